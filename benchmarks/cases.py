@@ -1,0 +1,79 @@
+"""The shapes that are raced, with the same data and the same first weights for everybody."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+LEARNING_RATE = 0.01
+EPOCH_ELEMENTS = 1 << 20  # inputs of an epoch: 4 MB, so that no row is a race of memories
+
+
+@dataclass(frozen=True)
+class Case:
+    """Layer sizes and a batch size; one output means regression, more mean classes."""
+
+    sizes: tuple[int, ...]
+    batch: int
+
+    @property
+    def name(self) -> str:
+        """Such as "64-64-10, 32"."""
+        return f"{'-'.join(map(str, self.sizes))}, {self.batch}"
+
+    @property
+    def regression(self) -> bool:
+        """Whether the loss is the mean squared error instead of cross-entropy."""
+        return self.sizes[-1] == 1
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return max(8, min(2048, EPOCH_ELEMENTS // (self.sizes[0] * self.batch)))
+
+    @property
+    def flops(self) -> int:
+        """Return the flops of a step: 2 B (2 sum K N + sum over layers after the first of K N)."""
+        products = [k * n for k, n in zip(self.sizes, self.sizes[1:], strict=False)]
+        return 2 * self.batch * (2 * sum(products) + sum(products[1:]))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A case with its samples and its first weights; W has the shape (K, N)."""
+
+    case: Case
+    X: Array
+    y: NDArray[np.int64] | Array
+    weights: list[Array]
+    biases: list[Array]
+
+
+TRAINING = [
+    Case((64, 64, 10), 32),
+    Case((64, 64, 10), 1),
+    Case((10, 46, 46, 10), 128),
+    Case((4, 500, 1), 32),
+    Case((30, 256, 128, 2), 256),
+    Case((784, 128, 10), 64),
+    Case((784, 512, 512, 10), 128),
+    Case((1024, 2048, 2048, 1000), 256),
+]
+INFERENCE = [Case((40, 100, 100, 10), batch) for batch in (1, 8, 64, 1000)]
+
+
+def make_problem(case: Case, rows: int | None = None) -> Problem:
+    """Draw samples and first weights; without `rows`, one epoch's samples."""
+    rng = np.random.default_rng(0)
+    count = case.steps * case.batch if rows is None else rows
+    X = rng.standard_normal((count, case.sizes[0]), dtype=np.float32)
+    y: NDArray[np.int64] | Array = rng.permutation(np.arange(count) % case.sizes[-1])
+    if case.regression:
+        y = rng.standard_normal((count, 1), dtype=np.float32)
+    weights, biases = [], []
+    for k, n in zip(case.sizes, case.sizes[1:], strict=False):
+        limit = np.sqrt(6 / k)
+        weights.append(rng.uniform(-limit, limit, (k, n)).astype(np.float32))
+        biases.append(np.zeros(n, np.float32))
+    return Problem(case, X, y, weights, biases)

@@ -1,0 +1,95 @@
+"""Race the libraries on one problem after another: interleaved rounds, the best time counts."""
+
+import json
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from cases import Case, Problem
+from workers import PeerFailed, Worker
+
+OURS = "fastmlp"
+
+
+@dataclass
+class Row:
+    """The result of one case: seconds per unit of work by name, and the peak beside them."""
+
+    case: Case
+    seconds: dict[str, float] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    peak_gflops: float = 0.0
+
+
+def installed(entries: dict[str, tuple[str, str]], wanted: list[str]) -> dict[str, Worker]:
+    """Start a worker for each wanted entry (name: module of `peers`, class) that is here."""
+    workers = {}
+    for name, (module, role) in entries.items():
+        if wanted and name not in wanted and module != OURS:
+            continue
+        if find_spec(module) is None:
+            print(f"{name} is not installed: left out", file=sys.stderr)
+            continue
+        workers[name] = Worker(module, role)
+    return workers
+
+
+def race(
+    problem: Problem,
+    workers: dict[str, Worker],
+    n_threads: int,
+    rounds: int,
+    seconds: float,
+    check: Callable[[dict[str, Any]], None],
+) -> Row:
+    """Time every worker in turn, `rounds` times, each time for about `seconds`."""
+    row = Row(problem.case)
+    counts = {}
+    for name, worker in workers.items():
+        try:
+            once = worker.call("prepare", problem, n_threads)
+            counts[name] = max(1, round(seconds / once))
+        except PeerFailed as failure:
+            row.failures[name] = str(failure)
+    check({name: workers[name] for name in counts})
+    ours = next(worker for name, worker in workers.items() if name.startswith(OURS))
+    for _ in range(rounds):
+        for name, count in counts.items():
+            time = workers[name].call("time", count) / count
+            row.seconds[name] = min(time, row.seconds.get(name, time))
+            if workers[name] is ours:
+                row.peak_gflops = max(row.peak_gflops, ours.call("ask", "peak"))
+    for worker in workers.values():
+        worker.call("release")
+    return row
+
+
+def processor() -> str:
+    """Return the processor's name."""
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def write_json(path: Path, rows: list[Any], versions: dict[str, str], n_threads: int) -> None:
+    """Write what was measured, where and when."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "processor": processor(),
+        "python": platform.python_version(),
+        "command": " ".join(sys.argv),
+        "threads": n_threads,
+        "versions": versions,
+        "rows": rows,
+    }
+    path.write_text(json.dumps(content, indent=4) + "\n")
+    print(f"written: {path}")

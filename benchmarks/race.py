@@ -1,0 +1,118 @@
+"""Race fastmlp against other libraries: whole steps of stochastic gradient descent, float32.
+
+    python benchmarks/race.py [--threads 2] [--rows 784] [--peers jax torch]
+
+Same shapes, data, first weights and order of samples. Each library has a process of its own with
+the same processors; they run in turn, and the best of several runs counts. "% of peak" is of the
+fused multiply-adds the same processors did in registers just before and after.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cases import TRAINING, Problem, make_problem
+from contest import OURS, Row, installed, race, write_json
+from workers import Worker, bind_threads
+
+ENTRIES = {
+    OURS: ("fastmlp", "Trainer"),
+    "sklearn": ("sklearn", "Trainer"),
+    "torch": ("torch", "Trainer"),
+    "torch.compile": ("torch", "CompiledTrainer"),
+    "jax": ("jax", "Trainer"),
+}
+
+
+def arguments() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=1, help="for every library (default 1)")
+    parser.add_argument("--rows", default="", help="only shapes whose name holds this text")
+    parser.add_argument("--peers", nargs="*", default=[], choices=[n for n in ENTRIES if n != OURS])
+    parser.add_argument("--rounds", type=int, default=5, help="timed runs each (default 5)")
+    parser.add_argument("--seconds", type=float, default=0.2, help="of a timed run (default 0.2)")
+    parser.add_argument("--output", type=Path, help="default build/race-THREADS.json")
+    return parser.parse_args()
+
+
+def check_same_steps(problem: Problem, workers: dict[str, Worker]) -> None:
+    """Warn of a library whose weights moved otherwise than ours after the same epochs."""
+    moves = {
+        name: [
+            float(np.linalg.norm(w - first[:, : w.shape[1]]))
+            for w, first in zip(worker.call("ask", "weights"), problem.weights, strict=True)
+        ]
+        for name, worker in workers.items()
+    }
+    for name, move in moves.items():
+        if not np.allclose(move, moves[OURS], rtol=0.02):
+            print(f"  note: {name} moved by {move}, fastmlp by {moves[OURS]}")
+
+
+def line_of(row: Row, names: list[str]) -> str:
+    """Return the row of the table."""
+    time = row.seconds[OURS] / row.case.steps
+    gflops = row.case.flops / time / 1e9
+    ratios = [
+        f"{row.seconds[name] / row.seconds[OURS]:>14.2f}" if name in row.seconds else f"{'-':>14}"
+        for name in names
+    ]
+    return (
+        f"{row.case.name:>26} {time * 1e6:>10.2f} {gflops:>8.1f} "
+        f"{100 * gflops / row.peak_gflops:>6.1f} %" + "".join(ratios)
+    )
+
+
+def record_of(row: Row) -> dict[str, Any]:
+    """Return what the JSON file holds of the row."""
+    times = {name: time / row.case.steps * 1e6 for name, time in row.seconds.items()}
+    gflops = {name: row.case.flops / time / 1e3 for name, time in times.items()}
+    return {
+        "shape": row.case.name,
+        "flops": row.case.flops,
+        "peak_gflops": row.peak_gflops,
+        "us_per_step": times,
+        "gflops": gflops,
+        "peak_share": {name: value / row.peak_gflops for name, value in gflops.items()},
+        "times_as_fast": {name: time / times[OURS] for name, time in times.items()},
+        "failures": row.failures,
+    }
+
+
+def main() -> None:
+    """Race, print, write."""
+    options = arguments()
+    bind_threads(options.threads)
+    workers = installed(ENTRIES, options.peers)
+    versions = {name: worker.call("version") for name, worker in workers.items()}
+    names = [name for name in workers if name != OURS]
+    print(f"{options.threads} thread(s); " + ", ".join(f"{n} {v}" for n, v in versions.items()))
+    print(f"{'layers, batch':>26} {'us/step':>10} {'GFLOP/s':>8} {'of peak':>8}", end="")
+    print("".join(f"{'vs ' + name:>14}" for name in names))
+    records = []
+    for case in TRAINING:
+        if options.rows not in case.name:
+            continue
+        problem = make_problem(case)
+        row = race(
+            problem,
+            workers,
+            options.threads,
+            options.rounds,
+            options.seconds,
+            lambda ready, problem=problem: check_same_steps(problem, ready),
+        )
+        print(line_of(row, names), flush=True)
+        for name, why in row.failures.items():
+            print(f"  {name} failed: {why}")
+        records.append(record_of(row))
+    output = options.output or Path(f"build/race-{options.threads}.json")
+    write_json(output, records, versions, options.threads)
+    for worker in workers.values():
+        worker.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+// Trains for a given number of epochs and stops: something for valgrind to count.
+//
+//     train_steps EPOCHS STEPS BATCH FEATURES NODES...
+//
+// One thread; relu and softmax (squared error where there is one output), STEPS batches an epoch.
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include "fastmlp/fastmlp.hpp"
+
+namespace {
+
+using fastmlp::Activation;
+
+std::vector<fastmlp::Layer> relu_layers(const std::vector<std::size_t>& sizes, Activation output) {
+    std::vector<fastmlp::Layer> layers;
+    for (std::size_t i = 1; i < sizes.size(); ++i) layers.push_back({sizes[i], Activation::kRelu});
+    layers.back().activation = output;
+    return layers;
+}
+
+std::vector<float> uniform(std::size_t count) {
+    const fastmlp::RandomStream stream{1, fastmlp::Purpose::kInitialWeights, 0};
+    std::vector<float> values(count);
+    for (std::size_t i = 0; i < count; ++i) values[i] = static_cast<float>(stream.uniform(i));
+    return values;
+}
+
+void train_steps(std::size_t epochs, std::size_t steps, std::size_t batch,
+                 const std::vector<std::size_t>& sizes) {
+    const std::size_t rows = steps * batch;
+    const std::vector<float> inputs = uniform(rows * sizes.front());
+    const std::vector<float> values = uniform(rows);
+    std::vector<std::int32_t> labels(rows);
+    for (std::size_t i = 0; i < rows; ++i) {
+        labels[i] = static_cast<std::int32_t>(i % sizes.back());
+    }
+    const bool regression = sizes.back() == 1;
+    const auto y = regression ? fastmlp::Targets<float>::of_values({values.data(), rows, 1, 1})
+                              : fastmlp::Targets<float>::of_labels(labels.data(), rows);
+    const Activation output = regression ? Activation::kIdentity : Activation::kSoftmax;
+    fastmlp::Network<float> network(sizes.front(), relu_layers(sizes, output),
+                                    fastmlp::default_loss(output), 1);
+    fastmlp::TrainOptions options;
+    options.epochs = epochs;
+    options.batch_size = batch;
+    options.optimizer = {0.01};
+    options.n_threads = 1;
+    fastmlp::train<float>(network, {inputs.data(), rows, sizes.front(), sizes.front()}, y, options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    std::vector<std::size_t> numbers;
+    for (int i = 1; i < argc; ++i) numbers.push_back(std::strtoull(argv[i], nullptr, 10));
+    if (numbers.size() < 5) {
+        std::printf("%s %d\n",
+#if defined(__clang__)
+                    "clang", __clang_major__
+#else
+                    "gcc", __GNUC__
+#endif
+        );
+        return 0;
+    }
+    train_steps(numbers[0], numbers[1], numbers[2], {numbers.begin() + 3, numbers.end()});
+    return 0;
+}

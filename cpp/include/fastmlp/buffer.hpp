@@ -1,0 +1,63 @@
+/// Owned, zeroed, cache-line aligned memory that never moves.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+#include <new>
+
+namespace fastmlp {
+
+/// a * b, or std::bad_alloc where it does not fit: every size from outside passes through here.
+inline std::size_t checked_multiply(std::size_t a, std::size_t b) {
+    if (b != 0 && a > std::numeric_limits<std::size_t>::max() / b) throw std::bad_alloc();
+    return a * b;
+}
+
+inline std::size_t checked_add(std::size_t a, std::size_t b) {
+    if (a > std::numeric_limits<std::size_t>::max() - b) throw std::bad_alloc();
+    return a + b;
+}
+
+template <class T>
+class Buffer {
+public:
+    /// Kernels may read this many elements past the end (never write).
+    static constexpr std::size_t kSlack = 64;
+
+    Buffer() = default;
+    explicit Buffer(std::size_t size) : size_(size) {
+        const std::size_t count = checked_add(size, kSlack);
+        const std::size_t bytes = checked_multiply(count, sizeof(T));
+        if (bytes > std::numeric_limits<std::size_t>::max() / 4) throw std::bad_alloc();
+        data_ = static_cast<T*>(::operator new(bytes, kAlignment));
+        std::fill_n(data_, count, T(0));
+    }
+    ~Buffer() { ::operator delete(data_, kAlignment); }
+    Buffer(const Buffer&) = delete;
+    Buffer& operator=(const Buffer&) = delete;
+    Buffer(Buffer&& other) noexcept { swap(other); }
+    Buffer& operator=(Buffer&& other) noexcept {
+        swap(other);
+        return *this;
+    }
+
+    T* data() { return data_; }
+    const T* data() const { return data_; }
+    std::size_t size() const { return size_; }
+    T& operator[](std::size_t i) { return data_[i]; }
+    const T& operator[](std::size_t i) const { return data_[i]; }
+
+private:
+    static constexpr std::align_val_t kAlignment{128};  // two lines: the prefetcher's pair
+
+    void swap(Buffer& other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(size_, other.size_);
+    }
+
+    T* data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+}  // namespace fastmlp

@@ -1,0 +1,14 @@
+/// Instruction sets.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace fastmlp {
+
+/// Instruction sets this build has kernels for and this machine can run, best first; "scalar" is
+/// always the last. The first is used unless the environment variable FASTMLP_ISA names another.
+/// All of them give the same results, bit for bit.
+std::vector<std::string> available_isas();
+
+}  // namespace fastmlp

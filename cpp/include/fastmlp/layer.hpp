@@ -1,0 +1,29 @@
+/// What a network is made of: dense layers with an activation, and a loss at the end.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+namespace fastmlp {
+
+/// h in nodes = h(z). Softmax stands at the output only.
+enum class Activation { kIdentity, kRelu, kSigmoid, kTanh, kSoftmax };
+
+/// Means over the batch; squared error and binary cross-entropy also over the outputs.
+enum class Loss { kCrossEntropy, kBinaryCrossEntropy, kMeanSquaredError };
+
+struct Layer {
+    std::size_t nodes;
+    Activation activation;
+};
+
+/// The names Python uses ("relu", "cross_entropy"). Unknown: std::invalid_argument.
+Activation activation_from_name(std::string_view name);
+Loss loss_from_name(std::string_view name);
+
+/// The loss that belongs to an output: cross-entropy with softmax, binary cross-entropy with
+/// sigmoid, mean squared error with the rest.
+Loss default_loss(Activation output);
+
+}  // namespace fastmlp

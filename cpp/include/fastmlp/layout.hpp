@@ -1,0 +1,43 @@
+/// Where each parameter of each layer lies in the one contiguous buffer: W0, b0, W1, b1, ...
+///
+/// The only place that knows. Exactly one element per parameter, no padding, C order; the gradient
+/// and any optimizer state use the same layout.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "fastmlp/layer.hpp"
+
+namespace fastmlp {
+
+/// One named block of a layer: a matrix (rows, cols), or a vector with rows = 1.
+struct Parameter {
+    const char* name;
+    std::size_t offset, rows, cols;
+
+    std::size_t size() const { return rows * cols; }
+};
+
+/// The parameters of one layer, K nodes in and N nodes out.
+struct LayerLayout {
+    std::size_t k, n;
+    Parameter weights;  ///< (K, N)
+    Parameter biases;   ///< (1, N)
+};
+
+class Layout {
+public:
+    /// Sizes are checked; std::bad_alloc where the count does not fit, std::invalid_argument for 0.
+    Layout(std::size_t features, const std::vector<Layer>& layers);
+
+    std::size_t size() const { return size_; }
+    std::size_t layer_count() const { return layers_.size(); }
+    const LayerLayout& operator[](std::size_t i) const { return layers_[i]; }
+
+private:
+    std::vector<LayerLayout> layers_;
+    std::size_t size_ = 0;
+};
+
+}  // namespace fastmlp

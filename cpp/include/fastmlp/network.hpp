@@ -1,0 +1,76 @@
+/// A feed-forward network: one contiguous parameter buffer, and the paper's three steps over it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "fastmlp/buffer.hpp"
+#include "fastmlp/layer.hpp"
+#include "fastmlp/layout.hpp"
+#include "fastmlp/matrix.hpp"
+
+namespace fastmlp {
+
+template <class T>
+struct Workspace;
+
+/// How well outputs meet targets.
+struct Evaluation {
+    double loss = 0;          ///< mean over the samples
+    std::size_t correct = 0;  ///< decisions that are right; 0 for the squared error, which has none
+    std::size_t decisions = 0;  ///< samples (softmax: first largest output) or samples * outputs
+                                ///< (sigmoid: above one half); 0 for the squared error
+};
+
+template <class T>
+class Network {
+public:
+    /// Initial weights from `seed`: He for relu layers, Glorot otherwise; biases zero.
+    Network(std::size_t features, std::vector<Layer> layers, Loss loss, std::uint64_t seed);
+    ~Network();
+
+    std::size_t features() const { return features_; }
+    std::size_t outputs() const { return layers_.back().nodes; }
+    const std::vector<Layer>& layers() const { return layers_; }
+    const Layout& layout() const { return layout_; }
+    Loss loss() const { return loss_; }
+    std::uint64_t seed() const { return seed_; }
+    /// Epochs trained so far: with the seed, the position of the sample order.
+    std::uint32_t epoch() const { return epoch_; }
+    void set_epoch(std::uint32_t epoch) { epoch_ = epoch; }
+
+    /// Flat buffers in layout order; shared, so that a view may outlive the network.
+    const std::shared_ptr<Buffer<T>>& parameters() const { return parameters_; }
+    const std::shared_ptr<Buffer<T>>& gradients() const { return gradients_; }
+
+    /// (1.2): nodes of every layer for the batch x (B, features); x is borrowed until the next call.
+    void forward(MatrixView<const T> x);
+    /// (2.8)-(2.12) for the last forward: deltas and gradients; returns the mean loss.
+    double backward(const Targets<T>& y);
+    /// (2.13), (2.14) with what stands in the gradient buffer.
+    void update(double learning_rate);
+    /// The last forward's nodes (p = 1..L) and backward's deltas (i = 0..L-1); null before it.
+    const std::shared_ptr<Workspace<T>>& workspace() const { return workspace_; }
+
+    /// Outputs (B, N) into `out`. Const and reentrant; at most `n_threads` threads (0: the limit).
+    void predict(MatrixView<const T> x, MatrixView<T> out, int n_threads = 0) const;
+    /// Loss and right decisions of x against y, without training. Const and reentrant.
+    Evaluation evaluate(MatrixView<const T> x, const Targets<T>& y, int n_threads = 0) const;
+
+private:
+    std::size_t features_;
+    std::vector<Layer> layers_;
+    Layout layout_;
+    Loss loss_;
+    std::uint64_t seed_;
+    std::uint32_t epoch_ = 0;
+    std::shared_ptr<Buffer<T>> parameters_;
+    std::shared_ptr<Buffer<T>> gradients_;
+    std::shared_ptr<Workspace<T>> workspace_;
+};
+
+extern template class Network<float>;
+extern template class Network<double>;
+
+}  // namespace fastmlp

@@ -1,0 +1,32 @@
+/// Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, SC 2011).
+///
+/// A number is a function of (seed, purpose, epoch, index), so nothing has a hidden state, any part
+/// can be drawn alone, and every platform draws the same.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace fastmlp {
+
+enum class Purpose : std::uint32_t { kInitialWeights = 0, kOrder = 1 };
+
+struct RandomStream {
+    std::uint64_t seed;
+    Purpose purpose;
+    std::uint32_t epoch;
+
+    /// The four words of one counter block.
+    std::array<std::uint32_t, 4> block(std::uint64_t counter) const;
+    std::uint32_t draw32(std::uint64_t index) const { return block(index / 4)[index % 4]; }
+    std::uint64_t draw64(std::uint64_t index) const;
+    /// Uniform in [0, 1), a multiple of 2^-53.
+    double uniform(std::uint64_t index) const;
+};
+
+/// The order of samples in an epoch: Fisher-Yates over 0..count-1. The index j <= i is the high
+/// word of draw * (i + 1), off uniform by less than count / 2^32.
+void draw_order(std::uint64_t seed, std::uint32_t epoch, std::uint32_t* order, std::size_t count);
+
+}  // namespace fastmlp

@@ -1,0 +1,54 @@
+/// One dense layer: forward, backward and update side by side; cache blocks, packing, threads.
+///
+/// B rows of a batch, K nodes in, N nodes out. Registers are the kernels' business.
+#pragma once
+
+#include <vector>
+
+#include "fastmlp/layer.hpp"
+#include "image.hpp"
+#include "kernels/table.hpp"
+#include "share.hpp"
+#include "workspace.hpp"
+
+namespace fastmlp {
+
+/// Reusable room for packed panels, one per thread.
+template <class T>
+using Scratch = std::vector<T>;
+
+/// What becomes of the gradient g = scale * sum: applied, w = fma(-rate, g, w), or stored.
+template <class T>
+struct GradientUse {
+    T scale, rate;
+    bool store;
+};
+
+/// nodes = h(a W + b), (1.1), for rows `range` of `a` (B, K).
+template <class T>
+void dense_forward(const kernels::KernelTable<T>& kernel, const DenseView<const T>& layer,
+                   Activation activation, const T* const* a, Range range, T* nodes,
+                   std::size_t ldn, Scratch<T>& scratch);
+
+/// previous_delta = (delta W^T) * h'(z), (2.4), (2.5), for rows `range`; h' told from `previous_nodes`.
+template <class T>
+void dense_backward(const kernels::KernelTable<T>& kernel, const DenseView<const T>& layer,
+                    const Rows<T>& delta, Range range, Activation previous_activation,
+                    Rows<T>& previous_nodes, Rows<T>& previous_delta, Scratch<T>& scratch);
+
+/// (2.6), (2.7) over the rows `batch` into `target`, this thread's share of its elements.
+template <class T>
+void dense_update(const kernels::KernelTable<T>& kernel, const DenseView<T>& target,
+                  const T* const* a, Rows<T>& delta, Range batch, GradientUse<T> use, Share share);
+
+/// h in place, whole rows; softmax included.
+template <class T>
+void activate(const kernels::KernelTable<T>& kernel, Activation activation, T* z, std::size_t ldz,
+              std::size_t rows, std::size_t n);
+
+/// delta *= h'(z), told from h.
+template <class T>
+void activate_backward(const kernels::KernelTable<T>& kernel, Activation activation, const T* h,
+                       std::size_t ldh, T* delta, std::size_t ldd, std::size_t rows, std::size_t n);
+
+}  // namespace fastmlp

@@ -1,0 +1,51 @@
+/// The parameters as the kernels want them: a private image where the public layout would cost.
+///
+/// The public buffer is exact: rows of N elements, one after another. A row whose end is not a
+/// vector's end can only be stored in pieces, and the next row's load then waits for the pieces; so
+/// such layers are worked on in rows padded to `kPad`. Narrow layers are kept transposed: lanes run
+/// over K there. All other layers are used in place.
+#pragma once
+
+#include <vector>
+
+#include "fastmlp/buffer.hpp"
+#include "fastmlp/layout.hpp"
+
+namespace fastmlp {
+
+/// One layer's parameters as a kernel sees them, K nodes in and N nodes out.
+template <class T>
+struct DenseView {
+    std::size_t k, n;
+    T* w;             ///< (K, N) rows of `ldw`; transposed: (N, K)
+    std::size_t ldw;
+    T* biases;        ///< (N,), readable up to the next multiple of kPad
+    bool transposed;  ///< exactly the narrow layers of an image
+};
+
+template <class T>
+class Image {
+public:
+    /// An image of `flat`, which is laid out after `layout` and must outlive the image.
+    Image(const Layout& layout, T* flat);
+
+    void load();   ///< flat -> image
+    void store();  ///< image -> flat
+    const DenseView<T>& operator[](std::size_t i) const { return layers_[i]; }
+    std::size_t size() const { return layers_.size(); }
+
+private:
+    template <class Copy>
+    void for_each_element(Copy copy);
+
+    const Layout& layout_;
+    T* flat_;
+    Buffer<T> padded_;
+    std::vector<DenseView<T>> layers_;
+};
+
+/// Layer i of `flat` in its natural layout: forward products need no image.
+template <class T>
+DenseView<const T> natural_view(const Layout& layout, std::size_t i, const T* flat);
+
+}  // namespace fastmlp

@@ -1,0 +1,209 @@
+#include "inference.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "ieee_defaults.hpp"
+#include "kernels/dispatch.hpp"
+#include "loss.hpp"
+#include "propagate.hpp"
+#include "thread_limits.hpp"
+#include "thread_pool.hpp"
+
+namespace fastmlp {
+namespace {
+
+/// Rows that go through all layers together: enough to reuse a weight panel from cache, few enough
+/// that their activations stay there.
+constexpr std::size_t kBlock = 128;
+/// Below this much work a thread costs more than it brings.
+constexpr double kFlopsPerThread = 1e6;
+
+/// Two rows of room that layers write in turn; kept per thread, so that a call allocates nothing.
+template <class T>
+struct Lane {
+    std::vector<T> values[2];
+    std::vector<const T*> pointers;
+    Scratch<T> scratch;
+};
+
+/// Scores of rows `range` of x. Returned in the lane, `stride` apart.
+template <class T>
+const T* scores(const Network<T>& network, MatrixView<const T> x, Range range, Lane<T>& lane,
+                std::size_t& stride) {
+    const auto& kernel = kernels::active_table<T>();
+    const std::size_t rows = range.size();
+    lane.pointers.resize(std::max(lane.pointers.size(), rows));
+    for (std::size_t b = 0; b < rows; ++b) lane.pointers[b] = x.row(range.first + b);
+    T* out = nullptr;
+    for (std::size_t i = 0; i < network.layers().size(); ++i) {
+        const DenseView<const T> layer =
+            natural_view(network.layout(), i, std::as_const(*network.parameters()).data());
+        const bool last = i + 1 == network.layers().size();
+        const Activation activation = network.layers()[i].activation;
+        stride = activation_stride(layer.n);
+        std::vector<T>& values = lane.values[i % 2];
+        if (values.size() < rows * stride) values.resize(rows * stride);
+        out = values.data();
+        dense_forward(kernel, layer, last ? score_activation(network.loss(), activation) : activation,
+                      lane.pointers.data(), {0, rows}, out, stride, lane.scratch);
+        for (std::size_t b = 0; b < rows; ++b) lane.pointers[b] = out + b * stride;
+    }
+    return out;
+}
+
+double flops_per_row(const Layout& layout) {
+    double flops = 0;
+    for (std::size_t i = 0; i < layout.layer_count(); ++i) {
+        flops += 2.0 * static_cast<double>(layout[i].k) * static_cast<double>(layout[i].n);
+    }
+    return flops;
+}
+
+/// Calls f(range, lane) for blocks of rows, on as many threads as pay.
+template <class T, class F>
+void for_each_block(const Network<T>& network, std::size_t rows, int n_threads, F f) {
+    const auto work = [&](Share share) {
+        static thread_local Lane<T> lane;
+        const Range mine = share.of(rows, kernels::kPad);
+        for (std::size_t first = mine.first; first < mine.last; first += kBlock) {
+            f(Range{first, std::min(mine.last, first + kBlock)}, lane);
+        }
+    };
+    const double wanted = flops_per_row(network.layout()) * static_cast<double>(rows) / kFlopsPerThread;
+    if (wanted < 2.0 && !exact_threads()) {
+        const IeeeDefaults ieee;
+        work({});
+        return;
+    }
+    const int allowed = threads_allowed(n_threads);
+    const int threads = exact_threads() ? allowed : static_cast<int>(std::min<double>(allowed, wanted));
+    ThreadTeam team(threads);
+    const auto size = static_cast<std::size_t>(team.size());
+    const IeeeDefaults ieee;
+    team.run([&](int rank) { work({static_cast<std::size_t>(rank), size}); });
+}
+
+template <class T>
+std::size_t first_largest(const T* x, std::size_t n) {
+    return static_cast<std::size_t>(std::max_element(x, x + n) - x);
+}
+
+/// Right decisions of one row; z > 0 is sigmoid(z) > 1/2.
+template <class T>
+std::size_t count_correct(Loss loss, const T* score, std::size_t n, const Targets<T>& y,
+                          std::size_t row) {
+    if (loss == Loss::kCrossEntropy) {
+        const std::size_t label = y.labels ? static_cast<std::size_t>(y.labels[row])
+                                           : first_largest(y.values.row(row), n);
+        return first_largest(score, n) == label ? 1 : 0;
+    }
+    std::size_t correct = 0;
+    if (loss == Loss::kBinaryCrossEntropy) {
+        const T* target = y.values.row(row);
+        for (std::size_t j = 0; j < n; ++j) correct += (score[j] > T(0)) == (target[j] > T(0.5));
+    }
+    return correct;
+}
+
+}  // namespace
+
+template <class T>
+void check_features(const Network<T>& network, const MatrixView<const T>& x) {
+    if (x.cols != network.features()) {
+        throw std::invalid_argument("x has " + std::to_string(x.cols) + " features, the network takes " +
+                                    std::to_string(network.features()));
+    }
+}
+
+template <class T>
+void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t rows) {
+    if (y.rows != rows) {
+        throw std::invalid_argument("x has " + std::to_string(rows) + " rows, y has " +
+                                    std::to_string(y.rows));
+    }
+    if (!y.labels) {
+        if (y.values.cols != network.outputs()) {
+            throw std::invalid_argument("y has " + std::to_string(y.values.cols) +
+                                        " columns, the network has " +
+                                        std::to_string(network.outputs()) + " outputs");
+        }
+        return;
+    }
+    if (network.loss() != Loss::kCrossEntropy) {
+        throw std::invalid_argument("class labels go with cross-entropy only");
+    }
+    const auto bad = std::find_if(y.labels, y.labels + rows, [&](std::int32_t label) {
+        return label < 0 || static_cast<std::size_t>(label) >= network.outputs();
+    });
+    if (bad != y.labels + rows) {
+        throw std::invalid_argument("y contains label " + std::to_string(*bad) + "; allowed: 0 to " +
+                                    std::to_string(network.outputs() - 1));
+    }
+}
+
+template <class T>
+void Network<T>::predict(MatrixView<const T> x, MatrixView<T> out, int n_threads) const {
+    check_features(*this, x);
+    if (out.rows != x.rows || out.cols != outputs()) {
+        throw std::invalid_argument("out must have one row per row of x and one column per output");
+    }
+    const Activation activation = node_activation(loss_, layers_.back().activation);
+    const auto& kernel = kernels::active_table<T>();
+    for_each_block(*this, x.rows, n_threads, [&](Range range, Lane<T>& lane) {
+        std::size_t stride = 0;
+        T* nodes = const_cast<T*>(scores(*this, x, range, lane, stride));
+        activate(kernel, activation, nodes, stride, range.size(), outputs());
+        for (std::size_t b = 0; b < range.size(); ++b) {
+            std::copy_n(nodes + b * stride, outputs(), out.row(range.first + b));
+        }
+    });
+}
+
+template <class T>
+Evaluation Network<T>::evaluate(MatrixView<const T> x, const Targets<T>& y, int n_threads) const {
+    check_features(*this, x);
+    check_targets(*this, y, x.rows);
+    std::vector<T> losses(x.rows);
+    std::vector<std::size_t> correct(x.rows);
+    const auto& kernel = kernels::active_table<T>();
+    for_each_block(*this, x.rows, n_threads, [&](Range range, Lane<T>& lane) {
+        std::size_t stride = 0;
+        const T* z = scores(*this, x, range, lane, stride);
+        lane.scratch.resize(std::max(lane.scratch.size(), range.size() * stride));
+        if (!y.labels) {
+            for (std::size_t b = 0; b < range.size(); ++b) {
+                lane.pointers[b] = y.values.row(range.first + b);
+            }
+        }
+        apply_loss(kernel, loss_,
+                   {range.size(), outputs(), z, stride, y.labels ? y.labels + range.first : nullptr,
+                    lane.pointers.data(), lane.scratch.data(), stride, losses.data() + range.first});
+        for (std::size_t b = 0; b < range.size(); ++b) {
+            correct[range.first + b] =
+                count_correct(loss_, z + b * stride, outputs(), y, range.first + b);
+        }
+    });
+    Evaluation result;
+    for (std::size_t b = 0; b < x.rows; ++b) {
+        result.loss += static_cast<double>(losses[b]);
+        result.correct += correct[b];
+    }
+    result.loss /= static_cast<double>(x.rows);
+    if (loss_ != Loss::kMeanSquaredError) {
+        result.decisions = x.rows * (loss_ == Loss::kBinaryCrossEntropy ? outputs() : 1);
+    }
+    return result;
+}
+
+#define FASTMLP_INSTANTIATE(T)                                                                     \
+    template void check_features(const Network<T>&, const MatrixView<const T>&);                   \
+    template void check_targets(const Network<T>&, const Targets<T>&, std::size_t);                \
+    template void Network<T>::predict(MatrixView<const T>, MatrixView<T>, int) const;              \
+    template Evaluation Network<T>::evaluate(MatrixView<const T>, const Targets<T>&, int) const;
+FASTMLP_INSTANTIATE(float)
+FASTMLP_INSTANTIATE(double)
+
+}  // namespace fastmlp

@@ -1,0 +1,24 @@
+/// Compiler words the kernels need; nothing else, so that every kernel file stays sealed.
+#pragma once
+
+/// Every helper of a kernel is part of it: no calls, no symbols of its own.
+#define FASTMLP_INLINE inline __attribute__((always_inline))
+
+/// Unrolls the next loop completely, so that arrays of registers stay in registers.
+#if defined(__clang__)
+#define FASTMLP_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define FASTMLP_UNROLL _Pragma("GCC unroll 64")
+#endif
+
+/// Keeps a loaded value in its register: gcc would fold the load into every use again.
+/// Apply it to a plain variable, never to an array element (that one would move to the stack).
+#if defined(__clang__)
+#define FASTMLP_PIN(variable) static_cast<void>(variable)
+#elif defined(__x86_64__)
+#define FASTMLP_PIN(variable) asm("" : "+v"(variable))
+#elif defined(__aarch64__)
+#define FASTMLP_PIN(variable) asm("" : "+w"(variable))
+#else
+#define FASTMLP_PIN(variable) static_cast<void>(variable)
+#endif

@@ -1,0 +1,148 @@
+/// exp, log and their relatives over vectors, compiled per instruction set.
+///
+/// Plain adds, multiplications, divisions and explicit fmas in one fixed order: the same bits on
+/// every instruction set. The coefficients are minimax polynomials (Remez exchange on the reduced
+/// range, weighted for the error of the whole function).
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/attributes.hpp"
+
+namespace fastmlp::kernels {
+namespace {
+
+template <class T>
+struct MathConstants;
+
+template <>
+struct MathConstants<float> {
+    static constexpr float kExpLowest = -104.0f, kExpHighest = 89.0f;  // beyond: 0, infinity
+    static constexpr float kTanhHighest = 10.0f;                       // beyond: 1
+    static constexpr float kLog2E = 0x1.715476p+0f;
+    static constexpr float kLn2High = 0x1.62e4p-1f, kLn2Low = 0x1.7f7d1cp-20f;
+    static constexpr float kRoundingMagic = 0x1.8p+23f;
+    static constexpr float kSmallestNormal = 0x1p-126f;
+    static constexpr float kRaise = 0x1p+24f, kRaiseExponent = 24.0f;
+    static constexpr float kInfinity = __builtin_inff(), kNan = __builtin_nanf("");
+    static constexpr float kExp[] = {0.5f, 0x1.55548ep-3f, 0x1.55545ep-5f, 0x1.123b64p-7f,
+                                     0x1.6db43ep-10f};
+    static constexpr float kLog[] = {0x1.55557ap-1f, 0x1.995eb4p-2f, 0x1.31e3a6p-2f};
+};
+
+template <>
+struct MathConstants<double> {
+    static constexpr double kExpLowest = -746.0, kExpHighest = 710.0;
+    static constexpr double kTanhHighest = 20.0;
+    static constexpr double kLog2E = 0x1.71547652b82fep+0;
+    static constexpr double kLn2High = 0x1.62e42fefa2p-1, kLn2Low = 0x1.9ef35793c7673p-41;
+    static constexpr double kRoundingMagic = 0x1.8p+52;
+    static constexpr double kSmallestNormal = 0x1p-1022;
+    static constexpr double kRaise = 0x1p+54, kRaiseExponent = 54.0;
+    static constexpr double kInfinity = __builtin_inf(), kNan = __builtin_nan("");
+    static constexpr double kExp[] = {
+        0x1.000000000000bp-1,  0x1.5555555555561p-3,  0x1.555555555001ep-5,  0x1.111111110d62fp-7,
+        0x1.6c16c185ab481p-10, 0x1.a01a01bae5cc9p-13, 0x1.a0199688be390p-16, 0x1.71dddfc41522bp-19,
+        0x1.28b05383ffe9fp-22, 0x1.af8593e70834ep-26};
+    static constexpr double kLog[] = {
+        0x1.5555555555592p-1, 0x1.999999997fd37p-2, 0x1.24924941f8d3cp-2, 0x1.c71c5202b1945p-3,
+        0x1.7466405c179fdp-3, 0x1.39a193322093dp-3, 0x1.2f0705b1131dap-3};
+};
+
+template <class S>
+struct Math {
+    using Scalar = typename S::Scalar;
+    using Reg = typename S::Reg;
+    using C = MathConstants<Scalar>;
+
+    static FASTMLP_INLINE Reg exp(Reg x) {
+        x = S::max(S::set1(C::kExpLowest), S::min(S::set1(C::kExpHighest), x));
+        Reg n, p;
+        reduce(x, n, p);
+        return S::scale2(S::add(one(), p), n);
+    }
+
+    static FASTMLP_INLINE Reg log(Reg x) {
+        const Reg smallest = S::set1(C::kSmallestNormal);
+        const Reg raised = S::select_gt(smallest, x, S::mul(x, S::set1(C::kRaise)), x);
+        const Reg by = S::select_gt(smallest, x, S::set1(C::kRaiseExponent), S::zero());
+        Reg mantissa, exponent;
+        S::split(raised, mantissa, exponent);
+        const Reg y = log_parts(S::sub(mantissa, one()), S::sub(exponent, by));
+        const Reg not_positive =
+            S::select_eq(x, S::zero(), S::set1(-C::kInfinity), S::set1(C::kNan));
+        return S::select_gt(x, S::zero(), or_not_finite(x, y), not_positive);
+    }
+
+    /// log(x) where x is at least 1 or NaN: a softmax denominator.
+    static FASTMLP_INLINE Reg log_of_sum(Reg x) {
+        Reg mantissa, exponent;
+        S::split(x, mantissa, exponent);
+        return or_not_finite(x, log_parts(S::sub(mantissa, one()), exponent));
+    }
+
+    /// log(1 + exp(-|x|)), the softplus function less max(x, 0).
+    static FASTMLP_INLINE Reg log1p_exp_minus_abs(Reg x) {
+        const Reg e = exp(S::sub(S::zero(), S::abs(x)));
+        const Reg split_at = S::set1(Scalar(0x1.a8279ap-2));  // sqrt(2) - 1
+        const Reg half = S::mul(S::set1(Scalar(0.5)), S::sub(e, one()));  // 1 + e = 2 (1 + half)
+        return log_parts(S::select_gt(e, split_at, half, e),
+                         S::select_gt(e, split_at, one(), S::zero()));
+    }
+
+    /// 1 / (1 + exp(-x)); never overflows on the way.
+    static FASTMLP_INLINE Reg sigmoid(Reg x) {
+        const Reg e = exp(S::sub(S::zero(), S::abs(x)));
+        return S::div(S::select_gt(S::zero(), x, e, one()), S::add(one(), e));
+    }
+
+    /// t / (t + 2) with t = exp(2 |x|) - 1, which keeps every digit near 0.
+    static FASTMLP_INLINE Reg tanh(Reg x) {
+        const Reg a = S::min(S::set1(C::kTanhHighest), S::abs(x));
+        Reg n, p;
+        reduce(S::add(a, a), n, p);
+        const Reg power = S::scale2(one(), n);
+        const Reg t = S::fma(p, power, S::sub(power, one()));
+        return S::copysign(S::div(t, S::add(t, S::set1(Scalar(2)))), x);
+    }
+
+private:
+    static FASTMLP_INLINE Reg one() { return S::set1(Scalar(1)); }
+    static FASTMLP_INLINE Reg or_not_finite(Reg x, Reg y) {
+        return S::select_gt(S::set1(C::kInfinity), x, y, x);
+    }
+
+    /// sum_i c[i] x^i: even and odd powers side by side, which halves the chain of fmas.
+    template <std::size_t N>
+    static FASTMLP_INLINE Reg polynomial(Reg x, const Scalar (&c)[N]) {
+        const Reg square = S::mul(x, x);
+        Reg sum[2] = {S::set1(c[N - 1]), S::set1(c[N - 2])};
+        FASTMLP_UNROLL for (std::size_t i = 2; i < N; ++i) {
+            sum[i % 2] = S::fma(sum[i % 2], square, S::set1(c[N - 1 - i]));
+        }
+        const std::size_t odd = N % 2;  // where the odd powers have ended up
+        return S::fma(sum[odd], x, sum[1 - odd]);
+    }
+
+    /// exp(x) = 2^n (1 + p) with an integral n and |p| <= sqrt(2) - 1.
+    static FASTMLP_INLINE void reduce(Reg x, Reg& n, Reg& p) {
+        const Reg magic = S::set1(C::kRoundingMagic);
+        n = S::sub(S::fma(x, S::set1(C::kLog2E), magic), magic);
+        Reg r = S::fnma(n, S::set1(C::kLn2High), x);
+        r = S::fnma(n, S::set1(C::kLn2Low), r);
+        p = S::fma(polynomial(r, C::kExp), S::mul(r, r), r);
+    }
+
+    /// k ln 2 + log(1 + f) for sqrt(1/2) <= 1 + f < sqrt(2), by 2 atanh(s) with s = f / (2 + f).
+    static FASTMLP_INLINE Reg log_parts(Reg f, Reg k) {
+        const Reg s = S::div(f, S::add(S::set1(Scalar(2)), f));
+        const Reg square = S::mul(s, s);
+        const Reg half = S::mul(S::mul(S::set1(Scalar(0.5)), f), f);
+        const Reg rest = S::fma(square, polynomial(square, C::kLog), half);
+        const Reg small = S::fma(s, rest, S::mul(k, S::set1(C::kLn2Low)));
+        return S::fma(k, S::set1(C::kLn2High), S::add(f, S::sub(small, half)));
+    }
+};
+
+}  // namespace
+}  // namespace fastmlp::kernels

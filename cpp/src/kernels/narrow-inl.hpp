@@ -1,0 +1,161 @@
+/// Layers of at most 16 outputs, compiled per instruction set.
+///
+/// Sixteen lanes over so few outputs would stand idle or wait for one another, so these layers sum
+/// by k mod 16: sixteen partial fma chains (k zero-padded to a multiple of 16), folded by halving:
+/// r with r+8, r+4, r+2, r+1. `narrow_forward` keeps the sixteen chains in the lanes of a vector
+/// over the transposed weights; `narrow_forward_natural` keeps them in sixteen registers over the
+/// natural ones. Same numbers, bit for bit.
+#pragma once
+
+#include "kernels/gemm-inl.hpp"
+
+namespace fastmlp::kernels {
+namespace {
+
+/// Vectors that hold sixteen partial sums.
+template <class S>
+constexpr std::size_t kParts = 16 / S::kLanes;
+
+/// Outputs summed side by side: what the registers hold, at most one `reduce` full.
+template <class S>
+constexpr std::size_t kSlots = [] {
+    const std::size_t fit = S::kRows * S::kVectors / kParts<S>;
+    return fit == 0 ? std::size_t{1} : fit < S::kLanes ? fit : S::kLanes;
+}();
+
+/// One lane-wise vector from the kParts vectors of a slot, by halving.
+template <class S>
+inline Reg<S> fold(Reg<S>* part) {
+    FASTMLP_UNROLL for (std::size_t half = kParts<S> / 2; half > 0; half /= 2) {
+        FASTMLP_UNROLL for (std::size_t r = 0; r < half; ++r) part[r] = S::add(part[r], part[r + half]);
+    }
+    return part[0];
+}
+
+/// `Rows` rows times `Outputs` outputs; k runs in steps of sixteen.
+template <class S, int Rows, int Outputs>
+__attribute__((noinline)) void narrow_tile(const Scalar<S>* const* a, std::size_t count_k,
+                                           const Scalar<S>* wt, std::size_t ldt,
+                                           const Scalar<S>* bias, Scalar<S>* out, std::size_t ldo) {
+    constexpr int kP = static_cast<int>(kParts<S>);
+    Reg<S> sum[Rows * Outputs][kP];
+    FASTMLP_UNROLL for (int s = 0; s < Rows * Outputs; ++s) {
+        FASTMLP_UNROLL for (int p = 0; p < kP; ++p) sum[s][p] = S::zero();
+    }
+    const auto accumulate = [&](std::size_t k, auto load) __attribute__((always_inline)) {
+        FASTMLP_UNROLL for (int p = 0; p < kP; ++p) {
+            Reg<S> x[Rows];
+            FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) x[i] = load(a[i], p);
+            FASTMLP_UNROLL for (int o = 0; o < Outputs; ++o) {
+                Reg<S> w = S::load(wt + o * ldt + k + p * S::kLanes);
+                if constexpr (Rows > 1) S::pin(w);
+                FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) {
+                    sum[i * Outputs + o][p] = S::fma(x[i], w, sum[i * Outputs + o][p]);
+                }
+            }
+        }
+    };
+    std::size_t k = 0;
+    for (; k + 16 <= count_k; k += 16) {
+        accumulate(k, [&](const Scalar<S>* row, int p) { return S::load(row + k + p * S::kLanes); });
+    }
+    if (k < count_k) {
+        accumulate(k, [&](const Scalar<S>* row, int p) {
+            const std::size_t done = p * S::kLanes, left = count_k - k;
+            const std::size_t lanes = left <= done ? 0 : left - done;
+            return S::load_partial(row + k + done, lanes < S::kLanes ? lanes : S::kLanes);
+        });
+    }
+    Reg<S> folded[Rows * Outputs];
+    FASTMLP_UNROLL for (int s = 0; s < Rows * Outputs; ++s) folded[s] = fold<S>(sum[s]);
+    alignas(64) Scalar<S> total[16];
+    S::reduce(folded, Rows * Outputs, total);
+    FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) {
+        for (int o = 0; o < Outputs; ++o) out[i * ldo + o] = total[i * Outputs + o] + bias[o];
+    }
+}
+
+template <class S>
+void narrow_forward(const Scalar<S>* const* a, std::size_t rows, std::size_t k, const Scalar<S>* wt,
+                    std::size_t ldt, const Scalar<S>* bias, std::size_t n, Scalar<S>* out,
+                    std::size_t ldo) noexcept {
+    constexpr int kMost = static_cast<int>(kSlots<S>);
+    for_each_part(n, kMost, [&](std::size_t first, std::size_t size) {
+        with_constant<kMost>(size, [&](auto outputs) {
+            constexpr int kRows = kMost / outputs.value < 8 ? kMost / outputs.value : 8;
+            std::size_t i = 0;
+            for (; i + kRows <= rows; i += kRows) {
+                narrow_tile<S, kRows, outputs.value>(a + i, k, wt + first * ldt, ldt, bias + first,
+                                                     out + i * ldo + first, ldo);
+            }
+            for (; i < rows; ++i) {
+                narrow_tile<S, 1, outputs.value>(a + i, k, wt + first * ldt, ldt, bias + first,
+                                                 out + i * ldo + first, ldo);
+            }
+        });
+    });
+}
+
+/// Eight of the sixteen chains, r = first..first+3 and r + 8, already folded to four.
+template <class S>
+inline void natural_half(const Scalar<S>* x, std::size_t count_k, const Scalar<S>* w,
+                         std::size_t ldw, std::size_t first, Reg<S>* folded) {
+    Reg<S> sum[8];
+    FASTMLP_UNROLL for (int c = 0; c < 8; ++c) sum[c] = S::zero();
+    std::size_t k = 0;
+    for (; k + 16 <= count_k; k += 16) {
+        FASTMLP_UNROLL for (int c = 0; c < 8; ++c) {
+            const std::size_t at = k + first + (c % 4) + (c / 4) * 8;
+            sum[c] = S::fma(S::set1(x[at]), S::load(w + at * ldw), sum[c]);
+        }
+    }
+    if (k < count_k) {
+        FASTMLP_UNROLL for (int c = 0; c < 8; ++c) {
+            const std::size_t at = k + first + (c % 4) + (c / 4) * 8;
+            sum[c] = at < count_k ? S::fma(S::set1(x[at]), S::load(w + at * ldw), sum[c])
+                                  : S::fma(S::zero(), S::zero(), sum[c]);
+        }
+    }
+    FASTMLP_UNROLL for (int c = 0; c < 4; ++c) folded[c] = S::add(sum[c], sum[c + 4]);
+}
+
+template <class S>
+void narrow_forward_natural(const Scalar<S>* const* a, std::size_t rows, std::size_t k,
+                            const Scalar<S>* w, std::size_t ldw, const Scalar<S>* bias,
+                            std::size_t n, Scalar<S>* out, std::size_t ldo) noexcept {
+    for (std::size_t i = 0; i < rows; ++i) {
+        for (std::size_t j = 0; j < n; j += S::kLanes) {
+            Reg<S> low[4], high[4];
+            natural_half<S>(a[i], k, w + j, ldw, 0, low);
+            natural_half<S>(a[i], k, w + j, ldw, 4, high);
+            FASTMLP_UNROLL for (int c = 0; c < 4; ++c) low[c] = S::add(low[c], high[c]);
+            const Reg<S> total = S::add(S::add(low[0], low[2]), S::add(low[1], low[3]));
+            S::store(out + i * ldo + j, S::add(total, S::load(bias + j)));
+        }
+    }
+}
+
+/// Full blocks in registers; the last rows through a zero-filled block.
+template <class S>
+void transpose(const Scalar<S>* from, std::size_t ldf, std::size_t rows, std::size_t cols,
+               Scalar<S>* to, std::size_t ldt) noexcept {
+    constexpr std::size_t kL = S::kLanes;
+    for (std::size_t r = 0; r < round_up(rows, kPad); r += kL) {
+        if (r + kL <= rows) {
+            for (std::size_t c = 0; c < cols; c += kL) {
+                S::transpose_block(from + r * ldf + c, ldf, to + c * ldt + r, ldt);
+            }
+            continue;
+        }
+        alignas(64) Scalar<S> block[kL * kL];
+        for (std::size_t c = 0; c < cols; c += kL) {
+            for (std::size_t i = 0; i < kL; ++i) {
+                S::store(block + i * kL, r + i < rows ? S::load(from + (r + i) * ldf + c) : S::zero());
+            }
+            S::transpose_block(block, kL, to + c * ldt + r, ldt);
+        }
+    }
+}
+
+}  // namespace
+}  // namespace fastmlp::kernels

@@ -1,0 +1,15 @@
+/// The kernels for any machine: one lane, the baseline of the processor family.
+#include "kernels/simd_scalar.hpp"
+#include "kernels/table-inl.hpp"
+
+namespace fastmlp::kernels {
+namespace {
+
+constexpr KernelTable<float> kFloat32 = make_table<F32>("scalar");
+constexpr KernelTable<double> kFloat64 = make_table<F64>("scalar");
+
+}  // namespace
+
+extern const Isa kScalar = {"scalar", &kFloat32, &kFloat64};
+
+}  // namespace fastmlp::kernels

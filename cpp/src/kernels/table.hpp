@@ -1,0 +1,113 @@
+/// The contract between the algorithms and the instruction sets: a table of function pointers.
+///
+/// Shapes: B rows of a batch, K nodes of the previous layer, N nodes of the next layer.
+/// `ld` arguments are row strides in elements. "Padded" rows may be read and written up to the next
+/// multiple of `kPad` columns; what stands there never reaches a true output.
+/// Kernels are noexcept, allocate nothing and touch nothing but their arguments.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace fastmlp::kernels {
+
+/// Columns every private row is padded to: one 512-bit vector of float32.
+inline constexpr std::size_t kPad = 16;
+/// Widest column panel a kernel takes at once.
+inline constexpr std::size_t kPanel = 64;
+/// Layers at most this wide are narrow: they sum by k mod 16 (see `narrow_forward`).
+inline constexpr std::size_t kNarrow = 16;
+
+/// What a panel product does with its sum before it stores it.
+enum class Epilogue : int {
+    kNone,      ///< out = sum
+    kRelu,      ///< out = relu(sum)
+    kReluMask,  ///< out = sum where not nodes <= 0, else +0   (2.12)
+};
+
+template <class T>
+struct KernelTable {
+    const char* name;
+
+    // ---- matrix products (gemm-inl.hpp) -------------------------------------------------------
+    /// out[b][j] = epilogue(init[j] + sum_k a[b][first_k + k] * w[k][j]), one in-order fma chain;
+    /// j < width <= kPanel, a multiple of kPad. `init` null: continue the chains stored in `out`.
+    /// `nodes` (rows like out) is read by kReluMask only.
+    void (*product)(const T* const* a, std::size_t rows, std::size_t first_k, std::size_t count_k,
+                    const T* w, std::size_t ldw, const T* init, std::size_t width, T* out,
+                    std::size_t ldo, Epilogue epilogue, const T* nodes, std::size_t ldn) noexcept;
+    /// g[k][j] = scale * sum_b a[b][first_k + k] * v[b][j], b in order; k < count_k, j < width.
+    /// target[k][j] = fma(-rate, g, target[k][j]), or = g where `store`.
+    /// The last vector of v's rows is read only up to `width`; target rows are padded.
+    void (*outer)(const T* const* a, std::size_t first_k, std::size_t count_k, const T* const* v,
+                  std::size_t first_j, std::size_t width, std::size_t batch, T scale, T rate,
+                  bool store, T* target, std::size_t ldt) noexcept;
+    /// g[j] = scale * sum_b v[b][j] by in-order adds; the same two ends as `outer`; rows padded.
+    void (*column_sums)(const T* v, std::size_t ldv, std::size_t batch, std::size_t width, T scale,
+                        T rate, bool store, T* target) noexcept;
+    /// For a batch of one: `outer` and `column_sums` of the last step (scale 1) into w and biases,
+    /// then `product` with them; all rows padded.
+    void (*update_product)(const T* old_a, const T* delta, T rate, const T* a, std::size_t count_k,
+                           T* w, std::size_t ldw, T* biases, std::size_t width, T* out,
+                           bool relu) noexcept;
+    /// out[b][n] = bias[n] + tree16_k(a[b][k] * wt[n][k]) for n < N <= kNarrow; wt rows zero-padded.
+    void (*narrow_forward)(const T* const* a, std::size_t rows, std::size_t k, const T* wt,
+                           std::size_t ldt, const T* bias, std::size_t n, T* out,
+                           std::size_t ldo) noexcept;
+    /// The same numbers from the natural w (K, N), for few rows. Reads up to kPad past each row.
+    void (*narrow_forward_natural)(const T* const* a, std::size_t rows, std::size_t k, const T* w,
+                                   std::size_t ldw, const T* bias, std::size_t n, T* out,
+                                   std::size_t ldo) noexcept;
+    /// to[c][r] = from[r][c], r < rows, c < cols; rows of `to` are zeroed up to a multiple of kPad.
+    /// Reads `from` and writes rows of `to` up to the next multiple of kPad columns.
+    void (*transpose)(const T* from, std::size_t ldf, std::size_t rows, std::size_t cols, T* to,
+                      std::size_t ldt) noexcept;
+
+    // ---- element by element (elementwise-inl.hpp), in place, all rows padded ----------------------
+    void (*sigmoid)(T* z, std::size_t ldz, std::size_t rows, std::size_t cols) noexcept;
+    void (*tanh)(T* z, std::size_t ldz, std::size_t rows, std::size_t cols) noexcept;
+    void (*relu)(T* z, std::size_t ldz, std::size_t rows, std::size_t cols) noexcept;
+    /// delta *= h'(z), told from h (2.4)
+    void (*sigmoid_backward)(const T* h, std::size_t ldh, T* delta, std::size_t ldd,
+                             std::size_t rows, std::size_t cols) noexcept;
+    void (*tanh_backward)(const T* h, std::size_t ldh, T* delta, std::size_t ldd, std::size_t rows,
+                          std::size_t cols) noexcept;
+    void (*relu_backward)(const T* h, std::size_t ldh, T* delta, std::size_t ldd, std::size_t rows,
+                          std::size_t cols) noexcept;
+
+    // ---- output layer and loss (output-inl.hpp); delta's columns n..ldd-padded are set to 0 -----
+    /// probabilities in place
+    void (*softmax)(T* z, std::size_t ldz, std::size_t rows, std::size_t n) noexcept;
+    /// (2.8), (2.9) from z; per-sample losses (B,)
+    void (*cross_entropy_labels)(const T* z, std::size_t ldz, const std::int32_t* labels,
+                                 std::size_t rows, std::size_t n, T* delta, std::size_t ldd,
+                                 T* losses) noexcept;
+    void (*cross_entropy_targets)(const T* z, std::size_t ldz, const T* const* targets,
+                                  std::size_t rows, std::size_t n, T* delta, std::size_t ldd,
+                                  T* losses) noexcept;
+    void (*binary_cross_entropy)(const T* z, std::size_t ldz, const T* const* targets,
+                                 std::size_t rows, std::size_t n, T* delta, std::size_t ldd,
+                                 T* losses) noexcept;
+    /// delta before the factor h'(z)
+    void (*mean_squared_error)(const T* h, std::size_t ldh, const T* const* targets,
+                               std::size_t rows, std::size_t n, T* delta, std::size_t ldd,
+                               T* losses) noexcept;
+
+    // ---- whole arrays ---------------------------------------------------------------------------
+    /// elements before the first NaN or infinity; count if there is none
+    std::size_t (*count_finite)(const T* x, std::size_t count) noexcept;
+    /// `rounds` rounds of independent fmas in registers; returns the flops done (to time the peak)
+    double (*spin)(std::size_t rounds) noexcept;
+    /// element by element, for tests: out = exp / log / tanh / sigmoid of x
+    void (*exp_array)(const T* x, std::size_t count, T* out) noexcept;
+    void (*log_array)(const T* x, std::size_t count, T* out) noexcept;
+};
+
+/// One instruction set's kernels for both element types.
+struct Isa {
+    const char* name;
+    const KernelTable<float>* f32;
+    const KernelTable<double>* f64;
+};
+
+}  // namespace fastmlp::kernels

@@ -1,0 +1,120 @@
+#include "fastmlp/network.hpp"
+
+#include <cmath>
+#include <cstring>
+#include <stdexcept>
+
+#include "fastmlp/random.hpp"
+#include "ieee_defaults.hpp"
+#include "inference.hpp"
+#include "kernels/dispatch.hpp"
+#include "propagate.hpp"
+
+namespace fastmlp {
+namespace {
+
+void check_loss(Loss loss, const std::vector<Layer>& layers) {
+    for (std::size_t i = 0; i + 1 < layers.size(); ++i) {
+        if (layers[i].activation == Activation::kSoftmax) {
+            throw std::invalid_argument("softmax stands at the output layer only");
+        }
+    }
+    const Activation output = layers.back().activation;
+    const bool fits = loss == default_loss(output) ||
+                      (loss == Loss::kMeanSquaredError && output != Activation::kSoftmax);
+    if (!fits) throw std::invalid_argument("this loss does not go with the output activation");
+}
+
+/// Uniform in +-limit, the variance of He et al. 2015 (relu) or Glorot & Bengio 2010. Drawn in
+/// float64 and rounded; the index is the element's place in the flat buffer.
+template <class T>
+void draw_initial_weights(const Layout& layout, const std::vector<Layer>& layers, std::uint64_t seed,
+                          T* parameters) {
+    const RandomStream stream{seed, Purpose::kInitialWeights, 0};
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+        const auto k = static_cast<double>(layout[i].k), n = static_cast<double>(layout[i].n);
+        const bool relu = layers[i].activation == Activation::kRelu;
+        const double limit = std::sqrt(6.0 / (relu ? k : k + n));
+        const Parameter& weights = layout[i].weights;
+        for (std::size_t j = weights.offset; j < weights.offset + weights.size(); ++j) {
+            parameters[j] = static_cast<T>((2.0 * stream.uniform(j) - 1.0) * limit);
+        }
+    }
+}
+
+}  // namespace
+
+template <class T>
+Network<T>::Network(std::size_t features, std::vector<Layer> layers, Loss loss, std::uint64_t seed)
+    : features_(features), layers_(std::move(layers)), layout_(features, layers_), loss_(loss),
+      seed_(seed) {
+    check_loss(loss, layers_);
+    parameters_ = std::make_shared<Buffer<T>>(layout_.size());
+    gradients_ = std::make_shared<Buffer<T>>(layout_.size());
+    draw_initial_weights(layout_, layers_, seed, parameters_->data());
+}
+
+template <class T>
+Network<T>::~Network() = default;
+
+template <class T>
+void Network<T>::forward(MatrixView<const T> x) {
+    check_features(*this, x);
+    const IeeeDefaults ieee;
+    // A workspace that a view still holds is left to it, so that old nodes stay what they were.
+    if (!workspace_ || workspace_->capacity < x.rows || workspace_.use_count() > 1) {
+        workspace_ = std::make_shared<Workspace<T>>(layout_, x.rows);
+    }
+    Workspace<T>& work = *workspace_;
+    work.batch = x.rows;
+    for (std::size_t b = 0; b < x.rows; ++b) work.input[b] = x.row(b);
+    const auto& kernel = kernels::active_table<T>();
+    Image<T> image(layout_, parameters_->data());
+    image.load();
+    Scratch<T> scratch;
+    const Propagation<T> pass{kernel, layers_, loss_, image, work};
+    pass.forward({0, work.batch}, scratch);
+    Rows<T>& output = work.nodes.back();
+    std::memcpy(output.row(0), work.scores.row(0), work.batch * output.stride * sizeof(T));
+    activate(kernel, node_activation(loss_, layers_.back().activation), output.row(0), output.stride,
+             work.batch, output.cols);
+}
+
+template <class T>
+double Network<T>::backward(const Targets<T>& y) {
+    if (!workspace_ || workspace_->batch == 0) {
+        throw std::logic_error("backward needs a forward before it");
+    }
+    Workspace<T>& work = *workspace_;
+    check_targets(*this, y, work.batch);
+    const IeeeDefaults ieee;
+    for (std::size_t b = 0; b < work.batch; ++b) {
+        if (y.labels) {
+            work.labels[b] = y.labels[b];
+        } else {
+            work.targets[b] = y.values.row(b);
+        }
+    }
+    const auto& kernel = kernels::active_table<T>();
+    Image<T> image(layout_, parameters_->data()), gradients(layout_, gradients_->data());
+    image.load();
+    Scratch<T> scratch;
+    const Propagation<T> pass{kernel, layers_, loss_, image, work};
+    pass.backward(y.labels != nullptr, {0, work.batch}, scratch);
+    pass.gradients(gradients, {T(1) / static_cast<T>(work.batch), T(0), true}, {});
+    gradients.store();
+    return add_losses(0.0, work) / static_cast<double>(work.batch);
+}
+
+template <class T>
+void Network<T>::update(double learning_rate) {
+    const T rate = static_cast<T>(learning_rate);
+    T* w = parameters_->data();
+    const T* gradient = gradients_->data();
+    for (std::size_t i = 0; i < layout_.size(); ++i) w[i] = std::fma(-rate, gradient[i], w[i]);
+}
+
+template class Network<float>;
+template class Network<double>;
+
+}  // namespace fastmlp

@@ -1,0 +1,46 @@
+#include "fastmlp/random.hpp"
+
+#include <utility>
+
+namespace fastmlp {
+
+std::array<std::uint32_t, 4> RandomStream::block(std::uint64_t counter) const {
+    constexpr std::uint64_t kMultiplier0 = 0xD2511F53, kMultiplier1 = 0xCD9E8D57;
+    constexpr std::uint32_t kWeyl0 = 0x9E3779B9, kWeyl1 = 0xBB67AE85;
+    std::uint32_t key0 = static_cast<std::uint32_t>(seed);
+    std::uint32_t key1 = static_cast<std::uint32_t>(seed >> 32);
+    std::array<std::uint32_t, 4> x = {static_cast<std::uint32_t>(counter),
+                                      static_cast<std::uint32_t>(counter >> 32), epoch,
+                                      static_cast<std::uint32_t>(purpose)};
+    for (int round = 0; round < 10; ++round) {
+        const std::uint64_t p0 = kMultiplier0 * x[0], p1 = kMultiplier1 * x[2];
+        x = {static_cast<std::uint32_t>(p1 >> 32) ^ x[1] ^ key0, static_cast<std::uint32_t>(p1),
+             static_cast<std::uint32_t>(p0 >> 32) ^ x[3] ^ key1, static_cast<std::uint32_t>(p0)};
+        key0 += kWeyl0;
+        key1 += kWeyl1;
+    }
+    return x;
+}
+
+std::uint64_t RandomStream::draw64(std::uint64_t index) const {
+    const auto words = block(index / 2);
+    const std::size_t low = (index % 2) * 2;
+    return words[low] | static_cast<std::uint64_t>(words[low + 1]) << 32;
+}
+
+double RandomStream::uniform(std::uint64_t index) const {
+    return static_cast<double>(draw64(index) >> 11) * 0x1p-53;
+}
+
+void draw_order(std::uint64_t seed, std::uint32_t epoch, std::uint32_t* order, std::size_t count) {
+    const RandomStream stream{seed, Purpose::kOrder, epoch};
+    for (std::size_t i = 0; i < count; ++i) order[i] = static_cast<std::uint32_t>(i);
+    std::array<std::uint32_t, 4> words{};
+    for (std::size_t i = count; i-- > 0;) {
+        if (i == count - 1 || i % 4 == 3) words = stream.block(i / 4);
+        const auto j = static_cast<std::size_t>((words[i % 4] * std::uint64_t{i + 1}) >> 32);
+        std::swap(order[i], order[j]);
+    }
+}
+
+}  // namespace fastmlp

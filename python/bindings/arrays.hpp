@@ -1,0 +1,76 @@
+/// The only NumPy crossing: borrow an array that comes in, lend a view of memory that is ours.
+/// Neither copies. What does not fit is refused; `fastmlp._validation` converts beforehand.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "fastmlp/matrix.hpp"
+
+namespace fastmlp::bindings {
+
+namespace py = pybind11;
+
+/// Ready to be read in place: exactly an ndarray, of T, with `ndim` dimensions, C-contiguous and
+/// aligned.
+template <class T>
+bool is_ready(py::handle object, py::ssize_t ndim) {
+    if (!py::isinstance<py::array>(object)) return false;
+    const auto array = py::reinterpret_borrow<py::array>(object);
+    constexpr int kAligned = py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+    constexpr int kFlags = py::array::c_style | kAligned;
+    return array.ndim() == ndim && (array.flags() & kFlags) == kFlags &&
+           array.dtype().num() == py::dtype::num_of<T>() && array.dtype().byteorder() != '>';
+}
+
+/// TypeError unless `object` is ready.
+template <class T>
+py::array require_ready(py::handle object, py::ssize_t ndim, const char* name) {
+    if (!is_ready<T>(object, ndim)) {
+        throw py::type_error(std::string(name) + " must be a C-contiguous " + std::to_string(ndim) +
+                             "-D array of " + std::string(py::str(py::dtype::of<T>())));
+    }
+    return py::reinterpret_borrow<py::array>(object);
+}
+
+template <class T>
+MatrixView<const T> borrow(const py::array& array) {
+    const auto rows = static_cast<std::size_t>(array.shape(0));
+    const auto cols = static_cast<std::size_t>(array.shape(1));
+    return {static_cast<const T*>(array.data()), rows, cols, cols};
+}
+
+template <class T>
+MatrixView<T> borrow_mutable(py::array& array) {
+    const auto rows = static_cast<std::size_t>(array.shape(0));
+    const auto cols = static_cast<std::size_t>(array.shape(1));
+    return {static_cast<T*>(array.mutable_data()), rows, cols, cols};
+}
+
+/// Labels (B,) as int32, or target rows (B, N) as T.
+template <class T>
+Targets<T> borrow_targets(const py::array& y) {
+    if (is_ready<std::int32_t>(y, 1)) {
+        return Targets<T>::of_labels(static_cast<const std::int32_t*>(y.data()),
+                                     static_cast<std::size_t>(y.shape(0)));
+    }
+    return Targets<T>::of_values(borrow<T>(require_ready<T>(y, 2, "y")));
+}
+
+/// A view of `data` that keeps `owner` alive.
+template <class T, class Owner>
+py::array lend(T* data, py::array::ShapeContainer shape, py::array::StridesContainer strides,
+               std::shared_ptr<Owner> owner, bool writeable) {
+    py::capsule keeper(new std::shared_ptr<Owner>(std::move(owner)),
+                       [](void* held) { delete static_cast<std::shared_ptr<Owner>*>(held); });
+    py::array view(py::dtype::of<std::remove_const_t<T>>(), std::move(shape), std::move(strides),
+                   data, keeper);
+    if (!writeable) view.attr("flags").attr("writeable") = false;
+    return view;
+}
+
+}  // namespace fastmlp::bindings

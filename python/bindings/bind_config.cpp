@@ -1,0 +1,78 @@
+/// Instruction set, threads, random numbers, machine peak.
+#include <pybind11/stl.h>
+
+#include "bindings.hpp"
+#include "fastmlp/isa.hpp"
+#include "fastmlp/peak.hpp"
+#include "fastmlp/random.hpp"
+#include "fastmlp/threads.hpp"
+
+namespace fastmlp::bindings {
+namespace {
+
+py::array_t<double> draw_uniform(std::uint64_t seed, std::uint32_t purpose, std::uint32_t epoch,
+                                 std::uint64_t first, std::size_t count) {
+    const RandomStream stream{seed, static_cast<Purpose>(purpose), epoch};
+    py::array_t<double> result(static_cast<py::ssize_t>(count));
+    for (std::size_t i = 0; i < count; ++i) result.mutable_data()[i] = stream.uniform(first + i);
+    return result;
+}
+
+py::array_t<std::uint32_t> order(std::uint64_t seed, std::uint32_t epoch, std::uint32_t n) {
+    py::array_t<std::uint32_t> result(static_cast<py::ssize_t>(n));
+    draw_order(seed, epoch, result.mutable_data(), n);
+    return result;
+}
+
+template <class T>
+py::ssize_t first_non_finite(const py::array& x) {
+    const auto count = static_cast<std::size_t>(x.size());
+    const auto* data = static_cast<const T*>(x.data());
+    std::size_t finite = 0;
+    {
+        py::gil_scoped_release nogil;
+        finite = kernels::active_table<T>().count_finite(data, count);
+    }
+    return finite == count ? -1 : static_cast<py::ssize_t>(finite);
+}
+
+py::ssize_t first_non_finite_of(const py::array& x) {
+    const py::ssize_t ndim = x.ndim();
+    if (is_ready<float>(x, ndim)) return first_non_finite<float>(x);
+    if (is_ready<double>(x, ndim)) return first_non_finite<double>(x);
+    throw py::type_error("X must be a C-contiguous array of float32 or float64");
+}
+
+double peak_gflops(const std::string& dtype, int n_threads) {
+    py::gil_scoped_release nogil;
+    if (dtype == "float32") return fastmlp::peak_gflops<float>(n_threads);
+    if (dtype == "float64") return fastmlp::peak_gflops<double>(n_threads);
+    throw std::invalid_argument("dtype must be 'float32' or 'float64', not '" + dtype + "'");
+}
+
+std::string compiler() {
+#if defined(__clang__)
+    return "clang " __clang_version__;
+#elif defined(__GNUC__)
+    return "gcc " __VERSION__;
+#else
+    return "unknown";
+#endif
+}
+
+}  // namespace
+
+void bind_config(py::module_& module) {
+    module.def("isa", [] { return std::string(kernels::active_isa().name); });
+    module.def("available_isas", &available_isas);
+    module.def("compiler", &compiler);
+    module.def("peak_gflops", &peak_gflops, py::arg("dtype"), py::arg("n_threads"));
+    module.def("get_num_threads", &get_num_threads);
+    module.def("set_num_threads", &set_num_threads, py::arg("n"));
+    module.def("draw_uniform", &draw_uniform, py::arg("seed"), py::arg("purpose"), py::arg("epoch"),
+               py::arg("first"), py::arg("count"));
+    module.def("draw_order", &order, py::arg("seed"), py::arg("epoch"), py::arg("n"));
+    module.def("first_non_finite", &first_non_finite_of, py::arg("X"));
+}
+
+}  // namespace fastmlp::bindings

@@ -1,0 +1,125 @@
+/// The raw kernels of any instruction set, for tests: whoever calls them guarantees the shapes.
+#include <pybind11/stl.h>
+
+#include "bindings.hpp"
+
+namespace fastmlp::bindings {
+namespace {
+
+/// A 2-D array whose rows are contiguous: pointers to its rows, and their distance in elements.
+template <class T>
+struct RowsOf {
+    explicit RowsOf(const py::array& array)
+        : rows(static_cast<std::size_t>(array.shape(0))),
+          cols(static_cast<std::size_t>(array.shape(1))),
+          ld(static_cast<std::size_t>(array.strides(0)) / sizeof(T)),
+          data(static_cast<T*>(const_cast<void*>(array.data()))) {
+        for (std::size_t b = 0; b < rows; ++b) pointers.push_back(data + b * ld);
+    }
+
+    std::size_t rows, cols, ld;
+    T* data;
+    std::vector<const T*> pointers;
+};
+
+template <class T>
+T* data_of(const py::object& array) {
+    if (array.is_none()) return nullptr;
+    return static_cast<T*>(const_cast<void*>(py::reinterpret_borrow<py::array>(array).data()));
+}
+
+template <class T>
+struct Kernels {
+    const kernels::KernelTable<T>& table;
+
+    void product(const py::array& a, std::size_t first_k, std::size_t count_k, const py::array& w,
+                 const py::object& init, const py::array& out, int epilogue,
+                 const py::object& nodes) const {
+        const RowsOf<T> rows(a), weights(w), target(out);
+        const RowsOf<T> mask(nodes.is_none() ? out : py::reinterpret_borrow<py::array>(nodes));
+        table.product(rows.pointers.data(), rows.rows, first_k, count_k, weights.data, weights.ld,
+                      data_of<T>(init), target.cols, target.data, target.ld,
+                      static_cast<kernels::Epilogue>(epilogue), mask.data, mask.ld);
+    }
+
+    void outer(const py::array& a, std::size_t first_k, std::size_t count_k, const py::array& v,
+               std::size_t first_j, std::size_t width, T scale, T rate, bool store,
+               const py::array& target) const {
+        const RowsOf<T> left(a), right(v), result(target);
+        table.outer(left.pointers.data(), first_k, count_k, right.pointers.data(), first_j, width,
+                    left.rows, scale, rate, store, result.data, result.ld);
+    }
+
+    void column_sums(const py::array& v, T scale, T rate, bool store, const py::array& target) const {
+        const RowsOf<T> rows(v);
+        table.column_sums(rows.data, rows.ld, rows.rows, rows.cols, scale, rate, store,
+                          data_of<T>(target));
+    }
+
+    void narrow_forward(const py::array& a, const py::array& wt, const py::array& bias,
+                        std::size_t n, const py::array& out) const {
+        const RowsOf<T> rows(a), weights(wt), target(out);
+        table.narrow_forward(rows.pointers.data(), rows.rows, rows.cols, weights.data, weights.ld,
+                             data_of<T>(bias), n, target.data, target.ld);
+    }
+
+    void narrow_forward_natural(const py::array& a, const py::array& w, const py::array& bias,
+                                std::size_t n, const py::array& out) const {
+        const RowsOf<T> rows(a), weights(w), target(out);
+        table.narrow_forward_natural(rows.pointers.data(), rows.rows, rows.cols, weights.data,
+                                     weights.ld, data_of<T>(bias), n, target.data, target.ld);
+    }
+
+    void transpose(const py::array& from, std::size_t rows, std::size_t cols,
+                   const py::array& to) const {
+        const RowsOf<T> source(from), target(to);
+        table.transpose(source.data, source.ld, rows, cols, target.data, target.ld);
+    }
+
+    void elementwise(const std::string& name, const py::array& z, std::size_t cols) const {
+        const RowsOf<T> rows(z);
+        const auto kernel = name == "sigmoid" ? table.sigmoid
+                            : name == "tanh"  ? table.tanh
+                            : name == "relu"  ? table.relu
+                                              : table.softmax;
+        kernel(rows.data, rows.ld, rows.rows, cols);
+    }
+
+    std::size_t count_finite(const py::array& x) const {
+        return table.count_finite(static_cast<const T*>(x.data()), static_cast<std::size_t>(x.size()));
+    }
+
+    void exp(const py::array& x, const py::array& out) const {
+        table.exp_array(data_of<T>(x), static_cast<std::size_t>(x.size()), data_of<T>(out));
+    }
+    void log(const py::array& x, const py::array& out) const {
+        table.log_array(data_of<T>(x), static_cast<std::size_t>(x.size()), data_of<T>(out));
+    }
+};
+
+template <class T>
+void bind(py::module_& module, const char* name) {
+    using K = Kernels<T>;
+    py::class_<K>(module, name)
+        .def(py::init([](const std::string& isa) { return K{kernels::kernel_table<T>(isa)}; }),
+             py::arg("isa"))
+        .def("product", &K::product)
+        .def("outer", &K::outer)
+        .def("column_sums", &K::column_sums)
+        .def("narrow_forward", &K::narrow_forward)
+        .def("narrow_forward_natural", &K::narrow_forward_natural)
+        .def("transpose", &K::transpose)
+        .def("elementwise", &K::elementwise)
+        .def("count_finite", &K::count_finite)
+        .def("exp", &K::exp)
+        .def("log", &K::log);
+}
+
+}  // namespace
+
+void bind_kernels(py::module_& module) {
+    bind<float>(module, "Kernels32");
+    bind<double>(module, "Kernels64");
+}
+
+}  // namespace fastmlp::bindings

@@ -1,0 +1,203 @@
+/// The network: views of its memory, the paper's three steps, prediction. No arithmetic here.
+#include <pybind11/stl.h>
+
+#include "bindings.hpp"
+#include "workspace.hpp"
+
+namespace fastmlp::bindings {
+namespace {
+
+std::vector<Layer> parse_layers(const std::vector<std::pair<std::size_t, std::string>>& layers) {
+    std::vector<Layer> result;
+    for (const auto& [nodes, activation] : layers) {
+        result.push_back({nodes, activation_from_name(activation)});
+    }
+    return result;
+}
+
+template <class T>
+py::array lend_flat(const std::shared_ptr<Buffer<T>>& buffer) {
+    return lend(buffer->data(), {buffer->size()}, {sizeof(T)}, buffer, true);
+}
+
+template <class T>
+py::array lend_weights(const Network<T>& network, const std::shared_ptr<Buffer<T>>& buffer,
+                       std::size_t i) {
+    const Parameter& p = network.layout()[i].weights;
+    return lend(buffer->data() + p.offset, {p.rows, p.cols}, {p.cols * sizeof(T), sizeof(T)}, buffer,
+                true);
+}
+
+template <class T>
+py::array lend_biases(const Network<T>& network, const std::shared_ptr<Buffer<T>>& buffer,
+                      std::size_t i) {
+    const Parameter& p = network.layout()[i].biases;
+    return lend(buffer->data() + p.offset, {p.cols}, {sizeof(T)}, buffer, true);
+}
+
+void check_layer(std::size_t i, std::size_t count) {
+    if (i >= count) throw py::index_error("no layer " + std::to_string(i));
+}
+
+template <class T>
+py::array lend_rows(const std::shared_ptr<Workspace<T>>& work, Rows<T>& rows) {
+    return lend(rows.row(0), {work->batch, rows.cols}, {rows.stride * sizeof(T), sizeof(T)}, work,
+                false);
+}
+
+template <class T>
+const std::shared_ptr<Workspace<T>>& require_workspace(const Model<T>& model) {
+    const auto& work = model.network.workspace();
+    if (!work) throw std::runtime_error("nothing here yet: call forward first");
+    return work;
+}
+
+/// nodes[0] is the borrowed batch itself, read-only; nodes[p] the output of layer p.
+template <class T>
+py::array nodes(const Model<T>& model, std::size_t p) {
+    const auto& work = require_workspace(model);
+    check_layer(p, work->nodes.size() + 1);
+    if (p > 0) return lend_rows(work, work->nodes[p - 1]);
+    py::array view = model.features.attr("view")();
+    view.attr("flags").attr("writeable") = false;
+    return view;
+}
+
+template <class T>
+py::array deltas(const Model<T>& model, std::size_t i) {
+    const auto& work = require_workspace(model);
+    check_layer(i, work->deltas.size());
+    return lend_rows(work, work->deltas[i]);
+}
+
+template <class T>
+py::array forward(Model<T>& model, py::handle x) {
+    const py::array features = require_ready<T>(x, 2, "X");
+    {
+        py::gil_scoped_release nogil;
+        const Writing<T> writing(model);
+        model.network.forward(borrow<T>(features));
+    }
+    model.features = features;
+    const auto& work = model.network.workspace();
+    return lend_rows(work, work->nodes.back());
+}
+
+template <class T>
+double backward(Model<T>& model, const py::array& y) {
+    const Targets<T> targets = borrow_targets<T>(y);
+    py::gil_scoped_release nogil;  // y is held by the caller's frame
+    const Writing<T> writing(model);
+    return model.network.backward(targets);
+}
+
+template <class T>
+void update(Model<T>& model, double learning_rate) {
+    const Writing<T> writing(model);
+    model.network.update(learning_rate);
+}
+
+/// NotImplemented where the input wants converting: `fastmlp.Network.predict` does that then.
+template <class T>
+py::object predict(Model<T>& model, py::handle x, py::object out, int n_threads) {
+    if (!is_ready<T>(x, 2) || !(out.is_none() || is_ready<T>(out, 2))) {
+        return py::reinterpret_borrow<py::object>(Py_NotImplemented);
+    }
+    const Network<T>& network = model.network;
+    const auto features = py::reinterpret_borrow<py::array>(x);
+    const MatrixView<const T> view = borrow<T>(features);
+    const auto& kernel = kernels::active_table<T>();
+    const std::size_t count = view.rows * view.cols;
+    if (view.cols != network.features() || kernel.count_finite(view.data, count) != count) {
+        return py::reinterpret_borrow<py::object>(Py_NotImplemented);
+    }
+    py::array result = out.is_none() ? py::array(py::array_t<T>({view.rows, network.outputs()}))
+                                     : py::reinterpret_borrow<py::array>(out);
+    if (!out.is_none() && overlaps(result, features, network)) {
+        return py::reinterpret_borrow<py::object>(Py_NotImplemented);
+    }
+    const MatrixView<T> target = borrow_mutable<T>(result);
+    const Reading<T> reading(model);
+    if (count < 4096) {  // a lock handed around costs more than so small a product
+        network.predict(view, target, n_threads);
+    } else {
+        py::gil_scoped_release nogil;
+        network.predict(view, target, n_threads);
+    }
+    return result;
+}
+
+template <class T>
+py::tuple evaluate(Model<T>& model, py::handle x, const py::array& y, int n_threads) {
+    const py::array features = require_ready<T>(x, 2, "X");
+    const Targets<T> targets = borrow_targets<T>(y);
+    const Reading<T> reading(model);
+    Evaluation result;
+    {
+        py::gil_scoped_release nogil;
+        result = model.network.evaluate(borrow<T>(features), targets, n_threads);
+    }
+    return py::make_tuple(result.loss, result.correct, result.decisions);
+}
+
+template <class T>
+void bind(py::module_& module, const char* name) {
+    using M = Model<T>;
+    py::class_<M>(module, name)
+        .def(py::init([](std::size_t features,
+                         const std::vector<std::pair<std::size_t, std::string>>& layers,
+                         const std::string& loss, std::uint64_t seed) {
+                 return std::make_unique<M>(features, parse_layers(layers), loss_from_name(loss),
+                                            seed);
+             }),
+             py::arg("features"), py::arg("layers"), py::arg("loss"), py::arg("seed"))
+        .def_property_readonly("seed", [](const M& m) { return m.network.seed(); })
+        .def_property_readonly("busy", &M::busy)
+        .def_property(
+            "epoch", [](const M& m) { return m.network.epoch(); },
+            [](M& m, std::uint32_t epoch) { m.network.set_epoch(epoch); })
+        .def_property_readonly("parameters",
+                               [](const M& m) { return lend_flat(m.network.parameters()); })
+        .def_property_readonly("gradients",
+                               [](const M& m) { return lend_flat(m.network.gradients()); })
+        .def("weights",
+             [](const M& m, std::size_t i) {
+                 check_layer(i, m.network.layout().layer_count());
+                 return lend_weights(m.network, m.network.parameters(), i);
+             }, py::arg("i"))
+        .def("biases",
+             [](const M& m, std::size_t i) {
+                 check_layer(i, m.network.layout().layer_count());
+                 return lend_biases(m.network, m.network.parameters(), i);
+             }, py::arg("i"))
+        .def("weight_gradients",
+             [](const M& m, std::size_t i) {
+                 check_layer(i, m.network.layout().layer_count());
+                 return lend_weights(m.network, m.network.gradients(), i);
+             }, py::arg("i"))
+        .def("bias_gradients",
+             [](const M& m, std::size_t i) {
+                 check_layer(i, m.network.layout().layer_count());
+                 return lend_biases(m.network, m.network.gradients(), i);
+             }, py::arg("i"))
+        .def("nodes", &nodes<T>, py::arg("p"))
+        .def("deltas", &deltas<T>, py::arg("i"))
+        .def("forward", &forward<T>, py::arg("X"))
+        .def("backward", &backward<T>, py::arg("y"))
+        .def("update", &update<T>, py::arg("learning_rate"))
+        .def("predict", &predict<T>, py::arg("X"), py::arg("out") = py::none(),
+             py::arg("n_threads") = 0)
+        .def("evaluate", &evaluate<T>, py::arg("X"), py::arg("y"), py::arg("n_threads") = 0)
+        .def("fit", &fit<T>, py::arg("X"), py::arg("y"), py::arg("order"), py::arg("epochs"),
+             py::arg("batch_size"), py::arg("learning_rate"), py::arg("shuffle"),
+             py::arg("n_threads"), py::arg("on_epoch"));
+}
+
+}  // namespace
+
+void bind_network(py::module_& module) {
+    bind<float>(module, "Network32");
+    bind<double>(module, "Network64");
+}
+
+}  // namespace fastmlp::bindings

@@ -1,0 +1,35 @@
+/// What the binding files share.
+#pragma once
+
+#include "arrays.hpp"
+#include "kernels/dispatch.hpp"
+#include "model.hpp"
+
+namespace fastmlp::bindings {
+
+void bind_network(py::module_& module);
+void bind_trainer(py::module_& module);
+void bind_config(py::module_& module);
+void bind_kernels(py::module_& module);
+
+/// Per epoch (mean loss, seconds).
+template <class T>
+std::vector<std::pair<double, double>> fit(Model<T>& model, py::handle x, const py::array& y,
+                                           py::object order, std::size_t epochs,
+                                           std::size_t batch_size, double learning_rate,
+                                           bool shuffle, int n_threads, py::object on_epoch);
+
+/// Whether writing `out` would change x or the parameters it is computed from.
+template <class T>
+bool overlaps(const py::array& out, const py::array& x, const Network<T>& network) {
+    const auto meets = [&](const void* data, std::size_t bytes) {
+        const auto* a = static_cast<const char*>(out.data());
+        const auto* b = static_cast<const char*>(data);
+        return a < b + bytes && b < a + out.nbytes();
+    };
+    const Buffer<T>& parameters = *network.parameters();
+    return meets(x.data(), static_cast<std::size_t>(x.nbytes())) ||
+           meets(parameters.data(), parameters.size() * sizeof(T));
+}
+
+}  // namespace fastmlp::bindings

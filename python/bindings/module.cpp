@@ -1,0 +1,13 @@
+/// The compiled module: a contents page.
+#include "bindings.hpp"
+#include "fastmlp/version.hpp"
+
+PYBIND11_MODULE(_core, module) {
+    using namespace fastmlp::bindings;
+    module.doc() = "The compiled core of fastmlp.";
+    module.attr("__version__") = fastmlp::kVersion;
+    bind_config(module);
+    bind_trainer(module);
+    bind_network(module);
+    bind_kernels(module);
+}

@@ -1,0 +1,49 @@
+"""fastmlp: dense neural networks, trained on the CPU by a compiled core.
+
+>>> import fastmlp as fm
+>>> net = fm.Network([64, 64, 10], seed=1)
+>>> history = net.fit(X, y, epochs=10)  # doctest: +SKIP
+>>> net.predict(X)  # doctest: +SKIP
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from fastmlp._core import __version__
+from fastmlp.config import get_config, get_num_threads, set_num_threads, show_config
+from fastmlp.errors import DivergenceError
+from fastmlp.history import EpochReport, Evaluation, History
+from fastmlp.layers import Dense
+from fastmlp.network import Network
+from fastmlp.optimizers import SGD
+
+if TYPE_CHECKING:
+    from fastmlp import reference
+
+__all__ = [
+    "SGD",
+    "Dense",
+    "DivergenceError",
+    "EpochReport",
+    "Evaluation",
+    "History",
+    "Network",
+    "__version__",
+    "get_config",
+    "get_num_threads",
+    "reference",
+    "set_num_threads",
+    "show_config",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # The pure-Python twin is imported at its first use, so that `import fastmlp` stays quick.
+    if name == "reference":
+        from importlib import import_module  # noqa: PLC0415
+
+        return import_module("fastmlp.reference")
+    raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

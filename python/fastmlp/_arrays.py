@@ -1,0 +1,185 @@
+"""Arrays: one function per kind of array argument. `_conversion` does the converting.
+
+Every function returns what the core takes, or raises before anything has changed: TypeError for
+the wrong kind of thing, ValueError for a wrong value or shape.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp._conversion import converted, finite, numbers
+
+
+def features(
+    name: str, X: object, n_features: int, dtype: np.dtype[Any], *, minimum: int
+) -> NDArray[Any]:
+    """Return `X` as a C-contiguous array (B, n_features) of `dtype`, all finite.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for messages.
+    X : array-like, shape (B, n_features)
+        Real numbers of any dtype and layout.
+    n_features : int
+        The number of features of the network.
+    dtype : dtype
+        The dtype of the network. float64 beyond the range of float32 is refused, not rounded to
+        infinity; integers beyond 2^24 are rounded to the nearest float32.
+    minimum : int
+        The fewest rows allowed.
+    """
+    array = numbers(name, X)
+    if array.ndim != 2:
+        raise ValueError(_not_two_dimensional(name, array, n_features))
+    rows, columns = array.shape
+    if columns != n_features:
+        raise ValueError(
+            f"{name} has {columns} features (shape {array.shape}), "
+            f"but the network takes {n_features}"
+        )
+    if rows < minimum:
+        raise ValueError(
+            f"{name} has {rows} samples (shape {array.shape}), needs at least {minimum}"
+        )
+    return finite(name, array, dtype)
+
+
+def targets(
+    name: str, y: object, rows: int, outputs: int, loss: str, dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """Return `y` as labels (B,) of int32, or as targets (B, outputs) of `dtype`.
+
+    Integers of shape (B,) mean class labels with cross-entropy, and only there. With any other
+    loss (B,) means (B, 1), for a network with one output; it is never broadcast.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for messages.
+    y : array-like
+        Labels (B,) of an integer type or bool, or targets (B, outputs) of any real type.
+    rows : int
+        The number of samples B.
+    outputs : int
+        The number of outputs of the network.
+    loss : str
+        The name of the loss.
+    dtype : dtype
+        The dtype of the network.
+    """
+    array = numbers(name, y)
+    if array.ndim and array.shape[0] != rows:
+        raise ValueError(
+            f"{name} has {array.shape[0]} samples, but its X has {rows}: "
+            f"inconsistent numbers of samples, [{rows}, {array.shape[0]}]"
+        )
+    if loss == "cross_entropy" and array.ndim == 1:
+        return _labels(name, array, outputs)
+    if array.ndim == 1 and outputs == 1:
+        array = array.reshape(rows, 1)
+    if array.shape != (rows, outputs):
+        labels = f" or integer labels of shape ({rows},)" if loss == "cross_entropy" else ""
+        raise ValueError(
+            f"{name} must have the shape ({rows}, {outputs}) of the network's outputs{labels}, "
+            f"got shape {array.shape}"
+        )
+    values = finite(name, array, dtype)
+    if loss == "binary_cross_entropy":
+        _refuse_outside_unit_interval(name, values)
+    return values
+
+
+def orders(order: object, rows: int, epochs: int) -> NDArray[np.uint32]:
+    """Return an order of samples handed in as a C-contiguous array (1 or epochs, rows) of uint32.
+
+    Parameters
+    ----------
+    order : array-like of int, shape (rows,) or (epochs, rows)
+        Row indices of X: the same order for each epoch, or one for each. An index may stand more
+        than once, as in a bootstrap.
+    rows : int
+        The number of samples.
+    epochs : int
+        The number of epochs of this fit.
+    """
+    array = numbers("shuffle", order)
+    if array.dtype.kind not in "iu":
+        raise TypeError(
+            f"shuffle must be True, False or an array of row indices, got dtype {array.dtype}"
+        )
+    if array.shape not in ((rows,), (epochs, rows)):
+        raise ValueError(
+            f"shuffle must have the shape ({rows},) or ({epochs}, {rows}), got {array.shape}"
+        )
+    if array.min() < 0 or array.max() >= rows:
+        raise ValueError(
+            f"shuffle must hold row indices in [0, {rows}), "
+            f"got values from {array.min()} to {array.max()}"
+        )
+    return np.ascontiguousarray(np.atleast_2d(array), dtype=np.uint32)
+
+
+def output(out: object, rows: int, outputs: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return `out` if the core can write (rows, outputs) straight into it."""
+    if type(out) is not np.ndarray:
+        raise TypeError(f"out must be a NumPy array, got {type(out).__name__}")
+    if out.shape != (rows, outputs) or out.dtype != dtype:
+        raise ValueError(
+            f"out must have shape ({rows}, {outputs}) and dtype {dtype}, "
+            f"got shape {out.shape} and dtype {out.dtype}"
+        )
+    if not (out.flags.c_contiguous and out.flags.aligned and out.flags.writeable):
+        raise ValueError("out must be C-contiguous, aligned and writable")
+    return out
+
+
+def flat(name: str, value: object, size: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return `value` as a flat array (size,) of `dtype`; it may hold what is not finite."""
+    array = numbers(name, value)
+    if array.shape != (size,):
+        raise ValueError(f"{name} must have shape ({size},), got {array.shape}")
+    return converted(array, dtype)
+
+
+def _labels(name: str, array: NDArray[Any], outputs: int) -> NDArray[np.int32]:
+    if array.dtype.kind == "f":
+        raise ValueError(
+            f"{name} must hold integer labels or have shape ({array.shape[0]}, {outputs}), got "
+            f"shape {array.shape} of {array.dtype}; for labels pass {name}.astype(int)"
+        )
+    if array.dtype.kind != "b":
+        wrong = (array < 0) | (array >= outputs)
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise ValueError(
+                f"{name} contains label {array[row]} at row {row}, but with {outputs} outputs "
+                f"labels are 0 to {outputs - 1}"
+            )
+    elif outputs == 1 and array.any():
+        raise ValueError(f"{name} contains label True, but with 1 output the only label is 0")
+    return np.ascontiguousarray(array, dtype=np.int32)
+
+
+def _not_two_dimensional(name: str, array: NDArray[Any], n_features: int) -> str:
+    if array.ndim == 1 and array.shape[0] == n_features:
+        hint = f"; for one sample pass {name}.reshape(1, -1)"
+    elif array.ndim == 1 and n_features == 1:
+        hint = f"; for one feature pass {name}.reshape(-1, 1)"
+    elif array.ndim > 2:
+        hint = f"; flatten each sample: {name}.reshape(len({name}), -1)"
+    else:
+        hint = ""
+    return f"{name} must have 2 dimensions (samples, {n_features}), got shape {array.shape}{hint}"
+
+
+def _refuse_outside_unit_interval(name: str, array: NDArray[Any]) -> None:
+    wrong = (array < 0) | (array > 1)
+    if wrong.any():
+        row, column = divmod(int(wrong.argmax()), array.shape[1])
+        raise ValueError(
+            f"{name} must be in [0, 1] for binary_cross_entropy, "
+            f"got {array[row, column]} at row {row}, column {column}"
+        )

@@ -1,0 +1,87 @@
+"""Conversion: the one place where an array-like becomes an array that the core takes.
+
+The core takes C-contiguous, aligned arrays of its own dtype. An array that is one already goes
+through untouched (also read-only or memory-mapped); anything else is converted here, once, into a
+new array.
+"""
+
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp import _core
+from fastmlp._validation import described
+
+
+def numbers(name: str, value: object) -> NDArray[Any]:
+    """Return any array-like of real numbers as an array of a boolean, integer or float dtype."""
+    if type(value) is not np.ndarray:
+        value = _as_array(name, value)
+    array: NDArray[Any] = value
+    kind = array.dtype.kind
+    if kind == "O":
+        array = _from_objects(name, array)
+        kind = array.dtype.kind
+    if kind in "biuf":
+        return array
+    if kind == "c":
+        raise ValueError(f"{name} is complex ({array.dtype}); complex data are not supported")
+    if kind in "USTO":
+        raise ValueError(
+            f"{name} holds text: could not convert it to numbers (dtype {array.dtype})"
+        )
+    raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+
+
+def _as_array(name: str, value: object) -> NDArray[Any]:
+    if value is None or isinstance(value, str | bytes | dict | set | frozenset):
+        raise TypeError(f"{name} must be an array, a frame or a list, got {described(value)}")
+    # What is not imported cannot have made the value.
+    sparse = sys.modules.get("scipy.sparse")
+    if sparse is not None and sparse.issparse(value):
+        raise TypeError(f"{name} is sparse, which is not supported; pass {name}.toarray()")
+    masked = sys.modules.get("numpy.ma")
+    if masked is not None and isinstance(value, masked.MaskedArray) and masked.is_masked(value):
+        raise ValueError(f"{name} has masked values; fill them first: {name}.filled(...)")
+    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+        return np.from_dlpack(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} is not a rectangular array of numbers: {error}") from error
+    if array.ndim == 0 and array.dtype.kind == "O":
+        raise TypeError(f"{name} must be an array, a frame or a list, got {described(value)}")
+    return array
+
+
+def _from_objects(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Give an object array the dtype its items have: Python's ints stay integers."""
+    try:
+        inferred = np.asarray(array.tolist())
+        return inferred if inferred.dtype.kind != "O" else inferred.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{name} holds items that are not real numbers: {error}") from error
+
+
+def finite(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return a matrix as `converted` does; refuse what is not finite before or after."""
+    result = converted(array, dtype)
+    index = _core.first_non_finite(result)
+    if index < 0:
+        return result
+    row, column = divmod(index, array.shape[1])
+    value = array[row, column]
+    if np.isfinite(value):
+        raise ValueError(f"{name} holds {value} at [{row}, {column}]: value too large for {dtype}")
+    kind = "NaN" if np.isnan(value) else "infinity"
+    raise ValueError(f"{name} contains {kind} at row {row}, column {column}")
+
+
+def converted(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return `array` itself if the core can take it, else a C-contiguous copy of `dtype`."""
+    if array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned:
+        return array
+    with np.errstate(over="ignore"):
+        return np.array(array, dtype=dtype, order="C", copy=True)

@@ -1,0 +1,152 @@
+"""Settings: one function per kind of argument. Arrays are in `_arrays`.
+
+Every function returns the plain value it accepts, or raises: TypeError for the wrong kind of
+thing, ValueError for a wrong value, naming the argument, what came and what is allowed.
+"""
+
+import math
+import operator
+from collections.abc import Sequence
+from numbers import Real
+
+import numpy as np
+
+
+def integer(
+    name: str, value: object, *, minimum: int, maximum: int | None = None, alternative: str = ""
+) -> int:
+    """Return an integer of any integer type; a bool or a float is not one.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for messages.
+    value : object
+        What came.
+    minimum, maximum : int
+        The least and greatest value allowed.
+    alternative : str, optional
+        What else the caller takes, for the message: ``"None"``.
+    """
+    kinds = f"an integer or {alternative}" if alternative else "an integer"
+    if isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be {kinds}, got {value!r}")
+    try:
+        result = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name} must be {kinds}, got {described(value)}") from None
+    if result < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {result}")
+    if maximum is not None and result > maximum:
+        raise ValueError(f"{name} must be at most {maximum}, got {result}")
+    return result
+
+
+def positive(name: str, value: object) -> float:
+    """Return a real number, finite and above 0, as a float."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a real number, got {described(value)}")
+    try:
+        result = float(value)
+    except OverflowError:
+        result = math.inf
+    if not 0.0 < result < math.inf:
+        raise ValueError(f"{name} must be finite and above 0, got {value!r}")
+    return result
+
+
+def learning_rate(value: object, dtype: np.dtype[np.floating]) -> float:
+    """Return a learning rate that is still finite and above 0 when rounded to `dtype`."""
+    result = positive("learning_rate", value)
+    limits = np.finfo(dtype)
+    if not limits.smallest_subnormal <= result <= limits.max:
+        raise ValueError(f"learning_rate={result!r} is not a positive finite number in {dtype}")
+    return result
+
+
+def choice(name: str, value: object, allowed: Sequence[str]) -> str:
+    """Return `value` if it is one of the names `allowed`; suggest the nearest if not."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be {either(allowed)}, got {described(value)}")
+    if value not in allowed:
+        import difflib  # noqa: PLC0415  (2 ms that only a mistake pays)
+
+        nearest = difflib.get_close_matches(value.lower(), allowed, n=1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        raise ValueError(f"{name} must be {either(allowed)}, got {value!r}{hint}")
+    return value
+
+
+def dtype(value: object) -> np.dtype[np.floating]:
+    """Return the dtype float32 or float64, from a name, a NumPy type or a dtype."""
+    allowed = (np.dtype(np.float32), np.dtype(np.float64))
+    try:
+        result = None if value is None else np.dtype(value)  # type: ignore[call-overload]
+    except (TypeError, ValueError):
+        result = None
+    if result in allowed:
+        return result  # type: ignore[no-any-return]
+    kind = TypeError if result is None and not isinstance(value, str) else ValueError
+    raise kind(f"dtype must be 'float32' or 'float64', got {described(value)}")
+
+
+def seed(value: object) -> int:
+    """Return a seed in [0, 2^64); None draws one from the operating system."""
+    if value is None:
+        import secrets  # noqa: PLC0415  (it brings hashlib along)
+
+        return secrets.randbits(64)
+    return integer("seed", value, minimum=0, maximum=2**64 - 1, alternative="None")
+
+
+def n_threads(value: object) -> int:
+    """Return an upper limit of threads; None is 0, the limit of the process."""
+    return 0 if value is None else threads("n_threads", value, alternative="None")
+
+
+def threads(name: str, value: object, alternative: str = "") -> int:
+    """Return a number of threads, at least 1, cut to what fits the core's int."""
+    return min(integer(name, value, minimum=1, alternative=alternative), 2**31 - 1)
+
+
+def switch(name: str, value: object) -> bool:
+    """Return True or False; 1 and 0 are taken as them."""
+    if isinstance(value, bool | np.bool_) or (isinstance(value, int) and value in (0, 1)):
+        return bool(value)
+    if isinstance(value, int):
+        raise ValueError(f"{name} must be True, False, 1 or 0, got {value!r}")
+    raise TypeError(f"{name} must be True, False, 1 or 0, got {described(value)}")
+
+
+def parameter_count(features: int, nodes: Sequence[int], itemsize: int) -> int:
+    """Count the parameters, and refuse sizes no machine can hold before anything is allocated.
+
+    Python's integers do not overflow, so the product is exact however absurd the sizes are.
+
+    Raises
+    ------
+    MemoryError
+        If the parameters need more bytes than an address space has.
+    """
+    count = 0
+    previous = features
+    for size in nodes:
+        count += previous * size + size
+        previous = size
+    if count * itemsize > np.iinfo(np.intp).max:
+        raise MemoryError(f"the network would need {count * itemsize:,} bytes for its parameters")
+    return count
+
+
+def either(names: Sequence[str]) -> str:
+    """Write the names as a choice: ``'a', 'b' or 'c'``."""
+    quoted = [repr(name) for name in names]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+
+
+def described(value: object) -> str:
+    """Write a value and its type for a message, shortened where it is long."""
+    text = repr(value)
+    if len(text) > 60:
+        return f"a {type(value).__name__}"
+    return f"{text} ({type(value).__name__})"

@@ -1,0 +1,130 @@
+"""What training tells: `EpochReport` at each epoch end, `History` afterwards, `Evaluation`."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from fastmlp import _core
+
+
+class Evaluation(NamedTuple):
+    """The result of ``Network.evaluate``.
+
+    Attributes
+    ----------
+    loss : float
+        Mean loss, as the network's loss defines it.
+    accuracy : float or None
+        Share of samples whose largest output is the label (softmax), or share of outputs on the
+        right side of 0.5 (sigmoid with binary cross-entropy); None for mean squared error.
+    """
+
+    loss: float
+    accuracy: float | None
+
+
+class EpochReport(NamedTuple):
+    """What a callback of ``Network.fit`` is told at the end of an epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        The epoch that ended, counted from 1 within this ``fit``.
+    epochs : int
+        How many epochs were asked for.
+    loss : float
+        Mean loss over the samples of the epoch, each as it was trained.
+    validation_loss, validation_accuracy : float or None
+        On the validation data after the epoch; None without them (or for regression).
+    seconds : float
+        Time the epoch took to train, without validation and callbacks.
+    samples : int
+        Number of samples in an epoch.
+    """
+
+    epoch: int
+    epochs: int
+    loss: float
+    validation_loss: float | None
+    validation_accuracy: float | None
+    seconds: float
+    samples: int
+
+
+@dataclass(frozen=True, repr=False)
+class History:
+    """The course of one ``Network.fit``.
+
+    Attributes
+    ----------
+    loss : list of float
+        Mean loss over the samples of each epoch, each sample as it was trained.
+    validation_loss : list of float
+        Loss on the validation data after each epoch; empty without validation data.
+    validation_accuracy : list of float
+        Accuracy on the validation data after each epoch; empty without them and for mean
+        squared error.
+    epoch_seconds : list of float
+        Time each epoch took to train, in seconds, without validation and callbacks.
+    samples : int
+        Number of samples in an epoch.
+    flops_per_sample : int
+        Floating-point operations to train on one sample: 2 (2 sum K N + sum K N without the
+        first layer), counting the matrix products of forward, backward and gradient.
+    dtype : str
+        ``"float32"`` or ``"float64"``.
+    n_threads : int
+        The limit of threads that training ran under.
+    """
+
+    loss: list[float]
+    epoch_seconds: list[float]
+    samples: int
+    flops_per_sample: int
+    dtype: str
+    n_threads: int
+    validation_loss: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """Time all epochs took to train, in seconds, without validation and callbacks."""
+        return sum(self.epoch_seconds)
+
+    @property
+    def samples_per_second(self) -> float:
+        """Samples trained per second, over all epochs."""
+        return self.samples * len(self.loss) / max(self.seconds, 1e-9)
+
+    @property
+    def gflops(self) -> float:
+        """Speed of training in GFLOP/s (10^9 floating-point operations per second)."""
+        return self.flops_per_sample * self.samples_per_second * 1e-9
+
+    @cached_property
+    def peak_share(self) -> float:
+        """Speed as a share of the machine's FMA peak for this dtype and `n_threads`, 0 to 1.
+
+        The peak is measured at the first access, which takes a moment; a busy machine measures
+        a low one.
+        """
+        return self.gflops / _core.peak_gflops(self.dtype, self.n_threads)
+
+    def __repr__(self) -> str:
+        parts = [f"epochs={len(self.loss)}", f"loss={_course(self.loss)}"]
+        if self.validation_loss:
+            parts.append(f"validation_loss={_course(self.validation_loss)}")
+        if self.validation_accuracy:
+            parts.append(f"validation_accuracy={_course(self.validation_accuracy)}")
+        parts += [
+            f"seconds={self.seconds:.4g}",
+            f"samples_per_second={self.samples_per_second:,.0f}",
+            f"gflops={self.gflops:.4g}",
+        ]
+        return f"History({', '.join(parts)})"
+
+
+def _course(values: list[float]) -> str:
+    """Write the first and the last of a list: ``2.301..0.041``."""
+    first, last = f"{values[0]:.4g}", f"{values[-1]:.4g}"
+    return first if len(values) == 1 else f"{first}..{last}"

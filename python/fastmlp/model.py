@@ -1,0 +1,245 @@
+"""`Model`: the paper's network. Its layers, its memory, its three steps, its copies."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastmlp import _arrays, _core, _validation
+from fastmlp.layers import Dense, build_layers
+from fastmlp.losses import choose_loss
+from fastmlp.views import ArrayViews, WritableArrayViews, copy_into, refuse_while_fitting
+
+_STATE_FORMAT = 1
+
+
+class Model:
+    """Layers, loss and seed, and the compiled core that owns the memory; see `Network`.
+
+    It checks what comes, and hands on to the core.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[int | Dense],
+        activation: str = "relu",
+        output: str = "softmax",
+        loss: str | None = None,
+        seed: int | None = None,
+        dtype: Any = "float32",
+    ) -> None:
+        self._features, self._layers = build_layers(layers, activation, output)
+        self._loss = choose_loss(loss, self._layers[-1].activation)
+        self._dtype = _validation.dtype(dtype)
+        self._core = self._new_core(_validation.seed(seed))
+
+    def _new_core(self, seed: int) -> _core._Network:
+        nodes = [layer.nodes for layer in self._layers]
+        size = _validation.parameter_count(self._features, nodes, self._dtype.itemsize)
+        kind = _core.Network32 if self._dtype == np.float32 else _core.Network64
+        layers = [(layer.nodes, layer.activation) for layer in self._layers]
+        try:
+            return kind(self._features, layers, self._loss, seed)
+        except MemoryError:
+            needed = 2 * size * self._dtype.itemsize
+            raise MemoryError(
+                f"the network needs {needed:,} bytes for its parameters and gradients"
+            ) from None
+
+    @property
+    def features(self) -> int:
+        """Number of features of a sample."""
+        return self._features
+
+    @property
+    def layers(self) -> tuple[Dense, ...]:
+        """The layers after the features."""
+        return self._layers
+
+    @property
+    def loss(self) -> str:
+        """Name of the loss."""
+        return self._loss
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the parameters, float32 or float64."""
+        return self._dtype
+
+    @property
+    def seed(self) -> int:
+        """The seed, given or drawn."""
+        return self._core.seed
+
+    @property
+    def epoch(self) -> int:
+        """Number of epochs ever trained: with the seed, the position of the sample order."""
+        return self._core.epoch
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of weights and biases."""
+        return self._core.parameters.size
+
+    @property
+    def weights(self) -> WritableArrayViews:
+        """Live views, one (K, N) per layer: ``weights[i][j, k]`` of the equations (1.1)."""
+        return self._writable("weights", self._core.weights)
+
+    @property
+    def biases(self) -> WritableArrayViews:
+        """Live views, one (N,) per layer."""
+        return self._writable("biases", self._core.biases)
+
+    @property
+    def weight_gradients(self) -> WritableArrayViews:
+        """Live views (K, N) of dL/dw (2.7); zero before the first `backward`."""
+        return self._writable("weight_gradients", self._core.weight_gradients)
+
+    @property
+    def bias_gradients(self) -> WritableArrayViews:
+        """Live views (N,) of dL/db (2.6); zero before the first `backward`."""
+        return self._writable("bias_gradients", self._core.bias_gradients)
+
+    @property
+    def nodes(self) -> ArrayViews:
+        """Read-only views of the last `forward`: ``nodes[0]`` is its X, ``nodes[p]`` (B, N)."""
+        return ArrayViews("nodes", self._core.nodes, len(self._layers) + 1)
+
+    @property
+    def deltas(self) -> ArrayViews:
+        """Read-only views (B, N) of dL/dz of the last `backward` (2.2), per sample."""
+        return ArrayViews("deltas", self._core.deltas, len(self._layers))
+
+    @property
+    def parameters(self) -> NDArray[Any]:
+        """The whole buffer as one flat live view: W0, b0, W1, b1, ... in C order."""
+        return self._core.parameters
+
+    @parameters.setter
+    def parameters(self, value: ArrayLike) -> None:
+        copy_into("parameters", self._core.parameters, value, self._core)
+
+    @property
+    def gradients(self) -> NDArray[Any]:
+        """All gradients as one flat live view, in the order of `parameters`."""
+        return self._core.gradients
+
+    @gradients.setter
+    def gradients(self, value: ArrayLike) -> None:
+        copy_into("gradients", self._core.gradients, value, self._core)
+
+    def forward(self, X: ArrayLike) -> NDArray[Any]:
+        """Compute the nodes of every layer (1.2).
+
+        Parameters
+        ----------
+        X : array-like, shape (B, features)
+            A batch of samples. ``nodes[0]`` borrows it where it needs no conversion.
+
+        Returns
+        -------
+        ndarray, shape (B, N)
+            The outputs, ``nodes[-1]``: read-only, valid until the next `forward` or `fit`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X does not fit the network, or is not finite.
+        RuntimeError
+            If another thread is fitting the network.
+        """
+        return self._core.forward(_arrays.features("X", X, self._features, self._dtype, minimum=1))
+
+    def backward(self, y: ArrayLike) -> float:
+        """Compute deltas and gradients for the batch of the last `forward` (2.8) to (2.12).
+
+        Parameters
+        ----------
+        y : array-like, shape (B,) or (B, N)
+            Targets as in `fit`.
+
+        Returns
+        -------
+        float
+            The mean loss.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If y does not fit the network or the batch.
+        RuntimeError
+            If there was no `forward`, or another thread is fitting the network.
+        """
+        rows = len(self._core.nodes(0))
+        outputs = self._layers[-1].nodes
+        return self._core.backward(_arrays.targets("y", y, rows, outputs, self._loss, self._dtype))
+
+    def update(self, learning_rate: float) -> None:
+        """Take one step against `gradients`: ``w = w - learning_rate * gradient`` (2.13), (2.14).
+
+        Parameters
+        ----------
+        learning_rate : float
+            The step size eta, finite and above 0.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `learning_rate` is not such a number.
+        RuntimeError
+            If another thread is fitting the network.
+        """
+        self._core.update(_validation.learning_rate(learning_rate, self._dtype))
+
+    def _writable(self, name: str, get: Callable[[int], NDArray[Any]]) -> WritableArrayViews:
+        return WritableArrayViews(name, get, len(self._layers), self._core)
+
+    def __repr__(self) -> str:
+        rows = []
+        previous = self._features
+        for i, layer in enumerate(self._layers):
+            shape = f"{previous} -> {layer.nodes}"
+            rows.append(
+                (f"  layer {i}", shape, layer.activation, f"{(previous + 1) * layer.nodes:,}")
+            )
+            previous = layer.nodes
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        title = (
+            f"{type(self).__name__}: {self._features} features, {self._loss}, {self._dtype}, "
+            f"{self.n_parameters:,} parameters"
+        )
+        lines = [
+            f"{name:<{widths[0]}}  {shape:<{widths[1]}}  {activation:<{widths[2]}}  "
+            f"{count:>{widths[3]}} parameters"
+            for name, shape, activation, count in rows
+        ]
+        return "\n".join([title, *lines])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give plain values and one array, so that copies are independent and equal.
+
+        Gradients, nodes and deltas stay behind. With pickle protocol 5 the array can travel out of
+        band: it is the buffer itself.
+        """
+        refuse_while_fitting(self._core, "copy or pickle the network")
+        attributes = {name: value for name, value in self.__dict__.items() if name != "_core"}
+        return {
+            "format": _STATE_FORMAT,
+            "attributes": attributes,
+            "seed": self._core.seed,
+            "epoch": self._core.epoch,
+            "parameters": self._core.parameters,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if state["format"] != _STATE_FORMAT:
+            raise ValueError(
+                f"the network was pickled in format {state['format']}, "
+                f"this version reads format {_STATE_FORMAT}"
+            )
+        self.__dict__.update(state["attributes"])
+        self._core = self._new_core(state["seed"])
+        self._core.epoch = state["epoch"]
+        copy_into("parameters", self._core.parameters, state["parameters"], self._core)

@@ -1,0 +1,237 @@
+"""`Network`: what the user holds. A `Model` that predicts, evaluates and trains."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastmlp import _arrays, _validation, training
+from fastmlp.history import Evaluation, History
+from fastmlp.model import Model
+from fastmlp.objective import Objective, make_objective
+from fastmlp.optimizers import SGD
+
+
+class Network(Model):
+    """A feed-forward network of dense layers, trained by the compiled core.
+
+    All parameters lie in one contiguous buffer; `weights`, `biases` and `parameters` are live
+    views of it. Initial weights are uniform in [-limit, limit] with limit = sqrt(6 / K) for relu
+    layers (He et al., 2015) and sqrt(6 / (K + N)) for the others (Glorot and Bengio, 2010), drawn
+    by a counter-based generator (Philox, Salmon et al., 2011) in float64 and rounded, the same on
+    every platform; biases are zero.
+
+    Parameters
+    ----------
+    layers : sequence of int or Dense
+        The number of features, then each layer as its number of nodes or as a `Dense`.
+    activation : {"relu", "sigmoid", "tanh", "identity"}, default "relu"
+        The activation of hidden layers given as a number.
+    output : {"softmax", "sigmoid", "identity", "tanh", "relu"}, default "softmax"
+        The activation of the last layer, if given as a number.
+    loss : {"cross_entropy", "binary_cross_entropy", "mean_squared_error"}, optional
+        None takes cross-entropy with softmax, binary cross-entropy with sigmoid, and mean squared
+        error with the rest.
+    seed : int, optional
+        In [0, 2^64): initial weights and the order of samples follow from it. None draws one;
+        `seed` tells which.
+    dtype : {"float32", "float64"}, default "float32"
+        The type of parameters and of all arithmetic.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind.
+    ValueError
+        If a size is below 1, a name is unknown, softmax is not last, the loss does not fit the
+        output, or the seed is out of range.
+    MemoryError
+        If the parameters do not fit in memory; the message tells the bytes.
+
+    Examples
+    --------
+    >>> net = Network([64, Dense(32, "tanh"), 10], seed=7)
+    >>> net
+    Network: 64 features, cross_entropy, float32, 2,410 parameters
+      layer 0: Dense  64 -> 32  tanh     2,080 parameters
+      layer 1: Dense  32 -> 10  softmax    330 parameters
+    >>> net.weights[0].shape
+    (64, 32)
+    """
+
+    def predict(
+        self, X: ArrayLike, out: NDArray[Any] | None = None, n_threads: int | None = None
+    ) -> NDArray[Any]:
+        """Compute the outputs for X, without touching the network.
+
+        Many threads may predict at once, also from a callback of `fit`. A row has the same bits
+        alone and in any batch, with any number of threads.
+
+        Parameters
+        ----------
+        X : array-like, shape (B, features)
+            Samples; B may be 0. One sample is ``x.reshape(1, -1)``.
+        out : ndarray, shape (B, N), optional
+            Written and returned, of the network's dtype, C-contiguous, apart from X and weights.
+        n_threads : int, optional
+            Upper limit of threads; None is the limit of the process.
+
+        Returns
+        -------
+        ndarray, shape (B, N)
+            The outputs: probabilities for softmax and sigmoid.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X does not fit the network or is not finite, or `out` does not fit.
+        RuntimeError
+            If another thread is fitting the network.
+        """
+        limit = 0 if n_threads is None else _validation.n_threads(n_threads)
+        # What needs no conversion the core checks itself: this is the whole cost of a call.
+        result = self._core.predict(X, out, limit)  # type: ignore[arg-type]
+        return result if result is not NotImplemented else self._predict_converted(X, out, limit)
+
+    def _predict_converted(self, X: ArrayLike, out: object, limit: int) -> NDArray[Any]:
+        x = _arrays.features("X", X, self._features, self._dtype, minimum=0)
+        result = None
+        if out is not None:
+            result = _arrays.output(out, len(x), self._layers[-1].nodes, self._dtype)
+            if np.may_share_memory(result, x) or np.may_share_memory(result, self.parameters):
+                raise ValueError("out must not share memory with X or with the parameters")
+        return self._core.predict(x, result, limit)
+
+    def evaluate(self, X: ArrayLike, y: ArrayLike, n_threads: int | None = None) -> Evaluation:
+        """Compute the mean loss and the accuracy of the network on X against y.
+
+        Parameters
+        ----------
+        X : array-like, shape (B, features)
+            Samples, at least 1.
+        y : array-like, shape (B,) or (B, N)
+            Targets as in `fit`.
+        n_threads : int, optional
+            Upper limit of threads; None is the limit of the process.
+
+        Returns
+        -------
+        Evaluation
+            The named tuple ``(loss, accuracy)``; accuracy is None for mean squared error.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X or y does not fit the network or is not finite.
+        RuntimeError
+            If another thread is fitting the network.
+        """
+        limit = _validation.n_threads(n_threads)
+        return training.evaluation(self._core, training.network_batch(self, X, y), limit)
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        epochs: int = 10,
+        batch_size: int = 32,
+        optimizer: SGD = SGD(learning_rate=0.1),  # noqa: B008  (frozen)
+        shuffle: bool | ArrayLike = True,
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        verbose: int = 0,
+        n_threads: int | None = None,
+        callbacks: training.Callback | Iterable[training.Callback] | None = None,
+    ) -> History:
+        """Train on mini-batches: `forward`, `backward` and `update` over the epochs, fused.
+
+        The same seed gives the same bits for any number of threads, and ``fit(epochs=2)`` twice
+        gives those of ``fit(epochs=4)``.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, features)
+            Samples, at least 1. C-contiguous data of the network's dtype are used in place, also
+            read-only or memory-mapped; anything else is converted once. Not to be changed
+            meanwhile.
+        y : array-like, shape (n,) or (n, N)
+            Integer class labels 0 .. N-1 (n,), with cross-entropy only; else one-hot or real
+            targets (n, N). With one output and another loss, (n,) means (n, 1).
+        epochs : int, default 10
+            Times to go through X, at least 1.
+        batch_size : int, default 32
+            Samples per step, at least 1; the last batch of an epoch may be shorter.
+        optimizer : SGD, default SGD(learning_rate=0.1)
+            How a gradient changes the parameters.
+        shuffle : bool or array-like of int, shape (n,) or (epochs, n), default True
+            True draws an order of samples per epoch from the seed; False takes them as they
+            stand; row indices are an order handed in, for every epoch or for each.
+        validation_data : tuple (X, y), optional
+            Evaluated after each epoch.
+        verbose : int, default 0
+            1 shows the progress on standard error: a bar if tqdm is installed (the extra
+            ``fastmlp[progress]``), else a line per epoch.
+        n_threads : int, optional
+            Upper limit of threads; None is the limit of the process.
+        callbacks : callable or sequence of callables, optional
+            Each called as ``callback(network, epoch_report)`` at the end of each epoch; a true
+            result stops after this epoch. It may predict, copy and write weights, but not fit.
+
+        Returns
+        -------
+        History
+            Losses per epoch, time and speed.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument does not fit; nothing has changed then.
+        DivergenceError
+            If the loss of an epoch is not finite; the parameters are back at the last finite
+            epoch end.
+        RuntimeError
+            If the network is being fitted already.
+        KeyboardInterrupt
+            On Ctrl-C; as with an exception of a callback, the parameters are those of the last
+            completed step.
+        """
+        return training.fit(
+            self,
+            self._core,
+            X,
+            y,
+            epochs=epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            shuffle=shuffle,
+            validation_data=validation_data,
+            verbose=verbose,
+            n_threads=n_threads,
+            callbacks=callbacks,
+        )
+
+    def objective(self, X: ArrayLike, y: ArrayLike) -> Objective:
+        """Return the mean loss over (X, y) as a function of the flat parameters, for SciPy.
+
+        Parameters
+        ----------
+        X : array-like, shape (B, features)
+            Samples, at least 1.
+        y : array-like, shape (B,) or (B, N)
+            Targets as in `fit`.
+
+        Returns
+        -------
+        callable
+            ``f(theta) -> (loss, gradient)``, theta (n_parameters,) in the order of `parameters`,
+            gradient a copy in float64. A call leaves theta in the network. SciPy's line searches
+            want a network of dtype float64.
+
+        Examples
+        --------
+        >>> net = Network([2, 3, 1], output="sigmoid", seed=1, dtype="float64")
+        >>> f = net.objective([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0])
+        >>> from scipy.optimize import minimize  # doctest: +SKIP
+        >>> net.parameters = minimize(f, net.parameters.copy(), jac=True).x  # doctest: +SKIP
+        """
+        return make_objective(self._core, *training.network_batch(self, X, y))

@@ -1,0 +1,28 @@
+"""A network's loss as a function of its flat parameters, as `scipy.optimize` wants it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastmlp import _arrays, _core
+from fastmlp.views import refuse_while_fitting
+
+Objective = Callable[[ArrayLike], tuple[float, NDArray[np.float64]]]
+
+
+def make_objective(core: _core._Network, X: NDArray[Any], y: NDArray[Any]) -> Objective:
+    """Return the function that ``Network.objective`` documents, over checked arrays."""
+
+    def objective(theta: ArrayLike) -> tuple[float, NDArray[np.float64]]:
+        """Return the mean loss and its gradient at the flat parameters `theta`."""
+        refuse_while_fitting(core, "set the parameters")
+        parameters = core.parameters
+        parameters[:] = _arrays.flat("theta", theta, parameters.size, parameters.dtype)
+        core.forward(X)
+        loss = core.backward(y)
+        # A copy: BFGS keeps the previous gradient and takes the difference to the next.
+        return loss, core.gradients.astype(np.float64)
+
+    return objective

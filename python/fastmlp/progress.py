@@ -1,0 +1,56 @@
+"""``verbose=1``: how a fit shows its progress, on standard error.
+
+With tqdm installed (``pip install 'fastmlp[progress]'``) it is a bar, also in notebooks; without
+it, one plain line per epoch. A fit never fails for want of a progress bar.
+"""
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from fastmlp.history import EpochReport
+
+if TYPE_CHECKING:
+    from fastmlp.network import Network
+
+
+class Progress:
+    """A callback that shows each `EpochReport`.
+
+    Parameters
+    ----------
+    epochs : int
+        How many epochs were asked for.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self._bar: Any = None
+        try:
+            tqdm = import_module("tqdm.auto").tqdm
+        except ImportError:
+            return
+        self._bar = tqdm(total=epochs, unit="epoch")
+
+    def __call__(self, _network: "Network", report: EpochReport) -> None:
+        """Show one more epoch."""
+        if self._bar is None:
+            line = f"epoch {report.epoch}/{report.epochs}: {_summary(report)}"
+            print(line, file=sys.stderr, flush=True)
+        else:
+            self._bar.set_postfix_str(_summary(report), refresh=False)
+            self._bar.update()
+
+    def close(self) -> None:
+        """Leave the bar as it stands and go to the next line."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _summary(report: EpochReport) -> str:
+    parts = [f"loss {report.loss:.4f}"]
+    if report.validation_loss is not None:
+        parts.append(f"validation loss {report.validation_loss:.4f}")
+    if report.validation_accuracy is not None:
+        parts.append(f"accuracy {report.validation_accuracy:.2%}")
+    parts.append(f"{report.samples / max(report.seconds, 1e-9):,.0f} samples/s")
+    return ", ".join(parts)

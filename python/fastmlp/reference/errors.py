@@ -1,0 +1,31 @@
+"""The exception that is the package's own."""
+
+
+class DivergenceError(ValueError, ArithmeticError):
+    """Training diverged: the loss of an epoch was not finite.
+
+    The network is back at the parameters of the last epoch end at which all of them were finite
+    (those it came with, if there was none).
+
+    Parameters
+    ----------
+    epoch : int
+        The epoch of this ``fit`` that diverged, counted from 1.
+    loss : float
+        Its loss: infinite or not a number.
+    learning_rate : float
+        The learning rate in use.
+    """
+
+    def __init__(self, epoch: int, loss: float, learning_rate: float) -> None:
+        super().__init__(epoch, loss, learning_rate)
+        self.epoch = epoch
+        self.loss = loss
+        self.learning_rate = learning_rate
+
+    def __str__(self) -> str:
+        return (
+            f"training diverged: the loss became {self.loss} in epoch {self.epoch} with "
+            f"learning_rate={self.learning_rate:g}; the network is back at its last finite "
+            "epoch end. Try a smaller learning rate, or scale the features"
+        )

@@ -1,0 +1,99 @@
+"""What training tells: `EpochReport` at each epoch end, `History` afterwards, `Evaluation`."""
+
+import math
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Evaluation(NamedTuple):
+    """The result of ``Network.evaluate``.
+
+    Attributes
+    ----------
+    loss : float
+        Mean loss, as the network's loss defines it.
+    accuracy : float or None
+        Share of samples whose largest output is the label (softmax), or share of outputs on the
+        right side of 0.5 (sigmoid with binary cross-entropy); None for mean squared error.
+    """
+
+    loss: float
+    accuracy: float | None
+
+
+class EpochReport(NamedTuple):
+    """What a callback of ``Network.fit`` is told at the end of an epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        The epoch that ended, counted from 1 within this ``fit``.
+    epochs : int
+        How many epochs were asked for.
+    loss : float
+        Mean loss over the samples of the epoch, each as it was trained.
+    validation_loss, validation_accuracy : float or None
+        On the validation data after the epoch; None without them (or for mean squared error).
+    seconds : float
+        Time the epoch took to train, without validation and callbacks.
+    samples : int
+        Number of samples in an epoch.
+    """
+
+    epoch: int
+    epochs: int
+    loss: float
+    validation_loss: float | None
+    validation_accuracy: float | None
+    seconds: float
+    samples: int
+
+
+@dataclass
+class History:
+    """The course of one ``Network.fit``.
+
+    Attributes
+    ----------
+    samples : int
+        Number of samples in an epoch.
+    flops_per_sample : int
+        Floating-point operations to train on one sample, counting the matrix products: for each
+        layer 2 K N forward, 2 K N for the gradient, and, but for the first, 2 K N backward.
+    loss : list of float
+        Mean loss over the samples of each epoch, each sample as it was trained.
+    epoch_seconds : list of float
+        Time each epoch took to train, in seconds, without validation and callbacks.
+    validation_loss : list of float
+        Loss on the validation data after each epoch; empty without validation data.
+    validation_accuracy : list of float
+        Accuracy on the validation data after each epoch; empty without them and for mean squared
+        error.
+    """
+
+    samples: int
+    flops_per_sample: int
+    loss: list[float] = field(default_factory=list)
+    epoch_seconds: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """Time all epochs took to train, in seconds, without validation and callbacks."""
+        return sum(self.epoch_seconds)
+
+    @property
+    def samples_per_second(self) -> float:
+        """Samples trained per second, over all epochs."""
+        return self.samples * len(self.loss) / max(self.seconds, 1e-9)
+
+    @property
+    def gflops(self) -> float:
+        """Speed of training in GFLOP/s (10^9 floating-point operations per second)."""
+        return self.flops_per_sample * self.samples_per_second * 1e-9
+
+    @property
+    def peak_share(self) -> float:
+        """NaN: the machine's peak is measured by the compiled core only."""
+        return math.nan

@@ -1,0 +1,147 @@
+"""Random numbers without state: each is a function of (seed, purpose, epoch, index).
+
+The generator is Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy
+as 1, 2, 3" (SC 2011). Integer arithmetic only, so every platform draws the same.
+"""
+
+import math
+import struct
+from typing import Final, TypeAlias
+
+from .dense import Matrix
+
+Block: TypeAlias = tuple[int, int, int, int]
+
+INITIAL_WEIGHTS: Final = 0
+ORDER: Final = 1
+"""Purposes: numbers drawn for different purposes have nothing to do with each other."""
+
+WORD: Final = 0xFFFFFFFF
+MULTIPLIERS: Final = (0xD2511F53, 0xCD9E8D57)
+WEYL: Final = (0x9E3779B9, 0xBB67AE85)
+"""The constants of the paper: the multipliers of a round, and the increments of the key."""
+
+
+def philox(counter: Block, key: tuple[int, int]) -> Block:
+    """Encrypt a counter with a key: ten rounds of Philox4x32.
+
+    Parameters
+    ----------
+    counter : tuple of four int
+        Words of 32 bits.
+    key : tuple of two int
+        Words of 32 bits.
+
+    Returns
+    -------
+    tuple of four int
+        Random words of 32 bits.
+    """
+    c0, c1, c2, c3 = counter
+    key0, key1 = key
+    for _ in range(10):
+        product0 = MULTIPLIERS[0] * c0
+        product1 = MULTIPLIERS[1] * c2
+        c0, c1, c2, c3 = (
+            product1 >> 32 ^ c1 ^ key0,
+            product1 & WORD,
+            product0 >> 32 ^ c3 ^ key1,
+            product0 & WORD,
+        )
+        key0 = key0 + WEYL[0] & WORD
+        key1 = key1 + WEYL[1] & WORD
+    return c0, c1, c2, c3
+
+
+def block(seed: int, purpose: int, epoch: int, number: int) -> Block:
+    """Return block `number` of the stream (seed, purpose, epoch): four words of 32 bits."""
+    counter = (number & WORD, number >> 32, epoch & WORD, purpose)
+    return philox(counter, (seed & WORD, seed >> 32))
+
+
+def draw32(seed: int, purpose: int, epoch: int, index: int) -> int:
+    """Return the 32-bit number `index` of a stream: four in a block."""
+    return block(seed, purpose, epoch, index // 4)[index % 4]
+
+
+def draw64(seed: int, purpose: int, epoch: int, index: int) -> int:
+    """Return the 64-bit number `index` of a stream: two in a block, the low word first."""
+    words = block(seed, purpose, epoch, index // 2)
+    low = index % 2 * 2
+    return words[low] | words[low + 1] << 32
+
+
+def uniform(seed: int, purpose: int, epoch: int, index: int) -> float:
+    """Return number `index` of a stream, uniform in [0, 1): a multiple of 2^-53."""
+    return (draw64(seed, purpose, epoch, index) >> 11) * 2.0**-53
+
+
+def initial_weights(
+    seed: int, first: int, K: int, N: int, activation: str, dtype: str
+) -> Matrix:
+    """Draw the weights of a layer, uniform in [-limit, limit).
+
+    The limit is sqrt(6 / K) for relu (He, Zhang, Ren and Sun, 2015, in its uniform form) and
+    sqrt(6 / (K + N)) for the others (Glorot and Bengio, 2010).
+
+    Parameters
+    ----------
+    seed : int
+        The seed of the network.
+    first : int
+        The place of the first weight among all parameters of the network: the index it is drawn by.
+    K, N : int
+        Nodes of the previous and of this layer.
+    activation : str
+        The activation of this layer.
+    dtype : {"float32", "float64"}
+        What the weights are rounded to, as in a compiled network.
+
+    Returns
+    -------
+    list of list of float, shape (K, N)
+        The weights.
+    """
+    limit = math.sqrt(6.0 / (K if activation == "relu" else K + N))
+    return [
+        [
+            rounded(
+                (2.0 * uniform(seed, INITIAL_WEIGHTS, 0, first + j * N + k) - 1.0) * limit, dtype
+            )
+            for k in range(N)
+        ]
+        for j in range(K)
+    ]
+
+
+def rounded(value: float, dtype: str) -> float:
+    """Return `value` rounded to "float32" or "float64", as a float."""
+    if dtype == "float64":
+        return value
+    (result,) = struct.unpack("<f", struct.pack("<f", value))
+    return float(result)
+
+
+def sample_order(seed: int, epoch: int, n: int) -> list[int]:
+    """Draw the order of samples in an epoch: the shuffle of Fisher and Yates.
+
+    Parameters
+    ----------
+    seed : int
+        The seed of the network.
+    epoch : int
+        The number of epochs trained before this one.
+    n : int
+        The number of samples.
+
+    Returns
+    -------
+    list of int
+        A permutation of 0 to n - 1. Position i, from the last to the second, is exchanged with
+        j = draw (i + 1) / 2^32 rounded down, which is off uniform by less than n / 2^32.
+    """
+    order = list(range(n))
+    for i in range(n - 1, 0, -1):
+        j = draw32(seed, ORDER, epoch, i) * (i + 1) >> 32
+        order[i], order[j] = order[j], order[i]
+    return order

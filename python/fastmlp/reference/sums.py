@@ -1,0 +1,60 @@
+"""The order of every sum: floating-point addition is not associative, so the order is specified.
+
+There are two rules. The compiled core follows both, with ``a * b + c`` fused into one rounding where
+the terms are products; here a product is rounded before it is added (``math.fma`` is younger than
+the oldest Python supported).
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+LANES: Final = 16
+"""Partial sums of `tree16`: the float32 lanes of the widest vector register."""
+
+
+def in_order(terms: Iterable[float], start: float = 0.0) -> float:
+    """Add the terms to `start` one after the other.
+
+    Not Python's ``sum``, which from 3.12 on compensates its rounding errors.
+
+    Parameters
+    ----------
+    terms : iterable of float
+        What is added, in this order.
+    start : float, default 0.0
+        What it is added to.
+
+    Returns
+    -------
+    float
+        ``((start + terms[0]) + terms[1]) + ...``
+    """
+    total = start
+    for term in terms:
+        total += term
+    return total
+
+
+def tree16(terms: Iterable[float]) -> float:
+    """Add the terms as 16 partial sums, then halve: 16 to 8 to 4 to 2 to 1.
+
+    Partial sum r takes the terms r, r + 16, r + 32, ... in this order; missing terms are +0. It is
+    the rule for layers of at most 16 nodes, where one register holds the partial sums of one node,
+    for the denominator of softmax and for the loss of a sample.
+
+    Parameters
+    ----------
+    terms : iterable of float
+        What is added.
+
+    Returns
+    -------
+    float
+        The sum; +0.0 if there are no terms.
+    """
+    partial = [0.0] * LANES
+    for index, term in enumerate(terms):
+        partial[index % LANES] += term
+    for half in (8, 4, 2, 1):
+        partial = [partial[r] + partial[r + half] for r in range(half)]
+    return partial[0]

@@ -1,0 +1,228 @@
+// Activations, exp and log: right to two units in the last place, and the same bits on every
+// instruction set of this machine.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "check.hpp"
+#include "fastmlp/isa.hpp"
+#include "kernels/dispatch.hpp"
+
+namespace {
+
+using fastmlp::kernels::kernel_table;
+using fastmlp::kernels::KernelTable;
+
+template <class T>
+using Limits = std::numeric_limits<T>;
+template <class T>
+using Word = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+
+/// Equal bits, or both NaN: which NaN is not part of the contract.
+template <class T>
+bool same(T a, T b) {
+    return std::memcmp(&a, &b, sizeof(T)) == 0 || (std::isnan(a) && std::isnan(b));
+}
+
+template <class T>
+bool same(const std::vector<T>& a, const std::vector<T>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](T x, T y) { return same(x, y); });
+}
+
+template <class T>
+std::vector<T> special_values() {
+    std::vector<T> values = {T(0), Limits<T>::min(), Limits<T>::denorm_min(), Limits<T>::max(),
+                             Limits<T>::infinity(), Limits<T>::quiet_NaN(), T(1), T(0.5),
+                             Limits<T>::epsilon(), T(1) - Limits<T>::epsilon() / 2,
+                             T(1) + Limits<T>::epsilon(), std::sqrt(T(2)), std::sqrt(T(0.5)),
+                             T(87.33655), T(88.72284), T(103.97208), T(103.9721), T(708.3964185322641),
+                             T(709.782712893384), T(745.1332191019411), T(745.1332191019412)};
+    const std::size_t count = values.size();
+    for (std::size_t i = 0; i < count; ++i) {
+        values.push_back(-values[i]);
+        values.push_back(std::nextafter(values[i], T(0)));
+        values.push_back(-std::nextafter(values[i], Limits<T>::infinity()));
+    }
+    return values;
+}
+
+/// Special values, every bit pattern alike, and dense where the functions bend; whole rows of 16.
+template <class T>
+std::vector<T> test_values() {
+    std::vector<T> values = special_values<T>();
+    std::mt19937_64 random(7);
+    for (int i = 0; i < 200'000; ++i) {
+        const auto bits = static_cast<Word<T>>(random());
+        T value;
+        std::memcpy(&value, &bits, sizeof(T));
+        values.push_back(value);
+    }
+    for (const double width : {0.01, 1.0, 10.0, 110.0, 760.0}) {
+        std::uniform_real_distribution<double> uniform(-width, width);
+        for (int i = 0; i < 100'000; ++i) values.push_back(static_cast<T>(uniform(random)));
+    }
+    values.resize((values.size() + 15) / 16 * 16, T(0));
+    return values;
+}
+
+template <class T>
+using InPlace = void (*)(T*, std::size_t, std::size_t, std::size_t) noexcept;
+template <class T>
+using Array = void (*)(const T*, std::size_t, T*) noexcept;
+
+template <class T>
+std::vector<T> apply(InPlace<T> f, std::vector<T> x) {
+    f(x.data(), 16, x.size() / 16, 16);
+    return x;
+}
+template <class T>
+std::vector<T> apply(Array<T> f, const std::vector<T>& x) {
+    std::vector<T> out(x.size());
+    f(x.data(), x.size(), out.data());
+    return out;
+}
+
+/// Error of `got` in units in the last place of T at the exact value.
+template <class T>
+double ulps(T got, long double exact) {
+    if (std::isnan(exact)) return std::isnan(got) ? 0 : Limits<double>::infinity();
+    if (got == static_cast<T>(exact)) return 0.0;  // also where both are infinite
+    if (!std::isfinite(got) || std::isinf(exact)) return Limits<double>::infinity();
+    int exponent = 0;
+    std::frexp(exact, &exponent);
+    const int lowest = std::max(exponent, Limits<T>::min_exponent);
+    return static_cast<double>(std::fabs(got - exact) /
+                               std::ldexp(1.0L, lowest - Limits<T>::digits));
+}
+
+template <class T, class Kernel, class Exact>
+void check_accuracy(const char* name, Kernel kernel, Exact exact) {
+    const std::vector<T> x = test_values<T>();
+    const std::vector<T> y = apply(kernel, x);
+    double worst = 0;
+    T where = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        const double error = ulps(y[i], exact(static_cast<long double>(x[i])));
+        if (error > worst) worst = error, where = x[i];
+    }
+    std::printf("%-8s float%zu: %.3f ulp, at %.17g\n", name, 8 * sizeof(T), worst,
+                static_cast<double>(where));
+    CHECK(worst <= 2.0);
+}
+
+template <class T>
+void test_accuracy() {
+    const KernelTable<T>& kernel = kernel_table<T>("scalar");
+    check_accuracy<T>("exp", kernel.exp_array, [](long double x) { return std::exp(x); });
+    check_accuracy<T>("log", kernel.log_array, [](long double x) { return std::log(x); });
+    check_accuracy<T>("tanh", kernel.tanh, [](long double x) { return std::tanh(x); });
+    check_accuracy<T>("sigmoid", kernel.sigmoid,
+                      [](long double x) { return x < 0 ? std::exp(x) / (1 + std::exp(x))
+                                                       : 1 / (1 + std::exp(-x)); });
+    check_accuracy<T>("relu", kernel.relu,
+                      [](long double x) { return x <= 0 ? 0.0L : x; });
+}
+
+template <class T>
+void test_special_values() {
+    const KernelTable<T>& kernel = kernel_table<T>("scalar");
+    const T inf = Limits<T>::infinity(), nan = Limits<T>::quiet_NaN();
+    std::vector<T> x = {T(0), -T(0), inf, -inf, nan, Limits<T>::denorm_min(), T(-1), T(1)};
+    x.resize(16, T(0));
+    const std::vector<T> exp = apply(kernel.exp_array, x), log = apply(kernel.log_array, x);
+    const std::vector<T> tanh = apply(kernel.tanh, x), sigmoid = apply(kernel.sigmoid, x);
+    const std::vector<T> relu = apply(kernel.relu, x);
+    CHECK(exp[0] == 1 && exp[1] == 1 && exp[2] == inf && same(exp[3], T(0)) && exp[5] == 1);
+    CHECK(log[0] == -inf && log[1] == -inf && log[2] == inf && std::isnan(log[3]));
+    CHECK(std::isnan(log[6]) && same(log[7], T(0)));
+    CHECK(same(tanh[0], T(0)) && same(tanh[1], -T(0)) && tanh[2] == 1 && tanh[3] == -1);
+    CHECK(tanh[5] == x[5]);
+    CHECK(sigmoid[0] == T(0.5) && sigmoid[2] == 1 && same(sigmoid[3], T(0)));
+    CHECK(same(relu[1], T(0)) && same(relu[3], T(0)) && relu[2] == inf && relu[5] == x[5]);
+    for (const auto& y : {exp, log, tanh, sigmoid, relu}) CHECK(std::isnan(y[4]));
+}
+
+template <class T>
+void test_backward() {
+    const KernelTable<T>& kernel = kernel_table<T>("scalar");
+    const std::vector<T> h = apply(kernel.sigmoid, test_values<T>());
+    std::vector<T> sigmoid(h.size(), T(3)), tanh = sigmoid, relu = sigmoid;
+    kernel.sigmoid_backward(h.data(), 16, sigmoid.data(), 16, h.size() / 16, 16);
+    kernel.tanh_backward(h.data(), 16, tanh.data(), 16, h.size() / 16, 16);
+    kernel.relu_backward(h.data(), 16, relu.data(), 16, h.size() / 16, 16);
+    bool right = true;
+    for (std::size_t i = 0; i < h.size(); ++i) {
+        right &= same(sigmoid[i], T(3) * (h[i] * (T(1) - h[i])));
+        right &= same(tanh[i], T(3) * std::fma(-h[i], h[i], T(1)));
+        right &= same(relu[i], h[i] <= 0 ? T(0) : T(3));
+    }
+    CHECK(right);
+}
+
+/// Every kernel of `isa` against the scalar ones, bit for bit.
+template <class T>
+void test_same_bits(const std::string& isa) {
+    const KernelTable<T>&ours = kernel_table<T>(isa), &reference = kernel_table<T>("scalar");
+    const std::vector<T> x = test_values<T>();
+    CHECK(same(apply(ours.exp_array, x), apply(reference.exp_array, x)));
+    CHECK(same(apply(ours.log_array, x), apply(reference.log_array, x)));
+    CHECK(same(apply(ours.tanh, x), apply(reference.tanh, x)));
+    CHECK(same(apply(ours.sigmoid, x), apply(reference.sigmoid, x)));
+    CHECK(same(apply(ours.relu, x), apply(reference.relu, x)));
+    using Backward = decltype(ours.relu_backward);
+    const auto backward = [&](Backward f) {
+        std::vector<T> delta(x.rbegin(), x.rend());
+        f(x.data(), 16, delta.data(), 16, x.size() / 16, 16);
+        return delta;
+    };
+    CHECK(same(backward(ours.relu_backward), backward(reference.relu_backward)));
+    CHECK(same(backward(ours.tanh_backward), backward(reference.tanh_backward)));
+    CHECK(same(backward(ours.sigmoid_backward), backward(reference.sigmoid_backward)));
+}
+
+/// Arrays of any length: nothing is read or written past the end.
+template <class T>
+void test_lengths(const std::string& isa) {
+    const KernelTable<T>& kernel = kernel_table<T>(isa);
+    for (std::size_t count = 0; count <= 40; ++count) {
+        const std::vector<T> x(count, T(1));
+        std::vector<T> out(count + 1, T(-5));
+        kernel.exp_array(x.data(), count, out.data());
+        CHECK(out[count] == T(-5));
+        CHECK(std::count(out.begin(), out.end() - 1, std::exp(T(1))) == std::ptrdiff_t(count));
+        CHECK(kernel.count_finite(x.data(), count) == count);
+        for (const T bad : {Limits<T>::infinity(), -Limits<T>::infinity(),
+                            Limits<T>::quiet_NaN()}) {
+            for (std::size_t at = 0; at < count; ++at) {
+                std::vector<T> y = x;
+                y[at] = bad;
+                CHECK(kernel.count_finite(y.data(), count) == at);
+            }
+        }
+    }
+    CHECK(kernel.spin(1000) > 0);
+}
+
+template <class T>
+void test_type() {
+    test_accuracy<T>();
+    test_special_values<T>();
+    test_backward<T>();
+    for (const std::string& isa : fastmlp::available_isas()) {
+        test_same_bits<T>(isa);
+        test_lengths<T>(isa);
+    }
+}
+
+}  // namespace
+
+int main() {
+    test_type<float>();
+    test_type<double>();
+    return check::report();
+}

@@ -1,0 +1,61 @@
+"""Settings of the process: what it runs on, and the limit of threads."""
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+
+
+@pytest.fixture(autouse=True)
+def _keep_threads():
+    n = fm.get_num_threads()
+    yield
+    fm.set_num_threads(n)
+
+
+def test_show_config_prints_what_get_config_gives(capsys):
+    config = fm.get_config()
+    assert config["version"] == fm.__version__
+    assert config["isa"] in config["available_isas"]
+    assert config["n_threads"] == fm.get_num_threads()
+    assert config["compiler"]
+    assert fm.show_config() is None
+    text = capsys.readouterr().out
+    for value in (config["version"], *config["available_isas"], config["compiler"]):
+        assert value in text
+
+
+def test_the_limit_of_threads_can_be_set():
+    for n in (1, 2, np.int64(1)):
+        fm.set_num_threads(n)
+        assert fm.get_num_threads() >= 1
+    fm.set_num_threads(1)
+    assert fm.get_num_threads() == 1
+    fm.set_num_threads(10**30)  # an upper limit, whatever it is
+    assert 1 <= fm.get_num_threads() < 10**30
+
+
+@pytest.mark.parametrize(
+    ("n", "error"),
+    [(0, ValueError), (-1, ValueError), (1.0, TypeError), ("2", TypeError), (None, TypeError),
+     (True, TypeError)],
+)  # fmt: skip
+def test_a_wrong_number_of_threads_is_refused(n, error):
+    before = fm.get_num_threads()
+    with pytest.raises(error, match="n must be"):
+        fm.set_num_threads(n)
+    assert fm.get_num_threads() == before
+
+
+def test_forcing_an_isa(run_python, isas):
+    code = "import fastmlp as fm; print(fm.get_config()['isa'])"
+    for isa in isas:
+        assert run_python(code, FASTMLP_ISA=isa).stdout == f"{isa}\n"
+
+
+def test_an_unknown_isa_names_those_available(run_python, isas):
+    done = run_python("import fastmlp as fm; fm.show_config()", FASTMLP_ISA="sse9")
+    assert done.returncode != 0
+    assert "sse9" in done.stderr
+    for isa in isas:
+        assert isa in done.stderr
