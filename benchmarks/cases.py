@@ -1,6 +1,7 @@
 """The shapes that are raced, with the same data and the same first weights for everybody."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ class Case:
     @property
     def flops(self) -> int:
         """Return the flops of a step: 2 B (2 sum K N + sum over layers after the first of K N)."""
-        products = [k * n for k, n in zip(self.sizes, self.sizes[1:], strict=False)]
+        products = [k * n for k, n in pairwise(self.sizes)]
         return 2 * self.batch * (2 * sum(products) + sum(products[1:]))
 
 

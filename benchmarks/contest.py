@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cases import Case, Problem
-from workers import PeerFailed, Worker
+from workers import PeerError, Worker
 
 OURS = "fastmlp"
 
@@ -54,7 +54,7 @@ def race(
         try:
             once = worker.call("prepare", problem, n_threads)
             counts[name] = max(1, round(seconds / once))
-        except PeerFailed as failure:
+        except PeerError as failure:
             row.failures[name] = str(failure)
     check({name: workers[name] for name in counts})
     ours = next(worker for name, worker in workers.items() if name.startswith(OURS))

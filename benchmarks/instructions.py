@@ -31,9 +31,9 @@ def name_of(sizes: tuple[int, ...], batch: int) -> str:
 def instructions(program: Path, epochs: int, batch: int, sizes: tuple[int, ...]) -> int:
     """Return the instructions of one whole run of `program`."""
     numbers = [epochs, STEPS_PER_EPOCH, batch, *sizes]
-    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", program]
+    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
     done = subprocess.run(
-        [*command, *map(str, numbers)],
+        [*command, str(program), *map(str, numbers)],
         env=os.environ | {"FASTMLP_ISA": "avx2"},
         capture_output=True,
         text=True,

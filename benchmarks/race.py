@@ -8,10 +8,12 @@ fused multiply-adds the same processors did in registers just before and after.
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from cases import TRAINING, Problem, make_problem
 from contest import OURS, Row, installed, race, write_json
 from workers import Worker, bind_threads
@@ -56,7 +58,7 @@ def line_of(row: Row, names: list[str]) -> str:
     time = row.seconds[OURS] / row.case.steps
     gflops = row.case.flops / time / 1e9
     ratios = [
-        f"{row.seconds[name] / row.seconds[OURS]:>14.2f}" if name in row.seconds else f"{'-':>14}"
+        f"{row.seconds[name] / row.seconds[OURS]:>17.2f}" if name in row.seconds else f"{'-':>17}"
         for name in names
     ]
     return (
@@ -90,7 +92,7 @@ def main() -> None:
     names = [name for name in workers if name != OURS]
     print(f"{options.threads} thread(s); " + ", ".join(f"{n} {v}" for n, v in versions.items()))
     print(f"{'layers, batch':>26} {'us/step':>10} {'GFLOP/s':>8} {'of peak':>8}", end="")
-    print("".join(f"{'vs ' + name:>14}" for name in names))
+    print("".join(f"{'vs ' + name:>17}" for name in names))
     records = []
     for case in TRAINING:
         if options.rows not in case.name:
@@ -102,7 +104,7 @@ def main() -> None:
             options.threads,
             options.rounds,
             options.seconds,
-            lambda ready, problem=problem: check_same_steps(problem, ready),
+            partial(check_same_steps, problem),
         )
         print(line_of(row, names), flush=True)
         for name, why in row.failures.items():

@@ -72,7 +72,7 @@ def serve(connection: Connection, module: str, role: str) -> None:
             connection.send((False, f"{type(error).__name__}: {error}".splitlines()[0]))
 
 
-class PeerFailed(Exception):
+class PeerError(Exception):
     """A peer could not do it; the message says why."""
 
 
@@ -92,7 +92,7 @@ class Worker:
         self.connection.send((method, arguments))
         fine, answer = self.connection.recv()
         if not fine:
-            raise PeerFailed(answer)
+            raise PeerError(answer)
         return answer
 
     def close(self) -> None:

@@ -34,6 +34,12 @@ def dtype(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture
+def eps(dtype: str) -> float:
+    """The spacing of `dtype` at 1, twice the greatest relative error of a rounding."""
+    return float(np.finfo(dtype).eps)
+
+
 @pytest.fixture(scope="session")
 def isa() -> str:
     """The instruction set of this process; another one needs another process."""

@@ -68,9 +68,7 @@ def test_the_gradient_agrees_with_differences():
     theta = net.parameters.copy()
     _, gradient = f(theta)
     h = np.finfo(np.float64).eps ** (1 / 3)
-    central = [
-        (f(theta + h * e)[0] - f(theta - h * e)[0]) / (2 * h) for e in np.eye(len(theta))
-    ]
+    central = [(f(theta + h * e)[0] - f(theta - h * e)[0]) / (2 * h) for e in np.eye(len(theta))]
     # Truncation h^2 times a third derivative of order 1, and rounding eps / h: both about 4e-11.
     np.testing.assert_allclose(gradient, central, rtol=0, atol=100 * h**2)
 

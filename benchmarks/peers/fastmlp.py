@@ -1,8 +1,7 @@
 """fastmlp itself, through its public face."""
 
-from cases import LEARNING_RATE, Array, Problem
-
 import fastmlp as fm
+from cases import LEARNING_RATE, Array, Problem
 from fastmlp import _core
 
 DISTRIBUTION = "fastmlp"

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+
 from cases import LEARNING_RATE, Array, Problem
 
 DISTRIBUTION = "jax"

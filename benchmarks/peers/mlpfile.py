@@ -6,6 +6,7 @@ from pathlib import Path
 
 import mlpfile
 import numpy as np
+
 from cases import Array, Problem
 
 DISTRIBUTION = "mlpfile"

@@ -2,8 +2,9 @@
 
 import onnx
 import onnxruntime
-from cases import Array, Problem
 from onnx import TensorProto, helper, numpy_helper
+
+from cases import Array, Problem
 
 DISTRIBUTION = "onnxruntime"
 
@@ -26,7 +27,11 @@ def make_graph(problem: Problem) -> bytes:
         nodes,
         "mlp",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, list(problem.X.shape))],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [
+            helper.make_tensor_value_info(
+                "y", TensorProto.FLOAT, [len(problem.X), problem.case.sizes[-1]]
+            )
+        ],
         tensors,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)

@@ -5,9 +5,10 @@ Two classes are one logistic output there, so 30-256-128-2 is slightly less work
 
 import warnings
 
-from cases import LEARNING_RATE, Array, Problem
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+from cases import LEARNING_RATE, Array, Problem
 
 DISTRIBUTION = "scikit-learn"
 
@@ -54,7 +55,6 @@ class Trainer:
 
     def run(self, epochs: int) -> None:
         """Train."""
-        self.estimator.max_iter = self.estimator.n_iter_ + epochs
         self.estimator.set_params(max_iter=epochs)
         self.estimator.fit(self.X, self.y)
 

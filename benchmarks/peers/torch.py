@@ -3,8 +3,9 @@
 from typing import Any
 
 import torch
-from cases import LEARNING_RATE, Array, Problem
 from torch.nn import functional
+
+from cases import LEARNING_RATE, Array, Problem
 
 DISTRIBUTION = "torch"
 

@@ -59,7 +59,7 @@ def learning_rate(value: object, dtype: np.dtype[np.floating]) -> float:
     """Return a learning rate that is still finite and above 0 when rounded to `dtype`."""
     result = positive("learning_rate", value)
     limits = np.finfo(dtype)
-    if not limits.smallest_subnormal <= result <= limits.max:
+    if not float(limits.smallest_subnormal) <= result <= float(limits.max):
         raise ValueError(f"learning_rate={result!r} is not a positive finite number in {dtype}")
     return result
 
@@ -84,7 +84,7 @@ def dtype(value: object) -> np.dtype[np.floating]:
         result = None if value is None else np.dtype(value)  # type: ignore[call-overload]
     except (TypeError, ValueError):
         result = None
-    if result in allowed:
+    if result is not None and result in allowed:
         return result  # type: ignore[no-any-return]
     kind = TypeError if result is None and not isinstance(value, str) else ValueError
     raise kind(f"dtype must be 'float32' or 'float64', got {described(value)}")

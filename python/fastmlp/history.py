@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from fastmlp import _core
 
@@ -71,8 +73,8 @@ class History:
     flops_per_sample : int
         Floating-point operations to train on one sample: 2 (2 sum K N + sum K N without the
         first layer), counting the matrix products of forward, backward and gradient.
-    dtype : str
-        ``"float32"`` or ``"float64"``.
+    dtype : dtype
+        float32 or float64.
     n_threads : int
         The limit of threads that training ran under.
     """
@@ -81,7 +83,7 @@ class History:
     epoch_seconds: list[float]
     samples: int
     flops_per_sample: int
-    dtype: str
+    dtype: np.dtype[Any]
     n_threads: int
     validation_loss: list[float] = field(default_factory=list)
     validation_accuracy: list[float] = field(default_factory=list)
@@ -108,7 +110,7 @@ class History:
         The peak is measured at the first access, which takes a moment; a busy machine measures
         a low one.
         """
-        return self.gflops / _core.peak_gflops(self.dtype, self.n_threads)
+        return self.gflops / _core.peak_gflops(self.dtype.name, self.n_threads)
 
     def __repr__(self) -> str:
         parts = [f"epochs={len(self.loss)}", f"loss={_course(self.loss)}"]

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp import _arrays, _core, _validation
 from fastmlp.layers import Dense, build_layers
 from fastmlp.losses import choose_loss
-from fastmlp.views import ArrayViews, WritableArrayViews, copy_into, refuse_while_fitting
+from fastmlp.views import ArrayViews, Core, WritableArrayViews, copy_into, refuse_while_fitting
 
 _STATE_FORMAT = 1
 
@@ -34,7 +34,7 @@ class Model:
         self._dtype = _validation.dtype(dtype)
         self._core = self._new_core(_validation.seed(seed))
 
-    def _new_core(self, seed: int) -> _core._Network:
+    def _new_core(self, seed: int) -> Core:
         nodes = [layer.nodes for layer in self._layers]
         size = _validation.parameter_count(self._features, nodes, self._dtype.itemsize)
         kind = _core.Network32 if self._dtype == np.float32 else _core.Network64

@@ -54,8 +54,8 @@ class Network(Model):
     >>> net = Network([64, Dense(32, "tanh"), 10], seed=7)
     >>> net
     Network: 64 features, cross_entropy, float32, 2,410 parameters
-      layer 0: Dense  64 -> 32  tanh     2,080 parameters
-      layer 1: Dense  32 -> 10  softmax    330 parameters
+      layer 0  64 -> 32  tanh     2,080 parameters
+      layer 1  32 -> 10  softmax    330 parameters
     >>> net.weights[0].shape
     (64, 32)
     """

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp import _arrays, _core
-from fastmlp.views import refuse_while_fitting
+from fastmlp import _arrays
+from fastmlp.views import Core, refuse_while_fitting
 
 Objective = Callable[[ArrayLike], tuple[float, NDArray[np.float64]]]
 
 
-def make_objective(core: _core._Network, X: NDArray[Any], y: NDArray[Any]) -> Objective:
+def make_objective(core: Core, X: NDArray[Any], y: NDArray[Any]) -> Objective:
     """Return the function that ``Network.objective`` documents, over checked arrays."""
 
     def objective(theta: ArrayLike) -> tuple[float, NDArray[np.float64]]:

@@ -1,6 +1,7 @@
 """``Network.fit``: check everything, then one call of the core for all epochs."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from fastmlp.errors import DivergenceError
 from fastmlp.history import EpochReport, Evaluation, History
 from fastmlp.optimizers import SGD
 from fastmlp.progress import Progress
+from fastmlp.views import Core, refuse_while_fitting
 
 if TYPE_CHECKING:
     from fastmlp.network import Network
@@ -21,7 +23,7 @@ Batch = tuple[NDArray[Any], NDArray[Any]]
 
 def fit(
     network: "Network",
-    core: _core._Network,
+    core: Core,
     X: object,
     y: object,
     *,
@@ -35,6 +37,7 @@ def fit(
     callbacks: object,
 ) -> History:
     """Train `network` as ``Network.fit`` documents; all checks come before all work."""
+    refuse_while_fitting(core, "fit the network")
     epochs = _validation.integer("epochs", epochs, minimum=1, maximum=2**32 - 1 - core.epoch)
     batch_size = _validation.integer("batch_size", batch_size, minimum=1)
     rate = _validation.learning_rate(_sgd(optimizer).learning_rate, network.dtype)
@@ -52,8 +55,9 @@ def fit(
     if progress is not None:
         followers = (*followers, progress)
 
-    epoch_end = _EpochEnd(network, core, epochs, rows, validation, followers)
-    on_epoch = epoch_end if validation is not None or followers else None
+    validate = None if validation is None else partial(evaluation, core, validation, threads)
+    epoch_end = _EpochEnd(network, epochs, rows, validate, followers)
+    on_epoch = epoch_end if validate is not None or followers else None
     try:
         results = core.fit(
             x, t, order, epochs, min(batch_size, rows), rate, shuffle, threads, on_epoch
@@ -70,7 +74,7 @@ def fit(
         epoch_seconds=[seconds for _, seconds in results],
         samples=rows,
         flops_per_sample=flops_per_sample(network),
-        dtype=network.dtype.name,
+        dtype=network.dtype,
         n_threads=min(threads, limit) if threads else limit,
         validation_loss=epoch_end.validation_loss,
         validation_accuracy=epoch_end.validation_accuracy,
@@ -86,7 +90,7 @@ def network_batch(
     return x, _arrays.targets(names[1], y, len(x), outputs, network.loss, network.dtype)
 
 
-def evaluation(core: _core._Network, batch: Batch, n_threads: int = 0) -> Evaluation:
+def evaluation(core: Core, batch: Batch, n_threads: int) -> Evaluation:
     """Evaluate a checked batch."""
     loss, correct, decisions = core.evaluate(*batch, n_threads)
     return Evaluation(loss, correct / decisions if decisions else None)
@@ -115,17 +119,15 @@ class _EpochEnd:
     def __init__(
         self,
         network: "Network",
-        core: _core._Network,
         epochs: int,
         samples: int,
-        validation: Batch | None,
+        validate: Callable[[], Evaluation] | None,
         callbacks: tuple[Callback, ...],
     ) -> None:
         self._network = network
-        self._core = core
         self._epochs = epochs
         self._samples = samples
-        self._validation = validation
+        self._validate = validate
         self._callbacks = callbacks
         self.validation_loss: list[float] = []
         self.validation_accuracy: list[float] = []
@@ -133,8 +135,8 @@ class _EpochEnd:
     def __call__(self, epoch: int, loss: float, seconds: float) -> bool:
         """Take the epoch, counted from 0, from the core; True stops after it."""
         validation_loss, accuracy = None, None
-        if self._validation is not None:
-            validation_loss, accuracy = evaluation(self._core, self._validation)
+        if self._validate is not None:
+            validation_loss, accuracy = self._validate()
             self.validation_loss.append(validation_loss)
             if accuracy is not None:
                 self.validation_accuracy.append(accuracy)

@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 from fastmlp import _core
 from fastmlp._conversion import numbers
 
+Core = _core.Network32 | _core.Network64
+"""The compiled network of either dtype."""
 
-def refuse_while_fitting(core: _core._Network, action: str) -> None:
+
+def refuse_while_fitting(core: Core, action: str) -> None:
     """Raise RuntimeError if another thread is inside ``fit`` of this network."""
     if core.busy:
         raise RuntimeError(f"cannot {action}: the network is being fitted by another thread")
@@ -57,7 +60,10 @@ class ArrayViews(Sequence[NDArray[Any]]):
         return self._get(self._position(index))
 
     def __repr__(self) -> str:
-        arrays = self[:]
+        try:
+            arrays = self[:]
+        except RuntimeError:  # nodes and deltas come with the first forward
+            return f"<{self._name}: empty, call forward first>"
         shapes = ", ".join(f"[{i}] {array.shape}" for i, array in enumerate(arrays))
         return f"<{self._name}: {shapes}; {arrays[0].dtype}>"
 
@@ -91,12 +97,12 @@ class WritableArrayViews(ArrayViews):
     __slots__ = ("_core",)
 
     def __init__(
-        self, name: str, get: Callable[[int], NDArray[Any]], count: int, core: _core._Network
+        self, name: str, get: Callable[[int], NDArray[Any]], count: int, core: Core
     ) -> None:
         super().__init__(name, get, count)
         self._core = core
 
-    def __setitem__(self, index: int, value: object) -> None:
+    def __setitem__(self, index: int | slice, value: object) -> None:
         """Copy `value` into the array of layer `index`; shapes must be equal, never broadcast.
 
         Raises
@@ -110,11 +116,13 @@ class WritableArrayViews(ArrayViews):
         RuntimeError
             If another thread is fitting the network.
         """
+        if isinstance(index, slice):
+            raise TypeError(f"assign the arrays of {self._name} one at a time, not by a slice")
         position = self._position(index)
         copy_into(f"{self._name}[{position}]", self._get(position), value, self._core)
 
 
-def copy_into(name: str, target: NDArray[Any], value: object, core: _core._Network) -> None:
+def copy_into(name: str, target: NDArray[Any], value: object, core: Core) -> None:
     """Copy `value` into the live view `target`, after checks; ``x += d`` may hand in itself."""
     refuse_while_fitting(core, f"set {name}")
     array = numbers(name, value)

@@ -4,6 +4,8 @@
 /// Every helper of a kernel is part of it: no calls, no symbols of its own.
 #define FASTMLP_INLINE inline __attribute__((always_inline))
 
+#define FASTMLP_INLINE_LAMBDA __attribute__((always_inline))
+
 /// Unrolls the next loop completely, so that arrays of registers stay in registers.
 #if defined(__clang__)
 #define FASTMLP_UNROLL _Pragma("clang loop unroll(full)")
@@ -21,4 +23,11 @@
 #define FASTMLP_PIN(variable) asm("" : "+w"(variable))
 #else
 #define FASTMLP_PIN(variable) static_cast<void>(variable)
+#endif
+
+/// Keeps an address in one register: gcc would add its parts anew at every use.
+#if defined(__clang__)
+#define FASTMLP_PIN_POINTER(pointer) static_cast<void>(pointer)
+#else
+#define FASTMLP_PIN_POINTER(pointer) asm("" : "+r"(pointer))
 #endif

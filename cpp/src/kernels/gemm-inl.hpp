@@ -164,7 +164,7 @@ struct OuterArgs {
 };
 
 template <class S>
-inline void finish(const OuterArgs<S>& p, Reg<S> sum, Scalar<S>* target) {
+FASTMLP_INLINE void finish(const OuterArgs<S>& p, Reg<S> sum, Scalar<S>* target) {
     const Reg<S> gradient = S::mul(sum, S::set1(p.scale));
     S::store(target, p.store ? gradient : S::fnma(S::set1(p.rate), gradient, S::load(target)));
 }
@@ -180,6 +180,8 @@ __attribute__((noinline)) void outer_tile(const Scalar<S>* const* a, const Scala
     for (std::size_t b = 0, batch = p.batch; b < batch; ++b) {
         const Scalar<S>* ab = a[b] + first_k;
         const Scalar<S>* vb = v[b] + first_j;
+        FASTMLP_PIN_POINTER(ab);
+        FASTMLP_PIN_POINTER(vb);
         Reg<S> d[Vectors];
         FASTMLP_UNROLL for (int j = 0; j < Vectors; ++j) {
             Reg<S> loaded = Tail && j == Vectors - 1 ? S::load_partial(vb + j * S::kLanes, p.tail)

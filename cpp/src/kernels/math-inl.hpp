@@ -93,7 +93,7 @@ struct Math {
     /// 1 / (1 + exp(-x)); never overflows on the way.
     static FASTMLP_INLINE Reg sigmoid(Reg x) {
         const Reg e = exp(S::sub(S::zero(), S::abs(x)));
-        return S::div(S::select_gt(S::zero(), x, e, one()), S::add(one(), e));
+        return over_sum(S::select_gt(S::zero(), x, e, one()), one(), e);
     }
 
     /// t / (t + 2) with t = exp(2 |x|) - 1, which keeps every digit near 0.
@@ -103,13 +103,23 @@ struct Math {
         reduce(S::add(a, a), n, p);
         const Reg power = S::scale2(one(), n);
         const Reg t = S::fma(p, power, S::sub(power, one()));
-        return S::copysign(S::div(t, S::add(t, S::set1(Scalar(2)))), x);
+        return S::copysign(over_sum(t, S::set1(Scalar(2)), t), x);
     }
 
 private:
     static FASTMLP_INLINE Reg one() { return S::set1(Scalar(1)); }
     static FASTMLP_INLINE Reg or_not_finite(Reg x, Reg y) {
         return S::select_gt(S::set1(C::kInfinity), x, y, x);
+    }
+
+    /// a / (b + c) with the rounding error of the sum taken back out (all of it where |c| <= |b|).
+    static FASTMLP_INLINE Reg over_sum(Reg a, Reg b, Reg c) {
+        const Reg sum = S::add(b, c);
+        const Reg lost = S::sub(c, S::sub(sum, b));
+        const Reg inverse = S::div(one(), sum);
+        const Reg q = S::mul(a, inverse);
+        const Reg rest = S::fnma(q, lost, S::fnma(q, sum, a));
+        return S::fma(rest, inverse, q);
     }
 
     /// sum_i c[i] x^i: even and odd powers side by side, which halves the chain of fmas.

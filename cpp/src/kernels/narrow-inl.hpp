@@ -25,53 +25,91 @@ constexpr std::size_t kSlots = [] {
 
 /// One lane-wise vector from the kParts vectors of a slot, by halving.
 template <class S>
-inline Reg<S> fold(Reg<S>* part) {
+FASTMLP_INLINE Reg<S> fold(Reg<S>* part) {
     FASTMLP_UNROLL for (std::size_t half = kParts<S> / 2; half > 0; half /= 2) {
         FASTMLP_UNROLL for (std::size_t r = 0; r < half; ++r) part[r] = S::add(part[r], part[r + half]);
     }
     return part[0];
 }
 
+template <class S>
+struct NarrowArgs {
+    std::size_t count_k;
+    const Scalar<S>* wt;
+    std::size_t ldt;
+    const Scalar<S>* bias;
+    Scalar<S>* out;
+    std::size_t ldo;
+};
+
+/// Stores the sums of `Rows` rows times `Outputs` outputs, slot i * Outputs + o.
+template <class S, int Rows, int Outputs>
+FASTMLP_INLINE void store_sums(Reg<S> sums, const NarrowArgs<S>& p, Scalar<S>* out) {
+    if constexpr (Rows == 1 && S::kLanes == kPad) {
+        S::store(out, S::add(sums, S::load(p.bias)));
+    } else if constexpr (Rows == 1) {
+        S::store_partial(out, S::add(sums, S::load_partial(p.bias, Outputs)), Outputs);
+    } else {
+        alignas(64) Scalar<S> slots[S::kLanes];
+        S::store(slots, sums);
+        FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) {
+            FASTMLP_UNROLL for (int o = 0; o < Outputs; ++o) {
+                out[i * p.ldo + o] = slots[i * Outputs + o] + p.bias[o];
+            }
+        }
+    }
+}
+
 /// `Rows` rows times `Outputs` outputs; k runs in steps of sixteen.
 template <class S, int Rows, int Outputs>
-__attribute__((noinline)) void narrow_tile(const Scalar<S>* const* a, std::size_t count_k,
-                                           const Scalar<S>* wt, std::size_t ldt,
-                                           const Scalar<S>* bias, Scalar<S>* out, std::size_t ldo) {
+FASTMLP_INLINE void narrow_tile(const Scalar<S>* const* a, const NarrowArgs<S>& p, Scalar<S>* out) {
     constexpr int kP = static_cast<int>(kParts<S>);
     Reg<S> sum[Rows * Outputs][kP];
     FASTMLP_UNROLL for (int s = 0; s < Rows * Outputs; ++s) {
-        FASTMLP_UNROLL for (int p = 0; p < kP; ++p) sum[s][p] = S::zero();
+        FASTMLP_UNROLL for (int part = 0; part < kP; ++part) sum[s][part] = S::zero();
     }
-    const auto accumulate = [&](std::size_t k, auto load) __attribute__((always_inline)) {
-        FASTMLP_UNROLL for (int p = 0; p < kP; ++p) {
+    const auto accumulate = [&](std::size_t k, auto load) FASTMLP_INLINE_LAMBDA {
+        FASTMLP_UNROLL for (int part = 0; part < kP; ++part) {
             Reg<S> x[Rows];
-            FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) x[i] = load(a[i], p);
+            FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) x[i] = load(a[i], part);
             FASTMLP_UNROLL for (int o = 0; o < Outputs; ++o) {
-                Reg<S> w = S::load(wt + o * ldt + k + p * S::kLanes);
+                Reg<S> w = S::load(p.wt + o * p.ldt + k + part * S::kLanes);
                 if constexpr (Rows > 1) S::pin(w);
                 FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) {
-                    sum[i * Outputs + o][p] = S::fma(x[i], w, sum[i * Outputs + o][p]);
+                    sum[i * Outputs + o][part] = S::fma(x[i], w, sum[i * Outputs + o][part]);
                 }
             }
         }
     };
     std::size_t k = 0;
-    for (; k + 16 <= count_k; k += 16) {
-        accumulate(k, [&](const Scalar<S>* row, int p) { return S::load(row + k + p * S::kLanes); });
+    for (; k + 16 <= p.count_k; k += 16) {
+        accumulate(k, [&](const Scalar<S>* row, int part) FASTMLP_INLINE_LAMBDA {
+            return S::load(row + k + part * S::kLanes);
+        });
     }
-    if (k < count_k) {
-        accumulate(k, [&](const Scalar<S>* row, int p) {
-            const std::size_t done = p * S::kLanes, left = count_k - k;
+    if (k < p.count_k) {
+        accumulate(k, [&](const Scalar<S>* row, int part) FASTMLP_INLINE_LAMBDA {
+            const std::size_t done = part * S::kLanes, left = p.count_k - k;
             const std::size_t lanes = left <= done ? 0 : left - done;
             return S::load_partial(row + k + done, lanes < S::kLanes ? lanes : S::kLanes);
         });
     }
     Reg<S> folded[Rows * Outputs];
     FASTMLP_UNROLL for (int s = 0; s < Rows * Outputs; ++s) folded[s] = fold<S>(sum[s]);
-    alignas(64) Scalar<S> total[16];
-    S::reduce(folded, Rows * Outputs, total);
-    FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) {
-        for (int o = 0; o < Outputs; ++o) out[i * ldo + o] = total[i * Outputs + o] + bias[o];
+    store_sums<S, Rows, Outputs>(S::reduce(folded, Rows * Outputs), p, out);
+}
+
+template <class S, int Outputs>
+__attribute__((noinline)) void narrow_rows(const Scalar<S>* const* a, std::size_t rows,
+                                           const NarrowArgs<S>& p) {
+    constexpr int kFit = static_cast<int>(kSlots<S>) / Outputs;
+    constexpr int kRows = kFit < 1 ? 1 : kFit < 8 ? kFit : 8;
+    std::size_t i = 0;
+    for (; i + kRows <= rows; i += kRows) {
+        narrow_tile<S, kRows, Outputs>(a + i, p, p.out + i * p.ldo);
+    }
+    if constexpr (kRows > 1) {
+        for (; i < rows; ++i) narrow_tile<S, 1, Outputs>(a + i, p, p.out + i * p.ldo);
     }
 }
 
@@ -81,24 +119,15 @@ void narrow_forward(const Scalar<S>* const* a, std::size_t rows, std::size_t k, 
                     std::size_t ldo) noexcept {
     constexpr int kMost = static_cast<int>(kSlots<S>);
     for_each_part(n, kMost, [&](std::size_t first, std::size_t size) {
-        with_constant<kMost>(size, [&](auto outputs) {
-            constexpr int kRows = kMost / outputs.value < 8 ? kMost / outputs.value : 8;
-            std::size_t i = 0;
-            for (; i + kRows <= rows; i += kRows) {
-                narrow_tile<S, kRows, outputs.value>(a + i, k, wt + first * ldt, ldt, bias + first,
-                                                     out + i * ldo + first, ldo);
-            }
-            for (; i < rows; ++i) {
-                narrow_tile<S, 1, outputs.value>(a + i, k, wt + first * ldt, ldt, bias + first,
-                                                 out + i * ldo + first, ldo);
-            }
-        });
+        const NarrowArgs<S> p{k, wt + first * ldt, ldt, bias + first, out + first, ldo};
+        with_constant<kMost>(size,
+                             [&](auto outputs) { narrow_rows<S, outputs.value>(a, rows, p); });
     });
 }
 
 /// Eight of the sixteen chains, r = first..first+3 and r + 8, already folded to four.
 template <class S>
-inline void natural_half(const Scalar<S>* x, std::size_t count_k, const Scalar<S>* w,
+FASTMLP_INLINE void natural_half(const Scalar<S>* x, std::size_t count_k, const Scalar<S>* w,
                          std::size_t ldw, std::size_t first, Reg<S>* folded) {
     Reg<S> sum[8];
     FASTMLP_UNROLL for (int c = 0; c < 8; ++c) sum[c] = S::zero();

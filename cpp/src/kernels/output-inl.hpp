@@ -73,21 +73,14 @@ struct Output {
         each_block<S>(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
             using L = decltype(layout);
             Scratch<S> in, scratch;
-            const T* scores = z + row * ldz;
             T* here = delta + row * ldd;
             T* out = L::place(here, scratch.at);
-            const Exponentials<L> e(L::open(scores, ldz, count, n, in.at), n, out);
-            scale(layout, n, e.sum, out);
+            const T* scores = L::open(z + row * ldz, ldz, count, n, in.at);
+            const Exponentials<L> e(scores, n, out);
+            const Reg log_sum = Math<S>::log_of_sum(e.sum);
+            const Reg of_label = subtract_labels(layout, scores, labels + row, n, count, e, out);
             L::close(out, here, ldd, count);
-
-            alignas(64) T logs[kLanes], maxima[kLanes];
-            S::store(logs, Math<S>::log_of_sum(e.sum));
-            S::store(maxima, e.max);
-            for (std::size_t b = 0; b < count; ++b) {
-                const std::size_t label = static_cast<std::size_t>(labels[row + b]);
-                losses[row + b] = logs[b] - (scores[b * ldz + label] - maxima[b]);
-                here[b * ldd + label] -= T(1);
-            }
+            S::store_partial(losses + row, S::sub(log_sum, S::sub(of_label, e.max)), count);
         });
     }
 
@@ -121,7 +114,7 @@ struct Output {
             });
             clear_rest<L>(n, out);
             L::close(out, here, ldd, count);
-            store_losses(loss.total(), count, losses + row);
+            S::store_partial(losses + row, loss.total(), count);
         });
     }
 
@@ -173,7 +166,7 @@ private:
             });
             clear_rest<L>(n, out);
             L::close(out, here, ldd, count);
-            store_losses(S::div(loss.total(), S::set1(T(n))), count, losses + row);
+            S::store_partial(losses + row, S::div(loss.total(), S::set1(T(n))), count);
         });
     }
 
@@ -188,8 +181,31 @@ private:
         clear_rest<L>(n, out);
     }
 
-    static FASTMLP_INLINE void store_losses(Reg loss, std::size_t count, T* losses) {
-        S::store_partial(losses, loss, count);
+    /// Exponentials to p - [n == label]; returns the scores of the labels.
+    static FASTMLP_INLINE Reg subtract_labels(ByRow<S> layout, const T* z,
+                                              const std::int32_t* labels, std::size_t n,
+                                              std::size_t, const Exponentials<ByRow<S>>& e,
+                                              T* out) {
+        scale(layout, n, e.sum, out);
+        const auto label = static_cast<std::size_t>(*labels);
+        out[label] -= T(1);
+        return S::set1(z[label]);
+    }
+    static FASTMLP_INLINE Reg subtract_labels(ByColumn<S>, const T* z, const std::int32_t* labels,
+                                              std::size_t n, std::size_t count,
+                                              const Exponentials<ByColumn<S>>& e, T* out) {
+        const Reg label = S::load_int32(labels, count);
+        const Reg inverse = S::div(S::set1(T(1)), e.sum);
+        Reg of_label = S::zero();
+        each_piece<ByColumn<S>>(n, [&](std::size_t i, std::size_t) {
+            const Reg column = S::set1(static_cast<T>(i));
+            const Reg hit = S::select_eq(label, column, S::set1(T(1)), S::zero());
+            of_label = S::select_eq(label, column, S::load(z + i * kLanes), of_label);
+            const Reg p = S::mul(S::load(out + i * kLanes), inverse);
+            S::store(out + i * kLanes, S::sub(p, hit));
+        });
+        clear_rest<ByColumn<S>>(n, out);
+        return of_label;
     }
 };
 

@@ -46,6 +46,9 @@ struct F32 {
     static FASTMLP_INLINE Reg keep_first(Reg v, std::size_t n, Reg rest) {
         return _mm256_blendv_ps(rest, v, _mm256_castsi256_ps(first(n)));
     }
+    static FASTMLP_INLINE Reg load_int32(const std::int32_t* p, std::size_t n) {
+        return _mm256_cvtepi32_ps(_mm256_maskload_epi32(p, first(n)));
+    }
 
     static FASTMLP_INLINE Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
     static FASTMLP_INLINE Reg sub(Reg a, Reg b) { return _mm256_sub_ps(a, b); }
@@ -62,7 +65,7 @@ struct F32 {
     static FASTMLP_INLINE Reg relu_mask(Reg h, Reg d) {
         return _mm256_and_ps(_mm256_cmp_ps(h, zero(), _CMP_NLE_UQ), d);
     }
-    static FASTMLP_INLINE Reg relu(Reg x) { return relu_mask(x, x); }
+    static FASTMLP_INLINE Reg relu(Reg x) { return max(zero(), x); }
     static FASTMLP_INLINE Reg select_gt(Reg a, Reg b, Reg x, Reg y) {
         return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
     }
@@ -105,13 +108,13 @@ struct F32 {
     static FASTMLP_INLINE Reg add_neighbours(Reg a, Reg b) {
         return add(_mm256_shuffle_ps(a, b, 0x88), _mm256_shuffle_ps(a, b, 0xDD));
     }
-    static FASTMLP_INLINE void reduce(const Reg* v, std::size_t n, float* out) {
+    static FASTMLP_INLINE Reg reduce(const Reg* v, std::size_t n) {
         Reg s[8];
         FASTMLP_UNROLL for (std::size_t i = 0; i < 8; ++i) s[i] = i < n ? v[i] : zero();
         FASTMLP_UNROLL for (int i = 0; i < 4; ++i) s[i] = add_halves(s[2 * i], s[2 * i + 1]);
         FASTMLP_UNROLL for (int i = 0; i < 2; ++i) s[i] = add_pairs(s[2 * i], s[2 * i + 1]);
         const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-        store_partial(out, _mm256_permutevar8x32_ps(add_neighbours(s[0], s[1]), order), n);
+        return _mm256_permutevar8x32_ps(add_neighbours(s[0], s[1]), order);
     }
     static FASTMLP_INLINE Reg sum_all(Reg v) {
         v = add(v, _mm256_permute2f128_ps(v, v, 0x01));

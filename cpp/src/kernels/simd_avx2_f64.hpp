@@ -38,6 +38,11 @@ struct F64 {
     static FASTMLP_INLINE Reg keep_first(Reg v, std::size_t n, Reg rest) {
         return _mm256_blendv_pd(rest, v, _mm256_castsi256_pd(first(n)));
     }
+    static FASTMLP_INLINE Reg load_int32(const std::int32_t* p, std::size_t n) {
+        const __m128i mask =
+            _mm_cmpgt_epi32(_mm_set1_epi32(static_cast<int>(n)), _mm_setr_epi32(0, 1, 2, 3));
+        return _mm256_cvtepi32_pd(_mm_maskload_epi32(p, mask));
+    }
 
     static FASTMLP_INLINE Reg add(Reg a, Reg b) { return _mm256_add_pd(a, b); }
     static FASTMLP_INLINE Reg sub(Reg a, Reg b) { return _mm256_sub_pd(a, b); }
@@ -54,7 +59,7 @@ struct F64 {
     static FASTMLP_INLINE Reg relu_mask(Reg h, Reg d) {
         return _mm256_and_pd(_mm256_cmp_pd(h, zero(), _CMP_NLE_UQ), d);
     }
-    static FASTMLP_INLINE Reg relu(Reg x) { return relu_mask(x, x); }
+    static FASTMLP_INLINE Reg relu(Reg x) { return max(zero(), x); }
     static FASTMLP_INLINE Reg select_gt(Reg a, Reg b, Reg x, Reg y) {
         return _mm256_blendv_pd(y, x, _mm256_cmp_pd(a, b, _CMP_GT_OQ));
     }
@@ -93,13 +98,13 @@ struct F64 {
     static FASTMLP_INLINE Reg add_halves(Reg a, Reg b) {
         return add(_mm256_permute2f128_pd(a, b, 0x20), _mm256_permute2f128_pd(a, b, 0x31));
     }
-    static FASTMLP_INLINE void reduce(const Reg* v, std::size_t n, double* out) {
+    static FASTMLP_INLINE Reg reduce(const Reg* v, std::size_t n) {
         Reg s[4];
         FASTMLP_UNROLL for (std::size_t i = 0; i < 4; ++i) s[i] = i < n ? v[i] : zero();
         FASTMLP_UNROLL for (int i = 0; i < 2; ++i) s[i] = add_halves(s[2 * i], s[2 * i + 1]);
         const Reg sums =
             add(_mm256_unpacklo_pd(s[0], s[1]), _mm256_unpackhi_pd(s[0], s[1]));
-        store_partial(out, _mm256_permute4x64_pd(sums, 0xD8), n);
+        return _mm256_permute4x64_pd(sums, 0xD8);
     }
     static FASTMLP_INLINE Reg sum_all(Reg v) {
         v = add(v, _mm256_permute2f128_pd(v, v, 0x01));

@@ -52,6 +52,9 @@ struct F32 {
     static FASTMLP_INLINE Reg keep_first(Reg v, std::size_t n, Reg rest) {
         return _mm512_mask_mov_ps(rest, first(n), v);
     }
+    static FASTMLP_INLINE Reg load_int32(const std::int32_t* p, std::size_t n) {
+        return _mm512_cvtepi32_ps(_mm512_maskz_loadu_epi32(first(n), p));
+    }
 
     static FASTMLP_INLINE Reg add(Reg a, Reg b) { return _mm512_add_ps(a, b); }
     static FASTMLP_INLINE Reg sub(Reg a, Reg b) { return _mm512_sub_ps(a, b); }
@@ -69,7 +72,7 @@ struct F32 {
     static FASTMLP_INLINE Reg relu_mask(Reg h, Reg d) {
         return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(h, zero(), _CMP_NLE_UQ), d);
     }
-    static FASTMLP_INLINE Reg relu(Reg x) { return relu_mask(x, x); }
+    static FASTMLP_INLINE Reg relu(Reg x) { return max(zero(), x); }
     static FASTMLP_INLINE Reg select_gt(Reg a, Reg b, Reg x, Reg y) {
         return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), x);
     }
@@ -106,7 +109,7 @@ struct F32 {
     static FASTMLP_INLINE Reg add_neighbours(Reg a, Reg b) {
         return add(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xDD));
     }
-    static FASTMLP_INLINE void reduce(const Reg* v, std::size_t n, float* out) {
+    static FASTMLP_INLINE Reg reduce(const Reg* v, std::size_t n) {
         Reg s[16];
         FASTMLP_UNROLL for (std::size_t i = 0; i < 16; ++i) s[i] = i < n ? v[i] : zero();
         FASTMLP_UNROLL for (int i = 0; i < 8; ++i) s[i] = add_halves(s[2 * i], s[2 * i + 1]);
@@ -114,7 +117,7 @@ struct F32 {
         FASTMLP_UNROLL for (int i = 0; i < 2; ++i) s[i] = add_pairs(s[2 * i], s[2 * i + 1]);
         const __m512i order =
             _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-        store_partial(out, _mm512_permutexvar_ps(order, add_neighbours(s[0], s[1])), n);
+        return _mm512_permutexvar_ps(order, add_neighbours(s[0], s[1]));
     }
     static FASTMLP_INLINE Reg sum_all(Reg v) {
         v = add(v, _mm512_shuffle_f32x4(v, v, 0x4E));

@@ -39,6 +39,9 @@ struct F64 {
     static FASTMLP_INLINE Reg keep_first(Reg v, std::size_t n, Reg rest) {
         return _mm512_mask_mov_pd(rest, first(n), v);
     }
+    static FASTMLP_INLINE Reg load_int32(const std::int32_t* p, std::size_t n) {
+        return _mm512_cvtepi32_pd(_mm256_maskz_loadu_epi32(first(n), p));
+    }
 
     static FASTMLP_INLINE Reg add(Reg a, Reg b) { return _mm512_add_pd(a, b); }
     static FASTMLP_INLINE Reg sub(Reg a, Reg b) { return _mm512_sub_pd(a, b); }
@@ -56,7 +59,7 @@ struct F64 {
     static FASTMLP_INLINE Reg relu_mask(Reg h, Reg d) {
         return _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(h, zero(), _CMP_NLE_UQ), d);
     }
-    static FASTMLP_INLINE Reg relu(Reg x) { return relu_mask(x, x); }
+    static FASTMLP_INLINE Reg relu(Reg x) { return max(zero(), x); }
     static FASTMLP_INLINE Reg select_gt(Reg a, Reg b, Reg x, Reg y) {
         return _mm512_mask_mov_pd(y, _mm512_cmp_pd_mask(a, b, _CMP_GT_OQ), x);
     }
@@ -86,7 +89,7 @@ struct F64 {
     static FASTMLP_INLINE Reg add_quarters(Reg a, Reg b) {
         return add(_mm512_shuffle_f64x2(a, b, 0x88), _mm512_shuffle_f64x2(a, b, 0xDD));
     }
-    static FASTMLP_INLINE void reduce(const Reg* v, std::size_t n, double* out) {
+    static FASTMLP_INLINE Reg reduce(const Reg* v, std::size_t n) {
         Reg s[8];
         FASTMLP_UNROLL for (std::size_t i = 0; i < 8; ++i) s[i] = i < n ? v[i] : zero();
         FASTMLP_UNROLL for (int i = 0; i < 4; ++i) s[i] = add_halves(s[2 * i], s[2 * i + 1]);
@@ -94,7 +97,7 @@ struct F64 {
         const Reg sums =
             add(_mm512_unpacklo_pd(s[0], s[1]), _mm512_unpackhi_pd(s[0], s[1]));
         const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
-        store_partial(out, _mm512_permutexvar_pd(order, sums), n);
+        return _mm512_permutexvar_pd(order, sums);
     }
     static FASTMLP_INLINE Reg sum_all(Reg v) {
         v = add(v, _mm512_shuffle_f64x2(v, v, 0x4E));

@@ -42,6 +42,14 @@ struct F32 {
                                               vcreate_u32(0x0000000300000002u));
         return vbslq_f32(vcltq_u32(index, vdupq_n_u32(static_cast<std::uint32_t>(n))), v, rest);
     }
+    static FASTMLP_INLINE Reg load_int32(const std::int32_t* p, std::size_t n) {
+        int32x4_t v = vdupq_n_s32(0);
+        if (n > 0) v = vsetq_lane_s32(p[0], v, 0);
+        if (n > 1) v = vsetq_lane_s32(p[1], v, 1);
+        if (n > 2) v = vsetq_lane_s32(p[2], v, 2);
+        if (n > 3) v = vsetq_lane_s32(p[3], v, 3);
+        return vcvtq_f32_s32(v);
+    }
 
     static FASTMLP_INLINE Reg add(Reg a, Reg b) { return vaddq_f32(a, b); }
     static FASTMLP_INLINE Reg sub(Reg a, Reg b) { return vsubq_f32(a, b); }
@@ -58,7 +66,7 @@ struct F32 {
     static FASTMLP_INLINE Reg relu_mask(Reg h, Reg d) {
         return vbslq_f32(vcleq_f32(h, zero()), zero(), d);
     }
-    static FASTMLP_INLINE Reg relu(Reg x) { return relu_mask(x, x); }
+    static FASTMLP_INLINE Reg relu(Reg x) { return max(zero(), x); }
     static FASTMLP_INLINE Reg select_gt(Reg a, Reg b, Reg x, Reg y) {
         return vbslq_f32(vcgtq_f32(a, b), x, y);
     }
@@ -92,12 +100,12 @@ struct F32 {
         return add(vcombine_f32(vget_low_f32(a), vget_low_f32(b)),
                    vcombine_f32(vget_high_f32(a), vget_high_f32(b)));
     }
-    static FASTMLP_INLINE void reduce(const Reg* v, std::size_t n, float* out) {
+    static FASTMLP_INLINE Reg reduce(const Reg* v, std::size_t n) {
         Reg s[4];
         FASTMLP_UNROLL for (std::size_t i = 0; i < 4; ++i) s[i] = i < n ? v[i] : zero();
         const Reg ab = add_halves(s[0], s[1]);
         const Reg cd = add_halves(s[2], s[3]);
-        store_partial(out, vpaddq_f32(ab, cd), n);
+        return vpaddq_f32(ab, cd);
     }
     static FASTMLP_INLINE Reg sum_all(Reg v) {
         v = add(v, vextq_f32(v, v, 2));
@@ -150,6 +158,12 @@ struct F64 {
         if (n >= kLanes) return v;
         return n != 0 ? vcombine_f64(vget_low_f64(v), vget_high_f64(rest)) : rest;
     }
+    static FASTMLP_INLINE Reg load_int32(const std::int32_t* p, std::size_t n) {
+        Reg v = zero();
+        if (n > 0) v = vsetq_lane_f64(static_cast<double>(p[0]), v, 0);
+        if (n > 1) v = vsetq_lane_f64(static_cast<double>(p[1]), v, 1);
+        return v;
+    }
 
     static FASTMLP_INLINE Reg add(Reg a, Reg b) { return vaddq_f64(a, b); }
     static FASTMLP_INLINE Reg sub(Reg a, Reg b) { return vsubq_f64(a, b); }
@@ -166,7 +180,7 @@ struct F64 {
     static FASTMLP_INLINE Reg relu_mask(Reg h, Reg d) {
         return vbslq_f64(vcleq_f64(h, zero()), zero(), d);
     }
-    static FASTMLP_INLINE Reg relu(Reg x) { return relu_mask(x, x); }
+    static FASTMLP_INLINE Reg relu(Reg x) { return max(zero(), x); }
     static FASTMLP_INLINE Reg select_gt(Reg a, Reg b, Reg x, Reg y) {
         return vbslq_f64(vcgtq_f64(a, b), x, y);
     }
@@ -197,8 +211,8 @@ struct F64 {
     static FASTMLP_INLINE void prefetch(const double* p) { __builtin_prefetch(p, 0, 3); }
     static FASTMLP_INLINE void prefetch_write(const double* p) { __builtin_prefetch(p, 1, 3); }
 
-    static FASTMLP_INLINE void reduce(const Reg* v, std::size_t n, double* out) {
-        store_partial(out, vpaddq_f64(n > 0 ? v[0] : zero(), n > 1 ? v[1] : zero()), n);
+    static FASTMLP_INLINE Reg reduce(const Reg* v, std::size_t n) {
+        return vpaddq_f64(n > 0 ? v[0] : zero(), n > 1 ? v[1] : zero());
     }
     static FASTMLP_INLINE Reg sum_all(Reg v) { return add(v, vextq_f64(v, v, 1)); }
     static FASTMLP_INLINE Reg max_all(Reg v) { return max(v, vextq_f64(v, v, 1)); }

@@ -64,6 +64,10 @@ struct OneLane {
     static FASTMLP_INLINE Reg keep_first(Reg v, std::size_t n, Reg rest) {
         return n != 0 ? v : rest;
     }
+    /// As load_partial, of integers; exact up to 2^24.
+    static FASTMLP_INLINE Reg load_int32(const std::int32_t* p, std::size_t n) {
+        return n != 0 ? static_cast<Scalar>(*p) : zero();
+    }
 
     static FASTMLP_INLINE Reg add(Reg a, Reg b) { return a + b; }
     static FASTMLP_INLINE Reg sub(Reg a, Reg b) { return a - b; }
@@ -81,7 +85,8 @@ struct OneLane {
     }
     /// d, but +0 where h <= 0 (2.12); a NaN h keeps d.
     static FASTMLP_INLINE Reg relu_mask(Reg h, Reg d) { return h <= Scalar(0) ? zero() : d; }
-    static FASTMLP_INLINE Reg relu(Reg x) { return relu_mask(x, x); }
+    /// x, but +0 where x < 0; -0 and NaN stay.
+    static FASTMLP_INLINE Reg relu(Reg x) { return max(zero(), x); }
     static FASTMLP_INLINE Reg select_gt(Reg a, Reg b, Reg x, Reg y) { return a > b ? x : y; }
     static FASTMLP_INLINE Reg select_eq(Reg a, Reg b, Reg x, Reg y) { return a == b ? x : y; }
     static FASTMLP_INLINE bool all_finite(Reg x) { return x - x == Scalar(0); }
@@ -105,9 +110,9 @@ struct OneLane {
     static FASTMLP_INLINE void prefetch(const Scalar* p) { __builtin_prefetch(p, 0, 3); }
     static FASTMLP_INLINE void prefetch_write(const Scalar* p) { __builtin_prefetch(p, 1, 3); }
 
-    /// out[i] = sum of the lanes of v[i] by halving (lane r + lane r + L/2, then L/4, ...), i < n.
-    static FASTMLP_INLINE void reduce(const Reg* v, std::size_t n, Scalar* out) {
-        if (n != 0) *out = *v;
+    /// Lane i: the sum of the lanes of v[i] by halving (lane r + lane r + L/2, then L/4, ...), i < n.
+    static FASTMLP_INLINE Reg reduce(const Reg* v, std::size_t n) {
+        return n != 0 ? *v : zero();
     }
     /// The same sum of one register, and its greatest lane, in every lane.
     static FASTMLP_INLINE Reg sum_all(Reg v) { return v; }

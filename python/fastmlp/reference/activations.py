@@ -13,17 +13,21 @@ from .sums import tree16
 
 
 def relu(z: float) -> float:
-    """Return z where z > 0, else +0; NaN stays NaN."""
-    return 0.0 if z <= 0.0 else z
+    """Return z where z > 0, else +0 (also for -0); NaN stays NaN."""
+    if z <= 0.0:
+        return 0.0
+    return z
 
 
 def relu_back(d: float, h: float) -> float:
-    """Let d pass where z > 0, which is where h > 0 (2.12)."""
-    return 0.0 if h <= 0.0 else d
+    """Return d where z > 0, which is where h > 0, else +0 (2.12); NaN counts as above 0."""
+    if h <= 0.0:
+        return 0.0
+    return d
 
 
 def sigmoid(z: float) -> float:
-    """Return 1 / (1 + exp(-z)); the exponential is of -\\|z\\|, which cannot overflow."""
+    """Return 1 / (1 + exp(-z)); the exponential is of -abs(z): it cannot overflow."""
     e = math.exp(-abs(z))
     return 1.0 / (1.0 + e) if z >= 0.0 else e / (1.0 + e)
 

@@ -1,7 +1,7 @@
 """One dense layer, forward and backward, without its activation.
 
-Indices are the paper's: ``weights[j][k]`` joins node j of the previous layer (K of them) with node k
-of the next (N of them). A row is a sample; a batch is a list of rows.
+Indices are the paper's: ``weights[j][k]`` joins node j of the previous layer (K of them) with node
+k of the next (N of them). A row is a sample; a batch is a list of rows.
 """
 
 from typing import Final, TypeAlias

@@ -49,7 +49,7 @@ class EpochReport(NamedTuple):
     samples: int
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """The course of one ``Network.fit``.
 
@@ -69,6 +69,10 @@ class History:
     validation_accuracy : list of float
         Accuracy on the validation data after each epoch; empty without them and for mean squared
         error.
+    dtype : str
+        What the arithmetic was done in: ``"float64"``.
+    n_threads : int
+        1.
     """
 
     samples: int
@@ -77,6 +81,35 @@ class History:
     epoch_seconds: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
     validation_accuracy: list[float] = field(default_factory=list)
+    dtype: str = "float64"
+    n_threads: int = 1
+
+    def add(
+        self, loss: float, seconds: float, evaluation: Evaluation | None, epochs: int
+    ) -> EpochReport:
+        """Note an epoch, and return what callbacks are told of it.
+
+        Parameters
+        ----------
+        loss : float
+            Mean loss over the samples of the epoch.
+        seconds : float
+            Time the epoch took to train.
+        evaluation : Evaluation or None
+            The result on the validation data.
+        epochs : int
+            How many epochs were asked for.
+        """
+        self.loss.append(loss)
+        self.epoch_seconds.append(seconds)
+        validation_loss, accuracy = evaluation or (None, None)
+        if validation_loss is not None:
+            self.validation_loss.append(validation_loss)
+        if accuracy is not None:
+            self.validation_accuracy.append(accuracy)
+        return EpochReport(
+            len(self.loss), epochs, loss, validation_loss, accuracy, seconds, self.samples
+        )
 
     @property
     def seconds(self) -> float:
@@ -97,3 +130,9 @@ class History:
     def peak_share(self) -> float:
         """NaN: the machine's peak is measured by the compiled core only."""
         return math.nan
+
+    def __repr__(self) -> str:
+        return (
+            f"History(epochs={len(self.loss)}, loss={self.loss[0]:.4g}..{self.loss[-1]:.4g}, "
+            f"seconds={self.seconds:.4g}, samples_per_second={self.samples_per_second:,.0f})"
+        )

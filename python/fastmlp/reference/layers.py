@@ -33,7 +33,9 @@ class Dense:
         validation.choice("activation", self.activation, activations.NAMES)
 
 
-def build_layers(layers: object, activation: object, output: object) -> tuple[int, tuple[Dense, ...]]:
+def build_layers(
+    layers: object, activation: object, output: object
+) -> tuple[int, tuple[Dense, ...]]:
     """Read the first three arguments of `Network`.
 
     Parameters

@@ -1,7 +1,6 @@
 """Optimizers: what the parameters do with a gradient."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from . import validation
 from .dense import Row
@@ -29,10 +28,6 @@ class SGD:
     def __post_init__(self) -> None:
         rate = validation.positive("learning_rate", self.learning_rate)
         object.__setattr__(self, "learning_rate", rate)
-
-
-DEFAULT: Final = SGD(learning_rate=0.1)
-"""The optimizer of ``Network.fit`` where none is given."""
 
 
 def descend(parameters: Row, gradients: Row, learning_rate: float) -> None:

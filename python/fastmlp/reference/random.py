@@ -76,9 +76,7 @@ def uniform(seed: int, purpose: int, epoch: int, index: int) -> float:
     return (draw64(seed, purpose, epoch, index) >> 11) * 2.0**-53
 
 
-def initial_weights(
-    seed: int, first: int, K: int, N: int, activation: str, dtype: str
-) -> Matrix:
+def initial_weights(seed: int, first: int, K: int, N: int, activation: str, dtype: str) -> Matrix:
     """Draw the weights of a layer, uniform in [-limit, limit).
 
     The limit is sqrt(6 / K) for relu (He, Zhang, Ren and Sun, 2015, in its uniform form) and

@@ -5,31 +5,16 @@ import platform
 from . import validation
 
 
-def get_config() -> dict[str, object]:
-    """Return what `show_config` prints.
-
-    Returns
-    -------
-    dict
-        ``isa`` and ``available_isas``, the instruction sets: here "python"; ``n_threads``, always
-        1; ``compiler``, here the interpreter.
-    """
-    return {
-        "isa": "python",
-        "available_isas": ["python"],
-        "n_threads": get_num_threads(),
-        "compiler": f"{platform.python_implementation()} {platform.python_version()}",
-    }
-
-
 def show_config() -> None:
-    """Print the settings."""
-    print("fastmlp.reference: pure Python, float64, one thread")
-    print(f"interpreter: {get_config()['compiler']}")
+    """Print what runs here: pure Python on one thread, and the interpreter."""
+    interpreter = f"{platform.python_implementation()} {platform.python_version()}"
+    print("fastmlp.reference: pure Python, float64")
+    print(f"threads   {get_num_threads()}")
+    print(f"compiler  none; interpreted by {interpreter}")
 
 
 def set_num_threads(n: int) -> None:
-    """Accept an upper limit of threads; there is one.
+    """Accept an upper limit of threads; there is one thread here.
 
     Parameters
     ----------

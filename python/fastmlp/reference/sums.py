@@ -1,8 +1,8 @@
 """The order of every sum: floating-point addition is not associative, so the order is specified.
 
-There are two rules. The compiled core follows both, with ``a * b + c`` fused into one rounding where
-the terms are products; here a product is rounded before it is added (``math.fma`` is younger than
-the oldest Python supported).
+There are two rules. The compiled core follows both, with ``a * b + c`` fused into one rounding
+where the terms are products; here a product is rounded before it is added (``math.fma`` is younger
+than the oldest Python supported).
 """
 
 from collections.abc import Iterable
@@ -58,3 +58,19 @@ def tree16(terms: Iterable[float]) -> float:
     for half in (8, 4, 2, 1):
         partial = [partial[r] + partial[r + half] for r in range(half)]
     return partial[0]
+
+
+def mean(terms: list[float]) -> float:
+    """Return the sum of the terms, in order, divided by their number.
+
+    Parameters
+    ----------
+    terms : list of float
+        At least one: the losses of samples.
+
+    Returns
+    -------
+    float
+        Their mean.
+    """
+    return in_order(terms) / len(terms)

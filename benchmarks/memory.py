@@ -1,0 +1,76 @@
+"""Measure what `fit` adds to the memory of a process that holds a large array.
+
+    python benchmarks/memory.py [--gigabytes 1]
+
+The array is C-contiguous float32: in memory, read-only, and mapped from a file. The growth of the
+peak resident memory may be 50 MB and 8 bytes a row.
+"""
+
+import argparse
+import multiprocessing
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import fastmlp as fm
+
+FEATURES, CLASSES = 256, 10
+FIXED_ALLOWANCE, ROW_ALLOWANCE = 50e6, 8
+
+
+def peak_bytes() -> int:
+    """Return the peak resident memory of this process."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise OSError("this system does not tell the peak of the resident memory")
+
+
+def make_array(kind: str, rows: int, folder: Path) -> NDArray[np.float32]:
+    """Return a resident array of the kind."""
+    if kind == "mapped":
+        path = folder / "X.npy"
+        writable = np.lib.format.open_memmap(path, "w+", np.float32, (rows, FEATURES))
+        writable[:] = 0.5
+        writable.flush()
+        del writable
+        mapped: NDArray[np.float32] = np.load(path, mmap_mode="r")
+        mapped.max(axis=0)  # every page is touched before the count begins
+        return mapped
+    array = np.full((rows, FEATURES), 0.5, np.float32)
+    array.flags.writeable = kind != "read-only"
+    return array
+
+
+def growth(kind: str, rows: int, folder: Path) -> int:
+    """Return the bytes by which an epoch raises the peak of this process."""
+    X = make_array(kind, rows, folder)
+    y = np.arange(rows) % CLASSES
+    network = fm.Network([FEATURES, 32, CLASSES], seed=0)
+    network.fit(X[:64], y[:64], epochs=1)
+    before = peak_bytes()
+    network.fit(X, y, epochs=1, batch_size=256)
+    return peak_bytes() - before
+
+
+def main() -> int:
+    """Measure each kind of array in a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--gigabytes", type=float, default=1.0, help="of the array (default 1)")
+    rows = int(parser.parse_args().gigabytes * 1e9 / (4 * FEATURES))
+    allowed = FIXED_ALLOWANCE + ROW_ALLOWANCE * rows
+    fine = True
+    context = multiprocessing.get_context("spawn")
+    for kind in ("in memory", "read-only", "mapped"):
+        with tempfile.TemporaryDirectory() as folder, context.Pool(1) as pool:
+            grown = pool.apply(growth, (kind, rows, Path(folder)))
+        fine = fine and grown <= allowed
+        print(f"{kind:>10}: peak + {grown / 1e6:6.1f} MB, allowed {allowed / 1e6:.1f} MB")
+    return 0 if fine else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+/// The threads of the process: one waits for work, does it, says so, and waits again.
+///
+/// They are created when first wanted and never end. After a fork the child has none of them and
+/// creates its own when it wants some.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
+
+namespace fastmlp {
+
+/// Neighbours on one cache line slow each other down; processors fetch lines in pairs.
+inline constexpr std::size_t kCacheLine = 128;
+
+/// Pauses before a wait goes to sleep: 20 to 50 us, some ten times what going to sleep and being
+/// woken costs where the machine is busy.
+inline constexpr int kSpins = 2000;
+
+inline void cpu_pause() noexcept {
+#if defined(__x86_64__) || defined(_M_X64)
+    _mm_pause();
+#elif defined(__aarch64__) && defined(__GNUC__)
+    asm volatile("isb");  // `yield` is no pause on most of these processors
+#endif
+}
+
+/// Looks at `word` up to spins + 1 times; true as soon as `ready(value)`.
+template <class Ready>
+bool spin_until(const std::atomic<std::uint32_t>& word, int spins, Ready ready) noexcept {
+    for (; !ready(word.load(std::memory_order_acquire)); --spins) {
+        if (spins <= 0) return false;
+        cpu_pause();
+    }
+    return true;
+}
+
+class Worker {
+public:
+    using Task = void (*)(void* context, int rank) noexcept;
+
+    /// An idle worker, a new one if the process has fewer than `most`, or null.
+    static Worker* borrow(int most) noexcept;
+    /// Makes it idle again; its last task is done.
+    void give_back() noexcept;
+
+    /// Calls task(context, rank) on this thread, in IEEE default floating point. `spins`: how long
+    /// to stay awake for the next task after it.
+    void start(Task task, void* context, int rank, int spins) noexcept;
+    /// Whether the task is done; looks spins + 1 times.
+    bool done(int spins) const noexcept;
+    /// Sleeps until the task is done.
+    void join() const noexcept;
+
+    /// How many forks lie between the first process and this one. A borrower who sees it change
+    /// has lost his workers.
+    static unsigned forks() noexcept;
+
+private:
+    static Worker* create() noexcept;
+    static void* thread_main(void* worker) noexcept;
+    void loop() noexcept;
+
+    alignas(kCacheLine) std::atomic<std::uint32_t> started_{0};
+    Task task_ = nullptr;
+    void* context_ = nullptr;
+    int rank_ = 0;
+    int spins_ = kSpins;
+    Worker* next_idle_ = nullptr;
+    alignas(kCacheLine) std::atomic<std::uint32_t> finished_{0};
+};
+
+}  // namespace fastmlp

@@ -1,0 +1,237 @@
+"""`Network`: what the user holds. It predicts, evaluates and trains."""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from . import arrays, training, validation
+from .dense import Matrix
+from .errors import DivergenceError
+from .history import Evaluation, History
+from .losses import LOSSES, is_right
+from .optimizers import SGD
+from .propagation import Propagation
+from .sums import mean
+
+
+class Network(Propagation):
+    """A feed-forward network of dense layers, in pure Python.
+
+    Initial weights are uniform in [-limit, limit] with limit = sqrt(6 / K) for relu layers (He et
+    al., 2015) and sqrt(6 / (K + N)) for the others (Glorot and Bengio, 2010), drawn by a
+    counter-based generator (Philox, Salmon et al., 2011); biases are zero.
+
+    Parameters
+    ----------
+    layers : sequence of int or Dense
+        The number of features, then each layer as its number of nodes or as a `Dense`.
+    activation : {"relu", "sigmoid", "tanh", "identity"}, default "relu"
+        The activation of hidden layers given as a number.
+    output : {"softmax", "sigmoid", "identity", "tanh", "relu"}, default "softmax"
+        The activation of the last layer, if given as a number.
+    loss : {"cross_entropy", "binary_cross_entropy", "mean_squared_error"}, optional
+        None takes cross-entropy with softmax, binary cross-entropy with sigmoid, and mean squared
+        error with the rest.
+    seed : int, optional
+        In [0, 2^64): initial weights and the order of samples follow from it. None draws one;
+        `seed` tells which.
+    dtype : {"float32", "float64"}, default "float32"
+        What initial weights are rounded to, so that a compiled network of the same dtype and seed
+        starts from the same ones. All arithmetic is float64.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind.
+    ValueError
+        If a size is below 1, a name is unknown, softmax is not last, the loss does not fit the
+        output, or the seed is out of range.
+    MemoryError
+        If the parameters are more than an address space holds.
+    """
+
+    def predict(self, X: object, out: Any = None, n_threads: int | None = None) -> Any:
+        """Compute the outputs for X; the network stays as it is.
+
+        Parameters
+        ----------
+        X : array-like, shape (B, features)
+            Samples; B may be 0.
+        out : list of list or ndarray, shape (B, N), optional
+            Written and returned.
+        n_threads : int, optional
+            Accepted and ignored.
+
+        Returns
+        -------
+        list of list of float, shape (B, N)
+            The outputs, or `out`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X does not fit the network or is not finite, or `out` does not fit.
+        """
+        validation.n_threads(n_threads)
+        nodes, _ = self._propagate(arrays.features("X", X, self._features, minimum=0))
+        if out is None:
+            return nodes[-1]
+        arrays.matching("out", out, (len(nodes[-1]), self._layers[-1].nodes))
+        for row, outputs in zip(out, nodes[-1], strict=True):
+            row[:] = outputs
+        return out
+
+    def evaluate(self, X: object, y: object, n_threads: int | None = None) -> Evaluation:
+        """Compute the mean loss and the accuracy on X against y.
+
+        Parameters
+        ----------
+        X : array-like, shape (B, features)
+            Samples, at least one.
+        y : array-like, shape (B,) or (B, N)
+            Targets as in `fit`.
+        n_threads : int, optional
+            Accepted and ignored.
+
+        Returns
+        -------
+        Evaluation
+            The named tuple ``(loss, accuracy)``; accuracy is None for mean squared error.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X or y does not fit the network or is not finite.
+        """
+        validation.n_threads(n_threads)
+        return self._evaluate(*self._batch(X, y))
+
+    def _evaluate(self, X: Matrix, y: Matrix) -> Evaluation:
+        nodes, z = self._propagate(X)
+        loss = LOSSES[self._loss]
+        losses = [loss.value(*sample) for sample in zip(z, nodes[-1], y, strict=True)]
+        right = [
+            decision
+            for z_row, y_row in zip(z, y, strict=True)
+            for decision in is_right(self._loss, z_row, y_row)
+        ]
+        accuracy = right.count(True) / len(right) if right else None
+        return Evaluation(mean(losses), accuracy)
+
+    def fit(
+        self,
+        X: object,
+        y: object,
+        epochs: int = 10,
+        batch_size: int = 32,
+        optimizer: SGD = SGD(learning_rate=0.1),  # noqa: B008  (frozen)
+        shuffle: object = True,
+        validation_data: object = None,
+        verbose: int = 0,
+        n_threads: int | None = None,
+        callbacks: training.Callback | Iterable[training.Callback] | None = None,
+    ) -> History:
+        """Train on mini-batches: `forward`, `backward` and `update`, over the epochs.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, features)
+            Samples, at least one.
+        y : array-like, shape (n,) or (n, N)
+            Integer class labels 0 .. N-1 (n,), with cross-entropy only; else one-hot or real
+            targets (n, N). With one output and another loss, (n,) means (n, 1).
+        epochs : int, default 10
+            Times to go through X, at least 1.
+        batch_size : int, default 32
+            Samples per step, at least 1; the last batch of an epoch may be shorter.
+        optimizer : SGD, default SGD(learning_rate=0.1)
+            How a gradient changes the parameters.
+        shuffle : bool or array-like of int, shape (n,) or (epochs, n), default True
+            True draws an order of samples per epoch from the seed; False takes them as they
+            stand; row indices are an order handed in, for every epoch or for each.
+        validation_data : tuple (X, y), optional
+            Evaluated after each epoch.
+        verbose : int, default 0
+            1 prints a line per epoch on standard error.
+        n_threads : int, optional
+            Accepted and ignored.
+        callbacks : callable or sequence of callables, optional
+            Each called as ``callback(network, epoch_report)`` at the end of each epoch; a true
+            result stops after this epoch.
+
+        Returns
+        -------
+        History
+            Losses per epoch, and time.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument does not fit; nothing has changed then.
+        DivergenceError
+            If the loss of an epoch is not finite; the parameters are back at the last finite
+            epoch end.
+        """
+        validation.n_threads(n_threads)
+        rows, targets = self._batch(X, y)
+        schedule = training.read_schedule(
+            epochs, batch_size, optimizer, shuffle, rows=len(rows), trained=self._epoch
+        )
+        held_out = None
+        if validation_data is not None:
+            names = ("validation_data[0]", "validation_data[1]")
+            held_out = self._batch(*training.read_pair(validation_data), names)
+        followers = training.read_callbacks(callbacks, verbose)
+        return self._train(rows, targets, schedule, held_out, followers)
+
+    def objective(self, X: object, y: object) -> Callable[[object], tuple[float, list[float]]]:
+        """Return the mean loss over (X, y) as a function of the flat parameters.
+
+        Parameters
+        ----------
+        X, y : array-like
+            Samples (B, features), at least one, and targets as in `fit`.
+
+        Returns
+        -------
+        callable
+            ``f(theta) -> (loss, gradient)``, theta (n_parameters,) in the order of `parameters`,
+            gradient a flat list. A call leaves theta in the network.
+        """
+        rows, targets = self._batch(X, y)
+
+        def objective(theta: object) -> tuple[float, list[float]]:
+            self.parameters = theta
+            self._forward(rows)
+            return mean(self._backward(targets)), self.gradients
+
+        return objective
+
+    def _train(
+        self,
+        X: Matrix,
+        y: Matrix,
+        schedule: training.Schedule,
+        held_out: tuple[Matrix, Matrix] | None,
+        followers: tuple[training.Callback, ...],
+    ) -> History:
+        history = History(len(X), training.flops_per_sample(self._shapes()))
+        finite = self.parameters
+        for epoch in range(schedule.epochs):
+            start = time.perf_counter()
+            order = schedule.order(epoch, self._seed, self._epoch)
+            loss = self._train_epoch(X, y, order, schedule.batch_size, schedule.learning_rate)
+            self._epoch += 1
+            seconds = time.perf_counter() - start
+            if not math.isfinite(loss):
+                self.parameters = finite
+                raise DivergenceError(epoch + 1, loss, schedule.learning_rate)
+            if all(math.isfinite(value) for value in self.parameters):
+                finite = self.parameters
+            evaluation = self._evaluate(*held_out) if held_out is not None else None
+            report = history.add(loss, seconds, evaluation, schedule.epochs)
+            stops = [bool(follower(self, report)) for follower in followers]
+            if any(stops):
+                break
+        return history

@@ -1,0 +1,96 @@
+"""Checks of settings: one function per kind.
+
+Each returns the plain value it accepts, or raises: TypeError for the wrong kind of thing,
+ValueError for a wrong value, naming the argument, what came and what is allowed.
+"""
+
+import math
+import operator
+import secrets
+from collections.abc import Sequence
+from numbers import Real
+
+
+def integer(
+    name: str,
+    value: object,
+    minimum: int,
+    maximum: int | None = None,
+    *,
+    alternative: str = "",
+) -> int:
+    """Return an integer of any integer type; a bool or a float is not one.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for messages.
+    value : object
+        What came.
+    minimum, maximum : int
+        The least and the greatest value allowed.
+    alternative : str, optional
+        What else the caller takes, for the message.
+    """
+    kinds = f"an integer or {alternative}" if alternative else "an integer"
+    if isinstance(value, bool):
+        raise TypeError(f"{name} must be {kinds}, got {value!r}")
+    try:
+        result = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name} must be {kinds}, got {value!r}") from None
+    if result < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {result}")
+    if maximum is not None and result > maximum:
+        raise ValueError(f"{name} must be at most {maximum}, got {result}")
+    return result
+
+
+def positive(name: str, value: object) -> float:
+    """Return a real number, finite and above 0, as a float."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a real number, got {value!r}")
+    try:
+        result = float(value)
+    except OverflowError:
+        result = math.inf
+    if not 0.0 < result < math.inf:
+        raise ValueError(f"{name} must be finite and above 0, got {value!r}")
+    return result
+
+
+def choice(name: str, value: object, allowed: Sequence[str]) -> str:
+    """Return `value` if it is one of the names `allowed`."""
+    names = ", ".join(map(repr, allowed))
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be one of {names}, got {value!r}")
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {names}, got {value!r}")
+    return value
+
+
+def dtype(value: object) -> str:
+    """Return "float32" or "float64", from a name, a NumPy type or a dtype."""
+    name = getattr(value, "name", None) or getattr(value, "__name__", value)
+    return choice("dtype", "float64" if value is float else name, ("float32", "float64"))
+
+
+def seed(value: object) -> int:
+    """Return a seed in [0, 2^64); None draws one from the operating system."""
+    if value is None:
+        return secrets.randbits(64)
+    return integer("seed", value, 0, 2**64 - 1, alternative="None")
+
+
+def n_threads(value: object) -> None:
+    """Check an upper limit of threads; there is one thread here."""
+    if value is not None:
+        integer("n_threads", value, 1, alternative="None")
+
+
+def switch(name: str, value: object) -> bool:
+    """Return True or False; 1 and 0 are taken as them."""
+    if isinstance(value, int) and value in (0, 1):
+        return bool(value)
+    kind = ValueError if isinstance(value, int) else TypeError
+    raise kind(f"{name} must be True, False, 1 or 0, got {value!r}")

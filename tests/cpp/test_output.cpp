@@ -1,0 +1,278 @@
+// Softmax and losses against plain loops written after the arithmetic of the documentation, bit for
+// bit, on every instruction set of this machine.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "check.hpp"
+#include "fastmlp/isa.hpp"
+#include "kernels/dispatch.hpp"
+
+namespace {
+
+using fastmlp::kernels::kernel_table;
+using fastmlp::kernels::KernelTable;
+
+constexpr std::size_t padded(std::size_t n) { return (n + 15) / 16 * 16; }
+
+template <class T>
+bool same(T a, T b) {
+    return std::memcmp(&a, &b, sizeof(T)) == 0 || (std::isnan(a) && std::isnan(b));
+}
+template <class T>
+bool same(const std::vector<T>& a, const std::vector<T>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](T x, T y) { return same(x, y); });
+}
+
+/// A batch at the output: scores in padded rows, targets in rows of their own.
+template <class T>
+struct Batch {
+    std::size_t rows, n, stride;
+    std::vector<T> z;
+    std::vector<std::vector<T>> targets;
+    std::vector<const T*> target_rows;
+    std::vector<std::int32_t> labels;
+
+    Batch(std::size_t rows_, std::size_t n_, double width, int seed)
+        : rows(rows_), n(n_), stride(padded(n_) + 16), z(rows * stride, T(99)), targets(rows) {
+        std::mt19937_64 random(static_cast<unsigned>(seed));
+        std::uniform_real_distribution<double> score(-width, width), share(0, 1);
+        for (std::size_t b = 0; b < rows; ++b) {
+            for (std::size_t j = 0; j < n; ++j) z[b * stride + j] = static_cast<T>(score(random));
+            for (std::size_t j = 0; j < n; ++j) targets[b].push_back(static_cast<T>(share(random)));
+            target_rows.push_back(targets[b].data());
+            labels.push_back(static_cast<std::int32_t>(random() % n));
+        }
+    }
+};
+
+/// Deltas in rows as wide as those of z, with a mark beyond the padding; losses with one behind.
+template <class T>
+struct Result {
+    std::vector<T> delta, losses;
+    explicit Result(const Batch<T>& batch)
+        : delta(batch.rows * batch.stride, T(-7)), losses(batch.rows + 1, T(-7)) {
+        for (std::size_t b = 0; b < batch.rows; ++b) {
+            std::fill_n(delta.begin() + static_cast<std::ptrdiff_t>(b * batch.stride),
+                        padded(batch.n), T(0));
+        }
+    }
+    bool operator==(const Result& other) const {
+        return same(delta, other.delta) && same(losses, other.losses);
+    }
+};
+
+// ---- the specification -------------------------------------------------------------------------
+
+/// Sum over n terms: partial sums by index mod 16, folded by halving.
+template <class T, class Add>
+T tree16(std::size_t n, Add add) {
+    T s[16] = {};
+    for (std::size_t j = 0; j < n; ++j) s[j % 16] = add(s[j % 16], j);
+    for (std::size_t half = 8; half > 0; half /= 2) {
+        for (std::size_t r = 0; r < half; ++r) s[r] = s[r] + s[r + half];
+    }
+    return s[0];
+}
+
+template <class T>
+T scalar_function(void (*f)(const T*, std::size_t, T*) noexcept, T x) {
+    T y;
+    f(&x, 1, &y);
+    return y;
+}
+
+template <class T>
+struct Softmax {
+    T max, sum;
+    std::vector<T> p;
+    Softmax(const T* z, std::size_t n) : max(*std::max_element(z, z + n)) {
+        const auto exp = kernel_table<T>("scalar").exp_array;
+        for (std::size_t j = 0; j < n; ++j) p.push_back(scalar_function<T>(exp, z[j] - max));
+        sum = tree16<T>(n, [&](T s, std::size_t j) { return s + p[j]; });
+        for (T& value : p) value = value * (T(1) / sum);
+    }
+    T log_sum() const { return scalar_function<T>(kernel_table<T>("scalar").log_array, sum); }
+};
+
+template <class T>
+Result<T> expected_labels(const Batch<T>& batch) {
+    Result<T> result(batch);
+    for (std::size_t b = 0; b < batch.rows; ++b) {
+        const T* z = batch.z.data() + b * batch.stride;
+        const Softmax<T> softmax(z, batch.n);
+        const auto label = static_cast<std::size_t>(batch.labels[b]);
+        for (std::size_t j = 0; j < batch.n; ++j) {
+            result.delta[b * batch.stride + j] = softmax.p[j] - (j == label ? T(1) : T(0));
+        }
+        result.losses[b] = softmax.log_sum() - (z[label] - softmax.max);
+    }
+    return result;
+}
+
+template <class T>
+Result<T> expected_targets(const Batch<T>& batch) {
+    Result<T> result(batch);
+    for (std::size_t b = 0; b < batch.rows; ++b) {
+        const T* z = batch.z.data() + b * batch.stride;
+        const T* y = batch.target_rows[b];
+        const Softmax<T> softmax(z, batch.n);
+        const T whole = tree16<T>(batch.n, [&](T s, std::size_t j) { return s + y[j]; });
+        for (std::size_t j = 0; j < batch.n; ++j) {
+            result.delta[b * batch.stride + j] = softmax.p[j] * whole - y[j];
+        }
+        const T log_sum = softmax.log_sum();
+        result.losses[b] = tree16<T>(batch.n, [&](T s, std::size_t j) {
+            return s + y[j] * (log_sum - (z[j] - softmax.max));
+        });
+    }
+    return result;
+}
+
+template <class T>
+Result<T> expected_squared_error(const Batch<T>& batch) {
+    Result<T> result(batch);
+    const T n = static_cast<T>(batch.n);
+    for (std::size_t b = 0; b < batch.rows; ++b) {
+        const T* h = batch.z.data() + b * batch.stride;
+        const T* y = batch.target_rows[b];
+        for (std::size_t j = 0; j < batch.n; ++j) {
+            result.delta[b * batch.stride + j] = (T(2) / n) * (h[j] - y[j]);
+        }
+        result.losses[b] = tree16<T>(batch.n, [&](T s, std::size_t j) {
+                               return std::fma(h[j] - y[j], h[j] - y[j], s);
+                           }) / n;
+    }
+    return result;
+}
+
+// ---- the kernels -------------------------------------------------------------------------------
+
+template <class T>
+Result<T> labels_of(const KernelTable<T>& kernel, const Batch<T>& x) {
+    Result<T> result(x);
+    kernel.cross_entropy_labels(x.z.data(), x.stride, x.labels.data(), x.rows, x.n,
+                                result.delta.data(), x.stride, result.losses.data());
+    return result;
+}
+
+template <class T>
+using TargetLoss = decltype(KernelTable<T>::mean_squared_error);
+
+template <class T>
+Result<T> targets_of(TargetLoss<T> loss, const Batch<T>& x) {
+    Result<T> result(x);
+    // A kernel must write the zeros beyond n itself.
+    for (std::size_t b = 0; b < x.rows; ++b) {
+        std::fill_n(result.delta.begin() + static_cast<std::ptrdiff_t>(b * x.stride), padded(x.n),
+                    std::numeric_limits<T>::quiet_NaN());
+    }
+    loss(x.z.data(), x.stride, x.target_rows.data(), x.rows, x.n, result.delta.data(), x.stride,
+         result.losses.data());
+    return result;
+}
+
+template <class T>
+std::vector<T> softmax_of(const KernelTable<T>& kernel, const Batch<T>& x) {
+    std::vector<T> z = x.z, p;
+    kernel.softmax(z.data(), x.stride, x.rows, x.n);
+    for (std::size_t b = 0; b < x.rows; ++b) {
+        const auto row = z.begin() + static_cast<std::ptrdiff_t>(b * x.stride);
+        p.insert(p.end(), row, row + static_cast<std::ptrdiff_t>(x.n));
+    }
+    return p;
+}
+
+template <class T>
+void compare(const KernelTable<T>& kernel, const Batch<T>& batch) {
+    CHECK(labels_of(kernel, batch) == expected_labels(batch));
+    CHECK(targets_of<T>(kernel.cross_entropy_targets, batch) == expected_targets(batch));
+    CHECK(targets_of<T>(kernel.mean_squared_error, batch) == expected_squared_error(batch));
+    CHECK(targets_of<T>(kernel.binary_cross_entropy, batch) ==
+          targets_of<T>(kernel_table<T>("scalar").binary_cross_entropy, batch));
+    std::vector<T> p;
+    for (std::size_t b = 0; b < batch.rows; ++b) {
+        const Softmax<T> softmax(batch.z.data() + b * batch.stride, batch.n);
+        p.insert(p.end(), softmax.p.begin(), softmax.p.end());
+    }
+    CHECK(same(softmax_of(kernel, batch), p));
+}
+
+/// Binary cross-entropy against extended precision; its log1p stands in no table entry.
+template <class T>
+void test_binary_cross_entropy() {
+    for (const double width : {0.1, 3.0, 30.0, 120.0}) {
+        const Batch<T> x(500, 3, width, 3);
+        const Result<T> got = targets_of<T>(kernel_table<T>("scalar").binary_cross_entropy, x);
+        double loss_error = 0, delta_error = 0;
+        for (std::size_t b = 0; b < x.rows; ++b) {
+            long double loss = 0, magnitude = 0;
+            for (std::size_t j = 0; j < x.n; ++j) {
+                const long double z = x.z[b * x.stride + j], y = x.targets[b][j];
+                loss += std::max(z, 0.0L) - z * y + std::log1p(std::exp(-std::fabs(z)));
+                magnitude += std::fabs(z) + 1;
+                const long double delta = (1 / (1 + std::exp(-z)) - y) / 3;
+                delta_error = std::max(delta_error, static_cast<double>(std::fabs(
+                                                        got.delta[b * x.stride + j] - delta)));
+            }
+            loss_error = std::max(loss_error, static_cast<double>(std::fabs(got.losses[b] - loss / 3) /
+                                                                  magnitude));
+        }
+        CHECK(loss_error < 2 * std::numeric_limits<T>::epsilon());
+        CHECK(delta_error < 2 * std::numeric_limits<T>::epsilon());
+    }
+}
+
+/// A score that is not finite shows in its row's loss and nowhere else.
+template <class T>
+void test_not_finite(const KernelTable<T>& kernel, std::size_t rows, std::size_t n) {
+    const T inf = std::numeric_limits<T>::infinity();
+    for (const T bad : {inf, std::numeric_limits<T>::quiet_NaN()}) {
+        Batch<T> x(rows, n, 3.0, 11);
+        const Result<T> clean = labels_of(kernel, x);
+        x.z[x.stride * (rows / 2) + n - 1] = bad;
+        const Result<T> labels = labels_of(kernel, x);
+        const Result<T> entropy = targets_of<T>(kernel.cross_entropy_targets, x);
+        const Result<T> binary = targets_of<T>(kernel.binary_cross_entropy, x);
+        const Result<T> squared = targets_of<T>(kernel.mean_squared_error, x);
+        for (std::size_t b = 0; b < rows; ++b) {
+            const bool finite = b != rows / 2;
+            for (const Result<T>* result : {&labels, &entropy, &binary, &squared}) {
+                CHECK(std::isfinite(result->losses[b]) == finite);
+                CHECK(same(result->delta[b * x.stride + padded(n) - 1], T(0)) || n % 16 == 0);
+            }
+            CHECK(!finite || same(labels.losses[b], clean.losses[b]));
+        }
+    }
+}
+
+template <class T>
+void test_type() {
+    test_binary_cross_entropy<T>();
+    for (const std::string& isa : fastmlp::available_isas()) {
+        const KernelTable<T>& kernel = kernel_table<T>(isa);
+        for (const std::size_t n : {1, 2, 3, 4, 5, 7, 8, 9, 10, 15, 16, 17, 24, 31, 32, 40, 100}) {
+            for (const std::size_t rows : {1, 2, 3, 4, 5, 8, 13, 16, 17, 21, 33}) {
+                compare(kernel, Batch<T>(rows, n, 4.0, static_cast<int>(n)));
+            }
+            compare(kernel, Batch<T>(37, n, 900.0, 5));
+            compare(kernel, Batch<T>(1, n, 0.0, 6));
+            test_not_finite(kernel, 1, n);
+            test_not_finite(kernel, 19, n);
+        }
+    }
+}
+
+}  // namespace
+
+int main() {
+    test_type<float>();
+    test_type<double>();
+    return check::report();
+}

@@ -1,0 +1,141 @@
+// The thread team in trouble: forks, no threads to be had, a machine that gives them no time.
+// Each trouble happens to a forked child: one that hangs is ended by its alarm, which is a failure.
+
+#if !defined(_WIN32)
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <stdexcept>
+#include <thread>
+
+#include "check.hpp"
+#include "thread_pool.hpp"
+
+#if defined(__SANITIZE_THREAD__)
+constexpr bool kThreadSanitizer = true;  // knows no threads after a fork
+#else
+constexpr bool kThreadSanitizer = false;
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitizer = true;  // reserves terabytes of address space
+#else
+constexpr bool kSanitizer = false;
+#endif
+
+namespace {
+
+using namespace std::chrono_literals;
+using fastmlp::ThreadTeam;
+
+/// Sum of rank + 1 over the members that ran.
+int ranks_run(ThreadTeam& team) {
+    std::atomic<int> sum{0};
+    team.run([&](int rank) { sum += rank + 1; });
+    return sum;
+}
+
+template <class Test>
+bool holds_in_child(Test test) {
+    const pid_t child = fork();
+    if (child == 0) {
+        alarm(20);
+        _exit(test() ? 0 : 1);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/// A team whose worker keeps everybody waiting ends its run, rests, and tries again later.
+bool rests_when_stalled() {
+    ThreadTeam team(2);
+    int rounds[2] = {0, 0};
+    team.run([&](int rank) {
+        do {
+            ++rounds[rank];
+            if (rank == 1) std::this_thread::sleep_for(3ms);
+        } while (team.barrier(rank) && rounds[rank] < 100);
+    });
+    bool good = rounds[0] == rounds[1] && rounds[0] < 100 && team.size() == 1;
+    good = good && ThreadTeam::resting() && ranks_run(team) == 1;
+    std::this_thread::sleep_for(1500ms);
+    return good && !ThreadTeam::resting() && ranks_run(team) == 1 && team.size() == 2 &&
+           ranks_run(team) == 3;
+}
+
+bool works_without_new_threads() {
+    std::size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    const rlim_t bytes = pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + (rlim_t{1} << 19);
+    const rlimit limit{bytes, bytes};
+    setrlimit(RLIMIT_AS, &limit);
+    ThreadTeam team(4);
+    return team.size() == 1 && ranks_run(team) == 1;
+}
+
+void test_fork() {
+    const auto child_has_its_own = [] {
+        ThreadTeam team(3);
+        return team.size() == 3 && ranks_run(team) == 6;
+    };
+    {
+        ThreadTeam team(3);
+        CHECK(ranks_run(team) == 6);
+        CHECK(holds_in_child(child_has_its_own));
+        // a team from before the fork goes on alone
+        CHECK(holds_in_child([&] { return ranks_run(team) == 1 && team.size() == 1; }));
+        CHECK(ranks_run(team) == 6);
+        // a fork inside a run: the child's run fails instead of waiting for ever
+        bool child_threw = true;
+        team.run([&](int rank) {
+            if (rank == 0) {
+                child_threw = holds_in_child([&] {
+                    try {
+                        team.barrier(0);
+                    } catch (const std::runtime_error&) {
+                        return true;
+                    }
+                    return false;
+                });
+            }
+            team.barrier(rank);
+        });
+        CHECK(child_threw);
+    }
+    // forks while another thread is inside runs, leases and gives back
+    std::atomic<bool> stop{false};
+    std::thread busy([&] {
+        while (!stop) {
+            ThreadTeam team(4);
+            team.run([&](int rank) { team.barrier(rank); });
+        }
+    });
+    bool good = true;
+    for (int i = 0; i < 100; ++i) good = holds_in_child(child_has_its_own) && good;
+    stop = true;
+    busy.join();
+    CHECK(good);
+}
+
+}  // namespace
+
+int main() {
+    if (!kThreadSanitizer) CHECK(holds_in_child(rests_when_stalled));
+    if (!kSanitizer) CHECK(holds_in_child(works_without_new_threads));
+    setenv("FASTMLP_EXACT_THREADS", "1", 1);  // from here on no team may rest
+    alarm(100);
+    if (!kThreadSanitizer) test_fork();
+    return check::report();
+}
+
+#else
+
+int main() { return 0; }
+
+#endif

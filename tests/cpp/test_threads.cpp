@@ -1,0 +1,152 @@
+// The thread team: its barrier, the lease of workers, and exceptions.
+
+#include <atomic>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "check.hpp"
+#include "ieee_defaults.hpp"
+#include "thread_pool.hpp"
+
+#if !defined(_WIN32)
+#include <unistd.h>
+#endif
+
+namespace {
+
+using fastmlp::ThreadTeam;
+
+/// Sum of rank + 1 over the members that ran.
+int ranks_run(ThreadTeam& team) {
+    std::atomic<int> sum{0};
+    team.run([&](int rank) { sum += rank + 1; });
+    return sum;
+}
+
+int sum_to(int n) { return n * (n + 1) / 2; }
+
+void test_barrier(int members, int rounds) {
+    ThreadTeam team(members);
+    CHECK(team.size() == members);
+    // Everybody counts for itself, then looks at all others: nobody may be behind or, between the
+    // two barriers, ahead. Plain integers: a thread sanitizer checks the barrier's ordering.
+    std::vector<int> count(static_cast<std::size_t>(members) * 64, 0);
+    std::atomic<int> wrong{0};
+    team.run([&](int rank) {
+        for (int round = 1; round <= rounds; ++round) {
+            count[static_cast<std::size_t>(rank) * 64] = round;
+            if (!team.barrier(rank)) ++wrong;
+            for (std::size_t i = 0; i < count.size(); i += 64) wrong += count[i] != round;
+            if (!team.barrier(rank)) ++wrong;
+        }
+    });
+    CHECK(wrong == 0);
+}
+
+void test_many_runs() {
+    ThreadTeam team(2);
+    std::vector<int> calls(128, 0);
+    for (int i = 0; i < 100'000; ++i) {
+        team.run([&](int rank) { ++calls[static_cast<std::size_t>(rank) * 64]; });
+    }
+    CHECK(calls[0] == 100'000 && calls[64] == 100'000);
+    ThreadTeam one(1);
+    CHECK(one.size() == 1 && ranks_run(one) == 1);
+    CHECK(ThreadTeam(0).size() == 1 && ThreadTeam(-7).size() == 1);
+}
+
+void test_lease() {
+    {
+        ThreadTeam first(8);
+        ThreadTeam second(8);
+        CHECK(first.size() == 8 && second.size() == 1);
+        CHECK(ranks_run(first) == sum_to(8) && ranks_run(second) == 1);
+    }
+    ThreadTeam some(3);
+    ThreadTeam rest(8);
+    CHECK(some.size() == 3 && rest.size() == 6);
+    CHECK(ranks_run(some) == sum_to(3) && ranks_run(rest) == sum_to(6));
+}
+
+void test_many_callers() {
+    std::atomic<int> wrong{0};
+    std::vector<std::thread> callers;
+    for (int c = 0; c < 4; ++c) {
+        callers.emplace_back([&] {
+            for (int i = 0; i < 300; ++i) {
+                ThreadTeam team(3);
+                wrong += ranks_run(team) != sum_to(team.size());
+            }
+        });
+    }
+    for (auto& caller : callers) caller.join();
+    CHECK(wrong == 0);
+}
+
+/// The text of the exception that `run` passes on when `thrower` fails before the second barrier.
+std::string message_from(ThreadTeam& team, int thrower) {
+    try {
+        team.run([&](int rank) {
+            team.barrier(rank);
+            if (rank == thrower) throw std::runtime_error("rank " + std::to_string(rank));
+            for (;;) team.barrier(rank);
+        });
+    } catch (const std::runtime_error& error) {
+        return error.what();
+    }
+    return "nothing thrown";
+}
+
+void test_exceptions() {
+    for (const int members : {1, 2, 3, 8}) {
+        ThreadTeam team(members);
+        for (int thrower = 0; thrower < members; ++thrower) {
+            CHECK(message_from(team, thrower) == "rank " + std::to_string(thrower));
+        }
+        CHECK(ranks_run(team) == sum_to(members));
+    }
+}
+
+void test_workers_compute_in_ieee_defaults() {
+#if defined(__x86_64__)
+    const unsigned before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040);  // flush to zero, denormals are zero
+    {
+        const fastmlp::IeeeDefaults guard;
+        CHECK((_mm_getcsr() & ~0x3fU) == 0x1f80);
+    }
+    CHECK((_mm_getcsr() & 0x8040) == 0x8040);
+    ThreadTeam team(2);
+    unsigned control = 0;
+    for (int i = 0; i < 2; ++i) {  // the second run finds what the first left
+        team.run([&](int rank) {
+            if (rank == 1) control = _mm_getcsr();
+            if (rank == 1) _mm_setcsr(0xffc0);
+        });
+        CHECK(control == 0x1f80);
+    }
+    _mm_setcsr(before);
+#endif
+}
+
+}  // namespace
+
+int main() {
+#if !defined(_WIN32)
+    setenv("FASTMLP_EXACT_THREADS", "1", 1);  // a busy machine must not make a team rest
+    alarm(100);                               // a hang is a failure
+#endif
+    test_barrier(1, 10);
+    test_barrier(2, 20'000);
+    test_barrier(3, 1'000);
+    test_barrier(8, 300);
+    test_many_runs();
+    test_lease();
+    test_many_callers();
+    test_exceptions();
+    test_workers_compute_in_ieee_defaults();
+    return check::report();
+}

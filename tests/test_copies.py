@@ -1,0 +1,78 @@
+"""Copies and pickles: equal, independent, and with the order of samples where it was."""
+
+import copy
+import pickle
+import sys
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+
+X = np.random.default_rng(5).standard_normal((23, 6))
+LABELS = np.arange(23) % 3
+
+
+def same(a: fm.Network, b: fm.Network) -> bool:
+    """Whether two networks are equal and will stay so."""
+    return (
+        a.parameters.tobytes() == b.parameters.tobytes()
+        and (a.features, a.layers, a.loss, a.dtype) == (b.features, b.layers, b.loss, b.dtype)
+        and (a.seed, a.epoch) == (b.seed, b.epoch)
+    )
+
+
+@pytest.fixture
+def net(dtype):
+    net = fm.Network([6, fm.Dense(5, "tanh"), 3], seed=1, dtype=dtype)
+    net.fit(X, LABELS, epochs=2)
+    return net
+
+
+@pytest.mark.parametrize(
+    "duplicate",
+    [copy.copy, copy.deepcopy]
+    + [lambda net, p=p: pickle.loads(pickle.dumps(net, p)) for p in range(2, 6)],
+    ids=["copy", "deepcopy", "pickle2", "pickle3", "pickle4", "pickle5"],
+)
+def test_is_equal_and_independent(net, duplicate):
+    twin = duplicate(net)
+    assert same(net, twin)
+    assert not np.shares_memory(net.parameters, twin.parameters)
+    twin.fit(X, LABELS, epochs=1)
+    assert not same(net, twin)
+    net.fit(X, LABELS, epochs=1)
+    assert same(net, twin)  # also the order of samples went on where it was
+
+
+def test_the_buffer_travels_out_of_band(net):
+    buffers = []
+    data = pickle.dumps(net, 5, buffer_callback=buffers.append)
+    assert len(buffers) == 1
+    assert buffers[0].raw().nbytes == net.parameters.nbytes
+    twin = pickle.loads(data, buffers=buffers)
+    assert same(net, twin)
+    assert not np.shares_memory(net.parameters, twin.parameters)
+
+
+def test_attributes_of_a_subclass_come_along():
+    class Named(fm.Network):
+        pass
+
+    net = Named([2, 2], seed=1)
+    net.name = "first"
+    assert copy.deepcopy(net).name == "first"
+    assert type(copy.copy(net)) is Named
+
+
+def test_a_later_format_is_refused(net):
+    state = net.__getstate__() | {"format": 99}
+    with pytest.raises(ValueError, match="format 99"):
+        fm.Network.__new__(fm.Network).__setstate__(state)
+
+
+def test_no_reference_is_left(net):
+    core = net._core
+    before = sys.getrefcount(core)
+    copy.deepcopy(net)
+    assert sys.getrefcount(core) == before
