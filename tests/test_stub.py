@@ -18,13 +18,16 @@ ROOT = Path(__file__).parents[1]
 @pytest.mark.no_sanitizer
 def test_stub_describes_the_compiled_module() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "mypy.stubtest", "fastmlp._core"],
+        [sys.executable, "-m", "mypy.stubtest", "--concise", "fastmlp._core"],
         capture_output=True,
         text=True,
         check=False,
         env=os.environ | {"MYPY_CACHE_DIR": os.devnull},
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    # A stub cannot name pybind11's metaclass.
+    said = [line for line in done.stdout.splitlines() if "metaclass differs" not in line]
+    assert said == []
+    assert done.stderr == ""
 
 
 def test_version_is_one() -> None:

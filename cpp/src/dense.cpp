@@ -157,7 +157,8 @@ void dense_backward(const KernelTable<T>& kernel, const DenseView<const T>& laye
 
 template <class T>
 void dense_update(const KernelTable<T>& kernel, const DenseView<T>& target, const T* const* a,
-                  Rows<T>& delta, Range batch, GradientUse<T> use, Share share) {
+                  Rows<T>& delta, Range batch, GradientUse<T> use, Share share,
+                  RowPrefetcher<T>* prefetch) {
     const std::size_t columns = padded(target.n);
     const T* const* deltas = delta.pointers.data() + batch.first;
     a += batch.first;
@@ -171,10 +172,18 @@ void dense_update(const KernelTable<T>& kernel, const DenseView<T>& target, cons
         const bool tall = target.k >= kUpdateRows * share.size;
         const Range k = tall ? share.of(target.k, kUpdateRows) : Range{0, target.k};
         const Range n = tall ? Range{0, columns} : share.of(columns, kPad);
+        const std::size_t step = prefetch ? kUpdateRows : std::max<std::size_t>(1, k.size());
+        if (prefetch) {
+            prefetch->spread_over((n.size() + kPanel - 1) / kPanel * ((k.size() + step - 1) / step));
+        }
         for_each_panel(n.size(), [&](std::size_t first, std::size_t width) {
             const std::size_t j = n.first + first;
-            kernel.outer(a, k.first, k.size(), deltas, j, width, batch.size(), use.scale, use.rate,
-                         use.store, target.w + k.first * target.ldw + j, target.ldw);
+            for (std::size_t i = k.first; i < k.last; i += step) {
+                if (prefetch) prefetch->advance();
+                kernel.outer(a, i, std::min(step, k.last - i), deltas, j, width, batch.size(),
+                             use.scale, use.rate, use.store, target.w + i * target.ldw + j,
+                             target.ldw);
+            }
         });
     }
     const Range n = share.of(columns, kPad);
@@ -214,7 +223,7 @@ void activate_backward(const KernelTable<T>& kernel, Activation activation, cons
     template void dense_backward(const KernelTable<T>&, const DenseView<const T>&, const Rows<T>&, \
                                  Range, Activation, Rows<T>&, Rows<T>&, Scratch<T>&);              \
     template void dense_update(const KernelTable<T>&, const DenseView<T>&, const T* const*,        \
-                               Rows<T>&, Range, GradientUse<T>, Share);                            \
+                               Rows<T>&, Range, GradientUse<T>, Share, RowPrefetcher<T>*);                     \
     template void activate(const KernelTable<T>&, Activation, T*, std::size_t, std::size_t,        \
                            std::size_t);                                                           \
     template void activate_backward(const KernelTable<T>&, Activation, const T*, std::size_t, T*,  \

@@ -8,6 +8,7 @@
 #include "fastmlp/layer.hpp"
 #include "image.hpp"
 #include "kernels/table.hpp"
+#include "prefetch.hpp"
 #include "share.hpp"
 #include "workspace.hpp"
 
@@ -36,10 +37,12 @@ void dense_backward(const kernels::KernelTable<T>& kernel, const DenseView<const
                     const Rows<T>& delta, Range range, Activation previous_activation,
                     Rows<T>& previous_nodes, Rows<T>& previous_delta, Scratch<T>& scratch);
 
-/// (2.6), (2.7) over the rows `batch` into `target`, this thread's share of its elements.
+/// (2.6), (2.7) over the rows `batch` into `target`, this thread's share of its elements; `prefetch`
+/// (may be null) goes along.
 template <class T>
 void dense_update(const kernels::KernelTable<T>& kernel, const DenseView<T>& target,
-                  const T* const* a, Rows<T>& delta, Range batch, GradientUse<T> use, Share share);
+                  const T* const* a, Rows<T>& delta, Range batch, GradientUse<T> use, Share share,
+                  RowPrefetcher<T>* prefetch = nullptr);
 
 /// h in place, whole rows; softmax included.
 template <class T>

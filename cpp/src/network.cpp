@@ -108,10 +108,9 @@ double Network<T>::backward(const Targets<T>& y) {
 
 template <class T>
 void Network<T>::update(double learning_rate) {
-    const T rate = static_cast<T>(learning_rate);
-    T* w = parameters_->data();
-    const T* gradient = gradients_->data();
-    for (std::size_t i = 0; i < layout_.size(); ++i) w[i] = std::fma(-rate, gradient[i], w[i]);
+    const IeeeDefaults ieee;
+    kernels::active_table<T>().descend(gradients_->data(), layout_.size(),
+                                       static_cast<T>(learning_rate), parameters_->data());
 }
 
 template class Network<float>;

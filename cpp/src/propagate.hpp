@@ -37,9 +37,11 @@ struct Propagation {
     }
 
     /// (2.6), (2.7) into `target`: the weights themselves, or a buffer of gradients.
-    void gradients(const Image<T>& target, GradientUse<T> use, Share share) const {
+    void gradients(const Image<T>& target, GradientUse<T> use, Share share,
+                   RowPrefetcher<T>* prefetch = nullptr) const {
         for (std::size_t i = 0; i < layers.size(); ++i) {
-            dense_update(kernel, target[i], inputs(i), work.deltas[i], {0, work.batch}, use, share);
+            dense_update(kernel, target[i], inputs(i), work.deltas[i], {0, work.batch}, use, share,
+                         i == 0 ? prefetch : nullptr);
         }
     }
 

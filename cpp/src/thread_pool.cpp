@@ -50,7 +50,7 @@ ThreadTeam::~ThreadTeam() {
 }
 
 void ThreadTeam::run_on_all(Call call, void* target) {
-    if (size_ > 1 && lost_workers()) size_ = borrowed_ = 1;
+    if (lost_workers()) size_ = borrowed_ = 1;
     if (size_ == 1) {
         call(target, 0);
         if (borrowed_ > 1) choose_size(false);

@@ -33,7 +33,7 @@ public:
 
     /// Members of the next run, the caller included. It may differ from run to run, but is never
     /// more than it was at first, and constant inside a run.
-    int size() const noexcept { return size_; }
+    int size() const noexcept { return lost_workers() ? 1 : size_; }
 
     /// Whether teams had better rest now. For those who form a team for a single run.
     static bool resting() noexcept;

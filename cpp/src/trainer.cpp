@@ -55,13 +55,6 @@ double flops_per_step(const Layout& layout, std::size_t batch) {
 /// cores cost more than a second core brings.
 constexpr double kFlopsPerThread = 0.8e6;
 
-int choose_threads(const Layout& layout, std::size_t batch, int requested) {
-    const int allowed = threads_allowed(requested);
-    if (exact_threads()) return allowed;
-    const double worth = flops_per_step(layout, batch) / kFlopsPerThread;
-    return static_cast<int>(std::clamp(worth, 1.0, static_cast<double>(allowed)));
-}
-
 /// The last finite epoch end, to return to.
 template <class T>
 class Checkpoint {
@@ -88,7 +81,7 @@ public:
             const TrainOptions& options)
         : network_(network), x_(x), y_(y), options_(options),
           batch_(std::min(options.batch_size, x.rows)),
-          team_(choose_threads(network.layout(), batch_, options.n_threads)),
+          team_(training_threads(network, batch_, options.n_threads)),
           scratch_(static_cast<std::size_t>(team_.size())),
           work_(network.layout(), std::max<std::size_t>(2, batch_)),
           image_(network.layout(), network.parameters()->data()),
@@ -105,6 +98,7 @@ private:
     void run_steps(std::size_t first, std::size_t last);
     void step(std::size_t index, Share share, Scratch<T>& scratch);
     void single_steps(std::size_t first, std::size_t last);
+    RowPrefetcher<T> next_rows(std::size_t first, Range rows) const;
     void gather(std::size_t first, std::size_t row, Range rows);
     T rate() const { return static_cast<T>(options_.optimizer.learning_rate); }
     const std::uint32_t* order_of(std::size_t epoch);
@@ -197,7 +191,8 @@ void Trainer<T>::step(std::size_t index, Share share, Scratch<T>& scratch) {
     pass_.backward(y_.labels != nullptr, rows, scratch);
     team_.barrier(static_cast<int>(share.rank));
     const T scale = T(1) / static_cast<T>(batch);
-    pass_.gradients(image_, {scale, rate(), false}, share);
+    RowPrefetcher<T> prefetch = next_rows(first + batch, rows);
+    pass_.gradients(image_, {scale, rate(), false}, share, &prefetch);
     if (share.rank == 0) loss_ = add_losses(loss_, work_);
     team_.barrier(static_cast<int>(share.rank));
 }
@@ -206,9 +201,18 @@ template <class T>
 void Trainer<T>::single_steps(std::size_t first, std::size_t last) {
     for (std::size_t index = first; index < last; ++index) {
         gather(index, single_->row(), {0, 1});
+        RowPrefetcher<T> prefetch = next_rows(index + 1, {0, 1});
+        prefetch.spread_over(1);
+        prefetch.advance();
         loss_ += static_cast<double>(single_->step(y_.labels != nullptr, scratch_[0]));
     }
     single_->flush();
+}
+
+/// The rows this thread will want next: samples first + rows, as far as the epoch goes.
+template <class T>
+RowPrefetcher<T> Trainer<T>::next_rows(std::size_t first, Range rows) const {
+    return {x_, order_, {std::min(x_.rows, first + rows.first), std::min(x_.rows, first + rows.last)}};
 }
 
 /// Samples first + rows of the epoch into rows `row` + rows of the workspace: pointers, no copy.
@@ -260,6 +264,14 @@ Diverged::Diverged(std::size_t at_epoch, double its_loss)
 Interrupted::Interrupted() : std::runtime_error("interrupted") {}
 
 template <class T>
+int training_threads(const Network<T>& network, std::size_t batch_size, int n_threads) {
+    const int allowed = threads_allowed(n_threads);
+    if (exact_threads()) return allowed;
+    const double worth = flops_per_step(network.layout(), batch_size) / kFlopsPerThread;
+    return static_cast<int>(std::clamp(worth, 1.0, static_cast<double>(allowed)));
+}
+
+template <class T>
 std::vector<EpochReport> train(Network<T>& network, MatrixView<const T> x, const Targets<T>& y,
                                const TrainOptions& options) {
     check_features(network, x);
@@ -268,6 +280,8 @@ std::vector<EpochReport> train(Network<T>& network, MatrixView<const T> x, const
     return Trainer<T>(network, x, y, options).run();
 }
 
+template int training_threads(const Network<float>&, std::size_t, int);
+template int training_threads(const Network<double>&, std::size_t, int);
 template std::vector<EpochReport> train(Network<float>&, MatrixView<const float>,
                                         const Targets<float>&, const TrainOptions&);
 template std::vector<EpochReport> train(Network<double>&, MatrixView<const double>,

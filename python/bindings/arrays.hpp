@@ -19,7 +19,7 @@ namespace py = pybind11;
 /// aligned.
 template <class T>
 bool is_ready(py::handle object, py::ssize_t ndim) {
-    if (!py::isinstance<py::array>(object)) return false;
+    if (Py_TYPE(object.ptr()) != py::detail::npy_api::get().PyArray_Type_) return false;
     const auto array = py::reinterpret_borrow<py::array>(object);
     constexpr int kAligned = py::detail::npy_api::NPY_ARRAY_ALIGNED_;
     constexpr int kFlags = py::array::c_style | kAligned;

@@ -30,7 +30,7 @@ py::ssize_t first_non_finite(const py::array& x) {
     const auto* data = static_cast<const T*>(x.data());
     std::size_t finite = 0;
     {
-        py::gil_scoped_release nogil;
+        const Unlocked unlocked;
         finite = kernels::active_table<T>().count_finite(data, count);
     }
     return finite == count ? -1 : static_cast<py::ssize_t>(finite);
@@ -44,7 +44,7 @@ py::ssize_t first_non_finite_of(const py::array& x) {
 }
 
 double peak_gflops(const std::string& dtype, int n_threads) {
-    py::gil_scoped_release nogil;
+    const Unlocked unlocked;
     if (dtype == "float32") return fastmlp::peak_gflops<float>(n_threads);
     if (dtype == "float64") return fastmlp::peak_gflops<double>(n_threads);
     throw std::invalid_argument("dtype must be 'float32' or 'float64', not '" + dtype + "'");

@@ -74,7 +74,7 @@ template <class T>
 py::array forward(Model<T>& model, py::handle x) {
     const py::array features = require_ready<T>(x, 2, "X");
     {
-        py::gil_scoped_release nogil;
+        const Unlocked unlocked;
         const Writing<T> writing(model);
         model.network.forward(borrow<T>(features));
     }
@@ -86,13 +86,14 @@ py::array forward(Model<T>& model, py::handle x) {
 template <class T>
 double backward(Model<T>& model, const py::array& y) {
     const Targets<T> targets = borrow_targets<T>(y);
-    py::gil_scoped_release nogil;  // y is held by the caller's frame
+    const Unlocked unlocked;  // y is held by the caller's frame
     const Writing<T> writing(model);
     return model.network.backward(targets);
 }
 
 template <class T>
 void update(Model<T>& model, double learning_rate) {
+    const Unlocked unlocked;
     const Writing<T> writing(model);
     model.network.update(learning_rate);
 }
@@ -111,17 +112,17 @@ py::object predict(Model<T>& model, py::handle x, py::object out, int n_threads)
     if (view.cols != network.features() || kernel.count_finite(view.data, count) != count) {
         return py::reinterpret_borrow<py::object>(Py_NotImplemented);
     }
-    py::array result = out.is_none() ? py::array(py::array_t<T>({view.rows, network.outputs()}))
-                                     : py::reinterpret_borrow<py::array>(out);
-    if (!out.is_none() && overlaps(result, features, network)) {
+    if (!out.is_none() && !takes_outputs(py::reinterpret_borrow<py::array>(out), features, network)) {
         return py::reinterpret_borrow<py::object>(Py_NotImplemented);
     }
+    py::array result = out.is_none() ? py::array(py::array_t<T>({view.rows, network.outputs()}))
+                                     : py::reinterpret_borrow<py::array>(out);
     const MatrixView<T> target = borrow_mutable<T>(result);
     const Reading<T> reading(model);
     if (count < 4096) {  // a lock handed around costs more than so small a product
         network.predict(view, target, n_threads);
     } else {
-        py::gil_scoped_release nogil;
+        const Unlocked unlocked;
         network.predict(view, target, n_threads);
     }
     return result;
@@ -134,7 +135,7 @@ py::tuple evaluate(Model<T>& model, py::handle x, const py::array& y, int n_thre
     const Reading<T> reading(model);
     Evaluation result;
     {
-        py::gil_scoped_release nogil;
+        const Unlocked unlocked;
         result = model.network.evaluate(borrow<T>(features), targets, n_threads);
     }
     return py::make_tuple(result.loss, result.correct, result.decisions);
@@ -188,6 +189,7 @@ void bind(py::module_& module, const char* name) {
         .def("predict", &predict<T>, py::arg("X"), py::arg("out") = py::none(),
              py::arg("n_threads") = 0)
         .def("evaluate", &evaluate<T>, py::arg("X"), py::arg("y"), py::arg("n_threads") = 0)
+        .def("threads_for", &threads_for<T>, py::arg("batch_size"), py::arg("n_threads") = 0)
         .def("fit", &fit<T>, py::arg("X"), py::arg("y"), py::arg("order"), py::arg("epochs"),
              py::arg("batch_size"), py::arg("learning_rate"), py::arg("shuffle"),
              py::arg("n_threads"), py::arg("on_epoch"));

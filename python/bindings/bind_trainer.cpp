@@ -51,7 +51,7 @@ std::vector<std::pair<double, double>> fit(Model<T>& model, py::handle x, const 
 
     std::vector<EpochReport> reports;
     {
-        py::gil_scoped_release nogil;  // all arrays are borrowed and held by this frame
+        const Unlocked unlocked;  // all arrays are borrowed and held by this frame
         const Writing<T> writing(model);
         reports = train(model.network, borrow<T>(features), targets, options);
     }
@@ -60,7 +60,13 @@ std::vector<std::pair<double, double>> fit(Model<T>& model, py::handle x, const 
     return result;
 }
 
+template <class T>
+int threads_for(const Model<T>& model, std::size_t batch_size, int n_threads) {
+    return training_threads(model.network, batch_size, n_threads);
+}
+
 #define FASTMLP_INSTANTIATE(T)                                                                   \
+    template int threads_for(const Model<T>&, std::size_t, int);                                 \
     template std::vector<std::pair<double, double>> fit(Model<T>&, py::handle, const py::array&, \
                                                         py::object, std::size_t, std::size_t,    \
                                                         double, bool, int, py::object);

@@ -19,17 +19,24 @@ std::vector<std::pair<double, double>> fit(Model<T>& model, py::handle x, const 
                                            std::size_t batch_size, double learning_rate,
                                            bool shuffle, int n_threads, py::object on_epoch);
 
-/// Whether writing `out` would change x or the parameters it is computed from.
+/// Threads that `fit` would use.
 template <class T>
-bool overlaps(const py::array& out, const py::array& x, const Network<T>& network) {
+int threads_for(const Model<T>& model, std::size_t batch_size, int n_threads);
+
+/// Whether outputs for x may be written to `out`: of the right shape, writeable, and apart from x and
+/// from the parameters they are computed from.
+template <class T>
+bool takes_outputs(const py::array& out, const py::array& x, const Network<T>& network) {
     const auto meets = [&](const void* data, std::size_t bytes) {
         const auto* a = static_cast<const char*>(out.data());
         const auto* b = static_cast<const char*>(data);
         return a < b + bytes && b < a + out.nbytes();
     };
     const Buffer<T>& parameters = *network.parameters();
-    return meets(x.data(), static_cast<std::size_t>(x.nbytes())) ||
-           meets(parameters.data(), parameters.size() * sizeof(T));
+    return out.writeable() && out.shape(0) == x.shape(0) &&
+           static_cast<std::size_t>(out.shape(1)) == network.outputs() &&
+           !meets(x.data(), static_cast<std::size_t>(x.nbytes())) &&
+           !meets(parameters.data(), parameters.size() * sizeof(T));
 }
 
 }  // namespace fastmlp::bindings

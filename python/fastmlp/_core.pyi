@@ -52,6 +52,7 @@ class _Network:
     def evaluate(
         self, X: NDArray[Any], y: NDArray[Any], n_threads: int = 0
     ) -> tuple[float, int, int]: ...
+    def threads_for(self, batch_size: int, n_threads: int = 0) -> int: ...
     def fit(
         self,
         X: NDArray[Any],

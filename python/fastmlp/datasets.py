@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from fastmlp.tabular import DataError, is_number, read_csv, target_numbers
 
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -93,9 +95,8 @@ def load_digits() -> Dataset:
 
 def _load_csv(path: Path, target: str | None, task: str | None) -> Dataset:
     table = read_csv(path, target)
-    assert target is not None  # noqa: S101  (read_csv refuses None)
     if task == "regression" or all(map(is_number, table.target)):
-        y: NDArray[Any] = target_numbers(path, table, target)
+        y: NDArray[Any] = target_numbers(path, table)
     else:
         y = np.array(table.target)
     return Dataset(str(path), table.matrix(), y, table.features)
@@ -125,7 +126,7 @@ def load_npz(path: Path) -> Dataset:
         try:
             archive = np.load(file, allow_pickle=False)
             X, y = _array(path, archive, "X"), _array(path, archive, "y")
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        except _DAMAGED as error:
             raise DataError(f"{path}: the archive is damaged: {error}") from None
     _check_shapes(path, X, y)
     _check_values(path, "X", X, "biuf")

@@ -10,10 +10,13 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 _LISTED_COLUMNS = 20
 
@@ -28,8 +31,10 @@ class Table:
 
     Attributes
     ----------
+    target_name : str
+        The name of the target column.
     features : list of str
-        The names of all columns but the target, in the order of the file.
+        The names of all other columns, in the order of the file.
     values : array of double
         Their numbers, row after row.
     target : list of str
@@ -38,10 +43,11 @@ class Table:
         The line of the file on which each row ends, for messages.
     """
 
+    target_name: str
     features: list[str]
-    values: array[float] = field(default_factory=lambda: array("d"))
+    values: "array[float]" = field(default_factory=lambda: array("d"))
     target: list[str] = field(default_factory=list)
-    lines: array[int] = field(default_factory=lambda: array("q"))
+    lines: "array[int]" = field(default_factory=lambda: array("q"))
 
     def matrix(self) -> NDArray[np.float64]:
         """Return the features as an array (rows, columns), without a copy."""
@@ -79,7 +85,7 @@ def read_csv(path: Path, target: str | None) -> Table:
             raise DataError(f"{path}: line {reader.line_num}: {error}") from None
 
 
-def target_numbers(path: Path, table: Table, target: str) -> NDArray[np.float64]:
+def target_numbers(path: Path, table: Table) -> NDArray[np.float64]:
     """Return the target column as numbers.
 
     Raises
@@ -89,7 +95,7 @@ def target_numbers(path: Path, table: Table, target: str) -> NDArray[np.float64]
     """
     result = np.empty(len(table.target))
     for row, cell in enumerate(table.target):
-        result[row] = _number(path, table.lines[row], target, cell)
+        result[row] = _number(path, table.lines[row], table.target_name, cell)
     return result
 
 
@@ -124,13 +130,13 @@ def _encodes(line: str) -> bool:
     return True
 
 
-def _read_rows(path: Path, reader: Iterator[list[str]], target: str | None) -> Table:
-    rows = ((_line(reader), [cell.strip() for cell in row]) for row in reader if row)
+def _read_rows(path: Path, reader: "Reader", target: str | None) -> Table:
+    rows = ((reader.line_num, [cell.strip() for cell in row]) for row in reader if row)
     header_line, header = next(rows, (0, []))
     if not header:
         raise DataError(f"{path}: the file is empty")
     position = _target_position(path, header_line, header, target)
-    table = Table(features=header[:position] + header[position + 1 :])
+    table = Table(header[position], header[:position] + header[position + 1 :])
     for line, row in rows:
         if len(row) != len(header):
             raise DataError(
@@ -139,17 +145,13 @@ def _read_rows(path: Path, reader: Iterator[list[str]], target: str | None) -> T
             )
         label = row.pop(position)
         if not label:
-            raise DataError(f"{path}: line {line}, column {header[position]!r}: the cell is empty")
+            raise DataError(f"{path}: line {line}, column {table.target_name!r}: the cell is empty")
         table.target.append(label)
         table.lines.append(line)
         table.values.extend(_numbers(path, line, table.features, row))
     if not table.target:
         raise DataError(f"{path}: there are no rows below the header")
     return table
-
-
-def _line(reader: Iterator[list[str]]) -> int:
-    return reader.line_num  # type: ignore[attr-defined, no-any-return]
 
 
 def _target_position(path: Path, line: int, header: list[str], target: str | None) -> int:

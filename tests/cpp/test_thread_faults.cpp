@@ -89,7 +89,7 @@ void test_fork() {
         CHECK(ranks_run(team) == 6);
         CHECK(holds_in_child(child_has_its_own));
         // a team from before the fork goes on alone
-        CHECK(holds_in_child([&] { return ranks_run(team) == 1 && team.size() == 1; }));
+        CHECK(holds_in_child([&] { return team.size() == 1 && ranks_run(team) == 1; }));
         CHECK(ranks_run(team) == 6);
         // a fork inside a run: the child's run fails instead of waiting for ever
         bool child_threw = true;

@@ -47,6 +47,11 @@ public:
     Interrupted();
 };
 
+/// The threads `train` would use: as many as pay for the work of a step, at most `n_threads` (0: the
+/// process's limit).
+template <class T>
+int training_threads(const Network<T>& network, std::size_t batch_size, int n_threads);
+
 /// Trains `network` on x (n, features) and y, in place.
 ///
 /// Throws std::invalid_argument before it starts for what does not fit; later Diverged, Interrupted
@@ -55,6 +60,8 @@ template <class T>
 std::vector<EpochReport> train(Network<T>& network, MatrixView<const T> x, const Targets<T>& y,
                                const TrainOptions& options);
 
+extern template int training_threads(const Network<float>&, std::size_t, int);
+extern template int training_threads(const Network<double>&, std::size_t, int);
 extern template std::vector<EpochReport> train(Network<float>&, MatrixView<const float>,
                                                const Targets<float>&, const TrainOptions&);
 extern template std::vector<EpochReport> train(Network<double>&, MatrixView<const double>,

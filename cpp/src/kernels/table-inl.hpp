@@ -33,6 +33,7 @@ constexpr KernelTable<typename S::Scalar> make_table(const char* name) {
         .cross_entropy_targets = Output<S>::cross_entropy_targets,
         .binary_cross_entropy = Output<S>::binary_cross_entropy,
         .mean_squared_error = Output<S>::mean_squared_error,
+        .descend = Elementwise<S>::descend,
         .count_finite = Elementwise<S>::count_finite,
         .spin = Elementwise<S>::spin,
         .exp_array = Elementwise<S>::exp_array,

@@ -94,6 +94,8 @@ struct KernelTable {
                                T* losses) noexcept;
 
     // ---- whole arrays ---------------------------------------------------------------------------
+    /// (2.13), (2.14): w[i] = fma(-rate, gradient[i], w[i])
+    void (*descend)(const T* gradient, std::size_t count, T rate, T* w) noexcept;
     /// elements before the first NaN or infinity; count if there is none
     std::size_t (*count_finite)(const T* x, std::size_t count) noexcept;
     /// `rounds` rounds of independent fmas in registers; returns the flops done (to time the peak)
