@@ -30,10 +30,12 @@ struct Propagation {
     /// (2.8), (2.9), then (2.4), (2.5), (2.12) from the output down: losses and deltas.
     void backward(bool labels, Range rows, Scratch<T>& scratch) const {
         output_delta(kernel, loss, layers.back().activation, labels, work, rows);
-        for (std::size_t i = layers.size() - 1; i > 0; --i) {
-            dense_backward(kernel, weights(i), work.deltas[i], rows, layers[i - 1].activation,
-                           work.nodes[i - 1], work.deltas[i - 1], scratch);
-        }
+        for (std::size_t i = layers.size() - 1; i > 0; --i) backward_layer(i, rows, scratch);
+    }
+
+    void backward_layer(std::size_t i, Range rows, Scratch<T>& scratch) const {
+        dense_backward(kernel, weights(i), work.deltas[i], rows, layers[i - 1].activation,
+                       work.nodes[i - 1], work.deltas[i - 1], scratch);
     }
 
     /// (2.6), (2.7) into `target`: the weights themselves, or a buffer of gradients.

@@ -1,5 +1,6 @@
-/// Steps of one row on one thread: a layer's update waits for the next row's forward pass, which
-/// takes it along (`update_product`). The same bits as `Propagation`, one pass over the weights less.
+/// Steps of one row on one thread. A wide layer's update waits for the next row's forward pass, which
+/// takes it along (`update_product`); a narrow layer's goes with its backward pass (`narrow_update`).
+/// The same bits as `Propagation`, one pass over the weights less.
 #pragma once
 
 #include "propagate.hpp"
@@ -19,10 +20,16 @@ public:
     T step(bool labels, Scratch<T>& scratch) {
         const Range rows{row_, row_ + 1};
         for (std::size_t i = 0; i < pass_.layers.size(); ++i) forward(i, rows, scratch);
-        pass_.backward(labels, rows, scratch);
-        for (std::size_t i = 0; i < pass_.layers.size(); ++i) {
-            if (!waits(i)) update(i, rows);
+        output_delta(pass_.kernel, pass_.loss, pass_.layers.back().activation, labels, pass_.work,
+                     rows);
+        for (std::size_t i = pass_.layers.size() - 1; i > 0; --i) {
+            if (waits(i)) {
+                pass_.backward_layer(i, rows, scratch);
+            } else {
+                backward_and_update(i, row_);
+            }
         }
+        if (!waits(0)) update(0, rows);
         pending_ = true;
         row_ = 1 - row_;
         return pass_.work.losses[rows.first];
@@ -52,6 +59,22 @@ private:
                                     pass_.inputs(i)[now], layer.k, layer.w, layer.ldw, layer.biases,
                                     padded(layer.n), out.row(now), relu);
         if (!relu) activate(pass_.kernel, activation, out.row(now), out.stride, 1, layer.n);
+    }
+
+    void backward_and_update(std::size_t i, std::size_t row) {
+        const DenseView<T>& layer = pass_.image[i];
+        const Activation previous = pass_.layers[i - 1].activation;
+        Rows<T>&delta = pass_.work.deltas[i], &out = pass_.work.deltas[i - 1];
+        const Rows<T>& nodes = pass_.work.nodes[i - 1];
+        const bool relu = previous == Activation::kRelu;
+        pass_.kernel.narrow_update(delta.row(row), layer.n, nodes.pointers[row], layer.k, rate_,
+                                   layer.w, layer.ldw, out.row(row), relu);
+        pass_.kernel.column_sums(delta.row(row), delta.stride, 1, padded(layer.n), T(1), rate_, false,
+                                 layer.biases);
+        if (!relu) {
+            activate_backward(pass_.kernel, previous, nodes.pointers[row], nodes.stride, out.row(row),
+                              out.stride, 1, layer.k);
+        }
     }
 
     void update(std::size_t i, Range rows) {

@@ -66,7 +66,7 @@ class Row:
     peak_share: float
 
 
-def run(threads: int = 1, as_json: bool = False, row_seconds: float = ROW_SECONDS) -> None:
+def run(threads: int = 1, as_json: bool = False) -> None:
     """Measure all cases and print them, in under two minutes.
 
     Parameters
@@ -75,12 +75,10 @@ def run(threads: int = 1, as_json: bool = False, row_seconds: float = ROW_SECOND
         Threads to take; more than the limit of the process are cut to it.
     as_json : bool, default False
         Print one JSON object instead of a table.
-    row_seconds : float
-        Time for each case.
     """
     config = get_config()
     threads = min(threads, config["n_threads"])
-    rows = (measure(layers, batch, threads, row_seconds) for layers, batch in CASES)
+    rows = (measure(layers, batch, threads, ROW_SECONDS) for layers, batch in CASES)
     if as_json:
         print(_json(config["version"], config["isa"], threads, list(rows)))
         return

@@ -137,11 +137,15 @@ def _description(
     because = f"guessed: {reason}" if settings.task is None else "as asked"
     kind = "stratified" if problem.task == "classification" else "random"
     size = f"{counted(n_train + n_test, 'sample')}, {counted(len(dataset.features), 'feature')}"
+    split = f"{kind} split, seed {settings.split_seed}"
+    schedule = f"{settings.epochs:,} epochs of batches of {settings.batch_size:,}"
+    rate = settings.rate(problem.task)
     lines = [
         f"{dataset.name}: {size}",
         f"{problem.task} ({because})",
-        f"{n_train:,} samples to train, {n_test:,} to test ({kind} split)",
+        f"{n_train:,} samples to train, {n_test:,} to test ({split})",
         repr(network),
+        f"{schedule}, learning rate {rate:g}, seed {settings.seed}",
     ]
     if problem.classes:
         lines.insert(2, f"{len(problem.classes)} classes: {listing(problem.classes)}")

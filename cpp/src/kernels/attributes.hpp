@@ -6,8 +6,18 @@
 
 #define FASTMLP_INLINE_LAMBDA __attribute__((always_inline))
 
-/// Unrolls the next loop completely, so that arrays of registers stay in registers.
-#if defined(__clang__)
+/// Unrolls the next loop completely, so that arrays of registers stay in registers. Not under
+/// sanitizers, whose checks would make the compiler take minutes over it.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define FASTMLP_SANITIZED
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define FASTMLP_SANITIZED
+#endif
+#if defined(FASTMLP_SANITIZED)
+#define FASTMLP_UNROLL
+#elif defined(__clang__)
 #define FASTMLP_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define FASTMLP_UNROLL _Pragma("GCC unroll 64")

@@ -19,6 +19,7 @@ constexpr KernelTable<typename S::Scalar> make_table(const char* name) {
         .outer = outer<S>,
         .column_sums = column_sums<S>,
         .update_product = update_product<S>,
+        .narrow_update = narrow_update<S>,
         .narrow_forward = narrow_forward<S>,
         .narrow_forward_natural = narrow_forward_natural<S>,
         .transpose = transpose<S>,

@@ -50,6 +50,10 @@ struct KernelTable {
     void (*update_product)(const T* old_a, const T* delta, T rate, const T* a, std::size_t count_k,
                            T* w, std::size_t ldw, T* biases, std::size_t width, T* out,
                            bool relu) noexcept;
+    /// For a batch of one and a narrow layer: `product` back to out (K,), relu-masked by `nodes` if
+    /// `relu`, and at once `outer` (scale 1) into the transposed weights.
+    void (*narrow_update)(const T* delta, std::size_t n, const T* nodes, std::size_t count_k, T rate,
+                          T* wt, std::size_t ldt, T* out, bool relu) noexcept;
     /// out[b][n] = bias[n] + tree16_k(a[b][k] * wt[n][k]) for n < N <= kNarrow; wt rows zero-padded.
     void (*narrow_forward)(const T* const* a, std::size_t rows, std::size_t k, const T* wt,
                            std::size_t ldt, const T* bias, std::size_t n, T* out,
