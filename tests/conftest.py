@@ -1,11 +1,14 @@
 """Fixtures that all tests share."""
 
+import ctypes
 import hashlib
+import mmap
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,11 +18,26 @@ from fastmlp import _core
 
 Unchanged = Callable[..., AbstractContextManager[None]]
 RunPython = Callable[..., subprocess.CompletedProcess[str]]
+FMA = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def pytest_report_header() -> str:
     """Tell which instruction set these tests ran on."""
     return f"fastmlp {fm.__version__}: isa {_core.isa()} of {', '.join(_core.available_isas())}"
+
+
+@pytest.fixture(params=["scalar", "avx2", "avx512", "neon"])
+def any_isa(request: pytest.FixtureRequest, isas: list[str]) -> str:
+    """Every instruction set there is a kernel for; those the machine lacks are skipped visibly."""
+    if request.param not in isas:
+        pytest.skip(f"this machine has no {request.param}")
+    return str(request.param)
+
+
+@pytest.fixture
+def kernels(any_isa: str, dtype: str) -> Any:
+    """The raw kernels of every instruction set and dtype."""
+    return {"float32": _core.Kernels32, "float64": _core.Kernels64}[dtype](any_isa)
 
 
 @pytest.fixture
@@ -95,3 +113,92 @@ def run_python() -> RunPython:
         )
 
     return run
+
+
+class GuardedMemory:
+    """Arrays that end where memory ends: one element further kills the process.
+
+    Each name owns a piece of memory, which its next array takes over.
+    """
+
+    SIZE = 1 << 20
+
+    def __init__(self) -> None:
+        self._maps: dict[str, mmap.mmap] = {}
+
+    def __call__(self, name: str, shape: tuple[int, ...], dtype: str, gap: int = 0) -> np.ndarray:
+        """Return a zeroed array whose last element touches the guarded page.
+
+        The rows of a matrix, which only then may have a gap between them, are contiguous.
+        """
+        if name not in self._maps:
+            self._maps[name] = self._map()
+        *rows, width = shape
+        stride = width + gap
+        count = max(0, stride * int(np.prod(rows, dtype=int)) - gap)
+        size = count * np.dtype(dtype).itemsize
+        flat = np.frombuffer(self._maps[name], dtype, count, self.SIZE - size)
+        flat[...] = 0
+        strides = (stride * flat.itemsize, flat.itemsize)[-len(shape) :]
+        array: np.ndarray = np.lib.stride_tricks.as_strided(flat, shape, strides)
+        return array
+
+    def _map(self) -> mmap.mmap:
+        memory = mmap.mmap(-1, self.SIZE + mmap.PAGESIZE)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+        protect = ctypes.CDLL(None, use_errno=True).mprotect
+        no_access = 0  # PROT_NONE
+        end = ctypes.c_void_p(start + self.SIZE)
+        if protect(end, ctypes.c_size_t(mmap.PAGESIZE), no_access) != 0:
+            raise OSError(ctypes.get_errno(), "mprotect")
+        return memory
+
+
+@pytest.fixture(scope="session")
+def guarded() -> GuardedMemory:
+    """Memory that ends at a page nobody may touch."""
+    if not hasattr(mmap, "PROT_READ"):
+        pytest.skip("guarded pages need mprotect")
+    return GuardedMemory()
+
+
+@pytest.fixture(scope="session")
+def fma() -> FMA:
+    """a * b + c rounded once, element by element, whatever the machine has."""
+
+    def two_sum(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rounded sum and what the rounding lost (Knuth)."""
+        total = a + b
+        of_b = total - a
+        return total, (a - (total - of_b)) + (b - of_b)
+
+    def two_product(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rounded product and what the rounding lost (Dekker)."""
+        split = 2.0**27 + 1.0
+        high_a, high_b = (split * x - (split * x - x) for x in (a, b))
+        low_a, low_b = a - high_a, b - high_b
+        product = a * b
+        lost = ((high_a * high_b - product) + high_a * low_b + low_a * high_b) + low_a * low_b
+        return product, lost
+
+    def sum_to_odd(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Return a + b in float64, rounded so that a second rounding does no harm.
+
+        An inexact sum becomes its neighbour with an odd mantissa (Boldo and Melquiond, 2008).
+        """
+        total, rest = two_sum(a, b)
+        even = total.view(np.int64) % 2 == 0
+        neighbour = np.nextafter(total, np.copysign(np.inf, rest))
+        return np.where((rest != 0) & even, neighbour, total)
+
+    def fused(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+        dtype = np.result_type(a, b, c)
+        a, b, c = (x.astype(np.float64) for x in np.broadcast_arrays(a, b, c))
+        if dtype == np.float32:  # the product is exact in float64
+            return sum_to_odd(a * b, c).astype(np.float32)
+        product, lost = two_product(a, b)
+        carried, small = two_sum(c, lost)
+        total, large = two_sum(product, carried)
+        return total + sum_to_odd(small, large)
+
+    return fused

@@ -136,7 +136,7 @@ def test_files_that_cannot_be_opened(fail, tmp_path, suffix):
         (["1.5", "2", "z"], ["--task=regression"], "line 4, column 'y': 'z' is not a number"),
         (["3", "3", "3"], ["--task=regression"], "the target is always 3.0: nothing to learn"),
         (["1", "2", "3"], [], "is the target a number? try --task regression"),
-        (["x", "x", "z"], ["--test-share=0.01"], "leaves no sample to test on"),
+        (["x", "x", "z"], ["--test-share=0.01"], "leave no sample to test on"),
     ],
 )
 def test_targets_with_nothing_to_learn(fail, tmp_path, y, options, message):

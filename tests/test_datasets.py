@@ -123,6 +123,16 @@ def test_npz_member_that_is_no_array(tmp_path):
         load(str(path))
 
 
+@pytest.mark.parametrize("header", [b"{'descr': '<f8', 'shape':", b"nonsense", b"{}", b"\xff"])
+def test_npz_member_with_a_broken_header(tmp_path, header):
+    path = tmp_path / "data.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("X.npy", b"\x93NUMPY\x01\x00" + bytes([len(header), 0]) + header)
+        archive.writestr("y.npy", b"")
+    with pytest.raises(DataError, match="the archive is damaged: "):
+        load(str(path))
+
+
 @pytest.mark.parametrize("source", ["digit", "data.txt", "", "-", "data.csv.gz"])
 def test_unknown_sources(source):
     with pytest.raises(DataError, match=r"give digits, a \.csv file or an \.npz file$"):

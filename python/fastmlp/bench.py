@@ -21,7 +21,6 @@ from fastmlp.optimizers import SGD
 from fastmlp.report import counted
 
 ROW_SECONDS = 5.0
-FEWEST_RUNS = 3
 RUN_SECONDS = 0.05
 MOST_INPUTS = 1 << 20  # features of an epoch: 4 MB, so that no row measures the memory
 
@@ -108,7 +107,7 @@ def measure(layers: tuple[int, ...], batch: int, threads: int, seconds: float) -
     end = time.perf_counter() + seconds
     output = "identity" if layers[-1] == 1 else "softmax"
     network = Network(list(layers), output=output, seed=0)
-    X, y = _samples(layers, max(batch, MOST_INPUTS // layers[0]))
+    X, y = _samples(layers, max(1, MOST_INPUTS // (layers[0] * batch)) * batch)
 
     def fit(steps: int, epochs: int) -> float:
         rows = steps * batch
@@ -116,14 +115,13 @@ def measure(layers: tuple[int, ...], batch: int, threads: int, seconds: float) -
         network.fit(X[:rows], y[:rows], epochs, batch, SGD(0.001), n_threads=threads)
         return time.perf_counter() - start
 
-    step = min(fit(1, 1), fit(1, 1))
-    steps = max(1, min(int(RUN_SECONDS / step), len(X) // batch))
-    epochs = max(1, round(RUN_SECONDS / (steps * step)))
-    fastest, peak, runs = float("inf"), 0.0, 0
-    while runs < FEWEST_RUNS or time.perf_counter() < end:
+    # One step of a large network on a slow machine is a run of its own.
+    steps = 1 if fit(1, 1) > RUN_SECONDS else len(X) // batch
+    epochs = max(1, round(RUN_SECONDS / fit(steps, 1)))
+    fastest, peak = float("inf"), 0.0
+    while peak == 0.0 or time.perf_counter() < end:
         peak = max(peak, _core.peak_gflops("float32", threads))
         fastest = min(fastest, fit(steps, epochs) / (steps * epochs))
-        runs += 1
     gflops = _flops(layers, batch) / fastest * 1e-9
     return Row(layers, batch, fastest * 1e6, gflops, peak, gflops / peak)
 

@@ -1,7 +1,6 @@
 """Data to train on: the bundled digits, CSV files and NPZ files, all as one `Dataset`."""
 
 import zipfile
-import zlib
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -11,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.tabular import DataError, is_number, read_csv, target_numbers
-
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -126,8 +123,11 @@ def load_npz(path: Path) -> Dataset:
         try:
             archive = np.load(file, allow_pickle=False)
             X, y = _array(path, archive, "X"), _array(path, archive, "y")
-        except _DAMAGED as error:
-            raise DataError(f"{path}: the archive is damaged: {error}") from None
+        except (DataError, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001  (bytes that are no array make NumPy raise any)
+            reason = str(error) or type(error).__name__
+            raise DataError(f"{path}: the archive is damaged: {reason}") from None
     _check_shapes(path, X, y)
     _check_values(path, "X", X, "biuf")
     _check_values(path, "y", y, "biufUS")
@@ -143,12 +143,12 @@ def _array(path: Path, archive: Any, name: str) -> NDArray[Any]:
     try:
         value = archive[name]
     except ValueError as error:
-        if "allow_pickle" in str(error):
-            raise DataError(
-                f"{path}: array {name!r} holds pickled Python objects, which are not loaded; "
-                "save numbers or text"
-            ) from None
-        raise DataError(f"{path}: array {name!r} cannot be read: {error}") from None
+        if "allow_pickle" not in str(error):
+            raise
+        raise DataError(
+            f"{path}: array {name!r} holds pickled Python objects, which are not loaded; "
+            "save numbers or text"
+        ) from None
     if not isinstance(value, np.ndarray):
         raise DataError(f"{path}: {name!r} is not an array")
     return value

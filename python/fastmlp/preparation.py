@@ -109,7 +109,7 @@ def split_rows(labels: NDArray[np.int64], share: float, seed: int) -> tuple[Rows
     taken = np.minimum(taken, np.maximum(counts - 1, 0))
     if not taken.any():
         raise DataError(
-            f"a test share of {share:g} of {len(labels)} samples in {len(counts)} classes leaves "
+            f"with a test share of {share:g}, {len(labels)} samples in {len(counts)} classes leave "
             "no sample to test on"
             + ("; is the target a number? try --task regression" if len(counts) > 1 else "")
         )

@@ -1,9 +1,23 @@
-/// The smallest test harness that says where a check failed.
+/// The smallest test harness that says where a check failed, and what equal means here.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <cstring>
+#include <vector>
 
 namespace check {
+
+/// Equal bits, or both NaN: which NaN a NaN is belongs to no contract.
+template <class T>
+bool same(T a, T b) {
+    return std::memcmp(&a, &b, sizeof(T)) == 0 || (std::isnan(a) && std::isnan(b));
+}
+template <class T>
+bool same(const std::vector<T>& a, const std::vector<T>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](T x, T y) { return same(x, y); });
+}
 
 inline int passed = 0;
 inline int failed = 0;

@@ -2,10 +2,12 @@
 // instruction set of this machine.
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <random>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "check.hpp"
@@ -14,6 +16,7 @@
 
 namespace {
 
+using check::same;
 using fastmlp::kernels::kernel_table;
 using fastmlp::kernels::KernelTable;
 
@@ -22,26 +25,29 @@ using Limits = std::numeric_limits<T>;
 template <class T>
 using Word = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
 
-/// Equal bits, or both NaN: which NaN is not part of the contract.
-template <class T>
-bool same(T a, T b) {
-    return std::memcmp(&a, &b, sizeof(T)) == 0 || (std::isnan(a) && std::isnan(b));
-}
-
-template <class T>
-bool same(const std::vector<T>& a, const std::vector<T>& b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                      [](T x, T y) { return same(x, y); });
-}
-
 template <class T>
 std::vector<T> special_values() {
-    std::vector<T> values = {T(0), Limits<T>::min(), Limits<T>::denorm_min(), Limits<T>::max(),
-                             Limits<T>::infinity(), Limits<T>::quiet_NaN(), T(1), T(0.5),
-                             Limits<T>::epsilon(), T(1) - Limits<T>::epsilon() / 2,
-                             T(1) + Limits<T>::epsilon(), std::sqrt(T(2)), std::sqrt(T(0.5)),
-                             T(87.33655), T(88.72284), T(103.97208), T(103.9721), T(708.3964185322641),
-                             T(709.782712893384), T(745.1332191019411), T(745.1332191019412)};
+    std::vector<T> values = {T(0),
+                             Limits<T>::min(),
+                             Limits<T>::denorm_min(),
+                             Limits<T>::max(),
+                             Limits<T>::infinity(),
+                             Limits<T>::quiet_NaN(),
+                             T(1),
+                             T(0.5),
+                             Limits<T>::epsilon(),
+                             T(1) - Limits<T>::epsilon() / 2,
+                             T(1) + Limits<T>::epsilon(),
+                             std::sqrt(T(2)),
+                             std::sqrt(T(0.5)),
+                             T(87.33655),
+                             T(88.72284),
+                             T(103.97208),
+                             T(103.9721),
+                             T(708.3964185322641),
+                             T(709.782712893384),
+                             T(745.1332191019411),
+                             T(745.1332191019412)};
     const std::size_t count = values.size();
     for (std::size_t i = 0; i < count; ++i) {
         values.push_back(-values[i]);
@@ -121,11 +127,10 @@ void test_accuracy() {
     check_accuracy<T>("exp", kernel.exp_array, [](long double x) { return std::exp(x); });
     check_accuracy<T>("log", kernel.log_array, [](long double x) { return std::log(x); });
     check_accuracy<T>("tanh", kernel.tanh, [](long double x) { return std::tanh(x); });
-    check_accuracy<T>("sigmoid", kernel.sigmoid,
-                      [](long double x) { return x < 0 ? std::exp(x) / (1 + std::exp(x))
-                                                       : 1 / (1 + std::exp(-x)); });
-    check_accuracy<T>("relu", kernel.relu,
-                      [](long double x) { return x <= 0 ? 0.0L : x; });
+    check_accuracy<T>("sigmoid", kernel.sigmoid, [](long double x) {
+        return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x));
+    });
+    check_accuracy<T>("relu", kernel.relu, [](long double x) { return x <= 0 ? 0.0L : x; });
 }
 
 template <class T>
@@ -197,8 +202,8 @@ void test_lengths(const std::string& isa) {
         CHECK(out[count] == T(-5));
         CHECK(std::count(out.begin(), out.end() - 1, exp_of_one) == std::ptrdiff_t(count));
         CHECK(kernel.count_finite(x.data(), count) == count);
-        for (const T bad : {Limits<T>::infinity(), -Limits<T>::infinity(),
-                            Limits<T>::quiet_NaN()}) {
+        for (const T bad :
+             {Limits<T>::infinity(), -Limits<T>::infinity(), Limits<T>::quiet_NaN()}) {
             for (std::size_t at = 0; at < count; ++at) {
                 std::vector<T> y = x;
                 y[at] = bad;

@@ -2,8 +2,7 @@
 // bit, on every instruction set of this machine.
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <functional>
+#include <cstdint>
 #include <limits>
 #include <random>
 #include <string>
@@ -15,19 +14,12 @@
 
 namespace {
 
+using check::same;
 using fastmlp::kernels::kernel_table;
 using fastmlp::kernels::KernelTable;
 
-constexpr std::size_t padded(std::size_t n) { return (n + 15) / 16 * 16; }
-
-template <class T>
-bool same(T a, T b) {
-    return std::memcmp(&a, &b, sizeof(T)) == 0 || (std::isnan(a) && std::isnan(b));
-}
-template <class T>
-bool same(const std::vector<T>& a, const std::vector<T>& b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                      [](T x, T y) { return same(x, y); });
+constexpr std::size_t padded(std::size_t n) {
+    return (n + 15) / 16 * 16;
 }
 
 /// A batch at the output: scores in padded rows, targets in rows of their own.
@@ -145,9 +137,10 @@ Result<T> expected_squared_error(const Batch<T>& batch) {
         for (std::size_t j = 0; j < batch.n; ++j) {
             result.delta[b * batch.stride + j] = (T(2) / n) * (h[j] - y[j]);
         }
-        result.losses[b] = tree16<T>(batch.n, [&](T s, std::size_t j) {
-                               return std::fma(h[j] - y[j], h[j] - y[j], s);
-                           }) / n;
+        result.losses[b] =
+            tree16<T>(batch.n,
+                      [&](T s, std::size_t j) { return std::fma(h[j] - y[j], h[j] - y[j], s); }) /
+            n;
     }
     return result;
 }
@@ -218,11 +211,11 @@ void test_binary_cross_entropy() {
                 loss += std::max(z, 0.0L) - z * y + std::log1p(std::exp(-std::fabs(z)));
                 magnitude += std::fabs(z) + 1;
                 const long double delta = (1 / (1 + std::exp(-z)) - y) / 3;
-                delta_error = std::max(delta_error, static_cast<double>(std::fabs(
-                                                        got.delta[b * x.stride + j] - delta)));
+                const long double off = std::fabs(got.delta[b * x.stride + j] - delta);
+                delta_error = std::max(delta_error, static_cast<double>(off));
             }
-            loss_error = std::max(loss_error, static_cast<double>(std::fabs(got.losses[b] - loss / 3) /
-                                                                  magnitude));
+            const long double off = std::fabs(got.losses[b] - loss / 3) / magnitude;
+            loss_error = std::max(loss_error, static_cast<double>(off));
         }
         CHECK(loss_error < 2 * std::numeric_limits<T>::epsilon());
         CHECK(delta_error < 2 * std::numeric_limits<T>::epsilon());

@@ -1,6 +1,6 @@
-/// The kernels for AVX2 with FMA, built with flags of its own: only code reached through the
-/// table below may ever run on a machine without them. So this file includes nothing that could
-/// leave a shared (weak) function behind, and everything but the last line is private to it.
+/// The kernels for AVX2 with FMA, built with flags of their own: only what is reached through the
+/// tables below may use them. So nothing here may leave a shared (weak) function behind for the
+/// linker to hand to other files, and everything but the last line is private.
 #include "kernels/simd_avx2.hpp"
 #include "kernels/table-inl.hpp"
 

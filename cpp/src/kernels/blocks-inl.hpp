@@ -1,6 +1,6 @@
 /// Two ways to lay rows into vectors, behind one interface, for kernels that reduce along rows.
 ///
-/// Sums along a row run by column mod 16 and are then folded by halving (r with r+8, r+4, r+2, r+1).
+/// Sums along a row run by column mod 16 and are folded by halving (r with r+8, r+4, r+2, r+1).
 /// `ByRow` takes one row, its neighbouring columns in the lanes, and folds across lanes at the end.
 /// `ByColumn` takes as many rows as there are lanes, one column per vector, so that the fold needs
 /// whole vectors only: far cheaper for the usual few classes. The same numbers, bit for bit.
@@ -83,15 +83,17 @@ struct ByColumn {
         });
     }
     static FASTMLP_INLINE T* place(T*, T* scratch) { return scratch; }
-    static FASTMLP_INLINE void close(const T* scratch, T* rows, std::size_t ld,
-                                     std::size_t count) {
-        FASTMLP_UNROLL for (std::size_t c = 0; c < kPieces; c += S::kLanes) {
+    static FASTMLP_INLINE void close(const T* scratch, T* rows, std::size_t ld, std::size_t count) {
+        FASTMLP_UNROLL
+        for (std::size_t c = 0; c < kPieces; c += S::kLanes) {
             Reg v[S::kLanes];
-            FASTMLP_UNROLL for (std::size_t i = 0; i < S::kLanes; ++i) {
+            FASTMLP_UNROLL
+            for (std::size_t i = 0; i < S::kLanes; ++i) {
                 v[i] = S::load(scratch + (c + i) * S::kLanes);
             }
             S::transpose(v);
-            FASTMLP_UNROLL for (std::size_t i = 0; i < S::kLanes; ++i) {
+            FASTMLP_UNROLL
+            for (std::size_t i = 0; i < S::kLanes; ++i) {
                 if (i < count) S::store(rows + i * ld + c, v[i]);
             }
         }
@@ -100,12 +102,15 @@ struct ByColumn {
 private:
     template <class Load>
     static FASTMLP_INLINE const T* gather(std::size_t n, T* scratch, Load load) {
-        FASTMLP_UNROLL for (std::size_t c = 0; c < kPieces; c += S::kLanes) {
+        FASTMLP_UNROLL
+        for (std::size_t c = 0; c < kPieces; c += S::kLanes) {
             if (c >= n) break;
             Reg v[S::kLanes];
-            FASTMLP_UNROLL for (std::size_t i = 0; i < S::kLanes; ++i) v[i] = load(i, c);
+            FASTMLP_UNROLL
+            for (std::size_t i = 0; i < S::kLanes; ++i) v[i] = load(i, c);
             S::transpose(v);
-            FASTMLP_UNROLL for (std::size_t i = 0; i < S::kLanes; ++i) {
+            FASTMLP_UNROLL
+            for (std::size_t i = 0; i < S::kLanes; ++i) {
                 S::store(scratch + (c + i) * S::kLanes, v[i]);
             }
         }
@@ -123,7 +128,8 @@ struct Scratch {
 template <class Layout, class F>
 FASTMLP_INLINE void each_piece(std::size_t n, F f) {
     for (std::size_t i = 0; i < Layout::pieces(n); i += Layout::kPieces) {
-        FASTMLP_UNROLL for (std::size_t j = 0; j < Layout::kPieces; ++j) {
+        FASTMLP_UNROLL
+        for (std::size_t j = 0; j < Layout::kPieces; ++j) {
             if (!Layout::empty(n, i + j)) f(i + j, j);
         }
     }
@@ -137,13 +143,16 @@ struct RowSum {
     Reg part[Layout::kPieces];
 
     FASTMLP_INLINE RowSum() {
-        FASTMLP_UNROLL for (std::size_t j = 0; j < Layout::kPieces; ++j) part[j] = S::zero();
+        FASTMLP_UNROLL
+        for (std::size_t j = 0; j < Layout::kPieces; ++j) part[j] = S::zero();
     }
     FASTMLP_INLINE void add(std::size_t j, Reg v) { part[j] = S::add(part[j], v); }
     FASTMLP_INLINE void add_square(std::size_t j, Reg v) { part[j] = S::fma(v, v, part[j]); }
     FASTMLP_INLINE Reg total() {
-        FASTMLP_UNROLL for (std::size_t half = Layout::kPieces / 2; half > 0; half /= 2) {
-            FASTMLP_UNROLL for (std::size_t j = 0; j < half; ++j) {
+        FASTMLP_UNROLL
+        for (std::size_t half = Layout::kPieces / 2; half > 0; half /= 2) {
+            FASTMLP_UNROLL
+            for (std::size_t j = 0; j < half; ++j) {
                 part[j] = S::add(part[j], part[j + half]);
             }
         }

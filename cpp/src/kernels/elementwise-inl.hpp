@@ -36,7 +36,7 @@ FASTMLP_INLINE void each_element(const typename S::Scalar* x, std::size_t count,
                                  typename S::Scalar* out, Function f) {
     std::size_t i = 0;
     for (; count - i >= S::kLanes; i += S::kLanes) S::store(out + i, f(S::load(x + i)));
-    S::store_partial(out + i, f(S::load_partial(x + i, count - i)), count - i);
+    if (i < count) S::store_partial(out + i, f(S::load_partial(x + i, count - i)), count - i);
 }
 
 /// The entries of the kernel table, see table.hpp.
@@ -57,15 +57,13 @@ struct Elementwise {
 
     static void sigmoid_backward(const T* h, std::size_t ldh, T* delta, std::size_t ldd,
                                  std::size_t rows, std::size_t cols) noexcept {
-        each_pair<S>(h, ldh, delta, ldd, rows, cols, [](Reg y, Reg d) {
-            return S::mul(d, S::mul(y, S::sub(S::set1(T(1)), y)));
-        });
+        each_pair<S>(h, ldh, delta, ldd, rows, cols,
+                     [](Reg y, Reg d) { return S::mul(d, S::mul(y, S::sub(S::set1(T(1)), y))); });
     }
     static void tanh_backward(const T* h, std::size_t ldh, T* delta, std::size_t ldd,
                               std::size_t rows, std::size_t cols) noexcept {
-        each_pair<S>(h, ldh, delta, ldd, rows, cols, [](Reg y, Reg d) {
-            return S::mul(d, S::fnma(y, y, S::set1(T(1))));
-        });
+        each_pair<S>(h, ldh, delta, ldd, rows, cols,
+                     [](Reg y, Reg d) { return S::mul(d, S::fnma(y, y, S::set1(T(1)))); });
     }
     static void relu_backward(const T* h, std::size_t ldh, T* delta, std::size_t ldd,
                               std::size_t rows, std::size_t cols) noexcept {
@@ -78,6 +76,7 @@ struct Elementwise {
         for (; i + S::kLanes <= count; i += S::kLanes) {
             S::store(w + i, S::fnma(eta, S::load(gradient + i), S::load(w + i)));
         }
+        if (i == count) return;
         const std::size_t left = count - i;
         const Reg g = S::load_partial(gradient + i, left), last = S::load_partial(w + i, left);
         S::store_partial(w + i, S::fnma(eta, g, last), left);
@@ -93,16 +92,19 @@ struct Elementwise {
     static double spin(std::size_t rounds) noexcept {
         constexpr std::size_t kChains = 12;  // enough to hide the latency of two fmas per cycle
         Reg x[kChains];
-        FASTMLP_UNROLL for (std::size_t i = 0; i < kChains; ++i) x[i] = S::set1(T(i));
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < kChains; ++i) x[i] = S::set1(T(i));
         const Reg scale = S::set1(T(0.5));
         const Reg shift = S::set1(T(1));
         for (std::size_t round = 0; round < rounds; ++round) {
-            FASTMLP_UNROLL for (std::size_t i = 0; i < kChains; ++i) {
+            FASTMLP_UNROLL
+            for (std::size_t i = 0; i < kChains; ++i) {
                 x[i] = S::fma(x[i], scale, shift);
             }
         }
         Reg total = S::zero();
-        FASTMLP_UNROLL for (std::size_t i = 0; i < kChains; ++i) total = S::add(total, x[i]);
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < kChains; ++i) total = S::add(total, x[i]);
         // The result is told from the sums, so that no compiler leaves them out.
         const double flops = 2.0 * static_cast<double>(kChains * S::kLanes * rounds);
         return S::all_finite(total) ? flops : 0.0;

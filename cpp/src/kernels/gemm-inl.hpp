@@ -163,10 +163,37 @@ struct OuterArgs {
     std::size_t ldt;
 };
 
+/// The two ends of a gradient. Held by value: a store could otherwise change the factors, for all
+/// the compiler knows, and it would fetch them anew for every vector.
 template <class S>
-FASTMLP_INLINE void finish(const OuterArgs<S>& p, Reg<S> sum, Scalar<S>* target) {
-    const Reg<S> gradient = S::mul(sum, S::set1(p.scale));
-    S::store(target, p.store ? gradient : S::fnma(S::set1(p.rate), gradient, S::load(target)));
+struct Finish {
+    Reg<S> scale, rate;
+
+    FASTMLP_INLINE Reg<S> gradient(Reg<S> sum) const { return S::mul(sum, scale); }
+    FASTMLP_INLINE Reg<S> weight(Reg<S> sum, const Scalar<S>* w) const {
+        return S::fnma(rate, gradient(sum), S::load(w));
+    }
+};
+
+template <class S, int Rows, int Vectors>
+FASTMLP_INLINE void finish_tile(const OuterArgs<S>& p, const Reg<S> (&sum)[Rows][Vectors]) {
+    const Finish<S> finish{S::set1(p.scale), S::set1(p.rate)};
+    Scalar<S>* target = p.target;
+    const std::size_t ldt = p.ldt;
+    if (p.store) {
+        FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) {
+            FASTMLP_UNROLL for (int j = 0; j < Vectors; ++j) {
+                S::store(target + i * ldt + j * S::kLanes, finish.gradient(sum[i][j]));
+            }
+        }
+    } else {
+        FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) {
+            FASTMLP_UNROLL for (int j = 0; j < Vectors; ++j) {
+                Scalar<S>* w = target + i * ldt + j * S::kLanes;
+                S::store(w, finish.weight(sum[i][j], w));
+            }
+        }
+    }
 }
 
 template <class S, int Rows, int Vectors, bool Tail>
@@ -195,11 +222,7 @@ __attribute__((noinline)) void outer_tile(const Scalar<S>* const* a, const Scala
             FASTMLP_UNROLL for (int j = 0; j < Vectors; ++j) sum[i][j] = S::fma(x, d[j], sum[i][j]);
         }
     }
-    FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) {
-        FASTMLP_UNROLL for (int j = 0; j < Vectors; ++j) {
-            finish<S>(p, sum[i][j], p.target + i * p.ldt + j * S::kLanes);
-        }
-    }
+    finish_tile<S, Rows, Vectors>(p, sum);
 }
 
 template <class S, int Vectors, bool Tail>
@@ -241,19 +264,17 @@ void column_sums(const Scalar<S>* v, std::size_t ldv, std::size_t batch, std::si
     constexpr int kMost = 8;
     for_each_part(width / S::kLanes, kMost, [&](std::size_t first, std::size_t size) {
         const std::size_t j0 = first * S::kLanes;
-        const OuterArgs<S> p{0, 0, batch, 0, scale, rate, store, target, 0};
+        const OuterArgs<S> p{0, 0, batch, 0, scale, rate, store, target + j0, 0};
         with_constant<kMost>(size, [&](auto n) {
-            Reg<S> sum[n.value];
-            FASTMLP_UNROLL for (int j = 0; j < n.value; ++j) sum[j] = S::zero();
+            Reg<S> sum[1][n.value];
+            FASTMLP_UNROLL for (int j = 0; j < n.value; ++j) sum[0][j] = S::zero();
             for (std::size_t b = 0; b < batch; ++b) {
                 const Scalar<S>* row = v + b * ldv + j0;
                 FASTMLP_UNROLL for (int j = 0; j < n.value; ++j) {
-                    sum[j] = S::add(sum[j], S::load(row + j * S::kLanes));
+                    sum[0][j] = S::add(sum[0][j], S::load(row + j * S::kLanes));
                 }
             }
-            FASTMLP_UNROLL for (int j = 0; j < n.value; ++j) {
-                finish<S>(p, sum[j], target + j0 + j * S::kLanes);
-            }
+            finish_tile<S, 1, n.value>(p, sum);
         });
     });
 }

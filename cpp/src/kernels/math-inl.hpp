@@ -84,7 +84,7 @@ struct Math {
     /// log(1 + exp(-|x|)), the softplus function less max(x, 0).
     static FASTMLP_INLINE Reg log1p_exp_minus_abs(Reg x) {
         const Reg e = exp(S::sub(S::zero(), S::abs(x)));
-        const Reg split_at = S::set1(Scalar(0x1.a8279ap-2));  // sqrt(2) - 1
+        const Reg split_at = S::set1(Scalar(0x1.a8279ap-2));              // sqrt(2) - 1
         const Reg half = S::mul(S::set1(Scalar(0.5)), S::sub(e, one()));  // 1 + e = 2 (1 + half)
         return log_parts(S::select_gt(e, split_at, half, e),
                          S::select_gt(e, split_at, one(), S::zero()));
@@ -127,7 +127,8 @@ private:
     static FASTMLP_INLINE Reg polynomial(Reg x, const Scalar (&c)[N]) {
         const Reg square = S::mul(x, x);
         Reg sum[2] = {S::set1(c[N - 1]), S::set1(c[N - 2])};
-        FASTMLP_UNROLL for (std::size_t i = 2; i < N; ++i) {
+        FASTMLP_UNROLL
+        for (std::size_t i = 2; i < N; ++i) {
             sum[i % 2] = S::fma(sum[i % 2], square, S::set1(c[N - 1 - i]));
         }
         const std::size_t odd = N % 2;  // where the odd powers have ended up

@@ -15,7 +15,8 @@ namespace {
 template <class Layout>
 FASTMLP_INLINE void clear_rest(std::size_t n, typename Layout::T* out) {
     using S = typename Layout::Words;
-    FASTMLP_UNROLL for (std::size_t j = 0; j < Layout::kPieces; ++j) {
+    FASTMLP_UNROLL
+    for (std::size_t j = 0; j < Layout::kPieces; ++j) {
         const std::size_t i = Layout::pieces(n) - Layout::kPieces + j;
         if (Layout::empty(n, i)) S::store(out + i * S::kLanes, S::zero());
     }
@@ -149,8 +150,8 @@ private:
     /// Losses that are a mean over the outputs: `term` adds to the row's sum and returns delta.
     template <class Term>
     static FASTMLP_INLINE void each_term(const T* x, std::size_t ldx, const T* const* targets,
-                                         std::size_t rows, std::size_t n, T* delta,
-                                         std::size_t ldd, T* losses, Term term) {
+                                         std::size_t rows, std::size_t n, T* delta, std::size_t ldd,
+                                         T* losses, Term term) {
         each_block<S>(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
             using L = decltype(layout);
             Scratch<S> in, wanted, scratch;
@@ -160,8 +161,8 @@ private:
             const T* y = L::open(targets + row, count, n, wanted.at);
             RowSum<L> loss;
             each_piece<L>(n, [&](std::size_t i, std::size_t j) {
-                const Reg d = term(layout, S::load(values + i * kLanes),
-                                   L::load_unpadded(y, n, i), i, j, loss);
+                const Reg d = term(layout, S::load(values + i * kLanes), L::load_unpadded(y, n, i),
+                                   i, j, loss);
                 S::store(out + i * kLanes, L::keep(d, n, i, S::zero()));
             });
             clear_rest<L>(n, out);

@@ -110,9 +110,12 @@ struct F32 {
     }
     static FASTMLP_INLINE Reg reduce(const Reg* v, std::size_t n) {
         Reg s[8];
-        FASTMLP_UNROLL for (std::size_t i = 0; i < 8; ++i) s[i] = i < n ? v[i] : zero();
-        FASTMLP_UNROLL for (int i = 0; i < 4; ++i) s[i] = add_halves(s[2 * i], s[2 * i + 1]);
-        FASTMLP_UNROLL for (int i = 0; i < 2; ++i) s[i] = add_pairs(s[2 * i], s[2 * i + 1]);
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < 8; ++i) s[i] = i < n ? v[i] : zero();
+        FASTMLP_UNROLL
+        for (int i = 0; i < 4; ++i) s[i] = add_halves(s[2 * i], s[2 * i + 1]);
+        FASTMLP_UNROLL
+        for (int i = 0; i < 2; ++i) s[i] = add_pairs(s[2 * i], s[2 * i + 1]);
         const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
         return _mm256_permutevar8x32_ps(add_neighbours(s[0], s[1]), order);
     }
@@ -129,7 +132,8 @@ struct F32 {
 
     static FASTMLP_INLINE void transpose(Reg* v) {
         Reg t[8];
-        FASTMLP_UNROLL for (int i = 0; i < 8; i += 4) {  // 4 x 4 blocks inside 128 bits
+        FASTMLP_UNROLL
+        for (int i = 0; i < 8; i += 4) {  // 4 x 4 blocks inside 128 bits
             const Reg ab = _mm256_unpacklo_ps(v[i], v[i + 1]);
             const Reg cd = _mm256_unpacklo_ps(v[i + 2], v[i + 3]);
             const Reg ef = _mm256_unpackhi_ps(v[i], v[i + 1]);
@@ -139,7 +143,8 @@ struct F32 {
             t[i + 2] = _mm256_shuffle_ps(ef, gh, 0x44);
             t[i + 3] = _mm256_shuffle_ps(ef, gh, 0xEE);
         }
-        FASTMLP_UNROLL for (int i = 0; i < 4; ++i) {  // the blocks themselves
+        FASTMLP_UNROLL
+        for (int i = 0; i < 4; ++i) {  // the blocks themselves
             v[i] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x20);
             v[i + 4] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x31);
         }
@@ -147,9 +152,11 @@ struct F32 {
     static FASTMLP_INLINE void transpose_block(const float* from, std::size_t ldf, float* to,
                                                std::size_t ldt) {
         Reg v[kLanes];
-        FASTMLP_UNROLL for (std::size_t i = 0; i < kLanes; ++i) v[i] = load(from + i * ldf);
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < kLanes; ++i) v[i] = load(from + i * ldf);
         transpose(v);
-        FASTMLP_UNROLL for (std::size_t i = 0; i < kLanes; ++i) store(to + i * ldt, v[i]);
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < kLanes; ++i) store(to + i * ldt, v[i]);
     }
 };
 

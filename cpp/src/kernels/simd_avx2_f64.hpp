@@ -100,10 +100,11 @@ struct F64 {
     }
     static FASTMLP_INLINE Reg reduce(const Reg* v, std::size_t n) {
         Reg s[4];
-        FASTMLP_UNROLL for (std::size_t i = 0; i < 4; ++i) s[i] = i < n ? v[i] : zero();
-        FASTMLP_UNROLL for (int i = 0; i < 2; ++i) s[i] = add_halves(s[2 * i], s[2 * i + 1]);
-        const Reg sums =
-            add(_mm256_unpacklo_pd(s[0], s[1]), _mm256_unpackhi_pd(s[0], s[1]));
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < 4; ++i) s[i] = i < n ? v[i] : zero();
+        FASTMLP_UNROLL
+        for (int i = 0; i < 2; ++i) s[i] = add_halves(s[2 * i], s[2 * i + 1]);
+        const Reg sums = add(_mm256_unpacklo_pd(s[0], s[1]), _mm256_unpackhi_pd(s[0], s[1]));
         return _mm256_permute4x64_pd(sums, 0xD8);
     }
     static FASTMLP_INLINE Reg sum_all(Reg v) {
@@ -128,9 +129,11 @@ struct F64 {
     static FASTMLP_INLINE void transpose_block(const double* from, std::size_t ldf, double* to,
                                                std::size_t ldt) {
         Reg v[kLanes];
-        FASTMLP_UNROLL for (std::size_t i = 0; i < kLanes; ++i) v[i] = load(from + i * ldf);
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < kLanes; ++i) v[i] = load(from + i * ldf);
         transpose(v);
-        FASTMLP_UNROLL for (std::size_t i = 0; i < kLanes; ++i) store(to + i * ldt, v[i]);
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < kLanes; ++i) store(to + i * ldt, v[i]);
     }
 };
 

@@ -111,10 +111,14 @@ struct F32 {
     }
     static FASTMLP_INLINE Reg reduce(const Reg* v, std::size_t n) {
         Reg s[16];
-        FASTMLP_UNROLL for (std::size_t i = 0; i < 16; ++i) s[i] = i < n ? v[i] : zero();
-        FASTMLP_UNROLL for (int i = 0; i < 8; ++i) s[i] = add_halves(s[2 * i], s[2 * i + 1]);
-        FASTMLP_UNROLL for (int i = 0; i < 4; ++i) s[i] = add_quarters(s[2 * i], s[2 * i + 1]);
-        FASTMLP_UNROLL for (int i = 0; i < 2; ++i) s[i] = add_pairs(s[2 * i], s[2 * i + 1]);
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < 16; ++i) s[i] = i < n ? v[i] : zero();
+        FASTMLP_UNROLL
+        for (int i = 0; i < 8; ++i) s[i] = add_halves(s[2 * i], s[2 * i + 1]);
+        FASTMLP_UNROLL
+        for (int i = 0; i < 4; ++i) s[i] = add_quarters(s[2 * i], s[2 * i + 1]);
+        FASTMLP_UNROLL
+        for (int i = 0; i < 2; ++i) s[i] = add_pairs(s[2 * i], s[2 * i + 1]);
         const __m512i order =
             _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
         return _mm512_permutexvar_ps(order, add_neighbours(s[0], s[1]));
@@ -134,7 +138,8 @@ struct F32 {
 
     static FASTMLP_INLINE void transpose(Reg* v) {
         Reg t[16];
-        FASTMLP_UNROLL for (int i = 0; i < 16; i += 4) {  // 4 x 4 blocks inside 128 bits
+        FASTMLP_UNROLL
+        for (int i = 0; i < 16; i += 4) {  // 4 x 4 blocks inside 128 bits
             const Reg ab = _mm512_unpacklo_ps(v[i], v[i + 1]);
             const Reg cd = _mm512_unpacklo_ps(v[i + 2], v[i + 3]);
             const Reg ef = _mm512_unpackhi_ps(v[i], v[i + 1]);
@@ -144,7 +149,8 @@ struct F32 {
             t[i + 2] = _mm512_shuffle_ps(ef, gh, 0x44);
             t[i + 3] = _mm512_shuffle_ps(ef, gh, 0xEE);
         }
-        FASTMLP_UNROLL for (int i = 0; i < 4; ++i) {  // the blocks themselves
+        FASTMLP_UNROLL
+        for (int i = 0; i < 4; ++i) {  // the blocks themselves
             const Reg ab = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88);
             const Reg cd = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0x88);
             const Reg ef = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xDD);
@@ -158,9 +164,11 @@ struct F32 {
     static FASTMLP_INLINE void transpose_block(const float* from, std::size_t ldf, float* to,
                                                std::size_t ldt) {
         Reg v[kLanes];
-        FASTMLP_UNROLL for (std::size_t i = 0; i < kLanes; ++i) v[i] = load(from + i * ldf);
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < kLanes; ++i) v[i] = load(from + i * ldf);
         transpose(v);
-        FASTMLP_UNROLL for (std::size_t i = 0; i < kLanes; ++i) store(to + i * ldt, v[i]);
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < kLanes; ++i) store(to + i * ldt, v[i]);
     }
 };
 

@@ -73,8 +73,8 @@ struct F64 {
     static FASTMLP_INLINE Reg scale2(Reg x, Reg n) { return _mm512_scalef_pd(x, n); }
     static FASTMLP_INLINE void split(Reg x, Reg& mantissa, Reg& exponent) {
         const __m512i bits = _mm512_castpd_si512(x);
-        const __m512i e = _mm512_srai_epi64(
-            _mm512_sub_epi64(bits, _mm512_set1_epi64(0x3FE6A09E667F3BCD)), 52);
+        const __m512i e =
+            _mm512_srai_epi64(_mm512_sub_epi64(bits, _mm512_set1_epi64(0x3FE6A09E667F3BCD)), 52);
         mantissa = _mm512_castsi512_pd(_mm512_sub_epi64(bits, _mm512_slli_epi64(e, 52)));
         exponent = _mm512_cvtepi64_pd(e);
     }
@@ -91,11 +91,13 @@ struct F64 {
     }
     static FASTMLP_INLINE Reg reduce(const Reg* v, std::size_t n) {
         Reg s[8];
-        FASTMLP_UNROLL for (std::size_t i = 0; i < 8; ++i) s[i] = i < n ? v[i] : zero();
-        FASTMLP_UNROLL for (int i = 0; i < 4; ++i) s[i] = add_halves(s[2 * i], s[2 * i + 1]);
-        FASTMLP_UNROLL for (int i = 0; i < 2; ++i) s[i] = add_quarters(s[2 * i], s[2 * i + 1]);
-        const Reg sums =
-            add(_mm512_unpacklo_pd(s[0], s[1]), _mm512_unpackhi_pd(s[0], s[1]));
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < 8; ++i) s[i] = i < n ? v[i] : zero();
+        FASTMLP_UNROLL
+        for (int i = 0; i < 4; ++i) s[i] = add_halves(s[2 * i], s[2 * i + 1]);
+        FASTMLP_UNROLL
+        for (int i = 0; i < 2; ++i) s[i] = add_quarters(s[2 * i], s[2 * i + 1]);
+        const Reg sums = add(_mm512_unpacklo_pd(s[0], s[1]), _mm512_unpackhi_pd(s[0], s[1]));
         const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
         return _mm512_permutexvar_pd(order, sums);
     }
@@ -112,11 +114,13 @@ struct F64 {
 
     static FASTMLP_INLINE void transpose(Reg* v) {
         Reg t[8];
-        FASTMLP_UNROLL for (int i = 0; i < 8; i += 2) {  // 2 x 2 blocks inside 128 bits
+        FASTMLP_UNROLL
+        for (int i = 0; i < 8; i += 2) {  // 2 x 2 blocks inside 128 bits
             t[i] = _mm512_unpacklo_pd(v[i], v[i + 1]);
             t[i + 1] = _mm512_unpackhi_pd(v[i], v[i + 1]);
         }
-        FASTMLP_UNROLL for (int i = 0; i < 2; ++i) {  // the blocks themselves
+        FASTMLP_UNROLL
+        for (int i = 0; i < 2; ++i) {  // the blocks themselves
             const Reg ab = _mm512_shuffle_f64x2(t[i], t[i + 2], 0x88);
             const Reg cd = _mm512_shuffle_f64x2(t[i + 4], t[i + 6], 0x88);
             const Reg ef = _mm512_shuffle_f64x2(t[i], t[i + 2], 0xDD);
@@ -130,9 +134,11 @@ struct F64 {
     static FASTMLP_INLINE void transpose_block(const double* from, std::size_t ldf, double* to,
                                                std::size_t ldt) {
         Reg v[kLanes];
-        FASTMLP_UNROLL for (std::size_t i = 0; i < kLanes; ++i) v[i] = load(from + i * ldf);
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < kLanes; ++i) v[i] = load(from + i * ldf);
         transpose(v);
-        FASTMLP_UNROLL for (std::size_t i = 0; i < kLanes; ++i) store(to + i * ldt, v[i]);
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < kLanes; ++i) store(to + i * ldt, v[i]);
     }
 };
 

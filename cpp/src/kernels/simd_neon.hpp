@@ -38,8 +38,8 @@ struct F32 {
         if (n & 1) vst1_lane_f32(p, two, 0);
     }
     static FASTMLP_INLINE Reg keep_first(Reg v, std::size_t n, Reg rest) {
-        const uint32x4_t index = vcombine_u32(vcreate_u32(0x0000000100000000u),
-                                              vcreate_u32(0x0000000300000002u));
+        const uint32x4_t index =
+            vcombine_u32(vcreate_u32(0x0000000100000000u), vcreate_u32(0x0000000300000002u));
         return vbslq_f32(vcltq_u32(index, vdupq_n_u32(static_cast<std::uint32_t>(n))), v, rest);
     }
     static FASTMLP_INLINE Reg load_int32(const std::int32_t* p, std::size_t n) {
@@ -102,7 +102,8 @@ struct F32 {
     }
     static FASTMLP_INLINE Reg reduce(const Reg* v, std::size_t n) {
         Reg s[4];
-        FASTMLP_UNROLL for (std::size_t i = 0; i < 4; ++i) s[i] = i < n ? v[i] : zero();
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < 4; ++i) s[i] = i < n ? v[i] : zero();
         const Reg ab = add_halves(s[0], s[1]);
         const Reg cd = add_halves(s[2], s[3]);
         return vpaddq_f32(ab, cd);
@@ -129,9 +130,11 @@ struct F32 {
     static FASTMLP_INLINE void transpose_block(const float* from, std::size_t ldf, float* to,
                                                std::size_t ldt) {
         Reg v[kLanes];
-        FASTMLP_UNROLL for (std::size_t i = 0; i < kLanes; ++i) v[i] = load(from + i * ldf);
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < kLanes; ++i) v[i] = load(from + i * ldf);
         transpose(v);
-        FASTMLP_UNROLL for (std::size_t i = 0; i < kLanes; ++i) store(to + i * ldt, v[i]);
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < kLanes; ++i) store(to + i * ldt, v[i]);
     }
 };
 

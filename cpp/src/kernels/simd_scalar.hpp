@@ -21,9 +21,7 @@ struct Float32 {
     static constexpr Word kBias = 127;
     static constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
     static constexpr float kSqrtHalf = 0x1.6a09e6p-1f;
-    static FASTMLP_INLINE float fused(float a, float b, float c) {
-        return __builtin_fmaf(a, b, c);
-    }
+    static FASTMLP_INLINE float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 };
 
 struct Float64 {
@@ -46,7 +44,7 @@ struct OneLane {
     using Word = typename Type::Word;
     using Integer = typename Type::Integer;
     static constexpr std::size_t kLanes = 1;
-    static constexpr int kRows = 2;     // the register tile of the matrix products
+    static constexpr int kRows = 2;  // the register tile of the matrix products
     static constexpr int kVectors = 4;
 
     static FASTMLP_INLINE Reg zero() { return Scalar(0); }
@@ -110,10 +108,9 @@ struct OneLane {
     static FASTMLP_INLINE void prefetch(const Scalar* p) { __builtin_prefetch(p, 0, 3); }
     static FASTMLP_INLINE void prefetch_write(const Scalar* p) { __builtin_prefetch(p, 1, 3); }
 
-    /// Lane i: the sum of the lanes of v[i] by halving (lane r + lane r + L/2, then L/4, ...), i < n.
-    static FASTMLP_INLINE Reg reduce(const Reg* v, std::size_t n) {
-        return n != 0 ? *v : zero();
-    }
+    /// Lane i: the sum of the lanes of v[i] by halving (lane r + lane r + L/2, then L/4, ...), i <
+    /// n.
+    static FASTMLP_INLINE Reg reduce(const Reg* v, std::size_t n) { return n != 0 ? *v : zero(); }
     /// The same sum of one register, and its greatest lane, in every lane.
     static FASTMLP_INLINE Reg sum_all(Reg v) { return v; }
     static FASTMLP_INLINE Reg max_all(Reg v) { return v; }

@@ -1,0 +1,212 @@
+"""The kernels that work element by element, of every instruction set: bits, accuracy, specials.
+
+Which polynomial computes an exponential is nobody's contract, that every instruction set computes
+the same one is: the bits are those of the scalar kernels, whose accuracy is tested by itself.
+Arrays end at a guarded page, with the padding that the kernel may touch and no more.
+"""
+
+import numpy as np
+import pytest
+
+from fastmlp import _core
+
+PAD = 16
+ULPS = 2  # what exp, log, sigmoid and tanh promise
+ACTIVATIONS = ("relu", "sigmoid", "tanh", "softmax")
+
+
+def padded(columns: int) -> int:
+    return -(-columns // PAD) * PAD
+
+
+@pytest.fixture
+def scalar(dtype):
+    return {"float32": _core.Kernels32, "float64": _core.Kernels64}[dtype]("scalar")
+
+
+@pytest.fixture
+def limits(dtype):
+    return np.finfo(dtype)
+
+
+@pytest.fixture
+def specials(limits):
+    """Zeros, subnormal numbers, the ends of the range, and what is no number."""
+    tiny, least, most = limits.smallest_normal, limits.smallest_subnormal, limits.max
+    positive = [0.0, least, 3 * least, tiny - least, tiny, limits.eps, 1.0, 17.0, most, np.inf]
+    return np.array([*positive, *(-x for x in positive), np.nan], limits.dtype)
+
+
+def many(rng, limits):
+    """Numbers of every size, both signs."""
+    exponents = rng.uniform(limits.minexp - limits.nmant, limits.maxexp - 1, 3000)
+    with np.errstate(under="ignore"):
+        sizes = np.exp2(exponents.astype(np.longdouble)).astype(limits.dtype)
+    moderate = rng.uniform(-20, 20, 3000).astype(limits.dtype)
+    return np.concatenate([sizes, -sizes, moderate])
+
+
+def whole_rows(x):
+    """Lay an array into rows of 16, the last filled up with zeros."""
+    return np.resize(np.append(x, np.zeros(-len(x) % PAD, x.dtype)), (-(-len(x) // PAD), PAD))
+
+
+def elementwise(kernels, name, x):
+    rows = whole_rows(x)
+    kernels.elementwise(name, rows, PAD)
+    return rows.ravel()[: len(x)]
+
+
+def function(kernels, name, x):
+    out = np.empty_like(x)
+    getattr(kernels, name)(x, out)
+    return out
+
+
+def assert_same(got, expected):
+    """The same bits, but a NaN may be any NaN."""
+    assert np.array_equal(np.isnan(got), np.isnan(expected))
+    numbers = ~np.isnan(expected)
+    assert got[numbers].tobytes() == expected[numbers].tobytes()
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_rows_of_any_width(kernels, scalar, guarded, rng, dtype, name):
+    for width in range(1, 71):
+        for rows in (1, 2, 3, 4, 5, width % 20 + 1):
+            values = rng.uniform(-9, 9, (rows, width)).astype(dtype)
+            z = guarded("z", (rows, padded(width)), dtype, gap=width % 2 * PAD)
+            z[:, :width], z[:, width:] = values, np.nan
+            kernels.elementwise(name, z, width)
+            one_by_one = np.full((rows, padded(width)), np.nan, dtype)
+            one_by_one[:, :width] = values
+            for row in one_by_one:
+                scalar.elementwise(name, row[None], width)
+            assert_same(z[:, :width].ravel(), one_by_one[:, :width].ravel())
+
+
+@pytest.mark.parametrize("name", ["exp", "log"])
+def test_arrays_of_any_length(kernels, scalar, guarded, rng, dtype, name):
+    for count in range(71):
+        values = rng.uniform(-9, 9, count).astype(dtype)
+        x, out = guarded("x", (count,), dtype), guarded("out", (count,), dtype)
+        x[:] = values
+        getattr(kernels, name)(x, out)
+        assert_same(out, function(scalar, name, values))
+        assert x.tobytes() == values.tobytes()
+
+
+@pytest.mark.parametrize("name", ["exp", "log", "relu", "sigmoid", "tanh"])
+def test_numbers_of_any_size_give_the_bits_of_the_scalar_kernel(
+    kernels, scalar, rng, limits, specials, name
+):
+    x = np.concatenate([many(rng, limits), specials])
+    apply = function if name in {"exp", "log"} else elementwise
+    assert_same(apply(kernels, name, x), apply(scalar, name, x))
+
+
+EXACT = {
+    "exp": np.exp,
+    "log": np.log,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "tanh": np.tanh,
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_accuracy(kernels, rng, limits, name):
+    """Against NumPy in a wider type, in units of the last place of the exact value.
+
+    Half a unit more than is promised, for platforms whose long double is a double. The unit is
+    that of `dtype` even below its normal range.
+    """
+    x = many(rng, limits)
+    if name == "log":
+        x = np.abs(x)
+    with np.errstate(all="ignore"):
+        exact = EXACT[name](x.astype(np.longdouble))
+        finite = np.abs(exact) <= limits.max
+        apply = function if name in {"exp", "log"} else elementwise
+        got = apply(kernels, name, x)
+        assert np.array_equal(np.isinf(got), ~finite)
+        unit = np.spacing(np.abs(exact[finite]).astype(limits.dtype))
+        errors = np.abs(got[finite] - exact[finite]) / unit
+    assert errors.max() <= ULPS + 0.5
+
+
+def test_relu(kernels, limits, specials):
+    got = elementwise(kernels, "relu", specials)
+    kept = (specials > 0) | np.isnan(specials)
+    assert got[kept].tobytes() == specials[kept].tobytes()  # subnormals and infinity included
+    assert (got[~kept] == 0).all()
+    assert not np.signbit(got[specials < 0]).any()
+
+
+def test_relu_mask(kernels, guarded, dtype, specials):
+    """(2.12) at every special value of h and delta: delta where not h <= 0, else +0."""
+    h = np.tile(specials, (len(specials), 1))
+    delta = np.ascontiguousarray(h.T)
+    count = len(specials)
+    a, w = np.zeros((count, 1), dtype), np.zeros((1, padded(count)), dtype)
+    out, nodes = (guarded(name, (count, padded(count)), dtype) for name in ("out", "nodes"))
+    nodes[:, :count], out[:, :count] = h, delta
+    relu_mask = 2
+    # A product of zeros that continues the sums in `out`: they stay, but -0 + 0 is +0.
+    kernels.product(a, 0, 1, w, None, out, relu_mask, nodes)
+    wanted = np.where(h <= 0, 0, delta + np.zeros((), dtype)).astype(dtype)
+    assert_same(out[:, :count].ravel(), wanted.ravel())
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "tanh"])
+def test_activations_at_the_ends(kernels, dtype, name):
+    got = elementwise(kernels, name, np.array([np.inf, -np.inf, 0.0, np.nan], dtype))
+    wanted = {"sigmoid": [1.0, 0.0, 0.5, np.nan], "tanh": [1.0, -1.0, 0.0, np.nan]}[name]
+    assert_same(got, np.array(wanted, dtype))
+
+
+class TestSoftmax:
+    @pytest.mark.parametrize("width", [1, 2, 3, 15, 16, 17, 33, 70])
+    def test_accuracy(self, kernels, rng, limits, width):
+        """p_n = e_n / S with e_n = exp(z_n - m).
+
+        Rounding z_n - m changes e_n by |z_n - m| eps/2 of it, exp by 2 eps; S sums terms as wrong
+        as that in width/16 + 4 additions, and two more roundings multiply by 1/S.
+        """
+        z = np.zeros((20, padded(width)), limits.dtype)
+        z[:, :width] = rng.uniform(-9, 9, (20, width))
+        exact = np.exp(z[:, :width].astype(np.longdouble))
+        exact /= exact.sum(axis=1, keepdims=True)
+        kernels.elementwise("softmax", z, width)
+        bound = 2 * (18 / 2 + ULPS) + (width / 16 + 4) / 2 + 1
+        assert np.abs(z[:, :width] / exact - 1).max() <= bound * limits.eps
+
+    def test_never_overflows(self, kernels, limits):
+        z = np.zeros((3, PAD), limits.dtype)
+        z[:, :3] = [[limits.max, 0, -limits.max], [limits.max] * 3, [-limits.max] * 3]
+        kernels.elementwise("softmax", z, 3)
+        third = limits.dtype.type(1) / limits.dtype.type(3)
+        assert z[:, :3].tolist() == [[1, 0, 0], [third] * 3, [third] * 3]
+
+    @pytest.mark.parametrize("bad", [np.nan, np.inf])
+    @pytest.mark.parametrize("rows", [1, 20])
+    def test_what_is_no_number_is_not_hidden(self, kernels, dtype, bad, rows):
+        for width in (1, 2, 16, 17, 40):
+            for at in range(width):
+                z = np.zeros((rows, padded(width)), dtype)
+                z[0, at] = bad
+                kernels.elementwise("softmax", z, width)
+                assert np.isnan(z[0, :width]).any()
+                assert np.isfinite(z[1:]).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_count_finite(kernels, guarded, limits, specials, bad):
+    usual = np.resize(specials[np.isfinite(specials)], 70)
+    for count in range(71):
+        x = guarded("x", (count,), limits.dtype)
+        x[:] = usual[:count]
+        assert kernels.count_finite(x) == count
+        for at in {*range(count % 7, count, 7), count - 1} - {-1}:
+            x[at] = bad
+            assert kernels.count_finite(x) == at
+            x[at] = 0
