@@ -31,7 +31,7 @@ def train(tmp_path):
 def test_the_progress_bar_shows_on_a_terminal(train):
     pytest.importorskip("tqdm")
     terminal, stderr = pty.openpty()
-    termios.tcsetwinsize(stderr, (24, 120))
+    termios.tcsetwinsize(stderr, (24, 160))
     shown = b""
     with subprocess.Popen([*train, "--epochs", "50"], stdout=subprocess.PIPE, stderr=stderr) as run:
         os.close(stderr)

@@ -80,7 +80,7 @@ void for_each_block(const Network<T>& network, std::size_t rows, int n_threads, 
     }
     const int allowed = threads_allowed(n_threads);
     const int threads = exact_threads() ? allowed : static_cast<int>(std::min<double>(allowed, wanted));
-    ThreadTeam team(threads);
+    ThreadTeam team(ThreadTeam::resting() ? 1 : threads);
     const auto size = static_cast<std::size_t>(team.size());
     const IeeeDefaults ieee;
     team.run([&](int rank) { work({static_cast<std::size_t>(rank), size}); });

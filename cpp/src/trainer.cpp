@@ -28,14 +28,13 @@ double seconds_since(Clock::time_point start) {
 class Pacer {
 public:
     std::size_t steps() const { return steps_; }
-    void measured(double seconds) {
+    /// `steps` steps took this long.
+    void measured(std::size_t steps, double seconds) {
         constexpr double kInterval = 0.02;
-        if (seconds < kInterval / 8) {
-            steps_ *= 8;
-        } else {
-            steps_ = std::max<std::size_t>(
-                1, static_cast<std::size_t>(static_cast<double>(steps_) * kInterval / seconds));
-        }
+        if (steps < steps_ && seconds < kInterval) return;  // an epoch's end tells nothing
+        const double fitting = static_cast<double>(steps) * kInterval / std::max(seconds, 1e-9);
+        const double most = 8.0 * static_cast<double>(steps);  // the first steps are slow
+        steps_ = static_cast<std::size_t>(std::clamp(fitting, 1.0, most));
     }
 
 private:
@@ -95,9 +94,9 @@ public:
 
 private:
     EpochReport run_epoch(std::size_t epoch);
-    void run_steps(std::size_t first, std::size_t last);
-    void step(std::size_t index, Share share, Scratch<T>& scratch);
-    void single_steps(std::size_t first, std::size_t last);
+    std::size_t run_steps(std::size_t first, std::size_t last);
+    bool step(std::size_t index, Share share, Scratch<T>& scratch);
+    std::size_t single_steps(std::size_t first, std::size_t last);
     RowPrefetcher<T> next_rows(std::size_t first, Range rows) const;
     void gather(std::size_t first, std::size_t row, Range rows);
     T rate() const { return static_cast<T>(options_.optimizer.learning_rate); }
@@ -158,30 +157,33 @@ EpochReport Trainer<T>::run_epoch(std::size_t epoch) {
     for (std::size_t first = 0; first < steps;) {
         const std::size_t last = std::min(steps, first + pacer_.steps());
         const auto chunk_start = Clock::now();
-        run_steps(first, last);
-        first = last;
-        pacer_.measured(seconds_since(chunk_start));
+        const std::size_t done = run_steps(first, last);
+        first += done;
+        pacer_.measured(done, seconds_since(chunk_start));
         if (options_.interrupted && options_.interrupted()) throw Interrupted();
     }
     return {epoch, loss_ / static_cast<double>(x_.rows), seconds_since(start)};
 }
 
 template <class T>
-void Trainer<T>::run_steps(std::size_t first, std::size_t last) {
+std::size_t Trainer<T>::run_steps(std::size_t first, std::size_t last) {
     if (single_) return single_steps(first, last);
+    std::size_t done = 0;
     const auto size = static_cast<std::size_t>(team_.size());
     team_.run([&](int rank) {
         const Share share{static_cast<std::size_t>(rank), size};
-        for (std::size_t index = first; index < last; ++index) {
-            step(index, share, scratch_[share.rank]);
-        }
+        bool carry_on = true;
+        std::size_t index = first;
+        while (index < last && carry_on) carry_on = step(index++, share, scratch_[share.rank]);
+        if (rank == 0) done = index - first;
     });
+    return done;
 }
 
 /// One step of SGD, this thread's share. Rows are split going forward and backward, weights in the
-/// update; no sum is ever split.
+/// update; no sum is ever split. False if the team had better rest now.
 template <class T>
-void Trainer<T>::step(std::size_t index, Share share, Scratch<T>& scratch) {
+bool Trainer<T>::step(std::size_t index, Share share, Scratch<T>& scratch) {
     const std::size_t first = index * batch_;
     const std::size_t batch = std::min(batch_, x_.rows - first);
     const Range rows = share.of(batch, batch >= kernels::kPad * share.size ? kernels::kPad : 1);
@@ -194,11 +196,11 @@ void Trainer<T>::step(std::size_t index, Share share, Scratch<T>& scratch) {
     RowPrefetcher<T> prefetch = next_rows(first + batch, rows);
     pass_.gradients(image_, {scale, rate(), false}, share, &prefetch);
     if (share.rank == 0) loss_ = add_losses(loss_, work_);
-    team_.barrier(static_cast<int>(share.rank));
+    return team_.barrier(static_cast<int>(share.rank));
 }
 
 template <class T>
-void Trainer<T>::single_steps(std::size_t first, std::size_t last) {
+std::size_t Trainer<T>::single_steps(std::size_t first, std::size_t last) {
     for (std::size_t index = first; index < last; ++index) {
         gather(index, single_->row(), {0, 1});
         RowPrefetcher<T> prefetch = next_rows(index + 1, {0, 1});
@@ -207,6 +209,7 @@ void Trainer<T>::single_steps(std::size_t first, std::size_t last) {
         loss_ += static_cast<double>(single_->step(y_.labels != nullptr, scratch_[0]));
     }
     single_->flush();
+    return last - first;
 }
 
 /// The rows this thread will want next: samples first + rows, as far as the epoch goes.

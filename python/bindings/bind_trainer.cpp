@@ -9,14 +9,14 @@ namespace {
 
 PyObject* diverged_error = nullptr;  // owned by the module
 
-bool stop_after(const py::object& on_epoch, const EpochReport& report) {
-    const py::gil_scoped_acquire gil;
+bool stop_after(Unlocked& unlocked, const py::object& on_epoch, const EpochReport& report) {
+    const Unlocked::Locked gil(unlocked);
     return py::bool_(on_epoch(report.epoch, report.loss, report.seconds));
 }
 
 /// Only Python knows whether Ctrl-C came; its exception carries on through the trainer.
-bool check_signals() {
-    const py::gil_scoped_acquire gil;
+bool check_signals(Unlocked& unlocked) {
+    const Unlocked::Locked gil(unlocked);
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
     return false;
 }
@@ -44,14 +44,16 @@ std::vector<std::pair<double, double>> fit(Model<T>& model, py::handle x, const 
         options.order = static_cast<const std::uint32_t*>(orders.data());
         options.order_rows = static_cast<std::size_t>(orders.shape(0));
     }
-    if (!on_epoch.is_none()) {
-        options.on_epoch = [&](const EpochReport& report) { return stop_after(on_epoch, report); };
-    }
-    options.interrupted = check_signals;
 
     std::vector<EpochReport> reports;
     {
-        const Unlocked unlocked;  // all arrays are borrowed and held by this frame
+        Unlocked unlocked;  // all arrays are borrowed and held by this frame
+        if (!on_epoch.is_none()) {
+            options.on_epoch = [&](const EpochReport& report) {
+                return stop_after(unlocked, on_epoch, report);
+            };
+        }
+        options.interrupted = [&] { return check_signals(unlocked); };
         const Writing<T> writing(model);
         reports = train(model.network, borrow<T>(features), targets, options);
     }

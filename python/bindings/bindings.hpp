@@ -2,6 +2,7 @@
 #pragma once
 
 #include "arrays.hpp"
+#include "gil.hpp"
 #include "kernels/dispatch.hpp"
 #include "model.hpp"
 

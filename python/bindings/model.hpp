@@ -13,20 +13,6 @@ namespace fastmlp::bindings {
 
 namespace py = pybind11;
 
-/// The GIL let go while it lives. If the interpreter ends meanwhile, a daemon thread that wants the
-/// GIL back is ended by an unwinding that must pass through here: hence noexcept(false), which
-/// pybind11's own guard is not (the process would abort).
-class Unlocked {
-public:
-    Unlocked() : state_(PyEval_SaveThread()) {}
-    ~Unlocked() noexcept(false) { PyEval_RestoreThread(state_); }
-    Unlocked(const Unlocked&) = delete;
-    Unlocked& operator=(const Unlocked&) = delete;
-
-private:
-    PyThreadState* state_;
-};
-
 template <class T>
 struct Model {
     Model(std::size_t n_features, std::vector<Layer> layers, Loss loss, std::uint64_t seed)

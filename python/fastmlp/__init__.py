@@ -8,6 +8,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from fastmlp import _threadpoolctl
 from fastmlp._core import __version__
 from fastmlp.config import get_config, get_num_threads, set_num_threads, show_config
 from fastmlp.errors import DivergenceError
@@ -18,6 +19,8 @@ from fastmlp.optimizers import SGD
 
 if TYPE_CHECKING:
     from fastmlp import reference
+
+_threadpoolctl.follow()
 
 __all__ = [
     "SGD",

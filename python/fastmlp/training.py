@@ -68,14 +68,13 @@ def fit(
     finally:
         if progress is not None:
             progress.close()
-    limit = _core.get_num_threads()
     return History(
         loss=[loss for loss, _ in results],
         epoch_seconds=[seconds for _, seconds in results],
         samples=rows,
         flops_per_sample=flops_per_sample(network),
         dtype=network.dtype,
-        n_threads=min(threads, limit) if threads else limit,
+        n_threads=core.threads_for(min(batch_size, rows), threads),
         validation_loss=epoch_end.validation_loss,
         validation_accuracy=epoch_end.validation_accuracy,
     )
