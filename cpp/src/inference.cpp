@@ -73,16 +73,11 @@ void for_each_block(const Network<T>& network, std::size_t rows, int n_threads, 
         }
     };
     const double wanted = flops_per_row(network.layout()) * static_cast<double>(rows) / kFlopsPerThread;
-    if (wanted < 2.0 && !exact_threads()) {
-        const IeeeDefaults ieee;
-        work({});
-        return;
-    }
+    if (wanted < 2.0 && !exact_threads()) return work({});
     const int allowed = threads_allowed(n_threads);
     const int threads = exact_threads() ? allowed : static_cast<int>(std::min<double>(allowed, wanted));
     ThreadTeam team(ThreadTeam::resting() ? 1 : threads);
     const auto size = static_cast<std::size_t>(team.size());
-    const IeeeDefaults ieee;
     team.run([&](int rank) { work({static_cast<std::size_t>(rank), size}); });
 }
 
@@ -150,6 +145,7 @@ void Network<T>::predict(MatrixView<const T> x, MatrixView<T> out, int n_threads
     if (out.rows != x.rows || out.cols != outputs()) {
         throw std::invalid_argument("out must have one row per row of x and one column per output");
     }
+    const IeeeDefaults ieee;
     const Activation activation = node_activation(loss_, layers_.back().activation);
     const auto& kernel = kernels::active_table<T>();
     for_each_block(*this, x.rows, n_threads, [&](Range range, Lane<T>& lane) {
@@ -166,6 +162,7 @@ template <class T>
 Evaluation Network<T>::evaluate(MatrixView<const T> x, const Targets<T>& y, int n_threads) const {
     check_features(*this, x);
     check_targets(*this, y, x.rows);
+    const IeeeDefaults ieee;
     std::vector<T> losses(x.rows);
     std::vector<std::size_t> correct(x.rows);
     const auto& kernel = kernels::active_table<T>();

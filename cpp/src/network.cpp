@@ -51,6 +51,7 @@ Network<T>::Network(std::size_t features, std::vector<Layer> layers, Loss loss, 
     check_loss(loss, layers_);
     parameters_ = std::make_shared<Buffer<T>>(layout_.size());
     gradients_ = std::make_shared<Buffer<T>>(layout_.size());
+    const IeeeDefaults ieee;
     draw_initial_weights(layout_, layers_, seed, parameters_->data());
 }
 

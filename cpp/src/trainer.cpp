@@ -121,7 +121,6 @@ private:
 
 template <class T>
 std::vector<EpochReport> Trainer<T>::run() {
-    const IeeeDefaults ieee;
     Checkpoint<T> finite(*network_.parameters());
     std::vector<EpochReport> reports;
     for (std::size_t epoch = 0; epoch < options_.epochs; ++epoch) {
@@ -280,6 +279,7 @@ std::vector<EpochReport> train(Network<T>& network, MatrixView<const T> x, const
     check_features(network, x);
     check_targets(network, y, x.rows);
     check_options(x, options);
+    const IeeeDefaults ieee;
     return Trainer<T>(network, x, y, options).run();
 }
 
