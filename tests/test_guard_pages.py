@@ -6,7 +6,6 @@ element too far and the process dies, here and not once in a while at a user's.
 
 import itertools
 
-import numpy as np
 import pytest
 
 import fastmlp as fm

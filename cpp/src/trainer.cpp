@@ -50,9 +50,10 @@ double flops_per_step(const Layout& layout, std::size_t batch) {
     return 2.0 * static_cast<double>(batch) * products;
 }
 
-/// Threads that pay: below this much work per step the barriers and the lines that move between
-/// cores cost more than a second core brings.
-constexpr double kFlopsPerThread = 0.8e6;
+/// A thread pays from this much work and this many rows a step: below, the barriers and the lines
+/// of weights that move between cores cost more than it brings.
+constexpr double kFlopsPerThread = 0.32e6;
+constexpr double kRowsPerThread = 8;
 
 /// The last finite epoch end, to return to.
 template <class T>
@@ -269,7 +270,8 @@ template <class T>
 int training_threads(const Network<T>& network, std::size_t batch_size, int n_threads) {
     const int allowed = threads_allowed(n_threads);
     if (exact_threads()) return allowed;
-    const double worth = flops_per_step(network.layout(), batch_size) / kFlopsPerThread;
+    const double worth = std::min(flops_per_step(network.layout(), batch_size) / kFlopsPerThread,
+                                  static_cast<double>(batch_size) / kRowsPerThread);
     return static_cast<int>(std::clamp(worth, 1.0, static_cast<double>(allowed)));
 }
 

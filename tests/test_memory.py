@@ -1,0 +1,87 @@
+"""Training data that can be used in place are: `fit` adds next to nothing to the memory they take.
+
+Each case runs in a process of its own, because only the greatest memory a process ever held is
+known. The array is there, and touched, before that is read for the first time.
+"""
+
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="units of ru_maxrss differ")
+
+ROWS, FEATURES = 50_000, 1024  # 205 MB in float32
+PER_CALL, PER_ROW = 50e6, 8
+
+PEAK = """
+import resource, sys
+import numpy as np
+import fastmlp as fm
+
+rows, features, kind, path, dtype = int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]
+
+def peak():
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+def filled(array):
+    rng = np.random.default_rng(1)
+    for i in range(0, rows, 1000):
+        rng.random(out=array[i : i + 1000], dtype=array.dtype)
+    return array
+
+X = np.empty((rows, features), dtype)
+if kind == "memmap":
+    filled(np.memmap(path, dtype, "w+", shape=X.shape)).flush()
+    X = np.memmap(path, dtype, "r", shape=X.shape)
+    for i in range(0, rows, 1000):
+        X[i : i + 1000].sum()  # its pages count as ours once they are touched
+else:
+    X = filled(X)
+X.flags.writeable = kind == "array"
+y = np.arange(rows) % 3
+net = fm.Network([features, 4, 3], seed=1, dtype=dtype)
+
+before = peak()
+assert before > X.nbytes
+if kind == "transposed":  # what is not used in place shows, or this would measure nothing
+    X = np.asfortranarray(X[:, ::-1])
+net.fit(X, y, epochs=1, batch_size=100, optimizer=fm.SGD(1e-3))
+print(peak() - before)
+fitted = peak()
+net.evaluate(X, y)
+net.predict(X)
+print(peak() - fitted)
+"""
+
+
+def growth(run_python, tmp_path, kind, dtype="float32", rows=ROWS, features=FEATURES):
+    arguments = (str(rows), str(features), kind, str(tmp_path / "X"), dtype)
+    done = run_python(PEAK, *arguments, timeout=200)
+    assert done.returncode == 0, done.stderr
+    fit, others = done.stdout.split()
+    return int(fit), int(others)
+
+
+@pytest.mark.parametrize("kind", ["array", "read-only", "memmap"])
+def test_features_are_used_in_place(run_python, tmp_path, kind):
+    fit, others = growth(run_python, tmp_path, kind)
+    assert fit < PER_CALL + PER_ROW * ROWS
+    assert others < PER_CALL
+
+
+def test_features_of_float64_are_used_in_place(run_python, tmp_path):
+    fit, others = growth(run_python, tmp_path, "array", "float64", ROWS // 2)
+    assert fit < PER_CALL + PER_ROW * ROWS / 2
+    assert others < PER_CALL
+
+
+def test_many_rows_of_few_features(run_python, tmp_path):
+    """8 bytes a row are a label and a place in the shuffled order."""
+    rows = 5_000_000
+    fit, _ = growth(run_python, tmp_path, "array", rows=rows, features=8)
+    assert fit < PER_CALL + PER_ROW * rows
+
+
+def test_a_copy_would_show(run_python, tmp_path):
+    fit, _ = growth(run_python, tmp_path, "transposed")
+    assert fit > 4 * ROWS * FEATURES
