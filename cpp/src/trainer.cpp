@@ -6,10 +6,12 @@
 #include <optional>
 #include <string>
 
+#include "checkpoint.hpp"
 #include "fastmlp/random.hpp"
 #include "ieee_defaults.hpp"
 #include "inference.hpp"
 #include "kernels/dispatch.hpp"
+#include "pacer.hpp"
 #include "propagate.hpp"
 #include "single_row.hpp"
 #include "thread_limits.hpp"
@@ -24,23 +26,6 @@ double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// How many steps to run before looking up: as many as take about kInterval seconds.
-class Pacer {
-public:
-    std::size_t steps() const { return steps_; }
-    /// `steps` steps took this long.
-    void measured(std::size_t steps, double seconds) {
-        constexpr double kInterval = 0.02;
-        if (steps < steps_ && seconds < kInterval) return;  // an epoch's end tells nothing
-        const double fitting = static_cast<double>(steps) * kInterval / std::max(seconds, 1e-9);
-        const double most = 8.0 * static_cast<double>(steps);  // the first steps are slow
-        steps_ = static_cast<std::size_t>(std::clamp(fitting, 1.0, most));
-    }
-
-private:
-    std::size_t steps_ = 1;
-};
-
 /// Work of one step in flops: forward, gradient, and backward for all layers but the first.
 double flops_per_step(const Layout& layout, std::size_t batch) {
     double products = 0;
@@ -54,25 +39,6 @@ double flops_per_step(const Layout& layout, std::size_t batch) {
 /// of weights that move between cores cost more than it brings.
 constexpr double kFlopsPerThread = 0.32e6;
 constexpr double kRowsPerThread = 8;
-
-/// The last finite epoch end, to return to.
-template <class T>
-class Checkpoint {
-public:
-    explicit Checkpoint(Buffer<T>& parameters) : parameters_(parameters), saved_(parameters.size()) {
-        std::copy_n(parameters_.data(), saved_.size(), saved_.data());
-    }
-    void save_if_finite(const kernels::KernelTable<T>& kernel) {
-        if (kernel.count_finite(parameters_.data(), saved_.size()) == saved_.size()) {
-            std::copy_n(parameters_.data(), saved_.size(), saved_.data());
-        }
-    }
-    void restore() { std::copy_n(saved_.data(), saved_.size(), parameters_.data()); }
-
-private:
-    Buffer<T>& parameters_;
-    Buffer<T> saved_;
-};
 
 template <class T>
 class Trainer {

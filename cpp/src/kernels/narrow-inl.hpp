@@ -7,7 +7,7 @@
 /// natural ones. Same numbers, bit for bit.
 #pragma once
 
-#include "kernels/gemm-inl.hpp"
+#include "kernels/tile-inl.hpp"
 
 namespace fastmlp::kernels {
 namespace {

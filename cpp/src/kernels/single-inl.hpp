@@ -6,7 +6,7 @@
 /// `outer`, `column_sums` and `product` one after the other, bit for bit.
 #pragma once
 
-#include "kernels/gemm-inl.hpp"
+#include "kernels/tile-inl.hpp"
 
 namespace fastmlp::kernels {
 namespace {

@@ -2,9 +2,10 @@
 #pragma once
 
 #include "kernels/elementwise-inl.hpp"
-#include "kernels/gemm-inl.hpp"
 #include "kernels/narrow-inl.hpp"
+#include "kernels/outer-inl.hpp"
 #include "kernels/output-inl.hpp"
+#include "kernels/product-inl.hpp"
 #include "kernels/single-inl.hpp"
 #include "kernels/table.hpp"
 

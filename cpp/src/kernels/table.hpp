@@ -29,7 +29,7 @@ template <class T>
 struct KernelTable {
     const char* name;
 
-    // ---- matrix products (gemm-inl.hpp) -------------------------------------------------------
+    // ---- matrix products (product-, outer-, narrow-, single-inl.hpp) ----------------------------
     /// out[b][j] = epilogue(init[j] + sum_k a[b][first_k + k] * w[k][j]), one in-order fma chain;
     /// j < width <= kPanel, a multiple of kPad. `init` null: continue the chains stored in `out`.
     /// `nodes` (rows like out) is read by kReluMask only.

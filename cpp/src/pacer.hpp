@@ -1,0 +1,25 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+namespace fastmlp {
+
+/// How many steps to run before looking up: as many as take about kInterval seconds.
+class Pacer {
+public:
+    std::size_t steps() const { return steps_; }
+    /// `steps` steps took this long.
+    void measured(std::size_t steps, double seconds) {
+        constexpr double kInterval = 0.02;
+        if (steps < steps_ && seconds < kInterval) return;  // an epoch's end tells nothing
+        const double fitting = static_cast<double>(steps) * kInterval / std::max(seconds, 1e-9);
+        const double most = 8.0 * static_cast<double>(steps);  // the first steps are slow
+        steps_ = static_cast<std::size_t>(std::clamp(fitting, 1.0, most));
+    }
+
+private:
+    std::size_t steps_ = 1;
+};
+
+}  // namespace fastmlp
