@@ -39,22 +39,20 @@ try:
     net.fit(X, y, 10**6, batch_size, fm.SGD(1e-3), shuffle=False, n_threads=threads)
 except KeyboardInterrupt:
     seconds = time.perf_counter() - sent[0]
-reached, steps = net.parameters.copy(), 0
-assert np.isfinite(reached).all()
+reached = net.parameters.tobytes()
+assert reached != twin.parameters.tobytes()
 for _ in range(net.epoch):
     twin.fit(X, y, 1, batch_size, fm.SGD(1e-3), shuffle=False)
-for i in range(0, len(X), batch_size):
-    if (twin.parameters == reached).all():
-        break
+
+batches = iter(range(0, len(X), batch_size))
+while twin.parameters.tobytes() != reached:
+    i = next(batches)  # no more: then the weights are those of no completed step
     twin.forward(X[i : i + batch_size])
     twin.backward(y[i : i + batch_size])
     twin.update(1e-3)
-    steps += 1
-else:
-    sys.exit("the weights are those of no completed step")
 assert net.evaluate(X[:50], y[:50]).loss > 0
 net.fit(X[:50], y[:50], 1)
-print(seconds, steps)
+print(seconds)
 """
 
 
@@ -64,9 +62,7 @@ def test_ctrl_c_in_a_long_epoch_leaves_a_completed_step(run_python, threads, bat
     arguments = (str(batch_size), str(threads))
     done = run_python(INTERRUPTED, *arguments, timeout=200, FASTMLP_EXACT_THREADS="1")
     assert done.returncode == 0, done.stderr
-    seconds, steps = map(float, done.stdout.split())
-    assert seconds < 0.2 + BUSY_MACHINE
-    assert steps > 0
+    assert float(done.stdout) < 0.2 + BUSY_MACHINE
 
 
 SETUP = """

@@ -77,8 +77,8 @@ def test_features_of_float64_are_used_in_place(run_python, tmp_path):
 
 def test_many_rows_of_few_features(run_python, tmp_path):
     """8 bytes a row are a label and a place in the shuffled order."""
-    rows = 5_000_000
-    fit, _ = growth(run_python, tmp_path, "array", rows=rows, features=8)
+    rows = 2_000_000
+    fit, _ = growth(run_python, tmp_path, "array", rows=rows, features=20)
     assert fit < PER_CALL + PER_ROW * rows
 
 

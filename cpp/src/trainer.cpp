@@ -37,7 +37,7 @@ double flops_per_step(const Layout& layout, std::size_t batch) {
 
 /// A thread pays from this much work and this many rows a step: below, the barriers and the lines
 /// of weights that move between cores cost more than it brings.
-constexpr double kFlopsPerThread = 0.32e6;
+constexpr double kFlopsPerThread = 0.4e6;
 constexpr double kRowsPerThread = 8;
 
 template <class T>
