@@ -179,6 +179,7 @@ def test_networks_of_several_threads_do_not_meet(rng):
     assert in_threads(tasks) == [run() for run in tasks]
 
 
+@pytest.mark.no_sanitizer
 @pytest.mark.skipif(sys.platform != "linux", reason="counts in /proc")
 def test_nothing_is_left_behind(run_python):
     """Thousands of networks, fits, predictions, errors: memory, threads and files stay."""

@@ -72,6 +72,7 @@ def test_conversion(guarded, rng, dtype):
             assert net.predict(wide).tobytes() == net.predict(wide.astype(dtype)).tobytes()
 
 
+@pytest.mark.no_sanitizer
 def test_a_page_is_guarded(run_python):
     """Else all this would pass whatever is read."""
     code = """

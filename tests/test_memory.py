@@ -8,7 +8,10 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="units of ru_maxrss differ")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="units of ru_maxrss differ"),
+    pytest.mark.no_sanitizer,
+]
 
 ROWS, FEATURES = 50_000, 1024  # 205 MB in float32
 PER_CALL, PER_ROW = 50e6, 8

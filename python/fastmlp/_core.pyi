@@ -17,7 +17,9 @@ def compiler() -> str: ...
 def peak_gflops(dtype: str, n_threads: int) -> float: ...
 def get_num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
-def draw_uniform(seed: int, purpose: int, epoch: int, first: int, count: int) -> NDArray[np.float64]: ...
+def draw_uniform(
+    seed: int, purpose: int, epoch: int, first: int, count: int
+) -> NDArray[np.float64]: ...
 def draw_order(seed: int, epoch: int, n: int) -> NDArray[np.uint32]: ...
 def first_non_finite(X: NDArray[Any]) -> int: ...
 
@@ -46,9 +48,7 @@ class _Network:
     def forward(self, X: NDArray[Any]) -> NDArray[Any]: ...
     def backward(self, y: NDArray[Any]) -> float: ...
     def update(self, learning_rate: float) -> None: ...
-    def predict(
-        self, X: NDArray[Any], out: NDArray[Any] | None = None, n_threads: int = 0
-    ) -> NDArray[Any]: ...
+    def predict(self, X: object, out: object = None, n_threads: int = 0) -> NDArray[Any]: ...
     def evaluate(
         self, X: NDArray[Any], y: NDArray[Any], n_threads: int = 0
     ) -> tuple[float, int, int]: ...
@@ -71,3 +71,74 @@ class Network32(_Network): ...
 
 @final
 class Network64(_Network): ...
+
+class _Kernels:
+    """The raw kernels of one instruction set, for tests; whoever calls guarantees the shapes."""
+
+    def __init__(self, isa: str) -> None: ...
+    def product(
+        self,
+        a: NDArray[Any],
+        first_k: int,
+        count_k: int,
+        w: NDArray[Any],
+        init: NDArray[Any] | None,
+        out: NDArray[Any],
+        epilogue: int,
+        nodes: NDArray[Any] | None,
+        /,
+    ) -> None: ...
+    def outer(
+        self,
+        a: NDArray[Any],
+        first_k: int,
+        count_k: int,
+        v: NDArray[Any],
+        first_j: int,
+        width: int,
+        scale: float,
+        rate: float,
+        store: bool,
+        target: NDArray[Any],
+        /,
+    ) -> None: ...
+    def column_sums(
+        self,
+        v: NDArray[Any],
+        scale: float,
+        rate: float,
+        store: bool,
+        target: NDArray[Any],
+        /,
+    ) -> None: ...
+    def narrow_forward(
+        self,
+        a: NDArray[Any],
+        wt: NDArray[Any],
+        bias: NDArray[Any],
+        n: int,
+        out: NDArray[Any],
+        /,
+    ) -> None: ...
+    def narrow_forward_natural(
+        self,
+        a: NDArray[Any],
+        w: NDArray[Any],
+        bias: NDArray[Any],
+        n: int,
+        out: NDArray[Any],
+        /,
+    ) -> None: ...
+    def transpose(
+        self, source: NDArray[Any], rows: int, cols: int, target: NDArray[Any], /
+    ) -> None: ...
+    def elementwise(self, name: str, z: NDArray[Any], cols: int, /) -> None: ...
+    def count_finite(self, x: NDArray[Any], /) -> int: ...
+    def exp(self, x: NDArray[Any], out: NDArray[Any], /) -> None: ...
+    def log(self, x: NDArray[Any], out: NDArray[Any], /) -> None: ...
+
+@final
+class Kernels32(_Kernels): ...
+
+@final
+class Kernels64(_Kernels): ...

@@ -91,7 +91,7 @@ class Network(Model):
         """
         limit = 0 if n_threads is None else _validation.n_threads(n_threads)
         # What needs no conversion the core checks itself: this is the whole cost of a call.
-        result = self._core.predict(X, out, limit)  # type: ignore[arg-type]
+        result = self._core.predict(X, out, limit)
         return result if result is not NotImplemented else self._predict_converted(X, out, limit)
 
     def _predict_converted(self, X: ArrayLike, out: object, limit: int) -> NDArray[Any]:
