@@ -4,6 +4,7 @@ import ctypes
 import hashlib
 import mmap
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,12 @@ from fastmlp import _core
 Unchanged = Callable[..., AbstractContextManager[None]]
 RunPython = Callable[..., subprocess.CompletedProcess[str]]
 FMA = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+
+def pytest_configure() -> None:
+    """Make Ctrl-C work: a shell starts background jobs, and all they start, deaf to it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:

@@ -81,7 +81,9 @@ struct Kernels {
         const auto kernel = name == "sigmoid" ? table.sigmoid
                             : name == "tanh"  ? table.tanh
                             : name == "relu"  ? table.relu
-                                              : table.softmax;
+                            : name == "softmax" ? table.softmax
+                                                : nullptr;
+        if (!kernel) throw py::value_error("no elementwise kernel '" + name + "'");
         kernel(rows.data, rows.ld, rows.rows, cols);
     }
 

@@ -22,7 +22,10 @@ template <class S>
 struct Finish {
     Reg<S> scale, rate;
 
-    FASTMLP_INLINE Reg<S> gradient(Reg<S> sum) const { return S::mul(sum, scale); }
+    /// Adding +0 turns -0 into +0, so that no path need care which zero it makes.
+    FASTMLP_INLINE Reg<S> gradient(Reg<S> sum) const {
+        return S::add(S::mul(sum, scale), S::zero());
+    }
     FASTMLP_INLINE Reg<S> weight(Reg<S> sum, const Scalar<S>* w) const {
         return S::fnma(rate, gradient(sum), S::load(w));
     }

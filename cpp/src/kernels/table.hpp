@@ -31,18 +31,19 @@ struct KernelTable {
 
     // ---- matrix products (product-, outer-, narrow-, single-inl.hpp) ----------------------------
     /// out[b][j] = epilogue(init[j] + sum_k a[b][first_k + k] * w[k][j]), one in-order fma chain;
-    /// j < width <= kPanel, a multiple of kPad. `init` null: continue the chains stored in `out`.
+    /// j < width, a multiple of kPad. `init` null: continue the chains stored in `out`.
     /// `nodes` (rows like out) is read by kReluMask only.
     void (*product)(const T* const* a, std::size_t rows, std::size_t first_k, std::size_t count_k,
                     const T* w, std::size_t ldw, const T* init, std::size_t width, T* out,
                     std::size_t ldo, Epilogue epilogue, const T* nodes, std::size_t ldn) noexcept;
-    /// g[k][j] = scale * sum_b a[b][first_k + k] * v[b][j], b in order; k < count_k, j < width.
+    /// g[k][j] = scale * sum_b a[b][first_k + k] * v[b][j] + 0, b in order; k < count_k, j < width.
     /// target[k][j] = fma(-rate, g, target[k][j]), or = g where `store`.
     /// The last vector of v's rows is read only up to `width`; target rows are padded.
     void (*outer)(const T* const* a, std::size_t first_k, std::size_t count_k, const T* const* v,
                   std::size_t first_j, std::size_t width, std::size_t batch, T scale, T rate,
                   bool store, T* target, std::size_t ldt) noexcept;
-    /// g[j] = scale * sum_b v[b][j] by in-order adds; the same two ends as `outer`; rows padded.
+    /// g[j] = scale * sum_b v[b][j] + 0 by in-order adds; the same two ends as `outer`; j < width, a
+    /// multiple of kPad.
     void (*column_sums)(const T* v, std::size_t ldv, std::size_t batch, std::size_t width, T scale,
                         T rate, bool store, T* target) noexcept;
     /// For a batch of one: `outer` and `column_sums` of the last step (scale 1) into w and biases,
@@ -54,7 +55,8 @@ struct KernelTable {
     /// `relu`, and at once `outer` (scale 1) into the transposed weights.
     void (*narrow_update)(const T* delta, std::size_t n, const T* nodes, std::size_t count_k, T rate,
                           T* wt, std::size_t ldt, T* out, bool relu) noexcept;
-    /// out[b][n] = bias[n] + tree16_k(a[b][k] * wt[n][k]) for n < N <= kNarrow; wt rows zero-padded.
+    /// out[b][n] = bias[n] + tree16_k(a[b][k] * wt[n][k]) for n < N <= kNarrow; wt rows zero-padded,
+    /// bias and rows of out padded.
     void (*narrow_forward)(const T* const* a, std::size_t rows, std::size_t k, const T* wt,
                            std::size_t ldt, const T* bias, std::size_t n, T* out,
                            std::size_t ldo) noexcept;

@@ -13,8 +13,8 @@ from .sums import tree16
 
 
 def relu(z: float) -> float:
-    """Return z where z > 0, else +0 (also for -0); NaN stays NaN."""
-    if z <= 0.0:
+    """Return +0 where z < 0, else z: -0 and NaN stay what they are."""
+    if z < 0.0:
         return 0.0
     return z
 

@@ -81,11 +81,12 @@ def gradients(nodes: Matrix, deltas: Matrix) -> tuple[Matrix, Row]:
     weight_gradients = [
         [
             in_order(row[j] * delta[k] for row, delta in zip(nodes, deltas, strict=True)) * inverse
+            + 0.0  # never -0
             for k in range(len(deltas[0]))
         ]
         for j in range(len(nodes[0]))
     ]
     bias_gradients = [
-        in_order(delta[k] for delta in deltas) * inverse for k in range(len(deltas[0]))
+        in_order(delta[k] for delta in deltas) * inverse + 0.0 for k in range(len(deltas[0]))
     ]
     return weight_gradients, bias_gradients
