@@ -11,7 +11,8 @@ namespace fastmlp {
 template <class T>
 class Checkpoint {
 public:
-    explicit Checkpoint(Buffer<T>& parameters) : parameters_(parameters), saved_(parameters.size()) {
+    explicit Checkpoint(Buffer<T>& parameters)
+        : parameters_(parameters), saved_(parameters.size()) {
         std::copy_n(parameters_.data(), saved_.size(), saved_.data());
     }
     void save_if_finite(const kernels::KernelTable<T>& kernel) {

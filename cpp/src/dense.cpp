@@ -75,7 +75,8 @@ void narrow_forward(const KernelTable<T>& kernel, const DenseView<const T>& laye
                     const T* const* a, std::size_t rows, T* nodes, std::size_t ldn,
                     Scratch<T>& scratch) {
     if (layer.transposed) {
-        kernel.narrow_forward(a, rows, layer.k, layer.w, layer.ldw, layer.biases, layer.n, nodes, ldn);
+        kernel.narrow_forward(a, rows, layer.k, layer.w, layer.ldw, layer.biases, layer.n, nodes,
+                              ldn);
     } else if (rows < kFewRows) {
         kernel.narrow_forward_natural(a, rows, layer.k, layer.w, layer.ldw, layer.biases, layer.n,
                                       nodes, ldn);
@@ -91,8 +92,8 @@ void narrow_forward(const KernelTable<T>& kernel, const DenseView<const T>& laye
 
 template <class T>
 void dense_forward(const KernelTable<T>& kernel, const DenseView<const T>& layer,
-                   Activation activation, const T* const* a, Range range, T* nodes,
-                   std::size_t ldn, Scratch<T>& scratch) {
+                   Activation activation, const T* const* a, Range range, T* nodes, std::size_t ldn,
+                   Scratch<T>& scratch) {
     const std::size_t rows = range.size();
     if (rows == 0) return;
     a += range.first;
@@ -110,8 +111,8 @@ void dense_forward(const KernelTable<T>& kernel, const DenseView<const T>& layer
     } else {
         const bool pack = aliases<T>(layer.ldw) && rows > 2 * kFewRows;
         for_each_panel(padded(layer.n), [&](std::size_t n, std::size_t width) {
-            const PanelProduct<T> product{kernel, a, rows, layer.biases + n, width, nodes + n, ldn,
-                                          epilogue, nodes + n, ldn};
+            const PanelProduct<T> product{kernel,    a,   rows,     layer.biases + n, width,
+                                          nodes + n, ldn, epilogue, nodes + n,        ldn};
             product.run(layer.k, [&](std::size_t k, std::size_t depth) {
                 const T* w = layer.w + k * layer.ldw + n;
                 if (!pack) return std::pair{w, layer.ldw};
@@ -137,10 +138,16 @@ void dense_backward(const KernelTable<T>& kernel, const DenseView<const T>& laye
     T* out = previous_delta.row(range.first);
     const T* nodes = previous_nodes.row(range.first);
     for_each_panel(padded(layer.k), [&](std::size_t k, std::size_t width) {
-        const PanelProduct<T> product{
-            kernel, delta.pointers.data() + range.first, rows, kZeros.data(), width, out + k,
-            previous_delta.stride, relu ? Epilogue::kReluMask : Epilogue::kNone, nodes + k,
-            previous_nodes.stride};
+        const PanelProduct<T> product{kernel,
+                                      delta.pointers.data() + range.first,
+                                      rows,
+                                      kZeros.data(),
+                                      width,
+                                      out + k,
+                                      previous_delta.stride,
+                                      relu ? Epilogue::kReluMask : Epilogue::kNone,
+                                      nodes + k,
+                                      previous_nodes.stride};
         product.run(layer.n, [&](std::size_t n, std::size_t depth) {
             if (layer.transposed) return std::pair{layer.w + n * layer.ldw + k, layer.ldw};
             T* panel = room(scratch, kDepth * kPanel);
@@ -165,8 +172,8 @@ void dense_update(const KernelTable<T>& kernel, const DenseView<T>& target, cons
     if (target.transposed) {
         const Range k = share.of(target.k, kPad);
         if (k.size() > 0) {
-            kernel.outer(deltas, 0, target.n, a, k.first, k.size(), batch.size(), use.scale, use.rate,
-                         use.store, target.w + k.first, target.ldw);
+            kernel.outer(deltas, 0, target.n, a, k.first, k.size(), batch.size(), use.scale,
+                         use.rate, use.store, target.w + k.first, target.ldw);
         }
     } else {
         const bool tall = target.k >= kUpdateRows * share.size;
@@ -174,7 +181,8 @@ void dense_update(const KernelTable<T>& kernel, const DenseView<T>& target, cons
         const Range n = tall ? Range{0, columns} : share.of(columns, kPad);
         const std::size_t step = prefetch ? kUpdateRows : std::max<std::size_t>(1, k.size());
         if (prefetch) {
-            prefetch->spread_over((n.size() + kPanel - 1) / kPanel * ((k.size() + step - 1) / step));
+            prefetch->spread_over((n.size() + kPanel - 1) / kPanel *
+                                  ((k.size() + step - 1) / step));
         }
         for_each_panel(n.size(), [&](std::size_t first, std::size_t width) {
             const std::size_t j = n.first + first;
@@ -207,7 +215,8 @@ void activate(const KernelTable<T>& kernel, Activation activation, T* z, std::si
 
 template <class T>
 void activate_backward(const KernelTable<T>& kernel, Activation activation, const T* h,
-                       std::size_t ldh, T* delta, std::size_t ldd, std::size_t rows, std::size_t n) {
+                       std::size_t ldh, T* delta, std::size_t ldd, std::size_t rows,
+                       std::size_t n) {
     switch (activation) {
         case Activation::kRelu: kernel.relu_backward(h, ldh, delta, ldd, rows, n); break;
         case Activation::kSigmoid: kernel.sigmoid_backward(h, ldh, delta, ldd, rows, n); break;
@@ -223,7 +232,7 @@ void activate_backward(const KernelTable<T>& kernel, Activation activation, cons
     template void dense_backward(const KernelTable<T>&, const DenseView<const T>&, const Rows<T>&, \
                                  Range, Activation, Rows<T>&, Rows<T>&, Scratch<T>&);              \
     template void dense_update(const KernelTable<T>&, const DenseView<T>&, const T* const*,        \
-                               Rows<T>&, Range, GradientUse<T>, Share, RowPrefetcher<T>*);                     \
+                               Rows<T>&, Range, GradientUse<T>, Share, RowPrefetcher<T>*);         \
     template void activate(const KernelTable<T>&, Activation, T*, std::size_t, std::size_t,        \
                            std::size_t);                                                           \
     template void activate_backward(const KernelTable<T>&, Activation, const T*, std::size_t, T*,  \

@@ -28,17 +28,18 @@ struct GradientUse {
 /// nodes = h(a W + b), (1.1), for rows `range` of `a` (B, K).
 template <class T>
 void dense_forward(const kernels::KernelTable<T>& kernel, const DenseView<const T>& layer,
-                   Activation activation, const T* const* a, Range range, T* nodes,
-                   std::size_t ldn, Scratch<T>& scratch);
+                   Activation activation, const T* const* a, Range range, T* nodes, std::size_t ldn,
+                   Scratch<T>& scratch);
 
-/// previous_delta = (delta W^T) * h'(z), (2.4), (2.5), for rows `range`; h' told from `previous_nodes`.
+/// previous_delta = (delta W^T) * h'(z), (2.4), (2.5), for rows `range`; h' told from
+/// `previous_nodes`.
 template <class T>
 void dense_backward(const kernels::KernelTable<T>& kernel, const DenseView<const T>& layer,
                     const Rows<T>& delta, Range range, Activation previous_activation,
                     Rows<T>& previous_nodes, Rows<T>& previous_delta, Scratch<T>& scratch);
 
-/// (2.6), (2.7) over the rows `batch` into `target`, this thread's share of its elements; `prefetch`
-/// (may be null) goes along.
+/// (2.6), (2.7) over the rows `batch` into `target`, this thread's share of its elements;
+/// `prefetch` (may be null) goes along.
 template <class T>
 void dense_update(const kernels::KernelTable<T>& kernel, const DenseView<T>& target,
                   const T* const* a, Rows<T>& delta, Range batch, GradientUse<T> use, Share share,

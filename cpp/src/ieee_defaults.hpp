@@ -33,7 +33,7 @@ public:
 private:
 #if defined(FASTMLP_FP_X86)
     using Control = unsigned int;
-    static constexpr Control kDefault = 0x1f80;     // all six exceptions masked, nothing else
+    static constexpr Control kDefault = 0x1f80;      // all six exceptions masked, nothing else
     static constexpr Control kStatusFlags = 0x003f;  // sticky, not part of the environment we need
     static Control read() noexcept { return _mm_getcsr(); }
     static void write(Control control) noexcept { _mm_setcsr(control); }

@@ -19,9 +19,8 @@ bool usable_in_place(const LayerLayout& layer, const T* flat) {
 
 /// Elements a layer's private weights and biases take.
 std::size_t image_size(const LayerLayout& layer) {
-    const std::size_t weights = layer.n <= kNarrow
-                                    ? checked_multiply(layer.n, padded(layer.k))
-                                    : checked_multiply(layer.k, padded(layer.n));
+    const std::size_t weights = layer.n <= kNarrow ? checked_multiply(layer.n, padded(layer.k))
+                                                   : checked_multiply(layer.k, padded(layer.n));
     return checked_add(weights, padded(layer.n));
 }
 
@@ -44,8 +43,8 @@ Image<T>::Image(const Layout& layout, T* flat) : layout_(layout), flat_(flat) {
         }
         const bool transposed = layer.n <= kNarrow;
         T* biases = next + image_size(layer) - padded(layer.n);
-        layers_.push_back({layer.k, layer.n, next, padded(transposed ? layer.k : layer.n), biases,
-                           transposed});
+        layers_.push_back(
+            {layer.k, layer.n, next, padded(transposed ? layer.k : layer.n), biases, transposed});
         next += image_size(layer);
     }
 }
@@ -83,7 +82,8 @@ void Image<T>::store() {
 template <class T>
 DenseView<const T> natural_view(const Layout& layout, std::size_t i, const T* flat) {
     const LayerLayout& layer = layout[i];
-    return {layer.k, layer.n, flat + layer.weights.offset, layer.n, flat + layer.biases.offset, false};
+    return {layer.k, layer.n, flat + layer.weights.offset, layer.n, flat + layer.biases.offset,
+            false};
 }
 
 template class Image<float>;

@@ -17,7 +17,7 @@ namespace fastmlp {
 template <class T>
 struct DenseView {
     std::size_t k, n;
-    T* w;             ///< (K, N) rows of `ldw`; transposed: (N, K)
+    T* w;  ///< (K, N) rows of `ldw`; transposed: (N, K)
     std::size_t ldw;
     T* biases;        ///< (N,), readable up to the next multiple of kPad
     bool transposed;  ///< exactly the narrow layers of an image

@@ -47,7 +47,8 @@ const T* scores(const Network<T>& network, MatrixView<const T> x, Range range, L
         std::vector<T>& values = lane.values[i % 2];
         if (values.size() < rows * stride) values.resize(rows * stride);
         out = values.data();
-        dense_forward(kernel, layer, last ? score_activation(network.loss(), activation) : activation,
+        dense_forward(kernel, layer,
+                      last ? score_activation(network.loss(), activation) : activation,
                       lane.pointers.data(), {0, rows}, out, stride, lane.scratch);
         for (std::size_t b = 0; b < rows; ++b) lane.pointers[b] = out + b * stride;
     }
@@ -72,10 +73,12 @@ void for_each_block(const Network<T>& network, std::size_t rows, int n_threads, 
             f(Range{first, std::min(mine.last, first + kBlock)}, lane);
         }
     };
-    const double wanted = flops_per_row(network.layout()) * static_cast<double>(rows) / kFlopsPerThread;
+    const double wanted =
+        flops_per_row(network.layout()) * static_cast<double>(rows) / kFlopsPerThread;
     if (wanted < 2.0 && !exact_threads()) return work({});
     const int allowed = threads_allowed(n_threads);
-    const int threads = exact_threads() ? allowed : static_cast<int>(std::min<double>(allowed, wanted));
+    const int threads =
+        exact_threads() ? allowed : static_cast<int>(std::min<double>(allowed, wanted));
     ThreadTeam team(ThreadTeam::resting() ? 1 : threads);
     const auto size = static_cast<std::size_t>(team.size());
     team.run([&](int rank) { work({static_cast<std::size_t>(rank), size}); });
@@ -108,7 +111,8 @@ std::size_t count_correct(Loss loss, const T* score, std::size_t n, const Target
 template <class T>
 void check_features(const Network<T>& network, const MatrixView<const T>& x) {
     if (x.cols != network.features()) {
-        throw std::invalid_argument("x has " + std::to_string(x.cols) + " features, the network takes " +
+        throw std::invalid_argument("x has " + std::to_string(x.cols) +
+                                    " features, the network takes " +
                                     std::to_string(network.features()));
     }
 }
@@ -134,8 +138,8 @@ void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t r
         return label < 0 || static_cast<std::size_t>(label) >= network.outputs();
     });
     if (bad != y.labels + rows) {
-        throw std::invalid_argument("y contains label " + std::to_string(*bad) + "; allowed: 0 to " +
-                                    std::to_string(network.outputs() - 1));
+        throw std::invalid_argument("y contains label " + std::to_string(*bad) +
+                                    "; allowed: 0 to " + std::to_string(network.outputs() - 1));
     }
 }
 
@@ -175,9 +179,10 @@ Evaluation Network<T>::evaluate(MatrixView<const T> x, const Targets<T>& y, int 
                 lane.pointers[b] = y.values.row(range.first + b);
             }
         }
-        apply_loss(kernel, loss_,
-                   {range.size(), outputs(), z, stride, y.labels ? y.labels + range.first : nullptr,
-                    lane.pointers.data(), lane.scratch.data(), stride, losses.data() + range.first});
+        apply_loss(
+            kernel, loss_,
+            {range.size(), outputs(), z, stride, y.labels ? y.labels + range.first : nullptr,
+             lane.pointers.data(), lane.scratch.data(), stride, losses.data() + range.first});
         for (std::size_t b = 0; b < range.size(); ++b) {
             correct[range.first + b] =
                 count_correct(loss_, z + b * stride, outputs(), y, range.first + b);
@@ -195,10 +200,10 @@ Evaluation Network<T>::evaluate(MatrixView<const T> x, const Targets<T>& y, int 
     return result;
 }
 
-#define FASTMLP_INSTANTIATE(T)                                                                     \
-    template void check_features(const Network<T>&, const MatrixView<const T>&);                   \
-    template void check_targets(const Network<T>&, const Targets<T>&, std::size_t);                \
-    template void Network<T>::predict(MatrixView<const T>, MatrixView<T>, int) const;              \
+#define FASTMLP_INSTANTIATE(T)                                                        \
+    template void check_features(const Network<T>&, const MatrixView<const T>&);      \
+    template void check_targets(const Network<T>&, const Targets<T>&, std::size_t);   \
+    template void Network<T>::predict(MatrixView<const T>, MatrixView<T>, int) const; \
     template Evaluation Network<T>::evaluate(MatrixView<const T>, const Targets<T>&, int) const;
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)

@@ -51,8 +51,8 @@ void apply_loss(const kernels::KernelTable<T>& kernel, Loss loss, const OutputRo
                                         at.ldd, at.losses);
             break;
         case Loss::kMeanSquaredError:
-            kernel.mean_squared_error(at.scores, at.lds, at.targets, at.rows, at.n, at.delta, at.ldd,
-                                      at.losses);
+            kernel.mean_squared_error(at.scores, at.lds, at.targets, at.rows, at.n, at.delta,
+                                      at.ldd, at.losses);
             break;
     }
 }

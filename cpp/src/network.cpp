@@ -28,8 +28,8 @@ void check_loss(Loss loss, const std::vector<Layer>& layers) {
 /// Uniform in +-limit, the variance of He et al. 2015 (relu) or Glorot & Bengio 2010. Drawn in
 /// float64 and rounded; the index is the element's place in the flat buffer.
 template <class T>
-void draw_initial_weights(const Layout& layout, const std::vector<Layer>& layers, std::uint64_t seed,
-                          T* parameters) {
+void draw_initial_weights(const Layout& layout, const std::vector<Layer>& layers,
+                          std::uint64_t seed, T* parameters) {
     const RandomStream stream{seed, Purpose::kInitialWeights, 0};
     for (std::size_t i = 0; i < layers.size(); ++i) {
         const auto k = static_cast<double>(layout[i].k), n = static_cast<double>(layout[i].n);
@@ -77,8 +77,8 @@ void Network<T>::forward(MatrixView<const T> x) {
     pass.forward({0, work.batch}, scratch);
     Rows<T>& output = work.nodes.back();
     std::memcpy(output.row(0), work.scores.row(0), work.batch * output.stride * sizeof(T));
-    activate(kernel, node_activation(loss_, layers_.back().activation), output.row(0), output.stride,
-             work.batch, output.cols);
+    activate(kernel, node_activation(loss_, layers_.back().activation), output.row(0),
+             output.stride, work.batch, output.cols);
 }
 
 template <class T>

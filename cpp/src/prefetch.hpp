@@ -1,5 +1,5 @@
-/// The next batch's rows, brought near while this batch's weights are updated. Shuffled rows have no
-/// pattern that a processor could foresee, and a data set rarely fits its cache.
+/// The next batch's rows, brought near while this batch's weights are updated. Shuffled rows have
+/// no pattern that a processor could foresee, and a data set rarely fits its cache.
 #pragma once
 
 #include <algorithm>

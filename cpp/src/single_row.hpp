@@ -1,6 +1,6 @@
-/// Steps of one row on one thread. A wide layer's update waits for the next row's forward pass, which
-/// takes it along (`update_product`); a narrow layer's goes with its backward pass (`narrow_update`).
-/// The same bits as `Propagation`, one pass over the weights less.
+/// Steps of one row on one thread. A wide layer's update waits for the next row's forward pass,
+/// which takes it along (`update_product`); a narrow layer's goes with its backward pass
+/// (`narrow_update`). The same bits as `Propagation`, one pass over the weights less.
 #pragma once
 
 #include "propagate.hpp"
@@ -55,9 +55,9 @@ private:
         const Activation activation = pass_.activation(i);
         Rows<T>& out = pass_.output(i);
         const bool relu = activation == Activation::kRelu;
-        pass_.kernel.update_product(pass_.inputs(i)[before], pass_.work.deltas[i].row(before), rate_,
-                                    pass_.inputs(i)[now], layer.k, layer.w, layer.ldw, layer.biases,
-                                    padded(layer.n), out.row(now), relu);
+        pass_.kernel.update_product(pass_.inputs(i)[before], pass_.work.deltas[i].row(before),
+                                    rate_, pass_.inputs(i)[now], layer.k, layer.w, layer.ldw,
+                                    layer.biases, padded(layer.n), out.row(now), relu);
         if (!relu) activate(pass_.kernel, activation, out.row(now), out.stride, 1, layer.n);
     }
 
@@ -69,11 +69,11 @@ private:
         const bool relu = previous == Activation::kRelu;
         pass_.kernel.narrow_update(delta.row(row), layer.n, nodes.pointers[row], layer.k, rate_,
                                    layer.w, layer.ldw, out.row(row), relu);
-        pass_.kernel.column_sums(delta.row(row), delta.stride, 1, padded(layer.n), T(1), rate_, false,
-                                 layer.biases);
+        pass_.kernel.column_sums(delta.row(row), delta.stride, 1, padded(layer.n), T(1), rate_,
+                                 false, layer.biases);
         if (!relu) {
-            activate_backward(pass_.kernel, previous, nodes.pointers[row], nodes.stride, out.row(row),
-                              out.stride, 1, layer.k);
+            activate_backward(pass_.kernel, previous, nodes.pointers[row], nodes.stride,
+                              out.row(row), out.stride, 1, layer.k);
         }
     }
 

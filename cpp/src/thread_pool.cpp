@@ -138,8 +138,8 @@ std::uint32_t ThreadTeam::hear(Member& self, std::atomic<std::uint32_t>& arrived
     return arrived.load(std::memory_order_relaxed);
 }
 
-/// Keeps the first error and wakes everybody in the barrier. A flag of the even phases becomes one of
-/// the odd phases and the other way round: it has changed, so a sleeper wakes up, and it is none
+/// Keeps the first error and wakes everybody in the barrier. A flag of the even phases becomes one
+/// of the odd phases and the other way round: it has changed, so a sleeper wakes up, and it is none
 /// that anybody waits for, so he then sees the failure.
 void ThreadTeam::fail(std::exception_ptr error) noexcept {
     if (failed_.exchange(true, std::memory_order_acq_rel)) return;
@@ -173,8 +173,7 @@ bool ThreadTeam::struggling() const noexcept {
     for (int rank = 0; rank < size_; ++rank) {
         stalled += members_[rank].stalled.load(std::memory_order_relaxed);
     }
-    return static_cast<double>(stalled) >
-           0.6 * (size_ - 1) * static_cast<double>(elapsed.count());
+    return static_cast<double>(stalled) > 0.6 * (size_ - 1) * static_cast<double>(elapsed.count());
 }
 
 bool ThreadTeam::resting() noexcept {

@@ -181,7 +181,8 @@ std::size_t Trainer<T>::single_steps(std::size_t first, std::size_t last) {
 /// The rows this thread will want next: samples first + rows, as far as the epoch goes.
 template <class T>
 RowPrefetcher<T> Trainer<T>::next_rows(std::size_t first, Range rows) const {
-    return {x_, order_, {std::min(x_.rows, first + rows.first), std::min(x_.rows, first + rows.last)}};
+    return {
+        x_, order_, {std::min(x_.rows, first + rows.first), std::min(x_.rows, first + rows.last)}};
 }
 
 /// Samples first + rows of the epoch into rows `row` + rows of the workspace: pointers, no copy.

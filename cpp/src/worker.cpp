@@ -27,9 +27,13 @@ constinit Pool pool;
 constinit std::atomic<unsigned> fork_count{0};
 
 #if !defined(_WIN32)
-void before_fork() { pool.mutex.lock(); }
+void before_fork() {
+    pool.mutex.lock();
+}
 
-void after_fork_in_parent() { pool.mutex.unlock(); }
+void after_fork_in_parent() {
+    pool.mutex.unlock();
+}
 
 /// Only the forking thread lives on: forget the others, whatever they were doing.
 void after_fork_in_child() {
@@ -119,7 +123,9 @@ Worker* Worker::create() noexcept {
     return worker;
 }
 
-unsigned Worker::forks() noexcept { return fork_count.load(std::memory_order_relaxed); }
+unsigned Worker::forks() noexcept {
+    return fork_count.load(std::memory_order_relaxed);
+}
 
 void Worker::start(Task task, void* context, int rank, int spins) noexcept {
     task_ = task;

@@ -9,7 +9,7 @@
 #include <cstdint>
 
 #if defined(__x86_64__) || defined(_M_X64)
-#include <immintrin.h>
+#include <emmintrin.h>
 #endif
 
 namespace fastmlp {

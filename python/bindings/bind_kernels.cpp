@@ -50,7 +50,8 @@ struct Kernels {
                     left.rows, scale, rate, store, result.data, result.ld);
     }
 
-    void column_sums(const py::array& v, T scale, T rate, bool store, const py::array& target) const {
+    void column_sums(const py::array& v, T scale, T rate, bool store,
+                     const py::array& target) const {
         const RowsOf<T> rows(v);
         table.column_sums(rows.data, rows.ld, rows.rows, rows.cols, scale, rate, store,
                           data_of<T>(target));
@@ -78,9 +79,9 @@ struct Kernels {
 
     void elementwise(const std::string& name, const py::array& z, std::size_t cols) const {
         const RowsOf<T> rows(z);
-        const auto kernel = name == "sigmoid" ? table.sigmoid
-                            : name == "tanh"  ? table.tanh
-                            : name == "relu"  ? table.relu
+        const auto kernel = name == "sigmoid"   ? table.sigmoid
+                            : name == "tanh"    ? table.tanh
+                            : name == "relu"    ? table.relu
                             : name == "softmax" ? table.softmax
                                                 : nullptr;
         if (!kernel) throw py::value_error("no elementwise kernel '" + name + "'");
@@ -88,7 +89,8 @@ struct Kernels {
     }
 
     std::size_t count_finite(const py::array& x) const {
-        return table.count_finite(static_cast<const T*>(x.data()), static_cast<std::size_t>(x.size()));
+        return table.count_finite(static_cast<const T*>(x.data()),
+                                  static_cast<std::size_t>(x.size()));
     }
 
     void exp(const py::array& x, const py::array& out) const {

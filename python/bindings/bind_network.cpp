@@ -24,8 +24,8 @@ template <class T>
 py::array lend_weights(const Network<T>& network, const std::shared_ptr<Buffer<T>>& buffer,
                        std::size_t i) {
     const Parameter& p = network.layout()[i].weights;
-    return lend(buffer->data() + p.offset, {p.rows, p.cols}, {p.cols * sizeof(T), sizeof(T)}, buffer,
-                true);
+    return lend(buffer->data() + p.offset, {p.rows, p.cols}, {p.cols * sizeof(T), sizeof(T)},
+                buffer, true);
 }
 
 template <class T>
@@ -112,7 +112,8 @@ py::object predict(Model<T>& model, py::handle x, py::object out, int n_threads)
     if (view.cols != network.features() || kernel.count_finite(view.data, count) != count) {
         return py::reinterpret_borrow<py::object>(Py_NotImplemented);
     }
-    if (!out.is_none() && !takes_outputs(py::reinterpret_borrow<py::array>(out), features, network)) {
+    if (!out.is_none() &&
+        !takes_outputs(py::reinterpret_borrow<py::array>(out), features, network)) {
         return py::reinterpret_borrow<py::object>(Py_NotImplemented);
     }
     py::array result = out.is_none() ? py::array(py::array_t<T>({view.rows, network.outputs()}))
@@ -161,26 +162,34 @@ void bind(py::module_& module, const char* name) {
                                [](const M& m) { return lend_flat(m.network.parameters()); })
         .def_property_readonly("gradients",
                                [](const M& m) { return lend_flat(m.network.gradients()); })
-        .def("weights",
-             [](const M& m, std::size_t i) {
-                 check_layer(i, m.network.layout().layer_count());
-                 return lend_weights(m.network, m.network.parameters(), i);
-             }, py::arg("i"))
-        .def("biases",
-             [](const M& m, std::size_t i) {
-                 check_layer(i, m.network.layout().layer_count());
-                 return lend_biases(m.network, m.network.parameters(), i);
-             }, py::arg("i"))
-        .def("weight_gradients",
-             [](const M& m, std::size_t i) {
-                 check_layer(i, m.network.layout().layer_count());
-                 return lend_weights(m.network, m.network.gradients(), i);
-             }, py::arg("i"))
-        .def("bias_gradients",
-             [](const M& m, std::size_t i) {
-                 check_layer(i, m.network.layout().layer_count());
-                 return lend_biases(m.network, m.network.gradients(), i);
-             }, py::arg("i"))
+        .def(
+            "weights",
+            [](const M& m, std::size_t i) {
+                check_layer(i, m.network.layout().layer_count());
+                return lend_weights(m.network, m.network.parameters(), i);
+            },
+            py::arg("i"))
+        .def(
+            "biases",
+            [](const M& m, std::size_t i) {
+                check_layer(i, m.network.layout().layer_count());
+                return lend_biases(m.network, m.network.parameters(), i);
+            },
+            py::arg("i"))
+        .def(
+            "weight_gradients",
+            [](const M& m, std::size_t i) {
+                check_layer(i, m.network.layout().layer_count());
+                return lend_weights(m.network, m.network.gradients(), i);
+            },
+            py::arg("i"))
+        .def(
+            "bias_gradients",
+            [](const M& m, std::size_t i) {
+                check_layer(i, m.network.layout().layer_count());
+                return lend_biases(m.network, m.network.gradients(), i);
+            },
+            py::arg("i"))
         .def("nodes", &nodes<T>, py::arg("p"))
         .def("deltas", &deltas<T>, py::arg("i"))
         .def("forward", &forward<T>, py::arg("X"))

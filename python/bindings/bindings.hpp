@@ -24,8 +24,8 @@ std::vector<std::pair<double, double>> fit(Model<T>& model, py::handle x, const 
 template <class T>
 int threads_for(const Model<T>& model, std::size_t batch_size, int n_threads);
 
-/// Whether outputs for x may be written to `out`: of the right shape, writeable, and apart from x and
-/// from the parameters they are computed from.
+/// Whether outputs for x may be written to `out`: of the right shape, writeable, and apart from x
+/// and from the parameters they are computed from.
 template <class T>
 bool takes_outputs(const py::array& out, const py::array& x, const Network<T>& network) {
     const auto meets = [&](const void* data, std::size_t bytes) {

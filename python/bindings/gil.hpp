@@ -1,8 +1,8 @@
 /// The GIL, let go for the core's work and taken back for callbacks and signals.
 ///
 /// At interpreter exit CPython before 3.14 ends a daemon thread that asks for the GIL by unwinding
-/// its stack, which the destructors in our frames do not survive. Such a thread waits for the end of
-/// the process instead, as it does from 3.14 on.
+/// its stack, which the destructors in our frames do not survive. Such a thread waits for the end
+/// of the process instead, as it does from 3.14 on.
 #pragma once
 
 #include <pybind11/pybind11.h>

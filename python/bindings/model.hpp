@@ -19,9 +19,9 @@ struct Model {
         : network(n_features, std::move(layers), loss, seed) {}
 
     Network<T> network;
-    py::object features;                      ///< what `forward` borrowed
-    std::atomic<std::thread::id> writer{};    ///< the thread that trains
-    std::atomic<int> readers{0};              ///< calls that predict
+    py::object features;                    ///< what `forward` borrowed
+    std::atomic<std::thread::id> writer{};  ///< the thread that trains
+    std::atomic<int> readers{0};            ///< calls that predict
 
     /// Another thread is training.
     bool busy() const {

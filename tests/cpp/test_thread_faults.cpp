@@ -136,6 +136,8 @@ int main() {
 
 #else
 
-int main() { return 0; }
+int main() {
+    return 0;
+}
 
 #endif

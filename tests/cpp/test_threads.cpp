@@ -26,7 +26,9 @@ int ranks_run(ThreadTeam& team) {
     return sum;
 }
 
-int sum_to(int n) { return n * (n + 1) / 2; }
+int sum_to(int n) {
+    return n * (n + 1) / 2;
+}
 
 void test_barrier(int members, int rounds) {
     ThreadTeam team(members);

@@ -44,7 +44,8 @@ public:
     const std::shared_ptr<Buffer<T>>& parameters() const { return parameters_; }
     const std::shared_ptr<Buffer<T>>& gradients() const { return gradients_; }
 
-    /// (1.2): nodes of every layer for the batch x (B, features); x is borrowed until the next call.
+    /// (1.2): nodes of every layer for the batch x (B, features); x is borrowed until the next
+    /// call.
     void forward(MatrixView<const T> x);
     /// (2.8)-(2.12) for the last forward: deltas and gradients; returns the mean loss.
     double backward(const Targets<T>& y);

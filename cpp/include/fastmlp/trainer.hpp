@@ -47,8 +47,8 @@ public:
     Interrupted();
 };
 
-/// The threads `train` would use: as many as pay for the work of a step, at most `n_threads` (0: the
-/// process's limit).
+/// The threads `train` would use: as many as pay for the work of a step, at most `n_threads` (0:
+/// the process's limit).
 template <class T>
 int training_threads(const Network<T>& network, std::size_t batch_size, int n_threads);
 

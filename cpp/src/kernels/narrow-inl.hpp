@@ -26,8 +26,10 @@ constexpr std::size_t kSlots = [] {
 /// One lane-wise vector from the kParts vectors of a slot, by halving.
 template <class S>
 FASTMLP_INLINE Reg<S> fold(Reg<S>* part) {
-    FASTMLP_UNROLL for (std::size_t half = kParts<S> / 2; half > 0; half /= 2) {
-        FASTMLP_UNROLL for (std::size_t r = 0; r < half; ++r) part[r] = S::add(part[r], part[r + half]);
+    FASTMLP_UNROLL
+    for (std::size_t half = kParts<S> / 2; half > 0; half /= 2) {
+        FASTMLP_UNROLL
+        for (std::size_t r = 0; r < half; ++r) part[r] = S::add(part[r], part[r + half]);
     }
     return part[0];
 }
@@ -52,8 +54,10 @@ FASTMLP_INLINE void store_sums(Reg<S> sums, const NarrowArgs<S>& p, Scalar<S>* o
     } else {
         alignas(64) Scalar<S> slots[S::kLanes];
         S::store(slots, sums);
-        FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) {
-            FASTMLP_UNROLL for (int o = 0; o < Outputs; ++o) {
+        FASTMLP_UNROLL
+        for (int i = 0; i < Rows; ++i) {
+            FASTMLP_UNROLL
+            for (int o = 0; o < Outputs; ++o) {
                 out[i * p.ldo + o] = slots[i * Outputs + o] + p.bias[o];
             }
         }
@@ -65,17 +69,23 @@ template <class S, int Rows, int Outputs>
 FASTMLP_INLINE void narrow_tile(const Scalar<S>* const* a, const NarrowArgs<S>& p, Scalar<S>* out) {
     constexpr int kP = static_cast<int>(kParts<S>);
     Reg<S> sum[Rows * Outputs][kP];
-    FASTMLP_UNROLL for (int s = 0; s < Rows * Outputs; ++s) {
-        FASTMLP_UNROLL for (int part = 0; part < kP; ++part) sum[s][part] = S::zero();
+    FASTMLP_UNROLL
+    for (int s = 0; s < Rows * Outputs; ++s) {
+        FASTMLP_UNROLL
+        for (int part = 0; part < kP; ++part) sum[s][part] = S::zero();
     }
     const auto accumulate = [&](std::size_t k, auto load) FASTMLP_INLINE_LAMBDA {
-        FASTMLP_UNROLL for (int part = 0; part < kP; ++part) {
+        FASTMLP_UNROLL
+        for (int part = 0; part < kP; ++part) {
             Reg<S> x[Rows];
-            FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) x[i] = load(a[i], part);
-            FASTMLP_UNROLL for (int o = 0; o < Outputs; ++o) {
+            FASTMLP_UNROLL
+            for (int i = 0; i < Rows; ++i) x[i] = load(a[i], part);
+            FASTMLP_UNROLL
+            for (int o = 0; o < Outputs; ++o) {
                 Reg<S> w = S::load(p.wt + o * p.ldt + k + part * S::kLanes);
                 if constexpr (Rows > 1) S::pin(w);
-                FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) {
+                FASTMLP_UNROLL
+                for (int i = 0; i < Rows; ++i) {
                     sum[i * Outputs + o][part] = S::fma(x[i], w, sum[i * Outputs + o][part]);
                 }
             }
@@ -83,9 +93,8 @@ FASTMLP_INLINE void narrow_tile(const Scalar<S>* const* a, const NarrowArgs<S>& 
     };
     std::size_t k = 0;
     for (; k + 16 <= p.count_k; k += 16) {
-        accumulate(k, [&](const Scalar<S>* row, int part) FASTMLP_INLINE_LAMBDA {
-            return S::load(row + k + part * S::kLanes);
-        });
+        accumulate(k, [&](const Scalar<S>* row, int part)
+                          FASTMLP_INLINE_LAMBDA { return S::load(row + k + part * S::kLanes); });
     }
     if (k < p.count_k) {
         accumulate(k, [&](const Scalar<S>* row, int part) FASTMLP_INLINE_LAMBDA {
@@ -95,7 +104,8 @@ FASTMLP_INLINE void narrow_tile(const Scalar<S>* const* a, const NarrowArgs<S>& 
         });
     }
     Reg<S> folded[Rows * Outputs];
-    FASTMLP_UNROLL for (int s = 0; s < Rows * Outputs; ++s) folded[s] = fold<S>(sum[s]);
+    FASTMLP_UNROLL
+    for (int s = 0; s < Rows * Outputs; ++s) folded[s] = fold<S>(sum[s]);
     store_sums<S, Rows, Outputs>(S::reduce(folded, Rows * Outputs), p, out);
 }
 
@@ -128,24 +138,28 @@ void narrow_forward(const Scalar<S>* const* a, std::size_t rows, std::size_t k, 
 /// Eight of the sixteen chains, r = first..first+3 and r + 8, already folded to four.
 template <class S>
 FASTMLP_INLINE void natural_half(const Scalar<S>* x, std::size_t count_k, const Scalar<S>* w,
-                         std::size_t ldw, std::size_t first, Reg<S>* folded) {
+                                 std::size_t ldw, std::size_t first, Reg<S>* folded) {
     Reg<S> sum[8];
-    FASTMLP_UNROLL for (int c = 0; c < 8; ++c) sum[c] = S::zero();
+    FASTMLP_UNROLL
+    for (int c = 0; c < 8; ++c) sum[c] = S::zero();
     std::size_t k = 0;
     for (; k + 16 <= count_k; k += 16) {
-        FASTMLP_UNROLL for (int c = 0; c < 8; ++c) {
+        FASTMLP_UNROLL
+        for (int c = 0; c < 8; ++c) {
             const std::size_t at = k + first + (c % 4) + (c / 4) * 8;
             sum[c] = S::fma(S::set1(x[at]), S::load(w + at * ldw), sum[c]);
         }
     }
     if (k < count_k) {
-        FASTMLP_UNROLL for (int c = 0; c < 8; ++c) {
+        FASTMLP_UNROLL
+        for (int c = 0; c < 8; ++c) {
             const std::size_t at = k + first + (c % 4) + (c / 4) * 8;
             sum[c] = at < count_k ? S::fma(S::set1(x[at]), S::load(w + at * ldw), sum[c])
                                   : S::fma(S::zero(), S::zero(), sum[c]);
         }
     }
-    FASTMLP_UNROLL for (int c = 0; c < 4; ++c) folded[c] = S::add(sum[c], sum[c + 4]);
+    FASTMLP_UNROLL
+    for (int c = 0; c < 4; ++c) folded[c] = S::add(sum[c], sum[c + 4]);
 }
 
 template <class S>
@@ -157,7 +171,8 @@ void narrow_forward_natural(const Scalar<S>* const* a, std::size_t rows, std::si
             Reg<S> low[4], high[4];
             natural_half<S>(a[i], k, w + j, ldw, 0, low);
             natural_half<S>(a[i], k, w + j, ldw, 4, high);
-            FASTMLP_UNROLL for (int c = 0; c < 4; ++c) low[c] = S::add(low[c], high[c]);
+            FASTMLP_UNROLL
+            for (int c = 0; c < 4; ++c) low[c] = S::add(low[c], high[c]);
             const Reg<S> total = S::add(S::add(low[0], low[2]), S::add(low[1], low[3]));
             S::store(out + i * ldo + j, S::add(total, S::load(bias + j)));
         }
@@ -179,7 +194,8 @@ void transpose(const Scalar<S>* from, std::size_t ldf, std::size_t rows, std::si
         alignas(64) Scalar<S> block[kL * kL];
         for (std::size_t c = 0; c < cols; c += kL) {
             for (std::size_t i = 0; i < kL; ++i) {
-                S::store(block + i * kL, r + i < rows ? S::load(from + (r + i) * ldf + c) : S::zero());
+                S::store(block + i * kL,
+                         r + i < rows ? S::load(from + (r + i) * ldf + c) : S::zero());
             }
             S::transpose_block(block, kL, to + c * ldt + r, ldt);
         }

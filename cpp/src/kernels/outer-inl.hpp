@@ -1,5 +1,5 @@
-/// outer and column_sums: target = target - rate * scale * (a^T v), or the gradient itself; the sums
-/// over a batch that (2.6), (2.7), (2.13) and (2.14) ask for.
+/// outer and column_sums: target = target - rate * scale * (a^T v), or the gradient itself; the
+/// sums over a batch that (2.6), (2.7), (2.13) and (2.14) ask for.
 #pragma once
 
 #include "kernels/tile-inl.hpp"
@@ -37,14 +37,18 @@ FASTMLP_INLINE void finish_tile(const OuterArgs<S>& p, const Reg<S> (&sum)[Rows]
     Scalar<S>* target = p.target;
     const std::size_t ldt = p.ldt;
     if (p.store) {
-        FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) {
-            FASTMLP_UNROLL for (int j = 0; j < Vectors; ++j) {
+        FASTMLP_UNROLL
+        for (int i = 0; i < Rows; ++i) {
+            FASTMLP_UNROLL
+            for (int j = 0; j < Vectors; ++j) {
                 S::store(target + i * ldt + j * S::kLanes, finish.gradient(sum[i][j]));
             }
         }
     } else {
-        FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) {
-            FASTMLP_UNROLL for (int j = 0; j < Vectors; ++j) {
+        FASTMLP_UNROLL
+        for (int i = 0; i < Rows; ++i) {
+            FASTMLP_UNROLL
+            for (int j = 0; j < Vectors; ++j) {
                 Scalar<S>* w = target + i * ldt + j * S::kLanes;
                 S::store(w, finish.weight(sum[i][j], w));
             }
@@ -56,8 +60,10 @@ template <class S, int Rows, int Vectors, bool Tail>
 __attribute__((noinline)) void outer_tile(const Scalar<S>* const* a, const Scalar<S>* const* v,
                                           const OuterArgs<S>& p) {
     Reg<S> sum[Rows][Vectors];
-    FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) {
-        FASTMLP_UNROLL for (int j = 0; j < Vectors; ++j) sum[i][j] = S::zero();
+    FASTMLP_UNROLL
+    for (int i = 0; i < Rows; ++i) {
+        FASTMLP_UNROLL
+        for (int j = 0; j < Vectors; ++j) sum[i][j] = S::zero();
     }
     const std::size_t first_k = p.first_k, first_j = p.first_j;
     for (std::size_t b = 0, batch = p.batch; b < batch; ++b) {
@@ -66,16 +72,19 @@ __attribute__((noinline)) void outer_tile(const Scalar<S>* const* a, const Scala
         FASTMLP_PIN_POINTER(ab);
         FASTMLP_PIN_POINTER(vb);
         Reg<S> d[Vectors];
-        FASTMLP_UNROLL for (int j = 0; j < Vectors; ++j) {
+        FASTMLP_UNROLL
+        for (int j = 0; j < Vectors; ++j) {
             Reg<S> loaded = Tail && j == Vectors - 1 ? S::load_partial(vb + j * S::kLanes, p.tail)
                                                      : S::load(vb + j * S::kLanes);
             if constexpr (Rows > 1) S::pin(loaded);
             d[j] = loaded;
         }
-        FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) {
+        FASTMLP_UNROLL
+        for (int i = 0; i < Rows; ++i) {
             Reg<S> x = S::set1(ab[i]);
             if constexpr (Vectors > 1) S::pin(x);
-            FASTMLP_UNROLL for (int j = 0; j < Vectors; ++j) sum[i][j] = S::fma(x, d[j], sum[i][j]);
+            FASTMLP_UNROLL
+            for (int j = 0; j < Vectors; ++j) sum[i][j] = S::fma(x, d[j], sum[i][j]);
         }
     }
     finish_tile<S, Rows, Vectors>(p, sum);
@@ -102,8 +111,8 @@ void outer(const Scalar<S>* const* a, std::size_t first_k, std::size_t count_k,
     const std::size_t tail = width % S::kLanes;
     for_each_part(vectors, S::kVectors, [&](std::size_t first, std::size_t size) {
         const std::size_t j = first * S::kLanes;
-        const OuterArgs<S> panel{first_k, first_j + j, batch, tail,
-                                 scale,   rate,        store, target + j, ldt};
+        const OuterArgs<S> panel{first_k, first_j + j, batch,      tail, scale,
+                                 rate,    store,       target + j, ldt};
         with_constant<static_cast<int>(S::kVectors)>(size, [&](auto n) {
             if (tail != 0 && first + size == vectors) {
                 outer_rows<S, n.value, true>(a, count_k, v, panel);
@@ -123,10 +132,12 @@ void column_sums(const Scalar<S>* v, std::size_t ldv, std::size_t batch, std::si
         const OuterArgs<S> p{0, 0, batch, 0, scale, rate, store, target + j0, 0};
         with_constant<kMost>(size, [&](auto n) {
             Reg<S> sum[1][n.value];
-            FASTMLP_UNROLL for (int j = 0; j < n.value; ++j) sum[0][j] = S::zero();
+            FASTMLP_UNROLL
+            for (int j = 0; j < n.value; ++j) sum[0][j] = S::zero();
             for (std::size_t b = 0; b < batch; ++b) {
                 const Scalar<S>* row = v + b * ldv + j0;
-                FASTMLP_UNROLL for (int j = 0; j < n.value; ++j) {
+                FASTMLP_UNROLL
+                for (int j = 0; j < n.value; ++j) {
                     sum[0][j] = S::add(sum[0][j], S::load(row + j * S::kLanes));
                 }
             }

@@ -22,42 +22,54 @@ struct ProductArgs {
 template <class S, int Rows, int Vectors>
 __attribute__((noinline)) void product_tile(const Scalar<S>* const* a, const ProductArgs<S>& p) {
     Reg<S> sum[Rows][Vectors];
-    FASTMLP_UNROLL for (int j = 0; j < Vectors; ++j) {
-        FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) {
+    FASTMLP_UNROLL
+    for (int j = 0; j < Vectors; ++j) {
+        FASTMLP_UNROLL
+        for (int i = 0; i < Rows; ++i) {
             sum[i][j] = p.init ? S::load(p.init + j * S::kLanes)
                                : S::load(p.out + i * p.ldo + j * S::kLanes);
         }
     }
     const Scalar<S>* row[Rows];
-    FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) row[i] = a[i] + p.first_k;
+    FASTMLP_UNROLL
+    for (int i = 0; i < Rows; ++i) row[i] = a[i] + p.first_k;
     const Scalar<S>* w = p.w;
     const std::size_t ldw = p.ldw;
     for (std::size_t k = 0, count = p.count_k; k < count; ++k, w += ldw) {
         Reg<S> b[Vectors];
-        FASTMLP_UNROLL for (int j = 0; j < Vectors; ++j) {
+        FASTMLP_UNROLL
+        for (int j = 0; j < Vectors; ++j) {
             Reg<S> loaded = S::load(w + j * S::kLanes);
             if constexpr (Rows > 1) S::pin(loaded);
             b[j] = loaded;
         }
-        FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) {
+        FASTMLP_UNROLL
+        for (int i = 0; i < Rows; ++i) {
             Reg<S> x = S::set1(row[i][k]);
             if constexpr (Vectors > 1) S::pin(x);
-            FASTMLP_UNROLL for (int j = 0; j < Vectors; ++j) sum[i][j] = S::fma(x, b[j], sum[i][j]);
+            FASTMLP_UNROLL
+            for (int j = 0; j < Vectors; ++j) sum[i][j] = S::fma(x, b[j], sum[i][j]);
         }
     }
     if (p.epilogue == Epilogue::kRelu) {
-        FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) {
-            FASTMLP_UNROLL for (int j = 0; j < Vectors; ++j) sum[i][j] = S::relu(sum[i][j]);
+        FASTMLP_UNROLL
+        for (int i = 0; i < Rows; ++i) {
+            FASTMLP_UNROLL
+            for (int j = 0; j < Vectors; ++j) sum[i][j] = S::relu(sum[i][j]);
         }
     } else if (p.epilogue == Epilogue::kReluMask) {
-        FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) {
-            FASTMLP_UNROLL for (int j = 0; j < Vectors; ++j) {
+        FASTMLP_UNROLL
+        for (int i = 0; i < Rows; ++i) {
+            FASTMLP_UNROLL
+            for (int j = 0; j < Vectors; ++j) {
                 sum[i][j] = S::relu_mask(S::load(p.nodes + i * p.ldn + j * S::kLanes), sum[i][j]);
             }
         }
     }
-    FASTMLP_UNROLL for (int i = 0; i < Rows; ++i) {
-        FASTMLP_UNROLL for (int j = 0; j < Vectors; ++j) {
+    FASTMLP_UNROLL
+    for (int i = 0; i < Rows; ++i) {
+        FASTMLP_UNROLL
+        for (int j = 0; j < Vectors; ++j) {
             S::store(p.out + i * p.ldo + j * S::kLanes, sum[i][j]);
         }
     }
@@ -71,7 +83,8 @@ void product_rows(const Scalar<S>* const* a, std::size_t rows, const ProductArgs
         ProductArgs<S> p = panel;
         p.out += first * p.ldo;
         p.nodes += first * p.ldn;
-        with_constant<kMost>(size, [&](auto n) { product_tile<S, n.value, Vectors>(a + first, p); });
+        with_constant<kMost>(size,
+                             [&](auto n) { product_tile<S, n.value, Vectors>(a + first, p); });
     });
 }
 
@@ -82,14 +95,14 @@ void product(const Scalar<S>* const* a, std::size_t rows, std::size_t first_k, s
              std::size_t ldn) noexcept {
     const auto panel = [&](std::size_t first_vector) {
         const std::size_t j = first_vector * S::kLanes;
-        return ProductArgs<S>{first_k, count_k,  w + j, ldw,       init ? init + j : nullptr,
-                              out + j, ldo,      epilogue, nodes + j, ldn};
+        return ProductArgs<S>{first_k, count_k, w + j,    ldw,       init ? init + j : nullptr,
+                              out + j, ldo,     epilogue, nodes + j, ldn};
     };
     if (rows == 1) {  // all the chains one row has: a single fma chain waits 4 cycles a step
         constexpr int kMost = static_cast<int>(S::kRows * S::kVectors / 3);
         for_each_part(width / S::kLanes, kMost, [&](std::size_t first, std::size_t size) {
-            with_constant<kMost>(
-                size, [&](auto n) { product_tile<S, 1, n.value>(a, panel(first)); });
+            with_constant<kMost>(size,
+                                 [&](auto n) { product_tile<S, 1, n.value>(a, panel(first)); });
         });
         return;
     }

@@ -26,7 +26,8 @@ __attribute__((noinline)) void update_product_tile(const Scalar<S>* old_a, const
                                                    Scalar<S>* out, bool relu) {
     Reg<S> d[Vectors], sum[Vectors];
     const Reg<S> eta = S::set1(rate);
-    FASTMLP_UNROLL for (int j = 0; j < Vectors; ++j) {
+    FASTMLP_UNROLL
+    for (int j = 0; j < Vectors; ++j) {
         const std::size_t at = j * S::kLanes;
         d[j] = S::load(delta + at);
         const Reg<S> gradient = S::add(S::zero(), d[j]);
@@ -35,14 +36,16 @@ __attribute__((noinline)) void update_product_tile(const Scalar<S>* old_a, const
     }
     for (std::size_t k = 0; k < count_k; ++k, w += ldw) {
         const Reg<S> old_x = S::set1(old_a[k]), x = S::set1(a[k]);
-        FASTMLP_UNROLL for (int j = 0; j < Vectors; ++j) {
+        FASTMLP_UNROLL
+        for (int j = 0; j < Vectors; ++j) {
             const Reg<S> gradient = gradient_of_one<S>(old_x, d[j]);
             const Reg<S> weight = S::fnma(eta, gradient, S::load(w + j * S::kLanes));
             S::store(w + j * S::kLanes, weight);
             sum[j] = S::fma(x, weight, sum[j]);
         }
     }
-    FASTMLP_UNROLL for (int j = 0; j < Vectors; ++j) {
+    FASTMLP_UNROLL
+    for (int j = 0; j < Vectors; ++j) {
         S::store(out + j * S::kLanes, relu ? S::relu(sum[j]) : sum[j]);
     }
 }
@@ -62,24 +65,27 @@ void update_product(const Scalar<S>* old_a, const Scalar<S>* delta, Scalar<S> ra
 }
 
 template <class S, int Vectors, bool Tail>
-FASTMLP_INLINE void narrow_update_tile(const Scalar<S>* delta, std::size_t n, const Scalar<S>* nodes,
-                                       std::size_t tail, Scalar<S> rate, Scalar<S>* wt,
-                                       std::size_t ldt, Scalar<S>* out, bool relu) {
+FASTMLP_INLINE void narrow_update_tile(const Scalar<S>* delta, std::size_t n,
+                                       const Scalar<S>* nodes, std::size_t tail, Scalar<S> rate,
+                                       Scalar<S>* wt, std::size_t ldt, Scalar<S>* out, bool relu) {
     Reg<S> h[Vectors], sum[Vectors];
     const Reg<S> eta = S::set1(rate);
-    FASTMLP_UNROLL for (int j = 0; j < Vectors; ++j) {
+    FASTMLP_UNROLL
+    for (int j = 0; j < Vectors; ++j) {
         h[j] = Tail ? S::load_partial(nodes + j * S::kLanes, tail) : S::load(nodes + j * S::kLanes);
         sum[j] = S::zero();
     }
     for (std::size_t o = 0; o < n; ++o, wt += ldt) {
         const Reg<S> d = S::set1(delta[o]);
-        FASTMLP_UNROLL for (int j = 0; j < Vectors; ++j) {
+        FASTMLP_UNROLL
+        for (int j = 0; j < Vectors; ++j) {
             const Reg<S> weight = S::load(wt + j * S::kLanes);
             sum[j] = S::fma(d, weight, sum[j]);
             S::store(wt + j * S::kLanes, S::fnma(eta, gradient_of_one<S>(d, h[j]), weight));
         }
     }
-    FASTMLP_UNROLL for (int j = 0; j < Vectors; ++j) {
+    FASTMLP_UNROLL
+    for (int j = 0; j < Vectors; ++j) {
         S::store(out + j * S::kLanes, relu ? S::relu_mask(h[j], sum[j]) : sum[j]);
     }
 }
@@ -91,8 +97,8 @@ void narrow_update(const Scalar<S>* delta, std::size_t n, const Scalar<S>* nodes
     constexpr std::size_t kStep = S::kVectors * S::kLanes;
     std::size_t k = 0;
     for (; k + kStep <= count_k; k += kStep) {
-        narrow_update_tile<S, S::kVectors, false>(delta, n, nodes + k, 0, rate, wt + k, ldt, out + k,
-                                                  relu);
+        narrow_update_tile<S, S::kVectors, false>(delta, n, nodes + k, 0, rate, wt + k, ldt,
+                                                  out + k, relu);
     }
     for (; k + S::kLanes <= count_k; k += S::kLanes) {
         narrow_update_tile<S, 1, false>(delta, n, nodes + k, 0, rate, wt + k, ldt, out + k, relu);

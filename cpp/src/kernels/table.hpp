@@ -42,8 +42,8 @@ struct KernelTable {
     void (*outer)(const T* const* a, std::size_t first_k, std::size_t count_k, const T* const* v,
                   std::size_t first_j, std::size_t width, std::size_t batch, T scale, T rate,
                   bool store, T* target, std::size_t ldt) noexcept;
-    /// g[j] = scale * sum_b v[b][j] + 0 by in-order adds; the same two ends as `outer`; j < width, a
-    /// multiple of kPad.
+    /// g[j] = scale * sum_b v[b][j] + 0 by in-order adds; the same two ends as `outer`; j < width,
+    /// a multiple of kPad.
     void (*column_sums)(const T* v, std::size_t ldv, std::size_t batch, std::size_t width, T scale,
                         T rate, bool store, T* target) noexcept;
     /// For a batch of one: `outer` and `column_sums` of the last step (scale 1) into w and biases,
@@ -53,10 +53,10 @@ struct KernelTable {
                            bool relu) noexcept;
     /// For a batch of one and a narrow layer: `product` back to out (K,), relu-masked by `nodes` if
     /// `relu`, and at once `outer` (scale 1) into the transposed weights.
-    void (*narrow_update)(const T* delta, std::size_t n, const T* nodes, std::size_t count_k, T rate,
-                          T* wt, std::size_t ldt, T* out, bool relu) noexcept;
-    /// out[b][n] = bias[n] + tree16_k(a[b][k] * wt[n][k]) for n < N <= kNarrow; wt rows zero-padded,
-    /// bias and rows of out padded.
+    void (*narrow_update)(const T* delta, std::size_t n, const T* nodes, std::size_t count_k,
+                          T rate, T* wt, std::size_t ldt, T* out, bool relu) noexcept;
+    /// out[b][n] = bias[n] + tree16_k(a[b][k] * wt[n][k]) for n < N <= kNarrow; wt rows
+    /// zero-padded, bias and rows of out padded.
     void (*narrow_forward)(const T* const* a, std::size_t rows, std::size_t k, const T* wt,
                            std::size_t ldt, const T* bias, std::size_t n, T* out,
                            std::size_t ldo) noexcept;
@@ -69,7 +69,8 @@ struct KernelTable {
     void (*transpose)(const T* from, std::size_t ldf, std::size_t rows, std::size_t cols, T* to,
                       std::size_t ldt) noexcept;
 
-    // ---- element by element (elementwise-inl.hpp), in place, all rows padded ----------------------
+    // ---- element by element (elementwise-inl.hpp), in place, all rows padded
+    // ----------------------
     void (*sigmoid)(T* z, std::size_t ldz, std::size_t rows, std::size_t cols) noexcept;
     void (*tanh)(T* z, std::size_t ldz, std::size_t rows, std::size_t cols) noexcept;
     void (*relu)(T* z, std::size_t ldz, std::size_t rows, std::size_t cols) noexcept;

@@ -32,8 +32,8 @@ constexpr std::size_t tile_rows(std::size_t vectors) {
     return rows > 8 ? 8 : rows;
 }
 
-/// Calls f(first, size) for `count` items in the fewest parts of at most `most`, sizes equalised, so
-/// that no part is a thin remainder.
+/// Calls f(first, size) for `count` items in the fewest parts of at most `most`, sizes equalised,
+/// so that no part is a thin remainder.
 template <class F>
 FASTMLP_INLINE void for_each_part(std::size_t count, std::size_t most, F f) {
     std::size_t parts = (count + most - 1) / most;
