@@ -126,8 +126,8 @@ for limit in (1, {"fastmlp": 1}):
     print(fm.get_num_threads())
 with threadpoolctl.threadpool_limits(1, user_api="blas"):
     print(fm.get_num_threads())
-assert not [m for m in __import__("sys").meta_path if "fastmlp" in repr(m)]
-assert "fastmlp" not in repr(threadpoolctl.__spec__) + repr(threadpoolctl.__loader__)
+finders = [*__import__("sys").meta_path, threadpoolctl.__spec__.loader, threadpoolctl.__loader__]
+assert not [finder for finder in finders if type(finder).__module__ == "fastmlp._threadpoolctl"]
 """
 
 

@@ -16,7 +16,7 @@ double peak_gflops(int n_threads) {
     ThreadTeam team(threads_allowed(n_threads));
     std::size_t rounds = 1000;
     double best = 0;
-    for (int run = 0; run < 12; ++run) {
+    for (int timed = 0; timed < 8;) {
         double flops = 0;  // per thread, and the same on each
         double seconds = 0;
         team.run([&](int rank) {
@@ -29,10 +29,11 @@ double peak_gflops(int n_threads) {
                 seconds = std::chrono::duration<double>(Clock::now() - start).count();
             }
         });
-        best = std::max(best, flops * team.size() / seconds / 1e9);
         if (seconds < 1e-3) {  // too short to time well: find the length first
             rounds *= seconds > 1e-5 ? static_cast<std::size_t>(1.2e-3 / seconds) + 1 : 100;
-            best = 0;
+        } else {
+            best = std::max(best, flops * team.size() / seconds / 1e9);
+            ++timed;
         }
     }
     return best;
