@@ -61,6 +61,9 @@ public:
 
 private:
     EpochReport run_epoch(std::size_t epoch);
+    void check_interrupted() const {
+        if (options_.interrupted && options_.interrupted()) throw Interrupted();
+    }
     std::size_t run_steps(std::size_t first, std::size_t last);
     bool step(std::size_t index, Share share, Scratch<T>& scratch);
     std::size_t single_steps(std::size_t first, std::size_t last);
@@ -100,12 +103,12 @@ std::vector<EpochReport> Trainer<T>::run() {
         }
         image_.store();
         network_.set_epoch(network_.epoch() + 1);
-        if (!std::isfinite(report->loss)) {
+        if (!std::isfinite(report->loss) || !finite.save_if_finite(pass_.kernel)) {
             finite.restore();
             throw Diverged(epoch, report->loss);
         }
-        finite.save_if_finite(pass_.kernel);
         reports.push_back(*report);
+        check_interrupted();
         if (options_.on_epoch) {
             if (options_.on_epoch(*report)) break;
             image_.load();
@@ -126,7 +129,7 @@ EpochReport Trainer<T>::run_epoch(std::size_t epoch) {
         const std::size_t done = run_steps(first, last);
         first += done;
         pacer_.measured(done, seconds_since(chunk_start));
-        if (options_.interrupted && options_.interrupted()) throw Interrupted();
+        if (first < steps) check_interrupted();
     }
     return {epoch, loss_ / static_cast<double>(x_.rows), seconds_since(start)};
 }

@@ -74,11 +74,12 @@ template <class T>
 py::array forward(Model<T>& model, py::handle x) {
     const py::array features = require_ready<T>(x, 2, "X");
     {
-        const Unlocked unlocked;
+        Unlocked unlocked;
         const Writing<T> writing(model);
         model.network.forward(borrow<T>(features));
+        const Unlocked::Locked gil(unlocked);
+        model.features = features;  // with the workspace that points into it, or never
     }
-    model.features = features;
     const auto& work = model.network.workspace();
     return lend_rows(work, work->nodes.back());
 }

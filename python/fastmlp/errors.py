@@ -1,5 +1,7 @@
 """The exceptions that are the package's own."""
 
+import math
+
 
 class DivergenceError(ValueError, ArithmeticError):
     """Training diverged: the loss of an epoch was not finite.
@@ -12,7 +14,7 @@ class DivergenceError(ValueError, ArithmeticError):
     epoch : int
         The epoch of this ``fit`` that diverged, counted from 1.
     loss : float
-        Its loss: infinite or not a number.
+        Its loss: infinite or not a number, or finite where only a parameter was not.
     learning_rate : float
         The learning rate in use.
     """
@@ -24,8 +26,13 @@ class DivergenceError(ValueError, ArithmeticError):
         self.learning_rate = learning_rate
 
     def __str__(self) -> str:
+        what = (
+            f"a parameter was not finite after epoch {self.epoch}"
+            if math.isfinite(self.loss)
+            else f"the loss became {self.loss} in epoch {self.epoch}"
+        )
         return (
-            f"training diverged: the loss became {self.loss} in epoch {self.epoch} with "
+            f"training diverged: {what} with "
             f"learning_rate={self.learning_rate:g}; the network is back at its last finite "
             "epoch end. Try a smaller learning rate, or scale the features"
         )

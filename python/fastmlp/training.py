@@ -46,8 +46,10 @@ def fit(
     x, t = network_batch(network, X, y)
     if np.may_share_memory(x, core.parameters):
         x = x.copy()  # trained on its own weights, it would change under the training
+    if t.ndim == 1 or np.may_share_memory(t, core.parameters):
+        t = t.copy()  # labels are indices: a callback that writes them must not lead astray
     rows = len(x)
-    order = None if _is_switch(shuffle) else _arrays.orders(shuffle, rows, epochs)
+    order = None if _is_switch(shuffle) else _arrays.orders(shuffle, rows, epochs).copy()
     shuffle = order is None and _validation.switch("shuffle", shuffle)
     validation = _validation_batch(network, validation_data)
     followers = _callbacks(callbacks)

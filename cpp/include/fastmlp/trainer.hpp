@@ -33,7 +33,8 @@ struct TrainOptions {
     std::function<bool()> interrupted{};
 };
 
-/// The epoch's loss was not finite. The parameters are back at the last finite epoch end.
+/// The epoch's loss, or a parameter after it, was not finite. The parameters are back at the last
+/// finite epoch end.
 class Diverged : public std::runtime_error {
 public:
     Diverged(std::size_t at_epoch, double its_loss);
