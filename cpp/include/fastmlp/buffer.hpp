@@ -30,7 +30,9 @@ public:
         const std::size_t count = checked_add(size, kSlack);
         const std::size_t bytes = checked_multiply(count, sizeof(T));
         if (bytes > std::numeric_limits<std::size_t>::max() / 4) throw std::bad_alloc();
-        data_ = static_cast<T*>(::operator new(bytes, kAlignment));
+        // The form that returns null: under AddressSanitizer the other one ends the process.
+        data_ = static_cast<T*>(::operator new(bytes, kAlignment, std::nothrow));
+        if (data_ == nullptr) throw std::bad_alloc();
         std::fill_n(data_, count, T(0));
     }
     ~Buffer() { ::operator delete(data_, kAlignment); }
