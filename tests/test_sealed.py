@@ -43,7 +43,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
             pytest.skip(f"{tool} is not installed")
     folder = tmp_path_factory.mktemp("build")
     run("cmake", "-S", ROOT / "cpp", "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release")
-    objects = [f"CMakeFiles/fastmlp_core.dir/src/kernels/{isa}.cpp.o" for isa in ISAS]
+    objects = [f"CMakeFiles/fastmlp_kernels.dir/src/kernels/{isa}.cpp.o" for isa in ISAS]
     run("cmake", "--build", folder, "--parallel", "2", "--target", *objects)
     return folder
 

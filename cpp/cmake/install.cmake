@@ -1,19 +1,26 @@
-# Installs the library so that `find_package(fastmlp)` gives `fastmlp::core`.
+# Installs a tree that may be moved as a whole: headers, libraries, a package for CMake's
+# `find_package(fastmlp)` with `fastmlp::core` (static) and `fastmlp::shared`, one for pkg-config.
 include(CMakePackageConfigHelpers)
 
 set(FASTMLP_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/fastmlp)
+set(FASTMLP_LIBRARIES fastmlp_core)
+if(FASTMLP_BUILD_SHARED)
+    list(APPEND FASTMLP_LIBRARIES fastmlp_shared)
+endif()
 
 install(
-    TARGETS fastmlp_core
+    TARGETS ${FASTMLP_LIBRARIES}
     EXPORT fastmlp-targets
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT cpp
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT cpp NAMELINK_COMPONENT cpp
 )
 install(
-    DIRECTORY include/fastmlp
+    DIRECTORY include/
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
     COMPONENT cpp
     FILES_MATCHING
     PATTERN "*.hpp"
+    PATTERN "*.h"
 )
 install(EXPORT fastmlp-targets NAMESPACE fastmlp:: DESTINATION ${FASTMLP_PACKAGE_DIR} COMPONENT cpp)
 write_basic_package_version_file(
@@ -24,5 +31,19 @@ write_basic_package_version_file(
 install(
     FILES cmake/fastmlp-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/fastmlp-config-version.cmake
     DESTINATION ${FASTMLP_PACKAGE_DIR}
+    COMPONENT cpp
+)
+
+# pkg-config: paths from the file's own place upwards.
+set(FASTMLP_PKGCONFIG_DIR ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+cmake_path(
+    RELATIVE_PATH CMAKE_INSTALL_PREFIX
+    BASE_DIRECTORY ${CMAKE_INSTALL_PREFIX}/${FASTMLP_PKGCONFIG_DIR}
+    OUTPUT_VARIABLE FASTMLP_PREFIX_FROM_PKGCONFIG
+)
+configure_file(cmake/fastmlp.pc.in fastmlp.pc @ONLY)
+install(
+    FILES ${CMAKE_CURRENT_BINARY_DIR}/fastmlp.pc
+    DESTINATION ${FASTMLP_PKGCONFIG_DIR}
     COMPONENT cpp
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastmlp import _threadpoolctl
 from fastmlp._core import __version__
 from fastmlp.config import get_config, get_num_threads, set_num_threads, show_config
+from fastmlp.embedding import get_cmake_dir, get_include
 from fastmlp.errors import DivergenceError
 from fastmlp.history import EpochReport, Evaluation, History
 from fastmlp.layers import Dense
@@ -31,7 +32,9 @@ __all__ = [
     "History",
     "Network",
     "__version__",
+    "get_cmake_dir",
     "get_config",
+    "get_include",
     "get_num_threads",
     "reference",
     "set_num_threads",

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "fastmlp/export.h"
+
 namespace fastmlp {
 
 /// h in nodes = h(z). Softmax stands at the output only.
@@ -19,11 +21,11 @@ struct Layer {
 };
 
 /// The names Python uses ("relu", "cross_entropy"). Unknown: std::invalid_argument.
-Activation activation_from_name(std::string_view name);
-Loss loss_from_name(std::string_view name);
+FASTMLP_API Activation activation_from_name(std::string_view name);
+FASTMLP_API Loss loss_from_name(std::string_view name);
 
 /// The loss that belongs to an output: cross-entropy with softmax, binary cross-entropy with
 /// sigmoid, mean squared error with the rest.
-Loss default_loss(Activation output);
+FASTMLP_API Loss default_loss(Activation output);
 
 }  // namespace fastmlp

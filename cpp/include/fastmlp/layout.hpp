@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "fastmlp/export.h"
 #include "fastmlp/layer.hpp"
 
 namespace fastmlp {
@@ -26,7 +27,7 @@ struct LayerLayout {
     Parameter biases;   ///< (1, N)
 };
 
-class Layout {
+class FASTMLP_API Layout {
 public:
     /// Sizes are checked; std::bad_alloc where the count does not fit, std::invalid_argument for 0.
     Layout(std::size_t features, const std::vector<Layer>& layers);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "fastmlp/buffer.hpp"
+#include "fastmlp/export.h"
 #include "fastmlp/layer.hpp"
 #include "fastmlp/layout.hpp"
 #include "fastmlp/matrix.hpp"
@@ -24,7 +25,7 @@ struct Evaluation {
 };
 
 template <class T>
-class Network {
+class FASTMLP_API Network {
 public:
     /// Initial weights from `seed`: He for relu layers, Glorot otherwise; biases zero.
     Network(std::size_t features, std::vector<Layer> layers, Loss loss, std::uint64_t seed);

@@ -8,11 +8,13 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "fastmlp/export.h"
+
 namespace fastmlp {
 
 enum class Purpose : std::uint32_t { kInitialWeights = 0, kOrder = 1 };
 
-struct RandomStream {
+struct FASTMLP_API RandomStream {
     std::uint64_t seed;
     Purpose purpose;
     std::uint32_t epoch;
@@ -27,6 +29,7 @@ struct RandomStream {
 
 /// The order of samples in an epoch: Fisher-Yates over 0..count-1. The index j <= i is the high
 /// word of draw * (i + 1), off uniform by less than count / 2^32.
-void draw_order(std::uint64_t seed, std::uint32_t epoch, std::uint32_t* order, std::size_t count);
+FASTMLP_API void draw_order(std::uint64_t seed, std::uint32_t epoch, std::uint32_t* order,
+                            std::size_t count);
 
 }  // namespace fastmlp

@@ -10,14 +10,16 @@
 ///   FASTMLP_EXACT_THREADS  1: requests are exact, even above what the machine grants (for tests)
 #pragma once
 
+#include "fastmlp/export.h"
+
 namespace fastmlp {
 
 /// The limit in force, at least 1.
 /// Throws std::invalid_argument if FASTMLP_NUM_THREADS is not an integer >= 1.
-int get_num_threads();
+FASTMLP_API int get_num_threads();
 
 /// Sets the limit for all threads of the process; n = 0 restores the default.
 /// Throws std::invalid_argument if n is negative. Training that already runs keeps its threads.
-void set_num_threads(int n);
+FASTMLP_API void set_num_threads(int n);
 
 }  // namespace fastmlp

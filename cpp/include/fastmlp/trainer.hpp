@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "fastmlp/export.h"
 #include "fastmlp/network.hpp"
 #include "fastmlp/optimizer.hpp"
 
@@ -35,7 +36,7 @@ struct TrainOptions {
 
 /// The epoch's loss, or a parameter after it, was not finite. The parameters are back at the last
 /// finite epoch end.
-class Diverged : public std::runtime_error {
+class FASTMLP_API Diverged : public std::runtime_error {
 public:
     Diverged(std::size_t at_epoch, double its_loss);
     std::size_t epoch;
@@ -43,7 +44,7 @@ public:
 };
 
 /// `interrupted` said so. The parameters are those of the last completed step.
-class Interrupted : public std::runtime_error {
+class FASTMLP_API Interrupted : public std::runtime_error {
 public:
     Interrupted();
 };
@@ -51,15 +52,15 @@ public:
 /// The threads `train` would use: as many as pay for the work of a step, at most `n_threads` (0:
 /// the process's limit).
 template <class T>
-int training_threads(const Network<T>& network, std::size_t batch_size, int n_threads);
+FASTMLP_API int training_threads(const Network<T>& network, std::size_t batch_size, int n_threads);
 
 /// Trains `network` on x (n, features) and y, in place.
 ///
 /// Throws std::invalid_argument before it starts for what does not fit; later Diverged, Interrupted
 /// and what the callbacks throw, and then the parameters are those of the last completed step.
 template <class T>
-std::vector<EpochReport> train(Network<T>& network, MatrixView<const T> x, const Targets<T>& y,
-                               const TrainOptions& options);
+FASTMLP_API std::vector<EpochReport> train(Network<T>& network, MatrixView<const T> x,
+                                           const Targets<T>& y, const TrainOptions& options);
 
 extern template int training_threads(const Network<float>&, std::size_t, int);
 extern template int training_threads(const Network<double>&, std::size_t, int);

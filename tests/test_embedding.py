@@ -1,0 +1,43 @@
+"""What the package carries for C and C++ programs, and what the extension shows of itself."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import fastmlp as fm
+from fastmlp import _core
+
+PREFIX = Path(_core.__file__).parent
+
+
+def test_headers_and_package_are_there():
+    include, package = Path(fm.get_include()), Path(fm.get_cmake_dir())
+    headers = {path.name for path in include.rglob("*.h*")}
+    assert {"fastmlp.hpp", "network.hpp", "trainer.hpp", "export.h"} <= headers
+    assert {path.suffix for path in include.rglob("*") if path.is_file()} <= {".hpp", ".h"}
+    assert (package / "fastmlp-config.cmake").is_file()
+    assert (PREFIX / "lib" / "libfastmlp.a").is_file()
+
+
+def test_the_cmake_package_names_no_path_of_the_machine_that_built_it():
+    for file in Path(fm.get_cmake_dir()).glob("*.cmake"):
+        assert str(PREFIX) not in file.read_text()
+
+
+def test_installed_size():
+    sources = [Path(fm.__file__).parent, PREFIX]
+    files = {p for folder in sources for p in folder.rglob("*") if "__pycache__" not in p.parts}
+    assert sum(p.stat().st_size for p in files if p.is_file()) < 20e6
+
+
+@pytest.mark.no_sanitizer
+@pytest.mark.skipif(shutil.which("nm") is None, reason="nm is not installed")
+def test_the_extension_exports_its_entry_only():
+    """And the two functions that threadpoolctl finds by name."""
+    done = subprocess.run(
+        ["nm", "-D", "--defined-only", _core.__file__], capture_output=True, text=True, check=True
+    )
+    names = {line.split()[-1] for line in done.stdout.splitlines()}
+    assert names == {"PyInit__core", "fastmlp_get_num_threads", "fastmlp_set_num_threads"}
