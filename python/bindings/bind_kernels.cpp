@@ -88,6 +88,62 @@ struct Kernels {
         kernel(rows.data, rows.ld, rows.rows, cols);
     }
 
+    void layer_normalize(const py::array& z, std::size_t n, T epsilon, const py::array& scales,
+                         const py::array& shifts, const py::array& normalized,
+                         const py::array& inverses) const {
+        const RowsOf<T> rows(z), x(normalized);
+        table.layer_normalize(rows.data, rows.ld, rows.rows, n, epsilon, data_of<T>(scales),
+                              data_of<T>(shifts), x.data, x.ld, data_of<T>(inverses));
+    }
+
+    void layer_normalize_backward(const py::array& delta, std::size_t n, const py::array& scales,
+                                  const py::array& normalized, const py::array& inverses,
+                                  const py::array& out) const {
+        const RowsOf<T> rows(delta), x(normalized), target(out);
+        table.layer_normalize_backward(rows.data, rows.ld, rows.rows, n, data_of<T>(scales), x.data,
+                                       x.ld, data_of<T>(inverses), target.data, target.ld);
+    }
+
+    void batch_moments(const py::array& z, const py::array& means,
+                       const py::array& variances) const {
+        const RowsOf<T> rows(z);
+        table.batch_moments(rows.data, rows.ld, rows.rows, rows.cols, data_of<T>(means),
+                            data_of<T>(variances));
+    }
+
+    void batch_normalize(const py::array& z, T epsilon, const py::array& means,
+                         const py::array& variances, const py::array& scales,
+                         const py::array& shifts, const py::array& normalized) const {
+        const RowsOf<T> rows(z), x(normalized);
+        table.batch_normalize(rows.data, rows.ld, rows.rows, rows.cols, epsilon, data_of<T>(means),
+                              data_of<T>(variances), data_of<T>(scales), data_of<T>(shifts), x.data,
+                              x.ld);
+    }
+
+    void batch_normalize_backward(const py::array& delta, T epsilon, const py::array& variances,
+                                  const py::array& scales, const py::array& normalized,
+                                  const py::array& mean_deltas, const py::array& mean_products,
+                                  const py::array& out) const {
+        const RowsOf<T> rows(delta), x(normalized), target(out);
+        table.batch_normalize_backward(rows.data, rows.ld, rows.rows, rows.cols, epsilon,
+                                       data_of<T>(variances), data_of<T>(scales), x.data, x.ld,
+                                       data_of<T>(mean_deltas), data_of<T>(mean_products),
+                                       target.data, target.ld);
+    }
+
+    void column_dots(const py::array& a, const py::array& v, T scale, const py::array& out) const {
+        const RowsOf<T> left(a), right(v);
+        table.column_dots(left.data, left.ld, right.data, right.ld, left.rows, left.cols, scale,
+                          data_of<T>(out));
+    }
+
+    void dropout(const py::array& h, std::uint64_t seed, std::uint32_t stream, std::uint32_t epoch,
+                 std::uint32_t position, std::uint32_t least, T scale, const py::array& out) const {
+        const RowsOf<T> rows(h), target(out);
+        table.dropout(rows.data, rows.ld, rows.rows, rows.cols,
+                      {seed, stream, epoch, position, least}, scale, target.data, target.ld);
+    }
+
     std::size_t count_finite(const py::array& x) const {
         return table.count_finite(static_cast<const T*>(x.data()),
                                   static_cast<std::size_t>(x.size()));
@@ -114,6 +170,13 @@ void bind(py::module_& module, const char* name) {
         .def("narrow_forward_natural", &K::narrow_forward_natural)
         .def("transpose", &K::transpose)
         .def("elementwise", &K::elementwise)
+        .def("layer_normalize", &K::layer_normalize)
+        .def("layer_normalize_backward", &K::layer_normalize_backward)
+        .def("batch_moments", &K::batch_moments)
+        .def("batch_normalize", &K::batch_normalize)
+        .def("batch_normalize_backward", &K::batch_normalize_backward)
+        .def("column_dots", &K::column_dots)
+        .def("dropout", &K::dropout)
         .def("count_finite", &K::count_finite)
         .def("exp", &K::exp)
         .def("log", &K::log);

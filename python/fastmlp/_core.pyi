@@ -133,6 +133,68 @@ class _Kernels:
         self, source: NDArray[Any], rows: int, cols: int, target: NDArray[Any], /
     ) -> None: ...
     def elementwise(self, name: str, z: NDArray[Any], cols: int, /) -> None: ...
+    def layer_normalize(
+        self,
+        z: NDArray[Any],
+        n: int,
+        epsilon: float,
+        scales: NDArray[Any],
+        shifts: NDArray[Any],
+        normalized: NDArray[Any],
+        inverses: NDArray[Any],
+        /,
+    ) -> None: ...
+    def layer_normalize_backward(
+        self,
+        delta: NDArray[Any],
+        n: int,
+        scales: NDArray[Any],
+        normalized: NDArray[Any],
+        inverses: NDArray[Any],
+        out: NDArray[Any],
+        /,
+    ) -> None: ...
+    def batch_moments(
+        self, z: NDArray[Any], means: NDArray[Any], variances: NDArray[Any], /
+    ) -> None: ...
+    def batch_normalize(
+        self,
+        z: NDArray[Any],
+        epsilon: float,
+        means: NDArray[Any],
+        variances: NDArray[Any],
+        scales: NDArray[Any],
+        shifts: NDArray[Any],
+        normalized: NDArray[Any],
+        /,
+    ) -> None: ...
+    def batch_normalize_backward(
+        self,
+        delta: NDArray[Any],
+        epsilon: float,
+        variances: NDArray[Any],
+        scales: NDArray[Any],
+        normalized: NDArray[Any],
+        mean_deltas: NDArray[Any],
+        mean_products: NDArray[Any],
+        out: NDArray[Any],
+        /,
+    ) -> None: ...
+    def column_dots(
+        self, a: NDArray[Any], v: NDArray[Any], scale: float, out: NDArray[Any], /
+    ) -> None: ...
+    def dropout(
+        self,
+        h: NDArray[Any],
+        seed: int,
+        stream: int,
+        epoch: int,
+        position: int,
+        least: int,
+        scale: float,
+        out: NDArray[Any],
+        /,
+    ) -> None: ...
     def count_finite(self, x: NDArray[Any], /) -> int: ...
     def exp(self, x: NDArray[Any], out: NDArray[Any], /) -> None: ...
     def log(self, x: NDArray[Any], out: NDArray[Any], /) -> None: ...

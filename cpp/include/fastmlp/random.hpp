@@ -12,7 +12,8 @@
 
 namespace fastmlp {
 
-enum class Purpose : std::uint32_t { kInitialWeights = 0, kOrder = 1 };
+/// Dropout has a stream for each layer i: kDropout + 256 i.
+enum class Purpose : std::uint32_t { kInitialWeights = 0, kOrder = 1, kDropout = 2 };
 
 struct FASTMLP_API RandomStream {
     std::uint64_t seed;

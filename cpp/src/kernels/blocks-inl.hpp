@@ -148,6 +148,9 @@ struct RowSum {
     }
     FASTMLP_INLINE void add(std::size_t j, Reg v) { part[j] = S::add(part[j], v); }
     FASTMLP_INLINE void add_square(std::size_t j, Reg v) { part[j] = S::fma(v, v, part[j]); }
+    FASTMLP_INLINE void add_product(std::size_t j, Reg a, Reg b) {
+        part[j] = S::fma(a, b, part[j]);
+    }
     FASTMLP_INLINE Reg total() {
         FASTMLP_UNROLL
         for (std::size_t half = Layout::kPieces / 2; half > 0; half /= 2) {

@@ -9,6 +9,7 @@
 
 #include "kernels/attributes.hpp"
 #include "kernels/simd_avx2_f64.hpp"
+#include "kernels/simd_avx2_u32.hpp"
 
 namespace fastmlp::kernels {
 namespace {
@@ -54,6 +55,7 @@ struct F32 {
     static FASTMLP_INLINE Reg sub(Reg a, Reg b) { return _mm256_sub_ps(a, b); }
     static FASTMLP_INLINE Reg mul(Reg a, Reg b) { return _mm256_mul_ps(a, b); }
     static FASTMLP_INLINE Reg div(Reg a, Reg b) { return _mm256_div_ps(a, b); }
+    static FASTMLP_INLINE Reg sqrt(Reg x) { return _mm256_sqrt_ps(x); }
     static FASTMLP_INLINE Reg fma(Reg a, Reg b, Reg c) { return _mm256_fmadd_ps(a, b, c); }
     static FASTMLP_INLINE Reg fnma(Reg a, Reg b, Reg c) { return _mm256_fnmadd_ps(a, b, c); }
     static FASTMLP_INLINE Reg max(Reg a, Reg b) { return _mm256_max_ps(a, b); }
@@ -71,6 +73,13 @@ struct F32 {
     }
     static FASTMLP_INLINE Reg select_eq(Reg a, Reg b, Reg x, Reg y) {
         return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_EQ_OQ));
+    }
+    static FASTMLP_INLINE Reg keep_at_least(const std::uint32_t* words, std::uint32_t least,
+                                            Reg x) {
+        const __m256i drawn = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words));
+        const __m256i all = _mm256_set1_epi32(static_cast<int>(least));
+        const __m256i kept = _mm256_cmpeq_epi32(_mm256_max_epu32(drawn, all), drawn);
+        return _mm256_and_ps(_mm256_castsi256_ps(kept), x);
     }
     static FASTMLP_INLINE bool all_finite(Reg x) {
         const Reg finite = _mm256_cmp_ps(abs(x), set1(__builtin_inff()), _CMP_LT_OQ);

@@ -48,6 +48,7 @@ struct F64 {
     static FASTMLP_INLINE Reg sub(Reg a, Reg b) { return _mm256_sub_pd(a, b); }
     static FASTMLP_INLINE Reg mul(Reg a, Reg b) { return _mm256_mul_pd(a, b); }
     static FASTMLP_INLINE Reg div(Reg a, Reg b) { return _mm256_div_pd(a, b); }
+    static FASTMLP_INLINE Reg sqrt(Reg x) { return _mm256_sqrt_pd(x); }
     static FASTMLP_INLINE Reg fma(Reg a, Reg b, Reg c) { return _mm256_fmadd_pd(a, b, c); }
     static FASTMLP_INLINE Reg fnma(Reg a, Reg b, Reg c) { return _mm256_fnmadd_pd(a, b, c); }
     static FASTMLP_INLINE Reg max(Reg a, Reg b) { return _mm256_max_pd(a, b); }
@@ -65,6 +66,13 @@ struct F64 {
     }
     static FASTMLP_INLINE Reg select_eq(Reg a, Reg b, Reg x, Reg y) {
         return _mm256_blendv_pd(y, x, _mm256_cmp_pd(a, b, _CMP_EQ_OQ));
+    }
+    static FASTMLP_INLINE Reg keep_at_least(const std::uint32_t* words, std::uint32_t least,
+                                            Reg x) {
+        const __m128i drawn = _mm_loadu_si128(reinterpret_cast<const __m128i*>(words));
+        const __m128i all = _mm_set1_epi32(static_cast<int>(least));
+        const __m128i kept = _mm_cmpeq_epi32(_mm_max_epu32(drawn, all), drawn);
+        return _mm256_and_pd(_mm256_castsi256_pd(_mm256_cvtepi32_epi64(kept)), x);
     }
     static FASTMLP_INLINE bool all_finite(Reg x) {
         const Reg finite = _mm256_cmp_pd(abs(x), set1(__builtin_inf()), _CMP_LT_OQ);

@@ -14,6 +14,7 @@
 
 #include "kernels/attributes.hpp"
 #include "kernels/simd_avx512_f64.hpp"
+#include "kernels/simd_avx512_u32.hpp"
 
 namespace fastmlp::kernels {
 namespace {
@@ -60,6 +61,7 @@ struct F32 {
     static FASTMLP_INLINE Reg sub(Reg a, Reg b) { return _mm512_sub_ps(a, b); }
     static FASTMLP_INLINE Reg mul(Reg a, Reg b) { return _mm512_mul_ps(a, b); }
     static FASTMLP_INLINE Reg div(Reg a, Reg b) { return _mm512_div_ps(a, b); }
+    static FASTMLP_INLINE Reg sqrt(Reg x) { return _mm512_sqrt_ps(x); }
     static FASTMLP_INLINE Reg fma(Reg a, Reg b, Reg c) { return _mm512_fmadd_ps(a, b, c); }
     static FASTMLP_INLINE Reg fnma(Reg a, Reg b, Reg c) { return _mm512_fnmadd_ps(a, b, c); }
     static FASTMLP_INLINE Reg max(Reg a, Reg b) { return _mm512_max_ps(a, b); }
@@ -78,6 +80,11 @@ struct F32 {
     }
     static FASTMLP_INLINE Reg select_eq(Reg a, Reg b, Reg x, Reg y) {
         return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ), x);
+    }
+    static FASTMLP_INLINE Reg keep_at_least(const std::uint32_t* words, std::uint32_t least,
+                                            Reg x) {
+        const __m512i all = _mm512_set1_epi32(static_cast<int>(least));
+        return _mm512_maskz_mov_ps(_mm512_cmpge_epu32_mask(_mm512_loadu_si512(words), all), x);
     }
     static FASTMLP_INLINE bool all_finite(Reg x) {
         return _mm512_cmp_ps_mask(abs(x), set1(__builtin_inff()), _CMP_LT_OQ) == 0xFFFF;

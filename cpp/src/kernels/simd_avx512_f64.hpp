@@ -47,6 +47,7 @@ struct F64 {
     static FASTMLP_INLINE Reg sub(Reg a, Reg b) { return _mm512_sub_pd(a, b); }
     static FASTMLP_INLINE Reg mul(Reg a, Reg b) { return _mm512_mul_pd(a, b); }
     static FASTMLP_INLINE Reg div(Reg a, Reg b) { return _mm512_div_pd(a, b); }
+    static FASTMLP_INLINE Reg sqrt(Reg x) { return _mm512_sqrt_pd(x); }
     static FASTMLP_INLINE Reg fma(Reg a, Reg b, Reg c) { return _mm512_fmadd_pd(a, b, c); }
     static FASTMLP_INLINE Reg fnma(Reg a, Reg b, Reg c) { return _mm512_fnmadd_pd(a, b, c); }
     static FASTMLP_INLINE Reg max(Reg a, Reg b) { return _mm512_max_pd(a, b); }
@@ -65,6 +66,12 @@ struct F64 {
     }
     static FASTMLP_INLINE Reg select_eq(Reg a, Reg b, Reg x, Reg y) {
         return _mm512_mask_mov_pd(y, _mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ), x);
+    }
+    static FASTMLP_INLINE Reg keep_at_least(const std::uint32_t* words, std::uint32_t least,
+                                            Reg x) {
+        const __m256i drawn = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words));
+        const __m256i all = _mm256_set1_epi32(static_cast<int>(least));
+        return _mm512_maskz_mov_pd(_mm256_cmpge_epu32_mask(drawn, all), x);
     }
     static FASTMLP_INLINE bool all_finite(Reg x) {
         return _mm512_cmp_pd_mask(abs(x), set1(__builtin_inf()), _CMP_LT_OQ) == 0xFF;

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "kernels/attributes.hpp"
+#include "kernels/simd_neon_u32.hpp"
 
 namespace fastmlp::kernels {
 namespace {
@@ -55,6 +56,7 @@ struct F32 {
     static FASTMLP_INLINE Reg sub(Reg a, Reg b) { return vsubq_f32(a, b); }
     static FASTMLP_INLINE Reg mul(Reg a, Reg b) { return vmulq_f32(a, b); }
     static FASTMLP_INLINE Reg div(Reg a, Reg b) { return vdivq_f32(a, b); }
+    static FASTMLP_INLINE Reg sqrt(Reg x) { return vsqrtq_f32(x); }
     static FASTMLP_INLINE Reg fma(Reg a, Reg b, Reg c) { return vfmaq_f32(c, a, b); }
     static FASTMLP_INLINE Reg fnma(Reg a, Reg b, Reg c) { return vfmsq_f32(c, a, b); }
     static FASTMLP_INLINE Reg max(Reg a, Reg b) { return select_gt(a, b, a, b); }
@@ -72,6 +74,10 @@ struct F32 {
     }
     static FASTMLP_INLINE Reg select_eq(Reg a, Reg b, Reg x, Reg y) {
         return vbslq_f32(vceqq_f32(a, b), x, y);
+    }
+    static FASTMLP_INLINE Reg keep_at_least(const std::uint32_t* words, std::uint32_t least,
+                                            Reg x) {
+        return vbslq_f32(vcgeq_u32(vld1q_u32(words), vdupq_n_u32(least)), x, zero());
     }
     static FASTMLP_INLINE bool all_finite(Reg x) {
         return vminvq_u32(vcltq_f32(abs(x), set1(__builtin_inff()))) != 0;
@@ -172,6 +178,7 @@ struct F64 {
     static FASTMLP_INLINE Reg sub(Reg a, Reg b) { return vsubq_f64(a, b); }
     static FASTMLP_INLINE Reg mul(Reg a, Reg b) { return vmulq_f64(a, b); }
     static FASTMLP_INLINE Reg div(Reg a, Reg b) { return vdivq_f64(a, b); }
+    static FASTMLP_INLINE Reg sqrt(Reg x) { return vsqrtq_f64(x); }
     static FASTMLP_INLINE Reg fma(Reg a, Reg b, Reg c) { return vfmaq_f64(c, a, b); }
     static FASTMLP_INLINE Reg fnma(Reg a, Reg b, Reg c) { return vfmsq_f64(c, a, b); }
     static FASTMLP_INLINE Reg max(Reg a, Reg b) { return select_gt(a, b, a, b); }
@@ -189,6 +196,12 @@ struct F64 {
     }
     static FASTMLP_INLINE Reg select_eq(Reg a, Reg b, Reg x, Reg y) {
         return vbslq_f64(vceqq_f64(a, b), x, y);
+    }
+    static FASTMLP_INLINE Reg keep_at_least(const std::uint32_t* words, std::uint32_t least,
+                                            Reg x) {
+        const uint32x2_t kept = vcge_u32(vld1_u32(words), vdup_n_u32(least));
+        const int64x2_t wide = vmovl_s32(vreinterpret_s32_u32(kept));
+        return vbslq_f64(vreinterpretq_u64_s64(wide), x, zero());
     }
     static FASTMLP_INLINE bool all_finite(Reg x) {
         const uint64x2_t finite = vcltq_f64(abs(x), set1(__builtin_inf()));

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "kernels/attributes.hpp"
+#include "kernels/simd_scalar_u32.hpp"
 
 namespace fastmlp::kernels {
 namespace {
@@ -22,6 +23,7 @@ struct Float32 {
     static constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
     static constexpr float kSqrtHalf = 0x1.6a09e6p-1f;
     static FASTMLP_INLINE float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+    static FASTMLP_INLINE float root(float x) { return __builtin_sqrtf(x); }
 };
 
 struct Float64 {
@@ -35,6 +37,7 @@ struct Float64 {
     static FASTMLP_INLINE double fused(double a, double b, double c) {
         return __builtin_fma(a, b, c);
     }
+    static FASTMLP_INLINE double root(double x) { return __builtin_sqrt(x); }
 };
 
 template <class Type>
@@ -71,6 +74,7 @@ struct OneLane {
     static FASTMLP_INLINE Reg sub(Reg a, Reg b) { return a - b; }
     static FASTMLP_INLINE Reg mul(Reg a, Reg b) { return a * b; }
     static FASTMLP_INLINE Reg div(Reg a, Reg b) { return a / b; }
+    static FASTMLP_INLINE Reg sqrt(Reg x) { return Type::root(x); }
     /// a * b + c and c - a * b, rounded once.
     static FASTMLP_INLINE Reg fma(Reg a, Reg b, Reg c) { return Type::fused(a, b, c); }
     static FASTMLP_INLINE Reg fnma(Reg a, Reg b, Reg c) { return Type::fused(-a, b, c); }
@@ -87,6 +91,11 @@ struct OneLane {
     static FASTMLP_INLINE Reg relu(Reg x) { return max(zero(), x); }
     static FASTMLP_INLINE Reg select_gt(Reg a, Reg b, Reg x, Reg y) { return a > b ? x : y; }
     static FASTMLP_INLINE Reg select_eq(Reg a, Reg b, Reg x, Reg y) { return a == b ? x : y; }
+    /// x where its word is at least `least`, else +0.
+    static FASTMLP_INLINE Reg keep_at_least(const std::uint32_t* words, std::uint32_t least,
+                                            Reg x) {
+        return *words >= least ? x : zero();
+    }
     static FASTMLP_INLINE bool all_finite(Reg x) { return x - x == Scalar(0); }
 
     /// x * 2^n rounded once, for 0.5 <= |x| < 2 or NaN and integral |n| <= 1076 (float32: 252).

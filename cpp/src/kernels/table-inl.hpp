@@ -1,8 +1,10 @@
 /// Fills the kernel table from the sources above it; the last include of every <isa>.cpp.
 #pragma once
 
+#include "kernels/dropout-inl.hpp"
 #include "kernels/elementwise-inl.hpp"
 #include "kernels/narrow-inl.hpp"
+#include "kernels/normalization-inl.hpp"
 #include "kernels/outer-inl.hpp"
 #include "kernels/output-inl.hpp"
 #include "kernels/product-inl.hpp"
@@ -30,6 +32,13 @@ constexpr KernelTable<typename S::Scalar> make_table(const char* name) {
         .sigmoid_backward = Elementwise<S>::sigmoid_backward,
         .tanh_backward = Elementwise<S>::tanh_backward,
         .relu_backward = Elementwise<S>::relu_backward,
+        .layer_normalize = Normalization<S>::layer_normalize,
+        .layer_normalize_backward = Normalization<S>::layer_normalize_backward,
+        .batch_moments = Normalization<S>::batch_moments,
+        .batch_normalize = Normalization<S>::batch_normalize,
+        .batch_normalize_backward = Normalization<S>::batch_normalize_backward,
+        .column_dots = Normalization<S>::column_dots,
+        .dropout = dropout<S>,
         .softmax = Output<S>::softmax,
         .cross_entropy_labels = Output<S>::cross_entropy_labels,
         .cross_entropy_targets = Output<S>::cross_entropy_targets,

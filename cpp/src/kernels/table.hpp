@@ -25,6 +25,14 @@ enum class Epilogue : int {
     kReluMask,  ///< out = sum where not nodes <= 0, else +0   (2.12)
 };
 
+/// Which random words decide what a row keeps: word (c / 16) % 4 of the counter
+/// (16 (c / 64) + c % 16, position + row, epoch, stream) decides column c.
+struct Mask {
+    std::uint64_t seed;
+    std::uint32_t stream, epoch, position;
+    std::uint32_t least;  ///< words below it drop
+};
+
 template <class T>
 struct KernelTable {
     const char* name;
@@ -81,6 +89,40 @@ struct KernelTable {
                           std::size_t cols) noexcept;
     void (*relu_backward)(const T* h, std::size_t ldh, T* delta, std::size_t ldd, std::size_t rows,
                           std::size_t cols) noexcept;
+
+    // ---- normalisation (normalization-inl.hpp) and dropout (dropout-inl.hpp), all rows padded
+    // -----
+    /// x = (z - mean) * inverse with 1 / inverse = sqrt(variance + epsilon), both by tree16 over
+    /// the n columns of a row; z = fma(x, scale, shift). x goes to `normalized`, whose
+    /// padding stays 0.
+    void (*layer_normalize)(T* z, std::size_t ldz, std::size_t rows, std::size_t n, T epsilon,
+                            const T* scales, const T* shifts, T* normalized, std::size_t ldn,
+                            T* inverses) noexcept;
+    /// With d = delta * scale: out = (d - mean(d) - x mean(d x)) * inverse; its padding stays 0.
+    void (*layer_normalize_backward)(const T* delta, std::size_t ldd, std::size_t rows,
+                                     std::size_t n, const T* scales, const T* normalized,
+                                     std::size_t ldn, const T* inverses, T* out,
+                                     std::size_t ldo) noexcept;
+    /// Mean and (biased) variance of every column, two passes over the batch in order.
+    void (*batch_moments)(const T* z, std::size_t ldz, std::size_t batch, std::size_t width,
+                          T* means, T* variances) noexcept;
+    /// As layer_normalize, by the moments of columns.
+    void (*batch_normalize)(T* z, std::size_t ldz, std::size_t rows, std::size_t width, T epsilon,
+                            const T* means, const T* variances, const T* scales, const T* shifts,
+                            T* normalized, std::size_t ldn) noexcept;
+    /// out = (delta - mean_delta - x mean_product) * (scale * inverse); the means are over the
+    /// batch, of delta and of delta * x.
+    void (*batch_normalize_backward)(const T* delta, std::size_t ldd, std::size_t rows,
+                                     std::size_t width, T epsilon, const T* variances,
+                                     const T* scales, const T* normalized, std::size_t ldn,
+                                     const T* mean_deltas, const T* mean_products, T* out,
+                                     std::size_t ldo) noexcept;
+    /// out[j] = scale * sum_b a[b][j] * v[b][j] + 0, b in order; j < width, a multiple of kPad.
+    void (*column_dots)(const T* a, std::size_t lda, const T* v, std::size_t ldv, std::size_t batch,
+                        std::size_t width, T scale, T* out) noexcept;
+    /// out = h * scale where the mask keeps, else +0
+    void (*dropout)(const T* h, std::size_t ldh, std::size_t rows, std::size_t cols,
+                    const Mask& mask, T scale, T* out, std::size_t ldo) noexcept;
 
     // ---- output layer and loss (output-inl.hpp); delta's columns n..ldd-padded are set to 0 -----
     /// probabilities in place

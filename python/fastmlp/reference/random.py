@@ -14,6 +14,7 @@ Block: TypeAlias = tuple[int, int, int, int]
 
 INITIAL_WEIGHTS: Final = 0
 ORDER: Final = 1
+DROPOUT: Final = 2
 """Purposes: numbers drawn for different purposes have nothing to do with each other."""
 
 WORD: Final = 0xFFFFFFFF

@@ -1,0 +1,198 @@
+"""Normalisation of z before the activation, and how delta passes back through it.
+
+With x = (z - mean) / sqrt(variance + EPSILON), the activation is of scale * x + shift. Layer
+normalisation (Ba, Kiros and Hinton, 2016) takes mean and variance over the nodes of a sample; batch
+normalisation (Ioffe and Szegedy, 2015) over the samples of a batch, and in prediction running
+averages of those.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from .dense import Matrix, Row
+from .sums import in_order, tree16
+
+NAMES: Final = ("batch", "layer")
+"""The names of the normalisations."""
+
+EPSILON: Final = 1e-5
+"""Added to a variance, so that nothing is divided by 0."""
+
+MOMENTUM: Final = 0.1
+"""The weight of a batch in the running averages."""
+
+
+@dataclass(frozen=True)
+class ByLayer:
+    """A batch normalised over the nodes of each sample.
+
+    Attributes
+    ----------
+    x : list of list of float, shape (B, N)
+        Normalised: mean 0 and variance 1 along each row.
+    inverses : list of float, shape (B,)
+        1 / sqrt(variance + EPSILON) of each row.
+    """
+
+    x: Matrix
+    inverses: Row
+
+    def back(self, delta: Matrix, scales: Row) -> Matrix:
+        """Turn dL/d(scale x + shift) into dL/dz, both (B, N).
+
+        With d = dL/dx: (d - mean(d) - x mean(d x)) / sqrt(variance + EPSILON), means over a row.
+        """
+        result = []
+        for delta_row, x, inverse in zip(delta, self.x, self.inverses, strict=True):
+            d = [value * scale for value, scale in zip(delta_row, scales, strict=True)]
+            mean = tree16(d) / len(d)
+            product = tree16(d_n * x_n for d_n, x_n in zip(d, x, strict=True)) / len(d)
+            result.append(
+                [(d_n - mean - x_n * product) * inverse for d_n, x_n in zip(d, x, strict=True)]
+            )
+        return result
+
+
+@dataclass(frozen=True)
+class ByBatch:
+    """A batch normalised over its samples, node by node.
+
+    Attributes
+    ----------
+    x : list of list of float, shape (B, N)
+        Normalised: mean 0 and variance 1 along each column.
+    inverses : list of float, shape (N,)
+        1 / sqrt(variance + EPSILON) of each column.
+    constant : bool
+        Whether mean and variance came from elsewhere: z then has no influence on them.
+    """
+
+    x: Matrix
+    inverses: Row
+    constant: bool = False
+
+    def back(self, delta: Matrix, scales: Row) -> Matrix:
+        """Turn dL/d(scale x + shift) into dL/dz, both (B, N).
+
+        (delta - mean(delta) - x mean(delta x)) scale / sqrt(variance + EPSILON), means over the
+        batch; without the means where the statistics are constant.
+        """
+        products, sums = gradients(delta, self.x)
+        if self.constant:
+            products, sums = [0.0] * len(scales), [0.0] * len(scales)
+        columns = list(zip(sums, products, scales, self.inverses, strict=True))
+        return [
+            [
+                (delta_n - mean - x_n * product) * (scale * inverse)
+                for delta_n, x_n, (mean, product, scale, inverse) in zip(
+                    delta_row, x, columns, strict=True
+                )
+            ]
+            for delta_row, x in zip(delta, self.x, strict=True)
+        ]
+
+
+@dataclass
+class Statistics:
+    """Running averages of a batch-normalised layer, which prediction normalises by.
+
+    Attributes
+    ----------
+    means, variances : list of float, shape (N,)
+        At first 0 and 1.
+    """
+
+    means: Row
+    variances: Row
+
+    def update(self, means: Row, variances: Row, batch: int) -> None:
+        """Move towards the moments of a batch; a variance counts without its bias.
+
+        Parameters
+        ----------
+        means, variances : list of float, shape (N,)
+            As `moments` computes them: variances over B.
+        batch : int
+            The number B of samples. One sample alone has variance 0.
+        """
+        correction = batch / max(batch - 1, 1)
+        for n, (mean, variance) in enumerate(zip(means, variances, strict=True)):
+            self.means[n] = (1.0 - MOMENTUM) * self.means[n] + MOMENTUM * mean
+            unbiased = variance * correction
+            self.variances[n] = (1.0 - MOMENTUM) * self.variances[n] + MOMENTUM * unbiased
+
+
+Normalized = ByLayer | ByBatch
+"""A batch with what the way back needs."""
+
+
+def by_layer(z: Matrix) -> ByLayer:
+    """Normalise each row of z (B, N); sums are `tree16`."""
+    x, inverses = [], []
+    for row in z:
+        mean = tree16(row) / len(row)
+        errors = [value - mean for value in row]
+        variance = tree16(error * error for error in errors) / len(row)
+        inverses.append(_inverse(variance))
+        x.append([error * inverses[-1] for error in errors])
+    return ByLayer(x, inverses)
+
+
+def by_moments(z: Matrix, means: Row, variances: Row, *, constant: bool) -> ByBatch:
+    """Normalise the columns of z (B, N) by moments (N,), of this batch or running averages."""
+    inverses = [_inverse(variance) for variance in variances]
+    x = [
+        [
+            (value - mean) * inverse
+            for value, mean, inverse in zip(row, means, inverses, strict=True)
+        ]
+        for row in z
+    ]
+    return ByBatch(x, inverses, constant)
+
+
+def moments(z: Matrix) -> tuple[Row, Row]:
+    """Return mean and variance (over B) of each column of z (B, N), summed in order."""
+    means = [in_order(column) / len(z) for column in zip(*z, strict=True)]
+    variances = [
+        in_order((value - mean) * (value - mean) for value in column) / len(z)
+        for column, mean in zip(zip(*z, strict=True), means, strict=True)
+    ]
+    return means, variances
+
+
+def scale_and_shift(x: Matrix, scales: Row, shifts: Row) -> Matrix:
+    """Return scale x + shift, what the activation is applied to, (B, N)."""
+    return [
+        [value * scale + shift for value, scale, shift in zip(row, scales, shifts, strict=True)]
+        for row in x
+    ]
+
+
+def gradients(delta: Matrix, x: Matrix) -> tuple[Row, Row]:
+    """Compute the gradients of the mean loss with respect to scales and shifts.
+
+    Parameters
+    ----------
+    delta : list of list of float, shape (B, N)
+        dL/d(scale x + shift), one row per sample.
+    x : list of list of float, shape (B, N)
+        The normalised batch.
+
+    Returns
+    -------
+    scale_gradients, shift_gradients : list of float, shape (N,)
+        The sums of delta x, and of delta, over the batch, times 1/B.
+    """
+    inverse = 1.0 / len(delta)
+    deltas, values = list(zip(*delta, strict=True)), list(zip(*x, strict=True))
+    scale_gradients = [
+        in_order(d * v for d, v in zip(column, value, strict=True)) * inverse + 0.0  # never -0
+        for column, value in zip(deltas, values, strict=True)
+    ]
+    return scale_gradients, [in_order(column) * inverse + 0.0 for column in deltas]
+
+
+def _inverse(variance: float) -> float:
+    return 1.0 / math.sqrt(variance + EPSILON)
