@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "fastmlp/buffer.hpp"
@@ -41,9 +42,19 @@ public:
     std::uint32_t epoch() const { return epoch_; }
     void set_epoch(std::uint32_t epoch) { epoch_ = epoch; }
 
-    /// Flat buffers in layout order; shared, so that a view may outlive the network.
+    /// Flat buffers in layout order, each a range for std::span; shared, so that a view may outlive
+    /// the network.
     const std::shared_ptr<Buffer<T>>& parameters() const { return parameters_; }
     const std::shared_ptr<Buffer<T>>& gradients() const { return gradients_; }
+    /// Live views into the two buffers: weights (K, N) in C order, biases (N,) of layer i.
+    std::span<T> weights(std::size_t i) { return view(*parameters_, layout_[i].weights); }
+    std::span<T> biases(std::size_t i) { return view(*parameters_, layout_[i].biases); }
+    std::span<T> weight_gradients(std::size_t i) { return view(*gradients_, layout_[i].weights); }
+    std::span<T> bias_gradients(std::size_t i) { return view(*gradients_, layout_[i].biases); }
+    std::span<const T> weights(std::size_t i) const {
+        return view(*parameters_, layout_[i].weights);
+    }
+    std::span<const T> biases(std::size_t i) const { return view(*parameters_, layout_[i].biases); }
 
     /// (1.2): nodes of every layer for the batch x (B, features); x is borrowed until the next
     /// call.
@@ -61,6 +72,10 @@ public:
     Evaluation evaluate(MatrixView<const T> x, const Targets<T>& y, int n_threads = 0) const;
 
 private:
+    static std::span<T> view(Buffer<T>& buffer, const Parameter& part) {
+        return {buffer.data() + part.offset, part.size()};
+    }
+
     std::size_t features_;
     std::vector<Layer> layers_;
     Layout layout_;
