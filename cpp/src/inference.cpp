@@ -7,52 +7,22 @@
 
 #include "ieee_defaults.hpp"
 #include "kernels/dispatch.hpp"
+#include "lane.hpp"
 #include "loss.hpp"
-#include "propagate.hpp"
 #include "thread_limits.hpp"
 #include "thread_pool.hpp"
 
 namespace fastmlp {
 namespace {
 
-/// Rows that go through all layers together: enough to reuse a weight panel from cache, few enough
-/// that their activations stay there.
-constexpr std::size_t kBlock = 128;
 /// Below this much work a thread costs more than it brings.
 constexpr double kFlopsPerThread = 1e6;
 
-/// Two rows of room that layers write in turn; kept per thread, so that a call allocates nothing.
+/// The network's layers as they lie in its parameter buffer.
 template <class T>
-struct Lane {
-    std::vector<T> values[2];
-    std::vector<const T*> pointers;
-    Scratch<T> scratch;
-};
-
-/// Scores of rows `range` of x. Returned in the lane, `stride` apart.
-template <class T>
-const T* scores(const Network<T>& network, MatrixView<const T> x, Range range, Lane<T>& lane,
-                std::size_t& stride) {
-    const auto& kernel = kernels::active_table<T>();
-    const std::size_t rows = range.size();
-    lane.pointers.resize(std::max(lane.pointers.size(), rows));
-    for (std::size_t b = 0; b < rows; ++b) lane.pointers[b] = x.row(range.first + b);
-    T* out = nullptr;
-    for (std::size_t i = 0; i < network.layers().size(); ++i) {
-        const DenseView<const T> layer =
-            natural_view(network.layout(), i, std::as_const(*network.parameters()).data());
-        const bool last = i + 1 == network.layers().size();
-        const Activation activation = network.layers()[i].activation;
-        stride = activation_stride(layer.n);
-        std::vector<T>& values = lane.values[i % 2];
-        if (values.size() < rows * stride) values.resize(rows * stride);
-        out = values.data();
-        dense_forward(kernel, layer,
-                      last ? score_activation(network.loss(), activation) : activation,
-                      lane.pointers.data(), {0, rows}, out, stride, lane.scratch);
-        for (std::size_t b = 0; b < rows; ++b) lane.pointers[b] = out + b * stride;
-    }
-    return out;
+auto natural_weights(const Network<T>& network) {
+    return [&layout = network.layout(), flat = std::as_const(*network.parameters()).data()](
+               std::size_t i) { return natural_view(layout, i, flat); };
 }
 
 double flops_per_row(const Layout& layout) {
@@ -109,11 +79,19 @@ std::size_t count_correct(Loss loss, const T* score, std::size_t n, const Target
 }  // namespace
 
 template <class T>
-void check_features(const Network<T>& network, const MatrixView<const T>& x) {
-    if (x.cols != network.features()) {
+void check_features(std::size_t features, const MatrixView<const T>& x) {
+    if (x.cols != features) {
         throw std::invalid_argument("x has " + std::to_string(x.cols) +
-                                    " features, the network takes " +
-                                    std::to_string(network.features()));
+                                    " features, the network takes " + std::to_string(features));
+    }
+}
+
+template <class T>
+void check_shapes(std::size_t features, std::size_t outputs, const MatrixView<const T>& x,
+                  const MatrixView<T>& out) {
+    check_features(features, x);
+    if (out.rows != x.rows || out.cols != outputs) {
+        throw std::invalid_argument("out must have one row per row of x and one column per output");
     }
 }
 
@@ -145,34 +123,27 @@ void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t r
 
 template <class T>
 void Network<T>::predict(MatrixView<const T> x, MatrixView<T> out, int n_threads) const {
-    check_features(*this, x);
-    if (out.rows != x.rows || out.cols != outputs()) {
-        throw std::invalid_argument("out must have one row per row of x and one column per output");
-    }
+    check_shapes(features_, outputs(), x, out);
     const IeeeDefaults ieee;
-    const Activation activation = node_activation(loss_, layers_.back().activation);
     const auto& kernel = kernels::active_table<T>();
+    const auto weights = natural_weights(*this);
     for_each_block(*this, x.rows, n_threads, [&](Range range, Lane<T>& lane) {
-        std::size_t stride = 0;
-        T* nodes = const_cast<T*>(scores(*this, x, range, lane, stride));
-        activate(kernel, activation, nodes, stride, range.size(), outputs());
-        for (std::size_t b = 0; b < range.size(); ++b) {
-            std::copy_n(nodes + b * stride, outputs(), out.row(range.first + b));
-        }
+        lane.predict(kernel, layers_, loss_, weights, x, range, out);
     });
 }
 
 template <class T>
 Evaluation Network<T>::evaluate(MatrixView<const T> x, const Targets<T>& y, int n_threads) const {
-    check_features(*this, x);
+    check_features(features_, x);
     check_targets(*this, y, x.rows);
     const IeeeDefaults ieee;
     std::vector<T> losses(x.rows);
     std::vector<std::size_t> correct(x.rows);
     const auto& kernel = kernels::active_table<T>();
+    const auto weights = natural_weights(*this);
     for_each_block(*this, x.rows, n_threads, [&](Range range, Lane<T>& lane) {
         std::size_t stride = 0;
-        const T* z = scores(*this, x, range, lane, stride);
+        const T* z = lane.scores(kernel, layers_, loss_, weights, x, range, stride);
         lane.scratch.resize(std::max(lane.scratch.size(), range.size() * stride));
         if (!y.labels) {
             for (std::size_t b = 0; b < range.size(); ++b) {
@@ -201,7 +172,9 @@ Evaluation Network<T>::evaluate(MatrixView<const T> x, const Targets<T>& y, int 
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                        \
-    template void check_features(const Network<T>&, const MatrixView<const T>&);      \
+    template void check_features(std::size_t, const MatrixView<const T>&);            \
+    template void check_shapes(std::size_t, std::size_t, const MatrixView<const T>&,  \
+                               const MatrixView<T>&);                                 \
     template void check_targets(const Network<T>&, const Targets<T>&, std::size_t);   \
     template void Network<T>::predict(MatrixView<const T>, MatrixView<T>, int) const; \
     template Evaluation Network<T>::evaluate(MatrixView<const T>, const Targets<T>&, int) const;

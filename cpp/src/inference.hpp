@@ -5,9 +5,14 @@
 
 namespace fastmlp {
 
-/// std::invalid_argument unless x has the network's features.
+/// std::invalid_argument unless x has so many features.
 template <class T>
-void check_features(const Network<T>& network, const MatrixView<const T>& x);
+void check_features(std::size_t features, const MatrixView<const T>& x);
+
+/// The same, and unless `out` has room for the outputs of every row of x.
+template <class T>
+void check_shapes(std::size_t features, std::size_t outputs, const MatrixView<const T>& x,
+                  const MatrixView<T>& out);
 
 /// std::invalid_argument unless y has `rows` rows of what the loss takes, labels in range.
 template <class T>

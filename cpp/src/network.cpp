@@ -60,7 +60,7 @@ Network<T>::~Network() = default;
 
 template <class T>
 void Network<T>::forward(MatrixView<const T> x) {
-    check_features(*this, x);
+    check_features(features_, x);
     const IeeeDefaults ieee;
     // A workspace that a view still holds is left to it, so that old nodes stay what they were.
     if (!workspace_ || workspace_->capacity < x.rows || workspace_.use_count() > 1) {

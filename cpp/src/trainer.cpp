@@ -248,7 +248,7 @@ int training_threads(const Network<T>& network, std::size_t batch_size, int n_th
 template <class T>
 std::vector<EpochReport> train(Network<T>& network, MatrixView<const T> x, const Targets<T>& y,
                                const TrainOptions& options) {
-    check_features(network, x);
+    check_features(network.features(), x);
     check_targets(network, y, x.rows);
     check_options(x, options);
     const IeeeDefaults ieee;

@@ -8,6 +8,7 @@
 #include "fastmlp/matrix.hpp"
 #include "fastmlp/network.hpp"
 #include "fastmlp/optimizer.hpp"
+#include "fastmlp/predictor.hpp"
 #include "fastmlp/random.hpp"
 #include "fastmlp/threads.hpp"
 #include "fastmlp/trainer.hpp"

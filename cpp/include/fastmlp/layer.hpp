@@ -18,6 +18,8 @@ enum class Loss { kCrossEntropy, kBinaryCrossEntropy, kMeanSquaredError };
 struct Layer {
     std::size_t nodes;
     Activation activation;
+
+    bool operator==(const Layer&) const = default;
 };
 
 /// The names Python uses ("relu", "cross_entropy"). Unknown: std::invalid_argument.

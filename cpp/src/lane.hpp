@@ -1,0 +1,62 @@
+/// The way of a block of rows through all layers, for inference.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "dense.hpp"
+#include "fastmlp/layer.hpp"
+#include "loss.hpp"
+#include "padding.hpp"
+
+namespace fastmlp {
+
+/// Rows that go through all layers together: enough to reuse a weight panel from cache, few enough
+/// that their activations stay there.
+inline constexpr std::size_t kBlock = 128;
+
+/// Room for the nodes of two layers, which write them in turn. It grows to what is asked of it and
+/// is then used again.
+template <class T>
+struct Lane {
+    std::vector<T> values[2];
+    std::vector<const T*> pointers;
+    Scratch<T> scratch;
+
+    /// Scores of rows `range` of x, `stride` apart. `weights(i)` is the view of layer i.
+    template <class Weights>
+    T* scores(const kernels::KernelTable<T>& kernel, const std::vector<Layer>& layers, Loss loss,
+              Weights weights, MatrixView<const T> x, Range range, std::size_t& stride) {
+        const std::size_t rows = range.size();
+        if (pointers.size() < rows) pointers.resize(rows);
+        for (std::size_t b = 0; b < rows; ++b) pointers[b] = x.row(range.first + b);
+        T* out = nullptr;
+        for (std::size_t i = 0; i < layers.size(); ++i) {
+            const DenseView<const T> layer = weights(i);
+            const Activation h = layers[i].activation;
+            const Activation activation = i + 1 == layers.size() ? score_activation(loss, h) : h;
+            stride = activation_stride(layer.n);
+            if (values[i % 2].size() < rows * stride) values[i % 2].resize(rows * stride);
+            out = values[i % 2].data();
+            dense_forward(kernel, layer, activation, pointers.data(), {0, rows}, out, stride,
+                          scratch);
+            for (std::size_t b = 0; b < rows; ++b) pointers[b] = out + b * stride;
+        }
+        return out;
+    }
+
+    /// Outputs of rows `range` of x into those rows of `out`.
+    template <class Weights>
+    void predict(const kernels::KernelTable<T>& kernel, const std::vector<Layer>& layers, Loss loss,
+                 Weights weights, MatrixView<const T> x, Range range, MatrixView<T> out) {
+        std::size_t stride = 0;
+        T* nodes = scores(kernel, layers, loss, weights, x, range, stride);
+        activate(kernel, node_activation(loss, layers.back().activation), nodes, stride,
+                 range.size(), out.cols);
+        for (std::size_t b = 0; b < range.size(); ++b) {
+            std::copy_n(nodes + b * stride, out.cols, out.row(range.first + b));
+        }
+    }
+};
+
+}  // namespace fastmlp

@@ -1,0 +1,145 @@
+// The prepared predictor: the bits of `Network::predict`, a snapshot, and no allocation at all.
+
+#include "fastmlp/predictor.hpp"
+
+#include <algorithm>
+#include <span>
+#include <stdexcept>
+#include <vector>
+
+#include "allocations.hpp"
+#include "check.hpp"
+#include "fastmlp/fastmlp.hpp"
+
+namespace {
+
+using fastmlp::Activation;
+using fastmlp::Layer;
+using fastmlp::MatrixView;
+using fastmlp::Network;
+using fastmlp::Predictor;
+
+template <class T>
+std::vector<T> uniform(std::size_t count) {
+    const fastmlp::RandomStream stream{3, fastmlp::Purpose::kInitialWeights, 0};
+    std::vector<T> values(count);
+    for (std::size_t i = 0; i < count; ++i) values[i] = static_cast<T>(stream.uniform(i) - 0.5);
+    return values;
+}
+
+template <class T>
+MatrixView<T> matrix(std::vector<std::remove_const_t<T>>& values, std::size_t rows) {
+    const std::size_t cols = rows == 0 ? 0 : values.size() / rows;
+    return {values.data(), rows, cols, cols};
+}
+
+template <class Call>
+bool refused(Call call) {
+    try {
+        call();
+    } catch (const std::invalid_argument&) {
+        return true;
+    }
+    return false;
+}
+
+template <class T>
+bool same(std::span<const T> a, std::span<const T> b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](T x, T y) { return check::same(x, y); });
+}
+
+/// The first rows of every number, at once and one by one, are the network's outputs.
+template <class T>
+void test_bits(std::size_t features, std::vector<Layer> layers) {
+    const fastmlp::Loss loss = fastmlp::default_loss(layers.back().activation);
+    const Network<T> network(features, layers, loss, 5);
+    Predictor<T> predictor(network);
+    constexpr std::size_t kRows = 300;
+    const std::size_t outputs = network.outputs();
+    std::vector<T> inputs = uniform<T>(kRows * features);
+    std::vector<T> expected(kRows * outputs), out(kRows * outputs);
+    network.predict(matrix<const T>(inputs, kRows), matrix<T>(expected, kRows));
+    for (const std::size_t rows : {1, 2, 7, 8, 16, 17, 127, 128, 129, 300}) {
+        std::fill(out.begin(), out.end(), T(7));
+        predictor.predict({inputs.data(), rows, features, features},
+                          {out.data(), rows, outputs, outputs});
+        CHECK(same<T>({out.data(), rows * outputs}, {expected.data(), rows * outputs}));
+        CHECK(rows == kRows || out[rows * outputs] == T(7));
+    }
+    for (std::size_t b = 0; b < kRows; ++b) {
+        predictor.predict_row({inputs.data() + b * features, features}, {out.data(), outputs});
+        CHECK(same<T>({out.data(), outputs}, {expected.data() + b * outputs, outputs}));
+    }
+}
+
+template <class T>
+void test_no_allocation(std::size_t features, std::vector<Layer> layers) {
+    const fastmlp::Loss loss = fastmlp::default_loss(layers.back().activation);
+    Network<T> network(features, layers, loss, 5);
+    Predictor<T> predictor(network);
+    std::vector<T> inputs = uniform<T>(1000 * features), out(1000 * network.outputs());
+    const std::size_t before = allocations::count;
+    for (const std::size_t rows : {1, 3, 8, 17, 128, 1000}) {
+        predictor.predict({inputs.data(), rows, features, features},
+                          {out.data(), rows, network.outputs(), network.outputs()});
+    }
+    predictor.predict_row({inputs.data(), features}, {out.data(), network.outputs()});
+    predictor.refresh(network);
+    CHECK(allocations::count == before);
+}
+
+void test_snapshot() {
+    Network<float> network(2, {{20, Activation::kTanh}, {1, Activation::kIdentity}},
+                           fastmlp::default_loss(Activation::kIdentity), 1);
+    Predictor<float> predictor(network);
+    const std::vector<float> x = {0.3F, -0.7F};
+    std::vector<float> first(1), second(1);
+    predictor.predict_row(x, first);
+    for (float& weight : network.weights(1)) weight *= 0.5F;
+    predictor.predict_row(x, second);
+    CHECK(first == second);
+    predictor.refresh(network);
+    predictor.predict_row(x, second);
+    network.predict({x.data(), 1, 2, 2}, {first.data(), 1, 1, 1});
+    CHECK(first == second);
+    Predictor<float> moved(std::move(predictor));
+    moved.predict_row(x, second);
+    CHECK(first == second);
+}
+
+void test_refusals() {
+    const auto loss = fastmlp::default_loss(Activation::kIdentity);
+    const Network<float> network(2, {{3, Activation::kIdentity}}, loss, 1);
+    const Network<float> other(2, {{3, Activation::kTanh}}, loss, 1);
+    Predictor<float> predictor(network);
+    std::vector<float> x(4), out(6, 7.0F);
+    const std::vector<float> untouched = out;
+    CHECK(refused([&] { predictor.refresh(other); }));
+    CHECK(refused([&] { predictor.predict_row(x, {out.data(), 3}); }));
+    CHECK(refused([&] { predictor.predict_row({x.data(), 2}, out); }));
+    CHECK(refused([&] { predictor.predict({x.data(), 2, 2, 2}, {out.data(), 1, 3, 3}); }));
+    CHECK(out == untouched);
+    predictor.predict({x.data(), 0, 2, 2}, {out.data(), 0, 3, 3});  // nothing is fine
+    CHECK(out == untouched);
+}
+
+template <class T>
+void test_networks() {
+    using enum Activation;
+    test_bits<T>(40, {{100, kRelu}, {100, kRelu}, {10, kSoftmax}});
+    test_bits<T>(7, {{16, kTanh}, {17, kSigmoid}, {1, kSigmoid}});
+    test_bits<T>(3, {{1024, kRelu}, {1024, kTanh}, {33, kIdentity}});  // rows that alias
+    test_no_allocation<T>(40, {{100, kRelu}, {100, kRelu}, {10, kSoftmax}});
+    test_no_allocation<T>(3, {{1024, kRelu}, {1024, kTanh}, {33, kIdentity}});
+}
+
+}  // namespace
+
+int main() {
+    test_networks<float>();
+    test_networks<double>();
+    test_snapshot();
+    test_refusals();
+    return check::report();
+}
