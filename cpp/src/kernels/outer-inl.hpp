@@ -16,6 +16,10 @@ struct OuterArgs {
     std::size_t ldt;
 };
 
+/// A batch whose sums take longer than the target's rows from memory: they are asked for at the
+/// beginning and are there at the end (1024-2048-2048-1000, batch 256: update 14 % faster).
+constexpr std::size_t kWorthPrefetching = 64;
+
 /// The two ends of a gradient. Held by value: a store could otherwise change the factors, for all
 /// the compiler knows, and it would fetch them anew for every vector.
 template <class S>
@@ -66,6 +70,15 @@ __attribute__((noinline)) void outer_tile(const Scalar<S>* const* a, const Scala
         for (int j = 0; j < Vectors; ++j) sum[i][j] = S::zero();
     }
     const std::size_t first_k = p.first_k, first_j = p.first_j;
+    if (p.batch >= kWorthPrefetching) {
+        FASTMLP_UNROLL
+        for (int i = 0; i < Rows; ++i) {
+            FASTMLP_UNROLL
+            for (int j = 0; j < Vectors; ++j) {
+                S::prefetch_write(p.target + i * p.ldt + j * S::kLanes);
+            }
+        }
+    }
     for (std::size_t b = 0, batch = p.batch; b < batch; ++b) {
         const Scalar<S>* ab = a[b] + first_k;
         const Scalar<S>* vb = v[b] + first_j;
