@@ -1,0 +1,109 @@
+"""What metrics are counted from: decisions, errors, and sums in order."""
+
+import math
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Doubles = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
+
+
+class Decisions(NamedTuple):
+    """What was true and what was said of each class: rows of classes, columns of samples (C, B)."""
+
+    truth: Booleans
+    said: Booleans
+    scores: Doubles
+    weight: Doubles
+    exclusive: bool
+    """Whether a sample is of one class of several."""
+
+    def present(self) -> list[tuple[Booleans, Booleans]]:
+        """Return (said, true) of each class; of exclusive ones those that were said or true."""
+        pairs = list(zip(self.said, self.truth, strict=True))
+        return [(s, t) for s, t in pairs if not self.exclusive or s.any() or t.any()]
+
+    def curves(self) -> list[tuple[Doubles, Doubles]]:
+        """Return the weights of hits and of misses among the highest scores, for each class.
+
+        From (0, 0) on, one point per different score: equal scores come together.
+        """
+        result = []
+        for scores, true in zip(self.scores, self.truth, strict=True):
+            order = np.argsort(-scores, kind="stable")
+            last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+            hits, misses = (
+                np.append(0.0, np.add.accumulate((side * self.weight)[order])[last])
+                for side in (true, ~true)
+            )
+            result.append((hits, misses))
+        return result
+
+
+def decisions(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None) -> Decisions:
+    y, outputs, weight = arrays(y, outputs, sample_weight)
+    if y.ndim != 1:
+        return Decisions((y > 0.5).T, (outputs > 0.5).T, outputs.T, weight, exclusive=False)
+    classes = np.arange(outputs.shape[1])[:, np.newaxis]
+    truth, said, scores = classes == y, classes == outputs.argmax(axis=1), outputs.T
+    if len(classes) == 2:
+        return Decisions(truth[1:], said[1:], scores[1:], weight, exclusive=False)
+    return Decisions(truth, said, scores, weight, exclusive=True)
+
+
+def residuals(
+    y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None
+) -> tuple[Doubles, Doubles, Doubles]:
+    """Return errors and targets (N, B), and the weights."""
+    y, outputs, weight = arrays(y, outputs, sample_weight)
+    if y.ndim == 1:
+        raise ValueError("a metric of regression needs one number per output, got labels")
+    return (outputs - y).T, y.T, weight
+
+
+def arrays(
+    y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None
+) -> tuple[NDArray[Any], Doubles, Doubles]:
+    """Return labels (B,) or numbers (B, N), outputs (B, N) and weights (B,), the latter doubles."""
+    h = np.asarray(outputs, dtype=np.float64)
+    h = h.reshape(-1, 1) if h.ndim == 1 else h
+    t = np.asarray(y)
+    if t.ndim == 1 and h.shape[1] > 1:
+        if t.dtype.kind not in "biu":
+            raise ValueError(f"y (B,) must hold integer labels with {h.shape[1]} outputs")
+    else:
+        t = t.astype(np.float64).reshape(len(t), -1)
+    w = np.ones(len(h)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    if (
+        len(h) == 0
+        or len(t) != len(h)
+        or w.shape != (len(h),)
+        or (t.ndim != 1 and t.shape != h.shape)
+    ):
+        raise ValueError(
+            f"y, outputs and sample_weight do not fit: shapes {t.shape}, {h.shape}, {w.shape}"
+        )
+    return t, h, w
+
+
+def total(values: NDArray[Any]) -> float:
+    """Add in order: what `np.sum` would add in an order of its own, which differs by machine."""
+    return float(np.add.accumulate(values, dtype=np.float64)[-1])
+
+
+def mean(values: NDArray[Any], weight: Doubles) -> float:
+    return total(values * weight) / total(weight)
+
+
+def share(part: NDArray[Any], whole: NDArray[Any], weight: Doubles) -> float:
+    below = total(whole * weight)
+    return total(part * weight) / below if below else 0.0
+
+
+def average(values: Iterable[float]) -> float:
+    """Return the mean of a few numbers; NaN of none."""
+    items = list(values)
+    return sum(items) / len(items) if items else math.nan

@@ -1,0 +1,180 @@
+"""Metrics: how good outputs are, in one number.
+
+Every metric is a function ``f(y, outputs, sample_weight=None)`` of the targets as ``Network.fit``
+takes them, labels (B,) or numbers (B, N), the outputs (B, N) of ``predict``, and weights (B,) that
+default to 1; it is named to ``fit`` by its name: ``metrics=["f1", "auc"]``. The results are those
+of the functions of scikit-learn named in each. Arithmetic is float64, and every sum runs in order,
+so that it has the same bits on every machine.
+
+Labels (B,) with N > 1 outputs choose one class, that of the largest output. With two classes the
+second is the positive one; with more, a metric of one class is averaged over the classes, each
+alike ("macro"). Anything else decides yes (above 0.5) or no at every output, and a metric of one
+output is averaged over the outputs.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastmlp._counting import arrays, average, decisions, mean, residuals, share, total
+
+Metric = Callable[..., float]
+
+
+def accuracy(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    """Return the share of right decisions (``accuracy_score``), as ``Network.evaluate``.
+
+    One decision per sample with labels; else one per output, where scikit-learn wants all outputs
+    of a sample right at once.
+    """
+    y, outputs, weight = arrays(y, outputs, sample_weight)
+    if y.ndim == 1:
+        right = outputs.argmax(axis=1) == y
+        return mean(right, weight)
+    right = np.count_nonzero((outputs > 0.5) == (y > 0.5), axis=1)
+    return mean(right, weight) / len(outputs[0])
+
+
+def top_k_accuracy(
+    y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None, k: int = 5
+) -> float:
+    """Return the share of samples whose label is among the k largest outputs.
+
+    ``top_k_accuracy_score``; equal outputs count in the order of the classes. By name it is
+    ``"top_5_accuracy"``, with any number in place of the 5.
+    """
+    y, outputs, weight = arrays(y, outputs, sample_weight)
+    if y.ndim != 1:
+        raise ValueError(f"top_k_accuracy needs labels (B,), got targets of shape {y.shape}")
+    own = np.take_along_axis(outputs, y[:, np.newaxis].astype(np.intp), axis=1)
+    earlier = np.arange(outputs.shape[1]) < y[:, np.newaxis]
+    ahead = np.count_nonzero((outputs > own) | ((outputs == own) & earlier), axis=1)
+    return mean(ahead < k, weight)
+
+
+def balanced_accuracy(
+    y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None
+) -> float:
+    """Return the mean recall of the classes that there are (``balanced_accuracy_score``)."""
+    d = decisions(y, outputs, sample_weight)
+    pairs = list(zip(d.said, d.truth, strict=True))
+    sides = [pairs] if d.exclusive else [[(said, true), (~said, ~true)] for said, true in pairs]
+    return average(
+        average(share(said & true, true, d.weight) for said, true in classes if true.any())
+        for classes in sides
+    )
+
+
+def precision(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    """Return how many of those taken for a class are of it (``precision_score``); 0 of 0 is 0."""
+    d = decisions(y, outputs, sample_weight)
+    return average(share(said & true, said, d.weight) for said, true in d.present())
+
+
+def recall(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    """Return how many of a class were taken for it (``recall_score``); 0 of 0 is 0."""
+    d = decisions(y, outputs, sample_weight)
+    return average(share(said & true, true, d.weight) for said, true in d.present())
+
+
+def f1(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    """Return the harmonic mean of precision and recall of a class (``f1_score``); 0 of 0 is 0."""
+    d = decisions(y, outputs, sample_weight)
+    return average(
+        share(2.0 * (said & true), 1.0 * said + true, d.weight) for said, true in d.present()
+    )
+
+
+def auc(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    """Return the area under the curve of true over false positives (``roc_auc_score``).
+
+    One class against the rest, with many. NaN if no class has samples both in it and outside.
+    """
+    areas = []
+    for hits, misses in decisions(y, outputs, sample_weight).curves():
+        if hits[-1] > 0 and misses[-1] > 0:
+            steps = np.diff(misses) * (hits[1:] + hits[:-1]) / 2  # the trapezoids
+            areas.append(total(steps) / (hits[-1] * misses[-1]))
+    return average(areas)
+
+
+def average_precision(
+    y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None
+) -> float:
+    """Return the area under the steps of precision over recall (``average_precision_score``)."""
+    areas = []
+    for hits, misses in decisions(y, outputs, sample_weight).curves():
+        if hits[-1] > 0:
+            taken = hits[1:] + misses[1:]
+            steps = np.diff(hits) * hits[1:] / np.where(taken > 0, taken, 1.0)
+            areas.append(total(steps) / hits[-1])
+    return average(areas)
+
+
+def log_loss(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    """Return the mean of -log(probability of what was true) (``log_loss``).
+
+    Probabilities are cut to [eps, 1 - eps], eps that of the outputs' dtype. Without labels it is
+    averaged over the outputs.
+    """
+    eps = np.finfo(np.result_type(np.asarray(outputs), np.float32)).eps
+    y, outputs, weight = arrays(y, outputs, sample_weight)
+    if y.ndim == 1:
+        p = np.take_along_axis(outputs, y[:, np.newaxis].astype(np.intp), axis=1)
+    else:
+        p = np.where(y > 0.5, outputs, 1 - outputs)
+    return average(mean(column, weight) for column in -np.log(np.clip(p, eps, 1 - eps)).T)
+
+
+def mse(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    """Return the mean squared error, over outputs too (``mean_squared_error``)."""
+    errors, _, weight = residuals(y, outputs, sample_weight)
+    return average(mean(e * e, weight) for e in errors)
+
+
+def rmse(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    """Return the root of `mse` of each output, averaged (``root_mean_squared_error``)."""
+    errors, _, weight = residuals(y, outputs, sample_weight)
+    return average(mean(e * e, weight) ** 0.5 for e in errors)
+
+
+def mae(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    """Return the mean absolute error, over outputs too (``mean_absolute_error``)."""
+    errors, _, weight = residuals(y, outputs, sample_weight)
+    return average(mean(np.abs(e), weight) for e in errors)
+
+
+def mape(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    """Return the mean of |error| / |y| (``mean_absolute_percentage_error``): 0.1 is 10 %.
+
+    A target of 0 counts as eps of float64.
+    """
+    errors, targets, weight = residuals(y, outputs, sample_weight)
+    scale = np.maximum(np.abs(targets), np.finfo(np.float64).eps)
+    return average(mean(e, weight) for e in np.abs(errors) / scale)
+
+
+def r2(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    """Return the share of the variance of each output that is explained, averaged (``r2_score``).
+
+    1 is perfect, 0 no better than the mean. Of a constant target it is 1 if perfect, else 0.
+    """
+    errors, targets, weight = residuals(y, outputs, sample_weight)
+    shares = []
+    for e, t in zip(errors, targets, strict=True):
+        left = total(weight * e * e)
+        spread = total(weight * (t - mean(t, weight)) ** 2)
+        shares.append(1 - left / spread if spread else float(left == 0))
+    return average(shares)
+
+
+CLASSIFICATION: Final[dict[str, Metric]] = {
+    f.__name__: f
+    for f in (accuracy, balanced_accuracy, precision, recall, f1, auc, average_precision, log_loss)
+}
+"""The metrics of decisions, by name; beside them ``top_<k>_accuracy``."""
+
+REGRESSION: Final[dict[str, Metric]] = {f.__name__: f for f in (mse, rmse, mae, mape, r2)}
+"""The metrics of numbers, by name."""
