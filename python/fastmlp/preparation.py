@@ -6,11 +6,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.splitting import Rows, stratified
 from fastmlp.tabular import DataError, listing
 
 Task = Literal["classification", "regression"]
 Label = str | int | float
-Rows = NDArray[np.intp]
 
 MOST_GUESSED_CLASSES = 20
 
@@ -100,26 +100,17 @@ def split_rows(labels: NDArray[np.int64], share: float, seed: int) -> tuple[Rows
     DataError
         If no sample would be left for one of the parts.
     """
-    counts = np.bincount(labels)
-    exact = counts * share
-    taken = np.floor(exact).astype(np.intp)
-    # The samples that rounding down left over go to the classes that lost most by it.
-    left_over = round(float(exact.sum())) - int(taken.sum())
-    taken[np.argsort(taken - exact, kind="stable")[:left_over]] += 1
-    taken = np.minimum(taken, np.maximum(counts - 1, 0))
-    if not taken.any():
-        raise DataError(
-            f"with a test share of {share:g}, {len(labels)} samples in {len(counts)} classes leave "
-            "no sample to test on"
-            + ("; is the target a number? try --task regression" if len(counts) > 1 else "")
-        )
     # Sorting a counter-based generator's raw output shuffles; its bits never change with NumPy.
-    shuffled = np.argsort(np.random.Philox(key=seed).random_raw(len(labels)), kind="stable")
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    first = np.cumsum(counts) - counts
-    rank = np.arange(len(labels)) - np.repeat(first, counts)
-    in_test = rank < np.repeat(taken, counts)
-    return np.sort(by_class[~in_test]), np.sort(by_class[in_test])
+    order = np.argsort(np.random.Philox(key=seed).random_raw(len(labels)), kind="stable")
+    train, test = stratified(labels, share, order)
+    if len(test) == 0:
+        classes = len(np.unique(labels))
+        raise DataError(
+            f"with a test share of {share:g}, {len(labels)} samples in {classes} classes leave "
+            "no sample to test on"
+            + ("; is the target a number? try --task regression" if classes > 1 else "")
+        )
+    return train, test
 
 
 @dataclass(frozen=True)

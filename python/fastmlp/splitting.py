@@ -1,0 +1,44 @@
+"""Splitting samples into a part to train on and a part held out."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.intp]
+
+
+def stratified(
+    labels: NDArray[np.integer[Any]], share: float, order: NDArray[np.integer[Any]]
+) -> tuple[Rows, Rows]:
+    """Split samples so that both parts have the same mixture of classes.
+
+    Every class gives its share to the part held out, to the nearest sample, and keeps at least
+    one sample for training.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n,)
+        Classes numbered from 0; all 0 for a split without regard to classes.
+    share : float
+        The share of the part held out, above 0 and below 1.
+    order : ndarray of int, shape (n,)
+        All row numbers, shuffled: of each class, the first in this order are held out.
+
+    Returns
+    -------
+    train, held_out : ndarray of int
+        Row numbers, ascending; `held_out` may be empty.
+    """
+    counts = np.bincount(labels)
+    exact = counts * share
+    taken = np.floor(exact).astype(np.intp)
+    # The samples that rounding down left over go to the classes that lost most by it.
+    left_over = round(float(exact.sum())) - int(taken.sum())
+    taken[np.argsort(taken - exact, kind="stable")[:left_over]] += 1
+    taken = np.minimum(taken, np.maximum(counts - 1, 0))
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    first = np.cumsum(counts) - counts
+    rank = np.arange(len(labels)) - np.repeat(first, counts)
+    held_out = rank < np.repeat(taken, counts)
+    return np.sort(by_class[~held_out]).astype(np.intp), np.sort(by_class[held_out]).astype(np.intp)
