@@ -169,7 +169,7 @@ class TestProgress:
     def test_a_line_without_tqdm(self, capfd, monkeypatch):
         monkeypatch.setitem(sys.modules, "tqdm.auto", None)
         progress = Progress(10)
-        progress(None, self.REPORT)
+        progress.on_epoch_end(None, self.REPORT)
         progress.close()
         assert capfd.readouterr() == (
             "",
@@ -178,8 +178,116 @@ class TestProgress:
 
     def test_only_what_there_is(self, capfd, monkeypatch):
         monkeypatch.setitem(sys.modules, "tqdm.auto", None)
-        Progress(10)(None, self.REPORT._replace(validation_loss=None, validation_accuracy=None))
+        report = self.REPORT._replace(validation_loss=None, validation_accuracy=None)
+        Progress(10).on_epoch_end(None, report)
         assert capfd.readouterr().err == "epoch 2/10: loss 0.2500, 2,000 samples/s\n"
+
+    def test_metrics_and_the_learning_rate(self, capfd):
+        report = self.REPORT._replace(learning_rate=0.05, metrics={"validation_top_5_accuracy": 1})
+        Progress(10, verbose=2).on_epoch_end(None, report)
+        assert capfd.readouterr().err.endswith(
+            "accuracy 87.50%, validation top 5 accuracy 1.0000, learning rate 0.05, "
+            "2,000 samples/s\n"
+        )
+
+    def test_lines_on_request(self, net, blobs, capfd):
+        net.fit(*blobs, epochs=3, verbose=2)
+        assert capfd.readouterr().err.count("\n") == 3
+
+
+class Recorder(fm.Callback):
+    """Notes what it is told."""
+
+    def __init__(self, stop_after=99):
+        self.told = []
+        self.stop_after = stop_after
+
+    def on_fit_begin(self, network):
+        self.told.append("begin")
+
+    def on_epoch_begin(self, network, epoch):
+        self.told.append(("epoch begin", epoch))
+
+    def on_epoch_end(self, network, report):
+        self.told.append(("epoch end", report.epoch))
+        return report.epoch == self.stop_after
+
+    def on_fit_end(self, network, history):
+        self.told.append(("end", len(history.loss)))
+
+
+class TestMethods:
+    def test_are_called_in_order(self, net, blobs):
+        recorder = Recorder()
+        net.fit(*blobs, epochs=2, callbacks=recorder)
+        assert recorder.told == [
+            "begin",
+            ("epoch begin", 1),
+            ("epoch end", 1),
+            ("epoch begin", 2),
+            ("epoch end", 2),
+            ("end", 2),
+        ]
+
+    def test_no_epoch_begins_after_a_stop(self, net, blobs):
+        first, second = Recorder(stop_after=1), Recorder()
+        net.fit(*blobs, epochs=3, callbacks=[first, second])
+        assert first.told == second.told
+        assert first.told[-2:] == [("epoch end", 1), ("end", 1)]
+
+    def test_the_base_class_does_nothing(self, net, blobs):
+        twin = copy.copy(net)
+        net.fit(*blobs, epochs=2, callbacks=fm.Callback())
+        twin.fit(*blobs, epochs=2)
+        assert bits(net) == bits(twin)
+
+    def test_on_fit_end_is_told_what_fit_returns(self, net, blobs):
+        class Keep(fm.Callback):
+            def on_fit_end(self, network, history):
+                self.history = history
+
+        keep = Keep()
+        assert net.fit(*blobs, epochs=2, callbacks=keep) is keep.history
+
+    def test_an_epoch_can_be_prepared(self, net, blobs):
+        class Clear(fm.Callback):
+            def on_epoch_begin(self, network, epoch):
+                network.parameters[:] = 0
+
+        twin = copy.copy(net)
+        net.fit(*blobs, epochs=2, callbacks=Clear())
+        twin.fit(*blobs, epochs=1)
+        twin.parameters[:] = 0
+        twin.fit(*blobs, epochs=1)
+        assert bits(net) == bits(twin)
+
+    @pytest.mark.parametrize("method", ["on_fit_begin", "on_epoch_begin", "on_fit_end"])
+    def test_an_error_is_its_own(self, net, blobs, method):
+        error = KeyError("mine")
+
+        def fail(*_):
+            raise error
+
+        recorder = Recorder()
+        callback = type("Failing", (fm.Callback,), {method: fail})()
+        with pytest.raises(KeyError) as info:
+            net.fit(*blobs, epochs=2, callbacks=[callback, recorder])
+        assert info.value is error
+        twin = fm.Network([4, 9, 3], seed=2, dtype=net.dtype)
+        if method == "on_fit_end":
+            twin.fit(*blobs, epochs=2)
+        assert bits(net) == bits(twin)
+        assert all(told[0] != "end" for told in recorder.told)
+
+    def test_a_class_is_not_a_callback(self, net, blobs, assert_unchanged):
+        with assert_unchanged(net), pytest.raises(TypeError, match=r"write Recorder\(\)"):
+            net.fit(*blobs, callbacks=[Recorder])
+
+    def test_nothing_is_told_of_bad_arguments(self, net, blobs, assert_unchanged):
+        recorder = Recorder()
+        with assert_unchanged(net), pytest.raises(ValueError, match="batch_size"):
+            net.fit(*blobs, batch_size=0, callbacks=recorder)
+        assert recorder.told == []
 
 
 def test_validation_of_an_unhappy_epoch_is_told(net, blobs):

@@ -7,7 +7,16 @@ import pytest
 import fastmlp as fm
 from fastmlp import _core
 
-FORBIDDEN = ["sklearn", "scipy", "pandas", "polars", "tqdm", "threadpoolctl", "fastmlp.reference"]
+FORBIDDEN = [
+    "sklearn",
+    "scipy",
+    "matplotlib",
+    "pandas",
+    "polars",
+    "tqdm",
+    "threadpoolctl",
+    "fastmlp.reference",
+]
 
 
 def test_versions_agree():

@@ -151,13 +151,17 @@ def test_a_rate_beyond_float32(net, assert_unchanged, rate):
         ({"validation_data": (X[:, :3], Y)}, ValueError, r"validation_data\[0\] has 3 features"),
         ({"validation_data": (X, Y + 1)}, ValueError, r"validation_data\[1\] contains label 3"),
         ({"validation_data": (X[:0], Y[:0])}, ValueError, r"validation_data\[0\] has 0 samples"),
-        ({"verbose": 2}, ValueError, "verbose must be True, False, 1 or 0, got 2"),
+        ({"verbose": 3}, ValueError, "verbose must be at most 2, got 3"),
         ({"verbose": "yes"}, TypeError, "verbose"),
         ({"n_threads": 0}, ValueError, "n_threads must be at least 1, got 0"),
         ({"n_threads": -1}, ValueError, "n_threads"),
         ({"n_threads": 1.5}, TypeError, "n_threads must be an integer or None, got 1.5"),
         ({"callbacks": 3}, TypeError, "callbacks must be callable"),
-        ({"callbacks": [print, 3]}, TypeError, r"callbacks\[1\] must be callable, got 3"),
+        (
+            {"callbacks": [print, 3]},
+            TypeError,
+            r"callbacks\[1\] must be callable or a Callb",
+        ),
     ],
 )
 def test_arguments_of_fit(net, assert_unchanged, capfd, arguments, error, message):

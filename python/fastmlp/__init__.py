@@ -8,9 +8,11 @@
 
 from typing import TYPE_CHECKING, Any
 
-from fastmlp import _threadpoolctl
+from fastmlp import _threadpoolctl, metrics
 from fastmlp._core import __version__
+from fastmlp.callbacks import Callback
 from fastmlp.config import get_config, get_num_threads, set_num_threads, show_config
+from fastmlp.early_stopping import EarlyStopping
 from fastmlp.embedding import get_cmake_dir, get_include
 from fastmlp.errors import DivergenceError
 from fastmlp.history import EpochReport, Evaluation, History
@@ -25,8 +27,10 @@ _threadpoolctl.follow()
 
 __all__ = [
     "SGD",
+    "Callback",
     "Dense",
     "DivergenceError",
+    "EarlyStopping",
     "EpochReport",
     "Evaluation",
     "History",
@@ -36,6 +40,7 @@ __all__ = [
     "get_config",
     "get_include",
     "get_num_threads",
+    "metrics",
     "reference",
     "set_num_threads",
     "show_config",

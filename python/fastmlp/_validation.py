@@ -42,16 +42,38 @@ def integer(
     return result
 
 
-def positive(name: str, value: object) -> float:
-    """Return a real number, finite and above 0, as a float."""
+def real(name: str, value: object) -> float:
+    """Return a real number as a float; NaN and infinities pass."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a real number, got {described(value)}")
     try:
-        result = float(value)
+        return float(value)
     except OverflowError:
-        result = math.inf
+        return math.inf
+
+
+def positive(name: str, value: object) -> float:
+    """Return a real number, finite and above 0, as a float."""
+    result = real(name, value)
     if not 0.0 < result < math.inf:
         raise ValueError(f"{name} must be finite and above 0, got {value!r}")
+    return result
+
+
+def not_negative(name: str, value: object) -> float:
+    """Return a real number, finite and at least 0, as a float."""
+    result = real(name, value)
+    if not 0.0 <= result < math.inf:
+        raise ValueError(f"{name} must be finite and at least 0, got {value!r}")
+    return result
+
+
+def share(name: str, value: object, *, zero: bool = True, one: bool = True) -> float:
+    """Return a real number from 0 to 1 as a float; the ends themselves as told."""
+    result = real(name, value)
+    if not 0.0 <= result <= 1.0 or (result == 0.0 and not zero) or (result == 1.0 and not one):
+        low, high = "at least 0" if zero else "above 0", "at most 1" if one else "below 1"
+        raise ValueError(f"{name} must be {low} and {high}, got {value!r}")
     return result
 
 
@@ -116,6 +138,13 @@ def switch(name: str, value: object) -> bool:
     if isinstance(value, int):
         raise ValueError(f"{name} must be True, False, 1 or 0, got {value!r}")
     raise TypeError(f"{name} must be True, False, 1 or 0, got {described(value)}")
+
+
+def verbosity(value: object) -> int:
+    """Return 0, 1 or 2: how much a fit tells; True and False are 1 and 0."""
+    if isinstance(value, bool | np.bool_):
+        return int(value)
+    return integer("verbose", value, minimum=0, maximum=2)
 
 
 def parameter_count(features: int, nodes: Sequence[int], itemsize: int) -> int:

@@ -1,12 +1,19 @@
 """What training tells: `EpochReport` at each epoch end, `History` afterwards, `Evaluation`."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fastmlp import _core
+from fastmlp import _core, _validation
+from fastmlp._extras import require
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
 
 
 class Evaluation(NamedTuple):
@@ -42,6 +49,10 @@ class EpochReport(NamedTuple):
         Time the epoch took to train, without validation and callbacks.
     samples : int
         Number of samples in an epoch.
+    learning_rate : float
+        The learning rate at the end of the epoch; NaN where there is none.
+    metrics : mapping of str to float
+        The `metrics` of ``fit`` on the validation data: ``{"validation_f1": 0.9}``.
     """
 
     epoch: int
@@ -51,6 +62,27 @@ class EpochReport(NamedTuple):
     validation_accuracy: float | None
     seconds: float
     samples: int
+    learning_rate: float = math.nan
+    metrics: Mapping[str, float] = {}
+
+    def value(self, name: str) -> float:
+        """Return the loss, the validation loss or accuracy, or a metric, by its name.
+
+        Raises
+        ------
+        KeyError
+            If the epoch has no such value.
+        """
+        values = {
+            "loss": self.loss,
+            "validation_loss": self.validation_loss,
+            "validation_accuracy": self.validation_accuracy,
+            **self.metrics,
+        }
+        value = values[name]
+        if value is None:
+            raise KeyError(name)
+        return value
 
 
 @dataclass(frozen=True, repr=False)
@@ -77,6 +109,13 @@ class History:
         float32 or float64.
     n_threads : int
         The limit of threads that training ran under.
+    learning_rate : list of float
+        The learning rate at the end of each epoch; empty for an optimizer without one.
+    validation_metrics : dict of str to list of float
+        The `metrics` of ``fit`` on the validation data after each epoch: ``"validation_f1"``.
+    best_epoch : int
+        The best epoch, counted from 1: by what early stopping monitored, else by the validation
+        loss, else by the loss.
     """
 
     loss: list[float]
@@ -87,6 +126,77 @@ class History:
     n_threads: int
     validation_loss: list[float] = field(default_factory=list)
     validation_accuracy: list[float] = field(default_factory=list)
+    learning_rate: list[float] = field(default_factory=list)
+    validation_metrics: dict[str, list[float]] = field(default_factory=dict)
+    best_epoch: int = 0
+
+    @property
+    def metrics(self) -> dict[str, list[float]]:
+        """All that was measured at each epoch, by name: ``"loss"``, ``"validation_loss"``, ..."""
+        series = {
+            "loss": self.loss,
+            "validation_loss": self.validation_loss,
+            "validation_accuracy": self.validation_accuracy,
+            **self.validation_metrics,
+        }
+        return {name: values for name, values in series.items() if values}
+
+    def __getitem__(self, name: str) -> list[float]:
+        """Return one of `metrics`, or "learning_rate" or "epoch_seconds", by its name.
+
+        Raises
+        ------
+        KeyError
+            If there is nothing of that name; the message tells what there is.
+        """
+        series = self._series()
+        try:
+            return series[_validation.choice("history", name, tuple(series))]
+        except ValueError as error:
+            raise KeyError(str(error)) from None
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Return a row per epoch, counted from 1, and a column per series; needs pandas.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        frames = require("pandas", "History.to_pandas", "pandas")
+        index = frames.RangeIndex(1, len(self.loss) + 1, name="epoch")
+        return frames.DataFrame(self._series(), index=index)
+
+    def plot(self, *names: str, ax: "Axes | None" = None) -> "Axes":
+        """Plot series over the epochs with matplotlib, and mark the best epoch.
+
+        Parameters
+        ----------
+        *names : str
+            As for ``history[name]``; none means the loss and the validation loss.
+        ax : matplotlib Axes, optional
+            Where to; None makes a figure.
+
+        Returns
+        -------
+        Axes
+            For titles and more; nothing is shown or saved.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        KeyError
+            If there is no series of a name.
+        """
+        from fastmlp.plotting import plot_history  # noqa: PLC0415  (at its first use)
+
+        losses = [name for name in ("loss", "validation_loss") if name in self.metrics]
+        return plot_history(self, names or losses, ax)
+
+    def _series(self) -> dict[str, list[float]]:
+        rates = {"learning_rate": self.learning_rate} if self.learning_rate else {}
+        return {**self.metrics, **rates, "epoch_seconds": self.epoch_seconds}
 
     @property
     def seconds(self) -> float:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp import _arrays, _core, _validation
 from fastmlp.layers import Dense, build_layers
 from fastmlp.losses import choose_loss
+from fastmlp.summary import Summary, summarise
 from fastmlp.views import ArrayViews, Core, WritableArrayViews, copy_into, refuse_while_fitting
 
 _STATE_FORMAT = 1
@@ -192,6 +193,20 @@ class Model:
             If another thread is fitting the network.
         """
         self._core.update(_validation.learning_rate(learning_rate, self._dtype))
+
+    def summary(self) -> Summary:
+        """Return a table of the layers with their parameters, flops and memory.
+
+        Returns
+        -------
+        Summary
+            Its text is the table: ``print(net.summary())``. A notebook shows it for the network
+            itself, too.
+        """
+        return summarise(self)
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
 
     def _writable(self, name: str, get: Callable[[int], NDArray[Any]]) -> WritableArrayViews:
         return WritableArrayViews(name, get, len(self._layers), self._core)

@@ -7,10 +7,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _arrays, _validation, training
+from fastmlp.callbacks import AnyCallback
+from fastmlp.early_stopping import EarlyStopping
 from fastmlp.history import Evaluation, History
+from fastmlp.metrics import Metric
 from fastmlp.model import Model
 from fastmlp.objective import Objective, make_objective
 from fastmlp.optimizers import SGD
+from fastmlp.samples import read_samples
 
 
 class Network(Model):
@@ -128,7 +132,9 @@ class Network(Model):
             If another thread is fitting the network.
         """
         limit = _validation.n_threads(n_threads)
-        return training.evaluation(self._core, training.network_batch(self, X, y), limit)
+        samples = read_samples(self, X, y)
+        loss, correct, decisions = self._core.evaluate(samples.X, samples.y, limit)
+        return Evaluation(loss, correct / decisions if decisions else None)
 
     def fit(
         self,
@@ -141,7 +147,11 @@ class Network(Model):
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
         verbose: int = 0,
         n_threads: int | None = None,
-        callbacks: training.Callback | Iterable[training.Callback] | None = None,
+        callbacks: AnyCallback | Iterable[AnyCallback] | None = None,
+        *,
+        validation_fraction: float | None = None,
+        metrics: str | Metric | Iterable[str | Metric] | None = None,
+        early_stopping: EarlyStopping | bool | None = None,
     ) -> History:
         """Train on mini-batches: `forward`, `backward` and `update` over the epochs, fused.
 
@@ -170,12 +180,24 @@ class Network(Model):
             Evaluated after each epoch.
         verbose : int, default 0
             1 shows the progress on standard error: a bar if tqdm is installed (the extra
-            ``fastmlp[progress]``), else a line per epoch.
+            ``fastmlp[progress]``), else a line per epoch; 2 shows a line per epoch.
         n_threads : int, optional
             Upper limit of threads; None is the limit of the process.
-        callbacks : callable or sequence of callables, optional
-            Each called as ``callback(network, epoch_report)`` at the end of each epoch; a true
-            result stops after this epoch. It may predict, copy and write weights, but not fit.
+        callbacks : Callback, callable, or sequence of them, optional
+            What to tell of the training; see `Callback`. A callable is called as
+            ``callback(network, epoch_report)`` at the end of each epoch; a true result stops after
+            this epoch. It may predict, copy and write weights, but not fit.
+        validation_fraction : float, optional
+            Instead of validation data: the share of the samples, above 0 and below 1, to hold out
+            and validate on. The seed decides which; every class gives its share. Both parts are
+            copies.
+        metrics : str, callable, or sequence of them, optional
+            What to measure on the validation data beside the loss: names of `fastmlp.metrics`
+            ("f1", "auc", "r2", ..., "top_5_accuracy"), or functions ``f(y, outputs) -> float``,
+            y being labels (B,) with cross-entropy and else numbers (B, N). "f1" is told as
+            "validation_f1".
+        early_stopping : EarlyStopping or bool, optional
+            When to stop before the last epoch; True is ``EarlyStopping()``.
 
         Returns
         -------
@@ -208,6 +230,9 @@ class Network(Model):
             verbose=verbose,
             n_threads=n_threads,
             callbacks=callbacks,
+            validation_fraction=validation_fraction,
+            metrics=metrics,
+            early_stopping=early_stopping,
         )
 
     def objective(self, X: ArrayLike, y: ArrayLike) -> Objective:
@@ -234,4 +259,5 @@ class Network(Model):
         >>> from scipy.optimize import minimize  # doctest: +SKIP
         >>> net.parameters = minimize(f, net.parameters.copy(), jac=True).x  # doctest: +SKIP
         """
-        return make_objective(self._core, *training.network_batch(self, X, y))
+        samples = read_samples(self, X, y)
+        return make_objective(self._core, samples.X, samples.y)

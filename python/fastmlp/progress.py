@@ -1,37 +1,43 @@
-"""``verbose=1``: how a fit shows its progress, on standard error.
+"""``verbose``: how a fit shows its progress, on standard error.
 
-With tqdm installed (``pip install 'fastmlp[progress]'``) it is a bar, also in notebooks; without
-it, one plain line per epoch. A fit never fails for want of a progress bar.
+With 1 and tqdm installed (``pip install 'fastmlp[progress]'``) it is a bar, also in notebooks;
+without it, or with 2, one plain line per epoch. A fit never fails for want of a progress bar.
 """
 
+import math
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from fastmlp.callbacks import Callback
 from fastmlp.history import EpochReport
 
 if TYPE_CHECKING:
     from fastmlp.network import Network
 
 
-class Progress:
-    """A callback that shows each `EpochReport`.
+class Progress(Callback):
+    """Shows each `EpochReport`.
 
     Parameters
     ----------
     epochs : int
         How many epochs were asked for.
+    verbose : int, default 1
+        1 for a bar if it can be, 2 for lines.
     """
 
-    def __init__(self, epochs: int) -> None:
+    def __init__(self, epochs: int, verbose: int = 1) -> None:
         self._bar: Any = None
+        if verbose == 2:
+            return
         try:
             tqdm = import_module("tqdm.auto").tqdm
         except ImportError:
             return
         self._bar = tqdm(total=epochs, unit="epoch")
 
-    def __call__(self, _network: "Network", report: EpochReport) -> None:
+    def on_epoch_end(self, network: "Network", report: EpochReport) -> None:  # noqa: ARG002
         """Show one more epoch."""
         if self._bar is None:
             line = f"epoch {report.epoch}/{report.epochs}: {_summary(report)}"
@@ -52,5 +58,8 @@ def _summary(report: EpochReport) -> str:
         parts.append(f"validation loss {report.validation_loss:.4f}")
     if report.validation_accuracy is not None:
         parts.append(f"accuracy {report.validation_accuracy:.2%}")
+    parts += [f"{name.replace('_', ' ')} {value:.4f}" for name, value in report.metrics.items()]
+    if math.isfinite(report.learning_rate):
+        parts.append(f"learning rate {report.learning_rate:.3g}")
     parts.append(f"{report.samples / max(report.seconds, 1e-9):,.0f} samples/s")
     return ", ".join(parts)

@@ -1,0 +1,81 @@
+"""Metrics by name: which there are for a loss, and which way each is better."""
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import partial
+
+from fastmlp import _validation
+from fastmlp.metrics import CLASSIFICATION, REGRESSION, Metric, accuracy, top_k_accuracy
+
+
+def larger_is_better(name: str) -> bool | None:
+    """Tell which way "loss", "validation_loss" or "validation_<metric>" gets better.
+
+    None for a metric that is not one of this module.
+    """
+    metric = name.removeprefix("validation_")
+    if metric in ("loss", "log_loss", "mse", "rmse", "mae", "mape"):
+        return False
+    return True if metric in CLASSIFICATION or metric == "r2" or top_k(metric) else None
+
+
+def top_k(name: str) -> int:
+    """Return the k of ``"top_<k>_accuracy"``; 0 for every other name."""
+    match = re.fullmatch(r"top_([1-9]\d{0,8})_accuracy", name)
+    return int(match[1]) if match else 0
+
+
+def read_metrics(metrics: object, loss: str, outputs: int) -> dict[str, Metric]:
+    """Return the metrics that ``fit`` was asked for, by name, in that order.
+
+    Parameters
+    ----------
+    metrics : str, callable, sequence of them, or None
+        Names in `metrics`, or functions ``f(y, outputs) -> float`` of the user, which go by
+        their own name.
+    loss : str
+        The loss of the network: it decides which names fit.
+    outputs : int
+        The number of its outputs.
+
+    Raises
+    ------
+    TypeError
+        If one is neither a name nor a function.
+    ValueError
+        If a name is unknown, does not fit the loss, or stands twice.
+    """
+    if metrics is None:
+        return {}
+    one = isinstance(metrics, str) or callable(metrics)
+    if not one and (isinstance(metrics, bytes | Mapping) or not isinstance(metrics, Iterable)):
+        raise TypeError(
+            "metrics must be names or functions f(y, outputs), "
+            f"got {_validation.described(metrics)}"
+        )
+    result: dict[str, Metric] = {}
+    for metric in (metrics,) if one else tuple(metrics):  # type: ignore[arg-type]
+        name, function = _named(metric, loss, outputs)
+        if name in result or (name in ("loss", "accuracy") and function is not accuracy):
+            raise ValueError(f"metrics has {name!r} twice, or a function of that name")
+        result[name] = function
+    result.pop("accuracy", None)  # it is measured anyway, with the loss
+    return result
+
+
+def decides(loss: str) -> bool:
+    """Tell whether a network with this loss chooses classes."""
+    return loss in ("cross_entropy", "binary_cross_entropy")
+
+
+def _named(metric: object, loss: str, outputs: int) -> tuple[str, Metric]:
+    if callable(metric):
+        return getattr(metric, "__name__", type(metric).__name__), metric
+    known = CLASSIFICATION if decides(loss) else REGRESSION
+    if loss == "cross_entropy" and isinstance(metric, str) and top_k(metric):
+        if top_k(metric) >= outputs:
+            raise ValueError(f"{metric} of {outputs} outputs is always 1")
+        return metric, partial(top_k_accuracy, k=top_k(metric))
+    top = ["top_5_accuracy"] if loss == "cross_entropy" and outputs > 5 else []
+    name = _validation.choice("metrics", metric, [*known, *top])
+    return name, known[name]

@@ -1,0 +1,136 @@
+"""`Course`: what goes on around the epochs of a fit. It measures, tells the callbacks, notes."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fastmlp.callbacks import Callback
+from fastmlp.early_stopping import EarlyStopping
+from fastmlp.held_out import HeldOut
+from fastmlp.history import EpochReport, History
+from fastmlp.summary import training_flops
+from fastmlp.views import Core
+
+if TYPE_CHECKING:
+    from fastmlp.network import Network
+
+
+class Course:
+    """Follows one fit from its begin to its end.
+
+    The weights are exact and at rest in every method, so callbacks may read and write them.
+
+    Parameters
+    ----------
+    network, core : Network, Core
+        What is trained.
+    epochs, samples : int
+        How many epochs were asked for, and how many samples there are in one.
+    held_out : HeldOut or None
+        What to validate on.
+    n_threads : int
+        The limit of threads for that.
+    callbacks : tuple of Callback
+        Told in this order.
+    """
+
+    def __init__(
+        self,
+        network: "Network",
+        core: Core,
+        epochs: int,
+        samples: int,
+        held_out: HeldOut | None,
+        n_threads: int,
+        callbacks: tuple[Callback, ...],
+    ) -> None:
+        self._network = network
+        self._core = core
+        self._epochs = epochs
+        self._samples = samples
+        self._held_out = held_out
+        self._n_threads = n_threads
+        self._callbacks = callbacks
+        self._validation_loss: list[float] = []
+        self._validation_accuracy: list[float] = []
+        self._validation_metrics: dict[str, list[float]] = {}
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether there is anything to do at the end of an epoch."""
+        return self._held_out is not None or bool(self._callbacks)
+
+    def begin(self) -> None:
+        """Tell that the fit begins, and its first epoch."""
+        for callback in self._callbacks:
+            callback.on_fit_begin(self._network)
+        self._begin_epoch(1)
+
+    def end_epoch(self, epoch: int, loss: float, seconds: float, learning_rate: float) -> bool:
+        """Take in an epoch, counted from 1; True stops after it."""
+        validation_loss, accuracy, metrics = self._measure()
+        report = EpochReport(
+            epoch,
+            self._epochs,
+            loss,
+            validation_loss,
+            accuracy,
+            seconds,
+            self._samples,
+            learning_rate,
+            metrics,
+        )
+        stop = False
+        for callback in self._callbacks:  # all are told, also after one that stops
+            stop = bool(callback.on_epoch_end(self._network, report)) or stop
+        if not stop and epoch < self._epochs:
+            self._begin_epoch(epoch + 1)
+        return stop
+
+    def end(
+        self,
+        *,
+        loss: list[float],
+        epoch_seconds: list[float],
+        learning_rate: list[float],
+        n_threads: int,
+    ) -> History:
+        """Tell that the fit ended, and return its history."""
+        network = self._network
+        history = History(
+            loss=loss,
+            epoch_seconds=epoch_seconds,
+            samples=self._samples,
+            flops_per_sample=training_flops(network.features, network.layers),
+            dtype=network.dtype,
+            n_threads=n_threads,
+            validation_loss=self._validation_loss,
+            validation_accuracy=self._validation_accuracy,
+            learning_rate=learning_rate,
+            validation_metrics=self._validation_metrics,
+            best_epoch=self._best_epoch(self._validation_loss or loss),
+        )
+        for callback in self._callbacks:
+            callback.on_fit_end(network, history)
+        return history
+
+    def _best_epoch(self, losses: list[float]) -> int:
+        for callback in self._callbacks:
+            if isinstance(callback, EarlyStopping) and callback.best_epoch:
+                return callback.best_epoch
+        return 1 + int(np.argmin(np.nan_to_num(losses, nan=np.inf)))
+
+    def _begin_epoch(self, epoch: int) -> None:
+        for callback in self._callbacks:
+            callback.on_epoch_begin(self._network, epoch)
+
+    def _measure(self) -> tuple[float | None, float | None, dict[str, float]]:
+        if self._held_out is None:
+            return None, None, {}
+        measured = self._held_out.measure(self._core, self._n_threads)
+        self._validation_loss.append(measured.loss)
+        if measured.accuracy is not None:
+            self._validation_accuracy.append(measured.accuracy)
+        for name, value in measured.metrics.items():
+            self._validation_metrics.setdefault(name, []).append(value)
+        return measured.loss, measured.accuracy, measured.metrics

@@ -1,0 +1,137 @@
+"""Samples held out of training: read from the arguments of ``fit``, measured after each epoch."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp import _core, _validation
+from fastmlp._metric_names import decides, read_metrics
+from fastmlp.metrics import Metric
+from fastmlp.samples import Samples, read_samples
+from fastmlp.splitting import stratified
+from fastmlp.views import Core
+
+if TYPE_CHECKING:
+    from fastmlp.network import Network
+
+SPLIT_EPOCH = 2**32 - 1
+"""The epoch whose order of samples tells which to hold out; training never reaches it."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What the samples held out say of a network; `metrics` by names like "validation_f1"."""
+
+    loss: float
+    accuracy: float | None
+    metrics: dict[str, float]
+
+
+class HeldOut:
+    """Samples to validate on, and what to measure on them.
+
+    Parameters
+    ----------
+    samples : Samples
+        Apart from those of the training.
+    metrics : dict of str to callable
+        By name, ``f(y, outputs)``: y is labels (B,) with cross-entropy, else numbers (B, N).
+    loss : str
+        The loss of the network.
+    """
+
+    def __init__(self, samples: Samples, metrics: dict[str, Metric], loss: str) -> None:
+        self._samples = samples
+        self._metrics = {f"validation_{name}": f for name, f in metrics.items()}
+        self._decides = decides(loss)
+        self._y = samples.y
+        if loss == "cross_entropy" and self._y.ndim == 2:
+            self._y = self._y.argmax(axis=1)
+
+    def names(self) -> list[str]:
+        """Return what there will be to monitor."""
+        accuracy = ["validation_accuracy"] if self._decides else []
+        return ["validation_loss", *accuracy, *self._metrics]
+
+    def measure(self, core: Core, n_threads: int) -> Measurement:
+        """Measure a network of the kind this was read for."""
+        samples = self._samples
+        loss, correct, decisions = core.evaluate(samples.X, samples.y, n_threads)
+        metrics = {}
+        if self._metrics:
+            outputs = core.predict(samples.X, None, n_threads)
+            metrics = {name: float(f(self._y, outputs)) for name, f in self._metrics.items()}
+        return Measurement(loss, correct / decisions if decisions else None, metrics)
+
+
+def hold_out(
+    network: "Network", samples: Samples, data: object, fraction: object, metrics: object
+) -> tuple[Samples, HeldOut | None]:
+    """Return the samples to train on, and those held out.
+
+    Parameters
+    ----------
+    network : Network
+        To be trained.
+    samples : Samples
+        What ``fit`` was given.
+    data, fraction, metrics : object
+        Its arguments `validation_data`, `validation_fraction` and `metrics`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one of them does not fit, or both data and fraction are given, or metrics alone.
+    """
+    named = read_metrics(metrics, network.loss, network.layers[-1].nodes)
+    if data is not None and fraction is not None:
+        raise ValueError("give validation_data or validation_fraction, not both")
+    if data is not None:
+        held_out = _read_data(network, data)
+    elif fraction is not None:
+        share = _validation.share("validation_fraction", fraction, zero=False, one=False)
+        samples, held_out = split(samples, share, network.loss, network.seed)
+    elif named:
+        raise ValueError("metrics are measured on validation_data or a validation_fraction")
+    else:
+        return samples, None
+    return samples, HeldOut(held_out, named, network.loss)
+
+
+def split(samples: Samples, share: float, loss: str, seed: int) -> tuple[Samples, Samples]:
+    """Split samples by the seed, classes in the same mixture; both parts are copies.
+
+    Raises
+    ------
+    ValueError
+        If no sample would be held out.
+    """
+    order = _core.draw_order(seed, SPLIT_EPOCH, len(samples))
+    train, held_out = stratified(_classes(samples.y, loss), share, order)
+    if len(held_out) == 0:
+        raise ValueError(
+            f"validation_fraction={share:g} of {len(samples)} samples leaves none to validate on"
+        )
+    return samples.of_rows(train), samples.of_rows(held_out)
+
+
+def _classes(y: NDArray[Any], loss: str) -> NDArray[Any]:
+    """Return the class of each sample; all 0 where the targets tell none."""
+    if loss == "cross_entropy":
+        return y.argmax(axis=1) if y.ndim == 2 else y
+    if loss == "binary_cross_entropy" and y.shape[1] == 1:
+        return (y[:, 0] > 0.5).astype(np.intp)
+    return np.zeros(len(y), dtype=np.intp)
+
+
+def _read_data(network: "Network", data: object) -> Samples:
+    if not isinstance(data, tuple | list):
+        raise TypeError(
+            f"validation_data must be a tuple (X, y) or None, got {_validation.described(data)}"
+        )
+    if len(data) != 2:
+        raise ValueError(f"validation_data must be a tuple (X, y), got {len(data)} items")
+    X, y = data
+    return read_samples(network, X, y, ("validation_data[0]", "validation_data[1]"))

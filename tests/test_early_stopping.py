@@ -1,0 +1,211 @@
+"""Early stopping: when it stops, what it goes back to, what it remembers."""
+
+import copy
+import json
+import math
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+
+
+@pytest.fixture
+def net(dtype):
+    return fm.Network([4, 9, 3], seed=2, dtype=dtype)
+
+
+def bits(net):
+    return net.parameters.tobytes()
+
+
+def told(values, **options):
+    """Return what early stopping makes of a course of losses: the stop, and the best epoch."""
+    stopping = fm.EarlyStopping("loss", restore_best=False, **options)
+    stopping.on_fit_begin(None)
+    for epoch, value in enumerate(values, start=1):
+        report = fm.EpochReport(epoch, 99, value, None, None, 0.0, 1)
+        if stopping.on_epoch_end(None, report):
+            return epoch, stopping.best_epoch
+    return None, stopping.best_epoch
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "expected"),
+    [
+        ([3, 2, 1, 1, 1], {"patience": 2}, (5, 3)),
+        ([3, 2, 1, 1, 0.5], {"patience": 2}, (None, 5)),
+        ([3, 4], {"patience": 1}, (2, 1)),
+        ([3, 2.9, 2.8, 2.7], {"patience": 2, "min_delta": 0.25}, (3, 1)),
+        ([3, 2.9, 2.8, 2.7], {"patience": 3, "min_delta": 0.25}, (None, 4)),
+        ([1, 2, 3, 3, 3], {"patience": 2, "mode": "max"}, (5, 3)),
+        ([math.nan, 5, math.nan, -math.inf], {"patience": 2}, (4, 2)),
+        ([math.nan, math.nan], {"patience": 2}, (2, 0)),
+    ],
+)
+def test_the_rule(values, options, expected):
+    assert told(values, **options) == expected
+
+
+def test_it_goes_back_to_the_best_weights(net, blobs):
+    X, y = blobs
+    seen = []
+    stopping = fm.EarlyStopping(patience=3)
+    history = net.fit(
+        X,
+        (y + np.arange(90) // 45) % 3,  # what cannot be learnt for the validation
+        epochs=100,
+        validation_data=(X, y),
+        early_stopping=stopping,
+        callbacks=lambda who, _: seen.append(bits(who)),
+    )
+    best = 1 + int(np.argmin(history.validation_loss))
+    assert best < len(history.loss) == best + 3
+    assert bits(net) == seen[best - 1] != seen[-1]
+    assert (stopping.best_epoch, stopping.best) == (best, min(history.validation_loss))
+    assert history.best_epoch == best
+    assert net.evaluate(X, y).loss == stopping.best
+
+
+def test_it_goes_back_where_the_epochs_ran_out(net, blobs):
+    X, y = blobs
+    seen = []
+    history = net.fit(
+        X,
+        (y + np.arange(90) // 45) % 3,
+        epochs=20,
+        validation_data=(X, y),
+        callbacks=[
+            lambda who, _: seen.append(bits(who)),
+            fm.EarlyStopping("validation_accuracy", patience=50),
+        ],
+    )
+    assert bits(net) == seen[int(np.argmax(history.validation_accuracy))]
+
+
+def test_the_last_weights_on_request(net, blobs):
+    twin = copy.copy(net)
+    stopping = fm.EarlyStopping("loss", patience=1, min_delta=100.0, restore_best=False)
+    net.fit(*blobs, epochs=9, early_stopping=stopping)
+    twin.fit(*blobs, epochs=2)
+    assert bits(net) == bits(twin)
+
+
+def test_every_fit_begins_anew(net, blobs):
+    stopping = fm.EarlyStopping("loss", patience=2, min_delta=100.0)
+    lengths = [len(net.fit(*blobs, epochs=9, early_stopping=stopping).loss) for _ in range(2)]
+    assert lengths == [3, 3]
+
+
+def test_true_is_the_default(net, blobs):
+    history = net.fit(*blobs, epochs=3, validation_fraction=0.2, early_stopping=True)
+    assert history.best_epoch == 1 + int(np.argmin(history.validation_loss))
+    assert len(net.fit(*blobs, epochs=3, early_stopping=False).loss) == 3
+
+
+def test_its_state_goes_through_json(net, blobs):
+    """Interrupted after an epoch and resumed, it stops and goes back as if it had not been."""
+    X, y = blobs
+    wrong = (y + np.arange(90) // 45) % 3
+    options = {"validation_data": (X, y)}
+    twin = copy.copy(net)
+    whole = fm.EarlyStopping(patience=4)
+    history = net.fit(X, wrong, 100, early_stopping=whole, **options)
+
+    first, resumed = fm.EarlyStopping(patience=4), fm.EarlyStopping(patience=4)
+    twin.fit(X, wrong, len(history.loss) - 2, callbacks=[first, Last()], **options)
+    twin.parameters = Last.parameters
+    values, arrays = first.state()
+    resumed.set_state(json.loads(json.dumps(values)), arrays)
+    rest = twin.fit(X, wrong, 100, early_stopping=resumed, **options)
+    assert len(rest.loss) == 2
+    assert bits(twin) == bits(net)
+    assert resumed.best == whole.best
+
+
+class Last(fm.Callback):
+    """Keeps the weights of the last epoch from being lost to the best ones."""
+
+    def on_epoch_end(self, network, report):
+        Last.parameters = network.parameters.copy()
+
+
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [
+        ({"best": math.nan, "best_epoch": 1, "waited": 0}, ValueError),
+        ({"best": "1", "best_epoch": 1, "waited": 0}, ValueError),
+        ({"best": 1.0, "best_epoch": -1, "waited": 0}, ValueError),
+        ({"best": 1.0, "best_epoch": 1, "waited": 0.5}, TypeError),
+        ({"best": 1.0}, KeyError),
+    ],
+)
+def test_a_wrong_state_is_refused(values, error):
+    stopping = fm.EarlyStopping()
+    with pytest.raises(error):
+        stopping.set_state(values, {})
+    assert stopping.state() == ({"best": None, "best_epoch": 0, "waited": 0}, {})
+
+
+def gini(y, outputs):
+    return float(outputs.max())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"early_stopping": True}, ValueError, "needs validation_data or validation_fraction"),
+        ({"early_stopping": 3}, TypeError, "early_stopping must be an EarlyStopping"),
+        (
+            {"validation_fraction": 0.1, "early_stopping": fm.EarlyStopping("validation_los")},
+            ValueError,
+            "did you mean 'validation_loss'",
+        ),
+        (
+            {"validation_fraction": 0.1, "callbacks": fm.EarlyStopping("validation_f1")},
+            ValueError,
+            "monitor must be 'loss', 'validation_loss' or 'validation_accuracy'",
+        ),
+        (
+            {
+                "validation_fraction": 0.1,
+                "metrics": gini,
+                "early_stopping": fm.EarlyStopping("validation_gini"),
+            },
+            ValueError,
+            "say mode='max' or mode='min'",
+        ),
+    ],
+)
+def test_what_cannot_be_monitored(net, blobs, assert_unchanged, arguments, error, message):
+    with assert_unchanged(net), pytest.raises(error, match=message):
+        net.fit(*blobs, **arguments)
+
+
+def test_a_metric_of_ones_own(net, blobs):
+    stopping = fm.EarlyStopping("validation_gini", mode="max", patience=2)
+    net.fit(*blobs, 5, validation_data=blobs, metrics=gini, early_stopping=stopping)
+    assert stopping.best == max(stopping.best, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"patience": 0}, ValueError, "patience must be at least 1"),
+        ({"patience": 1.5}, TypeError, "patience"),
+        ({"min_delta": -1}, ValueError, "min_delta must be finite and at least 0"),
+        ({"min_delta": math.nan}, ValueError, "min_delta"),
+        ({"mode": "maximum"}, ValueError, "did you mean 'max'"),
+        ({"monitor": 3}, TypeError, "monitor must be a string"),
+        ({"restore_best": 2}, ValueError, "restore_best"),
+    ],
+)
+def test_arguments(arguments, error, message):
+    with pytest.raises(error, match=message):
+        fm.EarlyStopping(**arguments)
+
+
+def test_repr():
+    assert repr(fm.EarlyStopping("loss", 3, mode="min")) == (
+        "EarlyStopping(monitor='loss', patience=3, min_delta=0, mode='min', restore_best=True)"
+    )
