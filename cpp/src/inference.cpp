@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "executor.hpp"
 #include "ieee_defaults.hpp"
 #include "kernels/dispatch.hpp"
 #include "lane.hpp"
@@ -35,7 +36,9 @@ double flops_per_row(const Layout& layout) {
 
 /// Calls f(range, lane) for blocks of rows, on as many threads as pay.
 template <class T, class F>
-void for_each_block(const Network<T>& network, std::size_t rows, int n_threads, F f) {
+void for_each_block(const Network<T>& network, std::size_t rows, int n_threads,
+                    const Executor* executor, F f) {
+    if (executor != nullptr) checked(*executor);
     const auto work = [&](Share share) {
         static thread_local Lane<T> lane;
         const Range mine = share.of(rows, kernels::kPad);
@@ -49,7 +52,7 @@ void for_each_block(const Network<T>& network, std::size_t rows, int n_threads, 
     const int allowed = threads_allowed(n_threads);
     const int threads =
         exact_threads() ? allowed : static_cast<int>(std::min<double>(allowed, wanted));
-    ThreadTeam team(ThreadTeam::resting() ? 1 : threads);
+    ThreadTeam team(ThreadTeam::resting() ? 1 : threads, executor);
     const auto size = static_cast<std::size_t>(team.size());
     team.run([&](int rank) { work({static_cast<std::size_t>(rank), size}); });
 }
@@ -122,18 +125,20 @@ void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t r
 }
 
 template <class T>
-void Network<T>::predict(MatrixView<const T> x, MatrixView<T> out, int n_threads) const {
+void Network<T>::predict(MatrixView<const T> x, MatrixView<T> out, int n_threads,
+                         const Executor* executor) const {
     check_shapes(features_, outputs(), x, out);
     const IeeeDefaults ieee;
     const auto& kernel = kernels::active_table<T>();
     const auto weights = natural_weights(*this);
-    for_each_block(*this, x.rows, n_threads, [&](Range range, Lane<T>& lane) {
+    for_each_block(*this, x.rows, n_threads, executor, [&](Range range, Lane<T>& lane) {
         lane.predict(kernel, layers_, loss_, weights, x, range, out);
     });
 }
 
 template <class T>
-Evaluation Network<T>::evaluate(MatrixView<const T> x, const Targets<T>& y, int n_threads) const {
+Evaluation Network<T>::evaluate(MatrixView<const T> x, const Targets<T>& y, int n_threads,
+                                const Executor* executor) const {
     check_features(features_, x);
     check_targets(*this, y, x.rows);
     const IeeeDefaults ieee;
@@ -141,7 +146,7 @@ Evaluation Network<T>::evaluate(MatrixView<const T> x, const Targets<T>& y, int 
     std::vector<std::size_t> correct(x.rows);
     const auto& kernel = kernels::active_table<T>();
     const auto weights = natural_weights(*this);
-    for_each_block(*this, x.rows, n_threads, [&](Range range, Lane<T>& lane) {
+    for_each_block(*this, x.rows, n_threads, executor, [&](Range range, Lane<T>& lane) {
         std::size_t stride = 0;
         const T* z = lane.scores(kernel, layers_, loss_, weights, x, range, stride);
         lane.scratch.resize(std::max(lane.scratch.size(), range.size() * stride));
@@ -171,13 +176,15 @@ Evaluation Network<T>::evaluate(MatrixView<const T> x, const Targets<T>& y, int 
     return result;
 }
 
-#define FASTMLP_INSTANTIATE(T)                                                        \
-    template void check_features(std::size_t, const MatrixView<const T>&);            \
-    template void check_shapes(std::size_t, std::size_t, const MatrixView<const T>&,  \
-                               const MatrixView<T>&);                                 \
-    template void check_targets(const Network<T>&, const Targets<T>&, std::size_t);   \
-    template void Network<T>::predict(MatrixView<const T>, MatrixView<T>, int) const; \
-    template Evaluation Network<T>::evaluate(MatrixView<const T>, const Targets<T>&, int) const;
+#define FASTMLP_INSTANTIATE(T)                                                                  \
+    template void check_features(std::size_t, const MatrixView<const T>&);                      \
+    template void check_shapes(std::size_t, std::size_t, const MatrixView<const T>&,            \
+                               const MatrixView<T>&);                                           \
+    template void check_targets(const Network<T>&, const Targets<T>&, std::size_t);             \
+    template void Network<T>::predict(MatrixView<const T>, MatrixView<T>, int, const Executor*) \
+        const;                                                                                  \
+    template Evaluation Network<T>::evaluate(MatrixView<const T>, const Targets<T>&, int,       \
+                                             const Executor*) const;
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
 

@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "executor.hpp"
+#include "ieee_defaults.hpp"
 #include "thread_limits.hpp"
 
 namespace fastmlp {
@@ -30,21 +32,37 @@ constexpr const char* kMemberFailed = "another thread of the computation failed"
 
 ThreadTeam::ThreadTeam(int n) noexcept {
     n = std::min(n, kMaxSize);
-    if (n < 2) return;
-    members_.reset(new (std::nothrow) Member[static_cast<std::size_t>(n)]);
-    if (members_ == nullptr) return;
+    if (n < 2 || !make_members(n)) return;
     while (borrowed_ < n) {
         Worker* const worker = Worker::borrow(n - 1);
         if (worker == nullptr) break;
         members_[borrowed_++].worker = worker;
     }
+    choose_spins();
+}
+
+ThreadTeam::ThreadTeam(int n, const Executor* executor) : ThreadTeam(executor ? 1 : n) {
+    if (executor == nullptr) return;
+    n = std::min({n, kMaxSize, checked(*executor).concurrency});
+    if (n < 2 || !make_members(n)) return;
+    executor_ = executor;
+    borrowed_ = n;
+    choose_spins();
+}
+
+bool ThreadTeam::make_members(int n) noexcept {
+    members_.reset(new (std::nothrow) Member[static_cast<std::size_t>(n)]);
+    return members_ != nullptr;
+}
+
+void ThreadTeam::choose_spins() noexcept {
     size_ = borrowed_;
     // With more members than CPUs, whom we wait for may need the very CPU we would spin on.
     spins_ = size_ <= machine_threads() ? kSpins : 0;
 }
 
 ThreadTeam::~ThreadTeam() {
-    if (lost_workers()) return;
+    if (lost_workers() || executor_ != nullptr) return;
     // The next team takes the last given back first: rank 1, the most used.
     for (int rank = borrowed_ - 1; rank > 0; --rank) members_[rank].worker->give_back();
 }
@@ -62,6 +80,15 @@ void ThreadTeam::run_on_all(Call call, void* target) {
     for (int rank = 0; rank < size_; ++rank) {
         members_[rank].stalled.store(0, std::memory_order_relaxed);
     }
+    executor_ != nullptr ? run_on_executor() : run_on_workers();
+    if (failed_.load(std::memory_order_relaxed)) {
+        recover();
+        std::rethrow_exception(std::exchange(error_, nullptr));
+    }
+    choose_size(struggling());
+}
+
+void ThreadTeam::run_on_workers() {
     for (int rank = 1; rank < size_; ++rank) {
         members_[rank].worker->start(
             [](void* team, int its_rank) noexcept {
@@ -71,11 +98,17 @@ void ThreadTeam::run_on_all(Call call, void* target) {
     }
     run_member(0);
     join_workers();
-    if (failed_.load(std::memory_order_relaxed)) {
-        recover();
-        std::rethrow_exception(std::exchange(error_, nullptr));
+}
+
+void ThreadTeam::run_on_executor() {
+    try {
+        executor_->run(size_, [this](int rank) {
+            const IeeeDefaults ieee;
+            run_member(rank);
+        });
+    } catch (...) {
+        fail(std::current_exception());
     }
-    choose_size(struggling());
 }
 
 void ThreadTeam::run_member(int rank) noexcept {

@@ -3,6 +3,8 @@
 /// Who comes second gets the workers that are left, down to none, and never waits for them: two
 /// networks fitting at once both get on. In the child of a fork a team goes on alone.
 ///
+/// A team on an executor asks the caller's threads instead, run by run.
+///
 /// A team on a busy machine can be far slower than its caller alone: at every barrier all wait
 /// until the system has given a core to the last. A team that finds itself waiting most of the time
 /// rests: for a while its runs are done by the caller.
@@ -15,6 +17,7 @@
 #include <memory>
 #include <type_traits>
 
+#include "fastmlp/executor.hpp"
 #include "worker.hpp"
 
 namespace fastmlp {
@@ -26,6 +29,8 @@ public:
     /// The caller and up to n - 1 workers: fewer if others hold them, or if the system gives no
     /// more threads or memory.
     explicit ThreadTeam(int n) noexcept;
+    /// On the executor's threads, unless it is null. Barriers want n from `tasks_at_once`.
+    ThreadTeam(int n, const Executor* executor);
     /// Gives the workers back.
     ~ThreadTeam();
     ThreadTeam(const ThreadTeam&) = delete;
@@ -38,10 +43,10 @@ public:
     /// Whether teams had better rest now. For those who form a team for a single run.
     static bool resting() noexcept;
 
-    /// Calls function(rank) once on every member, ranks 0..size()-1, the caller being rank 0;
-    /// returns when all are done. Workers compute in IEEE default floating point; the caller holds
-    /// an `IeeeDefaults`. If members throw, the first exception is rethrown here and the team stays
-    /// usable.
+    /// Calls function(rank) once on every member, ranks 0..size()-1, the caller being rank 0 (but
+    /// for an executor); returns when all are done. Workers compute in IEEE default floating point;
+    /// the caller holds an `IeeeDefaults`. If members throw, the first exception is rethrown here
+    /// and the team stays usable.
     template <class Function>
     void run(Function&& function) {
         using Target = std::remove_reference_t<Function>;
@@ -67,10 +72,14 @@ private:
         Worker* worker = nullptr;
     };
 
+    bool make_members(int n) noexcept;
+    void choose_spins() noexcept;
     void run_on_all(Call call, void* target);
     void run_member(int rank) noexcept;
     bool cross_barrier(int rank);
     std::uint32_t hear(Member& self, std::atomic<std::uint32_t>& arrived, std::uint32_t phase);
+    void run_on_workers();
+    void run_on_executor();
     void join_workers();
     void fail(std::exception_ptr error) noexcept;
     void recover() noexcept;
@@ -84,6 +93,7 @@ private:
     unsigned forks_ = Worker::forks();
     Call call_ = nullptr;
     void* target_ = nullptr;
+    const Executor* executor_ = nullptr;
     Clock::time_point run_start_;
     std::unique_ptr<Member[]> members_;
     std::exception_ptr error_;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "checkpoint.hpp"
+#include "executor.hpp"
 #include "fastmlp/random.hpp"
 #include "ieee_defaults.hpp"
 #include "inference.hpp"
@@ -47,7 +48,9 @@ public:
             const TrainOptions& options)
         : network_(network), x_(x), y_(y), options_(options),
           batch_(std::min(options.batch_size, x.rows)),
-          team_(training_threads(network, batch_, options.n_threads)),
+          team_(
+              tasks_at_once(training_threads(network, batch_, options.n_threads), options.executor),
+              options.executor),
           scratch_(static_cast<std::size_t>(team_.size())),
           work_(network.layout(), std::max<std::size_t>(2, batch_)),
           image_(network.layout(), network.parameters()->data()),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fastmlp/buffer.hpp"
+#include "fastmlp/executor.hpp"
 #include "fastmlp/isa.hpp"
 #include "fastmlp/layer.hpp"
 #include "fastmlp/layout.hpp"

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "fastmlp/buffer.hpp"
+#include "fastmlp/executor.hpp"
 #include "fastmlp/export.h"
 #include "fastmlp/layer.hpp"
 #include "fastmlp/layout.hpp"
@@ -66,10 +67,13 @@ public:
     /// The last forward's nodes (p = 1..L) and backward's deltas (i = 0..L-1); null before it.
     const std::shared_ptr<Workspace<T>>& workspace() const { return workspace_; }
 
-    /// Outputs (B, N) into `out`. Const and reentrant; at most `n_threads` threads (0: the limit).
-    void predict(MatrixView<const T> x, MatrixView<T> out, int n_threads = 0) const;
+    /// Outputs (B, N) into `out`. Const and reentrant; at most `n_threads` threads (0: the limit),
+    /// of the executor if there is one.
+    void predict(MatrixView<const T> x, MatrixView<T> out, int n_threads = 0,
+                 const Executor* executor = nullptr) const;
     /// Loss and right decisions of x against y, without training. Const and reentrant.
-    Evaluation evaluate(MatrixView<const T> x, const Targets<T>& y, int n_threads = 0) const;
+    Evaluation evaluate(MatrixView<const T> x, const Targets<T>& y, int n_threads = 0,
+                        const Executor* executor = nullptr) const;
 
 private:
     static std::span<T> view(Buffer<T>& buffer, const Parameter& part) {

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "fastmlp/executor.hpp"
 #include "fastmlp/export.h"
 #include "fastmlp/network.hpp"
 #include "fastmlp/optimizer.hpp"
@@ -27,7 +28,8 @@ struct TrainOptions {
     /// used in turn.
     const std::uint32_t* order = nullptr;
     std::size_t order_rows = 0;
-    int n_threads = 0;  ///< upper limit; 0: the process's
+    int n_threads = 0;                   ///< upper limit; 0: the process's
+    const Executor* executor = nullptr;  ///< whose threads; null: fastmlp's own
     /// After each epoch, the parameters exact: true stops. May write the parameters.
     std::function<bool(const EpochReport&)> on_epoch{};
     /// Asked every few milliseconds between steps: true stops, the parameters at that step.
