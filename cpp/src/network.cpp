@@ -59,6 +59,12 @@ template <class T>
 Network<T>::~Network() = default;
 
 template <class T>
+Network<T>::Network(Network&&) noexcept = default;
+
+template <class T>
+Network<T>& Network<T>::operator=(Network&&) noexcept = default;
+
+template <class T>
 void Network<T>::forward(MatrixView<const T> x) {
     check_features(features_, x);
     const IeeeDefaults ieee;

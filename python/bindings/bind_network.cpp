@@ -1,5 +1,6 @@
 /// The network: views of its memory, the paper's three steps, prediction. No arithmetic here.
 #include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
 
 #include "bindings.hpp"
 #include "workspace.hpp"
@@ -11,6 +12,16 @@ std::vector<Layer> parse_layers(const std::vector<std::pair<std::size_t, std::st
     std::vector<Layer> result;
     for (const auto& [nodes, activation] : layers) {
         result.push_back({nodes, activation_from_name(activation)});
+    }
+    return result;
+}
+
+/// The layers as the constructor takes them.
+template <class T>
+std::vector<std::pair<std::size_t, std::string>> describe_layers(const Model<T>& model) {
+    std::vector<std::pair<std::size_t, std::string>> result;
+    for (const Layer& layer : model.network.layers()) {
+        result.emplace_back(layer.nodes, name_of(layer.activation));
     }
     return result;
 }
@@ -155,6 +166,10 @@ void bind(py::module_& module, const char* name) {
              }),
              py::arg("features"), py::arg("layers"), py::arg("loss"), py::arg("seed"))
         .def_property_readonly("seed", [](const M& m) { return m.network.seed(); })
+        .def_property_readonly("features", [](const M& m) { return m.network.features(); })
+        .def_property_readonly("layers", &describe_layers<T>)
+        .def_property_readonly("loss",
+                               [](const M& m) { return std::string(name_of(m.network.loss())); })
         .def_property_readonly("busy", &M::busy)
         .def_property(
             "epoch", [](const M& m) { return m.network.epoch(); },
@@ -199,6 +214,7 @@ void bind(py::module_& module, const char* name) {
         .def("predict", &predict<T>, py::arg("X"), py::arg("out") = py::none(),
              py::arg("n_threads") = 0)
         .def("evaluate", &evaluate<T>, py::arg("X"), py::arg("y"), py::arg("n_threads") = 0)
+        .def("save", &save_network<T>, py::arg("path"))
         .def("threads_for", &threads_for<T>, py::arg("batch_size"), py::arg("n_threads") = 0)
         .def("fit", &fit<T>, py::arg("X"), py::arg("y"), py::arg("order"), py::arg("epochs"),
              py::arg("batch_size"), py::arg("learning_rate"), py::arg("shuffle"),

@@ -1,6 +1,8 @@
 /// What the binding files share.
 #pragma once
 
+#include <filesystem>
+
 #include "arrays.hpp"
 #include "gil.hpp"
 #include "kernels/dispatch.hpp"
@@ -12,6 +14,7 @@ void bind_network(py::module_& module);
 void bind_trainer(py::module_& module);
 void bind_config(py::module_& module);
 void bind_kernels(py::module_& module);
+void bind_files(py::module_& module);
 
 /// Per epoch (mean loss, seconds).
 template <class T>
@@ -19,6 +22,9 @@ std::vector<std::pair<double, double>> fit(Model<T>& model, py::handle x, const 
                                            py::object order, std::size_t epochs,
                                            std::size_t batch_size, double learning_rate,
                                            bool shuffle, int n_threads, py::object on_epoch);
+
+template <class T>
+void save_network(Model<T>& model, const std::filesystem::path& path);
 
 /// Threads that `fit` would use.
 template <class T>

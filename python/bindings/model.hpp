@@ -18,6 +18,8 @@ struct Model {
     Model(std::size_t n_features, std::vector<Layer> layers, Loss loss, std::uint64_t seed)
         : network(n_features, std::move(layers), loss, seed) {}
 
+    explicit Model(Network<T> loaded) : network(std::move(loaded)) {}
+
     Network<T> network;
     py::object features;                    ///< what `forward` borrowed
     std::atomic<std::thread::id> writer{};  ///< the thread that trains

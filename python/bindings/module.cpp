@@ -7,6 +7,7 @@ PYBIND11_MODULE(_core, module) {
     module.doc() = "The compiled core of fastmlp.";
     module.attr("__version__") = fastmlp::kVersion;
     bind_config(module);
+    bind_files(module);
     bind_trainer(module);
     bind_network(module);
     bind_kernels(module);

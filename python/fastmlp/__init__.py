@@ -14,9 +14,10 @@ from fastmlp.callbacks import Callback
 from fastmlp.config import get_config, get_num_threads, set_num_threads, show_config
 from fastmlp.early_stopping import EarlyStopping
 from fastmlp.embedding import get_cmake_dir, get_include
-from fastmlp.errors import DivergenceError
+from fastmlp.errors import DivergenceError, ModelFormatError
 from fastmlp.history import EpochReport, Evaluation, History
 from fastmlp.layers import Dense
+from fastmlp.loading import load
 from fastmlp.network import Network
 from fastmlp.optimizers import SGD
 
@@ -34,12 +35,14 @@ __all__ = [
     "EpochReport",
     "Evaluation",
     "History",
+    "ModelFormatError",
     "Network",
     "__version__",
     "get_cmake_dir",
     "get_config",
     "get_include",
     "get_num_threads",
+    "load",
     "metrics",
     "reference",
     "set_num_threads",

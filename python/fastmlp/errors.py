@@ -36,3 +36,30 @@ class DivergenceError(ValueError, ArithmeticError):
             f"learning_rate={self.learning_rate:g}; the network is back at its last finite "
             "epoch end. Try a smaller learning rate, or scale the features"
         )
+
+
+class ModelFormatError(ValueError):
+    """A model file is damaged, was written by something else, or does not make sense.
+
+    Parameters
+    ----------
+    file : str
+        The file.
+    field : str
+        What is wrong in it: ``"header"``, ``"tensor 'layers.0.weights'"``,
+        ``"metadata 'architecture'"``.
+    offset : int
+        Where that is, in bytes from the start of the file.
+    problem : str
+        What is wrong with it.
+    """
+
+    def __init__(self, file: str, field: str, offset: int, problem: str) -> None:
+        super().__init__(file, field, offset, problem)
+        self.file = file
+        self.field = field
+        self.offset = offset
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.field}: {self.problem} (byte {self.offset})"

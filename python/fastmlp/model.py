@@ -1,12 +1,12 @@
 """`Model`: the paper's network. Its layers, its memory, its three steps, its copies."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp import _arrays, _core, _validation
+from fastmlp import _arrays, _core, _validation, files
 from fastmlp.layers import Dense, build_layers
 from fastmlp.losses import choose_loss
 from fastmlp.summary import Summary, summarise
@@ -47,6 +47,20 @@ class Model:
             raise MemoryError(
                 f"the network needs {needed:,} bytes for its parameters and gradients"
             ) from None
+
+    @classmethod
+    def _of_core(cls, core: Core) -> Self:
+        """Make a network of a core that was loaded, which describes itself."""
+        network = cls.__new__(cls)
+        network._adopt(core)  # noqa: SLF001  (its own)
+        return network
+
+    def _adopt(self, core: Core) -> None:
+        self._features = core.features
+        self._layers = tuple(Dense(*layer) for layer in core.layers)
+        self._loss = core.loss
+        self._dtype = core.parameters.dtype
+        self._core = core
 
     @property
     def features(self) -> int:
@@ -207,6 +221,30 @@ class Model:
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
+
+    def save(self, path: files.Path) -> None:
+        """Write the network to a file that `load` reads back to the same bits.
+
+        The file is a safetensors file, which other programs read as it is: parameters, layers,
+        loss, seed and epoch. Gradients, nodes and deltas stay behind. It appears as a whole or not
+        at all, also if the process is killed or the machine loses power: see
+        ``docs/file-format.md``.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            Replaced if it exists. Of a symbolic link the file it leads to is replaced.
+
+        Raises
+        ------
+        TypeError
+            If `path` is not a path.
+        OSError
+            If the system refuses, with errno and the file's name; the old file is as it was.
+        RuntimeError
+            If another thread is fitting the network.
+        """
+        self._core.save(files.checked_path(path))
 
     def _writable(self, name: str, get: Callable[[int], NDArray[Any]]) -> WritableArrayViews:
         return WritableArrayViews(name, get, len(self._layers), self._core)

@@ -1,6 +1,7 @@
 /// fastmlp: dense neural networks on a CPU. Include this one header.
 #pragma once
 
+#include "fastmlp/archive.hpp"
 #include "fastmlp/buffer.hpp"
 #include "fastmlp/executor.hpp"
 #include "fastmlp/isa.hpp"
@@ -11,5 +12,6 @@
 #include "fastmlp/optimizer.hpp"
 #include "fastmlp/predictor.hpp"
 #include "fastmlp/random.hpp"
+#include "fastmlp/serialize.hpp"
 #include "fastmlp/threads.hpp"
 #include "fastmlp/trainer.hpp"

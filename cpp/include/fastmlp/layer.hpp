@@ -26,6 +26,9 @@ struct Layer {
 FASTMLP_API Activation activation_from_name(std::string_view name);
 FASTMLP_API Loss loss_from_name(std::string_view name);
 
+FASTMLP_API std::string_view name_of(Activation activation);
+FASTMLP_API std::string_view name_of(Loss loss);
+
 /// The loss that belongs to an output: cross-entropy with softmax, binary cross-entropy with
 /// sigmoid, mean squared error with the rest.
 FASTMLP_API Loss default_loss(Activation output);

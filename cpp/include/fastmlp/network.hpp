@@ -32,6 +32,8 @@ public:
     /// Initial weights from `seed`: He for relu layers, Glorot otherwise; biases zero.
     Network(std::size_t features, std::vector<Layer> layers, Loss loss, std::uint64_t seed);
     ~Network();
+    Network(Network&&) noexcept;
+    Network& operator=(Network&&) noexcept;
 
     std::size_t features() const { return features_; }
     std::size_t outputs() const { return layers_.back().nodes; }

@@ -1,0 +1,56 @@
+/// Networks in files: `save`, `load`.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <variant>
+
+#include "fastmlp/archive.hpp"
+#include "fastmlp/export.h"
+#include "fastmlp/network.hpp"
+
+namespace fastmlp {
+
+/// Writes parameters and architecture, with the seed and the epoch that tell the next orders of
+/// samples; gradients and workspace stay behind. The file appears whole or not at all.
+///
+/// Throws std::filesystem::filesystem_error (a std::system_error), which has errno and the path;
+/// the file is then what it was before. `network` must not change meanwhile.
+template <class T>
+FASTMLP_API void save(const Network<T>& network, const std::filesystem::path& path);
+
+struct LoadOptions {
+    bool allow_nonfinite = false;  ///< take parameters that are NaN or infinite, too
+};
+
+/// Reads a network that `save` wrote, to the same bits. No code of the file is ever run.
+///
+/// Throws FormatError for a file that is damaged, of other content or of another type than T,
+/// std::filesystem::filesystem_error for what the system refuses, std::bad_alloc.
+template <class T>
+FASTMLP_API Network<T> load(const std::filesystem::path& path, const LoadOptions& options = {});
+
+/// The same where the file decides on the type.
+using AnyNetwork = std::variant<Network<float>, Network<double>>;
+FASTMLP_API AnyNetwork load_any(const std::filesystem::path& path, const LoadOptions& options = {});
+
+/// A network as named tensors and metadata, which borrow from it: what `save` writes, and a part of
+/// what a checkpoint is.
+template <class T>
+FASTMLP_API Archive to_archive(const Network<T>& network);
+
+/// The network of an archive; `file` is what errors call it. Tensors and metadata that are not the
+/// network's are refused unless `others_allowed`.
+FASTMLP_API AnyNetwork from_archive(const Archive& archive, const std::string& file,
+                                    const LoadOptions& options = {}, bool others_allowed = false);
+
+extern template void save(const Network<float>&, const std::filesystem::path&);
+extern template void save(const Network<double>&, const std::filesystem::path&);
+extern template Network<float> load(const std::filesystem::path&, const LoadOptions&);
+extern template Network<double> load(const std::filesystem::path&, const LoadOptions&);
+extern template Archive to_archive(const Network<float>&);
+extern template Archive to_archive(const Network<double>&);
+
+}  // namespace fastmlp

@@ -1,0 +1,270 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "files/disk.hpp"
+
+namespace fastmlp::files {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kGathered = 1 << 16;
+constexpr std::size_t kLargestCall = 1 << 30;  // some systems refuse 2 GiB at once
+
+[[noreturn]] void fail(const char* what, int error, const fs::path& path) {
+    throw fs::filesystem_error(what, path, std::error_code(error, std::generic_category()));
+}
+
+/// Calls again what a signal has interrupted.
+template <class Call>
+auto retried(Call call) {
+    auto result = call();
+    while (result == -1 && errno == EINTR) result = call();
+    return result;
+}
+
+/// An open file, closed at the end.
+class Descriptor {
+public:
+    explicit Descriptor(int file = -1) : file_(file) {}
+    ~Descriptor() { close(); }
+    Descriptor(Descriptor&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
+    Descriptor& operator=(Descriptor&& other) noexcept {
+        std::swap(file_, other.file_);
+        return *this;
+    }
+
+    bool open() const { return file_ != -1; }
+    int get() const { return file_; }
+    void release() { file_ = -1; }
+    /// Like ::close, but interrupted it has closed, too.
+    int close() {
+        const int result = open() ? ::close(std::exchange(file_, -1)) : 0;
+        return result == -1 && errno == EINTR ? 0 : result;
+    }
+
+private:
+    int file_;
+};
+
+int bring_to_disk(const Descriptor& file) {
+#if defined(F_FULLFSYNC)  // macOS, where fsync stops at the drive's own memory
+    if (::fcntl(file.get(), F_FULLFSYNC) == 0) return 0;
+#endif
+    return retried([&] { return ::fsync(file.get()); });
+}
+
+/// Where `path` leads over symbolic links, whether or not there is a file.
+fs::path followed(fs::path path) {
+    for (int links = 0; links < 40; ++links) {
+        if (!fs::is_symlink(fs::symlink_status(path))) return path;
+        const fs::path next = fs::read_symlink(path);
+        path = next.is_absolute() ? next : path.parent_path() / next;
+    }
+    fail("cannot write", ELOOP, path);
+}
+
+/// The status of `target`, if there is such a file and it may be replaced.
+std::optional<struct stat> replaceable(const fs::path& target) {
+    const fs::path name = target.filename();
+    const bool folder = name.empty() || name == "." || name == "..";
+    if (folder) fail("cannot write", target.empty() ? ENOENT : EISDIR, target);
+    struct stat status{};
+    if (::lstat(target.c_str(), &status) == -1) {
+        if (errno == ENOENT) return std::nullopt;
+        fail("cannot write", errno, target);
+    }
+    if (S_ISDIR(status.st_mode)) fail("cannot write", EISDIR, target);
+    if (!S_ISREG(status.st_mode)) fail("not a regular file", EINVAL, target);
+    if (::access(target.c_str(), W_OK) == -1) fail("cannot write", errno, target);
+    return status;
+}
+
+/// ".name.": what the temporaries of `name` begin with; cut where a character begins, so that with
+/// what follows it is no longer than names may be.
+std::string temporary_prefix(const std::string& name) {
+    std::size_t length = std::min<std::size_t>(name.size(), 200);
+    while (length < name.size() && (static_cast<unsigned char>(name[length]) & 0xC0) == 0x80) {
+        --length;
+    }
+    return "." + name.substr(0, length) + ".";
+}
+
+constexpr std::string_view kSuffix = ".tmp";
+constexpr std::size_t kRandomDigits = 16;
+
+/// "pid.random.tmp"
+std::string temporary_ending() {
+    std::random_device random;
+    char digits[kRandomDigits + 1];
+    std::snprintf(digits, sizeof digits, "%08x%08x", random(), random());
+    return std::to_string(::getpid()) + "." + digits + std::string(kSuffix);
+}
+
+/// The process that wrote the temporary `name`; 0 where it is none of `prefix`.
+pid_t writer_of(std::string_view name, std::string_view prefix) {
+    if (!name.starts_with(prefix) || !name.ends_with(kSuffix)) return 0;
+    const std::string_view rest = name.substr(prefix.size());
+    pid_t pid = 0;
+    const auto [stop, error] = std::from_chars(rest.data(), rest.data() + rest.size(), pid);
+    const auto digits = static_cast<std::size_t>(stop - rest.data());
+    const bool shaped =
+        rest.size() == digits + 1 + kRandomDigits + kSuffix.size() && rest[digits] == '.';
+    return error == std::errc{} && shaped && pid > 0 ? pid : 0;
+}
+
+/// Removes what processes that died have left. They are told by their number, and, where processes
+/// of other containers write here too, by the lock they would hold. Not worth an error.
+void sweep(const Descriptor& folder, const std::string& prefix) {
+    Descriptor list(::openat(folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const std::unique_ptr<DIR, int (*)(DIR*)> names(list.open() ? ::fdopendir(list.get()) : nullptr,
+                                                    &::closedir);
+    if (!names) return;
+    list.release();  // closed by closedir
+    while (const dirent* const found = ::readdir(names.get())) {
+        const pid_t writer = writer_of(found->d_name, prefix);
+        if (writer == 0 || ::kill(writer, 0) == 0 || errno != ESRCH) continue;
+        constexpr int kFlags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC;
+        const Descriptor file(::openat(folder.get(), found->d_name, kFlags));
+        if (!file.open()) continue;
+        if (::flock(file.get(), LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK) continue;
+        ::unlinkat(folder.get(), found->d_name, 0);
+    }
+}
+
+}  // namespace
+
+struct InputFile::State {
+    fs::path path;
+    Descriptor file;
+    std::uint64_t size;
+};
+
+InputFile::InputFile(const fs::path& path) {
+    // Non-blocking: a pipe is refused below, not waited for.
+    constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+    Descriptor file(retried([&] { return ::open(path.c_str(), kFlags); }));
+    if (!file.open()) fail("cannot open", errno, path);
+    struct stat status{};
+    if (::fstat(file.get(), &status) == -1) fail("cannot read", errno, path);
+    if (S_ISDIR(status.st_mode)) fail("cannot read", EISDIR, path);
+    if (!S_ISREG(status.st_mode)) fail("not a regular file", EINVAL, path);
+    const auto size = static_cast<std::uint64_t>(status.st_size);
+    state_ = std::make_unique<State>(State{path, std::move(file), size});
+}
+
+InputFile::~InputFile() = default;
+
+std::uint64_t InputFile::size() const {
+    return state_->size;
+}
+
+bool InputFile::read(std::span<std::byte> bytes) {
+    while (!bytes.empty()) {
+        const std::size_t count = std::min(bytes.size(), kLargestCall);
+        const int file = state_->file.get();
+        const auto got = retried([&] { return ::read(file, bytes.data(), count); });
+        if (got == -1) fail("cannot read", errno, state_->path);
+        if (got == 0) return false;
+        bytes = bytes.subspan(static_cast<std::size_t>(got));
+    }
+    return true;
+}
+
+struct AtomicFile::State {
+    explicit State(fs::path to) : target(std::move(to)), old(replaceable(target)) {
+        const fs::path parent = target.has_parent_path() ? target.parent_path() : fs::path(".");
+        constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+        folder = Descriptor(retried([&] { return ::open(parent.c_str(), kFlags); }));
+        check(folder.open());
+    }
+    ~State() {
+        if (!temporary.empty()) ::unlinkat(folder.get(), temporary.c_str(), 0);
+    }
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
+
+    void check(bool done) const {
+        if (!done) fail("cannot write", errno, target);
+    }
+    void create_temporary();
+    void write(std::span<const std::byte> bytes);
+
+    fs::path target;
+    std::optional<struct stat> old;
+    Descriptor folder, file;
+    std::string temporary;           ///< name in the folder; empty: there is none
+    std::vector<std::byte> pending;  ///< small pieces, gathered
+};
+
+void AtomicFile::State::create_temporary() {
+    const std::string prefix = temporary_prefix(target.filename().string());
+    sweep(folder, prefix);
+    std::string name = prefix + temporary_ending();
+    constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    file = Descriptor(retried([&] { return ::openat(folder.get(), name.c_str(), kFlags, 0666); }));
+    check(file.open());
+    temporary = std::move(name);
+    ::flock(file.get(), LOCK_EX | LOCK_NB);  // for `sweep`; where there are no locks, no harm
+    if (old) check(::fchmod(file.get(), old->st_mode & 0777) == 0);
+    pending.reserve(kGathered);
+}
+
+void AtomicFile::State::write(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+        const std::size_t count = std::min(bytes.size(), kLargestCall);
+        const auto written = retried([&] { return ::write(file.get(), bytes.data(), count); });
+        if (written == 0) fail("cannot write", EIO, target);
+        check(written != -1);
+        bytes = bytes.subspan(static_cast<std::size_t>(written));
+    }
+}
+
+AtomicFile::AtomicFile(const fs::path& path) : state_(std::make_unique<State>(followed(path))) {
+    state_->create_temporary();
+}
+
+AtomicFile::~AtomicFile() = default;
+
+void AtomicFile::write(std::span<const std::byte> bytes) {
+    auto& pending = state_->pending;
+    if (pending.size() + bytes.size() > kGathered) {
+        state_->write(pending);
+        pending.clear();
+    }
+    if (bytes.size() > kGathered) {
+        state_->write(bytes);
+    } else {
+        pending.insert(pending.end(), bytes.begin(), bytes.end());
+    }
+}
+
+void AtomicFile::commit() {
+    State& at = *state_;
+    at.write(at.pending);
+    at.check(bring_to_disk(at.file) == 0);
+    at.check(at.file.close() == 0);
+    const int folder = at.folder.get();
+    const fs::path name = at.target.filename();
+    at.check(::renameat(folder, at.temporary.c_str(), folder, name.c_str()) == 0);
+    at.temporary.clear();
+    // Some file systems cannot: there the name comes to the disk when they see fit.
+    at.check(bring_to_disk(at.folder) == 0 || errno == EINVAL);
+}
+
+}  // namespace fastmlp::files

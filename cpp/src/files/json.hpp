@@ -1,0 +1,84 @@
+/// The JSON of model files: one strict way to write each value, so that no flipped bit of a file is
+/// lost. No blanks, no floating point but where it is asked for, \u00xx in lower case and for what
+/// cannot stand unescaped, valid UTF-8, no NUL.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fastmlp::files {
+
+/// What is wrong, and where in the text.
+struct JsonError {
+    std::size_t position;
+    std::string problem;
+};
+
+/// Reads values one after the other, without recursion: the caller knows what must come. Whatever
+/// is not as expected throws JsonError.
+class JsonReader {
+public:
+    explicit JsonReader(std::string_view text) : text_(text) {}
+
+    std::size_t position() const { return position_; }
+    bool at_end() const { return position_ == text_.size(); }
+    /// The next character if it is `symbol`, else an error.
+    void expect(char symbol);
+    /// Takes the next character if it is `symbol`.
+    bool accept(char symbol);
+
+    std::string string();
+    /// A decimal integer below 2^64.
+    std::uint64_t integer();
+    /// A finite number.
+    double number();
+
+    /// {"key":value,...}: calls `member(key)`, which reads the value.
+    template <class Member>
+    void object(Member member) {
+        expect('{');
+        if (accept('}')) return;
+        do {
+            const std::string key = string();
+            expect(':');
+            member(key);
+        } while (accept(','));
+        expect('}');
+    }
+
+    /// [value,...]: calls `element()`, which reads one.
+    template <class Element>
+    void array(Element element) {
+        expect('[');
+        if (accept(']')) return;
+        do {
+            element();
+        } while (accept(','));
+        expect(']');
+    }
+
+    [[noreturn]] void fail(std::string problem) const;
+    [[noreturn]] static void fail_at(std::size_t position, std::string problem);
+
+private:
+    char next();
+    std::uint32_t code_unit();
+    void escape(std::string& out);
+
+    std::string_view text_;
+    std::size_t position_ = 0;
+};
+
+/// The JSON string of `text`, quotes included. std::invalid_argument if it is not UTF-8 or has a
+/// NUL.
+std::string json_string(std::string_view text);
+/// The shortest decimal that reads back as the same double.
+std::string json_number(double value);
+
+/// Where `text` stops being UTF-8 without NUL; its size if it does not.
+std::size_t valid_utf8_length(std::string_view text);
+
+}  // namespace fastmlp::files

@@ -1,0 +1,159 @@
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <utility>
+
+#include "fastmlp/archive.hpp"
+#include "files/byte_order.hpp"
+#include "files/checksums.hpp"
+#include "files/disk.hpp"
+#include "files/format.hpp"
+#include "files/json.hpp"
+#include "files/safetensors.hpp"
+
+namespace fastmlp {
+namespace {
+
+using files::Entry;
+using files::Header;
+using Metadata = std::map<std::string, std::string>;
+
+/// Refuses what was written by something else, or later.
+void check_format(const std::string& file, const Metadata& metadata) {
+    const auto value = [&](const char* key) {
+        const auto found = metadata.find(key);
+        return found == metadata.end() ? std::string() : found->second;
+    };
+    const auto refuse = [&](const std::string& key, const std::string& problem) {
+        throw FormatError(file, "metadata '" + key + "'", files::kLengthBytes, problem);
+    };
+    if (value("format") != files::kFormat) {
+        refuse("format", "must be 'fastmlp': this safetensors file is not from here");
+    }
+    const std::string version = value("version");
+    try {
+        files::JsonReader number(version);
+        const std::uint64_t written = number.integer();
+        if (!number.at_end() || written == 0) number.fail("");
+        if (written > files::kFormatVersion) {
+            refuse("version", "written by version " + version +
+                                  " of the format; this library reads up to " +
+                                  std::to_string(files::kFormatVersion));
+        }
+    } catch (const files::JsonError&) {
+        refuse("version", "must be an integer from 1, got '" + version + "'");
+    }
+    if (value("crc32c").empty()) refuse("crc32c", "there are no checksums");
+}
+
+/// A file in memory, read like one on the disk.
+class MemoryFile {
+public:
+    explicit MemoryFile(std::span<const std::byte> bytes) : size_(bytes.size()), rest_(bytes) {}
+
+    std::uint64_t size() const { return size_; }
+    bool read(std::span<std::byte> bytes) {
+        if (bytes.size() > rest_.size()) return false;
+        if (!bytes.empty()) std::memcpy(bytes.data(), rest_.data(), bytes.size());
+        rest_ = rest_.subspan(bytes.size());
+        return true;
+    }
+
+private:
+    std::uint64_t size_;
+    std::span<const std::byte> rest_;
+};
+
+/// Fills all of `bytes`, of which the file has enough unless another process cuts it just now.
+template <class File>
+void read_exactly(File& source, const std::string& file, std::span<std::byte> bytes) {
+    if (!source.read(bytes)) {
+        throw FormatError(file, "file", source.size(), "was cut short while it was read");
+    }
+}
+
+template <class File>
+std::string read_header_text(File& source, const std::string& file) {
+    if (source.size() < files::kLengthBytes) {
+        throw FormatError(file, "header", source.size(), "the file is too short for a header");
+    }
+    std::byte word[files::kLengthBytes];
+    read_exactly(source, file, word);
+    std::uint64_t length = 0;
+    for (std::size_t i = 0; i < files::kLengthBytes; ++i) {
+        length |= static_cast<std::uint64_t>(word[i]) << (8 * i);
+    }
+    if (length > files::kMaximalHeader) {
+        throw FormatError(file, "header length", 0,
+                          "is " + std::to_string(length) + ", above " +
+                              std::to_string(files::kMaximalHeader) +
+                              ": not a file of this format");
+    }
+    if (length > source.size() - files::kLengthBytes) {
+        throw FormatError(file, "header length", 0,
+                          "is " + std::to_string(length) + ", but the file has only " +
+                              std::to_string(source.size()) + " bytes");
+    }
+    std::string text(static_cast<std::size_t>(length), '\0');
+    read_exactly(source, file, std::as_writable_bytes(std::span(text)));
+    return text;
+}
+
+std::shared_ptr<std::byte[]> allocate(std::uint64_t size) {
+    if (size > std::numeric_limits<std::size_t>::max() / 2) throw std::bad_alloc();
+    // The form that returns null: under AddressSanitizer the other one ends the process.
+    auto* const memory = new (std::nothrow) std::byte[static_cast<std::size_t>(size)];
+    if (memory == nullptr) throw std::bad_alloc();
+    return std::shared_ptr<std::byte[]>(memory);
+}
+
+template <class File>
+Archive read_from(File& source, const std::string& file) {
+    const std::string text = read_header_text(source, file);
+    Header header = files::parse_header(
+        text, file, [&](const Metadata& metadata) { check_format(file, metadata); });
+    const std::uint64_t data_offset = files::kLengthBytes + text.size();
+    if (header.data_size() != source.size() - data_offset) {
+        throw FormatError(file, "file", source.size(),
+                          "the header tells of " + std::to_string(header.data_size()) +
+                              " bytes of tensors, but " +
+                              std::to_string(source.size() - data_offset) + " follow it");
+    }
+    Archive archive;
+    archive.memory = allocate(header.data_size());
+    const std::span<std::byte> data(archive.memory.get(),
+                                    static_cast<std::size_t>(header.data_size()));
+    read_exactly(source, file, data);
+    check_checksums(file, header, data, data_offset);
+    for (Entry& entry : header.entries) {
+        const auto bytes = data.subspan(static_cast<std::size_t>(entry.begin),
+                                        static_cast<std::size_t>(entry.end - entry.begin));
+        files::swap_byte_order(bytes.data(), bytes.size(), element_size(entry.type));
+        archive.tensors.push_back(
+            {std::move(entry.name), entry.type, std::move(entry.shape), bytes});
+    }
+    for (const char* key : files::kOwnKeys) header.metadata.erase(key);
+    archive.metadata = std::move(header.metadata);
+    return archive;
+}
+
+}  // namespace
+
+const Tensor* Archive::find(std::string_view name) const {
+    const auto found = std::find_if(tensors.begin(), tensors.end(),
+                                    [&](const Tensor& tensor) { return tensor.name == name; });
+    return found == tensors.end() ? nullptr : &*found;
+}
+
+Archive read_archive(const std::filesystem::path& path) {
+    files::InputFile source(path);
+    return read_from(source, path.string());
+}
+
+Archive parse_archive(std::span<const std::byte> bytes, const std::string& name) {
+    MemoryFile source(bytes);
+    return read_from(source, name);
+}
+
+}  // namespace fastmlp

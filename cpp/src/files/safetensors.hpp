@@ -1,0 +1,51 @@
+/// The layout of a safetensors file: eight bytes of header length, the header in JSON, the tensors'
+/// bytes without holes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "fastmlp/archive.hpp"
+
+namespace fastmlp::files {
+
+constexpr std::size_t kLengthBytes = 8;
+constexpr std::size_t kMaximalHeader = 1 << 20;
+
+/// One tensor as the header has it.
+struct Entry {
+    std::string name;
+    ElementType type;
+    std::vector<std::size_t> shape;
+    std::uint64_t begin, end;  ///< of its bytes, from the end of the header
+    std::uint64_t position;    ///< of its name, from the start of the file
+};
+
+struct Header {
+    std::map<std::string, std::string> metadata;
+    std::vector<Entry> entries;
+
+    /// Bytes of all tensors.
+    std::uint64_t data_size() const { return entries.empty() ? 0 : entries.back().end; }
+};
+
+/// The header's text as JSON, with blanks at its end so that the tensors are aligned.
+/// std::invalid_argument if it is too long.
+std::string format_header(const Header& header);
+
+/// Reads it back; `file` is the name for errors. `check_metadata` sees the metadata, which come
+/// first, before anything else is judged.
+Header parse_header(
+    std::string_view text, const std::string& file,
+    const std::function<void(const std::map<std::string, std::string>&)>& check_metadata);
+
+/// "[2,3]"
+std::string shape_text(const std::vector<std::size_t>& shape);
+
+/// Bytes of an array; nothing where they do not fit 64 bits.
+bool tensor_size(ElementType type, const std::vector<std::size_t>& shape, std::uint64_t& bytes);
+
+}  // namespace fastmlp::files

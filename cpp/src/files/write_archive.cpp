@@ -1,0 +1,93 @@
+#include <algorithm>
+#include <bit>
+#include <string>
+#include <vector>
+
+#include "fastmlp/archive.hpp"
+#include "files/byte_order.hpp"
+#include "files/checksums.hpp"
+#include "files/disk.hpp"
+#include "files/format.hpp"
+#include "files/safetensors.hpp"
+
+namespace fastmlp {
+namespace {
+
+using files::Entry;
+using files::Header;
+
+/// The tensor's bytes as the file has them: borrowed, or in `swapped` where they differ.
+std::span<const std::byte> file_bytes(const Tensor& tensor, std::vector<std::byte>& swapped) {
+    if constexpr (std::endian::native == std::endian::little) return tensor.bytes;
+    swapped.assign(tensor.bytes.begin(), tensor.bytes.end());
+    files::swap_byte_order(swapped.data(), swapped.size(), element_size(tensor.type));
+    return swapped;
+}
+
+void check_writable(const Archive& archive) {
+    for (const char* key : files::kOwnKeys) {
+        if (archive.metadata.contains(key)) {
+            throw std::invalid_argument(std::string("the metadata '") + key +
+                                        "' are the file's own");
+        }
+    }
+    for (const Tensor& tensor : archive.tensors) {
+        std::uint64_t size = 0;
+        if (!files::tensor_size(tensor.type, tensor.shape, size) || size != tensor.bytes.size()) {
+            throw std::invalid_argument("tensor '" + tensor.name + "': the shape " +
+                                        files::shape_text(tensor.shape) + " takes other than " +
+                                        std::to_string(tensor.bytes.size()) + " bytes");
+        }
+    }
+}
+
+/// The tensors in the order of the file: larger elements first, so that all are aligned.
+std::vector<const Tensor*> in_file_order(const Archive& archive) {
+    std::vector<const Tensor*> tensors;
+    for (const Tensor& tensor : archive.tensors) tensors.push_back(&tensor);
+    std::stable_sort(tensors.begin(), tensors.end(), [](const Tensor* a, const Tensor* b) {
+        return element_size(a->type) > element_size(b->type);
+    });
+    return tensors;
+}
+
+Header make_header(const Archive& archive, const std::vector<const Tensor*>& tensors) {
+    Header header{archive.metadata, {}};
+    header.metadata["format"] = files::kFormat;
+    header.metadata["version"] = std::to_string(files::kFormatVersion);
+    std::map<std::string_view, std::string> checksums;
+    std::vector<std::byte> swapped;
+    for (const Tensor* tensor : tensors) {
+        const std::uint64_t begin = header.data_size();
+        Entry entry{
+            tensor->name, tensor->type, tensor->shape, begin, begin + tensor->bytes.size(), 0};
+        std::string checksum = files::tensor_checksum(entry, file_bytes(*tensor, swapped));
+        if (!checksums.emplace(tensor->name, std::move(checksum)).second) {
+            throw std::invalid_argument("two tensors are called '" + tensor->name + "'");
+        }
+        header.entries.push_back(std::move(entry));
+    }
+    header.metadata[files::kChecksumKey] =
+        files::joined_checksums(files::metadata_checksum(header.metadata), checksums);
+    return header;
+}
+
+}  // namespace
+
+void write_archive(const std::filesystem::path& path, const Archive& archive) {
+    check_writable(archive);
+    const std::vector<const Tensor*> tensors = in_file_order(archive);
+    const std::string text = files::format_header(make_header(archive, tensors));
+    std::byte word[files::kLengthBytes];
+    for (std::size_t i = 0; i < files::kLengthBytes; ++i) {
+        word[i] = static_cast<std::byte>(text.size() >> (8 * i));
+    }
+    files::AtomicFile file(path);
+    file.write(word);
+    file.write(std::as_bytes(std::span(text)));
+    std::vector<std::byte> swapped;
+    for (const Tensor* tensor : tensors) file.write(file_bytes(*tensor, swapped));
+    file.commit();
+}
+
+}  // namespace fastmlp

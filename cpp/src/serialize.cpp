@@ -1,0 +1,203 @@
+#include "fastmlp/serialize.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <new>
+#include <utility>
+
+#include "files/architecture.hpp"
+#include "files/json.hpp"
+#include "files/safetensors.hpp"
+#include "kernels/dispatch.hpp"
+
+namespace fastmlp {
+namespace {
+
+constexpr const char* kArchitecture = "architecture";
+
+template <class T>
+constexpr ElementType kElementType = sizeof(T) == 4 ? ElementType::kF32 : ElementType::kF64;
+
+/// A tensor of the file, and where it lies in the network.
+struct Part {
+    std::string name;
+    std::vector<std::size_t> shape;
+    std::size_t offset, size;
+};
+
+/// All parameters, in the order of the buffer.
+std::vector<Part> parts_of(const Layout& layout) {
+    std::vector<Part> parts;
+    for (std::size_t i = 0; i < layout.layer_count(); ++i) {
+        const std::string layer = "layers." + std::to_string(i) + ".";
+        const Parameter& weights = layout[i].weights;
+        parts.push_back(
+            {layer + weights.name, {weights.rows, weights.cols}, weights.offset, weights.size()});
+        const Parameter& biases = layout[i].biases;
+        parts.push_back({layer + biases.name, {biases.cols}, biases.offset, biases.size()});
+    }
+    return parts;
+}
+
+/// What is wrong with a file, said with its name.
+class Complaint {
+public:
+    explicit Complaint(const std::string& file) : file_(file) {}
+
+    [[noreturn]] void tensor(const std::string& name, const std::string& problem) const {
+        throw FormatError(file_, "tensor '" + name + "'", 0, problem);
+    }
+    [[noreturn]] void metadata(const std::string& key, const std::string& problem) const {
+        throw FormatError(file_, "metadata '" + key + "'", files::kLengthBytes, problem);
+    }
+
+private:
+    const std::string& file_;
+};
+
+files::Architecture read_architecture(const Archive& archive, const Complaint& complaint) {
+    const auto text = archive.metadata.find(kArchitecture);
+    if (text == archive.metadata.end()) complaint.metadata(kArchitecture, "is missing");
+    try {
+        return files::architecture_from_json(text->second);
+    } catch (const files::JsonError& error) {
+        complaint.metadata(kArchitecture,
+                           error.problem + " (character " + std::to_string(error.position) + ")");
+    } catch (const std::invalid_argument& error) {
+        complaint.metadata(kArchitecture, error.what());
+    }
+}
+
+Layout make_layout(const files::Architecture& architecture, const Complaint& complaint) {
+    try {
+        return Layout(architecture.features, architecture.layers);
+    } catch (const std::invalid_argument& error) {
+        complaint.metadata(kArchitecture, error.what());
+    } catch (const std::bad_alloc&) {
+        complaint.metadata(kArchitecture, "the layers are larger than any memory");
+    }
+}
+
+/// The tensors of `parts`, each there and of its type and shape, and none but them.
+std::vector<const Tensor*> find_tensors(const Archive& archive, const std::vector<Part>& parts,
+                                        ElementType type, bool others_allowed,
+                                        const Complaint& complaint) {
+    std::map<std::string_view, const Tensor*> by_name;
+    for (const Tensor& tensor : archive.tensors) by_name.emplace(tensor.name, &tensor);
+    std::vector<const Tensor*> tensors;
+    for (const Part& part : parts) {
+        const auto found = by_name.find(part.name);
+        if (found == by_name.end()) complaint.tensor(part.name, "is missing");
+        const Tensor& tensor = *found->second;
+        if (tensor.type != type || tensor.shape != part.shape) {
+            complaint.tensor(part.name, "the architecture needs " +
+                                            std::string(element_name(type)) + " of shape " +
+                                            files::shape_text(part.shape) + ", not " +
+                                            std::string(element_name(tensor.type)) + " of " +
+                                            files::shape_text(tensor.shape));
+        }
+        tensors.push_back(&tensor);
+        by_name.erase(found);
+    }
+    if (!others_allowed && !by_name.empty()) {
+        complaint.tensor(std::string(by_name.begin()->first), "is no part of the architecture");
+    }
+    return tensors;
+}
+
+template <class T>
+void copy_parameters(const std::vector<Part>& parts, const std::vector<const Tensor*>& tensors,
+                     bool allow_nonfinite, const Complaint& complaint, T* parameters) {
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        T* const target = parameters + parts[i].offset;
+        std::memcpy(target, tensors[i]->bytes.data(), tensors[i]->bytes.size());
+        const std::size_t finite = kernels::active_table<T>().count_finite(target, parts[i].size);
+        if (!allow_nonfinite && finite != parts[i].size) {
+            complaint.tensor(parts[i].name, "element " + std::to_string(finite) + " is not finite");
+        }
+    }
+}
+
+template <class T>
+Network<T> make_network(const files::Architecture& architecture, const Complaint& complaint) {
+    try {
+        return Network<T>(architecture.features, architecture.layers, architecture.loss,
+                          architecture.seed);
+    } catch (const std::invalid_argument& error) {
+        complaint.metadata(kArchitecture, error.what());
+    }
+}
+
+template <class T>
+Network<T> build(const Archive& archive, const files::Architecture& architecture,
+                 const LoadOptions& options, bool others_allowed, const Complaint& complaint) {
+    // The file holds every element the network will need, so it cannot ask for more than it is.
+    const std::vector<Part> parts = parts_of(make_layout(architecture, complaint));
+    const std::vector<const Tensor*> tensors =
+        find_tensors(archive, parts, kElementType<T>, others_allowed, complaint);
+    Network<T> network = make_network<T>(architecture, complaint);
+    copy_parameters(parts, tensors, options.allow_nonfinite, complaint,
+                    network.parameters()->data());
+    network.set_epoch(architecture.epoch);
+    return network;
+}
+
+}  // namespace
+
+template <class T>
+Archive to_archive(const Network<T>& network) {
+    Archive archive;
+    archive.metadata[kArchitecture] =
+        files::to_json({network.features(), network.layers(), network.loss(), kElementType<T>,
+                        network.seed(), network.epoch()});
+    const T* const parameters = network.parameters()->data();
+    for (Part& part : parts_of(network.layout())) {
+        archive.tensors.push_back({std::move(part.name), kElementType<T>, std::move(part.shape),
+                                   std::as_bytes(std::span(parameters + part.offset, part.size))});
+    }
+    return archive;
+}
+
+AnyNetwork from_archive(const Archive& archive, const std::string& file, const LoadOptions& options,
+                        bool others_allowed) {
+    const Complaint complaint(file);
+    const files::Architecture architecture = read_architecture(archive, complaint);
+    if (!others_allowed && archive.metadata.size() > 1) {
+        const auto& [first, second] =
+            std::pair(archive.metadata.begin(), std::next(archive.metadata.begin()));
+        complaint.metadata(first->first == kArchitecture ? second->first : first->first,
+                           "is no part of a model");
+    }
+    if (architecture.dtype == ElementType::kF32) {
+        return build<float>(archive, architecture, options, others_allowed, complaint);
+    }
+    return build<double>(archive, architecture, options, others_allowed, complaint);
+}
+
+template <class T>
+void save(const Network<T>& network, const std::filesystem::path& path) {
+    write_archive(path, to_archive(network));
+}
+
+AnyNetwork load_any(const std::filesystem::path& path, const LoadOptions& options) {
+    return from_archive(read_archive(path), path.string(), options);
+}
+
+template <class T>
+Network<T> load(const std::filesystem::path& path, const LoadOptions& options) {
+    AnyNetwork network = load_any(path, options);
+    if (Network<T>* const wanted = std::get_if<Network<T>>(&network)) return std::move(*wanted);
+    throw FormatError(
+        path.string(), "metadata 'architecture'", files::kLengthBytes,
+        sizeof(T) == 4 ? "a network of double, not float" : "a network of float, not double");
+}
+
+template void save(const Network<float>&, const std::filesystem::path&);
+template void save(const Network<double>&, const std::filesystem::path&);
+template Network<float> load(const std::filesystem::path&, const LoadOptions&);
+template Network<double> load(const std::filesystem::path&, const LoadOptions&);
+template Archive to_archive(const Network<float>&);
+template Archive to_archive(const Network<double>&);
+
+}  // namespace fastmlp

@@ -1,0 +1,149 @@
+/// Model files and archives. Their errors come out as FormatError and OSError.
+#include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
+
+#include <cerrno>
+
+#include "bindings.hpp"
+#include "fastmlp/serialize.hpp"
+
+namespace fastmlp::bindings {
+namespace {
+
+using Path = std::filesystem::path;
+
+struct NumpyType {
+    ElementType type;
+    char kind;
+    py::ssize_t size;
+};
+
+constexpr NumpyType kNumpyTypes[] = {
+    {ElementType::kBool, 'b', 1}, {ElementType::kU8, 'u', 1},  {ElementType::kI8, 'i', 1},
+    {ElementType::kU16, 'u', 2},  {ElementType::kI16, 'i', 2}, {ElementType::kU32, 'u', 4},
+    {ElementType::kI32, 'i', 4},  {ElementType::kF32, 'f', 4}, {ElementType::kU64, 'u', 8},
+    {ElementType::kI64, 'i', 8},  {ElementType::kF64, 'f', 8},
+};
+
+ElementType element_type(const py::dtype& dtype, const std::string& name) {
+    for (const NumpyType& known : kNumpyTypes) {
+        if (known.kind == dtype.kind() && known.size == dtype.itemsize()) return known.type;
+    }
+    throw py::type_error("tensor '" + name + "' is of dtype " + std::string(py::str(dtype)) +
+                         ", which files do not know");
+}
+
+py::dtype numpy_dtype(ElementType type) {
+    const NumpyType& known = kNumpyTypes[static_cast<std::size_t>(type)];
+    const char kind = type == ElementType::kBool ? '?' : known.kind;
+    return py::dtype(kind == '?' ? std::string("?") : kind + std::to_string(known.size));
+}
+
+/// Borrows `array`, which must be C-contiguous and of this machine's byte order.
+Tensor borrow_tensor(const std::string& name, const py::array& array) {
+    const bool contiguous = (array.flags() & py::array::c_style) != 0;
+    const char order = array.dtype().byteorder();
+    if (!contiguous || !(order == '=' || order == '|')) {
+        throw py::type_error("tensor '" + name + "' must be C-contiguous, of native byte order");
+    }
+    const auto* shape = array.shape();
+    return {
+        name,
+        element_type(array.dtype(), name),
+        std::vector<std::size_t>(shape, shape + array.ndim()),
+        {static_cast<const std::byte*>(array.data()), static_cast<std::size_t>(array.nbytes())}};
+}
+
+void write(const Path& path, const std::map<std::string, py::array>& tensors,
+           std::map<std::string, std::string> metadata) {
+    Archive archive{std::move(metadata), {}, nullptr};
+    for (const auto& [name, array] : tensors) archive.tensors.push_back(borrow_tensor(name, array));
+    const Unlocked unlocked;  // the arrays are held by the caller's frame
+    write_archive(path, archive);
+}
+
+/// The tensors, views of one piece of memory, and the metadata.
+py::tuple lend_archive(const Archive& archive) {
+    py::dict tensors, metadata;
+    for (const Tensor& tensor : archive.tensors) {
+        const std::vector<py::ssize_t> shape(tensor.shape.begin(), tensor.shape.end());
+        py::capsule keeper(new std::shared_ptr<std::byte[]>(archive.memory), [](void* held) {
+            delete static_cast<std::shared_ptr<std::byte[]>*>(held);
+        });
+        tensors[py::str(tensor.name)] =
+            py::array(numpy_dtype(tensor.type), shape, tensor.bytes.data(), keeper);
+    }
+    for (const auto& [key, text] : archive.metadata) metadata[py::str(key)] = py::str(text);
+    return py::make_tuple(tensors, metadata);
+}
+
+py::tuple read(const Path& path) {
+    Archive archive;
+    {
+        const Unlocked unlocked;
+        archive = read_archive(path);
+    }
+    return lend_archive(archive);
+}
+
+py::tuple parse(const py::bytes& bytes) {
+    const auto text = static_cast<std::string_view>(bytes);
+    return lend_archive(parse_archive(std::as_bytes(std::span(text))));
+}
+
+/// Without the GIL: it is taken again only for what Python is to hold.
+py::object load_network(const Path& path, bool allow_nonfinite) {
+    AnyNetwork loaded = [&] {
+        const Unlocked unlocked;
+        return load_any(path, {allow_nonfinite});
+    }();
+    return std::visit(
+        []<class T>(Network<T>& network) {
+            return py::cast(std::make_unique<Model<T>>(std::move(network)));
+        },
+        loaded);
+}
+
+void raise_os_error(const std::filesystem::filesystem_error& error) {
+    errno = error.code().value();
+    const std::string& name = error.path1().string();
+    const auto filename = py::reinterpret_steal<py::object>(
+        PyUnicode_DecodeFSDefaultAndSize(name.data(), static_cast<py::ssize_t>(name.size())));
+    PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, filename.ptr());
+}
+
+}  // namespace
+
+template <class T>
+void save_network(Model<T>& model, const Path& path) {
+    const Reading<T> reading(model);
+    const Unlocked unlocked;
+    save(model.network, path);
+}
+
+template void save_network(Model<float>&, const Path&);
+template void save_network(Model<double>&, const Path&);
+
+void bind_files(py::module_& module) {
+    static PyObject* const format_error = PyErr_NewExceptionWithDoc(
+        "fastmlp._core.FormatError", "A file is damaged; args are (file, field, offset, problem).",
+        PyExc_ValueError, nullptr);
+    module.add_object("FormatError", py::reinterpret_borrow<py::object>(format_error));
+    py::register_local_exception_translator([](std::exception_ptr thrown) {
+        try {
+            std::rethrow_exception(thrown);
+        } catch (const FormatError& error) {
+            const py::tuple args =
+                py::make_tuple(error.file, error.field, error.offset, error.problem);
+            PyErr_SetObject(format_error, args.ptr());
+        } catch (const std::filesystem::filesystem_error& error) {
+            raise_os_error(error);
+        }
+    });
+    module.def("load_network", &load_network, py::arg("path"), py::arg("allow_nonfinite"));
+    module.def("write_archive", &write, py::arg("path"), py::arg("tensors"), py::arg("metadata"));
+    module.def("read_archive", &read, py::arg("path"));
+    module.def("parse_archive", &parse, py::arg("data"));
+}
+
+}  // namespace fastmlp::bindings

@@ -1,0 +1,90 @@
+"""Archives: named arrays and texts in one safetensors file, written whole or not at all.
+
+`Network.save` and `load` are made of the same parts, in the core.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp import _core, _validation
+from fastmlp.errors import ModelFormatError
+
+Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+"""What names a file."""
+
+_Result = TypeVar("_Result")
+
+
+def checked_path(path: object) -> str | bytes:
+    """Return the file's name, as text or bytes; TypeError or ValueError if it is none."""
+    if not isinstance(path, str | bytes | os.PathLike):
+        raise TypeError(f"path must be a str or os.PathLike, got {_validation.described(path)}")
+    name = os.fspath(path)
+    if b"\0" in os.fsencode(name):
+        raise ValueError("path must not have a null character in it")
+    return name
+
+
+def reading(read: Callable[..., _Result], *arguments: object) -> _Result:
+    """Call `read` of the core, whose FormatError comes out as `ModelFormatError`."""
+    try:
+        return read(*arguments)
+    except _core.FormatError as error:
+        raise ModelFormatError(*error.args) from None
+
+
+def write_archive(
+    path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]
+) -> None:
+    """Write arrays and texts to a file that `read_archive` reads back to the same bits.
+
+    The bytes of the file depend on the arguments alone.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Replaced as a whole if it exists.
+    tensors : mapping of str to ndarray
+        Booleans, integers, float32 and float64 of any shape of up to 8 dimensions.
+    metadata : mapping of str to str
+        With other keys than ``format``, ``version`` and ``crc32c``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit; nothing is written then.
+    OSError
+        If the system refuses; the old file is as it was.
+    """
+    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    native = {name: array.astype(array.dtype.newbyteorder("=")) for name, array in arrays.items()}
+    _core.write_archive(checked_path(path), native, dict(metadata))
+
+
+def read_archive(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Read the tensors and the metadata of a file that `write_archive` wrote.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file.
+
+    Returns
+    -------
+    tensors : dict of str to ndarray
+        Views of one piece of memory, which is theirs alone.
+    metadata : dict of str to str
+        Without the keys that are the file's own.
+
+    Raises
+    ------
+    ModelFormatError
+        If the file is damaged or was written by something else.
+    OSError
+        If the system refuses.
+    """
+    return reading(_core.read_archive, checked_path(path))

@@ -1,0 +1,45 @@
+"""`load`: a network from a file."""
+
+from fastmlp import _core, _validation, files
+from fastmlp.network import Network
+
+
+def load(path: files.Path, *, allow_nonfinite: bool = False) -> Network:
+    """Read a network that `Network.save` wrote, to the same bits.
+
+    No code of the file is run. The whole file is read into memory and checked before anything is
+    made of it.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file.
+    allow_nonfinite : bool, default False
+        Take parameters that are NaN or infinite, too.
+
+    Returns
+    -------
+    Network
+        Of the dtype, seed and epoch it was saved with: it predicts and trains on as that one
+        would.
+
+    Raises
+    ------
+    ModelFormatError
+        If the file is damaged, was written by something else or by a later version, or does not
+        make sense.
+    TypeError
+        If an argument is of the wrong kind.
+    OSError
+        If the system refuses, with errno and the file's name.
+    MemoryError
+        If there is not memory enough.
+
+    Examples
+    --------
+    >>> net.save("model.safetensors")  # doctest: +SKIP
+    >>> net = fm.load("model.safetensors")  # doctest: +SKIP
+    """
+    allow = _validation.switch("allow_nonfinite", allow_nonfinite)
+    core = files.reading(_core.load_network, files.checked_path(path), allow)
+    return Network._of_core(core)  # noqa: SLF001  (not for users)
