@@ -53,7 +53,7 @@ def whole_rows(x):
 
 def elementwise(kernels, name, x):
     rows = whole_rows(x)
-    kernels.elementwise(name, rows, PAD)
+    kernels.activate(name, rows, rows, PAD)
     return rows.ravel()[: len(x)]
 
 
@@ -77,11 +77,11 @@ def test_rows_of_any_width(kernels, scalar, guarded, rng, dtype, name):
             values = rng.uniform(-9, 9, (rows, width)).astype(dtype)
             z = guarded("z", (rows, padded(width)), dtype, gap=width % 2 * PAD)
             z[:, :width], z[:, width:] = values, np.nan
-            kernels.elementwise(name, z, width)
+            kernels.activate(name, z, z, width)
             one_by_one = np.full((rows, padded(width)), np.nan, dtype)
             one_by_one[:, :width] = values
             for row in one_by_one:
-                scalar.elementwise(name, row[None], width)
+                scalar.activate(name, row[None], row[None], width)
             assert_same(z[:, :width].ravel(), one_by_one[:, :width].ravel())
 
 
@@ -176,14 +176,14 @@ class TestSoftmax:
         z[:, :width] = rng.uniform(-9, 9, (20, width))
         exact = np.exp(z[:, :width].astype(np.longdouble))
         exact /= exact.sum(axis=1, keepdims=True)
-        kernels.elementwise("softmax", z, width)
+        kernels.activate("softmax", z, z, width)
         bound = 2 * (18 / 2 + ULPS) + (width / 16 + 4) / 2 + 1
         assert np.abs(z[:, :width] / exact - 1).max() <= bound * limits.eps
 
     def test_never_overflows(self, kernels, limits):
         z = np.zeros((3, PAD), limits.dtype)
         z[:, :3] = [[limits.max, 0, -limits.max], [limits.max] * 3, [-limits.max] * 3]
-        kernels.elementwise("softmax", z, 3)
+        kernels.activate("softmax", z, z, 3)
         third = limits.dtype.type(1) / limits.dtype.type(3)
         assert z[:, :3].tolist() == [[1, 0, 0], [third] * 3, [third] * 3]
 
@@ -194,7 +194,7 @@ class TestSoftmax:
             for at in range(width):
                 z = np.zeros((rows, padded(width)), dtype)
                 z[0, at] = bad
-                kernels.elementwise("softmax", z, width)
+                kernels.activate("softmax", z, z, width)
                 assert np.isnan(z[0, :width]).any()
                 assert np.isfinite(z[1:]).all()
 

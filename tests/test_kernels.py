@@ -190,8 +190,8 @@ def test_kernels_write_only_their_rows(kernels, fill, guarded, dtype):
         lambda: kernels.narrow_forward(a, wt, biases, width, target),
         lambda: kernels.narrow_forward_natural(a, w, biases, width, target),
         lambda: kernels.transpose(turned, 9, rows, target),
-        lambda: kernels.elementwise("softmax", target, width),
-        lambda: kernels.elementwise("tanh", target, width),
+        lambda: kernels.activate("softmax", target, target, width),
+        lambda: kernels.activate("tanh", target, target, width),
     ):
         whole[:] = 0.25
         write()

@@ -100,7 +100,7 @@ void dense_forward(const KernelTable<T>& kernel, const DenseView<const T>& layer
     nodes += range.first * ldn;
     if (layer.n <= kNarrow) {
         narrow_forward(kernel, layer, a, rows, nodes, ldn, scratch);
-        activate(kernel, activation, nodes, ldn, rows, layer.n);
+        activate(kernel, activation, nodes, ldn, nodes, ldn, rows, layer.n);
         return;
     }
     const bool relu = activation == Activation::kRelu;
@@ -124,19 +124,19 @@ void dense_forward(const KernelTable<T>& kernel, const DenseView<const T>& layer
             });
         });
     }
-    if (!relu) activate(kernel, activation, nodes, ldn, rows, layer.n);
+    if (!relu) activate(kernel, activation, nodes, ldn, nodes, ldn, rows, layer.n);
 }
 
 template <class T>
 void dense_backward(const KernelTable<T>& kernel, const DenseView<const T>& layer,
                     const Rows<T>& delta, Range range, Activation previous_activation,
-                    Rows<T>& previous_nodes, Rows<T>& previous_delta, Scratch<T>& scratch) {
+                    Rows<T>& previous, Rows<T>& previous_delta, Scratch<T>& scratch) {
     static const Buffer<T> kZeros(kPanel);
     const std::size_t rows = range.size();
     if (rows == 0) return;
     const bool relu = previous_activation == Activation::kRelu;
     T* out = previous_delta.row(range.first);
-    const T* nodes = previous_nodes.row(range.first);
+    const T* nodes = previous.row(range.first);
     for_each_panel(padded(layer.k), [&](std::size_t k, std::size_t width) {
         const PanelProduct<T> product{kernel,
                                       delta.pointers.data() + range.first,
@@ -147,7 +147,7 @@ void dense_backward(const KernelTable<T>& kernel, const DenseView<const T>& laye
                                       previous_delta.stride,
                                       relu ? Epilogue::kReluMask : Epilogue::kNone,
                                       nodes + k,
-                                      previous_nodes.stride};
+                                      previous.stride};
         product.run(layer.n, [&](std::size_t n, std::size_t depth) {
             if (layer.transposed) return std::pair{layer.w + n * layer.ldw + k, layer.ldw};
             T* panel = room(scratch, kDepth * kPanel);
@@ -157,7 +157,7 @@ void dense_backward(const KernelTable<T>& kernel, const DenseView<const T>& laye
         });
     });
     if (!relu) {
-        activate_backward(kernel, previous_activation, nodes, previous_nodes.stride, out,
+        activate_backward(kernel, previous_activation, nodes, previous.stride, out,
                           previous_delta.stride, rows, layer.k);
     }
 }
@@ -202,25 +202,42 @@ void dense_update(const KernelTable<T>& kernel, const DenseView<T>& target, cons
 }
 
 template <class T>
-void activate(const KernelTable<T>& kernel, Activation activation, T* z, std::size_t ldz,
-              std::size_t rows, std::size_t n) {
+void activate(const KernelTable<T>& kernel, Activation activation, const T* z, std::size_t ldz,
+              T* nodes, std::size_t ldn, std::size_t rows, std::size_t n) {
     switch (activation) {
-        case Activation::kIdentity: break;
-        case Activation::kRelu: kernel.relu(z, ldz, rows, n); break;
-        case Activation::kSigmoid: kernel.sigmoid(z, ldz, rows, n); break;
-        case Activation::kTanh: kernel.tanh(z, ldz, rows, n); break;
-        case Activation::kSoftmax: kernel.softmax(z, ldz, rows, n); break;
+        case Activation::kIdentity:
+            if (nodes == z) break;
+            for (std::size_t b = 0; b < rows; ++b) std::copy_n(z + b * ldz, n, nodes + b * ldn);
+            break;
+        case Activation::kRelu: kernel.relu(z, ldz, nodes, ldn, rows, n); break;
+        case Activation::kLeakyRelu: kernel.leaky_relu(z, ldz, nodes, ldn, rows, n); break;
+        case Activation::kElu: kernel.elu(z, ldz, nodes, ldn, rows, n); break;
+        case Activation::kGelu: kernel.gelu(z, ldz, nodes, ldn, rows, n); break;
+        case Activation::kSilu: kernel.silu(z, ldz, nodes, ldn, rows, n); break;
+        case Activation::kSigmoid: kernel.sigmoid(z, ldz, nodes, ldn, rows, n); break;
+        case Activation::kTanh: kernel.tanh(z, ldz, nodes, ldn, rows, n); break;
+        case Activation::kSoftplus: kernel.softplus(z, ldz, nodes, ldn, rows, n); break;
+        case Activation::kExp: kernel.exp(z, ldz, nodes, ldn, rows, n); break;
+        case Activation::kSoftmax: kernel.softmax(z, ldz, nodes, ldn, rows, n); break;
     }
 }
 
 template <class T>
-void activate_backward(const KernelTable<T>& kernel, Activation activation, const T* h,
-                       std::size_t ldh, T* delta, std::size_t ldd, std::size_t rows,
+void activate_backward(const KernelTable<T>& kernel, Activation activation, const T* from,
+                       std::size_t ldf, T* delta, std::size_t ldd, std::size_t rows,
                        std::size_t n) {
     switch (activation) {
-        case Activation::kRelu: kernel.relu_backward(h, ldh, delta, ldd, rows, n); break;
-        case Activation::kSigmoid: kernel.sigmoid_backward(h, ldh, delta, ldd, rows, n); break;
-        case Activation::kTanh: kernel.tanh_backward(h, ldh, delta, ldd, rows, n); break;
+        case Activation::kRelu: kernel.relu_backward(from, ldf, delta, ldd, rows, n); break;
+        case Activation::kLeakyRelu:
+            kernel.leaky_relu_backward(from, ldf, delta, ldd, rows, n);
+            break;
+        case Activation::kElu: kernel.elu_backward(from, ldf, delta, ldd, rows, n); break;
+        case Activation::kGelu: kernel.gelu_backward(from, ldf, delta, ldd, rows, n); break;
+        case Activation::kSilu: kernel.silu_backward(from, ldf, delta, ldd, rows, n); break;
+        case Activation::kSigmoid: kernel.sigmoid_backward(from, ldf, delta, ldd, rows, n); break;
+        case Activation::kTanh: kernel.tanh_backward(from, ldf, delta, ldd, rows, n); break;
+        case Activation::kSoftplus: kernel.softplus_backward(from, ldf, delta, ldd, rows, n); break;
+        case Activation::kExp: kernel.exp_backward(from, ldf, delta, ldd, rows, n); break;
         case Activation::kIdentity:
         case Activation::kSoftmax: break;  // softmax: (2.9) already holds its derivative
     }
@@ -233,8 +250,8 @@ void activate_backward(const KernelTable<T>& kernel, Activation activation, cons
                                  Range, Activation, Rows<T>&, Rows<T>&, Scratch<T>&);              \
     template void dense_update(const KernelTable<T>&, const DenseView<T>&, const T* const*,        \
                                Rows<T>&, Range, GradientUse<T>, Share, RowPrefetcher<T>*);         \
-    template void activate(const KernelTable<T>&, Activation, T*, std::size_t, std::size_t,        \
-                           std::size_t);                                                           \
+    template void activate(const KernelTable<T>&, Activation, const T*, std::size_t, T*,           \
+                           std::size_t, std::size_t, std::size_t);                                 \
     template void activate_backward(const KernelTable<T>&, Activation, const T*, std::size_t, T*,  \
                                     std::size_t, std::size_t, std::size_t);
 FASTMLP_INSTANTIATE(float)

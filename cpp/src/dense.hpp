@@ -32,11 +32,11 @@ void dense_forward(const kernels::KernelTable<T>& kernel, const DenseView<const 
                    Scratch<T>& scratch);
 
 /// previous_delta = (delta W^T) * h'(z), (2.4), (2.5), for rows `range`; h' told from
-/// `previous_nodes`.
+/// `previous`, z or the nodes.
 template <class T>
 void dense_backward(const kernels::KernelTable<T>& kernel, const DenseView<const T>& layer,
                     const Rows<T>& delta, Range range, Activation previous_activation,
-                    Rows<T>& previous_nodes, Rows<T>& previous_delta, Scratch<T>& scratch);
+                    Rows<T>& previous, Rows<T>& previous_delta, Scratch<T>& scratch);
 
 /// (2.6), (2.7) over the rows `batch` into `target`, this thread's share of its elements;
 /// `prefetch` (may be null) goes along.
@@ -45,14 +45,14 @@ void dense_update(const kernels::KernelTable<T>& kernel, const DenseView<T>& tar
                   const T* const* a, Rows<T>& delta, Range batch, GradientUse<T> use, Share share,
                   RowPrefetcher<T>* prefetch = nullptr);
 
-/// h in place, whole rows; softmax included.
+/// nodes = h(z), whole rows, softmax included; `nodes` may be `z`.
 template <class T>
-void activate(const kernels::KernelTable<T>& kernel, Activation activation, T* z, std::size_t ldz,
-              std::size_t rows, std::size_t n);
+void activate(const kernels::KernelTable<T>& kernel, Activation activation, const T* z,
+              std::size_t ldz, T* nodes, std::size_t ldn, std::size_t rows, std::size_t n);
 
-/// delta *= h'(z), told from h.
+/// delta *= h'(z), told from z where the activation keeps it, else from the nodes.
 template <class T>
-void activate_backward(const kernels::KernelTable<T>& kernel, Activation activation, const T* h,
-                       std::size_t ldh, T* delta, std::size_t ldd, std::size_t rows, std::size_t n);
+void activate_backward(const kernels::KernelTable<T>& kernel, Activation activation, const T* from,
+                       std::size_t ldf, T* delta, std::size_t ldd, std::size_t rows, std::size_t n);
 
 }  // namespace fastmlp

@@ -66,13 +66,13 @@ std::size_t first_largest(const T* x, std::size_t n) {
 template <class T>
 std::size_t count_correct(Loss loss, const T* score, std::size_t n, const Targets<T>& y,
                           std::size_t row) {
-    if (loss == Loss::kCrossEntropy) {
+    if (loss.kind == Loss::kCrossEntropy) {
         const std::size_t label = y.labels ? static_cast<std::size_t>(y.labels[row])
                                            : first_largest(y.values.row(row), n);
         return first_largest(score, n) == label ? 1 : 0;
     }
     std::size_t correct = 0;
-    if (loss == Loss::kBinaryCrossEntropy) {
+    if (loss.kind == Loss::kBinaryCrossEntropy) {
         const T* target = y.values.row(row);
         for (std::size_t j = 0; j < n; ++j) correct += (score[j] > T(0)) == (target[j] > T(0.5));
     }
@@ -104,6 +104,9 @@ void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t r
         throw std::invalid_argument("x has " + std::to_string(rows) + " rows, y has " +
                                     std::to_string(y.rows));
     }
+    if (network.loss().kind > Loss::kMeanSquaredError) {
+        throw std::invalid_argument("this loss is not implemented yet");
+    }
     if (!y.labels) {
         if (y.values.cols != network.outputs()) {
             throw std::invalid_argument("y has " + std::to_string(y.values.cols) +
@@ -112,7 +115,7 @@ void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t r
         }
         return;
     }
-    if (network.loss() != Loss::kCrossEntropy) {
+    if (network.loss().kind != Loss::kCrossEntropy) {
         throw std::invalid_argument("class labels go with cross-entropy only");
     }
     const auto bad = std::find_if(y.labels, y.labels + rows, [&](std::int32_t label) {
@@ -170,9 +173,8 @@ Evaluation Network<T>::evaluate(MatrixView<const T> x, const Targets<T>& y, int 
         result.correct += correct[b];
     }
     result.loss /= static_cast<double>(x.rows);
-    if (loss_ != Loss::kMeanSquaredError) {
-        result.decisions = x.rows * (loss_ == Loss::kBinaryCrossEntropy ? outputs() : 1);
-    }
+    if (loss_.kind == Loss::kCrossEntropy) result.decisions = x.rows;
+    if (loss_.kind == Loss::kBinaryCrossEntropy) result.decisions = x.rows * outputs();
     return result;
 }
 

@@ -51,8 +51,8 @@ struct Lane {
                  Weights weights, MatrixView<const T> x, Range range, MatrixView<T> out) {
         std::size_t stride = 0;
         T* nodes = scores(kernel, layers, loss, weights, x, range, stride);
-        activate(kernel, node_activation(loss, layers.back().activation), nodes, stride,
-                 range.size(), out.cols);
+        activate(kernel, node_activation(loss, layers.back().activation), nodes, stride, nodes,
+                 stride, range.size(), out.cols);
         for (std::size_t b = 0; b < range.size(); ++b) {
             std::copy_n(nodes + b * stride, out.cols, out.row(range.first + b));
         }

@@ -27,15 +27,33 @@ std::string_view to_name(const std::pair<std::string_view, Enum> (&table)[kCount
 }
 
 constexpr std::pair<std::string_view, Activation> kActivationNames[] = {
-    {"identity", Activation::kIdentity}, {"relu", Activation::kRelu},
-    {"sigmoid", Activation::kSigmoid},   {"tanh", Activation::kTanh},
+    {"identity", Activation::kIdentity},
+    {"relu", Activation::kRelu},
+    {"leaky_relu", Activation::kLeakyRelu},
+    {"elu", Activation::kElu},
+    {"silu", Activation::kSilu},
+    {"sigmoid", Activation::kSigmoid},
+    {"tanh", Activation::kTanh},
+    {"softplus", Activation::kSoftplus},
+    {"exp", Activation::kExp},
     {"softmax", Activation::kSoftmax},
 };
 
-constexpr std::pair<std::string_view, Loss> kLossNames[] = {
+constexpr std::pair<std::string_view, Normalization> kNormalizationNames[] = {
+    {"none", Normalization::kNone},
+    {"batch", Normalization::kBatch},
+    {"layer", Normalization::kLayer},
+};
+
+constexpr std::pair<std::string_view, Loss::Kind> kLossNames[] = {
     {"cross_entropy", Loss::kCrossEntropy},
     {"binary_cross_entropy", Loss::kBinaryCrossEntropy},
     {"mean_squared_error", Loss::kMeanSquaredError},
+    {"mean_absolute_error", Loss::kMeanAbsoluteError},
+    {"huber", Loss::kHuber},
+    {"quantile", Loss::kQuantile},
+    {"poisson", Loss::kPoisson},
+    {"custom", Loss::kCustom},
 };
 
 }  // namespace
@@ -44,7 +62,11 @@ Activation activation_from_name(std::string_view name) {
     return from_name(kActivationNames, "activation", name);
 }
 
-Loss loss_from_name(std::string_view name) {
+Normalization normalization_from_name(std::string_view name) {
+    return from_name(kNormalizationNames, "normalization", name);
+}
+
+Loss::Kind loss_from_name(std::string_view name) {
     return from_name(kLossNames, "loss", name);
 }
 
@@ -52,15 +74,44 @@ std::string_view name_of(Activation activation) {
     return to_name(kActivationNames, activation);
 }
 
-std::string_view name_of(Loss loss) {
+std::string_view name_of(Normalization normalization) {
+    return to_name(kNormalizationNames, normalization);
+}
+
+std::string_view name_of(Loss::Kind loss) {
     return to_name(kLossNames, loss);
+}
+
+bool is_rectifier(Activation activation) {
+    switch (activation) {
+        case Activation::kRelu:
+        case Activation::kLeakyRelu:
+        case Activation::kElu:
+        case Activation::kGelu:
+        case Activation::kSilu: return true;
+        default: return false;
+    }
+}
+
+bool keeps_z(Activation activation) {
+    return activation == Activation::kGelu || activation == Activation::kSilu;
 }
 
 Loss default_loss(Activation output) {
     switch (output) {
         case Activation::kSoftmax: return Loss::kCrossEntropy;
         case Activation::kSigmoid: return Loss::kBinaryCrossEntropy;
+        case Activation::kExp: return Loss::kPoisson;
         default: return Loss::kMeanSquaredError;
+    }
+}
+
+bool fits(Loss loss, Activation output) {
+    switch (loss.kind) {
+        case Loss::kCrossEntropy:
+        case Loss::kBinaryCrossEntropy:
+        case Loss::kPoisson: return loss.kind == default_loss(output).kind;
+        default: return output != Activation::kSoftmax;
     }
 }
 

@@ -1,8 +1,11 @@
 /// The output layer's end: from scores to per-sample losses and deltas, (2.8), (2.9).
 ///
-/// "Scores" is what the loss reads: z for the cross-entropies, whose softmax or sigmoid is part of
-/// the loss and never computed apart from it; the nodes h(z) for the squared error.
+/// "Scores" is what the loss reads: z for the losses that hold their activation (the
+/// cross-entropies softmax and sigmoid, Poisson exp), which is never computed apart from them; the
+/// nodes h(z) for the others.
 #pragma once
+
+#include <stdexcept>
 
 #include "dense.hpp"
 #include "fastmlp/layer.hpp"
@@ -10,14 +13,20 @@
 
 namespace fastmlp {
 
+/// Whether the output's activation is a part of the loss.
+inline bool holds_activation(Loss loss) {
+    return loss.kind == Loss::kCrossEntropy || loss.kind == Loss::kBinaryCrossEntropy ||
+           loss.kind == Loss::kPoisson;
+}
+
 /// The activation that turns z into scores.
 inline Activation score_activation(Loss loss, Activation output) {
-    return loss == Loss::kMeanSquaredError ? output : Activation::kIdentity;
+    return holds_activation(loss) ? Activation::kIdentity : output;
 }
 
 /// The activation that turns scores into nodes.
 inline Activation node_activation(Loss loss, Activation output) {
-    return loss == Loss::kMeanSquaredError ? Activation::kIdentity : output;
+    return holds_activation(loss) ? output : Activation::kIdentity;
 }
 
 /// Some rows at the output: labels, or else target rows, against scores.
@@ -33,10 +42,11 @@ struct OutputRows {
     T* losses;
 };
 
-/// Per-sample losses, and deltas: dL/dz for the cross-entropies (2.9), dL/dh for the squared error.
+/// Per-sample losses, and deltas: dL/dz for the losses that hold their activation (2.9), dL/dh for
+/// the others.
 template <class T>
 void apply_loss(const kernels::KernelTable<T>& kernel, Loss loss, const OutputRows<T>& at) {
-    switch (loss) {
+    switch (loss.kind) {
         case Loss::kCrossEntropy:
             if (at.labels) {
                 kernel.cross_entropy_labels(at.scores, at.lds, at.labels, at.rows, at.n, at.delta,
@@ -54,27 +64,7 @@ void apply_loss(const kernels::KernelTable<T>& kernel, Loss loss, const OutputRo
             kernel.mean_squared_error(at.scores, at.lds, at.targets, at.rows, at.n, at.delta,
                                       at.ldd, at.losses);
             break;
-    }
-}
-
-/// Losses and output deltas of `work` for rows `range`.
-template <class T>
-void output_delta(const kernels::KernelTable<T>& kernel, Loss loss, Activation output, bool labels,
-                  Workspace<T>& work, Range range) {
-    if (range.size() == 0) return;
-    Rows<T>& delta = work.deltas.back();
-    const OutputRows<T> at{range.size(),
-                           work.scores.cols,
-                           work.scores.row(range.first),
-                           work.scores.stride,
-                           labels ? work.labels.data() + range.first : nullptr,
-                           work.targets.data() + range.first,
-                           delta.row(range.first),
-                           delta.stride,
-                           work.losses.data() + range.first};
-    apply_loss(kernel, loss, at);
-    if (loss == Loss::kMeanSquaredError) {
-        activate_backward(kernel, output, at.scores, at.lds, at.delta, at.ldd, at.rows, at.n);
+        default: throw std::logic_error("this loss is not there yet");
     }
 }
 

@@ -1,7 +1,6 @@
 #include "fastmlp/network.hpp"
 
 #include <cmath>
-#include <cstring>
 #include <stdexcept>
 
 #include "fastmlp/random.hpp"
@@ -19,22 +18,26 @@ void check_loss(Loss loss, const std::vector<Layer>& layers) {
             throw std::invalid_argument("softmax stands at the output layer only");
         }
     }
-    const Activation output = layers.back().activation;
-    const bool fits = loss == default_loss(output) ||
-                      (loss == Loss::kMeanSquaredError && output != Activation::kSoftmax);
-    if (!fits) throw std::invalid_argument("this loss does not go with the output activation");
+    if (!fits(loss, layers.back().activation)) {
+        throw std::invalid_argument("this loss does not go with the output activation");
+    }
+    const double parameter = loss.parameter;
+    bool allowed = parameter == 0;
+    if (loss.kind == Loss::kCrossEntropy) allowed = parameter >= 0 && parameter <= 1;
+    if (loss.kind == Loss::kHuber) allowed = parameter > 0 && std::isfinite(parameter);
+    if (loss.kind == Loss::kQuantile) allowed = parameter > 0 && parameter < 1;
+    if (!allowed) throw std::invalid_argument("the parameter of the loss is out of its range");
 }
 
-/// Uniform in +-limit, the variance of He et al. 2015 (relu) or Glorot & Bengio 2010. Drawn in
-/// float64 and rounded; the index is the element's place in the flat buffer.
+/// Uniform in +-limit, the variance of He et al. 2015 (rectifiers) or Glorot & Bengio 2010. Drawn
+/// in float64 and rounded; the index is the element's place in the flat buffer.
 template <class T>
 void draw_initial_weights(const Layout& layout, const std::vector<Layer>& layers,
                           std::uint64_t seed, T* parameters) {
     const RandomStream stream{seed, Purpose::kInitialWeights, 0};
     for (std::size_t i = 0; i < layers.size(); ++i) {
         const auto k = static_cast<double>(layout[i].k), n = static_cast<double>(layout[i].n);
-        const bool relu = layers[i].activation == Activation::kRelu;
-        const double limit = std::sqrt(6.0 / (relu ? k : k + n));
+        const double limit = std::sqrt(6.0 / (is_rectifier(layers[i].activation) ? k : k + n));
         const Parameter& weights = layout[i].weights;
         for (std::size_t j = weights.offset; j < weights.offset + weights.size(); ++j) {
             parameters[j] = static_cast<T>((2.0 * stream.uniform(j) - 1.0) * limit);
@@ -70,7 +73,7 @@ void Network<T>::forward(MatrixView<const T> x) {
     const IeeeDefaults ieee;
     // A workspace that a view still holds is left to it, so that old nodes stay what they were.
     if (!workspace_ || workspace_->capacity < x.rows || workspace_.use_count() > 1) {
-        workspace_ = std::make_shared<Workspace<T>>(layout_, x.rows);
+        workspace_ = std::make_shared<Workspace<T>>(layout_, layers_, x.rows);
     }
     Workspace<T>& work = *workspace_;
     work.batch = x.rows;
@@ -82,9 +85,8 @@ void Network<T>::forward(MatrixView<const T> x) {
     const Propagation<T> pass{kernel, layers_, loss_, image, work};
     pass.forward({0, work.batch}, scratch);
     Rows<T>& output = work.nodes.back();
-    std::memcpy(output.row(0), work.scores.row(0), work.batch * output.stride * sizeof(T));
-    activate(kernel, node_activation(loss_, layers_.back().activation), output.row(0),
-             output.stride, work.batch, output.cols);
+    activate(kernel, node_activation(loss_, layers_.back().activation), work.scores.row(0),
+             work.scores.stride, output.row(0), output.stride, work.batch, output.cols);
 }
 
 template <class T>

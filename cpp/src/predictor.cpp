@@ -70,7 +70,7 @@ std::size_t Predictor<T>::outputs() const {
 
 template <class T>
 void Predictor<T>::refresh(const Network<T>& network) {
-    if (network.features() != features() || network.loss() != state_->loss ||
+    if (network.features() != features() || network.loss().kind != state_->loss.kind ||
         network.layers() != state_->layers) {
         throw std::invalid_argument("refresh takes a network with the layers of the first one");
     }

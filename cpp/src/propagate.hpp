@@ -22,20 +22,43 @@ struct Propagation {
     }
 
     void forward_layer(std::size_t i, Range rows, Scratch<T>& scratch) const {
-        Rows<T>& out = output(i);
-        dense_forward(kernel, weights(i), activation(i), inputs(i), rows, out.row(0), out.stride,
-                      scratch);
+        const Activation h = activation(i);
+        Rows<T>& from = z(i);
+        dense_forward(kernel, weights(i), keeps_z(h) ? Activation::kIdentity : h, inputs(i), rows,
+                      from.row(0), from.stride, scratch);
+        if (keeps_z(h)) activate_rows(i, rows);
+    }
+
+    /// The nodes from the z that was kept.
+    void activate_rows(std::size_t i, Range rows) const {
+        Rows<T>&from = z(i), &out = output(i);
+        activate(kernel, activation(i), from.row(rows.first), from.stride, out.row(rows.first),
+                 out.stride, rows.size(), out.cols);
     }
 
     /// (2.8), (2.9), then (2.4), (2.5), (2.12) from the output down: losses and deltas.
     void backward(bool labels, Range rows, Scratch<T>& scratch) const {
-        output_delta(kernel, loss, layers.back().activation, labels, work, rows);
+        output_delta(labels, rows);
         for (std::size_t i = layers.size() - 1; i > 0; --i) backward_layer(i, rows, scratch);
     }
 
+    /// Losses and deltas of the output layer.
+    void output_delta(bool labels, Range rows) const {
+        if (rows.size() == 0) return;
+        const std::size_t last = layers.size() - 1;
+        Rows<T>&delta = work.deltas[last], &from = z(last);
+        apply_loss(
+            kernel, loss,
+            {rows.size(), work.scores.cols, work.scores.row(rows.first), work.scores.stride,
+             labels ? work.labels.data() + rows.first : nullptr, work.targets.data() + rows.first,
+             delta.row(rows.first), delta.stride, work.losses.data() + rows.first});
+        activate_backward(kernel, activation(last), from.row(rows.first), from.stride,
+                          delta.row(rows.first), delta.stride, rows.size(), delta.cols);
+    }
+
     void backward_layer(std::size_t i, Range rows, Scratch<T>& scratch) const {
-        dense_backward(kernel, weights(i), work.deltas[i], rows, layers[i - 1].activation,
-                       work.nodes[i - 1], work.deltas[i - 1], scratch);
+        dense_backward(kernel, weights(i), work.deltas[i], rows, activation(i - 1), z(i - 1),
+                       work.deltas[i - 1], scratch);
     }
 
     /// (2.6), (2.7) into `target`: the weights themselves, or a buffer of gradients.
@@ -54,6 +77,8 @@ struct Propagation {
     Rows<T>& output(std::size_t i) const {
         return i + 1 == layers.size() ? work.scores : work.nodes[i];
     }
+    /// What h' of layer i is told from: z where it is kept, else the nodes that took its place.
+    Rows<T>& z(std::size_t i) const { return keeps_z(activation(i)) ? work.z[i] : output(i); }
     Activation activation(std::size_t i) const {
         const Activation h = layers[i].activation;
         return i + 1 == layers.size() ? score_activation(loss, h) : h;

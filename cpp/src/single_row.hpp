@@ -20,8 +20,7 @@ public:
     T step(bool labels, Scratch<T>& scratch) {
         const Range rows{row_, row_ + 1};
         for (std::size_t i = 0; i < pass_.layers.size(); ++i) forward(i, rows, scratch);
-        output_delta(pass_.kernel, pass_.loss, pass_.layers.back().activation, labels, pass_.work,
-                     rows);
+        pass_.output_delta(labels, rows);
         for (std::size_t i = pass_.layers.size() - 1; i > 0; --i) {
             if (waits(i)) {
                 pass_.backward_layer(i, rows, scratch);
@@ -52,13 +51,12 @@ private:
         if (!pending_ || !waits(i)) return pass_.forward_layer(i, rows, scratch);
         const DenseView<T>& layer = pass_.image[i];
         const std::size_t now = rows.first, before = 1 - now;
-        const Activation activation = pass_.activation(i);
-        Rows<T>& out = pass_.output(i);
-        const bool relu = activation == Activation::kRelu;
+        Rows<T>& z = pass_.z(i);
+        const bool relu = pass_.activation(i) == Activation::kRelu;
         pass_.kernel.update_product(pass_.inputs(i)[before], pass_.work.deltas[i].row(before),
                                     rate_, pass_.inputs(i)[now], layer.k, layer.w, layer.ldw,
-                                    layer.biases, padded(layer.n), out.row(now), relu);
-        if (!relu) activate(pass_.kernel, activation, out.row(now), out.stride, 1, layer.n);
+                                    layer.biases, padded(layer.n), z.row(now), relu);
+        if (!relu) pass_.activate_rows(i, rows);
     }
 
     void backward_and_update(std::size_t i, std::size_t row) {
@@ -72,8 +70,9 @@ private:
         pass_.kernel.column_sums(delta.row(row), delta.stride, 1, padded(layer.n), T(1), rate_,
                                  false, layer.biases);
         if (!relu) {
-            activate_backward(pass_.kernel, previous, nodes.pointers[row], nodes.stride,
-                              out.row(row), out.stride, 1, layer.k);
+            Rows<T>& z = pass_.z(i - 1);
+            activate_backward(pass_.kernel, previous, z.row(row), z.stride, out.row(row),
+                              out.stride, 1, layer.k);
         }
     }
 

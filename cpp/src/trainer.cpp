@@ -52,7 +52,7 @@ public:
               tasks_at_once(training_threads(network, batch_, options.n_threads), options.executor),
               options.executor),
           scratch_(static_cast<std::size_t>(team_.size())),
-          work_(network.layout(), std::max<std::size_t>(2, batch_)),
+          work_(network.layout(), network.layers(), std::max<std::size_t>(2, batch_)),
           image_(network.layout(), network.parameters()->data()),
           pass_{kernels::active_table<T>(), network.layers(), network.loss(), image_, work_} {
         if (batch_ == 1 && team_.size() == 1) single_.emplace(pass_, rate());

@@ -27,10 +27,11 @@ struct Rows {
 
 template <class T>
 struct Workspace {
-    Workspace(const Layout& layout, std::size_t rows)
+    Workspace(const Layout& layout, const std::vector<Layer>& layers, std::size_t rows)
         : capacity(rows), input(rows), labels(rows), targets(rows), losses(rows),
           scores(rows, layout[layout.layer_count() - 1].n) {
         for (std::size_t i = 0; i < layout.layer_count(); ++i) {
+            z.emplace_back(keeps_z(layers[i].activation) ? rows : 0, layout[i].n);
             nodes.emplace_back(rows, layout[i].n);
             deltas.emplace_back(rows, layout[i].n);
         }
@@ -42,6 +43,7 @@ struct Workspace {
     std::vector<std::int32_t> labels;    ///< the batch's labels,
     std::vector<const T*> targets;       ///< or its target rows, borrowed
     Buffer<T> losses;                    ///< per sample
+    std::vector<Rows<T>> z;              ///< of the layers that keep it, else without rows
     std::vector<Rows<T>> nodes, deltas;  ///< of layer i + 1 in the paper's count
     Rows<T> scores;                      ///< what the loss reads: see loss.hpp
 };

@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings.hpp"
+#include "dense.hpp"
 
 namespace fastmlp::bindings {
 namespace {
@@ -77,15 +78,18 @@ struct Kernels {
         table.transpose(source.data, source.ld, rows, cols, target.data, target.ld);
     }
 
-    void elementwise(const std::string& name, const py::array& z, std::size_t cols) const {
-        const RowsOf<T> rows(z);
-        const auto kernel = name == "sigmoid"   ? table.sigmoid
-                            : name == "tanh"    ? table.tanh
-                            : name == "relu"    ? table.relu
-                            : name == "softmax" ? table.softmax
-                                                : nullptr;
-        if (!kernel) throw py::value_error("no elementwise kernel '" + name + "'");
-        kernel(rows.data, rows.ld, rows.rows, cols);
+    void activate(const std::string& name, const py::array& z, const py::array& h,
+                  std::size_t cols) const {
+        const RowsOf<T> from(z), to(h);
+        fastmlp::activate(table, activation_from_name(name), from.data, from.ld, to.data, to.ld,
+                          from.rows, cols);
+    }
+
+    void activate_backward(const std::string& name, const py::array& from, const py::array& delta,
+                           std::size_t cols) const {
+        const RowsOf<T> rows(from), target(delta);
+        fastmlp::activate_backward(table, activation_from_name(name), rows.data, rows.ld,
+                                   target.data, target.ld, rows.rows, cols);
     }
 
     void layer_normalize(const py::array& z, std::size_t n, T epsilon, const py::array& scales,
@@ -169,7 +173,8 @@ void bind(py::module_& module, const char* name) {
         .def("narrow_forward", &K::narrow_forward)
         .def("narrow_forward_natural", &K::narrow_forward_natural)
         .def("transpose", &K::transpose)
-        .def("elementwise", &K::elementwise)
+        .def("activate", &K::activate)
+        .def("activate_backward", &K::activate_backward)
         .def("layer_normalize", &K::layer_normalize)
         .def("layer_normalize_backward", &K::layer_normalize_backward)
         .def("batch_moments", &K::batch_moments)

@@ -8,22 +8,35 @@
 namespace fastmlp::bindings {
 namespace {
 
-std::vector<Layer> parse_layers(const std::vector<std::pair<std::size_t, std::string>>& layers) {
+/// Nodes, activation, normalization and dropout; and a loss with its parameter.
+using LayerTuple = std::tuple<std::size_t, std::string, std::string, double>;
+using LossTuple = std::pair<std::string, double>;
+
+std::vector<Layer> parse_layers(const std::vector<LayerTuple>& layers) {
     std::vector<Layer> result;
-    for (const auto& [nodes, activation] : layers) {
-        result.push_back({nodes, activation_from_name(activation)});
+    for (const auto& [nodes, activation, normalization, dropout] : layers) {
+        result.push_back({nodes, activation_from_name(activation),
+                          normalization_from_name(normalization), dropout});
     }
     return result;
 }
 
 /// The layers as the constructor takes them.
 template <class T>
-std::vector<std::pair<std::size_t, std::string>> describe_layers(const Model<T>& model) {
-    std::vector<std::pair<std::size_t, std::string>> result;
+std::vector<LayerTuple> describe_layers(const Model<T>& model) {
+    std::vector<LayerTuple> result;
     for (const Layer& layer : model.network.layers()) {
-        result.emplace_back(layer.nodes, name_of(layer.activation));
+        result.emplace_back(layer.nodes, name_of(layer.activation), name_of(layer.normalization),
+                            layer.dropout);
     }
     return result;
+}
+
+/// The loss as the constructor takes it.
+template <class T>
+LossTuple describe_loss(const Model<T>& model) {
+    const Loss loss = model.network.loss();
+    return {std::string(name_of(loss.kind)), loss.parameter};
 }
 
 template <class T>
@@ -158,18 +171,16 @@ template <class T>
 void bind(py::module_& module, const char* name) {
     using M = Model<T>;
     py::class_<M>(module, name)
-        .def(py::init([](std::size_t features,
-                         const std::vector<std::pair<std::size_t, std::string>>& layers,
-                         const std::string& loss, std::uint64_t seed) {
-                 return std::make_unique<M>(features, parse_layers(layers), loss_from_name(loss),
-                                            seed);
+        .def(py::init([](std::size_t features, const std::vector<LayerTuple>& layers,
+                         const LossTuple& loss, std::uint64_t seed) {
+                 return std::make_unique<M>(features, parse_layers(layers),
+                                            Loss(loss_from_name(loss.first), loss.second), seed);
              }),
              py::arg("features"), py::arg("layers"), py::arg("loss"), py::arg("seed"))
         .def_property_readonly("seed", [](const M& m) { return m.network.seed(); })
         .def_property_readonly("features", [](const M& m) { return m.network.features(); })
         .def_property_readonly("layers", &describe_layers<T>)
-        .def_property_readonly("loss",
-                               [](const M& m) { return std::string(name_of(m.network.loss())); })
+        .def_property_readonly("loss", &describe_loss<T>)
         .def_property_readonly("busy", &M::busy)
         .def_property(
             "epoch", [](const M& m) { return m.network.epoch(); },

@@ -39,9 +39,9 @@ class Model:
         nodes = [layer.nodes for layer in self._layers]
         size = _validation.parameter_count(self._features, nodes, self._dtype.itemsize)
         kind = _core.Network32 if self._dtype == np.float32 else _core.Network64
-        layers = [(layer.nodes, layer.activation) for layer in self._layers]
+        layers = [(layer.nodes, layer.activation, "none", 0.0) for layer in self._layers]
         try:
-            return kind(self._features, layers, self._loss, seed)
+            return kind(self._features, layers, (self._loss, 0.0), seed)
         except MemoryError:
             needed = 2 * size * self._dtype.itemsize
             raise MemoryError(
@@ -57,8 +57,8 @@ class Model:
 
     def _adopt(self, core: Core) -> None:
         self._features = core.features
-        self._layers = tuple(Dense(*layer) for layer in core.layers)
-        self._loss = core.loss
+        self._layers = tuple(Dense(nodes, activation) for nodes, activation, _, _ in core.layers)
+        self._loss, _ = core.loss
         self._dtype = core.parameters.dtype
         self._core = core
 

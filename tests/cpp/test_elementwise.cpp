@@ -77,14 +77,15 @@ std::vector<T> test_values() {
 }
 
 template <class T>
-using InPlace = void (*)(T*, std::size_t, std::size_t, std::size_t) noexcept;
+using Forward = typename KernelTable<T>::Forward;
 template <class T>
 using Array = void (*)(const T*, std::size_t, T*) noexcept;
 
 template <class T>
-std::vector<T> apply(InPlace<T> f, std::vector<T> x) {
-    f(x.data(), 16, x.size() / 16, 16);
-    return x;
+std::vector<T> apply(Forward<T> f, const std::vector<T>& x) {
+    std::vector<T> h(x.size());
+    f(x.data(), 16, h.data(), 16, x.size() / 16, 16);
+    return h;
 }
 template <class T>
 std::vector<T> apply(Array<T> f, const std::vector<T>& x) {

@@ -10,27 +10,77 @@
 namespace fastmlp {
 
 /// h in nodes = h(z). Softmax stands at the output only.
-enum class Activation { kIdentity, kRelu, kSigmoid, kTanh, kSoftmax };
+enum class Activation {
+    kIdentity,
+    kRelu,
+    kLeakyRelu,  ///< slope 0.01 below 0
+    kElu,        ///< alpha = 1
+    kGelu,       ///< z Phi(z), the form with erf
+    kSilu,
+    kSigmoid,
+    kTanh,
+    kSoftplus,
+    kExp,
+    kSoftmax,
+};
 
-/// Means over the batch; squared error and binary cross-entropy also over the outputs.
-enum class Loss { kCrossEntropy, kBinaryCrossEntropy, kMeanSquaredError };
+/// What is done to z before the activation, with a scale and a shift that are learned.
+enum class Normalization { kNone, kBatch, kLayer };
 
+/// In this order: z = x W + b, normalization, activation, dropout.
 struct Layer {
     std::size_t nodes;
     Activation activation;
+    Normalization normalization = Normalization::kNone;
+    double dropout = 0;  ///< share of the nodes that training leaves out
 
     bool operator==(const Layer&) const = default;
 };
 
+/// Means over the batch; all but the cross-entropy also over the outputs.
+struct Loss {
+    enum Kind {
+        kCrossEntropy,  ///< parameter: label smoothing, in [0, 1]
+        kBinaryCrossEntropy,
+        kMeanSquaredError,
+        kMeanAbsoluteError,
+        kHuber,     ///< parameter: delta, above 0
+        kQuantile,  ///< parameter: the quantile, between 0 and 1
+        kPoisson,
+        kCustom,
+    };
+
+    /// With the usual parameter: no label smoothing, delta 1, the median.
+    constexpr Loss(Kind its_kind)
+        : Loss(its_kind, its_kind == kHuber      ? 1.0
+                         : its_kind == kQuantile ? 0.5
+                                                 : 0.0) {}
+    constexpr Loss(Kind its_kind, double its_parameter)
+        : kind(its_kind), parameter(its_parameter) {}
+
+    Kind kind;
+    double parameter;
+};
+
 /// The names Python uses ("relu", "cross_entropy"). Unknown: std::invalid_argument.
 FASTMLP_API Activation activation_from_name(std::string_view name);
-FASTMLP_API Loss loss_from_name(std::string_view name);
+FASTMLP_API Normalization normalization_from_name(std::string_view name);
+FASTMLP_API Loss::Kind loss_from_name(std::string_view name);
+
+/// Whether weights before `activation` are drawn as by He et al. 2015: it is about 0 below 0.
+FASTMLP_API bool is_rectifier(Activation activation);
+/// Whether h'(z) is told from z; all others tell it from h(z).
+FASTMLP_API bool keeps_z(Activation activation);
 
 FASTMLP_API std::string_view name_of(Activation activation);
-FASTMLP_API std::string_view name_of(Loss loss);
+FASTMLP_API std::string_view name_of(Normalization normalization);
+FASTMLP_API std::string_view name_of(Loss::Kind loss);
 
 /// The loss that belongs to an output: cross-entropy with softmax, binary cross-entropy with
-/// sigmoid, mean squared error with the rest.
+/// sigmoid, Poisson with exp, mean squared error with the rest.
 FASTMLP_API Loss default_loss(Activation output);
+/// Whether `loss` goes with `output`: the cross-entropies and Poisson with theirs only, the others
+/// with any but softmax.
+FASTMLP_API bool fits(Loss loss, Activation output);
 
 }  // namespace fastmlp

@@ -20,16 +20,16 @@ struct Workspace;
 
 /// How well outputs meet targets.
 struct Evaluation {
-    double loss = 0;          ///< mean over the samples
-    std::size_t correct = 0;  ///< decisions that are right; 0 for the squared error, which has none
-    std::size_t decisions = 0;  ///< samples (softmax: first largest output) or samples * outputs
-                                ///< (sigmoid: above one half); 0 for the squared error
+    double loss = 0;            ///< mean over the samples
+    std::size_t correct = 0;    ///< decisions that are right
+    std::size_t decisions = 0;  ///< samples (cross-entropy: first largest output), samples *
+                                ///< outputs (binary: above one half), or 0 for all other losses
 };
 
 template <class T>
 class FASTMLP_API Network {
 public:
-    /// Initial weights from `seed`: He for relu layers, Glorot otherwise; biases zero.
+    /// Initial weights from `seed`: He before rectifiers, Glorot otherwise; biases zero.
     Network(std::size_t features, std::vector<Layer> layers, Loss loss, std::uint64_t seed);
     ~Network();
     Network(Network&&) noexcept;

@@ -42,7 +42,8 @@ Integer integer(JsonReader& json) {
 std::string layer_json(const Layer& layer) {
     return "{\"nodes\":" + std::to_string(layer.nodes) +
            ",\"activation\":" + json_string(name_of(layer.activation)) +
-           ",\"normalization\":\"none\",\"dropout\":0}";
+           ",\"normalization\":" + json_string(name_of(layer.normalization)) +
+           ",\"dropout\":" + json_number(layer.dropout) + "}";
 }
 
 Layer read_layer(JsonReader& json) {
@@ -51,27 +52,24 @@ Layer read_layer(JsonReader& json) {
         .read([&](const std::string& name) {
             if (name == "nodes") layer.nodes = integer<std::size_t>(json);
             if (name == "activation") layer.activation = activation_from_name(json.string());
-            if (name == "normalization" && json.string() != "none") {
-                throw std::invalid_argument("unknown normalization");
+            if (name == "normalization") {
+                layer.normalization = normalization_from_name(json.string());
             }
-            if (name == "dropout" && json.number() != 0) {
-                throw std::invalid_argument("unknown dropout");
-            }
+            if (name == "dropout") layer.dropout = json.number();
         });
     return layer;
 }
 
 std::string loss_json(Loss loss) {
-    return "{\"kind\":" + json_string(name_of(loss)) + ",\"parameter\":0}";
+    return "{\"kind\":" + json_string(name_of(loss.kind)) +
+           ",\"parameter\":" + json_number(loss.parameter) + "}";
 }
 
 Loss read_loss(JsonReader& json) {
-    Loss loss{};
+    Loss loss = Loss::kMeanSquaredError;
     Members(json, {"kind", "parameter"}).read([&](const std::string& name) {
-        if (name == "kind") loss = loss_from_name(json.string());
-        if (name == "parameter" && json.number() != 0) {
-            throw std::invalid_argument("this loss has no parameter");
-        }
+        if (name == "kind") loss.kind = loss_from_name(json.string());
+        if (name == "parameter") loss.parameter = json.number();
     });
     return loss;
 }

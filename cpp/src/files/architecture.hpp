@@ -15,7 +15,7 @@ namespace fastmlp::files {
 struct Architecture {
     std::size_t features = 0;
     std::vector<Layer> layers;
-    Loss loss{};
+    Loss loss = Loss::kMeanSquaredError;
     ElementType dtype = ElementType::kF32;
     std::uint64_t seed = 0;
     std::uint32_t epoch = 0;

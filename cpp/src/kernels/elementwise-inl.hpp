@@ -9,23 +9,24 @@
 namespace fastmlp::kernels {
 namespace {
 
-/// z[r][c] = f(z[r][c]); rows are padded, so every vector is a full one.
-template <class S, class Function>
-FASTMLP_INLINE void each_vector(typename S::Scalar* z, std::size_t ldz, std::size_t rows,
-                                std::size_t cols, Function f) {
-    for (std::size_t r = 0; r < rows; ++r, z += ldz) {
-        for (std::size_t c = 0; c < cols; c += S::kLanes) S::store(z + c, f(S::load(z + c)));
+/// h[r][c] = f(z[r][c]); rows are padded, so every vector is a full one.
+template <class S, typename S::Reg (*Function)(typename S::Reg)>
+void forward(const typename S::Scalar* z, std::size_t ldz, typename S::Scalar* h, std::size_t ldh,
+             std::size_t rows, std::size_t cols) noexcept {
+    for (std::size_t r = 0; r < rows; ++r, z += ldz, h += ldh) {
+        for (std::size_t c = 0; c < cols; c += S::kLanes) {
+            S::store(h + c, Function(S::load(z + c)));
+        }
     }
 }
 
-/// delta[r][c] = f(h[r][c], delta[r][c])
-template <class S, class Function>
-FASTMLP_INLINE void each_pair(const typename S::Scalar* h, std::size_t ldh,
-                              typename S::Scalar* delta, std::size_t ldd, std::size_t rows,
-                              std::size_t cols, Function f) {
-    for (std::size_t r = 0; r < rows; ++r, h += ldh, delta += ldd) {
+/// delta[r][c] *= h'(z[r][c]), which `Slope` tells from z or from h.
+template <class S, typename S::Reg (*Slope)(typename S::Reg)>
+void backward(const typename S::Scalar* from, std::size_t ldf, typename S::Scalar* delta,
+              std::size_t ldd, std::size_t rows, std::size_t cols) noexcept {
+    for (std::size_t r = 0; r < rows; ++r, from += ldf, delta += ldd) {
         for (std::size_t c = 0; c < cols; c += S::kLanes) {
-            S::store(delta + c, f(S::load(h + c), S::load(delta + c)));
+            S::store(delta + c, S::mul(S::load(delta + c), Slope(S::load(from + c))));
         }
     }
 }
@@ -45,29 +46,14 @@ struct Elementwise {
     using T = typename S::Scalar;
     using Reg = typename S::Reg;
 
-    static void sigmoid(T* z, std::size_t ldz, std::size_t rows, std::size_t cols) noexcept {
-        each_vector<S>(z, ldz, rows, cols, Math<S>::sigmoid);
-    }
-    static void tanh(T* z, std::size_t ldz, std::size_t rows, std::size_t cols) noexcept {
-        each_vector<S>(z, ldz, rows, cols, Math<S>::tanh);
-    }
-    static void relu(T* z, std::size_t ldz, std::size_t rows, std::size_t cols) noexcept {
-        each_vector<S>(z, ldz, rows, cols, S::relu);
-    }
-
-    static void sigmoid_backward(const T* h, std::size_t ldh, T* delta, std::size_t ldd,
-                                 std::size_t rows, std::size_t cols) noexcept {
-        each_pair<S>(h, ldh, delta, ldd, rows, cols,
-                     [](Reg y, Reg d) { return S::mul(d, S::mul(y, S::sub(S::set1(T(1)), y))); });
-    }
-    static void tanh_backward(const T* h, std::size_t ldh, T* delta, std::size_t ldd,
-                              std::size_t rows, std::size_t cols) noexcept {
-        each_pair<S>(h, ldh, delta, ldd, rows, cols,
-                     [](Reg y, Reg d) { return S::mul(d, S::fnma(y, y, S::set1(T(1)))); });
-    }
+    /// (2.12), which is no product: where h <= 0, a delta that is not finite becomes 0 as well.
     static void relu_backward(const T* h, std::size_t ldh, T* delta, std::size_t ldd,
                               std::size_t rows, std::size_t cols) noexcept {
-        each_pair<S>(h, ldh, delta, ldd, rows, cols, S::relu_mask);
+        for (std::size_t r = 0; r < rows; ++r, h += ldh, delta += ldd) {
+            for (std::size_t c = 0; c < cols; c += S::kLanes) {
+                S::store(delta + c, S::relu_mask(S::load(h + c), S::load(delta + c)));
+            }
+        }
     }
 
     static void descend(const T* gradient, std::size_t count, T rate, T* w) noexcept {

@@ -99,11 +99,22 @@ struct Math {
     /// t / (t + 2) with t = exp(2 |x|) - 1, which keeps every digit near 0.
     static FASTMLP_INLINE Reg tanh(Reg x) {
         const Reg a = S::min(S::set1(C::kTanhHighest), S::abs(x));
-        Reg n, p;
-        reduce(S::add(a, a), n, p);
-        const Reg power = S::scale2(one(), n);
-        const Reg t = S::fma(p, power, S::sub(power, one()));
+        const Reg t = expm1_in_range(S::add(a, a));
         return S::copysign(over_sum(t, S::set1(Scalar(2)), t), x);
+    }
+
+    /// exp(x) - 1 for x that is not above 0.
+    static FASTMLP_INLINE Reg expm1(Reg x) {
+        return expm1_in_range(S::max(S::set1(C::kExpLowest), x));
+    }
+
+    /// t sigmoid(-t) = t e / (1 + e) with e = exp(-t), for t that is not below 0. t e is rounded
+    /// once even where e alone is no normal number.
+    static FASTMLP_INLINE Reg times_sigmoid_of_minus(Reg t) {
+        t = S::min(S::set1(-C::kExpLowest), t);
+        Reg n, p;
+        reduce(S::sub(S::zero(), t), n, p);
+        return over_sum(S::scale2(S::fma(t, p, t), n), one(), S::scale2(S::add(one(), p), n));
     }
 
 private:
@@ -142,6 +153,14 @@ private:
         Reg r = S::fnma(n, S::set1(C::kLn2High), x);
         r = S::fnma(n, S::set1(C::kLn2Low), r);
         p = S::fma(polynomial(r, C::kExp), S::mul(r, r), r);
+    }
+
+    /// exp(x) - 1 where exp(x) and 2^n are in range.
+    static FASTMLP_INLINE Reg expm1_in_range(Reg x) {
+        Reg n, p;
+        reduce(x, n, p);
+        const Reg power = S::scale2(one(), n);
+        return S::fma(p, power, S::sub(power, one()));
     }
 
     /// k ln 2 + log(1 + f) for sqrt(1/2) <= 1 + f < sqrt(2), by 2 atanh(s) with s = f / (2 + f).

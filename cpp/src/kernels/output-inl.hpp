@@ -56,15 +56,16 @@ struct Output {
     using Reg = typename S::Reg;
     static constexpr std::size_t kLanes = S::kLanes;
 
-    static void softmax(T* z, std::size_t ldz, std::size_t rows, std::size_t n) noexcept {
+    static void softmax(const T* z, std::size_t ldz, T* h, std::size_t ldh, std::size_t rows,
+                        std::size_t n) noexcept {
         each_block<S>(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
             using L = decltype(layout);
             Scratch<S> in, scratch;
-            T* here = z + row * ldz;
+            T* here = h + row * ldh;
             T* out = L::place(here, scratch.at);
-            const Exponentials<L> e(L::open(here, ldz, count, n, in.at), n, out);
+            const Exponentials<L> e(L::open(z + row * ldz, ldz, count, n, in.at), n, out);
             scale(layout, n, e.sum, out);
-            L::close(out, here, ldz, count);
+            L::close(out, here, ldh, count);
         });
     }
 

@@ -1,6 +1,7 @@
 /// Fills the kernel table from the sources above it; the last include of every <isa>.cpp.
 #pragma once
 
+#include "kernels/activations-inl.hpp"
 #include "kernels/dropout-inl.hpp"
 #include "kernels/elementwise-inl.hpp"
 #include "kernels/narrow-inl.hpp"
@@ -26,12 +27,24 @@ constexpr KernelTable<typename S::Scalar> make_table(const char* name) {
         .narrow_forward = narrow_forward<S>,
         .narrow_forward_natural = narrow_forward_natural<S>,
         .transpose = transpose<S>,
-        .sigmoid = Elementwise<S>::sigmoid,
-        .tanh = Elementwise<S>::tanh,
-        .relu = Elementwise<S>::relu,
-        .sigmoid_backward = Elementwise<S>::sigmoid_backward,
-        .tanh_backward = Elementwise<S>::tanh_backward,
+        .relu = forward<S, Activations<S>::relu>,
+        .leaky_relu = forward<S, Activations<S>::leaky_relu>,
+        .elu = forward<S, Activations<S>::elu>,
+        .gelu = forward<S, Activations<S>::gelu>,
+        .silu = forward<S, Activations<S>::silu>,
+        .sigmoid = forward<S, Activations<S>::sigmoid>,
+        .tanh = forward<S, Activations<S>::tanh>,
+        .softplus = forward<S, Activations<S>::softplus>,
+        .exp = forward<S, Activations<S>::exp>,
         .relu_backward = Elementwise<S>::relu_backward,
+        .leaky_relu_backward = backward<S, Activations<S>::leaky_relu_slope>,
+        .elu_backward = backward<S, Activations<S>::elu_slope>,
+        .gelu_backward = backward<S, Activations<S>::gelu_slope>,
+        .silu_backward = backward<S, Activations<S>::silu_slope>,
+        .sigmoid_backward = backward<S, Activations<S>::sigmoid_slope>,
+        .tanh_backward = backward<S, Activations<S>::tanh_slope>,
+        .softplus_backward = backward<S, Activations<S>::softplus_slope>,
+        .exp_backward = backward<S, Activations<S>::exp_slope>,
         .layer_normalize = Normalization<S>::layer_normalize,
         .layer_normalize_backward = Normalization<S>::layer_normalize_backward,
         .batch_moments = Normalization<S>::batch_moments,

@@ -35,6 +35,13 @@ struct Mask {
 
 template <class T>
 struct KernelTable {
+    /// An activation, h[r][c] = f(z[r][c]), where h may be z; or the way back through one,
+    /// delta[r][c] *= h'(z[r][c]) (2.4). All rows padded.
+    using Forward = void (*)(const T* z, std::size_t ldz, T* h, std::size_t ldh, std::size_t rows,
+                             std::size_t cols) noexcept;
+    using Backward = void (*)(const T* from, std::size_t ldf, T* delta, std::size_t ldd,
+                              std::size_t rows, std::size_t cols) noexcept;
+
     const char* name;
 
     // ---- matrix products (product-, outer-, narrow-, single-inl.hpp) ----------------------------
@@ -77,18 +84,11 @@ struct KernelTable {
     void (*transpose)(const T* from, std::size_t ldf, std::size_t rows, std::size_t cols, T* to,
                       std::size_t ldt) noexcept;
 
-    // ---- element by element (elementwise-inl.hpp), in place, all rows padded
-    // ----------------------
-    void (*sigmoid)(T* z, std::size_t ldz, std::size_t rows, std::size_t cols) noexcept;
-    void (*tanh)(T* z, std::size_t ldz, std::size_t rows, std::size_t cols) noexcept;
-    void (*relu)(T* z, std::size_t ldz, std::size_t rows, std::size_t cols) noexcept;
-    /// delta *= h'(z), told from h (2.4)
-    void (*sigmoid_backward)(const T* h, std::size_t ldh, T* delta, std::size_t ldd,
-                             std::size_t rows, std::size_t cols) noexcept;
-    void (*tanh_backward)(const T* h, std::size_t ldh, T* delta, std::size_t ldd, std::size_t rows,
-                          std::size_t cols) noexcept;
-    void (*relu_backward)(const T* h, std::size_t ldh, T* delta, std::size_t ldd, std::size_t rows,
-                          std::size_t cols) noexcept;
+    // ---- activations (activations-inl.hpp) ------------------------------------------------------
+    Forward relu, leaky_relu, elu, gelu, silu, sigmoid, tanh, softplus, exp;
+    /// from h = f(z), but gelu and silu from z
+    Backward relu_backward, leaky_relu_backward, elu_backward, gelu_backward, silu_backward,
+        sigmoid_backward, tanh_backward, softplus_backward, exp_backward;
 
     // ---- normalisation (normalization-inl.hpp) and dropout (dropout-inl.hpp), all rows padded
     // -----
@@ -125,8 +125,8 @@ struct KernelTable {
                     const Mask& mask, T scale, T* out, std::size_t ldo) noexcept;
 
     // ---- output layer and loss (output-inl.hpp); delta's columns n..ldd-padded are set to 0 -----
-    /// probabilities in place
-    void (*softmax)(T* z, std::size_t ldz, std::size_t rows, std::size_t n) noexcept;
+    /// probabilities
+    Forward softmax;
     /// (2.8), (2.9) from z; per-sample losses (B,)
     void (*cross_entropy_labels)(const T* z, std::size_t ldz, const std::int32_t* labels,
                                  std::size_t rows, std::size_t n, T* delta, std::size_t ldd,
