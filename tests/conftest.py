@@ -209,3 +209,38 @@ def fma() -> FMA:
         return total + sum_to_odd(small, large)
 
     return fused
+
+
+@pytest.fixture
+def rounding_bound() -> Callable[[fm.Network, np.ndarray], np.ndarray]:
+    """How far two correct ways to compute `predict` may be apart, whatever order they sum in.
+
+    A sum of K products and a bias in any order is off by at most (K + 1) u (|x| |W| + |b|) each;
+    what is off at the input goes through |W| and the slope of the activation, which is at most
+    1.13 but for exp. An activation made of a few operations may be off by 8 u where it is of
+    the size of 1, or of its own size.
+    """
+
+    def bound(net: fm.Network, X: np.ndarray) -> np.ndarray:
+        u = float(np.finfo(net.dtype).eps) / 2
+        h = X.astype(np.float64)
+        off = np.zeros_like(h)
+        for layer, weights, biases in zip(net.layers, net.weights, net.biases, strict=True):
+            size = np.abs(weights.astype(np.float64))
+            most = np.abs(h) @ size + np.abs(biases)
+            off = off @ size + 2 * (len(size) + 1) * u * most
+            z = h @ weights.astype(np.float64) + biases
+            h = reference_activation(layer.activation, z)
+            if layer.activation == "exp":
+                off = h * np.expm1(off)
+            elif layer.activation == "softmax":
+                off = h * np.expm1(2 * off.max(axis=1, keepdims=True)) + len(h.T) * u
+            off = 1.13 * off + 2 * 8 * u * np.maximum(1.0, np.abs(h))
+        return off
+
+    return bound
+
+
+def reference_activation(name: str, z: np.ndarray) -> np.ndarray:
+    """Apply an activation of the pure-Python twin to every row."""
+    return np.array([fm.reference.activations.activate(name, row) for row in z.tolist()])

@@ -15,6 +15,7 @@ from fastmlp.config import get_config, get_num_threads, set_num_threads, show_co
 from fastmlp.early_stopping import EarlyStopping
 from fastmlp.embedding import get_cmake_dir, get_include
 from fastmlp.errors import DivergenceError, ModelFormatError
+from fastmlp.exchange import from_keras, from_onnx, from_sklearn, from_torch
 from fastmlp.history import EpochReport, Evaluation, History
 from fastmlp.layers import Dense
 from fastmlp.loading import load
@@ -38,6 +39,10 @@ __all__ = [
     "ModelFormatError",
     "Network",
     "__version__",
+    "from_keras",
+    "from_onnx",
+    "from_sklearn",
+    "from_torch",
     "get_cmake_dir",
     "get_config",
     "get_include",

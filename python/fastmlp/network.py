@@ -9,15 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp import _arrays, _validation, training
 from fastmlp.callbacks import AnyCallback
 from fastmlp.early_stopping import EarlyStopping
+from fastmlp.exchange.exports import Exports
 from fastmlp.history import Evaluation, History
 from fastmlp.metrics import Metric
-from fastmlp.model import Model
 from fastmlp.objective import Objective, make_objective
 from fastmlp.optimizers import SGD
 from fastmlp.samples import read_samples
 
 
-class Network(Model):
+class Network(Exports):
     """A feed-forward network of dense layers, trained by the compiled core.
 
     All parameters lie in one contiguous buffer; `weights`, `biases` and `parameters` are live

@@ -1,0 +1,178 @@
+"""Networks from and to other libraries and formats: one module for each.
+
+An importer reads its format into `steps`, the plain list of what the other model does, and
+`assembly` makes a network of them. Exporters read the network itself. A module, and the library it
+talks to, is imported when it is first used.
+"""
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastmlp.network import Network
+
+
+def from_onnx(
+    model: str | Path | bytes | Any,
+    *,
+    output: str | None = None,
+    loss: str | None = None,
+    seed: int | None = None,
+) -> "Network":
+    """Make a network of an ONNX graph of dense layers.
+
+    It reads what PyTorch, Keras (tf2onnx too) and skl2onnx write of multilayer perceptrons. Scales
+    and shifts of features and nodes are folded into weights, dropout is left out as in prediction,
+    and labels made of the outputs (ArgMax, ZipMap) are no part of the network. Nothing is trusted
+    or executed. Needs ``pip install 'fastmlp[onnx]'``.
+
+    Parameters
+    ----------
+    model : str, Path, bytes or onnx.ModelProto
+        A file, its content, or the graph read from it. Weights beside a file are read too.
+    output : str, optional
+        The activation of the last layer, for graphs that end without one: ``"softmax"`` where a
+        classifier gives logits.
+    loss : str, optional
+        As in `Network`.
+    seed : int, optional
+        As in `Network`: the order of samples of a later `fit` follows from it.
+
+    Returns
+    -------
+    Network
+        With the same predictions up to rounding, float32 or float64 as the weights are.
+
+    Raises
+    ------
+    TypeError
+        If `model` is of another kind.
+    ValueError
+        If it is damaged, or the graph is more than dense layers; the message names the node and
+        what is allowed.
+    OSError
+        If the file cannot be read.
+    ImportError
+        If onnx is not installed.
+
+    Examples
+    --------
+    >>> net = from_onnx("model.onnx", output="softmax")  # doctest: +SKIP
+    """
+    return peer("onnx_import", "onnx").from_onnx(model, output, loss, seed)  # type: ignore[no-any-return]
+
+
+def from_torch(
+    model: Any, *, output: str | None = None, loss: str | None = None, seed: int | None = None
+) -> "Network":
+    """Make a network of a ``torch.nn.Sequential``, with copies of its weights.
+
+    Parameters
+    ----------
+    model : torch.nn.Sequential
+        Of Linear, activations, BatchNorm1d, LayerNorm, Dropout, Flatten, Identity and nested
+        Sequential, float32 or float64.
+    output, loss, seed
+        As in `from_onnx`; PyTorch's classifiers mostly give logits: ``output="softmax"``.
+
+    Returns
+    -------
+    Network
+        With the predictions of ``model.eval()`` up to rounding.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `model` is no module, or more than dense layers; the message names the module.
+    ImportError
+        If torch is not installed.
+
+    Examples
+    --------
+    >>> net = from_torch(nn.Sequential(nn.Linear(4, 3)), output="softmax")  # doctest: +SKIP
+    """
+    return peer("torch", "torch").from_torch(model, output, loss, seed)  # type: ignore[no-any-return]
+
+
+def from_keras(
+    model: Any, *, output: str | None = None, loss: str | None = None, seed: int | None = None
+) -> "Network":
+    """Make a network of a Keras model of dense layers, with copies of its weights.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Sequential, or functional with one layer after the other, built: of Dense, activations,
+        BatchNormalization, LayerNormalization, Dropout, Flatten, Normalization and Rescaling.
+    output, loss, seed
+        As in `from_onnx`.
+
+    Returns
+    -------
+    Network
+        With the predictions of `model` up to rounding.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `model` is no Keras model, or more than dense layers; the message names the layer.
+    ImportError
+        If keras is not installed.
+
+    Examples
+    --------
+    >>> net = from_keras(keras.saving.load_model("model.keras"))  # doctest: +SKIP
+    """
+    return peer("keras", "keras").from_keras(model, output, loss, seed)  # type: ignore[no-any-return]
+
+
+def from_sklearn(model: Any, *, loss: str | None = None, seed: int | None = None) -> "Network":
+    """Make a network of a fitted MLPClassifier or MLPRegressor of scikit-learn.
+
+    Parameters
+    ----------
+    model : sklearn.neural_network.MLPClassifier or MLPRegressor
+        Fitted. Its ``classes_`` stay with it: the network's outputs are in their order, and a
+        classifier of two classes has one output, the probability of the second.
+    loss, seed
+        As in `Network`.
+
+    Returns
+    -------
+    Network
+        With the probabilities, or the predictions, of `model` up to rounding.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `model` is not such an estimator, or not fitted.
+    ImportError
+        If scikit-learn is not installed.
+
+    Examples
+    --------
+    >>> net = from_sklearn(MLPClassifier().fit(X, y))  # doctest: +SKIP
+    """
+    return peer("sklearn", "sklearn").from_sklearn(model, loss, seed)  # type: ignore[no-any-return]
+
+
+_INSTALL = {"onnx": "'fastmlp[onnx]'", "sklearn": "scikit-learn"}
+
+
+def peer(module: str, library: str) -> Any:
+    """Import a module of this package that needs `library`.
+
+    Raises
+    ------
+    ImportError
+        If the library is not installed, with the command that installs it.
+    """
+    try:
+        import_module(library)
+    except ModuleNotFoundError as error:
+        if error.name != library:
+            raise
+        command = f"pip install {_INSTALL.get(library, library)}"
+        raise ImportError(f"this needs {library}: {command}") from None
+    return import_module(f"{__name__}.{module}")

@@ -1,0 +1,188 @@
+"""From the steps of another library's model to a network that gives the same predictions."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.exchange.steps import (
+    Activation,
+    BatchNormalization,
+    Dropout,
+    LayerNormalization,
+    Linear,
+    Scale,
+    Step,
+    Width,
+)
+from fastmlp.layers import Dense
+from fastmlp.network import Network
+
+
+@dataclass(slots=True)
+class _Layer:
+    """One layer of the network to be, in float64 until it is whole."""
+
+    weights: NDArray[Any]
+    biases: NDArray[Any]
+    activation: str | None = None
+    dropout: float = 0.0
+
+    @property
+    def nodes(self) -> int:
+        return len(self.biases)
+
+
+class Assembly:
+    """Takes one step after the other; a step that has no place in a network is refused.
+
+    A scale, or a batch normalization as prediction does it, is folded into the weights of the
+    layer before it where no activation stands between, and of the layer after it elsewhere.
+    Folding computes in float64 and rounds once.
+    """
+
+    def __init__(self) -> None:
+        self._layers: list[_Layer] = []
+        self._dtype: np.dtype[Any] | None = None
+        self._width: int | None = None  # of the sample now; None before anything has told it
+        self._scale: tuple[NDArray[Any], NDArray[Any]] | None = None  # waits for the next layer
+
+    def take(self, step: Step) -> None:
+        """Add a step to the network.
+
+        Raises
+        ------
+        ValueError
+            If it does not fit what came before, or no network can do it; the message names it.
+        """
+        match step:
+            case Linear():
+                self._linear(step)
+            case Scale():
+                self._fold(step.factor, step.offset, step.where)
+            case BatchNormalization():
+                deviation = np.sqrt(_wide(step.variance) + step.epsilon)
+                factor = _wide(step.scale) / deviation
+                self._fold(factor, _wide(step.shift) - _wide(step.mean) * factor, step.where)
+            case LayerNormalization():
+                raise ValueError(f"{step.where}: layer normalization is not supported")
+            case Activation():
+                self._layer_without("activation", step.where).activation = step.name
+            case Dropout():
+                self._dropout(step)
+            case Width():
+                self._check_width(step.nodes, step.where)
+
+    def network(self, output: str | None, loss: str | None, seed: int | None) -> Network:
+        """Return the network of all steps.
+
+        Parameters
+        ----------
+        output : str, optional
+            The activation of the last layer, where the model ends without one.
+        loss, seed
+            As in `Network`.
+
+        Raises
+        ------
+        ValueError
+            If there is no layer, a scale after the last activation, or a weight is not finite.
+        """
+        if not self._layers:
+            raise ValueError("the model has no dense layer")
+        if self._scale is not None:
+            raise ValueError(
+                "the model scales what the last activation gives; a network ends with it"
+            )
+        last = self._layers[-1]
+        if output is not None:
+            if last.activation not in (None, output):
+                raise ValueError(
+                    f"output={output!r} is for models that end without an activation, "
+                    f"this one ends with {last.activation!r}"
+                )
+            last.activation = output
+        layers = [Dense(layer.nodes, layer.activation or "identity") for layer in self._layers]
+        net = Network(
+            [len(self._layers[0].weights), *layers], loss=loss, seed=seed, dtype=self._dtype
+        )
+        for i, layer in enumerate(self._layers):
+            if not (np.isfinite(layer.weights).all() and np.isfinite(layer.biases).all()):
+                raise ValueError(f"layer {i} has weights or biases that are not finite")
+            net.weights[i][...] = layer.weights
+            net.biases[i][...] = layer.biases
+        return net
+
+    def _linear(self, step: Linear) -> None:
+        weights, biases = step.weights, step.biases
+        if weights.ndim != 2 or biases.shape != weights.shape[1:] or 0 in weights.shape:
+            raise ValueError(
+                f"{step.where}: weights (K, N) and biases (N,) with K and N above 0 are needed, "
+                f"got {weights.shape} and {biases.shape}"
+            )
+        self._check_dtype(weights.dtype, step.where)
+        self._check_width(len(weights), step.where)
+        wide, start = _wide(weights), _wide(biases)
+        if self._scale is not None:
+            factor, offset = (np.broadcast_to(part, len(weights)) for part in self._scale)
+            start = start + offset @ wide
+            wide = factor[:, None] * wide
+            self._scale = None
+        self._layers.append(_Layer(wide, start))
+        self._width = weights.shape[1]
+
+    def _fold(self, factor: NDArray[Any], offset: NDArray[Any], where: str) -> None:
+        factor, offset = _wide(factor), _wide(offset)
+        for part in (factor, offset):
+            if part.ndim:
+                self._check_width(part.size, where)
+        last = self._layers[-1] if self._layers else None
+        if last is not None and last.activation is None and last.dropout == 0.0:
+            last.weights = last.weights * factor
+            last.biases = last.biases * factor + offset
+        elif self._scale is None:
+            self._scale = (factor, offset)
+        else:
+            before, start = self._scale
+            self._scale = (before * factor, start * factor + offset)
+
+    def _dropout(self, step: Dropout) -> None:
+        if not 0.0 <= step.rate < 1.0:
+            raise ValueError(f"{step.where}: a dropout rate is in [0, 1), got {step.rate}")
+        if step.rate > 0.0:
+            raise ValueError(f"{step.where}: dropout is not supported")
+
+    def _layer_without(self, what: str, where: str) -> _Layer:
+        """Return the last layer, which must be free to take `what`."""
+        last = self._layers[-1] if self._layers else None
+        if last is None or self._scale is not None or last.activation is not None:
+            raise ValueError(f"{where}: an {what} must follow a dense layer, one for each")
+        return last
+
+    def _check_width(self, nodes: int, where: str) -> None:
+        if self._width is not None and nodes != self._width:
+            raise ValueError(f"{where}: takes {nodes} nodes, but gets {self._width}")
+        self._width = nodes
+
+    def _check_dtype(self, dtype: np.dtype[Any], where: str) -> None:
+        if dtype not in (np.float32, np.float64):
+            raise ValueError(f"{where}: weights must be float32 or float64, got {dtype}")
+        if self._dtype not in (None, dtype):
+            raise ValueError(f"{where}: weights are {dtype}, those before it {self._dtype}")
+        self._dtype = dtype
+
+
+def assemble(
+    steps: Iterable[Step], *, output: str | None, loss: str | None, seed: int | None
+) -> Network:
+    """Return a network that does what the steps do; see `Assembly`."""
+    assembly = Assembly()
+    for step in steps:
+        assembly.take(step)
+    return assembly.network(output, loss, seed)
+
+
+def _wide(array: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(array, dtype=np.float64)

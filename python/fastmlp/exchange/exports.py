@@ -1,0 +1,117 @@
+"""`Exports`: what takes a network to other libraries and formats, the methods of `Network`."""
+
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from fastmlp import _validation
+from fastmlp.exchange import peer
+from fastmlp.model import Model
+
+
+class Exports(Model):
+    """A part of `Network`; its methods leave the network as it is."""
+
+    def to_onnx(self, path: str | Path) -> None:
+        """Write the network as an ONNX file, for ONNX Runtime and all else that reads it.
+
+        The graph has the input ``X`` (batch, features), with any number of rows, and the output
+        ``Y`` (batch, N), which is `predict` up to rounding. The same network gives the same bytes.
+        Needs ``pip install 'fastmlp[onnx]'``.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file, written over if it is there.
+
+        Raises
+        ------
+        ValueError
+            If the parameters do not fit in a file of 2 GiB, the limit of the format.
+        OSError
+            If the file cannot be written.
+        ImportError
+            If onnx is not installed.
+
+        Examples
+        --------
+        >>> net.to_onnx("model.onnx")  # doctest: +SKIP
+        """
+        peer("onnx_export", "onnx").to_onnx(self, path)
+
+    def to_torch(self, *, share: bool = False) -> Any:
+        """Return the network as a ``torch.nn.Sequential``.
+
+        Parameters
+        ----------
+        share : bool, default False
+            True lets the modules have the network's own memory, through DLPack: training one is
+            training the other. PyTorch's weights are (N, K): they are transposed views.
+
+        Returns
+        -------
+        torch.nn.Sequential
+            Linear modules and activations; the last one is the network's too, so that a
+            cross-entropy of logits takes ``model[:-1]``.
+
+        Raises
+        ------
+        ImportError
+            If torch is not installed.
+
+        Examples
+        --------
+        >>> model = net.to_torch(share=True)  # doctest: +SKIP
+        >>> model[0].weight.shape  # doctest: +SKIP
+        torch.Size([64, 64])
+        """
+        return peer("torch", "torch").to_torch(self, _validation.switch("share", share))
+
+    def to_keras(self) -> Any:
+        """Return the network as a ``keras.Sequential`` with copies of the weights.
+
+        Returns
+        -------
+        keras.Sequential
+            Built, not compiled: loss and optimizer are the caller's choice. A network of float64
+            needs ``keras.config.set_floatx("float64")``: Keras computes in float32 otherwise.
+
+        Raises
+        ------
+        ImportError
+            If keras is not installed.
+
+        Examples
+        --------
+        >>> model = net.to_keras()  # doctest: +SKIP
+        """
+        return peer("keras", "keras").to_keras(self)
+
+    def to_sklearn(self, *, labels: ArrayLike | None = None) -> Any:
+        """Return the network as a fitted estimator of scikit-learn.
+
+        Parameters
+        ----------
+        labels : array-like, optional
+            What the outputs of a classifier stand for, sorted as scikit-learn keeps them: one for
+            each output, or two for one sigmoid output. None is 0, 1, ...
+
+        Returns
+        -------
+        MLPClassifier or MLPRegressor
+            A classifier for softmax and sigmoid outputs, several sigmoids meaning several labels
+            at once; a regressor for identity and exp.
+
+        Raises
+        ------
+        ValueError
+            If scikit-learn has no such network, or `labels` do not fit it.
+        ImportError
+            If scikit-learn is not installed.
+
+        Examples
+        --------
+        >>> model = net.to_sklearn(labels=["cat", "dog", "fox"])  # doctest: +SKIP
+        """
+        return peer("sklearn", "sklearn").to_sklearn(self, labels)

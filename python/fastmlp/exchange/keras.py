@@ -1,0 +1,148 @@
+"""Keras: a model of dense layers to a network and back, on any of its backends."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from fastmlp.exchange.assembly import assemble
+from fastmlp.exchange.steps import (
+    Activation,
+    BatchNormalization,
+    Dropout,
+    LayerNormalization,
+    Linear,
+    Scale,
+    Step,
+)
+from fastmlp.model import Model
+from fastmlp.network import Network
+
+# By our name: the activation argument of a dense layer; None is a layer of its own.
+_FUNCTIONS: dict[str, str | None] = {
+    "identity": "linear",
+    "relu": "relu",
+    "leaky_relu": None,  # the function's slope is 0.2
+    "elu": "elu",
+    "gelu": "gelu",
+    "silu": "silu",
+    "sigmoid": "sigmoid",
+    "tanh": "tanh",
+    "softplus": "softplus",
+    "exp": "exponential",
+    "softmax": "softmax",
+}
+_NAMES = {theirs: ours for ours, theirs in _FUNCTIONS.items() if theirs is not None}
+_ALLOWED = (
+    "Dense, Activation, ReLU, LeakyReLU(0.01), ELU(1), Softmax(-1), BatchNormalization, "
+    "LayerNormalization, Dropout, Flatten, Normalization, Rescaling and nested Sequential, "
+    f"with the activations {', '.join(_NAMES)}"
+)
+
+
+def to_keras(net: Model) -> keras.Sequential:
+    """Return the network as a ``keras.Sequential``; see `Network.to_keras`."""
+    dtype = str(net.dtype)
+    model = keras.Sequential([layers.Input((net.features,), dtype=dtype)])
+    for layer, weights, biases in zip(net.layers, net.weights, net.biases, strict=True):
+        function = _FUNCTIONS[layer.activation]
+        dense = layers.Dense(layer.nodes, activation=function or "linear", dtype=dtype)
+        model.add(dense)
+        dense.set_weights([weights, biases])
+        if layer.activation == "leaky_relu":
+            model.add(layers.LeakyReLU(negative_slope=0.01, dtype=dtype))
+    return model
+
+
+def from_keras(model: object, output: str | None, loss: str | None, seed: int | None) -> Network:
+    """Return a network with the weights of `model`; see `fastmlp.from_keras`."""
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"model must be a keras.Model, got {type(model).__name__}")
+    return assemble(_steps(model), output=output, loss=loss, seed=seed)
+
+
+def _steps(model: keras.Model) -> Iterator[Step]:
+    for layer in _chain(model):
+        if isinstance(layer, keras.Sequential) or type(layer) is keras.Model:
+            yield from _steps(layer)
+        else:
+            yield from _layer_steps(layer, f"layer {layer.name!r} ({type(layer).__name__})")
+
+
+def _chain(model: keras.Model) -> list[layers.Layer]:
+    """Return the layers of a model in which each feeds the next, and nothing else."""
+    if not model.built:
+        raise ValueError(f"model {model.name!r} is not built: give it an Input, or call it once")
+    if isinstance(model, keras.Sequential):
+        return list(model.layers)
+    if not getattr(model, "operations", None) or len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(
+            f"model {model.name!r} must be a Sequential or a functional model of one input and "
+            "one output"
+        )
+    for layer in model.layers[1:]:
+        if len(layer._inbound_nodes) != 1 or len(layer._inbound_nodes[0].input_tensors) != 1:  # noqa: SLF001
+            raise ValueError(f"layer {layer.name!r} has several inputs or stands several times")
+    return list(model.layers)
+
+
+def _layer_steps(layer: Any, where: str) -> Iterator[Step]:
+    match layer:
+        case layers.Dense():
+            weights = _array(layer.kernel)
+            biases = np.zeros(weights.shape[1], weights.dtype)
+            yield Linear(weights, _array(layer.bias) if layer.use_bias else biases, where)
+            yield from _activation(layer.activation, where)
+        case layers.Activation():
+            yield from _activation(layer.activation, where)
+        case layers.BatchNormalization() if layer.axis in (-1, 1):
+            mean, variance = _array(layer.moving_mean), _array(layer.moving_variance)
+            scale = _array(layer.gamma) if layer.scale else np.ones_like(mean)
+            shift = _array(layer.beta) if layer.center else np.zeros_like(mean)
+            yield BatchNormalization(scale, shift, mean, variance, layer.epsilon, where)
+        case layers.LayerNormalization() if layer.axis in (-1, 1, [-1], [1]):
+            nodes = layer.input.shape[-1]
+            scale = _array(layer.gamma) if layer.scale else np.ones(nodes)
+            shift = _array(layer.beta) if layer.center else np.zeros(nodes)
+            yield LayerNormalization(scale, shift, layer.epsilon, where)
+        case layers.Normalization() if not layer.invert:
+            mean, variance = np.ravel(_array(layer.mean)), np.ravel(_array(layer.variance))
+            factor = 1.0 / np.maximum(np.sqrt(variance), keras.config.epsilon())
+            yield Scale(factor, -mean * factor, where)
+        case layers.Rescaling():
+            yield Scale(np.array(layer.scale), np.array(layer.offset), where)
+        case layers.Dropout():
+            yield Dropout(layer.rate, where)
+        case layers.InputLayer() | layers.Flatten() | layers.Identity():
+            pass
+        case _:
+            yield Activation(_activation_layer(layer, where), where)
+
+
+def _activation(function: Callable[..., Any] | None, where: str) -> Iterator[Step]:
+    theirs = getattr(function, "__name__", str(function))
+    if theirs not in _NAMES or function is not getattr(keras.activations, theirs):
+        raise ValueError(f"{where}: activation {theirs!r}; a model may have {_ALLOWED}")
+    if theirs != "linear":
+        yield Activation(_NAMES[theirs], where)
+
+
+def _activation_layer(layer: Any, where: str) -> str:
+    match layer:
+        case layers.ReLU() if (
+            not layer.max_value and not layer.negative_slope and not layer.threshold
+        ):
+            return "relu"
+        case layers.LeakyReLU() if float(layer.negative_slope) == 0.01:
+            return "leaky_relu"
+        case layers.ELU() if float(layer.alpha) == 1.0:
+            return "elu"
+        case layers.Softmax() if layer.axis in (-1, 1):
+            return "softmax"
+    raise ValueError(f"{where}: no network here can do it; a model may have {_ALLOWED}")
+
+
+def _array(variable: Any) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(variable))

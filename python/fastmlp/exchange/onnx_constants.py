@@ -1,0 +1,137 @@
+"""The constants of an ONNX graph: initializers, and what nodes compute of them alone."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
+
+_MISSHAPEN = (ValueError, TypeError, IndexError, OverflowError, KeyError, NotImplementedError)
+
+_Folding = Callable[..., NDArray[Any]]
+
+
+def attribute(node: NodeProto, name: str, default: Any) -> Any:
+    """Return an attribute of the type of its default, or the default where it is missing.
+
+    Raises
+    ------
+    ValueError
+        If it is of another type.
+    """
+    found = next((a for a in node.attribute if a.name == name), None)
+    if found is None:
+        return default
+    kinds = {
+        float: AttributeProto.FLOAT,
+        int: AttributeProto.INT,
+        bytes: AttributeProto.STRING,
+        list: AttributeProto.INTS,
+        TensorProto: AttributeProto.TENSOR,
+    }
+    if found.type != kinds[type(default)]:
+        raise ValueError(f"node {node.name!r} ({node.op_type}): {name} has the wrong type")
+    return helper.get_attribute_value(found)
+
+
+class Constants:
+    """Arrays by the name of their tensor, made when first asked for."""
+
+    def __init__(self, initializers: Iterable[TensorProto]) -> None:
+        self._known: dict[str, TensorProto | NDArray[Any]] = {i.name: i for i in initializers}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._known
+
+    def set(self, name: str, array: NDArray[Any]) -> None:
+        """Name an array."""
+        self._known[name] = array
+
+    def get(self, name: str, where: str) -> NDArray[Any]:
+        """Return the array of numbers of a tensor.
+
+        Raises
+        ------
+        ValueError
+            If there is none, it is of another kind, or its data do not fit its shape.
+        """
+        found = self._known.get(name)
+        if found is None:
+            raise ValueError(f"{where}: {name!r} is neither a constant nor computed before")
+        if isinstance(found, TensorProto):
+            found = self._known[name] = _array(found, where)
+        if found.dtype.kind not in "fiub":
+            raise ValueError(f"{where}: {name!r} holds {found.dtype}, not numbers")
+        return found
+
+    def fold(self, node: NodeProto) -> None:
+        """Compute a node of constants; what cannot be computed matters only where it is used."""
+        where = f"node {node.name!r} ({node.op_type})"
+        if node.op_type == "Constant" and any(a.name == "value" for a in node.attribute):
+            self._known[node.output[0]] = attribute(node, "value", TensorProto())
+        if node.op_type not in _FOLDABLE or not all(name in self for name in node.input):
+            return
+        try:
+            inputs = [self.get(name, where) for name in node.input]
+            with np.errstate(all="ignore"):
+                self._known[node.output[0]] = _FOLDABLE[node.op_type](node, *inputs)
+        except _MISSHAPEN:
+            return
+
+
+def _elementwise(function: np.ufunc) -> _Folding:
+    """Return a folding that makes no array greater than the greatest it is made of."""
+
+    def fold(_: NodeProto, *inputs: NDArray[Any]) -> NDArray[Any]:
+        shape = np.broadcast_shapes(*(array.shape for array in inputs))
+        if shape not in (array.shape for array in inputs):
+            raise ValueError("broadcast beyond its operands")
+        return np.asarray(function(*inputs))
+
+    return fold
+
+
+def _cast(node: NodeProto, array: NDArray[Any]) -> NDArray[Any]:
+    return array.astype(helper.tensor_dtype_to_np_dtype(attribute(node, "to", 0)))
+
+
+def _transposed(node: NodeProto, array: NDArray[Any]) -> NDArray[Any]:
+    return array.transpose(attribute(node, "perm", []) or None)
+
+
+def _shape(_: NodeProto, *inputs: NDArray[Any]) -> NDArray[Any]:
+    """Return [batch, nodes] of a number each: a shape, all that needs to be put together."""
+    if len(inputs) != 2 or any(array.size != 1 for array in inputs):
+        raise ValueError("no shape")
+    return np.concatenate([array.reshape(-1) for array in inputs])
+
+
+_FOLDABLE: dict[str, _Folding] = {
+    "Add": _elementwise(np.add),
+    "Cast": _cast,
+    "Concat": _shape,
+    "Div": _elementwise(np.divide),
+    "Gather": lambda _, array, index: np.asarray(array.reshape(-1)[int(index)]),
+    "Identity": lambda _, array: array,
+    "Mul": _elementwise(np.multiply),
+    "Neg": _elementwise(np.negative),
+    "Pow": _elementwise(np.power),
+    "Reciprocal": _elementwise(np.reciprocal),
+    "Reshape": lambda _, array, shape: array.reshape(shape.ravel().tolist()),
+    "Sqrt": _elementwise(np.sqrt),
+    "Squeeze": lambda _, array, *__: array.reshape([size for size in array.shape if size > 1]),
+    "Sub": _elementwise(np.subtract),
+    "Transpose": _transposed,
+    "Unsqueeze": lambda _, array, *__: array.reshape(1, *array.shape),
+}
+
+
+def _array(tensor: TensorProto, where: str) -> NDArray[Any]:
+    if tensor.data_location == TensorProto.EXTERNAL:
+        raise ValueError(f"{where}: {tensor.name!r} lies in another file")
+    try:
+        array: NDArray[Any] = numpy_helper.to_array(tensor)
+    except _MISSHAPEN as error:
+        raise ValueError(f"{where}: the tensor {tensor.name!r} is damaged: {error}") from None
+    return array

@@ -1,0 +1,132 @@
+"""An ONNX graph of dense layers as a network. A file may hold anything, and is only read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from google.protobuf.message import DecodeError
+from onnx import ModelProto, NodeProto, ValueInfoProto, checker, external_data_helper
+
+from fastmlp.exchange.assembly import assemble
+from fastmlp.exchange.onnx_constants import Constants
+from fastmlp.exchange.onnx_operators import OPERATORS, combined, unsupported, where
+from fastmlp.exchange.onnx_values import Value
+from fastmlp.exchange.steps import Width
+from fastmlp.network import Network
+
+_DECIDING = ("ArgMax", "Binarizer", "ZipMap")
+_AFTER_DECIDING = ("ArrayFeatureExtractor", "Cast", "Gather", "Identity", "Reshape", "Squeeze")
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """Labels, or names for probabilities, made of a value: no part of a network."""
+
+    of: Value
+
+
+def from_onnx(model: object, output: str | None, loss: str | None, seed: int | None) -> Network:
+    """Return a network with the weights of `model`; see `fastmlp.from_onnx`."""
+    value = _Reader(_loaded(model)).result()
+    return assemble(value.steps("the graph's output"), output=output, loss=loss, seed=seed)
+
+
+def _loaded(model: object) -> ModelProto:
+    if isinstance(model, ModelProto):
+        return model
+    if not isinstance(model, str | Path | bytes):
+        raise TypeError(
+            f"model must be a path, bytes or an onnx.ModelProto, got {type(model).__name__}"
+        )
+    content = model if isinstance(model, bytes) else Path(model).read_bytes()
+    proto = ModelProto()
+    name = "the model" if isinstance(model, bytes) else str(model)
+    try:
+        proto.ParseFromString(content)
+    except DecodeError:
+        raise ValueError(f"{name} is not an ONNX file") from None
+    if not isinstance(model, bytes):
+        try:  # weights of large models lie in files beside it; onnx refuses to leave the folder
+            external_data_helper.load_external_data_for_model(proto, str(Path(model).parent))
+        except (checker.ValidationError, OSError, ValueError, TypeError) as error:
+            raise ValueError(f"{name}: its external data cannot be read: {error}") from None
+    return proto
+
+
+class _Reader:
+    """Goes through the nodes once and follows the sample from the input to the outputs."""
+
+    def __init__(self, model: ModelProto) -> None:
+        self._graph = model.graph
+        self._constants = Constants(model.graph.initializer)
+        self._values: dict[str, Value | _Decision] = {}
+        inputs = [info for info in model.graph.input if info.name not in self._constants]
+        if len(inputs) != 1:
+            names = [info.name for info in inputs[:10]]
+            raise ValueError(f"the graph must have one input, it has {len(inputs)}: {names}")
+        self._values[inputs[0].name] = _input(inputs[0])
+
+    def result(self) -> Value:
+        """Return the output, or what decisions are made of where there is none but them."""
+        for node in self._graph.node:
+            self._read(node)
+        outputs = [self._values.get(output.name) for output in self._graph.output]
+        values = [value for value in outputs if isinstance(value, Value)]
+        if not values:
+            values = [decision.of for decision in outputs if isinstance(decision, _Decision)]
+        if len({id(value) for value in values}) != 1:
+            names = [output.name for output in self._graph.output[:10]]
+            raise ValueError(
+                f"the graph must have one output computed from its input, of {names} "
+                f"{len(values)} are"
+            )
+        return values[0]
+
+    def _read(self, node: NodeProto) -> None:
+        if not node.output:
+            raise ValueError(f"{where(node)}: has no output")
+        inputs = [self._values[name] for name in node.input if name in self._values]
+        if not inputs:
+            self._constants.fold(node)
+        elif node.op_type == "Shape":
+            self._constants.set(node.output[0], np.array([0, -1]))  # as Reshape reads them
+        else:
+            self._values[node.output[0]] = self._computed(node, inputs)
+
+    def _computed(self, node: NodeProto, inputs: list[Value | _Decision]) -> Value | _Decision:
+        values = [value for value in inputs if isinstance(value, Value)]
+        if len(values) < len(inputs):
+            if node.op_type not in _DECIDING + _AFTER_DECIDING:
+                raise unsupported(node, "goes on computing with labels")
+            return next(value for value in inputs if isinstance(value, _Decision))
+        if node.op_type in _DECIDING:
+            return _Decision(values[0])
+        if node.op_type == "Concat":
+            return _Decision(_probability(values, node))
+        if len(values) == 2:
+            return combined(node, values[0], values[1])
+        if node.op_type not in OPERATORS:
+            raise unsupported(node, "no network here can do it")
+        first = node.input[0] in self._values
+        others = [name for name in node.input if name and name not in self._values]
+        constants = [self._constants.get(name, where(node)) for name in others]
+        return OPERATORS[node.op_type](node, values[0], constants, first)
+
+
+def _input(info: ValueInfoProto) -> Value:
+    dimensions = [dimension.dim_value for dimension in info.type.tensor_type.shape.dim[1:]]
+    if not dimensions or min(dimensions) <= 0:
+        return Value()  # some are free: the first layer tells the width
+    size = 1
+    for dimension in dimensions:
+        size *= dimension
+    return Value().then(Width(size, f"input {info.name!r}"))
+
+
+def _probability(values: list[Value], node: NodeProto) -> Value:
+    """Return p of the two columns 1 - p and p that binary classifiers give."""
+    if len(values) == 2 and values[0].chain is values[1].chain:
+        complement, value = values
+        if complement.text() == value.times(-1.0).plus(1.0).text():
+            return value
+    raise unsupported(node, "only of 1 - p and p at the end")

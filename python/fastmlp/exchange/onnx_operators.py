@@ -1,0 +1,207 @@
+"""What the operators of an ONNX graph do to the sample, where constants are all else they take."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import NodeProto
+
+from fastmlp.exchange.onnx_constants import attribute
+from fastmlp.exchange.onnx_values import Value
+from fastmlp.exchange.steps import BatchNormalization, LayerNormalization, Linear, Scale, Width
+
+Array = NDArray[Any]
+# (node, sample, constants, whether the sample is the first input)
+Operator = Callable[[NodeProto, Value, list[Array], bool], Value]
+
+
+def combined(node: NodeProto, a: Value, b: Value) -> Value:
+    """Return what a node makes of two tensors of the sample."""
+    if node.op_type == "Mul":
+        return a.product(b, where(node))
+    if node.op_type == "Add":
+        return a.sum(b, where(node))
+    raise unsupported(node, "of two tensors of the sample")
+
+
+def _function(name: str, key: str = "", *allowed: Any) -> Operator:
+    """Return the operator of a function node by node; `key` is an attribute, the first default."""
+
+    def apply(node: NodeProto, value: Value, constants: list[Array], _: bool) -> Value:
+        if constants:
+            raise unsupported(node, "takes one tensor")
+        if key and (got := attribute(node, key, allowed[0])) not in allowed:
+            raise unsupported(node, f"{key} is {got!r}, allowed: {allowed[-1]!r}")
+        return value.apply(name, where(node))
+
+    return apply
+
+
+def _bound(name: str) -> Operator:
+    def apply(node: NodeProto, value: Value, constants: list[Array], _: bool) -> Value:
+        if len(constants) != 1 or constants[0].size != 1 or constants[0].any():
+            raise unsupported(node, "only with 0")
+        return value.apply(name, where(node))
+
+    return apply
+
+
+def _clip(node: NodeProto, value: Value, constants: list[Array], first: bool) -> Value:
+    if len(node.input) < 2 or not node.input[1] or node.attribute:
+        raise unsupported(node, "only at 0 from below")
+    return _bound("relu")(node, value, constants, first)
+
+
+def _linear(node: NodeProto, value: Value, constants: list[Array], first: bool) -> Value:
+    if not first or not constants or constants[0].ndim != 2:
+        raise unsupported(node, "must multiply the sample by a constant matrix")
+    weights = constants[0]
+    alpha = beta = 1.0
+    if node.op_type == "Gemm":
+        alpha, beta = attribute(node, "alpha", 1.0), attribute(node, "beta", 1.0)
+        if attribute(node, "transA", 0):
+            raise unsupported(node, "transA must be 0")
+        if attribute(node, "transB", 0):
+            weights = weights.T
+    biases = np.zeros(weights.shape[1], weights.dtype)
+    if len(constants) > 1:
+        if constants[1].size not in (1, biases.size):
+            raise unsupported(node, f"a bias of shape {constants[1].shape} is no vector (N,)")
+        biases = biases + constants[1].ravel()
+    return value.then(Linear(weights * alpha, biases * beta, where(node)))
+
+
+def _normalization(node: NodeProto, value: Value, constants: list[Array], first: bool) -> Value:
+    if not first or not constants or any(a.shape != constants[0].shape for a in constants):
+        raise unsupported(node, "its constants must be vectors of one size")
+    epsilon = attribute(node, "epsilon", 1e-5)
+    if node.op_type == "LayerNormalization":
+        if attribute(node, "axis", -1) not in (-1, 1):
+            raise unsupported(node, "axis must be -1")
+        scale, *shifts = constants
+        shift = shifts[0] if shifts else np.zeros_like(scale)
+        return value.then(LayerNormalization(scale, shift, epsilon, where(node)))
+    if len(constants) != 4 or attribute(node, "training_mode", 0):
+        raise unsupported(node, "it must have its statistics, and predict")
+    scale, shift, mean, variance = constants
+    return value.then(BatchNormalization(scale, shift, mean, variance, epsilon, where(node)))
+
+
+def _same(_: NodeProto, value: Value, __: list[Array], ___: bool) -> Value:
+    return value
+
+
+def _cast(node: NodeProto, value: Value, _: list[Array], __: bool) -> Value:
+    if attribute(node, "to", 0) not in (1, 11):
+        raise unsupported(node, "only to float32 and float64")
+    return value
+
+
+def _dropout(node: NodeProto, value: Value, constants: list[Array], _: bool) -> Value:
+    if len(node.input) > 2 and node.input[2] and constants[-1].any():
+        raise unsupported(node, "it must predict, not train")
+    return value
+
+
+def _flatten(node: NodeProto, value: Value, _: list[Array], __: bool) -> Value:
+    if attribute(node, "axis", 1) != 1:
+        raise unsupported(node, "axis must be 1")
+    return value
+
+
+def _squeeze(node: NodeProto, value: Value, _: list[Array], __: bool) -> Value:
+    return value.then(Width(1, where(node)))
+
+
+def _reshape(node: NodeProto, value: Value, constants: list[Array], first: bool) -> Value:
+    shape = constants[0].ravel()[:5].tolist() if first and constants else []
+    if shape == [-1]:
+        return value.then(Width(1, where(node)))
+    if len(shape) == 2 and shape[1] > 0:
+        return value.then(Width(int(shape[1]), where(node)))
+    if len(shape) == 2 and shape[1] == -1 and shape[0] >= 0:
+        return value
+    raise unsupported(node, f"to {shape}; a sample must stay a vector, [-1, N]")
+
+
+def _negative(_: NodeProto, value: Value, __: list[Array], ___: bool) -> Value:
+    return value.times(-1.0)
+
+
+def _sum(node: NodeProto, value: Value, constants: list[Array], first: bool) -> Value:
+    other = _vector(node, constants)
+    if node.op_type == "Sub":
+        value, other = (value, -other) if first else (value.times(-1.0), other)
+    if other.ndim == 0:
+        return value.plus(float(other))
+    return value.then(Scale(np.array(1.0), other, where(node)))
+
+
+def _product(node: NodeProto, value: Value, constants: list[Array], first: bool) -> Value:
+    other = _vector(node, constants)
+    if node.op_type == "Div":
+        if not first or not other.all():
+            raise unsupported(node, "only by a constant that is not 0")
+        other = 1.0 / other
+    if other.ndim == 0:
+        return value.times(float(other))
+    return value.then(Scale(other, np.array(0.0), where(node)))
+
+
+def _vector(node: NodeProto, constants: list[Array]) -> Array:
+    """Return a number or a vector (N,) from constants of shape (), (N,) or (1, N)."""
+    shape = constants[0].shape if constants else None
+    if shape is None or len(shape) > 2 or (len(shape) == 2 and shape[0] != 1):
+        raise unsupported(node, f"a constant of shape {shape}, allowed: (N,)")
+    array = np.asarray(constants[0], np.float64)
+    return array.ravel() if array.ndim else array
+
+
+OPERATORS: dict[str, Operator] = {
+    "Abs": _function("abs"),
+    "Add": _sum,
+    "BatchNormalization": _normalization,
+    "Cast": _cast,
+    "Clip": _clip,
+    "Div": _product,
+    "Dropout": _dropout,
+    "Elu": _function("elu", "alpha", 1.0),
+    "Erf": _function("erf"),
+    "Exp": _function("exp"),
+    "Flatten": _flatten,
+    "Gelu": _function("gelu", "approximate", b"none"),
+    "Gemm": _linear,
+    "Identity": _same,
+    "LayerNormalization": _normalization,
+    "LeakyRelu": _function("leaky_relu", "alpha", 0.01, float(np.float32(0.01))),
+    "Log": _function("log"),
+    "MatMul": _linear,
+    "Max": _bound("relu"),
+    "Min": _bound("min"),
+    "Mul": _product,
+    "Neg": _negative,
+    "Relu": _function("relu"),
+    "Reshape": _reshape,
+    "Sigmoid": _function("sigmoid"),
+    "Softmax": _function("softmax", "axis", -1, 1),
+    "Softplus": _function("softplus"),
+    "Squeeze": _squeeze,
+    "Sub": _sum,
+    "Swish": _function("silu", "alpha", 1.0),
+    "Tanh": _function("tanh"),
+}
+"""By the name in the operator sets of ONNX."""
+
+
+def where(node: NodeProto) -> str:
+    """Name a node for a message."""
+    return f"node {node.name or ', '.join(map(str, node.output))!r} ({node.op_type})"
+
+
+def unsupported(node: NodeProto, why: str) -> ValueError:
+    """Return the error of a node that no network can do."""
+    return ValueError(
+        f"{where(node)}: {why}; a graph must be dense layers one after the other, of the "
+        f"operators {', '.join(OPERATORS)}, with ArgMax, Binarizer, ZipMap or Concat at the end"
+    )

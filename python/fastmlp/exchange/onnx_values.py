@@ -1,0 +1,132 @@
+"""A tensor of an ONNX graph as what was done to the sample: steps, then a function node by node."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from fastmlp.exchange.steps import Activation, Scale, Step
+
+_LONGEST = 200  # characters of a function: any activation is far shorter
+
+# Functions that graphs write in several nodes, and those of one node: name, and factor before it.
+_ACTIVATIONS: Final[dict[str, tuple[str, float]]] = {
+    "relu(x)": ("relu", 1.0),
+    "leaky_relu(x)": ("leaky_relu", 1.0),
+    "elu(x)": ("elu", 1.0),
+    "exp(min(x))+relu(x)-1": ("elu", 1.0),
+    "gelu(x)": ("gelu", 1.0),
+    "(erf(0.70711*x)+1)*x": ("gelu", 0.5),
+    "silu(x)": ("silu", 1.0),
+    "sigmoid(x)*x": ("silu", 1.0),
+    "sigmoid(x)": ("sigmoid", 1.0),
+    "tanh(x)": ("tanh", 1.0),
+    "softplus(x)": ("softplus", 1.0),
+    "log(exp(-1*abs(x))+1)+relu(x)": ("softplus", 1.0),
+    "exp(x)": ("exp", 1.0),
+    "softmax(x)": ("softmax", 1.0),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chain:
+    """The steps up to a tensor, the last one first; tensors share the steps that they share."""
+
+    step: Step
+    before: "Chain | None"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """``factor * function(x) + offset``, x the nodes after the steps of `chain`."""
+
+    chain: Chain | None = None
+    function: str = "x"
+    factor: float = 1.0
+    offset: float = 0.0
+
+    def then(self, step: Step) -> "Value":
+        """Do a step after what was done, which must be an activation or nothing by then."""
+        return Value(Chain(step, self.settled(step.where).chain))
+
+    def times(self, number: float) -> "Value":
+        """Multiply by a number."""
+        return replace(self, factor=self.factor * number, offset=self.offset * number)
+
+    def plus(self, number: float) -> "Value":
+        """Add a number."""
+        return replace(self, offset=self.offset + number)
+
+    def apply(self, name: str, where: str) -> "Value":
+        """Apply a function node by node."""
+        inner = self.settled(where) if self.function == "x" and name != "erf" else self
+        return _function(inner.chain, f"{name}({inner.text()})", where)
+
+    def product(self, other: "Value", where: str) -> "Value":
+        """Multiply node by node."""
+        self._check_same_nodes(other, where)
+        texts = sorted(value.primitive() for value in (self, other))
+        product = _function(self.chain, "*".join(texts), where)
+        return product.times(self.factor * other.factor)
+
+    def sum(self, other: "Value", where: str) -> "Value":
+        """Add node by node."""
+        self._check_same_nodes(other, where)
+        texts = sorted(replace(value, offset=0.0).text() for value in (self, other))
+        return _function(self.chain, "+".join(texts), where).plus(self.offset + other.offset)
+
+    def settled(self, where: str) -> "Value":
+        """Return the same nodes as steps only.
+
+        Raises
+        ------
+        ValueError
+            If the function is not an activation.
+        """
+        chain, factor, offset = self.chain, self.factor, self.offset
+        if self.text() in _ACTIVATIONS:  # the offset is part of it
+            chain, factor, offset = (
+                Chain(Activation(_ACTIVATIONS[self.text()][0], where), chain),
+                1,
+                0,
+            )
+        elif self.function in _ACTIVATIONS:
+            name, gain = _ACTIVATIONS[self.function]
+            chain, factor = Chain(Activation(name, where), chain), factor / gain
+        elif self.function != "x":
+            raise ValueError(f"{where}: {self.text()} of the nodes x is no activation known here")
+        if (factor, offset) != (1.0, 0.0):
+            chain = Chain(Scale(np.array(factor), np.array(offset), where), chain)
+        return Value(chain)
+
+    def steps(self, where: str) -> list[Step]:
+        """Return all steps in order."""
+        steps: list[Step] = []
+        chain = self.settled(where).chain
+        while chain is not None:
+            steps.append(chain.step)
+            chain = chain.before
+        return steps[::-1]
+
+    def text(self) -> str:
+        """Write ``factor * function(x) + offset``, numbers to five digits."""
+        factor = "" if self.factor == 1.0 else f"{self.factor:.5g}*"
+        return factor + self.function + (f"{self.offset:+.5g}" if self.offset else "")
+
+    def primitive(self) -> str:
+        """Write it without its factor, in brackets where it is a sum."""
+        if self.factor == 0.0 or not self.offset:
+            return self.function
+        return f"({self.function}{self.offset / self.factor:+.5g})"
+
+    def _check_same_nodes(self, other: "Value", where: str) -> None:
+        if self.chain is not other.chain:
+            raise ValueError(
+                f"{where}: combines two layers; a network is one layer after the other"
+            )
+
+
+def _function(chain: Chain | None, text: str, where: str) -> Value:
+    if len(text) > _LONGEST:
+        raise ValueError(f"{where}: {text[:60]}... of the nodes x is no activation known here")
+    return Value(chain, text)

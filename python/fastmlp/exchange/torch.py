@@ -1,0 +1,143 @@
+"""PyTorch: `nn.Sequential` to a network and back."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from fastmlp.exchange.assembly import assemble
+from fastmlp.exchange.steps import (
+    Activation,
+    BatchNormalization,
+    Dropout,
+    LayerNormalization,
+    Linear,
+    Step,
+)
+from fastmlp.model import Model
+from fastmlp.network import Network
+
+
+class Exp(nn.Module):  # type: ignore[misc]
+    """exp(x), which PyTorch has as a function only."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return exp(x)."""
+        return x.exp()
+
+
+# Softplus is log(1 + exp(z)) up to its threshold and z beyond, where they are one number.
+_MODULES: dict[str, Callable[[], Any]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+    "softplus": lambda: nn.Softplus(threshold=40.0),
+    "exp": Exp,
+    "softmax": lambda: nn.Softmax(dim=-1),
+}
+_NAMES: dict[type, str] = {type(new()): name for name, new in _MODULES.items()}
+_ALLOWED = (
+    "Linear, BatchNorm1d, LayerNorm, Dropout, Identity, Flatten, nested Sequential, and the "
+    "activations ReLU, LeakyReLU(0.01), ELU(1), GELU('none'), SiLU, Sigmoid, Tanh, Softplus(1) "
+    "and, at the end, Softmax(-1)"
+)
+
+
+def to_torch(net: Model, share: bool) -> nn.Sequential:
+    """Return the network as an ``nn.Sequential``; see `Network.to_torch`."""
+    modules: list[nn.Module] = []
+    for layer, weights, biases in zip(net.layers, net.weights, net.biases, strict=True):
+        # The layer is made without memory of its own, and gets ours or a copy of it.
+        linear = nn.Linear(weights.shape[0], weights.shape[1], device="meta")
+        linear.weight = nn.Parameter(_tensor(weights, share).T)
+        linear.bias = nn.Parameter(_tensor(biases, share))
+        modules.append(linear)
+        if layer.activation != "identity":
+            modules.append(_MODULES[layer.activation]())
+    return nn.Sequential(*modules)
+
+
+def from_torch(model: nn.Module, output: str | None, loss: str | None, seed: int | None) -> Network:
+    """Return a network with the weights of `model`; see `fastmlp.from_torch`."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Sequential, got {type(model).__name__}")
+    return assemble(_steps(model, "model"), output=output, loss=loss, seed=seed)
+
+
+def _steps(module: Any, where: str) -> Iterator[Step]:
+    if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
+        for name, child in module.named_children():
+            yield from _steps(child, f"{where}[{name}]")
+        return
+    where += f" ({type(module).__name__})"
+    match module:
+        case nn.Linear():
+            weights = _array(module.weight).T
+            biases = np.zeros(weights.shape[1], weights.dtype)
+            yield Linear(weights, biases if module.bias is None else _array(module.bias), where)
+        case nn.BatchNorm1d():
+            yield _batch_normalization(module, where)
+        case nn.LayerNorm() if len(module.normalized_shape) == 1:
+            scale, shift = _scale_and_shift(module, module.normalized_shape[0])
+            yield LayerNormalization(scale, shift, module.eps, where)
+        case nn.Dropout():
+            yield Dropout(module.p, where)
+        case nn.Identity():
+            pass
+        case nn.Flatten() if module.start_dim == 1 and module.end_dim == -1:
+            pass
+        case _:
+            yield Activation(_activation(module, where), where)
+
+
+def _activation(module: Any, where: str) -> str:
+    name = _NAMES.get(type(module))
+    if name is None or not _fits(module):
+        raise ValueError(f"{where}: no network here can do {module}; a model may have {_ALLOWED}")
+    return name
+
+
+def _fits(module: Any) -> bool:
+    """Tell whether the settings of an activation are ours."""
+    match module:
+        case nn.LeakyReLU():
+            return bool(module.negative_slope == 0.01)
+        case nn.ELU():
+            return bool(module.alpha == 1.0)
+        case nn.GELU():
+            return bool(module.approximate == "none")
+        case nn.Softplus():
+            return bool(module.beta == 1.0 and module.threshold >= 20.0)
+        case nn.Softmax():
+            return module.dim in (-1, 1)
+    return True
+
+
+def _batch_normalization(module: Any, where: str) -> BatchNormalization:
+    if module.running_mean is None or module.running_var is None:
+        raise ValueError(f"{where} keeps no running statistics, so it cannot predict one sample")
+    scale, shift = _scale_and_shift(module, module.num_features)
+    mean, variance = _array(module.running_mean), _array(module.running_var)
+    return BatchNormalization(scale, shift, mean, variance, module.eps, where)
+
+
+def _scale_and_shift(module: Any, nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    scale = np.ones(nodes) if module.weight is None else _array(module.weight)
+    return scale, np.zeros(nodes) if module.bias is None else _array(module.bias)
+
+
+def _tensor(view: np.ndarray, share: bool) -> torch.Tensor:
+    return torch.from_dlpack(view if share else view.copy())
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    if tensor.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"weights must be float32 or float64, got {tensor.dtype}")
+    array: np.ndarray = tensor.detach().cpu().numpy()
+    return array

@@ -1,0 +1,135 @@
+"""Keras: models to a network and back, and the ONNX files that it writes."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+from fastmlp.layers import ACTIVATIONS
+
+for backend, module in (("torch", "torch"), ("jax", "jax"), ("tensorflow", "tensorflow")):
+    if not os.environ.get("KERAS_BACKEND"):
+        try:
+            __import__(module)
+        except ImportError:
+            continue
+        os.environ["KERAS_BACKEND"] = backend
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    keras = pytest.importorskip("keras")
+layers = keras.layers
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Keras, about NumPy
+
+
+def forward(model: Any, X: np.ndarray) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(model(X, training=False)))
+
+
+@pytest.fixture
+def floatx(dtype: str) -> Iterator[None]:
+    """Keras computes in float64 where it is told to for the whole process."""
+    before = keras.config.floatx()
+    keras.config.set_floatx(dtype)
+    yield
+    keras.config.set_floatx(before)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.usefixtures("floatx")
+def test_keras_predicts_the_same(activation, dtype, rng, rounding_bound):
+    hidden = "relu" if activation == "softmax" else activation
+    net = fm.Network([5, fm.Dense(23, hidden), fm.Dense(4, activation)], seed=3, dtype=dtype)
+    model = net.to_keras()
+    X = rng.standard_normal((50, 5)).astype(dtype)
+    assert (np.abs(forward(model, X) - net.predict(X)) <= rounding_bound(net, X)).all()
+    again = fm.from_keras(model)
+    assert again.layers == net.layers
+    assert np.array_equal(again.parameters, net.parameters)
+
+
+def trained(*stack: Any) -> Any:
+    model = keras.Sequential([layers.Input((5,)), *stack])
+    rng = np.random.default_rng(5)
+    model.set_weights([rng.uniform(0.25, 1.25, w.shape) for w in model.get_weights()])
+    return model
+
+
+def functional() -> Any:
+    start = layers.Input((5,))
+    nodes = layers.Activation("tanh")(layers.Dense(20)(start))
+    return keras.Model(start, layers.Dense(3, "softmax")(nodes))
+
+
+MODELS = {
+    "dense": lambda: trained(layers.Dense(20, "relu"), layers.Dense(3, "softmax")),
+    "no bias": lambda: trained(layers.Dense(20, use_bias=False), layers.ReLU(), layers.Dense(3)),
+    "scaled": lambda: trained(layers.Rescaling(0.5, 1.0), layers.Dense(3, "sigmoid")),
+    "batch normalization": lambda: trained(
+        layers.BatchNormalization(), layers.Dense(20), layers.BatchNormalization(), layers.ReLU(),
+        layers.BatchNormalization(scale=False), layers.Dense(3), layers.Softmax(),
+    ),
+    "nested": lambda: trained(
+        keras.Sequential([layers.Input((5,)), layers.Dense(20, "tanh")]), layers.Dense(3)
+    ),
+    "functional": functional,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_become_a_network(name, rng):
+    model = MODELS[name]()
+    X = rng.standard_normal((50, 5)).astype(np.float32)
+    expected = forward(model, X)
+    tolerance = 64 * np.finfo(np.float32).eps * max(1.0, np.abs(expected).max())
+    assert np.abs(fm.from_keras(model).predict(X) - expected).max() <= tolerance
+
+
+def residual() -> Any:
+    start = layers.Input((5,))
+    return keras.Model(start, layers.Add()([layers.Dense(5)(start), start]))
+
+
+def twice() -> Any:
+    start, dense = layers.Input((5,)), layers.Dense(5)
+    return keras.Model(start, dense(dense(start)))
+
+
+REFUSED = {
+    "'relu6'": lambda: trained(layers.Dense(3, "relu6")),
+    r"\(Conv1D\)": lambda: keras.Sequential([layers.Input((5, 1)), layers.Conv1D(2, 3)]),
+    r"\(LeakyReLU\)": lambda: trained(layers.Dense(3), layers.LeakyReLU(negative_slope=0.3)),
+    "several inputs": residual,
+    "stands several times": twice,
+    "not built": lambda: keras.Sequential([layers.Dense(3)]),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_other_models_are_refused(message):
+    with pytest.raises(ValueError, match=message):
+        fm.from_keras(REFUSED[message]())
+
+
+def test_other_things_are_refused():
+    with pytest.raises(TypeError, match="got Dense"):
+        fm.from_keras(layers.Dense(3))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_its_exporter_writes(name, rng, tmp_path):
+    pytest.importorskip("onnx")
+    if keras.backend.backend() == "jax":
+        pytest.importorskip("tf2onnx")
+    model = MODELS[name]()
+    X = rng.standard_normal((50, 5)).astype(np.float32)
+    expected = forward(model, X)
+    path = tmp_path / "model.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.export(path, format="onnx", verbose=False)
+    tolerance = 64 * np.finfo(np.float32).eps * max(1.0, np.abs(expected).max())
+    assert np.abs(fm.from_onnx(path).predict(X) - expected).max() <= tolerance

@@ -1,0 +1,164 @@
+"""PyTorch: modules to a network and back, memory that both have, and what its exporters write."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+from fastmlp.layers import ACTIVATIONS
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+
+
+def forward(model: Any, X: np.ndarray) -> np.ndarray:
+    with torch.no_grad():
+        return np.asarray(model.eval()(torch.from_numpy(X)))
+
+
+def network(activation: str, dtype: str) -> fm.Network:
+    hidden = "relu" if activation == "softmax" else activation
+    net = fm.Network([5, fm.Dense(23, hidden), fm.Dense(4, activation)], seed=3, dtype=dtype)
+    for biases in net.biases:
+        biases[:] = np.linspace(-0.5, 0.5, biases.size)
+    return net
+
+
+@pytest.mark.parametrize("share", [False, True])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_torch_predicts_the_same(activation, share, dtype, rng, rounding_bound):
+    net = network(activation, dtype)
+    model = net.to_torch(share=share)
+    X = rng.standard_normal((50, 5)).astype(dtype)
+    assert (np.abs(forward(model, X) - net.predict(X)) <= rounding_bound(net, X)).all()
+    again = fm.from_torch(model)
+    assert again.layers == net.layers
+    assert np.array_equal(again.parameters, net.parameters)
+
+
+def test_shared_weights_are_one_memory(blobs):
+    X, y = blobs
+    net = fm.Network([4, 20, 3], seed=1)
+    model = net.to_torch(share=True)
+    net.fit(X, y, epochs=2)
+    assert np.array_equal(model[0].weight.detach().numpy().T, net.weights[0])
+    before = net.parameters.copy()
+    loss = nn.functional.cross_entropy(model[:-1](torch.from_numpy(X)), torch.from_numpy(y))
+    loss.backward()
+    torch.optim.SGD(model.parameters(), lr=0.1).step()
+    assert not np.array_equal(net.parameters, before)
+    del net  # the memory stays as long as torch has it
+    assert torch.isfinite(model(torch.from_numpy(X))).all()
+
+
+def test_copied_weights_are_not(blobs):
+    net = fm.Network([4, 20, 3], seed=1)
+    model = net.to_torch()
+    before = model[0].weight.clone()
+    net.fit(*blobs, epochs=1)
+    assert torch.equal(model[0].weight, before)
+
+
+def trained(*modules: Any) -> Any:
+    """Return modules with statistics and scales that are not 0 and 1."""
+    model = nn.Sequential(*modules)
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for tensor in [*model.parameters(), *model.buffers()]:
+            if tensor.dtype.is_floating_point:
+                tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.25)
+    return model.eval()
+
+
+MODELS = {
+    "logits": lambda: trained(nn.Linear(5, 3)),
+    "no bias": lambda: trained(nn.Linear(5, 3, bias=False), nn.Tanh()),
+    "nested": lambda: trained(
+        nn.Flatten(), nn.Sequential(nn.Linear(5, 20), nn.ReLU()), nn.Identity(), nn.Linear(20, 2)
+    ),
+    "batch normalization": lambda: trained(
+        nn.BatchNorm1d(5), nn.Linear(5, 20), nn.BatchNorm1d(20), nn.ReLU(),
+        nn.BatchNorm1d(20, affine=False), nn.Linear(20, 3), nn.Softmax(1),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_modules_become_a_network(name, rng):
+    model = MODELS[name]()
+    X = rng.standard_normal((50, 5)).astype(np.float32)
+    expected = forward(model, X)
+    tolerance = 64 * np.finfo(np.float32).eps * np.abs(expected).max()  # sums of up to 21 terms
+    assert np.abs(fm.from_torch(model).predict(X) - expected).max() <= tolerance
+
+
+class Reversed(nn.Sequential):
+    def forward(self, x: Any) -> Any:
+        for module in reversed(list(self)):
+            x = module(x)
+        return x
+
+
+REFUSED = {
+    r"model\[1\] \(ReLU6\)": lambda: nn.Sequential(nn.Linear(5, 3), nn.ReLU6()),
+    r"LeakyReLU\(negative_slope=0.2\)": lambda: nn.Sequential(nn.Linear(5, 3), nn.LeakyReLU(0.2)),
+    r"model \(Reversed\)": lambda: Reversed(nn.Linear(5, 5), nn.Linear(5, 5)),
+    "tanh": lambda: nn.Sequential(nn.Linear(5, 3), nn.GELU("tanh")),
+    "takes 7 nodes, but gets 3": lambda: nn.Sequential(nn.Linear(5, 3), nn.Linear(7, 2)),
+    "got torch.bfloat16": lambda: nn.Linear(5, 3, dtype=torch.bfloat16),
+    "those before it float32": lambda: nn.Sequential(nn.Linear(5, 3), nn.Linear(3, 2).double()),
+    "keeps no running statistics": lambda: nn.BatchNorm1d(3, track_running_stats=False),
+    "no dense layer": nn.Sequential,
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_other_modules_are_refused(message):
+    with pytest.raises(ValueError, match=message):
+        fm.from_torch(REFUSED[message]())
+
+
+def test_wrong_kinds_are_refused():
+    with pytest.raises(TypeError, match="got list"):
+        fm.from_torch([nn.Linear(5, 3)])
+    with pytest.raises(TypeError, match="share must be True"):
+        fm.Network([2, 1], output="sigmoid").to_torch(share="yes")
+
+
+class Functional(nn.Module):
+    """As people write modules, with `view` and functions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm, self.last = nn.Linear(5, 20), nn.BatchNorm1d(20), nn.Linear(20, 2)
+        self.dropout = nn.Dropout(0.3)
+
+    def forward(self, x: Any) -> Any:
+        x = x.view(x.size(0), -1)
+        x = self.dropout(torch.tanh(self.norm(self.first(x))))
+        return torch.sigmoid(self.last(x))
+
+
+@pytest.mark.parametrize("dynamo", [False, True])
+@pytest.mark.parametrize("name", ["functional", *MODELS])
+def test_what_its_exporters_write(name, dynamo, rng, tmp_path):
+    pytest.importorskip("onnx")
+    if dynamo:
+        pytest.importorskip("onnxscript")
+    model = Functional().eval() if name == "functional" else MODELS[name]()
+    X = rng.standard_normal((50, 5)).astype(np.float32)
+    path = tmp_path / "model.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        batch = torch.export.Dim("batch") if dynamo else {0: "batch"}
+        settings = (
+            {"dynamo": True, "dynamic_shapes": ({0: batch},), "verbose": False}
+            if dynamo
+            else {"dynamo": False, "input_names": ["x"], "dynamic_axes": {"x": batch}}
+        )
+        torch.onnx.export(model, (torch.from_numpy(X),), path, **settings)
+    expected = forward(model, X)
+    tolerance = 64 * np.finfo(np.float32).eps * max(1.0, np.abs(expected).max())
+    assert np.abs(fm.from_onnx(path).predict(X) - expected).max() <= tolerance

@@ -1,0 +1,87 @@
+"""`Network.to_onnx`: checked by onnx, run by ONNX Runtime, and read again to the same bits."""
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+from fastmlp.layers import ACTIVATIONS
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+
+def run(path: object, X: np.ndarray) -> np.ndarray:
+    """Compute the output of the file by ONNX Runtime."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    (result,) = session.run(["Y"], {"X": X})
+    return result
+
+
+def network(activation: str, dtype: str) -> fm.Network:
+    hidden = "relu" if activation == "softmax" else activation
+    sizes = [5, fm.Dense(23, hidden), fm.Dense(7, hidden), fm.Dense(4, activation)]
+    net = fm.Network(sizes, seed=3, dtype=dtype)
+    for biases in net.biases:
+        biases[:] = np.linspace(-0.5, 0.5, biases.size)
+    return net
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_onnx_runtime_predicts_the_same(activation, dtype, rng, tmp_path, rounding_bound):
+    net = network(activation, dtype)
+    X = rng.standard_normal((130, 5)).astype(dtype)
+    path = tmp_path / "model.onnx"
+    net.to_onnx(path)
+    onnx.checker.check_model(str(path), full_check=True)
+    for rows in (1, 7, 130):  # any batch
+        theirs = run(path, X[:rows])
+        assert theirs.shape == (rows, 4)
+        assert theirs.dtype == dtype
+        assert (np.abs(theirs - net.predict(X[:rows])) <= rounding_bound(net, X[:rows])).all()
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_read_again_it_is_the_same_network(activation, dtype, tmp_path):
+    net = network(activation, dtype)
+    net.to_onnx(tmp_path / "model.onnx")
+    again = fm.from_onnx(tmp_path / "model.onnx")
+    assert again.layers == net.layers
+    assert again.dtype == net.dtype
+    assert np.array_equal(again.parameters, net.parameters)
+
+
+def test_the_same_network_gives_the_same_bytes(tmp_path):
+    for name in "ab":
+        network("tanh", "float32").to_onnx(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_the_operator_set_is_an_old_one(tmp_path):
+    network("sigmoid", "float64").to_onnx(tmp_path / "model.onnx")
+    (opset,) = onnx.load(tmp_path / "model.onnx").opset_import
+    assert (opset.domain, opset.version) == ("", 13)
+
+
+def test_a_failed_write_is_an_os_error(tmp_path):
+    with pytest.raises(OSError, match="nowhere"):
+        network("tanh", "float32").to_onnx(tmp_path / "nowhere" / "model.onnx")
+
+
+@pytest.mark.parametrize(
+    ("call", "command"),
+    [
+        ("fm.Network([2, 1], output='sigmoid').to_onnx('model.onnx')", "'fastmlp[onnx]'"),
+        ("fm.from_onnx(b'')", "'fastmlp[onnx]'"),
+        ("fm.Network([2, 1], output='sigmoid').to_torch()", "torch"),
+        ("fm.from_keras(None)", "keras"),
+        ("fm.from_sklearn(None)", "scikit-learn"),
+    ],
+)
+def test_a_missing_library_is_told_with_the_command(call, command, run_python):
+    missing = "import sys; sys.modules.update(dict.fromkeys(('onnx','torch','keras','sklearn')))"
+    done = run_python(f"{missing}; import fastmlp as fm; {call}")
+    assert f"pip install {command}" in done.stderr.splitlines()[-1]
+    assert done.stderr.splitlines()[-1].startswith("ImportError")

@@ -1,0 +1,318 @@
+"""`from_onnx`: the graphs other libraries write, and whatever else a file may hold."""
+
+import contextlib
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+
+onnx = pytest.importorskip("onnx")
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+W = np.array([[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]], np.float32)
+B = np.array([0.125, -0.5, 1.0], np.float32)
+X = np.array([[0.5, -2.0], [1.0, 0.25], [-3.0, 0.5]], np.float32)
+
+
+def graph(nodes: list[Any], outputs: tuple[str, ...] = ("y",), **constants: Any) -> Any:
+    """Return a model of input x (batch, 2) and the constants W, B and those given."""
+    initializers = {"W": W, "B": B, **constants}
+    info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
+    return helper.make_model(
+        helper.make_graph(
+            [helper.make_node(op, inputs, outs, **attrs) for op, inputs, outs, attrs in nodes],
+            "g",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 2])],
+            info,
+            [numpy_helper.from_array(np.asarray(a), name) for name, a in initializers.items()],
+        )
+    )
+
+
+def chain(*steps: tuple[Any, ...], **constants: Any) -> Any:
+    """Return a graph of nodes one after the other: (operator, more inputs..., attributes)."""
+    nodes, at = [], "x"
+    for i, (op, *others) in enumerate(steps):
+        attributes = others.pop() if others and isinstance(others[-1], dict) else {}
+        to = "y" if i + 1 == len(steps) else f"t{i}"
+        nodes.append((op, [at, *others], [to], attributes))
+        at = to
+    return graph(nodes, **constants)
+
+
+LINEAR = X.astype(np.float64) @ W.astype(np.float64) + B
+
+
+def sigmoid(z: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-z))
+
+
+CASES = {
+    "torch: Gemm of transposed weights": (
+        chain(("Gemm", "V", "B", {"transB": 1}), ("Relu",), V=W.T.copy()),
+        np.maximum(LINEAR, 0),
+    ),
+    "factors of Gemm": (
+        chain(("Gemm", "W", "B", {"alpha": 2.0, "beta": 0.5})),
+        2 * (LINEAR - B) + 0.5 * B,
+    ),
+    "no bias": (chain(("MatMul", "W"), ("Tanh",)), np.tanh(LINEAR - B)),
+    "tf2onnx: MatMul and Add, reshaped": (
+        chain(("Reshape", "shape"), ("MatMul", "W"), ("Add", "B"), ("Sigmoid",), shape=[-1, 2]),
+        sigmoid(LINEAR),
+    ),
+    "bias (1, N) and casts": (
+        chain(("Cast", {"to": 1}), ("MatMul", "W"), ("Cast", {"to": 1}), ("Add", "C"), C=B[None]),
+        LINEAR,
+    ),
+    "nothing but names": (
+        chain(("Flatten",), ("Identity",), ("Dropout",), ("Gemm", "W", "B"), ("Dropout",)),
+        LINEAR,
+    ),
+    "standardised features": (
+        chain(("Sub", "m"), ("Div", "s"), ("Gemm", "W", "B"), m=[1.0, 2.0], s=[2.0, 4.0]),
+        (X - [1, 2]) / [2, 4] @ W + B,
+    ),
+    "batch normalization after the activation": (
+        chain(
+            ("Gemm", "W", "B"),
+            ("Relu",),
+            ("BatchNormalization", "s", "t", "m", "v", {"epsilon": 0.0}),
+            ("Gemm", "V", "C"),
+            s=np.float32([1, 2, 3]),
+            t=np.float32([0, 1, 0]),
+            m=np.float32([1, 0, 2]),
+            v=np.float32([4, 1, 9]),
+            V=np.eye(3, dtype=np.float32),
+            C=np.zeros(3, np.float32),
+        ),
+        (np.maximum(LINEAR, 0) - [1, 0, 2]) / [2, 1, 3] * [1, 2, 3] + [0, 1, 0],
+    ),
+    "temperature of a softmax": (
+        chain(("Gemm", "W", "B"), ("Div", "two"), ("Softmax",), two=np.float32(2.0)),
+        np.exp(LINEAR / 2) / np.exp(LINEAR / 2).sum(axis=1, keepdims=True),
+    ),
+    "clipped at 0": (
+        chain(("Gemm", "W", "B"), ("Clip", "zero"), zero=np.float32(0)),
+        np.maximum(LINEAR, 0),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_graphs_of_other_exporters(name):
+    model, expected = CASES[name]
+    net = fm.from_onnx(model)
+    assert np.allclose(net.predict(X), expected, rtol=0, atol=20 * np.finfo(np.float32).eps)
+
+
+def test_a_hidden_layer_of_one_node():
+    model = chain(("MatMul", "w"), ("Add", "b"), ("Relu",), w=W[:, :1], b=B[None, :1])
+    net = fm.from_onnx(model)
+    assert net.layers == (fm.Dense(1, "relu"),)
+    assert np.array_equal(net.biases[0], B[:1])
+
+
+def test_labels_of_skl2onnx_are_left_out():
+    nodes = [
+        ("MatMul", ["x", "W"], ["z"], {}),
+        ("Softmax", ["z"], ["p"], {}),
+        ("ArgMax", ["p"], ["i"], {"axis": 1}),
+        ("ArrayFeatureExtractor", ["classes", "i"], ["l"], {"domain": "ai.onnx.ml"}),
+        ("Cast", ["l"], ["label"], {"to": 7}),
+        ("ZipMap", ["p"], ["y"], {"domain": "ai.onnx.ml", "classlabels_int64s": [5, 7, 9]}),
+    ]
+    net = fm.from_onnx(graph(nodes, ("label", "y"), classes=np.array([5, 7, 9])))
+    assert net.layers == (fm.Dense(3, "softmax"),)
+
+
+def test_two_classes_are_one_output():
+    nodes = [
+        ("MatMul", ["x", "w"], ["z"], {}),
+        ("Sigmoid", ["z"], ["p"], {}),
+        ("Sub", ["one", "p"], ["q"], {}),
+        ("Concat", ["q", "p"], ["y"], {"axis": 1}),
+    ]
+    net = fm.from_onnx(graph(nodes, one=np.float32(1), w=W[:, :1]))
+    assert np.allclose(net.predict(X), sigmoid(X @ W[:, :1]), atol=1e-6)
+
+
+def test_logits_become_probabilities():
+    net = fm.from_onnx(chain(("Gemm", "W", "B")), output="softmax", seed=4)
+    assert (net.layers[-1].activation, net.loss, net.seed) == ("softmax", "cross_entropy", 4)
+    with pytest.raises(ValueError, match="this one ends with 'relu'"):
+        fm.from_onnx(chain(("Gemm", "W", "B"), ("Relu",)), output="softmax")
+
+
+REFUSED = {
+    "no network here can do it; a graph": chain(("Gemm", "W", "B"), ("Sin",)),
+    "node 'y' \\(Conv\\)": chain(("Conv", "W")),
+    "alpha is .*, allowed": chain(("Gemm", "W", "B"), ("LeakyRelu", {"alpha": 0.5})),
+    "combines two layers": graph(
+        [
+            ("Gemm", ["x", "W", "B"], ["z"], {}),
+            ("Gemm", ["x", "W", "B"], ["q"], {}),
+            ("Add", ["z", "q"], ["y"], {}),
+        ]
+    ),
+    "is no activation known": chain(("Gemm", "W", "B"), ("Sigmoid",), ("Erf",)),
+    "must follow a dense layer, one for each": chain(
+        ("Gemm", "W", "B"),
+        ("Identity",),
+        ("Sigmoid",),
+        ("BatchNormalization", "B", "B", "B", "C"),
+        ("Relu",),
+        C=np.abs(B),
+    ),
+    "takes 3 nodes, but gets 2": chain(("Gemm", "V", "B"), V=np.ones((3, 3), np.float32)),
+    "a constant matrix": chain(("MatMul", "B")),
+    "neither a constant nor computed": chain(("Gemm", "nowhere")),
+    "not numbers": chain(("MatMul", "s"), s=np.array([["a", "b"]] * 2, object)),
+    "float32 or float64, got float16": chain(("MatMul", "h"), h=W.astype(np.float16)),
+    "not finite": chain(("MatMul", "W"), ("Add", "b"), b=B * np.float32(np.inf)),
+    "no dense layer": chain(("Identity",)),
+    "ends with it": chain(("Gemm", "W", "B"), ("Relu",), ("Mul", "two"), two=np.float32(2)),
+    "one output computed from its input": graph([]),
+    "a sample must stay a vector": chain(("Reshape", "s"), ("MatMul", "W"), s=[-1, 1, 2]),
+    "wrong type": chain(("Gemm", "W", "B", {"transB": "yes"})),
+    "axis must be 1": chain(("Flatten", {"axis": 0}), ("Gemm", "W", "B")),
+    "only from|only at 0|only with 0": chain(("Gemm", "W", "B"), ("Max", "B")),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_what_no_network_can_do_is_refused(message):
+    with pytest.raises(ValueError, match=message):
+        fm.from_onnx(REFUSED[message])
+
+
+def test_what_is_no_model_is_refused(tmp_path):
+    with pytest.raises(TypeError, match="got int"):
+        fm.from_onnx(3)
+    with pytest.raises(FileNotFoundError):
+        fm.from_onnx(tmp_path / "nothing.onnx")
+    (tmp_path / "text.onnx").write_text("no protobuf at all")
+    with pytest.raises(ValueError, match=r"text\.onnx is not an ONNX file"):
+        fm.from_onnx(tmp_path / "text.onnx")
+    with pytest.raises(ValueError, match="one input, it has 0"):
+        fm.from_onnx(b"")
+
+
+def external(location: str) -> bytes:
+    model = chain(("Gemm", "W", "B"))
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location)
+    return bytes(model.SerializeToString())
+
+
+def test_weights_beside_the_file(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(external("weights"))
+    (tmp_path / "weights").write_bytes(W.tobytes())
+    assert np.array_equal(fm.from_onnx(tmp_path / "model.onnx").weights[0], W)
+    with pytest.raises(ValueError, match="'W' lies in another file"):
+        fm.from_onnx(external("weights"))
+
+
+@pytest.mark.parametrize("location", ["../weights", "/etc/passwd", "missing", "."])
+def test_external_data_stay_in_the_folder(location, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (tmp_path / "weights").write_bytes(W.tobytes())
+    (folder / "model.onnx").write_bytes(external(location))
+    with pytest.raises(ValueError, match="external data cannot be read"):
+        fm.from_onnx(folder / "model.onnx")
+
+
+def read_or_refuse(content: bytes) -> None:
+    """Read a model; nothing but a ValueError (or MemoryError of absurd sizes) may come."""
+    with contextlib.suppress(ValueError, MemoryError):
+        fm.from_onnx(content)
+
+
+def test_damaged_files_are_refused_or_read(rng):
+    model = chain(
+        ("Reshape", "s"), ("Gemm", "W", "B", {"alpha": 2.0}), ("Mul", "two"), ("Softmax",),
+        s=[-1, 2], two=np.float32(2),
+    )  # fmt: skip
+    content = model.SerializeToString()
+    for end in range(len(content)):
+        read_or_refuse(content[:end])
+    for _ in range(4000):
+        damaged = bytearray(content)
+        for _ in range(rng.integers(1, 4)):
+            damaged[rng.integers(len(damaged))] = rng.integers(256)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # weights that overflow
+            read_or_refuse(bytes(damaged))
+
+
+def test_graphs_that_would_grow_without_end_are_refused():
+    doubling = chain(("Gemm", "W", "B"), *[("Relu",)] * 3)
+    node = doubling.graph.node
+    for i in range(60):
+        node.add(op_type="Mul", input=[f"d{i}"] * 2 if i else ["t0", "t0"], output=[f"d{i + 1}"])
+    doubling.graph.output[0].name = "d60"
+    with pytest.raises(ValueError, match="no activation known here"):
+        fm.from_onnx(doubling)
+    outer = chain(("MatMul", "big"))
+    row, column = np.ones((1, 2**14), np.float32), np.ones((2**14, 1), np.float32)
+    outer.graph.initializer.extend(
+        [numpy_helper.from_array(row, "row"), numpy_helper.from_array(column, "column")]
+    )
+    outer.graph.node.insert(0, helper.make_node("Mul", ["row", "column"], ["big"]))
+    with pytest.raises(ValueError, match="neither a constant"):
+        fm.from_onnx(outer)
+    deep = chain(("Gemm", "W", "B"), *[("Add", "B")] * 20_000)
+    assert fm.from_onnx(deep).layers == (fm.Dense(3, "identity"),)
+
+
+Fit = Callable[[str], tuple[Any, np.ndarray]]
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Fit:
+    sklearn = pytest.importorskip("sklearn.neural_network")
+    features = np.random.default_rng(5).standard_normal((60, 4)).astype(np.float32)
+    targets = {
+        "three classes": np.arange(60) % 3,
+        "two classes": np.arange(60) % 2,
+        "names": np.array(["ant", "bee", "cow"])[np.arange(60) % 3],
+        "several labels": np.eye(3, dtype=int)[np.arange(60) % 3],
+        "one number": features[:, 0],
+    }
+
+    def fit(case: str) -> tuple[Any, np.ndarray]:
+        kind = sklearn.MLPRegressor if "number" in case else sklearn.MLPClassifier
+        model = kind(hidden_layer_sizes=(7, 5), activation="tanh", max_iter=3, random_state=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # three epochs converge nowhere
+            return model.fit(features, targets[case]), features
+
+    return fit
+
+
+@pytest.mark.parametrize("zipmap", [True, False])
+@pytest.mark.parametrize(
+    "case", ["three classes", "two classes", "names", "several labels", "one number"]
+)
+def test_what_skl2onnx_writes(case, zipmap, fitted, rounding_bound, tmp_path):
+    skl2onnx = pytest.importorskip("skl2onnx")
+    model, features = fitted(case)
+    classifies = hasattr(model, "predict_proba")
+    options = {id(model): {"zipmap": zipmap}} if classifies else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exported = skl2onnx.to_onnx(model, features[:1], options=options)
+    path = Path(tmp_path / "model.onnx")
+    path.write_bytes(exported.SerializeToString())
+    net = fm.from_onnx(path)
+    expected = model.predict_proba(features) if classifies else model.predict(features)
+    expected = expected[:, 1:] if case == "two classes" else expected.reshape(60, -1)
+    assert (np.abs(net.predict(features) - expected) <= rounding_bound(net, features)).all()
