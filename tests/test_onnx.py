@@ -71,17 +71,17 @@ def test_a_failed_write_is_an_os_error(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("call", "command"),
+    ("call", "extra"),
     [
-        ("fm.Network([2, 1], output='sigmoid').to_onnx('model.onnx')", "'fastmlp[onnx]'"),
-        ("fm.from_onnx(b'')", "'fastmlp[onnx]'"),
+        ("fm.Network([2, 1], output='sigmoid').to_onnx('model.onnx')", "onnx"),
+        ("fm.from_onnx(b'')", "onnx"),
         ("fm.Network([2, 1], output='sigmoid').to_torch()", "torch"),
         ("fm.from_keras(None)", "keras"),
-        ("fm.from_sklearn(None)", "scikit-learn"),
+        ("fm.from_sklearn(None)", "sklearn"),
     ],
 )
-def test_a_missing_library_is_told_with_the_command(call, command, run_python):
+def test_a_missing_library_is_told_with_the_command(call, extra, run_python):
     missing = "import sys; sys.modules.update(dict.fromkeys(('onnx','torch','keras','sklearn')))"
     done = run_python(f"{missing}; import fastmlp as fm; {call}")
-    assert f"pip install {command}" in done.stderr.splitlines()[-1]
+    assert f"pip install 'fastmlp[{extra}]'" in done.stderr.splitlines()[-1]
     assert done.stderr.splitlines()[-1].startswith("ImportError")

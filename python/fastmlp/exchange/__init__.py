@@ -9,6 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fastmlp._extras import require
+
 if TYPE_CHECKING:
     from fastmlp.network import Network
 
@@ -60,7 +62,8 @@ def from_onnx(
     --------
     >>> net = from_onnx("model.onnx", output="softmax")  # doctest: +SKIP
     """
-    return peer("onnx_import", "onnx").from_onnx(model, output, loss, seed)  # type: ignore[no-any-return]
+    reader = peer("onnx_import", "onnx", "from_onnx")
+    return reader.from_onnx(model, output, loss, seed)  # type: ignore[no-any-return]
 
 
 def from_torch(
@@ -92,7 +95,8 @@ def from_torch(
     --------
     >>> net = from_torch(nn.Sequential(nn.Linear(4, 3)), output="softmax")  # doctest: +SKIP
     """
-    return peer("torch", "torch").from_torch(model, output, loss, seed)  # type: ignore[no-any-return]
+    reader = peer("torch", "torch", "from_torch")
+    return reader.from_torch(model, output, loss, seed)  # type: ignore[no-any-return]
 
 
 def from_keras(
@@ -124,7 +128,8 @@ def from_keras(
     --------
     >>> net = from_keras(keras.saving.load_model("model.keras"))  # doctest: +SKIP
     """
-    return peer("keras", "keras").from_keras(model, output, loss, seed)  # type: ignore[no-any-return]
+    reader = peer("keras", "keras", "from_keras")
+    return reader.from_keras(model, output, loss, seed)  # type: ignore[no-any-return]
 
 
 def from_sklearn(model: Any, *, loss: str | None = None, seed: int | None = None) -> "Network":
@@ -154,25 +159,11 @@ def from_sklearn(model: Any, *, loss: str | None = None, seed: int | None = None
     --------
     >>> net = from_sklearn(MLPClassifier().fit(X, y))  # doctest: +SKIP
     """
-    return peer("sklearn", "sklearn").from_sklearn(model, loss, seed)  # type: ignore[no-any-return]
+    reader = peer("sklearn", "sklearn", "from_sklearn")
+    return reader.from_sklearn(model, loss, seed)  # type: ignore[no-any-return]
 
 
-_INSTALL = {"onnx": "'fastmlp[onnx]'", "sklearn": "scikit-learn"}
-
-
-def peer(module: str, library: str) -> Any:
-    """Import a module of this package that needs `library`.
-
-    Raises
-    ------
-    ImportError
-        If the library is not installed, with the command that installs it.
-    """
-    try:
-        import_module(library)
-    except ModuleNotFoundError as error:
-        if error.name != library:
-            raise
-        command = f"pip install {_INSTALL.get(library, library)}"
-        raise ImportError(f"this needs {library}: {command}") from None
+def peer(module: str, library: str, needed_for: str) -> Any:
+    """Import a module of this package, after the library that it talks to."""
+    require(library, needed_for, library)
     return import_module(f"{__name__}.{module}")

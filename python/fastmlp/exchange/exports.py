@@ -38,7 +38,7 @@ class Exports(Model):
         --------
         >>> net.to_onnx("model.onnx")  # doctest: +SKIP
         """
-        peer("onnx_export", "onnx").to_onnx(self, path)
+        peer("onnx_export", "onnx", "to_onnx").to_onnx(self, path)
 
     def to_torch(self, *, share: bool = False) -> Any:
         """Return the network as a ``torch.nn.Sequential``.
@@ -66,7 +66,7 @@ class Exports(Model):
         >>> model[0].weight.shape  # doctest: +SKIP
         torch.Size([64, 64])
         """
-        return peer("torch", "torch").to_torch(self, _validation.switch("share", share))
+        return peer("torch", "torch", "to_torch").to_torch(self, _validation.switch("share", share))
 
     def to_keras(self) -> Any:
         """Return the network as a ``keras.Sequential`` with copies of the weights.
@@ -74,8 +74,8 @@ class Exports(Model):
         Returns
         -------
         keras.Sequential
-            Built, not compiled: loss and optimizer are the caller's choice. A network of float64
-            needs ``keras.config.set_floatx("float64")``: Keras computes in float32 otherwise.
+            Built, not compiled: loss and optimizer are the caller's choice. Weights of float64
+            stay float64, but some backends of Keras multiply matrices in float32 all the same.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class Exports(Model):
         --------
         >>> model = net.to_keras()  # doctest: +SKIP
         """
-        return peer("keras", "keras").to_keras(self)
+        return peer("keras", "keras", "to_keras").to_keras(self)
 
     def to_sklearn(self, *, labels: ArrayLike | None = None) -> Any:
         """Return the network as a fitted estimator of scikit-learn.
@@ -114,4 +114,4 @@ class Exports(Model):
         --------
         >>> model = net.to_sklearn(labels=["cat", "dog", "fox"])  # doctest: +SKIP
         """
-        return peer("sklearn", "sklearn").to_sklearn(self, labels)
+        return peer("sklearn", "sklearn", "to_sklearn").to_sklearn(self, labels)
