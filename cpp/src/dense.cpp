@@ -162,43 +162,130 @@ void dense_backward(const KernelTable<T>& kernel, const DenseView<const T>& laye
     }
 }
 
+/// Which part of a layer's weights is this thread's: rows, unless there are too few.
 template <class T>
-void dense_update(const KernelTable<T>& kernel, const DenseView<T>& target, const T* const* a,
-                  Rows<T>& delta, Range batch, GradientUse<T> use, Share share,
+struct WeightShare {
+    WeightShare(const DenseView<T>& view, Share share) : k{0, view.k}, n{0, padded(view.n)} {
+        if (view.transposed) {
+            n = {0, view.n};
+            k = share.of(view.k, kPad);
+        } else if (view.k >= kUpdateRows * share.size) {
+            k = share.of(view.k, kUpdateRows);
+        } else {
+            n = share.of(n.last, kPad);
+        }
+    }
+
+    Range k, n;
+};
+
+template <class T>
+T* at(T* state, std::size_t offset) {
+    return state ? state + offset : nullptr;
+}
+
+/// One block of a layer's gradient at a time, and what `use` makes of it. Plain descent rides on
+/// the gradient product; any other step follows it, with the gradients still in cache.
+template <class T>
+class BlockUpdate {
+public:
+    BlockUpdate(const KernelTable<T>& kernel, const UpdateTarget<T>& target, GradientUse<T> use,
+                Scratch<T>& scratch)
+        : kernel_(kernel), target_(target), use_(use), scratch_(scratch) {}
+
+    /// Whether weights need no room for their gradients.
+    bool fused() const { return !use_.rules || use_.rules->weights.plain(); }
+
+    /// Elements `rows` x `width` of the weights, from `offset` on: sums of a[b][i] * v[b][j] over
+    /// the batch.
+    void weights(const T* const* a, std::size_t i, std::size_t rows, const T* const* v,
+                 std::size_t j, std::size_t width, std::size_t batch, std::size_t offset) const {
+        T* w = target_.parameters.w + offset;
+        const std::size_t ldw = target_.parameters.ldw;
+        if (fused()) {
+            const T rate = use_.rules ? use_.rules->weights.rate : T(0);
+            kernel_.outer(a, i, rows, v, j, width, batch, use_.scale, rate, !use_.rules, w, ldw);
+            return;
+        }
+        T* gradients = room(scratch_, rows * kPanel);
+        kernel_.outer(a, i, rows, v, j, width, batch, use_.scale, T(0), true, gradients, kPanel);
+        kernel_.update(use_.rules->weights, rows, padded(width), gradients, kPanel, w,
+                       at(target_.first.w, offset), at(target_.second.w, offset), ldw);
+    }
+
+    /// Columns `n` of the biases: sums of v over the batch.
+    void biases(const T* v, std::size_t ldv, Range n, std::size_t batch) const {
+        if (n.size() == 0) return;
+        T* b = target_.parameters.biases + n.first;
+        v += n.first;
+        if (!use_.rules || use_.rules->others.plain()) {
+            const T rate = use_.rules ? use_.rules->others.rate : T(0);
+            kernel_.column_sums(v, ldv, batch, n.size(), use_.scale, rate, !use_.rules, b);
+            return;
+        }
+        T* gradients = room(scratch_, n.size());
+        kernel_.column_sums(v, ldv, batch, n.size(), use_.scale, T(0), true, gradients);
+        kernel_.update(use_.rules->others, 1, n.size(), gradients, 0, b,
+                       at(target_.first.biases, n.first), at(target_.second.biases, n.first), 0);
+    }
+
+private:
+    const KernelTable<T>& kernel_;
+    const UpdateTarget<T>& target_;
+    GradientUse<T> use_;
+    Scratch<T>& scratch_;
+};
+
+template <class T>
+void dense_update(const KernelTable<T>& kernel, const UpdateTarget<T>& target, const T* const* a,
+                  Rows<T>& delta, Range batch, GradientUse<T> use, Share share, Scratch<T>& scratch,
                   RowPrefetcher<T>* prefetch) {
-    const std::size_t columns = padded(target.n);
+    const DenseView<T>& layer = target.parameters;
+    const BlockUpdate<T> update(kernel, target, use, scratch);
+    const WeightShare<T> mine(layer, share);
     const T* const* deltas = delta.pointers.data() + batch.first;
     a += batch.first;
-    if (target.transposed) {
-        const Range k = share.of(target.k, kPad);
-        if (k.size() > 0) {
-            kernel.outer(deltas, 0, target.n, a, k.first, k.size(), batch.size(), use.scale,
-                         use.rate, use.store, target.w + k.first, target.ldw);
+    if (layer.transposed) {
+        const std::size_t step = update.fused() ? layer.k : kPanel;
+        for (std::size_t k = mine.k.first; k < mine.k.last; k += step) {
+            const std::size_t width = std::min(step, mine.k.last - k);
+            update.weights(deltas, 0, layer.n, a, k, width, batch.size(), k);
         }
     } else {
-        const bool tall = target.k >= kUpdateRows * share.size;
-        const Range k = tall ? share.of(target.k, kUpdateRows) : Range{0, target.k};
-        const Range n = tall ? Range{0, columns} : share.of(columns, kPad);
-        const std::size_t step = prefetch ? kUpdateRows : std::max<std::size_t>(1, k.size());
+        const bool whole = update.fused() && !prefetch;
+        const std::size_t step = whole ? std::max<std::size_t>(1, mine.k.size()) : kUpdateRows;
         if (prefetch) {
-            prefetch->spread_over((n.size() + kPanel - 1) / kPanel *
-                                  ((k.size() + step - 1) / step));
+            prefetch->spread_over((mine.n.size() + kPanel - 1) / kPanel *
+                                  ((mine.k.size() + step - 1) / step));
         }
-        for_each_panel(n.size(), [&](std::size_t first, std::size_t width) {
-            const std::size_t j = n.first + first;
-            for (std::size_t i = k.first; i < k.last; i += step) {
+        for_each_panel(mine.n.size(), [&](std::size_t first, std::size_t width) {
+            const std::size_t n = mine.n.first + first;
+            for (std::size_t k = mine.k.first; k < mine.k.last; k += step) {
                 if (prefetch) prefetch->advance();
-                kernel.outer(a, i, std::min(step, k.last - i), deltas, j, width, batch.size(),
-                             use.scale, use.rate, use.store, target.w + i * target.ldw + j,
-                             target.ldw);
+                update.weights(a, k, std::min(step, mine.k.last - k), deltas, n, width,
+                               batch.size(), k * layer.ldw + n);
             }
         });
     }
-    const Range n = share.of(columns, kPad);
-    if (n.size() > 0) {
-        kernel.column_sums(delta.row(batch.first) + n.first, delta.stride, batch.size(), n.size(),
-                           use.scale, use.rate, use.store, target.biases + n.first);
-    }
+    update.biases(delta.row(batch.first), delta.stride, share.of(padded(layer.n), kPad),
+                  batch.size());
+}
+
+template <class T>
+void apply_gradients(const KernelTable<T>& kernel, const UpdateTarget<T>& target,
+                     const DenseView<T>& gradients, const StepRules<T>& rules, Share share) {
+    const DenseView<T>& layer = target.parameters;
+    const WeightShare<T> mine(layer, share);
+    const Range rows = layer.transposed ? mine.n : mine.k;
+    Range columns = layer.transposed ? mine.k : mine.n;
+    if (!layer.transposed) columns.last = std::min(columns.last, layer.n);
+    const std::size_t offset = rows.first * layer.ldw + columns.first;
+    kernel.update(rules.weights, rows.size(), columns.size(), gradients.w + offset, gradients.ldw,
+                  layer.w + offset, at(target.first.w, offset), at(target.second.w, offset),
+                  layer.ldw);
+    const Range n = share.of(layer.n, kPad);
+    kernel.update(rules.others, 1, n.size(), gradients.biases + n.first, 0, layer.biases + n.first,
+                  at(target.first.biases, n.first), at(target.second.biases, n.first), 0);
 }
 
 template <class T>
@@ -248,8 +335,11 @@ void activate_backward(const KernelTable<T>& kernel, Activation activation, cons
                                 const T* const*, Range, T*, std::size_t, Scratch<T>&);             \
     template void dense_backward(const KernelTable<T>&, const DenseView<const T>&, const Rows<T>&, \
                                  Range, Activation, Rows<T>&, Rows<T>&, Scratch<T>&);              \
-    template void dense_update(const KernelTable<T>&, const DenseView<T>&, const T* const*,        \
-                               Rows<T>&, Range, GradientUse<T>, Share, RowPrefetcher<T>*);         \
+    template void dense_update(const KernelTable<T>&, const UpdateTarget<T>&, const T* const*,     \
+                               Rows<T>&, Range, GradientUse<T>, Share, Scratch<T>&,                \
+                               RowPrefetcher<T>*);                                                 \
+    template void apply_gradients(const KernelTable<T>&, const UpdateTarget<T>&,                   \
+                                  const DenseView<T>&, const StepRules<T>&, Share);                \
     template void activate(const KernelTable<T>&, Activation, const T*, std::size_t, T*,           \
                            std::size_t, std::size_t, std::size_t);                                 \
     template void activate_backward(const KernelTable<T>&, Activation, const T*, std::size_t, T*,  \

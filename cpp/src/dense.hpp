@@ -10,6 +10,7 @@
 #include "kernels/table.hpp"
 #include "prefetch.hpp"
 #include "share.hpp"
+#include "update_rule.hpp"
 #include "workspace.hpp"
 
 namespace fastmlp {
@@ -18,11 +19,19 @@ namespace fastmlp {
 template <class T>
 using Scratch = std::vector<T>;
 
-/// What becomes of the gradient g = scale * sum: applied, w = fma(-rate, g, w), or stored.
+/// What becomes of the gradient g = scale * sum: the optimizer takes a step with it, or it is
+/// stored in the place of the parameters.
 template <class T>
 struct GradientUse {
-    T scale, rate;
-    bool store;
+    T scale;
+    const StepRules<T>* rules = nullptr;  ///< null: stored
+};
+
+/// A layer's parameters, and what the optimizer remembers of each in the same layout.
+template <class T>
+struct UpdateTarget {
+    DenseView<T> parameters;
+    DenseView<T> first{}, second{};  ///< empty where the optimizer needs none
 };
 
 /// nodes = h(a W + b), (1.1), for rows `range` of `a` (B, K).
@@ -38,12 +47,17 @@ void dense_backward(const kernels::KernelTable<T>& kernel, const DenseView<const
                     const Rows<T>& delta, Range range, Activation previous_activation,
                     Rows<T>& previous, Rows<T>& previous_delta, Scratch<T>& scratch);
 
-/// (2.6), (2.7) over the rows `batch` into `target`, this thread's share of its elements;
+/// (2.6), (2.7) over the rows `batch`, this thread's share of the elements of `target`;
 /// `prefetch` (may be null) goes along.
 template <class T>
-void dense_update(const kernels::KernelTable<T>& kernel, const DenseView<T>& target,
+void dense_update(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& target,
                   const T* const* a, Rows<T>& delta, Range batch, GradientUse<T> use, Share share,
-                  RowPrefetcher<T>* prefetch = nullptr);
+                  Scratch<T>& scratch, RowPrefetcher<T>* prefetch = nullptr);
+
+/// The same step with gradients that were stored in `gradients` before, by the same shares.
+template <class T>
+void apply_gradients(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& target,
+                     const DenseView<T>& gradients, const StepRules<T>& rules, Share share);
 
 /// nodes = h(z), whole rows, softmax included; `nodes` may be `z`.
 template <class T>

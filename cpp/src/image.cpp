@@ -79,16 +79,7 @@ void Image<T>::store() {
     for_each_element([](T& flat, const T& image) { flat = image; });
 }
 
-template <class T>
-DenseView<const T> natural_view(const Layout& layout, std::size_t i, const T* flat) {
-    const LayerLayout& layer = layout[i];
-    return {layer.k, layer.n, flat + layer.weights.offset, layer.n, flat + layer.biases.offset,
-            false};
-}
-
 template class Image<float>;
 template class Image<double>;
-template DenseView<const float> natural_view(const Layout&, std::size_t, const float*);
-template DenseView<const double> natural_view(const Layout&, std::size_t, const double*);
 
 }  // namespace fastmlp

@@ -44,8 +44,12 @@ private:
     std::vector<DenseView<T>> layers_;
 };
 
-/// Layer i of `flat` in its natural layout: forward products need no image.
+/// Layer i of `flat` in its natural layout: what needs no padding needs no image.
 template <class T>
-DenseView<const T> natural_view(const Layout& layout, std::size_t i, const T* flat);
+DenseView<T> natural_view(const Layout& layout, std::size_t i, T* flat) {
+    const LayerLayout& layer = layout[i];
+    return {layer.k, layer.n, flat + layer.weights.offset, layer.n, flat + layer.biases.offset,
+            false};
+}
 
 }  // namespace fastmlp

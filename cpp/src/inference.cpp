@@ -168,11 +168,14 @@ Evaluation Network<T>::evaluate(MatrixView<const T> x, const Targets<T>& y, int 
         }
     });
     Evaluation result;
+    double weight = 0;
     for (std::size_t b = 0; b < x.rows; ++b) {
-        result.loss += static_cast<double>(losses[b]);
+        const T counts = y.weights ? y.weights[b] : T(1);
+        result.loss += static_cast<double>(counts * losses[b]);
+        weight += static_cast<double>(counts);
         result.correct += correct[b];
     }
-    result.loss /= static_cast<double>(x.rows);
+    result.loss = weighted_mean(result.loss, weight);
     if (loss_.kind == Loss::kCrossEntropy) result.decisions = x.rows;
     if (loss_.kind == Loss::kBinaryCrossEntropy) result.decisions = x.rows * outputs();
     return result;

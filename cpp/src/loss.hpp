@@ -68,6 +68,31 @@ void apply_loss(const kernels::KernelTable<T>& kernel, Loss loss, const OutputRo
     }
 }
 
+/// Losses and deltas of rows `range`, each times its sample's weight.
+template <class T>
+void weigh(Workspace<T>& work, Range range) {
+    Rows<T>& delta = work.deltas.back();
+    for (std::size_t b = range.first; b < range.last; ++b) {
+        const T weight = work.weights[b];
+        work.losses[b] *= weight;
+        for (std::size_t j = 0; j < delta.cols; ++j) delta.row(b)[j] *= weight;
+    }
+}
+
+/// What a mean over the batch divides by: its rows, or the sum of their weights.
+template <class T>
+double weight_sum(const Targets<T>& y, const Workspace<T>& work) {
+    if (!y.weights) return static_cast<double>(work.batch);
+    double sum = 0;
+    for (std::size_t b = 0; b < work.batch; ++b) sum += static_cast<double>(work.weights[b]);
+    return sum;
+}
+
+/// 0 where nothing counts.
+inline double weighted_mean(double sum, double weight) {
+    return weight > 0 ? sum / weight : 0;
+}
+
 /// The batch's losses added to `sum`, in order, in double precision.
 template <class T>
 double add_losses(double sum, const Workspace<T>& work) {

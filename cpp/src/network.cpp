@@ -8,6 +8,7 @@
 #include "inference.hpp"
 #include "kernels/dispatch.hpp"
 #include "propagate.hpp"
+#include "squares.hpp"
 
 namespace fastmlp {
 namespace {
@@ -103,23 +104,68 @@ double Network<T>::backward(const Targets<T>& y) {
         } else {
             work.targets[b] = y.values.row(b);
         }
+        if (y.weights) work.weights[b] = y.weights[b];
     }
     const auto& kernel = kernels::active_table<T>();
     Image<T> image(layout_, parameters_->data()), gradients(layout_, gradients_->data());
     image.load();
     Scratch<T> scratch;
     const Propagation<T> pass{kernel, layers_, loss_, image, work};
-    pass.backward(y.labels != nullptr, {0, work.batch}, scratch);
-    pass.gradients(gradients, {T(1) / static_cast<T>(work.batch), T(0), true}, {});
+    pass.backward(y, {0, work.batch}, scratch);
+    std::vector<UpdateTarget<T>> targets;
+    for (std::size_t i = 0; i < layers_.size(); ++i) targets.push_back({gradients[i]});
+    const double weight = weight_sum(y, work);
+    pass.gradients(targets, {static_cast<T>(weight > 0 ? 1 / weight : 0)}, {}, scratch);
     gradients.store();
-    return add_losses(0.0, work) / static_cast<double>(work.batch);
+    return weighted_mean(add_losses(0.0, work), weight);
 }
 
 template <class T>
 void Network<T>::update(double learning_rate) {
     const IeeeDefaults ieee;
-    kernels::active_table<T>().descend(gradients_->data(), layout_.size(),
-                                       static_cast<T>(learning_rate), parameters_->data());
+    kernels::UpdateRule<T> rule;
+    rule.rate = static_cast<T>(learning_rate);
+    kernels::active_table<T>().update(rule, 1, layout_.size(), gradients_->data(), 0,
+                                      parameters_->data(), nullptr, nullptr, 0);
+}
+
+template <class T>
+void Network<T>::update(const Optimizer& optimizer) {
+    check_optimizer(optimizer);
+    prepare_optimizer(optimizer);
+    const IeeeDefaults ieee;
+    StepFacts facts{optimizer.learning_rate, optimizer_state_.steps + 1};
+    if (optimizer.clip_norm < Optimizer::kUnlimited) {
+        Squares<T> squares(layout_, true);
+        for (std::size_t i = 0; i < layers_.size(); ++i) {
+            squares.add(i, natural_view(layout_, i, gradients_->data()), {});
+        }
+        facts.norm = std::sqrt(squares.total());
+    }
+    const StepRules<T> rules = step_rules<T>(optimizer, facts);
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+        UpdateTarget<T> target{natural_view(layout_, i, parameters_->data())};
+        const OptimizerState<T>& state = optimizer_state_;
+        if (state.first) target.first = natural_view(layout_, i, state.first->data());
+        if (state.second) target.second = natural_view(layout_, i, state.second->data());
+        apply_gradients(kernels::active_table<T>(), target,
+                        natural_view(layout_, i, gradients_->data()), rules, {});
+    }
+    ++optimizer_state_.steps;
+}
+
+template <class T>
+void Network<T>::prepare_optimizer(const Optimizer& optimizer) {
+    const OptimizerState<T>& old = optimizer_state_;
+    if (old.kind == optimizer.kind && !!old.first == optimizer.has_first() &&
+        !!old.second == optimizer.has_second()) {
+        return;
+    }
+    OptimizerState<T> fresh;
+    fresh.kind = optimizer.kind;
+    if (optimizer.has_first()) fresh.first = std::make_shared<Buffer<T>>(layout_.size());
+    if (optimizer.has_second()) fresh.second = std::make_shared<Buffer<T>>(layout_.size());
+    optimizer_state_ = std::move(fresh);
 }
 
 template class Network<float>;

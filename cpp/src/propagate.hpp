@@ -37,23 +37,24 @@ struct Propagation {
     }
 
     /// (2.8), (2.9), then (2.4), (2.5), (2.12) from the output down: losses and deltas.
-    void backward(bool labels, Range rows, Scratch<T>& scratch) const {
-        output_delta(labels, rows);
+    void backward(const Targets<T>& y, Range rows, Scratch<T>& scratch) const {
+        output_delta(y, rows);
         for (std::size_t i = layers.size() - 1; i > 0; --i) backward_layer(i, rows, scratch);
     }
 
-    /// Losses and deltas of the output layer.
-    void output_delta(bool labels, Range rows) const {
+    /// Losses and deltas of the output layer, as `y` has labels and weights.
+    void output_delta(const Targets<T>& y, Range rows) const {
         if (rows.size() == 0) return;
         const std::size_t last = layers.size() - 1;
         Rows<T>&delta = work.deltas[last], &from = z(last);
         apply_loss(
             kernel, loss,
             {rows.size(), work.scores.cols, work.scores.row(rows.first), work.scores.stride,
-             labels ? work.labels.data() + rows.first : nullptr, work.targets.data() + rows.first,
+             y.labels ? work.labels.data() + rows.first : nullptr, work.targets.data() + rows.first,
              delta.row(rows.first), delta.stride, work.losses.data() + rows.first});
         activate_backward(kernel, activation(last), from.row(rows.first), from.stride,
                           delta.row(rows.first), delta.stride, rows.size(), delta.cols);
+        if (y.weights) weigh(work, rows);
     }
 
     void backward_layer(std::size_t i, Range rows, Scratch<T>& scratch) const {
@@ -61,12 +62,12 @@ struct Propagation {
                        work.deltas[i - 1], scratch);
     }
 
-    /// (2.6), (2.7) into `target`: the weights themselves, or a buffer of gradients.
-    void gradients(const Image<T>& target, GradientUse<T> use, Share share,
-                   RowPrefetcher<T>* prefetch = nullptr) const {
+    /// (2.6), (2.7): this thread's share of all gradients goes to `targets` as `use` says.
+    void gradients(const std::vector<UpdateTarget<T>>& targets, GradientUse<T> use, Share share,
+                   Scratch<T>& scratch, RowPrefetcher<T>* prefetch = nullptr) const {
         for (std::size_t i = 0; i < layers.size(); ++i) {
-            dense_update(kernel, target[i], inputs(i), work.deltas[i], {0, work.batch}, use, share,
-                         i == 0 ? prefetch : nullptr);
+            dense_update(kernel, targets[i], inputs(i), work.deltas[i], {0, work.batch}, use, share,
+                         scratch, i == 0 ? prefetch : nullptr);
         }
     }
 

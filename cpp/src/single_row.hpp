@@ -11,35 +11,37 @@ template <class T>
 class SingleRow {
 public:
     /// `pass.work` needs room for two rows: this step's and the last one's.
-    SingleRow(const Propagation<T>& pass, T rate) : pass_(pass), rate_(rate) {}
+    SingleRow(const Propagation<T>& pass, const std::vector<UpdateTarget<T>>& targets)
+        : pass_(pass), targets_(targets) {}
 
     /// The row that `work.input`, `work.labels` or `work.targets` of the next step go to.
     std::size_t row() const { return row_; }
 
-    /// One step of SGD; returns the loss.
-    T step(bool labels, Scratch<T>& scratch) {
+    /// One step of plain SGD; returns the loss.
+    T step(const Targets<T>& y, T rate, Scratch<T>& scratch) {
         const Range rows{row_, row_ + 1};
         for (std::size_t i = 0; i < pass_.layers.size(); ++i) forward(i, rows, scratch);
-        pass_.output_delta(labels, rows);
+        pass_.output_delta(y, rows);
         for (std::size_t i = pass_.layers.size() - 1; i > 0; --i) {
             if (waits(i)) {
                 pass_.backward_layer(i, rows, scratch);
             } else {
-                backward_and_update(i, row_);
+                backward_and_update(i, row_, rate);
             }
         }
-        if (!waits(0)) update(0, rows);
+        if (!waits(0)) update(0, rows, rate, scratch);
         pending_ = true;
+        pending_rate_ = rate;
         row_ = 1 - row_;
         return pass_.work.losses[rows.first];
     }
 
     /// Applies what still waits: the weights are then those after the last step.
-    void flush() {
+    void flush(Scratch<T>& scratch) {
         if (!pending_) return;
         const Range rows{1 - row_, 2 - row_};
         for (std::size_t i = 0; i < pass_.layers.size(); ++i) {
-            if (waits(i)) update(i, rows);
+            if (waits(i)) update(i, rows, pending_rate_, scratch);
         }
         pending_ = false;
     }
@@ -54,20 +56,20 @@ private:
         Rows<T>& z = pass_.z(i);
         const bool relu = pass_.activation(i) == Activation::kRelu;
         pass_.kernel.update_product(pass_.inputs(i)[before], pass_.work.deltas[i].row(before),
-                                    rate_, pass_.inputs(i)[now], layer.k, layer.w, layer.ldw,
+                                    pending_rate_, pass_.inputs(i)[now], layer.k, layer.w, layer.ldw,
                                     layer.biases, padded(layer.n), z.row(now), relu);
         if (!relu) pass_.activate_rows(i, rows);
     }
 
-    void backward_and_update(std::size_t i, std::size_t row) {
+    void backward_and_update(std::size_t i, std::size_t row, T rate) {
         const DenseView<T>& layer = pass_.image[i];
         const Activation previous = pass_.layers[i - 1].activation;
         Rows<T>&delta = pass_.work.deltas[i], &out = pass_.work.deltas[i - 1];
         const Rows<T>& nodes = pass_.work.nodes[i - 1];
         const bool relu = previous == Activation::kRelu;
-        pass_.kernel.narrow_update(delta.row(row), layer.n, nodes.pointers[row], layer.k, rate_,
+        pass_.kernel.narrow_update(delta.row(row), layer.n, nodes.pointers[row], layer.k, rate,
                                    layer.w, layer.ldw, out.row(row), relu);
-        pass_.kernel.column_sums(delta.row(row), delta.stride, 1, padded(layer.n), T(1), rate_,
+        pass_.kernel.column_sums(delta.row(row), delta.stride, 1, padded(layer.n), T(1), rate,
                                  false, layer.biases);
         if (!relu) {
             Rows<T>& z = pass_.z(i - 1);
@@ -76,13 +78,16 @@ private:
         }
     }
 
-    void update(std::size_t i, Range rows) {
-        dense_update<T>(pass_.kernel, pass_.image[i], pass_.inputs(i), pass_.work.deltas[i], rows,
-                        {T(1), rate_, false}, {});
+    void update(std::size_t i, Range rows, T rate, Scratch<T>& scratch) {
+        StepRules<T> rules;
+        rules.weights.rate = rules.others.rate = rate;
+        dense_update<T>(pass_.kernel, targets_[i], pass_.inputs(i), pass_.work.deltas[i], rows,
+                        {T(1), &rules}, {}, scratch);
     }
 
     const Propagation<T>& pass_;
-    T rate_;
+    const std::vector<UpdateTarget<T>>& targets_;
+    T pending_rate_ = 0;
     std::size_t row_ = 0;
     bool pending_ = false;
 };

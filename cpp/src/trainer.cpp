@@ -6,17 +6,15 @@
 #include <optional>
 #include <string>
 
-#include "checkpoint.hpp"
 #include "executor.hpp"
 #include "fastmlp/random.hpp"
 #include "ieee_defaults.hpp"
 #include "inference.hpp"
 #include "kernels/dispatch.hpp"
 #include "pacer.hpp"
-#include "propagate.hpp"
 #include "single_row.hpp"
 #include "thread_limits.hpp"
-#include "thread_pool.hpp"
+#include "training_step.hpp"
 
 namespace fastmlp {
 namespace {
@@ -46,95 +44,119 @@ class Trainer {
 public:
     Trainer(Network<T>& network, MatrixView<const T> x, const Targets<T>& y,
             const TrainOptions& options)
-        : network_(network), x_(x), y_(y), options_(options),
+        : network_(network), samples_{x, y}, options_(options),
           batch_(std::min(options.batch_size, x.rows)),
+          steps_per_epoch_((x.rows + batch_ - 1) / batch_),
           team_(
               tasks_at_once(training_threads(network, batch_, options.n_threads), options.executor),
               options.executor),
           scratch_(static_cast<std::size_t>(team_.size())),
-          work_(network.layout(), network.layers(), std::max<std::size_t>(2, batch_)),
-          image_(network.layout(), network.parameters()->data()),
-          pass_{kernels::active_table<T>(), network.layers(), network.loss(), image_, work_} {
-        if (batch_ == 1 && team_.size() == 1) single_.emplace(pass_, rate());
+          work_(network.layout(), network.layers(), std::max<std::size_t>(2, batch_)), state_(network),
+          pass_{kernels::active_table<T>(), network.layers(), network.loss(), state_.parameters(),
+                work_},
+          step_(network, pass_, samples_, state_, options), rate_factor_(options.rate_factor),
+          steps_before_(network.optimizer_state().steps) {
+        if (serves_single_rows()) single_.emplace(pass_, state_.targets());
         if (options.shuffle && !options.order) shuffled_.resize(x.rows);
-        image_.load();
+        state_.load();
     }
 
     std::vector<EpochReport> run();
 
 private:
     EpochReport run_epoch(std::size_t epoch);
+    void end_epoch(EpochReport& report);
+    std::size_t run_steps(std::size_t first, std::size_t last);
+    bool step(std::size_t index, Share share, Scratch<T>& scratch);
+    void account();
+    void end_step(std::size_t number);
+    std::size_t single_steps(std::size_t first, std::size_t last);
+    void choose_rate(std::size_t number);
+    const std::uint32_t* order_of(std::size_t epoch);
+    void store() {
+        state_.store();
+        network_.optimizer_state().steps = steps_before_ + steps_done_;
+    }
     void check_interrupted() const {
         if (options_.interrupted && options_.interrupted()) throw Interrupted();
     }
-    std::size_t run_steps(std::size_t first, std::size_t last);
-    bool step(std::size_t index, Share share, Scratch<T>& scratch);
-    std::size_t single_steps(std::size_t first, std::size_t last);
-    RowPrefetcher<T> next_rows(std::size_t first, Range rows) const;
-    void gather(std::size_t first, std::size_t row, Range rows);
-    T rate() const { return static_cast<T>(options_.optimizer.learning_rate); }
-    const std::uint32_t* order_of(std::size_t epoch);
+    bool serves_single_rows() const {
+        const Optimizer& optimizer = options_.optimizer;
+        return batch_ == 1 && team_.size() == 1 && !samples_.y.weights && !options_.on_step &&
+               !options_.report_squares && options_.gradient_scale == 1 &&
+               optimizer.clip_norm == Optimizer::kUnlimited &&
+               step_rules<T>(optimizer, {}).weights.plain();
+    }
 
     Network<T>& network_;
-    MatrixView<const T> x_;
-    const Targets<T>& y_;
+    Samples<T> samples_;
     const TrainOptions& options_;
-    std::size_t batch_;
+    std::size_t batch_, steps_per_epoch_;
     ThreadTeam team_;
     std::vector<Scratch<T>> scratch_;
     Workspace<T> work_;
-    Image<T> image_;
+    TrainedState<T> state_;
     Propagation<T> pass_;
-    std::optional<SingleRow<T>> single_;  ///< instead of `step` where it serves
+    TrainingStep<T> step_;
+    std::optional<SingleRow<T>> single_;  ///< instead of `step_` where it serves
     Pacer pacer_;
     std::vector<std::uint32_t> shuffled_;
-    const std::uint32_t* order_ = nullptr;  ///< this epoch's, null for 0, 1, 2, ...
-    double loss_ = 0;                       ///< summed over this epoch's samples so far
+    double rate_ = 0, rate_factor_;  ///< of the step at hand; on all rates
+    std::size_t epoch_start_ = 0;    ///< the number of the epoch's first step
+    std::uint64_t steps_before_, steps_done_ = 0;
+    double loss_ = 0, weight_ = 0, squares_ = 0;  ///< summed over this epoch so far
+    double step_loss_ = 0, step_weight_ = 0;
+    bool stopped_ = false;  ///< a callback said so
 };
 
 template <class T>
 std::vector<EpochReport> Trainer<T>::run() {
-    Checkpoint<T> finite(*network_.parameters());
     std::vector<EpochReport> reports;
-    for (std::size_t epoch = 0; epoch < options_.epochs; ++epoch) {
+    for (std::size_t epoch = options_.first_epoch; epoch < options_.epochs && !stopped_; ++epoch) {
         std::optional<EpochReport> report;
         try {
             report = run_epoch(epoch);
         } catch (...) {
-            image_.store();
+            store();
             throw;
         }
-        image_.store();
+        store();
         network_.set_epoch(network_.epoch() + 1);
-        if (!std::isfinite(report->loss) || !finite.save_if_finite(pass_.kernel)) {
-            finite.restore();
+        if (!std::isfinite(report->loss) || !state_.save_if_finite(pass_.kernel)) {
+            state_.restore();
             throw Diverged(epoch, report->loss);
         }
-        reports.push_back(*report);
         check_interrupted();
-        if (options_.on_epoch) {
-            if (options_.on_epoch(*report)) break;
-            image_.load();
-        }
+        end_epoch(*report);
+        reports.push_back(*report);
     }
     return reports;
 }
 
 template <class T>
+void Trainer<T>::end_epoch(EpochReport& report) {
+    if (!options_.on_epoch) return;
+    stopped_ = options_.on_epoch(report) || stopped_;
+    rate_factor_ = report.rate_factor;
+    state_.load();
+}
+
+template <class T>
 EpochReport Trainer<T>::run_epoch(std::size_t epoch) {
     const auto start = Clock::now();
-    order_ = order_of(epoch);
-    loss_ = 0;
-    const std::size_t steps = (x_.rows + batch_ - 1) / batch_;
-    for (std::size_t first = 0; first < steps;) {
-        const std::size_t last = std::min(steps, first + pacer_.steps());
+    samples_.order = order_of(epoch);
+    loss_ = weight_ = squares_ = 0;
+    epoch_start_ = epoch * steps_per_epoch_;
+    for (std::size_t first = 0; first < steps_per_epoch_ && !stopped_;) {
+        const std::size_t last = std::min(steps_per_epoch_, first + pacer_.steps());
         const auto chunk_start = Clock::now();
         const std::size_t done = run_steps(first, last);
         first += done;
         pacer_.measured(done, seconds_since(chunk_start));
-        if (first < steps) check_interrupted();
+        if (first < steps_per_epoch_) check_interrupted();
     }
-    return {epoch, loss_ / static_cast<double>(x_.rows), seconds_since(start)};
+    return {epoch,       weighted_mean(loss_, weight_), seconds_since(start), rate_, squares_,
+            rate_factor_};
 }
 
 template <class T>
@@ -152,62 +174,76 @@ std::size_t Trainer<T>::run_steps(std::size_t first, std::size_t last) {
     return done;
 }
 
-/// One step of SGD, this thread's share. Rows are split going forward and backward, weights in the
-/// update; no sum is ever split. False if the team had better rest now.
+/// Step `index` of the epoch, this thread's share. False if the team had better rest now, or a
+/// callback wants to stop.
 template <class T>
 bool Trainer<T>::step(std::size_t index, Share share, Scratch<T>& scratch) {
-    const std::size_t first = index * batch_;
-    const std::size_t batch = std::min(batch_, x_.rows - first);
-    const Range rows = share.of(batch, batch >= kernels::kPad * share.size ? kernels::kPad : 1);
-    if (share.rank == 0) work_.batch = batch;
-    gather(first, 0, rows);
-    pass_.forward(rows, scratch);
-    pass_.backward(y_.labels != nullptr, rows, scratch);
-    team_.barrier(static_cast<int>(share.rank));
-    const T scale = T(1) / static_cast<T>(batch);
-    RowPrefetcher<T> prefetch = next_rows(first + batch, rows);
-    pass_.gradients(image_, {scale, rate(), false}, share, &prefetch);
-    if (share.rank == 0) loss_ = add_losses(loss_, work_);
-    return team_.barrier(static_cast<int>(share.rank));
+    const std::size_t first = index * batch_, batch = std::min(batch_, samples_.count() - first);
+    const std::size_t number = epoch_start_ + index;
+    const int rank = static_cast<int>(share.rank);
+    if (rank == 0) choose_rate(number);
+    const std::size_t trained = number - options_.first_epoch * steps_per_epoch_;
+    step_.run(first, batch, rate_, steps_before_ + trained + 1, team_, share, scratch);
+    if (rank == 0) account();
+    const bool carry_on = team_.barrier(rank);
+    if (!options_.on_step) return carry_on;
+    if (rank == 0) end_step(number);
+    return team_.barrier(rank) && carry_on && !stopped_;
+}
+
+/// Before the next step overwrites them: this one's losses.
+template <class T>
+void Trainer<T>::account() {
+    step_loss_ = add_losses(0.0, work_);
+    step_weight_ = weight_sum(samples_.y, work_);
+    loss_ += step_loss_;
+    weight_ += step_weight_;
+    squares_ += step_.squares();
+    ++steps_done_;
+}
+
+/// The parameters exact for a callback, which may write them.
+template <class T>
+void Trainer<T>::end_step(std::size_t number) {
+    store();
+    stopped_ = options_.on_step({number, weighted_mean(step_loss_, step_weight_)});
+    state_.load();
 }
 
 template <class T>
 std::size_t Trainer<T>::single_steps(std::size_t first, std::size_t last) {
     for (std::size_t index = first; index < last; ++index) {
-        gather(index, single_->row(), {0, 1});
-        RowPrefetcher<T> prefetch = next_rows(index + 1, {0, 1});
+        choose_rate(epoch_start_ + index);
+        samples_.gather(index, single_->row(), {0, 1}, work_);
+        RowPrefetcher<T> prefetch = samples_.next_rows(index + 1, {0, 1});
         prefetch.spread_over(1);
         prefetch.advance();
-        loss_ += static_cast<double>(single_->step(y_.labels != nullptr, scratch_[0]));
+        const T loss = single_->step(samples_.y, static_cast<T>(rate_), scratch_[0]);
+        loss_ += static_cast<double>(loss);
     }
-    single_->flush();
+    single_->flush(scratch_[0]);
+    weight_ += static_cast<double>(last - first);
+    steps_done_ += last - first;
     return last - first;
 }
 
-/// The rows this thread will want next: samples first + rows, as far as the epoch goes.
 template <class T>
-RowPrefetcher<T> Trainer<T>::next_rows(std::size_t first, Range rows) const {
-    return {
-        x_, order_, {std::min(x_.rows, first + rows.first), std::min(x_.rows, first + rows.last)}};
-}
-
-/// Samples first + rows of the epoch into rows `row` + rows of the workspace: pointers, no copy.
-template <class T>
-void Trainer<T>::gather(std::size_t first, std::size_t row, Range rows) {
-    for (std::size_t b = rows.first; b < rows.last; ++b) {
-        const std::size_t sample = order_ ? order_[first + b] : first + b;
-        work_.input[row + b] = x_.row(sample);
-        if (y_.labels) {
-            work_.labels[row + b] = y_.labels[sample];
-        } else {
-            work_.targets[row + b] = y_.values.row(sample);
-        }
+void Trainer<T>::choose_rate(std::size_t number) {
+    if (options_.learning_rate) {
+        rate_ = options_.learning_rate(number) * rate_factor_;
+    } else {
+        const double factor =
+            schedule_factor(options_.schedule, {number, steps_per_epoch_, options_.epochs});
+        rate_ = options_.optimizer.learning_rate * factor * rate_factor_;
     }
+    if (rate_ >= 0 && std::isfinite(static_cast<T>(rate_))) return;
+    throw std::invalid_argument("the learning rate of step " + std::to_string(number) +
+                                " must be at least 0 and finite, got " + std::to_string(rate_));
 }
 
 template <class T>
 const std::uint32_t* Trainer<T>::order_of(std::size_t epoch) {
-    if (options_.order) return options_.order + epoch % options_.order_rows * x_.rows;
+    if (options_.order) return options_.order + epoch % options_.order_rows * samples_.count();
     if (!options_.shuffle) return nullptr;
     draw_order(network_.seed(), network_.epoch(), shuffled_.data(), shuffled_.size());
     return shuffled_.data();
@@ -218,8 +254,10 @@ void check_options(const MatrixView<const T>& x, const TrainOptions& options) {
     if (x.rows == 0) throw std::invalid_argument("x has 0 rows; training needs at least one");
     if (x.rows > UINT32_MAX) throw std::invalid_argument("x has more than 2^32 - 1 rows");
     if (options.batch_size == 0) throw std::invalid_argument("batch_size must be at least 1");
-    if (!(options.optimizer.learning_rate > 0) || !std::isfinite(options.optimizer.learning_rate)) {
-        throw std::invalid_argument("learning_rate must be positive and finite");
+    check_optimizer(options.optimizer);
+    check_schedule(options.schedule);
+    if (options.first_epoch > options.epochs) {
+        throw std::invalid_argument("first_epoch must be at most epochs");
     }
     if (options.order) {
         const std::uint32_t* end = options.order + options.order_rows * x.rows;
@@ -254,6 +292,7 @@ std::vector<EpochReport> train(Network<T>& network, MatrixView<const T> x, const
     check_features(network.features(), x);
     check_targets(network, y, x.rows);
     check_options(x, options);
+    network.prepare_optimizer(options.optimizer);
     const IeeeDefaults ieee;
     return Trainer<T>(network, x, y, options).run();
 }

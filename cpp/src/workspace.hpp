@@ -28,7 +28,7 @@ struct Rows {
 template <class T>
 struct Workspace {
     Workspace(const Layout& layout, const std::vector<Layer>& layers, std::size_t rows)
-        : capacity(rows), input(rows), labels(rows), targets(rows), losses(rows),
+        : capacity(rows), input(rows), labels(rows), targets(rows), weights(rows), losses(rows),
           scores(rows, layout[layout.layer_count() - 1].n) {
         for (std::size_t i = 0; i < layout.layer_count(); ++i) {
             z.emplace_back(keeps_z(layers[i].activation) ? rows : 0, layout[i].n);
@@ -42,6 +42,7 @@ struct Workspace {
     std::vector<const T*> input;         ///< rows of features, borrowed
     std::vector<std::int32_t> labels;    ///< the batch's labels,
     std::vector<const T*> targets;       ///< or its target rows, borrowed
+    std::vector<T> weights;              ///< how much each sample counts, if that is told
     Buffer<T> losses;                    ///< per sample
     std::vector<Rows<T>> z;              ///< of the layers that keep it, else without rows
     std::vector<Rows<T>> nodes, deltas;  ///< of layer i + 1 in the paper's count

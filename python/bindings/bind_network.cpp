@@ -155,9 +155,12 @@ py::object predict(Model<T>& model, py::handle x, py::object out, int n_threads)
 }
 
 template <class T>
-py::tuple evaluate(Model<T>& model, py::handle x, const py::array& y, int n_threads) {
+py::tuple evaluate(Model<T>& model, py::handle x, const py::array& y, py::object sample_weight,
+                   int n_threads) {
     const py::array features = require_ready<T>(x, 2, "X");
-    const Targets<T> targets = borrow_targets<T>(y);
+    const py::array weights =
+        sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
+    const Targets<T> targets = borrow_targets<T>(y, weights);
     const Reading<T> reading(model);
     Evaluation result;
     {
@@ -224,12 +227,21 @@ void bind(py::module_& module, const char* name) {
         .def("update", &update<T>, py::arg("learning_rate"))
         .def("predict", &predict<T>, py::arg("X"), py::arg("out") = py::none(),
              py::arg("n_threads") = 0)
-        .def("evaluate", &evaluate<T>, py::arg("X"), py::arg("y"), py::arg("n_threads") = 0)
         .def("save", &save_network<T>, py::arg("path"))
+        .def("evaluate", &evaluate<T>, py::arg("X"), py::arg("y"),
+             py::arg("sample_weight") = py::none(), py::arg("n_threads") = 0)
         .def("threads_for", &threads_for<T>, py::arg("batch_size"), py::arg("n_threads") = 0)
-        .def("fit", &fit<T>, py::arg("X"), py::arg("y"), py::arg("order"), py::arg("epochs"),
-             py::arg("batch_size"), py::arg("learning_rate"), py::arg("shuffle"),
-             py::arg("n_threads"), py::arg("on_epoch"));
+        .def(
+            "fit",
+            [](M& m, py::handle x, const py::array& y, py::object sample_weight, py::object order,
+               const TrainOptions& options, py::object learning_rate, py::object on_epoch,
+               py::object on_step) {
+                return fit(m, x, y, sample_weight, order, options,
+                           {learning_rate, on_epoch, on_step});
+            },
+            py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::arg("order"),
+            py::arg("options"), py::arg("learning_rate") = py::none(),
+            py::arg("on_epoch") = py::none(), py::arg("on_step") = py::none());
 }
 
 }  // namespace

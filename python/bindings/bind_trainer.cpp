@@ -1,4 +1,5 @@
 /// Training: the GIL is released once, and taken back for the callback and for signals.
+#include <pybind11/native_enum.h>
 #include <pybind11/stl.h>
 
 #include "bindings.hpp"
@@ -9,9 +10,12 @@ namespace {
 
 PyObject* diverged_error = nullptr;  // owned by the module
 
-bool stop_after(Unlocked& unlocked, const py::object& on_epoch, const EpochReport& report) {
+bool stop_after(Unlocked& unlocked, const py::object& on_epoch, EpochReport& report) {
     const Unlocked::Locked gil(unlocked);
-    return py::bool_(on_epoch(report.epoch, report.loss, report.seconds));
+    const py::object told = py::cast(report);
+    const bool stop = py::bool_(on_epoch(told));
+    report.rate_factor = told.cast<EpochReport&>().rate_factor;
+    return stop;
 }
 
 /// Only Python knows whether Ctrl-C came; its exception carries on through the trainer.
@@ -21,45 +25,131 @@ bool check_signals(Unlocked& unlocked) {
     return false;
 }
 
+/// The settings, with Python's callables behind them.
+TrainOptions with_callbacks(const TrainOptions& settings, const Callables& callables,
+                            Unlocked& unlocked) {
+    TrainOptions options = settings;
+    if (!callables.learning_rate.is_none()) {
+        options.learning_rate = [&](std::size_t step) {
+            const Unlocked::Locked gil(unlocked);
+            return callables.learning_rate(step).cast<double>();
+        };
+    }
+    if (!callables.on_epoch.is_none()) {
+        options.on_epoch = [&](EpochReport& report) {
+            return stop_after(unlocked, callables.on_epoch, report);
+        };
+    }
+    if (!callables.on_step.is_none()) {
+        options.on_step = [&](const StepReport& report) -> bool {
+            const Unlocked::Locked gil(unlocked);
+            return py::bool_(callables.on_step(report.step, report.loss));
+        };
+    }
+    options.interrupted = [&] { return check_signals(unlocked); };
+    return options;
+}
+
+void bind_settings(py::module_& module) {
+    using Kind = Optimizer::Kind;
+    py::native_enum<Kind>(module, "OptimizerKind", "enum.Enum")
+        .value("SGD", Kind::kSgd)
+        .value("ADAM", Kind::kAdam)
+        .value("RMSPROP", Kind::kRmsprop)
+        .finalize();
+    py::class_<Optimizer>(module, "Optimizer")
+        .def(py::init())
+        .def_readwrite("kind", &Optimizer::kind)
+        .def_readwrite("learning_rate", &Optimizer::learning_rate)
+        .def_readwrite("momentum", &Optimizer::momentum)
+        .def_readwrite("nesterov", &Optimizer::nesterov)
+        .def_readwrite("beta_1", &Optimizer::beta_1)
+        .def_readwrite("beta_2", &Optimizer::beta_2)
+        .def_readwrite("rho", &Optimizer::rho)
+        .def_readwrite("epsilon", &Optimizer::epsilon)
+        .def_readwrite("l1", &Optimizer::l1)
+        .def_readwrite("l2", &Optimizer::l2)
+        .def_readwrite("weight_decay", &Optimizer::weight_decay)
+        .def_readwrite("clip_value", &Optimizer::clip_value)
+        .def_readwrite("clip_norm", &Optimizer::clip_norm)
+        .def_readwrite("decay_biases", &Optimizer::decay_biases)
+        .def_readwrite("penalty_per_sample", &Optimizer::penalty_per_sample)
+        .def_readwrite("velocity_holds_rate", &Optimizer::velocity_holds_rate)
+        .def_readwrite("uncorrected_epsilon", &Optimizer::uncorrected_epsilon);
+    using Shape = Schedule::Kind;
+    py::native_enum<Shape>(module, "ScheduleKind", "enum.Enum")
+        .value("CONSTANT", Shape::kConstant)
+        .value("STEP", Shape::kStep)
+        .value("EXPONENTIAL", Shape::kExponential)
+        .value("COSINE", Shape::kCosine)
+        .value("ONE_CYCLE", Shape::kOneCycle)
+        .value("INVERSE", Shape::kInverse)
+        .finalize();
+    py::class_<Schedule>(module, "Schedule")
+        .def(py::init())
+        .def_readwrite("kind", &Schedule::kind)
+        .def_readwrite("factor", &Schedule::factor)
+        .def_readwrite("every", &Schedule::every)
+        .def_readwrite("final", &Schedule::final)
+        .def_readwrite("initial", &Schedule::initial)
+        .def_readwrite("rise", &Schedule::rise)
+        .def_readwrite("power", &Schedule::power)
+        .def_readwrite("warm_up", &Schedule::warm_up)
+        .def_readwrite("total_epochs", &Schedule::total_epochs)
+        .def(
+            "factor_at",
+            [](const Schedule& s, std::size_t step, std::size_t steps_per_epoch,
+               std::size_t epochs) {
+                check_schedule(s);
+                return schedule_factor(s,
+                                       {step, std::max<std::size_t>(1, steps_per_epoch), epochs});
+            },
+            py::arg("step"), py::arg("steps_per_epoch"), py::arg("epochs"));
+    py::class_<TrainOptions>(module, "TrainOptions")
+        .def(py::init())
+        .def_readwrite("epochs", &TrainOptions::epochs)
+        .def_readwrite("batch_size", &TrainOptions::batch_size)
+        .def_readwrite("optimizer", &TrainOptions::optimizer)
+        .def_readwrite("schedule", &TrainOptions::schedule)
+        .def_readwrite("rate_factor", &TrainOptions::rate_factor)
+        .def_readwrite("first_epoch", &TrainOptions::first_epoch)
+        .def_readwrite("shuffle", &TrainOptions::shuffle)
+        .def_readwrite("gradient_scale", &TrainOptions::gradient_scale)
+        .def_readwrite("report_squares", &TrainOptions::report_squares)
+        .def_readwrite("n_threads", &TrainOptions::n_threads);
+    py::class_<EpochReport>(module, "EpochReport")
+        .def_readonly("epoch", &EpochReport::epoch)
+        .def_readonly("loss", &EpochReport::loss)
+        .def_readonly("seconds", &EpochReport::seconds)
+        .def_readonly("learning_rate", &EpochReport::learning_rate)
+        .def_readonly("squares", &EpochReport::squares)
+        .def_readwrite("rate_factor", &EpochReport::rate_factor);
+}
+
 }  // namespace
 
 template <class T>
-std::vector<std::pair<double, double>> fit(Model<T>& model, py::handle x, const py::array& y,
-                                           py::object order, std::size_t epochs,
-                                           std::size_t batch_size, double learning_rate,
-                                           bool shuffle, int n_threads, py::object on_epoch) {
+std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::array& y,
+                             py::object sample_weight, py::object order,
+                             const TrainOptions& settings, const Callables& callables) {
     const py::array features = require_ready<T>(x, 2, "X");
-    const Targets<T> targets = borrow_targets<T>(y);
-    TrainOptions options;
-    options.epochs = epochs;
-    options.batch_size = batch_size;
-    options.optimizer.learning_rate = learning_rate;
-    options.shuffle = shuffle;
-    options.n_threads = n_threads;
+    const py::array weights =
+        sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
+    const Targets<T> targets = borrow_targets<T>(y, weights);
+    py::array orders;
+    TrainOptions ordered = settings;
     if (!order.is_none()) {
-        const py::array orders = require_ready<std::uint32_t>(order, 2, "order");
+        orders = require_ready<std::uint32_t>(order, 2, "order");
         if (orders.shape(1) != features.shape(0)) {
             throw py::value_error("order must have one column per row of X");
         }
-        options.order = static_cast<const std::uint32_t*>(orders.data());
-        options.order_rows = static_cast<std::size_t>(orders.shape(0));
+        ordered.order = static_cast<const std::uint32_t*>(orders.data());
+        ordered.order_rows = static_cast<std::size_t>(orders.shape(0));
     }
-
-    std::vector<EpochReport> reports;
-    {
-        Unlocked unlocked;  // all arrays are borrowed and held by this frame
-        if (!on_epoch.is_none()) {
-            options.on_epoch = [&](const EpochReport& report) {
-                return stop_after(unlocked, on_epoch, report);
-            };
-        }
-        options.interrupted = [&] { return check_signals(unlocked); };
-        const Writing<T> writing(model);
-        reports = train(model.network, borrow<T>(features), targets, options);
-    }
-    std::vector<std::pair<double, double>> result;
-    for (const EpochReport& report : reports) result.emplace_back(report.loss, report.seconds);
-    return result;
+    Unlocked unlocked;  // all arrays are borrowed and held by this frame
+    const TrainOptions options = with_callbacks(ordered, callables, unlocked);
+    const Writing<T> writing(model);
+    return train(model.network, borrow<T>(features), targets, options);
 }
 
 template <class T>
@@ -67,15 +157,15 @@ int threads_for(const Model<T>& model, std::size_t batch_size, int n_threads) {
     return training_threads(model.network, batch_size, n_threads);
 }
 
-#define FASTMLP_INSTANTIATE(T)                                                                   \
-    template int threads_for(const Model<T>&, std::size_t, int);                                 \
-    template std::vector<std::pair<double, double>> fit(Model<T>&, py::handle, const py::array&, \
-                                                        py::object, std::size_t, std::size_t,    \
-                                                        double, bool, int, py::object);
+#define FASTMLP_INSTANTIATE(T)                                                                 \
+    template int threads_for(const Model<T>&, std::size_t, int);                               \
+    template std::vector<EpochReport> fit(Model<T>&, py::handle, const py::array&, py::object, \
+                                          py::object, const TrainOptions&, const Callables&);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
 
 void bind_trainer(py::module_& module) {
+    bind_settings(module);
     diverged_error = PyErr_NewExceptionWithDoc("fastmlp._core.DivergedError",
                                                "An epoch's loss was not finite: (epoch, loss).",
                                                PyExc_ArithmeticError, nullptr);

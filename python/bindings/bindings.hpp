@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "arrays.hpp"
+#include "fastmlp/trainer.hpp"
 #include "gil.hpp"
 #include "kernels/dispatch.hpp"
 #include "model.hpp"
@@ -16,12 +17,17 @@ void bind_config(py::module_& module);
 void bind_kernels(py::module_& module);
 void bind_files(py::module_& module);
 
-/// Per epoch (mean loss, seconds).
+/// What `fit` asks and tells Python on its way, each None or a callable.
+struct Callables {
+    py::object learning_rate;  ///< (step) -> rate
+    py::object on_epoch;       ///< (EpochReport) -> whether to stop
+    py::object on_step;        ///< (step, loss) -> whether to stop
+};
+
 template <class T>
-std::vector<std::pair<double, double>> fit(Model<T>& model, py::handle x, const py::array& y,
-                                           py::object order, std::size_t epochs,
-                                           std::size_t batch_size, double learning_rate,
-                                           bool shuffle, int n_threads, py::object on_epoch);
+std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::array& y,
+                             py::object sample_weight, py::object order,
+                             const TrainOptions& settings, const Callables& callables);
 
 template <class T>
 void save_network(Model<T>& model, const std::filesystem::path& path);

@@ -20,7 +20,16 @@ from fastmlp.history import EpochReport, Evaluation, History
 from fastmlp.layers import Dense
 from fastmlp.loading import load
 from fastmlp.network import Network
-from fastmlp.optimizers import SGD
+from fastmlp.optimizers import SGD, Adam, AdamW, RMSprop
+from fastmlp.schedules import (
+    CosineDecay,
+    ExponentialDecay,
+    InverseScaling,
+    LinearWarmup,
+    OneCycle,
+    Plateau,
+    StepDecay,
+)
 
 if TYPE_CHECKING:
     from fastmlp import reference
@@ -29,15 +38,25 @@ _threadpoolctl.follow()
 
 __all__ = [
     "SGD",
+    "Adam",
+    "AdamW",
     "Callback",
+    "CosineDecay",
     "Dense",
     "DivergenceError",
     "EarlyStopping",
     "EpochReport",
     "Evaluation",
+    "ExponentialDecay",
     "History",
+    "InverseScaling",
+    "LinearWarmup",
     "ModelFormatError",
     "Network",
+    "OneCycle",
+    "Plateau",
+    "RMSprop",
+    "StepDecay",
     "__version__",
     "from_keras",
     "from_onnx",

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +34,85 @@ def draw_uniform(
 ) -> NDArray[np.float64]: ...
 def draw_order(seed: int, epoch: int, n: int) -> NDArray[np.uint32]: ...
 def first_non_finite(X: NDArray[Any]) -> int: ...
+
+class OptimizerKind(Enum):
+    __pybind11_native_enum__: ClassVar[object]
+    SGD = ...
+    ADAM = ...
+    RMSPROP = ...
+
+@final
+class Optimizer:
+    def __init__(self) -> None: ...
+    kind: OptimizerKind
+    learning_rate: float
+    momentum: float
+    nesterov: bool
+    beta_1: float
+    beta_2: float
+    rho: float
+    epsilon: float
+    l1: float
+    l2: float
+    weight_decay: float
+    clip_value: float
+    clip_norm: float
+    decay_biases: bool
+    penalty_per_sample: bool
+    velocity_holds_rate: bool
+    uncorrected_epsilon: bool
+
+class ScheduleKind(Enum):
+    __pybind11_native_enum__: ClassVar[object]
+    CONSTANT = ...
+    STEP = ...
+    EXPONENTIAL = ...
+    COSINE = ...
+    ONE_CYCLE = ...
+    INVERSE = ...
+
+@final
+class Schedule:
+    def __init__(self) -> None: ...
+    kind: ScheduleKind
+    factor: float
+    every: int
+    final: float
+    initial: float
+    rise: float
+    power: float
+    warm_up: int
+    total_epochs: int
+    def factor_at(self, step: int, steps_per_epoch: int, epochs: int) -> float: ...
+
+@final
+class TrainOptions:
+    def __init__(self) -> None: ...
+    epochs: int
+    batch_size: int
+    optimizer: Optimizer
+    schedule: Schedule
+    rate_factor: float
+    first_epoch: int
+    shuffle: bool
+    gradient_scale: float
+    report_squares: bool
+    n_threads: int
+
+@final
+class EpochReport:
+    def __init__(self, *args: object, **kwargs: object) -> None: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def loss(self) -> float: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def squares(self) -> float: ...
+    rate_factor: float
 
 class _Network:
     def __init__(
@@ -69,7 +151,11 @@ class _Network:
     def update(self, learning_rate: float) -> None: ...
     def predict(self, X: object, out: object = None, n_threads: int = 0) -> NDArray[Any]: ...
     def evaluate(
-        self, X: NDArray[Any], y: NDArray[Any], n_threads: int = 0
+        self,
+        X: NDArray[Any],
+        y: NDArray[Any],
+        sample_weight: NDArray[Any] | None = None,
+        n_threads: int = 0,
     ) -> tuple[float, int, int]: ...
     def save(self, path: str | bytes) -> None: ...
     def threads_for(self, batch_size: int, n_threads: int = 0) -> int: ...
@@ -77,14 +163,13 @@ class _Network:
         self,
         X: NDArray[Any],
         y: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
         order: NDArray[np.uint32] | None,
-        epochs: int,
-        batch_size: int,
-        learning_rate: float,
-        shuffle: bool,
-        n_threads: int,
-        on_epoch: Callable[[int, float, float], bool] | None,
-    ) -> list[tuple[float, float]]: ...
+        options: TrainOptions,
+        learning_rate: Callable[[int], float] | None = None,
+        on_epoch: Callable[[EpochReport], bool] | None = None,
+        on_step: Callable[[int, float], bool] | None = None,
+    ) -> list[EpochReport]: ...
 
 @final
 class Network32(_Network): ...

@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastmlp import _core
 from fastmlp.callbacks import Callback
 from fastmlp.early_stopping import EarlyStopping
 from fastmlp.held_out import HeldOut
 from fastmlp.history import EpochReport, History
+from fastmlp.schedules import Plateau, PlateauWatch
 from fastmlp.summary import training_flops
 from fastmlp.views import Core
 
@@ -30,6 +32,8 @@ class Course:
         What to validate on.
     n_threads : int
         The limit of threads for that.
+    plateau : Plateau or None
+        The schedule of the learning rate, if it depends on the losses.
     callbacks : tuple of Callback
         Told in this order.
     """
@@ -42,6 +46,7 @@ class Course:
         samples: int,
         held_out: HeldOut | None,
         n_threads: int,
+        plateau: Plateau | None,
         callbacks: tuple[Callback, ...],
     ) -> None:
         self._network = network
@@ -50,6 +55,7 @@ class Course:
         self._samples = samples
         self._held_out = held_out
         self._n_threads = n_threads
+        self._plateau = None if plateau is None else PlateauWatch(plateau)
         self._callbacks = callbacks
         self._validation_loss: list[float] = []
         self._validation_accuracy: list[float] = []
@@ -58,7 +64,8 @@ class Course:
     @property
     def is_watched(self) -> bool:
         """Whether there is anything to do at the end of an epoch."""
-        return self._held_out is not None or bool(self._callbacks)
+        watched = (self._held_out, self._plateau)
+        return bool(self._callbacks) or any(part is not None for part in watched)
 
     def begin(self) -> None:
         """Tell that the fit begins, and its first epoch."""
@@ -66,20 +73,23 @@ class Course:
             callback.on_fit_begin(self._network)
         self._begin_epoch(1)
 
-    def end_epoch(self, epoch: int, loss: float, seconds: float, learning_rate: float) -> bool:
-        """Take in an epoch, counted from 1; True stops after it."""
+    def end_epoch(self, trained: _core.EpochReport) -> bool:
+        """Take in an epoch from the core; True stops after it."""
+        epoch = trained.epoch + 1
         validation_loss, accuracy, metrics = self._measure()
         report = EpochReport(
             epoch,
             self._epochs,
-            loss,
+            trained.loss,
             validation_loss,
             accuracy,
-            seconds,
+            trained.seconds,
             self._samples,
-            learning_rate,
+            trained.learning_rate,
             metrics,
         )
+        if self._plateau is not None:
+            trained.rate_factor = self._plateau.after_epoch(trained.loss, validation_loss)
         stop = False
         for callback in self._callbacks:  # all are told, also after one that stops
             stop = bool(callback.on_epoch_end(self._network, report)) or stop
@@ -87,26 +97,20 @@ class Course:
             self._begin_epoch(epoch + 1)
         return stop
 
-    def end(
-        self,
-        *,
-        loss: list[float],
-        epoch_seconds: list[float],
-        learning_rate: list[float],
-        n_threads: int,
-    ) -> History:
+    def end(self, reports: list[_core.EpochReport], n_threads: int) -> History:
         """Tell that the fit ended, and return its history."""
+        loss = [report.loss for report in reports]
         network = self._network
         history = History(
             loss=loss,
-            epoch_seconds=epoch_seconds,
+            epoch_seconds=[report.seconds for report in reports],
             samples=self._samples,
             flops_per_sample=training_flops(network.features, network.layers),
             dtype=network.dtype,
             n_threads=n_threads,
             validation_loss=self._validation_loss,
             validation_accuracy=self._validation_accuracy,
-            learning_rate=learning_rate,
+            learning_rate=[report.learning_rate for report in reports],
             validation_metrics=self._validation_metrics,
             best_epoch=self._best_epoch(self._validation_loss or loss),
         )

@@ -58,7 +58,7 @@ class HeldOut:
     def measure(self, core: Core, n_threads: int) -> Measurement:
         """Measure a network of the kind this was read for."""
         samples = self._samples
-        loss, correct, decisions = core.evaluate(samples.X, samples.y, n_threads)
+        loss, correct, decisions = core.evaluate(samples.X, samples.y, None, n_threads)
         metrics = {}
         if self._metrics:
             outputs = core.predict(samples.X, None, n_threads)

@@ -13,7 +13,7 @@ from fastmlp.exchange.exports import Exports
 from fastmlp.history import Evaluation, History
 from fastmlp.metrics import Metric
 from fastmlp.objective import Objective, make_objective
-from fastmlp.optimizers import SGD
+from fastmlp.optimizers import SGD, Optimizer
 from fastmlp.samples import read_samples
 
 
@@ -133,7 +133,7 @@ class Network(Exports):
         """
         limit = _validation.n_threads(n_threads)
         samples = read_samples(self, X, y)
-        loss, correct, decisions = self._core.evaluate(samples.X, samples.y, limit)
+        loss, correct, decisions = self._core.evaluate(samples.X, samples.y, None, limit)
         return Evaluation(loss, correct / decisions if decisions else None)
 
     def fit(
@@ -142,7 +142,7 @@ class Network(Exports):
         y: ArrayLike,
         epochs: int = 10,
         batch_size: int = 32,
-        optimizer: SGD = SGD(learning_rate=0.1),  # noqa: B008  (frozen)
+        optimizer: Optimizer = SGD(learning_rate=0.1),  # noqa: B008  (frozen)
         shuffle: bool | ArrayLike = True,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
         verbose: int = 0,
@@ -171,7 +171,7 @@ class Network(Exports):
             Times to go through X, at least 1.
         batch_size : int, default 32
             Samples per step, at least 1; the last batch of an epoch may be shorter.
-        optimizer : SGD, default SGD(learning_rate=0.1)
+        optimizer : Optimizer, default SGD(learning_rate=0.1)
             How a gradient changes the parameters.
         shuffle : bool or array-like of int, shape (n,) or (epochs, n), default True
             True draws an order of samples per epoch from the seed; False takes them as they

@@ -12,9 +12,10 @@ from fastmlp.early_stopping import EarlyStopping, read_early_stopping
 from fastmlp.errors import DivergenceError
 from fastmlp.held_out import HeldOut, hold_out
 from fastmlp.history import History
-from fastmlp.optimizers import SGD
+from fastmlp.optimizers import read_optimizer
 from fastmlp.progress import Progress
 from fastmlp.samples import read_samples
+from fastmlp.schedules import Plateau, Schedule
 from fastmlp.views import Core, refuse_while_fitting
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def fit(
     refuse_while_fitting(core, "fit the network")
     epochs = _validation.integer("epochs", epochs, minimum=1, maximum=2**32 - 1 - core.epoch)
     batch_size = _validation.integer("batch_size", batch_size, minimum=1)
-    rate = _validation.learning_rate(_sgd(optimizer).learning_rate, network.dtype)
+    optimizer = read_optimizer(optimizer)
     threads = _validation.n_threads(n_threads)
     verbose = _validation.verbosity(verbose)
     given = read_samples(network, X, y)
@@ -55,46 +56,36 @@ def fit(
     order = None if _is_switch(shuffle) else _arrays.orders(shuffle, rows, epochs).copy()
     shuffle = order is None and _validation.switch("shuffle", shuffle)
     followers = _followers(callbacks, early_stopping, held_out)
+    plateau = optimizer.learning_rate if isinstance(optimizer.learning_rate, Plateau) else None
+    if plateau is not None and plateau.monitor == "validation_loss" and held_out is None:
+        raise ValueError("Plateau(monitor='validation_loss') needs samples to validate on")
 
-    batch = min(batch_size, rows)
+    options = _core.TrainOptions()
+    options.epochs, options.batch_size = epochs, min(batch_size, rows)
+    options.shuffle, options.n_threads = shuffle, threads
+    options.optimizer = optimizer.to_core(network.dtype)
+    rate = optimizer.learning_rate
+    if isinstance(rate, Schedule):
+        options.schedule = rate.to_core()
     with closing(Progress(epochs, verbose)) if verbose else nullcontext() as progress:
         shown = () if progress is None else (progress,)
-        course = Course(network, core, epochs, rows, held_out, threads, (*followers, *shown))
-
-        def on_epoch(epoch: int, loss: float, seconds: float) -> bool:
-            return course.end_epoch(epoch + 1, loss, seconds, rate)
-
+        followers = (*followers, *shown)
+        course = Course(network, core, epochs, rows, held_out, threads, plateau, followers)
         course.begin()
         try:
-            results = core.fit(
+            reports = core.fit(
                 samples.X,
                 samples.y,
+                None,
                 order,
-                epochs,
-                batch,
-                rate,
-                shuffle,
-                threads,
-                on_epoch if course.is_watched else None,
+                options,
+                rate if callable(rate) else None,
+                course.end_epoch if course.is_watched else None,
             )
         except _core.DivergedError as error:
             epoch, loss = error.args
-            raise DivergenceError(epoch + 1, loss, rate) from None
-        return course.end(
-            loss=[loss for loss, _ in results],
-            epoch_seconds=[seconds for _, seconds in results],
-            learning_rate=[rate] * len(results),
-            n_threads=core.threads_for(batch, threads),
-        )
-
-
-def _sgd(optimizer: object) -> SGD:
-    if not isinstance(optimizer, SGD):
-        hint = "; write optimizer=SGD(learning_rate=...)" if not isinstance(optimizer, type) else ""
-        raise TypeError(
-            f"optimizer must be an SGD(learning_rate), got {_validation.described(optimizer)}{hint}"
-        )
-    return optimizer
+            raise DivergenceError(epoch + 1, loss, optimizer.base_rate) from None
+        return course.end(reports, core.threads_for(options.batch_size, threads))
 
 
 def _is_switch(shuffle: object) -> bool:

@@ -13,5 +13,6 @@
 #include "fastmlp/predictor.hpp"
 #include "fastmlp/random.hpp"
 #include "fastmlp/serialize.hpp"
+#include "fastmlp/schedule.hpp"
 #include "fastmlp/threads.hpp"
 #include "fastmlp/trainer.hpp"

@@ -12,6 +12,7 @@
 #include "fastmlp/layer.hpp"
 #include "fastmlp/layout.hpp"
 #include "fastmlp/matrix.hpp"
+#include "fastmlp/optimizer.hpp"
 
 namespace fastmlp {
 
@@ -64,8 +65,17 @@ public:
     void forward(MatrixView<const T> x);
     /// (2.8)-(2.12) for the last forward: deltas and gradients; returns the mean loss.
     double backward(const Targets<T>& y);
-    /// (2.13), (2.14) with what stands in the gradient buffer.
+    /// (2.13), (2.14) with what stands in the gradient buffer; leaves the optimizer state alone.
     void update(double learning_rate);
+    /// One step of `optimizer` with what stands in the gradient buffer.
+    void update(const Optimizer& optimizer);
+    /// What the optimizer remembers of earlier steps.
+    OptimizerState<T>& optimizer_state() { return optimizer_state_; }
+    const OptimizerState<T>& optimizer_state() const { return optimizer_state_; }
+    /// Keeps the state where it is one of `optimizer`'s kind, with the buffers it needs; else
+    /// starts a new one of zeros.
+    void prepare_optimizer(const Optimizer& optimizer);
+
     /// The last forward's nodes (p = 1..L) and backward's deltas (i = 0..L-1); null before it.
     const std::shared_ptr<Workspace<T>>& workspace() const { return workspace_; }
 
@@ -90,6 +100,7 @@ private:
     std::uint32_t epoch_ = 0;
     std::shared_ptr<Buffer<T>> parameters_;
     std::shared_ptr<Buffer<T>> gradients_;
+    OptimizerState<T> optimizer_state_;
     std::shared_ptr<Workspace<T>> workspace_;
 };
 

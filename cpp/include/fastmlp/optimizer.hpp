@@ -1,11 +1,61 @@
 /// Optimizers: plain data; the arithmetic is in the kernels.
 #pragma once
 
+#include <cstdint>
+#include <limits>
+#include <memory>
+
+#include "fastmlp/buffer.hpp"
+
 namespace fastmlp {
 
-/// Stochastic gradient descent (2.13), (2.14): w = fma(-learning_rate, gradient, w).
-struct Sgd {
+/// How a gradient g changes a parameter w. The formulas and defaults are those of torch.optim.
+///
+///   SGD       w -= rate g                                            (2.13), (2.14)
+///     with momentum: u = momentum u + g, w -= rate u; nesterov: w -= rate (g + momentum u)
+///   Adam      u = mean of g, s = mean of g g, both decaying (beta_1, beta_2) and corrected for
+///             their start at 0: w -= rate u / (sqrt(s) + epsilon)
+///   RMSprop   s = mean of g g, decaying (rho): w -= rate g / (sqrt(s) + epsilon)
+///
+/// What happens to g before, in this order: clip_norm, clip_value, + l2 w, + l1 sign(w). Decoupled
+/// from g, w loses rate * weight_decay of itself (AdamW).
+struct Optimizer {
+    enum class Kind { kSgd, kAdam, kRmsprop };
+    static constexpr double kUnlimited = std::numeric_limits<double>::infinity();
+
+    Kind kind = Kind::kSgd;
     double learning_rate = 0.1;
+    double momentum = 0;  ///< of SGD and RMSprop
+    bool nesterov = false;
+    double beta_1 = 0.9, beta_2 = 0.999;  ///< of Adam
+    double rho = 0.99;                    ///< of RMSprop
+    double epsilon = 1e-8;
+    double l1 = 0, l2 = 0, weight_decay = 0;
+    double clip_value = kUnlimited;  ///< bound of every |g|
+    double clip_norm = kUnlimited;   ///< bound of the Euclidean norm of all gradients together
+    bool decay_biases = true;        ///< whether l1, l2 and weight_decay hold for all but weights
+
+    // scikit-learn's conventions, where they differ.
+    bool penalty_per_sample = false;   ///< l1 and l2 are divided by the batch's sum of weights
+    bool velocity_holds_rate = false;  ///< u = momentum u + rate g, w -= u
+    bool uncorrected_epsilon = false;  ///< Adam's epsilon beside the uncorrected sqrt(s)
+
+    /// Buffers it keeps per parameter: u, s.
+    bool has_first() const { return momentum != 0 || kind == Kind::kAdam; }
+    bool has_second() const { return kind != Kind::kSgd; }
+};
+
+/// std::invalid_argument if a number is out of its range.
+void check_optimizer(const Optimizer& optimizer);
+
+/// What an optimizer remembers, in the layout of the parameters; null where it needs nothing. It
+/// stays with the network, so that training twice is training on.
+template <class T>
+struct OptimizerState {
+    Optimizer::Kind kind = Optimizer::Kind::kSgd;
+    std::shared_ptr<Buffer<T>> first;   ///< u: velocity, or mean of the gradients
+    std::shared_ptr<Buffer<T>> second;  ///< s: mean of the squared gradients
+    std::uint64_t steps = 0;            ///< since they were 0
 };
 
 }  // namespace fastmlp

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <stdexcept>
 #include <vector>
@@ -10,28 +11,48 @@
 #include "fastmlp/export.h"
 #include "fastmlp/network.hpp"
 #include "fastmlp/optimizer.hpp"
+#include "fastmlp/schedule.hpp"
 
 namespace fastmlp {
 
 struct EpochReport {
-    std::size_t epoch;  ///< within this call, from 0
+    std::size_t epoch;  ///< from 0, or TrainOptions::first_epoch
     double loss;        ///< mean over the samples of the epoch, each as it was trained
     double seconds;
+    double learning_rate;  ///< of the epoch's last step
+    double squares;        ///< sum over the steps of the squares of all weights before the step;
+                           ///< 0 unless `report_squares`
+    double rate_factor;    ///< `on_epoch` may change it: multiplies the rates of later epochs
+};
+
+struct StepReport {
+    std::size_t step;  ///< from 0, or the first step of first_epoch
+    double loss;       ///< mean over the batch
 };
 
 struct TrainOptions {
     std::size_t epochs = 10;
     std::size_t batch_size = 32;
-    Sgd optimizer{};
+    Optimizer optimizer{};
+    Schedule schedule{};  ///< times optimizer.learning_rate
+    /// The learning rate of a step, instead of both; asked once before each step.
+    std::function<double(std::size_t step)> learning_rate{};
+    double rate_factor = 1;  ///< times all of these
+    std::size_t first_epoch =
+        0;  ///< epochs that schedules count as done; trained: those that are left
     bool shuffle = true;
     /// Sample order handed in, used instead of `shuffle`: `order_rows` orders of `x.rows` indices,
     /// used in turn.
     const std::uint32_t* order = nullptr;
     std::size_t order_rows = 0;
+    double gradient_scale = 1;  ///< times the gradient of the loss; the loss reported stays
+    bool report_squares = false;
     int n_threads = 0;                   ///< upper limit; 0: the process's
     const Executor* executor = nullptr;  ///< whose threads; null: fastmlp's own
     /// After each epoch, the parameters exact: true stops. May write the parameters.
-    std::function<bool(const EpochReport&)> on_epoch{};
+    std::function<bool(EpochReport&)> on_epoch{};
+    /// After each step likewise. It costs a copy of the parameters a step.
+    std::function<bool(const StepReport&)> on_step{};
     /// Asked every few milliseconds between steps: true stops, the parameters at that step.
     std::function<bool()> interrupted{};
 };
@@ -64,11 +85,37 @@ template <class T>
 FASTMLP_API std::vector<EpochReport> train(Network<T>& network, MatrixView<const T> x,
                                            const Targets<T>& y, const TrainOptions& options);
 
+/// One network's training, for `train_many`.
+template <class T>
+struct TrainJob {
+    Network<T>* network;
+    MatrixView<const T> x;
+    Targets<T> y;
+    TrainOptions options;  ///< its callbacks are not called; `n_threads` is 1
+};
+
+/// What became of a job: its reports, or what it threw.
+struct TrainOutcome {
+    std::vector<EpochReport> reports;
+    std::exception_ptr error;
+};
+
+/// Trains independent networks at once, each on one thread of at most `n_threads` (0: the process's
+/// limit), and each to the bits of `train` alone. A job that throws ends alone; `interrupted`,
+/// asked by the calling thread, ends all of them with Interrupted.
+template <class T>
+std::vector<TrainOutcome> train_many(const std::vector<TrainJob<T>>& jobs, int n_threads,
+                                     const std::function<bool()>& interrupted);
+
 extern template int training_threads(const Network<float>&, std::size_t, int);
 extern template int training_threads(const Network<double>&, std::size_t, int);
 extern template std::vector<EpochReport> train(Network<float>&, MatrixView<const float>,
                                                const Targets<float>&, const TrainOptions&);
 extern template std::vector<EpochReport> train(Network<double>&, MatrixView<const double>,
                                                const Targets<double>&, const TrainOptions&);
+extern template std::vector<TrainOutcome> train_many(const std::vector<TrainJob<float>>&, int,
+                                                     const std::function<bool()>&);
+extern template std::vector<TrainOutcome> train_many(const std::vector<TrainJob<double>>&, int,
+                                                     const std::function<bool()>&);
 
 }  // namespace fastmlp

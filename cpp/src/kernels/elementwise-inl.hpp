@@ -56,18 +56,6 @@ struct Elementwise {
         }
     }
 
-    static void descend(const T* gradient, std::size_t count, T rate, T* w) noexcept {
-        const Reg eta = S::set1(rate);
-        std::size_t i = 0;
-        for (; i + S::kLanes <= count; i += S::kLanes) {
-            S::store(w + i, S::fnma(eta, S::load(gradient + i), S::load(w + i)));
-        }
-        if (i == count) return;
-        const std::size_t left = count - i;
-        const Reg g = S::load_partial(gradient + i, left), last = S::load_partial(w + i, left);
-        S::store_partial(w + i, S::fnma(eta, g, last), left);
-    }
-
     static std::size_t count_finite(const T* x, std::size_t count) noexcept {
         std::size_t i = 0;
         while (count - i >= S::kLanes && S::all_finite(S::load(x + i))) i += S::kLanes;

@@ -6,6 +6,7 @@
 #include "kernels/elementwise-inl.hpp"
 #include "kernels/narrow-inl.hpp"
 #include "kernels/normalization-inl.hpp"
+#include "kernels/optimizer-inl.hpp"
 #include "kernels/outer-inl.hpp"
 #include "kernels/output-inl.hpp"
 #include "kernels/product-inl.hpp"
@@ -57,7 +58,7 @@ constexpr KernelTable<typename S::Scalar> make_table(const char* name) {
         .cross_entropy_targets = Output<S>::cross_entropy_targets,
         .binary_cross_entropy = Output<S>::binary_cross_entropy,
         .mean_squared_error = Output<S>::mean_squared_error,
-        .descend = Elementwise<S>::descend,
+        .update = update<S>,
         .count_finite = Elementwise<S>::count_finite,
         .spin = Elementwise<S>::spin,
         .exp_array = Elementwise<S>::exp_array,

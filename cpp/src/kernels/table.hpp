@@ -33,6 +33,31 @@ struct Mask {
     std::uint32_t least;  ///< words below it drop
 };
 
+/// How an optimizer turns a gradient g into a step of w; u stands for `first`, s for `second`.
+enum class Step : int {
+    kDescend,          ///< w -= rate g                                        (2.13), (2.14)
+    kMomentum,         ///< u = momentum u + gain g;  w -= rate u
+    kNesterov,         ///< u = momentum u + gain g;  w -= rate (momentum u + gain g)
+    kAdam,             ///< u += (1 - beta_1)(g - u);  s = beta_2 s + (1 - beta_2) g g;
+                       ///< w -= rate u / (sqrt(s) + epsilon)
+    kRmsprop,          ///< s = beta_2 s + (1 - beta_2) g g;  w -= rate g / (sqrt(s) + epsilon)
+    kRmspropMomentum,  ///< as kRmsprop, and u = momentum u + g / (sqrt(s) + epsilon);  w -= rate u
+};
+
+/// One step's rule, the same for many parameters. Before the step itself, in this order, if
+/// `adjusted`: g *= shrink; g to [-limit, limit]; g += l2 w; g += l1 sign(w); w *= keep.
+template <class T>
+struct UpdateRule {
+    Step step = Step::kDescend;
+    bool adjusted = false;
+    T rate = 0, gain = 1, momentum = 0;
+    T mean_gain = 0, square_decay = 0, square_gain = 0, epsilon = 0;  ///< 1 - beta_1, beta_2, ...
+    T shrink = 1, limit = 0, l1 = 0, l2 = 0, keep = 1;
+
+    /// Whether it is all in `rate`, so that `outer` can take the step along.
+    bool plain() const { return step == Step::kDescend && !adjusted; }
+};
+
 template <class T>
 struct KernelTable {
     /// An activation, h[r][c] = f(z[r][c]), where h may be z; or the way back through one,
@@ -143,8 +168,10 @@ struct KernelTable {
                                T* losses) noexcept;
 
     // ---- whole arrays ---------------------------------------------------------------------------
-    /// (2.13), (2.14): w[i] = fma(-rate, gradient[i], w[i])
-    void (*descend)(const T* gradient, std::size_t count, T rate, T* w) noexcept;
+    /// `rule` applied to w (rows, width) by its gradients g; rows of w, first and second are ldw
+    /// apart. What the rule does not use may be null. No row is touched beyond `width`.
+    void (*update)(const UpdateRule<T>& rule, std::size_t rows, std::size_t width, const T* g,
+                   std::size_t ldg, T* w, T* first, T* second, std::size_t ldw) noexcept;
     /// elements before the first NaN or infinity; count if there is none
     std::size_t (*count_finite)(const T* x, std::size_t count) noexcept;
     /// `rounds` rounds of independent fmas in registers; returns the flops done (to time the peak)

@@ -1,0 +1,134 @@
+/// update: what optimizers do with gradients, element by element, compiled per instruction set.
+///
+/// The formulas are PyTorch's (torch.optim): Polyak 1964 and Nesterov 1983 in the form of Sutskever
+/// et al. 2013, Adam of Kingma and Ba 2015, AdamW of Loshchilov and Hutter 2019, RMSprop of Hinton.
+#pragma once
+
+#include "kernels/tile-inl.hpp"
+
+namespace fastmlp::kernels {
+namespace {
+
+/// A rule's scalars, in every lane.
+template <class S>
+struct Rule {
+    using T = Scalar<S>;
+    Reg<S> rate, gain, momentum, mean_gain, square_decay, square_gain, epsilon;
+    Reg<S> shrink, limit, l1, l2, keep;
+
+    explicit FASTMLP_INLINE Rule(const UpdateRule<T>& rule)
+        : rate(S::set1(rule.rate)), gain(S::set1(rule.gain)), momentum(S::set1(rule.momentum)),
+          mean_gain(S::set1(rule.mean_gain)), square_decay(S::set1(rule.square_decay)),
+          square_gain(S::set1(rule.square_gain)), epsilon(S::set1(rule.epsilon)),
+          shrink(S::set1(rule.shrink)), limit(S::set1(rule.limit)), l1(S::set1(rule.l1)),
+          l2(S::set1(rule.l2)), keep(S::set1(rule.keep)) {}
+
+    /// Clipping and penalties; a NaN stays one.
+    FASTMLP_INLINE Reg<S> adjusted(Reg<S> g, Reg<S> w) const {
+        g = S::mul(g, shrink);
+        g = S::max(S::sub(S::zero(), limit), S::min(limit, g));
+        g = S::fma(l2, w, g);
+        return S::add(g, S::select_eq(w, S::zero(), S::zero(), S::copysign(l1, w)));
+    }
+
+    FASTMLP_INLINE Reg<S> velocity(Reg<S> u, Reg<S> g) const {
+        return S::fma(momentum, u, S::mul(gain, g));
+    }
+
+    /// g over its root mean square; s is brought up to date.
+    FASTMLP_INLINE Reg<S> normalised(Reg<S> u, Reg<S> g, Reg<S>& s) const {
+        s = S::fma(square_decay, s, S::mul(S::mul(square_gain, g), g));
+        return S::div(u, S::add(S::sqrt(s), epsilon));
+    }
+
+    /// One vector: its direction, which w then goes against. u and s are loaded and stored by the
+    /// caller where the step has them.
+    template <Step kStep>
+    FASTMLP_INLINE Reg<S> direction(Reg<S> g, Reg<S>& u, Reg<S>& s) const {
+        if constexpr (kStep == Step::kDescend) {
+            return g;
+        } else if constexpr (kStep == Step::kMomentum) {
+            return u = velocity(u, g);
+        } else if constexpr (kStep == Step::kNesterov) {
+            u = velocity(u, g);
+            return velocity(u, g);
+        } else if constexpr (kStep == Step::kAdam) {
+            u = S::fma(mean_gain, S::sub(g, u), u);
+            return normalised(u, g, s);
+        } else if constexpr (kStep == Step::kRmsprop) {
+            return normalised(g, g, s);
+        } else {
+            return u = S::fma(momentum, u, normalised(g, g, s));
+        }
+    }
+};
+
+template <Step kStep>
+inline constexpr bool kHasFirst = kStep != Step::kDescend && kStep != Step::kRmsprop;
+template <Step kStep>
+inline constexpr bool kHasSecond =
+    kStep == Step::kAdam || kStep == Step::kRmsprop || kStep == Step::kRmspropMomentum;
+
+template <class S, Step kStep, bool kAdjusted>
+void update_rows(const UpdateRule<Scalar<S>>& rule, std::size_t rows, std::size_t width,
+                 const Scalar<S>* g, std::size_t ldg, Scalar<S>* w, Scalar<S>* first,
+                 Scalar<S>* second, std::size_t ldw) {
+    const Rule<S> words(rule);
+    const auto vector = [&](std::size_t at, Reg<S> gradient, auto get, auto put)
+                            FASTMLP_INLINE_LAMBDA {
+                                Reg<S> weight = get(w + at), u = S::zero(), s = S::zero();
+                                if constexpr (kHasFirst<kStep>) u = get(first + at);
+                                if constexpr (kHasSecond<kStep>) s = get(second + at);
+                                if constexpr (kAdjusted) {
+                                    gradient = words.adjusted(gradient, weight);
+                                    weight = S::mul(weight, words.keep);
+                                }
+                                const Reg<S> way = words.template direction<kStep>(gradient, u, s);
+                                put(w + at, S::fnma(words.rate, way, weight));
+                                if constexpr (kHasFirst<kStep>) put(first + at, u);
+                                if constexpr (kHasSecond<kStep>) put(second + at, s);
+                            };
+    const auto load = [](const Scalar<S>* p) FASTMLP_INLINE_LAMBDA { return S::load(p); };
+    const auto store = [](Scalar<S>* p, Reg<S> v) FASTMLP_INLINE_LAMBDA { S::store(p, v); };
+    const std::size_t tail = width % S::kLanes, whole = width - tail;
+    for (std::size_t r = 0; r < rows; ++r, g += ldg) {
+        const std::size_t row = r * ldw;
+        for (std::size_t j = 0; j < whole; j += S::kLanes) {
+            vector(row + j, S::load(g + j), load, store);
+        }
+        if (tail == 0) continue;
+        vector(
+            row + whole, S::load_partial(g + whole, tail),
+            [&](const Scalar<S>* p) FASTMLP_INLINE_LAMBDA { return S::load_partial(p, tail); },
+            [&](Scalar<S>* p, Reg<S> v) FASTMLP_INLINE_LAMBDA { S::store_partial(p, v, tail); });
+    }
+}
+
+template <class S, Step kStep>
+void update_step(const UpdateRule<Scalar<S>>& rule, std::size_t rows, std::size_t width,
+                 const Scalar<S>* g, std::size_t ldg, Scalar<S>* w, Scalar<S>* first,
+                 Scalar<S>* second, std::size_t ldw) {
+    if (rule.adjusted) {
+        update_rows<S, kStep, true>(rule, rows, width, g, ldg, w, first, second, ldw);
+    } else {
+        update_rows<S, kStep, false>(rule, rows, width, g, ldg, w, first, second, ldw);
+    }
+}
+
+template <class S>
+void update(const UpdateRule<Scalar<S>>& rule, std::size_t rows, std::size_t width,
+            const Scalar<S>* g, std::size_t ldg, Scalar<S>* w, Scalar<S>* first, Scalar<S>* second,
+            std::size_t ldw) noexcept {
+    const auto run = [&](auto step) { step(rule, rows, width, g, ldg, w, first, second, ldw); };
+    switch (rule.step) {
+        case Step::kDescend: return run(update_step<S, Step::kDescend>);
+        case Step::kMomentum: return run(update_step<S, Step::kMomentum>);
+        case Step::kNesterov: return run(update_step<S, Step::kNesterov>);
+        case Step::kAdam: return run(update_step<S, Step::kAdam>);
+        case Step::kRmsprop: return run(update_step<S, Step::kRmsprop>);
+        case Step::kRmspropMomentum: return run(update_step<S, Step::kRmspropMomentum>);
+    }
+}
+
+}  // namespace
+}  // namespace fastmlp::kernels

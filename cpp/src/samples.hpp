@@ -1,0 +1,42 @@
+/// The data of a training: which sample stands where in an epoch. Batches are pointers to rows,
+/// never copies.
+#pragma once
+
+#include "fastmlp/matrix.hpp"
+#include "prefetch.hpp"
+#include "share.hpp"
+#include "workspace.hpp"
+
+namespace fastmlp {
+
+template <class T>
+struct Samples {
+    MatrixView<const T> x;
+    Targets<T> y;
+    const std::uint32_t* order = nullptr;  ///< this epoch's, null for 0, 1, 2, ...
+
+    std::size_t count() const { return x.rows; }
+    std::size_t operator[](std::size_t i) const { return order ? order[i] : i; }
+
+    /// Samples first + rows of the epoch into rows `row` + rows of the workspace.
+    void gather(std::size_t first, std::size_t row, Range rows, Workspace<T>& work) const {
+        for (std::size_t b = rows.first; b < rows.last; ++b) {
+            const std::size_t sample = (*this)[first + b];
+            work.input[row + b] = x.row(sample);
+            if (y.labels) {
+                work.labels[row + b] = y.labels[sample];
+            } else {
+                work.targets[row + b] = y.values.row(sample);
+            }
+            if (y.weights) work.weights[row + b] = y.weights[sample];
+        }
+    }
+
+    /// The rows that are wanted next: samples first + rows, as far as the epoch goes.
+    RowPrefetcher<T> next_rows(std::size_t first, Range rows) const {
+        return {
+            x, order, {std::min(x.rows, first + rows.first), std::min(x.rows, first + rows.last)}};
+    }
+};
+
+}  // namespace fastmlp

@@ -1,0 +1,85 @@
+/// One step of training, shared by the threads of a team: rows are split going forward and
+/// backward, weights in the update; no sum is ever split.
+#pragma once
+
+#include <cmath>
+#include <optional>
+
+#include "fastmlp/trainer.hpp"
+#include "propagate.hpp"
+#include "samples.hpp"
+#include "squares.hpp"
+#include "thread_pool.hpp"
+#include "trained_state.hpp"
+
+namespace fastmlp {
+
+template <class T>
+class TrainingStep {
+public:
+    TrainingStep(Network<T>& network, const Propagation<T>& pass, const Samples<T>& samples,
+                 const TrainedState<T>& state, const TrainOptions& options)
+        : pass_(pass), samples_(samples), state_(state), options_(options) {
+        if (options.report_squares) weight_squares_.emplace(network.layout(), false);
+        if (options.optimizer.clip_norm == Optimizer::kUnlimited) return;
+        gradient_squares_.emplace(network.layout(), true);
+        gradients_.emplace(network.layout(), network.gradients()->data());
+        for (std::size_t i = 0; i < gradients_->size(); ++i) {
+            gradient_targets_.push_back({(*gradients_)[i]});
+        }
+    }
+
+    /// The step over samples first .. first + batch - 1 of the epoch, this thread's share. Losses
+    /// and weights of the batch stay in the workspace. `rate` is read after the first barrier only.
+    void run(std::size_t first, std::size_t batch, const double& rate, std::uint64_t number,
+             ThreadTeam& team, Share share, Scratch<T>& scratch) {
+        const int rank = static_cast<int>(share.rank);
+        const Range rows = share.of(batch, batch >= kernels::kPad * share.size ? kernels::kPad : 1);
+        if (share.rank == 0) pass_.work.batch = batch;
+        samples_.gather(first, 0, rows, pass_.work);
+        pass_.forward(rows, scratch);
+        pass_.backward(samples_.y, rows, scratch);
+        if (weight_squares_) sum_squares(*weight_squares_, state_.parameters(), share);
+        team.barrier(rank);
+        const StepFacts facts{rate, number, weight_sum(samples_.y, pass_.work)};
+        const double scale = facts.weight_sum > 0 ? options_.gradient_scale / facts.weight_sum : 0;
+        RowPrefetcher<T> prefetch = samples_.next_rows(first + batch, rows);
+        if (gradients_) {
+            pass_.gradients(gradient_targets_, {static_cast<T>(scale)}, share, scratch, &prefetch);
+            team.barrier(rank);
+            clip_and_apply(facts, team, share);
+        } else {
+            const StepRules<T> rules = step_rules<T>(options_.optimizer, facts);
+            pass_.gradients(state_.targets(), {static_cast<T>(scale), &rules}, share, scratch,
+                            &prefetch);
+        }
+    }
+
+    /// The squares of all weights before the step; 0 where nobody asked.
+    double squares() const { return weight_squares_ ? weight_squares_->total() : 0; }
+
+private:
+    static void sum_squares(Squares<T>& squares, const Image<T>& image, Share share) {
+        for (std::size_t i = 0; i < image.size(); ++i) squares.add(i, image[i], share);
+    }
+
+    void clip_and_apply(StepFacts facts, ThreadTeam& team, Share share) {
+        sum_squares(*gradient_squares_, *gradients_, share);
+        team.barrier(static_cast<int>(share.rank));
+        facts.norm = std::sqrt(gradient_squares_->total());
+        const StepRules<T> rules = step_rules<T>(options_.optimizer, facts);
+        for (std::size_t i = 0; i < gradients_->size(); ++i) {
+            apply_gradients(pass_.kernel, state_.targets()[i], (*gradients_)[i], rules, share);
+        }
+    }
+
+    const Propagation<T>& pass_;
+    const Samples<T>& samples_;
+    const TrainedState<T>& state_;
+    const TrainOptions& options_;
+    std::optional<Squares<T>> weight_squares_, gradient_squares_;
+    std::optional<Image<T>> gradients_;  ///< where they are stored to be clipped by their norm
+    std::vector<UpdateTarget<T>> gradient_targets_;
+};
+
+}  // namespace fastmlp
