@@ -46,7 +46,7 @@ void train_steps(std::size_t epochs, std::size_t steps, std::size_t batch,
     fastmlp::TrainOptions options;
     options.epochs = epochs;
     options.batch_size = batch;
-    options.optimizer = {0.01};
+    options.optimizer.learning_rate = 0.01;
     options.n_threads = 1;
     fastmlp::train<float>(network, {inputs.data(), rows, sizes.front(), sizes.front()}, y, options);
 }

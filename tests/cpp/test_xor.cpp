@@ -24,7 +24,7 @@ bool learns_xor() {
     fastmlp::TrainOptions options;
     options.epochs = 2000;
     options.batch_size = 4;
-    options.optimizer = {0.5};
+    options.optimizer.learning_rate = 0.5;
     const auto reports = fastmlp::train(network, x, y, options);
 
     std::array<T, 8> outputs{};
