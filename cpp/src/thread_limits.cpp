@@ -17,12 +17,6 @@
 #include <sched.h>
 #endif
 
-#if defined(_WIN32)
-#define FASTMLP_VISIBLE __declspec(dllexport)
-#else
-#define FASTMLP_VISIBLE __attribute__((visibility("default")))
-#endif
-
 namespace fastmlp {
 namespace {
 
@@ -215,18 +209,3 @@ int threads_allowed(int requested) {
 }
 
 }  // namespace fastmlp
-
-// For threadpoolctl, which finds symbols by name in the loaded library; see
-// python/fastmlp/_threadpoolctl.py. Nothing may be thrown across a C boundary.
-
-extern "C" FASTMLP_VISIBLE int fastmlp_get_num_threads() noexcept {
-    try {
-        return fastmlp::get_num_threads();
-    } catch (...) {
-        return fastmlp::machine_threads();
-    }
-}
-
-extern "C" FASTMLP_VISIBLE void fastmlp_set_num_threads(int n) noexcept {
-    fastmlp::limit_set.store(n > 0 ? n : 0, std::memory_order_relaxed);
-}

@@ -1,0 +1,145 @@
+/* fastmlp for C, and for every language that can call C.
+ *
+ * Functions that can fail return a status, FASTMLP_OK being 0; fastmlp_last_error() then says in
+ * words what was wrong. A call that fails changes nothing, but for training that had begun: it
+ * leaves the parameters of the last completed step, or after FASTMLP_DIVERGED of the last finite
+ * epoch. Nothing is printed, no exception and no signal leaves a function.
+ *
+ * Matrices are dense, row by row, float32. They are borrowed for the call. Different threads may
+ * use one network at once as long as they only read it: predict, evaluate, save. The results have
+ * the same bits as those of the C++ and Python interfaces.
+ */
+#ifndef FASTMLP_H
+#define FASTMLP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fastmlp/export.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum fastmlp_status {
+    FASTMLP_OK = 0,
+    FASTMLP_INVALID_ARGUMENT = 1, /* a value or a shape that is not allowed, or a null pointer */
+    FASTMLP_NO_MEMORY = 2,
+    FASTMLP_FORMAT_ERROR = 3, /* a file that is no model, or a damaged one */
+    FASTMLP_SYSTEM_ERROR = 4, /* the system refused: no such file, disk full, ... */
+    FASTMLP_DIVERGED = 5,     /* the loss or a parameter became infinite or NaN */
+    FASTMLP_INTERRUPTED = 6,  /* `interrupted` said so */
+    FASTMLP_INTERNAL_ERROR = 7
+} fastmlp_status;
+
+/* What the calling thread's last failure was, in words; "" before the first. Valid until the next
+ * failure of this thread. Never null. */
+FASTMLP_API const char* fastmlp_last_error(void);
+
+/* "major.minor.patch". Programs built for one minor version run with all its patches. */
+FASTMLP_API const char* fastmlp_version(void);
+
+/* The upper limit for threads in this process; 0 sets the default. */
+FASTMLP_API int fastmlp_get_num_threads(void);
+FASTMLP_API void fastmlp_set_num_threads(int n);
+
+/* ---- networks ------------------------------------------------------------------------------- */
+
+typedef struct fastmlp_network fastmlp_network;
+
+typedef struct fastmlp_layer {
+    size_t nodes;
+    const char* activation; /* "relu", "tanh", ..., at the output also "softmax" */
+} fastmlp_layer;
+
+/* A new network with initial weights drawn from `seed`. `loss` is a name such as "cross_entropy",
+ * or null for the one that belongs to the output's activation. */
+FASTMLP_API fastmlp_status fastmlp_create(size_t features, const fastmlp_layer* layers,
+                                          size_t layer_count, const char* loss, uint64_t seed,
+                                          fastmlp_network** network);
+/* Null is fine. */
+FASTMLP_API void fastmlp_destroy(fastmlp_network* network);
+
+/* Numbers of columns: of the inputs, and of the outputs. */
+FASTMLP_API size_t fastmlp_features(const fastmlp_network* network);
+FASTMLP_API size_t fastmlp_outputs(const fastmlp_network* network);
+
+/* All parameters, live: W0 (features x nodes), b0, W1, b1, ..., each row by row. They may be
+ * written while nothing else uses the network. Valid as long as the network. `count` may be null.
+ */
+FASTMLP_API float* fastmlp_parameters(fastmlp_network* network, size_t* count);
+
+/* Outputs (rows x outputs) of x (rows x features). n_threads is an upper limit, 0: the process's.
+ */
+FASTMLP_API fastmlp_status fastmlp_predict(const fastmlp_network* network, const float* x,
+                                           size_t rows, float* out, int n_threads);
+
+/* What the outputs of some rows should be: class labels (rows), or values (rows x outputs). Exactly
+ * one is given, the other is null. */
+typedef struct fastmlp_targets {
+    const int32_t* labels;
+    const float* values;
+} fastmlp_targets;
+
+typedef struct fastmlp_evaluation {
+    double loss;      /* mean over the rows */
+    size_t correct;   /* right decisions, of so many: */
+    size_t decisions; /* rows, or rows x outputs for binary cross-entropy, or 0 for regression */
+} fastmlp_evaluation;
+
+FASTMLP_API fastmlp_status fastmlp_evaluate(const fastmlp_network* network, const float* x,
+                                            size_t rows, fastmlp_targets y, int n_threads,
+                                            fastmlp_evaluation* evaluation);
+
+/* ---- training ------------------------------------------------------------------------------- */
+
+/* A caller's own threads. `run` calls task(data, rank) for every rank 0..tasks-1, all at once, on
+ * any threads, and returns when all have returned; tasks <= concurrency. See executor.hpp. */
+typedef struct fastmlp_executor {
+    int concurrency;
+    void (*run)(void* context, int tasks, void (*task)(void* data, int rank), void* data);
+    void* context;
+} fastmlp_executor;
+
+typedef struct fastmlp_train_options {
+    size_t epochs;
+    size_t batch_size;
+    double learning_rate;
+    int shuffle;                      /* 0: rows in their order */
+    int n_threads;                    /* upper limit; 0: the process's */
+    const fastmlp_executor* executor; /* null: threads of fastmlp */
+    /* After each epoch: anything but 0 ends the training, which then has succeeded. May be null. */
+    int (*on_epoch)(void* context, size_t epoch, double loss);
+    /* Asked every few milliseconds: anything but 0 ends with FASTMLP_INTERRUPTED. May be null. */
+    int (*interrupted)(void* context);
+    void* context; /* for both */
+} fastmlp_train_options;
+
+/* 10 epochs, batches of 32, learning rate 0.1, shuffled, no callbacks. */
+FASTMLP_API fastmlp_train_options fastmlp_default_train_options(void);
+
+/* Trains by mini-batches, in place. `options` null: the defaults. `loss` (may be null) receives the
+ * mean loss of the last epoch. */
+FASTMLP_API fastmlp_status fastmlp_train(fastmlp_network* network, const float* x, size_t rows,
+                                         fastmlp_targets y, const fastmlp_train_options* options,
+                                         double* loss);
+
+/* ---- predictors ----------------------------------------------------------------------------- */
+
+/* A copy of a network's parameters, prepared for one thread that predicts again and again without
+ * any allocation. Training does not reach it before a refresh. One thread at a time. */
+typedef struct fastmlp_predictor fastmlp_predictor;
+
+FASTMLP_API fastmlp_status fastmlp_predictor_create(const fastmlp_network* network,
+                                                    fastmlp_predictor** predictor);
+FASTMLP_API void fastmlp_predictor_destroy(fastmlp_predictor* predictor);
+FASTMLP_API fastmlp_status fastmlp_predictor_refresh(fastmlp_predictor* predictor,
+                                                     const fastmlp_network* network);
+FASTMLP_API fastmlp_status fastmlp_predictor_predict(fastmlp_predictor* predictor, const float* x,
+                                                     size_t rows, float* out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,246 @@
+// The C face: pointers and statuses outside, the C++ interface and its exceptions inside.
+#include "fastmlp.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <stdexcept>
+#include <system_error>
+#include <vector>
+
+#include "fastmlp/fastmlp.hpp"
+#include "fastmlp/version.hpp"
+#include "thread_limits.hpp"
+
+struct fastmlp_network {
+    fastmlp::Network<float> network;
+};
+
+struct fastmlp_predictor {
+    fastmlp::Predictor<float> predictor;
+};
+
+namespace {
+
+/// No memory is asked for to say that there is none.
+thread_local char last_error[512] = "";
+
+fastmlp_status failed(fastmlp_status status, const char* message) noexcept {
+    const std::size_t length = std::min(std::strlen(message), sizeof(last_error) - 1);
+    std::memcpy(last_error, message, length);
+    last_error[length] = '\0';
+    return status;
+}
+
+/// Calls `function`; what it throws becomes a status and words.
+template <class Function>
+fastmlp_status guarded(Function&& function) noexcept {
+    try {
+        function();
+        return FASTMLP_OK;
+    } catch (const fastmlp::Diverged& error) {
+        return failed(FASTMLP_DIVERGED, error.what());
+    } catch (const fastmlp::Interrupted& error) {
+        return failed(FASTMLP_INTERRUPTED, error.what());
+    } catch (const std::bad_alloc&) {
+        return failed(FASTMLP_NO_MEMORY, "not enough memory");
+    } catch (const std::length_error&) {
+        return failed(FASTMLP_NO_MEMORY, "the sizes are beyond any memory");
+    } catch (const std::system_error& error) {
+        return failed(FASTMLP_SYSTEM_ERROR, error.what());
+    } catch (const std::logic_error& error) {
+        return failed(FASTMLP_INVALID_ARGUMENT, error.what());
+    } catch (const std::exception& error) {
+        return failed(FASTMLP_INTERNAL_ERROR, error.what());
+    } catch (...) {
+        return failed(FASTMLP_INTERNAL_ERROR, "unknown error");
+    }
+}
+
+template <class Pointer>
+Pointer given(Pointer pointer, const char* name) {
+    if (pointer == nullptr) throw std::invalid_argument(std::string(name) + " is null");
+    return pointer;
+}
+
+template <class T>
+fastmlp::MatrixView<T> matrix(T* data, std::size_t rows, std::size_t cols, const char* name) {
+    if (rows > 0) given(data, name);
+    return {data, rows, cols, cols};
+}
+
+fastmlp::Targets<float> targets(const fastmlp_targets& y, std::size_t rows, std::size_t outputs) {
+    if ((y.labels == nullptr) == (y.values == nullptr)) {
+        throw std::invalid_argument("y must have either labels or values");
+    }
+    if (y.labels != nullptr) return fastmlp::Targets<float>::of_labels(y.labels, rows);
+    return fastmlp::Targets<float>::of_values({y.values, rows, outputs, outputs});
+}
+
+std::vector<fastmlp::Layer> to_layers(const fastmlp_layer* layers, std::size_t count) {
+    std::vector<fastmlp::Layer> result;
+    for (std::size_t i = 0; i < count; ++i) {
+        const char* name = given(layers[i].activation, "the activation of a layer");
+        result.push_back({layers[i].nodes, fastmlp::activation_from_name(name)});
+    }
+    if (result.empty()) throw std::invalid_argument("layer_count must be at least 1");
+    return result;
+}
+
+fastmlp::Executor to_executor(const fastmlp_executor& from) {
+    given(from.run, "the executor's function run");
+    return {from.concurrency, [from](int tasks, const std::function<void(int)>& task) {
+                const auto call = [](void* data, int rank) {
+                    (*static_cast<const std::function<void(int)>*>(data))(rank);
+                };
+                from.run(from.context, tasks, call,
+                         const_cast<void*>(static_cast<const void*>(&task)));
+            }};
+}
+
+fastmlp::TrainOptions to_options(const fastmlp_train_options& from) {
+    fastmlp::TrainOptions options;
+    options.epochs = from.epochs;
+    options.batch_size = from.batch_size;
+    options.optimizer.learning_rate = from.learning_rate;
+    options.shuffle = from.shuffle != 0;
+    options.n_threads = from.n_threads;
+    if (from.on_epoch != nullptr) {
+        options.on_epoch = [from](const fastmlp::EpochReport& report) {
+            return from.on_epoch(from.context, report.epoch, report.loss) != 0;
+        };
+    }
+    if (from.interrupted != nullptr) {
+        options.interrupted = [from] { return from.interrupted(from.context) != 0; };
+    }
+    return options;
+}
+
+}  // namespace
+
+const char* fastmlp_last_error() {
+    return last_error;
+}
+
+const char* fastmlp_version() {
+    return fastmlp::kVersion;
+}
+
+int fastmlp_get_num_threads() {
+    int n = 1;
+    if (guarded([&] { n = fastmlp::get_num_threads(); }) != FASTMLP_OK) {
+        n = fastmlp::machine_threads();
+    }
+    return n;
+}
+
+void fastmlp_set_num_threads(int n) {
+    fastmlp::set_num_threads(std::max(n, 0));
+}
+
+fastmlp_status fastmlp_create(size_t features, const fastmlp_layer* layers, size_t layer_count,
+                              const char* loss, uint64_t seed, fastmlp_network** network) {
+    return guarded([&] {
+        given(network, "network");
+        auto all = to_layers(given(layers, "layers"), layer_count);
+        const fastmlp::Loss chosen = loss != nullptr ? fastmlp::loss_from_name(loss)
+                                                     : fastmlp::default_loss(all.back().activation);
+        *network = new fastmlp_network{{features, std::move(all), chosen, seed}};
+    });
+}
+
+void fastmlp_destroy(fastmlp_network* network) {
+    delete network;
+}
+
+size_t fastmlp_features(const fastmlp_network* network) {
+    return network != nullptr ? network->network.features() : 0;
+}
+
+size_t fastmlp_outputs(const fastmlp_network* network) {
+    return network != nullptr ? network->network.outputs() : 0;
+}
+
+float* fastmlp_parameters(fastmlp_network* network, size_t* count) {
+    if (network == nullptr) return nullptr;
+    fastmlp::Buffer<float>& parameters = *network->network.parameters();
+    if (count != nullptr) *count = parameters.size();
+    return parameters.data();
+}
+
+fastmlp_status fastmlp_predict(const fastmlp_network* network, const float* x, size_t rows,
+                               float* out, int n_threads) {
+    return guarded([&] {
+        const auto& net = given(network, "network")->network;
+        net.predict(matrix(x, rows, net.features(), "x"), matrix(out, rows, net.outputs(), "out"),
+                    n_threads);
+    });
+}
+
+fastmlp_status fastmlp_evaluate(const fastmlp_network* network, const float* x, size_t rows,
+                                fastmlp_targets y, int n_threads, fastmlp_evaluation* evaluation) {
+    return guarded([&] {
+        const auto& net = given(network, "network")->network;
+        given(evaluation, "evaluation");
+        const fastmlp::Evaluation result = net.evaluate(matrix(x, rows, net.features(), "x"),
+                                                        targets(y, rows, net.outputs()), n_threads);
+        *evaluation = {result.loss, result.correct, result.decisions};
+    });
+}
+
+fastmlp_train_options fastmlp_default_train_options() {
+    const fastmlp::TrainOptions defaults;
+    fastmlp_train_options options{};
+    options.epochs = defaults.epochs;
+    options.batch_size = defaults.batch_size;
+    options.learning_rate = defaults.optimizer.learning_rate;
+    options.shuffle = defaults.shuffle ? 1 : 0;
+    return options;
+}
+
+fastmlp_status fastmlp_train(fastmlp_network* network, const float* x, size_t rows,
+                             fastmlp_targets y, const fastmlp_train_options* options,
+                             double* loss) {
+    return guarded([&] {
+        auto& net = given(network, "network")->network;
+        const auto chosen = options != nullptr ? *options : fastmlp_default_train_options();
+        fastmlp::TrainOptions to = to_options(chosen);
+        fastmlp::Executor executor;
+        if (chosen.executor != nullptr) {
+            executor = to_executor(*chosen.executor);
+            to.executor = &executor;
+        }
+        const auto reports = fastmlp::train(net, matrix(x, rows, net.features(), "x"),
+                                            targets(y, rows, net.outputs()), to);
+        if (loss != nullptr && !reports.empty()) *loss = reports.back().loss;
+    });
+}
+
+fastmlp_status fastmlp_predictor_create(const fastmlp_network* network,
+                                        fastmlp_predictor** predictor) {
+    return guarded([&] {
+        given(predictor, "predictor");
+        const auto& net = given(network, "network")->network;
+        *predictor = new fastmlp_predictor{fastmlp::Predictor<float>(net)};
+    });
+}
+
+void fastmlp_predictor_destroy(fastmlp_predictor* predictor) {
+    delete predictor;
+}
+
+fastmlp_status fastmlp_predictor_refresh(fastmlp_predictor* predictor,
+                                         const fastmlp_network* network) {
+    return guarded([&] {
+        given(predictor, "predictor")->predictor.refresh(given(network, "network")->network);
+    });
+}
+
+fastmlp_status fastmlp_predictor_predict(fastmlp_predictor* predictor, const float* x, size_t rows,
+                                         float* out) {
+    return guarded([&] {
+        auto& prepared = given(predictor, "predictor")->predictor;
+        prepared.predict(matrix(x, rows, prepared.features(), "x"),
+                         matrix(out, rows, prepared.outputs(), "out"));
+    });
+}

@@ -1,0 +1,38 @@
+"""exports.py LIBRARY: the shared library exports what its headers mark, and nothing else."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+INCLUDE = Path(__file__).parents[3] / "cpp" / "include"
+
+
+def marked() -> set[str]:
+    """Return the classes and functions that the headers mark with FASTMLP_API."""
+    text = "".join(path.read_text() for path in INCLUDE.rglob("*.h*") if path.name != "export.h")
+    classes = re.findall(r"(?:class|struct) FASTMLP_API (\w+)", text)
+    functions = re.findall(r"(?<!class )(?<!struct )FASTMLP_API [^;(]*?(\w+)\(", text)
+    return {*classes, *functions}
+
+
+def exported(library: str) -> set[str]:
+    """Return the C names, and the first name within `fastmlp::` of the C++ ones."""
+    done = subprocess.run(
+        ["nm", "-D", "--defined-only", library], capture_output=True, text=True, check=True
+    )
+    names = set()
+    for line in done.stdout.splitlines():
+        _, kind, symbol = line.split(maxsplit=2)
+        symbol = symbol.split("@")[0]
+        assert kind != "u", f"{symbol} is one for the whole process"
+        if kind == "A":  # the version itself
+            continue
+        mangled = re.match(r"_Z(?:T[ISV])?NK?7fastmlp(\d+)", symbol)
+        names.add(symbol[mangled.end() :][: int(mangled[1])] if mangled else symbol)
+    return names
+
+
+found, expected = exported(sys.argv[1]), marked()
+assert found == expected, f"too much: {found - expected}, missing: {expected - found}"
+assert {"Network", "train", "fastmlp_train"} <= found
