@@ -109,8 +109,11 @@ py::array forward(Model<T>& model, py::handle x) {
 }
 
 template <class T>
-double backward(Model<T>& model, const py::array& y) {
-    const Targets<T> targets = borrow_targets<T>(y);
+double backward(Model<T>& model, const py::array& y, py::handle sample_weight) {
+    const py::array weights = sample_weight.is_none()
+                                  ? py::array()
+                                  : require_ready<T>(sample_weight, 1, "sample_weight");
+    const Targets<T> targets = borrow_targets<T>(y, weights);
     const Unlocked unlocked;  // y is held by the caller's frame
     const Writing<T> writing(model);
     return model.network.backward(targets);
@@ -223,7 +226,7 @@ void bind(py::module_& module, const char* name) {
         .def("nodes", &nodes<T>, py::arg("p"))
         .def("deltas", &deltas<T>, py::arg("i"))
         .def("forward", &forward<T>, py::arg("X"))
-        .def("backward", &backward<T>, py::arg("y"))
+        .def("backward", &backward<T>, py::arg("y"), py::arg("sample_weight") = py::none())
         .def("update", &update<T>, py::arg("learning_rate"))
         .def("predict", &predict<T>, py::arg("X"), py::arg("out") = py::none(),
              py::arg("n_threads") = 0)

@@ -122,6 +122,23 @@ def orders(order: object, rows: int, epochs: int) -> NDArray[np.uint32]:
     return np.ascontiguousarray(np.atleast_2d(array), dtype=np.uint32)
 
 
+def weights(name: str, value: object, rows: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return weights of samples as a C-contiguous array (rows,): finite, at least 0, not all 0."""
+    array = numbers(name, value)
+    if array.shape != (rows,):
+        raise ValueError(f"{name} must have the shape ({rows},), got {array.shape}")
+    result = converted(array, dtype)
+    wrong = ~(np.isfinite(result) & (result >= 0))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"{name} must be at least 0 and finite in {dtype}, got {array[row]} at row {row}"
+        )
+    if not result.any():
+        raise ValueError(f"{name} is 0 for every sample; at least one must be above 0")
+    return result
+
+
 def output(out: object, rows: int, outputs: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return `out` if the core can write (rows, outputs) straight into it."""
     if type(out) is not np.ndarray:

@@ -68,6 +68,16 @@ def decides(loss: str) -> bool:
     return loss in ("cross_entropy", "binary_cross_entropy")
 
 
+def takes_weight(metric: Metric) -> bool:
+    """Tell whether a function has an argument `sample_weight`."""
+    import inspect  # noqa: PLC0415  (slow to import, and only metrics need it)
+
+    try:
+        return "sample_weight" in inspect.signature(metric).parameters
+    except (TypeError, ValueError):  # a built-in tells nothing
+        return False
+
+
 def _named(metric: object, loss: str, outputs: int) -> tuple[str, Metric]:
     if callable(metric):
         return getattr(metric, "__name__", type(metric).__name__), metric

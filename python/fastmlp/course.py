@@ -57,6 +57,8 @@ class Course:
         self._n_threads = n_threads
         self._plateau = None if plateau is None else PlateauWatch(plateau)
         self._callbacks = callbacks
+        silent = Callback.on_batch_end
+        self._step_callbacks = [c for c in callbacks if type(c).on_batch_end is not silent]
         self._validation_loss: list[float] = []
         self._validation_accuracy: list[float] = []
         self._validation_metrics: dict[str, list[float]] = {}
@@ -67,11 +69,23 @@ class Course:
         watched = (self._held_out, self._plateau)
         return bool(self._callbacks) or any(part is not None for part in watched)
 
+    @property
+    def is_watched_closely(self) -> bool:
+        """Whether a callback wants to hear of every step."""
+        return bool(self._step_callbacks)
+
     def begin(self) -> None:
         """Tell that the fit begins, and its first epoch."""
         for callback in self._callbacks:
             callback.on_fit_begin(self._network)
         self._begin_epoch(1)
+
+    def end_step(self, step: int, loss: float) -> bool:
+        """Take in a step from the core; True stops after it."""
+        stop = False
+        for callback in self._step_callbacks:
+            stop = bool(callback.on_batch_end(self._network, step, loss)) or stop
+        return stop
 
     def end_epoch(self, trained: _core.EpochReport) -> bool:
         """Take in an epoch from the core; True stops after it."""

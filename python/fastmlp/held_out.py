@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _core, _validation
-from fastmlp._metric_names import decides, read_metrics
+from fastmlp._metric_names import decides, read_metrics, takes_weight
 from fastmlp.metrics import Metric
-from fastmlp.samples import Samples, read_samples
+from fastmlp.samples import Samples, evaluate, read_samples
 from fastmlp.splitting import stratified
 from fastmlp.views import Core
 
@@ -37,7 +37,8 @@ class HeldOut:
     samples : Samples
         Apart from those of the training.
     metrics : dict of str to callable
-        By name, ``f(y, outputs)``: y is labels (B,) with cross-entropy, else numbers (B, N).
+        By name, ``f(y, outputs)``: y is labels (B,) with cross-entropy, else numbers (B, N). One
+        that takes `sample_weight` is handed the weights, if there are any.
     loss : str
         The loss of the network.
     """
@@ -58,12 +59,16 @@ class HeldOut:
     def measure(self, core: Core, n_threads: int) -> Measurement:
         """Measure a network of the kind this was read for."""
         samples = self._samples
-        loss, correct, decisions = core.evaluate(samples.X, samples.y, None, n_threads)
-        metrics = {}
-        if self._metrics:
-            outputs = core.predict(samples.X, None, n_threads)
-            metrics = {name: float(f(self._y, outputs)) for name, f in self._metrics.items()}
-        return Measurement(loss, correct / decisions if decisions else None, metrics)
+        loss, accuracy = evaluate(core, samples, n_threads)
+        if not self._metrics:
+            return Measurement(loss, accuracy, {})
+        outputs = core.predict(samples.X, None, n_threads)
+        weight = {} if samples.weight is None else {"sample_weight": samples.weight}
+        measured = {
+            name: float(f(self._y, outputs, **(weight if takes_weight(f) else {})))
+            for name, f in self._metrics.items()
+        }
+        return Measurement(loss, accuracy, measured)
 
 
 def hold_out(
@@ -114,7 +119,12 @@ def split(samples: Samples, share: float, loss: str, seed: int) -> tuple[Samples
         raise ValueError(
             f"validation_fraction={share:g} of {len(samples)} samples leaves none to validate on"
         )
-    return samples.of_rows(train), samples.of_rows(held_out)
+    parts = samples.of_rows(train), samples.of_rows(held_out)
+    if any(part.weight is not None and not part.weight.any() for part in parts):
+        raise ValueError(
+            f"validation_fraction={share:g} leaves a part whose samples all have the weight 0"
+        )
+    return parts
 
 
 def _classes(y: NDArray[Any], loss: str) -> NDArray[Any]:
@@ -129,9 +139,14 @@ def _classes(y: NDArray[Any], loss: str) -> NDArray[Any]:
 def _read_data(network: "Network", data: object) -> Samples:
     if not isinstance(data, tuple | list):
         raise TypeError(
-            f"validation_data must be a tuple (X, y) or None, got {_validation.described(data)}"
+            "validation_data must be a tuple (X, y) or (X, y, sample_weight) or None, "
+            f"got {_validation.described(data)}"
         )
-    if len(data) != 2:
-        raise ValueError(f"validation_data must be a tuple (X, y), got {len(data)} items")
-    X, y = data
-    return read_samples(network, X, y, ("validation_data[0]", "validation_data[1]"))
+    if len(data) not in (2, 3):
+        raise ValueError(
+            "validation_data must be a tuple (X, y) or (X, y, sample_weight), "
+            f"got {len(data)} items"
+        )
+    X, y, *weight = data
+    names = ("validation_data[0]", "validation_data[1]", "validation_data[2]")
+    return read_samples(network, X, y, weight[0] if weight else None, names)

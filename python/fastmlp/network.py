@@ -1,6 +1,6 @@
 """`Network`: what the user holds. A `Model` that predicts, evaluates and trains."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,9 @@ from fastmlp.history import Evaluation, History
 from fastmlp.metrics import Metric
 from fastmlp.objective import Objective, make_objective
 from fastmlp.optimizers import SGD, Optimizer
-from fastmlp.samples import read_samples
+from fastmlp.samples import evaluate, read_samples
+
+ValidationData = tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, ArrayLike]
 
 
 class Network(Exports):
@@ -107,7 +109,14 @@ class Network(Exports):
                 raise ValueError("out must not share memory with X or with the parameters")
         return self._core.predict(x, result, limit)
 
-    def evaluate(self, X: ArrayLike, y: ArrayLike, n_threads: int | None = None) -> Evaluation:
+    def evaluate(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        n_threads: int | None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+    ) -> Evaluation:
         """Compute the mean loss and the accuracy of the network on X against y.
 
         Parameters
@@ -118,6 +127,8 @@ class Network(Exports):
             Targets as in `fit`.
         n_threads : int, optional
             Upper limit of threads; None is the limit of the process.
+        sample_weight : array-like, shape (B,), optional
+            How much each sample counts: finite, at least 0, not all 0.
 
         Returns
         -------
@@ -132,9 +143,8 @@ class Network(Exports):
             If another thread is fitting the network.
         """
         limit = _validation.n_threads(n_threads)
-        samples = read_samples(self, X, y)
-        loss, correct, decisions = self._core.evaluate(samples.X, samples.y, None, limit)
-        return Evaluation(loss, correct / decisions if decisions else None)
+        samples = read_samples(self, X, y, sample_weight)
+        return evaluate(self._core, samples, limit)
 
     def fit(
         self,
@@ -144,11 +154,13 @@ class Network(Exports):
         batch_size: int = 32,
         optimizer: Optimizer = SGD(learning_rate=0.1),  # noqa: B008  (frozen)
         shuffle: bool | ArrayLike = True,
-        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        validation_data: ValidationData | None = None,
         verbose: int = 0,
         n_threads: int | None = None,
         callbacks: AnyCallback | Iterable[AnyCallback] | None = None,
         *,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[int, float] | str | None = None,
         validation_fraction: float | None = None,
         metrics: str | Metric | Iterable[str | Metric] | None = None,
         early_stopping: EarlyStopping | bool | None = None,
@@ -176,7 +188,7 @@ class Network(Exports):
         shuffle : bool or array-like of int, shape (n,) or (epochs, n), default True
             True draws an order of samples per epoch from the seed; False takes them as they
             stand; row indices are an order handed in, for every epoch or for each.
-        validation_data : tuple (X, y), optional
+        validation_data : tuple (X, y) or (X, y, sample_weight), optional
             Evaluated after each epoch.
         verbose : int, default 0
             1 shows the progress on standard error: a bar if tqdm is installed (the extra
@@ -187,6 +199,13 @@ class Network(Exports):
             What to tell of the training; see `Callback`. A callable is called as
             ``callback(network, epoch_report)`` at the end of each epoch; a true result stops after
             this epoch. It may predict, copy and write weights, but not fit.
+        sample_weight : array-like, shape (n,), optional
+            How much each sample counts, finite, at least 0, not all 0: a loss is the weighted mean,
+            sum(w l) / sum(w), in a batch as in an epoch.
+        class_weight : dict of label to weight, or "balanced", optional
+            How much the samples of each class count, beside `sample_weight`, in training but not
+            in validation; labels left out have 1. "balanced" is n / (k * count): of k classes each
+            counts the same.
         validation_fraction : float, optional
             Instead of validation data: the share of the samples, above 0 and below 1, to hold out
             and validate on. The seed decides which; every class gives its share. Both parts are
@@ -230,12 +249,16 @@ class Network(Exports):
             verbose=verbose,
             n_threads=n_threads,
             callbacks=callbacks,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
             validation_fraction=validation_fraction,
             metrics=metrics,
             early_stopping=early_stopping,
         )
 
-    def objective(self, X: ArrayLike, y: ArrayLike) -> Objective:
+    def objective(
+        self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None
+    ) -> Objective:
         """Return the mean loss over (X, y) as a function of the flat parameters, for SciPy.
 
         Parameters
@@ -244,6 +267,8 @@ class Network(Exports):
             Samples, at least 1.
         y : array-like, shape (B,) or (B, N)
             Targets as in `fit`.
+        sample_weight : array-like, shape (B,), optional
+            How much each sample counts: the mean is weighted.
 
         Returns
         -------
@@ -259,5 +284,4 @@ class Network(Exports):
         >>> from scipy.optimize import minimize  # doctest: +SKIP
         >>> net.parameters = minimize(f, net.parameters.copy(), jac=True).x  # doctest: +SKIP
         """
-        samples = read_samples(self, X, y)
-        return make_objective(self._core, samples.X, samples.y)
+        return make_objective(self._core, read_samples(self, X, y, sample_weight))

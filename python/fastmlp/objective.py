@@ -1,27 +1,27 @@
 """A network's loss as a function of its flat parameters, as `scipy.optimize` wants it."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _arrays
+from fastmlp.samples import Samples
 from fastmlp.views import Core, refuse_while_fitting
 
 Objective = Callable[[ArrayLike], tuple[float, NDArray[np.float64]]]
 
 
-def make_objective(core: Core, X: NDArray[Any], y: NDArray[Any]) -> Objective:
-    """Return the function that ``Network.objective`` documents, over checked arrays."""
+def make_objective(core: Core, samples: Samples) -> Objective:
+    """Return the function that ``Network.objective`` documents, over checked samples."""
 
     def objective(theta: ArrayLike) -> tuple[float, NDArray[np.float64]]:
         """Return the mean loss and its gradient at the flat parameters `theta`."""
         refuse_while_fitting(core, "set the parameters")
         parameters = core.parameters
         parameters[:] = _arrays.flat("theta", theta, parameters.size, parameters.dtype)
-        core.forward(X)
-        loss = core.backward(y)
+        core.forward(samples.X)
+        loss = core.backward(samples.y, samples.weight)
         # A copy: BFGS keeps the previous gradient and takes the difference to the next.
         return loss, core.gradients.astype(np.float64)
 

@@ -7,6 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _arrays
+from fastmlp.history import Evaluation
+from fastmlp.metrics import accuracy
+from fastmlp.views import Core
 
 if TYPE_CHECKING:
     from fastmlp.network import Network
@@ -22,32 +25,55 @@ class Samples:
         The features.
     y : ndarray, shape (n,) or (n, N)
         Labels, or numbers per output.
+    weight : ndarray, shape (n,), or None
+        How much each counts; None is 1 for all.
     """
 
     X: NDArray[Any]
     y: NDArray[Any]
+    weight: NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.X)
 
     def of_rows(self, rows: NDArray[np.intp]) -> "Samples":
         """Return a copy of some rows."""
-        return Samples(self.X[rows], self.y[rows])
+        weight = None if self.weight is None else self.weight[rows]
+        return Samples(self.X[rows], self.y[rows], weight)
 
     def apart_from(self, parameters: NDArray[Any]) -> "Samples":
         """Return samples that training on them cannot change."""
-        X, y = self.X, self.y
+        X, y, weight = self.X, self.y, self.weight
         if np.may_share_memory(X, parameters):
             X = X.copy()  # trained on its own weights, it would change under the training
         if y.ndim == 1 or np.may_share_memory(y, parameters):
             y = y.copy()  # labels are indices: a callback that writes them must not lead astray
-        return Samples(X, y)
+        if weight is not None:
+            weight = weight.copy()  # a callback must not make it negative
+        return Samples(X, y, weight)
+
+
+def evaluate(core: Core, samples: Samples, n_threads: int) -> Evaluation:
+    """Evaluate a network on checked samples, each as much as it counts."""
+    loss, correct, decisions = core.evaluate(samples.X, samples.y, samples.weight, n_threads)
+    if not decisions:
+        return Evaluation(loss, None)
+    if samples.weight is None:
+        return Evaluation(loss, correct / decisions)
+    # The core counts decisions, each as one.
+    labels = samples.y.argmax(axis=1) if decisions == len(samples) < samples.y.size else samples.y
+    outputs = core.predict(samples.X, None, n_threads)
+    return Evaluation(loss, accuracy(labels, outputs, samples.weight))
 
 
 def read_samples(
-    network: "Network", X: object, y: object, names: tuple[str, str] = ("X", "y")
+    network: "Network",
+    X: object,
+    y: object,
+    sample_weight: object = None,
+    names: tuple[str, str, str] = ("X", "y", "sample_weight"),
 ) -> Samples:
-    """Check and convert features and targets for `network`, at least one sample.
+    """Check and convert features, targets and weights for `network`, at least one sample.
 
     Raises
     ------
@@ -56,4 +82,7 @@ def read_samples(
     """
     x = _arrays.features(names[0], X, network.features, network.dtype, minimum=1)
     outputs = network.layers[-1].nodes
-    return Samples(x, _arrays.targets(names[1], y, len(x), outputs, network.loss, network.dtype))
+    t = _arrays.targets(names[1], y, len(x), outputs, network.loss, network.dtype)
+    if sample_weight is None:
+        return Samples(x, t)
+    return Samples(x, t, _arrays.weights(names[2], sample_weight, len(x), network.dtype))

@@ -7,6 +7,7 @@ import numpy as np
 
 from fastmlp import _arrays, _core, _validation
 from fastmlp.callbacks import Callback, read_callbacks
+from fastmlp.class_weight import weigh_classes
 from fastmlp.course import Course
 from fastmlp.early_stopping import EarlyStopping, read_early_stopping
 from fastmlp.errors import DivergenceError
@@ -36,6 +37,8 @@ def fit(
     verbose: object,
     n_threads: object,
     callbacks: object,
+    sample_weight: object,
+    class_weight: object,
     validation_fraction: object,
     metrics: object,
     early_stopping: object,
@@ -47,10 +50,11 @@ def fit(
     optimizer = read_optimizer(optimizer)
     threads = _validation.n_threads(n_threads)
     verbose = _validation.verbosity(verbose)
-    given = read_samples(network, X, y)
+    given = read_samples(network, X, y, sample_weight)
     if validation_fraction is not None and not _is_switch(shuffle):
         raise ValueError("shuffle names rows of X, some of which validation_fraction takes away")
     samples, held_out = hold_out(network, given, validation_data, validation_fraction, metrics)
+    samples = weigh_classes(samples, class_weight, network.loss, network.layers[-1].nodes)
     samples = samples.apart_from(core.parameters)
     rows = len(samples)
     order = None if _is_switch(shuffle) else _arrays.orders(shuffle, rows, epochs).copy()
@@ -76,11 +80,12 @@ def fit(
             reports = core.fit(
                 samples.X,
                 samples.y,
-                None,
+                samples.weight,
                 order,
                 options,
                 rate if callable(rate) else None,
                 course.end_epoch if course.is_watched else None,
+                course.end_step if course.is_watched_closely else None,
             )
         except _core.DivergedError as error:
             epoch, loss = error.args
