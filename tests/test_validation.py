@@ -133,7 +133,7 @@ def test_a_rate_beyond_float32(net, assert_unchanged, rate):
         ({"epochs": True}, TypeError, "epochs"),
         ({"epochs": 2**32}, ValueError, "epochs must be at most"),
         ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
-        ({"batch_size": None}, TypeError, "batch_size"),
+        ({"batch_size": "all"}, TypeError, "batch_size must be an integer or None"),
         ({"optimizer": 0.1}, TypeError, r"optimizer must be an SGD.*SGD\(learning_rate=\.\.\.\)"),
         ({"optimizer": fm.SGD}, TypeError, "optimizer must be an SGD"),
         ({"optimizer": "sgd"}, TypeError, "optimizer"),

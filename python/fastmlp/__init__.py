@@ -18,6 +18,7 @@ from fastmlp.errors import DivergenceError, ModelFormatError
 from fastmlp.exchange import from_keras, from_onnx, from_sklearn, from_torch
 from fastmlp.history import EpochReport, Evaluation, History
 from fastmlp.layers import Dense
+from fastmlp.lbfgs import LBFGS
 from fastmlp.loading import load
 from fastmlp.network import Network
 from fastmlp.optimizers import SGD, Adam, AdamW, RMSprop
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _threadpoolctl.follow()
 
 __all__ = [
+    "LBFGS",
     "SGD",
     "Adam",
     "AdamW",

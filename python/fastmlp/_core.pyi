@@ -1,8 +1,6 @@
 """The compiled core. Cranky on purpose: `fastmlp` validates and converts, this refuses."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, final
-from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, ClassVar, final
 

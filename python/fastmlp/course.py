@@ -1,10 +1,11 @@
 """`Course`: what goes on around the epochs of a fit. It measures, tells the callbacks, notes."""
 
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from fastmlp import _core
 from fastmlp.callbacks import Callback
 from fastmlp.early_stopping import EarlyStopping
 from fastmlp.held_out import HeldOut
@@ -15,6 +16,28 @@ from fastmlp.views import Core
 
 if TYPE_CHECKING:
     from fastmlp.network import Network
+
+
+class Trained(Protocol):
+    """An epoch, as the core or another optimizer tells it."""
+
+    @property
+    def epoch(self) -> int:
+        """Its number, from 0."""
+
+    @property
+    def loss(self) -> float:
+        """Mean loss over the samples."""
+
+    @property
+    def seconds(self) -> float:
+        """Time it took."""
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of its last step; NaN if there is none."""
+
+    rate_factor: float
 
 
 class Course:
@@ -87,7 +110,7 @@ class Course:
             stop = bool(callback.on_batch_end(self._network, step, loss)) or stop
         return stop
 
-    def end_epoch(self, trained: _core.EpochReport) -> bool:
+    def end_epoch(self, trained: Trained) -> bool:
         """Take in an epoch from the core; True stops after it."""
         epoch = trained.epoch + 1
         validation_loss, accuracy, metrics = self._measure()
@@ -111,7 +134,7 @@ class Course:
             self._begin_epoch(epoch + 1)
         return stop
 
-    def end(self, reports: list[_core.EpochReport], n_threads: int) -> History:
+    def end(self, reports: Sequence[Trained], n_threads: int) -> History:
         """Tell that the fit ended, and return its history."""
         loss = [report.loss for report in reports]
         network = self._network
@@ -124,7 +147,7 @@ class Course:
             n_threads=n_threads,
             validation_loss=self._validation_loss,
             validation_accuracy=self._validation_accuracy,
-            learning_rate=[report.learning_rate for report in reports],
+            learning_rate=[r.learning_rate for r in reports if not math.isnan(r.learning_rate)],
             validation_metrics=self._validation_metrics,
             best_epoch=self._best_epoch(self._validation_loss or loss),
         )

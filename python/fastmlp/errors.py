@@ -16,7 +16,7 @@ class DivergenceError(ValueError, ArithmeticError):
     loss : float
         Its loss: infinite or not a number, or finite where only a parameter was not.
     learning_rate : float
-        The learning rate in use.
+        The learning rate in use; NaN for an optimizer without one.
     """
 
     def __init__(self, epoch: int, loss: float, learning_rate: float) -> None:
@@ -31,10 +31,13 @@ class DivergenceError(ValueError, ArithmeticError):
             if math.isfinite(self.loss)
             else f"the loss became {self.loss} in epoch {self.epoch}"
         )
+        rate, remedy = "", ""
+        if not math.isnan(self.learning_rate):
+            rate = f" with learning_rate={self.learning_rate:g}"
+            remedy = "a smaller learning rate, or "
         return (
-            f"training diverged: {what} with "
-            f"learning_rate={self.learning_rate:g}; the network is back at its last finite "
-            "epoch end. Try a smaller learning rate, or scale the features"
+            f"training diverged: {what}{rate}; the network is back at its last finite "
+            f"epoch end. Try {remedy}scaled features"
         )
 
 

@@ -11,6 +11,7 @@ from fastmlp.callbacks import AnyCallback
 from fastmlp.early_stopping import EarlyStopping
 from fastmlp.exchange.exports import Exports
 from fastmlp.history import Evaluation, History
+from fastmlp.lbfgs import LBFGS
 from fastmlp.metrics import Metric
 from fastmlp.objective import Objective, make_objective
 from fastmlp.optimizers import SGD, Optimizer
@@ -151,8 +152,8 @@ class Network(Exports):
         X: ArrayLike,
         y: ArrayLike,
         epochs: int = 10,
-        batch_size: int = 32,
-        optimizer: Optimizer = SGD(learning_rate=0.1),  # noqa: B008  (frozen)
+        batch_size: int | None = 32,
+        optimizer: Optimizer | LBFGS = SGD(learning_rate=0.1),  # noqa: B008  (frozen)
         shuffle: bool | ArrayLike = True,
         validation_data: ValidationData | None = None,
         verbose: int = 0,
@@ -181,8 +182,9 @@ class Network(Exports):
             targets (n, N). With one output and another loss, (n,) means (n, 1).
         epochs : int, default 10
             Times to go through X, at least 1.
-        batch_size : int, default 32
-            Samples per step, at least 1; the last batch of an epoch may be shorter.
+        batch_size : int or None, default 32
+            Samples per step, at least 1; the last batch of an epoch may be shorter. None is all
+            samples.
         optimizer : Optimizer, default SGD(learning_rate=0.1)
             How a gradient changes the parameters.
         shuffle : bool or array-like of int, shape (n,) or (epochs, n), default True

@@ -223,6 +223,6 @@ def read_optimizer(optimizer: object) -> Optimizer:
         return optimizer
     hint = "" if isinstance(optimizer, type) else "; write optimizer=SGD(learning_rate=...)"
     raise TypeError(
-        "optimizer must be an SGD, Adam, AdamW or RMSprop, "
+        "optimizer must be an SGD, Adam, AdamW, RMSprop or LBFGS, "
         f"got {_validation.described(optimizer)}{hint}"
     )

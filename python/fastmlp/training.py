@@ -1,25 +1,30 @@
 """``Network.fit``: check everything, then one call of the core for all epochs."""
 
 from contextlib import closing, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastmlp import _arrays, _core, _validation
 from fastmlp.callbacks import Callback, read_callbacks
 from fastmlp.class_weight import weigh_classes
-from fastmlp.course import Course
+from fastmlp.course import Course, Trained
 from fastmlp.early_stopping import EarlyStopping, read_early_stopping
 from fastmlp.errors import DivergenceError
 from fastmlp.held_out import HeldOut, hold_out
 from fastmlp.history import History
-from fastmlp.optimizers import read_optimizer
+from fastmlp.lbfgs import LBFGS, minimise, refuse_batches
+from fastmlp.optimizers import Optimizer, read_optimizer
 from fastmlp.progress import Progress
-from fastmlp.samples import read_samples
+from fastmlp.samples import Samples, read_samples
 from fastmlp.schedules import Plateau, Schedule
 from fastmlp.views import Core, refuse_while_fitting
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from fastmlp.network import Network
 
 
@@ -45,9 +50,7 @@ def fit(
 ) -> History:
     """Train `network` as ``Network.fit`` documents; all checks come before all work."""
     refuse_while_fitting(core, "fit the network")
-    epochs = _validation.integer("epochs", epochs, minimum=1, maximum=2**32 - 1 - core.epoch)
-    batch_size = _validation.integer("batch_size", batch_size, minimum=1)
-    optimizer = read_optimizer(optimizer)
+    optimizer = optimizer if isinstance(optimizer, LBFGS) else read_optimizer(optimizer)
     threads = _validation.n_threads(n_threads)
     verbose = _validation.verbosity(verbose)
     given = read_samples(network, X, y, sample_weight)
@@ -56,41 +59,81 @@ def fit(
     samples, held_out = hold_out(network, given, validation_data, validation_fraction, metrics)
     samples = weigh_classes(samples, class_weight, network.loss, network.layers[-1].nodes)
     samples = samples.apart_from(core.parameters)
-    rows = len(samples)
-    order = None if _is_switch(shuffle) else _arrays.orders(shuffle, rows, epochs).copy()
-    shuffle = order is None and _validation.switch("shuffle", shuffle)
     followers = _followers(callbacks, early_stopping, held_out)
-    plateau = optimizer.learning_rate if isinstance(optimizer.learning_rate, Plateau) else None
-    if plateau is not None and plateau.monitor == "validation_loss" and held_out is None:
-        raise ValueError("Plateau(monitor='validation_loss') needs samples to validate on")
+    rows = len(samples)
 
-    options = _core.TrainOptions()
-    options.epochs, options.batch_size = epochs, min(batch_size, rows)
-    options.shuffle, options.n_threads = shuffle, threads
-    options.optimizer = optimizer.to_core(network.dtype)
-    rate = optimizer.learning_rate
-    if isinstance(rate, Schedule):
-        options.schedule = rate.to_core()
+    train: Callable[[Course], Sequence[Trained]]
+    if isinstance(optimizer, LBFGS):
+        refuse_batches(epochs, batch_size, shuffle)
+        epochs, plateau, used = optimizer.max_iterations, None, 1
+        train = partial(minimise, core, samples, optimizer)
+    else:
+        epochs = _validation.integer("epochs", epochs, minimum=1, maximum=2**32 - 1 - core.epoch)
+        plateau = _plateau(optimizer, held_out)
+        options = _options(optimizer, batch_size, rows, network.dtype)
+        options.epochs, options.n_threads = epochs, threads
+        order = None if _is_switch(shuffle) else _arrays.orders(shuffle, rows, epochs).copy()
+        options.shuffle = order is None and _validation.switch("shuffle", shuffle)
+        used = core.threads_for(options.batch_size, threads)
+        train = partial(_train, core, samples, order, options, optimizer)
+
     with closing(Progress(epochs, verbose)) if verbose else nullcontext() as progress:
         shown = () if progress is None else (progress,)
         followers = (*followers, *shown)
         course = Course(network, core, epochs, rows, held_out, threads, plateau, followers)
         course.begin()
-        try:
-            reports = core.fit(
-                samples.X,
-                samples.y,
-                samples.weight,
-                order,
-                options,
-                rate if callable(rate) else None,
-                course.end_epoch if course.is_watched else None,
-                course.end_step if course.is_watched_closely else None,
-            )
-        except _core.DivergedError as error:
-            epoch, loss = error.args
-            raise DivergenceError(epoch + 1, loss, optimizer.base_rate) from None
-        return course.end(reports, core.threads_for(options.batch_size, threads))
+        return course.end(train(course), used)
+
+
+def _train(
+    core: Core,
+    samples: Samples,
+    order: NDArray[np.uint32] | None,
+    options: _core.TrainOptions,
+    optimizer: Optimizer,
+    course: Course,
+) -> list[_core.EpochReport]:
+    """Let the core train on mini-batches."""
+    rate = optimizer.learning_rate
+    try:
+        return core.fit(
+            samples.X,
+            samples.y,
+            samples.weight,
+            order,
+            options,
+            rate if callable(rate) else None,
+            course.end_epoch if course.is_watched else None,
+            course.end_step if course.is_watched_closely else None,
+        )
+    except _core.DivergedError as error:
+        epoch, loss = error.args
+        raise DivergenceError(epoch + 1, loss, optimizer.base_rate) from None
+
+
+def _options(
+    optimizer: Optimizer, batch_size: object, rows: int, dtype: np.dtype[np.floating]
+) -> _core.TrainOptions:
+    """Return how the core steps; a batch of None is all samples."""
+    options = _core.TrainOptions()
+    options.batch_size = rows
+    if batch_size is not None:
+        size = _validation.integer("batch_size", batch_size, minimum=1, alternative="None")
+        options.batch_size = min(size, rows)
+    options.optimizer = optimizer.to_core(dtype)
+    if isinstance(optimizer.learning_rate, Schedule):
+        options.schedule = optimizer.learning_rate.to_core()
+    return options
+
+
+def _plateau(optimizer: Optimizer, held_out: HeldOut | None) -> Plateau | None:
+    """Return the schedule of an optimizer if it depends on losses that will be told."""
+    plateau = optimizer.learning_rate
+    if not isinstance(plateau, Plateau):
+        return None
+    if plateau.monitor == "validation_loss" and held_out is None:
+        raise ValueError("Plateau(monitor='validation_loss') needs samples to validate on")
+    return plateau
 
 
 def _is_switch(shuffle: object) -> bool:
