@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from fastmlp import metrics
+from fastmlp.reference import metrics as reference_metrics
+from fastmlp.reference import regression_metrics
 
 sk = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
 
@@ -140,6 +142,47 @@ def test_regression(rng, outputs, weight, name, theirs):
     y = rng.standard_normal((B, outputs))
     h = y + rng.standard_normal((B, outputs))
     close(getattr(metrics, name)(y, h, weight), getattr(sk, theirs)(y, h, sample_weight=weight))
+
+
+@pytest.mark.parametrize("kind", ["classes", "two", "yes or no", "outputs"])
+@pytest.mark.parametrize("name", sorted(metrics.CLASSIFICATION))
+def test_decisions_have_the_bits_of_the_reference(rng, weight, kind, name):
+    w = np.ones(B) if weight is None else weight
+    exclusive = kind in ("classes", "two")
+    n = {"classes": 4, "two": 2, "yes or no": 1, "outputs": 3}[kind]
+    if exclusive:
+        h = softmax(rng.standard_normal((B, n)).round(1))
+        y = rng.integers(0, n, B)
+        rows = np.eye(n)[y].tolist()
+    else:
+        h = rng.random((B, n)).round(2)
+        y = rng.integers(0, 2, (B, n)).astype(float)
+        rows = y.tolist()
+    options = {"eps": 2.0**-52} if name == "log_loss" else {}
+    twin = getattr(reference_metrics, name)(
+        rows, h.tolist(), w.tolist(), exclusive=exclusive, **options
+    )
+    # Python's logarithm and NumPy's may differ in the last bit.
+    tolerance = ROUNDING if name == "log_loss" else 0
+    assert getattr(metrics, name)(y, h, w) == pytest.approx(twin, rel=tolerance, abs=0)
+
+
+def test_top_k_has_the_bits_of_the_reference(rng, weight):
+    w = np.ones(B) if weight is None else weight
+    h, y = softmax(rng.standard_normal((B, 5)).round(1)), rng.integers(0, 5, B)
+    for k in range(1, 6):
+        twin = reference_metrics.top_k_accuracy(np.eye(5)[y].tolist(), h.tolist(), w.tolist(), k)
+        assert metrics.top_k_accuracy(y, h, w, k=k) == twin
+
+
+@pytest.mark.parametrize("name", sorted(metrics.REGRESSION))
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_errors_have_the_bits_of_the_reference(rng, weight, outputs, name):
+    w = np.ones(B) if weight is None else weight
+    y = rng.standard_normal((B, outputs))
+    h = y + rng.standard_normal((B, outputs))
+    twin = getattr(regression_metrics, name)(y.tolist(), h.tolist(), w.tolist())
+    assert getattr(metrics, name)(y, h, w) == twin
 
 
 def test_the_edges():

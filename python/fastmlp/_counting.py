@@ -106,4 +106,4 @@ def share(part: NDArray[Any], whole: NDArray[Any], weight: Doubles) -> float:
 def average(values: Iterable[float]) -> float:
     """Return the mean of a few numbers; NaN of none."""
     items = list(values)
-    return sum(items) / len(items) if items else math.nan
+    return total(np.array(items)) / len(items) if items else math.nan

@@ -12,6 +12,7 @@ alike ("macro"). Anything else decides yes (above 0.5) or no at every output, an
 output is averaged over the outputs.
 """
 
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -137,7 +138,7 @@ def mse(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None
 def rmse(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
     """Return the root of `mse` of each output, averaged (``root_mean_squared_error``)."""
     errors, _, weight = residuals(y, outputs, sample_weight)
-    return average(mean(e * e, weight) ** 0.5 for e in errors)
+    return average(math.sqrt(mean(e * e, weight)) for e in errors)
 
 
 def mae(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
@@ -164,7 +165,7 @@ def r2(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None)
     errors, targets, weight = residuals(y, outputs, sample_weight)
     shares = []
     for e, t in zip(errors, targets, strict=True):
-        left = total(weight * e * e)
+        left = total(weight * (e * e))
         spread = total(weight * (t - mean(t, weight)) ** 2)
         shares.append(1 - left / spread if spread else float(left == 0))
     return average(shares)

@@ -1,0 +1,203 @@
+"""Metrics: how good outputs are, in one number; the definitions are scikit-learn's.
+
+Every metric is ``f(y, h, w)``: rows of targets (B, N), rows of outputs (B, N), a weight per sample.
+With cross-entropy a sample is of the class of its largest target, and said to be of the class of
+its largest output; with binary cross-entropy every output says yes above 0.5. A metric of one class
+is averaged over the classes, each alike ("macro"), but of two exclusive classes it is that of the
+second.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from .dense import Matrix, Row
+
+EPS32: Final = 2.0**-23
+"""Probabilities are cut to [eps, 1 - eps] of float32 before a logarithm."""
+
+
+class Samples(NamedTuple):
+    """What is told of one class: which samples are of it, are said to be, and their scores."""
+
+    truth: list[bool]
+    said: list[bool]
+    scores: Row
+    weight: Row
+
+    def sum(self, chosen: Callable[[bool, bool], float]) -> float:
+        """Return the sum of weight times ``chosen(said, true)``."""
+        rows = zip(self.said, self.truth, self.weight, strict=True)
+        return total(w * chosen(said, true) for said, true, w in rows)
+
+
+def classes(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> list[Samples]:
+    """Return what is told of each class that counts."""
+    result = []
+    for n in range(len(y[0])):
+        if exclusive:
+            truth = [row.index(max(row)) == n for row in y]
+            said = [row.index(max(row)) == n for row in h]
+        else:
+            truth, said = [row[n] > 0.5 for row in y], [row[n] > 0.5 for row in h]
+        result.append(Samples(truth, said, [row[n] for row in h], w))
+    return result[1:] if exclusive and len(result) == 2 else result
+
+
+def present(samples: list[Samples], *, exclusive: bool) -> list[Samples]:
+    """Return the classes to average over: of exclusive ones those that were said or true."""
+    if not exclusive or len(samples) == 1:
+        return samples
+    return [c for c in samples if any(c.said) or any(c.truth)]
+
+
+def accuracy(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
+    """Return the share of right decisions: one per sample, or one per output."""
+    if exclusive:
+        right = [float(t.index(max(t)) == o.index(max(o))) for t, o in zip(y, h, strict=True)]
+        return mean(right, w)
+    rows = zip(y, h, strict=True)
+    counts = [sum((a > 0.5) == (b > 0.5) for a, b in zip(*r, strict=True)) for r in rows]
+    return mean(counts, w) / len(y[0])
+
+
+def top_k_accuracy(y: Matrix, h: Matrix, w: Row, k: int) -> float:
+    """Return the share of samples whose class is among the k largest outputs."""
+    hits = []
+    for targets, outputs in zip(y, h, strict=True):
+        label = targets.index(max(targets))
+        ahead = sum(
+            value > outputs[label] or (value == outputs[label] and n < label)
+            for n, value in enumerate(outputs)
+        )
+        hits.append(float(ahead < k))
+    return mean(hits, w)
+
+
+def balanced_accuracy(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
+    """Return the mean recall of the classes that there are; yes and no are two."""
+    counted = classes(y, h, w, exclusive=exclusive)
+    groups = [[c, opposite(c)] for c in counted]
+    if exclusive and len(counted) > 1:
+        groups = [counted]
+    return average(average(recall_of(c) for c in group if any(c.truth)) for group in groups)
+
+
+def precision(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
+    """Return how many of those said to be of a class are of it."""
+    counted = present(classes(y, h, w, exclusive=exclusive), exclusive=exclusive)
+    return average(
+        ratio(c.sum(lambda said, true: said and true), c.sum(lambda said, _: said)) for c in counted
+    )
+
+
+def recall(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
+    """Return how many of a class are said to be of it."""
+    counted = present(classes(y, h, w, exclusive=exclusive), exclusive=exclusive)
+    return average(recall_of(c) for c in counted)
+
+
+def f1(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
+    """Return the harmonic mean of precision and recall."""
+    counted = present(classes(y, h, w, exclusive=exclusive), exclusive=exclusive)
+    return average(
+        ratio(
+            c.sum(lambda said, true: 2.0 * (said and true)),
+            c.sum(lambda said, true: 1.0 * said + true),
+        )
+        for c in counted
+    )
+
+
+def auc(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
+    """Return the area under hits over misses, by trapezoids between different scores."""
+    areas = []
+    for c in classes(y, h, w, exclusive=exclusive):
+        hits, misses = curve(c)
+        if hits[-1] > 0 and misses[-1] > 0:
+            area = total(
+                (misses[i] - misses[i - 1]) * (hits[i] + hits[i - 1]) / 2
+                for i in range(1, len(hits))
+            )
+            areas.append(area / (hits[-1] * misses[-1]))
+    return average(areas)
+
+
+def average_precision(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
+    """Return the precision at each different score, weighted by the hits it brings."""
+    areas = []
+    for c in classes(y, h, w, exclusive=exclusive):
+        hits, misses = curve(c)
+        if hits[-1] > 0:
+            area = total(
+                ratio((hits[i] - hits[i - 1]) * hits[i], hits[i] + misses[i])
+                for i in range(1, len(hits))
+            )
+            areas.append(area / hits[-1])
+    return average(areas)
+
+
+def log_loss(y: Matrix, h: Matrix, w: Row, *, exclusive: bool, eps: float = EPS32) -> float:
+    """Return the mean of -log(probability of what was true), over the outputs too."""
+
+    def surprise(p: float) -> float:
+        return -math.log(min(max(p, eps), 1 - eps))
+
+    if exclusive:
+        own = [o[t.index(max(t))] for t, o in zip(y, h, strict=True)]
+        return mean([surprise(p) for p in own], w)
+    columns = zip(zip(*y, strict=True), zip(*h, strict=True), strict=True)
+    return average(
+        mean([surprise(o if t > 0.5 else 1 - o) for t, o in zip(*column, strict=True)], w)
+        for column in columns
+    )
+
+
+def recall_of(c: Samples) -> float:
+    """Return the share of a class that is said to be of it."""
+    return ratio(c.sum(lambda said, true: said and true), c.sum(lambda _, true: true))
+
+
+def opposite(c: Samples) -> Samples:
+    """Return what is told of all samples that are not of a class."""
+    return Samples([not t for t in c.truth], [not s for s in c.said], c.scores, c.weight)
+
+
+def curve(c: Samples) -> tuple[Row, Row]:
+    """Return the weights of hits and misses among the highest scores, from none on.
+
+    One point per different score: equal scores come together.
+    """
+    hits, misses = [0.0], [0.0]
+    last = math.nan
+    for i in sorted(range(len(c.scores)), key=lambda i: -c.scores[i]):
+        if c.scores[i] != last:
+            hits.append(hits[-1])
+            misses.append(misses[-1])
+            last = c.scores[i]
+        (hits if c.truth[i] else misses)[-1] += c.weight[i]
+    return hits, misses
+
+
+def total(values: Iterable[float]) -> float:
+    """Add in order."""
+    result = 0.0
+    for value in values:
+        result += value
+    return result
+
+
+def mean(values: Iterable[float], w: Row) -> float:
+    """Return the weighted mean, sum(w v) / sum(w)."""
+    return total(v * weight for v, weight in zip(values, w, strict=True)) / total(w)
+
+
+def ratio(part: float, whole: float) -> float:
+    """Return part / whole; 0 of 0 is 0."""
+    return part / whole if whole else 0.0
+
+
+def average(values: Iterable[float]) -> float:
+    """Return the mean of a few numbers; NaN of none."""
+    items = list(values)
+    return total(items) / len(items) if items else math.nan

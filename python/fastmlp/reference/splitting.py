@@ -1,0 +1,62 @@
+"""Which samples are held out of training to validate on."""
+
+from collections.abc import Sequence
+
+from .random import sample_order
+
+SPLIT_EPOCH = 2**32 - 1
+"""The epoch whose order of samples tells which to hold out; training never reaches it."""
+
+
+def stratified(
+    labels: Sequence[int], share: float, order: Sequence[int]
+) -> tuple[list[int], list[int]]:
+    """Split samples so that both parts have the same mixture of classes.
+
+    Parameters
+    ----------
+    labels : sequence of int
+        The class of each sample, numbered from 0; all 0 for a split without regard to classes.
+    share : float
+        The share of the part held out, above 0 and below 1.
+    order : sequence of int
+        All row numbers, shuffled: of each class, the first in this order are held out.
+
+    Returns
+    -------
+    train, held_out : list of int
+        Row numbers, ascending.
+    """
+    counts = [0] * (max(labels) + 1)
+    for label in labels:
+        counts[label] += 1
+    taken = [int(count * share) for count in counts]
+    # What rounding down left over goes to the classes that lost most by it, one sample each.
+    left_over = round(sum(count * share for count in counts)) - sum(taken)
+    lost = sorted(range(len(counts)), key=lambda c: taken[c] - counts[c] * share)
+    for c in lost[:left_over]:
+        taken[c] += 1
+    # A class keeps at least one sample for training.
+    taken = [min(t, max(count - 1, 0)) for t, count in zip(taken, counts, strict=True)]
+    held_out = []
+    for row in order:
+        if taken[labels[row]]:
+            taken[labels[row]] -= 1
+            held_out.append(row)
+    return sorted(set(order) - set(held_out)), sorted(held_out)
+
+
+def split(labels: Sequence[int], share: float, seed: int) -> tuple[list[int], list[int]]:
+    """Return the rows to train on and those held out, by the seed.
+
+    Raises
+    ------
+    ValueError
+        If no sample would be held out.
+    """
+    train, held_out = stratified(labels, share, sample_order(seed, SPLIT_EPOCH, len(labels)))
+    if not held_out:
+        raise ValueError(
+            f"validation_fraction={share:g} of {len(labels)} samples leaves none to validate on"
+        )
+    return train, held_out
