@@ -54,7 +54,7 @@ def r2(y: Matrix, h: Matrix, w: Row) -> float:
     def of_output(t: Row, o: Row) -> float:
         middle = mean(t, w)
         left = total(a * b for a, b in zip(w, squares(t, o), strict=True))
-        spread = total(a * (b - middle) * (b - middle) for a, b in zip(w, t, strict=True))
+        spread = total(a * ((b - middle) * (b - middle)) for a, b in zip(w, t, strict=True))
         return 1 - left / spread if spread else float(left == 0)
 
     return per_output(y, h, of_output)
