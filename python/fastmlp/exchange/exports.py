@@ -115,3 +115,39 @@ class Exports(Model):
         >>> model = net.to_sklearn(labels=["cat", "dog", "fox"])  # doctest: +SKIP
         """
         return peer("sklearn", "sklearn", "to_sklearn").to_sklearn(self, labels)
+
+    def export_c(self, path: str | Path, name: str = "model", *, training: bool = False) -> None:
+        """Write the network as one C header that needs nothing else.
+
+        It compiles as C99 and as C++17, allocates nothing, and has the weights in it to the bit.
+        ``model_predict(parameters, x, y, workspace)`` computes one sample; with ``training`` there
+        is ``model_train(parameters, x, targets, batch, learning_rate, workspace)``, a step of SGD
+        on a copy of the parameters, and ``model_train_labels`` for class numbers. The order of all
+        operations is that of the core: with ``-ffp-contract=off`` results have the bits of
+        `predict` and of `fit`. Its first lines tell how to use it.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file, written over if it is there.
+        name : str, default "model"
+            An identifier of C that every name in the header starts with.
+        training : bool, default False
+            Whether it can train as well.
+
+        Raises
+        ------
+        TypeError
+            If `name` is not a string.
+        ValueError
+            If `name` is no identifier, or a parameter is not finite.
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> net.export_c("digits.h", "digits", training=True)  # doctest: +SKIP
+        """
+        from fastmlp.exchange.c import export_c  # noqa: PLC0415  (only for those who export)
+
+        export_c(self, path, name, _validation.switch("training", training))

@@ -1,0 +1,62 @@
+"""What the C pieces write for each type: words of C, and the constants of the compiled core."""
+
+from typing import Final
+
+# The numbers are those of MathConstants in cpp/src/kernels/math-inl.hpp.
+CONSTANTS: Final[dict[str, dict[str, str]]] = {
+    "float32": {
+        "real": "float",
+        "library_fma": "fmaf",
+        "library_sqrt": "sqrtf",
+        "word": "uint32_t",
+        "integer": "int32_t",
+        "sign": "0x80000000u",
+        "bias": "127",
+        "mantissa_bits": "23",
+        "magic": "0x1.8p+23f",
+        "sqrt_half": "0x1.6a09e6p-1f",
+        "sqrt2_minus_1": "0x1.a8279ap-2f",
+        "infinity": "(float)INFINITY",
+        "half": "0.5f",
+        "leak": "0.01f",
+        "epsilon": "1e-5f",
+        "exp_lowest": "-104.0f",
+        "exp_highest": "89.0f",
+        "tanh_highest": "10.0f",
+        "log2_e": "0x1.715476p+0f",
+        "ln2_high": "0x1.62e4p-1f",
+        "ln2_low": "0x1.7f7d1cp-20f",
+        "exp_coefficients": "0.5f, 0x1.55548ep-3f, 0x1.55545ep-5f, 0x1.123b64p-7f, 0x1.6db43ep-10f",
+        "log_coefficients": "0x1.55557ap-1f, 0x1.995eb4p-2f, 0x1.31e3a6p-2f",
+    },
+    "float64": {
+        "real": "double",
+        "library_fma": "fma",
+        "library_sqrt": "sqrt",
+        "word": "uint64_t",
+        "integer": "int64_t",
+        "sign": "0x8000000000000000u",
+        "bias": "1023",
+        "mantissa_bits": "52",
+        "magic": "0x1.8p+52",
+        "sqrt_half": "0x1.6a09e667f3bcdp-1",
+        "sqrt2_minus_1": "0x1.a8279ap-2",
+        "infinity": "(double)INFINITY",
+        "half": "0.5",
+        "leak": "0.01",
+        "epsilon": "1e-5",
+        "exp_lowest": "-746.0",
+        "exp_highest": "710.0",
+        "tanh_highest": "20.0",
+        "log2_e": "0x1.71547652b82fep+0",
+        "ln2_high": "0x1.62e42fefa2p-1",
+        "ln2_low": "0x1.9ef35793c7673p-41",
+        "exp_coefficients": """
+        0x1.000000000000bp-1, 0x1.5555555555561p-3, 0x1.555555555001ep-5, 0x1.111111110d62fp-7,
+        0x1.6c16c185ab481p-10, 0x1.a01a01bae5cc9p-13, 0x1.a0199688be390p-16, 0x1.71dddfc41522bp-19,
+        0x1.28b05383ffe9fp-22, 0x1.af8593e70834ep-26""",
+        "log_coefficients": """
+        0x1.5555555555592p-1, 0x1.999999997fd37p-2, 0x1.24924941f8d3cp-2, 0x1.c71c5202b1945p-3,
+        0x1.7466405c179fdp-3, 0x1.39a193322093dp-3, 0x1.2f0705b1131dap-3""",
+    },
+}

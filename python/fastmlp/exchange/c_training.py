@@ -1,0 +1,145 @@
+"""The C function of one step of SGD, composed for a network."""
+
+from textwrap import indent
+from typing import Final
+
+from fastmlp.model import Model
+
+_KEEPS_Z: Final = ("gelu", "silu")
+"""Activations whose slope is told from z; of all others from h(z)."""
+
+_HOLDS_ACTIVATION: Final = ("cross_entropy", "binary_cross_entropy", "poisson")
+"""Losses that take z: the activation of the output is a part of them."""
+
+_SIZES = """
+#ifndef ${M}_BATCH
+#define ${M}_BATCH 32 /* the most samples of a step; define another number before */
+#endif
+#define ${M}_TRAINING_WORKSPACE (%d * (size_t)${M}_BATCH + %d) /* numbers that train needs */
+"""
+
+_FUNCTION = """
+/* One step of SGD on `batch` samples, at most ${M}_BATCH of them: rows of x, and of targets%s.
+ * Returns their mean loss before the step. */
+static inline double ${m}_%s($real *parameters, const $real *x, const %s *targets, size_t batch,
+                             $real learning_rate, $real *workspace) {
+%s
+}
+"""
+
+
+def training(net: Model) -> tuple[str, str]:
+    """Return the functions of training, and the definitions of their sizes."""
+    rooms = _rooms(net)
+    start = []
+    at = 0
+    for name, nodes in rooms:
+        start.append(f"$real *{name} = workspace + {at} * (size_t)${{M}}_BATCH;")
+        at += nodes
+    outputs = net.layers[-1].nodes
+    start.append(f"$real *z = workspace + {at} * (size_t)${{M}}_BATCH, *scores = z + {outputs};")
+    functions = []
+    kinds = [("train", "", "$real", net.loss)]
+    if net.loss == "cross_entropy":
+        kinds.append(("train_labels", ", labels 0 to N - 1", "int32_t", "cross_entropy_labels"))
+    for function, about, kind, loss in kinds:
+        steps = [*_forward(net, loss, kind), *_backward(net)]
+        index = "size_t b, j;" if any("++j" in step for step in steps) else "size_t b;"
+        body = ["double loss = 0;", index, *start, *steps, "return loss / (double)batch;"]
+        functions.append(_FUNCTION % (about, function, kind, indent("\n".join(body), "    ")))
+    return "\n".join(functions) + "\n", _SIZES % (at, 2 * outputs)
+
+
+def _rooms(net: Model) -> list[tuple[str, int]]:
+    """Return the arrays of a batch and their numbers per sample."""
+    rooms = []
+    widest = max(layer.nodes for layer in net.layers)
+    for i, layer in enumerate(net.layers[:-1]):
+        rooms.append((f"nodes_{i}", layer.nodes))
+        if layer.activation in _KEEPS_Z:
+            rooms.append((f"z_{i}", layer.nodes))
+    return [*rooms, ("delta", widest), ("before", widest)]
+
+
+def _forward(net: Model, loss: str, kind: str) -> list[str]:
+    """Return the loop over the samples: nodes of every layer, losses, deltas of the output."""
+    from fastmlp.exchange.c import linear  # noqa: PLC0415
+
+    body = []
+    for i, layer in enumerate(net.layers[:-1]):
+        before = (
+            f"x + b * {net.features}" if i == 0 else f"nodes_{i - 1} + b * {_nodes(net, i - 1)}"
+        )
+        room = "z" if layer.activation in _KEEPS_Z else "nodes"
+        body.append(linear(net, i, before, f"{room}_{i} + b * {layer.nodes}"))
+        body += _each(layer.activation, f"nodes_{i}", f"{room}_{i}", layer.nodes)
+    last = len(net.layers) - 1
+    before = (
+        f"x + b * {net.features}"
+        if last == 0
+        else f"nodes_{last - 1} + b * {_nodes(net, last - 1)}"
+    )
+    output, outputs = net.layers[-1].activation, net.layers[-1].nodes
+    holds = net.loss in _HOLDS_ACTIVATION
+    body.append(linear(net, last, before, "scores" if holds else "z"))
+    if not holds:
+        call = "z[j]" if output == "identity" else f"${{m}}_{output}(z[j])"
+        body.append(f"for (j = 0; j < {outputs}; ++j) scores[j] = {call};")
+    target = "targets[b]" if kind == "int32_t" else f"targets + b * {outputs}"
+    body.append(f"loss += (double)${{m}}_{loss}(scores, {target}, delta + b * {outputs});")
+    if not holds:
+        told = "z" if output in _KEEPS_Z else "scores"
+        body += _slope(output, f"delta[b * {outputs} + j]", f"{told}[j]", outputs)
+    return ["for (b = 0; b < batch; ++b) {", *(indent(line, "    ") for line in body), "}"]
+
+
+def _backward(net: Model) -> list[str]:
+    """Return the layers from the last to the first: deltas before it, then its update."""
+    from fastmlp.exchange.c import offsets  # noqa: PLC0415
+
+    body = []
+    for i in range(len(net.layers) - 1, -1, -1):
+        nodes, previous = _nodes(net, i), net.weights[i].shape[0]
+        weights, _ = offsets(net, i)
+        if i > 0:
+            body.append("for (b = 0; b < batch; ++b) {")
+            body.append(
+                f"    ${{m}}_backward(delta + b * {nodes}, {nodes}, parameters + {weights}, "
+                f"{previous}, before + b * {previous});"
+            )
+            name = net.layers[i - 1].activation
+            room = "z" if name in _KEEPS_Z else "nodes"
+            at = f"b * {previous} + j"
+            told = f"{room}_{i - 1}[{at}]"
+            body += [indent(line, "    ") for line in _slope(name, f"before[{at}]", told, previous)]
+            body.append("}")
+        nodes_in = "x" if i == 0 else f"nodes_{i - 1}"
+        body.append(
+            f"${{m}}_update({nodes_in}, {previous}, delta, {nodes}, batch, learning_rate, "
+            f"parameters + {weights});"
+        )
+        if i > 0:
+            body.append("{ $real *swap = delta; delta = before; before = swap; }")
+    return body
+
+
+def _each(name: str, to: str, room: str, nodes: int) -> list[str]:
+    if name == "identity":
+        return []
+    at = f"b * {nodes} + j"
+    return [f"for (j = 0; j < {nodes}; ++j) {to}[{at}] = ${{m}}_{name}({room}[{at}]);"]
+
+
+def _slope(name: str, delta: str, told: str, nodes: int) -> list[str]:
+    """Return the statement delta *= h'(z), told from z or from h."""
+    if name == "identity":
+        return []
+    if name == "relu":
+        value = f"{told} <= 0 ? 0 : {delta}"
+    else:
+        value = f"{delta} * ${{m}}_{name}_slope({told})"
+    return [f"for (j = 0; j < {nodes}; ++j) {delta} = {value};"]
+
+
+def _nodes(net: Model, i: int) -> int:
+    return net.layers[i].nodes

@@ -1,0 +1,205 @@
+"""`Network.export_c`: compiled by every compiler there is, it predicts and trains to the bit."""
+
+import ctypes
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+from fastmlp.layers import ACTIVATIONS
+from fastmlp.losses import LOSSES
+
+C99 = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2", "-ffp-contract=off"]
+COMPILERS = ["gcc", "clang", "clang-16", "g++", "clang++-16"]
+BATCH = 13
+
+PROGRAM = """
+#define MODEL_BATCH 13
+#include "model.h"
+
+void predict(const REAL *x, size_t rows, REAL *y);
+void predict(const REAL *x, size_t rows, REAL *y) {
+    REAL workspace[MODEL_WORKSPACE];
+    size_t b;
+    for (b = 0; b < rows; ++b) {
+        model_predict(model_parameters, x + b * MODEL_FEATURES, y + b * MODEL_OUTPUTS, workspace);
+    }
+}
+"""
+TRAINING = """
+static REAL trained[MODEL_PARAMETERS], room[MODEL_TRAINING_WORKSPACE];
+
+double KIND(REAL *parameters, const REAL *x, const TARGET *y, size_t rows, double rate);
+double KIND(REAL *parameters, const REAL *x, const TARGET *y, size_t rows, double rate) {
+    const size_t width = sizeof(TARGET) == sizeof(REAL) && WIDE ? MODEL_OUTPUTS : 1;
+    double loss = 0;
+    size_t b, batch;
+    memcpy(trained, model_parameters, sizeof trained);
+    for (b = 0; b < rows; b += batch) {
+        batch = rows - b < MODEL_BATCH ? rows - b : MODEL_BATCH;
+        loss += (double)batch * model_KIND(trained, x + b * MODEL_FEATURES, y + b * width, batch,
+                                           (REAL)rate, room);
+    }
+    memcpy(parameters, trained, sizeof trained);
+    return loss / (double)rows;
+}
+"""
+
+
+def training_program(kind: str, target: str, wide: int) -> str:
+    text = TRAINING.replace("KIND", kind).replace("TARGET *", target + " *")
+    return text.replace("sizeof(TARGET)", f"sizeof({target})").replace("WIDE", str(wide))
+
+
+def compiled(net: fm.Network, folder: Path, compiler: str = "gcc", training: str = "") -> Any:
+    """Export, compile with all warnings, and load."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no {compiler} here")
+    net.export_c(folder / "model.h", training=bool(training))
+    real = "float" if net.dtype == np.float32 else "double"
+    (folder / "program.c").write_text(PROGRAM + training)
+    flags = C99
+    if "++" in compiler:
+        flags = ["-x", "c++", "-std=c++17", *C99[1:]]
+        text = (folder / "program.c").read_text()
+        (folder / "program.c").write_text(
+            text.replace("void predict(const", 'extern "C" void predict(const', 1)
+        )
+    library = folder / "model.so"
+    subprocess.run(
+        [compiler, *flags, f"-DREAL={real}", "-shared", "-fPIC", "program.c", "-lm", "-o", library],
+        cwd=folder,
+        check=True,
+        timeout=120,
+    )
+    return ctypes.CDLL(str(library))
+
+
+def predictions(library: Any, net: fm.Network, X: np.ndarray) -> np.ndarray:
+    y = np.empty((len(X), net.layers[-1].nodes), net.dtype)
+    library.predict(
+        ctypes.c_void_p(X.ctypes.data), ctypes.c_size_t(len(X)), ctypes.c_void_p(y.ctypes.data)
+    )
+    return y
+
+
+def trained(
+    library: Any, net: fm.Network, X: np.ndarray, y: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Return the parameters after an epoch in order, and its mean loss."""
+    function = library.train_labels if y.dtype == np.int32 else library.train
+    function.restype = ctypes.c_double
+    parameters = np.empty_like(net.parameters)
+    loss = function(
+        *(ctypes.c_void_p(array.ctypes.data) for array in (parameters, X, y)),
+        ctypes.c_size_t(len(X)),
+        ctypes.c_double(0.05),
+    )
+    return parameters, loss
+
+
+def network(hidden: str, output: str, loss: str | None, dtype: str, rng: Any) -> fm.Network:
+    """Return a network of odd sizes on both sides of 16 nodes, with biases."""
+    sizes = [int(n) for n in rng.integers(1, 40, 3)]
+    layers = [int(rng.integers(1, 40)), *(fm.Dense(n, hidden) for n in (*sizes, 17, 16))]
+    net = fm.Network(
+        [*layers, fm.Dense(int(rng.integers(2, 25)), output)], loss=loss, seed=3, dtype=dtype
+    )
+    net.parameters[:] += (0.2 * rng.standard_normal(net.n_parameters)).astype(dtype)
+    return net
+
+
+def samples(net: fm.Network, rows: int, rng: Any) -> tuple[np.ndarray, np.ndarray]:
+    X = rng.standard_normal((rows, net.features)).astype(net.dtype)
+    y = rng.uniform(0.0, 1.0, (rows, net.layers[-1].nodes)).astype(net.dtype)
+    return X, y
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_it_predicts_the_same_bits(activation, dtype, rng, tmp_path):
+    net = network("relu" if activation == "softmax" else activation, activation, None, dtype, rng)
+    X = np.concatenate([samples(net, 60, rng)[0], 30 * samples(net, 60, rng)[0]])
+    with np.errstate(all="ignore"):
+        expected = net.predict(X)
+    assert np.array_equal(predictions(compiled(net, tmp_path), net, X), expected, equal_nan=True)
+
+
+CASES = [("relu", output, loss) for loss, outputs in LOSSES.items() for output in outputs]
+CASES += [(name, "identity", "mean_squared_error") for name in ACTIVATIONS if name != "softmax"]
+
+
+@pytest.mark.parametrize(("hidden", "output", "loss"), CASES)
+def test_it_trains_to_the_same_bits(hidden, output, loss, dtype, rng, tmp_path):
+    net = network(hidden, output, loss, dtype, rng)
+    X, y = samples(net, 3 * BATCH - 5, rng)
+    library = compiled(net, tmp_path, training=training_program("train", "REAL", 1))
+    parameters, its_loss = trained(library, net, X, y)
+    history = net.fit(
+        X, y, epochs=1, batch_size=BATCH, optimizer=fm.SGD(learning_rate=0.05), shuffle=False
+    )
+    assert np.array_equal(parameters, net.parameters)
+    assert its_loss == pytest.approx(history.loss[0], rel=1e-14)  # added in another order
+
+
+def test_it_trains_on_labels(dtype, rng, tmp_path):
+    net = network("tanh", "softmax", None, dtype, rng)
+    X, _ = samples(net, 2 * BATCH, rng)
+    y = rng.integers(0, net.layers[-1].nodes, len(X)).astype(np.int32)
+    program = training_program("train_labels", "int32_t", 0)
+    parameters, _ = trained(compiled(net, tmp_path, training=program), net, X, y)
+    net.fit(X, y, epochs=1, batch_size=BATCH, optimizer=fm.SGD(learning_rate=0.05), shuffle=False)
+    assert np.array_equal(parameters, net.parameters)
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_every_compiler_takes_it(compiler, dtype, rng, tmp_path):
+    net = network("sigmoid", "softmax", None, dtype, rng)
+    X, _ = samples(net, 20, rng)
+    training = "" if "++" in compiler else training_program("train", "REAL", 1)
+    library = compiled(net, tmp_path, compiler, training)
+    assert np.array_equal(predictions(library, net, X), net.predict(X))
+
+
+def test_two_models_in_one_program(rng, tmp_path):
+    for name in ("first", "second"):
+        net = network("tanh", "softmax", None, "float32", rng)
+        net.export_c(tmp_path / f"{name}.h", name, training=True)
+    (tmp_path / "both.c").write_text(
+        '#include "first.h"\n#include "second.h"\nint main(void) { return 0; }\n'
+    )
+    if shutil.which("gcc") is None:
+        pytest.skip("no gcc here")
+    command = ["gcc", *C99, "both.c", "-lm", "-o", "both"]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
+
+
+def test_only_what_is_needed_is_there(tmp_path):
+    net = fm.Network([3, 20, fm.Dense(20, "identity")], seed=1)
+    net.export_c(tmp_path / "model.h")
+    text = (tmp_path / "model.h").read_text()
+    assert "model_relu" in text
+    for absent in ("exp", "tanh", "narrow", "train", "$"):
+        assert absent not in text.replace("exported", "")
+
+
+def test_the_text_is_always_the_same(tmp_path):
+    for name in "ab":
+        fm.Network([3, 20, 2], seed=1).export_c(tmp_path / name, training=True)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["", "1st", "a-b", "_reserved", "a b", "ä"])
+def test_names_that_are_no_identifiers_are_refused(name, tmp_path):
+    net = fm.Network([3, 2], seed=1)
+    with pytest.raises(ValueError, match="name must be an identifier"):
+        net.export_c(tmp_path / "model.h", name)
+    with pytest.raises(TypeError, match="name must be a string"):
+        net.export_c(tmp_path / "model.h", 3)
+    net.parameters[0] = np.inf
+    with pytest.raises(ValueError, match="not finite"):
+        net.export_c(tmp_path / "model.h")
+    assert not (tmp_path / "model.h").exists()
