@@ -51,27 +51,30 @@ __attribute__((noinline)) void product_tile(const Scalar<S>* const* a, const Pro
             for (int j = 0; j < Vectors; ++j) sum[i][j] = S::fma(x, b[j], sum[i][j]);
         }
     }
-    if (p.epilogue == Epilogue::kRelu) {
+    const Epilogue epilogue = p.epilogue;
+    if (epilogue == Epilogue::kRelu) {
         FASTMLP_UNROLL
         for (int i = 0; i < Rows; ++i) {
             FASTMLP_UNROLL
             for (int j = 0; j < Vectors; ++j) sum[i][j] = S::relu(sum[i][j]);
         }
-    } else if (p.epilogue == Epilogue::kReluMask) {
+    } else if (epilogue == Epilogue::kReluMask) {
+        const Scalar<S>* nodes = p.nodes;
+        const std::size_t ldn = p.ldn;
         FASTMLP_UNROLL
-        for (int i = 0; i < Rows; ++i) {
+        for (int i = 0; i < Rows; ++i, nodes += ldn) {
             FASTMLP_UNROLL
             for (int j = 0; j < Vectors; ++j) {
-                sum[i][j] = S::relu_mask(S::load(p.nodes + i * p.ldn + j * S::kLanes), sum[i][j]);
+                sum[i][j] = S::relu_mask(S::load(nodes + j * S::kLanes), sum[i][j]);
             }
         }
     }
+    Scalar<S>* out = p.out;
+    const std::size_t ldo = p.ldo;
     FASTMLP_UNROLL
-    for (int i = 0; i < Rows; ++i) {
+    for (int i = 0; i < Rows; ++i, out += ldo) {
         FASTMLP_UNROLL
-        for (int j = 0; j < Vectors; ++j) {
-            S::store(p.out + i * p.ldo + j * S::kLanes, sum[i][j]);
-        }
+        for (int j = 0; j < Vectors; ++j) S::store(out + j * S::kLanes, sum[i][j]);
     }
 }
 
