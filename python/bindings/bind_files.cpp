@@ -91,17 +91,25 @@ py::tuple parse(const py::bytes& bytes) {
     return lend_archive(parse_archive(std::as_bytes(std::span(text))));
 }
 
-/// Without the GIL: it is taken again only for what Python is to hold.
-py::object load_network(const Path& path, bool allow_nonfinite) {
-    AnyNetwork loaded = [&] {
-        const Unlocked unlocked;
-        return load_any(path, {allow_nonfinite});
-    }();
+py::object own(AnyNetwork loaded) {
     return std::visit(
         []<class T>(Network<T>& network) {
             return py::cast(std::make_unique<Model<T>>(std::move(network)));
         },
         loaded);
+}
+
+py::object load_network(const Path& path, bool allow_nonfinite) {
+    return own([&] {
+        const Unlocked unlocked;
+        return load_any(path, {allow_nonfinite});
+    }());
+}
+
+py::object parse_network(const py::bytes& bytes, bool allow_nonfinite) {
+    const auto text = static_cast<std::string_view>(bytes);
+    const Archive archive = parse_archive(std::as_bytes(std::span(text)));
+    return own(from_archive(archive, "<memory>", {allow_nonfinite}));
 }
 
 void raise_os_error(const std::filesystem::filesystem_error& error) {
@@ -141,6 +149,7 @@ void bind_files(py::module_& module) {
         }
     });
     module.def("load_network", &load_network, py::arg("path"), py::arg("allow_nonfinite"));
+    module.def("parse_network", &parse_network, py::arg("data"), py::arg("allow_nonfinite"));
     module.def("write_archive", &write, py::arg("path"), py::arg("tensors"), py::arg("metadata"));
     module.def("read_archive", &read, py::arg("path"));
     module.def("parse_archive", &parse, py::arg("data"));

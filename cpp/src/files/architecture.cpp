@@ -12,7 +12,7 @@ namespace {
 /// The members of a JSON object, all of which must come, once, in any order.
 class Members {
 public:
-    Members(JsonReader& json, std::set<std::string_view> names)
+    Members(JsonReader& json, std::set<std::string, std::less<>> names)
         : json_(json), missing_(std::move(names)) {}
 
     template <class Read>
@@ -23,12 +23,12 @@ public:
             missing_.erase(found);
             read_member(name);
         });
-        if (!missing_.empty()) json_.fail("'" + std::string(*missing_.begin()) + "' is missing");
+        if (!missing_.empty()) json_.fail("misses '" + *missing_.begin() + "'");
     }
 
 private:
     JsonReader& json_;
-    std::set<std::string_view> missing_;
+    std::set<std::string, std::less<>> missing_;
 };
 
 template <class Integer>
@@ -40,7 +40,7 @@ Integer integer(JsonReader& json) {
 }
 
 std::string layer_json(const Layer& layer) {
-    return "{\"nodes\":" + std::to_string(layer.nodes) +
+    return std::string("{\"nodes\":") + std::to_string(layer.nodes) +
            ",\"activation\":" + json_string(name_of(layer.activation)) +
            ",\"normalization\":" + json_string(name_of(layer.normalization)) +
            ",\"dropout\":" + json_number(layer.dropout) + "}";
@@ -61,7 +61,7 @@ Layer read_layer(JsonReader& json) {
 }
 
 std::string loss_json(Loss loss) {
-    return "{\"kind\":" + json_string(name_of(loss.kind)) +
+    return std::string("{\"kind\":") + json_string(name_of(loss.kind)) +
            ",\"parameter\":" + json_number(loss.parameter) + "}";
 }
 
@@ -89,7 +89,7 @@ std::string to_json(const Architecture& of) {
         if (!layers.empty()) layers += ',';
         layers += layer_json(layer);
     }
-    return "{\"features\":" + std::to_string(of.features) + ",\"layers\":[" + layers +
+    return std::string("{\"features\":") + std::to_string(of.features) + ",\"layers\":[" + layers +
            "],\"loss\":" + loss_json(of.loss) + ",\"dtype\":\"" +
            (of.dtype == ElementType::kF64 ? "float64" : "float32") +
            "\",\"seed\":" + std::to_string(of.seed) + ",\"epoch\":" + std::to_string(of.epoch) +

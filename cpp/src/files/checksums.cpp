@@ -34,7 +34,7 @@ std::string metadata_checksum(const std::map<std::string, std::string>& metadata
 std::string joined_checksums(const std::string& of_metadata,
                              const std::map<std::string_view, std::string>& of_tensors) {
     std::string text = of_metadata;
-    for (const auto& [name, checksum] : of_tensors) text += ' ' + checksum;
+    for (const auto& [name, checksum] : of_tensors) (text += ' ') += checksum;
     return text;
 }
 
@@ -56,7 +56,8 @@ void check_checksums(const std::string& file, const Header& header, std::span<co
     for (const auto& [name, entry] : by_name) {
         const auto bytes = data.subspan(static_cast<std::size_t>(entry->begin),
                                         static_cast<std::size_t>(entry->end - entry->begin));
-        if (written.compare(position, 9, " " + tensor_checksum(*entry, bytes)) != 0) {
+        if (written[position] != ' ' ||
+            written.compare(position + 1, 8, tensor_checksum(*entry, bytes)) != 0) {
             throw FormatError(file, "tensor '" + entry->name + "'", data_offset + entry->begin,
                               kDamaged);
         }

@@ -1,7 +1,6 @@
 // Where there is no POSIX: whole or not at all, as far as the standard library can promise it. What
 // a power failure leaves is up to the system.
 
-#include <atomic>
 #include <cerrno>
 #include <fstream>
 #include <ios>
@@ -59,31 +58,33 @@ bool InputFile::read(std::span<std::byte> bytes) {
 }
 
 struct AtomicFile::State {
-    fs::path target, temporary;
-    std::ofstream file{};
-
-    void check() {
-        if (!file) fail("cannot write", target);
+    explicit State(const fs::path& path) : target(fs::weakly_canonical(path)) {
+        if (fs::exists(target)) refuse_unless_regular(target);
+        const std::string random = std::to_string(std::random_device{}());
+        temporary = target.parent_path() / ".";
+        temporary += target.filename();
+        temporary += "." + random + ".tmp";
+        errno = 0;
+        file.open(temporary, std::ios::binary | std::ios::trunc);
+        check();
     }
     ~State() {
         file.close();
         std::error_code ignored;
         if (!temporary.empty()) fs::remove(temporary, ignored);
     }
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
+
+    void check() const {
+        if (!file) fail("cannot write", target);
+    }
+
+    fs::path target, temporary;
+    std::ofstream file;
 };
 
-AtomicFile::AtomicFile(const fs::path& path) {
-    const fs::path target = fs::weakly_canonical(path);
-    if (fs::exists(target)) refuse_unless_regular(target);
-    fs::path temporary = target.parent_path() / ".";
-    temporary.replace_filename(".");
-    temporary += target.filename();
-    temporary += "." + std::to_string(std::random_device{}()) + ".tmp";
-    state_ = std::make_unique<State>(State{target, temporary});
-    errno = 0;
-    state_->file.open(temporary, std::ios::binary | std::ios::trunc);
-    state_->check();
-}
+AtomicFile::AtomicFile(const fs::path& path) : state_(std::make_unique<State>(path)) {}
 
 AtomicFile::~AtomicFile() = default;
 

@@ -102,7 +102,7 @@ std::string temporary_prefix(const std::string& name) {
     while (length < name.size() && (static_cast<unsigned char>(name[length]) & 0xC0) == 0x80) {
         --length;
     }
-    return "." + name.substr(0, length) + ".";
+    return std::string(".").append(name, 0, length) + ".";
 }
 
 constexpr std::string_view kSuffix = ".tmp";
