@@ -148,7 +148,6 @@ ARCHITECTURES = {
     "loss": (lambda a: a["loss"].update(kind="hinge"), "unknown loss 'hinge'"),
     "wrong loss": (lambda a: a["loss"].update(kind="binary_cross_entropy"), "does not go|needs"),
     "normalization": (lambda a: a["layers"][0].update(normalization="group"), "normalization"),
-    "dropout": (lambda a: a["layers"][0].update(dropout=1.5), "dropout"),
     "dtype": (lambda a: a.update(dtype="float16"), "unknown dtype 'float16'"),
     "epoch": (lambda a: a.update(epoch=2**32), "too large"),
     "unknown key": (lambda a: a.update(colour="red"), "'colour' is unknown"),
