@@ -50,7 +50,7 @@ def test_we_read_what_their_library_wrote_again(path, dtype):
 
 
 def test_archives_of_every_dtype_both_ways(path, rng):
-    kinds = "? u1 i1 u2 i2 u4 i4 u8 i8 f4 f8".split()
+    kinds = ["?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"]
     tensors = {
         f"{kind} ä/{i}": rng.integers(0, 2, (i, 3, 2)).astype(kind) for i, kind in enumerate(kinds)
     }
