@@ -32,15 +32,15 @@ def header(net: Model, name: object, train: bool) -> str:
         raise ValueError("the network has parameters that are not finite; C has no literal of them")
     words = _words(net, name)
     predict = _predict(net)
-    trainer, sizes = training(net) if train else ("", "")
-    sections = _needed(_sections(), predict + trainer)
+    trainer, sizes, loss = training(net) if train else ("", "", ())
+    sections = _needed(_sections(), [*_called(predict + trainer), *loss])
     frame = _read("c_frame.h.in")
     pieces = {
         "functions": "\n".join(sections),
         "predict": predict,
         "train": trainer,
         "training_sizes": sizes,
-        "values": _values(net.parameters),
+        "values": _array("parameters", net.parameters) + _statistics(net),
     }
     return Template(Template(frame).safe_substitute(pieces)).substitute(words)
 
@@ -60,6 +60,20 @@ def _words(net: Model, name: str) -> dict[str, str]:
         "parameters": str(net.n_parameters),
         "workspace": str(2 * max(sizes[1:])),
         **CONSTANTS[str(net.dtype)],
+        **_loss_words(net),
+    }
+
+
+def _loss_words(net: Model) -> dict[str, str]:
+    """Return the numbers of the loss, computed in the network's type as the core does."""
+    name, number = net._core.loss  # noqa: SLF001  (with its parameter, which has no public name)
+    kind = net.dtype.type
+    parameter, outputs = kind(number), kind(net.layers[-1].nodes)
+    return {
+        "loss_scale": "2" if name == "mean_squared_error" else "1",
+        "parameter": _literal(parameter),
+        "kept": _literal(kind(1) - parameter),
+        "spread": _literal(parameter / outputs),
     }
 
 
@@ -75,6 +89,7 @@ def _predict(net: Model) -> str:
         before = "x" if i == 0 else "there"
         to = "y" if i == last else "here"
         body.append(linear(net, i, before, to))
+        body.append(_normalization(net, i, to))
         body.append(activation(layer.activation, layer.nodes, to))
         if i < last:
             body.append("swap = here, here = there, there = swap;")
@@ -99,6 +114,32 @@ def linear(net: Model, i: int, before: str, to: str) -> str:
     )
 
 
+def _normalization(net: Model, i: int, at: str) -> str:
+    """Return the statement that normalizes z of layer i, or nothing."""
+    kind, nodes = getattr(net.layers[i], "normalization", None), net.layers[i].nodes
+    if kind is None:
+        return ""
+    scales, shifts = (_place(views[i], net.parameters) for views in (net.scales, net.shifts))
+    statistics = ""
+    if kind == "batch":
+        averages = (net.running_means[i], net.running_variances[i])
+        statistics = "".join(
+            f", ${{m}}_statistics + {_place(view, net.statistics)}" for view in averages
+        )
+    return (
+        f"${{m}}_{kind}_normalization({at}, {nodes}, parameters + {scales}, parameters + {shifts}"
+        f"{statistics});"
+    )
+
+
+def _statistics(net: Model) -> str:
+    """Return the running averages of batch normalization, where there are any."""
+    if not hasattr(net, "statistics") or not net.statistics.size:
+        return ""
+    about = "\n/* Layer by layer: the running means and variances of batch normalization. */\n"
+    return about + _array("statistics", net.statistics)
+
+
 def activation(name: str, nodes: int, at: str) -> str:
     """Return the statement that applies an activation to the nodes at `at`, or nothing."""
     if name == "softmax":
@@ -115,22 +156,28 @@ def loops(name: str) -> bool:
 
 def offsets(net: Model, i: int) -> tuple[int, int]:
     """Return where the weights and the biases of layer i begin in the parameters."""
-    start = net.parameters.ctypes.data
-    weights, biases = net.weights[i].ctypes.data - start, net.biases[i].ctypes.data - start
-    return weights // net.dtype.itemsize, biases // net.dtype.itemsize
+    return _place(net.weights[i], net.parameters), _place(net.biases[i], net.parameters)
 
 
-def _values(parameters: np.ndarray) -> str:
-    """Return literals that stand for the exact bits."""
-    suffix = "f" if parameters.dtype == np.float32 else ""
-    literals = (literal(float(value)) + suffix for value in parameters)
-    return fill(", ".join(literals), 100, initial_indent="    ", subsequent_indent="    ")
+def _place(view: np.ndarray, buffer: np.ndarray) -> int:
+    """Return the index of the first element of a view in the buffer that it shows."""
+    return (view.ctypes.data - buffer.ctypes.data) // buffer.itemsize
 
 
-def literal(value: float) -> str:
-    """Return a number as an exact hexadecimal literal, without zeros at the end."""
-    mantissa, exponent = value.hex().split("p")
-    return f"{mantissa.rstrip('0').rstrip('.')}p{exponent}" if value else value.hex()
+def _array(name: str, values: np.ndarray) -> str:
+    """Return a constant array of the exact bits."""
+    text = fill(
+        ", ".join(map(_literal, values)), 100, initial_indent="    ", subsequent_indent="    "
+    )
+    return f"static const $real ${{m}}_{name}[{values.size}] = {{\n{text}\n}};\n"
+
+
+def _literal(number: np.floating[Any]) -> str:
+    """Return a number as an exact hexadecimal literal of its type, without zeros at the end."""
+    mantissa, exponent = float(number).hex().split("p")
+    digits = mantissa.rstrip("0").rstrip(".") if number else "0x0"
+    sign = "-" if number == 0 and np.signbit(number) else ""
+    return f"{sign}{digits}p{exponent}" + ("f" if number.dtype == np.float32 else "")
 
 
 def _sections() -> dict[str, tuple[list[str], str]]:
@@ -142,9 +189,14 @@ def _sections() -> dict[str, tuple[list[str], str]]:
     }
 
 
-def _needed(sections: dict[str, tuple[list[str], str]], text: str) -> Iterable[str]:
-    """Return the pieces whose functions `text` calls, and what they need, in order."""
-    waiting = [name for name in re.findall(r"\$\{m\}_(\w+)\(", text) if name in sections]
+def _called(text: str) -> list[str]:
+    """Return the names of the functions that `text` calls."""
+    return re.findall(r"\$\{m\}_(\w+)\(", text)
+
+
+def _needed(sections: dict[str, tuple[list[str], str]], names: Iterable[str]) -> list[str]:
+    """Return the texts of the pieces of these names, and of what they need, in order."""
+    waiting = [name for name in names if name in sections]
     needed: set[str] = set()
     while waiting:
         name = waiting.pop()

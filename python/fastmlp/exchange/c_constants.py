@@ -20,7 +20,7 @@ CONSTANTS: Final[dict[str, dict[str, str]]] = {
         "half": "0.5f",
         "leak": "0.01f",
         "epsilon": "1e-5f",
-        "exp_lowest": "-104.0f",
+        "exp_lowest": "(-104.0f)",
         "exp_highest": "89.0f",
         "tanh_highest": "10.0f",
         "log2_e": "0x1.715476p+0f",
@@ -28,6 +28,12 @@ CONSTANTS: Final[dict[str, dict[str, str]]] = {
         "ln2_low": "0x1.7f7d1cp-20f",
         "exp_coefficients": "0.5f, 0x1.55548ep-3f, 0x1.55545ep-5f, 0x1.123b64p-7f, 0x1.6db43ep-10f",
         "log_coefficients": "0x1.55557ap-1f, 0x1.995eb4p-2f, 0x1.31e3a6p-2f",
+        "phi_of_zero": "0x1.988454p-2f",
+        "tail_highest": "14.5f",
+        "tail_centre": "2.5f",
+        "tail_coefficients": """
+        0x1.69cee6p-1f, -0x1.bc19c2p-2f, 0x1.0e4f2ep-3f, 0x1.2ea478p-7f, -0x1.0c77f6p-6f,
+        -0x1.a3ae94p-10f, 0x1.4abbf2p-9f, 0x1.66cb24p-11f, -0x1.45f848p-12f, -0x1.49d1p-13f""",
     },
     "float64": {
         "real": "double",
@@ -45,7 +51,7 @@ CONSTANTS: Final[dict[str, dict[str, str]]] = {
         "half": "0.5",
         "leak": "0.01",
         "epsilon": "1e-5",
-        "exp_lowest": "-746.0",
+        "exp_lowest": "(-746.0)",
         "exp_highest": "710.0",
         "tanh_highest": "20.0",
         "log2_e": "0x1.71547652b82fep+0",
@@ -58,5 +64,16 @@ CONSTANTS: Final[dict[str, dict[str, str]]] = {
         "log_coefficients": """
         0x1.5555555555592p-1, 0x1.999999997fd37p-2, 0x1.24924941f8d3cp-2, 0x1.c71c5202b1945p-3,
         0x1.7466405c179fdp-3, 0x1.39a193322093dp-3, 0x1.2f0705b1131dap-3""",
+        "phi_of_zero": "0x1.9884533d43651p-2",
+        "tail_highest": "38.7",
+        "tail_centre": "3.5",
+        "tail_coefficients": """
+        0x1.7d241a953a614p-1, -0x1.2191517fa27b8p-1, 0x1.42fec3680acafp-2, -0x1.db5837f7f54bbp-4,
+        0x1.1d35bdee15ea2p-6, 0x1.a86cec765d6f6p-8, -0x1.a2007969f003fp-9, -0x1.d2a14103ef83ep-12,
+        0x1.f3cfaaaed7191p-12, 0x1.192860aec96cfp-14, -0x1.3d06688417515p-14,
+        -0x1.3b398f6062dfp-16, 0x1.8218eb63a057ep-17, 0x1.7b495714303dbp-18, -0x1.38b299c1da3cdp-20,
+        -0x1.8d0086614fe7cp-20, -0x1.3425c094f3613p-23, 0x1.3bc9d4ffe06b1p-22,
+        0x1.0ad35fd338dbfp-23, -0x1.004ab3c475909p-25, -0x1.39ffcd302769ep-25,
+        -0x1.1407b2178f26ap-28, 0x1.556878385cb25p-28, 0x1.a49420b69d93ap-30""",
     },
 }

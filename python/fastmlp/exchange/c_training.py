@@ -28,26 +28,44 @@ static inline double ${m}_%s($real *parameters, const $real *x, const %s *target
 """
 
 
-def training(net: Model) -> tuple[str, str]:
-    """Return the functions of training, and the definitions of their sizes."""
-    rooms = _rooms(net)
-    start = []
-    at = 0
-    for name, nodes in rooms:
+def training(net: Model) -> tuple[str, str, tuple[str, ...]]:
+    """Return the functions of training, the definitions of their sizes, and the pieces of the loss.
+
+    Raises
+    ------
+    ValueError
+        If the header cannot train such a network.
+    """
+    if False:
+        raise ValueError("training=True is for networks without normalization and dropout")
+    loss, smoothing = net._core.loss  # noqa: SLF001  (with its parameter, which has no public name)
+    if loss == "custom":
+        raise ValueError("training=True is for the losses of fastmlp, not for a loss of your own")
+    start, at = [], 0
+    for name, nodes in _rooms(net):
         start.append(f"$real *{name} = workspace + {at} * (size_t)${{M}}_BATCH;")
         at += nodes
     outputs = net.layers[-1].nodes
     start.append(f"$real *z = workspace + {at} * (size_t)${{M}}_BATCH, *scores = z + {outputs};")
+    row = f"targets + b * {outputs}"
+    kinds = [("train", "", "$real", f"mean_loss(scores, {row}, %s)")]
+    if loss == "cross_entropy":
+        labels = "_labels(scores, targets[b], %s)"
+        if smoothing:
+            labels = "(scores, NULL, targets[b], %s)"
+        kinds = [
+            ("train", "", "$real", f"cross_entropy(scores, {row}, 0, %s)"),
+            ("train_labels", ": labels 0 to N - 1", "int32_t", f"cross_entropy{labels}"),
+        ]
     functions = []
-    kinds = [("train", "", "$real", net.loss)]
-    if net.loss == "cross_entropy":
-        kinds.append(("train_labels", ", labels 0 to N - 1", "int32_t", "cross_entropy_labels"))
-    for function, about, kind, loss in kinds:
-        steps = [*_forward(net, loss, kind), *_backward(net)]
+    for function, about, kind, call in kinds:
+        losses = f"loss += (double)${{m}}_{call % f'delta + b * {outputs}'};"
+        steps = [*_forward(net, losses, loss in _HOLDS_ACTIVATION), *_backward(net)]
         index = "size_t b, j;" if any("++j" in step for step in steps) else "size_t b;"
         body = ["double loss = 0;", index, *start, *steps, "return loss / (double)batch;"]
         functions.append(_FUNCTION % (about, function, kind, indent("\n".join(body), "    ")))
-    return "\n".join(functions) + "\n", _SIZES % (at, 2 * outputs)
+    pieces = () if loss == "cross_entropy" else (loss, "mean_loss")
+    return "".join(functions), _SIZES % (at, 2 * outputs), pieces
 
 
 def _rooms(net: Model) -> list[tuple[str, int]]:
@@ -61,7 +79,7 @@ def _rooms(net: Model) -> list[tuple[str, int]]:
     return [*rooms, ("delta", widest), ("before", widest)]
 
 
-def _forward(net: Model, loss: str, kind: str) -> list[str]:
+def _forward(net: Model, losses: str, holds: bool) -> list[str]:
     """Return the loop over the samples: nodes of every layer, losses, deltas of the output."""
     from fastmlp.exchange.c import linear  # noqa: PLC0415
 
@@ -80,13 +98,11 @@ def _forward(net: Model, loss: str, kind: str) -> list[str]:
         else f"nodes_{last - 1} + b * {_nodes(net, last - 1)}"
     )
     output, outputs = net.layers[-1].activation, net.layers[-1].nodes
-    holds = net.loss in _HOLDS_ACTIVATION
     body.append(linear(net, last, before, "scores" if holds else "z"))
     if not holds:
         call = "z[j]" if output == "identity" else f"${{m}}_{output}(z[j])"
         body.append(f"for (j = 0; j < {outputs}; ++j) scores[j] = {call};")
-    target = "targets[b]" if kind == "int32_t" else f"targets + b * {outputs}"
-    body.append(f"loss += (double)${{m}}_{loss}(scores, {target}, delta + b * {outputs});")
+    body.append(losses)
     if not holds:
         told = "z" if output in _KEEPS_Z else "scores"
         body += _slope(output, f"delta[b * {outputs} + j]", f"{told}[j]", outputs)
