@@ -17,7 +17,7 @@ namespace fastmlp {
 ///             their start at 0: w -= rate u / (sqrt(s) + epsilon)
 ///   RMSprop   s = mean of g g, decaying (rho): w -= rate g / (sqrt(s) + epsilon)
 ///
-/// What happens to g before, in this order: clip_norm, clip_value, + l2 w, + l1 sign(w). Decoupled
+/// What happens to g before, in this order: clip_norm, clip_value, + l1 sign(w), + l2 w. Decoupled
 /// from g, w loses rate * weight_decay of itself (AdamW).
 struct Optimizer {
     enum class Kind { kSgd, kAdam, kRmsprop };

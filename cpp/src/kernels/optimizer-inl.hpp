@@ -23,11 +23,10 @@ struct Rule {
           shrink(S::set1(rule.shrink)), limit(S::set1(rule.limit)), l1(S::set1(rule.l1)),
           l2(S::set1(rule.l2)), keep(S::set1(rule.keep)) {}
 
-    /// Clipping and penalties; a NaN stays one.
+    /// Clipping and the penalty l1; a NaN stays one.
     FASTMLP_INLINE Reg<S> adjusted(Reg<S> g, Reg<S> w) const {
         g = S::mul(g, shrink);
         g = S::max(S::sub(S::zero(), limit), S::min(limit, g));
-        g = S::fma(l2, w, g);
         return S::add(g, S::select_eq(w, S::zero(), S::zero(), S::copysign(l1, w)));
     }
 
@@ -81,8 +80,9 @@ void update_rows(const UpdateRule<Scalar<S>>& rule, std::size_t rows, std::size_
                                 if constexpr (kHasSecond<kStep>) s = get(second + at);
                                 if constexpr (kAdjusted) {
                                     gradient = words.adjusted(gradient, weight);
-                                    weight = S::mul(weight, words.keep);
                                 }
+                                gradient = S::fma(words.l2, weight, gradient);
+                                weight = S::mul(weight, words.keep);
                                 const Reg<S> way = words.template direction<kStep>(gradient, u, s);
                                 put(w + at, S::fnma(words.rate, way, weight));
                                 if constexpr (kHasFirst<kStep>) put(first + at, u);

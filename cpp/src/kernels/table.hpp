@@ -44,8 +44,8 @@ enum class Step : int {
     kRmspropMomentum,  ///< as kRmsprop, and u = momentum u + g / (sqrt(s) + epsilon);  w -= rate u
 };
 
-/// One step's rule, the same for many parameters. Before the step itself, in this order, if
-/// `adjusted`: g *= shrink; g to [-limit, limit]; g += l2 w; g += l1 sign(w); w *= keep.
+/// One step's rule, the same for many parameters. Before the step itself, in this order: if
+/// `adjusted`, g *= shrink, g to [-limit, limit], g += l1 sign(w); always g += l2 w, w *= keep.
 template <class T>
 struct UpdateRule {
     Step step = Step::kDescend;
@@ -55,7 +55,9 @@ struct UpdateRule {
     T shrink = 1, limit = 0, l1 = 0, l2 = 0, keep = 1;
 
     /// Whether it is all in `rate`, so that `outer` can take the step along.
-    bool plain() const { return step == Step::kDescend && !adjusted; }
+    bool plain() const {
+        return step == Step::kDescend && !adjusted && l2 == T(0) && keep == T(1);
+    }
 };
 
 template <class T>
