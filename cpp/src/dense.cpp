@@ -284,8 +284,12 @@ void apply_gradients(const KernelTable<T>& kernel, const UpdateTarget<T>& target
                   layer.w + offset, at(target.first.w, offset), at(target.second.w, offset),
                   layer.ldw);
     const Range n = share.of(layer.n, kPad);
-    kernel.update(rules.others, 1, n.size(), gradients.biases + n.first, 0, layer.biases + n.first,
-                  at(target.first.biases, n.first), at(target.second.biases, n.first), 0);
+    for (const auto part : {&DenseView<T>::biases, &DenseView<T>::scales, &DenseView<T>::shifts}) {
+        if (layer.*part == nullptr) continue;
+        kernel.update(rules.others, 1, n.size(), gradients.*part + n.first, 0,
+                      layer.*part + n.first, at(target.first.*part, n.first),
+                      at(target.second.*part, n.first), 0);
+    }
 }
 
 template <class T>

@@ -17,11 +17,28 @@ bool usable_in_place(const LayerLayout& layer, const T* flat) {
     return layer.n > kNarrow && layer.n % kPad == 0 && address % 64 == 0;
 }
 
-/// Elements a layer's private weights and biases take.
+/// Elements a layer's private weights, and its vectors beside them, take.
+std::size_t weights_size(const LayerLayout& layer) {
+    return layer.n <= kNarrow ? checked_multiply(layer.n, padded(layer.k))
+                              : checked_multiply(layer.k, padded(layer.n));
+}
 std::size_t image_size(const LayerLayout& layer) {
-    const std::size_t weights = layer.n <= kNarrow ? checked_multiply(layer.n, padded(layer.k))
-                                                   : checked_multiply(layer.k, padded(layer.n));
-    return checked_add(weights, padded(layer.n));
+    const std::size_t vectors = layer.scales.size() == 0 ? 1 : 3;
+    return checked_add(weights_size(layer), vectors * padded(layer.n));
+}
+
+template <class T>
+DenseView<T> view_in_image(const LayerLayout& layer, T* image) {
+    const bool transposed = layer.n <= kNarrow, normalized = layer.scales.size() > 0;
+    T* biases = image + weights_size(layer);
+    return {.k = layer.k,
+            .n = layer.n,
+            .w = image,
+            .ldw = padded(transposed ? layer.k : layer.n),
+            .biases = biases,
+            .scales = normalized ? biases + padded(layer.n) : nullptr,
+            .shifts = normalized ? biases + 2 * padded(layer.n) : nullptr,
+            .transposed = transposed};
 }
 
 }  // namespace
@@ -35,17 +52,12 @@ Image<T>::Image(const Layout& layout, T* flat) : layout_(layout), flat_(flat) {
     padded_ = Buffer<T>(size);
     T* next = padded_.data();
     for (std::size_t i = 0; i < layout.layer_count(); ++i) {
-        const LayerLayout& layer = layout[i];
-        if (usable_in_place(layer, flat)) {
-            layers_.push_back({layer.k, layer.n, flat + layer.weights.offset, layer.n,
-                               flat + layer.biases.offset, false});
-            continue;
+        if (usable_in_place(layout[i], flat)) {
+            layers_.push_back(natural_view(layout, i, flat));
+        } else {
+            layers_.push_back(view_in_image(layout[i], next));
+            next += image_size(layout[i]);
         }
-        const bool transposed = layer.n <= kNarrow;
-        T* biases = next + image_size(layer) - padded(layer.n);
-        layers_.push_back(
-            {layer.k, layer.n, next, padded(transposed ? layer.k : layer.n), biases, transposed});
-        next += image_size(layer);
     }
 }
 
@@ -54,18 +66,21 @@ template <class T>
 template <class Copy>
 void Image<T>::for_each_element(Copy copy) {
     for (std::size_t i = 0; i < layers_.size(); ++i) {
-        const DenseView<T>& view = layers_[i];
-        T* weights = flat_ + layout_[i].weights.offset;
-        T* biases = flat_ + layout_[i].biases.offset;
-        if (view.w == weights) continue;
+        const DenseView<T>&view = layers_[i], flat = natural_view(layout_, i, flat_);
+        if (view.w == flat.w) continue;
         const std::size_t step_k = view.transposed ? 1 : view.ldw;
         const std::size_t step_n = view.transposed ? view.ldw : 1;
         for (std::size_t k = 0; k < view.k; ++k) {
             for (std::size_t n = 0; n < view.n; ++n) {
-                copy(weights[k * view.n + n], view.w[k * step_k + n * step_n]);
+                copy(flat.w[k * view.n + n], view.w[k * step_k + n * step_n]);
             }
         }
-        for (std::size_t n = 0; n < view.n; ++n) copy(biases[n], view.biases[n]);
+        for (std::size_t n = 0; n < view.n; ++n) {
+            copy(flat.biases[n], view.biases[n]);
+            if (view.scales == nullptr) continue;
+            copy(flat.scales[n], view.scales[n]);
+            copy(flat.shifts[n], view.shifts[n]);
+        }
     }
 }
 

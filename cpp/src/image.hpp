@@ -19,9 +19,15 @@ struct DenseView {
     std::size_t k, n;
     T* w;  ///< (K, N) rows of `ldw`; transposed: (N, K)
     std::size_t ldw;
-    T* biases;        ///< (N,), readable up to the next multiple of kPad
-    bool transposed;  ///< exactly the narrow layers of an image
+    T* biases;           ///< (N,), readable up to the next multiple of kPad
+    T *scales, *shifts;  ///< of a normalised layer, like the biases; else null
+    bool transposed;     ///< exactly the narrow layers of an image
 };
+
+template <class T>
+DenseView<const T> read_only(const DenseView<T>& v) {
+    return {v.k, v.n, v.w, v.ldw, v.biases, v.scales, v.shifts, v.transposed};
+}
 
 template <class T>
 class Image {
@@ -48,8 +54,15 @@ private:
 template <class T>
 DenseView<T> natural_view(const Layout& layout, std::size_t i, T* flat) {
     const LayerLayout& layer = layout[i];
-    return {layer.k, layer.n, flat + layer.weights.offset, layer.n, flat + layer.biases.offset,
-            false};
+    const bool normalized = layer.scales.size() > 0;
+    return {.k = layer.k,
+            .n = layer.n,
+            .w = flat + layer.weights.offset,
+            .ldw = layer.n,
+            .biases = flat + layer.biases.offset,
+            .scales = normalized ? flat + layer.scales.offset : nullptr,
+            .shifts = normalized ? flat + layer.shifts.offset : nullptr,
+            .transposed = false};
 }
 
 }  // namespace fastmlp

@@ -26,6 +26,11 @@ auto natural_weights(const Network<T>& network) {
                std::size_t i) { return natural_view(layout, i, flat); };
 }
 
+template <class T>
+RunningStatistics<const T> running_statistics(const Network<T>& network) {
+    return {&network.layout(), network.statistics()->data()};
+}
+
 double flops_per_row(const Layout& layout) {
     double flops = 0;
     for (std::size_t i = 0; i < layout.layer_count(); ++i) {
@@ -134,8 +139,9 @@ void Network<T>::predict(MatrixView<const T> x, MatrixView<T> out, int n_threads
     const IeeeDefaults ieee;
     const auto& kernel = kernels::active_table<T>();
     const auto weights = natural_weights(*this);
+    const auto running = running_statistics(*this);
     for_each_block(*this, x.rows, n_threads, executor, [&](Range range, Lane<T>& lane) {
-        lane.predict(kernel, layers_, loss_, weights, x, range, out);
+        lane.predict(kernel, layers_, loss_, weights, running, x, range, out);
     });
 }
 
@@ -149,9 +155,10 @@ Evaluation Network<T>::evaluate(MatrixView<const T> x, const Targets<T>& y, int 
     std::vector<std::size_t> correct(x.rows);
     const auto& kernel = kernels::active_table<T>();
     const auto weights = natural_weights(*this);
+    const auto running = running_statistics(*this);
     for_each_block(*this, x.rows, n_threads, executor, [&](Range range, Lane<T>& lane) {
         std::size_t stride = 0;
-        const T* z = lane.scores(kernel, layers_, loss_, weights, x, range, stride);
+        const T* z = lane.scores(kernel, layers_, loss_, weights, running, x, range, stride);
         lane.scratch.resize(std::max(lane.scratch.size(), range.size() * stride));
         if (!y.labels) {
             for (std::size_t b = 0; b < range.size(); ++b) {

@@ -7,6 +7,7 @@
 #include "dense.hpp"
 #include "fastmlp/layer.hpp"
 #include "loss.hpp"
+#include "normalization.hpp"
 #include "padding.hpp"
 
 namespace fastmlp {
@@ -26,7 +27,8 @@ struct Lane {
     /// Scores of rows `range` of x, `stride` apart. `weights(i)` is the view of layer i.
     template <class Weights>
     T* scores(const kernels::KernelTable<T>& kernel, const std::vector<Layer>& layers, Loss loss,
-              Weights weights, MatrixView<const T> x, Range range, std::size_t& stride) {
+              Weights weights, RunningStatistics<const T> running, MatrixView<const T> x,
+              Range range, std::size_t& stride) {
         const std::size_t rows = range.size();
         if (pointers.size() < rows) pointers.resize(rows);
         for (std::size_t b = 0; b < rows; ++b) pointers[b] = x.row(range.first + b);
@@ -38,8 +40,16 @@ struct Lane {
             stride = activation_stride(layer.n);
             if (values[i % 2].size() < rows * stride) values[i % 2].resize(rows * stride);
             out = values[i % 2].data();
-            dense_forward(kernel, layer, activation, pointers.data(), {0, rows}, out, stride,
-                          scratch);
+            const Normalization normalization = layers[i].normalization;
+            const bool plain = normalization == Normalization::kNone;
+            dense_forward(kernel, layer, plain ? activation : Activation::kIdentity,
+                          pointers.data(), {0, rows}, out, stride, scratch);
+            if (!plain) {
+                if (scratch.size() < rows) scratch.resize(rows);
+                normalize_for_prediction(kernel, normalization, layer, running[i], out, stride,
+                                         rows, scratch.data());
+                activate(kernel, activation, out, stride, out, stride, rows, layer.n);
+            }
             for (std::size_t b = 0; b < rows; ++b) pointers[b] = out + b * stride;
         }
         return out;
@@ -48,9 +58,10 @@ struct Lane {
     /// Outputs of rows `range` of x into those rows of `out`.
     template <class Weights>
     void predict(const kernels::KernelTable<T>& kernel, const std::vector<Layer>& layers, Loss loss,
-                 Weights weights, MatrixView<const T> x, Range range, MatrixView<T> out) {
+                 Weights weights, RunningStatistics<const T> running, MatrixView<const T> x,
+                 Range range, MatrixView<T> out) {
         std::size_t stride = 0;
-        T* nodes = scores(kernel, layers, loss, weights, x, range, stride);
+        T* nodes = scores(kernel, layers, loss, weights, running, x, range, stride);
         activate(kernel, node_activation(loss, layers.back().activation), nodes, stride, nodes,
                  stride, range.size(), out.cols);
         for (std::size_t b = 0; b < range.size(); ++b) {

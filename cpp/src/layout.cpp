@@ -8,15 +8,26 @@ namespace fastmlp {
 
 Layout::Layout(std::size_t features, const std::vector<Layer>& layers) {
     if (layers.empty()) throw std::invalid_argument("a network needs at least one layer");
+    const auto place = [](std::size_t& size, const char* name, std::size_t rows, std::size_t cols) {
+        const Parameter parameter{name, size, rows, cols};
+        size = checked_add(size, checked_multiply(rows, cols));
+        return parameter;
+    };
     std::size_t k = features;
     for (const Layer& layer : layers) {
         const std::size_t n = layer.nodes;
         if (k == 0 || n == 0) throw std::invalid_argument("every layer needs at least one node");
-        const std::size_t weights = checked_multiply(k, n);
-        const std::size_t biases_offset = checked_add(size_, weights);
-        layers_.push_back(
-            {k, n, {"weights", size_, k, n}, {"biases", biases_offset, std::size_t{1}, n}});
-        size_ = checked_add(biases_offset, n);
+        const std::size_t normalized = layer.normalization == Normalization::kNone ? 0 : n;
+        const std::size_t averaged = layer.normalization == Normalization::kBatch ? n : 0;
+        LayerLayout& at = layers_.emplace_back();
+        at.k = k;
+        at.n = n;
+        at.weights = place(size_, "weights", k, n);
+        at.biases = place(size_, "biases", 1, n);
+        at.scales = place(size_, "scales", 1, normalized);
+        at.shifts = place(size_, "shifts", 1, normalized);
+        at.running_means = place(statistics_size_, "running_means", 1, averaged);
+        at.running_variances = place(statistics_size_, "running_variances", 1, averaged);
         k = n;
     }
 }

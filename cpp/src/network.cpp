@@ -1,5 +1,6 @@
 #include "fastmlp/network.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
@@ -12,6 +13,17 @@
 
 namespace fastmlp {
 namespace {
+
+void check_regularization(const std::vector<Layer>& layers) {
+    for (const Layer& layer : layers) {
+        if (!(layer.dropout >= 0 && layer.dropout < 1)) {
+            throw std::invalid_argument("dropout must be at least 0 and below 1");
+        }
+    }
+    if (layers.back().normalization != Normalization::kNone || layers.back().dropout != 0) {
+        throw std::invalid_argument("the output layer takes no normalization and no dropout");
+    }
+}
 
 void check_loss(Loss loss, const std::vector<Layer>& layers) {
     for (std::size_t i = 0; i + 1 < layers.size(); ++i) {
@@ -52,11 +64,18 @@ template <class T>
 Network<T>::Network(std::size_t features, std::vector<Layer> layers, Loss loss, std::uint64_t seed)
     : features_(features), layers_(std::move(layers)), layout_(features, layers_), loss_(loss),
       seed_(seed) {
+    check_regularization(layers_);
     check_loss(loss, layers_);
     parameters_ = std::make_shared<Buffer<T>>(layout_.size());
     gradients_ = std::make_shared<Buffer<T>>(layout_.size());
+    statistics_ = std::make_shared<Buffer<T>>(layout_.statistics_size());
     const IeeeDefaults ieee;
     draw_initial_weights(layout_, layers_, seed, parameters_->data());
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+        const Parameter &scales = layout_[i].scales, &variances = layout_[i].running_variances;
+        std::fill_n(parameters_->data() + scales.offset, scales.size(), T(1));
+        std::fill_n(statistics_->data() + variances.offset, variances.size(), T(1));
+    }
 }
 
 template <class T>
@@ -69,7 +88,13 @@ template <class T>
 Network<T>& Network<T>::operator=(Network&&) noexcept = default;
 
 template <class T>
-void Network<T>::forward(MatrixView<const T> x) {
+void Network<T>::set_epoch(std::uint32_t epoch) {
+    epoch_ = epoch;
+    position_ = 0;
+}
+
+template <class T>
+void Network<T>::forward(MatrixView<const T> x, bool training) {
     check_features(features_, x);
     const IeeeDefaults ieee;
     // A workspace that a view still holds is left to it, so that old nodes stay what they were.
@@ -78,15 +103,16 @@ void Network<T>::forward(MatrixView<const T> x) {
     }
     Workspace<T>& work = *workspace_;
     work.batch = x.rows;
+    work.context = {.batch = x.rows, .training = training, .epoch = epoch_, .position = position_};
+    if (training) position_ += x.rows;
     for (std::size_t b = 0; b < x.rows; ++b) work.input[b] = x.row(b);
-    const auto& kernel = kernels::active_table<T>();
     Image<T> image(layout_, parameters_->data());
     image.load();
     Scratch<T> scratch;
-    const Propagation<T> pass{kernel, layers_, loss_, image, work};
+    const Propagation<T> pass = Propagation<T>(*this, image, work).in(work.context);
     pass.forward({0, work.batch}, scratch);
     Rows<T>& output = work.nodes.back();
-    activate(kernel, node_activation(loss_, layers_.back().activation), work.scores.row(0),
+    activate(pass.kernel, node_activation(loss_, layers_.back().activation), work.scores.row(0),
              work.scores.stride, output.row(0), output.stride, work.batch, output.cols);
 }
 
@@ -106,11 +132,10 @@ double Network<T>::backward(const Targets<T>& y) {
         }
         if (y.weights) work.weights[b] = y.weights[b];
     }
-    const auto& kernel = kernels::active_table<T>();
     Image<T> image(layout_, parameters_->data()), gradients(layout_, gradients_->data());
     image.load();
     Scratch<T> scratch;
-    const Propagation<T> pass{kernel, layers_, loss_, image, work};
+    const Propagation<T> pass = Propagation<T>(*this, image, work).in(work.context);
     pass.backward(y, {0, work.batch}, scratch);
     std::vector<UpdateTarget<T>> targets;
     for (std::size_t i = 0; i < layers_.size(); ++i) targets.push_back({gradients[i]});

@@ -16,20 +16,19 @@ struct Predictor<T>::State {
     explicit State(const Network<T>& network)
         : kernel(kernels::active_table<T>()), features(network.features()),
           layers(network.layers()), loss(network.loss()), layout(network.layout()),
-          parameters(layout.size()), image(layout, parameters.data()) {}
+          parameters(layout.size()), statistics(layout.statistics_size()),
+          image(layout, parameters.data()) {}
 
     void load(const Network<T>& network) {
         std::copy_n(network.parameters()->data(), layout.size(), parameters.data());
+        std::copy_n(network.statistics()->data(), statistics.size(), statistics.data());
         image.load();
     }
 
     void predict(MatrixView<const T> x, Range range, MatrixView<T> out) {
-        const auto weights = [this](std::size_t i) {
-            const DenseView<T>& view = image[i];
-            return DenseView<const T>{view.k,   view.n,      view.w,
-                                      view.ldw, view.biases, view.transposed};
-        };
-        lane.predict(kernel, layers, loss, weights, x, range, out);
+        lane.predict(
+            kernel, layers, loss, [this](std::size_t i) { return read_only(image[i]); },
+            {&layout, statistics.data()}, x, range, out);
     }
 
     const kernels::KernelTable<T>& kernel;
@@ -37,7 +36,7 @@ struct Predictor<T>::State {
     std::vector<Layer> layers;
     Loss loss;
     Layout layout;
-    Buffer<T> parameters;
+    Buffer<T> parameters, statistics;
     Image<T> image;
     Lane<T> lane;
 };

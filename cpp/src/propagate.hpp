@@ -2,19 +2,42 @@
 /// interface share.
 #pragma once
 
+#include "batch_context.hpp"
 #include "dense.hpp"
+#include "dropout.hpp"
 #include "fastmlp/network.hpp"
+#include "kernels/dispatch.hpp"
 #include "loss.hpp"
+#include "normalization.hpp"
 
 namespace fastmlp {
 
 template <class T>
 struct Propagation {
+    /// Of the parameters that `image` holds. Running averages of `network` are read, and written
+    /// in training.
+    Propagation(const Network<T>& network, const Image<T>& its_image, Workspace<T>& workspace)
+        : kernel(kernels::active_table<T>()), layers(network.layers()), loss(network.loss()),
+          seed(network.seed()), running{&network.layout(), network.statistics()->data()},
+          image(its_image), work(workspace) {}
+
     const kernels::KernelTable<T>& kernel;
     const std::vector<Layer>& layers;
     Loss loss;
+    std::uint64_t seed;
+    RunningStatistics<T> running;
     const Image<T>& image;
     Workspace<T>& work;
+    BatchContext context{};
+
+    DenseView<const T> weights(std::size_t i) const { return read_only(image[i]); }
+
+    /// The same for the batch `its_context`.
+    Propagation in(const BatchContext& its_context) const {
+        Propagation result(*this);
+        result.context = its_context;
+        return result;
+    }
 
     /// (1.1), (1.2): nodes of the hidden layers and the output's scores.
     void forward(Range rows, Scratch<T>& scratch) const {
@@ -23,15 +46,21 @@ struct Propagation {
 
     void forward_layer(std::size_t i, Range rows, Scratch<T>& scratch) const {
         const Activation h = activation(i);
+        const bool at_once = !is_normalized(i) && !keeps_z(h);
         Rows<T>& from = z(i);
-        dense_forward(kernel, weights(i), keeps_z(h) ? Activation::kIdentity : h, inputs(i), rows,
+        dense_forward(kernel, weights(i), at_once ? h : Activation::kIdentity, inputs(i), rows,
                       from.row(0), from.stride, scratch);
-        if (keeps_z(h)) activate_rows(i, rows);
+        if (is_normalized(i)) {
+            normalize(kernel, layers[i].normalization, weights(i), running[i], context, rows, from,
+                      work.normalized[i]);
+        }
+        if (!at_once) activate_rows(i, rows);
+        if (drops(i)) drop(kernel, mask(i), layers[i].dropout, rows, activated(i), output(i));
     }
 
-    /// The nodes from the z that was kept.
+    /// h(z), in place or beside the z that is kept.
     void activate_rows(std::size_t i, Range rows) const {
-        Rows<T>&from = z(i), &out = output(i);
+        Rows<T>&from = z(i), &out = activated(i);
         activate(kernel, activation(i), from.row(rows.first), from.stride, out.row(rows.first),
                  out.stride, rows.size(), out.cols);
     }
@@ -57,9 +86,17 @@ struct Propagation {
         if (y.weights) weigh(work, rows);
     }
 
+    /// Deltas of layer i - 1 from those of layer i.
     void backward_layer(std::size_t i, Range rows, Scratch<T>& scratch) const {
-        dense_backward(kernel, weights(i), work.deltas[i], rows, activation(i - 1), z(i - 1),
-                       work.deltas[i - 1], scratch);
+        const std::size_t to = i - 1;
+        Rows<T>& delta = is_normalized(to) ? work.normalized[to].delta : work.deltas[to];
+        dense_backward(kernel, weights(i), work.deltas[i], rows, activation(to), z(to), delta,
+                       scratch);
+        if (drops(to)) drop(kernel, mask(to), layers[to].dropout, rows, delta, delta);
+        if (is_normalized(to)) {
+            normalize_backward(kernel, layers[to].normalization, weights(to), running[to], context,
+                               rows, work.normalized[to], work.deltas[to]);
+        }
     }
 
     /// (2.6), (2.7): this thread's share of all gradients goes to `targets` as `use` says.
@@ -68,6 +105,10 @@ struct Propagation {
         for (std::size_t i = 0; i < layers.size(); ++i) {
             dense_update(kernel, targets[i], inputs(i), work.deltas[i], {0, work.batch}, use, share,
                          scratch, i == 0 ? prefetch : nullptr);
+            if (is_normalized(i)) {
+                normalization_update(kernel, targets[i], work.batch, work.normalized[i], use,
+                                     share);
+            }
         }
     }
 
@@ -78,17 +119,26 @@ struct Propagation {
     Rows<T>& output(std::size_t i) const {
         return i + 1 == layers.size() ? work.scores : work.nodes[i];
     }
-    /// What h' of layer i is told from: z where it is kept, else the nodes that took its place.
-    Rows<T>& z(std::size_t i) const { return keeps_z(activation(i)) ? work.z[i] : output(i); }
     Activation activation(std::size_t i) const {
         const Activation h = layers[i].activation;
         return i + 1 == layers.size() ? score_activation(loss, h) : h;
     }
+    /// What h' of layer i is told from: z where its activation keeps it, else h(z), apart from the
+    /// nodes where dropout makes them something else.
+    Rows<T>& z(std::size_t i) const {
+        return keeps_z(activation(i)) || drops(i) ? work.z[i] : output(i);
+    }
+    /// h(z), before dropout.
+    Rows<T>& activated(std::size_t i) const { return keeps_z(activation(i)) ? output(i) : z(i); }
+
+    bool is_normalized(std::size_t i) const {
+        return layers[i].normalization != Normalization::kNone;
+    }
+    bool drops(std::size_t i) const { return context.training && layers[i].dropout > 0; }
 
 private:
-    DenseView<const T> weights(std::size_t i) const {
-        const DenseView<T>& view = image[i];
-        return {view.k, view.n, view.w, view.ldw, view.biases, view.transposed};
+    kernels::Mask mask(std::size_t i) const {
+        return dropout_mask(seed, i, layers[i].dropout, context);
     }
 };
 

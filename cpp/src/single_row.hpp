@@ -14,6 +14,13 @@ public:
     SingleRow(const Propagation<T>& pass, const std::vector<UpdateTarget<T>>& targets)
         : pass_(pass), targets_(targets) {}
 
+    /// Not layers that look beyond the row, or draw masks for it.
+    static bool serves(const std::vector<Layer>& layers) {
+        return std::all_of(layers.begin(), layers.end(), [](const Layer& layer) {
+            return layer.normalization == Normalization::kNone && layer.dropout == 0;
+        });
+    }
+
     /// The row that `work.input`, `work.labels` or `work.targets` of the next step go to.
     std::size_t row() const { return row_; }
 
@@ -56,8 +63,8 @@ private:
         Rows<T>& z = pass_.z(i);
         const bool relu = pass_.activation(i) == Activation::kRelu;
         pass_.kernel.update_product(pass_.inputs(i)[before], pass_.work.deltas[i].row(before),
-                                    pending_rate_, pass_.inputs(i)[now], layer.k, layer.w, layer.ldw,
-                                    layer.biases, padded(layer.n), z.row(now), relu);
+                                    pending_rate_, pass_.inputs(i)[now], layer.k, layer.w,
+                                    layer.ldw, layer.biases, padded(layer.n), z.row(now), relu);
         if (!relu) pass_.activate_rows(i, rows);
     }
 

@@ -24,7 +24,7 @@ double row_squares(const T* x, std::size_t count, std::size_t stride) {
 }
 
 /// The rows of a layer: one for each node of the previous layer; of a narrow layer one for each of
-/// its own. The biases are one more.
+/// its own. The biases are one more, scales and shifts another two.
 template <class T>
 class Squares {
 public:
@@ -33,7 +33,8 @@ public:
         for (std::size_t i = 0; i < layout.layer_count(); ++i) {
             first_.push_back(count);
             const LayerLayout& layer = layout[i];
-            count += (layer.n <= kernels::kNarrow ? layer.n : layer.k) + 1;
+            count += layer.n <= kernels::kNarrow ? layer.n : layer.k;
+            count += layer.scales.size() > 0 ? 3 : 1;
         }
         rows_.resize(count);
     }
@@ -48,8 +49,12 @@ public:
             const T* row = layer.w + r * (across ? 1 : layer.ldw);
             rows_[first_[i] + r] = row_squares(row, count, across ? layer.ldw : 1);
         }
-        if (biases_ && share.rank == 0) {
-            rows_[first_[i] + rows] = row_squares(layer.biases, layer.n, 1);
+        if (!biases_ || share.rank != 0) return;
+        double* const others = rows_.data() + first_[i] + rows;
+        others[0] = row_squares(layer.biases, layer.n, 1);
+        if (layer.scales != nullptr) {
+            others[1] = row_squares(layer.scales, layer.n, 1);
+            others[2] = row_squares(layer.shifts, layer.n, 1);
         }
     }
 

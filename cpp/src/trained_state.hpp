@@ -1,5 +1,5 @@
 /// All that a step of training changes: the parameters and what the optimizer remembers, as the
-/// kernels want them, with a way back to the last good state.
+/// kernels want them, and running averages, with a way back to the last good state.
 #pragma once
 
 #include <algorithm>
@@ -60,7 +60,7 @@ public:
 private:
     std::vector<Buffer<T>*> buffers() const {
         const OptimizerState<T>& state = network_.optimizer_state();
-        std::vector<Buffer<T>*> all{network_.parameters().get()};
+        std::vector<Buffer<T>*> all{network_.parameters().get(), network_.statistics().get()};
         if (state.first) all.push_back(state.first.get());
         if (state.second) all.push_back(state.second.get());
         return all;

@@ -51,9 +51,8 @@ public:
               tasks_at_once(training_threads(network, batch_, options.n_threads), options.executor),
               options.executor),
           scratch_(static_cast<std::size_t>(team_.size())),
-          work_(network.layout(), network.layers(), std::max<std::size_t>(2, batch_)), state_(network),
-          pass_{kernels::active_table<T>(), network.layers(), network.loss(), state_.parameters(),
-                work_},
+          work_(network.layout(), network.layers(), std::max<std::size_t>(2, batch_)),
+          state_(network), pass_(network, state_.parameters(), work_),
           step_(network, pass_, samples_, state_, options), rate_factor_(options.rate_factor),
           steps_before_(network.optimizer_state().steps) {
         if (serves_single_rows()) single_.emplace(pass_, state_.targets());
@@ -82,9 +81,9 @@ private:
     }
     bool serves_single_rows() const {
         const Optimizer& optimizer = options_.optimizer;
-        return batch_ == 1 && team_.size() == 1 && !samples_.y.weights && !options_.on_step &&
-               !options_.report_squares && options_.gradient_scale == 1 &&
-               optimizer.clip_norm == Optimizer::kUnlimited &&
+        return batch_ == 1 && team_.size() == 1 && SingleRow<T>::serves(network_.layers()) &&
+               !samples_.y.weights && !options_.on_step && !options_.report_squares &&
+               options_.gradient_scale == 1 && optimizer.clip_norm == Optimizer::kUnlimited &&
                step_rules<T>(optimizer, {}).weights.plain();
     }
 

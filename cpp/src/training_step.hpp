@@ -17,9 +17,9 @@ namespace fastmlp {
 template <class T>
 class TrainingStep {
 public:
-    TrainingStep(Network<T>& network, const Propagation<T>& pass, const Samples<T>& samples,
+    TrainingStep(const Network<T>& network, const Propagation<T>& pass, const Samples<T>& samples,
                  const TrainedState<T>& state, const TrainOptions& options)
-        : pass_(pass), samples_(samples), state_(state), options_(options) {
+        : network_(network), pass_(pass), samples_(samples), state_(state), options_(options) {
         if (options.report_squares) weight_squares_.emplace(network.layout(), false);
         if (options.optimizer.clip_norm == Optimizer::kUnlimited) return;
         gradient_squares_.emplace(network.layout(), true);
@@ -37,21 +37,27 @@ public:
         const Range rows = share.of(batch, batch >= kernels::kPad * share.size ? kernels::kPad : 1);
         if (share.rank == 0) pass_.work.batch = batch;
         samples_.gather(first, 0, rows, pass_.work);
-        pass_.forward(rows, scratch);
-        pass_.backward(samples_.y, rows, scratch);
+        const Propagation<T> pass = pass_.in({.batch = batch,
+                                              .training = true,
+                                              .epoch = network_.epoch(),
+                                              .position = first,
+                                              .share = share,
+                                              .team = &team});
+        pass.forward(rows, scratch);
+        pass.backward(samples_.y, rows, scratch);
         if (weight_squares_) sum_squares(*weight_squares_, state_.parameters(), share);
         team.barrier(rank);
         const StepFacts facts{rate, number, weight_sum(samples_.y, pass_.work)};
         const double scale = facts.weight_sum > 0 ? options_.gradient_scale / facts.weight_sum : 0;
         RowPrefetcher<T> prefetch = samples_.next_rows(first + batch, rows);
         if (gradients_) {
-            pass_.gradients(gradient_targets_, {static_cast<T>(scale)}, share, scratch, &prefetch);
+            pass.gradients(gradient_targets_, {static_cast<T>(scale)}, share, scratch, &prefetch);
             team.barrier(rank);
             clip_and_apply(facts, team, share);
         } else {
             const StepRules<T> rules = step_rules<T>(options_.optimizer, facts);
-            pass_.gradients(state_.targets(), {static_cast<T>(scale), &rules}, share, scratch,
-                            &prefetch);
+            pass.gradients(state_.targets(), {static_cast<T>(scale), &rules}, share, scratch,
+                           &prefetch);
         }
     }
 
@@ -73,6 +79,7 @@ private:
         }
     }
 
+    const Network<T>& network_;
     const Propagation<T>& pass_;
     const Samples<T>& samples_;
     const TrainedState<T>& state_;

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "batch_context.hpp"
 #include "fastmlp/buffer.hpp"
 #include "fastmlp/layout.hpp"
 #include "fastmlp/matrix.hpp"
@@ -25,28 +26,48 @@ struct Rows {
     std::vector<const T*> pointers;
 };
 
+/// What a normalised layer leaves behind.
+template <class T>
+struct Normalized {
+    Normalized(std::size_t rows, std::size_t n)
+        : x(rows, n), delta(rows, n), inverses(rows), means(padded(n)), variances(padded(n)),
+          scale_gradients(padded(n)), shift_gradients(padded(n)) {}
+
+    Rows<T> x;
+    Rows<T> delta;                               ///< dL/d(scale x + shift)
+    Buffer<T> inverses;                          ///< 1 / sqrt(variance + epsilon) of each row,
+    Buffer<T> means, variances;                  ///< or the moments of each node, over the batch
+    Buffer<T> scale_gradients, shift_gradients;  ///< of each node
+};
+
 template <class T>
 struct Workspace {
     Workspace(const Layout& layout, const std::vector<Layer>& layers, std::size_t rows)
         : capacity(rows), input(rows), labels(rows), targets(rows), weights(rows), losses(rows),
           scores(rows, layout[layout.layer_count() - 1].n) {
         for (std::size_t i = 0; i < layout.layer_count(); ++i) {
-            z.emplace_back(keeps_z(layers[i].activation) ? rows : 0, layout[i].n);
+            const bool apart = keeps_z(layers[i].activation) || layers[i].dropout > 0;
+            const bool is_normalized = layers[i].normalization != Normalization::kNone;
+            z.emplace_back(apart ? rows : 0, layout[i].n);
+            normalized.emplace_back(is_normalized ? rows : 0, is_normalized ? layout[i].n : 0);
             nodes.emplace_back(rows, layout[i].n);
             deltas.emplace_back(rows, layout[i].n);
         }
     }
 
-    std::size_t capacity;                ///< rows there is room for
-    std::size_t batch = 0;               ///< rows in use
-    std::vector<const T*> input;         ///< rows of features, borrowed
-    std::vector<std::int32_t> labels;    ///< the batch's labels,
-    std::vector<const T*> targets;       ///< or its target rows, borrowed
-    std::vector<T> weights;              ///< how much each sample counts, if that is told
-    Buffer<T> losses;                    ///< per sample
-    std::vector<Rows<T>> z;              ///< of the layers that keep it, else without rows
-    std::vector<Rows<T>> nodes, deltas;  ///< of layer i + 1 in the paper's count
-    Rows<T> scores;                      ///< what the loss reads: see loss.hpp
+    std::size_t capacity;                   ///< rows there is room for
+    std::size_t batch = 0;                  ///< rows in use
+    std::vector<const T*> input;            ///< rows of features, borrowed
+    std::vector<std::int32_t> labels;       ///< the batch's labels,
+    std::vector<const T*> targets;          ///< or its target rows, borrowed
+    std::vector<T> weights;                 ///< how much each sample counts, if that is told
+    Buffer<T> losses;                       ///< per sample
+    std::vector<Rows<T>> z;                 ///< what h' is told from where that is kept apart from
+                                            ///< the nodes, else without rows
+    std::vector<Normalized<T>> normalized;  ///< of the layers that are, else without rows
+    std::vector<Rows<T>> nodes, deltas;     ///< of layer i + 1 in the paper's count
+    Rows<T> scores;                         ///< what the loss reads: see loss.hpp
+    BatchContext context;                   ///< of the last `Network::forward`
 };
 
 }  // namespace fastmlp

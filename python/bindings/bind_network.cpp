@@ -44,19 +44,12 @@ py::array lend_flat(const std::shared_ptr<Buffer<T>>& buffer) {
     return lend(buffer->data(), {buffer->size()}, {sizeof(T)}, buffer, true);
 }
 
+/// One part of a layer: a matrix, or a vector where there is one row.
 template <class T>
-py::array lend_weights(const Network<T>& network, const std::shared_ptr<Buffer<T>>& buffer,
-                       std::size_t i) {
-    const Parameter& p = network.layout()[i].weights;
-    return lend(buffer->data() + p.offset, {p.rows, p.cols}, {p.cols * sizeof(T), sizeof(T)},
-                buffer, true);
-}
-
-template <class T>
-py::array lend_biases(const Network<T>& network, const std::shared_ptr<Buffer<T>>& buffer,
-                      std::size_t i) {
-    const Parameter& p = network.layout()[i].biases;
-    return lend(buffer->data() + p.offset, {p.cols}, {sizeof(T)}, buffer, true);
+py::array lend_part(const std::shared_ptr<Buffer<T>>& buffer, const Parameter& p, bool vector) {
+    T* data = buffer->data() + p.offset;
+    if (vector) return lend(data, {p.cols}, {sizeof(T)}, buffer, true);
+    return lend(data, {p.rows, p.cols}, {p.cols * sizeof(T), sizeof(T)}, buffer, true);
 }
 
 void check_layer(std::size_t i, std::size_t count) {
@@ -95,12 +88,12 @@ py::array deltas(const Model<T>& model, std::size_t i) {
 }
 
 template <class T>
-py::array forward(Model<T>& model, py::handle x) {
+py::array forward(Model<T>& model, py::handle x, bool training) {
     const py::array features = require_ready<T>(x, 2, "X");
     {
         Unlocked unlocked;
         const Writing<T> writing(model);
-        model.network.forward(borrow<T>(features));
+        model.network.forward(borrow<T>(features), training);
         const Unlocked::Locked gil(unlocked);
         model.features = features;  // with the workspace that points into it, or never
     }
@@ -174,8 +167,44 @@ py::tuple evaluate(Model<T>& model, py::handle x, const py::array& y, py::object
 }
 
 template <class T>
+py::array jacobian(Model<T>& model, py::handle x, int n_threads) {
+    const py::array features = require_ready<T>(x, 2, "X");
+    const MatrixView<const T> view = borrow<T>(features);
+    const std::size_t outputs = model.network.outputs(), k = model.network.features();
+    py::array_t<T> result({view.rows, outputs, k});
+    const MatrixView<T> out{result.mutable_data(), view.rows * outputs, k, k};
+    const Reading<T> reading(model);
+    {
+        const Unlocked unlocked;
+        model.network.jacobian(view, out, n_threads);
+    }
+    return result;
+}
+
+template <class T>
+py::array input_gradient(Model<T>& model, py::handle x, const py::array& y, int n_threads) {
+    const py::array features = require_ready<T>(x, 2, "X");
+    const Targets<T> targets = borrow_targets<T>(y);
+    const MatrixView<const T> view = borrow<T>(features);
+    py::array result = py::array_t<T>({view.rows, model.network.features()});
+    const MatrixView<T> out = borrow_mutable<T>(result);
+    const Reading<T> reading(model);
+    {
+        const Unlocked unlocked;
+        model.network.input_gradient(view, targets, out, n_threads);
+    }
+    return result;
+}
+
+template <class T>
 void bind(py::module_& module, const char* name) {
     using M = Model<T>;
+    const auto part = [](auto buffer, Parameter LayerLayout::* place, bool vector = true) {
+        return [=](const M& m, std::size_t i) {
+            check_layer(i, m.network.layout().layer_count());
+            return lend_part((m.network.*buffer)(), m.network.layout()[i].*place, vector);
+        };
+    };
     py::class_<M>(module, name)
         .def(py::init([](std::size_t features, const std::vector<LayerTuple>& layers,
                          const LossTuple& loss, std::uint64_t seed) {
@@ -195,37 +224,24 @@ void bind(py::module_& module, const char* name) {
                                [](const M& m) { return lend_flat(m.network.parameters()); })
         .def_property_readonly("gradients",
                                [](const M& m) { return lend_flat(m.network.gradients()); })
-        .def(
-            "weights",
-            [](const M& m, std::size_t i) {
-                check_layer(i, m.network.layout().layer_count());
-                return lend_weights(m.network, m.network.parameters(), i);
-            },
-            py::arg("i"))
-        .def(
-            "biases",
-            [](const M& m, std::size_t i) {
-                check_layer(i, m.network.layout().layer_count());
-                return lend_biases(m.network, m.network.parameters(), i);
-            },
-            py::arg("i"))
-        .def(
-            "weight_gradients",
-            [](const M& m, std::size_t i) {
-                check_layer(i, m.network.layout().layer_count());
-                return lend_weights(m.network, m.network.gradients(), i);
-            },
-            py::arg("i"))
-        .def(
-            "bias_gradients",
-            [](const M& m, std::size_t i) {
-                check_layer(i, m.network.layout().layer_count());
-                return lend_biases(m.network, m.network.gradients(), i);
-            },
-            py::arg("i"))
+        .def_property_readonly("statistics",
+                               [](const M& m) { return lend_flat(m.network.statistics()); })
+        .def("weights", part(&Network<T>::parameters, &LayerLayout::weights, false), py::arg("i"))
+        .def("biases", part(&Network<T>::parameters, &LayerLayout::biases), py::arg("i"))
+        .def("scales", part(&Network<T>::parameters, &LayerLayout::scales), py::arg("i"))
+        .def("shifts", part(&Network<T>::parameters, &LayerLayout::shifts), py::arg("i"))
+        .def("weight_gradients", part(&Network<T>::gradients, &LayerLayout::weights, false),
+             py::arg("i"))
+        .def("bias_gradients", part(&Network<T>::gradients, &LayerLayout::biases), py::arg("i"))
+        .def("scale_gradients", part(&Network<T>::gradients, &LayerLayout::scales), py::arg("i"))
+        .def("shift_gradients", part(&Network<T>::gradients, &LayerLayout::shifts), py::arg("i"))
+        .def("running_means", part(&Network<T>::statistics, &LayerLayout::running_means),
+             py::arg("i"))
+        .def("running_variances", part(&Network<T>::statistics, &LayerLayout::running_variances),
+             py::arg("i"))
         .def("nodes", &nodes<T>, py::arg("p"))
         .def("deltas", &deltas<T>, py::arg("i"))
-        .def("forward", &forward<T>, py::arg("X"))
+        .def("forward", &forward<T>, py::arg("X"), py::arg("training") = true)
         .def("backward", &backward<T>, py::arg("y"), py::arg("sample_weight") = py::none())
         .def("update", &update<T>, py::arg("learning_rate"))
         .def("predict", &predict<T>, py::arg("X"), py::arg("out") = py::none(),
@@ -233,6 +249,9 @@ void bind(py::module_& module, const char* name) {
         .def("save", &save_network<T>, py::arg("path"))
         .def("evaluate", &evaluate<T>, py::arg("X"), py::arg("y"),
              py::arg("sample_weight") = py::none(), py::arg("n_threads") = 0)
+        .def("jacobian", &jacobian<T>, py::arg("X"), py::arg("n_threads") = 0)
+        .def("input_gradient", &input_gradient<T>, py::arg("X"), py::arg("y"),
+             py::arg("n_threads") = 0)
         .def("threads_for", &threads_for<T>, py::arg("batch_size"), py::arg("n_threads") = 0)
         .def(
             "fit",

@@ -147,24 +147,20 @@ def verbosity(value: object) -> int:
     return integer("verbose", value, minimum=0, maximum=2)
 
 
-def parameter_count(features: int, nodes: Sequence[int], itemsize: int) -> int:
-    """Count the parameters, and refuse sizes no machine can hold before anything is allocated.
+def fitting_memory(n_parameters: int, itemsize: int) -> None:
+    """Refuse sizes no machine can hold before anything is allocated.
 
-    Python's integers do not overflow, so the product is exact however absurd the sizes are.
+    Python's integers do not overflow, so the count is exact however absurd the sizes are.
 
     Raises
     ------
     MemoryError
         If the parameters need more bytes than an address space has.
     """
-    count = 0
-    previous = features
-    for size in nodes:
-        count += previous * size + size
-        previous = size
-    if count * itemsize > np.iinfo(np.intp).max:
-        raise MemoryError(f"the network would need {count * itemsize:,} bytes for its parameters")
-    return count
+    if n_parameters * itemsize > np.iinfo(np.intp).max:
+        raise MemoryError(
+            f"the network would need {n_parameters * itemsize:,} bytes for its parameters"
+        )
 
 
 def either(names: Sequence[str]) -> str:

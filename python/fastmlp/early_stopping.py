@@ -79,7 +79,7 @@ class EarlyStopping(Callback):
         self.best: float | None = None
         self.best_epoch = 0
         self.waited = 0
-        self._parameters: NDArray[Any] | None = None
+        self._at_best: dict[str, NDArray[Any]] = {}
         self._resumed = False
 
     def __repr__(self) -> str:
@@ -113,7 +113,7 @@ class EarlyStopping(Callback):
     def on_fit_begin(self, network: "Network") -> None:  # noqa: ARG002
         """Forget the fit before, unless `set_state` has just been called."""
         if not self._resumed:
-            self.best, self.best_epoch, self.waited, self._parameters = None, 0, 0, None
+            self.best, self.best_epoch, self.waited, self._at_best = None, 0, 0, {}
         self._resumed = False
 
     def on_epoch_end(self, network: "Network", report: EpochReport) -> bool:
@@ -122,15 +122,18 @@ class EarlyStopping(Callback):
         if self._is_better(value):
             self.best, self.best_epoch, self.waited = value, report.epoch, 0
             if self.restore_best:
-                self._parameters = network.parameters.copy()
+                self._at_best = {
+                    "parameters": network.parameters.copy(),
+                    "statistics": network.statistics.copy(),
+                }
         else:
             self.waited += 1
         return self.waited >= self.patience
 
     def on_fit_end(self, network: "Network", history: History) -> None:  # noqa: ARG002
         """Put the best weights back."""
-        if self._parameters is not None:
-            network.parameters = self._parameters
+        for name, values in self._at_best.items():
+            setattr(network, name, values)
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return what it remembers in the middle of a fit, for a checkpoint.
@@ -140,10 +143,11 @@ class EarlyStopping(Callback):
         values : dict
             Plain numbers: ``best``, ``best_epoch``, ``waited``; what JSON can hold.
         arrays : dict of str to ndarray
-            What the network was at the best epoch: ``parameters``; empty if there is none.
+            What the network was at the best epoch: ``parameters`` and ``statistics``; empty if
+            there is none.
         """
         values = {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited}
-        return values, {} if self._parameters is None else {"parameters": self._parameters.copy()}
+        return values, {name: array.copy() for name, array in self._at_best.items()}
 
     def set_state(self, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `state` returned; the next fit goes on from there.
@@ -161,7 +165,7 @@ class EarlyStopping(Callback):
         best_epoch = _validation.integer("best_epoch", values["best_epoch"], minimum=0)
         self.waited = _validation.integer("waited", values["waited"], minimum=0)
         self.best, self.best_epoch, self._resumed = best, best_epoch, True
-        self._parameters = np.array(arrays["parameters"]) if "parameters" in arrays else None
+        self._at_best = {name: np.array(array) for name, array in arrays.items()}
 
     def _is_better(self, value: float) -> bool:
         if not math.isfinite(value):

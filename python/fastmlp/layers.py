@@ -1,7 +1,7 @@
-"""What a network is made of: dense layers with an activation."""
+"""What a network is made of: dense layers with an activation, normalised or with dropout."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from fastmlp import _validation
@@ -10,9 +10,18 @@ ACTIVATIONS: Final = ("relu", "sigmoid", "tanh", "identity", "softmax")
 """The names of h in ``nodes = h(z)`` (1.2). Softmax stands at the output only."""
 
 
-@dataclass(frozen=True, slots=True)
+NORMALIZATIONS: Final = ("batch", "layer")
+"""What may be done to ``z = nodes @ weights + biases`` before h."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Dense:
     """One fully connected layer: ``nodes_out = h(nodes_in @ weights + biases)`` (1.2).
+
+    With a normalization it is ``h(scales * x + shifts)`` where x is z at mean 0 and variance 1, z =
+    nodes_in @ weights + biases: over the nodes of a sample with ``"layer"`` (Ba et al., 2016), over
+    the samples of a batch with ``"batch"`` (Ioffe and Szegedy, 2015), which takes running averages
+    in prediction. Both add 1e-5 to the variance, as PyTorch does.
 
     Parameters
     ----------
@@ -20,29 +29,68 @@ class Dense:
         Number of nodes N of this layer, at least 1.
     activation : {"relu", "sigmoid", "tanh", "identity", "softmax"}
         The function h. ``"softmax"`` is possible in the last layer only.
+    normalization : {"batch", "layer"}, optional
+        What is done to z before h. Not in the last layer.
+    dropout : float, default 0.0
+        The probability, in [0, 1), that a node is 0 in a step of training; the others are
+        multiplied by ``1 / (1 - dropout)``. Prediction uses all nodes. Not in the last layer.
 
     Raises
     ------
     TypeError
-        If `nodes` is not an integer or `activation` not a string.
+        If `nodes` is not an integer, a name not a string, or `dropout` not a number.
     ValueError
-        If `nodes` is below 1 or `activation` is not one of the names.
+        If `nodes` is below 1, a name is unknown, or `dropout` is not in [0, 1).
 
     Examples
     --------
     >>> Dense(32, "tanh")
     Dense(nodes=32, activation='tanh')
+    >>> Dense(64, "relu", normalization="layer", dropout=0.1)
+    Dense(nodes=64, activation='relu', normalization='layer', dropout=0.1)
     """
 
     nodes: int
     activation: str
+    normalization: str | None = None
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "nodes", _validation.integer("nodes", self.nodes, minimum=1))
         _validation.choice("activation", self.activation, ACTIVATIONS)
+        if self.normalization is not None:
+            _validation.choice("normalization", self.normalization, NORMALIZATIONS)
+        object.__setattr__(self, "dropout", _validation.share("dropout", self.dropout, one=False))
+
+    def __repr__(self) -> str:
+        text = f"Dense(nodes={self.nodes}, activation={self.activation!r}"
+        if self.normalization is not None:
+            text += f", normalization={self.normalization!r}"
+        if self.dropout:
+            text += f", dropout={self.dropout!r}"
+        return f"{text})"
+
+    def function(self) -> str:
+        """Describe what is done to z: ``'relu, layer norm, dropout 0.1'``."""
+        text = self.activation
+        if self.normalization is not None:
+            text += f", {self.normalization} norm"
+        if self.dropout:
+            text += f", dropout {self.dropout:g}"
+        return text
+
+    def parameters(self, K: int) -> int:
+        """Count the parameters of this layer behind one of `K` nodes."""
+        return (K + (1 if self.normalization is None else 3)) * self.nodes
 
 
-def build_layers(layers: object, activation: str, output: str) -> tuple[int, tuple[Dense, ...]]:
+def build_layers(
+    layers: object,
+    activation: str,
+    output: str,
+    normalization: str | None = None,
+    dropout: float = 0.0,
+) -> tuple[int, tuple[Dense, ...]]:
     """Read the first argument of `Network`: the number of features, and the layers after it.
 
     Parameters
@@ -51,6 +99,8 @@ def build_layers(layers: object, activation: str, output: str) -> tuple[int, tup
         The number of features, then each layer as its number of nodes or as a `Dense`.
     activation, output : str
         The activation of hidden layers and of the last layer where they are given as a number.
+    normalization, dropout
+        Of hidden layers given as a number, as `Dense` takes them.
     """
     _validation.choice("activation", activation, ACTIVATIONS)
     _validation.choice("output", output, ACTIVATIONS)
@@ -72,8 +122,9 @@ def build_layers(layers: object, activation: str, output: str) -> tuple[int, tup
         )
     features = _validation.integer("layers[0] (the number of features)", sizes[0], minimum=1)
     last = len(sizes) - 1
+    hidden = Dense(1, activation, normalization, dropout)
     dense = tuple(
-        _as_dense(i, size, output if i == last else activation)
+        _as_dense(i, size, Dense(1, output) if i == last else hidden)
         for i, size in enumerate(sizes[1:], start=1)
     )
     for i, layer in enumerate(dense[:-1], start=1):
@@ -82,11 +133,16 @@ def build_layers(layers: object, activation: str, output: str) -> tuple[int, tup
                 f"layers[{i}] is a hidden layer and cannot be softmax; "
                 "softmax is possible in the last layer only"
             )
+    if dense[-1].normalization is not None or dense[-1].dropout:
+        raise ValueError(
+            f"layers[{last}] is the output layer, which takes no normalization and no dropout, "
+            f"got {dense[-1]!r}"
+        )
     return features, dense
 
 
-def _as_dense(i: int, size: object, activation: str) -> Dense:
+def _as_dense(i: int, size: object, like: Dense) -> Dense:
     if isinstance(size, Dense):
         return size
     nodes = _validation.integer(f"layers[{i}]", size, minimum=1, alternative="a Dense")
-    return Dense(nodes, activation)
+    return replace(like, nodes=nodes)

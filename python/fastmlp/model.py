@@ -9,13 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp import _arrays, _core, _validation, files
 from fastmlp.layers import Dense, build_layers
 from fastmlp.losses import choose_loss
+from fastmlp.normalized import NormalizedModel
 from fastmlp.summary import Summary, summarise
 from fastmlp.views import ArrayViews, Core, WritableArrayViews, copy_into, refuse_while_fitting
 
-_STATE_FORMAT = 1
+_STATE_FORMAT = 2
 
 
-class Model:
+class Model(NormalizedModel):
     """Layers, loss and seed, and the compiled core that owns the memory; see `Network`.
 
     It checks what comes, and hands on to the core.
@@ -29,17 +30,24 @@ class Model:
         loss: str | None = None,
         seed: int | None = None,
         dtype: Any = "float32",
+        normalization: str | None = None,
+        dropout: float = 0.0,
     ) -> None:
-        self._features, self._layers = build_layers(layers, activation, output)
+        self._features, self._layers = build_layers(
+            layers, activation, output, normalization, dropout
+        )
         self._loss = choose_loss(loss, self._layers[-1].activation)
         self._dtype = _validation.dtype(dtype)
         self._core = self._new_core(_validation.seed(seed))
 
     def _new_core(self, seed: int) -> Core:
-        nodes = [layer.nodes for layer in self._layers]
-        size = _validation.parameter_count(self._features, nodes, self._dtype.itemsize)
+        size = sum(self._parameters_by_layer())
+        _validation.fitting_memory(size, self._dtype.itemsize)
         kind = _core.Network32 if self._dtype == np.float32 else _core.Network64
-        layers = [(layer.nodes, layer.activation, "none", 0.0) for layer in self._layers]
+        layers = [
+            (layer.nodes, layer.activation, layer.normalization or "none", layer.dropout)
+            for layer in self._layers
+        ]
         try:
             return kind(self._features, layers, (self._loss, 0.0), seed)
         except MemoryError:
@@ -129,7 +137,10 @@ class Model:
 
     @property
     def parameters(self) -> NDArray[Any]:
-        """The whole buffer as one flat live view: W0, b0, W1, b1, ... in C order."""
+        """The whole buffer as one flat live view: W0, b0, W1, b1, ... in C order.
+
+        Scales and shifts of a normalised layer follow its biases.
+        """
         return self._core.parameters
 
     @parameters.setter
@@ -145,13 +156,19 @@ class Model:
     def gradients(self, value: ArrayLike) -> None:
         copy_into("gradients", self._core.gradients, value, self._core)
 
-    def forward(self, X: ArrayLike) -> NDArray[Any]:
+    def forward(self, X: ArrayLike, training: bool = True) -> NDArray[Any]:
         """Compute the nodes of every layer (1.2).
+
+        `training` makes a difference to networks with normalization or dropout only.
 
         Parameters
         ----------
         X : array-like, shape (B, features)
             A batch of samples. ``nodes[0]`` borrows it where it needs no conversion.
+        training : bool, default True
+            True goes on as a step of `fit` does: batch normalisation is by this batch and moves
+            the running averages, and dropout draws the masks of the next B samples of the epoch.
+            False computes what `predict` does, and `backward` then the gradients of that.
 
         Returns
         -------
@@ -165,7 +182,8 @@ class Model:
         RuntimeError
             If another thread is fitting the network.
         """
-        return self._core.forward(_arrays.features("X", X, self._features, self._dtype, minimum=1))
+        x = _arrays.features("X", X, self._features, self._dtype, minimum=1)
+        return self._core.forward(x, _validation.switch("training", training))
 
     def backward(self, y: ArrayLike) -> float:
         """Compute deltas and gradients for the batch of the last `forward` (2.8) to (2.12).
@@ -249,13 +267,18 @@ class Model:
     def _writable(self, name: str, get: Callable[[int], NDArray[Any]]) -> WritableArrayViews:
         return WritableArrayViews(name, get, len(self._layers), self._core)
 
+    def _parameters_by_layer(self) -> list[int]:
+        widths = [self._features, *(layer.nodes for layer in self._layers)]
+        return [layer.parameters(K) for K, layer in zip(widths, self._layers, strict=False)]
+
     def __repr__(self) -> str:
         rows = []
         previous = self._features
-        for i, layer in enumerate(self._layers):
-            shape = f"{previous} -> {layer.nodes}"
+        for i, (layer, count) in enumerate(
+            zip(self._layers, self._parameters_by_layer(), strict=True)
+        ):
             rows.append(
-                (f"  layer {i}", shape, layer.activation, f"{(previous + 1) * layer.nodes:,}")
+                (f"  layer {i}", f"{previous} -> {layer.nodes}", layer.function(), f"{count:,}")
             )
             previous = layer.nodes
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -284,6 +307,7 @@ class Model:
             "seed": self._core.seed,
             "epoch": self._core.epoch,
             "parameters": self._core.parameters,
+            "statistics": self._core.statistics,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -296,3 +320,4 @@ class Model:
         self._core = self._new_core(state["seed"])
         self._core.epoch = state["epoch"]
         copy_into("parameters", self._core.parameters, state["parameters"], self._core)
+        copy_into("statistics", self._core.statistics, state["statistics"], self._core)

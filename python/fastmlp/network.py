@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _arrays, _validation, training
 from fastmlp.callbacks import AnyCallback
+from fastmlp.derivatives import Derivatives
 from fastmlp.early_stopping import EarlyStopping
 from fastmlp.exchange.exports import Exports
 from fastmlp.history import Evaluation, History
@@ -20,7 +21,7 @@ from fastmlp.samples import evaluate, read_samples
 ValidationData = tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, ArrayLike]
 
 
-class Network(Exports):
+class Network(Exports, Derivatives):
     """A feed-forward network of dense layers, trained by the compiled core.
 
     All parameters lie in one contiguous buffer; `weights`, `biases` and `parameters` are live
@@ -45,6 +46,11 @@ class Network(Exports):
         `seed` tells which.
     dtype : {"float32", "float64"}, default "float32"
         The type of parameters and of all arithmetic.
+    normalization : {"batch", "layer"}, optional
+        The normalization of hidden layers given as a number; see `Dense`.
+    dropout : float, default 0.0
+        The dropout of hidden layers given as a number; see `Dense`. The masks follow from the seed:
+        they are the same for any number of threads.
 
     Raises
     ------
@@ -276,7 +282,8 @@ class Network(Exports):
         -------
         callable
             ``f(theta) -> (loss, gradient)``, theta (n_parameters,) in the order of `parameters`,
-            gradient a copy in float64. A call leaves theta in the network. SciPy's line searches
+            gradient a copy in float64. A call leaves theta in the network. Dropout is off, and
+            batch normalisation by the running averages. SciPy's line searches
             want a network of dtype float64.
 
         Examples

@@ -12,7 +12,7 @@ from fastmlp.metrics import accuracy
 from fastmlp.views import Core
 
 if TYPE_CHECKING:
-    from fastmlp.network import Network
+    from fastmlp.model import Model
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def evaluate(core: Core, samples: Samples, n_threads: int) -> Evaluation:
 
 
 def read_samples(
-    network: "Network",
+    network: "Model",
     X: object,
     y: object,
     sample_weight: object = None,

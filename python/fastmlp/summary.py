@@ -24,7 +24,7 @@ class Summary:
         A row per layer: number, shape, activation, parameters, and the flops of predicting one
         sample.
     n_parameters : int
-        All weights and biases.
+        All weights and biases, scales and shifts.
     prediction_flops, training_flops : int
         Floating-point operations per sample, counting the matrix products.
     parameter_bytes : int
@@ -77,10 +77,10 @@ def summarise(model: "Model") -> Summary:
     rows = []
     previous = model.features
     for i, layer in enumerate(model.layers):
-        count = (previous + 1) * layer.nodes
+        count = layer.parameters(previous)
         flops = 2 * previous * layer.nodes
         shape = f"{previous} -> {layer.nodes}"
-        rows.append((str(i), shape, layer.activation, f"{count:,}", f"{flops:,}"))
+        rows.append((str(i), shape, layer.function(), f"{count:,}", f"{flops:,}"))
         previous = layer.nodes
     return Summary(
         title=f"{type(model).__name__}: {model.features} features, {model.loss}, {model.dtype}",

@@ -5,7 +5,7 @@ and nothing is cached: the sequence asks the core at each access.
 """
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, SupportsIndex, overload
 
 import numpy as np
@@ -120,6 +120,54 @@ class WritableArrayViews(ArrayViews):
             raise TypeError(f"assign the arrays of {self._name} one at a time, not by a slice")
         position = self._position(index)
         copy_into(f"{self._name}[{position}]", self._get(position), value, self._core)
+
+
+class LayerViews(Mapping[int, NDArray[Any]]):
+    """Zero-copy arrays of those layers that have one: ``views[i]`` is that of layer i.
+
+    Items can be assigned: the values are copied in.
+
+    Parameters
+    ----------
+    name : str
+        The attribute of the network, for messages.
+    get : callable
+        Gives the array of layer i.
+    layers : sequence of int
+        The layers that have one.
+    core : object
+        The compiled network, asked whether another thread is fitting it.
+    """
+
+    __slots__ = ("_core", "_get", "_layers", "_name")
+
+    def __init__(
+        self, name: str, get: Callable[[int], NDArray[Any]], layers: Sequence[int], core: Core
+    ) -> None:
+        self._name = name
+        self._get = get
+        self._layers = layers
+        self._core = core
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._layers)
+
+    def __getitem__(self, layer: int) -> NDArray[Any]:
+        if layer not in self._layers:
+            there = ", ".join(map(str, self._layers)) or "none"
+            raise KeyError(f"{self._name}: layer {layer!r} has none; layers that do: {there}")
+        return self._get(operator.index(layer))
+
+    def __setitem__(self, layer: int, value: object) -> None:
+        """Copy `value` into the array of a layer; shapes must be equal, never broadcast."""
+        copy_into(f"{self._name}[{layer}]", self[layer], value, self._core)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{i}: {array.shape}" for i, array in self.items())
+        return f"<{self._name}: {shapes or 'none'}>"
 
 
 def copy_into(name: str, target: NDArray[Any], value: object, core: Core) -> None:

@@ -1,7 +1,9 @@
-/// Where each parameter of each layer lies in the one contiguous buffer: W0, b0, W1, b1, ...
+/// Where each parameter of each layer lies in the one contiguous buffer: W0, b0, W1, b1, ...; the
+/// scales and shifts of a normalised layer follow its biases.
 ///
 /// The only place that knows. Exactly one element per parameter, no padding, C order; the gradient
-/// and any optimizer state use the same layout.
+/// and any optimizer state use the same layout. What batch-normalised layers have learned of their
+/// data, and no gradient moves, lies in a second buffer: means0, variances0, means1, ...
 #pragma once
 
 #include <cstddef>
@@ -23,8 +25,11 @@ struct Parameter {
 /// The parameters of one layer, K nodes in and N nodes out.
 struct LayerLayout {
     std::size_t k, n;
-    Parameter weights;  ///< (K, N)
-    Parameter biases;   ///< (1, N)
+    Parameter weights;         ///< (K, N)
+    Parameter biases;          ///< (1, N)
+    Parameter scales, shifts;  ///< (1, N) of a normalised layer, else empty
+    /// (1, N) of a batch-normalised layer, in the statistics buffer; else empty
+    Parameter running_means, running_variances;
 };
 
 class FASTMLP_API Layout {
@@ -33,12 +38,14 @@ public:
     Layout(std::size_t features, const std::vector<Layer>& layers);
 
     std::size_t size() const { return size_; }
+    /// Elements of the statistics buffer.
+    std::size_t statistics_size() const { return statistics_size_; }
     std::size_t layer_count() const { return layers_.size(); }
     const LayerLayout& operator[](std::size_t i) const { return layers_[i]; }
 
 private:
     std::vector<LayerLayout> layers_;
-    std::size_t size_ = 0;
+    std::size_t size_ = 0, statistics_size_ = 0;
 };
 
 }  // namespace fastmlp

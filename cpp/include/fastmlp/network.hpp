@@ -44,12 +44,14 @@ public:
     std::uint64_t seed() const { return seed_; }
     /// Epochs trained so far: with the seed, the position of the sample order.
     std::uint32_t epoch() const { return epoch_; }
-    void set_epoch(std::uint32_t epoch) { epoch_ = epoch; }
+    void set_epoch(std::uint32_t epoch);
 
     /// Flat buffers in layout order, each a range for std::span; shared, so that a view may outlive
     /// the network.
     const std::shared_ptr<Buffer<T>>& parameters() const { return parameters_; }
     const std::shared_ptr<Buffer<T>>& gradients() const { return gradients_; }
+    /// Running means and variances of batch-normalised layers, which prediction normalises by.
+    const std::shared_ptr<Buffer<T>>& statistics() const { return statistics_; }
     /// Live views into the two buffers: weights (K, N) in C order, biases (N,) of layer i.
     std::span<T> weights(std::size_t i) { return view(*parameters_, layout_[i].weights); }
     std::span<T> biases(std::size_t i) { return view(*parameters_, layout_[i].biases); }
@@ -61,8 +63,10 @@ public:
     std::span<const T> biases(std::size_t i) const { return view(*parameters_, layout_[i].biases); }
 
     /// (1.2): nodes of every layer for the batch x (B, features); x is borrowed until the next
-    /// call.
-    void forward(MatrixView<const T> x);
+    /// call. `training` as in a step of `train`: normalised by this batch, which moves the running
+    /// averages, and with dropout, whose masks are those of the next B samples of the epoch.
+    /// Without it, and without effect on the network, as in `predict`.
+    void forward(MatrixView<const T> x, bool training = true);
     /// (2.8)-(2.12) for the last forward: deltas and gradients; returns the mean loss.
     double backward(const Targets<T>& y);
     /// (2.13), (2.14) with what stands in the gradient buffer; leaves the optimizer state alone.
@@ -87,6 +91,14 @@ public:
     Evaluation evaluate(MatrixView<const T> x, const Targets<T>& y, int n_threads = 0,
                         const Executor* executor = nullptr) const;
 
+    /// d outputs / d features as `predict` computes: rows (N b + n) of `out` (B N, features) are
+    /// those of output n for sample b. Const and reentrant.
+    void jacobian(MatrixView<const T> x, MatrixView<T> out, int n_threads = 0) const;
+    /// The gradient of each sample's loss, as `evaluate` computes it, with respect to its features,
+    /// into `out` (B, features). Const and reentrant.
+    void input_gradient(MatrixView<const T> x, const Targets<T>& y, MatrixView<T> out,
+                        int n_threads = 0) const;
+
 private:
     static std::span<T> view(Buffer<T>& buffer, const Parameter& part) {
         return {buffer.data() + part.offset, part.size()};
@@ -98,8 +110,10 @@ private:
     Loss loss_;
     std::uint64_t seed_;
     std::uint32_t epoch_ = 0;
+    std::size_t position_ = 0;  // samples of this epoch that `forward` has trained on
     std::shared_ptr<Buffer<T>> parameters_;
     std::shared_ptr<Buffer<T>> gradients_;
+    std::shared_ptr<Buffer<T>> statistics_;
     OptimizerState<T> optimizer_state_;
     std::shared_ptr<Workspace<T>> workspace_;
 };

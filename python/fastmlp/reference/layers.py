@@ -1,14 +1,18 @@
 """What a network is made of: dense layers with an activation."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from . import activations, validation
+from . import activations, normalization, validation
 
 
 @dataclass(frozen=True, slots=True)
 class Dense:
     """One fully connected layer: ``nodes_out = h(nodes_in @ weights + biases)`` (1.2).
+
+    With a normalization it is ``h(scales * x + shifts)``, where x is the argument of h at mean 0
+    and variance 1; see `normalization`.
 
     Parameters
     ----------
@@ -16,27 +20,36 @@ class Dense:
         Number of nodes N of this layer, at least 1.
     activation : {"relu", "sigmoid", "tanh", "identity", "softmax"}
         The function h. ``"softmax"`` is possible in the last layer only.
+    normalization : {"batch", "layer"}, optional
+        What is done before h. Not in the last layer.
+    dropout : float, default 0.0
+        The probability, in [0, 1), that a node is 0 in a step of training. Not in the last layer.
 
     Raises
     ------
     TypeError
-        If `nodes` is not an integer or `activation` not a string.
+        If `nodes` is not an integer, a name not a string, or `dropout` not a number.
     ValueError
-        If `nodes` is below 1 or `activation` is not one of the names.
+        If `nodes` is below 1, a name is unknown, or `dropout` is not in [0, 1).
     """
 
     nodes: int
     activation: str
+    normalization: str | None = None
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "nodes", validation.integer("nodes", self.nodes, 1))
         validation.choice("activation", self.activation, activations.NAMES)
+        if self.normalization is not None:
+            validation.choice("normalization", self.normalization, normalization.NAMES)
+        object.__setattr__(self, "dropout", validation.share("dropout", self.dropout))
 
 
 def build_layers(
-    layers: object, activation: object, output: object
+    layers: object, activation: object, output: object, normalization: Any, dropout: Any
 ) -> tuple[int, tuple[Dense, ...]]:
-    """Read the first three arguments of `Network`.
+    """Read the arguments of `Network` that describe layers.
 
     Parameters
     ----------
@@ -44,6 +57,8 @@ def build_layers(
         The number of features, then each layer as its number of nodes or as a `Dense`.
     activation, output : str
         The activation of hidden layers and of the last layer where they are given as a number.
+    normalization, dropout
+        Of hidden layers given as a number, as `Dense` takes them.
 
     Returns
     -------
@@ -72,15 +87,18 @@ def build_layers(
             f"such as [64, 10], got {sizes!r}"
         )
     features = validation.integer("layers[0] (the number of features)", sizes[0], 1)
+    inner, outer = Dense(1, hidden, normalization, dropout), Dense(1, last)
     dense = tuple(
         size
         if isinstance(size, Dense)
-        else Dense(
-            validation.integer(f"layers[{i}]", size, 1, alternative="a Dense"),
-            last if i == len(sizes) - 1 else hidden,
+        else replace(
+            outer if i == len(sizes) - 1 else inner,
+            nodes=validation.integer(f"layers[{i}]", size, 1, alternative="a Dense"),
         )
         for i, size in enumerate(sizes[1:], start=1)
     )
+    if dense[-1].normalization is not None or dense[-1].dropout:
+        raise ValueError("the output layer takes no normalization and no dropout")
     if any(layer.activation == "softmax" for layer in dense[:-1]):
         raise ValueError("a hidden layer cannot be softmax; it is possible in the last layer only")
     return features, dense

@@ -10,6 +10,8 @@ from .dense import Matrix, Row
 from .layers import Dense, build_layers
 from .live import LiveLists
 from .losses import choose_loss
+from .normalization import Statistics
+from .passes import Pass
 from .random import initial_weights
 
 
@@ -24,27 +26,41 @@ class Model:
         loss: str | None = None,
         seed: int | None = None,
         dtype: object = "float32",
+        normalization: str | None = None,
+        dropout: float = 0.0,
     ) -> None:
-        self._features, self._layers = build_layers(layers, activation, output)
+        self._features, self._layers = build_layers(
+            layers, activation, output, normalization, dropout
+        )
         self._loss = choose_loss(loss, self._layers[-1].activation)
         self._dtype = validation.dtype(dtype)
         self._seed = validation.seed(seed)
         self._epoch = 0
+        self._position = 0  # samples of this epoch that were trained on
         if 8 * self.n_parameters > sys.maxsize:
             raise MemoryError(f"the network would need {8 * self.n_parameters:,} bytes")
         self._weights: list[Matrix] = []
         self._biases: list[Row] = []
+        self._scales: dict[int, Row] = {}
+        self._shifts: dict[int, Row] = {}
+        self._statistics: dict[int, Statistics] = {}
         first = 0  # the place of a layer's first weight among all parameters
-        for layer, (K, N) in zip(self._layers, self._shapes(), strict=True):
+        for i, (layer, (K, N)) in enumerate(zip(self._layers, self._shapes(), strict=True)):
             self._weights.append(
                 initial_weights(self._seed, first, K, N, layer.activation, self._dtype)
             )
             self._biases.append([0.0] * N)
             first += K * N + N
+            if layer.normalization is not None:
+                self._scales[i], self._shifts[i] = [1.0] * N, [0.0] * N
+                first += 2 * N
+            if layer.normalization == "batch":
+                self._statistics[i] = Statistics([0.0] * N, [1.0] * N)
         self._weight_gradients = [[[0.0] * N for _ in range(K)] for K, N in self._shapes()]
         self._bias_gradients = [[0.0] * N for _, N in self._shapes()]
-        self._nodes: list[Matrix] = []
-        self._z: Matrix = []  # of the last layer: what the losses are computed from
+        self._scale_gradients = {i: [0.0] * len(row) for i, row in self._scales.items()}
+        self._shift_gradients = {i: [0.0] * len(row) for i, row in self._shifts.items()}
+        self._pass = Pass()
         self._deltas: list[Matrix] = []
 
     @property
@@ -79,8 +95,11 @@ class Model:
 
     @property
     def n_parameters(self) -> int:
-        """Number of weights and biases."""
-        return sum(K * N + N for K, N in self._shapes())
+        """Number of weights and biases, scales and shifts."""
+        return sum(
+            K * N + (N if layer.normalization is None else 3 * N)
+            for layer, (K, N) in zip(self._layers, self._shapes(), strict=True)
+        )
 
     @property
     def weights(self) -> LiveLists[Matrix]:
@@ -103,9 +122,39 @@ class Model:
         return LiveLists("bias_gradients", self._bias_gradients)
 
     @property
+    def scales(self) -> dict[int, Row]:
+        """Live lists (N,) by layer, of the normalised layers: at first 1."""
+        return self._scales
+
+    @property
+    def shifts(self) -> dict[int, Row]:
+        """Live lists (N,) by layer, of the normalised layers: at first 0."""
+        return self._shifts
+
+    @property
+    def scale_gradients(self) -> dict[int, Row]:
+        """Live lists (N,) of dL/dscale by layer; zero before the first `backward`."""
+        return self._scale_gradients
+
+    @property
+    def shift_gradients(self) -> dict[int, Row]:
+        """Live lists (N,) of dL/dshift by layer; zero before the first `backward`."""
+        return self._shift_gradients
+
+    @property
+    def running_means(self) -> dict[int, Row]:
+        """Live lists (N,) by layer, of the batch-normalised layers: at first 0."""
+        return {i: running.means for i, running in self._statistics.items()}
+
+    @property
+    def running_variances(self) -> dict[int, Row]:
+        """Live lists (N,) by layer, of the batch-normalised layers: at first 1."""
+        return {i: running.variances for i, running in self._statistics.items()}
+
+    @property
     def nodes(self) -> list[Matrix]:
         """The last `forward`: ``nodes[0]`` is its X, ``nodes[p]`` (B, N); empty before it."""
-        return self._nodes
+        return self._pass.nodes
 
     @property
     def deltas(self) -> list[Matrix]:
@@ -114,7 +163,10 @@ class Model:
 
     @property
     def parameters(self) -> list[float]:
-        """A copy of all parameters as one flat list: W0, b0, W1, b1, ... in C order; settable."""
+        """A copy of all parameters as one flat list: W0, b0, W1, b1, ... in C order; settable.
+
+        Scales and shifts of a normalised layer follow its biases.
+        """
         return [value for row in self._parameter_rows() for value in row]
 
     @parameters.setter
@@ -135,6 +187,8 @@ class Model:
         text += f", {self.n_parameters:,} parameters"
         for i, (layer, (K, N)) in enumerate(zip(self._layers, self._shapes(), strict=True)):
             text += f"\n  layer {i}: Dense {K} -> {N} {layer.activation}"
+            text += f", {layer.normalization} norm" if layer.normalization else ""
+            text += f", dropout {layer.dropout:g}" if layer.dropout else ""
         return text
 
     def __copy__(self) -> Self:
@@ -150,15 +204,21 @@ class Model:
 
     def _parameter_rows(self) -> Iterator[Row]:
         """Give all parameters, row by row: the rows of W0, b0, the rows of W1, b1, ..."""
-        for weights, biases in zip(self._weights, self._biases, strict=True):
+        for i, (weights, biases) in enumerate(zip(self._weights, self._biases, strict=True)):
             yield from weights
             yield biases
+            if i in self._scales:
+                yield self._scales[i]
+                yield self._shifts[i]
 
     def _gradient_rows(self) -> Iterator[Row]:
         """Give all gradients in the order of `_parameter_rows`."""
-        for weights, biases in zip(self._weight_gradients, self._bias_gradients, strict=True):
+        for i, weights in enumerate(self._weight_gradients):
             yield from weights
-            yield biases
+            yield self._bias_gradients[i]
+            if i in self._scale_gradients:
+                yield self._scale_gradients[i]
+                yield self._shift_gradients[i]
 
     def _spread(self, name: str, value: Any, rows: Iterator[Row]) -> None:
         """Copy a flat array-like into rows, in place."""

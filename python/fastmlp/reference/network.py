@@ -7,15 +7,15 @@ from typing import Any
 
 from . import arrays, training, validation
 from .dense import Matrix
+from .derivatives import Derivatives
 from .errors import DivergenceError
 from .history import Evaluation, History
 from .losses import LOSSES, is_right
 from .optimizers import SGD
-from .propagation import Propagation
 from .sums import mean
 
 
-class Network(Propagation):
+class Network(Derivatives):
     """A feed-forward network of dense layers, in pure Python.
 
     Initial weights are uniform in [-limit, limit] with limit = sqrt(6 / K) for relu layers (He et
@@ -39,6 +39,10 @@ class Network(Propagation):
     dtype : {"float32", "float64"}, default "float32"
         What initial weights are rounded to, so that a compiled network of the same dtype and seed
         starts from the same ones. All arithmetic is float64.
+    normalization : {"batch", "layer"}, optional
+        The normalization of hidden layers given as a number; see `Dense`.
+    dropout : float, default 0.0
+        The dropout of hidden layers given as a number; see `Dense`.
 
     Raises
     ------
@@ -74,11 +78,11 @@ class Network(Propagation):
             If X does not fit the network or is not finite, or `out` does not fit.
         """
         validation.n_threads(n_threads)
-        nodes, _ = self._propagate(arrays.features("X", X, self._features, minimum=0))
+        nodes = self._propagate(arrays.features("X", X, self._features, minimum=0)).nodes[-1]
         if out is None:
-            return nodes[-1]
-        arrays.matching("out", out, (len(nodes[-1]), self._layers[-1].nodes))
-        for row, outputs in zip(out, nodes[-1], strict=True):
+            return nodes
+        arrays.matching("out", out, (len(nodes), self._layers[-1].nodes))
+        for row, outputs in zip(out, nodes, strict=True):
             row[:] = outputs
         return out
 
@@ -108,9 +112,10 @@ class Network(Propagation):
         return self._evaluate(*self._batch(X, y))
 
     def _evaluate(self, X: Matrix, y: Matrix) -> Evaluation:
-        nodes, z = self._propagate(X)
+        at = self._propagate(X)
+        z = at.z[-1]
         loss = LOSSES[self._loss]
-        losses = [loss.value(*sample) for sample in zip(z, nodes[-1], y, strict=True)]
+        losses = [loss.value(*sample) for sample in zip(z, at.nodes[-1], y, strict=True)]
         right = [
             decision
             for z_row, y_row in zip(z, y, strict=True)
@@ -197,13 +202,14 @@ class Network(Propagation):
         -------
         callable
             ``f(theta) -> (loss, gradient)``, theta (n_parameters,) in the order of `parameters`,
-            gradient a flat list. A call leaves theta in the network.
+            gradient a flat list. A call leaves theta in the network. Dropout is off, and batch
+            normalisation by the running averages.
         """
         rows, targets = self._batch(X, y)
 
         def objective(theta: object) -> tuple[float, list[float]]:
             self.parameters = theta
-            self._forward(rows)
+            self._forward(rows, training=False)
             return mean(self._backward(targets)), self.gradients
 
         return objective

@@ -1,24 +1,29 @@
 """`Propagation`: the paper's three steps over a batch: forward, backward, update."""
 
-from . import arrays, dense, validation
+from . import arrays, dense, dropout, normalization, validation
 from .activations import activate, pass_back
 from .dense import Matrix, Row
 from .losses import LOSSES
 from .model import Model
 from .optimizers import descend
+from .passes import Pass
 from .sums import mean
 
 
 class Propagation(Model):
     """A `Model` that computes its outputs and its gradients."""
 
-    def forward(self, X: object) -> Matrix:
+    def forward(self, X: object, training: bool = True) -> Matrix:
         """Compute the nodes of every layer (1.2).
 
         Parameters
         ----------
         X : array-like, shape (B, features)
             A batch of samples, at least one.
+        training : bool, default True
+            True goes on as a step of `fit` does: batch normalisation is by this batch and moves
+            the running averages, and dropout draws the masks of the next B samples of the epoch.
+            False computes what `predict` does, and `backward` then the gradients of that.
 
         Returns
         -------
@@ -30,7 +35,8 @@ class Propagation(Model):
         TypeError, ValueError
             If X does not fit the network or is not finite.
         """
-        return self._forward(arrays.features("X", X, self._features))
+        rows = arrays.features("X", X, self._features)
+        return self._forward(rows, training=validation.switch("training", training))
 
     def backward(self, y: object) -> float:
         """Compute deltas and gradients for the batch of the last `forward` (2.8) to (2.12).
@@ -52,9 +58,9 @@ class Propagation(Model):
         RuntimeError
             If there was no `forward`.
         """
-        if not self._nodes:
+        if not self._pass.nodes:
             raise RuntimeError("there is no batch: call forward before backward")
-        return mean(self._backward(self._targets("y", y, len(self._z))))
+        return mean(self._backward(self._targets("y", y, len(self._pass.nodes[0]))))
 
     def update(self, learning_rate: float) -> None:
         """Take one step against the gradients (2.13), (2.14): ``w = w - learning_rate * gradient``.
@@ -73,39 +79,90 @@ class Propagation(Model):
         """
         self._update(validation.positive("learning_rate", learning_rate))
 
-    def _forward(self, X: Matrix) -> Matrix:
-        self._nodes, self._z = self._propagate(X)
+    def _forward(self, X: Matrix, *, training: bool) -> Matrix:
+        self._pass = self._propagate(X, training=training)
         self._deltas = []
-        return self._nodes[-1]
+        if training:
+            self._position += len(X)
+        return self._pass.nodes[-1]
 
-    def _propagate(self, X: Matrix) -> tuple[list[Matrix], Matrix]:
-        """Return the nodes of all layers and z of the last; the network stays as it is."""
-        nodes, z = [X], X
-        for layer, W, b in zip(self._layers, self._weights, self._biases, strict=True):
-            z = [dense.forward(row, W, b) for row in nodes[-1]]  # (2.1)
-            nodes.append([activate(layer.activation, row) for row in z])  # (1.1), (2.3)
-        return nodes, z
+    def _propagate(self, X: Matrix, *, training: bool = False) -> Pass:
+        """Go through all layers; without `training` the network stays as it is."""
+        result = Pass(nodes=[X])
+        for i, layer in enumerate(self._layers):
+            W, b = self._weights[i], self._biases[i]
+            z = [dense.forward(row, W, b) for row in result.nodes[-1]]  # (2.1)
+            normalized = self._normalize(i, z, training=training)
+            if normalized is not None:
+                z = normalization.scale_and_shift(normalized.x, self._scales[i], self._shifts[i])
+            h = [activate(layer.activation, row) for row in z]  # (1.1), (2.3)
+            factors = self._dropout_factors(i, len(X)) if training and layer.dropout else None
+            result.normalized.append(normalized)
+            result.z.append(z)
+            result.h.append(h)
+            result.factors.append(factors)
+            result.nodes.append(drop(h, factors))
+        return result
+
+    def _normalize(self, i: int, z: Matrix, *, training: bool) -> normalization.Normalized | None:
+        kind = self._layers[i].normalization
+        if kind is None:
+            return None
+        if kind == "layer":
+            return normalization.by_layer(z)
+        running = self._statistics[i]
+        if not training:
+            return normalization.by_moments(z, running.means, running.variances, constant=True)
+        means, variances = normalization.moments(z)
+        running.update(means, variances, len(z))
+        return normalization.by_moments(z, means, variances, constant=False)
+
+    def _dropout_factors(self, i: int, rows: int) -> Matrix:
+        layer, first = self._layers[i], self._position
+        return [
+            dropout.factors(layer.dropout, self._seed, i, self._epoch, first + b, layer.nodes)
+            for b in range(rows)
+        ]
 
     def _backward(self, y: Matrix) -> Row:
         """Compute deltas and gradients, and return the loss of each sample."""
-        losses, delta = self._output_delta(y)
-        deltas = [delta]
-        for i in range(len(self._layers) - 1, 0, -1):
-            d = [dense.backward(row, self._weights[i]) for row in delta]
-            delta = pass_rows_back(self._layers[i - 1].activation, d, self._nodes[i])  # (2.5)
-            deltas.insert(0, delta)
-        self._deltas = deltas
-        for i, delta in enumerate(deltas):
-            weight_gradients, bias_gradients = dense.gradients(self._nodes[i], delta)
+        losses, deltas = self._backpropagate(self._pass, y)
+        self._deltas = [delta for delta, _ in deltas]
+        for i, (delta, before) in enumerate(deltas):
+            weight_gradients, bias_gradients = dense.gradients(self._pass.nodes[i], delta)
             for row, new in zip(self._weight_gradients[i], weight_gradients, strict=True):
                 row[:] = new  # in place: the lists are live
             self._bias_gradients[i][:] = bias_gradients
+            normalized = self._pass.normalized[i]
+            if normalized is not None:
+                scale_gradients, shift_gradients = normalization.gradients(before, normalized.x)
+                self._scale_gradients[i][:] = scale_gradients
+                self._shift_gradients[i][:] = shift_gradients
         return losses
 
-    def _output_delta(self, y: Matrix) -> tuple[Row, Matrix]:
+    def _backpropagate(self, at: Pass, y: Matrix) -> tuple[Row, list[tuple[Matrix, Matrix]]]:
+        """Return the loss of each sample, and for each layer dL/dz before normalisation and after.
+
+        The two are one where there is none.
+        """
+        losses, delta = self._output_delta(at, y)
+        return losses, self._pass_back(at, delta)
+
+    def _pass_back(self, at: Pass, delta: Matrix) -> list[tuple[Matrix, Matrix]]:
+        """Pass dL/dz of the last layer back through the others; see `_backpropagate`."""
+        deltas = [(delta, delta)]
+        for i in range(len(self._layers) - 2, -1, -1):
+            d = [dense.backward(row, self._weights[i + 1]) for row in delta]
+            after = drop(pass_rows_back(self._layers[i].activation, d, at.h[i]), at.factors[i])
+            normalized = at.normalized[i]
+            delta = after if normalized is None else normalized.back(after, self._scales[i])
+            deltas.insert(0, (delta, after))
+        return deltas
+
+    def _output_delta(self, at: Pass, y: Matrix) -> tuple[Row, Matrix]:
         """Return the loss of each sample (2.8), and delta of the last layer (2.9)."""
-        loss, h = LOSSES[self._loss], self._nodes[-1]
-        losses = [loss.value(*sample) for sample in zip(self._z, h, y, strict=True)]
+        loss, h = LOSSES[self._loss], at.nodes[-1]
+        losses = [loss.value(*sample) for sample in zip(at.z[-1], h, y, strict=True)]
         delta = [loss.delta(*sample) for sample in zip(h, y, strict=True)]
         if not loss.fused:
             delta = pass_rows_back(self._layers[-1].activation, delta, h)  # (2.2)
@@ -121,9 +178,10 @@ class Propagation(Model):
     ) -> float:
         """Go once through the samples in the order given, and return their mean loss."""
         losses = []
+        self._position = 0
         for first in range(0, len(order), batch_size):
             batch = order[first : first + batch_size]
-            self._forward([X[i] for i in batch])
+            self._forward([X[i] for i in batch], training=True)
             losses += self._backward([y[i] for i in batch])
             self._update(learning_rate)
         return mean(losses)
@@ -137,6 +195,13 @@ class Propagation(Model):
 
     def _targets(self, name: str, y: object, rows: int) -> Matrix:
         return arrays.targets(name, y, rows, self._layers[-1].nodes, self._loss)
+
+
+def drop(rows: Matrix, factors: Matrix | None) -> Matrix:
+    """Return the rows (B, N) times their factors of dropout, or as they are without."""
+    if factors is None:
+        return rows
+    return [dropout.apply(row, factor) for row, factor in zip(rows, factors, strict=True)]
 
 
 def pass_rows_back(activation: str, d: Matrix, h: Matrix) -> Matrix:

@@ -59,6 +59,15 @@ def positive(name: str, value: object) -> float:
     return result
 
 
+def share(name: str, value: object) -> float:
+    """Return a real number, at least 0 and below 1, as a float."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a real number, got {value!r}")
+    if not 0.0 <= float(value) < 1.0:
+        raise ValueError(f"{name} must be at least 0 and below 1, got {value!r}")
+    return float(value)
+
+
 def choice(name: str, value: object, allowed: Sequence[str]) -> str:
     """Return `value` if it is one of the names `allowed`."""
     names = ", ".join(map(repr, allowed))

@@ -1,0 +1,84 @@
+"""`Derivatives`: how outputs and losses change with the features."""
+
+from . import arrays, dense, validation
+from .dense import Matrix, Row
+from .passes import Pass
+from .propagation import Propagation, pass_rows_back
+
+
+class Derivatives(Propagation):
+    """A `Propagation` that goes back one layer more, to the features."""
+
+    def jacobian(self, X: object, n_threads: int | None = None) -> list[Matrix]:
+        """Compute the derivatives of the outputs with respect to the features.
+
+        Parameters
+        ----------
+        X : array-like, shape (B, features)
+            Samples; B may be 0.
+        n_threads : int, optional
+            Accepted and ignored.
+
+        Returns
+        -------
+        list of list of list of float, shape (B, N, features)
+            ``jacobian[b][n][j]`` is d output_n / d x_j at sample b, as `predict` computes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X does not fit the network or is not finite.
+        """
+        validation.n_threads(n_threads)
+        at = self._propagate(arrays.features("X", X, self._features, minimum=0))
+        by_output = [self._features_delta(at, self._unit(at, n)) for n in range(self._outputs())]
+        return [list(rows) for rows in zip(*by_output, strict=True)]
+
+    def input_gradient(self, X: object, y: object, n_threads: int | None = None) -> Matrix:
+        """Compute the derivatives of each sample's loss with respect to its features.
+
+        Parameters
+        ----------
+        X : array-like, shape (B, features)
+            Samples, at least one.
+        y : array-like, shape (B,) or (B, N)
+            Targets as in `fit`.
+        n_threads : int, optional
+            Accepted and ignored.
+
+        Returns
+        -------
+        list of list of float, shape (B, features)
+            dL_b / d x_bj, as `evaluate` computes L_b, the loss of sample b.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X or y does not fit the network or is not finite.
+        """
+        validation.n_threads(n_threads)
+        rows, targets = self._batch(X, y)
+        at = self._propagate(rows)
+        _, delta = self._output_delta(at, targets)
+        return self._features_delta(at, delta)
+
+    def _outputs(self) -> int:
+        return self._layers[-1].nodes
+
+    def _features_delta(self, at: Pass, delta: Matrix) -> Matrix:
+        """Pass dL/dz of the last layer back to the features."""
+        first, _ = self._pass_back(at, delta)[0]
+        return [dense.backward(row, self._weights[0]) for row in first]
+
+    def _unit(self, at: Pass, n: int) -> Matrix:
+        """Return d output_n / dz of the last layer, for each sample."""
+        h = at.nodes[-1]
+        if self._layers[-1].activation == "softmax":
+            return [softmax_derivative(row, n) for row in h]
+        unit = [[1.0 if k == n else 0.0 for k in range(len(row))] for row in h]
+        return pass_rows_back(self._layers[-1].activation, unit, h)
+
+
+def softmax_derivative(h: Row, n: int) -> Row:
+    """Return line n of the softmax's Jacobian: dh_n / dz_k = h_n ([k = n] - h_k)."""
+    return [h[n] * (1.0 - h[n]) if k == n else -(h[n] * h_k) for k, h_k in enumerate(h)]
