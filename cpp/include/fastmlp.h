@@ -57,6 +57,11 @@ typedef struct fastmlp_layer {
 FASTMLP_API fastmlp_status fastmlp_create(size_t features, const fastmlp_layer* layers,
                                           size_t layer_count, const char* loss, uint64_t seed,
                                           fastmlp_network** network);
+/* Writes and reads model files, the same as in Python and C++. A file appears whole or not at all;
+ * one of a float64 network is refused. */
+FASTMLP_API fastmlp_status fastmlp_save(const fastmlp_network* network, const char* path);
+FASTMLP_API fastmlp_status fastmlp_load(const char* path, fastmlp_network** network);
+
 /* Null is fine. */
 FASTMLP_API void fastmlp_destroy(fastmlp_network* network);
 

@@ -48,6 +48,8 @@ fastmlp_status guarded(Function&& function) noexcept {
         return failed(FASTMLP_NO_MEMORY, "the sizes are beyond any memory");
     } catch (const std::system_error& error) {
         return failed(FASTMLP_SYSTEM_ERROR, error.what());
+    } catch (const fastmlp::FormatError& error) {
+        return failed(FASTMLP_FORMAT_ERROR, error.what());
     } catch (const std::logic_error& error) {
         return failed(FASTMLP_INVALID_ARGUMENT, error.what());
     } catch (const std::exception& error) {
@@ -146,6 +148,20 @@ fastmlp_status fastmlp_create(size_t features, const fastmlp_layer* layers, size
         const fastmlp::Loss chosen = loss != nullptr ? fastmlp::loss_from_name(loss)
                                                      : fastmlp::default_loss(all.back().activation);
         *network = new fastmlp_network{{features, std::move(all), chosen, seed}};
+    });
+}
+
+fastmlp_status fastmlp_save(const fastmlp_network* network, const char* path) {
+    return guarded([&] {
+        const auto& net = given(network, "network")->network;
+        fastmlp::save(net, given(path, "path"));
+    });
+}
+
+fastmlp_status fastmlp_load(const char* path, fastmlp_network** network) {
+    return guarded([&] {
+        given(network, "network");
+        *network = new fastmlp_network{fastmlp::load<float>(given(path, "path"))};
     });
 }
 

@@ -175,6 +175,32 @@ static void test_divergence(void) {
     fastmlp_destroy(network);
 }
 
+static void test_files(void) {
+    static const char path[] = "c_api_test.safetensors";
+    fastmlp_network *network = make(), *loaded = NULL;
+    size_t count = 0, loaded_count = 0;
+    FILE* file;
+
+    CHECK(fastmlp_save(network, path) == FASTMLP_OK);
+    CHECK(fastmlp_load(path, &loaded) == FASTMLP_OK);
+    CHECK(fastmlp_features(loaded) == 2 && fastmlp_outputs(loaded) == 2);
+    CHECK(memcmp(fastmlp_parameters(network, &count), fastmlp_parameters(loaded, &loaded_count),
+                 count * sizeof(float)) == 0);
+    CHECK(count == loaded_count);
+    fastmlp_destroy(loaded);
+    fastmlp_destroy(network);
+
+    loaded = NULL;
+    CHECK_REFUSED(fastmlp_load(NULL, &loaded), FASTMLP_INVALID_ARGUMENT, "path is null");
+    CHECK_REFUSED(fastmlp_save(NULL, path), FASTMLP_INVALID_ARGUMENT, "network is null");
+    CHECK_REFUSED(fastmlp_load("no/such/file", &loaded), FASTMLP_SYSTEM_ERROR, "no/such/file");
+    file = fopen(path, "wb");
+    CHECK(file != NULL && fputs("not a model", file) >= 0 && fclose(file) == 0);
+    CHECK_REFUSED(fastmlp_load(path, &loaded), FASTMLP_FORMAT_ERROR, path);
+    CHECK(loaded == NULL);
+    remove(path);
+}
+
 int main(void) {
     CHECK(fastmlp_last_error()[0] == '\0');
     CHECK(strlen(fastmlp_version()) >= 5);
@@ -185,6 +211,7 @@ int main(void) {
     test_executor();
     test_refusals();
     test_divergence();
+    test_files();
     printf("%d failures\n", failures);
     return failures != 0;
 }
