@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,22 @@ def test_the_extension_exports_its_entry_only():
     )
     names = {line.split()[-1] for line in done.stdout.splitlines()}
     assert names == {"PyInit__core", "fastmlp_get_num_threads", "fastmlp_set_num_threads"}
+
+
+@pytest.mark.no_sanitizer
+@pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
+def test_a_network_trained_in_python_gives_the_same_bits_in_cpp(tmp_path):
+    """With what the package carries, and nothing else."""
+    examples = Path(__file__).parents[1] / "examples" / "cpp"
+    program, model = tmp_path / "load_model", tmp_path / "model.safetensors"
+    flags = ["-std=c++20", "-DFASTMLP_STATIC", f"-I{fm.get_include()}", "-o", program]
+    library = PREFIX / "lib" / "libfastmlp.a"
+    subprocess.run(["c++", *flags, examples / "load_model.cpp", library, "-pthread"], check=True)
+
+    def outputs(*command):
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return [[float.fromhex(word) for word in line.split()] for line in done.stdout.splitlines()]
+
+    expected = outputs(sys.executable, examples / "train_model.py", model)
+    assert len(expected) == 20
+    assert outputs(program, model) == expected
