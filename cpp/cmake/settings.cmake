@@ -1,5 +1,10 @@
 # How every object of the core is compiled, and how its libraries are linked.
 
+# gcc 12 takes "text" + std::string for an overlap (its bug 105651).
+set(FASTMLP_NO_FALSE_WARNING
+    $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>
+)
+
 function(fastmlp_apply_settings target)
     target_include_directories(
         ${target}
@@ -24,8 +29,7 @@ function(fastmlp_apply_settings target)
             -Wconversion
             -Wno-sign-conversion # part of -Wconversion for clang, not for gcc
             -Wshadow
-            # gcc 12 takes "text" + std::string for an overlap (its bug 105651)
-            $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>
+            ${FASTMLP_NO_FALSE_WARNING}
             $<$<BOOL:${FASTMLP_WERROR}>:-Werror>
     )
     if(FASTMLP_SANITIZE)

@@ -12,7 +12,7 @@
 #include "fastmlp/optimizer.hpp"
 #include "fastmlp/predictor.hpp"
 #include "fastmlp/random.hpp"
-#include "fastmlp/serialize.hpp"
 #include "fastmlp/schedule.hpp"
+#include "fastmlp/serialize.hpp"
 #include "fastmlp/threads.hpp"
 #include "fastmlp/trainer.hpp"

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "fastmlp/buffer.hpp"
+#include "fastmlp/export.h"
 
 namespace fastmlp {
 
@@ -46,7 +47,7 @@ struct Optimizer {
 };
 
 /// std::invalid_argument if a number is out of its range.
-void check_optimizer(const Optimizer& optimizer);
+FASTMLP_API void check_optimizer(const Optimizer& optimizer);
 
 /// What an optimizer remembers, in the layout of the parameters; null where it needs nothing. It
 /// stays with the network, so that training twice is training on.

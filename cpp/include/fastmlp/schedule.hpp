@@ -3,6 +3,8 @@
 
 #include <cstddef>
 
+#include "fastmlp/export.h"
+
 namespace fastmlp {
 
 /// What the learning rate of a step is multiplied with.
@@ -37,9 +39,9 @@ struct Progress {
 };
 
 /// The factor of a step. A fixed order of operations: the same bits on every platform.
-double schedule_factor(const Schedule& schedule, const Progress& at);
+FASTMLP_API double schedule_factor(const Schedule& schedule, const Progress& at);
 
 /// std::invalid_argument if a number is out of its range.
-void check_schedule(const Schedule& schedule);
+FASTMLP_API void check_schedule(const Schedule& schedule);
 
 }  // namespace fastmlp

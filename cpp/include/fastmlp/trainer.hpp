@@ -104,8 +104,9 @@ struct TrainOutcome {
 /// limit), and each to the bits of `train` alone. A job that throws ends alone; `interrupted`,
 /// asked by the calling thread, ends all of them with Interrupted.
 template <class T>
-std::vector<TrainOutcome> train_many(const std::vector<TrainJob<T>>& jobs, int n_threads,
-                                     const std::function<bool()>& interrupted);
+FASTMLP_API std::vector<TrainOutcome> train_many(const std::vector<TrainJob<T>>& jobs,
+                                                 int n_threads,
+                                                 const std::function<bool()>& interrupted);
 
 extern template int training_threads(const Network<float>&, std::size_t, int);
 extern template int training_threads(const Network<double>&, std::size_t, int);
