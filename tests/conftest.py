@@ -225,11 +225,14 @@ def rounding_bound() -> Callable[[fm.Network, np.ndarray], np.ndarray]:
         u = float(np.finfo(net.dtype).eps) / 2
         h = X.astype(np.float64)
         off = np.zeros_like(h)
-        for layer, weights, biases in zip(net.layers, net.weights, net.biases, strict=True):
-            size = np.abs(weights.astype(np.float64))
+        for i, layer in enumerate(net.layers):
+            weights, biases = net.weights[i].astype(np.float64), net.biases[i]
+            size = np.abs(weights)
             most = np.abs(h) @ size + np.abs(biases)
             off = off @ size + 2 * (len(size) + 1) * u * most
-            z = h @ weights.astype(np.float64) + biases
+            z = h @ weights + biases
+            if layer.normalization is not None:
+                z, off = normalized(net, i, z, off)
             h = reference_activation(layer.activation, z)
             if layer.activation == "exp":
                 off = h * np.expm1(off)
@@ -241,6 +244,53 @@ def rounding_bound() -> Callable[[fm.Network, np.ndarray], np.ndarray]:
     return bound
 
 
+def normalized(
+    net: fm.Network, i: int, z: np.ndarray, off: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Normalize z of layer i in float64, and carry along what it is off.
+
+    A sample's mean is off by as much as its worst node, its deviation too, and both by N u of
+    the largest in any order of their sums; x = (z - mean) / deviation then by (2 + |x|) of that.
+    ONNX has the epsilon 1e-5 as a float32.
+    """
+    u = float(np.finfo(net.dtype).eps) / 2
+    scales = net.scales[i].astype(np.float64)
+    if net.layers[i].normalization == "batch":
+        mean, variance = net.running_means[i].astype(np.float64), net.running_variances[i]
+        deviation = np.sqrt(variance.astype(np.float64) + 1e-5)
+        x = (z - mean) / deviation
+        off = (off + 8 * u * (np.abs(z) + np.abs(mean))) / deviation
+    else:
+        mean = z.mean(axis=1, keepdims=True)
+        deviation = np.sqrt(z.var(axis=1, keepdims=True) + 1e-5)
+        x = (z - mean) / deviation
+        largest = np.abs(z).max(axis=1, keepdims=True)
+        worst = off.max(axis=1, keepdims=True) + 2 * (z.shape[1] + 8) * u * largest
+        off = worst * (2 + np.abs(x)) / deviation
+    off = off + np.abs(x) * 1e-5 * 2.0**-24 / deviation**2 / 2
+    y = x * scales + net.shifts[i]
+    return y, off * np.abs(scales) + 8 * u * (np.abs(x * scales) + np.abs(net.shifts[i]))
+
+
 def reference_activation(name: str, z: np.ndarray) -> np.ndarray:
     """Apply an activation of the pure-Python twin to every row."""
     return np.array([fm.reference.activations.activate(name, row) for row in z.tolist()])
+
+
+@pytest.fixture
+def random_parts(rng: np.random.Generator) -> Callable[[fm.Network], fm.Network]:
+    """Give a network biases, scales, shifts and running averages that are not 0 and 1."""
+
+    def fill(net: fm.Network) -> fm.Network:
+        for biases in net.biases:
+            biases[:] = rng.uniform(-0.5, 0.5, biases.size)
+        for i, layer in enumerate(net.layers):
+            if layer.normalization is not None:
+                net.scales[i][:] = rng.uniform(0.5, 1.5, layer.nodes)
+                net.shifts[i][:] = rng.uniform(-0.5, 0.5, layer.nodes)
+            if layer.normalization == "batch":
+                net.running_means[i][:] = rng.uniform(-0.5, 0.5, layer.nodes)
+                net.running_variances[i][:] = rng.uniform(0.5, 1.5, layer.nodes)
+        return net
+
+    return fill

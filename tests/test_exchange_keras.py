@@ -43,6 +43,19 @@ def test_keras_predicts_the_same(activation, dtype, rng, rounding_bound):
     assert np.array_equal(again.parameters, net.parameters)
 
 
+@pytest.mark.parametrize("kind", ["batch", "layer"])
+def test_normalization_and_dropout(kind, rng, rounding_bound, random_parts):
+    layers = [5, fm.Dense(23, "tanh", kind, 0.3), fm.Dense(7, "identity", kind), 4]
+    net = random_parts(fm.Network(layers, seed=3))
+    model = net.to_keras()
+    X = rng.standard_normal((30, 5)).astype(np.float32)
+    assert (np.abs(forward(model, X) - net.predict(X)) <= rounding_bound(net, X)).all()
+    again = fm.from_keras(model)
+    assert again.layers == net.layers
+    assert np.array_equal(again.parameters, net.parameters)
+    assert np.array_equal(again.statistics, net.statistics)
+
+
 def trained(*stack: Any) -> Any:
     model = keras.Sequential([layers.Input((5,)), *stack])
     rng = np.random.default_rng(5)

@@ -79,6 +79,7 @@ def test_the_estimator_is_a_copy(data):
     ("net", "labels", "message"),
     [
         ([4, fm.Dense(5, "tanh"), 6, 3], None, "one activation for all hidden layers"),
+        ([4, fm.Dense(5, "tanh", "layer"), 3], None, "has no normalization"),
         ([4, 5, fm.Dense(3, "tanh")], None, "must be 'softmax' or 'sigmoid'"),
         ([4, 5, fm.Dense(3, "identity")], [1, 2, 3], "labels are for a classifier"),
         ([4, 5, 2], None, "no softmax of one or two outputs"),

@@ -38,6 +38,27 @@ def test_torch_predicts_the_same(activation, share, dtype, rng, rounding_bound):
     assert np.array_equal(again.parameters, net.parameters)
 
 
+@pytest.mark.parametrize("share", [False, True])
+@pytest.mark.parametrize("kind", ["batch", "layer"])
+def test_normalization_and_dropout(kind, share, dtype, rng, rounding_bound, random_parts):
+    layers = [5, fm.Dense(23, "tanh", kind, 0.3), fm.Dense(7, "identity", kind), 4]
+    net = random_parts(fm.Network(layers, seed=3, dtype=dtype))
+    model = net.to_torch(share=share)
+    X = rng.standard_normal((30, 5)).astype(dtype)
+    assert (np.abs(forward(model, X) - net.predict(X)) <= rounding_bound(net, X)).all()
+    again = fm.from_torch(model)
+    assert again.layers == net.layers
+    assert np.array_equal(again.parameters, net.parameters)
+    assert np.array_equal(again.statistics, net.statistics)
+
+
+def test_dropout_before_relu_is_dropout_after_it():
+    net = fm.from_torch(
+        nn.Sequential(nn.Linear(5, 20), nn.Dropout(0.3), nn.ReLU(), nn.Linear(20, 2))
+    )
+    assert net.layers[0] == fm.Dense(20, "relu", dropout=0.3)
+
+
 def test_shared_weights_are_one_memory(blobs):
     X, y = blobs
     net = fm.Network([4, 20, 3], seed=1)
@@ -111,6 +132,17 @@ REFUSED = {
     "those before it float32": lambda: nn.Sequential(nn.Linear(5, 3), nn.Linear(3, 2).double()),
     "keeps no running statistics": lambda: nn.BatchNorm1d(3, track_running_stats=False),
     "no dense layer": nn.Sequential,
+    "after the activation 'tanh'": lambda: nn.Sequential(
+        nn.Linear(5, 3), nn.Dropout(0.1), nn.Tanh(), nn.Linear(3, 2)
+    ),
+    "dropout must follow a dense layer": lambda: nn.Sequential(nn.Dropout(0.1), nn.Linear(5, 3)),
+    "the last layer": lambda: nn.Sequential(nn.Linear(5, 3), nn.Dropout(0.1)),
+    "layer normalization must stand": lambda: nn.Sequential(
+        nn.Linear(5, 3), nn.ReLU(), nn.LayerNorm(3), nn.Linear(3, 2)
+    ),
+    "have the epsilon 1e-05, this one has 0.001": lambda: nn.Sequential(
+        nn.Linear(5, 3), nn.LayerNorm(3, eps=1e-3), nn.Linear(3, 2)
+    ),
 }
 
 

@@ -145,6 +145,16 @@ def test_it_trains_to_the_same_bits(hidden, output, loss, dtype, rng, tmp_path):
     assert its_loss == pytest.approx(history.loss[0], rel=1e-14)  # added in another order
 
 
+@pytest.mark.parametrize("kind", ["batch", "layer"])
+def test_normalizations(kind, dtype, rng, tmp_path, random_parts):
+    layers = [5, fm.Dense(23, "tanh", kind, 0.3), fm.Dense(7, "identity", kind), 4]
+    net = random_parts(fm.Network(layers, seed=3, dtype=dtype))
+    X, _ = samples(net, 30, rng)
+    assert np.array_equal(predictions(compiled(net, tmp_path), net, X), net.predict(X))
+    with pytest.raises(ValueError, match="without normalization and dropout"):
+        net.export_c(tmp_path / "model.h", training=True)
+
+
 def test_it_trains_on_labels(dtype, rng, tmp_path):
     net = network("tanh", "softmax", None, dtype, rng)
     X, _ = samples(net, 2 * BATCH, rng)

@@ -1,5 +1,7 @@
 """`Network.to_onnx`: checked by onnx, run by ONNX Runtime, and read again to the same bits."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,21 @@ def test_read_again_it_is_the_same_network(activation, dtype, tmp_path):
     assert again.layers == net.layers
     assert again.dtype == net.dtype
     assert np.array_equal(again.parameters, net.parameters)
+
+
+@pytest.mark.parametrize("kind", ["batch", "layer"])
+def test_normalizations(kind, dtype, rng, tmp_path, rounding_bound, random_parts):
+    layers = [5, fm.Dense(23, "tanh", kind, 0.3), fm.Dense(7, "identity", kind), 4]
+    net = random_parts(fm.Network(layers, seed=3, dtype=dtype))
+    net.to_onnx(tmp_path / "model.onnx")
+    X = rng.standard_normal((30, 5)).astype(dtype)
+    assert (
+        np.abs(run(tmp_path / "model.onnx", X) - net.predict(X)) <= rounding_bound(net, X)
+    ).all()
+    again = fm.from_onnx(tmp_path / "model.onnx")
+    assert again.layers == tuple(replace(layer, dropout=0.0) for layer in net.layers)
+    assert np.array_equal(again.parameters, net.parameters)
+    assert np.array_equal(again.statistics, net.statistics)
 
 
 def test_the_same_network_gives_the_same_bytes(tmp_path):

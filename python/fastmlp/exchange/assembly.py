@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.exchange.steps import (
+    EPSILON,
     Activation,
     BatchNormalization,
     Dropout,
@@ -27,6 +28,7 @@ class _Layer:
 
     weights: NDArray[Any]
     biases: NDArray[Any]
+    normalization: BatchNormalization | LayerNormalization | None = None
     activation: str | None = None
     dropout: float = 0.0
 
@@ -34,13 +36,28 @@ class _Layer:
     def nodes(self) -> int:
         return len(self.biases)
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether nothing has been done yet to z = x W + b."""
+        return self.normalization is None and self.activation is None and self.dropout == 0.0
+
+    def scale(self, factor: NDArray[Any], offset: NDArray[Any]) -> None:
+        self.weights = self.weights * factor
+        self.biases = self.biases * factor + offset
+
+    def dense(self) -> Dense:
+        kinds = {BatchNormalization: "batch", LayerNormalization: "layer", type(None): None}
+        kind = kinds[type(self.normalization)]
+        return Dense(self.nodes, self.activation or "identity", kind, self.dropout)
+
 
 class Assembly:
     """Takes one step after the other; a step that has no place in a network is refused.
 
-    A scale, or a batch normalization as prediction does it, is folded into the weights of the
-    layer before it where no activation stands between, and of the layer after it elsewhere.
-    Folding computes in float64 and rounds once.
+    A normalization between a layer and its activation stays what it is. A scale, or a batch
+    normalization elsewhere, as prediction does it, is folded into the weights of the layer before
+    it where no activation stands between, and of the layer after it elsewhere. Folding computes in
+    float64 and rounds once.
     """
 
     def __init__(self) -> None:
@@ -62,14 +79,10 @@ class Assembly:
                 self._linear(step)
             case Scale():
                 self._fold(step.factor, step.offset, step.where)
-            case BatchNormalization():
-                deviation = np.sqrt(_wide(step.variance) + step.epsilon)
-                factor = _wide(step.scale) / deviation
-                self._fold(factor, _wide(step.shift) - _wide(step.mean) * factor, step.where)
-            case LayerNormalization():
-                raise ValueError(f"{step.where}: layer normalization is not supported")
+            case BatchNormalization() | LayerNormalization():
+                self._normalization(step)
             case Activation():
-                self._layer_without("activation", step.where).activation = step.name
+                self._activation(step)
             case Dropout():
                 self._dropout(step)
             case Width():
@@ -104,15 +117,21 @@ class Assembly:
                     f"this one ends with {last.activation!r}"
                 )
             last.activation = output
-        layers = [Dense(layer.nodes, layer.activation or "identity") for layer in self._layers]
+        if isinstance(last.normalization, LayerNormalization) or last.dropout:
+            raise ValueError(
+                "the last layer of a network has no layer normalization and no dropout"
+            )
+        if last.normalization is not None:
+            last.scale(*last.normalization.affine())
+            last.normalization = None
+        dense = [layer.dense() for layer in self._layers]
         net = Network(
-            [len(self._layers[0].weights), *layers], loss=loss, seed=seed, dtype=self._dtype
+            [len(self._layers[0].weights), *dense], loss=loss, seed=seed, dtype=self._dtype
         )
         for i, layer in enumerate(self._layers):
-            if not (np.isfinite(layer.weights).all() and np.isfinite(layer.biases).all()):
-                raise ValueError(f"layer {i} has weights or biases that are not finite")
-            net.weights[i][...] = layer.weights
-            net.biases[i][...] = layer.biases
+            _fill(net, i, layer)
+        if not (np.isfinite(net.parameters).all() and np.isfinite(net.statistics).all()):
+            raise ValueError("the model has weights that are not finite")
         return net
 
     def _linear(self, step: Linear) -> None:
@@ -139,27 +158,45 @@ class Assembly:
             if part.ndim:
                 self._check_width(part.size, where)
         last = self._layers[-1] if self._layers else None
-        if last is not None and last.activation is None and last.dropout == 0.0:
-            last.weights = last.weights * factor
-            last.biases = last.biases * factor + offset
+        if last is not None and last.is_linear:
+            last.scale(factor, offset)
         elif self._scale is None:
             self._scale = (factor, offset)
         else:
             before, start = self._scale
             self._scale = (before * factor, start * factor + offset)
 
+    def _normalization(self, step: BatchNormalization | LayerNormalization) -> None:
+        self._check_width(step.scale.size, step.where)
+        last = self._layers[-1] if self._layers else None
+        if last is not None and last.is_linear and self._scale is None:
+            last.normalization = step.with_epsilon(EPSILON)
+            if last.normalization is not None:
+                return
+        if isinstance(step, BatchNormalization):
+            self._fold(*step.affine(), step.where)
+        else:
+            raise ValueError(
+                f"{step.where}: layer normalization must stand between a dense layer and its "
+                f"activation, and have the epsilon {EPSILON:g}, this one has {step.epsilon:g}"
+            )
+
+    def _activation(self, step: Activation) -> None:
+        last = self._layers[-1] if self._layers else None
+        if last is None or self._scale is not None or last.activation is not None:
+            raise ValueError(f"{step.where}: an activation must follow a dense layer, one for each")
+        if last.dropout and step.name not in ("relu", "leaky_relu", "identity"):
+            raise ValueError(f"{step.where}: dropout must stand after the activation {step.name!r}")
+        last.activation = step.name
+
     def _dropout(self, step: Dropout) -> None:
         if not 0.0 <= step.rate < 1.0:
             raise ValueError(f"{step.where}: a dropout rate is in [0, 1), got {step.rate}")
-        if step.rate > 0.0:
-            raise ValueError(f"{step.where}: dropout is not supported")
-
-    def _layer_without(self, what: str, where: str) -> _Layer:
-        """Return the last layer, which must be free to take `what`."""
         last = self._layers[-1] if self._layers else None
-        if last is None or self._scale is not None or last.activation is not None:
-            raise ValueError(f"{where}: an {what} must follow a dense layer, one for each")
-        return last
+        if step.rate and (last is None or self._scale is not None or last.dropout):
+            raise ValueError(f"{step.where}: dropout must follow a dense layer, one for each")
+        if last is not None:
+            last.dropout = max(last.dropout, step.rate)
 
     def _check_width(self, nodes: int, where: str) -> None:
         if self._width is not None and nodes != self._width:
@@ -182,6 +219,17 @@ def assemble(
     for step in steps:
         assembly.take(step)
     return assembly.network(output, loss, seed)
+
+
+def _fill(net: Network, i: int, layer: _Layer) -> None:
+    net.weights[i][...] = layer.weights
+    net.biases[i][...] = layer.biases
+    if layer.normalization is not None:
+        net.scales[i][...] = layer.normalization.scale
+        net.shifts[i][...] = layer.normalization.shift
+    if isinstance(layer.normalization, BatchNormalization):
+        net.running_means[i][...] = layer.normalization.mean
+        net.running_variances[i][...] = layer.normalization.variance
 
 
 def _wide(array: NDArray[Any]) -> NDArray[Any]:

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from fastmlp.exchange.c_constants import CONSTANTS
+from fastmlp.exchange.c_statements import activation, linear, loops, normalization
 from fastmlp.exchange.c_training import training
 from fastmlp.model import Model
 
-_NARROW = 16  # up to so many nodes, z is summed by tree16
+_PIECES = ("c_math.h.in", "c_activations.h.in", "c_layers.h.in", "c_losses.h.in")
 
 
 def export_c(net: Model, path: str | Path, name: object, train: bool) -> None:
@@ -89,7 +90,7 @@ def _predict(net: Model) -> str:
         before = "x" if i == 0 else "there"
         to = "y" if i == last else "here"
         body.append(linear(net, i, before, to))
-        body.append(_normalization(net, i, to))
+        body.append(normalization(net, i, to))
         body.append(activation(layer.activation, layer.nodes, to))
         if i < last:
             body.append("swap = here, here = there, there = swap;")
@@ -103,65 +104,12 @@ def _predict(net: Model) -> str:
         """) % indent("\n".join(filter(None, body)), "    ")
 
 
-def linear(net: Model, i: int, before: str, to: str) -> str:
-    """Return the statement of z = x W + b of layer i."""
-    nodes, previous = net.layers[i].nodes, net.weights[i].shape[0]
-    kind = "narrow" if nodes <= _NARROW else "wide"
-    weights, biases = offsets(net, i)
-    return (
-        f"${{m}}_{kind}({before}, {previous}, parameters + {weights}, parameters + {biases}, "
-        f"{nodes}, {to});"
-    )
-
-
-def _normalization(net: Model, i: int, at: str) -> str:
-    """Return the statement that normalizes z of layer i, or nothing."""
-    kind, nodes = getattr(net.layers[i], "normalization", None), net.layers[i].nodes
-    if kind is None:
-        return ""
-    scales, shifts = (_place(views[i], net.parameters) for views in (net.scales, net.shifts))
-    statistics = ""
-    if kind == "batch":
-        averages = (net.running_means[i], net.running_variances[i])
-        statistics = "".join(
-            f", ${{m}}_statistics + {_place(view, net.statistics)}" for view in averages
-        )
-    return (
-        f"${{m}}_{kind}_normalization({at}, {nodes}, parameters + {scales}, parameters + {shifts}"
-        f"{statistics});"
-    )
-
-
 def _statistics(net: Model) -> str:
     """Return the running averages of batch normalization, where there are any."""
-    if not hasattr(net, "statistics") or not net.statistics.size:
+    if not net.statistics.size:
         return ""
     about = "\n/* Layer by layer: the running means and variances of batch normalization. */\n"
     return about + _array("statistics", net.statistics)
-
-
-def activation(name: str, nodes: int, at: str) -> str:
-    """Return the statement that applies an activation to the nodes at `at`, or nothing."""
-    if name == "softmax":
-        return f"${{m}}_softmax({at}, {nodes});"
-    if name == "identity":
-        return ""
-    return f"for (j = 0; j < {nodes}; ++j) {at}[j] = ${{m}}_{name}({at}[j]);"
-
-
-def loops(name: str) -> bool:
-    """Tell whether the statement of an activation counts nodes."""
-    return name not in ("identity", "softmax")
-
-
-def offsets(net: Model, i: int) -> tuple[int, int]:
-    """Return where the weights and the biases of layer i begin in the parameters."""
-    return _place(net.weights[i], net.parameters), _place(net.biases[i], net.parameters)
-
-
-def _place(view: np.ndarray, buffer: np.ndarray) -> int:
-    """Return the index of the first element of a view in the buffer that it shows."""
-    return (view.ctypes.data - buffer.ctypes.data) // buffer.itemsize
 
 
 def _array(name: str, values: np.ndarray) -> str:
@@ -182,11 +130,12 @@ def _literal(number: np.floating[Any]) -> str:
 
 def _sections() -> dict[str, tuple[list[str], str]]:
     """Return the pieces by name, in order: what each needs, and its text."""
-    pieces = re.split(r"^//// (\w+):(.*)\n", _read("c_sections.h.in"), flags=re.MULTILINE)[1:]
-    return {
-        name: (needs.split(), text)
-        for name, needs, text in zip(pieces[::3], pieces[1::3], pieces[2::3], strict=True)
-    }
+    sections = {}
+    for file in _PIECES:
+        parts = re.split(r"^//// (\w+):(.*)\n", _read(file), flags=re.MULTILINE)[1:]
+        for name, needs, text in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+            sections[name] = (needs.split(), text)
+    return sections
 
 
 def _called(text: str) -> list[str]:

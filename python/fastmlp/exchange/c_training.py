@@ -3,6 +3,7 @@
 from textwrap import indent
 from typing import Final
 
+from fastmlp.exchange.c_statements import linear, offsets
 from fastmlp.model import Model
 
 _KEEPS_Z: Final = ("gelu", "silu")
@@ -36,7 +37,7 @@ def training(net: Model) -> tuple[str, str, tuple[str, ...]]:
     ValueError
         If the header cannot train such a network.
     """
-    if False:
+    if any(layer.normalization is not None or layer.dropout for layer in net.layers):
         raise ValueError("training=True is for networks without normalization and dropout")
     loss, smoothing = net._core.loss  # noqa: SLF001  (with its parameter, which has no public name)
     if loss == "custom":
@@ -81,8 +82,6 @@ def _rooms(net: Model) -> list[tuple[str, int]]:
 
 def _forward(net: Model, losses: str, holds: bool) -> list[str]:
     """Return the loop over the samples: nodes of every layer, losses, deltas of the output."""
-    from fastmlp.exchange.c import linear  # noqa: PLC0415
-
     body = []
     for i, layer in enumerate(net.layers[:-1]):
         before = (
@@ -111,8 +110,6 @@ def _forward(net: Model, losses: str, holds: bool) -> list[str]:
 
 def _backward(net: Model) -> list[str]:
     """Return the layers from the last to the first: deltas before it, then its update."""
-    from fastmlp.exchange.c import offsets  # noqa: PLC0415
-
     body = []
     for i in range(len(net.layers) - 1, -1, -1):
         nodes, previous = _nodes(net, i), net.weights[i].shape[0]

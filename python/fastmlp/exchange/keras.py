@@ -9,6 +9,7 @@ from keras import layers
 
 from fastmlp.exchange.assembly import assemble
 from fastmlp.exchange.steps import (
+    EPSILON,
     Activation,
     BatchNormalization,
     Dropout,
@@ -46,14 +47,33 @@ def to_keras(net: Model) -> keras.Sequential:
     """Return the network as a ``keras.Sequential``; see `Network.to_keras`."""
     dtype = str(net.dtype)
     model = keras.Sequential([layers.Input((net.features,), dtype=dtype)])
-    for layer, weights, biases in zip(net.layers, net.weights, net.biases, strict=True):
-        function = _FUNCTIONS[layer.activation]
-        dense = layers.Dense(layer.nodes, activation=function or "linear", dtype=dtype)
+    for i, layer in enumerate(net.layers):
+        dense = layers.Dense(layer.nodes, dtype=dtype)
         model.add(dense)
-        dense.set_weights([weights, biases])
+        dense.set_weights([net.weights[i], net.biases[i]])
+        function = _FUNCTIONS[layer.activation]
+        if layer.normalization is not None:
+            _add_normalization(model, net, i)
+            model.add(layers.Activation(function or "linear", dtype=dtype))
+        else:
+            dense.activation = keras.activations.get(function)
         if layer.activation == "leaky_relu":
             model.add(layers.LeakyReLU(negative_slope=0.01, dtype=dtype))
+        if layer.dropout:
+            model.add(layers.Dropout(layer.dropout, dtype=dtype))
     return model
+
+
+def _add_normalization(model: keras.Sequential, net: Model, i: int) -> None:
+    weights = [net.scales[i], net.shifts[i]]
+    dtype = str(net.dtype)
+    if net.layers[i].normalization == "layer":
+        layer = layers.LayerNormalization(epsilon=EPSILON, dtype=dtype)
+    else:
+        layer = layers.BatchNormalization(momentum=0.9, epsilon=EPSILON, dtype=dtype)
+        weights += [net.running_means[i], net.running_variances[i]]
+    model.add(layer)
+    layer.set_weights(weights)
 
 
 def from_keras(model: object, output: str | None, loss: str | None, seed: int | None) -> Network:

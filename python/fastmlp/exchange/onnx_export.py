@@ -7,6 +7,8 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
 import fastmlp
+from fastmlp.exchange.onnx_gelu import DOMAIN, gelu_function
+from fastmlp.exchange.steps import EPSILON
 from fastmlp.model import Model
 
 _OPSET = 13  # of 2020
@@ -45,6 +47,7 @@ def onnx_model(net: Model) -> ModelProto:
         weights = builder.constant("weights", net.weights[i])
         biases = builder.constant("biases", net.biases[i])
         builder.add("Gemm", builder.at, weights, biases, name="z")
+        builder.normalization(net, i)
         builder.activation(layer.activation)
     kind = helper.np_dtype_to_tensor_dtype(net.dtype)
     last = builder.nodes[-1]
@@ -62,7 +65,10 @@ def onnx_model(net: Model) -> ModelProto:
         producer_version=fastmlp.__version__,
         ir_version=_IR_VERSION,
         opset_imports=[helper.make_opsetid("", builder.opset)],
+        functions=[gelu_function(builder.opset)] if builder.defines_gelu else [],
     )
+    if builder.defines_gelu:
+        model.opset_import.append(helper.make_opsetid(DOMAIN, 1))
     checker.check_model(model, full_check=True)
     return model
 
@@ -75,6 +81,7 @@ class _Builder:
         self.nodes: list[NodeProto] = []
         self.constants: list[TensorProto] = []
         self.opset = _OPSET
+        self.defines_gelu = False
         self.at = "X"
         self.prefix = ""
 
@@ -92,13 +99,31 @@ class _Builder:
         self.nodes.append(helper.make_node(operator, inputs, [self.at], name=self.at, **attributes))
         return self.at
 
+    def normalization(self, net: Model, i: int) -> None:
+        """Add what layer i does to z before its activation, as prediction does it."""
+        kind = net.layers[i].normalization
+        if kind is None:
+            return
+        parts = {"scales": net.scales[i], "shifts": net.shifts[i]}
+        if kind == "batch":
+            parts |= {"means": net.running_means[i], "variances": net.running_variances[i]}
+            operator, attributes = "BatchNormalization", {}
+        else:
+            operator, attributes = "LayerNormalization", {"axis": -1}
+            self.opset = max(self.opset, 17)
+        constants = [self.constant(name, array) for name, array in parts.items()]
+        self.add(operator, self.at, *constants, name="normalized", epsilon=EPSILON, **attributes)
+
     def activation(self, name: str) -> None:
         """Add h(z). ONNX Runtime has no Elu, Erf and Softplus of float64, so they are composed."""
         z = self.at
         double = self.dtype == np.float64
         if name == "identity":
             return
-        if name == "gelu":
+        if name == "gelu" and double:
+            self.defines_gelu = True
+            self.add("Gelu", z, name="gelu", domain=DOMAIN)
+        elif name == "gelu":
             self._gelu(z)
         elif name == "silu":
             self.add("Mul", z, self.add("Sigmoid", z, name="sigmoid"), name="silu")

@@ -9,11 +9,13 @@ from onnx import ModelProto, NodeProto, ValueInfoProto, checker, external_data_h
 
 from fastmlp.exchange.assembly import assemble
 from fastmlp.exchange.onnx_constants import Constants
+from fastmlp.exchange.onnx_gelu import DOMAIN
 from fastmlp.exchange.onnx_operators import OPERATORS, combined, unsupported, where
 from fastmlp.exchange.onnx_values import Value
 from fastmlp.exchange.steps import Width
 from fastmlp.network import Network
 
+_DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft", DOMAIN)
 _DECIDING = ("ArgMax", "Binarizer", "ZipMap")
 _AFTER_DECIDING = ("ArrayFeatureExtractor", "Cast", "Gather", "Identity", "Reshape", "Squeeze")
 
@@ -83,6 +85,8 @@ class _Reader:
         return values[0]
 
     def _read(self, node: NodeProto) -> None:
+        if node.domain not in _DOMAINS:
+            raise unsupported(node, f"of the operators {node.domain!r}, which nothing defines here")
         if not node.output:
             raise ValueError(f"{where(node)}: has no output")
         inputs = [self._values[name] for name in node.input if name in self._values]

@@ -40,6 +40,8 @@ def from_sklearn(model: object, loss: str | None, seed: int | None) -> Network:
 
 def to_sklearn(net: Model, labels: ArrayLike | None) -> Any:
     """Return the network as a fitted estimator; see `Network.to_sklearn`."""
+    if any(layer.normalization is not None for layer in net.layers):
+        raise ValueError("scikit-learn has no normalization; the network has")
     *hidden, output = (layer.activation for layer in net.layers)
     if len(set(hidden)) > 1 or any(name not in _HIDDEN.values() for name in hidden):
         raise ValueError(

@@ -1,9 +1,13 @@
 """What a model of another library does, as plain data: one step after the other."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
+import numpy as np
 from numpy.typing import NDArray
+
+EPSILON: Final = 1e-5
+"""What a normalization of a network adds to the variance."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +40,19 @@ class BatchNormalization:
     epsilon: float
     where: str
 
+    def affine(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return factor and offset of what it does, in float64."""
+        with np.errstate(all="ignore"):  # what is not finite is found in the network
+            factor = self.scale / np.sqrt(self.variance.astype(np.float64) + self.epsilon)
+            return factor, self.shift - self.mean * factor
+
+    def with_epsilon(self, epsilon: float) -> "BatchNormalization | None":
+        """Return the same with another epsilon, the variance taking in the difference."""
+        if _equal(self.epsilon, epsilon):
+            return self
+        variance = self.variance.astype(np.float64) + (self.epsilon - epsilon)
+        return replace(self, variance=variance, epsilon=epsilon) if (variance >= 0).all() else None
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerNormalization:
@@ -45,6 +62,10 @@ class LayerNormalization:
     shift: NDArray[Any]
     epsilon: float
     where: str
+
+    def with_epsilon(self, epsilon: float) -> "LayerNormalization | None":
+        """Return itself if it has this epsilon: the variance of a sample cannot take it in."""
+        return self if _equal(self.epsilon, epsilon) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +93,8 @@ class Width:
 
 
 Step = Linear | Scale | BatchNormalization | LayerNormalization | Activation | Dropout | Width
+
+
+def _equal(a: float, b: float) -> bool:
+    """Tell whether two epsilons are one, which a file may have rounded to float32."""
+    return abs(a - b) <= 1e-6 * b

@@ -9,6 +9,7 @@ from torch import nn
 
 from fastmlp.exchange.assembly import assemble
 from fastmlp.exchange.steps import (
+    EPSILON,
     Activation,
     BatchNormalization,
     Dropout,
@@ -51,16 +52,33 @@ _ALLOWED = (
 
 def to_torch(net: Model, share: bool) -> nn.Sequential:
     """Return the network as an ``nn.Sequential``; see `Network.to_torch`."""
-    modules: list[nn.Module] = []
-    for layer, weights, biases in zip(net.layers, net.weights, net.biases, strict=True):
+    modules: list[Any] = []
+    for i, layer in enumerate(net.layers):
         # The layer is made without memory of its own, and gets ours or a copy of it.
-        linear = nn.Linear(weights.shape[0], weights.shape[1], device="meta")
-        linear.weight = nn.Parameter(_tensor(weights, share).T)
-        linear.bias = nn.Parameter(_tensor(biases, share))
+        linear = nn.Linear(*net.weights[i].shape, device="meta")
+        linear.weight = nn.Parameter(_tensor(net.weights[i], share).T)
+        linear.bias = nn.Parameter(_tensor(net.biases[i], share))
         modules.append(linear)
+        if layer.normalization is not None:
+            modules.append(_normalization(net, i, share))
         if layer.activation != "identity":
             modules.append(_MODULES[layer.activation]())
+        if layer.dropout:
+            modules.append(nn.Dropout(layer.dropout))
     return nn.Sequential(*modules)
+
+
+def _normalization(net: Model, i: int, share: bool) -> Any:
+    module: Any
+    if net.layers[i].normalization == "layer":
+        module = nn.LayerNorm(net.layers[i].nodes, EPSILON)
+    else:
+        module = nn.BatchNorm1d(net.layers[i].nodes, EPSILON)
+        module.running_mean = _tensor(net.running_means[i], share)
+        module.running_var = _tensor(net.running_variances[i], share)
+    module.weight = nn.Parameter(_tensor(net.scales[i], share))
+    module.bias = nn.Parameter(_tensor(net.shifts[i], share))
+    return module
 
 
 def from_torch(model: nn.Module, output: str | None, loss: str | None, seed: int | None) -> Network:

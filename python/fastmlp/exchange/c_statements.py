@@ -1,0 +1,63 @@
+"""The C statements of one layer, with places in the flat arrays of parameters and statistics."""
+
+from typing import Final
+
+import numpy as np
+
+from fastmlp.model import Model
+
+_NARROW: Final = 16
+"""Up to so many nodes, z is summed by tree16."""
+
+
+def linear(net: Model, i: int, before: str, to: str) -> str:
+    """Return the statement of z = x W + b of layer i."""
+    nodes, previous = net.layers[i].nodes, net.weights[i].shape[0]
+    kind = "narrow" if nodes <= _NARROW else "wide"
+    weights, biases = offsets(net, i)
+    return (
+        f"${{m}}_{kind}({before}, {previous}, parameters + {weights}, parameters + {biases}, "
+        f"{nodes}, {to});"
+    )
+
+
+def normalization(net: Model, i: int, at: str) -> str:
+    """Return the statement that normalizes z of layer i, or nothing."""
+    kind, nodes = net.layers[i].normalization, net.layers[i].nodes
+    if kind is None:
+        return ""
+    scales, shifts = (place(views[i], net.parameters) for views in (net.scales, net.shifts))
+    statistics = ""
+    if kind == "batch":
+        averages = (net.running_means[i], net.running_variances[i])
+        statistics = "".join(
+            f", ${{m}}_statistics + {place(view, net.statistics)}" for view in averages
+        )
+    return (
+        f"${{m}}_{kind}_normalization({at}, {nodes}, parameters + {scales}, parameters + {shifts}"
+        f"{statistics});"
+    )
+
+
+def activation(name: str, nodes: int, at: str) -> str:
+    """Return the statement that applies an activation to the nodes at `at`, or nothing."""
+    if name == "softmax":
+        return f"${{m}}_softmax({at}, {nodes});"
+    if name == "identity":
+        return ""
+    return f"for (j = 0; j < {nodes}; ++j) {at}[j] = ${{m}}_{name}({at}[j]);"
+
+
+def loops(name: str) -> bool:
+    """Tell whether the statement of an activation counts nodes."""
+    return name not in ("identity", "softmax")
+
+
+def offsets(net: Model, i: int) -> tuple[int, int]:
+    """Return where the weights and the biases of layer i begin in the parameters."""
+    return place(net.weights[i], net.parameters), place(net.biases[i], net.parameters)
+
+
+def place(view: np.ndarray, buffer: np.ndarray) -> int:
+    """Return the index of the first element of a view in the buffer that it shows."""
+    return (view.ctypes.data - buffer.ctypes.data) // buffer.itemsize
