@@ -1,0 +1,254 @@
+"""Layer and batch normalisation in a network: PyTorch's trajectories, the reference, the bits."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+from fastmlp import reference
+
+LAYERS = [20, 33, 16, 24, 5]
+RATE, EPOCHS, BATCH = 0.1, 5, 16
+STEPS = EPOCHS * 5  # 70 rows, the last batch of 6
+LAMBDA = 5  # the confidence of the bound, as in test_against_reference.py
+
+
+def data(dtype: str, rows: int = 70) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((rows, LAYERS[0])).astype(dtype), rng.integers(0, 5, rows)
+
+
+def bound(eps: float, steps: int = STEPS) -> float:
+    """Roundings of so many steps, as test_against_reference.py derives it; growth at most 30.
+
+    A normalised layer adds about 16 roundings each way to a layer's.
+    """
+    depth = len(LAYERS) - 1
+    return LAMBDA * float(np.sqrt(2 * steps * depth * (max(LAYERS) + 24))) * eps / 2 * 30
+
+
+def torch_twin(torch, net):
+    """A torch.nn.Sequential of the same weights."""
+    kind = {"layer": torch.nn.LayerNorm, "batch": torch.nn.BatchNorm1d}
+    activation = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "sigmoid": torch.nn.Sigmoid}
+    dtype = getattr(torch, str(net.dtype))
+    modules = []
+    for i, layer in enumerate(net.layers):
+        linear = torch.nn.Linear(*net.weights[i].shape, dtype=dtype)
+        with torch.no_grad():
+            linear.weight[:] = torch.tensor(net.weights[i].T.copy())
+            linear.bias.zero_()
+        modules.append(linear)
+        if layer.normalization:
+            modules.append(kind[layer.normalization](layer.nodes, dtype=dtype))
+        if i + 1 < len(net.layers):
+            modules.append(activation[layer.activation]())
+    return torch.nn.Sequential(*modules)
+
+
+@pytest.mark.parametrize("kind", ["layer", "batch"])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+def test_trajectory_of_torch(dtype, eps, kind, activation):
+    torch = pytest.importorskip("torch")
+    net = fm.Network(LAYERS, activation, seed=3, normalization=kind, dtype=dtype)
+    model = torch_twin(torch, net)
+    X, y = data(dtype)
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
+    for _ in range(EPOCHS):
+        for first in range(0, len(X), BATCH):
+            optimizer.zero_grad()
+            outputs = model(torch.tensor(X[first : first + BATCH]))
+            loss = torch.nn.functional.cross_entropy(
+                outputs, torch.tensor(y[first : first + BATCH])
+            )
+            loss.backward()
+            optimizer.step()
+    net.fit(X, y, EPOCHS, BATCH, fm.SGD(RATE), shuffle=False)
+    theirs = np.concatenate([p.detach().numpy().T.ravel() for p in model.parameters()])
+    assert np.abs(net.parameters - theirs).max() <= bound(eps)
+    model.eval()
+    outputs = torch.softmax(model(torch.tensor(X)), 1).detach().numpy()
+    assert np.abs(net.predict(X) - outputs).max() <= bound(eps)
+    for i in net.running_means:
+        norm = model[3 * i + 1]
+        assert np.abs(net.running_means[i] - norm.running_mean.numpy()).max() <= bound(eps)
+        error = np.abs(net.running_variances[i] / norm.running_var.numpy() - 1)
+        assert error.max() <= bound(eps)
+
+
+@pytest.mark.parametrize("kind", ["layer", "batch"])
+def test_trajectory_of_the_reference(dtype, eps, kind):
+    layers = [4, fm.Dense(7, "tanh", kind, 0.2), fm.Dense(5, "relu", kind), 3]
+    twin_layers = [
+        4,
+        reference.Dense(7, "tanh", kind, 0.2),
+        reference.Dense(5, "relu", kind),
+        3,
+    ]
+    net, twin = fm.Network(layers, seed=1, dtype=dtype), reference.Network(twin_layers, seed=1)
+    twin.parameters = net.parameters.tolist()
+    X, y = data(dtype, 20)
+    X, y = X[:, :4].copy(), y % 3
+    for network in (net, twin):
+        network.fit(X, y, 3, 6, shuffle=True)
+    assert np.abs(net.parameters - twin.parameters).max() <= bound(eps, 12)
+    for i in net.running_means:
+        assert np.abs(net.running_means[i] - twin.running_means[i]).max() <= bound(eps, 12)
+        assert np.abs(net.running_variances[i] - twin.running_variances[i]).max() <= bound(eps, 12)
+    assert np.abs(net.predict(X) - twin.predict(X)).max() <= bound(eps, 12)
+    net.forward(X, training=False)
+    twin.forward(X, training=False)
+    net.backward(y), twin.backward(y)
+    assert np.abs(net.gradients - twin.gradients).max() <= bound(eps, 13)
+    assert net.scale_gradients[0].any()
+    assert net.shift_gradients[1].any()
+
+
+@pytest.mark.parametrize("kind", ["layer", "batch"])
+@pytest.mark.parametrize("training", [True, False])
+def test_gradients_are_finite_differences(kind, training):
+    net = fm.Network([5, 18, 7, 3], "tanh", seed=2, normalization=kind, dtype="float64")
+    X, y = data("float64", 11)
+    X, y = X[:, :5].copy(), y % 3
+    rng = np.random.default_rng(1)
+    net.parameters += 0.1 * rng.standard_normal(net.n_parameters)
+    net.forward(X, training=training)
+    net.backward(y)
+    gradient, theta, step = net.gradients.copy(), net.parameters.copy(), 1e-6
+
+    def loss(change):
+        net.parameters = theta + change
+        net.forward(X, training=training)
+        return net.backward(y)
+
+    for i in range(net.n_parameters):
+        change = np.zeros_like(theta)
+        change[i] = step
+        difference = (loss(change) - loss(-change)) / (2 * step)
+        # A third derivative of about 1 times step^2, and the losses' roundings over step.
+        assert abs(difference - gradient[i]) <= 1e-8
+
+
+def test_initial_state():
+    net = fm.Network([4, 6, fm.Dense(5, "tanh", "layer"), 3], normalization="batch", seed=1)
+    assert list(net.scales) == list(net.shifts) == [0, 1]
+    assert list(net.running_means) == [0]
+    assert (net.scales[0] == 1).all()
+    assert (net.shifts[1] == 0).all()
+    assert (net.running_means[0] == 0).all()
+    assert (net.running_variances[0] == 1).all()
+    assert net.n_parameters == 4 * 6 + 18 + 6 * 5 + 15 + 5 * 3 + 3
+    assert net.parameters[24:42].tolist() == [0.0] * 6 + [1.0] * 6 + [0.0] * 6
+    assert "batch norm" in repr(net)
+    assert net.layers[1] == fm.Dense(5, "tanh", normalization="layer")
+
+
+def test_views_are_live_and_checked():
+    net = fm.Network([4, 6, 3], normalization="batch", seed=1)
+    net.scales[0] = np.arange(6)
+    net.running_means[0][:] = 7
+    assert net.parameters[30:36].tolist() == [0, 1, 2, 3, 4, 5]
+    assert net.statistics.tolist() == [7.0] * 6 + [1.0] * 6
+    with pytest.raises(KeyError, match="layer 1 has none; layers that do: 0"):
+        net.scales[1]
+    with pytest.raises(ValueError, match=r"scales\[0\] has shape \(6,\), got shape \(5,\)"):
+        net.scales[0] = np.ones(5)
+    assert repr(net.scales) == "<scales: 0: (6,)>"
+    assert repr(fm.Network([4, 6, 3]).scales) == "<scales: none>"
+
+
+@pytest.mark.parametrize("kind", ["layer", "batch"])
+def test_copies_are_equal_and_go_on_equally(kind):
+    net = fm.Network([20, 6, 3], normalization=kind, dropout=0.5, seed=1)
+    X, y = data("float32")
+    net.fit(X, y % 3, 2)
+    for other in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert other.layers == net.layers
+        assert other.predict(X).tobytes() == net.predict(X).tobytes()
+        other.fit(X, y % 3, 1)
+        again = copy.deepcopy(net)
+        again.fit(X, y % 3, 1)
+        assert other.parameters.tobytes() == again.parameters.tobytes()
+        assert other.statistics.tobytes() == again.statistics.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["layer", "batch"])
+def test_fit_is_the_three_calls(dtype, kind):
+    X, y = data(dtype)
+    for batch_size in (1, 7, 16, 70):
+        fused, stepped = (
+            fm.Network(LAYERS, "tanh", seed=3, normalization=kind, dropout=0.3, dtype=dtype)
+            for _ in range(2)
+        )
+        fused.fit(X, y, 1, batch_size, fm.SGD(RATE), shuffle=False)
+        for first in range(0, len(X), batch_size):
+            stepped.forward(X[first : first + batch_size])
+            stepped.backward(y[first : first + batch_size])
+            stepped.update(RATE)
+        assert fused.parameters.tobytes() == stepped.parameters.tobytes()
+        assert fused.statistics.tobytes() == stepped.statistics.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["layer", "batch"])
+def test_a_row_has_the_same_bits_in_any_batch(dtype, kind):
+    net = fm.Network(LAYERS, seed=3, normalization=kind, dtype=dtype)
+    X, y = data(dtype, 300)
+    net.fit(X, y, 2)
+    before = (net.parameters.copy(), net.statistics.copy())
+    rows = np.concatenate([net.predict(X[i : i + 1]) for i in range(len(X))])
+    for count in (2, 7, 8, 17, 128, 129, 300):
+        assert net.predict(X[:count]).tobytes() == rows[:count].tobytes()
+    assert net.forward(X, training=False).tobytes() == rows.tobytes()
+    assert net.parameters.tobytes() == before[0].tobytes()
+    assert net.statistics.tobytes() == before[1].tobytes()
+
+
+@pytest.mark.parametrize("kind", ["layer", "batch"])
+def test_every_optimizer_moves_scales_and_shifts(kind):
+    """By the same rules as biases: one parameter, whatever its place."""
+    X, y = data("float64")
+    for optimizer in (fm.SGD(0.1, momentum=0.9), fm.Adam(), fm.RMSprop(), fm.SGD(0.1, clip_norm=1)):
+        net = fm.Network([20, 6, 3], normalization=kind, seed=1, dtype="float64")
+        net.fit(X, y % 3, 2, optimizer=optimizer)
+        assert (net.scales[0] != 1).all()
+        assert (net.shifts[0] != 0).all()
+
+
+def test_divergence_brings_the_statistics_back():
+    net = fm.Network([4, 6, 3], "relu", "identity", normalization="batch", seed=1)
+    before = net.statistics.copy()
+    X = 1e25 * np.random.default_rng(1).standard_normal((8, 4))  # whose variance overflows
+    with pytest.raises(fm.DivergenceError):
+        net.fit(X, np.zeros((8, 3)), 3, 4)
+    assert net.statistics.tobytes() == before.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"normalization": "bach"}, ValueError, "did you mean 'batch'"),
+        ({"normalization": 1}, TypeError, "normalization must be 'batch' or 'layer'"),
+        ({"dropout": 1.0}, ValueError, "dropout must be at least 0 and below 1, got 1.0"),
+        ({"dropout": -0.1}, ValueError, "dropout must be at least 0 and below 1"),
+        ({"dropout": float("nan")}, ValueError, "dropout must be"),
+        ({"dropout": "0.5"}, TypeError, "dropout must be a real number"),
+        ({"dropout": True}, TypeError, "dropout must be a real number"),
+    ],
+)
+def test_bad_values(arguments, error, message):
+    with pytest.raises(error, match=message):
+        fm.Network([4, 5, 3], **arguments)
+    with pytest.raises(error, match=message):
+        fm.Dense(4, "relu", **arguments)
+    with pytest.raises(error):
+        reference.Dense(4, "relu", **arguments)
+
+
+@pytest.mark.parametrize("last", [{"normalization": "layer"}, {"dropout": 0.5}], ids=str)
+def test_not_at_the_output(last):
+    with pytest.raises(ValueError, match=r"layers\[2\] is the output layer, which takes no"):
+        fm.Network([4, 5, fm.Dense(3, "softmax", **last)])
+    with pytest.raises(ValueError, match="the output layer takes no normalization"):
+        reference.Network([4, 5, reference.Dense(3, "softmax", **last)])
