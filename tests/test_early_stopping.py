@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
+from fastmlp import reference
 
 
 @pytest.fixture
@@ -19,17 +20,17 @@ def bits(net):
     return net.parameters.tobytes()
 
 
-def told(values, **options):
+def told(module, values, **options):
     """Return what early stopping makes of a course of losses: the stop, and the best epoch."""
-    stopping = fm.EarlyStopping("loss", restore_best=False, **options)
-    stopping.on_fit_begin(None)
+    stopping = module.EarlyStopping("loss", restore_best=False, **options)
+    after_epoch = stopping if module is reference else stopping.on_epoch_end
     for epoch, value in enumerate(values, start=1):
-        report = fm.EpochReport(epoch, 99, value, None, None, 0.0, 1)
-        if stopping.on_epoch_end(None, report):
+        if after_epoch(None, module.EpochReport(epoch, 99, value, None, None, 0.0, 1)):
             return epoch, stopping.best_epoch
     return None, stopping.best_epoch
 
 
+@pytest.mark.parametrize("module", [fm, reference], ids=["compiled", "reference"])
 @pytest.mark.parametrize(
     ("values", "options", "expected"),
     [
@@ -43,8 +44,40 @@ def told(values, **options):
         ([math.nan, math.nan], {"patience": 2}, (2, 0)),
     ],
 )
-def test_the_rule(values, options, expected):
-    assert told(values, **options) == expected
+def test_the_rule(module, values, options, expected):
+    assert told(module, values, **options) == expected
+
+
+def test_a_fit_is_that_of_the_reference(blobs):
+    """The split, the metrics, the stop and the weights gone back to."""
+    X, y = blobs[0].astype(float), (blobs[1] + np.arange(90) // 45) % 3
+    histories, nets = [], []
+    for module in (fm, reference):
+        net = module.Network([4, 5, 3], seed=2, dtype="float64")
+        stopping = module.EarlyStopping("validation_f1", patience=4)
+        histories.append(
+            net.fit(
+                X,
+                y,
+                30,
+                validation_fraction=0.3,
+                metrics=["f1", "auc"],
+                early_stopping=stopping,
+            )
+        )
+        nets.append((net, stopping))
+    (net, stopping), (twin, its_stopping) = nets
+    compiled, readable = histories
+    assert compiled.validation_metrics.keys() == readable.validation_metrics.keys()
+    # 30 epochs of roundings, each of a few eps.
+    for name in ("loss", "validation_loss"):
+        np.testing.assert_allclose(getattr(compiled, name), getattr(readable, name), rtol=1e-9)
+    np.testing.assert_allclose(
+        compiled["validation_auc"], readable.validation_metrics["validation_auc"], rtol=1e-12
+    )
+    assert stopping.best_epoch == its_stopping.best_epoch == compiled.best_epoch
+    assert len(compiled.loss) == len(readable.loss) < 30
+    np.testing.assert_allclose(net.parameters, twin.parameters, rtol=0, atol=1e-9)
 
 
 def test_it_goes_back_to_the_best_weights(net, blobs):

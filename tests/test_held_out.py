@@ -8,6 +8,7 @@ import pytest
 import fastmlp as fm
 from fastmlp import _core, metrics
 from fastmlp.held_out import SPLIT_EPOCH, split
+from fastmlp.reference import splitting as reference_splitting
 from fastmlp.samples import Samples
 
 
@@ -50,6 +51,14 @@ class TestFraction:
         order = _core.draw_order(7, SPLIT_EPOCH, 10)
         _, held_out = split(Samples(X, X), 0.3, "mean_squared_error", 7)
         assert held_out.X[:, 0].tolist() == sorted(order[:3])
+
+    @pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
+    def test_is_that_of_the_reference(self, rng, share):
+        labels = rng.integers(0, 4, 57)
+        X = np.arange(57.0).reshape(57, 1)
+        parts = split(Samples(X, labels), share, "cross_entropy", 9)
+        expected = reference_splitting.split(labels.tolist(), share, 9)
+        assert [part.X[:, 0].tolist() for part in parts] == list(expected)
 
     def test_the_seed_decides(self, rng):
         X = np.arange(50.0).reshape(50, 1)

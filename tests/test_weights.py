@@ -8,6 +8,7 @@ import pytest
 import fastmlp as fm
 from fastmlp import metrics
 from fastmlp.held_out import split
+from fastmlp.reference.class_weight import class_weights
 from fastmlp.samples import Samples
 
 
@@ -127,6 +128,15 @@ class TestClassWeight:
         twin = same(net)
         net.fit(X, y, 2, class_weight="balanced", sample_weight=weight if weighted else None)
         twin.fit(X, y, 2, sample_weight=weight * of_class[y])
+        assert bits(net) == bits(twin)
+
+    def test_balanced_is_that_of_the_reference(self, net, blobs, weight):
+        X, y = blobs
+        weight = weight.astype(net.dtype)
+        of_class = class_weights("balanced", y.tolist(), 3, weight.tolist())
+        twin = same(net)
+        net.fit(X, y, 2, class_weight="balanced", sample_weight=weight)
+        twin.fit(X, y, 2, sample_weight=weight * np.array(of_class)[y])
         assert bits(net) == bits(twin)
 
     def test_balanced_counts_what_is_left_to_train_on(self, net, blobs):

@@ -20,6 +20,7 @@ What differs from the compiled network:
 - One thread, and a Ctrl-C may arrive in the middle of a step.
 """
 
+from .early_stopping import EarlyStopping
 from .errors import DivergenceError
 from .history import EpochReport, Evaluation, History
 from .layers import Dense
@@ -31,6 +32,7 @@ __all__ = [
     "SGD",
     "Dense",
     "DivergenceError",
+    "EarlyStopping",
     "EpochReport",
     "Evaluation",
     "History",

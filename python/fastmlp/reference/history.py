@@ -1,6 +1,7 @@
 """What training tells: `EpochReport` at each epoch end, `History` afterwards, `Evaluation`."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -38,6 +39,10 @@ class EpochReport(NamedTuple):
         Time the epoch took to train, without validation and callbacks.
     samples : int
         Number of samples in an epoch.
+    learning_rate : float
+        The learning rate at the end of the epoch.
+    metrics : mapping of str to float
+        The `metrics` of ``fit`` on the validation data, as "validation_f1".
     """
 
     epoch: int
@@ -47,6 +52,21 @@ class EpochReport(NamedTuple):
     validation_accuracy: float | None
     seconds: float
     samples: int
+    learning_rate: float = math.nan
+    metrics: Mapping[str, float] = {}
+
+    def value(self, name: str) -> float:
+        """Return the loss, the validation loss or accuracy, or a metric, by its name."""
+        values = {
+            "loss": self.loss,
+            "validation_loss": self.validation_loss,
+            "validation_accuracy": self.validation_accuracy,
+            **self.metrics,
+        }
+        value = values[name]
+        if value is None:
+            raise KeyError(name)
+        return value
 
 
 @dataclass(repr=False)
@@ -69,6 +89,10 @@ class History:
     validation_accuracy : list of float
         Accuracy on the validation data after each epoch; empty without them and for mean squared
         error.
+    learning_rate : list of float
+        The learning rate at the end of each epoch.
+    validation_metrics : dict of str to list of float
+        The `metrics` of ``fit`` after each epoch.
     dtype : str
         What the arithmetic was done in: ``"float64"``.
     n_threads : int
@@ -81,11 +105,19 @@ class History:
     epoch_seconds: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
     validation_accuracy: list[float] = field(default_factory=list)
+    learning_rate: list[float] = field(default_factory=list)
+    validation_metrics: dict[str, list[float]] = field(default_factory=dict)
     dtype: str = "float64"
     n_threads: int = 1
 
     def add(
-        self, loss: float, seconds: float, evaluation: Evaluation | None, epochs: int
+        self,
+        loss: float,
+        seconds: float,
+        evaluation: Evaluation | None,
+        epochs: int,
+        learning_rate: float,
+        metrics: Mapping[str, float],
     ) -> EpochReport:
         """Note an epoch, and return what callbacks are told of it.
 
@@ -99,7 +131,14 @@ class History:
             The result on the validation data.
         epochs : int
             How many epochs were asked for.
+        learning_rate : float
+            The rate of the last step.
+        metrics : mapping of str to float
+            What was measured beside, by name.
         """
+        self.learning_rate.append(learning_rate)
+        for name, value in metrics.items():
+            self.validation_metrics.setdefault(name, []).append(value)
         self.loss.append(loss)
         self.epoch_seconds.append(seconds)
         validation_loss, accuracy = evaluation or (None, None)
@@ -108,7 +147,15 @@ class History:
         if accuracy is not None:
             self.validation_accuracy.append(accuracy)
         return EpochReport(
-            len(self.loss), epochs, loss, validation_loss, accuracy, seconds, self.samples
+            len(self.loss),
+            epochs,
+            loss,
+            validation_loss,
+            accuracy,
+            seconds,
+            self.samples,
+            learning_rate,
+            metrics,
         )
 
     @property

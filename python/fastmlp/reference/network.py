@@ -8,7 +8,9 @@ from typing import Any
 from . import arrays, training, validation
 from .dense import Matrix
 from .derivatives import Derivatives
+from .early_stopping import EarlyStopping
 from .errors import DivergenceError
+from .held_out import HeldOut, hold_out, read_metrics
 from .history import Evaluation, History
 from .losses import LOSSES, is_right
 from .optimizers import SGD
@@ -136,6 +138,10 @@ class Network(Derivatives):
         verbose: int = 0,
         n_threads: int | None = None,
         callbacks: training.Callback | Iterable[training.Callback] | None = None,
+        *,
+        validation_fraction: float | None = None,
+        metrics: object = None,
+        early_stopping: EarlyStopping | None = None,
     ) -> History:
         """Train on mini-batches: `forward`, `backward` and `update`, over the epochs.
 
@@ -164,6 +170,12 @@ class Network(Derivatives):
         callbacks : callable or sequence of callables, optional
             Each called as ``callback(network, epoch_report)`` at the end of each epoch; a true
             result stops after this epoch.
+        validation_fraction : float, optional
+            Instead of validation data: the share of the samples to hold out, by the seed.
+        metrics : str or sequence of str, optional
+            What to measure on the validation data beside the loss.
+        early_stopping : EarlyStopping, optional
+            When to stop before the last epoch.
 
         Returns
         -------
@@ -180,14 +192,22 @@ class Network(Derivatives):
         """
         validation.n_threads(n_threads)
         rows, targets = self._batch(X, y)
+        held_out = None
+        measured = read_metrics(metrics, self._loss)
+        if validation_data is not None:
+            names = ("validation_data[0]", "validation_data[1]")
+            held_out = HeldOut(
+                *self._batch(*training.read_pair(validation_data), names), metrics=measured
+            )
+        elif validation_fraction is not None:
+            (rows, targets), samples = hold_out(
+                rows, targets, validation_fraction, self._loss, self._seed
+            )
+            held_out = HeldOut(*samples, metrics=measured)
         schedule = training.read_schedule(
             epochs, batch_size, optimizer, shuffle, rows=len(rows), trained=self._epoch
         )
-        held_out = None
-        if validation_data is not None:
-            names = ("validation_data[0]", "validation_data[1]")
-            held_out = self._batch(*training.read_pair(validation_data), names)
-        followers = training.read_callbacks(callbacks, verbose)
+        followers = training.read_callbacks(callbacks, early_stopping, verbose)
         return self._train(rows, targets, schedule, held_out, followers)
 
     def objective(self, X: object, y: object) -> Callable[[object], tuple[float, list[float]]]:
@@ -219,7 +239,7 @@ class Network(Derivatives):
         X: Matrix,
         y: Matrix,
         schedule: training.Schedule,
-        held_out: tuple[Matrix, Matrix] | None,
+        held_out: HeldOut | None,
         followers: tuple[training.Callback, ...],
     ) -> History:
         history = History(len(X), training.flops_per_sample(self._shapes()))
@@ -235,9 +255,15 @@ class Network(Derivatives):
                 raise DivergenceError(epoch + 1, loss, schedule.learning_rate)
             if all(math.isfinite(value) for value in self.parameters):
                 finite = self.parameters
-            evaluation = self._evaluate(*held_out) if held_out is not None else None
-            report = history.add(loss, seconds, evaluation, schedule.epochs)
+            evaluation = None if held_out is None else self._evaluate(held_out.X, held_out.y)
+            metrics = {} if held_out is None else held_out.measure(self.predict(held_out.X))
+            report = history.add(
+                loss, seconds, evaluation, schedule.epochs, schedule.learning_rate, metrics
+            )
             stops = [bool(follower(self, report)) for follower in followers]
             if any(stops):
                 break
+        for follower in followers:
+            if isinstance(follower, EarlyStopping):
+                follower.end(self)
         return history

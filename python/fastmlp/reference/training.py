@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import arrays, validation
+from .early_stopping import EarlyStopping
 from .history import EpochReport
 from .optimizers import SGD
 from .random import sample_order
@@ -104,8 +105,20 @@ def read_pair(data: object) -> tuple[object, object]:
     return X, y
 
 
-def read_callbacks(callbacks: object, verbose: object) -> tuple[Callback, ...]:
-    """Return the callbacks as a tuple, the progress last if it is asked for."""
+def read_callbacks(
+    callbacks: object, early_stopping: EarlyStopping | None, verbose: object
+) -> tuple[Callback, ...]:
+    """Return the callbacks as a tuple, early stopping first and the progress last, if asked for."""
+    followers = _callbacks(callbacks, verbose)
+    if early_stopping is not None:
+        followers = (early_stopping, *followers)
+    for follower in followers:
+        if isinstance(follower, EarlyStopping):
+            follower.begin()
+    return followers
+
+
+def _callbacks(callbacks: object, verbose: object) -> tuple[Callback, ...]:
     progress = (show_progress,) if validation.switch("verbose", verbose) else ()
     if callbacks is None:
         return progress
