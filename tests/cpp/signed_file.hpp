@@ -39,10 +39,10 @@ public:
         for (const fastmlp::Tensor& tensor : archive.tensors) {
             const std::uint64_t end = begin + tensor.bytes.size();
             entries_.push_back({tensor.name, tensor.type, tensor.shape, begin, end, 0});
-            fields_.push_back("{\"dtype\":" + quoted(fastmlp::element_name(tensor.type)) +
-                              ",\"shape\":" + fastmlp::files::shape_text(tensor.shape) +
-                              ",\"data_offsets\":[" + std::to_string(begin) + "," +
-                              std::to_string(end) + "]}");
+            fields_.push_back(
+                std::string("{\"dtype\":") + quoted(fastmlp::element_name(tensor.type)) +
+                ",\"shape\":" + fastmlp::files::shape_text(tensor.shape) + ",\"data_offsets\":[" +
+                std::to_string(begin) + "," + std::to_string(end) + "]}");
             data_.append(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
             begin = end;
         }
@@ -64,8 +64,8 @@ public:
         }
         header += "}";
         for (std::size_t i = 0; i < entries_.size(); ++i) {
-            header += "," + quoted(entries_[i].name);
-            header += ":" + fields_[i];
+            header += ',';
+            header += quoted(entries_[i].name) + ":" + fields_[i];
         }
         header += "}";
         std::string file;
