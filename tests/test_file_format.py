@@ -148,6 +148,12 @@ ARCHITECTURES = {
     "loss": (lambda a: a["loss"].update(kind="hinge"), "unknown loss 'hinge'"),
     "wrong loss": (lambda a: a["loss"].update(kind="binary_cross_entropy"), "does not go|needs"),
     "normalization": (lambda a: a["layers"][0].update(normalization="group"), "normalization"),
+    "dropout": (lambda a: a["layers"][0].update(dropout=1.5), "dropout must"),
+    "normalized output": (
+        lambda a: a["layers"][1].update(normalization="layer"),
+        "scales.*is missing|output layer",
+    ),
+    "normalized": (lambda a: a["layers"][0].update(normalization="batch"), "scales.*is missing"),
     "dtype": (lambda a: a.update(dtype="float16"), "unknown dtype 'float16'"),
     "epoch": (lambda a: a.update(epoch=2**32), "too large"),
     "unknown key": (lambda a: a.update(colour="red"), "'colour' is unknown"),

@@ -14,6 +14,13 @@ LAYERS = {
     "regression": [1, Dense(7, "tanh"), Dense(3, "sigmoid"), Dense(1, "identity")],
     "wide": [130, 257, 1, 65],
     "one layer": [2, Dense(1, "sigmoid")],
+    "normalized": [
+        3,
+        Dense(5, "relu", normalization="batch", dropout=0.25),
+        Dense(4, "tanh", normalization="layer"),
+        Dense(3, "relu", normalization="batch"),
+        2,
+    ],
 }
 
 
@@ -41,13 +48,15 @@ def state(net):
         net.loss,
         net.dtype,
         net.parameters.tobytes(),
+        net.statistics.tobytes(),
     )
 
 
 @pytest.mark.parametrize("layers", LAYERS.values(), ids=LAYERS.keys())
 def test_comes_back_to_the_bit(path, layers, dtype, rng):
     net = fm.Network(layers, seed=2**64 - 1, dtype=dtype)
-    net.biases[0][...] = rng.standard_normal(len(net.biases[0]))
+    for buffer in (net.parameters, net.statistics):
+        buffer[...] = rng.uniform(0.5, 1.5, len(buffer))
     net.save(path)
     again = fm.load(path)
     assert state(again) == state(net)

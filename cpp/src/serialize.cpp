@@ -24,18 +24,33 @@ struct Part {
     std::string name;
     std::vector<std::size_t> shape;
     std::size_t offset, size;
+    bool statistic;  ///< in the buffer of running averages, not in that of the parameters
+
+    template <class T>
+    T* in(const Network<T>& network) const {
+        return (statistic ? network.statistics() : network.parameters())->data() + offset;
+    }
 };
 
-/// All parameters, in the order of the buffer.
+/// All that a network has learned, layer by layer.
 std::vector<Part> parts_of(const Layout& layout) {
     std::vector<Part> parts;
     for (std::size_t i = 0; i < layout.layer_count(); ++i) {
         const std::string layer = "layers." + std::to_string(i) + ".";
-        const Parameter& weights = layout[i].weights;
+        const LayerLayout& at = layout[i];
         parts.push_back(
-            {layer + weights.name, {weights.rows, weights.cols}, weights.offset, weights.size()});
-        const Parameter& biases = layout[i].biases;
-        parts.push_back({layer + biases.name, {biases.cols}, biases.offset, biases.size()});
+            {layer + at.weights.name, {at.k, at.n}, at.weights.offset, at.weights.size(), false});
+        const auto add_vector = [&](const Parameter& vector, bool statistic) {
+            if (vector.size() == 0) return;
+            parts.push_back(
+                {layer + vector.name, {vector.cols}, vector.offset, vector.size(), statistic});
+        };
+        for (const Parameter& vector : {at.biases, at.scales, at.shifts}) {
+            add_vector(vector, false);
+        }
+        for (const Parameter& vector : {at.running_means, at.running_variances}) {
+            add_vector(vector, true);
+        }
     }
     return parts;
 }
@@ -107,14 +122,16 @@ std::vector<const Tensor*> find_tensors(const Archive& archive, const std::vecto
 }
 
 template <class T>
-void copy_parameters(const std::vector<Part>& parts, const std::vector<const Tensor*>& tensors,
-                     bool allow_nonfinite, const Complaint& complaint, T* parameters) {
+void copy_parts(const std::vector<Part>& parts, const std::vector<const Tensor*>& tensors,
+                bool allow_nonfinite, const Complaint& complaint, const Network<T>& network) {
     for (std::size_t i = 0; i < parts.size(); ++i) {
-        T* const target = parameters + parts[i].offset;
+        const Part& part = parts[i];
+        T* const target = part.in(network);
         std::memcpy(target, tensors[i]->bytes.data(), tensors[i]->bytes.size());
-        const std::size_t finite = kernels::active_table<T>().count_finite(target, parts[i].size);
-        if (!allow_nonfinite && finite != parts[i].size) {
-            complaint.tensor(parts[i].name, "element " + std::to_string(finite) + " is not finite");
+        if (allow_nonfinite) continue;
+        const std::size_t finite = kernels::active_table<T>().count_finite(target, part.size);
+        if (finite != part.size) {
+            complaint.tensor(part.name, "element " + std::to_string(finite) + " is not finite");
         }
     }
 }
@@ -137,8 +154,7 @@ Network<T> build(const Archive& archive, const files::Architecture& architecture
     const std::vector<const Tensor*> tensors =
         find_tensors(archive, parts, kElementType<T>, others_allowed, complaint);
     Network<T> network = make_network<T>(architecture, complaint);
-    copy_parameters(parts, tensors, options.allow_nonfinite, complaint,
-                    network.parameters()->data());
+    copy_parts(parts, tensors, options.allow_nonfinite, complaint, network);
     network.set_epoch(architecture.epoch);
     return network;
 }
@@ -151,10 +167,10 @@ Archive to_archive(const Network<T>& network) {
     archive.metadata[kArchitecture] =
         files::to_json({network.features(), network.layers(), network.loss(), kElementType<T>,
                         network.seed(), network.epoch()});
-    const T* const parameters = network.parameters()->data();
     for (Part& part : parts_of(network.layout())) {
-        archive.tensors.push_back({std::move(part.name), kElementType<T>, std::move(part.shape),
-                                   std::as_bytes(std::span(parameters + part.offset, part.size))});
+        const auto bytes = std::as_bytes(std::span(part.in(network), part.size));
+        archive.tensors.push_back(
+            {std::move(part.name), kElementType<T>, std::move(part.shape), bytes});
     }
     return archive;
 }

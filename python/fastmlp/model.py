@@ -65,7 +65,10 @@ class Model(NormalizedModel):
 
     def _adopt(self, core: Core) -> None:
         self._features = core.features
-        self._layers = tuple(Dense(nodes, activation) for nodes, activation, _, _ in core.layers)
+        self._layers = tuple(
+            Dense(nodes, activation, None if normalization == "none" else normalization, dropout)
+            for nodes, activation, normalization, dropout in core.layers
+        )
         self._loss, _ = core.loss
         self._dtype = core.parameters.dtype
         self._core = core
