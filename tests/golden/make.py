@@ -1,0 +1,89 @@
+"""Writes the golden files: ``python tests/golden/make.py``.
+
+Every later version must load them to the same bits, so a file that is there is never written
+again. What a new version can say gets a new file: a line in `NETWORKS`.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from fastmlp import _core
+
+FOLDER = Path(__file__).parent
+HIDDEN = ("relu", "leaky_relu", "elu", "silu", "sigmoid", "tanh", "softplus", "identity")
+
+
+def layers(*named):
+    """Return layers as the core takes them, without normalization and dropout."""
+    return [(nodes, activation, "none", 0.0) for nodes, activation in named]
+
+
+ALL_HIDDEN = layers(*((3 + i % 3, name) for i, name in enumerate(HIDDEN)), (3, "softmax"))
+NORMALIZED = [
+    (4, "relu", "batch", 0.25),
+    (5, "tanh", "layer", 0.0),
+    (3, "elu", "batch", 0.0),
+    (2, "softmax", "none", 0.0),
+]
+SMALL = layers((4, "relu"), (2, "identity"))
+
+# name: (features, layers, (loss, its parameter), seed)
+NETWORKS = {
+    "activations": (5, ALL_HIDDEN, ("cross_entropy", 0.0), 1),
+    "label_smoothing": (3, layers((4, "tanh"), (3, "softmax")), ("cross_entropy", 0.1), 2),
+    "binary": (3, layers((4, "relu"), (2, "sigmoid")), ("binary_cross_entropy", 0.0), 3),
+    "squared_error": (3, SMALL, ("mean_squared_error", 0.0), 4),
+    "absolute_error": (3, SMALL, ("mean_absolute_error", 0.0), 5),
+    "huber": (3, SMALL, ("huber", 1.5), 6),
+    "quantile": (3, SMALL, ("quantile", 0.9), 7),
+    "poisson": (3, layers((4, "relu"), (1, "exp")), ("poisson", 0.0), 2**64 - 1),
+    "normalized": (3, NORMALIZED, ("cross_entropy", 0.0), 9),
+    "one_layer": (1, layers((1, "identity")), ("mean_squared_error", 0.0), 8),
+}
+
+
+def inputs(features, dtype):
+    """Return X (3, features), exact in either dtype."""
+    return ((np.arange(3 * features).reshape(3, features) % 7 - 3) / 4).astype(dtype)
+
+
+def digest(buffer):
+    """Return the SHA-256 of an array's bytes in little-endian order."""
+    return hashlib.sha256(buffer.astype(buffer.dtype.newbyteorder("<"))).hexdigest()
+
+
+def description(core):
+    """Return what must stay the same of a golden network, as JSON has it."""
+    dtype = core.parameters.dtype
+    return {
+        "features": core.features,
+        "layers": [list(layer) for layer in core.layers],
+        "loss": list(core.loss),
+        "dtype": dtype.name,
+        "seed": core.seed,
+        "epoch": core.epoch,
+        "parameters": digest(core.parameters),
+        "statistics": digest(core.statistics),
+        "outputs": core.predict(inputs(core.features, dtype)).tolist(),
+    }
+
+
+def make():
+    """Write the files that are not there, and what must be found in them."""
+    for name, (features, shape, loss, seed) in NETWORKS.items():
+        for kind in (_core.Network32, _core.Network64):
+            core = kind(features, shape, loss, seed)
+            core.epoch = 3
+            for buffer in (core.parameters, core.statistics):
+                buffer[...] += buffer.dtype.type(1) / 1024  # no bias is 0
+            path = FOLDER / f"{name}.{core.parameters.dtype.name}.safetensors"
+            if not path.exists():
+                core.save(str(path))
+                path.with_suffix(".json").write_text(json.dumps(description(core), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    make()
