@@ -336,6 +336,18 @@ class TestSteps:
         twin.fit(blobs[0][:60], blobs[1][:60], 1, batch_size=30, shuffle=False)
         assert bits(net) == bits(twin)
 
+    def test_the_epoch_of_a_stop_ends_and_no_other_begins(self, net, blobs):
+        recorder = Recorder()
+        steps = Steps(lambda _, step: step == 4)
+        history = net.fit(*blobs, epochs=9, batch_size=30, callbacks=[steps, recorder])
+        assert recorder.told[-4:] == [
+            ("epoch end", 1),
+            ("epoch begin", 2),
+            ("epoch end", 2),
+            ("end", 2),
+        ]
+        assert len(history.loss) == net.epoch == 2
+
     def test_an_error_leaves_the_last_completed_step(self, net, blobs):
         twin = copy.copy(net)
 

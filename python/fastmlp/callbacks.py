@@ -38,8 +38,9 @@ class Callback:
     def on_batch_end(self, network: "Network", step: int, loss: float) -> object:
         """After each step, counted from 0 within this ``fit``, with the mean loss of its batch.
 
-        A true result stops after it. Only where this method is overridden does training come back
-        to Python, and copy its parameters, after each step: many times slower for small networks.
+        A true result stops after it, and ends its epoch there. Only where this method is
+        overridden does training come back to Python, and copy its parameters, after each step:
+        several times slower for small networks.
         """
 
     def on_epoch_end(self, network: "Network", report: EpochReport) -> object:

@@ -82,6 +82,7 @@ class Course:
         self._callbacks = callbacks
         silent = Callback.on_batch_end
         self._step_callbacks = [c for c in callbacks if type(c).on_batch_end is not silent]
+        self._stopped = False
         self._validation_loss: list[float] = []
         self._validation_accuracy: list[float] = []
         self._validation_metrics: dict[str, list[float]] = {}
@@ -104,11 +105,11 @@ class Course:
         self._begin_epoch(1)
 
     def end_step(self, step: int, loss: float) -> bool:
-        """Take in a step from the core; True stops after it."""
-        stop = False
+        """Take in a step from the core; True stops after it, and ends the epoch there."""
         for callback in self._step_callbacks:
-            stop = bool(callback.on_batch_end(self._network, step, loss)) or stop
-        return stop
+            if callback.on_batch_end(self._network, step, loss):
+                self._stopped = True
+        return self._stopped
 
     def end_epoch(self, trained: Trained) -> bool:
         """Take in an epoch from the core; True stops after it."""
@@ -127,12 +128,12 @@ class Course:
         )
         if self._plateau is not None:
             trained.rate_factor = self._plateau.after_epoch(trained.loss, validation_loss)
-        stop = False
         for callback in self._callbacks:  # all are told, also after one that stops
-            stop = bool(callback.on_epoch_end(self._network, report)) or stop
-        if not stop and epoch < self._epochs:
+            if callback.on_epoch_end(self._network, report):
+                self._stopped = True
+        if not self._stopped and epoch < self._epochs:
             self._begin_epoch(epoch + 1)
-        return stop
+        return self._stopped
 
     def end(self, reports: Sequence[Trained], n_threads: int) -> History:
         """Tell that the fit ended, and return its history."""
