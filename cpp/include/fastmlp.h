@@ -109,7 +109,11 @@ typedef struct fastmlp_executor {
 typedef struct fastmlp_train_options {
     size_t epochs;
     size_t batch_size;
+    const char* optimizer; /* "sgd", "adam" or "rmsprop"; null: "sgd" */
     double learning_rate;
+    double momentum;                  /* of sgd and rmsprop */
+    double l2;                        /* adds l2 w to the gradient */
+    double weight_decay;              /* takes learning_rate * weight_decay of w away (AdamW) */
     int shuffle;                      /* 0: rows in their order */
     int n_threads;                    /* upper limit; 0: the process's */
     const fastmlp_executor* executor; /* null: threads of fastmlp */
@@ -120,7 +124,7 @@ typedef struct fastmlp_train_options {
     void* context; /* for both */
 } fastmlp_train_options;
 
-/* 10 epochs, batches of 32, learning rate 0.1, shuffled, no callbacks. */
+/* 10 epochs, shuffled batches of 32, SGD with learning rate 0.1, no callbacks. */
 FASTMLP_API fastmlp_train_options fastmlp_default_train_options(void);
 
 /* Trains by mini-batches, in place. `options` null: the defaults. `loss` (may be null) receives the

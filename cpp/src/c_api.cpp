@@ -5,6 +5,8 @@
 #include <cstring>
 #include <new>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -100,11 +102,24 @@ fastmlp::Executor to_executor(const fastmlp_executor& from) {
             }};
 }
 
+fastmlp::Optimizer::Kind to_kind(std::string_view name) {
+    using Kind = fastmlp::Optimizer::Kind;
+    if (name == "sgd") return Kind::kSgd;
+    if (name == "adam") return Kind::kAdam;
+    if (name == "rmsprop") return Kind::kRmsprop;
+    throw std::invalid_argument("unknown optimizer '" + std::string(name) +
+                                "'; known: sgd, adam, rmsprop");
+}
+
 fastmlp::TrainOptions to_options(const fastmlp_train_options& from) {
     fastmlp::TrainOptions options;
     options.epochs = from.epochs;
     options.batch_size = from.batch_size;
+    options.optimizer.kind = to_kind(from.optimizer != nullptr ? from.optimizer : "sgd");
     options.optimizer.learning_rate = from.learning_rate;
+    options.optimizer.momentum = from.momentum;
+    options.optimizer.l2 = from.l2;
+    options.optimizer.weight_decay = from.weight_decay;
     options.shuffle = from.shuffle != 0;
     options.n_threads = from.n_threads;
     if (from.on_epoch != nullptr) {

@@ -26,7 +26,11 @@ class TrainOptions(ctypes.Structure):
     _fields_ = (
         ("epochs", c_size_t),
         ("batch_size", c_size_t),
+        ("optimizer", c_char_p),
         ("learning_rate", c_double),
+        ("momentum", c_double),
+        ("l2", c_double),
+        ("weight_decay", c_double),
         ("shuffle", c_int),
         ("n_threads", c_int),
         ("executor", c_void_p),

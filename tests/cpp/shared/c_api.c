@@ -81,6 +81,23 @@ static void test_training(void) {
     fastmlp_destroy(network);
 }
 
+static void test_optimizers(void) {
+    static const char* const names[] = {"sgd", "adam", "rmsprop"};
+    const fastmlp_targets y = {kLabels, NULL};
+    size_t i;
+    for (i = 0; i < 3; ++i) {
+        fastmlp_network* network = make();
+        fastmlp_train_options options = fastmlp_default_train_options();
+        double loss = 1;
+        options.optimizer = names[i];
+        options.epochs = 2000;
+        options.learning_rate = 0.01;
+        options.momentum = 0.9;
+        CHECK(fastmlp_train(network, kInputs, 4, y, &options, &loss) == FASTMLP_OK && loss < 0.3);
+        fastmlp_destroy(network);
+    }
+}
+
 static void test_executor(void) {
     const fastmlp_targets y = {kLabels, NULL};
     int runs = 0;
@@ -144,6 +161,10 @@ static void test_refusals(void) {
                   "label 2");
     CHECK_REFUSED(fastmlp_train(network, kInputs, 0, labels, NULL, &loss), FASTMLP_INVALID_ARGUMENT,
                   "0 rows");
+    options.optimizer = "adagrad";
+    CHECK_REFUSED(fastmlp_train(network, kInputs, 4, labels, &options, &loss),
+                  FASTMLP_INVALID_ARGUMENT, "adagrad");
+    options.optimizer = "adam";
     options.learning_rate = -1;
     CHECK_REFUSED(fastmlp_train(network, kInputs, 4, labels, &options, &loss),
                   FASTMLP_INVALID_ARGUMENT, "learning_rate");
@@ -208,6 +229,7 @@ int main(void) {
     CHECK(fastmlp_get_num_threads() == 1);
     fastmlp_set_num_threads(0);
     test_training();
+    test_optimizers();
     test_executor();
     test_refusals();
     test_divergence();
