@@ -40,7 +40,7 @@ class Callback:
 
         A true result stops after it, and ends its epoch there. Only where this method is
         overridden does training come back to Python, and copy its parameters, after each step:
-        several times slower for small networks.
+        for small networks that may cost as much as the step.
         """
 
     def on_epoch_end(self, network: "Network", report: EpochReport) -> object:
