@@ -110,6 +110,8 @@ def network(hidden: str, output: str, loss: str | None, dtype: str, rng: Any) ->
         [*layers, fm.Dense(int(rng.integers(2, 25)), output)], loss=loss, seed=3, dtype=dtype
     )
     net.parameters[:] += (0.2 * rng.standard_normal(net.n_parameters)).astype(dtype)
+    if output == "exp":  # of small z: what follows must stay finite
+        net.weights[-1][...] *= 0.05
     return net
 
 
@@ -121,7 +123,8 @@ def samples(net: fm.Network, rows: int, rng: Any) -> tuple[np.ndarray, np.ndarra
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_it_predicts_the_same_bits(activation, dtype, rng, tmp_path):
-    net = network("relu" if activation == "softmax" else activation, activation, None, dtype, rng)
+    hidden = {"softmax": "relu", "exp": "tanh"}.get(activation, activation)
+    net = network(hidden, activation, None, dtype, rng)
     X = np.concatenate([samples(net, 60, rng)[0], 30 * samples(net, 60, rng)[0]])
     with np.errstate(all="ignore"):
         expected = net.predict(X)
@@ -129,7 +132,11 @@ def test_it_predicts_the_same_bits(activation, dtype, rng, tmp_path):
 
 
 CASES = [("relu", output, loss) for loss, outputs in LOSSES.items() for output in outputs]
-CASES += [(name, "identity", "mean_squared_error") for name in ACTIVATIONS if name != "softmax"]
+CASES += [
+    (name, "identity", "mean_squared_error")
+    for name in ACTIVATIONS
+    if name not in ("softmax", "exp")
+]
 
 
 @pytest.mark.parametrize(("hidden", "output", "loss"), CASES)

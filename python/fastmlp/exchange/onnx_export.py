@@ -87,7 +87,7 @@ class _Builder:
 
     def constant(self, name: str, array: Any) -> str:
         """Add a constant of the network's dtype; a number is shared by the whole graph."""
-        values = np.ascontiguousarray(array, dtype=self.dtype)
+        values = np.asarray(array, dtype=self.dtype, order="C")
         full_name = f"{self.prefix}.{name}" if values.ndim else name
         if full_name not in (known.name for known in self.constants):
             self.constants.append(numpy_helper.from_array(values, full_name))
@@ -127,6 +127,9 @@ class _Builder:
             self._gelu(z)
         elif name == "silu":
             self.add("Mul", z, self.add("Sigmoid", z, name="sigmoid"), name="silu")
+        elif name == "leaky_relu" and double:  # the attribute of LeakyRelu is a float32
+            leak = self.add("Mul", z, self.constant("leak", 0.01), name="leak_z")
+            self.add("Max", z, leak, name="leaky_relu")
         elif name == "elu" and double:
             zero, minus_one = self.constant("zero", 0.0), self.constant("minus_one", -1.0)
             negative = self.add("Min", z, zero, name="negative")
@@ -142,8 +145,6 @@ class _Builder:
             self.add("Add", log, self.add("Relu", z, name="positive"), name="softplus")
         else:
             operator, attributes = _OPERATORS[name]
-            if name == "leaky_relu":
-                self.opset = max(self.opset, 16)  # of float64 too
             self.add(operator, z, name=name, **attributes)
 
     def _gelu(self, z: str) -> None:

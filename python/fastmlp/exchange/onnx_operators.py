@@ -22,6 +22,8 @@ def combined(node: NodeProto, a: Value, b: Value) -> Value:
         return a.product(b, where(node))
     if node.op_type == "Add":
         return a.sum(b, where(node))
+    if node.op_type == "Max":
+        return a.maximum(b, where(node))
     raise unsupported(node, "of two tensors of the sample")
 
 

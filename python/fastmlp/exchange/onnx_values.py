@@ -13,6 +13,7 @@ _LONGEST = 200  # characters of a function: any activation is far shorter
 _ACTIVATIONS: Final[dict[str, tuple[str, float]]] = {
     "relu(x)": ("relu", 1.0),
     "leaky_relu(x)": ("leaky_relu", 1.0),
+    "max(0.01*x,x)": ("leaky_relu", 1.0),
     "elu(x)": ("elu", 1.0),
     "exp(min(x))+relu(x)-1": ("elu", 1.0),
     "gelu(x)": ("gelu", 1.0),
@@ -74,6 +75,12 @@ class Value:
         self._check_same_nodes(other, where)
         texts = sorted(replace(value, offset=0.0).text() for value in (self, other))
         return _function(self.chain, "+".join(texts), where).plus(self.offset + other.offset)
+
+    def maximum(self, other: "Value", where: str) -> "Value":
+        """Take the greater one node by node."""
+        self._check_same_nodes(other, where)
+        texts = sorted(value.text() for value in (self, other))
+        return _function(self.chain, f"max({','.join(texts)})", where)
 
     def settled(self, where: str) -> "Value":
         """Return the same nodes as steps only.
