@@ -31,6 +31,7 @@ constexpr std::pair<std::string_view, Activation> kActivationNames[] = {
     {"relu", Activation::kRelu},
     {"leaky_relu", Activation::kLeakyRelu},
     {"elu", Activation::kElu},
+    {"gelu", Activation::kGelu},
     {"silu", Activation::kSilu},
     {"sigmoid", Activation::kSigmoid},
     {"tanh", Activation::kTanh},

@@ -42,29 +42,37 @@ struct OutputRows {
     T* losses;
 };
 
+/// The kernel of a loss against target rows.
+template <class T>
+typename kernels::KernelTable<T>::TargetLoss target_loss(const kernels::KernelTable<T>& kernel,
+                                                         Loss loss) {
+    switch (loss.kind) {
+        case Loss::kCrossEntropy: return kernel.cross_entropy_targets;
+        case Loss::kBinaryCrossEntropy: return kernel.binary_cross_entropy;
+        case Loss::kMeanSquaredError: return kernel.mean_squared_error;
+        case Loss::kMeanAbsoluteError: return kernel.mean_absolute_error;
+        case Loss::kHuber: return kernel.huber;
+        case Loss::kQuantile: return kernel.quantile;
+        case Loss::kPoisson: return kernel.poisson;
+        case Loss::kCustom: break;
+    }
+    throw std::logic_error("a custom loss has no kernel");
+}
+
 /// Per-sample losses, and deltas: dL/dz for the losses that hold their activation (2.9), dL/dh for
 /// the others.
 template <class T>
 void apply_loss(const kernels::KernelTable<T>& kernel, Loss loss, const OutputRows<T>& at) {
-    switch (loss.kind) {
-        case Loss::kCrossEntropy:
-            if (at.labels) {
-                kernel.cross_entropy_labels(at.scores, at.lds, at.labels, at.rows, at.n, at.delta,
-                                            at.ldd, at.losses);
-            } else {
-                kernel.cross_entropy_targets(at.scores, at.lds, at.targets, at.rows, at.n, at.delta,
-                                             at.ldd, at.losses);
-            }
-            break;
-        case Loss::kBinaryCrossEntropy:
-            kernel.binary_cross_entropy(at.scores, at.lds, at.targets, at.rows, at.n, at.delta,
-                                        at.ldd, at.losses);
-            break;
-        case Loss::kMeanSquaredError:
-            kernel.mean_squared_error(at.scores, at.lds, at.targets, at.rows, at.n, at.delta,
-                                      at.ldd, at.losses);
-            break;
-        default: throw std::logic_error("this loss is not there yet");
+    const T parameter = static_cast<T>(loss.parameter);
+    if (at.labels == nullptr) {
+        target_loss(kernel, loss)(at.scores, at.lds, at.targets, at.rows, at.n, parameter, at.delta,
+                                  at.ldd, at.losses);
+    } else if (parameter == 0) {
+        kernel.cross_entropy_labels(at.scores, at.lds, at.labels, at.rows, at.n, at.delta, at.ldd,
+                                    at.losses);
+    } else {
+        kernel.cross_entropy_smoothed(at.scores, at.lds, at.labels, at.rows, at.n, parameter,
+                                      at.delta, at.ldd, at.losses);
     }
 }
 

@@ -116,18 +116,18 @@ Result<T> labels_of(const KernelTable<T>& kernel, const Batch<T>& x) {
 }
 
 template <class T>
-using TargetLoss = decltype(KernelTable<T>::mean_squared_error);
+using TargetLoss = typename KernelTable<T>::TargetLoss;
 
 template <class T>
-Result<T> targets_of(TargetLoss<T> loss, const Batch<T>& x) {
+Result<T> targets_of(TargetLoss<T> loss, const Batch<T>& x, T parameter = 0) {
     Result<T> result(x);
     // A kernel must write the zeros beyond n itself.
     for (std::size_t b = 0; b < x.rows; ++b) {
         std::fill_n(result.delta.begin() + static_cast<std::ptrdiff_t>(b * x.stride), padded(x.n),
                     std::numeric_limits<T>::quiet_NaN());
     }
-    loss(x.z.data(), x.stride, x.target_rows.data(), x.rows, x.n, result.delta.data(), x.stride,
-         result.losses.data());
+    loss(x.z.data(), x.stride, x.target_rows.data(), x.rows, x.n, parameter, result.delta.data(),
+         x.stride, result.losses.data());
     return result;
 }
 

@@ -50,14 +50,24 @@ struct Activations {
     static FASTMLP_INLINE Reg silu(Reg z) {
         return S::sub(S::relu(z), M::times_sigmoid_of_minus(S::abs(z)));
     }
-    /// s (1 + z (1 - s)) with s = sigmoid(z)
+    /// s (1 - t (1 - s)) with t = |z| and s = sigmoid(-t) below 0, one minus that above
     static FASTMLP_INLINE Reg silu_slope(Reg z) {
-        const Reg s = M::sigmoid(z);
-        return S::mul(s, S::fma(z, S::sub(one(), s), one()));
+        const Reg t = S::abs(z), s = M::sigmoid(S::sub(S::zero(), t));
+        const Reg below = S::mul(s, S::fnma(t, S::sub(one(), s), one()));
+        return S::select_gt(z, S::zero(), S::sub(one(), below), below);
     }
 
-    static FASTMLP_INLINE Reg gelu(Reg z) { return z; }
-    static FASTMLP_INLINE Reg gelu_slope(Reg z) { return z; }
+    /// z Phi(z) = relu(z) - t (1 - Phi(t)) with t = |z|: no digit cancels, down to the far tail.
+    static FASTMLP_INLINE Reg gelu(Reg z) {
+        const typename M::NormalTail tail(S::abs(z));
+        return S::sub(S::relu(z), tail.times_exp(S::mul(tail.t, tail.ratio)));
+    }
+    /// Phi(z) + z phi(z)
+    static FASTMLP_INLINE Reg gelu_slope(Reg z) {
+        const typename M::NormalTail tail(S::abs(z));
+        const Reg below = tail.times_exp(S::fnma(S::set1(C::kPhiOfZero), tail.t, tail.ratio));
+        return S::select_gt(z, S::zero(), S::sub(one(), below), below);
+    }
 
 private:
     static FASTMLP_INLINE Reg one() { return S::set1(Scalar(1)); }

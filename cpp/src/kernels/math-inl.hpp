@@ -27,6 +27,11 @@ struct MathConstants<float> {
     static constexpr float kInfinity = __builtin_inff(), kNan = __builtin_nanf("");
     static constexpr float kExp[] = {0.5f, 0x1.55548ep-3f, 0x1.55545ep-5f, 0x1.123b64p-7f,
                                      0x1.6db43ep-10f};
+    static constexpr float kPhiOfZero = 0x1.988454p-2f;  // 1 / sqrt(2 pi)
+    static constexpr float kTailHighest = 14.5f, kTailCentre = 2.5f;
+    static constexpr float kTail[] = {
+        0x1.69cee6p-1f,   -0x1.bc19c2p-2f, 0x1.0e4f2ep-3f,  0x1.2ea478p-7f,   -0x1.0c77f6p-6f,
+        -0x1.a3ae94p-10f, 0x1.4abbf2p-9f,  0x1.66cb24p-11f, -0x1.45f848p-12f, -0x1.49d1p-13f};
     static constexpr float kLog[] = {0x1.55557ap-1f, 0x1.995eb4p-2f, 0x1.31e3a6p-2f};
 };
 
@@ -44,6 +49,17 @@ struct MathConstants<double> {
         0x1.000000000000bp-1,  0x1.5555555555561p-3,  0x1.555555555001ep-5,  0x1.111111110d62fp-7,
         0x1.6c16c185ab481p-10, 0x1.a01a01bae5cc9p-13, 0x1.a0199688be390p-16, 0x1.71dddfc41522bp-19,
         0x1.28b05383ffe9fp-22, 0x1.af8593e70834ep-26};
+    static constexpr double kPhiOfZero = 0x1.9884533d43651p-2;
+    static constexpr double kTailHighest = 38.7, kTailCentre = 3.5;
+    static constexpr double kTail[] = {
+        0x1.7d241a953a614p-1,   -0x1.2191517fa27b8p-1,  0x1.42fec3680acafp-2,
+        -0x1.db5837f7f54bbp-4,  0x1.1d35bdee15ea2p-6,   0x1.a86cec765d6f6p-8,
+        -0x1.a2007969f003fp-9,  -0x1.d2a14103ef83ep-12, 0x1.f3cfaaaed7191p-12,
+        0x1.192860aec96cfp-14,  -0x1.3d06688417515p-14, -0x1.3b398f6062dfp-16,
+        0x1.8218eb63a057ep-17,  0x1.7b495714303dbp-18,  -0x1.38b299c1da3cdp-20,
+        -0x1.8d0086614fe7cp-20, -0x1.3425c094f3613p-23, 0x1.3bc9d4ffe06b1p-22,
+        0x1.0ad35fd338dbfp-23,  -0x1.004ab3c475909p-25, -0x1.39ffcd302769ep-25,
+        -0x1.1407b2178f26ap-28, 0x1.556878385cb25p-28,  0x1.a49420b69d93ap-30};
     static constexpr double kLog[] = {
         0x1.5555555555592p-1, 0x1.999999997fd37p-2, 0x1.24924941f8d3cp-2, 0x1.c71c5202b1945p-3,
         0x1.7466405c179fdp-3, 0x1.39a193322093dp-3, 0x1.2f0705b1131dap-3};
@@ -108,6 +124,34 @@ struct Math {
         return expm1_in_range(S::max(S::set1(C::kExpLowest), x));
     }
 
+    /// The normal distribution beyond t, which is not below 0: 1 - Phi(t) = exp(-t^2 / 2) ratio,
+    /// and exp(-t^2 / 2) = 2^n (1 + p). Takes t as it is where both are 0, cut there.
+    struct NormalTail {
+        Reg t, ratio, n, p;
+
+        FASTMLP_INLINE explicit NormalTail(Reg distance) {
+            t = S::min(S::set1(C::kTailHighest), distance);
+            const Reg centre = S::set1(C::kTailCentre), sum = S::add(t, centre);
+            const Reg inverse = S::div(one(), sum);
+            // (t - centre) / (t + centre), in [-1, 1)
+            const Reg place = S::fma(inverse, S::set1(-2 * C::kTailCentre), one());
+            const Reg near = S::mul(polynomial(place, C::kTail), inverse);
+            // What the rounding of `inverse` did, undone by ratio' = t ratio - phi(0).
+            const Reg part = S::sub(sum, t);
+            const Reg lost = S::add(S::sub(t, S::sub(sum, part)), S::sub(centre, part));
+            const Reg error = S::fnma(inverse, lost, S::fnma(inverse, sum, one()));
+            const Reg slope = S::fnma(t, near, S::set1(C::kPhiOfZero));
+            ratio = S::fma(S::mul(error, sum), slope, near);
+            const Reg half = S::mul(S::set1(Scalar(-0.5)), t);
+            const Reg exponent = S::mul(half, t);
+            const Reg lost_of_it = S::fma(half, t, S::sub(S::zero(), exponent));
+            p = expm1_of_rest(S::add(rest_of(exponent, n), lost_of_it));
+        }
+
+        /// x exp(-t^2 / 2), rounded as if the exponential were a normal number
+        FASTMLP_INLINE Reg times_exp(Reg x) const { return S::scale2(S::fma(x, p, x), n); }
+    };
+
     /// t sigmoid(-t) = t e / (1 + e) with e = exp(-t), for t that is not below 0. t e is rounded
     /// once even where e alone is no normal number.
     static FASTMLP_INLINE Reg times_sigmoid_of_minus(Reg t) {
@@ -147,12 +191,17 @@ private:
     }
 
     /// exp(x) = 2^n (1 + p) with an integral n and |p| <= sqrt(2) - 1.
-    static FASTMLP_INLINE void reduce(Reg x, Reg& n, Reg& p) {
+    static FASTMLP_INLINE void reduce(Reg x, Reg& n, Reg& p) { p = expm1_of_rest(rest_of(x, n)); }
+    /// x - n ln 2 with the nearest n
+    static FASTMLP_INLINE Reg rest_of(Reg x, Reg& n) {
         const Reg magic = S::set1(C::kRoundingMagic);
         n = S::sub(S::fma(x, S::set1(C::kLog2E), magic), magic);
-        Reg r = S::fnma(n, S::set1(C::kLn2High), x);
-        r = S::fnma(n, S::set1(C::kLn2Low), r);
-        p = S::fma(polynomial(r, C::kExp), S::mul(r, r), r);
+        const Reg r = S::fnma(n, S::set1(C::kLn2High), x);
+        return S::fnma(n, S::set1(C::kLn2Low), r);
+    }
+    /// exp(r) - 1 for |r| <= ln(2) / 2
+    static FASTMLP_INLINE Reg expm1_of_rest(Reg r) {
+        return S::fma(polynomial(r, C::kExp), S::mul(r, r), r);
     }
 
     /// exp(x) - 1 where exp(x) and 2^n are in range.

@@ -1,4 +1,4 @@
-/// The output layer's ends: softmax, and every loss with its delta, compiled per instruction set.
+/// Softmax, and the cross-entropies that hold it, compiled per instruction set.
 #pragma once
 
 #include <cstddef>
@@ -49,6 +49,37 @@ struct Exponentials {
     }
 };
 
+/// Labels as rows of targets: 1 in the column of the label, else 0.
+template <class Layout>
+struct OneHot;
+
+template <class S>
+struct OneHot<ByRow<S>> {
+    typename S::Scalar window[2 * S::kLanes] = {};
+    std::size_t label;
+
+    FASTMLP_INLINE OneHot(const std::int32_t* labels, std::size_t)
+        : label(static_cast<std::size_t>(*labels)) {
+        window[S::kLanes] = 1;
+    }
+    FASTMLP_INLINE typename S::Reg operator()(std::size_t i) const {
+        const std::size_t lane = label - i * S::kLanes;  // wraps where the label lies before
+        return lane < S::kLanes ? S::load(window + (S::kLanes - lane)) : S::zero();
+    }
+};
+
+template <class S>
+struct OneHot<ByColumn<S>> {
+    typename S::Reg label;
+
+    FASTMLP_INLINE OneHot(const std::int32_t* labels, std::size_t count)
+        : label(S::load_int32(labels, count)) {}
+    FASTMLP_INLINE typename S::Reg operator()(std::size_t i) const {
+        const auto column = S::set1(static_cast<typename S::Scalar>(i));
+        return S::select_eq(label, column, S::set1(1), S::zero());
+    }
+};
+
 /// The entries of the kernel table, see table.hpp.
 template <class S>
 struct Output {
@@ -86,90 +117,63 @@ struct Output {
         });
     }
 
-    static void cross_entropy_targets(const T* z, std::size_t ldz, const T* const* targets,
-                                      std::size_t rows, std::size_t n, T* delta, std::size_t ldd,
-                                      T* losses) noexcept {
+    static void cross_entropy_smoothed(const T* z, std::size_t ldz, const std::int32_t* labels,
+                                       std::size_t rows, std::size_t n, T smoothing, T* delta,
+                                       std::size_t ldd, T* losses) noexcept {
         each_block<S>(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
             using L = decltype(layout);
-            Scratch<S> in, wanted, scratch;
-            T* here = delta + row * ldd;
-            T* out = L::place(here, scratch.at);
-            const T* scores = L::open(z + row * ldz, ldz, count, n, in.at);
-            const T* y = L::open(targets + row, count, n, wanted.at);
-            const Exponentials<L> e(scores, n, out);
-
-            const Reg log_sum = Math<S>::log_of_sum(e.sum);
-            RowSum<L> loss, weight;
-            each_piece<L>(n, [&](std::size_t i, std::size_t j) {
-                const Reg v = L::load_unpadded(y, n, i);
-                const Reg from_max = S::sub(S::load(scores + i * kLanes), e.max);
-                const Reg term = S::mul(v, S::sub(log_sum, from_max));
-                loss.add(j, L::keep(term, n, i, S::zero()));
-                weight.add(j, v);
-            });
-            const Reg whole = weight.total();
-            const Reg inverse = S::div(S::set1(T(1)), e.sum);
-            each_piece<L>(n, [&](std::size_t i, std::size_t) {
-                const Reg p = S::mul(S::load(out + i * kLanes), inverse);
-                const Reg d = S::sub(S::mul(p, whole), L::load_unpadded(y, n, i));
-                S::store(out + i * kLanes, L::keep(d, n, i, S::zero()));
-            });
-            clear_rest<L>(n, out);
-            L::close(out, here, ldd, count);
-            S::store_partial(losses + row, loss.total(), count);
+            const OneHot<L> wanted(labels + row, count);
+            cross_entropy(layout, z + row * ldz, ldz, wanted, count, n, smoothing,
+                          delta + row * ldd, ldd, losses + row);
         });
     }
 
-    static void binary_cross_entropy(const T* z, std::size_t ldz, const T* const* targets,
-                                     std::size_t rows, std::size_t n, T* delta, std::size_t ldd,
-                                     T* losses) noexcept {
-        const T per_output = T(1) / T(n);
-        each_term(z, ldz, targets, rows, n, delta, ldd, losses,
-                  [=](auto layout, Reg x, Reg y, std::size_t i, std::size_t j, auto& loss) {
-                      using L = decltype(layout);
-                      const Reg linear = S::sub(S::max(x, S::zero()), S::mul(x, y));
-                      const Reg term = S::add(linear, Math<S>::log1p_exp_minus_abs(x));
-                      loss.add(j, L::keep(term, n, i, S::zero()));
-                      return S::mul(S::sub(Math<S>::sigmoid(x), y), S::set1(per_output));
-                  });
-    }
-
-    static void mean_squared_error(const T* h, std::size_t ldh, const T* const* targets,
-                                   std::size_t rows, std::size_t n, T* delta, std::size_t ldd,
-                                   T* losses) noexcept {
-        const T two_per_output = T(2) / T(n);
-        each_term(h, ldh, targets, rows, n, delta, ldd, losses,
-                  [=](auto layout, Reg x, Reg y, std::size_t i, std::size_t j, auto& loss) {
-                      using L = decltype(layout);
-                      const Reg error = L::keep(S::sub(x, y), n, i, S::zero());
-                      loss.add_square(j, error);
-                      return S::mul(S::set1(two_per_output), error);
-                  });
+    static void cross_entropy_targets(const T* z, std::size_t ldz, const T* const* targets,
+                                      std::size_t rows, std::size_t n, T smoothing, T* delta,
+                                      std::size_t ldd, T* losses) noexcept {
+        each_block<S>(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
+            using L = decltype(layout);
+            Scratch<S> scratch;
+            const T* y = L::open(targets + row, count, n, scratch.at);
+            const auto wanted = [=](std::size_t i) { return L::load_unpadded(y, n, i); };
+            cross_entropy(layout, z + row * ldz, ldz, wanted, count, n, smoothing,
+                          delta + row * ldd, ldd, losses + row);
+        });
     }
 
 private:
-    /// Losses that are a mean over the outputs: `term` adds to the row's sum and returns delta.
-    template <class Term>
-    static FASTMLP_INLINE void each_term(const T* x, std::size_t ldx, const T* const* targets,
-                                         std::size_t rows, std::size_t n, T* delta, std::size_t ldd,
-                                         T* losses, Term term) {
-        each_block<S>(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
-            using L = decltype(layout);
-            Scratch<S> in, wanted, scratch;
-            T* here = delta + row * ldd;
-            T* out = L::place(here, scratch.at);
-            const T* values = L::open(x + row * ldx, ldx, count, n, in.at);
-            const T* y = L::open(targets + row, count, n, wanted.at);
-            RowSum<L> loss;
-            each_piece<L>(n, [&](std::size_t i, std::size_t j) {
-                const Reg d = term(layout, S::load(values + i * kLanes), L::load_unpadded(y, n, i),
-                                   i, j, loss);
-                S::store(out + i * kLanes, L::keep(d, n, i, S::zero()));
-            });
-            clear_rest<L>(n, out);
-            L::close(out, here, ldd, count);
-            S::store_partial(losses + row, S::div(loss.total(), S::set1(T(n))), count);
+    /// One block against targets y = (1 - smoothing) wanted(i) + smoothing / n.
+    template <class L, class Wanted>
+    static FASTMLP_INLINE void cross_entropy(L, const T* z, std::size_t ldz, Wanted wanted,
+                                             std::size_t count, std::size_t n, T smoothing,
+                                             T* delta, std::size_t ldd, T* losses) {
+        Scratch<S> in, scratch;
+        T* out = L::place(delta, scratch.at);
+        const T* scores = L::open(z, ldz, count, n, in.at);
+        const Reg kept = S::set1(T(1) - smoothing), spread = S::set1(smoothing / T(n));
+        const auto target = [&](std::size_t i) FASTMLP_INLINE_LAMBDA {
+            return L::keep(S::fma(wanted(i), kept, spread), n, i, S::zero());
+        };
+        const Exponentials<L> e(scores, n, out);
+        const Reg log_sum = Math<S>::log_of_sum(e.sum);
+        RowSum<L> loss, weight;
+        each_piece<L>(n, [&](std::size_t i, std::size_t j) {
+            const Reg y = target(i);
+            const Reg from_max = S::sub(S::load(scores + i * kLanes), e.max);
+            const Reg term = S::mul(y, S::sub(log_sum, from_max));
+            loss.add(j, L::keep(term, n, i, S::zero()));
+            weight.add(j, y);
         });
+        const Reg whole = weight.total();
+        const Reg inverse = S::div(S::set1(T(1)), e.sum);
+        each_piece<L>(n, [&](std::size_t i, std::size_t) {
+            const Reg p = S::mul(S::load(out + i * kLanes), inverse);
+            const Reg d = S::sub(S::mul(p, whole), target(i));
+            S::store(out + i * kLanes, L::keep(d, n, i, S::zero()));
+        });
+        clear_rest<L>(n, out);
+        L::close(out, delta, ldd, count);
+        S::store_partial(losses, loss.total(), count);
     }
 
     /// Exponentials to probabilities.

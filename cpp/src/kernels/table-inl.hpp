@@ -4,6 +4,7 @@
 #include "kernels/activations-inl.hpp"
 #include "kernels/dropout-inl.hpp"
 #include "kernels/elementwise-inl.hpp"
+#include "kernels/losses-inl.hpp"
 #include "kernels/narrow-inl.hpp"
 #include "kernels/normalization-inl.hpp"
 #include "kernels/optimizer-inl.hpp"
@@ -55,9 +56,14 @@ constexpr KernelTable<typename S::Scalar> make_table(const char* name) {
         .dropout = dropout<S>,
         .softmax = Output<S>::softmax,
         .cross_entropy_labels = Output<S>::cross_entropy_labels,
+        .cross_entropy_smoothed = Output<S>::cross_entropy_smoothed,
         .cross_entropy_targets = Output<S>::cross_entropy_targets,
-        .binary_cross_entropy = Output<S>::binary_cross_entropy,
-        .mean_squared_error = Output<S>::mean_squared_error,
+        .binary_cross_entropy = MeanLosses<S>::binary_cross_entropy,
+        .poisson = MeanLosses<S>::poisson,
+        .mean_squared_error = MeanLosses<S>::mean_squared_error,
+        .mean_absolute_error = MeanLosses<S>::mean_absolute_error,
+        .huber = MeanLosses<S>::huber,
+        .quantile = MeanLosses<S>::quantile,
         .update = update<S>,
         .count_finite = Elementwise<S>::count_finite,
         .spin = Elementwise<S>::spin,

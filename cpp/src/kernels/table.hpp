@@ -69,6 +69,11 @@ struct KernelTable {
     using Backward = void (*)(const T* from, std::size_t ldf, T* delta, std::size_t ldd,
                               std::size_t rows, std::size_t cols) noexcept;
 
+    /// Per-sample losses and deltas of rows against target rows.
+    using TargetLoss = void (*)(const T* scores, std::size_t lds, const T* const* targets,
+                                std::size_t rows, std::size_t n, T parameter, T* delta,
+                                std::size_t ldd, T* losses) noexcept;
+
     const char* name;
 
     // ---- matrix products (product-, outer-, narrow-, single-inl.hpp) ----------------------------
@@ -158,16 +163,16 @@ struct KernelTable {
     void (*cross_entropy_labels)(const T* z, std::size_t ldz, const std::int32_t* labels,
                                  std::size_t rows, std::size_t n, T* delta, std::size_t ldd,
                                  T* losses) noexcept;
-    void (*cross_entropy_targets)(const T* z, std::size_t ldz, const T* const* targets,
-                                  std::size_t rows, std::size_t n, T* delta, std::size_t ldd,
-                                  T* losses) noexcept;
-    void (*binary_cross_entropy)(const T* z, std::size_t ldz, const T* const* targets,
-                                 std::size_t rows, std::size_t n, T* delta, std::size_t ldd,
-                                 T* losses) noexcept;
-    /// delta before the factor h'(z)
-    void (*mean_squared_error)(const T* h, std::size_t ldh, const T* const* targets,
-                               std::size_t rows, std::size_t n, T* delta, std::size_t ldd,
-                               T* losses) noexcept;
+    /// the same with label smoothing, which is `parameter`
+    void (*cross_entropy_smoothed)(const T* z, std::size_t ldz, const std::int32_t* labels,
+                                   std::size_t rows, std::size_t n, T parameter, T* delta,
+                                   std::size_t ldd, T* losses) noexcept;
+    /// from z, with (2.9) as delta; `parameter` is the label smoothing
+    TargetLoss cross_entropy_targets;
+    /// from z, with dL/dz as delta; `parameter` is not read
+    TargetLoss binary_cross_entropy, poisson;
+    /// from h, with dL/dh as delta, before the factor h'(z); `parameter` as in layer.hpp
+    TargetLoss mean_squared_error, mean_absolute_error, huber, quantile;
 
     // ---- whole arrays ---------------------------------------------------------------------------
     /// `rule` applied to w (rows, width) by its gradients g; rows of w, first and second are ldw
