@@ -27,17 +27,28 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-from fastmlp import reference
+from fastmlp import layers, reference
 
 LAMBDA = 5
 MOST_GROWTH = 30  # beyond, a trajectory forgets where it came from, and shows little
 STEPS_PER_EPOCH, EPOCHS = 5, 10
 STEPS = STEPS_PER_EPOCH * EPOCHS
 RATE = 0.003
+ACTIVATIONS = [name for name in layers.ACTIVATIONS if name != "softmax"]
+OTHERS = ("identity", "gelu")
+WITH_PARAMETER = {
+    "label_smoothing": ("CrossEntropy", 0.1),
+    "huber_narrow": ("Huber", 0.2),
+    "quantile": ("Quantile", 0.9),
+}
 OUTPUTS = [
     ("softmax", "cross_entropy"),
     ("sigmoid", "binary_cross_entropy"),
-    *((output, "mean_squared_error") for output in ("identity", "relu", "sigmoid", "tanh")),
+    ("exp", "poisson"),
+    ("softmax", "label_smoothing"),
+    *((output, "mean_squared_error") for output in ACTIVATIONS),
+    *((output, loss) for loss in ("huber", "huber_narrow", "quantile") for output in OTHERS),
+    *((output, "mean_absolute_error") for output in OTHERS),
 ]
 SHAPES = [(1, 1), (1, 3, 1), (3, 15, 16, 17, 2), (16, 17, 15), (17, 33, 16), (33, 1, 3), (100, 3)]
 SHAPES += [(3, 100, 1), (15, 16, 33), (2, 33, 100), (33, 33, 1), (5, 3, 3, 3, 3)]
@@ -47,6 +58,9 @@ Case = tuple[tuple[int, ...], str, str, str, int, str]  # layers ... batch size,
 
 def network(library, case: Case, dtype: str):
     layers, activation, output, loss, _, _ = case
+    if loss in WITH_PARAMETER:
+        name, parameter = WITH_PARAMETER[loss]
+        loss = getattr(library, name)(parameter)
     return library.Network(layers, activation, output, loss, seed=7, dtype=dtype)
 
 
@@ -121,7 +135,7 @@ def assert_agrees(run, case: Case, dtype: str, steps: int) -> None:
     assert agree(run(network(fm, case, dtype), case, dtype), run, case, dtype, steps)
 
 
-@pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh", "identity"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize(("output", "loss"), OUTPUTS)
 class TestActivationsAndLosses:
     def test_one_step(self, dtype, activation, output, loss):

@@ -5,14 +5,18 @@ the same one is: the bits are those of the scalar kernels, whose accuracy is tes
 Arrays end at a guarded page, with the padding that the kernel may touch and no more.
 """
 
+import math
+
 import numpy as np
 import pytest
 
 from fastmlp import _core
+from fastmlp.layers import ACTIVATIONS
 
 PAD = 16
 ULPS = 2  # what exp, log, sigmoid and tanh promise
-ACTIVATIONS = ("relu", "sigmoid", "tanh", "softmax")
+ELEMENTWISE = tuple(name for name in ACTIVATIONS if name != "softmax")
+TOLD_FROM_Z = ("gelu", "silu")
 
 
 def padded(columns: int) -> int:
@@ -96,12 +100,12 @@ def test_arrays_of_any_length(kernels, scalar, guarded, rng, dtype, name):
         assert x.tobytes() == values.tobytes()
 
 
-@pytest.mark.parametrize("name", ["exp", "log", "relu", "sigmoid", "tanh"])
+@pytest.mark.parametrize("name", ["log", *ELEMENTWISE])
 def test_numbers_of_any_size_give_the_bits_of_the_scalar_kernel(
     kernels, scalar, rng, limits, specials, name
 ):
     x = np.concatenate([many(rng, limits), specials])
-    apply = function if name in {"exp", "log"} else elementwise
+    apply = function if name == "log" else elementwise
     assert_same(apply(kernels, name, x), apply(scalar, name, x))
 
 
@@ -110,7 +114,12 @@ EXACT = {
     "log": np.log,
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "tanh": np.tanh,
+    "leaky_relu": lambda x: np.where(x < 0, x / 100, x),
+    "elu": lambda x: np.where(x < 0, np.expm1(np.minimum(x, 0)), x),
+    "silu": lambda x: np.where(x < 0, x * np.exp(x) / (1 + np.exp(x)), x / (1 + np.exp(-x))),
+    "softplus": lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
 }
+"""gelu is tested in C++, which has erfc of long double."""
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -126,12 +135,48 @@ def test_accuracy(kernels, rng, limits, name):
     with np.errstate(all="ignore"):
         exact = EXACT[name](x.astype(np.longdouble))
         finite = np.abs(exact) <= limits.max
-        apply = function if name in {"exp", "log"} else elementwise
+        apply = function if name == "log" else elementwise
         got = apply(kernels, name, x)
         assert np.array_equal(np.isinf(got), ~finite)
         unit = np.spacing(np.abs(exact[finite]).astype(limits.dtype))
         errors = np.abs(got[finite] - exact[finite]) / unit
     assert errors.max() <= ULPS + 0.5
+
+
+SLOPES = {
+    "relu": lambda z: z > 0,
+    "leaky_relu": lambda z: np.where(z < 0, 0.01, 1),
+    "elu": lambda z: np.exp(np.minimum(z, 0)),
+    "gelu": lambda z: (
+        np.array([0.5 * math.erfc(-x / math.sqrt(2)) for x in z.astype(float)])
+        + z * np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+    ),
+    "silu": lambda z: (1 + z / (1 + np.exp(z))) / (1 + np.exp(-z)),
+    "sigmoid": lambda z: 1 / (1 + np.exp(z)) / (1 + np.exp(-z)),
+    "tanh": lambda z: 1 - np.tanh(z) ** 2,
+    "softplus": lambda z: 1 / (1 + np.exp(-z)),
+    "exp": np.exp,
+    "identity": np.ones_like,
+}
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_slopes(kernels, scalar, rng, limits, name):
+    """delta h'(z), told from h or z: right to some units of eps, as h' is of order one.
+
+    h is wrong by up to 2 units, and what is told from it by as much; exp and elu grow with h.
+    """
+    z = rng.uniform(-20, 8, 3000).astype(limits.dtype)
+    delta = whole_rows(rng.uniform(-1, 1, z.size).astype(limits.dtype))
+    got, expected = delta.copy(), delta.copy()
+    told_from = whole_rows(z if name in TOLD_FROM_Z else elementwise(kernels, name, z))
+    kernels.activate_backward(name, told_from, got, PAD)
+    scalar.activate_backward(name, told_from, expected, PAD)
+    assert_same(got.ravel(), expected.ravel())
+    slope = SLOPES[name](z.astype(np.longdouble))
+    wanted = delta.ravel()[: z.size] * slope
+    errors = np.abs(got.ravel()[: z.size] - wanted) / np.maximum(1, np.abs(slope))
+    assert errors.max() <= 6 * limits.eps
 
 
 def test_relu(kernels, limits, specials):

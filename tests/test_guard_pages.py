@@ -40,13 +40,24 @@ def test_prediction(samples, guarded, dtype, features):
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 16, 40])
-@pytest.mark.parametrize("output", ["softmax", "sigmoid", "identity"])
-def test_training(samples, dtype, output, batch_size):
+@pytest.mark.parametrize(
+    ("output", "loss", "activation"),
+    [
+        ("softmax", None, "relu"),
+        ("softmax", fm.CrossEntropy(0.1), "gelu"),
+        ("sigmoid", None, "relu"),
+        ("identity", None, "relu"),
+        ("exp", "poisson", "silu"),
+        ("gelu", fm.Huber(0.3), "elu"),
+    ],
+    ids=str,
+)
+def test_training(samples, dtype, output, loss, activation, batch_size):
     for features, outputs, nodes in itertools.product((1, 5, 16, 31), (1, 2, 10, 17, 40), HIDDEN):
         X, labels, y, order = samples(batch_size * 5 // 2 + 1, features, outputs)
         for targets in (labels, y) if output == "softmax" else (y,):
             nets = [
-                fm.Network([features, nodes, outputs], output=output, seed=1, dtype=dtype)
+                fm.Network([features, nodes, outputs], activation, output, loss, 1, dtype)
                 for _ in range(2)
             ]
             nets[0].fit(X, targets, 2, batch_size, fm.SGD(0.01), shuffle=order)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fastmlp import reference as fm
+from fastmlp.reference import activations
 
 LN3 = math.log(3.0)
 EPS = 2.0**-52
@@ -90,17 +91,20 @@ def test_update_by_hand(worked):
     assert worked.biases[1] == close([-0.2, 0.2])
 
 
+ACTIVATIONS = [name for name in activations.NAMES if name != "softmax"]
 COMBINATIONS = [
     (hidden, output, loss)
     for hidden, (output, loss) in itertools.product(
-        ["relu", "sigmoid", "tanh", "identity"],
+        ACTIVATIONS,
         [
             ("softmax", "cross_entropy"),
             ("sigmoid", "binary_cross_entropy"),
-            ("identity", "mean_squared_error"),
-            ("relu", "mean_squared_error"),
-            ("sigmoid", "mean_squared_error"),
-            ("tanh", "mean_squared_error"),
+            ("exp", "poisson"),
+            ("softmax", fm.CrossEntropy(0.1)),
+            ("identity", "mean_absolute_error"),
+            ("gelu", fm.Huber(0.3)),
+            ("silu", fm.Quantile(0.8)),
+            *((output, "mean_squared_error") for output in ACTIVATIONS),
         ],
     )
 ]

@@ -21,7 +21,7 @@ X = [[0.5, 1.0], [2.0, -1.0]]
         (([0, 3],), ValueError, "at least 1"),
         (([2, -3],), ValueError, "at least 1"),
         (([2, fm.Dense(3, "softmax"), 2],), ValueError, "hidden layer cannot be softmax"),
-        (([2, 3], "gelu"), ValueError, "activation must be one of 'relu'"),
+        (([2, 3], "gulu"), ValueError, "activation must be one of 'relu'"),
         (([2, 3], "relu", None), TypeError, "output must be one of"),
         (([2, 3], "relu", "softmax", "mean_squared_error"), ValueError, "does not fit"),
         (([2, 3], "relu", "softmax", "hinge"), ValueError, "loss must be one of"),

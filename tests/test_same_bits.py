@@ -19,16 +19,23 @@ import hashlib, json, os, sys
 import numpy as np
 import fastmlp as fm
 from fastmlp import _core
+from fastmlp.layers import ACTIVATIONS
 
-OUTPUTS = ["softmax", "sigmoid", "identity", "tanh", "relu"]
+OUTPUTS = ["softmax", "sigmoid", "identity", "tanh", "relu", "exp", "gelu", "softplus"]
+HIDDEN = [name for name in ACTIVATIONS if name not in ("softmax", "exp")]
+LOSSES = [fm.CrossEntropy(0.1), "poisson", "mean_absolute_error", fm.Huber(0.3), fm.Quantile(0.9)]
 
 def cases():
     rng = np.random.default_rng(5)
-    for hidden in ("relu", "sigmoid", "tanh", "identity"):
+    for hidden in HIDDEN:
         for output in OUTPUTS:
             for loss in (None, "mean_squared_error")[: 1 + (output == "sigmoid")]:
                 layers = rng.integers(1, 71, rng.integers(2, 5)).tolist()
                 yield layers, hidden, output, loss, int(rng.integers(1, 25))
+    for loss in LOSSES:
+        output = {LOSSES[0]: "softmax", "poisson": "exp"}.get(loss, "identity")
+        for hidden, layers, batch_size in (("gelu", [5, 17, 3], 7), ("silu", [9, 20, 33], 1)):
+            yield layers, hidden, output, loss, batch_size
     for batch_size in (1, 2):  # a batch of one takes ways of its own
         for layers in ([7, 33, 1], [16, 20, 17, 10], [3, 1, 32, 16]):
             yield layers, "relu", "softmax", None, batch_size
@@ -49,7 +56,7 @@ def networks(dtype):
         rows = 5 * batch_size - batch_size // 2
         X = rng.standard_normal((rows, layers[0])).astype(dtype)
         y = targets(rng, rows, layers[-1], output)
-        yield net, X, y, batch_size, steps // 5
+        yield net, X, y, batch_size, steps // 5, loss
 
 def digest(*arrays):
     return hashlib.sha256(b"".join(np.asarray(a).tobytes() for a in arrays)).hexdigest()[:16]
@@ -60,7 +67,7 @@ threads = int(sys.argv[1])
 count = lambda: len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else None
 before, digests = count(), {}
 for dtype in ("float32", "float64"):
-    for net, X, y, batch_size, epochs in networks(dtype):
+    for net, X, y, batch_size, epochs, _ in networks(dtype):
         history = net.fit(X, y, epochs, batch_size, fm.SGD(0.02), n_threads=threads)
         assert np.isfinite(net.parameters).all()
         loss, _ = net.evaluate(X, y, n_threads=threads)
@@ -116,9 +123,9 @@ def test_threads_on_every_instruction_set(printed, expected, any_isa):
 
 THREE_CALLS = """
 for dtype in ("float32", "float64"):
-    for net, X, y, _, _ in networks(dtype):
+    for net, X, y, _, _, given in networks(dtype):
         for batch_size in {1, 2, 3, 5, 8, 17, len(X)}:
-            fused, stepped = (fm.Network([net.features, *net.layers], loss=net.loss, seed=net.seed,
+            fused, stepped = (fm.Network([net.features, *net.layers], loss=given, seed=net.seed,
                                          dtype=dtype) for _ in range(2))
             X, y = X[:40], y[:40]
             fused.fit(X, y, 1, batch_size, fm.SGD(0.002), shuffle=False, n_threads=int(sys.argv[1]))

@@ -20,6 +20,7 @@ from fastmlp.history import EpochReport, Evaluation, History
 from fastmlp.layers import Dense
 from fastmlp.lbfgs import LBFGS
 from fastmlp.loading import load
+from fastmlp.losses import CrossEntropy, Huber, Quantile
 from fastmlp.network import Network
 from fastmlp.optimizers import SGD, Adam, AdamW, RMSprop
 from fastmlp.schedules import (
@@ -44,6 +45,7 @@ __all__ = [
     "AdamW",
     "Callback",
     "CosineDecay",
+    "CrossEntropy",
     "Dense",
     "DivergenceError",
     "EarlyStopping",
@@ -51,12 +53,14 @@ __all__ = [
     "Evaluation",
     "ExponentialDecay",
     "History",
+    "Huber",
     "InverseScaling",
     "LinearWarmup",
     "ModelFormatError",
     "Network",
     "OneCycle",
     "Plateau",
+    "Quantile",
     "RMSprop",
     "StepDecay",
     "__version__",

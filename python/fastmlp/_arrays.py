@@ -4,7 +4,7 @@ Every function returns what the core takes, or raises before anything has change
 the wrong kind of thing, ValueError for a wrong value or shape.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,8 +87,8 @@ def targets(
             f"got shape {array.shape}"
         )
     values = finite(name, array, dtype)
-    if loss == "binary_cross_entropy":
-        _refuse_outside_unit_interval(name, values)
+    if loss in _TARGET_RANGES:
+        _refuse_outside(name, values, loss)
     return values
 
 
@@ -192,11 +192,19 @@ def _not_two_dimensional(name: str, array: NDArray[Any], n_features: int) -> str
     return f"{name} must have 2 dimensions (samples, {n_features}), got shape {array.shape}{hint}"
 
 
-def _refuse_outside_unit_interval(name: str, array: NDArray[Any]) -> None:
-    wrong = (array < 0) | (array > 1)
+_TARGET_RANGES: Final = {
+    "binary_cross_entropy": (0.0, 1.0, "in [0, 1]"),
+    "poisson": (0.0, np.inf, "at least 0"),
+}
+"""What the targets of a loss must be, where it is not any finite number."""
+
+
+def _refuse_outside(name: str, array: NDArray[Any], loss: str) -> None:
+    least, most, allowed = _TARGET_RANGES[loss]
+    wrong = (array < least) | (array > most)
     if wrong.any():
         row, column = divmod(int(wrong.argmax()), array.shape[1])
         raise ValueError(
-            f"{name} must be in [0, 1] for binary_cross_entropy, "
+            f"{name} must be {allowed} for {loss}, "
             f"got {array[row, column]} at row {row}, column {column}"
         )

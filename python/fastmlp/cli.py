@@ -16,9 +16,10 @@ from fastmlp.config import show_config
 from fastmlp.datasets import load
 from fastmlp.errors import DivergenceError
 from fastmlp.experiment import Settings, run
+from fastmlp.layers import ACTIVATIONS
 
 _DEFAULTS = Settings()
-_ACTIVATIONS = ("relu", "sigmoid", "tanh", "identity")
+_ACTIVATIONS = tuple(name for name in ACTIVATIONS if name != "softmax")
 _BROKEN_PIPE = 141  # 128 + SIGPIPE, what a shell reports for other tools
 
 

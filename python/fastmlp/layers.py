@@ -6,8 +6,21 @@ from typing import Final
 
 from fastmlp import _validation
 
-ACTIVATIONS: Final = ("relu", "sigmoid", "tanh", "identity", "softmax")
-"""The names of h in ``nodes = h(z)`` (1.2). Softmax stands at the output only."""
+ACTIVATIONS: Final = (
+    "relu",
+    "leaky_relu",
+    "elu",
+    "gelu",
+    "silu",
+    "sigmoid",
+    "tanh",
+    "softplus",
+    "exp",
+    "identity",
+    "softmax",
+)
+"""The names of h in ``nodes = h(z)`` (1.2): leaky_relu with the slope 0.01, elu with alpha 1, gelu
+in the form with erf. Softmax stands at the output only."""
 
 
 NORMALIZATIONS: Final = ("batch", "layer")
@@ -27,8 +40,10 @@ class Dense:
     ----------
     nodes : int
         Number of nodes N of this layer, at least 1.
-    activation : {"relu", "sigmoid", "tanh", "identity", "softmax"}
-        The function h. ``"softmax"`` is possible in the last layer only.
+    activation : {"relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "softplus", \
+            "exp", "identity", "softmax"}
+        The function h: the slope of leaky_relu is 0.01, the alpha of elu 1, gelu is z Phi(z).
+        ``"softmax"`` is possible in the last layer only.
     normalization : {"batch", "layer"}, optional
         What is done to z before h. Not in the last layer.
     dropout : float, default 0.0

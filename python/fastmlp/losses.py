@@ -1,46 +1,179 @@
 """The losses, and which output each fits.
 
 Definitions are PyTorch's with ``reduction="mean"``: cross-entropy is the mean over the batch (2.8),
-binary cross-entropy and squared error are the mean over the batch and the outputs.
+all others are the mean over the batch and the outputs.
 """
 
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from fastmlp import _validation
+from fastmlp.layers import ACTIVATIONS
+
+_ANY: Final = tuple(name for name in ACTIVATIONS if name != "softmax")
 
 LOSSES: Final[dict[str, tuple[str, ...]]] = {
     "cross_entropy": ("softmax",),
     "binary_cross_entropy": ("sigmoid",),
-    "mean_squared_error": ("identity", "relu", "sigmoid", "tanh"),
+    "poisson": ("exp",),
+    "mean_squared_error": _ANY,
+    "mean_absolute_error": _ANY,
+    "huber": _ANY,
+    "quantile": _ANY,
 }
-"""Each loss, and the activations of the last layer that it fits."""
+"""Each loss, and the activations of the last layer that it fits. The first that fits is the default
+of an output."""
 
 
-def choose_loss(loss: str | None, output: str) -> str:
+@dataclass(frozen=True, slots=True)
+class CrossEntropy:
+    """Cross-entropy, with the targets drawn a little towards all classes alike.
+
+    Szegedy et al., "Rethinking the Inception architecture" (2016), as in
+    ``torch.nn.CrossEntropyLoss``.
+
+    Parameters
+    ----------
+    label_smoothing : float, default 0.0
+        In [0, 1]. Targets y become ``(1 - label_smoothing) y + label_smoothing / N``, for labels
+        and for rows of targets, in training and in `Network.evaluate`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `label_smoothing` is not a number in [0, 1].
+    """
+
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        value = _validation.share("label_smoothing", self.label_smoothing)
+        object.__setattr__(self, "label_smoothing", value)
+
+
+@dataclass(frozen=True, slots=True)
+class Huber:
+    """Half the squared error where it is small, linear where it is large, as in torch.
+
+    ``e^2 / 2`` where ``|e| <= delta``, else ``delta (|e| - delta / 2)``, with ``e = h - y``
+    (Huber, 1964; ``torch.nn.HuberLoss``).
+
+    Parameters
+    ----------
+    delta : float, default 1.0
+        Where the line begins, finite and above 0, in units of the targets.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `delta` is not such a number.
+    """
+
+    delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "delta", _validation.positive("delta", self.delta))
+
+
+@dataclass(frozen=True, slots=True)
+class Quantile:
+    """Pinball loss: least where the output is a quantile of the targets.
+
+    ``q (y - h)`` where the target lies above the output, else ``(1 - q) (h - y)`` (Koenker and
+    Bassett, 1978). Its slope where both are equal is 0.
+
+    Parameters
+    ----------
+    quantile : float, default 0.5
+        The share q of the targets that is to lie below the output, between 0 and 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `quantile` is not a number between 0 and 1, both excluded.
+    """
+
+    quantile: float = 0.5
+
+    def __post_init__(self) -> None:
+        value = _validation.share("quantile", self.quantile, zero=False, one=False)
+        object.__setattr__(self, "quantile", value)
+
+
+LossLike: TypeAlias = str | CrossEntropy | Huber | Quantile | Callable[..., Any]
+"""What the argument `loss` of `Network` may be."""
+
+
+class Loss(NamedTuple):
+    """A loss as the core takes it.
+
+    Attributes
+    ----------
+    name : str
+        A key of `LOSSES`, or ``"custom"``.
+    parameter : float
+        The label smoothing, Huber's delta or the quantile; 0 for the other losses.
+    function : callable or None
+        The loss of the user, if it is custom.
+    """
+
+    name: str
+    parameter: float = 0.0
+    function: Callable[..., Any] | None = None
+
+    def __str__(self) -> str:
+        usual = _USUAL.get(self.name, 0.0)
+        return self.name if self.parameter == usual else f"{self.name}({self.parameter:g})"
+
+
+_USUAL: Final = {"huber": 1.0, "quantile": 0.5}
+"""The parameters of losses that are given as a name, where they are not 0."""
+
+
+def choose_loss(loss: LossLike | None, output: str) -> Loss:
     """Check that `loss` fits the activation `output` of the last layer, or choose one for it.
 
     Parameters
     ----------
-    loss : str or None
-        A name in `LOSSES`; None chooses cross-entropy for softmax, binary cross-entropy for
-        sigmoid, and mean squared error for the rest.
+    loss : str, CrossEntropy, Huber, Quantile, callable or None
+        A name in `LOSSES`, or a loss with its parameter, or a custom one; None chooses
+        cross-entropy for softmax, binary cross-entropy for sigmoid, Poisson for exp, and mean
+        squared error for the rest.
     output : str
         The activation of the last layer.
 
     Raises
     ------
     TypeError
-        If `loss` is neither a string nor None.
+        If `loss` is none of these.
     ValueError
         If `loss` is not a name in `LOSSES`, or does not fit `output`.
     """
+    fitting = [name for name, outputs in LOSSES.items() if output in outputs]
     if loss is None:
-        return next(name for name, outputs in LOSSES.items() if output in outputs)
-    name = _validation.choice("loss", loss, tuple(LOSSES))
-    if output not in LOSSES[name]:
-        fitting = [repr(other) for other, outputs in LOSSES.items() if output in outputs]
+        return Loss(fitting[0], _USUAL.get(fitting[0], 0.0))
+    chosen = _read(loss)
+    allowed = LOSSES.get(chosen.name, _ANY)
+    if output not in allowed:
         raise ValueError(
-            f"loss={name!r} needs an output of {_validation.either(LOSSES[name])}, but the last "
-            f"layer is {output!r}, which fits {' or '.join(fitting)}"
+            f"loss={chosen.name!r} needs an output of {_validation.either(allowed)}, but the last "
+            f"layer is {output!r}, which fits {_validation.either(fitting)}"
         )
-    return name
+    return chosen
+
+
+def _read(loss: object) -> Loss:
+    match loss:
+        case CrossEntropy():
+            return Loss("cross_entropy", loss.label_smoothing)
+        case Huber():
+            return Loss("huber", loss.delta)
+        case Quantile():
+            return Loss("quantile", loss.quantile)
+        case type():
+            raise TypeError(f"loss must be a loss, not the class; write {loss.__name__}()")
+    if callable(loss):
+        return Loss("custom", 0.0, loss)
+    name = _validation.choice("loss", loss, tuple(LOSSES))
+    return Loss(name, _USUAL.get(name, 0.0))

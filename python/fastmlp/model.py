@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _arrays, _core, _validation, files
 from fastmlp.layers import Dense, build_layers
-from fastmlp.losses import choose_loss
+from fastmlp.losses import Loss, LossLike, choose_loss
 from fastmlp.normalized import NormalizedModel
 from fastmlp.summary import Summary, summarise
 from fastmlp.views import ArrayViews, Core, WritableArrayViews, copy_into, refuse_while_fitting
@@ -27,7 +27,7 @@ class Model(NormalizedModel):
         layers: Sequence[int | Dense],
         activation: str = "relu",
         output: str = "softmax",
-        loss: str | None = None,
+        loss: LossLike | None = None,
         seed: int | None = None,
         dtype: Any = "float32",
         normalization: str | None = None,
@@ -49,7 +49,7 @@ class Model(NormalizedModel):
             for layer in self._layers
         ]
         try:
-            return kind(self._features, layers, (self._loss, 0.0), seed)
+            return kind(self._features, layers, self._loss[:2], seed)
         except MemoryError:
             needed = 2 * size * self._dtype.itemsize
             raise MemoryError(
@@ -69,7 +69,7 @@ class Model(NormalizedModel):
             Dense(nodes, activation, None if normalization == "none" else normalization, dropout)
             for nodes, activation, normalization, dropout in core.layers
         )
-        self._loss, _ = core.loss
+        self._loss = Loss(*core.loss)
         self._dtype = core.parameters.dtype
         self._core = core
 
@@ -85,8 +85,8 @@ class Model(NormalizedModel):
 
     @property
     def loss(self) -> str:
-        """Name of the loss."""
-        return self._loss
+        """Name of the loss, ``"custom"`` for a function."""
+        return self._loss.name
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -210,7 +210,7 @@ class Model(NormalizedModel):
         """
         rows = len(self._core.nodes(0))
         outputs = self._layers[-1].nodes
-        return self._core.backward(_arrays.targets("y", y, rows, outputs, self._loss, self._dtype))
+        return self._core.backward(_arrays.targets("y", y, rows, outputs, self.loss, self._dtype))
 
     def update(self, learning_rate: float) -> None:
         """Take one step against `gradients`: ``w = w - learning_rate * gradient`` (2.13), (2.14).

@@ -25,22 +25,25 @@ class Network(Exports, Derivatives):
     """A feed-forward network of dense layers, trained by the compiled core.
 
     All parameters lie in one contiguous buffer; `weights`, `biases` and `parameters` are live
-    views of it. Initial weights are uniform in [-limit, limit] with limit = sqrt(6 / K) for relu
-    layers (He et al., 2015) and sqrt(6 / (K + N)) for the others (Glorot and Bengio, 2010), drawn
-    by a counter-based generator (Philox, Salmon et al., 2011) in float64 and rounded, the same on
-    every platform; biases are zero.
+    views of it. Initial weights are uniform in [-limit, limit] with limit = sqrt(6 / K) before
+    rectifiers (relu, leaky_relu, elu, gelu, silu; He et al., 2015) and sqrt(6 / (K + N)) for the
+    others (Glorot and Bengio, 2010), drawn by a counter-based generator (Philox, Salmon et al.,
+    2011) in float64 and rounded, the same on every platform; biases are zero.
 
     Parameters
     ----------
     layers : sequence of int or Dense
         The number of features, then each layer as its number of nodes or as a `Dense`.
-    activation : {"relu", "sigmoid", "tanh", "identity"}, default "relu"
+    activation : {"relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "softplus", \
+            "exp", "identity"}, default "relu"
         The activation of hidden layers given as a number.
-    output : {"softmax", "sigmoid", "identity", "tanh", "relu"}, default "softmax"
-        The activation of the last layer, if given as a number.
-    loss : {"cross_entropy", "binary_cross_entropy", "mean_squared_error"}, optional
-        None takes cross-entropy with softmax, binary cross-entropy with sigmoid, and mean squared
-        error with the rest.
+    output : {"softmax", "sigmoid", "identity", "exp", ...}, default "softmax"
+        The activation of the last layer, if given as a number: softmax, or any of `activation`.
+    loss : {"cross_entropy", "binary_cross_entropy", "mean_squared_error", \
+            "mean_absolute_error", "huber", "quantile", "poisson"}, a loss or a callable, optional
+        `CrossEntropy`, `Huber` and `Quantile` are losses with a parameter. None takes
+        cross-entropy with softmax, binary cross-entropy with sigmoid, Poisson with exp, and mean
+        squared error with the rest.
     seed : int, optional
         In [0, 2^64): initial weights and the order of samples follow from it. None draws one;
         `seed` tells which.
@@ -140,7 +143,8 @@ class Network(Exports, Derivatives):
         Returns
         -------
         Evaluation
-            The named tuple ``(loss, accuracy)``; accuracy is None for mean squared error.
+            The named tuple ``(loss, accuracy)``; accuracy is None for losses that decide
+            nothing: all but the cross-entropies.
 
         Raises
         ------

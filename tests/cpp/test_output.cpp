@@ -132,6 +132,26 @@ Result<T> targets_of(TargetLoss<T> loss, const Batch<T>& x, T parameter = 0) {
 }
 
 template <class T>
+Result<T> smoothed_of(const KernelTable<T>& kernel, const Batch<T>& x, T smoothing) {
+    Result<T> result(x);
+    kernel.cross_entropy_smoothed(x.z.data(), x.stride, x.labels.data(), x.rows, x.n, smoothing,
+                                  result.delta.data(), x.stride, result.losses.data());
+    return result;
+}
+
+/// Labels are rows of targets that are one at the label.
+template <class T>
+Result<T> smoothed_rows_of(const KernelTable<T>& kernel, Batch<T> x, T smoothing) {
+    for (std::size_t b = 0; b < x.rows; ++b) {
+        for (std::size_t j = 0; j < x.n; ++j) {
+            x.targets[b][j] = static_cast<T>(j == static_cast<std::size_t>(x.labels[b]));
+        }
+        x.target_rows[b] = x.targets[b].data();
+    }
+    return targets_of<T>(kernel.cross_entropy_targets, x, smoothing);
+}
+
+template <class T>
 std::vector<T> softmax_of(const KernelTable<T>& kernel, const Batch<T>& x) {
     std::vector<T> z = x.z, p;
     kernel.softmax(z.data(), x.stride, z.data(), x.stride, x.rows, x.n);
@@ -147,8 +167,14 @@ void compare(const KernelTable<T>& kernel, const Batch<T>& batch) {
     CHECK(labels_of(kernel, batch) == expected_labels(batch));
     CHECK(targets_of<T>(kernel.cross_entropy_targets, batch) == expected_targets(batch));
     CHECK(targets_of<T>(kernel.mean_squared_error, batch) == expected_squared_error(batch));
-    CHECK(targets_of<T>(kernel.binary_cross_entropy, batch) ==
-          targets_of<T>(kernel_table<T>("scalar").binary_cross_entropy, batch));
+    using Table = KernelTable<T>;
+    for (const auto loss :
+         {&Table::cross_entropy_targets, &Table::binary_cross_entropy, &Table::poisson,
+          &Table::mean_absolute_error, &Table::huber, &Table::quantile}) {
+        CHECK(targets_of<T>(kernel.*loss, batch, T(0.3)) ==
+              targets_of<T>(kernel_table<T>("scalar").*loss, batch, T(0.3)));
+    }
+    CHECK(smoothed_of(kernel, batch, T(0.3)) == smoothed_rows_of(kernel, batch, T(0.3)));
     std::vector<T> p;
     for (std::size_t b = 0; b < batch.rows; ++b) {
         const Softmax<T> softmax(batch.z.data() + b * batch.stride, batch.n);

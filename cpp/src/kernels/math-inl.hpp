@@ -18,6 +18,7 @@ struct MathConstants;
 template <>
 struct MathConstants<float> {
     static constexpr float kExpLowest = -104.0f, kExpHighest = 89.0f;  // beyond: 0, infinity
+    static constexpr float kSiluHighest = 120.0f;                      // beyond: t exp(-t) = 0
     static constexpr float kTanhHighest = 10.0f;                       // beyond: 1
     static constexpr float kLog2E = 0x1.715476p+0f;
     static constexpr float kLn2High = 0x1.62e4p-1f, kLn2Low = 0x1.7f7d1cp-20f;
@@ -38,6 +39,7 @@ struct MathConstants<float> {
 template <>
 struct MathConstants<double> {
     static constexpr double kExpLowest = -746.0, kExpHighest = 710.0;
+    static constexpr double kSiluHighest = 760.0;
     static constexpr double kTanhHighest = 20.0;
     static constexpr double kLog2E = 0x1.71547652b82fep+0;
     static constexpr double kLn2High = 0x1.62e42fefa2p-1, kLn2Low = 0x1.9ef35793c7673p-41;
@@ -155,7 +157,7 @@ struct Math {
     /// t sigmoid(-t) = t e / (1 + e) with e = exp(-t), for t that is not below 0. t e is rounded
     /// once even where e alone is no normal number.
     static FASTMLP_INLINE Reg times_sigmoid_of_minus(Reg t) {
-        t = S::min(S::set1(-C::kExpLowest), t);
+        t = S::min(S::set1(C::kSiluHighest), t);
         Reg n, p;
         reduce(S::sub(S::zero(), t), n, p);
         return over_sum(S::scale2(S::fma(t, p, t), n), one(), S::scale2(S::add(one(), p), n));

@@ -99,7 +99,7 @@ struct OneLane {
     static FASTMLP_INLINE bool all_finite(Reg x) { return x - x == Scalar(0); }
 
     /// x * 2^n rounded once, for x = NaN or 0.5 <= |x| < 2 and integral |n| <= 1076 (float32: 252),
-    /// or 2^-20 <= |x| < 2^20 and |n| <= 1076 (float32: 200), or any x and n = 0.
+    /// or 2^-20 <= |x| < 2^20 and |n| <= 1100 (float32: 200), or any x and n = 0.
     static FASTMLP_INLINE Reg scale2(Reg x, Reg n) {
         const Integer whole = static_cast<Integer>(bits(n + Type::kMagic) - bits(Type::kMagic));
         const Integer half = whole >> 1;  // x * 2^half is exact

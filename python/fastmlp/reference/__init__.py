@@ -24,19 +24,23 @@ from .early_stopping import EarlyStopping
 from .errors import DivergenceError
 from .history import EpochReport, Evaluation, History
 from .layers import Dense
+from .losses import CrossEntropy, Huber, Quantile
 from .network import Network
 from .optimizers import SGD
 from .settings import get_num_threads, set_num_threads, show_config
 
 __all__ = [
     "SGD",
+    "CrossEntropy",
     "Dense",
     "DivergenceError",
     "EarlyStopping",
     "EpochReport",
     "Evaluation",
     "History",
+    "Huber",
     "Network",
+    "Quantile",
     "get_num_threads",
     "set_num_threads",
     "show_config",

@@ -1,7 +1,7 @@
 """The activations h, and how delta passes back through them.
 
 Each stands as a pair: ``h(z)`` of (1.1), and ``back(d, h)``, which turns d = dL/dh into
-delta = dL/dz = d h'(z) (2.2), from h alone.
+delta = dL/dz = d h'(z) (2.2), from h alone; but of gelu and silu from z, which h does not tell.
 """
 
 import math
@@ -57,16 +57,99 @@ def identity_back(d: float, _h: float) -> float:
     return d
 
 
+def leaky_relu(z: float) -> float:
+    """Return z / 100 where z < 0, else z."""
+    return LEAK * z if z < 0.0 else z
+
+
+def leaky_relu_back(d: float, h: float) -> float:
+    """Multiply d by 1 / 100 where z < 0, which is where h < 0."""
+    return d * (LEAK if h < 0.0 else 1.0)
+
+
+def elu(z: float) -> float:
+    """Return exp(z) - 1 where z < 0, else z (Clevert, Unterthiner and Hochreiter, 2015)."""
+    return math.expm1(z) if z < 0.0 else z
+
+
+def elu_back(d: float, h: float) -> float:
+    """Multiply d by exp(z) = h + 1 where z < 0."""
+    return d * (h + 1.0 if h < 0.0 else 1.0)
+
+
+def gelu(z: float) -> float:
+    """Return z Phi(z), with the normal distribution Phi (Hendrycks and Gimpel, 2016)."""
+    return z * normal(z)
+
+
+def gelu_back(d: float, z: float) -> float:
+    """Multiply d by h'(z) = Phi(z) + z phi(z)."""
+    return d * (normal(z) + z * math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi))
+
+
+def normal(z: float) -> float:
+    """Return Phi(z), the share of the normal distribution below z."""
+    return 0.5 * math.erfc(-z / math.sqrt(2.0))
+
+
+def silu(z: float) -> float:
+    """Return z sigmoid(z) (Elfwing, Uchibe and Doya, 2017)."""
+    return z * sigmoid(z)
+
+
+def silu_back(d: float, z: float) -> float:
+    """Multiply d by h'(z) = s (1 + z (1 - s)) with s = sigmoid(z)."""
+    return d * (sigmoid(z) * (1.0 + z * sigmoid(-z)))
+
+
+def softplus(z: float) -> float:
+    """Return log(1 + exp(z)); the exponential is of -abs(z): it cannot overflow."""
+    return max(z, 0.0) + math.log1p(math.exp(-abs(z)))
+
+
+def softplus_back(d: float, h: float) -> float:
+    """Multiply d by h'(z) = sigmoid(z) = 1 - exp(-h)."""
+    return d * -math.expm1(-h)
+
+
+def exp(z: float) -> float:
+    """Return exp(z), infinity where that is too large for a float."""
+    try:
+        return math.exp(z)
+    except OverflowError:
+        return math.inf
+
+
+def exp_back(d: float, h: float) -> float:
+    """Multiply d by h'(z) = h."""
+    return d * h
+
+
+LEAK: Final = 0.01
+"""The slope of leaky_relu below 0."""
+
 Function = Callable[[float], float]
 Back = Callable[[float, float], float]
 
 ELEMENTWISE: Final[dict[str, tuple[Function, Back]]] = {
     "relu": (relu, relu_back),
+    "leaky_relu": (leaky_relu, leaky_relu_back),
+    "elu": (elu, elu_back),
+    "gelu": (gelu, gelu_back),
+    "silu": (silu, silu_back),
     "sigmoid": (sigmoid, sigmoid_back),
     "tanh": (tanh, tanh_back),
+    "softplus": (softplus, softplus_back),
+    "exp": (exp, exp_back),
     "identity": (identity, identity_back),
 }
 """The activations that look at one node at a time; softmax is the one that does not."""
+
+TOLD_FROM_Z: Final = ("gelu", "silu")
+"""The activations whose derivative is computed from z, not from h."""
+
+RECTIFIERS: Final = ("relu", "leaky_relu", "elu", "gelu", "silu")
+"""The activations that are about 0 below 0 and z above: weights before them are larger."""
 
 NAMES: Final = (*ELEMENTWISE, "softmax")
 """The names of all activations."""
@@ -117,7 +200,7 @@ def activate(name: str, z: Row) -> Row:
     return [function(value) for value in z]
 
 
-def pass_back(name: str, d: Row, h: Row) -> Row:
+def pass_back(name: str, d: Row, h: Row, z: Row) -> Row:
     """Compute delta = dL/dz from d = dL/dh (2.2).
 
     Parameters
@@ -126,8 +209,8 @@ def pass_back(name: str, d: Row, h: Row) -> Row:
         A key of `ELEMENTWISE`; the delta of softmax is a matter of its loss (2.9).
     d : list of float, shape (N,)
         dL/dh.
-    h : list of float, shape (N,)
-        The nodes of the layer.
+    h, z : list of float, shape (N,)
+        The nodes of the layer, and the argument they were computed from.
 
     Returns
     -------
@@ -135,4 +218,5 @@ def pass_back(name: str, d: Row, h: Row) -> Row:
         d_n h'(z_n).
     """
     _, back = ELEMENTWISE[name]
-    return [back(d_n, h_n) for d_n, h_n in zip(d, h, strict=True)]
+    told_from = z if name in TOLD_FROM_Z else h
+    return [back(d_n, value) for d_n, value in zip(d, told_from, strict=True)]

@@ -76,7 +76,7 @@ class Derivatives(Propagation):
         if self._layers[-1].activation == "softmax":
             return [softmax_derivative(row, n) for row in h]
         unit = [[1.0 if k == n else 0.0 for k in range(len(row))] for row in h]
-        return pass_rows_back(self._layers[-1].activation, unit, h)
+        return pass_rows_back(self._layers[-1].activation, unit, h, at.z[-1])
 
 
 def softmax_derivative(h: Row, n: int) -> Row:

@@ -1,38 +1,46 @@
 """The losses of one sample and their derivatives.
 
 Definitions are PyTorch's with ``reduction="mean"``: the loss of a batch is the mean over its
-samples; binary cross-entropy and squared error are also means over the outputs. A class label t is
+samples; all losses but cross-entropy are also means over the outputs. A class label t is
 the row of targets that is 1 at t and 0 elsewhere.
 """
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from . import validation
-from .activations import softmax_parts
+from .activations import ELEMENTWISE, softmax_parts
 from .dense import Row
 from .sums import tree16
 
 
-def cross_entropy(z: Row, _h: Row, y: Row) -> float:
+def cross_entropy(z: Row, _h: Row, y: Row, smoothing: float) -> float:
     """Return -sum_n y_n log(softmax(z)_n) (2.8), with the natural logarithm.
 
     -log(softmax(z)_n) is computed as log(total) - (z_n - largest), which is finite where the
-    softmax itself rounds to 0.
+    softmax itself rounds to 0. The targets are smoothed first.
     """
     largest, _, total = softmax_parts(z)
     log_total = math.log(total)
-    return tree16(y_n * (log_total - (z_n - largest)) for y_n, z_n in zip(y, z, strict=True))
+    smooth = smoothed(y, smoothing)
+    return tree16(y_n * (log_total - (z_n - largest)) for y_n, z_n in zip(smooth, z, strict=True))
 
 
-def cross_entropy_delta(h: Row, y: Row) -> Row:
+def cross_entropy_delta(h: Row, y: Row, smoothing: float) -> Row:
     """Return dL/dz = h - y (2.9), for targets that sum to 1; in general h_n sum(y) - y_n."""
-    total = tree16(y)
-    return [h_n * total - y_n for h_n, y_n in zip(h, y, strict=True)]
+    smooth = smoothed(y, smoothing)
+    total = tree16(smooth)
+    return [h_n * total - y_n for h_n, y_n in zip(h, smooth, strict=True)]
 
 
-def binary_cross_entropy(z: Row, _h: Row, y: Row) -> float:
+def smoothed(y: Row, smoothing: float) -> Row:
+    """Return the targets (1 - smoothing) y + smoothing / N (Szegedy et al., 2016)."""
+    return [(1.0 - smoothing) * y_n + smoothing / len(y) for y_n in y]
+
+
+def binary_cross_entropy(z: Row, _h: Row, y: Row, _: float) -> float:
     """Return the mean of -(y log h + (1 - y) log(1 - h)) over the outputs, h = sigmoid(z).
 
     It is computed from z as max(z, 0) - z y + log(1 + exp(-abs(z))), which is finite where h rounds
@@ -45,22 +53,77 @@ def binary_cross_entropy(z: Row, _h: Row, y: Row) -> float:
     return tree16(terms) / len(z)
 
 
-def binary_cross_entropy_delta(h: Row, y: Row) -> Row:
-    """Return dL/dz = (h - y) / N: with sigmoid, as with softmax, h'(z) cancels."""
+def poisson(z: Row, h: Row, y: Row, _: float) -> float:
+    """Return the mean of exp(z) - y z over the outputs: -log P(y) of Poisson's, less log(y!)."""
+    return tree16(h_n - y_n * z_n for z_n, h_n, y_n in zip(z, h, y, strict=True)) / len(z)
+
+
+def mean_error_delta(h: Row, y: Row, _: float) -> Row:
+    """Return dL/dz = (h - y) / N: with sigmoid and exp, as with softmax, h'(z) cancels."""
     inverse = 1.0 / len(h)
     return [(h_n - y_n) * inverse for h_n, y_n in zip(h, y, strict=True)]
 
 
-def mean_squared_error(_z: Row, h: Row, y: Row) -> float:
+def mean_squared_error(_z: Row, h: Row, y: Row, _: float) -> float:
     """Return the mean of (h - y)^2 over the outputs."""
-    errors = [h_n - y_n for h_n, y_n in zip(h, y, strict=True)]
-    return tree16(error * error for error in errors) / len(h)
+    return tree16(e * e for e in errors(h, y)) / len(h)
 
 
-def mean_squared_error_delta(h: Row, y: Row) -> Row:
+def mean_squared_error_delta(h: Row, y: Row, _: float) -> Row:
     """Return dL/dh = 2 (h - y) / N; the factor h'(z) of (2.2) is still to come."""
     scale = 2.0 / len(h)
-    return [scale * (h_n - y_n) for h_n, y_n in zip(h, y, strict=True)]
+    return [scale * e for e in errors(h, y)]
+
+
+def mean_absolute_error(_z: Row, h: Row, y: Row, _: float) -> float:
+    """Return the mean of abs(h - y) over the outputs."""
+    return tree16(abs(e) for e in errors(h, y)) / len(h)
+
+
+def mean_absolute_error_delta(h: Row, y: Row, _: float) -> Row:
+    """Return dL/dh, the sign of h - y over N: 0 where they are equal."""
+    inverse = 1.0 / len(h)
+    return [by_sign(e, 1.0, -1.0) * inverse for e in errors(h, y)]
+
+
+def huber(_z: Row, h: Row, y: Row, delta: float) -> float:
+    """Return the mean of e^2 / 2 where abs(e) <= delta, else delta (abs(e) - delta / 2).
+
+    Both are c (e - c / 2), with e = h - y and c the error cut to [-delta, delta].
+    """
+    return tree16(cut(e, delta) * (e - 0.5 * cut(e, delta)) for e in errors(h, y)) / len(h)
+
+
+def huber_delta(h: Row, y: Row, delta: float) -> Row:
+    """Return dL/dh = cut(h - y) / N."""
+    inverse = 1.0 / len(h)
+    return [cut(e, delta) * inverse for e in errors(h, y)]
+
+
+def quantile(_z: Row, h: Row, y: Row, q: float) -> float:
+    """Return the mean of (1 - q) (h - y) where h > y, else q (y - h)."""
+    return tree16(by_sign(e, 1.0 - q, -q) * e for e in errors(h, y)) / len(h)
+
+
+def quantile_delta(h: Row, y: Row, q: float) -> Row:
+    """Return dL/dh = (1 - q) / N where h > y, -q / N where h < y, and 0 where they are equal."""
+    inverse = 1.0 / len(h)
+    return [by_sign(e, 1.0 - q, -q) * inverse for e in errors(h, y)]
+
+
+def errors(h: Row, y: Row) -> Row:
+    """Return h - y."""
+    return [h_n - y_n for h_n, y_n in zip(h, y, strict=True)]
+
+
+def cut(error: float, width: float) -> float:
+    """Return the error, but at least -width and at most width."""
+    return max(-width, min(width, error))
+
+
+def by_sign(error: float, above: float, below: float) -> float:
+    """Return `above` where error > 0, `below` where error < 0, else the error."""
+    return above if error > 0.0 else below if error < 0.0 else error
 
 
 class Loss(NamedTuple):
@@ -69,72 +132,107 @@ class Loss(NamedTuple):
     Attributes
     ----------
     value : callable
-        ``value(z, h, y)``: the loss of a sample, from the last layer's z and nodes h, and the
-        targets y, all of shape (N,).
+        ``value(z, h, y, parameter)``: the loss of a sample, from the last layer's z and nodes h,
+        and the targets y, all of shape (N,).
     delta : callable
-        ``delta(h, y)``, shape (N,): dL/dz if `fused`, else dL/dh.
+        ``delta(h, y, parameter)``, shape (N,): dL/dz if `fused`, else dL/dh.
     fused : bool
         Whether h'(z) is already part of `delta`.
     outputs : tuple of str
         The activations of the last layer that the loss fits.
+    usual : float
+        The parameter where none is given: label smoothing, Huber's delta or the quantile.
     """
 
-    value: Callable[[Row, Row, Row], float]
-    delta: Callable[[Row, Row], Row]
+    value: Callable[[Row, Row, Row, float], float]
+    delta: Callable[[Row, Row, float], Row]
     fused: bool
     outputs: tuple[str, ...]
+    usual: float = 0.0
 
+
+ANY: Final = tuple(ELEMENTWISE)
 
 LOSSES: Final[dict[str, Loss]] = {
-    "cross_entropy": Loss(
-        cross_entropy,
-        cross_entropy_delta,
-        fused=True,
-        outputs=("softmax",),
-    ),
-    "binary_cross_entropy": Loss(
-        binary_cross_entropy,
-        binary_cross_entropy_delta,
-        fused=True,
-        outputs=("sigmoid",),
-    ),
-    "mean_squared_error": Loss(
-        mean_squared_error,
-        mean_squared_error_delta,
-        fused=False,
-        outputs=("identity", "relu", "sigmoid", "tanh"),
-    ),
+    "cross_entropy": Loss(cross_entropy, cross_entropy_delta, True, ("softmax",)),
+    "binary_cross_entropy": Loss(binary_cross_entropy, mean_error_delta, True, ("sigmoid",)),
+    "poisson": Loss(poisson, mean_error_delta, True, ("exp",)),
+    "mean_squared_error": Loss(mean_squared_error, mean_squared_error_delta, False, ANY),
+    "mean_absolute_error": Loss(mean_absolute_error, mean_absolute_error_delta, False, ANY),
+    "huber": Loss(huber, huber_delta, False, ANY, usual=1.0),
+    "quantile": Loss(quantile, quantile_delta, False, ANY, usual=0.5),
 }
 """All losses by name. The first that fits an output is its default."""
 
 
-def choose_loss(loss: object, output: str) -> str:
-    """Return the name of the loss: the one given, if it fits `output`, or the default of `output`.
+@dataclass(frozen=True, slots=True)
+class CrossEntropy:
+    """Cross-entropy with targets (1 - label_smoothing) y + label_smoothing / N."""
+
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.label_smoothing <= 1.0:
+            raise ValueError(f"label_smoothing must be in [0, 1], got {self.label_smoothing!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Huber:
+    """Squared error within `delta`, absolute error beyond."""
+
+    delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        validation.positive("delta", self.delta)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantile:
+    """Pinball loss, least where the share `quantile` of the targets lies below the output."""
+
+    quantile: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.quantile < 1.0:
+            raise ValueError(f"quantile must be between 0 and 1, got {self.quantile!r}")
+
+
+def choose_loss(loss: object, output: str) -> tuple[str, float]:
+    """Return name and parameter of the loss given, if it fits `output`, or of the default.
 
     Parameters
     ----------
-    loss : str or None
-        A key of `LOSSES`, or None for the default.
+    loss : str, CrossEntropy, Huber, Quantile or None
+        A key of `LOSSES`, or a loss with its parameter, or None for the default.
     output : str
         The activation of the last layer.
 
     Raises
     ------
     TypeError
-        If `loss` is neither a string nor None.
+        If `loss` is none of these.
     ValueError
         If `loss` is unknown or does not fit `output`.
     """
     fitting = [name for name, entry in LOSSES.items() if output in entry.outputs]
-    if loss is None:
-        return fitting[0]
-    name = validation.choice("loss", loss, tuple(LOSSES))
+    match loss:
+        case None:
+            name, parameter = fitting[0], LOSSES[fitting[0]].usual
+        case CrossEntropy():
+            name, parameter = "cross_entropy", float(loss.label_smoothing)
+        case Huber():
+            name, parameter = "huber", float(loss.delta)
+        case Quantile():
+            name, parameter = "quantile", float(loss.quantile)
+        case _:
+            name = validation.choice("loss", loss, tuple(LOSSES))
+            parameter = LOSSES[name].usual
     if name not in fitting:
         raise ValueError(
             f"loss={name!r} does not fit an output of {output!r}; "
             f"allowed: {', '.join(map(repr, fitting))}"
         )
-    return name
+    return name, parameter
 
 
 def is_right(loss: str, z: Row, y: Row) -> list[bool]:
@@ -154,7 +252,7 @@ def is_right(loss: str, z: Row, y: Row) -> list[bool]:
     list of bool
         Cross-entropy: one, whether the first largest output is the first largest target. Binary
         cross-entropy: one per output, whether it is above 1/2, that is z above 0, where the target
-        is. Squared error decides nothing: empty.
+        is. The other losses decide nothing: empty.
     """
     if loss == "cross_entropy":
         return [z.index(max(z)) == y.index(max(y))]

@@ -23,7 +23,7 @@ class Model:
         layers: object,
         activation: str = "relu",
         output: str = "softmax",
-        loss: str | None = None,
+        loss: object = None,
         seed: int | None = None,
         dtype: object = "float32",
         normalization: str | None = None,
@@ -32,7 +32,7 @@ class Model:
         self._features, self._layers = build_layers(
             layers, activation, output, normalization, dropout
         )
-        self._loss = choose_loss(loss, self._layers[-1].activation)
+        self._loss, self._loss_parameter = choose_loss(loss, self._layers[-1].activation)
         self._dtype = validation.dtype(dtype)
         self._seed = validation.seed(seed)
         self._epoch = 0

@@ -12,7 +12,7 @@ from .early_stopping import EarlyStopping
 from .errors import DivergenceError
 from .held_out import HeldOut, hold_out, read_metrics
 from .history import Evaluation, History
-from .losses import LOSSES, is_right
+from .losses import is_right
 from .optimizers import SGD
 from .sums import mean
 
@@ -28,13 +28,16 @@ class Network(Derivatives):
     ----------
     layers : sequence of int or Dense
         The number of features, then each layer as its number of nodes or as a `Dense`.
-    activation : {"relu", "sigmoid", "tanh", "identity"}, default "relu"
+    activation : {"relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "softplus", \
+            "exp", "identity"}, default "relu"
         The activation of hidden layers given as a number.
-    output : {"softmax", "sigmoid", "identity", "tanh", "relu"}, default "softmax"
-        The activation of the last layer, if given as a number.
-    loss : {"cross_entropy", "binary_cross_entropy", "mean_squared_error"}, optional
-        None takes cross-entropy with softmax, binary cross-entropy with sigmoid, and mean squared
-        error with the rest.
+    output : {"softmax", "sigmoid", "identity", "exp", ...}, default "softmax"
+        The activation of the last layer, if given as a number: softmax, or any of `activation`.
+    loss : {"cross_entropy", "binary_cross_entropy", "mean_squared_error", \
+            "mean_absolute_error", "huber", "quantile", "poisson"}, or a loss, optional
+        `CrossEntropy`, `Huber` and `Quantile` are losses with a parameter. None takes
+        cross-entropy with softmax, binary cross-entropy with sigmoid, Poisson with exp, and mean
+        squared error with the rest.
     seed : int, optional
         In [0, 2^64): initial weights and the order of samples follow from it. None draws one;
         `seed` tells which.
@@ -103,7 +106,8 @@ class Network(Derivatives):
         Returns
         -------
         Evaluation
-            The named tuple ``(loss, accuracy)``; accuracy is None for mean squared error.
+            The named tuple ``(loss, accuracy)``; accuracy is None for losses that decide
+            nothing: all but the cross-entropies.
 
         Raises
         ------
@@ -115,12 +119,10 @@ class Network(Derivatives):
 
     def _evaluate(self, X: Matrix, y: Matrix) -> Evaluation:
         at = self._propagate(X)
-        z = at.z[-1]
-        loss = LOSSES[self._loss]
-        losses = [loss.value(*sample) for sample in zip(z, at.nodes[-1], y, strict=True)]
+        losses = self._losses(at, y)
         right = [
             decision
-            for z_row, y_row in zip(z, y, strict=True)
+            for z_row, y_row in zip(at.z[-1], y, strict=True)
             for decision in is_right(self._loss, z_row, y_row)
         ]
         accuracy = right.count(True) / len(right) if right else None

@@ -153,7 +153,8 @@ class Propagation(Model):
         deltas = [(delta, delta)]
         for i in range(len(self._layers) - 2, -1, -1):
             d = [dense.backward(row, self._weights[i + 1]) for row in delta]
-            after = drop(pass_rows_back(self._layers[i].activation, d, at.h[i]), at.factors[i])
+            after = pass_rows_back(self._layers[i].activation, d, at.h[i], at.z[i])
+            after = drop(after, at.factors[i])
             normalized = at.normalized[i]
             delta = after if normalized is None else normalized.back(after, self._scales[i])
             deltas.insert(0, (delta, after))
@@ -162,11 +163,16 @@ class Propagation(Model):
     def _output_delta(self, at: Pass, y: Matrix) -> tuple[Row, Matrix]:
         """Return the loss of each sample (2.8), and delta of the last layer (2.9)."""
         loss, h = LOSSES[self._loss], at.nodes[-1]
-        losses = [loss.value(*sample) for sample in zip(at.z[-1], h, y, strict=True)]
-        delta = [loss.delta(*sample) for sample in zip(h, y, strict=True)]
+        delta = [loss.delta(*sample, self._loss_parameter) for sample in zip(h, y, strict=True)]
         if not loss.fused:
-            delta = pass_rows_back(self._layers[-1].activation, delta, h)  # (2.2)
-        return losses, delta
+            delta = pass_rows_back(self._layers[-1].activation, delta, h, at.z[-1])  # (2.2)
+        return self._losses(at, y), delta
+
+    def _losses(self, at: Pass, y: Matrix) -> Row:
+        """Return the loss of each sample (2.8)."""
+        value = LOSSES[self._loss].value
+        samples = zip(at.z[-1], at.nodes[-1], y, strict=True)
+        return [value(*sample, self._loss_parameter) for sample in samples]
 
     def _update(self, learning_rate: float) -> None:
         rows = zip(self._parameter_rows(), self._gradient_rows(), strict=True)
@@ -204,19 +210,19 @@ def drop(rows: Matrix, factors: Matrix | None) -> Matrix:
     return [dropout.apply(row, factor) for row, factor in zip(rows, factors, strict=True)]
 
 
-def pass_rows_back(activation: str, d: Matrix, h: Matrix) -> Matrix:
+def pass_rows_back(activation: str, d: Matrix, h: Matrix, z: Matrix) -> Matrix:
     """Compute delta = d h'(z) for each sample of a batch (2.2).
 
     Parameters
     ----------
     activation : str
         The activation of the layer.
-    d, h : list of list of float, shape (B, N)
-        dL/dh, and the nodes of the layer.
+    d, h, z : list of list of float, shape (B, N)
+        dL/dh, the nodes of the layer, and the argument of its activation.
 
     Returns
     -------
     list of list of float, shape (B, N)
         dL/dz. For relu, delta where z > 0 and 0 elsewhere (2.12).
     """
-    return [pass_back(activation, d_row, h_row) for d_row, h_row in zip(d, h, strict=True)]
+    return [pass_back(activation, *rows) for rows in zip(d, h, z, strict=True)]

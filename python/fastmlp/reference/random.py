@@ -8,6 +8,7 @@ import math
 import struct
 from typing import Final, TypeAlias
 
+from .activations import RECTIFIERS
 from .dense import Matrix
 
 Block: TypeAlias = tuple[int, int, int, int]
@@ -80,7 +81,7 @@ def uniform(seed: int, purpose: int, epoch: int, index: int) -> float:
 def initial_weights(seed: int, first: int, K: int, N: int, activation: str, dtype: str) -> Matrix:
     """Draw the weights of a layer, uniform in [-limit, limit).
 
-    The limit is sqrt(6 / K) for relu (He, Zhang, Ren and Sun, 2015, in its uniform form) and
+    The limit is sqrt(6 / K) for rectifiers (He, Zhang, Ren and Sun, 2015, in its uniform form) and
     sqrt(6 / (K + N)) for the others (Glorot and Bengio, 2010).
 
     Parameters
@@ -101,7 +102,7 @@ def initial_weights(seed: int, first: int, K: int, N: int, activation: str, dtyp
     list of list of float, shape (K, N)
         The weights.
     """
-    limit = math.sqrt(6.0 / (K if activation == "relu" else K + N))
+    limit = math.sqrt(6.0 / (K if activation in RECTIFIERS else K + N))
     return [
         [
             rounded(

@@ -4,6 +4,7 @@ Each returns the plain value it accepts, or raises: TypeError for the wrong kind
 ValueError for a wrong value, naming the argument, what came and what is allowed.
 """
 
+import difflib
 import math
 import operator
 import secrets
@@ -69,12 +70,14 @@ def share(name: str, value: object) -> float:
 
 
 def choice(name: str, value: object, allowed: Sequence[str]) -> str:
-    """Return `value` if it is one of the names `allowed`."""
+    """Return `value` if it is one of the names `allowed`; suggest the nearest if not."""
     names = ", ".join(map(repr, allowed))
     if not isinstance(value, str):
         raise TypeError(f"{name} must be one of {names}, got {value!r}")
     if value not in allowed:
-        raise ValueError(f"{name} must be one of {names}, got {value!r}")
+        nearest = difflib.get_close_matches(value.lower(), allowed, n=1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        raise ValueError(f"{name} must be one of {names}, got {value!r}{hint}")
     return value
 
 
