@@ -193,6 +193,25 @@ void Network<T>::prepare_optimizer(const Optimizer& optimizer) {
     optimizer_state_ = std::move(fresh);
 }
 
+template <class T>
+void Network<T>::assign(const Network& other) {
+    if (other.layout_.size() != layout_.size()) {
+        throw std::invalid_argument("the networks have different layers");
+    }
+    const auto copy = [](const std::shared_ptr<Buffer<T>>& from) {
+        if (!from) return from;
+        auto to = std::make_shared<Buffer<T>>(from->size());
+        std::copy_n(from->data(), from->size(), to->data());
+        return to;
+    };
+    const OptimizerState<T>& state = other.optimizer_state_;
+    OptimizerState<T> fresh{state.kind, copy(state.first), copy(state.second), state.steps};
+    std::copy_n(other.parameters_->data(), layout_.size(), parameters_->data());
+    optimizer_state_ = std::move(fresh);
+    seed_ = other.seed_;
+    epoch_ = other.epoch_;
+}
+
 template class Network<float>;
 template class Network<double>;
 

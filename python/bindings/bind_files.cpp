@@ -54,10 +54,17 @@ Tensor borrow_tensor(const std::string& name, const py::array& array) {
         {static_cast<const std::byte*>(array.data()), static_cast<std::size_t>(array.nbytes())}};
 }
 
-void write(const Path& path, const std::map<std::string, py::array>& tensors,
-           std::map<std::string, std::string> metadata) {
+using Tensors = std::map<std::string, py::array>;
+using Metadata = std::map<std::string, std::string>;
+
+Archive borrow_archive(const Tensors& tensors, Metadata metadata) {
     Archive archive{std::move(metadata), {}, nullptr};
     for (const auto& [name, array] : tensors) archive.tensors.push_back(borrow_tensor(name, array));
+    return archive;
+}
+
+void write(const Path& path, const Tensors& tensors, Metadata metadata) {
+    const Archive archive = borrow_archive(tensors, std::move(metadata));
     const Unlocked unlocked;  // the arrays are held by the caller's frame
     write_archive(path, archive);
 }
@@ -112,6 +119,11 @@ py::object parse_network(const py::bytes& bytes, bool allow_nonfinite) {
     return own(from_archive(archive, "<memory>", {allow_nonfinite}));
 }
 
+py::object network_from_archive(const Tensors& tensors, Metadata metadata,
+                                const std::string& file) {
+    return own(from_archive(borrow_archive(tensors, std::move(metadata)), file, {}));
+}
+
 void raise_os_error(const std::filesystem::filesystem_error& error) {
     errno = error.code().value();
     const std::string& name = error.path1().string();
@@ -129,6 +141,21 @@ void save_network(Model<T>& model, const Path& path) {
     save(model.network, path);
 }
 
+template <class T>
+py::tuple network_archive(const Model<T>& model) {
+    const Archive archive = to_archive(model.network);
+    py::dict tensors, metadata;
+    for (const Tensor& tensor : archive.tensors) {
+        const std::vector<py::ssize_t> shape(tensor.shape.begin(), tensor.shape.end());
+        tensors[py::str(tensor.name)] =
+            py::array(numpy_dtype(tensor.type), shape, tensor.bytes.data());
+    }
+    for (const auto& [key, text] : archive.metadata) metadata[py::str(key)] = py::str(text);
+    return py::make_tuple(tensors, metadata);
+}
+
+template py::tuple network_archive(const Model<float>&);
+template py::tuple network_archive(const Model<double>&);
 template void save_network(Model<float>&, const Path&);
 template void save_network(Model<double>&, const Path&);
 
@@ -150,6 +177,8 @@ void bind_files(py::module_& module) {
     });
     module.def("load_network", &load_network, py::arg("path"), py::arg("allow_nonfinite"));
     module.def("parse_network", &parse_network, py::arg("data"), py::arg("allow_nonfinite"));
+    module.def("network_from_archive", &network_from_archive, py::arg("tensors"),
+               py::arg("metadata"), py::arg("file"));
     module.def("write_archive", &write, py::arg("path"), py::arg("tensors"), py::arg("metadata"));
     module.def("read_archive", &read, py::arg("path"));
     module.def("parse_archive", &parse, py::arg("data"));

@@ -103,9 +103,8 @@ py::array forward(Model<T>& model, py::handle x, bool training) {
 
 template <class T>
 double backward(Model<T>& model, const py::array& y, py::handle sample_weight) {
-    const py::array weights = sample_weight.is_none()
-                                  ? py::array()
-                                  : require_ready<T>(sample_weight, 1, "sample_weight");
+    const py::array weights =
+        sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
     const Targets<T> targets = borrow_targets<T>(y, weights);
     const Unlocked unlocked;  // y is held by the caller's frame
     const Writing<T> writing(model);
@@ -244,6 +243,19 @@ void bind(py::module_& module, const char* name) {
         .def("forward", &forward<T>, py::arg("X"), py::arg("training") = true)
         .def("backward", &backward<T>, py::arg("y"), py::arg("sample_weight") = py::none())
         .def("update", &update<T>, py::arg("learning_rate"))
+        .def("update_by", &update_by<T>, py::arg("optimizer"))
+        .def_property_readonly("optimizer_state", &optimizer_state<T>)
+        .def("set_optimizer_state", &set_optimizer_state<T>, py::arg("kind"), py::arg("first"),
+             py::arg("second"), py::arg("steps"))
+        .def("to_archive", &network_archive<T>)
+        .def(
+            "assign",
+            [](M& m, const M& other) {
+                const Unlocked unlocked;
+                const Writing<T> writing(m);
+                m.network.assign(other.network);
+            },
+            py::arg("other"))
         .def("predict", &predict<T>, py::arg("X"), py::arg("out") = py::none(),
              py::arg("n_threads") = 0)
         .def("save", &save_network<T>, py::arg("path"))

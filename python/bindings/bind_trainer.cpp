@@ -50,32 +50,7 @@ TrainOptions with_callbacks(const TrainOptions& settings, const Callables& calla
     return options;
 }
 
-void bind_settings(py::module_& module) {
-    using Kind = Optimizer::Kind;
-    py::native_enum<Kind>(module, "OptimizerKind", "enum.Enum")
-        .value("SGD", Kind::kSgd)
-        .value("ADAM", Kind::kAdam)
-        .value("RMSPROP", Kind::kRmsprop)
-        .finalize();
-    py::class_<Optimizer>(module, "Optimizer")
-        .def(py::init())
-        .def_readwrite("kind", &Optimizer::kind)
-        .def_readwrite("learning_rate", &Optimizer::learning_rate)
-        .def_readwrite("momentum", &Optimizer::momentum)
-        .def_readwrite("nesterov", &Optimizer::nesterov)
-        .def_readwrite("beta_1", &Optimizer::beta_1)
-        .def_readwrite("beta_2", &Optimizer::beta_2)
-        .def_readwrite("rho", &Optimizer::rho)
-        .def_readwrite("epsilon", &Optimizer::epsilon)
-        .def_readwrite("l1", &Optimizer::l1)
-        .def_readwrite("l2", &Optimizer::l2)
-        .def_readwrite("weight_decay", &Optimizer::weight_decay)
-        .def_readwrite("clip_value", &Optimizer::clip_value)
-        .def_readwrite("clip_norm", &Optimizer::clip_norm)
-        .def_readwrite("decay_biases", &Optimizer::decay_biases)
-        .def_readwrite("penalty_per_sample", &Optimizer::penalty_per_sample)
-        .def_readwrite("velocity_holds_rate", &Optimizer::velocity_holds_rate)
-        .def_readwrite("uncorrected_epsilon", &Optimizer::uncorrected_epsilon);
+void bind_options(py::module_& module) {
     using Shape = Schedule::Kind;
     py::native_enum<Shape>(module, "ScheduleKind", "enum.Enum")
         .value("CONSTANT", Shape::kConstant)
@@ -165,7 +140,7 @@ FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
 
 void bind_trainer(py::module_& module) {
-    bind_settings(module);
+    bind_options(module);
     diverged_error = PyErr_NewExceptionWithDoc("fastmlp._core.DivergedError",
                                                "An epoch's loss was not finite: (epoch, loss).",
                                                PyExc_ArithmeticError, nullptr);

@@ -12,6 +12,7 @@
 namespace fastmlp::bindings {
 
 void bind_network(py::module_& module);
+void bind_optimizer(py::module_& module);
 void bind_trainer(py::module_& module);
 void bind_config(py::module_& module);
 void bind_kernels(py::module_& module);
@@ -31,6 +32,19 @@ std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::array& y,
 
 template <class T>
 void save_network(Model<T>& model, const std::filesystem::path& path);
+
+/// (tensors, metadata) of the file that `save_network` would write; copies.
+template <class T>
+py::tuple network_archive(const Model<T>& model);
+
+/// (kind, first, second, steps): live views, None where the optimizer keeps nothing.
+template <class T>
+py::tuple optimizer_state(const Model<T>& model);
+template <class T>
+void set_optimizer_state(Model<T>& model, Optimizer::Kind kind, const py::object& first,
+                         const py::object& second, std::uint64_t steps);
+template <class T>
+void update_by(Model<T>& model, const Optimizer& optimizer);
 
 /// Threads that `fit` would use.
 template <class T>

@@ -8,6 +8,7 @@ PYBIND11_MODULE(_core, module) {
     module.attr("__version__") = fastmlp::kVersion;
     bind_config(module);
     bind_files(module);
+    bind_optimizer(module);
     bind_trainer(module);
     bind_network(module);
     bind_kernels(module);

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastmlp import _threadpoolctl, metrics
 from fastmlp._core import __version__
 from fastmlp.callbacks import Callback
+from fastmlp.checkpoints import Checkpoint, load_checkpoint
 from fastmlp.config import get_config, get_num_threads, set_num_threads, show_config
 from fastmlp.early_stopping import EarlyStopping
 from fastmlp.embedding import get_cmake_dir, get_include
@@ -44,6 +45,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Callback",
+    "Checkpoint",
     "CosineDecay",
     "CrossEntropy",
     "Dense",
@@ -73,6 +75,7 @@ __all__ = [
     "get_include",
     "get_num_threads",
     "load",
+    "load_checkpoint",
     "metrics",
     "reference",
     "set_num_threads",

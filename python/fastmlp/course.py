@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastmlp.callbacks import Callback
 from fastmlp.early_stopping import EarlyStopping
@@ -38,6 +40,17 @@ class Trained(Protocol):
         """The rate of its last step; NaN if there is none."""
 
     rate_factor: float
+
+
+@dataclass
+class PastEpoch:
+    """An epoch that a checkpoint tells of; see `Trained`."""
+
+    epoch: int
+    loss: float
+    seconds: float
+    learning_rate: float
+    rate_factor: float = 1.0
 
 
 class Course:
@@ -82,6 +95,7 @@ class Course:
         self._callbacks = callbacks
         silent = Callback.on_batch_end
         self._step_callbacks = [c for c in callbacks if type(c).on_batch_end is not silent]
+        self._trained: list[Trained] = []
         self._stopped = False
         self._validation_loss: list[float] = []
         self._validation_accuracy: list[float] = []
@@ -98,11 +112,22 @@ class Course:
         """Whether a callback wants to hear of every step."""
         return bool(self._step_callbacks)
 
+    @property
+    def epochs_done(self) -> int:
+        """How many epochs another fit, whose state was restored, left behind; all if it stopped."""
+        return self._epochs if self._stopped else len(self._trained)
+
+    @property
+    def rate_factor(self) -> float:
+        """What the schedule multiplies all learning rates with, at the moment."""
+        return 1.0 if self._plateau is None else self._plateau.factor
+
     def begin(self) -> None:
         """Tell that the fit begins, and its first epoch."""
         for callback in self._callbacks:
             callback.on_fit_begin(self._network)
-        self._begin_epoch(1)
+        if self.epochs_done < self._epochs:
+            self._begin_epoch(self.epochs_done + 1)
 
     def end_step(self, step: int, loss: float) -> bool:
         """Take in a step from the core; True stops after it, and ends the epoch there."""
@@ -114,6 +139,7 @@ class Course:
     def end_epoch(self, trained: Trained) -> bool:
         """Take in an epoch from the core; True stops after it."""
         epoch = trained.epoch + 1
+        self._trained.append(trained)
         validation_loss, accuracy, metrics = self._measure()
         report = EpochReport(
             epoch,
@@ -137,6 +163,8 @@ class Course:
 
     def end(self, reports: Sequence[Trained], n_threads: int) -> History:
         """Tell that the fit ended, and return its history."""
+        if self._trained:
+            reports = self._trained  # with those of the fit that this one goes on
         loss = [report.loss for report in reports]
         network = self._network
         history = History(
@@ -156,10 +184,46 @@ class Course:
             callback.on_fit_end(network, history)
         return history
 
+    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return where the fit stands, for a checkpoint: what JSON can hold, and arrays."""
+        tensors: dict[str, NDArray[Any]] = {}
+        stoppings = []
+        for i, stopping in enumerate(self._stoppings()):
+            values, arrays = stopping.state()
+            stoppings.append(values)
+            tensors |= {f"early_stopping.{i}.{name}": array for name, array in arrays.items()}
+        return {
+            "epochs": [[t.loss, t.seconds, t.learning_rate] for t in self._trained],
+            "stopped": self._stopped,
+            "validation_loss": self._validation_loss,
+            "validation_accuracy": self._validation_accuracy,
+            "validation_metrics": self._validation_metrics,
+            "plateau": None if self._plateau is None else self._plateau.state(),
+            "early_stopping": stoppings,
+        }, tensors
+
+    def restore(self, state: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> None:
+        """Go on where another fit of the same arguments stood."""
+        for i, (loss, seconds, rate) in enumerate(state["epochs"]):
+            self._trained.append(PastEpoch(i, loss, seconds, rate))
+        self._stopped = state["stopped"]
+        self._validation_loss = state["validation_loss"]
+        self._validation_accuracy = state["validation_accuracy"]
+        self._validation_metrics = state["validation_metrics"]
+        if self._plateau is not None:
+            self._plateau.restore(state["plateau"])
+        for i, stopping in enumerate(self._stoppings()):
+            prefix = f"early_stopping.{i}."
+            arrays = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            stopping.set_state(state["early_stopping"][i], arrays)
+
+    def _stoppings(self) -> list[EarlyStopping]:
+        return [callback for callback in self._callbacks if isinstance(callback, EarlyStopping)]
+
     def _best_epoch(self, losses: list[float]) -> int:
-        for callback in self._callbacks:
-            if isinstance(callback, EarlyStopping) and callback.best_epoch:
-                return callback.best_epoch
+        for stopping in self._stoppings():
+            if stopping.best_epoch:
+                return stopping.best_epoch
         return 1 + int(np.argmin(np.nan_to_num(losses, nan=np.inf)))
 
     def _begin_epoch(self, epoch: int) -> None:

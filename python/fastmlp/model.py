@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _arrays, _core, _validation, files
+from fastmlp.checkpoints import save_checkpoint
 from fastmlp.layers import Dense, build_layers
 from fastmlp.losses import Loss, LossLike, choose_loss
 from fastmlp.normalized import NormalizedModel
+from fastmlp.optimizers import Optimizer, read_optimizer
 from fastmlp.summary import Summary, summarise
 from fastmlp.views import ArrayViews, Core, WritableArrayViews, copy_into, refuse_while_fitting
 
@@ -212,22 +214,74 @@ class Model(NormalizedModel):
         outputs = self._layers[-1].nodes
         return self._core.backward(_arrays.targets("y", y, rows, outputs, self.loss, self._dtype))
 
-    def update(self, learning_rate: float) -> None:
+    def update(self, learning_rate: float | Optimizer) -> None:
         """Take one step against `gradients`: ``w = w - learning_rate * gradient`` (2.13), (2.14).
 
         Parameters
         ----------
-        learning_rate : float
-            The step size eta, finite and above 0.
+        learning_rate : float or Optimizer
+            The step size eta, finite and above 0; or an optimizer, whose step is taken, with a
+            number as its learning rate. What it remembers is `optimizer_state`.
 
         Raises
         ------
         TypeError, ValueError
-            If `learning_rate` is not such a number.
+            If `learning_rate` is none of these.
         RuntimeError
             If another thread is fitting the network.
         """
-        self._core.update(_validation.learning_rate(learning_rate, self._dtype))
+        if not isinstance(learning_rate, Optimizer):
+            self._core.update(_validation.learning_rate(learning_rate, self._dtype))
+            return
+        if not isinstance(learning_rate.learning_rate, float):
+            raise TypeError("update takes an optimizer whose learning_rate is a number")
+        self._core.update_by(read_optimizer(learning_rate).to_core(self._dtype))
+
+    @property
+    def optimizer_state(self) -> dict[str, NDArray[Any]]:
+        """What the last optimizer remembers, flat live views in the order of `parameters`.
+
+        ``"velocity"`` of momentum, ``"mean"`` of Adam, ``"mean_square"`` of Adam and RMSprop. The
+        next ``fit`` goes on from it if its optimizer is of the same kind.
+        """
+        kind, first, second, _ = self._core.optimizer_state
+        name = "mean" if kind is _core.OptimizerKind.ADAM else "velocity"
+        state = {name: first, "mean_square": second}
+        return {key: value for key, value in state.items() if value is not None}
+
+    @property
+    def steps(self) -> int:
+        """Number of steps since the optimizer's state was zero."""
+        return self._core.optimizer_state[3]
+
+    def reset_optimizer(self) -> None:
+        """Forget what the last optimizer remembers: the next ``fit`` begins with a fresh one.
+
+        Raises
+        ------
+        RuntimeError
+            If another thread is fitting the network.
+        """
+        self._core.set_optimizer_state(_core.OptimizerKind.SGD, None, None, 0)
+
+    def save_checkpoint(self, path: files.Path) -> None:
+        """Write the network and what its optimizer remembers, for `load_checkpoint`.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            Replaced if it exists, as a whole or not at all.
+
+        Raises
+        ------
+        TypeError
+            If `path` is not a path.
+        OSError
+            If the system refuses; the old file is as it was.
+        RuntimeError
+            If another thread is fitting the network.
+        """
+        save_checkpoint(self._core, path)
 
     def summary(self) -> Summary:
         """Return a table of the layers with their parameters, flops and memory.
@@ -311,6 +365,7 @@ class Model(NormalizedModel):
             "epoch": self._core.epoch,
             "parameters": self._core.parameters,
             "statistics": self._core.statistics,
+            "optimizer": self._core.optimizer_state,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -324,3 +379,4 @@ class Model(NormalizedModel):
         self._core.epoch = state["epoch"]
         copy_into("parameters", self._core.parameters, state["parameters"], self._core)
         copy_into("statistics", self._core.statistics, state["statistics"], self._core)
+        self._core.set_optimizer_state(*state["optimizer"])

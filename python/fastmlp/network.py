@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp import _arrays, _validation, training
+from fastmlp import _arrays, _validation, files, training
 from fastmlp.callbacks import AnyCallback
 from fastmlp.derivatives import Derivatives
+from fastmlp.checkpoints import Checkpoint
 from fastmlp.early_stopping import EarlyStopping
 from fastmlp.exchange.exports import Exports
 from fastmlp.history import Evaluation, History
@@ -175,6 +176,7 @@ class Network(Exports, Derivatives):
         validation_fraction: float | None = None,
         metrics: str | Metric | Iterable[str | Metric] | None = None,
         early_stopping: EarlyStopping | bool | None = None,
+        checkpoint: Checkpoint | files.Path | None = None,
     ) -> History:
         """Train on mini-batches: `forward`, `backward` and `update` over the epochs, fused.
 
@@ -229,6 +231,9 @@ class Network(Exports, Derivatives):
             "validation_f1".
         early_stopping : EarlyStopping or bool, optional
             When to stop before the last epoch; True is ``EarlyStopping()``.
+        checkpoint : Checkpoint, str or os.PathLike, optional
+            A file to save to after each epoch, and to go on from if it exists already: the same
+            call in a new process ends with the bits of one that was never interrupted.
 
         Returns
         -------
@@ -266,6 +271,7 @@ class Network(Exports, Derivatives):
             validation_fraction=validation_fraction,
             metrics=metrics,
             early_stopping=early_stopping,
+            checkpoint=checkpoint,
         )
 
     def objective(

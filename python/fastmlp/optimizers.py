@@ -1,8 +1,8 @@
 """Optimizers: what the parameters do with a gradient. Plain data; the core does the arithmetic.
 
 The formulas are PyTorch's (``torch.optim``). What all have in common happens to a gradient g before
-the optimizer's own step, in this order: its norm clipped, its elements clipped, ``l1 * sign(w)`` and
-``l2 * w`` added. `weight_decay` is apart from g: w loses ``learning_rate * weight_decay`` of
+the optimizer's own step, in this order: its norm is clipped, its elements are, ``l1 * sign(w)`` and
+``l2 * w`` are added. `weight_decay` is apart from g: w loses ``learning_rate * weight_decay`` of
 itself (Loshchilov and Hutter, 2019).
 """
 

@@ -22,6 +22,13 @@ class Schedule:
     kind: ClassVar[_core.ScheduleKind] = _core.ScheduleKind.CONSTANT
     learning_rate: float
 
+    @property
+    def is_spread(self) -> bool:
+        """Whether the rates depend on how many epochs the fit has."""
+        spread = (_core.ScheduleKind.COSINE, _core.ScheduleKind.ONE_CYCLE)
+        core = self.to_core()
+        return core.kind in spread and core.total_epochs == 0
+
     def to_core(self) -> _core.Schedule:
         """Return the schedule as the core takes it."""
         schedule = _core.Schedule()

@@ -1,14 +1,17 @@
 """``Network.fit``: check everything, then one call of the core for all epochs."""
 
+import zlib
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _arrays, _core, _validation
 from fastmlp.callbacks import Callback, read_callbacks
+from fastmlp.checkpoints import read_checkpoint
 from fastmlp.class_weight import weigh_classes
 from fastmlp.course import Course, Trained
 from fastmlp.early_stopping import EarlyStopping, read_early_stopping
@@ -47,6 +50,7 @@ def fit(
     validation_fraction: object,
     metrics: object,
     early_stopping: object,
+    checkpoint: object,
 ) -> History:
     """Train `network` as ``Network.fit`` documents; all checks come before all work."""
     refuse_while_fitting(core, "fit the network")
@@ -60,11 +64,16 @@ def fit(
     samples = weigh_classes(samples, class_weight, network.loss, network.layers[-1].nodes)
     samples = samples.apart_from(core.parameters)
     followers = _followers(callbacks, early_stopping, held_out)
+    checkpoint = read_checkpoint(checkpoint)
+    if checkpoint is not None:
+        followers = (*followers, checkpoint)  # last: what the others did is part of the state
     rows = len(samples)
 
     train: Callable[[Course], Sequence[Trained]]
     if isinstance(optimizer, LBFGS):
         refuse_batches(epochs, batch_size, shuffle)
+        if checkpoint is not None:
+            raise ValueError("checkpoint does not go with LBFGS, whose memory is SciPy's")
         epochs, plateau, used = optimizer.max_iterations, None, 1
         train = partial(minimise, core, samples, optimizer)
     else:
@@ -81,6 +90,9 @@ def fit(
         shown = () if progress is None else (progress,)
         followers = (*followers, *shown)
         course = Course(network, core, epochs, rows, held_out, threads, plateau, followers)
+        if checkpoint is not None and not isinstance(optimizer, LBFGS):
+            checkpoint.begin(network, course, _fingerprint(optimizer, options, order, rows))
+            options.first_epoch, options.rate_factor = course.epochs_done, course.rate_factor
         course.begin()
         return course.end(train(course), used)
 
@@ -124,6 +136,27 @@ def _options(
     if isinstance(optimizer.learning_rate, Schedule):
         options.schedule = optimizer.learning_rate.to_core()
     return options
+
+
+def _fingerprint(
+    optimizer: Optimizer,
+    options: _core.TrainOptions,
+    order: NDArray[np.uint32] | None,
+    rows: int,
+) -> dict[str, Any]:
+    """Return what must be the same for a fit to go on another's checkpoint."""
+    rate = optimizer.learning_rate
+    named = replace(optimizer, learning_rate=1.0) if callable(rate) else optimizer
+    spread = isinstance(rate, Schedule) and rate.is_spread
+    return {
+        "optimizer": repr(named),
+        "learning_rate": "a function of the step" if callable(rate) else "",
+        "batch_size": options.batch_size,
+        "the number of samples": rows,
+        "shuffle": options.shuffle,
+        "order": None if order is None else int(zlib.crc32(order.tobytes())),
+        "epochs": options.epochs if spread else None,
+    }
 
 
 def _plateau(optimizer: Optimizer, held_out: HeldOut | None) -> Plateau | None:

@@ -79,6 +79,9 @@ public:
     /// Keeps the state where it is one of `optimizer`'s kind, with the buffers it needs; else
     /// starts a new one of zeros.
     void prepare_optimizer(const Optimizer& optimizer);
+    /// Takes over the state of a network of the same layers, into the buffers there are:
+    /// parameters, seed, epoch and what its optimizer remembers.
+    void assign(const Network& other);
 
     /// The last forward's nodes (p = 1..L) and backward's deltas (i = 0..L-1); null before it.
     const std::shared_ptr<Workspace<T>>& workspace() const { return workspace_; }

@@ -1,0 +1,89 @@
+/// The optimizer's settings, and what it remembers of a network.
+#include <pybind11/native_enum.h>
+
+#include "bindings.hpp"
+
+namespace fastmlp::bindings {
+namespace {
+
+template <class T>
+py::object lend_state(const std::shared_ptr<Buffer<T>>& buffer) {
+    if (!buffer) return py::none();
+    return lend(buffer->data(), {buffer->size()}, {sizeof(T)}, buffer, true);
+}
+
+template <class T>
+std::shared_ptr<Buffer<T>> own_state(const py::object& values, std::size_t size) {
+    if (values.is_none()) return nullptr;
+    const py::array array = require_ready<T>(values, 1, "optimizer state");
+    if (static_cast<std::size_t>(array.size()) != size) {
+        throw py::value_error("optimizer state must have one element per parameter");
+    }
+    auto buffer = std::make_shared<Buffer<T>>(size);
+    std::copy_n(static_cast<const T*>(array.data()), size, buffer->data());
+    return buffer;
+}
+
+}  // namespace
+
+template <class T>
+py::tuple optimizer_state(const Model<T>& model) {
+    const OptimizerState<T>& state = model.network.optimizer_state();
+    return py::make_tuple(state.kind, lend_state(state.first), lend_state(state.second),
+                          state.steps);
+}
+
+template <class T>
+void set_optimizer_state(Model<T>& model, Optimizer::Kind kind, const py::object& first,
+                         const py::object& second, std::uint64_t steps) {
+    const std::size_t size = model.network.layout().size();
+    OptimizerState<T> state{kind, own_state<T>(first, size), own_state<T>(second, size), steps};
+    const Unlocked unlocked;
+    const Writing<T> writing(model);
+    model.network.optimizer_state() = std::move(state);
+}
+
+template <class T>
+void update_by(Model<T>& model, const Optimizer& optimizer) {
+    const Unlocked unlocked;
+    const Writing<T> writing(model);
+    model.network.update(optimizer);
+}
+
+#define FASTMLP_INSTANTIATE(T)                                                       \
+    template py::tuple optimizer_state(const Model<T>&);                             \
+    template void set_optimizer_state(Model<T>&, Optimizer::Kind, const py::object&, \
+                                      const py::object&, std::uint64_t);             \
+    template void update_by(Model<T>&, const Optimizer&);
+FASTMLP_INSTANTIATE(float)
+FASTMLP_INSTANTIATE(double)
+
+void bind_optimizer(py::module_& module) {
+    using Kind = Optimizer::Kind;
+    py::native_enum<Kind>(module, "OptimizerKind", "enum.Enum")
+        .value("SGD", Kind::kSgd)
+        .value("ADAM", Kind::kAdam)
+        .value("RMSPROP", Kind::kRmsprop)
+        .finalize();
+    py::class_<Optimizer>(module, "Optimizer")
+        .def(py::init())
+        .def_readwrite("kind", &Optimizer::kind)
+        .def_readwrite("learning_rate", &Optimizer::learning_rate)
+        .def_readwrite("momentum", &Optimizer::momentum)
+        .def_readwrite("nesterov", &Optimizer::nesterov)
+        .def_readwrite("beta_1", &Optimizer::beta_1)
+        .def_readwrite("beta_2", &Optimizer::beta_2)
+        .def_readwrite("rho", &Optimizer::rho)
+        .def_readwrite("epsilon", &Optimizer::epsilon)
+        .def_readwrite("l1", &Optimizer::l1)
+        .def_readwrite("l2", &Optimizer::l2)
+        .def_readwrite("weight_decay", &Optimizer::weight_decay)
+        .def_readwrite("clip_value", &Optimizer::clip_value)
+        .def_readwrite("clip_norm", &Optimizer::clip_norm)
+        .def_readwrite("decay_biases", &Optimizer::decay_biases)
+        .def_readwrite("penalty_per_sample", &Optimizer::penalty_per_sample)
+        .def_readwrite("velocity_holds_rate", &Optimizer::velocity_holds_rate)
+        .def_readwrite("uncorrected_epsilon", &Optimizer::uncorrected_epsilon);
+}
+
+}  // namespace fastmlp::bindings

@@ -1,0 +1,208 @@
+"""Checkpoints: a fit that is interrupted anywhere ends with the bits of one that is not."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+
+EPOCHS = 6
+OPTIMIZERS = {
+    "sgd": fm.SGD(0.05),
+    "momentum": fm.SGD(0.05, momentum=0.9, nesterov=True),
+    "adam": fm.Adam(fm.LinearWarmup(fm.StepDecay(0.01, 0.5, every=2), steps=7)),
+    "adamw": fm.AdamW(fm.CosineDecay(0.01)),
+    "rmsprop": fm.RMSprop(0.001, momentum=0.5, clip_norm=1.0),
+    "plateau": fm.SGD(fm.Plateau(0.05, factor=0.5, patience=0, min_delta=0.2)),
+    "function": fm.Adam(lambda step: 0.01 / (1 + step)),
+}
+
+
+class AbortError(Exception):
+    pass
+
+
+def abort_after(epoch):
+    def callback(net, report):
+        if report.epoch == epoch:
+            raise AbortError
+
+    return callback
+
+
+def fit(blobs, path, optimizer, *, seed=3, callbacks=(), epochs=EPOCHS, **more):
+    X, y = blobs
+    net = fm.Network([4, 19, 3], seed=seed)
+    history = net.fit(
+        X, y, epochs, 16, optimizer=optimizer, validation_fraction=0.2, metrics="f1",
+        checkpoint=path, callbacks=callbacks, **more,
+    )  # fmt: skip
+    return net, history
+
+
+def same(net, other) -> bool:
+    states = zip(net.optimizer_state.values(), other.optimizer_state.values(), strict=True)
+    return (
+        np.array_equal(net.parameters, other.parameters)
+        and (net.epoch, net.steps, net.seed) == (other.epoch, other.steps, other.seed)
+        and all(np.array_equal(a, b) for a, b in states)
+    )
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("epoch", [1, 2, 5])
+def test_a_fit_goes_on_to_the_same_bits(blobs, tmp_path, name, epoch):
+    optimizer = OPTIMIZERS[name]
+    whole, told = fit(blobs, None, optimizer)
+    path = tmp_path / "run.ckpt"
+    with pytest.raises(AbortError):
+        fit(blobs, path, optimizer, callbacks=abort_after(epoch))
+    resumed, history = fit(blobs, path, optimizer)
+    assert same(resumed, whole)
+    for key in ("loss", "learning_rate", "validation_loss", "validation_accuracy"):
+        assert getattr(history, key) == getattr(told, key)
+    assert history["validation_f1"] == told["validation_f1"]
+    again, history = fit(blobs, path, optimizer)  # it is over: nothing is left to train
+    assert same(again, whole)
+    assert history.loss == told.loss
+
+
+def test_an_epoch_that_was_not_saved_is_trained_again(blobs, tmp_path):
+    whole, _ = fit(blobs, None, fm.Adam())
+    path = tmp_path / "run.ckpt"
+    with pytest.raises(AbortError):
+        fit(blobs, fm.Checkpoint(path, every=2), fm.Adam(), callbacks=abort_after(4))
+    assert fm.load_checkpoint(path).epoch == 2
+    assert same(fit(blobs, path, fm.Adam())[0], whole)
+
+
+def test_early_stopping_goes_on(blobs, tmp_path):
+    def stopping():
+        return fm.EarlyStopping("loss", patience=3, min_delta=0.05)
+
+    whole, told = fit(blobs, None, fm.SGD(0.5), epochs=40, early_stopping=stopping())
+    assert len(told.loss) < 40
+    for epoch in (2, len(told.loss) - 1, len(told.loss)):
+        path = tmp_path / f"{epoch}.ckpt"
+        with pytest.raises(AbortError):
+            fit(blobs, path, fm.SGD(0.5), epochs=40, early_stopping=stopping(),
+                callbacks=abort_after(epoch))  # fmt: skip
+        net, history = fit(blobs, path, fm.SGD(0.5), epochs=40, early_stopping=stopping())
+        assert np.array_equal(net.parameters, whole.parameters)
+        assert (history.loss, history.best_epoch) == (told.loss, told.best_epoch)
+
+
+def test_more_epochs_train_on(blobs, tmp_path):
+    path = tmp_path / "run.ckpt"
+    fit(blobs, path, fm.Adam())
+    assert same(fit(blobs, path, fm.Adam(), epochs=9)[0], fit(blobs, None, fm.Adam(), epochs=9)[0])
+
+
+PROGRAM = """
+import sys
+import numpy as np
+import fastmlp as fm
+rng = np.random.default_rng(5)
+X = rng.standard_normal((300, 8)).astype(np.float32)
+y = rng.integers(0, 3, 300)
+net = fm.Network([8, 24, 3], seed=2)
+net.fit(X, y, 400, optimizer=fm.AdamW(fm.OneCycle(0.01)), checkpoint=sys.argv[1] or None)
+sys.stdout.write(net.parameters.tobytes().hex())
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_a_run_ends_with_the_same_bits(tmp_path, run_python):
+    whole = run_python(PROGRAM, "").stdout
+    assert whole
+    path = str(tmp_path / "run.ckpt")
+    rng = np.random.default_rng(1)
+    for _ in range(5):
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, path], stdout=subprocess.DEVNULL, env=os.environ
+        )
+        try:
+            process.wait(0.3 + rng.random())
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    assert run_python(PROGRAM, path).stdout == whole
+
+
+def test_a_checkpoint_by_hand(blobs, tmp_path):
+    X, y = blobs
+    net = fm.Network([4, 19, 3], seed=3)
+    net.fit(X, y, 2, optimizer=fm.Adam())
+    net.save_checkpoint(tmp_path / "net.ckpt")
+    copy = fm.load_checkpoint(tmp_path / "net.ckpt")
+    assert same(copy, net)
+    for network in (net, copy):
+        network.fit(X, y, 2, optimizer=fm.Adam())
+    assert same(copy, net)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"optimizer": fm.Adam(0.5)}, "optimizer was"),
+        ({"layers": [4, 20, 3]}, "network was"),
+        ({"batch_size": 8}, "batch_size was 16, now it is 8"),
+        ({"rows": 80}, "number of samples was"),
+        ({"shuffle": False}, "shuffle was True"),
+    ],
+)
+def test_another_fit_is_refused_and_nothing_changes(blobs, tmp_path, change, message):
+    path = tmp_path / "run.ckpt"
+    fit(blobs, path, fm.Adam())
+    before = path.read_bytes()
+    X, y = (a[: change.get("rows", 90)] for a in blobs)
+    net = fm.Network(change.get("layers", [4, 19, 3]), seed=3)
+    parameters = net.parameters.copy()
+    with pytest.raises(ValueError, match=message):
+        net.fit(
+            X, y, EPOCHS, change.get("batch_size", 16), checkpoint=path, validation_fraction=0.2,
+            optimizer=change.get("optimizer", fm.Adam()), shuffle=change.get("shuffle", True),
+        )  # fmt: skip
+    assert path.read_bytes() == before
+    assert np.array_equal(net.parameters, parameters)
+
+
+def test_resume_false_begins_anew(blobs, tmp_path):
+    path = tmp_path / "run.ckpt"
+    fit(blobs, path, fm.Adam())
+    net, history = fit(blobs, fm.Checkpoint(path, resume=False), fm.SGD(0.1))
+    assert (net.epoch, len(history.loss)) == (EPOCHS, EPOCHS)
+
+
+def test_what_is_no_checkpoint_is_refused(blobs, tmp_path):
+    net = fm.Network([4, 19, 3], seed=3)
+    net.save(tmp_path / "model")
+    with pytest.raises(fm.ModelFormatError, match="no checkpoint"):
+        fm.load_checkpoint(tmp_path / "model")
+    net.save_checkpoint(tmp_path / "by hand")
+    with pytest.raises(ValueError, match="not saved by a fit"):
+        fit(blobs, tmp_path / "by hand", fm.SGD(0.1))
+    with pytest.raises(TypeError, match="checkpoint must be a path"):
+        fit(blobs, 3, fm.SGD(0.1))
+    with pytest.raises(ValueError, match="LBFGS"):
+        net.fit(*blobs, epochs=None, batch_size=None, optimizer=fm.LBFGS(), checkpoint="x")
+    with pytest.raises(ValueError, match="every must be at least 1"):
+        fm.Checkpoint("x", every=0)
+
+
+def test_every_flipped_bit_is_refused(tmp_path):
+    net = fm.Network([2, 1], output="identity", seed=3)
+    net.fit(np.eye(2, dtype=np.float32), np.ones((2, 1)), 1, optimizer=fm.Adam())
+    path = tmp_path / "small.ckpt"
+    net.save_checkpoint(path)
+    good = path.read_bytes()
+    for i in range(len(good)):
+        bad = bytearray(good)
+        bad[i] ^= 1 << (i % 8)
+        path.write_bytes(bad)
+        with pytest.raises(fm.ModelFormatError):
+            fm.load_checkpoint(path)
