@@ -207,6 +207,7 @@ void Network<T>::assign(const Network& other) {
     const OptimizerState<T>& state = other.optimizer_state_;
     OptimizerState<T> fresh{state.kind, copy(state.first), copy(state.second), state.steps};
     std::copy_n(other.parameters_->data(), layout_.size(), parameters_->data());
+    std::copy_n(other.statistics_->data(), layout_.statistics_size(), statistics_->data());
     optimizer_state_ = std::move(fresh);
     seed_ = other.seed_;
     epoch_ = other.epoch_;

@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _arrays, _validation, files, training
 from fastmlp.callbacks import AnyCallback
-from fastmlp.derivatives import Derivatives
 from fastmlp.checkpoints import Checkpoint
+from fastmlp.derivatives import Derivatives
 from fastmlp.early_stopping import EarlyStopping
 from fastmlp.exchange.exports import Exports
 from fastmlp.history import Evaluation, History

@@ -80,7 +80,7 @@ public:
     /// starts a new one of zeros.
     void prepare_optimizer(const Optimizer& optimizer);
     /// Takes over the state of a network of the same layers, into the buffers there are:
-    /// parameters, seed, epoch and what its optimizer remembers.
+    /// parameters, statistics, seed, epoch and what its optimizer remembers.
     void assign(const Network& other);
 
     /// The last forward's nodes (p = 1..L) and backward's deltas (i = 0..L-1); null before it.
