@@ -364,7 +364,7 @@ class Model(NormalizedModel):
             "seed": self._core.seed,
             "epoch": self._core.epoch,
             "parameters": self._core.parameters,
-            "statistics": self._core.statistics,
+            "statistics": self._core.statistics if self._core.statistics.size else None,
             "optimizer": self._core.optimizer_state,
         }
 
@@ -378,5 +378,6 @@ class Model(NormalizedModel):
         self._core = self._new_core(state["seed"])
         self._core.epoch = state["epoch"]
         copy_into("parameters", self._core.parameters, state["parameters"], self._core)
-        copy_into("statistics", self._core.statistics, state["statistics"], self._core)
+        if state["statistics"] is not None:
+            copy_into("statistics", self._core.statistics, state["statistics"], self._core)
         self._core.set_optimizer_state(*state["optimizer"])
