@@ -58,8 +58,9 @@ def test_every_example_is_tested():
     }
 
 
-def test_the_readme_runs(blobs):
+def test_the_readme_runs(blobs, tmp_path, monkeypatch):
     """All Python of the README, as one program; its data are the user's."""
+    monkeypatch.chdir(tmp_path)  # it saves a file
     text = (EXAMPLES.parent / "README.md").read_text()
     program = "".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
     X = np.tile(blobs[0], 16)  # 64 features
