@@ -42,6 +42,7 @@ def cases():
     yield [600, 20, 3], "tanh", "softmax", None, 9  # a sum cut in two
     yield [20, 1024, 5], "relu", "identity", None, 18  # rows that share cache sets
     yield [70, 130, 200], "relu", "sigmoid", None, 37
+    yield [9, 513, 515, 521, 3], "relu", "softmax", None, 19  # layers split by their outputs
 
 def targets(rng, rows, outputs, output):
     if output == "softmax" and rng.integers(2):

@@ -92,8 +92,8 @@ void narrow_forward(const KernelTable<T>& kernel, const DenseView<const T>& laye
 
 template <class T>
 void dense_forward(const KernelTable<T>& kernel, const DenseView<const T>& layer,
-                   Activation activation, const T* const* a, Range range, T* nodes, std::size_t ldn,
-                   Scratch<T>& scratch) {
+                   Activation activation, const T* const* a, Range range, Range columns, T* nodes,
+                   std::size_t ldn, Scratch<T>& scratch) {
     const std::size_t rows = range.size();
     if (rows == 0) return;
     a += range.first;
@@ -110,7 +110,8 @@ void dense_forward(const KernelTable<T>& kernel, const DenseView<const T>& layer
                        ldn, epilogue, nodes, ldn);
     } else {
         const bool pack = aliases<T>(layer.ldw) && rows > 2 * kFewRows;
-        for_each_panel(padded(layer.n), [&](std::size_t n, std::size_t width) {
+        for_each_panel(columns.size(), [&](std::size_t first, std::size_t width) {
+            const std::size_t n = columns.first + first;
             const PanelProduct<T> product{kernel,    a,   rows,     layer.biases + n, width,
                                           nodes + n, ldn, epilogue, nodes + n,        ldn};
             product.run(layer.k, [&](std::size_t k, std::size_t depth) {
@@ -129,15 +130,17 @@ void dense_forward(const KernelTable<T>& kernel, const DenseView<const T>& layer
 
 template <class T>
 void dense_backward(const KernelTable<T>& kernel, const DenseView<const T>& layer,
-                    const Rows<T>& delta, Range range, Activation previous_activation,
-                    Rows<T>& previous, Rows<T>& previous_delta, Scratch<T>& scratch) {
+                    const Rows<T>& delta, Range range, Range columns,
+                    Activation previous_activation, Rows<T>& previous, Rows<T>& previous_delta,
+                    Scratch<T>& scratch) {
     static const Buffer<T> kZeros(kPanel);
     const std::size_t rows = range.size();
     if (rows == 0) return;
     const bool relu = previous_activation == Activation::kRelu;
     T* out = previous_delta.row(range.first);
     const T* nodes = previous.row(range.first);
-    for_each_panel(padded(layer.k), [&](std::size_t k, std::size_t width) {
+    for_each_panel(columns.size(), [&](std::size_t first, std::size_t width) {
+        const std::size_t k = columns.first + first;
         const PanelProduct<T> product{kernel,
                                       delta.pointers.data() + range.first,
                                       rows,
@@ -336,9 +339,9 @@ void activate_backward(const KernelTable<T>& kernel, Activation activation, cons
 
 #define FASTMLP_INSTANTIATE(T)                                                                     \
     template void dense_forward(const KernelTable<T>&, const DenseView<const T>&, Activation,      \
-                                const T* const*, Range, T*, std::size_t, Scratch<T>&);             \
+                                const T* const*, Range, Range, T*, std::size_t, Scratch<T>&);      \
     template void dense_backward(const KernelTable<T>&, const DenseView<const T>&, const Rows<T>&, \
-                                 Range, Activation, Rows<T>&, Rows<T>&, Scratch<T>&);              \
+                                 Range, Range, Activation, Rows<T>&, Rows<T>&, Scratch<T>&);       \
     template void dense_update(const KernelTable<T>&, const UpdateTarget<T>&, const T* const*,     \
                                Rows<T>&, Range, GradientUse<T>, Share, Scratch<T>&,                \
                                RowPrefetcher<T>*);                                                 \

@@ -34,18 +34,20 @@ struct UpdateTarget {
     DenseView<T> first{}, second{};  ///< empty where the optimizer needs none
 };
 
-/// nodes = h(a W + b), (1.1), for rows `range` of `a` (B, K).
+/// nodes = h(a W + b), (1.1), for rows `range` of `a` (B, K) and outputs `columns`: all padded(N)
+/// of them, or a part where the activation is relu or the identity and the layer is not narrow.
 template <class T>
 void dense_forward(const kernels::KernelTable<T>& kernel, const DenseView<const T>& layer,
-                   Activation activation, const T* const* a, Range range, T* nodes, std::size_t ldn,
-                   Scratch<T>& scratch);
+                   Activation activation, const T* const* a, Range range, Range columns, T* nodes,
+                   std::size_t ldn, Scratch<T>& scratch);
 
-/// previous_delta = (delta W^T) * h'(z), (2.4), (2.5), for rows `range`; h' told from
-/// `previous`, z or the nodes.
+/// previous_delta = (delta W^T) * h'(z), (2.4), (2.5), for rows `range` and `columns` of the
+/// padded(K), as above; h' told from `previous`, z or the nodes.
 template <class T>
 void dense_backward(const kernels::KernelTable<T>& kernel, const DenseView<const T>& layer,
-                    const Rows<T>& delta, Range range, Activation previous_activation,
-                    Rows<T>& previous, Rows<T>& previous_delta, Scratch<T>& scratch);
+                    const Rows<T>& delta, Range range, Range columns,
+                    Activation previous_activation, Rows<T>& previous, Rows<T>& previous_delta,
+                    Scratch<T>& scratch);
 
 /// (2.6), (2.7) over the rows `batch`, this thread's share of the elements of `target`;
 /// `prefetch` (may be null) goes along.

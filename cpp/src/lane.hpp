@@ -43,7 +43,7 @@ struct Lane {
             const Normalization normalization = layers[i].normalization;
             const bool plain = normalization == Normalization::kNone;
             dense_forward(kernel, layer, plain ? activation : Activation::kIdentity,
-                          pointers.data(), {0, rows}, out, stride, scratch);
+                          pointers.data(), {0, rows}, {0, padded(layer.n)}, out, stride, scratch);
             if (!plain) {
                 if (scratch.size() < rows) scratch.resize(rows);
                 normalize_for_prediction(kernel, normalization, layer, running[i], out, stride,

@@ -49,7 +49,7 @@ struct Propagation {
         const bool at_once = !is_normalized(i) && !keeps_z(h);
         Rows<T>& from = z(i);
         dense_forward(kernel, weights(i), at_once ? h : Activation::kIdentity, inputs(i), rows,
-                      from.row(0), from.stride, scratch);
+                      {0, padded(image[i].n)}, from.row(0), from.stride, scratch);
         if (is_normalized(i)) {
             normalize(kernel, layers[i].normalization, weights(i), running[i], context, rows, from,
                       work.normalized[i]);
@@ -90,13 +90,25 @@ struct Propagation {
     void backward_layer(std::size_t i, Range rows, Scratch<T>& scratch) const {
         const std::size_t to = i - 1;
         Rows<T>& delta = is_normalized(to) ? work.normalized[to].delta : work.deltas[to];
-        dense_backward(kernel, weights(i), work.deltas[i], rows, activation(to), z(to), delta,
-                       scratch);
+        dense_backward(kernel, weights(i), work.deltas[i], rows, {0, padded(image[i].k)},
+                       activation(to), z(to), delta, scratch);
         if (drops(to)) drop(kernel, mask(to), layers[to].dropout, rows, delta, delta);
         if (is_normalized(to)) {
             normalize_backward(kernel, layers[to].normalization, weights(to), running[to], context,
                                rows, work.normalized[to], work.deltas[to]);
         }
+    }
+
+    /// Columns of the nodes of layer i, and of the deltas before it, where layers are plain:
+    /// `dense_forward` says which.
+    void forward_block(std::size_t i, Range rows, Range columns, Scratch<T>& scratch) const {
+        Rows<T>& out = output(i);
+        dense_forward(kernel, weights(i), activation(i), inputs(i), rows, columns, out.row(0),
+                      out.stride, scratch);
+    }
+    void backward_block(std::size_t i, Range rows, Range columns, Scratch<T>& scratch) const {
+        dense_backward(kernel, weights(i), work.deltas[i], rows, columns, activation(i - 1),
+                       output(i - 1), work.deltas[i - 1], scratch);
     }
 
     /// (2.6), (2.7): this thread's share of all gradients goes to `targets` as `use` says.

@@ -11,6 +11,7 @@
 #include "squares.hpp"
 #include "thread_pool.hpp"
 #include "trained_state.hpp"
+#include "wide_pass.hpp"
 
 namespace fastmlp {
 
@@ -19,7 +20,8 @@ class TrainingStep {
 public:
     TrainingStep(const Network<T>& network, const Propagation<T>& pass, const Samples<T>& samples,
                  const TrainedState<T>& state, const TrainOptions& options)
-        : network_(network), pass_(pass), samples_(samples), state_(state), options_(options) {
+        : network_(network), pass_(pass), samples_(samples), state_(state), options_(options),
+          by_columns_(WidePass<T>::serves(pass)) {
         if (options.report_squares) weight_squares_.emplace(network.layout(), false);
         if (options.optimizer.clip_norm == Optimizer::kUnlimited) return;
         gradient_squares_.emplace(network.layout(), true);
@@ -43,8 +45,12 @@ public:
                                               .position = first,
                                               .share = share,
                                               .team = &team});
-        pass.forward(rows, scratch);
-        pass.backward(samples_.y, rows, scratch);
+        if (by_columns_ && share.size > 1) {
+            WidePass<T>{pass, team, share, {0, batch}, rows, scratch}.run(samples_.y);
+        } else {
+            pass.forward(rows, scratch);
+            pass.backward(samples_.y, rows, scratch);
+        }
         if (weight_squares_) sum_squares(*weight_squares_, state_.parameters(), share);
         team.barrier(rank);
         const StepFacts facts{rate, number, weight_sum(samples_.y, pass_.work)};
@@ -84,6 +90,7 @@ private:
     const Samples<T>& samples_;
     const TrainedState<T>& state_;
     const TrainOptions& options_;
+    bool by_columns_;  ///< how a team of several goes forward and backward
     std::optional<Squares<T>> weight_squares_, gradient_squares_;
     std::optional<Image<T>> gradients_;  ///< where they are stored to be clipped by their norm
     std::vector<UpdateTarget<T>> gradient_targets_;
