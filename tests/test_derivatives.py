@@ -61,9 +61,7 @@ def test_the_reference(dtype, eps, output, nodes, kind):
         for library in (fm, reference)
     )
     twin.parameters = net.parameters.tolist()
-    for i in net.running_means:
-        twin.running_means[i][:] = net.running_means[i].tolist()
-        twin.running_variances[i][:] = net.running_variances[i].tolist()
+    twin.statistics = net.statistics.tolist()
     X, y = data(output, nodes, 3)
     X = X.astype(dtype)
     bound = 5 * np.sqrt(2 * 3 * (150 + 24)) * eps / 2 * 30

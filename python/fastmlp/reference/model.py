@@ -152,6 +152,15 @@ class Model:
         return {i: running.variances for i, running in self._statistics.items()}
 
     @property
+    def statistics(self) -> list[float]:
+        """A copy of all running averages: means, variances, layer after layer; settable."""
+        return [value for row in self._statistics_rows() for value in row]
+
+    @statistics.setter
+    def statistics(self, value: object) -> None:
+        self._spread("statistics", value, self._statistics_rows())
+
+    @property
     def nodes(self) -> list[Matrix]:
         """The last `forward`: ``nodes[0]`` is its X, ``nodes[p]`` (B, N); empty before it."""
         return self._pass.nodes
@@ -220,8 +229,14 @@ class Model:
                 yield self._scale_gradients[i]
                 yield self._shift_gradients[i]
 
+    def _statistics_rows(self) -> Iterator[Row]:
+        for running in self._statistics.values():
+            yield running.means
+            yield running.variances
+
     def _spread(self, name: str, value: Any, rows: Iterator[Row]) -> None:
         """Copy a flat array-like into rows, in place."""
-        values = iter(arrays.matching(name, value, (self.n_parameters,)))
-        for row in rows:
+        targets = list(rows)
+        values = iter(arrays.matching(name, value, (sum(map(len, targets)),)))
+        for row in targets:
             row[:] = [next(values) for _ in row]
