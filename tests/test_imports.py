@@ -15,6 +15,9 @@ FORBIDDEN = [
     "polars",
     "tqdm",
     "threadpoolctl",
+    "onnx",
+    "torch",
+    "keras",
     "fastmlp.reference",
 ]
 

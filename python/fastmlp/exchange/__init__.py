@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fastmlp._extras import require
 
 if TYPE_CHECKING:
+    from fastmlp.losses import LossLike
     from fastmlp.network import Network
 
 
@@ -19,7 +20,7 @@ def from_onnx(
     model: str | Path | bytes | Any,
     *,
     output: str | None = None,
-    loss: str | None = None,
+    loss: "LossLike | None" = None,
     seed: int | None = None,
 ) -> "Network":
     """Make a network of an ONNX graph of dense layers.
@@ -36,7 +37,7 @@ def from_onnx(
     output : str, optional
         The activation of the last layer, for graphs that end without one: ``"softmax"`` where a
         classifier gives logits.
-    loss : str, optional
+    loss : str, CrossEntropy, Huber, Quantile or callable, optional
         As in `Network`.
     seed : int, optional
         As in `Network`: the order of samples of a later `fit` follows from it.
@@ -67,7 +68,11 @@ def from_onnx(
 
 
 def from_torch(
-    model: Any, *, output: str | None = None, loss: str | None = None, seed: int | None = None
+    model: Any,
+    *,
+    output: str | None = None,
+    loss: "LossLike | None" = None,
+    seed: int | None = None,
 ) -> "Network":
     """Make a network of a ``torch.nn.Sequential``, with copies of its weights.
 
@@ -100,7 +105,11 @@ def from_torch(
 
 
 def from_keras(
-    model: Any, *, output: str | None = None, loss: str | None = None, seed: int | None = None
+    model: Any,
+    *,
+    output: str | None = None,
+    loss: "LossLike | None" = None,
+    seed: int | None = None,
 ) -> "Network":
     """Make a network of a Keras model of dense layers, with copies of its weights.
 
@@ -132,7 +141,9 @@ def from_keras(
     return reader.from_keras(model, output, loss, seed)  # type: ignore[no-any-return]
 
 
-def from_sklearn(model: Any, *, loss: str | None = None, seed: int | None = None) -> "Network":
+def from_sklearn(
+    model: Any, *, loss: "LossLike | None" = None, seed: int | None = None
+) -> "Network":
     """Make a network of a fitted MLPClassifier or MLPRegressor of scikit-learn.
 
     Parameters

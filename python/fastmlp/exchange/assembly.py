@@ -19,6 +19,7 @@ from fastmlp.exchange.steps import (
     Width,
 )
 from fastmlp.layers import Dense
+from fastmlp.losses import LossLike
 from fastmlp.network import Network
 
 
@@ -88,7 +89,7 @@ class Assembly:
             case Width():
                 self._check_width(step.nodes, step.where)
 
-    def network(self, output: str | None, loss: str | None, seed: int | None) -> Network:
+    def network(self, output: str | None, loss: LossLike | None, seed: int | None) -> Network:
         """Return the network of all steps.
 
         Parameters
@@ -212,7 +213,7 @@ class Assembly:
 
 
 def assemble(
-    steps: Iterable[Step], *, output: str | None, loss: str | None, seed: int | None
+    steps: Iterable[Step], *, output: str | None, loss: LossLike | None, seed: int | None
 ) -> Network:
     """Return a network that does what the steps do; see `Assembly`."""
     assembly = Assembly()

@@ -18,6 +18,7 @@ from fastmlp.exchange.steps import (
     Scale,
     Step,
 )
+from fastmlp.losses import LossLike
 from fastmlp.model import Model
 from fastmlp.network import Network
 
@@ -76,7 +77,9 @@ def _add_normalization(model: keras.Sequential, net: Model, i: int) -> None:
     layer.set_weights(weights)
 
 
-def from_keras(model: object, output: str | None, loss: str | None, seed: int | None) -> Network:
+def from_keras(
+    model: object, output: str | None, loss: LossLike | None, seed: int | None
+) -> Network:
     """Return a network with the weights of `model`; see `fastmlp.from_keras`."""
     if not isinstance(model, keras.Model):
         raise TypeError(f"model must be a keras.Model, got {type(model).__name__}")

@@ -13,6 +13,7 @@ from fastmlp.exchange.onnx_gelu import DOMAIN
 from fastmlp.exchange.onnx_operators import OPERATORS, combined, unsupported, where
 from fastmlp.exchange.onnx_values import Value
 from fastmlp.exchange.steps import Width
+from fastmlp.losses import LossLike
 from fastmlp.network import Network
 
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft", DOMAIN)
@@ -27,7 +28,9 @@ class _Decision:
     of: Value
 
 
-def from_onnx(model: object, output: str | None, loss: str | None, seed: int | None) -> Network:
+def from_onnx(
+    model: object, output: str | None, loss: LossLike | None, seed: int | None
+) -> Network:
     """Return a network with the weights of `model`; see `fastmlp.from_onnx`."""
     value = _Reader(_loaded(model)).result()
     return assemble(value.steps("the graph's output"), output=output, loss=loss, seed=seed)

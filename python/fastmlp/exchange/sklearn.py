@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastmlp.exchange.assembly import assemble
 from fastmlp.exchange.steps import Activation, Linear, Step
+from fastmlp.losses import LossLike
 from fastmlp.model import Model
 from fastmlp.network import Network
 
@@ -19,7 +20,7 @@ _OUTPUT = {**_HIDDEN, "softmax": "softmax", "exp": "exp"}
 _THEIRS = {ours: theirs for theirs, ours in _OUTPUT.items()}
 
 
-def from_sklearn(model: object, loss: str | None, seed: int | None) -> Network:
+def from_sklearn(model: object, loss: LossLike | None, seed: int | None) -> Network:
     """Return a network with the weights of `model`; see `fastmlp.from_sklearn`."""
     if not isinstance(model, MLPClassifier | MLPRegressor):
         raise TypeError(

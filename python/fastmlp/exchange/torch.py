@@ -17,6 +17,7 @@ from fastmlp.exchange.steps import (
     Linear,
     Step,
 )
+from fastmlp.losses import LossLike
 from fastmlp.model import Model
 from fastmlp.network import Network
 
@@ -81,7 +82,9 @@ def _normalization(net: Model, i: int, share: bool) -> Any:
     return module
 
 
-def from_torch(model: nn.Module, output: str | None, loss: str | None, seed: int | None) -> Network:
+def from_torch(
+    model: nn.Module, output: str | None, loss: LossLike | None, seed: int | None
+) -> Network:
     """Return a network with the weights of `model`; see `fastmlp.from_torch`."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Sequential, got {type(model).__name__}")
