@@ -1,6 +1,7 @@
 """`Network.export_c`: compiled by every compiler there is, it predicts and trains to the bit."""
 
 import ctypes
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
+from fastmlp.exchange.c_constants import CONSTANTS
 from fastmlp.layers import ACTIVATIONS
 from fastmlp.losses import LOSSES
 
@@ -179,6 +181,16 @@ def test_every_compiler_takes_it(compiler, dtype, rng, tmp_path):
     training = "" if "++" in compiler else training_program("train", "REAL", 1)
     library = compiled(net, tmp_path, compiler, training)
     assert np.array_equal(predictions(library, net, X), net.predict(X))
+
+
+def test_the_constants_are_those_of_the_core():
+    source = Path(__file__).parent.parent / "cpp" / "src" / "kernels" / "math-inl.hpp"
+    known = set(re.findall(r"-?\b0x[0-9a-f.]+p[-+]\d+f?|-?\b\d+\.\d+f?", source.read_text()))
+    names = ("exp_", "log_", "log2_e", "ln2_", "tanh_", "silu_", "tail_", "phi_")
+    for words in CONSTANTS.values():
+        for name in filter(lambda name: name.startswith(names), words):
+            for word in words[name].strip().split(","):
+                assert word.strip(" ()\n") in known, name
 
 
 def test_two_models_in_one_program(rng, tmp_path):
