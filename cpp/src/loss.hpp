@@ -76,6 +76,14 @@ void apply_loss(const kernels::KernelTable<T>& kernel, Loss loss, const OutputRo
     }
 }
 
+/// Losses of rows `range`, none above `limit`; NaN stays.
+template <class T>
+void limit_losses(Workspace<T>& work, Range range, T limit) {
+    for (std::size_t b = range.first; b < range.last; ++b) {
+        if (work.losses[b] > limit) work.losses[b] = limit;
+    }
+}
+
 /// Losses and deltas of rows `range`, each times its sample's weight.
 template <class T>
 void weigh(Workspace<T>& work, Range range) {

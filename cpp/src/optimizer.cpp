@@ -62,7 +62,8 @@ UpdateRule<T> base_rule(const Optimizer& optimizer, const StepFacts& facts) {
 
 template <class T>
 void add_penalties(const Optimizer& optimizer, const StepFacts& facts, UpdateRule<T>& rule) {
-    const double part = optimizer.penalty_per_sample ? 1 / facts.weight_sum : 1;
+    const double samples = facts.weight_sum;
+    const double part = optimizer.penalty_per_sample ? (samples > 0 ? 1 / samples : 0) : 1;
     rule.l1 = static_cast<T>(optimizer.l1 * part);
     rule.l2 = static_cast<T>(optimizer.l2 * part);
     rule.keep = static_cast<T>(1 - facts.rate * optimizer.weight_decay);
@@ -83,7 +84,7 @@ void check_optimizer(const Optimizer& o) {
     const auto decay = [](double x) { return x >= 0 && x < 1; };
     require(o.learning_rate > 0 && std::isfinite(o.learning_rate), "learning_rate",
             "positive and finite", o.learning_rate);
-    require(decay(o.momentum), "momentum", "at least 0 and below 1", o.momentum);
+    require(o.momentum >= 0 && o.momentum <= 1, "momentum", "at least 0 and at most 1", o.momentum);
     require(!o.nesterov || o.momentum > 0, "momentum", "above 0 for nesterov", o.momentum);
     require(decay(o.beta_1), "beta_1", "at least 0 and below 1", o.beta_1);
     require(decay(o.beta_2), "beta_2", "at least 0 and below 1", o.beta_2);

@@ -2,6 +2,8 @@
 /// interface share.
 #pragma once
 
+#include <limits>
+
 #include "batch_context.hpp"
 #include "dense.hpp"
 #include "dropout.hpp"
@@ -29,6 +31,7 @@ struct Propagation {
     const Image<T>& image;
     Workspace<T>& work;
     BatchContext context{};
+    T loss_limit = std::numeric_limits<T>::infinity();  ///< see TrainOptions
 
     DenseView<const T> weights(std::size_t i) const { return read_only(image[i]); }
 
@@ -83,6 +86,7 @@ struct Propagation {
              delta.row(rows.first), delta.stride, work.losses.data() + rows.first});
         activate_backward(kernel, activation(last), from.row(rows.first), from.stride,
                           delta.row(rows.first), delta.stride, rows.size(), delta.cols);
+        limit_losses(work, rows, loss_limit);
         if (y.weights) weigh(work, rows);
     }
 

@@ -55,6 +55,7 @@ public:
           state_(network), pass_(network, state_.parameters(), work_),
           step_(network, pass_, samples_, state_, options), rate_factor_(options.rate_factor),
           steps_before_(network.optimizer_state().steps) {
+        pass_.loss_limit = static_cast<T>(options.loss_limit);
         if (serves_single_rows()) single_.emplace(pass_, state_.targets());
         if (options.shuffle && !options.order) shuffled_.resize(x.rows);
         state_.load();
@@ -83,7 +84,8 @@ private:
         const Optimizer& optimizer = options_.optimizer;
         return batch_ == 1 && team_.size() == 1 && SingleRow<T>::serves(network_.layers()) &&
                !samples_.y.weights && !options_.on_step && !options_.report_squares &&
-               options_.gradient_scale == 1 && optimizer.clip_norm == Optimizer::kUnlimited &&
+               options_.gradient_scale == 1 && options_.loss_limit == TrainOptions::kUnlimited &&
+               optimizer.clip_norm == Optimizer::kUnlimited &&
                step_rules<T>(optimizer, {}).weights.plain();
     }
 
@@ -195,9 +197,12 @@ template <class T>
 void Trainer<T>::account() {
     step_loss_ = add_losses(0.0, work_);
     step_weight_ = weight_sum(samples_.y, work_);
-    loss_ += step_loss_;
-    weight_ += step_weight_;
-    squares_ += step_.squares();
+    // A mean over the batches is a sum in which each of them weighs as much as it has rows.
+    const auto rows = static_cast<double>(work_.batch);
+    const double share = options_.batch_means ? weighted_mean(rows, step_weight_) : 1;
+    loss_ += share * step_loss_;
+    weight_ += options_.batch_means ? rows : step_weight_;
+    squares_ += share * step_.squares();
     ++steps_done_;
 }
 

@@ -99,6 +99,8 @@ class TrainOptions:
     shuffle: bool
     gradient_scale: float
     report_squares: bool
+    batch_means: bool
+    loss_limit: float
     n_threads: int
 
 @final

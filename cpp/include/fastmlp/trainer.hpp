@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <limits>
 #include <stdexcept>
 #include <vector>
 
@@ -31,6 +32,8 @@ struct StepReport {
 };
 
 struct TrainOptions {
+    static constexpr double kUnlimited = std::numeric_limits<double>::infinity();
+
     std::size_t epochs = 10;
     std::size_t batch_size = 32;
     Optimizer optimizer{};
@@ -47,6 +50,11 @@ struct TrainOptions {
     std::size_t order_rows = 0;
     double gradient_scale = 1;  ///< times the gradient of the loss; the loss reported stays
     bool report_squares = false;
+    /// The report's loss is the mean over the batches, each as much as it has rows, of their means;
+    /// its squares are likewise over the mean weight of the batch. Without weights nothing changes.
+    bool batch_means = false;
+    /// The most the loss of a sample counts in the report; its gradient is not cut.
+    double loss_limit = kUnlimited;
     int n_threads = 0;                   ///< upper limit; 0: the process's
     const Executor* executor = nullptr;  ///< whose threads; null: fastmlp's own
     /// After each epoch, the parameters exact: true stops. May write the parameters.
