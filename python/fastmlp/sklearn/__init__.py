@@ -1,0 +1,16 @@
+"""scikit-learn's multilayer perceptrons on the compiled core: change one import.
+
+>>> from fastmlp.sklearn import MLPClassifier, MLPRegressor
+
+The estimators have the constructor, the attributes, the methods, the messages and the defaults of
+scikit-learn's own, draw the same random numbers in the same order, and follow the same
+trajectories to rounding, in a fraction of the time. What goes beyond scikit-learn is asked for by
+keywords that stand after its own.
+
+Needs scikit-learn: ``pip install 'fastmlp[sklearn]'``.
+"""
+
+from fastmlp.sklearn.classifier import MLPClassifier
+from fastmlp.sklearn.regressor import MLPRegressor
+
+__all__ = ["MLPClassifier", "MLPRegressor"]

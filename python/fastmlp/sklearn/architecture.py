@@ -1,0 +1,121 @@
+"""From an estimator's parameters to a `Network`, with scikit-learn's names and initial weights."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.layers import Dense
+from fastmlp.network import Network
+
+_CORE_NAMES: Final = {"logistic": "sigmoid"}
+"""scikit-learn's names of activations, where the core has another."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The layers of an estimator's network.
+
+    Parameters
+    ----------
+    features : int
+        Number of features.
+    hidden : sequence of int
+        Nodes of the hidden layers.
+    activations : sequence of str
+        The activation of each hidden layer.
+    outputs : int
+        Nodes of the output layer.
+    output : str
+        The activation of the output layer, as ``out_activation_`` names it.
+    loss : str
+        The loss, as the core names it.
+    dropouts : sequence of float
+        The dropout of each hidden layer.
+    """
+
+    features: int
+    hidden: Sequence[int]
+    activations: Sequence[str]
+    outputs: int
+    output: str
+    loss: str
+    dropouts: Sequence[float]
+
+    def network(self, dtype: Any, seed: int = 0) -> Network:
+        """Build the network; its weights are whatever `Network` draws."""
+        layers = zip(self.hidden, self.activations, self.dropouts, strict=True)
+        hidden = [
+            Dense(nodes, _core_name(activation), dropout=dropout)
+            for nodes, activation, dropout in layers
+        ]
+        output = Dense(self.outputs, _core_name(self.output))
+        return Network([self.features, *hidden, output], loss=self.loss, seed=seed, dtype=dtype)
+
+    def initialize(self, network: Network, random_state: np.random.RandomState) -> None:
+        """Draw weights and biases as scikit-learn does.
+
+        Uniform in +-sqrt(factor / (K + N)), weights before biases, layer by layer, in float64;
+        the factor is 6 (Glorot and Bengio, 2010), or 2 for the logistic function. The output
+        layer takes the factor of the layer before it.
+        """
+        activations = [*self.activations, self.activations[-1] if self.activations else "relu"]
+        for weights, biases, activation in zip(
+            network.weights, network.biases, activations, strict=True
+        ):
+            factor = 2.0 if _core_name(activation) == "sigmoid" else 6.0
+            bound = math.sqrt(factor / sum(weights.shape))
+            weights[...] = random_state.uniform(-bound, bound, weights.shape)
+            biases[...] = random_state.uniform(-bound, bound, biases.shape)
+
+
+def hidden_nodes(hidden_layer_sizes: object) -> list[int]:
+    """Return `hidden_layer_sizes`, one number or a sequence, as a list."""
+    sizes = list(hidden_layer_sizes) if isinstance(hidden_layer_sizes, Iterable) else None
+    if sizes is None:
+        sizes = [hidden_layer_sizes]
+    if np.any(np.array(sizes) <= 0):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    return sizes
+
+
+def for_each_layer(name: str, value: Any, layers: int) -> list[Any]:
+    """Return what each hidden layer has: one value for all, or one each.
+
+    Parameters
+    ----------
+    name : str
+        The parameter, for messages.
+    value : str, float or sequence of them
+        The parameter.
+    layers : int
+        The number of hidden layers.
+    """
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return [value] * layers
+    values = list(value)
+    if len(values) != layers:
+        raise ValueError(
+            f"{name} must be one value, or one for each of the {layers} hidden layers, got {values}"
+        )
+    return values
+
+
+class LiveArrays(list[NDArray[Any]]):
+    """A list of views of a network's memory; to assign an item is to copy into its memory."""
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        """Copy `value` into the array, or each of several into its own."""
+        targets = self[index]
+        if isinstance(index, slice):
+            for target, item in zip(targets, value, strict=True):
+                target[...] = item
+        else:
+            targets[...] = value
+
+
+def _core_name(activation: str) -> str:
+    return _CORE_NAMES.get(activation, activation)

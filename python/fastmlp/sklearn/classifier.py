@@ -1,0 +1,345 @@
+"""`MLPClassifier`: scikit-learn's, on the compiled core."""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import (
+    _check_partial_fit_first_call,
+    type_of_target,
+    unique_labels,
+)
+from sklearn.utils.validation import validate_data
+
+from fastmlp.sklearn import losses
+from fastmlp.sklearn.estimator import BaseMLP
+from fastmlp.sklearn.samples import Samples
+
+
+class MLPClassifier(ClassifierMixin, BaseMLP):
+    """Multilayer perceptron classifier: scikit-learn's, on the compiled core.
+
+    Same constructor, attributes, methods, defaults and messages as
+    ``sklearn.neural_network.MLPClassifier``, the same draws from `random_state`, and the same
+    trajectories to rounding. Two classes have one logistic output, more a softmax, several labels
+    at once a logistic output each.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default (100,)
+        Nodes of the hidden layers.
+    activation : str or sequence of str, default "relu"
+        "identity", "logistic", "tanh", "relu", or any other that `fastmlp.Dense` has; one for all
+        hidden layers, or one for each.
+    solver : {"adam", "sgd", "lbfgs"} or Optimizer, default "adam"
+        Adam (Kingma and Ba, 2015), stochastic gradient descent, or SciPy's L-BFGS-B over all
+        samples at once. An optimizer such as ``fastmlp.AdamW(1e-3)`` brings its own rates,
+        schedule and penalties: the parameters marked (named solvers) are not looked at then.
+    alpha : float, default 1e-4
+        The squared weights times alpha / 2, over the samples of a batch, are added to its loss
+        (named solvers).
+    batch_size : int or "auto", default "auto"
+        Samples per step; "auto" is min(200, n). Not of "lbfgs".
+    learning_rate : {"constant", "invscaling", "adaptive"}, default "constant"
+        How "sgd" moves its rate: not at all; learning_rate_init / (t + 1)^power_t with t the
+        samples seen so far; or a fifth of it whenever training would else stop.
+    learning_rate_init : float, default 1e-3
+        The rate of the first epoch (named solvers).
+    power_t : float, default 0.5
+        The exponent of "invscaling".
+    max_iter : int, default 200
+        The most epochs, or iterations of "lbfgs".
+    shuffle : bool, default True
+        Whether the samples change their order before each epoch.
+    random_state : int, RandomState or None, default None
+        Draws initial weights, validation samples and orders, in this sequence.
+    tol : float, default 1e-4
+        What counts as an improvement of the loss, or of the score with `early_stopping`.
+    verbose : bool or int, default False
+        Whether to print the loss of each epoch.
+    warm_start : bool, default False
+        Whether ``fit`` goes on from the weights of the last one.
+    momentum : float, default 0.9
+        In [0, 1]; of "sgd".
+    nesterovs_momentum : bool, default True
+        Whether the momentum is Nesterov's; of "sgd".
+    early_stopping : bool, default False
+        Whether to stop by the score of validation data and return to the best weights. In
+        ``partial_fit`` it needs an ``eval_set``.
+    validation_fraction : float, default 0.1
+        The part of the samples that `early_stopping` sets aside, without an ``eval_set``.
+    beta_1, beta_2, epsilon : float, default 0.9, 0.999, 1e-8
+        Of "adam".
+    n_iter_no_change : int or inf, default 10
+        Training stops after more epochs than these without improvement.
+    max_fun : int, default 15000
+        The most evaluations of "lbfgs".
+    loss : {"log_loss"} or CrossEntropy, default "log_loss"
+        ``fastmlp.CrossEntropy(label_smoothing=0.1)`` smooths the labels of more than two classes.
+    class_weight : dict, list of dict, "balanced" or None, default None
+        Weights of the classes, times the sample weights; "balanced" is n / (classes * count).
+    dropout : float or sequence of float, default 0.0
+        The probability with which a node of a hidden layer is left out of a step; one for all, or
+        one for each.
+    callbacks : callable, Callback, sequence of them, or None, default None
+        As ``Network.fit`` takes them, called with the network. scikit-learn's own callbacks are
+        registered with ``set_callbacks``.
+    n_jobs : int or None, default None
+        The most threads; None and -1 leave it to ``fastmlp.get_num_threads``. The results have
+        the same bits for any.
+
+    Attributes
+    ----------
+    classes_ : ndarray or list of ndarray
+        The labels.
+    coefs_, intercepts_ : list of ndarray
+        Weights (K, N) and biases (N,) of each layer: live views of the network's memory, which
+        may be written through.
+    network_ : Network
+        The network itself, to save or to export; training goes on in it.
+    history_ : History
+        The course of the last fit with a stochastic solver, with times and speed.
+    loss_ : float
+        The loss of the last epoch.
+    best_loss_ : float or None
+        The least loss; None with `early_stopping`.
+    loss_curve_ : list of float
+        The loss of each epoch.
+    validation_scores_, validation_loss_curve_ : list of float or None
+        The accuracy and the loss of the validation data after each epoch; None without any.
+    best_validation_score_ : float or None
+        The greatest of the scores, with `early_stopping`.
+    stopped_ : bool
+        Whether training stopped as nothing improved any more.
+    t_ : int
+        Samples seen by all epochs.
+    n_iter_ : int
+        Epochs of the last ``fit``.
+    n_features_in_, feature_names_in_
+        What X had.
+    n_layers_, n_outputs_ : int
+        Layers, counting the features as one; nodes of the last.
+    out_activation_ : str
+        The activation of the last layer.
+
+    Raises
+    ------
+    ValueError, TypeError
+        From ``fit``, not here, if a parameter does not fit.
+
+    See Also
+    --------
+    MLPRegressor : The same for numbers.
+    fastmlp.Network : The network itself, without scikit-learn's conventions.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> classifier = MLPClassifier(solver="lbfgs", random_state=1).fit(X, y)
+    >>> classifier.score(X, y) > 0.95
+    True
+    >>> classifier.coefs_[0].shape
+    (4, 100)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseMLP._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, list, None],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        class_weight: Any = None,
+        dropout: Any = 0.0,
+        callbacks: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self._keep(locals())
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, eval_set: Any = None) -> Self:
+        """Train on X and y.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, shape (n, features)
+            Samples.
+        y : array-like, shape (n,) or (n, N)
+            Labels, of any type, or indicators of several labels.
+        sample_weight : array-like, shape (n,), optional
+            How much each sample counts.
+        eval_set : tuple (X, y), optional
+            Validation data, scored after each epoch; `early_stopping` uses them.
+
+        Returns
+        -------
+        self
+            The estimator.
+        """
+        self._fit(X, y, sample_weight, eval_set, incremental=False)
+        return self
+
+    @available_if(lambda estimator: estimator._check_solver())
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        classes: Any = None,
+        *,
+        eval_set: Any = None,
+    ) -> Self:
+        """Train for one more epoch, on X and y.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, shape (n, features)
+            Samples.
+        y : array-like, shape (n,) or (n, N)
+            Labels, of any type, or indicators of several labels.
+        sample_weight : array-like, shape (n,), optional
+            How much each sample counts.
+        classes : array-like, shape (classes,), optional
+            All labels that will ever come; the first call needs them.
+        eval_set : tuple (X, y), optional
+            Validation data, scored after each call. With `early_stopping` the best weights are
+            kept, and are back once `stopped_` is True.
+
+        Returns
+        -------
+        self
+            The estimator.
+        """
+        if _check_partial_fit_first_call(self, classes):
+            multilabel = type_of_target(y).startswith("multilabel")
+            self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
+        self._fit(X, y, sample_weight, eval_set, incremental=True)
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the labels of X (n, features): (n,), or indicators (n, N) of several labels."""
+        outputs = self._outputs(X)
+        return self._label_binarizer.inverse_transform(
+            outputs.ravel() if self.n_outputs_ == 1 else outputs
+        )
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """Return the probabilities (n, classes) of X (n, features), in the order of `classes_`."""
+        outputs = self._outputs(X)
+        if self.n_outputs_ > 1:
+            return outputs
+        return np.hstack([1 - outputs, outputs])
+
+    def predict_log_proba(self, X: Any) -> NDArray[Any]:
+        """Return the logarithms of `predict_proba`."""
+        probabilities = self.predict_proba(X)
+        return np.log(probabilities, out=probabilities)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def _validate(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            dtype=(np.float64, np.float32),
+            reset=reset,
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return X, y
+
+    def _take_targets(self, y: Any, *, incremental: bool) -> None:
+        if not hasattr(self, "classes_") or not (self.warm_start or incremental):
+            self._label_binarizer = LabelBinarizer().fit(y)
+            self.classes_ = self._label_binarizer.classes_
+            return
+        classes = unique_labels(y)
+        if self.warm_start and set(classes) != set(self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same "
+                "classes as in the previous call to fit. Previously "
+                f"got {self.classes_}, `y` has {classes}"
+            )
+        self._check_evaluated(y)
+
+    def _check_evaluated(self, y: Any) -> None:
+        classes = unique_labels(y)
+        if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
+            raise ValueError(
+                "`y` has classes not in `self.classes_`. "
+                f"`self.classes_` has {self.classes_}. 'y' has {classes}."
+            )
+
+    def _encode(self, y: Any) -> NDArray[Any]:
+        """Return the number of each sample's class, for softmax, or indicators for each output."""
+        indicators = self._label_binarizer.transform(y)
+        if self._label_binarizer.y_type_ == "multiclass":
+            return indicators.argmax(axis=1).astype(np.int32)
+        return indicators
+
+    def _class_weights(self, y: Any, *, incremental: bool) -> NDArray[Any] | None:
+        if self.class_weight is None:
+            return None
+        if incremental and self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all of y, which partial_fit does not have: give "
+                "sample_weight, or a dict as sklearn.utils.class_weight.compute_class_weight "
+                "computes it from all classes"
+            )
+        return compute_sample_weight(self.class_weight, y)
+
+    def _output_and_loss(self) -> tuple[str, str]:
+        if self._label_binarizer.y_type_ == "multiclass":
+            return "softmax", losses.CROSS_ENTROPY
+        return "logistic", losses.BINARY_CROSS_ENTROPY
+
+    def _stratify(self, samples: Samples) -> NDArray[Any] | None:
+        return samples.targets.astype(bool) if self.n_outputs_ == 1 else None
+
+    def _score_outputs(
+        self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None
+    ) -> float:
+        """Return the accuracy; of multilabel targets all of a sample must be right."""
+        if targets.ndim == 1:
+            right = outputs.argmax(axis=1) == targets
+        else:
+            right = ((outputs > 0.5) == targets).all(axis=1)
+        return float(np.average(right, weights=weights))

@@ -1,0 +1,308 @@
+"""What MLPClassifier and MLPRegressor share: parameters, the course of a fit, live attributes."""
+
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from fastmlp._validation import described
+from fastmlp.callbacks import Callback
+from fastmlp.layers import ACTIVATIONS
+from fastmlp.network import Network
+from fastmlp.optimizers import Optimizer as CoreOptimizer
+from fastmlp.sklearn import conversion, lbfgs
+from fastmlp.sklearn.architecture import (
+    Architecture,
+    LiveArrays,
+    for_each_layer,
+    hidden_nodes,
+)
+from fastmlp.sklearn.callbacks import CallbackSupportMixin, FitTask
+from fastmlp.sklearn.fitting import StochasticFit
+from fastmlp.sklearn.optimizer import Optimizer, forget_optimizer
+from fastmlp.sklearn.samples import Samples, predict, read_samples
+from fastmlp.sklearn.validation import Validation, split
+
+
+class BaseMLP(CallbackSupportMixin, BaseEstimator):
+    """The estimator without its targets; use `MLPClassifier` or `MLPRegressor`."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions({"logistic", *ACTIVATIONS} - {"softmax"}), "array-like"],
+        "solver": [StrOptions({"lbfgs", "sgd", "adam"}), CoreOptimizer],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
+        "callbacks": [callable, Callback, "array-like", None],
+        "n_jobs": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
+    }
+
+    n_outputs_: int
+    loss_curve_: list[float]
+    validation_scores_: list[float] | None
+    validation_loss_curve_: list[float] | None
+    best_validation_score_: float | None
+
+    def _keep(self, parameters: Mapping[str, Any]) -> None:
+        """Set the constructor's arguments, given as its ``locals()``."""
+        for name, value in parameters.items():
+            if name not in {"self", "__class__"}:
+                setattr(self, name, value)
+
+    @property
+    def network_(self) -> Network:
+        """The network itself, to save, to export, or to look into; training goes on in it."""
+        return self._fitted_network("network_")
+
+    @property
+    def coefs_(self) -> LiveArrays:
+        """The weights of each layer (K, N): live views of the network's memory."""
+        return LiveArrays(self._fitted_network("coefs_").weights)
+
+    @coefs_.setter
+    def coefs_(self, values: Any) -> None:
+        self.coefs_[:] = values
+
+    @property
+    def intercepts_(self) -> LiveArrays:
+        """The biases of each layer (N,): live views of the network's memory."""
+        return LiveArrays(self._fitted_network("intercepts_").biases)
+
+    @intercepts_.setter
+    def intercepts_(self, values: Any) -> None:
+        self.intercepts_[:] = values
+
+    @classmethod
+    def from_sklearn(cls, model: Any) -> Self:
+        """Return an estimator that is what scikit-learn's fitted `model` is.
+
+        Parameters
+        ----------
+        model : sklearn.neural_network.MLPClassifier or MLPRegressor
+            As this class is named. Its weights are copied.
+
+        Raises
+        ------
+        TypeError
+            If it is another kind of model.
+        NotFittedError
+            If it is not fitted.
+        """
+        return conversion.adopt(cls, model)
+
+    def to_sklearn(self) -> Any:
+        """Return scikit-learn's estimator that is what this fitted one is, with copies of weights.
+
+        Raises
+        ------
+        NotFittedError
+            If this is not fitted.
+        ValueError
+            If a parameter has a value that scikit-learn does not know.
+        """
+        return conversion.release(self)
+
+    def _fitted_network(self, attribute: str) -> Network:
+        if not self.__sklearn_is_fitted__():
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {attribute!r}: "
+                "it comes with fit or partial_fit"
+            )
+        network: Network = self._network
+        return network
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "_network" in self.__dict__
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, eval_set: Any, *, incremental: bool) -> None:
+        """Check everything, build the network if there is none to go on with, and train."""
+        nodes = hidden_nodes(self.hidden_layer_sizes)
+        if incremental and self.early_stopping and eval_set is None:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        fresh = not self.__sklearn_is_fitted__() or not (self.warm_start or incremental)
+        features, labels = self._validate(X, y, reset=fresh)
+        self._take_targets(labels, incremental=incremental)
+        targets = self._encode(labels)
+        self._count_outputs(targets, fresh=fresh)
+        class_weights = self._class_weights(labels, incremental=incremental)
+        weights = self._sample_weights(features, sample_weight, class_weights)
+        random_state = check_random_state(self.random_state)
+        if fresh:
+            dtype = np.float64 if self.solver == "lbfgs" else features.dtype
+            architecture = self._architecture(features.shape[1], nodes)
+            self._initialize(architecture, dtype, random_state)
+        samples = read_samples(self._network, features, targets, weights)
+        validation = None if eval_set is None else self._read_eval_set(eval_set)
+        task = FitTask(self, X, y, sample_weight, self.max_iter, self._reconstruction)
+        if self.solver == "lbfgs":
+            lbfgs.fit(self, samples, task)
+        else:
+            self._fit_stochastic(samples, validation, random_state, task, incremental=incremental)
+        task.ends()
+        if not np.isfinite(self._network.parameters).all():
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may"
+                " contain large values and need to be preprocessed."
+            )
+
+    def _fit_stochastic(
+        self,
+        samples: Samples,
+        validation: Validation | None,
+        random_state: np.random.RandomState,
+        task: FitTask,
+        *,
+        incremental: bool,
+    ) -> None:
+        """Train with a stochastic solver, from a new optimizer unless ``partial_fit`` goes on."""
+        if not incremental or not hasattr(self, "_optimizer"):
+            self._optimizer = Optimizer(self)
+            forget_optimizer(self._network)
+        if self.early_stopping and validation is None:
+            stratify = self._stratify(samples)
+            samples, held_out = split(samples, self.validation_fraction, random_state, stratify)
+            validation = Validation(held_out, self._score_outputs, is_classifier(self))
+        if validation is not None and self.validation_scores_ is None:
+            self._forget_validation()
+        StochasticFit(self, samples, validation, random_state, task, incremental=incremental).run()
+
+    def _sample_weights(
+        self, X: Any, sample_weight: Any, class_weights: NDArray[Any] | None
+    ) -> NDArray[Any] | None:
+        """Return how much each sample counts, for itself and its class; None for 1 each."""
+        if sample_weight is None:
+            return class_weights
+        weights = _check_sample_weight(sample_weight, X)
+        return weights if class_weights is None else weights * class_weights
+
+    def _read_eval_set(self, eval_set: Any) -> Validation:
+        """Check validation data that were handed in."""
+        if not isinstance(eval_set, tuple | list) or len(eval_set) != 2:
+            raise ValueError(f"eval_set must be a pair (X, y), got {described(eval_set)}")
+        X, y = self._validate(*eval_set, reset=False)
+        self._check_evaluated(y)
+        samples = read_samples(self._network, X, self._encode(y), None)
+        return Validation(samples, self._score_outputs, is_classifier(self))
+
+    def _architecture(self, features: int, nodes: list[int]) -> Architecture:
+        activations = for_each_layer("activation", self.activation, len(nodes))
+        dropouts = for_each_layer("dropout", self.dropout, len(nodes))
+        output, loss = self._output_and_loss()
+        return Architecture(features, nodes, activations, self.n_outputs_, output, loss, dropouts)
+
+    def _initialize(
+        self, architecture: Architecture, dtype: Any, random_state: np.random.RandomState
+    ) -> None:
+        """Start anew: a network, and attributes without a past."""
+        # Only dropout needs a seed: else nothing but what scikit-learn draws is drawn.
+        seed = random_state.randint(2**31) if any(architecture.dropouts) else 0
+        self._network = architecture.network(dtype, seed)
+        architecture.initialize(self._network, random_state)
+        self.n_iter_ = 0
+        self.t_ = 0
+        self.n_layers_ = len(architecture.hidden) + 2
+        self.out_activation_ = architecture.output
+        if self.solver != "lbfgs":
+            self.loss_curve_ = []
+            self._no_improvement_count = 0
+            self.validation_scores_ = None
+            self.validation_loss_curve_ = None
+            self.best_validation_score_ = None
+            self.best_loss_ = None if self.early_stopping else np.inf
+            if self.early_stopping:
+                self._forget_validation()
+
+    def _forget_validation(self) -> None:
+        """Start the record of validation, best what there is now."""
+        self.validation_scores_ = []
+        self.validation_loss_curve_ = []
+        self.best_validation_score_ = -np.inf
+        self._best_parameters = self._network.parameters.copy()
+
+    def _reconstruction(self) -> dict[str, Any]:
+        """Return what makes a copy of this estimator one that stopped here."""
+        network = self._network
+        layers: list[Any] = [network.features, *network.layers]
+        copy = Network(layers, loss=network.loss, seed=0, dtype=network.dtype)
+        copy.parameters = network.parameters
+        return {"_network": copy}
+
+    def _validate(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
+        raise NotImplementedError
+
+    def _count_outputs(self, targets: NDArray[Any], *, fresh: bool) -> None:
+        outputs = targets.shape[1] if targets.ndim == 2 else len(self.classes_)
+        if not fresh and outputs != self.n_outputs_:
+            raise ValueError(f"y has {outputs} outputs, but the model has {self.n_outputs_}")
+        self.n_outputs_ = outputs
+
+    def _take_targets(self, y: Any, *, incremental: bool) -> None:
+        """Learn from `y` what a fit needs to know, or check that it fits what is known."""
+
+    def _encode(self, y: Any) -> NDArray[Any]:
+        raise NotImplementedError
+
+    def _check_evaluated(self, y: Any) -> None:
+        """Check the targets of an ``eval_set``."""
+
+    def _output_and_loss(self) -> tuple[str, str]:
+        raise NotImplementedError
+
+    def _class_weights(self, y: Any, *, incremental: bool) -> NDArray[Any] | None:
+        """Return what each sample counts for its class."""
+
+    def _stratify(self, samples: Samples) -> NDArray[Any] | None:
+        """Return the classes whose proportions a validation set keeps."""
+
+    def _score_outputs(
+        self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None
+    ) -> float:
+        raise NotImplementedError
+
+    def _outputs(self, X: Any) -> NDArray[Any]:
+        """Return what the output layer says to X, shape (n, N)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        return predict(self._network, X, self._n_threads())
+
+    def _n_threads(self) -> int | None:
+        return None if self.n_jobs == -1 else self.n_jobs
+
+    def _check_solver(self) -> bool:
+        """Raise the AttributeError that hides partial_fit from a solver that has none."""
+        if self.solver == "lbfgs":
+            raise AttributeError(
+                "partial_fit is only available for stochastic"
+                f" optimizers. {self.solver} is not stochastic."
+            )
+        return True

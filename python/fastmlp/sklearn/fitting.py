@@ -1,0 +1,202 @@
+"""``fit`` with a stochastic solver: scikit-learn's order of events around the core's epochs."""
+
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from fastmlp import _core
+from fastmlp.callbacks import read_callbacks
+from fastmlp.course import Course
+from fastmlp.sklearn.training import Epoch, Training
+
+if TYPE_CHECKING:
+    from fastmlp.sklearn.callbacks import FitTask
+    from fastmlp.sklearn.samples import Samples
+    from fastmlp.sklearn.validation import Measured, Validation
+
+
+class StochasticFit:
+    """One call of ``fit`` or ``partial_fit``: what happens at each epoch end, and when it ends.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Whose parameters and attributes these are.
+    samples : Samples
+        What to train on.
+    validation : Validation or None
+        What to score after each epoch.
+    random_state : RandomState
+        Shuffles the samples before each epoch.
+    task : FitTask
+        Tells scikit-learn's callbacks.
+    incremental : bool
+        Whether this is ``partial_fit``: one epoch.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        samples: "Samples",
+        validation: "Validation | None",
+        random_state: np.random.RandomState,
+        task: "FitTask",
+        *,
+        incremental: bool,
+    ) -> None:
+        self._estimator = estimator
+        self._samples = samples
+        self._validation = validation
+        self._random_state = random_state
+        self._task = task
+        self._incremental = incremental
+        self._measured: Measured | None = None
+        self._epochs: list[Epoch] = []
+        self._most_epochs = 1 if incremental else estimator.max_iter
+        held_out: Any = None if validation is None else self
+        self._course = Course(
+            estimator._network,
+            estimator._network._core,
+            self._most_epochs,
+            len(samples),
+            held_out,
+            estimator._n_threads() or 0,
+            estimator._optimizer.plateau,
+            read_callbacks(estimator.callbacks),
+        )
+        self._order = np.arange(len(samples), dtype=np.uint32) if estimator.shuffle else None
+
+    def run(self) -> None:
+        """Train until an epoch end says stop."""
+        estimator = self._estimator
+        estimator.n_iter_ = 0
+        estimator.stopped_ = False
+        training = Training(
+            estimator._network,
+            self._samples,
+            estimator._optimizer,
+            estimator.alpha,
+            self._order,
+            _batch_size(estimator.batch_size, len(self._samples)),
+            estimator._n_threads(),
+        )
+        self._course.begin()
+        self._epoch_begins()
+        try:
+            training.run(self._most_epochs, self._epoch_ended)
+        except _core.DivergedError:
+            self._go_on_diverged()
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+        if estimator.early_stopping and not (self._incremental and not estimator.stopped_):
+            estimator._network.parameters[:] = estimator._best_parameters
+        if self._epochs:
+            estimator.history_ = self._course.end(self._epochs, training.threads())
+
+    def measure(self, core: object, n_threads: int) -> "Measured | None":  # noqa: ARG002
+        """Return what was measured of the validation data last; `Course` asks."""
+        return self._measured
+
+    def _epoch_begins(self) -> None:
+        self._task.epoch_begins()
+        if self._order is not None:
+            self._random_state.shuffle(self._order)
+
+    def _epoch_ended(self, epoch: Epoch) -> bool:
+        """Take an epoch that ended; True stops."""
+        estimator = self._estimator
+        self._epochs.append(epoch)
+        estimator.n_iter_ += 1
+        estimator.t_ += len(self._samples)
+        estimator.loss_ = epoch.loss
+        estimator.loss_curve_.append(epoch.loss)
+        if estimator.verbose:
+            print(f"Iteration {estimator.n_iter_}, loss = {epoch.loss:.8f}")
+        if self._validation is not None:
+            self._validate(self._validation)
+        if not estimator.early_stopping:
+            self._compare_loss(epoch.loss)
+        estimator._optimizer.epoch_ended(estimator.t_)
+        if estimator._no_improvement_count > estimator.n_iter_no_change:
+            estimator.stopped_ = self._stalled()
+        stop = self._tell(epoch) or estimator.stopped_ or self._incremental
+        if not stop and estimator.n_iter_ == estimator.max_iter:
+            stop = True
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) "
+                "reached and the optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+        if not stop:
+            self._epoch_begins()
+        return stop
+
+    def _tell(self, epoch: Epoch) -> bool:
+        """Tell the callbacks, ours and scikit-learn's; True if one of them wants to stop."""
+        stop = self._course.end_epoch(epoch)
+        optimizer = self._estimator._optimizer
+        if optimizer.plateau is not None:
+            optimizer.learning_rate = epoch.rate_factor
+        return self._task.epoch_ends() or stop
+
+    def _validate(self, validation: "Validation") -> None:
+        """Measure on the validation data; with early stopping, remember the best parameters."""
+        estimator = self._estimator
+        self._measured = validation.measure(estimator._network)
+        score = self._measured.score
+        estimator.validation_scores_.append(score)
+        estimator.validation_loss_curve_.append(self._measured.loss)
+        if estimator.verbose:
+            print(f"Validation score: {score:f}")
+        if not estimator.early_stopping:
+            return
+        self._count(score < estimator.best_validation_score_ + estimator.tol)
+        if score > estimator.best_validation_score_:
+            estimator.best_validation_score_ = score
+            estimator._best_parameters = estimator._network.parameters.copy()
+
+    def _compare_loss(self, loss: float) -> None:
+        estimator = self._estimator
+        self._count(loss > estimator.best_loss_ - estimator.tol)
+        estimator.best_loss_ = min(estimator.best_loss_, loss)
+
+    def _count(self, no_improvement: bool) -> None:
+        """Count the epochs in a row without improvement. NaN is no comparison, so it counts 0."""
+        estimator = self._estimator
+        estimator._no_improvement_count = (
+            estimator._no_improvement_count + 1 if no_improvement else 0
+        )
+
+    def _stalled(self) -> bool:
+        estimator = self._estimator
+        what = "Validation score" if estimator.early_stopping else "Training loss"
+        message = (
+            f"{what} did not improve more than tol={estimator.tol:f} "
+            f"for {estimator.n_iter_no_change:d} consecutive epochs."
+        )
+        stop = estimator._optimizer.stalled(message, estimator.verbose)
+        if not stop:
+            estimator._no_improvement_count = 0
+        return stop
+
+    def _go_on_diverged(self) -> None:
+        """Let the epochs pass that scikit-learn would go on with parameters that are not finite."""
+        self._estimator._network.parameters[:] = math.nan
+        rate = self._estimator._optimizer.learning_rate
+        while not self._epoch_ended(Epoch(len(self._epochs), math.nan, 0.0, rate)):
+            pass
+
+
+def _batch_size(batch_size: Any, samples: int) -> int:
+    if isinstance(batch_size, str):  # "auto"
+        return min(200, samples)
+    if batch_size > samples:
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+            stacklevel=5,
+        )
+    return min(int(batch_size), samples)

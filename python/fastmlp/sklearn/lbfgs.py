@@ -1,0 +1,75 @@
+"""``fit`` with solver="lbfgs": SciPy's L-BFGS-B on the core's gradients."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.optimize
+from numpy.typing import NDArray
+from sklearn.utils.optimize import _check_optimize_result
+
+from fastmlp.network import Network
+from fastmlp.sklearn.losses import gradient_factor, mean_loss
+from fastmlp.sklearn.samples import Samples, dense
+
+if TYPE_CHECKING:
+    from fastmlp.sklearn.callbacks import FitTask
+
+
+def fit(estimator: Any, samples: Samples, task: "FitTask") -> None:
+    """Minimise the mean loss with its penalty over all parameters at once.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Whose parameters and attributes these are.
+    samples : Samples
+        What to train on.
+    task : FitTask
+        Tells scikit-learn's callbacks of each iteration.
+    """
+    network = estimator._network
+    objective = _Objective(network, samples, estimator.alpha)
+
+    def iteration_ended(theta: NDArray[np.float64]) -> None:
+        network.parameters[:] = theta
+        task.epoch_begins()
+        if task.epoch_ends():
+            raise StopIteration
+
+    result = scipy.optimize.minimize(
+        objective,
+        network.parameters.copy(),
+        method="L-BFGS-B",
+        jac=True,
+        callback=iteration_ended,
+        options={"maxfun": estimator.max_fun, "maxiter": estimator.max_iter, "gtol": estimator.tol},
+    )
+    estimator.n_iter_ = _check_optimize_result("lbfgs", result, estimator.max_iter)
+    estimator.loss_ = result.fun
+    network.parameters[:] = result.x
+
+
+class _Objective:
+    """The mean loss and its gradient with the penalty, as functions of all parameters."""
+
+    def __init__(self, network: Network, samples: Samples, alpha: float) -> None:
+        self._network = network
+        self._core = network._core
+        self._x = dense(samples.x, network.dtype)
+        self._samples = samples
+        weights = samples.weights
+        share = alpha / (len(samples) if weights is None else weights.sum())
+        layers = zip(network.weights, network.biases, strict=True)
+        self._shares = np.concatenate(
+            [np.repeat((share, 0.0), (w.size, b.size)) for w, b in layers]
+        )
+
+    def __call__(self, theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        samples = self._samples
+        self._network.parameters[:] = theta
+        outputs = self._core.forward(self._x)
+        loss = mean_loss(self._network.loss, outputs, samples.targets, samples.weights)
+        self._core.backward(samples.targets, samples.weights)
+        penalty = self._shares * theta
+        gradient = gradient_factor(self._network) * self._core.gradients + penalty
+        return loss + float(theta @ penalty) / 2, gradient

@@ -1,0 +1,116 @@
+"""What stays of an optimizer between epochs, and between calls of ``partial_fit``."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fastmlp import _core
+from fastmlp.network import Network
+from fastmlp.optimizers import Optimizer as CoreOptimizer
+from fastmlp.schedules import Plateau, Schedule
+
+
+def forget_optimizer(network: Network) -> None:
+    """Make the next fit of `network` begin with an optimizer that remembers nothing."""
+    network._core.optimizer_state = (_core.OptimizerKind.SGD, 0, None, None)
+
+
+class Optimizer:
+    """The settings a fit began with, and the learning rate as scikit-learn moves it.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Whose parameters are taken as they are now: like scikit-learn's, an optimizer that goes on
+        keeps them, whatever becomes of the estimator's.
+
+    Attributes
+    ----------
+    learning_rate : float
+        The rate of the next epoch; of an optimizer of ours, a factor on its own.
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        self.solver = estimator.solver
+        self.schedule = estimator.learning_rate if self.solver == "sgd" else "constant"
+        self.power_t = estimator.power_t
+        self.momentum = estimator.momentum
+        self.nesterov = estimator.nesterovs_momentum
+        self.beta_1 = estimator.beta_1
+        self.beta_2 = estimator.beta_2
+        self.epsilon = estimator.epsilon
+        self.learning_rate_init = float(estimator.learning_rate_init) if self.is_named else 1.0
+        self.learning_rate = self.learning_rate_init
+        self.epochs = 0
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it is one of scikit-learn's, by its conventions."""
+        return not isinstance(self.solver, CoreOptimizer)
+
+    @property
+    def rates(self) -> Callable[[int], float] | None:
+        """The learning rate of a step, where an optimizer of ours has a function for it."""
+        rate = None if self.is_named else self.solver.learning_rate
+        return rate if callable(rate) else None
+
+    @property
+    def plateau(self) -> Plateau | None:
+        """The schedule of an optimizer of ours, where it follows the losses."""
+        rate = None if self.is_named else self.solver.learning_rate
+        return rate if isinstance(rate, Plateau) else None
+
+    def configure(self, options: _core.TrainOptions, network: Network, alpha: float) -> None:
+        """Write how to step into `options`.
+
+        Parameters
+        ----------
+        options : TrainOptions
+            Of the core.
+        network : Network
+            What is trained.
+        alpha : float
+            The penalty of a named solver, divided by the samples of each batch.
+        """
+        options.rate_factor = self.learning_rate
+        if self.is_named:
+            options.optimizer = self._named(alpha)
+            options.report_squares = alpha > 0
+            return
+        options.optimizer = self.solver.to_core(network.dtype)
+        if isinstance(self.solver.learning_rate, Schedule):
+            options.schedule = self.solver.learning_rate.to_core()
+            options.first_epoch = self.epochs
+            options.epochs += self.epochs
+
+    def _named(self, alpha: float) -> _core.Optimizer:
+        core = _core.Optimizer()
+        core.learning_rate = 1.0  # times the factor
+        core.l2, core.penalty_per_sample, core.decay_biases = alpha, True, False
+        if self.solver == "adam":
+            core.kind = _core.OptimizerKind.ADAM
+            core.beta_1, core.beta_2 = self.beta_1, self.beta_2
+            core.epsilon, core.uncorrected_epsilon = self.epsilon, True
+        else:
+            core.kind = _core.OptimizerKind.SGD
+            core.momentum, core.velocity_holds_rate = self.momentum, True
+            core.nesterov = bool(self.nesterov and self.momentum > 0)
+        return core
+
+    def epoch_ended(self, samples: int) -> None:
+        """Take the number of samples trained on so far: "invscaling" follows it."""
+        self.epochs += 1
+        if self.schedule == "invscaling":
+            self.learning_rate = self.learning_rate_init / (samples + 1) ** self.power_t
+
+    def stalled(self, message: str, verbose: object) -> bool:
+        """Say whether to stop, as nothing improves any more; "adaptive" divides by 5 first."""
+        if self.schedule != "adaptive":
+            consequence, stop = "Stopping.", True
+        elif self.learning_rate <= 1e-6:
+            consequence, stop = "Learning rate too small. Stopping.", True
+        else:
+            self.learning_rate /= 5.0
+            consequence, stop = f"Setting learning rate to {self.learning_rate:f}", False
+        if verbose:
+            print(f"{message} {consequence}")
+        return stop

@@ -1,0 +1,130 @@
+"""Epochs of the core, with scikit-learn's conventions for losses, penalties and rates."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp import _core
+from fastmlp.network import Network
+from fastmlp.sklearn import losses
+from fastmlp.sklearn.optimizer import Optimizer
+from fastmlp.sklearn.samples import BLOCK_BYTES, Samples, blocks, dense, is_sparse
+
+
+@dataclass
+class Epoch:
+    """An epoch that ended, as `Course` takes it in: the loss is scikit-learn's."""
+
+    epoch: int
+    loss: float
+    seconds: float
+    learning_rate: float
+    rate_factor: float = 1.0
+
+
+EpochEnd = Callable[[Epoch], bool]
+"""Takes an epoch that ended; True stops."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What to train, on what, and how.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    samples : Samples
+        Its samples.
+    optimizer : Optimizer
+        Its rate is asked before each epoch.
+    alpha : float
+        The penalty: alpha / 2 times the squared weights, over the samples of a batch.
+    order : ndarray of uint32, shape (n,), or None
+        The order of the samples, which an epoch end may change for the next; None as they stand.
+    batch_size : int
+        At most n.
+    n_threads : int or None
+        The most threads.
+    """
+
+    network: Network
+    samples: Samples
+    optimizer: Optimizer
+    alpha: float
+    order: NDArray[np.uint32] | None
+    batch_size: int
+    n_threads: int | None
+
+    def threads(self) -> int:
+        """Return how many threads a step takes."""
+        return self.network._core.threads_for(self.batch_size, self.n_threads or 0)
+
+    def run(self, epochs: int, on_epoch: EpochEnd) -> None:
+        """Train for at most `epochs`, all in one call of the core where the features are dense.
+
+        Raises
+        ------
+        DivergedError
+            If parameters are not finite any more.
+        KeyboardInterrupt
+            On Ctrl-C, with the parameters of the last completed step.
+        """
+        samples = self.samples
+        row = samples.x.shape[1] * self.network.dtype.itemsize
+        if is_sparse(samples.x) and len(samples) * row > BLOCK_BYTES:
+            self._run_blocks(epochs, on_epoch)
+            return
+        options = self._options(epochs)
+
+        def epoch_ended(report: _core.EpochReport) -> bool:
+            stop = on_epoch(self._epoch(report, report.loss, report.squares))
+            report.rate_factor = self.optimizer.learning_rate
+            return stop
+
+        order = None if self.order is None else self.order.reshape(1, -1)
+        self._fit(samples, order, options, epoch_ended)
+
+    def _run_blocks(self, epochs: int, on_epoch: EpochEnd) -> None:
+        """Train on sparse features that would take too much when dense, block by block."""
+        n = len(self.samples)
+        row = self.samples.x.shape[1] * self.network.dtype.itemsize
+        for _ in range(epochs):
+            order = np.arange(n) if self.order is None else self.order
+            loss = squares = 0.0
+            for rows in blocks(n, row, self.batch_size):
+                block = self.samples.take(order[rows])
+                (report,) = self._fit(block, None, self._options(1), None)
+                loss += report.loss * len(block)
+                squares += report.squares
+            if on_epoch(self._epoch(report, loss / n, squares)):
+                break
+
+    def _fit(self, samples: Samples, order: Any, options: Any, on_epoch: Any) -> Any:
+        x = dense(samples.x, self.network.dtype)
+        core, rates = self.network._core, self.optimizer.rates
+        return core.fit(x, samples.targets, samples.weights, order, options, rates, on_epoch)
+
+    def _options(self, epochs: int) -> _core.TrainOptions:
+        options = _core.TrainOptions()
+        options.epochs, options.batch_size, options.shuffle = epochs, self.batch_size, False
+        options.n_threads = self.n_threads or 0
+        options.gradient_scale = losses.gradient_factor(self.network)
+        options.loss_limit, options.batch_means = losses.limit(self.network), True
+        self.optimizer.configure(options, self.network, self.alpha)
+        return options
+
+    def _epoch(self, report: _core.EpochReport, loss: float, squares: float) -> Epoch:
+        loss = self._loss(loss, squares)
+        return Epoch(report.epoch, loss, report.seconds, report.learning_rate)
+
+    def _loss(self, loss: float, squares: float) -> float:
+        """Return scikit-learn's loss of an epoch: its own mean, its constants, its penalty."""
+        n = len(self.samples)
+        loss = losses.from_core(self.network, loss) + self.alpha / 2 * squares / n
+        if self.network.loss == losses.POISSON:
+            loss += float(losses.poisson_constants(self.samples.targets).sum(axis=1).mean())
+        return loss

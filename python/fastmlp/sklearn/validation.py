@@ -1,0 +1,90 @@
+"""Validation data of a fit: set aside from the training data, or given as ``eval_set``."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+
+from fastmlp.network import Network
+from fastmlp.sklearn.losses import mean_loss
+from fastmlp.sklearn.samples import Samples
+
+Metric = Callable[[NDArray[Any], NDArray[Any], NDArray[Any] | None], float]
+"""A score of outputs against targets, with weights or None; the greater the better."""
+
+
+class Measured(NamedTuple):
+    """The validation data after an epoch, as `Course` takes it in."""
+
+    loss: float
+    score: float
+    accuracy: float | None
+    metrics: Mapping[str, float] = {}
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What is looked at after each epoch.
+
+    Parameters
+    ----------
+    samples : Samples
+        The data.
+    metric : callable
+        The score: accuracy or R^2.
+    is_accuracy : bool
+        Which of them.
+    """
+
+    samples: Samples
+    metric: Metric
+    is_accuracy: bool
+
+    def measure(self, network: Network) -> Measured:
+        """Return the score and the loss of `network` on the data."""
+        samples = self.samples
+        with np.errstate(all="ignore"):  # a network that diverged is measured too
+            outputs = samples.outputs(network)
+            loss = mean_loss(network.loss, outputs, samples.targets, samples.weights)
+            score = float(self.metric(outputs, samples.targets, samples.weights))
+        return Measured(loss, score, score if self.is_accuracy else None)
+
+
+def split(
+    samples: Samples, fraction: float, random_state: np.random.RandomState, stratify: Any
+) -> tuple[Samples, Samples]:
+    """Set a part aside, chosen as scikit-learn chooses it.
+
+    Parameters
+    ----------
+    samples : Samples
+        All that was handed to ``fit``.
+    fraction : float
+        ``validation_fraction``.
+    random_state : RandomState
+        Drawn from once.
+    stratify : array-like or None
+        Classes whose proportions both parts keep.
+
+    Returns
+    -------
+    tuple of Samples
+        For training and for validation.
+
+    Raises
+    ------
+    ValueError
+        If the validation part has fewer than two samples.
+    """
+    training, validation = train_test_split(
+        np.arange(len(samples)), random_state=random_state, test_size=fraction, stratify=stratify
+    )
+    if len(validation) < 2:
+        raise ValueError(
+            "The validation set is too small. Increase 'validation_fraction' "
+            "or the size of your dataset."
+        )
+    return samples.take(training), samples.take(validation)

@@ -1,0 +1,22 @@
+"""scikit-learn's own checks of an estimator, all of them, with no failure expected."""
+
+import pytest
+
+pytest.importorskip("sklearn", minversion="1.6")
+
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from fastmlp.sklearn import MLPClassifier, MLPRegressor
+
+ESTIMATORS = [
+    MLPClassifier(max_iter=100),
+    MLPRegressor(max_iter=100),
+    MLPClassifier(solver="lbfgs", alpha=1.0),
+    MLPRegressor(solver="lbfgs"),
+]
+
+
+@pytest.mark.filterwarnings("ignore")  # some checks fit far too short, or on data that is odd
+@parametrize_with_checks(ESTIMATORS)
+def test_check(estimator, check):
+    check(estimator)

@@ -1,0 +1,49 @@
+"""scikit-learn's own tests of its perceptrons, as installed, run with ours in their place."""
+
+import importlib.util
+
+import pytest
+
+pytest.importorskip("sklearn", minversion="1.9")
+SOURCE = importlib.util.find_spec("sklearn.neural_network.tests.test_mlp")
+if SOURCE is None:
+    pytest.skip("this scikit-learn comes without its tests", allow_module_level=True)
+
+from sklearn import neural_network  # noqa: E402
+
+from fastmlp import sklearn as ours  # noqa: E402
+from fastmlp.layers import ACTIVATIONS  # noqa: E402
+
+INTERNAL = {
+    "test_fit": "sets attributes before the first fit",
+    "test_gradient": "calls a private method; test_sklearn_parity has the gradients",
+}
+if "exp" not in ACTIVATIONS:
+    INTERNAL["test_mlp_vs_poisson_glm_equivalent"] = "the network has no exp yet"
+
+
+def load_tests():
+    """Load the module anew, ours standing where it imports scikit-learn's."""
+    theirs = {name: getattr(neural_network, name) for name in ours.__all__}
+    module = importlib.util.module_from_spec(SOURCE)
+    try:
+        for name in ours.__all__:
+            setattr(neural_network, name, getattr(ours, name))
+        SOURCE.loader.exec_module(module)
+    finally:
+        for name, estimator in theirs.items():
+            setattr(neural_network, name, estimator)
+    return {name: value for name, value in vars(module).items() if name.startswith("test_")}
+
+
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+@pytest.fixture
+def global_random_seed():
+    return 42
+
+
+for name, test in load_tests().items():
+    reason = INTERNAL.get(name)
+    globals()[name] = pytest.mark.skip(reason=reason)(test) if reason else test
