@@ -132,6 +132,24 @@ def test_dropout(digits):
     assert [layer.dropout for layer in layers] == [0.5, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("loss", ["absolute_error", fm.Huber(0.5), fm.Quantile(0.5)])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_losses_of_regression(loss, solver):
+    X = np.random.RandomState(0).normal(size=(200, 3))
+    y = X @ [1.0, -2.0, 0.5]
+    regressor = MLPRegressor(loss, solver=solver, early_stopping=True, random_state=0)
+    regressor.set_params(learning_rate_init=0.01).fit(X, y)
+    assert regressor.score(X, y) > 0.9
+
+
+def test_label_smoothing(digits, iris):
+    X, y = iris
+    smooth = short(loss=fm.CrossEntropy(label_smoothing=0.2), max_iter=100).fit(X, y)
+    assert smooth.predict_proba(X).max() < short(max_iter=100).fit(X, y).predict_proba(X).max()
+    with pytest.raises(ValueError, match="more than two classes"):
+        short(loss=fm.CrossEntropy()).fit(X, y > 0)
+
+
 def test_our_optimizers(digits):
     X, y = digits
     for solver in (fm.AdamW(1e-2), fm.RMSprop(1e-3), fm.SGD(0.1, momentum=0.9)):

@@ -11,7 +11,6 @@ from sklearn.datasets import load_diabetes, load_digits, load_iris, make_multila
 from sklearn.preprocessing import scale
 
 from fastmlp import sklearn as ours
-from fastmlp.layers import ACTIVATIONS
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::RuntimeWarning"
@@ -123,7 +122,6 @@ def test_lbfgs(data, weighted):
         np.testing.assert_allclose(have, want, 1e-6, 1e-8)
 
 
-@pytest.mark.skipif("exp" not in ACTIVATIONS, reason="the network has no exp yet")
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 def test_poisson(solver):
     X = np.random.RandomState(0).normal(size=(100, 4))

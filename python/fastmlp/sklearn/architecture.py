@@ -31,8 +31,8 @@ class Architecture:
         Nodes of the output layer.
     output : str
         The activation of the output layer, as ``out_activation_`` names it.
-    loss : str
-        The loss, as the core names it.
+    loss : str, CrossEntropy, Huber or Quantile
+        The loss, as `Network` takes it.
     dropouts : sequence of float
         The dropout of each hidden layer.
     """
@@ -42,7 +42,7 @@ class Architecture:
     activations: Sequence[str]
     outputs: int
     output: str
-    loss: str
+    loss: Any
     dropouts: Sequence[float]
 
     def network(self, dtype: Any, seed: int = 0) -> Network:

@@ -17,6 +17,7 @@ from sklearn.utils.multiclass import (
 )
 from sklearn.utils.validation import validate_data
 
+from fastmlp.losses import CrossEntropy
 from fastmlp.sklearn import losses
 from fastmlp.sklearn.estimator import BaseMLP
 from fastmlp.sklearn.samples import Samples
@@ -151,6 +152,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
+        "loss": [StrOptions({"log_loss"}), CrossEntropy],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
 
@@ -180,6 +182,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        loss: Any = "log_loss",
         class_weight: Any = None,
         dropout: Any = 0.0,
         callbacks: Any = None,
@@ -326,9 +329,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
         return compute_sample_weight(self.class_weight, y)
 
-    def _output_and_loss(self) -> tuple[str, str]:
+    def _output_and_loss(self) -> tuple[str, Any]:
+        named = isinstance(self.loss, str)
         if self._label_binarizer.y_type_ == "multiclass":
-            return "softmax", losses.CROSS_ENTROPY
+            return "softmax", losses.CROSS_ENTROPY if named else self.loss
+        if not named:
+            raise ValueError(
+                f"loss={self.loss!r} needs more than two classes, and one of them each"
+            )
         return "logistic", losses.BINARY_CROSS_ENTROPY
 
     def _stratify(self, samples: Samples) -> NDArray[Any] | None:

@@ -25,7 +25,7 @@ from fastmlp.sklearn.architecture import (
 )
 from fastmlp.sklearn.callbacks import CallbackSupportMixin, FitTask
 from fastmlp.sklearn.fitting import StochasticFit
-from fastmlp.sklearn.optimizer import Optimizer, forget_optimizer
+from fastmlp.sklearn.optimizer import Optimizer
 from fastmlp.sklearn.samples import Samples, predict, read_samples
 from fastmlp.sklearn.validation import Validation, split
 
@@ -187,7 +187,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Train with a stochastic solver, from a new optimizer unless ``partial_fit`` goes on."""
         if not incremental or not hasattr(self, "_optimizer"):
             self._optimizer = Optimizer(self)
-            forget_optimizer(self._network)
+            self._network.reset_optimizer()
         if self.early_stopping and validation is None:
             stratify = self._stratify(samples)
             samples, held_out = split(samples, self.validation_fraction, random_state, stratify)
@@ -275,7 +275,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     def _check_evaluated(self, y: Any) -> None:
         """Check the targets of an ``eval_set``."""
 
-    def _output_and_loss(self) -> tuple[str, str]:
+    def _output_and_loss(self) -> tuple[str, Any]:
         raise NotImplementedError
 
     def _class_weights(self, y: Any, *, incremental: bool) -> NDArray[Any] | None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils.optimize import _check_optimize_result
 
 from fastmlp.network import Network
-from fastmlp.sklearn.losses import gradient_factor, mean_loss
+from fastmlp.sklearn.losses import gradient_factor, is_scikit_learns, mean_loss
 from fastmlp.sklearn.samples import Samples, dense
 
 if TYPE_CHECKING:
@@ -68,8 +68,9 @@ class _Objective:
         samples = self._samples
         self._network.parameters[:] = theta
         outputs = self._core.forward(self._x)
-        loss = mean_loss(self._network.loss, outputs, samples.targets, samples.weights)
-        self._core.backward(samples.targets, samples.weights)
+        loss = self._core.backward(samples.targets, samples.weights)
+        if is_scikit_learns(self._network):
+            loss = mean_loss(self._network.loss, outputs, samples.targets, samples.weights)
         penalty = self._shares * theta
         gradient = gradient_factor(self._network) * self._core.gradients + penalty
         return loss + float(theta @ penalty) / 2, gradient

@@ -19,6 +19,14 @@ CROSS_ENTROPY: Final = "cross_entropy"
 BINARY_CROSS_ENTROPY: Final = "binary_cross_entropy"
 
 
+def is_scikit_learns(network: Network) -> bool:
+    """Whether scikit-learn has the loss of `network` too, for which `mean_loss` stands."""
+    name, parameter = network._loss.name, network._loss.parameter
+    return name in {SQUARED_ERROR, POISSON, BINARY_CROSS_ENTROPY} or (
+        name == CROSS_ENTROPY and parameter == 0
+    )
+
+
 def gradient_factor(network: Network) -> float:
     """Return scikit-learn's gradient of the loss over the core's."""
     outputs = network.layers[-1].nodes

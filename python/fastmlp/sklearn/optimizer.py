@@ -9,11 +9,6 @@ from fastmlp.optimizers import Optimizer as CoreOptimizer
 from fastmlp.schedules import Plateau, Schedule
 
 
-def forget_optimizer(network: Network) -> None:
-    """Make the next fit of `network` begin with an optimizer that remembers nothing."""
-    network._core.optimizer_state = (_core.OptimizerKind.SGD, 0, None, None)
-
-
 class Optimizer:
     """The settings a fit began with, and the learning rate as scikit-learn moves it.
 

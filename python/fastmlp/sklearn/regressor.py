@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
+from fastmlp.losses import Huber, Quantile
 from fastmlp.sklearn import losses
 from fastmlp.sklearn.estimator import BaseMLP
 
@@ -24,7 +25,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Parameters
     ----------
-    loss : {"squared_error", "poisson", ...} or a loss, default "squared_error"
+    loss : {"squared_error", "poisson", "absolute_error"}, Huber or Quantile, \
+            default "squared_error"
         Half the squared error, or half the Poisson deviance with an exponential output; beyond
         scikit-learn also "absolute_error", ``fastmlp.Huber(delta=1.0)`` and
         ``fastmlp.Quantile(quantile=0.5)``.
@@ -139,7 +141,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "poisson"})],
+        "loss": [StrOptions({"squared_error", "poisson", "absolute_error"}), Huber, Quantile],
     }
 
     def __init__(
@@ -253,10 +255,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if outputs != self.n_outputs_:
             raise ValueError(f"eval_set has {outputs} outputs, but the model has {self.n_outputs_}")
 
-    def _output_and_loss(self) -> tuple[str, str]:
-        if self.loss == "poisson":
-            return "exp", losses.POISSON
-        return "identity", losses.SQUARED_ERROR
+    def _output_and_loss(self) -> tuple[str, Any]:
+        names = {
+            "squared_error": ("identity", losses.SQUARED_ERROR),
+            "poisson": ("exp", losses.POISSON),
+            "absolute_error": ("identity", "mean_absolute_error"),
+        }
+        return names[self.loss] if isinstance(self.loss, str) else ("identity", self.loss)
 
     def _score_outputs(
         self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from fastmlp.network import Network
-from fastmlp.sklearn.losses import mean_loss
-from fastmlp.sklearn.samples import Samples
+from fastmlp.sklearn.losses import is_scikit_learns, mean_loss
+from fastmlp.sklearn.samples import Samples, dense
 
 Metric = Callable[[NDArray[Any], NDArray[Any], NDArray[Any] | None], float]
 """A score of outputs against targets, with weights or None; the greater the better."""
@@ -48,7 +48,11 @@ class Validation:
         samples = self.samples
         with np.errstate(all="ignore"):  # a network that diverged is measured too
             outputs = samples.outputs(network)
-            loss = mean_loss(network.loss, outputs, samples.targets, samples.weights)
+            if is_scikit_learns(network):
+                loss = mean_loss(network.loss, outputs, samples.targets, samples.weights)
+            else:
+                x = dense(samples.x, network.dtype)
+                loss, *_ = network._core.evaluate(x, samples.targets, samples.weights)
             score = float(self.metric(outputs, samples.targets, samples.weights))
         return Measured(loss, score, score if self.is_accuracy else None)
 
