@@ -121,9 +121,9 @@ struct Math {
         return S::copysign(over_sum(t, S::set1(Scalar(2)), t), x);
     }
 
-    /// exp(x) - 1 for x that is not above 0.
+    /// exp(x) - 1 where x is not above 0, else 0.
     static FASTMLP_INLINE Reg expm1(Reg x) {
-        return expm1_in_range(S::max(S::set1(C::kExpLowest), x));
+        return expm1_in_range(S::max(S::set1(C::kExpLowest), S::min(S::zero(), x)));
     }
 
     /// The normal distribution beyond t, which is not below 0: 1 - Phi(t) = exp(-t^2 / 2) ratio,
