@@ -112,6 +112,7 @@ bool fits(Loss loss, Activation output) {
         case Loss::kCrossEntropy:
         case Loss::kBinaryCrossEntropy:
         case Loss::kPoisson: return loss.kind == default_loss(output).kind;
+        case Loss::kCustom: return true;
         default: return output != Activation::kSoftmax;
     }
 }

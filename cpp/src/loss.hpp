@@ -84,6 +84,19 @@ void limit_losses(Workspace<T>& work, Range range, T limit) {
     }
 }
 
+/// delta = h (d - sum(h d)) for d = dL/dh in its place: the Jacobian of softmax, where a loss does
+/// not hold it already. The sum is in the order of the outputs.
+template <class T>
+void softmax_backward(Rows<T>& nodes, Rows<T>& delta, Range range) {
+    for (std::size_t b = range.first; b < range.last; ++b) {
+        const T* h = nodes.row(b);
+        T* d = delta.row(b);
+        T sum = 0;
+        for (std::size_t j = 0; j < delta.cols; ++j) sum += h[j] * d[j];
+        for (std::size_t j = 0; j < delta.cols; ++j) d[j] = h[j] * (d[j] - sum);
+    }
+}
+
 /// Losses and deltas of rows `range`, each times its sample's weight.
 template <class T>
 void weigh(Workspace<T>& work, Range range) {

@@ -127,6 +127,8 @@ double Network<T>::backward(const Targets<T>& y) {
     for (std::size_t b = 0; b < work.batch; ++b) {
         if (y.labels) {
             work.labels[b] = y.labels[b];
+        } else if (y.custom) {
+            work.samples[b] = static_cast<std::uint32_t>(b);
         } else {
             work.targets[b] = y.values.row(b);
         }

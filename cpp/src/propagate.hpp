@@ -76,18 +76,37 @@ struct Propagation {
 
     /// Losses and deltas of the output layer, as `y` has labels and weights.
     void output_delta(const Targets<T>& y, Range rows) const {
+        if (y.custom) ask(*y.custom);
         if (rows.size() == 0) return;
         const std::size_t last = layers.size() - 1;
         Rows<T>&delta = work.deltas[last], &from = z(last);
-        apply_loss(
-            kernel, loss,
-            {rows.size(), work.scores.cols, work.scores.row(rows.first), work.scores.stride,
-             y.labels ? work.labels.data() + rows.first : nullptr, work.targets.data() + rows.first,
-             delta.row(rows.first), delta.stride, work.losses.data() + rows.first});
+        if (!y.custom) {
+            apply_loss(kernel, loss,
+                       {rows.size(), work.scores.cols, work.scores.row(rows.first),
+                        work.scores.stride, y.labels ? work.labels.data() + rows.first : nullptr,
+                        work.targets.data() + rows.first, delta.row(rows.first), delta.stride,
+                        work.losses.data() + rows.first});
+        } else if (activation(last) == Activation::kSoftmax) {
+            softmax_backward(work.scores, delta, rows);
+        }
         activate_backward(kernel, activation(last), from.row(rows.first), from.stride,
                           delta.row(rows.first), delta.stride, rows.size(), delta.cols);
         limit_losses(work, rows, loss_limit);
         if (y.weights) weigh(work, rows);
+    }
+
+    /// A loss of the user's own, once for all rows.
+    void ask(const CustomLoss<T>& custom) const {
+        context.meet();
+        if (context.share.rank == 0) {
+            Rows<T>& delta = work.deltas.back();
+            const std::size_t n = delta.cols;
+            custom({{work.scores.row(0), work.batch, n, work.scores.stride},
+                    work.samples.data(),
+                    {delta.row(0), work.batch, n, delta.stride},
+                    work.losses.data()});
+        }
+        context.meet();
     }
 
     /// Deltas of layer i - 1 from those of layer i.

@@ -25,6 +25,8 @@ struct Samples {
             work.input[row + b] = x.row(sample);
             if (y.labels) {
                 work.labels[row + b] = y.labels[sample];
+            } else if (y.custom) {
+                work.samples[row + b] = static_cast<std::uint32_t>(sample);
             } else {
                 work.targets[row + b] = y.values.row(sample);
             }

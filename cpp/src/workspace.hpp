@@ -43,8 +43,8 @@ struct Normalized {
 template <class T>
 struct Workspace {
     Workspace(const Layout& layout, const std::vector<Layer>& layers, std::size_t rows)
-        : capacity(rows), input(rows), labels(rows), targets(rows), weights(rows), losses(rows),
-          scores(rows, layout[layout.layer_count() - 1].n) {
+        : capacity(rows), input(rows), labels(rows), targets(rows), samples(rows), weights(rows),
+          losses(rows), scores(rows, layout[layout.layer_count() - 1].n) {
         for (std::size_t i = 0; i < layout.layer_count(); ++i) {
             const bool apart = keeps_z(layers[i].activation) || layers[i].dropout > 0;
             const bool is_normalized = layers[i].normalization != Normalization::kNone;
@@ -60,6 +60,7 @@ struct Workspace {
     std::vector<const T*> input;            ///< rows of features, borrowed
     std::vector<std::int32_t> labels;       ///< the batch's labels,
     std::vector<const T*> targets;          ///< or its target rows, borrowed
+    std::vector<std::uint32_t> samples;     ///< which samples they are, where a function asks
     std::vector<T> weights;                 ///< how much each sample counts, if that is told
     Buffer<T> losses;                       ///< per sample
     std::vector<Rows<T>> z;                 ///< what h' is told from where that is kept apart from

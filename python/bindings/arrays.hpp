@@ -51,23 +51,27 @@ MatrixView<T> borrow_mutable(py::array& array) {
     return {static_cast<T*>(array.mutable_data()), rows, cols, cols};
 }
 
-/// Labels (B,) as int32, or target rows (B, N) as T; `weights` (B,) of T, or empty.
+/// The targets with `weights` (B,) of T, or none where that is empty.
 template <class T>
-Targets<T> borrow_targets(const py::array& y, const py::array& weights = {}) {
-    Targets<T> targets;
-    if (is_ready<std::int32_t>(y, 1)) {
-        targets = Targets<T>::of_labels(static_cast<const std::int32_t*>(y.data()),
-                                        static_cast<std::size_t>(y.shape(0)));
-    } else {
-        targets = Targets<T>::of_values(borrow<T>(require_ready<T>(y, 2, "y")));
+Targets<T> with_weights(Targets<T> targets, const py::array& weights) {
+    if (weights.size() == 0) return targets;
+    if (static_cast<std::size_t>(weights.size()) != targets.rows) {
+        throw py::value_error("sample_weight must have one element per row of y");
     }
-    if (weights.size() != 0) {
-        if (static_cast<std::size_t>(weights.size()) != targets.rows) {
-            throw py::value_error("sample_weight must have one element per row of y");
-        }
-        targets.weights = static_cast<const T*>(weights.data());
-    }
+    targets.weights = static_cast<const T*>(weights.data());
     return targets;
+}
+
+/// Labels (B,) as int32, or target rows (B, N) as T.
+template <class T>
+Targets<T> borrow_targets(const py::object& y, const py::array& weights = {}) {
+    if (is_ready<std::int32_t>(y, 1)) {
+        const auto labels = py::reinterpret_borrow<py::array>(y);
+        return with_weights(Targets<T>::of_labels(static_cast<const std::int32_t*>(labels.data()),
+                                                  static_cast<std::size_t>(labels.shape(0))),
+                            weights);
+    }
+    return with_weights(Targets<T>::of_values(borrow<T>(require_ready<T>(y, 2, "y"))), weights);
 }
 
 /// A view of `data` that keeps `owner` alive.

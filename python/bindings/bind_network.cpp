@@ -3,6 +3,7 @@
 #include <pybind11/stl/filesystem.h>
 
 #include "bindings.hpp"
+#include "custom_loss.hpp"
 #include "workspace.hpp"
 
 namespace fastmlp::bindings {
@@ -102,11 +103,18 @@ py::array forward(Model<T>& model, py::handle x, bool training) {
 }
 
 template <class T>
-double backward(Model<T>& model, const py::array& y, py::handle sample_weight) {
+double backward(Model<T>& model, const py::object& y, py::handle sample_weight) {
     const py::array weights =
         sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
-    const Targets<T> targets = borrow_targets<T>(y, weights);
-    const Unlocked unlocked;  // y is held by the caller's frame
+    const auto& work = model.network.workspace();
+    const std::size_t rows = work ? work->batch : 0;
+    const bool custom = PyCallable_Check(y.ptr()) != 0;
+    PythonLoss<T> loss(y, custom ? rows : 0, model.network.outputs());
+    CustomLoss<T> ask;
+    const Targets<T> targets = custom ? with_weights(Targets<T>::of_function(ask, rows), weights)
+                                      : borrow_targets<T>(y, weights);
+    Unlocked unlocked;  // y is held by the caller's frame
+    ask = [&](const LossBatch<T>& batch) { loss(unlocked, batch); };
     const Writing<T> writing(model);
     return model.network.backward(targets);
 }
@@ -267,7 +275,7 @@ void bind(py::module_& module, const char* name) {
         .def("threads_for", &threads_for<T>, py::arg("batch_size"), py::arg("n_threads") = 0)
         .def(
             "fit",
-            [](M& m, py::handle x, const py::array& y, py::object sample_weight, py::object order,
+            [](M& m, py::handle x, const py::object& y, py::object sample_weight, py::object order,
                const TrainOptions& options, py::object learning_rate, py::object on_epoch,
                py::object on_step) {
                 return fit(m, x, y, sample_weight, order, options,

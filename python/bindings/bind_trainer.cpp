@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings.hpp"
+#include "custom_loss.hpp"
 #include "fastmlp/trainer.hpp"
 
 namespace fastmlp::bindings {
@@ -106,13 +107,19 @@ void bind_options(py::module_& module) {
 }  // namespace
 
 template <class T>
-std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::array& y,
+std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::object& y,
                              py::object sample_weight, py::object order,
                              const TrainOptions& settings, const Callables& callables) {
     const py::array features = require_ready<T>(x, 2, "X");
     const py::array weights =
         sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
-    const Targets<T> targets = borrow_targets<T>(y, weights);
+    const auto rows = static_cast<std::size_t>(features.shape(0));
+    const bool custom = PyCallable_Check(y.ptr()) != 0;
+    PythonLoss<T> loss(y, custom ? std::min(rows, settings.batch_size) : 0,
+                       model.network.outputs());
+    CustomLoss<T> ask;
+    const Targets<T> targets = custom ? with_weights(Targets<T>::of_function(ask, rows), weights)
+                                      : borrow_targets<T>(y, weights);
     py::array orders;
     TrainOptions ordered = settings;
     if (!order.is_none()) {
@@ -125,6 +132,7 @@ std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::array& y,
     }
     Unlocked unlocked;  // all arrays are borrowed and held by this frame
     const TrainOptions options = with_callbacks(ordered, callables, unlocked);
+    ask = [&](const LossBatch<T>& batch) { loss(unlocked, batch); };
     const Writing<T> writing(model);
     return train(model.network, borrow<T>(features), targets, options);
 }
@@ -134,9 +142,9 @@ int threads_for(const Model<T>& model, std::size_t batch_size, int n_threads) {
     return training_threads(model.network, batch_size, n_threads);
 }
 
-#define FASTMLP_INSTANTIATE(T)                                                                 \
-    template int threads_for(const Model<T>&, std::size_t, int);                               \
-    template std::vector<EpochReport> fit(Model<T>&, py::handle, const py::array&, py::object, \
+#define FASTMLP_INSTANTIATE(T)                                                                  \
+    template int threads_for(const Model<T>&, std::size_t, int);                                \
+    template std::vector<EpochReport> fit(Model<T>&, py::handle, const py::object&, py::object, \
                                           py::object, const TrainOptions&, const Callables&);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)

@@ -26,7 +26,7 @@ struct Callables {
 };
 
 template <class T>
-std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::array& y,
+std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::object& y,
                              py::object sample_weight, py::object order,
                              const TrainOptions& settings, const Callables& callables);
 

@@ -76,6 +76,10 @@ def targets(
             f"{name} has {array.shape[0]} samples, but its X has {rows}: "
             f"inconsistent numbers of samples, [{rows}, {array.shape[0]}]"
         )
+    if loss == "custom":  # whatever the user's function takes
+        if array.ndim == 0:
+            raise ValueError(f"{name} must have one target per sample, got a single number")
+        return np.array(array) if array.dtype.kind not in "fc" else finite(name, array, array.dtype)
     if loss == "cross_entropy" and array.ndim == 1:
         return _labels(name, array, outputs)
     if array.ndim == 1 and outputs == 1:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import Any, ClassVar, Self, final
+from typing import Any, ClassVar, Self, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,6 +118,8 @@ class EpochReport:
     def squares(self) -> float: ...
     rate_factor: float
 
+_Loss: TypeAlias = Callable[[NDArray[Any], NDArray[np.uint32], NDArray[Any], NDArray[Any]], None]
+
 class _Network:
     def __init__(
         self,
@@ -159,7 +161,11 @@ class _Network:
     def nodes(self, p: int) -> NDArray[Any]: ...
     def deltas(self, i: int) -> NDArray[Any]: ...
     def forward(self, X: NDArray[Any], training: bool = True) -> NDArray[Any]: ...
-    def backward(self, y: NDArray[Any], sample_weight: NDArray[Any] | None = None) -> float: ...
+    def backward(
+        self,
+        y: NDArray[Any] | _Loss,
+        sample_weight: NDArray[Any] | None = None,
+    ) -> float: ...
     def update(self, learning_rate: float) -> None: ...
     def update_by(self, optimizer: Optimizer) -> None: ...
     @property
@@ -192,7 +198,7 @@ class _Network:
     def fit(
         self,
         X: NDArray[Any],
-        y: NDArray[Any],
+        y: NDArray[Any] | _Loss,
         sample_weight: NDArray[Any] | None,
         order: NDArray[np.uint32] | None,
         options: TrainOptions,

@@ -154,7 +154,7 @@ def choose_loss(loss: LossLike | None, output: str) -> Loss:
     if loss is None:
         return Loss(fitting[0], _USUAL.get(fitting[0], 0.0))
     chosen = _read(loss)
-    allowed = LOSSES.get(chosen.name, _ANY)
+    allowed = LOSSES.get(chosen.name, ACTIVATIONS)
     if output not in allowed:
         raise ValueError(
             f"loss={chosen.name!r} needs an output of {_validation.either(allowed)}, but the last "

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _arrays, _core, _validation, files
 from fastmlp.checkpoints import save_checkpoint
+from fastmlp.custom_loss import CustomLoss, LossFunction
 from fastmlp.layers import Dense, build_layers
 from fastmlp.losses import Loss, LossLike, choose_loss
 from fastmlp.normalized import NormalizedModel
@@ -89,6 +90,32 @@ class Model(NormalizedModel):
     def loss(self) -> str:
         """Name of the loss, ``"custom"`` for a function."""
         return self._loss.name
+
+    @property
+    def loss_function(self) -> LossFunction | None:
+        """The user's own loss, if `loss` is ``"custom"``; a loaded network wants it set again.
+
+        Raises
+        ------
+        ValueError
+            If the network was loaded, and its function not set yet; or set where there is none.
+        """
+        if self.loss == "custom" and self._loss.function is None:
+            raise ValueError(
+                "the network was loaded without its custom loss, which no file can hold: "
+                "set net.loss_function = f"
+            )
+        return self._loss.function
+
+    @loss_function.setter
+    def loss_function(self, function: LossFunction) -> None:
+        if self.loss != "custom":
+            raise ValueError(f"the loss of this network is {self.loss!r}, not a function")
+        if not callable(function):
+            raise TypeError(
+                f"loss_function must be callable, got {_validation.described(function)}"
+            )
+        self._loss = self._loss._replace(function=function)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -212,7 +239,9 @@ class Model(NormalizedModel):
         """
         rows = len(self._core.nodes(0))
         outputs = self._layers[-1].nodes
-        return self._core.backward(_arrays.targets("y", y, rows, outputs, self.loss, self._dtype))
+        targets = _arrays.targets("y", y, rows, outputs, self.loss, self._dtype)
+        function = self.loss_function
+        return self._core.backward(targets if function is None else CustomLoss(function, targets))
 
     def update(self, learning_rate: float | Optimizer) -> None:
         """Take one step against `gradients`: ``w = w - learning_rate * gradient`` (2.13), (2.14).

@@ -44,7 +44,10 @@ class Network(Exports, Derivatives):
             "mean_absolute_error", "huber", "quantile", "poisson"}, a loss or a callable, optional
         `CrossEntropy`, `Huber` and `Quantile` are losses with a parameter. None takes
         cross-entropy with softmax, binary cross-entropy with sigmoid, Poisson with exp, and mean
-        squared error with the rest.
+        squared error with the rest. A callable ``f(outputs, y, gradient) -> losses`` is a loss of
+        one's own: for a batch it is handed the outputs (B, N) and the targets (B, ...), fills
+        `gradient` (B, N) with the derivative of each sample's loss by its outputs, and returns
+        the losses (B,), or their mean. It runs in Python once a batch.
     seed : int, optional
         In [0, 2^64): initial weights and the order of samples follow from it. None draws one;
         `seed` tells which.

@@ -21,7 +21,7 @@ def make_objective(core: Core, samples: Samples) -> Objective:
         parameters = core.parameters
         parameters[:] = _arrays.flat("theta", theta, parameters.size, parameters.dtype)
         core.forward(samples.X, training=False)
-        loss = core.backward(samples.y, samples.weight)
+        loss = core.backward(samples.targets, samples.weight)
         # A copy: BFGS keeps the previous gradient and takes the difference to the next.
         return loss, core.gradients.astype(np.float64)
 

@@ -1,12 +1,13 @@
 """`Samples`: features and targets, checked and as the core takes them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _arrays
+from fastmlp.custom_loss import CustomLoss, LossFunction
 from fastmlp.history import Evaluation
 from fastmlp.metrics import accuracy
 from fastmlp.views import Core
@@ -25,6 +26,8 @@ class Samples:
         The features.
     y : ndarray, shape (n,) or (n, N)
         Labels, or numbers per output.
+    loss : callable or None
+        The user's own loss, which `y` is for.
     weight : ndarray, shape (n,), or None
         How much each counts; None is 1 for all.
     """
@@ -32,6 +35,7 @@ class Samples:
     X: NDArray[Any]
     y: NDArray[Any]
     weight: NDArray[Any] | None = None
+    loss: LossFunction | None = None
 
     def __len__(self) -> int:
         return len(self.X)
@@ -39,7 +43,7 @@ class Samples:
     def of_rows(self, rows: NDArray[np.intp]) -> "Samples":
         """Return a copy of some rows."""
         weight = None if self.weight is None else self.weight[rows]
-        return Samples(self.X[rows], self.y[rows], weight)
+        return replace(self, X=self.X[rows], y=self.y[rows], weight=weight)
 
     def apart_from(self, parameters: NDArray[Any]) -> "Samples":
         """Return samples that training on them cannot change."""
@@ -50,11 +54,19 @@ class Samples:
             y = y.copy()  # labels are indices: a callback that writes them must not lead astray
         if weight is not None:
             weight = weight.copy()  # a callback must not make it negative
-        return Samples(X, y, weight)
+        return replace(self, X=X, y=y, weight=weight)
+
+    @property
+    def targets(self) -> "NDArray[Any] | CustomLoss":
+        """The targets as the core takes them: of a custom loss, the function that knows them."""
+        return self.y if self.loss is None else CustomLoss(self.loss, self.y)
 
 
 def evaluate(core: Core, samples: Samples, n_threads: int) -> Evaluation:
     """Evaluate a network on checked samples, each as much as it counts."""
+    if samples.loss is not None:
+        outputs = core.predict(samples.X, None, n_threads)
+        return Evaluation(CustomLoss(samples.loss, samples.y).mean(outputs, samples.weight), None)
     loss, correct, decisions = core.evaluate(samples.X, samples.y, samples.weight, n_threads)
     if not decisions:
         return Evaluation(loss, None)
@@ -83,6 +95,7 @@ def read_samples(
     x = _arrays.features(names[0], X, network.features, network.dtype, minimum=1)
     outputs = network.layers[-1].nodes
     t = _arrays.targets(names[1], y, len(x), outputs, network.loss, network.dtype)
-    if sample_weight is None:
-        return Samples(x, t)
-    return Samples(x, t, _arrays.weights(names[2], sample_weight, len(x), network.dtype))
+    weight = None
+    if sample_weight is not None:
+        weight = _arrays.weights(names[2], sample_weight, len(x), network.dtype)
+    return Samples(x, t, weight, network.loss_function)

@@ -110,7 +110,7 @@ def _train(
     try:
         return core.fit(
             samples.X,
-            samples.y,
+            samples.targets,
             samples.weight,
             order,
             options,

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 namespace fastmlp {
 
@@ -16,13 +17,27 @@ struct MatrixView {
     T* row(std::size_t i) const { return data + i * stride; }
 };
 
-/// What the outputs should be: class labels (B,), or target rows (B, N), exactly one of them; and
-/// how much each sample counts.
+/// A batch at the output, for a loss of one's own.
+template <class T>
+struct LossBatch {
+    MatrixView<const T> nodes;     ///< (B, N): the outputs
+    const std::uint32_t* samples;  ///< (B,): which sample each row is
+    MatrixView<T> gradients;       ///< (B, N), to be filled: of each sample's loss by its outputs
+    T* losses;                     ///< (B,), to be filled
+};
+
+template <class T>
+using CustomLoss = std::function<void(const LossBatch<T>&)>;
+
+/// What the outputs should be: class labels (B,), or target rows (B, N), or what only a function
+/// knows, exactly one of them; and how much each sample counts.
 template <class T>
 struct Targets {
     const std::int32_t* labels = nullptr;
     MatrixView<const T> values{};
     std::size_t rows = 0;
+    /// Called by one thread while the others wait, once a batch; with Loss::kCustom only.
+    const CustomLoss<T>* custom = nullptr;
     /// How much each sample counts (B,), or null for 1 each: losses are sum(w l) / sum(w), over the
     /// batch in a step, over all samples in an epoch's report.
     const T* weights = nullptr;
@@ -31,6 +46,9 @@ struct Targets {
         return {labels, {}, rows};
     }
     static Targets of_values(MatrixView<const T> values) { return {nullptr, values, values.rows}; }
+    static Targets of_function(const CustomLoss<T>& loss, std::size_t rows) {
+        return {nullptr, {}, rows, &loss};
+    }
 };
 
 }  // namespace fastmlp

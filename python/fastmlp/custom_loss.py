@@ -1,0 +1,58 @@
+"""A loss that the user computes, in the shape the core asks for it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LossFunction = Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], Any]
+"""``f(outputs, y, gradient) -> losses``; see ``fastmlp.Network``."""
+
+
+class CustomLoss:
+    """A user's loss over the targets of a data set.
+
+    Parameters
+    ----------
+    function : callable
+        ``f(outputs, y, gradient) -> losses``.
+    y : ndarray, shape (n, ...)
+        The targets, one for each sample.
+    """
+
+    def __init__(self, function: LossFunction, y: NDArray[Any]) -> None:
+        self._function = function
+        self._y = y
+
+    def __call__(
+        self,
+        outputs: NDArray[Any],
+        samples: NDArray[np.uint32],
+        gradients: NDArray[Any],
+        losses: NDArray[Any],
+    ) -> None:
+        """Fill gradients (B, N) and losses (B,) for outputs (B, N) of some samples (B,)."""
+        gradients.fill(np.nan)
+        told = np.asarray(self._function(outputs, self._y[samples], gradients))
+        if told.dtype.kind not in "fiub":
+            raise TypeError(f"the loss must return numbers, it returned {told.dtype}")
+        if told.shape not in ((), losses.shape):
+            raise ValueError(
+                f"the loss must return one number per sample, shape {losses.shape}, or their "
+                f"mean, shape (); it returned shape {told.shape}"
+            )
+        if np.isnan(gradients).any() and not np.isnan(told).any():
+            raise ValueError(
+                f"the loss left elements of gradient unset (or NaN): it must fill all of "
+                f"gradient[...], shape {gradients.shape}, with the derivatives of each sample's "
+                "loss by its outputs"
+            )
+        losses[...] = told
+
+    def mean(self, outputs: NDArray[Any], weight: NDArray[Any] | None) -> float:
+        """Return the mean loss of outputs (n, N) for all samples, weighted if told how."""
+        losses = np.empty(len(outputs), outputs.dtype)
+        samples = np.arange(len(outputs), dtype=np.uint32)
+        self(outputs, samples, np.empty_like(outputs), losses)
+        return float(np.average(losses.astype(np.float64), weights=weight))

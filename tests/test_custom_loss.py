@@ -1,0 +1,147 @@
+"""A loss of the user's own: handed the outputs, it fills the gradient."""
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+
+
+def squared_error(outputs, y, gradient):
+    error = outputs - y.reshape(outputs.shape)
+    gradient[...] = 2 * error / outputs.shape[1]
+    return (error * error).mean(axis=1)
+
+
+def cross_entropy(outputs, y, gradient):
+    rows = np.arange(len(y))
+    gradient[...] = 0
+    gradient[rows, y] = -1 / outputs[rows, y]
+    return -np.log(outputs[rows, y])
+
+
+@pytest.fixture
+def numbers(rng):
+    X = rng.standard_normal((70, 5))
+    return X, np.sin(X[:, :2])
+
+
+@pytest.mark.parametrize("batch_size", [1, 16, 70])
+@pytest.mark.parametrize("output", ["identity", "tanh", "gelu"])
+def test_squared_error_is_ours_to_rounding(numbers, output, batch_size):
+    X, y = numbers
+    ours = fm.Network([5, 20, 2], output=output, loss="mean_squared_error", seed=1, dtype="float64")
+    own = fm.Network([5, 20, 2], output=output, loss=squared_error, seed=1, dtype="float64")
+    told = [n.fit(X, y, 3, batch_size, optimizer=fm.Adam()).loss for n in (ours, own)]
+    steps = 3 * -(-70 // batch_size)
+    # Each step's gradient is a few roundings apart; Adam divides it by its own size.
+    bound = 100 * steps * np.finfo(float).eps
+    np.testing.assert_allclose(own.parameters, ours.parameters, rtol=0, atol=bound)
+    np.testing.assert_allclose(*told, rtol=bound)
+    assert own.evaluate(X, y).loss == pytest.approx(ours.evaluate(X, y).loss, rel=bound)
+
+
+def test_softmax_passes_the_gradient_on(blobs):
+    X, y = blobs
+    ours = fm.Network([4, 9, 3], seed=1, dtype="float64")
+    own = fm.Network([4, 9, 3], loss=cross_entropy, seed=1, dtype="float64")
+    for net in (ours, own):
+        net.forward(X[:8])
+        net.backward(y[:8])
+    np.testing.assert_allclose(own.deltas[1], ours.deltas[1], atol=1e-14)
+    np.testing.assert_allclose(own.gradients, ours.gradients, atol=1e-14)
+
+
+def test_the_same_bits_for_any_number_of_threads(run_python):
+    code = """
+import hashlib, sys
+import numpy as np, fastmlp as fm
+rng = np.random.default_rng(1)
+X = rng.standard_normal((200, 9)).astype("f")
+y = rng.standard_normal((200, 3)).astype("f")
+def loss(h, y, g):
+    g[...] = np.sign(h - y)
+    return np.abs(h - y).sum(axis=1)
+net = fm.Network([9, 33, 17, 3], output="identity", loss=loss, seed=4)
+net.fit(X, y, 3, 50, n_threads=int(sys.argv[1]), sample_weight=np.arange(200))
+print(hashlib.sha256(net.parameters.tobytes()).hexdigest())
+"""
+    told = {run_python(code, str(n), FASTMLP_EXACT_THREADS="1").stdout for n in (1, 2, 3, 5)}
+    assert len(told) == 1
+    assert len(told.pop()) == 65
+
+
+def test_is_handed_each_sample_with_its_target(numbers):
+    X, _ = numbers
+    net = fm.Network([5, 3], output="identity", loss=lambda h, y, g: g.fill(0) or y, seed=1)
+    y = np.arange(70)
+    history = net.fit(X, y, 1, 16)
+    assert history.loss == [pytest.approx(y.mean())]
+    seen = []
+
+    def watch(h, y, g):
+        seen.extend(y.tolist())
+        g[...] = 0
+        return 0.0
+
+    net.loss_function = watch
+    net.fit(X, y, 1, 16, shuffle=y[::-1].copy())
+    assert seen == y[::-1].tolist()
+
+
+@pytest.mark.parametrize(
+    ("loss", "error", "message"),
+    [
+        (lambda h, y, g: 0.0, ValueError, "left elements of gradient unset"),
+        (lambda h, y, g: g.fill(0) or h, ValueError, r"one number per sample, shape \(16,\)"),
+        (lambda h, y, g: g.fill(0) or "x", TypeError, "must return numbers"),
+        (lambda h, y, g: g.fill(0), TypeError, "must return numbers"),
+        (lambda h, y, g: g.fill([1, 2]), ValueError, None),
+        (lambda h, y, g: h.nothing, AttributeError, None),
+    ],
+)
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_what_goes_wrong_leaves_the_last_step(numbers, loss, error, message, n_threads):
+    X, y = numbers
+    calls = []
+
+    def third_is_bad(h, y, g):
+        calls.append(len(h))
+        return squared_error(h, y, g) if len(calls) < 3 else loss(h, y, g)
+
+    net = fm.Network([5, 20, 2], output="identity", loss=third_is_bad, seed=1)
+    with pytest.raises(error, match=message):
+        net.fit(X, y, 3, 16, shuffle=False, n_threads=n_threads)
+    good = fm.Network([5, 20, 2], output="identity", loss=squared_error, seed=1)
+    good.fit(X[:32], y[:32], 1, 16, shuffle=False)
+    assert np.array_equal(net.parameters, good.parameters)
+
+
+def test_a_kept_array_is_memory_of_its_own(numbers):
+    X, y = numbers
+    kept = []
+
+    def loss(h, y, g):
+        kept.extend([h, g])
+        return squared_error(h, y, g)
+
+    net = fm.Network([5, 20, 2], output="identity", loss=loss, seed=1)
+    net.fit(X, y, 2, 16)
+    del net
+    assert all(np.isfinite(array).all() for array in kept)
+
+
+def test_a_loaded_network_wants_its_function(numbers, tmp_path):
+    X, y = numbers
+    net = fm.Network([5, 20, 2], output="identity", loss=squared_error, seed=1)
+    net.fit(X, y, 1)
+    net.save(tmp_path / "net")
+    loaded = fm.load(tmp_path / "net")
+    assert np.array_equal(loaded.predict(X), net.predict(X))
+    with pytest.raises(ValueError, match=r"set net\.loss_function"):
+        loaded.fit(X, y, 1)
+    loaded.loss_function = squared_error
+    loaded.fit(X, y, 1)
+    net.fit(X, y, 1)
+    assert np.array_equal(loaded.parameters, net.parameters)
+    with pytest.raises(ValueError, match="not a function"):
+        fm.Network([5, 2]).loss_function = squared_error
