@@ -409,4 +409,7 @@ class Model(NormalizedModel):
         copy_into("parameters", self._core.parameters, state["parameters"], self._core)
         if state["statistics"] is not None:
             copy_into("statistics", self._core.statistics, state["statistics"], self._core)
-        self._core.set_optimizer_state(*state["optimizer"])
+        kind, first, second, steps = state["optimizer"]
+        # Copies: what a pickle maps from a file need not be aligned.
+        first, second = (None if a is None else np.array(a) for a in (first, second))
+        self._core.set_optimizer_state(kind, first, second, steps)
