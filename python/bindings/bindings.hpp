@@ -14,6 +14,7 @@ namespace fastmlp::bindings {
 void bind_network(py::module_& module);
 void bind_optimizer(py::module_& module);
 void bind_trainer(py::module_& module);
+void bind_train_many(py::module_& module);
 void bind_config(py::module_& module);
 void bind_kernels(py::module_& module);
 void bind_files(py::module_& module);

@@ -11,5 +11,6 @@ PYBIND11_MODULE(_core, module) {
     bind_optimizer(module);
     bind_trainer(module);
     bind_network(module);
+    bind_train_many(module);
     bind_kernels(module);
 }

@@ -22,6 +22,7 @@ from fastmlp.layers import Dense
 from fastmlp.lbfgs import LBFGS
 from fastmlp.loading import load
 from fastmlp.losses import CrossEntropy, Huber, Quantile
+from fastmlp.many import train_many
 from fastmlp.network import Network
 from fastmlp.optimizers import SGD, Adam, AdamW, RMSprop
 from fastmlp.schedules import (
@@ -80,6 +81,7 @@ __all__ = [
     "reference",
     "set_num_threads",
     "show_config",
+    "train_many",
 ]
 
 

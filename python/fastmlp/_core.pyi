@@ -213,6 +213,24 @@ class Network32(_Network): ...
 @final
 class Network64(_Network): ...
 
+@final
+class TrainJob:
+    def __init__(
+        self,
+        network: Network32 | Network64,
+        X: NDArray[Any],
+        y: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
+        options: TrainOptions,
+    ) -> None: ...
+
+def train_many32(
+    jobs: Sequence[TrainJob], n_threads: int
+) -> list[list[EpochReport] | tuple[int, float]]: ...
+def train_many64(
+    jobs: Sequence[TrainJob], n_threads: int
+) -> list[list[EpochReport] | tuple[int, float]]: ...
+
 class _Kernels:
     """The raw kernels of one instruction set, for tests; whoever calls guarantees the shapes."""
 

@@ -79,7 +79,7 @@ def fit(
     else:
         epochs = _validation.integer("epochs", epochs, minimum=1, maximum=2**32 - 1 - core.epoch)
         plateau = _plateau(optimizer, held_out)
-        options = _options(optimizer, batch_size, rows, network.dtype)
+        options = core_options(optimizer, batch_size, rows, network.dtype)
         options.epochs, options.n_threads = epochs, threads
         order = None if _is_switch(shuffle) else _arrays.orders(shuffle, rows, epochs).copy()
         options.shuffle = order is None and _validation.switch("shuffle", shuffle)
@@ -123,7 +123,7 @@ def _train(
         raise DivergenceError(epoch + 1, loss, optimizer.base_rate) from None
 
 
-def _options(
+def core_options(
     optimizer: Optimizer, batch_size: object, rows: int, dtype: np.dtype[np.floating]
 ) -> _core.TrainOptions:
     """Return how the core steps; a batch of None is all samples."""

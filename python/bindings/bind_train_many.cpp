@@ -1,0 +1,74 @@
+/// Many networks trained at once: one call without the GIL for all of them.
+#include <pybind11/stl.h>
+
+#include <memory>
+
+#include "bindings.hpp"
+
+namespace fastmlp::bindings {
+namespace {
+
+/// One network's data, held while it trains.
+struct Job {
+    py::object model;
+    py::array x;
+    py::object y;
+    py::object sample_weight;
+    TrainOptions options;
+};
+
+template <class T>
+TrainJob<T> borrow_job(const Job& job) {
+    const py::array weights = job.sample_weight.is_none()
+                                  ? py::array()
+                                  : require_ready<T>(job.sample_weight, 1, "sample_weight");
+    return {&job.model.cast<Model<T>&>().network, borrow<T>(require_ready<T>(job.x, 2, "X")),
+            borrow_targets<T>(job.y, weights), job.options};
+}
+
+/// The reports of a job, or (epoch, loss) where it diverged.
+py::object told(const TrainOutcome& outcome) {
+    if (!outcome.error) return py::cast(outcome.reports);
+    try {
+        std::rethrow_exception(outcome.error);
+    } catch (const Diverged& diverged) {
+        return py::make_tuple(diverged.epoch, diverged.loss);
+    }
+}
+
+template <class T>
+py::list train_jobs(const std::vector<Job>& jobs, int n_threads) {
+    std::vector<TrainJob<T>> borrowed;
+    for (const Job& job : jobs) borrowed.push_back(borrow_job<T>(job));
+    std::vector<TrainOutcome> outcomes;
+    {
+        Unlocked unlocked;  // all arrays and networks are held by `jobs`
+        std::vector<std::unique_ptr<Writing<T>>> locks;
+        for (const Job& job : jobs) {
+            const Unlocked::Locked gil(unlocked);
+            Model<T>& model = job.model.cast<Model<T>&>();
+            locks.push_back(std::make_unique<Writing<T>>(model));
+        }
+        outcomes = train_many(borrowed, n_threads, [&]() -> bool {
+            const Unlocked::Locked gil(unlocked);
+            if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+            return false;
+        });
+    }
+    py::list result;
+    for (const TrainOutcome& outcome : outcomes) result.append(told(outcome));
+    return result;
+}
+
+}  // namespace
+
+void bind_train_many(py::module_& module) {
+    py::class_<Job>(module, "TrainJob")
+        .def(py::init<py::object, py::array, py::object, py::object, TrainOptions>(),
+             py::arg("network"), py::arg("X"), py::arg("y"), py::arg("sample_weight"),
+             py::arg("options"));
+    module.def("train_many32", &train_jobs<float>, py::arg("jobs"), py::arg("n_threads"));
+    module.def("train_many64", &train_jobs<double>, py::arg("jobs"), py::arg("n_threads"));
+}
+
+}  // namespace fastmlp::bindings

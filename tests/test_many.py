@@ -1,0 +1,118 @@
+"""`train_many`: every network ends with the bits of its own fit."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+
+OPTIMIZERS = [fm.SGD(0.1), fm.Adam(fm.CosineDecay(0.01)), fm.SGD(0.05, momentum=0.9)]
+
+
+def networks(count, dtype="float32"):
+    return [fm.Network([4, 8 + i % 3, 3], seed=i, dtype=dtype) for i in range(count)]
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5, None])
+def test_bits_are_those_of_fit(blobs, dtype, n_threads):
+    X, y = blobs
+    optimizers = [OPTIMIZERS[i % 3] for i in range(7)]
+    many, alone = networks(7, dtype), networks(7, dtype)
+    told = fm.train_many(many, X, y, 4, 16, optimizers, n_threads=n_threads)
+    for net, twin, optimizer, history in zip(many, alone, optimizers, told, strict=True):
+        expected = twin.fit(X, y, 4, 16, optimizer=optimizer)
+        assert np.array_equal(net.parameters, twin.parameters)
+        assert history.loss == expected.loss
+        assert (net.epoch, net.steps) == (twin.epoch, twin.steps)
+
+
+def test_folds(blobs):
+    X, y = blobs
+    folds = [np.flatnonzero(np.arange(90) % 3 != fold) for fold in range(3)]
+    weight = np.arange(90.0)
+    many, alone = networks(3), networks(3)
+    fm.train_many(many, X, y, 3, None, fm.Adam(), rows=folds, sample_weight=weight)
+    for net, twin, rows in zip(many, alone, folds, strict=True):
+        twin.fit(X[rows], y[rows], 3, None, optimizer=fm.Adam(), sample_weight=weight[rows])
+        assert np.array_equal(net.parameters, twin.parameters)
+
+
+def test_one_that_diverges_ends_alone(blobs):
+    X, y = blobs
+    y = np.eye(3, dtype=np.float32)[y]
+    rates = [fm.SGD(rate) for rate in (0.1, 1e30, 0.1)]
+
+    def nets():
+        return [fm.Network([4, 8, 3], output="identity", seed=i) for i in range(3)]
+
+    many, alone = nets(), nets()
+    before = many[1].parameters.copy()
+    told = fm.train_many(many, X, y, 3, 16, rates, on_divergence="return")
+    assert isinstance(told[1], fm.DivergenceError)
+    assert np.array_equal(many[1].parameters, before)
+    for i in (0, 2):
+        alone[i].fit(X, y, 3, 16, optimizer=rates[i])
+        assert np.array_equal(many[i].parameters, alone[i].parameters)
+    with pytest.raises(fm.DivergenceError) as caught:
+        fm.train_many(nets(), X, y, 3, 16, rates)
+    assert "networks[1]" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"networks": []}, ValueError, "at least one"),
+        ({"networks": 3}, TypeError, "sequence of Network"),
+        ({"networks": [3]}, TypeError, r"networks\[0\] must be a Network"),
+        ({"optimizer": [fm.SGD()]}, ValueError, "1 items for 2 networks"),
+        ({"optimizer": fm.SGD(lambda step: 0.1)}, ValueError, "a number or a schedule"),
+        ({"optimizer": fm.SGD(fm.Plateau(0.1))}, ValueError, "a number or a schedule"),
+        ({"optimizer": "adam"}, TypeError, "optimizer must be"),
+        ({"rows": [[0]]}, ValueError, "for each network"),
+        ({"rows": [[0], [90]]}, ValueError, r"rows\[1\] must hold row numbers"),
+        ({"rows": [[0.5], [1]]}, TypeError, r"rows\[0\] must be a vector of integers"),
+        ({"epochs": 0}, ValueError, "epochs must be at least 1"),
+        ({"X": np.zeros((90, 5))}, ValueError, "5 features"),
+        ({"on_divergence": "ignore"}, ValueError, "on_divergence must be"),
+    ],
+)
+def test_bad_arguments_change_nothing(blobs, assert_unchanged, arguments, error, message):
+    X, y = blobs
+    nets = networks(2)
+    with assert_unchanged(nets[0], X), pytest.raises(error, match=message):
+        fm.train_many(**({"networks": nets, "X": X, "y": y} | arguments))
+
+
+def test_networks_that_do_not_go_together(blobs):
+    X, y = blobs
+    net = fm.Network([4, 3])
+    with pytest.raises(ValueError, match="one comes twice"):
+        fm.train_many([net, net], X, y)
+    with pytest.raises(ValueError, match="one dtype"):
+        fm.train_many([net, fm.Network([4, 3], dtype="float64")], X, y)
+    own = fm.Network([4, 3], loss=lambda h, y, g: 0.0)
+    with pytest.raises(ValueError, match="custom loss"):
+        fm.train_many([own], X, y)
+
+
+@pytest.mark.no_sanitizer
+def test_ctrl_c_ends_all_at_a_step(blobs):
+    X, y = blobs
+    nets = networks(4)
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    start = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        fm.train_many(nets, X, y, 10_000_000, 1)
+    assert time.perf_counter() - start < 10
+    for net in nets:
+        twin = fm.Network([4, net.layers[0].nodes, 3], seed=net.seed)
+        if net.epoch:
+            twin.fit(X, y, net.epoch, 1)
+        assert np.isfinite(net.parameters).all()
+        assert net.steps >= twin.steps
+        net.fit(X, y, 1)  # and is free again
