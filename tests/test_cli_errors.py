@@ -61,7 +61,7 @@ def test_bad_commands(fail, arguments, message):
         ("--learning-rate", ["0", "-0.1", "nan", "inf", "fast", ""], "finite number above 0"),
         ("--test-share", ["0", "1", "1.5", "-0.2", "nan", "half"], "above 0 and below 1"),
         ("--hidden", ["0", "64,", "64,-1", "64 64", "", "a"], "integers of at least 1 between"),
-        ("--activation", ["softmax", "gelu"], "invalid choice"),
+        ("--activation", ["softmax", "swish"], "invalid choice"),
         ("--task", ["clustering"], "invalid choice"),
     ],
 )
