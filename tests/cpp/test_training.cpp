@@ -1,0 +1,137 @@
+// Training has the same bits on any number of threads, with every part that makes threads meet:
+// batch statistics, dropout, clipping by the norm, a loss of one's own, callbacks. Built with
+// ThreadSanitizer this also shows that no two of them touch the same memory unordered.
+#include <cstdint>
+#include <cstdlib>
+#include <vector>
+
+#include "check.hpp"
+#include "fastmlp/fastmlp.hpp"
+
+namespace {
+
+using namespace fastmlp;
+using Layers = std::vector<Layer>;
+
+constexpr std::size_t kRows = 150, kFeatures = 9;
+
+template <class T>
+std::vector<T> numbers(std::size_t count, std::uint64_t seed) {
+    const RandomStream stream{seed, Purpose::kInitialWeights, 0};
+    std::vector<T> x(count);
+    for (std::size_t i = 0; i < count; ++i) x[i] = static_cast<T>(stream.uniform(i) - 0.5);
+    return x;
+}
+
+template <class T>
+std::vector<T> copied(const Network<T>& network) {
+    const Buffer<T>& parameters = *network.parameters();
+    return {parameters.data(), parameters.data() + parameters.size()};
+}
+
+template <class T>
+struct Trained {
+    std::vector<T> parameters;
+    std::vector<double> losses;
+};
+
+template <class T>
+Trained<T> train_on(int n_threads, const Layers& layers, Loss loss, TrainOptions options) {
+    const std::size_t outputs = layers.back().nodes;
+    const auto x = numbers<T>(kRows * kFeatures, 1), y = numbers<T>(kRows * outputs, 2);
+    auto weights = numbers<T>(kRows, 3);
+    for (T& weight : weights) weight += T(0.5);
+    const CustomLoss<T> absolute = [&](const LossBatch<T>& batch) {
+        for (std::size_t b = 0; b < batch.nodes.rows; ++b) {
+            batch.losses[b] = 0;
+            for (std::size_t j = 0; j < outputs; ++j) {
+                const T error = batch.nodes.row(b)[j] - y[batch.samples[b] * outputs + j];
+                batch.losses[b] += error * error;
+                batch.gradients.row(b)[j] = 2 * error;
+            }
+        }
+    };
+    const MatrixView<const T> rows{y.data(), kRows, outputs, outputs};
+    Targets<T> targets = loss.kind == Loss::kCustom ? Targets<T>::of_function(absolute, kRows)
+                                                    : Targets<T>::of_values(rows);
+    targets.weights = weights.data();
+    Network<T> network(kFeatures, layers, loss, 7);
+    options.epochs = 3;
+    options.batch_size = 40;
+    options.n_threads = n_threads;
+    std::size_t steps = 0;
+    if (loss.kind == Loss::kCustom) {
+        options.on_step = [&](const StepReport&) { return ++steps > 1000; };
+    }
+    Trained<T> result;
+    for (const EpochReport& report :
+         train(network, {x.data(), kRows, kFeatures, kFeatures}, targets, options)) {
+        result.losses.push_back(report.loss);
+    }
+    result.parameters = copied(network);
+    return result;
+}
+
+template <class T>
+void same_on_any_team(const Layers& layers, Loss loss, const TrainOptions& options) {
+    const Trained<T> alone = train_on<T>(1, layers, loss, options);
+    for (const int n_threads : {2, 3, 5}) {
+        const Trained<T> team = train_on<T>(n_threads, layers, loss, options);
+        CHECK(check::same(team.parameters, alone.parameters));
+        CHECK(check::same(team.losses, alone.losses));
+    }
+    CHECK(alone.losses.back() < alone.losses.front());
+}
+
+template <class T>
+void every_meeting() {
+    using enum Activation;
+    TrainOptions options;
+    options.optimizer.kind = Optimizer::Kind::kAdam;
+    options.optimizer.learning_rate = 0.01;
+    const Layers plain{{33, kRelu}, {17, kGelu}, {3, kIdentity}};
+    const Layers averaged{{33, kRelu, Normalization::kBatch, 0.2},
+                          {17, kTanh, Normalization::kBatch},
+                          {3, kIdentity}};
+    const Layers normalized{{20, kSilu, Normalization::kLayer, 0.1}, {3, kIdentity}};
+    same_on_any_team<T>(plain, Loss::kHuber, options);
+    same_on_any_team<T>(averaged, Loss::kMeanSquaredError, options);
+    same_on_any_team<T>(normalized, Loss::kCustom, options);
+    options.optimizer.clip_norm = 0.1;
+    options.optimizer.l2 = 0.001;
+    options.report_squares = true;
+    same_on_any_team<T>(averaged, Loss::kMeanSquaredError, options);
+    same_on_any_team<T>(plain, Loss::kCustom, options);
+}
+
+template <class T>
+void many_at_once() {
+    const auto x = numbers<T>(kRows * kFeatures, 1), y = numbers<T>(kRows, 2);
+    const MatrixView<const T> samples{x.data(), kRows, kFeatures, kFeatures};
+    const auto targets = Targets<T>::of_values({y.data(), kRows, 1, 1});
+    const Layers layers{{12, Activation::kTanh}, {1, Activation::kIdentity}};
+    std::vector<Network<T>> networks, alone;
+    for (std::uint64_t seed = 0; seed < 9; ++seed) {
+        networks.emplace_back(kFeatures, layers, Loss::kMeanSquaredError, seed);
+        alone.emplace_back(kFeatures, layers, Loss::kMeanSquaredError, seed);
+    }
+    std::vector<TrainJob<T>> jobs;
+    for (Network<T>& network : networks) jobs.push_back({&network, samples, targets, {}});
+    const auto outcomes = train_many<T>(jobs, 4, {});
+    for (std::size_t i = 0; i < networks.size(); ++i) {
+        train(alone[i], samples, targets, jobs[i].options);
+        CHECK(!outcomes[i].error && outcomes[i].reports.size() == 10);
+        CHECK(check::same(copied(networks[i]), copied(alone[i])));
+    }
+}
+
+}  // namespace
+
+int main() {
+    setenv("FASTMLP_EXACT_THREADS", "1", 1);  // before the first call reads it
+    every_meeting<float>();
+    every_meeting<double>();
+    many_at_once<float>();
+    many_at_once<double>();
+    return check::report();
+}
