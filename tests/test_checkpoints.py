@@ -102,6 +102,14 @@ def test_more_epochs_train_on(blobs, tmp_path):
     assert same(fit(blobs, path, fm.Adam(), epochs=9)[0], fit(blobs, None, fm.Adam(), epochs=9)[0])
 
 
+def test_fewer_epochs_than_done_train_nothing(blobs, tmp_path):
+    path = tmp_path / "run.ckpt"
+    whole, told = fit(blobs, path, fm.Adam())
+    net, history = fit(blobs, path, fm.Adam(), epochs=2)
+    assert same(net, whole)
+    assert history.loss == told.loss
+
+
 PROGRAM = """
 import sys
 import numpy as np

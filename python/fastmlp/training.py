@@ -92,7 +92,8 @@ def fit(
         course = Course(network, core, epochs, rows, held_out, threads, plateau, followers)
         if checkpoint is not None and not isinstance(optimizer, LBFGS):
             checkpoint.begin(network, course, _fingerprint(optimizer, options, order, rows))
-            options.first_epoch, options.rate_factor = course.epochs_done, course.rate_factor
+            options.first_epoch = min(course.epochs_done, epochs)
+            options.rate_factor = course.rate_factor
         course.begin()
         return course.end(train(course), used)
 
