@@ -30,22 +30,24 @@ double real_power(double x, double power) {
     return x;
 }
 
-double one_cycle(const Schedule& s, double x) {
-    if (x < s.rise) return 1 - (1 - s.initial) * half_cosine(x / s.rise);
-    return s.final + (1 - s.final) * half_cosine((x - s.rise) / (1 - s.rise));
+/// The peak is at step rise * steps - 1, as in torch.
+double one_cycle(const Schedule& s, double step, double last) {
+    const double peak = s.rise * (last + 1) - 1;
+    if (step < peak) return 1 - (1 - s.initial) * half_cosine(step / peak);
+    return s.final + (1 - s.final) * half_cosine((step - peak) / (last - peak));
 }
 
 double base_factor(const Schedule& s, const Progress& at) {
     const std::size_t epoch = at.step / at.steps_per_epoch;
     const std::size_t epochs = s.total_epochs ? s.total_epochs : at.epochs;
     const double last = std::max(1.0, static_cast<double>(epochs * at.steps_per_epoch) - 1);
-    const double x = std::min(1.0, static_cast<double>(at.step) / last);
+    const double step = std::min(last, static_cast<double>(at.step));
     switch (s.kind) {
         case Schedule::Kind::kConstant: break;
         case Schedule::Kind::kStep: return power(s.factor, epoch / s.every);
         case Schedule::Kind::kExponential: return power(s.factor, epoch);
-        case Schedule::Kind::kCosine: return s.final + (1 - s.final) * half_cosine(x);
-        case Schedule::Kind::kOneCycle: return one_cycle(s, x);
+        case Schedule::Kind::kCosine: return s.final + (1 - s.final) * half_cosine(step / last);
+        case Schedule::Kind::kOneCycle: return one_cycle(s, step, last);
         case Schedule::Kind::kInverse:
             return 1 / real_power(static_cast<double>(at.step) + 1, s.power);
     }
