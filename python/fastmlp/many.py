@@ -89,13 +89,12 @@ def train_many(
     limit = _validation.n_threads(n_threads)
     shuffle = _validation.switch("shuffle", shuffle)
     data = _data(nets, X, y, sample_weight, rows)
-    jobs, steps = [], []
+    jobs = []
     for net, samples, settings in zip(nets, data, optimizers, strict=True):
         options = core_options(settings, batch_size, len(samples), net.dtype)
         options.epochs, options.shuffle = epochs, shuffle
         core = net._core  # noqa: SLF001
         jobs.append(_core.TrainJob(core, samples.X, samples.y, samples.weight, options))
-        steps.append(options)
     train = _core.train_many32 if nets[0].dtype == np.float32 else _core.train_many64
     results: list[History | DivergenceError] = []
     for net, samples, settings, told in zip(
@@ -136,8 +135,9 @@ def _networks(networks: object) -> list[Network]:
 
 
 def _optimizers(optimizer: object, count: int) -> list[Optimizer]:
-    several = isinstance(optimizer, Sequence) and not isinstance(optimizer, str)
-    optimizers = [read_optimizer(o) for o in (optimizer if several else [optimizer])]  # type: ignore[union-attr]
+    several = isinstance(optimizer, list | tuple)
+    given = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer]
+    optimizers = [read_optimizer(each) for each in given]
     if several and len(optimizers) != count:
         raise ValueError(f"optimizer has {len(optimizers)} items for {count} networks")
     for each in optimizers:
@@ -169,8 +169,8 @@ def _data(
         data.append(samples)
     if rows is None:
         return data
-    if not isinstance(rows, Sequence) or len(rows) != len(nets):
-        raise ValueError("rows must be a sequence of row numbers for each network")
+    if len(rows) != len(nets):
+        raise ValueError(f"rows has {len(rows)} items for {len(nets)} networks")
     return [
         samples.of_rows(_row_numbers(i, part, len(samples)))
         for i, (samples, part) in enumerate(zip(data, rows, strict=True))

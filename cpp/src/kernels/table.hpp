@@ -55,9 +55,7 @@ struct UpdateRule {
     T shrink = 1, limit = 0, l1 = 0, l2 = 0, keep = 1;
 
     /// Whether it is all in `rate`, so that `outer` can take the step along.
-    bool plain() const {
-        return step == Step::kDescend && !adjusted && l2 == T(0) && keep == T(1);
-    }
+    bool plain() const { return step == Step::kDescend && !adjusted && l2 == T(0) && keep == T(1); }
 };
 
 template <class T>
