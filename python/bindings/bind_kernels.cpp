@@ -1,6 +1,8 @@
 /// The raw kernels of any instruction set, for tests: whoever calls them guarantees the shapes.
 #include <pybind11/stl.h>
 
+#include <map>
+
 #include "bindings.hpp"
 #include "dense.hpp"
 
@@ -148,6 +150,33 @@ struct Kernels {
                       {seed, stream, epoch, position, least}, scale, target.data, target.ld);
     }
 
+    /// `scalars` are the fields of an UpdateRule by name.
+    void update(int step, bool adjusted, const std::map<std::string, T>& scalars,
+                const py::array& g, const py::array& w, const py::object& first,
+                const py::object& second) const {
+        kernels::UpdateRule<T> rule;
+        rule.step = static_cast<kernels::Step>(step);
+        rule.adjusted = adjusted;
+        const std::map<std::string, T*> fields{
+            {"rate", &rule.rate},
+            {"gain", &rule.gain},
+            {"momentum", &rule.momentum},
+            {"mean_gain", &rule.mean_gain},
+            {"square_decay", &rule.square_decay},
+            {"square_gain", &rule.square_gain},
+            {"epsilon", &rule.epsilon},
+            {"shrink", &rule.shrink},
+            {"limit", &rule.limit},
+            {"l1", &rule.l1},
+            {"l2", &rule.l2},
+            {"keep", &rule.keep},
+        };
+        for (const auto& [name, value] : scalars) *fields.at(name) = value;
+        const RowsOf<T> gradients(g), weights(w);
+        table.update(rule, gradients.rows, gradients.cols, gradients.data, gradients.ld,
+                     weights.data, data_of<T>(first), data_of<T>(second), weights.ld);
+    }
+
     std::size_t count_finite(const py::array& x) const {
         return table.count_finite(static_cast<const T*>(x.data()),
                                   static_cast<std::size_t>(x.size()));
@@ -182,6 +211,7 @@ void bind(py::module_& module, const char* name) {
         .def("batch_normalize_backward", &K::batch_normalize_backward)
         .def("column_dots", &K::column_dots)
         .def("dropout", &K::dropout)
+        .def("update", &K::update)
         .def("count_finite", &K::count_finite)
         .def("exp", &K::exp)
         .def("log", &K::log);

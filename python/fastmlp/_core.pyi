@@ -357,6 +357,17 @@ class _Kernels:
         out: NDArray[Any],
         /,
     ) -> None: ...
+    def update(
+        self,
+        step: int,
+        adjusted: bool,
+        scalars: dict[str, float],
+        g: NDArray[Any],
+        w: NDArray[Any],
+        first: NDArray[Any] | None,
+        second: NDArray[Any] | None,
+        /,
+    ) -> None: ...
     def count_finite(self, x: NDArray[Any], /) -> int: ...
     def exp(self, x: NDArray[Any], out: NDArray[Any], /) -> None: ...
     def log(self, x: NDArray[Any], out: NDArray[Any], /) -> None: ...

@@ -1,0 +1,91 @@
+"""The kernel `update`: the formulas of docs/arithmetic.md to the bit, on every instruction set."""
+
+import numpy as np
+import pytest
+
+STEPS = ["descend", "momentum", "nesterov", "adam", "rmsprop", "rmsprop_momentum"]
+WIDTHS = [1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65]
+PLAIN = {
+    "rate": 0.03, "gain": 1.0, "momentum": 0.9, "mean_gain": 0.1,
+    "square_decay": 0.99, "square_gain": 0.01, "epsilon": 1e-3,
+}  # fmt: skip
+ADJUSTED = PLAIN | {
+    "shrink": 0.7, "limit": 0.8, "l1": 0.02, "l2": 0.05, "keep": 0.995, "gain": 0.3,
+}  # fmt: skip
+
+
+def adjusted(r, g, w):
+    g = np.maximum(-r["limit"], np.minimum(r["limit"], g * r["shrink"]))
+    return g + np.where(w == 0, g.dtype.type(0), np.copysign(r["l1"], w))
+
+
+def wanted(step, r, g, w, u, s, fma):
+    """One step in NumPy: the new w, u and s."""
+
+    def normalised(u, s):
+        return u / (np.sqrt(s) + r["epsilon"])
+
+    def velocity(u):
+        return fma(r["momentum"], u, r["gain"] * g)
+
+    g, w = fma(r["l2"], w, g), w * r["keep"]
+    way = g
+    if step == "momentum":
+        way = u = velocity(u)
+    elif step == "nesterov":
+        u = velocity(u)
+        way = velocity(u)
+    elif step != "descend":
+        s = fma(r["square_decay"], s, r["square_gain"] * g * g)
+        if step == "adam":
+            u = fma(r["mean_gain"], g - u, u)
+            way = normalised(u, s)
+        elif step == "rmsprop":
+            way = normalised(g, s)
+        else:
+            way = u = fma(r["momentum"], u, normalised(g, s))
+    return fma(-r["rate"], way, w), u, s
+
+
+@pytest.fixture
+def arrays(guarded, rng, dtype):
+    """Make gradients, weights and state that end at a guarded page, with gaps between the rows."""
+
+    def made(width):
+        g = guarded("g", (3, width), dtype, gap=5)
+        w, u, s = (guarded(name, (3, width), dtype, gap=2) for name in "wus")
+        for array in (g, w, u):
+            array[:] = rng.standard_normal(array.shape)
+        s[:] = rng.random(s.shape)
+        w[0, 0], g[1, 0] = 0, 0  # l1 of a weight of 0 is 0
+        return g, w, u, s
+
+    return made
+
+
+@pytest.mark.parametrize("rule", [PLAIN, ADJUSTED], ids=["plain", "adjusted"])
+@pytest.mark.parametrize("step", STEPS)
+def test_every_step(kernels, arrays, fma, dtype, step, rule):
+    T = np.dtype(dtype).type
+    words = {name: T(value) for name, value in (ADJUSTED | {"l2": 0, "keep": 1} | rule).items()}
+    for width in WIDTHS:
+        g, w, u, s = arrays(width)
+        gradient = adjusted(words, g, w) if rule is ADJUSTED else g
+        expected = wanted(step, words, gradient, w.copy(), u.copy(), s.copy(), fma)
+        has = {"u": step not in ("descend", "rmsprop"), "s": "adam" in step or "rms" in step}
+        scalars = {name: float(value) for name, value in rule.items()}
+        kernels.update(
+            STEPS.index(step), rule is ADJUSTED, scalars, g, w,
+            u if has["u"] else None, s if has["s"] else None,
+        )  # fmt: skip
+        for got, array in zip((w, u, s), expected, strict=True):
+            assert np.ascontiguousarray(got).tobytes() == array.tobytes(), width
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite(kernels, dtype, bad):
+    """Clipping bounds an infinity and lets a NaN through: a loss that diverged must be noticed."""
+    g, w = np.full((1, 17), bad, dtype), np.ones((1, 17), dtype)
+    kernels.update(0, True, {"rate": 1.0, "limit": 0.5}, g, w, None, None)
+    expected = np.nan if np.isnan(bad) else 1 - np.copysign(0.5, bad)
+    np.testing.assert_array_equal(w, np.full((1, 17), expected, dtype))
