@@ -270,8 +270,15 @@ void dense_update(const KernelTable<T>& kernel, const UpdateTarget<T>& target, c
             }
         });
     }
-    update.biases(delta.row(batch.first), delta.stride, share.of(padded(layer.n), kPad),
-                  batch.size());
+    bias_update(kernel, target, delta, batch, use, share, scratch);
+}
+
+template <class T>
+void bias_update(const KernelTable<T>& kernel, const UpdateTarget<T>& target, Rows<T>& delta,
+                 Range batch, GradientUse<T> use, Share share, Scratch<T>& scratch) {
+    const Range n = share.of(padded(target.parameters.n), kPad);
+    BlockUpdate<T>(kernel, target, use, scratch)
+        .biases(delta.row(batch.first), delta.stride, n, batch.size());
 }
 
 template <class T>
@@ -345,6 +352,8 @@ void activate_backward(const KernelTable<T>& kernel, Activation activation, cons
     template void dense_update(const KernelTable<T>&, const UpdateTarget<T>&, const T* const*,     \
                                Rows<T>&, Range, GradientUse<T>, Share, Scratch<T>&,                \
                                RowPrefetcher<T>*);                                                 \
+    template void bias_update(const KernelTable<T>&, const UpdateTarget<T>&, Rows<T>&, Range,      \
+                              GradientUse<T>, Share, Scratch<T>&);                                 \
     template void apply_gradients(const KernelTable<T>&, const UpdateTarget<T>&,                   \
                                   const DenseView<T>&, const StepRules<T>&, Share);                \
     template void activate(const KernelTable<T>&, Activation, const T*, std::size_t, T*,           \

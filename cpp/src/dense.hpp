@@ -56,6 +56,11 @@ void dense_update(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& 
                   const T* const* a, Rows<T>& delta, Range batch, GradientUse<T> use, Share share,
                   Scratch<T>& scratch, RowPrefetcher<T>* prefetch = nullptr);
 
+/// The biases' part of it.
+template <class T>
+void bias_update(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& target,
+                 Rows<T>& delta, Range batch, GradientUse<T> use, Share share, Scratch<T>& scratch);
+
 /// The same step with gradients that were stored in `gradients` before, by the same shares.
 template <class T>
 void apply_gradients(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& target,

@@ -86,21 +86,40 @@ std::size_t count_correct(Loss loss, const T* score, std::size_t n, const Target
 
 }  // namespace
 
-template <class T>
-void check_features(std::size_t features, const MatrixView<const T>& x) {
-    if (x.cols != features) {
-        throw std::invalid_argument("x has " + std::to_string(x.cols) +
+namespace {
+
+void check_columns(std::size_t features, std::size_t given) {
+    if (given != features) {
+        throw std::invalid_argument("x has " + std::to_string(given) +
                                     " features, the network takes " + std::to_string(features));
     }
+}
+
+template <class T>
+void check_out(std::size_t outputs, std::size_t rows, const MatrixView<T>& out) {
+    if (out.rows != rows || out.cols != outputs) {
+        throw std::invalid_argument("out must have one row per row of x and one column per output");
+    }
+}
+
+}  // namespace
+
+template <class T>
+void check_features(std::size_t features, const MatrixView<const T>& x) {
+    check_columns(features, x.cols);
+}
+
+template <class T>
+void check_features(std::size_t features, const Features<T>& x) {
+    check_columns(features, x.cols);
+    if (x.is_sparse) check_rows(x.sparse);
 }
 
 template <class T>
 void check_shapes(std::size_t features, std::size_t outputs, const MatrixView<const T>& x,
                   const MatrixView<T>& out) {
     check_features(features, x);
-    if (out.rows != x.rows || out.cols != outputs) {
-        throw std::invalid_argument("out must have one row per row of x and one column per output");
-    }
+    check_out(outputs, x.rows, out);
 }
 
 template <class T>
@@ -133,34 +152,40 @@ void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t r
     }
 }
 
+namespace {
+
 template <class T>
-void Network<T>::predict(MatrixView<const T> x, MatrixView<T> out, int n_threads,
-                         const Executor* executor) const {
-    check_shapes(features_, outputs(), x, out);
+void predict_rows(const Network<T>& network, const Features<T>& x, MatrixView<T> out, int n_threads,
+                  const Executor* executor) {
+    check_features(network.features(), x);
+    check_out(network.outputs(), x.rows, out);
     const IeeeDefaults ieee;
     const auto& kernel = kernels::active_table<T>();
-    const auto weights = natural_weights(*this);
-    const auto running = running_statistics(*this);
-    for_each_block(*this, x.rows, n_threads, executor, [&](Range range, Lane<T>& lane) {
-        lane.predict(kernel, layers_, loss_, weights, running, x, range, out);
+    const auto weights = natural_weights(network);
+    const auto running = running_statistics(network);
+    for_each_block(network, x.rows, n_threads, executor, [&](Range range, Lane<T>& lane) {
+        lane.predict(kernel, network.layers(), network.loss(), weights, running, x, range, out);
     });
 }
 
 template <class T>
-Evaluation Network<T>::evaluate(MatrixView<const T> x, const Targets<T>& y, int n_threads,
-                                const Executor* executor) const {
-    check_features(features_, x);
-    check_targets(*this, y, x.rows);
+Evaluation evaluate_rows(const Network<T>& network, const Features<T>& x, const Targets<T>& y,
+                         int n_threads, const Executor* executor) {
+    check_features(network.features(), x);
+    check_targets(network, y, x.rows);
     if (y.custom) throw std::invalid_argument("evaluate does not know a custom loss");
+    const Loss loss = network.loss();
+    const std::size_t outputs = network.outputs();
     const IeeeDefaults ieee;
     std::vector<T> losses(x.rows);
     std::vector<std::size_t> correct(x.rows);
     const auto& kernel = kernels::active_table<T>();
-    const auto weights = natural_weights(*this);
-    const auto running = running_statistics(*this);
-    for_each_block(*this, x.rows, n_threads, executor, [&](Range range, Lane<T>& lane) {
+    const auto weights = natural_weights(network);
+    const auto running = running_statistics(network);
+    for_each_block(network, x.rows, n_threads, executor, [&](Range range, Lane<T>& lane) {
         std::size_t stride = 0;
-        const T* z = lane.scores(kernel, layers_, loss_, weights, running, x, range, stride);
+        const T* z =
+            lane.scores(kernel, network.layers(), loss, weights, running, x, range, stride);
         lane.scratch.resize(std::max(lane.scratch.size(), range.size() * stride));
         if (!y.labels) {
             for (std::size_t b = 0; b < range.size(); ++b) {
@@ -168,12 +193,12 @@ Evaluation Network<T>::evaluate(MatrixView<const T> x, const Targets<T>& y, int 
             }
         }
         apply_loss(
-            kernel, loss_,
-            {range.size(), outputs(), z, stride, y.labels ? y.labels + range.first : nullptr,
+            kernel, loss,
+            {range.size(), outputs, z, stride, y.labels ? y.labels + range.first : nullptr,
              lane.pointers.data(), lane.scratch.data(), stride, losses.data() + range.first});
         for (std::size_t b = 0; b < range.size(); ++b) {
             correct[range.first + b] =
-                count_correct(loss_, z + b * stride, outputs(), y, range.first + b);
+                count_correct(loss, z + b * stride, outputs, y, range.first + b);
         }
     });
     Evaluation result;
@@ -185,19 +210,50 @@ Evaluation Network<T>::evaluate(MatrixView<const T> x, const Targets<T>& y, int 
         result.correct += correct[b];
     }
     result.loss = weighted_mean(result.loss, weight);
-    if (loss_.kind == Loss::kCrossEntropy) result.decisions = x.rows;
-    if (loss_.kind == Loss::kBinaryCrossEntropy) result.decisions = x.rows * outputs();
+    if (loss.kind == Loss::kCrossEntropy) result.decisions = x.rows;
+    if (loss.kind == Loss::kBinaryCrossEntropy) result.decisions = x.rows * outputs;
     return result;
 }
 
-#define FASTMLP_INSTANTIATE(T)                                                                  \
-    template void check_features(std::size_t, const MatrixView<const T>&);                      \
-    template void check_shapes(std::size_t, std::size_t, const MatrixView<const T>&,            \
-                               const MatrixView<T>&);                                           \
-    template void check_targets(const Network<T>&, const Targets<T>&, std::size_t);             \
-    template void Network<T>::predict(MatrixView<const T>, MatrixView<T>, int, const Executor*) \
-        const;                                                                                  \
-    template Evaluation Network<T>::evaluate(MatrixView<const T>, const Targets<T>&, int,       \
+}  // namespace
+
+template <class T>
+void Network<T>::predict(MatrixView<const T> x, MatrixView<T> out, int n_threads,
+                         const Executor* executor) const {
+    predict_rows<T>(*this, x, out, n_threads, executor);
+}
+
+template <class T>
+void Network<T>::predict(const SparseView<T>& x, MatrixView<T> out, int n_threads,
+                         const Executor* executor) const {
+    predict_rows<T>(*this, x, out, n_threads, executor);
+}
+
+template <class T>
+Evaluation Network<T>::evaluate(MatrixView<const T> x, const Targets<T>& y, int n_threads,
+                                const Executor* executor) const {
+    return evaluate_rows<T>(*this, x, y, n_threads, executor);
+}
+
+template <class T>
+Evaluation Network<T>::evaluate(const SparseView<T>& x, const Targets<T>& y, int n_threads,
+                                const Executor* executor) const {
+    return evaluate_rows<T>(*this, x, y, n_threads, executor);
+}
+
+#define FASTMLP_INSTANTIATE(T)                                                                   \
+    template void check_features(std::size_t, const MatrixView<const T>&);                       \
+    template void check_features(std::size_t, const Features<T>&);                               \
+    template void check_shapes(std::size_t, std::size_t, const MatrixView<const T>&,             \
+                               const MatrixView<T>&);                                            \
+    template void check_targets(const Network<T>&, const Targets<T>&, std::size_t);              \
+    template void Network<T>::predict(MatrixView<const T>, MatrixView<T>, int, const Executor*)  \
+        const;                                                                                   \
+    template void Network<T>::predict(const SparseView<T>&, MatrixView<T>, int, const Executor*) \
+        const;                                                                                   \
+    template Evaluation Network<T>::evaluate(MatrixView<const T>, const Targets<T>&, int,        \
+                                             const Executor*) const;                             \
+    template Evaluation Network<T>::evaluate(const SparseView<T>&, const Targets<T>&, int,       \
                                              const Executor*) const;
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)

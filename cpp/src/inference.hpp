@@ -2,14 +2,18 @@
 #pragma once
 
 #include "fastmlp/network.hpp"
+#include "features.hpp"
 
 namespace fastmlp {
 
 /// std::invalid_argument unless x has so many features.
 template <class T>
 void check_features(std::size_t features, const MatrixView<const T>& x);
+/// The same, and of sparse rows whether they are sound.
+template <class T>
+void check_features(std::size_t features, const Features<T>& x);
 
-/// The same, and unless `out` has room for the outputs of every row of x.
+/// The first, and unless `out` has room for the outputs of every row of x.
 template <class T>
 void check_shapes(std::size_t features, std::size_t outputs, const MatrixView<const T>& x,
                   const MatrixView<T>& out);

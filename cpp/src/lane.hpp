@@ -6,9 +6,11 @@
 
 #include "dense.hpp"
 #include "fastmlp/layer.hpp"
+#include "features.hpp"
 #include "loss.hpp"
 #include "normalization.hpp"
 #include "padding.hpp"
+#include "sparse.hpp"
 
 namespace fastmlp {
 
@@ -22,16 +24,16 @@ template <class T>
 struct Lane {
     std::vector<T> values[2];
     std::vector<const T*> pointers;
+    std::vector<SparseRow<T>> sparse;
     Scratch<T> scratch;
 
     /// Scores of rows `range` of x, `stride` apart. `weights(i)` is the view of layer i.
     template <class Weights>
     T* scores(const kernels::KernelTable<T>& kernel, const std::vector<Layer>& layers, Loss loss,
-              Weights weights, RunningStatistics<const T> running, MatrixView<const T> x,
+              Weights weights, RunningStatistics<const T> running, const Features<T>& x,
               Range range, std::size_t& stride) {
         const std::size_t rows = range.size();
-        if (pointers.size() < rows) pointers.resize(rows);
-        for (std::size_t b = 0; b < rows; ++b) pointers[b] = x.row(range.first + b);
+        take(x, range);
         T* out = nullptr;
         for (std::size_t i = 0; i < layers.size(); ++i) {
             const DenseView<const T> layer = weights(i);
@@ -42,8 +44,13 @@ struct Lane {
             out = values[i % 2].data();
             const Normalization normalization = layers[i].normalization;
             const bool plain = normalization == Normalization::kNone;
-            dense_forward(kernel, layer, plain ? activation : Activation::kIdentity,
-                          pointers.data(), {0, rows}, {0, padded(layer.n)}, out, stride, scratch);
+            const Activation at_once = plain ? activation : Activation::kIdentity;
+            if (i == 0 && x.is_sparse) {
+                sparse_forward(kernel, layer, at_once, sparse.data(), {0, rows}, out, stride);
+            } else {
+                dense_forward(kernel, layer, at_once, pointers.data(), {0, rows},
+                              {0, padded(layer.n)}, out, stride, scratch);
+            }
             if (!plain) {
                 if (scratch.size() < rows) scratch.resize(rows);
                 normalize_for_prediction(kernel, normalization, layer, running[i], out, stride,
@@ -55,10 +62,24 @@ struct Lane {
         return out;
     }
 
+    /// Looks where rows `range` of x are.
+    void take(const Features<T>& x, Range range) {
+        const std::size_t rows = range.size();
+        if (pointers.size() < rows) pointers.resize(rows);
+        if (x.is_sparse && sparse.size() < rows) sparse.resize(rows);
+        for (std::size_t b = 0; b < rows; ++b) {
+            if (x.is_sparse) {
+                sparse[b] = x.sparse.row(range.first + b);
+            } else {
+                pointers[b] = x.dense.row(range.first + b);
+            }
+        }
+    }
+
     /// Outputs of rows `range` of x into those rows of `out`.
     template <class Weights>
     void predict(const kernels::KernelTable<T>& kernel, const std::vector<Layer>& layers, Loss loss,
-                 Weights weights, RunningStatistics<const T> running, MatrixView<const T> x,
+                 Weights weights, RunningStatistics<const T> running, const Features<T>& x,
                  Range range, MatrixView<T> out) {
         std::size_t stride = 0;
         T* nodes = scores(kernel, layers, loss, weights, running, x, range, stride);

@@ -11,6 +11,7 @@
 #include "kernels/dispatch.hpp"
 #include "loss.hpp"
 #include "normalization.hpp"
+#include "sparse.hpp"
 
 namespace fastmlp {
 
@@ -51,8 +52,14 @@ struct Propagation {
         const Activation h = activation(i);
         const bool at_once = !is_normalized(i) && !keeps_z(h);
         Rows<T>& from = z(i);
-        dense_forward(kernel, weights(i), at_once ? h : Activation::kIdentity, inputs(i), rows,
-                      {0, padded(image[i].n)}, from.row(0), from.stride, scratch);
+        const Activation first = at_once ? h : Activation::kIdentity;
+        if (is_sparse(i)) {
+            sparse_forward(kernel, weights(i), first, work.sparse.data(), rows, from.row(0),
+                           from.stride);
+        } else {
+            dense_forward(kernel, weights(i), first, inputs(i), rows, {0, padded(image[i].n)},
+                          from.row(0), from.stride, scratch);
+        }
         if (is_normalized(i)) {
             normalize(kernel, layers[i].normalization, weights(i), running[i], context, rows, from,
                       work.normalized[i]);
@@ -138,8 +145,13 @@ struct Propagation {
     void gradients(const std::vector<UpdateTarget<T>>& targets, GradientUse<T> use, Share share,
                    Scratch<T>& scratch, RowPrefetcher<T>* prefetch = nullptr) const {
         for (std::size_t i = 0; i < layers.size(); ++i) {
-            dense_update(kernel, targets[i], inputs(i), work.deltas[i], {0, work.batch}, use, share,
-                         scratch, i == 0 ? prefetch : nullptr);
+            if (is_sparse(i)) {
+                sparse_update(kernel, targets[i], work.sparse.data(), work.deltas[i], work.batch,
+                              use, share, work.columns[share.rank], scratch);
+            } else {
+                dense_update(kernel, targets[i], inputs(i), work.deltas[i], {0, work.batch}, use,
+                             share, scratch, i == 0 ? prefetch : nullptr);
+            }
             if (is_normalized(i)) {
                 normalization_update(kernel, targets[i], work.batch, work.normalized[i], use,
                                      share);
@@ -166,6 +178,7 @@ struct Propagation {
     /// h(z), before dropout.
     Rows<T>& activated(std::size_t i) const { return keeps_z(activation(i)) ? output(i) : z(i); }
 
+    bool is_sparse(std::size_t i) const { return i == 0 && !work.sparse.empty(); }
     bool is_normalized(std::size_t i) const {
         return layers[i].normalization != Normalization::kNone;
     }

@@ -2,7 +2,7 @@
 /// never copies.
 #pragma once
 
-#include "fastmlp/matrix.hpp"
+#include "features.hpp"
 #include "prefetch.hpp"
 #include "share.hpp"
 #include "workspace.hpp"
@@ -11,7 +11,7 @@ namespace fastmlp {
 
 template <class T>
 struct Samples {
-    MatrixView<const T> x;
+    Features<T> x;
     Targets<T> y;
     const std::uint32_t* order = nullptr;  ///< this epoch's, null for 0, 1, 2, ...
 
@@ -22,7 +22,11 @@ struct Samples {
     void gather(std::size_t first, std::size_t row, Range rows, Workspace<T>& work) const {
         for (std::size_t b = rows.first; b < rows.last; ++b) {
             const std::size_t sample = (*this)[first + b];
-            work.input[row + b] = x.row(sample);
+            if (x.is_sparse) {
+                work.sparse[row + b] = x.sparse.row(sample);
+            } else {
+                work.input[row + b] = x.dense.row(sample);
+            }
             if (y.labels) {
                 work.labels[row + b] = y.labels[sample];
             } else if (y.custom) {
@@ -34,10 +38,12 @@ struct Samples {
         }
     }
 
-    /// The rows that are wanted next: samples first + rows, as far as the epoch goes.
+    /// The dense rows that are wanted next: samples first + rows, as far as the epoch goes.
     RowPrefetcher<T> next_rows(std::size_t first, Range rows) const {
-        return {
-            x, order, {std::min(x.rows, first + rows.first), std::min(x.rows, first + rows.last)}};
+        const std::size_t count = x.dense.rows;
+        return {x.dense,
+                order,
+                {std::min(count, first + rows.first), std::min(count, first + rows.last)}};
     }
 };
 

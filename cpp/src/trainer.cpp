@@ -26,10 +26,11 @@ double seconds_since(Clock::time_point start) {
 }
 
 /// Work of one step in flops: forward, gradient, and backward for all layers but the first.
-double flops_per_step(const Layout& layout, std::size_t batch) {
+/// Of the features a share of `density` is stored.
+double flops_per_step(const Layout& layout, std::size_t batch, double density) {
     double products = 0;
     for (std::size_t i = 0; i < layout.layer_count(); ++i) {
-        products += static_cast<double>(layout[i].weights.size()) * (i == 0 ? 2 : 3);
+        products += static_cast<double>(layout[i].weights.size()) * (i == 0 ? 2 * density : 3);
     }
     return 2.0 * static_cast<double>(batch) * products;
 }
@@ -39,22 +40,41 @@ double flops_per_step(const Layout& layout, std::size_t batch) {
 constexpr double kFlopsPerThread = 0.4e6;
 constexpr double kRowsPerThread = 8;
 
+/// As many threads as pay for the work of a step.
+int threads_worth(const Layout& layout, std::size_t batch_size, double density, int n_threads) {
+    const int allowed = threads_allowed(n_threads);
+    if (exact_threads()) return allowed;
+    const double worth = std::min(flops_per_step(layout, batch_size, density) / kFlopsPerThread,
+                                  static_cast<double>(batch_size) / kRowsPerThread);
+    return static_cast<int>(std::clamp(worth, 1.0, static_cast<double>(allowed)));
+}
+
+/// The share of the features that is stored.
+template <class T>
+double density(const Features<T>& x) {
+    return x.is_sparse ? static_cast<double>(x.sparse.count) / static_cast<double>(x.rows) /
+                             static_cast<double>(x.cols)
+                       : 1;
+}
+
 template <class T>
 class Trainer {
 public:
-    Trainer(Network<T>& network, MatrixView<const T> x, const Targets<T>& y,
+    Trainer(Network<T>& network, const Features<T>& x, const Targets<T>& y,
             const TrainOptions& options)
         : network_(network), samples_{x, y}, options_(options),
           batch_(std::min(options.batch_size, x.rows)),
           steps_per_epoch_((x.rows + batch_ - 1) / batch_),
           team_(
-              tasks_at_once(training_threads(network, batch_, options.n_threads), options.executor),
+              tasks_at_once(threads_worth(network.layout(), batch_, density(x), options.n_threads),
+                            options.executor),
               options.executor),
           scratch_(static_cast<std::size_t>(team_.size())),
           work_(network.layout(), network.layers(), std::max<std::size_t>(2, batch_)),
           state_(network), pass_(network, state_.parameters(), work_),
           step_(network, pass_, samples_, state_, options), rate_factor_(options.rate_factor),
           steps_before_(network.optimizer_state().steps) {
+        if (x.is_sparse) work_.expect_sparse(scratch_.size());
         pass_.loss_limit = static_cast<T>(options.loss_limit);
         if (serves_single_rows()) single_.emplace(pass_, state_.targets());
         if (options.shuffle && !options.order) shuffled_.resize(x.rows);
@@ -82,9 +102,10 @@ private:
     }
     bool serves_single_rows() const {
         const Optimizer& optimizer = options_.optimizer;
-        return batch_ == 1 && team_.size() == 1 && SingleRow<T>::serves(network_.layers()) &&
-               !samples_.y.weights && !options_.on_step && !options_.report_squares &&
-               options_.gradient_scale == 1 && options_.loss_limit == TrainOptions::kUnlimited &&
+        return batch_ == 1 && team_.size() == 1 && !samples_.x.is_sparse &&
+               SingleRow<T>::serves(network_.layers()) && !samples_.y.weights &&
+               !options_.on_step && !options_.report_squares && options_.gradient_scale == 1 &&
+               options_.loss_limit == TrainOptions::kUnlimited &&
                optimizer.clip_norm == Optimizer::kUnlimited &&
                step_rules<T>(optimizer, {}).weights.plain();
     }
@@ -254,7 +275,7 @@ const std::uint32_t* Trainer<T>::order_of(std::size_t epoch) {
 }
 
 template <class T>
-void check_options(const MatrixView<const T>& x, const TrainOptions& options) {
+void check_options(const Features<T>& x, const TrainOptions& options) {
     if (x.rows == 0) throw std::invalid_argument("x has 0 rows; training needs at least one");
     if (x.rows > UINT32_MAX) throw std::invalid_argument("x has more than 2^32 - 1 rows");
     if (options.batch_size == 0) throw std::invalid_argument("batch_size must be at least 1");
@@ -283,16 +304,14 @@ Interrupted::Interrupted() : std::runtime_error("interrupted") {}
 
 template <class T>
 int training_threads(const Network<T>& network, std::size_t batch_size, int n_threads) {
-    const int allowed = threads_allowed(n_threads);
-    if (exact_threads()) return allowed;
-    const double worth = std::min(flops_per_step(network.layout(), batch_size) / kFlopsPerThread,
-                                  static_cast<double>(batch_size) / kRowsPerThread);
-    return static_cast<int>(std::clamp(worth, 1.0, static_cast<double>(allowed)));
+    return threads_worth(network.layout(), batch_size, 1, n_threads);
 }
 
+namespace {
+
 template <class T>
-std::vector<EpochReport> train(Network<T>& network, MatrixView<const T> x, const Targets<T>& y,
-                               const TrainOptions& options) {
+std::vector<EpochReport> train_on(Network<T>& network, const Features<T>& x, const Targets<T>& y,
+                                  const TrainOptions& options) {
     check_features(network.features(), x);
     check_targets(network, y, x.rows);
     check_options(x, options);
@@ -301,11 +320,29 @@ std::vector<EpochReport> train(Network<T>& network, MatrixView<const T> x, const
     return Trainer<T>(network, x, y, options).run();
 }
 
+}  // namespace
+
+template <class T>
+std::vector<EpochReport> train(Network<T>& network, MatrixView<const T> x, const Targets<T>& y,
+                               const TrainOptions& options) {
+    return train_on<T>(network, x, y, options);
+}
+
+template <class T>
+std::vector<EpochReport> train(Network<T>& network, const SparseView<T>& x, const Targets<T>& y,
+                               const TrainOptions& options) {
+    return train_on<T>(network, x, y, options);
+}
+
 template int training_threads(const Network<float>&, std::size_t, int);
 template int training_threads(const Network<double>&, std::size_t, int);
 template std::vector<EpochReport> train(Network<float>&, MatrixView<const float>,
                                         const Targets<float>&, const TrainOptions&);
 template std::vector<EpochReport> train(Network<double>&, MatrixView<const double>,
+                                        const Targets<double>&, const TrainOptions&);
+template std::vector<EpochReport> train(Network<float>&, const SparseView<float>&,
+                                        const Targets<float>&, const TrainOptions&);
+template std::vector<EpochReport> train(Network<double>&, const SparseView<double>&,
                                         const Targets<double>&, const TrainOptions&);
 
 }  // namespace fastmlp

@@ -21,7 +21,7 @@ public:
     TrainingStep(const Network<T>& network, const Propagation<T>& pass, const Samples<T>& samples,
                  const TrainedState<T>& state, const TrainOptions& options)
         : network_(network), pass_(pass), samples_(samples), state_(state), options_(options),
-          by_columns_(WidePass<T>::serves(pass)) {
+          by_columns_(!samples.x.is_sparse && WidePass<T>::serves(pass)) {
         if (options.report_squares) weight_squares_.emplace(network.layout(), false);
         if (options.optimizer.clip_norm == Optimizer::kUnlimited) return;
         gradient_squares_.emplace(network.layout(), true);

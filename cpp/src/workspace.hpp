@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "batch_columns.hpp"
 #include "batch_context.hpp"
 #include "fastmlp/buffer.hpp"
 #include "fastmlp/layout.hpp"
@@ -55,9 +56,17 @@ struct Workspace {
         }
     }
 
+    /// Takes sparse rows from now on, on so many threads.
+    void expect_sparse(std::size_t threads) {
+        sparse.resize(capacity);
+        columns.resize(threads);
+    }
+
     std::size_t capacity;                   ///< rows there is room for
     std::size_t batch = 0;                  ///< rows in use
     std::vector<const T*> input;            ///< rows of features, borrowed
+    std::vector<SparseRow<T>> sparse;       ///< or sparse rows instead, where there is room
+    std::vector<BatchColumns<T>> columns;   ///< of those, for each thread
     std::vector<std::int32_t> labels;       ///< the batch's labels,
     std::vector<const T*> targets;          ///< or its target rows, borrowed
     std::vector<std::uint32_t> samples;     ///< which samples they are, where a function asks

@@ -17,6 +17,31 @@ struct MatrixView {
     T* row(std::size_t i) const { return data + i * stride; }
 };
 
+/// The elements of one sparse row: `columns` ascend.
+template <class T>
+struct SparseRow {
+    const std::int32_t* columns = nullptr;
+    const T* values = nullptr;
+    std::size_t count = 0;
+};
+
+/// A borrowed matrix in compressed sparse rows (CSR): row i has the elements offsets[i] to
+/// offsets[i + 1], whose columns ascend; all others are 0.
+template <class T>
+struct SparseView {
+    const std::int64_t* offsets = nullptr;  ///< (rows + 1,)
+    const std::int32_t* columns = nullptr;
+    const T* values = nullptr;
+    std::size_t rows = 0;
+    std::size_t cols = 0;
+    std::size_t count = 0;  ///< elements of `columns` and `values`
+
+    SparseRow<T> row(std::size_t i) const {
+        const auto first = static_cast<std::size_t>(offsets[i]);
+        return {columns + first, values + first, static_cast<std::size_t>(offsets[i + 1]) - first};
+    }
+};
+
 /// A batch at the output, for a loss of one's own.
 template <class T>
 struct LossBatch {

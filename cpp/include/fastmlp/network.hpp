@@ -90,8 +90,12 @@ public:
     /// of the executor if there is one.
     void predict(MatrixView<const T> x, MatrixView<T> out, int n_threads = 0,
                  const Executor* executor = nullptr) const;
+    void predict(const SparseView<T>& x, MatrixView<T> out, int n_threads = 0,
+                 const Executor* executor = nullptr) const;
     /// Loss and right decisions of x against y, without training. Const and reentrant.
     Evaluation evaluate(MatrixView<const T> x, const Targets<T>& y, int n_threads = 0,
+                        const Executor* executor = nullptr) const;
+    Evaluation evaluate(const SparseView<T>& x, const Targets<T>& y, int n_threads = 0,
                         const Executor* executor = nullptr) const;
 
     /// d outputs / d features as `predict` computes: rows (N b + n) of `out` (B N, features) are

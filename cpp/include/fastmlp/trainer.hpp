@@ -93,6 +93,12 @@ template <class T>
 FASTMLP_API std::vector<EpochReport> train(Network<T>& network, MatrixView<const T> x,
                                            const Targets<T>& y, const TrainOptions& options);
 
+/// The same from sparse rows, of which only what is stored is read: the numbers of `train` on the
+/// dense matrix, but for signs of zeros.
+template <class T>
+FASTMLP_API std::vector<EpochReport> train(Network<T>& network, const SparseView<T>& x,
+                                           const Targets<T>& y, const TrainOptions& options);
+
 /// One network's training, for `train_many`.
 template <class T>
 struct TrainJob {
@@ -121,6 +127,10 @@ extern template int training_threads(const Network<double>&, std::size_t, int);
 extern template std::vector<EpochReport> train(Network<float>&, MatrixView<const float>,
                                                const Targets<float>&, const TrainOptions&);
 extern template std::vector<EpochReport> train(Network<double>&, MatrixView<const double>,
+                                               const Targets<double>&, const TrainOptions&);
+extern template std::vector<EpochReport> train(Network<float>&, const SparseView<float>&,
+                                               const Targets<float>&, const TrainOptions&);
+extern template std::vector<EpochReport> train(Network<double>&, const SparseView<double>&,
                                                const Targets<double>&, const TrainOptions&);
 extern template std::vector<TrainOutcome> train_many(const std::vector<TrainJob<float>>&, int,
                                                      const std::function<bool()>&);

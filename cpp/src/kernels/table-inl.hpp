@@ -12,6 +12,7 @@
 #include "kernels/output-inl.hpp"
 #include "kernels/product-inl.hpp"
 #include "kernels/single-inl.hpp"
+#include "kernels/sparse-inl.hpp"
 #include "kernels/table.hpp"
 
 namespace fastmlp::kernels {
@@ -29,6 +30,9 @@ constexpr KernelTable<typename S::Scalar> make_table(const char* name) {
         .narrow_forward = narrow_forward<S>,
         .narrow_forward_natural = narrow_forward_natural<S>,
         .transpose = transpose<S>,
+        .sparse_product = sparse_product<S>,
+        .sparse_narrow = sparse_narrow<S>,
+        .sparse_outer = sparse_outer<S>,
         .relu = forward<S, Activations<S>::relu>,
         .leaky_relu = forward<S, Activations<S>::leaky_relu>,
         .elu = forward<S, Activations<S>::elu>,

@@ -114,6 +114,22 @@ struct KernelTable {
     void (*transpose)(const T* from, std::size_t ldf, std::size_t rows, std::size_t cols, T* to,
                       std::size_t ldt) noexcept;
 
+    // ---- one sparse row or column, `count` elements (sparse-inl.hpp) ----------------------------
+    /// out[j] = init[j] + sum_i values[i] * w[columns[i]][j], one in-order fma chain; j < width, a
+    /// multiple of kPad.
+    void (*sparse_product)(const std::int32_t* columns, const T* values, std::size_t count,
+                           const T* w, std::size_t ldw, const T* init, std::size_t width,
+                           T* out) noexcept;
+    /// `narrow_forward` of one row; element (k, c) of w is w[k * step_k + c * step_n].
+    void (*sparse_narrow)(const std::int32_t* columns, const T* values, std::size_t count,
+                          const T* w, std::size_t step_k, std::size_t step_n, const T* bias,
+                          std::size_t n, T* out) noexcept;
+    /// g[j] = scale * sum_i values[i] * v[rows[i]][j] + 0, i in order; the same two ends as
+    /// `outer`; j < width, a multiple of kPad.
+    void (*sparse_outer)(const std::uint32_t* rows, const T* values, std::size_t count, const T* v,
+                         std::size_t ldv, std::size_t width, T scale, T rate, bool store,
+                         T* target) noexcept;
+
     // ---- activations (activations-inl.hpp) ------------------------------------------------------
     Forward relu, leaky_relu, elu, gelu, silu, sigmoid, tanh, softplus, exp;
     /// from h = f(z), but gelu and silu from z
