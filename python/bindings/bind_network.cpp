@@ -126,10 +126,25 @@ void update(Model<T>& model, double learning_rate) {
     model.network.update(learning_rate);
 }
 
+/// Of checked rows, into `out` where that is given.
+template <class T>
+py::object predict_sparse(Model<T>& model, py::handle x, const py::object& out, int n_threads) {
+    const BorrowedFeatures<T> features(x);
+    py::array result = out.is_none()
+                           ? py::array(py::array_t<T>({features.rows(), model.network.outputs()}))
+                           : require_ready<T>(out, 2, "out");
+    const MatrixView<T> target = borrow_mutable<T>(result);
+    const Reading<T> reading(model);
+    const Unlocked unlocked;
+    features.with([&](const auto& view) { model.network.predict(view, target, n_threads); });
+    return result;
+}
+
 /// NotImplemented where the input wants converting: `fastmlp.Network.predict` does that then.
 template <class T>
 py::object predict(Model<T>& model, py::handle x, py::object out, int n_threads) {
     if (!is_ready<T>(x, 2) || !(out.is_none() || is_ready<T>(out, 2))) {
+        if (py::isinstance<SparseRows>(x)) return predict_sparse(model, x, out, n_threads);
         return py::reinterpret_borrow<py::object>(Py_NotImplemented);
     }
     const Network<T>& network = model.network;
@@ -160,7 +175,7 @@ py::object predict(Model<T>& model, py::handle x, py::object out, int n_threads)
 template <class T>
 py::tuple evaluate(Model<T>& model, py::handle x, const py::array& y, py::object sample_weight,
                    int n_threads) {
-    const py::array features = require_ready<T>(x, 2, "X");
+    const BorrowedFeatures<T> features(x);
     const py::array weights =
         sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
     const Targets<T> targets = borrow_targets<T>(y, weights);
@@ -168,7 +183,8 @@ py::tuple evaluate(Model<T>& model, py::handle x, const py::array& y, py::object
     Evaluation result;
     {
         const Unlocked unlocked;
-        result = model.network.evaluate(borrow<T>(features), targets, n_threads);
+        result = features.with(
+            [&](const auto& view) { return model.network.evaluate(view, targets, n_threads); });
     }
     return py::make_tuple(result.loss, result.correct, result.decisions);
 }
@@ -289,6 +305,13 @@ void bind(py::module_& module, const char* name) {
 }  // namespace
 
 void bind_network(py::module_& module) {
+    py::class_<SparseRows>(module, "SparseRows")
+        .def(py::init<py::array, py::array, py::array, std::size_t>(), py::arg("offsets"),
+             py::arg("columns"), py::arg("values"), py::arg("n_features"))
+        .def_readonly("offsets", &SparseRows::offsets)
+        .def_readonly("columns", &SparseRows::columns)
+        .def_readonly("values", &SparseRows::values)
+        .def_readonly("n_features", &SparseRows::n_features);
     bind<float>(module, "Network32");
     bind<double>(module, "Network64");
 }

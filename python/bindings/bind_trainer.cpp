@@ -110,10 +110,10 @@ template <class T>
 std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::object& y,
                              py::object sample_weight, py::object order,
                              const TrainOptions& settings, const Callables& callables) {
-    const py::array features = require_ready<T>(x, 2, "X");
+    const BorrowedFeatures<T> features(x);
     const py::array weights =
         sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
-    const auto rows = static_cast<std::size_t>(features.shape(0));
+    const std::size_t rows = features.rows();
     const bool custom = PyCallable_Check(y.ptr()) != 0;
     PythonLoss<T> loss(y, custom ? std::min(rows, settings.batch_size) : 0,
                        model.network.outputs());
@@ -124,7 +124,7 @@ std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::object& y,
     TrainOptions ordered = settings;
     if (!order.is_none()) {
         orders = require_ready<std::uint32_t>(order, 2, "order");
-        if (orders.shape(1) != features.shape(0)) {
+        if (static_cast<std::size_t>(orders.shape(1)) != rows) {
             throw py::value_error("order must have one column per row of X");
         }
         ordered.order = static_cast<const std::uint32_t*>(orders.data());
@@ -134,7 +134,8 @@ std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::object& y,
     const TrainOptions options = with_callbacks(ordered, callables, unlocked);
     ask = [&](const LossBatch<T>& batch) { loss(unlocked, batch); };
     const Writing<T> writing(model);
-    return train(model.network, borrow<T>(features), targets, options);
+    return features.with(
+        [&](const auto& view) { return train(model.network, view, targets, options); });
 }
 
 template <class T>

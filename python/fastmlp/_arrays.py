@@ -4,12 +4,13 @@ Every function returns what the core takes, or raises before anything has change
 the wrong kind of thing, ValueError for a wrong value or shape.
 """
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._conversion import converted, finite, numbers
+from fastmlp._sparse import SparseRows, is_sparse, sparse_rows
 
 
 def features(
@@ -32,19 +33,18 @@ def features(
         The fewest rows allowed.
     """
     array = numbers(name, X)
-    if array.ndim != 2:
-        raise ValueError(_not_two_dimensional(name, array, n_features))
-    rows, columns = array.shape
-    if columns != n_features:
-        raise ValueError(
-            f"{name} has {columns} features (shape {array.shape}), "
-            f"but the network takes {n_features}"
-        )
-    if rows < minimum:
-        raise ValueError(
-            f"{name} has {rows} samples (shape {array.shape}), needs at least {minimum}"
-        )
+    _check_features(name, array.shape, n_features, minimum)
     return finite(name, array, dtype)
+
+
+def features_or_sparse(
+    name: str, X: object, n_features: int, dtype: np.dtype[Any], *, minimum: int
+) -> NDArray[Any] | SparseRows:
+    """Return the same, or the rows of a sparse matrix as they are."""
+    if not is_sparse(X):
+        return features(name, X, n_features, dtype, minimum=minimum)
+    _check_features(name, cast("Any", X).shape, n_features, minimum)
+    return sparse_rows(name, X, dtype)
 
 
 def targets(
@@ -184,16 +184,28 @@ def _labels(name: str, array: NDArray[Any], outputs: int) -> NDArray[np.int32]:
     return np.ascontiguousarray(array, dtype=np.int32)
 
 
-def _not_two_dimensional(name: str, array: NDArray[Any], n_features: int) -> str:
-    if array.ndim == 1 and array.shape[0] == n_features:
+def _check_features(name: str, shape: tuple[int, ...], n_features: int, minimum: int) -> None:
+    if len(shape) != 2:
+        raise ValueError(_not_two_dimensional(name, shape, n_features))
+    rows, columns = shape
+    if columns != n_features:
+        raise ValueError(
+            f"{name} has {columns} features (shape {shape}), but the network takes {n_features}"
+        )
+    if rows < minimum:
+        raise ValueError(f"{name} has {rows} samples (shape {shape}), needs at least {minimum}")
+
+
+def _not_two_dimensional(name: str, shape: tuple[int, ...], n_features: int) -> str:
+    if len(shape) == 1 and shape[0] == n_features:
         hint = f"; for one sample pass {name}.reshape(1, -1)"
-    elif array.ndim == 1 and n_features == 1:
+    elif len(shape) == 1 and n_features == 1:
         hint = f"; for one feature pass {name}.reshape(-1, 1)"
-    elif array.ndim > 2:
+    elif len(shape) > 2:
         hint = f"; flatten each sample: {name}.reshape(len({name}), -1)"
     else:
         hint = ""
-    return f"{name} must have 2 dimensions (samples, {n_features}), got shape {array.shape}{hint}"
+    return f"{name} must have 2 dimensions (samples, {n_features}), got shape {shape}{hint}"
 
 
 _TARGET_RANGES: Final = {

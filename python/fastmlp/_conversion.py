@@ -41,7 +41,7 @@ def _as_array(name: str, value: object) -> NDArray[Any]:
     # What is not imported cannot have made the value.
     sparse = sys.modules.get("scipy.sparse")
     if sparse is not None and sparse.issparse(value):
-        raise TypeError(f"{name} is sparse, which is not supported; pass {name}.toarray()")
+        raise TypeError(f"{name} is sparse, which is not supported here; pass {name}.toarray()")
     masked = sys.modules.get("numpy.ma")
     if masked is not None and isinstance(value, masked.MaskedArray) and masked.is_masked(value):
         raise ValueError(f"{name} has masked values; fill them first: {name}.filled(...)")
@@ -72,11 +72,15 @@ def finite(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]
     if index < 0:
         return result
     row, column = divmod(index, array.shape[1])
-    value = array[row, column]
+    raise not_finite(name, array[row, column], row, column, dtype)
+
+
+def not_finite(name: str, value: Any, row: int, column: int, dtype: np.dtype[Any]) -> ValueError:
+    """Return the error for a value that is not finite in `dtype`."""
     if np.isfinite(value):
-        raise ValueError(f"{name} holds {value} at [{row}, {column}]: value too large for {dtype}")
+        return ValueError(f"{name} holds {value} at [{row}, {column}]: value too large for {dtype}")
     kind = "NaN" if np.isnan(value) else "infinity"
-    raise ValueError(f"{name} contains {kind} at row {row}, column {column}")
+    return ValueError(f"{name} contains {kind} at row {row}, column {column}")
 
 
 def converted(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

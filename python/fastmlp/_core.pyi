@@ -120,6 +120,23 @@ class EpochReport:
 
 _Loss: TypeAlias = Callable[[NDArray[Any], NDArray[np.uint32], NDArray[Any], NDArray[Any]], None]
 
+class SparseRows:
+    def __init__(
+        self,
+        offsets: NDArray[np.int64],
+        columns: NDArray[np.int32],
+        values: NDArray[Any],
+        n_features: int,
+    ) -> None: ...
+    @property
+    def offsets(self) -> NDArray[np.int64]: ...
+    @property
+    def columns(self) -> NDArray[np.int32]: ...
+    @property
+    def values(self) -> NDArray[Any]: ...
+    @property
+    def n_features(self) -> int: ...
+
 class _Network:
     def __init__(
         self,
@@ -184,7 +201,7 @@ class _Network:
     def predict(self, X: object, out: object = None, n_threads: int = 0) -> NDArray[Any]: ...
     def evaluate(
         self,
-        X: NDArray[Any],
+        X: NDArray[Any] | SparseRows,
         y: NDArray[Any],
         sample_weight: NDArray[Any] | None = None,
         n_threads: int = 0,
@@ -197,7 +214,7 @@ class _Network:
     def threads_for(self, batch_size: int, n_threads: int = 0) -> int: ...
     def fit(
         self,
-        X: NDArray[Any],
+        X: NDArray[Any] | SparseRows,
         y: NDArray[Any] | _Loss,
         sample_weight: NDArray[Any] | None,
         order: NDArray[np.uint32] | None,

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _arrays, _validation, files, training
+from fastmlp._sparse import SparseRows
 from fastmlp.callbacks import AnyCallback
 from fastmlp.checkpoints import Checkpoint
 from fastmlp.derivatives import Derivatives
@@ -90,7 +91,7 @@ class Network(Exports, Derivatives):
 
         Parameters
         ----------
-        X : array-like, shape (B, features)
+        X : array-like or sparse matrix of SciPy, shape (B, features)
             Samples; B may be 0. One sample is ``x.reshape(1, -1)``.
         out : ndarray, shape (B, N), optional
             Written and returned, of the network's dtype, C-contiguous, apart from X and weights.
@@ -115,11 +116,12 @@ class Network(Exports, Derivatives):
         return result if result is not NotImplemented else self._predict_converted(X, out, limit)
 
     def _predict_converted(self, X: ArrayLike, out: object, limit: int) -> NDArray[Any]:
-        x = _arrays.features("X", X, self._features, self._dtype, minimum=0)
+        x = _arrays.features_or_sparse("X", X, self._features, self._dtype, minimum=0)
         result = None
         if out is not None:
             result = _arrays.output(out, len(x), self._layers[-1].nodes, self._dtype)
-            if np.may_share_memory(result, x) or np.may_share_memory(result, self.parameters):
+            values = x.values if isinstance(x, SparseRows) else x
+            if np.may_share_memory(result, values) or np.may_share_memory(result, self.parameters):
                 raise ValueError("out must not share memory with X or with the parameters")
         return self._core.predict(x, result, limit)
 
@@ -135,7 +137,7 @@ class Network(Exports, Derivatives):
 
         Parameters
         ----------
-        X : array-like, shape (B, features)
+        X : array-like or sparse matrix of SciPy, shape (B, features)
             Samples, at least 1.
         y : array-like, shape (B,) or (B, N)
             Targets as in `fit`.
@@ -158,7 +160,7 @@ class Network(Exports, Derivatives):
             If another thread is fitting the network.
         """
         limit = _validation.n_threads(n_threads)
-        samples = read_samples(self, X, y, sample_weight)
+        samples = read_samples(self, X, y, sample_weight, sparse=True)
         return evaluate(self._core, samples, limit)
 
     def fit(
@@ -188,10 +190,11 @@ class Network(Exports, Derivatives):
 
         Parameters
         ----------
-        X : array-like, shape (n, features)
+        X : array-like or sparse matrix of SciPy, shape (n, features)
             Samples, at least 1. C-contiguous data of the network's dtype are used in place, also
             read-only or memory-mapped; anything else is converted once. Not to be changed
-            meanwhile.
+            meanwhile. Sparse ones are copied as they are: the first layer reads only what is
+            stored, and plain SGD changes only the weights it belongs to. Not with LBFGS.
         y : array-like, shape (n,) or (n, N)
             Integer class labels 0 .. N-1 (n,), with cross-entropy only; else one-hot or real
             targets (n, N). With one output and another loss, (n,) means (n, 1).

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _arrays
+from fastmlp._sparse import SparseRows
 from fastmlp.custom_loss import CustomLoss, LossFunction
 from fastmlp.history import Evaluation
 from fastmlp.metrics import accuracy
@@ -22,7 +23,7 @@ class Samples:
 
     Attributes
     ----------
-    X : ndarray, shape (n, features)
+    X : ndarray or SparseRows, shape (n, features)
         The features.
     y : ndarray, shape (n,) or (n, N)
         Labels, or numbers per output.
@@ -32,7 +33,7 @@ class Samples:
         How much each counts; None is 1 for all.
     """
 
-    X: NDArray[Any]
+    X: Any
     y: NDArray[Any]
     weight: NDArray[Any] | None = None
     loss: LossFunction | None = None
@@ -48,8 +49,9 @@ class Samples:
     def apart_from(self, parameters: NDArray[Any]) -> "Samples":
         """Return samples that training on them cannot change."""
         X, y, weight = self.X, self.y, self.weight
-        if np.may_share_memory(X, parameters):
-            X = X.copy()  # trained on its own weights, it would change under the training
+        if isinstance(X, SparseRows) or np.may_share_memory(X, parameters):
+            X = X.copy()  # trained on its own weights, it would change under the training; and
+            # columns of sparse rows are indices, as labels are
         if y.ndim == 1 or np.may_share_memory(y, parameters):
             y = y.copy()  # labels are indices: a callback that writes them must not lead astray
         if weight is not None:
@@ -84,15 +86,20 @@ def read_samples(
     y: object,
     sample_weight: object = None,
     names: tuple[str, str, str] = ("X", "y", "sample_weight"),
+    *,
+    sparse: bool = False,
 ) -> Samples:
     """Check and convert features, targets and weights for `network`, at least one sample.
+
+    Features may be sparse only where `sparse` says so.
 
     Raises
     ------
     TypeError, ValueError
         If they do not fit the network or each other, or are not finite.
     """
-    x = _arrays.features(names[0], X, network.features, network.dtype, minimum=1)
+    read = _arrays.features_or_sparse if sparse else _arrays.features
+    x = read(names[0], X, network.features, network.dtype, minimum=1)
     outputs = network.layers[-1].nodes
     t = _arrays.targets(names[1], y, len(x), outputs, network.loss, network.dtype)
     weight = None

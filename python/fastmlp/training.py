@@ -57,7 +57,7 @@ def fit(
     optimizer = optimizer if isinstance(optimizer, LBFGS) else read_optimizer(optimizer)
     threads = _validation.n_threads(n_threads)
     verbose = _validation.verbosity(verbose)
-    given = read_samples(network, X, y, sample_weight)
+    given = read_samples(network, X, y, sample_weight, sparse=not isinstance(optimizer, LBFGS))
     if validation_fraction is not None and not _is_switch(shuffle):
         raise ValueError("shuffle names rows of X, some of which validation_fraction takes away")
     samples, held_out = hold_out(network, given, validation_data, validation_fraction, metrics)
