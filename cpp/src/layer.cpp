@@ -94,10 +94,6 @@ bool is_rectifier(Activation activation) {
     }
 }
 
-bool keeps_z(Activation activation) {
-    return activation == Activation::kGelu || activation == Activation::kSilu;
-}
-
 Loss default_loss(Activation output) {
     switch (output) {
         case Activation::kSoftmax: return Loss::kCrossEntropy;

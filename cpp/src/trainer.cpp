@@ -124,6 +124,9 @@ private:
     Pacer pacer_;
     std::vector<std::uint32_t> shuffled_;
     double rate_ = 0, rate_factor_;  ///< of the step at hand; on all rates
+    bool rate_is_constant_ =         ///< inside an epoch
+        !options_.learning_rate && options_.schedule.kind == Schedule::Kind::kConstant &&
+        options_.schedule.warm_up == 0;
     std::size_t epoch_start_ = 0;    ///< the number of the epoch's first step
     std::uint64_t steps_before_, steps_done_ = 0;
     double loss_ = 0, weight_ = 0, squares_ = 0;  ///< summed over this epoch so far
@@ -254,6 +257,7 @@ std::size_t Trainer<T>::single_steps(std::size_t first, std::size_t last) {
 
 template <class T>
 void Trainer<T>::choose_rate(std::size_t number) {
+    if (rate_is_constant_ && number != epoch_start_) return;
     if (options_.learning_rate) {
         rate_ = options_.learning_rate(number) * rate_factor_;
     } else {

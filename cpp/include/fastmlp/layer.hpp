@@ -70,7 +70,9 @@ FASTMLP_API Loss::Kind loss_from_name(std::string_view name);
 /// Whether weights before `activation` are drawn as by He et al. 2015: it is about 0 below 0.
 FASTMLP_API bool is_rectifier(Activation activation);
 /// Whether h'(z) is told from z; all others tell it from h(z).
-FASTMLP_API bool keeps_z(Activation activation);
+constexpr bool keeps_z(Activation activation) {
+    return activation == Activation::kGelu || activation == Activation::kSilu;
+}
 
 FASTMLP_API std::string_view name_of(Activation activation);
 FASTMLP_API std::string_view name_of(Normalization normalization);
