@@ -232,12 +232,13 @@ def test_a_system_call_fails(net, path, call, error):
         "except OSError as e:\n    sys.exit(f'{e.errno} {e.filename}')\n"
     )
     net.save(path.parent.parent / "source")
+    # -B: Python's own files of bytecode are renamed, too.
     arguments = ["-c", code, str(path.parent.parent / "source"), str(path)]
     injection = f"inject={call}:error={error}:when=1"
     command = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", injection]
     before = path.read_bytes()
     done = subprocess.run(
-        [*command, sys.executable, *arguments], capture_output=True, text=True, check=False
+        [*command, sys.executable, "-B", *arguments], capture_output=True, text=True, check=False
     )
     if "ptrace" in done.stderr.lower():
         pytest.skip("this machine does not allow ptrace")
