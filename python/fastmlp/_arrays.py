@@ -126,6 +126,10 @@ def orders(order: object, rows: int, epochs: int) -> NDArray[np.uint32]:
     return np.ascontiguousarray(np.atleast_2d(array), dtype=np.uint32)
 
 
+_HEADROOM: Final = 2.0**-20
+"""The share of the greatest number that weights may sum to: losses are multiplied with them."""
+
+
 def weights(name: str, value: object, rows: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return weights of samples as a C-contiguous array (rows,): finite, at least 0, not all 0."""
     array = numbers(name, value)
@@ -140,6 +144,12 @@ def weights(name: str, value: object, rows: int, dtype: np.dtype[Any]) -> NDArra
         )
     if not result.any():
         raise ValueError(f"{name} is 0 for every sample; at least one must be above 0")
+    limits, whole = np.finfo(dtype), float(result.sum(dtype=np.longdouble))
+    least, most = float(limits.tiny), _HEADROOM * float(limits.max)
+    if not least <= whole <= most:
+        raise ValueError(
+            f"{name} must have a sum of {least:.2g} to {most:.2g} in {dtype}, got {whole:.2g}"
+        )
     return result
 
 

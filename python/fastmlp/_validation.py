@@ -8,6 +8,7 @@ import math
 import operator
 from collections.abc import Sequence
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -52,6 +53,16 @@ def real(name: str, value: object) -> float:
         return math.inf
 
 
+def told(name: str, value: Any) -> float:
+    """Return what a user's function told: anything that Python makes a float of, but text."""
+    if not isinstance(value, str | bytes):
+        try:
+            return float(value)
+        except (TypeError, ValueError, OverflowError):
+            pass
+    raise TypeError(f"{name} must be a real number, got {described(value)}")
+
+
 def positive(name: str, value: object) -> float:
     """Return a real number, finite and above 0, as a float."""
     result = real(name, value)
@@ -84,6 +95,14 @@ def learning_rate(value: object, dtype: np.dtype[np.floating]) -> float:
     if not float(limits.smallest_subnormal) <= result <= float(limits.max):
         raise ValueError(f"learning_rate={result!r} is not a positive finite number in {dtype}")
     return result
+
+
+def representable(name: str, value: float, dtype: np.dtype[np.floating]) -> float:
+    """Return a number at least 0 that is neither infinite nor becomes 0 when rounded to `dtype`."""
+    limits = np.finfo(dtype)
+    if value != 0 and not float(limits.smallest_subnormal) <= value <= float(limits.max):
+        raise ValueError(f"{name}={value!r} is beyond the range of {dtype}")
+    return value
 
 
 def choice(name: str, value: object, allowed: Sequence[str]) -> str:

@@ -70,6 +70,7 @@ class Checkpoint(Callback):
             If the file is of another network or another fit; nothing has changed then.
         """
         self._course, self._fit = course, fit | {"network": repr(network)}
+        files.refuse_unwritable(self.path)
         if not self.resume or not os.path.exists(self.path):  # noqa: PTH110  (path may be bytes)
             return
         core, tensors, saved = _read(self.path)

@@ -36,7 +36,8 @@ class CustomLoss:
         gradients.fill(np.nan)
         told = np.asarray(self._function(outputs, self._y[samples], gradients))
         if told.dtype.kind not in "fiub":
-            raise TypeError(f"the loss must return numbers, it returned {told.dtype}")
+            what = f"an array of {told.dtype}" if told.ndim else repr(told[()])
+            raise TypeError(f"the loss must return numbers, it returned {what}")
         if told.shape not in ((), losses.shape):
             raise ValueError(
                 f"the loss must return one number per sample, shape {losses.shape}, or their "

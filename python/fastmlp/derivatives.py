@@ -79,5 +79,10 @@ class Derivatives(Model):
             If another thread is fitting the network.
         """
         limit = _validation.n_threads(n_threads)
+        if self.loss == "custom":
+            raise ValueError(
+                "input_gradient knows the losses of fastmlp only, and this network has a custom "
+                "loss; use jacobian and its derivatives by the outputs"
+            )
         samples = read_samples(self, X, y)
         return self._core.input_gradient(samples.X, samples.y, limit)

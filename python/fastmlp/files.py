@@ -3,6 +3,7 @@
 `Network.save` and `load` are made of the same parts, in the core.
 """
 
+import errno
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -27,6 +28,25 @@ def checked_path(path: object) -> str | bytes:
     if b"\0" in os.fsencode(name):
         raise ValueError("path must not have a null character in it")
     return name
+
+
+def refuse_unwritable(path: str | bytes) -> None:
+    """Raise the OSError now that writing the file would end in, where its folder is no place."""
+    if os.path.isdir(path):  # noqa: PTH112  (path may be bytes)
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    folder = os.path.dirname(os.path.realpath(path)) if path else ""  # noqa: PTH120
+    if not os.path.isdir(folder):  # noqa: PTH112
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+
+def refuse_devices(path: str | bytes | os.PathLike[str]) -> None:
+    """Raise an OSError for what is there and no file: a pipe waits, a device may never end."""
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
+        if os.path.isdir(path):  # noqa: PTH112
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        raise OSError(errno.EINVAL, "Not a regular file", path)
 
 
 def reading(read: Callable[..., _Result], *arguments: object) -> _Result:

@@ -63,9 +63,13 @@ class HeldOut:
         if not self._metrics:
             return Measurement(loss, accuracy, {})
         outputs = core.predict(samples.X, None, n_threads)
+        y = self._y.view()
+        outputs.flags.writeable = y.flags.writeable = (
+            False  # the next metric needs them as they are
+        )
         weight = {} if samples.weight is None else {"sample_weight": samples.weight}
         measured = {
-            name: float(f(self._y, outputs, **(weight if takes_weight(f) else {})))
+            name: _validation.told(name, f(y, outputs, **(weight if takes_weight(f) else {})))
             for name, f in self._metrics.items()
         }
         return Measurement(loss, accuracy, measured)

@@ -89,6 +89,8 @@ class Optimizer:
         for name in _CORE_FIELDS:
             value = getattr(self, name, None)
             if value is not None:
+                if name in _SCALES:
+                    _validation.representable(name, value, dtype)
                 setattr(core, name, value)
         return core
 
@@ -97,6 +99,9 @@ _CORE_FIELDS = (
     *("momentum", "nesterov", "beta_1", "beta_2", "rho", "epsilon"),
     *("l1", "l2", "weight_decay", "clip_value", "clip_norm", "decay_biases"),
 )
+
+
+_SCALES = ("epsilon", "l1", "l2", "weight_decay", "clip_value", "clip_norm")
 
 
 @dataclass(frozen=True, slots=True)

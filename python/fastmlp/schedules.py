@@ -86,7 +86,7 @@ class StepDecay(Schedule):
             self,
             learning_rate=_validation.positive("learning_rate", self.learning_rate),
             factor=_validation.share("factor", self.factor, zero=False),
-            every=_validation.integer("every", self.every, minimum=1),
+            every=_validation.integer("every", self.every, minimum=1, maximum=2**32 - 1),
         )
 
     def _settings(self) -> dict[str, Any]:
@@ -245,7 +245,7 @@ class LinearWarmup(Schedule):
         _set(
             self,
             after=after,
-            steps=_validation.integer("steps", self.steps, minimum=1),
+            steps=_validation.integer("steps", self.steps, minimum=1, maximum=2**32 - 1),
             learning_rate=after.learning_rate if isinstance(after, Schedule) else after,
         )
 
@@ -337,4 +337,8 @@ class PlateauWatch:
 
 
 def _optional_epochs(value: object) -> int | None:
-    return None if value is None else _validation.integer("epochs", value, minimum=1)
+    return (
+        None
+        if value is None
+        else _validation.integer("epochs", value, minimum=1, maximum=2**32 - 1)
+    )

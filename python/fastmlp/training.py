@@ -115,7 +115,9 @@ def _train(
             samples.weight,
             order,
             options,
-            rate if callable(rate) else None,
+            (lambda step: _validation.told("the learning rate of a step", rate(step)))
+            if callable(rate)
+            else None,
             course.end_epoch if course.is_watched else None,
             course.end_step if course.is_watched_closely else None,
         )

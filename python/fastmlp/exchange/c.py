@@ -13,6 +13,7 @@ import numpy as np
 from fastmlp.exchange.c_constants import CONSTANTS
 from fastmlp.exchange.c_statements import activation, linear, loops, normalization
 from fastmlp.exchange.c_training import training
+from fastmlp.files import refuse_devices
 from fastmlp.model import Model
 
 _PIECES = ("c_math.h.in", "c_activations.h.in", "c_layers.h.in", "c_losses.h.in")
@@ -20,7 +21,9 @@ _PIECES = ("c_math.h.in", "c_activations.h.in", "c_layers.h.in", "c_losses.h.in"
 
 def export_c(net: Model, path: str | Path, name: object, train: bool) -> None:
     """Write the header; see `Network.export_c`."""
-    Path(path).write_text(header(net, name, train), encoding="ascii")
+    text = header(net, name, train)
+    refuse_devices(path)
+    Path(path).write_text(text, encoding="ascii")
 
 
 def header(net: Model, name: object, train: bool) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
 import fastmlp
+from fastmlp import files
 from fastmlp.exchange.onnx_gelu import DOMAIN, gelu_function
 from fastmlp.exchange.steps import EPSILON
 from fastmlp.model import Model
@@ -31,6 +32,7 @@ _OPERATORS: dict[str, tuple[str, dict[str, Any]]] = {
 def to_onnx(net: Model, path: str | Path) -> None:
     """Write the network; see `Network.to_onnx`."""
     model = onnx_model(net)
+    files.refuse_devices(path)
     Path(path).write_bytes(model.SerializeToString(deterministic=True))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, NodeProto, ValueInfoProto, checker, external_data_helper
 
+from fastmlp import files
 from fastmlp.exchange.assembly import assemble
 from fastmlp.exchange.onnx_constants import Constants
 from fastmlp.exchange.onnx_gelu import DOMAIN
@@ -43,6 +44,8 @@ def _loaded(model: object) -> ModelProto:
         raise TypeError(
             f"model must be a path, bytes or an onnx.ModelProto, got {type(model).__name__}"
         )
+    if not isinstance(model, bytes):
+        files.refuse_devices(model)
     content = model if isinstance(model, bytes) else Path(model).read_bytes()
     proto = ModelProto()
     name = "the model" if isinstance(model, bytes) else str(model)
