@@ -26,11 +26,13 @@ from .history import EpochReport, Evaluation, History
 from .layers import Dense
 from .losses import CrossEntropy, Huber, Quantile
 from .network import Network
-from .optimizers import SGD
+from .optimizers import SGD, Adam, AdamW, RMSprop
 from .settings import get_num_threads, set_num_threads, show_config
 
 __all__ = [
     "SGD",
+    "Adam",
+    "AdamW",
     "CrossEntropy",
     "Dense",
     "DivergenceError",
@@ -41,6 +43,7 @@ __all__ = [
     "Huber",
     "Network",
     "Quantile",
+    "RMSprop",
     "get_num_threads",
     "set_num_threads",
     "show_config",

@@ -1,6 +1,7 @@
 """`Model`: layers, parameters and gradients, and how to look at them."""
 
 import copy
+import math
 import sys
 from collections.abc import Iterator
 from typing import Any, Self
@@ -11,6 +12,7 @@ from .layers import Dense, build_layers
 from .live import LiveLists
 from .losses import choose_loss
 from .normalization import Statistics
+from .optimizers import Memory
 from .passes import Pass
 from .random import initial_weights
 
@@ -36,6 +38,8 @@ class Model:
         self._dtype = validation.dtype(dtype)
         self._seed = validation.seed(seed)
         self._epoch = 0
+        self._memory = Memory()  # of the optimizer of the last fit
+        self._rate = math.nan  # of its last step
         self._position = 0  # samples of this epoch that were trained on
         if 8 * self.n_parameters > sys.maxsize:
             raise MemoryError(f"the network would need {8 * self.n_parameters:,} bytes")

@@ -13,7 +13,7 @@ from .errors import DivergenceError
 from .held_out import HeldOut, hold_out, read_metrics
 from .history import Evaluation, History
 from .losses import is_right
-from .optimizers import SGD
+from .optimizers import SGD, Memory, Optimizer
 from .sums import mean
 
 
@@ -134,7 +134,7 @@ class Network(Derivatives):
         y: object,
         epochs: int = 10,
         batch_size: int = 32,
-        optimizer: SGD = SGD(learning_rate=0.1),  # noqa: B008  (frozen)
+        optimizer: Optimizer = SGD(learning_rate=0.1),  # noqa: B008  (frozen)
         shuffle: object = True,
         validation_data: object = None,
         verbose: int = 0,
@@ -158,7 +158,7 @@ class Network(Derivatives):
             Times to go through X, at least 1.
         batch_size : int, default 32
             Samples per step, at least 1; the last batch of an epoch may be shorter.
-        optimizer : SGD, default SGD(learning_rate=0.1)
+        optimizer : Optimizer, default SGD(learning_rate=0.1)
             How a gradient changes the parameters.
         shuffle : bool or array-like of int, shape (n,) or (epochs, n), default True
             True draws an order of samples per epoch from the seed; False takes them as they
@@ -246,22 +246,22 @@ class Network(Derivatives):
     ) -> History:
         history = History(len(X), training.flops_per_sample(self._shapes()))
         finite = self.parameters
+        if self._memory.kind is not type(schedule.optimizer):
+            self._memory = Memory(type(schedule.optimizer))
         for epoch in range(schedule.epochs):
             start = time.perf_counter()
             order = schedule.order(epoch, self._seed, self._epoch)
-            loss = self._train_epoch(X, y, order, schedule.batch_size, schedule.learning_rate)
+            loss = self._train_epoch(X, y, order, schedule, epoch)
             self._epoch += 1
             seconds = time.perf_counter() - start
             if not math.isfinite(loss):
                 self.parameters = finite
-                raise DivergenceError(epoch + 1, loss, schedule.learning_rate)
+                raise DivergenceError(epoch + 1, loss, self._rate)
             if all(math.isfinite(value) for value in self.parameters):
                 finite = self.parameters
             evaluation = None if held_out is None else self._evaluate(held_out.X, held_out.y)
             metrics = {} if held_out is None else held_out.measure(self.predict(held_out.X))
-            report = history.add(
-                loss, seconds, evaluation, schedule.epochs, schedule.learning_rate, metrics
-            )
+            report = history.add(loss, seconds, evaluation, schedule.epochs, self._rate, metrics)
             stops = [bool(follower(self, report)) for follower in followers]
             if any(stops):
                 break

@@ -1,44 +1,233 @@
-"""Optimizers: what the parameters do with a gradient."""
+"""Optimizers: what the parameters do with a gradient.
 
-from dataclasses import dataclass
+What all have in common happens to the gradient first, in this order: the norm of all gradients is
+clipped, each element is, ``l1 * sign(w)`` and ``l2 * w`` are added. `weight_decay` is apart from
+it: w loses ``rate * weight_decay`` of itself before the step (Loshchilov and Hutter, 2019).
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import KW_ONLY, dataclass, field
 
 from . import validation
 from .dense import Row
+from .sums import tree16
+
+Rate = float | Callable[[int], float]
+"""A learning rate: a number, or a function of the step, counted from 0 within a fit."""
+
+
+@dataclass
+class Moment:
+    """What an optimizer remembers of one parameter: its velocity or mean, and its mean square."""
+
+    u: float = 0.0
+    s: float = 0.0
+
+
+@dataclass
+class Memory:
+    """What an optimizer remembers of a network: one `Moment` per parameter, and the steps."""
+
+    kind: type = object
+    moments: list[Moment] = field(default_factory=list)
+    steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class SGD:
-    """Stochastic gradient descent: ``w = w - learning_rate * gradient`` (2.13), (2.14).
+class Optimizer:
+    """What all optimizers have in common.
 
     Parameters
     ----------
-    learning_rate : float, default 0.1
-        The step size eta, finite and above 0.
+    learning_rate : float or callable, default 0.1
+        The step size eta, finite and above 0; or a function of the step.
+    l1, l2, weight_decay : float, default 0.0
+        As above, at least 0.
+    clip_value, clip_norm : float, optional
+        Bounds of each element, and of the Euclidean norm of all gradients; above 0.
+    decay_biases : bool, default True
+        Whether l1, l2 and weight_decay hold for all parameters or for weights only.
 
     Raises
     ------
-    TypeError
-        If `learning_rate` is not a real number.
-    ValueError
-        If `learning_rate` is not finite or not above 0.
+    TypeError, ValueError
+        If an argument is of the wrong kind or out of its range.
     """
 
-    learning_rate: float = 0.1
+    learning_rate: Rate = 0.1
+    _: KW_ONLY
+    l1: float = 0.0
+    l2: float = 0.0
+    weight_decay: float = 0.0
+    clip_value: float | None = None
+    clip_norm: float | None = None
+    decay_biases: bool = True
 
     def __post_init__(self) -> None:
-        rate = validation.positive("learning_rate", self.learning_rate)
-        object.__setattr__(self, "learning_rate", rate)
+        if not callable(self.learning_rate):
+            rate = validation.positive("learning_rate", self.learning_rate)
+            object.__setattr__(self, "learning_rate", rate)
+        for name in ("l1", "l2", "weight_decay"):
+            object.__setattr__(self, name, validation.not_negative(name, getattr(self, name)))
+        for name in ("clip_value", "clip_norm"):
+            if getattr(self, name) is not None:
+                validation.positive(name, getattr(self, name))
+        for name in ("momentum", "beta_1", "beta_2", "rho"):
+            if not 0.0 <= getattr(self, name, 0.0) < 1.0:
+                value = getattr(self, name)
+                raise ValueError(f"{name} must be at least 0 and below 1, got {value!r}")
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step of a fit."""
+        if not callable(self.learning_rate):
+            return self.learning_rate
+        rate = float(self.learning_rate(step))
+        if not (rate >= 0.0 and math.isfinite(rate)):
+            raise ValueError(
+                f"the learning rate of step {step} must be at least 0 and finite, got {rate}"
+            )
+        return rate
+
+    def direction(self, g: float, moment: Moment, step: int) -> float:
+        """Return what w goes against, times the rate; `step` counts from 1 since a fresh start."""
+        raise NotImplementedError
 
 
-def descend(parameters: Row, gradients: Row, learning_rate: float) -> None:
-    """Move a row of parameters, in place, against its gradients (2.13), (2.14).
+@dataclass(frozen=True, slots=True)
+class SGD(Optimizer):
+    """Stochastic gradient descent: ``w = w - learning_rate * gradient`` (2.13), (2.14).
+
+    With momentum the step is along ``u = momentum * u + gradient`` (Polyak, 1964), with Nesterov's
+    along ``gradient + momentum * u`` (Sutskever et al., 2013).
 
     Parameters
     ----------
-    parameters, gradients : list of float, shape (N,)
-        Biases and dL/db, or a row of weights and of dL/dw.
-    learning_rate : float
-        The step size eta.
+    learning_rate : float or callable, default 0.1
+        The step size eta, finite and above 0.
+    momentum : float, default 0.0
+        At least 0 and below 1.
+    nesterov : bool, default False
+        Needs a momentum above 0.
     """
-    for k, gradient in enumerate(gradients):
-        parameters[k] -= learning_rate * gradient
+
+    momentum: float = 0.0
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        Optimizer.__post_init__(self)
+        if self.nesterov and self.momentum == 0.0:
+            raise ValueError("nesterov=True needs a momentum above 0")
+
+    def direction(self, g: float, moment: Moment, step: int) -> float:  # noqa: ARG002
+        """Return the gradient, or the velocity."""
+        if self.momentum == 0.0:
+            return g
+        moment.u = self.momentum * moment.u + g
+        return self.momentum * moment.u + g if self.nesterov else moment.u
+
+
+@dataclass(frozen=True, slots=True)
+class Adam(Optimizer):
+    """Steps along the mean of the gradients, over the root of their mean square (Kingma, Ba 2015).
+
+    Parameters
+    ----------
+    learning_rate : float or callable, default 0.001
+        The step size.
+    beta_1, beta_2 : float, default 0.9 and 0.999
+        Decay of the two means, at least 0 and below 1.
+    epsilon : float, default 1e-8
+        Added to the root.
+    """
+
+    learning_rate: Rate = 1e-3
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+    def direction(self, g: float, moment: Moment, step: int) -> float:
+        """Return the mean over the root of the mean square, both corrected for their start at 0."""
+        moment.u += (1.0 - self.beta_1) * (g - moment.u)
+        moment.s = self.beta_2 * moment.s + (1.0 - self.beta_2) * g * g
+        mean = moment.u / (1.0 - self.beta_1**step)
+        mean_square = moment.s / (1.0 - self.beta_2**step)
+        return mean / (math.sqrt(mean_square) + self.epsilon)
+
+
+@dataclass(frozen=True, slots=True)
+class AdamW(Adam):
+    """`Adam` with decoupled weight decay, 0.01 by default (Loshchilov and Hutter, 2019)."""
+
+    _: KW_ONLY
+    weight_decay: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class RMSprop(Optimizer):
+    """Steps along the gradient, over the root of its mean square (Hinton, 2012).
+
+    Parameters
+    ----------
+    learning_rate : float or callable, default 0.01
+        The step size.
+    rho : float, default 0.99
+        Decay of the mean, at least 0 and below 1.
+    epsilon : float, default 1e-8
+        Added to the root.
+    momentum : float, default 0.0
+        Of the steps, at least 0 and below 1.
+    """
+
+    learning_rate: Rate = 1e-2
+    rho: float = 0.99
+    epsilon: float = 1e-8
+    momentum: float = 0.0
+
+    def direction(self, g: float, moment: Moment, step: int) -> float:  # noqa: ARG002
+        """Return the gradient over its root mean square, or the velocity of that."""
+        moment.s = self.rho * moment.s + (1.0 - self.rho) * g * g
+        moment.u = self.momentum * moment.u + g / (math.sqrt(moment.s) + self.epsilon)
+        return moment.u
+
+
+def norm(rows: Iterable[Row]) -> float:
+    """Return the Euclidean norm of all gradients."""
+    return math.sqrt(sum(tree16(g * g for g in row) for row in rows))
+
+
+def descend(
+    rows: Iterable[tuple[Row, Row, bool]], optimizer: Optimizer, memory: Memory, rate: float
+) -> None:
+    """Move all parameters, in place, one step of `optimizer` against their gradients.
+
+    Parameters
+    ----------
+    rows : iterable of (parameters, gradients, is_weight)
+        Rows of weights and of dL/dw, biases and dL/db, ...
+    optimizer : Optimizer
+        The settings.
+    memory : Memory
+        What it remembers, one moment per parameter in the order of `rows`; brought up to date.
+    rate : float
+        The learning rate of this step.
+    """
+    parts = list(rows)
+    if not memory.moments:
+        memory.moments = [Moment() for parameters, _, _ in parts for _ in parameters]
+    memory.steps += 1
+    shrink = 1.0
+    if optimizer.clip_norm is not None:
+        shrink = min(1.0, optimizer.clip_norm / (norm(g for _, g, _ in parts) + 1e-6))
+    limit = math.inf if optimizer.clip_value is None else optimizer.clip_value
+    moments = iter(memory.moments)
+    for parameters, gradients, is_weight in parts:
+        penalised = is_weight or optimizer.decay_biases
+        for k, gradient in enumerate(gradients):
+            w = parameters[k]
+            g = max(-limit, min(limit, gradient * shrink))
+            if penalised:
+                g += math.copysign(optimizer.l1, w) if w != 0.0 else 0.0
+                g += optimizer.l2 * w
+                w *= 1.0 - rate * optimizer.weight_decay
+            parameters[k] = w - rate * optimizer.direction(g, next(moments), memory.steps)

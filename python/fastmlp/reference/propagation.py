@@ -1,13 +1,18 @@
 """`Propagation`: the paper's three steps over a batch: forward, backward, update."""
 
+from typing import TYPE_CHECKING
+
 from . import arrays, dense, dropout, normalization, validation
 from .activations import activate, pass_back
 from .dense import Matrix, Row
 from .losses import LOSSES
 from .model import Model
-from .optimizers import descend
+from .optimizers import SGD, Memory, Optimizer, descend
 from .passes import Pass
 from .sums import mean
+
+if TYPE_CHECKING:
+    from .training import Schedule
 
 
 class Propagation(Model):
@@ -77,7 +82,8 @@ class Propagation(Model):
         TypeError, ValueError
             If `learning_rate` is not such a number.
         """
-        self._update(validation.positive("learning_rate", learning_rate))
+        rate = validation.positive("learning_rate", learning_rate)
+        self._update(SGD(rate), Memory(), rate)
 
     def _forward(self, X: Matrix, *, training: bool) -> Matrix:
         self._pass = self._propagate(X, training=training)
@@ -174,22 +180,27 @@ class Propagation(Model):
         samples = zip(at.z[-1], at.nodes[-1], y, strict=True)
         return [value(*sample, self._loss_parameter) for sample in samples]
 
-    def _update(self, learning_rate: float) -> None:
-        rows = zip(self._parameter_rows(), self._gradient_rows(), strict=True)
-        for parameters, gradients in rows:
-            descend(parameters, gradients, learning_rate)
+    def _update(self, optimizer: Optimizer, memory: Memory, rate: float) -> None:
+        weights = {id(row) for matrix in self._weights for row in matrix}
+        parameters = list(self._parameter_rows())
+        kinds = [id(row) in weights for row in parameters]
+        descend(zip(parameters, self._gradient_rows(), kinds, strict=True), optimizer, memory, rate)
 
     def _train_epoch(
-        self, X: Matrix, y: Matrix, order: list[int], batch_size: int, learning_rate: float
+        self, X: Matrix, y: Matrix, order: list[int], schedule: "Schedule", epoch: int
     ) -> float:
         """Go once through the samples in the order given, and return their mean loss."""
         losses = []
         self._position = 0
+        batch_size = schedule.batch_size
+        step = epoch * -(-len(order) // batch_size)
         for first in range(0, len(order), batch_size):
             batch = order[first : first + batch_size]
             self._forward([X[i] for i in batch], training=True)
             losses += self._backward([y[i] for i in batch])
-            self._update(learning_rate)
+            self._rate = schedule.optimizer.rate(step)
+            self._update(schedule.optimizer, self._memory, self._rate)
+            step += 1
         return mean(losses)
 
     def _batch(

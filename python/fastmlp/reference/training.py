@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from . import arrays, validation
 from .early_stopping import EarlyStopping
 from .history import EpochReport
-from .optimizers import SGD
+from .optimizers import Optimizer
 from .random import sample_order
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ class Schedule:
         Number of samples.
     epochs, batch_size : int
         Times to go through them, and samples per step.
-    learning_rate : float
-        The step size eta.
+    optimizer : Optimizer
+        What the parameters do with a gradient.
     shuffle : bool
         Whether to draw an order of samples per epoch.
     orders : list of list of int
@@ -38,7 +38,7 @@ class Schedule:
     rows: int
     epochs: int
     batch_size: int
-    learning_rate: float
+    optimizer: Optimizer
     shuffle: bool
     orders: list[list[int]]
 
@@ -81,15 +81,15 @@ def read_schedule(
     trained : int
         Number of epochs the network was trained before; its counter has 32 bits.
     """
-    if not isinstance(optimizer, SGD):
-        raise TypeError(f"optimizer must be an SGD(learning_rate), got {optimizer!r}")
+    if not isinstance(optimizer, Optimizer) or type(optimizer) is Optimizer:
+        raise TypeError(f"optimizer must be an SGD, Adam, AdamW or RMSprop, got {optimizer!r}")
     handed_in = not isinstance(shuffle, int)
     times = validation.integer("epochs", epochs, 1, 2**32 - 1 - trained)
     return Schedule(
         rows=rows,
         epochs=times,
         batch_size=validation.integer("batch_size", batch_size, 1),
-        learning_rate=optimizer.learning_rate,
+        optimizer=optimizer,
         shuffle=not handed_in and validation.switch("shuffle", shuffle),
         orders=arrays.orders(shuffle, rows, times) if handed_in else [],
     )

@@ -60,6 +60,11 @@ def positive(name: str, value: object) -> float:
     return result
 
 
+def not_negative(name: str, value: object) -> float:
+    """Return a real number, finite and at least 0."""
+    return 0.0 if value == 0 and not isinstance(value, bool) else positive(name, value)
+
+
 def share(name: str, value: object) -> float:
     """Return a real number, at least 0 and below 1, as a float."""
     if isinstance(value, bool) or not isinstance(value, Real):
