@@ -27,6 +27,7 @@ def test_the_cmake_package_names_no_path_of_the_machine_that_built_it():
         assert str(PREFIX) not in file.read_text()
 
 
+@pytest.mark.no_sanitizer  # whose checks are not part of the package
 def test_installed_size():
     sources = [Path(fm.__file__).parent, PREFIX]
     files = {p for folder in sources for p in folder.rglob("*") if "__pycache__" not in p.parts}
