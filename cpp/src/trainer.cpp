@@ -127,7 +127,7 @@ private:
     bool rate_is_constant_ =         ///< inside an epoch
         !options_.learning_rate && options_.schedule.kind == Schedule::Kind::kConstant &&
         options_.schedule.warm_up == 0;
-    std::size_t epoch_start_ = 0;    ///< the number of the epoch's first step
+    std::size_t epoch_start_ = 0;  ///< the number of the epoch's first step
     std::uint64_t steps_before_, steps_done_ = 0;
     double loss_ = 0, weight_ = 0, squares_ = 0;  ///< summed over this epoch so far
     double step_loss_ = 0, step_weight_ = 0;
