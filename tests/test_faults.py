@@ -103,6 +103,7 @@ for generation in range(6):
     assert done.stdout == "True\n", done.stderr
 
 
+@pytest.mark.no_sanitizer  # the interpreter frees what its daemon threads still hold
 @pytest.mark.parametrize("method", ["fit", "predict", "evaluate"])
 def test_exit_while_daemon_threads_compute(run_python, method):
     code = (
