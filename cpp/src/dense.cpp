@@ -133,7 +133,8 @@ void dense_backward(const KernelTable<T>& kernel, const DenseView<const T>& laye
                     const Rows<T>& delta, Range range, Range columns,
                     Activation previous_activation, Rows<T>& previous, Rows<T>& previous_delta,
                     Scratch<T>& scratch) {
-    static const Buffer<T> kZeros(kPanel);
+    // Never destroyed: threads may compute until the very end of the process.
+    static const Buffer<T>& kZeros = *new const Buffer<T>(kPanel);
     const std::size_t rows = range.size();
     if (rows == 0) return;
     const bool relu = previous_activation == Activation::kRelu;
