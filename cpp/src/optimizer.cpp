@@ -1,10 +1,9 @@
 #include "fastmlp/optimizer.hpp"
 
 #include <cmath>
-#include <stdexcept>
-#include <string>
 
 #include "power.hpp"
+#include "require.hpp"
 #include "update_rule.hpp"
 
 namespace fastmlp {
@@ -69,12 +68,6 @@ void add_penalties(const Optimizer& optimizer, const StepFacts& facts, UpdateRul
     rule.keep = static_cast<T>(1 - facts.rate * optimizer.weight_decay);
     rule.adjusted =
         rule.adjusted || optimizer.l1 != 0 || optimizer.l2 != 0 || optimizer.weight_decay != 0;
-}
-
-void require(bool holds, const char* name, const char* range, double value) {
-    if (holds) return;
-    throw std::invalid_argument(std::string(name) + " must be " + range + ", got " +
-                                std::to_string(value));
 }
 
 }  // namespace

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <stdexcept>
-#include <string>
 
 #include "kernels/dispatch.hpp"
 #include "power.hpp"
+#include "require.hpp"
 
 namespace fastmlp {
 namespace {
@@ -52,12 +51,6 @@ double base_factor(const Schedule& s, const Progress& at) {
             return 1 / real_power(static_cast<double>(at.step) + 1, s.power);
     }
     return 1;
-}
-
-void require(bool holds, const char* name, const char* range, double value) {
-    if (holds) return;
-    throw std::invalid_argument(std::string(name) + " must be " + range + ", got " +
-                                std::to_string(value));
 }
 
 }  // namespace
