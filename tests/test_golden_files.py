@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import fastmlp as fm
 from fastmlp import _core
 
 FOLDER = Path(__file__).parent / "golden"
@@ -29,5 +30,7 @@ def test_there_are_files(golden):
 def test_golden_file(golden, path, tmp_path):
     core = _core.load_network(str(path), False)
     assert golden.description(core) == json.loads(path.with_suffix(".json").read_text())
-    core.save(str(tmp_path / "again"))
+    net = fm.load(path)
+    assert net.parameters.tobytes() == core.parameters.tobytes()
+    net.save(tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == path.read_bytes()

@@ -96,8 +96,7 @@ Layout make_layout(const files::Architecture& architecture, const Complaint& com
 
 /// The tensors of `parts`, each there and of its type and shape, and none but them.
 std::vector<const Tensor*> find_tensors(const Archive& archive, const std::vector<Part>& parts,
-                                        ElementType type, bool others_allowed,
-                                        const Complaint& complaint) {
+                                        ElementType type, const Complaint& complaint) {
     std::map<std::string_view, const Tensor*> by_name;
     for (const Tensor& tensor : archive.tensors) by_name.emplace(tensor.name, &tensor);
     std::vector<const Tensor*> tensors;
@@ -115,7 +114,7 @@ std::vector<const Tensor*> find_tensors(const Archive& archive, const std::vecto
         tensors.push_back(&tensor);
         by_name.erase(found);
     }
-    if (!others_allowed && !by_name.empty()) {
+    if (!by_name.empty()) {
         complaint.tensor(std::string(by_name.begin()->first), "is no part of the architecture");
     }
     return tensors;
@@ -148,11 +147,11 @@ Network<T> make_network(const files::Architecture& architecture, const Complaint
 
 template <class T>
 Network<T> build(const Archive& archive, const files::Architecture& architecture,
-                 const LoadOptions& options, bool others_allowed, const Complaint& complaint) {
+                 const LoadOptions& options, const Complaint& complaint) {
     // The file holds every element the network will need, so it cannot ask for more than it is.
     const std::vector<Part> parts = parts_of(make_layout(architecture, complaint));
     const std::vector<const Tensor*> tensors =
-        find_tensors(archive, parts, kElementType<T>, others_allowed, complaint);
+        find_tensors(archive, parts, kElementType<T>, complaint);
     Network<T> network = make_network<T>(architecture, complaint);
     copy_parts(parts, tensors, options.allow_nonfinite, complaint, network);
     network.set_epoch(architecture.epoch);
@@ -175,20 +174,17 @@ Archive to_archive(const Network<T>& network) {
     return archive;
 }
 
-AnyNetwork from_archive(const Archive& archive, const std::string& file, const LoadOptions& options,
-                        bool others_allowed) {
+AnyNetwork from_archive(const Archive& archive, const std::string& file,
+                        const LoadOptions& options) {
     const Complaint complaint(file);
     const files::Architecture architecture = read_architecture(archive, complaint);
-    if (!others_allowed && archive.metadata.size() > 1) {
-        const auto& [first, second] =
-            std::pair(archive.metadata.begin(), std::next(archive.metadata.begin()));
-        complaint.metadata(first->first == kArchitecture ? second->first : first->first,
-                           "is no part of a model");
+    for (const auto& [key, text] : archive.metadata) {
+        if (key != kArchitecture) complaint.metadata(key, "is no part of a model");
     }
     if (architecture.dtype == ElementType::kF32) {
-        return build<float>(archive, architecture, options, others_allowed, complaint);
+        return build<float>(archive, architecture, options, complaint);
     }
-    return build<double>(archive, architecture, options, others_allowed, complaint);
+    return build<double>(archive, architecture, options, complaint);
 }
 
 template <class T>

@@ -41,6 +41,7 @@ NETWORKS = {
     "quantile": (3, SMALL, ("quantile", 0.9), 7),
     "poisson": (3, layers((4, "relu"), (1, "exp")), ("poisson", 0.0), 2**64 - 1),
     "normalized": (3, NORMALIZED, ("cross_entropy", 0.0), 9),
+    "gelu": (3, layers((4, "gelu"), (2, "identity")), ("mean_squared_error", 0.0), 10),
     "one_layer": (1, layers((1, "identity")), ("mean_squared_error", 0.0), 8),
 }
 

@@ -41,10 +41,9 @@ FASTMLP_API AnyNetwork load_any(const std::filesystem::path& path, const LoadOpt
 template <class T>
 FASTMLP_API Archive to_archive(const Network<T>& network);
 
-/// The network of an archive; `file` is what errors call it. Tensors and metadata that are not the
-/// network's are refused unless `others_allowed`.
+/// The network of an archive, which must hold it and nothing else; `file` is what errors call it.
 FASTMLP_API AnyNetwork from_archive(const Archive& archive, const std::string& file,
-                                    const LoadOptions& options = {}, bool others_allowed = false);
+                                    const LoadOptions& options = {});
 
 extern template void save(const Network<float>&, const std::filesystem::path&);
 extern template void save(const Network<double>&, const std::filesystem::path&);
