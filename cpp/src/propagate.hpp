@@ -15,24 +15,45 @@
 
 namespace fastmlp {
 
+/// What the passes ask of a layer again and again.
+struct LayerTraits {
+    LayerTraits(const Layer& layer, Activation its_activation)
+        : activation(its_activation), keeps_z(fastmlp::keeps_z(activation)),
+          is_normalized(layer.normalization != Normalization::kNone),
+          has_dropout(layer.dropout > 0), at_once(!is_normalized && !keeps_z) {}
+
+    Activation activation;  ///< from z to nodes, or to scores
+    bool keeps_z, is_normalized, has_dropout;
+    bool at_once;  ///< whether the activation goes along with the product
+};
+
 template <class T>
 struct Propagation {
+    static constexpr T kUnlimited = std::numeric_limits<T>::infinity();
+
     /// Of the parameters that `image` holds. Running averages of `network` are read, and written
     /// in training.
     Propagation(const Network<T>& network, const Image<T>& its_image, Workspace<T>& workspace)
         : kernel(kernels::active_table<T>()), layers(network.layers()), loss(network.loss()),
           seed(network.seed()), running{&network.layout(), network.statistics()->data()},
-          image(its_image), work(workspace) {}
+          image(its_image), work(workspace) {
+        for (const Layer& layer : layers) {
+            const bool is_last = traits.size() + 1 == layers.size();
+            const Activation h = layer.activation;
+            traits.emplace_back(layer, is_last ? score_activation(loss, h) : h);
+        }
+    }
 
     const kernels::KernelTable<T>& kernel;
     const std::vector<Layer>& layers;
+    std::vector<LayerTraits> traits;
     Loss loss;
     std::uint64_t seed;
     RunningStatistics<T> running;
     const Image<T>& image;
     Workspace<T>& work;
     BatchContext context{};
-    T loss_limit = std::numeric_limits<T>::infinity();  ///< see TrainOptions
+    T loss_limit = kUnlimited;  ///< see TrainOptions
 
     DenseView<const T> weights(std::size_t i) const { return read_only(image[i]); }
 
@@ -49,10 +70,9 @@ struct Propagation {
     }
 
     void forward_layer(std::size_t i, Range rows, Scratch<T>& scratch) const {
-        const Activation h = activation(i);
-        const bool at_once = !is_normalized(i) && !keeps_z(h);
+        const LayerTraits& layer = traits[i];
+        const Activation first = layer.at_once ? layer.activation : Activation::kIdentity;
         Rows<T>& from = z(i);
-        const Activation first = at_once ? h : Activation::kIdentity;
         if (is_sparse(i)) {
             sparse_forward(kernel, weights(i), first, work.sparse.data(), rows, from.row(0),
                            from.stride);
@@ -60,11 +80,11 @@ struct Propagation {
             dense_forward(kernel, weights(i), first, inputs(i), rows, {0, padded(image[i].n)},
                           from.row(0), from.stride, scratch);
         }
-        if (is_normalized(i)) {
+        if (layer.is_normalized) {
             normalize(kernel, layers[i].normalization, weights(i), running[i], context, rows, from,
                       work.normalized[i]);
         }
-        if (!at_once) activate_rows(i, rows);
+        if (!layer.at_once) activate_rows(i, rows);
         if (drops(i)) drop(kernel, mask(i), layers[i].dropout, rows, activated(i), output(i));
     }
 
@@ -98,7 +118,7 @@ struct Propagation {
         }
         activate_backward(kernel, activation(last), from.row(rows.first), from.stride,
                           delta.row(rows.first), delta.stride, rows.size(), delta.cols);
-        limit_losses(work, rows, loss_limit);
+        if (loss_limit < kUnlimited) limit_losses(work, rows, loss_limit);
         if (y.weights) weigh(work, rows);
     }
 
@@ -119,11 +139,11 @@ struct Propagation {
     /// Deltas of layer i - 1 from those of layer i.
     void backward_layer(std::size_t i, Range rows, Scratch<T>& scratch) const {
         const std::size_t to = i - 1;
-        Rows<T>& delta = is_normalized(to) ? work.normalized[to].delta : work.deltas[to];
+        Rows<T>& delta = traits[to].is_normalized ? work.normalized[to].delta : work.deltas[to];
         dense_backward(kernel, weights(i), work.deltas[i], rows, {0, padded(image[i].k)},
                        activation(to), z(to), delta, scratch);
         if (drops(to)) drop(kernel, mask(to), layers[to].dropout, rows, delta, delta);
-        if (is_normalized(to)) {
+        if (traits[to].is_normalized) {
             normalize_backward(kernel, layers[to].normalization, weights(to), running[to], context,
                                rows, work.normalized[to], work.deltas[to]);
         }
@@ -152,7 +172,7 @@ struct Propagation {
                 dense_update(kernel, targets[i], inputs(i), work.deltas[i], {0, work.batch}, use,
                              share, scratch, i == 0 ? prefetch : nullptr);
             }
-            if (is_normalized(i)) {
+            if (traits[i].is_normalized) {
                 normalization_update(kernel, targets[i], work.batch, work.normalized[i], use,
                                      share);
             }
@@ -166,23 +186,17 @@ struct Propagation {
     Rows<T>& output(std::size_t i) const {
         return i + 1 == layers.size() ? work.scores : work.nodes[i];
     }
-    Activation activation(std::size_t i) const {
-        const Activation h = layers[i].activation;
-        return i + 1 == layers.size() ? score_activation(loss, h) : h;
-    }
+    Activation activation(std::size_t i) const { return traits[i].activation; }
     /// What h' of layer i is told from: z where its activation keeps it, else h(z), apart from the
     /// nodes where dropout makes them something else.
     Rows<T>& z(std::size_t i) const {
-        return keeps_z(activation(i)) || drops(i) ? work.z[i] : output(i);
+        return traits[i].keeps_z || drops(i) ? work.z[i] : output(i);
     }
     /// h(z), before dropout.
-    Rows<T>& activated(std::size_t i) const { return keeps_z(activation(i)) ? output(i) : z(i); }
+    Rows<T>& activated(std::size_t i) const { return traits[i].keeps_z ? output(i) : z(i); }
 
     bool is_sparse(std::size_t i) const { return i == 0 && !work.sparse.empty(); }
-    bool is_normalized(std::size_t i) const {
-        return layers[i].normalization != Normalization::kNone;
-    }
-    bool drops(std::size_t i) const { return context.training && layers[i].dropout > 0; }
+    bool drops(std::size_t i) const { return traits[i].has_dropout && context.training; }
 
 private:
     kernels::Mask mask(std::size_t i) const {

@@ -72,10 +72,9 @@ public:
           scratch_(static_cast<std::size_t>(team_.size())),
           work_(network.layout(), network.layers(), std::max<std::size_t>(2, batch_)),
           state_(network), pass_(network, state_.parameters(), work_),
-          step_(network, pass_, samples_, state_, options), rate_factor_(options.rate_factor),
-          steps_before_(network.optimizer_state().steps) {
+          step_(network, pass_, samples_, state_, options, team_.size()),
+          rate_factor_(options.rate_factor), steps_before_(network.optimizer_state().steps) {
         if (x.is_sparse) work_.expect_sparse(scratch_.size());
-        pass_.loss_limit = static_cast<T>(options.loss_limit);
         if (serves_single_rows()) single_.emplace(pass_, state_.targets());
         if (options.shuffle && !options.order) shuffled_.resize(x.rows);
         state_.load();

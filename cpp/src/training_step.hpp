@@ -19,9 +19,11 @@ template <class T>
 class TrainingStep {
 public:
     TrainingStep(const Network<T>& network, const Propagation<T>& pass, const Samples<T>& samples,
-                 const TrainedState<T>& state, const TrainOptions& options)
-        : network_(network), pass_(pass), samples_(samples), state_(state), options_(options),
+                 const TrainedState<T>& state, const TrainOptions& options, int threads)
+        : network_(network), passes_(static_cast<std::size_t>(threads), Pass{pass}),
+          work_(pass.work), samples_(samples), state_(state), options_(options),
           by_columns_(!samples.x.is_sparse && WidePass<T>::serves(pass)) {
+        for (Pass& own : passes_) own.loss_limit = static_cast<T>(options.loss_limit);
         if (options.report_squares) weight_squares_.emplace(network.layout(), false);
         if (options.optimizer.clip_norm == Optimizer::kUnlimited) return;
         gradient_squares_.emplace(network.layout(), true);
@@ -37,14 +39,15 @@ public:
              ThreadTeam& team, Share share, Scratch<T>& scratch) {
         const int rank = static_cast<int>(share.rank);
         const Range rows = share.of(batch, batch >= kernels::kPad * share.size ? kernels::kPad : 1);
-        if (share.rank == 0) pass_.work.batch = batch;
-        samples_.gather(first, 0, rows, pass_.work);
-        const Propagation<T> pass = pass_.in({.batch = batch,
-                                              .training = true,
-                                              .epoch = network_.epoch(),
-                                              .position = first,
-                                              .share = share,
-                                              .team = &team});
+        if (share.rank == 0) work_.batch = batch;
+        samples_.gather(first, 0, rows, work_);
+        Propagation<T>& pass = passes_[share.rank];
+        pass.context = {.batch = batch,
+                        .training = true,
+                        .epoch = network_.epoch(),
+                        .position = first,
+                        .share = share,
+                        .team = &team};
         if (by_columns_ && share.size > 1) {
             WidePass<T>{pass, team, share, {0, batch}, rows, scratch}.run(samples_.y);
         } else {
@@ -53,7 +56,7 @@ public:
         }
         if (weight_squares_) sum_squares(*weight_squares_, state_.parameters(), share);
         team.barrier(rank);
-        const StepFacts facts{rate, number, weight_sum(samples_.y, pass_.work)};
+        const StepFacts facts{rate, number, weight_sum(samples_.y, work_)};
         const double scale = facts.weight_sum > 0 ? options_.gradient_scale / facts.weight_sum : 0;
         RowPrefetcher<T> prefetch = samples_.next_rows(first + batch, rows);
         if (gradients_) {
@@ -71,6 +74,11 @@ public:
     double squares() const { return weight_squares_ ? weight_squares_->total() : 0; }
 
 private:
+    /// One thread's, on cache lines of its own: it writes the context.
+    struct alignas(kCacheLine) Pass : Propagation<T> {
+        explicit Pass(const Propagation<T>& pass) : Propagation<T>(pass) {}
+    };
+
     static void sum_squares(Squares<T>& squares, const Image<T>& image, Share share) {
         for (std::size_t i = 0; i < image.size(); ++i) squares.add(i, image[i], share);
     }
@@ -81,12 +89,14 @@ private:
         facts.norm = std::sqrt(gradient_squares_->total());
         const StepRules<T> rules = step_rules<T>(options_.optimizer, facts);
         for (std::size_t i = 0; i < gradients_->size(); ++i) {
-            apply_gradients(pass_.kernel, state_.targets()[i], (*gradients_)[i], rules, share);
+            apply_gradients(passes_[share.rank].kernel, state_.targets()[i], (*gradients_)[i],
+                            rules, share);
         }
     }
 
     const Network<T>& network_;
-    const Propagation<T>& pass_;
+    std::vector<Pass> passes_;  ///< of each thread
+    Workspace<T>& work_;
     const Samples<T>& samples_;
     const TrainedState<T>& state_;
     const TrainOptions& options_;
