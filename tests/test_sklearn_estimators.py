@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 import fastmlp as fm
-from fastmlp.sklearn import MLPClassifier, MLPRegressor, samples
+from fastmlp.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -80,11 +80,8 @@ def test_copies_go_on_alike(iris, copy, tmp_path):
 
 
 @pytest.mark.parametrize("container", [sp.csr_array, sp.csr_matrix, sp.csc_array])
-@pytest.mark.parametrize("limit", [samples.BLOCK_BYTES, 4096])
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
-def test_sparse_is_dense(digits, container, limit, solver, monkeypatch):
-    monkeypatch.setattr(samples, "BLOCK_BYTES", limit)
-    monkeypatch.setattr("fastmlp.sklearn.training.BLOCK_BYTES", limit)
+def test_sparse_is_dense(digits, container, solver):
     X, y = digits[0][:300], digits[1][:300]
     dense = short(solver=solver, early_stopping=True, batch_size=30).fit(X, y)
     sparse = short(solver=solver, early_stopping=True, batch_size=30).fit(container(X), y)

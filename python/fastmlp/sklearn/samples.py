@@ -1,16 +1,13 @@
-"""The samples of a fit, as the core takes them; sparse features become dense block by block."""
+"""The samples of a fit, as the core takes them; sparse features stay sparse."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._sparse import SparseRows, is_sparse, sparse_rows
 from fastmlp.network import Network
-
-BLOCK_BYTES: Final = 64 * 2**20
-"""The most that sparse features take at a time when they are made dense."""
 
 
 @dataclass(frozen=True)
@@ -80,37 +77,14 @@ def predict(network: Network, x: Any, n_threads: int | None) -> NDArray[Any]:
     n_threads : int or None
         Upper limit of threads.
     """
-    if not is_sparse(x):
-        return network.predict(x, n_threads=n_threads)
-    result = np.empty((x.shape[0], network.layers[-1].nodes), network.dtype)
-    x = x.tocsr()
-    for rows in blocks(x.shape[0], x.shape[1] * network.dtype.itemsize):
-        network.predict(dense(x[rows], network.dtype), out=result[rows], n_threads=n_threads)
-    return result
+    return network.predict(x, n_threads=n_threads)
 
 
-def is_sparse(x: Any) -> bool:
-    """Say whether `x` is one of SciPy's sparse arrays or matrices."""
-    return hasattr(x, "tocsr")
+def core_features(x: Any, dtype: np.dtype[Any]) -> NDArray[Any] | SparseRows:
+    """Return features for one call of the core."""
+    return sparse_rows("X", x, dtype) if is_sparse(x) else dense(x, dtype)
 
 
 def dense(x: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return features as a C-contiguous array of `dtype`."""
     return np.ascontiguousarray(x.toarray() if is_sparse(x) else x, dtype)
-
-
-def blocks(rows: int, bytes_per_row: int, multiple: int = 1) -> Iterator[slice]:
-    """Cut `rows` into slices of at most `BLOCK_BYTES`, each a multiple of `multiple` but the last.
-
-    Parameters
-    ----------
-    rows : int
-        How many there are.
-    bytes_per_row : int
-        What a row takes when it is dense.
-    multiple : int, default 1
-        A batch, so that none is cut; at least one of them is in a slice, whatever it takes.
-    """
-    size = max(1, BLOCK_BYTES // (bytes_per_row * multiple)) * multiple
-    for first in range(0, rows, size):
-        yield slice(first, min(rows, first + size))

@@ -11,7 +11,7 @@ from fastmlp import _core
 from fastmlp.network import Network
 from fastmlp.sklearn import losses
 from fastmlp.sklearn.optimizer import Optimizer
-from fastmlp.sklearn.samples import BLOCK_BYTES, Samples, blocks, dense, is_sparse
+from fastmlp.sklearn.samples import Samples, core_features
 
 
 @dataclass
@@ -64,7 +64,7 @@ class Training:
         return self.network._core.threads_for(self.batch_size, self.n_threads or 0)
 
     def run(self, epochs: int, on_epoch: EpochEnd) -> None:
-        """Train for at most `epochs`, all in one call of the core where the features are dense.
+        """Train for at most `epochs`, all in one call of the core.
 
         Raises
         ------
@@ -74,10 +74,6 @@ class Training:
             On Ctrl-C, with the parameters of the last completed step.
         """
         samples = self.samples
-        row = samples.x.shape[1] * self.network.dtype.itemsize
-        if is_sparse(samples.x) and len(samples) * row > BLOCK_BYTES:
-            self._run_blocks(epochs, on_epoch)
-            return
         options = self._options(epochs)
 
         def epoch_ended(report: _core.EpochReport) -> bool:
@@ -88,23 +84,8 @@ class Training:
         order = None if self.order is None else self.order.reshape(1, -1)
         self._fit(samples, order, options, epoch_ended)
 
-    def _run_blocks(self, epochs: int, on_epoch: EpochEnd) -> None:
-        """Train on sparse features that would take too much when dense, block by block."""
-        n = len(self.samples)
-        row = self.samples.x.shape[1] * self.network.dtype.itemsize
-        for _ in range(epochs):
-            order = np.arange(n) if self.order is None else self.order
-            loss = squares = 0.0
-            for rows in blocks(n, row, self.batch_size):
-                block = self.samples.take(order[rows])
-                (report,) = self._fit(block, None, self._options(1), None)
-                loss += report.loss * len(block)
-                squares += report.squares
-            if on_epoch(self._epoch(report, loss / n, squares)):
-                break
-
     def _fit(self, samples: Samples, order: Any, options: Any, on_epoch: Any) -> Any:
-        x = dense(samples.x, self.network.dtype)
+        x = core_features(samples.x, self.network.dtype)
         core, rates = self.network._core, self.optimizer.rates
         return core.fit(x, samples.targets, samples.weights, order, options, rates, on_epoch)
 
