@@ -232,13 +232,18 @@ def test_a_system_call_fails(net, path, call, error):
         "except OSError as e:\n    sys.exit(f'{e.errno} {e.filename}')\n"
     )
     net.save(path.parent.parent / "source")
-    # -B: Python's own files of bytecode are renamed, too.
+    # Nothing else is to be written or renamed: no bytecode (-B), no report of coverage.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
     arguments = ["-c", code, str(path.parent.parent / "source"), str(path)]
     injection = f"inject={call}:error={error}:when=1"
     command = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", injection]
     before = path.read_bytes()
     done = subprocess.run(
-        [*command, sys.executable, "-B", *arguments], capture_output=True, text=True, check=False
+        [*command, sys.executable, "-B", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
     )
     if "ptrace" in done.stderr.lower():
         pytest.skip("this machine does not allow ptrace")
