@@ -6,6 +6,7 @@
 #include "fastmlp/peak.hpp"
 #include "fastmlp/random.hpp"
 #include "fastmlp/threads.hpp"
+#include "kernels/dispatch.hpp"
 
 namespace fastmlp::bindings {
 namespace {

@@ -5,6 +5,7 @@
 
 #include "bindings.hpp"
 #include "dense.hpp"
+#include "kernels/dispatch.hpp"
 
 namespace fastmlp::bindings {
 namespace {

@@ -6,7 +6,6 @@
 #include "arrays.hpp"
 #include "fastmlp/trainer.hpp"
 #include "gil.hpp"
-#include "kernels/dispatch.hpp"
 #include "model.hpp"
 
 namespace fastmlp::bindings {
@@ -51,20 +50,15 @@ void update_by(Model<T>& model, const Optimizer& optimizer);
 template <class T>
 int threads_for(const Model<T>& model, std::size_t batch_size, int n_threads);
 
-/// Whether outputs for x may be written to `out`: of the right shape, writeable, and apart from x
-/// and from the parameters they are computed from.
 template <class T>
-bool takes_outputs(const py::array& out, const py::array& x, const Network<T>& network) {
-    const auto meets = [&](const void* data, std::size_t bytes) {
-        const auto* a = static_cast<const char*>(out.data());
-        const auto* b = static_cast<const char*>(data);
-        return a < b + bytes && b < a + out.nbytes();
-    };
-    const Buffer<T>& parameters = *network.parameters();
-    return out.writeable() && out.shape(0) == x.shape(0) &&
-           static_cast<std::size_t>(out.shape(1)) == network.outputs() &&
-           !meets(x.data(), static_cast<std::size_t>(x.nbytes())) &&
-           !meets(parameters.data(), parameters.size() * sizeof(T));
-}
+py::object predict(Model<T>& model, py::handle x, py::object out, int n_threads);
+/// (loss, correct, decisions)
+template <class T>
+py::tuple evaluate(Model<T>& model, py::handle x, const py::array& y, py::object sample_weight,
+                   int n_threads);
+template <class T>
+py::array jacobian(Model<T>& model, py::handle x, int n_threads);
+template <class T>
+py::array input_gradient(Model<T>& model, py::handle x, const py::array& y, int n_threads);
 
 }  // namespace fastmlp::bindings

@@ -1,0 +1,127 @@
+/// What a network tells of samples: outputs, losses, derivatives. No arithmetic here.
+#include "bindings.hpp"
+#include "kernels/dispatch.hpp"
+
+namespace fastmlp::bindings {
+namespace {
+
+/// Whether outputs for x may be written to `out`: of the right shape, writeable, and apart from x
+/// and from the parameters they are computed from.
+template <class T>
+bool takes_outputs(const py::array& out, const py::array& x, const Network<T>& network) {
+    const auto meets = [&](const void* data, std::size_t bytes) {
+        const auto* a = static_cast<const char*>(out.data());
+        const auto* b = static_cast<const char*>(data);
+        return a < b + bytes && b < a + out.nbytes();
+    };
+    const Buffer<T>& parameters = *network.parameters();
+    return out.writeable() && out.shape(0) == x.shape(0) &&
+           static_cast<std::size_t>(out.shape(1)) == network.outputs() &&
+           !meets(x.data(), static_cast<std::size_t>(x.nbytes())) &&
+           !meets(parameters.data(), parameters.size() * sizeof(T));
+}
+
+/// Of checked rows, into `out` where that is given.
+template <class T>
+py::object predict_sparse(Model<T>& model, py::handle x, const py::object& out, int n_threads) {
+    const BorrowedFeatures<T> features(x);
+    py::array result = out.is_none()
+                           ? py::array(py::array_t<T>({features.rows(), model.network.outputs()}))
+                           : require_ready<T>(out, 2, "out");
+    const MatrixView<T> target = borrow_mutable<T>(result);
+    const Reading<T> reading(model);
+    const Unlocked unlocked;
+    features.with([&](const auto& view) { model.network.predict(view, target, n_threads); });
+    return result;
+}
+
+}  // namespace
+
+/// NotImplemented where the input wants converting: `fastmlp.Network.predict` does that then.
+template <class T>
+py::object predict(Model<T>& model, py::handle x, py::object out, int n_threads) {
+    if (!is_ready<T>(x, 2) || !(out.is_none() || is_ready<T>(out, 2))) {
+        if (py::isinstance<SparseRows>(x)) return predict_sparse(model, x, out, n_threads);
+        return py::reinterpret_borrow<py::object>(Py_NotImplemented);
+    }
+    const Network<T>& network = model.network;
+    const auto features = py::reinterpret_borrow<py::array>(x);
+    const MatrixView<const T> view = borrow<T>(features);
+    const auto& kernel = kernels::active_table<T>();
+    const std::size_t count = view.rows * view.cols;
+    if (view.cols != network.features() || kernel.count_finite(view.data, count) != count) {
+        return py::reinterpret_borrow<py::object>(Py_NotImplemented);
+    }
+    if (!out.is_none() &&
+        !takes_outputs(py::reinterpret_borrow<py::array>(out), features, network)) {
+        return py::reinterpret_borrow<py::object>(Py_NotImplemented);
+    }
+    py::array result = out.is_none() ? py::array(py::array_t<T>({view.rows, network.outputs()}))
+                                     : py::reinterpret_borrow<py::array>(out);
+    const MatrixView<T> target = borrow_mutable<T>(result);
+    const Reading<T> reading(model);
+    if (count < 4096) {  // a lock handed around costs more than so small a product
+        network.predict(view, target, n_threads);
+    } else {
+        const Unlocked unlocked;
+        network.predict(view, target, n_threads);
+    }
+    return result;
+}
+
+template <class T>
+py::tuple evaluate(Model<T>& model, py::handle x, const py::array& y, py::object sample_weight,
+                   int n_threads) {
+    const BorrowedFeatures<T> features(x);
+    const py::array weights =
+        sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
+    const Targets<T> targets = borrow_targets<T>(y, weights);
+    const Reading<T> reading(model);
+    Evaluation result;
+    {
+        const Unlocked unlocked;
+        result = features.with(
+            [&](const auto& view) { return model.network.evaluate(view, targets, n_threads); });
+    }
+    return py::make_tuple(result.loss, result.correct, result.decisions);
+}
+
+template <class T>
+py::array jacobian(Model<T>& model, py::handle x, int n_threads) {
+    const py::array features = require_ready<T>(x, 2, "X");
+    const MatrixView<const T> view = borrow<T>(features);
+    const std::size_t outputs = model.network.outputs(), k = model.network.features();
+    py::array_t<T> result({view.rows, outputs, k});
+    const MatrixView<T> out{result.mutable_data(), view.rows * outputs, k, k};
+    const Reading<T> reading(model);
+    {
+        const Unlocked unlocked;
+        model.network.jacobian(view, out, n_threads);
+    }
+    return result;
+}
+
+template <class T>
+py::array input_gradient(Model<T>& model, py::handle x, const py::array& y, int n_threads) {
+    const py::array features = require_ready<T>(x, 2, "X");
+    const Targets<T> targets = borrow_targets<T>(y);
+    const MatrixView<const T> view = borrow<T>(features);
+    py::array result = py::array_t<T>({view.rows, model.network.features()});
+    const MatrixView<T> out = borrow_mutable<T>(result);
+    const Reading<T> reading(model);
+    {
+        const Unlocked unlocked;
+        model.network.input_gradient(view, targets, out, n_threads);
+    }
+    return result;
+}
+
+#define FASTMLP_INSTANTIATE(T)                                                             \
+    template py::object predict(Model<T>&, py::handle, py::object, int);                   \
+    template py::tuple evaluate(Model<T>&, py::handle, const py::array&, py::object, int); \
+    template py::array jacobian(Model<T>&, py::handle, int);                               \
+    template py::array input_gradient(Model<T>&, py::handle, const py::array&, int);
+FASTMLP_INSTANTIATE(float)
+FASTMLP_INSTANTIATE(double)
+
+}  // namespace fastmlp::bindings
