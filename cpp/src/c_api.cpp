@@ -5,11 +5,9 @@
 #include <cstring>
 #include <new>
 #include <stdexcept>
-#include <string>
-#include <string_view>
 #include <system_error>
-#include <vector>
 
+#include "c_arguments.hpp"
 #include "fastmlp/fastmlp.hpp"
 #include "fastmlp/version.hpp"
 #include "thread_limits.hpp"
@@ -21,6 +19,8 @@ struct fastmlp_network {
 struct fastmlp_predictor {
     fastmlp::Predictor<float> predictor;
 };
+
+using namespace fastmlp::c;
 
 namespace {
 
@@ -59,78 +59,6 @@ fastmlp_status guarded(Function&& function) noexcept {
     } catch (...) {
         return failed(FASTMLP_INTERNAL_ERROR, "unknown error");
     }
-}
-
-template <class Pointer>
-Pointer given(Pointer pointer, const char* name) {
-    if (pointer == nullptr) throw std::invalid_argument(std::string(name) + " is null");
-    return pointer;
-}
-
-template <class T>
-fastmlp::MatrixView<T> matrix(T* data, std::size_t rows, std::size_t cols, const char* name) {
-    if (rows > 0) given(data, name);
-    return {data, rows, cols, cols};
-}
-
-fastmlp::Targets<float> targets(const fastmlp_targets& y, std::size_t rows, std::size_t outputs) {
-    if ((y.labels == nullptr) == (y.values == nullptr)) {
-        throw std::invalid_argument("y must have either labels or values");
-    }
-    if (y.labels != nullptr) return fastmlp::Targets<float>::of_labels(y.labels, rows);
-    return fastmlp::Targets<float>::of_values({y.values, rows, outputs, outputs});
-}
-
-std::vector<fastmlp::Layer> to_layers(const fastmlp_layer* layers, std::size_t count) {
-    std::vector<fastmlp::Layer> result;
-    for (std::size_t i = 0; i < count; ++i) {
-        const char* name = given(layers[i].activation, "the activation of a layer");
-        result.push_back({layers[i].nodes, fastmlp::activation_from_name(name)});
-    }
-    if (result.empty()) throw std::invalid_argument("layer_count must be at least 1");
-    return result;
-}
-
-fastmlp::Executor to_executor(const fastmlp_executor& from) {
-    given(from.run, "the executor's function run");
-    return {from.concurrency, [from](int tasks, const std::function<void(int)>& task) {
-                const auto call = [](void* data, int rank) {
-                    (*static_cast<const std::function<void(int)>*>(data))(rank);
-                };
-                from.run(from.context, tasks, call,
-                         const_cast<void*>(static_cast<const void*>(&task)));
-            }};
-}
-
-fastmlp::Optimizer::Kind to_kind(std::string_view name) {
-    using Kind = fastmlp::Optimizer::Kind;
-    if (name == "sgd") return Kind::kSgd;
-    if (name == "adam") return Kind::kAdam;
-    if (name == "rmsprop") return Kind::kRmsprop;
-    throw std::invalid_argument("unknown optimizer '" + std::string(name) +
-                                "'; known: sgd, adam, rmsprop");
-}
-
-fastmlp::TrainOptions to_options(const fastmlp_train_options& from) {
-    fastmlp::TrainOptions options;
-    options.epochs = from.epochs;
-    options.batch_size = from.batch_size;
-    options.optimizer.kind = to_kind(from.optimizer != nullptr ? from.optimizer : "sgd");
-    options.optimizer.learning_rate = from.learning_rate;
-    options.optimizer.momentum = from.momentum;
-    options.optimizer.l2 = from.l2;
-    options.optimizer.weight_decay = from.weight_decay;
-    options.shuffle = from.shuffle != 0;
-    options.n_threads = from.n_threads;
-    if (from.on_epoch != nullptr) {
-        options.on_epoch = [from](const fastmlp::EpochReport& report) {
-            return from.on_epoch(from.context, report.epoch, report.loss) != 0;
-        };
-    }
-    if (from.interrupted != nullptr) {
-        options.interrupted = [from] { return from.interrupted(from.context) != 0; };
-    }
-    return options;
 }
 
 }  // namespace

@@ -7,16 +7,14 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
-#include <cstdio>
 #include <optional>
-#include <random>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "files/disk.hpp"
+#include "files/temporary_names.hpp"
 
 namespace fastmlp::files {
 namespace {
@@ -95,39 +93,6 @@ std::optional<struct stat> replaceable(const fs::path& target) {
     return status;
 }
 
-/// ".name.": what the temporaries of `name` begin with; cut where a character begins, so that with
-/// what follows it is no longer than names may be.
-std::string temporary_prefix(const std::string& name) {
-    std::size_t length = std::min<std::size_t>(name.size(), 200);
-    while (length < name.size() && (static_cast<unsigned char>(name[length]) & 0xC0) == 0x80) {
-        --length;
-    }
-    return std::string(".").append(name, 0, length) + ".";
-}
-
-constexpr std::string_view kSuffix = ".tmp";
-constexpr std::size_t kRandomDigits = 16;
-
-/// "pid.random.tmp"
-std::string temporary_ending() {
-    std::random_device random;
-    char digits[kRandomDigits + 1];
-    std::snprintf(digits, sizeof digits, "%08x%08x", random(), random());
-    return std::to_string(::getpid()) + "." + digits + std::string(kSuffix);
-}
-
-/// The process that wrote the temporary `name`; 0 where it is none of `prefix`.
-pid_t writer_of(std::string_view name, std::string_view prefix) {
-    if (!name.starts_with(prefix) || !name.ends_with(kSuffix)) return 0;
-    const std::string_view rest = name.substr(prefix.size());
-    pid_t pid = 0;
-    const auto [stop, error] = std::from_chars(rest.data(), rest.data() + rest.size(), pid);
-    const auto digits = static_cast<std::size_t>(stop - rest.data());
-    const bool shaped =
-        rest.size() == digits + 1 + kRandomDigits + kSuffix.size() && rest[digits] == '.';
-    return error == std::errc{} && shaped && pid > 0 ? pid : 0;
-}
-
 /// Removes what processes that died have left. They are told by their number, and, where processes
 /// of other containers write here too, by the lock they would hold. Not worth an error.
 void sweep(const Descriptor& folder, const std::string& prefix) {
@@ -137,7 +102,7 @@ void sweep(const Descriptor& folder, const std::string& prefix) {
     if (!names) return;
     list.release();  // closed by closedir
     while (const dirent* const found = ::readdir(names.get())) {
-        const pid_t writer = writer_of(found->d_name, prefix);
+        const int writer = writer_of(found->d_name, prefix);
         if (writer == 0 || ::kill(writer, 0) == 0 || errno != ESRCH) continue;
         constexpr int kFlags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC;
         const Descriptor file(::openat(folder.get(), found->d_name, kFlags));
@@ -215,7 +180,7 @@ struct AtomicFile::State {
 void AtomicFile::State::create_temporary() {
     const std::string prefix = temporary_prefix(target.filename().string());
     sweep(folder, prefix);
-    std::string name = prefix + temporary_ending();
+    std::string name = prefix + temporary_ending(::getpid());
     constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
     file = Descriptor(retried([&] { return ::openat(folder.get(), name.c_str(), kFlags, 0666); }));
     check(file.open());
