@@ -9,7 +9,8 @@ network" (2025), as (1.1) to (2.14). Change one import and a program runs here:
 
 Where to read: `dense` and `activations` are the forward and the backward pass, `losses` the end of
 it, `sums` the order of every sum, `random` the random numbers, `propagation` the paper's three
-steps and an epoch of them, `network` what a user calls.
+steps, `optimizers` and `schedules` what the third one does, `training` the epochs, `network` what a
+user calls.
 
 What differs from the compiled network:
 
@@ -17,34 +18,57 @@ What differs from the compiled network:
 - Arithmetic is Python's float, IEEE float64, for both dtypes. The compiled core rounds to its dtype
   and fuses ``a * b + c`` into one rounding (FMA), so the two agree to rounding errors; initial
   weights of the same dtype and seed, and the order of samples, agree to the bit.
+- A custom loss is handed lists, and fills ``gradient[b][n]``.
 - One thread, and a Ctrl-C may arrive in the middle of a step.
+- No files, exchange with other libraries, checkpoints, sparse matrices and command line: they
+  compute nothing. L-BFGS is SciPy's; it takes ``Network.objective``. `metrics` by their names.
 """
 
+from .callbacks import Callback
+from .chosen_loss import CrossEntropy, Huber, Quantile
 from .early_stopping import EarlyStopping
 from .errors import DivergenceError
 from .history import EpochReport, Evaluation, History
 from .layers import Dense
-from .losses import CrossEntropy, Huber, Quantile
+from .many import train_many
 from .network import Network
 from .optimizers import SGD, Adam, AdamW, RMSprop
+from .plateau import Plateau
+from .schedules import (
+    CosineDecay,
+    ExponentialDecay,
+    InverseScaling,
+    LinearWarmup,
+    OneCycle,
+    StepDecay,
+)
 from .settings import get_num_threads, set_num_threads, show_config
 
 __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "Callback",
+    "CosineDecay",
     "CrossEntropy",
     "Dense",
     "DivergenceError",
     "EarlyStopping",
     "EpochReport",
     "Evaluation",
+    "ExponentialDecay",
     "History",
     "Huber",
+    "InverseScaling",
+    "LinearWarmup",
     "Network",
+    "OneCycle",
+    "Plateau",
     "Quantile",
     "RMSprop",
+    "StepDecay",
     "get_num_threads",
     "set_num_threads",
     "show_config",
+    "train_many",
 ]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from .dense import Row
-from .sums import tree16
+from .sums import in_order, tree16
 
 
 def relu(z: float) -> float:
@@ -206,7 +206,7 @@ def pass_back(name: str, d: Row, h: Row, z: Row) -> Row:
     Parameters
     ----------
     name : str
-        A key of `ELEMENTWISE`; the delta of softmax is a matter of its loss (2.9).
+        One of `NAMES`; with softmax only for a loss that does not hold it already (2.9).
     d : list of float, shape (N,)
         dL/dh.
     h, z : list of float, shape (N,)
@@ -215,8 +215,11 @@ def pass_back(name: str, d: Row, h: Row, z: Row) -> Row:
     Returns
     -------
     list of float, shape (N,)
-        d_n h'(z_n).
+        d_n h'(z_n); for softmax h_n (d_n - sum(h d)), the sum in order.
     """
+    if name == "softmax":
+        total = in_order(h_n * d_n for h_n, d_n in zip(h, d, strict=True))
+        return [h_n * (d_n - total) for h_n, d_n in zip(h, d, strict=True)]
     _, back = ELEMENTWISE[name]
     told_from = z if name in TOLD_FROM_Z else h
     return [back(d_n, value) for d_n, value in zip(d, told_from, strict=True)]

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
 
-from .dense import Matrix
+from .dense import Matrix, Row
 
 Shape = tuple[int, ...]
 
@@ -77,6 +77,8 @@ def targets(name: str, y: object, rows: int, outputs: int, loss: str) -> Matrix:
     items, shape = nested(name, y)
     if shape[:1] != (rows,):
         raise ValueError(f"{name} has the shape {shape}, but there are {rows} samples")
+    if loss == "custom":
+        return list(items)  # whatever the user's function takes
     if loss == "cross_entropy" and len(shape) == 1:
         return [_one_hot(name, label, outputs) for label in items]
     if outputs == 1 and len(shape) == 1:
@@ -90,6 +92,20 @@ def targets(name: str, y: object, rows: int, outputs: int, loss: str) -> Matrix:
         allowed = "in [0, 1]" if most == 1.0 else "at least 0"
         raise ValueError(f"{name} must be {allowed} for {loss}")
     return values
+
+
+def weights(name: str, value: object, rows: int) -> Row:
+    """Return weights of samples as floats (rows,): finite, at least 0, not all 0."""
+    items, shape = nested(name, value)
+    if shape != (rows,):
+        raise ValueError(f"{name} must have the shape ({rows},), one per sample, got {shape}")
+    result = _row(name, items)
+    for i, weight in enumerate(result):
+        if not 0.0 <= weight < math.inf:
+            raise ValueError(f"{name} must be finite and at least 0, got {weight} at [{i}]")
+    if not any(result):
+        raise ValueError(f"{name} must not be 0 for all samples")
+    return result
 
 
 def orders(order: object, rows: int, epochs: int) -> list[list[int]]:

@@ -60,7 +60,7 @@ def backward(delta: Row, weights: Matrix) -> Row:
     return [in_order(delta[k] * row[k] for k in range(len(delta))) for row in weights]
 
 
-def gradients(nodes: Matrix, deltas: Matrix) -> tuple[Matrix, Row]:
+def gradients(nodes: Matrix, deltas: Matrix, inverse: float) -> tuple[Matrix, Row]:
     """Compute the gradients of the mean loss of a batch (2.6), (2.7).
 
     Parameters
@@ -68,16 +68,17 @@ def gradients(nodes: Matrix, deltas: Matrix) -> tuple[Matrix, Row]:
     nodes : list of list of float, shape (B, K)
         The previous layer, one row per sample.
     deltas : list of list of float, shape (B, N)
-        dL/dz of the next layer, one row per sample.
+        dL/dz of the next layer, one row per sample, times its weight.
+    inverse : float
+        1 over the sum of the weights, which is 1/B without them.
 
     Returns
     -------
     weight_gradients : list of list of float, shape (K, N)
-        dL/dw_jk = sum over the batch of nodes_j delta_k, times 1/B.
+        dL/dw_jk = sum over the batch of nodes_j delta_k, times `inverse`.
     bias_gradients : list of float, shape (N,)
-        dL/db_k = sum over the batch of delta_k, times 1/B.
+        dL/db_k = sum over the batch of delta_k, times `inverse`.
     """
-    inverse = 1.0 / len(deltas)
     weight_gradients = [
         [
             in_order(row[j] * delta[k] for row, delta in zip(nodes, deltas, strict=True)) * inverse

@@ -4,6 +4,7 @@ from . import arrays, dense, validation
 from .dense import Matrix, Row
 from .passes import Pass
 from .propagation import Propagation, pass_rows_back
+from .samples import read_samples
 
 
 class Derivatives(Propagation):
@@ -57,9 +58,9 @@ class Derivatives(Propagation):
             If X or y does not fit the network or is not finite.
         """
         validation.n_threads(n_threads)
-        rows, targets = self._batch(X, y)
-        at = self._propagate(rows)
-        _, delta = self._output_delta(at, targets)
+        samples = read_samples(self, X, y)
+        at = self._propagate(samples.X)
+        _, delta = self._output_delta(at, samples.y)
         return self._features_delta(at, delta)
 
     def _outputs(self) -> int:

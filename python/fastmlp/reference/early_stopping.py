@@ -1,10 +1,12 @@
 """`EarlyStopping`: when to end a fit, and the weights to go back to."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from . import validation
-from .history import EpochReport
+from .callbacks import Callback
+from .history import EpochReport, History
 
 if TYPE_CHECKING:
     from .network import Network
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 LESS_IS_BETTER = ("loss", "log_loss", "mse", "rmse", "mae", "mape")
 
 
-class EarlyStopping:
+class EarlyStopping(Callback):
     """Stop when `monitor` has not become better for `patience` epochs.
 
     Better means by more than `min_delta` than the best so far; what is not finite is never better.
@@ -44,34 +46,44 @@ class EarlyStopping:
         self.min_delta = min_delta
         self.mode = validation.choice("mode", mode, ("auto", "min", "max"))
         self.restore_best = restore_best
-        self.begin()
+        self._forget()
 
-    def begin(self) -> None:
-        """Forget the fit before."""
+    def _forget(self) -> None:
         self.best: float | None = None
         self.best_epoch = 0
         self.waited = 0
         self._parameters: list[float] | None = None
-        self._statistics: list[list[float]] = []
+        self._statistics: list[float] = []
 
-    def __call__(self, network: "Network", report: EpochReport) -> bool:
+    def check_monitor(self, names: Sequence[str]) -> None:
+        """Raise ValueError if a fit that tells of `names` does not tell what to monitor."""
+        if self.monitor not in names:
+            raise ValueError(
+                f"early stopping watches {self.monitor!r}; the fit tells of {', '.join(names)}, "
+                "and of more with validation_data or validation_fraction"
+            )
+
+    def on_fit_begin(self, network: "Network") -> None:  # noqa: ARG002
+        """Forget the fit before."""
+        self._forget()
+
+    def on_epoch_end(self, network: "Network", report: EpochReport) -> bool:
         """Take in an epoch; True once the patience is over."""
         value = report.value(self.monitor)
         if self._is_better(value):
             self.best, self.best_epoch, self.waited = value, report.epoch, 0
             if self.restore_best:
                 self._parameters = network.parameters
-                self._statistics = [list(row) for row in running(network)]
+                self._statistics = network.statistics
         else:
             self.waited += 1
         return self.waited >= self.patience
 
-    def end(self, network: "Network") -> None:
-        """Put the network back to what it was at the best epoch."""
+    def on_fit_end(self, network: "Network", history: History) -> None:  # noqa: ARG002
+        """Put parameters and running averages back to what they were at the best epoch."""
         if self._parameters is not None:
             network.parameters = self._parameters
-            for row, best in zip(running(network), self._statistics, strict=True):
-                row[:] = best
+            network.statistics = self._statistics
 
     def _is_better(self, value: float) -> bool:
         if not math.isfinite(value):
@@ -84,6 +96,10 @@ class EarlyStopping:
         return (self.best - value if less else value - self.best) > self.min_delta
 
 
-def running(network: "Network") -> list[list[float]]:
-    """Return the live running averages of batch normalisation."""
-    return [*network.running_means.values(), *network.running_variances.values()]
+def read_early_stopping(value: object) -> tuple[EarlyStopping, ...]:
+    """Return what ``fit`` was given as `early_stopping`; True stands for the defaults."""
+    if isinstance(value, EarlyStopping):
+        return (value,)
+    if value is None or isinstance(value, bool):
+        return (EarlyStopping(),) if value else ()
+    raise TypeError(f"early_stopping must be an EarlyStopping, True, False or None, got {value!r}")

@@ -1,11 +1,11 @@
 """Samples held out of training: which they are, and what is measured on them."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 
 from . import metrics, regression_metrics, validation
 from .dense import Matrix, Row
+from .samples import Fitting, Samples, read_samples
 from .splitting import split
 
 Metric = Callable[[Matrix, Matrix, Row], float]
@@ -27,18 +27,67 @@ REGRESSION = {
 }
 
 
-@dataclass(frozen=True)
 class HeldOut:
-    """Samples to validate on, and the metrics to measure, by names like "validation_f1"."""
+    """Samples to validate on, and what to measure on them.
 
-    X: Matrix
-    y: Matrix
-    metrics: dict[str, Metric]
+    Parameters
+    ----------
+    samples : Samples
+        Apart from those of the training.
+    metrics : dict of str to callable
+        By names like "validation_f1".
+    """
+
+    def __init__(self, samples: Samples, metrics: dict[str, Metric]) -> None:
+        self.samples = samples
+        self._metrics = metrics
+
+    def names(self, loss: str) -> list[str]:
+        """Return what there will be to monitor of a network with this loss."""
+        accuracy = ["validation_accuracy"] if loss in DECIDING else []
+        return ["validation_loss", *accuracy, *self._metrics]
 
     def measure(self, outputs: Matrix) -> dict[str, float]:
         """Return what the outputs for the samples are worth."""
-        weight = [1.0] * len(self.y)
-        return {name: f(self.y, outputs, weight) for name, f in self.metrics.items()}
+        _, y, weight = self.samples
+        return {name: f(y, outputs, weight) for name, f in self._metrics.items()}
+
+
+def hold_out(
+    network: Fitting, samples: Samples, data: object, fraction: object, metrics: object, seed: int
+) -> tuple[Samples, HeldOut | None]:
+    """Return the samples to train on and those held out, by the arguments of ``fit``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one of them does not fit, or both data and fraction are given, or metrics alone.
+    """
+    measured = read_metrics(metrics, network.loss)
+    if data is not None and fraction is not None:
+        raise ValueError("give validation_data or validation_fraction, not both")
+    if data is not None:
+        return samples, HeldOut(read_data(network, data), measured)
+    if fraction is None:
+        if measured:
+            raise ValueError("metrics are measured on validation_data or a validation_fraction")
+        return samples, None
+    train, held_out = split_samples(samples, fraction, network.loss, seed)
+    return train, HeldOut(held_out, measured)
+
+
+def read_data(network: Fitting, data: object) -> Samples:
+    """Read a tuple (X, y) or (X, y, sample_weight)."""
+    if not isinstance(data, tuple | list):
+        raise TypeError(f"validation_data must be a tuple (X, y) or None, got {data!r}")
+    if len(data) not in (2, 3):
+        raise ValueError(
+            "validation_data must be a tuple (X, y) or (X, y, sample_weight), "
+            f"got {len(data)} items"
+        )
+    names = ("validation_data[0]", "validation_data[1]", "validation_data[2]")
+    X, y, weight = (*data, None)[:3]
+    return read_samples(network, X, y, weight, names)
 
 
 def read_metrics(asked: object, loss: str) -> dict[str, Metric]:
@@ -64,19 +113,20 @@ def read_metrics(asked: object, loss: str) -> dict[str, Metric]:
     return result
 
 
-def hold_out(
-    X: Matrix, y: Matrix, share: object, loss: str, seed: int
-) -> tuple[tuple[Matrix, Matrix], tuple[Matrix, Matrix]]:
+def split_samples(samples: Samples, share: object, loss: str, seed: int) -> tuple[Samples, Samples]:
     """Split samples into those to train on and those held out, classes in the same mixture."""
     fraction = validation.positive("validation_fraction", share)
     if fraction >= 1:
         raise ValueError(f"validation_fraction must be above 0 and below 1, got {share!r}")
+    y = samples.y
     labels = [0] * len(y)
     if loss == "cross_entropy":
         labels = [row.index(max(row)) for row in y]
     elif loss == "binary_cross_entropy" and len(y[0]) == 1:
         labels = [int(row[0] > 0.5) for row in y]
-    train, held_out = (
-        ([X[i] for i in rows], [y[i] for i in rows]) for rows in split(labels, fraction, seed)
-    )
+    train, held_out = (samples.of_rows(rows) for rows in split(labels, fraction, seed))
+    if not (any(train.weight) and any(held_out.weight)):
+        raise ValueError(
+            f"validation_fraction={fraction:g} leaves a part whose samples all have the weight 0"
+        )
     return train, held_out

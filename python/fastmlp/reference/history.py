@@ -93,6 +93,8 @@ class History:
         The learning rate at the end of each epoch.
     validation_metrics : dict of str to list of float
         The `metrics` of ``fit`` after each epoch.
+    best_epoch : int
+        The epoch, from 1, that early stopping found best, else the one of the least loss.
     dtype : str
         What the arithmetic was done in: ``"float64"``.
     n_threads : int
@@ -107,6 +109,7 @@ class History:
     validation_accuracy: list[float] = field(default_factory=list)
     learning_rate: list[float] = field(default_factory=list)
     validation_metrics: dict[str, list[float]] = field(default_factory=dict)
+    best_epoch: int = 0
     dtype: str = "float64"
     n_threads: int = 1
 

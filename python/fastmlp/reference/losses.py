@@ -7,10 +7,8 @@ the row of targets that is 1 at t and 0 elsewhere.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from . import validation
 from .activations import ELEMENTWISE, softmax_parts
 from .dense import Row
 from .sums import tree16
@@ -163,76 +161,6 @@ LOSSES: Final[dict[str, Loss]] = {
     "quantile": Loss(quantile, quantile_delta, False, ANY, usual=0.5),
 }
 """All losses by name. The first that fits an output is its default."""
-
-
-@dataclass(frozen=True, slots=True)
-class CrossEntropy:
-    """Cross-entropy with targets (1 - label_smoothing) y + label_smoothing / N."""
-
-    label_smoothing: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.label_smoothing <= 1.0:
-            raise ValueError(f"label_smoothing must be in [0, 1], got {self.label_smoothing!r}")
-
-
-@dataclass(frozen=True, slots=True)
-class Huber:
-    """Squared error within `delta`, absolute error beyond."""
-
-    delta: float = 1.0
-
-    def __post_init__(self) -> None:
-        validation.positive("delta", self.delta)
-
-
-@dataclass(frozen=True, slots=True)
-class Quantile:
-    """Pinball loss, least where the share `quantile` of the targets lies below the output."""
-
-    quantile: float = 0.5
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.quantile < 1.0:
-            raise ValueError(f"quantile must be between 0 and 1, got {self.quantile!r}")
-
-
-def choose_loss(loss: object, output: str) -> tuple[str, float]:
-    """Return name and parameter of the loss given, if it fits `output`, or of the default.
-
-    Parameters
-    ----------
-    loss : str, CrossEntropy, Huber, Quantile or None
-        A key of `LOSSES`, or a loss with its parameter, or None for the default.
-    output : str
-        The activation of the last layer.
-
-    Raises
-    ------
-    TypeError
-        If `loss` is none of these.
-    ValueError
-        If `loss` is unknown or does not fit `output`.
-    """
-    fitting = [name for name, entry in LOSSES.items() if output in entry.outputs]
-    match loss:
-        case None:
-            name, parameter = fitting[0], LOSSES[fitting[0]].usual
-        case CrossEntropy():
-            name, parameter = "cross_entropy", float(loss.label_smoothing)
-        case Huber():
-            name, parameter = "huber", float(loss.delta)
-        case Quantile():
-            name, parameter = "quantile", float(loss.quantile)
-        case _:
-            name = validation.choice("loss", loss, tuple(LOSSES))
-            parameter = LOSSES[name].usual
-    if name not in fitting:
-        raise ValueError(
-            f"loss={name!r} does not fit an output of {output!r}; "
-            f"allowed: {', '.join(map(repr, fitting))}"
-        )
-    return name, parameter
 
 
 def is_right(loss: str, z: Row, y: Row) -> list[bool]:

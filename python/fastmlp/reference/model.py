@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from . import arrays, validation
+from .chosen_loss import LossFunction, choose_loss
 from .dense import Matrix, Row
 from .layers import Dense, build_layers
 from .live import LiveLists
-from .losses import choose_loss
 from .normalization import Statistics
 from .optimizers import Memory
 from .passes import Pass
@@ -34,7 +34,7 @@ class Model:
         self._features, self._layers = build_layers(
             layers, activation, output, normalization, dropout
         )
-        self._loss, self._loss_parameter = choose_loss(loss, self._layers[-1].activation)
+        self._loss = choose_loss(loss, self._layers[-1].activation)
         self._dtype = validation.dtype(dtype)
         self._seed = validation.seed(seed)
         self._epoch = 0
@@ -79,12 +79,17 @@ class Model:
 
     @property
     def loss(self) -> str:
-        """Name of the loss."""
-        return self._loss
+        """Name of the loss, ``"custom"`` for a function."""
+        return self._loss.name
+
+    @property
+    def loss_function(self) -> LossFunction | None:
+        """The user's own loss, or None."""
+        return self._loss.function
 
     @property
     def dtype(self) -> str:
-        """The dtype asked for, "float32" or "float64": initial weights are rounded to it."""
+        """The dtype asked for: initial weights are rounded to it."""
         return self._dtype
 
     @property
@@ -196,7 +201,7 @@ class Model:
         self._spread("gradients", value, self._gradient_rows())
 
     def __repr__(self) -> str:
-        text = f"Network: {self._features} features, {self._loss}, pure Python"
+        text = f"Network: {self._features} features, {self.loss}, pure Python"
         text += f", {self.n_parameters:,} parameters"
         for i, (layer, (K, N)) in enumerate(zip(self._layers, self._shapes(), strict=True)):
             text += f"\n  layer {i}: Dense {K} -> {N} {layer.activation}"
@@ -205,8 +210,7 @@ class Model:
         return text
 
     def __copy__(self) -> Self:
-        # Sharing lists between two networks is never meant.
-        return copy.deepcopy(self)
+        return copy.deepcopy(self)  # sharing lists between two networks is never meant
 
     def _shapes(self) -> Iterator[tuple[int, int]]:
         """Give the shape (K, N) of each layer's weights."""

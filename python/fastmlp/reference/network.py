@@ -1,23 +1,21 @@
 """`Network`: what the user holds. It predicts, evaluates and trains."""
 
-import math
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from . import arrays, training, validation
-from .dense import Matrix
-from .derivatives import Derivatives
-from .early_stopping import EarlyStopping
-from .errors import DivergenceError
-from .held_out import HeldOut, hold_out, read_metrics
+from . import arrays, validation
+from .callbacks import AnyCallback, read_callbacks
+from .early_stopping import EarlyStopping, read_early_stopping
+from .held_out import hold_out
 from .history import Evaluation, History
-from .losses import is_right
-from .optimizers import SGD, Memory, Optimizer
-from .sums import mean
+from .optimizers import SGD, Optimizer
+from .plan import read_plan
+from .samples import read_samples, weigh_classes
+from .sums import weighted_mean
+from .training import Training
 
 
-class Network(Derivatives):
+class Network(Training):
     """A feed-forward network of dense layers, in pure Python.
 
     Initial weights are uniform in [-limit, limit] with limit = sqrt(6 / K) for relu layers (He et
@@ -34,10 +32,13 @@ class Network(Derivatives):
     output : {"softmax", "sigmoid", "identity", "exp", ...}, default "softmax"
         The activation of the last layer, if given as a number: softmax, or any of `activation`.
     loss : {"cross_entropy", "binary_cross_entropy", "mean_squared_error", \
-            "mean_absolute_error", "huber", "quantile", "poisson"}, or a loss, optional
+            "mean_absolute_error", "huber", "quantile", "poisson"}, a loss or a callable, optional
         `CrossEntropy`, `Huber` and `Quantile` are losses with a parameter. None takes
         cross-entropy with softmax, binary cross-entropy with sigmoid, Poisson with exp, and mean
-        squared error with the rest.
+        squared error with the rest. A callable ``f(outputs, y, gradient) -> losses`` is a loss of
+        one's own: for a batch it is handed lists of outputs (B, N) and targets (B, ...), fills
+        ``gradient[b][n]`` with the derivative of each sample's loss by its outputs, and returns
+        the losses (B,), or their mean.
     seed : int, optional
         In [0, 2^64): initial weights and the order of samples follow from it. None draws one;
         `seed` tells which.
@@ -91,7 +92,14 @@ class Network(Derivatives):
             row[:] = outputs
         return out
 
-    def evaluate(self, X: object, y: object, n_threads: int | None = None) -> Evaluation:
+    def evaluate(
+        self,
+        X: object,
+        y: object,
+        n_threads: int | None = None,
+        *,
+        sample_weight: object = None,
+    ) -> Evaluation:
         """Compute the mean loss and the accuracy on X against y.
 
         Parameters
@@ -102,6 +110,8 @@ class Network(Derivatives):
             Targets as in `fit`.
         n_threads : int, optional
             Accepted and ignored.
+        sample_weight : array-like, shape (B,), optional
+            How much each sample counts: finite, at least 0, not all 0.
 
         Returns
         -------
@@ -115,35 +125,26 @@ class Network(Derivatives):
             If X or y does not fit the network or is not finite.
         """
         validation.n_threads(n_threads)
-        return self._evaluate(*self._batch(X, y))
-
-    def _evaluate(self, X: Matrix, y: Matrix) -> Evaluation:
-        at = self._propagate(X)
-        losses = self._losses(at, y)
-        right = [
-            decision
-            for z_row, y_row in zip(at.z[-1], y, strict=True)
-            for decision in is_right(self._loss, z_row, y_row)
-        ]
-        accuracy = right.count(True) / len(right) if right else None
-        return Evaluation(mean(losses), accuracy)
+        return self._evaluate(read_samples(self, X, y, sample_weight))
 
     def fit(
         self,
         X: object,
         y: object,
         epochs: int = 10,
-        batch_size: int = 32,
+        batch_size: int | None = 32,
         optimizer: Optimizer = SGD(learning_rate=0.1),  # noqa: B008  (frozen)
         shuffle: object = True,
         validation_data: object = None,
         verbose: int = 0,
         n_threads: int | None = None,
-        callbacks: training.Callback | Iterable[training.Callback] | None = None,
+        callbacks: AnyCallback | Iterable[AnyCallback] | None = None,
         *,
+        sample_weight: object = None,
+        class_weight: Mapping[int, float] | str | None = None,
         validation_fraction: float | None = None,
         metrics: object = None,
-        early_stopping: EarlyStopping | None = None,
+        early_stopping: EarlyStopping | bool | None = None,
     ) -> History:
         """Train on mini-batches: `forward`, `backward` and `update`, over the epochs.
 
@@ -156,28 +157,36 @@ class Network(Derivatives):
             targets (n, N). With one output and another loss, (n,) means (n, 1).
         epochs : int, default 10
             Times to go through X, at least 1.
-        batch_size : int, default 32
-            Samples per step, at least 1; the last batch of an epoch may be shorter.
+        batch_size : int or None, default 32
+            Samples per step, at least 1; the last batch of an epoch may be shorter. None is all
+            samples.
         optimizer : Optimizer, default SGD(learning_rate=0.1)
             How a gradient changes the parameters.
         shuffle : bool or array-like of int, shape (n,) or (epochs, n), default True
             True draws an order of samples per epoch from the seed; False takes them as they
             stand; row indices are an order handed in, for every epoch or for each.
-        validation_data : tuple (X, y), optional
+        validation_data : tuple (X, y) or (X, y, sample_weight), optional
             Evaluated after each epoch.
         verbose : int, default 0
-            1 prints a line per epoch on standard error.
+            1 and 2 print a line per epoch on standard error.
         n_threads : int, optional
             Accepted and ignored.
-        callbacks : callable or sequence of callables, optional
-            Each called as ``callback(network, epoch_report)`` at the end of each epoch; a true
-            result stops after this epoch.
+        callbacks : Callback, callable, or sequence of them, optional
+            What to tell of the training. A callable is called as
+            ``callback(network, epoch_report)`` at the end of each epoch; a true result stops after
+            this epoch.
+        sample_weight : array-like, shape (n,), optional
+            How much each sample counts, finite, at least 0, not all 0: a loss is the weighted mean,
+            sum(w l) / sum(w), in a batch as in an epoch.
+        class_weight : dict of label to weight, or "balanced", optional
+            How much the samples of each class count, beside `sample_weight`, in training but not
+            in validation; labels left out have 1. "balanced" is n / (k * count).
         validation_fraction : float, optional
             Instead of validation data: the share of the samples to hold out, by the seed.
         metrics : str or sequence of str, optional
             What to measure on the validation data beside the loss.
-        early_stopping : EarlyStopping, optional
-            When to stop before the last epoch.
+        early_stopping : EarlyStopping or bool, optional
+            When to stop before the last epoch; True is ``EarlyStopping()``.
 
         Returns
         -------
@@ -193,32 +202,30 @@ class Network(Derivatives):
             epoch end.
         """
         validation.n_threads(n_threads)
-        rows, targets = self._batch(X, y)
-        held_out = None
-        measured = read_metrics(metrics, self._loss)
-        if validation_data is not None:
-            names = ("validation_data[0]", "validation_data[1]")
-            held_out = HeldOut(
-                *self._batch(*training.read_pair(validation_data), names), metrics=measured
-            )
-        elif validation_fraction is not None:
-            (rows, targets), samples = hold_out(
-                rows, targets, validation_fraction, self._loss, self._seed
-            )
-            held_out = HeldOut(*samples, metrics=measured)
-        schedule = training.read_schedule(
-            epochs, batch_size, optimizer, shuffle, rows=len(rows), trained=self._epoch
+        given = read_samples(self, X, y, sample_weight)
+        samples, held_out = hold_out(
+            self, given, validation_data, validation_fraction, metrics, self._seed
         )
-        followers = training.read_callbacks(callbacks, early_stopping, verbose)
-        return self._train(rows, targets, schedule, held_out, followers)
+        samples = weigh_classes(samples, class_weight, self.loss)
+        plan = read_plan(
+            epochs, batch_size, optimizer, shuffle, rows=len(samples.X), trained=self._epoch
+        )
+        followers = read_callbacks(callbacks, verbose)
+        return self._train(
+            samples, plan, held_out, (*read_early_stopping(early_stopping), *followers)
+        )
 
-    def objective(self, X: object, y: object) -> Callable[[object], tuple[float, list[float]]]:
+    def objective(
+        self, X: object, y: object, *, sample_weight: object = None
+    ) -> Callable[[object], tuple[float, list[float]]]:
         """Return the mean loss over (X, y) as a function of the flat parameters.
 
         Parameters
         ----------
         X, y : array-like
             Samples (B, features), at least one, and targets as in `fit`.
+        sample_weight : array-like, shape (B,), optional
+            How much each sample counts: the mean is weighted.
 
         Returns
         -------
@@ -227,45 +234,12 @@ class Network(Derivatives):
             gradient a flat list. A call leaves theta in the network. Dropout is off, and batch
             normalisation by the running averages.
         """
-        rows, targets = self._batch(X, y)
+        samples = read_samples(self, X, y, sample_weight)
 
         def objective(theta: object) -> tuple[float, list[float]]:
             self.parameters = theta
-            self._forward(rows, training=False)
-            return mean(self._backward(targets)), self.gradients
+            self._forward(samples.X, training=False)
+            losses = self._backward(samples.y, samples.weight)
+            return weighted_mean(losses, samples.weight), self.gradients
 
         return objective
-
-    def _train(
-        self,
-        X: Matrix,
-        y: Matrix,
-        schedule: training.Schedule,
-        held_out: HeldOut | None,
-        followers: tuple[training.Callback, ...],
-    ) -> History:
-        history = History(len(X), training.flops_per_sample(self._shapes()))
-        finite = self.parameters
-        if self._memory.kind is not type(schedule.optimizer):
-            self._memory = Memory(type(schedule.optimizer))
-        for epoch in range(schedule.epochs):
-            start = time.perf_counter()
-            order = schedule.order(epoch, self._seed, self._epoch)
-            loss = self._train_epoch(X, y, order, schedule, epoch)
-            self._epoch += 1
-            seconds = time.perf_counter() - start
-            if not math.isfinite(loss):
-                self.parameters = finite
-                raise DivergenceError(epoch + 1, loss, self._rate)
-            if all(math.isfinite(value) for value in self.parameters):
-                finite = self.parameters
-            evaluation = None if held_out is None else self._evaluate(held_out.X, held_out.y)
-            metrics = {} if held_out is None else held_out.measure(self.predict(held_out.X))
-            report = history.add(loss, seconds, evaluation, schedule.epochs, self._rate, metrics)
-            stops = [bool(follower(self, report)) for follower in followers]
-            if any(stops):
-                break
-        for follower in followers:
-            if isinstance(follower, EarlyStopping):
-                follower.end(self)
-        return history

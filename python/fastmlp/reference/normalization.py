@@ -78,7 +78,7 @@ class ByBatch:
         (delta - mean(delta) - x mean(delta x)) scale / sqrt(variance + EPSILON), means over the
         batch; without the means where the statistics are constant.
         """
-        products, sums = gradients(delta, self.x)
+        products, sums = gradients(delta, self.x, 1.0 / len(delta))
         if self.constant:
             products, sums = [0.0] * len(scales), [0.0] * len(scales)
         columns = list(zip(sums, products, scales, self.inverses, strict=True))
@@ -170,22 +170,23 @@ def scale_and_shift(x: Matrix, scales: Row, shifts: Row) -> Matrix:
     ]
 
 
-def gradients(delta: Matrix, x: Matrix) -> tuple[Row, Row]:
+def gradients(delta: Matrix, x: Matrix, inverse: float) -> tuple[Row, Row]:
     """Compute the gradients of the mean loss with respect to scales and shifts.
 
     Parameters
     ----------
     delta : list of list of float, shape (B, N)
-        dL/d(scale x + shift), one row per sample.
+        dL/d(scale x + shift), one row per sample, times its weight.
     x : list of list of float, shape (B, N)
         The normalised batch.
+    inverse : float
+        1 over the sum of the weights, which is 1/B without them.
 
     Returns
     -------
     scale_gradients, shift_gradients : list of float, shape (N,)
-        The sums of delta x, and of delta, over the batch, times 1/B.
+        The sums of delta x, and of delta, over the batch, times `inverse`.
     """
-    inverse = 1.0 / len(delta)
     deltas, values = list(zip(*delta, strict=True)), list(zip(*x, strict=True))
     scale_gradients = [
         in_order(d * v for d, v in zip(column, value, strict=True)) * inverse + 0.0  # never -0

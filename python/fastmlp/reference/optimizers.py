@@ -8,13 +8,15 @@ it: w loses ``rate * weight_decay`` of itself before the step (Loshchilov and Hu
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass, field
+from typing import ClassVar
 
 from . import validation
 from .dense import Row
+from .schedules import Schedule
 from .sums import tree16
 
-Rate = float | Callable[[int], float]
-"""A learning rate: a number, or a function of the step, counted from 0 within a fit."""
+Rate = float | Schedule | Callable[[int], float]
+"""A learning rate: a number, a schedule, or a function of the step, counted from 0 in a fit."""
 
 
 @dataclass
@@ -29,7 +31,7 @@ class Moment:
 class Memory:
     """What an optimizer remembers of a network: one `Moment` per parameter, and the steps."""
 
-    kind: type = object
+    kind: str = ""
     moments: list[Moment] = field(default_factory=list)
     steps: int = 0
 
@@ -40,8 +42,8 @@ class Optimizer:
 
     Parameters
     ----------
-    learning_rate : float or callable, default 0.1
-        The step size eta, finite and above 0; or a function of the step.
+    learning_rate : float, Schedule or callable, default 0.1
+        The step size eta, finite and above 0; or a schedule, or a function of the step.
     l1, l2, weight_decay : float, default 0.0
         As above, at least 0.
     clip_value, clip_norm : float, optional
@@ -64,8 +66,11 @@ class Optimizer:
     clip_norm: float | None = None
     decay_biases: bool = True
 
+    kind: ClassVar[str] = "sgd"
+    """Optimizers of one kind go on from each other's memory."""
+
     def __post_init__(self) -> None:
-        if not callable(self.learning_rate):
+        if not isinstance(self.learning_rate, Schedule) and not callable(self.learning_rate):
             rate = validation.positive("learning_rate", self.learning_rate)
             object.__setattr__(self, "learning_rate", rate)
         for name in ("l1", "l2", "weight_decay"):
@@ -78,11 +83,14 @@ class Optimizer:
                 value = getattr(self, name)
                 raise ValueError(f"{name} must be at least 0 and below 1, got {value!r}")
 
-    def rate(self, step: int) -> float:
-        """Return the learning rate of a step of a fit."""
-        if not callable(self.learning_rate):
-            return self.learning_rate
-        rate = float(self.learning_rate(step))
+    def rate(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+        """Return the learning rate of a step of a fit, as ``Schedule.rate_at`` does."""
+        given = self.learning_rate
+        if isinstance(given, Schedule):
+            return given.rate_at(step, steps_per_epoch, epochs)
+        if not callable(given):
+            return given
+        rate = float(given(step))
         if not (rate >= 0.0 and math.isfinite(rate)):
             raise ValueError(
                 f"the learning rate of step {step} must be at least 0 and finite, got {rate}"
@@ -103,7 +111,7 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable, default 0.1
+    learning_rate : float, Schedule or callable, default 0.1
         The step size eta, finite and above 0.
     momentum : float, default 0.0
         At least 0 and below 1.
@@ -133,7 +141,7 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable, default 0.001
+    learning_rate : float, Schedule or callable, default 0.001
         The step size.
     beta_1, beta_2 : float, default 0.9 and 0.999
         Decay of the two means, at least 0 and below 1.
@@ -141,6 +149,7 @@ class Adam(Optimizer):
         Added to the root.
     """
 
+    kind: ClassVar = "adam"
     learning_rate: Rate = 1e-3
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -169,7 +178,7 @@ class RMSprop(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable, default 0.01
+    learning_rate : float, Schedule or callable, default 0.01
         The step size.
     rho : float, default 0.99
         Decay of the mean, at least 0 and below 1.
@@ -179,6 +188,7 @@ class RMSprop(Optimizer):
         Of the steps, at least 0 and below 1.
     """
 
+    kind: ClassVar = "rmsprop"
     learning_rate: Rate = 1e-2
     rho: float = 0.99
     epsilon: float = 1e-8
@@ -189,6 +199,13 @@ class RMSprop(Optimizer):
         moment.s = self.rho * moment.s + (1.0 - self.rho) * g * g
         moment.u = self.momentum * moment.u + g / (math.sqrt(moment.s) + self.epsilon)
         return moment.u
+
+
+def read_optimizer(optimizer: object) -> Optimizer:
+    """Return the optimizer that ``fit`` was given; TypeError if it is none."""
+    if isinstance(optimizer, Optimizer) and type(optimizer) is not Optimizer:
+        return optimizer
+    raise TypeError(f"optimizer must be an SGD, Adam, AdamW or RMSprop, got {optimizer!r}")
 
 
 def norm(rows: Iterable[Row]) -> float:

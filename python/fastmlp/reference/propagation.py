@@ -1,18 +1,14 @@
 """`Propagation`: the paper's three steps over a batch: forward, backward, update."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from . import arrays, dense, dropout, normalization, validation
 from .activations import activate, pass_back
 from .dense import Matrix, Row
-from .losses import LOSSES
 from .model import Model
-from .optimizers import SGD, Memory, Optimizer, descend
+from .optimizers import SGD, Memory, Optimizer, descend, read_optimizer
 from .passes import Pass
-from .sums import mean
-
-if TYPE_CHECKING:
-    from .training import Schedule
+from .sums import in_order, weighted_mean
 
 
 class Propagation(Model):
@@ -65,25 +61,45 @@ class Propagation(Model):
         """
         if not self._pass.nodes:
             raise RuntimeError("there is no batch: call forward before backward")
-        return mean(self._backward(self._targets("y", y, len(self._pass.nodes[0]))))
+        rows, outputs = len(self._pass.nodes[0]), self._layers[-1].nodes
+        weight = [1.0] * rows
+        losses = self._backward(arrays.targets("y", y, rows, outputs, self.loss), weight)
+        return weighted_mean(losses, weight)
 
-    def update(self, learning_rate: float) -> None:
+    def update(self, learning_rate: float | Optimizer) -> None:
         """Take one step against the gradients (2.13), (2.14): ``w = w - learning_rate * gradient``.
 
         All gradients use the weights from before the step.
 
         Parameters
         ----------
-        learning_rate : float
-            The step size eta, finite and above 0.
+        learning_rate : float or Optimizer
+            The step size eta, finite and above 0; or an optimizer, whose step is taken, with a
+            number as its learning rate.
 
         Raises
         ------
         TypeError, ValueError
-            If `learning_rate` is not such a number.
+            If `learning_rate` is none of these.
         """
-        rate = validation.positive("learning_rate", learning_rate)
-        self._update(SGD(rate), Memory(), rate)
+        if not isinstance(learning_rate, Optimizer):
+            rate = validation.positive("learning_rate", learning_rate)
+            self._update(SGD(rate), Memory(), rate)
+            return
+        optimizer = read_optimizer(learning_rate)
+        if not isinstance(optimizer.learning_rate, float):
+            raise TypeError("update takes an optimizer whose learning_rate is a number")
+        self._remember_for(optimizer)
+        self._update(optimizer, self._memory, optimizer.learning_rate)
+
+    @property
+    def steps(self) -> int:
+        """Number of steps since the optimizer's memory was empty."""
+        return self._memory.steps
+
+    def reset_optimizer(self) -> None:
+        """Forget what the last optimizer remembers: the next ``fit`` begins with a fresh one."""
+        self._memory = Memory()
 
     def _forward(self, X: Matrix, *, training: bool) -> Matrix:
         self._pass = self._propagate(X, training=training)
@@ -130,28 +146,34 @@ class Propagation(Model):
             for b in range(rows)
         ]
 
-    def _backward(self, y: Matrix) -> Row:
-        """Compute deltas and gradients, and return the loss of each sample."""
-        losses, deltas = self._backpropagate(self._pass, y)
+    def _backward(self, y: list[Any], weight: Row) -> Row:
+        """Compute deltas and gradients; return the loss of each sample, times its weight."""
+        losses, deltas = self._backpropagate(self._pass, y, weight)
+        whole = in_order(weight)
+        inverse = 1.0 / whole if whole > 0.0 else 0.0
         self._deltas = [delta for delta, _ in deltas]
         for i, (delta, before) in enumerate(deltas):
-            weight_gradients, bias_gradients = dense.gradients(self._pass.nodes[i], delta)
+            weight_gradients, bias_gradients = dense.gradients(self._pass.nodes[i], delta, inverse)
             for row, new in zip(self._weight_gradients[i], weight_gradients, strict=True):
                 row[:] = new  # in place: the lists are live
             self._bias_gradients[i][:] = bias_gradients
             normalized = self._pass.normalized[i]
             if normalized is not None:
-                scale_gradients, shift_gradients = normalization.gradients(before, normalized.x)
-                self._scale_gradients[i][:] = scale_gradients
-                self._shift_gradients[i][:] = shift_gradients
+                scales, shifts = normalization.gradients(before, normalized.x, inverse)
+                self._scale_gradients[i][:] = scales
+                self._shift_gradients[i][:] = shifts
         return losses
 
-    def _backpropagate(self, at: Pass, y: Matrix) -> tuple[Row, list[tuple[Matrix, Matrix]]]:
+    def _backpropagate(
+        self, at: Pass, y: list[Any], weight: Row
+    ) -> tuple[Row, list[tuple[Matrix, Matrix]]]:
         """Return the loss of each sample, and for each layer dL/dz before normalisation and after.
 
-        The two are one where there is none.
+        The two are one where there is none. All is times the weight of the sample.
         """
         losses, delta = self._output_delta(at, y)
+        losses = [loss * w for loss, w in zip(losses, weight, strict=True)]
+        delta = [[d * w for d in row] for row, w in zip(delta, weight, strict=True)]
         return losses, self._pass_back(at, delta)
 
     def _pass_back(self, at: Pass, delta: Matrix) -> list[tuple[Matrix, Matrix]]:
@@ -166,52 +188,24 @@ class Propagation(Model):
             deltas.insert(0, (delta, after))
         return deltas
 
-    def _output_delta(self, at: Pass, y: Matrix) -> tuple[Row, Matrix]:
+    def _output_delta(self, at: Pass, y: list[Any]) -> tuple[Row, Matrix]:
         """Return the loss of each sample (2.8), and delta of the last layer (2.9)."""
-        loss, h = LOSSES[self._loss], at.nodes[-1]
-        delta = [loss.delta(*sample, self._loss_parameter) for sample in zip(h, y, strict=True)]
-        if not loss.fused:
-            delta = pass_rows_back(self._layers[-1].activation, delta, h, at.z[-1])  # (2.2)
-        return self._losses(at, y), delta
+        z, h = at.z[-1], at.nodes[-1]
+        losses, delta = self._loss.of_batch(z, h, y)
+        if not self._loss.fused:
+            delta = pass_rows_back(self._layers[-1].activation, delta, h, z)  # (2.2)
+        return losses, delta
 
-    def _losses(self, at: Pass, y: Matrix) -> Row:
-        """Return the loss of each sample (2.8)."""
-        value = LOSSES[self._loss].value
-        samples = zip(at.z[-1], at.nodes[-1], y, strict=True)
-        return [value(*sample, self._loss_parameter) for sample in samples]
+    def _remember_for(self, optimizer: Optimizer) -> None:
+        """Go on from the memory of the last optimizer if it is of the same kind, else afresh."""
+        if self._memory.kind != optimizer.kind:
+            self._memory = Memory(optimizer.kind)
 
     def _update(self, optimizer: Optimizer, memory: Memory, rate: float) -> None:
         weights = {id(row) for matrix in self._weights for row in matrix}
         parameters = list(self._parameter_rows())
         kinds = [id(row) in weights for row in parameters]
         descend(zip(parameters, self._gradient_rows(), kinds, strict=True), optimizer, memory, rate)
-
-    def _train_epoch(
-        self, X: Matrix, y: Matrix, order: list[int], schedule: "Schedule", epoch: int
-    ) -> float:
-        """Go once through the samples in the order given, and return their mean loss."""
-        losses = []
-        self._position = 0
-        batch_size = schedule.batch_size
-        step = epoch * -(-len(order) // batch_size)
-        for first in range(0, len(order), batch_size):
-            batch = order[first : first + batch_size]
-            self._forward([X[i] for i in batch], training=True)
-            losses += self._backward([y[i] for i in batch])
-            self._rate = schedule.optimizer.rate(step)
-            self._update(schedule.optimizer, self._memory, self._rate)
-            step += 1
-        return mean(losses)
-
-    def _batch(
-        self, X: object, y: object, names: tuple[str, str] = ("X", "y")
-    ) -> tuple[Matrix, Matrix]:
-        """Check samples and targets, and return them as lists."""
-        rows = arrays.features(names[0], X, self._features)
-        return rows, self._targets(names[1], y, len(rows))
-
-    def _targets(self, name: str, y: object, rows: int) -> Matrix:
-        return arrays.targets(name, y, rows, self._layers[-1].nodes, self._loss)
 
 
 def drop(rows: Matrix, factors: Matrix | None) -> Matrix:

@@ -5,7 +5,7 @@ where the terms are products; here a product is rounded before it is added (``ma
 than the oldest Python supported).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 LANES: Final = 16
@@ -60,17 +60,15 @@ def tree16(terms: Iterable[float]) -> float:
     return partial[0]
 
 
-def mean(terms: list[float]) -> float:
-    """Return the sum of the terms, in order, divided by their number.
+def weighted_mean(weighted: Sequence[float], weights: Sequence[float]) -> float:
+    """Return the sum of what was weighted, in order, over that of the weights; 0 without any.
 
     Parameters
     ----------
-    terms : list of float
-        At least one: the losses of samples.
-
-    Returns
-    -------
-    float
-        Their mean.
+    weighted : sequence of float
+        The losses of samples, each times its weight; or sums of such.
+    weights : sequence of float
+        The weights, or their sums.
     """
-    return in_order(terms) / len(terms)
+    total = in_order(weights)
+    return in_order(weighted) / total if total > 0.0 else 0.0

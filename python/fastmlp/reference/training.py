@@ -1,146 +1,130 @@
-"""What ``Network.fit`` is told, read and checked before it starts."""
+"""`Training`: the epochs of a fit, and what goes on around them."""
 
-import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import math
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, cast
 
-from . import arrays, validation
+from .callbacks import Callback
+from .derivatives import Derivatives
 from .early_stopping import EarlyStopping
-from .history import EpochReport
-from .optimizers import Optimizer
-from .random import sample_order
+from .errors import DivergenceError
+from .held_out import HeldOut
+from .history import Evaluation, History
+from .losses import is_right
+from .plan import Plan
+from .plateau import PlateauWatch
+from .samples import Samples
+from .sums import in_order, weighted_mean
 
 if TYPE_CHECKING:
     from .network import Network
 
-Callback = Callable[["Network", EpochReport], object]
+
+class Training(Derivatives):
+    """A network that trains on checked samples."""
+
+    def _train(
+        self,
+        samples: Samples,
+        plan: Plan,
+        held_out: HeldOut | None,
+        callbacks: tuple[Callback, ...],
+    ) -> History:
+        network = cast("Network", self)  # which it is
+        watch = self._read_monitors(plan, held_out, callbacks)
+        history = History(len(samples.X), flops_per_sample(self._shapes()))
+        finite = self.parameters
+        self._remember_for(plan.optimizer)
+        for callback in callbacks:
+            callback.on_fit_begin(network)
+        for epoch in range(plan.epochs):
+            for callback in callbacks:
+                callback.on_epoch_begin(network, epoch + 1)
+            start = time.perf_counter()
+            loss, stopped = self._train_epoch(samples, plan, epoch, watch.factor, callbacks)
+            seconds = time.perf_counter() - start
+            self._epoch += 1
+            if not math.isfinite(loss):
+                self.parameters = finite
+                raise DivergenceError(epoch + 1, loss, self._rate)
+            if all(math.isfinite(value) for value in self.parameters):
+                finite = self.parameters
+            evaluation, metrics = self._measure(held_out)
+            report = history.add(loss, seconds, evaluation, plan.epochs, self._rate, metrics)
+            watch.after_epoch(report)
+            told = [callback.on_epoch_end(network, report) for callback in callbacks]
+            if stopped or any(told):
+                break
+        history.best_epoch = best_epoch(history, callbacks)
+        for callback in callbacks:
+            callback.on_fit_end(network, history)
+        return history
+
+    def _read_monitors(
+        self, plan: Plan, held_out: HeldOut | None, callbacks: tuple[Callback, ...]
+    ) -> PlateauWatch:
+        """Check that what is to be monitored will be told; return what watches for a plateau."""
+        names = ["loss", *(held_out.names(self.loss) if held_out is not None else ())]
+        for callback in callbacks:
+            if isinstance(callback, EarlyStopping):
+                callback.check_monitor(names)
+        return PlateauWatch(plan.optimizer.learning_rate, names)
+
+    def _train_epoch(
+        self,
+        samples: Samples,
+        plan: Plan,
+        epoch: int,
+        rate_factor: float,
+        callbacks: tuple[Callback, ...],
+    ) -> tuple[float, bool]:
+        """Go once through the samples; return their mean loss, and whether a callback stops."""
+        network = cast("Network", self)
+        losses, weights = [], []
+        self._position = 0
+        step = epoch * plan.steps_per_epoch
+        for batch in plan.batches(epoch, self._seed, self._epoch):
+            X, y, weight = samples.of_rows(batch)
+            self._forward(X, training=True)
+            losses.append(in_order(self._backward(y, weight)))
+            weights.append(in_order(weight))
+            self._rate = plan.rate(step) * rate_factor
+            self._update(plan.optimizer, self._memory, self._rate)
+            loss = weighted_mean(losses[-1:], weights[-1:])
+            told = [callback.on_batch_end(network, step, loss) for callback in callbacks]
+            if any(told):  # all have heard
+                return weighted_mean(losses, weights), True
+            step += 1
+        return weighted_mean(losses, weights), False
+
+    def _measure(self, held_out: HeldOut | None) -> tuple[Evaluation | None, dict[str, float]]:
+        if held_out is None:
+            return None, {}
+        outputs = self._propagate(held_out.samples.X).nodes[-1]
+        return self._evaluate(held_out.samples), held_out.measure(outputs)
+
+    def _evaluate(self, samples: Samples) -> Evaluation:
+        at, weight = self._propagate(samples.X), samples.weight
+        losses, _ = self._loss.of_batch(at.z[-1], at.nodes[-1], samples.y)
+        weighted = [w * loss for w, loss in zip(weight, losses, strict=True)]
+        loss = weighted_mean(weighted, weight)
+        decisions = [
+            is_right(self.loss, *sample) for sample in zip(at.z[-1], samples.y, strict=True)
+        ]
+        if not decisions[0]:
+            return Evaluation(loss, None)
+        right = in_order(w * sum(each) for w, each in zip(weight, decisions, strict=True))
+        return Evaluation(loss, right / (in_order(weight) * len(decisions[0])))
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """How to go through the samples.
-
-    Attributes
-    ----------
-    rows : int
-        Number of samples.
-    epochs, batch_size : int
-        Times to go through them, and samples per step.
-    optimizer : Optimizer
-        What the parameters do with a gradient.
-    shuffle : bool
-        Whether to draw an order of samples per epoch.
-    orders : list of list of int
-        Orders handed in, used in turn instead; empty if there are none.
-    """
-
-    rows: int
-    epochs: int
-    batch_size: int
-    optimizer: Optimizer
-    shuffle: bool
-    orders: list[list[int]]
-
-    def order(self, epoch: int, seed: int, trained: int) -> list[int]:
-        """Return the order of samples of an epoch.
-
-        Parameters
-        ----------
-        epoch : int
-            The epoch within this fit, from 0.
-        seed : int
-            The seed of the network.
-        trained : int
-            The number of epochs the network was trained before.
-        """
-        if self.orders:
-            return self.orders[epoch % len(self.orders)]
-        if self.shuffle:
-            return sample_order(seed, trained, self.rows)
-        return list(range(self.rows))
-
-
-def read_schedule(
-    epochs: object,
-    batch_size: object,
-    optimizer: object,
-    shuffle: object,
-    *,
-    rows: int,
-    trained: int,
-) -> Schedule:
-    """Check the arguments of ``Network.fit`` that say how to go through the samples.
-
-    Parameters
-    ----------
-    epochs, batch_size, optimizer, shuffle : object
-        As ``Network.fit`` documents them.
-    rows : int
-        Number of samples.
-    trained : int
-        Number of epochs the network was trained before; its counter has 32 bits.
-    """
-    if not isinstance(optimizer, Optimizer) or type(optimizer) is Optimizer:
-        raise TypeError(f"optimizer must be an SGD, Adam, AdamW or RMSprop, got {optimizer!r}")
-    handed_in = not isinstance(shuffle, int)
-    times = validation.integer("epochs", epochs, 1, 2**32 - 1 - trained)
-    return Schedule(
-        rows=rows,
-        epochs=times,
-        batch_size=validation.integer("batch_size", batch_size, 1),
-        optimizer=optimizer,
-        shuffle=not handed_in and validation.switch("shuffle", shuffle),
-        orders=arrays.orders(shuffle, rows, times) if handed_in else [],
-    )
-
-
-def read_pair(data: object) -> tuple[object, object]:
-    """Return the samples and targets of a tuple (X, y)."""
-    if not isinstance(data, tuple | list):
-        raise TypeError(f"validation_data must be a tuple (X, y) or None, got {data!r}")
-    if len(data) != 2:
-        raise ValueError(f"validation_data must be a tuple (X, y), got {len(data)} items")
-    X, y = data
-    return X, y
-
-
-def read_callbacks(
-    callbacks: object, early_stopping: EarlyStopping | None, verbose: object
-) -> tuple[Callback, ...]:
-    """Return the callbacks as a tuple, early stopping first and the progress last, if asked for."""
-    followers = _callbacks(callbacks, verbose)
-    if early_stopping is not None:
-        followers = (early_stopping, *followers)
-    for follower in followers:
-        if isinstance(follower, EarlyStopping):
-            follower.begin()
-    return followers
-
-
-def _callbacks(callbacks: object, verbose: object) -> tuple[Callback, ...]:
-    progress = (show_progress,) if validation.switch("verbose", verbose) else ()
-    if callbacks is None:
-        return progress
-    if callable(callbacks):
-        return (callbacks, *progress)
-    if not isinstance(callbacks, Iterable):
-        raise TypeError(f"callbacks must be callable or a sequence of them, got {callbacks!r}")
-    followers = tuple(callbacks)
-    for i, follower in enumerate(followers):
-        if not callable(follower):
-            raise TypeError(f"callbacks[{i}] must be callable, got {follower!r}")
-    return (*followers, *progress)
-
-
-def show_progress(_network: "Network", report: EpochReport) -> None:
-    """Print an epoch on standard error."""
-    line = f"epoch {report.epoch}/{report.epochs}: loss {report.loss:.4f}"
-    if report.validation_loss is not None:
-        line += f", validation loss {report.validation_loss:.4f}"
-    if report.validation_accuracy is not None:
-        line += f", accuracy {report.validation_accuracy:.2%}"
-    print(line, file=sys.stderr, flush=True)
+def best_epoch(history: History, callbacks: tuple[Callback, ...]) -> int:
+    """Return the epoch that early stopping found best, else the one of the least loss."""
+    for callback in callbacks:
+        if isinstance(callback, EarlyStopping) and callback.best_epoch:
+            return callback.best_epoch
+    losses = history.validation_loss or history.loss
+    return 1 + losses.index(min(losses))
 
 
 def flops_per_sample(shapes: Iterable[tuple[int, int]]) -> int:

@@ -1,0 +1,83 @@
+"""`Callback`: what ``Network.fit`` tells while it trains, by methods to override."""
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from . import validation
+from .history import EpochReport, History
+
+if TYPE_CHECKING:
+    from .network import Network
+
+Follower = Callable[["Network", EpochReport], object]
+
+
+class Callback:
+    """Base class of what follows a fit. Every method does nothing; override what you need.
+
+    A plain function ``f(network, report)`` given as a callback is `on_epoch_end`.
+    """
+
+    def on_fit_begin(self, network: "Network") -> None:
+        """Before anything is trained, after every argument of ``fit`` was found good."""
+
+    def on_epoch_begin(self, network: "Network", epoch: int) -> None:
+        """Before an epoch, counted from 1 within this ``fit``."""
+
+    def on_batch_end(self, network: "Network", step: int, loss: float) -> object:
+        """After each step, counted from 0 within this ``fit``, with the mean loss of its batch.
+
+        A true result stops after it, and ends its epoch there.
+        """
+
+    def on_epoch_end(self, network: "Network", report: EpochReport) -> object:
+        """After an epoch and its validation. A true result stops after it, once all have heard."""
+
+    def on_fit_end(self, network: "Network", history: History) -> None:
+        """After the last epoch, with what ``fit`` will return."""
+
+
+AnyCallback = Callback | Follower
+"""What ``fit`` takes as a callback."""
+
+
+class Function(Callback):
+    """A plain function, called at the end of every epoch."""
+
+    def __init__(self, function: Follower) -> None:
+        self._function = function
+
+    def on_epoch_end(self, network: "Network", report: EpochReport) -> object:
+        """Call it."""
+        return self._function(network, report)
+
+
+def read_callbacks(callbacks: object, verbose: object) -> tuple[Callback, ...]:
+    """Return the callbacks as a tuple, the progress last, if asked for."""
+    progress = (Function(show_progress),) if validation.integer("verbose", verbose, 0, 2) else ()
+    if callbacks is None:
+        return progress
+    if isinstance(callbacks, Callback) or callable(callbacks):
+        return (_read("callbacks", callbacks), *progress)
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks must be callable or a sequence of them, got {callbacks!r}")
+    return (*(_read(f"callbacks[{i}]", each) for i, each in enumerate(callbacks)), *progress)
+
+
+def _read(name: str, callback: object) -> Callback:
+    if isinstance(callback, Callback):
+        return callback
+    if isinstance(callback, type) or not callable(callback):
+        raise TypeError(f"{name} must be callable or a Callback, got {callback!r}")
+    return Function(callback)
+
+
+def show_progress(_network: "Network", report: EpochReport) -> None:
+    """Print an epoch on standard error."""
+    line = f"epoch {report.epoch}/{report.epochs}: loss {report.loss:.4f}"
+    if report.validation_loss is not None:
+        line += f", validation loss {report.validation_loss:.4f}"
+    if report.validation_accuracy is not None:
+        line += f", accuracy {report.validation_accuracy:.2%}"
+    print(line, file=sys.stderr, flush=True)

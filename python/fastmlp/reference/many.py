@@ -1,0 +1,89 @@
+"""`train_many`: networks trained one after another, as the compiled one trains them at once."""
+
+from collections.abc import Iterable, Sequence
+
+from . import validation
+from .errors import DivergenceError
+from .history import History
+from .network import Network
+from .optimizers import SGD, Optimizer
+from .samples import read_samples
+
+
+def train_many(
+    networks: Iterable[Network],
+    X: object,
+    y: object,
+    epochs: int = 10,
+    batch_size: int | None = 32,
+    optimizer: Optimizer | Sequence[Optimizer] = SGD(learning_rate=0.1),  # noqa: B008  (frozen)
+    *,
+    rows: Sequence[Sequence[int]] | None = None,
+    sample_weight: object = None,
+    shuffle: bool = True,
+    n_threads: int | None = None,
+    on_divergence: str = "raise",
+) -> list[History | DivergenceError]:
+    """Train independent networks, each as its own ``fit`` does.
+
+    Parameters
+    ----------
+    networks : iterable of Network
+        Different objects.
+    X, y, epochs, batch_size, shuffle, sample_weight, n_threads
+        As in ``Network.fit``.
+    optimizer : Optimizer or sequence of Optimizer, default SGD(learning_rate=0.1)
+        One for all networks, or one for each.
+    rows : sequence of sequence of int, optional
+        For each network the samples it trains on.
+    on_divergence : {"raise", "return"}, default "raise"
+        What to do with the error of a network that diverged, once all others are trained.
+
+    Returns
+    -------
+    list of History or DivergenceError
+        One for each network; errors only with ``on_divergence="return"``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit.
+    DivergenceError
+        If a network diverged, with ``on_divergence="raise"``: the error of the first one.
+    """
+    nets = list(networks)
+    if not nets:
+        raise ValueError("networks must hold at least one network")
+    if len({id(net) for net in nets}) < len(nets):
+        raise ValueError("networks must be different objects, one comes twice")
+    validation.choice("on_divergence", on_divergence, ("raise", "return"))
+    optimizers = [optimizer] * len(nets) if isinstance(optimizer, Optimizer) else list(optimizer)
+    if len(optimizers) != len(nets):
+        raise ValueError(f"optimizer has {len(optimizers)} items for {len(nets)} networks")
+    if rows is not None and len(rows) != len(nets):
+        raise ValueError(f"rows has {len(rows)} items for {len(nets)} networks")
+    samples = [read_samples(net, X, y, sample_weight) for net in nets]
+    if rows is not None:
+        samples = [s.of_rows(list(chosen)) for s, chosen in zip(samples, rows, strict=True)]
+    results: list[History | DivergenceError] = []
+    for net, data, settings in zip(nets, samples, optimizers, strict=True):
+        try:
+            results.append(
+                net.fit(
+                    data.X,
+                    data.y,
+                    epochs,
+                    batch_size,
+                    settings,
+                    shuffle,
+                    n_threads=n_threads,
+                    sample_weight=data.weight,
+                )
+            )
+        except DivergenceError as error:
+            results.append(error)
+    for i, result in enumerate(results):
+        if isinstance(result, DivergenceError) and on_divergence == "raise":
+            result.add_note(f"networks[{i}] diverged; the others are trained")
+            raise result
+    return results

@@ -1,0 +1,100 @@
+"""`Plan`: how ``Network.fit`` goes through the samples, read and checked before it starts."""
+
+from dataclasses import dataclass
+
+from . import arrays, validation
+from .optimizers import Optimizer, read_optimizer
+from .random import sample_order
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to go through the samples.
+
+    Attributes
+    ----------
+    rows : int
+        Number of samples.
+    epochs, batch_size : int
+        Times to go through them, and samples per step.
+    optimizer : Optimizer
+        What the parameters do with a gradient.
+    shuffle : bool
+        Whether to draw an order of samples per epoch.
+    orders : list of list of int
+        Orders handed in, used in turn instead; empty if there are none.
+    """
+
+    rows: int
+    epochs: int
+    batch_size: int
+    optimizer: Optimizer
+    shuffle: bool
+    orders: list[list[int]]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of batches; the last may be short."""
+        return -(-self.rows // self.batch_size)
+
+    def order(self, epoch: int, seed: int, trained: int) -> list[int]:
+        """Return the order of samples of an epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            The epoch within this fit, from 0.
+        seed : int
+            The seed of the network.
+        trained : int
+            The number of epochs the network was trained before.
+        """
+        if self.orders:
+            return self.orders[epoch % len(self.orders)]
+        if self.shuffle:
+            return sample_order(seed, trained, self.rows)
+        return list(range(self.rows))
+
+    def batches(self, epoch: int, seed: int, trained: int) -> list[list[int]]:
+        """Return the order of samples of an epoch, batch by batch."""
+        order, size = self.order(epoch, seed, trained), self.batch_size
+        return [order[first : first + size] for first in range(0, self.rows, size)]
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step of the fit, counted from 0."""
+        return self.optimizer.rate(step, self.steps_per_epoch, self.epochs)
+
+
+def read_plan(
+    epochs: object,
+    batch_size: object,
+    optimizer: object,
+    shuffle: object,
+    *,
+    rows: int,
+    trained: int,
+) -> Plan:
+    """Check the arguments of ``Network.fit`` that say how to go through the samples.
+
+    Parameters
+    ----------
+    epochs, batch_size, optimizer, shuffle : object
+        As ``Network.fit`` documents them.
+    rows : int
+        Number of samples.
+    trained : int
+        Number of epochs the network was trained before; its counter has 32 bits.
+    """
+    handed_in = not isinstance(shuffle, int)
+    times = validation.integer("epochs", epochs, 1, 2**32 - 1 - trained)
+    size = rows
+    if batch_size is not None:
+        size = min(rows, validation.integer("batch_size", batch_size, 1, alternative="None"))
+    return Plan(
+        rows=rows,
+        epochs=times,
+        batch_size=size,
+        optimizer=read_optimizer(optimizer),
+        shuffle=not handed_in and validation.switch("shuffle", shuffle),
+        orders=arrays.orders(shuffle, rows, times) if handed_in else [],
+    )

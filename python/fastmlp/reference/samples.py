@@ -1,0 +1,111 @@
+"""`Samples`: features, targets and weights, checked; and the weights that classes give."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from . import arrays, validation
+from .class_weight import class_weights
+from .dense import Matrix, Row
+
+
+class Samples(NamedTuple):
+    """Checked lists of one length.
+
+    Attributes
+    ----------
+    X : list of list of float, shape (n, features)
+        The features.
+    y : list, shape (n, N)
+        Numbers per output, rows of 0 and 1 where labels came; whatever a custom loss takes.
+    weight : list of float, shape (n,)
+        How much each counts: 1 if nothing else was said.
+    """
+
+    X: Matrix
+    y: list[Any]
+    weight: Row
+
+    def of_rows(self, rows: list[int]) -> "Samples":
+        """Return some of them."""
+        X, y, weight = self
+        return Samples([X[i] for i in rows], [y[i] for i in rows], [weight[i] for i in rows])
+
+
+class Fitting(Protocol):
+    """What samples have to fit: a network, by its own measures."""
+
+    @property
+    def features(self) -> int:
+        """Number of features of a sample."""
+
+    @property
+    def loss(self) -> str:
+        """Name of the loss."""
+
+    @property
+    def layers(self) -> tuple[Any, ...]:
+        """The layers after the features."""
+
+
+def read_samples(
+    network: Fitting,
+    X: object,
+    y: object,
+    sample_weight: object = None,
+    names: tuple[str, str, str] = ("X", "y", "sample_weight"),
+) -> Samples:
+    """Check features, targets and weights for `network`, at least one sample.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they do not fit the network or each other, or are not finite.
+    """
+    rows = arrays.features(names[0], X, network.features)
+    targets = arrays.targets(names[1], y, len(rows), network.layers[-1].nodes, network.loss)
+    if sample_weight is None:
+        return Samples(rows, targets, [1.0] * len(rows))
+    return Samples(rows, targets, arrays.weights(names[2], sample_weight, len(rows)))
+
+
+def weigh_classes(samples: Samples, class_weight: Any, loss: str) -> Samples:
+    """Return samples whose weights are multiplied with those of their classes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `class_weight` is not what it should be, the targets are no labels, or nothing that
+        counts is left.
+    """
+    if class_weight is None:
+        return samples
+    classes, labels = max(2, len(samples.y[0])), labels_of(samples.y, loss)
+    if isinstance(class_weight, str):
+        validation.choice("class_weight", class_weight, ("balanced",))
+    elif not isinstance(class_weight, Mapping):
+        raise TypeError(f"class_weight must be a dict, 'balanced' or None, got {class_weight!r}")
+    else:
+        for label, value in class_weight.items():
+            if isinstance(label, str) or label not in range(classes):
+                raise ValueError(
+                    f"class_weight has the label {label!r}, but labels are 0 to {classes - 1}"
+                )
+            validation.not_negative(f"class_weight[{label!r}]", value)
+    of_classes = class_weights(class_weight, labels, classes, samples.weight)
+    weight = [w * of_classes[label] for w, label in zip(samples.weight, labels, strict=True)]
+    if not any(weight):
+        raise ValueError("class_weight leaves weights of samples that are all 0")
+    return samples._replace(weight=weight)
+
+
+def labels_of(y: Matrix, loss: str) -> list[int]:
+    """Return the label of each sample: the place of the one 1, or whether the one output is 1."""
+    exact = all(value in (0.0, 1.0) for row in y for value in row)
+    if loss == "cross_entropy" and exact and all(sum(row) == 1.0 for row in y):
+        return [row.index(1.0) for row in y]
+    if loss == "binary_cross_entropy" and exact and len(y[0]) == 1:
+        return [int(row[0]) for row in y]
+    raise ValueError(
+        "class_weight needs one class per sample: labels with cross_entropy, or 0 and 1 with "
+        f"binary_cross_entropy and one output; got other targets, with {loss}"
+    )

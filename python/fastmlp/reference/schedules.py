@@ -1,0 +1,213 @@
+"""Learning-rate schedules: how the step size changes while a network learns.
+
+Each takes the place of an optimizer's `learning_rate`. Its rate at a step is a learning rate times
+a factor, whose operations have a fixed order: the compiled core's have the same bits, but those of
+`InverseScaling`, whose logarithm and exponential are its own.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import ClassVar, Final
+
+from . import validation
+
+MOST: Final = 2**32 - 1
+"""The most epochs or steps a network counts."""
+
+
+class Schedule:
+    """What all schedules share: a learning rate, times a factor of the step.
+
+    Steps count from 0 over all epochs of a fit.
+    """
+
+    __slots__ = ()
+    goes_by_step: ClassVar[bool] = True  # alone, so that it can be warmed up to
+    learning_rate: float
+
+    def factor_at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+        """Return the factor at a step of a fit of so many epochs."""
+        raise NotImplementedError
+
+    def rate_at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+        """Return the learning rate of a step.
+
+        Parameters
+        ----------
+        step : int
+            The step, from 0, over all epochs.
+        steps_per_epoch : int
+            Batches in an epoch.
+        epochs : int
+            Epochs of the fit.
+        """
+        return self.learning_rate * self.factor_at(step, steps_per_epoch, epochs)
+
+
+@dataclass(frozen=True, slots=True)
+class StepDecay(Schedule):
+    """The rate times `factor` after every so many epochs: after 10 times 0.1 by default."""
+
+    learning_rate: float
+    factor: float = 0.1
+    every: int = 10
+
+    def __post_init__(self) -> None:
+        validation.positive("learning_rate", self.learning_rate)
+        check_share("factor", self.factor, zero=False)
+        validation.integer("every", self.every, 1, MOST)
+
+    def factor_at(self, step: int, steps_per_epoch: int, epochs: int) -> float:  # noqa: ARG002
+        """Return ``factor^(epoch / every)``, a whole quotient."""
+        return power(self.factor, step // steps_per_epoch // self.every)
+
+
+@dataclass(frozen=True, slots=True)
+class ExponentialDecay(Schedule):
+    """The rate times `factor` after each epoch."""
+
+    learning_rate: float
+    factor: float = 0.95
+
+    def __post_init__(self) -> None:
+        validation.positive("learning_rate", self.learning_rate)
+        check_share("factor", self.factor, zero=False)
+
+    def factor_at(self, step: int, steps_per_epoch: int, epochs: int) -> float:  # noqa: ARG002
+        """Return ``factor^epoch``."""
+        return power(self.factor, step // steps_per_epoch)
+
+
+@dataclass(frozen=True, slots=True)
+class CosineDecay(Schedule):
+    """Down along half a cosine to the share `final` of the rate (Loshchilov and Hutter, 2017).
+
+    It takes `epochs`, all of the fit by default, and stays there.
+    """
+
+    learning_rate: float
+    final: float = 0.0
+    epochs: int | None = None
+
+    def __post_init__(self) -> None:
+        validation.positive("learning_rate", self.learning_rate)
+        check_share("final", self.final)
+        check_epochs(self.epochs)
+
+    def factor_at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+        """Return ``final + (1 - final) half_cosine(step / last)``."""
+        last = last_step(steps_per_epoch, self.epochs or epochs)
+        return self.final + (1 - self.final) * half_cosine(min(last, float(step)) / last)
+
+
+@dataclass(frozen=True, slots=True)
+class OneCycle(Schedule):
+    """Up and down once, each along half a cosine (Smith and Topin, 2018).
+
+    From the share `initial` of the rate up during the share `rise` of all steps, then down to the
+    share `final`, over `epochs`, all of the fit by default.
+    """
+
+    learning_rate: float
+    initial: float = 0.04
+    final: float = 4e-6
+    rise: float = 0.3
+    epochs: int | None = None
+
+    def __post_init__(self) -> None:
+        validation.positive("learning_rate", self.learning_rate)
+        check_share("initial", self.initial)
+        check_share("final", self.final)
+        check_share("rise", self.rise, zero=False, one=False)
+        check_epochs(self.epochs)
+
+    def factor_at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+        """Return 1 at the step ``rise * steps - 1``, as PyTorch does, and less around it."""
+        last = last_step(steps_per_epoch, self.epochs or epochs)
+        at, peak = min(last, float(step)), self.rise * (last + 1) - 1
+        if at < peak:
+            return 1 - (1 - self.initial) * half_cosine(at / peak)
+        return self.final + (1 - self.final) * half_cosine((at - peak) / (last - peak))
+
+
+@dataclass(frozen=True, slots=True)
+class InverseScaling(Schedule):
+    """The rate over (step + 1) to a power."""
+
+    learning_rate: float
+    power: float = 0.5
+
+    def __post_init__(self) -> None:
+        validation.positive("learning_rate", self.learning_rate)
+        validation.not_negative("power", self.power)
+
+    def factor_at(self, step: int, steps_per_epoch: int, epochs: int) -> float:  # noqa: ARG002
+        """Return ``1 / (step + 1)^power``, by the logarithm."""
+        return 1 / math.exp(math.log(step + 1.0) * self.power)
+
+
+@dataclass(frozen=True, slots=True)
+class LinearWarmup(Schedule):
+    """The first `steps` of another schedule, or of a constant rate, raised from near 0.
+
+    Step s of them has (s + 1) / `steps` of its rate.
+    """
+
+    goes_by_step: ClassVar = False
+    after: float | Schedule
+    steps: int
+    learning_rate: float = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        after = self.after
+        if isinstance(after, Schedule) and not after.goes_by_step:
+            raise TypeError(f"after must be a number or another schedule, got {after!r}")
+        validation.integer("steps", self.steps, 1, MOST)
+        rate = after.learning_rate if isinstance(after, Schedule) else after
+        object.__setattr__(self, "learning_rate", validation.positive("after", rate))
+
+    def factor_at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+        """Return the other's factor, and of it a share that grows to all in the first steps."""
+        factor = 1.0
+        if isinstance(self.after, Schedule):
+            factor = self.after.factor_at(step, steps_per_epoch, epochs)
+        return factor if step >= self.steps else factor * (step + 1.0) / self.steps
+
+
+def last_step(steps_per_epoch: int, epochs: int) -> float:
+    """Return the number of the last step, counted from 0, but at least 1."""
+    return max(1.0, float(epochs * steps_per_epoch) - 1)
+
+
+def half_cosine(x: float) -> float:
+    """Return (1 + cos(pi x)) / 2 for x in [0, 1], as half the sine of a quarter turn's rest."""
+    a = math.pi * (0.5 - x)
+    total = 1.0
+    for n in range(27, 1, -2):  # the Taylor series: a cosine of the system is not the same on all
+        total = 1 - total * (a * a) / (n * (n - 1))
+    return 0.5 + 0.5 * a * total
+
+
+def power(base: float, n: int) -> float:
+    """Return base^n by repeated squaring, from the lowest bit of n."""
+    result = 1.0
+    while n:
+        if n & 1:
+            result *= base
+        n >>= 1
+        base *= base
+    return result
+
+
+def check_share(name: str, value: object, *, zero: bool = True, one: bool = True) -> None:
+    """Refuse what is no number in [0, 1], or one of its ends that is not allowed."""
+    share = validation.not_negative(name, value)
+    if share > 1 or (share == 0 and not zero) or (share == 1 and not one):
+        least, most = "at least" if zero else "above", "at most" if one else "below"
+        raise ValueError(f"{name} must be {least} 0 and {most} 1, got {value!r}")
+
+
+def check_epochs(value: object) -> None:
+    """Refuse what is neither None nor a number of epochs."""
+    if value is not None:
+        validation.integer("epochs", value, 1, MOST)
