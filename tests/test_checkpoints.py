@@ -202,6 +202,28 @@ def test_what_is_no_checkpoint_is_refused(blobs, tmp_path):
         fm.Checkpoint("x", every=0)
 
 
+def test_what_is_not_finite_is_not_saved(blobs, tmp_path):
+    """The file stays at the last epoch that a fit can go on from."""
+    path = tmp_path / "fit.safetensors"
+
+    def spoil(net, report):
+        if report.epoch == 3:
+            net.weights[0][1, 2] = np.nan
+
+    with pytest.raises(fm.DivergenceError):
+        fit(blobs, path, fm.Adam(0.01), callbacks=spoil)
+    expected, _ = fit(blobs, tmp_path / "two", fm.Adam(0.01), epochs=2)
+    assert same(fm.load_checkpoint(path), expected)
+    before = path.read_bytes()
+    for spoiled in (expected.biases[0], expected.optimizer_state["mean"]):
+        kept, spoiled[0] = spoiled[0], np.inf
+        with pytest.raises(ValueError, match="not finite"):
+            expected.save_checkpoint(path)
+        spoiled[0] = kept
+    assert path.read_bytes() == before
+    expected.save_checkpoint(path)
+
+
 def test_every_flipped_bit_is_refused(tmp_path):
     net = fm.Network([2, 1], output="identity", seed=3)
     net.fit(np.eye(2, dtype=np.float32), np.ones((2, 1)), 1, optimizer=fm.Adam())

@@ -137,8 +137,17 @@ def test_an_error_names_file_field_and_offset(path, trained):
 
 
 def test_parameters_that_are_not_finite(path, trained):
-    trained.weights[1][2, 1] = np.inf
     trained.save(path)
+    before = path.read_bytes()
+    trained.weights[1][2, 1] = np.inf
+    with pytest.raises(
+        ValueError, match=r"layers\.1\.weights: element 7 is not finite; with allow_"
+    ):
+        trained.save(path)
+    with pytest.raises(TypeError, match="allow_nonfinite"):
+        trained.save(path, allow_nonfinite="yes")
+    assert path.read_bytes() == before
+    trained.save(path, allow_nonfinite=True)
     with pytest.raises(fm.ModelFormatError, match=r"layers\.1\.weights'.*element 7 is not finite"):
         fm.load(path)
     assert state(fm.load(path, allow_nonfinite=True)) == state(trained)

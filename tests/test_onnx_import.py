@@ -197,10 +197,12 @@ def test_what_is_no_model_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError):
         fm.from_onnx(tmp_path / "nothing.onnx")
     (tmp_path / "text.onnx").write_text("no protobuf at all")
+    with pytest.raises(ValueError, match="the model is empty: no ONNX file"):
+        fm.from_onnx(b"")
     with pytest.raises(ValueError, match=r"text\.onnx is not an ONNX file"):
         fm.from_onnx(tmp_path / "text.onnx")
     with pytest.raises(ValueError, match="one input, it has 0"):
-        fm.from_onnx(b"")
+        fm.from_onnx(onnx.ModelProto())
 
 
 def external(location: str) -> bytes:

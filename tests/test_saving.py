@@ -199,20 +199,23 @@ def test_what_the_dead_left_is_swept(net, path, folder):
 
 
 @posix
-def test_a_file_that_grows_too_large(run_python, path):
+@pytest.mark.parametrize("action", ["save", "save_checkpoint", "export_c", "to_onnx"])
+def test_a_file_that_grows_too_large(run_python, path, action):
     """The limit comes in the middle of the write; the old file stays, the temporary goes."""
+    if action == "to_onnx":
+        pytest.importorskip("onnx")
     code = """
 import resource, sys
 import fastmlp as fm
-net = fm.Network([1000, 1000, 3], seed=1)
-resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+net = fm.Network([300, 300, 3], seed=1)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
-    net.save(sys.argv[1])
+    getattr(net, sys.argv[2])(sys.argv[1])
 except OSError as error:
     print(error.errno, error.filename)
 """
     before = path.read_bytes()
-    done = run_python(code, str(path))
+    done = run_python(code, str(path), action)
     assert done.stdout == f"{errno.EFBIG} {path}\n", done.stderr
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == ["model"]

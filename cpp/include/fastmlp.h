@@ -58,7 +58,7 @@ FASTMLP_API fastmlp_status fastmlp_create(size_t features, const fastmlp_layer* 
                                           size_t layer_count, const char* loss, uint64_t seed,
                                           fastmlp_network** network);
 /* Writes and reads model files, the same as in Python and C++. A file appears whole or not at all;
- * one of a float64 network is refused. */
+ * one of a float64 network is refused, and so are parameters that are not finite. */
 FASTMLP_API fastmlp_status fastmlp_save(const fastmlp_network* network, const char* path);
 FASTMLP_API fastmlp_status fastmlp_load(const char* path, fastmlp_network** network);
 

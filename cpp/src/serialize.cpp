@@ -4,6 +4,7 @@
 #include <cstring>
 #include <map>
 #include <new>
+#include <stdexcept>
 #include <utility>
 
 #include "files/architecture.hpp"
@@ -53,6 +54,13 @@ std::vector<Part> parts_of(const Layout& layout) {
         }
     }
     return parts;
+}
+
+/// What is wrong with the first element of the part that is not finite; empty if all are.
+template <class T>
+std::string not_finite(const Part& part, const Network<T>& network) {
+    const std::size_t finite = kernels::active_table<T>().count_finite(part.in(network), part.size);
+    return finite == part.size ? "" : "element " + std::to_string(finite) + " is not finite";
 }
 
 /// What is wrong with a file, said with its name.
@@ -128,10 +136,8 @@ void copy_parts(const std::vector<Part>& parts, const std::vector<const Tensor*>
         T* const target = part.in(network);
         std::memcpy(target, tensors[i]->bytes.data(), tensors[i]->bytes.size());
         if (allow_nonfinite) continue;
-        const std::size_t finite = kernels::active_table<T>().count_finite(target, part.size);
-        if (finite != part.size) {
-            complaint.tensor(part.name, "element " + std::to_string(finite) + " is not finite");
-        }
+        const std::string problem = not_finite(part, network);
+        if (!problem.empty()) complaint.tensor(part.name, problem);
     }
 }
 
@@ -161,12 +167,17 @@ Network<T> build(const Archive& archive, const files::Architecture& architecture
 }  // namespace
 
 template <class T>
-Archive to_archive(const Network<T>& network) {
+Archive to_archive(const Network<T>& network, const SaveOptions& options) {
     Archive archive;
     archive.metadata[kArchitecture] =
         files::to_json({network.features(), network.layers(), network.loss(), kElementType<T>,
                         network.seed(), network.epoch()});
     for (Part& part : parts_of(network.layout())) {
+        const std::string problem = options.allow_nonfinite ? "" : not_finite(part, network);
+        if (!problem.empty()) {
+            throw std::invalid_argument(part.name + ": " + problem +
+                                        "; with allow_nonfinite it is saved, and loaded, as it is");
+        }
         const auto bytes = std::as_bytes(std::span(part.in(network), part.size));
         archive.tensors.push_back(
             {std::move(part.name), kElementType<T>, std::move(part.shape), bytes});
@@ -188,8 +199,9 @@ AnyNetwork from_archive(const Archive& archive, const std::string& file,
 }
 
 template <class T>
-void save(const Network<T>& network, const std::filesystem::path& path) {
-    write_archive(path, to_archive(network));
+void save(const Network<T>& network, const std::filesystem::path& path,
+          const SaveOptions& options) {
+    write_archive(path, to_archive(network, options));
 }
 
 AnyNetwork load_any(const std::filesystem::path& path, const LoadOptions& options) {
@@ -205,11 +217,11 @@ Network<T> load(const std::filesystem::path& path, const LoadOptions& options) {
         sizeof(T) == 4 ? "a network of double, not float" : "a network of float, not double");
 }
 
-template void save(const Network<float>&, const std::filesystem::path&);
-template void save(const Network<double>&, const std::filesystem::path&);
+template void save(const Network<float>&, const std::filesystem::path&, const SaveOptions&);
+template void save(const Network<double>&, const std::filesystem::path&, const SaveOptions&);
 template Network<float> load(const std::filesystem::path&, const LoadOptions&);
 template Network<double> load(const std::filesystem::path&, const LoadOptions&);
-template Archive to_archive(const Network<float>&);
-template Archive to_archive(const Network<double>&);
+template Archive to_archive(const Network<float>&, const SaveOptions&);
+template Archive to_archive(const Network<double>&, const SaveOptions&);
 
 }  // namespace fastmlp

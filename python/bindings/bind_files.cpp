@@ -6,6 +6,7 @@
 
 #include "bindings.hpp"
 #include "fastmlp/serialize.hpp"
+#include "files/disk.hpp"
 
 namespace fastmlp::bindings {
 namespace {
@@ -67,6 +68,14 @@ void write(const Path& path, const Tensors& tensors, Metadata metadata) {
     const Archive archive = borrow_archive(tensors, std::move(metadata));
     const Unlocked unlocked;  // the arrays are held by the caller's frame
     write_archive(path, archive);
+}
+
+void write_file(const Path& path, const py::bytes& content) {
+    const auto text = static_cast<std::string_view>(content);
+    const Unlocked unlocked;  // the caller's frame holds the bytes
+    files::AtomicFile file(path);
+    file.write(std::as_bytes(std::span(text)));
+    file.commit();
 }
 
 /// The tensors, views of one piece of memory, and the metadata.
@@ -135,10 +144,10 @@ void raise_os_error(const std::filesystem::filesystem_error& error) {
 }  // namespace
 
 template <class T>
-void save_network(Model<T>& model, const Path& path) {
+void save_network(Model<T>& model, const Path& path, bool allow_nonfinite) {
     const Reading<T> reading(model);
     const Unlocked unlocked;
-    save(model.network, path);
+    save(model.network, path, {allow_nonfinite});
 }
 
 template <class T>
@@ -156,8 +165,8 @@ py::tuple network_archive(const Model<T>& model) {
 
 template py::tuple network_archive(const Model<float>&);
 template py::tuple network_archive(const Model<double>&);
-template void save_network(Model<float>&, const Path&);
-template void save_network(Model<double>&, const Path&);
+template void save_network(Model<float>&, const Path&, bool);
+template void save_network(Model<double>&, const Path&, bool);
 
 void bind_files(py::module_& module) {
     static PyObject* const format_error = PyErr_NewExceptionWithDoc(
@@ -179,6 +188,7 @@ void bind_files(py::module_& module) {
     module.def("parse_network", &parse_network, py::arg("data"), py::arg("allow_nonfinite"));
     module.def("network_from_archive", &network_from_archive, py::arg("tensors"),
                py::arg("metadata"), py::arg("file"));
+    module.def("write_file", &write_file, py::arg("path"), py::arg("content"));
     module.def("write_archive", &write, py::arg("path"), py::arg("tensors"), py::arg("metadata"));
     module.def("read_archive", &read, py::arg("path"));
     module.def("parse_archive", &parse, py::arg("data"));

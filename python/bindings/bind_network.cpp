@@ -189,7 +189,7 @@ void bind(py::module_& module, const char* name) {
             py::arg("other"))
         .def("predict", &predict<T>, py::arg("X"), py::arg("out") = py::none(),
              py::arg("n_threads") = 0)
-        .def("save", &save_network<T>, py::arg("path"))
+        .def("save", &save_network<T>, py::arg("path"), py::arg("allow_nonfinite"))
         .def("evaluate", &evaluate<T>, py::arg("X"), py::arg("y"),
              py::arg("sample_weight") = py::none(), py::arg("n_threads") = 0)
         .def("jacobian", &jacobian<T>, py::arg("X"), py::arg("n_threads") = 0)

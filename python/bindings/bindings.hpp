@@ -31,7 +31,7 @@ std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::object& y,
                              const TrainOptions& settings, const Callables& callables);
 
 template <class T>
-void save_network(Model<T>& model, const std::filesystem::path& path);
+void save_network(Model<T>& model, const std::filesystem::path& path, bool allow_nonfinite);
 
 /// (tensors, metadata) of the file that `save_network` would write; copies.
 template <class T>

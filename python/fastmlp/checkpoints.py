@@ -32,7 +32,8 @@ class Checkpoint(Callback):
     ``fit(..., checkpoint=Checkpoint(path))`` saves after every so many epochs and after the last.
     Where the file exists already, the fit goes on behind its last saved epoch: with the same
     arguments, and the same data, it ends with the bits of a fit that was never interrupted. More
-    epochs than before are allowed, unless the learning rate depends on how many there are.
+    epochs than before are allowed, unless the learning rate depends on how many there are. An epoch
+    that ends with numbers that are not finite is not saved.
 
     Parameters
     ----------
@@ -96,16 +97,26 @@ class Checkpoint(Callback):
         self._save(network)
 
     def _save(self, network: "Network") -> None:
+        core = network._core  # noqa: SLF001
+        if not _is_finite(core):
+            return  # nothing to go on from: the file stays at the last epoch that is
         assert self._course is not None
         values, tensors = self._course.state()
-        about = {"fit": self._fit, "course": values}
-        _write(self.path, network._core, about, tensors)  # noqa: SLF001
+        _write(self.path, core, {"fit": self._fit, "course": values}, tensors)
 
 
 def save_checkpoint(core: Core, path: files.Path) -> None:
     """Write what ``Network.save_checkpoint`` documents."""
     refuse_while_fitting(core, "save the network")
+    if not _is_finite(core):
+        raise ValueError("parameters or what the optimizer remembers are not finite")
     _write(files.checked_path(path), core, {}, {})
+
+
+def _is_finite(core: Core) -> bool:
+    _, *moments, _ = core.optimizer_state
+    state = (core.parameters, core.statistics, *(m for m in moments if m is not None))
+    return all(np.isfinite(part).all() for part in state)
 
 
 def load_checkpoint(path: files.Path) -> "Network":

@@ -57,6 +57,19 @@ def reading(read: Callable[..., _Result], *arguments: object) -> _Result:
         raise ModelFormatError(*error.args) from None
 
 
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file of any kind as `write_archive` does: the old file stays until the new is whole.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `path` is not a path.
+    OSError
+        If the system refuses; the old file is as it was.
+    """
+    _core.write_file(checked_path(path), content)
+
+
 def write_archive(
     path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]
 ) -> None:

@@ -305,6 +305,9 @@ class Model(NormalizedModel):
         ------
         TypeError
             If `path` is not a path.
+        ValueError
+            If a parameter, or what the optimizer remembers, is not finite; the old file is as it
+            was.
         OSError
             If the system refuses; the old file is as it was.
         RuntimeError
@@ -326,7 +329,7 @@ class Model(NormalizedModel):
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
 
-    def save(self, path: files.Path) -> None:
+    def save(self, path: files.Path, *, allow_nonfinite: bool = False) -> None:
         """Write the network to a file that `load` reads back to the same bits.
 
         The file is a safetensors file, which other programs read as it is: parameters, layers,
@@ -338,17 +341,22 @@ class Model(NormalizedModel):
         ----------
         path : str or os.PathLike
             Replaced if it exists. Of a symbolic link the file it leads to is replaced.
+        allow_nonfinite : bool, default False
+            Save parameters that are NaN or infinite, too, which `load` takes with the same word.
 
         Raises
         ------
         TypeError
-            If `path` is not a path.
+            If an argument is of the wrong kind.
+        ValueError
+            If a parameter is not finite; the old file is as it was.
         OSError
             If the system refuses, with errno and the file's name; the old file is as it was.
         RuntimeError
             If another thread is fitting the network.
         """
-        self._core.save(files.checked_path(path))
+        allow = _validation.switch("allow_nonfinite", allow_nonfinite)
+        self._core.save(files.checked_path(path), allow)
 
     def _writable(self, name: str, get: Callable[[int], NDArray[Any]]) -> WritableArrayViews:
         return WritableArrayViews(name, get, len(self._layers), self._core)

@@ -13,13 +13,19 @@
 
 namespace fastmlp {
 
+struct SaveOptions {
+    bool allow_nonfinite = false;  ///< write parameters that are NaN or infinite, too
+};
+
 /// Writes parameters and architecture, with the seed and the epoch that tell the next orders of
 /// samples; gradients and workspace stay behind. The file appears whole or not at all.
 ///
-/// Throws std::filesystem::filesystem_error (a std::system_error), which has errno and the path;
-/// the file is then what it was before. `network` must not change meanwhile.
+/// Throws std::invalid_argument for parameters that `load` would refuse, and
+/// std::filesystem::filesystem_error (a std::system_error), which has errno and the path; the file
+/// is then what it was before. `network` must not change meanwhile.
 template <class T>
-FASTMLP_API void save(const Network<T>& network, const std::filesystem::path& path);
+FASTMLP_API void save(const Network<T>& network, const std::filesystem::path& path,
+                      const SaveOptions& options = {});
 
 struct LoadOptions {
     bool allow_nonfinite = false;  ///< take parameters that are NaN or infinite, too
@@ -37,19 +43,19 @@ using AnyNetwork = std::variant<Network<float>, Network<double>>;
 FASTMLP_API AnyNetwork load_any(const std::filesystem::path& path, const LoadOptions& options = {});
 
 /// A network as named tensors and metadata, which borrow from it: what `save` writes, and a part of
-/// what a checkpoint is.
+/// what a checkpoint is. Throws std::invalid_argument as `save` does.
 template <class T>
-FASTMLP_API Archive to_archive(const Network<T>& network);
+FASTMLP_API Archive to_archive(const Network<T>& network, const SaveOptions& options = {});
 
 /// The network of an archive, which must hold it and nothing else; `file` is what errors call it.
 FASTMLP_API AnyNetwork from_archive(const Archive& archive, const std::string& file,
                                     const LoadOptions& options = {});
 
-extern template void save(const Network<float>&, const std::filesystem::path&);
-extern template void save(const Network<double>&, const std::filesystem::path&);
+extern template void save(const Network<float>&, const std::filesystem::path&, const SaveOptions&);
+extern template void save(const Network<double>&, const std::filesystem::path&, const SaveOptions&);
 extern template Network<float> load(const std::filesystem::path&, const LoadOptions&);
 extern template Network<double> load(const std::filesystem::path&, const LoadOptions&);
-extern template Archive to_archive(const Network<float>&);
-extern template Archive to_archive(const Network<double>&);
+extern template Archive to_archive(const Network<float>&, const SaveOptions&);
+extern template Archive to_archive(const Network<double>&, const SaveOptions&);
 
 }  // namespace fastmlp

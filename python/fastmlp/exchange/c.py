@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable
 from importlib.resources import files
-from pathlib import Path
 from string import Template
 from textwrap import dedent, fill, indent
 from typing import Any
@@ -13,17 +12,15 @@ import numpy as np
 from fastmlp.exchange.c_constants import CONSTANTS
 from fastmlp.exchange.c_statements import activation, linear, loops, normalization
 from fastmlp.exchange.c_training import training
-from fastmlp.files import refuse_devices
+from fastmlp.files import Path, write_file
 from fastmlp.model import Model
 
 _PIECES = ("c_math.h.in", "c_activations.h.in", "c_layers.h.in", "c_losses.h.in")
 
 
-def export_c(net: Model, path: str | Path, name: object, train: bool) -> None:
+def export_c(net: Model, path: Path, name: object, train: bool) -> None:
     """Write the header; see `Network.export_c`."""
-    text = header(net, name, train)
-    refuse_devices(path)
-    Path(path).write_text(text, encoding="ascii")
+    write_file(path, header(net, name, train).encode("ascii"))
 
 
 def header(net: Model, name: object, train: bool) -> str:

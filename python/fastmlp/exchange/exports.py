@@ -1,19 +1,19 @@
 """`Exports`: what takes a network to other libraries and formats, the methods of `Network`."""
 
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import ArrayLike
 
 from fastmlp import _validation
 from fastmlp.exchange import peer
+from fastmlp.files import Path
 from fastmlp.model import Model
 
 
 class Exports(Model):
     """A part of `Network`; its methods leave the network as it is."""
 
-    def to_onnx(self, path: str | Path) -> None:
+    def to_onnx(self, path: Path) -> None:
         """Write the network as an ONNX file, for ONNX Runtime and all else that reads it.
 
         The graph has the input ``X`` (batch, features), with any number of rows, and the output
@@ -22,15 +22,15 @@ class Exports(Model):
 
         Parameters
         ----------
-        path : str or Path
-            The file, written over if it is there.
+        path : str or os.PathLike
+            Replaced if it exists, as a whole or not at all.
 
         Raises
         ------
         ValueError
             If the parameters do not fit in a file of 2 GiB, the limit of the format.
         OSError
-            If the file cannot be written.
+            If the file cannot be written; the old one is as it was.
         ImportError
             If onnx is not installed.
 
@@ -116,7 +116,7 @@ class Exports(Model):
         """
         return peer("sklearn", "sklearn", "to_sklearn").to_sklearn(self, labels)
 
-    def export_c(self, path: str | Path, name: str = "model", *, training: bool = False) -> None:
+    def export_c(self, path: Path, name: str = "model", *, training: bool = False) -> None:
         """Write the network as one C header that needs nothing else.
 
         It compiles as C99 and as C++17, allocates nothing, and has the weights in it to the bit.
@@ -128,8 +128,8 @@ class Exports(Model):
 
         Parameters
         ----------
-        path : str or Path
-            The file, written over if it is there.
+        path : str or os.PathLike
+            Replaced if it exists, as a whole or not at all.
         name : str, default "model"
             An identifier of C that every name in the header starts with.
         training : bool, default False
@@ -142,7 +142,7 @@ class Exports(Model):
         ValueError
             If `name` is no identifier, or a parameter is not finite.
         OSError
-            If the file cannot be written.
+            If the file cannot be written; the old one is as it was.
 
         Examples
         --------

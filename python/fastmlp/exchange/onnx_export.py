@@ -1,6 +1,5 @@
 """A network as an ONNX graph, by the operators that every runtime has."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,11 +28,10 @@ _OPERATORS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def to_onnx(net: Model, path: str | Path) -> None:
+def to_onnx(net: Model, path: files.Path) -> None:
     """Write the network; see `Network.to_onnx`."""
     model = onnx_model(net)
-    files.refuse_devices(path)
-    Path(path).write_bytes(model.SerializeToString(deterministic=True))
+    files.write_file(path, model.SerializeToString(deterministic=True))
 
 
 def onnx_model(net: Model) -> ModelProto:

@@ -49,6 +49,8 @@ def _loaded(model: object) -> ModelProto:
     content = model if isinstance(model, bytes) else Path(model).read_bytes()
     proto = ModelProto()
     name = "the model" if isinstance(model, bytes) else str(model)
+    if not content:  # which protobuf takes for a message of nothing
+        raise ValueError(f"{name} is empty: no ONNX file")
     try:
         proto.ParseFromString(content)
     except DecodeError:
