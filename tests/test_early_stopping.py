@@ -123,6 +123,25 @@ def test_the_last_weights_on_request(net, blobs):
     assert bits(net) == bits(twin)
 
 
+@pytest.mark.parametrize("module", [fm, reference], ids=["compiled", "reference"])
+def test_what_the_optimizer_remembers_stays(module, blobs):
+    """Weights go back; moments are those of the last epoch, until they are reset."""
+    X, y = blobs[0].tolist(), blobs[1].tolist()
+    stopping = module.EarlyStopping("loss", patience=1, min_delta=100.0)
+    adam = module.Adam(0.01)
+    stopped, best, last = (module.Network([4, 5, 3], seed=2) for _ in range(3))
+    stopped.fit(X, y, 9, 32, adam, early_stopping=stopping)
+    best.fit(X, y, 1, 32, adam)
+    last.fit(X, y, 2, 32, adam)
+    assert np.array_equal(stopped.parameters, best.parameters)
+    assert (stopped.steps, stopped.epoch) == (last.steps, last.epoch) == (6, 2)
+    if module is fm:
+        for name, moment in stopped.optimizer_state.items():
+            assert np.array_equal(moment, last.optimizer_state[name])
+    stopped.reset_optimizer()
+    assert stopped.steps == 0
+
+
 def test_every_fit_begins_anew(net, blobs):
     stopping = fm.EarlyStopping("loss", patience=2, min_delta=100.0)
     lengths = [len(net.fit(*blobs, epochs=9, early_stopping=stopping).loss) for _ in range(2)]

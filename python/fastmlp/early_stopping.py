@@ -38,7 +38,9 @@ class EarlyStopping(Callback):
         name.
     restore_best : bool, default True
         Whether to go back at the end of the fit to the weights of the best epoch, bit for bit,
-        also where the epochs ran out before the patience. Not after an exception.
+        with the running averages of batch normalisation, also where the epochs ran out before the
+        patience. Not after an exception. What the optimizer remembers stays that of the last
+        epoch, as in Keras and Lightning: before another fit from there, ``net.reset_optimizer()``.
 
     Attributes
     ----------

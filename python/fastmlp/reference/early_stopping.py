@@ -30,7 +30,8 @@ class EarlyStopping(Callback):
     mode : {"auto", "min", "max"}, default "auto"
         Whether less or more is better; "auto" goes by the name.
     restore_best : bool, default True
-        Whether to go back to the parameters of the best epoch at the end of the fit.
+        Whether to go back to the parameters of the best epoch at the end of the fit. What the
+        optimizer remembers stays that of the last one.
     """
 
     def __init__(
