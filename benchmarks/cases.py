@@ -8,6 +8,16 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 LEARNING_RATE = 0.01
+OPTIMIZERS = {
+    "SGD": LEARNING_RATE,
+    "momentum": LEARNING_RATE / 10,  # 0.9
+    "Nesterov": LEARNING_RATE / 10,  # 0.9
+    "Adam": 1e-3,
+    "AdamW": 1e-3,  # weight decay 0.01
+    "RMSprop": 1e-4,  # rho 0.99
+}
+"""What may step, with its learning rate; everybody has the same settings."""
+
 EPOCH_ELEMENTS = 1 << 20  # inputs of an epoch: 4 MB, so that no row is a race of memories
 
 
@@ -42,13 +52,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Problem:
-    """A case with its samples and its first weights; W has the shape (K, N)."""
+    """A case with its samples, its first weights, W of shape (K, N), and a key of `OPTIMIZERS`."""
 
     case: Case
     X: Array
     y: NDArray[np.int64] | Array
     weights: list[Array]
     biases: list[Array]
+    optimizer: str = "SGD"
 
 
 TRAINING = [

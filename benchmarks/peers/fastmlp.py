@@ -1,8 +1,11 @@
 """fastmlp itself, through its public face."""
 
+from dataclasses import replace
+
 import fastmlp as fm
-from cases import LEARNING_RATE, Array, Problem
+from cases import OPTIMIZERS, Array, Problem
 from fastmlp import _core
+from fastmlp.optimizers import Optimizer
 
 DISTRIBUTION = "fastmlp"
 
@@ -16,6 +19,20 @@ def make_network(problem: Problem, output: str) -> fm.Network:
     return network
 
 
+def make_optimizer(name: str) -> Optimizer:
+    """Return the optimizer of that name in `cases`."""
+    rate = OPTIMIZERS[name]
+    kinds: dict[str, Optimizer] = {
+        "SGD": fm.SGD(rate),
+        "momentum": fm.SGD(rate, momentum=0.9),
+        "Nesterov": fm.SGD(rate, momentum=0.9, nesterov=True),
+        "Adam": fm.Adam(rate),
+        "AdamW": fm.AdamW(rate),
+        "RMSprop": fm.RMSprop(rate),
+    }
+    return kinds[name]
+
+
 class Trainer:
     """`Network.fit`."""
 
@@ -23,6 +40,7 @@ class Trainer:
         self.problem = problem
         self.n_threads = n_threads
         self.network = make_network(problem, "identity" if problem.case.regression else "softmax")
+        self.optimizer = make_optimizer(problem.optimizer)
 
     def run(self, epochs: int) -> None:
         """Train."""
@@ -31,7 +49,7 @@ class Trainer:
             self.problem.y,
             epochs=epochs,
             batch_size=self.problem.case.batch,
-            optimizer=fm.SGD(LEARNING_RATE),
+            optimizer=self.optimizer,
             shuffle=False,
             n_threads=self.n_threads,
         )
@@ -43,6 +61,13 @@ class Trainer:
     def peak(self) -> float:
         """Return the machine's FMA peak in GFLOP/s."""
         return _core.peak_gflops("float32", self.n_threads)
+
+
+class PlainTrainer(Trainer):
+    """Plain SGD beside whatever the problem asks for."""
+
+    def __init__(self, problem: Problem, n_threads: int) -> None:
+        super().__init__(replace(problem, optimizer="SGD"), n_threads)
 
 
 class Predictor:

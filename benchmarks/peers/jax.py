@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cases import LEARNING_RATE, Array, Problem
+from cases import LEARNING_RATE, OPTIMIZERS, Array, Problem
 
 DISTRIBUTION = "jax"
 Parameters = list[tuple[Any, Any]]
@@ -70,3 +70,50 @@ class Trainer:
     def weights(self) -> list[Array]:
         """Return the weight matrices."""
         return [np.asarray(w) for w, _ in self.parameters]
+
+
+@partial(jax.jit, static_argnames=("loss", "optimizer"), donate_argnums=(0, 1))
+def run_optax_epoch(
+    parameters: Parameters, state: Any, x: Any, y: Any, loss: Any, optimizer: Any
+) -> tuple[Parameters, Any]:
+    """Train as `run_epoch` does, by an optimizer of optax and its state."""
+
+    def step(carry: tuple[Parameters, Any], batch: tuple[Any, Any]) -> tuple[Any, None]:
+        parameters, state = carry
+        gradients = jax.grad(loss)(parameters, *batch)
+        updates, state = optimizer.update(gradients, state, parameters)
+        return (jax.tree.map(jnp.add, parameters, updates), state), None
+
+    return jax.lax.scan(step, (parameters, state), (x, y))[0]
+
+
+class OptaxTrainer(Trainer):
+    """The compiled epoch, with the step of optax."""
+
+    def __init__(self, problem: Problem, n_threads: int) -> None:
+        super().__init__(problem, n_threads)
+        self.optimizer = make_optimizer(problem.optimizer)
+        self.state = self.optimizer.init(self.parameters)
+
+    def run(self, epochs: int) -> None:
+        """Train."""
+        for _ in range(epochs):
+            self.parameters, self.state = run_optax_epoch(
+                self.parameters, self.state, self.x, self.y, self.loss, self.optimizer
+            )
+        jax.block_until_ready(self.parameters)
+
+
+def make_optimizer(name: str) -> Any:
+    """Return the optimizer of that name in `cases`."""
+    import optax  # noqa: PLC0415  (the other races do without)
+
+    rate = OPTIMIZERS[name]
+    match name:
+        case "Adam":
+            return optax.adam(rate)
+        case "AdamW":
+            return optax.adamw(rate, weight_decay=0.01)
+        case "RMSprop":
+            return optax.rmsprop(rate, decay=0.99, eps_in_sqrt=False)
+    return optax.sgd(rate, None if name == "SGD" else 0.9, nesterov=name == "Nesterov")

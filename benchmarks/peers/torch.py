@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from cases import LEARNING_RATE, Array, Problem
+from cases import LEARNING_RATE, OPTIMIZERS, Array, Problem
 
 DISTRIBUTION = "torch"
 
@@ -20,6 +20,22 @@ def make_model(problem: Problem) -> torch.nn.Sequential:
             linear.bias.copy_(torch.from_numpy(biases))
         modules += [linear, torch.nn.ReLU()]
     return torch.nn.Sequential(*modules[:-1])
+
+
+def make_optimizer(name: str, model: torch.nn.Module) -> torch.optim.Optimizer:
+    """Return the optimizer of that name in `cases`; but RMSprop all have a fused step."""
+    parameters, rate = list(model.parameters()), OPTIMIZERS[name]
+    match name:
+        case "Adam":
+            return torch.optim.Adam(parameters, lr=rate, fused=True)
+        case "AdamW":
+            return torch.optim.AdamW(parameters, lr=rate, weight_decay=0.01, fused=True)
+        case "RMSprop":
+            return torch.optim.RMSprop(parameters, lr=rate, alpha=0.99)
+    momentum = 0.0 if name == "SGD" else 0.9
+    return torch.optim.SGD(
+        parameters, lr=rate, momentum=momentum, nesterov=name == "Nesterov", fused=True
+    )
 
 
 class Trainer:
@@ -38,11 +54,11 @@ class Trainer:
             )
         )
         self.model = make_model(problem)
-        self.prepare()
+        self.prepare(problem)
 
-    def prepare(self) -> None:
+    def prepare(self, problem: Problem) -> None:
         """Make the optimizer."""
-        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=LEARNING_RATE, fused=True)
+        self.optimizer = make_optimizer(problem.optimizer, self.model)
 
     def run(self, epochs: int) -> None:
         """Train."""
@@ -60,8 +76,9 @@ class Trainer:
 class CompiledTrainer(Trainer):
     """`torch.compile` of one function: loss, gradients and the change of the weights."""
 
-    def prepare(self) -> None:
+    def prepare(self, problem: Problem) -> None:
         """Compile the step."""
+        del problem  # it is for SGD
         names = [name for name, _ in self.model.named_parameters()]
         self.parameters = [p.detach().clone() for p in self.model.parameters()]
 
