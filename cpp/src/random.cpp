@@ -32,15 +32,20 @@ double RandomStream::uniform(std::uint64_t index) const {
     return static_cast<double>(draw64(index) >> 11) * 0x1p-53;
 }
 
-void draw_order(std::uint64_t seed, std::uint32_t epoch, std::uint32_t* order, std::size_t count) {
-    const RandomStream stream{seed, Purpose::kOrder, epoch};
+void draw_order(const RandomStream& stream, std::uint64_t first, std::uint32_t* order,
+                std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) order[i] = static_cast<std::uint32_t>(i);
     std::array<std::uint32_t, 4> words{};
     for (std::size_t i = count; i-- > 0;) {
-        if (i == count - 1 || i % 4 == 3) words = stream.block(i / 4);
-        const auto j = static_cast<std::size_t>((words[i % 4] * std::uint64_t{i + 1}) >> 32);
+        const std::uint64_t draw = first + i;
+        if (i == count - 1 || draw % 4 == 3) words = stream.block(draw / 4);
+        const auto j = static_cast<std::size_t>((words[draw % 4] * std::uint64_t{i + 1}) >> 32);
         std::swap(order[i], order[j]);
     }
+}
+
+void draw_order(std::uint64_t seed, std::uint32_t epoch, std::uint32_t* order, std::size_t count) {
+    draw_order({seed, Purpose::kOrder, epoch}, 0, order, count);
 }
 
 }  // namespace fastmlp

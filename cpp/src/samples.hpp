@@ -14,6 +14,7 @@ struct Samples {
     Features<T> x;
     Targets<T> y;
     const std::uint32_t* order = nullptr;  ///< this epoch's, null for 0, 1, 2, ...
+    std::size_t before = 0;                ///< samples of the epoch that came before these
 
     std::size_t count() const { return x.rows; }
     std::size_t operator[](std::size_t i) const { return order ? order[i] : i; }

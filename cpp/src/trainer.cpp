@@ -7,14 +7,16 @@
 #include <string>
 
 #include "executor.hpp"
-#include "fastmlp/random.hpp"
 #include "ieee_defaults.hpp"
 #include "inference.hpp"
 #include "kernels/dispatch.hpp"
 #include "pacer.hpp"
+#include "sample_source.hpp"
 #include "single_row.hpp"
 #include "thread_limits.hpp"
+#include "train_options.hpp"
 #include "training_step.hpp"
+#include "training_threads.hpp"
 
 namespace fastmlp {
 namespace {
@@ -23,30 +25,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-/// Work of one step in flops: forward, gradient, and backward for all layers but the first.
-/// Of the features a share of `density` is stored.
-double flops_per_step(const Layout& layout, std::size_t batch, double density) {
-    double products = 0;
-    for (std::size_t i = 0; i < layout.layer_count(); ++i) {
-        products += static_cast<double>(layout[i].weights.size()) * (i == 0 ? 2 * density : 3);
-    }
-    return 2.0 * static_cast<double>(batch) * products;
-}
-
-/// A thread pays from this much work and this many rows a step: below, the barriers and the lines
-/// of weights that move between cores cost more than it brings.
-constexpr double kFlopsPerThread = 0.4e6;
-constexpr double kRowsPerThread = 8;
-
-/// As many threads as pay for the work of a step.
-int threads_worth(const Layout& layout, std::size_t batch_size, double density, int n_threads) {
-    const int allowed = threads_allowed(n_threads);
-    if (exact_threads()) return allowed;
-    const double worth = std::min(flops_per_step(layout, batch_size, density) / kFlopsPerThread,
-                                  static_cast<double>(batch_size) / kRowsPerThread);
-    return static_cast<int>(std::clamp(worth, 1.0, static_cast<double>(allowed)));
 }
 
 /// The share of the features that is stored.
@@ -60,23 +38,20 @@ double density(const Features<T>& x) {
 template <class T>
 class Trainer {
 public:
-    Trainer(Network<T>& network, const Features<T>& x, const Targets<T>& y,
-            const TrainOptions& options)
-        : network_(network), samples_{x, y}, options_(options),
-          batch_(std::min(options.batch_size, x.rows)),
-          steps_per_epoch_((x.rows + batch_ - 1) / batch_),
-          team_(
-              tasks_at_once(threads_worth(network.layout(), batch_, density(x), options.n_threads),
-                            options.executor),
-              options.executor),
+    Trainer(Network<T>& network, SampleSource<T>& source, const TrainOptions& options)
+        : network_(network), source_(source), samples_(source.samples()), options_(options),
+          batch_(source.batch()), steps_per_epoch_((source.rows() + batch_ - 1) / batch_),
+          team_(tasks_at_once(
+                    threads_worth(network.layout(), batch_, density(samples_.x), options.n_threads),
+                    options.executor),
+                options.executor),
           scratch_(static_cast<std::size_t>(team_.size())),
           work_(network.layout(), network.layers(), std::max<std::size_t>(2, batch_)),
           state_(network), pass_(network, state_.parameters(), work_),
           step_(network, pass_, samples_, state_, options, team_.size()),
-          rate_factor_(options.rate_factor), steps_before_(network.optimizer_state().steps) {
-        if (x.is_sparse) work_.expect_sparse(scratch_.size());
-        if (serves_single_rows()) single_.emplace(pass_, state_.targets());
-        if (options.shuffle && !options.order) shuffled_.resize(x.rows);
+          rate_factor_(options.rate_factor), first_step_(options.first_epoch * steps_per_epoch_),
+          block_start_(first_step_), steps_before_(network.optimizer_state().steps) {
+        if (samples_.x.is_sparse) work_.expect_sparse(scratch_.size());
         state_.load();
     }
 
@@ -84,6 +59,7 @@ public:
 
 private:
     EpochReport run_epoch(std::size_t epoch);
+    void run_block(bool ends_epoch);
     void end_epoch(EpochReport& report);
     std::size_t run_steps(std::size_t first, std::size_t last);
     bool step(std::size_t index, Share share, Scratch<T>& scratch);
@@ -91,7 +67,6 @@ private:
     void end_step(std::size_t number);
     std::size_t single_steps(std::size_t first, std::size_t last);
     void choose_rate(std::size_t number);
-    const std::uint32_t* order_of(std::size_t epoch);
     void store() {
         state_.store();
         network_.optimizer_state().steps = steps_before_ + steps_done_;
@@ -110,7 +85,8 @@ private:
     }
 
     Network<T>& network_;
-    Samples<T> samples_;
+    SampleSource<T>& source_;
+    const Samples<T>& samples_;  ///< those at hand: an epoch's, or a block of it
     const TrainOptions& options_;
     std::size_t batch_, steps_per_epoch_;
     ThreadTeam team_;
@@ -121,12 +97,12 @@ private:
     TrainingStep<T> step_;
     std::optional<SingleRow<T>> single_;  ///< instead of `step_` where it serves
     Pacer pacer_;
-    std::vector<std::uint32_t> shuffled_;
     double rate_ = 0, rate_factor_;  ///< of the step at hand; on all rates
     bool rate_is_constant_ =         ///< inside an epoch
         !options_.learning_rate && options_.schedule.kind == Schedule::Kind::kConstant &&
         options_.schedule.warm_up == 0;
-    std::size_t epoch_start_ = 0;  ///< the number of the epoch's first step
+    /// Numbers of steps: the first of all, of the epoch and of the samples at hand.
+    std::size_t first_step_, epoch_start_ = 0, block_start_;
     std::uint64_t steps_before_, steps_done_ = 0;
     double loss_ = 0, weight_ = 0, squares_ = 0;  ///< summed over this epoch so far
     double step_loss_ = 0, step_weight_ = 0;
@@ -168,24 +144,36 @@ void Trainer<T>::end_epoch(EpochReport& report) {
 template <class T>
 EpochReport Trainer<T>::run_epoch(std::size_t epoch) {
     const auto start = Clock::now();
-    samples_.order = order_of(epoch);
     loss_ = weight_ = squares_ = 0;
-    epoch_start_ = epoch * steps_per_epoch_;
-    for (std::size_t first = 0; first < steps_per_epoch_ && !stopped_;) {
-        const std::size_t last = std::min(steps_per_epoch_, first + pacer_.steps());
-        const auto chunk_start = Clock::now();
-        const std::size_t done = run_steps(first, last);
-        first += done;
-        pacer_.measured(done, seconds_since(chunk_start));
-        if (first < steps_per_epoch_) check_interrupted();
+    epoch_start_ = block_start_;
+    source_.begin_epoch();
+    for (bool ended = false; !ended && !stopped_;) {
+        ended = source_.next(epoch);
+        if (!single_ && serves_single_rows()) single_.emplace(pass_, state_.targets());
+        run_block(ended);
     }
     return {epoch,       weighted_mean(loss_, weight_), seconds_since(start), rate_, squares_,
             rate_factor_};
 }
 
+/// Trains on the samples at hand.
+template <class T>
+void Trainer<T>::run_block(bool ends_epoch) {
+    const std::size_t steps = (samples_.count() + batch_ - 1) / batch_;
+    for (std::size_t first = 0; first < steps && !stopped_;) {
+        const std::size_t last = std::min(steps, first + pacer_.steps());
+        const auto chunk_start = Clock::now();
+        const std::size_t done = run_steps(first, last);
+        first += done;
+        pacer_.measured(done, seconds_since(chunk_start));
+        if (first < steps || !ends_epoch) check_interrupted();
+    }
+    block_start_ += steps;
+}
+
 template <class T>
 std::size_t Trainer<T>::run_steps(std::size_t first, std::size_t last) {
-    if (single_) return single_steps(first, last);
+    if (single_ && !samples_.y.weights) return single_steps(first, last);
     std::size_t done = 0;
     const auto size = static_cast<std::size_t>(team_.size());
     team_.run([&](int rank) {
@@ -198,16 +186,16 @@ std::size_t Trainer<T>::run_steps(std::size_t first, std::size_t last) {
     return done;
 }
 
-/// Step `index` of the epoch, this thread's share. False if the team had better rest now, or a
-/// callback wants to stop.
+/// Step `index` over the samples at hand, this thread's share. False if the team had better rest
+/// now, or a callback wants to stop.
 template <class T>
 bool Trainer<T>::step(std::size_t index, Share share, Scratch<T>& scratch) {
     const std::size_t first = index * batch_, batch = std::min(batch_, samples_.count() - first);
-    const std::size_t number = epoch_start_ + index;
+    const std::size_t number = block_start_ + index;
     const int rank = static_cast<int>(share.rank);
     if (rank == 0) choose_rate(number);
-    const std::size_t trained = number - options_.first_epoch * steps_per_epoch_;
-    step_.run(first, batch, rate_, steps_before_ + trained + 1, team_, share, scratch);
+    const std::uint64_t trained = steps_before_ + number - first_step_;
+    step_.run(first, batch, rate_, trained + 1, team_, share, scratch);
     if (rank == 0) account();
     const bool carry_on = team_.barrier(rank);
     if (!options_.on_step) return carry_on;
@@ -240,7 +228,7 @@ void Trainer<T>::end_step(std::size_t number) {
 template <class T>
 std::size_t Trainer<T>::single_steps(std::size_t first, std::size_t last) {
     for (std::size_t index = first; index < last; ++index) {
-        choose_rate(epoch_start_ + index);
+        choose_rate(block_start_ + index);
         samples_.gather(index, single_->row(), {0, 1}, work_);
         RowPrefetcher<T> prefetch = samples_.next_rows(index + 1, {0, 1});
         prefetch.spread_over(1);
@@ -261,7 +249,8 @@ void Trainer<T>::choose_rate(std::size_t number) {
         rate_ = options_.learning_rate(number) * rate_factor_;
     } else {
         const double factor =
-            schedule_factor(options_.schedule, {number, steps_per_epoch_, options_.epochs});
+            schedule_factor(options_.schedule,
+                            {number, std::max<std::size_t>(1, steps_per_epoch_), options_.epochs});
         rate_ = options_.optimizer.learning_rate * factor * rate_factor_;
     }
     if (rate_ >= 0 && std::isfinite(static_cast<T>(rate_))) return;
@@ -270,57 +259,20 @@ void Trainer<T>::choose_rate(std::size_t number) {
 }
 
 template <class T>
-const std::uint32_t* Trainer<T>::order_of(std::size_t epoch) {
-    if (options_.order) return options_.order + epoch % options_.order_rows * samples_.count();
-    if (!options_.shuffle) return nullptr;
-    draw_order(network_.seed(), network_.epoch(), shuffled_.data(), shuffled_.size());
-    return shuffled_.data();
+std::vector<EpochReport> run(Network<T>& network, SampleSource<T> source,
+                             const TrainOptions& options) {
+    check_options(source.rows(), options);
+    network.prepare_optimizer(options.optimizer);
+    const IeeeDefaults ieee;
+    return Trainer<T>(network, source, options).run();
 }
-
-template <class T>
-void check_options(const Features<T>& x, const TrainOptions& options) {
-    if (x.rows == 0) throw std::invalid_argument("x has 0 rows; training needs at least one");
-    if (x.rows > UINT32_MAX) throw std::invalid_argument("x has more than 2^32 - 1 rows");
-    if (options.batch_size == 0) throw std::invalid_argument("batch_size must be at least 1");
-    check_optimizer(options.optimizer);
-    check_schedule(options.schedule);
-    if (options.first_epoch > options.epochs) {
-        throw std::invalid_argument("first_epoch must be at most epochs");
-    }
-    if (options.order) {
-        const std::uint32_t* end = options.order + options.order_rows * x.rows;
-        if (options.order_rows == 0 ||
-            std::any_of(options.order, end, [&](std::uint32_t i) { return i >= x.rows; })) {
-            throw std::invalid_argument("order must hold indices of rows of x");
-        }
-    }
-}
-
-}  // namespace
-
-Diverged::Diverged(std::size_t at_epoch, double its_loss)
-    : std::runtime_error("the loss of epoch " + std::to_string(at_epoch) + " is " +
-                         std::to_string(its_loss)),
-      epoch(at_epoch), loss(its_loss) {}
-
-Interrupted::Interrupted() : std::runtime_error("interrupted") {}
-
-template <class T>
-int training_threads(const Network<T>& network, std::size_t batch_size, int n_threads) {
-    return threads_worth(network.layout(), batch_size, 1, n_threads);
-}
-
-namespace {
 
 template <class T>
 std::vector<EpochReport> train_on(Network<T>& network, const Features<T>& x, const Targets<T>& y,
                                   const TrainOptions& options) {
     check_features(network.features(), x);
     check_targets(network, y, x.rows);
-    check_options(x, options);
-    network.prepare_optimizer(options.optimizer);
-    const IeeeDefaults ieee;
-    return Trainer<T>(network, x, y, options).run();
+    return run<T>(network, {network, x, y, options}, options);
 }
 
 }  // namespace
@@ -337,15 +289,20 @@ std::vector<EpochReport> train(Network<T>& network, const SparseView<T>& x, cons
     return train_on<T>(network, x, y, options);
 }
 
-template int training_threads(const Network<float>&, std::size_t, int);
-template int training_threads(const Network<double>&, std::size_t, int);
-template std::vector<EpochReport> train(Network<float>&, MatrixView<const float>,
-                                        const Targets<float>&, const TrainOptions&);
-template std::vector<EpochReport> train(Network<double>&, MatrixView<const double>,
-                                        const Targets<double>&, const TrainOptions&);
-template std::vector<EpochReport> train(Network<float>&, const SparseView<float>&,
-                                        const Targets<float>&, const TrainOptions&);
-template std::vector<EpochReport> train(Network<double>&, const SparseView<double>&,
-                                        const Targets<double>&, const TrainOptions&);
+template <class T>
+std::vector<EpochReport> train(Network<T>& network, const BlockSource<T>& blocks,
+                               const TrainOptions& options) {
+    return run<T>(network, {network, blocks, options}, options);
+}
+
+#define FASTMLP_INSTANTIATE(T)                                                                    \
+    template std::vector<EpochReport> train(Network<T>&, MatrixView<const T>, const Targets<T>&,  \
+                                            const TrainOptions&);                                 \
+    template std::vector<EpochReport> train(Network<T>&, const SparseView<T>&, const Targets<T>&, \
+                                            const TrainOptions&);                                 \
+    template std::vector<EpochReport> train(Network<T>&, const BlockSource<T>&,                   \
+                                            const TrainOptions&);
+FASTMLP_INSTANTIATE(float)
+FASTMLP_INSTANTIATE(double)
 
 }  // namespace fastmlp

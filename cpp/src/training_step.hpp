@@ -33,8 +33,9 @@ public:
         }
     }
 
-    /// The step over samples first .. first + batch - 1 of the epoch, this thread's share. Losses
-    /// and weights of the batch stay in the workspace. `rate` is read after the first barrier only.
+    /// The step over samples first .. first + batch - 1 of those at hand, this thread's share.
+    /// Losses and weights of the batch stay in the workspace. `rate` is read after the first
+    /// barrier only.
     void run(std::size_t first, std::size_t batch, const double& rate, std::uint64_t number,
              ThreadTeam& team, Share share, Scratch<T>& scratch) {
         const int rank = static_cast<int>(share.rank);
@@ -45,7 +46,7 @@ public:
         pass.context = {.batch = batch,
                         .training = true,
                         .epoch = network_.epoch(),
-                        .position = first,
+                        .position = samples_.before + first,
                         .share = share,
                         .team = &team};
         if (by_columns_ && share.size > 1) {

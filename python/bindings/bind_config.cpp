@@ -19,9 +19,10 @@ py::array_t<double> draw_uniform(std::uint64_t seed, std::uint32_t purpose, std:
     return result;
 }
 
-py::array_t<std::uint32_t> order(std::uint64_t seed, std::uint32_t epoch, std::uint32_t n) {
+py::array_t<std::uint32_t> order(std::uint64_t seed, std::uint32_t epoch, std::uint32_t n,
+                                 std::uint32_t purpose, std::uint64_t first) {
     py::array_t<std::uint32_t> result(static_cast<py::ssize_t>(n));
-    draw_order(seed, epoch, result.mutable_data(), n);
+    draw_order({seed, Purpose{purpose}, epoch}, first, result.mutable_data(), n);
     return result;
 }
 
@@ -72,7 +73,8 @@ void bind_config(py::module_& module) {
     module.def("set_num_threads", &set_num_threads, py::arg("n"));
     module.def("draw_uniform", &draw_uniform, py::arg("seed"), py::arg("purpose"), py::arg("epoch"),
                py::arg("first"), py::arg("count"));
-    module.def("draw_order", &order, py::arg("seed"), py::arg("epoch"), py::arg("n"));
+    module.def("draw_order", &order, py::arg("seed"), py::arg("epoch"), py::arg("n"),
+               py::arg("purpose") = 1, py::arg("first") = 0);
     module.def("first_non_finite", &first_non_finite_of, py::arg("X"));
 }
 

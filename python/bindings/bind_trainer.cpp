@@ -138,6 +138,51 @@ std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::object& y,
         [&](const auto& view) { return train(model.network, view, targets, options); });
 }
 
+namespace {
+
+/// A block as Python hands it out; holds what it borrows.
+template <class T>
+class BorrowedBlock {
+public:
+    /// The next of a stream; the targets of a custom loss are what `ask` knows.
+    Block<T> take(const py::object& next_block, const CustomLoss<T>& ask) {
+        arrays_ = next_block().template cast<py::tuple>();
+        if (arrays_.size() != 4) throw py::value_error("a block must be (X, y, weight, last)");
+        const py::object weight = arrays_[2];
+        const py::array weights =
+            weight.is_none() ? py::array() : require_ready<T>(weight, 1, "sample_weight");
+        const MatrixView<const T> x = borrow<T>(require_ready<T>(arrays_[0], 2, "X"));
+        const Targets<T> y = ask ? with_weights(Targets<T>::of_function(ask, x.rows), weights)
+                                 : borrow_targets<T>(arrays_[1], weights);
+        return {x, y, arrays_[3].template cast<bool>()};
+    }
+
+private:
+    py::tuple arrays_;
+};
+
+}  // namespace
+
+template <class T>
+std::vector<EpochReport> fit_stream(Model<T>& model, const py::object& next_block, std::size_t rows,
+                                    const py::object& loss, const TrainOptions& settings,
+                                    const Callables& callables) {
+    PythonLoss<T> python_loss(loss, loss.is_none() ? 0 : settings.batch_size,
+                              model.network.outputs());
+    CustomLoss<T> ask;
+    BorrowedBlock<T> block;
+    Unlocked unlocked;
+    const TrainOptions options = with_callbacks(settings, callables, unlocked);
+    if (!loss.is_none()) ask = [&](const LossBatch<T>& batch) { python_loss(unlocked, batch); };
+    const BlockSource<T> blocks{[&] {
+                                    const Unlocked::Locked gil(unlocked);
+                                    return block.take(next_block, ask);
+                                },
+                                rows};
+    const Writing<T> writing(model);
+    return train(model.network, blocks, options);
+}
+
 template <class T>
 int threads_for(const Model<T>& model, std::size_t batch_size, int n_threads) {
     return training_threads(model.network, batch_size, n_threads);
@@ -146,7 +191,10 @@ int threads_for(const Model<T>& model, std::size_t batch_size, int n_threads) {
 #define FASTMLP_INSTANTIATE(T)                                                                  \
     template int threads_for(const Model<T>&, std::size_t, int);                                \
     template std::vector<EpochReport> fit(Model<T>&, py::handle, const py::object&, py::object, \
-                                          py::object, const TrainOptions&, const Callables&);
+                                          py::object, const TrainOptions&, const Callables&);   \
+    template std::vector<EpochReport> fit_stream(Model<T>&, const py::object&, std::size_t,     \
+                                                 const py::object&, const TrainOptions&,        \
+                                                 const Callables&);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
 

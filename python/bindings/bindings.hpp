@@ -30,6 +30,13 @@ std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::object& y,
                              py::object sample_weight, py::object order,
                              const TrainOptions& settings, const Callables& callables);
 
+/// `next_block()` gives (X, y, sample_weight or None, whether it is the last of its epoch); y is
+/// ignored where the `loss` is Python's. `rows` of an epoch, or 0.
+template <class T>
+std::vector<EpochReport> fit_stream(Model<T>& model, const py::object& next_block, std::size_t rows,
+                                    const py::object& loss, const TrainOptions& settings,
+                                    const Callables& callables);
+
 template <class T>
 void save_network(Model<T>& model, const std::filesystem::path& path, bool allow_nonfinite);
 

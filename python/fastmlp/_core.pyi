@@ -35,7 +35,9 @@ def set_num_threads(n: int) -> None: ...
 def draw_uniform(
     seed: int, purpose: int, epoch: int, first: int, count: int
 ) -> NDArray[np.float64]: ...
-def draw_order(seed: int, epoch: int, n: int) -> NDArray[np.uint32]: ...
+def draw_order(
+    seed: int, epoch: int, n: int, purpose: int = 1, first: int = 0
+) -> NDArray[np.uint32]: ...
 def first_non_finite(X: NDArray[Any]) -> int: ...
 
 class OptimizerKind(Enum):
@@ -118,6 +120,9 @@ class EpochReport:
     @property
     def squares(self) -> float: ...
     rate_factor: float
+
+_Block: TypeAlias = tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None, bool]
+"""(X, y, sample_weight, whether it is the last of its epoch); no y where the loss is custom."""
 
 _Loss: TypeAlias = Callable[[NDArray[Any], NDArray[np.uint32], NDArray[Any], NDArray[Any]], None]
 
@@ -219,6 +224,16 @@ class _Network:
         y: NDArray[Any] | _Loss,
         sample_weight: NDArray[Any] | None,
         order: NDArray[np.uint32] | None,
+        options: TrainOptions,
+        learning_rate: Callable[[int], float] | None = None,
+        on_epoch: Callable[[EpochReport], bool] | None = None,
+        on_step: Callable[[int, float], bool] | None = None,
+    ) -> list[EpochReport]: ...
+    def fit_stream(
+        self,
+        next_block: Callable[[], _Block],
+        rows: int,
+        loss: _Loss | None,
         options: TrainOptions,
         learning_rate: Callable[[int], float] | None = None,
         on_epoch: Callable[[EpochReport], bool] | None = None,

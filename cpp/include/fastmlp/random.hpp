@@ -13,7 +13,7 @@
 namespace fastmlp {
 
 /// Dropout has a stream for each layer i: kDropout + 256 i.
-enum class Purpose : std::uint32_t { kInitialWeights = 0, kOrder = 1, kDropout = 2 };
+enum class Purpose : std::uint32_t { kInitialWeights = 0, kOrder = 1, kDropout = 2, kBlocks = 3 };
 
 struct FASTMLP_API RandomStream {
     std::uint64_t seed;
@@ -28,8 +28,11 @@ struct FASTMLP_API RandomStream {
     double uniform(std::uint64_t index) const;
 };
 
-/// The order of samples in an epoch: Fisher-Yates over 0..count-1. The index j <= i is the high
-/// word of draw * (i + 1), off uniform by less than count / 2^32.
+/// Fisher-Yates over 0..count-1 with the draws first, first + 1, ... of `stream`. The index j <= i
+/// is the high word of draw * (i + 1), off uniform by less than count / 2^32.
+FASTMLP_API void draw_order(const RandomStream& stream, std::uint64_t first, std::uint32_t* order,
+                            std::size_t count);
+/// The order of samples in an epoch.
 FASTMLP_API void draw_order(std::uint64_t seed, std::uint32_t epoch, std::uint32_t* order,
                             std::size_t count);
 

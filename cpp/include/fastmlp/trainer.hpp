@@ -99,6 +99,29 @@ template <class T>
 FASTMLP_API std::vector<EpochReport> train(Network<T>& network, const SparseView<T>& x,
                                            const Targets<T>& y, const TrainOptions& options);
 
+/// Some samples of an epoch, in the order they are trained in.
+template <class T>
+struct Block {
+    MatrixView<const T> x;
+    Targets<T> y;
+    bool last = true;  ///< of its epoch; every other holds whole batches
+};
+
+/// Samples too many to be there at once.
+template <class T>
+struct BlockSource {
+    /// Called between steps for the next block, which need not live longer than until the next
+    /// call; after an epoch's last for the first of the next. What it throws ends the training.
+    std::function<Block<T>()> next;
+    std::size_t rows = 0;  ///< of an epoch; 0: not known, which schedules over epochs do not allow
+};
+
+/// The same block by block: the numbers of `train` on all blocks of an epoch in a row, without
+/// `shuffle`.
+template <class T>
+FASTMLP_API std::vector<EpochReport> train(Network<T>& network, const BlockSource<T>& blocks,
+                                           const TrainOptions& options);
+
 /// One network's training, for `train_many`.
 template <class T>
 struct TrainJob {
@@ -132,6 +155,10 @@ extern template std::vector<EpochReport> train(Network<float>&, const SparseView
                                                const Targets<float>&, const TrainOptions&);
 extern template std::vector<EpochReport> train(Network<double>&, const SparseView<double>&,
                                                const Targets<double>&, const TrainOptions&);
+extern template std::vector<EpochReport> train(Network<float>&, const BlockSource<float>&,
+                                               const TrainOptions&);
+extern template std::vector<EpochReport> train(Network<double>&, const BlockSource<double>&,
+                                               const TrainOptions&);
 extern template std::vector<TrainOutcome> train_many(const std::vector<TrainJob<float>>&, int,
                                                      const std::function<bool()>&);
 extern template std::vector<TrainOutcome> train_many(const std::vector<TrainJob<double>>&, int,
