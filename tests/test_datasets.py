@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fastmlp.datasets import load
-from fastmlp.tabular import DataError
+from fastmlp.errors import DataError
 
 X = np.arange(6.0).reshape(3, 2)
 Y = np.array([0, 1, 0])

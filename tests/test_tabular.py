@@ -5,7 +5,8 @@ import os
 import numpy as np
 import pytest
 
-from fastmlp.tabular import DataError, read_csv, target_numbers
+from fastmlp.errors import DataError
+from fastmlp.tabular import read_csv, target_numbers
 
 
 @pytest.fixture

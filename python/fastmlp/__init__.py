@@ -15,7 +15,7 @@ from fastmlp.checkpoints import Checkpoint, load_checkpoint
 from fastmlp.config import get_config, get_num_threads, set_num_threads, show_config
 from fastmlp.early_stopping import EarlyStopping
 from fastmlp.embedding import get_cmake_dir, get_include
-from fastmlp.errors import DivergenceError, ModelFormatError
+from fastmlp.errors import DataError, DivergenceError, ModelFormatError
 from fastmlp.exchange import from_keras, from_onnx, from_sklearn, from_torch
 from fastmlp.history import EpochReport, Evaluation, History
 from fastmlp.layers import Dense
@@ -34,6 +34,7 @@ from fastmlp.schedules import (
     Plateau,
     StepDecay,
 )
+from fastmlp.streams import ArrayStream, Stream
 
 if TYPE_CHECKING:
     from fastmlp import reference
@@ -45,10 +46,12 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "ArrayStream",
     "Callback",
     "Checkpoint",
     "CosineDecay",
     "CrossEntropy",
+    "DataError",
     "Dense",
     "DivergenceError",
     "EarlyStopping",
@@ -66,6 +69,7 @@ __all__ = [
     "Quantile",
     "RMSprop",
     "StepDecay",
+    "Stream",
     "__version__",
     "from_keras",
     "from_onnx",

@@ -32,17 +32,53 @@ def weigh_classes(samples: Samples, class_weight: object, loss: str, outputs: in
     """
     if class_weight is None:
         return samples
-    labels = _labels(samples.y, loss)
-    own = np.ones(len(samples)) if samples.weight is None else samples.weight.astype(np.float64)
-    product = own * _of_classes(class_weight, labels, max(2, outputs), own)[labels]
+    if isinstance(class_weight, str):
+        _validation.choice("class_weight", class_weight, ("balanced",))
+        by_class = _balanced(samples, loss, max(2, outputs))
+    else:
+        by_class = of_classes(class_weight, max(2, outputs))
+    weight = times_class(by_class, samples.y, samples.weight, loss, samples.X.dtype)
+    if not weight.any():
+        raise ValueError("class_weight leaves weights of samples that are all 0 or not finite")
+    return Samples(samples.X, samples.y, weight)
+
+
+def times_class(
+    by_class: NDArray[np.float64],
+    y: NDArray[Any],
+    weight: NDArray[Any] | None,
+    loss: str,
+    dtype: np.dtype[Any],
+) -> NDArray[Any]:
+    """Return weights of samples (n,), None being 1 each, times those of their classes."""
+    labels = _labels(y, loss)
+    own = np.ones(len(labels)) if weight is None else weight.astype(np.float64)
+    product = own * by_class[labels]
     with np.errstate(over="ignore"):
-        weight = product.astype(samples.X.dtype)
-    if not (np.isfinite(weight).all() and weight.any()):
+        result: NDArray[Any] = product.astype(dtype)
+    if not np.isfinite(result).all():
         raise ValueError(
             "class_weight leaves weights of samples that are all 0 or not finite: "
             f"from {product.min():g} to {product.max():g}"
         )
-    return Samples(samples.X, samples.y, weight)
+    return result
+
+
+def of_classes(class_weight: object, classes: int) -> NDArray[np.float64]:
+    """Return the weight of each class, (classes,), of a mapping of label to weight."""
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(
+            "class_weight must be a dict of label to weight, 'balanced' or None, "
+            f"got {_validation.described(class_weight)}"
+        )
+    result = np.ones(classes, dtype=np.float64)
+    for label, value in class_weight.items():
+        if isinstance(label, str) or label not in range(classes):
+            raise ValueError(
+                f"class_weight has the label {label!r}, but labels are 0 to {classes - 1}"
+            )
+        result[int(label)] = _validation.not_negative(f"class_weight[{label!r}]", value)
+    return result
 
 
 def _labels(y: NDArray[Any], loss: str) -> NDArray[Any]:
@@ -61,28 +97,11 @@ def _labels(y: NDArray[Any], loss: str) -> NDArray[Any]:
     )
 
 
-def _of_classes(
-    class_weight: object, labels: NDArray[Any], classes: int, weight: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the weight of each class, (classes,)."""
-    if isinstance(class_weight, str):
-        _validation.choice("class_weight", class_weight, ("balanced",))
-        counts = np.bincount(labels, weights=weight, minlength=classes)
-        there = counts > 0
-        whole = np.add.accumulate(counts)[-1]  # in order: the same bits everywhere
-        balanced = np.zeros(classes)
-        balanced[there] = whole / (np.count_nonzero(there) * counts[there])
-        return balanced
-    if not isinstance(class_weight, Mapping):
-        raise TypeError(
-            "class_weight must be a dict of label to weight, 'balanced' or None, "
-            f"got {_validation.described(class_weight)}"
-        )
-    result = np.ones(classes, dtype=np.float64)
-    for label, value in class_weight.items():
-        if isinstance(label, str) or label not in range(classes):
-            raise ValueError(
-                f"class_weight has the label {label!r}, but labels are 0 to {classes - 1}"
-            )
-        result[int(label)] = _validation.not_negative(f"class_weight[{label!r}]", value)
-    return result
+def _balanced(samples: Samples, loss: str, classes: int) -> NDArray[np.float64]:
+    """Return the weight of each class, (classes,), with which all of them count the same."""
+    counts = np.bincount(_labels(samples.y, loss), weights=samples.weight, minlength=classes)
+    there = counts > 0
+    whole = np.add.accumulate(counts)[-1]  # in order: the same bits everywhere
+    balanced = np.zeros(classes)
+    balanced[there] = whole / (np.count_nonzero(there) * counts[there])
+    return balanced

@@ -1,7 +1,7 @@
 """`Course`: what goes on around the epochs of a fit. It measures, tells the callbacks, notes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -62,8 +62,10 @@ class Course:
     ----------
     network, core : Network, Core
         What is trained.
-    epochs, samples : int
-        How many epochs were asked for, and how many samples there are in one.
+    epochs : int
+        How many were asked for.
+    samples : sized
+        What an epoch goes through; how many, an iterator tells only by and by.
     held_out : HeldOut or None
         What to validate on.
     n_threads : int
@@ -79,7 +81,7 @@ class Course:
         network: "Network",
         core: Core,
         epochs: int,
-        samples: int,
+        samples: Sized,
         held_out: HeldOut | None,
         n_threads: int,
         plateau: Plateau | None,
@@ -148,7 +150,7 @@ class Course:
             validation_loss,
             accuracy,
             trained.seconds,
-            self._samples,
+            len(self._samples),
             trained.learning_rate,
             metrics,
         )
@@ -170,7 +172,7 @@ class Course:
         history = History(
             loss=loss,
             epoch_seconds=[report.seconds for report in reports],
-            samples=self._samples,
+            samples=len(self._samples),
             flops_per_sample=training_flops(network.features, network.layers),
             dtype=network.dtype,
             n_threads=n_threads,

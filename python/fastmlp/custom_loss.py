@@ -23,7 +23,7 @@ class CustomLoss:
 
     def __init__(self, function: LossFunction, y: NDArray[Any]) -> None:
         self._function = function
-        self._y = y
+        self.y = y
 
     def __call__(
         self,
@@ -34,7 +34,7 @@ class CustomLoss:
     ) -> None:
         """Fill gradients (B, N) and losses (B,) for outputs (B, N) of some samples (B,)."""
         gradients.fill(np.nan)
-        told = np.asarray(self._function(outputs, self._y[samples], gradients))
+        told = np.asarray(self._function(outputs, self.y[samples], gradients))
         if told.dtype.kind not in "fiub":
             what = f"an array of {told.dtype}" if told.ndim else repr(told[()])
             raise TypeError(f"the loss must return numbers, it returned {what}")

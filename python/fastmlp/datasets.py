@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.tabular import DataError, is_number, read_csv, target_numbers
+from fastmlp.errors import DataError
+from fastmlp.tabular import is_number, read_csv, target_numbers
 
 
 @dataclass(frozen=True)

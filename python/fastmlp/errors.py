@@ -3,6 +3,10 @@
 import math
 
 
+class DataError(ValueError):
+    """A file or a data set cannot be used; the message says where and why, in one line."""
+
+
 class DivergenceError(ValueError, ArithmeticError):
     """Training diverged: the loss of an epoch was not finite.
 

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from fastmlp import _core, _validation
 from fastmlp._metric_names import decides, read_metrics, takes_weight
 from fastmlp.metrics import Metric
-from fastmlp.samples import Samples, evaluate, read_samples
+from fastmlp.samples import Samples, read_samples
 from fastmlp.splitting import stratified
+from fastmlp.streams.inference import StreamSamples
+from fastmlp.streams.stream import Stream
 from fastmlp.views import Core
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ class HeldOut:
 
     Parameters
     ----------
-    samples : Samples
+    samples : Samples or StreamSamples
         Apart from those of the training.
     metrics : dict of str to callable
         By name, ``f(y, outputs)``: y is labels (B,) with cross-entropy, else numbers (B, N). One
@@ -43,7 +45,9 @@ class HeldOut:
         The loss of the network.
     """
 
-    def __init__(self, samples: Samples, metrics: dict[str, Metric], loss: str) -> None:
+    def __init__(
+        self, samples: Samples | StreamSamples, metrics: dict[str, Metric], loss: str
+    ) -> None:
         self._samples = samples
         self._metrics = {f"validation_{name}": f for name, f in metrics.items()}
         self._decides = decides(loss)
@@ -59,10 +63,10 @@ class HeldOut:
     def measure(self, core: Core, n_threads: int) -> Measurement:
         """Measure a network of the kind this was read for."""
         samples = self._samples
-        loss, accuracy = evaluate(core, samples, n_threads)
+        loss, accuracy = samples.evaluate(core, n_threads)
         if not self._metrics:
             return Measurement(loss, accuracy, {})
-        outputs = core.predict(samples.X, None, n_threads)
+        outputs = samples.predict(core, n_threads)
         y = self._y.view()
         outputs.flags.writeable = y.flags.writeable = (
             False  # the next metric needs them as they are
@@ -94,19 +98,24 @@ def hold_out(
     TypeError, ValueError
         If one of them does not fit, or both data and fraction are given, or metrics alone.
     """
+    if fraction is None:
+        return samples, read_held_out(network, data, metrics)
     named = read_metrics(metrics, network.loss, network.layers[-1].nodes)
-    if data is not None and fraction is not None:
-        raise ValueError("give validation_data or validation_fraction, not both")
     if data is not None:
-        held_out = _read_data(network, data)
-    elif fraction is not None:
-        share = _validation.share("validation_fraction", fraction, zero=False, one=False)
-        samples, held_out = split(samples, share, network.loss, network.seed)
-    elif named:
-        raise ValueError("metrics are measured on validation_data or a validation_fraction")
-    else:
-        return samples, None
+        raise ValueError("give validation_data or validation_fraction, not both")
+    share = _validation.share("validation_fraction", fraction, zero=False, one=False)
+    samples, held_out = split(samples, share, network.loss, network.seed)
     return samples, HeldOut(held_out, named, network.loss)
+
+
+def read_held_out(network: "Network", data: object, metrics: object) -> HeldOut | None:
+    """Return the samples of `validation_data`, and what to measure on them; errors as above."""
+    named = read_metrics(metrics, network.loss, network.layers[-1].nodes)
+    if data is not None:
+        return HeldOut(_read_data(network, data), named, network.loss)
+    if named:
+        raise ValueError("metrics are measured on validation_data or a validation_fraction")
+    return None
 
 
 def split(samples: Samples, share: float, loss: str, seed: int) -> tuple[Samples, Samples]:
@@ -140,10 +149,12 @@ def _classes(y: NDArray[Any], loss: str) -> NDArray[Any]:
     return np.zeros(len(y), dtype=np.intp)
 
 
-def _read_data(network: "Network", data: object) -> Samples:
+def _read_data(network: "Network", data: object) -> Samples | StreamSamples:
+    if isinstance(data, Stream):
+        return StreamSamples(network, data)
     if not isinstance(data, tuple | list):
         raise TypeError(
-            "validation_data must be a tuple (X, y) or (X, y, sample_weight) or None, "
+            "validation_data must be a tuple (X, y) or (X, y, sample_weight), a Stream or None, "
             f"got {_validation.described(data)}"
         )
     if len(data) not in (2, 3):

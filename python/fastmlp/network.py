@@ -19,8 +19,11 @@ from fastmlp.metrics import Metric
 from fastmlp.objective import Objective, make_objective
 from fastmlp.optimizers import SGD, Optimizer
 from fastmlp.samples import evaluate, read_samples
+from fastmlp.streams.inference import evaluate_data, predict_stream
+from fastmlp.streams.source import read_data
+from fastmlp.streams.stream import Rows, Stream
 
-ValidationData = tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, ArrayLike]
+ValidationData = Rows | Stream
 
 
 class Network(Exports, Derivatives):
@@ -82,7 +85,7 @@ class Network(Exports, Derivatives):
     """
 
     def predict(
-        self, X: ArrayLike, out: NDArray[Any] | None = None, n_threads: int | None = None
+        self, X: ArrayLike | Stream, out: NDArray[Any] | None = None, n_threads: int | None = None
     ) -> NDArray[Any]:
         """Compute the outputs for X, without touching the network.
 
@@ -91,8 +94,9 @@ class Network(Exports, Derivatives):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of SciPy, shape (B, features)
-            Samples; B may be 0. One sample is ``x.reshape(1, -1)``.
+        X : array-like or sparse matrix of SciPy, shape (B, features), or Stream
+            Samples; B may be 0. One sample is ``x.reshape(1, -1)``. A stream is read piece by
+            piece; the rows of the result are as its own stand.
         out : ndarray, shape (B, N), optional
             Written and returned, of the network's dtype, C-contiguous, apart from X and weights.
         n_threads : int, optional
@@ -115,7 +119,9 @@ class Network(Exports, Derivatives):
         result = self._core.predict(X, out, limit)
         return result if result is not NotImplemented else self._predict_converted(X, out, limit)
 
-    def _predict_converted(self, X: ArrayLike, out: object, limit: int) -> NDArray[Any]:
+    def _predict_converted(self, X: ArrayLike | Stream, out: object, limit: int) -> NDArray[Any]:
+        if isinstance(X, Stream):
+            return self._predict_stream(X, out, limit)
         x = _arrays.features_or_sparse("X", X, self._features, self._dtype, minimum=0)
         result = None
         if out is not None:
@@ -125,10 +131,22 @@ class Network(Exports, Derivatives):
                 raise ValueError("out must not share memory with X or with the parameters")
         return self._core.predict(x, result, limit)
 
+    def _predict_stream(self, stream: Stream, out: object, limit: int) -> NDArray[Any]:
+        rows, outputs = stream.n_rows, self._layers[-1].nodes
+        result = (
+            np.empty((rows, outputs), self._dtype)
+            if out is None
+            else _arrays.output(out, rows, outputs, self._dtype)
+        )
+        if np.may_share_memory(result, self.parameters):
+            raise ValueError("out must not share memory with X or with the parameters")
+        predict_stream(self, stream, result, self._core, limit)
+        return result
+
     def evaluate(
         self,
-        X: ArrayLike,
-        y: ArrayLike,
+        X: ArrayLike | Stream | Iterable[Rows],
+        y: ArrayLike | None = None,
         n_threads: int | None = None,
         *,
         sample_weight: ArrayLike | None = None,
@@ -138,7 +156,7 @@ class Network(Exports, Derivatives):
         Parameters
         ----------
         X : array-like or sparse matrix of SciPy, shape (B, features)
-            Samples, at least 1.
+            Samples, at least 1; or a `Stream`, or an iterable of batches, alone.
         y : array-like, shape (B,) or (B, N)
             Targets as in `fit`.
         n_threads : int, optional
@@ -160,13 +178,18 @@ class Network(Exports, Derivatives):
             If another thread is fitting the network.
         """
         limit = _validation.n_threads(n_threads)
+        data = read_data(X, y)
+        if data is not None:
+            if sample_weight is not None:
+                raise ValueError("sample_weight comes with the samples of a stream")
+            return evaluate_data(self, data, self._core, limit)
         samples = read_samples(self, X, y, sample_weight, sparse=True)
         return evaluate(self._core, samples, limit)
 
     def fit(
         self,
-        X: ArrayLike,
-        y: ArrayLike,
+        X: ArrayLike | Stream | Iterable[Rows],
+        y: ArrayLike | None = None,
         epochs: int = 10,
         batch_size: int | None = 32,
         optimizer: Optimizer | LBFGS = SGD(learning_rate=0.1),  # noqa: B008  (frozen)
@@ -195,6 +218,11 @@ class Network(Exports, Derivatives):
             read-only or memory-mapped; anything else is converted once. Not to be changed
             meanwhile. Sparse ones are copied as they are: the first layer reads only what is
             stored, and plain SGD changes only the weights it belongs to. Not with LBFGS.
+
+            Instead of X and y, for more than memory holds: a `Stream`; or an iterable of batches
+            (X, y) or (X, y, sample_weight), whose rows are trained on as they come, `batch_size`
+            at a time however many each batch has. An iterator, which gives them once, is for one
+            epoch.
         y : array-like, shape (n,) or (n, N)
             Integer class labels 0 .. N-1 (n,), with cross-entropy only; else one-hot or real
             targets (n, N). With one output and another loss, (n,) means (n, 1).
@@ -207,8 +235,9 @@ class Network(Exports, Derivatives):
             How a gradient changes the parameters.
         shuffle : bool or array-like of int, shape (n,) or (epochs, n), default True
             True draws an order of samples per epoch from the seed; False takes them as they
-            stand; row indices are an order handed in, for every epoch or for each.
-        validation_data : tuple (X, y) or (X, y, sample_weight), optional
+            stand; row indices are an order handed in, for every epoch or for each. A stream draws
+            its own order (see `Stream`); batches of an iterable stay as they come.
+        validation_data : tuple (X, y) or (X, y, sample_weight), or Stream, optional
             Evaluated after each epoch.
         verbose : int, default 0
             1 shows the progress on standard error: a bar if tqdm is installed (the extra
@@ -250,6 +279,9 @@ class Network(Exports, Derivatives):
         ------
         TypeError, ValueError
             If an argument does not fit; nothing has changed then.
+        DataError
+            If samples of a stream or a batch do not fit; it names the file, row and column, and
+            the network is what it was before.
         DivergenceError
             If the loss of an epoch is not finite; the parameters are back at the last finite
             epoch end.

@@ -6,8 +6,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.errors import DataError
 from fastmlp.splitting import Rows, stratified
-from fastmlp.tabular import DataError, listing
+from fastmlp.tabular import listing
 
 Task = Literal["classification", "regression"]
 Label = str | int | float

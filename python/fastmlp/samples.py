@@ -58,6 +58,15 @@ class Samples:
             weight = weight.copy()  # a callback must not make it negative
         return replace(self, X=X, y=y, weight=weight)
 
+    def evaluate(self, core: Core, n_threads: int) -> Evaluation:
+        """Return loss and accuracy of a network, each sample as much as it counts."""
+        return evaluate(core, self, n_threads)
+
+    def predict(self, core: Core, n_threads: int) -> NDArray[Any]:
+        """Return the outputs of a network for them."""
+        outputs: NDArray[Any] = core.predict(self.X, None, n_threads)
+        return outputs
+
     @property
     def targets(self) -> "NDArray[Any] | CustomLoss":
         """The targets as the core takes them: of a custom loss, the function that knows them."""

@@ -29,6 +29,12 @@ class Schedule:
         core = self.to_core()
         return core.kind in spread and core.total_epochs == 0
 
+    @property
+    def counts_epochs(self) -> bool:
+        """Whether the rates depend on how many steps an epoch has."""
+        kind = _core.ScheduleKind
+        return self.to_core().kind not in (kind.CONSTANT, kind.INVERSE)
+
     def to_core(self) -> _core.Schedule:
         """Return the schedule as the core takes it."""
         schedule = _core.Schedule()

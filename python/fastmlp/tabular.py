@@ -15,14 +15,12 @@ from typing import TYPE_CHECKING, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.errors import DataError
+
 if TYPE_CHECKING:
     from _csv import Reader
 
 _LISTED_COLUMNS = 20
-
-
-class DataError(ValueError):
-    """A file or a data set cannot be used; the message says where and why, in one line."""
 
 
 @dataclass

@@ -16,13 +16,14 @@ from fastmlp.class_weight import weigh_classes
 from fastmlp.course import Course, Trained
 from fastmlp.early_stopping import EarlyStopping, read_early_stopping
 from fastmlp.errors import DivergenceError
-from fastmlp.held_out import HeldOut, hold_out
+from fastmlp.held_out import HeldOut, hold_out, read_held_out
 from fastmlp.history import History
 from fastmlp.lbfgs import LBFGS, minimise, refuse_batches
 from fastmlp.optimizers import Optimizer, read_optimizer
 from fastmlp.progress import Progress
 from fastmlp.samples import Samples, read_samples
 from fastmlp.schedules import Plateau, Schedule
+from fastmlp.streams.source import Source, read_data, read_source, refuse_with_stream
 from fastmlp.views import Core, refuse_while_fitting
 
 if TYPE_CHECKING:
@@ -57,30 +58,49 @@ def fit(
     optimizer = optimizer if isinstance(optimizer, LBFGS) else read_optimizer(optimizer)
     threads = _validation.n_threads(n_threads)
     verbose = _validation.verbosity(verbose)
-    given = read_samples(network, X, y, sample_weight, sparse=not isinstance(optimizer, LBFGS))
-    if validation_fraction is not None and not _is_switch(shuffle):
-        raise ValueError("shuffle names rows of X, some of which validation_fraction takes away")
-    samples, held_out = hold_out(network, given, validation_data, validation_fraction, metrics)
-    samples = weigh_classes(samples, class_weight, network.loss, network.layers[-1].nodes)
-    samples = samples.apart_from(core.parameters)
-    followers = _followers(callbacks, early_stopping, held_out)
     checkpoint = read_checkpoint(checkpoint)
+    data = read_data(X, y)
+    samples: Samples | Source
+    if data is None:
+        sparse = not isinstance(optimizer, LBFGS)
+        samples = read_samples(network, X, y, sample_weight, sparse=sparse)
+        samples, held_out = _hold_out(
+            network, samples, shuffle, validation_data, validation_fraction, metrics
+        )
+        samples = weigh_classes(samples, class_weight, network.loss, network.layers[-1].nodes)
+        samples = samples.apart_from(core.parameters)
+    else:
+        refuse_with_stream(
+            data,
+            optimizer=optimizer,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            validation_fraction=validation_fraction,
+        )
+        samples = read_source(network, data, class_weight, shuffle)
+        held_out = read_held_out(network, validation_data, metrics)
+    followers = _followers(callbacks, early_stopping, held_out)
     if checkpoint is not None:
         followers = (*followers, checkpoint)  # last: what the others did is part of the state
-    rows = len(samples)
 
     train: Callable[[Course], Sequence[Trained]]
     if isinstance(optimizer, LBFGS):
+        assert isinstance(samples, Samples)
         refuse_batches(epochs, batch_size, shuffle)
         if checkpoint is not None:
             raise ValueError("checkpoint does not go with LBFGS, whose memory is SciPy's")
         epochs, plateau, used = optimizer.max_iterations, None, 1
         train = partial(minimise, core, samples, optimizer)
     else:
+        rows = len(samples)
         epochs = _validation.integer("epochs", epochs, minimum=1, maximum=2**32 - 1 - core.epoch)
         plateau = _plateau(optimizer, held_out)
         options = core_options(optimizer, batch_size, rows, network.dtype)
         options.epochs, options.n_threads = epochs, threads
+        if isinstance(samples, Source):
+            samples.refuse_epochs(epochs, optimizer, checkpoint)
         order = None if _is_switch(shuffle) else _arrays.orders(shuffle, rows, epochs).copy()
         options.shuffle = order is None and _validation.switch("shuffle", shuffle)
         used = core.threads_for(options.batch_size, threads)
@@ -89,18 +109,31 @@ def fit(
     with closing(Progress(epochs, verbose)) if verbose else nullcontext() as progress:
         shown = () if progress is None else (progress,)
         followers = (*followers, *shown)
-        course = Course(network, core, epochs, rows, held_out, threads, plateau, followers)
+        course = Course(network, core, epochs, samples, held_out, threads, plateau, followers)
         if checkpoint is not None and not isinstance(optimizer, LBFGS):
-            checkpoint.begin(network, course, _fingerprint(optimizer, options, order, rows))
+            checkpoint.begin(network, course, _fingerprint(optimizer, options, order, samples))
             options.first_epoch = min(course.epochs_done, epochs)
             options.rate_factor = course.rate_factor
         course.begin()
         return course.end(train(course), used)
 
 
+def _hold_out(
+    network: "Network",
+    samples: Samples,
+    shuffle: object,
+    data: object,
+    fraction: object,
+    metrics: object,
+) -> tuple[Samples, HeldOut | None]:
+    if fraction is not None and not _is_switch(shuffle):
+        raise ValueError("shuffle names rows of X, some of which validation_fraction takes away")
+    return hold_out(network, samples, data, fraction, metrics)
+
+
 def _train(
     core: Core,
-    samples: Samples,
+    samples: Samples | Source,
     order: NDArray[np.uint32] | None,
     options: _core.TrainOptions,
     optimizer: Optimizer,
@@ -108,12 +141,13 @@ def _train(
 ) -> list[_core.EpochReport]:
     """Let the core train on mini-batches."""
     rate = optimizer.learning_rate
+    fit_core = (
+        partial(samples.train, core)
+        if isinstance(samples, Source)
+        else partial(core.fit, samples.X, samples.targets, samples.weight, order)
+    )
     try:
-        return core.fit(
-            samples.X,
-            samples.targets,
-            samples.weight,
-            order,
+        return fit_core(
             options,
             (lambda step: _validation.told("the learning rate of a step", rate(step)))
             if callable(rate)
@@ -129,12 +163,12 @@ def _train(
 def core_options(
     optimizer: Optimizer, batch_size: object, rows: int, dtype: np.dtype[np.floating]
 ) -> _core.TrainOptions:
-    """Return how the core steps; a batch of None is all samples."""
+    """Return how the core steps; a batch of None is all samples, 0 being a number not known."""
     options = _core.TrainOptions()
     options.batch_size = rows
     if batch_size is not None:
         size = _validation.integer("batch_size", batch_size, minimum=1, alternative="None")
-        options.batch_size = min(size, rows)
+        options.batch_size = min(size, rows) if rows else size
     options.optimizer = optimizer.to_core(dtype)
     if isinstance(optimizer.learning_rate, Schedule):
         options.schedule = optimizer.learning_rate.to_core()
@@ -145,7 +179,7 @@ def _fingerprint(
     optimizer: Optimizer,
     options: _core.TrainOptions,
     order: NDArray[np.uint32] | None,
-    rows: int,
+    samples: Samples | Source,
 ) -> dict[str, Any]:
     """Return what must be the same for a fit to go on another's checkpoint."""
     rate = optimizer.learning_rate
@@ -155,10 +189,11 @@ def _fingerprint(
         "optimizer": repr(named),
         "learning_rate": "a function of the step" if callable(rate) else "",
         "batch_size": options.batch_size,
-        "the number of samples": rows,
+        "the number of samples": len(samples),
         "shuffle": options.shuffle,
         "order": None if order is None else int(zlib.crc32(order.tobytes())),
         "epochs": options.epochs if spread else None,
+        "the blocks of a stream": samples.fingerprint() if isinstance(samples, Source) else None,
     }
 
 

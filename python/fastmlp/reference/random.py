@@ -16,6 +16,7 @@ Block: TypeAlias = tuple[int, int, int, int]
 INITIAL_WEIGHTS: Final = 0
 ORDER: Final = 1
 DROPOUT: Final = 2
+BLOCKS: Final = 3
 """Purposes: numbers drawn for different purposes have nothing to do with each other."""
 
 WORD: Final = 0xFFFFFFFF
@@ -137,11 +138,52 @@ def sample_order(seed: int, epoch: int, n: int) -> list[int]:
     Returns
     -------
     list of int
-        A permutation of 0 to n - 1. Position i, from the last to the second, is exchanged with
-        j = draw (i + 1) / 2^32 rounded down, which is off uniform by less than n / 2^32.
+        A permutation of 0 to n - 1.
+    """
+    return permutation(seed, ORDER, epoch, 0, n)
+
+
+def permutation(seed: int, purpose: int, epoch: int, first: int, n: int) -> list[int]:
+    """Draw a permutation of 0 to n - 1 with the numbers `first`, `first` + 1, ... of a stream.
+
+    Position i, from the last to the second, is exchanged with j = draw (i + 1) / 2^32 rounded down,
+    which is off uniform by less than n / 2^32.
     """
     order = list(range(n))
     for i in range(n - 1, 0, -1):
-        j = draw32(seed, ORDER, epoch, i) * (i + 1) >> 32
+        j = draw32(seed, purpose, epoch, first + i) * (i + 1) >> 32
         order[i], order[j] = order[j], order[i]
+    return order
+
+
+def block_order(seed: int, epoch: int, block_rows: list[int], window_rows: int) -> list[int]:
+    """Draw the order of an epoch over rows that are read in blocks, and shuffled in windows.
+
+    Parameters
+    ----------
+    seed : int
+        The seed of the network.
+    epoch : int
+        The number of epochs trained before this one.
+    block_rows : list of int
+        How many rows each block has, as the blocks stand.
+    window_rows : int
+        How many rows are shuffled at once.
+
+    Returns
+    -------
+    list of int
+        A permutation of 0 to n - 1, n being the number of all rows. The blocks are shuffled; their
+        rows, one block behind the other, are cut into windows; the rows of a window that begins at
+        position p, in ascending order, are shuffled with the draws that `sample_order` has from
+        position p on. So one window with everything in it has the order of `sample_order`.
+    """
+    starts = [sum(block_rows[:i]) for i in range(len(block_rows))]
+    rows: list[int] = []
+    for i in permutation(seed, BLOCKS, epoch, 0, len(block_rows)):
+        rows += range(starts[i], starts[i] + block_rows[i])
+    order: list[int] = []
+    for first in range(0, len(rows), window_rows):
+        window = sorted(rows[first : first + window_rows])
+        order += [window[i] for i in permutation(seed, ORDER, epoch, first, len(window))]
     return order

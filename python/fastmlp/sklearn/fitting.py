@@ -61,7 +61,7 @@ class StochasticFit:
             estimator._network,
             estimator._network._core,
             self._most_epochs,
-            len(samples),
+            samples,
             held_out,
             estimator._n_threads() or 0,
             estimator._optimizer.plateau,

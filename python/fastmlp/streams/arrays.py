@@ -1,0 +1,116 @@
+"""`ArrayStream`: arrays on disk, mapped into memory as they are needed."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastmlp import _validation
+from fastmlp.errors import DataError
+from fastmlp.streams.stream import Rows, Stream, equal_blocks
+
+Source = ArrayLike | str | os.PathLike[str]
+
+
+class ArrayStream(Stream):
+    """Rows of arrays, as a rule `numpy.memmap`: ``.npy`` files, or any array that can be sliced.
+
+    Rows are read a block at a time, checked, and converted to the dtype of the network; nothing
+    else of the arrays is in memory.
+
+    Parameters
+    ----------
+    X : array or path of a .npy file, shape (n, features)
+        The features, of any real dtype. A path is opened with ``mmap_mode="r"``.
+    y : array or path of a .npy file, shape (n,) or (n, N)
+        The targets as in `Network.fit`.
+    sample_weight : array or path of a .npy file, shape (n,), optional
+        How much each sample counts.
+    block_rows : int, optional
+        Rows of a block, which are read at once; None is as many as have 2^18 features (1 MB of
+        float32).
+    window_rows : int, optional
+        Rows that are shuffled at once; None is as many as have 2^22 features. See `Stream`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the shapes do not fit, or a number is out of its range.
+    DataError
+        If a file is no .npy file.
+    OSError
+        If a file cannot be opened.
+
+    Examples
+    --------
+    >>> stream = ArrayStream("images.npy", "labels.npy")  # doctest: +SKIP
+    >>> net.fit(stream, epochs=5)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        X: Source,
+        y: Source,
+        sample_weight: Source | None = None,
+        *,
+        block_rows: int | None = None,
+        window_rows: int | None = None,
+    ) -> None:
+        self._X = _opened("X", X)
+        if self._X.ndim != 2:
+            raise ValueError(
+                f"X must have 2 dimensions (samples, features), got shape {self._X.shape}"
+            )
+        self._y = _opened("y", y)
+        self._weight = None if sample_weight is None else _opened("sample_weight", sample_weight)
+        for name, array in (("y", self._y), ("sample_weight", self._weight)):
+            if array is not None and array.shape[:1] != self._X.shape[:1]:
+                raise ValueError(
+                    f"{name} must have one row for each of the {len(self._X)} of X, "
+                    f"got shape {array.shape}"
+                )
+        self._block_rows = equal_blocks(len(self._X), self.n_features, block_rows)
+        if window_rows is not None:
+            self.window_rows = _validation.integer("window_rows", window_rows, minimum=1)
+
+    def __repr__(self) -> str:
+        return f"ArrayStream({self.n_rows:,} rows, {self.n_features:,} features, {self._X.dtype})"
+
+    @property
+    def n_features(self) -> int:
+        """Columns of X."""
+        return int(self._X.shape[1])
+
+    @property
+    def block_rows(self) -> Sequence[int]:
+        """Rows of each block."""
+        return self._block_rows
+
+    def read(self, start: int, stop: int) -> Rows:
+        """Return views of some rows."""
+        rows = slice(start, stop)
+        if self._weight is None:
+            return self._X[rows], self._y[rows]
+        return self._X[rows], self._y[rows], self._weight[rows]
+
+    def place(self, row: int) -> tuple[str, int]:
+        """Return the file of X and the row in it."""
+        return str(getattr(self._X, "filename", None) or "X"), row
+
+
+def _opened(name: str, source: Source) -> NDArray[Any]:
+    """Return an array as it is, or that of a file, mapped."""
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        try:
+            mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+            return mapped
+        except ValueError as error:
+            raise DataError(f"{path}: not a .npy file that can be mapped: {error}") from None
+    array = source if hasattr(source, "shape") and hasattr(source, "dtype") else np.asarray(source)
+    if array.ndim == 0:  # type: ignore[union-attr]
+        raise TypeError(f"{name} must be an array or a path, got {_validation.described(source)}")
+    return array  # type: ignore[return-value]

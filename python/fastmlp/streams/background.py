@@ -1,0 +1,87 @@
+"""A thread that reads ahead."""
+
+import threading
+from collections.abc import Callable, Iterator
+from queue import Empty, SimpleQueue
+
+from fastmlp.streams.chunks import Buffer, Chunk
+
+_AHEAD = 2
+"""Buffers: one that is trained on, and one that is filled meanwhile."""
+
+
+class _Closed(Exception):  # noqa: N818  (no error)
+    """Nobody waits for what is read."""
+
+
+class BackgroundReader:
+    """Makes chunks in a thread of its own, one ahead of what is asked for.
+
+    Parameters
+    ----------
+    make : callable
+        Called in that thread with `free`, for an iterator of chunks; see `chunks`.
+    capacity : int
+        Rows of a buffer.
+    """
+
+    def __init__(
+        self, make: Callable[[Callable[[], Buffer]], Iterator[Chunk]], capacity: int
+    ) -> None:
+        self._free: SimpleQueue[Buffer | None] = SimpleQueue()
+        self._ready: SimpleQueue[tuple[Chunk, Buffer] | BaseException] = SimpleQueue()
+        for _ in range(_AHEAD):
+            self._free.put(Buffer(capacity))
+        self._filled: Buffer | None = None  # the reader's
+        self._in_use: Buffer | None = None  # that of the chunk that was handed out last
+        self._closed = False
+        self._thread = threading.Thread(
+            target=self._run, args=(make,), name="fastmlp reader", daemon=True
+        )
+        self._thread.start()
+
+    def next(self) -> Chunk:
+        """Return the next chunk, and take back the memory of the last one.
+
+        Raises
+        ------
+        BaseException
+            What was raised while it was read.
+        """
+        if self._in_use is not None:
+            self._free.put(self._in_use)
+            self._in_use = None
+        while True:
+            try:
+                made = self._ready.get(timeout=1.0)
+                break
+            except Empty:
+                if not self._thread.is_alive():  # a forked process has only the thread that forked
+                    raise RuntimeError("the thread that reads the stream is gone") from None
+        if isinstance(made, BaseException):
+            raise made
+        chunk, self._in_use = made
+        return chunk
+
+    def close(self) -> None:
+        """End the thread, as soon as it has read what it is reading."""
+        self._closed = True
+        self._free.put(None)
+        self._thread.join()
+
+    def _run(self, make: Callable[[Callable[[], Buffer]], Iterator[Chunk]]) -> None:
+        try:
+            for chunk in make(self._take):
+                assert self._filled is not None
+                self._ready.put((chunk, self._filled))
+        except _Closed:
+            pass
+        except BaseException as error:  # noqa: BLE001  (told to the thread that trains)
+            self._ready.put(error)
+
+    def _take(self) -> Buffer:
+        buffer = self._free.get()
+        if buffer is None or self._closed:
+            raise _Closed
+        self._filled = buffer
+        return buffer

@@ -1,0 +1,123 @@
+"""What was read, checked and converted for a network; what is wrong is told with its place."""
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp import _arrays, _core
+from fastmlp._conversion import converted, numbers
+from fastmlp._sparse import is_sparse
+from fastmlp.class_weight import of_classes, times_class
+from fastmlp.errors import DataError
+from fastmlp.streams.stream import rows_of
+
+if TYPE_CHECKING:
+    from fastmlp.model import Model
+
+
+class Places(Protocol):
+    """What tells where a sample comes from; see `Stream`."""
+
+    def place(self, row: int) -> tuple[str, int]:
+        """Return the file of a row, and its row there."""
+
+    def feature_name(self, feature: int) -> str:
+        """Return the name of a feature."""
+
+    def target_name(self) -> str:
+        """Return the name of the target."""
+
+
+@dataclass(frozen=True)
+class Demands:
+    """What a network demands of its samples; `class_weights` by label, or None."""
+
+    n_features: int
+    outputs: int
+    loss: str
+    dtype: np.dtype[Any]
+    class_weights: NDArray[np.float64] | None = None
+
+    @classmethod
+    def of(cls, network: "Model", class_weight: object = None) -> "Demands":
+        """Return those of a network, whose samples count as `class_weight` of ``fit`` says."""
+        outputs = network.layers[-1].nodes
+        weights = None if class_weight is None else of_classes(class_weight, max(2, outputs))
+        return cls(network.features, outputs, network.loss, network.dtype, weights)
+
+
+Checked = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]
+"""(X, y, sample_weight) as the core takes them; they may be views of what was read."""
+
+
+def check(read: Any, demands: Demands, stream: Places, start: int) -> Checked:
+    """Check and convert what was read from row `start` of a stream on.
+
+    Raises
+    ------
+    DataError
+        If it does not fit the network, or is not finite; it names file, row and column.
+    """
+    X, y, weight = rows_of(read)
+    file, first = stream.place(start)
+    target = stream.target_name()
+    try:
+        x = features(X, demands, stream, start)
+        t = _arrays.targets(target, y, len(x), demands.outputs, demands.loss, demands.dtype)
+        w = None if weight is None else _weights(weight, len(x), demands.dtype)
+        if demands.class_weights is not None:
+            w = times_class(demands.class_weights, t, w, demands.loss, demands.dtype)
+        return x, t, w
+    except DataError:
+        raise
+    except (TypeError, ValueError) as error:  # it counts rows from the first that was read
+        told = re.sub(r"\brow (\d+)", lambda row: f"row {first + int(row[1])}", str(error))
+        raise DataError(f"{file}: {told}") from None
+
+
+def check_count(stream: Places, start: int, stop: int, count: int) -> None:
+    """Refuse `count` rows where `start` to `stop` - 1 were asked for."""
+    if count != stop - start:
+        file, row = stream.place(start)
+        raise DataError(f"{file}: {count} rows instead of {stop - start} from row {row} on")
+
+
+def features(X: Any, demands: Demands, stream: Places, start: int) -> NDArray[Any]:
+    """Check and convert the features of what was read from row `start` on; errors as `check`."""
+    if is_sparse(X):
+        raise TypeError("X is sparse, which a stream does not take; give .toarray()")
+    array = numbers("X", X)
+    if array.ndim != 2 or array.shape[1] != demands.n_features:
+        raise ValueError(
+            f"X must have the shape (rows, {demands.n_features}) that the network takes, "
+            f"got {array.shape}"
+        )
+    result = converted(array, demands.dtype)
+    index = _core.first_non_finite(result)
+    if index < 0:
+        return result
+    row, column = divmod(index, array.shape[1])
+    value = array[row, column]
+    what = "NaN" if np.isnan(value) else "infinity"
+    if np.isfinite(value):
+        what = f"{value}, too large for {demands.dtype}"
+    file, place = stream.place(start + row)
+    raise DataError(f"{file}: row {place}, column {stream.feature_name(column)}: {what}")
+
+
+def _weights(weight: Any, rows: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return weights (rows,), which may all be 0: others follow."""
+    array = numbers("sample_weight", weight)
+    if array.shape != (rows,):
+        raise ValueError(f"sample_weight must have the shape ({rows},), got {array.shape}")
+    result = converted(array, dtype)
+    wrong = ~(np.isfinite(result) & (result >= 0))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"sample_weight must be at least 0 and finite in {dtype}, got {array[row]} at row {row}"
+        )
+    return result

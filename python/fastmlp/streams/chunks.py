@@ -1,0 +1,160 @@
+"""Chunks: windows of a stream, shuffled into memory that is used again, as whole batches."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.errors import DataError
+from fastmlp.streams.checking import Checked, Demands, check, check_count
+from fastmlp.streams.order import Window, windows
+from fastmlp.streams.stream import Rows, Stream, window_rows
+
+
+class Chunk(NamedTuple):
+    """Samples to be trained on next, in their order; a multiple of the batch but at an epoch's end.
+
+    Attributes
+    ----------
+    X, y, weight : ndarray, ndarray, ndarray or None
+        As the core takes them.
+    last : bool
+        Whether an epoch ends with it.
+    """
+
+    X: NDArray[Any]
+    y: NDArray[Any]
+    weight: NDArray[Any] | None
+    last: bool
+
+
+class Buffer:
+    """Room for the samples of a chunk; made when the first of them tell what they are.
+
+    Parameters
+    ----------
+    capacity : int
+        The most rows.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._parts: list[NDArray[Any] | None] = []
+
+    def put(self, samples: Checked, at: Any) -> None:
+        """Copy samples to the rows `at`: a slice, or one row for each."""
+        if not self._parts:
+            self._parts = [
+                None if part is None else np.empty((self._capacity, *part.shape[1:]), part.dtype)
+                for part in samples
+            ]
+        for room, part in zip(self._parts, samples, strict=True):
+            if (room is None) != (part is None):
+                raise DataError("some samples of the stream have weights and others have none")
+            if room is None or part is None:
+                continue
+            if room.dtype != part.dtype or room.shape[1:] != part.shape[1:]:
+                raise DataError(
+                    f"targets of the stream were of {room.dtype}, shape (n, {room.shape[1:]}), "
+                    f"and now are of {part.dtype}, shape {part.shape}"
+                )
+            room[at] = part
+
+    def rows(self, start: int, stop: int) -> Checked:
+        """Return views of some rows."""
+        x, y, weight = (None if part is None else part[start:stop] for part in self._parts)
+        assert x is not None
+        assert y is not None
+        return x, y, weight
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """Which epochs to read, and how.
+
+    Attributes
+    ----------
+    seed : int
+        The seed of the network.
+    first, last : int
+        The first epoch, counted from the network's first, and the one behind the last.
+    batch_size : int
+        What every chunk holds a multiple of.
+    shuffle : bool
+        Whether in the stream's order.
+    """
+
+    seed: int
+    first: int
+    last: int
+    batch_size: int
+    shuffle: bool
+
+
+def chunks(
+    stream: Stream, demands: Demands, epochs: Epochs, free: Callable[[], Buffer]
+) -> Iterator[Chunk]:
+    """Yield the chunks of some epochs.
+
+    Parameters
+    ----------
+    stream : Stream
+        What to read.
+    demands : Demands
+        What the network demands.
+    epochs : Epochs
+        How to go through it.
+    free : callable
+        Returns a buffer that nobody needs any more; waits for it. The rows a chunk leaves over are
+        copied to the next buffer, before the one it was made of is asked for again.
+
+    Raises
+    ------
+    DataError
+        If something read does not fit.
+    """
+    read, rows = stream.reader(), window_rows(stream)
+    for epoch in range(epochs.first, epochs.last):
+        buffer, filled = free(), 0
+        drawn = windows(stream.block_rows, rows, epochs.seed, epoch, shuffle=epochs.shuffle)
+        for window in drawn:
+            _fill(buffer, filled, window, read, stream, demands)
+            filled += len(window)
+            whole = filled if window.last else filled - filled % epochs.batch_size
+            if whole == 0:
+                continue
+            yield Chunk(*buffer.rows(0, whole), window.last)
+            if not window.last:
+                following = free()
+                following.put(buffer.rows(whole, filled), slice(0, filled - whole))
+                buffer, filled = following, filled - whole
+
+
+def capacity(stream: Stream, batch_size: int) -> int:
+    """Return how many rows a buffer must have room for."""
+    return min(stream.n_rows, window_rows(stream) + batch_size)
+
+
+def _fill(
+    buffer: Buffer,
+    first: int,
+    window: Window,
+    read: Callable[[int, int], Rows],
+    stream: Stream,
+    demands: Demands,
+) -> None:
+    """Read the rows of a window and put each where its turn is, behind the first ones."""
+    places: NDArray[np.intp] | None = None
+    if window.order is not None:
+        places = np.empty(len(window), np.intp)
+        places[window.order] = np.arange(first, first + len(window))
+    done = 0
+    for start, stop in window.pieces:
+        samples = check(read(start, stop), demands, stream, start)
+        count = len(samples[0])
+        check_count(stream, start, stop, count)
+        at = slice(first + done, first + done + count)
+        buffer.put(samples, at if places is None else places[done : done + count])
+        done += count

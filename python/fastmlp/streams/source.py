@@ -1,0 +1,216 @@
+"""What ``Network.fit`` trains on when it is not arrays: a stream, or an iterator of batches."""
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fastmlp import _core, _validation
+from fastmlp.custom_loss import CustomLoss
+from fastmlp.errors import DataError
+from fastmlp.lbfgs import LBFGS
+from fastmlp.optimizers import Optimizer
+from fastmlp.schedules import Schedule
+from fastmlp.streams.background import BackgroundReader
+from fastmlp.streams.batches import Batches
+from fastmlp.streams.checking import Demands
+from fastmlp.streams.chunks import Chunk, Epochs, capacity, chunks
+from fastmlp.streams.stream import Stream, window_rows
+from fastmlp.views import Core
+
+if TYPE_CHECKING:
+    from fastmlp.network import Network
+
+_NO_ROWS = np.empty(0, np.uint8)
+
+
+class Source:
+    """A stream or batches, ready for one fit of a network.
+
+    Parameters
+    ----------
+    network : Network
+        To be trained.
+    data : Stream or Batches
+        Its samples.
+    class_weight : mapping or None
+        As ``fit`` takes it.
+    shuffle : bool
+        Whether in the order of the stream.
+    """
+
+    def __init__(
+        self, network: "Network", data: Stream | Batches, class_weight: object, *, shuffle: bool
+    ) -> None:
+        self._network = network
+        self._data = data
+        self._demands = Demands.of(network, class_weight)
+        self._shuffle = shuffle
+
+    def __len__(self) -> int:
+        """Return the rows of an epoch, as far as they are known by now."""
+        return self._data.rows if isinstance(self._data, Batches) else self._data.n_rows
+
+    def refuse_epochs(self, epochs: int, optimizer: Optimizer, checkpoint: object) -> None:
+        """Refuse what cannot be done with an unknown number of rows, or more than once.
+
+        Raises
+        ------
+        ValueError
+            If it is asked for.
+        """
+        if isinstance(self._data, Stream):
+            return
+        if epochs != 1 and self._data.is_spent_at_once():
+            raise ValueError(
+                f"an iterator gives its batches once: epochs must be 1, got {epochs}; or give what "
+                "can be iterated over again, such as a list or a DataLoader"
+            )
+        rate = optimizer.learning_rate
+        if isinstance(rate, Schedule) and rate.counts_epochs:
+            raise ValueError(
+                f"{type(rate).__name__} needs to know how many steps an epoch has, which batches "
+                "do not tell: give a Stream, or the learning rate as a function of the step"
+            )
+        if checkpoint is not None:
+            raise ValueError("checkpoint does not go with an iterable of batches: give a Stream")
+
+    def fingerprint(self) -> int:
+        """Return a number that changes with the order of a stream."""
+        assert isinstance(self._data, Stream)  # others take no checkpoint
+        sizes = [*self._data.block_rows, window_rows(self._data)]
+        return zlib.crc32(np.asarray(sizes, "<i8").tobytes())
+
+    def train(
+        self,
+        core: Core,
+        options: _core.TrainOptions,
+        rate: Callable[[int], float] | None,
+        on_epoch: Callable[[_core.EpochReport], bool] | None,
+        on_step: Callable[[int, float], bool] | None,
+    ) -> list[_core.EpochReport]:
+        """Let the core train; after a DataError the network is what it was before."""
+        before = deepcopy(self._network)._core  # noqa: SLF001
+        rows = 0 if isinstance(self._data, Batches) else len(self)  # 0: not known
+        function = self._network.loss_function
+        loss = None if function is None else CustomLoss(function, _NO_ROWS)
+        try:
+            with self._opened(core, options) as next_chunk:
+
+                def next_block() -> Chunk:
+                    chunk = next_chunk()
+                    if loss is not None:
+                        loss.y = chunk.y
+                    return chunk
+
+                return core.fit_stream(next_block, rows, loss, options, rate, on_epoch, on_step)
+        except DataError:
+            core.assign(before)  # type: ignore[arg-type]
+            raise
+
+    @contextmanager
+    def _opened(self, core: Core, options: _core.TrainOptions) -> Iterator[Callable[[], Chunk]]:
+        """Yield what gives the chunks, one after the other."""
+        left, size = options.epochs - options.first_epoch, options.batch_size
+        if isinstance(self._data, Batches):
+            yield self._data.chunks(self._demands, left, size).__next__
+            return
+        stream, demands = self._data, self._demands
+        epochs = Epochs(core.seed, core.epoch, core.epoch + left, size, self._shuffle)
+        reader = BackgroundReader(
+            lambda free: chunks(stream, demands, epochs, free), capacity(stream, size)
+        )
+        try:
+            yield reader.next
+        finally:
+            reader.close()
+
+
+def is_array_like(X: object) -> bool:
+    """Tell whether `X` is features rather than batches of samples."""
+    return not isinstance(X, Iterable) or hasattr(X, "shape") or hasattr(X, "__array__")
+
+
+def read_data(X: object, y: object) -> Stream | Batches | None:
+    """Return what ``X`` is if it brings its targets itself; None if it is features.
+
+    Raises
+    ------
+    TypeError
+        If `y` is missing, or is given twice.
+    """
+    if isinstance(X, Stream):
+        if y is not None:
+            raise TypeError("y comes with the samples of a stream: give the stream alone")
+        return X
+    if y is not None:
+        return None
+    if is_array_like(X) or isinstance(X, str | bytes | dict):
+        raise TypeError(
+            "y is missing: give X and y, a Stream, or an iterable of batches (X, y), "
+            f"got {_validation.described(X)} alone"
+        )
+    assert isinstance(X, Iterable)
+    return Batches(X)
+
+
+def refuse_with_stream(
+    data: Stream | Batches,
+    *,
+    optimizer: object,
+    batch_size: object,
+    shuffle: object,
+    sample_weight: object,
+    class_weight: object,
+    validation_fraction: object,
+) -> None:
+    """Refuse the arguments of ``fit`` that need all samples at once, and say what to do instead.
+
+    Raises
+    ------
+    ValueError
+        If there is one.
+    """
+    kind = "a stream" if isinstance(data, Stream) else "an iterable of batches"
+    if isinstance(optimizer, LBFGS):
+        raise ValueError(f"LBFGS needs all samples at once: {kind} goes with the other optimizers")
+    if batch_size is None:
+        raise ValueError(f"batch_size=None is all samples at once; with {kind} give a number")
+    if not isinstance(shuffle, bool | np.bool_ | int):
+        raise ValueError(f"shuffle must be True or False with {kind}, not an order of samples")
+    if sample_weight is not None:
+        raise ValueError(f"sample_weight comes with {kind}, as the third of (X, y, sample_weight)")
+    if isinstance(class_weight, str):
+        raise ValueError(
+            f"class_weight={class_weight!r} would have to count the classes of {kind} first: "
+            "give a dict of label to weight"
+        )
+    if validation_fraction is not None:
+        raise ValueError(
+            f"validation_fraction cannot take samples out of {kind}: give validation_data"
+        )
+
+
+def read_source(
+    network: "Network", data: Stream | Batches, class_weight: object, shuffle: object
+) -> Source:
+    """Return what one fit of `network` trains on.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the stream does not fit the network, or another argument is wrong.
+    """
+    if isinstance(data, Stream):
+        if data.n_features != network.features:
+            raise ValueError(
+                f"the stream has {data.n_features} features, but the network takes "
+                f"{network.features}"
+            )
+        if data.n_rows == 0:
+            raise ValueError("the stream has 0 rows, needs at least 1")
+    shuffled = _validation.switch("shuffle", shuffle)
+    return Source(network, data, class_weight, shuffle=shuffled)
