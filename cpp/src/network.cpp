@@ -52,8 +52,10 @@ void draw_initial_weights(const Layout& layout, const std::vector<Layer>& layers
         const auto k = static_cast<double>(layout[i].k), n = static_cast<double>(layout[i].n);
         const double limit = std::sqrt(6.0 / (is_rectifier(layers[i].activation) ? k : k + n));
         const Parameter& weights = layout[i].weights;
+        std::array<double, 2> drawn{};
         for (std::size_t j = weights.offset; j < weights.offset + weights.size(); ++j) {
-            parameters[j] = static_cast<T>((2.0 * stream.uniform(j) - 1.0) * limit);
+            if (j == weights.offset || j % 2 == 0) drawn = stream.uniforms(j / 2);
+            parameters[j] = static_cast<T>((2.0 * drawn[j % 2] - 1.0) * limit);
         }
     }
 }

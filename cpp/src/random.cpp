@@ -22,14 +22,12 @@ std::array<std::uint32_t, 4> RandomStream::block(std::uint64_t counter) const {
     return x;
 }
 
-std::uint64_t RandomStream::draw64(std::uint64_t index) const {
-    const auto words = block(index / 2);
-    const std::size_t low = (index % 2) * 2;
-    return words[low] | static_cast<std::uint64_t>(words[low + 1]) << 32;
-}
-
-double RandomStream::uniform(std::uint64_t index) const {
-    return static_cast<double>(draw64(index) >> 11) * 0x1p-53;
+std::array<double, 2> RandomStream::uniforms(std::uint64_t counter) const {
+    const auto words = block(counter);
+    const auto uniform = [](std::uint64_t low, std::uint64_t high) {
+        return static_cast<double>((low | high << 32) >> 11) * 0x1p-53;
+    };
+    return {uniform(words[0], words[1]), uniform(words[2], words[3])};
 }
 
 void draw_order(const RandomStream& stream, std::uint64_t first, std::uint32_t* order,

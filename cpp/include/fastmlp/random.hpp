@@ -23,9 +23,10 @@ struct FASTMLP_API RandomStream {
     /// The four words of one counter block.
     std::array<std::uint32_t, 4> block(std::uint64_t counter) const;
     std::uint32_t draw32(std::uint64_t index) const { return block(index / 4)[index % 4]; }
-    std::uint64_t draw64(std::uint64_t index) const;
     /// Uniform in [0, 1), a multiple of 2^-53.
-    double uniform(std::uint64_t index) const;
+    double uniform(std::uint64_t index) const { return uniforms(index / 2)[index % 2]; }
+    /// Both that one counter block holds.
+    std::array<double, 2> uniforms(std::uint64_t counter) const;
 };
 
 /// Fisher-Yates over 0..count-1 with the draws first, first + 1, ... of `stream`. The index j <= i
