@@ -15,8 +15,9 @@ template <class T>
 class TrainedState {
 public:
     /// Takes the network's own buffers; its optimizer state must be prepared.
-    explicit TrainedState(Network<T>& network)
-        : network_(network), parameters_(network.layout(), network.parameters()->data()) {
+    TrainedState(Network<T>& network, bool roll_back)
+        : network_(network), roll_back_(roll_back),
+          parameters_(network.layout(), network.parameters()->data()) {
         const OptimizerState<T>& state = network.optimizer_state();
         if (state.first) first_.emplace(network.layout(), state.first->data());
         if (state.second) second_.emplace(network.layout(), state.second->data());
@@ -26,6 +27,7 @@ public:
             if (second_) target.second = (*second_)[i];
             targets_.push_back(target);
         }
+        if (!roll_back_) return;
         for (Buffer<T>* buffer : buffers()) saved_.emplace_back(buffer->size());
         save();
     }
@@ -41,7 +43,7 @@ public:
         for_each_image([](Image<T>& image) { image.store(); });
     }
 
-    /// Whether all in the network's buffers is finite, and then saved.
+    /// Whether all in the network's buffers is finite, and then saved to roll back to.
     bool save_if_finite(const kernels::KernelTable<T>& kernel) {
         for (const Buffer<T>* buffer : buffers()) {
             if (kernel.count_finite(buffer->data(), buffer->size()) != buffer->size()) return false;
@@ -49,8 +51,9 @@ public:
         save();
         return true;
     }
-    /// The network's buffers are what they were when saved.
+    /// The network's buffers are what they were when saved, if that was asked for.
     void restore() {
+        if (!roll_back_) return;
         for (std::size_t i = 0; i < saved_.size(); ++i) {
             std::copy_n(saved_[i].data(), saved_[i].size(), buffers()[i]->data());
         }
@@ -66,6 +69,7 @@ private:
         return all;
     }
     void save() {
+        if (!roll_back_) return;
         for (std::size_t i = 0; i < saved_.size(); ++i) {
             std::copy_n(buffers()[i]->data(), saved_[i].size(), saved_[i].data());
         }
@@ -79,6 +83,7 @@ private:
     }
 
     Network<T>& network_;
+    bool roll_back_;
     Image<T> parameters_;
     std::optional<Image<T>> first_, second_;
     std::vector<UpdateTarget<T>> targets_;

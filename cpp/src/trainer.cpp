@@ -47,7 +47,7 @@ public:
                 options.executor),
           scratch_(static_cast<std::size_t>(team_.size())),
           work_(network.layout(), network.layers(), std::max<std::size_t>(2, batch_)),
-          state_(network), pass_(network, state_.parameters(), work_),
+          state_(network, options.roll_back), pass_(network, state_.parameters(), work_),
           step_(network, pass_, samples_, state_, options, team_.size()),
           rate_factor_(options.rate_factor), first_step_(options.first_epoch * steps_per_epoch_),
           block_start_(first_step_), steps_before_(network.optimizer_state().steps) {

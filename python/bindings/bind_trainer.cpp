@@ -94,6 +94,7 @@ void bind_options(py::module_& module) {
         .def_readwrite("report_squares", &TrainOptions::report_squares)
         .def_readwrite("batch_means", &TrainOptions::batch_means)
         .def_readwrite("loss_limit", &TrainOptions::loss_limit)
+        .def_readwrite("roll_back", &TrainOptions::roll_back)
         .def_readwrite("n_threads", &TrainOptions::n_threads);
     py::class_<EpochReport>(module, "EpochReport")
         .def_readonly("epoch", &EpochReport::epoch)

@@ -104,6 +104,7 @@ class TrainOptions:
     report_squares: bool
     batch_means: bool
     loss_limit: float
+    roll_back: bool
     n_threads: int
 
 @final

@@ -55,6 +55,9 @@ struct TrainOptions {
     bool batch_means = false;
     /// The most the loss of a sample counts in the report; its gradient is not cut.
     double loss_limit = kUnlimited;
+    /// Where training diverges, go back to the last finite epoch end; else all stays as it became.
+    /// To be able to costs a copy, after each epoch, of what training changes.
+    bool roll_back = true;
     int n_threads = 0;                   ///< upper limit; 0: the process's
     const Executor* executor = nullptr;  ///< whose threads; null: fastmlp's own
     /// After each epoch, the parameters exact: true stops. May write the parameters.
@@ -65,8 +68,8 @@ struct TrainOptions {
     std::function<bool()> interrupted{};
 };
 
-/// The epoch's loss, or a parameter after it, was not finite. The parameters are back at the last
-/// finite epoch end.
+/// The epoch's loss, or a parameter after it, was not finite. Unless `roll_back` is off, the
+/// parameters are back at the last finite epoch end.
 class FASTMLP_API Diverged : public std::runtime_error {
 public:
     Diverged(std::size_t at_epoch, double its_loss);

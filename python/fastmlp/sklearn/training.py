@@ -69,7 +69,7 @@ class Training:
         Raises
         ------
         DivergedError
-            If parameters are not finite any more.
+            If parameters are not finite any more; they stay as they are.
         KeyboardInterrupt
             On Ctrl-C, with the parameters of the last completed step.
         """
@@ -95,6 +95,7 @@ class Training:
         options.n_threads = self.n_threads or 0
         options.gradient_scale = losses.gradient_factor(self.network)
         options.loss_limit, options.batch_means = losses.limit(self.network), True
+        options.roll_back = False
         self.optimizer.configure(options, self.network, self.alpha)
         return options
 
