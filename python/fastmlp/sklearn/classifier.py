@@ -313,10 +313,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _encode(self, y: Any) -> NDArray[Any]:
         """Return the number of each sample's class, for softmax, or indicators for each output."""
-        indicators = self._label_binarizer.transform(y)
-        if self._label_binarizer.y_type_ == "multiclass":
-            return indicators.argmax(axis=1).astype(np.int32)
-        return indicators
+        kind = self._label_binarizer.y_type_
+        if kind.startswith("multilabel"):
+            return self._label_binarizer.transform(y)
+        numbers = np.searchsorted(self.classes_, y)
+        return numbers.astype(np.int32) if kind == "multiclass" else numbers.reshape(-1, 1)
 
     def _class_weights(self, y: Any, *, incremental: bool) -> NDArray[Any] | None:
         if self.class_weight is None:
