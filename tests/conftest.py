@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ def pytest_configure() -> None:
     """Make Ctrl-C work: a shell starts background jobs, and all they start, deaf to it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Keras itself would ask for TensorFlow, whatever is installed.
+    backends = (name for name in ("torch", "jax", "tensorflow") if find_spec(name))
+    os.environ.setdefault("KERAS_BACKEND", next(backends, "tensorflow"))
 
 
 def pytest_report_header() -> str:

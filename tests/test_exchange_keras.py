@@ -1,6 +1,5 @@
 """Keras: models to a network and back, and the ONNX files that it writes."""
 
-import os
 import warnings
 from typing import Any
 
@@ -10,13 +9,6 @@ import pytest
 import fastmlp as fm
 from fastmlp.layers import ACTIVATIONS
 
-for backend, module in (("torch", "torch"), ("jax", "jax"), ("tensorflow", "tensorflow")):
-    if not os.environ.get("KERAS_BACKEND"):
-        try:
-            __import__(module)
-        except ImportError:
-            continue
-        os.environ["KERAS_BACKEND"] = backend
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     keras = pytest.importorskip("keras")

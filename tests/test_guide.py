@@ -1,5 +1,6 @@
 """The pages of the guide run as they stand: each page is one program."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -19,14 +20,22 @@ def blocks(page):
     ]
 
 
-OPTIONAL = sorted({(page, needs) for page in PAGES for _, needs in blocks(page) if needs})
+def combinations():
+    """Yield (page, packages): every choice of the optional packages of each page."""
+    for page in PAGES:
+        packages = sorted({needs for _, needs in blocks(page) if needs})
+        for size in range(1, len(packages) + 1):
+            yield from ((page, chosen) for chosen in itertools.combinations(packages, size))
 
 
-def run(page, package=None):
-    """Run what needs no optional package, and what needs this one."""
+OPTIONAL = list(combinations())
+
+
+def run(page, packages=()):
+    """Run what needs no optional package, and what needs one of these."""
     names = {"__name__": page.stem}
     for code, needs in blocks(page):
-        if needs in (None, package):
+        if needs is None or needs in packages:
             exec(compile(code, str(page), "exec"), names)
 
 
@@ -40,12 +49,16 @@ def test_page(page):
     run(page)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
 @pytest.mark.parametrize(
-    ("page", "package"), OPTIONAL, ids=[f"{page.stem}-{package}" for page, package in OPTIONAL]
+    ("page", "packages"),
+    OPTIONAL,
+    ids=["-".join((page.stem, *chosen)) for page, chosen in OPTIONAL],
 )
-def test_what_needs_more(page, package):
-    pytest.importorskip(package, reason=f"{package} is not installed")
-    run(page, package)
+def test_what_needs_more(page, packages):
+    for package in packages:
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    run(page, packages)
 
 
 def test_there_are_pages_with_code():
