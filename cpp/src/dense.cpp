@@ -243,7 +243,7 @@ private:
 template <class T>
 void dense_update(const KernelTable<T>& kernel, const UpdateTarget<T>& target, const T* const* a,
                   Rows<T>& delta, Range batch, GradientUse<T> use, Share share, Scratch<T>& scratch,
-                  RowPrefetcher<T>* prefetch) {
+                  RowPrefetcher* prefetch) {
     const DenseView<T>& layer = target.parameters;
     const BlockUpdate<T> update(kernel, target, use, scratch);
     const WeightShare<T> mine(layer, share);
@@ -352,7 +352,7 @@ void activate_backward(const KernelTable<T>& kernel, Activation activation, cons
                                  Range, Range, Activation, Rows<T>&, Rows<T>&, Scratch<T>&);       \
     template void dense_update(const KernelTable<T>&, const UpdateTarget<T>&, const T* const*,     \
                                Rows<T>&, Range, GradientUse<T>, Share, Scratch<T>&,                \
-                               RowPrefetcher<T>*);                                                 \
+                               RowPrefetcher*);                                                    \
     template void bias_update(const KernelTable<T>&, const UpdateTarget<T>&, Rows<T>&, Range,      \
                               GradientUse<T>, Share, Scratch<T>&);                                 \
     template void apply_gradients(const KernelTable<T>&, const UpdateTarget<T>&,                   \

@@ -54,7 +54,7 @@ void dense_backward(const kernels::KernelTable<T>& kernel, const DenseView<const
 template <class T>
 void dense_update(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& target,
                   const T* const* a, Rows<T>& delta, Range batch, GradientUse<T> use, Share share,
-                  Scratch<T>& scratch, RowPrefetcher<T>* prefetch = nullptr);
+                  Scratch<T>& scratch, RowPrefetcher* prefetch = nullptr);
 
 /// The biases' part of it.
 template <class T>

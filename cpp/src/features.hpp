@@ -1,19 +1,23 @@
-/// What goes into the first layer: rows of a dense or of a sparse matrix.
+/// What goes into the first layer: rows of a dense matrix, of one of another type, or of a sparse
+/// one.
 #pragma once
 
 #include "fastmlp/matrix.hpp"
+#include "fastmlp/raw_view.hpp"
 
 namespace fastmlp {
 
 template <class T>
 struct Features {
     Features(MatrixView<const T> x) : rows(x.rows), cols(x.cols), dense(x) {}
+    Features(const RawView<T>& x) : rows(x.rows), cols(x.cols), raw(x), is_raw(true) {}
     Features(const SparseView<T>& x) : rows(x.rows), cols(x.cols), sparse(x), is_sparse(true) {}
 
     std::size_t rows, cols;
     MatrixView<const T> dense{};
+    RawView<T> raw{};
     SparseView<T> sparse{};
-    bool is_sparse = false;
+    bool is_raw = false, is_sparse = false;
 };
 
 /// std::invalid_argument unless the rows of x lie within it, with ascending columns in range.

@@ -224,6 +224,12 @@ void Network<T>::predict(MatrixView<const T> x, MatrixView<T> out, int n_threads
 }
 
 template <class T>
+void Network<T>::predict(const RawView<T>& x, MatrixView<T> out, int n_threads,
+                         const Executor* executor) const {
+    predict_rows<T>(*this, x, out, n_threads, executor);
+}
+
+template <class T>
 void Network<T>::predict(const SparseView<T>& x, MatrixView<T> out, int n_threads,
                          const Executor* executor) const {
     predict_rows<T>(*this, x, out, n_threads, executor);
@@ -231,6 +237,12 @@ void Network<T>::predict(const SparseView<T>& x, MatrixView<T> out, int n_thread
 
 template <class T>
 Evaluation Network<T>::evaluate(MatrixView<const T> x, const Targets<T>& y, int n_threads,
+                                const Executor* executor) const {
+    return evaluate_rows<T>(*this, x, y, n_threads, executor);
+}
+
+template <class T>
+Evaluation Network<T>::evaluate(const RawView<T>& x, const Targets<T>& y, int n_threads,
                                 const Executor* executor) const {
     return evaluate_rows<T>(*this, x, y, n_threads, executor);
 }
@@ -249,9 +261,13 @@ Evaluation Network<T>::evaluate(const SparseView<T>& x, const Targets<T>& y, int
     template void check_targets(const Network<T>&, const Targets<T>&, std::size_t);              \
     template void Network<T>::predict(MatrixView<const T>, MatrixView<T>, int, const Executor*)  \
         const;                                                                                   \
+    template void Network<T>::predict(const RawView<T>&, MatrixView<T>, int, const Executor*)    \
+        const;                                                                                   \
     template void Network<T>::predict(const SparseView<T>&, MatrixView<T>, int, const Executor*) \
         const;                                                                                   \
     template Evaluation Network<T>::evaluate(MatrixView<const T>, const Targets<T>&, int,        \
+                                             const Executor*) const;                             \
+    template Evaluation Network<T>::evaluate(const RawView<T>&, const Targets<T>&, int,          \
                                              const Executor*) const;                             \
     template Evaluation Network<T>::evaluate(const SparseView<T>&, const Targets<T>&, int,       \
                                              const Executor*) const;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "conversion.hpp"
 #include "dense.hpp"
 #include "fastmlp/layer.hpp"
 #include "features.hpp"
@@ -33,7 +34,7 @@ struct Lane {
               Weights weights, RunningStatistics<const T> running, const Features<T>& x,
               Range range, std::size_t& stride) {
         const std::size_t rows = range.size();
-        take(x, range);
+        take(kernel, x, range);
         T* out = nullptr;
         for (std::size_t i = 0; i < layers.size(); ++i) {
             const DenseView<const T> layer = weights(i);
@@ -62,14 +63,20 @@ struct Lane {
         return out;
     }
 
-    /// Looks where rows `range` of x are.
-    void take(const Features<T>& x, Range range) {
+    /// Looks where rows `range` of x are. Those of another type are read to where the nodes of the
+    /// second layer will be.
+    void take(const kernels::KernelTable<T>& kernel, const Features<T>& x, Range range) {
         const std::size_t rows = range.size();
+        if (x.is_raw && values[1].size() < rows * x.cols) values[1].resize(rows * x.cols);
         if (pointers.size() < rows) pointers.resize(rows);
         if (x.is_sparse && sparse.size() < rows) sparse.resize(rows);
         for (std::size_t b = 0; b < rows; ++b) {
             if (x.is_sparse) {
                 sparse[b] = x.sparse.row(range.first + b);
+            } else if (x.is_raw) {
+                T* row = values[1].data() + b * x.cols;
+                read_row(kernel, x.raw, range.first + b, row);
+                pointers[b] = row;
             } else {
                 pointers[b] = x.dense.row(range.first + b);
             }

@@ -163,7 +163,7 @@ struct Propagation {
 
     /// (2.6), (2.7): this thread's share of all gradients goes to `targets` as `use` says.
     void gradients(const std::vector<UpdateTarget<T>>& targets, GradientUse<T> use, Share share,
-                   Scratch<T>& scratch, RowPrefetcher<T>* prefetch = nullptr) const {
+                   Scratch<T>& scratch, RowPrefetcher* prefetch = nullptr) const {
         for (std::size_t i = 0; i < layers.size(); ++i) {
             if (is_sparse(i)) {
                 sparse_update(kernel, targets[i], work.sparse.data(), work.deltas[i], work.batch,

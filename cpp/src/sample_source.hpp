@@ -63,8 +63,7 @@ private:
             throw std::invalid_argument("the blocks of an epoch have " + std::to_string(rows) +
                                         " rows, not as many as were told");
         }
-        samples_.x = Features<T>(block.x);
-        samples_.y = block.y;
+        samples_.take(block.x, block.y);
         return block.last;
     }
 

@@ -1,8 +1,10 @@
 /// The data of a training: which sample stands where in an epoch. Batches are pointers to rows,
-/// never copies.
+/// never copies, but for rows of another type, which are read into the workspace.
 #pragma once
 
+#include "conversion.hpp"
 #include "features.hpp"
+#include "kernels/dispatch.hpp"
 #include "prefetch.hpp"
 #include "share.hpp"
 #include "workspace.hpp"
@@ -11,8 +13,18 @@ namespace fastmlp {
 
 template <class T>
 struct Samples {
+    Samples(const Features<T>& features, const Targets<T>& targets)
+        : x(features), y(targets), lines(features) {}
+
+    void take(const Features<T>& features, const Targets<T>& targets) {
+        x = features;
+        y = targets;
+        lines = RowLines(features);
+    }
+
     Features<T> x;
     Targets<T> y;
+    RowLines lines;                        ///< of x
     const std::uint32_t* order = nullptr;  ///< this epoch's, null for 0, 1, 2, ...
     std::size_t before = 0;                ///< samples of the epoch that came before these
 
@@ -21,10 +33,14 @@ struct Samples {
 
     /// Samples first + rows of the epoch into rows `row` + rows of the workspace.
     void gather(std::size_t first, std::size_t row, Range rows, Workspace<T>& work) const {
+        const auto& kernel = kernels::active_table<T>();
         for (std::size_t b = rows.first; b < rows.last; ++b) {
             const std::size_t sample = (*this)[first + b];
             if (x.is_sparse) {
                 work.sparse[row + b] = x.sparse.row(sample);
+            } else if (x.is_raw) {
+                read_row(kernel, x.raw, sample, work.read->row(row + b));
+                work.input[row + b] = work.read->row(row + b);
             } else {
                 work.input[row + b] = x.dense.row(sample);
             }
@@ -40,9 +56,9 @@ struct Samples {
     }
 
     /// The dense rows that are wanted next: samples first + rows, as far as the epoch goes.
-    RowPrefetcher<T> next_rows(std::size_t first, Range rows) const {
-        const std::size_t count = x.dense.rows;
-        return {x.dense,
+    RowPrefetcher next_rows(std::size_t first, Range rows) const {
+        const std::size_t count = lines.rows;
+        return {lines,
                 order,
                 {std::min(count, first + rows.first), std::min(count, first + rows.last)}};
     }

@@ -52,6 +52,7 @@ public:
           rate_factor_(options.rate_factor), first_step_(options.first_epoch * steps_per_epoch_),
           block_start_(first_step_), steps_before_(network.optimizer_state().steps) {
         if (samples_.x.is_sparse) work_.expect_sparse(scratch_.size());
+        if (samples_.x.is_raw) work_.expect_raw(samples_.x.cols);
         state_.load();
     }
 
@@ -230,7 +231,7 @@ std::size_t Trainer<T>::single_steps(std::size_t first, std::size_t last) {
     for (std::size_t index = first; index < last; ++index) {
         choose_rate(block_start_ + index);
         samples_.gather(index, single_->row(), {0, 1}, work_);
-        RowPrefetcher<T> prefetch = samples_.next_rows(index + 1, {0, 1});
+        RowPrefetcher prefetch = samples_.next_rows(index + 1, {0, 1});
         prefetch.spread_over(1);
         prefetch.advance();
         const T loss = single_->step(samples_.y, static_cast<T>(rate_), scratch_[0]);
@@ -290,6 +291,12 @@ std::vector<EpochReport> train(Network<T>& network, const SparseView<T>& x, cons
 }
 
 template <class T>
+std::vector<EpochReport> train(Network<T>& network, const RawView<T>& x, const Targets<T>& y,
+                               const TrainOptions& options) {
+    return train_on<T>(network, x, y, options);
+}
+
+template <class T>
 std::vector<EpochReport> train(Network<T>& network, const BlockSource<T>& blocks,
                                const TrainOptions& options) {
     return run<T>(network, {network, blocks, options}, options);
@@ -297,6 +304,8 @@ std::vector<EpochReport> train(Network<T>& network, const BlockSource<T>& blocks
 
 #define FASTMLP_INSTANTIATE(T)                                                                    \
     template std::vector<EpochReport> train(Network<T>&, MatrixView<const T>, const Targets<T>&,  \
+                                            const TrainOptions&);                                 \
+    template std::vector<EpochReport> train(Network<T>&, const RawView<T>&, const Targets<T>&,    \
                                             const TrainOptions&);                                 \
     template std::vector<EpochReport> train(Network<T>&, const SparseView<T>&, const Targets<T>&, \
                                             const TrainOptions&);                                 \

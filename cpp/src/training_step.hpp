@@ -59,7 +59,7 @@ public:
         team.barrier(rank);
         const StepFacts facts{rate, number, weight_sum(samples_.y, work_)};
         const double scale = facts.weight_sum > 0 ? options_.gradient_scale / facts.weight_sum : 0;
-        RowPrefetcher<T> prefetch = samples_.next_rows(first + batch, rows);
+        RowPrefetcher prefetch = samples_.next_rows(first + batch, rows);
         if (gradients_) {
             pass.gradients(gradient_targets_, {static_cast<T>(scale)}, share, scratch, &prefetch);
             team.barrier(rank);

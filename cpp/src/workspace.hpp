@@ -1,6 +1,7 @@
 /// What one batch leaves behind on its way through the network: nodes, deltas and losses.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "batch_columns.hpp"
@@ -62,9 +63,13 @@ struct Workspace {
         columns.resize(threads);
     }
 
+    /// Takes rows of so many features of another type from now on.
+    void expect_raw(std::size_t features) { read.emplace(capacity, features); }
+
     std::size_t capacity;                   ///< rows there is room for
     std::size_t batch = 0;                  ///< rows in use
     std::vector<const T*> input;            ///< rows of features, borrowed
+    std::optional<Rows<T>> read;            ///< or read into these, where there is room
     std::vector<SparseRow<T>> sparse;       ///< or sparse rows instead, where there is room
     std::vector<BatchColumns<T>> columns;   ///< of those, for each thread
     std::vector<std::int32_t> labels;       ///< the batch's labels,

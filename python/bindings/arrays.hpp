@@ -51,55 +51,6 @@ MatrixView<T> borrow_mutable(py::array& array) {
     return {static_cast<T*>(array.mutable_data()), rows, cols, cols};
 }
 
-/// The arrays of a sparse matrix, as `SparseView` has them.
-struct SparseRows {
-    py::array offsets, columns, values;
-    std::size_t n_features;
-};
-
-/// Features as they come: an ndarray ready to be read, or SparseRows. Holds what it borrows.
-template <class T>
-class BorrowedFeatures {
-public:
-    explicit BorrowedFeatures(py::handle x) {
-        if (!py::isinstance<SparseRows>(x)) {
-            values_ = require_ready<T>(x, 2, "X");
-            return;
-        }
-        const auto& rows = x.cast<const SparseRows&>();
-        offsets_ = require_ready<std::int64_t>(rows.offsets, 1, "X.offsets");
-        columns_ = require_ready<std::int32_t>(rows.columns, 1, "X.columns");
-        values_ = require_ready<T>(rows.values, 1, "X.values");
-        if (offsets_.size() == 0 || columns_.size() != values_.size()) {
-            throw py::value_error("X must have an offset more than rows, and a column per value");
-        }
-        n_features_ = rows.n_features;
-    }
-
-    std::size_t rows() const {
-        return static_cast<std::size_t>(is_sparse() ? offsets_.size() - 1 : values_.shape(0));
-    }
-    /// f(MatrixView) or f(SparseView).
-    template <class F>
-    auto with(F f) const {
-        return is_sparse() ? f(sparse()) : f(borrow<T>(values_));
-    }
-
-private:
-    bool is_sparse() const { return values_.ndim() == 1; }
-    SparseView<T> sparse() const {
-        return {static_cast<const std::int64_t*>(offsets_.data()),
-                static_cast<const std::int32_t*>(columns_.data()),
-                static_cast<const T*>(values_.data()),
-                rows(),
-                n_features_,
-                static_cast<std::size_t>(values_.size())};
-    }
-
-    py::array offsets_, columns_, values_;
-    std::size_t n_features_ = 0;
-};
-
 /// The targets with `weights` (B,) of T, or none where that is empty.
 template <class T>
 Targets<T> with_weights(Targets<T> targets, const py::array& weights) {

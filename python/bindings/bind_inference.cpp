@@ -23,7 +23,7 @@ bool takes_outputs(const py::array& out, const py::array& x, const Network<T>& n
 
 /// Of checked rows, into `out` where that is given.
 template <class T>
-py::object predict_sparse(Model<T>& model, py::handle x, const py::object& out, int n_threads) {
+py::object predict_checked(Model<T>& model, py::handle x, const py::object& out, int n_threads) {
     const BorrowedFeatures<T> features(x);
     py::array result = out.is_none()
                            ? py::array(py::array_t<T>({features.rows(), model.network.outputs()}))
@@ -41,7 +41,9 @@ py::object predict_sparse(Model<T>& model, py::handle x, const py::object& out, 
 template <class T>
 py::object predict(Model<T>& model, py::handle x, py::object out, int n_threads) {
     if (!is_ready<T>(x, 2) || !(out.is_none() || is_ready<T>(out, 2))) {
-        if (py::isinstance<SparseRows>(x)) return predict_sparse(model, x, out, n_threads);
+        if (py::isinstance<SparseRows>(x) || py::isinstance<RawRows>(x)) {
+            return predict_checked(model, x, out, n_threads);
+        }
         return py::reinterpret_borrow<py::object>(Py_NotImplemented);
     }
     const Network<T>& network = model.network;

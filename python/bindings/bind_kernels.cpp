@@ -75,6 +75,15 @@ struct Kernels {
                                      weights.ld, data_of<T>(bias), n, target.data, target.ld);
     }
 
+    /// `from` (count,) of any type and step
+    void convert(const py::array& from, const py::object& scales, const py::object& offsets,
+                 const py::array& out) const {
+        table.convert[static_cast<std::size_t>(element_type_of(from.dtype()))](
+            static_cast<const std::byte*>(from.data()), from.strides(0),
+            static_cast<std::size_t>(from.size()), data_of<T>(scales), data_of<T>(offsets),
+            data_of<T>(out));
+    }
+
     void transpose(const py::array& from, std::size_t rows, std::size_t cols,
                    const py::array& to) const {
         const RowsOf<T> source(from), target(to);
@@ -202,6 +211,7 @@ void bind(py::module_& module, const char* name) {
         .def("column_sums", &K::column_sums)
         .def("narrow_forward", &K::narrow_forward)
         .def("narrow_forward_natural", &K::narrow_forward_natural)
+        .def("convert", &K::convert)
         .def("transpose", &K::transpose)
         .def("activate", &K::activate)
         .def("activate_backward", &K::activate_backward)

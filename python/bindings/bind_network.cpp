@@ -223,13 +223,6 @@ void bind(py::module_& module, const char* name) {
 }  // namespace
 
 void bind_network(py::module_& module) {
-    py::class_<SparseRows>(module, "SparseRows")
-        .def(py::init<py::array, py::array, py::array, std::size_t>(), py::arg("offsets"),
-             py::arg("columns"), py::arg("values"), py::arg("n_features"))
-        .def_readonly("offsets", &SparseRows::offsets)
-        .def_readonly("columns", &SparseRows::columns)
-        .def_readonly("values", &SparseRows::values)
-        .def_readonly("n_features", &SparseRows::n_features);
     bind<float>(module, "Network32");
     bind<double>(module, "Network64");
 }

@@ -3,13 +3,14 @@
 
 #include <filesystem>
 
-#include "arrays.hpp"
 #include "fastmlp/trainer.hpp"
+#include "features.hpp"
 #include "gil.hpp"
 #include "model.hpp"
 
 namespace fastmlp::bindings {
 
+void bind_features(py::module_& module);
 void bind_network(py::module_& module);
 void bind_optimizer(py::module_& module);
 void bind_trainer(py::module_& module);

@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, module) {
     bind_files(module);
     bind_optimizer(module);
     bind_trainer(module);
+    bind_features(module);
     bind_network(module);
     bind_train_many(module);
     bind_kernels(module);

@@ -25,6 +25,7 @@ from fastmlp.losses import CrossEntropy, Huber, Quantile
 from fastmlp.many import train_many
 from fastmlp.network import Network
 from fastmlp.optimizers import SGD, Adam, AdamW, RMSprop
+from fastmlp.rescaled import Rescaled
 from fastmlp.schedules import (
     CosineDecay,
     ExponentialDecay,
@@ -68,6 +69,7 @@ __all__ = [
     "Plateau",
     "Quantile",
     "RMSprop",
+    "Rescaled",
     "StepDecay",
     "Stream",
     "__version__",

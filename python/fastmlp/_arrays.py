@@ -9,8 +9,10 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._conversion import converted, finite, numbers
+from fastmlp._conversion import converted, finite, is_ready, numbers
+from fastmlp._raw import RawRows, is_readable, refuse_not_finite
 from fastmlp._sparse import SparseRows, is_sparse, sparse_rows
+from fastmlp.rescaled import Rescaled
 
 
 def features(
@@ -22,7 +24,7 @@ def features(
     ----------
     name : str
         The argument, for messages.
-    X : array-like, shape (B, n_features)
+    X : array-like or Rescaled, shape (B, n_features)
         Real numbers of any dtype and layout.
     n_features : int
         The number of features of the network.
@@ -32,19 +34,38 @@ def features(
     minimum : int
         The fewest rows allowed.
     """
-    array = numbers(name, X)
-    _check_features(name, array.shape, n_features, minimum)
-    return finite(name, array, dtype)
+    given = X if isinstance(X, Rescaled) else numbers(name, X)
+    _check_features(name, given.shape, n_features, minimum)
+    if not isinstance(given, Rescaled):
+        return finite(name, given, dtype)
+    rows = given.rows(dtype)
+    refuse_not_finite(name, rows)
+    return rows.read()
 
 
-def features_or_sparse(
-    name: str, X: object, n_features: int, dtype: np.dtype[Any], *, minimum: int
-) -> NDArray[Any] | SparseRows:
-    """Return the same, or the rows of a sparse matrix as they are."""
-    if not is_sparse(X):
-        return features(name, X, n_features, dtype, minimum=minimum)
-    _check_features(name, cast("Any", X).shape, n_features, minimum)
-    return sparse_rows(name, X, dtype)
+def features_as_given(
+    name: str, X: object, n_features: int, dtype: np.dtype[Any], *, minimum: int, shuffled: bool
+) -> NDArray[Any] | RawRows | SparseRows:
+    """Return the same, or rows that the core reads where they lie: sparse, or a copy too large.
+
+    `shuffled` says that they will be read again and again, in any order.
+    """
+    if is_sparse(X):
+        _check_features(name, cast("Any", X).shape, n_features, minimum)
+        return sparse_rows(name, X, dtype)
+    given = X if isinstance(X, Rescaled) else numbers(name, X)
+    if isinstance(given, Rescaled):
+        _check_features(name, given.shape, n_features, minimum)
+        rows = given.rows(dtype)
+    elif is_ready(given, dtype) or not is_readable(given) or given.ndim != 2:
+        return features(name, given, n_features, dtype, minimum=minimum)
+    else:
+        rows = RawRows(given, dtype)
+    if not rows.worth_borrowing(shuffled=shuffled):
+        return features(name, given, n_features, dtype, minimum=minimum)
+    _check_features(name, given.shape, n_features, minimum)
+    refuse_not_finite(name, rows)
+    return rows
 
 
 def targets(

@@ -75,17 +75,27 @@ def finite(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]
     raise not_finite(name, array[row, column], row, column, dtype)
 
 
-def not_finite(name: str, value: Any, row: int, column: int, dtype: np.dtype[Any]) -> ValueError:
-    """Return the error for a value that is not finite in `dtype`."""
+def not_finite(
+    name: str, value: Any, row: int, column: int, dtype: np.dtype[Any], *, rescaled: bool = False
+) -> ValueError:
+    """Return the error for a value that is not finite in `dtype`, or not once it is rescaled."""
     if np.isfinite(value):
-        return ValueError(f"{name} holds {value} at [{row}, {column}]: value too large for {dtype}")
+        problem = "scale and offset make it" if rescaled else "value"
+        return ValueError(
+            f"{name} holds {value} at [{row}, {column}]: {problem} too large for {dtype}"
+        )
     kind = "NaN" if np.isnan(value) else "infinity"
     return ValueError(f"{name} contains {kind} at row {row}, column {column}")
 
 
+def is_ready(array: NDArray[Any], dtype: np.dtype[Any]) -> bool:
+    """Say whether the core takes the array as it is."""
+    return array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned
+
+
 def converted(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return `array` itself if the core can take it, else a C-contiguous copy of `dtype`."""
-    if array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned:
+    if is_ready(array, dtype):
         return array
     with np.errstate(over="ignore"):
         return np.array(array, dtype=dtype, order="C", copy=True)

@@ -144,6 +144,25 @@ class SparseRows:
     @property
     def n_features(self) -> int: ...
 
+class RawRows:
+    def __init__(
+        self,
+        values: NDArray[Any],
+        scales: NDArray[Any] | None = None,
+        offsets: NDArray[Any] | None = None,
+    ) -> None: ...
+    @property
+    def values(self) -> NDArray[Any]: ...
+    @property
+    def scales(self) -> NDArray[Any] | None: ...
+    @property
+    def offsets(self) -> NDArray[Any] | None: ...
+
+def count_finite_rows32(X: RawRows) -> int: ...
+def count_finite_rows64(X: RawRows) -> int: ...
+def read_rows32(X: RawRows) -> NDArray[np.float32]: ...
+def read_rows64(X: RawRows) -> NDArray[np.float64]: ...
+
 class _Network:
     def __init__(
         self,
@@ -208,7 +227,7 @@ class _Network:
     def predict(self, X: object, out: object = None, n_threads: int = 0) -> NDArray[Any]: ...
     def evaluate(
         self,
-        X: NDArray[Any] | SparseRows,
+        X: NDArray[Any] | RawRows | SparseRows,
         y: NDArray[Any],
         sample_weight: NDArray[Any] | None = None,
         n_threads: int = 0,
@@ -221,7 +240,7 @@ class _Network:
     def threads_for(self, batch_size: int, n_threads: int = 0) -> int: ...
     def fit(
         self,
-        X: NDArray[Any] | SparseRows,
+        X: NDArray[Any] | RawRows | SparseRows,
         y: NDArray[Any] | _Loss,
         sample_weight: NDArray[Any] | None,
         order: NDArray[np.uint32] | None,
@@ -319,6 +338,14 @@ class _Kernels:
         w: NDArray[Any],
         bias: NDArray[Any],
         n: int,
+        out: NDArray[Any],
+        /,
+    ) -> None: ...
+    def convert(
+        self,
+        x: NDArray[Any],
+        scales: NDArray[Any] | None,
+        offsets: NDArray[Any] | None,
         out: NDArray[Any],
         /,
     ) -> None: ...

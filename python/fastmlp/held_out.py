@@ -164,4 +164,4 @@ def _read_data(network: "Network", data: object) -> Samples | StreamSamples:
         )
     X, y, *weight = data
     names = ("validation_data[0]", "validation_data[1]", "validation_data[2]")
-    return read_samples(network, X, y, weight[0] if weight else None, names, sparse=True)
+    return read_samples(network, X, y, weight[0] if weight else None, names, as_given=True)

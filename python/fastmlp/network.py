@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _arrays, _validation, files, training
-from fastmlp._sparse import SparseRows
 from fastmlp.callbacks import AnyCallback
 from fastmlp.checkpoints import Checkpoint
 from fastmlp.derivatives import Derivatives
@@ -122,11 +121,13 @@ class Network(Exports, Derivatives):
     def _predict_converted(self, X: ArrayLike | Stream, out: object, limit: int) -> NDArray[Any]:
         if isinstance(X, Stream):
             return self._predict_stream(X, out, limit)
-        x = _arrays.features_or_sparse("X", X, self._features, self._dtype, minimum=0)
+        x = _arrays.features_as_given(
+            "X", X, self._features, self._dtype, minimum=0, shuffled=False
+        )
         result = None
         if out is not None:
             result = _arrays.output(out, len(x), self._layers[-1].nodes, self._dtype)
-            values = x.values if isinstance(x, SparseRows) else x
+            values = x if isinstance(x, np.ndarray) else x.values
             if np.may_share_memory(result, values) or np.may_share_memory(result, self.parameters):
                 raise ValueError("out must not share memory with X or with the parameters")
         return self._core.predict(x, result, limit)
@@ -183,7 +184,7 @@ class Network(Exports, Derivatives):
             if sample_weight is not None:
                 raise ValueError("sample_weight comes with the samples of a stream")
             return evaluate_data(self, data, self._core, limit)
-        samples = read_samples(self, X, y, sample_weight, sparse=True)
+        samples = read_samples(self, X, y, sample_weight, as_given=True)
         return evaluate(self._core, samples, limit)
 
     def fit(

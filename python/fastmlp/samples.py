@@ -1,12 +1,14 @@
 """`Samples`: features and targets, checked and as the core takes them."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _arrays
+from fastmlp._raw import RawRows
 from fastmlp._sparse import SparseRows
 from fastmlp.custom_loss import CustomLoss, LossFunction
 from fastmlp.history import Evaluation
@@ -23,7 +25,7 @@ class Samples:
 
     Attributes
     ----------
-    X : ndarray or SparseRows, shape (n, features)
+    X : ndarray, RawRows or SparseRows, shape (n, features)
         The features.
     y : ndarray, shape (n,) or (n, N)
         Labels, or numbers per output.
@@ -49,7 +51,8 @@ class Samples:
     def apart_from(self, parameters: NDArray[Any]) -> "Samples":
         """Return samples that training on them cannot change."""
         X, y, weight = self.X, self.y, self.weight
-        if isinstance(X, SparseRows) or np.may_share_memory(X, parameters):
+        values = X.values if isinstance(X, RawRows) else X
+        if isinstance(X, SparseRows) or np.may_share_memory(values, parameters):
             X = X.copy()  # trained on its own weights, it would change under the training; and
             # columns of sparse rows are indices, as labels are
         if y.ndim == 1 or np.may_share_memory(y, parameters):
@@ -96,18 +99,20 @@ def read_samples(
     sample_weight: object = None,
     names: tuple[str, str, str] = ("X", "y", "sample_weight"),
     *,
-    sparse: bool = False,
+    as_given: bool = False,
+    shuffled: bool = False,
 ) -> Samples:
     """Check and convert features, targets and weights for `network`, at least one sample.
 
-    Features may be sparse only where `sparse` says so.
+    Features may stay sparse or of another type only where `as_given` says so; `shuffled` says that
+    they will be read again and again, in any order.
 
     Raises
     ------
     TypeError, ValueError
         If they do not fit the network or each other, or are not finite.
     """
-    read = _arrays.features_or_sparse if sparse else _arrays.features
+    read = partial(_arrays.features_as_given, shuffled=shuffled) if as_given else _arrays.features
     x = read(names[0], X, network.features, network.dtype, minimum=1)
     outputs = network.layers[-1].nodes
     t = _arrays.targets(names[1], y, len(x), outputs, network.loss, network.dtype)

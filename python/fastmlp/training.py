@@ -62,8 +62,8 @@ def fit(
     data = read_data(X, y)
     samples: Samples | Source
     if data is None:
-        sparse = not isinstance(optimizer, LBFGS)
-        samples = read_samples(network, X, y, sample_weight, sparse=sparse)
+        as_given = not isinstance(optimizer, LBFGS)
+        samples = read_samples(network, X, y, sample_weight, as_given=as_given, shuffled=True)
         samples, held_out = _hold_out(
             network, samples, shuffle, validation_data, validation_fraction, metrics
         )

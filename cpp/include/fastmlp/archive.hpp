@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fastmlp/element_type.hpp"
 #include "fastmlp/export.h"
 
 namespace fastmlp {
@@ -32,11 +33,7 @@ public:
     std::string problem;
 };
 
-enum class ElementType { kBool, kU8, kI8, kU16, kI16, kU32, kI32, kF32, kU64, kI64, kF64 };
-
-/// Bytes of one element.
-FASTMLP_API std::size_t element_size(ElementType type);
-/// The name in the file: "F32".
+/// The name in the file: "F32". std::invalid_argument if files do not hold the type.
 FASTMLP_API std::string_view element_name(ElementType type);
 
 /// An array in C order and in this machine's byte order, borrowed.

@@ -3,6 +3,7 @@
 
 #include "fastmlp/archive.hpp"
 #include "fastmlp/buffer.hpp"
+#include "fastmlp/element_type.hpp"
 #include "fastmlp/executor.hpp"
 #include "fastmlp/isa.hpp"
 #include "fastmlp/layer.hpp"
@@ -12,6 +13,7 @@
 #include "fastmlp/optimizer.hpp"
 #include "fastmlp/predictor.hpp"
 #include "fastmlp/random.hpp"
+#include "fastmlp/raw_view.hpp"
 #include "fastmlp/schedule.hpp"
 #include "fastmlp/serialize.hpp"
 #include "fastmlp/threads.hpp"

@@ -13,6 +13,7 @@
 #include "fastmlp/layout.hpp"
 #include "fastmlp/matrix.hpp"
 #include "fastmlp/optimizer.hpp"
+#include "fastmlp/raw_view.hpp"
 
 namespace fastmlp {
 
@@ -90,10 +91,14 @@ public:
     /// of the executor if there is one.
     void predict(MatrixView<const T> x, MatrixView<T> out, int n_threads = 0,
                  const Executor* executor = nullptr) const;
+    void predict(const RawView<T>& x, MatrixView<T> out, int n_threads = 0,
+                 const Executor* executor = nullptr) const;
     void predict(const SparseView<T>& x, MatrixView<T> out, int n_threads = 0,
                  const Executor* executor = nullptr) const;
     /// Loss and right decisions of x against y, without training. Const and reentrant.
     Evaluation evaluate(MatrixView<const T> x, const Targets<T>& y, int n_threads = 0,
+                        const Executor* executor = nullptr) const;
+    Evaluation evaluate(const RawView<T>& x, const Targets<T>& y, int n_threads = 0,
                         const Executor* executor = nullptr) const;
     Evaluation evaluate(const SparseView<T>& x, const Targets<T>& y, int n_threads = 0,
                         const Executor* executor = nullptr) const;

@@ -12,6 +12,7 @@
 #include "fastmlp/export.h"
 #include "fastmlp/network.hpp"
 #include "fastmlp/optimizer.hpp"
+#include "fastmlp/raw_view.hpp"
 #include "fastmlp/schedule.hpp"
 
 namespace fastmlp {
@@ -96,6 +97,12 @@ template <class T>
 FASTMLP_API std::vector<EpochReport> train(Network<T>& network, MatrixView<const T> x,
                                            const Targets<T>& y, const TrainOptions& options);
 
+/// The same from rows of another type, which are read as T once a batch: the bits of `train` on the
+/// matrix converted beforehand.
+template <class T>
+FASTMLP_API std::vector<EpochReport> train(Network<T>& network, const RawView<T>& x,
+                                           const Targets<T>& y, const TrainOptions& options);
+
 /// The same from sparse rows, of which only what is stored is read: the numbers of `train` on the
 /// dense matrix, but for signs of zeros.
 template <class T>
@@ -153,6 +160,10 @@ extern template int training_threads(const Network<double>&, std::size_t, int);
 extern template std::vector<EpochReport> train(Network<float>&, MatrixView<const float>,
                                                const Targets<float>&, const TrainOptions&);
 extern template std::vector<EpochReport> train(Network<double>&, MatrixView<const double>,
+                                               const Targets<double>&, const TrainOptions&);
+extern template std::vector<EpochReport> train(Network<float>&, const RawView<float>&,
+                                               const Targets<float>&, const TrainOptions&);
+extern template std::vector<EpochReport> train(Network<double>&, const RawView<double>&,
                                                const Targets<double>&, const TrainOptions&);
 extern template std::vector<EpochReport> train(Network<float>&, const SparseView<float>&,
                                                const Targets<float>&, const TrainOptions&);

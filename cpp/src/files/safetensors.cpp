@@ -14,31 +14,29 @@ namespace {
 struct ElementKind {
     ElementType type;
     std::string_view name;
-    std::size_t size;
 };
 
 constexpr std::array<ElementKind, 11> kElementKinds = {{
-    {ElementType::kBool, "BOOL", 1},
-    {ElementType::kU8, "U8", 1},
-    {ElementType::kI8, "I8", 1},
-    {ElementType::kU16, "U16", 2},
-    {ElementType::kI16, "I16", 2},
-    {ElementType::kU32, "U32", 4},
-    {ElementType::kI32, "I32", 4},
-    {ElementType::kF32, "F32", 4},
-    {ElementType::kU64, "U64", 8},
-    {ElementType::kI64, "I64", 8},
-    {ElementType::kF64, "F64", 8},
+    {ElementType::kBool, "BOOL"},
+    {ElementType::kU8, "U8"},
+    {ElementType::kI8, "I8"},
+    {ElementType::kU16, "U16"},
+    {ElementType::kI16, "I16"},
+    {ElementType::kU32, "U32"},
+    {ElementType::kI32, "I32"},
+    {ElementType::kF32, "F32"},
+    {ElementType::kU64, "U64"},
+    {ElementType::kI64, "I64"},
+    {ElementType::kF64, "F64"},
 }};
 
 }  // namespace
 
-std::size_t element_size(ElementType type) {
-    return kElementKinds[static_cast<std::size_t>(type)].size;
-}
-
 std::string_view element_name(ElementType type) {
-    return kElementKinds[static_cast<std::size_t>(type)].name;
+    for (const ElementKind& kind : kElementKinds) {
+        if (kind.type == type) return kind.name;
+    }
+    throw std::invalid_argument("files do not hold elements of this type");
 }
 
 FormatError::FormatError(std::string in_file, std::string in_field, std::uint64_t at_offset,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/activations-inl.hpp"
+#include "kernels/conversion-inl.hpp"
 #include "kernels/dropout-inl.hpp"
 #include "kernels/elementwise-inl.hpp"
 #include "kernels/losses-inl.hpp"
@@ -68,6 +69,12 @@ constexpr KernelTable<typename S::Scalar> make_table(const char* name) {
         .mean_absolute_error = MeanLosses<S>::mean_absolute_error,
         .huber = MeanLosses<S>::huber,
         .quantile = MeanLosses<S>::quantile,
+        .convert = {convert<S, Bool>, convert<S, Plain<std::uint8_t>>,
+                    convert<S, Plain<std::int8_t>>, convert<S, Plain<std::uint16_t>>,
+                    convert<S, Plain<std::int16_t>>, convert<S, Plain<std::uint32_t>>,
+                    convert<S, Plain<std::int32_t>>, convert<S, Plain<float>>,
+                    convert<S, Plain<std::uint64_t>>, convert<S, Plain<std::int64_t>>,
+                    convert<S, Plain<double>>, convert<S, Half>},
         .update = update<S>,
         .count_finite = Elementwise<S>::count_finite,
         .spin = Elementwise<S>::spin,

@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "fastmlp/raw_view.hpp"
+
 namespace fastmlp::kernels {
 
 /// Columns every private row is padded to: one 512-bit vector of float32.
@@ -71,6 +73,11 @@ struct KernelTable {
     using TargetLoss = void (*)(const T* scores, std::size_t lds, const T* const* targets,
                                 std::size_t rows, std::size_t n, T parameter, T* delta,
                                 std::size_t ldd, T* losses) noexcept;
+
+    /// out[k] = T(from[k]), or fma(T(from[k]), scales[k], offsets[k]) unless `scales` is null;
+    /// elements of `from` are `step` bytes apart, k < count; nothing is padded.
+    using Convert = void (*)(const std::byte* from, std::ptrdiff_t step, std::size_t count,
+                             const T* scales, const T* offsets, T* out) noexcept;
 
     const char* name;
 
@@ -187,6 +194,9 @@ struct KernelTable {
     TargetLoss binary_cross_entropy, poisson;
     /// from h, with dL/dh as delta, before the factor h'(z); `parameter` as in layer.hpp
     TargetLoss mean_squared_error, mean_absolute_error, huber, quantile;
+
+    // ---- one row of another type (conversion-inl.hpp) -------------------------------------------
+    Convert convert[kElementTypes];  ///< by its `ElementType`
 
     // ---- whole arrays ---------------------------------------------------------------------------
     /// `rule` applied to w (rows, width) by its gradients g; rows of w, first and second are ldw

@@ -1,0 +1,126 @@
+"""`Rescaled`: scale and offset without a copy, and what it refuses."""
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+from fastmlp import _raw
+
+Y = np.arange(30) % 3
+
+
+@pytest.fixture(params=[0, 1 << 24], ids=["borrowed", "converted"])
+def _size(request, monkeypatch):
+    monkeypatch.setattr(_raw, "WORTH_BORROWING", request.param)
+
+
+@pytest.fixture
+def pixels(rng):
+    return rng.integers(0, 256, (30, 21), np.uint8)
+
+
+@pytest.mark.usefixtures("_size")
+@pytest.mark.parametrize("per_feature", [False, True])
+def test_one_rounding_for_scale_and_offset(pixels, rng, dtype, fma, per_feature):
+    scale, offset = rng.standard_normal((2, 21)) if per_feature else (1 / 255, -0.5)
+    X = fm.Rescaled(pixels, scale, offset)
+    plain = fma(pixels.astype(dtype), np.asarray(scale, dtype), np.asarray(offset, dtype))
+    net, twin = (fm.Network([21, 8, 3], seed=1, dtype=dtype) for _ in range(2))
+    net.fit(X, Y, epochs=2, batch_size=4, validation_data=(X, Y))
+    twin.fit(plain, Y, epochs=2, batch_size=4)
+    assert net.parameters.tobytes() == twin.parameters.tobytes()
+    assert net.predict(X).tobytes() == twin.predict(plain).tobytes()
+    assert net.evaluate(X, Y) == twin.evaluate(plain, Y)
+    assert net.forward(X).tobytes() == twin.forward(plain).tobytes()
+    assert net.jacobian(X).tobytes() == twin.jacobian(plain).tobytes()
+    fm.train_many([net], X, Y, epochs=1)
+    fm.train_many([twin], plain, Y, epochs=1)
+    assert net.parameters.tobytes() == twin.parameters.tobytes()
+
+
+def test_nothing_is_copied(pixels):
+    assert np.shares_memory(fm.Rescaled(pixels, 0.5).X, pixels)
+    assert np.shares_memory(fm.Rescaled(pixels, 0.5).rows(np.dtype("float32")).values, pixels)
+
+
+def test_is_an_array_like(pixels):
+    X = fm.Rescaled(pixels, 1 / 255, 1)
+    assert X.shape == (30, 21)
+    assert len(X) == 30
+    assert repr(X) == "Rescaled(uint8 (30, 21), scale=0.00392157, offset=1)"
+    np.testing.assert_allclose(np.asarray(X), pixels / 255 + 1, rtol=1e-15)
+    assert np.asarray(X, np.float32).dtype == np.float32
+    assert "21 numbers" in repr(X.standardise(pixels))
+
+
+def test_standardise(rng):
+    X = rng.integers(-50, 200, (5000, 40)).astype(np.int16)  # several blocks
+    X[:, 7] = 3
+    train, test = X[:4000], X[4000:]
+    rescaled = fm.Rescaled.standardise(train)
+    z = np.asarray(rescaled)
+    eps, largest = np.finfo(np.float64).eps, np.abs(z).max()
+    np.testing.assert_allclose(z.mean(axis=0), 0, atol=4000 * eps * largest)
+    deviation = z.std(axis=0)
+    assert deviation[7] == 0
+    np.testing.assert_allclose(np.delete(deviation, 7), 1, atol=4000 * eps)
+    other = rescaled.like(test)
+    assert np.shares_memory(other.X, test)
+    np.testing.assert_array_equal(other.scale, rescaled.scale)
+    np.testing.assert_array_equal(other.offset, rescaled.offset)
+
+
+def test_the_same_as_scikit_learn(rng):
+    preprocessing = pytest.importorskip("sklearn.preprocessing")
+    X = rng.gamma(2.0, 30.0, (500, 6))
+    expected = preprocessing.StandardScaler().fit_transform(X)
+    np.testing.assert_allclose(np.asarray(fm.Rescaled.standardise(X)), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"scale": np.nan}, ValueError, "scale must be finite, got nan"),
+        ({"offset": [np.inf] * 21}, ValueError, "offset must be finite, got inf"),
+        (
+            {"scale": [1, 2]},
+            ValueError,
+            r"scale must be a number or have shape \(21,\), got \(2,\)",
+        ),
+        ({"offset": np.ones((21, 1))}, ValueError, r"offset must be .* got \(21, 1\)"),
+        ({"scale": "wide"}, TypeError, "scale must be an array"),
+        ({"scale": 1j}, ValueError, "scale is complex"),
+        ({"X": np.zeros(21)}, ValueError, r"X must have 2 dimensions .* got shape \(21,\)"),
+        ({"X": "pixels"}, TypeError, "X must be an array"),
+    ],
+)
+def test_what_is_refused(pixels, arguments, error, message):
+    with pytest.raises(error, match=message):
+        fm.Rescaled(**{"X": pixels} | arguments)
+
+
+@pytest.mark.usefixtures("_size")
+def test_what_is_refused_once_the_network_is_known(pixels, assert_unchanged):
+    net = fm.Network([21, 3], seed=1)
+    with assert_unchanged(net, pixels):
+        with pytest.raises(ValueError, match=r"scale holds 1e\+300: too large for float32"):
+            net.fit(fm.Rescaled(pixels, 1e300), Y)
+        large = np.full((30, 21), 2e38)
+        large[0] = 0
+        with pytest.raises(ValueError, match=r"X holds 2e\+38 at \[1, 0\]: scale and offset make"):
+            net.fit(fm.Rescaled(large, 2), Y)
+        few = pixels % 30
+        few[2, 5] = 255
+        with pytest.raises(ValueError, match=r"X holds 255 at \[2, 5\]: scale and offset make it"):
+            net.predict(fm.Rescaled(few, 1e37))
+        with pytest.raises(ValueError, match="X has 20 features"):
+            net.predict(fm.Rescaled(pixels[:, :20]))
+    np.testing.assert_allclose(
+        fm.Network([21, 3], seed=1, dtype="float64").predict(fm.Rescaled(large, 1e-38)).sum(1), 1
+    )
+
+
+@pytest.mark.parametrize("X", [np.empty((0, 3)), np.array([[1.0, np.nan]])])
+def test_what_has_no_mean(X):
+    with pytest.raises(ValueError, match=r"X has 0 samples|X contains NaN at row 0, column 1"):
+        fm.Rescaled.standardise(X)
