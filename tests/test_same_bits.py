@@ -164,23 +164,24 @@ def test_products_that_underflow_to_minus_zero(dtype, rng, layers):
     assert fused.parameters.tobytes() == stepped.parameters.tobytes()
 
 
-# Blocks of 128 rows pass through all layers together; few rows and one row have their own kernels.
+# Blocks of 128 rows pass through all layers together; few rows and one row have their own kernels;
+# from 512 rows on weights are copied into an image.
 PREDICT = """
 for dtype in ("float32", "float64"):
     for layers in ([5, 33, 16, 3], [40, 100, 10], [3, 1], [17, 20], [20, 1024, 5], [64, 64, 10]):
         for hidden, output in (("relu", "softmax"), ("tanh", "sigmoid"), ("sigmoid", "identity")):
             net = fm.Network(layers, hidden, output, seed=1, dtype=dtype)
             rng = np.random.default_rng(1)
-            X = rng.standard_normal((300, layers[0])).astype(dtype)
-            rows = [net.predict(X[i : i + 1], n_threads=1) for i in range(300)]
+            X = rng.standard_normal((515, layers[0])).astype(dtype)
+            rows = [net.predict(X[i : i + 1], n_threads=1) for i in range(515)]
             one_by_one = np.concatenate(rows)
-            for rows in (2, 3, 7, 8, 9, 16, 17, 100, 127, 128, 129, 255, 256, 257, 300):
+            for rows in (2, 3, 7, 8, 9, 16, 17, 100, 127, 128, 129, 255, 256, 257, 511, 512, 515):
                 for threads in (1, 2, 3, 5):
                     got = net.predict(X[:rows], n_threads=threads)
                     assert got.tobytes() == one_by_one[:rows].tobytes(), (dtype, net, rows, threads)
-            got = net.predict(X[44:], out=np.empty((256, layers[-1]), dtype))
+            got = net.predict(X[44:], out=np.empty((471, layers[-1]), dtype))
             assert got.tobytes() == one_by_one[44:].tobytes()
-            y = rng.integers(0, 2, (300, layers[-1]))
+            y = rng.integers(0, 2, (515, layers[-1]))
             losses = {net.evaluate(X, y, n_threads=threads) for threads in (1, 2, 3, 5, 8)}
             assert len(losses) == 1
 print("equal")

@@ -68,11 +68,12 @@ void Image<T>::for_each_element(Copy copy) {
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         const DenseView<T>&view = layers_[i], flat = natural_view(layout_, i, flat_);
         if (view.w == flat.w) continue;
-        const std::size_t step_k = view.transposed ? 1 : view.ldw;
-        const std::size_t step_n = view.transposed ? view.ldw : 1;
         for (std::size_t k = 0; k < view.k; ++k) {
-            for (std::size_t n = 0; n < view.n; ++n) {
-                copy(flat.w[k * view.n + n], view.w[k * step_k + n * step_n]);
+            T* row = flat.w + k * view.n;
+            if (view.transposed) {
+                for (std::size_t n = 0; n < view.n; ++n) copy(row[n], view.w[n * view.ldw + k]);
+            } else {
+                for (std::size_t n = 0; n < view.n; ++n) copy(row[n], view.w[k * view.ldw + n]);
             }
         }
         for (std::size_t n = 0; n < view.n; ++n) {

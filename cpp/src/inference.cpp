@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <stdexcept>
 #include <string>
-#include <utility>
 
 #include "executor.hpp"
 #include "ieee_defaults.hpp"
+#include "inference_weights.hpp"
 #include "kernels/dispatch.hpp"
 #include "lane.hpp"
 #include "loss.hpp"
@@ -18,13 +18,6 @@ namespace {
 
 /// Below this much work a thread costs more than it brings.
 constexpr double kFlopsPerThread = 1e6;
-
-/// The network's layers as they lie in its parameter buffer.
-template <class T>
-auto natural_weights(const Network<T>& network) {
-    return [&layout = network.layout(), flat = std::as_const(*network.parameters()).data()](
-               std::size_t i) { return natural_view(layout, i, flat); };
-}
 
 template <class T>
 RunningStatistics<const T> running_statistics(const Network<T>& network) {
@@ -53,7 +46,7 @@ void for_each_block(const Network<T>& network, std::size_t rows, int n_threads,
     };
     const double wanted =
         flops_per_row(network.layout()) * static_cast<double>(rows) / kFlopsPerThread;
-    if (wanted < 2.0 && !exact_threads()) return work({});
+    if ((wanted < 2.0 || n_threads == 1) && !exact_threads()) return work({});
     const int allowed = threads_allowed(n_threads);
     const int threads =
         exact_threads() ? allowed : static_cast<int>(std::min<double>(allowed, wanted));
@@ -161,7 +154,7 @@ void predict_rows(const Network<T>& network, const Features<T>& x, MatrixView<T>
     check_out(network.outputs(), x.rows, out);
     const IeeeDefaults ieee;
     const auto& kernel = kernels::active_table<T>();
-    const auto weights = natural_weights(network);
+    const InferenceWeights<T> weights(network, x.rows);
     const auto running = running_statistics(network);
     for_each_block(network, x.rows, n_threads, executor, [&](Range range, Lane<T>& lane) {
         lane.predict(kernel, network.layers(), network.loss(), weights, running, x, range, out);
@@ -180,7 +173,7 @@ Evaluation evaluate_rows(const Network<T>& network, const Features<T>& x, const 
     std::vector<T> losses(x.rows);
     std::vector<std::size_t> correct(x.rows);
     const auto& kernel = kernels::active_table<T>();
-    const auto weights = natural_weights(network);
+    const InferenceWeights<T> weights(network, x.rows);
     const auto running = running_statistics(network);
     for_each_block(network, x.rows, n_threads, executor, [&](Range range, Lane<T>& lane) {
         std::size_t stride = 0;

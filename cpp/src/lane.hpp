@@ -31,7 +31,7 @@ struct Lane {
     /// Scores of rows `range` of x, `stride` apart. `weights(i)` is the view of layer i.
     template <class Weights>
     T* scores(const kernels::KernelTable<T>& kernel, const std::vector<Layer>& layers, Loss loss,
-              Weights weights, RunningStatistics<const T> running, const Features<T>& x,
+              const Weights& weights, RunningStatistics<const T> running, const Features<T>& x,
               Range range, std::size_t& stride) {
         const std::size_t rows = range.size();
         take(kernel, x, range);
@@ -86,7 +86,7 @@ struct Lane {
     /// Outputs of rows `range` of x into those rows of `out`.
     template <class Weights>
     void predict(const kernels::KernelTable<T>& kernel, const std::vector<Layer>& layers, Loss loss,
-                 Weights weights, RunningStatistics<const T> running, const Features<T>& x,
+                 const Weights& weights, RunningStatistics<const T> running, const Features<T>& x,
                  Range range, MatrixView<T> out) {
         std::size_t stride = 0;
         T* nodes = scores(kernel, layers, loss, weights, running, x, range, stride);
