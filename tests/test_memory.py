@@ -44,13 +44,16 @@ if kind == "memmap":
 else:
     X = filled(X)
 X.flags.writeable = kind == "array"
+if kind == "bytes":
+    X = X.view(np.uint8)
+    features *= 4
 y = np.arange(rows) % 3
-net = fm.Network([features, 4, 3], seed=1, dtype=dtype)
+net = fm.Network([features, 4, 3], seed=1, dtype="float64" if kind == "array64" else "float32")
 
 before = peak()
 assert before > X.nbytes
 if kind == "transposed":  # what is not used in place shows, or this would measure nothing
-    X = np.asfortranarray(X[:, ::-1])
+    X = np.asfortranarray(X[:, ::-1])  # rows that lie apart are converted once
 net.fit(X, y, epochs=1, batch_size=100, optimizer=fm.SGD(1e-3))
 print(peak() - before)
 fitted = peak()
@@ -76,8 +79,16 @@ def test_features_are_used_in_place(run_python, tmp_path, kind):
 
 
 def test_features_of_float64_are_used_in_place(run_python, tmp_path):
-    fit, others = growth(run_python, tmp_path, "array", "float64", ROWS // 2)
+    fit, others = growth(run_python, tmp_path, "array64", "float64", ROWS // 2)
     assert fit < PER_CALL + PER_ROW * ROWS / 2
+    assert others < PER_CALL
+
+
+@pytest.mark.parametrize("kind", ["bytes", "array", "memmap"])
+def test_features_of_another_type_are_not_copied(run_python, tmp_path, kind):
+    dtype = "float32" if kind == "bytes" else "float64"
+    fit, others = growth(run_python, tmp_path, kind, dtype)
+    assert fit < PER_CALL + PER_ROW * ROWS
     assert others < PER_CALL
 
 
