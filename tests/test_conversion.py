@@ -92,6 +92,7 @@ def test_frames(net):
 
 
 def test_polars(net):
+    pytest.importorskip("narwhals", reason="narwhals is not installed")
     polars = pytest.importorskip("polars", reason="polars is not installed")
     frame = polars.DataFrame(VALUES, schema=list("abcd"))
     assert net.predict(frame).tobytes() == net.predict(VALUES).tobytes()

@@ -6,13 +6,17 @@ new array.
 """
 
 import sys
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _core
+from fastmlp._frames import frame_array, is_frame
 from fastmlp._validation import described
+
+_READABLE_DEVICES: Final = (1, 3)
+"""Types of DLPack devices whose memory is the CPU's: its own, and what it pinned for CUDA."""
 
 
 def numbers(name: str, value: object) -> NDArray[Any]:
@@ -38,6 +42,9 @@ def numbers(name: str, value: object) -> NDArray[Any]:
 def _as_array(name: str, value: object) -> NDArray[Any]:
     if value is None or isinstance(value, str | bytes | dict | set | frozenset):
         raise TypeError(f"{name} must be an array, a frame or a list, got {described(value)}")
+    if is_frame(value):
+        return frame_array(name, value)
+    _refuse_other_devices(name, value)
     # What is not imported cannot have made the value.
     sparse = sys.modules.get("scipy.sparse")
     if sparse is not None and sparse.issparse(value):
@@ -54,6 +61,15 @@ def _as_array(name: str, value: object) -> NDArray[Any]:
     if array.ndim == 0 and array.dtype.kind == "O":
         raise TypeError(f"{name} must be an array, a frame or a list, got {described(value)}")
     return array
+
+
+def _refuse_other_devices(name: str, value: Any) -> None:
+    if hasattr(value, "__dlpack_device__"):
+        kind = int(value.__dlpack_device__()[0])
+        if kind not in _READABLE_DEVICES:
+            raise TypeError(
+                f"{name} lies on a device that is not the CPU (DLPack type {kind}): move it first"
+            )
 
 
 def _from_objects(name: str, array: NDArray[Any]) -> NDArray[Any]:
