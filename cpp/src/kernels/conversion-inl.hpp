@@ -114,7 +114,6 @@ template <class S, class Source>
 void convert(const std::byte* from, std::ptrdiff_t step, std::size_t count,
              const typename S::Scalar* scales, const typename S::Scalar* offsets,
              typename S::Scalar* out) noexcept {
-    using T = typename S::Scalar;
     constexpr auto kStep = static_cast<std::ptrdiff_t>(sizeof(typename Source::Stored));
     if (step == kStep) {
         convert_elements<Source>(from, kStep, count, out);
