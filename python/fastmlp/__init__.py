@@ -25,6 +25,7 @@ from fastmlp.losses import CrossEntropy, Huber, Quantile
 from fastmlp.many import train_many
 from fastmlp.network import Network
 from fastmlp.optimizers import SGD, Adam, AdamW, RMSprop
+from fastmlp.plateau import Plateau
 from fastmlp.rescaled import Rescaled
 from fastmlp.schedules import (
     CosineDecay,
@@ -32,7 +33,6 @@ from fastmlp.schedules import (
     InverseScaling,
     LinearWarmup,
     OneCycle,
-    Plateau,
     StepDecay,
 )
 from fastmlp.streams import ArrayStream, Stream

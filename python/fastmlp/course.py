@@ -12,7 +12,7 @@ from fastmlp.callbacks import Callback
 from fastmlp.early_stopping import EarlyStopping
 from fastmlp.held_out import HeldOut
 from fastmlp.history import EpochReport, History
-from fastmlp.schedules import Plateau, PlateauWatch
+from fastmlp.plateau import Plateau, PlateauWatch
 from fastmlp.summary import training_flops
 from fastmlp.views import Core
 

@@ -11,8 +11,8 @@ from fastmlp.errors import DivergenceError
 from fastmlp.history import History
 from fastmlp.network import Network
 from fastmlp.optimizers import SGD, Optimizer, read_optimizer
+from fastmlp.plateau import Plateau
 from fastmlp.samples import Samples, read_samples
-from fastmlp.schedules import Plateau
 from fastmlp.summary import training_flops
 from fastmlp.training import core_options
 from fastmlp.views import refuse_while_fitting

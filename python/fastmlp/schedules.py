@@ -7,8 +7,6 @@ callable of the step.
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import numpy as np
-
 from fastmlp import _core, _validation
 
 
@@ -20,13 +18,14 @@ class Schedule:
 
     __slots__ = ()
     kind: ClassVar[_core.ScheduleKind] = _core.ScheduleKind.CONSTANT
+    goes_by_step: ClassVar[bool] = True  # alone, so that it can be warmed up to
     learning_rate: float
 
     @property
     def is_spread(self) -> bool:
         """Whether the rates depend on how many epochs the fit has."""
         spread = (_core.ScheduleKind.COSINE, _core.ScheduleKind.ONE_CYCLE)
-        core = self.to_core()
+        core = self.to_core()  # also of what is warmed up to
         return core.kind in spread and core.total_epochs == 0
 
     @property
@@ -62,10 +61,12 @@ class Schedule:
         return {}
 
 
-def _set(schedule: Schedule, **values: object) -> None:
-    """Set fields of a frozen schedule while it is made."""
+def set_fields(schedule: Schedule, **values: object) -> None:
+    """Set fields of a frozen schedule while it is made, and check its learning rate."""
     for name, value in values.items():
         object.__setattr__(schedule, name, value)
+    rate = _validation.positive("learning_rate", schedule.learning_rate)
+    object.__setattr__(schedule, "learning_rate", rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +89,8 @@ class StepDecay(Schedule):
     every: int = 10
 
     def __post_init__(self) -> None:
-        _set(
+        set_fields(
             self,
-            learning_rate=_validation.positive("learning_rate", self.learning_rate),
             factor=_validation.share("factor", self.factor, zero=False),
             every=_validation.integer("every", self.every, minimum=1, maximum=2**32 - 1),
         )
@@ -116,11 +116,7 @@ class ExponentialDecay(Schedule):
     factor: float = 0.95
 
     def __post_init__(self) -> None:
-        _set(
-            self,
-            learning_rate=_validation.positive("learning_rate", self.learning_rate),
-            factor=_validation.share("factor", self.factor, zero=False),
-        )
+        set_fields(self, factor=_validation.share("factor", self.factor, zero=False))
 
     def _settings(self) -> dict[str, Any]:
         return {"factor": self.factor}
@@ -146,9 +142,8 @@ class CosineDecay(Schedule):
     epochs: int | None = None
 
     def __post_init__(self) -> None:
-        _set(
+        set_fields(
             self,
-            learning_rate=_validation.positive("learning_rate", self.learning_rate),
             final=_validation.share("final", self.final),
             epochs=_optional_epochs(self.epochs),
         )
@@ -181,9 +176,8 @@ class OneCycle(Schedule):
     epochs: int | None = None
 
     def __post_init__(self) -> None:
-        _set(
+        set_fields(
             self,
-            learning_rate=_validation.positive("learning_rate", self.learning_rate),
             initial=_validation.share("initial", self.initial),
             final=_validation.share("final", self.final),
             rise=_validation.share("rise", self.rise, zero=False, one=False),
@@ -191,12 +185,8 @@ class OneCycle(Schedule):
         )
 
     def _settings(self) -> dict[str, Any]:
-        return {
-            "initial": self.initial,
-            "final": self.final,
-            "rise": self.rise,
-            "total_epochs": self.epochs or 0,
-        }
+        shares = {name: getattr(self, name) for name in ("initial", "final", "rise")}
+        return shares | {"total_epochs": self.epochs or 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,11 +206,7 @@ class InverseScaling(Schedule):
     power: float = 0.5
 
     def __post_init__(self) -> None:
-        _set(
-            self,
-            learning_rate=_validation.positive("learning_rate", self.learning_rate),
-            power=_validation.not_negative("power", self.power),
-        )
+        set_fields(self, power=_validation.not_negative("power", self.power))
 
     def _settings(self) -> dict[str, Any]:
         return {"power": self.power}
@@ -238,17 +224,18 @@ class LinearWarmup(Schedule):
         Step s of the first `steps` has (s + 1) / `steps` of its rate.
     """
 
-    after: "float | Schedule"
+    goes_by_step: ClassVar = False
+    after: float | Schedule
     steps: int
     learning_rate: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         after = self.after
-        if isinstance(after, Plateau | LinearWarmup):
+        if isinstance(after, Schedule) and not after.goes_by_step:
             raise TypeError(f"after must be a number or another schedule, got {after!r}")
         if not isinstance(after, Schedule):
             after = _validation.positive("after", after)
-        _set(
+        set_fields(
             self,
             after=after,
             steps=_validation.integer("steps", self.steps, minimum=1, maximum=2**32 - 1),
@@ -262,89 +249,7 @@ class LinearWarmup(Schedule):
         return schedule
 
 
-@dataclass(frozen=True, slots=True)
-class Plateau(Schedule):
-    """The rate times `factor` whenever a loss has stopped falling.
-
-    Parameters
-    ----------
-    learning_rate : float
-        The rate of the first epochs.
-    factor : float, default 0.1
-        Above 0, below 1.
-    patience : int, default 10
-        Epochs without improvement that are borne; the next one lowers the rate.
-    min_delta : float, default 1e-4
-        What counts as an improvement: lower than the best by more than this.
-    minimum : float, default 0.0
-        The rate is not lowered below this.
-    monitor : {"loss", "validation_loss"}, default "loss"
-        What is watched.
-    """
-
-    learning_rate: float
-    factor: float = 0.1
-    patience: int = 10
-    min_delta: float = 1e-4
-    minimum: float = 0.0
-    monitor: str = "loss"
-
-    def __post_init__(self) -> None:
-        _set(
-            self,
-            learning_rate=_validation.positive("learning_rate", self.learning_rate),
-            factor=_validation.share("factor", self.factor, zero=False, one=False),
-            patience=_validation.integer("patience", self.patience, minimum=0),
-            min_delta=_validation.not_negative("min_delta", self.min_delta),
-            minimum=_validation.not_negative("minimum", self.minimum),
-            monitor=_validation.choice("monitor", self.monitor, ("loss", "validation_loss")),
-        )
-
-
-class PlateauWatch:
-    """What a `Plateau` remembers during a fit.
-
-    Parameters
-    ----------
-    plateau : Plateau
-        The settings.
-    """
-
-    def __init__(self, plateau: Plateau) -> None:
-        self._plateau = plateau
-        self.best = float("inf")
-        self.waited = 0
-        self.factor = 1.0
-
-    def after_epoch(self, loss: float, validation_loss: float | None) -> float:
-        """Return what the learning rate is multiplied with from now on, after an epoch's losses."""
-        plateau = self._plateau
-        if plateau.monitor == "validation_loss":
-            loss = np.nan if validation_loss is None else validation_loss
-        if loss < self.best - plateau.min_delta:
-            self.best = loss
-            self.waited = 0
-            return self.factor
-        self.waited += 1
-        if self.waited > plateau.patience:
-            least = min(1.0, plateau.minimum / plateau.learning_rate)
-            self.factor = max(self.factor * plateau.factor, least)
-            self.waited = 0
-        return self.factor
-
-    def state(self) -> dict[str, float]:
-        """Return what `restore` takes, for a checkpoint."""
-        return {"best": self.best, "waited": self.waited, "factor": self.factor}
-
-    def restore(self, state: dict[str, float]) -> None:
-        """Go on from where another stood."""
-        self.best, self.factor = state["best"], state["factor"]
-        self.waited = int(state["waited"])
-
-
 def _optional_epochs(value: object) -> int | None:
-    return (
-        None
-        if value is None
-        else _validation.integer("epochs", value, minimum=1, maximum=2**32 - 1)
-    )
+    if value is None:
+        return None
+    return _validation.integer("epochs", value, minimum=1, maximum=2**32 - 1)

@@ -20,9 +20,10 @@ from fastmlp.held_out import HeldOut, hold_out, read_held_out
 from fastmlp.history import History
 from fastmlp.lbfgs import LBFGS, minimise, refuse_batches
 from fastmlp.optimizers import Optimizer, read_optimizer
+from fastmlp.plateau import Plateau
 from fastmlp.progress import Progress
 from fastmlp.samples import Samples, read_samples
-from fastmlp.schedules import Plateau, Schedule
+from fastmlp.schedules import Schedule
 from fastmlp.streams.source import Source, read_data, read_source, refuse_with_stream
 from fastmlp.views import Core, refuse_while_fitting
 

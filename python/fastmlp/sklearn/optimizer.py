@@ -6,7 +6,8 @@ from typing import Any
 from fastmlp import _core
 from fastmlp.network import Network
 from fastmlp.optimizers import Optimizer as CoreOptimizer
-from fastmlp.schedules import Plateau, Schedule
+from fastmlp.plateau import Plateau
+from fastmlp.schedules import Schedule
 
 
 class Optimizer:
