@@ -67,7 +67,9 @@ def write_file(path: Path, content: bytes) -> None:
     OSError
         If the system refuses; the old file is as it was.
     """
-    _core.write_file(checked_path(path), content)
+    name = checked_path(path)
+    refuse_devices(name)
+    _core.write_file(name, content)
 
 
 def write_archive(
