@@ -1,25 +1,22 @@
-"""`Model`: the paper's network. Its layers, its memory, its three steps, its copies."""
+"""`Model`: the paper's network. What it is made of, and its three steps."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp import _arrays, _core, _validation, files
-from fastmlp.checkpoints import save_checkpoint
+from fastmlp import _arrays, _core, _validation
 from fastmlp.custom_loss import CustomLoss, LossFunction
 from fastmlp.layers import Dense, build_layers
+from fastmlp.live import LiveModel
 from fastmlp.losses import Loss, LossLike, choose_loss
-from fastmlp.normalized import NormalizedModel
 from fastmlp.optimizers import Optimizer, read_optimizer
-from fastmlp.summary import Summary, summarise
-from fastmlp.views import ArrayViews, Core, WritableArrayViews, copy_into, refuse_while_fitting
-
-_STATE_FORMAT = 2
+from fastmlp.summary import Summary, describe, summarise
+from fastmlp.views import Core
 
 
-class Model(NormalizedModel):
+class Model(LiveModel):
     """Layers, loss and seed, and the compiled core that owns the memory; see `Network`.
 
     It checks what comes, and hands on to the core.
@@ -44,7 +41,8 @@ class Model(NormalizedModel):
         self._core = self._new_core(_validation.seed(seed))
 
     def _new_core(self, seed: int) -> Core:
-        size = sum(self._parameters_by_layer())
+        widths = [self._features, *(layer.nodes for layer in self._layers)]
+        size = sum(map(Dense.parameters, self._layers, widths))
         _validation.fitting_memory(size, self._dtype.itemsize)
         kind = _core.Network32 if self._dtype == np.float32 else _core.Network64
         layers = [
@@ -137,57 +135,6 @@ class Model(NormalizedModel):
         """Number of weights and biases."""
         return self._core.parameters.size
 
-    @property
-    def weights(self) -> WritableArrayViews:
-        """Live views, one (K, N) per layer: ``weights[i][j, k]`` of the equations (1.1)."""
-        return self._writable("weights", self._core.weights)
-
-    @property
-    def biases(self) -> WritableArrayViews:
-        """Live views, one (N,) per layer."""
-        return self._writable("biases", self._core.biases)
-
-    @property
-    def weight_gradients(self) -> WritableArrayViews:
-        """Live views (K, N) of dL/dw (2.7); zero before the first `backward`."""
-        return self._writable("weight_gradients", self._core.weight_gradients)
-
-    @property
-    def bias_gradients(self) -> WritableArrayViews:
-        """Live views (N,) of dL/db (2.6); zero before the first `backward`."""
-        return self._writable("bias_gradients", self._core.bias_gradients)
-
-    @property
-    def nodes(self) -> ArrayViews:
-        """Read-only views of the last `forward`: ``nodes[0]`` is its X, ``nodes[p]`` (B, N)."""
-        return ArrayViews("nodes", self._core.nodes, len(self._layers) + 1)
-
-    @property
-    def deltas(self) -> ArrayViews:
-        """Read-only views (B, N) of dL/dz of the last `backward` (2.2), per sample."""
-        return ArrayViews("deltas", self._core.deltas, len(self._layers))
-
-    @property
-    def parameters(self) -> NDArray[Any]:
-        """The whole buffer as one flat live view: W0, b0, W1, b1, ... in C order.
-
-        Scales and shifts of a normalised layer follow its biases.
-        """
-        return self._core.parameters
-
-    @parameters.setter
-    def parameters(self, value: ArrayLike) -> None:
-        copy_into("parameters", self._core.parameters, value, self._core)
-
-    @property
-    def gradients(self) -> NDArray[Any]:
-        """All gradients as one flat live view, in the order of `parameters`."""
-        return self._core.gradients
-
-    @gradients.setter
-    def gradients(self, value: ArrayLike) -> None:
-        copy_into("gradients", self._core.gradients, value, self._core)
-
     def forward(self, X: ArrayLike, training: bool = True) -> NDArray[Any]:
         """Compute the nodes of every layer (1.2).
 
@@ -266,55 +213,6 @@ class Model(NormalizedModel):
             raise TypeError("update takes an optimizer whose learning_rate is a number")
         self._core.update_by(read_optimizer(learning_rate).to_core(self._dtype))
 
-    @property
-    def optimizer_state(self) -> dict[str, NDArray[Any]]:
-        """What the last optimizer remembers, flat live views in the order of `parameters`.
-
-        ``"velocity"`` of momentum, ``"mean"`` of Adam, ``"mean_square"`` of Adam and RMSprop. The
-        next ``fit`` goes on from it if its optimizer is of the same kind.
-        """
-        kind, first, second, _ = self._core.optimizer_state
-        name = "mean" if kind is _core.OptimizerKind.ADAM else "velocity"
-        state = {name: first, "mean_square": second}
-        return {key: value for key, value in state.items() if value is not None}
-
-    @property
-    def steps(self) -> int:
-        """Number of steps since the optimizer's state was zero."""
-        return self._core.optimizer_state[3]
-
-    def reset_optimizer(self) -> None:
-        """Forget what the last optimizer remembers: the next ``fit`` begins with a fresh one.
-
-        Raises
-        ------
-        RuntimeError
-            If another thread is fitting the network.
-        """
-        self._core.set_optimizer_state(_core.OptimizerKind.SGD, None, None, 0)
-
-    def save_checkpoint(self, path: files.Path) -> None:
-        """Write the network and what its optimizer remembers, for `load_checkpoint`.
-
-        Parameters
-        ----------
-        path : str or os.PathLike
-            Replaced if it exists, as a whole or not at all.
-
-        Raises
-        ------
-        TypeError
-            If `path` is not a path.
-        ValueError
-            If a parameter, or what the optimizer remembers, is not finite; the old file is as it
-            was.
-        OSError
-            If the system refuses; the old file is as it was.
-        RuntimeError
-            If another thread is fitting the network.
-        """
-        save_checkpoint(self._core, path)
-
     def summary(self) -> Summary:
         """Return a table of the layers with their parameters, flops and memory.
 
@@ -326,98 +224,8 @@ class Model(NormalizedModel):
         """
         return summarise(self)
 
+    def __repr__(self) -> str:
+        return describe(self, str(self._loss))
+
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
-
-    def save(self, path: files.Path, *, allow_nonfinite: bool = False) -> None:
-        """Write the network to a file that `load` reads back to the same bits.
-
-        The file is a safetensors file, which other programs read as it is: parameters, layers,
-        loss, seed and epoch. Gradients, nodes and deltas stay behind. It appears as a whole or not
-        at all, also if the process is killed or the machine loses power: see
-        ``docs/file-format.md``.
-
-        Parameters
-        ----------
-        path : str or os.PathLike
-            Replaced if it exists. Of a symbolic link the file it leads to is replaced.
-        allow_nonfinite : bool, default False
-            Save parameters that are NaN or infinite, too, which `load` takes with the same word.
-
-        Raises
-        ------
-        TypeError
-            If an argument is of the wrong kind.
-        ValueError
-            If a parameter is not finite; the old file is as it was.
-        OSError
-            If the system refuses, with errno and the file's name; the old file is as it was.
-        RuntimeError
-            If another thread is fitting the network.
-        """
-        allow = _validation.switch("allow_nonfinite", allow_nonfinite)
-        self._core.save(files.checked_path(path), allow)
-
-    def _writable(self, name: str, get: Callable[[int], NDArray[Any]]) -> WritableArrayViews:
-        return WritableArrayViews(name, get, len(self._layers), self._core)
-
-    def _parameters_by_layer(self) -> list[int]:
-        widths = [self._features, *(layer.nodes for layer in self._layers)]
-        return [layer.parameters(K) for K, layer in zip(widths, self._layers, strict=False)]
-
-    def __repr__(self) -> str:
-        rows = []
-        previous = self._features
-        for i, (layer, count) in enumerate(
-            zip(self._layers, self._parameters_by_layer(), strict=True)
-        ):
-            rows.append(
-                (f"  layer {i}", f"{previous} -> {layer.nodes}", layer.function(), f"{count:,}")
-            )
-            previous = layer.nodes
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        title = (
-            f"{type(self).__name__}: {self._features} features, {self._loss}, {self._dtype}, "
-            f"{self.n_parameters:,} parameters"
-        )
-        lines = [
-            f"{name:<{widths[0]}}  {shape:<{widths[1]}}  {activation:<{widths[2]}}  "
-            f"{count:>{widths[3]}} parameters"
-            for name, shape, activation, count in rows
-        ]
-        return "\n".join([title, *lines])
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Give plain values and one array, so that copies are independent and equal.
-
-        Gradients, nodes and deltas stay behind. With pickle protocol 5 the array can travel out of
-        band: it is the buffer itself.
-        """
-        refuse_while_fitting(self._core, "copy or pickle the network")
-        attributes = {name: value for name, value in self.__dict__.items() if name != "_core"}
-        return {
-            "format": _STATE_FORMAT,
-            "attributes": attributes,
-            "seed": self._core.seed,
-            "epoch": self._core.epoch,
-            "parameters": self._core.parameters,
-            "statistics": self._core.statistics if self._core.statistics.size else None,
-            "optimizer": self._core.optimizer_state,
-        }
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        if state["format"] != _STATE_FORMAT:
-            raise ValueError(
-                f"the network was pickled in format {state['format']}, "
-                f"this version reads format {_STATE_FORMAT}"
-            )
-        self.__dict__.update(state["attributes"])
-        self._core = self._new_core(state["seed"])
-        self._core.epoch = state["epoch"]
-        copy_into("parameters", self._core.parameters, state["parameters"], self._core)
-        if state["statistics"] is not None:
-            copy_into("statistics", self._core.statistics, state["statistics"], self._core)
-        kind, first, second, steps = state["optimizer"]
-        # Copies: what a pickle maps from a file need not be aligned.
-        first, second = (None if a is None else np.array(a) for a in (first, second))
-        self._core.set_optimizer_state(kind, first, second, steps)

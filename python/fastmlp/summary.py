@@ -72,6 +72,27 @@ class Summary:
         return f"<div><strong>{title}</strong><table>{rows}</table><small>{notes}</small></div>"
 
 
+def describe(model: "Model", loss: str) -> str:
+    """Write a network in a line, and its layers in one each: its ``repr``."""
+    rows = []
+    previous = model.features
+    for i, layer in enumerate(model.layers):
+        count = f"{layer.parameters(previous):,}"
+        rows.append((f"  layer {i}", f"{previous} -> {layer.nodes}", layer.function(), count))
+        previous = layer.nodes
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    title = (
+        f"{type(model).__name__}: {model.features} features, {loss}, {model.dtype}, "
+        f"{model.n_parameters:,} parameters"
+    )
+    lines = [
+        f"{name:<{widths[0]}}  {shape:<{widths[1]}}  {activation:<{widths[2]}}  "
+        f"{count:>{widths[3]}} parameters"
+        for name, shape, activation, count in rows
+    ]
+    return "\n".join([title, *lines])
+
+
 def summarise(model: "Model") -> Summary:
     """Summarise a network, as ``Network.summary`` documents."""
     rows = []

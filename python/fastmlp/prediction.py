@@ -1,0 +1,123 @@
+"""`Prediction`: the outputs of a network, and how good they are."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastmlp import _arrays, _validation
+from fastmlp.history import Evaluation
+from fastmlp.model import Model
+from fastmlp.samples import evaluate, read_samples
+from fastmlp.streams.inference import evaluate_data, predict_stream
+from fastmlp.streams.source import read_data
+from fastmlp.streams.stream import Rows, Stream
+
+
+class Prediction(Model):
+    """A `Model` that predicts and evaluates, which leaves it as it is."""
+
+    def predict(
+        self, X: ArrayLike | Stream, out: NDArray[Any] | None = None, n_threads: int | None = None
+    ) -> NDArray[Any]:
+        """Compute the outputs for X, without touching the network.
+
+        Many threads may predict at once, also from a callback of `fit`. A row has the same bits
+        alone and in any batch, with any number of threads.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of SciPy, shape (B, features), or Stream
+            Samples; B may be 0. One sample is ``x.reshape(1, -1)``. A stream is read piece by
+            piece; the rows of the result are as its own stand.
+        out : ndarray, shape (B, N), optional
+            Written and returned, of the network's dtype, C-contiguous, apart from X and weights.
+        n_threads : int, optional
+            Upper limit of threads; None is the limit of the process.
+
+        Returns
+        -------
+        ndarray, shape (B, N)
+            The outputs: probabilities for softmax and sigmoid.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X does not fit the network or is not finite, or `out` does not fit.
+        RuntimeError
+            If another thread is fitting the network.
+        """
+        limit = 0 if n_threads is None else _validation.n_threads(n_threads)
+        # What needs no conversion the core checks itself: this is the whole cost of a call.
+        result = self._core.predict(X, out, limit)
+        return result if result is not NotImplemented else self._predict_converted(X, out, limit)
+
+    def _predict_converted(self, X: ArrayLike | Stream, out: object, limit: int) -> NDArray[Any]:
+        if isinstance(X, Stream):
+            return self._predict_stream(X, out, limit)
+        x = _arrays.features_as_given(
+            "X", X, self._features, self._dtype, minimum=0, shuffled=False
+        )
+        result = None
+        if out is not None:
+            result = _arrays.output(out, len(x), self._layers[-1].nodes, self._dtype)
+            values = x if isinstance(x, np.ndarray) else x.values
+            if np.may_share_memory(result, values) or np.may_share_memory(result, self.parameters):
+                raise ValueError("out must not share memory with X or with the parameters")
+        return self._core.predict(x, result, limit)
+
+    def _predict_stream(self, stream: Stream, out: object, limit: int) -> NDArray[Any]:
+        rows, outputs = stream.n_rows, self._layers[-1].nodes
+        result = (
+            np.empty((rows, outputs), self._dtype)
+            if out is None
+            else _arrays.output(out, rows, outputs, self._dtype)
+        )
+        if np.may_share_memory(result, self.parameters):
+            raise ValueError("out must not share memory with X or with the parameters")
+        predict_stream(self, stream, result, self._core, limit)
+        return result
+
+    def evaluate(
+        self,
+        X: ArrayLike | Stream | Iterable[Rows],
+        y: ArrayLike | None = None,
+        n_threads: int | None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+    ) -> Evaluation:
+        """Compute the mean loss and the accuracy of the network on X against y.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of SciPy, shape (B, features)
+            Samples, at least 1; or a `Stream`, or an iterable of batches, alone.
+        y : array-like, shape (B,) or (B, N)
+            Targets as in `fit`.
+        n_threads : int, optional
+            Upper limit of threads; None is the limit of the process.
+        sample_weight : array-like, shape (B,), optional
+            How much each sample counts: finite, at least 0, not all 0.
+
+        Returns
+        -------
+        Evaluation
+            The named tuple ``(loss, accuracy)``; accuracy is None for losses that decide
+            nothing: all but the cross-entropies.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X or y does not fit the network or is not finite.
+        RuntimeError
+            If another thread is fitting the network.
+        """
+        limit = _validation.n_threads(n_threads)
+        data = read_data(X, y)
+        if data is not None:
+            if sample_weight is not None:
+                raise ValueError("sample_weight comes with the samples of a stream")
+            return evaluate_data(self, data, self._core, limit)
+        samples = read_samples(self, X, y, sample_weight, as_given=True)
+        return evaluate(self._core, samples, limit)
