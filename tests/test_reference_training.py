@@ -411,6 +411,7 @@ ABSENT = {
     *("LBFGS", "Checkpoint", "ModelFormatError", "load", "load_checkpoint", "reference"),
     *("from_keras", "from_onnx", "from_sklearn", "from_torch", "get_cmake_dir", "get_include"),
     *("__version__", "get_config", "metrics"),
+    *("ArrayStream", "DataError", "Stream"),
 }
 
 
@@ -434,6 +435,8 @@ METHODS = ["fit", "predict", "evaluate", "objective", "forward", "backward", "up
 @pytest.mark.parametrize("name", [*METHODS, "jacobian", "input_gradient", "reset_optimizer"])
 def test_the_same_methods(name):
     ours, twin = parameters(getattr(fm.Network, name)), parameters(getattr(reference.Network, name))
+    ours = [parameter for parameter in ours if parameter[0] != "y"]  # a stream brings its own
+    twin = [parameter for parameter in twin if parameter[0] != "y"]
     assert set(twin) <= set(ours)
     assert {n for n, *_ in ours} - {n for n, *_ in twin} <= {"checkpoint"}
 
