@@ -20,7 +20,7 @@ What differs from the compiled network:
   weights of the same dtype and seed, and the order of samples, agree to the bit.
 - A custom loss is handed lists, and fills ``gradient[b][n]``.
 - One thread, and a Ctrl-C may arrive in the middle of a step.
-- No files, exchange with other libraries, checkpoints, streams, sparse matrices, command line: they
+- No files, exchange with other libraries, checkpoints, streams, sparse matrices: they
   compute nothing. L-BFGS is SciPy's; it takes ``Network.objective``. `metrics` by their names.
 """
 
