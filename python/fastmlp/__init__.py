@@ -35,7 +35,7 @@ from fastmlp.schedules import (
     OneCycle,
     StepDecay,
 )
-from fastmlp.streams import ArrayStream, Stream
+from fastmlp.streams import ArrayStream, ParquetStream, Stream
 
 if TYPE_CHECKING:
     from fastmlp import reference
@@ -66,6 +66,7 @@ __all__ = [
     "ModelFormatError",
     "Network",
     "OneCycle",
+    "ParquetStream",
     "Plateau",
     "Quantile",
     "RMSprop",

@@ -1,0 +1,232 @@
+"""`ParquetStream`: Parquet and Arrow files, read a row group at a time."""
+
+import bisect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp import _validation
+from fastmlp.errors import DataError
+from fastmlp.streams.stream import Rows, Stream
+from fastmlp.streams.tables import TableFile, batches, pyarrow, reading, table_files
+from fastmlp.tabular import listing
+
+
+class ParquetStream(Stream):
+    """Rows of Parquet or Arrow IPC (Feather) files; needs ``fastmlp[arrow]``.
+
+    The files stand in the order of their names. Their blocks are row groups, or record batches:
+    thousands of rows each, many in a window, shuffle well. Columns hold numbers without nulls, of
+    the same name and kind in each file.
+
+    Parameters
+    ----------
+    source : path, list of paths, or pyarrow.dataset.Dataset
+        Files by their suffix, .parquet, .pq, .arrow, .feather or .ipc, or directories of them.
+    target : str or list of str
+        The column to learn, or one for each output.
+    features : list of str, optional
+        The columns to learn from, in this order; None is all others, in that of the file.
+    sample_weight : str, optional
+        The column that tells how much a row counts.
+    window_rows : int, optional
+        Rows that are shuffled at once; None is as many as have 2^22 features. See `Stream`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind.
+    DataError
+        If a file cannot be read, lacks a column, or one of them holds no numbers.
+    OSError
+        If a file is not there.
+    ImportError
+        If pyarrow is not installed.
+
+    Examples
+    --------
+    >>> stream = ParquetStream("trips/", target="fare")  # doctest: +SKIP
+    >>> net.fit(stream, epochs=5)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        target: str | Sequence[str],
+        features: Sequence[str] | None = None,
+        sample_weight: str | None = None,
+        *,
+        window_rows: int | None = None,
+    ) -> None:
+        pyarrow()
+        if window_rows is not None:
+            self.window_rows = _validation.integer("window_rows", window_rows, minimum=1)
+        self._files = table_files(source)
+        names = self._files[0].layout[0].names
+        self._single = isinstance(target, str)
+        self._targets = _names("target", [target] if isinstance(target, str) else target)
+        self._weights = [] if sample_weight is None else _names("sample_weight", [sample_weight])
+        taken = {*self._targets, *self._weights}
+        given = [name for name in names if name not in taken] if features is None else features
+        self._features = _names("features", given)
+        if not self._features:
+            raise DataError(f"{self._files[0].name}: there is no column beside the target")
+        for file in self._files:
+            _check_schema(file, [*self._features, *self._targets, *self._weights])
+        blocks = [(file, i) for file in self._files for i in range(len(file.layout[1]))]
+        self._blocks = blocks
+        self._block_rows = [rows for file in self._files for rows in file.layout[1]]
+        self._starts = [0, *np.cumsum(self._block_rows, dtype=np.int64).tolist()]
+
+    def __repr__(self) -> str:
+        return (
+            f"ParquetStream({len(self._files)} files, {self.n_rows:,} rows, "
+            f"{self.n_features:,} features)"
+        )
+
+    @property
+    def n_features(self) -> int:
+        """Columns of X."""
+        return len(self._features)
+
+    @property
+    def block_rows(self) -> Sequence[int]:
+        """Rows of each row group or record batch."""
+        return self._block_rows
+
+    def read(self, start: int, stop: int) -> Rows:
+        """Return some rows."""
+        return self.reader()(start, stop)
+
+    def reader(self) -> Callable[[int, int], Rows]:
+        """Return what reads parts of a block one after the other without beginning anew."""
+        return _Reader(self).read
+
+    def place(self, row: int) -> tuple[str, int]:
+        """Return the file that a row comes from, and its row there."""
+        block = self.block_of(row)
+        file = self._blocks[block][0]
+        first = block - self._blocks[block][1]
+        return file.name, row - self._starts[first]
+
+    def feature_name(self, feature: int) -> str:
+        """Return the name of a column."""
+        return repr(self._features[feature])
+
+    def target_name(self) -> str:
+        """Return the name of the target column."""
+        return f"column {self._targets[0]!r}" if self._single else f"columns {self._targets}"
+
+    def block_of(self, row: int) -> int:
+        """Return the number of the block that a row is in."""
+        return bisect.bisect_right(self._starts, row) - 1
+
+    def block_at(self, row: int) -> tuple[TableFile, int, int]:
+        """Return the file of the block that a row is in, its number there, and its first row."""
+        block = self.block_of(row)
+        return *self._blocks[block], self._starts[block]
+
+    def rows_of_batch(self, batch: Any) -> tuple[NDArray[Any], ...]:
+        """Return X, y and weights of a record batch; nulls are NaN."""
+        X = _matrix([batch.column(name) for name in self._features])
+        targets = [_numbers(batch.column(name)) for name in self._targets]
+        y = targets[0] if self._single else np.stack(targets, axis=1)
+        return X, y, *(_numbers(batch.column(name)) for name in self._weights)
+
+    def columns(self) -> list[str]:
+        """Return the names of all columns that are read."""
+        return [*self._features, *self._targets, *self._weights]
+
+
+class _Reader:
+    """Reads blocks of a stream, and goes on where it stopped."""
+
+    def __init__(self, stream: ParquetStream) -> None:
+        self._stream = stream
+        self._opened: dict[str, Any] = {}
+        self._begun: dict[int, tuple[int, Iterator[Any], Any]] = {}
+
+    def read(self, start: int, stop: int) -> Rows:
+        """Return rows of one block: views, copied only where they are of several batches."""
+        stream = self._stream
+        file, number, first = stream.block_at(start)
+        with reading(file.name):
+            at, coming, kept = self._begun.pop(first, (-1, iter(()), None))
+            if at != start:
+                at, coming, kept = first, self._batches(file, number), None
+            parts = []
+            while at < stop:
+                batch = next(coming, None) if kept is None else kept
+                if batch is None:
+                    break  # fewer rows than there were: told by who counts them
+                kept = batch.slice(stop - at) if at + batch.num_rows > stop else None
+                used = batch.slice(max(0, start - at), stop - at)
+                at = min(stop, at + batch.num_rows)
+                if used.num_rows:
+                    parts.append(stream.rows_of_batch(used))
+            if at < first + stream.block_rows[stream.block_of(start)]:
+                self._begun[first] = (at, coming, kept)
+        if len(parts) == 1:
+            return parts[0]  # type: ignore[return-value]
+        return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))  # type: ignore[return-value]
+
+    def _batches(self, file: TableFile, number: int) -> Iterator[Any]:
+        if file.name not in self._opened:
+            if len(self._opened) == _MOST_OPEN:
+                self._opened.pop(next(iter(self._opened)))
+            self._opened[file.name] = file.open()
+        return batches(self._opened[file.name], number, self._stream.columns())
+
+
+_MOST_OPEN = 16
+"""Files that are kept open."""
+
+
+def _names(argument: str, names: Any) -> list[str]:
+    result = list(names)
+    if not all(isinstance(name, str) for name in result):
+        raise TypeError(f"{argument} must be names of columns, got {_validation.described(names)}")
+    return result
+
+
+def _check_schema(file: TableFile, columns: list[str]) -> None:
+    """Refuse a file without these columns, or with others than numbers in them."""
+    types = pyarrow("pyarrow.types")
+    schema, _ = file.layout
+    for name in columns:
+        count = schema.names.count(name)
+        if count > 1:
+            raise DataError(f"{file.name}: {count} columns are named {name!r}")
+        if count == 0:
+            from difflib import get_close_matches  # noqa: PLC0415  (only a mistake pays)
+
+            nearest = get_close_matches(name, schema.names, n=1)
+            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+            raise DataError(
+                f"{file.name}: there is no column {name!r}; columns are "
+                f"{listing(schema.names)}{hint}"
+            )
+        kind = schema.field(name).type
+        if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
+            raise DataError(f"{file.name}: column {name!r} holds {kind}, not numbers")
+
+
+def _matrix(columns: list[Any]) -> NDArray[Any]:
+    """Return columns side by side."""
+    kinds = {column.type for column in columns}
+    if len(kinds) == 1 and not any(column.null_count for column in columns):
+        dtype = kinds.pop().to_pandas_dtype()
+    else:
+        dtype = np.float64
+    result = np.empty((len(columns[0]), len(columns)), dtype)
+    for j, column in enumerate(columns):
+        result[:, j] = _numbers(column)
+    return result
+
+
+def _numbers(column: Any) -> NDArray[Any]:
+    """Return a column as an array; nulls are NaN."""
+    array: NDArray[Any] = column.to_numpy(zero_copy_only=False)
+    return array.astype(np.float64) if array.dtype.kind == "O" else array

@@ -1,0 +1,161 @@
+"""Files of tables, Parquet and Arrow IPC, one behind the other: what pyarrow reads of them.
+
+All that knows of pyarrow is here. A file is opened when its rows are read, and refused if it is no
+longer the one that was there at first.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from fastmlp._extras import require
+from fastmlp.errors import DataError
+
+PARQUET = (".parquet", ".pq")
+ARROW = (".arrow", ".feather", ".ipc")
+_BATCH_ELEMENTS = 2**21
+_LARGE_GROUP = 2**26
+"""Bytes from which on a row group is not in memory at once: its columns are read bit by bit."""
+_COLUMN_BUFFER = 2**15
+
+
+def pyarrow(module: str = "pyarrow") -> Any:
+    """Import pyarrow, or say how to install it."""
+    return require(module, "reading Parquet and Arrow files", "arrow")
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A file of a data set.
+
+    Attributes
+    ----------
+    name : str
+        Its path.
+    filesystem : pyarrow.fs.FileSystem
+        Where that is.
+    is_parquet : bool
+        Whether it is Parquet, and else Arrow IPC.
+    stamp : tuple
+        Size and time of change when the file was found.
+    """
+
+    name: str
+    filesystem: Any
+    is_parquet: bool
+    stamp: tuple[Any, ...]
+
+    @cached_property
+    def layout(self) -> tuple[Any, list[int]]:
+        """The schema, and the rows of each row group or record batch."""
+        with reading(self.name):
+            opened = self.open()
+            if self.is_parquet:
+                metadata = opened.metadata
+                rows = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+                return opened.schema_arrow, rows
+            count = opened.num_record_batches
+            return opened.schema, [opened.get_batch(i).num_rows for i in range(count)]
+
+    def open(self) -> Any:
+        """Return what reads the file.
+
+        Raises
+        ------
+        DataError
+            If it is another file than before.
+        """
+        if stamp(self.filesystem, self.name) != self.stamp:
+            raise DataError(f"{self.name}: the file has changed since the stream was made")
+        if not self.is_parquet:
+            return pyarrow("pyarrow.ipc").open_file(self.filesystem.open_input_file(self.name))
+        source = self.filesystem.open_input_file(self.name)
+        parquet = pyarrow("pyarrow.parquet")
+        opened = parquet.ParquetFile(source)
+        groups = range(opened.metadata.num_row_groups)
+        largest = max((opened.metadata.row_group(i).total_byte_size for i in groups), default=0)
+        if largest < _LARGE_GROUP:
+            return opened
+        return parquet.ParquetFile(source, metadata=opened.metadata, buffer_size=_COLUMN_BUFFER)
+
+
+def stamp(filesystem: Any, name: str) -> tuple[Any, ...]:
+    """Return what changes when a file does."""
+    info = filesystem.get_file_info(name)
+    return info.size, info.mtime_ns
+
+
+def batches(opened: Any, block: int, columns: Sequence[str]) -> Iterator[Any]:
+    """Yield a row group or record batch of an open file, in record batches of some columns."""
+    if hasattr(opened, "iter_batches"):
+        size = max(1, _BATCH_ELEMENTS // max(1, len(columns)))
+        yield from opened.iter_batches(size, row_groups=[block], columns=list(columns))
+    else:
+        yield opened.get_batch(block).select(list(columns))
+
+
+class reading:  # noqa: N801  (used as a statement)
+    """A context in which what pyarrow raises is a DataError that names the file."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        """Tell it otherwise."""
+        arrow = pyarrow()
+        if isinstance(error, OSError | arrow.ArrowException) and not isinstance(error, DataError):
+            if isinstance(error, FileNotFoundError | PermissionError):
+                return
+            reason = " ".join(str(error).split())
+            raise DataError(f"{self._name}: the file cannot be read: {reason}") from None
+
+
+def table_files(source: Any) -> list[TableFile]:
+    """Return the files of a path, of several, of a directory or of a pyarrow data set, by name.
+
+    Raises
+    ------
+    TypeError, DataError
+        If `source` is none of these, or holds no file, or its suffix tells no format.
+    OSError
+        If there is no such file.
+    """
+    if hasattr(source, "get_fragments"):
+        filesystem = source.filesystem
+        found = [(f.path, f.format.default_extname == "parquet") for f in source.get_fragments()]
+    else:
+        filesystem = pyarrow("pyarrow.fs").LocalFileSystem()
+        found = [(str(path), path.suffix.lower() in PARQUET) for path in _paths(source)]
+    if not found:
+        raise DataError(f"{source}: there are no files")
+    return [
+        TableFile(name, filesystem, is_parquet, stamp(filesystem, name))
+        for name, is_parquet in sorted(found)
+    ]
+
+
+def _paths(source: Any) -> list[Path]:
+    if isinstance(source, str | os.PathLike):
+        source = [source]
+    if not isinstance(source, list | tuple):
+        raise TypeError(
+            "source must be a path, a list of paths or a pyarrow data set, "
+            f"got {type(source).__name__}"
+        )
+    paths: list[Path] = []
+    for path in map(Path, source):
+        inside = path.rglob("*") if path.is_dir() else iter([path])
+        known = [p for p in inside if p.suffix.lower() in PARQUET + ARROW]
+        if not known:
+            kinds = ", ".join(PARQUET + ARROW)
+            raise DataError(f"{path}: neither a file nor a directory of files of {kinds}")
+        for file in known:
+            file.stat()  # a file that is not there is the system's error
+        paths += known
+    return paths
