@@ -110,7 +110,7 @@ BAD_LABELS = [
     (np.array(["a", "b", "c"] * 4), ValueError, "text"),
     (np.array(["a", "b", "c"] * 4, object), ValueError, "text"),
     (3, ValueError, r"got shape \(\)"),
-    (None, TypeError, "y must be an array"),
+    (None, TypeError, "y (must be an array|is missing)"),
 ]
 
 

@@ -1,0 +1,78 @@
+"""Cross-validated scores of our estimators and scikit-learn's, paired over seeds and folds.
+
+``python benchmarks/sklearn_scores.py`` prints a row for each data set and solver: both mean scores
+(accuracy, or R^2), the mean of the paired differences, and its standard error.
+"""
+
+import argparse
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import datasets, neural_network
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from fastmlp import sklearn as ours
+
+CLASSIFIED = ("digits", "breast_cancer", "wine", "iris")
+DATA = (*CLASSIFIED, "diabetes")
+SOLVERS = ("adam", "sgd", "lbfgs")
+
+
+class Scores(NamedTuple):
+    """The scores of both, in pairs: one for each seed and fold."""
+
+    theirs: NDArray[np.float64]
+    mine: NDArray[np.float64]
+
+    @property
+    def differences(self) -> NDArray[np.float64]:
+        """Ours less theirs."""
+        return self.mine - self.theirs
+
+    @property
+    def standard_error(self) -> float:
+        """Of the mean of the differences."""
+        return float(self.differences.std(ddof=1) / np.sqrt(len(self.differences)))
+
+
+def paired_scores(data: str, solver: str, seeds: int, folds: int) -> Scores:
+    """Cross-validate both with the same folds, seeds and parameters."""
+    X, y = getattr(datasets, f"load_{data}")(return_X_y=True)
+    classifies = data in CLASSIFIED
+    kind = "MLPClassifier" if classifies else "MLPRegressor"
+    y = y if classifies else (y - y.mean()) / y.std()
+    scores: tuple[list[float], list[float]] = ([], [])
+    for seed in range(seeds):
+        splitter: Any = StratifiedKFold if classifies else KFold
+        split = splitter(folds, shuffle=True, random_state=seed)
+        for library, found in zip((neural_network, ours), scores, strict=True):
+            estimator = getattr(library, kind)(solver=solver, random_state=seed)
+            found.extend(cross_val_score(make_pipeline(StandardScaler(), estimator), X, y, cv=split))
+    return Scores(np.array(scores[0]), np.array(scores[1]))
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--folds", type=int, default=5)
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    print("| data | solver | scikit-learn | fastmlp | difference | its standard error |")
+    print("|---|---|---|---|---|---|")
+    for data in DATA:
+        for solver in SOLVERS:
+            scores = paired_scores(data, solver, arguments.seeds, arguments.folds)
+            cells = [scores.theirs.mean(), scores.mine.mean()]
+            row = [f"{score:.4f}" for score in cells]
+            difference = f"{scores.differences.mean():+.5f}"
+            row += [difference, f"{scores.standard_error:.5f}"]
+            print(f"| {data} | {solver} | {' | '.join(row)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
