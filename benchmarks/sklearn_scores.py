@@ -51,7 +51,8 @@ def paired_scores(data: str, solver: str, seeds: int, folds: int) -> Scores:
         split = splitter(folds, shuffle=True, random_state=seed)
         for library, found in zip((neural_network, ours), scores, strict=True):
             estimator = getattr(library, kind)(solver=solver, random_state=seed)
-            found.extend(cross_val_score(make_pipeline(StandardScaler(), estimator), X, y, cv=split))
+            model = make_pipeline(StandardScaler(), estimator)
+            found.extend(cross_val_score(model, X, y, cv=split))
     return Scores(np.array(scores[0]), np.array(scores[1]))
 
 

@@ -39,8 +39,8 @@ def table(tmp_path):
         (["info", "extra"], "unrecognized arguments: extra"),
         (["bench", "--threads", "0"], "argument --threads: must be an integer at least 1, got '0'"),
         (["train"], "the following arguments are required: data"),
-        (["train", "digit"], "digit: not a data set; give digits, a .csv file or an .npz file"),
-        (["train", "digits", "--target", "y"], "digits: --target is for CSV files"),
+        (["train", "digit"], "digit: not a data set; give digits, or a file of .csv, .npy"),
+        (["train", "digits", "--target", "y"], "digits: --target is for files of columns"),
         (["train", "digits", "--epoch", "3"], "unrecognized arguments: --epoch 3"),
     ],
 )

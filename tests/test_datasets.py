@@ -135,11 +135,11 @@ def test_npz_member_with_a_broken_header(tmp_path, header):
 
 @pytest.mark.parametrize("source", ["digit", "data.txt", "", "-", "data.csv.gz"])
 def test_unknown_sources(source):
-    with pytest.raises(DataError, match=r"give digits, a \.csv file or an \.npz file$"):
+    with pytest.raises(DataError, match=r"give digits, or a file of \.csv, \.npy"):
         load(source)
 
 
 @pytest.mark.parametrize("source", ["digits", "data.npz"])
 def test_a_target_is_for_csv(source):
-    with pytest.raises(DataError, match="--target is for CSV files"):
+    with pytest.raises(DataError, match="--target is for files of columns"):
         load(source, target="y")

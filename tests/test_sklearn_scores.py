@@ -1,4 +1,4 @@
-"""Cross-validated scores beside scikit-learn's, in pairs over seeds and folds: equal but for noise."""
+"""Cross-validated scores beside scikit-learn's, in pairs over seeds and folds: equal but noise."""
 
 import sys
 from pathlib import Path

@@ -152,9 +152,10 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add(
         "data",
         help="digits (comes with scikit-learn); a .csv file with a header row and numeric "
-        "features; or an .npz file with arrays X, shape (n, features), and y, shape (n,)",
+        "features; a .parquet or .arrow file; an .npy file, columns in an array; an .npz file with "
+        "arrays X, shape (n, features), and y, shape (n,); or an .svm file (svmlight)",
     )
-    add("--target", metavar="COLUMN", help="the column of a .csv file to learn")
+    add("--target", metavar="COLUMN", help="the column to learn: its name, or in .npy its number")
     add("--task", choices=("classification", "regression"), help="what to learn")
     add(
         "--hidden",

@@ -106,6 +106,21 @@ def is_number(cell: str) -> bool:
     return True
 
 
+def chosen_column(path: Path, names: list[str], target: str | None) -> int:
+    """Return where the target column stands.
+
+    Raises
+    ------
+    DataError
+        If it is not named, or there is none of that name.
+    """
+    if target is None:
+        raise DataError(f"{path}: name the target with --target; columns are {listing(names)}")
+    if target not in names:
+        raise DataError(f"{path}: there is no column {target!r}; columns are {listing(names)}")
+    return names.index(target)
+
+
 def listing(names: Sequence[object]) -> str:
     """Write names as a list of bounded length: ``'a', 'b', ... (785 in all)``."""
     text = ", ".join(repr(name) for name in names[:_LISTED_COLUMNS])
@@ -168,11 +183,7 @@ def _target_position(path: Path, line: int, header: list[str], target: str | Non
             f"{path}: line {line}: there is only one column, {header[0]!r}; a target and at least "
             "one feature are needed, separated by commas"
         )
-    if target is None:
-        raise DataError(f"{path}: name the target with --target; columns are {listing(header)}")
-    if target not in header:
-        raise DataError(f"{path}: there is no column {target!r}; columns are {listing(header)}")
-    return header.index(target)
+    return chosen_column(path, header, target)
 
 
 def _numbers(path: Path, line: int, names: list[str], row: list[str]) -> list[float]:
