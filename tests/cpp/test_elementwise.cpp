@@ -82,13 +82,13 @@ template <class T>
 using Array = void (*)(const T*, std::size_t, T*) noexcept;
 
 template <class T>
-std::vector<T> apply(Forward<T> f, const std::vector<T>& x) {
+std::vector<T> elementwise(Forward<T> f, const std::vector<T>& x) {
     std::vector<T> h(x.size());
     f(x.data(), 16, h.data(), 16, x.size() / 16, 16);
     return h;
 }
 template <class T>
-std::vector<T> apply(Array<T> f, const std::vector<T>& x) {
+std::vector<T> elementwise(Array<T> f, const std::vector<T>& x) {
     std::vector<T> out(x.size());
     f(x.data(), x.size(), out.data());
     return out;
@@ -110,7 +110,7 @@ double ulps(T got, long double exact) {
 template <class T, class Kernel, class Exact>
 void check_accuracy(const char* name, Kernel kernel, Exact exact, double most = 2.0) {
     const std::vector<T> x = test_values<T>();
-    const std::vector<T> y = apply(kernel, x);
+    const std::vector<T> y = elementwise(kernel, x);
     double worst = 0;
     T where = 0;
     for (std::size_t i = 0; i < x.size(); ++i) {
@@ -151,9 +151,11 @@ void test_special_values() {
     const T inf = Limits<T>::infinity(), nan = Limits<T>::quiet_NaN();
     std::vector<T> x = {T(0), -T(0), inf, -inf, nan, Limits<T>::denorm_min(), T(-1), T(1)};
     x.resize(16, T(0));
-    const std::vector<T> exp = apply(kernel.exp_array, x), log = apply(kernel.log_array, x);
-    const std::vector<T> tanh = apply(kernel.tanh, x), sigmoid = apply(kernel.sigmoid, x);
-    const std::vector<T> relu = apply(kernel.relu, x);
+    const std::vector<T> exp = elementwise(kernel.exp_array, x),
+                         log = elementwise(kernel.log_array, x);
+    const std::vector<T> tanh = elementwise(kernel.tanh, x),
+                         sigmoid = elementwise(kernel.sigmoid, x);
+    const std::vector<T> relu = elementwise(kernel.relu, x);
     CHECK(exp[0] == 1 && exp[1] == 1 && exp[2] == inf && same(exp[3], T(0)) && exp[5] == 1);
     CHECK(log[0] == -inf && log[1] == -inf && log[2] == inf && std::isnan(log[3]));
     CHECK(std::isnan(log[6]) && same(log[7], T(0)));
@@ -167,7 +169,7 @@ void test_special_values() {
 template <class T>
 void test_backward() {
     const KernelTable<T>& kernel = kernel_table<T>("scalar");
-    const std::vector<T> h = apply(kernel.sigmoid, test_values<T>());
+    const std::vector<T> h = elementwise(kernel.sigmoid, test_values<T>());
     std::vector<T> sigmoid(h.size(), T(3)), tanh = sigmoid, relu = sigmoid;
     kernel.sigmoid_backward(h.data(), 16, sigmoid.data(), 16, h.size() / 16, 16);
     kernel.tanh_backward(h.data(), 16, tanh.data(), 16, h.size() / 16, 16);
@@ -186,12 +188,12 @@ template <class T>
 void test_same_bits(const std::string& isa) {
     const KernelTable<T>&ours = kernel_table<T>(isa), &reference = kernel_table<T>("scalar");
     const std::vector<T> x = test_values<T>();
-    CHECK(same(apply(ours.exp_array, x), apply(reference.exp_array, x)));
-    CHECK(same(apply(ours.log_array, x), apply(reference.log_array, x)));
+    CHECK(same(elementwise(ours.exp_array, x), elementwise(reference.exp_array, x)));
+    CHECK(same(elementwise(ours.log_array, x), elementwise(reference.log_array, x)));
     using Table = KernelTable<T>;
     for (const auto f : {&Table::relu, &Table::leaky_relu, &Table::elu, &Table::gelu, &Table::silu,
                          &Table::sigmoid, &Table::tanh, &Table::softplus, &Table::exp}) {
-        CHECK(same(apply(ours.*f, x), apply(reference.*f, x)));
+        CHECK(same(elementwise(ours.*f, x), elementwise(reference.*f, x)));
     }
     const auto backward = [&](typename Table::Backward f) {
         std::vector<T> delta(x.rbegin(), x.rend());
@@ -209,7 +211,7 @@ void test_same_bits(const std::string& isa) {
 template <class T>
 void test_lengths(const std::string& isa) {
     const KernelTable<T>& kernel = kernel_table<T>(isa);
-    const T exp_of_one = apply(kernel.exp_array, std::vector<T>(16, T(1)))[0];
+    const T exp_of_one = elementwise(kernel.exp_array, std::vector<T>(16, T(1)))[0];
     for (std::size_t count = 0; count <= 40; ++count) {
         const std::vector<T> x(count, T(1));
         std::vector<T> out(count + 1, T(-5));
