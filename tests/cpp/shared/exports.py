@@ -25,10 +25,12 @@ def unmarked(header: Path) -> list[str]:
         depth -= char == "}"
         outside += ";" if char == "}" else char if depth == 1 else ""
         depth += char == "{"
-    defined = ("inline", "constexpr", "extern template", "using", "template <class T> using")
+    defined = ("inline", "constexpr", "extern template", "using")
     statements = (" ".join(part.split()) for part in outside.split(";"))
     bare = (s for s in statements if "FASTMLP_API" not in s)
-    return [s for s in bare if "(" in s and not s.startswith(defined)]
+    return [
+        s for s in bare if "(" in s and not re.sub("^template <.*?> ", "", s).startswith(defined)
+    ]
 
 
 def exported(library: str) -> set[str]:
