@@ -70,6 +70,19 @@ def test_standardise(rng):
     np.testing.assert_array_equal(other.offset, rescaled.offset)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 1e10 + 0.1, -7.7e-5])
+def test_a_constant_column_becomes_0(rng, value, dtype):
+    X = np.column_stack([np.full(1237, value), rng.normal(size=1237)])
+    rows = fm.Rescaled.standardise(X).rows(np.dtype(dtype)).read()
+    np.testing.assert_array_equal(rows[:, 0], 0)
+
+
+def test_squares_beyond_float64_are_refused():
+    with pytest.raises(ValueError, match="too large to be squared in column 1"):
+        fm.Rescaled.standardise(np.array([[0.0, 1e200], [1.0, -1e200]]))
+
+
 def test_the_same_as_scikit_learn(rng):
     preprocessing = pytest.importorskip("sklearn.preprocessing")
     X = rng.gamma(2.0, 30.0, (500, 6))

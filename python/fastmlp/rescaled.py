@@ -59,6 +59,11 @@ class Rescaled:
         ----------
         X : array-like, shape (n, features)
             Samples, at least 1, finite.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X is no matrix of numbers, has no rows, is not finite, or its squares are not.
         """
         given = cls(X)
         array = given.X
@@ -66,7 +71,13 @@ class Rescaled:
             raise ValueError("X has 0 samples; a mean needs at least one")
         refuse_not_finite("X", given.rows(np.dtype(np.float64)))
         mean = _column_sums(array, np.zeros(array.shape[1]), power=1) / len(array)
+        # Rounding makes the mean of a constant column like 0.1 not quite 0.1.
+        constant = array.min(axis=0) == array.max(axis=0)
+        mean = np.where(constant, array[0], mean)
         deviation = np.sqrt(_column_sums(array, mean, power=2) / len(array))
+        if not np.isfinite(deviation).all():
+            column = int((~np.isfinite(deviation)).argmax())
+            raise ValueError(f"X holds numbers too large to be squared in column {column}")
         scale = 1 / np.where(deviation > 0, deviation, 1.0)
         return cls(array, scale, -mean * scale)
 
@@ -131,7 +142,8 @@ def _column_sums(array: NDArray[Any], mean: NDArray[Any], *, power: int) -> NDAr
     step = max(1, _BLOCK // max(1, array.shape[1]))
     for first in range(0, len(array), step):
         block = array[first : first + step].astype(np.float64) - mean
-        total += (block**power).sum(axis=0)
+        with np.errstate(over="ignore"):
+            total += (block**power).sum(axis=0)
     return total
 
 
