@@ -8,7 +8,7 @@ TYPES = [
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
     "float16", "float32", "float64",
 ]  # fmt: skip
-COUNTS = [0, 1, 2, 7, 15, 16, 17, 31, 32, 33, 50]
+COUNTS = [1, 2, 7, 15, 16, 17, 31, 32, 33, 50]
 
 
 def numbers_of(rng, source, count):
@@ -41,8 +41,6 @@ def test_the_bits_of_numpy(kernels, dtype, rng, source):
 @pytest.mark.parametrize("source", TYPES)
 @pytest.mark.parametrize("count", COUNTS)
 def test_ends_where_the_row_ends(kernels, dtype, rng, guarded, source, count):
-    if count == 0:
-        return
     x, out = guarded("x", (count,), source), guarded("out", (count,), dtype)
     x[...] = numbers_of(rng, source, count)
     kernels.convert(x, None, None, out)

@@ -411,7 +411,7 @@ ABSENT = {
     *("LBFGS", "Checkpoint", "ModelFormatError", "load", "load_checkpoint", "reference"),
     *("from_keras", "from_onnx", "from_sklearn", "from_torch", "get_cmake_dir", "get_include"),
     *("__version__", "get_config", "metrics"),
-    *("ArrayStream", "DataError", "ParquetStream", "Rescaled", "Stream"),
+    *("ArrayStream", "DataError", "ParquetStream", "Stream"),
 }
 
 

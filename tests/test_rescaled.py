@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-from fastmlp import _raw
+from fastmlp import _raw, reference
 
 Y = np.arange(30) % 3
 
@@ -36,6 +36,22 @@ def test_one_rounding_for_scale_and_offset(pixels, rng, dtype, fma, per_feature)
     fm.train_many([net], X, Y, epochs=1)
     fm.train_many([twin], plain, Y, epochs=1)
     assert net.parameters.tobytes() == twin.parameters.tobytes()
+
+
+def test_the_twin_computes_the_same(rng):
+    """It rounds the product, too: half an ulp of that, and of the sum on either side."""
+    X, test = rng.normal(3.0, 2.0, (60, 4)), rng.normal(size=(20, 4))
+    X[:, 2] = 0.1
+    ours, twin = fm.Rescaled.standardise(X), reference.Rescaled.standardise(X.tolist())
+    eps = np.finfo(np.float64).eps
+    # Sums of n terms in another order, at most n eps of their size each: of means, and of squares.
+    size = 60 * eps * (np.abs(X).max() / X.std(axis=0)[[0, 1, 3]].min()) ** 2
+    for one, other in ((ours, twin), (ours.like(test), twin.like(test.tolist()))):
+        np.testing.assert_allclose(other.tolist(), np.asarray(one), rtol=0, atol=size)
+    scale, offset = rng.normal(size=(2, 4))
+    one, other = fm.Rescaled(X, scale, offset), reference.Rescaled(X.tolist(), scale, offset)
+    bound = eps / 2 * (np.abs(scale * X) + 2 * np.abs(np.asarray(one)))
+    assert (np.abs(np.array(other.tolist()) - np.asarray(one)) <= bound).all()
 
 
 def test_nothing_is_copied(pixels):

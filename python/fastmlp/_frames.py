@@ -1,6 +1,6 @@
-"""Frames and columns of pandas, polars and pyarrow as arrays.
+"""Frames and columns of polars and pyarrow as arrays, through narwhals (extra ``frames``).
 
-pandas needs nothing but itself. polars and pyarrow go through narwhals (extra ``frames``).
+Those of pandas are arrays already.
 """
 
 import sys

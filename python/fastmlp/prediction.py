@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp import _arrays, _validation
 from fastmlp.history import Evaluation
 from fastmlp.model import Model
-from fastmlp.samples import evaluate, read_samples
+from fastmlp.samples import read_samples
 from fastmlp.streams.inference import evaluate_data, predict_stream
 from fastmlp.streams.source import read_data
 from fastmlp.streams.stream import Rows, Stream
@@ -120,4 +120,4 @@ class Prediction(Model):
                 raise ValueError("sample_weight comes with the samples of a stream")
             return evaluate_data(self, data, self._core, limit)
         samples = read_samples(self, X, y, sample_weight, as_given=True)
-        return evaluate(self._core, samples, limit)
+        return samples.evaluate(self._core, limit)

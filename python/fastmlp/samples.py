@@ -63,7 +63,17 @@ class Samples:
 
     def evaluate(self, core: Core, n_threads: int) -> Evaluation:
         """Return loss and accuracy of a network, each sample as much as it counts."""
-        return evaluate(core, self, n_threads)
+        if self.loss is not None:
+            outputs = self.predict(core, n_threads)
+            return Evaluation(CustomLoss(self.loss, self.y).mean(outputs, self.weight), None)
+        loss, correct, decisions = core.evaluate(self.X, self.y, self.weight, n_threads)
+        if not decisions:
+            return Evaluation(loss, None)
+        if self.weight is None:
+            return Evaluation(loss, correct / decisions)
+        # The core counts decisions, each as one.
+        labels = self.y.argmax(axis=1) if decisions == len(self) < self.y.size else self.y
+        return Evaluation(loss, accuracy(labels, self.predict(core, n_threads), self.weight))
 
     def predict(self, core: Core, n_threads: int) -> NDArray[Any]:
         """Return the outputs of a network for them."""
@@ -74,22 +84,6 @@ class Samples:
     def targets(self) -> "NDArray[Any] | CustomLoss":
         """The targets as the core takes them: of a custom loss, the function that knows them."""
         return self.y if self.loss is None else CustomLoss(self.loss, self.y)
-
-
-def evaluate(core: Core, samples: Samples, n_threads: int) -> Evaluation:
-    """Evaluate a network on checked samples, each as much as it counts."""
-    if samples.loss is not None:
-        outputs = core.predict(samples.X, None, n_threads)
-        return Evaluation(CustomLoss(samples.loss, samples.y).mean(outputs, samples.weight), None)
-    loss, correct, decisions = core.evaluate(samples.X, samples.y, samples.weight, n_threads)
-    if not decisions:
-        return Evaluation(loss, None)
-    if samples.weight is None:
-        return Evaluation(loss, correct / decisions)
-    # The core counts decisions, each as one.
-    labels = samples.y.argmax(axis=1) if decisions == len(samples) < samples.y.size else samples.y
-    outputs = core.predict(samples.X, None, n_threads)
-    return Evaluation(loss, accuracy(labels, outputs, samples.weight))
 
 
 def read_samples(

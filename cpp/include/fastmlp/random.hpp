@@ -22,7 +22,6 @@ struct FASTMLP_API RandomStream {
 
     /// The four words of one counter block.
     std::array<std::uint32_t, 4> block(std::uint64_t counter) const;
-    std::uint32_t draw32(std::uint64_t index) const { return block(index / 4)[index % 4]; }
     /// Uniform in [0, 1), a multiple of 2^-53.
     double uniform(std::uint64_t index) const { return uniforms(index / 2)[index % 2]; }
     /// Both that one counter block holds.

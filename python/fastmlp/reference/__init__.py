@@ -20,8 +20,9 @@ What differs from the compiled network:
   weights of the same dtype and seed, and the order of samples, agree to the bit.
 - A custom loss is handed lists, and fills ``gradient[b][n]``.
 - One thread, and a Ctrl-C may arrive in the middle of a step.
-- No files, exchange with other libraries, checkpoints, streams, sparse matrices: they
-  compute nothing. L-BFGS is SciPy's; it takes ``Network.objective``. `metrics` by their names.
+- No files, exchange with other libraries, checkpoints, sparse matrices: they compute nothing. Of
+  streams there is their order, `random.block_order`. L-BFGS is SciPy's; it takes
+  ``Network.objective``. `metrics` by their names.
 """
 
 from .callbacks import Callback
@@ -34,6 +35,7 @@ from .many import train_many
 from .network import Network
 from .optimizers import SGD, Adam, AdamW, RMSprop
 from .plateau import Plateau
+from .rescaled import Rescaled
 from .schedules import (
     CosineDecay,
     ExponentialDecay,
@@ -66,6 +68,7 @@ __all__ = [
     "Plateau",
     "Quantile",
     "RMSprop",
+    "Rescaled",
     "StepDecay",
     "get_num_threads",
     "set_num_threads",

@@ -26,7 +26,7 @@ from fastmlp.sklearn.architecture import (
 from fastmlp.sklearn.callbacks import CallbackSupportMixin, FitTask
 from fastmlp.sklearn.fitting import StochasticFit
 from fastmlp.sklearn.optimizer import Optimizer
-from fastmlp.sklearn.samples import Samples, predict, read_samples
+from fastmlp.sklearn.samples import Samples, read_samples
 from fastmlp.sklearn.validation import Validation, split
 
 
@@ -293,7 +293,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Return what the output layer says to X, shape (n, N)."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return predict(self._network, X, self._n_threads())
+        return self._network.predict(X, n_threads=self._n_threads())
 
     def _n_threads(self) -> int | None:
         return None if self.n_jobs == -1 else self.n_jobs

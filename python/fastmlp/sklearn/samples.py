@@ -38,7 +38,7 @@ class Samples:
 
     def outputs(self, network: Network) -> NDArray[Any]:
         """Return what `network` says to the features, shape (n, N)."""
-        return predict(network, self.x, None)
+        return network.predict(self.x)
 
 
 def read_samples(
@@ -63,21 +63,6 @@ def read_samples(
     if weights is not None:
         weights = np.ascontiguousarray(weights, network.dtype)
     return Samples(x, targets, weights)
-
-
-def predict(network: Network, x: Any, n_threads: int | None) -> NDArray[Any]:
-    """Return the outputs of `network` for dense or sparse features, shape (n, N).
-
-    Parameters
-    ----------
-    network : Network
-        The network.
-    x : ndarray or sparse matrix, shape (n, features)
-        Checked features.
-    n_threads : int or None
-        Upper limit of threads.
-    """
-    return network.predict(x, n_threads=n_threads)
 
 
 def core_features(x: Any, dtype: np.dtype[Any]) -> NDArray[Any] | SparseRows:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,17 +76,19 @@ class Training:
         options = self._options(epochs)
 
         def epoch_ended(report: _core.EpochReport) -> bool:
-            stop = on_epoch(self._epoch(report, report.loss, report.squares))
+            stop = on_epoch(self._epoch(report))
             report.rate_factor = self.optimizer.learning_rate
             return stop
 
-        order = None if self.order is None else self.order.reshape(1, -1)
-        self._fit(samples, order, options, epoch_ended)
-
-    def _fit(self, samples: Samples, order: Any, options: Any, on_epoch: Any) -> Any:
-        x = core_features(samples.x, self.network.dtype)
-        core, rates = self.network._core, self.optimizer.rates
-        return core.fit(x, samples.targets, samples.weights, order, options, rates, on_epoch)
+        self.network._core.fit(
+            core_features(samples.x, self.network.dtype),
+            samples.targets,
+            samples.weights,
+            None if self.order is None else self.order.reshape(1, -1),
+            options,
+            self.optimizer.rates,
+            epoch_ended,
+        )
 
     def _options(self, epochs: int) -> _core.TrainOptions:
         options = _core.TrainOptions()
@@ -99,8 +100,8 @@ class Training:
         self.optimizer.configure(options, self.network, self.alpha)
         return options
 
-    def _epoch(self, report: _core.EpochReport, loss: float, squares: float) -> Epoch:
-        loss = self._loss(loss, squares)
+    def _epoch(self, report: _core.EpochReport) -> Epoch:
+        loss = self._loss(report.loss, report.squares)
         return Epoch(report.epoch, loss, report.seconds, report.learning_rate)
 
     def _loss(self, loss: float, squares: float) -> float:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fastmlp.errors import DataError
 from fastmlp.history import Evaluation
-from fastmlp.samples import Samples, evaluate
+from fastmlp.samples import Samples
 from fastmlp.streams.batches import Batches
 from fastmlp.streams.checking import Checked, Demands, check, check_count, features
 from fastmlp.streams.stream import Stream, rows_of
@@ -42,7 +42,7 @@ def evaluate_data(
         counts = float(len(x) if weight is None else weight.sum(dtype=np.float64))
         if counts == 0.0:
             continue
-        part = evaluate(core, Samples(x, y, weight, network.loss_function), n_threads)
+        part = Samples(x, y, weight, network.loss_function).evaluate(core, n_threads)
         decides = part.accuracy is not None
         loss += counts * part.loss
         accuracy += counts * (part.accuracy or 0.0)
