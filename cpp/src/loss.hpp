@@ -7,7 +7,7 @@
 
 #include <stdexcept>
 
-#include "dense.hpp"
+#include "activation.hpp"
 #include "fastmlp/layer.hpp"
 #include "workspace.hpp"
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "batch_context.hpp"
-#include "dense.hpp"
+#include "dense_update.hpp"
 
 namespace fastmlp {
 

@@ -6,6 +6,7 @@
 
 #include "batch_context.hpp"
 #include "dense.hpp"
+#include "dense_update.hpp"
 #include "dropout.hpp"
 #include "fastmlp/network.hpp"
 #include "kernels/dispatch.hpp"

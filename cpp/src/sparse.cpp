@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "activation.hpp"
 #include "features.hpp"
 
 namespace fastmlp {

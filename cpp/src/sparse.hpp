@@ -2,7 +2,7 @@
 #pragma once
 
 #include "batch_columns.hpp"
-#include "dense.hpp"
+#include "dense_update.hpp"
 
 namespace fastmlp {
 

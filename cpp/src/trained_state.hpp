@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "dense.hpp"
+#include "dense_update.hpp"
 #include "fastmlp/network.hpp"
 
 namespace fastmlp {

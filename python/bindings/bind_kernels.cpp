@@ -4,7 +4,7 @@
 #include <map>
 
 #include "bindings.hpp"
-#include "dense.hpp"
+#include "activation.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace fastmlp::bindings {

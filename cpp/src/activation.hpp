@@ -1,0 +1,21 @@
+/// Activations of whole rows, by the kernel of each.
+#pragma once
+
+#include <cstddef>
+
+#include "fastmlp/layer.hpp"
+#include "kernels/table.hpp"
+
+namespace fastmlp {
+
+/// nodes = h(z), whole rows, softmax included; `nodes` may be `z`.
+template <class T>
+void activate(const kernels::KernelTable<T>& kernel, Activation activation, const T* z,
+              std::size_t ldz, T* nodes, std::size_t ldn, std::size_t rows, std::size_t n);
+
+/// delta *= h'(z), told from z where the activation keeps it, else from the nodes.
+template <class T>
+void activate_backward(const kernels::KernelTable<T>& kernel, Activation activation, const T* from,
+                       std::size_t ldf, T* delta, std::size_t ldd, std::size_t rows, std::size_t n);
+
+}  // namespace fastmlp

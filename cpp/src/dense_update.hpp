@@ -1,0 +1,48 @@
+/// The update of one dense layer: the gradients of its weights and biases, and the step with them.
+///
+/// Elements are split over threads; a sum over the batch never is.
+#pragma once
+
+#include "image.hpp"
+#include "kernels/table.hpp"
+#include "panels.hpp"
+#include "prefetch.hpp"
+#include "share.hpp"
+#include "update_rule.hpp"
+#include "workspace.hpp"
+
+namespace fastmlp {
+
+/// What becomes of the gradient g = scale * sum: the optimizer takes a step with it, or it is
+/// stored in the place of the parameters.
+template <class T>
+struct GradientUse {
+    T scale;
+    const StepRules<T>* rules = nullptr;  ///< null: stored
+};
+
+/// A layer's parameters, and what the optimizer remembers of each in the same layout.
+template <class T>
+struct UpdateTarget {
+    DenseView<T> parameters;
+    DenseView<T> first{}, second{};  ///< empty where the optimizer needs none
+};
+
+/// (2.6), (2.7) over the rows `batch`, this thread's share of the elements of `target`;
+/// `prefetch` (may be null) goes along.
+template <class T>
+void dense_update(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& target,
+                  const T* const* a, Rows<T>& delta, Range batch, GradientUse<T> use, Share share,
+                  Scratch<T>& scratch, RowPrefetcher* prefetch = nullptr);
+
+/// The biases' part of it.
+template <class T>
+void bias_update(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& target,
+                 Rows<T>& delta, Range batch, GradientUse<T> use, Share share, Scratch<T>& scratch);
+
+/// The same step with gradients that were stored in `gradients` before, by the same shares.
+template <class T>
+void apply_gradients(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& target,
+                     const DenseView<T>& gradients, const StepRules<T>& rules, Share share);
+
+}  // namespace fastmlp

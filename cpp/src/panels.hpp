@@ -1,0 +1,35 @@
+/// How the columns of a layer are cut for the kernels, and where they may put things meanwhile.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "kernels/table.hpp"
+
+namespace fastmlp {
+
+/// Reusable room for packed panels, one per thread.
+template <class T>
+using Scratch = std::vector<T>;
+
+/// Calls f(first, width) over `columns` (a multiple of kernels::kPad) in the fewest panels,
+/// equalised.
+template <class F>
+void for_each_panel(std::size_t columns, F f) {
+    const std::size_t units = columns / kernels::kPad;
+    std::size_t parts = (columns + kernels::kPanel - 1) / kernels::kPanel;
+    for (std::size_t first = 0; parts > 0; --parts) {
+        const std::size_t size = (units - first + parts - 1) / parts;
+        f(first * kernels::kPad, size * kernels::kPad);
+        first += size;
+    }
+}
+
+/// Of so many elements, for as long as nobody asks for more.
+template <class T>
+T* room(Scratch<T>& scratch, std::size_t size) {
+    if (scratch.size() < size) scratch.resize(size);
+    return scratch.data();
+}
+
+}  // namespace fastmlp
