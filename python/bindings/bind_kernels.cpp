@@ -3,8 +3,8 @@
 
 #include <map>
 
-#include "bindings.hpp"
 #include "activation.hpp"
+#include "bindings.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace fastmlp::bindings {
