@@ -110,9 +110,10 @@ class Network(Prediction, Derivatives, Saving, Exports):
         ----------
         X : array-like or sparse matrix of SciPy, shape (n, features)
             Samples, at least 1. C-contiguous data of the network's dtype are used in place, also
-            read-only or memory-mapped; of other types, a copy below 16 MB is made at once, and
-            larger data are converted batch by batch. Not to be changed meanwhile. Sparse ones are copied as they are: the first layer reads only what is
-            stored, and plain SGD changes only the weights it belongs to. Not with LBFGS.
+            read-only or memory-mapped. Of other types, what takes less than 16 MB is copied at
+            once, and more is converted batch by batch. Not to be changed meanwhile. Sparse ones are
+            copied as they are: the first layer reads only what is stored, and plain SGD changes
+            only the weights it belongs to. Not with LBFGS.
 
             Instead of X and y, for more than memory holds: a `Stream`; or an iterable of batches
             (X, y) or (X, y, sample_weight), whose rows are trained on as they come, `batch_size`
