@@ -30,11 +30,15 @@ struct Outcome {
     std::vector<long> calls;  ///< numbers of the system calls it made
 };
 
-/// Lets the system call at whose entry, or exit, `child` stands do nothing, and fail.
-inline void refuse(pid_t child, bool entry, int error) {
+/// Lets the system call `number`, at whose entry or exit `child` stands, do nothing, and fail.
+/// `argument` is its first, kept from one to the other.
+inline void refuse(pid_t child, long number, bool entry, int error, unsigned long long& argument) {
     user_regs_struct registers{};
     ptrace(PTRACE_GETREGS, child, nullptr, &registers);
-    if (entry) {
+    if (number == SYS_brk) {  // it has no errors: it fails by leaving the break where it is
+        if (entry) argument = registers.rdi;
+        registers.rdi = entry ? 0 : argument;
+    } else if (entry) {
         registers.orig_rax = static_cast<unsigned long long>(-1);  // there is no such call
     } else {
         registers.rax = static_cast<unsigned long long>(-error);
@@ -58,12 +62,16 @@ inline Outcome run_with(const Fault& fault, const std::function<int()>& code) {
     if (!WIFSTOPPED(state)) return {false, -1, {}};
     ptrace(PTRACE_SETOPTIONS, child, nullptr, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
     bool counting = true;
+    unsigned long long argument = 0;
+    long signal = 0;  // what the child is to be told of: all but the stops that are ours
     for (;;) {
-        ptrace(PTRACE_SYSCALL, child, nullptr, nullptr);
+        ptrace(PTRACE_SYSCALL, child, nullptr, signal);
         waitpid(child, &state, 0);
         if (WIFEXITED(state)) outcome.status = WEXITSTATUS(state);
         if (WIFEXITED(state) || WIFSIGNALED(state)) return outcome;
-        if (WSTOPSIG(state) != (SIGTRAP | 0x80)) counting = false;
+        const bool at_call = WSTOPSIG(state) == (SIGTRAP | 0x80);
+        signal = at_call || WSTOPSIG(state) == SIGSTOP ? 0 : WSTOPSIG(state);
+        counting = counting && at_call;
         if (!counting) continue;
         __ptrace_syscall_info info{};
         ptrace(PTRACE_GET_SYSCALL_INFO, child, sizeof info, &info);
@@ -72,7 +80,8 @@ inline Outcome run_with(const Fault& fault, const std::function<int()>& code) {
         if (outcome.calls.size() != fault.at + 1) continue;
         const auto kind = entry ? Fault::Kind::kKillBefore : Fault::Kind::kKillAfter;
         if (fault.kind == kind) kill(child, SIGKILL);
-        if (fault.kind == Fault::Kind::kError) refuse(child, entry, fault.error);
+        if (fault.kind == Fault::Kind::kError)
+            refuse(child, outcome.calls.back(), entry, fault.error, argument);
     }
 }
 
