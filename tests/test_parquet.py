@@ -86,7 +86,7 @@ def test_several_files_and_several_targets(tmp_path, table):
     X, _, _ = arrays(table)
     net = fm.Network([1, 2], output="identity", seed=1)
     other = fm.Network([1, 2], output="identity", seed=1)
-    for source in (tmp_path, [tmp_path / "2", tmp_path / "1"], dataset.dataset(tmp_path)):
+    for source in (tmp_path, [tmp_path / "1", tmp_path / "2"], dataset.dataset(tmp_path)):
         stream = fm.ParquetStream(source, ["c", "a"], ["b"])
         assert stream.n_rows == ROWS
         assert "2 files, 500 rows, 1 features" in repr(stream)

@@ -94,9 +94,18 @@ def test_a_constant_column_becomes_0(rng, value, dtype):
     np.testing.assert_array_equal(rows[:, 0], 0)
 
 
-def test_squares_beyond_float64_are_refused():
-    with pytest.raises(ValueError, match="too large to be squared in column 1"):
-        fm.Rescaled.standardise(np.array([[0.0, 1e200], [1.0, -1e200]]))
+@pytest.mark.parametrize(("value", "size"), [(1e200, "large"), (1e-200, "small")])
+def test_squares_beyond_float64_are_refused(value, size):
+    with pytest.raises(ValueError, match=f"too {size} to be squared in column 1"):
+        fm.Rescaled.standardise(np.array([[0.0, value], [1.0, -value]]))
+
+
+def test_what_is_too_large_of_its_own():
+    net = fm.Network([1, 2], seed=1)
+    with pytest.raises(ValueError, match="value too large for float32"):
+        net.predict(fm.Rescaled([[1e39]], 1e-9))
+    with pytest.raises(ValueError, match="scale and offset make it too large for float32"):
+        net.predict(fm.Rescaled([[1e30]], 1e30))
 
 
 def test_the_same_as_scikit_learn(rng):

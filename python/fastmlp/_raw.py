@@ -96,5 +96,7 @@ def refuse_not_finite(name: str, rows: RawRows) -> None:
     if row == len(rows):
         return
     column = int(np.isfinite(rows[np.array([row])].read()[0]).argmin())
-    rescaled = rows.scales is not None
-    raise not_finite(name, rows.values[row, column], row, column, rows.dtype, rescaled=rescaled)
+    value = rows.values[row, column]
+    with np.errstate(over="ignore"):
+        rescaled = bool(np.isfinite(rows.dtype.type(value)))
+    raise not_finite(name, value, row, column, rows.dtype, rescaled=rescaled)

@@ -40,6 +40,8 @@ class Rescaled:
     """
 
     def __init__(self, X: ArrayLike, scale: ArrayLike = 1.0, offset: ArrayLike = 0.0) -> None:
+        if isinstance(X, Rescaled):
+            raise TypeError("X is Rescaled already: rescale what it was made of, X.X")
         self.X = numbers("X", X)
         if self.X.ndim != 2:
             raise ValueError(
@@ -75,9 +77,11 @@ class Rescaled:
         constant = array.min(axis=0) == array.max(axis=0)
         mean = np.where(constant, array[0], mean)
         deviation = np.sqrt(_column_sums(array, mean, power=2) / len(array))
-        if not np.isfinite(deviation).all():
-            column = int((~np.isfinite(deviation)).argmax())
-            raise ValueError(f"X holds numbers too large to be squared in column {column}")
+        lost = ~np.isfinite(deviation) | ((deviation == 0) & ~constant)
+        if lost.any():
+            column = int(lost.argmax())
+            size = "large" if deviation[column] else "small"
+            raise ValueError(f"X holds numbers too {size} to be squared in column {column}")
         scale = 1 / np.where(deviation > 0, deviation, 1.0)
         return cls(array, scale, -mean * scale)
 
@@ -107,11 +111,16 @@ class Rescaled:
     def __array__(
         self, dtype: np.dtype[Any] | None = None, copy: bool | None = None
     ) -> NDArray[Any]:
-        """Return a copy, of float64 unless told otherwise."""
+        """Return a copy, of float64 unless told otherwise; of float32 as such a network reads."""
         if copy is False:
             raise ValueError("Rescaled is computed when it is read: it cannot be had as a view")
-        rows = self.rows(np.dtype(np.float64)).read()
+        read_as = np.dtype(np.float32 if dtype == np.float32 else np.float64)
+        rows = self.rows(read_as).read()
         return rows if dtype is None else rows.astype(dtype, copy=False)
+
+    def __getitem__(self, rows: slice) -> Self:
+        """Return some samples, which are not copied."""
+        return self.like(self.X[rows])
 
     def __len__(self) -> int:
         return len(self.X)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastmlp._extras import require
 from fastmlp.array_files import Arrays
 from fastmlp.errors import DataError
-from fastmlp.streams.tables import ARROW, PARQUET, pyarrow, reading
+from fastmlp.streams.tables import ARROW, PARQUET, feature_names, pyarrow, reading
 from fastmlp.tabular import chosen_column
 
 TABLES: Final = (*PARQUET, *ARROW)
@@ -47,12 +47,12 @@ def read_table(path: Path, target: str | None) -> Arrays:
             table = pyarrow("pyarrow.parquet").ParquetFile(path).read()
         else:
             table = pyarrow("pyarrow.ipc").open_file(pyarrow().memory_map(str(path))).read_all()
-    names = list(table.column_names)
-    for name in names:
-        if names.count(name) > 1:
-            raise DataError(f"{path}: {names.count(name)} columns are named {name!r}")
-    position = chosen_column(path, names, target)
-    y_name = names.pop(position)
+    everything = table.column_names
+    for name in everything:
+        if everything.count(name) > 1:
+            raise DataError(f"{path}: {everything.count(name)} columns are named {name!r}")
+    names = feature_names(table.schema)
+    y_name = names.pop(chosen_column(path, names, target))
     if not names or table.num_rows == 0:
         missing = "features beside the target" if table.num_rows else "rows"
         raise DataError(f"{path}: there are no {missing}")

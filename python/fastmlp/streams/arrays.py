@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _validation
+from fastmlp._conversion import numbers
 from fastmlp.errors import DataError
+from fastmlp.rescaled import Rescaled
 from fastmlp.streams.stream import Rows, Stream, equal_blocks
 
-Source = ArrayLike | str | os.PathLike[str]
+Source = ArrayLike | Rescaled | str | os.PathLike[str]
 
 
 class ArrayStream(Stream):
@@ -23,7 +25,7 @@ class ArrayStream(Stream):
 
     Parameters
     ----------
-    X : array or path of a .npy file, shape (n, features)
+    X : array, `Rescaled` or path of a .npy file, shape (n, features)
         The features, of any real dtype. A path is opened with ``mmap_mode="r"``.
     y : array or path of a .npy file, shape (n,) or (n, N)
         The targets as in `Network.fit`.
@@ -59,8 +61,9 @@ class ArrayStream(Stream):
         block_rows: int | None = None,
         window_rows: int | None = None,
     ) -> None:
-        self._X = _opened("X", X)
-        if self._X.ndim != 2:
+        self._files = _stamps(X, y, sample_weight)
+        self._X = X if isinstance(X, Rescaled) else _opened("X", X)
+        if len(self._X.shape) != 2:
             raise ValueError(
                 f"X must have 2 dimensions (samples, features), got shape {self._X.shape}"
             )
@@ -77,7 +80,8 @@ class ArrayStream(Stream):
             self.window_rows = _validation.integer("window_rows", window_rows, minimum=1)
 
     def __repr__(self) -> str:
-        return f"ArrayStream({self.n_rows:,} rows, {self.n_features:,} features, {self._X.dtype})"
+        X = self._X.X if isinstance(self._X, Rescaled) else self._X
+        return f"ArrayStream({self.n_rows:,} rows, {self.n_features:,} features, {X.dtype})"
 
     @property
     def n_features(self) -> int:
@@ -90,7 +94,17 @@ class ArrayStream(Stream):
         return self._block_rows
 
     def read(self, start: int, stop: int) -> Rows:
-        """Return views of some rows."""
+        """Return views of some rows.
+
+        Raises
+        ------
+        DataError
+            If a file has changed. A mapped file that another process cuts short while it is read
+            ends this one.
+        """
+        for path, stamp in self._files.items():
+            if _stamp(path) != stamp:
+                raise DataError(f"{path}: the file has changed since the stream was made")
         rows = slice(start, stop)
         if self._weight is None:
             return self._X[rows], self._y[rows]
@@ -98,7 +112,13 @@ class ArrayStream(Stream):
 
     def place(self, row: int) -> tuple[str, int]:
         """Return the file of X and the row in it."""
-        return str(getattr(self._X, "filename", None) or "X"), row
+        X = self._X.X if isinstance(self._X, Rescaled) else self._X
+        return _name(X, "X"), row
+
+    def target_file(self, row: int) -> str:
+        """Return the file of y."""
+        del row  # all are in one
+        return _name(self._y, "y")
 
 
 def _opened(name: str, source: Source) -> NDArray[Any]:
@@ -106,11 +126,33 @@ def _opened(name: str, source: Source) -> NDArray[Any]:
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         try:
-            mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-            return mapped
-        except ValueError as error:
+            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError) as error:
             raise DataError(f"{path}: not a .npy file that can be mapped: {error}") from None
-    array = source if hasattr(source, "shape") and hasattr(source, "dtype") else np.asarray(source)
-    if array.ndim == 0:  # type: ignore[union-attr]
+        if isinstance(mapped, np.ndarray):
+            return mapped
+        mapped.close()
+        raise DataError(f"{path}: an archive of arrays, which cannot be mapped")
+    is_array = all(hasattr(source, each) for each in ("shape", "dtype", "ndim", "__getitem__"))
+    array: Any = source if is_array else numbers(name, source)
+    if array.ndim == 0:
         raise TypeError(f"{name} must be an array or a path, got {_validation.described(source)}")
-    return array  # type: ignore[return-value]
+    return array  # type: ignore[no-any-return]
+
+
+def _stamps(*sources: object) -> dict[Path, tuple[int, int] | None]:
+    """Return what will tell whether the files among the sources have changed."""
+    paths = [Path(source) for source in sources if isinstance(source, str | os.PathLike)]
+    return {path.absolute(): _stamp(path) for path in paths}
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def _name(array: Any, otherwise: str) -> str:
+    return str(getattr(array, "filename", None) or otherwise)

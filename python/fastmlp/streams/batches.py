@@ -36,6 +36,10 @@ class Batches:
         """Return what messages call the present item."""
         return f"batch {self._number}", row
 
+    def target_file(self, row: int) -> str:
+        """Return what messages call the present item."""
+        return self.place(row)[0]
+
     def feature_name(self, feature: int) -> str:
         """Return what messages call a feature."""
         return str(feature)

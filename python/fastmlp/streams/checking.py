@@ -12,6 +12,7 @@ from fastmlp._conversion import converted, numbers
 from fastmlp._sparse import is_sparse
 from fastmlp.class_weight import of_classes, times_class
 from fastmlp.errors import DataError
+from fastmlp.rescaled import Rescaled
 from fastmlp.streams.stream import rows_of
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ class Places(Protocol):
 
     def place(self, row: int) -> tuple[str, int]:
         """Return the file of a row, and its row there."""
+
+    def target_file(self, row: int) -> str:
+        """Return the file of the target of a row."""
 
     def feature_name(self, feature: int) -> str:
         """Return the name of a feature."""
@@ -66,6 +70,11 @@ def check(read: Any, demands: Demands, stream: Places, start: int) -> Checked:
     target = stream.target_name()
     try:
         x = features(X, demands, stream, start)
+        file = stream.target_file(start)
+        y = numbers(target, y)
+        if y.dtype.kind == "f" and np.isnan(y).any():
+            row = int(np.argwhere(np.isnan(y))[0, 0])
+            raise ValueError(f"{target} is NaN or null at row {row}")
         t = _arrays.targets(target, y, len(x), demands.outputs, demands.loss, demands.dtype)
         w = None if weight is None else _weights(weight, len(x), demands.dtype)
         if demands.class_weights is not None:
@@ -89,13 +98,16 @@ def features(X: Any, demands: Demands, stream: Places, start: int) -> NDArray[An
     """Check and convert the features of what was read from row `start` on; errors as `check`."""
     if is_sparse(X):
         raise TypeError("X is sparse, which a stream does not take; give .toarray()")
-    array = numbers("X", X)
-    if array.ndim != 2 or array.shape[1] != demands.n_features:
+    given = X if isinstance(X, Rescaled) else numbers("X", X)
+    if len(given.shape) != 2 or given.shape[1] != demands.n_features:
         raise ValueError(
             f"X must have the shape (rows, {demands.n_features}) that the network takes, "
-            f"got {array.shape}"
+            f"got {given.shape}"
         )
-    result = converted(array, demands.dtype)
+    if isinstance(given, Rescaled):
+        array, result = given.X, given.rows(demands.dtype).read()
+    else:
+        array, result = given, converted(given, demands.dtype)
     index = _core.first_non_finite(result)
     if index < 0:
         return result

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from fastmlp.errors import DataError
 from fastmlp.history import Evaluation
+from fastmlp.rescaled import Rescaled
 from fastmlp.samples import Samples
 from fastmlp.streams.batches import Batches
 from fastmlp.streams.checking import Checked, Demands, check, check_count, features
@@ -24,8 +25,11 @@ def predict_stream(
     """Write the outputs for all rows of a stream, as they stand, into `result` (n_rows, N)."""
     read, demands = stream.reader(), Demands.of(network)
     for start, stop in stream.pieces():
-        x = features(rows_of(read(start, stop))[0], demands, stream, start)
+        X = rows_of(read(start, stop))[0]
+        x = features(X, demands, stream, start)
         check_count(stream, start, stop, len(x))
+        if np.may_share_memory(result, X.X if isinstance(X, Rescaled) else np.asarray(X)):
+            raise ValueError("out must not share memory with what the stream reads")
         core.predict(x, result[start:stop], n_threads)
 
 

@@ -10,14 +10,22 @@ from numpy.typing import NDArray
 from fastmlp import _validation
 from fastmlp.errors import DataError
 from fastmlp.streams.stream import Rows, Stream
-from fastmlp.streams.tables import TableFile, batches, pyarrow, reading, table_files
+from fastmlp.streams.tables import (
+    TableFile,
+    batches,
+    feature_names,
+    pyarrow,
+    reading,
+    table_files,
+)
 from fastmlp.tabular import listing
 
 
 class ParquetStream(Stream):
     """Rows of Parquet or Arrow IPC (Feather) files; needs ``fastmlp[arrow]``.
 
-    The files stand in the order of their names. Their blocks are row groups, or record batches:
+    The files stand in the order given, those of a directory by name; what begins with a dot or an
+    underscore is left out there. Their blocks are row groups, or record batches:
     thousands of rows each, many in a window, shuffle well. Columns hold numbers without nulls, of
     the same name and kind in each file.
 
@@ -28,7 +36,8 @@ class ParquetStream(Stream):
     target : str or list of str
         The column to learn, or one for each output.
     features : list of str, optional
-        The columns to learn from, in this order; None is all others, in that of the file.
+        The columns to learn from, in this order; None is all others, in that of the file, but for
+        the index of a pandas frame.
     sample_weight : str, optional
         The column that tells how much a row counts.
     window_rows : int, optional
@@ -64,17 +73,23 @@ class ParquetStream(Stream):
         if window_rows is not None:
             self.window_rows = _validation.integer("window_rows", window_rows, minimum=1)
         self._files = table_files(source)
-        names = self._files[0].layout[0].names
         self._single = isinstance(target, str)
         self._targets = _names("target", [target] if isinstance(target, str) else target)
         self._weights = [] if sample_weight is None else _names("sample_weight", [sample_weight])
         taken = {*self._targets, *self._weights}
-        given = [name for name in names if name not in taken] if features is None else features
-        self._features = _names("features", given)
-        if not self._features:
-            raise DataError(f"{self._files[0].name}: there is no column beside the target")
+        if features is None:
+            names = feature_names(self._files[0].layout[0])
+            self._features = [name for name in names if name not in taken]
+            if not self._features:
+                raise DataError(f"{self._files[0].name}: there is no column beside the target")
+        else:
+            self._features = _names("features", features)
+        columns = self.columns()
         for file in self._files:
-            _check_schema(file, [*self._features, *self._targets, *self._weights])
+            _check_schema(file, columns)
+        for name in columns:
+            if columns.count(name) > 1:
+                raise ValueError(f"column {name!r} is named twice among features, target, weight")
         blocks = [(file, i) for file in self._files for i in range(len(file.layout[1]))]
         self._blocks = blocks
         self._block_rows = [rows for file in self._files for rows in file.layout[1]]
@@ -185,10 +200,11 @@ _MOST_OPEN = 16
 
 
 def _names(argument: str, names: Any) -> list[str]:
-    result = list(names)
-    if not all(isinstance(name, str) for name in result):
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise TypeError(f"{argument} must be names of columns, got {_validation.described(names)}")
-    return result
+    if not names:
+        raise ValueError(f"{argument} must name at least one column")
+    return list(names)
 
 
 def _check_schema(file: TableFile, columns: list[str]) -> None:

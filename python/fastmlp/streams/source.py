@@ -99,11 +99,17 @@ class Source:
         loss = None if function is None else CustomLoss(function, _NO_ROWS)
         try:
             with self._opened(core, options) as next_chunk:
+                weighed = False  # whether anything in the epoch so far counts
 
                 def next_block() -> Chunk:
+                    nonlocal weighed
                     chunk = next_chunk()
                     if loss is not None:
                         loss.y = chunk.y
+                    weighed = weighed or chunk.weight is None or bool(chunk.weight.any())
+                    if chunk.last and not weighed:
+                        raise DataError("all samples of the epoch have the weight 0")
+                    weighed = weighed and not chunk.last
                     return chunk
 
                 return core.fit_stream(next_block, rows, loss, options, rate, on_epoch, on_step)

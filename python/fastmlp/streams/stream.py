@@ -70,6 +70,10 @@ class Stream(ABC):
         """Return the file that a row of the stream comes from, and its row there, from 0."""
         return "the stream", row
 
+    def target_file(self, row: int) -> str:
+        """Return the file that the target and the weight of a row come from."""
+        return self.place(row)[0]
+
     def feature_name(self, feature: int) -> str:
         """Return what messages call a feature."""
         return str(feature)

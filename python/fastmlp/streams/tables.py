@@ -117,7 +117,9 @@ class reading:  # noqa: N801  (used as a statement)
 
 
 def table_files(source: Any) -> list[TableFile]:
-    """Return the files of a path, of several, of a directory or of a pyarrow data set, by name.
+    """Return the files of a path, of several, of a directory or of a pyarrow data set.
+
+    They stand in the order given; those of a directory by name.
 
     Raises
     ------
@@ -127,8 +129,7 @@ def table_files(source: Any) -> list[TableFile]:
         If there is no such file.
     """
     if hasattr(source, "get_fragments"):
-        filesystem = source.filesystem
-        found = [(f.path, f.format.default_extname == "parquet") for f in source.get_fragments()]
+        filesystem, found = _dataset_files(source)
     else:
         filesystem = pyarrow("pyarrow.fs").LocalFileSystem()
         found = [(str(path), path.suffix.lower() in PARQUET) for path in _paths(source)]
@@ -136,8 +137,43 @@ def table_files(source: Any) -> list[TableFile]:
         raise DataError(f"{source}: there are no files")
     return [
         TableFile(name, filesystem, is_parquet, stamp(filesystem, name))
-        for name, is_parquet in sorted(found)
+        for name, is_parquet in found
     ]
+
+
+def feature_names(schema: Any) -> list[str]:
+    """Return the columns of a file that are data: not the index of a pandas frame."""
+    pandas = schema.pandas_metadata or {}
+    index = [column for column in pandas.get("index_columns", []) if isinstance(column, str)]
+    return [name for name in schema.names if name not in index]
+
+
+def _dataset_files(source: Any) -> tuple[Any, list[tuple[str, bool]]]:
+    """Return the file system of a pyarrow data set, and (path, whether Parquet) of its files."""
+    if not hasattr(source, "filesystem"):
+        raise TypeError(
+            f"source must be a data set of files, got {type(source).__name__}: "
+            "tables in memory go to fit as they are"
+        )
+    kinds = {"parquet": True, "arrow": False, "feather": False, "ipc": False}
+    found = []
+    for fragment in source.get_fragments():
+        kind = fragment.format.default_extname
+        if kind not in kinds:
+            raise DataError(f"{fragment.path}: the file must be Parquet or Arrow, got {kind}")
+        found.append((fragment.path, kinds[kind]))
+        lost = [n for n in source.schema.names if n not in fragment.physical_schema.names]
+        if lost:
+            raise DataError(
+                f"{fragment.path}: column {lost[0]!r} of the data set is not in the file; columns "
+                "made of paths (partitions) are not read"
+            )
+    return source.filesystem, found
+
+
+def _is_hidden(path: Path) -> bool:
+    """Say whether a part of the path begins as those do that are no data."""
+    return any(part.startswith((".", "_")) for part in path.parts)
 
 
 def _paths(source: Any) -> list[Path]:
@@ -149,8 +185,13 @@ def _paths(source: Any) -> list[Path]:
             f"got {type(source).__name__}"
         )
     paths: list[Path] = []
-    for path in map(Path, source):
-        inside = path.rglob("*") if path.is_dir() else iter([path])
+    for item in source:
+        if not isinstance(item, str | os.PathLike):
+            raise TypeError(f"source must hold paths, got {type(item).__name__}")
+        path = Path(item)
+        inside = [path]
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if not _is_hidden(p.relative_to(path)))
         known = [p for p in inside if p.suffix.lower() in PARQUET + ARROW]
         if not known:
             kinds = ", ".join(PARQUET + ARROW)

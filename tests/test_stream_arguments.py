@@ -1,0 +1,183 @@
+"""What streams are made of, and what they refuse: columns, files, targets, memory, weights."""
+
+import os
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+from fastmlp.datasets import load
+
+X, Y = np.random.default_rng(0).standard_normal((400, 4)), np.arange(400) % 3
+
+
+def network(dtype="float32"):
+    return fm.Network([4, 6, 3], seed=1, dtype=dtype)
+
+
+@pytest.mark.parametrize("source", [np.float64, np.uint8])
+def test_rescaled_features_read_as_in_memory(dtype, source):
+    rescaled = fm.Rescaled((50 * X).astype(np.int8).astype(source), [0.5, 1, 2, 3], -0.3)
+    net, other, by_batch = (network(dtype) for _ in range(3))
+    net.fit(fm.ArrayStream(rescaled, Y), epochs=2)
+    other.fit(rescaled, Y, epochs=2)
+    assert net.parameters.tobytes() == other.parameters.tobytes()
+    assert net.predict(fm.ArrayStream(rescaled, Y)).tobytes() == net.predict(rescaled).tobytes()
+    net, other = network(dtype), by_batch
+    net.fit([(rescaled, Y)], epochs=2)
+    other.fit(rescaled, Y, epochs=2, shuffle=False)
+    assert net.parameters.tobytes() == other.parameters.tobytes()
+    read = rescaled.rows(np.dtype(dtype)).read()
+    np.testing.assert_array_equal(np.asarray(rescaled, dtype), read)
+
+
+def test_rescaled_twice():
+    rescaled = fm.Rescaled(X, 2.0)
+    with pytest.raises(TypeError, match="X is Rescaled already"):
+        fm.Rescaled(rescaled)
+    with pytest.raises(TypeError, match="X is Rescaled already"):
+        rescaled.like(rescaled)
+
+
+@pytest.mark.parametrize("change", ["shorter", "other", "gone"])
+def test_an_array_file_that_changes(tmp_path, assert_unchanged, change):
+    path = tmp_path / "X.npy"
+    np.save(path, X)
+    stream, net = fm.ArrayStream(path, Y), network()
+    if change == "gone":
+        path.unlink()
+    else:
+        np.save(path, X[:7] if change == "shorter" else X)
+        os.utime(path, ns=(1, 1))
+    for use in (net.fit, net.predict, net.evaluate):
+        with assert_unchanged(net, X), pytest.raises(fm.DataError, match=r"X\.npy: .* has changed"):
+            use(stream)
+
+
+def test_what_is_no_array(tmp_path):
+    np.savez(tmp_path / "data.npz", X)
+    (tmp_path / "empty.npy").write_bytes(b"")
+    for name, message in (("data.npz", "an archive of arrays"), ("empty.npy", "not a .npy file")):
+        with pytest.raises(fm.DataError, match=message):
+            fm.ArrayStream(tmp_path / name, Y)
+    polars = pytest.importorskip("polars")
+    net, other = network(), network()
+    net.fit(fm.ArrayStream(X, polars.Series(Y)), epochs=1)
+    other.fit(X, Y, epochs=1)
+    assert net.parameters.tobytes() == other.parameters.tobytes()
+
+
+@pytest.mark.parametrize("rescaled", [False, True])
+def test_outputs_do_not_go_where_the_stream_reads(rescaled):
+    memory = X.astype(np.float32)
+    stream = fm.ArrayStream(fm.Rescaled(memory, 2.0) if rescaled else memory, Y)
+    net = fm.Network([4, 4], seed=1)
+    with pytest.raises(ValueError, match="out must not share memory"):
+        net.predict(stream, out=memory)
+    np.testing.assert_array_equal(memory, X.astype(np.float32))
+
+
+@pytest.mark.parametrize("kind", ["stream", "batches", "classes"])
+def test_weights_that_are_all_0(assert_unchanged, kind):
+    net, zeros = network(), np.zeros(len(X))
+    data = {
+        "stream": fm.ArrayStream(X, Y, zeros, block_rows=50, window_rows=100),
+        "batches": [(X[:200], Y[:200], zeros[:200]), (X[200:], Y[200:], zeros[200:])],
+        "classes": fm.ArrayStream(X, Y),
+    }[kind]
+    weights = {0: 0, 1: 0, 2: 0} if kind == "classes" else None
+    with assert_unchanged(net, X), pytest.raises(fm.DataError, match="the weight 0"):
+        net.fit(data, epochs=2, class_weight=weights)
+
+
+def test_a_bad_target_is_told_by_its_own_file(tmp_path):
+    labels, values = Y.copy(), Y.astype(float)
+    labels[321], values[17] = 7, np.nan
+    for name, array in (("X", X), ("labels", labels), ("values", values)):
+        np.save(tmp_path / f"{name}.npy", array)
+    with pytest.raises(fm.DataError, match=r"labels\.npy: y contains label 7 at row 321"):
+        network().fit(fm.ArrayStream(tmp_path / "X.npy", tmp_path / "labels.npy"))
+    with pytest.raises(fm.DataError, match=r"values\.npy: y is NaN or null at row 17"):
+        network().fit(fm.ArrayStream(tmp_path / "X.npy", tmp_path / "values.npy"))
+
+
+@pytest.fixture
+def write(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+
+    def write(name, columns):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        parquet.write_table(pa.table(columns), path, row_group_size=100)
+        return path
+
+    return write
+
+
+COLUMNS = {"a": X[:, 0], "b": X[:, 1], "y": Y}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"features": "ab"}, TypeError, "features must be names of columns"),
+        ({"features": ["a", "y"]}, ValueError, "column 'y' is named twice"),
+        ({"features": ["a", "a"]}, ValueError, "column 'a' is named twice"),
+        ({"sample_weight": "y"}, ValueError, "column 'y' is named twice"),
+        ({"target": []}, ValueError, "target must name at least one column"),
+        ({"features": []}, ValueError, "features must name at least one column"),
+        ({"target": None}, TypeError, "target must be names of columns"),
+        ({"target": 3}, TypeError, "target must be names of columns"),
+    ],
+)
+def test_columns_that_are_refused(write, arguments, error, message):
+    path = write("x.parquet", COLUMNS)
+    with pytest.raises(error, match=message):
+        fm.ParquetStream(path, **({"target": "y"} | arguments))
+
+
+def test_a_null_label_is_told_with_its_row(write):
+    path = write("x.parquet", COLUMNS | {"y": [None if i == 250 else i % 3 for i in range(400)]})
+    net = fm.Network([2, 3], seed=1)
+    with pytest.raises(fm.DataError, match="column 'y' is NaN or null at row 250"):
+        net.fit(fm.ParquetStream(path, "y"))
+
+
+def test_files_stand_in_the_order_given(write, tmp_path):
+    paths = [write(f"part/p{i}.parquet", {"a": [float(i)], "y": [0]}) for i in (1, 2, 10)]
+    write("part/_metadata.parquet", {"other": [1]})
+    write("part/.hidden/x.parquet", {"other": [1]})
+
+    def first(source):
+        stream = fm.ParquetStream(source, "y")
+        return [float(stream.read(i, i + 1)[0][0, 0]) for i in range(stream.n_rows)]
+
+    assert first(paths) == [1, 2, 10]
+    assert first(tmp_path / "part") == [1, 10, 2]
+    with pytest.raises(TypeError, match="source must hold paths, got int"):
+        fm.ParquetStream([1], "y")
+
+
+def test_the_index_of_pandas_is_no_feature(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    frame = pandas.DataFrame(COLUMNS)
+    frame[frame.y != 1].to_parquet(tmp_path / "kept.parquet")
+    frame.set_index("b").to_parquet(tmp_path / "named.parquet")
+    assert fm.ParquetStream(tmp_path / "kept.parquet", "y").n_features == 2
+    assert fm.ParquetStream(tmp_path / "named.parquet", "y").n_features == 1
+    assert fm.ParquetStream(tmp_path / "named.parquet", "y", ["a", "b"]).n_features == 2
+    assert load(str(tmp_path / "kept.parquet"), "y").features == ["a", "b"]
+
+
+def test_data_sets_of_pyarrow(write, tmp_path):
+    dataset = pytest.importorskip("pyarrow.dataset")
+    write("parts/kind=1/x.parquet", COLUMNS)
+    with pytest.raises(fm.DataError, match="column 'kind' of the data set is not in the file"):
+        fm.ParquetStream(dataset.dataset(tmp_path / "parts", partitioning="hive"), "y")
+    with pytest.raises(TypeError, match="a data set of files"):
+        fm.ParquetStream(dataset.dataset(dataset.dataset(tmp_path / "parts").to_table()), "y")
+    (tmp_path / "x.csv").write_text("a,y\n1,2\n")
+    with pytest.raises(fm.DataError, match="must be Parquet or Arrow, got csv"):
+        fm.ParquetStream(dataset.dataset(tmp_path / "x.csv", format="csv"), "y")
