@@ -148,6 +148,27 @@ def test_column_sums(kernels, fill, fma, dtype, store):
             assert same(target, wanted), (width, batch)
 
 
+@pytest.mark.parametrize("outputs", [1, 2])
+@pytest.mark.parametrize("inputs", range(1, 9))
+def test_hidden_gradients(kernels, fill, guarded, chain, dtype, inputs, outputs):
+    zero, scale = np.zeros((), dtype), np.dtype(dtype).type(0.3)
+    for width, batch in itertools.product((16, 32, 48, 64, 80), (1, 2, 3, 20)):
+        first = width % 3 * PAD
+        a, delta = fill("a", batch, inputs), fill("delta", batch, outputs)
+        nodes, wt = fill("nodes", batch, first + width), fill("wt", outputs, first + width)
+        nodes[:, ::3] = 0.0
+        nodes[0, -2:] = (-0.0, np.finfo(dtype).smallest_subnormal)
+        h = nodes[:, first:]
+        d = np.where(h <= 0, zero, chain(delta, wt[:, first:], zero))
+        biases = np.zeros((1, width), dtype)
+        for row in d:
+            biases = biases + row
+        sums = np.concatenate([chain(a.T, d, zero), biases, chain(delta.T, h, zero)])
+        gradients = guarded("gradients", sums.shape, dtype, gap=width % 2 * PAD)
+        kernels.hidden_gradients(a, nodes, delta, wt, first, scale, gradients)
+        assert same(gradients, sums * scale + zero), (width, batch)
+
+
 @pytest.mark.parametrize("first", [1, 5, 9, 13])
 def test_narrow_forward(kernels, fill, guarded, tree16, dtype, first):
     for outputs, count in itertools.product(range(first, first + 4), range(1, 71)):

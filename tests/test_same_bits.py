@@ -39,6 +39,8 @@ def cases():
     for batch_size in (1, 2):  # a batch of one takes ways of its own
         for layers in ([7, 33, 1], [16, 20, 17, 10], [3, 1, 32, 16]):
             yield layers, "relu", "softmax", None, batch_size
+    for layers in ([4, 131, 1], [8, 40, 2, 5], [1, 17, 2]):  # a hidden layer of few inputs
+        yield layers, "relu", "identity", None, 19
     yield [600, 20, 3], "tanh", "softmax", None, 9  # a sum cut in two
     yield [20, 1024, 5], "relu", "identity", None, 18  # rows that share cache sets
     yield [70, 130, 200], "relu", "sigmoid", None, 37

@@ -84,6 +84,17 @@ def test_optimizers(data, dtype, optimizer, width):
     np.testing.assert_array_equal(nets[0].parameters, nets[1].parameters)
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_a_hidden_layer_of_few_inputs(dtype, rng, optimizer, outputs):
+    """Dense features have all its gradients in one pass, sparse ones never."""
+    X, y = rng.uniform(-0.2, 0.2, (90, 5)).astype(dtype), rng.random((90, outputs))
+    nets = [fm.Network([5, 70, outputs], output="identity", seed=1, dtype=dtype) for _ in "ab"]
+    for net, x in zip(nets, (X, sparse.csr_array(X)), strict=True):
+        net.fit(x, y, 3, 16, optimizer)
+    np.testing.assert_array_equal(nets[0].parameters, nets[1].parameters)
+
+
 @pytest.mark.parametrize("layer", [{"normalization": "batch"}, {"dropout": 0.3}])
 def test_layers(data, dtype, layer):
     X, y, _ = data

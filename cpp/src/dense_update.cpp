@@ -59,8 +59,8 @@ public:
         }
         T* gradients = room(scratch_, rows * kPanel);
         kernel_.outer(a, i, rows, v, j, width, batch, use_.scale, T(0), true, gradients, kPanel);
-        kernel_.update(use_.rules->weights, rows, padded(width), gradients, kPanel, w,
-                       at(target_.first.w, offset), at(target_.second.w, offset), ldw);
+        use_gradients(kernel_, target_, &DenseView<T>::w, offset, {rows, padded(width)}, gradients,
+                      use_);
     }
 
     /// Columns `n` of the biases: sums of v over the batch.
@@ -75,8 +75,8 @@ public:
         }
         T* gradients = room(scratch_, n.size());
         kernel_.column_sums(v, ldv, batch, n.size(), use_.scale, T(0), true, gradients);
-        kernel_.update(use_.rules->others, 1, n.size(), gradients, 0, b,
-                       at(target_.first.biases, n.first), at(target_.second.biases, n.first), 0);
+        use_gradients(kernel_, target_, &DenseView<T>::biases, n.first, {1, n.size()}, gradients,
+                      use_);
     }
 
 private:
@@ -131,6 +131,24 @@ void bias_update(const KernelTable<T>& kernel, const UpdateTarget<T>& target, Ro
 }
 
 template <class T>
+void use_gradients(const KernelTable<T>& kernel, const UpdateTarget<T>& target,
+                   T* DenseView<T>::* part, std::size_t offset, BlockSize size, const T* gradients,
+                   GradientUse<T> use, std::size_t ldg) {
+    T* parameters = target.parameters.*part + offset;
+    const std::size_t ld = target.parameters.ldw;
+    if (use.rules) {
+        const bool is_weights = part == &DenseView<T>::w;
+        kernel.update(is_weights ? use.rules->weights : use.rules->others, size.rows, size.columns,
+                      gradients, ldg, parameters, at(target.first.*part, offset),
+                      at(target.second.*part, offset), ld);
+        return;
+    }
+    for (std::size_t i = 0; i < size.rows; ++i) {
+        std::copy_n(gradients + i * ldg, size.columns, parameters + i * ld);
+    }
+}
+
+template <class T>
 void apply_gradients(const KernelTable<T>& kernel, const UpdateTarget<T>& target,
                      const DenseView<T>& gradients, const StepRules<T>& rules, Share share) {
     const DenseView<T>& layer = target.parameters;
@@ -139,25 +157,25 @@ void apply_gradients(const KernelTable<T>& kernel, const UpdateTarget<T>& target
     Range columns = layer.transposed ? mine.k : mine.n;
     if (!layer.transposed) columns.last = std::min(columns.last, layer.n);
     const std::size_t offset = rows.first * layer.ldw + columns.first;
-    kernel.update(rules.weights, rows.size(), columns.size(), gradients.w + offset, gradients.ldw,
-                  layer.w + offset, at(target.first.w, offset), at(target.second.w, offset),
-                  layer.ldw);
+    const GradientUse<T> use{T(1), &rules};
+    use_gradients(kernel, target, &DenseView<T>::w, offset, {rows.size(), columns.size()},
+                  gradients.w + offset, use, gradients.ldw);
     const Range n = share.of(layer.n, kPad);
     for (const auto part : {&DenseView<T>::biases, &DenseView<T>::scales, &DenseView<T>::shifts}) {
         if (layer.*part == nullptr) continue;
-        kernel.update(rules.others, 1, n.size(), gradients.*part + n.first, 0,
-                      layer.*part + n.first, at(target.first.*part, n.first),
-                      at(target.second.*part, n.first), 0);
+        use_gradients(kernel, target, part, n.first, {1, n.size()}, gradients.*part + n.first, use);
     }
 }
 
-#define FASTMLP_INSTANTIATE(T)                                                                 \
-    template void dense_update(const KernelTable<T>&, const UpdateTarget<T>&, const T* const*, \
-                               Rows<T>&, Range, GradientUse<T>, Share, Scratch<T>&,            \
-                               RowPrefetcher*);                                                \
-    template void bias_update(const KernelTable<T>&, const UpdateTarget<T>&, Rows<T>&, Range,  \
-                              GradientUse<T>, Share, Scratch<T>&);                             \
-    template void apply_gradients(const KernelTable<T>&, const UpdateTarget<T>&,               \
+#define FASTMLP_INSTANTIATE(T)                                                                     \
+    template void dense_update(const KernelTable<T>&, const UpdateTarget<T>&, const T* const*,     \
+                               Rows<T>&, Range, GradientUse<T>, Share, Scratch<T>&,                \
+                               RowPrefetcher*);                                                    \
+    template void bias_update(const KernelTable<T>&, const UpdateTarget<T>&, Rows<T>&, Range,      \
+                              GradientUse<T>, Share, Scratch<T>&);                                 \
+    template void use_gradients(const KernelTable<T>&, const UpdateTarget<T>&, T* DenseView<T>::*, \
+                                std::size_t, BlockSize, const T*, GradientUse<T>, std::size_t);    \
+    template void apply_gradients(const KernelTable<T>&, const UpdateTarget<T>&,                   \
                                   const DenseView<T>&, const StepRules<T>&, Share);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)

@@ -9,6 +9,7 @@
 #include "dense_update.hpp"
 #include "dropout.hpp"
 #include "fastmlp/network.hpp"
+#include "hidden_update.hpp"
 #include "kernels/dispatch.hpp"
 #include "loss.hpp"
 #include "normalization.hpp"
@@ -54,7 +55,8 @@ struct Propagation {
     const Image<T>& image;
     Workspace<T>& work;
     BatchContext context{};
-    T loss_limit = kUnlimited;  ///< see TrainOptions
+    T loss_limit = kUnlimited;       ///< see TrainOptions
+    bool skips_first_delta = false;  ///< as `gradients` makes it again: see hidden_update.hpp
 
     DenseView<const T> weights(std::size_t i) const { return read_only(image[i]); }
 
@@ -140,6 +142,7 @@ struct Propagation {
     /// Deltas of layer i - 1 from those of layer i.
     void backward_layer(std::size_t i, Range rows, Scratch<T>& scratch) const {
         const std::size_t to = i - 1;
+        if (to == 0 && skips_first_delta) return;
         Rows<T>& delta = traits[to].is_normalized ? work.normalized[to].delta : work.deltas[to];
         dense_backward(kernel, weights(i), work.deltas[i], rows, {0, padded(image[i].k)},
                        activation(to), z(to), delta, scratch);
@@ -165,7 +168,13 @@ struct Propagation {
     /// (2.6), (2.7): this thread's share of all gradients goes to `targets` as `use` says.
     void gradients(const std::vector<UpdateTarget<T>>& targets, GradientUse<T> use, Share share,
                    Scratch<T>& scratch, RowPrefetcher* prefetch = nullptr) const {
-        for (std::size_t i = 0; i < layers.size(); ++i) {
+        std::size_t i = 0;
+        if (skips_first_delta) {
+            hidden_update(kernel, targets[0], targets[1], weights(1), inputs(0), work.nodes[0],
+                          work.deltas[1], {0, work.batch}, use, share, scratch, prefetch);
+            i = 2;
+        }
+        for (; i < layers.size(); ++i) {
             if (is_sparse(i)) {
                 sparse_update(kernel, targets[i], work.sparse.data(), work.deltas[i], work.batch,
                               use, share, work.columns[share.rank], scratch);

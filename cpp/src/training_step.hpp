@@ -23,7 +23,12 @@ public:
         : network_(network), passes_(static_cast<std::size_t>(threads), Pass{pass}),
           work_(pass.work), samples_(samples), state_(state), options_(options),
           by_columns_(!samples.x.is_sparse && WidePass<T>::serves(pass)) {
-        for (Pass& own : passes_) own.loss_limit = static_cast<T>(options.loss_limit);
+        const bool skips_first_delta =
+            !samples.x.is_sparse && updates_hidden(pass.layers, pass.image);
+        for (Pass& own : passes_) {
+            own.loss_limit = static_cast<T>(options.loss_limit);
+            own.skips_first_delta = skips_first_delta;
+        }
         if (options.report_squares) weight_squares_.emplace(network.layout(), false);
         if (options.optimizer.clip_norm == Optimizer::kUnlimited) return;
         gradient_squares_.emplace(network.layout(), true);

@@ -61,6 +61,15 @@ struct Kernels {
                           data_of<T>(target));
     }
 
+    void hidden_gradients(const py::array& a, const py::array& nodes, const py::array& delta,
+                          const py::array& wt, std::size_t first_j, T scale,
+                          const py::array& gradients) const {
+        const RowsOf<T> inputs(a), hidden(nodes), outputs(delta), weights(wt), result(gradients);
+        table.hidden_gradients(inputs.pointers.data(), inputs.cols, hidden.pointers.data(),
+                               outputs.pointers.data(), outputs.cols, weights.data, weights.ld,
+                               first_j, result.cols, inputs.rows, scale, result.data, result.ld);
+    }
+
     void narrow_forward(const py::array& a, const py::array& wt, const py::array& bias,
                         std::size_t n, const py::array& out) const {
         const RowsOf<T> rows(a), weights(wt), target(out);
@@ -210,6 +219,7 @@ void bind(py::module_& module, const char* name) {
         .def("outer", &K::outer)
         .def("column_sums", &K::column_sums)
         .def("narrow_forward", &K::narrow_forward)
+        .def("hidden_gradients", &K::hidden_gradients)
         .def("narrow_forward_natural", &K::narrow_forward_natural)
         .def("convert", &K::convert)
         .def("transpose", &K::transpose)

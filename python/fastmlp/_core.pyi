@@ -323,6 +323,17 @@ class _Kernels:
         target: NDArray[Any],
         /,
     ) -> None: ...
+    def hidden_gradients(
+        self,
+        a: NDArray[Any],
+        nodes: NDArray[Any],
+        delta: NDArray[Any],
+        wt: NDArray[Any],
+        first_j: int,
+        scale: float,
+        gradients: NDArray[Any],
+        /,
+    ) -> None: ...
     def narrow_forward(
         self,
         a: NDArray[Any],

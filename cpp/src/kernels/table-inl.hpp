@@ -5,6 +5,7 @@
 #include "kernels/conversion-inl.hpp"
 #include "kernels/dropout-inl.hpp"
 #include "kernels/elementwise-inl.hpp"
+#include "kernels/hidden-inl.hpp"
 #include "kernels/losses-inl.hpp"
 #include "kernels/narrow-inl.hpp"
 #include "kernels/normalization-inl.hpp"
@@ -28,6 +29,7 @@ constexpr KernelTable<typename S::Scalar> make_table(const char* name) {
         .column_sums = column_sums<S>,
         .update_product = update_product<S>,
         .narrow_update = narrow_update<S>,
+        .hidden_gradients = hidden_gradients<S>,
         .narrow_forward = narrow_forward<S>,
         .narrow_forward_natural = narrow_forward_natural<S>,
         .transpose = transpose<S>,

@@ -19,6 +19,8 @@ inline constexpr std::size_t kPad = 16;
 inline constexpr std::size_t kPanel = 64;
 /// Layers at most this wide are narrow: they sum by k mod 16 (see `narrow_forward`).
 inline constexpr std::size_t kNarrow = 16;
+/// A hidden layer of at most so many inputs and outputs has its gradients in one pass.
+inline constexpr std::size_t kFewInputs = 8, kFewOutputs = 2;
 
 /// What a panel product does with its sum before it stores it.
 enum class Epilogue : int {
@@ -81,7 +83,7 @@ struct KernelTable {
 
     const char* name;
 
-    // ---- matrix products (product-, outer-, narrow-, single-inl.hpp) ----------------------------
+    // ---- matrix products (product-, outer-, hidden-, narrow-, single-inl.hpp) -------------------
     /// out[b][j] = epilogue(init[j] + sum_k a[b][first_k + k] * w[k][j]), one in-order fma chain;
     /// j < width, a multiple of kPad. `init` null: continue the chains stored in `out`.
     /// `nodes` (rows like out) is read by kReluMask only.
@@ -107,6 +109,15 @@ struct KernelTable {
     /// `relu`, and at once `outer` (scale 1) into the transposed weights.
     void (*narrow_update)(const T* delta, std::size_t n, const T* nodes, std::size_t count_k,
                           T rate, T* wt, std::size_t ldt, T* out, bool relu) noexcept;
+    /// For a layer of relu between `inputs` <= kFewInputs and `outputs` <= kFewOutputs: its delta
+    /// d[b][j] = sum_n delta[b][n] * wt[n][j] where not nodes <= 0, else +0, as by `product`, and
+    /// rows of gradients as by `outer` and `column_sums`: of weights i < inputs, then of biases,
+    /// then of weights wt[n], n < outputs; columns first_j + j of the layer, j < width, a multiple
+    /// of kPad.
+    void (*hidden_gradients)(const T* const* a, std::size_t inputs, const T* const* nodes,
+                             const T* const* delta, std::size_t outputs, const T* wt,
+                             std::size_t ldt, std::size_t first_j, std::size_t width,
+                             std::size_t batch, T scale, T* gradients, std::size_t ldg) noexcept;
     /// out[b][n] = bias[n] + tree16_k(a[b][k] * wt[n][k]) for n < N <= kNarrow; wt rows
     /// zero-padded, bias and rows of out padded.
     void (*narrow_forward)(const T* const* a, std::size_t rows, std::size_t k, const T* wt,
