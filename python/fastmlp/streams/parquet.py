@@ -145,7 +145,7 @@ class ParquetStream(Stream):
 
     def rows_of_batch(self, batch: Any) -> tuple[NDArray[Any], ...]:
         """Return X, y and weights of a record batch; nulls are NaN."""
-        X = _matrix([batch.column(name) for name in self._features])
+        X = _matrix(batch.select(self._features))
         targets = [_numbers(batch.column(name)) for name in self._targets]
         y = targets[0] if self._single else np.stack(targets, axis=1)
         return X, y, *(_numbers(batch.column(name)) for name in self._weights)
@@ -229,17 +229,15 @@ def _check_schema(file: TableFile, columns: list[str]) -> None:
             raise DataError(f"{file.name}: column {name!r} holds {kind}, not numbers")
 
 
-def _matrix(columns: list[Any]) -> NDArray[Any]:
-    """Return columns side by side."""
-    kinds = {column.type for column in columns}
-    if len(kinds) == 1 and not any(column.null_count for column in columns):
-        dtype = kinds.pop().to_pandas_dtype()
-    else:
-        dtype = np.float64
-    result = np.empty((len(columns[0]), len(columns)), dtype)
-    for j, column in enumerate(columns):
-        result[:, j] = _numbers(column)
-    return result
+def _matrix(batch: Any) -> NDArray[Any]:
+    """Return the columns of a record batch side by side."""
+    columns, kinds = batch.columns, set(batch.schema.types)
+    mixed = len(kinds) > 1 or any(column.null_count for column in columns)
+    if mixed or pyarrow("pyarrow.types").is_boolean(kinds.pop()):
+        numbers = np.stack([_numbers(column) for column in columns], axis=1)
+        return numbers.astype(np.float64) if mixed else numbers
+    matrix: NDArray[Any] = np.asarray(batch.to_tensor(row_major=True))
+    return matrix
 
 
 def _numbers(column: Any) -> NDArray[Any]:

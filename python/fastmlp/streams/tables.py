@@ -16,7 +16,7 @@ from fastmlp.errors import DataError
 
 PARQUET = (".parquet", ".pq")
 ARROW = (".arrow", ".feather", ".ipc")
-_BATCH_ELEMENTS = 2**21
+_BATCH_ELEMENTS = 2**22
 _LARGE_GROUP = 2**26
 """Bytes from which on a row group is not in memory at once: its columns are read bit by bit."""
 _COLUMN_BUFFER = 2**15
@@ -92,7 +92,11 @@ def batches(opened: Any, block: int, columns: Sequence[str]) -> Iterator[Any]:
     """Yield a row group or record batch of an open file, in record batches of some columns."""
     if hasattr(opened, "iter_batches"):
         size = max(1, _BATCH_ELEMENTS // max(1, len(columns)))
-        yield from opened.iter_batches(size, row_groups=[block], columns=list(columns))
+        # On two processors pyarrow's threads are in the way of the one that trains.
+        threads = pyarrow().cpu_count() > 2
+        yield from opened.iter_batches(
+            size, row_groups=[block], columns=list(columns), use_threads=threads
+        )
     else:
         yield opened.get_batch(block).select(list(columns))
 
