@@ -87,7 +87,10 @@ def test_frames(net):
     assert net.evaluate(frame, pandas.Series(Y, dtype="Int64")) == labels
     frame = frame.astype("Int64")
     frame.iloc[3, 1] = pandas.NA
-    with pytest.raises(ValueError, match="X"):
+    with pytest.raises(ValueError, match="X contains null at row 3, column 'b'"):
+        net.predict(frame)
+    frame = frame.fillna(0).assign(c=["x"] * len(frame))
+    with pytest.raises(ValueError, match="X: column 'c' holds text"):
         net.predict(frame)
 
 

@@ -21,6 +21,24 @@ _READABLE_DEVICES: Final = (1, 3)
 
 def numbers(name: str, value: object) -> NDArray[Any]:
     """Return any array-like of real numbers as an array of a boolean, integer or float dtype."""
+    try:
+        return _numbers(name, value)
+    except ValueError:
+        if hasattr(value, "iloc") and hasattr(value, "columns"):
+            _refuse_columns(name, value)
+        raise
+
+
+def _refuse_columns(name: str, frame: Any) -> None:
+    """Raise for the first column of a pandas frame that holds no numbers, or not everywhere."""
+    for j, label in enumerate(frame.columns):
+        column = _numbers(f"{name}: column {label!r}", frame.iloc[:, j])
+        missing = np.isnan(column)
+        if missing.any():
+            raise ValueError(f"{name} contains null at row {missing.argmax()}, column {label!r}")
+
+
+def _numbers(name: str, value: object) -> NDArray[Any]:
     if type(value) is not np.ndarray:
         value = _as_array(name, value)
     array: NDArray[Any] = value
