@@ -1,66 +1,35 @@
-"""What MLPClassifier and MLPRegressor share: parameters, the course of a fit, live attributes."""
+"""What MLPClassifier and MLPRegressor share: their parameters and the course of a fit."""
 
 from collections.abc import Mapping
-from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import is_classifier
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastmlp._validation import described
-from fastmlp.callbacks import Callback
-from fastmlp.layers import ACTIVATIONS
 from fastmlp.network import Network
-from fastmlp.optimizers import Optimizer as CoreOptimizer
-from fastmlp.sklearn import conversion, lbfgs
+from fastmlp.sklearn import lbfgs
 from fastmlp.sklearn.architecture import (
     Architecture,
-    LiveArrays,
     for_each_layer,
     hidden_nodes,
 )
 from fastmlp.sklearn.callbacks import CallbackSupportMixin, FitTask
+from fastmlp.sklearn.fitted import Fitted
 from fastmlp.sklearn.fitting import StochasticFit
 from fastmlp.sklearn.optimizer import Optimizer
+from fastmlp.sklearn.parameters import CONSTRAINTS
 from fastmlp.sklearn.samples import Samples, read_samples
 from fastmlp.sklearn.validation import Validation, split
 
 
-class BaseMLP(CallbackSupportMixin, BaseEstimator):
+class BaseMLP(CallbackSupportMixin, Fitted):
     """The estimator without its targets; use `MLPClassifier` or `MLPRegressor`."""
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions({"logistic", *ACTIVATIONS} - {"softmax"}), "array-like"],
-        "solver": [StrOptions({"lbfgs", "sgd", "adam"}), CoreOptimizer],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
-        "callbacks": [callable, Callback, "array-like", None],
-        "n_jobs": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
-    }
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
     n_outputs_: int
     loss_curve_: list[float]
@@ -73,71 +42,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         for name, value in parameters.items():
             if name not in {"self", "__class__"}:
                 setattr(self, name, value)
-
-    @property
-    def network_(self) -> Network:
-        """The network itself, to save, to export, or to look into; training goes on in it."""
-        return self._fitted_network("network_")
-
-    @property
-    def coefs_(self) -> LiveArrays:
-        """The weights of each layer (K, N): live views of the network's memory."""
-        return LiveArrays(self._fitted_network("coefs_").weights)
-
-    @coefs_.setter
-    def coefs_(self, values: Any) -> None:
-        self.coefs_[:] = values
-
-    @property
-    def intercepts_(self) -> LiveArrays:
-        """The biases of each layer (N,): live views of the network's memory."""
-        return LiveArrays(self._fitted_network("intercepts_").biases)
-
-    @intercepts_.setter
-    def intercepts_(self, values: Any) -> None:
-        self.intercepts_[:] = values
-
-    @classmethod
-    def from_sklearn(cls, model: Any) -> Self:
-        """Return an estimator that is what scikit-learn's fitted `model` is.
-
-        Parameters
-        ----------
-        model : sklearn.neural_network.MLPClassifier or MLPRegressor
-            As this class is named. Its weights are copied.
-
-        Raises
-        ------
-        TypeError
-            If it is another kind of model.
-        NotFittedError
-            If it is not fitted.
-        """
-        return conversion.adopt(cls, model)
-
-    def to_sklearn(self) -> Any:
-        """Return scikit-learn's estimator that is what this fitted one is, with copies of weights.
-
-        Raises
-        ------
-        NotFittedError
-            If this is not fitted.
-        ValueError
-            If a parameter has a value that scikit-learn does not know.
-        """
-        return conversion.release(self)
-
-    def _fitted_network(self, attribute: str) -> Network:
-        if not self.__sklearn_is_fitted__():
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {attribute!r}: "
-                "it comes with fit or partial_fit"
-            )
-        network: Network = self._network
-        return network
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return "_network" in self.__dict__
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -14,6 +14,7 @@ from sklearn.utils.validation import validate_data
 from fastmlp.losses import Huber, Quantile
 from fastmlp.sklearn import losses
 from fastmlp.sklearn.estimator import BaseMLP
+from fastmlp.sklearn.parameters import CONSTRAINTS
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -140,7 +141,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseMLP._parameter_constraints,
+        **CONSTRAINTS,
         "loss": [StrOptions({"squared_error", "poisson", "absolute_error"}), Huber, Quantile],
     }
 

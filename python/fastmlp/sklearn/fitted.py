@@ -1,0 +1,80 @@
+"""What a fitted estimator has: its network, live weights, and a twin in scikit-learn."""
+
+from typing import Any, Self
+
+from sklearn.base import BaseEstimator
+
+from fastmlp.network import Network
+from fastmlp.sklearn import conversion
+from fastmlp.sklearn.architecture import LiveArrays
+
+
+class Fitted(BaseEstimator):
+    """An estimator that has its network since the first fit."""
+
+    _network: Network
+
+    @property
+    def network_(self) -> Network:
+        """The network itself, to save, to export, or to look into; training goes on in it."""
+        return self._fitted_network("network_")
+
+    @property
+    def coefs_(self) -> LiveArrays:
+        """The weights of each layer (K, N): live views of the network's memory."""
+        return LiveArrays(self._fitted_network("coefs_").weights)
+
+    @coefs_.setter
+    def coefs_(self, values: Any) -> None:
+        self.coefs_[:] = values
+
+    @property
+    def intercepts_(self) -> LiveArrays:
+        """The biases of each layer (N,): live views of the network's memory."""
+        return LiveArrays(self._fitted_network("intercepts_").biases)
+
+    @intercepts_.setter
+    def intercepts_(self, values: Any) -> None:
+        self.intercepts_[:] = values
+
+    @classmethod
+    def from_sklearn(cls, model: Any) -> Self:
+        """Return an estimator that is what scikit-learn's fitted `model` is.
+
+        Parameters
+        ----------
+        model : sklearn.neural_network.MLPClassifier or MLPRegressor
+            As this class is named. Its weights are copied.
+
+        Raises
+        ------
+        TypeError
+            If it is another kind of model.
+        NotFittedError
+            If it is not fitted.
+        """
+        return conversion.adopt(cls, model)
+
+    def to_sklearn(self) -> Any:
+        """Return scikit-learn's estimator that is what this fitted one is, with copies of weights.
+
+        Raises
+        ------
+        NotFittedError
+            If this is not fitted.
+        ValueError
+            If a parameter has a value that scikit-learn does not know.
+        """
+        return conversion.release(self)
+
+    def _fitted_network(self, attribute: str) -> Network:
+        if not self.__sklearn_is_fitted__():
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {attribute!r}: "
+                "it comes with fit or partial_fit"
+            )
+        network: Network = self._network
+        return network
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "_network" in self.__dict__

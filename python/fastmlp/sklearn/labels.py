@@ -1,0 +1,81 @@
+"""Labels as targets: encoded, weighed by their class, and scored."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import unique_labels
+
+from fastmlp.sklearn import losses
+from fastmlp.sklearn.estimator import BaseMLP
+from fastmlp.sklearn.samples import Samples
+
+
+class LabelTargets(BaseMLP):
+    """The estimator whose targets are labels; use `MLPClassifier`."""
+
+    def _take_targets(self, y: Any, *, incremental: bool) -> None:
+        if not hasattr(self, "classes_") or not (self.warm_start or incremental):
+            self._label_binarizer = LabelBinarizer().fit(y)
+            self.classes_ = self._label_binarizer.classes_
+            return
+        classes = unique_labels(y)
+        if self.warm_start and set(classes) != set(self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same "
+                "classes as in the previous call to fit. Previously "
+                f"got {self.classes_}, `y` has {classes}"
+            )
+        self._check_evaluated(y)
+
+    def _check_evaluated(self, y: Any) -> None:
+        classes = unique_labels(y)
+        if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
+            raise ValueError(
+                "`y` has classes not in `self.classes_`. "
+                f"`self.classes_` has {self.classes_}. 'y' has {classes}."
+            )
+
+    def _encode(self, y: Any) -> NDArray[Any]:
+        """Return the number of each sample's class, for softmax, or indicators for each output."""
+        kind = self._label_binarizer.y_type_
+        if kind.startswith("multilabel"):
+            return self._label_binarizer.transform(y)
+        numbers = np.searchsorted(self.classes_, y)
+        return numbers.astype(np.int32) if kind == "multiclass" else numbers.reshape(-1, 1)
+
+    def _class_weights(self, y: Any, *, incremental: bool) -> NDArray[Any] | None:
+        if self.class_weight is None:
+            return None
+        if incremental and self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all of y, which partial_fit does not have: give "
+                "sample_weight, or a dict as sklearn.utils.class_weight.compute_class_weight "
+                "computes it from all classes"
+            )
+        return compute_sample_weight(self.class_weight, y)
+
+    def _output_and_loss(self) -> tuple[str, Any]:
+        named = isinstance(self.loss, str)
+        if self._label_binarizer.y_type_ == "multiclass":
+            return "softmax", losses.CROSS_ENTROPY if named else self.loss
+        if not named:
+            raise ValueError(
+                f"loss={self.loss!r} needs more than two classes, and one of them each"
+            )
+        return "logistic", losses.BINARY_CROSS_ENTROPY
+
+    def _stratify(self, samples: Samples) -> NDArray[Any] | None:
+        return samples.targets.astype(bool) if self.n_outputs_ == 1 else None
+
+    def _score_outputs(
+        self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None
+    ) -> float:
+        """Return the accuracy; of multilabel targets all of a sample must be right."""
+        if targets.ndim == 1:
+            right = outputs.argmax(axis=1) == targets
+        else:
+            right = ((outputs > 0.5) == targets).all(axis=1)
+        return float(np.average(right, weights=weights))
