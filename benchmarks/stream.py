@@ -18,18 +18,24 @@ import fastmlp as fm
 
 NETWORKS = {"784-128-10": [784, 128, 10], "100-256-128-2": [100, 256, 128, 2]}
 BATCH = 128
+GROUP = 20_000  # rows of a row group, and of a record batch
 
 
-def write_parquet(path: Path, X: NDArray[Any], y: NDArray[Any], group: int) -> None:
-    """Write a file as most do: compressed by Snappy, in row groups."""
+def write_tables(folder: Path, X: NDArray[Any], y: NDArray[Any], group: int) -> None:
+    """Write files as most do: Parquet compressed by Snappy in row groups, Arrow in batches."""
     import pyarrow as pa  # noqa: PLC0415  (an extra)
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     schema = pa.schema([(f"f{j}", pa.float32()) for j in range(X.shape[1])] + [("y", pa.int64())])
-    with pq.ParquetWriter(path, schema, use_dictionary=["y"]) as file:
+    with (
+        pq.ParquetWriter(folder / "table.parquet", schema, use_dictionary=["y"]) as parquet,
+        pa.ipc.new_file(folder / "table.arrow", schema) as arrow,
+    ):
         for i in range(0, len(X), group):
             columns = [*X[i : i + group].T.copy(), y[i : i + group]]
-            file.write_table(pa.table(columns, schema=schema), row_group_size=group)
+            table = pa.table(columns, schema=schema)
+            parquet.write_table(table, row_group_size=group)
+            arrow.write_table(table)
 
 
 def best(fits: dict[str, Callable[[], fm.History]], rounds: int) -> dict[str, float]:
@@ -51,10 +57,11 @@ def race(name: str, rows: int, rounds: int) -> None:
         folder = Path(directory)
         np.save(folder / "X.npy", X)
         np.save(folder / "y.npy", y)
-        write_parquet(folder / "table.parquet", X, y, 2**22 // layers[0])
+        write_tables(folder, X, y, GROUP)
         streams: dict[str, Any] = {
             "memory": (X, y),
             ".npy": (fm.ArrayStream(folder / "X.npy", folder / "y.npy"), None),
+            "Arrow": (fm.ParquetStream(folder / "table.arrow", "y"), None),
             "Parquet": (fm.ParquetStream(folder / "table.parquet", "y"), None),
         }
 

@@ -40,11 +40,12 @@ template <class T>
 void bias_update(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& target,
                  Rows<T>& delta, Range batch, GradientUse<T> use, Share share, Scratch<T>& scratch);
 
-/// What becomes of a block of `gradients`, whose rows are `ldg` apart, in one part of a layer's
-/// parameters (&DenseView<T>::w, or biases, ...) from element `offset` on.
 struct BlockSize {
     std::size_t rows, columns;
 };
+
+/// What becomes of a block of `gradients`, whose rows are `ldg` apart, in one part of a layer's
+/// parameters (&DenseView<T>::w, or biases, ...) from element `offset` on.
 template <class T>
 void use_gradients(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& target,
                    T* DenseView<T>::* part, std::size_t offset, BlockSize size, const T* gradients,
