@@ -5,7 +5,6 @@ of ``test_against_reference.py``, whose growth is that of the reference after a 
 first parameters.
 """
 
-import inspect
 import math
 from dataclasses import replace
 
@@ -148,43 +147,6 @@ def test_weighted_evaluation_and_objective(output):
 
 
 class TestSchedules:
-    def settings(self, rng):
-        """Draw schedules: name and arguments."""
-        share = lambda: float(rng.uniform(0.01, 0.99))  # noqa: E731
-        epochs = lambda: None if rng.integers(2) else int(rng.integers(1, 9))  # noqa: E731
-        yield "StepDecay", (share(), share(), int(rng.integers(1, 5)))
-        yield "ExponentialDecay", (share(), share())
-        yield "CosineDecay", (share(), share(), epochs())
-        yield "OneCycle", (share(), share(), share(), share(), epochs())
-
-    def test_the_same_bits(self, rng):
-        for _ in range(40):
-            per_epoch, total = int(rng.integers(1, 9)), int(rng.integers(1, 9))
-            for kind, arguments in self.settings(rng):
-                ours, twin = (getattr(lib, kind)(*arguments) for lib in (fm, reference))
-                warm = int(rng.integers(1, 30))
-                warmed = fm.LinearWarmup(ours, warm), reference.LinearWarmup(twin, warm)
-                for step in range(per_epoch * total):
-                    for one, other in ((ours, twin), warmed):
-                        assert one.rate_at(step, per_epoch, total) == other.rate_at(
-                            step, per_epoch, total
-                        ), (one, step, per_epoch, total)
-
-    def test_a_constant_rate_warmed_up(self):
-        for step in range(20):
-            ours, twin = (lib.LinearWarmup(0.3, 13).rate_at(step, 4, 5) for lib in (fm, reference))
-            assert ours == twin
-
-    def test_inverse_scaling(self, rng):
-        """Logarithms 2 and 1 units off, their product, exponentials 2 and 1, quotient, product."""
-        for power in (0.0, 0.5, 1.0, *rng.uniform(0, 3, 20)):
-            ours, twin = (lib.InverseScaling(0.2, power) for lib in (fm, reference))
-            for step in (0, 1, 2, 9, 1000, 10**6, 10**9):
-                exponent = power * math.log(step + 1)
-                units = 2 * (exponent * (3 + 1) / 2 + 3 + 2)
-                expected = twin.rate_at(step, 9, 9)
-                assert ours.rate_at(step, 9, 9) == pytest.approx(expected, rel=units * 2.0**-52)
-
     @pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
     @pytest.mark.parametrize("name", SCHEDULES)
     def test_trajectories(self, dtype, name, optimizer):
@@ -207,33 +169,6 @@ class TestSchedules:
         assert len(set(rates[0])) > 1
         if name != "inverse":
             assert rates[0] == rates[1]
-
-    @pytest.mark.parametrize(
-        ("kind", "arguments", "message"),
-        [
-            ("StepDecay", (0.1, 0.0), "factor"),
-            ("StepDecay", (0.1, 0.5, 0), "every"),
-            ("ExponentialDecay", (0.1, 1.5), "factor"),
-            ("CosineDecay", (0.0,), "learning_rate"),
-            ("CosineDecay", (0.1, -0.1), "final"),
-            ("CosineDecay", (0.1, 0.1, 0), "epochs"),
-            ("OneCycle", (0.1, 0.1, 0.1, 1.0), "rise"),
-            ("InverseScaling", (0.1, -1.0), "power"),
-            ("LinearWarmup", (0.1, 0), "steps"),
-            ("Plateau", (0.1, 1.0), "factor"),
-            ("Plateau", (0.1, 0.1, 10, 1e-4, 0.0, "accuracy"), "monitor"),
-        ],
-    )
-    def test_both_refuse(self, kind, arguments, message):
-        for library in (fm, reference):
-            with pytest.raises(ValueError, match=message):
-                getattr(library, kind)(*arguments)
-
-    def test_what_cannot_be_warmed_up(self):
-        for library in (fm, reference):
-            for after in (library.Plateau(0.1), library.LinearWarmup(0.1, 3)):
-                with pytest.raises(TypeError, match="after"):
-                    library.LinearWarmup(after, 5)
 
     def test_a_plateau_of_the_validation_needs_one(self):
         for library in (fm, reference):
@@ -404,45 +339,3 @@ def test_class_weights_need_classes():
         net = library.Network(LAYERS, output="identity", seed=1)
         with pytest.raises(ValueError, match="one class per sample"):
             net.fit(samples()[0], by_rows(samples()[1]), class_weight="balanced")
-
-
-# What the reference leaves out computes nothing, or is SciPy's; its docstring tells.
-ABSENT = {
-    *("LBFGS", "Checkpoint", "ModelFormatError", "load", "load_checkpoint", "reference"),
-    *("from_keras", "from_onnx", "from_sklearn", "from_torch", "get_cmake_dir", "get_include"),
-    *("__version__", "get_config", "metrics"),
-    *("ArrayStream", "DataError", "ParquetStream", "Stream"),
-}
-
-
-def test_the_public_names():
-    assert set(fm.__all__) == set(reference.__all__) | ABSENT
-
-
-SHARED = sorted(set(reference.__all__) - {"Callback", "DivergenceError", "History", "show_config"})
-
-
-@pytest.mark.parametrize("name", SHARED)
-def test_the_same_arguments(name):
-    """One import swaps the libraries: names, order and defaults are the same."""
-    ours, twin = getattr(fm, name), getattr(reference, name)
-    assert parameters(ours) == parameters(twin)
-
-
-METHODS = ["fit", "predict", "evaluate", "objective", "forward", "backward", "update"]
-
-
-@pytest.mark.parametrize("name", [*METHODS, "jacobian", "input_gradient", "reset_optimizer"])
-def test_the_same_methods(name):
-    ours, twin = parameters(getattr(fm.Network, name)), parameters(getattr(reference.Network, name))
-    ours = [parameter for parameter in ours if parameter[0] != "y"]  # a stream brings its own
-    twin = [parameter for parameter in twin if parameter[0] != "y"]
-    assert set(twin) <= set(ours)
-    assert {n for n, *_ in ours} - {n for n, *_ in twin} <= {"checkpoint"}
-
-
-def parameters(function):
-    """Return the arguments of a function or class: name, kind, and default as text."""
-    return [
-        (p.name, p.kind, repr(p.default)) for p in inspect.signature(function).parameters.values()
-    ]

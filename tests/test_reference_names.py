@@ -1,0 +1,49 @@
+"""One import swaps the libraries: names, arguments and methods are the same in the reference."""
+
+import inspect
+
+import pytest
+
+import fastmlp as fm
+from fastmlp import reference
+
+# What the reference leaves out computes nothing, or is SciPy's; its docstring tells.
+ABSENT = {
+    *("LBFGS", "Checkpoint", "ModelFormatError", "load", "load_checkpoint", "reference"),
+    *("from_keras", "from_onnx", "from_sklearn", "from_torch", "get_cmake_dir", "get_include"),
+    *("__version__", "get_config", "metrics"),
+    *("ArrayStream", "DataError", "ParquetStream", "Stream"),
+}
+
+
+def test_the_public_names():
+    assert set(fm.__all__) == set(reference.__all__) | ABSENT
+
+
+SHARED = sorted(set(reference.__all__) - {"Callback", "DivergenceError", "History", "show_config"})
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_the_same_arguments(name):
+    """One import swaps the libraries: names, order and defaults are the same."""
+    ours, twin = getattr(fm, name), getattr(reference, name)
+    assert parameters(ours) == parameters(twin)
+
+
+METHODS = ["fit", "predict", "evaluate", "objective", "forward", "backward", "update"]
+
+
+@pytest.mark.parametrize("name", [*METHODS, "jacobian", "input_gradient", "reset_optimizer"])
+def test_the_same_methods(name):
+    ours, twin = parameters(getattr(fm.Network, name)), parameters(getattr(reference.Network, name))
+    ours = [parameter for parameter in ours if parameter[0] != "y"]  # a stream brings its own
+    twin = [parameter for parameter in twin if parameter[0] != "y"]
+    assert set(twin) <= set(ours)
+    assert {n for n, *_ in ours} - {n for n, *_ in twin} <= {"checkpoint"}
+
+
+def parameters(function):
+    """Return the arguments of a function or class: name, kind, and default as text."""
+    return [
+        (p.name, p.kind, repr(p.default)) for p in inspect.signature(function).parameters.values()
+    ]
