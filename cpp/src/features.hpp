@@ -24,4 +24,12 @@ struct Features {
 template <class T>
 void check_rows(const SparseView<T>& x);
 
+/// The share of the features that is stored.
+template <class T>
+double density(const Features<T>& x) {
+    return x.is_sparse ? static_cast<double>(x.sparse.count) / static_cast<double>(x.rows) /
+                             static_cast<double>(x.cols)
+                       : 1;
+}
+
 }  // namespace fastmlp

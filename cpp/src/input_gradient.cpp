@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "checks.hpp"
 #include "fastmlp/network.hpp"
 #include "ieee_defaults.hpp"
-#include "inference.hpp"
 #include "propagate.hpp"
 #include "thread_limits.hpp"
 #include "thread_pool.hpp"

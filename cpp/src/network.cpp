@@ -4,9 +4,9 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "checks.hpp"
 #include "fastmlp/random.hpp"
 #include "ieee_defaults.hpp"
-#include "inference.hpp"
 #include "kernels/dispatch.hpp"
 #include "propagate.hpp"
 #include "squares.hpp"

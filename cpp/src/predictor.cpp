@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "checks.hpp"
 #include "ieee_defaults.hpp"
 #include "image.hpp"
-#include "inference.hpp"
 #include "kernels/dispatch.hpp"
 #include "lane.hpp"
 

@@ -5,9 +5,9 @@
 #include <stdexcept>
 #include <vector>
 
+#include "checks.hpp"
 #include "fastmlp/random.hpp"
 #include "fastmlp/trainer.hpp"
-#include "inference.hpp"
 #include "samples.hpp"
 
 namespace fastmlp {

@@ -1,7 +1,7 @@
 #include "fastmlp/trainer.hpp"
 
+#include "checks.hpp"
 #include "ieee_defaults.hpp"
-#include "inference.hpp"
 #include "train_options.hpp"
 #include "training.hpp"
 

@@ -19,18 +19,6 @@
 
 namespace fastmlp {
 
-inline double seconds_since(std::chrono::steady_clock::time_point start) {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-/// The share of the features that is stored.
-template <class T>
-double density(const Features<T>& x) {
-    return x.is_sparse ? static_cast<double>(x.sparse.count) / static_cast<double>(x.rows) /
-                             static_cast<double>(x.cols)
-                       : 1;
-}
-
 template <class T>
 class Trainer {
 public:

@@ -1,4 +1,4 @@
-/// Forward passes over any number of rows, in blocks that stay in cache.
+/// What is asked of features, targets and results before work begins.
 #pragma once
 
 #include "fastmlp/network.hpp"
@@ -13,7 +13,11 @@ void check_features(std::size_t features, const MatrixView<const T>& x);
 template <class T>
 void check_features(std::size_t features, const Features<T>& x);
 
-/// The first, and unless `out` has room for the outputs of every row of x.
+/// The same unless `out` has room for so many outputs of so many rows.
+template <class T>
+void check_out(std::size_t outputs, std::size_t rows, const MatrixView<T>& out);
+
+/// Features and outputs of one call.
 template <class T>
 void check_shapes(std::size_t features, std::size_t outputs, const MatrixView<const T>& x,
                   const MatrixView<T>& out);
