@@ -191,6 +191,42 @@ def test_fit_is_the_three_calls(dtype, kind):
         assert fused.statistics.tobytes() == stepped.statistics.tobytes()
 
 
+WITHOUT_ROWS = """
+import sys
+import numpy as np
+import fastmlp as fm
+
+X, y = np.random.default_rng(0).standard_normal((65, 9)), np.arange(65) % 3
+nets = [fm.Network([9, 20, 3], normalization=sys.argv[1], seed=1, dtype="float64") for _ in "ab"]
+for net, threads in zip(nets, (1, 3), strict=True):
+    net.fit(X, y, epochs=2, batch_size=8, n_threads=threads)
+assert np.array_equal(nets[0].parameters, nets[1].parameters)
+assert np.array_equal(nets[0].statistics, nets[1].statistics)
+"""
+
+
+@pytest.mark.parametrize("kind", ["layer", "batch"])
+def test_threads_without_rows(run_python, kind):
+    """The last batch is one row: other threads have none, and are met all the same."""
+    done = run_python(WITHOUT_ROWS, kind, timeout=60, FASTMLP_EXACT_THREADS="1")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("kind", ["layer", "batch"])
+def test_behind_a_hidden_layer_of_few_inputs(kind):
+    """Such a layer goes forward by blocks of rows; what looks at the whole batch must not."""
+    X = np.random.default_rng(0).standard_normal((96, 4))
+    networks = []
+    for library in (fm, reference):
+        hidden = [library.Dense(400, "relu"), library.Dense(2, "relu")]
+        layers = [4, *hidden, library.Dense(5, "relu", normalization=kind), 1]
+        net = library.Network(layers, output="identity", seed=1, dtype="float64")
+        net.fit(X.tolist(), X[:, :1].tolist(), 2, 48)
+        networks.append(net)
+    core, twin = (np.array(net.parameters) for net in networks)
+    np.testing.assert_allclose(core, twin, rtol=0, atol=bound(2.0**-52, 4))
+
+
 @pytest.mark.parametrize("kind", ["layer", "batch"])
 def test_a_row_has_the_same_bits_in_any_batch(dtype, kind):
     net = fm.Network(LAYERS, seed=3, normalization=kind, dtype=dtype)

@@ -262,6 +262,18 @@ def test_there_and_back(iris, settings):
     np.testing.assert_allclose(mine.coefs_[0], back.coefs_[0], 1e-10, 1e-12)
 
 
+def test_a_class_made_of_ours_goes_there_and_back(iris):
+    class Mine(MLPClassifier):
+        pass
+
+    fitted = Mine(max_iter=3, random_state=0).fit(*iris)
+    back = fitted.to_sklearn()
+    assert type(back) is theirs.MLPClassifier
+    again = Mine.from_sklearn(back)
+    assert type(again) is Mine
+    np.testing.assert_array_equal(again.coefs_[0], fitted.coefs_[0])
+
+
 def test_what_scikit_learn_does_not_have_does_not_go_there(iris):
     X, y = iris
     with pytest.raises(ValueError, match="'solver' parameter of MLPClassifier"):

@@ -2,12 +2,16 @@
 /// hidden layer has in a small regression. Deltas of the hidden layer are never stored.
 #pragma once
 
+#include <algorithm>
+#include <vector>
+
 #include "dense_update.hpp"
 #include "fastmlp/network.hpp"
 
 namespace fastmlp {
 
-/// Whether the first two of `layers` are updated so.
+/// Whether the first two of `layers` are updated so. Not if a layer looks at the whole batch: such
+/// networks also go forward by blocks of rows.
 template <class T>
 bool updates_hidden(const std::vector<Layer>& layers, const Image<T>& image) {
     if (layers.size() < 2) return false;
@@ -15,7 +19,10 @@ bool updates_hidden(const std::vector<Layer>& layers, const Image<T>& image) {
     return hidden.activation == Activation::kRelu && hidden.dropout == 0 &&
            hidden.normalization == Normalization::kNone && image[0].k <= kernels::kFewInputs &&
            !image[0].transposed && next.normalization == Normalization::kNone &&
-           image[1].n <= kernels::kFewOutputs;
+           image[1].n <= kernels::kFewOutputs &&
+           std::none_of(layers.begin(), layers.end(), [](const Layer& layer) {
+               return layer.normalization == Normalization::kBatch;
+           });
 }
 
 /// (2.4) to (2.7) for both over the rows `batch`, this thread's share of the hidden nodes: `a` is

@@ -23,7 +23,7 @@ def numbers(name: str, value: object) -> NDArray[Any]:
     """Return any array-like of real numbers as an array of a boolean, integer or float dtype."""
     try:
         return _numbers(name, value)
-    except ValueError:
+    except (TypeError, ValueError):
         if hasattr(value, "iloc") and hasattr(value, "columns"):
             _refuse_columns(name, value)
         raise
@@ -92,6 +92,8 @@ def _refuse_other_devices(name: str, value: Any) -> None:
 
 def _from_objects(name: str, array: NDArray[Any]) -> NDArray[Any]:
     """Give an object array the dtype its items have: Python's ints stay integers."""
+    if array.size == 0:
+        return array.astype(np.float64)
     try:
         inferred = np.asarray(array.tolist())
         return inferred if inferred.dtype.kind != "O" else inferred.astype(np.float64)

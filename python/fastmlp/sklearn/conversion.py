@@ -23,7 +23,7 @@ def adopt(kind: Any, model: Any) -> Any:
     Weights are copied. What its optimizer remembers stays behind: a ``partial_fit`` begins with a
     new one.
     """
-    theirs = THEIRS[kind.__name__]
+    theirs = _theirs(kind)
     if not isinstance(model, theirs):
         raise TypeError(
             f"model must be an sklearn.neural_network.{theirs.__name__}, got {described(model)}"
@@ -51,7 +51,7 @@ def release(estimator: Any) -> Any:
         If scikit-learn has no such network or training; the parameter is named.
     """
     check_is_fitted(estimator)
-    theirs = THEIRS[type(estimator).__name__]
+    theirs = _theirs(type(estimator))
     names = theirs().get_params()
     model = theirs(**{name: getattr(estimator, name) for name in names})
     try:
@@ -65,6 +65,11 @@ def release(estimator: Any) -> Any:
         model._best_coefs = [array.copy() for array in model.coefs_]
         model._best_intercepts = [array.copy() for array in model.intercepts_]
     return model
+
+
+def _theirs(kind: type) -> Any:
+    """Return scikit-learn's estimator for one of ours, or for a class made of one."""
+    return next(THEIRS[base.__name__] for base in kind.__mro__ if base.__name__ in THEIRS)
 
 
 def _copy_attributes(source: Any, target: Any) -> None:

@@ -25,9 +25,9 @@ class ParquetStream(Stream):
     """Rows of Parquet or Arrow IPC (Feather) files; needs ``fastmlp[arrow]``.
 
     The files stand in the order given, those of a directory by name; what begins with a dot or an
-    underscore is left out there. Their blocks are row groups, or record batches:
-    thousands of rows each, many in a window, shuffle well. Columns hold numbers without nulls, of
-    the same name and kind in each file.
+    underscore is left out there. Their blocks are row groups, or record batches: thousands of rows
+    each, many in a window, shuffle well. Columns hold numbers without nulls, under the same name in
+    each file.
 
     Parameters
     ----------

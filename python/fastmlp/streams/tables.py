@@ -68,8 +68,10 @@ class TableFile:
         DataError
             If it is another file than before.
         """
-        if stamp(self.filesystem, self.name) != self.stamp:
-            raise DataError(f"{self.name}: the file has changed since the stream was made")
+        now = stamp(self.filesystem, self.name)
+        if now != self.stamp:
+            what = "is gone" if now[0] is None else "has changed"
+            raise DataError(f"{self.name}: the file {what} since the stream was made")
         if not self.is_parquet:
             return pyarrow("pyarrow.ipc").open_file(self.filesystem.open_input_file(self.name))
         source = self.filesystem.open_input_file(self.name)
