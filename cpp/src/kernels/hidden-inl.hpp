@@ -92,15 +92,21 @@ __attribute__((noinline)) void hidden_tile(const HiddenArgs<S>& p) {
 template <class S, int Inputs, int Outputs>
 void hidden_panel(HiddenArgs<S> p, std::size_t width) {
     constexpr int kVectors = hidden_vectors<S>(Inputs, Outputs);
-    const auto pass = [&](std::size_t columns) {
+    constexpr std::size_t kStep = kVectors * S::kLanes;
+    std::size_t done = 0;
+    const auto advance = [&](std::size_t columns) {
         p.first_j += columns;
         p.gradients += columns;
-        width -= columns;
+        done += columns;
     };
-    for (constexpr std::size_t kStep = kVectors * S::kLanes; width >= kStep; pass(kStep)) {
+    while (done + kStep <= width) {
         hidden_tile<S, Inputs, Outputs, kVectors>(p);
+        advance(kStep);
     }
-    for (; width > 0; pass(S::kLanes)) hidden_tile<S, Inputs, Outputs, 1>(p);
+    while (done < width) {
+        hidden_tile<S, Inputs, Outputs, 1>(p);
+        advance(S::kLanes);
+    }
 }
 
 template <class S>
