@@ -13,11 +13,11 @@ void check_features(std::size_t features, const MatrixView<const T>& x);
 template <class T>
 void check_features(std::size_t features, const Features<T>& x);
 
-/// The same unless `out` has room for so many outputs of so many rows.
+/// std::invalid_argument unless `out` has room for exactly so many outputs of so many rows.
 template <class T>
 void check_out(std::size_t outputs, std::size_t rows, const MatrixView<T>& out);
 
-/// Features and outputs of one call.
+/// Both: x has so many features, and `out` has room for the outputs of its rows.
 template <class T>
 void check_shapes(std::size_t features, std::size_t outputs, const MatrixView<const T>& x,
                   const MatrixView<T>& out);

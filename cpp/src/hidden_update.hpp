@@ -10,8 +10,8 @@
 
 namespace fastmlp {
 
-/// Whether the first two of `layers` are updated so. Not if a layer looks at the whole batch: such
-/// networks also go forward by blocks of rows.
+/// Whether the first two of `layers` are updated so. The network then also goes forward by blocks
+/// of rows, which a layer that looks at the whole batch forbids.
 template <class T>
 bool updates_hidden(const std::vector<Layer>& layers, const Image<T>& image) {
     if (layers.size() < 2) return false;

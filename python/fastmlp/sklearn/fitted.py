@@ -44,12 +44,12 @@ class Fitted(BaseEstimator):
         Parameters
         ----------
         model : sklearn.neural_network.MLPClassifier or MLPRegressor
-            As this class is named. Its weights are copied.
+            Fitted, of the kind that this class is. Its weights are copied.
 
         Raises
         ------
         TypeError
-            If it is another kind of model.
+            If it is another kind of model than this one's in scikit-learn.
         NotFittedError
             If it is not fitted.
         """
