@@ -7,10 +7,10 @@ network" (2025), as (1.1) to (2.14). Change one import and a program runs here:
 >>> net = fm.Network([2, 8, 1], activation="tanh", output="sigmoid", seed=1)
 >>> history = net.fit([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0], epochs=5)
 
-Where to read: `dense` and `activations` are the forward and the backward pass, `losses` the end of
-it, `sums` the order of every sum, `random` the random numbers, `propagation` the paper's three
-steps, `optimizers` and `schedules` what the third one does, `training` the epochs, `network` what a
-user calls.
+Where to read: `paper` first, the paper alone on one page. Then `dense` and `activations`, the
+forward and the backward pass, `losses` the end of it, `sums` the order of every sum, `random` the
+random numbers, `propagation` the paper's three steps, `optimizers` and `schedules` what the third
+one does, `training` the epochs, `network` what a user calls.
 
 What differs from the compiled network:
 

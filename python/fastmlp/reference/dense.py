@@ -4,15 +4,12 @@ Indices are the paper's: ``weights[j][k]`` joins node j of the previous layer (K
 k of the next (N of them). A row is a sample; a batch is a list of rows.
 """
 
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
-from .sums import in_order, tree16
+from .sums import in_order, of_layer
 
 Row: TypeAlias = list[float]
 Matrix: TypeAlias = list[Row]
-
-NARROW: Final = 16
-"""Layers of at most this many nodes sum by `tree16`, wider ones in order."""
 
 
 def forward(nodes: Row, weights: Matrix, biases: Row) -> Row:
@@ -35,10 +32,7 @@ def forward(nodes: Row, weights: Matrix, biases: Row) -> Row:
     z = []
     for k, bias in enumerate(biases):
         products = [nodes[j] * weights[j][k] for j in range(len(nodes))]
-        if len(biases) <= NARROW:
-            z.append(tree16(products) + bias)
-        else:
-            z.append(in_order(products, start=bias))
+        z.append(of_layer(products, bias, len(biases)))
     return z
 
 

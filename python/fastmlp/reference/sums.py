@@ -11,6 +11,9 @@ from typing import Final
 LANES: Final = 16
 """Partial sums of `tree16`: the float32 lanes of the widest vector register."""
 
+NARROW: Final = 16
+"""Layers of at most this many nodes sum by `tree16`, wider ones in order."""
+
 
 def in_order(terms: Iterable[float], start: float = 0.0) -> float:
     """Add the terms to `start` one after the other.
@@ -58,6 +61,23 @@ def tree16(terms: Iterable[float]) -> float:
     for half in (8, 4, 2, 1):
         partial = [partial[r] + partial[r + half] for r in range(half)]
     return partial[0]
+
+
+def of_layer(products: Iterable[float], bias: float, nodes: int) -> float:
+    """Add the products and the bias of one node of a layer (2.1).
+
+    Parameters
+    ----------
+    products : iterable of float, shape (K,)
+        nodes_j weights_jk, over the previous layer.
+    bias : float
+        The bias of node k.
+    nodes : int
+        How many nodes the layer has: at most `NARROW` sum by `tree16`, more in order.
+    """
+    if nodes <= NARROW:
+        return tree16(products) + bias
+    return in_order(products, start=bias)
 
 
 def weighted_mean(weighted: Sequence[float], weights: Sequence[float]) -> float:
