@@ -115,6 +115,21 @@ def test_it_goes_back_where_the_epochs_ran_out(net, blobs):
     assert bits(net) == seen[int(np.argmax(history.validation_accuracy))]
 
 
+def test_after_an_exception_the_weights_are_the_last(net, blobs):
+    seen = []
+
+    def fail(who, report):
+        seen.append(bits(who))
+        if report.epoch == 4:
+            raise KeyError("mine")
+
+    worst = fm.EarlyStopping("loss", patience=9, mode="max")  # the best epoch is an early one
+    with pytest.raises(KeyError, match="mine"):
+        net.fit(*blobs, epochs=9, callbacks=[worst, fail])
+    assert worst.best_epoch < 4
+    assert bits(net) == seen[-1]
+
+
 def test_the_last_weights_on_request(net, blobs):
     twin = copy.copy(net)
     stopping = fm.EarlyStopping("loss", patience=1, min_delta=100.0, restore_best=False)

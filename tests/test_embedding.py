@@ -20,6 +20,7 @@ def test_headers_and_package_are_there():
     assert {path.suffix for path in include.rglob("*") if path.is_file()} <= {".hpp", ".h"}
     assert (package / "fastmlp-config.cmake").is_file()
     assert (PREFIX / "lib" / "libfastmlp.a").is_file()
+    assert not list(PREFIX.rglob("libfastmlp.so*"))  # FASTMLP_BUILD_SHARED=OFF
 
 
 def test_the_cmake_package_names_no_path_of_the_machine_that_built_it():

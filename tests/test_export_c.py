@@ -57,7 +57,13 @@ def training_program(kind: str, target: str, wide: int) -> str:
     return text.replace("sizeof(TARGET)", f"sizeof({target})").replace("WIDE", str(wide))
 
 
-def compiled(net: fm.Network, folder: Path, compiler: str = "gcc", training: str = "") -> Any:
+def compiled(
+    net: fm.Network,
+    folder: Path,
+    compiler: str = "gcc",
+    training: str = "",
+    options: tuple[str, ...] = (),
+) -> Any:
     """Export, compile with all warnings, and load."""
     if shutil.which(compiler) is None:
         pytest.skip(f"no {compiler} here")
@@ -72,8 +78,9 @@ def compiled(net: fm.Network, folder: Path, compiler: str = "gcc", training: str
             text.replace("void predict(const", 'extern "C" void predict(const', 1)
         )
     library = folder / "model.so"
+    flags = [*flags, *options, f"-DREAL={real}", "-shared", "-fPIC"]
     subprocess.run(
-        [compiler, *flags, f"-DREAL={real}", "-shared", "-fPIC", "program.c", "-lm", "-o", library],
+        [compiler, *flags, "program.c", "-lm", "-o", library],
         cwd=folder,
         check=True,
         timeout=120,
@@ -183,6 +190,30 @@ def test_every_compiler_takes_it(compiler, dtype, rng, tmp_path):
     assert np.array_equal(predictions(library, net, X), net.predict(X))
 
 
+@pytest.mark.parametrize(
+    "options", [("-O0",), ("-O3",), ("-O3", "-march=native")], ids=lambda options: options[-1]
+)
+def test_at_any_level_of_optimisation(options, dtype, rng, tmp_path):
+    net = network("tanh", "softmax", None, dtype, rng)
+    X, y = samples(net, 2 * BATCH, rng)
+    library = compiled(
+        net, tmp_path, training=training_program("train", "REAL", 1), options=options
+    )
+    assert np.array_equal(predictions(library, net, X), net.predict(X))
+    parameters, _ = trained(library, net, X, y)
+    net.fit(X, y, epochs=1, batch_size=BATCH, optimizer=fm.SGD(learning_rate=0.05), shuffle=False)
+    assert np.array_equal(parameters, net.parameters)
+
+
+def test_without_fused_operations_it_is_within_rounding(dtype, rng, tmp_path, rounding_bound):
+    net = network("tanh", "softmax", None, dtype, rng)
+    X, _ = samples(net, 60, rng)
+    library = compiled(net, tmp_path, options=("-DMODEL_FMA(a,b,c)=((a)*(b)+(c))",))
+    off = np.abs(predictions(library, net, X) - net.predict(X))
+    assert off.any()
+    assert (off <= rounding_bound(net, X)).all()
+
+
 def test_the_constants_are_those_of_the_core():
     source = Path(__file__).parent.parent / "cpp" / "src" / "kernels" / "math-inl.hpp"
     known = set(re.findall(r"-?\b0x[0-9a-f.]+p[-+]\d+f?|-?\b\d+\.\d+f?", source.read_text()))
@@ -213,6 +244,11 @@ def test_only_what_is_needed_is_there(tmp_path):
     assert "model_relu" in text
     for absent in ("exp", "tanh", "narrow", "train", "$"):
         assert absent not in text.replace("exported", "")
+
+
+def test_a_step_takes_32_samples_unless_defined_before(tmp_path):
+    fm.Network([3, 2], seed=1).export_c(tmp_path / "model.h", training=True)
+    assert "#ifndef MODEL_BATCH\n#define MODEL_BATCH 32 " in (tmp_path / "model.h").read_text()
 
 
 def test_the_text_is_always_the_same(tmp_path):

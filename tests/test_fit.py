@@ -61,6 +61,12 @@ def test_threads_do_not_change_bits(dtype, data, n_threads):
     assert bits(one) == bits(many)
 
 
+def test_plain_sgd_stores_no_gradient(dtype, data):
+    net = fm.Network([7, 65, 3], seed=2, dtype=dtype)
+    net.fit(*data, epochs=2)
+    assert not net.gradients.any()
+
+
 class TestOrder:
     def test_two_fits_are_one_long_fit(self, dtype, data):
         once, twice = (fm.Network([7, 9, 3], seed=2, dtype=dtype) for _ in range(2))

@@ -6,8 +6,15 @@ from pathlib import Path
 
 import pytest
 
-GUIDE = Path(__file__).parent.parent / "docs" / "guide"
+import fastmlp as fm
+from fastmlp import metrics
+from fastmlp.layers import ACTIVATIONS
+from fastmlp.losses import LOSSES
+
+ROOT = Path(__file__).parent.parent
+GUIDE = ROOT / "docs" / "guide"
 PAGES = sorted(GUIDE.glob("*.md"))
+OTHERS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"(?:<!-- needs: (?P<needs>\S+) -->\n)?```python\n(?P<code>.*?)```", re.DOTALL)
 
 
@@ -66,7 +73,33 @@ def test_there_are_pages_with_code():
     assert all(blocks(page) for page in PAGES)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*PAGES, *OTHERS], ids=lambda page: page.stem)
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text(encoding="utf-8")):
+    text = page.read_text(encoding="utf-8")
+    text = "".join(text.split("```")[::2])  # without its programs
+    for target in re.findall(r"\]\((?!http)([^)#]+)", text):
         assert (page.parent / target).exists(), target
+
+
+def rows(path):
+    """Return the rows of a page's tables, each as what its cells have in backquotes."""
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
+    return [[re.findall(r"`([^`]*)`", cell) for cell in line.split("|")[1:-1]] for line in lines]
+
+
+def test_the_tables_name_all_there_is():
+    """What a page lists is what the library has: no name more, none less."""
+    named = [row[0][0] for row in rows(GUIDE / "losses-and-activations.md") if row[0]]
+    assert sorted(named) == sorted([*ACTIVATIONS, *LOSSES])
+    known, numbers = ({*table} for table in (metrics.CLASSIFICATION, metrics.REGRESSION))
+    page = rows(GUIDE / "callbacks-and-validation.md")
+    assert [{*row[1]} for row in page if len(row[1]) > 1] == [known | {"top_5_accuracy"}, numbers]
+    methods = {row[0][0].split("(")[0] for row in page if row[0]}
+    assert methods == {name for name in vars(fm.Callback) if name.startswith("on_")}
+    cells = {row[0][0]: " ".join(row[1]).split() for row in rows(ROOT / "docs/file-format.md")
+             if row[0]}  # fmt: skip
+    assert sorted(cells["activation"]) == sorted(ACTIVATIONS)
+    assert {*cells["loss"]} - {"kind", "parameter"} == {*LOSSES, "custom"}
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    listed = re.search(r"Activations are ([\w, ]+)\.", readme)[1].replace(" and ", ", ")
+    assert sorted(listed.split(", ")) == sorted({*ACTIVATIONS} - {"softmax"})

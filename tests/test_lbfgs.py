@@ -98,6 +98,17 @@ def test_callbacks_validation_and_metrics_per_iteration(net, blobs):
     assert len(history["validation_f1"]) == 4
 
 
+def test_weights_that_a_callback_writes_are_not_heard(net, blobs):
+    twin = copy.copy(net)
+
+    def clear(who, _):
+        who.parameters[:] = 0
+
+    net.fit(*blobs, optimizer=fm.LBFGS(5), callbacks=clear)
+    twin.fit(*blobs, optimizer=fm.LBFGS(5))
+    assert bits(net) == bits(twin)
+
+
 def test_early_stopping_goes_back(net, blobs):
     X, y = blobs
     wrong = (y + np.arange(90) // 45) % 3

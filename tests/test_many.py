@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
+from fastmlp.many import _data
 
 OPTIMIZERS = [fm.SGD(0.1), fm.Adam(fm.CosineDecay(0.01)), fm.SGD(0.05, momentum=0.9)]
 
@@ -39,6 +40,13 @@ def test_folds(blobs):
     for net, twin, rows in zip(many, alone, folds, strict=True):
         twin.fit(X[rows], y[rows], 3, None, optimizer=fm.Adam(), sample_weight=weight[rows])
         assert np.array_equal(net.parameters, twin.parameters)
+
+
+def test_samples_are_shared_and_borrowed(blobs):
+    X, y = blobs
+    data = _data(networks(3), X, y, None, None)
+    assert all(samples is data[0] for samples in data)
+    assert np.shares_memory(data[0].X, X)
 
 
 def test_one_that_diverges_ends_alone(blobs):

@@ -72,6 +72,14 @@ def test_trains_on_as_if_never_saved(path, trained, blobs):
     assert state(again) == state(trained)
 
 
+def test_files_are_not_mapped(path, trained, blobs):
+    """Another process that cuts a file short does no harm to what was read from it."""
+    trained.save(path)
+    again = fm.load(path)
+    path.write_bytes(b"")
+    assert again.predict(blobs[0]).tobytes() == trained.predict(blobs[0]).tobytes()
+
+
 def test_bytes_depend_on_the_network_alone(tmp_path, trained):
     trained.save(tmp_path / "a")
     trained.save(tmp_path / "b")

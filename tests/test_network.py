@@ -227,9 +227,18 @@ class TestSteps:
             net.backward(LABELS)
 
 
-@pytest.mark.parametrize("name", ["fastmlp.layers", "fastmlp.network"])
+EXAMPLES = [
+    *("layers", "network", "derivatives", "rescaled", "many", "early_stopping", "callbacks"),
+    *("reference", "sklearn.classifier", "sklearn.regressor"),
+]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_examples_in_the_docstrings(name):
-    module = importlib.import_module(name)
+    if name.startswith("sklearn"):
+        pytest.importorskip("sklearn", minversion="1.6")
+    module = importlib.import_module(f"fastmlp.{name}")
     result = doctest.testmod(module, extraglobs={"Dense": fm.Dense, "Network": fm.Network})
     assert result.attempted > 0
     assert result.failed == 0

@@ -226,3 +226,75 @@ def test_a_bad_rate_in_the_middle_leaves_the_last_step(bad, dtype):
 def test_settings_out_of_range(kind, settings, name):
     with pytest.raises(ValueError, match=name):
         kind(**settings)
+
+
+OTHER_KINDS = [fm.SGD(0.1), fm.SGD(0.05, momentum=0.9), fm.RMSprop(0.003)]
+
+
+@pytest.mark.parametrize("other", OTHER_KINDS, ids=repr)
+def test_another_kind_begins_anew(other, dtype):
+    changed, reset = (fitted(fm.Adam(0.01), dtype, 1) for _ in range(2))
+    reset.reset_optimizer()
+    for net in (changed, reset):
+        net.fit(*samples(dtype), 2, BATCH, optimizer=other, shuffle=False)
+    assert changed.parameters.tobytes() == reset.parameters.tobytes()
+    assert changed.steps == reset.steps == 8
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "names"),
+    [
+        (fm.SGD(), set()),
+        (fm.SGD(momentum=0.9), {"velocity"}),
+        (fm.Adam(), {"mean", "mean_square"}),
+        (fm.RMSprop(), {"mean_square"}),
+        (fm.RMSprop(momentum=0.5), {"velocity", "mean_square"}),
+    ],
+    ids=repr,
+)
+def test_what_an_optimizer_remembers(optimizer, names):
+    net = fitted(optimizer, epochs=1)
+    assert net.optimizer_state.keys() == names
+    for moment in net.optimizer_state.values():
+        assert moment.shape == net.parameters.shape
+        assert moment.any()
+        moment[:] = 0  # live
+    assert not any(moment.any() for moment in net.optimizer_state.values())
+
+
+@pytest.mark.parametrize("penalty", ["l1", "l2", "weight_decay"])
+def test_penalties_leave_biases_alone_on_request(penalty):
+    net = fm.Network(LAYERS, normalization="layer", seed=1)
+    net.parameters[:] = 1.0
+    net.update(fm.SGD(0.1, decay_biases=False, **{penalty: 0.5}))
+    assert all((weights == np.float32(0.95)).all() for weights in net.weights)
+    for kept in (*net.biases, *net.scales.values(), *net.shifts.values()):
+        assert (kept == 1).all()
+
+
+def test_a_function_is_asked_once_before_each_step_of_a_fit():
+    net, asked = network(), []
+    for _ in range(2):
+        net.fit(*samples(), 2, BATCH, fm.SGD(lambda step: asked.append(step) or 0.1))
+    assert asked == [*range(8), *range(8)]
+
+
+def test_the_norm_is_the_documented_sum(dtype, fma, rng):
+    """docs/arithmetic.md to the bit: sums of rows, of the previous layer's nodes where N > 16."""
+    net = fm.Network([20, 33, 5], seed=1, dtype=dtype)
+    net.gradients[:] = rng.standard_normal(net.n_parameters)
+    before = net.parameters.copy()
+    norm = 0.0
+    for weights, biases in zip(net.weight_gradients, net.bias_gradients, strict=True):
+        for row in (*(weights if len(biases) > 16 else weights.T), biases):
+            sums = [0.0] * 16
+            for i, value in enumerate(row.tolist()):
+                sums[i % 16] += value * value
+            for half in (8, 4, 2, 1):
+                sums = [sums[r] + sums[r + half] for r in range(half)]
+            norm += sums[0]
+    shrink = 0.1 / (math.sqrt(norm) + 1e-6)
+    T = net.dtype.type
+    net.update(fm.SGD(0.3, clip_norm=0.1))
+    expected = fma(np.full_like(before, -T(0.3)), net.gradients * T(shrink), before)
+    assert net.parameters.tobytes() == expected.tobytes()

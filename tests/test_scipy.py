@@ -93,3 +93,13 @@ def test_wrong_data_are_found_at_once(assert_unchanged):
     net = network()
     with assert_unchanged(net), pytest.raises(ValueError, match="inconsistent"):
         net.objective(X, XOR[:3])
+
+
+def test_it_is_the_loss_of_prediction():
+    """Without dropout, and normalised by the running averages, which stay."""
+    net = fm.Network([2, 9, 1], output="sigmoid", normalization="batch", dropout=0.5, seed=1)
+    net.fit(X, XOR, epochs=3)
+    statistics = net.statistics.copy()
+    loss, _ = net.objective(X, XOR)(net.parameters.copy())
+    assert loss == net.evaluate(X, XOR).loss
+    np.testing.assert_array_equal(net.statistics, statistics)

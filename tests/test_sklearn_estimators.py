@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn import neural_network as theirs
 from sklearn.base import clone
-from sklearn.datasets import load_digits, load_iris
+from sklearn.datasets import load_digits, load_iris, make_multilabel_classification
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
@@ -243,6 +243,37 @@ def test_cross_val_score_beside_scikit_learn(digits):
     mine = cross_val_score(short(max_iter=20), X, y, cv=3)
     other = theirs.MLPClassifier(random_state=0, max_iter=20)
     np.testing.assert_array_equal(mine, cross_val_score(other, X, y, cv=3))
+
+
+def test_where_the_two_are_not_the_same(iris):
+    """The differences that docs/guide/migration.md names."""
+    X, y = make_multilabel_classification(random_state=1)
+    settings = {"random_state": 0, "max_iter": 2, "activation": "identity"}
+    mine, other = (
+        kind(**settings).fit(100 * X, y) for kind in (MLPClassifier, theirs.MLPClassifier)
+    )
+    assert mine.loss_curve_[0] > 2 * other.loss_curve_[0]  # theirs is cut
+    settings = {"random_state": 0, "max_iter": 30, "early_stopping": True, "warm_start": True}
+    mine, other = (
+        kind(**settings, n_iter_no_change=3) for kind in (MLPClassifier, theirs.MLPClassifier)
+    )
+    for estimator, goes_back in ((mine, True), (other, False)):
+        best = estimator.fit(*iris).coefs_[0].copy()
+        assert np.array_equal(estimator.fit(*iris).coefs_[0], best) == goes_back
+
+
+def test_an_optimizer_brings_its_own_rate_and_penalties(iris):
+    named = {"alpha": 9.0, "learning_rate_init": 5.0, "learning_rate": "adaptive", "beta_1": 0.5}
+    one, other = (short(solver=fm.Adam(), **more).fit(*iris) for more in (named, {}))
+    np.testing.assert_array_equal(one.coefs_[0], other.coefs_[0])
+
+
+def test_what_was_not_measured_is_none(iris):
+    plain, stopped = short().fit(*iris), short(early_stopping=True).fit(*iris)
+    assert plain.validation_scores_ is plain.validation_loss_curve_ is None
+    assert plain.best_loss_ == min(plain.loss_curve_)
+    assert stopped.best_loss_ is None
+    assert stopped.best_validation_score_ == max(stopped.validation_scores_)
 
 
 @pytest.mark.parametrize("settings", [{}, {"early_stopping": True}, {"solver": "sgd"}])

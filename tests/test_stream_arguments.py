@@ -90,6 +90,23 @@ def test_weights_that_are_all_0(assert_unchanged, kind):
         net.fit(data, epochs=2, class_weight=weights)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"optimizer": fm.LBFGS()}, ValueError, "LBFGS needs all samples at once"),
+        ({"validation_fraction": 0.1}, ValueError, "validation_fraction cannot take samples"),
+        ({"class_weight": "balanced"}, ValueError, "would have to count the classes"),
+        ({"shuffle": np.arange(400)}, ValueError, "shuffle must be True or False with a stream"),
+        ({"sample_weight": np.ones(400)}, ValueError, "sample_weight comes with a stream"),
+        ({"y": Y}, TypeError, "give the stream alone"),
+    ],
+)
+def test_what_needs_all_samples_is_refused(assert_unchanged, arguments, error, message):
+    net = network()
+    with assert_unchanged(net, X), pytest.raises(error, match=message):
+        net.fit(fm.ArrayStream(X, Y), **arguments)
+
+
 def test_a_bad_target_is_told_by_its_own_file(tmp_path):
     labels, values = Y.copy(), Y.astype(float)
     labels[321], values[17] = 7, np.nan

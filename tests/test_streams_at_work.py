@@ -33,6 +33,30 @@ def test_fits_of_one_stream_at_once(stream):
     assert losses == [network().fit(stream, epochs=3).loss] * 4
 
 
+def test_a_thread_of_its_own_reads_one_block_after_the_other(rng):
+    class Watched(fm.Stream):
+        n_features = 8
+        block_rows = (50,) * 12
+        window_rows = 100
+
+        def __init__(self):
+            self.reading, self.most, self.threads = 0, 0, set()
+
+        def read(self, start, stop):
+            self.reading += 1
+            self.most = max(self.most, self.reading)
+            self.threads.add(threading.current_thread())
+            rows = np.ones((stop - start, 8), np.float32), np.arange(start, stop) % 3
+            self.reading -= 1
+            return rows
+
+    watched = Watched()
+    network().fit(watched, epochs=3)
+    assert watched.most == 1
+    assert len(watched.threads) == 1
+    assert threading.current_thread() not in watched.threads
+
+
 @pytest.mark.no_sanitizer  # which do not follow a fork
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_child_streams_as_its_parent(run_python):

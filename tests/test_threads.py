@@ -155,6 +155,16 @@ def test_any_number_of_threads_gives_the_same_bits(printed):
     assert len(set(printed(code, FASTMLP_EXACT_THREADS="1"))) == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="counts in /proc")
+def test_threads_start_when_first_needed(printed):
+    code = NETWORK + (
+        "count = lambda: len(os.listdir('/proc/self/task'))\n"
+        "before = count(); net = fitted(n_threads=1); net.predict(X, n_threads=1)\n"
+        "print(count() - before); fitted(n_threads=3); print(count() - before)"
+    )
+    assert printed(code, FASTMLP_EXACT_THREADS="1") == ["0", "2"]
+
+
 def test_two_fits_at_once(printed):
     code = NETWORK + (
         "print(digest(fitted(n_threads=1)))\n"

@@ -1,8 +1,12 @@
-# The programs of docs/embedding.md, compiled and run.
-set(page ${PROJECT_SOURCE_DIR}/../docs/embedding.md)
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${page})
+# The programs of docs/embedding.md and README.md, compiled and run.
+set(pages ${PROJECT_SOURCE_DIR}/../docs/embedding.md ${PROJECT_SOURCE_DIR}/../README.md)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${pages})
 
-file(READ ${page} text)
+set(text "")
+foreach(page IN LISTS pages)
+    file(READ ${page} its_text)
+    string(APPEND text "${its_text}")
+endforeach()
 string(REPLACE ";" "<semicolon>" text "${text}") # lists of CMake
 string(REPLACE "[" "<bracket>" text "${text}")
 string(REPLACE "]" "<unbracket>" text "${text}")
@@ -21,6 +25,6 @@ foreach(block IN LISTS blocks)
     set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX)
     add_test(NAME ${name} COMMAND ${name})
 endforeach()
-if(number LESS 4)
-    message(FATAL_ERROR "docs/embedding.md has lost its programs: ${number} found")
+if(number LESS 5)
+    message(FATAL_ERROR "the pages have lost programs: ${number} found")
 endif()

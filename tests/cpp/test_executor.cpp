@@ -101,6 +101,14 @@ void test_tasks() {
     train(8, &counted);
     CHECK(calls > 2 && most == 3);
 
+    const auto loss = fastmlp::default_loss(fastmlp::Activation::kIdentity);
+    const Network<float> network(7, {{40, fastmlp::Activation::kIdentity}}, loss, 1);
+    const std::vector<float> inputs(4000 * 7, 0.5F);
+    std::vector<float> outputs(4000 * 40);
+    calls = 0;
+    network.predict({inputs.data(), 4000, 7, 7}, {outputs.data(), 4000, 40, 40}, 8, &counted);
+    CHECK(calls == 1);
+
     ThreadTeam team(3, &counted);
     std::vector<int> ran(3 * 64, 0);
     team.run([&](int rank) {

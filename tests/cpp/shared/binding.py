@@ -55,6 +55,8 @@ class Library:
         self.c.fastmlp_parameters.restype = POINTER(c_float)
         self.c.fastmlp_parameters.argtypes = (c_void_p, POINTER(c_size_t))
         self.c.fastmlp_destroy.argtypes = (c_void_p,)
+        self.c.fastmlp_save.argtypes = (c_void_p, c_char_p)
+        self.c.fastmlp_load.argtypes = (c_char_p, POINTER(c_void_p))
         options, numbers = POINTER(TrainOptions), POINTER(c_float)
         self.c.fastmlp_create.argtypes = [
             c_size_t,

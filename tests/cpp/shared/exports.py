@@ -55,3 +55,7 @@ assert found == expected, f"too much: {found - expected}, missing: {expected - f
 lost = [declaration for header in INCLUDE.rglob("*.hpp") for declaration in unmarked(header)]
 assert not lost, f"declared without FASTMLP_API: {lost}"
 assert {"Network", "train", "fastmlp_train"} <= found
+
+version = re.search(r'"(\d+\.\d+)\.\d+"', (INCLUDE / "fastmlp" / "version.hpp").read_text())[1]
+dynamic = subprocess.run(["readelf", "-d", sys.argv[1]], capture_output=True, text=True, check=True)
+assert f"[libfastmlp.so.{version}]" in dynamic.stdout, "the soname changes with the minor version"

@@ -1,0 +1,62 @@
+// A step of training allocates nothing: memory is taken before the first step and between epochs.
+#include <cstdint>
+#include <vector>
+
+#include "allocations.hpp"
+#include "check.hpp"
+#include "fastmlp/fastmlp.hpp"
+
+namespace {
+
+using namespace fastmlp;
+using Layers = std::vector<Layer>;
+
+constexpr std::size_t kFeatures = 9, kOutputs = 3;
+
+template <class T>
+std::vector<T> numbers(std::size_t count, std::uint64_t seed) {
+    const RandomStream stream{seed, Purpose::kInitialWeights, 0};
+    std::vector<T> x(count);
+    for (std::size_t i = 0; i < count; ++i) x[i] = static_cast<T>(stream.uniform(i) - 0.5);
+    return x;
+}
+
+/// A hundred steps allocate as often as ten.
+template <class T>
+void test_steps(const Layers& layers, Loss loss, std::size_t batch_size) {
+    const std::size_t rows = 100 * batch_size;
+    const auto x = numbers<T>(rows * kFeatures, 1), y = numbers<T>(rows * kOutputs, 2);
+    const auto allocations_of = [&](std::size_t steps, Optimizer::Kind kind) {
+        const std::size_t n = steps * batch_size;
+        const auto targets = Targets<T>::of_values({y.data(), n, kOutputs, kOutputs});
+        Network<T> network(kFeatures, layers, loss, 7);
+        TrainOptions options;
+        options.epochs = 1;
+        options.batch_size = batch_size;
+        options.n_threads = 1;
+        options.optimizer.kind = kind;
+        options.optimizer.learning_rate = 0.001;
+        const std::size_t before = allocations::count;
+        train(network, {x.data(), n, kFeatures, kFeatures}, targets, options);
+        return allocations::count - before;
+    };
+    for (const auto kind : {Optimizer::Kind::kSgd, Optimizer::Kind::kAdam}) {
+        allocations_of(10, kind);  // the first call of a process asks what later ones know
+        CHECK(allocations_of(10, kind) == allocations_of(100, kind));
+    }
+}
+
+}  // namespace
+
+int main() {
+    using enum Activation;
+    const Layers plain{{20, kTanh}, {kOutputs, kIdentity}};
+    const Layers kinds{{33, kRelu, Normalization::kBatch, 0.2},
+                       {17, kGelu, Normalization::kLayer},
+                       {kOutputs, kIdentity}};
+    for (const std::size_t batch_size : {1, 7, 40}) {
+        test_steps<float>(plain, Loss::kMeanSquaredError, batch_size);
+        test_steps<double>(kinds, Loss::kHuber, batch_size);
+    }
+    return check::report();
+}
