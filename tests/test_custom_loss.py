@@ -1,5 +1,7 @@
 """A loss of the user's own: handed the outputs, it fills the gradient."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -145,3 +147,42 @@ def test_a_loaded_network_wants_its_function(numbers, tmp_path):
     assert np.array_equal(loaded.parameters, net.parameters)
     with pytest.raises(ValueError, match="not a function"):
         fm.Network([5, 2]).loss_function = squared_error
+
+
+TYPES = ["bool", "int8", "int64", "float16", "float32", "float64", "longdouble", ">f8", ">i4"]
+
+
+@pytest.mark.parametrize("shape", [(70,), (70, 2), (70, 2, 3)], ids=str)
+@pytest.mark.parametrize("kind", TYPES)
+def test_targets_come_in_the_type_and_shape_given(numbers, kind, shape):
+    seen = []
+
+    def watch(h, y, g):
+        seen.append((y.dtype, y.shape[1:]))
+        g[...] = 0
+        return 0.0
+
+    X, y = numbers[0], (np.arange(np.prod(shape)) % 2).reshape(shape).astype(kind)
+    net = fm.Network([5, 1], output="identity", loss=watch, seed=1)
+    net.fit(X, y, 1, 16)
+    net.evaluate(X, y)
+    net.forward(X)
+    net.backward(y)
+    assert {*seen} == {(np.dtype(kind), shape[1:])}
+
+
+@pytest.mark.parametrize(
+    ("shape", "place"), [((70,), "[4]"), ((70, 2), "[2, 0]"), ((70, 2, 3), "[0, 1, 1]")]
+)
+@pytest.mark.parametrize(("value", "kind"), [(np.nan, "NaN"), (-np.inf, "infinity")])
+def test_targets_that_are_not_finite_are_named(
+    numbers, assert_unchanged, shape, place, value, kind
+):
+    net = fm.Network([5, 1], output="identity", loss=squared_error, seed=1)
+    y = np.zeros(shape)
+    y.flat[4] = value
+    with (
+        assert_unchanged(net),
+        pytest.raises(ValueError, match=re.escape(f"y contains {kind} at {place}")),
+    ):
+        net.fit(numbers[0], y, 1)

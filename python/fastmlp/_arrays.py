@@ -100,7 +100,7 @@ def targets(
     if loss == "custom":  # whatever the user's function takes
         if array.ndim == 0:
             raise ValueError(f"{name} must have one target per sample, got a single number")
-        return np.array(array) if array.dtype.kind not in "fc" else finite(name, array, array.dtype)
+        return _finite_of_any_shape(name, array)
     if loss == "cross_entropy" and array.ndim == 1:
         return _labels(name, array, outputs)
     if array.ndim == 1 and outputs == 1:
@@ -194,6 +194,16 @@ def flat(name: str, value: object, size: int, dtype: np.dtype[Any]) -> NDArray[A
     if array.shape != (size,):
         raise ValueError(f"{name} must have shape ({size},), got {array.shape}")
     return converted(array, dtype)
+
+
+def _finite_of_any_shape(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy in the shape and type given; refuse what is not finite."""
+    wrong = ~np.isfinite(array)
+    if wrong.any():
+        first = np.unravel_index(wrong.argmax(), array.shape)
+        kind = "NaN" if np.isnan(array[first]) else "infinity"
+        raise ValueError(f"{name} contains {kind} at {[*map(int, first)]}")
+    return np.array(array)
 
 
 def _labels(name: str, array: NDArray[Any], outputs: int) -> NDArray[np.int32]:
