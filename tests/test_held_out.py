@@ -113,6 +113,16 @@ class TestMetrics:
             history = net.fit(*blobs, 2, validation_data=blobs, metrics=one)
             assert len(history[name]) == 2
 
+    def test_weights_are_passed_only_where_there_are_any(self, net, blobs):
+        passed = []
+
+        def mine(y, outputs, sample_weight="none"):
+            passed.append(sample_weight)
+            return 1.0
+
+        net.fit(*blobs, 1, validation_data=blobs, metrics=mine)
+        assert passed == ["none"]
+
     def test_accuracy_is_there_anyway(self, net, blobs):
         history = net.fit(*blobs, 2, validation_data=blobs, metrics=["accuracy"])
         assert history.validation_metrics == {}

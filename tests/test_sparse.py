@@ -112,7 +112,11 @@ def test_one_layer_alone(data, dtype):
     np.testing.assert_array_equal(nets[0].parameters, nets[1].parameters)
 
 
-@pytest.mark.parametrize("container", ["csr_matrix", "csc_array", "coo_array", "lil_array"])
+@pytest.mark.filterwarnings("ignore::scipy.sparse.SparseEfficiencyWarning")  # of many diagonals
+@pytest.mark.parametrize(
+    "container",
+    ["csr_matrix", "bsr_array", "coo_array", "csc_array", "dia_array", "dok_array", "lil_array"],
+)
 def test_containers(data, dtype, container):
     X, y, _ = data
     other = getattr(sparse, container)(X)
@@ -215,7 +219,13 @@ def test_shapes_and_types(data, dtype):
         net.fit(X[:0], y[:0])
     with pytest.raises(ValueError, match="X is complex"):
         net.fit(X.astype(complex), y)
-    for call in (net.forward, lambda x: net.fit(x, y, optimizer=fm.LBFGS()), net.jacobian):
+    for call in (
+        net.forward,
+        net.jacobian,
+        lambda x: net.fit(x, y, optimizer=fm.LBFGS()),
+        lambda x: fm.train_many([net], x, y),
+        lambda x: net.objective(x, y),
+    ):
         with pytest.raises(TypeError, match=r"X is sparse.*X\.toarray"):
             call(X)
 

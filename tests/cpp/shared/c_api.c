@@ -81,6 +81,24 @@ static void test_training(void) {
     fastmlp_destroy(network);
 }
 
+static void test_defaults(void) {
+    const fastmlp_targets y = {kLabels, NULL};
+    const fastmlp_train_options options = fastmlp_default_train_options();
+    fastmlp_network *one = make(), *two = make();
+    size_t count = 0;
+
+    CHECK(options.epochs == 10 && options.batch_size == 32 && options.shuffle == 1);
+    CHECK(options.learning_rate == 0.1 && options.momentum == 0);
+    CHECK(options.optimizer == NULL || strcmp(options.optimizer, "sgd") == 0);
+    CHECK(options.on_epoch == NULL && options.interrupted == NULL && options.executor == NULL);
+    CHECK(fastmlp_train(one, kInputs, 4, y, &options, NULL) == FASTMLP_OK);
+    CHECK(fastmlp_train(two, kInputs, 4, y, NULL, NULL) == FASTMLP_OK);
+    CHECK(memcmp(fastmlp_parameters(one, &count), fastmlp_parameters(two, NULL),
+                 count * sizeof(float)) == 0);
+    fastmlp_destroy(one);
+    fastmlp_destroy(two);
+}
+
 static void test_optimizers(void) {
     static const char* const names[] = {"sgd", "adam", "rmsprop"};
     const fastmlp_targets y = {kLabels, NULL};
@@ -229,6 +247,7 @@ int main(void) {
     CHECK(fastmlp_get_num_threads() == 1);
     fastmlp_set_num_threads(0);
     test_training();
+    test_defaults();
     test_optimizers();
     test_executor();
     test_refusals();
