@@ -20,6 +20,7 @@ def test_the_cases_are_the_eight_of_the_table():
     assert len(bench.CASES) == 8
     assert bench.CASES[0] == ((64, 64, 10), 32)
     assert bench.CASES[-1] == ((1024, 2048, 2048, 1000), 256)
+    assert len(bench.CASES) * bench.ROW_SECONDS <= 60  # "in under two minutes"
 
 
 def test_the_table(quick, capsys):

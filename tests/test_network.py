@@ -175,6 +175,13 @@ class TestEvaluate:
         assert result.loss == pytest.approx(expected, rel=80 * eps)
         assert result.accuracy is None
 
+    def test_losses_are_added_in_float64_in_the_order_of_the_samples(self, dtype):
+        net = fm.Network([6, 5, 3], seed=1, dtype=dtype)
+        total = 0.0
+        for i in range(23):
+            total += net.evaluate(X[i : i + 1], LABELS[i : i + 1]).loss
+        assert net.evaluate(X, LABELS).loss == total / 23
+
     def test_one_output_takes_a_flat_y(self):
         net = fm.Network([6, 5, 1], output="identity", seed=1)
         assert net.evaluate(X, X[:, 0]) == net.evaluate(X, X[:, :1])

@@ -145,6 +145,27 @@ def test_initial_state():
     assert net.layers[1] == fm.Dense(5, "tanh", normalization="layer")
 
 
+def test_running_averages_have_the_documented_bits(dtype, fma, rng):
+    """docs/arithmetic.md: of z = x, behind weights that are the identity."""
+    T, rows = np.dtype(dtype).type, 13
+    net = fm.Network([20, 20, 3], normalization="batch", seed=1, dtype=dtype)
+    net.weights[0][:] = np.eye(20)
+    X = rng.standard_normal((rows, 20)).astype(dtype)
+    mean, variance = np.zeros(20, dtype), np.zeros(20, dtype)
+    for z in X:
+        mean = mean + z
+    mean = mean / T(rows)
+    for z in X:
+        variance = fma(z - mean, z - mean, variance)
+    variance = variance / T(rows) * T(rows / (rows - 1))
+    m = T(0.1)
+    net.running_means[0][:] = rng.standard_normal(20)
+    before = net.statistics.copy()
+    net.forward(X)
+    expected = (1 - m) * before + m * np.concatenate([mean, variance])
+    assert net.statistics.tobytes() == expected.tobytes()
+
+
 def test_views_are_live_and_checked():
     net = fm.Network([4, 6, 3], normalization="batch", seed=1)
     net.scales[0] = np.arange(6)
