@@ -30,6 +30,7 @@ def pytest_configure() -> None:
     # Keras itself would ask for TensorFlow, whatever is installed.
     backends = (name for name in ("torch", "jax", "tensorflow") if find_spec(name))
     os.environ.setdefault("KERAS_BACKEND", next(backends, "tensorflow"))
+    os.environ.setdefault("JAX_ENABLE_X64", "1")  # else JAX has no float64
 
 
 def pytest_report_header() -> str:

@@ -25,6 +25,8 @@ def test_keras_predicts_the_same(activation, dtype, rng, rounding_bound):
     hidden = {"softmax": "relu", "exp": "tanh"}.get(activation, activation)
     net = fm.Network([5, fm.Dense(23, hidden), fm.Dense(4, activation)], seed=3, dtype=dtype)
     model = net.to_keras()
+    assert model.built
+    assert not model.compiled
     X = rng.standard_normal((50, 5)).astype(np.float32)
     single = fm.Network([5, *net.layers])  # Keras multiplies matrices in float32, of any dtype
     single.parameters = net.parameters

@@ -75,7 +75,8 @@ class Exports(Model):
         -------
         keras.Sequential
             Built, not compiled: loss and optimizer are the caller's choice. Weights of float64
-            stay float64, but some backends of Keras multiply matrices in float32 all the same.
+            stay float64 where the backend has it (JAX with ``jax_enable_x64`` only), but some
+            backends of Keras multiply matrices in float32 all the same.
 
         Raises
         ------
