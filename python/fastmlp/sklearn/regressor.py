@@ -135,7 +135,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     --------
     >>> from sklearn.datasets import load_diabetes
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> regressor = MLPRegressor(solver="lbfgs", max_iter=1000, random_state=1).fit(X, y)
+    >>> regressor = MLPRegressor(solver="lbfgs", random_state=1).fit(X, y)
     >>> regressor.score(X, y) > 0.5
     True
     """
