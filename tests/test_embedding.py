@@ -46,6 +46,14 @@ def test_the_extension_exports_its_entry_only():
     assert names == {"PyInit__core", "fastmlp_get_num_threads", "fastmlp_set_num_threads"}
 
 
+def test_the_package_has_no_raw_kernels():
+    """They trust their arguments, so only the module of tests/kernels calls them from Python."""
+    names = {name for thing in (_core, *vars(_core).values()) for name in dir(thing)}
+    assert not [name for name in names if "kernel" in name.lower()]
+    assert not names & {"product", "outer", "column_sums", "narrow_forward", "transpose"}
+    assert not [path for path in PREFIX.rglob("*") if "kernels" in path.name]
+
+
 @pytest.mark.no_sanitizer
 @pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
 def test_a_network_trained_in_python_gives_the_same_bits_in_cpp(tmp_path):

@@ -16,7 +16,6 @@ void bind_optimizer(py::module_& module);
 void bind_trainer(py::module_& module);
 void bind_train_many(py::module_& module);
 void bind_config(py::module_& module);
-void bind_kernels(py::module_& module);
 void bind_files(py::module_& module);
 
 /// What `fit` asks and tells Python on its way, each None or a callable.

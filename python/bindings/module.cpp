@@ -13,5 +13,4 @@ PYBIND11_MODULE(_core, module) {
     bind_features(module);
     bind_network(module);
     bind_train_many(module);
-    bind_kernels(module);
 }

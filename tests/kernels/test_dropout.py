@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from fastmlp import _core
 from fastmlp.reference import dropout as reference
 
 PAD = 16
@@ -67,8 +66,7 @@ def test_a_word_is_decided_at_its_value(kernels, dtype):
         assert out[0, 20] == kept
 
 
-def test_layers_epochs_and_seeds_have_masks_of_their_own(dtype):
-    kernels = {"float32": _core.Kernels32, "float64": _core.Kernels64}[dtype]("scalar")
+def test_layers_epochs_and_seeds_have_masks_of_their_own(scalar, dtype):
     h = np.ones((4, 64), dtype)
     masks = set()
     for seed, stream, epoch, position in (
@@ -80,6 +78,6 @@ def test_layers_epochs_and_seeds_have_masks_of_their_own(dtype):
         (1, STREAM, 0, 4),
     ):
         out = np.empty_like(h)
-        kernels.dropout(h, seed, stream, epoch, position, 2**31, 1.0, out)
+        scalar.dropout(h, seed, stream, epoch, position, 2**31, 1.0, out)
         masks.add(out.tobytes())
     assert len(masks) == 6

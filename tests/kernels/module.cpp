@@ -1,13 +1,18 @@
-/// The raw kernels of any instruction set, for tests: whoever calls them guarantees the shapes.
+/// The module _kernels: the kernels of any instruction set, called with the memory of NumPy arrays.
+/// Nothing is checked; the caller guarantees the types and the shapes of kernels/table.hpp.
+#include "kernels/dispatch.hpp"
+
 #include <pybind11/stl.h>
 
 #include <map>
+#include <string>
+#include <vector>
 
-#include "activation.hpp"
-#include "bindings.hpp"
-#include "kernels/dispatch.hpp"
+#include "bindings/features.hpp"
 
-namespace fastmlp::bindings {
+namespace py = pybind11;
+
+namespace fastmlp {
 namespace {
 
 /// A 2-D array whose rows are contiguous: pointers to its rows, and their distance in elements.
@@ -26,6 +31,7 @@ struct RowsOf {
     std::vector<const T*> pointers;
 };
 
+/// The elements of an array, or null for None.
 template <class T>
 T* data_of(const py::object& array) {
     if (array.is_none()) return nullptr;
@@ -34,7 +40,8 @@ T* data_of(const py::object& array) {
 
 template <class T>
 struct Kernels {
-    const kernels::KernelTable<T>& table;
+    using Table = kernels::KernelTable<T>;
+    const Table& table;
 
     void product(const py::array& a, std::size_t first_k, std::size_t count_k, const py::array& w,
                  const py::object& init, const py::array& out, int epilogue,
@@ -59,6 +66,49 @@ struct Kernels {
         const RowsOf<T> rows(v);
         table.column_sums(rows.data, rows.ld, rows.rows, rows.cols, scale, rate, store,
                           data_of<T>(target));
+    }
+
+    void update_product(const py::array& old_a, const py::array& delta, T rate, const py::array& a,
+                        const py::array& w, const py::array& biases, const py::array& out,
+                        bool relu) const {
+        const RowsOf<T> weights(w);
+        table.update_product(data_of<T>(old_a), data_of<T>(delta), rate, data_of<T>(a),
+                             weights.rows, weights.data, weights.ld, data_of<T>(biases),
+                             weights.cols, data_of<T>(out), relu);
+    }
+
+    void narrow_update(const py::array& delta, const py::array& nodes, T rate, const py::array& wt,
+                       const py::array& out, bool relu) const {
+        const RowsOf<T> weights(wt);
+        table.narrow_update(data_of<T>(delta), weights.rows, data_of<T>(nodes),
+                            static_cast<std::size_t>(nodes.size()), rate, weights.data, weights.ld,
+                            data_of<T>(out), relu);
+    }
+
+    void sparse_product(const py::array& columns, const py::array& values, const py::array& w,
+                        const py::array& init, const py::array& out) const {
+        const RowsOf<T> weights(w);
+        table.sparse_product(data_of<std::int32_t>(columns), data_of<T>(values),
+                             static_cast<std::size_t>(values.size()), weights.data, weights.ld,
+                             data_of<T>(init), weights.cols, data_of<T>(out));
+    }
+
+    /// w (K, N) of any strides
+    void sparse_narrow(const py::array& columns, const py::array& values, const py::array& w,
+                       const py::array& bias, const py::array& out) const {
+        table.sparse_narrow(data_of<std::int32_t>(columns), data_of<T>(values),
+                            static_cast<std::size_t>(values.size()), data_of<T>(w),
+                            static_cast<std::size_t>(w.strides(0)) / sizeof(T),
+                            static_cast<std::size_t>(w.strides(1)) / sizeof(T), data_of<T>(bias),
+                            static_cast<std::size_t>(w.shape(1)), data_of<T>(out));
+    }
+
+    void sparse_outer(const py::array& rows, const py::array& values, const py::array& v, T scale,
+                      T rate, bool store, const py::array& target) const {
+        const RowsOf<T> right(v);
+        table.sparse_outer(data_of<std::uint32_t>(rows), data_of<T>(values),
+                           static_cast<std::size_t>(values.size()), right.data, right.ld,
+                           right.cols, scale, rate, store, data_of<T>(target));
     }
 
     void hidden_gradients(const py::array& a, const py::array& nodes, const py::array& delta,
@@ -87,7 +137,7 @@ struct Kernels {
     /// `from` (count,) of any type and step
     void convert(const py::array& from, const py::object& scales, const py::object& offsets,
                  const py::array& out) const {
-        table.convert[static_cast<std::size_t>(element_type_of(from.dtype()))](
+        table.convert[static_cast<std::size_t>(bindings::element_type_of(from.dtype()))](
             static_cast<const std::byte*>(from.data()), from.strides(0),
             static_cast<std::size_t>(from.size()), data_of<T>(scales), data_of<T>(offsets),
             data_of<T>(out));
@@ -101,16 +151,28 @@ struct Kernels {
 
     void activate(const std::string& name, const py::array& z, const py::array& h,
                   std::size_t cols) const {
+        static const std::map<std::string, typename Table::Forward Table::*> functions{
+            {"relu", &Table::relu}, {"leaky_relu", &Table::leaky_relu},
+            {"elu", &Table::elu},   {"gelu", &Table::gelu},
+            {"silu", &Table::silu}, {"sigmoid", &Table::sigmoid},
+            {"tanh", &Table::tanh}, {"softplus", &Table::softplus},
+            {"exp", &Table::exp},   {"softmax", &Table::softmax},
+        };
         const RowsOf<T> from(z), to(h);
-        fastmlp::activate(table, activation_from_name(name), from.data, from.ld, to.data, to.ld,
-                          from.rows, cols);
+        (table.*functions.at(name))(from.data, from.ld, to.data, to.ld, from.rows, cols);
     }
 
     void activate_backward(const std::string& name, const py::array& from, const py::array& delta,
                            std::size_t cols) const {
+        static const std::map<std::string, typename Table::Backward Table::*> functions{
+            {"relu", &Table::relu_backward}, {"leaky_relu", &Table::leaky_relu_backward},
+            {"elu", &Table::elu_backward},   {"gelu", &Table::gelu_backward},
+            {"silu", &Table::silu_backward}, {"sigmoid", &Table::sigmoid_backward},
+            {"tanh", &Table::tanh_backward}, {"softplus", &Table::softplus_backward},
+            {"exp", &Table::exp_backward},
+        };
         const RowsOf<T> rows(from), target(delta);
-        fastmlp::activate_backward(table, activation_from_name(name), rows.data, rows.ld,
-                                   target.data, target.ld, rows.rows, cols);
+        (table.*functions.at(name))(rows.data, rows.ld, target.data, target.ld, rows.rows, cols);
     }
 
     void layer_normalize(const py::array& z, std::size_t n, T epsilon, const py::array& scales,
@@ -218,11 +280,16 @@ void bind(py::module_& module, const char* name) {
         .def("product", &K::product)
         .def("outer", &K::outer)
         .def("column_sums", &K::column_sums)
-        .def("narrow_forward", &K::narrow_forward)
+        .def("update_product", &K::update_product)
+        .def("narrow_update", &K::narrow_update)
         .def("hidden_gradients", &K::hidden_gradients)
+        .def("narrow_forward", &K::narrow_forward)
         .def("narrow_forward_natural", &K::narrow_forward_natural)
         .def("convert", &K::convert)
         .def("transpose", &K::transpose)
+        .def("sparse_product", &K::sparse_product)
+        .def("sparse_narrow", &K::sparse_narrow)
+        .def("sparse_outer", &K::sparse_outer)
         .def("activate", &K::activate)
         .def("activate_backward", &K::activate_backward)
         .def("layer_normalize", &K::layer_normalize)
@@ -239,10 +306,10 @@ void bind(py::module_& module, const char* name) {
 }
 
 }  // namespace
+}  // namespace fastmlp
 
-void bind_kernels(py::module_& module) {
-    bind<float>(module, "Kernels32");
-    bind<double>(module, "Kernels64");
+PYBIND11_MODULE(_kernels, module) {
+    module.doc() = "The raw kernels of fastmlp, for its tests.";
+    fastmlp::bind<float>(module, "Kernels32");
+    fastmlp::bind<double>(module, "Kernels64");
 }
-
-}  // namespace fastmlp::bindings

@@ -21,32 +21,6 @@ def padded(columns: int) -> int:
 
 
 @pytest.fixture
-def fill(guarded, dtype, rng):
-    """Make a guarded matrix of normal numbers whose rows have NaNs beyond `width`."""
-
-    def filled(name, rows, width, room=None, gap=0):
-        array = guarded(name, (rows, room or width), dtype, gap)
-        array[:, width:] = np.nan
-        array[:, :width] = rng.standard_normal((rows, width))
-        return array
-
-    return filled
-
-
-@pytest.fixture
-def chain(fma):
-    """Sum a[:, k] * w[k] over k in order, one fma after the other, from `start`."""
-
-    def summed(a, w, start):
-        total = np.array(np.broadcast_to(start, (len(a), w.shape[1])))
-        for k in range(w.shape[0]):
-            total = fma(a[:, k, None], w[k], total)
-        return total
-
-    return summed
-
-
-@pytest.fixture
 def tree16(fma, dtype):
     """Sum a[:, k] * w[k] by k mod 16, then halve, then add the biases."""
 
@@ -82,6 +56,12 @@ def test_the_emulated_fma_is_exact(fma, dtype, rng):
         around = (np.nextafter(value, -np.inf), value, np.nextafter(value, np.inf))
         errors = [abs(Fraction(float(x)) - wanted) for x in around]
         assert errors[1] == min(errors)
+
+
+def test_the_emulated_fma_has_the_sign_of_zero(fma, dtype):
+    x = np.array([0.0, -0.0, 1.0, -1.0], dtype)
+    a, b, c = np.meshgrid(x, x, x)
+    assert same(fma(a, b, c), a * b + c)  # all of it exact
 
 
 @pytest.mark.parametrize("width", [16, 32, 48, 64, 160])
