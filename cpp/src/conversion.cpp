@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "fastmlp/interruption.hpp"
 #include "ieee_defaults.hpp"
 #include "kernels/dispatch.hpp"
 
@@ -12,6 +13,11 @@ namespace {
 
 /// Elements that are read at once: they stay in a second-level cache.
 constexpr std::size_t kBlockElements = std::size_t{1} << 14;
+
+template <class T>
+std::size_t rows_at_once(const RawView<T>& x) {
+    return std::max<std::size_t>(1, kBlockElements / std::max<std::size_t>(1, x.cols));
+}
 
 /// Whether rows lie one after the other, so that many read as one.
 template <class T>
@@ -39,7 +45,12 @@ void read_rows(const RawView<T>& x, MatrixView<T> out) {
         throw std::invalid_argument("out must have the shape of x");
     }
     const IeeeDefaults ieee;
-    read_all(kernels::active_table<T>(), x, out);
+    const std::size_t block = rows_at_once(x);
+    for (std::size_t first = 0; first < x.rows; first += block) {
+        const RawView<T> part = x.of_rows(first, std::min(block, x.rows - first));
+        read_all(kernels::active_table<T>(), part, {out.row(first), part.rows, x.cols, out.stride});
+        look_for_interrupt();
+    }
 }
 
 template <class T>
@@ -47,7 +58,7 @@ std::size_t count_finite_rows(const RawView<T>& x) {
     if (x.cols == 0) return x.rows;
     const IeeeDefaults ieee;
     const auto& kernel = kernels::active_table<T>();
-    const std::size_t block = std::max<std::size_t>(1, kBlockElements / x.cols);
+    const std::size_t block = rows_at_once(x);
     std::vector<T> values(std::min(block, x.rows) * x.cols);
     for (std::size_t first = 0; first < x.rows; first += block) {
         const RawView<T> part = x.of_rows(first, std::min(block, x.rows - first));
@@ -55,6 +66,7 @@ std::size_t count_finite_rows(const RawView<T>& x) {
         const std::size_t count = part.rows * x.cols;
         const std::size_t finite = kernel.count_finite(values.data(), count);
         if (finite < count) return first + finite / x.cols;
+        look_for_interrupt();
     }
     return x.rows;
 }

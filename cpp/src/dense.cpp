@@ -36,6 +36,7 @@ struct PanelProduct {
     Epilogue epilogue;
     const T* nodes;
     std::size_t ldn;
+    Poll* poll;
 
     /// Sums over k = 0..count-1 with w(k, depth) -> (pointer, stride) of those rows of the panel.
     template <class Weights>
@@ -46,6 +47,7 @@ struct PanelProduct {
             const auto [w, ldw] = weights(k, depth);
             kernel.product(a, rows, k, depth, w, ldw, k == 0 ? init : nullptr, width, out, ldo,
                            last ? epilogue : Epilogue::kNone, nodes, ldn);
+            if (poll) poll->worked(2.0 * static_cast<double>(rows * depth * width));
         }
     }
 };
@@ -73,7 +75,7 @@ void narrow_forward(const KernelTable<T>& kernel, const DenseView<const T>& laye
 template <class T>
 void dense_forward(const KernelTable<T>& kernel, const DenseView<const T>& layer,
                    Activation activation, const T* const* a, Range range, Range columns, T* nodes,
-                   std::size_t ldn, Scratch<T>& scratch) {
+                   std::size_t ldn, Scratch<T>& scratch, Poll* poll) {
     const std::size_t rows = range.size();
     if (rows == 0) return;
     a += range.first;
@@ -92,8 +94,9 @@ void dense_forward(const KernelTable<T>& kernel, const DenseView<const T>& layer
         const bool pack = aliases<T>(layer.ldw) && rows > 2 * kFewRows;
         for_each_panel(columns.size(), [&](std::size_t first, std::size_t width) {
             const std::size_t n = columns.first + first;
-            const PanelProduct<T> product{kernel,    a,   rows,     layer.biases + n, width,
-                                          nodes + n, ldn, epilogue, nodes + n,        ldn};
+            const PanelProduct<T> product{kernel,    a,         rows, layer.biases + n,
+                                          width,     nodes + n, ldn,  epilogue,
+                                          nodes + n, ldn,       poll};
             product.run(layer.k, [&](std::size_t k, std::size_t depth) {
                 const T* w = layer.w + k * layer.ldw + n;
                 if (!pack) return std::pair{w, layer.ldw};
@@ -112,7 +115,7 @@ template <class T>
 void dense_backward(const KernelTable<T>& kernel, const DenseView<const T>& layer,
                     const Rows<T>& delta, Range range, Range columns,
                     Activation previous_activation, Rows<T>& previous, Rows<T>& previous_delta,
-                    Scratch<T>& scratch) {
+                    Scratch<T>& scratch, Poll* poll) {
     // Never destroyed: threads may compute until the very end of the process.
     static const Buffer<T>& kZeros = *new const Buffer<T>(kPanel);
     const std::size_t rows = range.size();
@@ -131,7 +134,8 @@ void dense_backward(const KernelTable<T>& kernel, const DenseView<const T>& laye
                                       previous_delta.stride,
                                       relu ? Epilogue::kReluMask : Epilogue::kNone,
                                       nodes + k,
-                                      previous.stride};
+                                      previous.stride,
+                                      poll};
         product.run(layer.n, [&](std::size_t n, std::size_t depth) {
             if (layer.transposed) return std::pair{layer.w + n * layer.ldw + k, layer.ldw};
             T* panel = room(scratch, kDepth * kPanel);
@@ -148,9 +152,11 @@ void dense_backward(const KernelTable<T>& kernel, const DenseView<const T>& laye
 
 #define FASTMLP_INSTANTIATE(T)                                                                     \
     template void dense_forward(const KernelTable<T>&, const DenseView<const T>&, Activation,      \
-                                const T* const*, Range, Range, T*, std::size_t, Scratch<T>&);      \
+                                const T* const*, Range, Range, T*, std::size_t, Scratch<T>&,       \
+                                Poll*);                                                            \
     template void dense_backward(const KernelTable<T>&, const DenseView<const T>&, const Rows<T>&, \
-                                 Range, Range, Activation, Rows<T>&, Rows<T>&, Scratch<T>&);
+                                 Range, Range, Activation, Rows<T>&, Rows<T>&, Scratch<T>&,        \
+                                 Poll*);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
 

@@ -5,6 +5,7 @@
 
 #include "activation.hpp"
 #include "image.hpp"
+#include "interrupts.hpp"
 #include "kernels/table.hpp"
 #include "panels.hpp"
 #include "share.hpp"
@@ -14,10 +15,11 @@ namespace fastmlp {
 
 /// nodes = h(a W + b), (1.1), for rows `range` of `a` (B, K) and outputs `columns`: all padded(N)
 /// of them, or a part where the activation is relu or the identity and the layer is not narrow.
+/// `poll` (may be null) counts the work, and may throw in the middle of it.
 template <class T>
 void dense_forward(const kernels::KernelTable<T>& kernel, const DenseView<const T>& layer,
                    Activation activation, const T* const* a, Range range, Range columns, T* nodes,
-                   std::size_t ldn, Scratch<T>& scratch);
+                   std::size_t ldn, Scratch<T>& scratch, Poll* poll = nullptr);
 
 /// previous_delta = (delta W^T) * h'(z), (2.4), (2.5), for rows `range` and `columns` of the
 /// padded(K), as above; h' told from `previous`, z or the nodes.
@@ -25,6 +27,6 @@ template <class T>
 void dense_backward(const kernels::KernelTable<T>& kernel, const DenseView<const T>& layer,
                     const Rows<T>& delta, Range range, Range columns,
                     Activation previous_activation, Rows<T>& previous, Rows<T>& previous_delta,
-                    Scratch<T>& scratch);
+                    Scratch<T>& scratch, Poll* poll = nullptr);
 
 }  // namespace fastmlp

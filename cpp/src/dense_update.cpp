@@ -91,20 +91,21 @@ private:
 template <class T>
 void dense_update(const KernelTable<T>& kernel, const UpdateTarget<T>& target, const T* const* a,
                   Rows<T>& delta, Range batch, GradientUse<T> use, Share share, Scratch<T>& scratch,
-                  RowPrefetcher* prefetch) {
+                  RowPrefetcher* prefetch, Poll* poll) {
     const DenseView<T>& layer = target.parameters;
     const BlockUpdate<T> update(kernel, target, use, scratch);
     const WeightShare<T> mine(layer, share);
     const T* const* deltas = delta.pointers.data() + batch.first;
     a += batch.first;
     if (layer.transposed) {
-        const std::size_t step = update.fused() ? layer.k : kPanel;
+        const std::size_t step = update.fused() && !poll ? layer.k : kPanel;
         for (std::size_t k = mine.k.first; k < mine.k.last; k += step) {
             const std::size_t width = std::min(step, mine.k.last - k);
             update.weights(deltas, 0, layer.n, a, k, width, batch.size(), k);
+            if (poll) poll->worked(2.0 * static_cast<double>(layer.n * width * batch.size()));
         }
     } else {
-        const bool whole = update.fused() && !prefetch;
+        const bool whole = update.fused() && !prefetch && !poll;
         const std::size_t step = whole ? std::max<std::size_t>(1, mine.k.size()) : kUpdateRows;
         if (prefetch) {
             prefetch->spread_over((mine.n.size() + kPanel - 1) / kPanel *
@@ -114,8 +115,9 @@ void dense_update(const KernelTable<T>& kernel, const UpdateTarget<T>& target, c
             const std::size_t n = mine.n.first + first;
             for (std::size_t k = mine.k.first; k < mine.k.last; k += step) {
                 if (prefetch) prefetch->advance();
-                update.weights(a, k, std::min(step, mine.k.last - k), deltas, n, width,
-                               batch.size(), k * layer.ldw + n);
+                const std::size_t rows = std::min(step, mine.k.last - k);
+                update.weights(a, k, rows, deltas, n, width, batch.size(), k * layer.ldw + n);
+                if (poll) poll->worked(2.0 * static_cast<double>(rows * width * batch.size()));
             }
         });
     }
@@ -170,7 +172,7 @@ void apply_gradients(const KernelTable<T>& kernel, const UpdateTarget<T>& target
 #define FASTMLP_INSTANTIATE(T)                                                                     \
     template void dense_update(const KernelTable<T>&, const UpdateTarget<T>&, const T* const*,     \
                                Rows<T>&, Range, GradientUse<T>, Share, Scratch<T>&,                \
-                               RowPrefetcher*);                                                    \
+                               RowPrefetcher*, Poll*);                                             \
     template void bias_update(const KernelTable<T>&, const UpdateTarget<T>&, Rows<T>&, Range,      \
                               GradientUse<T>, Share, Scratch<T>&);                                 \
     template void use_gradients(const KernelTable<T>&, const UpdateTarget<T>&, T* DenseView<T>::*, \

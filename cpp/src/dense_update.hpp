@@ -4,6 +4,7 @@
 #pragma once
 
 #include "image.hpp"
+#include "interrupts.hpp"
 #include "kernels/table.hpp"
 #include "panels.hpp"
 #include "prefetch.hpp"
@@ -29,11 +30,11 @@ struct UpdateTarget {
 };
 
 /// (2.6), (2.7) over the rows `batch`, this thread's share of the elements of `target`;
-/// `prefetch` (may be null) goes along.
+/// `prefetch` (may be null) goes along, and so does `poll`.
 template <class T>
 void dense_update(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& target,
                   const T* const* a, Rows<T>& delta, Range batch, GradientUse<T> use, Share share,
-                  Scratch<T>& scratch, RowPrefetcher* prefetch = nullptr);
+                  Scratch<T>& scratch, RowPrefetcher* prefetch = nullptr, Poll* poll = nullptr);
 
 /// The biases' part of it.
 template <class T>

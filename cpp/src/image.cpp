@@ -11,6 +11,9 @@ namespace {
 using kernels::kNarrow;
 using kernels::kPad;
 
+/// As much time as copying an element takes.
+constexpr double kFlopsPerCopy = 10;
+
 template <class T>
 bool usable_in_place(const LayerLayout& layer, const T* flat) {
     const auto address = reinterpret_cast<std::uintptr_t>(flat + layer.weights.offset);
@@ -64,7 +67,7 @@ Image<T>::Image(const Layout& layout, T* flat) : layout_(layout), flat_(flat) {
 /// copy(flat element, image element) for every element that has an image.
 template <class T>
 template <class Copy>
-void Image<T>::for_each_element(Copy copy) {
+void Image<T>::for_each_element(Copy copy, Poll* poll) {
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         const DenseView<T>&view = layers_[i], flat = natural_view(layout_, i, flat_);
         if (view.w == flat.w) continue;
@@ -75,6 +78,7 @@ void Image<T>::for_each_element(Copy copy) {
             } else {
                 for (std::size_t n = 0; n < view.n; ++n) copy(row[n], view.w[k * view.ldw + n]);
             }
+            if (poll) poll->worked(kFlopsPerCopy * static_cast<double>(view.n));
         }
         for (std::size_t n = 0; n < view.n; ++n) {
             copy(flat.biases[n], view.biases[n]);
@@ -86,13 +90,13 @@ void Image<T>::for_each_element(Copy copy) {
 }
 
 template <class T>
-void Image<T>::load() {
-    for_each_element([](const T& flat, T& image) { image = flat; });
+void Image<T>::load(Poll* poll) {
+    for_each_element([](const T& flat, T& image) { image = flat; }, poll);
 }
 
 template <class T>
 void Image<T>::store() {
-    for_each_element([](T& flat, const T& image) { flat = image; });
+    for_each_element([](T& flat, const T& image) { flat = image; }, nullptr);
 }
 
 template class Image<float>;

@@ -10,6 +10,7 @@
 
 #include "fastmlp/buffer.hpp"
 #include "fastmlp/layout.hpp"
+#include "interrupts.hpp"
 
 namespace fastmlp {
 
@@ -35,14 +36,14 @@ public:
     /// An image of `flat`, which is laid out after `layout` and must outlive the image.
     Image(const Layout& layout, T* flat);
 
-    void load();   ///< flat -> image
-    void store();  ///< image -> flat
+    void load(Poll* poll = nullptr);  ///< flat -> image; `poll` (may be null) counts the elements
+    void store();                     ///< image -> flat
     const DenseView<T>& operator[](std::size_t i) const { return layers_[i]; }
     std::size_t size() const { return layers_.size(); }
 
 private:
     template <class Copy>
-    void for_each_element(Copy copy);
+    void for_each_element(Copy copy, Poll* poll);
 
     const Layout& layout_;
     T* flat_;

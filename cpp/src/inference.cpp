@@ -16,6 +16,8 @@ namespace {
 
 /// Below this much work a thread costs more than it brings.
 constexpr double kFlopsPerThread = 1e6;
+/// As much time as a row takes on its way through a network without weights.
+constexpr double kFlopsPerRow = 1e3;
 
 template <class T>
 RunningStatistics<const T> running_statistics(const Network<T>& network) {
@@ -30,27 +32,31 @@ double flops_per_row(const Layout& layout) {
     return flops;
 }
 
-/// Calls f(range, lane) for blocks of rows, on as many threads as pay.
+/// Calls f(range, lane, poll) for blocks of rows, on as many threads as pay.
 template <class T, class F>
 void for_each_block(const Network<T>& network, std::size_t rows, int n_threads,
-                    const Executor* executor, F f) {
+                    const Executor* executor, Interrupts& interrupts, F f) {
     if (executor != nullptr) checked(*executor);
-    const auto work = [&](Share share) {
+    const double flops_each = flops_per_row(network.layout());
+    const auto work = [&](Share share, Range range, Poll* poll) {
         static thread_local Lane<T> lane;
-        const Range mine = share.of(rows, kernels::kPad);
-        for (std::size_t first = mine.first; first < mine.last; first += kBlock) {
-            f(Range{first, std::min(mine.last, first + kBlock)}, lane);
+        const Range mine = share.of(range.size(), kernels::kPad);
+        const std::size_t last = range.first + mine.last;
+        for (std::size_t first = range.first + mine.first; first < last; first += kBlock) {
+            const Range block{first, std::min(last, first + kBlock)};
+            f(block, lane, poll);
+            if (poll) poll->worked(static_cast<double>(block.size()) * (flops_each + kFlopsPerRow));
         }
     };
-    const double wanted =
-        flops_per_row(network.layout()) * static_cast<double>(rows) / kFlopsPerThread;
-    if ((wanted < 2.0 || n_threads == 1) && !exact_threads()) return work({});
+    const double wanted = flops_each * static_cast<double>(rows) / kFlopsPerThread;
+    if ((wanted < 2.0 || n_threads == 1) && !exact_threads()) {
+        return work({}, {0, rows}, interrupts.poll());
+    }
     const int allowed = threads_allowed(n_threads);
     const int threads =
         exact_threads() ? allowed : static_cast<int>(std::min<double>(allowed, wanted));
     ThreadTeam team(ThreadTeam::resting() ? 1 : threads, executor);
-    const auto size = static_cast<std::size_t>(team.size());
-    team.run([&](int rank) { work({static_cast<std::size_t>(rank), size}); });
+    interrupts.run(team, rows, flops_each, work);
 }
 
 template <class T>
@@ -82,11 +88,14 @@ void predict_rows(const Network<T>& network, const Features<T>& x, MatrixView<T>
     check_out(network.outputs(), x.rows, out);
     const IeeeDefaults ieee;
     const auto& kernel = kernels::active_table<T>();
-    const InferenceWeights<T> weights(network, x.rows);
+    Interrupts interrupts;
+    const InferenceWeights<T> weights(network, x.rows, interrupts.poll());
     const auto running = running_statistics(network);
-    for_each_block(network, x.rows, n_threads, executor, [&](Range range, Lane<T>& lane) {
-        lane.predict(kernel, network.layers(), network.loss(), weights, running, x, range, out);
-    });
+    for_each_block(network, x.rows, n_threads, executor, interrupts,
+                   [&](Range range, Lane<T>& lane, Poll* poll) {
+                       lane.predict(kernel, network.layers(), network.loss(), weights, running, x,
+                                    range, out, poll);
+                   });
 }
 
 template <class T>
@@ -101,12 +110,13 @@ Evaluation evaluate_rows(const Network<T>& network, const Features<T>& x, const 
     std::vector<T> losses(x.rows);
     std::vector<std::size_t> correct(x.rows);
     const auto& kernel = kernels::active_table<T>();
-    const InferenceWeights<T> weights(network, x.rows);
+    Interrupts interrupts;
+    const InferenceWeights<T> weights(network, x.rows, interrupts.poll());
     const auto running = running_statistics(network);
-    for_each_block(network, x.rows, n_threads, executor, [&](Range range, Lane<T>& lane) {
+    const auto evaluate_block = [&](Range range, Lane<T>& lane, Poll* poll) {
         std::size_t stride = 0;
         const T* z =
-            lane.scores(kernel, network.layers(), loss, weights, running, x, range, stride);
+            lane.scores(kernel, network.layers(), loss, weights, running, x, range, stride, poll);
         lane.scratch.resize(std::max(lane.scratch.size(), range.size() * stride));
         if (!y.labels) {
             for (std::size_t b = 0; b < range.size(); ++b) {
@@ -121,7 +131,8 @@ Evaluation evaluate_rows(const Network<T>& network, const Features<T>& x, const 
             correct[range.first + b] =
                 count_correct(loss, z + b * stride, outputs, y, range.first + b);
         }
-    });
+    };
+    for_each_block(network, x.rows, n_threads, executor, interrupts, evaluate_block);
     Evaluation result;
     double weight = 0;
     for (std::size_t b = 0; b < x.rows; ++b) {

@@ -15,11 +15,11 @@ template <class T>
 class InferenceWeights {
 public:
     /// For `rows` rows of features. The network outlives it and does not change meanwhile.
-    InferenceWeights(const Network<T>& network, std::size_t rows)
+    InferenceWeights(const Network<T>& network, std::size_t rows, Poll* poll)
         : layout_(network.layout()), flat_(std::as_const(*network.parameters()).data()) {
         if (rows < kWorthAnImage) return;
         image_.emplace(layout_, network.parameters()->data());
-        image_->load();
+        image_->load(poll);
     }
 
     DenseView<const T> operator()(std::size_t layer) const {

@@ -22,9 +22,11 @@ constexpr double kFlopsPerThread = 1e6;
 template <class T>
 class InputGradient {
 public:
-    InputGradient(const Network<T>& network, const Image<T>& image, std::size_t rows)
+    InputGradient(const Network<T>& network, const Image<T>& image, std::size_t rows, Poll* poll)
         : work_(network.layout(), network.layers(), rows), pass_(network, image, work_),
-          gradients_(rows, network.features()) {}
+          gradients_(rows, network.features()) {
+        pass_.poll = poll;
+    }
 
     /// Nodes of `rows` samples of x from `first` on.
     void forward(MatrixView<const T> x, std::size_t first, std::size_t rows) {
@@ -103,7 +105,7 @@ private:
     void finish(std::size_t rows, std::size_t first, MatrixView<T> out) {
         dense_backward(pass_.kernel, pass_.weights(0), work_.deltas[0], {0, rows},
                        {0, padded(pass_.image[0].k)}, Activation::kIdentity, gradients_, gradients_,
-                       scratch_);
+                       scratch_, pass_.poll);
         for (std::size_t r = 0; r < rows; ++r) {
             std::copy_n(gradients_.row(r), gradients_.cols, out.row(first + r));
         }
@@ -122,21 +124,25 @@ void for_each_block(const Network<T>& network, std::size_t samples, std::size_t 
                     int n_threads, F f) {
     const IeeeDefaults ieee;
     Image<T> image(network.layout(), network.parameters()->data());
-    image.load();
+    Interrupts interrupts;
+    image.load(interrupts.poll());
     const std::size_t block = std::max<std::size_t>(1, kRows / rows_each);
-    const double flops = 4.0 * static_cast<double>(network.layout().size()) *
-                         static_cast<double>(samples * rows_each);
+    const double flops_each =
+        4.0 * static_cast<double>(network.layout().size()) * static_cast<double>(rows_each);
+    const double flops = flops_each * static_cast<double>(samples);
     const int allowed = threads_allowed(n_threads);
     const double worth = std::clamp(flops / kFlopsPerThread, 1.0, static_cast<double>(allowed));
     const bool alone = !exact_threads() && ThreadTeam::resting();
     ThreadTeam team(exact_threads() ? allowed : alone ? 1 : static_cast<int>(worth));
-    const auto size = static_cast<std::size_t>(team.size());
-    team.run([&](int rank) {
-        const Range mine = Share{static_cast<std::size_t>(rank), size}.of(samples, 1);
+    interrupts.run(team, samples, flops_each, [&](Share share, Range range, Poll* poll) {
+        const Range mine = share.of(range.size(), 1);
         if (mine.size() == 0) return;
-        InputGradient<T> gradient(network, image, std::min(block, mine.size()) * rows_each);
-        for (std::size_t first = mine.first; first < mine.last; first += block) {
-            f(gradient, first, std::min(block, mine.last - first));
+        InputGradient<T> gradient(network, image, std::min(block, mine.size()) * rows_each, poll);
+        const std::size_t last = range.first + mine.last;
+        for (std::size_t first = range.first + mine.first; first < last; first += block) {
+            const std::size_t count = std::min(block, last - first);
+            f(gradient, first, count);
+            if (poll) poll->worked(flops_each * static_cast<double>(count));
         }
     });
 }

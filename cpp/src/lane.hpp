@@ -28,11 +28,12 @@ struct Lane {
     std::vector<SparseRow<T>> sparse;
     Scratch<T> scratch;
 
-    /// Scores of rows `range` of x, `stride` apart. `weights(i)` is the view of layer i.
+    /// Scores of rows `range` of x, `stride` apart. `weights(i)` is the view of layer i; `poll`
+    /// (may be null) counts the work.
     template <class Weights>
     T* scores(const kernels::KernelTable<T>& kernel, const std::vector<Layer>& layers, Loss loss,
               const Weights& weights, RunningStatistics<const T> running, const Features<T>& x,
-              Range range, std::size_t& stride) {
+              Range range, std::size_t& stride, Poll* poll = nullptr) {
         const std::size_t rows = range.size();
         take(kernel, x, range);
         T* out = nullptr;
@@ -47,10 +48,10 @@ struct Lane {
             const bool plain = normalization == Normalization::kNone;
             const Activation at_once = plain ? activation : Activation::kIdentity;
             if (i == 0 && x.is_sparse) {
-                sparse_forward(kernel, layer, at_once, sparse.data(), {0, rows}, out, stride);
+                sparse_forward(kernel, layer, at_once, sparse.data(), {0, rows}, out, stride, poll);
             } else {
                 dense_forward(kernel, layer, at_once, pointers.data(), {0, rows},
-                              {0, padded(layer.n)}, out, stride, scratch);
+                              {0, padded(layer.n)}, out, stride, scratch, poll);
             }
             if (!plain) {
                 if (scratch.size() < rows) scratch.resize(rows);
@@ -87,9 +88,9 @@ struct Lane {
     template <class Weights>
     void predict(const kernels::KernelTable<T>& kernel, const std::vector<Layer>& layers, Loss loss,
                  const Weights& weights, RunningStatistics<const T> running, const Features<T>& x,
-                 Range range, MatrixView<T> out) {
+                 Range range, MatrixView<T> out, Poll* poll = nullptr) {
         std::size_t stride = 0;
-        T* nodes = scores(kernel, layers, loss, weights, running, x, range, stride);
+        T* nodes = scores(kernel, layers, loss, weights, running, x, range, stride, poll);
         activate(kernel, node_activation(loss, layers.back().activation), nodes, stride, nodes,
                  stride, range.size(), out.cols);
         for (std::size_t b = 0; b < range.size(); ++b) {

@@ -10,6 +10,7 @@
 #include "kernels/dispatch.hpp"
 #include "propagate.hpp"
 #include "squares.hpp"
+#include "stepwise.hpp"
 
 namespace fastmlp {
 namespace {
@@ -47,6 +48,7 @@ void check_loss(Loss loss, const std::vector<Layer>& layers) {
 template <class T>
 void draw_initial_weights(const Layout& layout, const std::vector<Layer>& layers,
                           std::uint64_t seed, T* parameters) {
+    constexpr std::size_t kDrawnAtOnce = std::size_t{1} << 16;
     const RandomStream stream{seed, Purpose::kInitialWeights, 0};
     for (std::size_t i = 0; i < layers.size(); ++i) {
         const auto k = static_cast<double>(layout[i].k), n = static_cast<double>(layout[i].n);
@@ -54,6 +56,7 @@ void draw_initial_weights(const Layout& layout, const std::vector<Layer>& layers
         const Parameter& weights = layout[i].weights;
         std::array<double, 2> drawn{};
         for (std::size_t j = weights.offset; j < weights.offset + weights.size(); ++j) {
+            if (j % kDrawnAtOnce == 0) look_for_interrupt();
             if (j == weights.offset || j % 2 == 0) drawn = stream.uniforms(j / 2);
             parameters[j] = static_cast<T>((2.0 * drawn[j % 2] - 1.0) * limit);
         }
@@ -98,6 +101,20 @@ void Network<T>::set_epoch(std::uint32_t epoch) {
 template <class T>
 void Network<T>::forward(MatrixView<const T> x, bool training) {
     check_features(features_, x);
+    const std::size_t position = position_;
+    const std::vector<T> statistics(statistics_->begin(), statistics_->end());
+    try {
+        propagate(x, training);
+    } catch (...) {  // interrupted, or out of memory: as if there had been no forward at all
+        workspace_.reset();
+        position_ = position;
+        std::copy(statistics.begin(), statistics.end(), statistics_->begin());
+        throw;
+    }
+}
+
+template <class T>
+void Network<T>::propagate(MatrixView<const T> x, bool training) {
     const IeeeDefaults ieee;
     // A workspace that a view still holds is left to it, so that old nodes stay what they were.
     if (!workspace_ || workspace_->capacity < x.rows || workspace_.use_count() > 1) {
@@ -108,11 +125,13 @@ void Network<T>::forward(MatrixView<const T> x, bool training) {
     work.context = {.batch = x.rows, .training = training, .epoch = epoch_, .position = position_};
     if (training) position_ += x.rows;
     for (std::size_t b = 0; b < x.rows; ++b) work.input[b] = x.row(b);
+    Interrupts interrupts;
     Image<T> image(layout_, parameters_->data());
-    image.load();
+    image.load(interrupts.poll());
     Scratch<T> scratch;
-    const Propagation<T> pass = Propagation<T>(*this, image, work).in(work.context);
-    pass.forward({0, work.batch}, scratch);
+    Propagation<T> pass = Propagation<T>(*this, image, work).in(work.context);
+    pass.poll = interrupts.poll();
+    StepwisePass<T>{pass, scratch}.forward();
     Rows<T>& output = work.nodes.back();
     activate(pass.kernel, node_activation(loss_, layers_.back().activation), work.scores.row(0),
              work.scores.stride, output.row(0), output.stride, work.batch, output.cols);
@@ -136,16 +155,23 @@ double Network<T>::backward(const Targets<T>& y) {
         }
         if (y.weights) work.weights[b] = y.weights[b];
     }
+    Interrupts interrupts;
     Image<T> image(layout_, parameters_->data()), gradients(layout_, gradients_->data());
-    image.load();
+    image.load(interrupts.poll());
     Scratch<T> scratch;
-    const Propagation<T> pass = Propagation<T>(*this, image, work).in(work.context);
-    pass.backward(y, {0, work.batch}, scratch);
+    Propagation<T> pass = Propagation<T>(*this, image, work).in(work.context);
+    pass.poll = interrupts.poll();
+    StepwisePass<T>{pass, scratch}.backward(y);
     std::vector<UpdateTarget<T>> targets;
     for (std::size_t i = 0; i < layers_.size(); ++i) targets.push_back({gradients[i]});
     const double weight = weight_sum(y, work);
-    pass.gradients(targets, {static_cast<T>(weight > 0 ? 1 / weight : 0)}, {}, scratch);
-    gradients.store();
+    try {
+        pass.gradients(targets, {static_cast<T>(weight > 0 ? 1 / weight : 0)}, {}, scratch);
+        gradients.store();
+    } catch (...) {  // interrupted: rather none than some of them
+        std::fill(gradients_->begin(), gradients_->end(), T(0));
+        throw;
+    }
     return weighted_mean(add_losses(0.0, work), weight);
 }
 

@@ -55,6 +55,7 @@ struct Propagation {
     const Image<T>& image;
     Workspace<T>& work;
     BatchContext context{};
+    Poll* poll = nullptr;            ///< counts the work, and may throw in the middle of it
     T loss_limit = kUnlimited;       ///< see TrainOptions
     bool skips_first_delta = false;  ///< as `gradients` makes it again: see hidden_update.hpp
 
@@ -77,21 +78,33 @@ struct Propagation {
     }
 
     void forward_layer(std::size_t i, Range rows, Scratch<T>& scratch) const {
+        multiply(i, rows, scratch);
+        if (traits[i].is_normalized) normalize_layer(i, rows);
+        finish(i, rows);
+    }
+
+    /// z, with its activation where that goes along.
+    void multiply(std::size_t i, Range rows, Scratch<T>& scratch) const {
         const LayerTraits& layer = traits[i];
         const Activation first = layer.at_once ? layer.activation : Activation::kIdentity;
         Rows<T>& from = z(i);
         if (is_sparse(i)) {
             sparse_forward(kernel, weights(i), first, work.sparse.data(), rows, from.row(0),
-                           from.stride);
+                           from.stride, poll);
         } else {
             dense_forward(kernel, weights(i), first, inputs(i), rows, {0, padded(image[i].n)},
-                          from.row(0), from.stride, scratch);
+                          from.row(0), from.stride, scratch, poll);
         }
-        if (layer.is_normalized) {
-            normalize(kernel, layers[i].normalization, weights(i), running[i], context, rows, from,
-                      work.normalized[i]);
-        }
-        if (!layer.at_once) activate_rows(i, rows);
+    }
+
+    void normalize_layer(std::size_t i, Range rows) const {
+        normalize(kernel, layers[i].normalization, weights(i), running[i], context, rows, z(i),
+                  work.normalized[i]);
+    }
+
+    /// What is left to do where the activation did not go along, and dropout.
+    void finish(std::size_t i, Range rows) const {
+        if (!traits[i].at_once) activate_rows(i, rows);
         if (drops(i)) drop(kernel, mask(i), layers[i].dropout, rows, activated(i), output(i));
     }
 
@@ -145,16 +158,23 @@ struct Propagation {
 
     /// Deltas of layer i - 1 from those of layer i.
     void backward_layer(std::size_t i, Range rows, Scratch<T>& scratch) const {
+        if (i == 1 && skips_first_delta) return;
+        multiply_back(i, rows, scratch);
+        if (traits[i - 1].is_normalized) normalize_layer_back(i - 1, rows);
+    }
+
+    /// dL/dz of layer i - 1, or dL/d(scale x + shift) where it is normalised.
+    void multiply_back(std::size_t i, Range rows, Scratch<T>& scratch) const {
         const std::size_t to = i - 1;
-        if (to == 0 && skips_first_delta) return;
         Rows<T>& delta = traits[to].is_normalized ? work.normalized[to].delta : work.deltas[to];
         dense_backward(kernel, weights(i), work.deltas[i], rows, {0, padded(image[i].k)},
-                       activation(to), z(to), delta, scratch);
+                       activation(to), z(to), delta, scratch, poll);
         if (drops(to)) drop(kernel, mask(to), layers[to].dropout, rows, delta, delta);
-        if (traits[to].is_normalized) {
-            normalize_backward(kernel, layers[to].normalization, weights(to), running[to], context,
-                               rows, work.normalized[to], work.deltas[to]);
-        }
+    }
+
+    void normalize_layer_back(std::size_t i, Range rows) const {
+        normalize_backward(kernel, layers[i].normalization, weights(i), running[i], context, rows,
+                           work.normalized[i], work.deltas[i]);
     }
 
     /// Columns of the nodes of layer i, and of the deltas before it, where layers are plain:
@@ -184,7 +204,7 @@ struct Propagation {
                               use, share, work.columns[share.rank], scratch);
             } else {
                 dense_update(kernel, targets[i], inputs(i), work.deltas[i], {0, work.batch}, use,
-                             share, scratch, i == 0 ? prefetch : nullptr);
+                             share, scratch, i == 0 ? prefetch : nullptr, poll);
             }
             if (traits[i].is_normalized) {
                 normalization_update(kernel, targets[i], work.batch, work.normalized[i], use,

@@ -10,7 +10,7 @@
 #include "files/architecture.hpp"
 #include "files/json.hpp"
 #include "files/safetensors.hpp"
-#include "kernels/dispatch.hpp"
+#include "finite.hpp"
 
 namespace fastmlp {
 namespace {
@@ -59,7 +59,7 @@ std::vector<Part> parts_of(const Layout& layout) {
 /// What is wrong with the first element of the part that is not finite; empty if all are.
 template <class T>
 std::string not_finite(const Part& part, const Network<T>& network) {
-    const std::size_t finite = kernels::active_table<T>().count_finite(part.in(network), part.size);
+    const std::size_t finite = count_finite(part.in(network), part.size);
     return finite == part.size ? "" : "element " + std::to_string(finite) + " is not finite";
 }
 
@@ -134,6 +134,7 @@ void copy_parts(const std::vector<Part>& parts, const std::vector<const Tensor*>
     for (std::size_t i = 0; i < parts.size(); ++i) {
         const Part& part = parts[i];
         T* const target = part.in(network);
+        look_for_interrupt();
         std::memcpy(target, tensors[i]->bytes.data(), tensors[i]->bytes.size());
         if (allow_nonfinite) continue;
         const std::string problem = not_finite(part, network);

@@ -83,7 +83,7 @@ private:
 template <class T>
 void sparse_forward(const KernelTable<T>& kernel, const DenseView<const T>& layer,
                     Activation activation, const SparseRow<T>* a, Range range, T* nodes,
-                    std::size_t ldn) {
+                    std::size_t ldn, Poll* poll) {
     if (range.size() == 0) return;
     nodes += range.first * ldn;
     for (std::size_t b = 0; b < range.size(); ++b) {
@@ -97,6 +97,7 @@ void sparse_forward(const KernelTable<T>& kernel, const DenseView<const T>& laye
             kernel.sparse_product(row.columns, row.values, row.count, layer.w, layer.ldw,
                                   layer.biases, padded(layer.n), out);
         }
+        if (poll) poll->worked(2.0 * static_cast<double>(row.count * layer.n));
     }
     activate(kernel, activation, nodes, ldn, nodes, ldn, range.size(), layer.n);
 }
@@ -128,6 +129,7 @@ void sparse_update(const KernelTable<T>& kernel, const UpdateTarget<T>& target,
 
 template <class T>
 void check_rows(const SparseView<T>& x) {
+    constexpr std::size_t kRowsAtOnce = 1024;
     const auto refuse = [](const std::string& what) { throw std::invalid_argument("x " + what); };
     if (x.offsets[0] != 0 || static_cast<std::size_t>(x.offsets[x.rows]) != x.count) {
         refuse("has sparse rows that do not cover its elements");
@@ -137,6 +139,7 @@ void check_rows(const SparseView<T>& x) {
     }
     for (std::size_t i = 0; i < x.rows; ++i) {
         const SparseRow<T> row = x.row(i);
+        if (i % kRowsAtOnce == 0) look_for_interrupt();
         std::int32_t least = 0;
         for (std::size_t j = 0; j < row.count; ++j) {
             if (row.columns[j] < least || static_cast<std::size_t>(row.columns[j]) >= x.cols) {
@@ -151,7 +154,7 @@ void check_rows(const SparseView<T>& x) {
 
 #define FASTMLP_INSTANTIATE(T)                                                                     \
     template void sparse_forward(const KernelTable<T>&, const DenseView<const T>&, Activation,     \
-                                 const SparseRow<T>*, Range, T*, std::size_t);                     \
+                                 const SparseRow<T>*, Range, T*, std::size_t, Poll*);              \
     template void sparse_update(const KernelTable<T>&, const UpdateTarget<T>&,                     \
                                 const SparseRow<T>*, Rows<T>&, std::size_t, GradientUse<T>, Share, \
                                 BatchColumns<T>&, Scratch<T>&);                                    \

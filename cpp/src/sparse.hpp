@@ -10,7 +10,7 @@ namespace fastmlp {
 template <class T>
 void sparse_forward(const kernels::KernelTable<T>& kernel, const DenseView<const T>& layer,
                     Activation activation, const SparseRow<T>* a, Range range, T* nodes,
-                    std::size_t ldn);
+                    std::size_t ldn, Poll* poll = nullptr);
 
 /// `dense_update` for `batch` sparse rows. Plain descent leaves weights alone whose column is empty
 /// in the batch, and their gradients are 0; all other rules see those zeros.

@@ -38,6 +38,4 @@ Diverged::Diverged(std::size_t at_epoch, double its_loss)
                          std::to_string(its_loss)),
       epoch(at_epoch), loss(its_loss) {}
 
-Interrupted::Interrupted() : std::runtime_error("interrupted") {}
-
 }  // namespace fastmlp

@@ -6,6 +6,7 @@
 #include "fastmlp/peak.hpp"
 #include "fastmlp/random.hpp"
 #include "fastmlp/threads.hpp"
+#include "finite.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace fastmlp::bindings {
@@ -32,8 +33,8 @@ py::ssize_t first_non_finite(const py::array& x) {
     const auto* data = static_cast<const T*>(x.data());
     std::size_t finite = 0;
     {
-        const Unlocked unlocked;
-        finite = kernels::active_table<T>().count_finite(data, count);
+        const Interruptible interruptible;
+        finite = count_finite(data, count);
     }
     return finite == count ? -1 : static_cast<py::ssize_t>(finite);
 }

@@ -66,13 +66,13 @@ Archive borrow_archive(const Tensors& tensors, Metadata metadata) {
 
 void write(const Path& path, const Tensors& tensors, Metadata metadata) {
     const Archive archive = borrow_archive(tensors, std::move(metadata));
-    const Unlocked unlocked;  // the arrays are held by the caller's frame
+    const Interruptible interruptible;  // the arrays are held by the caller's frame
     write_archive(path, archive);
 }
 
 void write_file(const Path& path, const py::bytes& content) {
     const auto text = static_cast<std::string_view>(content);
-    const Unlocked unlocked;  // the caller's frame holds the bytes
+    const Interruptible interruptible;  // the caller's frame holds the bytes
     files::AtomicFile file(path);
     file.write(std::as_bytes(std::span(text)));
     file.commit();
@@ -96,7 +96,7 @@ py::tuple lend_archive(const Archive& archive) {
 py::tuple read(const Path& path) {
     Archive archive;
     {
-        const Unlocked unlocked;
+        const Interruptible interruptible;
         archive = read_archive(path);
     }
     return lend_archive(archive);
@@ -117,7 +117,7 @@ py::object own(AnyNetwork loaded) {
 
 py::object load_network(const Path& path, bool allow_nonfinite) {
     return own([&] {
-        const Unlocked unlocked;
+        const Interruptible interruptible;
         return load_any(path, {allow_nonfinite});
     }());
 }
@@ -146,7 +146,7 @@ void raise_os_error(const std::filesystem::filesystem_error& error) {
 template <class T>
 void save_network(Model<T>& model, const Path& path, bool allow_nonfinite) {
     const Reading<T> reading(model);
-    const Unlocked unlocked;
+    const Interruptible interruptible;
     save(model.network, path, {allow_nonfinite});
 }
 

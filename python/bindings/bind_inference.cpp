@@ -1,5 +1,6 @@
 /// What a network tells of samples: outputs, losses, derivatives. No arithmetic here.
 #include "bindings.hpp"
+#include "finite.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace fastmlp::bindings {
@@ -21,6 +22,18 @@ bool takes_outputs(const py::array& out, const py::array& x, const Network<T>& n
            !meets(parameters.data(), parameters.size() * sizeof(T));
 }
 
+/// Bytes of a result that are allocated without a look at how much memory there is.
+constexpr std::size_t kUnasked = std::size_t{1} << 26;
+/// Multiply-adds that nobody would want to interrupt.
+constexpr std::size_t kQuick = std::size_t{1} << 24;
+
+template <class T>
+bool all_finite(const T* data, std::size_t count) {
+    if (count < kQuick) return kernels::active_table<T>().count_finite(data, count) == count;
+    const Interruptible interruptible;
+    return count_finite(data, count) == count;
+}
+
 /// Of checked rows, into `out` where that is given.
 template <class T>
 py::object predict_checked(Model<T>& model, py::handle x, const py::object& out, int n_threads) {
@@ -30,7 +43,7 @@ py::object predict_checked(Model<T>& model, py::handle x, const py::object& out,
                            : require_ready<T>(out, 2, "out");
     const MatrixView<T> target = borrow_mutable<T>(result);
     const Reading<T> reading(model);
-    const Unlocked unlocked;
+    const Interruptible interruptible;
     features.with([&](const auto& view) { model.network.predict(view, target, n_threads); });
     return result;
 }
@@ -49,9 +62,9 @@ py::object predict(Model<T>& model, py::handle x, py::object out, int n_threads)
     const Network<T>& network = model.network;
     const auto features = py::reinterpret_borrow<py::array>(x);
     const MatrixView<const T> view = borrow<T>(features);
-    const auto& kernel = kernels::active_table<T>();
     const std::size_t count = view.rows * view.cols;
-    if (view.cols != network.features() || kernel.count_finite(view.data, count) != count) {
+    if (view.cols != network.features() || !all_finite(view.data, count) ||
+        (out.is_none() && view.rows * network.outputs() * sizeof(T) > kUnasked)) {
         return py::reinterpret_borrow<py::object>(Py_NotImplemented);
     }
     if (!out.is_none() &&
@@ -62,10 +75,11 @@ py::object predict(Model<T>& model, py::handle x, py::object out, int n_threads)
                                      : py::reinterpret_borrow<py::array>(out);
     const MatrixView<T> target = borrow_mutable<T>(result);
     const Reading<T> reading(model);
-    if (count < 4096) {  // a lock handed around costs more than so small a product
+    // A lock handed around costs more than so small a product.
+    if (count < 4096 && view.rows * network.layout().size() < kQuick) {
         network.predict(view, target, n_threads);
     } else {
-        const Unlocked unlocked;
+        const Interruptible interruptible;
         network.predict(view, target, n_threads);
     }
     return result;
@@ -81,7 +95,7 @@ py::tuple evaluate(Model<T>& model, py::handle x, const py::array& y, py::object
     const Reading<T> reading(model);
     Evaluation result;
     {
-        const Unlocked unlocked;
+        const Interruptible interruptible;
         result = features.with(
             [&](const auto& view) { return model.network.evaluate(view, targets, n_threads); });
     }
@@ -97,7 +111,7 @@ py::array jacobian(Model<T>& model, py::handle x, int n_threads) {
     const MatrixView<T> out{result.mutable_data(), view.rows * outputs, k, k};
     const Reading<T> reading(model);
     {
-        const Unlocked unlocked;
+        const Interruptible interruptible;
         model.network.jacobian(view, out, n_threads);
     }
     return result;
@@ -112,7 +126,7 @@ py::array input_gradient(Model<T>& model, py::handle x, const py::array& y, int 
     const MatrixView<T> out = borrow_mutable<T>(result);
     const Reading<T> reading(model);
     {
-        const Unlocked unlocked;
+        const Interruptible interruptible;
         model.network.input_gradient(view, targets, out, n_threads);
     }
     return result;

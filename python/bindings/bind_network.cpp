@@ -92,10 +92,10 @@ template <class T>
 py::array forward(Model<T>& model, py::handle x, bool training) {
     const py::array features = require_ready<T>(x, 2, "X");
     {
-        Unlocked unlocked;
+        Interruptible interruptible;
         const Writing<T> writing(model);
         model.network.forward(borrow<T>(features), training);
-        const Unlocked::Locked gil(unlocked);
+        const Unlocked::Locked gil(interruptible.unlocked());
         model.features = features;  // with the workspace that points into it, or never
     }
     const auto& work = model.network.workspace();
@@ -113,8 +113,8 @@ double backward(Model<T>& model, const py::object& y, py::handle sample_weight) 
     CustomLoss<T> ask;
     const Targets<T> targets = custom ? with_weights(Targets<T>::of_function(ask, rows), weights)
                                       : borrow_targets<T>(y, weights);
-    Unlocked unlocked;  // y is held by the caller's frame
-    ask = [&](const LossBatch<T>& batch) { loss(unlocked, batch); };
+    Interruptible interruptible;  // y is held by the caller's frame
+    ask = [&](const LossBatch<T>& batch) { loss(interruptible.unlocked(), batch); };
     const Writing<T> writing(model);
     return model.network.backward(targets);
 }
@@ -138,8 +138,10 @@ void bind(py::module_& module, const char* name) {
     py::class_<M>(module, name)
         .def(py::init([](std::size_t features, const std::vector<LayerTuple>& layers,
                          const LossTuple& loss, std::uint64_t seed) {
-                 return std::make_unique<M>(features, parse_layers(layers),
-                                            Loss(loss_from_name(loss.first), loss.second), seed);
+                 const Loss kind(loss_from_name(loss.first), loss.second);
+                 std::vector<Layer> parsed = parse_layers(layers);
+                 const Interruptible interruptible;
+                 return std::make_unique<M>(features, std::move(parsed), kind, seed);
              }),
              py::arg("features"), py::arg("layers"), py::arg("loss"), py::arg("seed"))
         .def_property_readonly("seed", [](const M& m) { return m.network.seed(); })

@@ -49,11 +49,7 @@ py::list train_jobs(const std::vector<Job>& jobs, int n_threads) {
             Model<T>& model = job.model.cast<Model<T>&>();
             locks.push_back(std::make_unique<Writing<T>>(model));
         }
-        outcomes = train_many(borrowed, n_threads, [&]() -> bool {
-            const Unlocked::Locked gil(unlocked);
-            if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-            return false;
-        });
+        outcomes = train_many(borrowed, n_threads, [&] { return check_signals(unlocked); });
     }
     py::list result;
     for (const TrainOutcome& outcome : outcomes) result.append(told(outcome));

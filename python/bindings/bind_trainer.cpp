@@ -19,13 +19,6 @@ bool stop_after(Unlocked& unlocked, const py::object& on_epoch, EpochReport& rep
     return stop;
 }
 
-/// Only Python knows whether Ctrl-C came; its exception carries on through the trainer.
-bool check_signals(Unlocked& unlocked) {
-    const Unlocked::Locked gil(unlocked);
-    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-    return false;
-}
-
 /// The settings, with Python's callables behind them.
 TrainOptions with_callbacks(const TrainOptions& settings, const Callables& callables,
                             Unlocked& unlocked) {

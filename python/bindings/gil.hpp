@@ -10,6 +10,8 @@
 #include <chrono>
 #include <thread>
 
+#include "fastmlp/interruption.hpp"
+
 namespace fastmlp::bindings {
 
 template <class TakeGil>
@@ -47,6 +49,25 @@ public:
 
 private:
     PyThreadState* state_;
+};
+
+/// Only Python knows whether Ctrl-C came; what its handler raises leaves the core's call.
+inline bool check_signals(Unlocked& unlocked) {
+    const Unlocked::Locked gil(unlocked);
+    if (PyErr_CheckSignals() != 0) throw pybind11::error_already_set();
+    return false;
+}
+
+/// No GIL while it lives, but signals are heard: for every call that may take long.
+class Interruptible {
+public:
+    Interruptible() : scope_([this] { return check_signals(unlocked_); }) {}
+
+    Unlocked& unlocked() { return unlocked_; }
+
+private:
+    Unlocked unlocked_;
+    InterruptScope scope_;
 };
 
 }  // namespace fastmlp::bindings

@@ -156,6 +156,8 @@ class Model(LiveModel):
 
         Raises
         ------
+        KeyboardInterrupt
+            On Ctrl-C: as if there had been no `forward`, not even those before.
         TypeError, ValueError
             If X does not fit the network, or is not finite.
         RuntimeError
@@ -179,6 +181,8 @@ class Model(LiveModel):
 
         Raises
         ------
+        KeyboardInterrupt
+            On Ctrl-C: the gradients are then as before or zero, never some of them.
         TypeError, ValueError
             If y does not fit the network or the batch.
         RuntimeError

@@ -33,6 +33,7 @@ class Prediction(Model):
             piece; the rows of the result are as its own stand.
         out : ndarray, shape (B, N), optional
             Written and returned, of the network's dtype, C-contiguous, apart from X and weights.
+            A call that raises in the middle, as on Ctrl-C, may have written some of it.
         n_threads : int, optional
             Upper limit of threads; None is the limit of the process.
 

@@ -6,6 +6,8 @@
 #include <limits>
 #include <new>
 
+#include "fastmlp/interruption.hpp"
+
 namespace fastmlp {
 
 /// a * b, or std::bad_alloc where it does not fit: every size from outside passes through here.
@@ -33,7 +35,15 @@ public:
         // The form that returns null: under AddressSanitizer the other one ends the process.
         data_ = static_cast<T*>(::operator new(bytes, kAlignment, std::nothrow));
         if (data_ == nullptr) throw std::bad_alloc();
-        std::fill_n(data_, count, T(0));
+        try {
+            for (std::size_t first = 0; first < count; first += kZeroedAtOnce) {
+                if (first > 0) look_for_interrupt();
+                std::fill_n(data_ + first, std::min(kZeroedAtOnce, count - first), T(0));
+            }
+        } catch (...) {
+            ::operator delete(data_, kAlignment);
+            throw;
+        }
     }
     ~Buffer() { ::operator delete(data_, kAlignment); }
     Buffer(const Buffer&) = delete;
@@ -56,6 +66,7 @@ public:
     const T& operator[](std::size_t i) const { return data_[i]; }
 
 private:
+    static constexpr std::size_t kZeroedAtOnce = std::size_t{1} << 23;
     static constexpr std::align_val_t kAlignment{128};  // two lines: the prefetcher's pair
 
     void swap(Buffer& other) noexcept {

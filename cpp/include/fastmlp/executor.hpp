@@ -13,7 +13,8 @@ namespace fastmlp {
 /// executor must keep its word: nothing else may take its threads while `train` runs. Prediction
 /// has no barriers, and any executor will do. The results have the same bits in every case.
 ///
-/// `train` calls `run` every few milliseconds, `predict` once. Tasks throw nothing. They compute in
+/// `train` calls `run` every few milliseconds; `predict` once, or, in an InterruptScope, again and
+/// again. Tasks throw nothing. They compute in
 /// IEEE default floating point and leave the thread's own mode as it was.
 struct Executor {
     /// Tasks that `run` has running at once, at least 1, the calling thread's included.

@@ -112,6 +112,7 @@ public:
                         int n_threads = 0) const;
 
 private:
+    void propagate(MatrixView<const T> x, bool training);
     static std::span<T> view(Buffer<T>& buffer, const Parameter& part) {
         return {buffer.data() + part.offset, part.size()};
     }

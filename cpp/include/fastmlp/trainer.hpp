@@ -10,6 +10,7 @@
 
 #include "fastmlp/executor.hpp"
 #include "fastmlp/export.h"
+#include "fastmlp/interruption.hpp"
 #include "fastmlp/network.hpp"
 #include "fastmlp/optimizer.hpp"
 #include "fastmlp/raw_view.hpp"
@@ -76,12 +77,6 @@ public:
     Diverged(std::size_t at_epoch, double its_loss);
     std::size_t epoch;
     double loss;
-};
-
-/// `interrupted` said so. The parameters are those of the last completed step.
-class FASTMLP_API Interrupted : public std::runtime_error {
-public:
-    Interrupted();
 };
 
 /// The threads `train` would use: as many as pay for the work of a step, at most `n_threads` (0:

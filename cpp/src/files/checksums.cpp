@@ -1,5 +1,6 @@
 #include "files/checksums.hpp"
 
+#include "fastmlp/interruption.hpp"
 #include "files/crc32c.hpp"
 
 namespace fastmlp::files {
@@ -15,6 +16,12 @@ std::string tensor_checksum(const Entry& entry, std::span<const std::byte> bytes
     crc.add(entry.name), crc.add(kEnd);
     crc.add(element_name(entry.type)), crc.add(kEnd);
     crc.add(shape_text(entry.shape)), crc.add(kEnd);
+    constexpr std::size_t kPiece = std::size_t{1} << 25;
+    while (bytes.size() > kPiece) {
+        crc.add(bytes.first(kPiece));
+        bytes = bytes.subspan(kPiece);
+        look_for_interrupt();
+    }
     crc.add(bytes);
     return crc.hex();
 }

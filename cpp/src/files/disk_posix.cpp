@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "fastmlp/interruption.hpp"
 #include "files/disk.hpp"
 #include "files/temporary_names.hpp"
 
@@ -22,7 +23,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kGathered = 1 << 16;
-constexpr std::size_t kLargestCall = 1 << 30;  // some systems refuse 2 GiB at once
+/// Bytes that are read or written at once, between two looks whether to stop.
+constexpr std::size_t kLargestCall = std::size_t{1} << 25;
 
 [[noreturn]] void fail(const char* what, int error, const fs::path& path) {
     throw fs::filesystem_error(what, path, std::error_code(error, std::generic_category()));
@@ -147,6 +149,7 @@ bool InputFile::read(std::span<std::byte> bytes) {
         if (got == -1) fail("cannot read", errno, state_->path);
         if (got == 0) return false;
         bytes = bytes.subspan(static_cast<std::size_t>(got));
+        look_for_interrupt();
     }
     return true;
 }
@@ -197,6 +200,9 @@ void AtomicFile::State::write(std::span<const std::byte> bytes) {
         if (written == 0) fail("cannot write", EIO, target);
         check(written != -1);
         bytes = bytes.subspan(static_cast<std::size_t>(written));
+        // Piece by piece, or `commit` would wait for all of it, deaf to an interrupt.
+        if (count == kLargestCall) check(bring_to_disk(file) == 0);
+        look_for_interrupt();
     }
 }
 
