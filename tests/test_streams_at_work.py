@@ -140,3 +140,20 @@ assert 0 < most - before < 100e6, most - before
 """
     done = run_python(code, str(tmp_path / "X.npy"), timeout=200)
     assert done.returncode == 0, done.stderr
+
+
+def test_without_a_thread_a_stream_has_the_same_bits(monkeypatch):
+    """Where the system gives no thread more, chunks are made when they are asked for."""
+
+    def refuse(self):
+        raise RuntimeError("can't start new thread")
+
+    rng = np.random.default_rng(3)
+    X, y = rng.standard_normal((500, 8), dtype=np.float32), rng.integers(0, 3, 500)
+    nets = [fm.Network([8, 5, 3], seed=1) for _ in range(2)]
+    for net in nets:
+        stream = fm.ArrayStream(X, y, block_rows=60)
+        stream.window_rows = 130
+        net.fit(stream, epochs=3)
+        monkeypatch.setattr("threading.Thread.start", refuse)
+    assert np.array_equal(nets[0].parameters, nets[1].parameters)

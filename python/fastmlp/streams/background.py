@@ -1,4 +1,4 @@
-"""A thread that reads ahead."""
+"""A thread that reads ahead, where the system gives one."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +16,8 @@ class _Closed(Exception):  # noqa: N818  (no error)
 
 class BackgroundReader:
     """Makes chunks in a thread of its own, one ahead of what is asked for.
+
+    Where no thread can be had, each is made when it is asked for: the same chunks, later.
 
     Parameters
     ----------
@@ -35,10 +37,14 @@ class BackgroundReader:
         self._filled: Buffer | None = None  # the reader's
         self._in_use: Buffer | None = None  # that of the chunk that was handed out last
         self._closed = False
+        self._chunks: Iterator[Chunk] | None = None  # where there is no thread
         self._thread = threading.Thread(
             target=self._run, args=(make,), name="fastmlp reader", daemon=True
         )
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # the limit of threads is reached
+            self._chunks = make(self._take)
 
     def next(self) -> Chunk:
         """Return the next chunk, and take back the memory of the last one.
@@ -51,6 +57,10 @@ class BackgroundReader:
         if self._in_use is not None:
             self._free.put(self._in_use)
             self._in_use = None
+        if self._chunks is not None:
+            chunk = next(self._chunks)
+            self._in_use = self._filled
+            return chunk
         while True:
             try:
                 made = self._ready.get(timeout=1.0)
@@ -66,6 +76,8 @@ class BackgroundReader:
     def close(self) -> None:
         """End the thread, as soon as it has read what it is reading."""
         self._closed = True
+        if self._chunks is not None:
+            return
         self._free.put(None)
         self._thread.join()
 

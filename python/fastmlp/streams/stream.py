@@ -23,7 +23,7 @@ class Stream(ABC):
     ``net.fit(stream)``, ``net.evaluate(stream)`` and ``net.predict(stream)`` take one instead of
     arrays. A stream of your own has the two properties and the method below that are abstract.
     `read` is called by a thread of its own while the network trains, never twice at once for one
-    call of ``fit``.
+    call of ``fit``; where the system gives no thread, by the one that trains.
 
     An epoch shuffles blocks, and rows within a window: the blocks, one behind the other in the
     order drawn, are cut into windows of `window_rows` rows, whose rows are shuffled. So a window
