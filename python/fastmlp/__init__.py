@@ -8,6 +8,11 @@
 
 from typing import TYPE_CHECKING, Any
 
+from fastmlp._interpreters import refuse_subinterpreters
+
+refuse_subinterpreters()
+
+# ruff: noqa: E402  (nothing else may be imported before)
 from fastmlp import _threadpoolctl, metrics
 from fastmlp._core import __version__
 from fastmlp.callbacks import Callback
