@@ -59,3 +59,14 @@ def test_an_unknown_isa_names_those_available(run_python, isas):
     assert "sse9" in done.stderr
     for isa in isas:
         assert isa in done.stderr
+
+
+@pytest.mark.parametrize("value", ["0", "many", "-1", "3.5"])
+def test_a_wrong_number_of_threads_is_shown(run_python, value):
+    code = "import fastmlp as fm; print(fm.get_config()); fm.show_config(); fm.set_num_threads(1)"
+    done = run_python(code, FASTMLP_NUM_THREADS=value)
+    assert done.returncode == 0, done.stderr
+    assert "'n_threads': None" in done.stdout
+    assert f"'FASTMLP_NUM_THREADS': '{value}'" in done.stdout
+    assert "none: FASTMLP_NUM_THREADS must be an integer >= 1" in done.stdout
+    assert f"          FASTMLP_NUM_THREADS={value}" in done.stdout

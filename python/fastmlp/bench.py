@@ -76,7 +76,7 @@ def run(threads: int = 1, as_json: bool = False) -> None:
         Print one JSON object instead of a table.
     """
     config = get_config()
-    threads = min(threads, config["n_threads"])
+    threads = min(threads, _core.get_num_threads())
     rows = (measure(layers, batch, threads, ROW_SECONDS) for layers, batch in CASES)
     if as_json:
         print(_json(config["version"], config["isa"], threads, list(rows)))

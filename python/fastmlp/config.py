@@ -1,8 +1,11 @@
 """What this installation is and runs on, and how many threads it may take."""
 
-from typing import TypedDict
+import os
+from typing import Final, TypedDict
 
 from fastmlp import _core, _validation
+
+_VARIABLES: Final = ("FASTMLP_ISA", "FASTMLP_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 class Config(TypedDict):
@@ -11,7 +14,8 @@ class Config(TypedDict):
     version: str
     isa: str
     available_isas: list[str]
-    n_threads: int
+    n_threads: int | None
+    environment: dict[str, str]
     compiler: str
 
 
@@ -23,13 +27,20 @@ def get_config() -> Config:
     dict
         ``version`` of the package; ``isa``, the instruction set in use (the environment variable
         ``FASTMLP_ISA`` forces one), and ``available_isas`` on this machine; ``n_threads``, the
-        limit of threads; ``compiler`` that built the core.
+        limit of threads, None where ``FASTMLP_NUM_THREADS`` is no integer of at least 1 (whatever
+        computes raises a ValueError then); ``environment``, the variables that are set and mean
+        something here, as they are; ``compiler`` that built the core.
     """
+    try:
+        n_threads = _core.get_num_threads()
+    except ValueError:
+        n_threads = None
     return {
         "version": _core.__version__,
         "isa": _core.isa(),
         "available_isas": _core.available_isas(),
-        "n_threads": _core.get_num_threads(),
+        "n_threads": n_threads,
+        "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
         "compiler": _core.compiler(),
     }
 
@@ -39,7 +50,10 @@ def show_config() -> None:
     config = get_config()
     print(f"fastmlp   {config['version']}")
     print(f"isa       {config['isa']} (available: {', '.join(config['available_isas'])})")
-    print(f"threads   {config['n_threads']}")
+    threads = config["n_threads"] or "none: FASTMLP_NUM_THREADS must be an integer >= 1"
+    print(f"threads   {threads}")
+    for name, value in config["environment"].items():
+        print(f"          {name}={value}")
     print(f"compiler  {config['compiler']}")
 
 
