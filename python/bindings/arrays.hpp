@@ -51,6 +51,23 @@ MatrixView<T> borrow_mutable(py::array& array) {
     return {static_cast<T*>(array.mutable_data()), rows, cols, cols};
 }
 
+/// MemoryError where memory cannot hold a result of so many bytes: `fastmlp._memory` knows.
+inline void require_memory(const char* what, double bytes) {
+    constexpr double kUnasked = 1 << 26;
+    if (bytes > kUnasked) {
+        py::module_::import("fastmlp._memory").attr("require")(what, py::int_(py::float_(bytes)));
+    }
+}
+
+/// A new array for a result.
+template <class T, std::size_t N>
+py::array_t<T> new_result(const std::size_t (&shape)[N]) {
+    double bytes = sizeof(T);
+    for (const std::size_t size : shape) bytes *= static_cast<double>(size);
+    require_memory("the result", bytes);
+    return py::array_t<T>(py::array::ShapeContainer(shape, shape + N));
+}
+
 /// The targets with `weights` (B,) of T, or none where that is empty.
 template <class T>
 Targets<T> with_weights(Targets<T> targets, const py::array& weights) {

@@ -22,8 +22,6 @@ bool takes_outputs(const py::array& out, const py::array& x, const Network<T>& n
            !meets(parameters.data(), parameters.size() * sizeof(T));
 }
 
-/// Bytes of a result that are allocated without a look at how much memory there is.
-constexpr std::size_t kUnasked = std::size_t{1} << 26;
 /// Multiply-adds that nobody would want to interrupt.
 constexpr std::size_t kQuick = std::size_t{1} << 24;
 
@@ -39,7 +37,7 @@ template <class T>
 py::object predict_checked(Model<T>& model, py::handle x, const py::object& out, int n_threads) {
     const BorrowedFeatures<T> features(x);
     py::array result = out.is_none()
-                           ? py::array(py::array_t<T>({features.rows(), model.network.outputs()}))
+                           ? py::array(new_result<T>({features.rows(), model.network.outputs()}))
                            : require_ready<T>(out, 2, "out");
     const MatrixView<T> target = borrow_mutable<T>(result);
     const Reading<T> reading(model);
@@ -63,15 +61,14 @@ py::object predict(Model<T>& model, py::handle x, py::object out, int n_threads)
     const auto features = py::reinterpret_borrow<py::array>(x);
     const MatrixView<const T> view = borrow<T>(features);
     const std::size_t count = view.rows * view.cols;
-    if (view.cols != network.features() || !all_finite(view.data, count) ||
-        (out.is_none() && view.rows * network.outputs() * sizeof(T) > kUnasked)) {
+    if (view.cols != network.features() || !all_finite(view.data, count)) {
         return py::reinterpret_borrow<py::object>(Py_NotImplemented);
     }
     if (!out.is_none() &&
         !takes_outputs(py::reinterpret_borrow<py::array>(out), features, network)) {
         return py::reinterpret_borrow<py::object>(Py_NotImplemented);
     }
-    py::array result = out.is_none() ? py::array(py::array_t<T>({view.rows, network.outputs()}))
+    py::array result = out.is_none() ? py::array(new_result<T>({view.rows, network.outputs()}))
                                      : py::reinterpret_borrow<py::array>(out);
     const MatrixView<T> target = borrow_mutable<T>(result);
     const Reading<T> reading(model);
@@ -92,6 +89,8 @@ py::tuple evaluate(Model<T>& model, py::handle x, const py::array& y, py::object
     const py::array weights =
         sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
     const Targets<T> targets = borrow_targets<T>(y, weights);
+    require_memory("the losses of the samples",
+                   static_cast<double>(features.rows()) * (sizeof(T) + sizeof(std::size_t)));
     const Reading<T> reading(model);
     Evaluation result;
     {
@@ -107,7 +106,7 @@ py::array jacobian(Model<T>& model, py::handle x, int n_threads) {
     const py::array features = require_ready<T>(x, 2, "X");
     const MatrixView<const T> view = borrow<T>(features);
     const std::size_t outputs = model.network.outputs(), k = model.network.features();
-    py::array_t<T> result({view.rows, outputs, k});
+    py::array_t<T> result = new_result<T>({view.rows, outputs, k});
     const MatrixView<T> out{result.mutable_data(), view.rows * outputs, k, k};
     const Reading<T> reading(model);
     {
@@ -122,7 +121,7 @@ py::array input_gradient(Model<T>& model, py::handle x, const py::array& y, int 
     const py::array features = require_ready<T>(x, 2, "X");
     const Targets<T> targets = borrow_targets<T>(y);
     const MatrixView<const T> view = borrow<T>(features);
-    py::array result = py::array_t<T>({view.rows, model.network.features()});
+    py::array result = new_result<T>({view.rows, model.network.features()});
     const MatrixView<T> out = borrow_mutable<T>(result);
     const Reading<T> reading(model);
     {

@@ -9,14 +9,15 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._conversion import converted, finite, is_ready, numbers
+from fastmlp import _memory
+from fastmlp._conversion import converted, finite, first_outside, is_ready, numbers, row_blocks
 from fastmlp._raw import RawRows, is_readable, refuse_not_finite
 from fastmlp._sparse import SparseRows, is_sparse, sparse_rows
 from fastmlp.rescaled import Rescaled
 
 
 def features(
-    name: str, X: object, n_features: int, dtype: np.dtype[Any], *, minimum: int
+    name: str, X: object, n_features: int, dtype: np.dtype[Any], *, minimum: int, per_row: int = 0
 ) -> NDArray[Any]:
     """Return `X` as a C-contiguous array (B, n_features) of `dtype`, all finite.
 
@@ -33,9 +34,16 @@ def features(
         infinity; integers beyond 2^24 are rounded to the nearest float32.
     minimum : int
         The fewest rows allowed.
+    per_row : int, optional
+        Bytes that the caller will need for each row besides.
+
+    Raises
+    ------
+    MemoryError
+        If there cannot be so much memory, before a value is looked at.
     """
     given = X if isinstance(X, Rescaled) else numbers(name, X)
-    _check_features(name, given.shape, n_features, minimum)
+    _check_features(name, given.shape, n_features, minimum, per_row)
     if not isinstance(given, Rescaled):
         return finite(name, given, dtype)
     rows = given.rows(dtype)
@@ -44,26 +52,33 @@ def features(
 
 
 def features_as_given(
-    name: str, X: object, n_features: int, dtype: np.dtype[Any], *, minimum: int, shuffled: bool
+    name: str,
+    X: object,
+    n_features: int,
+    dtype: np.dtype[Any],
+    *,
+    minimum: int,
+    shuffled: bool,
+    per_row: int = 0,
 ) -> NDArray[Any] | RawRows | SparseRows:
     """Return the same, or rows that the core reads where they lie: sparse, or a copy too large.
 
     `shuffled` says that they will be read again and again, in any order.
     """
     if is_sparse(X):
-        _check_features(name, cast("Any", X).shape, n_features, minimum)
+        _check_features(name, cast("Any", X).shape, n_features, minimum, per_row)
         return sparse_rows(name, X, dtype)
     given = X if isinstance(X, Rescaled) else numbers(name, X)
     if isinstance(given, Rescaled):
-        _check_features(name, given.shape, n_features, minimum)
+        _check_features(name, given.shape, n_features, minimum, per_row)
         rows = given.rows(dtype)
     elif is_ready(given, dtype) or not is_readable(given) or given.ndim != 2:
-        return features(name, given, n_features, dtype, minimum=minimum)
+        return features(name, given, n_features, dtype, minimum=minimum, per_row=per_row)
     else:
         rows = RawRows(given, dtype)
     if not rows.worth_borrowing(shuffled=shuffled):
-        return features(name, given, n_features, dtype, minimum=minimum)
-    _check_features(name, given.shape, n_features, minimum)
+        return features(name, given, n_features, dtype, minimum=minimum, per_row=per_row)
+    _check_features(name, given.shape, n_features, minimum, per_row)
     refuse_not_finite(name, rows)
     return rows
 
@@ -157,15 +172,15 @@ def weights(name: str, value: object, rows: int, dtype: np.dtype[Any]) -> NDArra
     if array.shape != (rows,):
         raise ValueError(f"{name} must have the shape ({rows},), got {array.shape}")
     result = converted(array, dtype)
-    wrong = ~(np.isfinite(result) & (result >= 0))
-    if wrong.any():
-        row = int(wrong.argmax())
+    row = first_outside(result, 0, np.finfo(dtype).max)
+    if row >= 0:
         raise ValueError(
             f"{name} must be at least 0 and finite in {dtype}, got {array[row]} at row {row}"
         )
     if not result.any():
         raise ValueError(f"{name} is 0 for every sample; at least one must be above 0")
-    limits, whole = np.finfo(dtype), float(result.sum(dtype=np.longdouble))
+    sums = [result[rows].sum(dtype=np.longdouble) for rows in row_blocks(result)]
+    limits, whole = np.finfo(dtype), float(sum(sums))
     least, most = float(limits.tiny), _HEADROOM * float(limits.max)
     if not least <= whole <= most:
         raise ValueError(
@@ -213,19 +228,20 @@ def _labels(name: str, array: NDArray[Any], outputs: int) -> NDArray[np.int32]:
             f"shape {array.shape} of {array.dtype}; for labels pass {name}.astype(int)"
         )
     if array.dtype.kind != "b":
-        wrong = (array < 0) | (array >= outputs)
-        if wrong.any():
-            row = int(wrong.argmax())
+        row = first_outside(array, 0, outputs - 1)
+        if row >= 0:
             raise ValueError(
                 f"{name} contains label {array[row]} at row {row}, but with {outputs} outputs "
                 f"labels are 0 to {outputs - 1}"
             )
     elif outputs == 1 and array.any():
         raise ValueError(f"{name} contains label True, but with 1 output the only label is 0")
-    return np.ascontiguousarray(array, dtype=np.int32)
+    return converted(array, np.dtype(np.int32))
 
 
-def _check_features(name: str, shape: tuple[int, ...], n_features: int, minimum: int) -> None:
+def _check_features(
+    name: str, shape: tuple[int, ...], n_features: int, minimum: int, per_row: int
+) -> None:
     if len(shape) != 2:
         raise ValueError(_not_two_dimensional(name, shape, n_features))
     rows, columns = shape
@@ -235,6 +251,7 @@ def _check_features(name: str, shape: tuple[int, ...], n_features: int, minimum:
         )
     if rows < minimum:
         raise ValueError(f"{name} has {rows} samples (shape {shape}), needs at least {minimum}")
+    _memory.require(f"what is computed of the {rows:,} samples of {name}", rows * per_row)
 
 
 def _not_two_dimensional(name: str, shape: tuple[int, ...], n_features: int) -> str:
@@ -258,9 +275,9 @@ _TARGET_RANGES: Final = {
 
 def _refuse_outside(name: str, array: NDArray[Any], loss: str) -> None:
     least, most, allowed = _TARGET_RANGES[loss]
-    wrong = (array < least) | (array > most)
-    if wrong.any():
-        row, column = divmod(int(wrong.argmax()), array.shape[1])
+    index = first_outside(array, least, most)
+    if index >= 0:
+        row, column = divmod(index, array.shape[1])
         raise ValueError(
             f"{name} must be {allowed} for {loss}, "
             f"got {array[row, column]} at row {row}, column {column}"

@@ -6,14 +6,18 @@ new array.
 """
 
 import sys
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import _core
+from fastmlp import _core, _memory
 from fastmlp._frames import frame_array, is_frame
 from fastmlp._validation import described
+
+_BLOCK: Final = 1 << 22
+"""Elements that NumPy is given at once."""
 
 _READABLE_DEVICES: Final = (1, 3)
 """Types of DLPack devices whose memory is the CPU's: its own, and what it pinned for CUDA."""
@@ -133,5 +137,29 @@ def converted(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return `array` itself if the core can take it, else a C-contiguous copy of `dtype`."""
     if is_ready(array, dtype):
         return array
+    _memory.require(f"an array of shape {array.shape} in {dtype}", array.size * dtype.itemsize)
     with np.errstate(over="ignore"):
-        return np.array(array, dtype=dtype, order="C", copy=True)
+        if array.size <= _BLOCK:
+            return np.array(array, dtype=dtype, order="C", copy=True)
+        result = np.empty(array.shape, dtype)
+        for rows in row_blocks(array):
+            result[rows] = array[rows]
+    return result
+
+
+def row_blocks(array: NDArray[Any]) -> Iterator[slice]:
+    """Yield the rows of an array by blocks: NumPy hears no signal inside of a call."""
+    step = max(1, _BLOCK * len(array) // max(1, array.size))
+    for start in range(0, len(array), step):
+        yield slice(start, start + step)
+
+
+def first_outside(array: NDArray[Any], least: float, most: float) -> int:
+    """Return the flat index of the first element that is NaN or out of a range; -1 if none is."""
+    for rows in row_blocks(array):
+        block = array[rows]
+        wrong = ~((block >= least) & (block <= most))
+        if wrong.any():
+            before: int = rows.start * (array.size // len(array))
+            return before + int(wrong.argmax())
+    return -1

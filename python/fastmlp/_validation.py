@@ -166,22 +166,6 @@ def verbosity(value: object) -> int:
     return integer("verbose", value, minimum=0, maximum=2)
 
 
-def fitting_memory(n_parameters: int, itemsize: int) -> None:
-    """Refuse sizes no machine can hold before anything is allocated.
-
-    Python's integers do not overflow, so the count is exact however absurd the sizes are.
-
-    Raises
-    ------
-    MemoryError
-        If the parameters need more bytes than an address space has.
-    """
-    if n_parameters * itemsize > np.iinfo(np.intp).max:
-        raise MemoryError(
-            f"the network would need {n_parameters * itemsize:,} bytes for its parameters"
-        )
-
-
 def either(names: Sequence[str]) -> str:
     """Write the names as a choice: ``'a', 'b' or 'c'``."""
     quoted = [repr(name) for name in names]

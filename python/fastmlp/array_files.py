@@ -4,12 +4,14 @@ Objects are refused: unpickling a file can run any code in it.
 """
 
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp import _memory
 from fastmlp.errors import DataError
 from fastmlp.tabular import chosen_column
 
@@ -112,6 +114,9 @@ def _array(path: Path, archive: Any, name: str) -> NDArray[Any]:
     if name not in archive.files:
         found = ", ".join(archive.files) or "none"
         raise DataError(f"{path}: there is no array {name!r}; arrays are: {found}")
+    with suppress(KeyError):  # a name that NumPy did not write
+        size = archive.zip.getinfo(f"{name}.npy").file_size
+        _memory.require(f"{path}: array {name!r}", size)
     try:
         value = archive[name]
     except ValueError as error:

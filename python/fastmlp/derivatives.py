@@ -46,7 +46,8 @@ class Derivatives(Model):
         (1, 2, 3)
         """
         limit = _validation.n_threads(n_threads)
-        x = _arrays.features("X", X, self._features, self._dtype, minimum=0)
+        per_row = self._features * self._layers[-1].nodes * self._dtype.itemsize
+        x = _arrays.features("X", X, self._features, self._dtype, minimum=0, per_row=per_row)
         return self._core.jacobian(x, limit)
 
     def input_gradient(
@@ -84,5 +85,5 @@ class Derivatives(Model):
                 "input_gradient knows the losses of fastmlp only, and this network has a custom "
                 "loss; use jacobian and its derivatives by the outputs"
             )
-        samples = read_samples(self, X, y)
+        samples = read_samples(self, X, y, per_row=self._features * self._dtype.itemsize)
         return self._core.input_gradient(samples.X, samples.y, limit)

@@ -6,12 +6,13 @@
 import errno
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import _core, _validation
+from fastmlp import _core, _memory, _validation
 from fastmlp.errors import ModelFormatError
 
 Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -47,6 +48,12 @@ def refuse_devices(path: str | bytes | os.PathLike[str]) -> None:
         if os.path.isdir(path):  # noqa: PTH112
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         raise OSError(errno.EINVAL, "Not a regular file", path)
+
+
+def refuse_too_large(path: str | bytes, copies: int = 1) -> None:
+    """Raise a MemoryError for a file of which memory cannot hold so many copies."""
+    with suppress(OSError):  # which reading it will raise, too
+        _memory.require(f"reading {os.fsdecode(path)}", copies * os.path.getsize(path))  # noqa: PTH202
 
 
 def reading(read: Callable[..., _Result], *arguments: object) -> _Result:
@@ -122,4 +129,6 @@ def read_archive(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     OSError
         If the system refuses.
     """
-    return reading(_core.read_archive, checked_path(path))
+    name = checked_path(path)
+    refuse_too_large(name)
+    return reading(_core.read_archive, name)

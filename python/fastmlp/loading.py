@@ -41,5 +41,7 @@ def load(path: files.Path, *, allow_nonfinite: bool = False) -> Network:
     >>> net = fm.load("model.safetensors")  # doctest: +SKIP
     """
     allow = _validation.switch("allow_nonfinite", allow_nonfinite)
-    core = files.reading(_core.load_network, files.checked_path(path), allow)
+    name = files.checked_path(path)
+    files.refuse_too_large(name, copies=3)  # what is read, parameters and gradients
+    core = files.reading(_core.load_network, name, allow)
     return Network._of_core(core)  # noqa: SLF001  (not for users)

@@ -1,12 +1,12 @@
 """`Model`: the paper's network. What it is made of, and its three steps."""
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp import _arrays, _core, _validation
+from fastmlp import _arrays, _core, _memory, _validation
 from fastmlp.custom_loss import CustomLoss, LossFunction
 from fastmlp.layers import Dense, build_layers
 from fastmlp.live import LiveModel
@@ -14,6 +14,8 @@ from fastmlp.losses import Loss, LossLike, choose_loss
 from fastmlp.optimizers import Optimizer, read_optimizer
 from fastmlp.summary import Summary, describe, summarise
 from fastmlp.views import Core
+
+_PARAMETERS: Final = "the parameters and gradients of the network"
 
 
 class Model(LiveModel):
@@ -43,7 +45,8 @@ class Model(LiveModel):
     def _new_core(self, seed: int) -> Core:
         widths = [self._features, *(layer.nodes for layer in self._layers)]
         size = sum(map(Dense.parameters, self._layers, widths))
-        _validation.fitting_memory(size, self._dtype.itemsize)
+        needed = 2 * size * self._dtype.itemsize
+        _memory.require(_PARAMETERS, needed)
         kind = _core.Network32 if self._dtype == np.float32 else _core.Network64
         layers = [
             (layer.nodes, layer.activation, layer.normalization or "none", layer.dropout)
@@ -52,10 +55,7 @@ class Model(LiveModel):
         try:
             return kind(self._features, layers, self._loss[:2], seed)
         except MemoryError:
-            needed = 2 * size * self._dtype.itemsize
-            raise MemoryError(
-                f"the network needs {needed:,} bytes for its parameters and gradients"
-            ) from None
+            raise _memory.error(_PARAMETERS, needed) from None
 
     @classmethod
     def _of_core(cls, core: Core) -> Self:
@@ -163,8 +163,18 @@ class Model(LiveModel):
         RuntimeError
             If another thread is fitting the network.
         """
-        x = _arrays.features("X", X, self._features, self._dtype, minimum=1)
+        x = _arrays.features(
+            "X", X, self._features, self._dtype, minimum=1, per_row=self._bytes_per_row()
+        )
         return self._core.forward(x, _validation.switch("training", training))
+
+    def _bytes_per_row(self) -> int:
+        """Count what `forward` and `backward` keep of a sample: nodes, deltas, z, normalised z."""
+        kept = sum(
+            layer.nodes * (2 + (layer.dropout > 0) + 2 * (layer.normalization is not None))
+            for layer in self._layers
+        )
+        return kept * self._dtype.itemsize
 
     def backward(self, y: ArrayLike) -> float:
         """Compute deltas and gradients for the batch of the last `forward` (2.8) to (2.12).

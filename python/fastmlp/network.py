@@ -237,4 +237,5 @@ class Network(Prediction, Derivatives, Saving, Exports):
         >>> from scipy.optimize import minimize  # doctest: +SKIP
         >>> net.parameters = minimize(f, net.parameters.copy(), jac=True).x  # doctest: +SKIP
         """
-        return make_objective(self._core, read_samples(self, X, y, sample_weight))
+        samples = read_samples(self, X, y, sample_weight, per_row=self._bytes_per_row())
+        return make_objective(self._core, samples)

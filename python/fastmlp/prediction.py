@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp import _arrays, _validation
+from fastmlp import _arrays, _memory, _validation
 from fastmlp.history import Evaluation
 from fastmlp.model import Model
 from fastmlp.samples import read_samples
@@ -46,6 +46,8 @@ class Prediction(Model):
         ------
         TypeError, ValueError
             If X does not fit the network or is not finite, or `out` does not fit.
+        MemoryError
+            If the outputs cannot fit into memory; then not a value of X was looked at.
         RuntimeError
             If another thread is fitting the network.
         """
@@ -58,7 +60,13 @@ class Prediction(Model):
         if isinstance(X, Stream):
             return self._predict_stream(X, out, limit)
         x = _arrays.features_as_given(
-            "X", X, self._features, self._dtype, minimum=0, shuffled=False
+            "X",
+            X,
+            self._features,
+            self._dtype,
+            minimum=0,
+            shuffled=False,
+            per_row=self._layers[-1].nodes * self._dtype.itemsize if out is None else 0,
         )
         result = None
         if out is not None:
@@ -70,6 +78,8 @@ class Prediction(Model):
 
     def _predict_stream(self, stream: Stream, out: object, limit: int) -> NDArray[Any]:
         rows, outputs = stream.n_rows, self._layers[-1].nodes
+        if out is None:
+            _memory.require("the outputs", rows * outputs * self._dtype.itemsize)
         result = (
             np.empty((rows, outputs), self._dtype)
             if out is None
@@ -120,5 +130,6 @@ class Prediction(Model):
             if sample_weight is not None:
                 raise ValueError("sample_weight comes with the samples of a stream")
             return evaluate_data(self, data, self._core, limit)
-        samples = read_samples(self, X, y, sample_weight, as_given=True)
+        kept = self._dtype.itemsize + 8  # the loss of a sample, and how much of it is right
+        samples = read_samples(self, X, y, sample_weight, as_given=True, per_row=kept)
         return samples.evaluate(self._core, limit)

@@ -95,19 +95,23 @@ def read_samples(
     *,
     as_given: bool = False,
     shuffled: bool = False,
+    per_row: int = 8,
 ) -> Samples:
     """Check and convert features, targets and weights for `network`, at least one sample.
 
     Features may stay sparse or of another type only where `as_given` says so; `shuffled` says that
-    they will be read again and again, in any order.
+    they will be read again and again, in any order; `per_row` is how many bytes are needed for each
+    besides: in training at least those of its target and of its place in the order.
 
     Raises
     ------
     TypeError, ValueError
         If they do not fit the network or each other, or are not finite.
+    MemoryError
+        If there cannot be so much memory, before a value is looked at.
     """
     read = partial(_arrays.features_as_given, shuffled=shuffled) if as_given else _arrays.features
-    x = read(names[0], X, network.features, network.dtype, minimum=1)
+    x = read(names[0], X, network.features, network.dtype, minimum=1, per_row=per_row)
     outputs = network.layers[-1].nodes
     t = _arrays.targets(names[1], y, len(x), outputs, network.loss, network.dtype)
     weight = None
