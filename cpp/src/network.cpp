@@ -228,14 +228,17 @@ void Network<T>::assign(const Network& other) {
     if (other.layout_.size() != layout_.size()) {
         throw std::invalid_argument("the networks have different layers");
     }
-    const auto copy = [](const std::shared_ptr<Buffer<T>>& from) {
+    // Into the buffers there are: views of them stay live.
+    const auto copy = [](const std::shared_ptr<Buffer<T>>& from,
+                         const std::shared_ptr<Buffer<T>>& into) {
         if (!from) return from;
-        auto to = std::make_shared<Buffer<T>>(from->size());
+        auto to = into ? into : std::make_shared<Buffer<T>>(from->size());
         std::copy_n(from->data(), from->size(), to->data());
         return to;
     };
     const OptimizerState<T>& state = other.optimizer_state_;
-    OptimizerState<T> fresh{state.kind, copy(state.first), copy(state.second), state.steps};
+    OptimizerState<T> fresh{state.kind, copy(state.first, optimizer_state_.first),
+                            copy(state.second, optimizer_state_.second), state.steps};
     std::copy_n(other.parameters_->data(), layout_.size(), parameters_->data());
     std::copy_n(other.statistics_->data(), layout_.statistics_size(), statistics_->data());
     optimizer_state_ = std::move(fresh);

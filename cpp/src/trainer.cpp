@@ -12,9 +12,17 @@ template <class T>
 std::vector<EpochReport> run(Network<T>& network, SampleSource<T> source,
                              const TrainOptions& options) {
     check_options(source.rows(), options);
+    const OptimizerState<T> before = network.optimizer_state();
     network.prepare_optimizer(options.optimizer);
+    const std::uint64_t steps = network.optimizer_state().steps;
     const IeeeDefaults ieee;
-    return Trainer<T>(network, source, options).run();
+    try {
+        return Trainer<T>(network, source, options).run();
+    } catch (...) {
+        // Refused before the first step: what another optimizer remembered is still good.
+        if (network.optimizer_state().steps == steps) network.optimizer_state() = before;
+        throw;
+    }
 }
 
 template <class T>

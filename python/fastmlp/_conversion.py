@@ -24,13 +24,43 @@ _READABLE_DEVICES: Final = (1, 3)
 
 
 def numbers(name: str, value: object) -> NDArray[Any]:
-    """Return any array-like of real numbers as an array of a boolean, integer or float dtype."""
+    """Return any array-like of real numbers as an array of a boolean, integer or float dtype.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none; also where its own conversion raises something else, which is the cause then.
+    ImportError, MemoryError
+        If a library that reads it, or memory, is missing.
+    """
     try:
-        return _numbers(name, value)
-    except (TypeError, ValueError):
-        if hasattr(value, "iloc") and hasattr(value, "columns"):
-            _refuse_columns(name, value)
+        try:
+            return _numbers(name, value)
+        except (TypeError, ValueError):
+            if hasattr(value, "iloc") and hasattr(value, "columns"):
+                _refuse_columns(name, value)
+            raise
+    except (TypeError, ValueError, ImportError, MemoryError):
         raise
+    except Exception as error:
+        raise _unreadable(name, value, error) from error
+
+
+def has_attribute(value: object, name: str) -> bool:
+    """Say whether an object has an attribute; one that raises when it is looked up has not."""
+    try:
+        return hasattr(value, name)
+    except Exception:  # noqa: BLE001  (whatever a property of the user's raises)
+        return False
+
+
+def _unreadable(name: str, value: object, error: Exception) -> TypeError:
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001  (an error of the user's that cannot even be written)
+        text = type(error).__name__
+    kind = type(value).__name__
+    return TypeError(f"{name} cannot be converted to an array: {kind} raised {text}")
 
 
 def _refuse_columns(name: str, frame: Any) -> None:
@@ -74,12 +104,16 @@ def _as_array(name: str, value: object) -> NDArray[Any]:
     masked = sys.modules.get("numpy.ma")
     if masked is not None and isinstance(value, masked.MaskedArray) and masked.is_masked(value):
         raise ValueError(f"{name} has masked values; fill them first: {name}.filled(...)")
-    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
-        return np.from_dlpack(value)
     try:
+        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+            return np.from_dlpack(value)
         array = np.asarray(value)
     except ValueError as error:
         raise ValueError(f"{name} is not a rectangular array of numbers: {error}") from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise _unreadable(name, value, error) from error
     if array.ndim == 0 and array.dtype.kind == "O":
         raise TypeError(f"{name} must be an array, a frame or a list, got {described(value)}")
     return array
@@ -101,7 +135,9 @@ def _from_objects(name: str, array: NDArray[Any]) -> NDArray[Any]:
     try:
         inferred = np.asarray(array.tolist())
         return inferred if inferred.dtype.kind != "O" else inferred.astype(np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:
         raise ValueError(f"{name} holds items that are not real numbers: {error}") from error
 
 

@@ -75,7 +75,9 @@ def sparse_rows(name: str, X: Any, dtype: np.dtype[Any]) -> SparseRows:
         if not rows.has_canonical_format:
             rows = rows.copy()
             rows.sum_duplicates()
-    except (ValueError, IndexError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:
         raise ValueError(f"{name} is not a sound sparse matrix: {error}") from error
     given = numbers(name, rows.data)
     result = SparseRows(

@@ -174,7 +174,10 @@ def either(names: Sequence[str]) -> str:
 
 def described(value: object) -> str:
     """Write a value and its type for a message, shortened where it is long."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001  (the user's own __repr__: there is a message to finish)
+        return f"a {type(value).__name__}"
     if len(text) > 60:
         return f"a {type(value).__name__}"
     return f"{text} ({type(value).__name__})"

@@ -57,6 +57,12 @@ class Model(LiveModel):
         except MemoryError:
             raise _memory.error(_PARAMETERS, needed) from None
 
+    def _copied_core(self) -> Core:
+        """Return a copy of all that training changes, to go back to."""
+        core = self._new_core(self._core.seed)
+        core.assign(self._core)  # type: ignore[arg-type]
+        return core
+
     @classmethod
     def _of_core(cls, core: Core) -> Self:
         """Make a network of a core that was loaded, which describes itself."""

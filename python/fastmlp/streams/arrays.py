@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _validation
-from fastmlp._conversion import numbers
+from fastmlp._conversion import has_attribute, numbers
 from fastmlp.errors import DataError
 from fastmlp.rescaled import Rescaled
+from fastmlp.streams.checking import unusable
 from fastmlp.streams.stream import Rows, Stream, equal_blocks
 
 Source = ArrayLike | Rescaled | str | os.PathLike[str]
@@ -106,9 +107,10 @@ class ArrayStream(Stream):
             if _stamp(path) != stamp:
                 raise DataError(f"{path}: the file has changed since the stream was made")
         rows = slice(start, stop)
-        if self._weight is None:
-            return self._X[rows], self._y[rows]
-        return self._X[rows], self._y[rows], self._weight[rows]
+        with unusable(*self.place(start)):  # arrays of any library
+            if self._weight is None:
+                return self._X[rows], self._y[rows]
+            return self._X[rows], self._y[rows], self._weight[rows]
 
     def place(self, row: int) -> tuple[str, int]:
         """Return the file of X and the row in it."""
@@ -133,7 +135,7 @@ def _opened(name: str, source: Source) -> NDArray[Any]:
             return mapped
         mapped.close()
         raise DataError(f"{path}: an archive of arrays, which cannot be mapped")
-    is_array = all(hasattr(source, each) for each in ("shape", "dtype", "ndim", "__getitem__"))
+    is_array = all(has_attribute(source, each) for each in ("shape", "dtype", "ndim", "__getitem__"))
     array: Any = source if is_array else numbers(name, source)
     if array.ndim == 0:
         raise TypeError(f"{name} must be an array or a path, got {_validation.described(source)}")

@@ -74,10 +74,7 @@ class Batches:
         """Yield the items of an epoch, checked."""
         for number, item in enumerate(self._source):
             self._number = number
-            try:
-                yield check(item, demands, self, 0)
-            except TypeError as error:
-                raise DataError(f"batch {number}: {error}") from None
+            yield check(item, demands, self, 0)
 
 
 def _rows(samples: Checked, start: int, stop: int) -> Checked:

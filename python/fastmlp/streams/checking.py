@@ -1,6 +1,8 @@
 """What was read, checked and converted for a network; what is wrong is told with its place."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -63,14 +65,14 @@ def check(read: Any, demands: Demands, stream: Places, start: int) -> Checked:
     Raises
     ------
     DataError
-        If it does not fit the network, or is not finite; it names file, row and column.
+        If it cannot be used, whatever its conversion raises, does not fit the network, or is not
+        finite; it names file, row and column.
     """
-    X, y, weight = rows_of(read)
-    file, first = stream.place(start)
-    target = stream.target_name()
-    try:
+    target, (file, first) = stream.target_name(), stream.place(start)
+    with unusable(file, first):
+        X, y, weight = rows_of(read)
         x = features(X, demands, stream, start)
-        file = stream.target_file(start)
+    with unusable(stream.target_file(start), first):
         y = numbers(target, y)
         if y.dtype.kind == "f" and np.isnan(y).any():
             row = int(np.argwhere(np.isnan(y))[0, 0])
@@ -80,11 +82,21 @@ def check(read: Any, demands: Demands, stream: Places, start: int) -> Checked:
         if demands.class_weights is not None:
             w = times_class(demands.class_weights, t, w, demands.loss, demands.dtype)
         return x, t, w
+
+
+@contextmanager
+def unusable(file: str, first: int) -> Iterator[None]:
+    """Make a DataError of what is raised by data of `file` whose first row is its row `first`."""
+    try:
+        yield
     except DataError:
         raise
-    except (TypeError, ValueError) as error:  # it counts rows from the first that was read
-        told = re.sub(r"\brow (\d+)", lambda row: f"row {first + int(row[1])}", str(error))
-        raise DataError(f"{file}: {told}") from None
+    except Exception as error:
+        told = str(error)
+        if not isinstance(error, TypeError | ValueError):
+            told = f"{type(error).__name__}: {told}"
+        told = re.sub(r"\brow (\d+)", lambda row: f"row {first + int(row[1])}", told)
+        raise DataError(f"{file}: {told}") from error.__cause__
 
 
 def check_count(stream: Places, start: int, stop: int, count: int) -> None:

@@ -11,7 +11,7 @@ from fastmlp.history import Evaluation
 from fastmlp.rescaled import Rescaled
 from fastmlp.samples import Samples
 from fastmlp.streams.batches import Batches
-from fastmlp.streams.checking import Checked, Demands, check, check_count, features
+from fastmlp.streams.checking import Checked, Demands, check, check_count, features, unusable
 from fastmlp.streams.stream import Stream, rows_of
 from fastmlp.views import Core
 
@@ -25,8 +25,10 @@ def predict_stream(
     """Write the outputs for all rows of a stream, as they stand, into `result` (n_rows, N)."""
     read, demands = stream.reader(), Demands.of(network)
     for start, stop in stream.pieces():
-        X = rows_of(read(start, stop))[0]
-        x = features(X, demands, stream, start)
+        given = read(start, stop)
+        with unusable(*stream.place(start)):
+            X = rows_of(given)[0]
+            x = features(X, demands, stream, start)
         check_count(stream, start, stop, len(x))
         if np.may_share_memory(result, X.X if isinstance(X, Rescaled) else np.asarray(X)):
             raise ValueError("out must not share memory with what the stream reads")

@@ -3,12 +3,12 @@
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from copy import deepcopy
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastmlp import _core, _validation
+from fastmlp._conversion import has_attribute
 from fastmlp.custom_loss import CustomLoss
 from fastmlp.errors import DataError
 from fastmlp.lbfgs import LBFGS
@@ -92,8 +92,9 @@ class Source:
         on_epoch: Callable[[_core.EpochReport], bool] | None,
         on_step: Callable[[int, float], bool] | None,
     ) -> list[_core.EpochReport]:
-        """Let the core train; after a DataError the network is what it was before."""
-        before = deepcopy(self._network)._core  # noqa: SLF001
+        """Let the core train; after data that cannot be used the network is what it was before."""
+        before = self._network._copied_core()  # noqa: SLF001
+        refused = False
         rows = 0 if isinstance(self._data, Batches) else len(self)  # 0: not known
         function = self._network.loss_function
         loss = None if function is None else CustomLoss(function, _NO_ROWS)
@@ -102,7 +103,8 @@ class Source:
                 weighed = False  # whether anything in the epoch so far counts
 
                 def next_block() -> Chunk:
-                    nonlocal weighed
+                    nonlocal refused, weighed
+                    refused = True
                     chunk = next_chunk()
                     if loss is not None:
                         loss.y = chunk.y
@@ -110,11 +112,13 @@ class Source:
                     if chunk.last and not weighed:
                         raise DataError("all samples of the epoch have the weight 0")
                     weighed = weighed and not chunk.last
+                    refused = False
                     return chunk
 
                 return core.fit_stream(next_block, rows, loss, options, rate, on_epoch, on_step)
         except DataError:
-            core.assign(before)  # type: ignore[arg-type]
+            if refused:  # not one of a callback's
+                core.assign(before)  # type: ignore[arg-type]
             raise
 
     @contextmanager
@@ -137,7 +141,9 @@ class Source:
 
 def is_array_like(X: object) -> bool:
     """Tell whether `X` is features rather than batches of samples."""
-    return not isinstance(X, Iterable) or hasattr(X, "shape") or hasattr(X, "__array__")
+    return (
+        not isinstance(X, Iterable) or has_attribute(X, "shape") or has_attribute(X, "__array__")
+    )
 
 
 def read_data(X: object, y: object) -> Stream | Batches | None:
