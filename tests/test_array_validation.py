@@ -87,8 +87,9 @@ def test_an_array_that_raises(net, assert_unchanged):
         def __array__(self, dtype=None, copy=None):
             raise KeyError("own error")
 
-    with assert_unchanged(net), pytest.raises(KeyError, match="own error"):
+    with assert_unchanged(net), pytest.raises(TypeError, match="X cannot .*own error") as caught:
         net.predict(Bad())
+    assert isinstance(caught.value.__cause__, KeyError)
 
 
 BAD_LABELS = [

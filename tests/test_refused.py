@@ -259,3 +259,53 @@ def test_a_loss_that_cannot_be_copied_trains_on_batches():
 
     net = fm.Network([3, 1], output="identity", loss=Loss(), seed=1)
     assert len(net.fit([(X, X[:, :1])], epochs=2).loss) == 2
+
+
+def fitted_state(estimator):
+    kept = {key: value for key, value in vars(estimator).items() if key != "_network"}
+    return {key: repr(value) for key, value in kept.items()}, state(estimator._network)
+
+
+@pytest.mark.parametrize("kind", ["MLPClassifier", "MLPRegressor"])
+@pytest.mark.parametrize("more", [{}, {"warm_start": True}, {"early_stopping": True}])
+def test_a_fitted_estimator(kind, more):
+    """As scikit-learn's own after a refused ``partial_fit``, and here after ``fit`` as well."""
+    pytest.importorskip("sklearn")
+    from fastmlp import sklearn
+
+    many = np.tile(X, (4, 1)), np.tile(Y, 4)
+    few = X[:5], Y[:5]
+    estimator = getattr(sklearn, kind)(hidden_layer_sizes=5, max_iter=3, random_state=0, **more)
+    with pytest.warns(match="Maximum iterations"):
+        estimator.fit(*many)
+    before = fitted_state(estimator)
+    refused = [
+        lambda: estimator.fit(many[0] * np.nan, many[1]),
+        lambda: estimator.fit(*many, sample_weight=np.ones(5)),
+        lambda: estimator.fit(*many, sample_weight=np.full(48, np.nan)),
+        lambda: estimator.fit(*many, eval_set=(many[0][:, :2], many[1])),
+        lambda: estimator.fit(*many, eval_set=5),
+        lambda: estimator.partial_fit(many[0][:, :2], many[1]),
+        lambda: estimator.partial_fit(*many, sample_weight=np.ones(4)),
+    ]
+    if more:
+        estimator.set_params(early_stopping=True, validation_fraction=0.01)
+        before = fitted_state(estimator)
+        refused.append(lambda: estimator.fit(*few))
+    for call in refused:
+        with pytest.raises(ValueError, match=r"X|sample_weight|eval_set|test_size|validation|early"):
+            call()
+        assert fitted_state(estimator) == before
+    estimator.predict(X)
+
+
+def test_a_first_partial_fit_that_is_refused():
+    pytest.importorskip("sklearn")
+    from fastmlp.sklearn import MLPClassifier
+
+    estimator = MLPClassifier(hidden_layer_sizes=5, random_state=0)
+    with pytest.raises(ValueError, match="NaN"):
+        estimator.partial_fit(X * np.nan, Y, classes=[0, 1])
+    assert not hasattr(estimator, "classes_")
+    estimator.partial_fit(X, Y + 5, classes=[5, 6, 7])
+    assert list(estimator.classes_) == [5, 6, 7]

@@ -242,10 +242,11 @@ class MLPClassifier(ClassifierMixin, LabelTargets):
         self
             The estimator.
         """
+        before = dict(vars(self))
         if _check_partial_fit_first_call(self, classes):
             multilabel = type_of_target(y).startswith("multilabel")
             self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
-        self._fit(X, y, sample_weight, eval_set, incremental=True)
+        self._fit(X, y, sample_weight, eval_set, incremental=True, before=before)
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:

@@ -1,6 +1,7 @@
 """What MLPClassifier and MLPRegressor share: their parameters and the course of a fit."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastmlp._validation import described
+from fastmlp.callbacks import read_callbacks
 from fastmlp.network import Network
 from fastmlp.sklearn import lbfgs
 from fastmlp.sklearn.architecture import (
@@ -48,8 +50,40 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         tags.input_tags.sparse = True
         return tags
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, eval_set: Any, *, incremental: bool) -> None:
-        """Check everything, build the network if there is none to go on with, and train."""
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        eval_set: Any,
+        *,
+        incremental: bool,
+        before: dict[str, Any] | None = None,
+    ) -> None:
+        """Check everything, build the network if there is none to go on with, and train.
+
+        Where something is refused, the attributes are again `before`, or what they are now.
+        """
+        before = dict(vars(self)) if before is None else before
+        try:
+            train = self._prepared(X, y, sample_weight, eval_set, incremental=incremental)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)  # a fitted estimator stays what it was
+            raise
+        task = FitTask(self, X, y, sample_weight, self.max_iter, self._reconstruction)
+        train(task)
+        task.ends()
+        if not np.isfinite(self._network.parameters).all():
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may"
+                " contain large values and need to be preprocessed."
+            )
+
+    def _prepared(
+        self, X: Any, y: Any, sample_weight: Any, eval_set: Any, *, incremental: bool
+    ) -> Callable[[FitTask], None]:
+        """Return what trains, once all is checked; until then only attributes are set anew."""
         nodes = hidden_nodes(self.hidden_layer_sizes)
         if incremental and self.early_stopping and eval_set is None:
             raise ValueError("partial_fit does not support early_stopping=True")
@@ -67,35 +101,31 @@ class BaseMLP(CallbackSupportMixin, Fitted):
             self._initialize(architecture, dtype, random_state)
         samples = read_samples(self._network, features, targets, weights)
         validation = None if eval_set is None else self._read_eval_set(eval_set)
-        task = FitTask(self, X, y, sample_weight, self.max_iter, self._reconstruction)
         if self.solver == "lbfgs":
-            lbfgs.fit(self, samples, task)
-        else:
-            self._fit_stochastic(samples, validation, random_state, task, incremental=incremental)
-        task.ends()
-        if not np.isfinite(self._network.parameters).all():
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may"
-                " contain large values and need to be preprocessed."
-            )
-
-    def _fit_stochastic(
-        self,
-        samples: Samples,
-        validation: Validation | None,
-        random_state: np.random.RandomState,
-        task: FitTask,
-        *,
-        incremental: bool,
-    ) -> None:
-        """Train with a stochastic solver, from a new optimizer unless ``partial_fit`` goes on."""
-        if not incremental or not hasattr(self, "_optimizer"):
-            self._optimizer = Optimizer(self)
-            self._network.reset_optimizer()
+            return partial(lbfgs.fit, self, samples)
         if self.early_stopping and validation is None:
             stratify = self._stratify(samples)
             samples, held_out = split(samples, self.validation_fraction, random_state, stratify)
             validation = Validation(held_out, self._score_outputs, is_classifier(self))
+        read_callbacks(self.callbacks)
+        optimizer = None if incremental and hasattr(self, "_optimizer") else Optimizer(self)
+        return partial(
+            self._fit_stochastic, optimizer, samples, validation, random_state, incremental
+        )
+
+    def _fit_stochastic(
+        self,
+        optimizer: Optimizer | None,
+        samples: Samples,
+        validation: Validation | None,
+        random_state: np.random.RandomState,
+        incremental: bool,
+        task: FitTask,
+    ) -> None:
+        """Train with a stochastic solver, from a new optimizer unless ``partial_fit`` goes on."""
+        if optimizer is not None:
+            self._optimizer = optimizer
+            self._network.reset_optimizer()
         if validation is not None and self.validation_scores_ is None:
             self._forget_validation()
         StochasticFit(self, samples, validation, random_state, task, incremental=incremental).run()
