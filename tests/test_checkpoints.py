@@ -153,32 +153,6 @@ def test_a_checkpoint_by_hand(blobs, tmp_path):
     assert same(copy, net)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"optimizer": fm.Adam(0.5)}, "optimizer was"),
-        ({"layers": [4, 20, 3]}, "network was"),
-        ({"batch_size": 8}, "batch_size was 16, now it is 8"),
-        ({"rows": 80}, "number of samples was"),
-        ({"shuffle": False}, "shuffle was True"),
-    ],
-)
-def test_another_fit_is_refused_and_nothing_changes(blobs, tmp_path, change, message):
-    path = tmp_path / "run.ckpt"
-    fit(blobs, path, fm.Adam())
-    before = path.read_bytes()
-    X, y = (a[: change.get("rows", 90)] for a in blobs)
-    net = fm.Network(change.get("layers", [4, 19, 3]), seed=3)
-    parameters = net.parameters.copy()
-    with pytest.raises(ValueError, match=message):
-        net.fit(
-            X, y, EPOCHS, change.get("batch_size", 16), checkpoint=path, validation_fraction=0.2,
-            optimizer=change.get("optimizer", fm.Adam()), shuffle=change.get("shuffle", True),
-        )  # fmt: skip
-    assert path.read_bytes() == before
-    assert np.array_equal(net.parameters, parameters)
-
-
 def test_resume_false_begins_anew(blobs, tmp_path):
     path = tmp_path / "run.ckpt"
     fit(blobs, path, fm.Adam())

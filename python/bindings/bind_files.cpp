@@ -70,6 +70,12 @@ void write(const Path& path, const Tensors& tensors, Metadata metadata) {
     write_archive(path, archive);
 }
 
+void check_write(const Path& path, const Tensors& tensors, Metadata metadata) {
+    const Archive archive = borrow_archive(tensors, std::move(metadata));
+    const Unlocked unlocked;  // as above
+    check_can_write(path, archive);
+}
+
 void write_file(const Path& path, const py::bytes& content) {
     const auto text = static_cast<std::string_view>(content);
     const Interruptible interruptible;  // the caller's frame holds the bytes
@@ -133,6 +139,13 @@ py::object network_from_archive(const Tensors& tensors, Metadata metadata,
     return own(from_archive(borrow_archive(tensors, std::move(metadata)), file, {}));
 }
 
+/// A file's name for messages: bytes that are not UTF-8 as \xff.
+py::object shown(const std::string& name) {
+    const auto size = static_cast<py::ssize_t>(name.size());
+    return py::reinterpret_steal<py::object>(
+        PyUnicode_DecodeUTF8(name.data(), size, "backslashreplace"));
+}
+
 void raise_os_error(const std::filesystem::filesystem_error& error) {
     errno = error.code().value();
     const std::string& name = error.path1().string();
@@ -178,7 +191,7 @@ void bind_files(py::module_& module) {
             std::rethrow_exception(thrown);
         } catch (const FormatError& error) {
             const py::tuple args =
-                py::make_tuple(error.file, error.field, error.offset, error.problem);
+                py::make_tuple(shown(error.file), error.field, error.offset, error.problem);
             PyErr_SetObject(format_error, args.ptr());
         } catch (const std::filesystem::filesystem_error& error) {
             raise_os_error(error);
@@ -190,6 +203,8 @@ void bind_files(py::module_& module) {
                py::arg("metadata"), py::arg("file"));
     module.def("write_file", &write_file, py::arg("path"), py::arg("content"));
     module.def("write_archive", &write, py::arg("path"), py::arg("tensors"), py::arg("metadata"));
+    module.def("check_can_write", &check_write, py::arg("path"), py::arg("tensors"),
+               py::arg("metadata"));
     module.def("read_archive", &read, py::arg("path"));
     module.def("parse_archive", &parse, py::arg("data"));
 }

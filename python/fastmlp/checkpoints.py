@@ -7,6 +7,7 @@ any moment finds its last checkpoint, and ends with the weights of a run that wa
 
 import json
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from fastmlp import _core, _validation, files
 from fastmlp.callbacks import Callback
 from fastmlp.errors import ModelFormatError
+from fastmlp.saved_fit import KEY, MOMENTS, SavedState, check_state
 from fastmlp.views import Core, refuse_while_fitting
 
 if TYPE_CHECKING:
@@ -22,8 +24,11 @@ if TYPE_CHECKING:
     from fastmlp.history import EpochReport
     from fastmlp.network import Network
 
-_KEY = "checkpoint"
-_MOMENTS = ("optimizer.first", "optimizer.second")
+_MARGIN = 1024
+"""Bytes that the numbers in a header may become longer during a fit."""
+
+_MOST_EPOCHS = 2**32 - 1
+_LONGEST = 500
 
 
 class Checkpoint(Callback):
@@ -32,8 +37,10 @@ class Checkpoint(Callback):
     ``fit(..., checkpoint=Checkpoint(path))`` saves after every so many epochs and after the last.
     Where the file exists already, the fit goes on behind its last saved epoch: with the same
     arguments, and the same data, it ends with the bits of a fit that was never interrupted. More
-    epochs than before are allowed, unless the learning rate depends on how many there are. An epoch
-    that ends with numbers that are not finite is not saved.
+    epochs than before are allowed, unless the learning rate depends on how many there are, and so
+    are other validation data, metrics, early stopping and callbacks: what was not measured in an
+    epoch is NaN in the history. Anything else that makes it another fit is refused. An epoch that
+    ends with numbers that are not finite is not saved.
 
     Parameters
     ----------
@@ -55,37 +62,94 @@ class Checkpoint(Callback):
         self.every = _validation.integer("every", every, minimum=1)
         self.resume = _validation.switch("resume", resume)
         self._course: Course | None = None
-        self._fit: dict[str, Any] = {}
+        self._settings: dict[str, Any] = {}
 
     def __repr__(self) -> str:
-        return f"Checkpoint({os.fsdecode(self.path)!r}, every={self.every}, resume={self.resume})"
+        return f"Checkpoint({files.shown(self.path)!r}, every={self.every}, resume={self.resume})"
 
-    def begin(self, network: "Network", course: "Course", fit: dict[str, Any]) -> None:
-        """Join a fit whose settings are `fit`; go on where the file's fit stood, if there is one.
+    def read(self, network: "Network") -> "Saved | None":
+        """Return what the file tells, if there is one to go on with.
 
         Raises
         ------
         ModelFormatError
-            If the file is damaged.
+            If the file is damaged or does not make sense.
         ValueError
-            If the file is of another network or another fit; nothing has changed then.
+            If it is of another network, or was not saved by a fit.
         """
-        self._course, self._fit = course, fit | {"network": repr(network)}
-        files.refuse_unwritable(self.path)
         if not self.resume or not os.path.exists(self.path):  # noqa: PTH110  (path may be bytes)
-            return
-        core, tensors, saved = _read(self.path)
-        name = os.fsdecode(self.path)
-        if "course" not in saved:
+            return None
+        saved = _read(self.path)
+        if saved.state.fit is None:
+            name = files.shown(self.path)
             raise ValueError(f"checkpoint {name!r} was not saved by a fit: it cannot go on")
-        for key, value in self._fit.items():
-            if saved["fit"].get(key) != value:
-                raise ValueError(
-                    f"checkpoint {name!r} is of another fit: {key} was {saved['fit'].get(key)}, "
-                    f"now it is {value}; remove the file, or say Checkpoint(path, resume=False)"
-                )
-        network._core.assign(core)  # type: ignore[arg-type]  # noqa: SLF001
-        course.restore(saved["course"], tensors)
+        self._refuse_another("network", repr(saved.network()), repr(network))
+        return saved
+
+    def begin(
+        self,
+        network: "Network",
+        course: "Course",
+        settings: dict[str, Any],
+        kind: _core.OptimizerKind,
+        saved: "Saved | None",
+    ) -> None:
+        """Join a fit whose settings are `settings`; go on where that of `saved` stood.
+
+        Raises
+        ------
+        ValueError
+            If the file is of another fit; nothing has changed then.
+        ModelFormatError
+            If it does not make sense for this one; neither then.
+        OSError
+            If the file cannot be written; neither then.
+        """
+        self._course, self._settings = course, settings
+        core = network._core  # noqa: SLF001
+        if saved is None:
+            self._refuse_unwritable(core)
+            return
+        assert saved.state.fit is not None
+        past = saved.state.fit
+        for key, value in settings.items():
+            if key in past.settings:  # older files tell less
+                self._refuse_another(key, past.settings[key], value)
+        self._refuse_nonsense(saved, course, kind)
+        self._refuse_unwritable(core)
+        course.restore(past)
+        core.assign(saved.core)  # type: ignore[arg-type]
+
+    def _refuse_another(self, key: str, was: object, now: object) -> None:
+        if was != now:
+            raise ValueError(
+                f"checkpoint {files.shown(self.path)!r} is of another fit: {key} was "
+                f"{_shortened(was)}, now it is {_shortened(now)}; remove the file, or say "
+                "Checkpoint(path, resume=False)"
+            )
+
+    def _refuse_nonsense(
+        self, saved: "Saved", course: "Course", kind: _core.OptimizerKind
+    ) -> None:
+        """Refuse a file whose parts do not go together, or not with the fit it says it is of."""
+        state, core = saved.state, saved.core
+        assert state.fit is not None
+        done, problem = state.fit.epochs, ""
+        if done > core.epoch:
+            problem = f"tells of {done} epochs of a network that was trained for {core.epoch}"
+        if core.epoch + max(0, course.epochs - done) > _MOST_EPOCHS:
+            problem = f"counts {core.epoch} epochs, which leaves too few to go on"
+        if state.kind is not kind or (state.fit.plateau is None) == course.has_plateau:
+            problem = "is of another optimizer than it says"
+        if problem:
+            raise ModelFormatError(files.shown(self.path), KEY, 0, problem)
+
+    def _refuse_unwritable(self, core: Core) -> None:
+        """Raise now what the first save would raise: there may be hours between."""
+        assert self._course is not None
+        tensors, metadata = self._archive(core)
+        tensors |= self._course.largest_state() | dict.fromkeys(MOMENTS, core.parameters)
+        _core.check_can_write(self.path, tensors, metadata | {"margin": " " * _MARGIN})
 
     def on_epoch_end(self, network: "Network", report: "EpochReport") -> None:
         """Save, if it is time."""
@@ -98,11 +162,35 @@ class Checkpoint(Callback):
 
     def _save(self, network: "Network") -> None:
         core = network._core  # noqa: SLF001
-        if not _is_finite(core):
-            return  # nothing to go on from: the file stays at the last epoch that is
+        if _is_finite(core):  # else there is nothing to go on from: the file stays as it is
+            files.write_archive(self.path, *self._archive(core))
+
+    def _archive(self, core: Core) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
         assert self._course is not None
         values, tensors = self._course.state()
-        _write(self.path, core, {"fit": self._fit, "course": values}, tensors)
+        return _archive(core, {"fit": self._settings, "course": values}, tensors)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a checkpoint holds, checked.
+
+    Attributes
+    ----------
+    core : Network32 or Network64
+        The network, with what its optimizer remembers.
+    state : SavedState
+        The rest.
+    """
+
+    core: Core
+    state: SavedState
+
+    def network(self) -> "Network":
+        """Return the network as users have it."""
+        from fastmlp.network import Network  # noqa: PLC0415  (it imports this module)
+
+        return Network._of_core(self.core)  # noqa: SLF001
 
 
 def save_checkpoint(core: Core, path: files.Path) -> None:
@@ -110,7 +198,7 @@ def save_checkpoint(core: Core, path: files.Path) -> None:
     refuse_while_fitting(core, "save the network")
     if not _is_finite(core):
         raise ValueError("parameters or what the optimizer remembers are not finite")
-    _write(files.checked_path(path), core, {}, {})
+    files.write_archive(path, *_archive(core, {}, {}))
 
 
 def _is_finite(core: Core) -> bool:
@@ -142,10 +230,7 @@ def load_checkpoint(path: files.Path) -> "Network":
     OSError
         If the system refuses, with errno and the file's name.
     """
-    from fastmlp.network import Network  # noqa: PLC0415  (it imports this module)
-
-    core, _, _ = _read(files.checked_path(path))
-    return Network._of_core(core)  # noqa: SLF001
+    return _read(files.checked_path(path)).network()
 
 
 def read_checkpoint(value: object) -> Checkpoint | None:
@@ -159,34 +244,39 @@ def read_checkpoint(value: object) -> Checkpoint | None:
     )
 
 
-def _write(
-    path: str | bytes, core: Core, about: dict[str, Any], extra: dict[str, NDArray[Any]]
-) -> None:
+def _archive(
+    core: Core, about: dict[str, Any], extra: dict[str, NDArray[Any]]
+) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Return the tensors and the metadata of a checkpoint."""
     tensors, metadata = core.to_archive()
     kind, *moments, steps = core.optimizer_state
-    for name, moment in zip(_MOMENTS, moments, strict=True):
+    for name, moment in zip(MOMENTS, moments, strict=True):
         if moment is not None:
             tensors[name] = moment
-    metadata[_KEY] = json.dumps(about | {"optimizer": kind.name, "steps": steps})
-    files.write_archive(path, tensors | extra, metadata)
+    metadata[KEY] = json.dumps(about | {"optimizer": kind.name, "steps": steps})
+    return tensors | extra, metadata
 
 
-def _read(path: str | bytes) -> tuple[Core, dict[str, NDArray[Any]], dict[str, Any]]:
+def _read(path: str | bytes) -> Saved:
+    """Read a checkpoint and check all of it; ModelFormatError if anything is wrong."""
     tensors, metadata = files.read_archive(path)
-    name = os.fsdecode(path)
-    try:
-        saved = json.loads(metadata.pop(_KEY))
-        kind, steps = _core.OptimizerKind[saved["optimizer"]], int(saved["steps"])
-    except (KeyError, ValueError, TypeError):
-        raise ModelFormatError(name, _KEY, 0, "is missing: this is no checkpoint") from None
+    name = files.shown(path)
+    text = metadata.pop(KEY, None)
     extra = {key: tensors.pop(key) for key in [*tensors] if not key.startswith("layers.")}
+    state = check_state(name, text, extra)
     core = files.reading(_core.network_from_archive, tensors, metadata, name)
-    first, second = (extra.get(key) for key in _MOMENTS)
-    for moment in (first, second):
-        if moment is not None and not np.isfinite(moment).all():
-            raise ModelFormatError(name, _MOMENTS[0], 0, "is not finite")
     try:
-        core.set_optimizer_state(kind, first, second, steps)
+        core.set_optimizer_state(state.kind, *state.moments, state.steps)
     except (TypeError, ValueError) as error:
-        raise ModelFormatError(name, _MOMENTS[0], 0, str(error)) from None
-    return core, extra, saved
+        raise ModelFormatError(name, MOMENTS[0], 0, str(error)) from None
+    for stopping in () if state.fit is None else state.fit.stoppings:
+        for key, array in stopping.arrays.items():
+            own = getattr(core, key)
+            if (array.shape, array.dtype) != (own.shape, own.dtype):
+                raise ModelFormatError(name, KEY, 0, f"early_stopping has other {key}")
+    return Saved(core, state)
+
+
+def _shortened(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -13,11 +13,21 @@ from fastmlp.early_stopping import EarlyStopping
 from fastmlp.held_out import HeldOut
 from fastmlp.history import EpochReport, History
 from fastmlp.plateau import Plateau, PlateauWatch
+from fastmlp.saved_fit import HISTORY, SavedFit
 from fastmlp.summary import training_flops
 from fastmlp.views import Core
 
 if TYPE_CHECKING:
     from fastmlp.network import Network
+
+_OF_FIELDS = ("validation_loss", "validation_accuracy")
+"""What is measured that `History` has in fields of its own; the rest are metrics."""
+
+_OF_TRAINING = ("loss", "epoch_seconds", "learning_rate")
+"""What there is of each epoch, as `PastEpoch` has it."""
+
+_MOST_EPOCHS = 100_000
+"""Epochs that are taken into account before a fit in what its checkpoint will take."""
 
 
 class Trained(Protocol):
@@ -99,9 +109,7 @@ class Course:
         self._step_callbacks = [c for c in callbacks if type(c).on_batch_end is not silent]
         self._trained: list[Trained] = []
         self._stopped = False
-        self._validation_loss: list[float] = []
-        self._validation_accuracy: list[float] = []
-        self._validation_metrics: dict[str, list[float]] = {}
+        self._measured: dict[str, list[float]] = {}  # by the names of `History`
 
     @property
     def is_watched(self) -> bool:
@@ -118,6 +126,16 @@ class Course:
     def epochs_done(self) -> int:
         """How many epochs another fit, whose state was restored, left behind; all if it stopped."""
         return self._epochs if self._stopped else len(self._trained)
+
+    @property
+    def epochs(self) -> int:
+        """How many were asked for."""
+        return self._epochs
+
+    @property
+    def has_plateau(self) -> bool:
+        """Whether the learning rate depends on the losses."""
+        return self._plateau is not None
 
     @property
     def rate_factor(self) -> float:
@@ -168,6 +186,8 @@ class Course:
         if self._trained:
             reports = self._trained  # with those of the fit that this one goes on
         loss = [report.loss for report in reports]
+        measured = self._measured_in_all()
+        metrics = {name: values for name, values in measured.items() if name not in _OF_FIELDS}
         network = self._network
         history = History(
             loss=loss,
@@ -176,11 +196,11 @@ class Course:
             flops_per_sample=training_flops(network.features, network.layers),
             dtype=network.dtype,
             n_threads=n_threads,
-            validation_loss=self._validation_loss,
-            validation_accuracy=self._validation_accuracy,
+            validation_loss=measured.get("validation_loss", []),
+            validation_accuracy=measured.get("validation_accuracy", []),
             learning_rate=[r.learning_rate for r in reports if not math.isnan(r.learning_rate)],
-            validation_metrics=self._validation_metrics,
-            best_epoch=self._best_epoch(self._validation_loss or loss),
+            validation_metrics=metrics,
+            best_epoch=self._best_epoch(measured.get("validation_loss", loss)),
         )
         for callback in self._callbacks:
             callback.on_fit_end(network, history)
@@ -188,36 +208,59 @@ class Course:
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return where the fit stands, for a checkpoint: what JSON can hold, and arrays."""
-        tensors: dict[str, NDArray[Any]] = {}
+        series = {
+            "loss": [t.loss for t in self._trained],
+            "epoch_seconds": [t.seconds for t in self._trained],
+            "learning_rate": [t.learning_rate for t in self._trained],
+            **self._measured_in_all(),
+        }
+        tensors = {f"{HISTORY}{name}": np.array(values) for name, values in series.items()}
         stoppings = []
         for i, stopping in enumerate(self._stoppings()):
             values, arrays = stopping.state()
-            stoppings.append(values)
+            about = {"monitor": stopping.monitor, "mode": stopping.direction()}
+            stoppings.append(values | about | {"patience": stopping.patience})
             tensors |= {f"early_stopping.{i}.{name}": array for name, array in arrays.items()}
         return {
-            "epochs": [[t.loss, t.seconds, t.learning_rate] for t in self._trained],
             "stopped": self._stopped,
-            "validation_loss": self._validation_loss,
-            "validation_accuracy": self._validation_accuracy,
-            "validation_metrics": self._validation_metrics,
             "plateau": None if self._plateau is None else self._plateau.state(),
             "early_stopping": stoppings,
         }, tensors
 
-    def restore(self, state: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> None:
-        """Go on where another fit of the same arguments stood."""
-        for i, (loss, seconds, rate) in enumerate(state["epochs"]):
-            self._trained.append(PastEpoch(i, loss, seconds, rate))
-        self._stopped = state["stopped"]
-        self._validation_loss = state["validation_loss"]
-        self._validation_accuracy = state["validation_accuracy"]
-        self._validation_metrics = state["validation_metrics"]
-        if self._plateau is not None:
-            self._plateau.restore(state["plateau"])
+    def largest_state(self) -> dict[str, NDArray[Any]]:
+        """Return arrays of the names and sizes that those of `state` will have in the end."""
+        measured = () if self._held_out is None else self._held_out.names()
+        names = {*_OF_TRAINING, *measured, *self._measured}
+        epochs = np.zeros(min(self._epochs, _MOST_EPOCHS))
+        tensors: dict[str, NDArray[Any]] = {f"{HISTORY}{name}": epochs for name in names}
         for i, stopping in enumerate(self._stoppings()):
-            prefix = f"early_stopping.{i}."
-            arrays = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            stopping.set_state(state["early_stopping"][i], arrays)
+            if stopping.restore_best:
+                tensors[f"early_stopping.{i}.parameters"] = self._core.parameters
+                tensors[f"early_stopping.{i}.statistics"] = self._core.statistics
+        return tensors
+
+    def restore(self, saved: SavedFit) -> None:
+        """Go on where another fit stood, whose validation and early stopping may be others."""
+        if self._plateau is not None and saved.plateau is not None:
+            self._plateau.restore(saved.plateau)
+        measured = dict(saved.series)
+        numbers = zip(*(measured.pop(name) for name in _OF_TRAINING), strict=True)
+        self._trained = [PastEpoch(i, *told) for i, told in enumerate(numbers)]
+        self._measured = measured
+        left = list(saved.stoppings)
+        gone_on = []
+        for stopping in self._stoppings():
+            found = next((past for past in left if stopping.can_go_on(past)), None)
+            if found is not None:
+                left.remove(found)
+                arrays = found.arrays if stopping.restore_best else {}
+                stopping.set_state(found.values, arrays)
+                gone_on.append(stopping)
+        # Early stopping that ended the fit, but is gone or more patient now, ends it no more.
+        self._stopped = saved.stopped and (
+            not any(past.has_stopped for past in saved.stoppings)
+            or any(stopping.waited >= stopping.patience for stopping in gone_on)
+        )
 
     def _stoppings(self) -> list[EarlyStopping]:
         return [callback for callback in self._callbacks if isinstance(callback, EarlyStopping)]
@@ -236,9 +279,23 @@ class Course:
         if self._held_out is None:
             return None, None, {}
         measured = self._held_out.measure(self._core, self._n_threads)
-        self._validation_loss.append(measured.loss)
+        self._note("validation_loss", measured.loss)
         if measured.accuracy is not None:
-            self._validation_accuracy.append(measured.accuracy)
+            self._note("validation_accuracy", measured.accuracy)
         for name, value in measured.metrics.items():
-            self._validation_metrics.setdefault(name, []).append(value)
+            self._note(name, value)
         return measured.loss, measured.accuracy, measured.metrics
+
+    def _note(self, name: str, value: float) -> None:
+        """Append what was measured of the last epoch, NaN for those in which it was not."""
+        values = self._measured.setdefault(name, [])
+        values += [math.nan] * (len(self._trained) - 1 - len(values))
+        values.append(value)
+
+    def _measured_in_all(self) -> dict[str, list[float]]:
+        """Return what was measured, with a number for each epoch."""
+        epochs = len(self._trained)
+        return {
+            name: values + [math.nan] * (epochs - len(values))
+            for name, values in self._measured.items()
+        }

@@ -11,6 +11,7 @@ from fastmlp import _validation
 from fastmlp._metric_names import larger_is_better
 from fastmlp.callbacks import Callback
 from fastmlp.history import EpochReport, History
+from fastmlp.saved_fit import SavedStopping
 
 if TYPE_CHECKING:
     from fastmlp.network import Network
@@ -169,13 +170,25 @@ class EarlyStopping(Callback):
         self.best, self.best_epoch, self._resumed = best, best_epoch, True
         self._at_best = {name: np.array(array) for name, array in arrays.items()}
 
+    def direction(self) -> str:
+        """Return "max" or "min": whether more or less is better."""
+        larger = larger_is_better(self.monitor) if self.mode == "auto" else self.mode == "max"
+        return "max" if larger else "min"
+
+    def can_go_on(self, saved: SavedStopping) -> bool:
+        """Say whether `saved` watched the same, and has the weights that this would restore."""
+        watched = (self.monitor, self.direction())
+        same = saved.monitor is None or (saved.monitor, saved.mode) == watched
+        complete = saved.values["best_epoch"] == 0 or bool(saved.arrays) or not self.restore_best
+        return same and complete
+
     def _is_better(self, value: float) -> bool:
         if not math.isfinite(value):
             return False
         if self.best is None:
             return True
-        larger = larger_is_better(self.monitor) if self.mode == "auto" else self.mode == "max"
-        return (value - self.best if larger else self.best - value) > self.min_delta
+        gain = value - self.best if self.direction() == "max" else self.best - value
+        return gain > self.min_delta
 
 
 def read_early_stopping(value: object) -> EarlyStopping | None:

@@ -31,15 +31,9 @@ def checked_path(path: object) -> str | bytes:
     return name
 
 
-def refuse_unwritable(path: str | bytes) -> None:
-    """Raise the OSError now that writing the file would end in, where its folder is no place."""
-    if os.path.isdir(path):  # noqa: PTH112  (path may be bytes)
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    folder = os.path.dirname(os.path.realpath(path)) if path else ""  # noqa: PTH120
-    if not os.path.isdir(folder):  # noqa: PTH112
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-    if not os.access(folder, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+def shown(path: str | bytes) -> str:
+    r"""Return a file's name for messages: bytes that are not UTF-8 come out as ``\xff``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def refuse_devices(path: str | bytes | os.PathLike[str]) -> None:

@@ -80,7 +80,12 @@ class HeldOut:
 
 
 def hold_out(
-    network: "Network", samples: Samples, data: object, fraction: object, metrics: object
+    network: "Network",
+    samples: Samples,
+    data: object,
+    fraction: object,
+    metrics: object,
+    seed: int,
 ) -> tuple[Samples, HeldOut | None]:
     """Return the samples to train on, and those held out.
 
@@ -92,6 +97,8 @@ def hold_out(
         What ``fit`` was given.
     data, fraction, metrics : object
         Its arguments `validation_data`, `validation_fraction` and `metrics`.
+    seed : int
+        Decides what a fraction holds out.
 
     Raises
     ------
@@ -104,7 +111,7 @@ def hold_out(
     if data is not None:
         raise ValueError("give validation_data or validation_fraction, not both")
     share = _validation.share("validation_fraction", fraction, zero=False, one=False)
-    samples, held_out = split(samples, share, network.loss, network.seed)
+    samples, held_out = split(samples, share, network.loss, seed)
     return samples, HeldOut(held_out, named, network.loss)
 
 

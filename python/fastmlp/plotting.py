@@ -23,7 +23,9 @@ def plot_history(history: "History", names: Sequence[str], ax: "Axes | None") ->
     epochs = range(1, len(history.loss) + 1)
     for name, values in series.items():
         ax.plot(epochs, values, label=name.replace("_", " "))
-    if all(name.endswith("loss") for name in names) and min(map(min, series.values())) > 0:
+    if all(name.endswith("loss") for name in names) and not any(
+        value <= 0 for values in series.values() for value in values
+    ):
         ax.set_yscale("log")
     ax.axvline(history.best_epoch, color="grey", linestyle=":", linewidth=1, label="best epoch")
     ax.set_xlabel("epoch")

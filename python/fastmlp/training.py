@@ -1,17 +1,16 @@
 """``Network.fit``: check everything, then one call of the core for all epochs."""
 
-import zlib
-from contextlib import closing, nullcontext
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import _arrays, _core, _validation
+from fastmlp import _arrays, _core, _validation, fingerprint
 from fastmlp.callbacks import Callback, read_callbacks
-from fastmlp.checkpoints import read_checkpoint
+from fastmlp.checkpoints import Saved, read_checkpoint
 from fastmlp.class_weight import weigh_classes
 from fastmlp.course import Course, Trained
 from fastmlp.early_stopping import EarlyStopping, read_early_stopping
@@ -60,13 +59,18 @@ def fit(
     threads = _validation.n_threads(n_threads)
     verbose = _validation.verbosity(verbose)
     checkpoint = read_checkpoint(checkpoint)
+    saved = None if checkpoint is None else checkpoint.read(network)
     data = read_data(X, y)
+    settings: dict[str, Any] = {}
     samples: Samples | Source
     if data is None:
         as_given = not isinstance(optimizer, LBFGS)
         samples = read_samples(network, X, y, sample_weight, as_given=as_given, shuffled=True)
+        if checkpoint is not None:
+            settings = fingerprint.of_samples(samples)
+        seed = network.seed if saved is None else saved.core.seed
         samples, held_out = _hold_out(
-            network, samples, shuffle, validation_data, validation_fraction, metrics
+            network, samples, shuffle, validation_data, validation_fraction, metrics, seed
         )
         samples = weigh_classes(samples, class_weight, network.loss, network.layers[-1].nodes)
         samples = samples.apart_from(core.parameters)
@@ -102,6 +106,7 @@ def fit(
         options.epochs, options.n_threads = epochs, threads
         if isinstance(samples, Source):
             samples.refuse_epochs(epochs, optimizer, checkpoint)
+            settings = {} if checkpoint is None else fingerprint.of_samples(samples)
         order = None if _is_switch(shuffle) else _arrays.orders(shuffle, rows, epochs).copy()
         options.shuffle = order is None and _validation.switch("shuffle", shuffle)
         used = core.threads_for(options.batch_size, threads)
@@ -111,12 +116,30 @@ def fit(
         shown = () if progress is None else (progress,)
         followers = (*followers, *shown)
         course = Course(network, core, epochs, samples, held_out, threads, plateau, followers)
-        if checkpoint is not None and not isinstance(optimizer, LBFGS):
-            checkpoint.begin(network, course, _fingerprint(optimizer, options, order, samples))
-            options.first_epoch = min(course.epochs_done, epochs)
-            options.rate_factor = course.rate_factor
-        course.begin()
-        return course.end(train(course), used)
+        with nullcontext() if saved is None else _unchanged_if_refused(network, saved):
+            if checkpoint is not None and not isinstance(optimizer, LBFGS):
+                outputs = network.layers[-1].nodes
+                settings |= fingerprint.of_arguments(class_weight, validation_fraction, outputs)
+                settings |= fingerprint.of_steps(optimizer, options, order, len(samples))
+                checkpoint.begin(network, course, settings, options.optimizer.kind, saved)
+                options.first_epoch = min(course.epochs_done, epochs)
+                options.rate_factor = course.rate_factor
+            course.begin()
+            return course.end(train(course), used)
+
+
+@contextmanager
+def _unchanged_if_refused(network: "Network", saved: Saved) -> Iterator[None]:
+    """Undo what was taken over from a checkpoint if no step follows, but an error of the data."""
+    core, before = network._core, network._copied_core()  # noqa: SLF001
+    try:
+        yield
+    except DivergenceError:
+        raise
+    except (TypeError, ValueError):
+        if (core.epoch, core.optimizer_state[3]) == (saved.core.epoch, saved.state.steps):
+            core.assign(before)  # type: ignore[arg-type]
+        raise
 
 
 def _hold_out(
@@ -126,10 +149,11 @@ def _hold_out(
     data: object,
     fraction: object,
     metrics: object,
+    seed: int,
 ) -> tuple[Samples, HeldOut | None]:
     if fraction is not None and not _is_switch(shuffle):
         raise ValueError("shuffle names rows of X, some of which validation_fraction takes away")
-    return hold_out(network, samples, data, fraction, metrics)
+    return hold_out(network, samples, data, fraction, metrics, seed)
 
 
 def _train(
@@ -174,28 +198,6 @@ def core_options(
     if isinstance(optimizer.learning_rate, Schedule):
         options.schedule = optimizer.learning_rate.to_core()
     return options
-
-
-def _fingerprint(
-    optimizer: Optimizer,
-    options: _core.TrainOptions,
-    order: NDArray[np.uint32] | None,
-    samples: Samples | Source,
-) -> dict[str, Any]:
-    """Return what must be the same for a fit to go on another's checkpoint."""
-    rate = optimizer.learning_rate
-    named = replace(optimizer, learning_rate=1.0) if callable(rate) else optimizer
-    spread = isinstance(rate, Schedule) and rate.is_spread
-    return {
-        "optimizer": repr(named),
-        "learning_rate": "a function of the step" if callable(rate) else "",
-        "batch_size": options.batch_size,
-        "the number of samples": len(samples),
-        "shuffle": options.shuffle,
-        "order": None if order is None else int(zlib.crc32(order.tobytes())),
-        "epochs": options.epochs if spread else None,
-        "the blocks of a stream": samples.fingerprint() if isinstance(samples, Source) else None,
-    }
 
 
 def _plateau(optimizer: Optimizer, held_out: HeldOut | None) -> Plateau | None:

@@ -41,6 +41,8 @@ public:
     AtomicFile(const AtomicFile&) = delete;
     AtomicFile& operator=(const AtomicFile&) = delete;
 
+    /// Throws if there is no room for `size` bytes, where the system tells.
+    void reserve(std::uint64_t size);
     void write(std::span<const std::byte> bytes);
     void commit();
 

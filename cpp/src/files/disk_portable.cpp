@@ -88,6 +88,8 @@ AtomicFile::AtomicFile(const fs::path& path) : state_(std::make_unique<State>(pa
 
 AtomicFile::~AtomicFile() = default;
 
+void AtomicFile::reserve(std::uint64_t /*size*/) {}
+
 void AtomicFile::write(std::span<const std::byte> bytes) {
     state_->file.write(reinterpret_cast<const char*>(bytes.data()),
                        static_cast<std::streamsize>(bytes.size()));

@@ -95,8 +95,15 @@ std::optional<struct stat> replaceable(const fs::path& target) {
     return status;
 }
 
-/// Removes what processes that died have left. They are told by their number, and, where processes
-/// of other containers write here too, by the lock they would hold. Not worth an error.
+/// Whether a temporary is still being written: its writer holds a lock on it. Where there are no
+/// locks, as on some network file systems, whether a process of the writer's number lives.
+bool is_in_use(const Descriptor& temporary, int writer) {
+    if (::flock(temporary.get(), LOCK_EX | LOCK_NB) == 0) return false;
+    return errno == EWOULDBLOCK || ::kill(writer, 0) == 0 || errno != ESRCH;
+}
+
+/// Removes what processes that died have left. Their numbers alone do not tell: in a container the
+/// process that is started again has the number of the one that died. Not worth an error.
 void sweep(const Descriptor& folder, const std::string& prefix) {
     Descriptor list(::openat(folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     const std::unique_ptr<DIR, int (*)(DIR*)> names(list.open() ? ::fdopendir(list.get()) : nullptr,
@@ -105,13 +112,19 @@ void sweep(const Descriptor& folder, const std::string& prefix) {
     list.release();  // closed by closedir
     while (const dirent* const found = ::readdir(names.get())) {
         const int writer = writer_of(found->d_name, prefix);
-        if (writer == 0 || ::kill(writer, 0) == 0 || errno != ESRCH) continue;
+        if (writer == 0) continue;
         constexpr int kFlags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC;
         const Descriptor file(::openat(folder.get(), found->d_name, kFlags));
-        if (!file.open()) continue;
-        if (::flock(file.get(), LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK) continue;
+        if (!file.open() || is_in_use(file, writer)) continue;
         ::unlinkat(folder.get(), found->d_name, 0);
     }
+}
+
+/// Locks a new temporary for `sweep`. False if another process sweeps it away at this moment.
+bool locked(const Descriptor& temporary) {
+    if (::flock(temporary.get(), LOCK_EX | LOCK_NB) == -1) return errno != EWOULDBLOCK;
+    struct stat status{};
+    return ::fstat(temporary.get(), &status) == -1 || status.st_nlink > 0;
 }
 
 }  // namespace
@@ -176,6 +189,7 @@ struct AtomicFile::State {
     fs::path target;
     std::optional<struct stat> old;
     Descriptor folder, file;
+    Descriptor lock;                 ///< `file` again, which keeps it locked until it has its name
     std::string temporary;           ///< name in the folder; empty: there is none
     std::vector<std::byte> pending;  ///< small pieces, gathered
 };
@@ -183,12 +197,16 @@ struct AtomicFile::State {
 void AtomicFile::State::create_temporary() {
     const std::string prefix = temporary_prefix(target.filename().string());
     sweep(folder, prefix);
-    std::string name = prefix + temporary_ending(::getpid());
     constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    file = Descriptor(retried([&] { return ::openat(folder.get(), name.c_str(), kFlags, 0666); }));
-    check(file.open());
-    temporary = std::move(name);
-    ::flock(file.get(), LOCK_EX | LOCK_NB);  // for `sweep`; where there are no locks, no harm
+    do {
+        temporary.clear();
+        std::string name = prefix + temporary_ending(::getpid());
+        file = Descriptor(
+            retried([&] { return ::openat(folder.get(), name.c_str(), kFlags, 0666); }));
+        check(file.open());
+        temporary = std::move(name);
+    } while (!locked(file));
+    lock = Descriptor(::fcntl(file.get(), F_DUPFD_CLOEXEC, 0));
     if (old) check(::fchmod(file.get(), old->st_mode & 0777) == 0);
     pending.reserve(kGathered);
 }
@@ -211,6 +229,16 @@ AtomicFile::AtomicFile(const fs::path& path) : state_(std::make_unique<State>(fo
 }
 
 AtomicFile::~AtomicFile() = default;
+
+void AtomicFile::reserve([[maybe_unused]] std::uint64_t size) {
+#if defined(__linux__)
+    const int file = state_->file.get();
+    const bool done =
+        retried([&] { return ::fallocate(file, 0, 0, static_cast<off_t>(size)); }) == 0;
+    const bool full = !done && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG);
+    state_->check(!full);  // any other error: this file system does not tell
+#endif
+}
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
     auto& pending = state_->pending;

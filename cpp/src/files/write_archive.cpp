@@ -90,4 +90,11 @@ void write_archive(const std::filesystem::path& path, const Archive& archive) {
     file.commit();
 }
 
+void check_can_write(const std::filesystem::path& path, const Archive& archive) {
+    check_writable(archive);
+    const Header header = make_header(archive, in_file_order(archive));
+    const std::size_t text = files::format_header(header).size();
+    files::AtomicFile(path).reserve(files::kLengthBytes + text + header.data_size());
+}
+
 }  // namespace fastmlp
