@@ -1,5 +1,6 @@
 """Checkpoints: a fit that is interrupted anywhere ends with the bits of one that is not."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -210,3 +211,88 @@ def test_every_flipped_bit_is_refused(tmp_path):
         path.write_bytes(bad)
         with pytest.raises(fm.ModelFormatError):
             fm.load_checkpoint(path)
+
+
+UNWRITABLE = """
+import os, resource, sys
+import numpy as np
+import fastmlp as fm
+folder, what = sys.argv[1:]
+layers = [1] * 4_500 if what == "header" else [30, 300, 1]
+net = fm.Network(layers, output="identity", seed=1)
+place = {"missing": "none/run", "folder": "", "file": "file/run", "long": "x" * 300}
+if what == "size":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+if what == "permission":
+    os.chmod(folder, 0o555)
+before = net.parameters.tobytes()
+try:
+    net.fit(np.ones((2, layers[0])), np.ones((2, 1)), 2, optimizer=fm.Adam(),
+            checkpoint=os.path.join(folder, place.get(what, "run")), callbacks=lambda *_: print("epoch"))
+except (OSError, ValueError) as error:
+    print(type(error).__name__, getattr(error, "errno", None) or error)
+print(net.epoch, net.parameters.tobytes() == before, net.optimizer_state)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX only")
+@pytest.mark.parametrize(
+    ("what", "error"),
+    [
+        ("missing", f"FileNotFoundError {errno.ENOENT}"),
+        ("folder", f"IsADirectoryError {errno.EISDIR}"),
+        ("file", f"NotADirectoryError {errno.ENOTDIR}"),
+        ("long", f"OSError {errno.ENAMETOOLONG}"),
+        ("permission", f"PermissionError {errno.EACCES}"),
+        ("size", f"OSError {errno.EFBIG}"),
+        ("header", "ValueError the names, shapes and metadata take "),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_found_out_before_work(run_python, what, error, tmp_path):
+    """It would be no use to train for hours first."""
+    if what == "size" and sys.platform != "linux":
+        pytest.skip("where the system tells")
+    if what == "permission" and os.geteuid() == 0:
+        pytest.skip("root may write anything")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "file").touch()
+    out = run_python(UNWRITABLE, str(folder), what).stdout.splitlines()
+    folder.chmod(0o755)
+    assert len(out) == 2, out
+    assert out[0].startswith(error)
+    assert out[1] == "0 True {}"
+    assert os.listdir(folder) == ["file"]
+
+
+def test_an_old_file_that_cannot_be_replaced_is_found_out_before_work(blobs, tmp_path):
+    if os.name != "posix" or os.geteuid() == 0:
+        pytest.skip("root may write anything")
+    path = tmp_path / "run.ckpt"
+    fit(blobs, path, fm.Adam(), epochs=2)
+    path.chmod(0o444)
+    net = fm.Network([4, 19, 3], seed=3)
+    with pytest.raises(PermissionError):
+        net.fit(*blobs, 4, 16, fm.Adam(), validation_fraction=0.2, checkpoint=path)
+    assert net.epoch == 0
+
+
+@pytest.mark.parametrize("optimizer", [fm.SGD(0.1), fm.Adam()])
+def test_a_file_that_is_found_writable_is_written(tmp_path, optimizer):
+    """Near the limit of what a header holds, every number of layers is refused at once or fits."""
+    fits = []
+    for layers in range(3_900, 4_300, 80):
+        net = fm.Network([1] * layers, output="identity", seed=1)
+        epochs = []
+        try:
+            net.fit(
+                [[1.0]], [[1.0]], 2, optimizer=optimizer, checkpoint=tmp_path / str(layers),
+                early_stopping=fm.EarlyStopping("loss"), callbacks=lambda _, r: epochs.append(r),
+            )  # fmt: skip
+        except ValueError as error:
+            assert "a file can hold" in str(error)
+            assert not epochs
+        else:
+            fits.append(layers)
+    assert fits
+    assert len(fits) < 5

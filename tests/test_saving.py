@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
@@ -178,12 +179,12 @@ def test_write_protection(net, path, folder, transaction):
 
 @posix
 def test_what_the_dead_left_is_swept(net, path, folder):
+    """Also where a living process has the number of the dead one, as after a container's restart."""
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     digits = "0123456789abcdef"
-    swept = [f".model.{dead.pid}.{digits}.tmp"]
+    swept = [f".model.{pid}.{digits}.tmp" for pid in (dead.pid, os.getpid(), os.getppid(), 1)]
     kept = [
-        f".model.{os.getpid()}.{digits}.tmp",  # of the living
         f".other.{dead.pid}.{digits}.tmp",
         f".model.{dead.pid}.{digits}.tmp.txt",
         f".model.{dead.pid}.0123.tmp",
@@ -196,6 +197,35 @@ def test_what_the_dead_left_is_swept(net, path, folder):
         (folder / name).touch()
     net.save(path)
     assert {file.name for file in folder.iterdir()} == {"model", *kept}
+
+
+@posix
+def test_what_is_being_written_is_not_swept(net, path, folder):
+    """Its writer holds a lock, whatever its number is here."""
+    import fcntl
+
+    for pid in (1, os.getpid(), 2**22 + 1):
+        temporary = folder / f".model.{pid}.0123456789abcdef.tmp"
+        with temporary.open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            net.save(path)
+            assert temporary.exists()
+        net.save(path)
+        assert not temporary.exists()
+
+
+@posix
+def test_threads_that_save_under_one_name(net, path, folder):
+    """They sweep at the same time, and none takes what another has just begun."""
+
+    def save(_):
+        for _ in range(50):
+            net.save(path)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(save, range(4)))
+    assert [file.name for file in folder.iterdir()] == ["model"]
+    assert_holds(path, net)
 
 
 @posix

@@ -1,10 +1,19 @@
 """The exceptions that are the package's own."""
 
 import math
+import re
+
+
+def printable(text: str) -> str:
+    r"""Return a text with those bytes of file names that are not UTF-8 as ``\xff``."""
+    return re.sub("[\udc80-\udcff]", lambda byte: f"\\x{ord(byte[0]) - 0xDC00:02x}", text)
 
 
 class DataError(ValueError):
     """A file or a data set cannot be used; the message says where and why, in one line."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class DivergenceError(ValueError, ArithmeticError):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _core, _memory, _validation
-from fastmlp.errors import ModelFormatError
+from fastmlp.errors import ModelFormatError, printable
 
 Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 """What names a file."""
@@ -33,7 +33,7 @@ def checked_path(path: object) -> str | bytes:
 
 def shown(path: str | bytes) -> str:
     r"""Return a file's name for messages: bytes that are not UTF-8 come out as ``\xff``."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return printable(os.fsdecode(path))
 
 
 def refuse_devices(path: str | bytes | os.PathLike[str]) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastmlp._extras import require
 from fastmlp.array_files import Arrays
 from fastmlp.errors import DataError
-from fastmlp.streams.tables import ARROW, PARQUET, feature_names, pyarrow, reading
+from fastmlp.streams.tables import ARROW, PARQUET, feature_names, opened_file, pyarrow, reading
 from fastmlp.tabular import chosen_column
 
 TABLES: Final = (*PARQUET, *ARROW)
@@ -43,10 +43,11 @@ def read_table(path: Path, target: str | None) -> Arrays:
     except ImportError as error:
         raise DataError(f"{path}: {error}") from None
     with reading(str(path)):
+        source = opened_file(pyarrow("pyarrow.fs").LocalFileSystem(), str(path))
         if path.suffix.lower() in PARQUET:
-            table = pyarrow("pyarrow.parquet").ParquetFile(path).read()
+            table = pyarrow("pyarrow.parquet").ParquetFile(source).read()
         else:
-            table = pyarrow("pyarrow.ipc").open_file(pyarrow().memory_map(str(path))).read_all()
+            table = pyarrow("pyarrow.ipc").open_file(source).read_all()
     everything = table.column_names
     for name in everything:
         if everything.count(name) > 1:

@@ -48,7 +48,7 @@ def _loaded(model: object) -> ModelProto:
         files.refuse_devices(model)
     content = model if isinstance(model, bytes) else Path(model).read_bytes()
     proto = ModelProto()
-    name = "the model" if isinstance(model, bytes) else str(model)
+    name = "the model" if isinstance(model, bytes) else files.shown(str(model))
     if not content:  # which protobuf takes for a message of nothing
         raise ValueError(f"{name} is empty: no ONNX file")
     try:

@@ -15,7 +15,7 @@ from fastmlp.rescaled import Rescaled
 from fastmlp.streams.checking import unusable
 from fastmlp.streams.stream import Rows, Stream, equal_blocks
 
-Source = ArrayLike | Rescaled | str | os.PathLike[str]
+Source = ArrayLike | Rescaled | str | bytes | os.PathLike[str]
 
 
 class ArrayStream(Stream):
@@ -125,8 +125,8 @@ class ArrayStream(Stream):
 
 def _opened(name: str, source: Source) -> NDArray[Any]:
     """Return an array as it is, or that of a file, mapped."""
-    if isinstance(source, str | os.PathLike):
-        path = Path(source)
+    if isinstance(source, str | bytes | os.PathLike):
+        path = Path(os.fsdecode(source))
         try:
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, EOFError) as error:
@@ -144,7 +144,8 @@ def _opened(name: str, source: Source) -> NDArray[Any]:
 
 def _stamps(*sources: object) -> dict[Path, tuple[int, int] | None]:
     """Return what will tell whether the files among the sources have changed."""
-    paths = [Path(source) for source in sources if isinstance(source, str | os.PathLike)]
+    named = (source for source in sources if isinstance(source, str | bytes | os.PathLike))
+    paths = [Path(os.fsdecode(source)) for source in named]
     return {path.absolute(): _stamp(path) for path in paths}
 
 

@@ -4,6 +4,7 @@ All that knows of pyarrow is here. A file is opened when its rows are read, and 
 longer the one that was there at first.
 """
 
+import io
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -72,9 +73,9 @@ class TableFile:
         if now != self.stamp:
             what = "is gone" if now[0] is None else "has changed"
             raise DataError(f"{self.name}: the file {what} since the stream was made")
+        source = opened_file(self.filesystem, self.name)
         if not self.is_parquet:
-            return pyarrow("pyarrow.ipc").open_file(self.filesystem.open_input_file(self.name))
-        source = self.filesystem.open_input_file(self.name)
+            return pyarrow("pyarrow.ipc").open_file(source)
         parquet = pyarrow("pyarrow.parquet")
         opened = parquet.ParquetFile(source)
         groups = range(opened.metadata.num_row_groups)
@@ -86,8 +87,27 @@ class TableFile:
 
 def stamp(filesystem: Any, name: str) -> tuple[Any, ...]:
     """Return what changes when a file does."""
-    info = filesystem.get_file_info(name)
+    try:
+        info = filesystem.get_file_info(name)
+    except UnicodeEncodeError:  # as below
+        status = os.stat(name) if os.path.exists(name) else None  # noqa: PTH110, PTH116
+        return (status.st_size, status.st_mtime_ns) if status else (None, None)
     return info.size, info.mtime_ns
+
+
+def opened_file(filesystem: Any, name: str) -> Any:
+    """Return a file for pyarrow to read, which itself takes no names but UTF-8."""
+    try:
+        return filesystem.open_input_file(name)
+    except UnicodeEncodeError:
+        return pyarrow().PythonFile(_ClosingFile(name), mode="r")
+
+
+class _ClosingFile(io.FileIO):
+    """A file that is closed when nobody reads it any more, which pyarrow leaves to us."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 def batches(opened: Any, block: int, columns: Sequence[str]) -> Iterator[Any]:
@@ -183,7 +203,7 @@ def _is_hidden(path: Path) -> bool:
 
 
 def _paths(source: Any) -> list[Path]:
-    if isinstance(source, str | os.PathLike):
+    if isinstance(source, str | bytes | os.PathLike):
         source = [source]
     if not isinstance(source, list | tuple):
         raise TypeError(
@@ -192,9 +212,9 @@ def _paths(source: Any) -> list[Path]:
         )
     paths: list[Path] = []
     for item in source:
-        if not isinstance(item, str | os.PathLike):
+        if not isinstance(item, str | bytes | os.PathLike):
             raise TypeError(f"source must hold paths, got {type(item).__name__}")
-        path = Path(item)
+        path = Path(os.fsdecode(item))
         inside = [path]
         if path.is_dir():
             inside = sorted(p for p in path.rglob("*") if not _is_hidden(p.relative_to(path)))
