@@ -87,7 +87,7 @@ def test_an_array_that_raises(net, assert_unchanged):
         def __array__(self, dtype=None, copy=None):
             raise KeyError("own error")
 
-    with assert_unchanged(net), pytest.raises(TypeError, match="X cannot .*own error") as caught:
+    with assert_unchanged(net), pytest.raises(TypeError, match=r"X cannot .*own error") as caught:
         net.predict(Bad())
     assert isinstance(caught.value.__cause__, KeyError)
 

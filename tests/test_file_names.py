@@ -108,7 +108,7 @@ def test_streams_of_arrays(named):
 @pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
 def test_streams_of_tables(named, suffix):
     pyarrow = pytest.importorskip("pyarrow")
-    from pyarrow import parquet
+    parquet = pytest.importorskip("pyarrow.parquet")
 
     table = pyarrow.table({"a": X[:, 0], "b": X[:, 1], "c": X[:, 2], "y": Y})
     with opened(named(suffix), "wb") as file:

@@ -192,10 +192,10 @@ def test_what_is_no_batch(value):
 
 def test_what_a_conversion_raised_is_the_cause():
     error = RuntimeError("requires grad")
-    with pytest.raises(TypeError, match="X cannot be .* raised RuntimeError: req") as caught:
+    with pytest.raises(TypeError, match=r"X cannot be .* raised RuntimeError: req") as caught:
         network().predict(Raising(error))
     assert caught.value.__cause__ is error
-    with pytest.raises(fm.DataError, match="batch 0: X cannot .* raised RuntimeError") as caught:
+    with pytest.raises(fm.DataError, match=r"batch 0: X cannot .* raised RuntimeError") as caught:
         network().fit([(Raising(error), Y)])
     assert caught.value.__cause__ is error
 
@@ -271,8 +271,7 @@ def fitted_state(estimator):
 def test_a_fitted_estimator(kind, more):
     """As scikit-learn's own after a refused ``partial_fit``, and here after ``fit`` as well."""
     pytest.importorskip("sklearn")
-    from fastmlp import sklearn
-
+    sklearn = pytest.importorskip("fastmlp.sklearn")
     many = np.tile(X, (4, 1)), np.tile(Y, 4)
     few = X[:5], Y[:5]
     estimator = getattr(sklearn, kind)(hidden_layer_sizes=5, max_iter=3, random_state=0, **more)
@@ -293,7 +292,9 @@ def test_a_fitted_estimator(kind, more):
         before = fitted_state(estimator)
         refused.append(lambda: estimator.fit(*few))
     for call in refused:
-        with pytest.raises(ValueError, match=r"X|sample_weight|eval_set|test_size|validation|early"):
+        with pytest.raises(
+            ValueError, match=r"X|sample_weight|eval_set|test_size|validation|early"
+        ):
             call()
         assert fitted_state(estimator) == before
     estimator.predict(X)
@@ -301,9 +302,9 @@ def test_a_fitted_estimator(kind, more):
 
 def test_a_first_partial_fit_that_is_refused():
     pytest.importorskip("sklearn")
-    from fastmlp.sklearn import MLPClassifier
-
-    estimator = MLPClassifier(hidden_layer_sizes=5, random_state=0)
+    estimator = pytest.importorskip("fastmlp.sklearn").MLPClassifier(
+        hidden_layer_sizes=5, random_state=0
+    )
     with pytest.raises(ValueError, match="NaN"):
         estimator.partial_fit(X * np.nan, Y, classes=[0, 1])
     assert not hasattr(estimator, "classes_")

@@ -83,7 +83,8 @@ def test_early_stopping_may_change(blobs, tmp_path, held_out, change):
     assert set(lengths(history).values()) == {WHOLE}
     assert history.loss == whole.loss
     if change == "other patience" or not second:
-        assert history.best_epoch == 1 + int(np.argmin(whole.loss if second else whole["validation_loss"]))  # fmt: skip
+        watched = whole["loss" if second else "validation_loss"]
+        assert history.best_epoch == 1 + int(np.argmin(watched))
     last = second[-1] if isinstance(second, list) else second
     if last is not None:
         fresh = change in ("added", "other monitor", "weights kept from now on")
@@ -166,10 +167,8 @@ def test_the_same_weights_go_on(blobs, tmp_path):
 def test_data_of_any_kind(rng, tmp_path, kind):
     """Rows are compared as the core reads them, some of them spread over the whole."""
     X, y = rng.standard_normal((3000, 5)), rng.integers(0, 2, 3000)
-    if kind == "sparse":
-        sparse = pytest.importorskip("scipy.sparse")
     make = {
-        "sparse": lambda X: sparse.csr_matrix(X),
+        "sparse": lambda X: pytest.importorskip("scipy.sparse").csr_array(X),
         "raw": lambda X: X.astype(np.float64),
         "rescaled": lambda X: fm.Rescaled(X, scale=0.5),
         "list": lambda X: X.tolist(),

@@ -179,7 +179,7 @@ def test_write_protection(net, path, folder, transaction):
 
 @posix
 def test_what_the_dead_left_is_swept(net, path, folder):
-    """Also where a living process has the number of the dead one, as after a container's restart."""
+    """Also where a living process has the dead one's number, as where a container is restarted."""
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     digits = "0123456789abcdef"
@@ -202,8 +202,7 @@ def test_what_the_dead_left_is_swept(net, path, folder):
 @posix
 def test_what_is_being_written_is_not_swept(net, path, folder):
     """Its writer holds a lock, whatever its number is here."""
-    import fcntl
-
+    fcntl = pytest.importorskip("fcntl")
     for pid in (1, os.getpid(), 2**22 + 1):
         temporary = folder / f".model.{pid}.0123456789abcdef.tmp"
         with temporary.open("wb") as file:

@@ -91,10 +91,12 @@ class Checkpoint(Callback):
         network: "Network",
         course: "Course",
         settings: dict[str, Any],
-        kind: _core.OptimizerKind,
+        options: _core.TrainOptions,
         saved: "Saved | None",
     ) -> None:
         """Join a fit whose settings are `settings`; go on where that of `saved` stood.
+
+        What the core is told of that, in `options`, is set.
 
         Raises
         ------
@@ -115,10 +117,12 @@ class Checkpoint(Callback):
         for key, value in settings.items():
             if key in past.settings:  # older files tell less
                 self._refuse_another(key, past.settings[key], value)
-        self._refuse_nonsense(saved, course, kind)
+        self._refuse_nonsense(saved, course, options.optimizer.kind)
         self._refuse_unwritable(core)
         course.restore(past)
         core.assign(saved.core)  # type: ignore[arg-type]
+        options.first_epoch = min(course.epochs_done, course.epochs)
+        options.rate_factor = course.rate_factor
 
     def _refuse_another(self, key: str, was: object, now: object) -> None:
         if was != now:
@@ -128,9 +132,7 @@ class Checkpoint(Callback):
                 "Checkpoint(path, resume=False)"
             )
 
-    def _refuse_nonsense(
-        self, saved: "Saved", course: "Course", kind: _core.OptimizerKind
-    ) -> None:
+    def _refuse_nonsense(self, saved: "Saved", course: "Course", kind: _core.OptimizerKind) -> None:
         """Refuse a file whose parts do not go together, or not with the fit it says it is of."""
         state, core = saved.state, saved.core
         assert state.fit is not None

@@ -16,19 +16,14 @@ from fastmlp.samples import Samples
 from fastmlp.schedules import Schedule
 
 if TYPE_CHECKING:
-    from fastmlp.streams.source import Source
+    from fastmlp.network import Network
 
 _ROWS: Final = 1000
 """Rows that are compared, spread evenly over the samples; of fewer samples all."""
 
 
-def of_samples(samples: "Samples | Source") -> dict[str, Any]:
-    """Return that of samples as ``fit`` was given them, none held out.
-
-    Of a stream, whose rows cost reading, it is the sizes of its blocks and of its window.
-    """
-    if not isinstance(samples, Samples):
-        return {"the blocks of a stream": samples.fingerprint()}
+def of_samples(samples: Samples) -> dict[str, Any]:
+    """Return that of samples as ``fit`` was given them, none held out."""
     n = len(samples)
     count = min(n, _ROWS)
     rows = np.arange(count) * (n - 1) // max(1, count - 1)
@@ -41,10 +36,12 @@ def of_samples(samples: "Samples | Source") -> dict[str, Any]:
     }
 
 
-def of_arguments(class_weight: object, validation_fraction: object, outputs: int) -> dict[str, Any]:
+def of_arguments(
+    network: "Network", class_weight: object, validation_fraction: object
+) -> dict[str, Any]:
     """Return that of what ``fit`` makes of its samples."""
     if class_weight is not None and not isinstance(class_weight, str):
-        by_class = of_classes(class_weight, max(2, outputs))
+        by_class = of_classes(class_weight, max(2, network.layers[-1].nodes))
         class_weight = _described(by_class.shape, by_class)
     share = None if validation_fraction is None else float(validation_fraction)  # type: ignore[arg-type]
     return {"class_weight": class_weight, "validation_fraction": share}

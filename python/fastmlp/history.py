@@ -89,8 +89,8 @@ class EpochReport(NamedTuple):
 class History:
     """The course of one ``Network.fit``.
 
-    Every list has a number for each epoch, or is empty. Of a fit that went on from a checkpoint, what
-    was not measured in an epoch is NaN.
+    Every list has a number for each epoch, or is empty. Of a fit that went on from a checkpoint,
+    what was not measured in an epoch is NaN.
 
     Attributes
     ----------

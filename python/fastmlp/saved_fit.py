@@ -243,13 +243,13 @@ def _stopping(
 
 def _object(value: object, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError(f"{name} must be a JSON object")  # noqa: TRY004  (of a file)
+        raise ValueError(f"{name} must be a JSON object")
     return value
 
 
 def _list(value: object, name: str) -> list[Any]:
     if not isinstance(value, list):
-        raise ValueError(f"{name} must be a JSON array")  # noqa: TRY004
+        raise ValueError(f"{name} must be a JSON array")
     return value
 
 
@@ -276,5 +276,5 @@ def _integer(values: dict[str, Any], name: str) -> int:
 def _text(values: dict[str, Any], name: str) -> str:
     value = values[name]
     if not isinstance(value, str):
-        raise ValueError(f"{name} must be a string")  # noqa: TRY004
+        raise ValueError(f"{name} must be a string")
     return value

@@ -61,19 +61,18 @@ def fit(
     checkpoint = read_checkpoint(checkpoint)
     saved = None if checkpoint is None else checkpoint.read(network)
     data = read_data(X, y)
-    settings: dict[str, Any] = {}
     samples: Samples | Source
     if data is None:
-        as_given = not isinstance(optimizer, LBFGS)
-        samples = read_samples(network, X, y, sample_weight, as_given=as_given, shuffled=True)
-        if checkpoint is not None:
-            settings = fingerprint.of_samples(samples)
-        seed = network.seed if saved is None else saved.core.seed
-        samples, held_out = _hold_out(
-            network, samples, shuffle, validation_data, validation_fraction, metrics, seed
+        samples, held_out, settings = _read_arrays(
+            network,
+            (X, y, sample_weight),
+            class_weight,
+            shuffle,
+            (validation_data, validation_fraction, metrics),
+            seed=network.seed if saved is None else saved.core.seed,
+            as_given=not isinstance(optimizer, LBFGS),
+            compared=checkpoint is not None,
         )
-        samples = weigh_classes(samples, class_weight, network.loss, network.layers[-1].nodes)
-        samples = samples.apart_from(core.parameters)
     else:
         refuse_with_stream(
             data,
@@ -85,6 +84,7 @@ def fit(
             validation_fraction=validation_fraction,
         )
         samples = read_source(network, data, class_weight, shuffle)
+        settings = {} if checkpoint is None else samples.fingerprint()
         held_out = read_held_out(network, validation_data, metrics)
     followers = _followers(callbacks, early_stopping, held_out)
     if checkpoint is not None:
@@ -106,9 +106,11 @@ def fit(
         options.epochs, options.n_threads = epochs, threads
         if isinstance(samples, Source):
             samples.refuse_epochs(epochs, optimizer, checkpoint)
-            settings = {} if checkpoint is None else fingerprint.of_samples(samples)
         order = None if _is_switch(shuffle) else _arrays.orders(shuffle, rows, epochs).copy()
         options.shuffle = order is None and _validation.switch("shuffle", shuffle)
+        if checkpoint is not None:
+            settings |= fingerprint.of_arguments(network, class_weight, validation_fraction)
+            settings |= fingerprint.of_steps(optimizer, options, order, rows)
         used = core.threads_for(options.batch_size, threads)
         train = partial(_train, core, samples, order, options, optimizer)
 
@@ -118,12 +120,7 @@ def fit(
         course = Course(network, core, epochs, samples, held_out, threads, plateau, followers)
         with nullcontext() if saved is None else _unchanged_if_refused(network, saved):
             if checkpoint is not None and not isinstance(optimizer, LBFGS):
-                outputs = network.layers[-1].nodes
-                settings |= fingerprint.of_arguments(class_weight, validation_fraction, outputs)
-                settings |= fingerprint.of_steps(optimizer, options, order, len(samples))
-                checkpoint.begin(network, course, settings, options.optimizer.kind, saved)
-                options.first_epoch = min(course.epochs_done, epochs)
-                options.rate_factor = course.rate_factor
+                checkpoint.begin(network, course, settings, options, saved)
             course.begin()
             return course.end(train(course), used)
 
@@ -142,18 +139,27 @@ def _unchanged_if_refused(network: "Network", saved: Saved) -> Iterator[None]:
         raise
 
 
-def _hold_out(
+def _read_arrays(
     network: "Network",
-    samples: Samples,
+    given: tuple[object, object, object],
+    class_weight: object,
     shuffle: object,
-    data: object,
-    fraction: object,
-    metrics: object,
+    held_out: tuple[object, object, object],
+    *,
     seed: int,
-) -> tuple[Samples, HeldOut | None]:
+    as_given: bool,
+    compared: bool,
+) -> tuple[Samples, HeldOut | None, dict[str, Any]]:
+    """Return the samples to train on, those held out, and, if `compared`, their fingerprint."""
+    data, fraction, metrics = held_out
     if fraction is not None and not _is_switch(shuffle):
         raise ValueError("shuffle names rows of X, some of which validation_fraction takes away")
-    return hold_out(network, samples, data, fraction, metrics, seed)
+    X, y, sample_weight = given
+    samples = read_samples(network, X, y, sample_weight, as_given=as_given, shuffled=True)
+    settings = fingerprint.of_samples(samples) if compared else {}
+    samples, validation = hold_out(network, samples, data, fraction, metrics, seed)
+    samples = weigh_classes(samples, class_weight, network.loss, network.layers[-1].nodes)
+    return samples.apart_from(network.parameters), validation, settings
 
 
 def _train(

@@ -63,8 +63,8 @@ struct FASTMLP_API Archive {
 /// the system refuses; the file is then what it was before.
 FASTMLP_API void write_archive(const std::filesystem::path& path, const Archive& archive);
 
-/// Throws what `write_archive` would throw now, as far as that can be known without writing: whether
-/// the file can be there, and, where the system tells, whether there is room for it.
+/// Throws what `write_archive` would throw now, as far as that can be known without writing:
+/// whether the file can be there, and, where the system tells, whether there is room for it.
 FASTMLP_API void check_can_write(const std::filesystem::path& path, const Archive& archive);
 
 /// Throws FormatError, std::filesystem::filesystem_error, or std::bad_alloc.

@@ -201,8 +201,8 @@ void AtomicFile::State::create_temporary() {
     do {
         temporary.clear();
         std::string name = prefix + temporary_ending(::getpid());
-        file = Descriptor(
-            retried([&] { return ::openat(folder.get(), name.c_str(), kFlags, 0666); }));
+        file =
+            Descriptor(retried([&] { return ::openat(folder.get(), name.c_str(), kFlags, 0666); }));
         check(file.open());
         temporary = std::move(name);
     } while (!locked(file));

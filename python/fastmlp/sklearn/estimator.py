@@ -68,8 +68,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         try:
             train = self._prepared(X, y, sample_weight, eval_set, incremental=incremental)
         except BaseException:
-            vars(self).clear()
-            vars(self).update(before)  # a fitted estimator stays what it was
+            self.__dict__ = before  # a fitted estimator stays what it was
             raise
         task = FitTask(self, X, y, sample_weight, self.max_iter, self._reconstruction)
         train(task)

@@ -135,7 +135,9 @@ def _opened(name: str, source: Source) -> NDArray[Any]:
             return mapped
         mapped.close()
         raise DataError(f"{path}: an archive of arrays, which cannot be mapped")
-    is_array = all(has_attribute(source, each) for each in ("shape", "dtype", "ndim", "__getitem__"))
+    is_array = all(
+        has_attribute(source, each) for each in ("shape", "dtype", "ndim", "__getitem__")
+    )
     array: Any = source if is_array else numbers(name, source)
     if array.ndim == 0:
         raise TypeError(f"{name} must be an array or a path, got {_validation.described(source)}")

@@ -91,7 +91,7 @@ def unusable(file: str, first: int) -> Iterator[None]:
         yield
     except DataError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (whatever a conversion raises)
         told = str(error)
         if not isinstance(error, TypeError | ValueError):
             told = f"{type(error).__name__}: {told}"

@@ -78,11 +78,15 @@ class Source:
         if checkpoint is not None:
             raise ValueError("checkpoint does not go with an iterable of batches: give a Stream")
 
-    def fingerprint(self) -> int:
-        """Return a number that changes with the order of a stream."""
-        assert isinstance(self._data, Stream)  # others take no checkpoint
+    def fingerprint(self) -> dict[str, int]:
+        """Return what must be the same for a fit to go on with a checkpoint; see `fingerprint`.
+
+        Of a stream, whose rows cost reading, it is a number that changes with its order.
+        """
+        if not isinstance(self._data, Stream):
+            return {}  # which takes no checkpoint
         sizes = [*self._data.block_rows, window_rows(self._data)]
-        return zlib.crc32(np.asarray(sizes, "<i8").tobytes())
+        return {"the blocks of a stream": zlib.crc32(np.asarray(sizes, "<i8").tobytes())}
 
     def train(
         self,
@@ -141,9 +145,7 @@ class Source:
 
 def is_array_like(X: object) -> bool:
     """Tell whether `X` is features rather than batches of samples."""
-    return (
-        not isinstance(X, Iterable) or has_attribute(X, "shape") or has_attribute(X, "__array__")
-    )
+    return not isinstance(X, Iterable) or has_attribute(X, "shape") or has_attribute(X, "__array__")
 
 
 def read_data(X: object, y: object) -> Stream | Batches | None:
