@@ -196,6 +196,16 @@ def test_a_network_without_a_seed_validates_on_the_same_rows(blobs, tmp_path):
     assert history.validation_loss == told.validation_loss
 
 
+def test_a_subclass_that_writes_itself_in_its_own_way(blobs, tmp_path):
+    class Mine(fm.Network):
+        def __repr__(self):
+            return f"mine at {id(self)}"
+
+    for epochs in (1, 2):
+        history = Mine([4, 3], seed=1).fit(*blobs, epochs, checkpoint=tmp_path / "run")
+        assert len(history.loss) == epochs
+
+
 def test_refused_after_the_file_was_taken_over(blobs, tmp_path):
     """A rate of the first step, or a stream's data, is refused: as if nothing had been read."""
     path = tmp_path / "run"

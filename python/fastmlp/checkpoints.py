@@ -83,7 +83,7 @@ class Checkpoint(Callback):
         if saved.state.fit is None:
             name = files.shown(self.path)
             raise ValueError(f"checkpoint {name!r} was not saved by a fit: it cannot go on")
-        self._refuse_another("network", repr(saved.network()), repr(network))
+        self._refuse_another("network", _described(saved.core), _described(network._core))  # noqa: SLF001
         return saved
 
     def begin(
@@ -188,12 +188,6 @@ class Saved:
     core: Core
     state: SavedState
 
-    def network(self) -> "Network":
-        """Return the network as users have it."""
-        from fastmlp.network import Network  # noqa: PLC0415  (it imports this module)
-
-        return Network._of_core(self.core)  # noqa: SLF001
-
 
 def save_checkpoint(core: Core, path: files.Path) -> None:
     """Write what ``Network.save_checkpoint`` documents."""
@@ -232,7 +226,7 @@ def load_checkpoint(path: files.Path) -> "Network":
     OSError
         If the system refuses, with errno and the file's name.
     """
-    return _read(files.checked_path(path)).network()
+    return _network(_read(files.checked_path(path)).core)
 
 
 def read_checkpoint(value: object) -> Checkpoint | None:
@@ -277,6 +271,17 @@ def _read(path: str | bytes) -> Saved:
             if (array.shape, array.dtype) != (own.shape, own.dtype):
                 raise ModelFormatError(name, KEY, 0, f"early_stopping has other {key}")
     return Saved(core, state)
+
+
+def _network(core: Core) -> "Network":
+    from fastmlp.network import Network  # noqa: PLC0415  (it imports this module)
+
+    return Network._of_core(core)  # noqa: SLF001
+
+
+def _described(core: Core) -> str:
+    """Write the layers, the loss and the dtype of a network, not as a subclass may write itself."""
+    return repr(_network(core))
 
 
 def _shortened(value: object) -> str:

@@ -2,6 +2,9 @@
 
 Every later version must load them to the same bits, so a file that is there is never written
 again. What a new version can say gets a new file: a line in `NETWORKS`.
+
+`fit.ckpt` is a checkpoint as the first version wrote it, after two epochs of the fit that
+``tests/test_resume.py`` goes on with.
 """
 
 import hashlib
