@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fastmlp import _core, _validation, files
 from fastmlp.callbacks import Callback
-from fastmlp.errors import ModelFormatError
+from fastmlp.errors import ModelFormatError, shortened
 from fastmlp.saved_fit import KEY, MOMENTS, SavedState, check_state
 from fastmlp.views import Core, refuse_while_fitting
 
@@ -28,7 +28,6 @@ _MARGIN = 1024
 """Bytes that the numbers in a header may become longer during a fit."""
 
 _MOST_EPOCHS = 2**32 - 1
-_LONGEST = 500
 
 
 class Checkpoint(Callback):
@@ -128,7 +127,7 @@ class Checkpoint(Callback):
         if was != now:
             raise ValueError(
                 f"checkpoint {files.shown(self.path)!r} is of another fit: {key} was "
-                f"{_shortened(was)}, now it is {_shortened(now)}; remove the file, or say "
+                f"{shortened(str(was))}, now it is {shortened(str(now))}; remove the file, or say "
                 "Checkpoint(path, resume=False)"
             )
 
@@ -282,8 +281,3 @@ def _network(core: Core) -> "Network":
 def _described(core: Core) -> str:
     """Write the layers, the loss and the dtype of a network, not as a subclass may write itself."""
     return repr(_network(core))
-
-
-def _shortened(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -3,10 +3,17 @@
 import math
 import re
 
+_LONGEST = 400
+
 
 def printable(text: str) -> str:
     r"""Return a text with those bytes of file names that are not UTF-8 as ``\xff``."""
     return re.sub("[\udc80-\udcff]", lambda byte: f"\\x{ord(byte[0]) - 0xDC00:02x}", text)
+
+
+def shortened(text: str) -> str:
+    """Return a text for a message, without its end where a file made it long."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 class DataError(ValueError):
@@ -78,4 +85,5 @@ class ModelFormatError(ValueError):
         self.problem = problem
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.field}: {self.problem} (byte {self.offset})"
+        field, problem = shortened(self.field), shortened(self.problem)
+        return f"{self.file}: {field}: {problem} (byte {self.offset})"

@@ -32,7 +32,6 @@ _SETTINGS: Final[dict[str, tuple[type, ...]]] = {
     "the blocks of a stream": (int, type(None)),
 }
 _MOST = 2**63 - 1
-_LONGEST = 200
 
 
 @dataclass(frozen=True)
@@ -130,9 +129,9 @@ def check_state(file: str, text: str | None, tensors: Mapping[str, NDArray[Any]]
         fit = _fit(saved, tensors) if "course" in saved else None
         return SavedState(kind, moments, _integer(saved, "steps"), fit)
     except KeyError as error:
-        problem = f"{str(error.args[0])[:_LONGEST]!r} is missing or unknown"
+        problem = f"{error.args[0]!r} is missing or unknown"
     except (ValueError, RecursionError) as error:  # of JSON that is none, or our own
-        problem = str(error)[:_LONGEST]
+        problem = str(error)
     raise ModelFormatError(file, KEY, 0, problem)
 
 
