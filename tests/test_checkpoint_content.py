@@ -144,7 +144,7 @@ def test_courses_that_make_no_sense(archive, refused):
         ((*course, "early_stopping"), [1]),
         ((*stopping, "best"), NAN),
         ((*stopping, "best"), None),
-        ((*stopping, "best_epoch"), 3),
+        ((*stopping, "best_epoch"), 0),
         ((*stopping, "waited"), -1),
         ((*course, "plateau", "factor"), 2.0),
         ((*course, "plateau", "best"), NAN),

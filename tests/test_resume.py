@@ -94,6 +94,37 @@ def test_early_stopping_may_change(blobs, tmp_path, held_out, change):
     assert net.epoch == plain.epoch
 
 
+def test_two_that_stand_at_the_same(blobs, tmp_path, held_out):
+    """They remember the same numbers and the same weights, and differ in what they watch."""
+
+    def one(y, outputs):
+        return 1.0
+
+    def same(y, outputs):
+        return 1.0
+
+    path, second = tmp_path / "run.ckpt", stopping("validation_same", mode="max")
+    for epochs, watch in ((HALF, [stopping("validation_one", mode="max"), second]), (5, second)):
+        train(
+            blobs, path, epochs, validation_data=held_out, metrics=[one, same], callbacks=watch
+        )  # fmt: skip
+        assert (second.best_epoch, second.waited) == (1, epochs - 1)
+
+
+def test_a_custom_loss_goes_on(blobs, tmp_path):
+    def loss(outputs, y, gradient):
+        gradient[:] = outputs - np.eye(3, dtype=outputs.dtype)[y]
+        return (gradient**2).sum(axis=1) / 2
+
+    def fit(path, epochs):
+        net = fm.Network([4, 5, 3], output="identity", loss=loss, seed=1)
+        net.fit(*blobs, epochs, checkpoint=path)
+        return net.parameters.tobytes()
+
+    fit(tmp_path / "run", 2)
+    assert fit(tmp_path / "run", 4) == fit(None, 4)
+
+
 def test_a_fit_that_ran_out_of_patience_goes_on_with_more(blobs, tmp_path):
     path = tmp_path / "run.ckpt"
 

@@ -176,16 +176,21 @@ class Network(Prediction, Derivatives, Saving, Exports):
         TypeError, ValueError
             If an argument does not fit; nothing has changed then.
         DataError
-            If samples of a stream or a batch do not fit; it names the file, row and column, and
-            the network is what it was before.
+            If samples of a stream or a batch cannot be used, whatever their conversion raises; it
+            names the file, row and column, and the network is what it was before.
+        ModelFormatError
+            If the checkpoint is damaged or does not make sense; nothing has changed then.
+        OSError
+            If the checkpoint cannot be read or written; found out before the first epoch, as far as
+            the system tells.
         DivergenceError
             If the loss of an epoch is not finite; the parameters are back at the last finite
             epoch end.
         RuntimeError
             If the network is being fitted already.
         KeyboardInterrupt
-            On Ctrl-C; as with an exception of a callback, the parameters are those of the last
-            completed step.
+            On Ctrl-C; as with an exception of a callback or of the iterable of batches, the
+            parameters are those of the last completed step.
         """
         return training.fit(
             self,

@@ -34,7 +34,7 @@ _SETTINGS: Final[dict[str, tuple[type, ...]]] = {
 _MOST = 2**63 - 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SavedStopping:
     """Where an early stopping stood.
 
@@ -145,7 +145,7 @@ def _fit(saved: dict[str, Any], tensors: Mapping[str, NDArray[Any]]) -> SavedFit
     if type(course["stopped"]) is not bool:
         raise ValueError("stopped must be true or false")
     stoppings = [
-        _stopping(_object(values, "early_stopping"), i, tensors, len(series["loss"]))
+        _stopping(_object(values, "early_stopping"), i, tensors)
         for i, values in enumerate(_list(course["early_stopping"], "early_stopping"))
     ]
     return SavedFit(settings, series, course["stopped"], plateau, stoppings)
@@ -218,9 +218,7 @@ def _plateau(value: object) -> dict[str, Any]:
     return {"best": best, "factor": factor, "waited": _integer(plateau, "waited")}
 
 
-def _stopping(
-    values: dict[str, Any], i: int, tensors: Mapping[str, NDArray[Any]], epochs: int
-) -> SavedStopping:
+def _stopping(values: dict[str, Any], i: int, tensors: Mapping[str, NDArray[Any]]) -> SavedStopping:
     prefix = f"early_stopping.{i}."
     arrays = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
     if arrays and set(arrays) != {"parameters", "statistics"}:
@@ -228,11 +226,9 @@ def _stopping(
     if not all(array.ndim == 1 and np.isfinite(array).all() for array in arrays.values()):
         raise ValueError(f"{prefix}parameters or statistics are no vector, or not finite")
     best = None if values["best"] is None else _number(values["best"], "best")
-    best_epoch, waited = _integer(values, "best_epoch"), _integer(values, "waited")
-    if (best is None) != (best_epoch == 0) or best_epoch > epochs or waited > epochs:
-        raise ValueError("early_stopping: best, best_epoch and waited do not go together")
-    if best is not None and not math.isfinite(best):
-        raise ValueError("early_stopping: best must be finite")
+    best_epoch, _ = _integer(values, "best_epoch"), _integer(values, "waited")
+    if (best is None) != (best_epoch == 0) or not math.isfinite(best or 0.0):
+        raise ValueError("early_stopping: best must be finite, and there if best_epoch is not 0")
     known = values | {"best": best}
     if "monitor" not in values:
         return SavedStopping(known, arrays, None, None, None)
