@@ -87,7 +87,8 @@ FASTMLP_API int training_threads(const Network<T>& network, std::size_t batch_si
 /// Trains `network` on x (n, features) and y, in place.
 ///
 /// Throws std::invalid_argument before it starts for what does not fit; later Diverged, Interrupted
-/// and what the callbacks throw, and then the parameters are those of the last completed step.
+/// and what the callbacks throw, and then the parameters are those of the last completed step. If
+/// there was none, the network also keeps what an optimizer before this one remembered.
 template <class T>
 FASTMLP_API std::vector<EpochReport> train(Network<T>& network, MatrixView<const T> x,
                                            const Targets<T>& y, const TrainOptions& options);
