@@ -1,13 +1,14 @@
 """Training: the bits of the three calls, the order of samples, validation, divergence, History."""
 
 import pickle
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 import fastmlp as fm
-from fastmlp import _core
+from fastmlp import _core, reference
 
 N = 33  # leaves a short last batch for every size but 1, 3 and 33
 
@@ -195,6 +196,31 @@ class TestDivergence:
             net.fit(*data, epochs=3, batch_size=1, optimizer=fm.SGD(1e30))
         assert bits(net) == before
         net.fit(*data, epochs=1, optimizer=fm.SGD(0.01))  # and goes on
+
+    @pytest.mark.parametrize("source", ["arrays", "stream", "at once", "reference"])
+    def test_the_rate_it_names_is_the_last_one_used(self, data, source):
+        X, y = (part.astype(float) for part in data)
+        library = reference if source == "reference" else fm
+        net = library.Network([7, 9, 1], output="identity", seed=2, dtype="float64")
+        rate = library.InverseScaling(1e200, power=1.0)
+        given = (fm.ArrayStream(X, y),) if source == "stream" else (X, y)
+        train = partial(fm.train_many, [net]) if source == "at once" else net.fit
+        with pytest.raises(library.DivergenceError) as caught:
+            train(*given, batch_size=5, optimizer=library.SGD(rate))
+        assert caught.value.learning_rate == pytest.approx(1e200 / -(-N // 5))
+
+    def test_a_function_s_last_rate_is_named(self, data):
+        told = []
+
+        def rate(step):
+            told.append(1e30 / (1 + step))
+            return told[-1]
+
+        net = fm.Network([7, 9, 1], output="identity", seed=2)
+        with pytest.raises(fm.DivergenceError) as caught:
+            net.fit(*data, batch_size=5, optimizer=fm.SGD(rate))
+        assert caught.value.learning_rate == told[-1]
+        assert f"with learning_rate={told[-1]:g};" in str(caught.value)
 
     def test_the_error_can_be_pickled(self):
         error = pickle.loads(pickle.dumps(fm.DivergenceError(3, np.inf, 0.5)))

@@ -9,6 +9,7 @@
 #include "ieee_defaults.hpp"
 #include "kernels/dispatch.hpp"
 #include "propagate.hpp"
+#include "samples.hpp"
 #include "squares.hpp"
 #include "stepwise.hpp"
 
@@ -102,13 +103,11 @@ template <class T>
 void Network<T>::forward(MatrixView<const T> x, bool training) {
     check_features(features_, x);
     const std::size_t position = position_;
-    const std::vector<T> statistics(statistics_->begin(), statistics_->end());
     try {
         propagate(x, training);
     } catch (...) {  // interrupted, or out of memory: as if there had been no forward at all
         workspace_.reset();
         position_ = position;
-        std::copy(statistics.begin(), statistics.end(), statistics_->begin());
         throw;
     }
 }
@@ -132,6 +131,7 @@ void Network<T>::propagate(MatrixView<const T> x, bool training) {
     Propagation<T> pass = Propagation<T>(*this, image, work).in(work.context);
     pass.poll = interrupts.poll();
     StepwisePass<T>{pass, scratch}.forward();
+    if (training) pass.move_averages({});
     Rows<T>& output = work.nodes.back();
     activate(pass.kernel, node_activation(loss_, layers_.back().activation), work.scores.row(0),
              work.scores.stride, output.row(0), output.stride, work.batch, output.cols);
@@ -145,16 +145,7 @@ double Network<T>::backward(const Targets<T>& y) {
     Workspace<T>& work = *workspace_;
     check_targets(*this, y, work.batch);
     const IeeeDefaults ieee;
-    for (std::size_t b = 0; b < work.batch; ++b) {
-        if (y.labels) {
-            work.labels[b] = y.labels[b];
-        } else if (y.custom) {
-            work.samples[b] = static_cast<std::uint32_t>(b);
-        } else {
-            work.targets[b] = y.values.row(b);
-        }
-        if (y.weights) work.weights[b] = y.weights[b];
-    }
+    for (std::size_t b = 0; b < work.batch; ++b) take_target(y, b, b, work);
     Interrupts interrupts;
     Image<T> image(layout_, parameters_->data()), gradients(layout_, gradients_->data());
     image.load(interrupts.poll());

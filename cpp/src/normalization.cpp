@@ -8,28 +8,14 @@ namespace {
 using kernels::KernelTable;
 using kernels::kPad;
 
-/// running = (1 - momentum) running + momentum batch; the variance without its bias.
-template <class T>
-void average(Moments<T> running, const Normalized<T>& at, std::size_t batch, Range nodes) {
-    const auto momentum = static_cast<T>(kStatisticsMomentum), rest = T(1) - momentum;
-    const T correction =
-        static_cast<T>(batch) / static_cast<T>(std::max<std::size_t>(1, batch - 1));
-    for (std::size_t n = nodes.first; n < nodes.last; ++n) {
-        const T variance = at.variances[n] * correction;
-        running.means[n] = rest * running.means[n] + momentum * at.means[n];
-        running.variances[n] = rest * running.variances[n] + momentum * variance;
-    }
-}
-
 /// Moments of this thread's share of the nodes, over the whole batch.
 template <class T>
-void measure(const KernelTable<T>& kernel, std::size_t n, Moments<T> running,
-             const BatchContext& context, Rows<T>& z, Normalized<T>& to) {
+void measure(const KernelTable<T>& kernel, std::size_t n, const BatchContext& context, Rows<T>& z,
+             Normalized<T>& to) {
     const Range nodes = context.share.of(padded(n), kPad);
     if (nodes.size() == 0) return;
     kernel.batch_moments(z.row(0) + nodes.first, z.stride, context.batch, nodes.size(),
                          to.means.data() + nodes.first, to.variances.data() + nodes.first);
-    average(running, to, context.batch, {nodes.first, std::min(nodes.last, n)});
 }
 
 /// Sums over the batch that become gradients, for this thread's share of the nodes.
@@ -61,13 +47,27 @@ void normalize(const KernelTable<T>& kernel, Normalization kind, const DenseView
     }
     if (context.training) {
         context.meet();
-        measure(kernel, layer.n, running, context, z, to);
+        measure(kernel, layer.n, context, z, to);
         context.meet();
     }
     const Moments<T> by =
         context.training ? Moments<T>{to.means.data(), to.variances.data()} : running;
     kernel.batch_normalize(here, z.stride, rows.size(), padded(layer.n), epsilon, by.means,
                            by.variances, layer.scales, layer.shifts, x, to.x.stride);
+}
+
+template <class T>
+void move_averages(std::size_t n, const Normalized<T>& at, std::size_t batch, Share share,
+                   Moments<T> running) {
+    const auto momentum = static_cast<T>(kStatisticsMomentum), rest = T(1) - momentum;
+    const T correction =
+        static_cast<T>(batch) / static_cast<T>(std::max<std::size_t>(1, batch - 1));
+    const Range nodes = share.of(n, 1);
+    for (std::size_t i = nodes.first; i < nodes.last; ++i) {
+        const T variance = at.variances[i] * correction;
+        running.means[i] = rest * running.means[i] + momentum * at.means[i];
+        running.variances[i] = rest * running.variances[i] + momentum * variance;
+    }
 }
 
 template <class T>
@@ -136,6 +136,8 @@ void normalization_update(const KernelTable<T>& kernel, const UpdateTarget<T>& t
 #define FASTMLP_INSTANTIATE(T)                                                                     \
     template void normalize(const KernelTable<T>&, Normalization, const DenseView<const T>&,       \
                             Moments<T>, const BatchContext&, Range, Rows<T>&, Normalized<T>&);     \
+    template void move_averages(std::size_t, const Normalized<T>&, std::size_t, Share,             \
+                                Moments<T>);                                                       \
     template void normalize_for_prediction(const KernelTable<T>&, Normalization,                   \
                                            const DenseView<const T>&, Moments<const T>, T*,        \
                                            std::size_t, std::size_t, T*);                          \

@@ -34,7 +34,7 @@ struct Propagation {
     static constexpr T kUnlimited = std::numeric_limits<T>::infinity();
 
     /// Of the parameters that `image` holds. Running averages of `network` are read, and written
-    /// in training.
+    /// by `move_averages`.
     Propagation(const Network<T>& network, const Image<T>& its_image, Workspace<T>& workspace)
         : kernel(kernels::active_table<T>()), layers(network.layers()), loss(network.loss()),
           seed(network.seed()), running{&network.layout(), network.statistics()->data()},
@@ -210,6 +210,14 @@ struct Propagation {
                 normalization_update(kernel, targets[i], work.batch, work.normalized[i], use,
                                      share);
             }
+        }
+    }
+
+    /// This thread's share of the running averages, after a forward in training.
+    void move_averages(Share share) const {
+        for (std::size_t i = 0; i < layers.size(); ++i) {
+            if (layers[i].normalization != Normalization::kBatch) continue;
+            fastmlp::move_averages(image[i].n, work.normalized[i], work.batch, share, running[i]);
         }
     }
 

@@ -11,6 +11,19 @@
 
 namespace fastmlp {
 
+/// What the outputs of `sample` should be, and its weight, into row `row` of the workspace.
+template <class T>
+void take_target(const Targets<T>& y, std::size_t sample, std::size_t row, Workspace<T>& work) {
+    if (y.labels) {
+        work.labels[row] = y.labels[sample];
+    } else if (y.custom) {
+        work.samples[row] = static_cast<std::uint32_t>(sample);
+    } else {
+        work.targets[row] = y.values.row(sample);
+    }
+    if (y.weights) work.weights[row] = y.weights[sample];
+}
+
 template <class T>
 struct Samples {
     Samples(const Features<T>& features, const Targets<T>& targets)
@@ -44,14 +57,7 @@ struct Samples {
             } else {
                 work.input[row + b] = x.dense.row(sample);
             }
-            if (y.labels) {
-                work.labels[row + b] = y.labels[sample];
-            } else if (y.custom) {
-                work.samples[row + b] = static_cast<std::uint32_t>(sample);
-            } else {
-                work.targets[row + b] = y.values.row(sample);
-            }
-            if (y.weights) work.weights[row + b] = y.weights[sample];
+            take_target(y, sample, row + b, work);
         }
     }
 

@@ -33,9 +33,9 @@ void check_options(std::size_t rows, const TrainOptions& options) {
     }
 }
 
-Diverged::Diverged(std::size_t at_epoch, double its_loss)
+Diverged::Diverged(std::size_t at_epoch, double its_loss, double last_rate)
     : std::runtime_error("the loss of epoch " + std::to_string(at_epoch) + " is " +
                          std::to_string(its_loss)),
-      epoch(at_epoch), loss(its_loss) {}
+      epoch(at_epoch), loss(its_loss), learning_rate(last_rate) {}
 
 }  // namespace fastmlp

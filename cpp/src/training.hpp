@@ -14,6 +14,7 @@
 #include "pacer.hpp"
 #include "sample_source.hpp"
 #include "single_row.hpp"
+#include "step_path.hpp"
 #include "training_step.hpp"
 #include "training_threads.hpp"
 
@@ -32,11 +33,13 @@ public:
           scratch_(static_cast<std::size_t>(team_.size())),
           work_(network.layout(), network.layers(), std::max<std::size_t>(2, batch_)),
           state_(network, options.roll_back), pass_(network, state_.parameters(), work_),
-          step_(network, pass_, samples_, state_, options, team_.size()),
+          path_(choose_step_path(pass_, samples_, options, batch_, team_.size())),
+          step_(network, pass_, samples_, state_, options, path_, team_.size()),
           rate_factor_(options.rate_factor), first_step_(options.first_epoch * steps_per_epoch_),
           block_start_(first_step_), steps_before_(network.optimizer_state().steps) {
         if (samples_.x.is_sparse) work_.expect_sparse(scratch_.size());
         if (samples_.x.is_raw) work_.expect_raw(samples_.x.cols);
+        if (path_.single_row) single_.emplace(pass_, state_.targets());
         state_.load();
     }
 
@@ -53,20 +56,12 @@ private:
     std::size_t single_steps(std::size_t first, std::size_t last);
     void choose_rate(std::size_t number);
     void store() {
+        if (single_) single_->flush(scratch_[0]);
         state_.store();
         network_.optimizer_state().steps = steps_before_ + steps_done_;
     }
     void check_interrupted() const {
         if (options_.interrupted && options_.interrupted()) throw Interrupted();
-    }
-    bool serves_single_rows() const {
-        const Optimizer& optimizer = options_.optimizer;
-        return batch_ == 1 && team_.size() == 1 && !samples_.x.is_sparse &&
-               SingleRow<T>::serves(network_.layers()) && !samples_.y.weights &&
-               !options_.on_step && !options_.report_squares && options_.gradient_scale == 1 &&
-               options_.loss_limit == TrainOptions::kUnlimited &&
-               optimizer.clip_norm == Optimizer::kUnlimited &&
-               step_rules<T>(optimizer, {}).weights.plain();
     }
 
     Network<T>& network_;
@@ -79,6 +74,7 @@ private:
     Workspace<T> work_;
     TrainedState<T> state_;
     Propagation<T> pass_;
+    StepPath path_;
     TrainingStep<T> step_;
     std::optional<SingleRow<T>> single_;  ///< instead of `step_` where it serves
     Pacer pacer_;
@@ -109,7 +105,7 @@ std::vector<EpochReport> Trainer<T>::run() {
         network_.set_epoch(network_.epoch() + 1);
         if (!std::isfinite(report->loss) || !state_.save_if_finite(pass_.kernel)) {
             state_.restore();
-            throw Diverged(epoch, report->loss);
+            throw Diverged(epoch, report->loss, report->learning_rate);
         }
         check_interrupted();
         end_epoch(*report);
@@ -134,7 +130,6 @@ EpochReport Trainer<T>::run_epoch(std::size_t epoch) {
     source_.begin_epoch();
     for (bool ended = false; !ended && !stopped_;) {
         ended = source_.next(epoch);
-        if (!single_ && serves_single_rows()) single_.emplace(pass_, state_.targets());
         run_block(ended);
     }
     return {epoch,       weighted_mean(loss_, weight_), seconds_since(start), rate_, squares_,
@@ -210,6 +205,7 @@ void Trainer<T>::end_step(std::size_t number) {
     state_.load();
 }
 
+/// What is thrown on the way leaves an update that waits: `store` applies it.
 template <class T>
 std::size_t Trainer<T>::single_steps(std::size_t first, std::size_t last) {
     for (std::size_t index = first; index < last; ++index) {
@@ -220,10 +216,10 @@ std::size_t Trainer<T>::single_steps(std::size_t first, std::size_t last) {
         prefetch.advance();
         const T loss = single_->step(samples_.y, static_cast<T>(rate_), scratch_[0]);
         loss_ += static_cast<double>(loss);
+        weight_ += 1;
+        ++steps_done_;
     }
-    single_->flush(scratch_[0]);
-    weight_ += static_cast<double>(last - first);
-    steps_done_ += last - first;
+    single_->flush(scratch_[0]);  // now, for the next block's rows may take the place of these
     return last - first;
 }
 

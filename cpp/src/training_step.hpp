@@ -9,9 +9,9 @@
 #include "propagate.hpp"
 #include "samples.hpp"
 #include "squares.hpp"
+#include "step_path.hpp"
 #include "thread_pool.hpp"
 #include "trained_state.hpp"
-#include "wide_pass.hpp"
 
 namespace fastmlp {
 
@@ -19,15 +19,14 @@ template <class T>
 class TrainingStep {
 public:
     TrainingStep(const Network<T>& network, const Propagation<T>& pass, const Samples<T>& samples,
-                 const TrainedState<T>& state, const TrainOptions& options, int threads)
+                 const TrainedState<T>& state, const TrainOptions& options, StepPath path,
+                 int threads)
         : network_(network), passes_(static_cast<std::size_t>(threads), Pass{pass}),
           work_(pass.work), samples_(samples), state_(state), options_(options),
-          by_columns_(!samples.x.is_sparse && WidePass<T>::serves(pass)) {
-        const bool skips_first_delta =
-            !samples.x.is_sparse && updates_hidden(pass.layers, pass.image);
+          by_columns_(path.by_columns), has_averages_(network.layout().statistics_size() > 0) {
         for (Pass& own : passes_) {
             own.loss_limit = static_cast<T>(options.loss_limit);
-            own.skips_first_delta = skips_first_delta;
+            own.skips_first_delta = path.small_hidden;
         }
         if (options.report_squares) weight_squares_.emplace(network.layout(), false);
         if (options.optimizer.clip_norm == Optimizer::kUnlimited) return;
@@ -62,6 +61,8 @@ public:
         }
         if (weight_squares_) sum_squares(*weight_squares_, state_.parameters(), share);
         team.barrier(rank);
+        // Nothing throws from here on: the step takes place.
+        if (has_averages_) pass.move_averages(share);
         const StepFacts facts{rate, number, weight_sum(samples_.y, work_)};
         const double scale = facts.weight_sum > 0 ? options_.gradient_scale / facts.weight_sum : 0;
         RowPrefetcher prefetch = samples_.next_rows(first + batch, rows);
@@ -106,7 +107,8 @@ private:
     const Samples<T>& samples_;
     const TrainedState<T>& state_;
     const TrainOptions& options_;
-    bool by_columns_;  ///< how a team of several goes forward and backward
+    bool by_columns_;    ///< how a team of several goes forward and backward
+    bool has_averages_;  ///< of batch normalisation
     std::optional<Squares<T>> weight_squares_, gradient_squares_;
     std::optional<Image<T>> gradients_;  ///< where they are stored to be clipped by their norm
     std::vector<UpdateTarget<T>> gradient_targets_;

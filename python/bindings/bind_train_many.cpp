@@ -26,13 +26,13 @@ TrainJob<T> borrow_job(const Job& job) {
             borrow_targets<T>(job.y, weights), job.options};
 }
 
-/// The reports of a job, or (epoch, loss) where it diverged.
+/// The reports of a job, or (epoch, loss, learning_rate) where it diverged.
 py::object told(const TrainOutcome& outcome) {
     if (!outcome.error) return py::cast(outcome.reports);
     try {
         std::rethrow_exception(outcome.error);
     } catch (const Diverged& diverged) {
-        return py::make_tuple(diverged.epoch, diverged.loss);
+        return arguments_of(diverged);
     }
 }
 

@@ -194,15 +194,16 @@ FASTMLP_INSTANTIATE(double)
 
 void bind_trainer(py::module_& module) {
     bind_options(module);
-    diverged_error = PyErr_NewExceptionWithDoc("fastmlp._core.DivergedError",
-                                               "An epoch's loss was not finite: (epoch, loss).",
-                                               PyExc_ArithmeticError, nullptr);
+    diverged_error =
+        PyErr_NewExceptionWithDoc("fastmlp._core.DivergedError",
+                                  "An epoch's loss was not finite: (epoch, loss, learning_rate).",
+                                  PyExc_ArithmeticError, nullptr);
     module.attr("DivergedError") = py::reinterpret_steal<py::object>(diverged_error);
     py::register_exception_translator([](std::exception_ptr error) {
         try {
             if (error) std::rethrow_exception(error);
         } catch (const Diverged& diverged) {
-            PyErr_SetObject(diverged_error, py::make_tuple(diverged.epoch, diverged.loss).ptr());
+            PyErr_SetObject(diverged_error, arguments_of(diverged).ptr());
         }
     });
 }

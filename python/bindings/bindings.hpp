@@ -37,6 +37,11 @@ std::vector<EpochReport> fit_stream(Model<T>& model, const py::object& next_bloc
                                     const py::object& loss, const TrainOptions& settings,
                                     const Callables& callables);
 
+/// (epoch, loss, learning_rate)
+inline py::tuple arguments_of(const Diverged& diverged) {
+    return py::make_tuple(diverged.epoch, diverged.loss, diverged.learning_rate);
+}
+
 template <class T>
 void save_network(Model<T>& model, const std::filesystem::path& path, bool allow_nonfinite);
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 __version__: str
 
 class DivergedError(ArithmeticError):
-    """The loss of an epoch was not finite; args are (epoch, loss)."""
+    """The loss of an epoch was not finite; args are (epoch, loss, learning_rate)."""
 
 class FormatError(ValueError):
     """A file is damaged; args are (file, field, offset, problem)."""
@@ -282,7 +282,7 @@ class TrainJob:
 
 def train_many32(
     jobs: Sequence[TrainJob], n_threads: int
-) -> list[list[EpochReport] | tuple[int, float]]: ...
+) -> list[list[EpochReport] | tuple[int, float, float]]: ...
 def train_many64(
     jobs: Sequence[TrainJob], n_threads: int
-) -> list[list[EpochReport] | tuple[int, float]]: ...
+) -> list[list[EpochReport] | tuple[int, float, float]]: ...

@@ -36,7 +36,7 @@ class DivergenceError(ValueError, ArithmeticError):
     loss : float
         Its loss: infinite or not a number, or finite where only a parameter was not.
     learning_rate : float
-        The learning rate in use; NaN for an optimizer without one.
+        The learning rate of the epoch's last step; NaN for an optimizer without one.
     """
 
     def __init__(self, epoch: int, loss: float, learning_rate: float) -> None:

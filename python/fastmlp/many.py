@@ -97,11 +97,10 @@ def train_many(
         jobs.append(_core.TrainJob(core, samples.X, samples.y, samples.weight, options))
     train = _core.train_many32 if nets[0].dtype == np.float32 else _core.train_many64
     results: list[History | DivergenceError] = []
-    for net, samples, settings, told in zip(
-        nets, data, optimizers, train(jobs, limit), strict=True
-    ):
+    for net, samples, told in zip(nets, data, train(jobs, limit), strict=True):
         if isinstance(told, tuple):
-            results.append(DivergenceError(told[0] + 1, told[1], settings.base_rate))
+            epoch, loss, rate = told
+            results.append(DivergenceError(epoch + 1, loss, rate))
         else:
             results.append(_history(net, samples, told))
     for i, result in enumerate(results):

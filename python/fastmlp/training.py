@@ -187,8 +187,8 @@ def _train(
             course.end_step if course.is_watched_closely else None,
         )
     except _core.DivergedError as error:
-        epoch, loss = error.args
-        raise DivergenceError(epoch + 1, loss, optimizer.base_rate) from None
+        epoch, loss, rate_used = error.args
+        raise DivergenceError(epoch + 1, loss, rate_used) from None
 
 
 def core_options(

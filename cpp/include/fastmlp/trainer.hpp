@@ -74,9 +74,10 @@ struct TrainOptions {
 /// parameters are back at the last finite epoch end.
 class FASTMLP_API Diverged : public std::runtime_error {
 public:
-    Diverged(std::size_t at_epoch, double its_loss);
+    Diverged(std::size_t at_epoch, double its_loss, double last_rate);
     std::size_t epoch;
     double loss;
+    double learning_rate;  ///< of the epoch's last step
 };
 
 /// The threads `train` would use: as many as pay for the work of a step, at most `n_threads` (0:

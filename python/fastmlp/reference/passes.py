@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from .dense import Matrix
+from .dense import Matrix, Row
 from .normalization import Normalized
 
 
@@ -20,6 +20,8 @@ class Pass:
         Of the layers that normalise.
     factors : list of matrix or None
         What dropout multiplied h by, of the layers that drop.
+    moments : dict of int to (means, variances)
+        Those of the batch, by layer, where batch normalisation took them in training.
     """
 
     nodes: list[Matrix] = field(default_factory=list)
@@ -27,3 +29,4 @@ class Pass:
     h: list[Matrix] = field(default_factory=list)
     normalized: list[Normalized | None] = field(default_factory=list)
     factors: list[Matrix | None] = field(default_factory=list)
+    moments: dict[int, tuple[Row, Row]] = field(default_factory=dict)

@@ -37,7 +37,11 @@ class Propagation(Model):
             If X does not fit the network or is not finite.
         """
         rows = arrays.features("X", X, self._features)
-        return self._forward(rows, training=validation.switch("training", training))
+        training = validation.switch("training", training)
+        outputs = self._forward(rows, training=training)
+        if training:
+            self._move_averages()
+        return outputs
 
     def backward(self, y: object) -> float:
         """Compute deltas and gradients for the batch of the last `forward` (2.8) to (2.12).
@@ -108,13 +112,21 @@ class Propagation(Model):
             self._position += len(X)
         return self._pass.nodes[-1]
 
+    def _move_averages(self) -> None:
+        """Move the running averages to the batch of the last forward in training.
+
+        Of a step this is a part of the update: a loss that raises must leave them alone.
+        """
+        for i, (means, variances) in self._pass.moments.items():
+            self._statistics[i].update(means, variances, len(self._pass.nodes[0]))
+
     def _propagate(self, X: Matrix, *, training: bool = False) -> Pass:
         """Go through all layers; without `training` the network stays as it is."""
         result = Pass(nodes=[X])
         for i, layer in enumerate(self._layers):
             W, b = self._weights[i], self._biases[i]
             z = [dense.forward(row, W, b) for row in result.nodes[-1]]  # (2.1)
-            normalized = self._normalize(i, z, training=training)
+            normalized = self._normalize(i, z, result.moments, training=training)
             if normalized is not None:
                 z = normalization.scale_and_shift(normalized.x, self._scales[i], self._shifts[i])
             h = [activate(layer.activation, row) for row in z]  # (1.1), (2.3)
@@ -126,7 +138,9 @@ class Propagation(Model):
             result.nodes.append(drop(h, factors))
         return result
 
-    def _normalize(self, i: int, z: Matrix, *, training: bool) -> normalization.Normalized | None:
+    def _normalize(
+        self, i: int, z: Matrix, moments: dict[int, tuple[Row, Row]], *, training: bool
+    ) -> normalization.Normalized | None:
         kind = self._layers[i].normalization
         if kind is None:
             return None
@@ -135,9 +149,8 @@ class Propagation(Model):
         running = self._statistics[i]
         if not training:
             return normalization.by_moments(z, running.means, running.variances, constant=True)
-        means, variances = normalization.moments(z)
-        running.update(means, variances, len(z))
-        return normalization.by_moments(z, means, variances, constant=False)
+        moments[i] = normalization.moments(z)
+        return normalization.by_moments(z, *moments[i], constant=False)
 
     def _dropout_factors(self, i: int, rows: int) -> Matrix:
         layer, first = self._layers[i], self._position

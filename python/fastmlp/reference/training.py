@@ -86,10 +86,11 @@ class Training(Derivatives):
         step = epoch * plan.steps_per_epoch
         for batch in plan.batches(epoch, self._seed, self._epoch):
             X, y, weight = samples.of_rows(batch)
+            self._rate = plan.rate(step) * rate_factor  # first: if it raises, no step has begun
             self._forward(X, training=True)
             losses.append(in_order(self._backward(y, weight)))
             weights.append(in_order(weight))
-            self._rate = plan.rate(step) * rate_factor
+            self._move_averages()
             self._update(plan.optimizer, self._memory, self._rate)
             loss = weighted_mean(losses[-1:], weights[-1:])
             told = [callback.on_batch_end(network, step, loss) for callback in callbacks]
