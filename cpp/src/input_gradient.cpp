@@ -7,6 +7,7 @@
 #include "fastmlp/network.hpp"
 #include "ieee_defaults.hpp"
 #include "propagate.hpp"
+#include "samples.hpp"
 #include "thread_limits.hpp"
 #include "thread_pool.hpp"
 
@@ -39,17 +40,15 @@ public:
                  nodes.cols);
     }
 
-    /// The derivatives of each sample's loss into the rows of `out` from `first` on.
+    /// The derivatives of each sample's loss, times its weight, into the rows of `out` from `first`
+    /// on. One of weight 0 has none, whatever its nodes are.
     void of_losses(const Targets<T>& y, std::size_t first, MatrixView<T> out) {
-        for (std::size_t b = 0; b < work_.batch; ++b) {
-            if (y.labels) {
-                work_.labels[b] = y.labels[first + b];
-            } else {
-                work_.targets[b] = y.values.row(first + b);
-            }
-        }
+        for (std::size_t b = 0; b < work_.batch; ++b) take_target(y, first + b, b, work_);
         pass_.backward(y, {0, work_.batch}, scratch_);
         finish(work_.batch, first, out);
+        for (std::size_t b = 0; y.weights && b < work_.batch; ++b) {
+            if (y.weights[first + b] == 0) std::fill_n(out.row(first + b), out.cols, T(0));
+        }
     }
 
     /// The derivatives of every output: N rows for each sample, from row N `first` on.
@@ -173,6 +172,7 @@ void Network<T>::input_gradient(MatrixView<const T> x, const Targets<T>& y, Matr
                                 int n_threads) const {
     check_features(features_, x);
     check_targets(*this, y, x.rows);
+    if (y.custom) throw std::invalid_argument("input_gradient does not know a custom loss");
     check_out(*this, x.rows, out);
     for_each_block(*this, x.rows, 1, n_threads,
                    [&](InputGradient<T>& gradient, std::size_t first, std::size_t size) {

@@ -107,7 +107,8 @@ public:
     /// those of output n for sample b. Const and reentrant.
     void jacobian(MatrixView<const T> x, MatrixView<T> out, int n_threads = 0) const;
     /// The gradient of each sample's loss, as `evaluate` computes it, with respect to its features,
-    /// into `out` (B, features). Const and reentrant.
+    /// times its weight, into `out` (B, features). Not of a custom loss: std::invalid_argument.
+    /// Const and reentrant.
     void input_gradient(MatrixView<const T> x, const Targets<T>& y, MatrixView<T> out,
                         int n_threads = 0) const;
 
