@@ -150,7 +150,7 @@ def test_labels_of_any_integer_type(net, labels):
 def test_bool_labels():
     net = fm.Network([4, 2], seed=1)
     assert net.evaluate(VALUES, Y > 0) == net.evaluate(VALUES, (Y > 0).astype(int))
-    single = fm.Network([4, 1], seed=1)
+    single = fm.Network._of_layers(4, [fm.Dense(1, "softmax")], None, 1, "float32")
     assert single.evaluate(VALUES, np.zeros(12, bool)).loss == 0
     with pytest.raises(ValueError, match="label True"):
         single.evaluate(VALUES, Y > 0)

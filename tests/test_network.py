@@ -2,12 +2,14 @@
 
 import doctest
 import importlib
+import pickle
 import threading
 
 import numpy as np
 import pytest
 
 import fastmlp as fm
+from fastmlp import reference
 
 X = np.random.default_rng(5).standard_normal((23, 6))
 LABELS = np.arange(23) % 3
@@ -249,3 +251,21 @@ def test_examples_in_the_docstrings(name):
     result = doctest.testmod(module, extraglobs={"Dense": fm.Dense, "Network": fm.Network})
     assert result.attempted > 0
     assert result.failed == 0
+
+
+@pytest.mark.parametrize("library", [fm, reference])
+@pytest.mark.parametrize("layers", [[4, 1], [4, 3, 1], [4, fm.Dense(1, "softmax")]])
+def test_a_softmax_of_one_node_is_refused(library, layers):
+    layers = [4, library.Dense(1, "softmax")] if isinstance(layers[1], fm.Dense) else layers
+    with pytest.raises(ValueError, match="one node with output='sigmoid', or two nodes") as caught:
+        library.Network(layers)
+    assert "output='identity'" in str(caught.value)
+
+
+def test_a_softmax_of_one_node_that_exists_is_loaded(tmp_path):
+    net = fm.Network._of_layers(4, [fm.Dense(1, "softmax")], None, 1, "float32")
+    X = np.ones((3, 4), np.float32)
+    net.save(tmp_path / "net.safetensors")
+    for again in (fm.load(tmp_path / "net.safetensors"), pickle.loads(pickle.dumps(net))):
+        assert again.predict(X).tolist() == [[1.0]] * 3
+        assert again.layers == net.layers

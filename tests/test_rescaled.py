@@ -32,7 +32,10 @@ def test_one_rounding_for_scale_and_offset(pixels, rng, dtype, fma, per_feature)
     assert net.predict(X).tobytes() == twin.predict(plain).tobytes()
     assert net.evaluate(X, Y) == twin.evaluate(plain, Y)
     assert net.forward(X).tobytes() == twin.forward(plain).tobytes()
-    assert net.jacobian(X).tobytes() == twin.jacobian(plain).tobytes()
+    factor = np.asarray(scale, dtype)  # of the chain rule, one more rounding
+    assert net.jacobian(X).tobytes() == (twin.jacobian(plain) * factor).tobytes()
+    gradient = twin.input_gradient(plain, Y) * factor
+    assert net.input_gradient(X, Y).tobytes() == gradient.tobytes()
     fm.train_many([net], X, Y, epochs=1)
     fm.train_many([twin], plain, Y, epochs=1)
     assert net.parameters.tobytes() == twin.parameters.tobytes()
@@ -162,3 +165,20 @@ def test_what_is_refused_once_the_network_is_known(pixels, assert_unchanged):
 def test_what_has_no_mean(X):
     with pytest.raises(ValueError, match=r"X has 0 samples|X contains NaN at row 0, column 1"):
         fm.Rescaled.standardise(X)
+
+
+def test_derivatives_are_by_what_is_rescaled(rng):
+    X, scale, offset = rng.standard_normal((5, 3)), np.array([2.0, -0.5, 0.0]), [1, 2, 3]
+    net = fm.Network([3, 8, 2], "tanh", "identity", seed=1, dtype="float64")
+    twin = reference.Network([3, 8, 2], "tanh", "identity", seed=1)
+    twin.parameters = net.parameters.tolist()
+    y = rng.standard_normal((5, 2))
+    rescaled = fm.Rescaled(X, scale, offset)
+    got, gradient = net.jacobian(rescaled), net.input_gradient(rescaled, y)
+    again = reference.Rescaled(X.tolist(), scale.tolist(), offset)
+    np.testing.assert_allclose(got, twin.jacobian(again), atol=1e-14)
+    np.testing.assert_allclose(gradient, twin.input_gradient(again, y.tolist()), atol=1e-14)
+    for j in range(3):
+        change = 1e-6 * np.eye(3)[j]
+        more, less = (net.predict(rescaled.like(X + s * change)) for s in (1, -1))
+        np.testing.assert_allclose((more - less) / 2e-6, got[:, :, j], atol=1e-7)

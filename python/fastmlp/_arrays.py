@@ -15,6 +15,15 @@ from fastmlp._raw import RawRows, is_readable, refuse_not_finite
 from fastmlp._sparse import SparseRows, is_sparse, sparse_rows
 from fastmlp.rescaled import Rescaled
 
+ENCODE_FEATURES: Final = (
+    "encode it as numbers, categories as a column of 0 and 1 for each (pandas.get_dummies, "
+    "sklearn.preprocessing.OneHotEncoder)"
+)
+_ENCODE_LABELS: Final = (
+    "classes, y = np.unique(y, return_inverse=True) encodes labels as numbers of classes; "
+    "fastmlp.sklearn.MLPClassifier takes them as they are"
+)
+
 
 def features(
     name: str, X: object, n_features: int, dtype: np.dtype[Any], *, minimum: int, per_row: int = 0
@@ -42,7 +51,7 @@ def features(
     MemoryError
         If there cannot be so much memory, before a value is looked at.
     """
-    given = X if isinstance(X, Rescaled) else numbers(name, X)
+    given = X if isinstance(X, Rescaled) else numbers(name, X, ENCODE_FEATURES)
     _check_features(name, given.shape, n_features, minimum, per_row)
     if not isinstance(given, Rescaled):
         return finite(name, given, dtype)
@@ -68,7 +77,7 @@ def features_as_given(
     if is_sparse(X):
         _check_features(name, cast("Any", X).shape, n_features, minimum, per_row)
         return sparse_rows(name, X, dtype)
-    given = X if isinstance(X, Rescaled) else numbers(name, X)
+    given = X if isinstance(X, Rescaled) else numbers(name, X, ENCODE_FEATURES)
     if isinstance(given, Rescaled):
         _check_features(name, given.shape, n_features, minimum, per_row)
         rows = given.rows(dtype)
@@ -106,7 +115,7 @@ def targets(
     dtype : dtype
         The dtype of the network.
     """
-    array = numbers(name, y)
+    array = numbers(name, y, advice_for_targets(loss))
     if array.ndim and array.shape[0] != rows:
         raise ValueError(
             f"{name} has {array.shape[0]} samples, but its X has {rows}: "
@@ -130,6 +139,12 @@ def targets(
     if loss in _TARGET_RANGES:
         _refuse_outside(name, values, loss)
     return values
+
+
+def advice_for_targets(loss: str) -> str:
+    """Return what to do where targets hold text."""
+    classes = loss in ("cross_entropy", "binary_cross_entropy", "custom")
+    return _ENCODE_LABELS if classes else "encode it as numbers"
 
 
 def orders(order: object, rows: int, epochs: int) -> NDArray[np.uint32]:

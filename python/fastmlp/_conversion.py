@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastmlp import _core, _memory
 from fastmlp._frames import frame_array, is_frame
-from fastmlp._validation import described
+from fastmlp._validation import described, quoted
 
 _BLOCK: Final = 1 << 22
 """Elements that NumPy is given at once."""
@@ -23,8 +23,10 @@ _READABLE_DEVICES: Final = (1, 3)
 """Types of DLPack devices whose memory is the CPU's: its own, and what it pinned for CUDA."""
 
 
-def numbers(name: str, value: object) -> NDArray[Any]:
+def numbers(name: str, value: object, advice: str = "encode it as numbers") -> NDArray[Any]:
     """Return any array-like of real numbers as an array of a boolean, integer or float dtype.
+
+    `advice` is what to do where it holds text.
 
     Raises
     ------
@@ -35,10 +37,10 @@ def numbers(name: str, value: object) -> NDArray[Any]:
     """
     try:
         try:
-            return _numbers(name, value)
+            return _numbers(name, value, advice)
         except (TypeError, ValueError):
             if hasattr(value, "iloc") and hasattr(value, "columns"):
-                _refuse_columns(name, value)
+                _refuse_columns(name, value, advice)
             raise
     except (TypeError, ValueError, ImportError, MemoryError):
         raise
@@ -63,18 +65,18 @@ def _unreadable(name: str, value: object, error: Exception) -> TypeError:
     return TypeError(f"{name} cannot be converted to an array: {kind} raised {text}")
 
 
-def _refuse_columns(name: str, frame: Any) -> None:
+def _refuse_columns(name: str, frame: Any, advice: str) -> None:
     """Raise for the first column of a pandas frame that holds no numbers, or not everywhere."""
     for j, label in enumerate(frame.columns):
-        column = _numbers(f"{name}: column {label!r}", frame.iloc[:, j])
+        column = _numbers(f"{name}: column {quoted(str(label))}", frame.iloc[:, j], advice)
         missing = np.isnan(column)
         if missing.any():
             raise ValueError(f"{name} contains null at row {missing.argmax()}, column {label!r}")
 
 
-def _numbers(name: str, value: object) -> NDArray[Any]:
+def _numbers(name: str, value: object, advice: str) -> NDArray[Any]:
     if type(value) is not np.ndarray:
-        value = _as_array(name, value)
+        value = _as_array(name, value, advice)
     array: NDArray[Any] = value
     kind = array.dtype.kind
     if kind == "O":
@@ -86,16 +88,16 @@ def _numbers(name: str, value: object) -> NDArray[Any]:
         raise ValueError(f"{name} is complex ({array.dtype}); complex data are not supported")
     if kind in "USTO":
         raise ValueError(
-            f"{name} holds text: could not convert it to numbers (dtype {array.dtype})"
+            f"{name} holds text: could not convert it to numbers (dtype {array.dtype}); {advice}"
         )
     raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
 
 
-def _as_array(name: str, value: object) -> NDArray[Any]:
+def _as_array(name: str, value: object, advice: str) -> NDArray[Any]:
     if value is None or isinstance(value, str | bytes | dict | set | frozenset):
         raise TypeError(f"{name} must be an array, a frame or a list, got {described(value)}")
     if is_frame(value):
-        return frame_array(name, value)
+        return frame_array(name, value, advice)
     _refuse_other_devices(name, value)
     # What is not imported cannot have made the value.
     sparse = sys.modules.get("scipy.sparse")

@@ -1,6 +1,6 @@
 """Frames and columns of polars and pyarrow as arrays, through narwhals (extra ``frames``).
 
-Those of pandas are arrays already.
+Those of pandas are arrays already. Of all three the names of columns.
 """
 
 import sys
@@ -20,8 +20,20 @@ def is_frame(value: object) -> bool:
     return type(value).__module__.partition(".")[0] in _THROUGH_NARWHALS
 
 
-def frame_array(name: str, value: Any) -> NDArray[Any]:
-    """Return a frame as an array (n, columns), or a column as an array (n,).
+def column_names(value: Any) -> tuple[str, ...] | None:
+    """Return the names of a frame's columns; None if it is no frame, or one is no text."""
+    if type(value) is np.ndarray:
+        return None
+    if type(value).__module__.partition(".")[0] == "pyarrow":
+        columns = getattr(getattr(value, "schema", None), "names", ())
+    else:
+        columns = getattr(value, "columns", ())
+    names = tuple(columns) if hasattr(columns, "__iter__") else ()
+    return names if names and all(isinstance(name, str) for name in names) else None
+
+
+def frame_array(name: str, value: Any, advice: str) -> NDArray[Any]:
+    """Return a frame as an array (n, columns), or a column as an array (n,); see `numbers`.
 
     Raises
     ------
@@ -42,8 +54,8 @@ def frame_array(name: str, value: Any) -> NDArray[Any]:
             "collect() it, or pass a table"
         ) from error
     if not hasattr(frame, "iter_columns"):
-        return _column(name, frame, "")
-    columns = list(_columns(name, frame))
+        return _column(name, frame, "", advice)
+    columns = list(_columns(name, frame, advice))
     if not columns:
         return np.empty((len(frame), 0))
     result = np.empty((len(frame), len(columns)), np.result_type(*columns))
@@ -62,12 +74,12 @@ def _table(value: Any) -> Any:
     return value
 
 
-def _columns(name: str, frame: Any) -> Iterator[NDArray[Any]]:
+def _columns(name: str, frame: Any, advice: str) -> Iterator[NDArray[Any]]:
     for column in frame.iter_columns():
-        yield _column(name, column, f", column {column.name!r}")
+        yield _column(name, column, f", column {column.name!r}", advice)
 
 
-def _column(name: str, column: Any, place: str) -> NDArray[Any]:
+def _column(name: str, column: Any, place: str, advice: str) -> NDArray[Any]:
     if column.null_count() > 0:
         row = int(column.is_null().to_numpy().argmax())
         raise ValueError(f"{name} contains null at row {row}{place}")
@@ -75,5 +87,5 @@ def _column(name: str, column: Any, place: str) -> NDArray[Any]:
     if array.dtype.kind not in "biuf":
         held = "text" if array.dtype.kind in "OUST" else "no numbers"
         where = f"{name}: column {column.name!r}" if place else name
-        raise ValueError(f"{where} holds {held} ({column.dtype}); encode it as numbers")
+        raise ValueError(f"{where} holds {held} ({column.dtype}); {advice}")
     return array

@@ -172,6 +172,11 @@ def either(names: Sequence[str]) -> str:
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
 
 
+def quoted(text: str) -> str:
+    """Write text for a message, cut where it is long."""
+    return repr(text if len(text) <= 60 else f"{text[:60]}...")
+
+
 def described(value: object) -> str:
     """Write a value and its type for a message, shortened where it is long."""
     try:

@@ -5,7 +5,9 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _arrays, _validation
+from fastmlp.feature_names import check_names
 from fastmlp.model import Model
+from fastmlp.rescaled import Rescaled
 from fastmlp.samples import read_samples
 
 
@@ -29,7 +31,8 @@ class Derivatives(Model):
         -------
         ndarray, shape (B, N, features)
             ``jacobian[b, n, j]`` is d output_n / d x_j at sample b. Where an activation has a
-            corner, as relu at 0, the derivative is that of training (2.12).
+            corner, as relu at 0, the derivative is that of training (2.12). With X `Rescaled` it is
+            that by x_j before it is rescaled.
 
         Raises
         ------
@@ -46,9 +49,10 @@ class Derivatives(Model):
         (1, 2, 3)
         """
         limit = _validation.n_threads(n_threads)
+        check_names("X", X, self.feature_names)
         per_row = self._features * self._layers[-1].nodes * self._dtype.itemsize
         x = _arrays.features("X", X, self._features, self._dtype, minimum=0, per_row=per_row)
-        return self._core.jacobian(x, limit)
+        return _by(X, self._core.jacobian(x, limit))
 
     def input_gradient(
         self, X: ArrayLike, y: ArrayLike, n_threads: int | None = None
@@ -70,7 +74,8 @@ class Derivatives(Model):
         Returns
         -------
         ndarray, shape (B, features)
-            dL_b / d x_bj with L_b the loss of sample b alone, not divided by B.
+            dL_b / d x_bj with L_b the loss of sample b alone, not divided by B. With X `Rescaled`
+            it is that by x_bj before it is rescaled.
 
         Raises
         ------
@@ -86,4 +91,9 @@ class Derivatives(Model):
                 "loss; use jacobian and its derivatives by the outputs"
             )
         samples = read_samples(self, X, y, per_row=self._features * self._dtype.itemsize)
-        return self._core.input_gradient(samples.X, samples.y, limit)
+        return _by(X, self._core.input_gradient(samples.X, samples.y, limit))
+
+
+def _by(X: object, derivatives: NDArray[Any]) -> NDArray[Any]:
+    """Return derivatives by X, of those by what the network reads."""
+    return X.chain(derivatives) if isinstance(X, Rescaled) else derivatives

@@ -156,6 +156,16 @@ def build_layers(
     return features, dense
 
 
+def refuse_single_softmax(layers: tuple[Dense, ...]) -> None:
+    """Refuse an output that is 1 whatever the weights are, and say what may be meant."""
+    if layers[-1].activation == "softmax" and layers[-1].nodes == 1:
+        raise ValueError(
+            f"layers[{len(layers)}] is a softmax of one node, whose output is always 1: for two "
+            "classes take one node with output='sigmoid', or two nodes with softmax; for a number "
+            "output='identity'"
+        )
+
+
 def _as_dense(i: int, size: object, like: Dense) -> Dense:
     if isinstance(size, Dense):
         return size

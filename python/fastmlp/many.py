@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _core, _validation
 from fastmlp.errors import DivergenceError
+from fastmlp.feature_names import names_to_train_on
 from fastmlp.history import History
 from fastmlp.network import Network
 from fastmlp.optimizers import SGD, Optimizer, read_optimizer
@@ -88,6 +89,7 @@ def train_many(
     )
     limit = _validation.n_threads(n_threads)
     shuffle = _validation.switch("shuffle", shuffle)
+    names = [names_to_train_on(net, X) for net in nets]
     data = _data(nets, X, y, sample_weight, rows)
     jobs = []
     for net, samples, settings in zip(nets, data, optimizers, strict=True):
@@ -95,6 +97,8 @@ def train_many(
         options.epochs, options.shuffle = epochs, shuffle
         core = net._core  # noqa: SLF001
         jobs.append(_core.TrainJob(core, samples.X, samples.y, samples.weight, options))
+    for net, each in zip(nets, names, strict=True):
+        net.feature_names = each
     train = _core.train_many32 if nets[0].dtype == np.float32 else _core.train_many64
     results: list[History | DivergenceError] = []
     for net, samples, told in zip(nets, data, train(jobs, limit), strict=True):

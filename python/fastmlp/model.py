@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _arrays, _core, _memory, _validation
 from fastmlp.custom_loss import CustomLoss, LossFunction
-from fastmlp.layers import Dense, build_layers
+from fastmlp.feature_names import Names, check_names, read_names
+from fastmlp.layers import Dense, build_layers, refuse_single_softmax
 from fastmlp.live import LiveModel
 from fastmlp.losses import Loss, LossLike, choose_loss
 from fastmlp.optimizers import Optimizer, read_optimizer
@@ -24,6 +25,8 @@ class Model(LiveModel):
     It checks what comes, and hands on to the core.
     """
 
+    _feature_names: Names | None = None
+
     def __init__(
         self,
         layers: Sequence[int | Dense],
@@ -35,12 +38,36 @@ class Model(LiveModel):
         normalization: str | None = None,
         dropout: float = 0.0,
     ) -> None:
-        self._features, self._layers = build_layers(
-            layers, activation, output, normalization, dropout
-        )
-        self._loss = choose_loss(loss, self._layers[-1].activation)
+        features, dense = build_layers(layers, activation, output, normalization, dropout)
+        refuse_single_softmax(dense)
+        self._begin(features, dense, loss, seed, dtype)
+
+    def _begin(
+        self,
+        features: int,
+        layers: tuple[Dense, ...],
+        loss: LossLike | None,
+        seed: int | None,
+        dtype: Any,
+    ) -> None:
+        self._features, self._layers = features, layers
+        self._loss = choose_loss(loss, layers[-1].activation)
         self._dtype = _validation.dtype(dtype)
         self._core = self._new_core(_validation.seed(seed))
+
+    @classmethod
+    def _of_layers(
+        cls,
+        features: int,
+        layers: Sequence[Dense],
+        loss: LossLike | None,
+        seed: int | None,
+        dtype: Any,
+    ) -> Self:
+        """Make a network of layers that another program trained, one softmax node included."""
+        network = cls.__new__(cls)
+        network._begin(*build_layers([features, *layers], "relu", "softmax"), loss, seed, dtype)  # noqa: SLF001
+        return network
 
     def _new_core(self, seed: int) -> Core:
         widths = [self._features, *(layer.nodes for layer in self._layers)]
@@ -84,6 +111,21 @@ class Model(LiveModel):
     def features(self) -> int:
         """Number of features of a sample."""
         return self._features
+
+    @property
+    def feature_names(self) -> Names | None:
+        """Names of the features, or None: those of the first frame that `fit` was given.
+
+        A frame of pandas, polars or pyarrow whose columns have other names, or another order, is
+        refused with a ValueError from then on; arrays have no names and are taken as they are. Set
+        it to a sequence of unique strings, one for each feature, or to None. Copies and pickles
+        keep the names; files have no place for them (`Network.save`).
+        """
+        return self._feature_names
+
+    @feature_names.setter
+    def feature_names(self, names: Sequence[str] | None) -> None:
+        self._feature_names = read_names(names, self._features)
 
     @property
     def layers(self) -> tuple[Dense, ...]:
@@ -169,6 +211,7 @@ class Model(LiveModel):
         RuntimeError
             If another thread is fitting the network.
         """
+        check_names("X", X, self.feature_names)
         x = _arrays.features(
             "X", X, self._features, self._dtype, minimum=1, per_row=self._bytes_per_row()
         )

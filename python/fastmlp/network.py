@@ -65,8 +65,8 @@ class Network(Prediction, Derivatives, Saving, Exports):
     TypeError
         If an argument is of the wrong kind.
     ValueError
-        If a size is below 1, a name is unknown, softmax is not last, the loss does not fit the
-        output, or the seed is out of range.
+        If a size is below 1, a name is unknown, softmax is not last or has one node, the loss does
+        not fit the output, or the seed is out of range.
     MemoryError
         If the parameters do not fit in memory; the message tells the bytes.
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _arrays, _memory, _validation
+from fastmlp.feature_names import check_names
 from fastmlp.history import Evaluation
 from fastmlp.model import Model
 from fastmlp.samples import read_samples
@@ -57,6 +58,7 @@ class Prediction(Model):
         return result if result is not NotImplemented else self._predict_converted(X, out, limit)
 
     def _predict_converted(self, X: ArrayLike | Stream, out: object, limit: int) -> NDArray[Any]:
+        check_names("X", X, self.feature_names)
         if isinstance(X, Stream):
             return self._predict_stream(X, out, limit)
         x = _arrays.features_as_given(
@@ -126,6 +128,7 @@ class Prediction(Model):
         """
         limit = _validation.n_threads(n_threads)
         data = read_data(X, y)
+        check_names("X", X, self.feature_names)
         if data is not None:
             if sample_weight is not None:
                 raise ValueError("sample_weight comes with the samples of a stream")

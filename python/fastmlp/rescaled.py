@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp._conversion import numbers
+from fastmlp._frames import column_names
 from fastmlp._raw import RawRows, is_readable, refuse_not_finite
 
 _BLOCK = 1 << 16  # elements that `standardise` looks at at once
@@ -43,6 +44,7 @@ class Rescaled:
         if isinstance(X, Rescaled):
             raise TypeError("X is Rescaled already: rescale what it was made of, X.X")
         self.X = numbers("X", X)
+        self.feature_names = column_names(X)
         if self.X.ndim != 2:
             raise ValueError(
                 f"X must have 2 dimensions (samples, features), got shape {self.X.shape}"
@@ -83,7 +85,9 @@ class Rescaled:
             size = "large" if deviation[column] else "small"
             raise ValueError(f"X holds numbers too {size} to be squared in column {column}")
         scale = 1 / np.where(deviation > 0, deviation, 1.0)
-        return cls(array, scale, -mean * scale)
+        result = cls(array, scale, -mean * scale)
+        result.feature_names = given.feature_names
+        return result
 
     def like(self, X: ArrayLike) -> Self:
         """Return other samples, by the scale and the offset of these."""
@@ -120,7 +124,23 @@ class Rescaled:
 
     def __getitem__(self, rows: slice) -> Self:
         """Return some samples, which are not copied."""
-        return self.like(self.X[rows])
+        result = self.like(self.X[rows])
+        result.feature_names = self.feature_names
+        return result
+
+    def chain(self, derivatives: NDArray[Any]) -> NDArray[Any]:
+        """Turn derivatives by what a network reads into those by X, in place.
+
+        Each is multiplied by the scale of its feature, rounded to the network's type.
+
+        Parameters
+        ----------
+        derivatives : ndarray, shape (..., features)
+            Of the network's type.
+        """
+        with np.errstate(all="ignore"):
+            derivatives *= self.scale.astype(derivatives.dtype)
+        return derivatives
 
     def __len__(self) -> int:
         return len(self.X)

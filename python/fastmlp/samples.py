@@ -11,6 +11,7 @@ from fastmlp import _arrays
 from fastmlp._raw import RawRows
 from fastmlp._sparse import SparseRows
 from fastmlp.custom_loss import CustomLoss, LossFunction
+from fastmlp.feature_names import check_names
 from fastmlp.history import Evaluation
 from fastmlp.metrics import accuracy
 from fastmlp.views import Core
@@ -110,6 +111,7 @@ def read_samples(
     MemoryError
         If there cannot be so much memory, before a value is looked at.
     """
+    check_names(names[0], X, network.feature_names)
     read = partial(_arrays.features_as_given, shuffled=shuffled) if as_given else _arrays.features
     x = read(names[0], X, network.features, network.dtype, minimum=1, per_row=per_row)
     outputs = network.layers[-1].nodes

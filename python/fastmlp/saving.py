@@ -19,8 +19,8 @@ class Saving(Model):
         """Write the network to a file that `load` reads back to the same bits.
 
         The file is a safetensors file, which other programs read as it is: parameters, layers,
-        loss, seed and epoch. Gradients, nodes and deltas stay behind. It appears as a whole or not
-        at all, also if the process is killed or the machine loses power: see
+        loss, seed and epoch. Gradients, nodes, deltas and `feature_names` stay behind. It appears
+        as a whole or not at all, also if the process is killed or the machine loses power: see
         ``docs/file-format.md``.
 
         Parameters

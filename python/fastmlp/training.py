@@ -14,7 +14,8 @@ from fastmlp.checkpoints import Saved, read_checkpoint
 from fastmlp.class_weight import weigh_classes
 from fastmlp.course import Course, Trained
 from fastmlp.early_stopping import EarlyStopping, read_early_stopping
-from fastmlp.errors import DivergenceError
+from fastmlp.errors import DataError, DivergenceError
+from fastmlp.feature_names import Names, names_to_train_on
 from fastmlp.held_out import HeldOut, hold_out, read_held_out
 from fastmlp.history import History
 from fastmlp.lbfgs import LBFGS, minimise, refuse_batches
@@ -56,11 +57,10 @@ def fit(
     """Train `network` as ``Network.fit`` documents; all checks come before all work."""
     refuse_while_fitting(core, "fit the network")
     optimizer = optimizer if isinstance(optimizer, LBFGS) else read_optimizer(optimizer)
-    threads = _validation.n_threads(n_threads)
-    verbose = _validation.verbosity(verbose)
+    threads, verbose = _validation.n_threads(n_threads), _validation.verbosity(verbose)
     checkpoint = read_checkpoint(checkpoint)
     saved = None if checkpoint is None else checkpoint.read(network)
-    data = read_data(X, y)
+    data, names = read_data(X, y), names_to_train_on(network, X, validation_data)
     samples: Samples | Source
     if data is None:
         samples, held_out, settings = _read_arrays(
@@ -118,11 +118,25 @@ def fit(
         shown = () if progress is None else (progress,)
         followers = (*followers, *shown)
         course = Course(network, core, epochs, samples, held_out, threads, plateau, followers)
-        with nullcontext() if saved is None else _unchanged_if_refused(network, saved):
+        refused = nullcontext() if saved is None else _unchanged_if_refused(network, saved)
+        with _named(network, names), refused:
             if checkpoint is not None and not isinstance(optimizer, LBFGS):
                 checkpoint.begin(network, course, settings, options, saved)
             course.begin()
             return course.end(train(course), used)
+
+
+@contextmanager
+def _named(network: "Network", names: Names | None) -> Iterator[None]:
+    """Give a network the names of what it trains on, unless that is refused."""
+    before, network.feature_names = network.feature_names, names
+    position = (network.epoch, network.steps)
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if isinstance(error, DataError) or (network.epoch, network.steps) == position:
+            network.feature_names = before
+        raise
 
 
 @contextmanager

@@ -126,8 +126,8 @@ class Assembly:
             last.scale(*last.normalization.affine())
             last.normalization = None
         dense = [layer.dense() for layer in self._layers]
-        net = Network(
-            [len(self._layers[0].weights), *dense], loss=loss, seed=seed, dtype=self._dtype
+        net = Network._of_layers(  # noqa: SLF001  (not for users)
+            len(self._layers[0].weights), dense, loss, seed, self._dtype
         )
         for i, layer in enumerate(self._layers):
             _fill(net, i, layer)

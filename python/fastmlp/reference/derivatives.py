@@ -4,6 +4,7 @@ from . import arrays, dense, validation
 from .dense import Matrix, Row
 from .passes import Pass
 from .propagation import Propagation, pass_rows_back
+from .rescaled import Rescaled
 from .samples import read_samples
 
 
@@ -23,7 +24,8 @@ class Derivatives(Propagation):
         Returns
         -------
         list of list of list of float, shape (B, N, features)
-            ``jacobian[b][n][j]`` is d output_n / d x_j at sample b, as `predict` computes.
+            ``jacobian[b][n][j]`` is d output_n / d x_j at sample b, as `predict` computes. With X
+            `Rescaled` it is that by x_j before it is rescaled.
 
         Raises
         ------
@@ -32,7 +34,9 @@ class Derivatives(Propagation):
         """
         validation.n_threads(n_threads)
         at = self._propagate(arrays.features("X", X, self._features, minimum=0))
-        by_output = [self._features_delta(at, self._unit(at, n)) for n in range(self._outputs())]
+        by_output = [
+            by(X, self._features_delta(at, self._unit(at, n))) for n in range(self._outputs())
+        ]
         return [list(rows) for rows in zip(*by_output, strict=True)]
 
     def input_gradient(self, X: object, y: object, n_threads: int | None = None) -> Matrix:
@@ -50,7 +54,8 @@ class Derivatives(Propagation):
         Returns
         -------
         list of list of float, shape (B, features)
-            dL_b / d x_bj, as `evaluate` computes L_b, the loss of sample b.
+            dL_b / d x_bj, as `evaluate` computes L_b, the loss of sample b; with X `Rescaled` that
+            by x_bj before it is rescaled.
 
         Raises
         ------
@@ -61,7 +66,7 @@ class Derivatives(Propagation):
         samples = read_samples(self, X, y)
         at = self._propagate(samples.X)
         _, delta = self._output_delta(at, samples.y)
-        return self._features_delta(at, delta)
+        return by(X, self._features_delta(at, delta))
 
     def _outputs(self) -> int:
         return self._layers[-1].nodes
@@ -78,6 +83,11 @@ class Derivatives(Propagation):
             return [softmax_derivative(row, n) for row in h]
         unit = [[1.0 if k == n else 0.0 for k in range(len(row))] for row in h]
         return pass_rows_back(self._layers[-1].activation, unit, h, at.z[-1])
+
+
+def by(X: object, derivatives: Matrix) -> Matrix:
+    """Return derivatives by X, of those by what the network reads."""
+    return [X.chain(row) for row in derivatives] if isinstance(X, Rescaled) else derivatives
 
 
 def softmax_derivative(h: Row, n: int) -> Row:

@@ -102,4 +102,9 @@ def build_layers(
         raise ValueError("the output layer takes no normalization and no dropout")
     if any(layer.activation == "softmax" for layer in dense[:-1]):
         raise ValueError("a hidden layer cannot be softmax; it is possible in the last layer only")
+    if dense[-1].activation == "softmax" and dense[-1].nodes == 1:
+        raise ValueError(
+            "a softmax of one node is always 1: for two classes take one node with "
+            "output='sigmoid', or two nodes with softmax; for a number output='identity'"
+        )
     return features, dense

@@ -51,6 +51,10 @@ class Rescaled:
         for row in self.X:
             yield [s * x + o for x, s, o in zip(row, self.scale, self.offset, strict=True)]
 
+    def chain(self, derivatives: Row) -> Row:
+        """Turn derivatives by what a network reads of a sample into those by X."""
+        return [d * s for d, s in zip(derivatives, self.scale, strict=True)]
+
     def tolist(self) -> Matrix:
         """Return the rows as lists."""
         return list(self)

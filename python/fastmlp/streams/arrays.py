@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _validation
 from fastmlp._conversion import has_attribute, numbers
+from fastmlp._frames import column_names
 from fastmlp.errors import DataError
 from fastmlp.rescaled import Rescaled
 from fastmlp.streams.checking import unusable
@@ -68,6 +69,7 @@ class ArrayStream(Stream):
             raise ValueError(
                 f"X must have 2 dimensions (samples, features), got shape {self._X.shape}"
             )
+        self.feature_names = X.feature_names if isinstance(X, Rescaled) else column_names(X)
         self._y = _opened("y", y)
         self._weight = None if sample_weight is None else _opened("sample_weight", sample_weight)
         for name, array in (("y", self._y), ("sample_weight", self._weight)):

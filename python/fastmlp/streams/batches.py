@@ -1,11 +1,13 @@
 """Batches from an iterator of the user's: they come as they come, and are cut as `fit` says."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from fastmlp.errors import DataError
+from fastmlp.feature_names import Names, names_to_learn
 from fastmlp.streams.checking import Checked, Demands, check
 from fastmlp.streams.chunks import Chunk
 
@@ -27,6 +29,8 @@ class Batches:
         self._number = 0
         self.rows = 0
         """Rows of the epoch so far."""
+        self.feature_names: Names | None = None
+        """Those of the first item that has some."""
 
     def is_spent_at_once(self) -> bool:
         """Tell whether it is an iterator, which gives its items but once."""
@@ -74,7 +78,11 @@ class Batches:
         """Yield the items of an epoch, checked."""
         for number, item in enumerate(self._source):
             self._number = number
-            yield check(item, demands, self, 0)
+            names = demands.feature_names or self.feature_names
+            samples = check(item, replace(demands, feature_names=names), self, 0)
+            if names is None:
+                self.feature_names = names_to_learn(item[0], demands.n_features)
+            yield samples
 
 
 def _rows(samples: Checked, start: int, stop: int) -> Checked:

@@ -14,6 +14,7 @@ from fastmlp._conversion import converted, numbers
 from fastmlp._sparse import is_sparse
 from fastmlp.class_weight import of_classes, times_class
 from fastmlp.errors import DataError
+from fastmlp.feature_names import Names, check_names
 from fastmlp.rescaled import Rescaled
 from fastmlp.streams.stream import rows_of
 
@@ -46,13 +47,15 @@ class Demands:
     loss: str
     dtype: np.dtype[Any]
     class_weights: NDArray[np.float64] | None = None
+    feature_names: Names | None = None
 
     @classmethod
     def of(cls, network: "Model", class_weight: object = None) -> "Demands":
         """Return those of a network, whose samples count as `class_weight` of ``fit`` says."""
         outputs = network.layers[-1].nodes
         weights = None if class_weight is None else of_classes(class_weight, max(2, outputs))
-        return cls(network.features, outputs, network.loss, network.dtype, weights)
+        names = network.feature_names
+        return cls(network.features, outputs, network.loss, network.dtype, weights, names)
 
 
 Checked = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]
@@ -73,7 +76,7 @@ def check(read: Any, demands: Demands, stream: Places, start: int) -> Checked:
         X, y, weight = rows_of(read)
         x = features(X, demands, stream, start)
     with unusable(stream.target_file(start), first):
-        y = numbers(target, y)
+        y = numbers(target, y, _arrays.advice_for_targets(demands.loss))
         if y.dtype.kind == "f" and np.isnan(y).any():
             row = int(np.argwhere(np.isnan(y))[0, 0])
             raise ValueError(f"{target} is NaN or null at row {row}")
@@ -110,7 +113,8 @@ def features(X: Any, demands: Demands, stream: Places, start: int) -> NDArray[An
     """Check and convert the features of what was read from row `start` on; errors as `check`."""
     if is_sparse(X):
         raise TypeError("X is sparse, which a stream does not take; give .toarray()")
-    given = X if isinstance(X, Rescaled) else numbers("X", X)
+    check_names("X", X, demands.feature_names)
+    given = X if isinstance(X, Rescaled) else numbers("X", X, _arrays.ENCODE_FEATURES)
     if len(given.shape) != 2 or given.shape[1] != demands.n_features:
         raise ValueError(
             f"X must have the shape (rows, {demands.n_features}) that the network takes, "

@@ -84,6 +84,7 @@ class ParquetStream(Stream):
                 raise DataError(f"{self._files[0].name}: there is no column beside the target")
         else:
             self._features = _names("features", features)
+        self.feature_names = tuple(self._features)
         columns = self.columns()
         for file in self._files:
             _check_schema(file, columns)

@@ -119,7 +119,10 @@ class Source:
                     refused = False
                     return chunk
 
-                return core.fit_stream(next_block, rows, loss, options, rate, on_epoch, on_step)
+                reports = core.fit_stream(next_block, rows, loss, options, rate, on_epoch, on_step)
+                if self._network.feature_names is None:
+                    self._network.feature_names = self._data.feature_names  # those batches told of
+                return reports
         except DataError:
             if refused:  # not one of a callback's
                 core.assign(before)  # type: ignore[arg-type]

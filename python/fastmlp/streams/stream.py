@@ -34,6 +34,9 @@ class Stream(ABC):
     window_rows: int | None = None
     """Rows shuffled at once, at least 1; None is as many as have 2^22 features, at least 1."""
 
+    feature_names: Sequence[str] | None = None
+    """Names of the columns of X, if they have any: see `Network.feature_names`."""
+
     @property
     @abstractmethod
     def n_features(self) -> int:
