@@ -2,6 +2,7 @@
 /// no argument at all: a null pointer, an unknown name.
 #pragma once
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -18,8 +19,17 @@ Pointer given(Pointer pointer, const char* name) {
     return pointer;
 }
 
+/// A size that no array can have is most often a negative number.
+inline void check_count(std::size_t count, std::size_t bytes_each, const char* name) {
+    if (count > PTRDIFF_MAX / bytes_each) {
+        throw std::invalid_argument(std::string(name) + " is " + std::to_string(count) +
+                                    ", more than memory can hold");
+    }
+}
+
 template <class T>
 MatrixView<T> matrix(T* data, std::size_t rows, std::size_t cols, const char* name) {
+    check_count(rows, sizeof(T) * cols, "rows");
     if (rows > 0) given(data, name);
     return {data, rows, cols, cols};
 }
@@ -33,6 +43,7 @@ inline Targets<float> targets(const fastmlp_targets& y, std::size_t rows, std::s
 }
 
 inline std::vector<Layer> to_layers(const fastmlp_layer* layers, std::size_t count) {
+    check_count(count, sizeof(fastmlp_layer), "layer_count");
     std::vector<Layer> result;
     for (std::size_t i = 0; i < count; ++i) {
         const char* name = given(layers[i].activation, "the activation of a layer");
@@ -63,6 +74,7 @@ inline Optimizer::Kind to_kind(std::string_view name) {
 }
 
 inline TrainOptions to_options(const fastmlp_train_options& from) {
+    if (from.epochs == 0) throw std::invalid_argument("epochs must be at least 1");
     TrainOptions options;
     options.epochs = from.epochs;
     options.batch_size = from.batch_size;

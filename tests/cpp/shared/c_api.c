@@ -159,6 +159,8 @@ static void test_refusals(void) {
     CHECK_REFUSED(fastmlp_create(2, NULL, 1, NULL, 0, &other), FASTMLP_INVALID_ARGUMENT, "layers");
     CHECK_REFUSED(fastmlp_create(2, kLayers, 0, NULL, 0, &other), FASTMLP_INVALID_ARGUMENT,
                   "layer_count");
+    CHECK_REFUSED(fastmlp_create(2, kLayers, (size_t)-1, NULL, 0, &other), FASTMLP_INVALID_ARGUMENT,
+                  "layer_count");
     CHECK_REFUSED(fastmlp_create(2, kLayers, 2, "hinge", 0, &other), FASTMLP_INVALID_ARGUMENT,
                   "hinge");
     CHECK_REFUSED(fastmlp_create(2, kLayers, 2, NULL, 0, NULL), FASTMLP_INVALID_ARGUMENT,
@@ -166,6 +168,16 @@ static void test_refusals(void) {
     CHECK(other == NULL);
 
     CHECK_REFUSED(fastmlp_predict(NULL, kInputs, 4, out, 0), FASTMLP_INVALID_ARGUMENT, "network");
+    CHECK_REFUSED(fastmlp_predict(network, kInputs, (size_t)-1, out, 0), FASTMLP_INVALID_ARGUMENT,
+                  "rows");
+    CHECK_REFUSED(fastmlp_evaluate(network, kInputs, (size_t)-1 / 8, labels, 0, &evaluation),
+                  FASTMLP_INVALID_ARGUMENT, "rows");
+    CHECK_REFUSED(fastmlp_train(network, kInputs, (size_t)-1 / 8 + 1, labels, &options, &loss),
+                  FASTMLP_INVALID_ARGUMENT, "rows");
+    options.epochs = 0;
+    CHECK_REFUSED(fastmlp_train(network, kInputs, 4, labels, &options, &loss),
+                  FASTMLP_INVALID_ARGUMENT, "epochs");
+    options = fastmlp_default_train_options();
     CHECK_REFUSED(fastmlp_predict(network, NULL, 4, out, 0), FASTMLP_INVALID_ARGUMENT, "x is null");
     CHECK_REFUSED(fastmlp_predict(network, kInputs, 4, NULL, 0), FASTMLP_INVALID_ARGUMENT, "out");
     CHECK(fastmlp_predict(network, NULL, 0, NULL, 0) == FASTMLP_OK); /* nothing is fine */
