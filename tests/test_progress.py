@@ -1,5 +1,6 @@
 """What ``verbose`` prints: nothing, a bar, or a line an epoch."""
 
+import os
 import sys
 
 import pytest
@@ -67,3 +68,27 @@ def test_metrics_and_the_learning_rate(capfd):
 def test_lines_on_request(net, blobs, capfd):
     net.fit(*blobs, epochs=3, verbose=2)
     assert capfd.readouterr().err.count("\n") == 3
+
+
+@pytest.mark.parametrize("verbose", [1, 2])
+@pytest.mark.parametrize("stream", ["closed below", "closed", "none", "full"])
+def test_a_fit_goes_on_where_nothing_can_be_shown(run_python, verbose, stream):
+    """Closed by its number, as a daemon's; closed as a file; taken away; on a full disk."""
+    close = {
+        "closed below": "os.close(2)",
+        "closed": "sys.stderr.close()",
+        "none": "sys.stderr = None",
+        "full": "sys.stderr = open('/dev/full', 'w')",
+    }[stream]
+    if stream == "full" and not os.path.exists("/dev/full"):  # noqa: PTH110
+        pytest.skip("there is no /dev/full")
+    code = f"""
+import os, sys
+import fastmlp as fm
+net = fm.Network([2, 3, 2], seed=1)
+{close}
+history = net.fit([[1, 2], [3, 4]], [0, 1], epochs=3, verbose={verbose})
+print(len(history.loss), flush=True)
+os._exit(0)
+"""
+    assert run_python(code).stdout.strip() == "3"

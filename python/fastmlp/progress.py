@@ -1,19 +1,24 @@
 """``verbose``: how a fit shows its progress, on standard error.
 
 With 1 and tqdm installed (``pip install 'fastmlp[progress]'``) it is a bar, also in notebooks;
-without it, or with 2, one plain line per epoch. A fit never fails for want of a progress bar.
+without it, or with 2, one plain line per epoch. A fit never fails for want of a progress bar, or of
+something to show it on.
 """
 
 import math
 import sys
+from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastmlp.callbacks import Callback
 from fastmlp.history import EpochReport
 
 if TYPE_CHECKING:
     from fastmlp.network import Network
+
+_CLOSED: Final = (OSError, ValueError)
+"""What writing raises where standard error is closed, full, or no terminal any more."""
 
 
 class Progress(Callback):
@@ -29,27 +34,30 @@ class Progress(Callback):
 
     def __init__(self, epochs: int, verbose: int = 1) -> None:
         self._bar: Any = None
-        if verbose == 2:
+        if verbose == 2 or sys.stderr is None:
             return
         try:
             tqdm = import_module("tqdm.auto").tqdm
         except ImportError:
             return
-        self._bar = tqdm(total=epochs, unit="epoch")
+        with suppress(*_CLOSED):
+            self._bar = tqdm(total=epochs, unit="epoch")
 
     def on_epoch_end(self, network: "Network", report: EpochReport) -> None:  # noqa: ARG002
         """Show one more epoch."""
-        if self._bar is None:
-            line = f"epoch {report.epoch}/{report.epochs}: {_summary(report)}"
-            print(line, file=sys.stderr, flush=True)
-        else:
-            self._bar.set_postfix_str(_summary(report), refresh=False)
-            self._bar.update()
+        with suppress(*_CLOSED):
+            if self._bar is not None:
+                self._bar.set_postfix_str(_summary(report), refresh=False)
+                self._bar.update()
+            elif sys.stderr is not None:  # which print would take for standard output
+                line = f"epoch {report.epoch}/{report.epochs}: {_summary(report)}"
+                print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Leave the bar as it stands and go to the next line."""
         if self._bar is not None:
-            self._bar.close()
+            with suppress(*_CLOSED):
+                self._bar.close()
 
 
 def _summary(report: EpochReport) -> str:
