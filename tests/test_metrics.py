@@ -217,6 +217,15 @@ def test_sums_run_in_order(rng):
         ([[0, 1]], [[0.5]], None, "do not fit"),
         ([0.5], [[0.5, 0.5]], None, "integer labels"),
         (np.zeros(0, int), np.zeros((0, 2)), None, "do not fit"),
+        (np.zeros((0, 2)), np.zeros((2, 0)), None, "do not fit"),
+        (0, [[0.5, 0.5]], None, "do not fit"),
+        ([0], [[[0.5, 0.5]]], None, "do not fit"),
+        ([10**400], [0.5], None, "y holds items that are not real numbers"),
+        ([0, 1], [[10**400, 0.5]] * 2, None, "outputs holds items that are not real numbers"),
+        ([0, 1], [[0.5, 0.5]] * 2, [10**400, 1], "sample_weight holds items that are not"),
+        (["a", "b"], [[0.5, 0.5]] * 2, None, "y holds text"),
+        ([0, 2], [[0.5, 0.5]] * 2, None, "y contains label 2, but with 2 outputs"),
+        ([0, -1], [[0.5, 0.5]] * 2, None, "y contains label -1"),
     ],
 )
 def test_what_does_not_fit(y, outputs, weight, message):

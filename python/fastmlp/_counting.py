@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastmlp._conversion import numbers
+
 Doubles = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 
@@ -68,15 +70,17 @@ def arrays(
     y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None
 ) -> tuple[NDArray[Any], Doubles, Doubles]:
     """Return labels (B,) or numbers (B, N), outputs (B, N) and weights (B,), the latter doubles."""
-    h = np.asarray(outputs, dtype=np.float64)
+    h = _doubles("outputs", outputs)
     h = h.reshape(-1, 1) if h.ndim == 1 else h
-    t = np.asarray(y)
+    t = numbers("y", y)
+    if h.ndim != 2 or t.ndim == 0 or 0 in (*h.shape, *t.shape):
+        raise ValueError(f"y and outputs do not fit: shapes {t.shape}, {h.shape}")
     if t.ndim == 1 and h.shape[1] > 1:
         if t.dtype.kind not in "biu":
             raise ValueError(f"y (B,) must hold integer labels with {h.shape[1]} outputs")
     else:
         t = t.astype(np.float64).reshape(len(t), -1)
-    w = np.ones(len(h)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    w = np.ones(len(h)) if sample_weight is None else _doubles("sample_weight", sample_weight)
     if (
         len(h) == 0
         or len(t) != len(h)
@@ -86,7 +90,22 @@ def arrays(
         raise ValueError(
             f"y, outputs and sample_weight do not fit: shapes {t.shape}, {h.shape}, {w.shape}"
         )
+    if t.ndim == 1:
+        _refuse_labels_beyond(t[w > 0], h.shape[1])
     return t, h, w
+
+
+def _doubles(name: str, values: ArrayLike) -> Doubles:
+    return numbers(name, values).astype(np.float64, copy=False)
+
+
+def _refuse_labels_beyond(labels: NDArray[Any], outputs: int) -> None:
+    wrong = (labels < 0) | (labels >= outputs)
+    if wrong.any():
+        raise ValueError(
+            f"y contains label {labels[wrong][0]}, but with {outputs} outputs labels are 0 to "
+            f"{outputs - 1}"
+        )
 
 
 def total(values: NDArray[Any]) -> float:

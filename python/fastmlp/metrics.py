@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastmlp._conversion import numbers
 from fastmlp._counting import arrays, average, decisions, mean, residuals, share, total
 
 Metric = Callable[..., float]
@@ -120,7 +121,7 @@ def log_loss(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None =
     Probabilities are cut to [eps, 1 - eps], eps that of the outputs' dtype. Without labels it is
     averaged over the outputs.
     """
-    eps = np.finfo(np.result_type(np.asarray(outputs), np.float32)).eps
+    eps = np.finfo(np.result_type(numbers("outputs", outputs), np.float32)).eps
     y, outputs, weight = arrays(y, outputs, sample_weight)
     if y.ndim == 1:
         p = np.take_along_axis(outputs, y[:, np.newaxis].astype(np.intp), axis=1)
