@@ -96,3 +96,81 @@ def test_exchange_with_pipes_and_devices_neither_waits_nor_fills_the_memory(tmp_
         for use in (fm.from_onnx, network().to_onnx, network().export_c):
             with pytest.raises(OSError, match="Not a regular file"):
                 use(path)
+
+
+LONG = "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: network(activation=LONG),
+        lambda: network(output=LONG),
+        lambda: network(loss=LONG),
+        lambda: network(seed=LONG),
+        lambda: network(dtype=LONG),
+        lambda: fm.Network([LONG]),
+        lambda: fm.Network([3, LONG]),
+        lambda: fm.Dense(3, LONG),
+        lambda: fm.SGD(LONG),
+        lambda: fm.SGD(10**5000),
+        lambda: fm.Network([10**5000, 2]),
+        lambda: fm.Dense(-(10**5000), "relu"),
+        lambda: fm.EarlyStopping(mode=LONG),
+        lambda: fm.LinearWarmup(3, after=LONG),
+        lambda: network().fit(X, Y, LONG),
+        lambda: network().fit(X, Y, optimizer=LONG),
+        lambda: network().fit(X, Y, class_weight=LONG),
+        lambda: network().fit(X, Y, class_weight={LONG: 1.0}),
+        lambda: network().fit(iter([(X, Y)]), epochs=1, class_weight=LONG),
+        lambda: network().fit(X, Y, metrics=[LONG], validation_data=(X, Y)),
+        lambda: network().fit(X, Y, early_stopping=fm.EarlyStopping(LONG)),
+        lambda: network().fit(X, Y, 10, optimizer=fm.LBFGS(), batch_size=LONG),
+        lambda: fm.train_many([network()], X, Y, on_divergence=LONG),
+        lambda: fm.train_many(LONG, X, Y),
+        lambda: network().export_c(LONG[:50], name="1" + LONG),
+        lambda: setattr(network(), "feature_names", [LONG, LONG, LONG]),
+        lambda: network().scales[LONG],
+    ],
+)
+def test_long_text_is_not_repeated_in_messages(call):
+    with pytest.raises((TypeError, ValueError, KeyError, MemoryError)) as caught:
+        call()
+    assert len(str(caught.value)) < 500
+
+
+class Unwritable:
+    def __repr__(self):
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: fm.Dense(Unwritable(), "relu"),
+        lambda: fm.SGD(Unwritable()),
+        lambda: network(activation=Unwritable()),
+        lambda: network().fit(X, Y, callbacks=Unwritable()),
+    ],
+)
+def test_what_cannot_be_written_is_named_by_its_type(call):
+    with pytest.raises(TypeError, match="got a Unwritable"):
+        call()
+
+
+SOLID = memoryview(np.zeros((2, 2, 2)))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: fm.Network(SOLID),
+        lambda: fm.train_many(SOLID, X, Y),
+        lambda: network().fit(X, Y, callbacks=SOLID),
+        lambda: network().fit(X, Y, metrics=SOLID, validation_data=(X, Y)),
+        lambda: setattr(network(), "feature_names", SOLID),
+    ],
+)
+def test_what_cannot_tell_its_items_is_no_sequence(call):
+    with pytest.raises(TypeError, match=r"must be .*, got <memory at"):
+        call()

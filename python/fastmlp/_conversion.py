@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastmlp import _core, _memory
 from fastmlp._frames import frame_array, is_frame
-from fastmlp._validation import described, quoted
+from fastmlp._validation import brief, described
 
 _BLOCK: Final = 1 << 22
 """Elements that NumPy is given at once."""
@@ -68,10 +68,12 @@ def _unreadable(name: str, value: object, error: Exception) -> TypeError:
 def _refuse_columns(name: str, frame: Any, advice: str) -> None:
     """Raise for the first column of a pandas frame that holds no numbers, or not everywhere."""
     for j, label in enumerate(frame.columns):
-        column = _numbers(f"{name}: column {quoted(str(label))}", frame.iloc[:, j], advice)
+        column = _numbers(f"{name}: column {brief(label)}", frame.iloc[:, j], advice)
         missing = np.isnan(column)
         if missing.any():
-            raise ValueError(f"{name} contains null at row {missing.argmax()}, column {label!r}")
+            raise ValueError(
+                f"{name} contains null at row {missing.argmax()}, column {brief(label)}"
+            )
 
 
 def _numbers(name: str, value: object, advice: str) -> NDArray[Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._extras import require
+from fastmlp._validation import brief
 
 _THROUGH_NARWHALS: Final = ("polars", "pyarrow")
 
@@ -76,7 +77,7 @@ def _table(value: Any) -> Any:
 
 def _columns(name: str, frame: Any, advice: str) -> Iterator[NDArray[Any]]:
     for column in frame.iter_columns():
-        yield _column(name, column, f", column {column.name!r}", advice)
+        yield _column(name, column, f", column {brief(column.name)}", advice)
 
 
 def _column(name: str, column: Any, place: str, advice: str) -> NDArray[Any]:
@@ -86,6 +87,6 @@ def _column(name: str, column: Any, place: str, advice: str) -> NDArray[Any]:
     array: NDArray[Any] = column.to_numpy()
     if array.dtype.kind not in "biuf":
         held = "text" if array.dtype.kind in "OUST" else "no numbers"
-        where = f"{name}: column {column.name!r}" if place else name
+        where = f"{name}: column {brief(column.name)}" if place else name
         raise ValueError(f"{where} holds {held} ({column.dtype}); {advice}")
     return array

@@ -1,7 +1,6 @@
 """Metrics by name: which there are for a loss, and which way each is better."""
 
 import re
-from collections.abc import Iterable, Mapping
 from functools import partial
 
 from fastmlp import _validation
@@ -47,17 +46,16 @@ def read_metrics(metrics: object, loss: str, outputs: int) -> dict[str, Metric]:
     """
     if metrics is None:
         return {}
-    one = isinstance(metrics, str) or callable(metrics)
-    if not one and (isinstance(metrics, bytes | Mapping) or not isinstance(metrics, Iterable)):
-        raise TypeError(
-            "metrics must be names or functions f(y, outputs), "
-            f"got {_validation.described(metrics)}"
-        )
+    if isinstance(metrics, str) or callable(metrics):
+        metrics = (metrics,)
+    named = _validation.items("metrics", metrics, "names or functions f(y, outputs)")
     result: dict[str, Metric] = {}
-    for metric in (metrics,) if one else tuple(metrics):  # type: ignore[arg-type]
+    for metric in named:
         name, function = _named(metric, loss, outputs)
         if name in result or (name in ("loss", "accuracy") and function is not accuracy):
-            raise ValueError(f"metrics has {name!r} twice, or a function of that name")
+            raise ValueError(
+                f"metrics has {_validation.brief(name)} twice, or a function of that name"
+            )
         result[name] = function
     result.pop("accuracy", None)  # it is measured anyway, with the loss
     return result

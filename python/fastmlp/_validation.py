@@ -6,9 +6,10 @@ thing, ValueError for a wrong value, naming the argument, what came and what is 
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from contextlib import suppress
 from numbers import Real
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -31,15 +32,15 @@ def integer(
     """
     kinds = f"an integer or {alternative}" if alternative else "an integer"
     if isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be {kinds}, got {value!r}")
+        raise TypeError(f"{name} must be {kinds}, got {brief(value)}")
     try:
         result = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         raise TypeError(f"{name} must be {kinds}, got {described(value)}") from None
     if result < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {result}")
+        raise ValueError(f"{name} must be at least {minimum}, got {brief(result)}")
     if maximum is not None and result > maximum:
-        raise ValueError(f"{name} must be at most {maximum}, got {result}")
+        raise ValueError(f"{name} must be at most {maximum}, got {brief(result)}")
     return result
 
 
@@ -67,7 +68,7 @@ def positive(name: str, value: object) -> float:
     """Return a real number, finite and above 0, as a float."""
     result = real(name, value)
     if not 0.0 < result < math.inf:
-        raise ValueError(f"{name} must be finite and above 0, got {value!r}")
+        raise ValueError(f"{name} must be finite and above 0, got {brief(value)}")
     return result
 
 
@@ -75,7 +76,7 @@ def not_negative(name: str, value: object) -> float:
     """Return a real number, finite and at least 0, as a float."""
     result = real(name, value)
     if not 0.0 <= result < math.inf:
-        raise ValueError(f"{name} must be finite and at least 0, got {value!r}")
+        raise ValueError(f"{name} must be finite and at least 0, got {brief(value)}")
     return result
 
 
@@ -84,8 +85,16 @@ def share(name: str, value: object, *, zero: bool = True, one: bool = True) -> f
     result = real(name, value)
     if not 0.0 <= result <= 1.0 or (result == 0.0 and not zero) or (result == 1.0 and not one):
         low, high = "at least 0" if zero else "above 0", "at most 1" if one else "below 1"
-        raise ValueError(f"{name} must be {low} and {high}, got {value!r}")
+        raise ValueError(f"{name} must be {low} and {high}, got {brief(value)}")
     return result
+
+
+def items(name: str, value: object, kind: str) -> list[Any]:
+    """Return the items of `value`, which must be `kind`: no text, and no mapping or set."""
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping | Set):
+        with suppress(NotImplementedError):  # of a memoryview of several dimensions
+            return list(value)
+    raise TypeError(f"{name} must be {kind}, got {described(value)}")
 
 
 def learning_rate(value: object, dtype: np.dtype[np.floating]) -> float:
@@ -93,7 +102,7 @@ def learning_rate(value: object, dtype: np.dtype[np.floating]) -> float:
     result = positive("learning_rate", value)
     limits = np.finfo(dtype)
     if not float(limits.smallest_subnormal) <= result <= float(limits.max):
-        raise ValueError(f"learning_rate={result!r} is not a positive finite number in {dtype}")
+        raise ValueError(f"learning_rate={brief(value)} is not a positive finite number in {dtype}")
     return result
 
 
@@ -114,7 +123,7 @@ def choice(name: str, value: object, allowed: Sequence[str]) -> str:
 
         nearest = difflib.get_close_matches(value.lower(), allowed, n=1)
         hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-        raise ValueError(f"{name} must be {either(allowed)}, got {value!r}{hint}")
+        raise ValueError(f"{name} must be {either(allowed)}, got {brief(value)}{hint}")
     return value
 
 
@@ -155,7 +164,7 @@ def switch(name: str, value: object) -> bool:
     if isinstance(value, bool | np.bool_) or (isinstance(value, int) and value in (0, 1)):
         return bool(value)
     if isinstance(value, int):
-        raise ValueError(f"{name} must be True, False, 1 or 0, got {value!r}")
+        raise ValueError(f"{name} must be True, False, 1 or 0, got {brief(value)}")
     raise TypeError(f"{name} must be True, False, 1 or 0, got {described(value)}")
 
 
@@ -166,23 +175,26 @@ def verbosity(value: object) -> int:
     return integer("verbose", value, minimum=0, maximum=2)
 
 
+
 def either(names: Sequence[str]) -> str:
     """Write the names as a choice: ``'a', 'b' or 'c'``."""
     quoted = [repr(name) for name in names]
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
 
 
-def quoted(text: str) -> str:
-    """Write text for a message, cut where it is long."""
-    return repr(text if len(text) <= 60 else f"{text[:60]}...")
+def brief(value: object) -> str:
+    """Write a value for a message, cut where it is long, by its type where it cannot be written."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001  (a repr of the user's; an integer of too many digits)
+        return f"a {type(value).__name__}"
+    return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}..."
 
 
 def described(value: object) -> str:
-    """Write a value and its type for a message, shortened where it is long."""
-    try:
-        text = repr(value)
-    except Exception:  # noqa: BLE001  (the user's own __repr__: there is a message to finish)
-        return f"a {type(value).__name__}"
-    if len(text) > 60:
-        return f"a {type(value).__name__}"
-    return f"{text} ({type(value).__name__})"
+    """Write a value and its type for a message, only its type where it is long."""
+    text, kind = brief(value), type(value).__name__
+    return f"a {kind}" if text == f"a {kind}" or text.endswith("...") else f"{text} ({kind})"
+
+
+_MOST_TEXT: Final = 60

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _memory
+from fastmlp._validation import brief
 from fastmlp.errors import DataError
 from fastmlp.tabular import chosen_column
 
@@ -96,14 +97,16 @@ def _fields(path: Path, array: NDArray[Any], target: str | None) -> Arrays:
     names = list(cast("tuple[str, ...]", array.dtype.names))
     if len(names) < 2:
         raise DataError(
-            f"{path}: there is only one field, {names[0]!r}; a target and a feature are needed"
+            f"{path}: there is only one field, {brief(names[0])}; a target and a feature are needed"
         )
     if len(array) == 0:
         raise DataError(f"{path}: the array has no samples")
     y_name = names.pop(chosen_column(path, names, target))
     for name in names:
         if array.dtype[name].shape:
-            raise DataError(f"{path}: field {name!r} must hold numbers, got {array.dtype[name]}")
+            raise DataError(
+                f"{path}: field {brief(name)} must hold numbers, got {array.dtype[name]}"
+            )
         _check_values(path, name, array[name], "biuf")
     _check_values(path, y_name, array[y_name], "biufU")
     columns = [np.asarray(array[name], np.float64) for name in names]
@@ -113,7 +116,7 @@ def _fields(path: Path, array: NDArray[Any], target: str | None) -> Arrays:
 def _array(path: Path, archive: Any, name: str) -> NDArray[Any]:
     if name not in archive.files:
         found = ", ".join(archive.files) or "none"
-        raise DataError(f"{path}: there is no array {name!r}; arrays are: {found}")
+        raise DataError(f"{path}: there is no array {brief(name)}; arrays are: {found}")
     with suppress(KeyError):  # a name that NumPy did not write
         size = archive.zip.getinfo(f"{name}.npy").file_size
         _memory.require(f"{path}: array {name!r}", size)
@@ -123,11 +126,11 @@ def _array(path: Path, archive: Any, name: str) -> NDArray[Any]:
         if "allow_pickle" not in str(error):
             raise
         raise DataError(
-            f"{path}: array {name!r} holds pickled Python objects, which are not loaded; "
+            f"{path}: array {brief(name)} holds pickled Python objects, which are not loaded; "
             "save numbers or text"
         ) from None
     if not isinstance(value, np.ndarray):
-        raise DataError(f"{path}: {name!r} is not an array")
+        raise DataError(f"{path}: {brief(name)} is not an array")
     return value
 
 

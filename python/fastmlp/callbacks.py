@@ -1,6 +1,6 @@
 """`Callback`: what ``Network.fit`` tells while it trains, by methods to override."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fastmlp import _validation
@@ -81,12 +81,10 @@ def read_callbacks(callbacks: object) -> tuple[Callback, ...]:
         return ()
     if isinstance(callbacks, Callback) or callable(callbacks):
         return (_read_callback("callbacks", callbacks),)
-    if not isinstance(callbacks, Iterable):
-        raise TypeError(
-            f"callbacks must be callable, a Callback, or a sequence of them, "
-            f"got {_validation.described(callbacks)}"
-        )
-    return tuple(_read_callback(f"callbacks[{i}]", one) for i, one in enumerate(callbacks))
+    several = _validation.items(
+        "callbacks", callbacks, "callable, a Callback, or a sequence of them"
+    )
+    return tuple(_read_callback(f"callbacks[{i}]", one) for i, one in enumerate(several))
 
 
 def _read_callback(name: str, callback: object) -> Callback:

@@ -75,9 +75,12 @@ def of_classes(class_weight: object, classes: int) -> NDArray[np.float64]:
     for label, value in class_weight.items():
         if isinstance(label, str) or label not in range(classes):
             raise ValueError(
-                f"class_weight has the label {label!r}, but labels are 0 to {classes - 1}"
+                f"class_weight has the label {_validation.brief(label)}, but labels are 0 to "
+                f"{classes - 1}"
             )
-        result[int(label)] = _validation.not_negative(f"class_weight[{label!r}]", value)
+        result[int(label)] = _validation.not_negative(
+            f"class_weight[{_validation.brief(label)}]", value
+        )
     return result
 
 

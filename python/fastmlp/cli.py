@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from fastmlp import __version__, bench
+from fastmlp._validation import brief
 from fastmlp.config import show_config
 from fastmlp.datasets import load
 from fastmlp.errors import DivergenceError
@@ -211,7 +212,7 @@ def _integer(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
         except ValueError:
             number = minimum - 1
         if number < minimum or (maximum is not None and number > maximum):
-            raise argparse.ArgumentTypeError(f"must be an integer {allowed}, got {text!r}")
+            raise argparse.ArgumentTypeError(f"must be an integer {allowed}, got {brief(text)}")
         return number
 
     return convert
@@ -224,7 +225,7 @@ def _sizes(text: str) -> tuple[int, ...]:
         sizes = (0,)
     if min(sizes) < 1:
         raise argparse.ArgumentTypeError(
-            f"must be integers of at least 1 between commas, such as 64,64, got {text!r}"
+            f"must be integers of at least 1 between commas, such as 64,64, got {brief(text)}"
         )
     return sizes
 
@@ -232,14 +233,14 @@ def _sizes(text: str) -> tuple[int, ...]:
 def _rate(text: str) -> float:
     number = _real(text)
     if not 0.0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"must be a finite number above 0, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a finite number above 0, got {brief(text)}")
     return number
 
 
 def _share(text: str) -> float:
     number = _real(text)
     if not 0.0 < number < 1.0:
-        raise argparse.ArgumentTypeError(f"must be a number above 0 and below 1, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a number above 0 and below 1, got {brief(text)}")
     return number
 
 

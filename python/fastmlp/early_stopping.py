@@ -103,14 +103,14 @@ class EarlyStopping(Callback):
             name.startswith("validation_") for name in names
         ):
             raise ValueError(
-                f"early stopping watches {self.monitor!r}, which needs validation_data or "
-                "validation_fraction; or watch monitor='loss'"
+                f"early stopping watches {_validation.brief(self.monitor)}, which needs "
+                "validation_data or validation_fraction; or watch monitor='loss'"
             )
         _validation.choice("monitor", self.monitor, names)
         if self.mode == "auto" and larger_is_better(self.monitor) is None:
             raise ValueError(
-                f"mode='auto' does not know whether {self.monitor!r} is better when larger; "
-                "say mode='max' or mode='min'"
+                f"mode='auto' does not know whether {_validation.brief(self.monitor)} is better "
+                "when larger; say mode='max' or mode='min'"
             )
 
     def on_fit_begin(self, network: "Network") -> None:  # noqa: ARG002
@@ -164,7 +164,7 @@ class EarlyStopping(Callback):
         """
         best = values["best"]
         if best is not None and not (isinstance(best, float) and math.isfinite(best)):
-            raise ValueError(f"best must be a finite float or None, got {best!r}")
+            raise ValueError(f"best must be a finite float or None, got {_validation.brief(best)}")
         best_epoch = _validation.integer("best_epoch", values["best_epoch"], minimum=0)
         self.waited = _validation.integer("waited", values["waited"], minimum=0)
         self.best, self.best_epoch, self._resumed = best, best_epoch, True

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fastmlp._frames import column_names
-from fastmlp._validation import described, quoted
+from fastmlp._validation import brief, described, items
 from fastmlp.rescaled import Rescaled
 from fastmlp.streams.stream import Stream
 
@@ -26,11 +26,7 @@ def read_names(value: object, n_features: int) -> Names | None:
     """
     if value is None:
         return None
-    if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
-        raise TypeError(
-            f"feature_names must be a sequence of strings or None, got {described(value)}"
-        )
-    names = tuple(value)
+    names = items("feature_names", value, "a sequence of strings or None")
     for i, name in enumerate(names):
         if not isinstance(name, str):
             raise TypeError(f"feature_names[{i}] must be a string, got {described(name)}")
@@ -40,7 +36,7 @@ def read_names(value: object, n_features: int) -> Names | None:
             f"got {len(names)}"
         )
     if (twice := _first_twice(names)) is not None:
-        raise ValueError(f"feature_names must be unique, {quoted(twice)} comes twice")
+        raise ValueError(f"feature_names must be unique, {brief(twice)} comes twice")
     return tuple(map(str, names))
 
 
@@ -63,16 +59,16 @@ def check_names(name: str, X: object, expected: Names | None) -> None:
         return
     known, given = set(expected), set(got)
     if (twice := _first_twice(got)) is not None:
-        problem = f"has the column {quoted(twice)} twice"
+        problem = f"has the column {brief(twice)} twice"
     elif missing := [each for each in expected if each not in given]:
-        problem = f"lacks the column {quoted(missing[0])}"
+        problem = f"lacks the column {brief(missing[0])}"
     elif unknown := [each for each in got if each not in known]:
-        problem = f"has the column {quoted(unknown[0])}, which is no feature of the network"
+        problem = f"has the column {brief(unknown[0])}, which is no feature of the network"
     else:
         i = next(i for i, pair in enumerate(zip(got, expected, strict=True)) if len({*pair}) == 2)
         problem = (
-            f"has its columns in another order: column {i} is {quoted(got[i])}, but feature {i} of "
-            f"the network is {quoted(expected[i])}"
+            f"has its columns in another order: column {i} is {brief(got[i])}, but feature {i} of "
+            f"the network is {brief(expected[i])}"
         )
     raise ValueError(
         f"{name} {problem}; select and order the columns by net.feature_names, or pass an array "

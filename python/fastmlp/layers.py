@@ -1,6 +1,5 @@
 """What a network is made of: dense layers with an activation, normalised or with dropout."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -119,16 +118,11 @@ def build_layers(
     """
     _validation.choice("activation", activation, ACTIVATIONS)
     _validation.choice("output", output, ACTIVATIONS)
-    if isinstance(layers, str | bytes | dict | set) or not isinstance(layers, Iterable):
-        raise TypeError(
-            "layers must be a sequence [features, nodes or Dense, ...], "
-            f"got {type(layers).__name__}"
-        )
-    sizes = list(layers)
+    sizes = _validation.items("layers", layers, "a sequence [features, nodes or Dense, ...]")
     if len(sizes) < 2:
         raise ValueError(
             "layers must hold the number of features and at least one layer, "
-            f"such as [64, 10], got {sizes!r}"
+            f"such as [64, 10], got {_validation.brief(sizes)}"
         )
     if isinstance(sizes[0], Dense):
         raise TypeError(

@@ -75,9 +75,14 @@ def refuse_batches(epochs: object, batch_size: object, shuffle: object) -> None:
         If it was.
     """
     if epochs != 10 or isinstance(epochs, bool):
-        raise ValueError(f"LBFGS counts no epochs: set LBFGS(max_iterations=...), got {epochs!r}")
+        raise ValueError(
+            "LBFGS counts no epochs: set LBFGS(max_iterations=...), "
+            f"got {_validation.brief(epochs)}"
+        )
     if batch_size not in (None, 32):
-        raise ValueError(f"LBFGS uses all samples at once: batch_size=None, got {batch_size!r}")
+        raise ValueError(
+            f"LBFGS uses all samples at once: batch_size=None, got {_validation.brief(batch_size)}"
+        )
     _validation.switch("shuffle", shuffle)
 
 

@@ -115,11 +115,7 @@ def train_many(
 
 
 def _networks(networks: object) -> list[Network]:
-    if not isinstance(networks, Iterable) or isinstance(networks, str | bytes):
-        raise TypeError(
-            f"networks must be a sequence of Network, got {_validation.described(networks)}"
-        )
-    nets = list(networks)
+    nets = _validation.items("networks", networks, "a sequence of Network")
     if not nets:
         raise ValueError("networks must hold at least one network")
     for i, net in enumerate(nets):
@@ -147,7 +143,7 @@ def _optimizers(optimizer: object, count: int) -> list[Optimizer]:
         if callable(each.learning_rate) or isinstance(each.learning_rate, Plateau):
             raise ValueError(
                 "train_many takes a learning rate that is a number or a schedule of the step, "
-                f"got {each.learning_rate!r}"
+                f"got {_validation.brief(each.learning_rate)}"
             )
     return optimizers if several else optimizers * count
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._validation import brief
 from fastmlp.errors import DataError
 from fastmlp.splitting import Rows, stratified
 from fastmlp.tabular import listing
@@ -72,7 +73,9 @@ def encode_labels(y: NDArray[Any]) -> tuple[list[Label], NDArray[np.int64]]:
     if y.dtype.kind == "f" and (values == np.floor(values)).all():
         classes = [int(value) for value in values]
     if len(classes) == 1:
-        raise DataError(f"the target has a single class, {classes[0]!r}: nothing to tell apart")
+        raise DataError(
+            f"the target has a single class, {brief(classes[0])}: nothing to tell apart"
+        )
     return classes, labels.astype(np.int64)
 
 

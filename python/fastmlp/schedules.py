@@ -232,7 +232,9 @@ class LinearWarmup(Schedule):
     def __post_init__(self) -> None:
         after = self.after
         if isinstance(after, Schedule) and not after.goes_by_step:
-            raise TypeError(f"after must be a number or another schedule, got {after!r}")
+            raise TypeError(
+                f"after must be a number or another schedule, got {_validation.brief(after)}"
+            )
         if not isinstance(after, Schedule):
             after = _validation.positive("after", after)
         set_fields(

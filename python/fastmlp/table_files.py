@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._extras import require
+from fastmlp._validation import brief
 from fastmlp.array_files import Arrays
 from fastmlp.errors import DataError
 from fastmlp.streams.tables import ARROW, PARQUET, feature_names, opened_file, pyarrow, reading
@@ -51,7 +52,7 @@ def read_table(path: Path, target: str | None) -> Arrays:
     everything = table.column_names
     for name in everything:
         if everything.count(name) > 1:
-            raise DataError(f"{path}: {everything.count(name)} columns are named {name!r}")
+            raise DataError(f"{path}: {everything.count(name)} columns are named {brief(name)}")
     names = feature_names(table.schema)
     y_name = names.pop(chosen_column(path, names, target))
     if not names or table.num_rows == 0:
@@ -71,17 +72,17 @@ def _column(path: Path, name: str, column: Any, *, may_be_text: bool) -> NDArray
     text = may_be_text and (types.is_string(kind) or types.is_large_string(kind))
     if not (text or types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
         allowed = "numbers or text" if may_be_text else "numbers"
-        raise DataError(f"{path}: column {name!r} holds {kind}, not {allowed}")
+        raise DataError(f"{path}: column {brief(name)} holds {kind}, not {allowed}")
     if column.null_count:
         row = int(column.is_null().to_numpy().argmax())
-        raise DataError(f"{path}: row {row}, column {name!r}: the cell is null")
+        raise DataError(f"{path}: row {row}, column {brief(name)}: the cell is null")
     values: NDArray[Any] = column.to_numpy()
     if text:
         return values.astype(str)
     wrong = ~np.isfinite(values)
     if wrong.any():
         row = int(wrong.argmax())
-        raise DataError(f"{path}: row {row}, column {name!r}: {values[row]} is not finite")
+        raise DataError(f"{path}: row {row}, column {brief(name)}: {values[row]} is not finite")
     return values
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._validation import brief
 from fastmlp.errors import DataError
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def chosen_column(path: Path, names: list[str], target: str | None) -> int:
     if target is None:
         raise DataError(f"{path}: name the target with --target; columns are {listing(names)}")
     if target not in names:
-        raise DataError(f"{path}: there is no column {target!r}; columns are {listing(names)}")
+        raise DataError(f"{path}: there is no column {brief(target)}; columns are {listing(names)}")
     return names.index(target)
 
 
@@ -158,7 +159,9 @@ def _read_rows(path: Path, reader: "Reader", target: str | None) -> Table:
             )
         label = row.pop(position)
         if not label:
-            raise DataError(f"{path}: line {line}, column {table.target_name!r}: the cell is empty")
+            raise DataError(
+                f"{path}: line {line}, column {brief(table.target_name)}: the cell is empty"
+            )
         table.target.append(label)
         table.lines.append(line)
         table.values.extend(_numbers(path, line, table.features, row))
@@ -177,11 +180,11 @@ def _target_position(path: Path, line: int, header: list[str], target: str | Non
                 "(from pandas, write with index=False)"
             )
         if name in header[:position]:
-            raise DataError(f"{path}: line {line}: two columns are named {name!r}")
+            raise DataError(f"{path}: line {line}: two columns are named {brief(name)}")
     if len(header) == 1:
         raise DataError(
-            f"{path}: line {line}: there is only one column, {header[0]!r}; a target and at least "
-            "one feature are needed, separated by commas"
+            f"{path}: line {line}: there is only one column, {brief(header[0])}; a target and at "
+            "least one feature are needed, separated by commas"
         )
     return chosen_column(path, header, target)
 
@@ -198,7 +201,7 @@ def _numbers(path: Path, line: int, names: list[str], row: list[str]) -> list[fl
 
 
 def _number(path: Path, line: int, column: str, cell: str) -> float:
-    place = f"{path}: line {line}, column {column!r}"
+    place = f"{path}: line {line}, column {brief(column)}"
     if not cell:
         raise DataError(f"{place}: the cell is empty")
     try:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fastmlp import _core
 from fastmlp._conversion import numbers
+from fastmlp._validation import brief
 
 Core = _core.Network32 | _core.Network64
 """The compiled network of either dtype."""
@@ -158,7 +159,7 @@ class LayerViews(Mapping[int, NDArray[Any]]):
     def __getitem__(self, layer: int) -> NDArray[Any]:
         if layer not in self._layers:
             there = ", ".join(map(str, self._layers)) or "none"
-            raise KeyError(f"{self._name}: layer {layer!r} has none; layers that do: {there}")
+            raise KeyError(f"{self._name}: layer {brief(layer)} has none; layers that do: {there}")
         return self._get(operator.index(layer))
 
     def __setitem__(self, layer: int, value: object) -> None:

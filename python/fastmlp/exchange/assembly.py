@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._validation import brief
 from fastmlp.exchange.steps import (
     EPSILON,
     Activation,
@@ -114,7 +115,7 @@ class Assembly:
         if output is not None:
             if last.activation not in (None, output):
                 raise ValueError(
-                    f"output={output!r} is for models that end without an activation, "
+                    f"output={brief(output)} is for models that end without an activation, "
                     f"this one ends with {last.activation!r}"
                 )
             last.activation = output

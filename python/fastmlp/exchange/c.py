@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp._validation import brief
 from fastmlp.exchange.c_constants import CONSTANTS
 from fastmlp.exchange.c_statements import activation, linear, loops, normalization
 from fastmlp.exchange.c_training import training
@@ -28,7 +29,9 @@ def header(net: Model, name: object, train: bool) -> str:
     if not isinstance(name, str):
         raise TypeError(f"name must be a string, got {type(name).__name__}")
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
-        raise ValueError(f"name must be an identifier of C that starts with a letter, got {name!r}")
+        raise ValueError(
+            f"name must be an identifier of C that starts with a letter, got {brief(name)}"
+        )
     if not np.isfinite(net.parameters).all():
         raise ValueError("the network has parameters that are not finite; C has no literal of them")
     words = _words(net, name)

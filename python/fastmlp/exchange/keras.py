@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from fastmlp._validation import brief
 from fastmlp.exchange.assembly import assemble
 from fastmlp.exchange.steps import (
     EPSILON,
@@ -91,23 +92,27 @@ def _steps(model: keras.Model) -> Iterator[Step]:
         if isinstance(layer, keras.Sequential) or type(layer) is keras.Model:
             yield from _steps(layer)
         else:
-            yield from _layer_steps(layer, f"layer {layer.name!r} ({type(layer).__name__})")
+            yield from _layer_steps(layer, f"layer {brief(layer.name)} ({type(layer).__name__})")
 
 
 def _chain(model: keras.Model) -> list[layers.Layer]:
     """Return the layers of a model in which each feeds the next, and nothing else."""
     if not model.built:
-        raise ValueError(f"model {model.name!r} is not built: give it an Input, or call it once")
+        raise ValueError(
+            f"model {brief(model.name)} is not built: give it an Input, or call it once"
+        )
     if isinstance(model, keras.Sequential):
         return list(model.layers)
     if not getattr(model, "operations", None) or len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ValueError(
-            f"model {model.name!r} must be a Sequential or a functional model of one input and "
-            "one output"
+            f"model {brief(model.name)} must be a Sequential or a functional model of one input "
+            "and one output"
         )
     for layer in model.layers[1:]:
         if len(layer._inbound_nodes) != 1 or len(layer._inbound_nodes[0].input_tensors) != 1:  # noqa: SLF001
-            raise ValueError(f"layer {layer.name!r} has several inputs or stands several times")
+            raise ValueError(
+                f"layer {brief(layer.name)} has several inputs or stands several times"
+            )
     return list(model.layers)
 
 
@@ -147,7 +152,7 @@ def _layer_steps(layer: Any, where: str) -> Iterator[Step]:
 def _activation(function: Callable[..., Any] | None, where: str) -> Iterator[Step]:
     theirs = getattr(function, "__name__", str(function))
     if theirs not in _NAMES or function is not getattr(keras.activations, theirs):
-        raise ValueError(f"{where}: activation {theirs!r}; a model may have {_ALLOWED}")
+        raise ValueError(f"{where}: activation {brief(theirs)}; a model may have {_ALLOWED}")
     if theirs != "linear":
         yield Activation(_NAMES[theirs], where)
 

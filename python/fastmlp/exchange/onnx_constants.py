@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
 
+from fastmlp._validation import brief
+
 _MISSHAPEN = (ValueError, TypeError, IndexError, OverflowError, KeyError, NotImplementedError)
 
 _Folding = Callable[..., NDArray[Any]]
@@ -31,7 +33,7 @@ def attribute(node: NodeProto, name: str, default: Any) -> Any:
         TensorProto: AttributeProto.TENSOR,
     }
     if found.type != kinds[type(default)]:
-        raise ValueError(f"node {node.name!r} ({node.op_type}): {name} has the wrong type")
+        raise ValueError(f"node {brief(node.name)} ({node.op_type}): {name} has the wrong type")
     return helper.get_attribute_value(found)
 
 
@@ -58,16 +60,16 @@ class Constants:
         """
         found = self._known.get(name)
         if found is None:
-            raise ValueError(f"{where}: {name!r} is neither a constant nor computed before")
+            raise ValueError(f"{where}: {brief(name)} is neither a constant nor computed before")
         if isinstance(found, TensorProto):
             found = self._known[name] = _array(found, where)
         if found.dtype.kind not in "fiub":
-            raise ValueError(f"{where}: {name!r} holds {found.dtype}, not numbers")
+            raise ValueError(f"{where}: {brief(name)} holds {found.dtype}, not numbers")
         return found
 
     def fold(self, node: NodeProto) -> None:
         """Compute a node of constants; what cannot be computed matters only where it is used."""
-        where = f"node {node.name!r} ({node.op_type})"
+        where = f"node {brief(node.name)} ({node.op_type})"
         if node.op_type == "Constant" and any(a.name == "value" for a in node.attribute):
             self._known[node.output[0]] = attribute(node, "value", TensorProto())
         if node.op_type not in _FOLDABLE or not all(name in self for name in node.input):
@@ -129,9 +131,9 @@ _FOLDABLE: dict[str, _Folding] = {
 
 def _array(tensor: TensorProto, where: str) -> NDArray[Any]:
     if tensor.data_location == TensorProto.EXTERNAL:
-        raise ValueError(f"{where}: {tensor.name!r} lies in another file")
+        raise ValueError(f"{where}: {brief(tensor.name)} lies in another file")
     try:
         array: NDArray[Any] = numpy_helper.to_array(tensor)
     except _MISSHAPEN as error:
-        raise ValueError(f"{where}: the tensor {tensor.name!r} is damaged: {error}") from None
+        raise ValueError(f"{where}: the tensor {brief(tensor.name)} is damaged: {error}") from None
     return array

@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError
 from onnx import ModelProto, NodeProto, ValueInfoProto, checker, external_data_helper
 
 from fastmlp import files
+from fastmlp._validation import brief
 from fastmlp.exchange.assembly import assemble
 from fastmlp.exchange.onnx_constants import Constants
 from fastmlp.exchange.onnx_gelu import DOMAIN
@@ -94,7 +95,9 @@ class _Reader:
 
     def _read(self, node: NodeProto) -> None:
         if node.domain not in _DOMAINS:
-            raise unsupported(node, f"of the operators {node.domain!r}, which nothing defines here")
+            raise unsupported(
+                node, f"of the operators {brief(node.domain)}, which nothing defines here"
+            )
         if not node.output:
             raise ValueError(f"{where(node)}: has no output")
         inputs = [self._values[name] for name in node.input if name in self._values]
@@ -132,7 +135,7 @@ def _input(info: ValueInfoProto) -> Value:
     size = 1
     for dimension in dimensions:
         size *= dimension
-    return Value().then(Width(size, f"input {info.name!r}"))
+    return Value().then(Width(size, f"input {brief(info.name)}"))
 
 
 def _probability(values: list[Value], node: NodeProto) -> Value:

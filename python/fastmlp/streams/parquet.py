@@ -90,7 +90,10 @@ class ParquetStream(Stream):
             _check_schema(file, columns)
         for name in columns:
             if columns.count(name) > 1:
-                raise ValueError(f"column {name!r} is named twice among features, target, weight")
+                raise ValueError(
+                    f"column {_validation.brief(name)} is named twice among features, target, "
+                    "weight"
+                )
         blocks = [(file, i) for file in self._files for i in range(len(file.layout[1]))]
         self._blocks = blocks
         self._block_rows = [rows for file in self._files for rows in file.layout[1]]
@@ -215,19 +218,21 @@ def _check_schema(file: TableFile, columns: list[str]) -> None:
     for name in columns:
         count = schema.names.count(name)
         if count > 1:
-            raise DataError(f"{file.name}: {count} columns are named {name!r}")
+            raise DataError(f"{file.name}: {count} columns are named {_validation.brief(name)}")
         if count == 0:
             from difflib import get_close_matches  # noqa: PLC0415  (only a mistake pays)
 
             nearest = get_close_matches(name, schema.names, n=1)
             hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
             raise DataError(
-                f"{file.name}: there is no column {name!r}; columns are "
+                f"{file.name}: there is no column {_validation.brief(name)}; columns are "
                 f"{listing(schema.names)}{hint}"
             )
         kind = schema.field(name).type
         if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
-            raise DataError(f"{file.name}: column {name!r} holds {kind}, not numbers")
+            raise DataError(
+                f"{file.name}: column {_validation.brief(name)} holds {kind}, not numbers"
+            )
 
 
 def _matrix(batch: Any) -> NDArray[Any]:

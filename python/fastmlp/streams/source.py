@@ -202,8 +202,8 @@ def refuse_with_stream(
         raise ValueError(f"sample_weight comes with {kind}, as the third of (X, y, sample_weight)")
     if isinstance(class_weight, str):
         raise ValueError(
-            f"class_weight={class_weight!r} would have to count the classes of {kind} first: "
-            "give a dict of label to weight"
+            f"class_weight={_validation.brief(class_weight)} would have to count the classes of "
+            f"{kind} first: give a dict of label to weight"
         )
     if validation_fraction is not None:
         raise ValueError(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fastmlp._extras import require
+from fastmlp._validation import brief
 from fastmlp.errors import DataError
 
 PARQUET = (".parquet", ".pq")
@@ -191,8 +192,8 @@ def _dataset_files(source: Any) -> tuple[Any, list[tuple[str, bool]]]:
         lost = [n for n in source.schema.names if n not in fragment.physical_schema.names]
         if lost:
             raise DataError(
-                f"{fragment.path}: column {lost[0]!r} of the data set is not in the file; columns "
-                "made of paths (partitions) are not read"
+                f"{fragment.path}: column {brief(lost[0])} of the data set is not in the file; "
+                "columns made of paths (partitions) are not read"
             )
     return source.filesystem, found
 
