@@ -149,3 +149,22 @@ def test_parameters_and_lists_check_shapes():
 def test_backward_needs_a_batch():
     with pytest.raises(RuntimeError, match="forward"):
         fm.Network([2, 3], seed=1).backward([0, 1])
+
+
+def nested(depth):
+    value = 1.0
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_lists_nested_too_deeply_are_no_array():
+    with pytest.raises(ValueError, match="X is nested too deeply to be an array"):
+        fm.Network([2, 3], seed=1).predict(nested(5000))
+
+
+@pytest.mark.parametrize("name", ["activation", "output", "loss", "seed", "dtype"])
+def test_long_text_is_not_repeated(name):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        fm.Network([2, 3], **{name: "x" * 100_000})
+    assert len(str(caught.value)) < 500

@@ -113,7 +113,8 @@ class Network(Prediction, Derivatives, Saving, Exports):
             read-only or memory-mapped. Of other types, what takes less than 16 MB is copied at
             once, and more is converted batch by batch. Not to be changed meanwhile. Sparse ones are
             copied as they are: the first layer reads only what is stored, and plain SGD changes
-            only the weights it belongs to. Not with LBFGS.
+            only the weights it belongs to. Not with LBFGS. The columns of a frame give the network
+            its `feature_names`, or must have them.
 
             Instead of X and y, for more than memory holds: a `Stream`; or an iterable of batches
             (X, y) or (X, y, sample_weight), whose rows are trained on as they come, `batch_size`

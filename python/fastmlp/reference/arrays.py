@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
 
+from . import validation
 from .dense import Matrix, Row
 
 Shape = tuple[int, ...]
@@ -38,11 +39,16 @@ def nested(name: str, value: Any) -> tuple[Any, Shape]:
     if isinstance(value, Real):
         return value, ()
     if isinstance(value, str | bytes | dict | set | frozenset) or not isinstance(value, Iterable):
-        raise TypeError(f"{name} must be an array or nested lists of real numbers, got {value!r}")
+        raise TypeError(
+            f"{name} must be an array or nested lists of real numbers, "
+            f"got {validation.brief(value)}"
+        )
     try:
         items = [nested(name, item) for item in value]
     except TypeError as error:
         raise ValueError(f"{name} holds what is not a real number: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{name} is nested too deeply to be an array") from None
     shapes = {shape for _, shape in items}
     if len(shapes) > 1:
         raise ValueError(f"{name} is ragged: its rows have the shapes {sorted(shapes)}")
@@ -135,7 +141,8 @@ def matching(name: str, value: object, wanted: Shape) -> Any:
 def _one_hot(name: str, label: object, outputs: int) -> list[float]:
     if not isinstance(label, Integral):
         raise ValueError(
-            f"{name} must hold integer labels, or have one target per output; got {label!r}"
+            f"{name} must hold integer labels, or have one target per output; "
+            f"got {validation.brief(label)}"
         )
     if not 0 <= int(label) < outputs:
         raise ValueError(

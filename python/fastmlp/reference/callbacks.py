@@ -61,7 +61,9 @@ def read_callbacks(callbacks: object, verbose: object) -> tuple[Callback, ...]:
     if isinstance(callbacks, Callback) or callable(callbacks):
         return (_read("callbacks", callbacks), *progress)
     if not isinstance(callbacks, Iterable):
-        raise TypeError(f"callbacks must be callable or a sequence of them, got {callbacks!r}")
+        raise TypeError(
+            f"callbacks must be callable or a sequence of them, got {validation.brief(callbacks)}"
+        )
     return (*(_read(f"callbacks[{i}]", each) for i, each in enumerate(callbacks)), *progress)
 
 
@@ -69,7 +71,7 @@ def _read(name: str, callback: object) -> Callback:
     if isinstance(callback, Callback):
         return callback
     if isinstance(callback, type) or not callable(callback):
-        raise TypeError(f"{name} must be callable or a Callback, got {callback!r}")
+        raise TypeError(f"{name} must be callable or a Callback, got {validation.brief(callback)}")
     return Function(callback)
 
 

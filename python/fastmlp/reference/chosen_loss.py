@@ -21,7 +21,9 @@ class CrossEntropy:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.label_smoothing <= 1.0:
-            raise ValueError(f"label_smoothing must be in [0, 1], got {self.label_smoothing!r}")
+            raise ValueError(
+                f"label_smoothing must be in [0, 1], got {validation.brief(self.label_smoothing)}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,9 @@ class Quantile:
 
     def __post_init__(self) -> None:
         if not 0.0 < self.quantile < 1.0:
-            raise ValueError(f"quantile must be between 0 and 1, got {self.quantile!r}")
+            raise ValueError(
+                f"quantile must be between 0 and 1, got {validation.brief(self.quantile)}"
+            )
 
 
 class ChosenLoss(NamedTuple):

@@ -60,7 +60,8 @@ class EarlyStopping(Callback):
         """Raise ValueError if a fit that tells of `names` does not tell what to monitor."""
         if self.monitor not in names:
             raise ValueError(
-                f"early stopping watches {self.monitor!r}; the fit tells of {', '.join(names)}, "
+                f"early stopping watches {validation.brief(self.monitor)}; "
+                f"the fit tells of {', '.join(names)}, "
                 "and of more with validation_data or validation_fraction"
             )
 
@@ -103,4 +104,7 @@ def read_early_stopping(value: object) -> tuple[EarlyStopping, ...]:
         return (value,)
     if value is None or isinstance(value, bool):
         return (EarlyStopping(),) if value else ()
-    raise TypeError(f"early_stopping must be an EarlyStopping, True, False or None, got {value!r}")
+    raise TypeError(
+        f"early_stopping must be an EarlyStopping, True, False or None, "
+        f"got {validation.brief(value)}"
+    )

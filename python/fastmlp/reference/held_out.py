@@ -79,7 +79,9 @@ def hold_out(
 def read_data(network: Fitting, data: object) -> Samples:
     """Read a tuple (X, y) or (X, y, sample_weight)."""
     if not isinstance(data, tuple | list):
-        raise TypeError(f"validation_data must be a tuple (X, y) or None, got {data!r}")
+        raise TypeError(
+            f"validation_data must be a tuple (X, y) or None, got {validation.brief(data)}"
+        )
     if len(data) not in (2, 3):
         raise ValueError(
             "validation_data must be a tuple (X, y) or (X, y, sample_weight), "
@@ -117,7 +119,9 @@ def split_samples(samples: Samples, share: object, loss: str, seed: int) -> tupl
     """Split samples into those to train on and those held out, classes in the same mixture."""
     fraction = validation.positive("validation_fraction", share)
     if fraction >= 1:
-        raise ValueError(f"validation_fraction must be above 0 and below 1, got {share!r}")
+        raise ValueError(
+            f"validation_fraction must be above 0 and below 1, got {validation.brief(share)}"
+        )
     y = samples.y
     labels = [0] * len(y)
     if loss == "cross_entropy":

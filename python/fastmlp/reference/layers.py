@@ -79,13 +79,14 @@ def build_layers(
     last = validation.choice("output", output, activations.NAMES)
     if isinstance(layers, str | bytes | dict | set) or not isinstance(layers, Iterable):
         raise TypeError(
-            f"layers must be a sequence [features, nodes or Dense, ...], got {layers!r}"
+            f"layers must be a sequence [features, nodes or Dense, ...], "
+            f"got {validation.brief(layers)}"
         )
     sizes = list(layers)
     if len(sizes) < 2:
         raise ValueError(
             "layers must hold the number of features and at least one layer, "
-            f"such as [64, 10], got {sizes!r}"
+            f"such as [64, 10], got {validation.brief(sizes)}"
         )
     features = validation.integer("layers[0] (the number of features)", sizes[0], 1)
     inner, outer = Dense(1, hidden, normalization, dropout), Dense(1, last)

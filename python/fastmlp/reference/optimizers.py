@@ -81,7 +81,9 @@ class Optimizer:
         for name in ("momentum", "beta_1", "beta_2", "rho"):
             if not 0.0 <= getattr(self, name, 0.0) < 1.0:
                 value = getattr(self, name)
-                raise ValueError(f"{name} must be at least 0 and below 1, got {value!r}")
+                raise ValueError(
+                    f"{name} must be at least 0 and below 1, got {validation.brief(value)}"
+                )
 
     def rate(self, step: int, steps_per_epoch: int, epochs: int) -> float:
         """Return the learning rate of a step of a fit, as ``Schedule.rate_at`` does."""
@@ -205,7 +207,9 @@ def read_optimizer(optimizer: object) -> Optimizer:
     """Return the optimizer that ``fit`` was given; TypeError if it is none."""
     if isinstance(optimizer, Optimizer) and type(optimizer) is not Optimizer:
         return optimizer
-    raise TypeError(f"optimizer must be an SGD, Adam, AdamW or RMSprop, got {optimizer!r}")
+    raise TypeError(
+        f"optimizer must be an SGD, Adam, AdamW or RMSprop, got {validation.brief(optimizer)}"
+    )
 
 
 def norm(rows: Iterable[Row]) -> float:

@@ -83,14 +83,17 @@ def weigh_classes(samples: Samples, class_weight: Any, loss: str) -> Samples:
     if isinstance(class_weight, str):
         validation.choice("class_weight", class_weight, ("balanced",))
     elif not isinstance(class_weight, Mapping):
-        raise TypeError(f"class_weight must be a dict, 'balanced' or None, got {class_weight!r}")
+        raise TypeError(
+            f"class_weight must be a dict, 'balanced' or None, got {validation.brief(class_weight)}"
+        )
     else:
         for label, value in class_weight.items():
             if isinstance(label, str) or label not in range(classes):
                 raise ValueError(
-                    f"class_weight has the label {label!r}, but labels are 0 to {classes - 1}"
+                    f"class_weight has the label {validation.brief(label)}, "
+                    f"but labels are 0 to {classes - 1}"
                 )
-            validation.not_negative(f"class_weight[{label!r}]", value)
+            validation.not_negative(f"class_weight[{validation.brief(label)}]", value)
     of_classes = class_weights(class_weight, labels, classes, samples.weight)
     weight = [w * of_classes[label] for w, label in zip(samples.weight, labels, strict=True)]
     if not any(weight):

@@ -161,7 +161,9 @@ class LinearWarmup(Schedule):
     def __post_init__(self) -> None:
         after = self.after
         if isinstance(after, Schedule) and not after.goes_by_step:
-            raise TypeError(f"after must be a number or another schedule, got {after!r}")
+            raise TypeError(
+                f"after must be a number or another schedule, got {validation.brief(after)}"
+            )
         validation.integer("steps", self.steps, 1, MOST)
         rate = after.learning_rate if isinstance(after, Schedule) else after
         object.__setattr__(self, "learning_rate", validation.positive("after", rate))
@@ -204,7 +206,7 @@ def check_share(name: str, value: object, *, zero: bool = True, one: bool = True
     share = validation.not_negative(name, value)
     if share > 1 or (share == 0 and not zero) or (share == 1 and not one):
         least, most = "at least" if zero else "above", "at most" if one else "below"
-        raise ValueError(f"{name} must be {least} 0 and {most} 1, got {value!r}")
+        raise ValueError(f"{name} must be {least} 0 and {most} 1, got {validation.brief(value)}")
 
 
 def check_epochs(value: object) -> None:

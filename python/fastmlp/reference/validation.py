@@ -35,28 +35,28 @@ def integer(
     """
     kinds = f"an integer or {alternative}" if alternative else "an integer"
     if isinstance(value, bool):
-        raise TypeError(f"{name} must be {kinds}, got {value!r}")
+        raise TypeError(f"{name} must be {kinds}, got {brief(value)}")
     try:
         result = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
-        raise TypeError(f"{name} must be {kinds}, got {value!r}") from None
+        raise TypeError(f"{name} must be {kinds}, got {brief(value)}") from None
     if result < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {result}")
+        raise ValueError(f"{name} must be at least {minimum}, got {brief(result)}")
     if maximum is not None and result > maximum:
-        raise ValueError(f"{name} must be at most {maximum}, got {result}")
+        raise ValueError(f"{name} must be at most {maximum}, got {brief(result)}")
     return result
 
 
 def positive(name: str, value: object) -> float:
     """Return a real number, finite and above 0, as a float."""
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a real number, got {value!r}")
+        raise TypeError(f"{name} must be a real number, got {brief(value)}")
     try:
         result = float(value)
     except OverflowError:
         result = math.inf
     if not 0.0 < result < math.inf:
-        raise ValueError(f"{name} must be finite and above 0, got {value!r}")
+        raise ValueError(f"{name} must be finite and above 0, got {brief(value)}")
     return result
 
 
@@ -68,9 +68,9 @@ def not_negative(name: str, value: object) -> float:
 def share(name: str, value: object) -> float:
     """Return a real number, at least 0 and below 1, as a float."""
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a real number, got {value!r}")
+        raise TypeError(f"{name} must be a real number, got {brief(value)}")
     if not 0.0 <= float(value) < 1.0:
-        raise ValueError(f"{name} must be at least 0 and below 1, got {value!r}")
+        raise ValueError(f"{name} must be at least 0 and below 1, got {brief(value)}")
     return float(value)
 
 
@@ -78,11 +78,11 @@ def choice(name: str, value: object, allowed: Sequence[str]) -> str:
     """Return `value` if it is one of the names `allowed`; suggest the nearest if not."""
     names = ", ".join(map(repr, allowed))
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be one of {names}, got {value!r}")
+        raise TypeError(f"{name} must be one of {names}, got {brief(value)}")
     if value not in allowed:
         nearest = difflib.get_close_matches(value.lower(), allowed, n=1)
         hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-        raise ValueError(f"{name} must be one of {names}, got {value!r}{hint}")
+        raise ValueError(f"{name} must be one of {names}, got {brief(value)}{hint}")
     return value
 
 
@@ -110,4 +110,13 @@ def switch(name: str, value: object) -> bool:
     if isinstance(value, int) and value in (0, 1):
         return bool(value)
     kind = ValueError if isinstance(value, int) else TypeError
-    raise kind(f"{name} must be True, False, 1 or 0, got {value!r}")
+    raise kind(f"{name} must be True, False, 1 or 0, got {brief(value)}")
+
+
+def brief(value: object) -> str:
+    """Write a value for a message, cut where it is long, by its type where it cannot be written."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001  (a repr of the user's; an integer of too many digits)
+        return f"a {type(value).__name__}"
+    return text if len(text) <= 60 else f"{text[:60]}..."
