@@ -34,7 +34,7 @@ BAD_LAYERS = [
     ([4, -5, 3], ValueError, r"layers\[1\] must be at least 1, got -5"),
     ([4, fm.Dense(5, "softmax"), 3], ValueError, r"layers\[1\] is a hidden layer"),
     ([2**31, 2**31, 2**31], MemoryError, r"bytes"),
-    ([2**63 - 1, 2], MemoryError, r"73,786,976,294,838,206,464 bytes"),
+    ([2**63 - 1, 2], MemoryError, r"147,573,952,589,676,412,928 bytes"),
     ([10**30, 10**30], MemoryError, r"bytes"),
     ([2**20, 2**22], MemoryError, r"bytes"),
 ]

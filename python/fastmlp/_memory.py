@@ -52,7 +52,8 @@ def require(what: str, needed: int) -> None:
 def error(what: str, needed: int) -> MemoryError:
     """Return the error for what needs too much memory."""
     least = limit()
-    return MemoryError(f"{what} would need {needed:,} bytes; {least.name} is {least.size:,} bytes")
+    size = f"{needed:,}" if needed < 2**128 else "more than 2^128"  # some have too many digits
+    return MemoryError(f"{what} would need {size} bytes; {least.name} is {least.size:,} bytes")
 
 
 def limit() -> Limit:

@@ -175,7 +175,6 @@ def verbosity(value: object) -> int:
     return integer("verbose", value, minimum=0, maximum=2)
 
 
-
 def either(names: Sequence[str]) -> str:
     """Write the names as a choice: ``'a', 'b' or 'c'``."""
     quoted = [repr(name) for name in names]

@@ -13,7 +13,7 @@ from fastmlp._conversion import has_attribute, numbers
 from fastmlp._frames import column_names
 from fastmlp.errors import DataError
 from fastmlp.rescaled import Rescaled
-from fastmlp.streams.checking import unusable
+from fastmlp.streams.places import unusable
 from fastmlp.streams.stream import Rows, Stream, equal_blocks
 
 Source = ArrayLike | Rescaled | str | bytes | os.PathLike[str]

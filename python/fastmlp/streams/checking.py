@@ -1,10 +1,7 @@
 """What was read, checked and converted for a network; what is wrong is told with its place."""
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,26 +13,11 @@ from fastmlp.class_weight import of_classes, times_class
 from fastmlp.errors import DataError
 from fastmlp.feature_names import Names, check_names
 from fastmlp.rescaled import Rescaled
+from fastmlp.streams.places import Places, unusable
 from fastmlp.streams.stream import rows_of
 
 if TYPE_CHECKING:
     from fastmlp.model import Model
-
-
-class Places(Protocol):
-    """What tells where a sample comes from; see `Stream`."""
-
-    def place(self, row: int) -> tuple[str, int]:
-        """Return the file of a row, and its row there."""
-
-    def target_file(self, row: int) -> str:
-        """Return the file of the target of a row."""
-
-    def feature_name(self, feature: int) -> str:
-        """Return the name of a feature."""
-
-    def target_name(self) -> str:
-        """Return the name of the target."""
 
 
 @dataclass(frozen=True)
@@ -85,21 +67,6 @@ def check(read: Any, demands: Demands, stream: Places, start: int) -> Checked:
         if demands.class_weights is not None:
             w = times_class(demands.class_weights, t, w, demands.loss, demands.dtype)
         return x, t, w
-
-
-@contextmanager
-def unusable(file: str, first: int) -> Iterator[None]:
-    """Make a DataError of what is raised by data of `file` whose first row is its row `first`."""
-    try:
-        yield
-    except DataError:
-        raise
-    except Exception as error:  # noqa: BLE001  (whatever a conversion raises)
-        told = str(error)
-        if not isinstance(error, TypeError | ValueError):
-            told = f"{type(error).__name__}: {told}"
-        told = re.sub(r"\brow (\d+)", lambda row: f"row {first + int(row[1])}", told)
-        raise DataError(f"{file}: {told}") from error.__cause__
 
 
 def check_count(stream: Places, start: int, stop: int, count: int) -> None:

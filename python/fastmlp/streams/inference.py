@@ -11,7 +11,8 @@ from fastmlp.history import Evaluation
 from fastmlp.rescaled import Rescaled
 from fastmlp.samples import Samples
 from fastmlp.streams.batches import Batches
-from fastmlp.streams.checking import Checked, Demands, check, check_count, features, unusable
+from fastmlp.streams.checking import Checked, Demands, check, check_count, features
+from fastmlp.streams.places import unusable
 from fastmlp.streams.stream import Stream, rows_of
 from fastmlp.views import Core
 
