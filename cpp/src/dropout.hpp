@@ -15,7 +15,7 @@
 
 namespace fastmlp {
 
-/// The mask of the batch's first row in layer `layer`.
+/// The mask of the batch's first sample in layer `layer`.
 inline kernels::Mask dropout_mask(std::uint64_t seed, std::size_t layer, double rate,
                                   const BatchContext& context) {
     const double least = std::min(std::nearbyint(rate * 0x1p32), 0x1p32 - 1);
@@ -26,13 +26,22 @@ inline kernels::Mask dropout_mask(std::uint64_t seed, std::size_t layer, double 
 }
 
 /// to = from / (1 - rate) where kept, else +0, for rows `range`; from h to nodes, or from dL/dnodes
-/// to dL/dh. Both may be one.
+/// to dL/dh. Both may be one. `mask` is that of the batch's first sample, `places` those of the
+/// rows in the batch: null for 0, 1, 2, ...
 template <class T>
-void drop(const kernels::KernelTable<T>& kernel, kernels::Mask mask, double rate, Range range,
-          Rows<T>& from, Rows<T>& to) {
-    mask.position += static_cast<std::uint32_t>(range.first);
-    kernel.dropout(from.row(range.first), from.stride, range.size(), from.cols, mask,
-                   static_cast<T>(1.0 / (1.0 - rate)), to.row(range.first), to.stride);
+void drop(const kernels::KernelTable<T>& kernel, const kernels::Mask& mask, double rate,
+          Range range, const std::uint32_t* places, Rows<T>& from, Rows<T>& to) {
+    const auto place = [&](std::size_t b) {
+        return places ? places[b] : static_cast<std::uint32_t>(b);
+    };
+    for (Range run = range; run.first < range.last; run.first = run.last) {
+        run.last = places ? run.first + 1 : range.last;  // samples that stand side by side
+        while (run.last < range.last && place(run.last) == place(run.last - 1) + 1) ++run.last;
+        kernels::Mask own = mask;
+        own.position += place(run.first);
+        kernel.dropout(from.row(run.first), from.stride, run.size(), from.cols, own,
+                       static_cast<T>(1.0 / (1.0 - rate)), to.row(run.first), to.stride);
+    }
 }
 
 }  // namespace fastmlp

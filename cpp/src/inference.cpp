@@ -135,15 +135,18 @@ Evaluation evaluate_rows(const Network<T>& network, const Features<T>& x, const 
     for_each_block(network, x.rows, n_threads, executor, interrupts, evaluate_block);
     Evaluation result;
     double weight = 0;
+    std::size_t rows = 0;
     for (std::size_t b = 0; b < x.rows; ++b) {
         const T counts = y.weights ? y.weights[b] : T(1);
+        if (counts == 0) continue;  // left out, for its loss may be infinite
         result.loss += static_cast<double>(counts * losses[b]);
         weight += static_cast<double>(counts);
         result.correct += correct[b];
+        ++rows;
     }
     result.loss = weighted_mean(result.loss, weight);
-    if (loss.kind == Loss::kCrossEntropy) result.decisions = x.rows;
-    if (loss.kind == Loss::kBinaryCrossEntropy) result.decisions = x.rows * outputs;
+    if (loss.kind == Loss::kCrossEntropy) result.decisions = rows;
+    if (loss.kind == Loss::kBinaryCrossEntropy) result.decisions = rows * outputs;
     return result;
 }
 

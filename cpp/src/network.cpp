@@ -64,6 +64,38 @@ void draw_initial_weights(const Layout& layout, const std::vector<Layer>& layers
     }
 }
 
+/// The rows of a batch that count: whose weight is not 0, or all without weights.
+template <class T>
+std::vector<std::uint32_t> counting_places(const T* weights, std::size_t rows) {
+    std::vector<std::uint32_t> places;
+    places.reserve(rows);
+    for (std::size_t b = 0; b < rows; ++b) {
+        if (!weights || weights[b] != 0) places.push_back(static_cast<std::uint32_t>(b));
+    }
+    return places;
+}
+
+/// Nodes of the rows `work.places` of `work.x`, which come to stand one after another. `averages`:
+/// and the running averages move.
+template <class T>
+void forward_counting(const Network<T>& network, Workspace<T>& work, bool averages) {
+    work.batch = work.context.batch = work.places.size();
+    work.context.places = work.places.data();
+    if (work.batch == 0) return;
+    for (std::size_t b = 0; b < work.batch; ++b) work.input[b] = work.x.row(work.places[b]);
+    Interrupts interrupts;
+    Image<T> image(network.layout(), network.parameters()->data());
+    image.load(interrupts.poll());
+    Scratch<T> scratch;
+    Propagation<T> pass = Propagation<T>(network, image, work).in(work.context);
+    pass.poll = interrupts.poll();
+    StepwisePass<T>{pass, scratch}.forward();
+    if (averages) pass.move_averages({});
+    Rows<T>&scores = work.scores, &output = work.nodes.back();
+    activate(pass.kernel, node_activation(network.loss(), network.layers().back().activation),
+             scores.row(0), scores.stride, output.row(0), output.stride, work.batch, output.cols);
+}
+
 }  // namespace
 
 template <class T>
@@ -100,11 +132,11 @@ void Network<T>::set_epoch(std::uint32_t epoch) {
 }
 
 template <class T>
-void Network<T>::forward(MatrixView<const T> x, bool training) {
+void Network<T>::forward(MatrixView<const T> x, bool training, const T* weights) {
     check_features(features_, x);
     const std::size_t position = position_;
     try {
-        propagate(x, training);
+        propagate(x, training, weights);
     } catch (...) {  // interrupted, or out of memory: as if there had been no forward at all
         workspace_.reset();
         position_ = position;
@@ -113,39 +145,43 @@ void Network<T>::forward(MatrixView<const T> x, bool training) {
 }
 
 template <class T>
-void Network<T>::propagate(MatrixView<const T> x, bool training) {
+void Network<T>::propagate(MatrixView<const T> x, bool training, const T* weights) {
     const IeeeDefaults ieee;
     // A workspace that a view still holds is left to it, so that old nodes stay what they were.
     if (!workspace_ || workspace_->capacity < x.rows || workspace_.use_count() > 1) {
         workspace_ = std::make_shared<Workspace<T>>(layout_, layers_, x.rows);
     }
     Workspace<T>& work = *workspace_;
-    work.batch = x.rows;
-    work.context = {.batch = x.rows, .training = training, .epoch = epoch_, .position = position_};
+    work.x = x;
+    work.context = {.training = training, .epoch = epoch_, .position = position_};
     if (training) position_ += x.rows;
-    for (std::size_t b = 0; b < x.rows; ++b) work.input[b] = x.row(b);
-    Interrupts interrupts;
-    Image<T> image(layout_, parameters_->data());
-    image.load(interrupts.poll());
-    Scratch<T> scratch;
-    Propagation<T> pass = Propagation<T>(*this, image, work).in(work.context);
-    pass.poll = interrupts.poll();
-    StepwisePass<T>{pass, scratch}.forward();
-    if (training) pass.move_averages({});
-    Rows<T>& output = work.nodes.back();
-    activate(pass.kernel, node_activation(loss_, layers_.back().activation), work.scores.row(0),
-             work.scores.stride, output.row(0), output.stride, work.batch, output.cols);
+    work.places = counting_places(weights, x.rows);
+    forward_counting(*this, work, training);
 }
 
 template <class T>
 double Network<T>::backward(const Targets<T>& y) {
-    if (!workspace_ || workspace_->batch == 0) {
+    if (!workspace_ || workspace_->x.rows == 0) {
         throw std::logic_error("backward needs a forward before it");
     }
     Workspace<T>& work = *workspace_;
-    check_targets(*this, y, work.batch);
+    check_targets(*this, y, work.x.rows);
     const IeeeDefaults ieee;
-    for (std::size_t b = 0; b < work.batch; ++b) take_target(y, b, b, work);
+    const std::vector<std::uint32_t> places = counting_places(y.weights, work.x.rows);
+    if (places != work.places) {
+        work.places = places;
+        try {
+            forward_counting(*this, work, false);
+        } catch (...) {  // interrupted: half a forward is none
+            workspace_.reset();
+            throw;
+        }
+    }
+    if (work.batch == 0) {
+        std::fill_n(gradients_->data(), layout_.size(), T(0));
+        return 0;
+    }
+    for (std::size_t b = 0; b < work.batch; ++b) take_target(y, work.places[b], b, work);
     Interrupts interrupts;
     Image<T> image(layout_, parameters_->data()), gradients(layout_, gradients_->data());
     image.load(interrupts.poll());

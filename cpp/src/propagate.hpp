@@ -105,7 +105,9 @@ struct Propagation {
     /// What is left to do where the activation did not go along, and dropout.
     void finish(std::size_t i, Range rows) const {
         if (!traits[i].at_once) activate_rows(i, rows);
-        if (drops(i)) drop(kernel, mask(i), layers[i].dropout, rows, activated(i), output(i));
+        if (drops(i)) {
+            drop(kernel, mask(i), layers[i].dropout, rows, context.places, activated(i), output(i));
+        }
     }
 
     /// h(z), in place or beside the z that is kept.
@@ -169,7 +171,9 @@ struct Propagation {
         Rows<T>& delta = traits[to].is_normalized ? work.normalized[to].delta : work.deltas[to];
         dense_backward(kernel, weights(i), work.deltas[i], rows, {0, padded(image[i].k)},
                        activation(to), z(to), delta, scratch, poll);
-        if (drops(to)) drop(kernel, mask(to), layers[to].dropout, rows, delta, delta);
+        if (drops(to)) {
+            drop(kernel, mask(to), layers[to].dropout, rows, context.places, delta, delta);
+        }
     }
 
     void normalize_layer_back(std::size_t i, Range rows) const {

@@ -2,6 +2,8 @@
 /// never copies, but for rows of another type, which are read into the workspace.
 #pragma once
 
+#include <vector>
+
 #include "conversion.hpp"
 #include "features.hpp"
 #include "kernels/dispatch.hpp"
@@ -44,11 +46,23 @@ struct Samples {
     std::size_t count() const { return x.rows; }
     std::size_t operator[](std::size_t i) const { return order ? order[i] : i; }
 
-    /// Samples first + rows of the epoch into rows `row` + rows of the workspace.
-    void gather(std::size_t first, std::size_t row, Range rows, Workspace<T>& work) const {
+    /// The places in a batch, of `batch` samples from `first` on, of those that count: whose weight
+    /// is not 0. The others take no part in the step, for their nodes may be infinite or NaN.
+    void find_counting(std::size_t first, std::size_t batch,
+                       std::vector<std::uint32_t>& places) const {
+        places.clear();
+        for (std::size_t b = 0; b < batch; ++b) {
+            if (y.weights[(*this)[first + b]] != 0) places.push_back(static_cast<std::uint32_t>(b));
+        }
+    }
+
+    /// Samples first + rows of the epoch into rows `row` + rows of the workspace; of a batch with
+    /// weights first + places[rows].
+    void gather(std::size_t first, std::size_t row, Range rows, Workspace<T>& work,
+                const std::uint32_t* places = nullptr) const {
         const auto& kernel = kernels::active_table<T>();
         for (std::size_t b = rows.first; b < rows.last; ++b) {
-            const std::size_t sample = (*this)[first + b];
+            const std::size_t sample = (*this)[first + (places ? places[b] : b)];
             if (x.is_sparse) {
                 work.sparse[row + b] = x.sparse.row(sample);
             } else if (x.is_raw) {

@@ -35,8 +35,8 @@ public:
           state_(network, options.roll_back), pass_(network, state_.parameters(), work_),
           path_(choose_step_path(pass_, samples_, options, batch_, team_.size())),
           step_(network, pass_, samples_, state_, options, path_, team_.size()),
-          rate_factor_(options.rate_factor), first_step_(options.first_epoch * steps_per_epoch_),
-          block_start_(first_step_), steps_before_(network.optimizer_state().steps) {
+          rate_factor_(options.rate_factor), block_start_(options.first_epoch * steps_per_epoch_),
+          steps_before_(network.optimizer_state().steps) {
         if (samples_.x.is_sparse) work_.expect_sparse(scratch_.size());
         if (samples_.x.is_raw) work_.expect_raw(samples_.x.cols);
         if (path_.single_row) single_.emplace(pass_, state_.targets());
@@ -51,7 +51,7 @@ private:
     void end_epoch(EpochReport& report);
     std::size_t run_steps(std::size_t first, std::size_t last);
     bool step(std::size_t index, Share share, Scratch<T>& scratch);
-    void account();
+    void account(std::size_t rows);
     void end_step(std::size_t number);
     std::size_t single_steps(std::size_t first, std::size_t last);
     void choose_rate(std::size_t number);
@@ -82,10 +82,10 @@ private:
     bool rate_is_constant_ =         ///< inside an epoch
         !options_.learning_rate && options_.schedule.kind == Schedule::Kind::kConstant &&
         options_.schedule.warm_up == 0;
-    /// Numbers of steps: the first of all, of the epoch and of the samples at hand.
-    std::size_t first_step_, epoch_start_ = 0, block_start_;
-    std::uint64_t steps_before_, steps_done_ = 0;
-    double loss_ = 0, weight_ = 0, squares_ = 0;  ///< summed over this epoch so far
+    /// Numbers of steps, one for each batch: the first of the epoch and of the samples at hand.
+    std::size_t epoch_start_ = 0, block_start_;
+    std::uint64_t steps_before_, steps_done_ = 0;  ///< none for a batch that counts nothing
+    double loss_ = 0, weight_ = 0, squares_ = 0;   ///< summed over this epoch so far
     double step_loss_ = 0, step_weight_ = 0;
     bool stopped_ = false;  ///< a callback said so
 };
@@ -174,25 +174,25 @@ bool Trainer<T>::step(std::size_t index, Share share, Scratch<T>& scratch) {
     const std::size_t number = block_start_ + index;
     const int rank = static_cast<int>(share.rank);
     if (rank == 0) choose_rate(number);
-    const std::uint64_t trained = steps_before_ + number - first_step_;
-    step_.run(first, batch, rate_, trained + 1, team_, share, scratch);
-    if (rank == 0) account();
+    const std::uint64_t trained = steps_before_ + steps_done_;
+    const bool taken = step_.run(first, batch, rate_, trained + 1, team_, share, scratch);
+    if (rank == 0 && taken) account(batch);
     const bool carry_on = team_.barrier(rank);
-    if (!options_.on_step) return carry_on;
+    if (!taken || !options_.on_step) return carry_on;
     if (rank == 0) end_step(number);
     return team_.barrier(rank) && carry_on && !stopped_;
 }
 
-/// Before the next step overwrites them: this one's losses.
+/// Before the next step overwrites them: the losses of this one, whose batch has so many rows.
 template <class T>
-void Trainer<T>::account() {
+void Trainer<T>::account(std::size_t rows) {
     step_loss_ = add_losses(0.0, work_);
     step_weight_ = weight_sum(samples_.y, work_);
     // A mean over the batches is a sum in which each of them weighs as much as it has rows.
-    const auto rows = static_cast<double>(work_.batch);
-    const double share = options_.batch_means ? weighted_mean(rows, step_weight_) : 1;
+    const auto all = static_cast<double>(rows);
+    const double share = options_.batch_means ? weighted_mean(all, step_weight_) : 1;
     loss_ += share * step_loss_;
-    weight_ += options_.batch_means ? rows : step_weight_;
+    weight_ += options_.batch_means ? all : step_weight_;
     squares_ += share * step_.squares();
     ++steps_done_;
 }

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <optional>
+#include <vector>
 
 #include "fastmlp/trainer.hpp"
 #include "propagate.hpp"
@@ -37,20 +38,29 @@ public:
         }
     }
 
-    /// The step over samples first .. first + batch - 1 of those at hand, this thread's share.
-    /// Losses and weights of the batch stay in the workspace. `rate` is read after the first
-    /// barrier only.
-    void run(std::size_t first, std::size_t batch, const double& rate, std::uint64_t number,
+    /// The step over those of the next `count` samples from `first` on that count, this thread's
+    /// share; false, and nothing is done, if none does. Losses and weights of the batch stay in the
+    /// workspace. `rate` is read after the first barrier only.
+    bool run(std::size_t first, std::size_t count, const double& rate, std::uint64_t number,
              ThreadTeam& team, Share share, Scratch<T>& scratch) {
         const int rank = static_cast<int>(share.rank);
+        Pass& pass = passes_[share.rank];
+        const std::uint32_t* places = nullptr;
+        std::size_t batch = count;
+        if (samples_.y.weights) {
+            samples_.find_counting(first, count, pass.places);
+            places = pass.places.data();
+            batch = pass.places.size();
+            if (batch == 0) return false;
+        }
         const Range rows = share.of(batch, batch >= kernels::kPad * share.size ? kernels::kPad : 1);
         if (share.rank == 0) work_.batch = batch;
-        samples_.gather(first, 0, rows, work_);
-        Propagation<T>& pass = passes_[share.rank];
+        samples_.gather(first, 0, rows, work_, places);
         pass.context = {.batch = batch,
                         .training = true,
                         .epoch = network_.epoch(),
                         .position = samples_.before + first,
+                        .places = places,
                         .share = share,
                         .team = &team};
         if (by_columns_ && share.size > 1) {
@@ -65,7 +75,7 @@ public:
         if (has_averages_) pass.move_averages(share);
         const StepFacts facts{rate, number, weight_sum(samples_.y, work_)};
         const double scale = facts.weight_sum > 0 ? options_.gradient_scale / facts.weight_sum : 0;
-        RowPrefetcher prefetch = samples_.next_rows(first + batch, rows);
+        RowPrefetcher prefetch = samples_.next_rows(first + count, rows);
         if (gradients_) {
             pass.gradients(gradient_targets_, {static_cast<T>(scale)}, share, scratch, &prefetch);
             team.barrier(rank);
@@ -75,6 +85,7 @@ public:
             pass.gradients(state_.targets(), {static_cast<T>(scale), &rules}, share, scratch,
                            &prefetch);
         }
+        return true;
     }
 
     /// The squares of all weights before the step; 0 where nobody asked.
@@ -84,6 +95,7 @@ private:
     /// One thread's, on cache lines of its own: it writes the context.
     struct alignas(kCacheLine) Pass : Propagation<T> {
         explicit Pass(const Propagation<T>& pass) : Propagation<T>(pass) {}
+        std::vector<std::uint32_t> places;  ///< in the batch, of the rows that count
     };
 
     static void sum_squares(Squares<T>& squares, const Image<T>& image, Share share) {

@@ -67,7 +67,7 @@ struct Workspace {
     void expect_raw(std::size_t features) { read.emplace(capacity, features); }
 
     std::size_t capacity;                   ///< rows there is room for
-    std::size_t batch = 0;                  ///< rows in use
+    std::size_t batch = 0;                  ///< rows in use, those that count
     std::vector<const T*> input;            ///< rows of features, borrowed
     std::optional<Rows<T>> read;            ///< or read into these, where there is room
     std::vector<SparseRow<T>> sparse;       ///< or sparse rows instead, where there is room
@@ -82,7 +82,9 @@ struct Workspace {
     std::vector<Normalized<T>> normalized;  ///< of the layers that are, else without rows
     std::vector<Rows<T>> nodes, deltas;     ///< of layer i + 1 in the paper's count
     Rows<T> scores;                         ///< what the loss reads: see loss.hpp
-    BatchContext context;                   ///< of the last `Network::forward`
+    BatchContext context;                   ///< of the last `Network::forward`,
+    MatrixView<const T> x;                  ///< what it borrowed,
+    std::vector<std::uint32_t> places;      ///< and which rows of it are in use
 };
 
 }  // namespace fastmlp

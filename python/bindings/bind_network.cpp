@@ -107,7 +107,7 @@ double backward(Model<T>& model, const py::object& y, py::handle sample_weight) 
     const py::array weights =
         sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
     const auto& work = model.network.workspace();
-    const std::size_t rows = work ? work->batch : 0;
+    const std::size_t rows = work ? work->x.rows : 0;
     const bool custom = PyCallable_Check(y.ptr()) != 0;
     PythonLoss<T> loss(y, custom ? rows : 0, model.network.outputs());
     CustomLoss<T> ask;

@@ -69,7 +69,10 @@ def residuals(
 def arrays(
     y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None
 ) -> tuple[NDArray[Any], Doubles, Doubles]:
-    """Return labels (B,) or numbers (B, N), outputs (B, N) and weights (B,), the latter doubles."""
+    """Return labels (B,) or numbers (B, N), outputs (B, N) and weights (B,), the latter doubles.
+
+    Samples of weight 0 are left out.
+    """
     h = _doubles("outputs", outputs)
     h = h.reshape(-1, 1) if h.ndim == 1 else h
     t = numbers("y", y)
@@ -90,8 +93,13 @@ def arrays(
         raise ValueError(
             f"y, outputs and sample_weight do not fit: shapes {t.shape}, {h.shape}, {w.shape}"
         )
+    if not w.all():
+        counts = np.flatnonzero(w)
+        if len(counts) == 0:
+            raise ValueError("sample_weight is 0 for every sample; at least one must be above 0")
+        t, h, w = t[counts], h[counts], w[counts]
     if t.ndim == 1:
-        _refuse_labels_beyond(t[w > 0], h.shape[1])
+        _refuse_labels_beyond(t, h.shape[1])
     return t, h, w
 
 

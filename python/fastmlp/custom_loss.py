@@ -53,7 +53,10 @@ class CustomLoss:
 
     def mean(self, outputs: NDArray[Any], weight: NDArray[Any] | None) -> float:
         """Return the mean loss of outputs (n, N) for all samples, weighted if told how."""
-        losses = np.empty(len(outputs), outputs.dtype)
         samples = np.arange(len(outputs), dtype=np.uint32)
+        if weight is not None:  # samples of weight 0 are left out, as in training
+            samples = samples[weight != 0]
+            outputs, weight = outputs[samples], weight[samples]
+        losses = np.empty(len(outputs), outputs.dtype)
         self(outputs, samples, np.empty_like(outputs), losses)
         return float(np.average(losses.astype(np.float64), weights=weight))

@@ -40,7 +40,8 @@ class HeldOut:
         Apart from those of the training.
     metrics : dict of str to callable
         By name, ``f(y, outputs)``: y is labels (B,) with cross-entropy, else numbers (B, N). One
-        that takes `sample_weight` is handed the weights, if there are any.
+        that takes `sample_weight` gets the weights, if there are any. Samples of weight 0 are left
+        out.
     loss : str
         The loss of the network.
     """
@@ -66,12 +67,15 @@ class HeldOut:
         loss, accuracy = samples.evaluate(core, n_threads)
         if not self._metrics:
             return Measurement(loss, accuracy, {})
-        outputs = samples.predict(core, n_threads)
-        y = self._y.view()
+        outputs, y = samples.predict(core, n_threads), self._y.view()
+        weight: dict[str, NDArray[Any]] = {}
+        if samples.weight is not None:  # samples of weight 0 are left out
+            counts = np.flatnonzero(samples.weight)
+            outputs, y = outputs[counts], y[counts]
+            weight["sample_weight"] = samples.weight[counts]
         outputs.flags.writeable = y.flags.writeable = (
             False  # the next metric needs them as they are
         )
-        weight = {} if samples.weight is None else {"sample_weight": samples.weight}
         measured = {
             name: _validation.told(name, f(y, outputs, **(weight if takes_weight(f) else {})))
             for name, f in self._metrics.items()
@@ -134,7 +138,10 @@ def split(samples: Samples, share: float, loss: str, seed: int) -> tuple[Samples
         If no sample would be held out.
     """
     order = _core.draw_order(seed, SPLIT_EPOCH, len(samples))
-    train, held_out = stratified(_classes(samples.y, loss), share, order)
+    classes = _classes(samples.y, loss)
+    if samples.weight is not None:  # whatever the targets of samples that do not count say
+        classes = np.where(samples.weight == 0, classes.max() + 1, classes)
+    train, held_out = stratified(classes, share, order)
     if len(held_out) == 0:
         raise ValueError(
             f"validation_fraction={share:g} of {len(samples)} samples leaves none to validate on"

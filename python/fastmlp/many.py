@@ -170,10 +170,14 @@ def _data(
         return data
     if len(rows) != len(nets):
         raise ValueError(f"rows has {len(rows)} items for {len(nets)} networks")
-    return [
+    parts = [
         samples.of_rows(_row_numbers(i, part, len(samples)))
         for i, (samples, part) in enumerate(zip(data, rows, strict=True))
     ]
+    for i, samples in enumerate(parts):
+        if samples.weight is not None and not samples.weight.any():
+            raise ValueError(f"rows[{i}] holds only samples whose sample_weight is 0")
+    return parts
 
 
 def _row_numbers(i: int, part: ArrayLike, count: int) -> NDArray[np.intp]:

@@ -2,9 +2,10 @@
 
 Every metric is a function ``f(y, outputs, sample_weight=None)`` of the targets as ``Network.fit``
 takes them, labels (B,) or numbers (B, N), the outputs (B, N) of ``predict``, and weights (B,) that
-default to 1; it is named to ``fit`` by its name: ``metrics=["f1", "auc"]``. The results are those
-of the functions of scikit-learn named in each. Arithmetic is float64, and every sum runs in order,
-so that it has the same bits on every machine.
+default to 1; it is named to ``fit`` by its name: ``metrics=["f1", "auc"]``. Samples of weight 0 are
+left out, whatever their targets and outputs are, and so is a class that only they have. The results
+are those of the functions of scikit-learn named in each. Arithmetic is float64, and every sum runs
+in order, so that it has the same bits on every machine.
 
 Labels (B,) with N > 1 outputs choose one class, that of the largest output. With two classes the
 second is the positive one; with more, a metric of one class is averaged over the classes, each

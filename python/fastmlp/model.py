@@ -194,7 +194,8 @@ class Model(LiveModel):
             A batch of samples. ``nodes[0]`` borrows it where it needs no conversion.
         training : bool, default True
             True goes on as a step of `fit` does: batch normalisation is by this batch and moves
-            the running averages, and dropout draws the masks of the next B samples of the epoch.
+            the running averages, unless B is 1, and dropout draws the masks of the next B samples
+            of the epoch.
             False computes what `predict` does, and `backward` then the gradients of that.
 
         Returns

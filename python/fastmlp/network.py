@@ -48,7 +48,8 @@ class Network(Prediction, Derivatives, Saving, Exports):
         squared error with the rest. A callable ``f(outputs, y, gradient) -> losses`` is a loss of
         one's own: for a batch it is handed the outputs (B, N) and the targets (B, ...), fills
         `gradient` (B, N) with the derivative of each sample's loss by its outputs, and returns
-        the losses (B,), or their mean. It runs in Python once a batch.
+        the losses (B,), or their mean. It runs in Python once a batch, and does not see samples of
+        weight 0.
     seed : int, optional
         In [0, 2^64): initial weights and the order of samples follow from it. None draws one;
         `seed` tells which.
@@ -127,7 +128,8 @@ class Network(Prediction, Derivatives, Saving, Exports):
             Times to go through X, at least 1.
         batch_size : int or None, default 32
             Samples per step, at least 1; the last batch of an epoch may be shorter. None is all
-            samples.
+            samples. Batch normalization needs 2: a batch of one row leaves the running averages
+            alone, and a fit of such batches only is refused.
         optimizer : Optimizer, default SGD(learning_rate=0.1)
             How a gradient changes the parameters.
         shuffle : bool or array-like of int, shape (n,) or (epochs, n), default True
@@ -147,7 +149,8 @@ class Network(Prediction, Derivatives, Saving, Exports):
             this epoch. It may predict, copy and write weights, but not fit.
         sample_weight : array-like, shape (n,), optional
             How much each sample counts, finite, at least 0, not all 0: a loss is the weighted mean,
-            sum(w l) / sum(w), in a batch as in an epoch.
+            sum(w l) / sum(w), in a batch as in an epoch. A sample of weight 0 is left out, whatever
+            it holds; a batch of them is no step.
         class_weight : dict of label to weight, or "balanced", optional
             How much the samples of each class count, beside `sample_weight`, in training but not
             in validation; labels left out have 1. "balanced" is n / (k * count): of k classes each
@@ -160,7 +163,7 @@ class Network(Prediction, Derivatives, Saving, Exports):
             What to measure on the validation data beside the loss: names of `fastmlp.metrics`
             ("f1", "auc", "r2", ..., "top_5_accuracy"), or functions ``f(y, outputs) -> float``,
             y being labels (B,) with cross-entropy and else numbers (B, N). "f1" is told as
-            "validation_f1".
+            "validation_f1". They do not see samples of weight 0.
         early_stopping : EarlyStopping or bool, optional
             When to stop before the last epoch; True is ``EarlyStopping()``.
         checkpoint : Checkpoint, str or os.PathLike, optional
@@ -226,7 +229,7 @@ class Network(Prediction, Derivatives, Saving, Exports):
         y : array-like, shape (B,) or (B, N)
             Targets as in `fit`.
         sample_weight : array-like, shape (B,), optional
-            How much each sample counts: the mean is weighted.
+            How much each sample counts: the mean is weighted. Those of weight 0 are left out.
 
         Returns
         -------

@@ -14,6 +14,7 @@ Objective = Callable[[ArrayLike], tuple[float, NDArray[np.float64]]]
 
 def make_objective(core: Core, samples: Samples) -> Objective:
     """Return the function that ``Network.objective`` documents, over checked samples."""
+    samples = samples.counting()
 
     def objective(theta: ArrayLike) -> tuple[float, NDArray[np.float64]]:
         """Return the mean loss and its gradient at the flat parameters `theta`."""

@@ -111,7 +111,8 @@ class Prediction(Model):
         n_threads : int, optional
             Upper limit of threads; None is the limit of the process.
         sample_weight : array-like, shape (B,), optional
-            How much each sample counts: finite, at least 0, not all 0.
+            How much each sample counts: finite, at least 0, not all 0. Those of weight 0 are left
+            out, whatever they hold.
 
         Returns
         -------

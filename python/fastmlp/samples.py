@@ -49,6 +49,12 @@ class Samples:
         weight = None if self.weight is None else self.weight[rows]
         return replace(self, X=self.X[rows], y=self.y[rows], weight=weight)
 
+    def counting(self) -> "Samples":
+        """Return those whose weight is not 0: themselves, or a copy where that leaves some out."""
+        if self.weight is None or self.weight.all():
+            return self
+        return self.of_rows(np.flatnonzero(self.weight))
+
     def apart_from(self, parameters: NDArray[Any]) -> "Samples":
         """Return samples that training on them cannot change."""
         X, y, weight = self.X, self.y, self.weight
@@ -73,7 +79,8 @@ class Samples:
         if self.weight is None:
             return Evaluation(loss, correct / decisions)
         # The core counts decisions, each as one.
-        labels = self.y.argmax(axis=1) if decisions == len(self) < self.y.size else self.y
+        one_of_many = decisions == np.count_nonzero(self.weight) and self.y.shape[1:] > (1,)
+        labels = self.y.argmax(axis=1) if one_of_many else self.y
         return Evaluation(loss, accuracy(labels, self.predict(core, n_threads), self.weight))
 
     def predict(self, core: Core, n_threads: int) -> NDArray[Any]:

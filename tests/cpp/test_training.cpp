@@ -40,7 +40,7 @@ Trained<T> train_on(int n_threads, const Layers& layers, Loss loss, TrainOptions
     const std::size_t outputs = layers.back().nodes;
     const auto x = numbers<T>(kRows * kFeatures, 1), y = numbers<T>(kRows * outputs, 2);
     auto weights = numbers<T>(kRows, 3);
-    for (T& weight : weights) weight += T(0.5);
+    for (std::size_t b = 0; b < kRows; ++b) weights[b] = b % 3 == 0 ? 0 : weights[b] + T(0.5);
     const CustomLoss<T> absolute = [&](const LossBatch<T>& batch) {
         for (std::size_t b = 0; b < batch.nodes.rows; ++b) {
             batch.losses[b] = 0;

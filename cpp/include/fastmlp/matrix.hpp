@@ -64,7 +64,8 @@ struct Targets {
     /// Called by one thread while the others wait, once a batch; with Loss::kCustom only.
     const CustomLoss<T>* custom = nullptr;
     /// How much each sample counts (B,), or null for 1 each: losses are sum(w l) / sum(w), over the
-    /// batch in a step, over all samples in an epoch's report.
+    /// batch in a step, over all samples in an epoch's report. A sample of weight 0 is left out,
+    /// whatever its features and targets are; a custom loss is not asked about it.
     const T* weights = nullptr;
 
     static Targets of_labels(const std::int32_t* labels, std::size_t rows) {

@@ -22,8 +22,8 @@ struct Workspace;
 
 /// How well outputs meet targets.
 struct Evaluation {
-    double loss = 0;            ///< mean over the samples
-    std::size_t correct = 0;    ///< decisions that are right
+    double loss = 0;            ///< mean over the samples, as much as each counts
+    std::size_t correct = 0;    ///< decisions that are right, but for samples of weight 0
     std::size_t decisions = 0;  ///< samples (cross-entropy: first largest output), samples *
                                 ///< outputs (binary: above one half), or 0 for all other losses
 };
@@ -65,10 +65,14 @@ public:
 
     /// (1.2): nodes of every layer for the batch x (B, features); x is borrowed until the next
     /// call. `training` as in a step of `train`: normalised by this batch, which moves the running
-    /// averages, and with dropout, whose masks are those of the next B samples of the epoch.
-    /// Without it, and without effect on the network, as in `predict`.
-    void forward(MatrixView<const T> x, bool training = true);
-    /// (2.8)-(2.12) for the last forward: deltas and gradients; returns the mean loss.
+    /// averages if it has more than one row, and with dropout, whose masks are those of the next B
+    /// samples of the epoch. Without it, and without effect on the network, as in `predict`.
+    /// Rows whose weight is 0 are left out: `weights` (B,) are those of `backward`, null for 1
+    /// each.
+    void forward(MatrixView<const T> x, bool training = true, const T* weights = nullptr);
+    /// (2.8)-(2.12) for the last forward: deltas and gradients; returns the mean loss. If y has
+    /// weights of 0 that forward was not given, it first goes forward again without those rows; the
+    /// running averages have then counted them. All 0: the gradients and the loss are 0.
     double backward(const Targets<T>& y);
     /// (2.13), (2.14) with what stands in the gradient buffer; leaves the optimizer state alone.
     void update(double learning_rate);
@@ -113,7 +117,7 @@ public:
                         int n_threads = 0) const;
 
 private:
-    void propagate(MatrixView<const T> x, bool training);
+    void propagate(MatrixView<const T> x, bool training, const T* weights);
     static std::span<T> view(Buffer<T>& buffer, const Parameter& part) {
         return {buffer.data() + part.offset, part.size()};
     }

@@ -29,7 +29,7 @@ struct EpochReport {
 };
 
 struct StepReport {
-    std::size_t step;  ///< from 0, or the first step of first_epoch
+    std::size_t step;  ///< from 0, or the first step of first_epoch; its batch's number
     double loss;       ///< mean over the batch
 };
 
@@ -37,7 +37,7 @@ struct TrainOptions {
     static constexpr double kUnlimited = std::numeric_limits<double>::infinity();
 
     std::size_t epochs = 10;
-    std::size_t batch_size = 32;
+    std::size_t batch_size = 32;  ///< rows of weight 0 are among them, but take no part in the step
     Optimizer optimizer{};
     Schedule schedule{};  ///< times optimizer.learning_rate
     /// The learning rate of a step, instead of both; asked once before each step.
@@ -64,7 +64,8 @@ struct TrainOptions {
     const Executor* executor = nullptr;  ///< whose threads; null: fastmlp's own
     /// After each epoch, the parameters exact: true stops. May write the parameters.
     std::function<bool(EpochReport&)> on_epoch{};
-    /// After each step likewise. It costs a copy of the parameters a step.
+    /// After each step likewise; none is taken for a batch whose weights are all 0. It costs a copy
+    /// of the parameters a step.
     std::function<bool(const StepReport&)> on_step{};
     /// Asked every few milliseconds between steps: true stops, the parameters at that step.
     std::function<bool()> interrupted{};
@@ -86,6 +87,9 @@ template <class T>
 FASTMLP_API int training_threads(const Network<T>& network, std::size_t batch_size, int n_threads);
 
 /// Trains `network` on x (n, features) and y, in place.
+///
+/// Samples of weight 0 are left out, whatever they are. Batch normalisation takes batches of one
+/// row too, which leave the running averages alone; but not if there would be no others.
 ///
 /// Throws std::invalid_argument before it starts for what does not fit; later Diverged, Interrupted
 /// and what the callbacks throw, and then the parameters are those of the last completed step. If

@@ -39,7 +39,7 @@ class HeldOut:
     """
 
     def __init__(self, samples: Samples, metrics: dict[str, Metric]) -> None:
-        self.samples = samples
+        self.samples = samples.counting()
         self._metrics = metrics
 
     def names(self, loss: str) -> list[str]:
@@ -128,6 +128,8 @@ def split_samples(samples: Samples, share: object, loss: str, seed: int) -> tupl
         labels = [row.index(max(row)) for row in y]
     elif loss == "binary_cross_entropy" and len(y[0]) == 1:
         labels = [int(row[0] > 0.5) for row in y]
+    none = max(labels) + 1  # of samples that do not count, whatever their targets say
+    labels = [n if w > 0.0 else none for n, w in zip(labels, samples.weight, strict=True)]
     train, held_out = (samples.of_rows(rows) for rows in split(labels, fraction, seed))
     if not (any(train.weight) and any(held_out.weight)):
         raise ValueError(

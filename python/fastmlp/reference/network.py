@@ -177,7 +177,7 @@ class Network(Training):
             this epoch.
         sample_weight : array-like, shape (n,), optional
             How much each sample counts, finite, at least 0, not all 0: a loss is the weighted mean,
-            sum(w l) / sum(w), in a batch as in an epoch.
+            sum(w l) / sum(w), in a batch as in an epoch. A sample of weight 0 is left out.
         class_weight : dict of label to weight, or "balanced", optional
             How much the samples of each class count, beside `sample_weight`, in training but not
             in validation; labels left out have 1. "balanced" is n / (k * count).
@@ -234,7 +234,7 @@ class Network(Training):
             gradient a flat list. A call leaves theta in the network. Dropout is off, and batch
             normalisation by the running averages.
         """
-        samples = read_samples(self, X, y, sample_weight)
+        samples = read_samples(self, X, y, sample_weight).counting()
 
         def objective(theta: object) -> tuple[float, list[float]]:
             self.parameters = theta

@@ -1,5 +1,6 @@
 """`Propagation`: the paper's three steps over a batch: forward, backward, update."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from . import arrays, dense, dropout, normalization, validation
@@ -23,7 +24,8 @@ class Propagation(Model):
             A batch of samples, at least one.
         training : bool, default True
             True goes on as a step of `fit` does: batch normalisation is by this batch and moves
-            the running averages, and dropout draws the masks of the next B samples of the epoch.
+            the running averages, unless B is 1, and dropout draws the masks of the next B samples
+            of the epoch.
             False computes what `predict` does, and `backward` then the gradients of that.
 
         Returns
@@ -38,9 +40,10 @@ class Propagation(Model):
         """
         rows = arrays.features("X", X, self._features)
         training = validation.switch("training", training)
-        outputs = self._forward(rows, training=training)
+        outputs = self._forward(rows, range(len(rows)), training=training)
         if training:
             self._move_averages()
+            self._position += len(rows)
         return outputs
 
     def backward(self, y: object) -> float:
@@ -105,11 +108,10 @@ class Propagation(Model):
         """Forget what the last optimizer remembers: the next ``fit`` begins with a fresh one."""
         self._memory = Memory()
 
-    def _forward(self, X: Matrix, *, training: bool) -> Matrix:
-        self._pass = self._propagate(X, training=training)
+    def _forward(self, X: Matrix, places: Sequence[int] = (), *, training: bool) -> Matrix:
+        """Compute and keep the nodes; in training the rows stand at these places of the batch."""
+        self._pass = self._propagate(X, places, training=training)
         self._deltas = []
-        if training:
-            self._position += len(X)
         return self._pass.nodes[-1]
 
     def _move_averages(self) -> None:
@@ -120,7 +122,7 @@ class Propagation(Model):
         for i, (means, variances) in self._pass.moments.items():
             self._statistics[i].update(means, variances, len(self._pass.nodes[0]))
 
-    def _propagate(self, X: Matrix, *, training: bool = False) -> Pass:
+    def _propagate(self, X: Matrix, places: Sequence[int] = (), *, training: bool = False) -> Pass:
         """Go through all layers; without `training` the network stays as it is."""
         result = Pass(nodes=[X])
         for i, layer in enumerate(self._layers):
@@ -130,7 +132,7 @@ class Propagation(Model):
             if normalized is not None:
                 z = normalization.scale_and_shift(normalized.x, self._scales[i], self._shifts[i])
             h = [activate(layer.activation, row) for row in z]  # (1.1), (2.3)
-            factors = self._dropout_factors(i, len(X)) if training and layer.dropout else None
+            factors = self._dropout_factors(i, places) if training and layer.dropout else None
             result.normalized.append(normalized)
             result.z.append(z)
             result.h.append(h)
@@ -152,11 +154,11 @@ class Propagation(Model):
         moments[i] = normalization.moments(z)
         return normalization.by_moments(z, *moments[i], constant=False)
 
-    def _dropout_factors(self, i: int, rows: int) -> Matrix:
+    def _dropout_factors(self, i: int, places: Sequence[int]) -> Matrix:
         layer, first = self._layers[i], self._position
         return [
             dropout.factors(layer.dropout, self._seed, i, self._epoch, first + b, layer.nodes)
-            for b in range(rows)
+            for b in places
         ]
 
     def _backward(self, y: list[Any], weight: Row) -> Row:

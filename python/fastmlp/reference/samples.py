@@ -30,6 +30,10 @@ class Samples(NamedTuple):
         X, y, weight = self
         return Samples([X[i] for i in rows], [y[i] for i in rows], [weight[i] for i in rows])
 
+    def counting(self) -> "Samples":
+        """Return those whose weight is above 0: the others are left out, whatever they are."""
+        return self.of_rows([i for i, weight in enumerate(self.weight) if weight > 0.0])
+
 
 class Fitting(Protocol):
     """What samples have to fit: a network, by its own measures."""

@@ -85,15 +85,19 @@ class Training(Derivatives):
         self._position = 0
         step = epoch * plan.steps_per_epoch
         for batch in plan.batches(epoch, self._seed, self._epoch):
-            X, y, weight = samples.of_rows(batch)
             self._rate = plan.rate(step) * rate_factor  # first: if it raises, no step has begun
-            self._forward(X, training=True)
-            losses.append(in_order(self._backward(y, weight)))
-            weights.append(in_order(weight))
-            self._move_averages()
-            self._update(plan.optimizer, self._memory, self._rate)
-            loss = weighted_mean(losses[-1:], weights[-1:])
-            told = [callback.on_batch_end(network, step, loss) for callback in callbacks]
+            places = [b for b, i in enumerate(batch) if samples.weight[i] > 0.0]
+            told = []
+            if places:  # else there is no step
+                X, y, weight = samples.of_rows([batch[b] for b in places])
+                self._forward(X, places, training=True)
+                losses.append(in_order(self._backward(y, weight)))
+                weights.append(in_order(weight))
+                self._move_averages()
+                self._update(plan.optimizer, self._memory, self._rate)
+                loss = weighted_mean(losses[-1:], weights[-1:])
+                told = [callback.on_batch_end(network, step, loss) for callback in callbacks]
+            self._position += len(batch)
             if any(told):  # all have heard
                 return weighted_mean(losses, weights), True
             step += 1
@@ -106,6 +110,7 @@ class Training(Derivatives):
         return self._evaluate(held_out.samples), held_out.measure(outputs)
 
     def _evaluate(self, samples: Samples) -> Evaluation:
+        samples = samples.counting()
         at, weight = self._propagate(samples.X), samples.weight
         losses, _ = self._loss.of_batch(at.z[-1], at.nodes[-1], samples.y)
         weighted = [w * loss for w, loss in zip(weight, losses, strict=True)]

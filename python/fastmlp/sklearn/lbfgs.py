@@ -28,7 +28,7 @@ def fit(estimator: Any, samples: Samples, task: "FitTask") -> None:
         Tells scikit-learn's callbacks of each iteration.
     """
     network = estimator._network
-    objective = _Objective(network, samples, estimator.alpha)
+    objective = _Objective(network, samples.counting(), estimator.alpha)
 
     def iteration_ended(theta: NDArray[np.float64]) -> None:
         network.parameters[:] = theta

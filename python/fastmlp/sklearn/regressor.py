@@ -9,7 +9,12 @@ from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_consistent_length,
+    validate_data,
+)
 
 from fastmlp.losses import Huber, Quantile
 from fastmlp.sklearn import losses
@@ -232,6 +237,32 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """Return the numbers for X (n, features): (n,), or (n, N) for several outputs."""
         outputs = self._outputs(X)
         return outputs.ravel() if self.n_outputs_ == 1 else outputs
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R^2 of the numbers for X; samples of weight 0 are left out.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, shape (n, features)
+            Samples.
+        y : array-like, shape (n,) or (n, N)
+            Numbers.
+        sample_weight : array-like, shape (n,), optional
+            How much each sample counts.
+
+        Returns
+        -------
+        float
+            ``sklearn.metrics.r2_score``.
+        """
+        outputs = self.predict(X)
+        if sample_weight is not None:
+            y = check_array(y, ensure_2d=False, input_name="y")
+            weights = _check_sample_weight(sample_weight, outputs)
+            check_consistent_length(y, outputs)
+            counts = np.flatnonzero(weights)
+            y, outputs, sample_weight = y[counts], outputs[counts], weights[counts]
+        return float(r2_score(y, outputs, sample_weight=sample_weight))
 
     def _validate(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
         X, y = validate_data(

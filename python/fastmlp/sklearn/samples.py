@@ -36,6 +36,12 @@ class Samples:
         weights = None if self.weights is None else self.weights[rows]
         return Samples(self.x[rows], self.targets[rows], weights)
 
+    def counting(self) -> "Samples":
+        """Return those whose weight is not 0: themselves, or a copy where that leaves some out."""
+        if self.weights is None or self.weights.all():
+            return self
+        return self.take(np.flatnonzero(self.weights))
+
     def outputs(self, network: Network) -> NDArray[Any]:
         """Return what `network` says to the features, shape (n, N)."""
         return network.predict(self.x)
@@ -62,7 +68,16 @@ def read_samples(
         targets = np.ascontiguousarray(targets, network.dtype)
     if weights is not None:
         weights = np.ascontiguousarray(weights, network.dtype)
+        refuse_no_weight("fit", weights)
     return Samples(x, targets, weights)
+
+
+def refuse_no_weight(where: str, weights: NDArray[Any] | None) -> None:
+    """Raise scikit-learn's ValueError if no weight is above 0."""
+    if weights is not None and not weights.any():
+        raise ValueError(
+            f"Sample weights must contain at least one non-zero number, those of {where} have none."
+        )
 
 
 def core_features(x: Any, dtype: np.dtype[Any]) -> NDArray[Any] | SparseRows:

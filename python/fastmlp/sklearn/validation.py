@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 
 from fastmlp.network import Network
 from fastmlp.sklearn.losses import is_scikit_learns, mean_loss
-from fastmlp.sklearn.samples import Samples, dense
+from fastmlp.sklearn.samples import Samples, dense, refuse_no_weight
 
 Metric = Callable[[NDArray[Any], NDArray[Any], NDArray[Any] | None], float]
 """A score of outputs against targets, with weights or None; the greater the better."""
@@ -76,12 +76,12 @@ def split(
     Returns
     -------
     tuple of Samples
-        For training and for validation.
+        For training and for validation, of these only samples that count.
 
     Raises
     ------
     ValueError
-        If the validation part has fewer than two samples.
+        If the validation part has fewer than two samples, or a part has no weight at all.
     """
     training, validation = train_test_split(
         np.arange(len(samples)), random_state=random_state, test_size=fraction, stratify=stratify
@@ -91,4 +91,7 @@ def split(
             "The validation set is too small. Increase 'validation_fraction' "
             "or the size of your dataset."
         )
-    return samples.take(training), samples.take(validation)
+    parts = samples.take(training), samples.take(validation)
+    refuse_no_weight("the samples that validation_fraction leaves", parts[0].weights)
+    refuse_no_weight("the samples that validation_fraction sets aside", parts[1].weights)
+    return parts[0], parts[1].counting()

@@ -79,6 +79,8 @@ class StreamSamples:
         self.y: NDArray[Any] = np.concatenate([y for y, _ in parts])
         weights = [weight for _, weight in parts if weight is not None]
         self.weight: NDArray[Any] | None = np.concatenate(weights) if weights else None
+        if self.weight is not None and not self.weight.any():
+            raise ValueError("the stream to validate on has the weight 0 for every sample")
 
     def evaluate(self, core: Core, n_threads: int) -> Evaluation:
         """Return loss and accuracy of a network."""
