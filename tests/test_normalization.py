@@ -198,7 +198,7 @@ def test_copies_are_equal_and_go_on_equally(kind):
 @pytest.mark.parametrize("kind", ["layer", "batch"])
 def test_fit_is_the_three_calls(dtype, kind):
     X, y = data(dtype)
-    for batch_size in (1, 7, 16, 70):
+    for batch_size in (1 if kind == "layer" else 69, 7, 16, 70):  # 69 leaves a batch of one
         fused, stepped = (
             fm.Network(LAYERS, "tanh", seed=3, normalization=kind, dropout=0.3, dtype=dtype)
             for _ in range(2)
@@ -309,3 +309,122 @@ def test_not_at_the_output(last):
         fm.Network([4, 5, fm.Dense(3, "softmax", **last)])
     with pytest.raises(ValueError, match="the output layer takes no normalization"):
         reference.Network([4, 5, reference.Dense(3, "softmax", **last)])
+
+
+class TestBatchesOfOneRow:
+    """They have no variance: the running averages stay, and a fit of nothing else is refused."""
+
+    @pytest.fixture
+    def net(self, dtype):
+        return fm.Network(LAYERS, seed=3, normalization="batch", dtype=dtype)
+
+    def test_a_last_batch_of_one(self, net, dtype):
+        """Five batches of 16 and one of 1: it trains, and the averages are those of the five."""
+        X, y = data(dtype, 81)
+        twin = copy.deepcopy(net)
+        net.fit(X, y, 1, BATCH, shuffle=False)
+        twin.fit(X[:80], y[:80], 1, BATCH, shuffle=False)
+        assert net.statistics.tobytes() == twin.statistics.tobytes()
+        assert net.parameters.tobytes() != twin.parameters.tobytes()
+
+    def test_every_path_is_the_same(self, net, dtype):
+        X, y = data(dtype, 49)
+        batches = [(X[:20], y[:20]), (X[20:], y[20:])]
+        stepped, iterated, streamed, many = (copy.deepcopy(net) for _ in range(4))
+        net.fit(X, y, 1, BATCH, fm.SGD(RATE), shuffle=False)
+        iterated.fit(iter(batches), epochs=1, batch_size=BATCH, optimizer=fm.SGD(RATE))
+        stream = fm.ArrayStream(X, y)
+        streamed.fit(stream, epochs=1, batch_size=BATCH, optimizer=fm.SGD(RATE), shuffle=False)
+        fm.train_many([many], X, y, 1, BATCH, fm.SGD(RATE), shuffle=False)
+        for first in range(0, 49, BATCH):
+            stepped.forward(X[first : first + BATCH])
+            stepped.backward(y[first : first + BATCH])
+            stepped.update(RATE)
+        for other in (iterated, streamed, many, stepped):
+            assert other.parameters.tobytes() == net.parameters.tobytes()
+            assert other.statistics.tobytes() == net.statistics.tobytes()
+
+    def test_one_row_that_counts(self, net, dtype):
+        X, y = data(dtype, 32)
+        weight = np.arange(32) < BATCH + 1.0  # the second batch has one
+        twin = copy.deepcopy(net)
+        net.fit(X, y, 1, BATCH, shuffle=False, sample_weight=weight)
+        twin.fit(X[:BATCH], y[:BATCH], 1, BATCH, shuffle=False)
+        assert net.statistics.tobytes() == twin.statistics.tobytes()
+
+    def test_forward_of_one_row(self, net, dtype):
+        before = net.statistics.copy()
+        net.forward(data(dtype, 1)[0])
+        assert net.statistics.tobytes() == before.tobytes()
+        net.forward(data(dtype, 2)[0])
+        assert net.statistics.tobytes() != before.tobytes()
+
+    def test_the_reference(self):
+        X, y = data("float64", 9)
+        nets = [
+            library.Network([20, 4, 5], seed=3, normalization="batch", dtype="float64")
+            for library in (fm, reference)
+        ]
+        for net in nets:
+            net.fit(X.tolist(), y.tolist(), 1, 4)
+        statistics = [*nets[1].running_means[0], *nets[1].running_variances[0]]
+        # Three steps through two layers.
+        np.testing.assert_allclose(
+            nets[0].statistics, statistics, atol=bound(np.finfo(np.float64).eps, 3), rtol=0
+        )
+        for arguments in ({"batch_size": 1}, {"sample_weight": [1.0] + 8 * [0.0]}):
+            with pytest.raises(ValueError, match="batch_size"):
+                nets[1].fit(X.tolist(), y.tolist(), **arguments)
+        with pytest.raises(ValueError, match="batch_size"):
+            reference.train_many(nets[1:], X.tolist(), y.tolist(), batch_size=1)
+
+    @pytest.mark.parametrize(
+        ("rows", "arguments"),
+        [
+            (70, {"batch_size": 1}),
+            (1, {}),
+            (1, {"batch_size": None}),
+            (70, {"sample_weight": np.arange(70) == 3}),
+            (70, {"sample_weight": np.arange(70) % 2, "batch_size": 2, "shuffle": False}),
+            (
+                70,
+                {"sample_weight": np.arange(70) < 2, "batch_size": 2, "shuffle": np.r_[0, 2:70, 1]},
+            ),
+        ],
+    )
+    def test_nothing_else_is_refused(self, dtype, assert_unchanged, rows, arguments):
+        X, y = data(dtype, rows)
+        net, plain = (
+            fm.Network(LAYERS, seed=3, normalization=kind, dtype=dtype) for kind in ("batch", None)
+        )
+        called = []
+
+        class Begun(fm.Callback):
+            def on_fit_begin(self, network):
+                called.append(network)
+
+        message = r"batch_size must .* at least 2 rows"
+        with assert_unchanged(net, X, y), pytest.raises(ValueError, match=message):
+            net.fit(X, y, callbacks=Begun(), **arguments)
+        assert not called
+        plain.fit(X, y, 1, **arguments)
+        if not isinstance(arguments.get("shuffle", True), np.ndarray):
+            with assert_unchanged(net), pytest.raises(ValueError, match=message):
+                fm.train_many([plain, net], X, y, **arguments)
+
+    def test_batches_and_streams(self, net, dtype, assert_unchanged):
+        X, y = data(dtype)
+        one, every_other = [(X[:1], y[:1])], np.arange(70) % 2
+        with assert_unchanged(net), pytest.raises(ValueError, match="batch_size"):
+            net.fit(iter([(X, y)]), epochs=1, batch_size=1)
+        for kwargs in ({"batch_size": 1}, {}):
+            stream = fm.ArrayStream(X[: 1 if not kwargs else 70], y[: 1 if not kwargs else 70])
+            with assert_unchanged(net), pytest.raises(ValueError, match="batch_size"):
+                net.fit(stream, **kwargs)
+        # Known only at the end of the epoch.
+        with assert_unchanged(net), pytest.raises(fm.DataError, match="at least 2 rows"):
+            net.fit(one, epochs=2)
+        for given in ([(X, y, every_other)], fm.ArrayStream(X, y, every_other)):
+            with assert_unchanged(net), pytest.raises(fm.DataError, match="batch_size=2"):
+                net.fit(given, epochs=2, batch_size=2, shuffle=False)
+        net.fit([*one, (X[:1], y[:1])], epochs=2, batch_size=2)

@@ -59,9 +59,9 @@ void normalize(const KernelTable<T>& kernel, Normalization kind, const DenseView
 template <class T>
 void move_averages(std::size_t n, const Normalized<T>& at, std::size_t batch, Share share,
                    Moments<T> running) {
+    if (batch < 2) return;  // one row has no variance
     const auto momentum = static_cast<T>(kStatisticsMomentum), rest = T(1) - momentum;
-    const T correction =
-        static_cast<T>(batch) / static_cast<T>(std::max<std::size_t>(1, batch - 1));
+    const T correction = static_cast<T>(batch) / static_cast<T>(batch - 1);
     const Range nodes = share.of(n, 1);
     for (std::size_t i = nodes.first; i < nodes.last; ++i) {
         const T variance = at.variances[i] * correction;

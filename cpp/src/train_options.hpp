@@ -9,4 +9,10 @@ namespace fastmlp {
 /// number not known.
 void check_options(std::size_t rows, const TrainOptions& options);
 
+/// std::invalid_argument where a batch-normalised network would get batches of one row only, which
+/// has no variance. `weights` (rows,) may be null; rows of weight 0 do not count.
+template <class T>
+void check_batches(const Network<T>& network, std::size_t rows, const T* weights,
+                   const TrainOptions& options);
+
 }  // namespace fastmlp

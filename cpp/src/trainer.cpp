@@ -12,6 +12,7 @@ template <class T>
 std::vector<EpochReport> run(Network<T>& network, SampleSource<T> source,
                              const TrainOptions& options) {
     check_options(source.rows(), options);
+    check_batches(network, source.rows(), source.samples().y.weights, options);
     const OptimizerState<T> before = network.optimizer_state();
     network.prepare_optimizer(options.optimizer);
     const std::uint64_t steps = network.optimizer_state().steps;

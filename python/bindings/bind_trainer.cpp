@@ -5,6 +5,7 @@
 #include "bindings.hpp"
 #include "custom_loss.hpp"
 #include "fastmlp/trainer.hpp"
+#include "train_options.hpp"
 
 namespace fastmlp::bindings {
 namespace {
@@ -41,6 +42,19 @@ TrainOptions with_callbacks(const TrainOptions& settings, const Callables& calla
         };
     }
     options.interrupted = [&] { return check_signals(unlocked); };
+    return options;
+}
+
+/// The settings, with the order of samples that Python keeps alive.
+TrainOptions with_order(const TrainOptions& settings, const py::object& order, std::size_t rows) {
+    TrainOptions options = settings;
+    if (order.is_none()) return options;
+    const py::array orders = require_ready<std::uint32_t>(order, 2, "order");
+    if (static_cast<std::size_t>(orders.shape(1)) != rows) {
+        throw py::value_error("order must have one column per row of X");
+    }
+    options.order = static_cast<const std::uint32_t*>(orders.data());
+    options.order_rows = static_cast<std::size_t>(orders.shape(0));
     return options;
 }
 
@@ -114,16 +128,7 @@ std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::object& y,
     CustomLoss<T> ask;
     const Targets<T> targets = custom ? with_weights(Targets<T>::of_function(ask, rows), weights)
                                       : borrow_targets<T>(y, weights);
-    py::array orders;
-    TrainOptions ordered = settings;
-    if (!order.is_none()) {
-        orders = require_ready<std::uint32_t>(order, 2, "order");
-        if (static_cast<std::size_t>(orders.shape(1)) != rows) {
-            throw py::value_error("order must have one column per row of X");
-        }
-        ordered.order = static_cast<const std::uint32_t*>(orders.data());
-        ordered.order_rows = static_cast<std::size_t>(orders.shape(0));
-    }
+    const TrainOptions ordered = with_order(settings, order, rows);
     Unlocked unlocked;  // all arrays are borrowed and held by this frame
     const TrainOptions options = with_callbacks(ordered, callables, unlocked);
     ask = [&](const LossBatch<T>& batch) { loss(unlocked, batch); };
@@ -178,12 +183,26 @@ std::vector<EpochReport> fit_stream(Model<T>& model, const py::object& next_bloc
 }
 
 template <class T>
+void check_batches(const Model<T>& model, std::size_t rows, py::object sample_weight,
+                   py::object order, const TrainOptions& settings) {
+    const py::array weights =
+        sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
+    const T* values = sample_weight.is_none() ? nullptr : static_cast<const T*>(weights.data());
+    if (values && static_cast<std::size_t>(weights.shape(0)) != rows) {
+        throw py::value_error("sample_weight must have one element per row");
+    }
+    fastmlp::check_batches(model.network, rows, values, with_order(settings, order, rows));
+}
+
+template <class T>
 int threads_for(const Model<T>& model, std::size_t batch_size, int n_threads) {
     return training_threads(model.network, batch_size, n_threads);
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                                  \
     template int threads_for(const Model<T>&, std::size_t, int);                                \
+    template void check_batches(const Model<T>&, std::size_t, py::object, py::object,           \
+                                const TrainOptions&);                                           \
     template std::vector<EpochReport> fit(Model<T>&, py::handle, const py::object&, py::object, \
                                           py::object, const TrainOptions&, const Callables&);   \
     template std::vector<EpochReport> fit_stream(Model<T>&, const py::object&, std::size_t,     \

@@ -58,6 +58,12 @@ void set_optimizer_state(Model<T>& model, Optimizer::Kind kind, const py::object
 template <class T>
 void update_by(Model<T>& model, const Optimizer& optimizer);
 
+/// ValueError if all batches of such a fit would be too small for batch normalisation; 0 rows: not
+/// known.
+template <class T>
+void check_batches(const Model<T>& model, std::size_t rows, py::object sample_weight,
+                   py::object order, const TrainOptions& settings);
+
 /// Threads that `fit` would use.
 template <class T>
 int threads_for(const Model<T>& model, std::size_t batch_size, int n_threads);

@@ -240,6 +240,13 @@ class _Network:
     def input_gradient(
         self, X: NDArray[Any], y: NDArray[Any], n_threads: int = 0
     ) -> NDArray[Any]: ...
+    def check_batches(
+        self,
+        rows: int,
+        sample_weight: NDArray[Any] | None,
+        order: NDArray[np.uint32] | None,
+        options: TrainOptions,
+    ) -> None: ...
     def threads_for(self, batch_size: int, n_threads: int = 0) -> int: ...
     def fit(
         self,

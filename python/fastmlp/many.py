@@ -96,6 +96,7 @@ def train_many(
         options = core_options(settings, batch_size, len(samples), net.dtype)
         options.epochs, options.shuffle = epochs, shuffle
         core = net._core  # noqa: SLF001
+        core.check_batches(len(samples), samples.weight, None, options)
         jobs.append(_core.TrainJob(core, samples.X, samples.y, samples.weight, options))
     for net, each in zip(nets, names, strict=True):
         net.feature_names = each

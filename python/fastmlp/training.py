@@ -106,8 +106,7 @@ def fit(
         options.epochs, options.n_threads = epochs, threads
         if isinstance(samples, Source):
             samples.refuse_epochs(epochs, optimizer, checkpoint)
-        order = None if _is_switch(shuffle) else _arrays.orders(shuffle, rows, epochs).copy()
-        options.shuffle = order is None and _validation.switch("shuffle", shuffle)
+        order = _read_order(core, samples, shuffle, options)
         if checkpoint is not None:
             settings |= fingerprint.of_arguments(network, class_weight, validation_fraction)
             settings |= fingerprint.of_steps(optimizer, options, order, rows)
@@ -151,6 +150,19 @@ def _unchanged_if_refused(network: "Network", saved: Saved) -> Iterator[None]:
         if (core.epoch, core.optimizer_state[3]) == (saved.core.epoch, saved.state.steps):
             core.assign(before)  # type: ignore[arg-type]
         raise
+
+
+def _read_order(
+    core: Core, samples: Samples | Source, shuffle: object, options: _core.TrainOptions
+) -> NDArray[np.uint32] | None:
+    """Return the orders of samples that `shuffle` may be, and check the batches they make."""
+    order = None
+    if not _is_switch(shuffle):
+        order = _arrays.orders(shuffle, len(samples), options.epochs).copy()
+    options.shuffle = order is None and _validation.switch("shuffle", shuffle)
+    weight = samples.weight if isinstance(samples, Samples) else None
+    core.check_batches(len(samples), weight, order, options)
+    return order
 
 
 def _read_arrays(

@@ -1,4 +1,5 @@
-// A row of weight 0 is left out: no bit of any result depends on what stands in it.
+// A row of weight 0 is left out: no bit of any result depends on what stands in it. And batches of
+// one row under batch normalisation.
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -142,6 +143,47 @@ void all_of_weight_0() {
     CHECK(std::equal(untouched.begin(), untouched.end(), before.begin()));
 }
 
+template <class T>
+bool refuses(const Samples<T>& samples, const Targets<T>& targets, TrainOptions options) {
+    auto net = network<T>(Normalization::kBatch);
+    try {
+        train(net, samples.features(), targets, options);
+    } catch (const std::invalid_argument& error) {
+        return std::string(error.what()).find("batch_size") == 0;
+    }
+    return false;
+}
+
+/// One row has no variance.
+template <class T>
+void batches_of_one_row() {
+    Samples<T> samples(1);
+    Targets<T> plain = samples.targets();
+    plain.weights = nullptr;
+    TrainOptions options;
+    options.batch_size = 1;
+    CHECK(refuses(samples, plain, options));
+    options.batch_size = 22;  // and one of one row
+    CHECK(!refuses(samples, plain, options));
+    options.batch_size = 2;
+    options.shuffle = false;
+    for (std::size_t b = 0; b < kRows; ++b) samples.weights[b] = b % 2 == 0 ? T(1) : T(0);
+    CHECK(refuses(samples, samples.targets(), options));
+    options.batch_size = 3;
+    CHECK(!refuses(samples, samples.targets(), options));
+
+    auto net = network<T>(Normalization::kBatch);
+    std::vector<T> before, after, moved;
+    append(before, *net.statistics());
+    net.forward({samples.x.data(), 1, kFeatures, kFeatures});
+    append(after, *net.statistics());
+    CHECK(check::same(before, after));
+    std::fill(samples.weights.begin() + 1, samples.weights.end(), T(0));
+    net.forward(samples.features(), true, samples.weights.data());
+    append(moved, *net.statistics());
+    CHECK(check::same(before, moved));
+}
+
 }  // namespace
 
 int main() {
@@ -150,5 +192,7 @@ int main() {
     every_path<double>();
     all_of_weight_0<float>();
     all_of_weight_0<double>();
+    batches_of_one_row<float>();
+    batches_of_one_row<double>();
     return check::report();
 }

@@ -7,7 +7,7 @@ from .errors import DivergenceError
 from .history import History
 from .network import Network
 from .optimizers import SGD, Optimizer
-from .samples import read_samples
+from .samples import Samples, read_samples
 
 
 def train_many(
@@ -62,9 +62,9 @@ def train_many(
         raise ValueError(f"optimizer has {len(optimizers)} items for {len(nets)} networks")
     if rows is not None and len(rows) != len(nets):
         raise ValueError(f"rows has {len(rows)} items for {len(nets)} networks")
-    samples = [read_samples(net, X, y, sample_weight) for net in nets]
-    if rows is not None:
-        samples = [s.of_rows(list(chosen)) for s, chosen in zip(samples, rows, strict=True)]
+    samples = _read(nets, X, y, sample_weight, rows)
+    for net, data, settings in zip(nets, samples, optimizers, strict=True):
+        net._read_plan(data, epochs, batch_size, settings, shuffle)  # noqa: SLF001  (checks it)
     results: list[History | DivergenceError] = []
     for net, data, settings in zip(nets, samples, optimizers, strict=True):
         try:
@@ -87,3 +87,17 @@ def train_many(
             result.add_note(f"networks[{i}] diverged; the others are trained")
             raise result
     return results
+
+
+def _read(
+    nets: list[Network],
+    X: object,
+    y: object,
+    sample_weight: object,
+    rows: Sequence[Sequence[int]] | None,
+) -> list[Samples]:
+    """Return the samples of each network."""
+    samples = [read_samples(net, X, y, sample_weight) for net in nets]
+    if rows is None:
+        return samples
+    return [s.of_rows(list(chosen)) for s, chosen in zip(samples, rows, strict=True)]

@@ -9,8 +9,8 @@ from .early_stopping import EarlyStopping, read_early_stopping
 from .held_out import hold_out
 from .history import Evaluation, History
 from .optimizers import SGD, Optimizer
-from .plan import read_plan
-from .samples import read_samples, weigh_classes
+from .plan import Plan, read_plan
+from .samples import Samples, read_samples, weigh_classes
 from .sums import weighted_mean
 from .training import Training
 
@@ -207,13 +207,26 @@ class Network(Training):
             self, given, validation_data, validation_fraction, metrics, self._seed
         )
         samples = weigh_classes(samples, class_weight, self.loss)
-        plan = read_plan(
-            epochs, batch_size, optimizer, shuffle, rows=len(samples.X), trained=self._epoch
-        )
+        plan = self._read_plan(samples, epochs, batch_size, optimizer, shuffle)
         followers = read_callbacks(callbacks, verbose)
         return self._train(
             samples, plan, held_out, (*read_early_stopping(early_stopping), *followers)
         )
+
+    def _read_plan(
+        self,
+        samples: Samples,
+        epochs: object,
+        batch_size: object,
+        optimizer: object,
+        shuffle: object,
+    ) -> Plan:
+        plan = read_plan(
+            epochs, batch_size, optimizer, shuffle, rows=len(samples.X), trained=self._epoch
+        )
+        if any(layer.normalization == "batch" for layer in self._layers):
+            plan.check_batches(samples.weight, self._seed, self._epoch)
+        return plan
 
     def objective(
         self, X: object, y: object, *, sample_weight: object = None

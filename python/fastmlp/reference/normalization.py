@@ -114,9 +114,11 @@ class Statistics:
         means, variances : list of float, shape (N,)
             As `moments` computes them: variances over B.
         batch : int
-            The number B of samples. One sample alone has variance 0.
+            The number B of samples. One sample alone has no variance, and moves nothing.
         """
-        correction = batch / max(batch - 1, 1)
+        if batch == 1:
+            return
+        correction = batch / (batch - 1)
         for n, (mean, variance) in enumerate(zip(means, variances, strict=True)):
             self.means[n] = (1.0 - MOMENTUM) * self.means[n] + MOMENTUM * mean
             unbiased = variance * correction

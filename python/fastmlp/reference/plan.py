@@ -60,6 +60,23 @@ class Plan:
         order, size = self.order(epoch, seed, trained), self.batch_size
         return [order[first : first + size] for first in range(0, self.rows, size)]
 
+    def check_batches(self, weight: list[float], seed: int, trained: int) -> None:
+        """Check for batch normalization that some batch has two samples of weight above 0.
+
+        Raises
+        ------
+        ValueError
+            If all of them have one at most, which has no variance.
+        """
+        for epoch in range(self.epochs):
+            for batch in self.batches(epoch, seed, trained + epoch):
+                if sum(weight[i] > 0.0 for i in batch) > 1:
+                    return
+        raise ValueError(
+            "batch_size must give batch normalization batches of at least 2 rows of weight above "
+            f"0, got {self.batch_size} for {self.rows} rows"
+        )
+
     def rate(self, step: int) -> float:
         """Return the learning rate of a step of the fit, counted from 0."""
         return self.optimizer.rate(step, self.steps_per_epoch, self.epochs)

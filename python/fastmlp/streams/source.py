@@ -104,18 +104,16 @@ class Source:
         loss = None if function is None else CustomLoss(function, _NO_ROWS)
         try:
             with self._opened(core, options) as next_chunk:
-                weighed = False  # whether anything in the epoch so far counts
+                normalizes = any(layer.normalization == "batch" for layer in self._network.layers)
+                counting = _Counting(options.batch_size, normalizes)
 
                 def next_block() -> Chunk:
-                    nonlocal refused, weighed
+                    nonlocal refused
                     refused = True
                     chunk = next_chunk()
                     if loss is not None:
                         loss.y = chunk.y
-                    weighed = weighed or chunk.weight is None or bool(chunk.weight.any())
-                    if chunk.last and not weighed:
-                        raise DataError("all samples of the epoch have the weight 0")
-                    weighed = weighed and not chunk.last
+                    counting.take(chunk)
                     refused = False
                     return chunk
 
@@ -144,6 +142,48 @@ class Source:
             yield reader.next
         finally:
             reader.close()
+
+
+class _Counting:
+    """Whether enough of the samples counts, whose weights only come with them.
+
+    Parameters
+    ----------
+    batch_size : int
+        Rows of a step.
+    pairs : bool
+        Whether the fit needs a batch of two rows that count, as batch normalisation does.
+    """
+
+    def __init__(self, batch_size: int, pairs: bool) -> None:
+        self._batch_size = batch_size
+        self._pairs = pairs  # until there is one
+        self._weighed = False  # whether anything in the epoch so far counts
+
+    def take(self, chunk: Chunk) -> None:
+        """Count a chunk.
+
+        Raises
+        ------
+        DataError
+            If it ends an epoch whose samples all have the weight 0, or a first epoch whose batches
+            all have one row that counts.
+        """
+        counts = np.ones(len(chunk.X), bool) if chunk.weight is None else chunk.weight != 0
+        self._weighed = self._weighed or bool(counts.any())
+        if self._pairs and len(counts):
+            starts = np.arange(0, len(counts), self._batch_size)
+            self._pairs = bool(np.add.reduceat(counts, starts, dtype=np.intp).max() < 2)
+        if not chunk.last:
+            return
+        if not self._weighed:
+            raise DataError("all samples of the epoch have the weight 0")
+        if self._pairs:
+            raise DataError(
+                "batch normalization needs a batch of at least 2 rows of weight above 0, but the "
+                f"epoch had none with batch_size={self._batch_size}"
+            )
+        self._weighed = False
 
 
 def is_array_like(X: object) -> bool:
