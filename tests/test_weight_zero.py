@@ -355,6 +355,15 @@ class TestAllOfWeight0:
         with pytest.raises(ValueError, match="sample_weight is 0 for every sample"):
             net.evaluate(*blobs, sample_weight=np.zeros(90))
 
+    @pytest.mark.parametrize("library", [fm, reference])
+    def test_an_order(self, blobs, library):
+        net = library.Network([4, 9, 3], seed=2)
+        orders = np.array([np.arange(90), np.full(90, 2)]).tolist()
+        weight = (np.arange(90) % 2).tolist()
+        with pytest.raises(ValueError, match="shuffle has an epoch"):
+            net.fit(*(a.tolist() for a in blobs), 2, shuffle=orders, sample_weight=weight)
+        assert net.epoch == 0
+
     def test_rows_of_train_many(self, blobs, assert_unchanged):
         net = fm.Network([4, 9, 3], seed=2)
         with assert_unchanged(net), pytest.raises(ValueError, match=r"rows\[0\]"):

@@ -161,6 +161,8 @@ def _read_order(
         order = _arrays.orders(shuffle, len(samples), options.epochs).copy()
     options.shuffle = order is None and _validation.switch("shuffle", shuffle)
     weight = samples.weight if isinstance(samples, Samples) else None
+    if order is not None and weight is not None and not weight[order].any(axis=1).all():
+        raise ValueError("shuffle has an epoch of samples whose sample_weight is 0")
     core.check_batches(len(samples), weight, order, options)
     return order
 

@@ -224,6 +224,8 @@ class Network(Training):
         plan = read_plan(
             epochs, batch_size, optimizer, shuffle, rows=len(samples.X), trained=self._epoch
         )
+        if not all(any(samples.weight[i] for i in order) for order in plan.orders):
+            raise ValueError("shuffle has an epoch of samples whose sample_weight is 0")
         if any(layer.normalization == "batch" for layer in self._layers):
             plan.check_batches(samples.weight, self._seed, self._epoch)
         return plan
