@@ -37,12 +37,13 @@ void normalize(const kernels::KernelTable<T>& kernel, Normalization kind,
 
 /// running = (1 - momentum) running + momentum batch, the variance without its bias, for this
 /// thread's share of `n` nodes, whose moments over `batch` rows `at` has. Apart from `normalize`,
-/// for it belongs to the update: a loss that throws must leave the averages alone.
+/// for it belongs to the update: a loss that throws must leave the averages alone. A batch of one
+/// row moves nothing.
 template <class T>
 void move_averages(std::size_t n, const Normalized<T>& at, std::size_t batch, Share share,
                    Moments<T> running);
 
-/// The same for prediction, by running averages; room for `rows` elements in `scratch`.
+/// `normalize` for prediction, by running averages, in place; room for `rows` elements in `scratch`.
 template <class T>
 void normalize_for_prediction(const kernels::KernelTable<T>& kernel, Normalization kind,
                               const DenseView<const T>& layer, Moments<const T> running, T* z,
