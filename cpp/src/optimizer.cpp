@@ -1,6 +1,8 @@
 #include "fastmlp/optimizer.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "power.hpp"
 #include "require.hpp"
@@ -23,6 +25,12 @@ Step step_of(const Optimizer& optimizer) {
     return optimizer.nesterov ? Step::kNesterov : Step::kMomentum;
 }
 
+/// epsilon in T, never 0: it keeps the step of a gradient that was always 0 from being 0 / 0.
+template <class T>
+T rounded_epsilon(double epsilon) {
+    return std::max(static_cast<T>(epsilon), std::numeric_limits<T>::denorm_min());
+}
+
 /// Adam's means start at 0 and are short of 1 - beta^n: corrected by the rate and epsilon, which
 /// leaves the state alone (Kingma and Ba 2015, the end of section 2).
 template <class T>
@@ -31,7 +39,7 @@ void correct_adam(const Optimizer& optimizer, const StepFacts& facts, UpdateRule
     const double second = std::sqrt(1 - power(optimizer.beta_2, facts.number));
     rule.rate = static_cast<T>(facts.rate * second / first);
     const double epsilon = optimizer.epsilon;
-    rule.epsilon = static_cast<T>(optimizer.uncorrected_epsilon ? epsilon : epsilon * second);
+    rule.epsilon = rounded_epsilon<T>(optimizer.uncorrected_epsilon ? epsilon : epsilon * second);
 }
 
 template <class T>
@@ -49,7 +57,7 @@ UpdateRule<T> base_rule(const Optimizer& optimizer, const StepFacts& facts) {
     rule.square_decay = static_cast<T>(decay);
     rule.square_gain = static_cast<T>(1 - decay);
     rule.mean_gain = static_cast<T>(1 - optimizer.beta_1);
-    rule.epsilon = static_cast<T>(optimizer.epsilon);
+    rule.epsilon = rounded_epsilon<T>(optimizer.epsilon);
     if (adam) correct_adam(optimizer, facts, rule);
     const double shrink = optimizer.clip_norm / (facts.norm + 1e-6);  // as torch
     const bool shrinks = shrink < 1;

@@ -39,13 +39,14 @@ double one_cycle(const Schedule& s, double step, double last) {
 double base_factor(const Schedule& s, const Progress& at) {
     const std::size_t epoch = at.step / at.steps_per_epoch;
     const std::size_t epochs = s.total_epochs ? s.total_epochs : at.epochs;
-    const double last = std::max(1.0, static_cast<double>(epochs * at.steps_per_epoch) - 1);
+    const double last = static_cast<double>(epochs * at.steps_per_epoch) - 1;
     const double step = std::min(last, static_cast<double>(at.step));
     switch (s.kind) {
         case Schedule::Kind::kConstant: break;
         case Schedule::Kind::kStep: return power(s.factor, epoch / s.every);
         case Schedule::Kind::kExponential: return power(s.factor, epoch);
-        case Schedule::Kind::kCosine: return s.final + (1 - s.final) * half_cosine(step / last);
+        case Schedule::Kind::kCosine:
+            return s.final + (1 - s.final) * half_cosine(step / std::max(1.0, last));
         case Schedule::Kind::kOneCycle: return one_cycle(s, step, last);
         case Schedule::Kind::kInverse:
             return 1 / real_power(static_cast<double>(at.step) + 1, s.power);

@@ -131,7 +131,7 @@ class CosineDecay(Schedule):
     learning_rate : float
         The rate of the first step.
     final : float, default 0.0
-        The share of it that the last step has.
+        The share of it that the last step has; a single step has all of it, as a first one.
     epochs : int, optional
         Epochs until then, constant after; None is all epochs of the fit.
     """
@@ -161,7 +161,7 @@ class OneCycle(Schedule):
     learning_rate : float
         The highest rate.
     initial, final : float, default 0.04 and 4e-6
-        The shares of it at the start and at the end.
+        The shares of it at the start and at the end, which a single step is.
     rise : float, default 0.3
         The share of all steps that go up.
     epochs : int, optional

@@ -140,7 +140,7 @@ def test_accuracy(kernels, rng, limits, name):
 
 SLOPES = {
     "relu": lambda z: z > 0,
-    "leaky_relu": lambda z: np.where(z < 0, 0.01, 1),
+    "leaky_relu": lambda z: np.where(z > 0, 1, 0.01),
     "elu": lambda z: np.exp(np.minimum(z, 0)),
     "gelu": lambda z: (
         np.array([0.5 * math.erfc(-x / math.sqrt(2)) for x in z.astype(float)])

@@ -13,9 +13,9 @@ namespace fastmlp {
 ///   kStep         factor^(epoch / every), a whole quotient
 ///   kExponential  factor^epoch
 ///   kCosine       from 1 to `final` along half a cosine over all steps
-///                 (Loshchilov and Hutter 2017)
+///                 (Loshchilov and Hutter 2017); 1 if there is one step only
 ///   kOneCycle     from `initial` up to 1 along half a cosine in the first `rise` of all steps,
-///                 then down to `final` likewise (Smith and Topin 2018)
+///                 then down to `final` likewise (Smith and Topin 2018); `final` if there is one
 ///   kInverse      1 / (step + 1)^power
 ///
 /// `warm_up` steps at the start rise linearly: times (step + 1) / warm_up.

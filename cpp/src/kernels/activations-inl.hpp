@@ -19,8 +19,9 @@ struct Activations {
     static FASTMLP_INLINE Reg leaky_relu(Reg z) {
         return S::select_gt(S::zero(), z, S::mul(z, leak()), z);
     }
+    /// At 0 the leak, as in torch; and where z / 100 is too small for a number, h is 0 below it.
     static FASTMLP_INLINE Reg leaky_relu_slope(Reg h) {
-        return S::select_gt(S::zero(), h, leak(), one());
+        return S::select_gt(h, S::zero(), one(), leak());
     }
 
     static FASTMLP_INLINE Reg elu(Reg z) { return S::select_gt(S::zero(), z, M::expm1(z), z); }

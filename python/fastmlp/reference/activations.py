@@ -63,8 +63,8 @@ def leaky_relu(z: float) -> float:
 
 
 def leaky_relu_back(d: float, h: float) -> float:
-    """Multiply d by 1 / 100 where z < 0, which is where h < 0."""
-    return d * (LEAK if h < 0.0 else 1.0)
+    """Multiply d by 1 where z > 0, which is where h > 0, else by 1 / 100: also at 0."""
+    return d * (1.0 if h > 0.0 else LEAK)
 
 
 def elu(z: float) -> float:
@@ -126,7 +126,7 @@ def exp_back(d: float, h: float) -> float:
 
 
 LEAK: Final = 0.01
-"""The slope of leaky_relu below 0."""
+"""The slope of leaky_relu below 0, and at 0."""
 
 Function = Callable[[float], float]
 Back = Callable[[float, float], float]

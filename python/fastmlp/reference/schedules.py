@@ -97,7 +97,8 @@ class CosineDecay(Schedule):
     def factor_at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
         """Return ``final + (1 - final) half_cosine(step / last)``."""
         last = last_step(steps_per_epoch, self.epochs or epochs)
-        return self.final + (1 - self.final) * half_cosine(min(last, float(step)) / last)
+        at = min(last, float(step)) / max(1.0, last)  # a single step is the first one
+        return self.final + (1 - self.final) * half_cosine(at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +178,8 @@ class LinearWarmup(Schedule):
 
 
 def last_step(steps_per_epoch: int, epochs: int) -> float:
-    """Return the number of the last step, counted from 0, but at least 1."""
-    return max(1.0, float(epochs * steps_per_epoch) - 1)
+    """Return the number of the last step, counted from 0."""
+    return float(epochs * steps_per_epoch) - 1
 
 
 def half_cosine(x: float) -> float:
