@@ -35,6 +35,9 @@ class Architecture:
         The loss, as `Network` takes it.
     dropouts : sequence of float
         The dropout of each hidden layer.
+    before_output : str
+        The activation that the output layer's initial weights are drawn for: of the last hidden
+        layer, or, as scikit-learn has it, what the estimator's would be if it had any.
     """
 
     features: int
@@ -44,6 +47,7 @@ class Architecture:
     output: str
     loss: Any
     dropouts: Sequence[float]
+    before_output: str
 
     def network(self, dtype: Any, seed: int = 0) -> Network:
         """Build the network; its weights are whatever `Network` draws."""
@@ -55,21 +59,23 @@ class Architecture:
         output = Dense(self.outputs, _core_name(self.output))
         return Network([self.features, *hidden, output], loss=self.loss, seed=seed, dtype=dtype)
 
-    def initialize(self, network: Network, random_state: np.random.RandomState) -> None:
-        """Draw weights and biases as scikit-learn does.
+    def initialize(
+        self, network: Network, random_state: np.random.RandomState, dtype: np.dtype[Any]
+    ) -> None:
+        """Draw weights and biases as scikit-learn does, rounded to the `dtype` of the features.
 
         Uniform in +-sqrt(factor / (K + N)), weights before biases, layer by layer, in float64;
         the factor is 6 (Glorot and Bengio, 2010), or 2 for the logistic function. The output
         layer takes the factor of the layer before it.
         """
-        activations = [*self.activations, self.activations[-1] if self.activations else "relu"]
+        activations = [*self.activations, self.before_output]
         for weights, biases, activation in zip(
             network.weights, network.biases, activations, strict=True
         ):
             factor = 2.0 if _core_name(activation) == "sigmoid" else 6.0
             bound = math.sqrt(factor / sum(weights.shape))
-            weights[...] = random_state.uniform(-bound, bound, weights.shape)
-            biases[...] = random_state.uniform(-bound, bound, biases.shape)
+            weights[...] = random_state.uniform(-bound, bound, weights.shape).astype(dtype)
+            biases[...] = random_state.uniform(-bound, bound, biases.shape).astype(dtype)
 
 
 def hidden_nodes(hidden_layer_sizes: object) -> list[int]:
@@ -102,6 +108,14 @@ def for_each_layer(name: str, value: Any, layers: int) -> list[Any]:
             f"{name} must be one value, or one for each of the {layers} hidden layers, got {values}"
         )
     return values
+
+
+def copy_of(network: Network, dtype: Any) -> Network:
+    """Return a network that predicts what `network` does, in `dtype`."""
+    layers: list[Any] = [network.features, *network.layers]
+    copy = Network(layers, loss=network.loss, seed=0, dtype=dtype)
+    copy.parameters = network.parameters
+    return copy
 
 
 class LiveArrays(list[NDArray[Any]]):

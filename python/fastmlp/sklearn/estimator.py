@@ -12,10 +12,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from fastmlp._validation import described
 from fastmlp.callbacks import read_callbacks
-from fastmlp.network import Network
 from fastmlp.sklearn import lbfgs
 from fastmlp.sklearn.architecture import (
     Architecture,
+    copy_of,
     for_each_layer,
     hidden_nodes,
 )
@@ -84,24 +84,25 @@ class BaseMLP(CallbackSupportMixin, Fitted):
     ) -> Callable[[FitTask], None]:
         """Return what trains, once all is checked; until then only attributes are set anew."""
         nodes = hidden_nodes(self.hidden_layer_sizes)
-        if incremental and self.early_stopping and eval_set is None:
-            raise ValueError("partial_fit does not support early_stopping=True")
         fresh = not self.__sklearn_is_fitted__() or not (self.warm_start or incremental)
         features, labels = self._validate(X, y, reset=fresh)
         self._take_targets(labels, incremental=incremental)
         targets = self._encode(labels)
+        if incremental and self.early_stopping and eval_set is None:
+            raise ValueError("partial_fit does not support early_stopping=True")
         self._count_outputs(targets, fresh=fresh)
         class_weights = self._class_weights(labels, incremental=incremental)
         weights = self._sample_weights(features, sample_weight, class_weights)
+        self._check_targets(targets, weights)
         random_state = check_random_state(self.random_state)
         if fresh:
-            dtype = np.float64 if self.solver == "lbfgs" else features.dtype
             architecture = self._architecture(features.shape[1], nodes)
-            self._initialize(architecture, dtype, random_state)
+            self._initialize(architecture, features.dtype, random_state)
         samples = read_samples(self._network, features, targets, weights)
         validation = None if eval_set is None else self._read_eval_set(eval_set)
         if self.solver == "lbfgs":
-            return partial(lbfgs.fit, self, samples)
+            dtype = features.dtype if fresh else self._network.dtype
+            return partial(lbfgs.fit, self, samples, dtype)
         if self.early_stopping and validation is None:
             stratify = self._stratify(samples)
             samples, held_out = split(samples, self.validation_fraction, random_state, stratify)
@@ -151,16 +152,24 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         activations = for_each_layer("activation", self.activation, len(nodes))
         dropouts = for_each_layer("dropout", self.dropout, len(nodes))
         output, loss = self._output_and_loss()
-        return Architecture(features, nodes, activations, self.n_outputs_, output, loss, dropouts)
+        usual = self.activation if isinstance(self.activation, str) else "relu"
+        before_output = activations[-1] if activations else usual
+        return Architecture(
+            features, nodes, activations, self.n_outputs_, output, loss, dropouts, before_output
+        )
 
     def _initialize(
-        self, architecture: Architecture, dtype: Any, random_state: np.random.RandomState
+        self,
+        architecture: Architecture,
+        dtype: np.dtype[Any],
+        random_state: np.random.RandomState,
     ) -> None:
-        """Start anew: a network, and attributes without a past."""
+        """Start anew: a network, and attributes without a past. L-BFGS computes in float64."""
         # Only dropout needs a seed: else nothing but what scikit-learn draws is drawn.
         seed = random_state.randint(2**31) if any(architecture.dropouts) else 0
-        self._network = architecture.network(dtype, seed)
-        architecture.initialize(self._network, random_state)
+        computed_in = np.dtype(np.float64) if self.solver == "lbfgs" else dtype
+        self._network = architecture.network(computed_in, seed)
+        architecture.initialize(self._network, random_state, dtype)
         self.n_iter_ = 0
         self.t_ = 0
         self.n_layers_ = len(architecture.hidden) + 2
@@ -184,11 +193,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
 
     def _reconstruction(self) -> dict[str, Any]:
         """Return what makes a copy of this estimator one that stopped here."""
-        network = self._network
-        layers: list[Any] = [network.features, *network.layers]
-        copy = Network(layers, loss=network.loss, seed=0, dtype=network.dtype)
-        copy.parameters = network.parameters
-        return {"_network": copy}
+        return {"_network": copy_of(self._network, self._network.dtype)}
 
     def _validate(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
         raise NotImplementedError
@@ -204,6 +209,9 @@ class BaseMLP(CallbackSupportMixin, Fitted):
 
     def _encode(self, y: Any) -> NDArray[Any]:
         raise NotImplementedError
+
+    def _check_targets(self, targets: NDArray[Any], weights: NDArray[Any] | None) -> None:
+        """Check that the loss is defined for encoded targets, but for samples of weight 0."""
 
     def _check_evaluated(self, y: Any) -> None:
         """Check the targets of an ``eval_set``."""
@@ -223,10 +231,14 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         raise NotImplementedError
 
     def _outputs(self, X: Any) -> NDArray[Any]:
-        """Return what the output layer says to X, shape (n, N)."""
+        """Return what the output layer says to X, (n, N): in double precision if X is."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return self._network.predict(X, n_threads=self._n_threads())
+        network = self._network
+        dtype = np.result_type(X.dtype, network.dtype)
+        if dtype != network.dtype:
+            network = copy_of(network, dtype)
+        return network.predict(X, n_threads=self._n_threads())
 
     def _n_threads(self) -> int | None:
         return None if self.n_jobs == -1 else self.n_jobs

@@ -40,11 +40,12 @@ class LabelTargets(BaseMLP):
 
     def _encode(self, y: Any) -> NDArray[Any]:
         """Return the number of each sample's class, for softmax, or indicators for each output."""
-        kind = self._label_binarizer.y_type_
-        if kind.startswith("multilabel"):
+        if self._is_multilabel():
             return self._label_binarizer.transform(y)
         numbers = np.searchsorted(self.classes_, y)
-        return numbers.astype(np.int32) if kind == "multiclass" else numbers.reshape(-1, 1)
+        if self._label_binarizer.y_type_ == "multiclass":
+            return numbers.astype(np.int32)
+        return numbers.reshape(-1, 1)
 
     def _class_weights(self, y: Any, *, incremental: bool) -> NDArray[Any] | None:
         if self.class_weight is None:
@@ -67,15 +68,23 @@ class LabelTargets(BaseMLP):
             )
         return "logistic", losses.BINARY_CROSS_ENTROPY
 
+    def _is_multilabel(self) -> bool:
+        return str(self._label_binarizer.y_type_).startswith("multilabel")
+
     def _stratify(self, samples: Samples) -> NDArray[Any] | None:
         return samples.targets.astype(bool) if self.n_outputs_ == 1 else None
 
     def _score_outputs(
         self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None
     ) -> float:
-        """Return the accuracy; of multilabel targets all of a sample must be right."""
+        """Return the accuracy; of multilabel targets all of a sample must be right.
+
+        Of a single class, which is what ``predict`` says then, everything is right.
+        """
         if targets.ndim == 1:
             right = outputs.argmax(axis=1) == targets
+        elif len(self.classes_) == 1 and not self._is_multilabel():
+            right = np.ones(len(targets), dtype=bool)
         else:
             right = ((outputs > 0.5) == targets).all(axis=1)
         return float(np.average(right, weights=weights))

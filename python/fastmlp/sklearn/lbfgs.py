@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fastmlp.sklearn.callbacks import FitTask
 
 
-def fit(estimator: Any, samples: Samples, task: "FitTask") -> None:
+def fit(estimator: Any, samples: Samples, dtype: np.dtype[Any], task: "FitTask") -> None:
     """Minimise the mean loss with its penalty over all parameters at once.
 
     Parameters
@@ -24,11 +24,14 @@ def fit(estimator: Any, samples: Samples, task: "FitTask") -> None:
         Whose parameters and attributes these are.
     samples : Samples
         What to train on.
+    dtype : dtype
+        What scikit-learn computes in: parameters are rounded to it before each evaluation, as
+        SciPy does with those it begins with, and probabilities before their logarithm.
     task : FitTask
         Tells scikit-learn's callbacks of each iteration.
     """
     network = estimator._network
-    objective = _Objective(network, samples.counting(), estimator.alpha)
+    objective = _Objective(network, samples.counting(), estimator.alpha, dtype)
 
     def iteration_ended(theta: NDArray[np.float64]) -> None:
         network.parameters[:] = theta
@@ -38,7 +41,7 @@ def fit(estimator: Any, samples: Samples, task: "FitTask") -> None:
 
     result = scipy.optimize.minimize(
         objective,
-        network.parameters.copy(),
+        network.parameters.astype(dtype),
         method="L-BFGS-B",
         jac=True,
         callback=iteration_ended,
@@ -52,11 +55,14 @@ def fit(estimator: Any, samples: Samples, task: "FitTask") -> None:
 class _Objective:
     """The mean loss and its gradient with the penalty, as functions of all parameters."""
 
-    def __init__(self, network: Network, samples: Samples, alpha: float) -> None:
+    def __init__(
+        self, network: Network, samples: Samples, alpha: float, dtype: np.dtype[Any]
+    ) -> None:
         self._network = network
         self._core = network._core
         self._x = dense(samples.x, network.dtype)
         self._samples = samples
+        self._dtype = dtype
         weights = samples.weights
         share = alpha / (len(samples) if weights is None else weights.sum())
         layers = zip(network.weights, network.biases, strict=True)
@@ -70,6 +76,7 @@ class _Objective:
         outputs = self._core.forward(self._x)
         loss = self._core.backward(samples.targets, samples.weights)
         if is_scikit_learns(self._network):
+            outputs = outputs.astype(self._dtype, copy=False)
             loss = mean_loss(self._network.loss, outputs, samples.targets, samples.weights)
         penalty = self._shares * theta
         gradient = gradient_factor(self._network) * self._core.gradients + penalty

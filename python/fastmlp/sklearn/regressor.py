@@ -33,7 +33,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     ----------
     loss : {"squared_error", "poisson", "absolute_error"}, Huber or Quantile, \
             default "squared_error"
-        Half the squared error, or half the Poisson deviance with an exponential output; beyond
+        Half the squared error, or half the Poisson deviance with an exponential output, which needs
+        targets of at least 0; beyond
         scikit-learn also "absolute_error", ``fastmlp.Huber(delta=1.0)`` and
         ``fastmlp.Quantile(quantile=0.5)``.
     hidden_layer_sizes : int or sequence of int, default (100,)
@@ -286,6 +287,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         outputs = self._encode(y).shape[1]
         if outputs != self.n_outputs_:
             raise ValueError(f"eval_set has {outputs} outputs, but the model has {self.n_outputs_}")
+        self._check_targets(self._encode(y), None)
+
+    def _check_targets(self, targets: NDArray[Any], weights: NDArray[Any] | None) -> None:
+        if self.loss != "poisson":
+            return
+        counted = targets if weights is None else targets[weights != 0]
+        if (counted < 0).any():
+            raise ValueError(f"loss='poisson' needs targets of at least 0, got {counted.min():g}")
 
     def _output_and_loss(self) -> tuple[str, Any]:
         names = {

@@ -108,6 +108,25 @@ class Training:
         """Return scikit-learn's loss of an epoch: its own mean, its constants, its penalty."""
         n = len(self.samples)
         loss = losses.from_core(self.network, loss) + self.alpha / 2 * squares / n
-        if self.network.loss == losses.POISSON:
-            loss += float(losses.poisson_constants(self.samples.targets).sum(axis=1).mean())
-        return loss
+        return loss + self._constants() if self.network.loss == losses.POISSON else loss
+
+    def _constants(self) -> float:
+        """Return the mean of Poisson's constants: of each batch by its weights, as of the losses.
+
+        A batch counts as many times as it has rows, whatever they weigh.
+        """
+        samples, size = self.samples, self.batch_size
+        constants = losses.poisson_constants(samples.targets.astype(np.float64)).sum(axis=1)
+        if samples.weights is None:
+            return float(constants.mean())
+        order = slice(None) if self.order is None else self.order
+        firsts = np.arange(0, len(samples), size)
+        weights = samples.weights[order].astype(np.float64)
+        sums = np.add.reduceat(weights, firsts)
+        products = np.multiply(  # no row of weight 0 enters, whatever its target is
+            weights, constants[order], out=np.zeros_like(weights), where=weights > 0
+        )
+        weighted = np.add.reduceat(products, firsts)
+        rows = np.diff(firsts, append=len(samples))
+        means = np.divide(weighted, sums, out=np.zeros_like(sums), where=sums > 0)
+        return float(rows @ means) / len(samples)

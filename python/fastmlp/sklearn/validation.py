@@ -53,7 +53,10 @@ class Validation:
             else:
                 x = dense(samples.x, network.dtype)
                 loss, *_ = network._core.evaluate(x, samples.targets, samples.weights)
-            score = float(self.metric(outputs, samples.targets, samples.weights))
+            # In double, as scikit-learn's are, also beside outputs in single precision.
+            weights = samples.weights
+            weights = None if weights is None else weights.astype(np.float64)
+            score = float(self.metric(outputs, samples.targets.astype(np.float64), weights))
         return Measured(loss, score, score if self.is_accuracy else None)
 
 
