@@ -60,12 +60,19 @@ def top_k_accuracy(
 def balanced_accuracy(
     y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None
 ) -> float:
-    """Return the mean recall of the classes that there are (``balanced_accuracy_score``)."""
+    """Return the mean recall of the classes that there are (``balanced_accuracy_score``).
+
+    A class is there if one of its samples weighs more than 0.
+    """
     d = decisions(y, outputs, sample_weight)
     pairs = list(zip(d.said, d.truth, strict=True))
     sides = [pairs] if d.exclusive else [[(said, true), (~said, ~true)] for said, true in pairs]
     return average(
-        average(share(said & true, true, d.weight) for said, true in classes if true.any())
+        average(
+            share(said & true, true, d.weight)
+            for said, true in classes
+            if total(true * d.weight) > 0
+        )
         for classes in sides
     )
 
@@ -93,26 +100,37 @@ def f1(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None)
 def auc(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
     """Return the area under the curve of true over false positives (``roc_auc_score``).
 
-    One class against the rest, with many. NaN if no class has samples both in it and outside.
+    One class against the rest, with many, averaged over those that have samples both in them and
+    outside; of yes and no, NaN if an output has only one of both.
     """
+    d = decisions(y, outputs, sample_weight)
     areas = []
-    for hits, misses in decisions(y, outputs, sample_weight).curves():
+    for hits, misses in d.curves():
         if hits[-1] > 0 and misses[-1] > 0:
             steps = np.diff(misses) * (hits[1:] + hits[:-1]) / 2  # the trapezoids
             areas.append(total(steps) / (hits[-1] * misses[-1]))
+        elif not d.exclusive:
+            areas.append(math.nan)
     return average(areas)
 
 
 def average_precision(
     y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None
 ) -> float:
-    """Return the area under the steps of precision over recall (``average_precision_score``)."""
+    """Return the area under the steps of precision over recall (``average_precision_score``).
+
+    With many classes it is averaged over those that have samples; of yes and no, it is 0 for an
+    output without a yes.
+    """
+    d = decisions(y, outputs, sample_weight)
     areas = []
-    for hits, misses in decisions(y, outputs, sample_weight).curves():
+    for hits, misses in d.curves():
         if hits[-1] > 0:
             taken = hits[1:] + misses[1:]
             steps = np.diff(hits) * hits[1:] / np.where(taken > 0, taken, 1.0)
             areas.append(total(steps) / hits[-1])
+        elif not d.exclusive:
+            areas.append(0.0)
     return average(areas)
 
 
@@ -162,13 +180,17 @@ def mape(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = Non
 def r2(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
     """Return the share of the variance of each output that is explained, averaged (``r2_score``).
 
-    1 is perfect, 0 no better than the mean. Of a constant target it is 1 if perfect, else 0.
+    1 is perfect, 0 no better than the mean. Of a constant target it is 1 if perfect, else 0; of
+    one sample, NaN.
     """
     errors, targets, weight = residuals(y, outputs, sample_weight)
+    if len(weight) < 2:
+        return math.nan
     shares = []
     for e, t in zip(errors, targets, strict=True):
         left = total(weight * (e * e))
-        spread = total(weight * (t - mean(t, weight)) ** 2)
+        # The mean of equal numbers is not always one of them: 0.1 + 0.1 + ... rounds.
+        spread = total(weight * (t - mean(t, weight)) ** 2) if np.ptp(t[weight > 0]) else 0.0
         shares.append(1 - left / spread if spread else float(left == 0))
     return average(shares)
 

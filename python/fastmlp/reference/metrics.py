@@ -75,12 +75,12 @@ def top_k_accuracy(y: Matrix, h: Matrix, w: Row, k: int) -> float:
 
 
 def balanced_accuracy(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
-    """Return the mean recall of the classes that there are; yes and no are two."""
+    """Return the mean recall of the classes that samples weigh for; yes and no are two."""
     counted = classes(y, h, w, exclusive=exclusive)
     groups = [[c, opposite(c)] for c in counted]
     if exclusive and len(counted) > 1:
         groups = [counted]
-    return average(average(recall_of(c) for c in group if any(c.truth)) for group in groups)
+    return average(average(recall_of(c) for c in group if weighs(c)) for group in groups)
 
 
 def precision(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
@@ -110,9 +110,13 @@ def f1(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
 
 
 def auc(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
-    """Return the area under hits over misses, by trapezoids between different scores."""
+    """Return the area under hits over misses, by trapezoids between different scores.
+
+    A class without hits or misses is left out of several exclusive ones, else its area is NaN.
+    """
+    counted = classes(y, h, w, exclusive=exclusive)
     areas = []
-    for c in classes(y, h, w, exclusive=exclusive):
+    for c in counted:
         hits, misses = curve(c)
         if hits[-1] > 0 and misses[-1] > 0:
             area = total(
@@ -120,13 +124,19 @@ def auc(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
                 for i in range(1, len(hits))
             )
             areas.append(area / (hits[-1] * misses[-1]))
+        elif not (exclusive and len(counted) > 1):
+            areas.append(math.nan)
     return average(areas)
 
 
 def average_precision(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
-    """Return the precision at each different score, weighted by the hits it brings."""
+    """Return the precision at each different score, weighted by the hits it brings.
+
+    A class without hits is left out of several exclusive ones, else it has 0.
+    """
+    counted = classes(y, h, w, exclusive=exclusive)
     areas = []
-    for c in classes(y, h, w, exclusive=exclusive):
+    for c in counted:
         hits, misses = curve(c)
         if hits[-1] > 0:
             area = total(
@@ -134,6 +144,8 @@ def average_precision(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float
                 for i in range(1, len(hits))
             )
             areas.append(area / hits[-1])
+        elif not (exclusive and len(counted) > 1):
+            areas.append(0.0)
     return average(areas)
 
 
@@ -156,6 +168,11 @@ def log_loss(y: Matrix, h: Matrix, w: Row, *, exclusive: bool, eps: float = EPS3
 def recall_of(c: Samples) -> float:
     """Return the share of a class that is said to be of it."""
     return ratio(c.sum(lambda said, true: said and true), c.sum(lambda _, true: true))
+
+
+def weighs(c: Samples) -> bool:
+    """Tell whether a sample of the class weighs more than 0."""
+    return c.sum(lambda _, true: true) > 0
 
 
 def opposite(c: Samples) -> Samples:

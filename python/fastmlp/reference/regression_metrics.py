@@ -49,12 +49,19 @@ def mape(y: Matrix, h: Matrix, w: Row) -> float:
 
 
 def r2(y: Matrix, h: Matrix, w: Row) -> float:
-    """Return 1 - squared errors over the spread of the targets; of constant ones 1 or 0."""
+    """Return 1 - squared errors over the spread of the targets; of constant ones 1 or 0.
+
+    Of one sample it is NaN.
+    """
+    if len(w) < 2:
+        return math.nan
 
     def of_output(t: Row, o: Row) -> float:
         middle = mean(t, w)
         left = total(a * b for a, b in zip(w, squares(t, o), strict=True))
         spread = total(a * ((b - middle) * (b - middle)) for a, b in zip(w, t, strict=True))
+        if len({b for a, b in zip(w, t, strict=True) if a > 0}) < 2:
+            spread = 0.0  # which the mean of equal numbers, a rounded one, may miss
         return 1 - left / spread if spread else float(left == 0)
 
     return per_output(y, h, of_output)
