@@ -210,3 +210,12 @@ def test_the_smallest_epsilon_divides_no_0_by_0(kind, dtype, rng):
     net.fit(X, X[:, 0], epochs=3, optimizer=optimizer)
     assert np.isfinite(net.parameters).all()
     assert np.array_equal(net.weights[0][1], before)
+
+
+@pytest.mark.parametrize("lib", [fm, reference])
+def test_a_small_gradient_after_a_large_one_keeps_its_digits(lib):
+    net = lib.Network([1, 1], output="identity", dtype="float32", seed=1)
+    before = float(net.weights[0][0][0])
+    optimizer = lib.Adam(0.125, beta_1=0.0, beta_2=0.0)
+    net.fit([[1.0], [1.0]], [[1e15], [10.0]], 1, 1, optimizer=optimizer, shuffle=False)
+    assert float(net.weights[0][0][0]) == pytest.approx(before + 0.25)

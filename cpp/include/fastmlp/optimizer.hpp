@@ -10,7 +10,8 @@
 
 namespace fastmlp {
 
-/// How a gradient g changes a parameter w. The formulas and defaults are those of torch.optim.
+/// How a gradient g changes a parameter w. The formulas, and the defaults but for learning_rate,
+/// are those of torch.optim.
 ///
 ///   SGD       w -= rate g                                            (2.13), (2.14)
 ///     with momentum: u = momentum u + g, w -= rate u; nesterov: w -= rate (g + momentum u)

@@ -13,15 +13,16 @@ namespace {
 template <class S>
 struct Rule {
     using T = Scalar<S>;
-    Reg<S> rate, gain, momentum, mean_gain, square_decay, square_gain, epsilon;
+    Reg<S> rate, gain, momentum, mean_gain, mean_step, square_decay, square_gain, epsilon;
     Reg<S> shrink, limit, l1, l2, keep;
 
     explicit FASTMLP_INLINE Rule(const UpdateRule<T>& rule)
         : rate(S::set1(rule.rate)), gain(S::set1(rule.gain)), momentum(S::set1(rule.momentum)),
-          mean_gain(S::set1(rule.mean_gain)), square_decay(S::set1(rule.square_decay)),
-          square_gain(S::set1(rule.square_gain)), epsilon(S::set1(rule.epsilon)),
-          shrink(S::set1(rule.shrink)), limit(S::set1(rule.limit)), l1(S::set1(rule.l1)),
-          l2(S::set1(rule.l2)), keep(S::set1(rule.keep)) {}
+          mean_gain(S::set1(rule.mean_gain)),
+          mean_step(S::set1(rule.mean_gain < T(0.5) ? rule.mean_gain : rule.mean_gain - T(1))),
+          square_decay(S::set1(rule.square_decay)), square_gain(S::set1(rule.square_gain)),
+          epsilon(S::set1(rule.epsilon)), shrink(S::set1(rule.shrink)), limit(S::set1(rule.limit)),
+          l1(S::set1(rule.l1)), l2(S::set1(rule.l2)), keep(S::set1(rule.keep)) {}
 
     /// Clipping and the penalty l1; a NaN stays one.
     FASTMLP_INLINE Reg<S> adjusted(Reg<S> g, Reg<S> w) const {
@@ -32,6 +33,13 @@ struct Rule {
 
     FASTMLP_INLINE Reg<S> velocity(Reg<S> u, Reg<S> g) const {
         return S::fma(momentum, u, S::mul(gain, g));
+    }
+
+    /// From u towards g by mean_gain, begun at the nearer of them, as torch's lerp: a g that is far
+    /// smaller than u does not drown in their difference.
+    FASTMLP_INLINE Reg<S> mean(Reg<S> u, Reg<S> g) const {
+        const Reg<S> nearer = S::select_gt(S::set1(T(0.5)), mean_gain, u, g);
+        return S::fma(mean_step, S::sub(g, u), nearer);
     }
 
     /// g over its root mean square; s is brought up to date.
@@ -52,7 +60,7 @@ struct Rule {
             u = velocity(u, g);
             return velocity(u, g);
         } else if constexpr (kStep == Step::kAdam) {
-            u = S::fma(mean_gain, S::sub(g, u), u);
+            u = mean(u, g);
             return normalised(u, g, s);
         } else if constexpr (kStep == Step::kRmsprop) {
             return normalised(g, g, s);

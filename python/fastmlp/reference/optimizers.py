@@ -159,7 +159,9 @@ class Adam(Optimizer):
 
     def direction(self, g: float, moment: Moment, step: int) -> float:
         """Return the mean over the root of the mean square, both corrected for their start at 0."""
-        moment.u += (1.0 - self.beta_1) * (g - moment.u)
+        gain = 1.0 - self.beta_1
+        nearer = moment.u if gain < 0.5 else g  # what is far smaller does not drown in g - u
+        moment.u = nearer + (gain if gain < 0.5 else gain - 1.0) * (g - moment.u)
         moment.s = self.beta_2 * moment.s + (1.0 - self.beta_2) * g * g
         mean = moment.u / (1.0 - self.beta_1**step)
         mean_square = moment.s / (1.0 - self.beta_2**step)
