@@ -27,7 +27,10 @@ Metric = Callable[..., float]
 
 
 def accuracy(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Return the share of right decisions (``accuracy_score``), as ``Network.evaluate``.
+    """Return the share of right decisions (``accuracy_score``).
+
+    ``Network.evaluate`` decides by the arguments of the last activation, and so differs where
+    rounding makes outputs equal, or 0.5, whose arguments are not equal, or 0.
 
     One decision per sample with labels; else one per output, where scikit-learn wants all outputs
     of a sample right at once.

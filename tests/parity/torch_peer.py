@@ -121,6 +121,8 @@ def draw_targets(rng: np.random.Generator, case: Case, n: int, outputs: int, out
         return rng.poisson(2.0, (n, outputs)).astype(dtype)
     y = rng.standard_normal((n, outputs)).astype(dtype)
     hit = rng.random(n) < (0.4 if rng.random() < 0.5 else 0.0)
+    if loss == "mean_absolute_error":  # where nothing but 0 is added, so that no rounding decides
+        hit &= (case.X == 0).all(axis=1)
     y[hit] = network(case).predict(case.X)[hit]
     return y
 
@@ -133,6 +135,7 @@ def draw_optimizer(rng: np.random.Generator, rate: Any, dtype: str) -> Any:
         "l2": pick(0.0, 0.0, 0.1),
         "clip_value": pick(None, None, 0.05),
         "clip_norm": pick(None, None, 0.1, 10.0),
+        "decay_biases": pick(True, True, False),
     }
     epsilon = pick(1e-8, 1e-3, 1e-2) if dtype == "float64" else 1e-3
     betas = {"beta_1": pick(0.9, 0.0), "beta_2": pick(0.999, 0.9), "epsilon": epsilon}
@@ -180,7 +183,8 @@ def theirs(case: Case, X: Any) -> dict[str, Any]:
     y = torch.tensor(case.y, dtype=None if is_label else features.dtype)
     weights = None if case.weights is None else torch.tensor(case.weights).to(features.dtype)
     parameters = list(model.parameters())
-    rule = optimizer_of(case.optimizer, parameters)
+    decayed = [p for p in parameters if p.ndim == 2 or case.optimizer.decay_biases]
+    rule = optimizer_of(case.optimizer, parameters, decayed)
     steps_per_epoch = -(-len(X) // case.batch_size)
     scheduler, per = schedule_of(case.optimizer.learning_rate, rule, case.epochs, steps_per_epoch)
     model.train()
@@ -196,7 +200,7 @@ def theirs(case: Case, X: Any) -> dict[str, Any]:
             loss = (w * each).sum() / w.sum()
             loss.backward()
             clip(case.optimizer, parameters)
-            add_penalties(case.optimizer, parameters)
+            add_penalties(case.optimizer, decayed)
             rates.append(rule.param_groups[0]["lr"])
             rule.step()
             if per == "step":
@@ -258,17 +262,18 @@ def add_penalties(o: Any, parameters: list[Any]) -> None:
             p.grad += o.l1 * p.sign() + l2 * p
 
 
-def optimizer_of(o: Any, parameters: list[Any]) -> Any:
-    """Return PyTorch's optimizer for one of ours."""
+def optimizer_of(o: Any, parameters: list[Any], decayed: list[Any]) -> Any:
+    """Return PyTorch's optimizer for one of ours; only those `decayed` have penalties."""
     rate = o.base_rate
+    spared = [p for p in parameters if not any(p is q for q in decayed)]
+    decay = o.weight_decay if isinstance(o, fm.AdamW) else o.l2
+    groups = [{"params": decayed, "weight_decay": decay}, {"params": spared, "weight_decay": 0.0}]
     if isinstance(o, fm.SGD):
-        return torch.optim.SGD(parameters, rate, o.momentum, 0, o.l2, o.nesterov)
+        return torch.optim.SGD(groups, rate, o.momentum, nesterov=o.nesterov)
     if isinstance(o, fm.RMSprop):
-        return torch.optim.RMSprop(parameters, rate, o.rho, o.epsilon, o.l2, o.momentum)
-    betas = (o.beta_1, o.beta_2)
-    if isinstance(o, fm.AdamW):
-        return torch.optim.AdamW(parameters, rate, betas, o.epsilon, o.weight_decay)
-    return torch.optim.Adam(parameters, rate, betas, o.epsilon, o.l2)
+        return torch.optim.RMSprop(groups, rate, o.rho, o.epsilon, momentum=o.momentum)
+    kind = torch.optim.AdamW if isinstance(o, fm.AdamW) else torch.optim.Adam
+    return kind(groups, rate, (o.beta_1, o.beta_2), o.epsilon)
 
 
 def compare(seed: int) -> tuple[str, list[str]]:
