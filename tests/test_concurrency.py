@@ -36,10 +36,10 @@ def busy(blobs):
 
 
 REFUSED = {
-    "predict": lambda net, X, y: net.predict(X),
-    "predict, converted": lambda net, X, y: net.predict(X.astype(float)),
-    "evaluate": lambda net, X, y: net.evaluate(X, y),
     "fit": lambda net, X, y: net.fit(X, y, verbose=1),
+    "fit, L-BFGS": lambda net, X, y: net.fit(X, y, optimizer=fm.LBFGS()),
+    "fit, stream": lambda net, X, y: net.fit(fm.ArrayStream(X, y)),
+    "train_many": lambda net, X, y: fm.train_many([net], X, y),
     "forward": lambda net, X, y: net.forward(X),
     "backward": lambda net, X, y: net.backward(y),
     "update": lambda net, X, y: net.update(0.1),
@@ -48,6 +48,14 @@ REFUSED = {
     "biases": lambda net, X, y: net.biases.__setitem__(0, np.zeros(9)),
     "parameters": lambda net, X, y: setattr(net, "parameters", np.zeros(net.n_parameters)),
     "gradients": lambda net, X, y: setattr(net, "gradients", np.zeros(net.n_parameters)),
+    "nodes": lambda net, X, y: net.nodes[0],
+    "deltas": lambda net, X, y: net.deltas[0],
+    "optimizer_state": lambda net, X, y: net.optimizer_state,
+    "steps": lambda net, X, y: net.steps,
+    "reset_optimizer": lambda net, X, y: net.reset_optimizer(),
+    "save": lambda net, X, y: net.save("never.safetensors"),
+    "save_checkpoint": lambda net, X, y: net.save_checkpoint("never.checkpoint"),
+    "export_c": lambda net, X, y: net.export_c("never.h"),
     "copy": lambda net, X, y: copy.copy(net),
     "deepcopy": lambda net, X, y: copy.deepcopy(net),
     "pickle": lambda net, X, y: pickle.dumps(net),
@@ -59,6 +67,27 @@ def test_another_thread_is_refused_while_fitting(busy, blobs, assert_unchanged, 
     with assert_unchanged(busy), pytest.raises(RuntimeError, match="being"):
         REFUSED[action](busy, *blobs)
     assert capfd.readouterr() == ("", "")
+
+
+ANSWERED = {
+    "predict": lambda net, X, y: net.predict(X),
+    "predict, converted": lambda net, X, y: net.predict(X.astype(float)),
+    "predict, many rows": lambda net, X, y: net.predict(np.tile(X, (20, 1)))[:90],
+    "predict, stream": lambda net, X, y: net.predict(fm.ArrayStream(X, y)),
+    "evaluate": lambda net, X, y: net.evaluate(X, y),
+    "evaluate, weights": lambda net, X, y: net.evaluate(X, y, sample_weight=np.arange(90)),
+    "evaluate, stream": lambda net, X, y: net.evaluate(fm.ArrayStream(X, y)),
+    "jacobian": lambda net, X, y: net.jacobian(X),
+    "input_gradient": lambda net, X, y: net.input_gradient(X, y),
+}
+
+
+@pytest.mark.parametrize("action", ANSWERED)
+def test_another_thread_predicts_with_the_last_epoch_end(busy, blobs, action):
+    twin = fm.Network([4, 9, 3], seed=2)
+    twin.fit(*blobs, epochs=1)
+    answer = ANSWERED[action]
+    assert np.array_equal(answer(busy, *blobs), answer(twin, *blobs))
 
 
 def test_what_only_looks_is_allowed(busy):

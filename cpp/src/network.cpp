@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "checks.hpp"
+#include "epoch_end.hpp"
 #include "fastmlp/random.hpp"
 #include "ieee_defaults.hpp"
 #include "kernels/dispatch.hpp"
@@ -101,7 +102,7 @@ void forward_counting(const Network<T>& network, Workspace<T>& work, bool averag
 template <class T>
 Network<T>::Network(std::size_t features, std::vector<Layer> layers, Loss loss, std::uint64_t seed)
     : features_(features), layers_(std::move(layers)), layout_(features, layers_), loss_(loss),
-      seed_(seed) {
+      seed_(seed), epoch_end_(std::make_unique<EpochEnd<T>>()) {
     check_regularization(layers_);
     check_loss(loss, layers_);
     parameters_ = std::make_shared<Buffer<T>>(layout_.size());
@@ -149,7 +150,9 @@ void Network<T>::propagate(MatrixView<const T> x, bool training, const T* weight
     const IeeeDefaults ieee;
     // A workspace that a view still holds is left to it, so that old nodes stay what they were.
     if (!workspace_ || workspace_->capacity < x.rows || workspace_.use_count() > 1) {
-        workspace_ = std::make_shared<Workspace<T>>(layout_, layers_, x.rows);
+        auto fresh = std::make_shared<Workspace<T>>(layout_, layers_, x.rows);
+        const ForkGuard whole;
+        workspace_.swap(fresh);
     }
     Workspace<T>& work = *workspace_;
     work.x = x;
@@ -247,7 +250,13 @@ void Network<T>::prepare_optimizer(const Optimizer& optimizer) {
     fresh.kind = optimizer.kind;
     if (optimizer.has_first()) fresh.first = std::make_shared<Buffer<T>>(layout_.size());
     if (optimizer.has_second()) fresh.second = std::make_shared<Buffer<T>>(layout_.size());
-    optimizer_state_ = std::move(fresh);
+    set_optimizer_state(std::move(fresh));
+}
+
+template <class T>
+void Network<T>::set_optimizer_state(OptimizerState<T> state) {
+    const ForkGuard whole;
+    std::swap(optimizer_state_, state);
 }
 
 template <class T>
@@ -268,9 +277,32 @@ void Network<T>::assign(const Network& other) {
                             copy(state.second, optimizer_state_.second), state.steps};
     std::copy_n(other.parameters_->data(), layout_.size(), parameters_->data());
     std::copy_n(other.statistics_->data(), layout_.statistics_size(), statistics_->data());
-    optimizer_state_ = std::move(fresh);
+    set_optimizer_state(std::move(fresh));
     seed_ = other.seed_;
     epoch_ = other.epoch_;
+}
+
+template <class T>
+Network<T> Network<T>::copy() const {
+    Network result(Like{*this});
+    std::copy_n(parameters_->data(), layout_.size(), result.parameters_->data());
+    std::copy_n(statistics_->data(), layout_.statistics_size(), result.statistics_->data());
+    return result;
+}
+
+template <class T>
+Network<T>::Network(Like other)
+    : features_(other.network.features_), layers_(other.network.layers_),
+      layout_(other.network.layout_), loss_(other.network.loss_), seed_(other.network.seed_),
+      epoch_(other.network.epoch_), parameters_(std::make_shared<Buffer<T>>(layout_.size())),
+      gradients_(std::make_shared<Buffer<T>>(layout_.size())),
+      statistics_(std::make_shared<Buffer<T>>(layout_.statistics_size())),
+      epoch_end_(std::make_unique<EpochEnd<T>>()) {}
+
+template <class T>
+std::shared_ptr<const Network<T>> Network<T>::last_epoch_end(
+    std::chrono::milliseconds patience) const {
+    return epoch_end_->read(*this, patience);
 }
 
 template class Network<float>;

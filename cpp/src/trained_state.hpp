@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dense_update.hpp"
+#include "epoch_end.hpp"
 #include "fastmlp/network.hpp"
 
 namespace fastmlp {
@@ -27,10 +28,11 @@ public:
             if (second_) target.second = (*second_)[i];
             targets_.push_back(target);
         }
-        if (!roll_back_) return;
-        for (Buffer<T>* buffer : buffers()) saved_.emplace_back(buffer->size());
-        save();
+        network.epoch_end().begin(network, roll_back);
     }
+    ~TrainedState() { network_.epoch_end().end(); }
+    TrainedState(const TrainedState&) = delete;
+    TrainedState& operator=(const TrainedState&) = delete;
 
     const Image<T>& parameters() const { return parameters_; }
     const std::vector<UpdateTarget<T>>& targets() const { return targets_; }
@@ -43,38 +45,23 @@ public:
         for_each_image([](Image<T>& image) { image.store(); });
     }
 
-    /// Whether all in the network's buffers is finite, and then saved to roll back to.
+    /// Whether all in the network's buffers is finite, and then it is that of an epoch end.
     bool save_if_finite(const kernels::KernelTable<T>& kernel) {
-        for (const Buffer<T>* buffer : buffers()) {
+        const OptimizerState<T>& state = network_.optimizer_state();
+        for (const Buffer<T>* buffer : {network_.parameters().get(), network_.statistics().get(),
+                                        state.first.get(), state.second.get()}) {
+            if (buffer == nullptr) continue;
             if (kernel.count_finite(buffer->data(), buffer->size()) != buffer->size()) return false;
         }
-        save();
+        network_.epoch_end().save();
         return true;
     }
-    /// The network's buffers are what they were when saved, if that was asked for.
+    /// The network's buffers are what they were at the last epoch end, if that was asked for.
     void restore() {
-        if (!roll_back_) return;
-        for (std::size_t i = 0; i < saved_.size(); ++i) {
-            std::copy_n(saved_[i].data(), saved_[i].size(), buffers()[i]->data());
-        }
-        network_.optimizer_state().steps = saved_steps_;
+        if (roll_back_) network_.epoch_end().restore();
     }
 
 private:
-    std::vector<Buffer<T>*> buffers() const {
-        const OptimizerState<T>& state = network_.optimizer_state();
-        std::vector<Buffer<T>*> all{network_.parameters().get(), network_.statistics().get()};
-        if (state.first) all.push_back(state.first.get());
-        if (state.second) all.push_back(state.second.get());
-        return all;
-    }
-    void save() {
-        if (!roll_back_) return;
-        for (std::size_t i = 0; i < saved_.size(); ++i) {
-            std::copy_n(buffers()[i]->data(), saved_[i].size(), saved_[i].data());
-        }
-        saved_steps_ = network_.optimizer_state().steps;
-    }
     template <class F>
     void for_each_image(F f) {
         f(parameters_);
@@ -87,8 +74,6 @@ private:
     Image<T> parameters_;
     std::optional<Image<T>> first_, second_;
     std::vector<UpdateTarget<T>> targets_;
-    std::vector<Buffer<T>> saved_;
-    std::uint64_t saved_steps_ = 0;
 };
 
 }  // namespace fastmlp

@@ -158,13 +158,14 @@ void raise_os_error(const std::filesystem::filesystem_error& error) {
 
 template <class T>
 void save_network(Model<T>& model, const Path& path, bool allow_nonfinite) {
-    const Reading<T> reading(model);
-    const Interruptible interruptible;
+    Interruptible interruptible;
+    const Reading reading(model, interruptible.unlocked());
     save(model.network, path, {allow_nonfinite});
 }
 
 template <class T>
 py::tuple network_archive(const Model<T>& model) {
+    const Reading reading(model);
     const Archive archive = to_archive(model.network);
     py::dict tensors, metadata;
     for (const Tensor& tensor : archive.tensors) {

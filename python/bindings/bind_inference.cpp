@@ -40,9 +40,10 @@ py::object predict_checked(Model<T>& model, py::handle x, const py::object& out,
                            ? py::array(new_result<T>({features.rows(), model.network.outputs()}))
                            : require_ready<T>(out, 2, "out");
     const MatrixView<T> target = borrow_mutable<T>(result);
-    const Reading<T> reading(model);
-    const Interruptible interruptible;
-    features.with([&](const auto& view) { model.network.predict(view, target, n_threads); });
+    Interruptible interruptible;
+    const Predicting<T> predicting(model, interruptible.unlocked());
+    features.with(
+        [&](const auto& view) { predicting.network().predict(view, target, n_threads); });
     return result;
 }
 
@@ -71,14 +72,16 @@ py::object predict(Model<T>& model, py::handle x, py::object out, int n_threads)
     py::array result = out.is_none() ? py::array(new_result<T>({view.rows, network.outputs()}))
                                      : py::reinterpret_borrow<py::array>(out);
     const MatrixView<T> target = borrow_mutable<T>(result);
-    const Reading<T> reading(model);
-    // A lock handed around costs more than so small a product.
+    // To let go of the GIL costs more than so small a product.
     if (count < 4096 && view.rows * network.layout().size() < kQuick) {
-        network.predict(view, target, n_threads);
-    } else {
-        const Interruptible interruptible;
-        network.predict(view, target, n_threads);
+        if (const Access::Glance glance(model.access); glance) {
+            network.predict(view, target, n_threads);
+            return result;
+        }
     }
+    Interruptible interruptible;
+    const Predicting<T> predicting(model, interruptible.unlocked());
+    predicting.network().predict(view, target, n_threads);
     return result;
 }
 
@@ -91,12 +94,13 @@ py::tuple evaluate(Model<T>& model, py::handle x, const py::array& y, py::object
     const Targets<T> targets = borrow_targets<T>(y, weights);
     require_memory("the losses of the samples",
                    static_cast<double>(features.rows()) * (sizeof(T) + sizeof(std::size_t)));
-    const Reading<T> reading(model);
     Evaluation result;
     {
-        const Interruptible interruptible;
-        result = features.with(
-            [&](const auto& view) { return model.network.evaluate(view, targets, n_threads); });
+        Interruptible interruptible;
+        const Predicting<T> predicting(model, interruptible.unlocked());
+        result = features.with([&](const auto& view) {
+            return predicting.network().evaluate(view, targets, n_threads);
+        });
     }
     return py::make_tuple(result.loss, result.correct, result.decisions);
 }
@@ -108,11 +112,9 @@ py::array jacobian(Model<T>& model, py::handle x, int n_threads) {
     const std::size_t outputs = model.network.outputs(), k = model.network.features();
     py::array_t<T> result = new_result<T>({view.rows, outputs, k});
     const MatrixView<T> out{result.mutable_data(), view.rows * outputs, k, k};
-    const Reading<T> reading(model);
-    {
-        const Interruptible interruptible;
-        model.network.jacobian(view, out, n_threads);
-    }
+    Interruptible interruptible;
+    const Predicting<T> predicting(model, interruptible.unlocked());
+    predicting.network().jacobian(view, out, n_threads);
     return result;
 }
 
@@ -123,11 +125,9 @@ py::array input_gradient(Model<T>& model, py::handle x, const py::array& y, int 
     const MatrixView<const T> view = borrow<T>(features);
     py::array result = new_result<T>({view.rows, model.network.features()});
     const MatrixView<T> out = borrow_mutable<T>(result);
-    const Reading<T> reading(model);
-    {
-        const Interruptible interruptible;
-        model.network.input_gradient(view, targets, out, n_threads);
-    }
+    Interruptible interruptible;
+    const Predicting<T> predicting(model, interruptible.unlocked());
+    predicting.network().input_gradient(view, targets, out, n_threads);
     return result;
 }
 

@@ -4,6 +4,7 @@
 
 #include "bindings.hpp"
 #include "custom_loss.hpp"
+#include "epoch_end.hpp"
 #include "workspace.hpp"
 
 namespace fastmlp::bindings {
@@ -73,6 +74,7 @@ const std::shared_ptr<Workspace<T>>& require_workspace(const Model<T>& model) {
 /// nodes[0] is the borrowed batch itself, read-only; nodes[p] the output of layer p.
 template <class T>
 py::array nodes(const Model<T>& model, std::size_t p) {
+    const Reading reading(model);
     const auto& work = require_workspace(model);
     check_layer(p, work->nodes.size() + 1);
     if (p > 0) return lend_rows(work, work->nodes[p - 1]);
@@ -83,6 +85,7 @@ py::array nodes(const Model<T>& model, std::size_t p) {
 
 template <class T>
 py::array deltas(const Model<T>& model, std::size_t i) {
+    const Reading reading(model);
     const auto& work = require_workspace(model);
     check_layer(i, work->deltas.size());
     return lend_rows(work, work->deltas[i]);
@@ -91,23 +94,22 @@ py::array deltas(const Model<T>& model, std::size_t i) {
 template <class T>
 py::array forward(Model<T>& model, py::handle x, bool training) {
     const py::array features = require_ready<T>(x, 2, "X");
-    {
-        Interruptible interruptible;
-        const Writing<T> writing(model);
-        model.network.forward(borrow<T>(features), training);
-        const Unlocked::Locked gil(interruptible.unlocked());
-        model.features = features;  // with the workspace that points into it, or never
-    }
+    py::array nodes;
+    Interruptible interruptible;
+    const Writing writing(model, Access::kStep, interruptible.unlocked());
+    model.network.forward(borrow<T>(features), training);
+    const Unlocked::Locked gil(interruptible.unlocked());
+    model.features = features;  // with the workspace that points into it, or never
     const auto& work = model.network.workspace();
-    return lend_rows(work, work->nodes.back());
+    nodes = lend_rows(work, work->nodes.back());
+    return nodes;
 }
 
+/// `rows` of the batch that y is for.
 template <class T>
-double backward(Model<T>& model, const py::object& y, py::handle sample_weight) {
+double backward(Model<T>& model, const py::object& y, py::handle sample_weight, std::size_t rows) {
     const py::array weights =
         sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
-    const auto& work = model.network.workspace();
-    const std::size_t rows = work ? work->x.rows : 0;
     const bool custom = PyCallable_Check(y.ptr()) != 0;
     PythonLoss<T> loss(y, custom ? rows : 0, model.network.outputs());
     CustomLoss<T> ask;
@@ -115,15 +117,49 @@ double backward(Model<T>& model, const py::object& y, py::handle sample_weight) 
                                       : borrow_targets<T>(y, weights);
     Interruptible interruptible;  // y is held by the caller's frame
     ask = [&](const LossBatch<T>& batch) { loss(interruptible.unlocked(), batch); };
-    const Writing<T> writing(model);
+    const Writing writing(model, Access::kStep, interruptible.unlocked());
+    const auto& work = model.network.workspace();
+    if (work && work->x.rows != rows) {
+        throw std::runtime_error("another thread has called forward meanwhile");
+    }
     return model.network.backward(targets);
 }
 
 template <class T>
 void update(Model<T>& model, double learning_rate) {
-    const Unlocked unlocked;
-    const Writing<T> writing(model);
+    Unlocked unlocked;
+    const Writing writing(model, Access::kStep, unlocked);
     model.network.update(learning_rate);
+}
+
+/// What a training from Python holds, and what it leaves for those who predict meanwhile.
+template <class T>
+struct Training {
+    Training(Model<T>& its_model, Unlocked& unlocked)
+        : model(its_model), writing(model, Access::kTrainingBySteps, unlocked) {
+        model.network.epoch_end().begin(model.network, true);
+    }
+    ~Training() { model.network.epoch_end().end(); }
+    Training(const Training&) = delete;
+    Training& operator=(const Training&) = delete;
+
+    Model<T>& model;
+    Writing writing;
+};
+
+/// A `with` statement that holds a new `Held(model, arguments..., unlocked)`.
+template <class Held, class T, class... Args>
+Hold hold(Model<T>& model, Args... arguments) {
+    return {py::cast(model), [=, &model](Unlocked& unlocked) {
+                return std::make_shared<Held>(model, arguments..., unlocked);
+            }};
+}
+
+/// Independent: the network as `predict` uses it now.
+template <class T>
+std::unique_ptr<Model<T>> snapshot(Model<T>& model) {
+    Unlocked unlocked;
+    return std::make_unique<Model<T>>(Predicting<T>(model, unlocked).network().copy());
 }
 
 template <class T>
@@ -148,7 +184,13 @@ void bind(py::module_& module, const char* name) {
         .def_property_readonly("features", [](const M& m) { return m.network.features(); })
         .def_property_readonly("layers", &describe_layers<T>)
         .def_property_readonly("loss", &describe_loss<T>)
-        .def_property_readonly("busy", &M::busy)
+        .def_property_readonly("busy", [](const M& m) { return m.access.busy(); })
+        .def("reading", [](M& m) { return hold<Reading>(m); })
+        .def("assigning", [](M& m) { return hold<Writing>(m, Access::kAssignment); })
+        .def("stepping", [](M& m) { return hold<Writing>(m, Access::kSeveralSteps); })
+        .def("training", [](M& m) { return hold<Training<T>>(m); })
+        .def("end_epoch", [](M& m) { m.network.epoch_end().save(); })
+        .def("snapshot", &snapshot<T>)
         .def_property(
             "epoch", [](const M& m) { return m.network.epoch(); },
             [](M& m, std::uint32_t epoch) { m.network.set_epoch(epoch); })
@@ -174,7 +216,7 @@ void bind(py::module_& module, const char* name) {
         .def("nodes", &nodes<T>, py::arg("p"))
         .def("deltas", &deltas<T>, py::arg("i"))
         .def("forward", &forward<T>, py::arg("X"), py::arg("training") = true)
-        .def("backward", &backward<T>, py::arg("y"), py::arg("sample_weight") = py::none())
+        .def("backward", &backward<T>, py::arg("y"), py::arg("sample_weight"), py::arg("rows"))
         .def("update", &update<T>, py::arg("learning_rate"))
         .def("update_by", &update_by<T>, py::arg("optimizer"))
         .def_property_readonly("optimizer_state", &optimizer_state<T>)
@@ -184,8 +226,8 @@ void bind(py::module_& module, const char* name) {
         .def(
             "assign",
             [](M& m, const M& other) {
-                const Unlocked unlocked;
-                const Writing<T> writing(m);
+                Unlocked unlocked;
+                const Writing writing(m, Access::kStep, unlocked);
                 m.network.assign(other.network);
             },
             py::arg("other"))
@@ -204,13 +246,14 @@ void bind(py::module_& module, const char* name) {
             "fit",
             [](M& m, py::handle x, const py::object& y, py::object sample_weight, py::object order,
                const TrainOptions& options, py::object learning_rate, py::object on_epoch,
-               py::object on_step) {
+               py::object on_step, bool is_step) {
                 return fit(m, x, y, sample_weight, order, options,
-                           {learning_rate, on_epoch, on_step});
+                           {learning_rate, on_epoch, on_step}, is_step);
             },
             py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::arg("order"),
             py::arg("options"), py::arg("learning_rate") = py::none(),
-            py::arg("on_epoch") = py::none(), py::arg("on_step") = py::none())
+            py::arg("on_epoch") = py::none(), py::arg("on_step") = py::none(),
+            py::arg("is_step") = false)
         .def(
             "fit_stream",
             [](M& m, const py::object& next_block, std::size_t rows, const py::object& loss,
@@ -225,6 +268,12 @@ void bind(py::module_& module, const char* name) {
 }
 
 }  // namespace
+
+void bind_holds(py::module_& module) {
+    py::class_<Hold>(module, "Hold")
+        .def("__enter__", &Hold::enter)
+        .def("__exit__", [](Hold& hold, const py::args&) { hold.leave(); });
+}
 
 void bind_network(py::module_& module) {
     bind<float>(module, "Network32");

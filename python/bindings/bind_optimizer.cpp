@@ -28,6 +28,7 @@ std::shared_ptr<Buffer<T>> own_state(const py::object& values, std::size_t size)
 
 template <class T>
 py::tuple optimizer_state(const Model<T>& model) {
+    const Reading reading(model);
     const OptimizerState<T>& state = model.network.optimizer_state();
     return py::make_tuple(state.kind, lend_state(state.first), lend_state(state.second),
                           state.steps);
@@ -38,15 +39,15 @@ void set_optimizer_state(Model<T>& model, Optimizer::Kind kind, const py::object
                          const py::object& second, std::uint64_t steps) {
     const std::size_t size = model.network.layout().size();
     OptimizerState<T> state{kind, own_state<T>(first, size), own_state<T>(second, size), steps};
-    const Unlocked unlocked;
-    const Writing<T> writing(model);
-    model.network.optimizer_state() = std::move(state);
+    Unlocked unlocked;
+    const Writing writing(model, Access::kStep, unlocked);
+    model.network.set_optimizer_state(std::move(state));
 }
 
 template <class T>
 void update_by(Model<T>& model, const Optimizer& optimizer) {
-    const Unlocked unlocked;
-    const Writing<T> writing(model);
+    Unlocked unlocked;
+    const Writing writing(model, Access::kStep, unlocked);
     model.network.update(optimizer);
 }
 

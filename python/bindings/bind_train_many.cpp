@@ -39,17 +39,22 @@ py::object told(const TrainOutcome& outcome) {
 template <class T>
 py::list train_jobs(const std::vector<Job>& jobs, int n_threads) {
     std::vector<TrainJob<T>> borrowed;
-    for (const Job& job : jobs) borrowed.push_back(borrow_job<T>(job));
+    std::vector<Model<T>*> models;
+    for (const Job& job : jobs) {
+        borrowed.push_back(borrow_job<T>(job));
+        models.push_back(&job.model.cast<Model<T>&>());
+    }
     std::vector<TrainOutcome> outcomes;
     {
         Unlocked unlocked;  // all arrays and networks are held by `jobs`
-        std::vector<std::unique_ptr<Writing<T>>> locks;
-        for (const Job& job : jobs) {
-            const Unlocked::Locked gil(unlocked);
-            Model<T>& model = job.model.cast<Model<T>&>();
-            locks.push_back(std::make_unique<Writing<T>>(model));
+        std::vector<std::unique_ptr<Writing>> locks;
+        for (Model<T>* model : models) {
+            locks.push_back(std::make_unique<Writing>(*model, Access::kTraining, unlocked));
         }
-        outcomes = train_many(borrowed, n_threads, [&] { return check_signals(unlocked); });
+        outcomes = train_many(borrowed, n_threads, [&]() -> bool {
+            check_signals(unlocked);
+            return false;
+        });
     }
     py::list result;
     for (const TrainOutcome& outcome : outcomes) result.append(told(outcome));

@@ -15,7 +15,7 @@ PyObject* diverged_error = nullptr;  // owned by the module
 bool stop_after(Unlocked& unlocked, const py::object& on_epoch, EpochReport& report) {
     const Unlocked::Locked gil(unlocked);
     const py::object told = py::cast(report);
-    const bool stop = py::bool_(on_epoch(told));
+    const bool stop = py::bool_(call_python(on_epoch, told));
     report.rate_factor = told.cast<EpochReport&>().rate_factor;
     return stop;
 }
@@ -27,7 +27,7 @@ TrainOptions with_callbacks(const TrainOptions& settings, const Callables& calla
     if (!callables.learning_rate.is_none()) {
         options.learning_rate = [&](std::size_t step) {
             const Unlocked::Locked gil(unlocked);
-            return callables.learning_rate(step).cast<double>();
+            return call_python(callables.learning_rate, step).cast<double>();
         };
     }
     if (!callables.on_epoch.is_none()) {
@@ -38,10 +38,13 @@ TrainOptions with_callbacks(const TrainOptions& settings, const Callables& calla
     if (!callables.on_step.is_none()) {
         options.on_step = [&](const StepReport& report) -> bool {
             const Unlocked::Locked gil(unlocked);
-            return py::bool_(callables.on_step(report.step, report.loss));
+            return py::bool_(call_python(callables.on_step, report.step, report.loss));
         };
     }
-    options.interrupted = [&] { return check_signals(unlocked); };
+    options.interrupted = [&] {  // only Python knows whether Ctrl-C came
+        check_signals(unlocked);
+        return false;
+    };
     return options;
 }
 
@@ -117,7 +120,8 @@ void bind_options(py::module_& module) {
 template <class T>
 std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::object& y,
                              py::object sample_weight, py::object order,
-                             const TrainOptions& settings, const Callables& callables) {
+                             const TrainOptions& settings, const Callables& callables,
+                             bool is_step) {
     const BorrowedFeatures<T> features(x);
     const py::array weights =
         sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
@@ -132,7 +136,7 @@ std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::object& y,
     Unlocked unlocked;  // all arrays are borrowed and held by this frame
     const TrainOptions options = with_callbacks(ordered, callables, unlocked);
     ask = [&](const LossBatch<T>& batch) { loss(unlocked, batch); };
-    const Writing<T> writing(model);
+    const Writing writing(model, is_step ? Access::kStep : Access::kTraining, unlocked);
     return features.with(
         [&](const auto& view) { return train(model.network, view, targets, options); });
 }
@@ -145,7 +149,7 @@ class BorrowedBlock {
 public:
     /// The next of a stream; the targets of a custom loss are what `ask` knows.
     Block<T> take(const py::object& next_block, const CustomLoss<T>& ask) {
-        arrays_ = next_block().template cast<py::tuple>();
+        arrays_ = call_python(next_block).template cast<py::tuple>();
         if (arrays_.size() != 4) throw py::value_error("a block must be (X, y, weight, last)");
         const py::object weight = arrays_[2];
         const py::array weights =
@@ -178,7 +182,7 @@ std::vector<EpochReport> fit_stream(Model<T>& model, const py::object& next_bloc
                                     return block.take(next_block, ask);
                                 },
                                 rows};
-    const Writing<T> writing(model);
+    const Writing writing(model, Access::kTraining, unlocked);
     return train(model.network, blocks, options);
 }
 
@@ -204,7 +208,8 @@ int threads_for(const Model<T>& model, std::size_t batch_size, int n_threads) {
     template void check_batches(const Model<T>&, std::size_t, py::object, py::object,           \
                                 const TrainOptions&);                                           \
     template std::vector<EpochReport> fit(Model<T>&, py::handle, const py::object&, py::object, \
-                                          py::object, const TrainOptions&, const Callables&);   \
+                                          py::object, const TrainOptions&, const Callables&,    \
+                                          bool);                                                 \
     template std::vector<EpochReport> fit_stream(Model<T>&, const py::object&, std::size_t,     \
                                                  const py::object&, const TrainOptions&,        \
                                                  const Callables&);

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <memory>
 
 #include "fastmlp/trainer.hpp"
 #include "features.hpp"
@@ -11,6 +13,7 @@
 namespace fastmlp::bindings {
 
 void bind_features(py::module_& module);
+void bind_holds(py::module_& module);
 void bind_network(py::module_& module);
 void bind_optimizer(py::module_& module);
 void bind_trainer(py::module_& module);
@@ -25,10 +28,12 @@ struct Callables {
     py::object on_step;        ///< (step, loss) -> whether to stop
 };
 
+/// `is_step`: those who predict meanwhile had better wait for it.
 template <class T>
 std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::object& y,
                              py::object sample_weight, py::object order,
-                             const TrainOptions& settings, const Callables& callables);
+                             const TrainOptions& settings, const Callables& callables,
+                             bool is_step);
 
 /// `next_block()` gives (X, y, sample_weight or None, whether it is the last of its epoch); y is
 /// ignored where the `loss` is Python's. `rows` of an epoch, or 0.
@@ -41,6 +46,24 @@ std::vector<EpochReport> fit_stream(Model<T>& model, const py::object& next_bloc
 inline py::tuple arguments_of(const Diverged& diverged) {
     return py::make_tuple(diverged.epoch, diverged.loss, diverged.learning_rate);
 }
+/// Something held by a `with` statement.
+class Hold {
+public:
+    using Take = std::function<std::shared_ptr<void>(Unlocked&)>;
+
+    /// `take` gives what is held; `owner` lives at least as long as that.
+    Hold(py::object owner, Take take) : owner_(std::move(owner)), take_(std::move(take)) {}
+    void enter() {
+        Unlocked unlocked;
+        held_ = take_(unlocked);
+    }
+    void leave() { held_.reset(); }
+
+private:
+    py::object owner_;
+    Take take_;
+    std::shared_ptr<void> held_;
+};
 
 template <class T>
 void save_network(Model<T>& model, const std::filesystem::path& path, bool allow_nonfinite);

@@ -1,8 +1,11 @@
 /// The GIL, let go for the core's work and taken back for callbacks and signals.
 ///
 /// At interpreter exit CPython before 3.14 ends a daemon thread that asks for the GIL by unwinding
-/// its stack, which the destructors in our frames do not survive. Such a thread waits for the end
-/// of the process instead, as it does from 3.14 on.
+/// its stack, which the destructors in our frames do not survive: they would touch Python objects
+/// that are no longer the thread's to touch. The thread may ask for it anywhere inside Python code
+/// that we call, as in a sleep or at a lock. Such a thread waits for the end of the process
+/// instead, as it does from 3.14 on. So Python code is called by `call_python` only, and nothing
+/// between there and the interpreter has a destructor.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -14,10 +17,13 @@
 
 namespace fastmlp::bindings {
 
-template <class TakeGil>
-void never_unwind(TakeGil take_gil) noexcept {
+namespace py = pybind11;
+
+/// Calls f(), which throws nothing, but may be where the interpreter ends the thread.
+template <class F>
+void never_unwind(F f) noexcept {
     try {
-        take_gil();
+        f();
     } catch (...) {
         for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
     }
@@ -51,17 +57,37 @@ private:
     PyThreadState* state_;
 };
 
-/// Only Python knows whether Ctrl-C came; what its handler raises leaves the core's call.
-inline bool check_signals(Unlocked& unlocked) {
+/// function(arguments...), with the GIL.
+template <class... Args>
+py::object call_python(py::handle function, Args&&... arguments) {
+    const py::tuple packed = py::make_tuple(std::forward<Args>(arguments)...);
+    PyObject* result = nullptr;
+    never_unwind([&] { result = PyObject_CallObject(function.ptr(), packed.ptr()); });
+    if (result == nullptr) throw py::error_already_set();
+    return py::reinterpret_steal<py::object>(result);
+}
+
+/// Runs the handlers of signals that came, above all of Ctrl-C, and throws what they raise. With
+/// the GIL; only in the main thread does it do anything.
+inline void check_signals() {
+    int status = 0;
+    never_unwind([&] { status = PyErr_CheckSignals(); });
+    if (status != 0) throw py::error_already_set();
+}
+
+inline void check_signals(Unlocked& unlocked) {
     const Unlocked::Locked gil(unlocked);
-    if (PyErr_CheckSignals() != 0) throw pybind11::error_already_set();
-    return false;
+    check_signals();
 }
 
 /// No GIL while it lives, but signals are heard: for every call that may take long.
 class Interruptible {
 public:
-    Interruptible() : scope_([this] { return check_signals(unlocked_); }) {}
+    Interruptible()
+        : scope_([this] {
+              check_signals(unlocked_);
+              return false;
+          }) {}
 
     Unlocked& unlocked() { return unlocked_; }
 

@@ -1,17 +1,18 @@
 /// A network as Python holds it: the core's network, and who may use it right now.
+///
+/// All waits are without the GIL, which who is waited for may need to finish. Ctrl-C ends them.
 #pragma once
 
-#include <pybind11/pybind11.h>
-
-#include <atomic>
+#include <algorithm>
+#include <chrono>
+#include <memory>
 #include <stdexcept>
-#include <thread>
 
+#include "access.hpp"
 #include "fastmlp/network.hpp"
+#include "gil.hpp"
 
 namespace fastmlp::bindings {
-
-namespace py = pybind11;
 
 template <class T>
 struct Model {
@@ -21,57 +22,69 @@ struct Model {
     explicit Model(Network<T> loaded) : network(std::move(loaded)) {}
 
     Network<T> network;
-    py::object features;                    ///< what `forward` borrowed
-    std::atomic<std::thread::id> writer{};  ///< the thread that trains
-    std::atomic<int> readers{0};            ///< calls that predict
-
-    /// Another thread is training.
-    bool busy() const {
-        const auto id = writer.load();
-        return id != std::thread::id{} && id != std::this_thread::get_id();
-    }
+    py::object features;  ///< what `forward` borrowed
+    mutable Access access;
 };
 
-/// Held while parameters are read. From the training thread itself (a callback) that is allowed:
-/// they are exact and at rest then.
-template <class T>
-class Reading {
-public:
-    explicit Reading(Model<T>& model) : model_(model) {
-        ++model_.readers;
-        if (model_.busy()) {
-            --model_.readers;
-            throw std::runtime_error("the network is being trained in another thread");
-        }
-    }
-    ~Reading() { --model_.readers; }
-    Reading(const Reading&) = delete;
-    Reading& operator=(const Reading&) = delete;
-
-private:
-    Model<T>& model_;
-};
-
-/// Held while parameters are written. Waits for readers, whose calls are short; never for another
-/// writer. Construct without the GIL.
-template <class T>
+/// Held while the network is written.
 class Writing {
 public:
-    explicit Writing(Model<T>& model) : model_(model) {
-        std::thread::id nobody{};
-        if (!model_.writer.compare_exchange_strong(nobody, std::this_thread::get_id())) {
-            throw std::runtime_error(nobody == std::this_thread::get_id()
-                                         ? "the network is being trained: not from its own callback"
-                                         : "the network is being trained in another thread");
-        }
-        while (model_.readers.load() != 0) std::this_thread::yield();
-    }
-    ~Writing() { model_.writer.store(std::thread::id{}); }
-    Writing(const Writing&) = delete;
-    Writing& operator=(const Writing&) = delete;
+    template <class T>
+    Writing(Model<T>& model, const Use& use, Unlocked& unlocked)
+        : writing_(model.access, use, [&] { check_signals(unlocked); }) {}
 
 private:
-    Model<T>& model_;
+    Access::Writing writing_;
+};
+
+/// Held while the network itself is read: a step is waited for, a training is a RuntimeError. The
+/// training thread itself may read in its callbacks, where the network is exact and at rest.
+class Reading {
+public:
+    template <class T>
+    Reading(const Model<T>& model, Unlocked& unlocked) : reading_(model.access) {
+        if (reading_.begin([&] { check_signals(unlocked); })) return;
+        throw std::runtime_error("the network is being trained in another thread");
+    }
+    /// With the GIL, of which it lets go to wait.
+    template <class T>
+    explicit Reading(const Model<T>& model) : reading_(model.access) {
+        if (reading_.try_begin()) return;
+        Unlocked unlocked;
+        if (reading_.begin([&] { check_signals(unlocked); })) return;
+        throw std::runtime_error("the network is being trained in another thread");
+    }
+
+private:
+    Access::Reading reading_;
+};
+
+/// The network to predict with: itself, held as by `Reading`, or, while another thread trains it,
+/// what it was at the last epoch end.
+template <class T>
+class Predicting {
+public:
+    Predicting(const Model<T>& model, Unlocked& unlocked)
+        : reading_(model.access), network_(&model.network) {
+        const auto poll = [&] { check_signals(unlocked); };
+        std::chrono::milliseconds patience(0);
+        while (!reading_.begin(poll)) {
+            copy_ = model.network.last_epoch_end(patience);
+            network_ = copy_.get();
+            if (copy_) return;
+            // The training is about to begin, or to end, or did not save before it was asked.
+            if (patience == Access::kPatience) poll();
+            patience = std::min(2 * patience + std::chrono::milliseconds(1), Access::kPatience);
+        }
+        network_ = &model.network;
+    }
+
+    const Network<T>& network() const { return *network_; }
+
+private:
+    Access::Reading reading_;
+    std::shared_ptr<const Network<T>> copy_;
+    const Network<T>* network_;
 };
 
 }  // namespace fastmlp::bindings

@@ -11,6 +11,7 @@ PYBIND11_MODULE(_core, module) {
     bind_optimizer(module);
     bind_trainer(module);
     bind_features(module);
+    bind_holds(module);
     bind_network(module);
     bind_train_many(module);
 }

@@ -17,7 +17,7 @@ from fastmlp import _core, _validation, files
 from fastmlp.callbacks import Callback
 from fastmlp.errors import ModelFormatError, shortened
 from fastmlp.saved_fit import KEY, MOMENTS, SavedState, check_state
-from fastmlp.views import Core, refuse_while_fitting
+from fastmlp.views import Core
 
 if TYPE_CHECKING:
     from fastmlp.course import Course
@@ -190,10 +190,10 @@ class Saved:
 
 def save_checkpoint(core: Core, path: files.Path) -> None:
     """Write what ``Network.save_checkpoint`` documents."""
-    refuse_while_fitting(core, "save the network")
-    if not _is_finite(core):
-        raise ValueError("parameters or what the optimizer remembers are not finite")
-    files.write_archive(path, *_archive(core, {}, {}))
+    with core.reading():
+        if not _is_finite(core):
+            raise ValueError("parameters or what the optimizer remembers are not finite")
+        files.write_archive(path, *_archive(core, {}, {}))
 
 
 def _is_finite(core: Core) -> bool:

@@ -17,8 +17,9 @@ class Derivatives(Model):
     def jacobian(self, X: ArrayLike, n_threads: int | None = None) -> NDArray[Any]:
         """Compute the derivatives of the outputs with respect to the features.
 
-        Those of what `predict` computes, softmax and running averages included; the network is
-        not touched, and many threads may ask at once. A sample has the same bits in any batch.
+        Those of what `predict` computes, softmax and running averages included, also beside a
+        `fit` in another thread; the network is not touched, and many threads may ask at once. A
+        sample has the same bits in any batch.
 
         Parameters
         ----------
@@ -38,8 +39,6 @@ class Derivatives(Model):
         ------
         TypeError, ValueError
             If X does not fit the network or is not finite.
-        RuntimeError
-            If another thread is fitting the network.
 
         Examples
         --------
@@ -59,8 +58,9 @@ class Derivatives(Model):
     ) -> NDArray[Any]:
         """Compute the derivatives of each sample's loss with respect to its features.
 
-        Those of the loss that `evaluate` averages; the network is not touched, and many threads
-        may ask at once. A sample has the same bits in any batch.
+        Those of the loss that `evaluate` averages, also beside a `fit` in another thread; the
+        network is not touched, and many threads may ask at once. A sample has the same bits in any
+        batch.
 
         Parameters
         ----------
@@ -81,8 +81,6 @@ class Derivatives(Model):
         ------
         TypeError, ValueError
             If X or y does not fit the network or is not finite.
-        RuntimeError
-            If another thread is fitting the network.
         """
         limit = _validation.n_threads(n_threads)
         if self.loss == "custom":

@@ -118,6 +118,7 @@ class _Descent:
     def end_iteration(self, intermediate_result: Any) -> None:
         """Take in an iteration; StopIteration is how SciPy is told to stop."""
         self._core.parameters[:] = intermediate_result.x
+        self._core.end_epoch()
         self.best[:] = intermediate_result.x
         seconds = time.perf_counter() - self._since
         loss = float(intermediate_result.fun) - self._penalty(intermediate_result.x)
@@ -148,6 +149,13 @@ def minimise(core: Core, samples: Samples, optimizer: LBFGS, course: Course) -> 
         iteration.
     """
     minimize = require("scipy.optimize", "LBFGS", "lbfgs").minimize
+    with core.training():
+        return _minimise(core, samples, optimizer, course, minimize)
+
+
+def _minimise(
+    core: Core, samples: Samples, optimizer: LBFGS, course: Course, minimize: Any
+) -> list[Iteration]:
     descent = _Descent(core, samples, optimizer.l2, course)
     try:
         result = minimize(

@@ -11,7 +11,11 @@ from fastmlp.views import ArrayViews, WritableArrayViews, copy_into
 
 
 class LiveModel(NormalizedModel):
-    """Views of parameters, gradients, nodes and moments: a part of `Model`."""
+    """Views of parameters, gradients, nodes and moments: a part of `Model`.
+
+    A view is the memory itself. One that is read while another thread fits, or takes a step, may
+    show some elements from before a step and some from after it.
+    """
 
     @property
     def weights(self) -> WritableArrayViews:
@@ -35,19 +39,26 @@ class LiveModel(NormalizedModel):
 
     @property
     def nodes(self) -> ArrayViews:
-        """Read-only views of the last `forward`: ``nodes[0]`` is its X, ``nodes[p]`` (B, N)."""
+        """Read-only views of the last `forward`: ``nodes[0]`` is its X, ``nodes[p]`` (B, N).
+
+        An item is a RuntimeError before the first `forward`, and while another thread fits.
+        """
         return ArrayViews("nodes", self._core.nodes, len(self._layers) + 1)
 
     @property
     def deltas(self) -> ArrayViews:
-        """Read-only views (B, N) of dL/dz of the last `backward` (2.2), per sample."""
+        """Read-only views (B, N) of dL/dz of the last `backward` (2.2), per sample.
+
+        An item is a RuntimeError before the first `forward`, and while another thread fits.
+        """
         return ArrayViews("deltas", self._core.deltas, len(self._layers))
 
     @property
     def parameters(self) -> NDArray[Any]:
         """The whole buffer as one flat live view: W0, b0, W1, b1, ... in C order.
 
-        Scales and shifts of a normalised layer follow its biases.
+        Scales and shifts of a normalised layer follow its biases. While another thread fits, the
+        view is torn: `predict` answers from a whole set of parameters, this does not.
         """
         return self._core.parameters
 
@@ -57,7 +68,7 @@ class LiveModel(NormalizedModel):
 
     @property
     def gradients(self) -> NDArray[Any]:
-        """All gradients as one flat live view, in the order of `parameters`."""
+        """All gradients as one flat live view, in the order of `parameters`, torn like them."""
         return self._core.gradients
 
     @gradients.setter
@@ -69,7 +80,8 @@ class LiveModel(NormalizedModel):
         """What the last optimizer remembers, flat live views in the order of `parameters`.
 
         ``"velocity"`` of momentum, ``"mean"`` of Adam, ``"mean_square"`` of Adam and RMSprop. The
-        next ``fit`` goes on from it if its optimizer is of the same kind.
+        next ``fit`` goes on from it if its optimizer is of the same kind. RuntimeError while
+        another thread fits; views taken before may be torn then.
         """
         kind, first, second, _ = self._core.optimizer_state
         name = "mean" if kind is _core.OptimizerKind.ADAM else "velocity"
@@ -78,7 +90,10 @@ class LiveModel(NormalizedModel):
 
     @property
     def steps(self) -> int:
-        """Number of steps since the optimizer's state was zero."""
+        """Number of steps since the optimizer's state was zero.
+
+        RuntimeError while another thread fits.
+        """
         return self._core.optimizer_state[3]
 
     def reset_optimizer(self) -> None:

@@ -248,11 +248,12 @@ class Model(LiveModel):
         RuntimeError
             If there was no `forward`, or another thread is fitting the network.
         """
-        rows = len(self._core.nodes(0))
+        rows = len(self._core.nodes(0))  # asked again by the core, once no other thread steps
         outputs = self._layers[-1].nodes
         targets = _arrays.targets("y", y, rows, outputs, self.loss, self._dtype)
         function = self.loss_function
-        return self._core.backward(targets if function is None else CustomLoss(function, targets))
+        given = targets if function is None else CustomLoss(function, targets)
+        return self._core.backward(given, None, rows)
 
     def update(self, learning_rate: float | Optimizer) -> None:
         """Take one step against `gradients`: ``w = w - learning_rate * gradient`` (2.13), (2.14).

@@ -27,7 +27,8 @@ class Network(Prediction, Derivatives, Saving, Exports):
     """A feed-forward network of dense layers, trained by the compiled core.
 
     All parameters lie in one contiguous buffer; `weights`, `biases` and `parameters` are live
-    views of it. Initial weights are uniform in [-limit, limit] with limit = sqrt(6 / K) before
+    views of it. What each member does while another thread trains is in the guide's page "Threads
+    and processes". Initial weights are uniform in [-limit, limit] with limit = sqrt(6 / K) before
     rectifiers (relu, leaky_relu, elu, gelu, silu; He et al., 2015) and sqrt(6 / (K + N)) for the
     others (Glorot and Bengio, 2010), drawn by a counter-based generator (Philox, Salmon et al.,
     2011) in float64 and rounded, the same on every platform; biases are zero.
@@ -235,9 +236,9 @@ class Network(Prediction, Derivatives, Saving, Exports):
         -------
         callable
             ``f(theta) -> (loss, gradient)``, theta (n_parameters,) in the order of `parameters`,
-            gradient a copy in float64. A call leaves theta in the network. Dropout is off, and
-            batch normalisation by the running averages. SciPy's line searches
-            want a network of dtype float64.
+            gradient a copy in float64. A call leaves theta in the network, and raises RuntimeError
+            while another thread fits it. Dropout is off, and batch normalisation by the running
+            averages. SciPy's line searches want a network of dtype float64.
 
         Examples
         --------

@@ -10,7 +10,10 @@ from fastmlp.views import Core, LayerViews, copy_into
 
 
 class NormalizedModel:
-    """Views of scales, shifts and running averages: a part of `Model`."""
+    """Views of scales, shifts and running averages: a part of `Model`.
+
+    While another thread fits, or takes a step, they may be torn, as all views of a network.
+    """
 
     _layers: tuple[Dense, ...]
     _core: Core

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _arrays
 from fastmlp.samples import Samples
-from fastmlp.views import Core, refuse_while_fitting
+from fastmlp.views import Core
 
 Objective = Callable[[ArrayLike], tuple[float, NDArray[np.float64]]]
 
@@ -18,12 +18,13 @@ def make_objective(core: Core, samples: Samples) -> Objective:
 
     def objective(theta: ArrayLike) -> tuple[float, NDArray[np.float64]]:
         """Return the mean loss and its gradient at the flat parameters `theta`."""
-        refuse_while_fitting(core, "set the parameters")
         parameters = core.parameters
-        parameters[:] = _arrays.flat("theta", theta, parameters.size, parameters.dtype)
-        core.forward(samples.X, training=False)
-        loss = core.backward(samples.targets, samples.weight)
-        # A copy: BFGS keeps the previous gradient and takes the difference to the next.
-        return loss, core.gradients.astype(np.float64)
+        values = _arrays.flat("theta", theta, parameters.size, parameters.dtype)
+        with core.stepping():
+            parameters[:] = values
+            core.forward(samples.X, training=False)
+            loss = core.backward(samples.targets, samples.weight, len(samples))
+            # A copy: BFGS keeps the previous gradient and takes the difference to the next.
+            return loss, core.gradients.astype(np.float64)
 
     return objective

@@ -24,8 +24,9 @@ class Prediction(Model):
     ) -> NDArray[Any]:
         """Compute the outputs for X, without touching the network.
 
-        Many threads may predict at once, also from a callback of `fit`. A row has the same bits
-        alone and in any batch, with any number of threads.
+        Many threads may predict at once, also from a callback of `fit`. While another thread is
+        inside a `fit`, the outputs are those of the network at its last epoch end; a single step
+        is waited for. A row has the same bits alone and in any batch, with any number of threads.
 
         Parameters
         ----------
@@ -49,8 +50,6 @@ class Prediction(Model):
             If X does not fit the network or is not finite, or `out` does not fit.
         MemoryError
             If the outputs cannot fit into memory; then not a value of X was looked at.
-        RuntimeError
-            If another thread is fitting the network.
         """
         limit = 0 if n_threads is None else _validation.n_threads(n_threads)
         # What needs no conversion the core checks itself: this is the whole cost of a call.
@@ -89,7 +88,7 @@ class Prediction(Model):
         )
         if np.may_share_memory(result, self.parameters):
             raise ValueError("out must not share memory with X or with the parameters")
-        predict_stream(self, stream, result, self._core, limit)
+        predict_stream(self, stream, result, self._core.snapshot(), limit)
         return result
 
     def evaluate(
@@ -101,6 +100,8 @@ class Prediction(Model):
         sample_weight: ArrayLike | None = None,
     ) -> Evaluation:
         """Compute the mean loss and the accuracy of the network on X against y.
+
+        Beside a `fit` in another thread they are those of its last epoch end, as in `predict`.
 
         Parameters
         ----------
@@ -124,8 +125,6 @@ class Prediction(Model):
         ------
         TypeError, ValueError
             If X or y does not fit the network or is not finite.
-        RuntimeError
-            If another thread is fitting the network.
         """
         limit = _validation.n_threads(n_threads)
         data = read_data(X, y)
@@ -133,7 +132,7 @@ class Prediction(Model):
         if data is not None:
             if sample_weight is not None:
                 raise ValueError("sample_weight comes with the samples of a stream")
-            return evaluate_data(self, data, self._core, limit)
+            return evaluate_data(self, data, self._core.snapshot(), limit)
         kept = self._dtype.itemsize + 8  # the loss of a sample, and how much of it is right
         samples = read_samples(self, X, y, sample_weight, as_given=True, per_row=kept)
         return samples.evaluate(self._core, limit)

@@ -73,6 +73,8 @@ class Samples:
         if self.loss is not None:
             outputs = self.predict(core, n_threads)
             return Evaluation(CustomLoss(self.loss, self.y).mean(outputs, self.weight), None)
+        if self.weight is not None:
+            core = core.snapshot()  # for two calls, between which another thread may train
         loss, correct, decisions = core.evaluate(self.X, self.y, self.weight, n_threads)
         if not decisions:
             return Evaluation(loss, None)

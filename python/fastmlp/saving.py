@@ -7,7 +7,7 @@ import numpy as np
 from fastmlp import _validation, files
 from fastmlp.checkpoints import save_checkpoint
 from fastmlp.model import Model
-from fastmlp.views import copy_into, refuse_while_fitting
+from fastmlp.views import copy_into
 
 _STATE_FORMAT = 2
 
@@ -70,19 +70,21 @@ class Saving(Model):
         """Give plain values and one array, so that copies are independent and equal.
 
         Gradients, nodes and deltas stay behind. With pickle protocol 5 the array can travel out of
-        band: it is the buffer itself.
+        band.
         """
-        refuse_while_fitting(self._core, "copy or pickle the network")
         attributes = {name: value for name, value in self.__dict__.items() if name != "_core"}
-        return {
-            "format": _STATE_FORMAT,
-            "attributes": attributes,
-            "seed": self._core.seed,
-            "epoch": self._core.epoch,
-            "parameters": self._core.parameters,
-            "statistics": self._core.statistics if self._core.statistics.size else None,
-            "optimizer": self._core.optimizer_state,
-        }
+        core = self._core
+        with core.reading():  # copies: another thread may train while they are written
+            kind, first, second, steps = core.optimizer_state
+            return {
+                "format": _STATE_FORMAT,
+                "attributes": attributes,
+                "seed": core.seed,
+                "epoch": core.epoch,
+                "parameters": core.parameters.copy(),
+                "statistics": core.statistics.copy() if core.statistics.size else None,
+                "optimizer": (kind, *(a if a is None else a.copy() for a in (first, second)), steps),
+            }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if state["format"] != _STATE_FORMAT:

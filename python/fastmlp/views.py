@@ -1,7 +1,8 @@
 """The sequences behind ``net.weights`` and its kin: live views of the core's memory, one per layer.
 
 A view is an ordinary NumPy array that borrows the memory and keeps it alive. Nothing is copied,
-and nothing is cached: the sequence asks the core at each access.
+and nothing is cached: the sequence asks the core at each access. Nor does anything guard it: while
+another thread trains, a view may show some elements from before a step and some from after it.
 """
 
 import operator
@@ -173,7 +174,7 @@ class LayerViews(Mapping[int, NDArray[Any]]):
 
 def copy_into(name: str, target: NDArray[Any], value: object, core: Core) -> None:
     """Copy `value` into the live view `target`, after checks; ``x += d`` may hand in itself."""
-    refuse_while_fitting(core, f"set {name}")
+    refuse_while_fitting(core, f"set {name}")  # before anything else is wrong
     array = numbers(name, value)
     if array.shape != target.shape:
         raise ValueError(
@@ -183,5 +184,5 @@ def copy_into(name: str, target: NDArray[Any], value: object, core: Core) -> Non
     # Python ends `weights[0] += d` by assigning the view, already changed, to its own place.
     if array is not value or not np.may_share_memory(array, target):
         array = np.array(array)
-    with np.errstate(over="ignore"):
+    with core.assigning(), np.errstate(over="ignore"):
         target[...] = array

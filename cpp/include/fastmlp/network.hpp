@@ -1,6 +1,7 @@
 /// A feed-forward network: one contiguous parameter buffer, and the paper's three steps over it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -14,11 +15,14 @@
 #include "fastmlp/matrix.hpp"
 #include "fastmlp/optimizer.hpp"
 #include "fastmlp/raw_view.hpp"
+#include "fastmlp/relaxed.hpp"
 
 namespace fastmlp {
 
 template <class T>
 struct Workspace;
+template <class T>
+class EpochEnd;
 
 /// How well outputs meet targets.
 struct Evaluation {
@@ -81,9 +85,13 @@ public:
     /// What the optimizer remembers of earlier steps.
     OptimizerState<T>& optimizer_state() { return optimizer_state_; }
     const OptimizerState<T>& optimizer_state() const { return optimizer_state_; }
+    void set_optimizer_state(OptimizerState<T> state);
     /// Keeps the state where it is one of `optimizer`'s kind, with the buffers it needs; else
     /// starts a new one of zeros.
     void prepare_optimizer(const Optimizer& optimizer);
+    /// An independent network with the parameters, statistics, seed and epoch of this one; what the
+    /// optimizer remembers stays behind.
+    Network copy() const;
     /// Takes over the state of a network of the same layers, into the buffers there are:
     /// parameters, statistics, seed, epoch and what its optimizer remembers.
     void assign(const Network& other);
@@ -116,8 +124,26 @@ public:
     void input_gradient(MatrixView<const T> x, const Targets<T>& y, MatrixView<T> out,
                         int n_threads = 0) const;
 
+    /// While another thread is inside `train` of this network: the network as it was when the last
+    /// epoch ended, or when the training began, for as long as the caller keeps it. The one member
+    /// besides the sizes, seed and epoch that may be called then. Waits up to `patience` for an
+    /// epoch end, which only a training without `roll_back` makes necessary, and then once; null
+    /// where none came, or no training is going on.
+    std::shared_ptr<const Network> last_epoch_end(
+        std::chrono::milliseconds patience = std::chrono::milliseconds(0)) const;
+    /// For trainings: where they say that an epoch ended.
+    EpochEnd<T>& epoch_end() const { return *epoch_end_; }
+
 private:
     void propagate(MatrixView<const T> x, bool training, const T* weights);
+    friend class EpochEnd<T>;
+
+    /// Of the same layers, loss, seed and epoch; all numbers are 0.
+    struct Like {
+        const Network& network;
+    };
+    explicit Network(Like other);
+
     static std::span<T> view(Buffer<T>& buffer, const Parameter& part) {
         return {buffer.data() + part.offset, part.size()};
     }
@@ -126,14 +152,15 @@ private:
     std::vector<Layer> layers_;
     Layout layout_;
     Loss loss_;
-    std::uint64_t seed_;
-    std::uint32_t epoch_ = 0;
+    Relaxed<std::uint64_t> seed_;
+    Relaxed<std::uint32_t> epoch_;
     std::size_t position_ = 0;  // samples of this epoch that `forward` has trained on
     std::shared_ptr<Buffer<T>> parameters_;
     std::shared_ptr<Buffer<T>> gradients_;
     std::shared_ptr<Buffer<T>> statistics_;
     OptimizerState<T> optimizer_state_;
     std::shared_ptr<Workspace<T>> workspace_;
+    std::unique_ptr<EpochEnd<T>> epoch_end_;
 };
 
 extern template class Network<float>;

@@ -33,12 +33,16 @@ class Exports(Model):
             If the file cannot be written; the old one is as it was.
         ImportError
             If onnx is not installed.
+        RuntimeError
+            If another thread is fitting the network.
 
         Examples
         --------
         >>> net.to_onnx("model.onnx")  # doctest: +SKIP
         """
-        peer("onnx_export", "onnx", "to_onnx").to_onnx(self, path)
+        convert = peer("onnx_export", "onnx", "to_onnx").to_onnx
+        with self._core.reading():
+            convert(self, path)
 
     def to_torch(self, *, share: bool = False) -> Any:
         """Return the network as a ``torch.nn.Sequential``.
@@ -59,6 +63,8 @@ class Exports(Model):
         ------
         ImportError
             If torch is not installed.
+        RuntimeError
+            If another thread is fitting the network.
 
         Examples
         --------
@@ -66,7 +72,10 @@ class Exports(Model):
         >>> model[0].weight.shape  # doctest: +SKIP
         torch.Size([64, 64])
         """
-        return peer("torch", "torch", "to_torch").to_torch(self, _validation.switch("share", share))
+        convert = peer("torch", "torch", "to_torch").to_torch
+        share = _validation.switch("share", share)
+        with self._core.reading():
+            return convert(self, share)
 
     def to_keras(self) -> Any:
         """Return the network as a ``keras.Sequential`` with copies of the weights.
@@ -82,12 +91,16 @@ class Exports(Model):
         ------
         ImportError
             If keras is not installed.
+        RuntimeError
+            If another thread is fitting the network.
 
         Examples
         --------
         >>> model = net.to_keras()  # doctest: +SKIP
         """
-        return peer("keras", "keras", "to_keras").to_keras(self)
+        convert = peer("keras", "keras", "to_keras").to_keras
+        with self._core.reading():
+            return convert(self)
 
     def to_sklearn(self, *, labels: ArrayLike | None = None) -> Any:
         """Return the network as a fitted estimator of scikit-learn.
@@ -110,12 +123,16 @@ class Exports(Model):
             If scikit-learn has no such network, or `labels` do not fit it.
         ImportError
             If scikit-learn is not installed.
+        RuntimeError
+            If another thread is fitting the network.
 
         Examples
         --------
         >>> model = net.to_sklearn(labels=["cat", "dog", "fox"])  # doctest: +SKIP
         """
-        return peer("sklearn", "sklearn", "to_sklearn").to_sklearn(self, labels)
+        convert = peer("sklearn", "sklearn", "to_sklearn").to_sklearn
+        with self._core.reading():
+            return convert(self, labels)
 
     def export_c(self, path: Path, name: str = "model", *, training: bool = False) -> None:
         """Write the network as one C header that needs nothing else.
@@ -144,6 +161,8 @@ class Exports(Model):
             If `name` is no identifier, or a parameter is not finite.
         OSError
             If the file cannot be written; the old one is as it was.
+        RuntimeError
+            If another thread is fitting the network.
 
         Examples
         --------
@@ -151,4 +170,6 @@ class Exports(Model):
         """
         from fastmlp.exchange.c import export_c  # noqa: PLC0415  (only for those who export)
 
-        export_c(self, path, name, _validation.switch("training", training))
+        training = _validation.switch("training", training)
+        with self._core.reading():
+            export_c(self, path, name, training)

@@ -86,13 +86,13 @@ class StochasticFit:
         self._course.begin()
         self._epoch_begins()
         try:
-            training.run(self._most_epochs, self._epoch_ended)
+            training.run(self._most_epochs, self._epoch_ended, is_step=self._incremental)
         except _core.DivergedError:
             self._go_on_diverged()
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=4)
         if estimator.early_stopping and not (self._incremental and not estimator.stopped_):
-            estimator._network.parameters[:] = estimator._best_parameters
+            estimator._network.parameters = estimator._best_parameters
         if self._epochs:
             estimator.history_ = self._course.end(self._epochs, training.threads())
 
@@ -185,7 +185,8 @@ class StochasticFit:
 
     def _go_on_diverged(self) -> None:
         """Let the epochs pass that scikit-learn would go on with parameters that are not finite."""
-        self._estimator._network.parameters[:] = math.nan
+        network = self._estimator._network
+        network.parameters = np.full(network.n_parameters, math.nan, network.dtype)
         rate = self._estimator._optimizer.learning_rate
         while not self._epoch_ended(Epoch(len(self._epochs), math.nan, 0.0, rate)):
             pass

@@ -35,21 +35,24 @@ def fit(estimator: Any, samples: Samples, dtype: np.dtype[Any], task: "FitTask")
 
     def iteration_ended(theta: NDArray[np.float64]) -> None:
         network.parameters[:] = theta
+        network._core.end_epoch()
         task.epoch_begins()
         if task.epoch_ends():
             raise StopIteration
 
-    result = scipy.optimize.minimize(
-        objective,
-        network.parameters.astype(dtype),
-        method="L-BFGS-B",
-        jac=True,
-        callback=iteration_ended,
-        options={"maxfun": estimator.max_fun, "maxiter": estimator.max_iter, "gtol": estimator.tol},
-    )
-    estimator.n_iter_ = _check_optimize_result("lbfgs", result, estimator.max_iter)
-    estimator.loss_ = result.fun
-    network.parameters[:] = result.x
+    options = {"maxfun": estimator.max_fun, "maxiter": estimator.max_iter, "gtol": estimator.tol}
+    with network._core.training():
+        result = scipy.optimize.minimize(
+            objective,
+            network.parameters.astype(dtype),
+            method="L-BFGS-B",
+            jac=True,
+            callback=iteration_ended,
+            options=options,
+        )
+        estimator.n_iter_ = _check_optimize_result("lbfgs", result, estimator.max_iter)
+        estimator.loss_ = result.fun
+        network.parameters[:] = result.x
 
 
 class _Objective:
@@ -74,7 +77,7 @@ class _Objective:
         samples = self._samples
         self._network.parameters[:] = theta
         outputs = self._core.forward(self._x)
-        loss = self._core.backward(samples.targets, samples.weights)
+        loss = self._core.backward(samples.targets, samples.weights, len(samples))
         if is_scikit_learns(self._network):
             outputs = outputs.astype(self._dtype, copy=False)
             loss = mean_loss(self._network.loss, outputs, samples.targets, samples.weights)

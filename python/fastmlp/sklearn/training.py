@@ -62,8 +62,11 @@ class Training:
         """Return how many threads a step takes."""
         return self.network._core.threads_for(self.batch_size, self.n_threads or 0)
 
-    def run(self, epochs: int, on_epoch: EpochEnd) -> None:
+    def run(self, epochs: int, on_epoch: EpochEnd, *, is_step: bool) -> None:
         """Train for at most `epochs`, all in one call of the core.
+
+        Other threads that predict meanwhile wait for a step; else they answer from the last epoch
+        end.
 
         Raises
         ------
@@ -88,6 +91,7 @@ class Training:
             options,
             self.optimizer.rates,
             epoch_ended,
+            is_step=is_step,
         )
 
     def _options(self, epochs: int) -> _core.TrainOptions:

@@ -1,0 +1,25 @@
+/// A number that one thread changes while others look at it.
+#pragma once
+
+#include <atomic>
+
+namespace fastmlp {
+
+/// Every look sees some value that it had; it orders nothing else.
+template <class N>
+class Relaxed {
+public:
+    Relaxed(N value = 0) noexcept : value_(value) {}  // NOLINT: stands for the number
+    Relaxed(const Relaxed& other) noexcept : value_(N(other)) {}
+    Relaxed& operator=(const Relaxed& other) noexcept { return *this = N(other); }
+    Relaxed& operator=(N value) noexcept {
+        value_.store(value, std::memory_order_relaxed);
+        return *this;
+    }
+    operator N() const noexcept { return value_.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<N> value_;
+};
+
+}  // namespace fastmlp
