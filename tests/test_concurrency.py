@@ -2,7 +2,9 @@
 
 import copy
 import pickle
+import re
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,6 +50,7 @@ REFUSED = {
     "biases": lambda net, X, y: net.biases.__setitem__(0, np.zeros(9)),
     "parameters": lambda net, X, y: setattr(net, "parameters", np.zeros(net.n_parameters)),
     "gradients": lambda net, X, y: setattr(net, "gradients", np.zeros(net.n_parameters)),
+    "to_sklearn": lambda net, X, y: net.to_sklearn(),
     "nodes": lambda net, X, y: net.nodes[0],
     "deltas": lambda net, X, y: net.deltas[0],
     "optimizer_state": lambda net, X, y: net.optimizer_state,
@@ -88,6 +91,31 @@ def test_another_thread_predicts_with_the_last_epoch_end(busy, blobs, action):
     twin.fit(*blobs, epochs=1)
     answer = ANSWERED[action]
     assert np.array_equal(answer(busy, *blobs), answer(twin, *blobs))
+
+
+PAGE = Path(__file__).parent.parent / "docs/guide/threads-and-processes.md"
+
+
+def told():
+    """Return what the guide's table says of each member while another thread trains."""
+    rows = [line.split("|")[1:3] for line in PAGE.read_text().splitlines() if line[:3] == "| `"]
+    return {name: what.strip() for names, what in rows for name in re.findall(r"`(\w+)`", names)}
+
+
+def test_the_table_names_every_member(busy):
+    table = told()
+    assert {name for name in dir(fm.Network) if not name.startswith("_")} <= table.keys()
+    for name, what in table.items():
+        if what == "RuntimeError":
+            assert name in REFUSED or name in ("pickle", "objective") or name.startswith("to_")
+        elif what == "answer from the last epoch end":
+            assert name in ANSWERED
+        elif what == "live views, may be torn":
+            views = getattr(busy, name)
+            assert isinstance(views, np.ndarray) or len(views) in (0, 2)
+        else:
+            assert what in ("the present number", "do not change")
+            getattr(busy, name)
 
 
 def test_what_only_looks_is_allowed(busy):

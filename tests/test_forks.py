@@ -62,7 +62,7 @@ def beside(work, *children, pause=0.05):
 
 BESIDE = {
     "predict": "big = np.tile(X, (50, 1)); beside(lambda: net.predict(big), *[use] * 5)",
-    "evaluate": "big = np.tile(X, (50, 1)), np.tile(y, 50); beside(lambda: net.evaluate(*big), use)",
+    "evaluate": "big = np.tile(X, (50, 1)); beside(lambda: net.evaluate(big, np.tile(y, 50)), use)",
     "fit": "beside(lambda: net.fit(X, y, 20), *[use] * 5)",
     "stream": "beside(lambda: net.fit(fm.ArrayStream(X, y), epochs=20), *[use] * 3)",
     "steps": """

@@ -147,6 +147,27 @@ def test_lbfgs_answers_from_the_last_iteration(data):
             net.forward(X)
 
 
+def test_one_of_many_answers_before_and_after_its_turn(data):
+    X, y = data
+    first, busy, last = (fm.Network([6, 40, 2], seed=seed) for seed in range(3))
+    initial, twin = last.predict(X), fm.Network([6, 40, 2], seed=0)
+    twin.fit(X, y, 1)
+    rows = [np.arange(96), np.repeat(np.arange(96), 10_000), np.arange(96)]
+
+    def train():
+        fm.train_many([first, busy, last], X, y, 1, rows=rows, n_threads=1)
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    while first.epoch == 0:
+        time.sleep(0.001)
+    answers = first.predict(X), last.predict(X)
+    assert thread.is_alive()
+    assert np.array_equal(answers[0], twin.predict(X))
+    assert np.array_equal(answers[1], initial)
+    thread.join()
+
+
 def test_what_was_answered_stays(data):
     X, y = data
     net, gate = network(), Gate(5)

@@ -82,10 +82,10 @@ private:
     std::atomic<std::thread::id> writer_{};  ///< set and reset under the lock
     std::mutex mutex_;                       ///< of all that follows
     Condition changed_;
-    Use use_;                                ///< the writer's
-    std::uint32_t waiting_ = 0;              ///< readers that wait for the writer to end
-    std::uint64_t turns_ = 0;  ///< ends of writers, each of which lets in those that wait
-    std::uint64_t forks_ = 0;  ///< that this process came from
+    Use use_;                    ///< the writer's
+    std::uint32_t waiting_ = 0;  ///< readers that wait for the writer to end
+    std::uint64_t turns_ = 0;    ///< ends of writers, each of which lets in those that wait
+    std::uint64_t forks_ = 0;    ///< that this process came from
 };
 
 /// A short reading, if it can be held at once: its thread does nothing meanwhile that could fork,
@@ -144,8 +144,8 @@ private:
 /// Held while a network is written.
 class Access::Writing {
 public:
-    /// Throws std::runtime_error where another thread writes, or this one does and `use` does not go
-    /// with that; and what `poll` throws while it waits for readers.
+    /// Throws std::runtime_error where another thread writes, or this one does and `use` does not
+    /// go with that; and what `poll` throws while it waits for readers.
     template <class Poll>
     Writing(Access& access, const Use& use, Poll poll)
         : access_(access), nested_(access.is_mine()), outer_(nested_ ? access.use_ : Use{}) {

@@ -8,9 +8,9 @@ template <class T>
 void EpochEnd<T>::begin(Network<T>& network, bool eager) {
     {
         const std::lock_guard lock(mutex_);
+        trainers_.push_back(std::this_thread::get_id());
         network_ = &network;
-        trainer_ = std::this_thread::get_id();
-        eager_ = eager;
+        eager_ = eager_ || eager;
     }
     try {
         save();
@@ -38,20 +38,22 @@ void EpochEnd<T>::save() {
 
 template <class T>
 void EpochEnd<T>::restore() {
+    if (saved_.empty()) return;
     const std::vector<Buffer<T>*> to = buffers();
-    for (std::size_t i = 0; i < saved_.size(); ++i) {
+    for (std::size_t i = 0; i < to.size(); ++i) {
         std::copy_n(saved_[i].data(), saved_[i].size(), to[i]->data());
     }
-    if (!saved_.empty()) network_->optimizer_state().steps = steps_;
+    network_->optimizer_state().steps = steps_;
 }
 
 template <class T>
 void EpochEnd<T>::end() noexcept {
     std::shared_ptr<const Network<T>> old;
     const std::lock_guard lock(mutex_);
+    trainers_.pop_back();
+    if (!trainers_.empty()) return;
     old = std::move(copy_);
-    saved_.clear();
-    network_ = nullptr;
+    forget();
     changed_.get().notify_all();
 }
 
@@ -64,8 +66,8 @@ std::shared_ptr<const Network<T>> EpochEnd<T>::read(const Network<T>& network,
         changed_.get().wait_for(lock, patience, [this] { return !saved_.empty(); });
         if (saved_.empty() || copy_) return copy_;
     }
-    const auto copy = std::shared_ptr<Network<T>>(
-        new Network<T>(typename Network<T>::Like{network}));
+    const auto copy =
+        std::shared_ptr<Network<T>>(new Network<T>(typename Network<T>::Like{network}));
     const std::lock_guard lock(mutex_);
     if (!copy_ && !saved_.empty()) {
         std::copy_n(saved_[0].data(), saved_[0].size(), copy->parameters()->data());
@@ -80,13 +82,20 @@ std::shared_ptr<const Network<T>> EpochEnd<T>::read(const Network<T>& network,
 template <class T>
 void EpochEnd<T>::after_fork_in_child() noexcept {
     changed_.renew();
-    if (network_ != nullptr && trainer_ != std::this_thread::get_id()) {
+    if (network_ != nullptr && trainers_.back() != std::this_thread::get_id()) {
         restore();
         if (!saved_.empty()) network_->set_epoch(epoch_);
-        network_ = nullptr;
-        saved_.clear();
+        forget();
     }
     mutex_.unlock();
+}
+
+template <class T>
+void EpochEnd<T>::forget() noexcept {
+    network_ = nullptr;
+    eager_ = false;
+    trainers_.clear();
+    saved_.clear();
 }
 
 template <class T>

@@ -21,8 +21,8 @@ public:
     EpochEnd() { enlist(); }
     ~EpochEnd() { delist(); }
 
-    /// The begin of a training is an epoch end, too. The optimizer state must be prepared. Not
-    /// `eager`, nothing is saved before somebody reads.
+    /// The begin of a training is an epoch end, too. Not `eager`, nothing is saved before somebody
+    /// reads. A training may be inside another one, whose thread waits for it: as one of many.
     void begin(Network<T>& network, bool eager);
     /// The parameters are those of an epoch end.
     void save();
@@ -40,13 +40,14 @@ private:
     void after_fork_in_child() noexcept override;
 
     std::vector<Buffer<T>*> buffers() const;
+    void forget() noexcept;
 
     std::mutex mutex_;
     Condition changed_;
-    Network<T>* network_ = nullptr;  ///< in training
-    std::thread::id trainer_;
-    bool eager_ = false, wanted_ = false;  ///< wanted: somebody has read
-    std::vector<Buffer<T>> saved_;         ///< empty if nothing is
+    Network<T>* network_ = nullptr;          ///< in training
+    std::vector<std::thread::id> trainers_;  ///< the innermost is the last
+    bool eager_ = false, wanted_ = false;    ///< wanted: somebody has read
+    std::vector<Buffer<T>> saved_;           ///< empty if nothing is
     std::uint64_t steps_ = 0;
     std::uint32_t epoch_ = 0;
     std::shared_ptr<const Network<T>> copy_;  ///< of `saved_`, if somebody has read it

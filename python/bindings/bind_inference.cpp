@@ -42,8 +42,7 @@ py::object predict_checked(Model<T>& model, py::handle x, const py::object& out,
     const MatrixView<T> target = borrow_mutable<T>(result);
     Interruptible interruptible;
     const Predicting<T> predicting(model, interruptible.unlocked());
-    features.with(
-        [&](const auto& view) { predicting.network().predict(view, target, n_threads); });
+    features.with([&](const auto& view) { predicting.network().predict(view, target, n_threads); });
     return result;
 }
 

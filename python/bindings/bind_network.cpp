@@ -4,7 +4,6 @@
 
 #include "bindings.hpp"
 #include "custom_loss.hpp"
-#include "epoch_end.hpp"
 #include "workspace.hpp"
 
 namespace fastmlp::bindings {
@@ -132,21 +131,6 @@ void update(Model<T>& model, double learning_rate) {
     model.network.update(learning_rate);
 }
 
-/// What a training from Python holds, and what it leaves for those who predict meanwhile.
-template <class T>
-struct Training {
-    Training(Model<T>& its_model, Unlocked& unlocked)
-        : model(its_model), writing(model, Access::kTrainingBySteps, unlocked) {
-        model.network.epoch_end().begin(model.network, true);
-    }
-    ~Training() { model.network.epoch_end().end(); }
-    Training(const Training&) = delete;
-    Training& operator=(const Training&) = delete;
-
-    Model<T>& model;
-    Writing writing;
-};
-
 /// A `with` statement that holds a new `Held(model, arguments..., unlocked)`.
 template <class Held, class T, class... Args>
 Hold hold(Model<T>& model, Args... arguments) {
@@ -188,7 +172,7 @@ void bind(py::module_& module, const char* name) {
         .def("reading", [](M& m) { return hold<Reading>(m); })
         .def("assigning", [](M& m) { return hold<Writing>(m, Access::kAssignment); })
         .def("stepping", [](M& m) { return hold<Writing>(m, Access::kSeveralSteps); })
-        .def("training", [](M& m) { return hold<Training<T>>(m); })
+        .def("training", [](M& m) { return hold<Training<T>>(m, Access::kTrainingBySteps); })
         .def("end_epoch", [](M& m) { m.network.epoch_end().save(); })
         .def("snapshot", &snapshot<T>)
         .def_property(

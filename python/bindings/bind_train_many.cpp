@@ -47,9 +47,9 @@ py::list train_jobs(const std::vector<Job>& jobs, int n_threads) {
     std::vector<TrainOutcome> outcomes;
     {
         Unlocked unlocked;  // all arrays and networks are held by `jobs`
-        std::vector<std::unique_ptr<Writing>> locks;
+        std::vector<std::unique_ptr<Training<T>>> locks;
         for (Model<T>* model : models) {
-            locks.push_back(std::make_unique<Writing>(*model, Access::kTraining, unlocked));
+            locks.push_back(std::make_unique<Training<T>>(*model, Access::kTraining, unlocked));
         }
         outcomes = train_many(borrowed, n_threads, [&]() -> bool {
             check_signals(unlocked);

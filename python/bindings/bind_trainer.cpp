@@ -209,7 +209,7 @@ int threads_for(const Model<T>& model, std::size_t batch_size, int n_threads) {
                                 const TrainOptions&);                                           \
     template std::vector<EpochReport> fit(Model<T>&, py::handle, const py::object&, py::object, \
                                           py::object, const TrainOptions&, const Callables&,    \
-                                          bool);                                                 \
+                                          bool);                                                \
     template std::vector<EpochReport> fit_stream(Model<T>&, const py::object&, std::size_t,     \
                                                  const py::object&, const TrainOptions&,        \
                                                  const Callables&);

@@ -25,8 +25,7 @@ public:
         }
         std::copy_n(batch.samples, rows, samples_.mutable_data());
         const py::slice first(0, static_cast<py::ssize_t>(rows), 1);
-        call_python(function_, outputs_[first], samples_[first], gradients_[first],
-                    losses_[first]);
+        call_python(function_, outputs_[first], samples_[first], gradients_[first], losses_[first]);
         for (std::size_t b = 0; b < rows; ++b) {
             std::copy_n(gradients_.data() + b * n, n, batch.gradients.row(b));
         }

@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "access.hpp"
+#include "epoch_end.hpp"
 #include "fastmlp/network.hpp"
 #include "gil.hpp"
 
@@ -35,6 +36,24 @@ public:
 
 private:
     Access::Writing writing_;
+};
+
+/// Held while a network is trained from Python, or as one of many: what it was at the last
+/// `epoch_end().save()`, or at the begin, is there for those who predict meanwhile.
+template <class T>
+class Training {
+public:
+    Training(Model<T>& model, const Use& use, Unlocked& unlocked)
+        : network_(model.network), writing_(model, use, unlocked) {
+        network_.epoch_end().begin(network_, true);
+    }
+    ~Training() { network_.epoch_end().end(); }
+    Training(const Training&) = delete;
+    Training& operator=(const Training&) = delete;
+
+private:
+    Network<T>& network_;
+    Writing writing_;
 };
 
 /// Held while the network itself is read: a step is waited for, a training is a RuntimeError. The

@@ -75,7 +75,8 @@ class Saving(Model):
         attributes = {name: value for name, value in self.__dict__.items() if name != "_core"}
         core = self._core
         with core.reading():  # copies: another thread may train while they are written
-            kind, first, second, steps = core.optimizer_state
+            kind, *moments, steps = core.optimizer_state
+            moments = [None if moment is None else moment.copy() for moment in moments]
             return {
                 "format": _STATE_FORMAT,
                 "attributes": attributes,
@@ -83,7 +84,7 @@ class Saving(Model):
                 "epoch": core.epoch,
                 "parameters": core.parameters.copy(),
                 "statistics": core.statistics.copy() if core.statistics.size else None,
-                "optimizer": (kind, *(a if a is None else a.copy() for a in (first, second)), steps),
+                "optimizer": (kind, *moments, steps),
             }
 
     def __setstate__(self, state: dict[str, Any]) -> None:

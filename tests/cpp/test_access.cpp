@@ -1,5 +1,6 @@
 // Who may use a network: readers and writers at random, what predictions beside a training are of,
-// and what a fork leaves. FASTMLP_HAMMER_SECONDS says for how long; a thread sanitizer sees the rest.
+// and what a fork leaves. FASTMLP_HAMMER_SECONDS says for how long; a thread sanitizer sees the
+// rest.
 
 #include <algorithm>
 #include <atomic>

@@ -58,7 +58,8 @@ struct TrainOptions {
     /// The most the loss of a sample counts in the report; its gradient is not cut.
     double loss_limit = kUnlimited;
     /// Where training diverges, go back to the last finite epoch end; else all stays as it became.
-    /// To be able to costs a copy, after each epoch, of what training changes.
+    /// To be able to costs a copy, after each epoch, of what training changes; other threads read
+    /// it, too: see `Network::last_epoch_end`.
     bool roll_back = true;
     int n_threads = 0;                   ///< upper limit; 0: the process's
     const Executor* executor = nullptr;  ///< whose threads; null: fastmlp's own
