@@ -227,3 +227,48 @@ def test_ctrl_c_answers_soon_with_a_completed_step(run_python, callback):
     assert (equal, goes_on) == ("True", "True")
     # 0.2 s is promised; the rest is for a machine that is busy otherwise.
     assert float(seconds) < 0.2 + 0.8
+
+
+WAIT_INTERRUPTED = """
+import os, signal, threading, time
+import numpy as np
+import fastmlp as fm
+
+inside, leave = threading.Event(), threading.Event()
+
+def loss(outputs, y, gradient):
+    inside.set()
+    leave.wait(30)
+    gradient.fill(0)
+    return 0.0
+
+net = fm.Network([4, 9, 3], output="identity", loss=loss, seed=1)
+X = np.zeros((90, 4), np.float32)
+net.forward(X)
+step = threading.Thread(target=net.backward, args=(np.zeros((90, 3)),))
+step.start()
+inside.wait(30)
+sent = []
+
+def interrupt():
+    time.sleep(0.3)
+    sent.append(time.perf_counter())
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=interrupt).start()
+try:
+    net.predict(X)
+except KeyboardInterrupt:
+    print(time.perf_counter() - sent[0])
+leave.set()
+step.join()
+net.forward(X)
+print(net.predict(X).shape)
+"""
+
+
+def test_ctrl_c_ends_a_wait_for_a_step(run_python):
+    done = run_python(WAIT_INTERRUPTED, timeout=60)
+    seconds, shape = done.stdout.splitlines()
+    assert float(seconds) < 0.2 + 0.8  # as above
+    assert shape == "(90, 3)", done.stderr
