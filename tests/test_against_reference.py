@@ -158,6 +158,8 @@ class TestActivationsAndLosses:
 class TestShapes:
     def test_one_step(self, dtype, layers, batch_size):
         case = (layers, "tanh", "softmax", "cross_entropy", batch_size, "labels")
+        if layers[-1] == 1:  # a softmax of one node is refused
+            case = (layers, "tanh", "sigmoid", "binary_cross_entropy", batch_size, "rows")
         assert_agrees(stepped, case, dtype, 1)
 
     def test_trajectory(self, dtype, layers, batch_size):

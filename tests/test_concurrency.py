@@ -114,7 +114,7 @@ def test_the_table_names_every_member(busy):
             views = getattr(busy, name)
             assert isinstance(views, np.ndarray) or len(views) in (0, 2)
         else:
-            assert what in ("the present number", "do not change")
+            assert what in ("the present value", "do not change")
             getattr(busy, name)
 
 

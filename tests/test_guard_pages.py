@@ -54,6 +54,8 @@ def test_prediction(samples, guarded, dtype, features):
 )
 def test_training(samples, dtype, output, loss, activation, batch_size):
     for features, outputs, nodes in itertools.product((1, 5, 16, 31), (1, 2, 10, 17, 40), HIDDEN):
+        if output == "softmax" and outputs == 1:
+            continue  # which `Network` refuses
         X, labels, y, order = samples(batch_size * 5 // 2 + 1, features, outputs)
         for targets in (labels, y) if output == "softmax" else (y,):
             nets = [

@@ -77,6 +77,7 @@ CALLS = {
     "epoch": text("epoch"),
     "evaluate": lambda net, _: finite(net.evaluate(X, Y).loss),
     "export_c": lambda net, folder: net.export_c(folder / "net.h"),
+    "feature_names": text("feature_names"),
     "features": text("features"),
     "fit": lambda net, _: fit(net),
     "forward": lambda net, _: net.forward(X),

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
+from fastmlp import files
 
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX only")
 
@@ -418,3 +419,18 @@ def test_large_networks(folder):
     net = fm.Network([700, 900, 3], seed=1, dtype="float64")
     net.save(folder / "model")
     assert np.array_equal(fm.load(folder / "model").parameters, net.parameters)
+
+
+@pytest.mark.parametrize("name", ["", "__metadata__"])
+def test_names_that_no_tensor_can_have(folder, name):
+    with pytest.raises(ValueError, match="cannot be the name of a tensor"):
+        files.write_archive(folder / "archive", {name: np.zeros(2)}, {})
+    assert not list(folder.iterdir())
+
+
+def test_more_dimensions_than_a_file_holds(folder):
+    files.write_archive(folder / "archive", {"a": np.zeros((1,) * 8)}, {})
+    before = (folder / "archive").read_bytes()
+    with pytest.raises(ValueError, match="'a' has 9 dimensions"):
+        files.write_archive(folder / "archive", {"a": np.zeros((1,) * 9)}, {})
+    assert (folder / "archive").read_bytes() == before

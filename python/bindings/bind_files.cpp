@@ -204,6 +204,7 @@ void bind_files(py::module_& module) {
                py::arg("metadata"), py::arg("file"));
     module.def("write_file", &write_file, py::arg("path"), py::arg("content"));
     module.def("write_archive", &write, py::arg("path"), py::arg("tensors"), py::arg("metadata"));
+    module.def("check_header", [](const Path& path) { check_header(path); }, py::arg("path"));
     module.def("check_can_write", &check_write, py::arg("path"), py::arg("tensors"),
                py::arg("metadata"));
     module.def("read_archive", &read, py::arg("path"));

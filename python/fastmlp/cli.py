@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from fastmlp import __version__, bench
 from fastmlp._validation import brief
-from fastmlp.config import show_config
+from fastmlp.config import get_num_threads, show_config
 from fastmlp.datasets import load
 from fastmlp.errors import DivergenceError
 from fastmlp.experiment import Settings, run
@@ -98,6 +98,7 @@ def _discard_output() -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
+    get_num_threads()  # a wrong FASTMLP_NUM_THREADS is found before the file is read
     settings = Settings(
         task=arguments.task,
         hidden=arguments.hidden,

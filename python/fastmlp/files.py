@@ -6,7 +6,6 @@
 import errno
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any, TypeVar
 
 import numpy as np
@@ -45,9 +44,22 @@ def refuse_devices(path: str | bytes | os.PathLike[str]) -> None:
 
 
 def refuse_too_large(path: str | bytes, copies: int = 1) -> None:
-    """Raise a MemoryError for a file of which memory cannot hold so many copies."""
-    with suppress(OSError):  # which reading it will raise, too
-        _memory.require(f"reading {os.fsdecode(path)}", copies * os.path.getsize(path))  # noqa: PTH202
+    """Raise a MemoryError for a file of which memory cannot hold so many copies.
+
+    Raises
+    ------
+    ModelFormatError
+        If it is too large because it is no file of `write_archive`.
+    """
+    try:
+        size = os.path.getsize(path)  # noqa: PTH202  (path may be bytes)
+    except OSError:
+        return  # which reading it will raise, too
+    try:
+        _memory.require(f"reading {shown(path)}", copies * size)
+    except MemoryError:
+        reading(_core.check_header, path)
+        raise
 
 
 def reading(read: Callable[..., _Result], *arguments: object) -> _Result:

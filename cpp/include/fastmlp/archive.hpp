@@ -70,7 +70,10 @@ FASTMLP_API void check_can_write(const std::filesystem::path& path, const Archiv
 /// Throws FormatError, std::filesystem::filesystem_error, or std::bad_alloc.
 FASTMLP_API Archive read_archive(const std::filesystem::path& path);
 
-/// The same for a file that is in memory already; `name` is what errors call it.
+/// Throws what `read_archive` would throw for the file's header and size, without reading more.
+FASTMLP_API void check_header(const std::filesystem::path& path);
+
+/// `read_archive` for a file that is in memory already; `name` is what errors call it.
 FASTMLP_API Archive parse_archive(std::span<const std::byte> bytes,
                                   const std::string& name = "<memory>");
 

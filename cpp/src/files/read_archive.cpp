@@ -108,18 +108,26 @@ std::shared_ptr<std::byte[]> allocate(std::uint64_t size) {
     return std::shared_ptr<std::byte[]>(memory);
 }
 
+/// The header, checked against the size of the file; `data_offset` is where the tensors begin.
 template <class File>
-Archive read_from(File& source, const std::string& file) {
+Header read_header(File& source, const std::string& file, std::uint64_t& data_offset) {
     const std::string text = read_header_text(source, file);
     Header header = files::parse_header(
         text, file, [&](const Metadata& metadata) { check_format(file, metadata); });
-    const std::uint64_t data_offset = files::kLengthBytes + text.size();
+    data_offset = files::kLengthBytes + text.size();
     if (header.data_size() != source.size() - data_offset) {
         throw FormatError(file, "file", source.size(),
                           "the header tells of " + std::to_string(header.data_size()) +
                               " bytes of tensors, but " +
                               std::to_string(source.size() - data_offset) + " follow it");
     }
+    return header;
+}
+
+template <class File>
+Archive read_from(File& source, const std::string& file) {
+    std::uint64_t data_offset = 0;
+    Header header = read_header(source, file, data_offset);
     Archive archive;
     archive.memory = allocate(header.data_size());
     const std::span<std::byte> data(archive.memory.get(),
@@ -149,6 +157,12 @@ const Tensor* Archive::find(std::string_view name) const {
 Archive read_archive(const std::filesystem::path& path) {
     files::InputFile source(path);
     return read_from(source, path.string());
+}
+
+void check_header(const std::filesystem::path& path) {
+    files::InputFile source(path);
+    std::uint64_t data_offset = 0;
+    read_header(source, path.string(), data_offset);
 }
 
 Archive parse_archive(std::span<const std::byte> bytes, const std::string& name) {

@@ -51,9 +51,6 @@ FormatError::FormatError(std::string in_file, std::string in_field, std::uint64_
 namespace fastmlp::files {
 namespace {
 
-constexpr std::string_view kMetadata = "__metadata__";
-constexpr std::size_t kMaximalRank = 8;
-
 /// The three fields of a tensor, each once, in any order.
 struct Fields {
     std::optional<ElementType> type;

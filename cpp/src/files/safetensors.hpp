@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "fastmlp/archive.hpp"
@@ -14,6 +15,8 @@ namespace fastmlp::files {
 
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::size_t kMaximalHeader = 1 << 20;
+constexpr std::size_t kMaximalRank = 8;
+constexpr std::string_view kMetadata = "__metadata__";  ///< a name that no tensor has
 
 /// One tensor as the header has it.
 struct Entry {

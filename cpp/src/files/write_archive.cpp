@@ -32,6 +32,14 @@ void check_writable(const Archive& archive) {
         }
     }
     for (const Tensor& tensor : archive.tensors) {
+        if (tensor.name.empty() || tensor.name == files::kMetadata) {
+            throw std::invalid_argument("'" + tensor.name + "' cannot be the name of a tensor");
+        }
+        if (tensor.shape.size() > files::kMaximalRank) {
+            throw std::invalid_argument("tensor '" + tensor.name + "' has " +
+                                        std::to_string(tensor.shape.size()) +
+                                        " dimensions, at most 8 fit");
+        }
         std::uint64_t size = 0;
         if (!files::tensor_size(tensor.type, tensor.shape, size) || size != tensor.bytes.size()) {
             throw std::invalid_argument("tensor '" + tensor.name + "': the shape " +
