@@ -82,6 +82,22 @@ def test_classifier(dtype, solver, classes):
     assert all(other == expected for other in others)
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_balanced_classes(several):
+    """The classes of samples of weight 0 are not counted, also where no other has them."""
+
+    def run(fill):
+        X, y = np.random.default_rng(0).standard_normal((ROWS, 4)), np.arange(ROWS) // 2 % 3
+        y[NONE] = fill
+        y = np.column_stack([y > 0, y > 1]).astype(int) if several else y
+        y[:3] = [[0, 0], [1, 0], [1, 1]] if several else [0, 1, 2]
+        weight = np.where(np.arange(ROWS) < 3, 0.0, WEIGHT)
+        model = MLPClassifier(6, class_weight="balanced", max_iter=3, random_state=0)
+        return model.fit(X, y, weight).network_.parameters.tobytes()
+
+    assert run(0) == run(1) == run(2)
+
+
 def test_partial_fit(dtype):
     def run(fill):
         X, y = data(dtype, fill)

@@ -81,7 +81,8 @@ class MLPClassifier(ClassifierMixin, LabelTargets):
     loss : {"log_loss"} or CrossEntropy, default "log_loss"
         ``fastmlp.CrossEntropy(label_smoothing=0.1)`` smooths the labels of more than two classes.
     class_weight : dict, list of dict, "balanced" or None, default None
-        Weights of the classes, times the sample weights; "balanced" is n / (classes * count).
+        Weights of the classes, times the sample weights; "balanced" is n / (classes * count), of
+        the samples whose weight is above 0.
     dropout : float or sequence of float, default 0.0
         The probability with which a node of a hidden layer is left out of a step; one for all, or
         one for each.

@@ -24,7 +24,7 @@ from fastmlp.sklearn.fitted import Fitted
 from fastmlp.sklearn.fitting import StochasticFit
 from fastmlp.sklearn.optimizer import Optimizer
 from fastmlp.sklearn.parameters import CONSTRAINTS
-from fastmlp.sklearn.samples import Samples, read_samples
+from fastmlp.sklearn.samples import Samples, read_samples, refuse_no_weight
 from fastmlp.sklearn.validation import Validation, split
 
 
@@ -91,8 +91,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         if incremental and self.early_stopping and eval_set is None:
             raise ValueError("partial_fit does not support early_stopping=True")
         self._count_outputs(targets, fresh=fresh)
-        class_weights = self._class_weights(labels, incremental=incremental)
-        weights = self._sample_weights(features, sample_weight, class_weights)
+        weights = self._weights(features, labels, sample_weight, incremental=incremental)
         self._check_targets(targets, weights)
         random_state = check_random_state(self.random_state)
         if fresh:
@@ -130,14 +129,14 @@ class BaseMLP(CallbackSupportMixin, Fitted):
             self._forget_validation()
         StochasticFit(self, samples, validation, random_state, task, incremental=incremental).run()
 
-    def _sample_weights(
-        self, X: Any, sample_weight: Any, class_weights: NDArray[Any] | None
+    def _weights(
+        self, X: Any, y: Any, sample_weight: Any, *, incremental: bool
     ) -> NDArray[Any] | None:
         """Return how much each sample counts, for itself and its class; None for 1 each."""
-        if sample_weight is None:
-            return class_weights
-        weights = _check_sample_weight(sample_weight, X)
-        return weights if class_weights is None else weights * class_weights
+        weights = None if sample_weight is None else _check_sample_weight(sample_weight, X)
+        refuse_no_weight("fit", weights)
+        by_class = self._class_weights(y, weights, incremental=incremental)
+        return by_class if weights is None else weights if by_class is None else weights * by_class
 
     def _read_eval_set(self, eval_set: Any) -> Validation:
         """Check validation data that were handed in."""
@@ -219,8 +218,10 @@ class BaseMLP(CallbackSupportMixin, Fitted):
     def _output_and_loss(self) -> tuple[str, Any]:
         raise NotImplementedError
 
-    def _class_weights(self, y: Any, *, incremental: bool) -> NDArray[Any] | None:
-        """Return what each sample counts for its class."""
+    def _class_weights(
+        self, y: Any, weights: NDArray[Any] | None, *, incremental: bool
+    ) -> NDArray[Any] | None:
+        """Return what each sample counts for its class, beside its own weight."""
 
     def _stratify(self, samples: Samples) -> NDArray[Any] | None:
         """Return the classes whose proportions a validation set keeps."""

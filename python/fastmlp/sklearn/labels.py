@@ -47,7 +47,9 @@ class LabelTargets(BaseMLP):
             return numbers.astype(np.int32)
         return numbers.reshape(-1, 1)
 
-    def _class_weights(self, y: Any, *, incremental: bool) -> NDArray[Any] | None:
+    def _class_weights(
+        self, y: Any, weights: NDArray[Any] | None, *, incremental: bool
+    ) -> NDArray[Any] | None:
         if self.class_weight is None:
             return None
         if incremental and self.class_weight == "balanced":
@@ -56,7 +58,12 @@ class LabelTargets(BaseMLP):
                 "sample_weight, or a dict as sklearn.utils.class_weight.compute_class_weight "
                 "computes it from all classes"
             )
-        return compute_sample_weight(self.class_weight, y)
+        if self.class_weight != "balanced" or weights is None or weights.all():
+            return compute_sample_weight(self.class_weight, y)
+        balanced = np.zeros(len(weights))
+        counting = np.flatnonzero(weights)
+        balanced[counting] = compute_sample_weight("balanced", y[counting])
+        return balanced
 
     def _output_and_loss(self) -> tuple[str, Any]:
         named = isinstance(self.loss, str)
