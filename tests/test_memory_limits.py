@@ -32,6 +32,8 @@ def network():
         lambda: network().objective(HUGE, LABELS),
         lambda: network().fit(ROW, [0], validation_data=(HUGE, LABELS)),
         lambda: fm.train_many([network()], HUGE, LABELS),
+        lambda: network().fit([(ROW, [0])], batch_size=2**40),
+        lambda: network().fit([(ROW, [0])], batch_size=10**400),
         lambda: network().predict(fm.Rescaled(HUGE, 0.5)),
         lambda: fm.Network([2**20, 2**22]),
         lambda: fm.Network([1, 2**25], output="identity").predict(np.zeros((2**20, 1), np.float32)),

@@ -1,5 +1,6 @@
 """``Network.fit``: check everything, then one call of the core for all epochs."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from functools import partial
@@ -106,6 +107,7 @@ def fit(
         options.epochs, options.n_threads = epochs, threads
         if isinstance(samples, Source):
             samples.refuse_epochs(epochs, optimizer, checkpoint)
+            samples.require_memory(options.batch_size)
         order = _read_order(core, samples, shuffle, options)
         if checkpoint is not None:
             settings |= fingerprint.of_arguments(network, class_weight, validation_fraction)
@@ -227,7 +229,7 @@ def core_options(
     options.batch_size = rows
     if batch_size is not None:
         size = _validation.integer("batch_size", batch_size, minimum=1, alternative="None")
-        options.batch_size = min(size, rows) if rows else size
+        options.batch_size = min(size, rows or sys.maxsize)
     options.optimizer = optimizer.to_core(dtype)
     if isinstance(optimizer.learning_rate, Schedule):
         options.schedule = optimizer.learning_rate.to_core()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastmlp import _core, _validation
+from fastmlp import _core, _memory, _validation
 from fastmlp._conversion import has_attribute
 from fastmlp.custom_loss import CustomLoss
 from fastmlp.errors import DataError
@@ -77,6 +77,18 @@ class Source:
             )
         if checkpoint is not None:
             raise ValueError("checkpoint does not go with an iterable of batches: give a Stream")
+
+    def require_memory(self, batch_size: int) -> None:
+        """Refuse batches that no memory can hold; the rows of an iterable do not limit them.
+
+        Raises
+        ------
+        MemoryError
+            If there is not enough.
+        """
+        if isinstance(self._data, Batches):
+            needed = batch_size * self._network._bytes_per_row()  # noqa: SLF001
+            _memory.require(f"a step of batch_size={batch_size:,} rows", needed)
 
     def fingerprint(self) -> dict[str, int]:
         """Return what must be the same for a fit to go on with a checkpoint; see `fingerprint`.
