@@ -229,6 +229,11 @@ class TestMethods:
         with assert_unchanged(net), pytest.raises(TypeError, match=r"write Recorder\(\)"):
             net.fit(*blobs, callbacks=[Recorder])
 
+    def test_a_checkpoint_is_an_argument_of_its_own(self, net, blobs, assert_unchanged, tmp_path):
+        checkpoint = fm.Checkpoint(tmp_path / "run.ckpt")
+        with assert_unchanged(net), pytest.raises(TypeError, match="checkpoint="):
+            net.fit(*blobs, callbacks=[checkpoint])
+
     def test_nothing_is_told_of_bad_arguments(self, net, blobs, assert_unchanged):
         recorder = Recorder()
         with assert_unchanged(net), pytest.raises(ValueError, match="batch_size"):

@@ -161,6 +161,12 @@ def test_what_cannot_be_written_is_named_by_its_type(call):
 SOLID = memoryview(np.zeros((2, 2, 2)))
 
 
+@pytest.mark.parametrize("name", ["callbacks", "metrics"])
+def test_an_array_without_dimensions_is_no_sequence(name):
+    with pytest.raises(TypeError, match=f"{name} must be .*, got"):
+        network().fit(X, Y, validation_data=(X, Y), **{name: np.array(5)})
+
+
 @pytest.mark.parametrize(
     "call",
     [

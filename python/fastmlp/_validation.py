@@ -91,7 +91,8 @@ def share(name: str, value: object, *, zero: bool = True, one: bool = True) -> f
 
 def items(name: str, value: object, kind: str) -> list[Any]:
     """Return the items of `value`, which must be `kind`: no text, and no mapping or set."""
-    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping | Set):
+    no_items = isinstance(value, str | bytes | Mapping | Set) or getattr(value, "ndim", 1) == 0
+    if isinstance(value, Iterable) and not no_items:
         with suppress(NotImplementedError):  # of a memoryview of several dimensions
             return list(value)
     raise TypeError(f"{name} must be {kind}, got {described(value)}")

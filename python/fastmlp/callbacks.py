@@ -88,6 +88,10 @@ def read_callbacks(callbacks: object) -> tuple[Callback, ...]:
 
 
 def _read_callback(name: str, callback: object) -> Callback:
+    from fastmlp.checkpoints import Checkpoint  # noqa: PLC0415  (which is a Callback)
+
+    if isinstance(callback, Checkpoint):
+        raise TypeError(f"{name} is a Checkpoint: give it as fit(checkpoint=...)")
     if isinstance(callback, Callback):
         return callback
     if isinstance(callback, type) and issubclass(callback, Callback):
