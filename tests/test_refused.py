@@ -300,6 +300,35 @@ def test_a_fitted_estimator(kind, more):
     estimator.predict(X)
 
 
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"callbacks": fm.EarlyStopping()}, ValueError, "watches 'validation_loss'"),
+        ({"callbacks": [fm.EarlyStopping("nope")]}, ValueError, "monitor must be"),
+        ({"callbacks": fm.Checkpoint("run.ckpt")}, TypeError, "checkpoint="),
+        ({"n_jobs": "two"}, TypeError, "n_jobs must be"),
+    ],
+)
+def test_a_parameter_of_a_fitted_estimator(changed, error, message):
+    pytest.importorskip("sklearn")
+    sklearn = pytest.importorskip("fastmlp.sklearn")
+    estimator = sklearn.MLPRegressor(hidden_layer_sizes=5, random_state=0)
+    estimator.partial_fit(X, Y)
+    estimator.set_params(**changed)
+    before = fitted_state(estimator)
+    with pytest.raises(error, match=message):
+        estimator.partial_fit(X, Y)
+    assert fitted_state(estimator) == before
+
+
+def test_a_rate_that_is_no_number_for_an_estimator():
+    pytest.importorskip("sklearn")
+    sklearn = pytest.importorskip("fastmlp.sklearn")
+    estimator = sklearn.MLPRegressor(solver=fm.SGD(lambda step: "text"), hidden_layer_sizes=5)
+    with pytest.raises(TypeError, match="the learning rate of a step must be a real number"):
+        estimator.fit(X, Y)
+
+
 def test_a_first_partial_fit_that_is_refused():
     pytest.importorskip("sklearn")
     estimator = pytest.importorskip("fastmlp.sklearn").MLPClassifier(

@@ -1,7 +1,7 @@
 """`EarlyStopping`: end a fit when it no longer gets better, and go back to its best epoch."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -189,6 +189,19 @@ class EarlyStopping(Callback):
             return True
         gain = value - self.best if self.direction() == "max" else self.best - value
         return gain > self.min_delta
+
+
+def check_monitors(followers: Iterable[Callback], measured: Sequence[str]) -> None:
+    """Check before a fit that it tells what early stopping among `followers` watches.
+
+    Raises
+    ------
+    ValueError
+        If it tells only of "loss" and of what is `measured`.
+    """
+    for follower in followers:
+        if isinstance(follower, EarlyStopping):
+            follower.check_monitor(["loss", *measured])
 
 
 def read_early_stopping(value: object) -> EarlyStopping | None:

@@ -14,7 +14,7 @@ from fastmlp.callbacks import Callback, read_callbacks
 from fastmlp.checkpoints import Saved, read_checkpoint
 from fastmlp.class_weight import weigh_classes
 from fastmlp.course import Course, Trained
-from fastmlp.early_stopping import EarlyStopping, read_early_stopping
+from fastmlp.early_stopping import check_monitors, read_early_stopping
 from fastmlp.errors import DataError, DivergenceError
 from fastmlp.feature_names import Names, names_to_train_on
 from fastmlp.held_out import HeldOut, hold_out, read_held_out
@@ -258,8 +258,5 @@ def _followers(
     stopping = read_early_stopping(early_stopping)
     if stopping is not None:
         followers = (stopping, *followers)  # first, for it keeps the weights that were measured
-    names = ["loss", *(held_out.names() if held_out is not None else ())]
-    for follower in followers:
-        if isinstance(follower, EarlyStopping):
-            follower.check_monitor(names)
+    check_monitors(followers, held_out.names() if held_out is not None else ())
     return followers

@@ -10,8 +10,9 @@ from sklearn.base import is_classifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from fastmlp._validation import described
+from fastmlp._validation import described, threads
 from fastmlp.callbacks import read_callbacks
+from fastmlp.early_stopping import check_monitors
 from fastmlp.sklearn import lbfgs
 from fastmlp.sklearn.architecture import (
     Architecture,
@@ -106,7 +107,9 @@ class BaseMLP(CallbackSupportMixin, Fitted):
             stratify = self._stratify(samples)
             samples, held_out = split(samples, self.validation_fraction, random_state, stratify)
             validation = Validation(held_out, self._score_outputs, is_classifier(self))
-        read_callbacks(self.callbacks)
+        measured = () if validation is None else validation.names()
+        check_monitors(read_callbacks(self.callbacks), measured)
+        self._n_threads()
         optimizer = None if incremental and hasattr(self, "_optimizer") else Optimizer(self)
         return partial(
             self._fit_stochastic, optimizer, samples, validation, random_state, incremental
@@ -242,7 +245,9 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         return network.predict(X, n_threads=self._n_threads())
 
     def _n_threads(self) -> int | None:
-        return None if self.n_jobs == -1 else self.n_jobs
+        if self.n_jobs is None or self.n_jobs == -1:
+            return None
+        return threads("n_jobs", self.n_jobs)
 
     def _check_solver(self) -> bool:
         """Raise the AttributeError that hides partial_fit from a solver that has none."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastmlp import _core
+from fastmlp._validation import told
 from fastmlp.network import Network
 from fastmlp.optimizers import Optimizer as CoreOptimizer
 from fastmlp.plateau import Plateau
@@ -47,7 +48,9 @@ class Optimizer:
     def rates(self) -> Callable[[int], float] | None:
         """The learning rate of a step, where an optimizer of ours has a function for it."""
         rate = None if self.is_named else self.solver.learning_rate
-        return rate if callable(rate) else None
+        if not callable(rate):
+            return None
+        return lambda step: told("the learning rate of a step", rate(step))
 
     @property
     def plateau(self) -> Plateau | None:

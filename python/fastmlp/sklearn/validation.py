@@ -43,6 +43,10 @@ class Validation:
     metric: Metric
     is_accuracy: bool
 
+    def names(self) -> list[str]:
+        """Return what there will be to monitor."""
+        return ["validation_loss", *(["validation_accuracy"] if self.is_accuracy else [])]
+
     def measure(self, network: Network) -> Measured:
         """Return the score and the loss of `network` on the data."""
         samples = self.samples
