@@ -10,6 +10,7 @@ from fastmlp import _core, _validation
 from fastmlp.errors import DivergenceError
 from fastmlp.feature_names import names_to_train_on
 from fastmlp.history import History
+from fastmlp.lbfgs import LBFGS
 from fastmlp.network import Network
 from fastmlp.optimizers import SGD, Optimizer, read_optimizer
 from fastmlp.plateau import Plateau
@@ -137,6 +138,8 @@ def _networks(networks: object) -> list[Network]:
 def _optimizers(optimizer: object, count: int) -> list[Optimizer]:
     several = isinstance(optimizer, list | tuple)
     given = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer]
+    if any(isinstance(each, LBFGS) for each in given):
+        raise ValueError("train_many steps on batches; LBFGS, which needs all samples, is for fit")
     optimizers = [read_optimizer(each) for each in given]
     if several and len(optimizers) != count:
         raise ValueError(f"optimizer has {len(optimizers)} items for {count} networks")
