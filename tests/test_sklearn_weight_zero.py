@@ -98,6 +98,15 @@ def test_balanced_classes(several):
     assert run(0) == run(1) == run(2)
 
 
+def test_a_batch_of_negative_weight_has_no_gradient():
+    X, y = data("float64", 1.0)
+    model = MLPRegressor(hidden_layer_sizes=6, solver="sgd", momentum=0.0, alpha=0.0)
+    before = model.partial_fit(X, y).network_.parameters.copy()
+    model.partial_fit(X, y, -np.ones(ROWS))
+    assert np.array_equal(model.network_.parameters, before)
+    assert model.loss_ == 0
+
+
 def test_partial_fit(dtype):
     def run(fill):
         X, y = data(dtype, fill)
