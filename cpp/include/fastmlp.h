@@ -107,8 +107,8 @@ typedef struct fastmlp_executor {
 } fastmlp_executor;
 
 typedef struct fastmlp_train_options {
-    size_t epochs;     /* at least 1 */
-    size_t batch_size; /* at least 1, and 2 for batch normalization, which a file may hold */
+    size_t epochs;         /* at least 1 */
+    size_t batch_size;     /* at least 1, and 2 for batch normalization, which a file may hold */
     const char* optimizer; /* "sgd", "adam" or "rmsprop"; null: "sgd" */
     double learning_rate;
     double momentum;                  /* of sgd and rmsprop */

@@ -10,7 +10,7 @@
 #include "c_arguments.hpp"
 #include "fastmlp/fastmlp.hpp"
 #include "fastmlp/version.hpp"
-#include "thread_limits.hpp"
+#include "threads/thread_limits.hpp"
 
 struct fastmlp_network {
     fastmlp::Network<float> network;

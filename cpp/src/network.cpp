@@ -4,15 +4,15 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "checks.hpp"
-#include "epoch_end.hpp"
+#include "checks/checks.hpp"
 #include "fastmlp/random.hpp"
-#include "ieee_defaults.hpp"
 #include "kernels/dispatch.hpp"
-#include "propagate.hpp"
-#include "samples.hpp"
-#include "squares.hpp"
-#include "stepwise.hpp"
+#include "propagation/norm.hpp"
+#include "propagation/propagate.hpp"
+#include "propagation/samples.hpp"
+#include "propagation/stepwise.hpp"
+#include "threads/ieee_defaults.hpp"
+#include "training/epoch_end.hpp"
 
 namespace fastmlp {
 namespace {

@@ -4,8 +4,8 @@
 #include <chrono>
 
 #include "kernels/dispatch.hpp"
-#include "thread_limits.hpp"
-#include "thread_pool.hpp"
+#include "threads/thread_limits.hpp"
+#include "threads/thread_pool.hpp"
 
 namespace fastmlp {
 

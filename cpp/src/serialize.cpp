@@ -7,10 +7,10 @@
 #include <stdexcept>
 #include <utility>
 
+#include "checks/finite.hpp"
 #include "files/architecture.hpp"
 #include "files/json.hpp"
 #include "files/safetensors.hpp"
-#include "finite.hpp"
 
 namespace fastmlp {
 namespace {

@@ -2,11 +2,11 @@
 #include <pybind11/stl.h>
 
 #include "bindings.hpp"
+#include "checks/finite.hpp"
 #include "fastmlp/isa.hpp"
 #include "fastmlp/peak.hpp"
 #include "fastmlp/random.hpp"
 #include "fastmlp/threads.hpp"
-#include "finite.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace fastmlp::bindings {

@@ -1,6 +1,6 @@
 /// What a network tells of samples: outputs, losses, derivatives. No arithmetic here.
 #include "bindings.hpp"
-#include "finite.hpp"
+#include "checks/finite.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace fastmlp::bindings {

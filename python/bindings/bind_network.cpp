@@ -4,7 +4,7 @@
 
 #include "bindings.hpp"
 #include "custom_loss.hpp"
-#include "workspace.hpp"
+#include "propagation/workspace.hpp"
 
 namespace fastmlp::bindings {
 namespace {

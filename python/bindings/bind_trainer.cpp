@@ -5,7 +5,7 @@
 #include "bindings.hpp"
 #include "custom_loss.hpp"
 #include "fastmlp/trainer.hpp"
-#include "train_options.hpp"
+#include "training/options.hpp"
 
 namespace fastmlp::bindings {
 namespace {

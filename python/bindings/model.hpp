@@ -8,10 +8,10 @@
 #include <memory>
 #include <stdexcept>
 
-#include "access.hpp"
-#include "epoch_end.hpp"
 #include "fastmlp/network.hpp"
 #include "gil.hpp"
+#include "threads/access.hpp"
+#include "training/epoch_end.hpp"
 
 namespace fastmlp::bindings {
 

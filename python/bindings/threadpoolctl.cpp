@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "thread_limits.hpp"
+#include "threads/thread_limits.hpp"
 
 #define FASTMLP_VISIBLE extern "C" __attribute__((visibility("default")))
 

@@ -14,9 +14,9 @@
 #include <thread>
 #include <vector>
 
-#include "access.hpp"
 #include "check.hpp"
 #include "fastmlp/fastmlp.hpp"
+#include "threads/access.hpp"
 
 #if !defined(_WIN32)
 #include <sys/wait.h>

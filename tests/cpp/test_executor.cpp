@@ -11,8 +11,8 @@
 
 #include "check.hpp"
 #include "fastmlp/fastmlp.hpp"
-#include "ieee_defaults.hpp"
-#include "thread_pool.hpp"
+#include "threads/ieee_defaults.hpp"
+#include "threads/thread_pool.hpp"
 
 #if !defined(_WIN32)
 #include <unistd.h>

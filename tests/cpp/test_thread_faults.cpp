@@ -15,7 +15,7 @@
 #include <thread>
 
 #include "check.hpp"
-#include "thread_pool.hpp"
+#include "threads/thread_pool.hpp"
 
 #if defined(__SANITIZE_THREAD__)
 constexpr bool kThreadSanitizer = true;  // knows no threads after a fork

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "check.hpp"
-#include "thread_limits.hpp"
+#include "threads/thread_limits.hpp"
 
 namespace {
 

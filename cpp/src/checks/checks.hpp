@@ -1,0 +1,29 @@
+/// What is asked of features, targets and results before work begins.
+#pragma once
+
+#include "fastmlp/network.hpp"
+#include "propagation/features.hpp"
+
+namespace fastmlp {
+
+/// std::invalid_argument unless x has so many features.
+template <class T>
+void check_features(std::size_t features, const MatrixView<const T>& x);
+/// The same, and of sparse rows whether they are sound.
+template <class T>
+void check_features(std::size_t features, const Features<T>& x);
+
+/// std::invalid_argument unless `out` has room for exactly so many outputs of so many rows.
+template <class T>
+void check_out(std::size_t outputs, std::size_t rows, const MatrixView<T>& out);
+
+/// Both: x has so many features, and `out` has room for the outputs of its rows.
+template <class T>
+void check_shapes(std::size_t features, std::size_t outputs, const MatrixView<const T>& x,
+                  const MatrixView<T>& out);
+
+/// std::invalid_argument unless y has `rows` rows of what the loss takes, labels in range.
+template <class T>
+void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t rows);
+
+}  // namespace fastmlp

@@ -1,0 +1,207 @@
+#include <algorithm>
+#include <stdexcept>
+
+#include "checks/checks.hpp"
+#include "inference/block.hpp"
+#include "inference/inference_weights.hpp"
+#include "kernels/dispatch.hpp"
+#include "propagation/loss.hpp"
+#include "threads/executor.hpp"
+#include "threads/ieee_defaults.hpp"
+#include "threads/thread_limits.hpp"
+#include "threads/thread_pool.hpp"
+
+namespace fastmlp {
+namespace {
+
+/// Below this much work a thread costs more than it brings.
+constexpr double kFlopsPerThread = 1e6;
+/// As much time as a row takes on its way through a network without weights.
+constexpr double kFlopsPerRow = 1e3;
+
+template <class T>
+RunningStatistics<const T> running_statistics(const Network<T>& network) {
+    return {&network.layout(), network.statistics()->data()};
+}
+
+double flops_per_row(const Layout& layout) {
+    double flops = 0;
+    for (std::size_t i = 0; i < layout.layer_count(); ++i) {
+        flops += 2.0 * static_cast<double>(layout[i].k) * static_cast<double>(layout[i].n);
+    }
+    return flops;
+}
+
+/// Calls f(range, lane, poll) for blocks of rows, on as many threads as pay.
+template <class T, class F>
+void for_each_block(const Network<T>& network, std::size_t rows, int n_threads,
+                    const Executor* executor, Interrupts& interrupts, F f) {
+    if (executor != nullptr) checked(*executor);
+    const double flops_each = flops_per_row(network.layout());
+    const auto work = [&](Share share, Range range, Poll* poll) {
+        static thread_local Lane<T> lane;
+        const Range mine = share.of(range.size(), kernels::kPad);
+        const std::size_t last = range.first + mine.last;
+        for (std::size_t first = range.first + mine.first; first < last; first += kBlock) {
+            const Range block{first, std::min(last, first + kBlock)};
+            f(block, lane, poll);
+            if (poll) poll->worked(static_cast<double>(block.size()) * (flops_each + kFlopsPerRow));
+        }
+    };
+    const double wanted = flops_each * static_cast<double>(rows) / kFlopsPerThread;
+    if ((wanted < 2.0 || n_threads == 1) && !exact_threads()) {
+        return work({}, {0, rows}, interrupts.poll());
+    }
+    const int allowed = threads_allowed(n_threads);
+    const int threads =
+        exact_threads() ? allowed : static_cast<int>(std::min<double>(allowed, wanted));
+    ThreadTeam team(ThreadTeam::resting() ? 1 : threads, executor);
+    interrupts.run(team, rows, flops_each, work);
+}
+
+template <class T>
+std::size_t first_largest(const T* x, std::size_t n) {
+    return static_cast<std::size_t>(std::max_element(x, x + n) - x);
+}
+
+/// Right decisions of one row; z > 0 is sigmoid(z) > 1/2.
+template <class T>
+std::size_t count_correct(Loss loss, const T* score, std::size_t n, const Targets<T>& y,
+                          std::size_t row) {
+    if (loss.kind == Loss::kCrossEntropy) {
+        const std::size_t label = y.labels ? static_cast<std::size_t>(y.labels[row])
+                                           : first_largest(y.values.row(row), n);
+        return first_largest(score, n) == label ? 1 : 0;
+    }
+    std::size_t correct = 0;
+    if (loss.kind == Loss::kBinaryCrossEntropy) {
+        const T* target = y.values.row(row);
+        for (std::size_t j = 0; j < n; ++j) correct += (score[j] > T(0)) == (target[j] > T(0.5));
+    }
+    return correct;
+}
+
+template <class T>
+void predict_rows(const Network<T>& network, const Features<T>& x, MatrixView<T> out, int n_threads,
+                  const Executor* executor) {
+    check_features(network.features(), x);
+    check_out(network.outputs(), x.rows, out);
+    const IeeeDefaults ieee;
+    const auto& kernel = kernels::active_table<T>();
+    Interrupts interrupts;
+    const InferenceWeights<T> weights(network, x.rows, interrupts.poll());
+    const auto running = running_statistics(network);
+    for_each_block(network, x.rows, n_threads, executor, interrupts,
+                   [&](Range range, Lane<T>& lane, Poll* poll) {
+                       lane.predict(kernel, network.layers(), network.loss(), weights, running, x,
+                                    range, out, poll);
+                   });
+}
+
+template <class T>
+Evaluation evaluate_rows(const Network<T>& network, const Features<T>& x, const Targets<T>& y,
+                         int n_threads, const Executor* executor) {
+    check_features(network.features(), x);
+    check_targets(network, y, x.rows);
+    if (y.custom) throw std::invalid_argument("evaluate does not know a custom loss");
+    const Loss loss = network.loss();
+    const std::size_t outputs = network.outputs();
+    const IeeeDefaults ieee;
+    std::vector<T> losses(x.rows);
+    std::vector<std::size_t> correct(x.rows);
+    const auto& kernel = kernels::active_table<T>();
+    Interrupts interrupts;
+    const InferenceWeights<T> weights(network, x.rows, interrupts.poll());
+    const auto running = running_statistics(network);
+    const auto evaluate_block = [&](Range range, Lane<T>& lane, Poll* poll) {
+        std::size_t stride = 0;
+        const T* z =
+            lane.scores(kernel, network.layers(), loss, weights, running, x, range, stride, poll);
+        lane.scratch.resize(std::max(lane.scratch.size(), range.size() * stride));
+        if (!y.labels) {
+            for (std::size_t b = 0; b < range.size(); ++b) {
+                lane.pointers[b] = y.values.row(range.first + b);
+            }
+        }
+        apply_loss(
+            kernel, loss,
+            {range.size(), outputs, z, stride, y.labels ? y.labels + range.first : nullptr,
+             lane.pointers.data(), lane.scratch.data(), stride, losses.data() + range.first});
+        for (std::size_t b = 0; b < range.size(); ++b) {
+            correct[range.first + b] =
+                count_correct(loss, z + b * stride, outputs, y, range.first + b);
+        }
+    };
+    for_each_block(network, x.rows, n_threads, executor, interrupts, evaluate_block);
+    Evaluation result;
+    double weight = 0;
+    std::size_t rows = 0;
+    for (std::size_t b = 0; b < x.rows; ++b) {
+        const T counts = y.weights ? y.weights[b] : T(1);
+        if (counts == 0) continue;  // left out, for its loss may be infinite
+        result.loss += static_cast<double>(counts * losses[b]);
+        weight += static_cast<double>(counts);
+        result.correct += correct[b];
+        ++rows;
+    }
+    result.loss = weighted_mean(result.loss, weight);
+    if (loss.kind == Loss::kCrossEntropy) result.decisions = rows;
+    if (loss.kind == Loss::kBinaryCrossEntropy) result.decisions = rows * outputs;
+    return result;
+}
+
+}  // namespace
+
+template <class T>
+void Network<T>::predict(MatrixView<const T> x, MatrixView<T> out, int n_threads,
+                         const Executor* executor) const {
+    predict_rows<T>(*this, x, out, n_threads, executor);
+}
+
+template <class T>
+void Network<T>::predict(const RawView<T>& x, MatrixView<T> out, int n_threads,
+                         const Executor* executor) const {
+    predict_rows<T>(*this, x, out, n_threads, executor);
+}
+
+template <class T>
+void Network<T>::predict(const SparseView<T>& x, MatrixView<T> out, int n_threads,
+                         const Executor* executor) const {
+    predict_rows<T>(*this, x, out, n_threads, executor);
+}
+
+template <class T>
+Evaluation Network<T>::evaluate(MatrixView<const T> x, const Targets<T>& y, int n_threads,
+                                const Executor* executor) const {
+    return evaluate_rows<T>(*this, x, y, n_threads, executor);
+}
+
+template <class T>
+Evaluation Network<T>::evaluate(const RawView<T>& x, const Targets<T>& y, int n_threads,
+                                const Executor* executor) const {
+    return evaluate_rows<T>(*this, x, y, n_threads, executor);
+}
+
+template <class T>
+Evaluation Network<T>::evaluate(const SparseView<T>& x, const Targets<T>& y, int n_threads,
+                                const Executor* executor) const {
+    return evaluate_rows<T>(*this, x, y, n_threads, executor);
+}
+
+#define FASTMLP_INSTANTIATE(T)                                                                   \
+    template void Network<T>::predict(MatrixView<const T>, MatrixView<T>, int, const Executor*)  \
+        const;                                                                                   \
+    template void Network<T>::predict(const RawView<T>&, MatrixView<T>, int, const Executor*)    \
+        const;                                                                                   \
+    template void Network<T>::predict(const SparseView<T>&, MatrixView<T>, int, const Executor*) \
+        const;                                                                                   \
+    template Evaluation Network<T>::evaluate(MatrixView<const T>, const Targets<T>&, int,        \
+                                             const Executor*) const;                             \
+    template Evaluation Network<T>::evaluate(const RawView<T>&, const Targets<T>&, int,          \
+                                             const Executor*) const;                             \
+    template Evaluation Network<T>::evaluate(const SparseView<T>&, const Targets<T>&, int,       \
+                                             const Executor*) const;
+FASTMLP_INSTANTIATE(float)
+FASTMLP_INSTANTIATE(double)
+
+}  // namespace fastmlp

@@ -1,0 +1,191 @@
+/// Derivatives with respect to the features: backward passes that go one layer further than those
+/// of training, through the first weights.
+#include <algorithm>
+#include <stdexcept>
+
+#include "checks/checks.hpp"
+#include "fastmlp/network.hpp"
+#include "propagation/propagate.hpp"
+#include "propagation/samples.hpp"
+#include "threads/ieee_defaults.hpp"
+#include "threads/thread_limits.hpp"
+#include "threads/thread_pool.hpp"
+
+namespace fastmlp {
+namespace {
+
+/// Rows that go through all layers together.
+constexpr std::size_t kRows = 128;
+/// Below this much work a thread costs more than it brings.
+constexpr double kFlopsPerThread = 1e6;
+
+/// One thread's passes, as prediction computes: no dropout, running averages.
+template <class T>
+class InputGradient {
+public:
+    InputGradient(const Network<T>& network, const Image<T>& image, std::size_t rows, Poll* poll)
+        : work_(network.layout(), network.layers(), rows), pass_(network, image, work_),
+          gradients_(rows, network.features()) {
+        pass_.poll = poll;
+    }
+
+    /// Nodes of `rows` samples of x from `first` on.
+    void forward(MatrixView<const T> x, std::size_t first, std::size_t rows) {
+        work_.batch = rows;
+        for (std::size_t b = 0; b < rows; ++b) work_.input[b] = x.row(first + b);
+        pass_.forward({0, rows}, scratch_);
+        Rows<T>& nodes = work_.nodes.back();
+        activate(pass_.kernel, node_activation(pass_.loss, output().activation),
+                 work_.scores.row(0), work_.scores.stride, nodes.row(0), nodes.stride, rows,
+                 nodes.cols);
+    }
+
+    /// The derivatives of each sample's loss, times its weight, into the rows of `out` from `first`
+    /// on. One of weight 0 has none, whatever its nodes are.
+    void of_losses(const Targets<T>& y, std::size_t first, MatrixView<T> out) {
+        for (std::size_t b = 0; b < work_.batch; ++b) take_target(y, first + b, b, work_);
+        pass_.backward(y, {0, work_.batch}, scratch_);
+        finish(work_.batch, first, out);
+        for (std::size_t b = 0; y.weights && b < work_.batch; ++b) {
+            if (y.weights[first + b] == 0) std::fill_n(out.row(first + b), out.cols, T(0));
+        }
+    }
+
+    /// The derivatives of every output: N rows for each sample, from row N `first` on.
+    void of_outputs(std::size_t first, MatrixView<T> out) {
+        const std::size_t n = output().nodes, rows = work_.batch * n;
+        repeat(work_.nodes.back(), rows);
+        for (std::size_t i = 0; i < pass_.layers.size(); ++i) {
+            if (pass_.traits[i].is_normalized) repeat_inverses(work_.normalized[i], rows);
+            repeat(pass_.z(i), rows);
+        }
+        output_deltas(rows);
+        for (std::size_t i = pass_.layers.size() - 1; i > 0; --i) {
+            pass_.backward_layer(i, {0, rows}, scratch_);
+        }
+        finish(rows, n * first, out);
+    }
+
+private:
+    const Layer& output() const { return pass_.layers.back(); }
+
+    /// Each row in N rows one after another, for a backward pass for each output. From the last
+    /// row on, so that no row is written before it is read.
+    void repeat(Rows<T>& values, std::size_t rows) {
+        for (std::size_t r = rows; r-- > 0;) {
+            std::copy_n(values.row(r / output().nodes), values.stride, values.row(r));
+        }
+    }
+    void repeat_inverses(Normalized<T>& normalized, std::size_t rows) {
+        repeat(normalized.x, rows);
+        for (std::size_t r = rows; r-- > 0;) {
+            normalized.inverses[r] = normalized.inverses[r / output().nodes];
+        }
+    }
+
+    /// dh_n/dz for row r = N b + n: one line of the softmax's Jacobian, or h' at n alone.
+    void output_deltas(std::size_t rows) {
+        const std::size_t n = output().nodes;
+        const bool softmax = output().activation == Activation::kSoftmax;
+        Rows<T>&delta = work_.deltas.back(), &nodes = work_.nodes.back();
+        for (std::size_t r = 0; r < rows; ++r) {
+            T* row = delta.row(r);
+            const T* h = nodes.row(r);
+            std::fill_n(row, delta.stride, T(0));
+            for (std::size_t j = 0; softmax && j < n; ++j) row[j] = -(h[r % n] * h[j]);
+            row[r % n] = softmax ? h[r % n] * (T(1) - h[r % n]) : T(1);
+        }
+        Rows<T>& from = keeps_z(output().activation) ? work_.z.back() : nodes;
+        activate_backward(pass_.kernel, output().activation, from.row(0), from.stride, delta.row(0),
+                          delta.stride, rows, n);
+    }
+
+    /// (2.4) for the features, which have no activation.
+    void finish(std::size_t rows, std::size_t first, MatrixView<T> out) {
+        dense_backward(pass_.kernel, pass_.weights(0), work_.deltas[0], {0, rows},
+                       {0, padded(pass_.image[0].k)}, Activation::kIdentity, gradients_, gradients_,
+                       scratch_, pass_.poll);
+        for (std::size_t r = 0; r < rows; ++r) {
+            std::copy_n(gradients_.row(r), gradients_.cols, out.row(first + r));
+        }
+    }
+
+    Workspace<T> work_;
+    Propagation<T> pass_;
+    Rows<T> gradients_;
+    Scratch<T> scratch_;
+};
+
+/// Calls f(gradient, first, size) for blocks of samples whose passes have `rows_each` rows, on as
+/// many threads as pay.
+template <class T, class F>
+void for_each_block(const Network<T>& network, std::size_t samples, std::size_t rows_each,
+                    int n_threads, F f) {
+    const IeeeDefaults ieee;
+    Image<T> image(network.layout(), network.parameters()->data());
+    Interrupts interrupts;
+    image.load(interrupts.poll());
+    const std::size_t block = std::max<std::size_t>(1, kRows / rows_each);
+    const double flops_each =
+        4.0 * static_cast<double>(network.layout().size()) * static_cast<double>(rows_each);
+    const double flops = flops_each * static_cast<double>(samples);
+    const int allowed = threads_allowed(n_threads);
+    const double worth = std::clamp(flops / kFlopsPerThread, 1.0, static_cast<double>(allowed));
+    const bool alone = !exact_threads() && ThreadTeam::resting();
+    ThreadTeam team(exact_threads() ? allowed : alone ? 1 : static_cast<int>(worth));
+    interrupts.run(team, samples, flops_each, [&](Share share, Range range, Poll* poll) {
+        const Range mine = share.of(range.size(), 1);
+        if (mine.size() == 0) return;
+        InputGradient<T> gradient(network, image, std::min(block, mine.size()) * rows_each, poll);
+        const std::size_t last = range.first + mine.last;
+        for (std::size_t first = range.first + mine.first; first < last; first += block) {
+            const std::size_t count = std::min(block, last - first);
+            f(gradient, first, count);
+            if (poll) poll->worked(flops_each * static_cast<double>(count));
+        }
+    });
+}
+
+template <class T>
+void check_out(const Network<T>& network, std::size_t rows, const MatrixView<T>& out) {
+    if (out.rows != rows || out.cols != network.features()) {
+        throw std::invalid_argument("out must have " + std::to_string(rows) + " rows of " +
+                                    std::to_string(network.features()) + " columns");
+    }
+}
+
+}  // namespace
+
+template <class T>
+void Network<T>::jacobian(MatrixView<const T> x, MatrixView<T> out, int n_threads) const {
+    check_features(features_, x);
+    check_out(*this, checked_multiply(x.rows, outputs()), out);
+    for_each_block(*this, x.rows, outputs(), n_threads,
+                   [&](InputGradient<T>& gradient, std::size_t first, std::size_t size) {
+                       gradient.forward(x, first, size);
+                       gradient.of_outputs(first, out);
+                   });
+}
+
+template <class T>
+void Network<T>::input_gradient(MatrixView<const T> x, const Targets<T>& y, MatrixView<T> out,
+                                int n_threads) const {
+    check_features(features_, x);
+    check_targets(*this, y, x.rows);
+    if (y.custom) throw std::invalid_argument("input_gradient does not know a custom loss");
+    check_out(*this, x.rows, out);
+    for_each_block(*this, x.rows, 1, n_threads,
+                   [&](InputGradient<T>& gradient, std::size_t first, std::size_t size) {
+                       gradient.forward(x, first, size);
+                       gradient.of_losses(y, first, out);
+                   });
+}
+
+#define FASTMLP_INSTANTIATE(T)                                                         \
+    template void Network<T>::jacobian(MatrixView<const T>, MatrixView<T>, int) const; \
+    template void Network<T>::input_gradient(MatrixView<const T>, const Targets<T>&,   \
+                                             MatrixView<T>, int) const;
+FASTMLP_INSTANTIATE(float)
+FASTMLP_INSTANTIATE(double)
+
+}  // namespace fastmlp

@@ -1,0 +1,96 @@
+#include "fastmlp/predictor.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "checks/checks.hpp"
+#include "inference/block.hpp"
+#include "kernels/dispatch.hpp"
+#include "propagation/packed.hpp"
+#include "threads/ieee_defaults.hpp"
+
+namespace fastmlp {
+
+template <class T>
+struct Predictor<T>::State {
+    explicit State(const Network<T>& network)
+        : kernel(kernels::active_table<T>()), features(network.features()),
+          layers(network.layers()), loss(network.loss()), layout(network.layout()),
+          parameters(layout.size()), statistics(layout.statistics_size()),
+          image(layout, parameters.data()) {}
+
+    void load(const Network<T>& network) {
+        std::copy_n(network.parameters()->data(), layout.size(), parameters.data());
+        std::copy_n(network.statistics()->data(), statistics.size(), statistics.data());
+        image.load();
+    }
+
+    void predict(MatrixView<const T> x, Range range, MatrixView<T> out) {
+        lane.predict(
+            kernel, layers, loss, [this](std::size_t i) { return read_only(image[i]); },
+            {&layout, statistics.data()}, x, range, out);
+    }
+
+    const kernels::KernelTable<T>& kernel;
+    std::size_t features;
+    std::vector<Layer> layers;
+    Loss loss;
+    Layout layout;
+    Buffer<T> parameters, statistics;
+    Image<T> image;
+    Lane<T> lane;
+};
+
+template <class T>
+Predictor<T>::Predictor(const Network<T>& network) : state_(std::make_unique<State>(network)) {
+    refresh(network);
+    // A whole block of zeros makes all room that any later call asks for.
+    const Buffer<T> x(features());
+    Buffer<T> out(outputs());
+    predict({x.data(), kBlock, features(), 0}, {out.data(), kBlock, outputs(), 0});
+}
+
+template <class T>
+Predictor<T>::~Predictor() = default;
+template <class T>
+Predictor<T>::Predictor(Predictor&&) noexcept = default;
+template <class T>
+Predictor<T>& Predictor<T>::operator=(Predictor&&) noexcept = default;
+
+template <class T>
+std::size_t Predictor<T>::features() const {
+    return state_->features;
+}
+
+template <class T>
+std::size_t Predictor<T>::outputs() const {
+    return state_->layers.back().nodes;
+}
+
+template <class T>
+void Predictor<T>::refresh(const Network<T>& network) {
+    if (network.features() != features() || network.loss().kind != state_->loss.kind ||
+        network.layers() != state_->layers) {
+        throw std::invalid_argument("refresh takes a network with the layers of the first one");
+    }
+    state_->load(network);
+}
+
+template <class T>
+void Predictor<T>::predict_row(std::span<const T> x, std::span<T> out) {
+    predict({x.data(), 1, x.size(), x.size()}, {out.data(), 1, out.size(), out.size()});
+}
+
+template <class T>
+void Predictor<T>::predict(MatrixView<const T> x, MatrixView<T> out) {
+    check_shapes(features(), outputs(), x, out);
+    const IeeeDefaults ieee;
+    for (std::size_t first = 0; first < x.rows; first += kBlock) {
+        state_->predict(x, {first, std::min(x.rows, first + kBlock)}, out);
+    }
+}
+
+template class Predictor<float>;
+template class Predictor<double>;
+
+}  // namespace fastmlp

@@ -1,0 +1,73 @@
+/// Sums of squares over all gradients or weights, in double precision and in an order fixed by the
+/// shapes: rows by tree16, then row after row. Threads sum rows; whoever wants the total adds them.
+#pragma once
+
+#include <vector>
+
+#include "propagation/packed.hpp"
+#include "threads/share.hpp"
+
+namespace fastmlp {
+
+/// Sixteen sums by index mod 16, folded by halving.
+template <class T>
+double row_squares(const T* x, std::size_t count, std::size_t stride) {
+    double sum[16] = {};
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto value = static_cast<double>(x[i * stride]);
+        sum[i % 16] += value * value;
+    }
+    for (std::size_t half = 8; half > 0; half /= 2) {
+        for (std::size_t r = 0; r < half; ++r) sum[r] += sum[r + half];
+    }
+    return sum[0];
+}
+
+/// The rows of a layer: one for each node of the previous layer; of a narrow layer one for each of
+/// its own. The biases are one more, scales and shifts another two.
+template <class T>
+class Squares {
+public:
+    explicit Squares(const Layout& layout, bool biases) : biases_(biases) {
+        std::size_t count = 0;
+        for (std::size_t i = 0; i < layout.layer_count(); ++i) {
+            first_.push_back(count);
+            const LayerLayout& layer = layout[i];
+            count += layer.n <= kernels::kNarrow ? layer.n : layer.k;
+            count += layer.scales.size() > 0 ? 3 : 1;
+        }
+        rows_.resize(count);
+    }
+
+    /// This thread's share of layer i's rows.
+    void add(std::size_t i, const DenseView<T>& layer, Share share) {
+        const bool narrow = layer.n <= kernels::kNarrow;
+        const std::size_t rows = narrow ? layer.n : layer.k, count = narrow ? layer.k : layer.n;
+        const bool across = narrow && !layer.transposed;
+        const Range mine = share.of(rows, 1);
+        for (std::size_t r = mine.first; r < mine.last; ++r) {
+            const T* row = layer.w + r * (across ? 1 : layer.ldw);
+            rows_[first_[i] + r] = row_squares(row, count, across ? layer.ldw : 1);
+        }
+        if (!biases_ || share.rank != 0) return;
+        double* const others = rows_.data() + first_[i] + rows;
+        others[0] = row_squares(layer.biases, layer.n, 1);
+        if (layer.scales != nullptr) {
+            others[1] = row_squares(layer.scales, layer.n, 1);
+            others[2] = row_squares(layer.shifts, layer.n, 1);
+        }
+    }
+
+    double total() const {
+        double sum = 0;
+        for (const double row : rows_) sum += row;
+        return sum;
+    }
+
+private:
+    bool biases_;
+    std::vector<std::size_t> first_;
+    std::vector<double> rows_;
+};
+
+}  // namespace fastmlp

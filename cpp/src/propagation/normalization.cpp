@@ -1,0 +1,152 @@
+#include "propagation/normalization.hpp"
+
+#include <algorithm>
+
+namespace fastmlp {
+namespace {
+
+using kernels::KernelTable;
+using kernels::kPad;
+
+/// Moments of this thread's share of the nodes, over the whole batch.
+template <class T>
+void measure(const KernelTable<T>& kernel, std::size_t n, const BatchContext& context, Rows<T>& z,
+             Normalized<T>& to) {
+    const Range nodes = context.share.of(padded(n), kPad);
+    if (nodes.size() == 0) return;
+    kernel.batch_moments(z.row(0) + nodes.first, z.stride, context.batch, nodes.size(),
+                         to.means.data() + nodes.first, to.variances.data() + nodes.first);
+}
+
+/// Sums over the batch that become gradients, for this thread's share of the nodes.
+template <class T>
+Range sum_gradients(const KernelTable<T>& kernel, std::size_t n, std::size_t batch, T scale,
+                    Share share, Normalized<T>& at) {
+    const Range nodes = share.of(padded(n), kPad);
+    if (nodes.size() == 0) return nodes;
+    const T* delta = at.delta.row(0) + nodes.first;
+    kernel.column_dots(delta, at.delta.stride, at.x.row(0) + nodes.first, at.x.stride, batch,
+                       nodes.size(), scale, at.scale_gradients.data() + nodes.first);
+    kernel.column_sums(delta, at.delta.stride, batch, nodes.size(), scale, T(0), true,
+                       at.shift_gradients.data() + nodes.first);
+    return nodes;
+}
+
+}  // namespace
+
+template <class T>
+void normalize(const KernelTable<T>& kernel, Normalization kind, const DenseView<const T>& layer,
+               Moments<T> running, const BatchContext& context, Range rows, Rows<T>& z,
+               Normalized<T>& to) {
+    const auto epsilon = static_cast<T>(kNormalizationEpsilon);
+    T *here = z.row(rows.first), *x = to.x.row(rows.first);
+    if (kind == Normalization::kLayer) {
+        kernel.layer_normalize(here, z.stride, rows.size(), layer.n, epsilon, layer.scales,
+                               layer.shifts, x, to.x.stride, to.inverses.data() + rows.first);
+        return;
+    }
+    if (context.training) {
+        context.meet();
+        measure(kernel, layer.n, context, z, to);
+        context.meet();
+    }
+    const Moments<T> by =
+        context.training ? Moments<T>{to.means.data(), to.variances.data()} : running;
+    kernel.batch_normalize(here, z.stride, rows.size(), padded(layer.n), epsilon, by.means,
+                           by.variances, layer.scales, layer.shifts, x, to.x.stride);
+}
+
+template <class T>
+void move_averages(std::size_t n, const Normalized<T>& at, std::size_t batch, Share share,
+                   Moments<T> running) {
+    if (batch < 2) return;  // one row has no variance
+    const auto momentum = static_cast<T>(kStatisticsMomentum), rest = T(1) - momentum;
+    const T correction = static_cast<T>(batch) / static_cast<T>(batch - 1);
+    const Range nodes = share.of(n, 1);
+    for (std::size_t i = nodes.first; i < nodes.last; ++i) {
+        const T variance = at.variances[i] * correction;
+        running.means[i] = rest * running.means[i] + momentum * at.means[i];
+        running.variances[i] = rest * running.variances[i] + momentum * variance;
+    }
+}
+
+template <class T>
+void normalize_for_prediction(const KernelTable<T>& kernel, Normalization kind,
+                              const DenseView<const T>& layer, Moments<const T> running, T* z,
+                              std::size_t ldz, std::size_t rows, T* scratch) {
+    const auto epsilon = static_cast<T>(kNormalizationEpsilon);
+    if (kind == Normalization::kLayer) {
+        kernel.layer_normalize(z, ldz, rows, layer.n, epsilon, layer.scales, layer.shifts, z, ldz,
+                               scratch);
+    } else {
+        kernel.batch_normalize(z, ldz, rows, padded(layer.n), epsilon, running.means,
+                               running.variances, layer.scales, layer.shifts, z, ldz);
+    }
+}
+
+template <class T>
+void normalize_backward(const KernelTable<T>& kernel, Normalization kind,
+                        const DenseView<const T>& layer, Moments<T> running,
+                        const BatchContext& context, Range rows, Normalized<T>& at,
+                        Rows<T>& delta) {
+    const T *from = at.delta.row(rows.first), *x = at.x.row(rows.first);
+    T* out = delta.row(rows.first);
+    if (kind == Normalization::kLayer) {
+        kernel.layer_normalize_backward(from, at.delta.stride, rows.size(), layer.n, layer.scales,
+                                        x, at.x.stride, at.inverses.data() + rows.first, out,
+                                        delta.stride);
+        return;
+    }
+    const T* variances = context.training ? at.variances.data() : running.variances;
+    if (context.training) {
+        const T scale = T(1) / static_cast<T>(context.batch);
+        context.meet();
+        sum_gradients(kernel, layer.n, context.batch, scale, context.share, at);
+        context.meet();
+    } else {  // constant statistics: nothing comes back through them
+        std::fill_n(at.scale_gradients.data(), padded(layer.n), T(0));
+        std::fill_n(at.shift_gradients.data(), padded(layer.n), T(0));
+    }
+    kernel.batch_normalize_backward(from, at.delta.stride, rows.size(), padded(layer.n),
+                                    static_cast<T>(kNormalizationEpsilon), variances, layer.scales,
+                                    x, at.x.stride, at.shift_gradients.data(),
+                                    at.scale_gradients.data(), out, delta.stride);
+}
+
+template <class T>
+void normalization_update(const KernelTable<T>& kernel, const UpdateTarget<T>& target,
+                          std::size_t batch, Normalized<T>& at, GradientUse<T> use, Share share) {
+    const Range nodes = sum_gradients(kernel, target.parameters.n, batch, use.scale, share, at);
+    const auto use_row = [&](const Buffer<T>& gradients, T* DenseView<T>::* part) {
+        const T* g = gradients.data() + nodes.first;
+        const auto row = [&](const DenseView<T>& of) {
+            return of.*part == nullptr ? nullptr : of.*part + nodes.first;
+        };
+        if (use.rules == nullptr) {
+            std::copy_n(g, nodes.size(), row(target.parameters));
+        } else {
+            kernel.update(use.rules->others, 1, nodes.size(), g, 0, row(target.parameters),
+                          row(target.first), row(target.second), 0);
+        }
+    };
+    use_row(at.scale_gradients, &DenseView<T>::scales);
+    use_row(at.shift_gradients, &DenseView<T>::shifts);
+}
+
+#define FASTMLP_INSTANTIATE(T)                                                                     \
+    template void normalize(const KernelTable<T>&, Normalization, const DenseView<const T>&,       \
+                            Moments<T>, const BatchContext&, Range, Rows<T>&, Normalized<T>&);     \
+    template void move_averages(std::size_t, const Normalized<T>&, std::size_t, Share,             \
+                                Moments<T>);                                                       \
+    template void normalize_for_prediction(const KernelTable<T>&, Normalization,                   \
+                                           const DenseView<const T>&, Moments<const T>, T*,        \
+                                           std::size_t, std::size_t, T*);                          \
+    template void normalize_backward(const KernelTable<T>&, Normalization,                         \
+                                     const DenseView<const T>&, Moments<T>, const BatchContext&,   \
+                                     Range, Normalized<T>&, Rows<T>&);                             \
+    template void normalization_update(const KernelTable<T>&, const UpdateTarget<T>&, std::size_t, \
+                                       Normalized<T>&, GradientUse<T>, Share);
+FASTMLP_INSTANTIATE(float)
+FASTMLP_INSTANTIATE(double)
+
+}  // namespace fastmlp

@@ -1,0 +1,105 @@
+#include "propagation/packed.hpp"
+
+#include <cstdint>
+
+#include "kernels/table.hpp"
+#include "propagation/padding.hpp"
+
+namespace fastmlp {
+namespace {
+
+using kernels::kNarrow;
+using kernels::kPad;
+
+/// As much time as copying an element takes.
+constexpr double kFlopsPerCopy = 10;
+
+template <class T>
+bool usable_in_place(const LayerLayout& layer, const T* flat) {
+    const auto address = reinterpret_cast<std::uintptr_t>(flat + layer.weights.offset);
+    return layer.n > kNarrow && layer.n % kPad == 0 && address % 64 == 0;
+}
+
+/// Elements a layer's private weights, and its vectors beside them, take.
+std::size_t weights_size(const LayerLayout& layer) {
+    return layer.n <= kNarrow ? checked_multiply(layer.n, padded(layer.k))
+                              : checked_multiply(layer.k, padded(layer.n));
+}
+std::size_t image_size(const LayerLayout& layer) {
+    const std::size_t vectors = layer.scales.size() == 0 ? 1 : 3;
+    return checked_add(weights_size(layer), vectors * padded(layer.n));
+}
+
+template <class T>
+DenseView<T> view_in_image(const LayerLayout& layer, T* image) {
+    const bool transposed = layer.n <= kNarrow, normalized = layer.scales.size() > 0;
+    T* biases = image + weights_size(layer);
+    return {.k = layer.k,
+            .n = layer.n,
+            .w = image,
+            .ldw = padded(transposed ? layer.k : layer.n),
+            .biases = biases,
+            .scales = normalized ? biases + padded(layer.n) : nullptr,
+            .shifts = normalized ? biases + 2 * padded(layer.n) : nullptr,
+            .transposed = transposed};
+}
+
+}  // namespace
+
+template <class T>
+Image<T>::Image(const Layout& layout, T* flat) : layout_(layout), flat_(flat) {
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < layout.layer_count(); ++i) {
+        if (!usable_in_place(layout[i], flat)) size = checked_add(size, image_size(layout[i]));
+    }
+    padded_ = Buffer<T>(size);
+    T* next = padded_.data();
+    for (std::size_t i = 0; i < layout.layer_count(); ++i) {
+        if (usable_in_place(layout[i], flat)) {
+            layers_.push_back(natural_view(layout, i, flat));
+        } else {
+            layers_.push_back(view_in_image(layout[i], next));
+            next += image_size(layout[i]);
+        }
+    }
+}
+
+/// copy(flat element, image element) for every element that has an image.
+template <class T>
+template <class Copy>
+void Image<T>::for_each_element(Copy copy, Poll* poll) {
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+        const DenseView<T>&view = layers_[i], flat = natural_view(layout_, i, flat_);
+        if (view.w == flat.w) continue;
+        for (std::size_t k = 0; k < view.k; ++k) {
+            T* row = flat.w + k * view.n;
+            if (view.transposed) {
+                for (std::size_t n = 0; n < view.n; ++n) copy(row[n], view.w[n * view.ldw + k]);
+            } else {
+                for (std::size_t n = 0; n < view.n; ++n) copy(row[n], view.w[k * view.ldw + n]);
+            }
+            if (poll) poll->worked(kFlopsPerCopy * static_cast<double>(view.n));
+        }
+        for (std::size_t n = 0; n < view.n; ++n) {
+            copy(flat.biases[n], view.biases[n]);
+            if (view.scales == nullptr) continue;
+            copy(flat.scales[n], view.scales[n]);
+            copy(flat.shifts[n], view.shifts[n]);
+        }
+    }
+}
+
+template <class T>
+void Image<T>::load(Poll* poll) {
+    for_each_element([](const T& flat, T& image) { image = flat; }, poll);
+}
+
+template <class T>
+void Image<T>::store() {
+    for_each_element([](T& flat, const T& image) { flat = image; }, nullptr);
+}
+
+template class Image<float>;
+template class Image<double>;
+
+}  // namespace fastmlp

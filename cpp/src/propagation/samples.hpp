@@ -1,0 +1,87 @@
+/// The data of a training: which sample stands where in an epoch. Batches are pointers to rows,
+/// never copies, but for rows of another type, which are read into the workspace.
+#pragma once
+
+#include <vector>
+
+#include "kernels/dispatch.hpp"
+#include "propagation/conversion.hpp"
+#include "propagation/features.hpp"
+#include "propagation/prefetch.hpp"
+#include "propagation/workspace.hpp"
+#include "threads/share.hpp"
+
+namespace fastmlp {
+
+/// What the outputs of `sample` should be, and its weight, into row `row` of the workspace.
+template <class T>
+void take_target(const Targets<T>& y, std::size_t sample, std::size_t row, Workspace<T>& work) {
+    if (y.labels) {
+        work.labels[row] = y.labels[sample];
+    } else if (y.custom) {
+        work.samples[row] = static_cast<std::uint32_t>(sample);
+    } else {
+        work.targets[row] = y.values.row(sample);
+    }
+    if (y.weights) work.weights[row] = y.weights[sample];
+}
+
+template <class T>
+struct Samples {
+    Samples(const Features<T>& features, const Targets<T>& targets)
+        : x(features), y(targets), lines(features) {}
+
+    void take(const Features<T>& features, const Targets<T>& targets) {
+        x = features;
+        y = targets;
+        lines = RowLines(features);
+    }
+
+    Features<T> x;
+    Targets<T> y;
+    RowLines lines;                        ///< of x
+    const std::uint32_t* order = nullptr;  ///< this epoch's, null for 0, 1, 2, ...
+    std::size_t before = 0;                ///< samples of the epoch that came before these
+
+    std::size_t count() const { return x.rows; }
+    std::size_t operator[](std::size_t i) const { return order ? order[i] : i; }
+
+    /// The places in a batch, of `batch` samples from `first` on, of those that count: whose weight
+    /// is not 0. The others take no part in the step, for their nodes may be infinite or NaN.
+    void find_counting(std::size_t first, std::size_t batch,
+                       std::vector<std::uint32_t>& places) const {
+        places.clear();
+        for (std::size_t b = 0; b < batch; ++b) {
+            if (y.weights[(*this)[first + b]] != 0) places.push_back(static_cast<std::uint32_t>(b));
+        }
+    }
+
+    /// Samples first + rows of the epoch into rows `row` + rows of the workspace; of a batch with
+    /// weights first + places[rows].
+    void gather(std::size_t first, std::size_t row, Range rows, Workspace<T>& work,
+                const std::uint32_t* places = nullptr) const {
+        const auto& kernel = kernels::active_table<T>();
+        for (std::size_t b = rows.first; b < rows.last; ++b) {
+            const std::size_t sample = (*this)[first + (places ? places[b] : b)];
+            if (x.is_sparse) {
+                work.sparse[row + b] = x.sparse.row(sample);
+            } else if (x.is_raw) {
+                read_row(kernel, x.raw, sample, work.read->row(row + b));
+                work.input[row + b] = work.read->row(row + b);
+            } else {
+                work.input[row + b] = x.dense.row(sample);
+            }
+            take_target(y, sample, row + b, work);
+        }
+    }
+
+    /// The dense rows that are wanted next: samples first + rows, as far as the epoch goes.
+    RowPrefetcher next_rows(std::size_t first, Range rows) const {
+        const std::size_t count = lines.rows;
+        return {lines,
+                order,
+                {std::min(count, first + rows.first), std::min(count, first + rows.last)}};
+    }
+};
+
+}  // namespace fastmlp

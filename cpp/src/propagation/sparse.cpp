@@ -1,0 +1,165 @@
+#include "propagation/sparse.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+#include "propagation/activation.hpp"
+#include "propagation/features.hpp"
+
+namespace fastmlp {
+namespace {
+
+using kernels::KernelTable;
+using kernels::kNarrow;
+using kernels::kPad;
+
+/// Rows of weights whose gradients are kept until the optimizer has used them.
+constexpr std::size_t kRows = 16;
+
+/// The gradients of one layer, a row of weights at a time, from the columns of a batch.
+template <class T>
+class RowUpdate {
+public:
+    RowUpdate(const KernelTable<T>& kernel, const UpdateTarget<T>& target, Rows<T>& delta,
+              GradientUse<T> use)
+        : kernel_(kernel), target_(target), layer_(target.parameters), delta_(delta), use_(use) {}
+
+    /// Plain descent: rows without elements stay.
+    void descend(const BatchColumns<T>& columns) const {
+        const T rate = use_.rules->weights.rate;
+        columns.for_each([&](std::size_t k, const auto& column) {
+            if (!layer_.transposed) {
+                outer(column, rate, false, layer_.w + k * layer_.ldw);
+                return;
+            }
+            alignas(64) T row[kPad] = {};
+            for (std::size_t n = 0; n < layer_.n; ++n) row[n] = layer_.w[n * layer_.ldw + k];
+            outer(column, rate, false, row);
+            for (std::size_t n = 0; n < layer_.n; ++n) layer_.w[n * layer_.ldw + k] = row[n];
+        });
+    }
+
+    /// The gradients of rows `range` into `to`: (K, N) rows of `ld`, or as the layer is.
+    void gradients(const BatchColumns<T>& columns, Range range, T* to, std::size_t ld) const {
+        alignas(64) T narrow[kPad];
+        for (std::size_t k = range.first; k < range.last; ++k) {
+            T* row = layer_.transposed ? narrow : to + (k - range.first) * ld;
+            const auto column = columns[k];
+            if (column.count == 0) {
+                std::fill_n(row, padded(layer_.n), T(0));
+            } else {
+                outer(column, T(0), true, row);
+            }
+            if (!layer_.transposed) continue;
+            for (std::size_t n = 0; n < layer_.n; ++n) to[n * ld + k - range.first] = row[n];
+        }
+    }
+
+    /// The optimizer's step for rows `range` with those gradients.
+    void step(Range range, const T* gradients, std::size_t ld) const {
+        const std::size_t offset = range.first * (layer_.transposed ? 1 : layer_.ldw);
+        const auto at = [&](T* state) { return state ? state + offset : nullptr; };
+        kernel_.update(use_.rules->weights, layer_.transposed ? layer_.n : range.size(),
+                       layer_.transposed ? range.size() : padded(layer_.n), gradients, ld,
+                       layer_.w + offset, at(target_.first.w), at(target_.second.w), layer_.ldw);
+    }
+
+private:
+    void outer(const typename BatchColumns<T>::Column& column, T rate, bool store, T* row) const {
+        kernel_.sparse_outer(column.rows, column.values, column.count, delta_.row(0), delta_.stride,
+                             padded(layer_.n), use_.scale, rate, store, row);
+    }
+
+    const KernelTable<T>& kernel_;
+    const UpdateTarget<T>& target_;
+    const DenseView<T>& layer_;
+    Rows<T>& delta_;
+    GradientUse<T> use_;
+};
+
+}  // namespace
+
+template <class T>
+void sparse_forward(const KernelTable<T>& kernel, const DenseView<const T>& layer,
+                    Activation activation, const SparseRow<T>* a, Range range, T* nodes,
+                    std::size_t ldn, Poll* poll) {
+    if (range.size() == 0) return;
+    nodes += range.first * ldn;
+    for (std::size_t b = 0; b < range.size(); ++b) {
+        const SparseRow<T>& row = a[range.first + b];
+        T* out = nodes + b * ldn;
+        if (layer.n <= kNarrow) {
+            kernel.sparse_narrow(row.columns, row.values, row.count, layer.w,
+                                 layer.transposed ? 1 : layer.ldw, layer.transposed ? layer.ldw : 1,
+                                 layer.biases, layer.n, out);
+        } else {
+            kernel.sparse_product(row.columns, row.values, row.count, layer.w, layer.ldw,
+                                  layer.biases, padded(layer.n), out);
+        }
+        if (poll) poll->worked(2.0 * static_cast<double>(row.count * layer.n));
+    }
+    activate(kernel, activation, nodes, ldn, nodes, ldn, range.size(), layer.n);
+}
+
+template <class T>
+void sparse_update(const KernelTable<T>& kernel, const UpdateTarget<T>& target,
+                   const SparseRow<T>* a, Rows<T>& delta, std::size_t batch, GradientUse<T> use,
+                   Share share, BatchColumns<T>& columns, Scratch<T>& scratch) {
+    const DenseView<T>& layer = target.parameters;
+    const RowUpdate<T> update(kernel, target, delta, use);
+    const Range mine = share.of(layer.k, kPad);
+    columns.gather(a, batch, mine);
+    if (!use.rules) {
+        const std::size_t offset = mine.first * (layer.transposed ? 1 : layer.ldw);
+        update.gradients(columns, mine, layer.w + offset, layer.ldw);
+    } else if (use.rules->weights.plain()) {
+        update.descend(columns);
+    } else {
+        const std::size_t ld = layer.transposed ? kRows : padded(layer.n);
+        if (scratch.size() < kRows * ld) scratch.resize(kRows * ld);
+        for (Range rows = mine; rows.first < mine.last; rows.first += kRows) {
+            rows.last = std::min(mine.last, rows.first + kRows);
+            update.gradients(columns, rows, scratch.data(), ld);
+            update.step(rows, scratch.data(), ld);
+        }
+    }
+    bias_update(kernel, target, delta, {0, batch}, use, share, scratch);
+}
+
+template <class T>
+void check_rows(const SparseView<T>& x) {
+    constexpr std::size_t kRowsAtOnce = 1024;
+    const auto refuse = [](const std::string& what) { throw std::invalid_argument("x " + what); };
+    if (x.offsets[0] != 0 || static_cast<std::size_t>(x.offsets[x.rows]) != x.count) {
+        refuse("has sparse rows that do not cover its elements");
+    }
+    for (std::size_t i = 0; i < x.rows; ++i) {
+        if (x.offsets[i] > x.offsets[i + 1]) refuse("has sparse rows of less than no elements");
+    }
+    for (std::size_t i = 0; i < x.rows; ++i) {
+        const SparseRow<T> row = x.row(i);
+        if (i % kRowsAtOnce == 0) look_for_interrupt();
+        std::int32_t least = 0;
+        for (std::size_t j = 0; j < row.count; ++j) {
+            if (row.columns[j] < least || static_cast<std::size_t>(row.columns[j]) >= x.cols) {
+                refuse("has column " + std::to_string(row.columns[j]) + " in sparse row " +
+                       std::to_string(i) + "; columns must ascend and be below " +
+                       std::to_string(x.cols));
+            }
+            least = row.columns[j] + 1;
+        }
+    }
+}
+
+#define FASTMLP_INSTANTIATE(T)                                                                     \
+    template void sparse_forward(const KernelTable<T>&, const DenseView<const T>&, Activation,     \
+                                 const SparseRow<T>*, Range, T*, std::size_t, Poll*);              \
+    template void sparse_update(const KernelTable<T>&, const UpdateTarget<T>&,                     \
+                                const SparseRow<T>*, Rows<T>&, std::size_t, GradientUse<T>, Share, \
+                                BatchColumns<T>&, Scratch<T>&);                                    \
+    template void check_rows(const SparseView<T>&);
+FASTMLP_INSTANTIATE(float)
+FASTMLP_INSTANTIATE(double)
+
+}  // namespace fastmlp

@@ -1,0 +1,57 @@
+/// The passes of `Network::forward` and `Network::backward`: one thread, any number of rows. Each
+/// layer takes them in blocks, so that an interrupt need not wait for all of them.
+#pragma once
+
+#include <algorithm>
+
+#include "propagation/propagate.hpp"
+
+namespace fastmlp {
+
+template <class T>
+struct StepwisePass {
+    const Propagation<T>& pass;
+    Scratch<T>& scratch;
+
+    void forward() const {
+        for (std::size_t i = 0; i < pass.layers.size(); ++i) {
+            for_each_block(i, [&](Range rows) { pass.multiply(i, rows, scratch); });
+            if (pass.traits[i].is_normalized) pass.normalize_layer(i, all());
+            for_each_block(i, [&](Range rows) { pass.finish(i, rows); });
+        }
+    }
+
+    void backward(const Targets<T>& y) const {
+        const std::size_t last = pass.layers.size() - 1;
+        if (y.custom) {
+            pass.output_delta(y, all());
+        } else {
+            for_each_block(last, [&](Range rows) { pass.output_delta(y, rows); });
+        }
+        for (std::size_t i = last; i > 0; --i) {
+            for_each_block(i - 1, [&](Range rows) { pass.multiply_back(i, rows, scratch); });
+            if (pass.traits[i - 1].is_normalized) pass.normalize_layer_back(i - 1, all());
+        }
+    }
+
+private:
+    /// Rows that share a panel of weights in the cache.
+    static constexpr std::size_t kRows = 512;
+    /// As much time as a node takes but for its products.
+    static constexpr double kFlopsPerNode = 10;
+
+    Range all() const { return {0, pass.work.batch}; }
+
+    /// f(rows) for the rows of layer i.
+    template <class F>
+    void for_each_block(std::size_t i, F f) const {
+        const double flops_each = kFlopsPerNode * static_cast<double>(pass.image[i].n);
+        for (Range rows = all(); rows.first < pass.work.batch; rows.first = rows.last) {
+            rows.last = std::min(pass.work.batch, rows.first + kRows);
+            f(rows);
+            if (pass.poll) pass.poll->worked(flops_each * static_cast<double>(rows.size()));
+        }
+    }
+};
+
+}  // namespace fastmlp

@@ -1,0 +1,90 @@
+/// What one batch leaves behind on its way through the network: nodes, deltas and losses.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "fastmlp/buffer.hpp"
+#include "fastmlp/layout.hpp"
+#include "fastmlp/matrix.hpp"
+#include "propagation/batch_columns.hpp"
+#include "propagation/batch_context.hpp"
+#include "propagation/padding.hpp"
+
+namespace fastmlp {
+
+/// A padded matrix with a pointer to each of its rows.
+template <class T>
+struct Rows {
+    Rows(std::size_t batch, std::size_t columns)
+        : cols(columns), stride(activation_stride(cols)), values(checked_multiply(batch, stride)) {
+        for (std::size_t b = 0; b < batch; ++b) pointers.push_back(values.data() + b * stride);
+    }
+
+    T* row(std::size_t b) { return values.data() + b * stride; }
+
+    std::size_t cols, stride;
+    Buffer<T> values;
+    std::vector<const T*> pointers;
+};
+
+/// What a normalised layer leaves behind.
+template <class T>
+struct Normalized {
+    Normalized(std::size_t rows, std::size_t n)
+        : x(rows, n), delta(rows, n), inverses(rows), means(padded(n)), variances(padded(n)),
+          scale_gradients(padded(n)), shift_gradients(padded(n)) {}
+
+    Rows<T> x;
+    Rows<T> delta;                               ///< dL/d(scale x + shift)
+    Buffer<T> inverses;                          ///< 1 / sqrt(variance + epsilon) of each row,
+    Buffer<T> means, variances;                  ///< or the moments of each node, over the batch
+    Buffer<T> scale_gradients, shift_gradients;  ///< of each node
+};
+
+template <class T>
+struct Workspace {
+    Workspace(const Layout& layout, const std::vector<Layer>& layers, std::size_t rows)
+        : capacity(rows), input(rows), labels(rows), targets(rows), samples(rows), weights(rows),
+          losses(rows), scores(rows, layout[layout.layer_count() - 1].n) {
+        for (std::size_t i = 0; i < layout.layer_count(); ++i) {
+            const bool apart = keeps_z(layers[i].activation) || layers[i].dropout > 0;
+            const bool is_normalized = layers[i].normalization != Normalization::kNone;
+            z.emplace_back(apart ? rows : 0, layout[i].n);
+            normalized.emplace_back(is_normalized ? rows : 0, is_normalized ? layout[i].n : 0);
+            nodes.emplace_back(rows, layout[i].n);
+            deltas.emplace_back(rows, layout[i].n);
+        }
+    }
+
+    /// Takes sparse rows from now on, on so many threads.
+    void expect_sparse(std::size_t threads) {
+        sparse.resize(capacity);
+        columns.resize(threads);
+    }
+
+    /// Takes rows of so many features of another type from now on.
+    void expect_raw(std::size_t features) { read.emplace(capacity, features); }
+
+    std::size_t capacity;                   ///< rows there is room for
+    std::size_t batch = 0;                  ///< rows in use, those that count
+    std::vector<const T*> input;            ///< rows of features, borrowed
+    std::optional<Rows<T>> read;            ///< or read into these, where there is room
+    std::vector<SparseRow<T>> sparse;       ///< or sparse rows instead, where there is room
+    std::vector<BatchColumns<T>> columns;   ///< of those, for each thread
+    std::vector<std::int32_t> labels;       ///< the batch's labels,
+    std::vector<const T*> targets;          ///< or its target rows, borrowed
+    std::vector<std::uint32_t> samples;     ///< which samples they are, where a function asks
+    std::vector<T> weights;                 ///< how much each sample counts, if that is told
+    Buffer<T> losses;                       ///< per sample
+    std::vector<Rows<T>> z;                 ///< what h' is told from where that is kept apart from
+                                            ///< the nodes, else without rows
+    std::vector<Normalized<T>> normalized;  ///< of the layers that are, else without rows
+    std::vector<Rows<T>> nodes, deltas;     ///< of layer i + 1 in the paper's count
+    Rows<T> scores;                         ///< what the loss reads: see loss.hpp
+    BatchContext context;                   ///< of the last `Network::forward`,
+    MatrixView<const T> x;                  ///< what it borrowed,
+    std::vector<std::uint32_t> places;      ///< and which rows of it are in use
+};
+
+}  // namespace fastmlp

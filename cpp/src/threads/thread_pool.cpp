@@ -1,0 +1,230 @@
+#include "threads/thread_pool.hpp"
+
+#include <algorithm>
+#include <new>
+#include <stdexcept>
+#include <utility>
+
+#include "threads/executor.hpp"
+#include "threads/ieee_defaults.hpp"
+#include "threads/thread_limits.hpp"
+
+namespace fastmlp {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+/// A run shorter than this tells nothing about the machine.
+constexpr milliseconds kLeastEvidence{2};
+/// The first rest, and the longest: each rest after a failed try doubles.
+constexpr milliseconds kShortRest{20};
+constexpr milliseconds kLongRest{1280};
+
+/// How busy the machine is concerns all teams of the process.
+std::atomic<Clock::rep> rest_until{0};
+std::atomic<Clock::rep> next_rest{Clock::duration(kShortRest).count()};
+
+constexpr const char* kForked = "the process was forked inside a parallel computation";
+constexpr const char* kMemberFailed = "another thread of the computation failed";
+
+}  // namespace
+
+ThreadTeam::ThreadTeam(int n) noexcept {
+    n = std::min(n, kMaxSize);
+    if (n < 2 || !make_members(n)) return;
+    while (borrowed_ < n) {
+        Worker* const worker = Worker::borrow(n - 1);
+        if (worker == nullptr) break;
+        members_[borrowed_++].worker = worker;
+    }
+    choose_spins();
+}
+
+ThreadTeam::ThreadTeam(int n, const Executor* executor) : ThreadTeam(executor ? 1 : n) {
+    if (executor == nullptr) return;
+    n = std::min({n, kMaxSize, checked(*executor).concurrency});
+    if (n < 2 || !make_members(n)) return;
+    executor_ = executor;
+    borrowed_ = n;
+    choose_spins();
+}
+
+bool ThreadTeam::make_members(int n) noexcept {
+    members_.reset(new (std::nothrow) Member[static_cast<std::size_t>(n)]);
+    return members_ != nullptr;
+}
+
+void ThreadTeam::choose_spins() noexcept {
+    size_ = borrowed_;
+    // With more members than CPUs, whom we wait for may need the very CPU we would spin on.
+    spins_ = size_ <= machine_threads() ? kSpins : 0;
+}
+
+ThreadTeam::~ThreadTeam() {
+    if (lost_workers() || executor_ != nullptr) return;
+    // The next team takes the last given back first: rank 1, the most used.
+    for (int rank = borrowed_ - 1; rank > 0; --rank) members_[rank].worker->give_back();
+}
+
+void ThreadTeam::run_on_all(Call call, void* target) {
+    if (lost_workers()) size_ = borrowed_ = 1;
+    if (size_ == 1) {
+        call(target, 0);
+        if (borrowed_ > 1) choose_size(false);
+        return;
+    }
+    call_ = call;
+    target_ = target;
+    run_start_ = Clock::now();
+    for (int rank = 0; rank < size_; ++rank) {
+        members_[rank].stalled.store(0, std::memory_order_relaxed);
+    }
+    executor_ != nullptr ? run_on_executor() : run_on_workers();
+    if (failed_.load(std::memory_order_relaxed)) {
+        recover();
+        std::rethrow_exception(std::exchange(error_, nullptr));
+    }
+    choose_size(struggling());
+}
+
+void ThreadTeam::run_on_workers() {
+    for (int rank = 1; rank < size_; ++rank) {
+        members_[rank].worker->start(
+            [](void* team, int its_rank) noexcept {
+                static_cast<ThreadTeam*>(team)->run_member(its_rank);
+            },
+            this, rank, spins_);
+    }
+    run_member(0);
+    join_workers();
+}
+
+void ThreadTeam::run_on_executor() {
+    try {
+        executor_->run(size_, [this](int rank) {
+            const IeeeDefaults ieee;
+            run_member(rank);
+        });
+    } catch (...) {
+        fail(std::current_exception());
+    }
+}
+
+void ThreadTeam::run_member(int rank) noexcept {
+    try {
+        call_(target_, rank);
+    } catch (...) {
+        fail(std::current_exception());
+    }
+}
+
+void ThreadTeam::join_workers() {
+    if (lost_workers()) {  // the function forked, and this is the child
+        fail(std::make_exception_ptr(std::runtime_error(kForked)));
+        return;
+    }
+    Clock::time_point asleep{};
+    for (int rank = 1; rank < size_; ++rank) {
+        const Worker& worker = *members_[rank].worker;
+        if (worker.done(spins_)) continue;
+        if (asleep == Clock::time_point{}) asleep = Clock::now();
+        worker.join();
+    }
+    if (asleep != Clock::time_point{}) {
+        members_[0].stalled.fetch_add((Clock::now() - asleep).count(), std::memory_order_relaxed);
+    }
+}
+
+/// A dissemination barrier: in round r everybody tells the member 2^r further on and hears from the
+/// one 2^r before. Two members are a pair of flags; n take log2(n) rounds, and all have then heard
+/// of all. The lowest bit of what they tell is a vote to end the run: it is handed on, so all
+/// hear the same. A neighbour may be one phase ahead, never two: hence two sets of flags.
+bool ThreadTeam::cross_barrier(int rank) {
+    Member& self = members_[rank];
+    const std::uint32_t phase = (self.phase += 2);
+    std::uint32_t vote = self.stalled.load(std::memory_order_relaxed) > 0 && struggling() ? 1 : 0;
+    for (int round = 0, step = 1; step < size_; ++round, step *= 2) {
+        const int partner = rank + step < size_ ? rank + step : rank + step - size_;
+        auto& told = members_[partner].arrived[phase / 2 % 2][round];
+        told.store(phase | vote, std::memory_order_seq_cst);
+        told.notify_one();
+        vote |= hear(self, self.arrived[phase / 2 % 2][round], phase) & 1;
+    }
+    return vote == 0;
+}
+
+/// What the neighbour told in this phase: spins, then sleeps.
+std::uint32_t ThreadTeam::hear(Member& self, std::atomic<std::uint32_t>& arrived,
+                               std::uint32_t phase) {
+    const auto is_there = [phase](std::uint32_t now) { return (now & ~1U) == phase; };
+    if (!spin_until(arrived, spins_, is_there)) {
+        const auto asleep = Clock::now();
+        std::uint32_t now;
+        while (!is_there(now = arrived.load(std::memory_order_acquire))) {
+            if (lost_workers()) throw std::runtime_error(kForked);
+            if (failed_.load(std::memory_order_acquire)) throw std::runtime_error(kMemberFailed);
+            arrived.wait(now, std::memory_order_acquire);
+        }
+        self.stalled.fetch_add((Clock::now() - asleep).count(), std::memory_order_relaxed);
+    }
+    return arrived.load(std::memory_order_relaxed);
+}
+
+/// Keeps the first error and wakes everybody in the barrier. A flag of the even phases becomes one
+/// of the odd phases and the other way round: it has changed, so a sleeper wakes up, and it is none
+/// that anybody waits for, so he then sees the failure.
+void ThreadTeam::fail(std::exception_ptr error) noexcept {
+    if (failed_.exchange(true, std::memory_order_acq_rel)) return;
+    error_ = std::move(error);
+    for (int rank = 0; rank < size_; ++rank) {
+        for (auto& set : members_[rank].arrived) {
+            for (auto& arrived : set) {
+                arrived.fetch_add(2, std::memory_order_seq_cst);
+                arrived.notify_all();
+            }
+        }
+    }
+}
+
+void ThreadTeam::recover() noexcept {
+    for (int rank = 0; rank < size_; ++rank) {
+        Member& member = members_[rank];
+        for (auto& set : member.arrived) {
+            for (auto& arrived : set) arrived.store(0, std::memory_order_relaxed);
+        }
+        member.phase = 0;
+    }
+    failed_.store(false, std::memory_order_relaxed);
+}
+
+/// The members other than one slept for more than 60 % of this run: alone it had been faster.
+bool ThreadTeam::struggling() const noexcept {
+    const Clock::duration elapsed = Clock::now() - run_start_;
+    if (elapsed < kLeastEvidence || exact_threads()) return false;
+    Clock::rep stalled = 0;
+    for (int rank = 0; rank < size_; ++rank) {
+        stalled += members_[rank].stalled.load(std::memory_order_relaxed);
+    }
+    return static_cast<double>(stalled) > 0.6 * (size_ - 1) * static_cast<double>(elapsed.count());
+}
+
+bool ThreadTeam::resting() noexcept {
+    const Clock::rep until = rest_until.load(std::memory_order_relaxed);
+    return until != 0 && Clock::now().time_since_epoch().count() < until;
+}
+
+void ThreadTeam::choose_size(bool struggled) noexcept {
+    constexpr auto kFirst = Clock::duration(kShortRest).count();
+    constexpr auto kLast = Clock::duration(kLongRest).count();
+    if (struggled) {
+        const Clock::rep rest = next_rest.load(std::memory_order_relaxed);
+        rest_until.store(Clock::now().time_since_epoch().count() + rest, std::memory_order_relaxed);
+        next_rest.store(std::min(2 * rest, kLast), std::memory_order_relaxed);
+    } else if (size_ > 1) {
+        next_rest.store(kFirst, std::memory_order_relaxed);
+    }
+    size_ = resting() ? 1 : borrowed_;
+}
+
+}  // namespace fastmlp

@@ -1,0 +1,100 @@
+#include "training/options.hpp"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "fastmlp/random.hpp"
+
+namespace fastmlp {
+namespace {
+
+/// Whether the rates change with the epoch, whose end only a known number of rows foretells.
+bool counts_epochs(const Schedule& schedule) {
+    return schedule.kind != Schedule::Kind::kConstant && schedule.kind != Schedule::Kind::kInverse;
+}
+
+/// Whether two samples that count stand in one batch of an epoch.
+template <class T>
+bool has_two_in_a_batch(const std::uint32_t* order, std::size_t rows, const T* weights,
+                        std::size_t batch) {
+    std::size_t found = 0;
+    for (std::size_t i = 0; i < rows; ++i) {
+        if (i % batch == 0) found = 0;
+        if (weights[order ? order[i] : i] != 0 && ++found == 2) return true;
+    }
+    return false;
+}
+
+/// The same of all epochs.
+template <class T>
+bool ever_has_two_in_a_batch(const Network<T>& network, std::size_t rows, const T* weights,
+                             const TrainOptions& options, std::size_t batch) {
+    if (options.order) {
+        const std::size_t orders = std::min(options.order_rows, options.epochs);
+        for (std::size_t i = 0; i < orders; ++i) {
+            const std::uint32_t* order = options.order + i * rows;
+            if (has_two_in_a_batch(order, rows, weights, batch)) return true;
+        }
+        return false;
+    }
+    if (!options.shuffle) return has_two_in_a_batch<T>(nullptr, rows, weights, batch);
+    const auto counting = static_cast<std::size_t>(
+        std::count_if(weights, weights + rows, [](T weight) { return weight != 0; }));
+    if (counting > (rows + batch - 1) / batch) return true;
+    if (counting < 2) return false;
+    std::vector<std::uint32_t> order(rows);
+    for (std::size_t i = 0; i < options.epochs - options.first_epoch; ++i) {
+        draw_order(network.seed(), network.epoch() + static_cast<std::uint32_t>(i), order.data(),
+                   rows);
+        if (has_two_in_a_batch(order.data(), rows, weights, batch)) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+void check_options(std::size_t rows, const TrainOptions& options) {
+    if (options.batch_size == 0) throw std::invalid_argument("batch_size must be at least 1");
+    check_optimizer(options.optimizer);
+    check_schedule(options.schedule);
+    if (options.first_epoch > options.epochs) {
+        throw std::invalid_argument("first_epoch must be at most epochs");
+    }
+    if (rows == 0 && (options.first_epoch > 0 || counts_epochs(options.schedule))) {
+        throw std::invalid_argument(
+            "first_epoch and schedules over epochs need the number of rows of an epoch");
+    }
+    if (options.order) {
+        const std::uint32_t* end = options.order + options.order_rows * rows;
+        if (options.order_rows == 0 ||
+            std::any_of(options.order, end, [&](std::uint32_t i) { return i >= rows; })) {
+            throw std::invalid_argument("order must hold indices of rows of x");
+        }
+    }
+}
+
+template <class T>
+void check_batches(const Network<T>& network, std::size_t rows, const T* weights,
+                   const TrainOptions& options) {
+    if (network.layout().statistics_size() == 0) return;
+    const std::size_t batch = rows ? std::min(options.batch_size, rows) : options.batch_size;
+    if (batch > 1 && (!weights || ever_has_two_in_a_batch(network, rows, weights, options, batch)))
+        return;
+    throw std::invalid_argument(
+        "batch_size must give batch normalization batches of at least 2 rows" +
+        std::string(weights ? " of weight above 0" : "") + ", got " +
+        std::to_string(options.batch_size) +
+        (rows ? " for " + std::to_string(rows) + " rows" : ""));
+}
+
+template void check_batches(const Network<float>&, std::size_t, const float*, const TrainOptions&);
+template void check_batches(const Network<double>&, std::size_t, const double*,
+                            const TrainOptions&);
+
+Diverged::Diverged(std::size_t at_epoch, double its_loss, double last_rate)
+    : std::runtime_error("the loss of epoch " + std::to_string(at_epoch) + " is " +
+                         std::to_string(its_loss)),
+      epoch(at_epoch), loss(its_loss), learning_rate(last_rate) {}
+
+}  // namespace fastmlp

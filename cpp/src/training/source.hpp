@@ -1,0 +1,85 @@
+/// Where the samples of a training come from: all of them are there, or block follows block.
+#pragma once
+
+#include <algorithm>
+#include <stdexcept>
+#include <vector>
+
+#include "checks/checks.hpp"
+#include "fastmlp/random.hpp"
+#include "fastmlp/trainer.hpp"
+#include "propagation/samples.hpp"
+
+namespace fastmlp {
+
+template <class T>
+class SampleSource {
+public:
+    /// x and y, an epoch in one piece.
+    SampleSource(const Network<T>& network, const Features<T>& x, const Targets<T>& y,
+                 const TrainOptions& options)
+        : network_(network), options_(options), samples_{x, y}, rows_(x.rows),
+          batch_(std::min(options.batch_size, rows_)) {
+        if (rows_ == 0) throw std::invalid_argument("x has 0 rows; training needs at least one");
+        if (rows_ > UINT32_MAX) throw std::invalid_argument("x has more than 2^32 - 1 rows");
+        if (options.shuffle && !options.order) shuffled_.resize(rows_);
+    }
+    /// An epoch in blocks, which `blocks` hands out.
+    SampleSource(const Network<T>& network, const BlockSource<T>& blocks,
+                 const TrainOptions& options)
+        : network_(network), options_(options),
+          samples_{MatrixView<const T>{nullptr, 0, network.features(), network.features()}, {}},
+          blocks_(&blocks), rows_(blocks.rows),
+          batch_(rows_ ? std::min(options.batch_size, rows_) : options.batch_size) {
+        if (options.order) throw std::invalid_argument("blocks come in the order of their source");
+    }
+
+    const Samples<T>& samples() const { return samples_; }  ///< to be trained on next
+    std::size_t rows() const { return rows_; }              ///< of an epoch; 0: not known
+    std::size_t batch() const { return batch_; }            ///< rows of a step, but an epoch's last
+
+    void begin_epoch() {
+        samples_.before = 0;
+        if (blocks_) samples_.x.dense.rows = samples_.x.rows = 0;
+    }
+    /// On to the samples that are next in `epoch`; whether it ends with them.
+    bool next(std::size_t epoch) {
+        if (blocks_) return next_block();
+        samples_.order = order_of(epoch);
+        return true;
+    }
+
+private:
+    bool next_block() {
+        samples_.before += samples_.count();
+        const Block<T> block = blocks_->next();
+        check_features(network_.features(), block.x);
+        check_targets(network_, block.y, block.x.rows);
+        const std::size_t rows = samples_.before + block.x.rows;
+        if (!block.last && (block.x.rows == 0 || block.x.rows % batch_ != 0)) {
+            throw std::invalid_argument("a block must hold whole batches, but for an epoch's last");
+        }
+        if (block.last && (rows == 0 || (rows_ != 0 && rows != rows_))) {
+            throw std::invalid_argument("the blocks of an epoch have " + std::to_string(rows) +
+                                        " rows, not as many as were told");
+        }
+        samples_.take(block.x, block.y);
+        return block.last;
+    }
+
+    const std::uint32_t* order_of(std::size_t epoch) {
+        if (options_.order) return options_.order + epoch % options_.order_rows * rows_;
+        if (!options_.shuffle) return nullptr;
+        draw_order(network_.seed(), network_.epoch(), shuffled_.data(), shuffled_.size());
+        return shuffled_.data();
+    }
+
+    const Network<T>& network_;
+    const TrainOptions& options_;
+    Samples<T> samples_;
+    const BlockSource<T>* blocks_ = nullptr;
+    std::size_t rows_, batch_;
+    std::vector<std::uint32_t> shuffled_;
+};
+
+}  // namespace fastmlp

@@ -1,0 +1,102 @@
+/// Steps of one row on one thread. A wide layer's update waits for the next row's forward pass,
+/// which takes it along (`update_product`); a narrow layer's goes with its backward pass
+/// (`narrow_update`). The same bits as `Propagation`, one pass over the weights less.
+#pragma once
+
+#include "propagation/propagate.hpp"
+
+namespace fastmlp {
+
+template <class T>
+class SingleRow {
+public:
+    /// `pass.work` needs room for two rows: this step's and the last one's.
+    SingleRow(const Propagation<T>& pass, const std::vector<UpdateTarget<T>>& targets)
+        : pass_(pass), targets_(targets) {}
+
+    /// Not layers that look beyond the row, or draw masks for it.
+    static bool serves(const std::vector<Layer>& layers) {
+        return std::all_of(layers.begin(), layers.end(), [](const Layer& layer) {
+            return layer.normalization == Normalization::kNone && layer.dropout == 0;
+        });
+    }
+
+    /// The row that `work.input`, `work.labels` or `work.targets` of the next step go to.
+    std::size_t row() const { return row_; }
+
+    /// One step of plain SGD; returns the loss.
+    T step(const Targets<T>& y, T rate, Scratch<T>& scratch) {
+        const Range rows{row_, row_ + 1};
+        for (std::size_t i = 0; i < pass_.layers.size(); ++i) forward(i, rows, scratch);
+        pass_.output_delta(y, rows);
+        for (std::size_t i = pass_.layers.size() - 1; i > 0; --i) {
+            if (waits(i)) {
+                pass_.backward_layer(i, rows, scratch);
+            } else {
+                backward_and_update(i, row_, rate);
+            }
+        }
+        if (!waits(0)) update(0, rows, rate, scratch);
+        pending_ = true;
+        pending_rate_ = rate;
+        row_ = 1 - row_;
+        return pass_.work.losses[rows.first];
+    }
+
+    /// Applies what still waits: the weights are then those after the last step.
+    void flush(Scratch<T>& scratch) {
+        if (!pending_) return;
+        const Range rows{1 - row_, 2 - row_};
+        for (std::size_t i = 0; i < pass_.layers.size(); ++i) {
+            if (waits(i)) update(i, rows, pending_rate_, scratch);
+        }
+        pending_ = false;
+    }
+
+private:
+    bool waits(std::size_t i) const { return !pass_.image[i].transposed; }
+
+    void forward(std::size_t i, Range rows, Scratch<T>& scratch) {
+        if (!pending_ || !waits(i)) return pass_.forward_layer(i, rows, scratch);
+        const DenseView<T>& layer = pass_.image[i];
+        const std::size_t now = rows.first, before = 1 - now;
+        Rows<T>& z = pass_.z(i);
+        const bool relu = pass_.activation(i) == Activation::kRelu;
+        pass_.kernel.update_product(pass_.inputs(i)[before], pass_.work.deltas[i].row(before),
+                                    pending_rate_, pass_.inputs(i)[now], layer.k, layer.w,
+                                    layer.ldw, layer.biases, padded(layer.n), z.row(now), relu);
+        if (!relu) pass_.activate_rows(i, rows);
+    }
+
+    void backward_and_update(std::size_t i, std::size_t row, T rate) {
+        const DenseView<T>& layer = pass_.image[i];
+        const Activation previous = pass_.layers[i - 1].activation;
+        Rows<T>&delta = pass_.work.deltas[i], &out = pass_.work.deltas[i - 1];
+        const Rows<T>& nodes = pass_.work.nodes[i - 1];
+        const bool relu = previous == Activation::kRelu;
+        pass_.kernel.narrow_update(delta.row(row), layer.n, nodes.pointers[row], layer.k, rate,
+                                   layer.w, layer.ldw, out.row(row), relu);
+        pass_.kernel.column_sums(delta.row(row), delta.stride, 1, padded(layer.n), T(1), rate,
+                                 false, layer.biases);
+        if (!relu) {
+            Rows<T>& z = pass_.z(i - 1);
+            activate_backward(pass_.kernel, previous, z.row(row), z.stride, out.row(row),
+                              out.stride, 1, layer.k);
+        }
+    }
+
+    void update(std::size_t i, Range rows, T rate, Scratch<T>& scratch) {
+        StepRules<T> rules;
+        rules.weights.rate = rules.others.rate = rate;
+        dense_update<T>(pass_.kernel, targets_[i], pass_.inputs(i), pass_.work.deltas[i], rows,
+                        {T(1), &rules}, {}, scratch);
+    }
+
+    const Propagation<T>& pass_;
+    const std::vector<UpdateTarget<T>>& targets_;
+    T pending_rate_ = 0;
+    std::size_t row_ = 0;
+    bool pending_ = false;
+};
+
+}  // namespace fastmlp

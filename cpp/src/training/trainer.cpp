@@ -1,0 +1,75 @@
+#include "fastmlp/trainer.hpp"
+
+#include "checks/checks.hpp"
+#include "threads/ieee_defaults.hpp"
+#include "training/options.hpp"
+#include "training/trainer.hpp"
+
+namespace fastmlp {
+namespace {
+
+template <class T>
+std::vector<EpochReport> run(Network<T>& network, SampleSource<T> source,
+                             const TrainOptions& options) {
+    check_options(source.rows(), options);
+    check_batches(network, source.rows(), source.samples().y.weights, options);
+    const OptimizerState<T> before = network.optimizer_state();
+    network.prepare_optimizer(options.optimizer);
+    const std::uint64_t steps = network.optimizer_state().steps;
+    const IeeeDefaults ieee;
+    try {
+        return Trainer<T>(network, source, options).run();
+    } catch (...) {
+        // Refused before the first step: what another optimizer remembered is still good.
+        if (network.optimizer_state().steps == steps) network.optimizer_state() = before;
+        throw;
+    }
+}
+
+template <class T>
+std::vector<EpochReport> train_on(Network<T>& network, const Features<T>& x, const Targets<T>& y,
+                                  const TrainOptions& options) {
+    check_features(network.features(), x);
+    check_targets(network, y, x.rows);
+    return run<T>(network, {network, x, y, options}, options);
+}
+
+}  // namespace
+
+template <class T>
+std::vector<EpochReport> train(Network<T>& network, MatrixView<const T> x, const Targets<T>& y,
+                               const TrainOptions& options) {
+    return train_on<T>(network, x, y, options);
+}
+
+template <class T>
+std::vector<EpochReport> train(Network<T>& network, const SparseView<T>& x, const Targets<T>& y,
+                               const TrainOptions& options) {
+    return train_on<T>(network, x, y, options);
+}
+
+template <class T>
+std::vector<EpochReport> train(Network<T>& network, const RawView<T>& x, const Targets<T>& y,
+                               const TrainOptions& options) {
+    return train_on<T>(network, x, y, options);
+}
+
+template <class T>
+std::vector<EpochReport> train(Network<T>& network, const BlockSource<T>& blocks,
+                               const TrainOptions& options) {
+    return run<T>(network, {network, blocks, options}, options);
+}
+
+#define FASTMLP_INSTANTIATE(T)                                                                    \
+    template std::vector<EpochReport> train(Network<T>&, MatrixView<const T>, const Targets<T>&,  \
+                                            const TrainOptions&);                                 \
+    template std::vector<EpochReport> train(Network<T>&, const RawView<T>&, const Targets<T>&,    \
+                                            const TrainOptions&);                                 \
+    template std::vector<EpochReport> train(Network<T>&, const SparseView<T>&, const Targets<T>&, \
+                                            const TrainOptions&);                                 \
+    template std::vector<EpochReport> train(Network<T>&, const BlockSource<T>&,                   \
+                                            const TrainOptions&);
+FASTMLP_INSTANTIATE(float)
+FASTMLP_INSTANTIATE(double)
+
+}  // namespace fastmlp

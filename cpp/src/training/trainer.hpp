@@ -1,0 +1,242 @@
+/// A training at work: its epochs, blocks and steps, and what is told and asked on the way.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "fastmlp/trainer.hpp"
+#include "threads/executor.hpp"
+#include "training/pacer.hpp"
+#include "training/source.hpp"
+#include "training/step.hpp"
+#include "training/step_of_one_row.hpp"
+#include "training/step_path.hpp"
+#include "training/threads.hpp"
+
+namespace fastmlp {
+
+template <class T>
+class Trainer {
+public:
+    Trainer(Network<T>& network, SampleSource<T>& source, const TrainOptions& options)
+        : network_(network), source_(source), samples_(source.samples()), options_(options),
+          batch_(source.batch()), steps_per_epoch_((source.rows() + batch_ - 1) / batch_),
+          team_(tasks_at_once(
+                    threads_worth(network.layout(), batch_, density(samples_.x), options.n_threads),
+                    options.executor),
+                options.executor),
+          scratch_(static_cast<std::size_t>(team_.size())),
+          work_(network.layout(), network.layers(), std::max<std::size_t>(2, batch_)),
+          state_(network, options.roll_back), pass_(network, state_.parameters(), work_),
+          path_(choose_step_path(pass_, samples_, options, batch_, team_.size())),
+          step_(network, pass_, samples_, state_, options, path_, team_.size()),
+          rate_factor_(options.rate_factor), block_start_(options.first_epoch * steps_per_epoch_),
+          steps_before_(network.optimizer_state().steps) {
+        if (samples_.x.is_sparse) work_.expect_sparse(scratch_.size());
+        if (samples_.x.is_raw) work_.expect_raw(samples_.x.cols);
+        if (path_.single_row) single_.emplace(pass_, state_.targets());
+        state_.load();
+    }
+
+    std::vector<EpochReport> run();
+
+private:
+    EpochReport run_epoch(std::size_t epoch);
+    void run_block(bool ends_epoch);
+    void end_epoch(EpochReport& report);
+    std::size_t run_steps(std::size_t first, std::size_t last);
+    bool step(std::size_t index, Share share, Scratch<T>& scratch);
+    void account(std::size_t rows);
+    void end_step(std::size_t number);
+    std::size_t single_steps(std::size_t first, std::size_t last);
+    void choose_rate(std::size_t number);
+    void store() {
+        if (single_) single_->flush(scratch_[0]);
+        state_.store();
+        network_.optimizer_state().steps = steps_before_ + steps_done_;
+    }
+    void check_interrupted() const {
+        if (options_.interrupted && options_.interrupted()) throw Interrupted();
+    }
+
+    Network<T>& network_;
+    SampleSource<T>& source_;
+    const Samples<T>& samples_;  ///< those at hand: an epoch's, or a block of it
+    const TrainOptions& options_;
+    std::size_t batch_, steps_per_epoch_;
+    ThreadTeam team_;
+    std::vector<Scratch<T>> scratch_;
+    Workspace<T> work_;
+    TrainedState<T> state_;
+    Propagation<T> pass_;
+    StepPath path_;
+    TrainingStep<T> step_;
+    std::optional<SingleRow<T>> single_;  ///< instead of `step_` where it serves
+    Pacer pacer_;
+    double rate_ = 0, rate_factor_;  ///< of the step at hand; on all rates
+    bool rate_is_constant_ =         ///< inside an epoch
+        !options_.learning_rate && options_.schedule.kind == Schedule::Kind::kConstant &&
+        options_.schedule.warm_up == 0;
+    /// Numbers of steps, one for each batch: the first of the epoch and of the samples at hand.
+    std::size_t epoch_start_ = 0, block_start_;
+    std::uint64_t steps_before_, steps_done_ = 0;  ///< none for a batch that counts nothing
+    double loss_ = 0, weight_ = 0, squares_ = 0;   ///< summed over this epoch so far
+    double step_loss_ = 0, step_weight_ = 0;
+    bool stopped_ = false;  ///< a callback said so
+};
+
+template <class T>
+std::vector<EpochReport> Trainer<T>::run() {
+    std::vector<EpochReport> reports;
+    for (std::size_t epoch = options_.first_epoch; epoch < options_.epochs && !stopped_; ++epoch) {
+        std::optional<EpochReport> report;
+        try {
+            report = run_epoch(epoch);
+        } catch (...) {
+            store();
+            throw;
+        }
+        store();
+        network_.set_epoch(network_.epoch() + 1);
+        if (!std::isfinite(report->loss) || !state_.save_if_finite(pass_.kernel)) {
+            state_.restore();
+            throw Diverged(epoch, report->loss, report->learning_rate);
+        }
+        check_interrupted();
+        end_epoch(*report);
+        reports.push_back(*report);
+    }
+    return reports;
+}
+
+template <class T>
+void Trainer<T>::end_epoch(EpochReport& report) {
+    if (!options_.on_epoch) return;
+    stopped_ = options_.on_epoch(report) || stopped_;
+    rate_factor_ = report.rate_factor;
+    state_.load();
+}
+
+template <class T>
+EpochReport Trainer<T>::run_epoch(std::size_t epoch) {
+    const auto start = std::chrono::steady_clock::now();
+    loss_ = weight_ = squares_ = 0;
+    epoch_start_ = block_start_;
+    source_.begin_epoch();
+    for (bool ended = false; !ended && !stopped_;) {
+        ended = source_.next(epoch);
+        run_block(ended);
+    }
+    return {epoch,       weighted_mean(loss_, weight_), seconds_since(start), rate_, squares_,
+            rate_factor_};
+}
+
+/// Trains on the samples at hand.
+template <class T>
+void Trainer<T>::run_block(bool ends_epoch) {
+    const std::size_t steps = (samples_.count() + batch_ - 1) / batch_;
+    for (std::size_t first = 0; first < steps && !stopped_;) {
+        const std::size_t last = std::min(steps, first + pacer_.steps());
+        const auto chunk_start = std::chrono::steady_clock::now();
+        const std::size_t done = run_steps(first, last);
+        first += done;
+        pacer_.measured(done, seconds_since(chunk_start));
+        if (first < steps || !ends_epoch) check_interrupted();
+    }
+    block_start_ += steps;
+}
+
+template <class T>
+std::size_t Trainer<T>::run_steps(std::size_t first, std::size_t last) {
+    if (single_ && !samples_.y.weights) return single_steps(first, last);
+    std::size_t done = 0;
+    const auto size = static_cast<std::size_t>(team_.size());
+    team_.run([&](int rank) {
+        const Share share{static_cast<std::size_t>(rank), size};
+        bool carry_on = true;
+        std::size_t index = first;
+        while (index < last && carry_on) carry_on = step(index++, share, scratch_[share.rank]);
+        if (rank == 0) done = index - first;
+    });
+    return done;
+}
+
+/// Step `index` over the samples at hand, this thread's share. False if the team had better rest
+/// now, or a callback wants to stop.
+template <class T>
+bool Trainer<T>::step(std::size_t index, Share share, Scratch<T>& scratch) {
+    const std::size_t first = index * batch_, batch = std::min(batch_, samples_.count() - first);
+    const std::size_t number = block_start_ + index;
+    const int rank = static_cast<int>(share.rank);
+    if (rank == 0) choose_rate(number);
+    const std::uint64_t trained = steps_before_ + steps_done_;
+    const bool taken = step_.run(first, batch, rate_, trained + 1, team_, share, scratch);
+    if (rank == 0 && taken) account(batch);
+    const bool carry_on = team_.barrier(rank);
+    if (!taken || !options_.on_step) return carry_on;
+    if (rank == 0) end_step(number);
+    return team_.barrier(rank) && carry_on && !stopped_;
+}
+
+/// Before the next step overwrites them: the losses of this one, whose batch has so many rows.
+template <class T>
+void Trainer<T>::account(std::size_t rows) {
+    step_loss_ = add_losses(0.0, work_);
+    step_weight_ = weight_sum(samples_.y, work_);
+    // A mean over the batches is a sum in which each of them weighs as much as it has rows.
+    const auto all = static_cast<double>(rows);
+    const double share = options_.batch_means ? weighted_mean(all, step_weight_) : 1;
+    loss_ += share * step_loss_;
+    weight_ += options_.batch_means ? all : step_weight_;
+    squares_ += share * step_.squares();
+    ++steps_done_;
+}
+
+/// The parameters exact for a callback, which may write them.
+template <class T>
+void Trainer<T>::end_step(std::size_t number) {
+    store();
+    stopped_ = options_.on_step({number, weighted_mean(step_loss_, step_weight_)});
+    state_.load();
+}
+
+/// What is thrown on the way leaves an update that waits: `store` applies it.
+template <class T>
+std::size_t Trainer<T>::single_steps(std::size_t first, std::size_t last) {
+    for (std::size_t index = first; index < last; ++index) {
+        choose_rate(block_start_ + index);
+        samples_.gather(index, single_->row(), {0, 1}, work_);
+        RowPrefetcher prefetch = samples_.next_rows(index + 1, {0, 1});
+        prefetch.spread_over(1);
+        prefetch.advance();
+        const T loss = single_->step(samples_.y, static_cast<T>(rate_), scratch_[0]);
+        loss_ += static_cast<double>(loss);
+        weight_ += 1;
+        ++steps_done_;
+    }
+    single_->flush(scratch_[0]);  // now, for the next block's rows may take the place of these
+    return last - first;
+}
+
+template <class T>
+void Trainer<T>::choose_rate(std::size_t number) {
+    if (rate_is_constant_ && number != epoch_start_) return;
+    if (options_.learning_rate) {
+        rate_ = options_.learning_rate(number) * rate_factor_;
+    } else {
+        const double factor =
+            schedule_factor(options_.schedule,
+                            {number, std::max<std::size_t>(1, steps_per_epoch_), options_.epochs});
+        rate_ = options_.optimizer.learning_rate * factor * rate_factor_;
+    }
+    if (rate_ >= 0 && std::isfinite(static_cast<T>(rate_))) return;
+    throw std::invalid_argument("the learning rate of step " + std::to_string(number) +
+                                " must be at least 0 and finite, got " + std::to_string(rate_));
+}
+
+}  // namespace fastmlp
