@@ -5,8 +5,8 @@ import json
 import pytest
 
 import fastmlp as fm
-from fastmlp import bench
-from fastmlp.cli import main
+from fastmlp.cli import bench
+from fastmlp.cli.main import main
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-from fastmlp.datasets import load
-from fastmlp.experiment import Settings
-from fastmlp.experiment import run as run_experiment
+from fastmlp.cli.datasets import load
+from fastmlp.cli.experiment import Settings
+from fastmlp.cli.experiment import run as run_experiment
 
 KEYS = {
     "version", "data", "task", "task_guessed", "classes", "layers", "activation", "n_parameters",

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from fastmlp.cli import main
+from fastmlp.cli.main import main
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_divergence(fail, tmp_path, rng):
 )
 def test_bad_environment(run_python, table, name, command):
     arguments = ["train", str(table), "--target=y"] if command == "train" else ["info"]
-    code = "import sys; from fastmlp.cli import main; sys.exit(main())"
+    code = "import sys; from fastmlp.cli.main import main; sys.exit(main())"
     done = run_python(code, *arguments, **{name: "nonsense"})
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"fastmlp: error: {name}")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-from fastmlp._conversion import converted, numbers
+from fastmlp.data._conversion import converted, numbers
 
 VALUES = np.random.default_rng(5).integers(-100, 100, (12, 4))
 Y = np.arange(12) % 3

@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from fastmlp.cli import main
-from fastmlp.datasets import load
+from fastmlp.cli.datasets import load
+from fastmlp.cli.main import main
 from fastmlp.errors import DataError
 
 A = np.array([[1.0, 2.0, 0.0], [3.0, 4.0, 1.0], [5.0, 6.0, 0.0]])

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastmlp.datasets import load
+from fastmlp.cli.datasets import load
 from fastmlp.errors import DataError
 
 X = np.arange(6.0).reshape(3, 2)

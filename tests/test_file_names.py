@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-from fastmlp import cli, files
+from fastmlp import files
+from fastmlp.cli.main import main
 from fastmlp.errors import printable
 
 pytestmark = pytest.mark.skipif(
@@ -119,7 +120,7 @@ def test_streams_of_tables(named, suffix):
                 writer.write_table(table)
     stream = fm.ParquetStream(named(suffix), "y")
     network().fit(stream, epochs=1)
-    assert cli.main(["train", os.fsdecode(named(suffix)), "--target", "y", "--epochs", "1"]) == 0
+    assert main(["train", os.fsdecode(named(suffix)), "--target", "y", "--epochs", "1"]) == 0
     with opened(named(suffix), "ab") as file:
         file.write(b"more")
     with pytest.raises(fm.DataError, match=rf"{SHOWN}{suffix}: the file has changed"):
@@ -145,9 +146,9 @@ def test_the_command_line(tmp_path, suffix, capsys):
         else:
             file.write(b"a,y\n" + b"".join(b"%f,%d\n" % pair for pair in pairs))
     target = {".csv": ["--target", "y"], ".npy": ["--target", "3"]}.get(suffix, [])
-    assert cli.main(["train", path, *target, "--epochs", "1"]) == 0
+    assert main(["train", path, *target, "--epochs", "1"]) == 0
     opened(path, "wb").close()
-    assert cli.main(["train", path, *target, "--epochs", "1"]) == 2
+    assert main(["train", path, *target, "--epochs", "1"]) == 2
     assert r"run\xff" in capsys.readouterr().err
 
 

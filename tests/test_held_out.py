@@ -7,9 +7,9 @@ import pytest
 
 import fastmlp as fm
 from fastmlp import _core, metrics
-from fastmlp.held_out import SPLIT_EPOCH, split
+from fastmlp.fitting.held_out import SPLIT_EPOCH, split
+from fastmlp.model.samples import Samples
 from fastmlp.reference import splitting as reference_splitting
-from fastmlp.samples import Samples
 
 
 @pytest.fixture

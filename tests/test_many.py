@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-from fastmlp.many import _data
+from fastmlp.train_many import _data
 
 OPTIMIZERS = [fm.SGD(0.1), fm.Adam(fm.CosineDecay(0.01)), fm.SGD(0.05, momentum=0.9)]
 

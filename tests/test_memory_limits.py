@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-from fastmlp import _memory
-from fastmlp.array_files import read_npz
+from fastmlp.cli.array_files import read_npz
+from fastmlp.data import _memory
 
 ROW = np.zeros((1, 16), np.float32)
 HUGE = np.broadcast_to(ROW, (2**40, 16))

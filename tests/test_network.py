@@ -237,7 +237,8 @@ class TestSteps:
 
 
 EXAMPLES = [
-    *("layers", "network", "derivatives", "rescaled", "many", "early_stopping", "callbacks"),
+    *("layers", "network", "train_many", "data.rescaled", "inference.derivatives"),
+    *("fitting.callbacks", "fitting.early_stopping"),
     *("reference", "sklearn.classifier", "sklearn.regressor"),
 ]
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from fastmlp.cli.preparation import Standardiser, encode_labels, guess_task, prepare, split_rows
 from fastmlp.errors import DataError
-from fastmlp.preparation import Standardiser, encode_labels, guess_task, prepare, split_rows
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import fastmlp as fm
-from fastmlp.progress import Progress
+from fastmlp.fitting.progress import Progress
 
 REPORT = fm.EpochReport(2, 10, 0.25, 0.5, 0.875, 0.5, 1000)
 

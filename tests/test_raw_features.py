@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-from fastmlp import _raw
+from fastmlp.data import _raw
 
 TYPES = [
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
@@ -37,7 +37,7 @@ SAME = """
 import hashlib
 import numpy as np
 import fastmlp as fm
-from fastmlp import _raw
+from fastmlp.data import _raw
 
 _raw.WORTH_BORROWING = 0
 TYPES = %r

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-from fastmlp import _raw, reference
+from fastmlp import reference
+from fastmlp.data import _raw
 
 Y = np.arange(30) % 3
 

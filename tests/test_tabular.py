@@ -5,8 +5,8 @@ import os
 import numpy as np
 import pytest
 
+from fastmlp.cli.tabular import read_csv, target_numbers
 from fastmlp.errors import DataError
-from fastmlp.tabular import read_csv, target_numbers
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 
 import fastmlp as fm
 from fastmlp import metrics
-from fastmlp.held_out import split
+from fastmlp.fitting.held_out import split
+from fastmlp.model.samples import Samples
 from fastmlp.reference.class_weight import class_weights
-from fastmlp.samples import Samples
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from dataclasses import replace
 import fastmlp as fm
 from cases import OPTIMIZERS, Array, Problem
 from fastmlp import _core
-from fastmlp.optimizers import Optimizer
+from fastmlp.settings.optimizers import Optimizer
 
 DISTRIBUTION = "fastmlp"
 

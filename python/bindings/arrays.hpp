@@ -51,11 +51,12 @@ MatrixView<T> borrow_mutable(py::array& array) {
     return {static_cast<T*>(array.mutable_data()), rows, cols, cols};
 }
 
-/// MemoryError where memory cannot hold a result of so many bytes: `fastmlp._memory` knows.
+/// MemoryError where memory cannot hold a result of so many bytes: `fastmlp.data._memory` knows.
 inline void require_memory(const char* what, double bytes) {
     constexpr double kUnasked = 1 << 26;
     if (bytes > kUnasked) {
-        py::module_::import("fastmlp._memory").attr("require")(what, py::int_(py::float_(bytes)));
+        py::module_::import("fastmlp.data._memory")
+            .attr("require")(what, py::int_(py::float_(bytes)));
     }
 }
 

@@ -15,24 +15,23 @@ refuse_subinterpreters()
 # ruff: noqa: E402  (nothing else may be imported before)
 from fastmlp import _threadpoolctl, metrics
 from fastmlp._core import __version__
-from fastmlp.callbacks import Callback
-from fastmlp.checkpoints import Checkpoint, load_checkpoint
 from fastmlp.config import get_config, get_num_threads, set_num_threads, show_config
-from fastmlp.early_stopping import EarlyStopping
+from fastmlp.data.rescaled import Rescaled
 from fastmlp.embedding import get_cmake_dir, get_include
 from fastmlp.errors import DataError, DivergenceError, ModelFormatError
 from fastmlp.exchange import from_keras, from_onnx, from_sklearn, from_torch
+from fastmlp.fitting.callbacks import Callback
+from fastmlp.fitting.checkpoints import Checkpoint, load_checkpoint
+from fastmlp.fitting.early_stopping import EarlyStopping
+from fastmlp.fitting.lbfgs import LBFGS
 from fastmlp.history import EpochReport, Evaluation, History
 from fastmlp.layers import Dense
-from fastmlp.lbfgs import LBFGS
 from fastmlp.loading import load
 from fastmlp.losses import CrossEntropy, Huber, Quantile
-from fastmlp.many import train_many
 from fastmlp.network import Network
-from fastmlp.optimizers import SGD, Adam, AdamW, RMSprop
-from fastmlp.plateau import Plateau
-from fastmlp.rescaled import Rescaled
-from fastmlp.schedules import (
+from fastmlp.settings.optimizers import SGD, Adam, AdamW, RMSprop
+from fastmlp.settings.plateau import Plateau
+from fastmlp.settings.schedules import (
     CosineDecay,
     ExponentialDecay,
     InverseScaling,
@@ -41,6 +40,7 @@ from fastmlp.schedules import (
     StepDecay,
 )
 from fastmlp.streams import ArrayStream, ParquetStream, Stream
+from fastmlp.train_many import train_many
 
 if TYPE_CHECKING:
     from fastmlp import reference

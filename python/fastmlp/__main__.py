@@ -2,7 +2,7 @@
 
 import sys
 
-from fastmlp.cli import main
+from fastmlp.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

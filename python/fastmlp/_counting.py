@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp._conversion import numbers
+from fastmlp.data._conversion import numbers
 
 Doubles = NDArray[np.float64]
 Booleans = NDArray[np.bool_]

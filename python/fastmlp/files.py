@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import _core, _memory, _validation
+from fastmlp import _core, _validation
+from fastmlp.data import _memory
 from fastmlp.errors import ModelFormatError, printable
 
 Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]

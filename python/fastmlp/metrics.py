@@ -20,8 +20,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp._conversion import numbers
 from fastmlp._counting import arrays, average, decisions, mean, residuals, share, total
+from fastmlp.data._conversion import numbers
 
 Metric = Callable[..., float]
 

@@ -4,21 +4,22 @@ from collections.abc import Iterable, Mapping
 
 from numpy.typing import ArrayLike
 
-from fastmlp import files, training
-from fastmlp.callbacks import AnyCallback
-from fastmlp.checkpoints import Checkpoint
-from fastmlp.derivatives import Derivatives
-from fastmlp.early_stopping import EarlyStopping
+from fastmlp import files
+from fastmlp.data.stream import Rows, Stream
 from fastmlp.exchange.exports import Exports
+from fastmlp.fitting import fit as training
+from fastmlp.fitting.callbacks import AnyCallback
+from fastmlp.fitting.checkpoints import Checkpoint
+from fastmlp.fitting.early_stopping import EarlyStopping
+from fastmlp.fitting.lbfgs import LBFGS
 from fastmlp.history import History
-from fastmlp.lbfgs import LBFGS
+from fastmlp.inference.derivatives import Derivatives
+from fastmlp.inference.prediction import Prediction
 from fastmlp.metrics import Metric
-from fastmlp.objective import Objective, make_objective
-from fastmlp.optimizers import SGD, Optimizer
-from fastmlp.prediction import Prediction
-from fastmlp.samples import read_samples
+from fastmlp.model.objective import Objective, make_objective
+from fastmlp.model.samples import read_samples
 from fastmlp.saving import Saving
-from fastmlp.streams.stream import Rows, Stream
+from fastmlp.settings.optimizers import SGD, Optimizer
 
 ValidationData = Rows | Stream
 

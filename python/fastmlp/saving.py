@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from fastmlp import _validation, files
-from fastmlp.checkpoints import save_checkpoint
-from fastmlp.model import Model
-from fastmlp.views import copy_into
+from fastmlp.fitting.checkpoints import save_checkpoint
+from fastmlp.model.model import Model
+from fastmlp.model.views import copy_into
 
 _STATE_FORMAT = 2
 

@@ -10,8 +10,8 @@ import sklearn.metrics as theirs
 from sklearn.utils.class_weight import compute_class_weight
 
 from fastmlp import metrics as ours
-from fastmlp.class_weight import _balanced
-from fastmlp.samples import Samples
+from fastmlp.model.class_weight import _balanced
+from fastmlp.model.samples import Samples
 
 ROUNDING = 1e-12  # sums of up to 40 numbers in float64, in other orders
 

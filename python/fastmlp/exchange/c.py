@@ -14,7 +14,7 @@ from fastmlp.exchange.c_constants import CONSTANTS
 from fastmlp.exchange.c_statements import activation, linear, loops, normalization
 from fastmlp.exchange.c_training import training
 from fastmlp.files import Path, write_file
-from fastmlp.model import Model
+from fastmlp.model.model import Model
 
 _PIECES = ("c_math.h.in", "c_activations.h.in", "c_layers.h.in", "c_losses.h.in")
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from fastmlp.model import Model
+from fastmlp.model.model import Model
 
 _NARROW: Final = 16
 """Up to so many nodes, z is summed by tree16."""

@@ -4,7 +4,7 @@ from textwrap import indent
 from typing import Final
 
 from fastmlp.exchange.c_statements import linear, offsets
-from fastmlp.model import Model
+from fastmlp.model.model import Model
 
 _KEEPS_Z: Final = ("gelu", "silu")
 """Activations whose slope is told from z; of all others from h(z)."""

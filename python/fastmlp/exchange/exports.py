@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from fastmlp import _validation
 from fastmlp.exchange import peer
 from fastmlp.files import Path
-from fastmlp.model import Model
+from fastmlp.model.model import Model
 
 
 class Exports(Model):

@@ -20,7 +20,7 @@ from fastmlp.exchange.steps import (
     Step,
 )
 from fastmlp.losses import LossLike
-from fastmlp.model import Model
+from fastmlp.model.model import Model
 from fastmlp.network import Network
 
 # By our name: the activation argument of a dense layer; None is a layer of its own.

@@ -9,7 +9,7 @@ import fastmlp
 from fastmlp import files
 from fastmlp.exchange.onnx_gelu import DOMAIN, gelu_function
 from fastmlp.exchange.steps import EPSILON
-from fastmlp.model import Model
+from fastmlp.model.model import Model
 
 _OPSET = 13  # of 2020
 _IR_VERSION = 8

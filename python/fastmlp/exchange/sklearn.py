@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastmlp.exchange.assembly import assemble
 from fastmlp.exchange.steps import Activation, Linear, Step
 from fastmlp.losses import LossLike
-from fastmlp.model import Model
+from fastmlp.model.model import Model
 from fastmlp.network import Network
 
 _HIDDEN = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}

@@ -18,7 +18,7 @@ from fastmlp.exchange.steps import (
     Step,
 )
 from fastmlp.losses import LossLike
-from fastmlp.model import Model
+from fastmlp.model.model import Model
 from fastmlp.network import Network
 
 

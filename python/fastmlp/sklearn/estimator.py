@@ -11,8 +11,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastmlp._validation import described, threads
-from fastmlp.callbacks import read_callbacks
-from fastmlp.early_stopping import check_monitors
+from fastmlp.fitting.callbacks import read_callbacks
+from fastmlp.fitting.early_stopping import check_monitors
 from fastmlp.sklearn import lbfgs
 from fastmlp.sklearn.architecture import (
     Architecture,

@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import _core
-from fastmlp.callbacks import read_callbacks
-from fastmlp.course import Course
+from fastmlp.fitting.callbacks import read_callbacks
+from fastmlp.fitting.loop import Course
 from fastmlp.sklearn.training import Epoch, Training
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import Any
 from fastmlp import _core
 from fastmlp._validation import told
 from fastmlp.network import Network
-from fastmlp.optimizers import Optimizer as CoreOptimizer
-from fastmlp.plateau import Plateau
-from fastmlp.schedules import Schedule
+from fastmlp.settings.optimizers import Optimizer as CoreOptimizer
+from fastmlp.settings.plateau import Plateau
+from fastmlp.settings.schedules import Schedule
 
 
 class Optimizer:

@@ -6,9 +6,9 @@ from typing import Any, Final
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from fastmlp.callbacks import Callback
+from fastmlp.fitting.callbacks import Callback
 from fastmlp.layers import ACTIVATIONS
-from fastmlp.optimizers import Optimizer
+from fastmlp.settings.optimizers import Optimizer
 
 CONSTRAINTS: Final[dict[str, list[Any]]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._sparse import SparseRows, is_sparse, sparse_rows
+from fastmlp.data._sparse import SparseRows, is_sparse, sparse_rows
 from fastmlp.network import Network
 
 

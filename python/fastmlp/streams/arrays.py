@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _validation
-from fastmlp._conversion import has_attribute, numbers
-from fastmlp._frames import column_names
+from fastmlp.data._conversion import has_attribute, numbers
+from fastmlp.data._frames import column_names
+from fastmlp.data.rescaled import Rescaled
+from fastmlp.data.stream import Rows, Stream, equal_blocks
 from fastmlp.errors import DataError
-from fastmlp.rescaled import Rescaled
 from fastmlp.streams.places import unusable
-from fastmlp.streams.stream import Rows, Stream, equal_blocks
 
 Source = ArrayLike | Rescaled | str | bytes | os.PathLike[str]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.errors import DataError
-from fastmlp.feature_names import Names, names_to_learn
+from fastmlp.model.feature_names import Names, names_to_learn
 from fastmlp.streams.checking import Checked, Demands, check
 from fastmlp.streams.chunks import Chunk
 

@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import _arrays, _core
-from fastmlp._conversion import converted, numbers
-from fastmlp._sparse import is_sparse
-from fastmlp.class_weight import of_classes, times_class
+from fastmlp import _core
+from fastmlp.data import _arrays
+from fastmlp.data._conversion import converted, numbers
+from fastmlp.data._sparse import is_sparse
+from fastmlp.data.rescaled import Rescaled
+from fastmlp.data.stream import rows_of
 from fastmlp.errors import DataError
-from fastmlp.feature_names import Names, check_names
-from fastmlp.rescaled import Rescaled
+from fastmlp.model.class_weight import of_classes, times_class
+from fastmlp.model.feature_names import Names, check_names
 from fastmlp.streams.places import Places, unusable
-from fastmlp.streams.stream import rows_of
 
 if TYPE_CHECKING:
-    from fastmlp.model import Model
+    from fastmlp.model.model import Model
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.data.order import Window, windows
+from fastmlp.data.stream import Rows, Stream, window_rows
 from fastmlp.errors import DataError
 from fastmlp.streams.checking import Checked, Demands, check, check_count
-from fastmlp.streams.order import Window, windows
-from fastmlp.streams.stream import Rows, Stream, window_rows
 
 
 class Chunk(NamedTuple):

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _validation
+from fastmlp.cli.tabular import listing
+from fastmlp.data.stream import Rows, Stream
 from fastmlp.errors import DataError
-from fastmlp.streams.stream import Rows, Stream
 from fastmlp.streams.tables import (
     TableFile,
     batches,
@@ -18,7 +19,6 @@ from fastmlp.streams.tables import (
     reading,
     table_files,
 )
-from fastmlp.tabular import listing
 
 
 class ParquetStream(Stream):

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastmlp import _core, _memory, _validation
-from fastmlp._conversion import has_attribute
-from fastmlp.custom_loss import CustomLoss
+from fastmlp import _core, _validation
+from fastmlp.data import _memory
+from fastmlp.data._conversion import has_attribute
+from fastmlp.data.stream import Stream, window_rows
 from fastmlp.errors import DataError
-from fastmlp.lbfgs import LBFGS
-from fastmlp.optimizers import Optimizer
-from fastmlp.schedules import Schedule
+from fastmlp.fitting.lbfgs import LBFGS
+from fastmlp.model.views import Core
+from fastmlp.settings.custom_loss import CustomLoss
+from fastmlp.settings.optimizers import Optimizer
+from fastmlp.settings.schedules import Schedule
 from fastmlp.streams.background import BackgroundReader
 from fastmlp.streams.batches import Batches
 from fastmlp.streams.checking import Demands
 from fastmlp.streams.chunks import Chunk, Epochs, capacity, chunks
-from fastmlp.streams.stream import Stream, window_rows
-from fastmlp.views import Core
 
 if TYPE_CHECKING:
     from fastmlp.network import Network

@@ -1,0 +1,1 @@
+"""The command line: files of data, an experiment, its report."""

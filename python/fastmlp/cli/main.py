@@ -1,0 +1,253 @@
+"""The command ``fastmlp``: its options, and what every failure looks like from outside.
+
+Exit codes: 0 all went well; 1 training diverged, or the output could not be written; 2 the options
+or the data are not usable; 130 interrupted by Ctrl-C. A failure is one line on standard error.
+"""
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from fastmlp import __version__
+from fastmlp._validation import brief
+from fastmlp.cli import bench
+from fastmlp.cli.datasets import load
+from fastmlp.cli.experiment import Settings, run
+from fastmlp.config import get_num_threads, show_config
+from fastmlp.errors import DivergenceError
+from fastmlp.layers import ACTIVATIONS
+
+_DEFAULTS = Settings()
+_ACTIVATIONS = tuple(name for name in ACTIVATIONS if name != "softmax")
+_BROKEN_PIPE = 141  # 128 + SIGPIPE, what a shell reports for other tools
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that leaves errors to `main`, so that they are one line like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments, without the name of the program; None takes those of the process.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    try:
+        code = _run(argv)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_output()
+        return _BROKEN_PIPE
+    except (KeyboardInterrupt, MemoryError, OSError, ValueError) as error:
+        message, code = _explained(error)
+        print(f"fastmlp: error: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    if hasattr(sys.stdout, "reconfigure"):
+        # File names and labels may hold what the terminal's encoding lacks; that is no error.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit:
+        return 0  # --help or --version has printed
+    arguments.command(arguments)
+    return 0
+
+
+def _explained(error: BaseException) -> tuple[str, int]:
+    """Return the message for a failure, and the exit code."""
+    match error:
+        case KeyboardInterrupt():
+            return "interrupted", 130
+        case DivergenceError():
+            return (
+                f"training diverged in epoch {error.epoch}: with a learning rate of "
+                f"{error.learning_rate:g} the loss became {error.loss}; "
+                f"try --learning-rate {error.learning_rate / 10:g}"
+            ), 1
+        case MemoryError():
+            return f"not enough memory: {error}", 2
+        case OSError(filename=None):
+            _discard_output()
+            return f"the output cannot be written: {error.strerror}", 1
+        case OSError():
+            return f"{error.filename}: {error.strerror}", 2
+        case _:
+            # Data that cannot be used, or settings the library refuses: its messages name them.
+            return str(error), 2
+
+
+def _discard_output() -> None:
+    # Python flushes standard output once more at exit; what cannot be written goes nowhere.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    get_num_threads()  # a wrong FASTMLP_NUM_THREADS is found before the file is read
+    settings = Settings(
+        task=arguments.task,
+        hidden=arguments.hidden,
+        activation=arguments.activation,
+        epochs=arguments.epochs,
+        batch_size=arguments.batch_size,
+        learning_rate=arguments.learning_rate,
+        seed=arguments.seed,
+        split_seed=arguments.split_seed,
+        threads=arguments.threads,
+        test_share=arguments.test_share,
+    )
+    dataset = load(arguments.data, arguments.target, arguments.task)
+    if arguments.json:
+        print(run(dataset, settings, tell=lambda _text: None, progress=False).to_json())
+        return
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    report = run(dataset, settings, tell=lambda text: print(text, flush=True), progress=on_terminal)
+    print(f"\n{report.to_text()}")
+
+
+def _info(_arguments: argparse.Namespace) -> None:
+    show_config()
+
+
+def _bench(arguments: argparse.Namespace) -> None:
+    bench.run(arguments.threads, arguments.json)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="fastmlp",
+        description="Train multilayer perceptrons on the CPU, fast.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"fastmlp {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_train(commands.add_parser("train", help="train on data, and test", allow_abbrev=False))
+    info = commands.add_parser("info", help="show version, instruction set and threads")
+    info.set_defaults(command=_info)
+    _add_bench(commands.add_parser("bench", help="measure the speed of training on this machine"))
+    return parser
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Train a network on one part of the data and test it on the rest. Features are "
+        "standardised. The task is guessed if not given: text, or whole numbers of at most 20 "
+        "different values, mean classification; other numbers mean regression."
+    )
+    parser.set_defaults(command=_train)
+    add = parser.add_argument
+    add(
+        "data",
+        help="digits (comes with scikit-learn); a .csv file with a header row and numeric "
+        "features; a .parquet or .arrow file; an .npy file, columns in an array; an .npz file with "
+        "arrays X, shape (n, features), and y, shape (n,); or an .svm file (svmlight)",
+    )
+    add("--target", metavar="COLUMN", help="the column to learn: its name, or in .npy its number")
+    add("--task", choices=("classification", "regression"), help="what to learn")
+    add(
+        "--hidden",
+        type=_sizes,
+        default=_DEFAULTS.hidden,
+        metavar="N,N,...",
+        help="nodes of the hidden layers, such as 64,64 (default: 64)",
+    )
+    add(
+        "--activation",
+        choices=_ACTIVATIONS,
+        default=_DEFAULTS.activation,
+        help="of the hidden layers (default: %(default)s)",
+    )
+    for option, kind, meaning in (
+        ("--epochs", _integer(1, 2**32 - 1), "times to go through the data"),
+        ("--batch-size", _integer(1), "samples per step"),
+        ("--seed", _integer(0, 2**64 - 1), "of initial weights and order of samples"),
+        ("--split-seed", _integer(0, 2**64 - 1), "of the split into training and test part"),
+        ("--test-share", _share, "share of the samples to test on, between 0 and 1"),
+    ):
+        default = getattr(_DEFAULTS, option[2:].replace("-", "_"))
+        help_text = f"{meaning} (default: {default})"
+        add(option, type=kind, default=default, metavar="N", help=help_text)
+    add(
+        "--learning-rate",
+        type=_rate,
+        metavar="RATE",
+        help="size of a step (default: 0.1 for classification, 0.01 for regression)",
+    )
+    add("--threads", type=_integer(1), metavar="N", help="upper limit of threads (default: all)")
+    add("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Measure the FMA peak of this machine, and training of eight networks beside it, in under "
+        "two minutes."
+    )
+    parser.set_defaults(command=_bench)
+    parser.add_argument(
+        "--threads", type=_integer(1), default=1, metavar="N", help="threads (default: 1)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object only")
+
+
+def _integer(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
+    allowed = f"at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
+
+    def convert(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = minimum - 1
+        if number < minimum or (maximum is not None and number > maximum):
+            raise argparse.ArgumentTypeError(f"must be an integer {allowed}, got {brief(text)}")
+        return number
+
+    return convert
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    try:
+        sizes = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        sizes = (0,)
+    if min(sizes) < 1:
+        raise argparse.ArgumentTypeError(
+            f"must be integers of at least 1 between commas, such as 64,64, got {brief(text)}"
+        )
+    return sizes
+
+
+def _rate(text: str) -> float:
+    number = _real(text)
+    if not 0.0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a finite number above 0, got {brief(text)}")
+    return number
+
+
+def _share(text: str) -> float:
+    number = _real(text)
+    if not 0.0 < number < 1.0:
+        raise argparse.ArgumentTypeError(f"must be a number above 0 and below 1, got {brief(text)}")
+    return number
+
+
+def _real(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -1,0 +1,1 @@
+"""What a user brings: arrays, frames and sparse matrices, converted for the core."""

@@ -1,0 +1,299 @@
+"""Arrays: one function per kind of array argument. `_conversion` does the converting.
+
+Every function returns what the core takes, or raises before anything has changed: TypeError for
+the wrong kind of thing, ValueError for a wrong value or shape.
+"""
+
+from typing import Any, Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.data import _memory
+from fastmlp.data._conversion import converted, finite, first_outside, is_ready, numbers, row_blocks
+from fastmlp.data._raw import RawRows, is_readable, refuse_not_finite
+from fastmlp.data._sparse import SparseRows, is_sparse, sparse_rows
+from fastmlp.data.rescaled import Rescaled
+
+ENCODE_FEATURES: Final = (
+    "encode it as numbers, categories as a column of 0 and 1 for each (pandas.get_dummies, "
+    "sklearn.preprocessing.OneHotEncoder)"
+)
+_ENCODE_LABELS: Final = (
+    "classes, y = np.unique(y, return_inverse=True) encodes labels as numbers of classes; "
+    "fastmlp.sklearn.MLPClassifier takes them as they are"
+)
+
+
+def features(
+    name: str, X: object, n_features: int, dtype: np.dtype[Any], *, minimum: int, per_row: int = 0
+) -> NDArray[Any]:
+    """Return `X` as a C-contiguous array (B, n_features) of `dtype`, all finite.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for messages.
+    X : array-like or Rescaled, shape (B, n_features)
+        Real numbers of any dtype and layout.
+    n_features : int
+        The number of features of the network.
+    dtype : dtype
+        The dtype of the network. float64 beyond the range of float32 is refused, not rounded to
+        infinity; integers beyond 2^24 are rounded to the nearest float32.
+    minimum : int
+        The fewest rows allowed.
+    per_row : int, optional
+        Bytes that the caller will need for each row besides.
+
+    Raises
+    ------
+    MemoryError
+        If there cannot be so much memory, before a value is looked at.
+    """
+    given = X if isinstance(X, Rescaled) else numbers(name, X, ENCODE_FEATURES)
+    _check_features(name, given.shape, n_features, minimum, per_row)
+    if not isinstance(given, Rescaled):
+        return finite(name, given, dtype)
+    rows = given.rows(dtype)
+    refuse_not_finite(name, rows)
+    return rows.read()
+
+
+def features_as_given(
+    name: str,
+    X: object,
+    n_features: int,
+    dtype: np.dtype[Any],
+    *,
+    minimum: int,
+    shuffled: bool,
+    per_row: int = 0,
+) -> NDArray[Any] | RawRows | SparseRows:
+    """Return the same, or rows that the core reads where they lie: sparse, or a copy too large.
+
+    `shuffled` says that they will be read again and again, in any order.
+    """
+    if is_sparse(X):
+        _check_features(name, cast("Any", X).shape, n_features, minimum, per_row)
+        return sparse_rows(name, X, dtype)
+    given = X if isinstance(X, Rescaled) else numbers(name, X, ENCODE_FEATURES)
+    if isinstance(given, Rescaled):
+        _check_features(name, given.shape, n_features, minimum, per_row)
+        rows = given.rows(dtype)
+    elif is_ready(given, dtype) or not is_readable(given) or given.ndim != 2:
+        return features(name, given, n_features, dtype, minimum=minimum, per_row=per_row)
+    else:
+        rows = RawRows(given, dtype)
+    if not rows.worth_borrowing(shuffled=shuffled):
+        return features(name, given, n_features, dtype, minimum=minimum, per_row=per_row)
+    _check_features(name, given.shape, n_features, minimum, per_row)
+    refuse_not_finite(name, rows)
+    return rows
+
+
+def targets(
+    name: str, y: object, rows: int, outputs: int, loss: str, dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """Return `y` as labels (B,) of int32, or as targets (B, outputs) of `dtype`.
+
+    Integers of shape (B,) mean class labels with cross-entropy, and only there. With any other
+    loss (B,) means (B, 1), for a network with one output; it is never broadcast.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for messages.
+    y : array-like
+        Labels (B,) of an integer type or bool, or targets (B, outputs) of any real type.
+    rows : int
+        The number of samples B.
+    outputs : int
+        The number of outputs of the network.
+    loss : str
+        The name of the loss.
+    dtype : dtype
+        The dtype of the network.
+    """
+    array = numbers(name, y, advice_for_targets(loss))
+    if array.ndim and array.shape[0] != rows:
+        raise ValueError(
+            f"{name} has {array.shape[0]} samples, but its X has {rows}: "
+            f"inconsistent numbers of samples, [{rows}, {array.shape[0]}]"
+        )
+    if loss == "custom":  # whatever the user's function takes
+        if array.ndim == 0:
+            raise ValueError(f"{name} must have one target per sample, got a single number")
+        return _finite_of_any_shape(name, array)
+    if loss == "cross_entropy" and array.ndim == 1:
+        return _labels(name, array, outputs)
+    if array.ndim == 1 and outputs == 1:
+        array = array.reshape(rows, 1)
+    if array.shape != (rows, outputs):
+        labels = f" or integer labels of shape ({rows},)" if loss == "cross_entropy" else ""
+        raise ValueError(
+            f"{name} must have the shape ({rows}, {outputs}) of the network's outputs{labels}, "
+            f"got shape {array.shape}"
+        )
+    values = finite(name, array, dtype)
+    if loss in _TARGET_RANGES:
+        _refuse_outside(name, values, loss)
+    return values
+
+
+def advice_for_targets(loss: str) -> str:
+    """Return what to do where targets hold text."""
+    classes = loss in ("cross_entropy", "binary_cross_entropy", "custom")
+    return _ENCODE_LABELS if classes else "encode it as numbers"
+
+
+def orders(order: object, rows: int, epochs: int) -> NDArray[np.uint32]:
+    """Return an order of samples handed in as a C-contiguous array (1 or epochs, rows) of uint32.
+
+    Parameters
+    ----------
+    order : array-like of int, shape (rows,) or (epochs, rows)
+        Row indices of X: the same order for each epoch, or one for each. An index may stand more
+        than once, as in a bootstrap.
+    rows : int
+        The number of samples.
+    epochs : int
+        The number of epochs of this fit.
+    """
+    array = numbers("shuffle", order)
+    if array.dtype.kind not in "iu":
+        raise TypeError(
+            f"shuffle must be True, False or an array of row indices, got dtype {array.dtype}"
+        )
+    if array.shape not in ((rows,), (epochs, rows)):
+        raise ValueError(
+            f"shuffle must have the shape ({rows},) or ({epochs}, {rows}), got {array.shape}"
+        )
+    if array.min() < 0 or array.max() >= rows:
+        raise ValueError(
+            f"shuffle must hold row indices in [0, {rows}), "
+            f"got values from {array.min()} to {array.max()}"
+        )
+    return np.ascontiguousarray(np.atleast_2d(array), dtype=np.uint32)
+
+
+_HEADROOM: Final = 2.0**-20
+"""The share of the greatest number that weights may sum to: losses are multiplied with them."""
+
+
+def weights(name: str, value: object, rows: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return weights of samples as a C-contiguous array (rows,): finite, at least 0, not all 0."""
+    array = numbers(name, value)
+    if array.shape != (rows,):
+        raise ValueError(f"{name} must have the shape ({rows},), got {array.shape}")
+    result = converted(array, dtype)
+    row = first_outside(result, 0, np.finfo(dtype).max)
+    if row >= 0:
+        raise ValueError(
+            f"{name} must be at least 0 and finite in {dtype}, got {array[row]} at row {row}"
+        )
+    if not result.any():
+        raise ValueError(f"{name} is 0 for every sample; at least one must be above 0")
+    sums = [result[rows].sum(dtype=np.longdouble) for rows in row_blocks(result)]
+    limits, whole = np.finfo(dtype), float(sum(sums))
+    least, most = float(limits.tiny), _HEADROOM * float(limits.max)
+    if not least <= whole <= most:
+        raise ValueError(
+            f"{name} must have a sum of {least:.2g} to {most:.2g} in {dtype}, got {whole:.2g}"
+        )
+    return result
+
+
+def output(out: object, rows: int, outputs: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return `out` if the core can write (rows, outputs) straight into it."""
+    if type(out) is not np.ndarray:
+        raise TypeError(f"out must be a NumPy array, got {type(out).__name__}")
+    if out.shape != (rows, outputs) or out.dtype != dtype:
+        raise ValueError(
+            f"out must have shape ({rows}, {outputs}) and dtype {dtype}, "
+            f"got shape {out.shape} and dtype {out.dtype}"
+        )
+    if not (out.flags.c_contiguous and out.flags.aligned and out.flags.writeable):
+        raise ValueError("out must be C-contiguous, aligned and writable")
+    return out
+
+
+def flat(name: str, value: object, size: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return `value` as a flat array (size,) of `dtype`; it may hold what is not finite."""
+    array = numbers(name, value)
+    if array.shape != (size,):
+        raise ValueError(f"{name} must have shape ({size},), got {array.shape}")
+    return converted(array, dtype)
+
+
+def _finite_of_any_shape(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy in the shape and type given; refuse what is not finite."""
+    wrong = ~np.isfinite(array)
+    if wrong.any():
+        first = np.unravel_index(wrong.argmax(), array.shape)
+        kind = "NaN" if np.isnan(array[first]) else "infinity"
+        raise ValueError(f"{name} contains {kind} at {[*map(int, first)]}")
+    return np.array(array)
+
+
+def _labels(name: str, array: NDArray[Any], outputs: int) -> NDArray[np.int32]:
+    if array.dtype.kind == "f":
+        raise ValueError(
+            f"{name} must hold integer labels or have shape ({array.shape[0]}, {outputs}), got "
+            f"shape {array.shape} of {array.dtype}; for labels pass {name}.astype(int)"
+        )
+    if array.dtype.kind != "b":
+        row = first_outside(array, 0, outputs - 1)
+        if row >= 0:
+            raise ValueError(
+                f"{name} contains label {array[row]} at row {row}, but with {outputs} outputs "
+                f"labels are 0 to {outputs - 1}"
+            )
+    elif outputs == 1 and array.any():
+        raise ValueError(f"{name} contains label True, but with 1 output the only label is 0")
+    return converted(array, np.dtype(np.int32))
+
+
+def _check_features(
+    name: str, shape: tuple[int, ...], n_features: int, minimum: int, per_row: int
+) -> None:
+    if len(shape) != 2:
+        raise ValueError(_not_two_dimensional(name, shape, n_features))
+    rows, columns = shape
+    if columns != n_features:
+        raise ValueError(
+            f"{name} has {columns} features (shape {shape}), but the network takes {n_features}"
+        )
+    if rows < minimum:
+        raise ValueError(f"{name} has {rows} samples (shape {shape}), needs at least {minimum}")
+    _memory.require(f"what is computed of the {rows:,} samples of {name}", rows * per_row)
+
+
+def _not_two_dimensional(name: str, shape: tuple[int, ...], n_features: int) -> str:
+    if len(shape) == 1 and shape[0] == n_features:
+        hint = f"; for one sample pass {name}.reshape(1, -1)"
+    elif len(shape) == 1 and n_features == 1:
+        hint = f"; for one feature pass {name}.reshape(-1, 1)"
+    elif len(shape) > 2:
+        hint = f"; flatten each sample: {name}.reshape(len({name}), -1)"
+    else:
+        hint = ""
+    return f"{name} must have 2 dimensions (samples, {n_features}), got shape {shape}{hint}"
+
+
+_TARGET_RANGES: Final = {
+    "binary_cross_entropy": (0.0, 1.0, "in [0, 1]"),
+    "poisson": (0.0, np.inf, "at least 0"),
+}
+"""What the targets of a loss must be, where it is not any finite number."""
+
+
+def _refuse_outside(name: str, array: NDArray[Any], loss: str) -> None:
+    least, most, allowed = _TARGET_RANGES[loss]
+    index = first_outside(array, least, most)
+    if index >= 0:
+        row, column = divmod(index, array.shape[1])
+        raise ValueError(
+            f"{name} must be {allowed} for {loss}, "
+            f"got {array[row, column]} at row {row}, column {column}"
+        )

@@ -1,0 +1,206 @@
+"""Conversion: the one place where an array-like becomes an array that the core takes.
+
+The core takes C-contiguous, aligned arrays of its own dtype. An array that is one already goes
+through untouched (also read-only or memory-mapped); anything else is converted here, once, into a
+new array.
+"""
+
+import sys
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp import _core
+from fastmlp._validation import brief, described
+from fastmlp.data import _memory
+from fastmlp.data._frames import frame_array, is_frame
+
+_BLOCK: Final = 1 << 22
+"""Elements that NumPy is given at once."""
+
+_READABLE_DEVICES: Final = (1, 3)
+"""Types of DLPack devices whose memory is the CPU's: its own, and what it pinned for CUDA."""
+
+
+def numbers(name: str, value: object, advice: str = "encode it as numbers") -> NDArray[Any]:
+    """Return any array-like of real numbers as an array of a boolean, integer or float dtype.
+
+    `advice` is what to do where it holds text.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none; also where its own conversion raises something else, which is the cause then.
+    ImportError, MemoryError
+        If a library that reads it, or memory, is missing.
+    """
+    try:
+        try:
+            return _numbers(name, value, advice)
+        except (TypeError, ValueError):
+            if hasattr(value, "iloc") and hasattr(value, "columns"):
+                _refuse_columns(name, value, advice)
+            raise
+    except (TypeError, ValueError, ImportError, MemoryError):
+        raise
+    except Exception as error:
+        raise _unreadable(name, value, error) from error
+
+
+def has_attribute(value: object, name: str) -> bool:
+    """Say whether an object has an attribute; one that raises when it is looked up has not."""
+    try:
+        return hasattr(value, name)
+    except Exception:  # noqa: BLE001  (whatever a property of the user's raises)
+        return False
+
+
+def _unreadable(name: str, value: object, error: Exception) -> TypeError:
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001  (an error of the user's that cannot even be written)
+        text = type(error).__name__
+    kind = type(value).__name__
+    return TypeError(f"{name} cannot be converted to an array: {kind} raised {text}")
+
+
+def _refuse_columns(name: str, frame: Any, advice: str) -> None:
+    """Raise for the first column of a pandas frame that holds no numbers, or not everywhere."""
+    for j, label in enumerate(frame.columns):
+        column = _numbers(f"{name}: column {brief(label)}", frame.iloc[:, j], advice)
+        missing = np.isnan(column)
+        if missing.any():
+            raise ValueError(
+                f"{name} contains null at row {missing.argmax()}, column {brief(label)}"
+            )
+
+
+def _numbers(name: str, value: object, advice: str) -> NDArray[Any]:
+    if type(value) is not np.ndarray:
+        value = _as_array(name, value, advice)
+    array: NDArray[Any] = value
+    kind = array.dtype.kind
+    if kind == "O":
+        array = _from_objects(name, array)
+        kind = array.dtype.kind
+    if kind in "biuf":
+        return array
+    if kind == "c":
+        raise ValueError(f"{name} is complex ({array.dtype}); complex data are not supported")
+    if kind in "USTO":
+        raise ValueError(
+            f"{name} holds text: could not convert it to numbers (dtype {array.dtype}); {advice}"
+        )
+    raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+
+
+def _as_array(name: str, value: object, advice: str) -> NDArray[Any]:
+    if value is None or isinstance(value, str | bytes | dict | set | frozenset):
+        raise TypeError(f"{name} must be an array, a frame or a list, got {described(value)}")
+    if is_frame(value):
+        return frame_array(name, value, advice)
+    _refuse_other_devices(name, value)
+    # What is not imported cannot have made the value.
+    sparse = sys.modules.get("scipy.sparse")
+    if sparse is not None and sparse.issparse(value):
+        raise TypeError(f"{name} is sparse, which is not supported here; pass {name}.toarray()")
+    masked = sys.modules.get("numpy.ma")
+    if masked is not None and isinstance(value, masked.MaskedArray) and masked.is_masked(value):
+        raise ValueError(f"{name} has masked values; fill them first: {name}.filled(...)")
+    try:
+        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+            return np.from_dlpack(value)
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} is not a rectangular array of numbers: {error}") from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise _unreadable(name, value, error) from error
+    if array.ndim == 0 and array.dtype.kind == "O":
+        raise TypeError(f"{name} must be an array, a frame or a list, got {described(value)}")
+    return array
+
+
+def _refuse_other_devices(name: str, value: Any) -> None:
+    if hasattr(value, "__dlpack_device__"):
+        kind = int(value.__dlpack_device__()[0])
+        if kind not in _READABLE_DEVICES:
+            raise TypeError(
+                f"{name} lies on a device that is not the CPU (DLPack type {kind}): move it first"
+            )
+
+
+def _from_objects(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Give an object array the dtype its items have: Python's ints stay integers."""
+    if array.size == 0:
+        return array.astype(np.float64)
+    try:
+        inferred = np.asarray(array.tolist())
+        return inferred if inferred.dtype.kind != "O" else inferred.astype(np.float64)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise ValueError(f"{name} holds items that are not real numbers: {error}") from error
+
+
+def finite(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return a matrix as `converted` does; refuse what is not finite before or after."""
+    result = converted(array, dtype)
+    index = _core.first_non_finite(result)
+    if index < 0:
+        return result
+    row, column = divmod(index, array.shape[1])
+    raise not_finite(name, array[row, column], row, column, dtype)
+
+
+def not_finite(
+    name: str, value: Any, row: int, column: int, dtype: np.dtype[Any], *, rescaled: bool = False
+) -> ValueError:
+    """Return the error for a value that is not finite in `dtype`, or not once it is rescaled."""
+    if np.isfinite(value):
+        problem = "scale and offset make it" if rescaled else "value"
+        return ValueError(
+            f"{name} holds {value} at [{row}, {column}]: {problem} too large for {dtype}"
+        )
+    kind = "NaN" if np.isnan(value) else "infinity"
+    return ValueError(f"{name} contains {kind} at row {row}, column {column}")
+
+
+def is_ready(array: NDArray[Any], dtype: np.dtype[Any]) -> bool:
+    """Say whether the core takes the array as it is."""
+    return array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned
+
+
+def converted(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return `array` itself if the core can take it, else a C-contiguous copy of `dtype`."""
+    if is_ready(array, dtype):
+        return array
+    _memory.require(f"an array of shape {array.shape} in {dtype}", array.size * dtype.itemsize)
+    with np.errstate(over="ignore"):
+        if array.size <= _BLOCK:
+            return np.array(array, dtype=dtype, order="C", copy=True)
+        result = np.empty(array.shape, dtype)
+        for rows in row_blocks(array):
+            result[rows] = array[rows]
+    return result
+
+
+def row_blocks(array: NDArray[Any]) -> Iterator[slice]:
+    """Yield the rows of an array by blocks: NumPy hears no signal inside of a call."""
+    step = max(1, _BLOCK * len(array) // max(1, array.size))
+    for start in range(0, len(array), step):
+        yield slice(start, start + step)
+
+
+def first_outside(array: NDArray[Any], least: float, most: float) -> int:
+    """Return the flat index of the first element that is NaN or out of a range; -1 if none is."""
+    for rows in row_blocks(array):
+        block = array[rows]
+        wrong = ~((block >= least) & (block <= most))
+        if wrong.any():
+            before: int = rows.start * (array.size // len(array))
+            return before + int(wrong.argmax())
+    return -1

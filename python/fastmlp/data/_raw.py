@@ -1,0 +1,102 @@
+"""Features of another type or layout than the core's, which it converts row by row as it reads."""
+
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp import _core
+from fastmlp.data._conversion import not_finite
+
+WORTH_BORROWING: Final = 1 << 24
+"""Bytes of a copy from which on there is none: below, one conversion is quicker than many."""
+
+
+class RawRows(_core.RawRows):
+    """A matrix whose elements read as T(x), or as fma(T(x), scales[j], offsets[j]).
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, features)
+        Borrowed, in any layout; one for which `is_readable`.
+    dtype : dtype
+        T: what the values are read as.
+    scales, offsets : ndarray of `dtype`, shape (features,), optional
+        Both or none.
+    """
+
+    def __init__(
+        self,
+        values: NDArray[Any],
+        dtype: np.dtype[Any],
+        scales: NDArray[Any] | None = None,
+        offsets: NDArray[Any] | None = None,
+    ) -> None:
+        super().__init__(values, scales, offsets)
+        self.dtype = dtype
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: NDArray[np.intp]) -> Self:
+        """Return a copy of some rows."""
+        return type(self)(self.values[rows], self.dtype, self.scales, self.offsets)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns."""
+        return self.values.shape
+
+    def copy(self) -> Self:
+        """Return one that shares no memory with this."""
+        return type(self)(self.values.copy(), self.dtype, self.scales, self.offsets)
+
+    def read(self) -> NDArray[Any]:
+        """Return all rows as an array (n, features) of `dtype`."""
+        return _core.read_rows32(self) if self.dtype == np.float32 else _core.read_rows64(self)
+
+    def count_finite(self) -> int:
+        """Return how many rows stand before the first that does not read as finite numbers."""
+        if self._is_always_finite():
+            return len(self)
+        count = _core.count_finite_rows32 if self.dtype == np.float32 else _core.count_finite_rows64
+        return count(self)
+
+    def _is_always_finite(self) -> bool:
+        """Say whether the type holds nothing that could read as infinity or NaN."""
+        kind = self.values.dtype.kind
+        if kind == "f" or self.scales is None or self.offsets is None:
+            return kind != "f"
+        of_type = np.iinfo(self.values.dtype) if kind != "b" else None
+        limits = (0, 1) if of_type is None else (of_type.min, of_type.max)
+        with np.errstate(over="ignore"):
+            ends = [self.dtype.type(limit) * self.scales + self.offsets for limit in limits]
+        return bool(np.isfinite(ends).all())
+
+    def worth_borrowing(self, *, shuffled: bool) -> bool:
+        """Say whether to read it where it lies, instead of reading all of it beforehand.
+
+        Shuffled rows are read again and again: where their elements lie apart, each costs a miss
+        of the cache, and an epoch thrice the time.
+        """
+        apart = self.shape[1] > 1 and self.values.strides[1] != self.values.itemsize
+        return self.values.size * self.dtype.itemsize >= WORTH_BORROWING and not (
+            shuffled and apart
+        )
+
+
+def is_readable(array: NDArray[Any]) -> bool:
+    """Say whether the core reads the type of an array of real numbers."""
+    return array.dtype.isnative and array.dtype.itemsize <= 8
+
+
+def refuse_not_finite(name: str, rows: RawRows) -> None:
+    """Raise unless everything reads as finite numbers; no copy is made to find out."""
+    row = rows.count_finite()
+    if row == len(rows):
+        return
+    column = int(np.isfinite(rows[np.array([row])].read()[0]).argmin())
+    value = rows.values[row, column]
+    with np.errstate(over="ignore"):
+        rescaled = bool(np.isfinite(rows.dtype.type(value)))
+    raise not_finite(name, value, row, column, rows.dtype, rescaled=rescaled)

@@ -1,0 +1,93 @@
+"""Sparse features: a matrix of SciPy's in compressed rows, as the core takes it."""
+
+import sys
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp import _core
+from fastmlp.data._conversion import converted, not_finite, numbers
+
+
+class SparseRows(_core.SparseRows):
+    """A matrix in compressed rows: of row i the elements ``offsets[i]`` to ``offsets[i + 1]``.
+
+    Parameters
+    ----------
+    offsets : ndarray of int64, shape (n + 1,)
+        Where the rows begin and end.
+    columns : ndarray of int32, shape (count,)
+        Of each element; ascending in a row.
+    values : ndarray, shape (count,)
+        Of each element; all others are 0.
+    n_features : int
+        The number of columns.
+    """
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, rows: NDArray[np.intp]) -> Self:
+        """Return a copy of some rows."""
+        first = self.offsets[rows]
+        counts = self.offsets[rows + 1] - first
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        elements = np.repeat(first - offsets[:-1], counts) + np.arange(offsets[-1])
+        return type(self)(offsets, self.columns[elements], self.values[elements], self.n_features)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return len(self), self.n_features
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the values."""
+        return self.values.dtype
+
+    def copy(self) -> Self:
+        """Return one that shares no memory with this."""
+        arrays = (self.offsets.copy(), self.columns.copy(), self.values.copy())
+        return type(self)(*arrays, self.n_features)
+
+
+def is_sparse(value: object) -> bool:
+    """Say whether `value` is a sparse array or matrix of SciPy's."""
+    sparse = sys.modules.get("scipy.sparse")  # what is not imported cannot have made the value
+    return sparse is not None and bool(sparse.issparse(value))
+
+
+def sparse_rows(name: str, X: Any, dtype: np.dtype[Any]) -> SparseRows:
+    """Return a sparse matrix as rows of `dtype`, all finite; what fits already is not copied.
+
+    Raises
+    ------
+    ValueError
+        If its indices are not those of a matrix of its shape, or a value is not finite.
+    """
+    try:
+        if X.format in ("csr", "csc"):
+            # In a shell of our own: SciPy believes flags that may be out of date, and may trim.
+            X = type(X)((X.data, X.indices, X.indptr), shape=X.shape, copy=False)
+            X.check_format(full_check=True)
+        rows = X.tocsr()
+        if not rows.has_canonical_format:
+            rows = rows.copy()
+            rows.sum_duplicates()
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise ValueError(f"{name} is not a sound sparse matrix: {error}") from error
+    given = numbers(name, rows.data)
+    result = SparseRows(
+        converted(rows.indptr, np.dtype(np.int64)),
+        converted(rows.indices, np.dtype(np.int32)),
+        converted(given, dtype),
+        rows.shape[1],
+    )
+    index = _core.first_non_finite(result.values)
+    if index >= 0:
+        row = int(np.searchsorted(result.offsets, index, side="right")) - 1
+        raise not_finite(name, given[index], row, int(result.columns[index]), dtype)
+    return result

@@ -1,0 +1,180 @@
+"""`Rescaled`: features times a scale plus an offset, without a copy of them."""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastmlp.data._conversion import numbers
+from fastmlp.data._frames import column_names
+from fastmlp.data._raw import RawRows, is_readable, refuse_not_finite
+
+_BLOCK = 1 << 16  # elements that `standardise` looks at at once
+
+
+class Rescaled:
+    """``scale * X + offset``, computed where a network reads it: X is not copied.
+
+    ``fit``, ``predict``, ``evaluate`` and validation data take it wherever they take X. Bytes with
+    ``scale=1/255`` train as fast as float32, from a quarter of the memory.
+
+    Parameters
+    ----------
+    X : array-like, shape (n, features)
+        Samples of any real type; borrowed.
+    scale, offset : float or array-like, shape (features,)
+        One number for all features, or one for each; finite. Both are rounded to the network's
+        type T, and a feature reads as ``fma(T(x), T(scale), T(offset))``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X is no matrix of numbers, or a scale or an offset is not finite or of another shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> pixels = Rescaled(np.array([[0, 51], [255, 102]], np.uint8), scale=1 / 255)
+    >>> np.asarray(pixels)
+    array([[0. , 0.2],
+           [1. , 0.4]])
+    """
+
+    def __init__(self, X: ArrayLike, scale: ArrayLike = 1.0, offset: ArrayLike = 0.0) -> None:
+        if isinstance(X, Rescaled):
+            raise TypeError("X is Rescaled already: rescale what it was made of, X.X")
+        self.X = numbers("X", X)
+        self.feature_names = column_names(X)
+        if self.X.ndim != 2:
+            raise ValueError(
+                f"X must have 2 dimensions (samples, features), got shape {self.X.shape}"
+            )
+        self.scale = _factors("scale", scale, self.X.shape[1])
+        self.offset = _factors("offset", offset, self.X.shape[1])
+
+    @classmethod
+    def standardise(cls, X: ArrayLike) -> Self:
+        """Return X with mean 0 and deviation 1 in each column; a constant column becomes 0.
+
+        Mean and deviation (over n) are computed in float64, in two passes over blocks of rows.
+        Use `like` to rescale other samples the same way.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, features)
+            Samples, at least 1, finite.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X is no matrix of numbers, has no rows, is not finite, or its squares are not.
+        """
+        given = cls(X)
+        array = given.X
+        if len(array) == 0:
+            raise ValueError("X has 0 samples; a mean needs at least one")
+        refuse_not_finite("X", given.rows(np.dtype(np.float64)))
+        mean = _column_sums(array, np.zeros(array.shape[1]), power=1) / len(array)
+        # Rounding makes the mean of a constant column like 0.1 not quite 0.1.
+        constant = array.min(axis=0) == array.max(axis=0)
+        mean = np.where(constant, array[0], mean)
+        deviation = np.sqrt(_column_sums(array, mean, power=2) / len(array))
+        lost = ~np.isfinite(deviation) | ((deviation == 0) & ~constant)
+        if lost.any():
+            column = int(lost.argmax())
+            size = "large" if deviation[column] else "small"
+            raise ValueError(f"X holds numbers too {size} to be squared in column {column}")
+        scale = 1 / np.where(deviation > 0, deviation, 1.0)
+        result = cls(array, scale, -mean * scale)
+        result.feature_names = given.feature_names
+        return result
+
+    def like(self, X: ArrayLike) -> Self:
+        """Return other samples, by the scale and the offset of these."""
+        return type(self)(X, self.scale, self.offset)
+
+    def rows(self, dtype: np.dtype[Any]) -> RawRows:
+        """Return it as the core reads it for a network of `dtype`.
+
+        Raises
+        ------
+        ValueError
+            If a scale or an offset is too large for `dtype`.
+        """
+        factors = []
+        for name in ("scale", "offset"):
+            given = getattr(self, name)
+            with np.errstate(over="ignore"):
+                factor = np.broadcast_to(given, self.shape[1:]).astype(dtype)
+            if not np.isfinite(factor).all():
+                raise ValueError(f"{name} holds {np.abs(given).max():g}: too large for {dtype}")
+            factors.append(np.ascontiguousarray(factor))
+        values = self.X if is_readable(self.X) else self.X.astype(dtype)
+        return RawRows(values, dtype, *factors)
+
+    def __array__(
+        self, dtype: np.dtype[Any] | None = None, copy: bool | None = None
+    ) -> NDArray[Any]:
+        """Return a copy, of float64 unless told otherwise; of float32 as such a network reads."""
+        if copy is False:
+            raise ValueError("Rescaled is computed when it is read: it cannot be had as a view")
+        read_as = np.dtype(np.float32 if dtype == np.float32 else np.float64)
+        rows = self.rows(read_as).read()
+        return rows if dtype is None else rows.astype(dtype, copy=False)
+
+    def __getitem__(self, rows: slice) -> Self:
+        """Return some samples, which are not copied."""
+        result = self.like(self.X[rows])
+        result.feature_names = self.feature_names
+        return result
+
+    def chain(self, derivatives: NDArray[Any]) -> NDArray[Any]:
+        """Turn derivatives by what a network reads into those by X, in place.
+
+        Each is multiplied by the scale of its feature, rounded to the network's type.
+
+        Parameters
+        ----------
+        derivatives : ndarray, shape (..., features)
+            Of the network's type.
+        """
+        with np.errstate(all="ignore"):
+            derivatives *= self.scale.astype(derivatives.dtype)
+        return derivatives
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Samples and features."""
+        return self.X.shape
+
+    def __repr__(self) -> str:
+        factors = f"scale={_told(self.scale)}, offset={_told(self.offset)}"
+        return f"Rescaled({self.X.dtype} {self.shape}, {factors})"
+
+
+def _factors(name: str, value: ArrayLike, features: int) -> NDArray[np.float64]:
+    array = numbers(name, value).astype(np.float64)
+    if array.shape not in ((), (features,)):
+        raise ValueError(f"{name} must be a number or have shape ({features},), got {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, got {array[~np.isfinite(array)][0]}")
+    array.flags.writeable = False
+    return array
+
+
+def _column_sums(array: NDArray[Any], mean: NDArray[Any], *, power: int) -> NDArray[np.float64]:
+    """Return the sums over the rows of (x - mean) to a power, block after block."""
+    total = np.zeros(array.shape[1])
+    step = max(1, _BLOCK // max(1, array.shape[1]))
+    for first in range(0, len(array), step):
+        block = array[first : first + step].astype(np.float64) - mean
+        with np.errstate(over="ignore"):
+            total += (block**power).sum(axis=0)
+    return total
+
+
+def _told(factor: NDArray[np.float64]) -> str:
+    return f"{factor:g}" if factor.ndim == 0 else f"({factor.size} numbers)"

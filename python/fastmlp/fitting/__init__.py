@@ -1,0 +1,1 @@
+"""A fit: its loop, callbacks, held-out samples and checkpoints."""

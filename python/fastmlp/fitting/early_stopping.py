@@ -1,0 +1,216 @@
+"""`EarlyStopping`: end a fit when it no longer gets better, and go back to its best epoch."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp import _validation
+from fastmlp.fitting._metric_names import larger_is_better
+from fastmlp.fitting.callbacks import Callback
+from fastmlp.fitting.saved_fit import SavedStopping
+from fastmlp.history import EpochReport, History
+
+if TYPE_CHECKING:
+    from fastmlp.network import Network
+
+Mode = Literal["auto", "min", "max"]
+
+
+class EarlyStopping(Callback):
+    """Stop when `monitor` has not become better for `patience` epochs.
+
+    Better means by more than `min_delta` than the best so far; what is not finite is never better.
+    One object may follow many fits, one at a time: each begins anew.
+
+    Parameters
+    ----------
+    monitor : str, default "validation_loss"
+        What to watch: "loss", "validation_loss", "validation_accuracy", or "validation_" and the
+        name of one of the `metrics` of ``fit``.
+    patience : int, default 10
+        The epochs without improvement after which to stop, at least 1.
+    min_delta : float, default 0.0
+        The least change that counts as better, finite and at least 0.
+    mode : {"auto", "min", "max"}, default "auto"
+        Whether less or more is better; "auto" knows it of losses and of the metrics that have a
+        name.
+    restore_best : bool, default True
+        Whether to go back at the end of the fit to the weights of the best epoch, bit for bit,
+        with the running averages of batch normalisation, also where the epochs ran out before the
+        patience. Not after an exception. What the optimizer remembers stays that of the last
+        epoch, as in Keras and Lightning: before another fit from there, ``net.reset_optimizer()``.
+
+    Attributes
+    ----------
+    best : float or None
+        The best value so far.
+    best_epoch : int
+        Its epoch, counted from 1 within the fit; 0 before there is one.
+    waited : int
+        Epochs since then.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind or out of its range.
+
+    Examples
+    --------
+    >>> stopping = EarlyStopping("validation_f1", patience=5)
+    >>> net.fit(X, y, 500, validation_fraction=0.1, metrics="f1",
+    ...         early_stopping=stopping)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        monitor: str = "validation_loss",
+        patience: int = 10,
+        min_delta: float = 0.0,
+        mode: Mode = "auto",
+        restore_best: bool = True,
+    ) -> None:
+        if not isinstance(monitor, str):
+            raise TypeError(f"monitor must be a string, got {_validation.described(monitor)}")
+        self.monitor = monitor
+        self.patience = _validation.integer("patience", patience, minimum=1)
+        self.min_delta = _validation.not_negative("min_delta", min_delta)
+        self.mode = _validation.choice("mode", mode, ("auto", "min", "max"))
+        self.restore_best = _validation.switch("restore_best", restore_best)
+        self.best: float | None = None
+        self.best_epoch = 0
+        self.waited = 0
+        self._at_best: dict[str, NDArray[Any]] = {}
+        self._resumed = False
+
+    def __repr__(self) -> str:
+        return (
+            f"EarlyStopping(monitor={self.monitor!r}, patience={self.patience}, "
+            f"min_delta={self.min_delta:g}, mode={self.mode!r}, restore_best={self.restore_best})"
+        )
+
+    def check_monitor(self, names: Sequence[str]) -> None:
+        """Check before a fit that it will tell `monitor`, and which way is better.
+
+        Raises
+        ------
+        ValueError
+            If `monitor` is not among `names`, or `mode` is "auto" for a metric of the user's own.
+        """
+        if self.monitor.startswith("validation_") and not any(
+            name.startswith("validation_") for name in names
+        ):
+            raise ValueError(
+                f"early stopping watches {_validation.brief(self.monitor)}, which needs "
+                "validation_data or validation_fraction; or watch monitor='loss'"
+            )
+        _validation.choice("monitor", self.monitor, names)
+        if self.mode == "auto" and larger_is_better(self.monitor) is None:
+            raise ValueError(
+                f"mode='auto' does not know whether {_validation.brief(self.monitor)} is better "
+                "when larger; say mode='max' or mode='min'"
+            )
+
+    def on_fit_begin(self, network: "Network") -> None:  # noqa: ARG002
+        """Forget the fit before, unless `set_state` has just been called."""
+        if not self._resumed:
+            self.best, self.best_epoch, self.waited, self._at_best = None, 0, 0, {}
+        self._resumed = False
+
+    def on_epoch_end(self, network: "Network", report: EpochReport) -> bool:
+        """Take in the epoch; True once the patience is over."""
+        value = report.value(self.monitor)
+        if self._is_better(value):
+            self.best, self.best_epoch, self.waited = value, report.epoch, 0
+            if self.restore_best:
+                self._at_best = {
+                    "parameters": network.parameters.copy(),
+                    "statistics": network.statistics.copy(),
+                }
+        else:
+            self.waited += 1
+        return self.waited >= self.patience
+
+    def on_fit_end(self, network: "Network", history: History) -> None:  # noqa: ARG002
+        """Put the best weights back."""
+        for name, values in self._at_best.items():
+            setattr(network, name, values)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return what it remembers in the middle of a fit, for a checkpoint.
+
+        Returns
+        -------
+        values : dict
+            Plain numbers: ``best``, ``best_epoch``, ``waited``; what JSON can hold.
+        arrays : dict of str to ndarray
+            What the network was at the best epoch: ``parameters`` and ``statistics``; empty if
+            there is none.
+        """
+        values = {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited}
+        return values, {name: array.copy() for name, array in self._at_best.items()}
+
+    def set_state(self, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `state` returned; the next fit goes on from there.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `values` are not such numbers.
+        KeyError
+            If one is missing.
+        """
+        best = values["best"]
+        if best is not None and not (isinstance(best, float) and math.isfinite(best)):
+            raise ValueError(f"best must be a finite float or None, got {_validation.brief(best)}")
+        best_epoch = _validation.integer("best_epoch", values["best_epoch"], minimum=0)
+        self.waited = _validation.integer("waited", values["waited"], minimum=0)
+        self.best, self.best_epoch, self._resumed = best, best_epoch, True
+        self._at_best = {name: np.array(array) for name, array in arrays.items()}
+
+    def direction(self) -> str:
+        """Return "max" or "min": whether more or less is better."""
+        larger = larger_is_better(self.monitor) if self.mode == "auto" else self.mode == "max"
+        return "max" if larger else "min"
+
+    def can_go_on(self, saved: SavedStopping) -> bool:
+        """Say whether `saved` watched the same, and has the weights that this would restore."""
+        watched = (self.monitor, self.direction())
+        same = saved.monitor is None or (saved.monitor, saved.mode) == watched
+        complete = saved.values["best_epoch"] == 0 or bool(saved.arrays) or not self.restore_best
+        return same and complete
+
+    def _is_better(self, value: float) -> bool:
+        if not math.isfinite(value):
+            return False
+        if self.best is None:
+            return True
+        gain = value - self.best if self.direction() == "max" else self.best - value
+        return gain > self.min_delta
+
+
+def check_monitors(followers: Iterable[Callback], measured: Sequence[str]) -> None:
+    """Check before a fit that it tells what early stopping among `followers` watches.
+
+    Raises
+    ------
+    ValueError
+        If it tells only of "loss" and of what is `measured`.
+    """
+    for follower in followers:
+        if isinstance(follower, EarlyStopping):
+            follower.check_monitor(["loss", *measured])
+
+
+def read_early_stopping(value: object) -> EarlyStopping | None:
+    """Return what ``fit`` was given as `early_stopping`; True stands for the defaults."""
+    if isinstance(value, EarlyStopping):
+        return value
+    if value is None or isinstance(value, bool):
+        return EarlyStopping() if value else None
+    raise TypeError(
+        "early_stopping must be an EarlyStopping, True, False or None, "
+        f"got {_validation.described(value)}"
+    )

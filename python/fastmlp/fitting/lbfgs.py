@@ -1,0 +1,183 @@
+"""L-BFGS: the whole data set at once, through `scipy.optimize`, for small data and sharp minima."""
+
+import math
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp import _validation
+from fastmlp._extras import require
+from fastmlp.errors import DivergenceError
+from fastmlp.fitting.loop import Course
+from fastmlp.model.objective import make_objective
+from fastmlp.model.samples import Samples
+from fastmlp.model.views import Core
+
+
+@dataclass(frozen=True, slots=True)
+class LBFGS:
+    """Limited-memory BFGS (Nocedal, 1980): ``scipy.optimize.minimize(method="L-BFGS-B")``.
+
+    Each iteration uses the gradient over all samples and chooses its own step size. It ends when no
+    element of the gradient is above `tolerance`, or the loss falls by less than 2.2e-9 of itself.
+    A network of dtype float64 lets it go further: line searches compare nearly equal losses. The
+    bits are those of SciPy's arithmetic, not the same on every machine. Needs ``fastmlp[lbfgs]``.
+
+    With it ``fit`` takes no `epochs`, no `batch_size` and no order of samples, and tells of
+    iterations as of epochs. Weights that a callback writes are not heard.
+
+    Parameters
+    ----------
+    max_iterations : int, default 200
+        The most iterations, at least 1.
+    tolerance : float, default 1e-5
+        As above, finite and at least 0.
+    history : int, default 10
+        How many steps the curvature is estimated from, at least 1.
+    l2 : float, default 0.0
+        The penalty ``l2 / 2 * sum(w^2)`` over all parameters, in what is minimised but not in the
+        losses told.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind or out of its range.
+
+    Examples
+    --------
+    >>> net.fit(X, y, optimizer=LBFGS(max_iterations=500))  # doctest: +SKIP
+    """
+
+    max_iterations: int = 200
+    tolerance: float = 1e-5
+    history: int = 10
+    l2: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("max_iterations", "history"):
+            value = _validation.integer(name, getattr(self, name), minimum=1, maximum=2**31 - 1)
+            object.__setattr__(self, name, value)
+        for name in ("tolerance", "l2"):
+            number = _validation.not_negative(name, getattr(self, name))
+            object.__setattr__(self, name, number)
+
+
+def refuse_batches(epochs: object, batch_size: object, shuffle: object) -> None:
+    """Check that ``fit`` was not told to go about in epochs and batches.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it was.
+    """
+    if epochs != 10 or isinstance(epochs, bool):
+        raise ValueError(
+            "LBFGS counts no epochs: set LBFGS(max_iterations=...), "
+            f"got {_validation.brief(epochs)}"
+        )
+    if batch_size not in (None, 32):
+        raise ValueError(
+            f"LBFGS uses all samples at once: batch_size=None, got {_validation.brief(batch_size)}"
+        )
+    _validation.switch("shuffle", shuffle)
+
+
+@dataclass
+class Iteration:
+    """An iteration, told like an epoch of the core."""
+
+    epoch: int
+    loss: float
+    seconds: float
+    learning_rate: float = math.nan
+    rate_factor: float = 1.0
+
+
+class _Descent:
+    """What SciPy calls: the function to minimise, and the end of each iteration."""
+
+    def __init__(self, core: Core, samples: Samples, l2: float, course: Course) -> None:
+        self._core = core
+        self._objective = make_objective(core, samples)
+        self._l2 = l2
+        self._course = course
+        self._since = time.perf_counter()
+        self.iterations: list[Iteration] = []
+        self.best = core.parameters.copy()
+        self.stop: StopIteration | None = None
+
+    def value(self, theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Return the penalised loss and its gradient."""
+        loss, gradient = self._objective(theta)
+        return loss + self._penalty(theta), gradient + self._l2 * theta
+
+    def end_iteration(self, intermediate_result: Any) -> None:
+        """Take in an iteration; StopIteration is how SciPy is told to stop."""
+        self._core.parameters[:] = intermediate_result.x
+        self._core.end_epoch()
+        self.best[:] = intermediate_result.x
+        seconds = time.perf_counter() - self._since
+        loss = float(intermediate_result.fun) - self._penalty(intermediate_result.x)
+        iteration = Iteration(len(self.iterations), loss, seconds)
+        self.iterations.append(iteration)
+        try:
+            stop = self._course.end_epoch(iteration)
+        except StopIteration as error:  # a callback's own, which is not meant for SciPy
+            self.stop = error
+            raise
+        if stop:
+            raise StopIteration
+        self._since = time.perf_counter()
+
+    def _penalty(self, theta: NDArray[np.float64]) -> float:
+        return 0.5 * self._l2 * float(theta @ theta) if self._l2 else 0.0
+
+
+def minimise(core: Core, samples: Samples, optimizer: LBFGS, course: Course) -> list[Iteration]:
+    """Train with L-BFGS, and return the course of it.
+
+    Raises
+    ------
+    ImportError
+        If SciPy is not installed.
+    DivergenceError
+        If the loss at the start, or at the end, is not finite; the parameters are those of the last
+        iteration.
+    """
+    minimize = require("scipy.optimize", "LBFGS", "lbfgs").minimize
+    with core.training():
+        return _minimise(core, samples, optimizer, course, minimize)
+
+
+def _minimise(
+    core: Core, samples: Samples, optimizer: LBFGS, course: Course, minimize: Any
+) -> list[Iteration]:
+    descent = _Descent(core, samples, optimizer.l2, course)
+    try:
+        result = minimize(
+            descent.value,
+            descent.best.astype(np.float64),
+            jac=True,
+            method="L-BFGS-B",
+            callback=descent.end_iteration,
+            options={
+                "maxiter": optimizer.max_iterations,
+                "maxfun": 2**31 - 1,  # the iterations bound them
+                "maxcor": optimizer.history,
+                "gtol": optimizer.tolerance,
+            },
+        )
+    finally:
+        core.parameters[:] = descent.best
+    if not math.isfinite(result.fun):
+        raise DivergenceError(len(descent.iterations) + 1, float(result.fun), math.nan)
+    if not descent.iterations:  # it began at a minimum: one iteration that changes nothing
+        with suppress(StopIteration):
+            descent.end_iteration(result)
+    if descent.stop is not None:
+        raise descent.stop
+    return descent.iterations

@@ -1,0 +1,73 @@
+"""``verbose``: how a fit shows its progress, on standard error.
+
+With 1 and tqdm installed (``pip install 'fastmlp[progress]'``) it is a bar, also in notebooks;
+without it, or with 2, one plain line per epoch. A fit never fails for want of a progress bar, or of
+something to show it on.
+"""
+
+import math
+import sys
+from contextlib import suppress
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from fastmlp.fitting.callbacks import Callback
+from fastmlp.history import EpochReport
+
+if TYPE_CHECKING:
+    from fastmlp.network import Network
+
+_CLOSED: Final = (OSError, ValueError)
+"""What writing raises where standard error is closed, full, or no terminal any more."""
+
+
+class Progress(Callback):
+    """Shows each `EpochReport`.
+
+    Parameters
+    ----------
+    epochs : int
+        How many epochs were asked for.
+    verbose : int, default 1
+        1 for a bar if it can be, 2 for lines.
+    """
+
+    def __init__(self, epochs: int, verbose: int = 1) -> None:
+        self._bar: Any = None
+        if verbose == 2 or sys.stderr is None:
+            return
+        try:
+            tqdm = import_module("tqdm.auto").tqdm
+        except ImportError:
+            return
+        with suppress(*_CLOSED):
+            self._bar = tqdm(total=epochs, unit="epoch")
+
+    def on_epoch_end(self, network: "Network", report: EpochReport) -> None:  # noqa: ARG002
+        """Show one more epoch."""
+        with suppress(*_CLOSED):
+            if self._bar is not None:
+                self._bar.set_postfix_str(_summary(report), refresh=False)
+                self._bar.update()
+            elif sys.stderr is not None:  # which print would take for standard output
+                line = f"epoch {report.epoch}/{report.epochs}: {_summary(report)}"
+                print(line, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Leave the bar as it stands and go to the next line."""
+        if self._bar is not None:
+            with suppress(*_CLOSED):
+                self._bar.close()
+
+
+def _summary(report: EpochReport) -> str:
+    parts = [f"loss {report.loss:.4f}"]
+    if report.validation_loss is not None:
+        parts.append(f"validation loss {report.validation_loss:.4f}")
+    if report.validation_accuracy is not None:
+        parts.append(f"accuracy {report.validation_accuracy:.2%}")
+    parts += [f"{name.replace('_', ' ')} {value:.4f}" for name, value in report.metrics.items()]
+    if math.isfinite(report.learning_rate):
+        parts.append(f"learning rate {report.learning_rate:.3g}")
+    parts.append(f"{report.samples / max(report.seconds, 1e-9):,.0f} samples/s")
+    return ", ".join(parts)

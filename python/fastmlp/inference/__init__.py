@@ -1,0 +1,1 @@
+"""What a network computes of samples: outputs, losses, derivatives."""

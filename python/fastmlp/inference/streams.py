@@ -1,0 +1,112 @@
+"""Predicting and evaluating what is not in memory at once, piece by piece."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.data.rescaled import Rescaled
+from fastmlp.data.stream import Stream, rows_of
+from fastmlp.errors import DataError
+from fastmlp.history import Evaluation
+from fastmlp.model.samples import Samples
+from fastmlp.model.views import Core
+from fastmlp.streams.batches import Batches
+from fastmlp.streams.checking import Checked, Demands, check, check_count, features
+from fastmlp.streams.places import unusable
+
+if TYPE_CHECKING:
+    from fastmlp.model.model import Model
+
+
+def predict_stream(
+    network: "Model", stream: Stream, result: NDArray[Any], core: Core, n_threads: int
+) -> None:
+    """Write the outputs for all rows of a stream, as they stand, into `result` (n_rows, N)."""
+    read, demands = stream.reader(), Demands.of(network)
+    for start, stop in stream.pieces():
+        given = read(start, stop)
+        with unusable(*stream.place(start)):
+            X = rows_of(given)[0]
+            x = features(X, demands, stream, start)
+        check_count(stream, start, stop, len(x))
+        if np.may_share_memory(result, X.X if isinstance(X, Rescaled) else np.asarray(X)):
+            raise ValueError("out must not share memory with what the stream reads")
+        core.predict(x, result[start:stop], n_threads)
+
+
+def evaluate_data(
+    network: "Model", data: Stream | Batches, core: Core, n_threads: int
+) -> Evaluation:
+    """Evaluate a network on all samples of a stream, or of one pass over batches.
+
+    The loss is the mean of those of the pieces, each as much as it counts.
+    """
+    loss = accuracy = total = 0.0
+    decides = False
+    for x, y, weight in _pieces(data, Demands.of(network)):
+        counts = float(len(x) if weight is None else weight.sum(dtype=np.float64))
+        if counts == 0.0:
+            continue
+        part = Samples(x, y, weight, network.loss_function).evaluate(core, n_threads)
+        decides = part.accuracy is not None
+        loss += counts * part.loss
+        accuracy += counts * (part.accuracy or 0.0)
+        total += counts
+    if total == 0.0:
+        raise DataError("there are no samples, or all of them have the weight 0")
+    return Evaluation(loss / total, accuracy / total if decides else None)
+
+
+class StreamSamples:
+    """The samples of a stream to validate on; of which targets and weights are kept in memory.
+
+    Attributes
+    ----------
+    y : ndarray
+        All targets.
+    weight : ndarray or None
+        All weights.
+    """
+
+    def __init__(self, network: "Model", stream: Stream) -> None:
+        self._network = network
+        self._stream = stream
+        parts = list(_targets(stream, Demands.of(network)))
+        if not parts:
+            raise ValueError("the stream to validate on has 0 rows, needs at least 1")
+        self.y: NDArray[Any] = np.concatenate([y for y, _ in parts])
+        weights = [weight for _, weight in parts if weight is not None]
+        self.weight: NDArray[Any] | None = np.concatenate(weights) if weights else None
+        if self.weight is not None and not self.weight.any():
+            raise ValueError("the stream to validate on has the weight 0 for every sample")
+
+    def evaluate(self, core: Core, n_threads: int) -> Evaluation:
+        """Return loss and accuracy of a network."""
+        return evaluate_data(self._network, self._stream, core, n_threads)
+
+    def predict(self, core: Core, n_threads: int) -> NDArray[Any]:
+        """Return the outputs of a network for all of them."""
+        shape = (self._stream.n_rows, self._network.layers[-1].nodes)
+        result = np.empty(shape, self._network.dtype)
+        predict_stream(self._network, self._stream, result, core, n_threads)
+        return result
+
+
+def _pieces(data: Stream | Batches, demands: Demands) -> Iterator[Checked]:
+    if isinstance(data, Batches):
+        yield from data.items(demands)
+        return
+    read = data.reader()
+    for start, stop in data.pieces():
+        samples = check(read(start, stop), demands, data, start)
+        check_count(data, start, stop, len(samples[0]))
+        yield samples
+
+
+def _targets(
+    stream: Stream, demands: Demands
+) -> Iterator[tuple[NDArray[Any], NDArray[Any] | None]]:
+    for _, y, weight in _pieces(stream, demands):
+        yield y.copy(), None if weight is None else weight.copy()

@@ -1,0 +1,1 @@
+"""The network in memory: layers, live views, and samples checked against them."""

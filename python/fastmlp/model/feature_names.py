@@ -1,0 +1,111 @@
+"""Names of features: those of a frame's columns, so that columns in another order are noticed."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fastmlp._validation import brief, described, items
+from fastmlp.data._frames import column_names
+from fastmlp.data.rescaled import Rescaled
+from fastmlp.data.stream import Stream
+
+if TYPE_CHECKING:
+    from fastmlp.model.model import Model
+
+Names = tuple[str, ...]
+
+
+def read_names(value: object, n_features: int) -> Names | None:
+    """Return `value` as the names of so many features; None is none.
+
+    Raises
+    ------
+    TypeError
+        If it is no sequence of strings.
+    ValueError
+        If there are more or fewer, or one comes twice.
+    """
+    if value is None:
+        return None
+    names = items("feature_names", value, "a sequence of strings or None")
+    for i, name in enumerate(names):
+        if not isinstance(name, str):
+            raise TypeError(f"feature_names[{i}] must be a string, got {described(name)}")
+    if len(names) != n_features:
+        raise ValueError(
+            f"feature_names must hold {n_features} names, as many as the network has features, "
+            f"got {len(names)}"
+        )
+    if (twice := _first_twice(names)) is not None:
+        raise ValueError(f"feature_names must be unique, {brief(twice)} comes twice")
+    return tuple(map(str, names))
+
+
+def names_of(X: object) -> Names | None:
+    """Return the names of the features of what a network reads; None if they have none."""
+    names = X.feature_names if isinstance(X, Rescaled | Stream) else column_names(X)
+    return None if names is None else tuple(names)
+
+
+def check_names(name: str, X: object, expected: Names | None) -> None:
+    """Refuse features that have names, but other ones than `expected`, or in another order.
+
+    Raises
+    ------
+    ValueError
+        If they have; it names the first column that is wrong.
+    """
+    got = names_of(X) if expected is not None else None
+    if expected is None or got is None or got == expected:
+        return
+    known, given = set(expected), set(got)
+    if (twice := _first_twice(got)) is not None:
+        problem = f"has the column {brief(twice)} twice"
+    elif missing := [each for each in expected if each not in given]:
+        problem = f"lacks the column {brief(missing[0])}"
+    elif unknown := [each for each in got if each not in known]:
+        problem = f"has the column {brief(unknown[0])}, which is no feature of the network"
+    else:
+        i = next(i for i, pair in enumerate(zip(got, expected, strict=True)) if len({*pair}) == 2)
+        problem = (
+            f"has its columns in another order: column {i} is {brief(got[i])}, but feature {i} of "
+            f"the network is {brief(expected[i])}"
+        )
+    raise ValueError(
+        f"{name} {problem}; select and order the columns by net.feature_names, or pass an array "
+        "without names"
+    )
+
+
+def names_to_learn(X: object, n_features: int) -> Names | None:
+    """Return the names of X where they are fit to be those of a network."""
+    names = names_of(X)
+    fit = names is not None and len(names) == n_features and _first_twice(names) is None
+    return names if fit else None
+
+
+def names_to_train_on(network: "Model", X: object, validation_data: object = None) -> Names | None:
+    """Return the names that a network has from a fit on X on: its own, or those of X.
+
+    Raises
+    ------
+    ValueError
+        If X, or the features of `validation_data`, have other ones.
+    """
+    expected = network.feature_names
+    check_names("X", X, expected)
+    if expected is None:
+        expected = names_to_learn(X, network.features)
+    if isinstance(validation_data, Stream):
+        check_names("validation_data", validation_data, expected)
+    elif isinstance(validation_data, tuple | list) and validation_data:
+        check_names("validation_data[0]", validation_data[0], expected)
+    return expected
+
+
+def _first_twice(names: Sequence[str]) -> str | None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None

@@ -1,0 +1,131 @@
+"""`Samples`: features and targets, checked and as the core takes them."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.data import _arrays
+from fastmlp.data._raw import RawRows
+from fastmlp.data._sparse import SparseRows
+from fastmlp.history import Evaluation
+from fastmlp.metrics import accuracy
+from fastmlp.model.feature_names import check_names
+from fastmlp.model.views import Core
+from fastmlp.settings.custom_loss import CustomLoss, LossFunction
+
+if TYPE_CHECKING:
+    from fastmlp.model.model import Model
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Checked arrays, of one length.
+
+    Attributes
+    ----------
+    X : ndarray, RawRows or SparseRows, shape (n, features)
+        The features.
+    y : ndarray, shape (n,) or (n, N)
+        Labels, or numbers per output.
+    loss : callable or None
+        The user's own loss, which `y` is for.
+    weight : ndarray, shape (n,), or None
+        How much each counts; None is 1 for all.
+    """
+
+    X: Any
+    y: NDArray[Any]
+    weight: NDArray[Any] | None = None
+    loss: LossFunction | None = None
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def of_rows(self, rows: NDArray[np.intp]) -> "Samples":
+        """Return a copy of some rows."""
+        weight = None if self.weight is None else self.weight[rows]
+        return replace(self, X=self.X[rows], y=self.y[rows], weight=weight)
+
+    def counting(self) -> "Samples":
+        """Return those whose weight is not 0: themselves, or a copy where that leaves some out."""
+        if self.weight is None or self.weight.all():
+            return self
+        return self.of_rows(np.flatnonzero(self.weight))
+
+    def apart_from(self, parameters: NDArray[Any]) -> "Samples":
+        """Return samples that training on them cannot change."""
+        X, y, weight = self.X, self.y, self.weight
+        values = X.values if isinstance(X, RawRows) else X
+        if isinstance(X, SparseRows) or np.may_share_memory(values, parameters):
+            X = X.copy()  # trained on its own weights, it would change under the training; and
+            # columns of sparse rows are indices, as labels are
+        if y.ndim == 1 or np.may_share_memory(y, parameters):
+            y = y.copy()  # labels are indices: a callback that writes them must not lead astray
+        if weight is not None:
+            weight = weight.copy()  # a callback must not make it negative
+        return replace(self, X=X, y=y, weight=weight)
+
+    def evaluate(self, core: Core, n_threads: int) -> Evaluation:
+        """Return loss and accuracy of a network, each sample as much as it counts."""
+        if self.loss is not None:
+            outputs = self.predict(core, n_threads)
+            return Evaluation(CustomLoss(self.loss, self.y).mean(outputs, self.weight), None)
+        if self.weight is not None:
+            core = core.snapshot()  # for two calls, between which another thread may train
+        loss, correct, decisions = core.evaluate(self.X, self.y, self.weight, n_threads)
+        if not decisions:
+            return Evaluation(loss, None)
+        if self.weight is None:
+            return Evaluation(loss, correct / decisions)
+        # The core counts decisions, each as one.
+        one_of_many = decisions == np.count_nonzero(self.weight) and self.y.shape[1:] > (1,)
+        labels = self.y.argmax(axis=1) if one_of_many else self.y
+        return Evaluation(loss, accuracy(labels, self.predict(core, n_threads), self.weight))
+
+    def predict(self, core: Core, n_threads: int) -> NDArray[Any]:
+        """Return the outputs of a network for them."""
+        outputs: NDArray[Any] = core.predict(self.X, None, n_threads)
+        return outputs
+
+    @property
+    def targets(self) -> "NDArray[Any] | CustomLoss":
+        """The targets as the core takes them: of a custom loss, the function that knows them."""
+        return self.y if self.loss is None else CustomLoss(self.loss, self.y)
+
+
+def read_samples(
+    network: "Model",
+    X: object,
+    y: object,
+    sample_weight: object = None,
+    names: tuple[str, str, str] = ("X", "y", "sample_weight"),
+    *,
+    as_given: bool = False,
+    shuffled: bool = False,
+    per_row: int = 8,
+) -> Samples:
+    """Check and convert features, targets and weights for `network`, at least one sample.
+
+    Features may stay sparse or of another type only where `as_given` says so; `shuffled` says that
+    they will be read again and again, in any order; `per_row` is how many bytes are needed for each
+    besides: in training at least those of its target and of its place in the order.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they do not fit the network or each other, or are not finite.
+    MemoryError
+        If there cannot be so much memory, before a value is looked at.
+    """
+    check_names(names[0], X, network.feature_names)
+    read = partial(_arrays.features_as_given, shuffled=shuffled) if as_given else _arrays.features
+    x = read(names[0], X, network.features, network.dtype, minimum=1, per_row=per_row)
+    outputs = network.layers[-1].nodes
+    t = _arrays.targets(names[1], y, len(x), outputs, network.loss, network.dtype)
+    weight = None
+    if sample_weight is not None:
+        weight = _arrays.weights(names[2], sample_weight, len(x), network.dtype)
+    return Samples(x, t, weight, network.loss_function)

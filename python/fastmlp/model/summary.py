@@ -1,0 +1,141 @@
+"""`Summary`: what a network is made of and what it costs, as text and for notebooks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastmlp.layers import Dense
+    from fastmlp.model.model import Model
+
+HEADINGS = ("layer", "shape", "activation", "parameters", "FLOPs")
+
+
+@dataclass(frozen=True, repr=False)
+class Summary:
+    """A table of the layers of a network; ``print(net.summary())``, and notebooks draw it.
+
+    Attributes
+    ----------
+    title : str
+        The network in a line.
+    layers : tuple of tuple of str
+        A row per layer: number, shape, activation, parameters, and the flops of predicting one
+        sample.
+    n_parameters : int
+        All weights and biases, scales and shifts.
+    prediction_flops, training_flops : int
+        Floating-point operations per sample, counting the matrix products.
+    parameter_bytes : int
+        The memory of the parameters; the gradients take as much again.
+    """
+
+    title: str
+    layers: tuple[tuple[str, ...], ...]
+    n_parameters: int
+    prediction_flops: int
+    training_flops: int
+    parameter_bytes: int
+
+    def _table(self) -> tuple[tuple[str, ...], ...]:
+        total = ("total", "", "", f"{self.n_parameters:,}", f"{self.prediction_flops:,}")
+        return (HEADINGS, *self.layers, total)
+
+    def _notes(self) -> tuple[str, str]:
+        size = _bytes(self.parameter_bytes)
+        predict, train = f"{self.prediction_flops:,}", f"{self.training_flops:,}"
+        return (
+            f"per sample: {predict} FLOPs to predict, {train} to train",
+            f"memory: {size} of parameters, {size} of gradients",
+        )
+
+    def __repr__(self) -> str:
+        table = self._table()
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = []
+        for row in table:
+            cells = [
+                f"{cell:<{width}}" if i < 3 else f"{cell:>{width}}"
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
+            lines.append("  " + "  ".join(cells).rstrip())
+        return "\n".join([self.title, *lines, *self._notes()])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
+            for row in self._table()
+        ).replace("td>", "th>", 2 * len(HEADINGS))
+        notes = "<br>".join(escape(note) for note in self._notes())
+        title = escape(self.title)
+        return f"<div><strong>{title}</strong><table>{rows}</table><small>{notes}</small></div>"
+
+
+def describe(model: "Model", loss: str) -> str:
+    """Write a network in a line, and its layers in one each: its ``repr``."""
+    rows = []
+    previous = model.features
+    for i, layer in enumerate(model.layers):
+        count = f"{layer.parameters(previous):,}"
+        rows.append((f"  layer {i}", f"{previous} -> {layer.nodes}", layer.function(), count))
+        previous = layer.nodes
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    title = (
+        f"{type(model).__name__}: {model.features} features, {loss}, {model.dtype}, "
+        f"{model.n_parameters:,} parameters"
+    )
+    lines = [
+        f"{name:<{widths[0]}}  {shape:<{widths[1]}}  {activation:<{widths[2]}}  "
+        f"{count:>{widths[3]}} parameters"
+        for name, shape, activation, count in rows
+    ]
+    return "\n".join([title, *lines])
+
+
+def summarise(model: "Model") -> Summary:
+    """Summarise a network, as ``Network.summary`` documents."""
+    rows = []
+    previous = model.features
+    for i, layer in enumerate(model.layers):
+        count = layer.parameters(previous)
+        flops = 2 * previous * layer.nodes
+        shape = f"{previous} -> {layer.nodes}"
+        rows.append((str(i), shape, layer.function(), f"{count:,}", f"{flops:,}"))
+        previous = layer.nodes
+    return Summary(
+        title=f"{type(model).__name__}: {model.features} features, {model.loss}, {model.dtype}",
+        layers=tuple(rows),
+        n_parameters=model.n_parameters,
+        prediction_flops=prediction_flops(model.features, model.layers),
+        training_flops=training_flops(model.features, model.layers),
+        parameter_bytes=model.n_parameters * model.dtype.itemsize,
+    )
+
+
+def prediction_flops(features: int, layers: Sequence["Dense"]) -> int:
+    """Count the flops of predicting one sample: 2 K N for the product of each layer."""
+    return sum(2 * K * N for K, N in _shapes(features, layers))
+
+
+def training_flops(features: int, layers: Sequence["Dense"]) -> int:
+    """Count the flops of training on one sample.
+
+    2 K N each for the forward product and the gradient of a layer, and 2 K N for passing delta
+    back through every layer but the first.
+    """
+    K, N = _shapes(features, layers)[0]
+    return 3 * prediction_flops(features, layers) - 2 * K * N
+
+
+def _shapes(features: int, layers: Sequence["Dense"]) -> list[tuple[int, int]]:
+    nodes = [layer.nodes for layer in layers]
+    return list(zip([features, *nodes], nodes, strict=False))
+
+
+def _bytes(count: int) -> str:
+    """Write a number of bytes: ``9.4 kB``."""
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count} bytes"

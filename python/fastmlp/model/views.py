@@ -1,0 +1,188 @@
+"""The sequences behind ``net.weights`` and its kin: live views of the core's memory, one per layer.
+
+A view is an ordinary NumPy array that borrows the memory and keeps it alive. Nothing is copied,
+and nothing is cached: the sequence asks the core at each access. Nor does anything guard it: while
+another thread trains, a view may show some elements from before a step and some from after it.
+"""
+
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, SupportsIndex, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp import _core
+from fastmlp._validation import brief
+from fastmlp.data._conversion import numbers
+
+Core = _core.Network32 | _core.Network64
+"""The compiled network of either dtype."""
+
+
+def refuse_while_fitting(core: Core, action: str) -> None:
+    """Raise RuntimeError if another thread is inside ``fit`` of this network."""
+    if core.busy:
+        raise RuntimeError(f"cannot {action}: the network is being fitted by another thread")
+
+
+class ArrayViews(Sequence[NDArray[Any]]):
+    """A sequence of zero-copy arrays, one per layer.
+
+    ``views[i]`` is the live array of layer i, negative indices count from the end, and a slice is
+    a tuple of arrays.
+
+    Parameters
+    ----------
+    name : str
+        The attribute of the network, for messages.
+    get : callable
+        Gives the array of layer i.
+    count : int
+        The number of arrays.
+    """
+
+    __slots__ = ("_count", "_get", "_name")
+
+    def __init__(self, name: str, get: Callable[[int], NDArray[Any]], count: int) -> None:
+        self._name = name
+        self._get = get
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> NDArray[Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[NDArray[Any], ...]: ...
+    def __getitem__(self, index: int | slice) -> NDArray[Any] | tuple[NDArray[Any], ...]:
+        if isinstance(index, slice):
+            return tuple(self._get(i) for i in range(*index.indices(self._count)))
+        return self._get(self._position(index))
+
+    def __repr__(self) -> str:
+        try:
+            arrays = self[:]
+        except RuntimeError:  # nodes and deltas come with the first forward
+            return f"<{self._name}: empty, call forward first>"
+        shapes = ", ".join(f"[{i}] {array.shape}" for i, array in enumerate(arrays))
+        return f"<{self._name}: {shapes}; {arrays[0].dtype}>"
+
+    def _position(self, index: object) -> int:
+        """Turn an index into a position from the start, or say which there are."""
+        if isinstance(index, bool | np.bool_) or not isinstance(index, SupportsIndex):
+            raise TypeError(
+                f"{self._name} takes an integer or a slice, got {type(index).__name__}; "
+                f"an element is {self._name}[i][j, k]"
+            )
+        position = operator.index(index)
+        if not -self._count <= position < self._count:
+            raise IndexError(
+                f"{self._name}[{position}] does not exist: there are {self._count}, "
+                f"{self._name}[0] to {self._name}[{self._count - 1}]"
+            )
+        return position % self._count
+
+
+class WritableArrayViews(ArrayViews):
+    """`ArrayViews` whose items can also be assigned: the values are copied in.
+
+    Parameters
+    ----------
+    name, get, count
+        As in `ArrayViews`.
+    core : object
+        The compiled network, asked whether another thread is fitting it.
+    """
+
+    __slots__ = ("_core",)
+
+    def __init__(
+        self, name: str, get: Callable[[int], NDArray[Any]], count: int, core: Core
+    ) -> None:
+        super().__init__(name, get, count)
+        self._core = core
+
+    def __setitem__(self, index: int | slice, value: object) -> None:
+        """Copy `value` into the array of layer `index`; shapes must be equal, never broadcast.
+
+        Raises
+        ------
+        TypeError
+            If `index` is a slice, or `value` is not array-like.
+        IndexError
+            If there is no such layer.
+        ValueError
+            If the shape differs, or `value` does not hold real numbers.
+        RuntimeError
+            If another thread is fitting the network.
+        """
+        if isinstance(index, slice):
+            raise TypeError(f"assign the arrays of {self._name} one at a time, not by a slice")
+        position = self._position(index)
+        copy_into(f"{self._name}[{position}]", self._get(position), value, self._core)
+
+
+class LayerViews(Mapping[int, NDArray[Any]]):
+    """Zero-copy arrays of those layers that have one: ``views[i]`` is that of layer i.
+
+    Items can be assigned: the values are copied in.
+
+    Parameters
+    ----------
+    name : str
+        The attribute of the network, for messages.
+    get : callable
+        Gives the array of layer i.
+    layers : sequence of int
+        The layers that have one.
+    core : object
+        The compiled network, asked whether another thread is fitting it.
+    """
+
+    __slots__ = ("_core", "_get", "_layers", "_name")
+
+    def __init__(
+        self, name: str, get: Callable[[int], NDArray[Any]], layers: Sequence[int], core: Core
+    ) -> None:
+        self._name = name
+        self._get = get
+        self._layers = layers
+        self._core = core
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._layers)
+
+    def __getitem__(self, layer: int) -> NDArray[Any]:
+        if layer not in self._layers:
+            there = ", ".join(map(str, self._layers)) or "none"
+            raise KeyError(f"{self._name}: layer {brief(layer)} has none; layers that do: {there}")
+        return self._get(operator.index(layer))
+
+    def __setitem__(self, layer: int, value: object) -> None:
+        """Copy `value` into the array of a layer; shapes must be equal, never broadcast."""
+        copy_into(f"{self._name}[{layer}]", self[layer], value, self._core)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{i}: {array.shape}" for i, array in self.items())
+        return f"<{self._name}: {shapes or 'none'}>"
+
+
+def copy_into(name: str, target: NDArray[Any], value: object, core: Core) -> None:
+    """Copy `value` into the live view `target`, after checks; ``x += d`` may hand in itself."""
+    refuse_while_fitting(core, f"set {name}")  # before anything else is wrong
+    array = numbers(name, value)
+    if array.shape != target.shape:
+        raise ValueError(
+            f"{name} has shape {target.shape}, got shape {array.shape}; "
+            f"to fill it with one value write {name}[...] = value"
+        )
+    # Python ends `weights[0] += d` by assigning the view, already changed, to its own place.
+    if array is not value or not np.may_share_memory(array, target):
+        array = np.array(array)
+    with core.assigning(), np.errstate(over="ignore"):
+        target[...] = array

@@ -1,0 +1,1 @@
+"""What a user chooses for a fit: optimizers, schedules, a loss in Python."""

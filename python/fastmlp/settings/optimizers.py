@@ -1,0 +1,233 @@
+"""Optimizers: what the parameters do with a gradient. Plain data; the core does the arithmetic.
+
+The formulas are PyTorch's (``torch.optim``). What all have in common happens to a gradient g before
+the optimizer's own step, in this order: its norm is clipped, its elements are, ``l1 * sign(w)`` and
+``l2 * w`` are added. `weight_decay` is apart from g: w loses ``learning_rate * weight_decay`` of
+itself (Loshchilov and Hutter, 2019).
+"""
+
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from fastmlp import _core, _validation
+from fastmlp.settings.schedules import Schedule
+
+Rate = float | Schedule | Callable[[int], float]
+"""A learning rate: a number, a schedule, or any function of the step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """What all optimizers have in common.
+
+    Parameters
+    ----------
+    learning_rate : float, Schedule or callable, default 0.1
+        The step size; see `SGD`.
+    l1, l2 : float, default 0.0
+        Penalties: ``l1 * sign(w)`` and ``l2 * w`` are added to the gradient.
+    weight_decay : float, default 0.0
+        Decoupled decay: w loses ``learning_rate * weight_decay`` of itself in each step.
+    clip_value : float, optional
+        Bound of the absolute value of each element of the gradient.
+    clip_norm : float, optional
+        Bound of the Euclidean norm of the whole gradient. `fit` then stores it first.
+    decay_biases : bool, default True
+        Whether penalties and decay hold for biases (and scales and shifts) too.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind or out of its range.
+    """
+
+    learning_rate: Rate = 0.1
+    _: KW_ONLY
+    l1: float = 0.0
+    l2: float = 0.0
+    weight_decay: float = 0.0
+    clip_value: float | None = None
+    clip_norm: float | None = None
+    decay_biases: bool = True
+
+    kind: ClassVar[_core.OptimizerKind] = _core.OptimizerKind.SGD
+
+    def __post_init__(self) -> None:
+        check = _validation
+        for name in ("l1", "l2", "weight_decay"):
+            object.__setattr__(self, name, check.not_negative(name, getattr(self, name)))
+        for name in ("clip_value", "clip_norm"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else check.positive(name, value))
+        object.__setattr__(self, "decay_biases", check.switch("decay_biases", self.decay_biases))
+        for name in ("momentum", "beta_1", "beta_2", "rho"):
+            if hasattr(self, name):
+                value = check.share(name, getattr(self, name), one=False)
+                object.__setattr__(self, name, value)
+        if hasattr(self, "epsilon"):
+            object.__setattr__(self, "epsilon", check.positive("epsilon", self.epsilon))
+        if not isinstance(self.learning_rate, Schedule) and not callable(self.learning_rate):
+            rate = check.positive("learning_rate", self.learning_rate)
+            object.__setattr__(self, "learning_rate", rate)
+
+    @property
+    def base_rate(self) -> float:
+        """The learning rate before its schedule; 1 where a function gives it."""
+        rate = self.learning_rate
+        if isinstance(rate, Schedule):
+            return rate.learning_rate
+        return 1.0 if callable(rate) else rate
+
+    def to_core(self, dtype: np.dtype[np.floating]) -> _core.Optimizer:
+        """Return the settings as the core takes them, for parameters of `dtype`."""
+        core = _core.Optimizer()
+        core.kind = self.kind
+        core.learning_rate = _validation.learning_rate(self.base_rate, dtype)
+        for name in _CORE_FIELDS:
+            value = getattr(self, name, None)
+            if value is not None:
+                if name in _SCALES:
+                    _validation.representable(name, value, dtype)
+                setattr(core, name, value)
+        return core
+
+
+_CORE_FIELDS = (
+    *("momentum", "nesterov", "beta_1", "beta_2", "rho", "epsilon"),
+    *("l1", "l2", "weight_decay", "clip_value", "clip_norm", "decay_biases"),
+)
+
+
+_SCALES = ("epsilon", "l1", "l2", "weight_decay", "clip_value", "clip_norm")
+
+
+@dataclass(frozen=True, slots=True)
+class SGD(Optimizer):
+    """Stochastic gradient descent: ``w = w - learning_rate * gradient`` (2.13), (2.14).
+
+    All gradients use the weights from before the update. With momentum the step is along
+    ``u = momentum * u + gradient`` (Polyak, 1964), with Nesterov's along
+    ``gradient + momentum * u`` (Sutskever et al., 2013).
+
+    Parameters
+    ----------
+    learning_rate : float, Schedule or callable, default 0.1
+        The step size eta, finite and above 0; or a schedule, or a function of the step, counted
+        from 0, that returns it.
+    momentum : float, default 0.0
+        At least 0 and below 1.
+    nesterov : bool, default False
+        Needs a momentum above 0.
+    l1, l2, weight_decay, clip_value, clip_norm, decay_biases
+        As in `Optimizer`.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not of its kind.
+    ValueError
+        If an argument is not finite or out of its range.
+    """
+
+    learning_rate: Rate = 0.1
+    momentum: float = 0.0
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        Optimizer.__post_init__(self)
+        object.__setattr__(self, "nesterov", _validation.switch("nesterov", self.nesterov))
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov=True needs a momentum above 0, got momentum=0.0")
+
+
+@dataclass(frozen=True, slots=True)
+class Adam(Optimizer):
+    """Steps along the mean of the gradients, over the root of their mean square.
+
+    Kingma and Ba, "Adam: a method for stochastic optimization", 2015.
+
+    Parameters
+    ----------
+    learning_rate : float, Schedule or callable, default 0.001
+        As in `SGD`.
+    beta_1, beta_2 : float, default 0.9 and 0.999
+        Decay of the two means per step, at least 0 and below 1.
+    epsilon : float, default 1e-8
+        Added to the root, above 0.
+    l1, l2, weight_decay, clip_value, clip_norm, decay_biases
+        As in `Optimizer`.
+    """
+
+    kind: ClassVar = _core.OptimizerKind.ADAM
+    learning_rate: Rate = 1e-3
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+
+@dataclass(frozen=True, slots=True)
+class AdamW(Optimizer):
+    """`Adam` with decoupled weight decay (Loshchilov and Hutter, 2019).
+
+    Parameters
+    ----------
+    learning_rate, beta_1, beta_2, epsilon
+        As in `Adam`.
+    weight_decay : float, default 0.01
+        As in `Optimizer`.
+    l1, l2, clip_value, clip_norm, decay_biases
+        As in `Optimizer`.
+    """
+
+    kind: ClassVar = _core.OptimizerKind.ADAM
+    learning_rate: Rate = 1e-3
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    _: KW_ONLY
+    weight_decay: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class RMSprop(Optimizer):
+    """Steps along the gradient, over the root of its mean square (Hinton, 2012).
+
+    Parameters
+    ----------
+    learning_rate : float, Schedule or callable, default 0.01
+        As in `SGD`.
+    rho : float, default 0.99
+        Decay of the mean per step, at least 0 and below 1.
+    epsilon : float, default 1e-8
+        Added to the root, above 0.
+    momentum : float, default 0.0
+        Of the steps, at least 0 and below 1.
+    l1, l2, weight_decay, clip_value, clip_norm, decay_biases
+        As in `Optimizer`.
+    """
+
+    kind: ClassVar = _core.OptimizerKind.RMSPROP
+    learning_rate: Rate = 1e-2
+    rho: float = 0.99
+    epsilon: float = 1e-8
+    momentum: float = 0.0
+
+
+def read_optimizer(optimizer: object) -> Optimizer:
+    """Return the optimizer that ``fit`` was given.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if isinstance(optimizer, Optimizer) and type(optimizer) is not Optimizer:
+        return optimizer
+    hint = "" if isinstance(optimizer, type) else "; write optimizer=SGD(learning_rate=...)"
+    raise TypeError(
+        "optimizer must be an SGD, Adam, AdamW, RMSprop or LBFGS, "
+        f"got {_validation.described(optimizer)}{hint}"
+    )

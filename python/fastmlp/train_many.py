@@ -1,0 +1,207 @@
+"""`train_many`: independent networks trained at once, as for seeds, folds and learning rates."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastmlp import _core, _validation
+from fastmlp.errors import DivergenceError
+from fastmlp.fitting.fit import core_options
+from fastmlp.fitting.lbfgs import LBFGS
+from fastmlp.history import History
+from fastmlp.model.feature_names import names_to_train_on
+from fastmlp.model.samples import Samples, read_samples
+from fastmlp.model.summary import training_flops
+from fastmlp.model.views import refuse_while_fitting
+from fastmlp.network import Network
+from fastmlp.settings.optimizers import SGD, Optimizer, read_optimizer
+from fastmlp.settings.plateau import Plateau
+
+
+def train_many(
+    networks: Iterable[Network],
+    X: ArrayLike,
+    y: ArrayLike,
+    epochs: int = 10,
+    batch_size: int | None = 32,
+    optimizer: Optimizer | Sequence[Optimizer] = SGD(learning_rate=0.1),  # noqa: B008  (frozen)
+    *,
+    rows: Sequence[ArrayLike] | None = None,
+    sample_weight: ArrayLike | None = None,
+    shuffle: bool = True,
+    n_threads: int | None = None,
+    on_divergence: Literal["raise", "return"] = "raise",
+) -> list[History | DivergenceError]:
+    """Train independent networks at once, each on one thread, each to the bits of its own ``fit``.
+
+    Small networks cannot use a second thread; many of them can. The whole call runs in the core
+    without the GIL.
+
+    Parameters
+    ----------
+    networks : iterable of Network
+        Different objects of one dtype. They may differ in all else.
+    X : array-like, shape (n, features)
+        Samples, as in `Network.fit`; shared by all networks and not copied for each.
+    y : array-like, shape (n,) or (n, N)
+        Targets.
+    epochs, batch_size, shuffle, sample_weight
+        As in `Network.fit`.
+    optimizer : Optimizer or sequence of Optimizer, default SGD(learning_rate=0.1)
+        One for all networks, or one for each. A learning rate is a number or a schedule of the
+        step; functions and `Plateau`, which ask Python on the way, are for ``fit``.
+    rows : sequence of array-like of int, optional
+        For each network the samples it trains on, such as the folds of a cross-validation; they
+        are copied for it.
+    n_threads : int, optional
+        Upper limit of threads; None is the limit of the process.
+    on_divergence : {"raise", "return"}, default "raise"
+        What to do with a network whose loss became infinite, or not a number, once all others are
+        trained. It is back at its last finite epoch end in either case.
+
+    Returns
+    -------
+    list of History or DivergenceError
+        One for each network, in order; errors only with ``on_divergence="return"``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit; nothing has changed then.
+    DivergenceError
+        If a network diverged, with ``on_divergence="raise"``: the error of the first one.
+    RuntimeError
+        If a network is being fitted already.
+    KeyboardInterrupt
+        On Ctrl-C; every network is at a completed step.
+
+    Examples
+    --------
+    >>> nets = [Network([4, 16, 3], seed=seed) for seed in range(20)]
+    >>> histories = train_many(nets, X, y, epochs=50)  # doctest: +SKIP
+    """
+    nets = _networks(networks)
+    optimizers = _optimizers(optimizer, len(nets))
+    _validation.choice("on_divergence", on_divergence, ("raise", "return"))
+    epochs = _validation.integer(
+        "epochs", epochs, minimum=1, maximum=2**32 - 1 - max(net.epoch for net in nets)
+    )
+    limit = _validation.n_threads(n_threads)
+    shuffle = _validation.switch("shuffle", shuffle)
+    names = [names_to_train_on(net, X) for net in nets]
+    data = _data(nets, X, y, sample_weight, rows)
+    jobs = []
+    for net, samples, settings in zip(nets, data, optimizers, strict=True):
+        options = core_options(settings, batch_size, len(samples), net.dtype)
+        options.epochs, options.shuffle = epochs, shuffle
+        core = net._core  # noqa: SLF001
+        core.check_batches(len(samples), samples.weight, None, options)
+        jobs.append(_core.TrainJob(core, samples.X, samples.y, samples.weight, options))
+    for net, each in zip(nets, names, strict=True):
+        net.feature_names = each
+    train = _core.train_many32 if nets[0].dtype == np.float32 else _core.train_many64
+    results: list[History | DivergenceError] = []
+    for net, samples, told in zip(nets, data, train(jobs, limit), strict=True):
+        if isinstance(told, tuple):
+            epoch, loss, rate = told
+            results.append(DivergenceError(epoch + 1, loss, rate))
+        else:
+            results.append(_history(net, samples, told))
+    for i, result in enumerate(results):
+        if isinstance(result, DivergenceError) and on_divergence == "raise":
+            result.add_note(f"networks[{i}] diverged; the others are trained")
+            raise result
+    return results
+
+
+def _networks(networks: object) -> list[Network]:
+    nets = _validation.items("networks", networks, "a sequence of Network")
+    if not nets:
+        raise ValueError("networks must hold at least one network")
+    for i, net in enumerate(nets):
+        if not isinstance(net, Network):
+            raise TypeError(f"networks[{i}] must be a Network, got {_validation.described(net)}")
+        if net.dtype != nets[0].dtype:
+            raise ValueError(
+                f"networks must have one dtype, but [0] is {nets[0].dtype} and [{i}] {net.dtype}"
+            )
+        if net.loss == "custom":
+            raise ValueError(f"networks[{i}] has a custom loss, which needs Python: use its fit")
+        refuse_while_fitting(net._core, f"train networks[{i}]")  # noqa: SLF001
+    if len({id(net) for net in nets}) < len(nets):
+        raise ValueError("networks must be different objects, one comes twice")
+    return nets
+
+
+def _optimizers(optimizer: object, count: int) -> list[Optimizer]:
+    several = isinstance(optimizer, list | tuple)
+    given = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer]
+    if any(isinstance(each, LBFGS) for each in given):
+        raise ValueError("train_many steps on batches; LBFGS, which needs all samples, is for fit")
+    optimizers = [read_optimizer(each) for each in given]
+    if several and len(optimizers) != count:
+        raise ValueError(f"optimizer has {len(optimizers)} items for {count} networks")
+    for each in optimizers:
+        if callable(each.learning_rate) or isinstance(each.learning_rate, Plateau):
+            raise ValueError(
+                "train_many takes a learning rate that is a number or a schedule of the step, "
+                f"got {_validation.brief(each.learning_rate)}"
+            )
+    return optimizers if several else optimizers * count
+
+
+def _data(
+    nets: list[Network],
+    X: object,
+    y: object,
+    sample_weight: object,
+    rows: Sequence[ArrayLike] | None,
+) -> list[Samples]:
+    """Return the samples of each network; one object for all that take the same."""
+    shared: dict[Any, Samples] = {}
+    data = []
+    for net in nets:
+        kind = (net.features, net.layers[-1].nodes, net.loss)
+        if kind not in shared:
+            shared[kind] = read_samples(net, X, y, sample_weight)
+        samples = shared[kind]
+        if any(np.may_share_memory(samples.X, other.parameters) for other in nets):
+            raise ValueError("X must not share memory with the parameters of a network")
+        data.append(samples)
+    if rows is None:
+        return data
+    if len(rows) != len(nets):
+        raise ValueError(f"rows has {len(rows)} items for {len(nets)} networks")
+    parts = [
+        samples.of_rows(_row_numbers(i, part, len(samples)))
+        for i, (samples, part) in enumerate(zip(data, rows, strict=True))
+    ]
+    for i, samples in enumerate(parts):
+        if samples.weight is not None and not samples.weight.any():
+            raise ValueError(f"rows[{i}] holds only samples whose sample_weight is 0")
+    return parts
+
+
+def _row_numbers(i: int, part: ArrayLike, count: int) -> NDArray[np.intp]:
+    array = np.asarray(part)
+    if array.dtype.kind not in "iu" or array.ndim != 1:
+        raise TypeError(f"rows[{i}] must be a vector of integers, got {array.dtype} {array.shape}")
+    if array.size == 0 or array.min() < 0 or array.max() >= count:
+        raise ValueError(f"rows[{i}] must hold row numbers of X, 0 to {count - 1}, at least one")
+    return array.astype(np.intp)
+
+
+def _history(net: Network, samples: Samples, reports: list[_core.EpochReport]) -> History:
+    loss = [report.loss for report in reports]
+    return History(
+        loss=loss,
+        epoch_seconds=[report.seconds for report in reports],
+        samples=len(samples),
+        flops_per_sample=training_flops(net.features, net.layers),
+        dtype=net.dtype,
+        n_threads=1,
+        learning_rate=[report.learning_rate for report in reports],
+        best_epoch=1 + int(np.argmin(loss)),
+    )
