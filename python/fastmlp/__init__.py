@@ -21,12 +21,12 @@ from fastmlp.embedding import get_cmake_dir, get_include
 from fastmlp.errors import DataError, DivergenceError, ModelFormatError
 from fastmlp.exchange import from_keras, from_onnx, from_sklearn, from_torch
 from fastmlp.fitting.callbacks import Callback
-from fastmlp.fitting.checkpoints import Checkpoint, load_checkpoint
+from fastmlp.fitting.checkpoints import Checkpoint
 from fastmlp.fitting.early_stopping import EarlyStopping
 from fastmlp.fitting.lbfgs import LBFGS
 from fastmlp.history import EpochReport, Evaluation, History
 from fastmlp.layers import Dense
-from fastmlp.loading import load
+from fastmlp.loading import load, load_checkpoint
 from fastmlp.losses import CrossEntropy, Huber, Quantile
 from fastmlp.network import Network
 from fastmlp.settings.optimizers import SGD, Adam, AdamW, RMSprop

@@ -192,10 +192,10 @@ class History:
         KeyError
             If there is no series of a name.
         """
-        from fastmlp.plotting import plot_history  # noqa: PLC0415  (at its first use)
+        from fastmlp.plotting import plot_series  # noqa: PLC0415  (at its first use)
 
         losses = [name for name in ("loss", "validation_loss") if name in self.metrics]
-        return plot_history(self, names or losses, ax)
+        return plot_series({name: self[name] for name in names or losses}, self.best_epoch, ax)
 
     def _series(self) -> dict[str, list[float]]:
         rates = {"learning_rate": self.learning_rate} if self.learning_rate else {}

@@ -1,6 +1,7 @@
-"""`load`: a network from a file."""
+"""`load` and `load_checkpoint`: a network from a file."""
 
 from fastmlp import _core, _validation, files
+from fastmlp.fitting.checkpoints import read_saved
 from fastmlp.network import Network
 
 
@@ -45,3 +46,29 @@ def load(path: files.Path, *, allow_nonfinite: bool = False) -> Network:
     files.refuse_too_large(name, copies=3)  # what is read, parameters and gradients
     core = files.reading(_core.load_network, name, allow)
     return Network._of_core(core)  # noqa: SLF001  (not for users)
+
+
+def load_checkpoint(path: files.Path) -> Network:
+    """Read a network from a checkpoint, with all that it needs to train on to the same bits.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        A file that `Network.save_checkpoint` or a `Checkpoint` wrote.
+
+    Returns
+    -------
+    Network
+        With its parameters, seed and epoch, and with what its optimizer remembers: another
+        ``fit`` with the same optimizer goes on where that one stood.
+
+    Raises
+    ------
+    ModelFormatError
+        If the file is damaged or no checkpoint.
+    TypeError
+        If `path` is not a path.
+    OSError
+        If the system refuses, with errno and the file's name.
+    """
+    return Network._of_core(read_saved(files.checked_path(path)).core)  # noqa: SLF001

@@ -90,7 +90,7 @@ def train_many(
     )
     limit = _validation.n_threads(n_threads)
     shuffle = _validation.switch("shuffle", shuffle)
-    names = [names_to_train_on(net, X) for net in nets]
+    names = [names_to_train_on(net.feature_names, net.features, X) for net in nets]
     data = _data(nets, X, y, sample_weight, rows)
     jobs = []
     for net, samples, settings in zip(nets, data, optimizers, strict=True):

@@ -9,8 +9,8 @@ import numpy as np
 from fastmlp.cli.datasets import Dataset
 from fastmlp.cli.preparation import Part, Problem, Task, guess_task, prepare
 from fastmlp.cli.report import LOSS_UNITS, Report, counted
-from fastmlp.cli.tabular import listing
 from fastmlp.config import Config, get_config
+from fastmlp.data._text import listing
 from fastmlp.history import History
 from fastmlp.network import Network
 from fastmlp.settings.optimizers import SGD

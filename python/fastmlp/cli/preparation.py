@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._validation import brief
-from fastmlp.cli.tabular import listing
+from fastmlp.data._text import listing
 from fastmlp.data.splitting import Rows, stratified
 from fastmlp.errors import DataError
 

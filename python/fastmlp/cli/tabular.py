@@ -7,7 +7,7 @@ on is refused with the line and the column where it stands.
 import csv
 import math
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._validation import brief
+from fastmlp.data._text import listing
 from fastmlp.errors import DataError
 
 if TYPE_CHECKING:
     from _csv import Reader
-
-_LISTED_COLUMNS = 20
 
 
 @dataclass
@@ -120,12 +119,6 @@ def chosen_column(path: Path, names: list[str], target: str | None) -> int:
     if target not in names:
         raise DataError(f"{path}: there is no column {brief(target)}; columns are {listing(names)}")
     return names.index(target)
-
-
-def listing(names: Sequence[object]) -> str:
-    """Write names as a list of bounded length: ``'a', 'b', ... (785 in all)``."""
-    text = ", ".join(repr(name) for name in names[:_LISTED_COLUMNS])
-    return text if len(names) <= _LISTED_COLUMNS else f"{text}, ... ({len(names)} in all)"
 
 
 def _text_lines(path: Path, file: TextIO) -> Iterator[str]:

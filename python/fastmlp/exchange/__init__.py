@@ -5,11 +5,10 @@ An importer reads its format into `steps`, the plain list of what the other mode
 talks to, is imported when it is first used.
 """
 
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastmlp._extras import require
+from fastmlp.exchange._peer import peer
 
 if TYPE_CHECKING:
     from fastmlp.losses import LossLike
@@ -172,9 +171,3 @@ def from_sklearn(
     """
     reader = peer("sklearn", "sklearn", "from_sklearn")
     return reader.from_sklearn(model, loss, seed)  # type: ignore[no-any-return]
-
-
-def peer(module: str, library: str, needed_for: str) -> Any:
-    """Import a module of this package, after the library that it talks to."""
-    require(library, needed_for, library)
-    return import_module(f"{__name__}.{module}")

@@ -5,7 +5,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from fastmlp import _validation
-from fastmlp.exchange import peer
+from fastmlp.exchange._peer import peer
 from fastmlp.files import Path
 from fastmlp.model.model import Model
 

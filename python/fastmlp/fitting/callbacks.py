@@ -1,15 +1,15 @@
 """`Callback`: what ``Network.fit`` tells while it trains, by methods to override."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any, ClassVar, TypeAlias
 
 from fastmlp import _validation
 from fastmlp.history import EpochReport, History
 
-if TYPE_CHECKING:
-    from fastmlp.network import Network
+Network: TypeAlias = Any
+"""A `fastmlp.Network`, which imports this module. Overriding methods may name the class itself."""
 
-Follower = Callable[["Network", EpochReport], object]
+Follower = Callable[[Network, EpochReport], object]
 
 
 class Callback:
@@ -29,13 +29,15 @@ class Callback:
     ...         return report.loss < 0.01  # stops
     """
 
-    def on_fit_begin(self, network: "Network") -> None:
+    _argument: ClassVar[str] = ""  # of ``fit``, if it has one for this kind
+
+    def on_fit_begin(self, network: Network) -> None:
         """Before anything is trained, after every argument of ``fit`` was found good."""
 
-    def on_epoch_begin(self, network: "Network", epoch: int) -> None:
+    def on_epoch_begin(self, network: Network, epoch: int) -> None:
         """Before an epoch, counted from 1 within this ``fit``."""
 
-    def on_batch_end(self, network: "Network", step: int, loss: float) -> object:
+    def on_batch_end(self, network: Network, step: int, loss: float) -> object:
         """After each step, counted from 0 within this ``fit``, with the mean loss of its batch.
 
         A true result stops after it, and ends its epoch there. Only where this method is
@@ -43,10 +45,10 @@ class Callback:
         for small networks that may cost as much as the step.
         """
 
-    def on_epoch_end(self, network: "Network", report: EpochReport) -> object:
+    def on_epoch_end(self, network: Network, report: EpochReport) -> object:
         """After an epoch and its validation. A true result stops after it, once all have heard."""
 
-    def on_fit_end(self, network: "Network", history: History) -> None:
+    def on_fit_end(self, network: Network, history: History) -> None:
         """After the last epoch, with what ``fit`` will return."""
 
 
@@ -60,7 +62,7 @@ class _Function(Callback):
     def __init__(self, function: Follower) -> None:
         self._function = function
 
-    def on_epoch_end(self, network: "Network", report: EpochReport) -> object:
+    def on_epoch_end(self, network: Network, report: EpochReport) -> object:
         return self._function(network, report)
 
 
@@ -88,11 +90,10 @@ def read_callbacks(callbacks: object) -> tuple[Callback, ...]:
 
 
 def _read_callback(name: str, callback: object) -> Callback:
-    from fastmlp.fitting.checkpoints import Checkpoint  # noqa: PLC0415  (which is a Callback)
-
-    if isinstance(callback, Checkpoint):
-        raise TypeError(f"{name} is a Checkpoint: give it as fit(checkpoint=...)")
     if isinstance(callback, Callback):
+        if argument := callback._argument:  # noqa: SLF001  (not for users)
+            kind = type(callback).__name__
+            raise TypeError(f"{name} is a {kind}: give it as fit({argument}=...)")
         return callback
     if isinstance(callback, type) and issubclass(callback, Callback):
         raise TypeError(f"{name} is the class {callback.__name__}; write {callback.__name__}()")

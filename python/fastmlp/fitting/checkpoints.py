@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 
 from fastmlp import _core, _validation, files
 from fastmlp.errors import ModelFormatError, shortened
-from fastmlp.fitting.callbacks import Callback
+from fastmlp.fitting.callbacks import Callback, Network
 from fastmlp.fitting.saved_fit import KEY, MOMENTS, SavedState, check_state
+from fastmlp.model.model import Model
+from fastmlp.model.summary import describe
 from fastmlp.model.views import Core
 
 if TYPE_CHECKING:
     from fastmlp.fitting.loop import Course
     from fastmlp.history import EpochReport
-    from fastmlp.network import Network
 
 _MARGIN = 1024
 """Bytes that the numbers in a header may become longer during a fit."""
@@ -56,6 +57,8 @@ class Checkpoint(Callback):
         If an argument is of the wrong kind or out of its range.
     """
 
+    _argument = "checkpoint"
+
     def __init__(self, path: files.Path, every: int = 1, *, resume: bool = True) -> None:
         self.path = files.checked_path(path)
         self.every = _validation.integer("every", every, minimum=1)
@@ -66,7 +69,7 @@ class Checkpoint(Callback):
     def __repr__(self) -> str:
         return f"Checkpoint({files.shown(self.path)!r}, every={self.every}, resume={self.resume})"
 
-    def read(self, network: "Network") -> "Saved | None":
+    def read(self, network: Model) -> "Saved | None":
         """Return what the file tells, if there is one to go on with.
 
         Raises
@@ -78,7 +81,7 @@ class Checkpoint(Callback):
         """
         if not self.resume or not os.path.exists(self.path):  # noqa: PTH110  (path may be bytes)
             return None
-        saved = _read(self.path)
+        saved = read_saved(self.path)
         if saved.state.fit is None:
             name = files.shown(self.path)
             raise ValueError(f"checkpoint {name!r} was not saved by a fit: it cannot go on")
@@ -87,7 +90,7 @@ class Checkpoint(Callback):
 
     def begin(
         self,
-        network: "Network",
+        network: Model,
         course: "Course",
         settings: dict[str, Any],
         options: _core.TrainOptions,
@@ -152,16 +155,16 @@ class Checkpoint(Callback):
         tensors |= self._course.largest_state() | dict.fromkeys(MOMENTS, core.parameters)
         _core.check_can_write(self.path, tensors, metadata | {"margin": " " * _MARGIN})
 
-    def on_epoch_end(self, network: "Network", report: "EpochReport") -> None:
+    def on_epoch_end(self, network: Network, report: "EpochReport") -> None:
         """Save, if it is time."""
         if report.epoch % self.every == 0 or report.epoch == report.epochs:
             self._save(network)
 
-    def on_fit_end(self, network: "Network", history: object) -> None:  # noqa: ARG002
+    def on_fit_end(self, network: Network, history: object) -> None:  # noqa: ARG002
         """Save once more: early stopping may have ended the fit."""
         self._save(network)
 
-    def _save(self, network: "Network") -> None:
+    def _save(self, network: Model) -> None:
         core = network._core  # noqa: SLF001
         if _is_finite(core):  # else there is nothing to go on from: the file stays as it is
             files.write_archive(self.path, *self._archive(core))
@@ -202,32 +205,6 @@ def _is_finite(core: Core) -> bool:
     return all(np.isfinite(part).all() for part in state)
 
 
-def load_checkpoint(path: files.Path) -> "Network":
-    """Read a network from a checkpoint, with all that it needs to train on to the same bits.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-        A file that `Network.save_checkpoint` or a `Checkpoint` wrote.
-
-    Returns
-    -------
-    Network
-        With its parameters, seed and epoch, and with what its optimizer remembers: another
-        ``fit`` with the same optimizer goes on where that one stood.
-
-    Raises
-    ------
-    ModelFormatError
-        If the file is damaged or no checkpoint.
-    TypeError
-        If `path` is not a path.
-    OSError
-        If the system refuses, with errno and the file's name.
-    """
-    return _network(_read(files.checked_path(path)).core)
-
-
 def read_checkpoint(value: object) -> Checkpoint | None:
     """Return what ``fit`` was given as `checkpoint`; a path stands for ``Checkpoint(path)``."""
     if value is None or isinstance(value, Checkpoint):
@@ -252,7 +229,7 @@ def _archive(
     return tensors | extra, metadata
 
 
-def _read(path: str | bytes) -> Saved:
+def read_saved(path: str | bytes) -> Saved:
     """Read a checkpoint and check all of it; ModelFormatError if anything is wrong."""
     tensors, metadata = files.read_archive(path)
     name = files.shown(path)
@@ -272,12 +249,7 @@ def _read(path: str | bytes) -> Saved:
     return Saved(core, state)
 
 
-def _network(core: Core) -> "Network":
-    from fastmlp.network import Network  # noqa: PLC0415  (it imports this module)
-
-    return Network._of_core(core)  # noqa: SLF001
-
-
 def _described(core: Core) -> str:
     """Write the layers, the loss and the dtype of a network, not as a subclass may write itself."""
-    return repr(_network(core))
+    model = Model._of_core(core)  # noqa: SLF001
+    return describe("Network", model, str(model._loss))  # noqa: SLF001

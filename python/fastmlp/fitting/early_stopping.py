@@ -2,19 +2,16 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _validation
 from fastmlp.fitting._metric_names import larger_is_better
-from fastmlp.fitting.callbacks import Callback
+from fastmlp.fitting.callbacks import Callback, Network
 from fastmlp.fitting.saved_fit import SavedStopping
 from fastmlp.history import EpochReport, History
-
-if TYPE_CHECKING:
-    from fastmlp.network import Network
 
 Mode = Literal["auto", "min", "max"]
 
@@ -113,13 +110,13 @@ class EarlyStopping(Callback):
                 "when larger; say mode='max' or mode='min'"
             )
 
-    def on_fit_begin(self, network: "Network") -> None:  # noqa: ARG002
+    def on_fit_begin(self, network: Network) -> None:  # noqa: ARG002
         """Forget the fit before, unless `set_state` has just been called."""
         if not self._resumed:
             self.best, self.best_epoch, self.waited, self._at_best = None, 0, 0, {}
         self._resumed = False
 
-    def on_epoch_end(self, network: "Network", report: EpochReport) -> bool:
+    def on_epoch_end(self, network: Network, report: EpochReport) -> bool:
         """Take in the epoch; True once the patience is over."""
         value = report.value(self.monitor)
         if self._is_better(value):
@@ -133,7 +130,7 @@ class EarlyStopping(Callback):
             self.waited += 1
         return self.waited >= self.patience
 
-    def on_fit_end(self, network: "Network", history: History) -> None:  # noqa: ARG002
+    def on_fit_end(self, network: Network, history: History) -> None:  # noqa: ARG002
         """Put the best weights back."""
         for name, values in self._at_best.items():
             setattr(network, name, values)

@@ -2,7 +2,7 @@
 
 import zlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,10 @@ from fastmlp import _core
 from fastmlp.data._raw import RawRows
 from fastmlp.data._sparse import SparseRows
 from fastmlp.model.class_weight import of_classes
+from fastmlp.model.model import Model
 from fastmlp.model.samples import Samples
 from fastmlp.settings.optimizers import Optimizer
 from fastmlp.settings.schedules import Schedule
-
-if TYPE_CHECKING:
-    from fastmlp.network import Network
 
 _ROWS: Final = 1000
 """Rows that are compared, spread evenly over the samples; of fewer samples all."""
@@ -37,7 +35,7 @@ def of_samples(samples: Samples) -> dict[str, Any]:
 
 
 def of_arguments(
-    network: "Network", class_weight: object, validation_fraction: object
+    network: Model, class_weight: object, validation_fraction: object
 ) -> dict[str, Any]:
     """Return that of what ``fit`` makes of its samples."""
     if class_weight is not None and not isinstance(class_weight, str):

@@ -23,6 +23,7 @@ from fastmlp.fitting.progress import Progress
 from fastmlp.history import History
 from fastmlp.model.class_weight import weigh_classes
 from fastmlp.model.feature_names import Names, names_to_train_on
+from fastmlp.model.model import Model
 from fastmlp.model.samples import Samples, read_samples
 from fastmlp.model.views import Core, refuse_while_fitting
 from fastmlp.settings.optimizers import Optimizer, read_optimizer
@@ -33,11 +34,9 @@ from fastmlp.streams.source import Source, read_data, read_source, refuse_with_s
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fastmlp.network import Network
-
 
 def fit(
-    network: "Network",
+    network: Model,
     core: Core,
     X: object,
     y: object,
@@ -63,7 +62,10 @@ def fit(
     threads, verbose = _validation.n_threads(n_threads), _validation.verbosity(verbose)
     checkpoint = read_checkpoint(checkpoint)
     saved = None if checkpoint is None else checkpoint.read(network)
-    data, names = read_data(X, y), names_to_train_on(network, X, validation_data)
+    data, names = (
+        read_data(X, y),
+        names_to_train_on(network.feature_names, network.features, X, validation_data),
+    )
     samples: Samples | Source
     if data is None:
         samples, held_out, settings = _read_arrays(
@@ -79,7 +81,7 @@ def fit(
     else:
         refuse_with_stream(
             data,
-            optimizer=optimizer,
+            at_once=isinstance(optimizer, LBFGS),
             batch_size=batch_size,
             shuffle=shuffle,
             sample_weight=sample_weight,
@@ -130,7 +132,7 @@ def fit(
 
 
 @contextmanager
-def _named(network: "Network", names: Names | None) -> Iterator[None]:
+def _named(network: Model, names: Names | None) -> Iterator[None]:
     """Give a network the names of what it trains on, unless that is refused."""
     before, network.feature_names = network.feature_names, names
     position = (network.epoch, network.steps)
@@ -143,7 +145,7 @@ def _named(network: "Network", names: Names | None) -> Iterator[None]:
 
 
 @contextmanager
-def _unchanged_if_refused(network: "Network", saved: Saved) -> Iterator[None]:
+def _unchanged_if_refused(network: Model, saved: Saved) -> Iterator[None]:
     """Undo what was taken over from a checkpoint if no step follows, but an error of the data."""
     core, before = network._core, network._copied_core()  # noqa: SLF001
     try:
@@ -172,7 +174,7 @@ def _read_order(
 
 
 def _read_arrays(
-    network: "Network",
+    network: Model,
     given: tuple[object, object, object],
     class_weight: object,
     shuffle: object,

@@ -1,7 +1,7 @@
 """Samples held out of training: read from the arguments of ``fit``, measured after each epoch."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,9 @@ from fastmlp.data.stream import Stream
 from fastmlp.fitting._metric_names import decides, read_metrics, takes_weight
 from fastmlp.inference.streams import StreamSamples
 from fastmlp.metrics import Metric
+from fastmlp.model.model import Model
 from fastmlp.model.samples import Samples, read_samples
 from fastmlp.model.views import Core
-
-if TYPE_CHECKING:
-    from fastmlp.network import Network
 
 SPLIT_EPOCH = 2**32 - 1
 """The epoch whose order of samples tells which to hold out; training never reaches it."""
@@ -84,7 +82,7 @@ class HeldOut:
 
 
 def hold_out(
-    network: "Network",
+    network: Model,
     samples: Samples,
     data: object,
     fraction: object,
@@ -119,7 +117,7 @@ def hold_out(
     return samples, HeldOut(held_out, named, network.loss)
 
 
-def read_held_out(network: "Network", data: object, metrics: object) -> HeldOut | None:
+def read_held_out(network: Model, data: object, metrics: object) -> HeldOut | None:
     """Return the samples of `validation_data`, and what to measure on them; errors as above."""
     named = read_metrics(metrics, network.loss, network.layers[-1].nodes)
     if data is not None:
@@ -163,7 +161,7 @@ def _classes(y: NDArray[Any], loss: str) -> NDArray[Any]:
     return np.zeros(len(y), dtype=np.intp)
 
 
-def _read_data(network: "Network", data: object) -> Samples | StreamSamples:
+def _read_data(network: Model, data: object) -> Samples | StreamSamples:
     if isinstance(data, Stream):
         return StreamSamples(network, data)
     if not isinstance(data, tuple | list):

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,10 @@ from fastmlp.fitting.early_stopping import EarlyStopping
 from fastmlp.fitting.held_out import HeldOut
 from fastmlp.fitting.saved_fit import HISTORY, SavedFit
 from fastmlp.history import EpochReport, History
+from fastmlp.model.model import Model
 from fastmlp.model.summary import training_flops
 from fastmlp.model.views import Core
 from fastmlp.settings.plateau import Plateau, PlateauWatch
-
-if TYPE_CHECKING:
-    from fastmlp.network import Network
 
 _OF_FIELDS = ("validation_loss", "validation_accuracy")
 """What is measured that `History` has in fields of its own; the rest are metrics."""
@@ -88,7 +86,7 @@ class Course:
 
     def __init__(
         self,
-        network: "Network",
+        network: Model,
         core: Core,
         epochs: int,
         samples: Sized,

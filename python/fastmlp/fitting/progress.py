@@ -9,13 +9,10 @@ import math
 import sys
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from fastmlp.fitting.callbacks import Callback
+from fastmlp.fitting.callbacks import Callback, Network
 from fastmlp.history import EpochReport
-
-if TYPE_CHECKING:
-    from fastmlp.network import Network
 
 _CLOSED: Final = (OSError, ValueError)
 """What writing raises where standard error is closed, full, or no terminal any more."""
@@ -43,7 +40,7 @@ class Progress(Callback):
         with suppress(*_CLOSED):
             self._bar = tqdm(total=epochs, unit="epoch")
 
-    def on_epoch_end(self, network: "Network", report: EpochReport) -> None:  # noqa: ARG002
+    def on_epoch_end(self, network: Network, report: EpochReport) -> None:  # noqa: ARG002
         """Show one more epoch."""
         with suppress(*_CLOSED):
             if self._bar is not None:

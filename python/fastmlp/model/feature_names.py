@@ -1,15 +1,11 @@
 """Names of features: those of a frame's columns, so that columns in another order are noticed."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from fastmlp._validation import brief, described, items
 from fastmlp.data._frames import column_names
 from fastmlp.data.rescaled import Rescaled
 from fastmlp.data.stream import Stream
-
-if TYPE_CHECKING:
-    from fastmlp.model.model import Model
 
 Names = tuple[str, ...]
 
@@ -83,18 +79,19 @@ def names_to_learn(X: object, n_features: int) -> Names | None:
     return names if fit else None
 
 
-def names_to_train_on(network: "Model", X: object, validation_data: object = None) -> Names | None:
-    """Return the names that a network has from a fit on X on: its own, or those of X.
+def names_to_train_on(
+    expected: Names | None, n_features: int, X: object, validation_data: object = None
+) -> Names | None:
+    """Return the names that a network has from a fit on X on: those it has, or those of X.
 
     Raises
     ------
     ValueError
         If X, or the features of `validation_data`, have other ones.
     """
-    expected = network.feature_names
     check_names("X", X, expected)
     if expected is None:
-        expected = names_to_learn(X, network.features)
+        expected = names_to_learn(X, n_features)
     if isinstance(validation_data, Stream):
         check_names("validation_data", validation_data, expected)
     elif isinstance(validation_data, tuple | list) and validation_data:

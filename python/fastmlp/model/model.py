@@ -291,7 +291,7 @@ class Model(LiveModel):
         return summarise(self)
 
     def __repr__(self) -> str:
-        return describe(self, str(self._loss))
+        return describe(type(self).__name__, self, str(self._loss))
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()

@@ -3,13 +3,28 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from fastmlp.layers import Dense
-    from fastmlp.model.model import Model
+import numpy as np
+
+from fastmlp.layers import Dense
 
 HEADINGS = ("layer", "shape", "activation", "parameters", "FLOPs")
+
+
+class Layered(Protocol):
+    """What is asked of a network here: it is a `Model`."""
+
+    @property
+    def features(self) -> int: ...  # noqa: D102
+    @property
+    def layers(self) -> tuple[Dense, ...]: ...  # noqa: D102
+    @property
+    def loss(self) -> str: ...  # noqa: D102
+    @property
+    def dtype(self) -> np.dtype[Any]: ...  # noqa: D102
+    @property
+    def n_parameters(self) -> int: ...  # noqa: D102
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,8 +87,8 @@ class Summary:
         return f"<div><strong>{title}</strong><table>{rows}</table><small>{notes}</small></div>"
 
 
-def describe(model: "Model", loss: str) -> str:
-    """Write a network in a line, and its layers in one each: its ``repr``."""
+def describe(kind: str, model: Layered, loss: str) -> str:
+    """Write a network of a class in a line, and its layers in one each: its ``repr``."""
     rows = []
     previous = model.features
     for i, layer in enumerate(model.layers):
@@ -82,7 +97,7 @@ def describe(model: "Model", loss: str) -> str:
         previous = layer.nodes
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     title = (
-        f"{type(model).__name__}: {model.features} features, {loss}, {model.dtype}, "
+        f"{kind}: {model.features} features, {loss}, {model.dtype}, "
         f"{model.n_parameters:,} parameters"
     )
     lines = [
@@ -93,7 +108,7 @@ def describe(model: "Model", loss: str) -> str:
     return "\n".join([title, *lines])
 
 
-def summarise(model: "Model") -> Summary:
+def summarise(model: Layered) -> Summary:
     """Summarise a network, as ``Network.summary`` documents."""
     rows = []
     previous = model.features
@@ -113,12 +128,12 @@ def summarise(model: "Model") -> Summary:
     )
 
 
-def prediction_flops(features: int, layers: Sequence["Dense"]) -> int:
+def prediction_flops(features: int, layers: Sequence[Dense]) -> int:
     """Count the flops of predicting one sample: 2 K N for the product of each layer."""
     return sum(2 * K * N for K, N in _shapes(features, layers))
 
 
-def training_flops(features: int, layers: Sequence["Dense"]) -> int:
+def training_flops(features: int, layers: Sequence[Dense]) -> int:
     """Count the flops of training on one sample.
 
     2 K N each for the forward product and the gradient of a layer, and 2 K N for passing delta
@@ -128,7 +143,7 @@ def training_flops(features: int, layers: Sequence["Dense"]) -> int:
     return 3 * prediction_flops(features, layers) - 2 * K * N
 
 
-def _shapes(features: int, layers: Sequence["Dense"]) -> list[tuple[int, int]]:
+def _shapes(features: int, layers: Sequence[Dense]) -> list[tuple[int, int]]:
     nodes = [layer.nodes for layer in layers]
     return list(zip([features, *nodes], nodes, strict=False))
 

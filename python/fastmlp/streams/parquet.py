@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _validation
-from fastmlp.cli.tabular import listing
+from fastmlp.data._text import listing
 from fastmlp.data.stream import Rows, Stream
 from fastmlp.errors import DataError
 from fastmlp.streams.tables import (

@@ -3,7 +3,6 @@
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from fastmlp.data import _memory
 from fastmlp.data._conversion import has_attribute
 from fastmlp.data.stream import Stream, window_rows
 from fastmlp.errors import DataError
-from fastmlp.fitting.lbfgs import LBFGS
+from fastmlp.model.model import Model
 from fastmlp.model.views import Core
 from fastmlp.settings.custom_loss import CustomLoss
 from fastmlp.settings.optimizers import Optimizer
@@ -21,9 +20,6 @@ from fastmlp.streams.background import BackgroundReader
 from fastmlp.streams.batches import Batches
 from fastmlp.streams.checking import Demands
 from fastmlp.streams.chunks import Chunk, Epochs, capacity, chunks
-
-if TYPE_CHECKING:
-    from fastmlp.network import Network
 
 _NO_ROWS = np.empty(0, np.uint8)
 
@@ -44,7 +40,7 @@ class Source:
     """
 
     def __init__(
-        self, network: "Network", data: Stream | Batches, class_weight: object, *, shuffle: bool
+        self, network: Model, data: Stream | Batches, class_weight: object, *, shuffle: bool
     ) -> None:
         self._network = network
         self._data = data
@@ -230,7 +226,7 @@ def read_data(X: object, y: object) -> Stream | Batches | None:
 def refuse_with_stream(
     data: Stream | Batches,
     *,
-    optimizer: object,
+    at_once: bool,
     batch_size: object,
     shuffle: object,
     sample_weight: object,
@@ -245,7 +241,7 @@ def refuse_with_stream(
         If there is one.
     """
     kind = "a stream" if isinstance(data, Stream) else "an iterable of batches"
-    if isinstance(optimizer, LBFGS):
+    if at_once:
         raise ValueError(f"LBFGS needs all samples at once: {kind} goes with the other optimizers")
     if batch_size is None:
         raise ValueError(f"batch_size=None is all samples at once; with {kind} give a number")
@@ -265,7 +261,7 @@ def refuse_with_stream(
 
 
 def read_source(
-    network: "Network", data: Stream | Batches, class_weight: object, shuffle: object
+    network: Model, data: Stream | Batches, class_weight: object, shuffle: object
 ) -> Source:
     """Return what one fit of `network` trains on.
 
