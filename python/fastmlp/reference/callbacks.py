@@ -2,15 +2,15 @@
 
 import sys
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import Any, TypeAlias
 
 from . import validation
 from .history import EpochReport, History
 
-if TYPE_CHECKING:
-    from .network import Network
+Network: TypeAlias = Any
+"""A `Network`, whose module imports this one. Overriding methods may name the class itself."""
 
-Follower = Callable[["Network", EpochReport], object]
+Follower = Callable[[Network, EpochReport], object]
 
 
 class Callback:
@@ -19,22 +19,22 @@ class Callback:
     A plain function ``f(network, report)`` given as a callback is `on_epoch_end`.
     """
 
-    def on_fit_begin(self, network: "Network") -> None:
+    def on_fit_begin(self, network: Network) -> None:
         """Before anything is trained, after every argument of ``fit`` was found good."""
 
-    def on_epoch_begin(self, network: "Network", epoch: int) -> None:
+    def on_epoch_begin(self, network: Network, epoch: int) -> None:
         """Before an epoch, counted from 1 within this ``fit``."""
 
-    def on_batch_end(self, network: "Network", step: int, loss: float) -> object:
+    def on_batch_end(self, network: Network, step: int, loss: float) -> object:
         """After each step, counted from 0 within this ``fit``, with the mean loss of its batch.
 
         A true result stops after it, and ends its epoch there.
         """
 
-    def on_epoch_end(self, network: "Network", report: EpochReport) -> object:
+    def on_epoch_end(self, network: Network, report: EpochReport) -> object:
         """After an epoch and its validation. A true result stops after it, once all have heard."""
 
-    def on_fit_end(self, network: "Network", history: History) -> None:
+    def on_fit_end(self, network: Network, history: History) -> None:
         """After the last epoch, with what ``fit`` will return."""
 
 
@@ -48,7 +48,7 @@ class Function(Callback):
     def __init__(self, function: Follower) -> None:
         self._function = function
 
-    def on_epoch_end(self, network: "Network", report: EpochReport) -> object:
+    def on_epoch_end(self, network: Network, report: EpochReport) -> object:
         """Call it."""
         return self._function(network, report)
 
@@ -75,7 +75,7 @@ def _read(name: str, callback: object) -> Callback:
     return Function(callback)
 
 
-def show_progress(_network: "Network", report: EpochReport) -> None:
+def show_progress(_network: Network, report: EpochReport) -> None:
     """Print an epoch on standard error."""
     line = f"epoch {report.epoch}/{report.epochs}: loss {report.loss:.4f}"
     if report.validation_loss is not None:

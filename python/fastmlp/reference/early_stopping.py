@@ -2,14 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from . import validation
-from .callbacks import Callback
+from .callbacks import Callback, Network
 from .history import EpochReport, History
-
-if TYPE_CHECKING:
-    from .network import Network
 
 LESS_IS_BETTER = ("loss", "log_loss", "mse", "rmse", "mae", "mape")
 
@@ -65,11 +61,11 @@ class EarlyStopping(Callback):
                 "and of more with validation_data or validation_fraction"
             )
 
-    def on_fit_begin(self, network: "Network") -> None:  # noqa: ARG002
+    def on_fit_begin(self, network: Network) -> None:  # noqa: ARG002
         """Forget the fit before."""
         self._forget()
 
-    def on_epoch_end(self, network: "Network", report: EpochReport) -> bool:
+    def on_epoch_end(self, network: Network, report: EpochReport) -> bool:
         """Take in an epoch; True once the patience is over."""
         value = report.value(self.monitor)
         if self._is_better(value):
@@ -81,7 +77,7 @@ class EarlyStopping(Callback):
             self.waited += 1
         return self.waited >= self.patience
 
-    def on_fit_end(self, network: "Network", history: History) -> None:  # noqa: ARG002
+    def on_fit_end(self, network: Network, history: History) -> None:  # noqa: ARG002
         """Put parameters and running averages back to what they were at the best epoch."""
         if self._parameters is not None:
             network.parameters = self._parameters

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, cast
 
 from .callbacks import Callback
 from .derivatives import Derivatives
@@ -17,9 +16,6 @@ from .plateau import PlateauWatch
 from .samples import Samples
 from .sums import in_order, weighted_mean
 
-if TYPE_CHECKING:
-    from .network import Network
-
 
 class Training(Derivatives):
     """A network that trains on checked samples."""
@@ -31,16 +27,15 @@ class Training(Derivatives):
         held_out: HeldOut | None,
         callbacks: tuple[Callback, ...],
     ) -> History:
-        network = cast("Network", self)  # which it is
         watch = self._read_monitors(plan, held_out, callbacks)
         history = History(len(samples.X), flops_per_sample(self._shapes()))
         finite = self.parameters
         self._remember_for(plan.optimizer)
         for callback in callbacks:
-            callback.on_fit_begin(network)
+            callback.on_fit_begin(self)
         for epoch in range(plan.epochs):
             for callback in callbacks:
-                callback.on_epoch_begin(network, epoch + 1)
+                callback.on_epoch_begin(self, epoch + 1)
             start = time.perf_counter()
             loss, stopped = self._train_epoch(samples, plan, epoch, watch.factor, callbacks)
             seconds = time.perf_counter() - start
@@ -53,12 +48,12 @@ class Training(Derivatives):
             evaluation, metrics = self._measure(held_out)
             report = history.add(loss, seconds, evaluation, plan.epochs, self._rate, metrics)
             watch.after_epoch(report)
-            told = [callback.on_epoch_end(network, report) for callback in callbacks]
+            told = [callback.on_epoch_end(self, report) for callback in callbacks]
             if stopped or any(told):
                 break
         history.best_epoch = best_epoch(history, callbacks)
         for callback in callbacks:
-            callback.on_fit_end(network, history)
+            callback.on_fit_end(self, history)
         return history
 
     def _read_monitors(
@@ -80,7 +75,6 @@ class Training(Derivatives):
         callbacks: tuple[Callback, ...],
     ) -> tuple[float, bool]:
         """Go once through the samples; return their mean loss, and whether a callback stops."""
-        network = cast("Network", self)
         losses, weights = [], []
         self._position = 0
         step = epoch * plan.steps_per_epoch
@@ -96,7 +90,7 @@ class Training(Derivatives):
                 self._move_averages()
                 self._update(plan.optimizer, self._memory, self._rate)
                 loss = weighted_mean(losses[-1:], weights[-1:])
-                told = [callback.on_batch_end(network, step, loss) for callback in callbacks]
+                told = [callback.on_batch_end(self, step, loss) for callback in callbacks]
             self._position += len(batch)
             if any(told):  # all have heard
                 return weighted_mean(losses, weights), True
