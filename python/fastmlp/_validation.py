@@ -1,4 +1,4 @@
-"""Settings: one function per kind of argument. Arrays are in `_arrays`.
+"""Settings: one function per kind of argument. Arrays are in `data._arrays`.
 
 Every function returns the plain value it accepts, or raises: TypeError for the wrong kind of
 thing, ValueError for a wrong value, naming the argument, what came and what is allowed.
