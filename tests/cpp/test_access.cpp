@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "check.hpp"
+#include "epoch_end.hpp"
 #include "fastmlp/fastmlp.hpp"
 #include "threads/access.hpp"
 
@@ -310,8 +311,40 @@ void test_forks() {
     other.join();
     CHECK(net.epoch() == 9);
 }
+
+// One of many networks has its optimizer prepared, which was another one's, but is not trained yet.
+void test_fork_before_the_first_step() {
+    const Data data;
+    Network<float> net = Data::network();
+    TrainOptions options = options_of(1);
+    const Optimizer adam = options.optimizer;
+    options.optimizer.kind = Optimizer::Kind::kSgd;
+    train(net, data.view(), data.targets(), options);
+    const std::vector<float> before = data.predict(net);
+    std::atomic<int> phase{0};
+    std::thread other([&] {
+        net.epoch_end().begin(net, true);
+        net.prepare_optimizer(adam);
+        phase = 1;
+        while (phase < 2) std::this_thread::yield();
+        net.epoch_end().end();
+    });
+    while (phase < 1) std::this_thread::yield();
+    CHECK(in_child([&] {
+        const OptimizerState<float>& state = net.optimizer_state();
+        const auto is_zero = [](const Buffer<float>& buffer) {
+            return std::all_of(buffer.data(), buffer.data() + buffer.size(),
+                               [](float value) { return value == 0; });
+        };
+        return state.steps == 0 && is_zero(*state.first) && is_zero(*state.second) &&
+               data.predict(net) == before;
+    }));
+    phase = 2;
+    other.join();
+}
 #else
 void test_forks() {}
+void test_fork_before_the_first_step() {}
 #endif
 
 }  // namespace
@@ -323,5 +356,6 @@ int main() {
     test_nobody_starves();
     test_a_wait_can_be_ended();
     test_forks();
+    test_fork_before_the_first_step();
     return check::report();
 }

@@ -31,6 +31,8 @@ void EpochEnd<T>::save() {
     for (std::size_t i = 0; i < from.size(); ++i) {
         std::copy_n(from[i]->data(), from[i]->size(), saved_[i].data());
     }
+    saved_buffers_ = from.size();
+    optimizer_ = network_->optimizer_state().kind;
     steps_ = network_->optimizer_state().steps;
     epoch_ = network_->epoch();
     changed_.get().notify_all();
@@ -40,10 +42,13 @@ template <class T>
 void EpochEnd<T>::restore() {
     if (saved_.empty()) return;
     const std::vector<Buffer<T>*> to = buffers();
-    for (std::size_t i = 0; i < to.size(); ++i) {
+    OptimizerState<T>& state = network_->optimizer_state();
+    // Another optimizer may have come since, in whose memory there is nothing yet.
+    const bool is_same = state.kind == optimizer_ && to.size() == saved_buffers_;
+    for (std::size_t i = 0; i < (is_same ? to.size() : kOfNetwork); ++i) {
         std::copy_n(saved_[i].data(), saved_[i].size(), to[i]->data());
     }
-    network_->optimizer_state().steps = steps_;
+    if (is_same) state.steps = steps_;
 }
 
 template <class T>

@@ -21,7 +21,7 @@ std::vector<EpochReport> run(Network<T>& network, SampleSource<T> source,
         return Trainer<T>(network, source, options).run();
     } catch (...) {
         // Refused before the first step: what another optimizer remembered is still good.
-        if (network.optimizer_state().steps == steps) network.optimizer_state() = before;
+        if (network.optimizer_state().steps == steps) network.set_optimizer_state(before);
         throw;
     }
 }
