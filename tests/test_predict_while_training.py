@@ -228,7 +228,6 @@ def test_an_estimator_answers_beside_its_fit(data):
         gate()
 
     model = sklearn.MLPClassifier((9,), random_state=1, max_iter=9, callbacks=follow)
-    # Nothing is saved before somebody asks: the first to ask waits for an epoch end.
     fitting = threading.Thread(target=model.fit, args=(X, y))
     fitting.start()
     assert gate.reached.wait(60)
@@ -241,6 +240,23 @@ def test_an_estimator_answers_beside_its_fit(data):
     fitting.join(60)
     ends = {outputs.tobytes() for outputs in seen}
     assert answers[0][:, 1:].astype(seen[0].dtype).tobytes() in ends
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+def test_a_callback_of_an_estimator_may_wait_for_a_prediction(data):
+    sklearn = pytest.importorskip("fastmlp.sklearn")
+    X, y = data
+    answers = []
+
+    def follow(net, report):
+        asking = threading.Thread(target=lambda: answers.append(net.predict(X)), daemon=True)
+        asking.start()
+        asking.join(10)
+        assert len(answers) == report.epoch
+        assert np.array_equal(answers[-1], net.predict(X))
+
+    sklearn.MLPClassifier((9,), random_state=1, max_iter=3, callbacks=follow).fit(X, y)
+    assert len(answers) == 3
 
 
 def test_nobody_starves(data):

@@ -173,6 +173,7 @@ void bind(py::module_& module, const char* name) {
         .def("assigning", [](M& m) { return hold<Writing>(m, Access::kAssignment); })
         .def("stepping", [](M& m) { return hold<Writing>(m, Access::kSeveralSteps); })
         .def("training", [](M& m) { return hold<Training<T>>(m, Access::kTrainingBySteps); })
+        .def("expect_readers", [](M& m) { m.network.epoch_end().expect_readers(); })
         .def("end_epoch", [](M& m) { m.network.epoch_end().save(); })
         .def("snapshot", &snapshot<T>)
         .def_property(

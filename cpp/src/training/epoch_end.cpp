@@ -39,6 +39,12 @@ void EpochEnd<T>::save() {
 }
 
 template <class T>
+void EpochEnd<T>::expect_readers() {
+    const std::lock_guard lock(mutex_);
+    wanted_ = true;
+}
+
+template <class T>
 void EpochEnd<T>::restore() {
     if (saved_.empty()) return;
     const std::vector<Buffer<T>*> to = buffers();

@@ -26,6 +26,8 @@ public:
     void begin(Network<T>& network, bool eager);
     /// The parameters are those of an epoch end.
     void save();
+    /// From now on every epoch end is saved, also if nobody has read yet.
+    void expect_readers();
     /// The network's buffers are what they were when saved.
     void restore();
     void end() noexcept;

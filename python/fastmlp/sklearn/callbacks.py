@@ -53,12 +53,12 @@ class FitTask:
         if hasattr(estimator, "_init_callback_context"):
             self._fit = estimator._init_callback_context(max_subtasks=epochs)
             self._fit.call_on_fit_task_begin(**self._begin)
-        self._heard = bool(getattr(estimator, "_skl_callbacks", []))
+        self.heard: bool = bool(getattr(estimator, "_skl_callbacks", []))
         self._epoch: Any = None
 
     def epoch_begins(self) -> None:
         """Tell the callbacks that an epoch begins."""
-        if self._heard and self._fit is not None:
+        if self.heard and self._fit is not None:
             self._epoch = self._fit.subcontext(task_name="epoch")
             self._epoch.call_on_fit_task_begin(**self._begin)
 

@@ -83,6 +83,8 @@ class StochasticFit:
             _batch_size(estimator.batch_size, len(self._samples)),
             estimator._n_threads(),
         )
+        if estimator.callbacks or self._task.heard:  # they may wait for threads that predict
+            estimator._network._core.expect_readers()
         self._course.begin()
         self._epoch_begins()
         try:
