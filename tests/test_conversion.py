@@ -1,5 +1,8 @@
 """What array-likes become: the same bits from every dtype and layout, in place if possible."""
 
+import sys
+import types
+
 import numpy as np
 import pytest
 
@@ -170,3 +173,11 @@ def test_features_that_are_its_own_weights(net):
     twin.fit(weights.copy(), np.eye(4), epochs=2, batch_size=1)
     square.fit(weights, np.eye(4), epochs=2, batch_size=1)
     np.testing.assert_array_equal(square.parameters, twin.parameters)
+
+
+@pytest.mark.parametrize("module", ["numpy.ma", "pyarrow", "scipy.sparse"])
+def test_a_module_that_another_thread_is_importing(monkeypatch, module):
+    monkeypatch.setitem(sys.modules, module, types.ModuleType(module))
+    net = fm.Network([2, 2])
+    assert net.predict([[1, 2]]).shape == (1, 2)
+    assert net.predict(np.ones((1, 2))).shape == (1, 2)

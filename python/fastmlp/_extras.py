@@ -1,5 +1,6 @@
 """Optional packages: imported when something needs them, or a message that says what to install."""
 
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -28,3 +29,11 @@ def require(module: str, needed_for: str, extra: str) -> Any:
         raise ImportError(
             f"{needed_for} needs {package}: pip install 'fastmlp[{extra}]'", name=package
         ) from error
+
+
+def imported(module: str, name: str) -> Any:
+    """Return what a module has of that name, or None: what is not imported cannot have made a value.
+
+    It may be in the middle of its import, in another thread.
+    """
+    return getattr(sys.modules.get(module), name, None)

@@ -5,7 +5,6 @@ through untouched (also read-only or memory-mapped); anything else is converted 
 new array.
 """
 
-import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _core
+from fastmlp._extras import imported
 from fastmlp._validation import brief, described
 from fastmlp.data import _memory
 from fastmlp.data._frames import frame_array, is_frame
@@ -102,12 +102,11 @@ def _as_array(name: str, value: object, advice: str) -> NDArray[Any]:
     if is_frame(value):
         return frame_array(name, value, advice)
     _refuse_other_devices(name, value)
-    # What is not imported cannot have made the value.
-    sparse = sys.modules.get("scipy.sparse")
-    if sparse is not None and sparse.issparse(value):
+    issparse = imported("scipy.sparse", "issparse")
+    if issparse is not None and issparse(value):
         raise TypeError(f"{name} is sparse, which is not supported here; pass {name}.toarray()")
-    masked = sys.modules.get("numpy.ma")
-    if masked is not None and isinstance(value, masked.MaskedArray) and masked.is_masked(value):
+    is_masked = imported("numpy.ma", "is_masked")
+    if is_masked is not None and isinstance(value, np.ndarray) and is_masked(value):
         raise ValueError(f"{name} has masked values; fill them first: {name}.filled(...)")
     try:
         if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):

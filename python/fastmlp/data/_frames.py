@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._extras import require
+from fastmlp._extras import imported, require
 from fastmlp._validation import brief
 
 _THROUGH_NARWHALS: Final = ("polars", "pyarrow")
@@ -67,11 +67,11 @@ def frame_array(name: str, value: Any, advice: str) -> NDArray[Any]:
 
 def _table(value: Any) -> Any:
     """Return what narwhals knows instead of pyarrow's batches and plain arrays."""
-    pyarrow = sys.modules.get("pyarrow")
-    if pyarrow is not None and isinstance(value, pyarrow.RecordBatch):
-        return pyarrow.Table.from_batches([value])
-    if pyarrow is not None and isinstance(value, pyarrow.Array):
-        return pyarrow.chunked_array([value])
+    record_batch, array = imported("pyarrow", "RecordBatch"), imported("pyarrow", "Array")
+    if record_batch is not None and isinstance(value, record_batch):
+        return sys.modules["pyarrow"].Table.from_batches([value])
+    if array is not None and isinstance(value, array):
+        return sys.modules["pyarrow"].chunked_array([value])
     return value
 
 

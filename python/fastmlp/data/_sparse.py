@@ -1,12 +1,12 @@
 """Sparse features: a matrix of SciPy's in compressed rows, as the core takes it."""
 
-import sys
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _core
+from fastmlp._extras import imported
 from fastmlp.data._conversion import converted, not_finite, numbers
 
 
@@ -54,8 +54,8 @@ class SparseRows(_core.SparseRows):
 
 def is_sparse(value: object) -> bool:
     """Say whether `value` is a sparse array or matrix of SciPy's."""
-    sparse = sys.modules.get("scipy.sparse")  # what is not imported cannot have made the value
-    return sparse is not None and bool(sparse.issparse(value))
+    issparse = imported("scipy.sparse", "issparse")
+    return issparse is not None and bool(issparse(value))
 
 
 def sparse_rows(name: str, X: Any, dtype: np.dtype[Any]) -> SparseRows:
