@@ -85,6 +85,18 @@ def batches():
 def work():
     net.fit(batches(), epochs=1)
 """,
+    "generator of arrays with a finalizer": """
+class Array(np.ndarray):
+    def __del__(self):
+        time.sleep(0.003)
+
+def batches():
+    while True:
+        yield X[:64].view(Array).copy(), y[:64]
+
+def work():
+    net.fit(batches(), epochs=1)
+""",
     "stream": """
 def work():
     while True:

@@ -147,9 +147,16 @@ namespace {
 template <class T>
 class BorrowedBlock {
 public:
+    BorrowedBlock() = default;
+    ~BorrowedBlock() { release(); }
+    BorrowedBlock(const BorrowedBlock&) = delete;
+    BorrowedBlock& operator=(const BorrowedBlock&) = delete;
+
     /// The next of a stream; the targets of a custom loss are what `ask` knows.
     Block<T> take(const py::object& next_block, const CustomLoss<T>& ask) {
-        arrays_ = call_python(next_block).template cast<py::tuple>();
+        auto next = call_python(next_block).template cast<py::tuple>();
+        release();
+        arrays_ = std::move(next);
         if (arrays_.size() != 4) throw py::value_error("a block must be (X, y, weight, last)");
         const py::object weight = arrays_[2];
         const py::array weights =
@@ -161,6 +168,11 @@ public:
     }
 
 private:
+    /// The arrays may have finalizers in Python.
+    void release() noexcept {
+        never_unwind([this] { arrays_.release().dec_ref(); });
+    }
+
     py::tuple arrays_;
 };
 
