@@ -32,8 +32,9 @@ def require(module: str, needed_for: str, extra: str) -> Any:
 
 
 def imported(module: str, name: str) -> Any:
-    """Return what a module has of that name, or None: what is not imported cannot have made a value.
+    """Return what a module has of that name, None if it is not imported, or not that far yet.
 
-    It may be in the middle of its import, in another thread.
+    What is not imported cannot have made the value that is looked at. Another thread may be in the
+    middle of the import.
     """
     return getattr(sys.modules.get(module), name, None)
