@@ -15,9 +15,9 @@
 #include <vector>
 
 #include "check.hpp"
-#include "epoch_end.hpp"
 #include "fastmlp/fastmlp.hpp"
 #include "threads/access.hpp"
+#include "training/epoch_end.hpp"
 
 #if !defined(_WIN32)
 #include <sys/wait.h>
