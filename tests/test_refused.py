@@ -1,6 +1,7 @@
 """What is refused changes nothing: not the network, not what its optimizer remembers."""
 
 import threading
+import warnings
 from contextlib import contextmanager
 
 import numpy as np
@@ -327,6 +328,21 @@ def test_a_rate_that_is_no_number_for_an_estimator():
     estimator = sklearn.MLPRegressor(solver=fm.SGD(lambda step: "text"), hidden_layer_sizes=5)
     with pytest.raises(TypeError, match="the learning rate of a step must be a real number"):
         estimator.fit(X, Y)
+
+
+@pytest.mark.parametrize("rate", [-1.0, np.nan, "text"])
+def test_the_first_rate_of_a_fit_of_a_fitted_estimator(rate):
+    pytest.importorskip("sklearn")
+    sklearn = pytest.importorskip("fastmlp.sklearn")
+    estimator = sklearn.MLPRegressor(hidden_layer_sizes=5, random_state=0, max_iter=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # three epochs do not converge
+        estimator.fit(X, Y)
+    estimator.set_params(solver=fm.SGD(lambda step: rate))
+    before = fitted_state(estimator)
+    with pytest.raises((TypeError, ValueError), match="learning rate of"):
+        estimator.fit(X, Y)
+    assert fitted_state(estimator) == before
 
 
 def test_a_first_partial_fit_that_is_refused():

@@ -72,7 +72,12 @@ class BaseMLP(CallbackSupportMixin, Fitted):
             self.__dict__ = before  # a fitted estimator stays what it was
             raise
         task = FitTask(self, X, y, sample_weight, self.max_iter, self._reconstruction)
-        train(task)
+        try:
+            train(task)
+        except (TypeError, ValueError):
+            if self.solver != "lbfgs" and self._network.steps == 0:  # as by its first rate
+                self.__dict__ = before
+            raise
         task.ends()
         if not np.isfinite(self._network.parameters).all():
             raise ValueError(
