@@ -62,10 +62,8 @@ def fit(
     threads, verbose = _validation.n_threads(n_threads), _validation.verbosity(verbose)
     checkpoint = read_checkpoint(checkpoint)
     saved = None if checkpoint is None else checkpoint.read(network)
-    data, names = (
-        read_data(X, y),
-        names_to_train_on(network.feature_names, network.features, X, validation_data),
-    )
+    data = read_data(X, y)
+    names = names_to_train_on(network.feature_names, network.features, X, validation_data)
     samples: Samples | Source
     if data is None:
         samples, held_out, settings = _read_arrays(
@@ -89,11 +87,11 @@ def fit(
             validation_fraction=validation_fraction,
         )
         samples = read_source(network, data, class_weight, shuffle)
-        settings = {} if checkpoint is None else samples.fingerprint()
         held_out = read_held_out(network, validation_data, metrics)
-    followers = _followers(callbacks, early_stopping, held_out)
-    if checkpoint is not None:
-        followers = (*followers, checkpoint)  # last: what the others did is part of the state
+        settings = {} if checkpoint is None else samples.fingerprint()
+    # The checkpoint is the last: what the others did is part of the state.
+    last = () if checkpoint is None else (checkpoint,)
+    followers = (*_followers(callbacks, early_stopping, held_out), *last)
 
     train: Callable[[Course], Sequence[Trained]]
     if isinstance(optimizer, LBFGS):
