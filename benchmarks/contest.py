@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,11 @@ from cases import Case, Problem
 from workers import PeerError, Worker
 
 OURS = "fastmlp"
+NAMES = {"sklearn": "scikit-learn", "torch": "PyTorch", "jax": "JAX", "onnxruntime": "ONNX Runtime"}
+"""How the tables name a library, where that is not the name of its module."""
+
+Table = list[dict[str, Any]]
+"""The rows of a table of docs/performance.md: column and value, as `figures.py` takes them."""
 
 
 @dataclass
@@ -79,17 +85,16 @@ def processor() -> str:
     return platform.processor()
 
 
-def write_json(path: Path, rows: list[Any], versions: dict[str, str], n_threads: int) -> None:
-    """Write what was measured, where and when."""
+def write_json(path: Path, table: Table, versions: dict[str, str] | None = None) -> None:
+    """Write what was measured, where and when, for `figures.py --take`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "processor": processor(),
         "python": platform.python_version(),
-        "command": " ".join(sys.argv),
-        "threads": n_threads,
-        "versions": versions,
-        "rows": rows,
+        "command": re.sub(r" --output \S+", "", " ".join(["python", *sys.argv])),
+        "versions": {NAMES.get(name, name): version for name, version in (versions or {}).items()},
+        "table": table,
     }
-    path.write_text(json.dumps(content, indent=4) + "\n")
+    path.write_text(json.dumps(content, indent=4, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"written: {path}")

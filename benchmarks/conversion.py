@@ -5,11 +5,13 @@ Run: python benchmarks/conversion.py [--rounds 5]
 """
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import fastmlp as fm
+from contest import write_json
 
 SHAPES = (([784, 128, 10], 64, 24_000), ([64, 64, 10], 32, 300_000))
 EPOCHS = 2
@@ -26,8 +28,8 @@ def features(rows: int, columns: int) -> dict[str, Any]:
     }
 
 
-def race(layers: list[int], batch: int, rows: int, rounds: int) -> None:
-    """Print the least seconds of an epoch of each type, on one thread."""
+def race(layers: list[int], batch: int, rows: int, rounds: int) -> dict[str, Any]:
+    """Print the least seconds of an epoch of each type; return them over float32's."""
     y = np.arange(rows) % layers[-1]
     best: dict[str, float] = {}
     kinds = features(rows, layers[0])
@@ -39,15 +41,21 @@ def race(layers: list[int], batch: int, rows: int, rounds: int) -> None:
     print(f"{'-'.join(map(str, layers))}, batches of {batch}")
     for name, seconds in best.items():
         print(f"  {name:14} {seconds * 1e3:8.1f} ms  {seconds / best['float32']:5.2f}")
+    ratios = {
+        name: seconds / best["float32"] for name, seconds in best.items() if name != "float32"
+    }
+    return {"layers, batch": f"{'-'.join(map(str, layers))}, {batch}", **ratios}
 
 
 def main() -> None:
     """Run both networks."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--output", type=Path, help="write a JSON file, too")
     arguments = parser.parse_args()
-    for shape in SHAPES:
-        race(*shape, arguments.rounds)
+    table = [race(*shape, arguments.rounds) for shape in SHAPES]
+    if arguments.output:
+        write_json(arguments.output, table)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cases import INFERENCE, make_problem
-from contest import OURS, Row, installed, race, write_json
+from contest import NAMES, OURS, Row, installed, race, write_json
 from workers import Worker, bind_threads
 
 IN_PLACE = "fastmlp, out="
@@ -65,14 +65,9 @@ def line_of(row: Row, names: list[str]) -> str:
 
 
 def record_of(row: Row) -> dict[str, Any]:
-    """Return what the JSON file holds of the row."""
-    return {
-        "shape": row.case.name,
-        "us_per_call": {name: time * 1e6 for name, time in row.seconds.items()},
-        "gflops": gflops_of(row),
-        "peak_gflops": row.peak_gflops,
-        "failures": row.failures,
-    }
+    """Return the row of the table in docs/performance.md."""
+    times = {NAMES.get(name, name): time * 1e6 for name, time in row.seconds.items()}
+    return {"rows": row.case.batch, **times}
 
 
 def main() -> None:
@@ -95,7 +90,7 @@ def main() -> None:
             print(f"  {name} failed: {why}")
         records.append(record_of(row))
     output = options.output or Path(f"build/inference-{options.threads}.json")
-    write_json(output, records, versions, options.threads)
+    write_json(output, records, {n: v for n, v in versions.items() if not n.startswith(OURS)})
     for worker in workers.values():
         worker.close()
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from cases import TRAINING, Problem, make_problem
-from contest import OURS, Row, installed, race, write_json
+from contest import NAMES, OURS, Row, installed, race, write_json
 from workers import Worker, bind_threads
 
 ENTRIES = {
@@ -68,18 +68,15 @@ def line_of(row: Row, names: list[str]) -> str:
 
 
 def record_of(row: Row) -> dict[str, Any]:
-    """Return what the JSON file holds of the row."""
-    times = {name: time / row.case.steps * 1e6 for name, time in row.seconds.items()}
-    gflops = {name: row.case.flops / time / 1e3 for name, time in times.items()}
+    """Return the row of the table in docs/performance.md."""
+    ours = row.seconds[OURS]
+    gflops = row.case.flops * row.case.steps / ours / 1e9
     return {
-        "shape": row.case.name,
-        "flops": row.case.flops,
-        "peak_gflops": row.peak_gflops,
-        "us_per_step": times,
-        "gflops": gflops,
-        "peak_share": {name: value / row.peak_gflops for name, value in gflops.items()},
-        "times_as_fast": {name: time / times[OURS] for name, time in times.items()},
-        "failures": row.failures,
+        "layers, batch": row.case.name,
+        "µs/step": ours / row.case.steps * 1e6,
+        "GFLOP/s": gflops,
+        "of peak": gflops / row.peak_gflops,
+        **{NAMES.get(name, name): t / ours for name, t in row.seconds.items() if name != OURS},
     }
 
 
@@ -111,7 +108,7 @@ def main() -> None:
             print(f"  {name} failed: {why}")
         records.append(record_of(row))
     output = options.output or Path(f"build/race-{options.threads}.json")
-    write_json(output, records, versions, options.threads)
+    write_json(output, records, {n: v for n, v in versions.items() if n in NAMES})
     for worker in workers.values():
         worker.close()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cases import OPTIMIZERS, TRAINING, Problem, make_problem
-from contest import OURS, Row, installed, race, write_json
+from contest import NAMES, OURS, Row, Table, installed, race, write_json
 from race import check_same_steps
 from workers import Worker, bind_threads
 
@@ -45,16 +45,27 @@ def check(problem: Problem, workers: dict[str, Worker]) -> None:
 
 
 def record_of(optimizer: str, row: Row) -> dict[str, Any]:
-    """Return what the JSON file holds of a row."""
+    """Return what was measured of a step."""
     ours = row.seconds[OURS]
     return {
         "shape": row.case.name,
         "optimizer": optimizer,
         "us_per_step": {n: time / row.case.steps * 1e6 for n, time in row.seconds.items()},
         "of_sgd": ours / row.seconds[PLAIN],
-        "times_as_fast": {n: time / ours for n, time in row.seconds.items() if n != PLAIN},
-        "failures": row.failures,
+        "times_as_fast": {
+            n: time / ours for n, time in row.seconds.items() if n not in {OURS, PLAIN}
+        },
     }
+
+
+def table_of(records: list[dict[str, Any]]) -> Table:
+    """Return the table of docs/performance.md: rows are shapes, columns optimizers."""
+    rows: dict[str, dict[str, Any]] = {}
+    for record in (record for record in records if record["optimizer"] != "SGD"):
+        row = rows.setdefault(record["shape"], {"layers, batch": record["shape"]})
+        ratios = {NAMES.get(name, name): value for name, value in record["times_as_fast"].items()}
+        row[record["optimizer"]] = {"of SGD": record["of_sgd"], **ratios}
+    return list(rows.values())
 
 
 def line_of(record: dict[str, Any], names: list[str]) -> str:
@@ -91,7 +102,8 @@ def main() -> None:
             print(line_of(records[-1], names), flush=True)
             for name, why in row.failures.items():
                 print(f"  {name} failed: {why}")
-    write_json(options.output, records, versions, 1)
+    used = {name: version for name, version in versions.items() if name in NAMES}
+    write_json(options.output, table_of(records), used)
     for worker in workers.values():
         worker.close()
 

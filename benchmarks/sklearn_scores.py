@@ -6,15 +6,18 @@
 
 import argparse
 import warnings
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import sklearn
 from numpy.typing import NDArray
 from sklearn import datasets, neural_network
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from contest import write_json
 from fastmlp import sklearn as ours
 
 CLASSIFIED = ("digits", "breast_cancer", "wine", "iris")
@@ -61,18 +64,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--output", type=Path, help="write a JSON file, too")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    print("| data | solver | scikit-learn | fastmlp | difference | its standard error |")
-    print("|---|---|---|---|---|---|")
+    table = []
+    print(f"{'data':14} {'solver':6} scikit-learn  fastmlp  difference  standard error")
     for data in DATA:
         for solver in SOLVERS:
             scores = paired_scores(data, solver, arguments.seeds, arguments.folds)
-            cells = [scores.theirs.mean(), scores.mine.mean()]
-            row = [f"{score:.4f}" for score in cells]
-            difference = f"{scores.differences.mean():+.5f}"
-            row += [difference, f"{scores.standard_error:.5f}"]
-            print(f"| {data} | {solver} | {' | '.join(row)} |", flush=True)
+            theirs, mine = float(scores.theirs.mean()), float(scores.mine.mean())
+            difference = float(scores.differences.mean())
+            print(
+                f"{data:14} {solver:6} {theirs:12.4f} {mine:8.4f} {difference:+11.5f} "
+                f"{scores.standard_error:15.5f}",
+                flush=True,
+            )
+            table.append(
+                {
+                    "data": data,
+                    "solver": solver,
+                    "score of scikit-learn": theirs,
+                    "score of fastmlp": mine,
+                    "difference": difference,
+                    "standard error": scores.standard_error,
+                }
+            )
+    if arguments.output:
+        write_json(arguments.output, table, {"scikit-learn": sklearn.__version__})
 
 
 if __name__ == "__main__":

@@ -15,14 +15,17 @@ import warnings
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sklearn
 from sklearn import datasets, neural_network
 from sklearn.preprocessing import scale
 from threadpoolctl import threadpool_limits
 
 import fastmlp as fm
+from contest import write_json
 from fastmlp import sklearn as ours
 
 CLASSIFIED = ("digits", "breast_cancer", "wine", "iris")
@@ -113,6 +116,17 @@ def measure(case: Case, at_least: float) -> Timing:
     return Timing(case, *np.min(turns, axis=0))
 
 
+def row_of(timing: Timing, threads: int | None) -> dict[str, Any]:
+    """Return the row of the table in docs/performance.md."""
+    return {
+        "solver": timing.case.settings["solver"],
+        "threads": threads,
+        "scikit-learn, s": timing.theirs,
+        "fastmlp, s": timing.mine,
+        "times as fast": timing.times,
+    }
+
+
 def read_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -124,6 +138,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=0.05, help="at least, for a case")
     parser.add_argument("--worst", type=int, default=0, help="print the worst of all only")
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--output", type=Path, help="write a JSON file, too")
     return parser.parse_args()
 
 
@@ -154,6 +169,9 @@ def main() -> int:
         f"{len(times)} fits, up to {threads} threads: {min(times):.2f} to {max(times):.1f} times "
         f"as fast, {np.median(times):.1f} in the middle"
     )
+    if arguments.output:
+        table = [row_of(timing, threads) for timing in timings]
+        write_json(arguments.output, table, {"scikit-learn": sklearn.__version__})
     return int(arguments.check and any(timing.misses for timing in timings))
 
 

@@ -7,11 +7,13 @@ Everything takes turns, and the least time of several rounds counts:
 
 import argparse
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import fastmlp as fm
+from contest import write_json
 
 Part = tuple[fm.Network, Any]  # a network, and its optimizer
 
@@ -64,11 +66,16 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--steps", type=int, default=40, help="steps per round")
+    parser.add_argument("--output", type=Path, help="write a JSON file, too")
     args = parser.parse_args()
     least = step_seconds(parts(args.layers), args)
     print(f"{'-'.join(map(str, args.layers))}, batch {args.batch}, threads {args.threads}")
     for name, seconds in least.items():
         print(f"{name:<30} {seconds * 1e6:8.1f} us  {seconds / least['SGD']:5.3f}")
+    if args.output:
+        names = [name for name in least if name != "SGD"]
+        table = [{"part": name, "of SGD": least[name] / least["SGD"]} for name in names]
+        write_json(args.output, table)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,142 @@
+"""Write the tables of docs/performance.md from docs/performance.json: figures are kept once.
+
+    python benchmarks/figures.py                # check that the pages show what the file holds
+    python benchmarks/figures.py --write        # write the pages
+    python benchmarks/race.py --threads 1       # measure, writes build/race-1.json, and then:
+    python benchmarks/figures.py --take "training, 1 thread" build/race-1.json --write
+
+A table stands between `<!-- figures: NAME -->` and `<!-- /figures -->`, with the machine, the date,
+the commit and the command it was measured with below it. README.md has a sentence written this way.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+FIGURES = ROOT / "docs/performance.json"
+PAGES = (ROOT / "docs/performance.md", ROOT / "README.md")
+BLOCK = re.compile(r"(<!-- figures: (.+?) -->\n\n).*?(\n\n<!-- /figures -->)", re.DOTALL)
+KEYS = {"layers, batch", "rows", "part", "solver", "threads", "data"}  # which name a row
+FORMATS = {
+    **dict.fromkeys(("of peak", "of SGD", "of memory"), ".0%"),
+    **dict.fromkeys(("score of scikit-learn", "score of fastmlp"), ".4f"),
+    "difference": "+.5f",
+    "standard error": ".5f",
+}
+
+
+def cell(column: str, value: Any) -> str:
+    """Format one cell; without a format of its own, a number has three digits or two decimals."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return ", ".join(cell(name, part) for name, part in value.items())
+    if isinstance(value, int):
+        return f"{value:,}"
+    digits = ".2f" if value < 10 else ".1f" if value < 100 else ".0f"
+    return format(value, FORMATS.get(column, digits)).replace("%", " %")
+
+
+def source(table: dict[str, Any]) -> str:
+    """Say where, when and how a table was measured."""
+    versions = [f"{name} {version}" for name, version in table["versions"].items()]
+    commit = [f"commit {table['commit']}"] if table["commit"] else []
+    parts = [table["machine"], table["date"], *commit, *versions, f"`{table['command']}`"]
+    note = f" ({table['note']})" if "note" in table else ""
+    return fill(f"{', '.join(parts)}{note}.", 100)
+
+
+def table_of(table: dict[str, Any]) -> str:
+    """Return a table in Markdown, and its source."""
+    rows = table["rows"]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [columns, ["---"] * len(columns)]
+    lines += [[cell(name, row[name]) if name in row else "" for name in columns] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{source(table)}"
+
+
+def sentence_of(tables: dict[str, Any]) -> str:
+    """Return the sentence of README.md: three figures of the smallest network."""
+    row = tables["training, 1 thread"]["rows"][0]
+    return fill(
+        "With batches of 32, 64-64-10 trains (float32, one thread of an AMD EPYC, Zen 5) at "
+        f"{cell('of peak', row['of peak'])} of the core's peak, {row['JAX']:.1f} times as fast as "
+        f"JAX and {row['torch.compile']:.0f} times as fast as torch.compile.",
+        100,
+    )
+
+
+def written(page: str, tables: dict[str, Any]) -> str:
+    """Return the text of a page with its figures filled in."""
+
+    def replace(block: re.Match[str]) -> str:
+        name = block[2]
+        content = sentence_of(tables) if name == "sentence" else table_of(tables[name])
+        return f"{block[1]}{content}{block[3]}"
+
+    return BLOCK.sub(replace, page)
+
+
+def take(table: dict[str, Any], measured: dict[str, Any], commit: str) -> None:
+    """Replace the rows of a table that a benchmark measured again, and where that was."""
+
+    def key(row: dict[str, Any]) -> list[Any]:
+        return [value for name, value in row.items() if name in KEYS]
+
+    for new in measured["table"]:
+        same = [i for i, old in enumerate(table["rows"]) if key(old) == key(new)]
+        at = same[0] if same else len(table["rows"])
+        table["rows"][at : at + 1] = [new]
+    table.pop("note", None)
+    table |= {name: measured[name] for name in ("command", "versions")}
+    table |= {"machine": measured["processor"], "date": measured["date"][:10], "commit": commit}
+
+
+def dump(content: dict[str, Any]) -> str:
+    """Return JSON with a line for each row."""
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    return re.sub(r"\{[^{}]*\}", lambda row: " ".join(row[0].split()), text) + "\n"
+
+
+def arguments() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="write the pages, not only check them")
+    parser.add_argument(
+        "--take", nargs=2, metavar=("TABLE", "FILE"), help="rows from the JSON of a benchmark"
+    )
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Take, write or check; return 1 if a page differs from the figures."""
+    options = arguments()
+    content = json.loads(FIGURES.read_text(encoding="utf-8"))
+    if options.take:
+        name, path = options.take
+        git = ["git", "describe", "--always", "--dirty"]
+        commit = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True)
+        measured = json.loads(Path(path).read_text(encoding="utf-8"))
+        take(content["tables"][name], measured, commit.stdout.strip())
+        FIGURES.write_text(dump(content), encoding="utf-8")
+    differing = []
+    for path in PAGES:
+        page = path.read_text(encoding="utf-8")
+        new = written(page, content["tables"])
+        if new != page:
+            differing.append(path.name)
+            if options.write:
+                path.write_text(new, encoding="utf-8")
+    if differing and not options.write:
+        print(f"{', '.join(differing)}: differs from {FIGURES.name}; run with --write")
+    return int(bool(differing) and not options.write)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""Figures are kept once: pages show what docs/performance.json holds, and no other page has any."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "benchmarks"))
+try:
+    import figures
+finally:
+    sys.path.pop(0)
+
+TABLES = json.loads(figures.FIGURES.read_text(encoding="utf-8"))["tables"]
+MEASURED = re.compile(r"\d (?:GFLOP/s|times as (?:fast|long)|% of (?:the )?peak)|[µu]s (?:per|a) ")
+
+
+@pytest.mark.parametrize("page", figures.PAGES, ids=lambda page: page.name)
+def test_a_page_shows_the_figures(page):
+    text = page.read_text(encoding="utf-8")
+    assert figures.written(text, TABLES) == text
+
+
+def test_every_table_is_on_a_page():
+    shown = [
+        m[2] for page in figures.PAGES for m in figures.BLOCK.finditer(page.read_text("utf-8"))
+    ]
+    assert sorted(shown) == sorted([*TABLES, "sentence"])
+
+
+def test_no_other_page_repeats_them():
+    pages = {ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")}
+    for page in sorted(pages - {ROOT / "docs/performance.md"}):
+        text = figures.BLOCK.sub("", page.read_text(encoding="utf-8"))
+        assert not MEASURED.search(text), page
+
+
+def test_a_new_measurement_replaces_its_rows():
+    table = {"commit": "a", "note": "old", "rows": [{"rows": 1, "x": 2.0}, {"rows": 8, "x": 3.0}]}
+    measured = {"table": [{"rows": 8, "x": 1.5}, {"rows": 64, "x": 12.0}], "command": "python b.py",
+                "versions": {}, "processor": "P", "date": "2026-11-28T12:00:00"}  # fmt: skip
+    figures.take(table, measured, "b")
+    page = figures.written("<!-- figures: t -->\n\n\n\n<!-- /figures -->", {"t": table})
+    assert (
+        "| 1 | 2.00 |\n| 8 | 1.50 |\n| 64 | 12.0 |\n\nP, 2026-11-28, commit b, `python b.py`."
+        in page
+    )
+    assert "(old)" not in page
