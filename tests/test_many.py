@@ -79,7 +79,7 @@ def test_one_that_diverges_ends_alone(blobs):
         ({"optimizer": [fm.SGD()]}, ValueError, "1 items for 2 networks"),
         ({"optimizer": fm.SGD(lambda step: 0.1)}, ValueError, "a number or a schedule"),
         ({"optimizer": fm.SGD(fm.Plateau(0.1))}, ValueError, "a number or a schedule"),
-        ({"optimizer": "adam"}, TypeError, "optimizer must be"),
+        ({"optimizer": "Adam"}, ValueError, "did you mean .adam."),
         ({"optimizer": fm.LBFGS()}, ValueError, "LBFGS, which needs all samples"),
         ({"rows": [[0]]}, ValueError, "rows has 1 items for 2 networks"),
         ({"rows": [[0], [90]]}, ValueError, r"rows\[1\] must hold row numbers"),

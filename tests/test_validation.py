@@ -110,6 +110,8 @@ BAD_RATES = [
 def test_learning_rate(net, assert_unchanged, rate, error, message):
     with pytest.raises(error, match=message):
         fm.SGD(rate)
+    if isinstance(rate, str):  # which update reads as the name of an optimizer
+        error, message = ValueError, "optimizer must be 'sgd'"
     with assert_unchanged(net), pytest.raises(error, match=message):
         net.update(rate)
 
@@ -136,7 +138,7 @@ def test_a_rate_beyond_float32(net, assert_unchanged, rate):
         ({"batch_size": "all"}, TypeError, "batch_size must be an integer or None"),
         ({"optimizer": 0.1}, TypeError, r"optimizer must be an SGD.*SGD\(learning_rate=\.\.\.\)"),
         ({"optimizer": fm.SGD}, TypeError, "optimizer must be an SGD"),
-        ({"optimizer": "sgd"}, TypeError, "optimizer"),
+        ({"optimizer": "SGDM"}, ValueError, "optimizer must be .* did you mean 'sgd'"),
         ({"shuffle": "yes"}, TypeError, "shuffle"),
         ({"shuffle": None}, TypeError, "shuffle"),
         ({"shuffle": 2}, ValueError, "shuffle must be True, False"),

@@ -5,12 +5,13 @@ from dataclasses import replace
 import fastmlp as fm
 from cases import OPTIMIZERS, Array, Problem
 from fastmlp import _core
+from fastmlp.layers import ActivationName
 from fastmlp.settings.optimizers import Optimizer
 
 DISTRIBUTION = "fastmlp"
 
 
-def make_network(problem: Problem, output: str) -> fm.Network:
+def make_network(problem: Problem, output: ActivationName) -> fm.Network:
     """Return a network that starts from the problem's weights."""
     network = fm.Network(list(problem.case.sizes), output=output, seed=0)
     for i, (weights, biases) in enumerate(zip(problem.weights, problem.biases, strict=True)):

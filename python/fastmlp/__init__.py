@@ -15,6 +15,7 @@ refuse_subinterpreters()
 # ruff: noqa: E402  (nothing else may be imported before)
 from fastmlp import _threadpoolctl, metrics
 from fastmlp._core import __version__
+from fastmlp._validation.foreign_names import missing_attribute
 from fastmlp.config import get_config, get_num_threads, set_num_threads, show_config
 from fastmlp.data.rescaled import Rescaled
 from fastmlp.embedding import get_cmake_dir, get_include
@@ -23,12 +24,12 @@ from fastmlp.exchange import from_keras, from_onnx, from_sklearn, from_torch
 from fastmlp.fitting.callbacks import Callback
 from fastmlp.fitting.checkpoints import Checkpoint
 from fastmlp.fitting.early_stopping import EarlyStopping
-from fastmlp.fitting.lbfgs import LBFGS
 from fastmlp.history import EpochReport, Evaluation, History
 from fastmlp.layers import Dense
 from fastmlp.loading import load, load_checkpoint
 from fastmlp.losses import CrossEntropy, Huber, Quantile
 from fastmlp.network import Network
+from fastmlp.settings.lbfgs import LBFGS
 from fastmlp.settings.optimizers import SGD, Adam, AdamW, RMSprop
 from fastmlp.settings.plateau import Plateau
 from fastmlp.settings.schedules import (
@@ -103,7 +104,7 @@ def __getattr__(name: str) -> Any:
         from importlib import import_module  # noqa: PLC0415
 
         return import_module("fastmlp.reference")
-    raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
+    raise missing_attribute("module 'fastmlp'", name)
 
 
 def __dir__() -> list[str]:

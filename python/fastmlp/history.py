@@ -10,6 +10,7 @@ import numpy as np
 
 from fastmlp import _core, _validation
 from fastmlp._extras import require
+from fastmlp._validation.foreign_names import missing_attribute
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -224,6 +225,11 @@ class History:
         a low one.
         """
         return self.gflops / _core.peak_gflops(self.dtype.name, self.n_threads)
+
+    if not TYPE_CHECKING:  # for a type checker there is nothing but what is written down
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing_attribute("History", name)
 
     def __repr__(self) -> str:
         parts = [f"epochs={len(self.loss)}", f"loss={_course(self.loss)}"]

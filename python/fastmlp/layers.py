@@ -1,11 +1,14 @@
 """What a network is made of: dense layers with an activation, normalised or with dropout."""
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal, TypeAlias, get_args
+
+import numpy as np
 
 from fastmlp import _validation
+from fastmlp._validation.foreign_names import hints_at_arguments
 
-ACTIVATIONS: Final = (
+ActivationName: TypeAlias = Literal[
     "relu",
     "leaky_relu",
     "elu",
@@ -17,15 +20,17 @@ ACTIVATIONS: Final = (
     "exp",
     "identity",
     "softmax",
-)
+]
+ACTIVATIONS: Final[tuple[ActivationName, ...]] = get_args(ActivationName)
 """The names of h in ``nodes = h(z)`` (1.2): leaky_relu with the slope 0.01, elu with alpha 1, gelu
 in the form with erf. Softmax stands at the output only."""
 
-
-NORMALIZATIONS: Final = ("batch", "layer")
+NormalizationName: TypeAlias = Literal["batch", "layer"]
+NORMALIZATIONS: Final[tuple[NormalizationName, ...]] = get_args(NormalizationName)
 """What may be done to ``z = nodes @ weights + biases`` before h."""
 
 
+@hints_at_arguments
 @dataclass(frozen=True, slots=True, repr=False)
 class Dense:
     """One fully connected layer: ``nodes_out = h(nodes_in @ weights + biases)`` (1.2).
@@ -65,8 +70,8 @@ class Dense:
     """
 
     nodes: int
-    activation: str
-    normalization: str | None = None
+    activation: ActivationName
+    normalization: NormalizationName | None = None
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
@@ -86,7 +91,7 @@ class Dense:
 
     def function(self) -> str:
         """Describe what is done to z: ``'relu, layer norm, dropout 0.1'``."""
-        text = self.activation
+        text: str = self.activation
         if self.normalization is not None:
             text += f", {self.normalization} norm"
         if self.dropout:
@@ -100,9 +105,9 @@ class Dense:
 
 def build_layers(
     layers: object,
-    activation: str,
-    output: str,
-    normalization: str | None = None,
+    activation: ActivationName,
+    output: ActivationName,
+    normalization: NormalizationName | None = None,
     dropout: float = 0.0,
 ) -> tuple[int, tuple[Dense, ...]]:
     """Read the first argument of `Network`: the number of features, and the layers after it.
@@ -116,25 +121,32 @@ def build_layers(
     normalization, dropout
         Of hidden layers given as a number, as `Dense` takes them.
     """
+    if isinstance(layers, int | np.integer | Dense):  # Network(4, 8, 2): a size is no activation
+        sizes = [repr(size) for size in (layers, activation, output) if not isinstance(size, str)]
+        written = ", ".join(sizes if len(sizes) > 1 else [*sizes, "..."])
+        raise TypeError(
+            "layers must be a sequence [features, nodes or Dense, ...], got "
+            f"{_validation.brief(layers)}; write Network([{written}])"
+        )
     _validation.choice("activation", activation, ACTIVATIONS)
     _validation.choice("output", output, ACTIVATIONS)
-    sizes = _validation.items("layers", layers, "a sequence [features, nodes or Dense, ...]")
-    if len(sizes) < 2:
+    entries = _validation.items("layers", layers, "a sequence [features, nodes or Dense, ...]")
+    if len(entries) < 2:
         raise ValueError(
             "layers must hold the number of features and at least one layer, "
-            f"such as [64, 10], got {_validation.brief(sizes)}"
+            f"such as [64, 10], got {_validation.brief(entries)}"
         )
-    if isinstance(sizes[0], Dense):
+    if isinstance(entries[0], Dense):
         raise TypeError(
-            f"layers[0] must be the number of features, an integer, got {sizes[0]!r}; "
-            f"write [features, {sizes[0]!r}, ...]"
+            f"layers[0] must be the number of features, an integer, got {entries[0]!r}; "
+            f"write [features, {entries[0]!r}, ...]"
         )
-    features = _validation.integer("layers[0] (the number of features)", sizes[0], minimum=1)
-    last = len(sizes) - 1
+    features = _validation.integer("layers[0] (the number of features)", entries[0], minimum=1)
+    last = len(entries) - 1
     hidden = Dense(1, activation, normalization, dropout)
     dense = tuple(
         _as_dense(i, size, Dense(1, output) if i == last else hidden)
-        for i, size in enumerate(sizes[1:], start=1)
+        for i, size in enumerate(entries[1:], start=1)
     )
     for i, layer in enumerate(dense[:-1], start=1):
         if layer.activation == "softmax":

@@ -6,13 +6,23 @@ all others are the mean over the batch and the outputs.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from fastmlp import _validation
+from fastmlp._validation.foreign_names import hints_at_arguments, is_foreign, suggestion
 from fastmlp.layers import ACTIVATIONS
 
 _ANY: Final = tuple(name for name in ACTIVATIONS if name != "softmax")
 
+LossName: TypeAlias = Literal[
+    "cross_entropy",
+    "binary_cross_entropy",
+    "poisson",
+    "mean_squared_error",
+    "mean_absolute_error",
+    "huber",
+    "quantile",
+]
 LOSSES: Final[dict[str, tuple[str, ...]]] = {
     "cross_entropy": ("softmax",),
     "binary_cross_entropy": ("sigmoid",),
@@ -26,6 +36,7 @@ LOSSES: Final[dict[str, tuple[str, ...]]] = {
 of an output."""
 
 
+@hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class CrossEntropy:
     """Cross-entropy, with the targets drawn a little towards all classes alike.
@@ -52,6 +63,7 @@ class CrossEntropy:
         object.__setattr__(self, "label_smoothing", value)
 
 
+@hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class Huber:
     """Half the squared error where it is small, linear where it is large, as in torch.
@@ -76,6 +88,7 @@ class Huber:
         object.__setattr__(self, "delta", _validation.positive("delta", self.delta))
 
 
+@hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class Quantile:
     """Pinball loss: least where the output is a quantile of the targets.
@@ -101,7 +114,7 @@ class Quantile:
         object.__setattr__(self, "quantile", value)
 
 
-LossLike: TypeAlias = str | CrossEntropy | Huber | Quantile | Callable[..., Any]
+LossLike: TypeAlias = LossName | CrossEntropy | Huber | Quantile | Callable[..., Any]
 """What the argument `loss` of `Network` may be."""
 
 
@@ -173,6 +186,12 @@ def _read(loss: object) -> Loss:
             return Loss("quantile", loss.quantile)
         case type():
             raise TypeError(f"loss must be a loss, not the class; write {loss.__name__}()")
+    if is_foreign(loss):
+        hint = suggestion(loss, tuple(LOSSES))
+        raise TypeError(
+            "loss must be a name, or a function f(outputs, y, gradient) -> losses, got "
+            f"{_validation.described(loss)}{hint}"
+        )
     if callable(loss):
         return Loss("custom", 0.0, loss)
     name = _validation.choice("loss", loss, tuple(LOSSES))

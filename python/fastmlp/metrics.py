@@ -15,7 +15,7 @@ output is averaged over the outputs.
 
 import math
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,6 +24,28 @@ from fastmlp._counting import arrays, average, decisions, mean, residuals, share
 from fastmlp.data._conversion import numbers
 
 Metric = Callable[..., float]
+
+MetricName: TypeAlias = Literal[
+    "accuracy",
+    "balanced_accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "auc",
+    "average_precision",
+    "log_loss",
+    "top_2_accuracy",
+    "top_3_accuracy",
+    "top_4_accuracy",
+    "top_5_accuracy",
+    "top_10_accuracy",
+    "mse",
+    "rmse",
+    "mae",
+    "mape",
+    "r2",
+]
+"""The names that ``fit`` takes; any ``top_<k>_accuracy`` is one, of which these are for tools."""
 
 
 def accuracy(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:

@@ -1,25 +1,27 @@
 """`Network`: what the user holds. A `Model` that predicts, differentiates, trains and is kept."""
 
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from numpy.typing import ArrayLike
 
 from fastmlp import files
+from fastmlp._validation.foreign_names import hints_at_arguments
 from fastmlp.data.stream import Rows, Stream
 from fastmlp.exchange.exports import Exports
 from fastmlp.fitting import fit as training
 from fastmlp.fitting.callbacks import AnyCallback
 from fastmlp.fitting.checkpoints import Checkpoint
 from fastmlp.fitting.early_stopping import EarlyStopping
-from fastmlp.fitting.lbfgs import LBFGS
 from fastmlp.history import History
 from fastmlp.inference.derivatives import Derivatives
 from fastmlp.inference.prediction import Prediction
-from fastmlp.metrics import Metric
+from fastmlp.metrics import Metric, MetricName
 from fastmlp.model.objective import Objective, make_objective
 from fastmlp.model.samples import read_samples
 from fastmlp.saving import Saving
-from fastmlp.settings.optimizers import SGD, Optimizer
+from fastmlp.settings.lbfgs import LBFGS
+from fastmlp.settings.optimizers import SGD, Optimizer, OptimizerName
 
 ValidationData = Rows | Stream
 
@@ -84,13 +86,14 @@ class Network(Prediction, Derivatives, Saving, Exports):
     (64, 32)
     """
 
+    @hints_at_arguments
     def fit(
         self,
         X: ArrayLike | Stream | Iterable[Rows],
         y: ArrayLike | None = None,
         epochs: int = 10,
         batch_size: int | None = 32,
-        optimizer: Optimizer | LBFGS = SGD(learning_rate=0.1),  # noqa: B008  (frozen)
+        optimizer: Optimizer | LBFGS | OptimizerName = SGD(learning_rate=0.1),  # noqa: B008  (frozen)
         shuffle: bool | ArrayLike = True,
         validation_data: ValidationData | None = None,
         verbose: int = 0,
@@ -98,9 +101,9 @@ class Network(Prediction, Derivatives, Saving, Exports):
         callbacks: AnyCallback | Iterable[AnyCallback] | None = None,
         *,
         sample_weight: ArrayLike | None = None,
-        class_weight: Mapping[int, float] | str | None = None,
+        class_weight: Mapping[int, float] | Literal["balanced"] | None = None,
         validation_fraction: float | None = None,
-        metrics: str | Metric | Iterable[str | Metric] | None = None,
+        metrics: MetricName | Metric | Iterable[MetricName | Metric] | None = None,
         early_stopping: EarlyStopping | bool | None = None,
         checkpoint: Checkpoint | files.Path | None = None,
     ) -> History:
@@ -132,8 +135,9 @@ class Network(Prediction, Derivatives, Saving, Exports):
             Samples per step, at least 1; the last batch of an epoch may be shorter. None is all
             samples. Batch normalization needs 2: a batch of one row leaves the running averages
             alone, and a fit of such batches only is refused.
-        optimizer : Optimizer, default SGD(learning_rate=0.1)
-            How a gradient changes the parameters.
+        optimizer : Optimizer, LBFGS or str, default SGD(learning_rate=0.1)
+            How a gradient changes the parameters. "sgd", "adam", "adamw", "rmsprop" and "lbfgs" are
+            those with their defaults.
         shuffle : bool or array-like of int, shape (n,) or (epochs, n), default True
             True draws an order of samples per epoch from the seed; False takes them as they
             stand; row indices are an order handed in, for every epoch or for each. A stream draws

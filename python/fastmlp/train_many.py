@@ -7,26 +7,27 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _core, _validation
+from fastmlp._validation.foreign_names import hints_at_arguments
 from fastmlp.errors import DivergenceError
 from fastmlp.fitting.fit import core_options
-from fastmlp.fitting.lbfgs import LBFGS
 from fastmlp.history import History
 from fastmlp.model.feature_names import names_to_train_on
 from fastmlp.model.samples import Samples, read_samples
 from fastmlp.model.summary import training_flops
 from fastmlp.model.views import refuse_while_fitting
 from fastmlp.network import Network
-from fastmlp.settings.optimizers import SGD, Optimizer, read_optimizer
+from fastmlp.settings.optimizers import SGD, Optimizer, StepOptimizerName, read_step_optimizer
 from fastmlp.settings.plateau import Plateau
 
 
+@hints_at_arguments
 def train_many(
     networks: Iterable[Network],
     X: ArrayLike,
     y: ArrayLike,
     epochs: int = 10,
     batch_size: int | None = 32,
-    optimizer: Optimizer | Sequence[Optimizer] = SGD(learning_rate=0.1),  # noqa: B008  (frozen)
+    optimizer: Optimizer | StepOptimizerName | Sequence[Optimizer | StepOptimizerName] = SGD(0.1),  # noqa: B008  (frozen)
     *,
     rows: Sequence[ArrayLike] | None = None,
     sample_weight: ArrayLike | None = None,
@@ -49,9 +50,10 @@ def train_many(
         Targets.
     epochs, batch_size, shuffle, sample_weight
         As in `Network.fit`.
-    optimizer : Optimizer or sequence of Optimizer, default SGD(learning_rate=0.1)
-        One for all networks, or one for each. A learning rate is a number or a schedule of the
-        step; functions and `Plateau`, which ask Python on the way, are for ``fit``.
+    optimizer : Optimizer, str, or sequence of them, default SGD(learning_rate=0.1)
+        One for all networks, or one for each; names as in `Network.fit`. A learning rate is a
+        number or a schedule of the step; functions and `Plateau`, which ask Python on the way, are
+        for ``fit``.
     rows : sequence of array-like of int, optional
         For each network the samples it trains on, such as the folds of a cross-validation; they
         are copied for it.
@@ -138,9 +140,7 @@ def _networks(networks: object) -> list[Network]:
 def _optimizers(optimizer: object, count: int) -> list[Optimizer]:
     several = isinstance(optimizer, list | tuple)
     given = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer]
-    if any(isinstance(each, LBFGS) for each in given):
-        raise ValueError("train_many steps on batches; LBFGS, which needs all samples, is for fit")
-    optimizers = [read_optimizer(each) for each in given]
+    optimizers = [read_step_optimizer(each, "train_many") for each in given]
     if several and len(optimizers) != count:
         raise ValueError(f"optimizer has {len(optimizers)} items for {count} networks")
     for each in optimizers:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +105,7 @@ def measure(layers: tuple[int, ...], batch: int, threads: int, seconds: float) -
         How long to measure, about.
     """
     end = time.perf_counter() + seconds
-    output = "identity" if layers[-1] == 1 else "softmax"
+    output: Literal["identity", "softmax"] = "identity" if layers[-1] == 1 else "softmax"
     network = Network(list(layers), output=output, seed=0)
     X, y = _samples(layers, max(1, MOST_INPUTS // (layers[0] * batch)) * batch)
 

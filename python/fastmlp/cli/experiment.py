@@ -12,6 +12,7 @@ from fastmlp.cli.report import LOSS_UNITS, Report, counted
 from fastmlp.config import Config, get_config
 from fastmlp.data._text import listing
 from fastmlp.history import History
+from fastmlp.layers import ActivationName
 from fastmlp.network import Network
 from fastmlp.settings.optimizers import SGD
 
@@ -51,7 +52,7 @@ class Settings:
 
     task: Task | None = None
     hidden: tuple[int, ...] = (64,)
-    activation: str = "relu"
+    activation: ActivationName = "relu"
     epochs: int = 60
     batch_size: int = 32
     learning_rate: float | None = None
@@ -121,7 +122,8 @@ def run(
 
 
 def _network(settings: Settings, problem: Problem) -> Network:
-    outputs, output = (len(problem.classes), "softmax") if problem.classes else (1, "identity")
+    outputs = len(problem.classes) or 1
+    output: ActivationName = "softmax" if problem.classes else "identity"
     return Network(
         [problem.train.X.shape[1], *settings.hidden, outputs],
         activation=settings.activation,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from fastmlp.exchange.steps import (
     Step,
     Width,
 )
-from fastmlp.layers import Dense
+from fastmlp.layers import ActivationName, Dense, NormalizationName
 from fastmlp.losses import LossLike
 from fastmlp.network import Network
 
@@ -48,9 +48,11 @@ class _Layer:
         self.biases = self.biases * factor + offset
 
     def dense(self) -> Dense:
+        kinds: dict[type, NormalizationName | None]
         kinds = {BatchNormalization: "batch", LayerNormalization: "layer", type(None): None}
         kind = kinds[type(self.normalization)]
-        return Dense(self.nodes, self.activation or "identity", kind, self.dropout)
+        activation = cast("ActivationName", self.activation or "identity")
+        return Dense(self.nodes, activation, kind, self.dropout)
 
 
 class Assembly:

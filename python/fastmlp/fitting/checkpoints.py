@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _core, _validation, files
+from fastmlp._validation.foreign_names import hints_at_arguments
 from fastmlp.errors import ModelFormatError, shortened
 from fastmlp.fitting.callbacks import Callback, Network
 from fastmlp.fitting.saved_fit import KEY, MOMENTS, SavedState, check_state
@@ -31,6 +32,7 @@ _MARGIN = 1024
 _MOST_EPOCHS = 2**32 - 1
 
 
+@hints_at_arguments
 class Checkpoint(Callback):
     """Save a fit as it goes, and go on from there when the same program is started again.
 

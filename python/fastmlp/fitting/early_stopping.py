@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _validation
+from fastmlp._validation.foreign_names import hints_at_arguments
 from fastmlp.fitting._metric_names import larger_is_better
 from fastmlp.fitting.callbacks import Callback, Network
 from fastmlp.fitting.saved_fit import SavedStopping
@@ -16,6 +17,7 @@ from fastmlp.history import EpochReport, History
 Mode = Literal["auto", "min", "max"]
 
 
+@hints_at_arguments
 class EarlyStopping(Callback):
     """Stop when `monitor` has not become better for `patience` epochs.
 
@@ -96,7 +98,7 @@ class EarlyStopping(Callback):
         ValueError
             If `monitor` is not among `names`, or `mode` is "auto" for a metric of the user's own.
         """
-        if self.monitor.startswith("validation_") and not any(
+        if self.monitor.startswith(("validation_", "val_")) and not any(
             name.startswith("validation_") for name in names
         ):
             raise ValueError(

@@ -17,7 +17,7 @@ from fastmlp.fitting.callbacks import Callback, read_callbacks
 from fastmlp.fitting.checkpoints import Saved, read_checkpoint
 from fastmlp.fitting.early_stopping import check_monitors, read_early_stopping
 from fastmlp.fitting.held_out import HeldOut, hold_out, read_held_out
-from fastmlp.fitting.lbfgs import LBFGS, minimise, refuse_batches
+from fastmlp.fitting.lbfgs import minimise, refuse_batches
 from fastmlp.fitting.loop import Course, Trained
 from fastmlp.fitting.progress import Progress
 from fastmlp.history import History
@@ -26,6 +26,7 @@ from fastmlp.model.feature_names import Names, names_to_train_on
 from fastmlp.model.model import Model
 from fastmlp.model.samples import Samples, read_samples
 from fastmlp.model.views import Core, refuse_while_fitting
+from fastmlp.settings.lbfgs import LBFGS
 from fastmlp.settings.optimizers import Optimizer, read_optimizer
 from fastmlp.settings.plateau import Plateau
 from fastmlp.settings.schedules import Schedule
@@ -58,7 +59,7 @@ def fit(
 ) -> History:
     """Train `network` as ``Network.fit`` documents; all checks come before all work."""
     refuse_while_fitting(core, "fit the network")
-    optimizer = optimizer if isinstance(optimizer, LBFGS) else read_optimizer(optimizer)
+    optimizer = read_optimizer(optimizer)
     threads, verbose = _validation.n_threads(n_threads), _validation.verbosity(verbose)
     checkpoint = read_checkpoint(checkpoint)
     saved = None if checkpoint is None else checkpoint.read(network)

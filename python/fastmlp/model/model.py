@@ -1,21 +1,30 @@
 """`Model`: the paper's network. What it is made of, and its three steps."""
 
 from collections.abc import Sequence
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _core, _validation
+from fastmlp._validation import FloatType
+from fastmlp._validation.foreign_names import hints_at_arguments, missing_attribute
 from fastmlp.data import _arrays, _memory
-from fastmlp.layers import Dense, build_layers, refuse_single_softmax
+from fastmlp.layers import (
+    ActivationName,
+    Dense,
+    NormalizationName,
+    build_layers,
+    refuse_single_softmax,
+)
 from fastmlp.losses import Loss, LossLike, choose_loss
 from fastmlp.model.feature_names import Names, check_names, read_names
 from fastmlp.model.live import LiveModel
 from fastmlp.model.summary import Summary, describe, summarise
 from fastmlp.model.views import Core
 from fastmlp.settings.custom_loss import CustomLoss, LossFunction
-from fastmlp.settings.optimizers import Optimizer, read_optimizer
+from fastmlp.settings.lbfgs import LBFGS
+from fastmlp.settings.optimizers import Optimizer, StepOptimizerName, read_step_optimizer
 
 _PARAMETERS: Final = "the parameters and gradients of the network"
 
@@ -28,15 +37,16 @@ class Model(LiveModel):
 
     _feature_names: Names | None = None
 
+    @hints_at_arguments
     def __init__(
         self,
         layers: Sequence[int | Dense],
-        activation: str = "relu",
-        output: str = "softmax",
+        activation: ActivationName = "relu",
+        output: ActivationName = "softmax",
         loss: LossLike | None = None,
         seed: int | None = None,
-        dtype: Any = "float32",
-        normalization: str | None = None,
+        dtype: FloatType = "float32",
+        normalization: NormalizationName | None = None,
         dropout: float = 0.0,
     ) -> None:
         features, dense = build_layers(layers, activation, output, normalization, dropout)
@@ -49,7 +59,7 @@ class Model(LiveModel):
         layers: tuple[Dense, ...],
         loss: LossLike | None,
         seed: int | None,
-        dtype: Any,
+        dtype: object,
     ) -> None:
         self._features, self._layers = features, layers
         self._loss = choose_loss(loss, layers[-1].activation)
@@ -63,7 +73,7 @@ class Model(LiveModel):
         layers: Sequence[Dense],
         loss: LossLike | None,
         seed: int | None,
-        dtype: Any,
+        dtype: object,
     ) -> Self:
         """Make a network of layers that another program trained, one softmax node included."""
         network = cls.__new__(cls)
@@ -101,7 +111,12 @@ class Model(LiveModel):
     def _adopt(self, core: Core) -> None:
         self._features = core.features
         self._layers = tuple(
-            Dense(nodes, activation, None if normalization == "none" else normalization, dropout)
+            Dense(
+                nodes,
+                cast("ActivationName", activation),
+                None if normalization == "none" else cast("NormalizationName", normalization),
+                dropout,
+            )
             for nodes, activation, normalization, dropout in core.layers
         )
         self._loss = Loss(*core.loss)
@@ -256,14 +271,15 @@ class Model(LiveModel):
         given = targets if function is None else CustomLoss(function, targets)
         return self._core.backward(given, None, rows)
 
-    def update(self, learning_rate: float | Optimizer) -> None:
+    def update(self, learning_rate: float | Optimizer | StepOptimizerName) -> None:
         """Take one step against `gradients`: ``w = w - learning_rate * gradient`` (2.13), (2.14).
 
         Parameters
         ----------
-        learning_rate : float or Optimizer
-            The step size eta, finite and above 0; or an optimizer, whose step is taken, with a
-            number as its learning rate. What it remembers is `optimizer_state`.
+        learning_rate : float, Optimizer or str
+            The step size eta, finite and above 0; or an optimizer, or the name of one with its
+            defaults, whose step is taken, with a number as its learning rate. What it remembers is
+            `optimizer_state`.
 
         Raises
         ------
@@ -272,12 +288,13 @@ class Model(LiveModel):
         RuntimeError
             If another thread is fitting the network.
         """
-        if not isinstance(learning_rate, Optimizer):
+        if not isinstance(learning_rate, Optimizer | LBFGS | str | type):
             self._core.update(_validation.learning_rate(learning_rate, self._dtype))
             return
-        if not isinstance(learning_rate.learning_rate, float):
+        optimizer = read_step_optimizer(learning_rate, "update")
+        if not isinstance(optimizer.learning_rate, float):
             raise TypeError("update takes an optimizer whose learning_rate is a number")
-        self._core.update_by(read_optimizer(learning_rate).to_core(self._dtype))
+        self._core.update_by(optimizer.to_core(self._dtype))
 
     def summary(self) -> Summary:
         """Return a table of the layers with their parameters, flops and memory.
@@ -289,6 +306,11 @@ class Model(LiveModel):
             itself, too.
         """
         return summarise(self)
+
+    if not TYPE_CHECKING:  # for a type checker there is nothing but what is written down
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing_attribute(type(self).__name__, name)
 
     def __repr__(self) -> str:
         return describe(type(self).__name__, self, str(self._loss))

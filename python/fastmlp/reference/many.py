@@ -16,7 +16,7 @@ def train_many(
     y: object,
     epochs: int = 10,
     batch_size: int | None = 32,
-    optimizer: Optimizer | Sequence[Optimizer] = SGD(learning_rate=0.1),  # noqa: B008  (frozen)
+    optimizer: Optimizer | str | Sequence[Optimizer | str] = SGD(learning_rate=0.1),  # noqa: B008  (frozen)
     *,
     rows: Sequence[Sequence[int]] | None = None,
     sample_weight: object = None,
@@ -32,7 +32,7 @@ def train_many(
         Different objects.
     X, y, epochs, batch_size, shuffle, sample_weight, n_threads
         As in ``Network.fit``.
-    optimizer : Optimizer or sequence of Optimizer, default SGD(learning_rate=0.1)
+    optimizer : Optimizer, str, or sequence of them, default SGD(learning_rate=0.1)
         One for all networks, or one for each.
     rows : sequence of sequence of int, optional
         For each network the samples it trains on.
@@ -57,7 +57,9 @@ def train_many(
     if len({id(net) for net in nets}) < len(nets):
         raise ValueError("networks must be different objects, one comes twice")
     validation.choice("on_divergence", on_divergence, ("raise", "return"))
-    optimizers = [optimizer] * len(nets) if isinstance(optimizer, Optimizer) else list(optimizer)
+    optimizers = (
+        [optimizer] * len(nets) if isinstance(optimizer, Optimizer | str) else list(optimizer)
+    )
     if len(optimizers) != len(nets):
         raise ValueError(f"optimizer has {len(optimizers)} items for {len(nets)} networks")
     if rows is not None and len(rows) != len(nets):

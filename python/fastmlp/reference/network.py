@@ -133,7 +133,7 @@ class Network(Training):
         y: object,
         epochs: int = 10,
         batch_size: int | None = 32,
-        optimizer: Optimizer = SGD(learning_rate=0.1),  # noqa: B008  (frozen)
+        optimizer: Optimizer | str = SGD(learning_rate=0.1),  # noqa: B008  (frozen)
         shuffle: object = True,
         validation_data: object = None,
         verbose: int = 0,
@@ -160,8 +160,9 @@ class Network(Training):
         batch_size : int or None, default 32
             Samples per step, at least 1; the last batch of an epoch may be shorter. None is all
             samples.
-        optimizer : Optimizer, default SGD(learning_rate=0.1)
-            How a gradient changes the parameters.
+        optimizer : Optimizer or str, default SGD(learning_rate=0.1)
+            How a gradient changes the parameters. "sgd", "adam", "adamw" and "rmsprop" are those
+            with their defaults.
         shuffle : bool or array-like of int, shape (n,) or (epochs, n), default True
             True draws an order of samples per epoch from the seed; False takes them as they
             stand; row indices are an order handed in, for every epoch or for each.

@@ -206,11 +206,16 @@ class RMSprop(Optimizer):
 
 
 def read_optimizer(optimizer: object) -> Optimizer:
-    """Return the optimizer that ``fit`` was given; TypeError if it is none."""
+    """Return the optimizer that ``fit`` was given, by itself or by its name."""
     if isinstance(optimizer, Optimizer) and type(optimizer) is not Optimizer:
         return optimizer
+    if isinstance(optimizer, str):
+        kinds: dict[str, type[Optimizer]]
+        kinds = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSprop}
+        return kinds[validation.choice("optimizer", optimizer, tuple(kinds))]()
     raise TypeError(
-        f"optimizer must be an SGD, Adam, AdamW or RMSprop, got {validation.brief(optimizer)}"
+        "optimizer must be an SGD, Adam, AdamW or RMSprop, or the name of one, "
+        f"got {validation.brief(optimizer)}"
     )
 
 

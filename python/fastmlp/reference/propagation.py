@@ -80,16 +80,16 @@ class Propagation(Model):
 
         Parameters
         ----------
-        learning_rate : float or Optimizer
-            The step size eta, finite and above 0; or an optimizer, whose step is taken, with a
-            number as its learning rate.
+        learning_rate : float, Optimizer or str
+            The step size eta, finite and above 0; or an optimizer, or the name of one with its
+            defaults, whose step is taken, with a number as its learning rate.
 
         Raises
         ------
         TypeError, ValueError
             If `learning_rate` is none of these.
         """
-        if not isinstance(learning_rate, Optimizer):
+        if not isinstance(learning_rate, Optimizer | str):
             rate = validation.positive("learning_rate", learning_rate)
             self._update(SGD(rate), Memory(), rate)
             return

@@ -8,11 +8,13 @@ itself (Loshchilov and Hutter, 2019).
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar
+from typing import ClassVar, Final, Literal, TypeAlias
 
 import numpy as np
 
 from fastmlp import _core, _validation
+from fastmlp._validation.foreign_names import hints_at_arguments
+from fastmlp.settings.lbfgs import LBFGS
 from fastmlp.settings.schedules import Schedule
 
 Rate = float | Schedule | Callable[[int], float]
@@ -104,6 +106,7 @@ _CORE_FIELDS = (
 _SCALES = ("epsilon", "l1", "l2", "weight_decay", "clip_value", "clip_norm")
 
 
+@hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class SGD(Optimizer):
     """Stochastic gradient descent: ``w = w - learning_rate * gradient`` (2.13), (2.14).
@@ -143,6 +146,7 @@ class SGD(Optimizer):
             raise ValueError("nesterov=True needs a momentum above 0, got momentum=0.0")
 
 
+@hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class Adam(Optimizer):
     """Steps along the mean of the gradients, over the root of their mean square.
@@ -168,6 +172,7 @@ class Adam(Optimizer):
     epsilon: float = 1e-8
 
 
+@hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class AdamW(Optimizer):
     """`Adam` with decoupled weight decay (Loshchilov and Hutter, 2019).
@@ -191,6 +196,7 @@ class AdamW(Optimizer):
     weight_decay: float = 0.01
 
 
+@hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class RMSprop(Optimizer):
     """Steps along the gradient, over the root of its mean square (Hinton, 2012).
@@ -216,18 +222,59 @@ class RMSprop(Optimizer):
     momentum: float = 0.0
 
 
-def read_optimizer(optimizer: object) -> Optimizer:
-    """Return the optimizer that ``fit`` was given.
+StepOptimizerName: TypeAlias = Literal["sgd", "adam", "adamw", "rmsprop"]
+"""An optimizer that steps on batches, with its defaults."""
+
+OptimizerName: TypeAlias = StepOptimizerName | Literal["lbfgs"]
+"""An optimizer with its defaults."""
+
+_BY_NAME: Final[dict[str, type[Optimizer | LBFGS]]] = {
+    "sgd": SGD,
+    "adam": Adam,
+    "adamw": AdamW,
+    "rmsprop": RMSprop,
+    "lbfgs": LBFGS,
+}
+
+
+def read_optimizer(optimizer: object) -> Optimizer | LBFGS:
+    """Return the optimizer that ``fit`` was given, by itself or by its name.
 
     Raises
     ------
     TypeError
-        If it is none.
+        If it is neither.
+    ValueError
+        If it is no name of an optimizer.
     """
+    if isinstance(optimizer, LBFGS):
+        return optimizer
     if isinstance(optimizer, Optimizer) and type(optimizer) is not Optimizer:
         return optimizer
-    hint = "" if isinstance(optimizer, type) else "; write optimizer=SGD(learning_rate=...)"
+    if isinstance(optimizer, str):
+        return _BY_NAME[_validation.choice("optimizer", optimizer, tuple(_BY_NAME))]()
     raise TypeError(
-        "optimizer must be an SGD, Adam, AdamW, RMSprop or LBFGS, "
-        f"got {_validation.described(optimizer)}{hint}"
+        "optimizer must be an SGD, Adam, AdamW, RMSprop or LBFGS, or the name of one, "
+        f"got {_validation.described(optimizer)}; write optimizer={_meant(optimizer)}"
     )
+
+
+def read_step_optimizer(optimizer: object, caller: str) -> Optimizer:
+    """Return the optimizer that `caller`, which steps on batches, was given.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `read_optimizer`; and if it is LBFGS, which needs all samples.
+    """
+    read = read_optimizer(optimizer)
+    if isinstance(read, LBFGS):
+        raise ValueError(f"{caller} steps on batches; LBFGS, which needs all samples, is for fit")
+    return read
+
+
+def _meant(value: object) -> str:
+    """Write the call that makes the optimizer which a class or a foreign object stands for."""
+    kind = value if isinstance(value, type) else type(value)
+    made = _BY_NAME.get(kind.__name__.lower(), SGD)
+    return f"fm.{made.__name__}({'' if made is LBFGS else 'learning_rate=...'})"

@@ -6,9 +6,11 @@ from typing import ClassVar
 import numpy as np
 
 from fastmlp import _validation
+from fastmlp._validation.foreign_names import hints_at_arguments
 from fastmlp.settings.schedules import Schedule, set_fields
 
 
+@hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class Plateau(Schedule):
     """The rate times `factor` whenever a loss has stopped falling.

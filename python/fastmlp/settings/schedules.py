@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from fastmlp import _core, _validation
+from fastmlp._validation.foreign_names import hints_at_arguments
 
 
 class Schedule:
@@ -69,6 +70,7 @@ def set_fields(schedule: Schedule, **values: object) -> None:
     object.__setattr__(schedule, "learning_rate", rate)
 
 
+@hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class StepDecay(Schedule):
     """The rate times `factor` after every so many epochs.
@@ -99,6 +101,7 @@ class StepDecay(Schedule):
         return {"factor": self.factor, "every": self.every}
 
 
+@hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class ExponentialDecay(Schedule):
     """The rate times `factor` after each epoch.
@@ -122,6 +125,7 @@ class ExponentialDecay(Schedule):
         return {"factor": self.factor}
 
 
+@hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class CosineDecay(Schedule):
     """Down along half a cosine, step by step (Loshchilov and Hutter, 2017).
@@ -152,6 +156,7 @@ class CosineDecay(Schedule):
         return {"final": self.final, "total_epochs": self.epochs or 0}
 
 
+@hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class OneCycle(Schedule):
     """Up and down once, each along half a cosine (Smith and Topin, 2018).
@@ -189,6 +194,7 @@ class OneCycle(Schedule):
         return shares | {"total_epochs": self.epochs or 0}
 
 
+@hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class InverseScaling(Schedule):
     """The rate over (step + 1) to a power.
@@ -212,6 +218,7 @@ class InverseScaling(Schedule):
         return {"power": self.power}
 
 
+@hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class LinearWarmup(Schedule):
     """The first steps of another schedule, or of a constant rate, raised from near 0.

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.layers import Dense
+from fastmlp.layers import ActivationName, Dense
+from fastmlp.losses import LossName
 from fastmlp.network import Network
 
 _CORE_NAMES: Final = {"logistic": "sigmoid"}
@@ -113,7 +114,7 @@ def for_each_layer(name: str, value: Any, layers: int) -> list[Any]:
 def copy_of(network: Network, dtype: Any) -> Network:
     """Return a network that predicts what `network` does, in `dtype`."""
     layers: list[Any] = [network.features, *network.layers]
-    copy = Network(layers, loss=network.loss, seed=0, dtype=dtype)
+    copy = Network(layers, loss=cast("LossName", network.loss), seed=0, dtype=dtype)
     copy.parameters = network.parameters
     return copy
 
@@ -131,5 +132,5 @@ class LiveArrays(list[NDArray[Any]]):
             targets[...] = value
 
 
-def _core_name(activation: str) -> str:
-    return _CORE_NAMES.get(activation, activation)
+def _core_name(activation: str) -> ActivationName:
+    return cast("ActivationName", _CORE_NAMES.get(activation, activation))

@@ -7,6 +7,7 @@ from fastmlp import _core
 from fastmlp._validation import told
 from fastmlp.network import Network
 from fastmlp.settings.optimizers import Optimizer as CoreOptimizer
+from fastmlp.settings.optimizers import read_step_optimizer
 from fastmlp.settings.plateau import Plateau
 from fastmlp.settings.schedules import Schedule
 
@@ -27,7 +28,10 @@ class Optimizer:
     """
 
     def __init__(self, estimator: Any) -> None:
-        self.solver = estimator.solver
+        named_by_us = estimator.solver in ("adamw", "rmsprop")
+        self.solver = (
+            read_step_optimizer(estimator.solver, "fit") if named_by_us else estimator.solver
+        )
         self.schedule = estimator.learning_rate if self.solver == "sgd" else "constant"
         self.power_t = estimator.power_t
         self.momentum = estimator.momentum

@@ -13,7 +13,7 @@ from fastmlp.settings.optimizers import Optimizer
 CONSTRAINTS: Final[dict[str, list[Any]]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [StrOptions({"logistic", *ACTIVATIONS} - {"softmax"}), "array-like"],
-    "solver": [StrOptions({"lbfgs", "sgd", "adam"}), Optimizer],
+    "solver": [StrOptions({"lbfgs", "sgd", "adam", "adamw", "rmsprop"}), Optimizer],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],

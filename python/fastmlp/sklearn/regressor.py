@@ -42,10 +42,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     activation : str or sequence of str, default "relu"
         "identity", "logistic", "tanh", "relu", or any other that `fastmlp.Dense` has; one for all
         hidden layers, or one for each.
-    solver : {"adam", "sgd", "lbfgs"} or Optimizer, default "adam"
+    solver : {"adam", "sgd", "lbfgs", "adamw", "rmsprop"} or Optimizer, default "adam"
         Adam (Kingma and Ba, 2015), stochastic gradient descent, or SciPy's L-BFGS-B over all
-        samples at once. An optimizer such as ``fastmlp.AdamW(1e-3)`` brings its own rates,
-        schedule and penalties: the parameters marked (named solvers) are not looked at then.
+        samples at once. An optimizer such as ``fastmlp.AdamW(1e-3)``, or "adamw" or "rmsprop" with
+        the defaults of `fastmlp`, brings its own rates, schedule and penalties: the parameters
+        marked (named solvers) are not looked at then.
     alpha : float, default 1e-4
         The squared weights times alpha / 2, over the samples of a batch, are added to its loss
         (named solvers).

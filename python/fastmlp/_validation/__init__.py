@@ -9,9 +9,21 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from numbers import Real
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
+
+from fastmlp._validation.foreign_names import suggestion
+
+FloatType: TypeAlias = (
+    Literal["float32", "float64"]
+    | type[np.float32 | np.float64 | float]
+    | np.dtype[np.float32]
+    | np.dtype[np.float64]
+)
+"""What the argument `dtype` of `Network` may be."""
+
+_Name = TypeVar("_Name", bound=str)
 
 
 def integer(
@@ -115,17 +127,15 @@ def representable(name: str, value: float, dtype: np.dtype[np.floating]) -> floa
     return value
 
 
-def choice(name: str, value: object, allowed: Sequence[str]) -> str:
+def choice(name: str, value: object, allowed: Sequence[_Name]) -> _Name:
     """Return `value` if it is one of the names `allowed`; suggest the nearest if not."""
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be {either(allowed)}, got {described(value)}")
+        hint = suggestion(value, allowed)
+        raise TypeError(f"{name} must be {either(allowed)}, got {described(value)}{hint}")
     if value not in allowed:
-        import difflib  # noqa: PLC0415  (2 ms that only a mistake pays)
-
-        nearest = difflib.get_close_matches(value.lower(), allowed, n=1)
-        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        hint = suggestion(value, allowed)
         raise ValueError(f"{name} must be {either(allowed)}, got {brief(value)}{hint}")
-    return value
+    return cast("_Name", value)
 
 
 def dtype(value: object) -> np.dtype[np.floating]:
@@ -138,7 +148,8 @@ def dtype(value: object) -> np.dtype[np.floating]:
     if result is not None and result in allowed:
         return result  # type: ignore[no-any-return]
     kind = TypeError if result is None and not isinstance(value, str) else ValueError
-    raise kind(f"dtype must be 'float32' or 'float64', got {described(value)}")
+    hint = suggestion(value, ("float32", "float64"))
+    raise kind(f"dtype must be 'float32' or 'float64', got {described(value)}{hint}")
 
 
 def seed(value: object) -> int:
