@@ -8,6 +8,8 @@ import pytest
 
 import fastmlp as fm
 from fastmlp.data._conversion import converted, numbers
+from fastmlp.model.model import Model
+from fastmlp.network import network_of
 
 VALUES = np.random.default_rng(5).integers(-100, 100, (12, 4))
 Y = np.arange(12) % 3
@@ -153,7 +155,7 @@ def test_labels_of_any_integer_type(net, labels):
 def test_bool_labels():
     net = fm.Network([4, 2], seed=1)
     assert net.evaluate(VALUES, Y > 0) == net.evaluate(VALUES, (Y > 0).astype(int))
-    single = fm.Network._of_layers(4, [fm.Dense(1, "softmax")], None, 1, "float32")
+    single = network_of(Model.of_layers(4, [fm.Dense(1, "softmax")], None, 1, "float32"))
     assert single.evaluate(VALUES, np.zeros(12, bool)).loss == 0
     with pytest.raises(ValueError, match="label True"):
         single.evaluate(VALUES, Y > 0)

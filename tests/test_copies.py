@@ -3,11 +3,13 @@
 import copy
 import pickle
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import fastmlp as fm
+from fastmlp.network import model_of
 
 X = np.random.default_rng(5).standard_normal((23, 6))
 LABELS = np.arange(23) % 3
@@ -71,8 +73,27 @@ def test_a_later_format_is_refused(net):
         fm.Network.__new__(fm.Network).__setstate__(state)
 
 
+def test_a_pickle_of_an_older_version():
+    """Of version 0.1.0, whose `Network` was eight classes and whose loss a tuple."""
+    old = pickle.loads((Path(__file__).parent / "golden" / "network.pickle").read_bytes())
+    net, history = old["network"], old["history"]
+    assert type(net) is fm.Network
+    assert net.layers == (fm.Dense(5, "tanh", "batch"), fm.Dense(1, "identity"))
+    assert (net.loss, net.loss.parameter, net.loss_function) == ("huber", 2.0, None)
+    assert (net.seed, net.epoch, net.steps) == (3, 3, 3)
+    assert net.feature_names == ("a", "b", "c")
+    assert net.note == "kept"
+    np.testing.assert_array_equal(
+        net.optimizer_state["velocity"], old["optimizer_state"]["velocity"]
+    )
+    np.testing.assert_array_equal(net.predict(old["X"]), old["outputs"])
+    assert same(net, pickle.loads(pickle.dumps(net)))
+    assert type(history) is fm.History
+    assert list(history.metrics) == ["loss", "validation_loss", "validation_r2"]
+
+
 def test_no_reference_is_left(net):
-    core = net._core
+    core = model_of(net).core
     before = sys.getrefcount(core)
     copy.deepcopy(net)
     assert sys.getrefcount(core) == before

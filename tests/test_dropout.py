@@ -6,6 +6,7 @@ import pytest
 import fastmlp as fm
 from fastmlp import reference
 from fastmlp.layers import ACTIVATIONS
+from fastmlp.network import model_of
 
 RATE = 0.3
 HIDDEN = [name for name in ACTIVATIONS if name != "softmax"]
@@ -56,7 +57,7 @@ def test_masks_are_those_of_the_reference():
         twin.forward(X.tolist())
         for p in (1, 2):
             assert ((net.nodes[p] == 0) == (np.array(twin.nodes[p]) == 0)).all()
-    net._core.epoch = 5
+    model_of(net).core.epoch = 5
     twin._epoch, twin._position = 5, 0
     net.forward(X)
     twin.forward(X.tolist())
@@ -92,7 +93,7 @@ def test_gradients_are_finite_differences():
 
     def loss(change):
         net.parameters = theta + change
-        net._core.epoch = 0  # the epoch begins anew, and with it its masks
+        model_of(net).core.epoch = 0  # the epoch begins anew, and with it its masks
         net.forward(X)
         return net.backward(y)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
+from fastmlp.losses import Loss
 
 CASES = {
     "cross_entropy": ("softmax", "CrossEntropyLoss", {}),
@@ -144,3 +145,27 @@ def test_the_parameter_shows_and_survives(tmp_path):
     for other in (pickle.loads(pickle.dumps(net)), fm.load(tmp_path / "net")):
         assert repr(other) == repr(net)
         assert other.evaluate(X, y) == net.evaluate(X, y)
+
+
+def test_the_loss_of_a_network_is_its_name_with_its_parameter():
+    net = fm.Network([3, 1], output="identity", loss=fm.Huber(2.0), seed=1)
+    assert net.loss == "huber"
+    assert net.loss.parameter == 2.0
+    assert repr(net.loss) == "'huber'"
+    twin = fm.Network([3, 1], output="identity", loss=net.loss, seed=1)
+    assert twin.loss.parameter == 2.0
+    assert twin.evaluate([[1, 2, 3]], [9.0]) == net.evaluate([[1, 2, 3]], [9.0])
+    plain = fm.Network([3, 1], output="identity", loss="huber", seed=1)
+    assert plain.loss.parameter == 1.0
+
+
+def test_a_custom_loss_of_a_network_goes_to_another():
+    def squares(outputs, y, gradient):
+        gradient[:] = 2 * (outputs - y)
+        return np.square(outputs - y).sum(axis=1)
+
+    net = fm.Network([3, 1], output="identity", loss=squares, seed=1)
+    twin = fm.Network([3, 1], output="identity", loss=net.loss, seed=1)
+    assert twin.loss_function is squares
+    with pytest.raises(ValueError, match="loss must be"):
+        fm.Network([3, 1], output="identity", loss=Loss("custom"), seed=1)

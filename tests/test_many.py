@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
+from fastmlp.network import model_of
 from fastmlp.train_many import _data
 
 OPTIMIZERS = [fm.SGD(0.1), fm.Adam(fm.CosineDecay(0.01)), fm.SGD(0.05, momentum=0.9)]
@@ -44,7 +45,7 @@ def test_folds(blobs):
 
 def test_samples_are_shared_and_borrowed(blobs):
     X, y = blobs
-    data = _data(networks(3), X, y, None, None)
+    data = _data([model_of(net) for net in networks(3)], X, y, None, None)
     assert all(samples is data[0] for samples in data)
     assert np.shares_memory(data[0].X, X)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
+from fastmlp.network import model_of
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_a_sequence_outlives_the_network():
 
 
 def test_views_leave_no_references_behind(net):
-    core = net._core
+    core = model_of(net).core
     before = sys.getrefcount(core)
     for _ in range(10):
         _ = net.parameters, net.weights[0], net.biases[-1], list(net.weight_gradients)

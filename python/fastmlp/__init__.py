@@ -20,11 +20,11 @@ from fastmlp.config import get_config, get_num_threads, set_num_threads, show_co
 from fastmlp.data.rescaled import Rescaled
 from fastmlp.embedding import get_cmake_dir, get_include
 from fastmlp.errors import DataError, DivergenceError, ModelFormatError
-from fastmlp.exchange import from_keras, from_onnx, from_sklearn, from_torch
 from fastmlp.fitting.callbacks import Callback
 from fastmlp.fitting.checkpoints import Checkpoint
 from fastmlp.fitting.early_stopping import EarlyStopping
 from fastmlp.history import EpochReport, Evaluation, History
+from fastmlp.importing import from_keras, from_onnx, from_sklearn, from_torch
 from fastmlp.layers import Dense
 from fastmlp.loading import load, load_checkpoint
 from fastmlp.losses import CrossEntropy, Huber, Quantile

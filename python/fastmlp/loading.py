@@ -2,7 +2,8 @@
 
 from fastmlp import _core, _validation, files
 from fastmlp.fitting.checkpoints import read_saved
-from fastmlp.network import Network
+from fastmlp.model.model import Model
+from fastmlp.network import Network, network_of
 
 
 def load(path: files.Path, *, allow_nonfinite: bool = False) -> Network:
@@ -45,7 +46,7 @@ def load(path: files.Path, *, allow_nonfinite: bool = False) -> Network:
     name = files.checked_path(path)
     files.refuse_too_large(name, copies=3)  # what is read, parameters and gradients
     core = files.reading(_core.load_network, name, allow)
-    return Network._of_core(core)  # noqa: SLF001  (not for users)
+    return network_of(Model.of_core(core))
 
 
 def load_checkpoint(path: files.Path) -> Network:
@@ -71,4 +72,4 @@ def load_checkpoint(path: files.Path) -> Network:
     OSError
         If the system refuses, with errno and the file's name.
     """
-    return Network._of_core(read_saved(files.checked_path(path)).core)  # noqa: SLF001
+    return network_of(Model.of_core(read_saved(files.checked_path(path)).core))

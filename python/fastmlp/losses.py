@@ -6,7 +6,7 @@ all others are the mean over the batch and the outputs.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, Self, TypeAlias
 
 from fastmlp import _validation
 from fastmlp._validation.foreign_names import hints_at_arguments, is_foreign, suggestion
@@ -114,30 +114,63 @@ class Quantile:
         object.__setattr__(self, "quantile", value)
 
 
-LossLike: TypeAlias = LossName | CrossEntropy | Huber | Quantile | Callable[..., Any]
-"""What the argument `loss` of `Network` may be."""
+class Loss(str):
+    """The name of a loss, with all that the core needs of it; ``net.loss``.
 
+    It equals the name: ``net.loss == "huber"``.
 
-class Loss(NamedTuple):
-    """A loss as the core takes it.
-
-    Attributes
+    Parameters
     ----------
     name : str
         A key of `LOSSES`, or ``"custom"``.
-    parameter : float
+    parameter : float, default 0.0
         The label smoothing, Huber's delta or the quantile; 0 for the other losses.
-    function : callable or None
+    function : callable, optional
         The loss of the user, if it is custom.
     """
 
-    name: str
-    parameter: float = 0.0
-    function: Callable[..., Any] | None = None
+    __slots__ = ("function", "parameter")
 
-    def __str__(self) -> str:
-        usual = _USUAL.get(self.name, 0.0)
-        return self.name if self.parameter == usual else f"{self.name}({self.parameter:g})"
+    parameter: float
+    function: Callable[..., Any] | None
+
+    def __new__(
+        cls, name: str, parameter: float = 0.0, function: Callable[..., Any] | None = None
+    ) -> Self:
+        """Make the loss; older pickles, in which it is a tuple, call it the same way."""
+        self = super().__new__(cls, name)
+        self.parameter, self.function = parameter, function
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Loss, (str(self), self.parameter, self.function)
+
+    def with_function(self, function: Callable[..., Any]) -> "Loss":
+        """Return the custom loss with another function.
+
+        Raises
+        ------
+        ValueError
+            If it is not custom.
+        TypeError
+            If `function` is none.
+        """
+        if self != "custom":
+            raise ValueError(f"the loss of this network is {str(self)!r}, not a function")
+        if not callable(function):
+            raise TypeError(
+                f"loss_function must be callable, got {_validation.described(function)}"
+            )
+        return Loss(self, self.parameter, function)
+
+    def described(self) -> str:
+        """Return the name, and the parameter where it is not the usual one: ``huber(2)``."""
+        usual = _USUAL.get(self, 0.0)
+        return str(self) if self.parameter == usual else f"{self}({self.parameter:g})"
+
+
+LossLike: TypeAlias = LossName | Loss | CrossEntropy | Huber | Quantile | Callable[..., Any]
+"""What the argument `loss` of `Network` may be."""
 
 
 _USUAL: Final = {"huber": 1.0, "quantile": 0.5}
@@ -167,10 +200,10 @@ def choose_loss(loss: LossLike | None, output: str) -> Loss:
     if loss is None:
         return Loss(fitting[0], _USUAL.get(fitting[0], 0.0))
     chosen = _read(loss)
-    allowed = LOSSES.get(chosen.name, ACTIVATIONS)
+    allowed = LOSSES.get(chosen, ACTIVATIONS)
     if output not in allowed:
         raise ValueError(
-            f"loss={chosen.name!r} needs an output of {_validation.either(allowed)}, but the last "
+            f"loss={str(chosen)!r} needs an output of {_validation.either(allowed)}, but the last "
             f"layer is {output!r}, which fits {_validation.either(fitting)}"
         )
     return chosen
@@ -178,6 +211,8 @@ def choose_loss(loss: LossLike | None, output: str) -> Loss:
 
 def _read(loss: object) -> Loss:
     match loss:
+        case Loss() if loss != "custom" or loss.function is not None:  # of another network
+            return loss
         case CrossEntropy():
             return Loss("cross_entropy", loss.label_smoothing)
         case Huber():

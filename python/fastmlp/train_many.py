@@ -12,10 +12,10 @@ from fastmlp.errors import DivergenceError
 from fastmlp.fitting.fit import core_options
 from fastmlp.history import History
 from fastmlp.model.feature_names import names_to_train_on
+from fastmlp.model.model import Model, refuse_while_fitting
 from fastmlp.model.samples import Samples, read_samples
 from fastmlp.model.summary import training_flops
-from fastmlp.model.views import refuse_while_fitting
-from fastmlp.network import Network
+from fastmlp.network import Network, model_of
 from fastmlp.settings.optimizers import SGD, Optimizer, StepOptimizerName, read_step_optimizer
 from fastmlp.settings.plateau import Plateau
 
@@ -84,33 +84,32 @@ def train_many(
     >>> nets = [Network([4, 16, 3], seed=seed) for seed in range(20)]
     >>> histories = train_many(nets, X, y, epochs=50)  # doctest: +SKIP
     """
-    nets = _networks(networks)
-    optimizers = _optimizers(optimizer, len(nets))
+    models = _models(networks)
+    optimizers = _optimizers(optimizer, len(models))
     _validation.choice("on_divergence", on_divergence, ("raise", "return"))
     epochs = _validation.integer(
-        "epochs", epochs, minimum=1, maximum=2**32 - 1 - max(net.epoch for net in nets)
+        "epochs", epochs, minimum=1, maximum=2**32 - 1 - max(model.core.epoch for model in models)
     )
     limit = _validation.n_threads(n_threads)
     shuffle = _validation.switch("shuffle", shuffle)
-    names = [names_to_train_on(net.feature_names, net.features, X) for net in nets]
-    data = _data(nets, X, y, sample_weight, rows)
+    names = [names_to_train_on(model.feature_names, model.features, X) for model in models]
+    data = _data(models, X, y, sample_weight, rows)
     jobs = []
-    for net, samples, settings in zip(nets, data, optimizers, strict=True):
-        options = core_options(settings, batch_size, len(samples), net.dtype)
+    for model, samples, settings in zip(models, data, optimizers, strict=True):
+        options = core_options(settings, batch_size, len(samples), model.dtype)
         options.epochs, options.shuffle = epochs, shuffle
-        core = net._core  # noqa: SLF001
-        core.check_batches(len(samples), samples.weight, None, options)
-        jobs.append(_core.TrainJob(core, samples.X, samples.y, samples.weight, options))
-    for net, each in zip(nets, names, strict=True):
-        net.feature_names = each
-    train = _core.train_many32 if nets[0].dtype == np.float32 else _core.train_many64
+        model.core.check_batches(len(samples), samples.weight, None, options)
+        jobs.append(_core.TrainJob(model.core, samples.X, samples.y, samples.weight, options))
+    for model, each in zip(models, names, strict=True):
+        model.feature_names = each
+    train = _core.train_many32 if models[0].dtype == np.float32 else _core.train_many64
     results: list[History | DivergenceError] = []
-    for net, samples, told in zip(nets, data, train(jobs, limit), strict=True):
+    for model, samples, told in zip(models, data, train(jobs, limit), strict=True):
         if isinstance(told, tuple):
             epoch, loss, rate = told
             results.append(DivergenceError(epoch + 1, loss, rate))
         else:
-            results.append(_history(net, samples, told))
+            results.append(_history(model, samples, told))
     for i, result in enumerate(results):
         if isinstance(result, DivergenceError) and on_divergence == "raise":
             result.add_note(f"networks[{i}] diverged; the others are trained")
@@ -118,7 +117,7 @@ def train_many(
     return results
 
 
-def _networks(networks: object) -> list[Network]:
+def _models(networks: object) -> list[Model]:
     nets = _validation.items("networks", networks, "a sequence of Network")
     if not nets:
         raise ValueError("networks must hold at least one network")
@@ -131,10 +130,10 @@ def _networks(networks: object) -> list[Network]:
             )
         if net.loss == "custom":
             raise ValueError(f"networks[{i}] has a custom loss, which needs Python: use its fit")
-        refuse_while_fitting(net._core, f"train networks[{i}]")  # noqa: SLF001
+        refuse_while_fitting(model_of(net).core, f"train networks[{i}]")
     if len({id(net) for net in nets}) < len(nets):
         raise ValueError("networks must be different objects, one comes twice")
-    return nets
+    return [model_of(net) for net in nets]
 
 
 def _optimizers(optimizer: object, count: int) -> list[Optimizer]:
@@ -153,7 +152,7 @@ def _optimizers(optimizer: object, count: int) -> list[Optimizer]:
 
 
 def _data(
-    nets: list[Network],
+    models: list[Model],
     X: object,
     y: object,
     sample_weight: object,
@@ -162,18 +161,18 @@ def _data(
     """Return the samples of each network; one object for all that take the same."""
     shared: dict[Any, Samples] = {}
     data = []
-    for net in nets:
-        kind = (net.features, net.layers[-1].nodes, net.loss)
+    for model in models:
+        kind = (model.features, model.outputs, model.loss)
         if kind not in shared:
-            shared[kind] = read_samples(net, X, y, sample_weight)
+            shared[kind] = read_samples(model, X, y, sample_weight)
         samples = shared[kind]
-        if any(np.may_share_memory(samples.X, other.parameters) for other in nets):
+        if any(np.may_share_memory(samples.X, other.core.parameters) for other in models):
             raise ValueError("X must not share memory with the parameters of a network")
         data.append(samples)
     if rows is None:
         return data
-    if len(rows) != len(nets):
-        raise ValueError(f"rows has {len(rows)} items for {len(nets)} networks")
+    if len(rows) != len(models):
+        raise ValueError(f"rows has {len(rows)} items for {len(models)} networks")
     parts = [
         samples.of_rows(_row_numbers(i, part, len(samples)))
         for i, (samples, part) in enumerate(zip(data, rows, strict=True))
@@ -193,14 +192,14 @@ def _row_numbers(i: int, part: ArrayLike, count: int) -> NDArray[np.intp]:
     return array.astype(np.intp)
 
 
-def _history(net: Network, samples: Samples, reports: list[_core.EpochReport]) -> History:
+def _history(model: Model, samples: Samples, reports: list[_core.EpochReport]) -> History:
     loss = [report.loss for report in reports]
     return History(
         loss=loss,
         epoch_seconds=[report.seconds for report in reports],
         samples=len(samples),
-        flops_per_sample=training_flops(net.features, net.layers),
-        dtype=net.dtype,
+        flops_per_sample=training_flops(model.features, model.layers),
+        dtype=model.dtype,
         n_threads=1,
         learning_rate=[report.learning_rate for report in reports],
         best_epoch=1 + int(np.argmin(loss)),

@@ -21,7 +21,7 @@ from fastmlp.exchange.steps import (
 )
 from fastmlp.layers import ActivationName, Dense, NormalizationName
 from fastmlp.losses import LossLike
-from fastmlp.network import Network
+from fastmlp.model.model import Model
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ class Assembly:
             case Width():
                 self._check_width(step.nodes, step.where)
 
-    def network(self, output: str | None, loss: LossLike | None, seed: int | None) -> Network:
+    def network(self, output: str | None, loss: LossLike | None, seed: int | None) -> Model:
         """Return the network of all steps.
 
         Parameters
@@ -129,12 +129,10 @@ class Assembly:
             last.scale(*last.normalization.affine())
             last.normalization = None
         dense = [layer.dense() for layer in self._layers]
-        net = Network._of_layers(  # noqa: SLF001  (not for users)
-            len(self._layers[0].weights), dense, loss, seed, self._dtype
-        )
+        net = Model.of_layers(len(self._layers[0].weights), dense, loss, seed, self._dtype)
         for i, layer in enumerate(self._layers):
             _fill(net, i, layer)
-        if not (np.isfinite(net.parameters).all() and np.isfinite(net.statistics).all()):
+        if not (np.isfinite(net.core.parameters).all() and np.isfinite(net.core.statistics).all()):
             raise ValueError("the model has weights that are not finite")
         return net
 
@@ -217,7 +215,7 @@ class Assembly:
 
 def assemble(
     steps: Iterable[Step], *, output: str | None, loss: LossLike | None, seed: int | None
-) -> Network:
+) -> Model:
     """Return a network that does what the steps do; see `Assembly`."""
     assembly = Assembly()
     for step in steps:
@@ -225,15 +223,15 @@ def assemble(
     return assembly.network(output, loss, seed)
 
 
-def _fill(net: Network, i: int, layer: _Layer) -> None:
-    net.weights[i][...] = layer.weights
-    net.biases[i][...] = layer.biases
+def _fill(net: Model, i: int, layer: _Layer) -> None:
+    net.core.weights(i)[...] = layer.weights
+    net.core.biases(i)[...] = layer.biases
     if layer.normalization is not None:
-        net.scales[i][...] = layer.normalization.scale
-        net.shifts[i][...] = layer.normalization.shift
+        net.core.scales(i)[...] = layer.normalization.scale
+        net.core.shifts(i)[...] = layer.normalization.shift
     if isinstance(layer.normalization, BatchNormalization):
-        net.running_means[i][...] = layer.normalization.mean
-        net.running_variances[i][...] = layer.normalization.variance
+        net.core.running_means(i)[...] = layer.normalization.mean
+        net.core.running_variances(i)[...] = layer.normalization.variance
 
 
 def _wide(array: NDArray[Any]) -> NDArray[Any]:

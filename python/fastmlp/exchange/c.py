@@ -32,7 +32,7 @@ def header(net: Model, name: object, train: bool) -> str:
         raise ValueError(
             f"name must be an identifier of C that starts with a letter, got {brief(name)}"
         )
-    if not np.isfinite(net.parameters).all():
+    if not np.isfinite(net.core.parameters).all():
         raise ValueError("the network has parameters that are not finite; C has no literal of them")
     words = _words(net, name)
     predict = _predict(net)
@@ -44,7 +44,7 @@ def header(net: Model, name: object, train: bool) -> str:
         "predict": predict,
         "train": trainer,
         "training_sizes": sizes,
-        "values": _array("parameters", net.parameters) + _statistics(net),
+        "values": _array("parameters", net.core.parameters) + _statistics(net),
     }
     return Template(Template(frame).safe_substitute(pieces)).substitute(words)
 
@@ -70,11 +70,10 @@ def _words(net: Model, name: str) -> dict[str, str]:
 
 def _loss_words(net: Model) -> dict[str, str]:
     """Return the numbers of the loss, computed in the network's type as the core does."""
-    name, number = net._core.loss  # noqa: SLF001  (with its parameter, which has no public name)
     kind = net.dtype.type
-    parameter, outputs = kind(number), kind(net.layers[-1].nodes)
+    parameter, outputs = kind(net.loss.parameter), kind(net.layers[-1].nodes)
     return {
-        "loss_scale": "2" if name == "mean_squared_error" else "1",
+        "loss_scale": "2" if net.loss == "mean_squared_error" else "1",
         "parameter": _literal(parameter),
         "kept": _literal(kind(1) - parameter),
         "spread": _literal(parameter / outputs),
@@ -109,10 +108,10 @@ def _predict(net: Model) -> str:
 
 def _statistics(net: Model) -> str:
     """Return the running averages of batch normalization, where there are any."""
-    if not net.statistics.size:
+    if not net.core.statistics.size:
         return ""
     about = "\n/* Layer by layer: the running means and variances of batch normalization. */\n"
-    return about + _array("statistics", net.statistics)
+    return about + _array("statistics", net.core.statistics)
 
 
 def _array(name: str, values: np.ndarray) -> str:

@@ -12,7 +12,7 @@ _NARROW: Final = 16
 
 def linear(net: Model, i: int, before: str, to: str) -> str:
     """Return the statement of z = x W + b of layer i."""
-    nodes, previous = net.layers[i].nodes, net.weights[i].shape[0]
+    nodes, previous = net.layers[i].nodes, net.core.weights(i).shape[0]
     kind = "narrow" if nodes <= _NARROW else "wide"
     weights, biases = offsets(net, i)
     return (
@@ -26,12 +26,13 @@ def normalization(net: Model, i: int, at: str) -> str:
     kind, nodes = net.layers[i].normalization, net.layers[i].nodes
     if kind is None:
         return ""
-    scales, shifts = (place(views[i], net.parameters) for views in (net.scales, net.shifts))
+    parts = (net.core.scales(i), net.core.shifts(i))
+    scales, shifts = (place(part, net.core.parameters) for part in parts)
     statistics = ""
     if kind == "batch":
-        averages = (net.running_means[i], net.running_variances[i])
+        averages = (net.core.running_means(i), net.core.running_variances(i))
         statistics = "".join(
-            f", ${{m}}_statistics + {place(view, net.statistics)}" for view in averages
+            f", ${{m}}_statistics + {place(view, net.core.statistics)}" for view in averages
         )
     return (
         f"${{m}}_{kind}_normalization({at}, {nodes}, parameters + {scales}, parameters + {shifts}"
@@ -55,7 +56,8 @@ def loops(name: str) -> bool:
 
 def offsets(net: Model, i: int) -> tuple[int, int]:
     """Return where the weights and the biases of layer i begin in the parameters."""
-    return place(net.weights[i], net.parameters), place(net.biases[i], net.parameters)
+    core = net.core
+    return place(core.weights(i), core.parameters), place(core.biases(i), core.parameters)
 
 
 def place(view: np.ndarray, buffer: np.ndarray) -> int:

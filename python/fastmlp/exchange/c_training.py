@@ -39,7 +39,7 @@ def training(net: Model) -> tuple[str, str, tuple[str, ...]]:
     """
     if any(layer.normalization is not None or layer.dropout for layer in net.layers):
         raise ValueError("training=True is for networks without normalization and dropout")
-    loss, smoothing = net._core.loss  # noqa: SLF001  (with its parameter, which has no public name)
+    loss = net.loss
     if loss == "custom":
         raise ValueError("training=True is for the losses of fastmlp, not for a loss of your own")
     start, at = [], 0
@@ -52,7 +52,7 @@ def training(net: Model) -> tuple[str, str, tuple[str, ...]]:
     kinds = [("train", "", "$real", f"mean_loss(scores, {row}, %s)")]
     if loss == "cross_entropy":
         labels = "_labels(scores, targets[b], %s)"
-        if smoothing:
+        if loss.parameter:
             labels = "(scores, NULL, targets[b], %s)"
         kinds = [
             ("train", "", "$real", f"cross_entropy(scores, {row}, 0, %s)"),
@@ -112,7 +112,7 @@ def _backward(net: Model) -> list[str]:
     """Return the layers from the last to the first: deltas before it, then its update."""
     body = []
     for i in range(len(net.layers) - 1, -1, -1):
-        nodes, previous = _nodes(net, i), net.weights[i].shape[0]
+        nodes, previous = _nodes(net, i), net.core.weights(i).shape[0]
         weights, _ = offsets(net, i)
         if i > 0:
             body.append("for (b = 0; b < batch; ++b) {")

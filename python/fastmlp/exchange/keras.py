@@ -21,7 +21,6 @@ from fastmlp.exchange.steps import (
 )
 from fastmlp.losses import LossLike
 from fastmlp.model.model import Model
-from fastmlp.network import Network
 
 # By our name: the activation argument of a dense layer; None is a layer of its own.
 _FUNCTIONS: dict[str, str | None] = {
@@ -52,7 +51,7 @@ def to_keras(net: Model) -> keras.Sequential:
     for i, layer in enumerate(net.layers):
         dense = layers.Dense(layer.nodes, dtype=dtype)
         model.add(dense)
-        dense.set_weights([net.weights[i], net.biases[i]])
+        dense.set_weights([net.core.weights(i), net.core.biases(i)])
         function = _FUNCTIONS[layer.activation]
         if layer.normalization is not None:
             _add_normalization(model, net, i)
@@ -67,20 +66,18 @@ def to_keras(net: Model) -> keras.Sequential:
 
 
 def _add_normalization(model: keras.Sequential, net: Model, i: int) -> None:
-    weights = [net.scales[i], net.shifts[i]]
+    weights = [net.core.scales(i), net.core.shifts(i)]
     dtype = str(net.dtype)
     if net.layers[i].normalization == "layer":
         layer = layers.LayerNormalization(epsilon=EPSILON, dtype=dtype)
     else:
         layer = layers.BatchNormalization(momentum=0.9, epsilon=EPSILON, dtype=dtype)
-        weights += [net.running_means[i], net.running_variances[i]]
+        weights += [net.core.running_means(i), net.core.running_variances(i)]
     model.add(layer)
     layer.set_weights(weights)
 
 
-def from_keras(
-    model: object, output: str | None, loss: LossLike | None, seed: int | None
-) -> Network:
+def from_keras(model: object, output: str | None, loss: LossLike | None, seed: int | None) -> Model:
     """Return a network with the weights of `model`; see `fastmlp.from_keras`."""
     if not isinstance(model, keras.Model):
         raise TypeError(f"model must be a keras.Model, got {type(model).__name__}")

@@ -36,16 +36,16 @@ def to_onnx(net: Model, path: files.Path) -> None:
 
 def onnx_model(net: Model) -> ModelProto:
     """Return the network as a checked ONNX model."""
-    if net.parameters.nbytes > _MOST_BYTES:
+    if net.core.parameters.nbytes > _MOST_BYTES:
         raise ValueError(
-            f"the network has {net.parameters.nbytes:,} bytes of parameters, "
+            f"the network has {net.core.parameters.nbytes:,} bytes of parameters, "
             f"an ONNX file holds at most {_MOST_BYTES:,}"
         )
     builder = _Builder(net.dtype)
     for i, layer in enumerate(net.layers):
         builder.prefix = f"layer_{i}"
-        weights = builder.constant("weights", net.weights[i])
-        biases = builder.constant("biases", net.biases[i])
+        weights = builder.constant("weights", net.core.weights(i))
+        biases = builder.constant("biases", net.core.biases(i))
         builder.add("Gemm", builder.at, weights, biases, name="z")
         builder.normalization(net, i)
         builder.activation(layer.activation)
@@ -104,9 +104,12 @@ class _Builder:
         kind = net.layers[i].normalization
         if kind is None:
             return
-        parts = {"scales": net.scales[i], "shifts": net.shifts[i]}
+        parts = {"scales": net.core.scales(i), "shifts": net.core.shifts(i)}
         if kind == "batch":
-            parts |= {"means": net.running_means[i], "variances": net.running_variances[i]}
+            parts |= {
+                "means": net.core.running_means(i),
+                "variances": net.core.running_variances(i),
+            }
             operator, attributes = "BatchNormalization", {}
         else:
             operator, attributes = "LayerNormalization", {"axis": -1}

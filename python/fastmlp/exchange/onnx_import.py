@@ -16,7 +16,7 @@ from fastmlp.exchange.onnx_operators import OPERATORS, combined, unsupported, wh
 from fastmlp.exchange.onnx_values import Value
 from fastmlp.exchange.steps import Width
 from fastmlp.losses import LossLike
-from fastmlp.network import Network
+from fastmlp.model.model import Model
 
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft", DOMAIN)
 _DECIDING = ("ArgMax", "Binarizer", "ZipMap")
@@ -30,9 +30,7 @@ class _Decision:
     of: Value
 
 
-def from_onnx(
-    model: object, output: str | None, loss: LossLike | None, seed: int | None
-) -> Network:
+def from_onnx(model: object, output: str | None, loss: LossLike | None, seed: int | None) -> Model:
     """Return a network with the weights of `model`; see `fastmlp.from_onnx`."""
     value = _Reader(_loaded(model)).result()
     return assemble(value.steps("the graph's output"), output=output, loss=loss, seed=seed)

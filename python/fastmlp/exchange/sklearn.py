@@ -13,14 +13,13 @@ from fastmlp.exchange.assembly import assemble
 from fastmlp.exchange.steps import Activation, Linear, Step
 from fastmlp.losses import LossLike
 from fastmlp.model.model import Model
-from fastmlp.network import Network
 
 _HIDDEN = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 _OUTPUT = {**_HIDDEN, "softmax": "softmax", "exp": "exp"}
 _THEIRS = {ours: theirs for theirs, ours in _OUTPUT.items()}
 
 
-def from_sklearn(model: object, loss: LossLike | None, seed: int | None) -> Network:
+def from_sklearn(model: object, loss: LossLike | None, seed: int | None) -> Model:
     """Return a network with the weights of `model`; see `fastmlp.from_sklearn`."""
     if not isinstance(model, MLPClassifier | MLPRegressor):
         raise TypeError(
@@ -73,13 +72,13 @@ def to_sklearn(net: Model, labels: ArrayLike | None) -> Any:
 
 def _fitted(model: Any, net: Model, out_activation: str) -> Any:
     """Give `model` the attributes that its fit leaves behind, so that it predicts."""
-    model.coefs_ = [weights.copy() for weights in net.weights]
-    model.intercepts_ = [biases.copy() for biases in net.biases]
+    model.coefs_ = [net.core.weights(i).copy() for i in range(len(net.layers))]
+    model.intercepts_ = [net.core.biases(i).copy() for i in range(len(net.layers))]
     model.n_features_in_ = net.features
     model.n_outputs_ = net.layers[-1].nodes
     model.n_layers_ = len(net.layers) + 1
     model.out_activation_ = out_activation
-    model.n_iter_ = net.epoch
+    model.n_iter_ = net.core.epoch
     model.t_ = 0
     model.loss_ = model.best_loss_ = None
     model.loss_curve_ = []

@@ -19,7 +19,6 @@ from fastmlp.exchange.steps import (
 )
 from fastmlp.losses import LossLike
 from fastmlp.model.model import Model
-from fastmlp.network import Network
 
 
 class Exp(nn.Module):  # type: ignore[misc]
@@ -56,9 +55,9 @@ def to_torch(net: Model, share: bool) -> nn.Sequential:
     modules: list[Any] = []
     for i, layer in enumerate(net.layers):
         # The layer is made without memory of its own, and gets ours or a copy of it.
-        linear = nn.Linear(*net.weights[i].shape, device="meta")
-        linear.weight = nn.Parameter(_tensor(net.weights[i], share).T)
-        linear.bias = nn.Parameter(_tensor(net.biases[i], share))
+        linear = nn.Linear(*net.core.weights(i).shape, device="meta")
+        linear.weight = nn.Parameter(_tensor(net.core.weights(i), share).T)
+        linear.bias = nn.Parameter(_tensor(net.core.biases(i), share))
         modules.append(linear)
         if layer.normalization is not None:
             modules.append(_normalization(net, i, share))
@@ -75,16 +74,16 @@ def _normalization(net: Model, i: int, share: bool) -> Any:
         module = nn.LayerNorm(net.layers[i].nodes, EPSILON)
     else:
         module = nn.BatchNorm1d(net.layers[i].nodes, EPSILON)
-        module.running_mean = _tensor(net.running_means[i], share)
-        module.running_var = _tensor(net.running_variances[i], share)
-    module.weight = nn.Parameter(_tensor(net.scales[i], share))
-    module.bias = nn.Parameter(_tensor(net.shifts[i], share))
+        module.running_mean = _tensor(net.core.running_means(i), share)
+        module.running_var = _tensor(net.core.running_variances(i), share)
+    module.weight = nn.Parameter(_tensor(net.core.scales(i), share))
+    module.bias = nn.Parameter(_tensor(net.core.shifts(i), share))
     return module
 
 
 def from_torch(
     model: nn.Module, output: str | None, loss: LossLike | None, seed: int | None
-) -> Network:
+) -> Model:
     """Return a network with the weights of `model`; see `fastmlp.from_torch`."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Sequential, got {type(model).__name__}")

@@ -18,9 +18,8 @@ from fastmlp._validation.foreign_names import hints_at_arguments
 from fastmlp.errors import ModelFormatError, shortened
 from fastmlp.fitting.callbacks import Callback, Network
 from fastmlp.fitting.saved_fit import KEY, MOMENTS, SavedState, check_state
-from fastmlp.model.model import Model
+from fastmlp.model.model import Core, Model
 from fastmlp.model.summary import describe
-from fastmlp.model.views import Core
 
 if TYPE_CHECKING:
     from fastmlp.fitting.loop import Course
@@ -65,13 +64,14 @@ class Checkpoint(Callback):
         self.path = files.checked_path(path)
         self.every = _validation.integer("every", every, minimum=1)
         self.resume = _validation.switch("resume", resume)
+        self._core: Core | None = None
         self._course: Course | None = None
         self._settings: dict[str, Any] = {}
 
     def __repr__(self) -> str:
         return f"Checkpoint({files.shown(self.path)!r}, every={self.every}, resume={self.resume})"
 
-    def read(self, network: Model) -> "Saved | None":
+    def read(self, model: Model) -> "Saved | None":
         """Return what the file tells, if there is one to go on with.
 
         Raises
@@ -87,12 +87,12 @@ class Checkpoint(Callback):
         if saved.state.fit is None:
             name = files.shown(self.path)
             raise ValueError(f"checkpoint {name!r} was not saved by a fit: it cannot go on")
-        self._refuse_another("network", _described(saved.core), _described(network._core))  # noqa: SLF001
+        self._refuse_another("network", _described(saved.core), _described(model.core))
         return saved
 
     def begin(
         self,
-        network: Model,
+        model: Model,
         course: "Course",
         settings: dict[str, Any],
         options: _core.TrainOptions,
@@ -111,8 +111,8 @@ class Checkpoint(Callback):
         OSError
             If the file cannot be written; neither then.
         """
-        self._course, self._settings = course, settings
-        core = network._core  # noqa: SLF001
+        core = model.core
+        self._core, self._course, self._settings = core, course, settings
         if saved is None:
             self._refuse_unwritable(core)
             return
@@ -157,17 +157,18 @@ class Checkpoint(Callback):
         tensors |= self._course.largest_state() | dict.fromkeys(MOMENTS, core.parameters)
         _core.check_can_write(self.path, tensors, metadata | {"margin": " " * _MARGIN})
 
-    def on_epoch_end(self, network: Network, report: "EpochReport") -> None:
+    def on_epoch_end(self, network: Network, report: "EpochReport") -> None:  # noqa: ARG002
         """Save, if it is time."""
         if report.epoch % self.every == 0 or report.epoch == report.epochs:
-            self._save(network)
+            self._save()
 
     def on_fit_end(self, network: Network, history: object) -> None:  # noqa: ARG002
         """Save once more: early stopping may have ended the fit."""
-        self._save(network)
+        self._save()
 
-    def _save(self, network: Model) -> None:
-        core = network._core  # noqa: SLF001
+    def _save(self) -> None:
+        core = self._core
+        assert core is not None
         if _is_finite(core):  # else there is nothing to go on from: the file stays as it is
             files.write_archive(self.path, *self._archive(core))
 
@@ -253,5 +254,4 @@ def read_saved(path: str | bytes) -> Saved:
 
 def _described(core: Core) -> str:
     """Write the layers, the loss and the dtype of a network, not as a subclass may write itself."""
-    model = Model._of_core(core)  # noqa: SLF001
-    return describe("Network", model, str(model._loss))  # noqa: SLF001
+    return describe(Model.of_core(core), "Network")

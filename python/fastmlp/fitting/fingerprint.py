@@ -34,12 +34,10 @@ def of_samples(samples: Samples) -> dict[str, Any]:
     }
 
 
-def of_arguments(
-    network: Model, class_weight: object, validation_fraction: object
-) -> dict[str, Any]:
+def of_arguments(model: Model, class_weight: object, validation_fraction: object) -> dict[str, Any]:
     """Return that of what ``fit`` makes of its samples."""
     if class_weight is not None and not isinstance(class_weight, str):
-        by_class = of_classes(class_weight, max(2, network.layers[-1].nodes))
+        by_class = of_classes(class_weight, max(2, model.outputs))
         class_weight = _described(by_class.shape, by_class)
     share = None if validation_fraction is None else float(validation_fraction)  # type: ignore[arg-type]
     return {"class_weight": class_weight, "validation_fraction": share}

@@ -13,7 +13,7 @@ from fastmlp import _core, _validation
 from fastmlp.data import _arrays
 from fastmlp.errors import DataError, DivergenceError
 from fastmlp.fitting import fingerprint
-from fastmlp.fitting.callbacks import Callback, read_callbacks
+from fastmlp.fitting.callbacks import Callback, Network, read_callbacks
 from fastmlp.fitting.checkpoints import Saved, read_checkpoint
 from fastmlp.fitting.early_stopping import check_monitors, read_early_stopping
 from fastmlp.fitting.held_out import HeldOut, hold_out, read_held_out
@@ -23,9 +23,8 @@ from fastmlp.fitting.progress import Progress
 from fastmlp.history import History
 from fastmlp.model.class_weight import weigh_classes
 from fastmlp.model.feature_names import Names, names_to_train_on
-from fastmlp.model.model import Model
+from fastmlp.model.model import Core, Model, refuse_while_fitting
 from fastmlp.model.samples import Samples, read_samples
-from fastmlp.model.views import Core, refuse_while_fitting
 from fastmlp.settings.lbfgs import LBFGS
 from fastmlp.settings.optimizers import Optimizer, read_optimizer
 from fastmlp.settings.plateau import Plateau
@@ -37,8 +36,8 @@ if TYPE_CHECKING:
 
 
 def fit(
-    network: Model,
-    core: Core,
+    network: Network,
+    model: Model,
     X: object,
     y: object,
     *,
@@ -58,22 +57,23 @@ def fit(
     checkpoint: object,
 ) -> History:
     """Train `network` as ``Network.fit`` documents; all checks come before all work."""
+    core = model.core
     refuse_while_fitting(core, "fit the network")
     optimizer = read_optimizer(optimizer)
     threads, verbose = _validation.n_threads(n_threads), _validation.verbosity(verbose)
     checkpoint = read_checkpoint(checkpoint)
-    saved = None if checkpoint is None else checkpoint.read(network)
+    saved = None if checkpoint is None else checkpoint.read(model)
     data = read_data(X, y)
-    names = names_to_train_on(network.feature_names, network.features, X, validation_data)
+    names = names_to_train_on(model.feature_names, model.features, X, validation_data)
     samples: Samples | Source
     if data is None:
         samples, held_out, settings = _read_arrays(
-            network,
+            model,
             (X, y, sample_weight),
             class_weight,
             shuffle,
             (validation_data, validation_fraction, metrics),
-            seed=network.seed if saved is None else saved.core.seed,
+            seed=core.seed if saved is None else saved.core.seed,
             as_given=not isinstance(optimizer, LBFGS),
             compared=checkpoint is not None,
         )
@@ -87,12 +87,12 @@ def fit(
             class_weight=class_weight,
             validation_fraction=validation_fraction,
         )
-        samples = read_source(network, data, class_weight, shuffle)
-        held_out = read_held_out(network, validation_data, metrics)
+        samples = read_source(model, data, class_weight, shuffle)
+        held_out = read_held_out(model, validation_data, metrics)
         settings = {} if checkpoint is None else samples.fingerprint()
     # The checkpoint is the last: what the others did is part of the state.
-    last = () if checkpoint is None else (checkpoint,)
-    followers = (*_followers(callbacks, early_stopping, held_out), *last)
+    followers = _followers(callbacks, early_stopping, held_out)
+    followers += () if checkpoint is None else (checkpoint,)
 
     train: Callable[[Course], Sequence[Trained]]
     if isinstance(optimizer, LBFGS):
@@ -106,47 +106,50 @@ def fit(
         rows = len(samples)
         epochs = _validation.integer("epochs", epochs, minimum=1, maximum=2**32 - 1 - core.epoch)
         plateau = _plateau(optimizer, held_out)
-        options = core_options(optimizer, batch_size, rows, network.dtype)
+        options = core_options(optimizer, batch_size, rows, model.dtype)
         options.epochs, options.n_threads = epochs, threads
         if isinstance(samples, Source):
             samples.refuse_epochs(epochs, optimizer, checkpoint)
             samples.require_memory(options.batch_size)
         order = _read_order(core, samples, shuffle, options)
         if checkpoint is not None:
-            settings |= fingerprint.of_arguments(network, class_weight, validation_fraction)
+            settings |= fingerprint.of_arguments(model, class_weight, validation_fraction)
             settings |= fingerprint.of_steps(optimizer, options, order, rows)
         used = core.threads_for(options.batch_size, threads)
         train = partial(_train, core, samples, order, options, optimizer)
 
     with closing(Progress(epochs, verbose)) if verbose else nullcontext() as progress:
-        shown = () if progress is None else (progress,)
-        followers = (*followers, *shown)
-        course = Course(network, core, epochs, samples, held_out, threads, plateau, followers)
-        refused = nullcontext() if saved is None else _unchanged_if_refused(network, saved)
-        with _named(network, names), refused:
+        followers += () if progress is None else (progress,)
+        course = Course(network, model, epochs, samples, held_out, threads, plateau, followers)
+        refused = nullcontext() if saved is None else _unchanged_if_refused(model, saved)
+        with _named(model, names), refused:
             if checkpoint is not None and not isinstance(optimizer, LBFGS):
-                checkpoint.begin(network, course, settings, options, saved)
+                checkpoint.begin(model, course, settings, options, saved)
             course.begin()
             return course.end(train(course), used)
 
 
 @contextmanager
-def _named(network: Model, names: Names | None) -> Iterator[None]:
+def _named(model: Model, names: Names | None) -> Iterator[None]:
     """Give a network the names of what it trains on, unless that is refused."""
-    before, network.feature_names = network.feature_names, names
-    position = (network.epoch, network.steps)
+    before, model.feature_names = model.feature_names, names
+    position = _position(model.core)
     try:
         yield
     except (TypeError, ValueError) as error:
-        if isinstance(error, DataError) or (network.epoch, network.steps) == position:
-            network.feature_names = before
+        if isinstance(error, DataError) or _position(model.core) == position:
+            model.feature_names = before
         raise
 
 
+def _position(core: Core) -> tuple[int, int]:
+    return core.epoch, core.optimizer_state[3]
+
+
 @contextmanager
-def _unchanged_if_refused(network: Model, saved: Saved) -> Iterator[None]:
+def _unchanged_if_refused(model: Model, saved: Saved) -> Iterator[None]:
     """Undo what was taken over from a checkpoint if no step follows, but an error of the data."""
-    core, before = network._core, network._copied_core()  # noqa: SLF001
+    core, before = model.core, model.copied_core()
     try:
         yield
     except DivergenceError:
@@ -173,7 +176,7 @@ def _read_order(
 
 
 def _read_arrays(
-    network: Model,
+    model: Model,
     given: tuple[object, object, object],
     class_weight: object,
     shuffle: object,
@@ -188,11 +191,11 @@ def _read_arrays(
     if fraction is not None and not _is_switch(shuffle):
         raise ValueError("shuffle names rows of X, some of which validation_fraction takes away")
     X, y, sample_weight = given
-    samples = read_samples(network, X, y, sample_weight, as_given=as_given, shuffled=True)
+    samples = read_samples(model, X, y, sample_weight, as_given=as_given, shuffled=True)
     settings = fingerprint.of_samples(samples) if compared else {}
-    samples, validation = hold_out(network, samples, data, fraction, metrics, seed)
-    samples = weigh_classes(samples, class_weight, network.loss, network.layers[-1].nodes)
-    return samples.apart_from(network.parameters), validation, settings
+    samples, validation = hold_out(model, samples, data, fraction, metrics, seed)
+    samples = weigh_classes(samples, class_weight, model.loss, model.outputs)
+    return samples.apart_from(model.core.parameters), validation, settings
 
 
 def _train(

@@ -12,9 +12,8 @@ from fastmlp.data.stream import Stream
 from fastmlp.fitting._metric_names import decides, read_metrics, takes_weight
 from fastmlp.inference.streams import StreamSamples
 from fastmlp.metrics import Metric
-from fastmlp.model.model import Model
+from fastmlp.model.model import Core, Model
 from fastmlp.model.samples import Samples, read_samples
-from fastmlp.model.views import Core
 
 SPLIT_EPOCH = 2**32 - 1
 """The epoch whose order of samples tells which to hold out; training never reaches it."""
@@ -82,7 +81,7 @@ class HeldOut:
 
 
 def hold_out(
-    network: Model,
+    model: Model,
     samples: Samples,
     data: object,
     fraction: object,
@@ -93,7 +92,7 @@ def hold_out(
 
     Parameters
     ----------
-    network : Network
+    model : Model
         To be trained.
     samples : Samples
         What ``fit`` was given.
@@ -108,20 +107,20 @@ def hold_out(
         If one of them does not fit, or both data and fraction are given, or metrics alone.
     """
     if fraction is None:
-        return samples, read_held_out(network, data, metrics)
-    named = read_metrics(metrics, network.loss, network.layers[-1].nodes)
+        return samples, read_held_out(model, data, metrics)
+    named = read_metrics(metrics, model.loss, model.outputs)
     if data is not None:
         raise ValueError("give validation_data or validation_fraction, not both")
     share = _validation.share("validation_fraction", fraction, zero=False, one=False)
-    samples, held_out = split(samples, share, network.loss, seed)
-    return samples, HeldOut(held_out, named, network.loss)
+    samples, held_out = split(samples, share, model.loss, seed)
+    return samples, HeldOut(held_out, named, model.loss)
 
 
-def read_held_out(network: Model, data: object, metrics: object) -> HeldOut | None:
+def read_held_out(model: Model, data: object, metrics: object) -> HeldOut | None:
     """Return the samples of `validation_data`, and what to measure on them; errors as above."""
-    named = read_metrics(metrics, network.loss, network.layers[-1].nodes)
+    named = read_metrics(metrics, model.loss, model.outputs)
     if data is not None:
-        return HeldOut(_read_data(network, data), named, network.loss)
+        return HeldOut(_read_data(model, data), named, model.loss)
     if named:
         raise ValueError("metrics are measured on validation_data or a validation_fraction")
     return None
@@ -161,9 +160,9 @@ def _classes(y: NDArray[Any], loss: str) -> NDArray[Any]:
     return np.zeros(len(y), dtype=np.intp)
 
 
-def _read_data(network: Model, data: object) -> Samples | StreamSamples:
+def _read_data(model: Model, data: object) -> Samples | StreamSamples:
     if isinstance(data, Stream):
-        return StreamSamples(network, data)
+        return StreamSamples(model, data)
     if not isinstance(data, tuple | list):
         raise TypeError(
             "validation_data must be a tuple (X, y) or (X, y, sample_weight), a Stream or None, "
@@ -176,4 +175,4 @@ def _read_data(network: Model, data: object) -> Samples | StreamSamples:
         )
     X, y, *weight = data
     names = ("validation_data[0]", "validation_data[1]", "validation_data[2]")
-    return read_samples(network, X, y, weight[0] if weight else None, names, as_given=True)
+    return read_samples(model, X, y, weight[0] if weight else None, names, as_given=True)

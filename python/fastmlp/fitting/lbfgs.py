@@ -13,9 +13,9 @@ from fastmlp import _validation
 from fastmlp._extras import require
 from fastmlp.errors import DivergenceError
 from fastmlp.fitting.loop import Course
-from fastmlp.model.objective import make_objective
+from fastmlp.model import objective
+from fastmlp.model.model import Core
 from fastmlp.model.samples import Samples
-from fastmlp.model.views import Core
 from fastmlp.settings.lbfgs import LBFGS
 
 
@@ -55,7 +55,7 @@ class _Descent:
 
     def __init__(self, core: Core, samples: Samples, l2: float, course: Course) -> None:
         self._core = core
-        self._objective = make_objective(core, samples)
+        self._objective = objective.over_samples(core, samples)
         self._l2 = l2
         self._course = course
         self._since = time.perf_counter()

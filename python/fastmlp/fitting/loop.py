@@ -8,14 +8,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.fitting.callbacks import Callback
+from fastmlp.fitting.callbacks import Callback, Network
 from fastmlp.fitting.early_stopping import EarlyStopping
 from fastmlp.fitting.held_out import HeldOut
 from fastmlp.fitting.saved_fit import HISTORY, SavedFit
 from fastmlp.history import EpochReport, History
-from fastmlp.model.model import Model
+from fastmlp.model.model import Core, Model
 from fastmlp.model.summary import training_flops
-from fastmlp.model.views import Core
 from fastmlp.settings.plateau import Plateau, PlateauWatch
 
 _OF_FIELDS = ("validation_loss", "validation_accuracy")
@@ -68,7 +67,9 @@ class Course:
 
     Parameters
     ----------
-    network, core : Network, Core
+    network : Network
+        What the callbacks get.
+    model : Model
         What is trained.
     epochs : int
         How many were asked for.
@@ -86,8 +87,8 @@ class Course:
 
     def __init__(
         self,
-        network: Model,
-        core: Core,
+        network: Network,
+        model: Model,
         epochs: int,
         samples: Sized,
         held_out: HeldOut | None,
@@ -96,7 +97,8 @@ class Course:
         callbacks: tuple[Callback, ...],
     ) -> None:
         self._network = network
-        self._core = core
+        self._model = model
+        self._core: Core = model.core
         self._epochs = epochs
         self._samples = samples
         self._held_out = held_out
@@ -186,13 +188,13 @@ class Course:
         loss = [report.loss for report in reports]
         measured = self._measured_in_all()
         metrics = {name: values for name, values in measured.items() if name not in _OF_FIELDS}
-        network = self._network
+        model = self._model
         history = History(
             loss=loss,
             epoch_seconds=[report.seconds for report in reports],
             samples=len(self._samples),
-            flops_per_sample=training_flops(network.features, network.layers),
-            dtype=network.dtype,
+            flops_per_sample=training_flops(model.features, model.layers),
+            dtype=model.dtype,
             n_threads=n_threads,
             validation_loss=measured.get("validation_loss", []),
             validation_accuracy=measured.get("validation_accuracy", []),
@@ -201,7 +203,7 @@ class Course:
             best_epoch=self._best_epoch(measured.get("validation_loss", loss)),
         )
         for callback in self._callbacks:
-            callback.on_fit_end(network, history)
+            callback.on_fit_end(self._network, history)
         return history
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

@@ -1,7 +1,7 @@
 """Predicting and evaluating what is not in memory at once, piece by piece."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,21 +10,18 @@ from fastmlp.data.rescaled import Rescaled
 from fastmlp.data.stream import Stream, rows_of
 from fastmlp.errors import DataError
 from fastmlp.history import Evaluation
+from fastmlp.model.model import Core, Model
 from fastmlp.model.samples import Samples
-from fastmlp.model.views import Core
 from fastmlp.streams.batches import Batches
 from fastmlp.streams.checking import Checked, Demands, check, check_count, features
 from fastmlp.streams.places import unusable
 
-if TYPE_CHECKING:
-    from fastmlp.model.model import Model
-
 
 def predict_stream(
-    network: "Model", stream: Stream, result: NDArray[Any], core: Core, n_threads: int
+    model: Model, stream: Stream, result: NDArray[Any], core: Core, n_threads: int
 ) -> None:
     """Write the outputs for all rows of a stream, as they stand, into `result` (n_rows, N)."""
-    read, demands = stream.reader(), Demands.of(network)
+    read, demands = stream.reader(), Demands.of(model)
     for start, stop in stream.pieces():
         given = read(start, stop)
         with unusable(*stream.place(start)):
@@ -36,20 +33,18 @@ def predict_stream(
         core.predict(x, result[start:stop], n_threads)
 
 
-def evaluate_data(
-    network: "Model", data: Stream | Batches, core: Core, n_threads: int
-) -> Evaluation:
+def evaluate_data(model: Model, data: Stream | Batches, core: Core, n_threads: int) -> Evaluation:
     """Evaluate a network on all samples of a stream, or of one pass over batches.
 
     The loss is the mean of those of the pieces, each as much as it counts.
     """
     loss = accuracy = total = 0.0
     decides = False
-    for x, y, weight in _pieces(data, Demands.of(network)):
+    for x, y, weight in _pieces(data, Demands.of(model)):
         counts = float(len(x) if weight is None else weight.sum(dtype=np.float64))
         if counts == 0.0:
             continue
-        part = Samples(x, y, weight, network.loss_function).evaluate(core, n_threads)
+        part = Samples(x, y, weight, model.loss_function).evaluate(core, n_threads)
         decides = part.accuracy is not None
         loss += counts * part.loss
         accuracy += counts * (part.accuracy or 0.0)
@@ -70,10 +65,10 @@ class StreamSamples:
         All weights.
     """
 
-    def __init__(self, network: "Model", stream: Stream) -> None:
-        self._network = network
+    def __init__(self, model: Model, stream: Stream) -> None:
+        self._model = model
         self._stream = stream
-        parts = list(_targets(stream, Demands.of(network)))
+        parts = list(_targets(stream, Demands.of(model)))
         if not parts:
             raise ValueError("the stream to validate on has 0 rows, needs at least 1")
         self.y: NDArray[Any] = np.concatenate([y for y, _ in parts])
@@ -84,13 +79,13 @@ class StreamSamples:
 
     def evaluate(self, core: Core, n_threads: int) -> Evaluation:
         """Return loss and accuracy of a network."""
-        return evaluate_data(self._network, self._stream, core, n_threads)
+        return evaluate_data(self._model, self._stream, core, n_threads)
 
     def predict(self, core: Core, n_threads: int) -> NDArray[Any]:
         """Return the outputs of a network for all of them."""
-        shape = (self._stream.n_rows, self._network.layers[-1].nodes)
-        result = np.empty(shape, self._network.dtype)
-        predict_stream(self._network, self._stream, result, core, n_threads)
+        shape = (self._stream.n_rows, self._model.outputs)
+        result = np.empty(shape, self._model.dtype)
+        predict_stream(self._model, self._stream, result, core, n_threads)
         return result
 
 

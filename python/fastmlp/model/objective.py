@@ -6,17 +6,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.data import _arrays
-from fastmlp.model.samples import Samples
-from fastmlp.model.views import Core
+from fastmlp.model.model import Core, Model
+from fastmlp.model.samples import Samples, read_samples
 
 Objective = Callable[[ArrayLike], tuple[float, NDArray[np.float64]]]
 
 
-def make_objective(core: Core, samples: Samples) -> Objective:
-    """Return the function that ``Network.objective`` documents, over checked samples."""
+def objective(
+    model: Model, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
+) -> Objective:
+    """Return the mean loss over (X, y) as a function; see `Network.objective`."""
+    samples = read_samples(model, X, y, sample_weight, per_row=model.bytes_per_row())
+    return over_samples(model.core, samples)
+
+
+def over_samples(core: Core, samples: Samples) -> Objective:
+    """Return the mean loss over checked samples as a function of the flat parameters."""
     samples = samples.counting()
 
-    def objective(theta: ArrayLike) -> tuple[float, NDArray[np.float64]]:
+    def at(theta: ArrayLike) -> tuple[float, NDArray[np.float64]]:
         """Return the mean loss and its gradient at the flat parameters `theta`."""
         parameters = core.parameters
         values = _arrays.flat("theta", theta, parameters.size, parameters.dtype)
@@ -27,4 +35,4 @@ def make_objective(core: Core, samples: Samples) -> Objective:
             # A copy: BFGS keeps the previous gradient and takes the difference to the next.
             return loss, core.gradients.astype(np.float64)
 
-    return objective
+    return at

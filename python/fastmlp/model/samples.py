@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,8 @@ from fastmlp.data._sparse import SparseRows
 from fastmlp.history import Evaluation
 from fastmlp.metrics import accuracy
 from fastmlp.model.feature_names import check_names
-from fastmlp.model.views import Core
+from fastmlp.model.model import Core, Model
 from fastmlp.settings.custom_loss import CustomLoss, LossFunction
-
-if TYPE_CHECKING:
-    from fastmlp.model.model import Model
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ class Samples:
 
 
 def read_samples(
-    network: "Model",
+    model: Model,
     X: object,
     y: object,
     sample_weight: object = None,
@@ -107,7 +104,7 @@ def read_samples(
     shuffled: bool = False,
     per_row: int = 8,
 ) -> Samples:
-    """Check and convert features, targets and weights for `network`, at least one sample.
+    """Check and convert features, targets and weights for a network, at least one sample.
 
     Features may stay sparse or of another type only where `as_given` says so; `shuffled` says that
     they will be read again and again, in any order; `per_row` is how many bytes are needed for each
@@ -120,12 +117,11 @@ def read_samples(
     MemoryError
         If there cannot be so much memory, before a value is looked at.
     """
-    check_names(names[0], X, network.feature_names)
+    check_names(names[0], X, model.feature_names)
     read = partial(_arrays.features_as_given, shuffled=shuffled) if as_given else _arrays.features
-    x = read(names[0], X, network.features, network.dtype, minimum=1, per_row=per_row)
-    outputs = network.layers[-1].nodes
-    t = _arrays.targets(names[1], y, len(x), outputs, network.loss, network.dtype)
+    x = read(names[0], X, model.features, model.dtype, minimum=1, per_row=per_row)
+    t = _arrays.targets(names[1], y, len(x), model.outputs, model.loss, model.dtype)
     weight = None
     if sample_weight is not None:
-        weight = _arrays.weights(names[2], sample_weight, len(x), network.dtype)
-    return Samples(x, t, weight, network.loss_function)
+        weight = _arrays.weights(names[2], sample_weight, len(x), model.dtype)
+    return Samples(x, t, weight, model.loss_function)

@@ -3,28 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any, Protocol
-
-import numpy as np
 
 from fastmlp.layers import Dense
+from fastmlp.model.model import Model
 
 HEADINGS = ("layer", "shape", "activation", "parameters", "FLOPs")
-
-
-class Layered(Protocol):
-    """What is asked of a network here: it is a `Model`."""
-
-    @property
-    def features(self) -> int: ...  # noqa: D102
-    @property
-    def layers(self) -> tuple[Dense, ...]: ...  # noqa: D102
-    @property
-    def loss(self) -> str: ...  # noqa: D102
-    @property
-    def dtype(self) -> np.dtype[Any]: ...  # noqa: D102
-    @property
-    def n_parameters(self) -> int: ...  # noqa: D102
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,7 +70,7 @@ class Summary:
         return f"<div><strong>{title}</strong><table>{rows}</table><small>{notes}</small></div>"
 
 
-def describe(kind: str, model: Layered, loss: str) -> str:
+def describe(model: Model, kind: str) -> str:
     """Write a network of a class in a line, and its layers in one each: its ``repr``."""
     rows = []
     previous = model.features
@@ -97,7 +80,7 @@ def describe(kind: str, model: Layered, loss: str) -> str:
         previous = layer.nodes
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     title = (
-        f"{kind}: {model.features} features, {loss}, {model.dtype}, "
+        f"{kind}: {model.features} features, {model.loss.described()}, {model.dtype}, "
         f"{model.n_parameters:,} parameters"
     )
     lines = [
@@ -108,8 +91,8 @@ def describe(kind: str, model: Layered, loss: str) -> str:
     return "\n".join([title, *lines])
 
 
-def summarise(model: Layered) -> Summary:
-    """Summarise a network, as ``Network.summary`` documents."""
+def summarise(model: Model, kind: str) -> Summary:
+    """Summarise a network of a class; see `Network.summary`."""
     rows = []
     previous = model.features
     for i, layer in enumerate(model.layers):
@@ -119,7 +102,7 @@ def summarise(model: Layered) -> Summary:
         rows.append((str(i), shape, layer.function(), f"{count:,}", f"{flops:,}"))
         previous = layer.nodes
     return Summary(
-        title=f"{type(model).__name__}: {model.features} features, {model.loss}, {model.dtype}",
+        title=f"{kind}: {model.features} features, {model.loss}, {model.dtype}",
         layers=tuple(rows),
         n_parameters=model.n_parameters,
         prediction_flops=prediction_flops(model.features, model.layers),

@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from fastmlp import _core
 from fastmlp.fitting.callbacks import read_callbacks
 from fastmlp.fitting.loop import Course
+from fastmlp.network import model_of
 from fastmlp.sklearn.training import Epoch, Training
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class StochasticFit:
         held_out: Any = None if validation is None else self
         self._course = Course(
             estimator._network,
-            estimator._network._core,
+            model_of(estimator._network),
             self._most_epochs,
             samples,
             held_out,
@@ -84,7 +85,7 @@ class StochasticFit:
             estimator._n_threads(),
         )
         if estimator.callbacks or self._task.heard:  # they may wait for threads that predict
-            estimator._network._core.expect_readers()
+            model_of(estimator._network).core.expect_readers()
         self._course.begin()
         self._epoch_begins()
         try:

@@ -7,7 +7,7 @@ import scipy.optimize
 from numpy.typing import NDArray
 from sklearn.utils.optimize import _check_optimize_result
 
-from fastmlp.network import Network
+from fastmlp.network import Network, model_of
 from fastmlp.sklearn.losses import gradient_factor, is_scikit_learns, mean_loss
 from fastmlp.sklearn.samples import Samples, dense
 
@@ -35,13 +35,13 @@ def fit(estimator: Any, samples: Samples, dtype: np.dtype[Any], task: "FitTask")
 
     def iteration_ended(theta: NDArray[np.float64]) -> None:
         network.parameters[:] = theta
-        network._core.end_epoch()
+        model_of(network).core.end_epoch()
         task.epoch_begins()
         if task.epoch_ends():
             raise StopIteration
 
     options = {"maxfun": estimator.max_fun, "maxiter": estimator.max_iter, "gtol": estimator.tol}
-    with network._core.training():
+    with model_of(network).core.training():
         result = scipy.optimize.minimize(
             objective,
             network.parameters.astype(dtype),
@@ -62,7 +62,7 @@ class _Objective:
         self, network: Network, samples: Samples, alpha: float, dtype: np.dtype[Any]
     ) -> None:
         self._network = network
-        self._core = network._core
+        self._core = model_of(network).core
         self._x = dense(samples.x, network.dtype)
         self._samples = samples
         self._dtype = dtype

@@ -21,9 +21,9 @@ BINARY_CROSS_ENTROPY: Final = "binary_cross_entropy"
 
 def is_scikit_learns(network: Network) -> bool:
     """Whether scikit-learn has the loss of `network` too, for which `mean_loss` stands."""
-    name, parameter = network._loss.name, network._loss.parameter
-    return name in {SQUARED_ERROR, POISSON, BINARY_CROSS_ENTROPY} or (
-        name == CROSS_ENTROPY and parameter == 0
+    loss = network.loss
+    return loss in {SQUARED_ERROR, POISSON, BINARY_CROSS_ENTROPY} or (
+        loss == CROSS_ENTROPY and loss.parameter == 0
     )
 
 

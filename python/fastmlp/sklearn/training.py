@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _core
-from fastmlp.network import Network
+from fastmlp.network import Network, model_of
 from fastmlp.sklearn import losses
 from fastmlp.sklearn.optimizer import Optimizer
 from fastmlp.sklearn.samples import Samples, core_features
@@ -60,7 +60,7 @@ class Training:
 
     def threads(self) -> int:
         """Return how many threads a step takes."""
-        return self.network._core.threads_for(self.batch_size, self.n_threads or 0)
+        return model_of(self.network).core.threads_for(self.batch_size, self.n_threads or 0)
 
     def run(self, epochs: int, on_epoch: EpochEnd, *, is_step: bool) -> None:
         """Train for at most `epochs`, all in one call of the core.
@@ -83,7 +83,7 @@ class Training:
             report.rate_factor = self.optimizer.learning_rate
             return stop
 
-        self.network._core.fit(
+        model_of(self.network).core.fit(
             core_features(samples.x, self.network.dtype),
             samples.targets,
             samples.weights,

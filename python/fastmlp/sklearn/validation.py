@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
-from fastmlp.network import Network
+from fastmlp.network import Network, model_of
 from fastmlp.sklearn.losses import is_scikit_learns, mean_loss
 from fastmlp.sklearn.samples import Samples, dense, refuse_no_weight
 
@@ -56,7 +56,7 @@ class Validation:
                 loss = mean_loss(network.loss, outputs, samples.targets, samples.weights)
             else:
                 x = dense(samples.x, network.dtype)
-                loss, *_ = network._core.evaluate(x, samples.targets, samples.weights)
+                loss, *_ = model_of(network).core.evaluate(x, samples.targets, samples.weights)
             # In double, as scikit-learn's are, also beside outputs in single precision.
             weights = samples.weights
             weights = None if weights is None else weights.astype(np.float64)

@@ -1,7 +1,7 @@
 """What was read, checked and converted for a network; what is wrong is told with its place."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,8 @@ from fastmlp.data.stream import rows_of
 from fastmlp.errors import DataError
 from fastmlp.model.class_weight import of_classes, times_class
 from fastmlp.model.feature_names import Names, check_names
+from fastmlp.model.model import Model
 from fastmlp.streams.places import Places, unusable
-
-if TYPE_CHECKING:
-    from fastmlp.model.model import Model
 
 
 @dataclass(frozen=True)
@@ -33,12 +31,11 @@ class Demands:
     feature_names: Names | None = None
 
     @classmethod
-    def of(cls, network: "Model", class_weight: object = None) -> "Demands":
+    def of(cls, model: Model, class_weight: object = None) -> "Demands":
         """Return those of a network, whose samples count as `class_weight` of ``fit`` says."""
-        outputs = network.layers[-1].nodes
+        outputs = model.outputs
         weights = None if class_weight is None else of_classes(class_weight, max(2, outputs))
-        names = network.feature_names
-        return cls(network.features, outputs, network.loss, network.dtype, weights, names)
+        return cls(model.features, outputs, model.loss, model.dtype, weights, model.feature_names)
 
 
 Checked = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]

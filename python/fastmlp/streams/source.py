@@ -11,8 +11,7 @@ from fastmlp.data import _memory
 from fastmlp.data._conversion import has_attribute
 from fastmlp.data.stream import Stream, window_rows
 from fastmlp.errors import DataError
-from fastmlp.model.model import Model
-from fastmlp.model.views import Core
+from fastmlp.model.model import Core, Model
 from fastmlp.settings.custom_loss import CustomLoss
 from fastmlp.settings.optimizers import Optimizer
 from fastmlp.settings.schedules import Schedule
@@ -29,7 +28,7 @@ class Source:
 
     Parameters
     ----------
-    network : Network
+    model : Model
         To be trained.
     data : Stream or Batches
         Its samples.
@@ -40,11 +39,11 @@ class Source:
     """
 
     def __init__(
-        self, network: Model, data: Stream | Batches, class_weight: object, *, shuffle: bool
+        self, model: Model, data: Stream | Batches, class_weight: object, *, shuffle: bool
     ) -> None:
-        self._network = network
+        self._model = model
         self._data = data
-        self._demands = Demands.of(network, class_weight)
+        self._demands = Demands.of(model, class_weight)
         self._shuffle = shuffle
 
     def __len__(self) -> int:
@@ -84,7 +83,7 @@ class Source:
             If there is not enough.
         """
         if isinstance(self._data, Batches):
-            needed = batch_size * self._network._bytes_per_row()  # noqa: SLF001
+            needed = batch_size * self._model.bytes_per_row()
             _memory.require(f"a step of batch_size={batch_size:,} rows", needed)
 
     def fingerprint(self) -> dict[str, int]:
@@ -106,14 +105,14 @@ class Source:
         on_step: Callable[[int, float], bool] | None,
     ) -> list[_core.EpochReport]:
         """Let the core train; after data that cannot be used the network is what it was before."""
-        before = self._network._copied_core()  # noqa: SLF001
+        before = self._model.copied_core()
         refused = False
         rows = 0 if isinstance(self._data, Batches) else len(self)  # 0: not known
-        function = self._network.loss_function
+        function = self._model.loss_function
         loss = None if function is None else CustomLoss(function, _NO_ROWS)
         try:
             with self._opened(core, options) as next_chunk:
-                normalizes = any(layer.normalization == "batch" for layer in self._network.layers)
+                normalizes = any(layer.normalization == "batch" for layer in self._model.layers)
                 counting = _Counting(options.batch_size, normalizes)
 
                 def next_block() -> Chunk:
@@ -127,8 +126,8 @@ class Source:
                     return chunk
 
                 reports = core.fit_stream(next_block, rows, loss, options, rate, on_epoch, on_step)
-                if self._network.feature_names is None:
-                    self._network.feature_names = self._data.feature_names  # those batches told of
+                if isinstance(self._data, Batches) and self._model.feature_names is None:
+                    self._model.feature_names = self._data.feature_names
                 return reports
         except DataError:
             if refused:  # not one of a callback's
@@ -261,9 +260,9 @@ def refuse_with_stream(
 
 
 def read_source(
-    network: Model, data: Stream | Batches, class_weight: object, shuffle: object
+    model: Model, data: Stream | Batches, class_weight: object, shuffle: object
 ) -> Source:
-    """Return what one fit of `network` trains on.
+    """Return what one fit of a network trains on.
 
     Raises
     ------
@@ -271,12 +270,11 @@ def read_source(
         If the stream does not fit the network, or another argument is wrong.
     """
     if isinstance(data, Stream):
-        if data.n_features != network.features:
+        if data.n_features != model.features:
             raise ValueError(
-                f"the stream has {data.n_features} features, but the network takes "
-                f"{network.features}"
+                f"the stream has {data.n_features} features, but the network takes {model.features}"
             )
         if data.n_rows == 0:
             raise ValueError("the stream has 0 rows, needs at least 1")
     shuffled = _validation.switch("shuffle", shuffle)
-    return Source(network, data, class_weight, shuffle=shuffled)
+    return Source(model, data, class_weight, shuffle=shuffled)

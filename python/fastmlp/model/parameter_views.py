@@ -15,15 +15,7 @@ from numpy.typing import NDArray
 from fastmlp import _core
 from fastmlp._validation import brief
 from fastmlp.data._conversion import numbers
-
-Core = _core.Network32 | _core.Network64
-"""The compiled network of either dtype."""
-
-
-def refuse_while_fitting(core: Core, action: str) -> None:
-    """Raise RuntimeError if another thread is inside ``fit`` of this network."""
-    if core.busy:
-        raise RuntimeError(f"cannot {action}: the network is being fitted by another thread")
+from fastmlp.model.model import Core, Model, refuse_while_fitting
 
 
 class ArrayViews(Sequence[NDArray[Any]]):
@@ -170,6 +162,31 @@ class LayerViews(Mapping[int, NDArray[Any]]):
     def __repr__(self) -> str:
         shapes = ", ".join(f"{i}: {array.shape}" for i, array in self.items())
         return f"<{self._name}: {shapes or 'none'}>"
+
+
+def of_layers(name: str, model: Model, get: Callable[[int], NDArray[Any]]) -> WritableArrayViews:
+    """Return the views of an attribute that every layer has: ``net.weights`` and its kin."""
+    return WritableArrayViews(name, get, len(model.layers), model.core)
+
+
+def of_normalized(
+    name: str, model: Model, get: Callable[[int], NDArray[Any]], kind: str | None = None
+) -> LayerViews:
+    """Return the views of an attribute of layers that are normalized; of one `kind`, or any."""
+    layers = [
+        i
+        for i, layer in enumerate(model.layers)
+        if layer.normalization is not None and kind in {None, layer.normalization}
+    ]
+    return LayerViews(name, get, layers, model.core)
+
+
+def optimizer_state(core: Core) -> dict[str, NDArray[Any]]:
+    """Return what the optimizer remembers; see `Network.optimizer_state`."""
+    kind, first, second, _ = core.optimizer_state
+    name = "mean" if kind is _core.OptimizerKind.ADAM else "velocity"
+    state = {name: first, "mean_square": second}
+    return {key: value for key, value in state.items() if value is not None}
 
 
 def copy_into(name: str, target: NDArray[Any], value: object, core: Core) -> None:

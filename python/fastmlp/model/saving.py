@@ -1,0 +1,74 @@
+"""`Network.save` and pickles: a model in a file, and as plain values."""
+
+from typing import Any, Final
+
+import numpy as np
+
+from fastmlp import _validation, files
+from fastmlp.model.model import Model, new_core
+from fastmlp.model.parameter_views import copy_into
+
+_STATE_FORMAT: Final = 2
+
+
+def save(model: Model, path: files.Path, allow_nonfinite: bool) -> None:
+    """Write a model to a file; see `Network.save`."""
+    allow = _validation.switch("allow_nonfinite", allow_nonfinite)
+    model.core.save(files.checked_path(path), allow)
+
+
+def to_state(model: Model, attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return plain values and one array, so that copies are independent and equal.
+
+    Gradients, nodes and deltas stay behind. With pickle protocol 5 the array can travel out of
+    band. `attributes` are those that a user gave the network.
+    """
+    core = model.core
+    with core.reading():  # copies: another thread may train while they are written
+        kind, *moments, steps = core.optimizer_state
+        moments = [None if moment is None else moment.copy() for moment in moments]
+        return {
+            "format": _STATE_FORMAT,
+            "attributes": {
+                "_features": model.features,
+                "_layers": model.layers,
+                "_loss": model.loss,
+                "_dtype": model.dtype,
+                "_feature_names": model.feature_names,
+                **attributes,
+            },
+            "seed": core.seed,
+            "epoch": core.epoch,
+            "parameters": core.parameters.copy(),
+            "statistics": core.statistics.copy() if core.statistics.size else None,
+            "optimizer": (kind, *moments, steps),
+        }
+
+
+def from_state(state: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
+    """Return the model and the attributes that `to_state` was given.
+
+    Raises
+    ------
+    ValueError
+        If the state is of another format.
+    """
+    if state["format"] != _STATE_FORMAT:
+        raise ValueError(
+            f"the network was pickled in format {state['format']}, "
+            f"this version reads format {_STATE_FORMAT}"
+        )
+    attributes = dict(state["attributes"])
+    features, layers = attributes.pop("_features"), attributes.pop("_layers")
+    loss, dtype = attributes.pop("_loss"), attributes.pop("_dtype")
+    core = new_core(features, layers, loss, dtype, state["seed"])
+    core.epoch = state["epoch"]
+    copy_into("parameters", core.parameters, state["parameters"], core)
+    if state["statistics"] is not None:
+        copy_into("statistics", core.statistics, state["statistics"], core)
+    kind, first, second, steps = state["optimizer"]
+    # Copies: what a pickle maps from a file need not be aligned.
+    first, second = (None if a is None else np.array(a) for a in (first, second))
+    core.set_optimizer_state(kind, first, second, steps)
+    names = attributes.pop("_feature_names", None)  # not in every older pickle
+    return Model(features, layers, loss, dtype, core, names), attributes
