@@ -87,11 +87,10 @@ void forward_counting(const Network<T>& network, Workspace<T>& work, bool averag
     Interrupts interrupts;
     Image<T> image(network.layout(), network.parameters()->data());
     image.load(interrupts.poll());
-    Scratch<T> scratch;
     Propagation<T> pass = Propagation<T>(network, image, work).in(work.context);
     pass.poll = interrupts.poll();
-    StepwisePass<T>{pass, scratch}.forward();
-    if (averages) pass.move_averages({});
+    StepwisePass<T>{pass}.forward();
+    if (averages) pass.move_averages();
     Rows<T>&scores = work.scores, &output = work.nodes.back();
     activate(pass.kernel, node_activation(network.loss(), network.layers().back().activation),
              scores.row(0), scores.stride, output.row(0), output.stride, work.batch, output.cols);
@@ -188,15 +187,14 @@ double Network<T>::backward(const Targets<T>& y) {
     Interrupts interrupts;
     Image<T> image(layout_, parameters_->data()), gradients(layout_, gradients_->data());
     image.load(interrupts.poll());
-    Scratch<T> scratch;
     Propagation<T> pass = Propagation<T>(*this, image, work).in(work.context);
     pass.poll = interrupts.poll();
-    StepwisePass<T>{pass, scratch}.backward(y);
+    StepwisePass<T>{pass}.backward(y);
     std::vector<UpdateTarget<T>> targets;
     for (std::size_t i = 0; i < layers_.size(); ++i) targets.push_back({gradients[i]});
     const double weight = weight_sum(y, work);
     try {
-        pass.gradients(targets, {static_cast<T>(weight > 0 ? 1 / weight : 0)}, {}, scratch);
+        pass.gradients(targets, {static_cast<T>(weight > 0 ? 1 / weight : 0)});
         gradients.store();
     } catch (...) {  // interrupted: rather none than some of them
         std::fill(gradients_->begin(), gradients_->end(), T(0));

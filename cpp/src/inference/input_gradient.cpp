@@ -33,7 +33,7 @@ public:
     void forward(MatrixView<const T> x, std::size_t first, std::size_t rows) {
         work_.batch = rows;
         for (std::size_t b = 0; b < rows; ++b) work_.input[b] = x.row(first + b);
-        pass_.forward({0, rows}, scratch_);
+        pass_.forward({0, rows});
         Rows<T>& nodes = work_.nodes.back();
         activate(pass_.kernel, node_activation(pass_.loss, output().activation),
                  work_.scores.row(0), work_.scores.stride, nodes.row(0), nodes.stride, rows,
@@ -44,7 +44,8 @@ public:
     /// on. One of weight 0 has none, whatever its nodes are.
     void of_losses(const Targets<T>& y, std::size_t first, MatrixView<T> out) {
         for (std::size_t b = 0; b < work_.batch; ++b) take_target(y, first + b, b, work_);
-        pass_.backward(y, {0, work_.batch}, scratch_);
+        pass_.output_delta(y, {0, work_.batch});
+        pass_.backward({0, work_.batch});
         finish(work_.batch, first, out);
         for (std::size_t b = 0; y.weights && b < work_.batch; ++b) {
             if (y.weights[first + b] == 0) std::fill_n(out.row(first + b), out.cols, T(0));
@@ -60,9 +61,7 @@ public:
             repeat(pass_.z(i), rows);
         }
         output_deltas(rows);
-        for (std::size_t i = pass_.layers.size() - 1; i > 0; --i) {
-            pass_.backward_layer(i, {0, rows}, scratch_);
-        }
+        pass_.backward({0, rows});
         finish(rows, n * first, out);
     }
 
@@ -104,7 +103,7 @@ private:
     void finish(std::size_t rows, std::size_t first, MatrixView<T> out) {
         dense_backward(pass_.kernel, pass_.weights(0), work_.deltas[0], {0, rows},
                        {0, padded(pass_.image[0].k)}, Activation::kIdentity, gradients_, gradients_,
-                       scratch_, pass_.poll);
+                       pass_.scratch, pass_.poll);
         for (std::size_t r = 0; r < rows; ++r) {
             std::copy_n(gradients_.row(r), gradients_.cols, out.row(first + r));
         }
@@ -113,7 +112,6 @@ private:
     Workspace<T> work_;
     Propagation<T> pass_;
     Rows<T> gradients_;
-    Scratch<T> scratch_;
 };
 
 /// Calls f(gradient, first, size) for blocks of samples whose passes have `rows_each` rows, on as

@@ -58,6 +58,11 @@ public:
         }
     }
 
+    /// This thread's share of all layers.
+    void add_all(const Image<T>& image, Share share) {
+        for (std::size_t i = 0; i < image.size(); ++i) add(i, image[i], share);
+    }
+
     double total() const {
         double sum = 0;
         for (const double row : rows_) sum += row;

@@ -1,5 +1,5 @@
-/// The paper's passes over all layers, for some rows of a batch: what training and the step-by-step
-/// interface share.
+/// The paper's passes over all layers, for some rows of a batch: what training, the step-by-step
+/// interface and derivatives share.
 #pragma once
 
 #include <limits>
@@ -10,7 +10,6 @@
 #include "propagation/dense.hpp"
 #include "propagation/dense_update.hpp"
 #include "propagation/dropout.hpp"
-#include "propagation/hidden_update.hpp"
 #include "propagation/loss.hpp"
 #include "propagation/normalization.hpp"
 #include "propagation/sparse.hpp"
@@ -29,6 +28,7 @@ struct LayerTraits {
     bool at_once;  ///< whether the activation goes along with the product
 };
 
+/// One thread's passes.
 template <class T>
 struct Propagation {
     static constexpr T kUnlimited = std::numeric_limits<T>::infinity();
@@ -55,9 +55,10 @@ struct Propagation {
     const Image<T>& image;
     Workspace<T>& work;
     BatchContext context{};
-    Poll* poll = nullptr;            ///< counts the work, and may throw in the middle of it
-    T loss_limit = kUnlimited;       ///< see TrainOptions
-    bool skips_first_delta = false;  ///< as `gradients` makes it again: see hidden_update.hpp
+    Poll* poll = nullptr;                    ///< counts the work, and may throw in the middle of it
+    T loss_limit = kUnlimited;               ///< see TrainOptions
+    mutable Scratch<T> scratch;              ///< for the kernels' copies
+    mutable BatchColumns<T> sparse_columns;  ///< of a sparse batch, this thread's share
 
     DenseView<const T> weights(std::size_t i) const { return read_only(image[i]); }
 
@@ -69,22 +70,18 @@ struct Propagation {
     }
 
     /// (1.1), (1.2): nodes of the hidden layers and the output's scores.
-    void forward(Range rows, Scratch<T>& scratch) const {
-        if (!skips_first_delta) return forward_rows(rows, scratch);
-        const std::size_t step = rows_in_cache();
-        for (std::size_t first = rows.first; first < rows.last; first += step) {
-            forward_rows({first, std::min(rows.last, first + step)}, scratch);
-        }
+    void forward(Range rows) const {
+        for (std::size_t i = 0; i < layers.size(); ++i) forward_layer(i, rows);
     }
 
-    void forward_layer(std::size_t i, Range rows, Scratch<T>& scratch) const {
-        multiply(i, rows, scratch);
+    void forward_layer(std::size_t i, Range rows) const {
+        multiply(i, rows);
         if (traits[i].is_normalized) normalize_layer(i, rows);
         finish(i, rows);
     }
 
     /// z, with its activation where that goes along.
-    void multiply(std::size_t i, Range rows, Scratch<T>& scratch) const {
+    void multiply(std::size_t i, Range rows) const {
         const LayerTraits& layer = traits[i];
         const Activation first = layer.at_once ? layer.activation : Activation::kIdentity;
         Rows<T>& from = z(i);
@@ -117,13 +114,7 @@ struct Propagation {
                  out.stride, rows.size(), out.cols);
     }
 
-    /// (2.8), (2.9), then (2.4), (2.5), (2.12) from the output down: losses and deltas.
-    void backward(const Targets<T>& y, Range rows, Scratch<T>& scratch) const {
-        output_delta(y, rows);
-        for (std::size_t i = layers.size() - 1; i > 0; --i) backward_layer(i, rows, scratch);
-    }
-
-    /// Losses and deltas of the output layer, as `y` has labels and weights.
+    /// (2.8), (2.9): losses, and deltas of the output layer, as `y` has labels and weights.
     void output_delta(const Targets<T>& y, Range rows) const {
         if (y.custom) ask(*y.custom);
         if (rows.size() == 0) return;
@@ -158,15 +149,19 @@ struct Propagation {
         context.meet();
     }
 
+    /// (2.4), (2.5), (2.12): deltas of all other layers, from the output down.
+    void backward(Range rows) const {
+        for (std::size_t i = layers.size() - 1; i > 0; --i) backward_layer(i, rows);
+    }
+
     /// Deltas of layer i - 1 from those of layer i.
-    void backward_layer(std::size_t i, Range rows, Scratch<T>& scratch) const {
-        if (i == 1 && skips_first_delta) return;
-        multiply_back(i, rows, scratch);
+    void backward_layer(std::size_t i, Range rows) const {
+        multiply_back(i, rows);
         if (traits[i - 1].is_normalized) normalize_layer_back(i - 1, rows);
     }
 
     /// dL/dz of layer i - 1, or dL/d(scale x + shift) where it is normalised.
-    void multiply_back(std::size_t i, Range rows, Scratch<T>& scratch) const {
+    void multiply_back(std::size_t i, Range rows) const {
         const std::size_t to = i - 1;
         Rows<T>& delta = traits[to].is_normalized ? work.normalized[to].delta : work.deltas[to];
         dense_backward(kernel, weights(i), work.deltas[i], rows, {0, padded(image[i].k)},
@@ -181,47 +176,35 @@ struct Propagation {
                            work.normalized[i], work.deltas[i]);
     }
 
-    /// Columns of the nodes of layer i, and of the deltas before it, where layers are plain:
-    /// `dense_forward` says which.
-    void forward_block(std::size_t i, Range rows, Range columns, Scratch<T>& scratch) const {
-        Rows<T>& out = output(i);
-        dense_forward(kernel, weights(i), activation(i), inputs(i), rows, columns, out.row(0),
-                      out.stride, scratch);
-    }
-    void backward_block(std::size_t i, Range rows, Range columns, Scratch<T>& scratch) const {
-        dense_backward(kernel, weights(i), work.deltas[i], rows, columns, activation(i - 1),
-                       output(i - 1), work.deltas[i - 1], scratch);
+    /// (2.6), (2.7): this thread's share of all gradients goes to `targets` as `use` says.
+    void gradients(const std::vector<UpdateTarget<T>>& targets, GradientUse<T> use,
+                   RowPrefetcher* prefetch = nullptr) const {
+        for (std::size_t i = 0; i < layers.size(); ++i) {
+            gradients_of_layer(i, targets[i], use, i == 0 ? prefetch : nullptr);
+        }
     }
 
-    /// (2.6), (2.7): this thread's share of all gradients goes to `targets` as `use` says.
-    void gradients(const std::vector<UpdateTarget<T>>& targets, GradientUse<T> use, Share share,
-                   Scratch<T>& scratch, RowPrefetcher* prefetch = nullptr) const {
-        std::size_t i = 0;
-        if (skips_first_delta) {
-            hidden_update(kernel, targets[0], targets[1], weights(1), inputs(0), work.nodes[0],
-                          work.deltas[1], {0, work.batch}, use, share, scratch, prefetch);
-            i = 2;
+    void gradients_of_layer(std::size_t i, const UpdateTarget<T>& target, GradientUse<T> use,
+                            RowPrefetcher* prefetch = nullptr) const {
+        if (is_sparse(i)) {
+            sparse_update(kernel, target, work.sparse.data(), work.deltas[i], work.batch, use,
+                          context.share, sparse_columns, scratch);
+        } else {
+            dense_update(kernel, target, inputs(i), work.deltas[i], {0, work.batch}, use,
+                         context.share, scratch, prefetch, poll);
         }
-        for (; i < layers.size(); ++i) {
-            if (is_sparse(i)) {
-                sparse_update(kernel, targets[i], work.sparse.data(), work.deltas[i], work.batch,
-                              use, share, work.columns[share.rank], scratch);
-            } else {
-                dense_update(kernel, targets[i], inputs(i), work.deltas[i], {0, work.batch}, use,
-                             share, scratch, i == 0 ? prefetch : nullptr, poll);
-            }
-            if (traits[i].is_normalized) {
-                normalization_update(kernel, targets[i], work.batch, work.normalized[i], use,
-                                     share);
-            }
+        if (traits[i].is_normalized) {
+            normalization_update(kernel, target, work.batch, work.normalized[i], use,
+                                 context.share);
         }
     }
 
     /// This thread's share of the running averages, after a forward in training.
-    void move_averages(Share share) const {
+    void move_averages() const {
         for (std::size_t i = 0; i < layers.size(); ++i) {
             if (layers[i].normalization != Normalization::kBatch) continue;
-            fastmlp::move_averages(image[i].n, work.normalized[i], work.batch, share, running[i]);
+            fastmlp::move_averages(image[i].n, work.normalized[i], work.batch, context.share,
+                                   running[i]);
         }
     }
 
@@ -245,18 +228,6 @@ struct Propagation {
     bool drops(std::size_t i) const { return traits[i].has_dropout && context.training; }
 
 private:
-    void forward_rows(Range rows, Scratch<T>& scratch) const {
-        for (std::size_t i = 0; i < layers.size(); ++i) forward_layer(i, rows, scratch);
-    }
-
-    /// Rows of a hidden layer that are still in the first-level cache when the next reads them: its
-    /// nodes are most of what is touched (4-500-1: 4 to 6 % faster).
-    std::size_t rows_in_cache() const {
-        constexpr std::size_t kBytes = std::size_t{40} << 10, kUnit = 16;
-        const std::size_t rows = kBytes / (work.nodes[0].stride * sizeof(T));
-        return std::max(kUnit, rows / kUnit * kUnit);
-    }
-
     kernels::Mask mask(std::size_t i) const {
         return dropout_mask(seed, i, layers[i].dropout, context);
     }

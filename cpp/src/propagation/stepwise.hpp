@@ -11,11 +11,10 @@ namespace fastmlp {
 template <class T>
 struct StepwisePass {
     const Propagation<T>& pass;
-    Scratch<T>& scratch;
 
     void forward() const {
         for (std::size_t i = 0; i < pass.layers.size(); ++i) {
-            for_each_block(i, [&](Range rows) { pass.multiply(i, rows, scratch); });
+            for_each_block(i, [&](Range rows) { pass.multiply(i, rows); });
             if (pass.traits[i].is_normalized) pass.normalize_layer(i, all());
             for_each_block(i, [&](Range rows) { pass.finish(i, rows); });
         }
@@ -29,7 +28,7 @@ struct StepwisePass {
             for_each_block(last, [&](Range rows) { pass.output_delta(y, rows); });
         }
         for (std::size_t i = last; i > 0; --i) {
-            for_each_block(i - 1, [&](Range rows) { pass.multiply_back(i, rows, scratch); });
+            for_each_block(i - 1, [&](Range rows) { pass.multiply_back(i, rows); });
             if (pass.traits[i - 1].is_normalized) pass.normalize_layer_back(i - 1, all());
         }
     }

@@ -7,7 +7,6 @@
 #include "fastmlp/buffer.hpp"
 #include "fastmlp/layout.hpp"
 #include "fastmlp/matrix.hpp"
-#include "propagation/batch_columns.hpp"
 #include "propagation/batch_context.hpp"
 #include "propagation/padding.hpp"
 
@@ -57,11 +56,8 @@ struct Workspace {
         }
     }
 
-    /// Takes sparse rows from now on, on so many threads.
-    void expect_sparse(std::size_t threads) {
-        sparse.resize(capacity);
-        columns.resize(threads);
-    }
+    /// Takes sparse rows from now on.
+    void expect_sparse() { sparse.resize(capacity); }
 
     /// Takes rows of so many features of another type from now on.
     void expect_raw(std::size_t features) { read.emplace(capacity, features); }
@@ -71,7 +67,6 @@ struct Workspace {
     std::vector<const T*> input;            ///< rows of features, borrowed
     std::optional<Rows<T>> read;            ///< or read into these, where there is room
     std::vector<SparseRow<T>> sparse;       ///< or sparse rows instead, where there is room
-    std::vector<BatchColumns<T>> columns;   ///< of those, for each thread
     std::vector<std::int32_t> labels;       ///< the batch's labels,
     std::vector<const T*> targets;          ///< or its target rows, borrowed
     std::vector<std::uint32_t> samples;     ///< which samples they are, where a function asks

@@ -1,8 +1,9 @@
 /// One step of training, shared by the threads of a team: rows are split going forward and
 /// backward, weights in the update; no sum is ever split.
+///
+/// `run` is the plain step. Parts of it may be computed another way: `step_path.hpp` says when.
 #pragma once
 
-#include <cmath>
 #include <optional>
 #include <vector>
 
@@ -12,6 +13,9 @@
 #include "propagation/samples.hpp"
 #include "threads/thread_pool.hpp"
 #include "training/state.hpp"
+#include "training/step_by_columns.hpp"
+#include "training/step_clipped.hpp"
+#include "training/step_of_small_hidden.hpp"
 #include "training/step_path.hpp"
 
 namespace fastmlp {
@@ -22,69 +26,29 @@ public:
     TrainingStep(const Network<T>& network, const Propagation<T>& pass, const Samples<T>& samples,
                  const TrainedState<T>& state, const TrainOptions& options, StepPath path,
                  int threads)
-        : network_(network), passes_(static_cast<std::size_t>(threads), Pass{pass}),
-          work_(pass.work), samples_(samples), state_(state), options_(options),
-          by_columns_(path.by_columns), has_averages_(network.layout().statistics_size() > 0) {
-        for (Pass& own : passes_) {
-            own.loss_limit = static_cast<T>(options.loss_limit);
-            own.skips_first_delta = path.small_hidden;
-        }
+        : network_(network), parts_(static_cast<std::size_t>(threads), Part{pass}),
+          samples_(samples), state_(state), options_(options), path_(path) {
+        for (Part& part : parts_) part.loss_limit = static_cast<T>(options.loss_limit);
+        if (path.clipped) clipped_.emplace(network);
         if (options.report_squares) weight_squares_.emplace(network.layout(), false);
-        if (options.optimizer.clip_norm == Optimizer::kUnlimited) return;
-        gradient_squares_.emplace(network.layout(), true);
-        gradients_.emplace(network.layout(), network.gradients()->data());
-        for (std::size_t i = 0; i < gradients_->size(); ++i) {
-            gradient_targets_.push_back({(*gradients_)[i]});
-        }
     }
 
     /// The step over those of the next `count` samples from `first` on that count, this thread's
     /// share; false, and nothing is done, if none does. Losses and weights of the batch stay in the
     /// workspace. `rate` is read after the first barrier only.
     bool run(std::size_t first, std::size_t count, const double& rate, std::uint64_t number,
-             ThreadTeam& team, Share share, Scratch<T>& scratch) {
-        const int rank = static_cast<int>(share.rank);
-        Pass& pass = passes_[share.rank];
-        const std::uint32_t* places = nullptr;
-        std::size_t batch = count;
-        if (samples_.y.weights) {
-            samples_.find_counting(first, count, pass.places);
-            places = pass.places.data();
-            batch = pass.places.size();
-            if (batch == 0) return false;
-        }
-        const Range rows = share.of(batch, batch >= kernels::kPad * share.size ? kernels::kPad : 1);
-        if (share.rank == 0) work_.batch = batch;
-        samples_.gather(first, 0, rows, work_, places);
-        pass.context = {.batch = batch,
-                        .training = true,
-                        .epoch = network_.epoch(),
-                        .position = samples_.before + first,
-                        .places = places,
-                        .share = share,
-                        .team = &team};
-        if (by_columns_ && share.size > 1) {
-            WidePass<T>{pass, team, share, {0, batch}, rows, scratch}.run(samples_.y);
-        } else {
-            pass.forward(rows, scratch);
-            pass.backward(samples_.y, rows, scratch);
-        }
-        if (weight_squares_) sum_squares(*weight_squares_, state_.parameters(), share);
-        team.barrier(rank);
+             ThreadTeam& team, Share share) {
+        Part& part = parts_[share.rank];
+        if (!gather(part, first, count, team, share)) return false;
+        forward(part);                             // (1.1), (1.2)
+        part.output_delta(samples_.y, part.rows);  // (2.8), (2.9)
+        backward(part);                            // (2.4), (2.5), (2.12)
+        if (weight_squares_) weight_squares_->add_all(state_.parameters(), share);
+        team.barrier(static_cast<int>(share.rank));
         // Nothing throws from here on: the step takes place.
-        if (has_averages_) pass.move_averages(share);
-        const StepFacts facts{rate, number, weight_sum(samples_.y, work_)};
-        const double scale = facts.weight_sum > 0 ? options_.gradient_scale / facts.weight_sum : 0;
-        RowPrefetcher prefetch = samples_.next_rows(first + count, rows);
-        if (gradients_) {
-            pass.gradients(gradient_targets_, {static_cast<T>(scale)}, share, scratch, &prefetch);
-            team.barrier(rank);
-            clip_and_apply(facts, team, share);
-        } else {
-            const StepRules<T> rules = step_rules<T>(options_.optimizer, facts);
-            pass.gradients(state_.targets(), {static_cast<T>(scale), &rules}, share, scratch,
-                           &prefetch);
-        }
+        part.move_averages();
+        RowPrefetcher prefetch = samples_.next_rows(first + count, part.rows);
+        update(part, {rate, number, weight_sum(samples_.y, part.work)}, prefetch);
         return true;
     }
 
@@ -92,38 +56,85 @@ public:
     double squares() const { return weight_squares_ ? weight_squares_->total() : 0; }
 
 private:
-    /// One thread's, on cache lines of its own: it writes the context.
-    struct alignas(kCacheLine) Pass : Propagation<T> {
-        explicit Pass(const Propagation<T>& pass) : Propagation<T>(pass) {}
-        std::vector<std::uint32_t> places;  ///< in the batch, of the rows that count
+    using Passes = StepPath::Passes;
+
+    /// One thread's, on cache lines of its own.
+    struct alignas(kCacheLine) Part : Propagation<T> {
+        explicit Part(const Propagation<T>& pass) : Propagation<T>(pass) {}
+        Range rows{};                       ///< of the workspace,
+        std::vector<std::uint32_t> places;  ///< which are these of the batch where it has weights
     };
 
-    static void sum_squares(Squares<T>& squares, const Image<T>& image, Share share) {
-        for (std::size_t i = 0; i < image.size(); ++i) squares.add(i, image[i], share);
+    /// This thread's rows of the batch; false if no sample counts.
+    bool gather(Part& part, std::size_t first, std::size_t count, ThreadTeam& team, Share share) {
+        const std::uint32_t* places = nullptr;
+        std::size_t batch = count;
+        if (samples_.y.weights) {
+            samples_.find_counting(first, count, part.places);
+            places = part.places.data();
+            batch = part.places.size();
+            if (batch == 0) return false;
+        }
+        part.rows = share.of(batch, batch >= kernels::kPad * share.size ? kernels::kPad : 1);
+        if (share.rank == 0) part.work.batch = batch;
+        samples_.gather(first, 0, part.rows, part.work, places);
+        part.context = {.batch = batch,
+                        .training = true,
+                        .epoch = network_.epoch(),
+                        .position = samples_.before + first,
+                        .places = places,
+                        .share = share,
+                        .team = &team};
+        return true;
     }
 
-    void clip_and_apply(StepFacts facts, ThreadTeam& team, Share share) {
-        sum_squares(*gradient_squares_, *gradients_, share);
-        team.barrier(static_cast<int>(share.rank));
-        facts.norm = std::sqrt(gradient_squares_->total());
-        const StepRules<T> rules = step_rules<T>(options_.optimizer, facts);
-        for (std::size_t i = 0; i < gradients_->size(); ++i) {
-            apply_gradients(passes_[share.rank].kernel, state_.targets()[i], (*gradients_)[i],
-                            rules, share);
+    void forward(const Part& part) const {
+        switch (path_.passes) {
+            case Passes::kPlain: return part.forward(part.rows);
+            case Passes::kByColumns: return StepByColumns<T>{part, part.rows}.forward();
+            case Passes::kSmallHidden: return StepOfSmallHidden<T>{part}.forward(part.rows);
+        }
+    }
+
+    void backward(const Part& part) const {
+        switch (path_.passes) {
+            case Passes::kPlain: return part.backward(part.rows);
+            case Passes::kByColumns: return StepByColumns<T>{part, part.rows}.backward();
+            case Passes::kSmallHidden: return StepOfSmallHidden<T>{part}.backward(part.rows);
+        }
+    }
+
+    /// (2.6), (2.7), and with them (2.13), (2.14): an optimizer's step needs only the gradients of
+    /// the weights that it changes.
+    void update(const Part& part, const StepFacts& facts, RowPrefetcher& prefetch) {
+        const double weight = facts.weight_sum;
+        const T scale = static_cast<T>(weight > 0 ? options_.gradient_scale / weight : 0);
+        if (clipped_) {
+            gradients(part, clipped_->stores(), {scale}, prefetch);
+            clipped_->apply(part, options_.optimizer, facts, state_.targets());
+        } else {
+            const StepRules<T> rules = step_rules<T>(options_.optimizer, facts);
+            gradients(part, state_.targets(), {scale, &rules}, prefetch);
+        }
+    }
+
+    void gradients(const Part& part, const std::vector<UpdateTarget<T>>& targets,
+                   GradientUse<T> use, RowPrefetcher& prefetch) const {
+        if (path_.passes == Passes::kSmallHidden) {
+            StepOfSmallHidden<T>{part}.gradients(targets, use, &prefetch);
+        } else {
+            part.gradients(targets, use, &prefetch);
         }
     }
 
     const Network<T>& network_;
-    std::vector<Pass> passes_;  ///< of each thread
-    Workspace<T>& work_;
+    std::vector<Part> parts_;  ///< of each thread
     const Samples<T>& samples_;
     const TrainedState<T>& state_;
     const TrainOptions& options_;
-    bool by_columns_;    ///< how a team of several goes forward and backward
-    bool has_averages_;  ///< of batch normalisation
-    std::optional<Squares<T>> weight_squares_, gradient_squares_;
-    std::optional<Image<T>> gradients_;  ///< where they are stored to be clipped by their norm
-    std::vector<UpdateTarget<T>> gradient_targets_;
+    StepPath path_;
+    std::optional<ClippedUpdate<T>> clipped_;
+    std::optional<Squares<T>> weight_squares_;
 };
 
 }  // namespace fastmlp

@@ -2,71 +2,65 @@
 ///
 /// Split by rows of the batch, every thread reads all weights, and transposes all of them going
 /// back. A wide layer is split by its outputs instead, so that a weight goes to one core only; the
-/// team meets before and after. Other layers are split by rows as ever. No bit depends on it.
+/// team meets before and after. Other layers are split by rows, as in the plain step.
+/// `step_path.hpp` says when.
 #pragma once
 
-#include <algorithm>
-
 #include "propagation/propagate.hpp"
-#include "threads/thread_pool.hpp"
+#include "training/step_path.hpp"
 
 namespace fastmlp {
 
 template <class T>
-struct WidePass {
+struct StepByColumns {
     const Propagation<T>& pass;
-    ThreadTeam& team;
-    Share share;
-    Range batch, rows;  ///< all of the batch, and this thread's part of it
-    Scratch<T>& scratch;
+    Range rows;  ///< this thread's part of the batch
 
-    /// Whether it pays, and every layer is one whose outputs can be had apart from one another.
-    static bool serves(const Propagation<T>& pass) {
-        bool any_wide = false;
-        for (std::size_t i = 0; i < pass.layers.size(); ++i) {
-            const Layer& layer = pass.layers[i];
-            const Activation h = pass.activation(i);
-            if (h != Activation::kRelu && h != Activation::kIdentity) return false;
-            if (layer.normalization != Normalization::kNone || layer.dropout != 0) return false;
-            any_wide = any_wide || wide(pass, i);
-        }
-        return any_wide;
-    }
-
-    /// Losses and deltas of all layers, as `Propagation` finds them.
-    void run(const Targets<T>& y) const {
+    /// (1.1), (1.2): the scores of all rows are there when it returns.
+    void forward() const {
         const std::size_t last = pass.layers.size() - 1;
         for (std::size_t i = 0; i <= last; ++i) {
-            if (wide(i) || (i > 0 && wide(i - 1))) meet();
+            if (wide(i) || (i > 0 && wide(i - 1))) pass.context.meet();
             if (wide(i)) {
-                pass.forward_block(i, batch, columns(pass.image[i].n), scratch);
+                forward_columns(i);
             } else {
-                pass.forward_layer(i, rows, scratch);
+                pass.forward_layer(i, rows);
             }
         }
-        if (wide(last)) meet();
-        pass.output_delta(y, rows);
+        if (wide(last)) pass.context.meet();
+    }
+
+    /// (2.4), (2.5), (2.12).
+    void backward() const {
+        const std::size_t last = pass.layers.size() - 1;
         for (std::size_t i = last; i > 0; --i) {
-            if (wide(i) || (i < last && wide(i + 1))) meet();
+            if (wide(i) || (i < last && wide(i + 1))) pass.context.meet();
             if (wide(i)) {
-                pass.backward_block(i, batch, columns(pass.image[i].k), scratch);
+                backward_columns(i);
             } else {
-                pass.backward_layer(i, rows, scratch);
+                pass.backward_layer(i, rows);
             }
         }
     }
 
 private:
-    /// From 1 MB of float32 on: half of a usual second-level cache or more.
-    static constexpr std::size_t kWide = std::size_t{1} << 18;
-
-    static bool wide(const Propagation<T>& pass, std::size_t i) {
-        const DenseView<T>& layer = pass.image[i];
-        return layer.n > kernels::kNarrow && layer.k * layer.n >= kWide;
+    bool wide(std::size_t i) const { return is_wide(pass.image[i]); }
+    Range batch() const { return {0, pass.context.batch}; }
+    Range columns(std::size_t count) const {
+        return pass.context.share.of(padded(count), kernels::kPad);
     }
-    bool wide(std::size_t i) const { return wide(pass, i); }
-    Range columns(std::size_t count) const { return share.of(padded(count), kernels::kPad); }
-    void meet() const { team.barrier(static_cast<int>(share.rank)); }
+
+    /// This thread's columns of the nodes of layer i, and of the deltas before it, in all rows.
+    void forward_columns(std::size_t i) const {
+        Rows<T>& out = pass.output(i);
+        dense_forward(pass.kernel, pass.weights(i), pass.activation(i), pass.inputs(i), batch(),
+                      columns(pass.image[i].n), out.row(0), out.stride, pass.scratch);
+    }
+    void backward_columns(std::size_t i) const {
+        dense_backward(pass.kernel, pass.weights(i), pass.work.deltas[i], batch(),
+                       columns(pass.image[i].k), pass.activation(i - 1), pass.output(i - 1),
+                       pass.work.deltas[i - 1], pass.scratch);
+    }
 };
 
 }  // namespace fastmlp

@@ -1,6 +1,7 @@
 /// Steps of one row on one thread. A wide layer's update waits for the next row's forward pass,
 /// which takes it along (`update_product`); a narrow layer's goes with its backward pass
-/// (`narrow_update`). The same bits as `Propagation`, one pass over the weights less.
+/// (`narrow_update`). One pass over the weights less than the plain step. `step_path.hpp` says
+/// when.
 #pragma once
 
 #include "propagation/propagate.hpp"
@@ -8,35 +9,28 @@
 namespace fastmlp {
 
 template <class T>
-class SingleRow {
+class StepOfOneRow {
 public:
     /// `pass.work` needs room for two rows: this step's and the last one's.
-    SingleRow(const Propagation<T>& pass, const std::vector<UpdateTarget<T>>& targets)
+    StepOfOneRow(const Propagation<T>& pass, const std::vector<UpdateTarget<T>>& targets)
         : pass_(pass), targets_(targets) {}
-
-    /// Not layers that look beyond the row, or draw masks for it.
-    static bool serves(const std::vector<Layer>& layers) {
-        return std::all_of(layers.begin(), layers.end(), [](const Layer& layer) {
-            return layer.normalization == Normalization::kNone && layer.dropout == 0;
-        });
-    }
 
     /// The row that `work.input`, `work.labels` or `work.targets` of the next step go to.
     std::size_t row() const { return row_; }
 
     /// One step of plain SGD; returns the loss.
-    T step(const Targets<T>& y, T rate, Scratch<T>& scratch) {
+    T step(const Targets<T>& y, T rate) {
         const Range rows{row_, row_ + 1};
-        for (std::size_t i = 0; i < pass_.layers.size(); ++i) forward(i, rows, scratch);
+        for (std::size_t i = 0; i < pass_.layers.size(); ++i) forward(i, rows);
         pass_.output_delta(y, rows);
         for (std::size_t i = pass_.layers.size() - 1; i > 0; --i) {
             if (waits(i)) {
-                pass_.backward_layer(i, rows, scratch);
+                pass_.backward_layer(i, rows);
             } else {
                 backward_and_update(i, row_, rate);
             }
         }
-        if (!waits(0)) update(0, rows, rate, scratch);
+        if (!waits(0)) update(0, rows, rate);
         pending_ = true;
         pending_rate_ = rate;
         row_ = 1 - row_;
@@ -44,11 +38,11 @@ public:
     }
 
     /// Applies what still waits: the weights are then those after the last step.
-    void flush(Scratch<T>& scratch) {
+    void flush() {
         if (!pending_) return;
         const Range rows{1 - row_, 2 - row_};
         for (std::size_t i = 0; i < pass_.layers.size(); ++i) {
-            if (waits(i)) update(i, rows, pending_rate_, scratch);
+            if (waits(i)) update(i, rows, pending_rate_);
         }
         pending_ = false;
     }
@@ -56,8 +50,8 @@ public:
 private:
     bool waits(std::size_t i) const { return !pass_.image[i].transposed; }
 
-    void forward(std::size_t i, Range rows, Scratch<T>& scratch) {
-        if (!pending_ || !waits(i)) return pass_.forward_layer(i, rows, scratch);
+    void forward(std::size_t i, Range rows) {
+        if (!pending_ || !waits(i)) return pass_.forward_layer(i, rows);
         const DenseView<T>& layer = pass_.image[i];
         const std::size_t now = rows.first, before = 1 - now;
         Rows<T>& z = pass_.z(i);
@@ -85,11 +79,11 @@ private:
         }
     }
 
-    void update(std::size_t i, Range rows, T rate, Scratch<T>& scratch) {
+    void update(std::size_t i, Range rows, T rate) {
         StepRules<T> rules;
         rules.weights.rate = rules.others.rate = rate;
         dense_update<T>(pass_.kernel, targets_[i], pass_.inputs(i), pass_.work.deltas[i], rows,
-                        {T(1), &rules}, {}, scratch);
+                        {T(1), &rules}, {}, pass_.scratch);
     }
 
     const Propagation<T>& pass_;

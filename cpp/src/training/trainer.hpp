@@ -30,16 +30,15 @@ public:
                     threads_worth(network.layout(), batch_, density(samples_.x), options.n_threads),
                     options.executor),
                 options.executor),
-          scratch_(static_cast<std::size_t>(team_.size())),
           work_(network.layout(), network.layers(), std::max<std::size_t>(2, batch_)),
           state_(network, options.roll_back), pass_(network, state_.parameters(), work_),
           path_(choose_step_path(pass_, samples_, options, batch_, team_.size())),
           step_(network, pass_, samples_, state_, options, path_, team_.size()),
           rate_factor_(options.rate_factor), block_start_(options.first_epoch * steps_per_epoch_),
           steps_before_(network.optimizer_state().steps) {
-        if (samples_.x.is_sparse) work_.expect_sparse(scratch_.size());
+        if (samples_.x.is_sparse) work_.expect_sparse();
         if (samples_.x.is_raw) work_.expect_raw(samples_.x.cols);
-        if (path_.single_row) single_.emplace(pass_, state_.targets());
+        if (path_.one_row) one_row_.emplace(pass_, state_.targets());
         state_.load();
     }
 
@@ -50,13 +49,13 @@ private:
     void run_block(bool ends_epoch);
     void end_epoch(EpochReport& report);
     std::size_t run_steps(std::size_t first, std::size_t last);
-    bool step(std::size_t index, Share share, Scratch<T>& scratch);
+    bool step(std::size_t index, Share share);
     void account(std::size_t rows);
     void end_step(std::size_t number);
-    std::size_t single_steps(std::size_t first, std::size_t last);
+    std::size_t steps_of_one_row(std::size_t first, std::size_t last);
     void choose_rate(std::size_t number);
     void store() {
-        if (single_) single_->flush(scratch_[0]);
+        if (one_row_) one_row_->flush();
         state_.store();
         network_.optimizer_state().steps = steps_before_ + steps_done_;
     }
@@ -70,13 +69,12 @@ private:
     const TrainOptions& options_;
     std::size_t batch_, steps_per_epoch_;
     ThreadTeam team_;
-    std::vector<Scratch<T>> scratch_;
     Workspace<T> work_;
     TrainedState<T> state_;
     Propagation<T> pass_;
     StepPath path_;
     TrainingStep<T> step_;
-    std::optional<SingleRow<T>> single_;  ///< instead of `step_` where it serves
+    std::optional<StepOfOneRow<T>> one_row_;  ///< instead of `step_` where `takes_one_row`
     Pacer pacer_;
     double rate_ = 0, rate_factor_;  ///< of the step at hand; on all rates
     bool rate_is_constant_ =         ///< inside an epoch
@@ -153,14 +151,14 @@ void Trainer<T>::run_block(bool ends_epoch) {
 
 template <class T>
 std::size_t Trainer<T>::run_steps(std::size_t first, std::size_t last) {
-    if (single_ && !samples_.y.weights) return single_steps(first, last);
+    if (takes_one_row(path_, samples_)) return steps_of_one_row(first, last);
     std::size_t done = 0;
     const auto size = static_cast<std::size_t>(team_.size());
     team_.run([&](int rank) {
         const Share share{static_cast<std::size_t>(rank), size};
         bool carry_on = true;
         std::size_t index = first;
-        while (index < last && carry_on) carry_on = step(index++, share, scratch_[share.rank]);
+        while (index < last && carry_on) carry_on = step(index++, share);
         if (rank == 0) done = index - first;
     });
     return done;
@@ -169,13 +167,13 @@ std::size_t Trainer<T>::run_steps(std::size_t first, std::size_t last) {
 /// Step `index` over the samples at hand, this thread's share. False if the team had better rest
 /// now, or a callback wants to stop.
 template <class T>
-bool Trainer<T>::step(std::size_t index, Share share, Scratch<T>& scratch) {
+bool Trainer<T>::step(std::size_t index, Share share) {
     const std::size_t first = index * batch_, batch = std::min(batch_, samples_.count() - first);
     const std::size_t number = block_start_ + index;
     const int rank = static_cast<int>(share.rank);
     if (rank == 0) choose_rate(number);
     const std::uint64_t trained = steps_before_ + steps_done_;
-    const bool taken = step_.run(first, batch, rate_, trained + 1, team_, share, scratch);
+    const bool taken = step_.run(first, batch, rate_, trained + 1, team_, share);
     if (rank == 0 && taken) account(batch);
     const bool carry_on = team_.barrier(rank);
     if (!taken || !options_.on_step) return carry_on;
@@ -207,19 +205,19 @@ void Trainer<T>::end_step(std::size_t number) {
 
 /// What is thrown on the way leaves an update that waits: `store` applies it.
 template <class T>
-std::size_t Trainer<T>::single_steps(std::size_t first, std::size_t last) {
+std::size_t Trainer<T>::steps_of_one_row(std::size_t first, std::size_t last) {
     for (std::size_t index = first; index < last; ++index) {
         choose_rate(block_start_ + index);
-        samples_.gather(index, single_->row(), {0, 1}, work_);
+        samples_.gather(index, one_row_->row(), {0, 1}, work_);
         RowPrefetcher prefetch = samples_.next_rows(index + 1, {0, 1});
         prefetch.spread_over(1);
         prefetch.advance();
-        const T loss = single_->step(samples_.y, static_cast<T>(rate_), scratch_[0]);
+        const T loss = one_row_->step(samples_.y, static_cast<T>(rate_));
         loss_ += static_cast<double>(loss);
         weight_ += 1;
         ++steps_done_;
     }
-    single_->flush(scratch_[0]);  // now, for the next block's rows may take the place of these
+    one_row_->flush();  // now, for the next block's rows may take the place of these
     return last - first;
 }
 

@@ -1,0 +1,48 @@
+/// The update with gradients whose norm is bounded. That norm is known only when all of them are
+/// there, so they cannot go into the weights as they come: they are stored first.
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+#include "fastmlp/network.hpp"
+#include "propagation/norm.hpp"
+#include "propagation/propagate.hpp"
+#include "threads/thread_pool.hpp"
+
+namespace fastmlp {
+
+template <class T>
+class ClippedUpdate {
+public:
+    /// Gradients are stored in the network's own buffer.
+    explicit ClippedUpdate(const Network<T>& network)
+        : gradients_(network.layout(), network.gradients()->data()),
+          squares_(network.layout(), true) {
+        for (std::size_t i = 0; i < gradients_.size(); ++i) stores_.push_back({gradients_[i]});
+    }
+
+    /// Where `Propagation::gradients` is to store them.
+    const std::vector<UpdateTarget<T>>& stores() const { return stores_; }
+
+    /// (2.13), (2.14) with the stored gradients, this thread's share.
+    void apply(const Propagation<T>& pass, const Optimizer& optimizer, StepFacts facts,
+               const std::vector<UpdateTarget<T>>& targets) {
+        const Share share = pass.context.share;
+        pass.context.meet();
+        squares_.add_all(gradients_, share);
+        pass.context.meet();
+        facts.norm = std::sqrt(squares_.total());
+        const StepRules<T> rules = step_rules<T>(optimizer, facts);
+        for (std::size_t i = 0; i < gradients_.size(); ++i) {
+            apply_gradients(pass.kernel, targets[i], gradients_[i], rules, share);
+        }
+    }
+
+private:
+    Image<T> gradients_;
+    std::vector<UpdateTarget<T>> stores_;
+    Squares<T> squares_;
+};
+
+}  // namespace fastmlp

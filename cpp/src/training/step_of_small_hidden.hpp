@@ -1,0 +1,82 @@
+/// A step where a first layer of few inputs meets a layer of few outputs, as in a small regression.
+///
+/// Most of what such a step touches are the nodes and deltas of the hidden layer. Rows go forward
+/// in blocks whose nodes stay in the first-level cache, and deltas of the hidden layer are never
+/// stored: the gradients of both layers make them again, on the way. `step_path.hpp` says when.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "propagation/propagate.hpp"
+
+namespace fastmlp {
+
+template <class T>
+struct StepOfSmallHidden {
+    const Propagation<T>& pass;
+
+    /// (1.1), (1.2) for `rows`.
+    void forward(Range rows) const {
+        const std::size_t step = rows_in_cache();
+        for (std::size_t first = rows.first; first < rows.last; first += step) {
+            pass.forward({first, std::min(rows.last, first + step)});
+        }
+    }
+
+    /// (2.4), (2.5), (2.12) for `rows`, down to the second layer.
+    void backward(Range rows) const {
+        for (std::size_t i = pass.layers.size() - 1; i > 1; --i) pass.backward_layer(i, rows);
+    }
+
+    /// (2.6), (2.7) of all layers; and of the hidden one (2.4), (2.5), (2.12).
+    void gradients(const std::vector<UpdateTarget<T>>& targets, GradientUse<T> use,
+                   RowPrefetcher* prefetch) const {
+        first_gradients(targets[0], targets[1], use, prefetch);
+        for (std::size_t i = 2; i < pass.layers.size(); ++i) {
+            pass.gradients_of_layer(i, targets[i], use);
+        }
+    }
+
+private:
+    /// Hidden nodes whose gradients are in the first-level cache when the optimizer asks for them.
+    static constexpr std::size_t kColumns = 512;
+
+    /// Rows of the hidden layer that are still in the first-level cache when the next layer reads
+    /// them (4-500-1: 4 to 6 % faster).
+    std::size_t rows_in_cache() const {
+        constexpr std::size_t kBytes = std::size_t{40} << 10, kUnit = 16;
+        const std::size_t rows = kBytes / (pass.work.nodes[0].stride * sizeof(T));
+        return std::max(kUnit, rows / kUnit * kUnit);
+    }
+
+    /// Of the first two layers, this thread's share of the hidden nodes.
+    void first_gradients(const UpdateTarget<T>& hidden, const UpdateTarget<T>& next,
+                         GradientUse<T> use, RowPrefetcher* prefetch) const {
+        const DenseView<T>&layer = hidden.parameters, &next_layer = pass.image[1];
+        Rows<T>& delta = pass.work.deltas[1];
+        const std::size_t inputs = layer.k, outputs = next_layer.n, batch = pass.work.batch;
+        const Range mine = pass.context.share.of(padded(layer.n), kernels::kPad);
+        T* gradients = room(pass.scratch, (inputs + 1 + outputs) * kColumns);
+        const T *biases = gradients + inputs * kColumns, *next_weights = biases + kColumns;
+        if (prefetch) prefetch->spread_over((mine.size() + kColumns - 1) / kColumns);
+        for (std::size_t j = mine.first; j < mine.last; j += kColumns) {
+            if (prefetch) prefetch->advance();
+            const std::size_t width = std::min(kColumns, mine.last - j);
+            const std::size_t columns = std::min(width, layer.n - j);
+            pass.kernel.hidden_gradients(
+                pass.inputs(0), inputs, pass.inputs(1), delta.pointers.data(), outputs,
+                next_layer.w, next_layer.ldw, j, width, batch, use.scale, gradients, kColumns);
+            const auto apply = [&](const UpdateTarget<T>& target, T* DenseView<T>::* part,
+                                   BlockSize size, const T* from) {
+                use_gradients(pass.kernel, target, part, j, size, from, use, kColumns);
+            };
+            apply(hidden, &DenseView<T>::w, {inputs, width}, gradients);
+            apply(hidden, &DenseView<T>::biases, {1, width}, biases);
+            apply(next, &DenseView<T>::w, {outputs, columns}, next_weights);
+        }
+        bias_update(pass.kernel, next, delta, {0, batch}, use, pass.context.share, pass.scratch);
+    }
+};
+
+}  // namespace fastmlp
