@@ -79,7 +79,7 @@ def write_file(path: Path, content: bytes) -> None:
     TypeError, ValueError
         If `path` is not a path.
     OSError
-        If the system refuses; the old file is as it was.
+        If the file cannot be written; the old file is unchanged.
     """
     name = checked_path(path)
     refuse_devices(name)
@@ -105,9 +105,9 @@ def write_archive(
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit; nothing is written then.
+        If an argument is invalid; nothing is written then.
     OSError
-        If the system refuses; the old file is as it was.
+        If the file cannot be written; the old file is unchanged.
     """
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     native = {name: array.astype(array.dtype.newbyteorder("=")) for name, array in arrays.items()}

@@ -31,9 +31,9 @@ def load(path: files.Path, *, allow_nonfinite: bool = False) -> Network:
         If the file is damaged, was written by something else or by a later version, or does not
         make sense.
     TypeError
-        If an argument is of the wrong kind.
+        If an argument has the wrong type.
     OSError
-        If the system refuses, with errno and the file's name.
+        If the file cannot be read, with errno and its name.
     MemoryError
         If there is not memory enough.
 
@@ -70,6 +70,6 @@ def load_checkpoint(path: files.Path) -> Network:
     TypeError
         If `path` is not a path.
     OSError
-        If the system refuses, with errno and the file's name.
+        If the file cannot be read, with errno and its name.
     """
     return network_of(Model.of_core(read_saved(files.checked_path(path)).core))

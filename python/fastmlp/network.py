@@ -1,8 +1,8 @@
-"""`Network`: what the user holds.
+"""`Network`: the public class.
 
-The file is long for its docstrings, which are the contract. A method is one line: it calls a
-function of a module with the network's `Model`, where all that it is made of lies. What is new
-gets a field there, if it is kept, and here its docstring.
+The file is long because of its docstrings, which are the contract. Each method is one line that
+calls a function of another module with the network's `Model`, which holds its state. A new feature
+gets a field there, if it has state, and its docstring here.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -47,12 +47,13 @@ ValidationData = Rows | Stream
 class Network:
     """A feed-forward network of dense layers, trained by the compiled core.
 
-    All parameters lie in one contiguous buffer; `weights`, `biases` and `parameters` are live
-    views of it. What each member does while another thread trains is in the guide's page "Threads
-    and processes". Initial weights are uniform in [-limit, limit] with limit = sqrt(6 / K) before
-    rectifiers (relu, leaky_relu, elu, gelu, silu; He et al., 2015) and sqrt(6 / (K + N)) for the
-    others (Glorot and Bengio, 2010), drawn by a counter-based generator (Philox, Salmon et al.,
-    2011) in float64 and rounded, the same on every platform; biases are zero.
+    All parameters are stored in one contiguous buffer; `weights`, `biases` and `parameters` are
+    live views of it. The page "Threads and processes" of the guide describes what each member does
+    while another thread trains. Initial weights are uniform in [-limit, limit] with limit =
+    sqrt(6 / K) before rectifiers (relu, leaky_relu, elu, gelu, silu; He et al., 2015) and
+    sqrt(6 / (K + N)) for the others (Glorot and Bengio, 2010), drawn by a counter-based generator
+    (Philox, Salmon et al., 2011) in float64 and rounded, the same on every platform; biases are
+    zero.
 
     Parameters
     ----------
@@ -60,38 +61,38 @@ class Network:
         The number of features, then each layer as its number of nodes or as a `Dense`.
     activation : {"relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "softplus", \
             "exp", "identity"}, default "relu"
-        The activation of hidden layers given as a number.
+        The activation of hidden layers given as an integer.
     output : {"softmax", "sigmoid", "identity", "exp", ...}, default "softmax"
-        The activation of the last layer, if given as a number: softmax, or any of `activation`.
+        The activation of the last layer, if given as an integer: softmax, or any of `activation`.
     loss : {"cross_entropy", "binary_cross_entropy", "mean_squared_error", \
             "mean_absolute_error", "huber", "quantile", "poisson"}, a loss or a callable, optional
-        `CrossEntropy`, `Huber` and `Quantile` are losses with a parameter. None takes
-        cross-entropy with softmax, binary cross-entropy with sigmoid, Poisson with exp, and mean
-        squared error with the rest. A callable ``f(outputs, y, gradient) -> losses`` is a loss of
-        one's own: for a batch it is handed the outputs (B, N) and the targets (B, ...), fills
-        `gradient` (B, N) with the derivative of each sample's loss by its outputs, and returns
-        the losses (B,), or their mean. It runs in Python once a batch, and does not see samples of
+        `CrossEntropy`, `Huber` and `Quantile` are losses with a parameter. None means cross-entropy
+        for softmax, binary cross-entropy for sigmoid, Poisson for exp, and mean squared error for
+        all other outputs. A callable ``f(outputs, y, gradient) -> losses`` is a custom loss: it is
+        called with the outputs (B, N) and the targets (B, ...) of a batch, fills `gradient` (B, N)
+        with the derivative of each sample's loss with respect to its outputs, and returns the
+        losses (B,), or their mean. It runs in Python once per batch, and does not see samples of
         weight 0.
     seed : int, optional
-        In [0, 2^64): initial weights and the order of samples follow from it. None draws one;
-        `seed` tells which.
+        In [0, 2^64); determines the initial weights and the order of samples. None draws one, which
+        is then the attribute `seed`.
     dtype : {"float32", "float64"}, default "float32"
         The type of parameters and of all arithmetic.
     normalization : {"batch", "layer"}, optional
-        The normalization of hidden layers given as a number; see `Dense`.
+        The normalization of hidden layers given as an integer; see `Dense`.
     dropout : float, default 0.0
-        The dropout of hidden layers given as a number; see `Dense`. The masks follow from the seed:
-        they are the same for any number of threads.
+        The dropout of hidden layers given as an integer; see `Dense`. The masks depend on the seed,
+        not on the number of threads.
 
     Raises
     ------
     TypeError
-        If an argument is of the wrong kind.
+        If an argument has the wrong type.
     ValueError
         If a size is below 1, a name is unknown, softmax is not last or has one node, the loss does
-        not fit the output, or the seed is out of range.
+        not match the output, or the seed is out of range.
     MemoryError
-        If the parameters do not fit in memory; the message tells the bytes.
+        If the parameters do not fit in memory; the message says how many bytes they need.
 
     Examples
     --------
@@ -122,7 +123,7 @@ class Network:
         refuse_single_softmax(dense)
         self._model = Model.new(features, dense, loss, seed, dtype)
 
-    # What it is made of
+    # Properties
 
     @property
     def features(self) -> int:
@@ -131,12 +132,12 @@ class Network:
 
     @property
     def feature_names(self) -> Names | None:
-        """Names of the features, or None: those of the first frame that `fit` was given.
+        """Names of the features, or None: those of the first data frame passed to `fit`.
 
-        A frame of pandas, polars or pyarrow whose columns have other names, or another order, is
-        refused with a ValueError from then on; arrays have no names and are taken as they are. Set
+        From then on, a data frame of pandas, polars or pyarrow whose columns have other names, or
+        another order, is refused with a ValueError; arrays, which have no names, are accepted. Set
         it to a sequence of unique strings, one for each feature, or to None. Copies and pickles
-        keep the names; files have no place for them (`Network.save`).
+        keep the names; files do not (`Network.save`).
         """
         return self._model.feature_names
 
@@ -156,12 +157,13 @@ class Network:
 
     @property
     def loss_function(self) -> LossFunction | None:
-        """The user's own loss, if `loss` is ``"custom"``; a loaded network wants it set again.
+        """The custom loss, if `loss` is ``"custom"``; set it again after loading a network.
 
         Raises
         ------
         ValueError
-            If the network was loaded, and its function not set yet; or set where there is none.
+            If the network was loaded and its function has not been set; when set, if the loss is
+            not custom.
         """
         return self._model.loss_function
 
@@ -176,12 +178,12 @@ class Network:
 
     @property
     def seed(self) -> int:
-        """The seed, given or drawn."""
+        """The seed, passed or drawn."""
         return self._model.core.seed
 
     @property
     def epoch(self) -> int:
-        """Number of epochs ever trained: with the seed, the position of the sample order."""
+        """Number of epochs ever trained; with the seed, it determines the order of samples."""
         return self._model.core.epoch
 
     @property
@@ -195,12 +197,12 @@ class Network:
         Returns
         -------
         Summary
-            Its text is the table: ``print(net.summary())``. A notebook shows it for the network
-            itself, too.
+            Its string is the table: ``print(net.summary())``. Notebooks also show it for the
+            network itself.
         """
         return summarise(self._model, type(self).__name__)
 
-    if not TYPE_CHECKING:  # for a type checker there is nothing but what is written down
+    if not TYPE_CHECKING:  # type checkers see only the members defined above
 
         def __getattr__(self, name: str) -> Any:
             raise missing_attribute(type(self).__name__, name)
@@ -211,8 +213,8 @@ class Network:
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
 
-    # Its memory: live views. One that is read while another thread fits, or takes a step, may show
-    # some elements from before a step and some from after it.
+    # Live views. Read while another thread fits or takes a step, a view may have some elements from
+    # before a step and some from after it.
 
     @property
     def weights(self) -> views.WritableArrayViews:
@@ -240,7 +242,7 @@ class Network:
     def nodes(self) -> views.ArrayViews:
         """Read-only views of the last `forward`: ``nodes[0]`` is its X, ``nodes[p]`` (B, N).
 
-        An item is a RuntimeError before the first `forward`, and while another thread fits.
+        Indexing raises a RuntimeError before the first `forward`, and while another thread fits.
         """
         return views.ArrayViews("nodes", self._model.core.nodes, len(self.layers) + 1)
 
@@ -248,7 +250,7 @@ class Network:
     def deltas(self) -> views.ArrayViews:
         """Read-only views (B, N) of dL/dz of the last `backward` (2.2), per sample.
 
-        An item is a RuntimeError before the first `forward`, and while another thread fits.
+        Indexing raises a RuntimeError before the first `forward`, and while another thread fits.
         """
         return views.ArrayViews("deltas", self._model.core.deltas, len(self.layers))
 
@@ -257,7 +259,7 @@ class Network:
         """The whole buffer as one flat live view: W0, b0, W1, b1, ... in C order.
 
         Scales and shifts of a normalised layer follow its biases. While another thread fits, the
-        view is torn: `predict` answers from a whole set of parameters, this does not.
+        view may be torn, unlike the parameters that `predict` uses.
         """
         return self._model.core.parameters
 
@@ -267,7 +269,7 @@ class Network:
 
     @property
     def gradients(self) -> NDArray[Any]:
-        """All gradients as one flat live view, in the order of `parameters`, torn like them."""
+        """All gradients as one flat live view, in the order of `parameters`."""
         return self._model.core.gradients
 
     @gradients.setter
@@ -276,13 +278,13 @@ class Network:
 
     @property
     def scales(self) -> views.LayerViews:
-        """Live views (N,) by layer, of the normalised layers: at first 1."""
+        """Live views (N,) by layer, of the normalised layers; initially 1."""
         core = self._model.core
         return views.of_normalized("scales", self._model, core.scales)
 
     @property
     def shifts(self) -> views.LayerViews:
-        """Live views (N,) by layer, of the normalised layers: at first 0."""
+        """Live views (N,) by layer, of the normalised layers; initially 0."""
         core = self._model.core
         return views.of_normalized("shifts", self._model, core.shifts)
 
@@ -300,18 +302,18 @@ class Network:
 
     @property
     def running_means(self) -> views.LayerViews:
-        """Live views (N,) by layer, of the batch-normalised layers: at first 0.
+        """Live views (N,) by layer, of the batch-normalised layers; initially 0.
 
-        After a batch they are ``0.9 * running + 0.1 * mean``. Prediction normalises by them.
+        After a batch they are ``0.9 * running + 0.1 * mean``. Prediction uses them.
         """
         core = self._model.core
         return views.of_normalized("running_means", self._model, core.running_means, "batch")
 
     @property
     def running_variances(self) -> views.LayerViews:
-        """Live views (N,) by layer, of the batch-normalised layers: at first 1.
+        """Live views (N,) by layer, of the batch-normalised layers; initially 1.
 
-        As `running_means`, of the unbiased variance of the batch.
+        Updated as `running_means`, with the unbiased variance of the batch.
         """
         core = self._model.core
         return views.of_normalized(
@@ -329,11 +331,11 @@ class Network:
 
     @property
     def optimizer_state(self) -> dict[str, NDArray[Any]]:
-        """What the last optimizer remembers, flat live views in the order of `parameters`.
+        """State of the last optimizer: flat live views in the order of `parameters`.
 
         ``"velocity"`` of momentum, ``"mean"`` of Adam, ``"mean_square"`` of Adam and RMSprop. The
-        next ``fit`` goes on from it if its optimizer is of the same kind. RuntimeError while
-        another thread fits; views taken before may be torn then.
+        next ``fit`` continues from it if its optimizer is of the same kind. Raises a RuntimeError
+        while another thread fits; views taken earlier may be torn then.
         """
         return views.optimizer_state(self._model.core)
 
@@ -341,12 +343,12 @@ class Network:
     def steps(self) -> int:
         """Number of steps since the optimizer's state was zero.
 
-        RuntimeError while another thread fits.
+        Raises a RuntimeError while another thread fits.
         """
         return self._model.core.optimizer_state[3]
 
     def reset_optimizer(self) -> None:
-        """Forget what the last optimizer remembers: the next ``fit`` begins with a fresh one.
+        """Discard the state of the last optimizer: the next ``fit`` starts with a new one.
 
         Raises
         ------
@@ -360,17 +362,17 @@ class Network:
     def forward(self, X: ArrayLike, training: bool = True) -> NDArray[Any]:
         """Compute the nodes of every layer (1.2).
 
-        `training` makes a difference to networks with normalization or dropout only.
+        `training` only matters for networks with normalization or dropout.
 
         Parameters
         ----------
         X : array-like, shape (B, features)
-            A batch of samples. ``nodes[0]`` borrows it where it needs no conversion.
+            A batch of samples. ``nodes[0]`` is a view of it if it needs no conversion.
         training : bool, default True
-            True goes on as a step of `fit` does: batch normalisation is by this batch and moves
-            the running averages, unless B is 1, and dropout draws the masks of the next B samples
-            of the epoch.
-            False computes what `predict` does, and `backward` then the gradients of that.
+            True computes what a step of `fit` does: batch normalisation uses the statistics of this
+            batch and updates the running averages, unless B is 1, and dropout draws the masks of
+            the next B samples of the epoch. False computes what `predict` does, and a following
+            `backward` the gradients of that.
 
         Returns
         -------
@@ -380,9 +382,9 @@ class Network:
         Raises
         ------
         KeyboardInterrupt
-            On Ctrl-C: as if there had been no `forward`, not even those before.
+            On Ctrl-C; afterwards the network is as if `forward` had never been called.
         TypeError, ValueError
-            If X does not fit the network, or is not finite.
+            If X does not match the network or is not finite.
         RuntimeError
             If another thread is fitting the network.
         """
@@ -404,9 +406,9 @@ class Network:
         Raises
         ------
         KeyboardInterrupt
-            On Ctrl-C: the gradients are then as before or zero, never some of them.
+            On Ctrl-C; the gradients are then unchanged or all zero.
         TypeError, ValueError
-            If y does not fit the network or the batch.
+            If y does not match the network or the batch.
         RuntimeError
             If there was no `forward`, or another thread is fitting the network.
         """
@@ -418,9 +420,8 @@ class Network:
         Parameters
         ----------
         learning_rate : float, Optimizer or str
-            The step size eta, finite and above 0; or an optimizer, or the name of one with its
-            defaults, whose step is taken, with a number as its learning rate. What it remembers is
-            `optimizer_state`.
+            The step size eta, finite and above 0; or an optimizer whose learning rate is a number,
+            or the name of one with its defaults. Its state is `optimizer_state`.
 
         Raises
         ------
@@ -457,38 +458,38 @@ class Network:
         """Train on mini-batches: `forward`, `backward` and `update` over the epochs, fused.
 
         The same seed gives the same bits for any number of threads, and ``fit(epochs=2)`` twice
-        gives those of ``fit(epochs=4)``.
+        gives the same bits as ``fit(epochs=4)``.
 
         Parameters
         ----------
         X : array-like or sparse matrix of SciPy, shape (n, features)
-            Samples, at least 1. C-contiguous data of the network's dtype are used in place, also
-            read-only or memory-mapped. Of other types, what takes less than 16 MB is copied at
-            once, and more is converted batch by batch. Not to be changed meanwhile. Sparse ones are
-            copied as they are: the first layer reads only what is stored, and plain SGD changes
-            only the weights it belongs to. Not with LBFGS. The columns of a frame give the network
-            its `feature_names`, or must have them.
+            Samples, at least 1. C-contiguous data of the network's dtype is used in place, even if
+            read-only or memory-mapped. Data of other types is copied if that takes less than 16 MB,
+            and converted batch by batch otherwise. It must not be changed during the fit. Sparse
+            matrices are copied and not supported by LBFGS; the first layer reads only their stored
+            elements, and plain SGD changes only the weights that belong to them. The column names
+            of a data frame become `feature_names`, or must equal them.
 
-            Instead of X and y, for more than memory holds: a `Stream`; or an iterable of batches
-            (X, y) or (X, y, sample_weight), whose rows are trained on as they come, `batch_size`
-            at a time however many each batch has. An iterator, which gives them once, is for one
-            epoch.
+            Instead of X and y, for larger-than-memory data: a `Stream`; or an iterable of batches
+            (X, y) or (X, y, sample_weight), whose rows are trained on in order, in steps of
+            `batch_size` rows whatever the sizes of the batches. An iterator, which yields its
+            batches only once, can be trained on for one epoch.
         y : array-like, shape (n,) or (n, N)
             Integer class labels 0 .. N-1 (n,), with cross-entropy only; else one-hot or real
             targets (n, N). With one output and another loss, (n,) means (n, 1).
         epochs : int, default 10
-            Times to go through X, at least 1.
+            Passes over X, at least 1.
         batch_size : int or None, default 32
             Samples per step, at least 1; the last batch of an epoch may be shorter. None is all
-            samples. Batch normalization needs 2: a batch of one row leaves the running averages
-            alone, and a fit of such batches only is refused.
+            samples. Batch normalization needs 2: a batch of one row does not update the running
+            averages, and a fit with only such batches is refused.
         optimizer : Optimizer, LBFGS or str, default SGD(learning_rate=0.1)
-            How a gradient changes the parameters. "sgd", "adam", "adamw", "rmsprop" and "lbfgs" are
-            those with their defaults.
+            How gradients change the parameters. "sgd", "adam", "adamw", "rmsprop" and "lbfgs" are
+            the optimizers with their defaults.
         shuffle : bool or array-like of int, shape (n,) or (epochs, n), default True
-            True draws an order of samples per epoch from the seed; False takes them as they
-            stand; row indices are an order handed in, for every epoch or for each. A stream draws
-            its own order (see `Stream`); batches of an iterable stay as they come.
+            True draws an order of samples per epoch from the seed; False keeps their order; row
+            indices are a custom order, for all epochs or one for each. A stream draws its own order
+            (see `Stream`); batches of an iterable keep their order.
         validation_data : tuple (X, y) or (X, y, sample_weight), or Stream, optional
             Evaluated after each epoch.
         verbose : int, default 0
@@ -497,31 +498,30 @@ class Network:
         n_threads : int, optional
             Upper limit of threads; None is the limit of the process.
         callbacks : Callback, callable, or sequence of them, optional
-            What to tell of the training; see `Callback`. A callable is called as
-            ``callback(network, epoch_report)`` at the end of each epoch; a true result stops after
-            this epoch. It may predict, copy and write weights, but not fit.
+            Called during training; see `Callback`. A callable is called as ``callback(network,
+            epoch_report)`` at the end of each epoch; returning a true value stops training. It may
+            predict, copy and write weights, but not fit.
         sample_weight : array-like, shape (n,), optional
-            How much each sample counts, finite, at least 0, not all 0: a loss is the weighted mean,
-            sum(w l) / sum(w), in a batch as in an epoch. A sample of weight 0 is left out, whatever
-            it holds; a batch of them is no step.
+            Weights of the samples: finite, at least 0, not all 0. Losses are weighted means,
+            sum(w l) / sum(w), of a batch as of an epoch. A sample of weight 0 is ignored, whatever
+            its values; a batch of them is not a step.
         class_weight : dict of label to weight, or "balanced", optional
-            How much the samples of each class count, beside `sample_weight`, in training but not
-            in validation; labels left out have 1. "balanced" is n / (k * count): of k classes each
-            counts the same.
+            Weights of the classes, multiplied with `sample_weight`, in training but not in
+            validation; labels not in the dict have weight 1. "balanced" is n / (k * count), which
+            gives k classes the same total weight.
         validation_fraction : float, optional
-            Instead of validation data: the share of the samples, above 0 and below 1, to hold out
-            and validate on. The seed decides which; every class gives its share. Both parts are
-            copies.
+            Instead of validation data: the fraction of the samples, above 0 and below 1, to hold
+            out for validation, chosen by the seed and stratified by class. Both parts are copies.
         metrics : str, callable, or sequence of them, optional
-            What to measure on the validation data beside the loss: names of `fastmlp.metrics`
+            What to measure on the validation data besides the loss: names of `fastmlp.metrics`
             ("f1", "auc", "r2", ..., "top_5_accuracy"), or functions ``f(y, outputs) -> float``,
-            y being labels (B,) with cross-entropy and else numbers (B, N). "f1" is told as
-            "validation_f1". They do not see samples of weight 0.
+            where y is labels (B,) for cross-entropy and numbers (B, N) otherwise. The result of
+            "f1" is called "validation_f1". They do not see samples of weight 0.
         early_stopping : EarlyStopping or bool, optional
             When to stop before the last epoch; True is ``EarlyStopping()``.
         checkpoint : Checkpoint, str or os.PathLike, optional
-            A file to save to after each epoch, and to go on from if it exists already: the same
-            call in a new process ends with the bits of one that was never interrupted.
+            A file to save to after each epoch, and to resume from if it already exists: the same
+            call in a new process ends with the same bits as if it had never been interrupted.
 
         Returns
         -------
@@ -531,22 +531,22 @@ class Network:
         Raises
         ------
         TypeError, ValueError
-            If an argument does not fit; nothing has changed then.
+            If an argument is invalid; nothing has changed then.
         DataError
-            If samples of a stream or a batch cannot be used, whatever their conversion raises; it
-            names the file, row and column, and the network is what it was before.
+            If samples of a stream or a batch cannot be used, or reading or converting them raises;
+            the message names the file, row and column, and the network is as before.
         ModelFormatError
-            If the checkpoint is damaged or does not make sense; nothing has changed then.
+            If the checkpoint is damaged or inconsistent; nothing has changed then.
         OSError
-            If the checkpoint cannot be read or written; found out before the first epoch, as far as
-            the system tells.
+            If the checkpoint cannot be read or written; checked before the first epoch as far as
+            possible.
         DivergenceError
-            If the loss of an epoch is not finite; the parameters are back at the last finite
+            If the loss of an epoch is not finite; the parameters are restored to the last finite
             epoch end.
         RuntimeError
-            If the network is being fitted already.
+            If the network is already being fitted.
         KeyboardInterrupt
-            On Ctrl-C; as with an exception of a callback or of the iterable of batches, the
+            On Ctrl-C. As after an exception in a callback or in the iterable of batches, the
             parameters are those of the last completed step.
         """
         return training.fit(
@@ -582,15 +582,15 @@ class Network:
         y : array-like, shape (B,) or (B, N)
             Targets as in `fit`.
         sample_weight : array-like, shape (B,), optional
-            How much each sample counts: the mean is weighted. Those of weight 0 are left out.
+            Weights of the samples for the mean. Samples of weight 0 are ignored.
 
         Returns
         -------
         callable
             ``f(theta) -> (loss, gradient)``, theta (n_parameters,) in the order of `parameters`,
-            gradient a copy in float64. A call leaves theta in the network, and raises RuntimeError
-            while another thread fits it. Dropout is off, and batch normalisation by the running
-            averages. SciPy's line searches want a network of dtype float64.
+            gradient a copy in float64. A call stores theta in the network, and raises RuntimeError
+            while another thread fits it. Dropout is off, and batch normalisation uses the running
+            averages. SciPy's line searches need a network of dtype float64.
 
         Examples
         --------
@@ -601,25 +601,26 @@ class Network:
         """
         return objective(self._model, X, y, sample_weight)
 
-    # Outputs, losses and derivatives, which leave the network as it is
+    # Outputs, losses and derivatives; none of these change the network
 
     def predict(
         self, X: ArrayLike | Stream, out: NDArray[Any] | None = None, n_threads: int | None = None
     ) -> NDArray[Any]:
-        """Compute the outputs for X, without touching the network.
+        """Compute the outputs for X, without changing the network.
 
-        Many threads may predict at once, also from a callback of `fit`. While another thread is
-        inside a `fit`, the outputs are those of the network at its last epoch end; a single step
-        is waited for. A row has the same bits alone and in any batch, with any number of threads.
+        Any number of threads may predict concurrently, also from a callback of `fit`. While another
+        thread is inside a `fit`, the outputs are those of the network at the end of its last epoch;
+        a single step is waited for. A row gives the same bits alone and in any batch, with any
+        number of threads.
 
         Parameters
         ----------
         X : array-like or sparse matrix of SciPy, shape (B, features), or Stream
             Samples; B may be 0. One sample is ``x.reshape(1, -1)``. A stream is read piece by
-            piece; the rows of the result are as its own stand.
+            piece; the rows of the result are in its order.
         out : ndarray, shape (B, N), optional
-            Written and returned, of the network's dtype, C-contiguous, apart from X and weights.
-            A call that raises in the middle, as on Ctrl-C, may have written some of it.
+            Written to and returned. C-contiguous, of the network's dtype, and without overlap with
+            X and the weights. A call that is interrupted may have written part of it.
         n_threads : int, optional
             Upper limit of threads; None is the limit of the process.
 
@@ -631,9 +632,9 @@ class Network:
         Raises
         ------
         TypeError, ValueError
-            If X does not fit the network or is not finite, or `out` does not fit.
+            If X does not match the network or is not finite, or `out` is not as described.
         MemoryError
-            If the outputs cannot fit into memory; then not a value of X was looked at.
+            If the outputs cannot fit into memory; raised before X is read.
         """
         return prediction.predict(self._model, X, out, n_threads)
 
@@ -647,39 +648,40 @@ class Network:
     ) -> Evaluation:
         """Compute the mean loss and the accuracy of the network on X against y.
 
-        Beside a `fit` in another thread they are those of its last epoch end, as in `predict`.
+        During a `fit` in another thread they are those at the end of its last epoch, as in
+        `predict`.
 
         Parameters
         ----------
         X : array-like or sparse matrix of SciPy, shape (B, features)
-            Samples, at least 1; or a `Stream`, or an iterable of batches, alone.
+            Samples, at least 1; or a `Stream` or an iterable of batches, without y.
         y : array-like, shape (B,) or (B, N)
             Targets as in `fit`.
         n_threads : int, optional
             Upper limit of threads; None is the limit of the process.
         sample_weight : array-like, shape (B,), optional
-            How much each sample counts: finite, at least 0, not all 0. Those of weight 0 are left
-            out, whatever they hold.
+            Weights of the samples: finite, at least 0, not all 0. Samples of weight 0 are ignored,
+            whatever their values.
 
         Returns
         -------
         Evaluation
-            The named tuple ``(loss, accuracy)``; accuracy is None for losses that decide
-            nothing: all but the cross-entropies.
+            The named tuple ``(loss, accuracy)``; accuracy is None for all losses except the
+            cross-entropies.
 
         Raises
         ------
         TypeError, ValueError
-            If X or y does not fit the network or is not finite.
+            If X or y does not match the network or is not finite.
         """
         return prediction.evaluate(self._model, X, y, n_threads, sample_weight)
 
     def jacobian(self, X: ArrayLike, n_threads: int | None = None) -> NDArray[Any]:
         """Compute the derivatives of the outputs with respect to the features.
 
-        Those of what `predict` computes, softmax and running averages included, also beside a
-        `fit` in another thread; the network is not touched, and many threads may ask at once. A
-        sample has the same bits in any batch.
+        These are derivatives of what `predict` computes, including softmax and running averages,
+        also during a `fit` in another thread. The network does not change, and any number of
+        threads may call this concurrently. A sample gives the same bits in any batch.
 
         Parameters
         ----------
@@ -692,13 +694,13 @@ class Network:
         -------
         ndarray, shape (B, N, features)
             ``jacobian[b, n, j]`` is d output_n / d x_j at sample b. Where an activation has a
-            corner, as relu at 0, the derivative is that of training (2.12). With X `Rescaled` it is
-            that by x_j before it is rescaled.
+            corner, such as relu at 0, the derivative is the one used in training (2.12). For a
+            `Rescaled` X it is with respect to x_j before it is rescaled.
 
         Raises
         ------
         TypeError, ValueError
-            If X does not fit the network or is not finite.
+            If X does not match the network or is not finite.
 
         Examples
         --------
@@ -714,9 +716,9 @@ class Network:
     ) -> NDArray[Any]:
         """Compute the derivatives of each sample's loss with respect to its features.
 
-        Those of the loss that `evaluate` averages, also beside a `fit` in another thread; the
-        network is not touched, and many threads may ask at once. A sample has the same bits in any
-        batch.
+        These are derivatives of the loss that `evaluate` averages, also during a `fit` in another
+        thread. The network does not change, and any number of threads may call this concurrently. A
+        sample gives the same bits in any batch.
 
         Parameters
         ----------
@@ -730,13 +732,13 @@ class Network:
         Returns
         -------
         ndarray, shape (B, features)
-            dL_b / d x_bj with L_b the loss of sample b alone, not divided by B. With X `Rescaled`
-            it is that by x_bj before it is rescaled.
+            dL_b / d x_bj with L_b the loss of sample b alone, not divided by B. For a `Rescaled` X
+            it is with respect to x_bj before it is rescaled.
 
         Raises
         ------
         TypeError, ValueError
-            If X or y does not fit the network or is not finite.
+            If X or y does not match the network or is not finite.
         """
         return derivatives.input_gradient(self._model, X, y, n_threads)
 
@@ -745,58 +747,58 @@ class Network:
     def save(self, path: files.Path, *, allow_nonfinite: bool = False) -> None:
         """Write the network to a file that `load` reads back to the same bits.
 
-        The file is a safetensors file, which other programs read as it is: parameters, layers,
-        loss, seed and epoch. Gradients, nodes, deltas and `feature_names` stay behind. It appears
-        as a whole or not at all, also if the process is killed or the machine loses power: see
+        The file is a safetensors file, which other programs can read: parameters, layers, loss,
+        seed and epoch. Gradients, nodes, deltas and `feature_names` are not saved. Writing is
+        atomic, even if the process is killed or the machine loses power: see
         ``docs/file-format.md``.
 
         Parameters
         ----------
         path : str or os.PathLike
-            Replaced if it exists. Of a symbolic link the file it leads to is replaced.
+            Replaced if it exists. If it is a symbolic link, its target is replaced.
         allow_nonfinite : bool, default False
-            Save parameters that are NaN or infinite, too, which `load` takes with the same word.
+            Also save parameters that are NaN or infinite, which `load` accepts with the same
+            argument.
 
         Raises
         ------
         TypeError
-            If an argument is of the wrong kind.
+            If an argument has the wrong type.
         ValueError
-            If a parameter is not finite; the old file is as it was.
+            If a parameter is not finite; the old file is unchanged.
         OSError
-            If the system refuses, with errno and the file's name; the old file is as it was.
+            If the file cannot be written, with errno and its name; the old file is unchanged.
         RuntimeError
             If another thread is fitting the network.
         """
         saving.save(self._model, path, allow_nonfinite)
 
     def save_checkpoint(self, path: files.Path) -> None:
-        """Write the network and what its optimizer remembers, for `load_checkpoint`.
+        """Write the network and the state of its optimizer, for `load_checkpoint`.
 
         Parameters
         ----------
         path : str or os.PathLike
-            Replaced if it exists, as a whole or not at all.
+            Replaced atomically if it exists.
 
         Raises
         ------
         TypeError
             If `path` is not a path.
         ValueError
-            If a parameter, or what the optimizer remembers, is not finite; the old file is as it
-            was.
+            If a parameter or the optimizer's state is not finite; the old file is unchanged.
         OSError
-            If the system refuses; the old file is as it was.
+            If the file cannot be written; the old file is unchanged.
         RuntimeError
             If another thread is fitting the network.
         """
         save_checkpoint(self._model.core, path)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Give plain values and one array, so that copies are independent and equal.
+        """Return plain values and one array, so that copies are independent and equal.
 
-        Gradients, nodes and deltas stay behind. With pickle protocol 5 the array can travel out of
-        band.
+        Gradients, nodes and deltas are not included. Pickle protocol 5 can transfer the array out
+        of band.
         """
         own = {name: value for name, value in self.__dict__.items() if name != "_model"}
         return saving.to_state(self._model, own)
@@ -808,7 +810,7 @@ class Network:
     # Other libraries and formats
 
     def to_onnx(self, path: files.Path) -> None:
-        """Write the network as an ONNX file, for ONNX Runtime and all else that reads it.
+        """Write the network as an ONNX file, for ONNX Runtime and other readers.
 
         The graph has the input ``X`` (batch, features), with any number of rows, and the output
         ``Y`` (batch, N), which is `predict` up to rounding. The same network gives the same bytes.
@@ -817,14 +819,14 @@ class Network:
         Parameters
         ----------
         path : str or os.PathLike
-            Replaced if it exists, as a whole or not at all.
+            Replaced atomically if it exists.
 
         Raises
         ------
         ValueError
-            If the parameters do not fit in a file of 2 GiB, the limit of the format.
+            If the parameters exceed 2 GiB, the limit of the format.
         OSError
-            If the file cannot be written; the old one is as it was.
+            If the file cannot be written; the old file is unchanged.
         ImportError
             If onnx is not installed.
         RuntimeError
@@ -842,14 +844,14 @@ class Network:
         Parameters
         ----------
         share : bool, default False
-            True lets the modules have the network's own memory, through DLPack: training one is
-            training the other. PyTorch's weights are (N, K): they are transposed views.
+            True makes the modules share the network's memory, through DLPack: training one trains
+            the other. PyTorch's weights have shape (N, K), so they are transposed views.
 
         Returns
         -------
         torch.nn.Sequential
-            Linear modules and activations; the last one is the network's too, so that a
-            cross-entropy of logits takes ``model[:-1]``.
+            Linear modules and activations, including the last one; for a cross-entropy from logits
+            use ``model[:-1]``.
 
         Raises
         ------
@@ -872,9 +874,9 @@ class Network:
         Returns
         -------
         keras.Sequential
-            Built, not compiled: loss and optimizer are the caller's choice. Weights of float64
-            stay float64 where the backend has it (JAX with ``jax_enable_x64`` only), but some
-            backends of Keras multiply matrices in float32 all the same.
+            Built, but not compiled: loss and optimizer are the caller's choice. float64 weights
+            stay float64 if the backend supports it (JAX only with ``jax_enable_x64``), but some
+            Keras backends multiply matrices in float32 even so.
 
         Raises
         ------
@@ -895,19 +897,19 @@ class Network:
         Parameters
         ----------
         labels : array-like, optional
-            What the outputs of a classifier stand for, sorted as scikit-learn keeps them: one for
-            each output, or two for one sigmoid output. None is 0, 1, ...
+            The classes of a classifier's outputs, sorted as in scikit-learn: one for each output,
+            or two for one sigmoid output. None is 0, 1, ...
 
         Returns
         -------
         MLPClassifier or MLPRegressor
-            A classifier for softmax and sigmoid outputs, several sigmoids meaning several labels
-            at once; a regressor for identity and exp.
+            A classifier for softmax and sigmoid outputs, multilabel for several sigmoids; a
+            regressor for identity and exp.
 
         Raises
         ------
         ValueError
-            If scikit-learn has no such network, or `labels` do not fit it.
+            If scikit-learn has no such network, or `labels` do not match it.
         ImportError
             If scikit-learn is not installed.
         RuntimeError
@@ -920,32 +922,32 @@ class Network:
         return exports.to_sklearn(self._model, labels)
 
     def export_c(self, path: files.Path, name: str = "model", *, training: bool = False) -> None:
-        """Write the network as one C header that needs nothing else.
+        """Write the network as one self-contained C header.
 
-        It compiles as C99 and as C++17, allocates nothing, and has the weights in it to the bit.
+        It compiles as C99 and as C++17, allocates nothing, and contains the exact weights.
         ``model_predict(parameters, x, y, workspace)`` computes one sample; with ``training`` there
         is ``model_train(parameters, x, targets, batch, learning_rate, workspace)``, a step of SGD
         on a copy of the parameters, and ``model_train_labels`` for class numbers. The order of all
-        operations is that of the core: with ``-ffp-contract=off`` results have the bits of
-        `predict` and of `fit`. Its first lines tell how to use it.
+        operations is that of the core: with ``-ffp-contract=off`` the results have the same bits as
+        `predict` and `fit`. Its first lines explain how to use it.
 
         Parameters
         ----------
         path : str or os.PathLike
-            Replaced if it exists, as a whole or not at all.
+            Replaced atomically if it exists.
         name : str, default "model"
-            An identifier of C that every name in the header starts with.
+            A C identifier; the prefix of every name in the header.
         training : bool, default False
-            Whether it can train as well.
+            Whether to include functions for training.
 
         Raises
         ------
         TypeError
             If `name` is not a string.
         ValueError
-            If `name` is no identifier, or a parameter is not finite.
+            If `name` is not an identifier, or a parameter is not finite.
         OSError
-            If the file cannot be written; the old one is as it was.
+            If the file cannot be written; the old file is unchanged.
         RuntimeError
             If another thread is fitting the network.
 
@@ -957,12 +959,12 @@ class Network:
 
 
 def network_of(model: Model) -> Network:
-    """Return a network that holds `model`: for what reads one from a file or a library."""
+    """Return a network with this `model`, for functions that read one from a file or library."""
     network = Network.__new__(Network)
     network._model = model  # noqa: SLF001  (its own module)
     return network
 
 
 def model_of(network: Network) -> Model:
-    """Return what a network holds: for what trains it otherwise than by its methods."""
+    """Return the `Model` of a network, for functions that train it."""
     return network._model  # noqa: SLF001  (its own module)

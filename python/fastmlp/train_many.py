@@ -71,11 +71,11 @@ def train_many(
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit; nothing has changed then.
+        If an argument is invalid; nothing has changed then.
     DivergenceError
         If a network diverged, with ``on_divergence="raise"``: the error of the first one.
     RuntimeError
-        If a network is being fitted already.
+        If a network is already being fitted.
     KeyboardInterrupt
         On Ctrl-C; every network is at a completed step.
 

@@ -55,7 +55,7 @@ class Checkpoint(Callback):
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind or out of its range.
+        If an argument has the wrong type or is out of range.
     """
 
     _argument = "checkpoint"

@@ -30,7 +30,7 @@ class Derivatives(Propagation):
         Raises
         ------
         TypeError, ValueError
-            If X does not fit the network or is not finite.
+            If X does not match the network or is not finite.
         """
         validation.n_threads(n_threads)
         at = self._propagate(arrays.features("X", X, self._features, minimum=0))
@@ -60,7 +60,7 @@ class Derivatives(Propagation):
         Raises
         ------
         TypeError, ValueError
-            If X or y does not fit the network or is not finite.
+            If X or y does not match the network or is not finite.
         """
         validation.n_threads(n_threads)
         samples = read_samples(self, X, y)

@@ -53,7 +53,7 @@ class Network(Training):
     Raises
     ------
     TypeError
-        If an argument is of the wrong kind.
+        If an argument has the wrong type.
     ValueError
         If a size is below 1, a name is unknown, softmax is not last, the loss does not fit the
         output, or the seed is out of range.
@@ -122,7 +122,7 @@ class Network(Training):
         Raises
         ------
         TypeError, ValueError
-            If X or y does not fit the network or is not finite.
+            If X or y does not match the network or is not finite.
         """
         validation.n_threads(n_threads)
         return self._evaluate(read_samples(self, X, y, sample_weight))
@@ -197,7 +197,7 @@ class Network(Training):
         Raises
         ------
         TypeError, ValueError
-            If an argument does not fit; nothing has changed then.
+            If an argument is invalid; nothing has changed then.
         DivergenceError
             If the loss of an epoch is not finite; the parameters are back at the last finite
             epoch end.

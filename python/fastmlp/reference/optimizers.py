@@ -54,7 +54,7 @@ class Optimizer:
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind or out of its range.
+        If an argument has the wrong type or is out of range.
     """
 
     learning_rate: Rate = 0.1

@@ -36,7 +36,7 @@ class Propagation(Model):
         Raises
         ------
         TypeError, ValueError
-            If X does not fit the network or is not finite.
+            If X does not match the network or is not finite.
         """
         rows = arrays.features("X", X, self._features)
         training = validation.switch("training", training)
@@ -62,7 +62,7 @@ class Propagation(Model):
         Raises
         ------
         TypeError, ValueError
-            If y does not fit the network or the batch.
+            If y does not match the network or the batch.
         RuntimeError
             If there was no `forward`.
         """

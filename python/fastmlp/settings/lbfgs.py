@@ -34,7 +34,7 @@ class LBFGS:
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind or out of its range.
+        If an argument has the wrong type or is out of range.
 
     Examples
     --------

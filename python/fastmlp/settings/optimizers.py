@@ -43,7 +43,7 @@ class Optimizer:
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind or out of its range.
+        If an argument has the wrong type or is out of range.
     """
 
     learning_rate: Rate = 0.1
@@ -130,9 +130,9 @@ class SGD(Optimizer):
     Raises
     ------
     TypeError
-        If an argument is not of its kind.
+        If an argument has the wrong type.
     ValueError
-        If an argument is not finite or out of its range.
+        If an argument is not finite or out of range.
     """
 
     learning_rate: Rate = 0.1

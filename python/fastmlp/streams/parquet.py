@@ -46,7 +46,7 @@ class ParquetStream(Stream):
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind.
+        If an argument has the wrong type.
     DataError
         If a file cannot be read, lacks a column, or one of them holds no numbers.
     OSError
