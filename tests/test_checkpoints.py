@@ -19,6 +19,10 @@ OPTIMIZERS = {
     "adamw": fm.AdamW(fm.CosineDecay(0.01)),
     "rmsprop": fm.RMSprop(0.001, momentum=0.5, clip_norm=1.0),
     "plateau": fm.SGD(fm.Plateau(0.05, factor=0.5, patience=0, min_delta=0.2)),
+    "plateau of a metric": fm.SGD(
+        fm.Plateau(0.05, 0.5, 0, 0.2, monitor="validation_f1", cooldown=2)
+    ),
+    "shifted": fm.SGD(fm.LinearWarmup(fm.CosineDecay(0.05), 9, shift=True)),
     "function": fm.Adam(lambda step: 0.01 / (1 + step)),
 }
 

@@ -41,6 +41,10 @@ def told(module, values, **options):
         ([1, 2, 3, 3, 3], {"patience": 2, "mode": "max"}, (5, 3)),
         ([math.nan, 5, math.nan, -math.inf], {"patience": 2}, (4, 2)),
         ([math.nan, math.nan], {"patience": 2}, (2, 0)),
+        ([1, 3, 2, 2, 2], {"patience": 2, "start_from_epoch": 1}, (5, 3)),
+        ([9, 9, 9, 9, 9], {"patience": 2, "start_from_epoch": 3}, (None, 4)),
+        ([5, 4, 3, 2, 1], {"patience": 3, "baseline": 2.5}, (3, 3)),
+        ([5, 4, 2, 2, 2], {"patience": 3, "baseline": 2.5}, (None, 3)),
     ],
 )
 def test_the_rule(module, values, options, expected):

@@ -160,7 +160,7 @@ def test_arguments(call, ours):
 
 
 def test_an_argument_like_nothing():
-    with pytest.raises(TypeError, match="unexpected keyword argument 'zzz'$"):
+    with pytest.raises(TypeError, match=r"unexpected keyword argument 'zzz'$"):
         fm.SGD(zzz=1)
 
 
@@ -232,7 +232,7 @@ def test_names_that_are_no_optimizer(assert_unchanged):
     net = classifier()
     net.forward(X)
     with assert_unchanged(net):
-        with pytest.raises(ValueError, match="optimizer must be 'sgd'.*did you mean 'adam'"):
+        with pytest.raises(ValueError, match=r"optimizer must be 'sgd'.*did you mean 'adam'"):
             net.fit(X, LABELS, optimizer="Adam")
         with pytest.raises(ValueError, match="update steps on batches; LBFGS"):
             net.update("lbfgs")

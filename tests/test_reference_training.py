@@ -26,6 +26,7 @@ SCHEDULES = {
     "one cycle": ("OneCycle", (0.1,)),
     "inverse": ("InverseScaling", (0.1, 0.75)),
     "plateau": ("Plateau", (0.3, 0.25, 0, 0.05, 0.01)),
+    "plateau that cools down": ("Plateau", (0.3, 0.25, 0, 0.2, 0.01, "loss", "min", 1)),
 }
 
 
@@ -173,7 +174,7 @@ class TestSchedules:
     def test_a_plateau_of_the_validation_needs_one(self):
         for library in (fm, reference):
             net = library.Network(LAYERS, seed=1)
-            with pytest.raises(ValueError, match="validate"):
+            with pytest.raises(ValueError, match="validation_data"):
                 net.fit(
                     *samples(),
                     optimizer=library.SGD(library.Plateau(0.1, monitor="validation_loss")),

@@ -167,6 +167,13 @@ def test_our_schedules(digits):
     np.testing.assert_allclose(rates[-3:], [1e-2, 5e-3, 2.5e-3])
 
 
+def test_a_plateau_watches_what_there_is(digits):
+    X, y = digits
+    classifier = MLPClassifier(solver=fm.Adam(fm.Plateau(0.1, monitor="validation_loss")))
+    with pytest.raises(ValueError, match="needs validation_data"):
+        classifier.fit(X, y)
+
+
 def test_eval_set(digits):
     X, X_val, y, y_val = train_test_split(*digits, random_state=0)
     watched = short(max_iter=30).fit(X, y, eval_set=(X_val, y_val))

@@ -81,6 +81,7 @@ void bind_options(py::module_& module) {
         .def_readwrite("rise", &Schedule::rise)
         .def_readwrite("power", &Schedule::power)
         .def_readwrite("warm_up", &Schedule::warm_up)
+        .def_readwrite("shift", &Schedule::shift)
         .def_readwrite("total_epochs", &Schedule::total_epochs)
         .def(
             "factor_at",

@@ -91,6 +91,7 @@ class Schedule:
     rise: float
     power: float
     warm_up: int
+    shift: bool
     total_epochs: int
     def factor_at(self, step: int, steps_per_epoch: int, epochs: int) -> float: ...
 

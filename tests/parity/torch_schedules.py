@@ -25,6 +25,7 @@ def draw_rate(rng: np.random.Generator, steps: int, epochs: int) -> Any:
         fm.LinearWarmup(fm.ExponentialDecay(rate, 0.7), int(rng.integers(1, steps + 3))),
         fm.Plateau(rate, pick(0.5, 0.1), int(rng.integers(0, 2)), pick(0.0, 0.05, 10.0)),
         fm.Plateau(rate, 0.1, 0, 10.0, minimum=rate / 5),
+        fm.Plateau(rate, 0.5, 0, 10.0, cooldown=int(rng.integers(1, 3))),
     )
 
 
@@ -46,7 +47,7 @@ def schedule_of(rate: Any, rule: Any, epochs: int, steps_per_epoch: int) -> tupl
         case fm.Plateau():
             return schedules.ReduceLROnPlateau(
                 rule, factor=rate.factor, patience=rate.patience, threshold=rate.min_delta,
-                threshold_mode="abs", min_lr=rate.minimum, eps=0.0,
+                threshold_mode="abs", min_lr=rate.minimum, cooldown=rate.cooldown, eps=0.0,
             ), "loss"  # fmt: skip
         case fm.LinearWarmup():
             decay = rate.after.factor if isinstance(rate.after, fm.ExponentialDecay) else 1.0

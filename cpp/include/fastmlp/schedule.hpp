@@ -18,7 +18,9 @@ namespace fastmlp {
 ///                 then down to `final` likewise (Smith and Topin 2018); `final` if there is one
 ///   kInverse      1 / (step + 1)^power
 ///
-/// `warm_up` steps at the start rise linearly: times (step + 1) / warm_up.
+/// `warm_up` steps at the start rise linearly: times (step + 1) / warm_up. With `shift` the rest
+/// begins after them: its step 0, which they rise to, is step `warm_up`, and what is spread over
+/// the epochs trained is spread over the steps that are left.
 struct Schedule {
     enum class Kind { kConstant, kStep, kExponential, kCosine, kOneCycle, kInverse };
 
@@ -28,6 +30,7 @@ struct Schedule {
     double final = 0, initial = 0, rise = 0.3;
     double power = 0.5;
     std::size_t warm_up = 0;       ///< steps
+    bool shift = false;            ///< whether the rest begins after the warm-up
     std::size_t total_epochs = 0;  ///< that kCosine and kOneCycle are spread over; 0: those trained
 };
 

@@ -36,11 +36,13 @@ double one_cycle(const Schedule& s, double step, double last) {
     return s.final + (1 - s.final) * half_cosine((step - peak) / (last - peak));
 }
 
-double base_factor(const Schedule& s, const Progress& at) {
-    const std::size_t epoch = at.step / at.steps_per_epoch;
-    const std::size_t epochs = s.total_epochs ? s.total_epochs : at.epochs;
-    const double last = static_cast<double>(epochs * at.steps_per_epoch) - 1;
-    const double step = std::min(last, static_cast<double>(at.step));
+/// The factor of step `now` without the warm-up.
+double base_factor(const Schedule& s, std::size_t now, std::size_t steps_per_epoch,
+                   std::size_t steps) {
+    const std::size_t epoch = now / steps_per_epoch;
+    if (s.total_epochs) steps = s.total_epochs * steps_per_epoch;
+    const double last = static_cast<double>(steps) - 1;
+    const double step = std::min(last, static_cast<double>(now));
     switch (s.kind) {
         case Schedule::Kind::kConstant: break;
         case Schedule::Kind::kStep: return power(s.factor, epoch / s.every);
@@ -48,8 +50,7 @@ double base_factor(const Schedule& s, const Progress& at) {
         case Schedule::Kind::kCosine:
             return s.final + (1 - s.final) * half_cosine(step / std::max(1.0, last));
         case Schedule::Kind::kOneCycle: return one_cycle(s, step, last);
-        case Schedule::Kind::kInverse:
-            return 1 / real_power(static_cast<double>(at.step) + 1, s.power);
+        case Schedule::Kind::kInverse: return 1 / real_power(static_cast<double>(now) + 1, s.power);
     }
     return 1;
 }
@@ -57,7 +58,10 @@ double base_factor(const Schedule& s, const Progress& at) {
 }  // namespace
 
 double schedule_factor(const Schedule& schedule, const Progress& at) {
-    const double factor = base_factor(schedule, at);
+    const std::size_t begin = schedule.shift ? schedule.warm_up : 0;
+    const std::size_t now = at.step > begin ? at.step - begin : 0;
+    const std::size_t all = at.epochs * at.steps_per_epoch, steps = all > begin ? all - begin : 1;
+    const double factor = base_factor(schedule, now, at.steps_per_epoch, steps);
     if (at.step >= schedule.warm_up) return factor;
     return factor * (static_cast<double>(at.step) + 1) / static_cast<double>(schedule.warm_up);
 }

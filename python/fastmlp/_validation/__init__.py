@@ -92,6 +92,14 @@ def not_negative(name: str, value: object) -> float:
     return result
 
 
+def finite(name: str, value: object) -> float:
+    """Return a real number that is finite, as a float."""
+    result = real(name, value)
+    if not math.isfinite(result):
+        raise ValueError(f"{name} must be finite, got {brief(value)}")
+    return result
+
+
 def share(name: str, value: object, *, zero: bool = True, one: bool = True) -> float:
     """Return a real number from 0 to 1 as a float; the ends themselves as told."""
     result = real(name, value)

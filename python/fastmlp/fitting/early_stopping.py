@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from fastmlp import _validation
 from fastmlp._validation.foreign_names import hints_at_arguments
-from fastmlp.fitting._metric_names import larger_is_better
 from fastmlp.fitting.callbacks import Callback, Network
+from fastmlp.fitting.monitor import check_monitor, wants_larger
 from fastmlp.fitting.saved_fit import SavedStopping
 from fastmlp.history import EpochReport, History
 
@@ -41,6 +41,11 @@ class EarlyStopping(Callback):
         with the running averages of batch normalisation, also where the epochs ran out before the
         patience. Not after an exception. What the optimizer remembers stays that of the last
         epoch, as in Keras and Lightning: before another fit from there, ``net.reset_optimizer()``.
+    baseline : float, optional
+        A value to be better than: until an epoch is, its improvement on the best does not begin the
+        patience anew. Finite.
+    start_from_epoch : int, default 0
+        The epochs at the start that are not looked at, at least 0.
 
     Attributes
     ----------
@@ -70,6 +75,9 @@ class EarlyStopping(Callback):
         min_delta: float = 0.0,
         mode: Mode = "auto",
         restore_best: bool = True,
+        *,
+        baseline: float | None = None,
+        start_from_epoch: int = 0,
     ) -> None:
         if not isinstance(monitor, str):
             raise TypeError(f"monitor must be a string, got {_validation.described(monitor)}")
@@ -78,6 +86,8 @@ class EarlyStopping(Callback):
         self.min_delta = _validation.not_negative("min_delta", min_delta)
         self.mode = _validation.choice("mode", mode, ("auto", "min", "max"))
         self.restore_best = _validation.switch("restore_best", restore_best)
+        self.baseline = None if baseline is None else _validation.finite("baseline", baseline)
+        self.start_from_epoch = _validation.integer("start_from_epoch", start_from_epoch, minimum=0)
         self.best: float | None = None
         self.best_epoch = 0
         self.waited = 0
@@ -98,19 +108,7 @@ class EarlyStopping(Callback):
         ValueError
             If `monitor` is not among `names`, or `mode` is "auto" for a metric of the user's own.
         """
-        if self.monitor.startswith(("validation_", "val_")) and not any(
-            name.startswith("validation_") for name in names
-        ):
-            raise ValueError(
-                f"early stopping watches {_validation.brief(self.monitor)}, which needs "
-                "validation_data or validation_fraction; or watch monitor='loss'"
-            )
-        _validation.choice("monitor", self.monitor, names)
-        if self.mode == "auto" and larger_is_better(self.monitor) is None:
-            raise ValueError(
-                f"mode='auto' does not know whether {_validation.brief(self.monitor)} is better "
-                "when larger; say mode='max' or mode='min'"
-            )
+        check_monitor("early stopping", self.monitor, self.mode, names)
 
     def on_fit_begin(self, network: Network) -> None:  # noqa: ARG002
         """Forget the fit before, unless `set_state` has just been called."""
@@ -120,16 +118,19 @@ class EarlyStopping(Callback):
 
     def on_epoch_end(self, network: Network, report: EpochReport) -> bool:
         """Take in the epoch; True once the patience is over."""
+        if report.epoch <= self.start_from_epoch:
+            return False
         value = report.value(self.monitor)
-        if self._is_better(value):
-            self.best, self.best_epoch, self.waited = value, report.epoch, 0
+        self.waited += 1
+        if self._is_better(value, self.best):
+            self.best, self.best_epoch = value, report.epoch
+            if self._is_better(value, self.baseline):
+                self.waited = 0
             if self.restore_best:
                 self._at_best = {
                     "parameters": network.parameters.copy(),
                     "statistics": network.statistics.copy(),
                 }
-        else:
-            self.waited += 1
         return self.waited >= self.patience
 
     def on_fit_end(self, network: Network, history: History) -> None:  # noqa: ARG002
@@ -171,8 +172,7 @@ class EarlyStopping(Callback):
 
     def direction(self) -> str:
         """Return "max" or "min": whether more or less is better."""
-        larger = larger_is_better(self.monitor) if self.mode == "auto" else self.mode == "max"
-        return "max" if larger else "min"
+        return "max" if wants_larger(self.monitor, self.mode) else "min"
 
     def can_go_on(self, saved: SavedStopping) -> bool:
         """Say whether `saved` watched the same, and has the weights that this would restore."""
@@ -181,12 +181,12 @@ class EarlyStopping(Callback):
         complete = saved.values["best_epoch"] == 0 or bool(saved.arrays) or not self.restore_best
         return same and complete
 
-    def _is_better(self, value: float) -> bool:
+    def _is_better(self, value: float, than: float | None) -> bool:
         if not math.isfinite(value):
             return False
-        if self.best is None:
+        if than is None:
             return True
-        gain = value - self.best if self.direction() == "max" else self.best - value
+        gain = value - than if self.direction() == "max" else than - value
         return gain > self.min_delta
 
 

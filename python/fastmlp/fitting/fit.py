@@ -19,6 +19,7 @@ from fastmlp.fitting.early_stopping import check_monitors, read_early_stopping
 from fastmlp.fitting.held_out import HeldOut, hold_out, read_held_out
 from fastmlp.fitting.lbfgs import minimise, refuse_batches
 from fastmlp.fitting.loop import Course, Trained
+from fastmlp.fitting.plateau_watch import read_plateau
 from fastmlp.fitting.progress import Progress
 from fastmlp.history import History
 from fastmlp.model.class_weight import weigh_classes
@@ -27,7 +28,6 @@ from fastmlp.model.model import Core, Model, refuse_while_fitting
 from fastmlp.model.samples import Samples, read_samples
 from fastmlp.settings.lbfgs import LBFGS
 from fastmlp.settings.optimizers import Optimizer, read_optimizer
-from fastmlp.settings.plateau import Plateau
 from fastmlp.settings.schedules import Schedule
 from fastmlp.streams.source import Source, read_data, read_source, refuse_with_stream
 
@@ -105,7 +105,7 @@ def fit(
     else:
         rows = len(samples)
         epochs = _validation.integer("epochs", epochs, minimum=1, maximum=2**32 - 1 - core.epoch)
-        plateau = _plateau(optimizer, held_out)
+        plateau = read_plateau(optimizer, () if held_out is None else held_out.names())
         options = core_options(optimizer, batch_size, rows, model.dtype)
         options.epochs, options.n_threads = epochs, threads
         if isinstance(samples, Source):
@@ -240,16 +240,6 @@ def core_options(
     if isinstance(optimizer.learning_rate, Schedule):
         options.schedule = optimizer.learning_rate.to_core()
     return options
-
-
-def _plateau(optimizer: Optimizer, held_out: HeldOut | None) -> Plateau | None:
-    """Return the schedule of an optimizer if it depends on losses that will be told."""
-    plateau = optimizer.learning_rate
-    if not isinstance(plateau, Plateau):
-        return None
-    if plateau.monitor == "validation_loss" and held_out is None:
-        raise ValueError("Plateau(monitor='validation_loss') needs samples to validate on")
-    return plateau
 
 
 def _is_switch(shuffle: object) -> bool:

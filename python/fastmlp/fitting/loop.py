@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from fastmlp.fitting.callbacks import Callback, Network
 from fastmlp.fitting.early_stopping import EarlyStopping
 from fastmlp.fitting.held_out import HeldOut
+from fastmlp.fitting.plateau_watch import PlateauWatch
 from fastmlp.fitting.saved_fit import HISTORY, SavedFit
 from fastmlp.history import EpochReport, History
 from fastmlp.model.model import Core, Model
 from fastmlp.model.summary import training_flops
-from fastmlp.settings.plateau import Plateau, PlateauWatch
+from fastmlp.settings.plateau import Plateau
 
 _OF_FIELDS = ("validation_loss", "validation_accuracy")
 """What is measured that `History` has in fields of its own; the rest are metrics."""
@@ -173,7 +174,7 @@ class Course:
             metrics,
         )
         if self._plateau is not None:
-            trained.rate_factor = self._plateau.after_epoch(trained.loss, validation_loss)
+            trained.rate_factor = self._plateau.after_epoch(report)
         for callback in self._callbacks:  # all are told, also after one that stops
             if callback.on_epoch_end(self._network, report):
                 self._stopped = True

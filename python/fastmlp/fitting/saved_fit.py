@@ -215,7 +215,9 @@ def _plateau(value: object) -> dict[str, Any]:
     best, factor = _number(plateau["best"], "best"), _number(plateau["factor"], "factor")
     if math.isnan(best) or not 0 <= factor <= 1:
         raise ValueError("plateau: best is not a number, or factor is not from 0 to 1")
-    return {"best": best, "factor": factor, "waited": _integer(plateau, "waited")}
+    plateau.setdefault("cooldown", 0)  # older files have none
+    waits = {name: _integer(plateau, name) for name in ("waited", "cooldown")}
+    return {"best": best, "factor": factor, **waits}
 
 
 def _stopping(values: dict[str, Any], i: int, tensors: Mapping[str, NDArray[Any]]) -> SavedStopping:

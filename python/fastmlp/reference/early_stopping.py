@@ -28,6 +28,11 @@ class EarlyStopping(Callback):
     restore_best : bool, default True
         Whether to go back to the parameters of the best epoch at the end of the fit. What the
         optimizer remembers stays that of the last one.
+    baseline : float, optional
+        A value to be better than: until an epoch is, its improvement on the best does not begin the
+        patience anew.
+    start_from_epoch : int, default 0
+        The epochs at the start that are not looked at.
     """
 
     def __init__(
@@ -37,12 +42,17 @@ class EarlyStopping(Callback):
         min_delta: float = 0.0,
         mode: str = "auto",
         restore_best: bool = True,
+        *,
+        baseline: float | None = None,
+        start_from_epoch: int = 0,
     ) -> None:
         self.monitor = monitor
         self.patience = validation.integer("patience", patience, 1)
         self.min_delta = min_delta
         self.mode = validation.choice("mode", mode, ("auto", "min", "max"))
         self.restore_best = restore_best
+        self.baseline = baseline
+        self.start_from_epoch = validation.integer("start_from_epoch", start_from_epoch, 0)
         self._forget()
 
     def _forget(self) -> None:
@@ -67,14 +77,17 @@ class EarlyStopping(Callback):
 
     def on_epoch_end(self, network: Network, report: EpochReport) -> bool:
         """Take in an epoch; True once the patience is over."""
+        if report.epoch <= self.start_from_epoch:
+            return False
         value = report.value(self.monitor)
-        if self._is_better(value):
-            self.best, self.best_epoch, self.waited = value, report.epoch, 0
+        self.waited += 1
+        if self._is_better(value, self.best):
+            self.best, self.best_epoch = value, report.epoch
+            if self._is_better(value, self.baseline):
+                self.waited = 0
             if self.restore_best:
                 self._parameters = network.parameters
                 self._statistics = network.statistics
-        else:
-            self.waited += 1
         return self.waited >= self.patience
 
     def on_fit_end(self, network: Network, history: History) -> None:  # noqa: ARG002
@@ -83,15 +96,20 @@ class EarlyStopping(Callback):
             network.parameters = self._parameters
             network.statistics = self._statistics
 
-    def _is_better(self, value: float) -> bool:
+    def _is_better(self, value: float, than: float | None) -> bool:
         if not math.isfinite(value):
             return False
-        if self.best is None:
+        if than is None:
             return True
-        less = self.monitor.removeprefix("validation_") in LESS_IS_BETTER
-        if self.mode != "auto":
-            less = self.mode == "min"
-        return (self.best - value if less else value - self.best) > self.min_delta
+        less = not wants_larger(self.monitor, self.mode)
+        return (than - value if less else value - than) > self.min_delta
+
+
+def wants_larger(monitor: str, mode: str) -> bool:
+    """Tell whether more of `monitor` is better; "auto" goes by the name."""
+    if mode == "auto":
+        return monitor.removeprefix("validation_") not in LESS_IS_BETTER
+    return mode == "max"
 
 
 def read_early_stopping(value: object) -> tuple[EarlyStopping, ...]:

@@ -1,18 +1,19 @@
-"""`Plateau`: the schedule that goes by the losses of the epochs."""
+"""`Plateau`: the learning-rate schedule that depends on what is measured after each epoch."""
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import ClassVar
 
 from . import validation
+from .early_stopping import wants_larger
 from .history import EpochReport
 from .schedules import Schedule, check_share
 
 
 @dataclass(frozen=True, slots=True)
 class Plateau(Schedule):
-    """The rate times `factor` whenever a loss has stopped falling.
+    """The rate times `factor` whenever a value has stopped getting better.
 
     Parameters
     ----------
@@ -23,11 +24,17 @@ class Plateau(Schedule):
     patience : int, default 10
         Epochs without improvement that are borne; the next one lowers the rate.
     min_delta : float, default 1e-4
-        What counts as an improvement: lower than the best by more than this.
+        What counts as an improvement: better than the best by more than this.
     minimum : float, default 0.0
         The rate is not lowered below this.
-    monitor : {"loss", "validation_loss"}, default "loss"
-        What is watched.
+    monitor : str, default "loss"
+        "loss", "validation_loss", "validation_accuracy", or "validation_" and the name of a metric.
+    mode : {"auto", "min", "max"}, default "auto"
+        Whether less or more is better; "auto" goes by the name.
+    cooldown : int, default 0
+        Epochs after a change of the rate in which none counts as one without improvement.
+    min_lr : float, optional
+        Another name of `minimum`.
     """
 
     goes_by_step: ClassVar = False
@@ -37,16 +44,24 @@ class Plateau(Schedule):
     min_delta: float = 1e-4
     minimum: float = 0.0
     monitor: str = "loss"
+    mode: str = "auto"
+    cooldown: int = 0
+    min_lr: InitVar[float | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, min_lr: float | None) -> None:
+        if min_lr is not None:
+            if self.minimum != 0:
+                raise ValueError("min_lr is another name of minimum: give one of them")
+            object.__setattr__(self, "minimum", min_lr)
         validation.positive("learning_rate", self.learning_rate)
         check_share("factor", self.factor, zero=False, one=False)
         validation.integer("patience", self.patience, 0)
         validation.not_negative("min_delta", self.min_delta)
         validation.not_negative("minimum", self.minimum)
-        validation.choice("monitor", self.monitor, ("loss", "validation_loss"))
+        validation.choice("mode", self.mode, ("auto", "min", "max"))
+        validation.integer("cooldown", self.cooldown, 0)
 
-    def factor_at(self, step: int, steps_per_epoch: int, epochs: int) -> float:  # noqa: ARG002
+    def factor_at(self, step: int, steps_per_epoch: int, steps: int) -> float:  # noqa: ARG002
         """Return 1: the factor is that of a `PlateauWatch`."""
         return 1.0
 
@@ -56,23 +71,35 @@ class PlateauWatch:
 
     def __init__(self, learning_rate: object, names: Collection[str]) -> None:
         self._plateau = learning_rate if isinstance(learning_rate, Plateau) else None
-        if self._plateau is not None and self._plateau.monitor not in names:
-            raise ValueError("Plateau(monitor='validation_loss') needs samples to validate on")
-        self._best = math.inf
-        self._waited = 0
         self.factor = 1.0
+        if self._plateau is None:
+            return
+        if self._plateau.monitor not in names:
+            raise ValueError(
+                f"Plateau watches {validation.brief(self._plateau.monitor)}; the fit measures "
+                f"{', '.join(names)}, and more with validation_data or validation_fraction"
+            )
+        self._larger = wants_larger(self._plateau.monitor, self._plateau.mode)
+        self._best = -math.inf if self._larger else math.inf
+        self._waited = self._cooldown = 0
 
     def after_epoch(self, report: EpochReport) -> None:
         """Take in an epoch."""
         plateau = self._plateau
         if plateau is None:
             return
-        loss = report.value(plateau.monitor)
-        if loss < self._best - plateau.min_delta:
-            self._best, self._waited = loss, 0
-            return
+        value = report.value(plateau.monitor)
+        if self._larger:
+            better = value > self._best + plateau.min_delta
+        else:
+            better = value < self._best - plateau.min_delta
         self._waited += 1
+        if better:
+            self._best, self._waited = value, 0
+        if self._cooldown > 0:
+            self._cooldown -= 1
+            self._waited = 0
         if self._waited > plateau.patience:
             least = min(1.0, plateau.minimum / plateau.learning_rate)
             self.factor = max(self.factor * plateau.factor, least)
-            self._waited = 0
+            self._waited, self._cooldown = 0, plateau.cooldown

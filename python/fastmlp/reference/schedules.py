@@ -25,8 +25,8 @@ class Schedule:
     goes_by_step: ClassVar[bool] = True  # alone, so that it can be warmed up to
     learning_rate: float
 
-    def factor_at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
-        """Return the factor at a step of a fit of so many epochs."""
+    def factor_at(self, step: int, steps_per_epoch: int, steps: int) -> float:
+        """Return the factor at a step of a fit of `steps` steps."""
         raise NotImplementedError
 
     def rate_at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
@@ -41,7 +41,7 @@ class Schedule:
         epochs : int
             Epochs of the fit.
         """
-        return self.learning_rate * self.factor_at(step, steps_per_epoch, epochs)
+        return self.learning_rate * self.factor_at(step, steps_per_epoch, epochs * steps_per_epoch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class StepDecay(Schedule):
         check_share("factor", self.factor, zero=False)
         validation.integer("every", self.every, 1, MOST)
 
-    def factor_at(self, step: int, steps_per_epoch: int, epochs: int) -> float:  # noqa: ARG002
+    def factor_at(self, step: int, steps_per_epoch: int, steps: int) -> float:  # noqa: ARG002
         """Return ``factor^(epoch / every)``, a whole quotient."""
         return power(self.factor, step // steps_per_epoch // self.every)
 
@@ -73,7 +73,7 @@ class ExponentialDecay(Schedule):
         validation.positive("learning_rate", self.learning_rate)
         check_share("factor", self.factor, zero=False)
 
-    def factor_at(self, step: int, steps_per_epoch: int, epochs: int) -> float:  # noqa: ARG002
+    def factor_at(self, step: int, steps_per_epoch: int, steps: int) -> float:  # noqa: ARG002
         """Return ``factor^epoch``."""
         return power(self.factor, step // steps_per_epoch)
 
@@ -94,9 +94,9 @@ class CosineDecay(Schedule):
         check_share("final", self.final)
         check_epochs(self.epochs)
 
-    def factor_at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+    def factor_at(self, step: int, steps_per_epoch: int, steps: int) -> float:
         """Return ``final + (1 - final) half_cosine(step / last)``."""
-        last = last_step(steps_per_epoch, self.epochs or epochs)
+        last = last_step(steps_per_epoch, self.epochs, steps)
         at = min(last, float(step)) / max(1.0, last)  # a single step is the first one
         return self.final + (1 - self.final) * half_cosine(at)
 
@@ -122,9 +122,9 @@ class OneCycle(Schedule):
         check_share("rise", self.rise, zero=False, one=False)
         check_epochs(self.epochs)
 
-    def factor_at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+    def factor_at(self, step: int, steps_per_epoch: int, steps: int) -> float:
         """Return 1 at the step ``rise * steps - 1``, as PyTorch does, and less around it."""
-        last = last_step(steps_per_epoch, self.epochs or epochs)
+        last = last_step(steps_per_epoch, self.epochs, steps)
         at, peak = min(last, float(step)), self.rise * (last + 1) - 1
         if at < peak:
             return 1 - (1 - self.initial) * half_cosine(at / peak)
@@ -142,7 +142,7 @@ class InverseScaling(Schedule):
         validation.positive("learning_rate", self.learning_rate)
         validation.not_negative("power", self.power)
 
-    def factor_at(self, step: int, steps_per_epoch: int, epochs: int) -> float:  # noqa: ARG002
+    def factor_at(self, step: int, steps_per_epoch: int, steps: int) -> float:  # noqa: ARG002
         """Return ``1 / (step + 1)^power``, by the logarithm."""
         return 1 / math.exp(math.log(step + 1.0) * self.power)
 
@@ -151,12 +151,14 @@ class InverseScaling(Schedule):
 class LinearWarmup(Schedule):
     """The first `steps` of another schedule, or of a constant rate, raised from near 0.
 
-    Step s of them has (s + 1) / `steps` of its rate.
+    Step s of them has (s + 1) / `steps` of its rate. With `shift` the other begins after them, and
+    has the steps that are left.
     """
 
     goes_by_step: ClassVar = False
     after: float | Schedule
     steps: int
+    shift: bool = False
     learning_rate: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -166,20 +168,23 @@ class LinearWarmup(Schedule):
                 f"after must be a number or another schedule, got {validation.brief(after)}"
             )
         validation.integer("steps", self.steps, 1, MOST)
+        validation.switch("shift", self.shift)
         rate = after.learning_rate if isinstance(after, Schedule) else after
         object.__setattr__(self, "learning_rate", validation.positive("after", rate))
 
-    def factor_at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+    def factor_at(self, step: int, steps_per_epoch: int, steps: int) -> float:
         """Return the other's factor, and of it a share that grows to all in the first steps."""
+        begin = self.steps if self.shift else 0
         factor = 1.0
         if isinstance(self.after, Schedule):
-            factor = self.after.factor_at(step, steps_per_epoch, epochs)
+            now, left = max(0, step - begin), max(1, steps - begin)
+            factor = self.after.factor_at(now, steps_per_epoch, left)
         return factor if step >= self.steps else factor * (step + 1.0) / self.steps
 
 
-def last_step(steps_per_epoch: int, epochs: int) -> float:
-    """Return the number of the last step, counted from 0."""
-    return float(epochs * steps_per_epoch) - 1
+def last_step(steps_per_epoch: int, epochs: int | None, steps: int) -> float:
+    """Return the number of the last step of `epochs`, else of all `steps`, counted from 0."""
+    return float(steps if epochs is None else epochs * steps_per_epoch) - 1
 
 
 def half_cosine(x: float) -> float:

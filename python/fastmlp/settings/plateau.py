@@ -1,19 +1,19 @@
-"""`Plateau`: the learning-rate schedule that goes by the losses of the epochs."""
+"""`Plateau`: the learning-rate schedule that depends on what is measured after each epoch."""
 
-from dataclasses import dataclass
-from typing import ClassVar
-
-import numpy as np
+from dataclasses import InitVar, dataclass
+from typing import ClassVar, Literal
 
 from fastmlp import _validation
 from fastmlp._validation.foreign_names import hints_at_arguments
-from fastmlp.settings.schedules import Schedule, set_fields
+from fastmlp.settings.schedules import Schedule, set_fields, shown
 
 
 @hints_at_arguments
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Plateau(Schedule):
-    """The rate times `factor` whenever a loss has stopped falling.
+    """The rate times `factor` whenever a value has stopped getting better.
+
+    The rule is that of ``torch.optim.lr_scheduler.ReduceLROnPlateau`` with an absolute threshold.
 
     Parameters
     ----------
@@ -24,11 +24,24 @@ class Plateau(Schedule):
     patience : int, default 10
         Epochs without improvement that are borne; the next one lowers the rate.
     min_delta : float, default 1e-4
-        What counts as an improvement: lower than the best by more than this.
+        What counts as an improvement: better than the best by more than this.
     minimum : float, default 0.0
         The rate is not lowered below this.
-    monitor : {"loss", "validation_loss"}, default "loss"
-        What is watched.
+    monitor : str, default "loss"
+        What is watched: "loss", "validation_loss", "validation_accuracy", or "validation_" and the
+        name of one of the `metrics` of ``fit``.
+    mode : {"auto", "min", "max"}, default "auto"
+        Whether less or more is better; "auto" knows it of losses and of the metrics that have a
+        name.
+    cooldown : int, default 0
+        Epochs after a change of the rate in which none counts as one without improvement.
+    min_lr : float, optional
+        Another name of `minimum`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind or out of its range.
     """
 
     goes_by_step: ClassVar = False
@@ -38,54 +51,25 @@ class Plateau(Schedule):
     min_delta: float = 1e-4
     minimum: float = 0.0
     monitor: str = "loss"
+    mode: Literal["auto", "min", "max"] = "auto"
+    cooldown: int = 0
+    min_lr: InitVar[float | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, min_lr: float | None) -> None:
+        if min_lr is not None and self.minimum != 0:
+            raise ValueError("min_lr is another name of minimum: give one of them")
+        if not isinstance(self.monitor, str):
+            raise TypeError(f"monitor must be a string, got {_validation.described(self.monitor)}")
+        name, minimum = ("minimum", self.minimum) if min_lr is None else ("min_lr", min_lr)
         set_fields(
             self,
             factor=_validation.share("factor", self.factor, zero=False, one=False),
             patience=_validation.integer("patience", self.patience, minimum=0),
             min_delta=_validation.not_negative("min_delta", self.min_delta),
-            minimum=_validation.not_negative("minimum", self.minimum),
-            monitor=_validation.choice("monitor", self.monitor, ("loss", "validation_loss")),
+            minimum=_validation.not_negative(name, minimum),
+            mode=_validation.choice("mode", self.mode, ("auto", "min", "max")),
+            cooldown=_validation.integer("cooldown", self.cooldown, minimum=0, maximum=2**63 - 1),
         )
 
-
-class PlateauWatch:
-    """What a `Plateau` remembers during a fit.
-
-    Parameters
-    ----------
-    plateau : Plateau
-        The settings.
-    """
-
-    def __init__(self, plateau: Plateau) -> None:
-        self._plateau = plateau
-        self.best = float("inf")
-        self.waited = 0
-        self.factor = 1.0
-
-    def after_epoch(self, loss: float, validation_loss: float | None) -> float:
-        """Return what the learning rate is multiplied with from now on, after an epoch's losses."""
-        plateau = self._plateau
-        if plateau.monitor == "validation_loss":
-            loss = np.nan if validation_loss is None else validation_loss
-        if loss < self.best - plateau.min_delta:
-            self.best = loss
-            self.waited = 0
-            return self.factor
-        self.waited += 1
-        if self.waited > plateau.patience:
-            least = min(1.0, plateau.minimum / plateau.learning_rate)
-            self.factor = max(self.factor * plateau.factor, least)
-            self.waited = 0
-        return self.factor
-
-    def state(self) -> dict[str, float]:
-        """Return what `restore` takes, for a checkpoint."""
-        return {"best": self.best, "waited": self.waited, "factor": self.factor}
-
-    def restore(self, state: dict[str, float]) -> None:
-        """Go on from where another stood."""
-        self.best, self.factor = state["best"], state["factor"]
-        self.waited = int(state["waited"])
+    def __repr__(self) -> str:
+        return shown(self, added=("mode", "cooldown"))

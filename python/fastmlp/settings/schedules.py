@@ -4,8 +4,9 @@ Each takes the place of an optimizer's ``learning_rate``: ``Adam(CosineDecay(1e-
 callable of the step.
 """
 
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, cast
 
 from fastmlp import _core, _validation
 from fastmlp._validation.foreign_names import hints_at_arguments
@@ -68,6 +69,19 @@ def set_fields(schedule: Schedule, **values: object) -> None:
         object.__setattr__(schedule, name, value)
     rate = _validation.positive("learning_rate", schedule.learning_rate)
     object.__setattr__(schedule, "learning_rate", rate)
+
+
+def shown(schedule: Schedule, added: Sequence[str]) -> str:
+    """Write a schedule with its fields, but those `added` to it later only if they are not default.
+
+    Checkpoints compare what is written, and older ones stay good.
+    """
+    parts = [
+        f"{f.name}={getattr(schedule, f.name)!r}"
+        for f in fields(cast("Any", schedule))
+        if f.repr and not (f.name in added and getattr(schedule, f.name) == f.default)
+    ]
+    return f"{type(schedule).__name__}({', '.join(parts)})"
 
 
 @hints_at_arguments
@@ -219,21 +233,27 @@ class InverseScaling(Schedule):
 
 
 @hints_at_arguments
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class LinearWarmup(Schedule):
     """The first steps of another schedule, or of a constant rate, raised from near 0.
 
     Parameters
     ----------
     after : float or Schedule
-        What is warmed up to; it counts its steps from the very first.
+        What is warmed up to.
     steps : int
         Step s of the first `steps` has (s + 1) / `steps` of its rate.
+    shift : bool, default False
+        False: `after` counts its steps from the very first, so that the warm-up covers its
+        beginning. True: it begins after the warm-up, which rises to its first rate, and one that
+        is spread over all epochs of the fit is spread over the steps that are left, as with
+        ``torch.optim.lr_scheduler.SequentialLR`` and the `warmup_steps` of Keras.
     """
 
     goes_by_step: ClassVar = False
     after: float | Schedule
     steps: int
+    shift: bool = False
     learning_rate: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -248,14 +268,18 @@ class LinearWarmup(Schedule):
             self,
             after=after,
             steps=_validation.integer("steps", self.steps, minimum=1, maximum=2**32 - 1),
+            shift=_validation.switch("shift", self.shift),
             learning_rate=after.learning_rate if isinstance(after, Schedule) else after,
         )
 
     def to_core(self) -> _core.Schedule:
         """Return the schedule as the core takes it."""
         schedule = self.after.to_core() if isinstance(self.after, Schedule) else _core.Schedule()
-        schedule.warm_up = self.steps
+        schedule.warm_up, schedule.shift = self.steps, self.shift
         return schedule
+
+    def __repr__(self) -> str:
+        return shown(self, added=("shift",))
 
 
 def _optional_epochs(value: object) -> int | None:

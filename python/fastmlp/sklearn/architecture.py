@@ -3,14 +3,16 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.layers import ActivationName, Dense
-from fastmlp.losses import LossName
 from fastmlp.network import Network
+
+if TYPE_CHECKING:
+    from fastmlp.losses import LossName
 
 _CORE_NAMES: Final = {"logistic": "sigmoid"}
 """scikit-learn's names of activations, where the core has another."""

@@ -13,6 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from fastmlp._validation import described, threads
 from fastmlp.fitting.callbacks import read_callbacks
 from fastmlp.fitting.early_stopping import check_monitors
+from fastmlp.fitting.monitor import check_monitor
 from fastmlp.sklearn import lbfgs
 from fastmlp.sklearn.architecture import (
     Architecture,
@@ -116,6 +117,9 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         check_monitors(read_callbacks(self.callbacks), measured)
         self._n_threads()
         optimizer = None if incremental and hasattr(self, "_optimizer") else Optimizer(self)
+        plateau = (optimizer or self._optimizer).plateau
+        if plateau is not None:
+            check_monitor("Plateau", plateau.monitor, plateau.mode, ["loss", *measured])
         return partial(
             self._fit_stochastic, optimizer, samples, validation, random_state, incremental
         )

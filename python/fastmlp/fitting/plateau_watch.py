@@ -1,0 +1,74 @@
+"""`PlateauWatch`: what a `Plateau` remembers during a fit, and makes of an epoch."""
+
+import math
+from collections.abc import Sequence
+
+from fastmlp.fitting.monitor import check_monitor, wants_larger
+from fastmlp.history import EpochReport
+from fastmlp.settings.optimizers import Optimizer
+from fastmlp.settings.plateau import Plateau
+
+
+class PlateauWatch:
+    """The factor of the learning rate, epoch after epoch.
+
+    Parameters
+    ----------
+    plateau : Plateau
+        The settings.
+    """
+
+    def __init__(self, plateau: Plateau) -> None:
+        self._plateau = plateau
+        self._larger = wants_larger(plateau.monitor, plateau.mode)
+        self.best = -math.inf if self._larger else math.inf
+        self.waited = 0
+        self.cooldown = 0
+        self.factor = 1.0
+
+    def after_epoch(self, report: EpochReport) -> float:
+        """Return what the learning rate is multiplied with from now on, after an epoch."""
+        plateau = self._plateau
+        value = report.value(plateau.monitor)
+        if self._is_better(value):
+            self.best, self.waited = value, 0
+        else:
+            self.waited += 1
+        if self.cooldown > 0:
+            self.cooldown -= 1
+            self.waited = 0
+        if self.waited > plateau.patience:
+            least = min(1.0, plateau.minimum / plateau.learning_rate)
+            self.factor = max(self.factor * plateau.factor, least)
+            self.waited, self.cooldown = 0, plateau.cooldown
+        return self.factor
+
+    def state(self) -> dict[str, float]:
+        """Return what `restore` takes, for a checkpoint."""
+        state = {"best": self.best, "waited": self.waited, "factor": self.factor}
+        return state | ({"cooldown": self.cooldown} if self._plateau.cooldown else {})
+
+    def restore(self, state: dict[str, float]) -> None:
+        """Continue where another stood."""
+        self.best, self.factor = state["best"], state["factor"]
+        self.waited, self.cooldown = int(state["waited"]), int(state.get("cooldown", 0))
+
+    def _is_better(self, value: float) -> bool:
+        if self._larger:
+            return value > self.best + self._plateau.min_delta
+        return value < self.best - self._plateau.min_delta
+
+
+def read_plateau(optimizer: Optimizer, measured: Sequence[str]) -> Plateau | None:
+    """Return the schedule of an optimizer if it depends on what is measured after each epoch.
+
+    Raises
+    ------
+    ValueError
+        If a fit that measures "loss" and `measured` does not measure what it watches.
+    """
+    plateau = optimizer.learning_rate
+    if not isinstance(plateau, Plateau):
+        return None
+    check_monitor("Plateau", plateau.monitor, plateau.mode, ["loss", *measured])
+    return plateau
