@@ -100,7 +100,7 @@ def test_bad_arguments_change_nothing(blobs, assert_unchanged, arguments, error,
 def test_networks_that_do_not_go_together(blobs):
     X, y = blobs
     net = fm.Network([4, 3])
-    with pytest.raises(ValueError, match="one comes twice"):
+    with pytest.raises(ValueError, match="one occurs twice"):
         fm.train_many([net, net], X, y)
     with pytest.raises(ValueError, match="one dtype"):
         fm.train_many([net, fm.Network([4, 3], dtype="float64")], X, y)

@@ -12,7 +12,7 @@ from fastmlp._interpreters import refuse_subinterpreters
 
 refuse_subinterpreters()
 
-# ruff: noqa: E402  (nothing else may be imported before)
+# ruff: noqa: E402  (nothing else may be imported before this)
 from fastmlp import _threadpoolctl, metrics
 from fastmlp._core import __version__
 from fastmlp._validation.foreign_names import missing_attribute
@@ -99,7 +99,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # The pure-Python twin is imported at its first use, so that `import fastmlp` stays quick.
+    # The pure-Python reference is imported at its first use, so that `import fastmlp` stays fast.
     if name == "reference":
         from importlib import import_module  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What metrics are counted from: decisions, errors, and sums in order."""
+"""What metrics are computed from: decisions, errors, and sums in order."""
 
 import math
 from collections.abc import Iterable
@@ -14,24 +14,24 @@ Booleans = NDArray[np.bool_]
 
 
 class Decisions(NamedTuple):
-    """What was true and what was said of each class: rows of classes, columns of samples (C, B)."""
+    """True and predicted membership of each class: rows of classes, columns of samples (C, B)."""
 
     truth: Booleans
     said: Booleans
     scores: Doubles
     weight: Doubles
     exclusive: bool
-    """Whether a sample is of one class of several."""
+    """Whether each sample belongs to exactly one of several classes."""
 
     def present(self) -> list[tuple[Booleans, Booleans]]:
-        """Return (said, true) of each class; of exclusive ones those that were said or true."""
+        """Return (predicted, true) of each class; exclusive classes must occur in one of them."""
         pairs = list(zip(self.said, self.truth, strict=True))
         return [(s, t) for s, t in pairs if not self.exclusive or s.any() or t.any()]
 
     def curves(self) -> list[tuple[Doubles, Doubles]]:
         """Return the weights of hits and of misses among the highest scores, for each class.
 
-        From (0, 0) on, one point per different score: equal scores come together.
+        Starts at (0, 0), with one point per distinct score: equal scores are combined.
         """
         result = []
         for scores, true in zip(self.scores, self.truth, strict=True):
@@ -71,7 +71,7 @@ def arrays(
 ) -> tuple[NDArray[Any], Doubles, Doubles]:
     """Return labels (B,) or numbers (B, N), outputs (B, N) and weights (B,), the latter doubles.
 
-    Samples of weight 0 are left out.
+    Samples of weight 0 are removed.
     """
     h = _doubles("outputs", outputs)
     h = h.reshape(-1, 1) if h.ndim == 1 else h
@@ -117,7 +117,7 @@ def _refuse_labels_beyond(labels: NDArray[Any], outputs: int) -> None:
 
 
 def total(values: NDArray[Any]) -> float:
-    """Add in order: what `np.sum` would add in an order of its own, which differs by machine."""
+    """Add in order; the order of `np.sum` differs between machines."""
     return float(np.add.accumulate(values, dtype=np.float64)[-1])
 
 
@@ -131,6 +131,6 @@ def share(part: NDArray[Any], whole: NDArray[Any], weight: Doubles) -> float:
 
 
 def average(values: Iterable[float]) -> float:
-    """Return the mean of a few numbers; NaN of none."""
+    """Return the mean of a few numbers; NaN if there are none."""
     items = list(values)
     return total(np.array(items)) / len(items) if items else math.nan

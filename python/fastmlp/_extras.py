@@ -1,4 +1,4 @@
-"""Optional packages: imported when something needs them, or a message that says what to install."""
+"""Optional packages: imported when needed, with an error that says what to install."""
 
 import sys
 from importlib import import_module
@@ -15,7 +15,7 @@ def require(module: str, needed_for: str, extra: str) -> Any:
     needed_for : str
         What the user asked for, for the message.
     extra : str
-        The extra of fastmlp that brings it.
+        The extra of fastmlp that installs it.
 
     Raises
     ------
@@ -32,9 +32,9 @@ def require(module: str, needed_for: str, extra: str) -> Any:
 
 
 def imported(module: str, name: str) -> Any:
-    """Return what a module has of that name, None if it is not imported, or not that far yet.
+    """Return an attribute of a module, or None if the module is not imported (completely).
 
-    What is not imported cannot have made the value that is looked at. Another thread may be in the
-    middle of the import.
+    A value cannot be an instance of a class whose module is not imported. Another thread may be in
+    the middle of the import.
     """
     return getattr(sys.modules.get(module), name, None)

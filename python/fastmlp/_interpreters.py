@@ -1,11 +1,11 @@
-"""Python's interpreters: the core works in the main one only."""
+"""Sub-interpreters: the core works in the main interpreter only."""
 
 from importlib import import_module
 
 
 def refuse_subinterpreters() -> None:
-    """Raise an ImportError in any but the main interpreter, where the core would hang for ever."""
-    for name in ("_interpreters", "_xxsubinterpreters"):  # from Python 3.13 on, and before
+    """Raise an ImportError in a sub-interpreter, where the core would hang."""
+    for name in ("_interpreters", "_xxsubinterpreters"):  # since Python 3.13, and before
         try:
             interpreters = import_module(name)
             is_main = interpreters.get_current() == interpreters.get_main()

@@ -1,12 +1,12 @@
-"""Makes threadpoolctl, where it is used, see and limit the threads of fastmlp.
+"""Registers fastmlp with threadpoolctl, if it is used, to report and limit its threads.
 
-``threadpoolctl.threadpool_limits(1)`` then governs fastmlp and ``threadpool_info()`` lists it, with
-``user_api`` and ``internal_api`` "fastmlp". A limit asked for ``"blas"`` or ``"openmp"`` only is
-not ours.
+``threadpoolctl.threadpool_limits(1)`` then applies to fastmlp and ``threadpool_info()`` lists it,
+with ``user_api`` and ``internal_api`` "fastmlp". Limits for ``"blas"`` or ``"openmp"`` only do not
+apply.
 
-threadpoolctl is no dependency, and importing it takes longer than importing fastmlp. So it is
-told about fastmlp if it is there already, and else when somebody imports it: by a finder in front
-of ``sys.meta_path`` which answers for that one name and leaves when it is done.
+threadpoolctl is not a dependency, and importing it takes longer than importing fastmlp. So fastmlp
+registers if it is already imported, and otherwise when it gets imported: with a finder at the front
+of ``sys.meta_path`` that handles this one name and removes itself afterwards.
 """
 
 import sys
@@ -31,17 +31,17 @@ def follow() -> None:
 
 
 def _register(threadpoolctl: Any) -> None:
-    """Add the controller of fastmlp's shared library; threadpoolctl before 3.2 has no way to."""
+    """Add a controller for fastmlp's shared library; not possible before threadpoolctl 3.2."""
     if not hasattr(threadpoolctl, "register"):
         return
 
     class FastmlpController(threadpoolctl.LibController):  # type: ignore[misc]
-        """How threadpoolctl reads and sets the threads of fastmlp."""
+        """Reads and sets the number of threads of fastmlp for threadpoolctl."""
 
         user_api = "fastmlp"
         internal_api = "fastmlp"
-        # Other packages have a `_core` too. threadpoolctl looks at the symbols of each, after it
-        # has asked for the version: only that must not touch the library.
+        # Other packages have a `_core`, too. threadpoolctl checks the symbols of each only after it
+        # has called `get_version`, so that must not use the library.
         filename_prefixes = ("_core.",)
         check_symbols = ("fastmlp_get_num_threads", "fastmlp_set_num_threads")
 
@@ -58,7 +58,7 @@ def _register(threadpoolctl: Any) -> None:
 
 
 class _Follower:
-    """Finds threadpoolctl as the import system would, and registers as soon as it is executed."""
+    """Finds threadpoolctl as the import system does, and registers once it is executed."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -72,7 +72,7 @@ class _Follower:
 
 
 class _RegisteringLoader:
-    """The loader of threadpoolctl and, once it has succeeded, the registration."""
+    """The loader of threadpoolctl, followed by the registration."""
 
     def __init__(self, loader: "Loader", follower: _Follower) -> None:
         self._loader = loader
@@ -82,7 +82,7 @@ class _RegisteringLoader:
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        # What the module says of itself, and who reads its source, must not see this loader.
+        # The module's attributes, and tools that read its source, must not see this loader.
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader

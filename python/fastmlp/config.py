@@ -1,4 +1,4 @@
-"""What this installation is and runs on, and how many threads it may take."""
+"""The configuration: version, instruction set, and the limit of threads."""
 
 import os
 from typing import Final, TypedDict
@@ -9,7 +9,7 @@ _VARIABLES: Final = ("FASTMLP_ISA", "FASTMLP_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 class Config(TypedDict):
-    """What `get_config` gives."""
+    """The result of `get_config`."""
 
     version: str
     isa: str
@@ -25,11 +25,11 @@ def get_config() -> Config:
     Returns
     -------
     dict
-        ``version`` of the package; ``isa``, the instruction set in use (the environment variable
-        ``FASTMLP_ISA`` forces one), and ``available_isas`` on this machine; ``n_threads``, the
-        limit of threads, None where ``FASTMLP_NUM_THREADS`` is no integer of at least 1 (whatever
-        computes raises a ValueError then); ``environment``, the variables that are set and mean
-        something here, as they are; ``compiler`` that built the core.
+        ``version`` of the package; ``isa``, the instruction set in use (set by the environment
+        variable ``FASTMLP_ISA``, if any), and ``available_isas`` on this machine; ``n_threads``,
+        the limit of threads, or None if ``FASTMLP_NUM_THREADS`` is not an integer of at least 1
+        (computations raise a ValueError then); ``environment``, the relevant environment variables
+        that are set; ``compiler``, which built the core.
     """
     try:
         n_threads = _core.get_num_threads()
@@ -46,7 +46,7 @@ def get_config() -> Config:
 
 
 def show_config() -> None:
-    """Print the version, the instruction set and those available, the threads, the compiler."""
+    """Print the version, the instruction sets, the threads and the compiler."""
     config = get_config()
     print(f"fastmlp   {config['version']}")
     print(f"isa       {config['isa']} (available: {', '.join(config['available_isas'])})")
@@ -58,12 +58,12 @@ def show_config() -> None:
 
 
 def set_num_threads(n: int) -> None:
-    """Set the limit of threads of this process; results have the same bits for any number.
+    """Set the limit of threads of this process. Results do not depend on it.
 
     Parameters
     ----------
     n : int
-        At least 1. A number beyond the cores this process may use is an upper limit.
+        At least 1. At most as many threads are used as this process may use cores.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Where a C or C++ program finds the library that came with this package.
+"""Where C and C++ programs find the library installed with this package.
 
-The package carries the headers, the static library and a CMake package, so that ``pip install
-fastmlp`` is enough to build against it; see ``docs/embedding.md``.
+The package contains the headers, the static library and a CMake package, so ``pip install fastmlp``
+is enough to build against it; see ``docs/embedding.md``.
 """
 
 from pathlib import Path

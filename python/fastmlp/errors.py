@@ -1,4 +1,4 @@
-"""The exceptions that are the package's own."""
+"""The exceptions of this package."""
 
 import math
 import re
@@ -7,12 +7,12 @@ _LONGEST = 400
 
 
 def printable(text: str) -> str:
-    r"""Return a text with those bytes of file names that are not UTF-8 as ``\xff``."""
+    r"""Return a text in which bytes of file names that are not UTF-8 are shown as ``\xff``."""
     return re.sub("[\udc80-\udcff]", lambda byte: f"\\x{ord(byte[0]) - 0xDC00:02x}", text)
 
 
 def shortened(text: str) -> str:
-    """Return a text for a message, without its end where a file made it long."""
+    """Return a text for a message, truncated if a file made it long."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
@@ -26,15 +26,15 @@ class DataError(ValueError):
 class DivergenceError(ValueError, ArithmeticError):
     """Training diverged: the loss of an epoch was not finite.
 
-    The network is back at the parameters of the last epoch end at which all of them were finite
-    (those it came with, if there was none).
+    The network is restored to the last epoch end at which all parameters were finite (or to the
+    start of the fit, if there was none).
 
     Parameters
     ----------
     epoch : int
         The epoch of this ``fit`` that diverged, counted from 1.
     loss : float
-        Its loss: infinite or not a number, or finite where only a parameter was not.
+        Its loss: infinite or not a number, or finite if only a parameter was not finite.
     learning_rate : float
         The learning rate of the epoch's last step; NaN for an optimizer without one.
     """
@@ -62,17 +62,17 @@ class DivergenceError(ValueError, ArithmeticError):
 
 
 class ModelFormatError(ValueError):
-    """A model file is damaged, was written by something else, or does not make sense.
+    """A model file is damaged, inconsistent, or was not written by fastmlp.
 
     Parameters
     ----------
     file : str
         The file.
     field : str
-        What is wrong in it: ``"header"``, ``"tensor 'layers.0.weights'"``,
+        The invalid part: ``"header"``, ``"tensor 'layers.0.weights'"``,
         ``"metadata 'architecture'"``.
     offset : int
-        Where that is, in bytes from the start of the file.
+        Its position, in bytes from the start of the file.
     problem : str
         What is wrong with it.
     """

@@ -1,6 +1,6 @@
-"""Archives: named arrays and texts in one safetensors file, written whole or not at all.
+"""Archives: named arrays and strings in one safetensors file, written atomically.
 
-`Network.save` and `load` are made of the same parts, in the core.
+`Network.save` and `load` use the same functions of the core.
 """
 
 import errno
@@ -16,28 +16,28 @@ from fastmlp.data import _memory
 from fastmlp.errors import ModelFormatError, printable
 
 Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
-"""What names a file."""
+"""A file name."""
 
 _Result = TypeVar("_Result")
 
 
 def checked_path(path: object) -> str | bytes:
-    """Return the file's name, as text or bytes; TypeError or ValueError if it is none."""
+    """Return the file's name as str or bytes; TypeError or ValueError if it is not a path."""
     if not isinstance(path, str | bytes | os.PathLike):
         raise TypeError(f"path must be a str or os.PathLike, got {_validation.described(path)}")
     name = os.fspath(path)
     if b"\0" in os.fsencode(name):
-        raise ValueError("path must not have a null character in it")
+        raise ValueError("path must not contain a null character")
     return name
 
 
 def shown(path: str | bytes) -> str:
-    r"""Return a file's name for messages: bytes that are not UTF-8 come out as ``\xff``."""
+    r"""Return a file's name for messages: bytes that are not UTF-8 are shown as ``\xff``."""
     return printable(os.fsdecode(path))
 
 
 def refuse_devices(path: str | bytes | os.PathLike[str]) -> None:
-    """Raise an OSError for what is there and no file: a pipe waits, a device may never end."""
+    """Raise an OSError if the path exists and is not a regular file, such as a pipe or device."""
     if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
         if os.path.isdir(path):  # noqa: PTH112
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
@@ -45,17 +45,17 @@ def refuse_devices(path: str | bytes | os.PathLike[str]) -> None:
 
 
 def refuse_too_large(path: str | bytes, copies: int = 1) -> None:
-    """Raise a MemoryError for a file of which memory cannot hold so many copies.
+    """Raise a MemoryError if memory cannot hold this many copies of a file.
 
     Raises
     ------
     ModelFormatError
-        If it is too large because it is no file of `write_archive`.
+        If it is too large because it was not written by `write_archive`.
     """
     try:
         size = os.path.getsize(path)  # noqa: PTH202  (path may be bytes)
     except OSError:
-        return  # which reading it will raise, too
+        return  # reading it will raise the same error
     try:
         _memory.require(f"reading {shown(path)}", copies * size)
     except MemoryError:
@@ -64,7 +64,7 @@ def refuse_too_large(path: str | bytes, copies: int = 1) -> None:
 
 
 def reading(read: Callable[..., _Result], *arguments: object) -> _Result:
-    """Call `read` of the core, whose FormatError comes out as `ModelFormatError`."""
+    """Call `read` of the core, and raise its FormatError as `ModelFormatError`."""
     try:
         return read(*arguments)
     except _core.FormatError as error:
@@ -72,7 +72,7 @@ def reading(read: Callable[..., _Result], *arguments: object) -> _Result:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file of any kind as `write_archive` does: the old file stays until the new is whole.
+    """Write a file atomically, as `write_archive` does.
 
     Raises
     ------
@@ -89,18 +89,18 @@ def write_file(path: Path, content: bytes) -> None:
 def write_archive(
     path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]
 ) -> None:
-    """Write arrays and texts to a file that `read_archive` reads back to the same bits.
+    """Write arrays and strings to a file that `read_archive` reads back to the same bits.
 
-    The bytes of the file depend on the arguments alone.
+    The bytes of the file depend only on the arguments.
 
     Parameters
     ----------
     path : str or os.PathLike
-        Replaced as a whole if it exists.
+        Replaced atomically if it exists.
     tensors : mapping of str to ndarray
         Booleans, integers, float32 and float64 of any shape of up to 8 dimensions.
     metadata : mapping of str to str
-        With other keys than ``format``, ``version`` and ``crc32c``.
+        The keys ``format``, ``version`` and ``crc32c`` are reserved.
 
     Raises
     ------
@@ -125,16 +125,16 @@ def read_archive(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     Returns
     -------
     tensors : dict of str to ndarray
-        Views of one piece of memory, which is theirs alone.
+        Views of one block of memory, which nothing else uses.
     metadata : dict of str to str
-        Without the keys that are the file's own.
+        Without the reserved keys.
 
     Raises
     ------
     ModelFormatError
-        If the file is damaged or was written by something else.
+        If the file is damaged or was not written by fastmlp.
     OSError
-        If the system refuses.
+        If the file cannot be read.
     """
     name = checked_path(path)
     refuse_too_large(name)

@@ -1,4 +1,4 @@
-"""What training tells: `EpochReport` at each epoch end, `History` afterwards, `Evaluation`."""
+"""Results of training: `EpochReport` after each epoch, `History` at the end, `Evaluation`."""
 
 import math
 from collections.abc import Mapping
@@ -25,8 +25,8 @@ class Evaluation(NamedTuple):
     loss : float
         Mean loss, as the network's loss defines it.
     accuracy : float or None
-        Share of samples whose largest output is the label (softmax), or share of outputs on the
-        right side of 0.5 (sigmoid with binary cross-entropy); None for mean squared error.
+        Fraction of samples whose largest output is the label (softmax), or fraction of outputs on
+        the correct side of 0.5 (sigmoid with binary cross-entropy); None for other losses.
     """
 
     loss: float
@@ -34,24 +34,24 @@ class Evaluation(NamedTuple):
 
 
 class EpochReport(NamedTuple):
-    """What a callback of ``Network.fit`` is told at the end of an epoch.
+    """The report that ``Network.fit`` passes to callbacks at the end of an epoch.
 
     Attributes
     ----------
     epoch : int
         The epoch that ended, counted from 1 within this ``fit``.
     epochs : int
-        How many epochs were asked for.
+        The number of epochs of the ``fit``.
     loss : float
-        Mean loss over the samples of the epoch, each as it was trained.
+        Mean loss over the samples of the epoch, each before the step that used it.
     validation_loss, validation_accuracy : float or None
-        On the validation data after the epoch; None without them (or for regression).
+        On the validation data after the epoch; None without validation data (or for regression).
     seconds : float
-        Time the epoch took to train, without validation and callbacks.
+        Training time of the epoch, without validation and callbacks.
     samples : int
         Number of samples in an epoch.
     learning_rate : float
-        The learning rate at the end of the epoch; NaN where there is none.
+        The learning rate at the end of the epoch; NaN if there is none.
     metrics : mapping of str to float
         The `metrics` of ``fit`` on the validation data: ``{"validation_f1": 0.9}``.
     """
@@ -88,22 +88,22 @@ class EpochReport(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class History:
-    """The course of one ``Network.fit``.
+    """The history of one ``Network.fit``.
 
-    Every list has a number for each epoch, or is empty. Of a fit that went on from a checkpoint,
-    what was not measured in an epoch is NaN.
+    Every list has a number for each epoch, or is empty. If a fit was resumed from a checkpoint,
+    values that were not measured in an epoch are NaN.
 
     Attributes
     ----------
     loss : list of float
-        Mean loss over the samples of each epoch, each sample as it was trained.
+        Mean loss over the samples of each epoch, each before the step that used it.
     validation_loss : list of float
         Loss on the validation data after each epoch; empty without validation data.
     validation_accuracy : list of float
-        Accuracy on the validation data after each epoch; empty without them and for mean
-        squared error.
+        Accuracy on the validation data after each epoch; empty without validation data and for
+        regression.
     epoch_seconds : list of float
-        Time each epoch took to train, in seconds, without validation and callbacks.
+        Training time of each epoch in seconds, without validation and callbacks.
     samples : int
         Number of samples in an epoch.
     flops_per_sample : int
@@ -112,14 +112,14 @@ class History:
     dtype : dtype
         float32 or float64.
     n_threads : int
-        The limit of threads that training ran under.
+        The limit of threads during training.
     learning_rate : list of float
         The learning rate at the end of each epoch; empty for an optimizer without one.
     validation_metrics : dict of str to list of float
         The `metrics` of ``fit`` on the validation data after each epoch: ``"validation_f1"``.
     best_epoch : int
-        The best epoch, counted from 1: by what early stopping monitored, else by the validation
-        loss, else by the loss.
+        The best epoch, counted from 1: by the value that early stopping monitored, else by the
+        validation loss, else by the loss.
     """
 
     loss: list[float]
@@ -136,7 +136,7 @@ class History:
 
     @property
     def metrics(self) -> dict[str, list[float]]:
-        """All that was measured at each epoch, by name: ``"loss"``, ``"validation_loss"``, ..."""
+        """All values measured in each epoch, by name: ``"loss"``, ``"validation_loss"``, ..."""
         series = {
             "loss": self.loss,
             "validation_loss": self.validation_loss,
@@ -151,7 +151,7 @@ class History:
         Raises
         ------
         KeyError
-            If there is nothing of that name; the message tells what there is.
+            If there is no such series; the message lists those there are.
         """
         series = self._series()
         try:
@@ -177,21 +177,21 @@ class History:
         Parameters
         ----------
         *names : str
-            As for ``history[name]``; none means the loss and the validation loss.
+            As for ``history[name]``; by default the loss and the validation loss.
         ax : matplotlib Axes, optional
-            Where to; None makes a figure.
+            The axes to draw on; None creates a figure.
 
         Returns
         -------
         Axes
-            For titles and more; nothing is shown or saved.
+            To add titles etc.; nothing is shown or saved.
 
         Raises
         ------
         ImportError
             If matplotlib is not installed.
         KeyError
-            If there is no series of a name.
+            If there is no such series.
         """
         from fastmlp.plotting import plot_series  # noqa: PLC0415  (at its first use)
 
@@ -204,7 +204,7 @@ class History:
 
     @property
     def seconds(self) -> float:
-        """Time all epochs took to train, in seconds, without validation and callbacks."""
+        """Training time of all epochs in seconds, without validation and callbacks."""
         return sum(self.epoch_seconds)
 
     @property
@@ -219,14 +219,14 @@ class History:
 
     @cached_property
     def peak_share(self) -> float:
-        """Speed as a share of the machine's FMA peak for this dtype and `n_threads`, 0 to 1.
+        """Speed as a fraction of the machine's FMA peak for this dtype and `n_threads`, 0 to 1.
 
-        The peak is measured at the first access, which takes a moment; a busy machine measures
-        a low one.
+        The peak is measured at the first access, which takes a moment; on a busy machine it is too
+        low.
         """
         return self.gflops / _core.peak_gflops(self.dtype.name, self.n_threads)
 
-    if not TYPE_CHECKING:  # for a type checker there is nothing but what is written down
+    if not TYPE_CHECKING:  # type checkers see only the members defined above
 
         def __getattr__(self, name: str) -> Any:
             raise missing_attribute("History", name)
@@ -246,6 +246,6 @@ class History:
 
 
 def _course(values: list[float]) -> str:
-    """Write the first and the last of a list: ``2.301..0.041``."""
+    """Format the first and the last item of a list: ``2.301..0.041``."""
     first, last = f"{values[0]:.4g}", f"{values[-1]:.4g}"
     return first if len(values) == 1 else f"{first}..{last}"

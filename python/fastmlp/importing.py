@@ -1,4 +1,4 @@
-"""`from_onnx`, `from_torch`, `from_keras` and `from_sklearn`: a network from another library."""
+"""`from_onnx`, `from_torch`, `from_keras` and `from_sklearn`: networks from other libraries."""
 
 from pathlib import Path
 from typing import Any
@@ -15,36 +15,36 @@ def from_onnx(
     loss: LossLike | None = None,
     seed: int | None = None,
 ) -> Network:
-    """Make a network of an ONNX graph of dense layers.
+    """Convert an ONNX graph of dense layers to a network.
 
-    It reads what PyTorch, Keras (tf2onnx too) and skl2onnx write of multilayer perceptrons. Scales
-    and shifts of features and nodes are folded into weights, dropout is left out as in prediction,
-    and labels made of the outputs (ArgMax, ZipMap) are no part of the network. Nothing is trusted
-    or executed. Needs ``pip install 'fastmlp[onnx]'``.
+    Reads the multilayer perceptrons that PyTorch, Keras, tf2onnx and skl2onnx write. Scales and
+    shifts of features and nodes are folded into weights, dropout is omitted as in prediction, and
+    labels computed from the outputs (ArgMax, ZipMap) are dropped. Files are not trusted, and
+    nothing is executed. Needs ``pip install 'fastmlp[onnx]'``.
 
     Parameters
     ----------
     model : str, Path, bytes or onnx.ModelProto
-        A file, its content, or the graph read from it. Weights beside a file are read too.
+        A file, its content, or the loaded graph. External weights of a file are read, too.
     output : str, optional
-        The activation of the last layer, for graphs that end without one: ``"softmax"`` where a
-        classifier gives logits.
+        The activation of the last layer, for graphs that end without one: ``"softmax"`` for a
+        classifier that returns logits.
     loss : str, CrossEntropy, Huber, Quantile or callable, optional
         As in `Network`.
     seed : int, optional
-        As in `Network`: the order of samples of a later `fit` follows from it.
+        As in `Network`; it determines the order of samples of a later `fit`.
 
     Returns
     -------
     Network
-        With the same predictions up to rounding, float32 or float64 as the weights are.
+        With equal predictions up to rounding, float32 or float64 like the weights.
 
     Raises
     ------
     TypeError
-        If `model` is of another kind.
+        If `model` has another type.
     ValueError
-        If it is damaged, or the graph is more than dense layers; the message names the node and
+        If it is damaged, or the graph has more than dense layers; the message names the node and
         what is allowed.
     OSError
         If the file cannot be read.
@@ -66,7 +66,7 @@ def from_torch(
     loss: LossLike | None = None,
     seed: int | None = None,
 ) -> Network:
-    """Make a network of a ``torch.nn.Sequential``, with copies of its weights.
+    """Convert a ``torch.nn.Sequential`` to a network, with copies of its weights.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def from_torch(
         Of Linear, activations, BatchNorm1d, LayerNorm, Dropout, Flatten, Identity and nested
         Sequential, float32 or float64.
     output, loss, seed
-        As in `from_onnx`; PyTorch's classifiers mostly give logits: ``output="softmax"``.
+        As in `from_onnx`; most PyTorch classifiers return logits: ``output="softmax"``.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def from_torch(
     Raises
     ------
     TypeError, ValueError
-        If `model` is no module, or more than dense layers; the message names the module.
+        If `model` is not a module, or has more than dense layers; the message names the module.
     ImportError
         If torch is not installed.
 
@@ -103,12 +103,12 @@ def from_keras(
     loss: LossLike | None = None,
     seed: int | None = None,
 ) -> Network:
-    """Make a network of a Keras model of dense layers, with copies of its weights.
+    """Convert a Keras model of dense layers to a network, with copies of its weights.
 
     Parameters
     ----------
     model : keras.Model
-        Sequential, or functional with one layer after the other, built: of Dense, activations,
+        Built; Sequential, or functional with one layer after the other, of Dense, activations,
         BatchNormalization, LayerNormalization, Dropout, Flatten, Normalization and Rescaling.
     output, loss, seed
         As in `from_onnx`.
@@ -121,7 +121,7 @@ def from_keras(
     Raises
     ------
     TypeError, ValueError
-        If `model` is no Keras model, or more than dense layers; the message names the layer.
+        If `model` is not a Keras model, or has more than dense layers; the message names the layer.
     ImportError
         If keras is not installed.
 
@@ -134,12 +134,12 @@ def from_keras(
 
 
 def from_sklearn(model: Any, *, loss: LossLike | None = None, seed: int | None = None) -> Network:
-    """Make a network of a fitted MLPClassifier or MLPRegressor of scikit-learn.
+    """Convert a fitted MLPClassifier or MLPRegressor of scikit-learn to a network.
 
     Parameters
     ----------
     model : sklearn.neural_network.MLPClassifier or MLPRegressor
-        Fitted. Its ``classes_`` stay with it: the network's outputs are in their order, and a
+        Fitted. The network does not keep its ``classes_``: the outputs are in their order, and a
         classifier of two classes has one output, the probability of the second.
     loss, seed
         As in `Network`.

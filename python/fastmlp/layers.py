@@ -1,4 +1,4 @@
-"""What a network is made of: dense layers with an activation, normalised or with dropout."""
+"""Dense layers, with an activation and optionally normalisation and dropout."""
 
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias, get_args
@@ -22,12 +22,12 @@ ActivationName: TypeAlias = Literal[
     "softmax",
 ]
 ACTIVATIONS: Final[tuple[ActivationName, ...]] = get_args(ActivationName)
-"""The names of h in ``nodes = h(z)`` (1.2): leaky_relu with the slope 0.01, elu with alpha 1, gelu
-in the form with erf. Softmax stands at the output only."""
+"""The names of h in ``nodes = h(z)`` (1.2). leaky_relu has a negative slope of 0.01, elu an alpha
+of 1; gelu is the form with erf. Softmax is for the output layer only."""
 
 NormalizationName: TypeAlias = Literal["batch", "layer"]
 NORMALIZATIONS: Final[tuple[NormalizationName, ...]] = get_args(NormalizationName)
-"""What may be done to ``z = nodes @ weights + biases`` before h."""
+"""Normalisations of ``z = nodes @ weights + biases`` before h."""
 
 
 @hints_at_arguments
@@ -35,10 +35,11 @@ NORMALIZATIONS: Final[tuple[NormalizationName, ...]] = get_args(NormalizationNam
 class Dense:
     """One fully connected layer: ``nodes_out = h(nodes_in @ weights + biases)`` (1.2).
 
-    With a normalization it is ``h(scales * x + shifts)`` where x is z at mean 0 and variance 1, z =
-    nodes_in @ weights + biases: over the nodes of a sample with ``"layer"`` (Ba et al., 2016), over
-    the samples of a batch with ``"batch"`` (Ioffe and Szegedy, 2015), which takes running averages
-    in prediction. Both add 1e-5 to the variance, as PyTorch does.
+    With a normalization it is ``h(scales * x + shifts)``, where x is
+    ``z = nodes_in @ weights + biases`` scaled to mean 0 and variance 1: over the nodes of a sample
+    with ``"layer"`` (Ba et al., 2016), over the samples of a batch with ``"batch"`` (Ioffe and
+    Szegedy, 2015), which uses running averages in prediction. Both add 1e-5 to the variance, as in
+    PyTorch.
 
     Parameters
     ----------
@@ -46,12 +47,12 @@ class Dense:
         Number of nodes N of this layer, at least 1.
     activation : {"relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "softplus", \
             "exp", "identity", "softmax"}
-        The function h: the slope of leaky_relu is 0.01, the alpha of elu 1, gelu is z Phi(z).
-        ``"softmax"`` is possible in the last layer only.
+        The function h: leaky_relu has a negative slope of 0.01, elu an alpha of 1, gelu is z
+        Phi(z). ``"softmax"`` is possible in the last layer only.
     normalization : {"batch", "layer"}, optional
-        What is done to z before h. Not in the last layer.
+        The normalization of z before h. Not in the last layer.
     dropout : float, default 0.0
-        The probability, in [0, 1), that a node is 0 in a step of training; the others are
+        The probability, in [0, 1), that a node is set to 0 in a training step; the others are
         multiplied by ``1 / (1 - dropout)``. Prediction uses all nodes. Not in the last layer.
 
     Raises
@@ -90,7 +91,7 @@ class Dense:
         return f"{text})"
 
     def function(self) -> str:
-        """Describe what is done to z: ``'relu, layer norm, dropout 0.1'``."""
+        """Describe the function applied to z: ``'relu, layer norm, dropout 0.1'``."""
         text: str = self.activation
         if self.normalization is not None:
             text += f", {self.normalization} norm"
@@ -99,7 +100,7 @@ class Dense:
         return text
 
     def parameters(self, K: int) -> int:
-        """Count the parameters of this layer behind one of `K` nodes."""
+        """Return the number of parameters of this layer after one with `K` nodes."""
         return (K + (1 if self.normalization is None else 3)) * self.nodes
 
 
@@ -117,11 +118,11 @@ def build_layers(
     layers : sequence of int or Dense
         The number of features, then each layer as its number of nodes or as a `Dense`.
     activation, output : str
-        The activation of hidden layers and of the last layer where they are given as a number.
+        The activation of hidden layers and of the last layer, if given as an integer.
     normalization, dropout
-        Of hidden layers given as a number, as `Dense` takes them.
+        Those of hidden layers given as an integer, as in `Dense`.
     """
-    if isinstance(layers, int | np.integer | Dense):  # Network(4, 8, 2): a size is no activation
+    if isinstance(layers, int | np.integer | Dense):  # as Network(4, 8, 2)
         sizes = [repr(size) for size in (layers, activation, output) if not isinstance(size, str)]
         written = ", ".join(sizes if len(sizes) > 1 else [*sizes, "..."])
         raise TypeError(
@@ -163,7 +164,7 @@ def build_layers(
 
 
 def refuse_single_softmax(layers: tuple[Dense, ...]) -> None:
-    """Refuse an output that is 1 whatever the weights are, and say what may be meant."""
+    """Refuse an output that is always 1, and suggest alternatives."""
     if layers[-1].activation == "softmax" and layers[-1].nodes == 1:
         raise ValueError(
             f"layers[{len(layers)}] is a softmax of one node, whose output is always 1: for two "

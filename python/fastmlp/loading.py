@@ -1,4 +1,4 @@
-"""`load` and `load_checkpoint`: a network from a file."""
+"""`load` and `load_checkpoint`: networks from files."""
 
 from fastmlp import _core, _validation, files
 from fastmlp.fitting.checkpoints import read_saved
@@ -7,35 +7,33 @@ from fastmlp.network import Network, network_of
 
 
 def load(path: files.Path, *, allow_nonfinite: bool = False) -> Network:
-    """Read a network that `Network.save` wrote, to the same bits.
+    """Read a network written by `Network.save`, to the same bits.
 
-    No code of the file is run. The whole file is read into memory and checked before anything is
-    made of it.
+    No code is executed. The whole file is read into memory and checked before it is used.
 
     Parameters
     ----------
     path : str or os.PathLike
         The file.
     allow_nonfinite : bool, default False
-        Take parameters that are NaN or infinite, too.
+        Accept parameters that are NaN or infinite.
 
     Returns
     -------
     Network
-        Of the dtype, seed and epoch it was saved with: it predicts and trains on as that one
-        would.
+        With the dtype, seed and epoch of the saved one: it predicts, and continues to train, in the
+        same way.
 
     Raises
     ------
     ModelFormatError
-        If the file is damaged, was written by something else or by a later version, or does not
-        make sense.
+        If the file is damaged, inconsistent, or was not written by fastmlp or by a later version.
     TypeError
         If an argument has the wrong type.
     OSError
         If the file cannot be read, with errno and its name.
     MemoryError
-        If there is not memory enough.
+        If there is not enough memory.
 
     Examples
     --------
@@ -44,29 +42,29 @@ def load(path: files.Path, *, allow_nonfinite: bool = False) -> Network:
     """
     allow = _validation.switch("allow_nonfinite", allow_nonfinite)
     name = files.checked_path(path)
-    files.refuse_too_large(name, copies=3)  # what is read, parameters and gradients
+    files.refuse_too_large(name, copies=3)  # the file's content, parameters and gradients
     core = files.reading(_core.load_network, name, allow)
     return network_of(Model.of_core(core))
 
 
 def load_checkpoint(path: files.Path) -> Network:
-    """Read a network from a checkpoint, with all that it needs to train on to the same bits.
+    """Read a network from a checkpoint, with the state it needs to continue training.
 
     Parameters
     ----------
     path : str or os.PathLike
-        A file that `Network.save_checkpoint` or a `Checkpoint` wrote.
+        A file written by `Network.save_checkpoint` or a `Checkpoint`.
 
     Returns
     -------
     Network
-        With its parameters, seed and epoch, and with what its optimizer remembers: another
-        ``fit`` with the same optimizer goes on where that one stood.
+        With its parameters, seed and epoch, and the state of its optimizer: another ``fit`` with
+        the same optimizer continues with the same bits as if it had not been interrupted.
 
     Raises
     ------
     ModelFormatError
-        If the file is damaged or no checkpoint.
+        If the file is damaged or not a checkpoint.
     TypeError
         If `path` is not a path.
     OSError

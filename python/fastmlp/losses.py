@@ -1,4 +1,4 @@
-"""The losses, and which output each fits.
+"""The losses, and the outputs they can be used with.
 
 Definitions are PyTorch's with ``reduction="mean"``: cross-entropy is the mean over the batch (2.8),
 all others are the mean over the batch and the outputs.
@@ -32,14 +32,14 @@ LOSSES: Final[dict[str, tuple[str, ...]]] = {
     "huber": _ANY,
     "quantile": _ANY,
 }
-"""Each loss, and the activations of the last layer that it fits. The first that fits is the default
-of an output."""
+"""The activations of the last layer that each loss can be used with. The default loss of an output
+is the first that it can be used with."""
 
 
 @hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class CrossEntropy:
-    """Cross-entropy, with the targets drawn a little towards all classes alike.
+    """Cross-entropy with label smoothing: targets are moved towards the uniform distribution.
 
     Szegedy et al., "Rethinking the Inception architecture" (2016), as in
     ``torch.nn.CrossEntropyLoss``.
@@ -66,7 +66,7 @@ class CrossEntropy:
 @hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class Huber:
-    """Half the squared error where it is small, linear where it is large, as in torch.
+    """Half the squared error where it is small, linear where it is large.
 
     ``e^2 / 2`` where ``|e| <= delta``, else ``delta (|e| - delta / 2)``, with ``e = h - y``
     (Huber, 1964; ``torch.nn.HuberLoss``).
@@ -74,7 +74,7 @@ class Huber:
     Parameters
     ----------
     delta : float, default 1.0
-        Where the line begins, finite and above 0, in units of the targets.
+        The error at which the loss becomes linear, finite and above 0, in units of the targets.
 
     Raises
     ------
@@ -91,15 +91,15 @@ class Huber:
 @hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class Quantile:
-    """Pinball loss: least where the output is a quantile of the targets.
+    """Pinball loss: minimal where the output is a quantile of the targets.
 
-    ``q (y - h)`` where the target lies above the output, else ``(1 - q) (h - y)`` (Koenker and
-    Bassett, 1978). Its slope where both are equal is 0.
+    ``q (y - h)`` if the target is above the output, else ``(1 - q) (h - y)`` (Koenker and Bassett,
+    1978). Its derivative where both are equal is 0.
 
     Parameters
     ----------
     quantile : float, default 0.5
-        The share q of the targets that is to lie below the output, between 0 and 1.
+        The fraction q of the targets that should be below the output, between 0 and 1.
 
     Raises
     ------
@@ -115,7 +115,7 @@ class Quantile:
 
 
 class Loss(str):
-    """The name of a loss, with all that the core needs of it; ``net.loss``.
+    """The name of a loss, with its parameter and function; ``net.loss``.
 
     It equals the name: ``net.loss == "huber"``.
 
@@ -126,7 +126,7 @@ class Loss(str):
     parameter : float, default 0.0
         The label smoothing, Huber's delta or the quantile; 0 for the other losses.
     function : callable, optional
-        The loss of the user, if it is custom.
+        The function of a custom loss.
     """
 
     __slots__ = ("function", "parameter")
@@ -137,7 +137,7 @@ class Loss(str):
     def __new__(
         cls, name: str, parameter: float = 0.0, function: Callable[..., Any] | None = None
     ) -> Self:
-        """Make the loss; older pickles, in which it is a tuple, call it the same way."""
+        """Create the loss; older pickles, in which it is a tuple, call this in the same way."""
         self = super().__new__(cls, name)
         self.parameter, self.function = parameter, function
         return self
@@ -151,9 +151,9 @@ class Loss(str):
         Raises
         ------
         ValueError
-            If it is not custom.
+            If the loss is not custom.
         TypeError
-            If `function` is none.
+            If `function` is not callable.
         """
         if self != "custom":
             raise ValueError(f"the loss of this network is {str(self)!r}, not a function")
@@ -164,28 +164,28 @@ class Loss(str):
         return Loss(self, self.parameter, function)
 
     def described(self) -> str:
-        """Return the name, and the parameter where it is not the usual one: ``huber(2)``."""
+        """Return the name, and the parameter if it is not the default: ``huber(2)``."""
         usual = _USUAL.get(self, 0.0)
         return str(self) if self.parameter == usual else f"{self}({self.parameter:g})"
 
 
 LossLike: TypeAlias = LossName | Loss | CrossEntropy | Huber | Quantile | Callable[..., Any]
-"""What the argument `loss` of `Network` may be."""
+"""The types of the argument `loss` of `Network`."""
 
 
 _USUAL: Final = {"huber": 1.0, "quantile": 0.5}
-"""The parameters of losses that are given as a name, where they are not 0."""
+"""The default parameters of losses, if they are not 0."""
 
 
 def choose_loss(loss: LossLike | None, output: str) -> Loss:
-    """Check that `loss` fits the activation `output` of the last layer, or choose one for it.
+    """Check that `loss` matches the activation `output` of the last layer, or choose one for it.
 
     Parameters
     ----------
     loss : str, CrossEntropy, Huber, Quantile, callable or None
-        A name in `LOSSES`, or a loss with its parameter, or a custom one; None chooses
-        cross-entropy for softmax, binary cross-entropy for sigmoid, Poisson for exp, and mean
-        squared error for the rest.
+        A name in `LOSSES`, a loss with its parameter, or a custom loss; None chooses cross-entropy
+        for softmax, binary cross-entropy for sigmoid, Poisson for exp, and mean squared error for
+        all others.
     output : str
         The activation of the last layer.
 
@@ -194,7 +194,7 @@ def choose_loss(loss: LossLike | None, output: str) -> Loss:
     TypeError
         If `loss` is none of these.
     ValueError
-        If `loss` is not a name in `LOSSES`, or does not fit `output`.
+        If `loss` is not a name in `LOSSES`, or does not match `output`.
     """
     fitting = [name for name, outputs in LOSSES.items() if output in outputs]
     if loss is None:

@@ -1,16 +1,16 @@
-"""Metrics: how good outputs are, in one number.
+"""Metrics: the quality of outputs as one number.
 
-Every metric is a function ``f(y, outputs, sample_weight=None)`` of the targets as ``Network.fit``
-takes them, labels (B,) or numbers (B, N), the outputs (B, N) of ``predict``, and weights (B,) that
-default to 1; it is named to ``fit`` by its name: ``metrics=["f1", "auc"]``. Samples of weight 0 are
-left out, whatever their targets and outputs are, and so is a class that only they have. The results
-are those of the functions of scikit-learn named in each. Arithmetic is float64, and every sum runs
-in order, so that it has the same bits on every machine.
+Every metric is a function ``f(y, outputs, sample_weight=None)`` of the targets as in
+``Network.fit``, labels (B,) or numbers (B, N), the outputs (B, N) of ``predict``, and weights (B,)
+that default to 1; ``fit`` accepts their names: ``metrics=["f1", "auc"]``. Samples of weight 0 are
+ignored, whatever their targets and outputs, and so are classes with only such samples. The results
+are those of the scikit-learn functions named in each docstring. Arithmetic is float64, and every
+sum runs in order, so the results have the same bits on every machine.
 
-Labels (B,) with N > 1 outputs choose one class, that of the largest output. With two classes the
-second is the positive one; with more, a metric of one class is averaged over the classes, each
-alike ("macro"). Anything else decides yes (above 0.5) or no at every output, and a metric of one
-output is averaged over the outputs.
+With labels (B,) and N > 1 outputs, the predicted class is that of the largest output. With two
+classes the second is the positive one; with more, a metric of one class is averaged over the
+classes with equal weights ("macro"). Otherwise each output is a decision, yes above 0.5, and a
+metric of one output is averaged over the outputs.
 """
 
 import math
@@ -45,17 +45,17 @@ MetricName: TypeAlias = Literal[
     "mape",
     "r2",
 ]
-"""The names that ``fit`` takes; any ``top_<k>_accuracy`` is one, of which these are for tools."""
+"""The names that ``fit`` accepts, for type checkers; any other ``top_<k>_accuracy`` works, too."""
 
 
 def accuracy(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Return the share of right decisions (``accuracy_score``).
+    """Return the fraction of correct decisions (``accuracy_score``).
 
-    ``Network.evaluate`` decides by the arguments of the last activation, and so differs where
-    rounding makes outputs equal, or 0.5, whose arguments are not equal, or 0.
+    ``Network.evaluate`` decides by the arguments of the last activation, so it differs if rounding
+    makes outputs equal, or equal to 0.5, whose arguments are not equal, or not 0.
 
-    One decision per sample with labels; else one per output, where scikit-learn wants all outputs
-    of a sample right at once.
+    There is one decision per sample with labels, and otherwise one per output, where scikit-learn
+    requires all outputs of a sample to be correct.
     """
     y, outputs, weight = arrays(y, outputs, sample_weight)
     if y.ndim == 1:
@@ -68,10 +68,10 @@ def accuracy(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None =
 def top_k_accuracy(
     y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None, k: int = 5
 ) -> float:
-    """Return the share of samples whose label is among the k largest outputs.
+    """Return the fraction of samples whose label is among the k largest outputs.
 
-    ``top_k_accuracy_score``; equal outputs count in the order of the classes. By name it is
-    ``"top_5_accuracy"``, with any number in place of the 5.
+    ``top_k_accuracy_score``; equal outputs are ranked in the order of the classes. Its name is
+    ``"top_5_accuracy"``, or with any other number.
     """
     y, outputs, weight = arrays(y, outputs, sample_weight)
     if y.ndim != 1:
@@ -85,9 +85,9 @@ def top_k_accuracy(
 def balanced_accuracy(
     y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None
 ) -> float:
-    """Return the mean recall of the classes that there are (``balanced_accuracy_score``).
+    """Return the mean recall of the classes with samples (``balanced_accuracy_score``).
 
-    A class is there if one of its samples weighs more than 0.
+    Only samples of weight above 0 count.
     """
     d = decisions(y, outputs, sample_weight)
     pairs = list(zip(d.said, d.truth, strict=True))
@@ -103,19 +103,19 @@ def balanced_accuracy(
 
 
 def precision(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Return how many of those taken for a class are of it (``precision_score``); 0 of 0 is 0."""
+    """Return the correct fraction of predictions of a class (``precision_score``); 0 / 0 is 0."""
     d = decisions(y, outputs, sample_weight)
     return average(share(said & true, said, d.weight) for said, true in d.present())
 
 
 def recall(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Return how many of a class were taken for it (``recall_score``); 0 of 0 is 0."""
+    """Return the fraction of a class that is predicted as such (``recall_score``); 0 / 0 is 0."""
     d = decisions(y, outputs, sample_weight)
     return average(share(said & true, true, d.weight) for said, true in d.present())
 
 
 def f1(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Return the harmonic mean of precision and recall of a class (``f1_score``); 0 of 0 is 0."""
+    """Return the harmonic mean of precision and recall of a class (``f1_score``); 0 / 0 is 0."""
     d = decisions(y, outputs, sample_weight)
     return average(
         share(2.0 * (said & true), 1.0 * said + true, d.weight) for said, true in d.present()
@@ -144,8 +144,8 @@ def average_precision(
 ) -> float:
     """Return the area under the steps of precision over recall (``average_precision_score``).
 
-    With many classes it is averaged over those that have samples; of yes and no, it is 0 for an
-    output without a yes.
+    With many classes it is averaged over those that have samples; for yes-or-no outputs, it is 0
+    for an output without a yes.
     """
     d = decisions(y, outputs, sample_weight)
     areas = []
@@ -160,10 +160,10 @@ def average_precision(
 
 
 def log_loss(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Return the mean of -log(probability of what was true) (``log_loss``).
+    """Return the mean of -log(probability of the true class) (``log_loss``).
 
-    Probabilities are cut to [eps, 1 - eps], eps that of the outputs' dtype. Without labels it is
-    averaged over the outputs.
+    Probabilities are clipped to [eps, 1 - eps], with the eps of the outputs' dtype. Without labels
+    it is averaged over the outputs.
     """
     eps = np.finfo(np.result_type(numbers("outputs", outputs), np.float32)).eps
     y, outputs, weight = arrays(y, outputs, sample_weight)
@@ -175,19 +175,19 @@ def log_loss(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None =
 
 
 def mse(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Return the mean squared error, over outputs too (``mean_squared_error``)."""
+    """Return the mean squared error over samples and outputs (``mean_squared_error``)."""
     errors, _, weight = residuals(y, outputs, sample_weight)
     return average(mean(e * e, weight) for e in errors)
 
 
 def rmse(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Return the root of `mse` of each output, averaged (``root_mean_squared_error``)."""
+    """Return the mean over outputs of the root of `mse` (``root_mean_squared_error``)."""
     errors, _, weight = residuals(y, outputs, sample_weight)
     return average(math.sqrt(mean(e * e, weight)) for e in errors)
 
 
 def mae(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Return the mean absolute error, over outputs too (``mean_absolute_error``)."""
+    """Return the mean absolute error over samples and outputs (``mean_absolute_error``)."""
     errors, _, weight = residuals(y, outputs, sample_weight)
     return average(mean(np.abs(e), weight) for e in errors)
 
@@ -203,9 +203,9 @@ def mape(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = Non
 
 
 def r2(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Return the share of the variance of each output that is explained, averaged (``r2_score``).
+    """Return the explained fraction of the variance, averaged over outputs (``r2_score``).
 
-    1 is perfect, 0 no better than the mean. Of a constant target it is 1 if perfect, else 0; of
+    1 is perfect, 0 no better than the mean. For a constant target it is 1 if perfect, else 0; for
     one sample, NaN.
     """
     errors, targets, weight = residuals(y, outputs, sample_weight)
@@ -214,7 +214,7 @@ def r2(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None)
     shares = []
     for e, t in zip(errors, targets, strict=True):
         left = total(weight * (e * e))
-        # The mean of equal numbers is not always one of them: 0.1 + 0.1 + ... rounds.
+        # The mean of equal numbers may differ from them: 0.1 + 0.1 + ... rounds.
         spread = total(weight * (t - mean(t, weight)) ** 2) if np.ptp(t[weight > 0]) else 0.0
         shares.append(1 - left / spread if spread else float(left == 0))
     return average(shares)
@@ -224,7 +224,7 @@ CLASSIFICATION: Final[dict[str, Metric]] = {
     f.__name__: f
     for f in (accuracy, balanced_accuracy, precision, recall, f1, auc, average_precision, log_loss)
 }
-"""The metrics of decisions, by name; beside them ``top_<k>_accuracy``."""
+"""The metrics of decisions, by name, without ``top_<k>_accuracy``."""
 
 REGRESSION: Final[dict[str, Metric]] = {f.__name__: f for f in (mse, rmse, mae, mape, r2)}
 """The metrics of numbers, by name."""

@@ -1,4 +1,4 @@
-"""Plots with matplotlib, which is imported when the first is drawn (extra ``fastmlp[plot]``)."""
+"""Plots with matplotlib, which is imported for the first plot (extra ``fastmlp[plot]``)."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 def plot_series(
     series: Mapping[str, Sequence[float]], best_epoch: int, ax: "Axes | None"
 ) -> "Axes":
-    """Draw series over their epochs, as ``History.plot`` documents.
+    """Draw series over their epochs; see ``History.plot``.
 
-    Where only losses are drawn, which fall over orders of magnitude, the axis is logarithmic.
+    If all series are losses, which fall over orders of magnitude, the axis is logarithmic.
     """
     if ax is None:
         pyplot = require("matplotlib.pyplot", "History.plot", "plot")

@@ -1,4 +1,4 @@
-"""`train_many`: independent networks trained at once, as for seeds, folds and learning rates."""
+"""`train_many`: training of independent networks, as for seeds, folds and learning rates."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -35,33 +35,33 @@ def train_many(
     n_threads: int | None = None,
     on_divergence: Literal["raise", "return"] = "raise",
 ) -> list[History | DivergenceError]:
-    """Train independent networks at once, each on one thread, each to the bits of its own ``fit``.
+    """Train independent networks in parallel, each with the same bits as its own ``fit``.
 
-    Small networks cannot use a second thread; many of them can. The whole call runs in the core
-    without the GIL.
+    Each network is trained on one thread: a small network cannot use a second one, but many
+    networks can. The whole call runs in the core without the GIL.
 
     Parameters
     ----------
     networks : iterable of Network
-        Different objects of one dtype. They may differ in all else.
+        Different objects of one dtype; anything else may differ.
     X : array-like, shape (n, features)
-        Samples, as in `Network.fit`; shared by all networks and not copied for each.
+        Samples, as in `Network.fit`; shared by all networks, not copied.
     y : array-like, shape (n,) or (n, N)
         Targets.
     epochs, batch_size, shuffle, sample_weight
         As in `Network.fit`.
     optimizer : Optimizer, str, or sequence of them, default SGD(learning_rate=0.1)
         One for all networks, or one for each; names as in `Network.fit`. A learning rate is a
-        number or a schedule of the step; functions and `Plateau`, which ask Python on the way, are
-        for ``fit``.
+        number or a schedule of the step; functions and `Plateau`, which need Python during the
+        training, work only with ``fit``.
     rows : sequence of array-like of int, optional
-        For each network the samples it trains on, such as the folds of a cross-validation; they
-        are copied for it.
+        For each network the samples it trains on, such as the folds of a cross-validation; they are
+        copied.
     n_threads : int, optional
         Upper limit of threads; None is the limit of the process.
     on_divergence : {"raise", "return"}, default "raise"
-        What to do with a network whose loss became infinite, or not a number, once all others are
-        trained. It is back at its last finite epoch end in either case.
+        What to do about a network whose loss became infinite or NaN, after all others are trained.
+        In either case it is restored to its last finite epoch end.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def train_many(
     RuntimeError
         If a network is already being fitted.
     KeyboardInterrupt
-        On Ctrl-C; every network is at a completed step.
+        On Ctrl-C; every network has the parameters of a completed step.
 
     Examples
     --------
@@ -104,12 +104,12 @@ def train_many(
         model.feature_names = each
     train = _core.train_many32 if models[0].dtype == np.float32 else _core.train_many64
     results: list[History | DivergenceError] = []
-    for model, samples, told in zip(models, data, train(jobs, limit), strict=True):
-        if isinstance(told, tuple):
-            epoch, loss, rate = told
+    for model, samples, outcome in zip(models, data, train(jobs, limit), strict=True):
+        if isinstance(outcome, tuple):
+            epoch, loss, rate = outcome
             results.append(DivergenceError(epoch + 1, loss, rate))
         else:
-            results.append(_history(model, samples, told))
+            results.append(_history(model, samples, outcome))
     for i, result in enumerate(results):
         if isinstance(result, DivergenceError) and on_divergence == "raise":
             result.add_note(f"networks[{i}] diverged; the others are trained")
@@ -132,7 +132,7 @@ def _models(networks: object) -> list[Model]:
             raise ValueError(f"networks[{i}] has a custom loss, which needs Python: use its fit")
         refuse_while_fitting(model_of(net).core, f"train networks[{i}]")
     if len({id(net) for net in nets}) < len(nets):
-        raise ValueError("networks must be different objects, one comes twice")
+        raise ValueError("networks must be different objects, but one occurs twice")
     return [model_of(net) for net in nets]
 
 
