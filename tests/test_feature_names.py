@@ -98,6 +98,22 @@ def test_validation_data_of_the_first_fit(net, frame):
     assert state(net) == state(fm.Network([3, 4, 3], seed=1))
 
 
+def test_a_fit_that_made_no_step_leaves_no_names(net, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame(VALUES, columns=NAMES)
+    with pytest.raises(OSError, match="No such file"):
+        net.fit(X, Y, checkpoint=tmp_path / "nowhere" / "file")
+    assert net.feature_names is None
+
+    class Refusing(fm.Callback):
+        def on_fit_begin(self, network):
+            raise LookupError("refused")
+
+    with pytest.raises(LookupError):
+        net.fit(X, Y, callbacks=Refusing())
+    assert net.feature_names is None
+
+
 def test_batches_and_streams_set_them(net, frame):
     twin = copy.copy(net)
     net.fit(iter([(VALUES, Y), (frame(NAMES), Y)]), epochs=1)

@@ -70,4 +70,5 @@ def load_checkpoint(path: files.Path) -> Network:
     OSError
         If the file cannot be read, with errno and its name.
     """
-    return network_of(Model.of_core(read_saved(files.checked_path(path)).core))
+    core, _ = read_saved(files.checked_path(path))
+    return network_of(Model.of_core(core))

@@ -20,6 +20,7 @@ from fastmlp.fitting import fit as training
 from fastmlp.fitting.callbacks import AnyCallback
 from fastmlp.fitting.checkpoints import Checkpoint, save_checkpoint
 from fastmlp.fitting.early_stopping import EarlyStopping
+from fastmlp.fitting.options import ValidationData, read_options
 from fastmlp.history import Evaluation, History
 from fastmlp.inference import derivatives, prediction
 from fastmlp.layers import (
@@ -40,8 +41,6 @@ from fastmlp.model.summary import Summary, describe, summarise
 from fastmlp.settings.custom_loss import LossFunction
 from fastmlp.settings.lbfgs import LBFGS
 from fastmlp.settings.optimizers import SGD, Optimizer, OptimizerName, StepOptimizerName
-
-ValidationData = Rows | Stream
 
 
 class Network:
@@ -549,11 +548,8 @@ class Network:
             On Ctrl-C. As after an exception in a callback or in the iterable of batches, the
             parameters are those of the last completed step.
         """
-        return training.fit(
-            self,
+        options = read_options(
             self._model,
-            X,
-            y,
             epochs=epochs,
             batch_size=batch_size,
             optimizer=optimizer,
@@ -569,6 +565,7 @@ class Network:
             early_stopping=early_stopping,
             checkpoint=checkpoint,
         )
+        return training.fit(self, self._model, X, y, options)
 
     def objective(
         self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None

@@ -9,12 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp import _core, _validation
 from fastmlp._validation.foreign_names import hints_at_arguments
 from fastmlp.errors import DivergenceError
-from fastmlp.fitting.fit import core_options
+from fastmlp.fitting.loop import history_of
+from fastmlp.fitting.options import core_options, read_batch_size
 from fastmlp.history import History
 from fastmlp.model.feature_names import names_to_train_on
 from fastmlp.model.model import Model, refuse_while_fitting
 from fastmlp.model.samples import Samples, read_samples
-from fastmlp.model.summary import training_flops
 from fastmlp.network import Network, model_of
 from fastmlp.settings.optimizers import SGD, Optimizer, StepOptimizerName, read_step_optimizer
 from fastmlp.settings.plateau import Plateau
@@ -90,14 +90,20 @@ def train_many(
     epochs = _validation.integer(
         "epochs", epochs, minimum=1, maximum=2**32 - 1 - max(model.core.epoch for model in models)
     )
-    limit = _validation.n_threads(n_threads)
+    size, limit = read_batch_size(batch_size), _validation.n_threads(n_threads)
     shuffle = _validation.switch("shuffle", shuffle)
     names = [names_to_train_on(model.feature_names, model.features, X) for model in models]
     data = _data(models, X, y, sample_weight, rows)
     jobs = []
     for model, samples, settings in zip(models, data, optimizers, strict=True):
-        options = core_options(settings, batch_size, len(samples), model.dtype)
-        options.epochs, options.shuffle = epochs, shuffle
+        options = core_options(
+            settings,
+            model.dtype,
+            rows=len(samples),
+            batch_size=size,
+            epochs=epochs,
+            shuffle=shuffle,
+        )
         model.core.check_batches(len(samples), samples.weight, None, options)
         jobs.append(_core.TrainJob(model.core, samples.X, samples.y, samples.weight, options))
     for model, each in zip(models, names, strict=True):
@@ -109,7 +115,7 @@ def train_many(
             epoch, loss, rate = outcome
             results.append(DivergenceError(epoch + 1, loss, rate))
         else:
-            results.append(_history(model, samples, outcome))
+            results.append(history_of(outcome, model, len(samples), n_threads=1))
     for i, result in enumerate(results):
         if isinstance(result, DivergenceError) and on_divergence == "raise":
             result.add_note(f"networks[{i}] diverged; the others are trained")
@@ -190,17 +196,3 @@ def _row_numbers(i: int, part: ArrayLike, count: int) -> NDArray[np.intp]:
     if array.size == 0 or array.min() < 0 or array.max() >= count:
         raise ValueError(f"rows[{i}] must hold row numbers of X, 0 to {count - 1}, at least one")
     return array.astype(np.intp)
-
-
-def _history(model: Model, samples: Samples, reports: list[_core.EpochReport]) -> History:
-    loss = [report.loss for report in reports]
-    return History(
-        loss=loss,
-        epoch_seconds=[report.seconds for report in reports],
-        samples=len(samples),
-        flops_per_sample=training_flops(model.features, model.layers),
-        dtype=model.dtype,
-        n_threads=1,
-        learning_rate=[report.learning_rate for report in reports],
-        best_epoch=1 + int(np.argmin(loss)),
-    )

@@ -1,9 +1,10 @@
 """`Callback`: what ``Network.fit`` tells while it trains, by methods to override."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 from fastmlp import _validation
+from fastmlp.fitting.checkpoints import Checkpoint
 from fastmlp.history import EpochReport, History
 
 Network: TypeAlias = Any
@@ -28,8 +29,6 @@ class Callback:
     ...         print(report.epoch, report.validation_loss)
     ...         return report.loss < 0.01  # stops
     """
-
-    _argument: ClassVar[str] = ""  # of ``fit``, if it has one for this kind
 
     def on_fit_begin(self, network: Network) -> None:
         """Before anything is trained, after every argument of ``fit`` was found good."""
@@ -81,7 +80,7 @@ def read_callbacks(callbacks: object) -> tuple[Callback, ...]:
     """
     if callbacks is None:
         return ()
-    if isinstance(callbacks, Callback) or callable(callbacks):
+    if isinstance(callbacks, Callback | Checkpoint) or callable(callbacks):
         return (_read_callback("callbacks", callbacks),)
     several = _validation.items(
         "callbacks", callbacks, "callable, a Callback, or a sequence of them"
@@ -91,10 +90,9 @@ def read_callbacks(callbacks: object) -> tuple[Callback, ...]:
 
 def _read_callback(name: str, callback: object) -> Callback:
     if isinstance(callback, Callback):
-        if argument := callback._argument:  # noqa: SLF001  (not for users)
-            kind = type(callback).__name__
-            raise TypeError(f"{name} is a {kind}: give it as fit({argument}=...)")
         return callback
+    if isinstance(callback, Checkpoint):
+        raise TypeError(f"{name} is a Checkpoint: give it as fit(checkpoint=...)")
     if isinstance(callback, type) and issubclass(callback, Callback):
         raise TypeError(f"{name} is the class {callback.__name__}; write {callback.__name__}()")
     if not callable(callback):

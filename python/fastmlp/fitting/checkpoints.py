@@ -8,7 +8,7 @@ any moment finds its last checkpoint, and ends with the weights of a run that wa
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,9 @@ from numpy.typing import NDArray
 from fastmlp import _core, _validation, files
 from fastmlp._validation.foreign_names import hints_at_arguments
 from fastmlp.errors import ModelFormatError, shortened
-from fastmlp.fitting.callbacks import Callback, Network
-from fastmlp.fitting.saved_fit import KEY, MOMENTS, SavedState, check_state
+from fastmlp.fitting.saved_fit import KEY, MOMENTS, SavedFit, SavedState, check_state
 from fastmlp.model.model import Core, Model
 from fastmlp.model.summary import describe
-
-if TYPE_CHECKING:
-    from fastmlp.fitting.loop import Course
-    from fastmlp.history import EpochReport
 
 _MARGIN = 1024
 """Bytes that the numbers in a header may become longer during a fit."""
@@ -32,7 +27,7 @@ _MOST_EPOCHS = 2**32 - 1
 
 
 @hints_at_arguments
-class Checkpoint(Callback):
+class Checkpoint:
     """Save a fit as it goes, and go on from there when the same program is started again.
 
     ``fit(..., checkpoint=Checkpoint(path))`` saves after every so many epochs and after the last.
@@ -58,15 +53,10 @@ class Checkpoint(Callback):
         If an argument has the wrong type or is out of range.
     """
 
-    _argument = "checkpoint"
-
     def __init__(self, path: files.Path, every: int = 1, *, resume: bool = True) -> None:
         self.path = files.checked_path(path)
         self.every = _validation.integer("every", every, minimum=1)
         self.resume = _validation.switch("resume", resume)
-        self._core: Core | None = None
-        self._course: Course | None = None
-        self._settings: dict[str, Any] = {}
 
     def __repr__(self) -> str:
         return f"Checkpoint({files.shown(self.path)!r}, every={self.every}, resume={self.resume})"
@@ -83,104 +73,17 @@ class Checkpoint(Callback):
         """
         if not self.resume or not os.path.exists(self.path):  # noqa: PTH110  (path may be bytes)
             return None
-        saved = read_saved(self.path)
-        if saved.state.fit is None:
+        core, state = read_saved(self.path)
+        if state.fit is None:
             name = files.shown(self.path)
             raise ValueError(f"checkpoint {name!r} was not saved by a fit: it cannot go on")
-        self._refuse_another("network", _described(saved.core), _described(model.core))
-        return saved
-
-    def begin(
-        self,
-        model: Model,
-        course: "Course",
-        settings: dict[str, Any],
-        options: _core.TrainOptions,
-        saved: "Saved | None",
-    ) -> None:
-        """Join a fit whose settings are `settings`; go on where that of `saved` stood.
-
-        What the core is told of that, in `options`, is set.
-
-        Raises
-        ------
-        ValueError
-            If the file is of another fit; nothing has changed then.
-        ModelFormatError
-            If it does not make sense for this one; neither then.
-        OSError
-            If the file cannot be written; neither then.
-        """
-        core = model.core
-        self._core, self._course, self._settings = core, course, settings
-        if saved is None:
-            self._refuse_unwritable(core)
-            return
-        assert saved.state.fit is not None
-        past = saved.state.fit
-        for key, value in settings.items():
-            if key in past.settings:  # older files tell less
-                self._refuse_another(key, past.settings[key], value)
-        self._refuse_nonsense(saved, course, options.optimizer.kind)
-        self._refuse_unwritable(core)
-        course.restore(past)
-        core.assign(saved.core)  # type: ignore[arg-type]
-        options.first_epoch = min(course.epochs_done, course.epochs)
-        options.rate_factor = course.rate_factor
-
-    def _refuse_another(self, key: str, was: object, now: object) -> None:
-        if was != now:
-            raise ValueError(
-                f"checkpoint {files.shown(self.path)!r} is of another fit: {key} was "
-                f"{shortened(str(was))}, now it is {shortened(str(now))}; remove the file, or say "
-                "Checkpoint(path, resume=False)"
-            )
-
-    def _refuse_nonsense(self, saved: "Saved", course: "Course", kind: _core.OptimizerKind) -> None:
-        """Refuse a file whose parts do not go together, or not with the fit it says it is of."""
-        state, core = saved.state, saved.core
-        assert state.fit is not None
-        done, problem = state.fit.epochs, ""
-        if done > core.epoch:
-            problem = f"tells of {done} epochs of a network that was trained for {core.epoch}"
-        if core.epoch + max(0, course.epochs - done) > _MOST_EPOCHS:
-            problem = f"counts {core.epoch} epochs, which leaves too few to go on"
-        if state.kind is not kind or (state.fit.plateau is None) == course.has_plateau:
-            problem = "is of another optimizer than it says"
-        if problem:
-            raise ModelFormatError(files.shown(self.path), KEY, 0, problem)
-
-    def _refuse_unwritable(self, core: Core) -> None:
-        """Raise now what the first save would raise: there may be hours between."""
-        assert self._course is not None
-        tensors, metadata = self._archive(core)
-        tensors |= self._course.largest_state() | dict.fromkeys(MOMENTS, core.parameters)
-        _core.check_can_write(self.path, tensors, metadata | {"margin": " " * _MARGIN})
-
-    def on_epoch_end(self, network: Network, report: "EpochReport") -> None:  # noqa: ARG002
-        """Save, if it is time."""
-        if report.epoch % self.every == 0 or report.epoch == report.epochs:
-            self._save()
-
-    def on_fit_end(self, network: Network, history: object) -> None:  # noqa: ARG002
-        """Save once more: early stopping may have ended the fit."""
-        self._save()
-
-    def _save(self) -> None:
-        core = self._core
-        assert core is not None
-        if _is_finite(core):  # else there is nothing to go on from: the file stays as it is
-            files.write_archive(self.path, *self._archive(core))
-
-    def _archive(self, core: Core) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
-        assert self._course is not None
-        values, tensors = self._course.state()
-        return _archive(core, {"fit": self._settings, "course": values}, tensors)
+        _refuse_another(self.path, "network", _described(core), _described(model.core))
+        return Saved(core, state, state.fit)
 
 
 @dataclass(frozen=True)
 class Saved:
-    """What a checkpoint holds, checked.
+    """What the checkpoint of a fit holds, checked.
 
     Attributes
     ----------
@@ -188,10 +91,91 @@ class Saved:
         The network, with what its optimizer remembers.
     state : SavedState
         The rest.
+    fit : SavedFit
+        How far the fit had come, as `state` has it.
     """
 
     core: Core
     state: SavedState
+    fit: SavedFit
+
+
+@dataclass(frozen=True)
+class CheckpointFile:
+    """Where one fit is saved to.
+
+    Attributes
+    ----------
+    checkpoint : Checkpoint
+        The user's settings.
+    core : Network32 or Network64
+        The network that is trained.
+    settings : dict
+        What must be the same for another fit to go on; see `fingerprint`.
+    """
+
+    checkpoint: Checkpoint
+    core: Core
+    settings: dict[str, Any]
+
+    def is_due(self, epoch: int, epochs: int) -> bool:
+        """Say whether to save after an epoch, counted from 1."""
+        return epoch % self.checkpoint.every == 0 or epoch == epochs
+
+    def save(self, state: "FitState") -> None:
+        """Write the network, and where its fit stands."""
+        if _is_finite(self.core):  # else there is nothing to go on from: the file stays as it is
+            files.write_archive(self.checkpoint.path, *self._archive(state))
+
+    def refuse_another(self, saved: Saved) -> None:
+        """Refuse a file of a fit with other settings; older files tell of fewer.
+
+        Raises
+        ------
+        ValueError
+            If one differs.
+        """
+        for key, value in self.settings.items():
+            if key in saved.fit.settings:
+                _refuse_another(self.checkpoint.path, key, saved.fit.settings[key], value)
+
+    def refuse_nonsense(
+        self, saved: Saved, epochs: int, kind: _core.OptimizerKind, plateau: bool
+    ) -> None:
+        """Refuse a file whose parts do not go together, or not with the fit it says it is of.
+
+        Raises
+        ------
+        ModelFormatError
+            If they do not go with so many epochs, an optimizer of a kind, or its schedule.
+        """
+        core, done, problem = saved.core, saved.fit.epochs, ""
+        if done > core.epoch:
+            problem = f"tells of {done} epochs of a network that was trained for {core.epoch}"
+        if core.epoch + max(0, epochs - done) > _MOST_EPOCHS:
+            problem = f"counts {core.epoch} epochs, which leaves too few to go on"
+        if saved.state.kind is not kind or (saved.fit.plateau is not None) != plateau:
+            problem = "is of another optimizer than it says"
+        if problem:
+            raise ModelFormatError(files.shown(self.checkpoint.path), KEY, 0, problem)
+
+    def refuse_unwritable(self, state: "FitState", largest: dict[str, NDArray[Any]]) -> None:
+        """Raise now what the first save would raise: there may be hours between.
+
+        `largest` holds arrays of the names and sizes that those of `state` will have in the end.
+        """
+        tensors, metadata = self._archive(state)
+        tensors |= largest | dict.fromkeys(MOMENTS, self.core.parameters)
+        margin = {"margin": " " * _MARGIN}
+        _core.check_can_write(self.checkpoint.path, tensors, metadata | margin)
+
+    def _archive(self, state: "FitState") -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+        values, tensors = state
+        return _archive(self.core, {"fit": self.settings, "course": values}, tensors)
+
+
+FitState = tuple[dict[str, Any], dict[str, NDArray[Any]]]
+"""Where a fit stands: what JSON can hold, and arrays."""
 
 
 def save_checkpoint(core: Core, path: files.Path) -> None:
@@ -232,7 +216,7 @@ def _archive(
     return tensors | extra, metadata
 
 
-def read_saved(path: str | bytes) -> Saved:
+def read_saved(path: str | bytes) -> tuple[Core, SavedState]:
     """Read a checkpoint and check all of it; ModelFormatError if anything is wrong."""
     tensors, metadata = files.read_archive(path)
     name = files.shown(path)
@@ -249,7 +233,16 @@ def read_saved(path: str | bytes) -> Saved:
             own = getattr(core, key)
             if (array.shape, array.dtype) != (own.shape, own.dtype):
                 raise ModelFormatError(name, KEY, 0, f"early_stopping has other {key}")
-    return Saved(core, state)
+    return core, state
+
+
+def _refuse_another(path: str | bytes, key: str, was: object, now: object) -> None:
+    if was != now:
+        raise ValueError(
+            f"checkpoint {files.shown(path)!r} is of another fit: {key} was "
+            f"{shortened(str(was))}, now it is {shortened(str(now))}; remove the file, or say "
+            "Checkpoint(path, resume=False)"
+        )
 
 
 def _described(core: Core) -> str:

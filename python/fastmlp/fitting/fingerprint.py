@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fastmlp import _core
 from fastmlp.data._raw import RawRows
 from fastmlp.data._sparse import SparseRows
-from fastmlp.model.class_weight import of_classes
+from fastmlp.model.class_weight import ClassWeight, of_classes
 from fastmlp.model.model import Model
 from fastmlp.model.samples import Samples
 from fastmlp.settings.optimizers import Optimizer
@@ -34,13 +34,15 @@ def of_samples(samples: Samples) -> dict[str, Any]:
     }
 
 
-def of_arguments(model: Model, class_weight: object, validation_fraction: object) -> dict[str, Any]:
+def of_arguments(
+    model: Model, class_weight: ClassWeight | None, validation_fraction: float | None
+) -> dict[str, Any]:
     """Return that of what ``fit`` makes of its samples."""
+    named = class_weight
     if class_weight is not None and not isinstance(class_weight, str):
         by_class = of_classes(class_weight, max(2, model.outputs))
-        class_weight = _described(by_class.shape, by_class)
-    share = None if validation_fraction is None else float(validation_fraction)  # type: ignore[arg-type]
-    return {"class_weight": class_weight, "validation_fraction": share}
+        named = _described(by_class.shape, by_class)
+    return {"class_weight": named, "validation_fraction": validation_fraction}
 
 
 def of_steps(

@@ -1,258 +1,236 @@
-"""``Network.fit``: check everything, then one call of the core for all epochs."""
+"""``Network.fit``: check the samples, then one call of the core for all epochs.
 
-import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
-from functools import partial
-from typing import TYPE_CHECKING, Any
+There are three ways, which read alike: over arrays, over what a stream or an iterable gives, and
+with L-BFGS over all samples at once.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _core, _validation
 from fastmlp.data import _arrays
+from fastmlp.data.stream import Rows, Stream
 from fastmlp.errors import DataError, DivergenceError
 from fastmlp.fitting import fingerprint
-from fastmlp.fitting.callbacks import Callback, Network, read_callbacks
-from fastmlp.fitting.checkpoints import Saved, read_checkpoint
-from fastmlp.fitting.early_stopping import check_monitors, read_early_stopping
-from fastmlp.fitting.held_out import HeldOut, hold_out, read_held_out
-from fastmlp.fitting.lbfgs import minimise, refuse_batches
-from fastmlp.fitting.loop import Course, Trained
-from fastmlp.fitting.plateau_watch import read_plateau
-from fastmlp.fitting.progress import Progress
+from fastmlp.fitting.callbacks import Callback, Network
+from fastmlp.fitting.checkpoints import CheckpointFile, Saved
+from fastmlp.fitting.held_out import HeldOut, read_held_out, split
+from fastmlp.fitting.lbfgs import minimise
+from fastmlp.fitting.loop import FitLoop
+from fastmlp.fitting.options import FitOptions, refuse_with_stream
+from fastmlp.fitting.progress import shown
 from fastmlp.history import History
 from fastmlp.model.class_weight import weigh_classes
 from fastmlp.model.feature_names import Names, names_to_train_on
 from fastmlp.model.model import Core, Model, refuse_while_fitting
 from fastmlp.model.samples import Samples, read_samples
 from fastmlp.settings.lbfgs import LBFGS
-from fastmlp.settings.optimizers import Optimizer, read_optimizer
-from fastmlp.settings.schedules import Schedule
-from fastmlp.streams.source import Source, read_data, read_source, refuse_with_stream
+from fastmlp.settings.optimizers import Optimizer
+from fastmlp.streams.batches import Batches
+from fastmlp.streams.source import read_data, read_source
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+Features = ArrayLike | Stream | Iterable[Rows]
+"""What ``fit`` takes as `X`."""
+
+Targets = ArrayLike | None
+"""What ``fit`` takes as `y`."""
 
 
-def fit(
+def fit(network: Network, model: Model, X: Features, y: Targets, options: FitOptions) -> History:
+    """Train `network`, which holds `model`; all checks come before all work."""
+    refuse_while_fitting(model.core, "fit the network")
+    data, optimizer = read_data(X, y), options.optimizer
+    if data is not None:
+        refuse_with_stream(options, "a stream" if X is data else "an iterable of batches")
+    names = names_to_train_on(model.feature_names, model.features, X, options.validation_data)
+    try:
+        with _unchanged_if_refused(model, names, options.saved):
+            if isinstance(optimizer, LBFGS):
+                return _fit_lbfgs(network, model, X, y, optimizer, options)
+            if data is not None:
+                return _fit_stream(network, model, data, optimizer, options)
+            return _fit_arrays(network, model, X, y, optimizer, options)
+    except _core.DivergedError as error:
+        epoch, loss, rate = error.args
+        raise DivergenceError(epoch + 1, loss, rate) from None
+
+
+def _fit_arrays(
     network: Network,
     model: Model,
-    X: object,
-    y: object,
-    *,
-    epochs: object,
-    batch_size: object,
-    optimizer: object,
-    shuffle: object,
-    validation_data: object,
-    verbose: object,
-    n_threads: object,
-    callbacks: object,
-    sample_weight: object,
-    class_weight: object,
-    validation_fraction: object,
-    metrics: object,
-    early_stopping: object,
-    checkpoint: object,
+    X: Features,
+    y: Targets,
+    optimizer: Optimizer,
+    options: FitOptions,
 ) -> History:
-    """Train `network` as ``Network.fit`` documents; all checks come before all work."""
+    """Train on arrays, in batches."""
     core = model.core
-    refuse_while_fitting(core, "fit the network")
-    optimizer = read_optimizer(optimizer)
-    threads, verbose = _validation.n_threads(n_threads), _validation.verbosity(verbose)
-    checkpoint = read_checkpoint(checkpoint)
-    saved = None if checkpoint is None else checkpoint.read(model)
-    data = read_data(X, y)
-    names = names_to_train_on(model.feature_names, model.features, X, validation_data)
-    samples: Samples | Source
-    if data is None:
-        samples, held_out, settings = _read_arrays(
-            model,
-            (X, y, sample_weight),
-            class_weight,
-            shuffle,
-            (validation_data, validation_fraction, metrics),
-            seed=core.seed if saved is None else saved.core.seed,
-            as_given=not isinstance(optimizer, LBFGS),
-            compared=checkpoint is not None,
+    samples, held_out, of_samples = _read_arrays(model, X, y, options, as_given=True)
+    settings = options.to_core(optimizer, model.dtype, len(samples))
+    order = _read_order(core, samples, options, settings)
+    file = _checkpoint_file(model, optimizer, options, settings, len(samples), order, of_samples)
+    n_threads = core.threads_for(settings.batch_size, options.n_threads)
+    with shown(options.epochs, options.verbose) as progress:
+        loop = _loop(network, model, samples, held_out, options, progress, file)
+        loop.resume(options.saved, settings)
+        loop.begin()
+        epochs = core.fit(
+            samples.X,
+            samples.targets,
+            samples.weight,
+            order,
+            settings,
+            _rate_of_step(optimizer),
+            loop.on_epoch,
+            loop.on_step,
         )
-    else:
-        refuse_with_stream(
-            data,
-            at_once=isinstance(optimizer, LBFGS),
-            batch_size=batch_size,
-            shuffle=shuffle,
-            sample_weight=sample_weight,
-            class_weight=class_weight,
-            validation_fraction=validation_fraction,
-        )
-        samples = read_source(model, data, class_weight, shuffle)
-        held_out = read_held_out(model, validation_data, metrics)
-        settings = {} if checkpoint is None else samples.fingerprint()
-    # The checkpoint is the last: what the others did is part of the state.
-    followers = _followers(callbacks, early_stopping, held_out)
-    followers += () if checkpoint is None else (checkpoint,)
+        return loop.end(epochs, n_threads)
 
-    train: Callable[[Course], Sequence[Trained]]
-    if isinstance(optimizer, LBFGS):
-        assert isinstance(samples, Samples)
-        refuse_batches(epochs, batch_size, shuffle)
-        if checkpoint is not None:
-            raise ValueError("checkpoint does not go with LBFGS, whose memory is SciPy's")
-        epochs, plateau, used = optimizer.max_iterations, None, 1
-        train = partial(minimise, core, samples, optimizer)
-    else:
-        rows = len(samples)
-        epochs = _validation.integer("epochs", epochs, minimum=1, maximum=2**32 - 1 - core.epoch)
-        plateau = read_plateau(optimizer, () if held_out is None else held_out.names())
-        options = core_options(optimizer, batch_size, rows, model.dtype)
-        options.epochs, options.n_threads = epochs, threads
-        if isinstance(samples, Source):
-            samples.refuse_epochs(epochs, optimizer, checkpoint)
-            samples.require_memory(options.batch_size)
-        order = _read_order(core, samples, shuffle, options)
-        if checkpoint is not None:
-            settings |= fingerprint.of_arguments(model, class_weight, validation_fraction)
-            settings |= fingerprint.of_steps(optimizer, options, order, rows)
-        used = core.threads_for(options.batch_size, threads)
-        train = partial(_train, core, samples, order, options, optimizer)
 
-    with closing(Progress(epochs, verbose)) if verbose else nullcontext() as progress:
-        followers += () if progress is None else (progress,)
-        course = Course(network, model, epochs, samples, held_out, threads, plateau, followers)
-        refused = nullcontext() if saved is None else _unchanged_if_refused(model, saved)
-        with _named(model, names), refused:
-            if checkpoint is not None and not isinstance(optimizer, LBFGS):
-                checkpoint.begin(model, course, settings, options, saved)
-            course.begin()
-            return course.end(train(course), used)
+def _fit_stream(
+    network: Network,
+    model: Model,
+    data: Stream | Batches,
+    optimizer: Optimizer,
+    options: FitOptions,
+) -> History:
+    """Train on what a stream or an iterable of batches gives, in batches."""
+    core = model.core
+    source = read_source(model, data, options.class_weight, options.shuffle)
+    held_out = read_held_out(model, options.validation_data, options.metrics)
+    source.refuse_epochs(options.epochs, optimizer, options.checkpoint)
+    settings = options.to_core(optimizer, model.dtype, len(source))
+    source.require_memory(settings.batch_size)
+    core.check_batches(len(source), None, None, settings)
+    of_samples = {} if options.checkpoint is None else source.fingerprint()
+    file = _checkpoint_file(model, optimizer, options, settings, len(source), None, of_samples)
+    n_threads = core.threads_for(settings.batch_size, options.n_threads)
+    with shown(options.epochs, options.verbose) as progress:
+        loop = _loop(network, model, source, held_out, options, progress, file)
+        loop.resume(options.saved, settings)
+        loop.begin()
+        epochs = source.train(settings, _rate_of_step(optimizer), loop.on_epoch, loop.on_step)
+        return loop.end(epochs, n_threads)
+
+
+def _fit_lbfgs(
+    network: Network, model: Model, X: Features, y: Targets, optimizer: LBFGS, options: FitOptions
+) -> History:
+    """Train on arrays, all samples at once."""
+    samples, held_out, _ = _read_arrays(model, X, y, options, as_given=False)
+    with shown(options.epochs, options.verbose) as progress:
+        loop = _loop(network, model, samples, held_out, options, progress)
+        loop.begin()
+        iterations = minimise(model.core, samples, optimizer, loop)
+        return loop.end(iterations, n_threads=1)
+
+
+def _loop(
+    network: Network,
+    model: Model,
+    samples: Sized,
+    held_out: HeldOut | None,
+    options: FitOptions,
+    progress: tuple[Callback, ...],
+    file: CheckpointFile | None = None,
+) -> FitLoop:
+    """Return what happens around the epochs of a fit with `options`."""
+    return FitLoop(
+        network,
+        model,
+        samples,
+        held_out,
+        epochs=options.epochs,
+        n_threads=options.n_threads,
+        plateau=options.plateau,
+        callbacks=(*options.callbacks, *progress),
+        file=file,
+    )
 
 
 @contextmanager
-def _named(model: Model, names: Names | None) -> Iterator[None]:
-    """Give a network the names of what it trains on, unless that is refused."""
-    before, model.feature_names = model.feature_names, names
-    position = _position(model.core)
+def _unchanged_if_refused(model: Model, names: Names | None, saved: Saved | None) -> Iterator[None]:
+    """Give a network the names of what it trains on, unless no step follows.
+
+    What was taken over from a checkpoint, where a refusal follows before a step, is undone too.
+    """
+    core, names_before = model.core, model.feature_names
+    position = _position(core)
+    core_before = None if saved is None else model.copied_core()
+    model.feature_names = names
     try:
         yield
-    except (TypeError, ValueError) as error:
-        if isinstance(error, DataError) or _position(model.core) == position:
-            model.feature_names = before
+    except BaseException as error:
+        refused = isinstance(error, TypeError | ValueError)
+        if refused and saved is not None and _position(core) == _position(saved.core):
+            core.assign(core_before)  # type: ignore[arg-type]
+        if names != names_before and (isinstance(error, DataError) or _position(core) == position):
+            model.feature_names = names_before
         raise
 
 
 def _position(core: Core) -> tuple[int, int]:
+    """Return the epochs and steps of a network: equal before and after if no step was made."""
     return core.epoch, core.optimizer_state[3]
 
 
-@contextmanager
-def _unchanged_if_refused(model: Model, saved: Saved) -> Iterator[None]:
-    """Undo what was taken over from a checkpoint if no step follows, but an error of the data."""
-    core, before = model.core, model.copied_core()
-    try:
-        yield
-    except DivergenceError:
-        raise
-    except (TypeError, ValueError):
-        if (core.epoch, core.optimizer_state[3]) == (saved.core.epoch, saved.state.steps):
-            core.assign(before)  # type: ignore[arg-type]
-        raise
+def _read_arrays(
+    model: Model, X: Features, y: Targets, options: FitOptions, *, as_given: bool
+) -> tuple[Samples, HeldOut | None, dict[str, Any]]:
+    """Return the samples to train on, those held out, and what a checkpoint tells of both."""
+    samples = read_samples(model, X, y, options.sample_weight, as_given=as_given, shuffled=True)
+    of_samples = {} if options.checkpoint is None else fingerprint.of_samples(samples)
+    if options.validation_fraction is None:
+        held_out = read_held_out(model, options.validation_data, options.metrics)
+    else:
+        seed = model.core.seed if options.saved is None else options.saved.core.seed
+        samples, apart = split(samples, options.validation_fraction, model.loss, seed)
+        held_out = HeldOut(apart, options.metrics, model.loss)
+    if options.class_weight is not None:
+        samples = weigh_classes(samples, options.class_weight, model.loss, model.outputs)
+    return samples.apart_from(model.core.parameters), held_out, of_samples
 
 
 def _read_order(
-    core: Core, samples: Samples | Source, shuffle: object, options: _core.TrainOptions
+    core: Core, samples: Samples, options: FitOptions, settings: _core.TrainOptions
 ) -> NDArray[np.uint32] | None:
-    """Return the orders of samples that `shuffle` may be, and check the batches they make."""
+    """Return the orders of samples that were given, and check the batches of each epoch."""
     order = None
-    if not _is_switch(shuffle):
-        order = _arrays.orders(shuffle, len(samples), options.epochs).copy()
-    options.shuffle = order is None and _validation.switch("shuffle", shuffle)
-    weight = samples.weight if isinstance(samples, Samples) else None
-    if order is not None and weight is not None and not weight[order].any(axis=1).all():
-        raise ValueError("shuffle has an epoch of samples whose sample_weight is 0")
-    core.check_batches(len(samples), weight, order, options)
+    if options.order is not None:
+        order = _arrays.orders(options.order, len(samples), options.epochs).copy()
+        if samples.weight is not None and not samples.weight[order].any(axis=1).all():
+            raise ValueError("shuffle has an epoch of samples whose sample_weight is 0")
+    core.check_batches(len(samples), samples.weight, order, settings)
     return order
 
 
-def _read_arrays(
+def _checkpoint_file(
     model: Model,
-    given: tuple[object, object, object],
-    class_weight: object,
-    shuffle: object,
-    held_out: tuple[object, object, object],
-    *,
-    seed: int,
-    as_given: bool,
-    compared: bool,
-) -> tuple[Samples, HeldOut | None, dict[str, Any]]:
-    """Return the samples to train on, those held out, and, if `compared`, their fingerprint."""
-    data, fraction, metrics = held_out
-    if fraction is not None and not _is_switch(shuffle):
-        raise ValueError("shuffle names rows of X, some of which validation_fraction takes away")
-    X, y, sample_weight = given
-    samples = read_samples(model, X, y, sample_weight, as_given=as_given, shuffled=True)
-    settings = fingerprint.of_samples(samples) if compared else {}
-    samples, validation = hold_out(model, samples, data, fraction, metrics, seed)
-    samples = weigh_classes(samples, class_weight, model.loss, model.outputs)
-    return samples.apart_from(model.core.parameters), validation, settings
-
-
-def _train(
-    core: Core,
-    samples: Samples | Source,
-    order: NDArray[np.uint32] | None,
-    options: _core.TrainOptions,
     optimizer: Optimizer,
-    course: Course,
-) -> list[_core.EpochReport]:
-    """Let the core train on mini-batches."""
+    options: FitOptions,
+    settings: _core.TrainOptions,
+    rows: int,
+    order: NDArray[np.uint32] | None,
+    of_samples: dict[str, Any],
+) -> CheckpointFile | None:
+    """Return where the fit is saved to, with what must be the same for another to continue it."""
+    if options.checkpoint is None:
+        return None
+    same = {
+        **of_samples,
+        **fingerprint.of_arguments(model, options.class_weight, options.validation_fraction),
+        **fingerprint.of_steps(optimizer, settings, order, rows),
+    }
+    return CheckpointFile(options.checkpoint, model.core, same)
+
+
+def _rate_of_step(optimizer: Optimizer) -> Callable[[int], float] | None:
+    """Return the learning rate as the core asks for it, if it is a function of the user's."""
     rate = optimizer.learning_rate
-    fit_core = (
-        partial(samples.train, core)
-        if isinstance(samples, Source)
-        else partial(core.fit, samples.X, samples.targets, samples.weight, order)
-    )
-    try:
-        return fit_core(
-            options,
-            (lambda step: _validation.told("the learning rate of a step", rate(step)))
-            if callable(rate)
-            else None,
-            course.end_epoch if course.is_watched else None,
-            course.end_step if course.is_watched_closely else None,
-        )
-    except _core.DivergedError as error:
-        epoch, loss, rate_used = error.args
-        raise DivergenceError(epoch + 1, loss, rate_used) from None
-
-
-def core_options(
-    optimizer: Optimizer, batch_size: object, rows: int, dtype: np.dtype[np.floating]
-) -> _core.TrainOptions:
-    """Return how the core steps; a batch of None is all samples, 0 being a number not known."""
-    options = _core.TrainOptions()
-    options.batch_size = rows
-    if batch_size is not None:
-        size = _validation.integer("batch_size", batch_size, minimum=1, alternative="None")
-        options.batch_size = min(size, rows or sys.maxsize)
-    options.optimizer = optimizer.to_core(dtype)
-    if isinstance(optimizer.learning_rate, Schedule):
-        options.schedule = optimizer.learning_rate.to_core()
-    return options
-
-
-def _is_switch(shuffle: object) -> bool:
-    return isinstance(shuffle, bool | np.bool_ | int)
-
-
-def _followers(
-    callbacks: object, early_stopping: object, held_out: HeldOut | None
-) -> tuple[Callback, ...]:
-    """Return early stopping and the callbacks, once what they monitor is known to be told."""
-    followers = read_callbacks(callbacks)
-    stopping = read_early_stopping(early_stopping)
-    if stopping is not None:
-        followers = (stopping, *followers)  # first, for it keeps the weights that were measured
-    check_monitors(followers, held_out.names() if held_out is not None else ())
-    return followers
+    if not callable(rate):
+        return None
+    return lambda step: _validation.told("the learning rate of a step", rate(step))

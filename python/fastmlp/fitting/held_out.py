@@ -1,5 +1,6 @@
 """Samples held out of training: read from the arguments of ``fit``, measured after each epoch."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +9,8 @@ from numpy.typing import NDArray
 
 from fastmlp import _core, _validation
 from fastmlp.data.splitting import stratified
-from fastmlp.data.stream import Stream
-from fastmlp.fitting._metric_names import decides, read_metrics, takes_weight
+from fastmlp.data.stream import Rows, Stream
+from fastmlp.fitting._metric_names import decides, takes_weight
 from fastmlp.inference.streams import StreamSamples
 from fastmlp.metrics import Metric
 from fastmlp.model.model import Core, Model
@@ -35,7 +36,7 @@ class HeldOut:
     ----------
     samples : Samples or StreamSamples
         Apart from those of the training.
-    metrics : dict of str to callable
+    metrics : mapping of str to callable
         By name, ``f(y, outputs)``: y is labels (B,) with cross-entropy, else numbers (B, N). One
         that takes `sample_weight` gets the weights, if there are any. Samples of weight 0 are left
         out.
@@ -44,19 +45,18 @@ class HeldOut:
     """
 
     def __init__(
-        self, samples: Samples | StreamSamples, metrics: dict[str, Metric], loss: str
+        self, samples: Samples | StreamSamples, metrics: Mapping[str, Metric], loss: str
     ) -> None:
         self._samples = samples
         self._metrics = {f"validation_{name}": f for name, f in metrics.items()}
-        self._decides = decides(loss)
+        self._names = measured_names(loss, metrics)
         self._y = samples.y
         if loss == "cross_entropy" and self._y.ndim == 2:
             self._y = self._y.argmax(axis=1)
 
     def names(self) -> list[str]:
         """Return what there will be to monitor."""
-        accuracy = ["validation_accuracy"] if self._decides else []
-        return ["validation_loss", *accuracy, *self._metrics]
+        return self._names
 
     def measure(self, core: Core, n_threads: int) -> Measurement:
         """Measure a network of the kind this was read for."""
@@ -80,50 +80,23 @@ class HeldOut:
         return Measurement(loss, accuracy, measured)
 
 
-def hold_out(
-    model: Model,
-    samples: Samples,
-    data: object,
-    fraction: object,
-    metrics: object,
-    seed: int,
-) -> tuple[Samples, HeldOut | None]:
-    """Return the samples to train on, and those held out.
+def measured_names(loss: str, metrics: Iterable[str]) -> list[str]:
+    """Return what is measured on samples held out of a network with a loss, as `History` has it."""
+    accuracy = ["validation_accuracy"] if decides(loss) else []
+    return ["validation_loss", *accuracy, *(f"validation_{name}" for name in metrics)]
 
-    Parameters
-    ----------
-    model : Model
-        To be trained.
-    samples : Samples
-        What ``fit`` was given.
-    data, fraction, metrics : object
-        Its arguments `validation_data`, `validation_fraction` and `metrics`.
-    seed : int
-        Decides what a fraction holds out.
+
+def read_held_out(
+    model: Model, data: Rows | Stream | None, metrics: Mapping[str, Metric]
+) -> HeldOut | None:
+    """Return the samples of `validation_data`, and what to measure on them; None without.
 
     Raises
     ------
     TypeError, ValueError
-        If one of them does not fit, or both data and fraction are given, or metrics alone.
+        If they do not fit the model.
     """
-    if fraction is None:
-        return samples, read_held_out(model, data, metrics)
-    named = read_metrics(metrics, model.loss, model.outputs)
-    if data is not None:
-        raise ValueError("give validation_data or validation_fraction, not both")
-    share = _validation.share("validation_fraction", fraction, zero=False, one=False)
-    samples, held_out = split(samples, share, model.loss, seed)
-    return samples, HeldOut(held_out, named, model.loss)
-
-
-def read_held_out(model: Model, data: object, metrics: object) -> HeldOut | None:
-    """Return the samples of `validation_data`, and what to measure on them; errors as above."""
-    named = read_metrics(metrics, model.loss, model.outputs)
-    if data is not None:
-        return HeldOut(_read_data(model, data), named, model.loss)
-    if named:
-        raise ValueError("metrics are measured on validation_data or a validation_fraction")
-    return None
+    return None if data is None else HeldOut(_read_data(model, data), metrics, model.loss)
 
 
 def split(samples: Samples, share: float, loss: str, seed: int) -> tuple[Samples, Samples]:

@@ -3,63 +3,30 @@
 import math
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import _validation
 from fastmlp._extras import require
 from fastmlp.errors import DivergenceError
-from fastmlp.fitting.loop import Course
+from fastmlp.fitting.loop import FitLoop, TrainedEpoch
 from fastmlp.model import objective
 from fastmlp.model.model import Core
 from fastmlp.model.samples import Samples
 from fastmlp.settings.lbfgs import LBFGS
 
 
-def refuse_batches(epochs: object, batch_size: object, shuffle: object) -> None:
-    """Check that ``fit`` was not told to go about in epochs and batches.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it was.
-    """
-    if epochs != 10 or isinstance(epochs, bool):
-        raise ValueError(
-            "LBFGS counts no epochs: set LBFGS(max_iterations=...), "
-            f"got {_validation.brief(epochs)}"
-        )
-    if batch_size not in (None, 32):
-        raise ValueError(
-            f"LBFGS uses all samples at once: batch_size=None, got {_validation.brief(batch_size)}"
-        )
-    _validation.switch("shuffle", shuffle)
-
-
-@dataclass
-class Iteration:
-    """An iteration, told like an epoch of the core."""
-
-    epoch: int
-    loss: float
-    seconds: float
-    learning_rate: float = math.nan
-    rate_factor: float = 1.0
-
-
 class _Descent:
     """What SciPy calls: the function to minimise, and the end of each iteration."""
 
-    def __init__(self, core: Core, samples: Samples, l2: float, course: Course) -> None:
+    def __init__(self, core: Core, samples: Samples, l2: float, loop: FitLoop) -> None:
         self._core = core
         self._objective = objective.over_samples(core, samples)
         self._l2 = l2
-        self._course = course
+        self._loop = loop
         self._since = time.perf_counter()
-        self.iterations: list[Iteration] = []
+        self.iterations: list[TrainedEpoch] = []
         self.best = core.parameters.copy()
         self.stop: StopIteration | None = None
 
@@ -75,10 +42,10 @@ class _Descent:
         self.best[:] = intermediate_result.x
         seconds = time.perf_counter() - self._since
         loss = float(intermediate_result.fun) - self._penalty(intermediate_result.x)
-        iteration = Iteration(len(self.iterations), loss, seconds)
+        iteration = TrainedEpoch(len(self.iterations), loss, seconds)
         self.iterations.append(iteration)
         try:
-            stop = self._course.end_epoch(iteration)
+            stop = self._loop.end_epoch(iteration)
         except StopIteration as error:  # a callback's own, which is not meant for SciPy
             self.stop = error
             raise
@@ -90,8 +57,8 @@ class _Descent:
         return 0.5 * self._l2 * float(theta @ theta) if self._l2 else 0.0
 
 
-def minimise(core: Core, samples: Samples, optimizer: LBFGS, course: Course) -> list[Iteration]:
-    """Train with L-BFGS, and return the course of it.
+def minimise(core: Core, samples: Samples, optimizer: LBFGS, loop: FitLoop) -> list[TrainedEpoch]:
+    """Train with L-BFGS, and return its iterations.
 
     Raises
     ------
@@ -103,13 +70,13 @@ def minimise(core: Core, samples: Samples, optimizer: LBFGS, course: Course) -> 
     """
     minimize = require("scipy.optimize", "LBFGS", "lbfgs").minimize
     with core.training():
-        return _minimise(core, samples, optimizer, course, minimize)
+        return _minimise(core, samples, optimizer, loop, minimize)
 
 
 def _minimise(
-    core: Core, samples: Samples, optimizer: LBFGS, course: Course, minimize: Any
-) -> list[Iteration]:
-    descent = _Descent(core, samples, optimizer.l2, course)
+    core: Core, samples: Samples, optimizer: LBFGS, loop: FitLoop, minimize: Any
+) -> list[TrainedEpoch]:
+    descent = _Descent(core, samples, optimizer.l2, loop)
     try:
         result = minimize(
             descent.value,

@@ -1,14 +1,16 @@
-"""`Course`: what goes on around the epochs of a fit. It measures, tells the callbacks, notes."""
+"""`FitLoop`: what happens around the epochs of a fit: validation, callbacks, history, saving."""
 
 import math
-from collections.abc import Sequence, Sized
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence, Sized
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp import _core
 from fastmlp.fitting.callbacks import Callback, Network
+from fastmlp.fitting.checkpoints import CheckpointFile, FitState, Saved
 from fastmlp.fitting.early_stopping import EarlyStopping
 from fastmlp.fitting.held_out import HeldOut
 from fastmlp.fitting.plateau_watch import PlateauWatch
@@ -22,46 +24,42 @@ _OF_FIELDS = ("validation_loss", "validation_accuracy")
 """What is measured that `History` has in fields of its own; the rest are metrics."""
 
 _OF_TRAINING = ("loss", "epoch_seconds", "learning_rate")
-"""What there is of each epoch, as `PastEpoch` has it."""
+"""What there is of each epoch, as `TrainedEpoch` has it."""
 
 _MOST_EPOCHS = 100_000
 """Epochs that are taken into account before a fit in what its checkpoint will take."""
 
 
-class Trained(Protocol):
-    """An epoch, as the core or another optimizer tells it."""
-
-    @property
-    def epoch(self) -> int:
-        """Its number, from 0."""
-
-    @property
-    def loss(self) -> float:
-        """Mean loss over the samples."""
-
-    @property
-    def seconds(self) -> float:
-        """Time it took."""
-
-    @property
-    def learning_rate(self) -> float:
-        """The rate of its last step; NaN if there is none."""
-
-    rate_factor: float
-
-
 @dataclass
-class PastEpoch:
-    """An epoch that a checkpoint tells of; see `Trained`."""
+class TrainedEpoch:
+    """An epoch as the core reports its own: of L-BFGS an iteration, or one from a checkpoint.
+
+    Attributes
+    ----------
+    epoch : int
+        Its number, from 0.
+    loss : float
+        Mean loss over the samples.
+    seconds : float
+        Time it took.
+    learning_rate : float
+        The rate of its last step; NaN if there is none.
+    rate_factor : float
+        What `FitLoop.end_epoch` answers: what to multiply all later rates with.
+    """
 
     epoch: int
     loss: float
     seconds: float
-    learning_rate: float
+    learning_rate: float = math.nan
     rate_factor: float = 1.0
 
 
-class Course:
+Ended = _core.EpochReport | TrainedEpoch
+"""An epoch that ended."""
+
+
+class FitLoop:
     """Follows one fit from its begin to its end.
 
     The weights are exact and at rest in every method, so callbacks may read and write them.
@@ -72,30 +70,34 @@ class Course:
         What the callbacks get.
     model : Model
         What is trained.
-    epochs : int
-        How many were asked for.
     samples : sized
-        What an epoch goes through; how many, an iterator tells only by and by.
+        What an epoch goes through; the length of an iterator is known only at its end.
     held_out : HeldOut or None
         What to validate on.
+    epochs : int
+        The most there will be.
     n_threads : int
-        The limit of threads for that.
+        The limit of threads for validation.
     plateau : Plateau or None
         The schedule of the learning rate, if it depends on the losses.
     callbacks : tuple of Callback
-        Told in this order.
+        Called in this order.
+    file : CheckpointFile or None
+        Where to save to after the callbacks, whose state is part of what is saved.
     """
 
     def __init__(
         self,
         network: Network,
         model: Model,
-        epochs: int,
         samples: Sized,
         held_out: HeldOut | None,
+        *,
+        epochs: int,
         n_threads: int,
         plateau: Plateau | None,
         callbacks: tuple[Callback, ...],
+        file: CheckpointFile | None = None,
     ) -> None:
         self._network = network
         self._model = model
@@ -106,49 +108,63 @@ class Course:
         self._n_threads = n_threads
         self._plateau = None if plateau is None else PlateauWatch(plateau)
         self._callbacks = callbacks
+        self._file = file
         silent = Callback.on_batch_end
         self._step_callbacks = [c for c in callbacks if type(c).on_batch_end is not silent]
-        self._trained: list[Trained] = []
+        self._trained: list[Ended] = []
         self._stopped = False
         self._measured: dict[str, list[float]] = {}  # by the names of `History`
 
     @property
-    def is_watched(self) -> bool:
-        """Whether there is anything to do at the end of an epoch."""
-        watched = (self._held_out, self._plateau)
-        return bool(self._callbacks) or any(part is not None for part in watched)
+    def on_epoch(self) -> Callable[[Ended], bool] | None:
+        """What the core calls at the end of each epoch: `end_epoch`, if there is anything to do."""
+        parts = (self._held_out, self._plateau, self._file)
+        watched = bool(self._callbacks) or any(part is not None for part in parts)
+        return self.end_epoch if watched else None
 
     @property
-    def is_watched_closely(self) -> bool:
-        """Whether a callback wants to hear of every step."""
-        return bool(self._step_callbacks)
+    def on_step(self) -> Callable[[int, float], bool] | None:
+        """What the core calls after each step: `end_step`, if a callback wants it."""
+        return self.end_step if self._step_callbacks else None
 
     @property
-    def epochs_done(self) -> int:
-        """How many epochs another fit, whose state was restored, left behind; all if it stopped."""
+    def _epochs_done(self) -> int:
+        """How many epochs a checkpoint brought along; all if its fit had stopped."""
         return self._epochs if self._stopped else len(self._trained)
 
-    @property
-    def epochs(self) -> int:
-        """How many were asked for."""
-        return self._epochs
+    def resume(self, saved: Saved | None, options: _core.TrainOptions) -> None:
+        """Continue where the fit of a checkpoint stood, if there is one to save to or to read.
 
-    @property
-    def has_plateau(self) -> bool:
-        """Whether the learning rate depends on the losses."""
-        return self._plateau is not None
+        The network takes over what was saved, and `options` begin with the next epoch.
 
-    @property
-    def rate_factor(self) -> float:
-        """What the schedule multiplies all learning rates with, at the moment."""
-        return 1.0 if self._plateau is None else self._plateau.factor
+        Raises
+        ------
+        ValueError
+            If the checkpoint is of another fit; nothing has changed then.
+        ModelFormatError
+            If it does not make sense for this one; neither then.
+        OSError
+            If the file cannot be written; neither then.
+        """
+        if self._file is None:
+            return
+        if saved is not None:
+            kind, has_plateau = options.optimizer.kind, self._plateau is not None
+            self._file.refuse_another(saved)
+            self._file.refuse_nonsense(saved, self._epochs, kind, has_plateau)
+        self._file.refuse_unwritable(self._state(), self._largest_state())
+        if saved is not None:
+            self._restore(saved.fit)
+            self._core.assign(saved.core)  # type: ignore[arg-type]
+            options.first_epoch = min(self._epochs_done, self._epochs)
+            options.rate_factor = 1.0 if self._plateau is None else self._plateau.factor
 
     def begin(self) -> None:
-        """Tell that the fit begins, and its first epoch."""
+        """Call the callbacks before the fit, and before its first epoch."""
         for callback in self._callbacks:
             callback.on_fit_begin(self._network)
-        if self.epochs_done < self._epochs:
-            self._begin_epoch(self.epochs_done + 1)
+        if self._epochs_done < self._epochs:
+            self._begin_epoch(self._epochs_done + 1)
 
     def end_step(self, step: int, loss: float) -> bool:
         """Take in a step from the core; True stops after it, and ends the epoch there."""
@@ -157,7 +173,7 @@ class Course:
                 self._stopped = True
         return self._stopped
 
-    def end_epoch(self, trained: Trained) -> bool:
+    def end_epoch(self, trained: Ended) -> bool:
         """Take in an epoch from the core; True stops after it."""
         epoch = trained.epoch + 1
         self._trained.append(trained)
@@ -178,37 +194,38 @@ class Course:
         for callback in self._callbacks:  # all are told, also after one that stops
             if callback.on_epoch_end(self._network, report):
                 self._stopped = True
+        if self._file is not None and self._file.is_due(epoch, self._epochs):
+            self._file.save(self._state())
         if not self._stopped and epoch < self._epochs:
             self._begin_epoch(epoch + 1)
         return self._stopped
 
-    def end(self, reports: Sequence[Trained], n_threads: int) -> History:
-        """Tell that the fit ended, and return its history."""
-        if self._trained:
-            reports = self._trained  # with those of the fit that this one goes on
-        loss = [report.loss for report in reports]
-        measured = self._measured_in_all()
-        metrics = {name: values for name, values in measured.items() if name not in _OF_FIELDS}
-        model = self._model
-        history = History(
-            loss=loss,
-            epoch_seconds=[report.seconds for report in reports],
-            samples=len(self._samples),
-            flops_per_sample=training_flops(model.features, model.layers),
-            dtype=model.dtype,
-            n_threads=n_threads,
-            validation_loss=measured.get("validation_loss", []),
-            validation_accuracy=measured.get("validation_accuracy", []),
-            learning_rate=[r.learning_rate for r in reports if not math.isnan(r.learning_rate)],
-            validation_metrics=metrics,
-            best_epoch=self._best_epoch(measured.get("validation_loss", loss)),
-        )
+    def end(self, epochs: Sequence[Ended], n_threads: int) -> History:
+        """Call the callbacks after the fit, and return its history.
+
+        `epochs` are those that were trained, `n_threads` the threads that a step took.
+        """
+        history = self._history(self._trained or epochs, n_threads)  # also those from a checkpoint
         for callback in self._callbacks:
             callback.on_fit_end(self._network, history)
+        if self._file is not None:
+            self._file.save(self._state())  # early stopping may have ended the fit
         return history
 
-    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Return where the fit stands, for a checkpoint: what JSON can hold, and arrays."""
+    def _history(self, epochs: Sequence[Ended], n_threads: int) -> History:
+        measured = self._measured_in_all()
+        history = history_of(epochs, self._model, len(self._samples), n_threads)
+        best = [stopping.best_epoch for stopping in self._stoppings() if stopping.best_epoch]
+        return replace(
+            history,
+            validation_loss=measured.get("validation_loss", []),
+            validation_accuracy=measured.get("validation_accuracy", []),
+            validation_metrics={k: v for k, v in measured.items() if k not in _OF_FIELDS},
+            best_epoch=(best[0] if best else _least(measured.get("validation_loss", history.loss))),
+        )
+
+    def _state(self) -> FitState:
+        """Return where the fit stands, for a checkpoint."""
         series = {
             "loss": [t.loss for t in self._trained],
             "epoch_seconds": [t.seconds for t in self._trained],
@@ -228,8 +245,8 @@ class Course:
             "early_stopping": stoppings,
         }, tensors
 
-    def largest_state(self) -> dict[str, NDArray[Any]]:
-        """Return arrays of the names and sizes that those of `state` will have in the end."""
+    def _largest_state(self) -> dict[str, NDArray[Any]]:
+        """Return arrays of the names and sizes that those of `_state` will have in the end."""
         measured = () if self._held_out is None else self._held_out.names()
         names = {*_OF_TRAINING, *measured, *self._measured}
         epochs = np.zeros(min(self._epochs, _MOST_EPOCHS))
@@ -240,13 +257,13 @@ class Course:
                 tensors[f"early_stopping.{i}.statistics"] = self._core.statistics
         return tensors
 
-    def restore(self, saved: SavedFit) -> None:
+    def _restore(self, saved: SavedFit) -> None:
         """Go on where another fit stood, whose validation and early stopping may be others."""
         if self._plateau is not None and saved.plateau is not None:
             self._plateau.restore(saved.plateau)
         measured = dict(saved.series)
         numbers = zip(*(measured.pop(name) for name in _OF_TRAINING), strict=True)
-        self._trained = [PastEpoch(i, *told) for i, told in enumerate(numbers)]
+        self._trained = [TrainedEpoch(i, *told) for i, told in enumerate(numbers)]
         self._measured = measured
         left = list(saved.stoppings)
         gone_on = []
@@ -265,12 +282,6 @@ class Course:
 
     def _stoppings(self) -> list[EarlyStopping]:
         return [callback for callback in self._callbacks if isinstance(callback, EarlyStopping)]
-
-    def _best_epoch(self, losses: list[float]) -> int:
-        for stopping in self._stoppings():
-            if stopping.best_epoch:
-                return stopping.best_epoch
-        return 1 + int(np.argmin(np.nan_to_num(losses, nan=np.inf)))
 
     def _begin_epoch(self, epoch: int) -> None:
         for callback in self._callbacks:
@@ -300,3 +311,23 @@ class Course:
             name: values + [math.nan] * (epochs - len(values))
             for name, values in self._measured.items()
         }
+
+
+def history_of(epochs: Sequence[Ended], model: Model, samples: int, n_threads: int) -> History:
+    """Return the history of epochs over so many samples, without what was measured after them."""
+    loss = [epoch.loss for epoch in epochs]
+    return History(
+        loss=loss,
+        epoch_seconds=[epoch.seconds for epoch in epochs],
+        samples=samples,
+        flops_per_sample=training_flops(model.features, model.layers),
+        dtype=model.dtype,
+        n_threads=n_threads,
+        learning_rate=[e.learning_rate for e in epochs if not math.isnan(e.learning_rate)],
+        best_epoch=_least(loss),
+    )
+
+
+def _least(losses: list[float]) -> int:
+    """Return the epoch, counted from 1, of the least loss."""
+    return 1 + int(np.argmin(np.nan_to_num(losses, nan=np.inf)))

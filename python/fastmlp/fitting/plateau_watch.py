@@ -1,11 +1,9 @@
 """`PlateauWatch`: what a `Plateau` remembers during a fit, and makes of an epoch."""
 
 import math
-from collections.abc import Sequence
 
-from fastmlp.fitting.monitor import check_monitor, wants_larger
+from fastmlp.fitting.monitor import wants_larger
 from fastmlp.history import EpochReport
-from fastmlp.settings.optimizers import Optimizer
 from fastmlp.settings.plateau import Plateau
 
 
@@ -57,18 +55,3 @@ class PlateauWatch:
         if self._larger:
             return value > self.best + self._plateau.min_delta
         return value < self.best - self._plateau.min_delta
-
-
-def read_plateau(optimizer: Optimizer, measured: Sequence[str]) -> Plateau | None:
-    """Return the schedule of an optimizer if it depends on what is measured after each epoch.
-
-    Raises
-    ------
-    ValueError
-        If a fit that measures "loss" and `measured` does not measure what it watches.
-    """
-    plateau = optimizer.learning_rate
-    if not isinstance(plateau, Plateau):
-        return None
-    check_monitor("Plateau", plateau.monitor, plateau.mode, ["loss", *measured])
-    return plateau

@@ -7,7 +7,8 @@ something to show it on.
 
 import math
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from importlib import import_module
 from typing import Any, Final
 
@@ -16,6 +17,16 @@ from fastmlp.history import EpochReport
 
 _CLOSED: Final = (OSError, ValueError)
 """What writing raises where standard error is closed, full, or no terminal any more."""
+
+
+@contextmanager
+def shown(epochs: int, verbose: int) -> Iterator[tuple["Progress", ...]]:
+    """Yield the callbacks that show a fit of so many epochs: none if `verbose` is 0."""
+    if not verbose:
+        yield ()
+        return
+    with closing(Progress(epochs, verbose)) as progress:
+        yield (progress,)
 
 
 class Progress(Callback):

@@ -9,15 +9,18 @@ from numpy.typing import NDArray
 from fastmlp import _validation
 from fastmlp.model.samples import Samples
 
+ClassWeight = Mapping[int, float] | str
+"""What ``fit`` takes as `class_weight`."""
 
-def weigh_classes(samples: Samples, class_weight: object, loss: str, outputs: int) -> Samples:
+
+def weigh_classes(samples: Samples, class_weight: ClassWeight, loss: str, outputs: int) -> Samples:
     """Return samples whose weights are multiplied with those of their classes.
 
     Parameters
     ----------
     samples : Samples
         To train on.
-    class_weight : mapping of label to weight, "balanced" or None
+    class_weight : mapping of label to weight, or "balanced"
         Labels left out have the weight 1. "balanced" weighs a class by n / (k * count), k being the
         number of classes there are and count that of their samples; with weights of samples, their
         sums take the place of n and count (``compute_class_weight`` of scikit-learn).
@@ -30,8 +33,6 @@ def weigh_classes(samples: Samples, class_weight: object, loss: str, outputs: in
         If `class_weight` is not what it should be, the targets are no labels, or nothing that
         counts is left.
     """
-    if class_weight is None:
-        return samples
     if isinstance(class_weight, str):
         _validation.choice("class_weight", class_weight, ("balanced",))
         by_class = _balanced(samples, loss, max(2, outputs))

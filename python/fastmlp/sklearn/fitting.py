@@ -9,9 +9,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import _core
 from fastmlp.fitting.callbacks import read_callbacks
-from fastmlp.fitting.loop import Course
+from fastmlp.fitting.loop import FitLoop, TrainedEpoch
 from fastmlp.network import model_of
-from fastmlp.sklearn.training import Epoch, Training
+from fastmlp.sklearn.training import Training
 
 if TYPE_CHECKING:
     from fastmlp.sklearn.callbacks import FitTask
@@ -55,18 +55,18 @@ class StochasticFit:
         self._task = task
         self._incremental = incremental
         self._measured: Measured | None = None
-        self._epochs: list[Epoch] = []
+        self._epochs: list[TrainedEpoch] = []
         self._most_epochs = 1 if incremental else estimator.max_iter
         held_out: Any = None if validation is None else self
-        self._course = Course(
+        self._loop = FitLoop(
             estimator._network,
             model_of(estimator._network),
-            self._most_epochs,
             samples,
             held_out,
-            estimator._n_threads() or 0,
-            estimator._optimizer.plateau,
-            read_callbacks(estimator.callbacks),
+            epochs=self._most_epochs,
+            n_threads=estimator._n_threads() or 0,
+            plateau=estimator._optimizer.plateau,
+            callbacks=read_callbacks(estimator.callbacks),
         )
         self._order = np.arange(len(samples), dtype=np.uint32) if estimator.shuffle else None
 
@@ -86,7 +86,7 @@ class StochasticFit:
         )
         if estimator.callbacks or self._task.heard:  # they may wait for threads that predict
             model_of(estimator._network).core.expect_readers()
-        self._course.begin()
+        self._loop.begin()
         self._epoch_begins()
         try:
             training.run(self._most_epochs, self._epoch_ended, is_step=self._incremental)
@@ -97,10 +97,10 @@ class StochasticFit:
         if estimator.early_stopping and not (self._incremental and not estimator.stopped_):
             estimator._network.parameters = estimator._best_parameters
         if self._epochs:
-            estimator.history_ = self._course.end(self._epochs, training.threads())
+            estimator.history_ = self._loop.end(self._epochs, training.threads())
 
     def measure(self, core: object, n_threads: int) -> "Measured | None":  # noqa: ARG002
-        """Return what was measured of the validation data last; `Course` asks."""
+        """Return what was measured of the validation data last; `FitLoop` asks."""
         return self._measured
 
     def _epoch_begins(self) -> None:
@@ -108,7 +108,7 @@ class StochasticFit:
         if self._order is not None:
             self._random_state.shuffle(self._order)
 
-    def _epoch_ended(self, epoch: Epoch) -> bool:
+    def _epoch_ended(self, epoch: TrainedEpoch) -> bool:
         """Take an epoch that ended; True stops."""
         estimator = self._estimator
         self._epochs.append(epoch)
@@ -138,9 +138,9 @@ class StochasticFit:
             self._epoch_begins()
         return stop
 
-    def _tell(self, epoch: Epoch) -> bool:
+    def _tell(self, epoch: TrainedEpoch) -> bool:
         """Tell the callbacks, ours and scikit-learn's; True if one of them wants to stop."""
-        stop = self._course.end_epoch(epoch)
+        stop = self._loop.end_epoch(epoch)
         optimizer = self._estimator._optimizer
         if optimizer.plateau is not None:
             optimizer.learning_rate = epoch.rate_factor
@@ -191,7 +191,7 @@ class StochasticFit:
         network = self._estimator._network
         network.parameters = np.full(network.n_parameters, math.nan, network.dtype)
         rate = self._estimator._optimizer.learning_rate
-        while not self._epoch_ended(Epoch(len(self._epochs), math.nan, 0.0, rate)):
+        while not self._epoch_ended(TrainedEpoch(len(self._epochs), math.nan, 0.0, rate)):
             pass
 
 

@@ -7,25 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _core
+from fastmlp.fitting.loop import TrainedEpoch
 from fastmlp.network import Network, model_of
 from fastmlp.sklearn import losses
 from fastmlp.sklearn.optimizer import Optimizer
 from fastmlp.sklearn.samples import Samples, core_features
 
-
-@dataclass
-class Epoch:
-    """An epoch that ended, as `Course` takes it in: the loss is scikit-learn's."""
-
-    epoch: int
-    loss: float
-    seconds: float
-    learning_rate: float
-    rate_factor: float = 1.0
-
-
-EpochEnd = Callable[[Epoch], bool]
-"""Takes an epoch that ended; True stops."""
+EpochEnd = Callable[[TrainedEpoch], bool]
+"""Takes an epoch that ended, with scikit-learn's loss; True stops."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +93,9 @@ class Training:
         self.optimizer.configure(options, self.network, self.alpha)
         return options
 
-    def _epoch(self, report: _core.EpochReport) -> Epoch:
+    def _epoch(self, report: _core.EpochReport) -> TrainedEpoch:
         loss = self._loss(report.loss, report.squares)
-        return Epoch(report.epoch, loss, report.seconds, report.learning_rate)
+        return TrainedEpoch(report.epoch, loss, report.seconds, report.learning_rate)
 
     def _loss(self, loss: float, squares: float) -> float:
         """Return scikit-learn's loss of an epoch: its own mean, its constants, its penalty."""

@@ -17,7 +17,7 @@ Metric = Callable[[NDArray[Any], NDArray[Any], NDArray[Any] | None], float]
 
 
 class Measured(NamedTuple):
-    """The validation data after an epoch, as `Course` takes it in."""
+    """The validation data after an epoch, as `FitLoop` takes it in."""
 
     loss: float
     score: float

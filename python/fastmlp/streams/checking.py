@@ -13,7 +13,7 @@ from fastmlp.data._sparse import is_sparse
 from fastmlp.data.rescaled import Rescaled
 from fastmlp.data.stream import rows_of
 from fastmlp.errors import DataError
-from fastmlp.model.class_weight import of_classes, times_class
+from fastmlp.model.class_weight import ClassWeight, of_classes, times_class
 from fastmlp.model.feature_names import Names, check_names
 from fastmlp.model.model import Model
 from fastmlp.streams.places import Places, unusable
@@ -31,7 +31,7 @@ class Demands:
     feature_names: Names | None = None
 
     @classmethod
-    def of(cls, model: Model, class_weight: object = None) -> "Demands":
+    def of(cls, model: Model, class_weight: ClassWeight | None = None) -> "Demands":
         """Return those of a network, whose samples count as `class_weight` of ``fit`` says."""
         outputs = model.outputs
         weights = None if class_weight is None else of_classes(class_weight, max(2, outputs))

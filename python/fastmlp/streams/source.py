@@ -11,6 +11,7 @@ from fastmlp.data import _memory
 from fastmlp.data._conversion import has_attribute
 from fastmlp.data.stream import Stream, window_rows
 from fastmlp.errors import DataError
+from fastmlp.model.class_weight import ClassWeight
 from fastmlp.model.model import Core, Model
 from fastmlp.settings.custom_loss import CustomLoss
 from fastmlp.settings.optimizers import Optimizer
@@ -39,7 +40,12 @@ class Source:
     """
 
     def __init__(
-        self, model: Model, data: Stream | Batches, class_weight: object, *, shuffle: bool
+        self,
+        model: Model,
+        data: Stream | Batches,
+        class_weight: ClassWeight | None,
+        *,
+        shuffle: bool,
     ) -> None:
         self._model = model
         self._data = data
@@ -98,14 +104,13 @@ class Source:
 
     def train(
         self,
-        core: Core,
         options: _core.TrainOptions,
         rate: Callable[[int], float] | None,
         on_epoch: Callable[[_core.EpochReport], bool] | None,
         on_step: Callable[[int, float], bool] | None,
     ) -> list[_core.EpochReport]:
         """Let the core train; after data that cannot be used the network is what it was before."""
-        before = self._model.copied_core()
+        core, before = self._model.core, self._model.copied_core()
         refused = False
         rows = 0 if isinstance(self._data, Batches) else len(self)  # 0: not known
         function = self._model.loss_function
@@ -222,45 +227,8 @@ def read_data(X: object, y: object) -> Stream | Batches | None:
     return Batches(X)
 
 
-def refuse_with_stream(
-    data: Stream | Batches,
-    *,
-    at_once: bool,
-    batch_size: object,
-    shuffle: object,
-    sample_weight: object,
-    class_weight: object,
-    validation_fraction: object,
-) -> None:
-    """Refuse the arguments of ``fit`` that need all samples at once, and say what to do instead.
-
-    Raises
-    ------
-    ValueError
-        If there is one.
-    """
-    kind = "a stream" if isinstance(data, Stream) else "an iterable of batches"
-    if at_once:
-        raise ValueError(f"LBFGS needs all samples at once: {kind} goes with the other optimizers")
-    if batch_size is None:
-        raise ValueError(f"batch_size=None is all samples at once; with {kind} give a number")
-    if not isinstance(shuffle, bool | np.bool_ | int):
-        raise ValueError(f"shuffle must be True or False with {kind}, not an order of samples")
-    if sample_weight is not None:
-        raise ValueError(f"sample_weight comes with {kind}, as the third of (X, y, sample_weight)")
-    if isinstance(class_weight, str):
-        raise ValueError(
-            f"class_weight={_validation.brief(class_weight)} would have to count the classes of "
-            f"{kind} first: give a dict of label to weight"
-        )
-    if validation_fraction is not None:
-        raise ValueError(
-            f"validation_fraction cannot take samples out of {kind}: give validation_data"
-        )
-
-
 def read_source(
-    model: Model, data: Stream | Batches, class_weight: object, shuffle: object
+    model: Model, data: Stream | Batches, class_weight: ClassWeight | None, shuffle: bool
 ) -> Source:
     """Return what one fit of a network trains on.
 
@@ -276,5 +244,4 @@ def read_source(
             )
         if data.n_rows == 0:
             raise ValueError("the stream has 0 rows, needs at least 1")
-    shuffled = _validation.switch("shuffle", shuffle)
-    return Source(model, data, class_weight, shuffle=shuffled)
+    return Source(model, data, class_weight, shuffle=shuffle)

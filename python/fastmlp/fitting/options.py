@@ -1,0 +1,253 @@
+"""`FitOptions`: what a fit was asked for, read once from the arguments of ``Network.fit``."""
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastmlp import _core, _validation, files
+from fastmlp.data.stream import Rows, Stream
+from fastmlp.fitting._metric_names import read_metrics
+from fastmlp.fitting.callbacks import AnyCallback, Callback, read_callbacks
+from fastmlp.fitting.checkpoints import Checkpoint, Saved, read_checkpoint
+from fastmlp.fitting.early_stopping import EarlyStopping, check_monitors, read_early_stopping
+from fastmlp.fitting.held_out import measured_names
+from fastmlp.fitting.monitor import check_monitor
+from fastmlp.metrics import Metric
+from fastmlp.model.class_weight import ClassWeight
+from fastmlp.model.model import Model
+from fastmlp.settings.lbfgs import LBFGS
+from fastmlp.settings.optimizers import Optimizer, OptimizerName, read_optimizer
+from fastmlp.settings.plateau import Plateau
+from fastmlp.settings.schedules import Schedule
+
+ValidationData = Rows | Stream
+"""What ``fit`` takes as `validation_data`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """The arguments of ``Network.fit`` but its samples, checked as far as that needs none.
+
+    Attributes
+    ----------
+    optimizer : Optimizer or LBFGS
+        How a gradient changes the parameters.
+    epochs : int
+        The most epochs, or iterations of LBFGS.
+    batch_size : int or None
+        Samples per step; None is all.
+    shuffle : bool
+        Whether each epoch draws an order of the samples.
+    order : array-like or None
+        The order that was given instead, still to be checked with the samples.
+    n_threads : int
+        The most threads; 0 is the limit of the process.
+    verbose : int
+        0, 1 or 2.
+    sample_weight, class_weight, validation_data
+        As in ``fit``, still to be checked with the samples.
+    validation_fraction : float or None
+        The share of the samples to hold out.
+    metrics : mapping of str to callable
+        What to measure on samples held out beside the loss and the accuracy.
+    callbacks : tuple of Callback
+        Early stopping is the first of them: it keeps the weights that were measured.
+    checkpoint : Checkpoint or None
+        Where to save to.
+    saved : Saved or None
+        What to continue from.
+    """
+
+    optimizer: Optimizer | LBFGS
+    epochs: int
+    batch_size: int | None
+    shuffle: bool
+    order: ArrayLike | None
+    n_threads: int
+    verbose: int
+    sample_weight: ArrayLike | None
+    class_weight: ClassWeight | None
+    validation_data: ValidationData | None
+    validation_fraction: float | None
+    metrics: Mapping[str, Metric]
+    callbacks: tuple[Callback, ...]
+    checkpoint: Checkpoint | None
+    saved: Saved | None
+
+    @property
+    def plateau(self) -> Plateau | None:
+        """The schedule of the learning rate, if it depends on the losses."""
+        rate = self.optimizer.learning_rate if isinstance(self.optimizer, Optimizer) else None
+        return rate if isinstance(rate, Plateau) else None
+
+    def to_core(
+        self, optimizer: Optimizer, dtype: np.dtype[np.floating], rows: int
+    ) -> _core.TrainOptions:
+        """Return how the core steps over `rows` samples by `optimizer`, which is that of these."""
+        return core_options(
+            optimizer,
+            dtype,
+            rows=rows,
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            shuffle=self.shuffle,
+            n_threads=self.n_threads,
+        )
+
+
+def read_options(
+    model: Model,
+    *,
+    epochs: int,
+    batch_size: int | None,
+    optimizer: Optimizer | LBFGS | OptimizerName,
+    shuffle: bool | ArrayLike,
+    validation_data: ValidationData | None,
+    verbose: int,
+    n_threads: int | None,
+    callbacks: AnyCallback | Iterable[AnyCallback] | None,
+    sample_weight: ArrayLike | None,
+    class_weight: ClassWeight | None,
+    validation_fraction: float | None,
+    metrics: str | Metric | Iterable[str | Metric] | None,
+    early_stopping: EarlyStopping | bool | None,
+    checkpoint: Checkpoint | files.Path | None,
+) -> FitOptions:
+    """Check the arguments of ``Network.fit`` for a fit of `model`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one does not fit the model or the others.
+    ModelFormatError, OSError
+        If the checkpoint cannot be read.
+    """
+    read = read_optimizer(optimizer)
+    fraction = None
+    if validation_fraction is not None:
+        fraction = _validation.share(
+            "validation_fraction", validation_fraction, zero=False, one=False
+        )
+    switch = isinstance(shuffle, bool | np.bool_ | int | None)
+    file = read_checkpoint(checkpoint)
+    options = FitOptions(
+        optimizer=read,
+        epochs=_epochs(epochs, batch_size, read, model),
+        batch_size=read_batch_size(batch_size),
+        shuffle=switch and _validation.switch("shuffle", shuffle),
+        order=None if switch else shuffle,
+        n_threads=_validation.n_threads(n_threads),
+        verbose=_validation.verbosity(verbose),
+        sample_weight=sample_weight,
+        class_weight=class_weight,
+        validation_data=validation_data,
+        validation_fraction=fraction,
+        metrics=read_metrics(metrics, model.loss, model.outputs),
+        callbacks=_callbacks(callbacks, early_stopping),
+        checkpoint=file,
+        saved=None if file is None else file.read(model),
+    )
+    _check_together(options, model)
+    return options
+
+
+def read_batch_size(batch_size: int | None) -> int | None:
+    """Return the samples per step; None is all of them."""
+    if batch_size is None:
+        return None
+    return _validation.integer("batch_size", batch_size, minimum=1, alternative="None")
+
+
+def core_options(
+    optimizer: Optimizer,
+    dtype: np.dtype[np.floating],
+    *,
+    rows: int,
+    batch_size: int | None,
+    epochs: int,
+    shuffle: bool,
+    n_threads: int = 0,
+) -> _core.TrainOptions:
+    """Return how the core steps over `rows` samples, 0 being a number that is not known."""
+    options = _core.TrainOptions()
+    options.epochs, options.shuffle, options.n_threads = epochs, shuffle, n_threads
+    options.batch_size = rows if batch_size is None else min(batch_size, rows or sys.maxsize)
+    options.optimizer = optimizer.to_core(dtype)
+    if isinstance(optimizer.learning_rate, Schedule):
+        options.schedule = optimizer.learning_rate.to_core()
+    return options
+
+
+def refuse_with_stream(options: FitOptions, kind: str) -> None:
+    """Refuse what needs all samples at once where they come from a `kind` of stream.
+
+    Raises
+    ------
+    ValueError
+        If there is anything; it says what to do instead.
+    """
+    if isinstance(options.optimizer, LBFGS):
+        raise ValueError(f"LBFGS needs all samples at once: {kind} goes with the other optimizers")
+    if options.batch_size is None:
+        raise ValueError(f"batch_size=None is all samples at once; with {kind} give a number")
+    if options.order is not None:
+        raise ValueError(f"shuffle must be True or False with {kind}, not an order of samples")
+    if options.sample_weight is not None:
+        raise ValueError(f"sample_weight comes with {kind}, as the third of (X, y, sample_weight)")
+    if isinstance(options.class_weight, str):
+        raise ValueError(
+            f"class_weight={_validation.brief(options.class_weight)} would have to count the "
+            f"classes of {kind} first: give a dict of label to weight"
+        )
+    if options.validation_fraction is not None:
+        raise ValueError(
+            f"validation_fraction cannot take samples out of {kind}: give validation_data"
+        )
+
+
+def _epochs(epochs: int, batch_size: int | None, optimizer: Optimizer | LBFGS, model: Model) -> int:
+    if isinstance(optimizer, Optimizer):
+        most = 2**32 - 1 - model.core.epoch
+        return _validation.integer("epochs", epochs, minimum=1, maximum=most)
+    if epochs != 10 or isinstance(epochs, bool):
+        raise ValueError(
+            "LBFGS counts no epochs: set LBFGS(max_iterations=...), "
+            f"got {_validation.brief(epochs)}"
+        )
+    if batch_size not in (None, 32):
+        raise ValueError(
+            f"LBFGS uses all samples at once: batch_size=None, got {_validation.brief(batch_size)}"
+        )
+    return optimizer.max_iterations
+
+
+def _callbacks(
+    callbacks: AnyCallback | Iterable[AnyCallback] | None,
+    early_stopping: EarlyStopping | bool | None,
+) -> tuple[Callback, ...]:
+    stopping = read_early_stopping(early_stopping)
+    return (*(() if stopping is None else (stopping,)), *read_callbacks(callbacks))
+
+
+def _check_together(options: FitOptions, model: Model) -> None:
+    """Refuse options that do not go with each other."""
+    data, fraction = options.validation_data, options.validation_fraction
+    validates = data is not None or fraction is not None
+    if data is not None and fraction is not None:
+        raise ValueError("give validation_data or validation_fraction, not both")
+    if options.metrics and not validates:
+        raise ValueError("metrics are measured on validation_data or a validation_fraction")
+    if fraction is not None and options.order is not None:
+        raise ValueError("shuffle names rows of X, some of which validation_fraction takes away")
+    measured = measured_names(model.loss, options.metrics) if validates else ()
+    check_monitors(options.callbacks, measured)
+    if (plateau := options.plateau) is not None:
+        check_monitor("Plateau", plateau.monitor, plateau.mode, ["loss", *measured])
+    if isinstance(options.optimizer, LBFGS):
+        if options.order is not None:
+            _validation.switch("shuffle", options.order)
+        if options.checkpoint is not None:
+            raise ValueError("checkpoint does not go with LBFGS, whose memory is SciPy's")
