@@ -177,10 +177,10 @@ def test_what_is_no_names(net, names, error, message):
     assert net.feature_names is None
 
 
-def test_files_have_no_place_for_them(net, tmp_path):
+def test_files_keep_them(net, tmp_path):
     net.feature_names = NAMES
     net.save(tmp_path / "net.safetensors")
-    assert fm.load(tmp_path / "net.safetensors").feature_names is None
+    assert fm.load(tmp_path / "net.safetensors").feature_names == NAMES
 
 
 @pytest.mark.parametrize(

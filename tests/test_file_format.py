@@ -208,7 +208,7 @@ def test_metadata_that_do_not_belong(parts):
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        ("9", "written by version 9 of the format; this library reads up to 1"),
+        ("9", "written by version 9 of the format; this library reads up to 2"),
         ("0", "integer from 1"),
         ("", "integer from 1"),
         ("1.0", "integer from 1"),
@@ -222,10 +222,19 @@ def test_versions(parts, version, message):
     assert message in refusal(encode(tensors, metadata | {"version": version}))
 
 
+def test_the_version_is_that_of_the_contents(parts):
+    tensors, metadata = parts
+    assert "is 2, but the file holds what version 1 has" in refusal(
+        encode(tensors, metadata | {"version": "2"})
+    )
+    network = {"network": metadata["architecture"]}
+    assert "is 1, but the file holds what version 2 has" in refusal(encode(tensors, network))
+
+
 def test_a_later_version_is_told_before_what_it_has_new(parts):
     _, metadata = parts
-    header = {"__metadata__": metadata | {"version": "2", "crc32c": "sha"}, "a": {"new": 1}}
-    assert "written by version 2" in refusal(file_of(dumps(header), b""))
+    header = {"__metadata__": metadata | {"version": "3", "crc32c": "sha"}, "a": {"new": 1}}
+    assert "written by version 3" in refusal(file_of(dumps(header), b""))
 
 
 def test_files_of_others(parts):

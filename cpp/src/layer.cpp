@@ -94,6 +94,12 @@ bool is_rectifier(Activation activation) {
     }
 }
 
+std::size_t class_count(const Layer& output) {
+    if (output.activation == Activation::kSoftmax) return output.nodes;
+    if (output.activation != Activation::kSigmoid) return 0;
+    return output.nodes == 1 ? 2 : output.nodes;
+}
+
 Loss default_loss(Activation output) {
     switch (output) {
         case Activation::kSoftmax: return Loss::kCrossEntropy;

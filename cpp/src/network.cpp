@@ -291,8 +291,9 @@ Network<T> Network<T>::copy() const {
 template <class T>
 Network<T>::Network(Like other)
     : features_(other.network.features_), layers_(other.network.layers_),
-      layout_(other.network.layout_), loss_(other.network.loss_), seed_(other.network.seed_),
-      epoch_(other.network.epoch_), parameters_(std::make_shared<Buffer<T>>(layout_.size())),
+      layout_(other.network.layout_), loss_(other.network.loss_), names_(other.network.names_),
+      seed_(other.network.seed_), epoch_(other.network.epoch_),
+      parameters_(std::make_shared<Buffer<T>>(layout_.size())),
       gradients_(std::make_shared<Buffer<T>>(layout_.size())),
       statistics_(std::make_shared<Buffer<T>>(layout_.statistics_size())),
       epoch_end_(std::make_unique<EpochEnd<T>>()) {}

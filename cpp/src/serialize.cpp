@@ -2,201 +2,325 @@
 
 #include <algorithm>
 #include <cstring>
-#include <map>
 #include <new>
 #include <stdexcept>
 #include <utility>
 
 #include "checks/finite.hpp"
 #include "files/architecture.hpp"
-#include "files/json.hpp"
-#include "files/safetensors.hpp"
+#include "files/format.hpp"
+#include "model_tensors.hpp"
 
 namespace fastmlp {
 namespace {
 
-constexpr const char* kArchitecture = "architecture";
+using files::Architecture;
+using files::EnsembleGroup;
 
 template <class T>
 constexpr ElementType kElementType = sizeof(T) == 4 ? ElementType::kF32 : ElementType::kF64;
 
-/// A tensor of the file, and where it lies in the network.
-struct Part {
-    std::string name;
-    std::vector<std::size_t> shape;
-    std::size_t offset, size;
-    bool statistic;  ///< in the buffer of running averages, not in that of the parameters
+constexpr const char* kTableInputs = "table_inputs";
 
-    template <class T>
-    T* in(const Network<T>& network) const {
-        return (statistic ? network.statistics() : network.parameters())->data() + offset;
-    }
-};
-
-/// All that a network has learned, layer by layer.
-std::vector<Part> parts_of(const Layout& layout) {
-    std::vector<Part> parts;
-    for (std::size_t i = 0; i < layout.layer_count(); ++i) {
-        const std::string layer = "layers." + std::to_string(i) + ".";
-        const LayerLayout& at = layout[i];
-        parts.push_back(
-            {layer + at.weights.name, {at.k, at.n}, at.weights.offset, at.weights.size(), false});
-        const auto add_vector = [&](const Parameter& vector, bool statistic) {
-            if (vector.size() == 0) return;
-            parts.push_back(
-                {layer + vector.name, {vector.cols}, vector.offset, vector.size(), statistic});
-        };
-        for (const Parameter& vector : {at.biases, at.scales, at.shifts}) {
-            add_vector(vector, false);
-        }
-        for (const Parameter& vector : {at.running_means, at.running_variances}) {
-            add_vector(vector, true);
-        }
-    }
-    return parts;
-}
-
-/// What is wrong with the first element of the part that is not finite; empty if all are.
+/// What is wrong with the first of the elements that is not finite; empty if all are.
 template <class T>
-std::string not_finite(const Part& part, const Network<T>& network) {
-    const std::size_t finite = count_finite(part.in(network), part.size);
-    return finite == part.size ? "" : "element " + std::to_string(finite) + " is not finite";
+std::string not_finite(const T* elements, std::size_t size) {
+    const std::size_t finite = count_finite(elements, size);
+    return finite == size ? "" : "element " + std::to_string(finite) + " is not finite";
 }
 
-/// What is wrong with a file, said with its name.
-class Complaint {
-public:
-    explicit Complaint(const std::string& file) : file_(file) {}
+// --- Writing ---
 
-    [[noreturn]] void tensor(const std::string& name, const std::string& problem) const {
-        throw FormatError(file_, "tensor '" + name + "'", 0, problem);
+template <class T>
+Architecture architecture_of(const Network<T>& network) {
+    return {network.features(),
+            network.layers(),
+            network.loss(),
+            kElementType<T>,
+            network.seed(),
+            network.epoch(),
+            !network.names().features.empty(),
+            !network.names().classes.empty()};
+}
+
+template <class T>
+void check_finite(const Part& part, const Network<T>& network, const SaveOptions& options) {
+    const std::string problem =
+        options.allow_nonfinite ? "" : not_finite(part.in(network), part.size);
+    if (problem.empty()) return;
+    throw std::invalid_argument(part.name + ": " + problem +
+                                "; with allow_nonfinite it is saved, and loaded, as it is");
+}
+
+void add_names(OwningArchive& into, const std::string& prefix, const Names& names) {
+    if (!names.features.empty()) into.add_texts(prefix + "feature_names", names.features);
+    if (!names.classes.empty()) into.add_texts(prefix + "class_names", names.classes);
+}
+
+/// Members `networks` of an ensemble, which differ in their numbers only.
+template <class T>
+void add_group(OwningArchive& into, const std::string& prefix,
+               const std::vector<const Network<T>*>& networks, const SaveOptions& options) {
+    const std::size_t members = networks.size();
+    for (const Part& part : parts_of(networks[0]->layout())) {
+        std::vector<std::size_t> shape = part.shape;
+        shape.insert(shape.begin(), members);
+        const auto all = into.add<T>(prefix + part.name, kElementType<T>, std::move(shape),
+                                     checked_multiply(members, part.size));
+        for (std::size_t m = 0; m < members; ++m) {
+            look_for_interrupt();
+            check_finite(part, *networks[m], options);
+            std::copy_n(part.in(*networks[m]), part.size, all.data() + m * part.size);
+        }
     }
-    [[noreturn]] void metadata(const std::string& key, const std::string& problem) const {
-        throw FormatError(file_, "metadata '" + key + "'", files::kLengthBytes, problem);
+    add_names(into, prefix, networks[0]->names());
+    const auto seeds =
+        into.add<std::uint64_t>(prefix + "seeds", ElementType::kU64, {members}, members);
+    const auto epochs =
+        into.add<std::uint32_t>(prefix + "epochs", ElementType::kU32, {members}, members);
+    for (std::size_t m = 0; m < members; ++m) {
+        seeds[m] = networks[m]->seed();
+        epochs[m] = networks[m]->epoch();
     }
+}
 
-private:
-    const std::string& file_;
-};
+const Names& names_of(const AnyNetworkPointer& any) {
+    return std::visit([](const auto* network) -> const Names& { return network->names(); }, any);
+}
 
-files::Architecture read_architecture(const Archive& archive, const Complaint& complaint) {
-    const auto text = archive.metadata.find(kArchitecture);
-    if (text == archive.metadata.end()) complaint.metadata(kArchitecture, "is missing");
+/// All that the members of one group share, as text.
+std::string shared_description(const AnyNetworkPointer& any) {
+    Architecture architecture =
+        std::visit([](const auto* network) { return architecture_of(*network); }, any);
+    return files::describe({EnsembleGroup{0, std::move(architecture)}});
+}
+
+/// How many of `networks` form the group that begins with the first.
+std::size_t group_size(std::span<const AnyNetworkPointer> networks) {
+    const std::string shared = shared_description(networks[0]);
+    std::size_t size = 1;
+    while (size < networks.size() && shared_description(networks[size]) == shared &&
+           names_of(networks[size]) == names_of(networks[0])) {
+        ++size;
+    }
+    return size;
+}
+
+// --- Reading ---
+
+/// Calls `read`, whose complaint about JSON or about names in it comes out as one about `key`.
+template <class Read>
+auto read_json(const Complaint& complaint, const std::string& key, Read read) {
     try {
-        return files::architecture_from_json(text->second);
+        return read();
     } catch (const files::JsonError& error) {
-        complaint.metadata(kArchitecture,
+        complaint.metadata(key,
                            error.problem + " (character " + std::to_string(error.position) + ")");
     } catch (const std::invalid_argument& error) {
-        complaint.metadata(kArchitecture, error.what());
+        complaint.metadata(key, error.what());
     }
 }
 
-Layout make_layout(const files::Architecture& architecture, const Complaint& complaint) {
+/// A file that holds prepared columns is for those who know how to prepare them.
+void check_table(const Archive& archive, bool allowed, const Complaint& complaint) {
+    if (!archive.metadata.contains(files::kTableKey)) return;
+    const auto inputs = archive.metadata.find(kTableInputs);
+    if (inputs == archive.metadata.end()) complaint.metadata(kTableInputs, "is missing");
+    if (inputs->second != "numbers" && inputs->second != "columns") {
+        complaint.metadata(kTableInputs, "must be numbers or columns");
+    }
+    if (allowed || inputs->second == "numbers") return;
+    complaint.metadata(files::kTableKey,
+                       "its columns must be prepared for the network, which is not known here");
+}
+
+/// The key of what describes the networks, which is there alone.
+std::string description_key(const Archive& archive, const Complaint& complaint) {
+    std::string key;
+    for (const auto& [name, text] : archive.metadata) {
+        const bool describes = name == files::kArchitectureKey || name == files::kNetworkKey ||
+                               name == files::kEnsembleKey;
+        const bool of_table = archive.metadata.contains(files::kTableKey) &&
+                              (name == files::kTableKey || name == kTableInputs);
+        if (describes && key.empty()) {
+            key = name;
+        } else if (!of_table) {
+            complaint.metadata(name, "is no part of a model");
+        }
+    }
+    if (key.empty()) complaint.metadata(files::kArchitectureKey, "is missing");
+    return key;
+}
+
+Layout make_layout(const Architecture& architecture, const std::string& key,
+                   const Complaint& complaint) {
     try {
         return Layout(architecture.features, architecture.layers);
     } catch (const std::invalid_argument& error) {
-        complaint.metadata(kArchitecture, error.what());
+        complaint.metadata(key, error.what());
     } catch (const std::bad_alloc&) {
-        complaint.metadata(kArchitecture, "the layers are larger than any memory");
+        complaint.metadata(key, "the layers are larger than any memory");
     }
 }
 
-/// The tensors of `parts`, each there and of its type and shape, and none but them.
-std::vector<const Tensor*> find_tensors(const Archive& archive, const std::vector<Part>& parts,
-                                        ElementType type, const Complaint& complaint) {
-    std::map<std::string_view, const Tensor*> by_name;
-    for (const Tensor& tensor : archive.tensors) by_name.emplace(tensor.name, &tensor);
-    std::vector<const Tensor*> tensors;
-    for (const Part& part : parts) {
-        const auto found = by_name.find(part.name);
-        if (found == by_name.end()) complaint.tensor(part.name, "is missing");
-        const Tensor& tensor = *found->second;
-        if (tensor.type != type || tensor.shape != part.shape) {
-            complaint.tensor(part.name, "the architecture needs " +
-                                            std::string(element_name(type)) + " of shape " +
-                                            files::shape_text(part.shape) + ", not " +
-                                            std::string(element_name(tensor.type)) + " of " +
-                                            files::shape_text(tensor.shape));
+/// Networks of one architecture, as they stand in a file: a model, or a group of an ensemble. All
+/// tensors are there and as they should be before any network is made.
+class Group {
+public:
+    /// `prefix` is that of the tensors' names of an ensemble's group, null for a model.
+    Group(std::string key, const std::string* prefix, EnsembleGroup what, TensorsByName& tensors,
+          const Complaint& complaint)
+        : key_(std::move(key)), members_(what.members), network_(std::move(what.network)),
+          complaint_(complaint), parts_(parts_of(make_layout(network_, key_, complaint))) {
+        const std::string before = prefix ? *prefix : "";
+        for (const Part& part : parts_) {
+            std::vector<std::size_t> shape = part.shape;
+            if (prefix) shape.insert(shape.begin(), members_);
+            tensors_.push_back(&tensors.take(before + part.name, network_.dtype, shape));
         }
-        tensors.push_back(&tensor);
-        by_name.erase(found);
+        if (network_.has_feature_names) {
+            names_.features = tensors.take_texts(before + "feature_names", network_.features);
+        }
+        if (network_.has_class_names) {
+            const Layer output = network_.layers.back();
+            names_.classes = tensors.take_texts(before + "class_names", class_count(output));
+        }
+        if (prefix == nullptr) return;
+        seeds_ = tensors.take_vector<std::uint64_t>(before + "seeds", ElementType::kU64, members_);
+        epochs_ =
+            tensors.take_vector<std::uint32_t>(before + "epochs", ElementType::kU32, members_);
     }
-    if (!by_name.empty()) {
-        complaint.tensor(std::string(by_name.begin()->first), "is no part of the architecture");
+
+    void build(const LoadOptions& options, std::vector<AnyNetwork>& into) const {
+        for (std::size_t m = 0; m < members_; ++m) {
+            look_for_interrupt();
+            if (network_.dtype == ElementType::kF32) {
+                into.emplace_back(member<float>(m, options));
+            } else {
+                into.emplace_back(member<double>(m, options));
+            }
+        }
     }
-    return tensors;
+
+private:
+    template <class T>
+    Network<T> member(std::size_t m, const LoadOptions& options) const {
+        Network<T> network = make_network<T>(seeds_.empty() ? network_.seed : seeds_[m]);
+        for (std::size_t i = 0; i < parts_.size(); ++i) {
+            const Part& part = parts_[i];
+            T* const target = part.in(network);
+            const std::size_t bytes = part.size * sizeof(T);
+            look_for_interrupt();
+            if (bytes > 0) std::memcpy(target, tensors_[i]->bytes.data() + m * bytes, bytes);
+            const std::string problem =
+                options.allow_nonfinite ? "" : not_finite(target, part.size);
+            if (!problem.empty()) complaint_.tensor(tensors_[i]->name, problem);
+        }
+        network.set_epoch(epochs_.empty() ? network_.epoch : epochs_[m]);
+        return network;
+    }
+
+    template <class T>
+    Network<T> make_network(std::uint64_t seed) const {
+        try {
+            Network<T> network(network_.features, network_.layers, network_.loss, seed);
+            network.set_names(names_);
+            return network;
+        } catch (const std::invalid_argument& error) {
+            complaint_.metadata(key_, error.what());
+        }
+    }
+
+    std::string key_;
+    std::size_t members_;
+    Architecture network_;
+    const Complaint& complaint_;
+    std::vector<Part> parts_;
+    std::vector<const Tensor*> tensors_;
+    Names names_;
+    std::vector<std::uint64_t> seeds_;  ///< of an ensemble's members
+    std::vector<std::uint32_t> epochs_;
+};
+
+std::string prefix_of_group(std::size_t i) {
+    return "members." + std::to_string(i) + ".";
 }
 
-template <class T>
-void copy_parts(const std::vector<Part>& parts, const std::vector<const Tensor*>& tensors,
-                bool allow_nonfinite, const Complaint& complaint, const Network<T>& network) {
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-        const Part& part = parts[i];
-        T* const target = part.in(network);
-        look_for_interrupt();
-        std::memcpy(target, tensors[i]->bytes.data(), tensors[i]->bytes.size());
-        if (allow_nonfinite) continue;
-        const std::string problem = not_finite(part, network);
-        if (!problem.empty()) complaint.tensor(part.name, problem);
+std::vector<AnyNetwork> read_networks(const Archive& archive, const std::string& file,
+                                      const LoadOptions& options, bool allow_ensemble) {
+    const Complaint complaint(file);
+    check_table(archive, options.allow_table, complaint);
+    const std::string key = description_key(archive, complaint);
+    const std::string& text = archive.metadata.at(key);
+    const bool is_ensemble = key == files::kEnsembleKey;
+    if (is_ensemble && !allow_ensemble) {
+        complaint.metadata(key, "there are several networks in this file, not one");
     }
-}
-
-template <class T>
-Network<T> make_network(const files::Architecture& architecture, const Complaint& complaint) {
-    try {
-        return Network<T>(architecture.features, architecture.layers, architecture.loss,
-                          architecture.seed);
-    } catch (const std::invalid_argument& error) {
-        complaint.metadata(kArchitecture, error.what());
+    TensorsByName tensors(archive, complaint);
+    if (archive.metadata.contains(files::kTableKey)) tensors.leave_out("table.");
+    const std::vector<EnsembleGroup> described = read_json(complaint, key, [&] {
+        if (is_ensemble) return files::read_ensemble(text);
+        return std::vector{
+            EnsembleGroup{1, files::read_architecture(text, key == files::kArchitectureKey)}};
+    });
+    std::vector<Group> groups;
+    for (std::size_t i = 0; i < described.size(); ++i) {
+        const std::string prefix = prefix_of_group(i);
+        groups.emplace_back(key, is_ensemble ? &prefix : nullptr, described[i], tensors, complaint);
     }
-}
-
-template <class T>
-Network<T> build(const Archive& archive, const files::Architecture& architecture,
-                 const LoadOptions& options, const Complaint& complaint) {
-    // The file holds every element the network will need, so it cannot ask for more than it is.
-    const std::vector<Part> parts = parts_of(make_layout(architecture, complaint));
-    const std::vector<const Tensor*> tensors =
-        find_tensors(archive, parts, kElementType<T>, complaint);
-    Network<T> network = make_network<T>(architecture, complaint);
-    copy_parts(parts, tensors, options.allow_nonfinite, complaint, network);
-    network.set_epoch(architecture.epoch);
-    return network;
+    tensors.expect_no_more();
+    std::vector<AnyNetwork> networks;
+    for (const Group& group : groups) group.build(options, networks);
+    return networks;
 }
 
 }  // namespace
 
 template <class T>
 Archive to_archive(const Network<T>& network, const SaveOptions& options) {
-    Archive archive;
-    archive.metadata[kArchitecture] =
-        files::to_json({network.features(), network.layers(), network.loss(), kElementType<T>,
-                        network.seed(), network.epoch()});
+    OwningArchive result;
+    const files::Description description = files::describe(architecture_of(network));
+    result.archive.metadata[description.key] = description.json;
     for (Part& part : parts_of(network.layout())) {
-        const std::string problem = options.allow_nonfinite ? "" : not_finite(part, network);
-        if (!problem.empty()) {
-            throw std::invalid_argument(part.name + ": " + problem +
-                                        "; with allow_nonfinite it is saved, and loaded, as it is");
-        }
+        check_finite(part, network, options);
         const auto bytes = std::as_bytes(std::span(part.in(network), part.size));
-        archive.tensors.push_back(
+        result.archive.tensors.push_back(
             {std::move(part.name), kElementType<T>, std::move(part.shape), bytes});
     }
-    return archive;
+    add_names(result, "", network.names());
+    return std::move(result).take();
+}
+
+Archive ensemble_to_archive(std::span<const AnyNetworkPointer> networks,
+                            const SaveOptions& options) {
+    if (networks.empty()) throw std::invalid_argument("an ensemble must have members");
+    OwningArchive result;
+    std::vector<EnsembleGroup> groups;
+    while (!networks.empty()) {
+        const auto members = networks.first(group_size(networks));
+        const std::string prefix = prefix_of_group(groups.size());
+        std::visit(
+            [&]<class T>(const Network<T>* first) {
+                groups.push_back({members.size(), architecture_of(*first)});
+                std::vector<const Network<T>*> group;
+                for (const auto& any : members) group.push_back(std::get<const Network<T>*>(any));
+                add_group(result, prefix, group, options);
+            },
+            members[0]);
+        networks = networks.subspan(members.size());
+    }
+    result.archive.metadata[files::kEnsembleKey] = files::describe(groups);
+    return std::move(result).take();
 }
 
 AnyNetwork from_archive(const Archive& archive, const std::string& file,
                         const LoadOptions& options) {
-    const Complaint complaint(file);
-    const files::Architecture architecture = read_architecture(archive, complaint);
-    for (const auto& [key, text] : archive.metadata) {
-        if (key != kArchitecture) complaint.metadata(key, "is no part of a model");
-    }
-    if (architecture.dtype == ElementType::kF32) {
-        return build<float>(archive, architecture, options, complaint);
-    }
-    return build<double>(archive, architecture, options, complaint);
+    return std::move(read_networks(archive, file, options, false)[0]);
+}
+
+std::vector<AnyNetwork> ensemble_from_archive(const Archive& archive, const std::string& file,
+                                              const LoadOptions& options) {
+    return read_networks(archive, file, options, true);
 }
 
 template <class T>
@@ -205,8 +329,18 @@ void save(const Network<T>& network, const std::filesystem::path& path,
     write_archive(path, to_archive(network, options));
 }
 
+void save_ensemble(std::span<const AnyNetworkPointer> networks, const std::filesystem::path& path,
+                   const SaveOptions& options) {
+    write_archive(path, ensemble_to_archive(networks, options));
+}
+
 AnyNetwork load_any(const std::filesystem::path& path, const LoadOptions& options) {
     return from_archive(read_archive(path), path.string(), options);
+}
+
+std::vector<AnyNetwork> load_ensemble(const std::filesystem::path& path,
+                                      const LoadOptions& options) {
+    return ensemble_from_archive(read_archive(path), path.string(), options);
 }
 
 template <class T>

@@ -3,6 +3,9 @@
 #include <pybind11/stl/filesystem.h>
 
 #include <cerrno>
+#include <deque>
+#include <variant>
+#include <vector>
 
 #include "bindings.hpp"
 #include "fastmlp/serialize.hpp"
@@ -121,6 +124,61 @@ py::object own(AnyNetwork loaded) {
         loaded);
 }
 
+/// Tensors and metadata of `archive` that describe a table, taken out of it.
+Archive take_table(const Archive& archive) {
+    Archive table;
+    table.memory = archive.memory;
+    for (const Tensor& tensor : archive.tensors) {
+        if (tensor.name.starts_with("table.")) table.tensors.push_back(tensor);
+    }
+    for (const auto& item : archive.metadata) {
+        if (item.first.starts_with("table")) table.metadata.insert(item);
+    }
+    return table;
+}
+
+/// The networks of a file, and what it holds of a table.
+py::tuple load_model(const Path& path, bool allow_nonfinite) {
+    Archive table;
+    std::vector<AnyNetwork> networks;
+    {
+        const Interruptible interruptible;
+        const Archive archive = read_archive(path);
+        networks = ensemble_from_archive(archive, path.string(), {allow_nonfinite, true});
+        table = take_table(archive);
+    }
+    py::list cores;
+    for (AnyNetwork& network : networks) cores.append(own(std::move(network)));
+    const py::tuple rest = lend_archive(table);
+    return py::make_tuple(cores, rest[0], rest[1]);
+}
+
+using AnyModel = std::variant<const Model<float>*, const Model<double>*>;
+
+/// One network, or an ensemble, with what the file holds of a table.
+void save_model(const Path& path, const std::vector<AnyModel>& models, const Tensors& tensors,
+                const Metadata& metadata, bool allow_nonfinite) {
+    const Archive table = borrow_archive(tensors, metadata);
+    std::vector<AnyNetworkPointer> networks;
+    for (const AnyModel& any : models) {
+        std::visit([&](const auto* model) { networks.emplace_back(&model->network); }, any);
+    }
+    Interruptible interruptible;
+    std::deque<Reading> readings;
+    for (const AnyModel& any : models) {
+        std::visit([&](const auto* m) { readings.emplace_back(*m, interruptible.unlocked()); },
+                   any);
+    }
+    const SaveOptions options{allow_nonfinite};
+    Archive archive =
+        networks.size() == 1
+            ? std::visit([&](const auto* one) { return to_archive(*one, options); }, networks[0])
+            : ensemble_to_archive(networks, options);
+    archive.metadata.insert(table.metadata.begin(), table.metadata.end());
+    archive.tensors.insert(archive.tensors.end(), table.tensors.begin(), table.tensors.end());
+    write_archive(path, archive);
+}
+
 py::object load_network(const Path& path, bool allow_nonfinite) {
     return own([&] {
         const Interruptible interruptible;
@@ -199,6 +257,9 @@ void bind_files(py::module_& module) {
         }
     });
     module.def("load_network", &load_network, py::arg("path"), py::arg("allow_nonfinite"));
+    module.def("load_model", &load_model, py::arg("path"), py::arg("allow_nonfinite"));
+    module.def("save_model", &save_model, py::arg("path"), py::arg("networks"), py::arg("tensors"),
+               py::arg("metadata"), py::arg("allow_nonfinite"));
     module.def("parse_network", &parse_network, py::arg("data"), py::arg("allow_nonfinite"));
     module.def("network_from_archive", &network_from_archive, py::arg("tensors"),
                py::arg("metadata"), py::arg("file"));

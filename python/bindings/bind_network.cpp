@@ -146,6 +146,29 @@ std::unique_ptr<Model<T>> snapshot(Model<T>& model) {
     return std::make_unique<Model<T>>(Predicting<T>(model, unlocked).network().copy());
 }
 
+/// A tuple of names, None where there are none: made once, as every prediction asks for it.
+template <class T>
+py::object lend_names(const Model<T>& model, std::vector<std::string> Names::* which) {
+    py::object& lent = which == &Names::features ? model.feature_names : model.class_names;
+    if (lent) return lent;
+    const std::vector<std::string>& names = model.network.names().*which;
+    lent = names.empty() ? py::object(py::none()) : py::tuple(py::cast(names));
+    return lent;
+}
+
+/// Names are read and written with the GIL.
+template <class T>
+void set_names(Model<T>& model, std::vector<std::string> Names::* which,
+               std::optional<std::vector<std::string>> names) {
+    Unlocked unlocked;
+    const Writing writing(model, Access::kAssignment, unlocked);
+    const Unlocked::Locked gil(unlocked);
+    Names all = model.network.names();
+    all.*which = std::move(names).value_or(std::vector<std::string>());
+    model.network.set_names(std::move(all));
+    model.feature_names = model.class_names = py::object();
+}
+
 template <class T>
 void bind(py::module_& module, const char* name) {
     using M = Model<T>;
@@ -153,6 +176,14 @@ void bind(py::module_& module, const char* name) {
         return [=](const M& m, std::size_t i) {
             check_layer(i, m.network.layout().layer_count());
             return lend_part((m.network.*buffer)(), m.network.layout()[i].*place, vector);
+        };
+    };
+    const auto get_names = [](std::vector<std::string> Names::* which) {
+        return [=](const M& m) { return lend_names(m, which); };
+    };
+    const auto put_names = [](std::vector<std::string> Names::* which) {
+        return [=](M& m, std::optional<std::vector<std::string>> names) {
+            set_names(m, which, std::move(names));
         };
     };
     py::class_<M>(module, name)
@@ -168,6 +199,8 @@ void bind(py::module_& module, const char* name) {
         .def_property_readonly("features", [](const M& m) { return m.network.features(); })
         .def_property_readonly("layers", &describe_layers<T>)
         .def_property_readonly("loss", &describe_loss<T>)
+        .def_property("feature_names", get_names(&Names::features), put_names(&Names::features))
+        .def_property("class_names", get_names(&Names::classes), put_names(&Names::classes))
         .def_property_readonly("busy", [](const M& m) { return m.access.busy(); })
         .def("reading", [](M& m) { return hold<Reading>(m); })
         .def("assigning", [](M& m) { return hold<Writing>(m, Access::kAssignment); })

@@ -23,7 +23,8 @@ struct Model {
     explicit Model(Network<T> loaded) : network(std::move(loaded)) {}
 
     Network<T> network;
-    py::object features;  ///< what `forward` borrowed
+    py::object features;                            ///< what `forward` borrowed
+    mutable py::object feature_names, class_names;  ///< as Python sees them, once it has asked
     mutable Access access;
 };
 

@@ -135,14 +135,34 @@ class Network:
 
         From then on, a data frame of pandas, polars or pyarrow whose columns have other names, or
         another order, is refused with a ValueError; arrays, which have no names, are accepted. Set
-        it to a sequence of unique strings, one for each feature, or to None. Copies and pickles
-        keep the names; files do not (`Network.save`).
+        it to a sequence of unique strings, one for each feature, or to None. Copies, pickles
+        and files keep the names.
         """
         return self._model.feature_names
 
     @feature_names.setter
     def feature_names(self, names: Sequence[str] | None) -> None:
-        self._model.feature_names = read_names(names, self._model.features)
+        self._model.feature_names = read_names("feature_names", names, self._model.features)
+
+    @property
+    def class_names(self) -> Names | None:
+        """Names of the classes, or None.
+
+        One for each output of softmax or, if there are several labels, of sigmoid; two for a single
+        output of sigmoid, that of 0 first. Other outputs have no classes. Set it to a sequence of
+        unique strings or to None. Copies, pickles and files keep the names.
+        """
+        return self._model.core.class_names
+
+    @class_names.setter
+    def class_names(self, names: Sequence[str] | None) -> None:
+        output = self._model.layers[-1]
+        if names is not None and self._model.n_classes == 0:
+            raise ValueError(
+                "class_names need outputs of softmax or sigmoid, those of this network are "
+                f"{output.activation!r}"
+            )
+        self._model.core.class_names = read_names("class_names", names, self._model.n_classes)
 
     @property
     def layers(self) -> tuple[Dense, ...]:
@@ -745,9 +765,8 @@ class Network:
         """Write the network to a file that `load` reads back to the same bits.
 
         The file is a safetensors file, which other programs can read: parameters, layers, loss,
-        seed and epoch. Gradients, nodes, deltas and `feature_names` are not saved. Writing is
-        atomic, even if the process is killed or the machine loses power: see
-        ``docs/file-format.md``.
+        names, seed and epoch. Gradients, nodes and deltas are not saved. Writing is atomic, even if
+        the process is killed or the machine loses power: see ``docs/file-format.md``.
 
         Parameters
         ----------

@@ -5,10 +5,12 @@
 #include <random>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "fastmlp/archive.hpp"
 #include "files/checksums.hpp"
+#include "files/format.hpp"
 #include "files/json.hpp"
 #include "files/safetensors.hpp"
 
@@ -33,8 +35,9 @@ inline void replace_value(std::string& json, std::mt19937& random, const std::st
 
 class SignedFile {
 public:
+    /// `archive` has one metadata, which says what the networks are.
     explicit SignedFile(const fastmlp::Archive& archive) {
-        architecture_ = archive.metadata.at("architecture");
+        std::tie(key_, description_) = *archive.metadata.begin();
         std::uint64_t begin = 0;
         for (const fastmlp::Tensor& tensor : archive.tensors) {
             const std::uint64_t end = begin + tensor.bytes.size();
@@ -48,14 +51,14 @@ public:
         }
     }
 
-    /// The architecture, then each tensor's fields: JSON, to be changed.
-    std::string& part(std::size_t i) { return i == 0 ? architecture_ : fields_[i - 1]; }
+    /// The networks' description, then each tensor's fields: JSON, to be changed.
+    std::string& part(std::size_t i) { return i == 0 ? description_ : fields_[i - 1]; }
     std::size_t part_count() const { return 1 + fields_.size(); }
 
     /// `missing` bytes at the end are left out.
     std::string bytes(std::size_t missing = 0) const {
-        std::map<std::string, std::string> metadata = {
-            {"architecture", architecture_}, {"format", "fastmlp"}, {"version", "1"}};
+        std::map<std::string, std::string> metadata = {{key_, description_}, {"format", "fastmlp"}};
+        metadata["version"] = std::to_string(fastmlp::files::needed_version(metadata));
         metadata["crc32c"] = checksums(metadata);
         std::string header;
         for (const auto& [key, value] : metadata) {
@@ -106,7 +109,7 @@ private:
         }
     }
 
-    std::string architecture_, data_;
+    std::string key_, description_, data_;
     std::vector<fastmlp::files::Entry> entries_;
     std::vector<std::string> fields_;
 };

@@ -63,7 +63,12 @@ def digest(buffer):
 def description(core):
     """Return what must stay the same of a golden network, as JSON has it."""
     dtype = core.parameters.dtype
-    return {
+    named = {
+        name: list(names)
+        for name in ("feature_names", "class_names")
+        if (names := getattr(core, name)) is not None
+    }
+    return named | {
         "features": core.features,
         "layers": [list(layer) for layer in core.layers],
         "loss": list(core.loss),
@@ -76,18 +81,47 @@ def description(core):
     }
 
 
+def trained(kind, features, shape, loss, seed):
+    """Return a core with parameters that no initialization makes."""
+    core = kind(features, shape, loss, seed)
+    core.epoch = 3
+    for buffer in (core.parameters, core.statistics):
+        buffer[...] += buffer.dtype.type(1) / 1024  # no bias is 0
+    return core
+
+
+def write_new(path, description, write):
+    """Write a file and what must be found in it, unless it is there."""
+    if not path.exists():
+        write(str(path))
+        path.with_suffix(".json").write_text(json.dumps(description, indent=1) + "\n")
+
+
+def make_version_2():
+    """Write what version 1 cannot hold: names, several networks, a table."""
+    softmax, small = NETWORKS["label_smoothing"], NETWORKS["squared_error"]
+    named = trained(_core.Network32, *softmax)
+    named.feature_names, named.class_names = ["width", "Höhe", ""], ["no", "yes", "peut-être"]
+    write_new(FOLDER / "named.safetensors", description(named), lambda p: named.save(p, False))
+    others = [trained(_core.Network64, *small[:3], seed) for seed in (11, 12)]
+    cores = [named, *others, trained(_core.Network32, *softmax)]
+    tensors = {"table.medians": np.array([0.5, np.nan]), "table.kinds": np.arange(3, dtype="u1")}
+    metadata = {"table": '{"texts":[],"values":{"a":[1,0.1,null]}}', "table_inputs": "columns"}
+    write_new(
+        FOLDER / "ensemble.safetensors",
+        [description(core) for core in cores],
+        lambda p: _core.save_model(p, cores, tensors, metadata, False),
+    )
+
+
 def make():
     """Write the files that are not there, and what must be found in them."""
     for name, (features, shape, loss, seed) in NETWORKS.items():
         for kind in (_core.Network32, _core.Network64):
-            core = kind(features, shape, loss, seed)
-            core.epoch = 3
-            for buffer in (core.parameters, core.statistics):
-                buffer[...] += buffer.dtype.type(1) / 1024  # no bias is 0
+            core = trained(kind, features, shape, loss, seed)
             path = FOLDER / f"{name}.{core.parameters.dtype.name}.safetensors"
-            if not path.exists():
-                core.save(str(path))
-                path.with_suffix(".json").write_text(json.dumps(description(core), indent=1) + "\n")
+            write_new(path, description(core), lambda p, core=core: core.save(p, False))
+    make_version_2()
 
 
 if __name__ == "__main__":

@@ -78,6 +78,8 @@ FASTMLP_API std::string_view name_of(Activation activation);
 FASTMLP_API std::string_view name_of(Normalization normalization);
 FASTMLP_API std::string_view name_of(Loss::Kind loss);
 
+/// How many classes the outputs decide between, two for a single one; 0 where they are numbers.
+FASTMLP_API std::size_t class_count(const Layer& output);
 /// The loss that belongs to an output: cross-entropy with softmax, binary cross-entropy with
 /// sigmoid, Poisson with exp, mean squared error with the rest.
 FASTMLP_API Loss default_loss(Activation output);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "fastmlp/buffer.hpp"
@@ -32,6 +33,15 @@ struct Evaluation {
                                 ///< outputs (binary: above one half), or 0 for all other losses
 };
 
+/// What people call the features, and what the outputs decide between; empty where they have no
+/// names. Names are UTF-8 without NUL, and unique.
+struct Names {
+    std::vector<std::string> features;
+    std::vector<std::string> classes;  ///< one for each output; two for a single one
+
+    bool operator==(const Names&) const = default;
+};
+
 template <class T>
 class FASTMLP_API Network {
 public:
@@ -50,6 +60,10 @@ public:
     /// Epochs trained so far: with the seed, the position of the sample order.
     std::uint32_t epoch() const { return epoch_; }
     void set_epoch(std::uint32_t epoch);
+
+    /// std::invalid_argument unless `names` are as described, and as many as needed.
+    void set_names(Names names);
+    const Names& names() const { return names_; }
 
     /// Flat buffers in layout order, each a range for std::span; shared, so that a view may outlive
     /// the network.
@@ -152,6 +166,7 @@ private:
     std::vector<Layer> layers_;
     Layout layout_;
     Loss loss_;
+    Names names_;
     Relaxed<std::uint64_t> seed_;
     Relaxed<std::uint32_t> epoch_;
     std::size_t position_ = 0;  // samples of this epoch that `forward` has trained on

@@ -1,4 +1,4 @@
-/// Networks in files: `save`, `load`.
+/// Networks in files: `save`, `load`, `save_ensemble`, `load_ensemble`.
 #pragma once
 
 #include <cstddef>
@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "fastmlp/archive.hpp"
 #include "fastmlp/export.h"
@@ -17,8 +18,8 @@ struct SaveOptions {
     bool allow_nonfinite = false;  ///< write parameters that are NaN or infinite, too
 };
 
-/// Writes parameters and architecture, with the seed and the epoch that tell the next orders of
-/// samples; gradients and workspace stay behind. The file appears whole or not at all.
+/// Writes parameters, architecture and names, with the seed and the epoch that tell the next orders
+/// of samples; gradients and workspace stay behind. The file appears whole or not at all.
 ///
 /// Throws std::invalid_argument for parameters that `load` would refuse, and
 /// std::filesystem::filesystem_error (a std::system_error), which has errno and the path; the file
@@ -29,11 +30,13 @@ FASTMLP_API void save(const Network<T>& network, const std::filesystem::path& pa
 
 struct LoadOptions {
     bool allow_nonfinite = false;  ///< take parameters that are NaN or infinite, too
+    bool allow_table = false;      ///< and networks of columns that must be prepared for them
 };
 
 /// Reads a network that `save` wrote, to the same bits. No code of the file is ever run.
 ///
-/// Throws FormatError for a file that is damaged, of other content or of another type than T,
+/// Throws FormatError for a file that is damaged, of other content (an ensemble, a table whose
+/// columns must be prepared) or of another type than T,
 /// std::filesystem::filesystem_error for what the system refuses, std::bad_alloc.
 template <class T>
 FASTMLP_API Network<T> load(const std::filesystem::path& path, const LoadOptions& options = {});
@@ -50,6 +53,23 @@ FASTMLP_API Archive to_archive(const Network<T>& network, const SaveOptions& opt
 /// The network of an archive, which must hold it and nothing else; `file` is what errors call it.
 FASTMLP_API AnyNetwork from_archive(const Archive& archive, const std::string& file,
                                     const LoadOptions& options = {});
+
+/// A network of either type, borrowed.
+using AnyNetworkPointer = std::variant<const Network<float>*, const Network<double>*>;
+
+/// Several networks, at least one, in one file, as `save` writes one. Neighbours that differ in
+/// their numbers only share what describes them: a file holds any number of such networks.
+FASTMLP_API void save_ensemble(std::span<const AnyNetworkPointer> networks,
+                               const std::filesystem::path& path, const SaveOptions& options = {});
+/// The networks of a file, in their order; of one that `save` wrote that network.
+FASTMLP_API std::vector<AnyNetwork> load_ensemble(const std::filesystem::path& path,
+                                                  const LoadOptions& options = {});
+/// The same as archives. The one that is returned borrows nothing.
+FASTMLP_API Archive ensemble_to_archive(std::span<const AnyNetworkPointer> networks,
+                                        const SaveOptions& options = {});
+FASTMLP_API std::vector<AnyNetwork> ensemble_from_archive(const Archive& archive,
+                                                          const std::string& file,
+                                                          const LoadOptions& options = {});
 
 extern template void save(const Network<float>&, const std::filesystem::path&, const SaveOptions&);
 extern template void save(const Network<double>&, const std::filesystem::path&, const SaveOptions&);

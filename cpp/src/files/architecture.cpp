@@ -1,26 +1,30 @@
 #include "files/architecture.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <set>
 #include <stdexcept>
 
+#include "files/format.hpp"
 #include "files/json.hpp"
 
 namespace fastmlp::files {
 namespace {
 
-/// The members of a JSON object, all of which must come, once, in any order.
+using Names = std::set<std::string, std::less<>>;
+
+/// The members of a JSON object, in any order: each at most once, `required` all.
 class Members {
 public:
-    Members(JsonReader& json, std::set<std::string, std::less<>> names)
-        : json_(json), missing_(std::move(names)) {}
+    Members(JsonReader& json, Names required, Names optional = {})
+        : json_(json), missing_(std::move(required)), optional_(std::move(optional)) {}
 
     template <class Read>
     void read(Read read_member) {
         json_.object([&](const std::string& name) {
-            const auto found = missing_.find(name);
-            if (found == missing_.end()) json_.fail("'" + name + "' is unknown or comes twice");
-            missing_.erase(found);
+            if (missing_.erase(name) + optional_.erase(name) == 0) {
+                json_.fail("'" + name + "' is unknown or comes twice");
+            }
             read_member(name);
         });
         if (!missing_.empty()) json_.fail("misses '" + *missing_.begin() + "'");
@@ -28,7 +32,23 @@ public:
 
 private:
     JsonReader& json_;
-    std::set<std::string, std::less<>> missing_;
+    Names missing_, optional_;
+};
+
+/// What version 2 adds to an object: members that are written where they are not as usual.
+class NewMembers {
+public:
+    void add(const char* name, bool value, bool usual = false) {
+        if (value != usual) add_text(name, value ? "true" : "false");
+    }
+    const std::string& text() const { return text_; }
+
+private:
+    void add_text(const char* name, const std::string& value) {
+        text_ += std::string(",\"") + name + "\":" + value;
+    }
+
+    std::string text_;
 };
 
 template <class Integer>
@@ -39,16 +59,34 @@ Integer integer(JsonReader& json) {
     return static_cast<Integer>(value);
 }
 
+/// What version 2 adds to a layer, and to a network. Of a layer nothing yet.
+Names new_names_of_layer() {
+    return {};
+}
+NewMembers new_members(const Layer&) {
+    return {};
+}
+Names new_names_of_network() {
+    return {"feature_names", "class_names"};
+}
+NewMembers new_members(const Architecture& of) {
+    NewMembers result;
+    result.add("feature_names", of.has_feature_names);
+    result.add("class_names", of.has_class_names);
+    return result;
+}
+
 std::string layer_json(const Layer& layer) {
     return std::string("{\"nodes\":") + std::to_string(layer.nodes) +
            ",\"activation\":" + json_string(name_of(layer.activation)) +
            ",\"normalization\":" + json_string(name_of(layer.normalization)) +
-           ",\"dropout\":" + json_number(layer.dropout) + "}";
+           ",\"dropout\":" + json_number(layer.dropout) + new_members(layer).text() + "}";
 }
 
-Layer read_layer(JsonReader& json) {
+Layer read_layer(JsonReader& json, bool is_version_1) {
     Layer layer{};
-    Members(json, {"nodes", "activation", "normalization", "dropout"})
+    Members(json, {"nodes", "activation", "normalization", "dropout"},
+            is_version_1 ? Names{} : new_names_of_layer())
         .read([&](const std::string& name) {
             if (name == "nodes") layer.nodes = integer<std::size_t>(json);
             if (name == "activation") layer.activation = activation_from_name(json.string());
@@ -81,35 +119,86 @@ ElementType read_dtype(JsonReader& json) {
     throw std::invalid_argument("unknown dtype '" + name + "'; allowed: float32, float64");
 }
 
-}  // namespace
-
-std::string to_json(const Architecture& of) {
+/// All that a network and the members of an ensemble have in common.
+std::string shared_json(const Architecture& of) {
     std::string layers;
     for (const Layer& layer : of.layers) {
         if (!layers.empty()) layers += ',';
         layers += layer_json(layer);
     }
-    return std::string("{\"features\":") + std::to_string(of.features) + ",\"layers\":[" + layers +
+    return std::string("\"features\":") + std::to_string(of.features) + ",\"layers\":[" + layers +
            "],\"loss\":" + loss_json(of.loss) + ",\"dtype\":\"" +
-           (of.dtype == ElementType::kF64 ? "float64" : "float32") +
-           "\",\"seed\":" + std::to_string(of.seed) + ",\"epoch\":" + std::to_string(of.epoch) +
-           "}";
+           (of.dtype == ElementType::kF64 ? "float64" : "float32") + "\"";
 }
 
-Architecture architecture_from_json(std::string_view text) {
-    JsonReader json(text);
+bool is_version_1(const Architecture& of) {
+    const auto is_old = [](const Layer& layer) { return new_members(layer).text().empty(); };
+    return new_members(of).text().empty() &&
+           std::all_of(of.layers.begin(), of.layers.end(), is_old);
+}
+
+Architecture read_network(JsonReader& json, const Names& required, bool is_version_1) {
     Architecture result;
-    Members(json, {"features", "layers", "loss", "dtype", "seed", "epoch"})
+    Members(json, required, is_version_1 ? Names{} : new_names_of_network())
         .read([&](const std::string& name) {
             if (name == "features") result.features = integer<std::size_t>(json);
-            if (name == "layers") json.array([&] { result.layers.push_back(read_layer(json)); });
+            if (name == "layers") {
+                json.array([&] { result.layers.push_back(read_layer(json, is_version_1)); });
+            }
             if (name == "loss") result.loss = read_loss(json);
             if (name == "dtype") result.dtype = read_dtype(json);
             if (name == "seed") result.seed = json.integer();
             if (name == "epoch") result.epoch = integer<std::uint32_t>(json);
+            if (name == "feature_names") result.has_feature_names = json.boolean();
+            if (name == "class_names") result.has_class_names = json.boolean();
         });
+    return result;
+}
+
+EnsembleGroup read_group(JsonReader& json) {
+    EnsembleGroup group;
+    Members(json, {"members", "network"}).read([&](const std::string& name) {
+        if (name == "members") group.members = integer<std::size_t>(json);
+        if (name != "network") return;
+        group.network = read_network(json, {"features", "layers", "loss", "dtype"}, false);
+    });
+    if (group.members == 0) json.fail("a group must have members");
+    return group;
+}
+
+}  // namespace
+
+Description describe(const Architecture& of) {
+    return {is_version_1(of) ? kArchitectureKey : kNetworkKey,
+            "{" + shared_json(of) + ",\"seed\":" + std::to_string(of.seed) +
+                ",\"epoch\":" + std::to_string(of.epoch) + new_members(of).text() + "}"};
+}
+
+std::string describe(const std::vector<EnsembleGroup>& ensemble) {
+    std::string groups;
+    for (const EnsembleGroup& group : ensemble) {
+        if (!groups.empty()) groups += ',';
+        groups += "{\"members\":" + std::to_string(group.members) + ",\"network\":{" +
+                  shared_json(group.network) + new_members(group.network).text() + "}}";
+    }
+    return "[" + groups + "]";
+}
+
+Architecture read_architecture(std::string_view text, bool is_version_1) {
+    JsonReader json(text);
+    Architecture result =
+        read_network(json, {"features", "layers", "loss", "dtype", "seed", "epoch"}, is_version_1);
     if (!json.at_end()) json.fail("expected the end");
     return result;
+}
+
+std::vector<EnsembleGroup> read_ensemble(std::string_view text) {
+    JsonReader json(text);
+    std::vector<EnsembleGroup> groups;
+    json.array([&] { groups.push_back(read_group(json)); });
+    if (groups.empty()) json.fail("an ensemble must have members");
+    if (!json.at_end()) json.fail("expected the end");
+    return groups;
 }
 
 }  // namespace fastmlp::files

@@ -19,10 +19,28 @@ struct Architecture {
     ElementType dtype = ElementType::kF32;
     std::uint64_t seed = 0;
     std::uint32_t epoch = 0;
+    // From version 2 on: which tensors there are besides those of the layers.
+    bool has_feature_names = false, has_class_names = false;
 };
 
-std::string to_json(const Architecture& architecture);
-/// Throws JsonError, or std::invalid_argument for a name that is unknown.
-Architecture architecture_from_json(std::string_view json);
+/// Members of one architecture, which differ in their numbers, seeds and epochs only.
+struct EnsembleGroup {
+    std::size_t members = 0;
+    Architecture network;
+};
+
+/// The metadata that describe a network: its key says which version of the format it needs.
+struct Description {
+    const char* key;
+    std::string json;
+};
+Description describe(const Architecture& architecture);
+std::string describe(const std::vector<EnsembleGroup>& ensemble);
+
+constexpr const char* kArchitectureKey = "architecture";  ///< of version 1
+
+/// All throw JsonError, or std::invalid_argument for a name that is unknown.
+Architecture read_architecture(std::string_view json, bool is_version_1);
+std::vector<EnsembleGroup> read_ensemble(std::string_view json);
 
 }  // namespace fastmlp::files

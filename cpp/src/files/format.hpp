@@ -6,8 +6,21 @@
 namespace fastmlp::files {
 
 constexpr const char* kFormat = "fastmlp";
-constexpr std::uint64_t kFormatVersion = 1;
+constexpr std::uint64_t kFormatVersion = 2;
 /// The metadata that are the file's own.
 constexpr const char* kOwnKeys[] = {"format", "version", "crc32c"};
+/// Metadata that a file of version 1 does not have: one with any of them is of version 2, every
+/// other of version 1.
+constexpr const char* kNetworkKey = "network";
+constexpr const char* kEnsembleKey = "ensemble";
+constexpr const char* kTableKey = "table";
+
+template <class Metadata>
+std::uint64_t needed_version(const Metadata& metadata) {
+    for (const char* key : {kNetworkKey, kEnsembleKey, kTableKey}) {
+        if (metadata.contains(key)) return 2;
+    }
+    return 1;
+}
 
 }  // namespace fastmlp::files

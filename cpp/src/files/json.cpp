@@ -180,6 +180,15 @@ double JsonReader::number() {
     return value;
 }
 
+bool JsonReader::boolean() {
+    for (const std::string_view word : {"true", "false"}) {
+        if (text_.substr(position_, word.size()) != word) continue;
+        position_ += word.size();
+        return word == "true";
+    }
+    fail("expected true or false");
+}
+
 std::string json_string(std::string_view text) {
     if (valid_utf8_length(text) != text.size()) {
         throw std::invalid_argument("a name or text for a file is not UTF-8, or has a NUL");

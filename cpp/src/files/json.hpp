@@ -35,6 +35,8 @@ public:
     std::uint64_t integer();
     /// A finite number.
     double number();
+    /// true or false.
+    bool boolean();
 
     /// {"key":value,...}: calls `member(key)`, which reads the value.
     template <class Member>

@@ -32,17 +32,22 @@ void check_format(const std::string& file, const Metadata& metadata) {
         refuse("format", "must be 'fastmlp': this safetensors file is not from here");
     }
     const std::string version = value("version");
+    std::uint64_t written = 0;
     try {
         files::JsonReader number(version);
-        const std::uint64_t written = number.integer();
+        written = number.integer();
         if (!number.at_end() || written == 0) number.fail("");
-        if (written > files::kFormatVersion) {
-            refuse("version", "written by version " + version +
-                                  " of the format; this library reads up to " +
-                                  std::to_string(files::kFormatVersion));
-        }
     } catch (const files::JsonError&) {
         refuse("version", "must be an integer from 1, got '" + version + "'");
+    }
+    if (written > files::kFormatVersion) {
+        refuse("version", "written by version " + version +
+                              " of the format; this library reads up to " +
+                              std::to_string(files::kFormatVersion));
+    }
+    if (const std::uint64_t needed = files::needed_version(metadata); written != needed) {
+        refuse("version", "is " + version + ", but the file holds what version " +
+                              std::to_string(needed) + " has");
     }
     if (value("crc32c").empty()) refuse("crc32c", "there are no checksums");
 }

@@ -62,7 +62,7 @@ std::vector<const Tensor*> in_file_order(const Archive& archive) {
 Header make_header(const Archive& archive, const std::vector<const Tensor*>& tensors) {
     Header header{archive.metadata, {}};
     header.metadata["format"] = files::kFormat;
-    header.metadata["version"] = std::to_string(files::kFormatVersion);
+    header.metadata["version"] = std::to_string(files::needed_version(archive.metadata));
     std::map<std::string_view, std::string> checksums;
     std::vector<std::byte> swapped;
     for (const Tensor* tensor : tensors) {

@@ -25,6 +25,9 @@ _MARGIN = 1024
 
 _MOST_EPOCHS = 2**32 - 1
 
+_OWN_TENSORS = ("optimizer.", "history.", "early_stopping.")
+"""How the names of tensors begin that are not the network's."""
+
 
 @hints_at_arguments
 class Checkpoint:
@@ -221,7 +224,7 @@ def read_saved(path: str | bytes) -> tuple[Core, SavedState]:
     tensors, metadata = files.read_archive(path)
     name = files.shown(path)
     text = metadata.pop(KEY, None)
-    extra = {key: tensors.pop(key) for key in [*tensors] if not key.startswith("layers.")}
+    extra = {key: tensors.pop(key) for key in [*tensors] if key.startswith(_OWN_TENSORS)}
     state = check_state(name, text, extra)
     core = files.reading(_core.network_from_archive, tensors, metadata, name)
     try:

@@ -10,29 +10,34 @@ from fastmlp.data.stream import Stream
 Names = tuple[str, ...]
 
 
-def read_names(value: object, n_features: int) -> Names | None:
-    """Return `value` as the names of so many features; None is none.
+def read_names(argument: str, value: object, count: int) -> Names | None:
+    """Return `value` as so many names; None is none.
 
     Raises
     ------
     TypeError
         If it is no sequence of strings.
     ValueError
-        If there are more or fewer, or one comes twice.
+        If there are more or fewer, one comes twice, or no file could hold one.
     """
     if value is None:
         return None
-    names = items("feature_names", value, "a sequence of strings or None")
+    names = items(argument, value, "a sequence of strings or None")
     for i, name in enumerate(names):
         if not isinstance(name, str):
-            raise TypeError(f"feature_names[{i}] must be a string, got {described(name)}")
-    if len(names) != n_features:
+            raise TypeError(f"{argument}[{i}] must be a string, got {described(name)}")
+        if not _is_storable(name):
+            raise ValueError(
+                f"{argument}[{i}] must not have null characters or surrogates, got {brief(name)}"
+            )
+    if len(names) != count:
+        what = "features" if argument == "feature_names" else "classes"
         raise ValueError(
-            f"feature_names must hold {n_features} names, as many as the network has features, "
+            f"{argument} must hold {count} names, as many as the network has {what}, "
             f"got {len(names)}"
         )
     if (twice := _first_twice(names)) is not None:
-        raise ValueError(f"feature_names must be unique, {brief(twice)} comes twice")
+        raise ValueError(f"{argument} must be unique, {brief(twice)} comes twice")
     return tuple(map(str, names))
 
 
@@ -75,8 +80,9 @@ def check_names(name: str, X: object, expected: Names | None) -> None:
 def names_to_learn(X: object, n_features: int) -> Names | None:
     """Return the names of X where they are fit to be those of a network."""
     names = names_of(X)
-    fit = names is not None and len(names) == n_features and _first_twice(names) is None
-    return names if fit else None
+    if names is None or len(names) != n_features or _first_twice(names) is not None:
+        return None
+    return names if all(map(_is_storable, names)) else None
 
 
 def names_to_train_on(
@@ -97,6 +103,11 @@ def names_to_train_on(
     elif isinstance(validation_data, tuple | list) and validation_data:
         check_names("validation_data[0]", validation_data[0], expected)
     return expected
+
+
+def _is_storable(name: str) -> bool:
+    """Whether UTF-8 without NUL can hold it."""
+    return "\0" not in name and not any("\ud800" <= c <= "\udfff" for c in name)
 
 
 def _first_twice(names: Sequence[str]) -> str | None:

@@ -38,8 +38,6 @@ class Model:
         Type of the parameters, float32 or float64.
     core : Network32 or Network64
         The compiled network.
-    feature_names : tuple of str or None
-        Names of the features, if they have any.
     """
 
     features: int
@@ -47,7 +45,6 @@ class Model:
     loss: Loss
     dtype: np.dtype[Any]
     core: Core
-    feature_names: Names | None = None
 
     @classmethod
     def new(
@@ -94,6 +91,23 @@ class Model:
     def outputs(self) -> int:
         """Number of nodes of the last layer."""
         return self.layers[-1].nodes
+
+    @property
+    def feature_names(self) -> Names | None:
+        """Names of the features, if they have any."""
+        return self.core.feature_names
+
+    @feature_names.setter
+    def feature_names(self, names: Names | None) -> None:
+        self.core.feature_names = names
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes the outputs decide between; 0 if they are numbers."""
+        output = self.layers[-1]
+        if output.activation not in {"softmax", "sigmoid"}:
+            return 0
+        return 2 if (output.activation, output.nodes) == ("sigmoid", 1) else output.nodes
 
     @property
     def n_parameters(self) -> int:

@@ -35,6 +35,7 @@ def to_state(model: Model, attributes: dict[str, Any]) -> dict[str, Any]:
                 "_loss": model.loss,
                 "_dtype": model.dtype,
                 "_feature_names": model.feature_names,
+                "_class_names": core.class_names,
                 **attributes,
             },
             "seed": core.seed,
@@ -70,5 +71,6 @@ def from_state(state: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
     # Copies: what a pickle maps from a file need not be aligned.
     first, second = (None if a is None else np.array(a) for a in (first, second))
     core.set_optimizer_state(kind, first, second, steps)
-    names = attributes.pop("_feature_names", None)  # not in every older pickle
-    return Model(features, layers, loss, dtype, core, names), attributes
+    core.feature_names = attributes.pop("_feature_names", None)  # not in every older pickle
+    core.class_names = attributes.pop("_class_names", None)
+    return Model(features, layers, loss, dtype, core), attributes
