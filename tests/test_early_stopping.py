@@ -279,3 +279,34 @@ def test_repr():
     assert repr(fm.EarlyStopping("loss", 3, mode="min")) == (
         "EarlyStopping(monitor='loss', patience=3, min_delta=0, mode='min', restore_best=True)"
     )
+
+
+@pytest.mark.parametrize("module", [fm, reference], ids=["compiled", "reference"])
+def test_history_says_what_ended_a_fit(module, blobs):
+    X, y = blobs[0].tolist(), blobs[1].tolist()
+
+    class StopsAtAStep(module.Callback):
+        def on_batch_end(self, network, step, loss):
+            return step == 3
+
+    stopping = module.EarlyStopping("loss", 1, min_delta=1e9)
+    for options, expected in (
+        ({}, "epochs"),
+        ({"callbacks": lambda net, report: report.epoch == 2}, "callback"),
+        ({"callbacks": StopsAtAStep()}, "callback"),
+        ({"early_stopping": stopping}, "early_stopping"),
+        ({"early_stopping": stopping, "callbacks": lambda net, report: True}, "callback"),
+    ):
+        history = module.Network([4, 3], seed=1).fit(X, y, 4, 16, **options)
+        assert history.stopped_by == expected
+
+
+def test_a_checkpoint_knows_what_ended_its_fit(blobs, tmp_path):
+    for name, options in {
+        "callback": {"callbacks": lambda net, report: report.epoch == 2},
+        "early_stopping": {"early_stopping": fm.EarlyStopping("loss", 1, min_delta=1e9)},
+    }.items():
+        for _ in range(2):  # the second time there is nothing left to do
+            net = fm.Network([4, 3], seed=1)
+            history = net.fit(*blobs, 4, checkpoint=tmp_path / name, **options)
+            assert (history.stopped_by, len(history.loss)) == (name, 2)

@@ -157,6 +157,7 @@ def test_every_member_is_called():
     assert members == CALLS.keys() | OTHER_LIBRARIES
 
 
+@pytest.mark.filterwarnings("ignore:L-BFGS has not converged")
 def test_eight_threads_call_everything(tmp_path):
     pytest.importorskip("scipy")
     net = network()

@@ -2,11 +2,16 @@
 
 import copy
 import math
+import pickle
+import warnings
 
 import numpy as np
 import pytest
 
 import fastmlp as fm
+
+# Few iterations are enough here, but where they are what is tested.
+pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS has not converged")
 
 optimize = pytest.importorskip("scipy.optimize", reason="SciPy is not installed")
 
@@ -197,3 +202,47 @@ def test_a_batch_of_none_is_all_samples(blobs):
     nets[0].fit(*blobs, 2, batch_size=None)
     nets[1].fit(*blobs, 2, batch_size=90)
     assert bits(nets[0]) == bits(nets[1])
+
+
+def fitted(net, blobs, optimizer, **options):
+    """Return the history and the warnings of a fit."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        history = net.fit(*blobs, optimizer=optimizer, **options)
+    return history, caught
+
+
+def test_why_it_stopped(net, blobs):
+    history, caught = fitted(net, blobs, fm.LBFGS(3))
+    assert (history.stopped_by, len(history.loss)) == ("iterations", 3)
+    assert "LIMIT" in history.message
+    (warning,) = caught
+    assert warning.category is fm.ConvergenceWarning
+    assert warning.filename == __file__  # the caller's line, not one of ours
+    assert "not converged after 3 iterations" in str(warning.message)
+    history, caught = fitted(net, blobs, fm.LBFGS(500, l2=0.01))
+    assert (history.stopped_by, caught) == ("convergence", [])
+    assert "CONVERGENCE" in history.message
+    assert "stopped_by='convergence'" in repr(history)
+    assert pickle.loads(pickle.dumps(history)).stopped_by == "convergence"
+
+
+def test_a_line_search_that_finds_nothing(net, blobs):
+    """The gradient of another function leads nowhere down."""
+    net = fm.Network([4, 3], loss=wrong_gradient, output="identity", seed=1)
+    history, caught = fitted(net, (blobs[0], np.ones((90, 3))), fm.LBFGS())
+    assert history.stopped_by == "line_search"
+    assert [warning.category for warning in caught] == [fm.ConvergenceWarning]
+
+
+def wrong_gradient(outputs, y, gradient):
+    gradient[...] = -(outputs - y)
+    return 0.5 * ((outputs - y) ** 2).sum(axis=1)
+
+
+def test_what_callbacks_stop_is_no_warning(net, blobs):
+    history, caught = fitted(net, blobs, fm.LBFGS(), callbacks=lambda _, report: True)
+    assert (history.stopped_by, caught) == ("callback", [])
+    stopping = fm.EarlyStopping("loss", 1, min_delta=1e9)
+    history, caught = fitted(net, blobs, fm.LBFGS(), early_stopping=stopping)
+    assert (history.stopped_by, caught) == ("early_stopping", [])

@@ -128,6 +128,7 @@ def test_an_iterator_is_one_epoch_that_has_not_ended(data):
         assert net.predict(X).tobytes() == twin.predict(X).tobytes()
 
 
+@pytest.mark.filterwarnings("ignore:L-BFGS has not converged")
 def test_lbfgs_answers_from_the_last_iteration(data):
     pytest.importorskip("scipy")
     X, y = data

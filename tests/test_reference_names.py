@@ -9,7 +9,8 @@ from fastmlp import reference
 
 # What the reference leaves out computes nothing, or is SciPy's; its docstring tells.
 ABSENT = {
-    *("LBFGS", "Checkpoint", "ModelFormatError", "load", "load_checkpoint", "reference"),
+    *("LBFGS", "ConvergenceWarning", "Checkpoint", "ModelFormatError", "load", "load_checkpoint"),
+    "reference",
     *("from_keras", "from_onnx", "from_sklearn", "from_torch", "get_cmake_dir", "get_include"),
     *("__version__", "get_config", "metrics"),
     *("ArrayStream", "DataError", "ParquetStream", "Stream"),

@@ -338,3 +338,16 @@ def test_metadata_routing(iris):
     assert len(pipeline[-1].validation_scores_) == 5
     direct = short().fit(StandardScaler().fit_transform(X), y, weights)
     np.testing.assert_array_equal(pipeline[-1].coefs_[0], direct.coefs_[0])
+
+
+def test_history_says_what_ended_a_fit(iris):
+    X, y = iris
+    for options, expected in (
+        ({"tol": 1e9, "n_iter_no_change": 2}, "convergence"),
+        ({"tol": 1e9, "n_iter_no_change": 2, "early_stopping": True}, "early_stopping"),
+        ({"callbacks": lambda net, report: True}, "callback"),
+    ):
+        classifier = MLPClassifier((4,), max_iter=9, random_state=1, **options).fit(X, y)
+        assert classifier.history_.stopped_by == expected
+    classifier.partial_fit(X, y)
+    assert classifier.history_.stopped_by == "callback"

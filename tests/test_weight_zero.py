@@ -215,6 +215,7 @@ def test_train_many(dtype):
     assert_one_result(run, dtype)
 
 
+@pytest.mark.filterwarnings("ignore:L-BFGS has not converged")
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("normalization", [None, "batch"])
 def test_objective_and_lbfgs(dtype, name, normalization):

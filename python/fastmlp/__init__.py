@@ -19,7 +19,7 @@ from fastmlp._validation.foreign_names import missing_attribute
 from fastmlp.config import get_config, get_num_threads, set_num_threads, show_config
 from fastmlp.data.rescaled import Rescaled
 from fastmlp.embedding import get_cmake_dir, get_include
-from fastmlp.errors import DataError, DivergenceError, ModelFormatError
+from fastmlp.errors import ConvergenceWarning, DataError, DivergenceError, ModelFormatError
 from fastmlp.fitting.callbacks import Callback
 from fastmlp.fitting.checkpoints import Checkpoint
 from fastmlp.fitting.early_stopping import EarlyStopping
@@ -56,6 +56,7 @@ __all__ = [
     "ArrayStream",
     "Callback",
     "Checkpoint",
+    "ConvergenceWarning",
     "CosineDecay",
     "CrossEntropy",
     "DataError",

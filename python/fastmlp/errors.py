@@ -1,4 +1,4 @@
-"""The exceptions of this package."""
+"""The exceptions and warnings of this package."""
 
 import math
 import re
@@ -21,6 +21,10 @@ class DataError(ValueError):
 
     def __str__(self) -> str:
         return printable(super().__str__())
+
+
+class ConvergenceWarning(UserWarning):
+    """An optimizer ended before it converged; the message says why, and what may help."""
 
 
 class DivergenceError(ValueError, ArithmeticError):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,12 @@ from fastmlp._validation.foreign_names import missing_attribute
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+
+
+StopReason: TypeAlias = Literal[
+    "epochs", "early_stopping", "callback", "convergence", "iterations", "line_search", "interrupt"
+]
+"""What ended a fit; see `History`."""
 
 
 class Evaluation(NamedTuple):
@@ -120,6 +126,14 @@ class History:
     best_epoch : int
         The best epoch, counted from 1: by the value that early stopping monitored, else by the
         validation loss, else by the loss.
+    stopped_by : str
+        What ended the fit: "epochs", all that were asked for are done; "early_stopping"; or
+        "callback". With `LBFGS` also "convergence"; "iterations", all that were allowed are done;
+        or "line_search", which found no lower loss. After the last two L-BFGS has not converged,
+        and ``fit`` warns with a `ConvergenceWarning`. Estimators of `fastmlp.sklearn` end by
+        "convergence" if the loss no longer improves, and by "interrupt" after a Ctrl-C.
+    message : str
+        The optimizer's own message about it; empty if it has none.
     """
 
     loss: list[float]
@@ -133,6 +147,8 @@ class History:
     learning_rate: list[float] = field(default_factory=list)
     validation_metrics: dict[str, list[float]] = field(default_factory=dict)
     best_epoch: int = 0
+    stopped_by: StopReason = "epochs"
+    message: str = ""
 
     @property
     def metrics(self) -> dict[str, list[float]]:
@@ -237,6 +253,8 @@ class History:
             parts.append(f"validation_loss={_course(self.validation_loss)}")
         if self.validation_accuracy:
             parts.append(f"validation_accuracy={_course(self.validation_accuracy)}")
+        if self.stopped_by != "epochs":
+            parts.append(f"stopped_by={self.stopped_by!r}")
         parts += [
             f"seconds={self.seconds:.4g}",
             f"samples_per_second={self.samples_per_second:,.0f}",

@@ -19,7 +19,7 @@ from fastmlp.fitting import fingerprint
 from fastmlp.fitting.callbacks import Callback, Network
 from fastmlp.fitting.checkpoints import CheckpointFile, Saved
 from fastmlp.fitting.held_out import HeldOut, read_held_out, split
-from fastmlp.fitting.lbfgs import minimise
+from fastmlp.fitting.lbfgs import minimise, warn_if_not_converged
 from fastmlp.fitting.loop import FitLoop
 from fastmlp.fitting.options import FitOptions, refuse_with_stream
 from fastmlp.fitting.progress import shown
@@ -125,8 +125,9 @@ def _fit_lbfgs(
     with shown(options.epochs, options.verbose) as progress:
         loop = _loop(network, model, samples, held_out, options, progress)
         loop.begin()
-        iterations = minimise(model.core, samples, optimizer, loop)
-        return loop.end(iterations, n_threads=1)
+        history = loop.end(minimise(model.core, samples, optimizer, loop), n_threads=1)
+    warn_if_not_converged(history, stacklevel=6)  # the line that calls Network.fit
+    return history
 
 
 def _loop(

@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from contextlib import suppress
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._extras import require
-from fastmlp.errors import DivergenceError
+from fastmlp.errors import ConvergenceWarning, DivergenceError
 from fastmlp.fitting.loop import FitLoop, TrainedEpoch
+from fastmlp.history import History, StopReason
 from fastmlp.model import objective
 from fastmlp.model.model import Core
 from fastmlp.model.samples import Samples
@@ -73,6 +75,21 @@ def minimise(core: Core, samples: Samples, optimizer: LBFGS, loop: FitLoop) -> l
         return _minimise(core, samples, optimizer, loop, minimize)
 
 
+def warn_if_not_converged(history: History, stacklevel: int) -> None:
+    """Warn about a fit that L-BFGS ended before it converged."""
+    remedies = {
+        "iterations": "Try LBFGS(max_iterations=...) with more, or scaled features",
+        "line_search": "Try a network of dtype='float64', or scaled features",
+    }
+    if history.stopped_by in remedies:
+        warnings.warn(
+            f"L-BFGS has not converged after {len(history.loss)} iterations: {history.message}. "
+            f"{remedies[history.stopped_by]}",
+            ConvergenceWarning,
+            stacklevel=stacklevel,
+        )
+
+
 def _minimise(
     core: Core, samples: Samples, optimizer: LBFGS, loop: FitLoop, minimize: Any
 ) -> list[TrainedEpoch]:
@@ -100,4 +117,6 @@ def _minimise(
             descent.end_iteration(result)
     if descent.stop is not None:
         raise descent.stop
+    reasons: dict[int, StopReason] = {0: "convergence", 1: "iterations"}
+    loop.end_by(reasons.get(result.status, "line_search"), str(result.message))
     return descent.iterations

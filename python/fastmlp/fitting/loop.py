@@ -15,7 +15,7 @@ from fastmlp.fitting.early_stopping import EarlyStopping
 from fastmlp.fitting.held_out import HeldOut
 from fastmlp.fitting.plateau_watch import PlateauWatch
 from fastmlp.fitting.saved_fit import HISTORY, SavedFit
-from fastmlp.history import EpochReport, History
+from fastmlp.history import EpochReport, History, StopReason
 from fastmlp.model.model import Core, Model
 from fastmlp.model.summary import training_flops
 from fastmlp.settings.plateau import Plateau
@@ -113,6 +113,8 @@ class FitLoop:
         self._step_callbacks = [c for c in callbacks if type(c).on_batch_end is not silent]
         self._trained: list[Ended] = []
         self._stopped = False
+        self._stopped_by: StopReason = "epochs"
+        self._message = ""
         self._measured: dict[str, list[float]] = {}  # by the names of `History`
 
     @property
@@ -170,7 +172,7 @@ class FitLoop:
         """Take in a step from the core; True stops after it, and ends the epoch there."""
         for callback in self._step_callbacks:
             if callback.on_batch_end(self._network, step, loss):
-                self._stopped = True
+                self._stop("callback")
         return self._stopped
 
     def end_epoch(self, trained: Ended) -> bool:
@@ -193,12 +195,17 @@ class FitLoop:
             trained.rate_factor = self._plateau.after_epoch(report)
         for callback in self._callbacks:  # all are told, also after one that stops
             if callback.on_epoch_end(self._network, report):
-                self._stopped = True
+                self._stop("early_stopping" if isinstance(callback, EarlyStopping) else "callback")
         if self._file is not None and self._file.is_due(epoch, self._epochs):
             self._file.save(self._state())
         if not self._stopped and epoch < self._epochs:
             self._begin_epoch(epoch + 1)
         return self._stopped
+
+    def end_by(self, reason: StopReason, message: str = "") -> None:
+        """Note why the optimizer ended the fit, unless a callback did."""
+        if not self._stopped:
+            self._stopped_by, self._message = reason, message
 
     def end(self, epochs: Sequence[Ended], n_threads: int) -> History:
         """Call the callbacks after the fit, and return its history.
@@ -221,6 +228,8 @@ class FitLoop:
             validation_loss=measured.get("validation_loss", []),
             validation_accuracy=measured.get("validation_accuracy", []),
             validation_metrics={k: v for k, v in measured.items() if k not in _OF_FIELDS},
+            stopped_by=self._stopped_by,
+            message=self._message,
             best_epoch=(best[0] if best else _least(measured.get("validation_loss", history.loss))),
         )
 
@@ -275,10 +284,15 @@ class FitLoop:
                 stopping.set_state(found.values, arrays)
                 gone_on.append(stopping)
         # Early stopping that ended the fit, but is gone or more patient now, ends it no more.
-        self._stopped = saved.stopped and (
-            not any(past.has_stopped for past in saved.stoppings)
-            or any(stopping.waited >= stopping.patience for stopping in gone_on)
-        )
+        if saved.stopped and any(stopping.waited >= stopping.patience for stopping in gone_on):
+            self._stop("early_stopping")
+        elif saved.stopped and not any(past.has_stopped for past in saved.stoppings):
+            self._stop("callback")
+
+    def _stop(self, reason: StopReason) -> None:
+        """End the fit; the first reason stays."""
+        if not self._stopped:
+            self._stopped, self._stopped_by = True, reason
 
     def _stoppings(self) -> list[EarlyStopping]:
         return [callback for callback in self._callbacks if isinstance(callback, EarlyStopping)]

@@ -95,6 +95,8 @@ class History:
         The `metrics` of ``fit`` after each epoch.
     best_epoch : int
         The epoch, from 1, that early stopping found best, else the one of the least loss.
+    stopped_by : str
+        "epochs", "early_stopping" or "callback": what ended the fit.
     dtype : str
         What the arithmetic was done in: ``"float64"``.
     n_threads : int
@@ -110,6 +112,7 @@ class History:
     learning_rate: list[float] = field(default_factory=list)
     validation_metrics: dict[str, list[float]] = field(default_factory=dict)
     best_epoch: int = 0
+    stopped_by: str = "epochs"
     dtype: str = "float64"
     n_threads: int = 1
 

@@ -48,8 +48,10 @@ class Training(Derivatives):
             evaluation, metrics = self._measure(held_out)
             report = history.add(loss, seconds, evaluation, plan.epochs, self._rate, metrics)
             watch.after_epoch(report)
-            told = [callback.on_epoch_end(self, report) for callback in callbacks]
-            if stopped or any(told):
+            told = [callback for callback in callbacks if callback.on_epoch_end(self, report)]
+            if stopped or told:
+                early = not stopped and isinstance(told[0], EarlyStopping)
+                history.stopped_by = "early_stopping" if early else "callback"
                 break
         history.best_epoch = best_epoch(history, callbacks)
         for callback in callbacks:

@@ -11,8 +11,10 @@ from fastmlp._validation.foreign_names import hints_at_arguments
 class LBFGS:
     """Limited-memory BFGS (Nocedal, 1980): ``scipy.optimize.minimize(method="L-BFGS-B")``.
 
-    Each iteration uses the gradient over all samples and chooses its own step size. It ends when no
-    element of the gradient is above `tolerance`, or the loss falls by less than 2.2e-9 of itself.
+    Each iteration uses the gradient over all samples and chooses its own step size. It converges
+    when no element of the gradient is above `tolerance`, or the loss falls by less than 2.2e-9 of
+    itself; where it ends before, ``fit`` warns with a `ConvergenceWarning` and
+    `History.stopped_by` says why.
     A network of dtype float64 lets it go further: line searches compare nearly equal losses. The
     bits are those of SciPy's arithmetic, not the same on every machine. Needs ``fastmlp[lbfgs]``.
 

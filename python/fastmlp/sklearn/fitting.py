@@ -94,6 +94,7 @@ class StochasticFit:
             self._go_on_diverged()
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=4)
+            self._loop.end_by("interrupt")
         if estimator.early_stopping and not (self._incremental and not estimator.stopped_):
             estimator._network.parameters = estimator._best_parameters
         if self._epochs:
@@ -125,6 +126,8 @@ class StochasticFit:
         estimator._optimizer.epoch_ended(estimator.t_)
         if estimator._no_improvement_count > estimator.n_iter_no_change:
             estimator.stopped_ = self._stalled()
+            if estimator.stopped_:
+                self._loop.end_by("early_stopping" if estimator.early_stopping else "convergence")
         stop = self._tell(epoch) or estimator.stopped_ or self._incremental
         if not stop and estimator.n_iter_ == estimator.max_iter:
             stop = True
