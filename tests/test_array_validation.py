@@ -35,7 +35,7 @@ BAD_FEATURES = [
     (with_cell(10**400, object), ValueError, "not real numbers"),
     (X.astype(str), ValueError, "text"),
     (X.astype(bytes), ValueError, "text"),
-    (X.astype(complex), ValueError, "complex data are not supported"),
+    (X.astype(complex), ValueError, "complex data is not supported"),
     (X.astype("datetime64[s]"), TypeError, "datetime64"),
     (X.astype("timedelta64[s]"), TypeError, "timedelta64"),
     (np.zeros(12, [("a", "f4")]), TypeError, "dtype"),

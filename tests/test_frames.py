@@ -64,7 +64,7 @@ def test_memory_of_another_device(net):
         def __dlpack_device__(self):
             return 2, 0
 
-    with pytest.raises(TypeError, match="X lies on a device that is not the CPU"):
+    with pytest.raises(TypeError, match="X is on a device that is not the CPU"):
         net.predict(OnCuda())
 
 

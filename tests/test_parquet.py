@@ -152,7 +152,7 @@ def test_columns_that_do_not_fit(tmp_path, table):
     twice = pa.Table.from_arrays([*table.columns, table.column("a")], [*table.schema.names, "a"])
     with pytest.raises(fm.DataError, match="2 columns are named 'a'"):
         fm.ParquetStream(arrow(tmp_path / "..", twice), "label")
-    with pytest.raises(fm.DataError, match="no column beside the target"):
+    with pytest.raises(fm.DataError, match="no column besides the target"):
         fm.ParquetStream(parquet(tmp_path, table.select(["label"])), "label")
 
 

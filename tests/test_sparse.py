@@ -191,10 +191,10 @@ def broken(X, change):
     [
         (lambda X: X.data.__setitem__(7, np.nan), r"X contains NaN at row \d+, column \d+"),
         (lambda X: X.data.__setitem__(7, np.inf), "X contains infinity"),
-        (lambda X: X.indices.__setitem__(7, 50), "X is not a sound sparse matrix"),
-        (lambda X: X.indices.__setitem__(7, -1), "X is not a sound sparse matrix"),
-        (lambda X: X.indptr.__setitem__(3, 10**6), "X is not a sound sparse matrix"),
-        (lambda X: X.indptr.__setitem__(0, 1), "X is not a sound sparse matrix"),
+        (lambda X: X.indices.__setitem__(7, 50), "X is not a valid sparse matrix"),
+        (lambda X: X.indices.__setitem__(7, -1), "X is not a valid sparse matrix"),
+        (lambda X: X.indptr.__setitem__(3, 10**6), "X is not a valid sparse matrix"),
+        (lambda X: X.indptr.__setitem__(0, 1), "X is not a valid sparse matrix"),
     ],
 )
 @pytest.mark.parametrize("container", ["csr_array", "csc_array"])

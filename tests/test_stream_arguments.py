@@ -33,9 +33,9 @@ def test_rescaled_features_read_as_in_memory(dtype, source):
 
 def test_rescaled_twice():
     rescaled = fm.Rescaled(X, 2.0)
-    with pytest.raises(TypeError, match="X is Rescaled already"):
+    with pytest.raises(TypeError, match="X is already Rescaled"):
         fm.Rescaled(rescaled)
-    with pytest.raises(TypeError, match="X is Rescaled already"):
+    with pytest.raises(TypeError, match="X is already Rescaled"):
         rescaled.like(rescaled)
 
 
@@ -86,19 +86,19 @@ def test_weights_that_are_all_0(assert_unchanged, kind):
         "classes": fm.ArrayStream(X, Y),
     }[kind]
     weights = {0: 0, 1: 0, 2: 0} if kind == "classes" else None
-    with assert_unchanged(net, X), pytest.raises(fm.DataError, match="the weight 0"):
+    with assert_unchanged(net, X), pytest.raises(fm.DataError, match="weight 0"):
         net.fit(data, epochs=2, class_weight=weights)
 
 
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"optimizer": fm.LBFGS()}, ValueError, "LBFGS needs all samples at once"),
-        ({"validation_fraction": 0.1}, ValueError, "validation_fraction cannot take samples"),
+        ({"optimizer": fm.LBFGS()}, ValueError, "LBFGS needs all samples in memory"),
+        ({"validation_fraction": 0.1}, ValueError, "validation_fraction cannot hold out samples"),
         ({"class_weight": "balanced"}, ValueError, "would have to count the classes"),
         ({"shuffle": np.arange(400)}, ValueError, "shuffle must be True or False with a stream"),
-        ({"sample_weight": np.ones(400)}, ValueError, "sample_weight comes with a stream"),
-        ({"y": Y}, TypeError, "give the stream alone"),
+        ({"sample_weight": np.ones(400)}, ValueError, "sample_weight is part of a stream"),
+        ({"y": Y}, TypeError, "pass the stream alone"),
     ],
 )
 def test_what_needs_all_samples_is_refused(assert_unchanged, arguments, error, message):
@@ -172,7 +172,7 @@ def test_files_stand_in_the_order_given(write, tmp_path):
 
     assert first(paths) == [1, 2, 10]
     assert first(tmp_path / "part") == [1, 10, 2]
-    with pytest.raises(TypeError, match="source must hold paths, got int"):
+    with pytest.raises(TypeError, match="source must contain paths, got int"):
         fm.ParquetStream([1], "y")
 
 

@@ -188,7 +188,7 @@ def test_an_iterator_is_for_one_epoch(data, assert_unchanged):
     with assert_unchanged(net), pytest.raises(ValueError, match="epochs must be 1, got 10"):
         net.fit(batches)
     assert net.fit(batches, epochs=1).samples == ROWS
-    with assert_unchanged(net), pytest.raises(fm.DataError, match="gave no samples"):
+    with assert_unchanged(net), pytest.raises(fm.DataError, match="yielded no samples"):
         net.fit(batches, epochs=1)
 
 

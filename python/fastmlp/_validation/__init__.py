@@ -1,7 +1,7 @@
-"""Settings: one function per kind of argument. Arrays are in `data._arrays`.
+"""Checks of settings: one function per kind of argument. Arrays are checked in `data._arrays`.
 
-Every function returns the plain value it accepts, or raises: TypeError for the wrong kind of
-thing, ValueError for a wrong value, naming the argument, what came and what is allowed.
+Every function returns the accepted value in a plain type, or raises: TypeError for a wrong type,
+ValueError for a wrong value, naming the argument, the value and what is allowed.
 """
 
 import math
@@ -21,7 +21,7 @@ FloatType: TypeAlias = (
     | np.dtype[np.float32]
     | np.dtype[np.float64]
 )
-"""What the argument `dtype` of `Network` may be."""
+"""The types of the argument `dtype` of `Network`."""
 
 _Name = TypeVar("_Name", bound=str)
 
@@ -35,12 +35,12 @@ def integer(
     ----------
     name : str
         The argument, for messages.
-    value : object
-        What came.
+        value : object
+        The value passed.
     minimum, maximum : int
-        The least and greatest value allowed.
+        The smallest and largest value allowed.
     alternative : str, optional
-        What else the caller takes, for the message: ``"None"``.
+        What else the caller accepts, for the message: ``"None"``.
     """
     kinds = f"an integer or {alternative}" if alternative else "an integer"
     if isinstance(value, bool | np.bool_):
@@ -66,8 +66,8 @@ def real(name: str, value: object) -> float:
         return math.inf
 
 
-def told(name: str, value: Any) -> float:
-    """Return what a user's function told: anything that Python makes a float of, but text."""
+def returned_number(name: str, value: Any) -> float:
+    """Return the number that a user's function returned: anything but text that float() takes."""
     if not isinstance(value, str | bytes):
         try:
             return float(value)
@@ -101,7 +101,7 @@ def finite(name: str, value: object) -> float:
 
 
 def share(name: str, value: object, *, zero: bool = True, one: bool = True) -> float:
-    """Return a real number from 0 to 1 as a float; the ends themselves as told."""
+    """Return a real number from 0 to 1 as a float; `zero` and `one` allow the ends."""
     result = real(name, value)
     if not 0.0 <= result <= 1.0 or (result == 0.0 and not zero) or (result == 1.0 and not one):
         low, high = "at least 0" if zero else "above 0", "at most 1" if one else "below 1"
@@ -110,7 +110,7 @@ def share(name: str, value: object, *, zero: bool = True, one: bool = True) -> f
 
 
 def items(name: str, value: object, kind: str) -> list[Any]:
-    """Return the items of `value`, which must be `kind`: no text, and no mapping or set."""
+    """Return the items of `value`, which must be `kind`; text, mappings and sets are refused."""
     no_items = isinstance(value, str | bytes | Mapping | Set) or getattr(value, "ndim", 1) == 0
     if isinstance(value, Iterable) and not no_items:
         with suppress(NotImplementedError):  # of a memoryview of several dimensions
@@ -128,7 +128,7 @@ def learning_rate(value: object, dtype: np.dtype[np.floating]) -> float:
 
 
 def representable(name: str, value: float, dtype: np.dtype[np.floating]) -> float:
-    """Return a number at least 0 that is neither infinite nor becomes 0 when rounded to `dtype`."""
+    """Return a nonnegative number that rounding to `dtype` makes neither infinite nor 0."""
     limits = np.finfo(dtype)
     if value != 0 and not float(limits.smallest_subnormal) <= value <= float(limits.max):
         raise ValueError(f"{name}={value!r} is beyond the range of {dtype}")
@@ -175,12 +175,12 @@ def n_threads(value: object) -> int:
 
 
 def threads(name: str, value: object, alternative: str = "") -> int:
-    """Return a number of threads, at least 1, cut to what fits the core's int."""
+    """Return a number of threads, at least 1, limited to the range of the core's int."""
     return min(integer(name, value, minimum=1, alternative=alternative), 2**31 - 1)
 
 
 def switch(name: str, value: object) -> bool:
-    """Return True or False; 1 and 0 are taken as them."""
+    """Return True or False; 1 and 0 are accepted."""
     if isinstance(value, bool | np.bool_) or (isinstance(value, int) and value in (0, 1)):
         return bool(value)
     if isinstance(value, int):
@@ -189,20 +189,20 @@ def switch(name: str, value: object) -> bool:
 
 
 def verbosity(value: object) -> int:
-    """Return 0, 1 or 2: how much a fit tells; True and False are 1 and 0."""
+    """Return the verbosity 0, 1 or 2 of a fit; True and False are 1 and 0."""
     if isinstance(value, bool | np.bool_):
         return int(value)
     return integer("verbose", value, minimum=0, maximum=2)
 
 
 def either(names: Sequence[str]) -> str:
-    """Write the names as a choice: ``'a', 'b' or 'c'``."""
+    """Format names as a choice: ``'a', 'b' or 'c'``."""
     quoted = [repr(name) for name in names]
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
 
 
 def brief(value: object) -> str:
-    """Write a value for a message, cut where it is long, by its type where it cannot be written."""
+    """Format a value for a message; truncated if long, only its type if it has no repr."""
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001  (a repr of the user's; an integer of too many digits)
@@ -211,7 +211,7 @@ def brief(value: object) -> str:
 
 
 def described(value: object) -> str:
-    """Write a value and its type for a message, only its type where it is long."""
+    """Format a value and its type for a message; only its type if the value is long."""
     text, kind = brief(value), type(value).__name__
     return f"a {kind}" if text == f"a {kind}" or text.endswith("...") else f"{text} ({kind})"
 

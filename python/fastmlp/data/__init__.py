@@ -1,1 +1,1 @@
-"""What a user brings: arrays, frames and sparse matrices, converted for the core."""
+"""Input data: arrays, data frames and sparse matrices, checked and converted for the core."""

@@ -1,7 +1,7 @@
-"""Arrays: one function per kind of array argument. `_conversion` does the converting.
+"""Checks of arrays: one function per kind of array argument. `_conversion` converts them.
 
-Every function returns what the core takes, or raises before anything has changed: TypeError for
-the wrong kind of thing, ValueError for a wrong value or shape.
+Every function returns an array for the core, or raises before anything has changed: TypeError for
+a wrong type, ValueError for a wrong value or shape.
 """
 
 from typing import Any, Final, cast
@@ -44,12 +44,12 @@ def features(
     minimum : int
         The fewest rows allowed.
     per_row : int, optional
-        Bytes that the caller will need for each row besides.
+        Bytes that the caller will need in addition for each row.
 
     Raises
     ------
     MemoryError
-        If there cannot be so much memory, before a value is looked at.
+        If there is not enough memory; raised before the values are read.
     """
     given = X if isinstance(X, Rescaled) else numbers(name, X, ENCODE_FEATURES)
     _check_features(name, given.shape, n_features, minimum, per_row)
@@ -70,9 +70,9 @@ def features_as_given(
     shuffled: bool,
     per_row: int = 0,
 ) -> NDArray[Any] | RawRows | SparseRows:
-    """Return the same, or rows that the core reads where they lie: sparse, or a copy too large.
+    """Return the same, or rows that the core reads in place: sparse, or too large for a copy.
 
-    `shuffled` says that they will be read again and again, in any order.
+    `shuffled` says that they will be read repeatedly, in any order.
     """
     if is_sparse(X):
         _check_features(name, cast("Any", X).shape, n_features, minimum, per_row)
@@ -121,7 +121,7 @@ def targets(
             f"{name} has {array.shape[0]} samples, but its X has {rows}: "
             f"inconsistent numbers of samples, [{rows}, {array.shape[0]}]"
         )
-    if loss == "custom":  # whatever the user's function takes
+    if loss == "custom":  # whatever the function accepts
         if array.ndim == 0:
             raise ValueError(f"{name} must have one target per sample, got a single number")
         return _finite_of_any_shape(name, array)
@@ -142,18 +142,18 @@ def targets(
 
 
 def advice_for_targets(loss: str) -> str:
-    """Return what to do where targets hold text."""
+    """Return the advice for targets that are text."""
     classes = loss in ("cross_entropy", "binary_cross_entropy", "custom")
     return _ENCODE_LABELS if classes else "encode it as numbers"
 
 
 def orders(order: object, rows: int, epochs: int) -> NDArray[np.uint32]:
-    """Return an order of samples handed in as a C-contiguous array (1 or epochs, rows) of uint32.
+    """Return a custom order of samples as a C-contiguous array (1 or epochs, rows) of uint32.
 
     Parameters
     ----------
     order : array-like of int, shape (rows,) or (epochs, rows)
-        Row indices of X: the same order for each epoch, or one for each. An index may stand more
+        Row indices of X: the same order for each epoch, or one for each. An index may occur more
         than once, as in a bootstrap.
     rows : int
         The number of samples.
@@ -178,7 +178,7 @@ def orders(order: object, rows: int, epochs: int) -> NDArray[np.uint32]:
 
 
 _HEADROOM: Final = 2.0**-20
-"""The share of the greatest number that weights may sum to: losses are multiplied with them."""
+"""The fraction of the largest number that weights may sum to: losses are multiplied by them."""
 
 
 def weights(name: str, value: object, rows: int, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -205,7 +205,7 @@ def weights(name: str, value: object, rows: int, dtype: np.dtype[Any]) -> NDArra
 
 
 def output(out: object, rows: int, outputs: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return `out` if the core can write (rows, outputs) straight into it."""
+    """Return `out` if the core can write (rows, outputs) directly into it."""
     if type(out) is not np.ndarray:
         raise TypeError(f"out must be a NumPy array, got {type(out).__name__}")
     if out.shape != (rows, outputs) or out.dtype != dtype:
@@ -219,7 +219,7 @@ def output(out: object, rows: int, outputs: int, dtype: np.dtype[Any]) -> NDArra
 
 
 def flat(name: str, value: object, size: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return `value` as a flat array (size,) of `dtype`; it may hold what is not finite."""
+    """Return `value` as a flat array (size,) of `dtype`, which need not be finite."""
     array = numbers(name, value)
     if array.shape != (size,):
         raise ValueError(f"{name} must have shape ({size},), got {array.shape}")
@@ -227,7 +227,7 @@ def flat(name: str, value: object, size: int, dtype: np.dtype[Any]) -> NDArray[A
 
 
 def _finite_of_any_shape(name: str, array: NDArray[Any]) -> NDArray[Any]:
-    """Return a copy in the shape and type given; refuse what is not finite."""
+    """Return a copy of the same shape and type; refuse values that are not finite."""
     wrong = ~np.isfinite(array)
     if wrong.any():
         first = np.unravel_index(wrong.argmax(), array.shape)
@@ -266,7 +266,7 @@ def _check_features(
         )
     if rows < minimum:
         raise ValueError(f"{name} has {rows} samples (shape {shape}), needs at least {minimum}")
-    _memory.require(f"what is computed of the {rows:,} samples of {name}", rows * per_row)
+    _memory.require(f"the results for the {rows:,} samples of {name}", rows * per_row)
 
 
 def _not_two_dimensional(name: str, shape: tuple[int, ...], n_features: int) -> str:
@@ -285,7 +285,7 @@ _TARGET_RANGES: Final = {
     "binary_cross_entropy": (0.0, 1.0, "in [0, 1]"),
     "poisson": (0.0, np.inf, "at least 0"),
 }
-"""What the targets of a loss must be, where it is not any finite number."""
+"""The targets allowed for a loss, if not all finite numbers."""
 
 
 def _refuse_outside(name: str, array: NDArray[Any], loss: str) -> None:

@@ -1,8 +1,7 @@
-"""Conversion: the one place where an array-like becomes an array that the core takes.
+"""Conversion of array-likes to arrays for the core.
 
-The core takes C-contiguous, aligned arrays of its own dtype. An array that is one already goes
-through untouched (also read-only or memory-mapped); anything else is converted here, once, into a
-new array.
+The core takes C-contiguous, aligned arrays of its own dtype. Such arrays are returned unchanged
+(even if read-only or memory-mapped); anything else is converted here, once, to a new array.
 """
 
 from collections.abc import Iterator
@@ -18,23 +17,23 @@ from fastmlp.data import _memory
 from fastmlp.data._frames import frame_array, is_frame
 
 _BLOCK: Final = 1 << 22
-"""Elements that NumPy is given at once."""
+"""Elements passed to NumPy in one call."""
 
 _READABLE_DEVICES: Final = (1, 3)
-"""Types of DLPack devices whose memory is the CPU's: its own, and what it pinned for CUDA."""
+"""DLPack device types with CPU memory: the CPU itself, and memory pinned for CUDA."""
 
 
 def numbers(name: str, value: object, advice: str = "encode it as numbers") -> NDArray[Any]:
     """Return any array-like of real numbers as an array of a boolean, integer or float dtype.
 
-    `advice` is what to do where it holds text.
+    `advice` is the hint for text.
 
     Raises
     ------
     TypeError, ValueError
-        If it is none; also where its own conversion raises something else, which is the cause then.
+        If it is not; also if its own conversion raises another exception, which is then the cause.
     ImportError, MemoryError
-        If a library that reads it, or memory, is missing.
+        If a library needed to read it is not installed, or there is not enough memory.
     """
     try:
         try:
@@ -50,7 +49,7 @@ def numbers(name: str, value: object, advice: str = "encode it as numbers") -> N
 
 
 def has_attribute(value: object, name: str) -> bool:
-    """Say whether an object has an attribute; one that raises when it is looked up has not."""
+    """Return whether an object has an attribute; False if the lookup raises."""
     try:
         return hasattr(value, name)
     except Exception:  # noqa: BLE001  (whatever a property of the user's raises)
@@ -67,7 +66,7 @@ def _unreadable(name: str, value: object, error: Exception) -> TypeError:
 
 
 def _refuse_columns(name: str, frame: Any, advice: str) -> None:
-    """Raise for the first column of a pandas frame that holds no numbers, or not everywhere."""
+    """Raise for the first column of a pandas data frame that is not numeric or has nulls."""
     for j, label in enumerate(frame.columns):
         column = _numbers(f"{name}: column {brief(label)}", frame.iloc[:, j], advice)
         missing = np.isnan(column)
@@ -88,7 +87,7 @@ def _numbers(name: str, value: object, advice: str) -> NDArray[Any]:
     if kind in "biuf":
         return array
     if kind == "c":
-        raise ValueError(f"{name} is complex ({array.dtype}); complex data are not supported")
+        raise ValueError(f"{name} is complex ({array.dtype}); complex data is not supported")
     if kind in "USTO":
         raise ValueError(
             f"{name} holds text: could not convert it to numbers (dtype {array.dtype}); {advice}"
@@ -128,12 +127,12 @@ def _refuse_other_devices(name: str, value: Any) -> None:
         kind = int(value.__dlpack_device__()[0])
         if kind not in _READABLE_DEVICES:
             raise TypeError(
-                f"{name} lies on a device that is not the CPU (DLPack type {kind}): move it first"
+                f"{name} is on a device that is not the CPU (DLPack type {kind}): move it first"
             )
 
 
 def _from_objects(name: str, array: NDArray[Any]) -> NDArray[Any]:
-    """Give an object array the dtype its items have: Python's ints stay integers."""
+    """Convert an object array to the dtype of its items: Python ints stay integers."""
     if array.size == 0:
         return array.astype(np.float64)
     try:
@@ -146,7 +145,7 @@ def _from_objects(name: str, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def finite(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return a matrix as `converted` does; refuse what is not finite before or after."""
+    """Return a matrix as `converted` does; refuse values not finite before or after."""
     result = converted(array, dtype)
     index = _core.first_non_finite(result)
     if index < 0:
@@ -158,7 +157,7 @@ def finite(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]
 def not_finite(
     name: str, value: Any, row: int, column: int, dtype: np.dtype[Any], *, rescaled: bool = False
 ) -> ValueError:
-    """Return the error for a value that is not finite in `dtype`, or not once it is rescaled."""
+    """Return the error for a value that is not finite in `dtype`, or not after rescaling."""
     if np.isfinite(value):
         problem = "scale and offset make it" if rescaled else "value"
         return ValueError(
@@ -169,7 +168,7 @@ def not_finite(
 
 
 def is_ready(array: NDArray[Any], dtype: np.dtype[Any]) -> bool:
-    """Say whether the core takes the array as it is."""
+    """Return whether the core takes the array without conversion."""
     return array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned
 
 
@@ -188,14 +187,14 @@ def converted(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def row_blocks(array: NDArray[Any]) -> Iterator[slice]:
-    """Yield the rows of an array by blocks: NumPy hears no signal inside of a call."""
+    """Yield the rows of an array in blocks, as signals are not handled within a NumPy call."""
     step = max(1, _BLOCK * len(array) // max(1, array.size))
     for start in range(0, len(array), step):
         yield slice(start, start + step)
 
 
 def first_outside(array: NDArray[Any], least: float, most: float) -> int:
-    """Return the flat index of the first element that is NaN or out of a range; -1 if none is."""
+    """Return the flat index of the first element that is NaN or out of range, or -1."""
     for rows in row_blocks(array):
         block = array[rows]
         wrong = ~((block >= least) & (block <= most))

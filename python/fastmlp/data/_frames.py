@@ -1,6 +1,6 @@
-"""Frames and columns of polars and pyarrow as arrays, through narwhals (extra ``frames``).
+"""Data frames and columns of polars and pyarrow as arrays, through narwhals (extra ``frames``).
 
-Those of pandas are arrays already. Of all three the names of columns.
+pandas data frames convert to arrays by themselves. Column names are read from all three.
 """
 
 import sys
@@ -17,12 +17,12 @@ _THROUGH_NARWHALS: Final = ("polars", "pyarrow")
 
 
 def is_frame(value: object) -> bool:
-    """Say whether `value` is a frame, a table or a column of polars or pyarrow."""
+    """Return whether `value` is a data frame, a table or a column of polars or pyarrow."""
     return type(value).__module__.partition(".")[0] in _THROUGH_NARWHALS
 
 
 def column_names(value: Any) -> tuple[str, ...] | None:
-    """Return the names of a frame's columns; None if it is no frame, or one is no text."""
+    """Return the column names of a data frame; None if it is not one, or a name is not text."""
     if type(value) is np.ndarray:
         return None
     if type(value).__module__.partition(".")[0] == "pyarrow":
@@ -34,16 +34,16 @@ def column_names(value: Any) -> tuple[str, ...] | None:
 
 
 def frame_array(name: str, value: Any, advice: str) -> NDArray[Any]:
-    """Return a frame as an array (n, columns), or a column as an array (n,); see `numbers`.
+    """Return a data frame as an array (n, columns), or a column as an array (n,); see `numbers`.
 
     Raises
     ------
     ImportError
         If narwhals is not installed.
     TypeError
-        If it is none of those that hold their values, such as a lazy frame.
+        If it does not contain its values, such as a lazy frame.
     ValueError
-        If a column holds what is no number, or a null; it names the column.
+        If a column is not numeric or contains a null; the message names the column.
     """
     library = type(value).__module__.partition(".")[0]
     narwhals = require("narwhals", f"{name} of {library}", "frames")
@@ -66,7 +66,7 @@ def frame_array(name: str, value: Any, advice: str) -> NDArray[Any]:
 
 
 def _table(value: Any) -> Any:
-    """Return what narwhals knows instead of pyarrow's batches and plain arrays."""
+    """Convert pyarrow batches and plain arrays, which narwhals does not support."""
     record_batch, array = imported("pyarrow", "RecordBatch"), imported("pyarrow", "Array")
     if record_batch is not None and isinstance(value, record_batch):
         return sys.modules["pyarrow"].Table.from_batches([value])

@@ -1,6 +1,6 @@
-"""How much memory there is: what cannot fit is refused before a page of it is touched.
+"""The memory there is: what cannot fit is refused before any of it is allocated.
 
-A system may promise any amount of memory, and end the process when it is used.
+A system may allow allocations of any size, and kill the process when the memory is used.
 """
 
 import os
@@ -11,53 +11,53 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 _UNASKED: Final = 1 << 26
-"""Bytes that are allocated without a look: finding the limit takes 0.1 ms."""
+"""Bytes that are allocated without a check: finding the limit takes 0.1 ms."""
 
 _ROOT: Path = Path("/")
-"""Where the system's files are; tests have their own."""
+"""The root of the system's files; tests replace it."""
 
 _GROUPS: Final = {
     "": (("sys/fs/cgroup", "sys/fs/cgroup/unified"), "memory.max"),
     "memory": (("sys/fs/cgroup/memory",), "memory.limit_in_bytes"),
 }
-"""By controller, of version 2 (which names none) and 1: the usual mount points, and the file."""
+"""By controller, of version 2 (which names none) and 1: the usual mount point, and the file."""
 
 
 class Limit(NamedTuple):
-    """The most memory that this process can have, and what sets the limit."""
+    """The maximum memory of this process, and what sets the limit."""
 
     size: int
     name: str
 
 
 def require(what: str, needed: int) -> None:
-    """Refuse what needs more memory than there can be.
+    """Raise if more memory is needed than there can be.
 
     Parameters
     ----------
     what : str
         The beginning of the message: "the outputs".
     needed : int
-        Bytes. Python's integers do not overflow, so any product of sizes is exact.
+        Bytes; exact for any product of sizes, as Python's integers do not overflow.
 
     Raises
     ------
     MemoryError
-        If that is above `limit`; it names both.
+        If that is above `limit`; the message names both.
     """
     if needed > _UNASKED and needed > limit().size:
         raise error(what, needed)
 
 
 def error(what: str, needed: int) -> MemoryError:
-    """Return the error for what needs too much memory."""
+    """Return the error for an allocation that is too large."""
     least = limit()
     size = f"{needed:,}" if needed < 2**128 else "more than 2^128"  # some have too many digits
     return MemoryError(f"{what} would need {size} bytes; {least.name} is {least.size:,} bytes")
 
 
 def limit() -> Limit:
-    """Return the least of the limits: of the machine, of the control group, of the process."""
+    """Return the smallest limit: of the machine, the control group, or the process."""
     return min(_limits())
 
 
@@ -78,7 +78,7 @@ def _limits() -> Iterator[Limit]:
 
 
 def _group_limits() -> Iterator[int]:
-    """Yield the limits of the groups this process is in, and of the groups these are in."""
+    """Yield the limits of the control groups of this process and of their parents."""
     with suppress(OSError):
         for line in (_ROOT / "proc/self/cgroup").read_text().splitlines():
             _, _, rest = line.partition(":")

@@ -1,4 +1,4 @@
-"""Features of another type or layout than the core's, which it converts row by row as it reads."""
+"""Features of another type or layout than the core's, which converts them as it reads rows."""
 
 from typing import Any, Final, Self
 
@@ -9,20 +9,20 @@ from fastmlp import _core
 from fastmlp.data._conversion import not_finite
 
 WORTH_BORROWING: Final = 1 << 24
-"""Bytes of a copy from which on there is none: below, one conversion is quicker than many."""
+"""Larger arrays are not copied; below this size, one conversion is faster than many."""
 
 
 class RawRows(_core.RawRows):
-    """A matrix whose elements read as T(x), or as fma(T(x), scales[j], offsets[j]).
+    """A matrix whose elements are read as T(x), or as fma(T(x), scales[j], offsets[j]).
 
     Parameters
     ----------
     values : ndarray, shape (n, features)
-        Borrowed, in any layout; one for which `is_readable`.
+        Borrowed, in any layout, of a type for which `is_readable` is true.
     dtype : dtype
-        T: what the values are read as.
+        T, the type that values are converted to.
     scales, offsets : ndarray of `dtype`, shape (features,), optional
-        Both or none.
+        Both or neither.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class RawRows(_core.RawRows):
         return self.values.shape
 
     def copy(self) -> Self:
-        """Return one that shares no memory with this."""
+        """Return a copy that shares no memory with this."""
         return type(self)(self.values.copy(), self.dtype, self.scales, self.offsets)
 
     def read(self) -> NDArray[Any]:
@@ -56,14 +56,14 @@ class RawRows(_core.RawRows):
         return _core.read_rows32(self) if self.dtype == np.float32 else _core.read_rows64(self)
 
     def count_finite(self) -> int:
-        """Return how many rows stand before the first that does not read as finite numbers."""
+        """Return the number of rows before the first that is not read as finite numbers."""
         if self._is_always_finite():
             return len(self)
         count = _core.count_finite_rows32 if self.dtype == np.float32 else _core.count_finite_rows64
         return count(self)
 
     def _is_always_finite(self) -> bool:
-        """Say whether the type holds nothing that could read as infinity or NaN."""
+        """Return whether no value of the type can be read as infinity or NaN."""
         kind = self.values.dtype.kind
         if kind == "f" or self.scales is None or self.offsets is None:
             return kind != "f"
@@ -74,10 +74,10 @@ class RawRows(_core.RawRows):
         return bool(np.isfinite(ends).all())
 
     def worth_borrowing(self, *, shuffled: bool) -> bool:
-        """Say whether to read it where it lies, instead of reading all of it beforehand.
+        """Return whether to read it in place, instead of converting all of it beforehand.
 
-        Shuffled rows are read again and again: where their elements lie apart, each costs a miss
-        of the cache, and an epoch thrice the time.
+        Shuffled rows are read repeatedly: if their elements are not adjacent, each is a cache
+        miss, and an epoch takes three times as long.
         """
         apart = self.shape[1] > 1 and self.values.strides[1] != self.values.itemsize
         return self.values.size * self.dtype.itemsize >= WORTH_BORROWING and not (
@@ -86,12 +86,12 @@ class RawRows(_core.RawRows):
 
 
 def is_readable(array: NDArray[Any]) -> bool:
-    """Say whether the core reads the type of an array of real numbers."""
+    """Return whether the core can read the type of an array of real numbers."""
     return array.dtype.isnative and array.dtype.itemsize <= 8
 
 
 def refuse_not_finite(name: str, rows: RawRows) -> None:
-    """Raise unless everything reads as finite numbers; no copy is made to find out."""
+    """Raise unless all elements are read as finite numbers; checks without a copy."""
     row = rows.count_finite()
     if row == len(rows):
         return

@@ -1,4 +1,4 @@
-"""Sparse features: a matrix of SciPy's in compressed rows, as the core takes it."""
+"""Sparse features: SciPy matrices in compressed sparse rows, for the core."""
 
 from typing import Any, Self
 
@@ -11,16 +11,16 @@ from fastmlp.data._conversion import converted, not_finite, numbers
 
 
 class SparseRows(_core.SparseRows):
-    """A matrix in compressed rows: of row i the elements ``offsets[i]`` to ``offsets[i + 1]``.
+    """A matrix in compressed sparse rows: row i has the elements ``offsets[i]:offsets[i + 1]``.
 
     Parameters
     ----------
     offsets : ndarray of int64, shape (n + 1,)
-        Where the rows begin and end.
+        The starts and ends of the rows.
     columns : ndarray of int32, shape (count,)
-        Of each element; ascending in a row.
+        The column of each element, ascending within a row.
     values : ndarray, shape (count,)
-        Of each element; all others are 0.
+        The value of each element; all others are 0.
     n_features : int
         The number of columns.
     """
@@ -47,28 +47,28 @@ class SparseRows(_core.SparseRows):
         return self.values.dtype
 
     def copy(self) -> Self:
-        """Return one that shares no memory with this."""
+        """Return a copy that shares no memory with this."""
         arrays = (self.offsets.copy(), self.columns.copy(), self.values.copy())
         return type(self)(*arrays, self.n_features)
 
 
 def is_sparse(value: object) -> bool:
-    """Say whether `value` is a sparse array or matrix of SciPy's."""
+    """Return whether `value` is a sparse array or matrix of SciPy."""
     issparse = imported("scipy.sparse", "issparse")
     return issparse is not None and bool(issparse(value))
 
 
 def sparse_rows(name: str, X: Any, dtype: np.dtype[Any]) -> SparseRows:
-    """Return a sparse matrix as rows of `dtype`, all finite; what fits already is not copied.
+    """Return a sparse matrix as rows of `dtype`, all finite; copies only what must change.
 
     Raises
     ------
     ValueError
-        If its indices are not those of a matrix of its shape, or a value is not finite.
+        If its indices are invalid for its shape, or a value is not finite.
     """
     try:
         if X.format in ("csr", "csc"):
-            # In a shell of our own: SciPy believes flags that may be out of date, and may trim.
+            # In a new object: SciPy trusts flags that may be outdated, and may trim arrays.
             X = type(X)((X.data, X.indices, X.indptr), shape=X.shape, copy=False)
             X.check_format(full_check=True)
         rows = X.tocsr()
@@ -78,7 +78,7 @@ def sparse_rows(name: str, X: Any, dtype: np.dtype[Any]) -> SparseRows:
     except MemoryError:
         raise
     except Exception as error:
-        raise ValueError(f"{name} is not a sound sparse matrix: {error}") from error
+        raise ValueError(f"{name} is not a valid sparse matrix: {error}") from error
     given = numbers(name, rows.data)
     result = SparseRows(
         converted(rows.indptr, np.dtype(np.int64)),

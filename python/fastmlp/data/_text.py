@@ -1,4 +1,4 @@
-"""`listing`: many names in a line of a message."""
+"""`listing`: a list of names for a message."""
 
 from collections.abc import Sequence
 

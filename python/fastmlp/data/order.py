@@ -1,4 +1,4 @@
-"""The order of an epoch: blocks are shuffled, and then rows within a window of them.
+"""The order of an epoch: blocks are shuffled, then rows within windows of several blocks.
 
 A pure function of the seed, the epoch and the sizes of the blocks; `block_order` of
 `fastmlp.reference.random` is its specification.
@@ -13,22 +13,21 @@ from numpy.typing import NDArray
 from fastmlp import _core
 
 _BLOCKS = 3
-"""The purpose that the order of the blocks is drawn for; rows have that of every order."""
+"""The random purpose of the order of blocks; rows use the purpose of all orders."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """Rows that are in memory at once.
+    """Rows that are in memory together.
 
     Attributes
     ----------
     pieces : list of tuple (start, stop)
-        Which rows of the stream, ascending; a piece lies within a block.
+        Ranges of rows of the stream, ascending; each is within one block.
     order : ndarray of uint32 or None
-        In which order to train on them, counted from the first row of the first piece through all
-        pieces; None is as they stand.
+        The order to train on them, as indices into the concatenated pieces; None keeps their order.
     last : bool
-        Whether the epoch ends with it.
+        Whether it is the last of the epoch.
     """
 
     pieces: list[tuple[int, int]]
@@ -47,18 +46,18 @@ class Window:
 def windows(
     block_rows: Sequence[int], window_rows: int, seed: int, epoch: int, *, shuffle: bool
 ) -> Iterator[Window]:
-    """Yield the windows of an epoch, each of `window_rows` rows but the last.
+    """Yield the windows of an epoch, each with `window_rows` rows, except the last.
 
     Parameters
     ----------
     block_rows : sequence of int
-        The rows of each block, as the blocks stand.
+        The number of rows of each block.
     window_rows : int
-        How many rows are shuffled at once.
+        The number of rows shuffled together.
     seed, epoch : int
-        Of the network: its seed, and how many epochs it was ever trained.
+        The seed of the network, and the number of epochs it was ever trained.
     shuffle : bool
-        False takes the rows as they stand.
+        False keeps the order of the rows.
     """
     first, total = 0, sum(block_rows)
     pieces: list[tuple[int, int]] = []
@@ -79,7 +78,7 @@ def windows(
 def _blocks(
     block_rows: Sequence[int], seed: int, epoch: int, *, shuffle: bool
 ) -> Iterator[tuple[int, int]]:
-    """Yield the first row of each block and that behind its last, in their order of the epoch."""
+    """Yield the (start, stop) rows of each block, in the order of the epoch."""
     ends = np.cumsum(block_rows, dtype=np.int64)
     order = _core.draw_order(seed, epoch, len(ends), _BLOCKS) if shuffle else np.arange(len(ends))
     for block in order.tolist():

@@ -1,4 +1,4 @@
-"""`Rescaled`: features times a scale plus an offset, without a copy of them."""
+"""`Rescaled`: features times a scale plus an offset, without a copy."""
 
 from typing import Any, Self
 
@@ -9,27 +9,27 @@ from fastmlp.data._conversion import numbers
 from fastmlp.data._frames import column_names
 from fastmlp.data._raw import RawRows, is_readable, refuse_not_finite
 
-_BLOCK = 1 << 16  # elements that `standardise` looks at at once
+_BLOCK = 1 << 16  # elements that `standardise` processes together
 
 
 class Rescaled:
-    """``scale * X + offset``, computed where a network reads it: X is not copied.
+    """``scale * X + offset``, computed while the network reads it: X is not copied.
 
-    ``fit``, ``predict``, ``evaluate`` and validation data take it wherever they take X. Bytes with
-    ``scale=1/255`` train as fast as float32, from a quarter of the memory.
+    It can be passed as X to ``fit``, ``predict`` and ``evaluate``, also as validation data. Bytes
+    with ``scale=1/255`` train as fast as float32 and take a quarter of the memory.
 
     Parameters
     ----------
     X : array-like, shape (n, features)
-        Samples of any real type; borrowed.
+        Samples of any real type; not copied.
     scale, offset : float or array-like, shape (features,)
-        One number for all features, or one for each; finite. Both are rounded to the network's
-        type T, and a feature reads as ``fma(T(x), T(scale), T(offset))``.
+        One number for all features, or one per feature; finite. Both are rounded to the network's
+        type T, and a feature is read as ``fma(T(x), T(scale), T(offset))``.
 
     Raises
     ------
     TypeError, ValueError
-        If X is no matrix of numbers, or a scale or an offset is not finite or of another shape.
+        If X is not a matrix of numbers, or scale or offset is not finite or has another shape.
 
     Examples
     --------
@@ -42,7 +42,7 @@ class Rescaled:
 
     def __init__(self, X: ArrayLike, scale: ArrayLike = 1.0, offset: ArrayLike = 0.0) -> None:
         if isinstance(X, Rescaled):
-            raise TypeError("X is Rescaled already: rescale what it was made of, X.X")
+            raise TypeError("X is already Rescaled: rescale the original array, X.X")
         self.X = numbers("X", X)
         self.feature_names = column_names(X)
         if self.X.ndim != 2:
@@ -54,10 +54,10 @@ class Rescaled:
 
     @classmethod
     def standardise(cls, X: ArrayLike) -> Self:
-        """Return X with mean 0 and deviation 1 in each column; a constant column becomes 0.
+        """Return X with mean 0 and standard deviation 1 in each column; constant columns become 0.
 
-        Mean and deviation (over n) are computed in float64, in two passes over blocks of rows.
-        Use `like` to rescale other samples the same way.
+        Mean and standard deviation (divided by n) are computed in float64, in two passes over
+        blocks of rows. Use `like` to rescale other samples in the same way.
 
         Parameters
         ----------
@@ -67,7 +67,7 @@ class Rescaled:
         Raises
         ------
         TypeError, ValueError
-            If X is no matrix of numbers, has no rows, is not finite, or its squares are not.
+            If X is not a matrix of numbers, has no rows, or it or its squares are not finite.
         """
         given = cls(X)
         array = given.X
@@ -75,7 +75,7 @@ class Rescaled:
             raise ValueError("X has 0 samples; a mean needs at least one")
         refuse_not_finite("X", given.rows(np.dtype(np.float64)))
         mean = _column_sums(array, np.zeros(array.shape[1]), power=1) / len(array)
-        # Rounding makes the mean of a constant column like 0.1 not quite 0.1.
+        # Through rounding, the mean of a constant column of 0.1 is not exactly 0.1.
         constant = array.min(axis=0) == array.max(axis=0)
         mean = np.where(constant, array[0], mean)
         deviation = np.sqrt(_column_sums(array, mean, power=2) / len(array))
@@ -90,11 +90,11 @@ class Rescaled:
         return result
 
     def like(self, X: ArrayLike) -> Self:
-        """Return other samples, by the scale and the offset of these."""
+        """Return other samples with the same scale and offset."""
         return type(self)(X, self.scale, self.offset)
 
     def rows(self, dtype: np.dtype[Any]) -> RawRows:
-        """Return it as the core reads it for a network of `dtype`.
+        """Return the rows as the core reads them for a network of `dtype`.
 
         Raises
         ------
@@ -115,21 +115,21 @@ class Rescaled:
     def __array__(
         self, dtype: np.dtype[Any] | None = None, copy: bool | None = None
     ) -> NDArray[Any]:
-        """Return a copy, of float64 unless told otherwise; of float32 as such a network reads."""
+        """Return a copy, float64 by default; float32 as a network of that type reads it."""
         if copy is False:
-            raise ValueError("Rescaled is computed when it is read: it cannot be had as a view")
+            raise ValueError("Rescaled is computed when it is read and cannot be a view")
         read_as = np.dtype(np.float32 if dtype == np.float32 else np.float64)
         rows = self.rows(read_as).read()
         return rows if dtype is None else rows.astype(dtype, copy=False)
 
     def __getitem__(self, rows: slice) -> Self:
-        """Return some samples, which are not copied."""
+        """Return some of the samples, without a copy."""
         result = self.like(self.X[rows])
         result.feature_names = self.feature_names
         return result
 
     def chain(self, derivatives: NDArray[Any]) -> NDArray[Any]:
-        """Turn derivatives by what a network reads into those by X, in place.
+        """Turn derivatives with respect to the rescaled features into those by X, in place.
 
         Each is multiplied by the scale of its feature, rounded to the network's type.
 
@@ -151,7 +151,7 @@ class Rescaled:
         return self.X.shape
 
     def __repr__(self) -> str:
-        factors = f"scale={_told(self.scale)}, offset={_told(self.offset)}"
+        factors = f"scale={_factor_text(self.scale)}, offset={_factor_text(self.offset)}"
         return f"Rescaled({self.X.dtype} {self.shape}, {factors})"
 
 
@@ -166,7 +166,7 @@ def _factors(name: str, value: ArrayLike, features: int) -> NDArray[np.float64]:
 
 
 def _column_sums(array: NDArray[Any], mean: NDArray[Any], *, power: int) -> NDArray[np.float64]:
-    """Return the sums over the rows of (x - mean) to a power, block after block."""
+    """Return the sums over the rows of (x - mean) to a power, block by block."""
     total = np.zeros(array.shape[1])
     step = max(1, _BLOCK // max(1, array.shape[1]))
     for first in range(0, len(array), step):
@@ -176,5 +176,5 @@ def _column_sums(array: NDArray[Any], mean: NDArray[Any], *, power: int) -> NDAr
     return total
 
 
-def _told(factor: NDArray[np.float64]) -> str:
+def _factor_text(factor: NDArray[np.float64]) -> str:
     return f"{factor:g}" if factor.ndim == 0 else f"({factor.size} numbers)"

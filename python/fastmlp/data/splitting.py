@@ -1,4 +1,4 @@
-"""Splitting samples into a part to train on and a part held out."""
+"""Splitting samples into a training part and a held-out part."""
 
 from typing import Any
 
@@ -11,17 +11,17 @@ Rows = NDArray[np.intp]
 def stratified(
     labels: NDArray[np.integer[Any]], share: float, order: NDArray[np.integer[Any]]
 ) -> tuple[Rows, Rows]:
-    """Split samples so that both parts have the same mixture of classes.
+    """Split samples so that both parts have the same proportions of classes.
 
-    Every class gives its share to the part held out, to the nearest sample, and keeps at least
-    one sample for training.
+    The share of every class, rounded to whole samples, is held out; at least one sample of each
+    class remains for training.
 
     Parameters
     ----------
     labels : ndarray, shape (n,)
-        Classes numbered from 0; all 0 for a split without regard to classes.
+        Classes numbered from 0; all 0 for an unstratified split.
     share : float
-        The share of the part held out, above 0 and below 1.
+        The fraction to hold out, above 0 and below 1.
     order : ndarray of int, shape (n,)
         All row numbers, shuffled: of each class, the first in this order are held out.
 
@@ -33,7 +33,7 @@ def stratified(
     counts = np.bincount(labels)
     exact = counts * share
     taken = np.floor(exact).astype(np.intp)
-    # The samples that rounding down left over go to the classes that lost most by it.
+    # The samples left over by rounding down go to the classes that lost most by it.
     left_over = round(float(exact.sum())) - int(taken.sum())
     taken[np.argsort(taken - exact, kind="stable")[:left_over]] += 1
     taken = np.minimum(taken, np.maximum(counts - 1, 0))

@@ -1,4 +1,4 @@
-"""`Stream`: samples that are read as they are needed, because memory does not hold them all."""
+"""`Stream`: samples that are read as they are needed, for larger-than-memory data."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -18,24 +18,24 @@ Rows = tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, ArrayLike]
 
 
 class Stream(ABC):
-    """Samples in blocks, of which a few are in memory at a time.
+    """Samples in blocks, a few of which are in memory at a time.
 
-    ``net.fit(stream)``, ``net.evaluate(stream)`` and ``net.predict(stream)`` take one instead of
-    arrays. A stream of your own has the two properties and the method below that are abstract.
-    `read` is called by a thread of its own while the network trains, never twice at once for one
-    call of ``fit``; where the system gives no thread, by the one that trains.
+    ``net.fit(stream)``, ``net.evaluate(stream)`` and ``net.predict(stream)`` accept a stream
+    instead of arrays. Subclasses define the two abstract properties and the abstract method below.
+    While the network trains, `read` is called by a separate thread, never concurrently for one call
+    of ``fit``; if the system cannot start a thread, by the one that trains.
 
-    An epoch shuffles blocks, and rows within a window: the blocks, one behind the other in the
-    order drawn, are cut into windows of `window_rows` rows, whose rows are shuffled. So a window
-    should hold rows of many blocks. A stream that fits into one window is trained on in the order,
-    and to the bits, of the same arrays in memory.
+    An epoch shuffles the blocks, and rows within windows: the blocks, in the order drawn, are
+    concatenated and cut into windows of `window_rows` rows, whose rows are shuffled. So a window
+    should contain rows of many blocks. A stream that fits into one window is trained on in the same
+    order, and with the same bits, as the same arrays in memory.
     """
 
     window_rows: int | None = None
-    """Rows shuffled at once, at least 1; None is as many as have 2^22 features, at least 1."""
+    """Rows shuffled together, at least 1; None is 2^22 divided by the features, at least 1."""
 
     feature_names: Sequence[str] | None = None
-    """Names of the columns of X, if they have any: see `Network.feature_names`."""
+    """Names of the columns of X, if any: see `Network.feature_names`."""
 
     @property
     @abstractmethod
@@ -45,16 +45,16 @@ class Stream(ABC):
     @property
     @abstractmethod
     def block_rows(self) -> Sequence[int]:
-        """Rows of each block: what can be read at any place, and is read as a whole mostly."""
+        """Rows of each block, the unit of random access, mostly read as a whole."""
 
     @abstractmethod
     def read(self, start: int, stop: int) -> Rows:
-        """Return the rows `start` to `stop` - 1 of the stream, which lie in one block.
+        """Return the rows `start` to `stop` - 1 of the stream, which are in one block.
 
         Returns
         -------
         tuple (X, y) or (X, y, sample_weight)
-            As `Network.fit` takes them; they may be views.
+            As in `Network.fit`; they may be views.
         """
 
     @property
@@ -63,39 +63,39 @@ class Stream(ABC):
         return sum(self.block_rows)
 
     def reader(self) -> Callable[[int, int], Rows]:
-        """Return what reads for one pass or one fit: `read`, or what also remembers its place.
+        """Return the function that reads for one pass or one fit: `read`, or one with a position.
 
-        Of a block that is read in parts, the parts are asked for in their order.
+        If a block is read in parts, they are read in order.
         """
         return self.read
 
     def place(self, row: int) -> tuple[str, int]:
-        """Return the file that a row of the stream comes from, and its row there, from 0."""
+        """Return the file that a row of the stream comes from, and its row in it, from 0."""
         return "the stream", row
 
     def target_file(self, row: int) -> str:
-        """Return the file that the target and the weight of a row come from."""
+        """Return the file of the target and the weight of a row."""
         return self.place(row)[0]
 
     def feature_name(self, feature: int) -> str:
-        """Return what messages call a feature."""
+        """Return the name of a feature in messages."""
         return str(feature)
 
     def target_name(self) -> str:
-        """Return what messages call the target."""
+        """Return the name of the target in messages."""
         return "y"
 
     def order(self, seed: int, epoch: int) -> NDArray[np.int64]:
         """Return the rows of the stream in the order of an epoch.
 
-        ``net.fit(stream)`` trains to the bits of a fit on the same rows in memory with this order.
+        ``net.fit(stream)`` gives the same bits as a fit on the same rows in memory in this order.
 
         Parameters
         ----------
         seed : int
             The seed of the network.
         epoch : int
-            How many epochs the network was trained before: ``net.epoch``.
+            The number of epochs trained before: ``net.epoch``.
 
         Returns
         -------
@@ -107,20 +107,20 @@ class Stream(ABC):
         return np.concatenate(rows) if rows else np.empty(0, np.int64)
 
     def pieces(self) -> Iterator[tuple[int, int]]:
-        """Yield (start, stop) through all rows as they stand, none longer than a window."""
+        """Yield (start, stop) through all rows in order, none longer than a window."""
         for window in windows(self.block_rows, window_rows(self), 0, 0, shuffle=False):
             yield from window.pieces
 
 
 def window_rows(stream: Stream) -> int:
-    """Return how many rows of a stream are shuffled at once."""
+    """Return how many rows of a stream are shuffled together."""
     if stream.window_rows is None:
         return max(1, _WINDOW_ELEMENTS // max(1, stream.n_features))
     return _validation.integer("window_rows", stream.window_rows, minimum=1)
 
 
 def equal_blocks(rows: int, n_features: int, block_rows: object) -> list[int]:
-    """Return the sizes of blocks of `block_rows` rows; None is as many as have 2^18 features."""
+    """Return the sizes of blocks of `block_rows` rows; None is 2^18 divided by the features."""
     size = (
         max(1, _BLOCK_ELEMENTS // max(1, n_features))
         if block_rows is None
@@ -131,7 +131,7 @@ def equal_blocks(rows: int, n_features: int, block_rows: object) -> list[int]:
 
 
 def rows_of(read: Any) -> tuple[Any, Any, Any]:
-    """Return (X, y, sample_weight or None) of what a stream or a user's iterator gave."""
+    """Return (X, y, sample_weight or None) from an item of a stream or iterator."""
     if not isinstance(read, tuple | list):
         raise TypeError(
             f"a batch must be a tuple (X, y) or (X, y, sample_weight), "

@@ -234,4 +234,4 @@ def _rate_of_step(optimizer: Optimizer) -> Callable[[int], float] | None:
     rate = optimizer.learning_rate
     if not callable(rate):
         return None
-    return lambda step: _validation.told("the learning rate of a step", rate(step))
+    return lambda step: _validation.returned_number("the learning rate of a step", rate(step))

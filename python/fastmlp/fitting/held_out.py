@@ -74,7 +74,9 @@ class HeldOut:
             False  # the next metric needs them as they are
         )
         measured = {
-            name: _validation.told(name, f(y, outputs, **(weight if takes_weight(f) else {})))
+            name: _validation.returned_number(
+                name, f(y, outputs, **(weight if takes_weight(f) else {}))
+            )
             for name, f in self._metrics.items()
         }
         return Measurement(loss, accuracy, measured)
@@ -119,7 +121,7 @@ def split(samples: Samples, share: float, loss: str, seed: int) -> tuple[Samples
     parts = samples.of_rows(train), samples.of_rows(held_out)
     if any(part.weight is not None and not part.weight.any() for part in parts):
         raise ValueError(
-            f"validation_fraction={share:g} leaves a part whose samples all have the weight 0"
+            f"validation_fraction={share:g} leaves a part whose samples all have weight 0"
         )
     return parts
 

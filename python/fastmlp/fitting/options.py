@@ -190,21 +190,21 @@ def refuse_with_stream(options: FitOptions, kind: str) -> None:
         If there is anything; it says what to do instead.
     """
     if isinstance(options.optimizer, LBFGS):
-        raise ValueError(f"LBFGS needs all samples at once: {kind} goes with the other optimizers")
+        raise ValueError(f"LBFGS needs all samples in memory: use another optimizer with {kind}")
     if options.batch_size is None:
-        raise ValueError(f"batch_size=None is all samples at once; with {kind} give a number")
+        raise ValueError(f"batch_size=None means all samples; with {kind} pass a number")
     if options.order is not None:
         raise ValueError(f"shuffle must be True or False with {kind}, not an order of samples")
     if options.sample_weight is not None:
-        raise ValueError(f"sample_weight comes with {kind}, as the third of (X, y, sample_weight)")
+        raise ValueError(f"sample_weight is part of {kind}: the third of (X, y, sample_weight)")
     if isinstance(options.class_weight, str):
         raise ValueError(
             f"class_weight={_validation.brief(options.class_weight)} would have to count the "
-            f"classes of {kind} first: give a dict of label to weight"
+            f"classes of {kind} first: pass a dict of label to weight"
         )
     if options.validation_fraction is not None:
         raise ValueError(
-            f"validation_fraction cannot take samples out of {kind}: give validation_data"
+            f"validation_fraction cannot hold out samples of {kind}: pass validation_data"
         )
 
 

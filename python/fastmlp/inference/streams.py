@@ -50,7 +50,7 @@ def evaluate_data(model: Model, data: Stream | Batches, core: Core, n_threads: i
         accuracy += counts * (part.accuracy or 0.0)
         total += counts
     if total == 0.0:
-        raise DataError("there are no samples, or all of them have the weight 0")
+        raise DataError("there are no samples, or all of them have weight 0")
     return Evaluation(loss / total, accuracy / total if decides else None)
 
 

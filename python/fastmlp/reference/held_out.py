@@ -133,6 +133,6 @@ def split_samples(samples: Samples, share: object, loss: str, seed: int) -> tupl
     train, held_out = (samples.of_rows(rows) for rows in split(labels, fraction, seed))
     if not (any(train.weight) and any(held_out.weight)):
         raise ValueError(
-            f"validation_fraction={fraction:g} leaves a part whose samples all have the weight 0"
+            f"validation_fraction={fraction:g} leaves a part whose samples all have weight 0"
         )
     return train, held_out

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastmlp import _core
-from fastmlp._validation import told
+from fastmlp._validation import returned_number
 from fastmlp.network import Network
 from fastmlp.settings.optimizers import Optimizer as CoreOptimizer
 from fastmlp.settings.optimizers import read_step_optimizer
@@ -54,7 +54,7 @@ class Optimizer:
         rate = None if self.is_named else self.solver.learning_rate
         if not callable(rate):
             return None
-        return lambda step: told("the learning rate of a step", rate(step))
+        return lambda step: returned_number("the learning rate of a step", rate(step))
 
     @property
     def plateau(self) -> Plateau | None:

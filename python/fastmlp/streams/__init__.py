@@ -1,4 +1,4 @@
-"""Training on more than memory holds: streams of blocks, and iterators of batches."""
+"""Larger-than-memory data: streams of blocks, and iterators of batches."""
 
 from fastmlp.data.stream import Stream
 from fastmlp.streams.arrays import ArrayStream

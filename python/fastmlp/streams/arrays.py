@@ -1,4 +1,4 @@
-"""`ArrayStream`: arrays on disk, mapped into memory as they are needed."""
+"""`ArrayStream`: arrays on disk, memory-mapped."""
 
 import os
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ Source = ArrayLike | Rescaled | str | bytes | os.PathLike[str]
 
 
 class ArrayStream(Stream):
-    """Rows of arrays, as a rule `numpy.memmap`: ``.npy`` files, or any array that can be sliced.
+    """Rows of arrays that can be sliced, typically ``.npy`` files, opened as `numpy.memmap`.
 
-    Rows are read a block at a time, checked, and converted to the dtype of the network; nothing
-    else of the arrays is in memory.
+    Rows are read a block at a time, checked, and converted to the dtype of the network; the rest of
+    the arrays is not in memory.
 
     Parameters
     ----------
@@ -32,19 +32,19 @@ class ArrayStream(Stream):
     y : array or path of a .npy file, shape (n,) or (n, N)
         The targets as in `Network.fit`.
     sample_weight : array or path of a .npy file, shape (n,), optional
-        How much each sample counts.
+        Weights of the samples.
     block_rows : int, optional
-        Rows of a block, which are read at once; None is as many as have 2^18 features (1 MB of
+        Rows of a block, which are read together; None is 2^18 divided by the features (1 MB of
         float32).
     window_rows : int, optional
-        Rows that are shuffled at once; None is as many as have 2^22 features. See `Stream`.
+        Rows that are shuffled together; None is 2^22 divided by the features. See `Stream`.
 
     Raises
     ------
     TypeError, ValueError
-        If the shapes do not fit, or a number is out of its range.
+        If the shapes do not match, or a number is out of range.
     DataError
-        If a file is no .npy file.
+        If a file is not a .npy file.
     OSError
         If a file cannot be opened.
 
@@ -102,8 +102,8 @@ class ArrayStream(Stream):
         Raises
         ------
         DataError
-            If a file has changed. A mapped file that another process cuts short while it is read
-            ends this one.
+            If a file has changed. If another process truncates a mapped file while it is read, the
+            system kills this process.
         """
         for path, stamp in self._files.items():
             if _stamp(path) != stamp:
@@ -121,12 +121,12 @@ class ArrayStream(Stream):
 
     def target_file(self, row: int) -> str:
         """Return the file of y."""
-        del row  # all are in one
+        del row  # all are in one file
         return _name(self._y, "y")
 
 
 def _opened(name: str, source: Source) -> NDArray[Any]:
-    """Return an array as it is, or that of a file, mapped."""
+    """Return an array unchanged, or a file as a mapped array."""
     if isinstance(source, str | bytes | os.PathLike):
         path = Path(os.fsdecode(source))
         try:
@@ -147,7 +147,7 @@ def _opened(name: str, source: Source) -> NDArray[Any]:
 
 
 def _stamps(*sources: object) -> dict[Path, tuple[int, int] | None]:
-    """Return what will tell whether the files among the sources have changed."""
+    """Return the stamps that show whether the files among the sources have changed."""
     named = (source for source in sources if isinstance(source, str | bytes | os.PathLike))
     paths = [Path(os.fsdecode(source)) for source in named]
     return {path.absolute(): _stamp(path) for path in paths}

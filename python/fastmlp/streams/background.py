@@ -1,4 +1,4 @@
-"""A thread that reads ahead, where the system gives one."""
+"""A thread that reads ahead, if the system can start one."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -7,17 +7,17 @@ from queue import Empty, SimpleQueue
 from fastmlp.streams.chunks import Buffer, Chunk
 
 _AHEAD = 2
-"""Buffers: one that is trained on, and one that is filled meanwhile."""
+"""Buffers: one to train on, and one that is filled meanwhile."""
 
 
 class _Closed(Exception):  # noqa: N818  (no error)
-    """Nobody waits for what is read."""
+    """The reader is closed; its chunks are no longer needed."""
 
 
 class BackgroundReader:
-    """Makes chunks in a thread of its own, one ahead of what is asked for.
+    """Makes chunks in a separate thread, one ahead of the one in use.
 
-    Where no thread can be had, each is made when it is asked for: the same chunks, later.
+    If no thread can be started, each chunk is made when it is requested: the same chunks, later.
 
     Parameters
     ----------
@@ -35,9 +35,9 @@ class BackgroundReader:
         for _ in range(_AHEAD):
             self._free.put(Buffer(capacity))
         self._filled: Buffer | None = None  # the reader's
-        self._in_use: Buffer | None = None  # that of the chunk that was handed out last
+        self._in_use: Buffer | None = None  # that of the last chunk returned
         self._closed = False
-        self._chunks: Iterator[Chunk] | None = None  # where there is no thread
+        self._chunks: Iterator[Chunk] | None = None  # if there is no thread
         self._thread = threading.Thread(
             target=self._run, args=(make,), name="fastmlp reader", daemon=True
         )
@@ -52,7 +52,7 @@ class BackgroundReader:
         Raises
         ------
         BaseException
-            What was raised while it was read.
+            Any exception raised while reading it.
         """
         if self._in_use is not None:
             self._free.put(self._in_use)
@@ -66,7 +66,7 @@ class BackgroundReader:
                 made = self._ready.get(timeout=1.0)
                 break
             except Empty:
-                if not self._thread.is_alive():  # a forked process has only the thread that forked
+                if not self._thread.is_alive():  # a forked process has only the forking thread
                     raise RuntimeError("the thread that reads the stream is gone") from None
         if isinstance(made, BaseException):
             raise made
@@ -74,7 +74,7 @@ class BackgroundReader:
         return chunk
 
     def close(self) -> None:
-        """End the thread, as soon as it has read what it is reading."""
+        """End the thread after its current read."""
         self._closed = True
         if self._chunks is not None:
             return

@@ -1,4 +1,4 @@
-"""Batches from an iterator of the user's: they come as they come, and are cut as `fit` says."""
+"""Batches from a user's iterator, cut and joined to the batch size of `fit`."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -13,15 +13,15 @@ from fastmlp.streams.chunks import Chunk
 
 
 class Batches:
-    """Samples (X, y) or (X, y, sample_weight) that an iterable gives, in whatever numbers.
+    """Samples (X, y) or (X, y, sample_weight) from an iterable, any number per item.
 
-    The iterable is asked by the thread that trains, when all whole batches are trained on: what it
-    does of its own is done as if there were no training.
+    The iterable runs in the thread that trains, between batches, so its side effects are the same
+    as without training.
 
     Parameters
     ----------
     source : iterable
-        Its iterator is taken once an epoch.
+        An iterator is created once per epoch.
     """
 
     def __init__(self, source: Iterable[Any]) -> None:
@@ -30,35 +30,35 @@ class Batches:
         self.rows = 0
         """Rows of the epoch so far."""
         self.feature_names: Names | None = None
-        """Those of the first item that has some."""
+        """Those of the first item that has them."""
 
     def is_spent_at_once(self) -> bool:
-        """Tell whether it is an iterator, which gives its items but once."""
+        """Return whether it is an iterator, which yields its items only once."""
         return iter(self._source) is self._source
 
     def place(self, row: int) -> tuple[str, int]:
-        """Return what messages call the present item."""
+        """Return the name of the current item in messages."""
         return f"batch {self._number}", row
 
     def target_file(self, row: int) -> str:
-        """Return what messages call the present item."""
+        """Return the name of the current item in messages."""
         return self.place(row)[0]
 
     def feature_name(self, feature: int) -> str:
-        """Return what messages call a feature."""
+        """Return the name of a feature in messages."""
         return str(feature)
 
     def target_name(self) -> str:
-        """Return what messages call the target."""
+        """Return the name of the target in messages."""
         return "y"
 
     def chunks(self, demands: Demands, epochs: int, batch_size: int) -> Iterator[Chunk]:
-        """Yield what comes as whole batches, and at the end of an epoch what is left.
+        """Yield the samples as whole batches, and the rest at the end of an epoch.
 
         Raises
         ------
         DataError
-            If an item does not fit the network, or an epoch has none.
+            If an item does not match the network, or an epoch has no items.
         """
         for _ in range(epochs):
             rest: Checked | None = None
@@ -71,7 +71,7 @@ class Batches:
                 if whole:
                     yield Chunk(*_rows(joined, 0, whole), last=False)
             if rest is None or self.rows == 0:
-                raise DataError("the iterator of batches gave no samples")
+                raise DataError("the iterator of batches yielded no samples")
             yield Chunk(*rest, last=True)
 
     def items(self, demands: Demands) -> Iterator[Checked]:
@@ -86,7 +86,7 @@ class Batches:
 
 
 def _rows(samples: Checked, start: int, stop: int) -> Checked:
-    """Return some rows; targets and weights as copies, which nobody can make wrong any more."""
+    """Return some rows; targets and weights are copied, so they cannot change after the check."""
     X, y, weight = samples
     return (
         X[start:stop],

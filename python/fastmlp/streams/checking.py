@@ -1,4 +1,4 @@
-"""What was read, checked and converted for a network; what is wrong is told with its place."""
+"""Checks and conversion of rows that were read; errors name the file, row and column."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ from fastmlp.streams.places import Places, unusable
 
 @dataclass(frozen=True)
 class Demands:
-    """What a network demands of its samples; `class_weights` by label, or None."""
+    """What a network requires of its samples; `class_weights` by label, or None."""
 
     n_features: int
     outputs: int
@@ -32,24 +32,24 @@ class Demands:
 
     @classmethod
     def of(cls, model: Model, class_weight: ClassWeight | None = None) -> "Demands":
-        """Return those of a network, whose samples count as `class_weight` of ``fit`` says."""
+        """Return those of a network, with the `class_weight` of ``fit``."""
         outputs = model.outputs
         weights = None if class_weight is None else of_classes(class_weight, max(2, outputs))
         return cls(model.features, outputs, model.loss, model.dtype, weights, model.feature_names)
 
 
 Checked = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]
-"""(X, y, sample_weight) as the core takes them; they may be views of what was read."""
+"""(X, y, sample_weight) for the core; they may be views of the data read."""
 
 
 def check(read: Any, demands: Demands, stream: Places, start: int) -> Checked:
-    """Check and convert what was read from row `start` of a stream on.
+    """Check and convert what was read from a stream, starting at row `start`.
 
     Raises
     ------
     DataError
-        If it cannot be used, whatever its conversion raises, does not fit the network, or is not
-        finite; it names file, row and column.
+        If its conversion raises, it does not match the network, or it is not finite; the message
+        names file, row and column.
     """
     target, (file, first) = stream.target_name(), stream.place(start)
     with unusable(file, first):
@@ -68,16 +68,16 @@ def check(read: Any, demands: Demands, stream: Places, start: int) -> Checked:
 
 
 def check_count(stream: Places, start: int, stop: int, count: int) -> None:
-    """Refuse `count` rows where `start` to `stop` - 1 were asked for."""
+    """Refuse `count` rows if they are not as many as `start` to `stop` - 1."""
     if count != stop - start:
         file, row = stream.place(start)
         raise DataError(f"{file}: {count} rows instead of {stop - start} from row {row} on")
 
 
 def features(X: Any, demands: Demands, stream: Places, start: int) -> NDArray[Any]:
-    """Check and convert the features of what was read from row `start` on; errors as `check`."""
+    """Check and convert the features read from row `start` on; errors as in `check`."""
     if is_sparse(X):
-        raise TypeError("X is sparse, which a stream does not take; give .toarray()")
+        raise TypeError("X is sparse, which streams do not support; pass .toarray()")
     check_names("X", X, demands.feature_names)
     given = X if isinstance(X, Rescaled) else numbers("X", X, _arrays.ENCODE_FEATURES)
     if len(given.shape) != 2 or given.shape[1] != demands.n_features:
@@ -102,7 +102,7 @@ def features(X: Any, demands: Demands, stream: Places, start: int) -> NDArray[An
 
 
 def _weights(weight: Any, rows: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return weights (rows,), which may all be 0: others follow."""
+    """Return weights (rows,), which may all be 0, as those of other rows may not."""
     array = numbers("sample_weight", weight)
     if array.shape != (rows,):
         raise ValueError(f"sample_weight must have the shape ({rows},), got {array.shape}")

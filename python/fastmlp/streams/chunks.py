@@ -1,4 +1,4 @@
-"""Chunks: windows of a stream, shuffled into memory that is used again, as whole batches."""
+"""Chunks: windows of a stream, shuffled into reused buffers, as whole batches."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from fastmlp.streams.checking import Checked, Demands, check, check_count
 
 
 class Chunk(NamedTuple):
-    """Samples to be trained on next, in their order; a multiple of the batch but at an epoch's end.
+    """The next samples in training order; a multiple of the batch, except at the end of an epoch.
 
     Attributes
     ----------
     X, y, weight : ndarray, ndarray, ndarray or None
-        As the core takes them.
+        Arrays for the core.
     last : bool
-        Whether an epoch ends with it.
+        Whether it is the last of an epoch.
     """
 
     X: NDArray[Any]
@@ -31,12 +31,12 @@ class Chunk(NamedTuple):
 
 
 class Buffer:
-    """Room for the samples of a chunk; made when the first of them tell what they are.
+    """Memory for the samples of a chunk, allocated when the first samples show their types.
 
     Parameters
     ----------
     capacity : int
-        The most rows.
+        The maximum number of rows.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -44,7 +44,7 @@ class Buffer:
         self._parts: list[NDArray[Any] | None] = []
 
     def put(self, samples: Checked, at: Any) -> None:
-        """Copy samples to the rows `at`: a slice, or one row for each."""
+        """Copy samples to the rows `at`: a slice, or one row per sample."""
         if not self._parts:
             self._parts = [
                 None if part is None else np.empty((self._capacity, *part.shape[1:]), part.dtype)
@@ -79,11 +79,11 @@ class Epochs:
     seed : int
         The seed of the network.
     first, last : int
-        The first epoch, counted from the network's first, and the one behind the last.
+        The first epoch, counted from the network's first, and the one after the last.
     batch_size : int
-        What every chunk holds a multiple of.
+        Every chunk is a multiple of it.
     shuffle : bool
-        Whether in the stream's order.
+        Whether to shuffle.
     """
 
     seed: int
@@ -103,17 +103,17 @@ def chunks(
     stream : Stream
         What to read.
     demands : Demands
-        What the network demands.
+        What the network requires.
     epochs : Epochs
-        How to go through it.
+        Which epochs, and how.
     free : callable
-        Returns a buffer that nobody needs any more; waits for it. The rows a chunk leaves over are
-        copied to the next buffer, before the one it was made of is asked for again.
+        Returns a buffer that is no longer in use, and waits for it. Rows left over by a chunk are
+        copied to the next buffer before its own buffer is requested again.
 
     Raises
     ------
     DataError
-        If something read does not fit.
+        If data that was read cannot be used.
     """
     read, rows = stream.reader(), window_rows(stream)
     for epoch in range(epochs.first, epochs.last):
@@ -133,7 +133,7 @@ def chunks(
 
 
 def capacity(stream: Stream, batch_size: int) -> int:
-    """Return how many rows a buffer must have room for."""
+    """Return how many rows a buffer must hold."""
     return min(stream.n_rows, window_rows(stream) + batch_size)
 
 
@@ -145,7 +145,7 @@ def _fill(
     stream: Stream,
     demands: Demands,
 ) -> None:
-    """Read the rows of a window and put each where its turn is, behind the first ones."""
+    """Read the rows of a window and put each at its position, after the first ones."""
     places: NDArray[np.intp] | None = None
     if window.order is not None:
         places = np.empty(len(window), np.intp)

@@ -24,33 +24,33 @@ from fastmlp.streams.tables import (
 class ParquetStream(Stream):
     """Rows of Parquet or Arrow IPC (Feather) files; needs ``fastmlp[arrow]``.
 
-    The files stand in the order given, those of a directory by name; what begins with a dot or an
-    underscore is left out there. Their blocks are row groups, or record batches: thousands of rows
-    each, many in a window, shuffle well. Columns hold numbers without nulls, under the same name in
-    each file.
+    Files are read in the order given, those of a directory by name; names that start with a dot or
+    an underscore are skipped in directories. Blocks are row groups or record batches; blocks of
+    thousands of rows, many in a window, shuffle well. Columns contain numbers without nulls and
+    have the same names in each file.
 
     Parameters
     ----------
     source : path, list of paths, or pyarrow.dataset.Dataset
-        Files by their suffix, .parquet, .pq, .arrow, .feather or .ipc, or directories of them.
+        Files with the suffix .parquet, .pq, .arrow, .feather or .ipc, or directories of them.
     target : str or list of str
-        The column to learn, or one for each output.
+        The target column, or one for each output.
     features : list of str, optional
-        The columns to learn from, in this order; None is all others, in that of the file, but for
-        the index of a pandas frame.
+        The feature columns, in this order; None is all others, in the order of the file, except the
+        index of a pandas data frame.
     sample_weight : str, optional
-        The column that tells how much a row counts.
+        The column of sample weights.
     window_rows : int, optional
-        Rows that are shuffled at once; None is as many as have 2^22 features. See `Stream`.
+        Rows that are shuffled together; None is 2^22 divided by the features. See `Stream`.
 
     Raises
     ------
     TypeError, ValueError
         If an argument has the wrong type.
     DataError
-        If a file cannot be read, lacks a column, or one of them holds no numbers.
+        If a file cannot be read, lacks a column, or has a column that is not numeric.
     OSError
-        If a file is not there.
+        If a file does not exist.
     ImportError
         If pyarrow is not installed.
 
@@ -81,7 +81,7 @@ class ParquetStream(Stream):
             names = feature_names(self._files[0].layout[0])
             self._features = [name for name in names if name not in taken]
             if not self._features:
-                raise DataError(f"{self._files[0].name}: there is no column beside the target")
+                raise DataError(f"{self._files[0].name}: there is no column besides the target")
         else:
             self._features = _names("features", features)
         self.feature_names = tuple(self._features)
@@ -120,7 +120,7 @@ class ParquetStream(Stream):
         return self.reader()(start, stop)
 
     def reader(self) -> Callable[[int, int], Rows]:
-        """Return what reads parts of a block one after the other without beginning anew."""
+        """Return a function that reads the parts of a block one after another."""
         return _Reader(self).read
 
     def place(self, row: int) -> tuple[str, int]:
@@ -139,11 +139,11 @@ class ParquetStream(Stream):
         return f"column {self._targets[0]!r}" if self._single else f"columns {self._targets}"
 
     def block_of(self, row: int) -> int:
-        """Return the number of the block that a row is in."""
+        """Return the index of the block of a row."""
         return bisect.bisect_right(self._starts, row) - 1
 
     def block_at(self, row: int) -> tuple[TableFile, int, int]:
-        """Return the file of the block that a row is in, its number there, and its first row."""
+        """Return the file of a row's block, the block's index in it, and its first row."""
         block = self.block_of(row)
         return *self._blocks[block], self._starts[block]
 
@@ -160,7 +160,7 @@ class ParquetStream(Stream):
 
 
 class _Reader:
-    """Reads blocks of a stream, and goes on where it stopped."""
+    """Reads blocks of a stream, and continues at its last position."""
 
     def __init__(self, stream: ParquetStream) -> None:
         self._stream = stream
@@ -168,7 +168,7 @@ class _Reader:
         self._begun: dict[int, tuple[int, Iterator[Any], Any]] = {}
 
     def read(self, start: int, stop: int) -> Rows:
-        """Return rows of one block: views, copied only where they are of several batches."""
+        """Return rows of one block: views, copied only if they are from several batches."""
         stream = self._stream
         file, number, first = stream.block_at(start)
         with reading(file.name):
@@ -179,7 +179,7 @@ class _Reader:
             while at < stop:
                 batch = next(coming, None) if kept is None else kept
                 if batch is None:
-                    break  # fewer rows than there were: told by who counts them
+                    break  # fewer rows than expected: reported by the caller, which counts them
                 kept = batch.slice(stop - at) if at + batch.num_rows > stop else None
                 used = batch.slice(max(0, start - at), stop - at)
                 at = min(stop, at + batch.num_rows)
@@ -212,7 +212,7 @@ def _names(argument: str, names: Any) -> list[str]:
 
 
 def _check_schema(file: TableFile, columns: list[str]) -> None:
-    """Refuse a file without these columns, or with others than numbers in them."""
+    """Refuse a file that lacks one of these columns, or in which one is not numeric."""
     types = pyarrow("pyarrow.types")
     schema, _ = file.layout
     for name in columns:

@@ -1,4 +1,4 @@
-"""Where the rows of a stream come from, for messages about them."""
+"""The origin of the rows of a stream, for error messages."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from fastmlp.errors import DataError
 
 
 class Places(Protocol):
-    """What tells where a sample comes from; see `Stream`."""
+    """The origin of samples; see `Stream`."""
 
     def place(self, row: int) -> tuple[str, int]:
         """Return the file of a row, and its row there."""
@@ -26,14 +26,14 @@ class Places(Protocol):
 
 @contextmanager
 def unusable(file: str, first: int) -> Iterator[None]:
-    """Make a DataError of what is raised by data of `file` whose first row is its row `first`."""
+    """Raise errors about data of `file` as DataError, with rows counted from its row `first`."""
     try:
         yield
     except DataError:
         raise
     except Exception as error:  # noqa: BLE001  (whatever a conversion raises)
-        told = str(error)
+        text = str(error)
         if not isinstance(error, TypeError | ValueError):
-            told = f"{type(error).__name__}: {told}"
-        told = re.sub(r"\brow (\d+)", lambda row: f"row {first + int(row[1])}", told)
-        raise DataError(f"{file}: {told}") from error.__cause__
+            text = f"{type(error).__name__}: {text}"
+        text = re.sub(r"\brow (\d+)", lambda row: f"row {first + int(row[1])}", text)
+        raise DataError(f"{file}: {text}") from error.__cause__

@@ -1,4 +1,4 @@
-"""What ``Network.fit`` trains on when it is not arrays: a stream, or an iterator of batches."""
+"""Training data of ``Network.fit`` other than arrays: a stream, or an iterable of batches."""
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -25,18 +25,18 @@ _NO_ROWS = np.empty(0, np.uint8)
 
 
 class Source:
-    """A stream or batches, ready for one fit of a network.
+    """A stream or batches, prepared for one fit of a network.
 
     Parameters
     ----------
     model : Model
-        To be trained.
+        The network to train.
     data : Stream or Batches
         Its samples.
     class_weight : mapping or None
-        As ``fit`` takes it.
+        As in ``fit``.
     shuffle : bool
-        Whether in the order of the stream.
+        Whether to shuffle.
     """
 
     def __init__(
@@ -53,23 +53,23 @@ class Source:
         self._shuffle = shuffle
 
     def __len__(self) -> int:
-        """Return the rows of an epoch, as far as they are known by now."""
+        """Return the number of rows of an epoch, as far as it is known."""
         return self._data.rows if isinstance(self._data, Batches) else self._data.n_rows
 
     def refuse_epochs(self, epochs: int, optimizer: Optimizer, checkpoint: object) -> None:
-        """Refuse what cannot be done with an unknown number of rows, or more than once.
+        """Refuse arguments that need a known number of rows, or data for several epochs.
 
         Raises
         ------
         ValueError
-            If it is asked for.
+            If there is one.
         """
         if isinstance(self._data, Stream):
             return
         if epochs != 1 and self._data.is_spent_at_once():
             raise ValueError(
-                f"an iterator gives its batches once: epochs must be 1, got {epochs}; or give what "
-                "can be iterated over again, such as a list or a DataLoader"
+                f"an iterator yields its batches once: epochs must be 1, got {epochs}; or pass an "
+                "iterable that can be iterated over again, such as a list or a DataLoader"
             )
         rate = optimizer.learning_rate
         if isinstance(rate, Schedule) and rate.counts_epochs:
@@ -78,10 +78,12 @@ class Source:
                 "do not tell: give a Stream, or the learning rate as a function of the step"
             )
         if checkpoint is not None:
-            raise ValueError("checkpoint does not go with an iterable of batches: give a Stream")
+            raise ValueError(
+                "checkpoint is not supported with an iterable of batches: pass a Stream"
+            )
 
     def require_memory(self, batch_size: int) -> None:
-        """Refuse batches that no memory can hold; the rows of an iterable do not limit them.
+        """Refuse batches larger than memory; the rows of an iterable do not limit their size.
 
         Raises
         ------
@@ -93,12 +95,12 @@ class Source:
             _memory.require(f"a step of batch_size={batch_size:,} rows", needed)
 
     def fingerprint(self) -> dict[str, int]:
-        """Return what must be the same for a fit to go on with a checkpoint; see `fingerprint`.
+        """Return what must be the same to resume from a checkpoint; see `fingerprint`.
 
-        Of a stream, whose rows cost reading, it is a number that changes with its order.
+        For a stream, whose rows are expensive to read, it is a checksum of the sizes of its blocks.
         """
         if not isinstance(self._data, Stream):
-            return {}  # which takes no checkpoint
+            return {}  # checkpoints are not supported
         sizes = [*self._data.block_rows, window_rows(self._data)]
         return {"the blocks of a stream": zlib.crc32(np.asarray(sizes, "<i8").tobytes())}
 
@@ -109,10 +111,10 @@ class Source:
         on_epoch: Callable[[_core.EpochReport], bool] | None,
         on_step: Callable[[int, float], bool] | None,
     ) -> list[_core.EpochReport]:
-        """Let the core train; after data that cannot be used the network is what it was before."""
+        """Train in the core; if data cannot be used, restore the network."""
         core, before = self._model.core, self._model.copied_core()
         refused = False
-        rows = 0 if isinstance(self._data, Batches) else len(self)  # 0: not known
+        rows = 0 if isinstance(self._data, Batches) else len(self)  # 0: unknown
         function = self._model.loss_function
         loss = None if function is None else CustomLoss(function, _NO_ROWS)
         try:
@@ -135,13 +137,13 @@ class Source:
                     self._model.feature_names = self._data.feature_names
                 return reports
         except DataError:
-            if refused:  # not one of a callback's
+            if refused:  # not raised by a callback
                 core.assign(before)  # type: ignore[arg-type]
             raise
 
     @contextmanager
     def _opened(self, core: Core, options: _core.TrainOptions) -> Iterator[Callable[[], Chunk]]:
-        """Yield what gives the chunks, one after the other."""
+        """Yield a function that returns the chunks, one after another."""
         left, size = options.epochs - options.first_epoch, options.batch_size
         if isinstance(self._data, Batches):
             yield self._data.chunks(self._demands, left, size).__next__
@@ -158,20 +160,20 @@ class Source:
 
 
 class _Counting:
-    """Whether enough of the samples counts, whose weights only come with them.
+    """Checks that enough samples have a weight above 0, which is known only once they are read.
 
     Parameters
     ----------
     batch_size : int
         Rows of a step.
     pairs : bool
-        Whether the fit needs a batch of two rows that count, as batch normalisation does.
+        Whether the fit needs a batch with two rows of weight above 0, for batch normalisation.
     """
 
     def __init__(self, batch_size: int, pairs: bool) -> None:
         self._batch_size = batch_size
-        self._pairs = pairs  # until there is one
-        self._weighed = False  # whether anything in the epoch so far counts
+        self._pairs = pairs  # until there was one
+        self._weighed = False  # whether any row of the epoch so far has a weight above 0
 
     def take(self, chunk: Chunk) -> None:
         """Count a chunk.
@@ -179,8 +181,8 @@ class _Counting:
         Raises
         ------
         DataError
-            If it ends an epoch whose samples all have the weight 0, or a first epoch whose batches
-            all have one row that counts.
+            If it ends an epoch whose samples all have weight 0, or a first epoch whose batches all
+            have at most one row of weight above 0.
         """
         counts = np.ones(len(chunk.X), bool) if chunk.weight is None else chunk.weight != 0
         self._weighed = self._weighed or bool(counts.any())
@@ -190,7 +192,7 @@ class _Counting:
         if not chunk.last:
             return
         if not self._weighed:
-            raise DataError("all samples of the epoch have the weight 0")
+            raise DataError("all samples of the epoch have weight 0")
         if self._pairs:
             raise DataError(
                 "batch normalization needs a batch of at least 2 rows of weight above 0, but the "
@@ -200,27 +202,27 @@ class _Counting:
 
 
 def is_array_like(X: object) -> bool:
-    """Tell whether `X` is features rather than batches of samples."""
+    """Return whether `X` is features rather than batches of samples."""
     return not isinstance(X, Iterable) or has_attribute(X, "shape") or has_attribute(X, "__array__")
 
 
 def read_data(X: object, y: object) -> Stream | Batches | None:
-    """Return what ``X`` is if it brings its targets itself; None if it is features.
+    """Return ``X`` as a source if it contains its targets; None if it is features.
 
     Raises
     ------
     TypeError
-        If `y` is missing, or is given twice.
+        If `y` is missing, or passed in addition to a stream.
     """
     if isinstance(X, Stream):
         if y is not None:
-            raise TypeError("y comes with the samples of a stream: give the stream alone")
+            raise TypeError("y is part of the stream: pass the stream alone")
         return X
     if y is not None:
         return None
     if is_array_like(X) or isinstance(X, str | bytes | dict):
         raise TypeError(
-            "y is missing: give X and y, a Stream, or an iterable of batches (X, y), "
+            "y is missing: pass X and y, a Stream, or an iterable of batches (X, y), "
             f"got {_validation.described(X)} alone"
         )
     assert isinstance(X, Iterable)
@@ -230,12 +232,12 @@ def read_data(X: object, y: object) -> Stream | Batches | None:
 def read_source(
     model: Model, data: Stream | Batches, class_weight: ClassWeight | None, shuffle: bool
 ) -> Source:
-    """Return what one fit of a network trains on.
+    """Return the training data of one fit of a network.
 
     Raises
     ------
     TypeError, ValueError
-        If the stream does not fit the network, or another argument is wrong.
+        If the stream does not match the network, or another argument is invalid.
     """
     if isinstance(data, Stream):
         if data.n_features != model.features:

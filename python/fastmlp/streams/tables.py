@@ -1,7 +1,7 @@
-"""Files of tables, Parquet and Arrow IPC, one behind the other: what pyarrow reads of them.
+"""Table files, Parquet and Arrow IPC, read with pyarrow.
 
-All that knows of pyarrow is here. A file is opened when its rows are read, and refused if it is no
-longer the one that was there at first.
+Only this module uses pyarrow. A file is opened when its rows are read, and refused if it has
+changed since the stream was created.
 """
 
 import io
@@ -20,7 +20,7 @@ PARQUET = (".parquet", ".pq")
 ARROW = (".arrow", ".feather", ".ipc")
 _BATCH_ELEMENTS = 2**22
 _LARGE_GROUP = 2**26
-"""Bytes from which on a row group is not in memory at once: its columns are read bit by bit."""
+"""Row groups of more bytes are not read as a whole, but a part of their columns at a time."""
 _COLUMN_BUFFER = 2**15
 
 
@@ -38,11 +38,11 @@ class TableFile:
     name : str
         Its path.
     filesystem : pyarrow.fs.FileSystem
-        Where that is.
+        Its file system.
     is_parquet : bool
-        Whether it is Parquet, and else Arrow IPC.
+        Whether it is Parquet, or else Arrow IPC.
     stamp : tuple
-        Size and time of change when the file was found.
+        Size and modification time when the file was found.
     """
 
     name: str
@@ -63,12 +63,12 @@ class TableFile:
             return opened.schema, [opened.get_batch(i).num_rows for i in range(count)]
 
     def open(self) -> Any:
-        """Return what reads the file.
+        """Return a reader of the file.
 
         Raises
         ------
         DataError
-            If it is another file than before.
+            If the file has changed.
         """
         now = stamp(self.filesystem, self.name)
         if now != self.stamp:
@@ -87,7 +87,7 @@ class TableFile:
 
 
 def stamp(filesystem: Any, name: str) -> tuple[Any, ...]:
-    """Return what changes when a file does."""
+    """Return a value that changes when the file changes."""
     try:
         info = filesystem.get_file_info(name)
     except UnicodeEncodeError:  # as below
@@ -97,7 +97,7 @@ def stamp(filesystem: Any, name: str) -> tuple[Any, ...]:
 
 
 def opened_file(filesystem: Any, name: str) -> Any:
-    """Return a file for pyarrow to read, which itself takes no names but UTF-8."""
+    """Return an open file for pyarrow, which itself accepts only names in UTF-8."""
     try:
         return filesystem.open_input_file(name)
     except UnicodeEncodeError:
@@ -105,7 +105,7 @@ def opened_file(filesystem: Any, name: str) -> Any:
 
 
 class _ClosingFile(io.FileIO):
-    """A file that is closed when nobody reads it any more, which pyarrow leaves to us."""
+    """A file that is closed when it is no longer used, which pyarrow does not do."""
 
     def __del__(self) -> None:
         self.close()
@@ -115,7 +115,7 @@ def batches(opened: Any, block: int, columns: Sequence[str]) -> Iterator[Any]:
     """Yield a row group or record batch of an open file, in record batches of some columns."""
     if hasattr(opened, "iter_batches"):
         size = max(1, _BATCH_ELEMENTS // max(1, len(columns)))
-        # On two processors pyarrow's threads are in the way of the one that trains.
+        # On two processors pyarrow's threads slow down the one that trains.
         threads = pyarrow().cpu_count() > 2
         yield from opened.iter_batches(
             size, row_groups=[block], columns=list(columns), use_threads=threads
@@ -125,7 +125,7 @@ def batches(opened: Any, block: int, columns: Sequence[str]) -> Iterator[Any]:
 
 
 class reading:  # noqa: N801  (used as a statement)
-    """A context in which what pyarrow raises is a DataError that names the file."""
+    """A context in which errors of pyarrow are raised as a DataError that names the file."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -134,7 +134,7 @@ class reading:  # noqa: N801  (used as a statement)
         """Begin."""
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        """Tell it otherwise."""
+        """Raise a DataError instead."""
         arrow = pyarrow()
         if isinstance(error, OSError | arrow.ArrowException) and not isinstance(error, DataError):
             if isinstance(error, FileNotFoundError | PermissionError):
@@ -146,14 +146,14 @@ class reading:  # noqa: N801  (used as a statement)
 def table_files(source: Any) -> list[TableFile]:
     """Return the files of a path, of several, of a directory or of a pyarrow data set.
 
-    They stand in the order given; those of a directory by name.
+    In the order given; those of a directory by name.
 
     Raises
     ------
     TypeError, DataError
-        If `source` is none of these, or holds no file, or its suffix tells no format.
+        If `source` is none of these, contains no file, or its suffix is unknown.
     OSError
-        If there is no such file.
+        If a file does not exist.
     """
     if hasattr(source, "get_fragments"):
         filesystem, found = _dataset_files(source)
@@ -180,7 +180,7 @@ def _dataset_files(source: Any) -> tuple[Any, list[tuple[str, bool]]]:
     if not hasattr(source, "filesystem"):
         raise TypeError(
             f"source must be a data set of files, got {type(source).__name__}: "
-            "tables in memory go to fit as they are"
+            "pass tables in memory to fit directly"
         )
     kinds = {"parquet": True, "arrow": False, "feather": False, "ipc": False}
     found = []
@@ -193,13 +193,13 @@ def _dataset_files(source: Any) -> tuple[Any, list[tuple[str, bool]]]:
         if lost:
             raise DataError(
                 f"{fragment.path}: column {brief(lost[0])} of the data set is not in the file; "
-                "columns made of paths (partitions) are not read"
+                "columns from paths (partitions) are not supported"
             )
     return source.filesystem, found
 
 
 def _is_hidden(path: Path) -> bool:
-    """Say whether a part of the path begins as those do that are no data."""
+    """Return whether a part of the path marks it as hidden."""
     return any(part.startswith((".", "_")) for part in path.parts)
 
 
@@ -214,7 +214,7 @@ def _paths(source: Any) -> list[Path]:
     paths: list[Path] = []
     for item in source:
         if not isinstance(item, str | bytes | os.PathLike):
-            raise TypeError(f"source must hold paths, got {type(item).__name__}")
+            raise TypeError(f"source must contain paths, got {type(item).__name__}")
         path = Path(os.fsdecode(item))
         inside = [path]
         if path.is_dir():
@@ -224,6 +224,6 @@ def _paths(source: Any) -> list[Path]:
             kinds = ", ".join(PARQUET + ARROW)
             raise DataError(f"{path}: neither a file nor a directory of files of {kinds}")
         for file in known:
-            file.stat()  # a file that is not there is the system's error
+            file.stat()  # raises the system's error if the file does not exist
         paths += known
     return paths
