@@ -14,9 +14,8 @@ refuse_subinterpreters()
 
 # ruff: noqa: E402  (nothing else may be imported before this)
 from fastmlp import _threadpoolctl, metrics
-from fastmlp._core import __version__
 from fastmlp._validation.foreign_names import missing_attribute
-from fastmlp.config import get_config, get_num_threads, set_num_threads, show_config
+from fastmlp.config import __version__, get_config, get_num_threads, set_num_threads, show_config
 from fastmlp.data.rescaled import Rescaled
 from fastmlp.embedding import get_cmake_dir, get_include
 from fastmlp.errors import ConvergenceWarning, DataError, DivergenceError, ModelFormatError

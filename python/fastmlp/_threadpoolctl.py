@@ -15,7 +15,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from fastmlp import _core
+from fastmlp.config import __version__
 
 if TYPE_CHECKING:
     from importlib.abc import Loader  # half the time of importing fastmlp
@@ -52,7 +52,7 @@ def _register(threadpoolctl: Any) -> None:
             self.dynlib.fastmlp_set_num_threads(num_threads)
 
         def get_version(self) -> str:
-            return _core.__version__
+            return __version__
 
     threadpoolctl.register(FastmlpController)
 

@@ -7,6 +7,8 @@ from fastmlp import _core, _validation
 
 _VARIABLES: Final = ("FASTMLP_ISA", "FASTMLP_NUM_THREADS", "OMP_NUM_THREADS")
 
+__version__: Final = _core.__version__
+
 
 class Config(TypedDict):
     """The result of `get_config`."""
@@ -36,7 +38,7 @@ def get_config() -> Config:
     except ValueError:
         n_threads = None
     return {
-        "version": _core.__version__,
+        "version": __version__,
         "isa": _core.isa(),
         "available_isas": _core.available_isas(),
         "n_threads": n_threads,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp import _core, files
+from fastmlp import files
 from fastmlp._validation import FloatType
 from fastmlp._validation.foreign_names import hints_at_arguments, missing_attribute
 from fastmlp.data.stream import Rows, Stream
@@ -374,7 +374,7 @@ class Network:
         RuntimeError
             If another thread is fitting the network.
         """
-        self._model.core.set_optimizer_state(_core.OptimizerKind.SGD, None, None, 0)
+        views.reset_optimizer(self._model.core)
 
     # The three steps of the paper, one at a time
 

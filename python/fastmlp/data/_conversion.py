@@ -147,11 +147,16 @@ def _from_objects(name: str, array: NDArray[Any]) -> NDArray[Any]:
 def finite(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return a matrix as `converted` does; refuse values not finite before or after."""
     result = converted(array, dtype)
-    index = _core.first_non_finite(result)
+    index = first_non_finite(result)
     if index < 0:
         return result
     row, column = divmod(index, array.shape[1])
     raise not_finite(name, array[row, column], row, column, dtype)
+
+
+def first_non_finite(array: NDArray[Any]) -> int:
+    """Return the flat index of the first element that is not finite, -1 if all are."""
+    return _core.first_non_finite(array)
 
 
 def not_finite(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fastmlp import _core
 from fastmlp._extras import imported
-from fastmlp.data._conversion import converted, not_finite, numbers
+from fastmlp.data._conversion import converted, first_non_finite, not_finite, numbers
 
 
 class SparseRows(_core.SparseRows):
@@ -86,7 +86,7 @@ def sparse_rows(name: str, X: Any, dtype: np.dtype[Any]) -> SparseRows:
         converted(given, dtype),
         rows.shape[1],
     )
-    index = _core.first_non_finite(result.values)
+    index = first_non_finite(result.values)
     if index >= 0:
         row = int(np.searchsorted(result.offsets, index, side="right")) - 1
         raise not_finite(name, given[index], row, int(result.columns[index]), dtype)

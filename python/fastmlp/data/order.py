@@ -16,6 +16,11 @@ _BLOCKS = 3
 """The random purpose of the order of blocks; rows use the purpose of all orders."""
 
 
+def draw_order(seed: int, epoch: int, n: int) -> NDArray[np.uint32]:
+    """Return the order (n,) that an epoch of a seed draws of `n` samples."""
+    return _core.draw_order(seed, epoch, n)
+
+
 @dataclass(frozen=True)
 class Window:
     """Rows that are in memory together.

@@ -19,6 +19,7 @@ from fastmlp.errors import ModelFormatError, shortened
 from fastmlp.fitting.saved_fit import KEY, MOMENTS, SavedFit, SavedState, check_state
 from fastmlp.model.model import Core, Model
 from fastmlp.model.summary import describe
+from fastmlp.settings.optimizers import OptimizerKind
 
 _MARGIN = 1024
 """Bytes that the numbers in a header may become longer during a fit."""
@@ -143,7 +144,7 @@ class CheckpointFile:
                 _refuse_another(self.checkpoint.path, key, saved.fit.settings[key], value)
 
     def refuse_nonsense(
-        self, saved: Saved, epochs: int, kind: _core.OptimizerKind, plateau: bool
+        self, saved: Saved, epochs: int, kind: OptimizerKind, plateau: bool
     ) -> None:
         """Refuse a file whose parts do not go together, or not with the fit it says it is of.
 

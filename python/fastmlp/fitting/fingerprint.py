@@ -7,11 +7,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import _core
 from fastmlp.data._raw import RawRows
 from fastmlp.data._sparse import SparseRows
 from fastmlp.model.class_weight import ClassWeight, of_classes
-from fastmlp.model.model import Model
+from fastmlp.model.model import Model, TrainOptions
 from fastmlp.model.samples import Samples
 from fastmlp.settings.optimizers import Optimizer
 from fastmlp.settings.schedules import Schedule
@@ -47,7 +46,7 @@ def of_arguments(
 
 def of_steps(
     optimizer: Optimizer,
-    options: _core.TrainOptions,
+    options: TrainOptions,
     order: NDArray[np.uint32] | None,
     rows: int,
 ) -> dict[str, Any]:

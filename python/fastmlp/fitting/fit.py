@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp import _core, _validation
+from fastmlp import _validation
 from fastmlp.data import _arrays
 from fastmlp.data.stream import Rows, Stream
 from fastmlp.errors import DataError, DivergenceError
@@ -26,7 +26,7 @@ from fastmlp.fitting.progress import shown
 from fastmlp.history import History
 from fastmlp.model.class_weight import weigh_classes
 from fastmlp.model.feature_names import Names, names_to_train_on
-from fastmlp.model.model import Core, Model, refuse_while_fitting
+from fastmlp.model.model import Core, Diverged, Model, TrainOptions, refuse_while_fitting
 from fastmlp.model.samples import Samples, read_samples
 from fastmlp.settings.lbfgs import LBFGS
 from fastmlp.settings.optimizers import Optimizer
@@ -54,7 +54,7 @@ def fit(network: Network, model: Model, X: Features, y: Targets, options: FitOpt
             if data is not None:
                 return _fit_stream(network, model, data, optimizer, options)
             return _fit_arrays(network, model, X, y, optimizer, options)
-    except _core.DivergedError as error:
+    except Diverged as error:
         epoch, loss, rate = error.args
         raise DivergenceError(epoch + 1, loss, rate) from None
 
@@ -197,7 +197,7 @@ def _read_arrays(
 
 
 def _read_order(
-    core: Core, samples: Samples, options: FitOptions, settings: _core.TrainOptions
+    core: Core, samples: Samples, options: FitOptions, settings: TrainOptions
 ) -> NDArray[np.uint32] | None:
     """Return the orders of samples that were given, and check the batches of each epoch."""
     order = None
@@ -213,7 +213,7 @@ def _checkpoint_file(
     model: Model,
     optimizer: Optimizer,
     options: FitOptions,
-    settings: _core.TrainOptions,
+    settings: TrainOptions,
     rows: int,
     order: NDArray[np.uint32] | None,
     of_samples: dict[str, Any],

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import _core, _validation
+from fastmlp import _validation
+from fastmlp.data.order import draw_order
 from fastmlp.data.splitting import stratified
 from fastmlp.data.stream import Rows, Stream
 from fastmlp.fitting._metric_names import decides, takes_weight
@@ -109,7 +110,7 @@ def split(samples: Samples, share: float, loss: str, seed: int) -> tuple[Samples
     ValueError
         If no sample would be held out.
     """
-    order = _core.draw_order(seed, SPLIT_EPOCH, len(samples))
+    order = draw_order(seed, SPLIT_EPOCH, len(samples))
     classes = _classes(samples.y, loss)
     if samples.weight is not None:  # whatever the targets of samples that do not count say
         classes = np.where(samples.weight == 0, classes.max() + 1, classes)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import _core
 from fastmlp.fitting.callbacks import Callback, Network
 from fastmlp.fitting.checkpoints import CheckpointFile, FitState, Saved
 from fastmlp.fitting.early_stopping import EarlyStopping
@@ -16,7 +15,7 @@ from fastmlp.fitting.held_out import HeldOut
 from fastmlp.fitting.plateau_watch import PlateauWatch
 from fastmlp.fitting.saved_fit import HISTORY, SavedFit
 from fastmlp.history import EpochReport, History, StopReason
-from fastmlp.model.model import Core, Model
+from fastmlp.model.model import Core, CoreReport, Model, TrainOptions
 from fastmlp.model.summary import training_flops
 from fastmlp.settings.plateau import Plateau
 
@@ -55,7 +54,7 @@ class TrainedEpoch:
     rate_factor: float = 1.0
 
 
-Ended = _core.EpochReport | TrainedEpoch
+Ended = CoreReport | TrainedEpoch
 """An epoch that ended."""
 
 
@@ -134,7 +133,7 @@ class FitLoop:
         """How many epochs a checkpoint brought along; all if its fit had stopped."""
         return self._epochs if self._stopped else len(self._trained)
 
-    def resume(self, saved: Saved | None, options: _core.TrainOptions) -> None:
+    def resume(self, saved: Saved | None, options: TrainOptions) -> None:
         """Continue where the fit of a checkpoint stood, if there is one to save to or to read.
 
         The network takes over what was saved, and `options` begin with the next epoch.

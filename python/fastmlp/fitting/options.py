@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp import _core, _validation, files
+from fastmlp import _validation, files
 from fastmlp.data.stream import Rows, Stream
 from fastmlp.fitting._metric_names import read_metrics
 from fastmlp.fitting.callbacks import AnyCallback, Callback, read_callbacks
@@ -17,7 +17,7 @@ from fastmlp.fitting.held_out import measured_names
 from fastmlp.fitting.monitor import check_monitor
 from fastmlp.metrics import Metric
 from fastmlp.model.class_weight import ClassWeight
-from fastmlp.model.model import Model
+from fastmlp.model.model import Model, TrainOptions
 from fastmlp.settings.lbfgs import LBFGS
 from fastmlp.settings.optimizers import Optimizer, OptimizerName, read_optimizer
 from fastmlp.settings.plateau import Plateau
@@ -85,7 +85,7 @@ class FitOptions:
 
     def to_core(
         self, optimizer: Optimizer, dtype: np.dtype[np.floating], rows: int
-    ) -> _core.TrainOptions:
+    ) -> TrainOptions:
         """Return how the core steps over `rows` samples by `optimizer`, which is that of these."""
         return core_options(
             optimizer,
@@ -170,9 +170,9 @@ def core_options(
     epochs: int,
     shuffle: bool,
     n_threads: int = 0,
-) -> _core.TrainOptions:
+) -> TrainOptions:
     """Return how the core steps over `rows` samples, 0 being a number that is not known."""
-    options = _core.TrainOptions()
+    options = TrainOptions()
     options.epochs, options.shuffle, options.n_threads = epochs, shuffle, n_threads
     options.batch_size = rows if batch_size is None else min(batch_size, rows or sys.maxsize)
     options.optimizer = optimizer.to_core(dtype)

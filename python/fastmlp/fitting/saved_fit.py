@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import _core
 from fastmlp.errors import ModelFormatError
+from fastmlp.settings.optimizers import OptimizerKind
 
 KEY: Final = "checkpoint"
 """The metadata of the file that hold it, as JSON."""
@@ -97,7 +97,7 @@ class SavedFit:
 class SavedState:
     """All that a checkpoint tells beside the network; `fit` is None if no fit saved it."""
 
-    kind: _core.OptimizerKind
+    kind: OptimizerKind
     moments: tuple[NDArray[Any] | None, NDArray[Any] | None]
     steps: int
     fit: SavedFit | None
@@ -124,7 +124,7 @@ def check_state(file: str, text: str | None, tensors: Mapping[str, NDArray[Any]]
         raise ModelFormatError(file, KEY, 0, "is missing: this is no checkpoint")
     try:
         saved = _object(json.loads(text), "the text")
-        kind = _core.OptimizerKind[_text(saved, "optimizer")]
+        kind = OptimizerKind[_text(saved, "optimizer")]
         moments = _moments(kind, tensors)
         fit = _fit(saved, tensors) if "course" in saved else None
         return SavedState(kind, moments, _integer(saved, "steps"), fit)
@@ -152,7 +152,7 @@ def _fit(saved: dict[str, Any], tensors: Mapping[str, NDArray[Any]]) -> SavedFit
 
 
 def _moments(
-    kind: _core.OptimizerKind, tensors: Mapping[str, NDArray[Any]]
+    kind: OptimizerKind, tensors: Mapping[str, NDArray[Any]]
 ) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:
     first, second = (tensors.get(name) for name in MOMENTS)
     for name, moment in zip(MOMENTS, (first, second), strict=True):
@@ -160,7 +160,7 @@ def _moments(
             raise ValueError(f"{name} is not finite")
     if second is not None and (second < 0).any():
         raise ValueError(f"{MOMENTS[1]} is a mean of squares, but negative")
-    kinds = _core.OptimizerKind
+    kinds = OptimizerKind
     fits = (second is None) == (kind is kinds.SGD) and (kind is not kinds.ADAM or first is not None)
     if not fits:
         raise ValueError(f"{kind.name} remembers other tensors than there are")

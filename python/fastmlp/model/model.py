@@ -18,6 +18,15 @@ _PARAMETERS: Final = "the parameters and gradients of the network"
 Core = _core.Network32 | _core.Network64
 """The compiled network of either dtype."""
 
+TrainOptions = _core.TrainOptions
+"""How the core trains."""
+
+CoreReport = _core.EpochReport
+"""What the core reports of an epoch."""
+
+Diverged = _core.DivergedError
+"""What the core raises where an epoch ends with numbers that are not finite."""
+
 
 @dataclass(eq=False)
 class Model:

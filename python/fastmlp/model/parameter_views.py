@@ -12,10 +12,10 @@ from typing import Any, SupportsIndex, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import _core
 from fastmlp._validation import brief
 from fastmlp.data._conversion import numbers
 from fastmlp.model.model import Core, Model, refuse_while_fitting
+from fastmlp.settings.optimizers import OptimizerKind
 
 
 class ArrayViews(Sequence[NDArray[Any]]):
@@ -184,9 +184,14 @@ def of_normalized(
 def optimizer_state(core: Core) -> dict[str, NDArray[Any]]:
     """Return what the optimizer remembers; see `Network.optimizer_state`."""
     kind, first, second, _ = core.optimizer_state
-    name = "mean" if kind is _core.OptimizerKind.ADAM else "velocity"
+    name = "mean" if kind is OptimizerKind.ADAM else "velocity"
     state = {name: first, "mean_square": second}
     return {key: value for key, value in state.items() if value is not None}
+
+
+def reset_optimizer(core: Core) -> None:
+    """Forget what the optimizer remembers; see `Network.reset_optimizer`."""
+    core.set_optimizer_state(OptimizerKind.SGD, None, None, 0)
 
 
 def copy_into(name: str, target: NDArray[Any], value: object, core: Core) -> None:

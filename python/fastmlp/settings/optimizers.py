@@ -13,6 +13,7 @@ from typing import ClassVar, Final, Literal, TypeAlias
 import numpy as np
 
 from fastmlp import _core, _validation
+from fastmlp._core import OptimizerKind as OptimizerKind  # noqa: PLC0414  (for others)
 from fastmlp._validation.foreign_names import hints_at_arguments
 from fastmlp.settings.lbfgs import LBFGS
 from fastmlp.settings.schedules import Schedule
@@ -55,7 +56,7 @@ class Optimizer:
     clip_norm: float | None = None
     decay_biases: bool = True
 
-    kind: ClassVar[_core.OptimizerKind] = _core.OptimizerKind.SGD
+    kind: ClassVar[OptimizerKind] = OptimizerKind.SGD
 
     def __post_init__(self) -> None:
         check = _validation
@@ -165,7 +166,7 @@ class Adam(Optimizer):
         As in `Optimizer`.
     """
 
-    kind: ClassVar = _core.OptimizerKind.ADAM
+    kind: ClassVar = OptimizerKind.ADAM
     learning_rate: Rate = 1e-3
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -187,7 +188,7 @@ class AdamW(Optimizer):
         As in `Optimizer`.
     """
 
-    kind: ClassVar = _core.OptimizerKind.ADAM
+    kind: ClassVar = OptimizerKind.ADAM
     learning_rate: Rate = 1e-3
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -215,7 +216,7 @@ class RMSprop(Optimizer):
         As in `Optimizer`.
     """
 
-    kind: ClassVar = _core.OptimizerKind.RMSPROP
+    kind: ClassVar = OptimizerKind.RMSPROP
     learning_rate: Rate = 1e-2
     rho: float = 0.99
     epsilon: float = 1e-8

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from fastmlp import _core
 from fastmlp.fitting.callbacks import read_callbacks
 from fastmlp.fitting.loop import FitLoop, TrainedEpoch
+from fastmlp.model.model import Diverged
 from fastmlp.network import model_of
 from fastmlp.sklearn.training import Training
 
@@ -90,7 +90,7 @@ class StochasticFit:
         self._epoch_begins()
         try:
             training.run(self._most_epochs, self._epoch_ended, is_step=self._incremental)
-        except _core.DivergedError:
+        except Diverged:
             self._go_on_diverged()
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=4)

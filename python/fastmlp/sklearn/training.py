@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import _core
 from fastmlp.fitting.loop import TrainedEpoch
+from fastmlp.model.model import CoreReport, TrainOptions
 from fastmlp.network import Network, model_of
 from fastmlp.sklearn import losses
 from fastmlp.sklearn.optimizer import Optimizer
@@ -67,7 +67,7 @@ class Training:
         samples = self.samples
         options = self._options(epochs)
 
-        def epoch_ended(report: _core.EpochReport) -> bool:
+        def epoch_ended(report: CoreReport) -> bool:
             stop = on_epoch(self._epoch(report))
             report.rate_factor = self.optimizer.learning_rate
             return stop
@@ -83,8 +83,8 @@ class Training:
             is_step=is_step,
         )
 
-    def _options(self, epochs: int) -> _core.TrainOptions:
-        options = _core.TrainOptions()
+    def _options(self, epochs: int) -> TrainOptions:
+        options = TrainOptions()
         options.epochs, options.batch_size, options.shuffle = epochs, self.batch_size, False
         options.n_threads = self.n_threads or 0
         options.gradient_scale = losses.gradient_factor(self.network)
@@ -93,7 +93,7 @@ class Training:
         self.optimizer.configure(options, self.network, self.alpha)
         return options
 
-    def _epoch(self, report: _core.EpochReport) -> TrainedEpoch:
+    def _epoch(self, report: CoreReport) -> TrainedEpoch:
         loss = self._loss(report.loss, report.squares)
         return TrainedEpoch(report.epoch, loss, report.seconds, report.learning_rate)
 

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import _core
 from fastmlp.data import _arrays
-from fastmlp.data._conversion import converted, numbers
+from fastmlp.data._conversion import converted, first_non_finite, numbers
 from fastmlp.data._sparse import is_sparse
 from fastmlp.data.rescaled import Rescaled
 from fastmlp.data.stream import rows_of
@@ -89,7 +88,7 @@ def features(X: Any, demands: Demands, stream: Places, start: int) -> NDArray[An
         array, result = given.X, given.rows(demands.dtype).read()
     else:
         array, result = given, converted(given, demands.dtype)
-    index = _core.first_non_finite(result)
+    index = first_non_finite(result)
     if index < 0:
         return result
     row, column = divmod(index, array.shape[1])

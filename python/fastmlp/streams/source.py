@@ -6,13 +6,13 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from fastmlp import _core, _validation
+from fastmlp import _validation
 from fastmlp.data import _memory
 from fastmlp.data._conversion import has_attribute
 from fastmlp.data.stream import Stream, window_rows
 from fastmlp.errors import DataError
 from fastmlp.model.class_weight import ClassWeight
-from fastmlp.model.model import Core, Model
+from fastmlp.model.model import Core, CoreReport, Model, TrainOptions
 from fastmlp.settings.custom_loss import CustomLoss
 from fastmlp.settings.optimizers import Optimizer
 from fastmlp.settings.schedules import Schedule
@@ -106,11 +106,11 @@ class Source:
 
     def train(
         self,
-        options: _core.TrainOptions,
+        options: TrainOptions,
         rate: Callable[[int], float] | None,
-        on_epoch: Callable[[_core.EpochReport], bool] | None,
+        on_epoch: Callable[[CoreReport], bool] | None,
         on_step: Callable[[int, float], bool] | None,
-    ) -> list[_core.EpochReport]:
+    ) -> list[CoreReport]:
         """Train in the core; if data cannot be used, restore the network."""
         core, before = self._model.core, self._model.copied_core()
         refused = False
@@ -142,7 +142,7 @@ class Source:
             raise
 
     @contextmanager
-    def _opened(self, core: Core, options: _core.TrainOptions) -> Iterator[Callable[[], Chunk]]:
+    def _opened(self, core: Core, options: TrainOptions) -> Iterator[Callable[[], Chunk]]:
         """Yield a function that returns the chunks, one after another."""
         left, size = options.epochs - options.first_epoch, options.batch_size
         if isinstance(self._data, Batches):
