@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-from fastmlp.cli.datasets import load
-from fastmlp.cli.experiment import Settings
-from fastmlp.cli.experiment import run as run_experiment
+from fastmlp.cli.train import Experiment, Settings
 
 KEYS = {
-    "version", "data", "task", "task_guessed", "classes", "layers", "activation", "n_parameters",
-    "n_train", "n_test", "epochs", "batch_size", "learning_rate", "seed", "split_seed",
-    "train_loss", "test_loss", "loss_unit", "train_accuracy", "test_accuracy", "train_r2",
-    "test_r2", "seconds", "samples_per_second", "gflops", "peak_share", "isa", "threads",
+    "version", "data", "target", "task", "task_guessed", "classes", "columns", "notes", "layers",
+    "activation", "networks", "n_parameters", "n_train", "n_test", "epochs", "best_epochs",
+    "batch_size", "optimizer", "learning_rate", "seed", "split_seed", "train_loss", "test_loss",
+    "loss_unit", "train", "test", "train_accuracy", "test_accuracy", "train_r2", "test_r2",
+    "seconds", "samples_per_second", "gflops", "peak_share", "isa", "threads",
 }  # fmt: skip
 
 
@@ -63,13 +62,13 @@ def test_digits_as_text():
     done = run("train", "digits")
     assert (done.returncode, done.stderr) == (0, "")
     for line in (
-        "digits: 1,797 samples, 64 features",
-        "classification (guessed: the target has 10 different whole numbers)",
+        "digits: 1,797 rows, 2 columns",
+        "classification of 'digit' (guessed: the target has 10 different whole numbers)",
         "10 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9",
-        "1,438 samples to train, 359 to test (stratified split, seed 3)",
-        "Network: 64 features, cross_entropy, float32, 4,810 parameters",
-        "60 epochs of batches of 32, learning rate 0.1, seed 0",
-        "loss in nats per sample (cross-entropy)",
+        "1,438 rows to train, 359 to test (stratified split, seed 3)",
+        "  pixels  vector         64  64 numbers of one unit, centred",
+        "4 networks of 64 inputs, 128, 64 hidden nodes (relu), 10 outputs",
+        "loss in nats per row (cross-entropy)",
     ):
         assert line in done.stdout.splitlines()
     for word in (
@@ -89,7 +88,7 @@ def test_digits_as_json():
     assert report["test_accuracy"] >= 0.97
     assert report["train_accuracy"] > 0.99
     assert report["train_loss"] < report["test_loss"] < 0.2
-    assert report["layers"] == [64, 64, 10]
+    assert report["layers"] == [64, 128, 64, 10]
     assert (report["n_train"], report["n_test"]) == (1438, 359)
     assert (report["task"], report["task_guessed"]) == ("classification", True)
     assert (report["train_r2"], report["test_r2"]) == (None, None)
@@ -102,10 +101,9 @@ def test_digits_as_json():
 
 def test_digits_for_many_seeds():
     pytest.importorskip("sklearn")
-    digits = load("digits")
     accuracies = [
-        run_experiment(digits, Settings(seed=seed), lambda text: None, progress=False).test_accuracy
-        for seed in range(20)
+        Experiment("digits", Settings(seed=seed)).run(lambda text: None).test.accuracy
+        for seed in range(5)
     ]
     assert min(accuracies) >= 0.97
 
@@ -113,10 +111,10 @@ def test_digits_for_many_seeds():
 def test_csv_classification(classes_csv):
     report = run_json(classes_csv, "--target", "colour", "--epochs", 100)
     assert report["classes"] == ["blue", "green", "red"]
-    assert report["layers"] == [4, 64, 3]
+    assert report["layers"][1:] == [128, 64, 3]
     assert report["test_accuracy"] == 1.0
     text = run("train", classes_csv, "--target", "colour").stdout
-    assert "classification (guessed: the target is text)" in text
+    assert "classification of 'colour' (guessed: the target is text)" in text
     assert "3 classes: 'blue', 'green', 'red'" in text
 
 
@@ -132,14 +130,16 @@ def test_csv_regression(tmp_path):
 
 def test_npz_regression(line_npz):
     report = run_json(line_npz, "--epochs", 200)
-    assert (report["task"], report["classes"], report["layers"]) == ("regression", None, [3, 64, 1])
+    assert (report["task"], report["classes"]) == ("regression", None)
+    assert report["layers"] == [2 * 17, 128, 64, 1]
+    assert [column["how"] for column in report["columns"]][2] == "is always 7.0"
     assert (report["train_accuracy"], report["test_accuracy"]) == (None, None)
     assert report["test_r2"] > 0.99
     assert report["loss_unit"].startswith("variances of the training target")
     # The training target has the variance 1, so the loss is the share not explained.
     assert report["train_r2"] == pytest.approx(1 - report["train_loss"], abs=1e-6)
     text = run("train", line_npz).stdout
-    assert "regression (guessed: the target has fractions)" in text
+    assert "regression of 'y' (guessed: the target has fractions)" in text
     assert "R^2" in text
 
 
@@ -147,16 +147,19 @@ def test_npz_classification(tmp_path, blobs):
     path = tmp_path / "blobs.npz"
     np.savez(path, X=blobs[0], y=blobs[1])
     assert run_json(path, "--epochs", 100)["test_accuracy"] == 1.0
-    assert run_json(path, "--task", "regression")["layers"] == [4, 64, 1]
+    assert run_json(path, "--task", "regression")["layers"][1:] == [128, 64, 1]
 
 
 def test_options_arrive(classes_csv):
     options = {"epochs": 7, "batch_size": 1000, "learning_rate": 0.5, "split_seed": 9, "threads": 1}
     arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
     arguments += ["--hidden=5,6", "--activation=tanh", "--test-share=0.5", f"--seed={2**64 - 1}"]
+    arguments += ["--networks=3", "--optimizer=adam", "--drop=a", "--dropout=0.2"]
+    options |= {"networks": 3, "optimizer": "adam"}
     report = run_json(classes_csv, "--target=colour", *arguments)
     assert options.items() <= report.items()
-    assert report["layers"] == [4, 5, 6, 3]
+    assert report["layers"][1:] == [5, 6, 3]
+    assert "a" not in [column["name"] for column in report["columns"]]
     assert (report["activation"], report["seed"]) == ("tanh", 2**64 - 1)
     assert (report["n_train"], report["n_test"]) == (45, 45)
 

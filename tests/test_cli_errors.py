@@ -39,8 +39,9 @@ def table(tmp_path):
         (["info", "extra"], "unrecognized arguments: extra"),
         (["bench", "--threads", "0"], "argument --threads: must be an integer at least 1, got '0'"),
         (["train"], "the following arguments are required: data"),
-        (["train", "digit"], "digit: not a data set; give digits, or a file of .csv, .npy"),
-        (["train", "digits", "--target", "y"], "digits: --target is for files of columns"),
+        (["train", "digit"], "digit: No such file or directory"),
+        (["train", ""], ": No such file or directory"),
+        (["train", "digits", "--target", "y"], "digits: there is no column 'y'; columns are"),
         (["train", "digits", "--epoch", "3"], "unrecognized arguments: --epoch 3"),
     ],
 )
@@ -59,7 +60,10 @@ def test_bad_commands(fail, arguments, message):
         ("--seed", ["-1", "18446744073709551616", "x"], "integer from 0 to 18446744073709551615"),
         ("--split-seed", ["-1", "0.5"], "integer from 0 to 18446744073709551615"),
         ("--learning-rate", ["0", "-0.1", "nan", "inf", "fast", ""], "finite number above 0"),
-        ("--test-share", ["0", "1", "1.5", "-0.2", "nan", "half"], "above 0 and below 1"),
+        ("--test-fraction", ["0", "1", "1.5", "-0.2", "nan", "half"], "above 0 and below 1"),
+        ("--networks", ["0", "-1", "x"], "integer at least 1"),
+        ("--dropout", ["1", "-0.1", "nan"], "from 0 to below 1"),
+        ("--optimizer", ["lion"], "invalid choice"),
         ("--hidden", ["0", "64,", "64,-1", "64 64", "", "a"], "integers of at least 1 between"),
         ("--activation", ["softmax", "swish"], "invalid choice"),
         ("--task", ["clustering"], "invalid choice"),
@@ -87,10 +91,9 @@ def test_options_the_network_refuses(fail, table):
     ("content", "message"),
     [
         (b"", "the file is empty"),
-        (b"1,2\n3,4\n", "line 1 holds only numbers"),
-        (b"a,y\n1,2,3\n", "line 2: number of cells is 3, but the header names 2 columns"),
-        (b"a,y\nred,x\n", "line 2, column 'a': 'red' is not a number"),
-        (b"a,y\nnan,x\n", "line 2, column 'a': 'nan' is not finite"),
+        (b"1,2\n3,4\n", "there is no column 'y'; columns are 'column 0', 'column 1'"),
+        (b"a,y\n" + b"1,2\n" * 9 + b"1\n" * 3, "line 11: number of cells is 1, but the header"),
+        (b"a,y\nred,x\nred,x\n", "the target has a single class, 'x': nothing to tell apart"),
         (b"a,b\n1,2\n", "there is no column 'y'; columns are 'a', 'b'"),
         (b"\x7fELF\x02\x01\x01\0\0", "line 1 is not text in UTF-8"),
     ],
@@ -100,16 +103,15 @@ def test_bad_csv_files(fail, tmp_path, content, message):
     path.write_bytes(content)
     code, line = fail("train", path, "--target", "y", "--json")
     assert code == 2
-    assert line.startswith(f"{path}: {message}")
+    assert message in line
 
 
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"data": [1.0]}, "there is no array 'X'; arrays are: data"),
+        ({"a": [1.0]}, "there are no arrays 'X' and 'y'; arrays are: a"),
         ({"X": [[1.0]], "y": [None]}, "array 'y' holds pickled Python objects"),
         ({"X": [1.0], "y": [1]}, "X must have shape (samples, features), got (1,)"),
-        ({"X": [[np.nan]], "y": [1]}, "X[0, 0] is nan; all values must be finite"),
     ],
 )
 def test_bad_npz_files(fail, tmp_path, arrays, message):
@@ -126,7 +128,7 @@ def test_files_that_cannot_be_opened(fail, tmp_path, suffix):
     assert fail("train", missing) == (2, f"{missing}: No such file or directory")
     directory = tmp_path / f"directory{suffix}"
     directory.mkdir()
-    assert fail("train", directory) == (2, f"{directory}: Is a directory")
+    assert fail("train", directory) == (2, f"{directory}: the folder has no files")
 
 
 @pytest.mark.parametrize(
@@ -135,13 +137,14 @@ def test_files_that_cannot_be_opened(fail, tmp_path, suffix):
         (["x", "x", "x"], [], "the target has a single class, 'x': nothing to tell apart"),
         (["1.5", "2", "z"], ["--task=regression"], "line 4, column 'y': 'z' is not a number"),
         (["3", "3", "3"], ["--task=regression"], "the target is always 3.0: nothing to learn"),
-        (["1", "2", "3"], [], "is the target a number? try --task regression"),
-        (["x", "x", "z"], ["--test-share=0.01"], "leave no sample to test on"),
+        (["u", "v", "w"], [], "all 3 values of the target 'y' are different"),
+        (["1", "2", "3", "2"], ["--test-fraction=0.1"], "try --task regression"),
+        (["x", "x", "z"], ["--test-fraction=0.01"], "leave no row to test on"),
     ],
 )
 def test_targets_with_nothing_to_learn(fail, tmp_path, y, options, message):
     path = tmp_path / "data.csv"
-    path.write_text("a,y\n" + "".join(f"{i},{label}\n" for i, label in enumerate(y)))
+    path.write_text("a,y\n" + "".join(f"{i * i},{label}\n" for i, label in enumerate(y)))
     code, line = fail("train", path, "--target=y", *options)
     assert code == 2
     assert message in line
@@ -151,10 +154,10 @@ def test_divergence(fail, tmp_path, rng):
     path = tmp_path / "data.npz"
     X = rng.standard_normal((200, 10))
     np.savez(path, X=X, y=X.sum(axis=1))
-    code, line = fail("train", path, "--learning-rate=100", "--json")
+    code, line = fail("train", path, "--optimizer=sgd", "--learning-rate=1000", "--json")
     assert code == 1
-    assert line.startswith("training diverged in epoch 1: with a learning rate of 100 the loss")
-    assert line.endswith("; try --learning-rate 10")
+    assert line.startswith("training diverged in epoch 1: with a learning rate of 1000 the loss")
+    assert line.endswith("; try --learning-rate 100")
 
 
 @pytest.mark.parametrize(
@@ -180,7 +183,7 @@ def test_errors_of_a_process(table):
         check=False,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    message = f"{table}: name the target with --target; columns are 'a', 'b', 'y'"
+    message = f"{table}: name the target; columns are 'a', 'b', 'y'"
     assert done.stderr == f"fastmlp: error: {message}\n"
 
 

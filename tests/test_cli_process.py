@@ -47,7 +47,7 @@ def test_the_progress_bar_shows_on_a_terminal(train):
 
 def test_interrupt(train):
     with subprocess.Popen(
-        [*train, "--epochs", "4000000000"],
+        [*train, "--epochs", "4000000000", "--optimizer", "sgd", "--learning-rate", "1e-9"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-from fastmlp.cli.array_files import read_npz
 from fastmlp.data import _memory
+from fastmlp.tables.reading import read
 
 ROW = np.zeros((1, 16), np.float32)
 HUGE = np.broadcast_to(ROW, (2**40, 16))
@@ -129,4 +129,4 @@ def test_an_archive_that_unpacks_to_more_than_the_memory(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "data.npz", X=np.zeros((2**20, 10)), y=np.zeros(2**20))
     monkeypatch.setattr(_memory, "limit", lambda: _memory.Limit(2**26, "this machine"))
     with pytest.raises(MemoryError, match="array 'X' would need 83,886,"):
-        read_npz(tmp_path / "data.npz")
+        read(tmp_path / "data.npz")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-from fastmlp.cli.datasets import load
+from fastmlp.tables.reading import read
 
 X, Y = np.random.default_rng(0).standard_normal((400, 4)), np.arange(400) % 3
 
@@ -185,7 +185,7 @@ def test_the_index_of_pandas_is_no_feature(tmp_path):
     assert fm.ParquetStream(tmp_path / "kept.parquet", "y").n_features == 2
     assert fm.ParquetStream(tmp_path / "named.parquet", "y").n_features == 1
     assert fm.ParquetStream(tmp_path / "named.parquet", "y", ["a", "b"]).n_features == 2
-    assert load(str(tmp_path / "kept.parquet"), "y").features == ["a", "b"]
+    assert list(read(tmp_path / "kept.parquet").columns) == ["a", "b", "y"]
 
 
 def test_data_sets_of_pyarrow(write, tmp_path):

@@ -44,6 +44,7 @@ from fastmlp.train_many import train_many
 
 if TYPE_CHECKING:
     from fastmlp import reference
+    from fastmlp.tables.model import TabularModel
 
 _threadpoolctl.follow()
 
@@ -79,6 +80,7 @@ __all__ = [
     "Rescaled",
     "StepDecay",
     "Stream",
+    "TabularModel",
     "__version__",
     "from_keras",
     "from_onnx",
@@ -99,11 +101,15 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # The pure-Python reference is imported at its first use, so that `import fastmlp` stays fast.
+    # Imported at their first use, so that `import fastmlp` stays fast.
     if name == "reference":
         from importlib import import_module  # noqa: PLC0415
 
         return import_module("fastmlp.reference")
+    if name == "TabularModel":
+        from fastmlp.tables.model import TabularModel  # noqa: PLC0415
+
+        return TabularModel
     raise missing_attribute("module 'fastmlp'", name)
 
 

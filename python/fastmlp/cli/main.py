@@ -5,18 +5,19 @@ or the data are not usable; 130 interrupted by Ctrl-C. A failure is one line on 
 """
 
 import argparse
+import csv
 import math
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import NoReturn
 
 from fastmlp import __version__
 from fastmlp._validation import brief
 from fastmlp.cli import bench
-from fastmlp.cli.datasets import load
-from fastmlp.cli.experiment import Settings, run
-from fastmlp.config import get_num_threads, show_config
+from fastmlp.cli.train import OPTIMIZERS, Experiment, Settings
+from fastmlp.config import show_config
 from fastmlp.errors import DivergenceError
 from fastmlp.layers import ACTIVATIONS
 
@@ -99,25 +100,15 @@ def _discard_output() -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    get_num_threads()  # a wrong FASTMLP_NUM_THREADS is found before the file is read
     settings = Settings(
-        task=arguments.task,
-        hidden=arguments.hidden,
-        activation=arguments.activation,
-        epochs=arguments.epochs,
-        batch_size=arguments.batch_size,
-        learning_rate=arguments.learning_rate,
-        seed=arguments.seed,
-        split_seed=arguments.split_seed,
-        threads=arguments.threads,
-        test_share=arguments.test_share,
+        **{field.name: getattr(arguments, field.name) for field in fields(Settings)}
     )
-    dataset = load(arguments.data, arguments.target, arguments.task)
+    on_terminal = not arguments.json and sys.stderr is not None and sys.stderr.isatty()
+    experiment = Experiment(arguments.data, settings, verbose=int(on_terminal))
     if arguments.json:
-        print(run(dataset, settings, tell=lambda _text: None, progress=False).to_json())
+        print(experiment.run(tell=lambda _text: None).to_json())
         return
-    on_terminal = sys.stderr is not None and sys.stderr.isatty()
-    report = run(dataset, settings, tell=lambda text: print(text, flush=True), progress=on_terminal)
+    report = experiment.run(tell=lambda text: print(text, flush=True))
     print(f"\n{report.to_text()}")
 
 
@@ -146,26 +137,27 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Train a network on one part of the data and test it on the rest. Features are "
-        "standardised. The task is guessed if not given: text, or whole numbers of at most 20 "
-        "different values, mean classification; other numbers mean regression."
+        "Train networks on one part of a table and test them on the rest. What is learned of each "
+        "column is decided by its cells and printed. The task is guessed if not given: text, or "
+        "whole numbers of at most 20 different values, mean classification; other numbers mean "
+        "regression."
     )
     parser.set_defaults(command=_train)
     add = parser.add_argument
     add(
         "data",
-        help="digits (comes with scikit-learn); a .csv file with a header row and numeric "
-        "features; a .parquet or .arrow file; an .npy file, columns in an array; an .npz file with "
-        "arrays X, shape (n, features), and y, shape (n,); or an .svm file (svmlight)",
+        help="a file of CSV, TSV, JSON lines, Excel, Parquet, Arrow, ARFF, svmlight, .npy or .npz, "
+        "also compressed; a folder or a pattern of such files; or digits, which come with "
+        "scikit-learn",
     )
-    add("--target", metavar="COLUMN", help="the column to learn: its name, or in .npy its number")
+    _add_columns(parser)
     add("--task", choices=("classification", "regression"), help="what to learn")
     add(
         "--hidden",
         type=_sizes,
         default=_DEFAULTS.hidden,
         metavar="N,N,...",
-        help="nodes of the hidden layers, such as 64,64 (default: 64)",
+        help="nodes of the hidden layers (default: 128,64)",
     )
     add(
         "--activation",
@@ -174,23 +166,72 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         help="of the hidden layers (default: %(default)s)",
     )
     for option, kind, meaning in (
-        ("--epochs", _integer(1, 2**32 - 1), "times to go through the data"),
+        ("--networks", _integer(1), "networks to take the mean of"),
+        ("--epochs", _integer(1, 2**32 - 1), "times to go through the data at most"),
         ("--batch-size", _integer(1), "samples per step"),
         ("--seed", _integer(0, 2**64 - 1), "of initial weights and order of samples"),
         ("--split-seed", _integer(0, 2**64 - 1), "of the split into training and test part"),
-        ("--test-share", _share, "share of the samples to test on, between 0 and 1"),
+        ("--dropout", _fraction, "share of the hidden nodes that each step leaves out"),
     ):
         default = getattr(_DEFAULTS, option[2:].replace("-", "_"))
-        help_text = f"{meaning} (default: {default})"
+        shown = "by the number of rows" if default is None else default
+        help_text = f"{meaning} (default: {shown})"
         add(option, type=kind, default=default, metavar="N", help=help_text)
+    add(
+        "--test-fraction",
+        type=_share,
+        default=_DEFAULTS.test_fraction,
+        metavar="SHARE",
+        help="share of the rows to test on, between 0 and 1 (default: %(default)s)",
+    )
+    # The name of old, with which scripts were written.
+    add("--test-share", dest="test_fraction", type=_share, default=argparse.SUPPRESS,
+        help=argparse.SUPPRESS)  # fmt: skip
+    add("--test", metavar="FILE", help="a table to test on instead")
+    add(
+        "--optimizer",
+        choices=OPTIMIZERS,
+        default=_DEFAULTS.optimizer,
+        help="how a gradient changes the parameters (default: %(default)s)",
+    )
     add(
         "--learning-rate",
         type=_rate,
         metavar="RATE",
-        help="size of a step (default: 0.1 for classification, 0.01 for regression)",
+        help="size of a step (default: 0.01 for adamw and adam, 0.05 for sgd, 0.001 for rmsprop)",
     )
     add("--threads", type=_integer(1), metavar="N", help="upper limit of threads (default: all)")
     add("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def _add_columns(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which rows and columns to learn from."""
+    add = parser.add_argument
+    add(
+        "--target",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="the column to learn, by its name, or of columns without names its number from 0; "
+        "several times for several",
+    )
+    add("--features", type=_names, metavar="NAME,...", help="columns to learn from (default: all)")
+    add(
+        "--drop",
+        type=_names,
+        action="extend",
+        default=[],
+        metavar="NAME,...",
+        help="columns not to learn from",
+    )
+    add("--weight", metavar="COLUMN", help="the column that says how much each row counts")
+    add("--group", metavar="COLUMN", help="the column whose equal values stay in one part")
+    add(
+        "--missing-target",
+        choices=("drop", "error"),
+        default="drop",
+        help="what to do with rows without a target (default: %(default)s)",
+    )
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
@@ -230,6 +271,18 @@ def _sizes(text: str) -> tuple[int, ...]:
             f"must be integers of at least 1 between commas, such as 64,64, got {brief(text)}"
         )
     return sizes
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Read names between commas; a name with a comma in it stands in quotes."""
+    return tuple(next(csv.reader([text], skipinitialspace=True), []))
+
+
+def _fraction(text: str) -> float:
+    number = _real(text)
+    if not 0.0 <= number < 1.0:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to below 1, got {brief(text)}")
+    return number
 
 
 def _rate(text: str) -> float:

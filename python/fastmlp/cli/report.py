@@ -2,11 +2,15 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from typing import Any
+
+from fastmlp.tables.scores import Scores
 
 LOSS_UNITS = {
-    "classification": "nats per sample (cross-entropy)",
-    "regression": "variances of the training target (mean squared error, target standardised)",
+    "classification": "nats per row (cross-entropy)",
+    "labels": "nats per row and label (cross-entropy)",
+    "regression": "variances of the training target (mean squared error, target standardized)",
 }
 
 
@@ -16,17 +20,26 @@ class Report:
 
     Attributes
     ----------
+    columns : list of dict
+        What was done with each column.
+    notes : list of str
+        What was not as it should be in the table.
+    layers : list of int
+        Inputs, then the nodes of each layer, of each network.
+    n_parameters : int
+        Of each network.
+    epochs : int
+        Those of the network that trained longest.
+    best_epochs : list of int
+        The epoch to which each network went back.
     train_loss, test_loss : float
-        Loss of the trained network on each part, in `loss_unit`.
-    train_accuracy, test_accuracy : float or None
-        Share of samples classified right, 0 to 1; None for regression.
-    train_r2, test_r2 : float or None
-        Coefficient of determination, 1 at best; None for classification, or where the targets
-        of the part do not vary.
+        Loss of the model on each part, in `loss_unit`.
+    train, test : Scores
+        In JSON their accuracy and R^2 stand beside the rest as ``test_accuracy`` and so on.
     seconds : float
-        Time of training alone.
+        Time of encoding and training.
     gflops, peak_share : float
-        Speed of training in GFLOP/s, and as a share (0 to 1) of the measured FMA peak of the
+        Speed of all networks in GFLOP/s, and as a share (0 to 1) of the measured FMA peak of the
         machine for this number of threads.
     threads : int
         How many threads training could take at most.
@@ -34,26 +47,30 @@ class Report:
 
     version: str
     data: str
+    target: list[str]
     task: str
     task_guessed: bool
-    classes: list[str | int | float] | None
+    classes: list[Any] | None
+    columns: list[dict[str, Any]]
+    notes: list[str]
     layers: list[int]
     activation: str
+    networks: int
     n_parameters: int
     n_train: int
     n_test: int
     epochs: int
+    best_epochs: list[int]
     batch_size: int
+    optimizer: str
     learning_rate: float
     seed: int
     split_seed: int
     train_loss: float
     test_loss: float
     loss_unit: str
-    train_accuracy: float | None
-    test_accuracy: float | None
-    train_r2: float | None
-    test_r2: float | None
+    train: Scores
+    test: Scores
     seconds: float
     samples_per_second: float
     gflops: float
@@ -63,25 +80,38 @@ class Report:
 
     def to_json(self) -> str:
         """Return one JSON object on one line; what is not a finite number is null."""
-        return json.dumps({name: _finite(value) for name, value in asdict(self).items()})
+        values: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Scores):
+                found = value.to_dict()
+                for score in ("accuracy", "r2"):
+                    values[f"{field.name}_{score}"] = found[score]
+                value = found
+            values[field.name] = value
+        return json.dumps(_finite(values))
 
     def to_text(self) -> str:
-        """Return a table of losses and accuracies, and the speed, for people to read."""
-        score = "accuracy" if self.task == "classification" else "R^2"
+        """Return scores of both parts, and the speed, for people to read."""
+        score = "R^2" if self.task == "regression" else "accuracy"
         rows = [
             ("", "loss", score),
-            ("train", f"{self.train_loss:.4f}", _score(self.train_accuracy, self.train_r2)),
-            ("test", f"{self.test_loss:.4f}", _score(self.test_accuracy, self.test_r2)),
+            ("train", f"{self.train_loss:.4f}", _score(self.train)),
+            ("test", f"{self.test_loss:.4f}", _score(self.test)),
         ]
         table = [f"{name:<7}{loss:>10}{value:>11}" for name, loss, value in rows]
+        best = ", ".join(map(str, self.best_epochs))
         speed = (
-            f"{self.epochs} epochs in {self.seconds:.3g} s: {self.samples_per_second:,.0f} "
+            f"best epochs {best}, in {self.seconds:.3g} s: {self.samples_per_second:,.0f} "
             f"samples/s, {self.gflops:.1f} GFLOP/s, {self.peak_share:.1%} of the machine's FMA peak"
         )
         return "\n".join(
             [
                 *table,
                 f"loss in {self.loss_unit}",
+                "",
+                f"test: {self.test}",
+                "",
                 speed,
                 f"{self.isa}, {counted(self.threads, 'thread')}",
             ]
@@ -89,15 +119,19 @@ class Report:
 
 
 def counted(number: int, noun: str) -> str:
-    """Write a number of things: ``1 thread``, ``1,797 samples``."""
+    """Write a number of things: ``1 thread``, ``1,797 rows``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _score(accuracy: float | None, r2: float | None) -> str:
-    if accuracy is not None:
-        return f"{accuracy:.2%}"
-    return "-" if r2 is None else f"{r2:.4f}"
+def _score(scores: Scores) -> str:
+    if scores.accuracy is not None:
+        return f"{scores.accuracy:.2%}"
+    return "-" if scores.r2 is None else f"{scores.r2:.4f}"
 
 
-def _finite(value: object) -> object:
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,49 @@
+"""What the command line takes for a table: the bundled digits, or the path of one."""
+
+import os
+from importlib import import_module
+from pathlib import Path
+
+from fastmlp.errors import DataError
+from fastmlp.tables.reading import read
+from fastmlp.tables.table import Table
+
+
+def load(source: str) -> Table:
+    """Read a table.
+
+    Parameters
+    ----------
+    source : str
+        ``"digits"``, or the path of a file, a folder, or a pattern.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read as a table.
+    OSError
+        If the file cannot be read.
+    """
+    if source == "digits" and not Path(source).exists():
+        return load_digits()
+    if not source:
+        raise FileNotFoundError(2, os.strerror(2), source)
+    return read(source)
+
+
+def load_digits() -> Table:
+    """Load the 1,797 handwritten digits of 8 x 8 pixels that come with scikit-learn.
+
+    Raises
+    ------
+    DataError
+        If scikit-learn is not installed.
+    """
+    try:
+        sklearn_datasets = import_module("sklearn.datasets")
+    except ImportError:
+        raise DataError(
+            "digits come with scikit-learn, which is missing: pip install 'fastmlp[demo]'"
+        ) from None
+    digits = sklearn_datasets.load_digits()
+    return Table("digits", {"pixels": digits.data, "digit": digits.target}, target="digit")

@@ -1,0 +1,294 @@
+"""``fastmlp train``: from a table and settings to a model and a `Report`."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from fastmlp import _core
+from fastmlp.cli.report import LOSS_UNITS, Report, counted
+from fastmlp.cli.sources import load
+from fastmlp.config import get_config, get_num_threads
+from fastmlp.data._text import listing
+from fastmlp.errors import DataError
+from fastmlp.layers import ActivationName
+from fastmlp.settings.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
+from fastmlp.tables.features import Columns, Features
+from fastmlp.tables.model import TabularModel
+from fastmlp.tables.scores import Scores
+from fastmlp.tables.selection import Selection, select
+from fastmlp.tables.splits import split_rows
+from fastmlp.tables.table import Rows
+from fastmlp.tables.target import Target, read_target
+from fastmlp.tables.training import LEARNING_RATE
+
+# The scores move with the split more than with the first weights. So the split has a seed of its
+# own, and runs with different seeds are tested on the same rows.
+SPLIT_SEED: Final = 3
+OPTIMIZERS: Final = ("adamw", "adam", "sgd", "rmsprop")
+_MOST_COLUMNS: Final = 60
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the options of ``fastmlp train`` say; the defaults are those of the command line.
+
+    Attributes
+    ----------
+    target : tuple of str
+        The columns to learn; empty for a format that has a target of its own.
+    features, drop : tuple of str
+        Columns to learn from, if not all others, and columns not to learn from.
+    weight, group : str or None
+        The columns that say how much a row counts, and which rows belong together.
+    missing_target : {"drop", "error"}
+        What to do with rows without a target.
+    test : str or None
+        A table of its own to test on.
+    test_fraction : float
+        Else the share of the rows that is kept for the test, above 0 and below 1.
+    split_seed : int
+        For that split.
+    learning_rate : float or None
+        The size of a step; None is that of the optimizer.
+    task, hidden, networks, activation, dropout, epochs, batch_size, optimizer, seed, threads
+        As in `TabularModel`; an optimizer by its name.
+    """
+
+    target: tuple[str, ...] = ()
+    features: tuple[str, ...] | None = None
+    drop: tuple[str, ...] = ()
+    weight: str | None = None
+    group: str | None = None
+    missing_target: Literal["drop", "error"] = "drop"
+    test: str | None = None
+    test_fraction: float = 0.2
+    split_seed: int = SPLIT_SEED
+    task: Literal["classification", "regression"] | None = None
+    hidden: tuple[int, ...] = (128, 64)
+    networks: int = 4
+    activation: ActivationName = "relu"
+    dropout: float = 0.1
+    epochs: int | None = None
+    batch_size: int | None = None
+    optimizer: str = "adamw"
+    learning_rate: float | None = None
+    seed: int = 0
+    threads: int | None = None
+
+    def rule(self) -> Optimizer:
+        """Return the optimizer."""
+        rate = self.learning_rate
+        match self.optimizer:
+            case "adamw":
+                return AdamW(rate or LEARNING_RATE, weight_decay=0.1)
+            case "adam":
+                return Adam(rate or LEARNING_RATE)
+            case "rmsprop":
+                return RMSprop(rate or 0.001)
+            case _:
+                return SGD(rate or 0.05)
+
+    def model(self, verbose: int) -> TabularModel:
+        """Return the model to train."""
+        return TabularModel(
+            self.hidden,
+            task=self.task,
+            networks=self.networks,
+            seed=self.seed,
+            activation=self.activation,
+            dropout=self.dropout,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            optimizer=self.rule(),
+            n_threads=self.threads,
+            verbose=verbose,
+        )
+
+
+class Experiment:
+    """A table, a split of it, and a model to train on one part and test on the other.
+
+    Parameters
+    ----------
+    source : str
+        The table, as `load` takes it.
+    settings : Settings
+        What to do with it.
+    verbose : int, default 0
+        1 shows the progress on standard error.
+
+    Attributes
+    ----------
+    model : TabularModel
+        Trained by `run`.
+    """
+
+    def __init__(self, source: str, settings: Settings, verbose: int = 0) -> None:
+        self._config = get_config()  # first of all: it refuses a bad environment variable
+        get_num_threads()
+        self._settings = settings
+        self.model = settings.model(verbose)
+        self._selection = self._select(source)
+        self._train, self._test = self._split()
+
+    def run(self, tell: Callable[[str], None]) -> Report:
+        """Train the model and test it.
+
+        Parameters
+        ----------
+        tell : callable
+            Is given lines of text on what is about to be done.
+
+        Raises
+        ------
+        DataError
+            If the data cannot be trained on.
+        DivergenceError
+            If training diverged.
+        KeyboardInterrupt
+            On Ctrl-C; the model is what it was at its best epoch.
+        """
+
+        def describe(features: Features, target: Target) -> None:
+            tell(self._description(features, target))
+
+        start = time.perf_counter()
+        self.model.fit_rows(self._selection, self._train, before_training=describe)
+        seconds = time.perf_counter() - start
+        selection, rows = self._test
+        return self._report(
+            self.model.score_rows(self._selection, self._train),
+            self.model.score_rows(selection, rows),
+            seconds,
+        )
+
+    @property
+    def test_part(self) -> tuple[Selection, Rows]:
+        """The rows that the model is tested on."""
+        return self._test
+
+    def _select(self, source: str) -> Selection:
+        settings = self._settings
+        return select(
+            load(source),
+            settings.target or None,
+            features=settings.features,
+            drop=settings.drop,
+            weight=settings.weight,
+            groups=settings.group,
+            missing_target=settings.missing_target,
+        )
+
+    def _split(self) -> tuple[Rows, tuple[Selection, Rows]]:
+        """Return the rows to train on, and what to test on."""
+        settings, selection = self._settings, self._selection
+        if settings.test is not None:
+            other = select(
+                load(settings.test), selection.targets, features=None, weight=settings.weight
+            )
+            return selection.rows, (other, other.rows)
+        target, y = read_target(selection.table, selection.rows, selection.targets, settings.task)
+        classes = target.task == "classification"
+        labels = y if classes else np.zeros(len(y), np.intp)
+        groups = None if selection.groups is None else selection.groups[selection.rows]
+        train, test = split_rows(labels, settings.test_fraction, settings.split_seed, groups)
+        if not len(test):
+            count = len(target.classes)
+            raise DataError(
+                f"with a test fraction of {settings.test_fraction:g}, {counted(len(y), 'row')} "
+                + (f"in {count} classes " if classes else "")
+                + "leave no row to test on"
+                + ("; is the target a number? try --task regression" if count > 1 else "")
+            )
+        return selection.rows[train], (selection, selection.rows[test])
+
+    def _description(self, features: Features, target: Target) -> str:
+        settings, selection = self._settings, self._selection
+        table = selection.table
+        because = f"guessed: {target.reason}" if target.reason else "as asked"
+        n_train, n_test = len(self._train), len(self._test[1])
+        if settings.test is not None:
+            split = f"all of {self._test[0].table.source}"
+        elif selection.groups is not None:
+            split = f"split by groups, seed {settings.split_seed}"
+        else:
+            kind = "stratified" if target.task == "classification" else "random"
+            split = f"{kind} split, seed {settings.split_seed}"
+        size = f"{counted(len(table), 'row')}, {counted(len(table.columns), 'column')}"
+        notes = (*table.notes, *selection.notes, *features.notes)
+        classes = f"{len(target.classes)} classes: {listing(target.classes)}"
+        hidden = f"{', '.join(map(str, settings.hidden))} hidden nodes ({settings.activation})"
+        networks = f"{counted(settings.networks, 'network')} of {features.width} inputs, {hidden}"
+        lines = [
+            f"{table.source}: {size}",
+            *(f"note: {note}" for note in notes),
+            f"{target.task} of {listing(target.names)} ({because})",
+            *([classes] if target.classes else []),
+            f"{counted(n_train, 'row')} to train, {n_test:,} to test ({split})",
+            *_shown(features.columns),
+            f"{networks}, {counted(target.outputs, 'output')}",
+            f"{settings.optimizer}, seed {settings.seed}",
+        ]
+        return "\n".join(lines)
+
+    def _report(self, train: Scores, test: Scores, seconds: float) -> Report:
+        model, settings = self.model, self._settings
+        config, histories = self._config, model.histories
+        threads = min(settings.threads or get_num_threads(), get_num_threads())
+        samples = sum(history.samples * len(history.loss) for history in histories)
+        flops = sum(h.samples * len(h.loss) * h.flops_per_sample for h in histories)
+        peak = _core.peak_gflops("float32", threads)
+        first = model.networks[0]
+        return Report(
+            version=config["version"],
+            data=self._selection.table.source,
+            target=model.target.names,
+            task=model.target.task,
+            task_guessed=settings.task is None,
+            classes=model.target.classes or None,
+            columns=[vars(column) for column in model.columns],
+            notes=list(model.notes),
+            layers=[first.features, *(layer.nodes for layer in first.layers)],
+            activation=settings.activation,
+            networks=len(model.networks),
+            n_parameters=first.n_parameters,
+            n_train=len(self._train),
+            n_test=len(self._test[1]),
+            epochs=max(len(history.loss) for history in histories),
+            best_epochs=[history.best_epoch for history in histories],
+            batch_size=model.batch_size(len(self._train)),
+            optimizer=settings.optimizer,
+            learning_rate=float(settings.rule().learning_rate),  # type: ignore[arg-type]
+            seed=model.seed,
+            split_seed=settings.split_seed,
+            train_loss=_loss(model.target, train),
+            test_loss=_loss(model.target, test),
+            loss_unit=LOSS_UNITS[model.target.task],
+            train=train,
+            test=test,
+            seconds=seconds,
+            samples_per_second=samples / seconds,
+            gflops=flops / seconds * 1e-9,
+            peak_share=flops / seconds * 1e-9 / peak,
+            isa=config["isa"],
+            threads=threads,
+        )
+
+
+def _shown(columns: Columns) -> list[str]:
+    """Write what was done with each column, of many columns with the first."""
+    lines = [f"  {line}" for line in str(Columns(columns[:_MOST_COLUMNS])).split("\n")]
+    if len(columns) > _MOST_COLUMNS:
+        lines.append(f"  ... ({len(columns):,} columns in all; --json has each)")
+    return lines
+
+
+def _loss(target: Target, scores: Scores) -> float:
+    """Return the loss in the unit of the training."""
+    if scores.log_loss is not None:
+        return scores.log_loss
+    assert scores.rmse is not None
+    return float(np.mean((scores.rmse / target.deviation) ** 2))

@@ -1,0 +1,1 @@
+"""Tables: rows with numbers, text, dates and gaps in, answers in the target's own words out."""

@@ -1,0 +1,273 @@
+"""CSV files: every column read as text, by pyarrow where it is installed, and then typed.
+
+No library reads all files that people have without a word about what it made of them: half a file
+is lost behind a quote that is not closed, rows of another length vanish. So the dialect is found
+out here, and what came out is checked against what went in.
+"""
+
+import csv
+import io
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from fastmlp._validation import brief
+from fastmlp.errors import DataError
+from fastmlp.tables import cells
+from fastmlp.tables.dialect import SAMPLE, Dialect, sniff, unique_names
+from fastmlp.tables.table import Column, Table, Text
+
+_BLOCK: Final = 1 << 23
+_MOST_SKIPPED: Final = 0.01
+_MANY_LINES: Final = 3
+
+
+@dataclass
+class _Skipped:
+    """Rows that have another number of cells than the header."""
+
+    rows: list[tuple[int, int]] = field(default_factory=list)
+    """Of each the row, counting those skipped, and the number of its cells."""
+    texts: list[str] = field(default_factory=list)
+    """Of those of several lines the text."""
+
+
+def read_csv(
+    source: str,
+    data: bytes,
+    *,
+    expected: Collection[str] = (),
+    as_text: Collection[str] = (),
+    complete: bool = False,
+) -> Table:
+    """Read the text of a CSV file.
+
+    Parameters
+    ----------
+    source : str
+        The file, for messages.
+    data : bytes
+        Its content, UTF-8.
+    expected : collection of str, optional
+        Columns that are known to be there.
+    as_text : collection of str, optional
+        Columns that stay text though all their cells are numbers.
+    complete : bool, default False
+        Refuse the file for one row of another length, instead of leaving it out with a note.
+
+    Raises
+    ------
+    DataError
+        If the file is empty, has no rows, a quote that is not closed, or too many rows of another
+        length than the header.
+    """
+    dialect = _sniffed(source, data, expected)
+    names, notes = unique_names(dialect.names)
+    skipped = _Skipped()
+    start = _after_lines(data, dialect.skip)
+    pyarrow = _pyarrow_csv(dialect)
+    if pyarrow is None:
+        columns = _by_csv(source, data[start:].decode(), dialect, names, skipped, as_text)
+    else:
+        columns = _by_pyarrow(source, pyarrow, data, start, dialect, names, skipped, as_text)
+    table = Table(source, columns, dialect.decimal, dialect.notes + notes)
+    table.unnamed = {new for new, old in zip(names, dialect.names, strict=True) if not old}
+    table.locate = lambda row: f"line {_line_of(data, start, dialect, len(names), row)}"
+    for text in skipped.texts:
+        _refuse_swallowed(source, text, dialect.delimiter, len(names), None)
+    if len(table) == 0:
+        raise DataError(f"{source}: there are no rows below the header")
+    _check_quotes(table, dialect.delimiter)
+    _tell_skipped(table, skipped, data, start, dialect, complete)
+    return table
+
+
+def _sniffed(source: str, data: bytes, expected: Collection[str]) -> Dialect:
+    sample = data[:SAMPLE]
+    if len(data) > SAMPLE:
+        sample = sample[: sample.rfind(b"\n") + 1] or sample
+    try:
+        return sniff(source, sample.decode(errors="ignore"), expected)
+    except csv.Error as error:
+        raise DataError(f"{source}: {error}") from None
+
+
+def _after_lines(data: bytes, count: int) -> int:
+    """Return where the data begin, behind so many lines."""
+    at = 0
+    for _ in range(count):
+        at = data.find(b"\n", at) + 1
+        if at == 0:
+            return len(data)
+    return at
+
+
+def _pyarrow_csv(dialect: Dialect) -> Any:
+    """Return pyarrow's reader, where it is installed and reads this dialect."""
+    if dialect.blanks or dialect.delimiter == " ":
+        return None
+    try:
+        from pyarrow import csv as reader  # noqa: PLC0415
+    except ImportError:
+        return None
+    return reader
+
+
+def _by_pyarrow(
+    source: str,
+    reader: Any,
+    data: bytes,
+    start: int,
+    dialect: Dialect,
+    names: list[str],
+    skipped: _Skipped,
+    as_text: Collection[str],
+) -> dict[str, Column]:
+    import pyarrow as pa  # noqa: PLC0415
+
+    def on_invalid(row: Any) -> str:
+        if row.text.strip():
+            skipped.rows.append(((row.number or 1) - 1, row.actual_columns))
+            if "\n" in row.text.strip():
+                skipped.texts.append(row.text)
+        return "skip"
+
+    if start >= len(data.rstrip()):
+        return {name: np.empty(0) for name in names}
+    block = _BLOCK
+    while True:
+        skipped.rows.clear()
+        try:
+            table = reader.read_csv(
+                pa.BufferReader(pa.py_buffer(data).slice(start)),
+                # One thread, and line ends within cells looked for: else a quote that is not
+                # closed loses the rows up to the next one without a word.
+                reader.ReadOptions(use_threads=False, column_names=names, block_size=block),
+                reader.ParseOptions(
+                    delimiter=dialect.delimiter,
+                    quote_char='"' if dialect.quoted else False,
+                    escape_char=dialect.escape or False,
+                    newlines_in_values=dialect.quoted,
+                    invalid_row_handler=on_invalid,
+                ),
+                reader.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.string()),
+                    strings_can_be_null=True,
+                    null_values=[""],
+                    check_utf8=False,
+                ),
+            )
+            break
+        except pa.ArrowInvalid as error:
+            if block > len(data) or "straddl" not in str(error):
+                raise DataError(f"{source}: {' '.join(str(error).split())}") from None
+            block *= 8
+    columns: dict[str, Column] = {}
+    for name in names:
+        column = table.column(0)
+        table = table.remove_column(0)  # so that its memory is free once it is converted
+        if name in as_text:
+            columns[name] = cells.arrow_text(column)
+        else:
+            columns[name] = cells.from_arrow(column, dialect.decimal)
+    return columns
+
+
+def _by_csv(
+    source: str,
+    text: str,
+    dialect: Dialect,
+    names: list[str],
+    skipped: _Skipped,
+    as_text: Collection[str],
+) -> dict[str, Column]:
+    rows = []
+    try:
+        for number, (_, row) in enumerate(dialect.reader(text)):
+            if len(row) == len(names):
+                rows.append(row)
+            else:
+                skipped.rows.append((number, len(row)))
+                skipped.texts.append(dialect.delimiter.join(row))
+    except csv.Error as error:
+        raise DataError(f"{source}: {error}") from None
+    columns: dict[str, Column] = {}
+    for place, name in enumerate(names):
+        column = Text.of([row[place] for row in rows])
+        columns[name] = column if name in as_text else cells.typed(column, dialect.decimal)
+    return columns
+
+
+def _check_quotes(table: Table, delimiter: str) -> None:
+    """Refuse cells that hold whole rows: a quote was opened, and closed much later or never."""
+    for name, column in table.columns.items():
+        if not isinstance(column, Text):
+            continue
+        for place, value in enumerate(column.values):
+            if "\n" in value:
+                row = column.first_row(place)
+                where = table.place(row, name) if value.count("\n") >= _MANY_LINES else None
+                last = row == len(table) - 1
+                _refuse_swallowed(
+                    table.source, value, delimiter, len(table.columns), where, at_end=last
+                )
+
+
+def _refuse_swallowed(
+    source: str, text: str, delimiter: str, width: int, where: str | None, *, at_end: bool = True
+) -> None:
+    """Raise if the lines within one cell, or one row, are rows of the table themselves."""
+    lines = text.split("\n")[1:]
+    if width < 2 or not lines:
+        return
+    whole = [line.count(delimiter) == width - 1 for line in lines if line.strip()]
+    if sum(whole) >= (1 if at_end else _MANY_LINES) and sum(whole) >= 0.5 * len(whole):
+        place = (
+            where
+            or f"{source}: a cell that begins with {brief(text.split(delimiter, maxsplit=1)[0])}"
+        )
+        raise DataError(f"{place}: a quote is opened and not closed: {len(lines)} lines follow it")
+
+
+def _tell_skipped(
+    table: Table, skipped: _Skipped, data: bytes, start: int, dialect: Dialect, complete: bool
+) -> None:
+    if not skipped.rows:
+        return
+    width, total = len(table.columns), len(table) + len(skipped.rows)
+    number, cells_there = skipped.rows[0]
+    line = _line_of(data, start, dialect, None, number)
+    first = f"line {line}: number of cells is {cells_there}, but the header names {width} columns"
+    if complete or len(skipped.rows) > max(1, _MOST_SKIPPED * total):
+        more = f" ({len(skipped.rows):,} rows are so)" if len(skipped.rows) > 1 else ""
+        raise DataError(f"{table.source}: {first}{more}")
+    count = "1 row is" if len(skipped.rows) == 1 else f"{len(skipped.rows):,} rows are"
+    table.notes.append(f"{first}: {count} left out")
+
+
+def _line_of(data: bytes, start: int, dialect: Dialect, width: int | None, row: int) -> int:
+    """Return the line on which a row begins; of rows of `width` cells only, if that is given.
+
+    The file is gone through once more: this is for messages.
+    """
+    text = data[start:].decode(errors="replace")
+    lines, previous, number = dialect.reader(text), 0, -1
+    for line, cells_there in lines:
+        number += width is None or len(cells_there) == width
+        if number == row:
+            blank = _blank_lines(text, previous, line)
+            return dialect.skip + previous + blank + 1
+        previous = line
+    return dialect.skip + previous + 1
+
+
+def _blank_lines(text: str, first: int, last: int) -> int:
+    """Count the blank lines at the beginning of lines `first` (from 0) to `last`."""
+    count = 0
+    for number, line in enumerate(io.StringIO(text, newline=None)):
+        if number >= last or (number >= first and line.strip()):
+            break
+        count += number >= first
+    return count

@@ -1,0 +1,263 @@
+"""How a CSV file is written: delimiter, quotes, comments, title, header, decimal mark.
+
+The delimiter is the one that gives rows of one length; the rest follows from the first rows.
+"""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final
+
+from fastmlp._validation import brief
+from fastmlp.errors import DataError
+from fastmlp.tables.cells import MISSING_WORDS, is_number
+
+SAMPLE: Final = 1 << 18
+"""Characters that are looked at."""
+
+_DELIMITERS: Final = ",;\t| "
+_BLANK_BEFORE_QUOTE: Final = re.compile(r'[,;\t|] +"')
+_COMMA_NUMBER: Final = re.compile(r"[+-]?\d*,\d+", re.ASCII)
+_POINT_NUMBER: Final = re.compile(r"[+-]?\d*\.\d+", re.ASCII)
+
+Row = tuple[int, list[str]]
+"""The line on which a row ends, from 1, and its cells."""
+
+
+@dataclass
+class Dialect:
+    """How to read a file.
+
+    Attributes
+    ----------
+    delimiter : str
+        One character; a blank stands for any number of blanks.
+    names : list of str
+        Of the columns; empty where a column has none.
+    skip : int
+        Lines before the first row of data.
+    quoted : bool
+        Whether quotes enclose cells.
+    escape : str or None
+        What stands before a quote within quotes, instead of a second quote.
+    blanks : bool
+        Whether blanks follow delimiters, also before quotes.
+    decimal : {".", ","}
+        The decimal mark.
+    notes : list of str
+        What was not as it should be, a sentence each.
+    """
+
+    delimiter: str
+    names: list[str]
+    skip: int
+    quoted: bool
+    escape: str | None = None
+    blanks: bool = False
+    decimal: str = "."
+    notes: list[str] = field(default_factory=list)
+
+    def reader(self, text: str) -> Iterator[Row]:
+        """Go through the rows of a text, without those that are blank."""
+        return _rows(text, self.delimiter, self.quoted, self.escape, self.blanks)
+
+
+def sniff(source: str, text: str, expected: Collection[str] = ()) -> Dialect:
+    """Find out how a file is written.
+
+    Parameters
+    ----------
+    source : str
+        The file, for messages.
+    text : str
+        Its beginning, up to the end of a line.
+    expected : collection of str, optional
+        Names of columns that are known to be there: those that a model was trained on.
+
+    Raises
+    ------
+    DataError
+        If it is empty, or the header does not fit the rows.
+    """
+    separator = re.match(r'"?sep=(.)"?[^\S\n]*\r?\n', text)
+    skipped = 0
+    if separator:
+        text, skipped = text[separator.end() :], 1
+    comments = _leading_comments(text)
+    quoted, escape = '"' in text, "\\" if '\\"' in text and '""' not in text else None
+    blanks = _BLANK_BEFORE_QUOTE.search(text) is not None
+    delimiters = separator[1] if separator else _DELIMITERS
+    best: tuple[float, str, list[Row]] | None = None
+    for rank, delimiter in enumerate(delimiters):
+        rows = list(_rows(text, delimiter, quoted, escape, blanks))
+        rows = [(line, row) for line, row in rows if line > comments]
+        score = _consistency(rows, expected) - 0.01 * rank - 0.6 * (delimiter == " ")
+        if rows and (best is None or score > best[0]):
+            best = (score, delimiter, rows)
+    if best is None:
+        raise DataError(f"{source}: the file is empty")
+    _, delimiter, rows = best
+    dialect = Dialect(delimiter, [], comments, quoted, escape, blanks)
+    _find_header(source, dialect, rows, skipped, expected)
+    dialect.skip += skipped
+    dialect.decimal = _decimal(delimiter, rows)
+    return dialect
+
+
+def _rows(
+    text: str, delimiter: str, quoted: bool, escape: str | None, blanks: bool
+) -> Iterator[Row]:
+    if delimiter == " ":
+        lines: Iterator[str] = (
+            re.sub(r"[ \t]+", " ", line.strip()) + "\n" for line in io.StringIO(text)
+        )
+    else:
+        lines = iter(io.StringIO(text, newline=""))
+    reader = csv.reader(
+        lines,
+        delimiter=delimiter,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+        escapechar=escape,
+        doublequote=escape is None,
+        skipinitialspace=blanks or delimiter == " ",
+    )
+    for row in reader:
+        if row and (len(row) > 1 or row[0].strip()):
+            yield reader.line_num, row
+
+
+def _leading_comments(text: str) -> int:
+    """Count the lines of comments at the top; a header may begin with a # itself."""
+    lines = text.split("\n", 200)
+    count = 0
+    while count < len(lines) - 1 and lines[count].startswith(("#", "%")):
+        count += 1
+    if count and any(
+        lines[count - 1].count(mark) == lines[count].count(mark) > 0 for mark in ",;\t|"
+    ):
+        count -= 1  # the names of the columns, behind a #
+    return count
+
+
+def _width(rows: list[Row]) -> int:
+    """Return how many cells most rows have; the first may be the header."""
+    body = [len(row) for _, row in rows[1:]] or [len(row) for _, row in rows]
+    return Counter(body).most_common(1)[0][0]
+
+
+def _consistency(rows: list[Row], expected: Collection[str]) -> float:
+    """Return how well a delimiter explains the rows: more is better."""
+    if not rows:
+        return -1.0
+    width = _width(rows)
+    if width < 2:
+        return 0.9 + 2.0 * (len(expected) == 1 and rows[0][1][0].strip() in expected)
+    body = [row for _, row in rows[1:]] or [row for _, row in rows]
+    share = sum(len(row) == width for row in body) / len(body)
+    cells = [cell.strip() for row in body[:200] for cell in row]
+    good = sum(map(_is_good, cells)) / max(1, len(cells))
+    known = sum(cell.strip() in expected for cell in rows[0][1])
+    # A header that is one short may be R's, which names no row names.
+    fits = {0: 1.0, 1: 0.7}.get(abs(len(rows[0][1]) - width), 0.0)
+    return 2.0 * (share > 0.97) + fits + share + 0.5 * good + 5.0 * known
+
+
+def _is_good(cell: str) -> bool:
+    return is_number(cell) or cell in MISSING_WORDS or _COMMA_NUMBER.fullmatch(cell) is not None
+
+
+def _find_header(
+    source: str, dialect: Dialect, rows: list[Row], skipped: int, expected: Collection[str]
+) -> None:
+    """Set names and the lines before the data: titles, then a header, present or absent."""
+    width = _width(rows)
+    first = 0
+    while first < min(len(rows) - 1, 20) and len(rows[first][1]) < width - 1:
+        first += 1
+    if first == 20 or first == len(rows) - 1:
+        first = 0
+    if first:
+        line = rows[first][0] + skipped
+        dialect.notes.append(f"what stands above line {line} is a title, not names: it is not read")
+    line, header = rows[first]
+    header = [cell.strip() for cell in header]
+    body = [row for _, row in rows[first + 1 :]]
+    if header and header[0].startswith("#") and header[0] not in expected:
+        header[0] = header[0][1:].strip()
+    known = any(cell in expected for cell in header)
+    if not known and _is_data(header, body, width):
+        dialect.names = [f"column {place}" for place in range(len(header))]
+        dialect.skip = rows[first - 1][0] if first else dialect.skip
+        dialect.notes.append(
+            f"line {line + skipped} holds data, not names: the columns are called "
+            "'column 0', 'column 1', ..."
+        )
+        return
+    dialect.skip = line
+    ends_empty = all(row[-1].strip() == "" for row in body if len(row) == width)
+    if len(header) == width - 1 and body:
+        # R leaves the name of the row names out; others end each row with a delimiter.
+        header = [*header, ""] if ends_empty else ["", *header]
+    while len(header) > width and body and not header[-1]:
+        header.pop()
+    if len(header) != width and body:
+        raise DataError(
+            f"{source}: line {rows[first + 1][0] + skipped}: number of cells is {width}, "
+            f"but the header names {len(header)} columns"
+        )
+    dialect.names = header
+
+
+def _is_data(header: list[str], body: list[list[str]], width: int) -> bool:
+    """Say whether the first row is data: a number above numbers, and no word of its own."""
+    if len(header) != width or not body or not any(map(is_number, header)):
+        return False
+    if _count(header):
+        return False
+    for place, cell in enumerate(header):
+        below = {row[place].strip() for row in body if len(row) == width} - MISSING_WORDS
+        numeric = bool(below) and all(map(is_number, below))
+        if numeric != is_number(cell) and cell not in MISSING_WORDS:
+            return False
+        if not numeric and cell not in below and len(below) < 0.5 * len(body):
+            return False
+    return True
+
+
+def _count(header: list[str]) -> bool:
+    """Say whether the numbers in a header are names: years, or places counted from 0 or 1."""
+    numbers = [int(cell) for cell in header if cell.isdecimal()]
+    if len(numbers) < sum(map(is_number, header)) or len(numbers) < 2:
+        return False
+    steps = {b - a for a, b in pairwise(numbers)}
+    years = all(1000 <= number <= 2999 for number in numbers) and len(steps) == 1
+    return years or (steps == {1} and numbers[0] in {0, 1} and len(numbers) > 2)
+
+
+def _decimal(delimiter: str, rows: list[Row]) -> str:
+    """Return the decimal mark: a comma only where it does not separate cells."""
+    if delimiter == ",":
+        return "."
+    cells = [cell.strip() for _, row in rows[:500] for cell in row]
+    commas = sum(_COMMA_NUMBER.fullmatch(cell) is not None for cell in cells)
+    points = sum(_POINT_NUMBER.fullmatch(cell) is not None for cell in cells)
+    return "," if commas > points else "."
+
+
+def unique_names(names: list[str]) -> tuple[list[str], list[str]]:
+    """Give columns without a name, or with one that is taken, a name; and sentences about it."""
+    result: list[str] = []
+    notes = []
+    for place, name in enumerate(names):
+        new = name or f"column {place}"
+        count = 2
+        while new in result or (new != name and new in names):
+            new, count = f"{name or f'column {place}'} ({count})", count + 1
+        if name and new != name:
+            notes.append(f"another column is named {brief(name)}: this one is called {brief(new)}")
+        result.append(new)
+    return result, notes

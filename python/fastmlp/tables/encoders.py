@@ -1,0 +1,301 @@
+"""What a column becomes: numbers for a network, learned from the rows of the training part alone.
+
+Every encoder is plain data, numbers, words and arrays, and `encode` writes float32 columns into a
+part of the matrix of features.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.errors import DataError
+from fastmlp.tables.table import Rows, Text
+
+Floats = NDArray[np.float64]
+Out = NDArray[np.float32]
+
+LEAST_OFTEN: Final = 5
+"""Words that occur less often share one place, with those never seen in training."""
+
+NO_EDGES: Final = np.empty(0)
+
+
+def _scale(values: Floats) -> tuple[float, float]:
+    """Return mean and standard deviation (of the population), 1 for what never changes."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, deviation = float(values.mean()), float(values.std())
+    if not np.isfinite(deviation):
+        raise DataError("numbers beyond 1e150 cannot be standardised")
+    # Rounding makes the deviation of a constant like 0.1 not quite 0.
+    return mean, deviation if deviation > 1e-12 * abs(mean) else 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Number:
+    """A number standardised, pieces of its range beside it, and whether it is missing.
+
+    The pieces are the piecewise-linear encoding of Gorishniy et al. (2022): between the quantiles
+    `edges` piece j goes from 0 at its lower edge to 1 at its upper one, so that the first layer
+    may bend there.
+
+    Attributes
+    ----------
+    median, mean, deviation : float
+        Of the training part; what is missing counts as the median.
+    edges : ndarray, shape (pieces + 1,) or (0,)
+        Empty without pieces.
+    missing : bool
+        Whether a last column says where the number is missing.
+    """
+
+    median: float
+    mean: float
+    deviation: float
+    edges: Floats
+    missing: bool
+
+    @classmethod
+    def fit(cls, values: Floats, pieces: int = 0, *, missing: bool | None = None) -> "Number":
+        """Learn from the training part, NaN where missing; `missing` None adds it if needed."""
+        known = values[~np.isnan(values)]
+        median = float(np.median(known)) if len(known) else 0.0
+        filled = np.where(np.isnan(values), median, values)
+        mean, deviation = _scale(filled)
+        edges = NO_EDGES
+        if pieces:
+            edges = np.unique(filled)
+            if len(edges) > pieces + 1:
+                edges = np.unique(np.quantile(filled, np.linspace(0.0, 1.0, pieces + 1)))
+        if len(edges) <= 2:  # two different values: the number itself says all
+            edges = NO_EDGES
+        return cls(
+            median, mean, deviation, edges, len(known) < len(values) if missing is None else missing
+        )
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return 1 + max(0, len(self.edges) - 1) + self.missing
+
+    def encode(self, values: Floats, out: Out) -> None:
+        """Write values (n,), NaN where missing, into `out` (n, width)."""
+        missing = np.isnan(values)
+        filled = np.where(missing, self.median, values)
+        out[:, 0] = (filled - self.mean) / self.deviation
+        for piece in range(len(self.edges) - 1):
+            low, high = self.edges[piece], self.edges[piece + 1]
+            out[:, 1 + piece] = np.clip((filled - low) / (high - low), 0.0, 1.0)
+        if self.missing:
+            out[:, -1] = missing
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """Several numbers of one column, such as the parts of a date; each a `Number`."""
+
+    parts: list[int]
+    numbers: list[Number]
+
+    @classmethod
+    def fit(cls, values: Floats, pieces: int = 0) -> "Numbers":
+        """Learn from (n, p); parts that never change are left out, missing is with the first."""
+        known = values[~np.isnan(values[:, 0])]
+        parts = [j for j in range(values.shape[1]) if len(known) and np.ptp(known[:, j]) > 0.0]
+        parts = parts or [0]
+        missing = len(known) < len(values)
+        numbers = [
+            Number.fit(values[:, j], pieces, missing=missing and place == 0)
+            for place, j in enumerate(parts)
+        ]
+        return cls(parts, numbers)
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return sum(number.width for number in self.numbers)
+
+    def encode(self, values: Floats, out: Out) -> None:
+        """Write values (n, p), NaN where missing, into `out` (n, width)."""
+        at = 0
+        for part, number in zip(self.parts, self.numbers, strict=True):
+            number.encode(values[:, part], out[:, at : at + number.width])
+            at += number.width
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """A column of 0 and 1 for each frequent word, one for all others, one where it is missing.
+
+    That of scikit-learn's OneHotEncoder with ``handle_unknown="infrequent_if_exist"``; the place
+    for others is there if the training part has rare words.
+    """
+
+    words: list[str]
+    others: bool
+    missing: bool
+
+    @classmethod
+    def fit(cls, text: Text, rows: Rows, most: int, least_often: int = LEAST_OFTEN) -> "Words":
+        """Learn from some rows; at most `most` words that occur `least_often` times each."""
+        counts = text.counts(rows)
+        there = [place for place in range(len(text.values)) if counts[place]]
+        frequent = [place for place in there if counts[place] >= least_often]
+        frequent.sort(key=lambda place: (-counts[place], text.values[place]))
+        words = sorted(text.values[place] for place in frequent[:most])
+        missing = bool((text.codes[rows] < 0).any())
+        return cls(words, len(words) < len(there), missing)
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return len(self.words) + self.others + self.missing
+
+    def encode(self, text: Text, rows: Rows, out: Out) -> None:
+        """Write some rows into `out` (len(rows), width)."""
+        out[:] = 0.0
+        at = {word: place for place, word in enumerate(self.words)}
+        other = len(self.words) if self.others else -1
+        column = np.array(
+            [at.get(value, other) for value in text.values]
+            + [self.width - 1 if self.missing else other]
+        )[text.codes[rows]]
+        known = column >= 0
+        out[np.flatnonzero(known), column[known]] = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class TargetMeans:
+    """The mean of the target among the rows with the same word, drawn to the mean of all.
+
+    That of scikit-learn's TargetEncoder with ``smooth="auto"``: how much a word counts follows from
+    how often it occurs and how much the target varies with it. In training the mean for a row is
+    that of other folds, or a rare word would tell the network the answer.
+
+    Attributes
+    ----------
+    words : list of str
+    means : ndarray, shape (words + 1, targets)
+        The last row is for missing cells.
+    overall : ndarray, shape (targets,)
+        For words never seen.
+    mean, deviation : ndarray, shape (targets,)
+        Of the means over the training part, which are standardised.
+    """
+
+    words: list[str]
+    means: Floats
+    overall: Floats
+    mean: Floats
+    deviation: Floats
+
+    @classmethod
+    def fit(
+        cls, text: Text, rows: Rows, targets: Floats, folds: NDArray[np.integer[Any]]
+    ) -> "tuple[TargetMeans, Floats]":
+        """Learn from some rows; and the cross-fitted means (len(rows), targets) to train on."""
+        codes = text.codes[rows]
+        means, overall = target_means(codes, targets, len(text.values))
+        crossed = np.empty((len(rows), targets.shape[1]))
+        for fold in np.unique(folds):
+            inside = folds == fold
+            others, everywhere = target_means(codes[~inside], targets[~inside], len(text.values))
+            crossed[inside] = np.where(np.isnan(others), everywhere, others)[codes[inside]]
+        seen = np.flatnonzero(~np.isnan(means[:-1, 0]))
+        scales = [_scale(column) for column in crossed.T]
+        encoder = cls(
+            [text.values[place] for place in seen],
+            np.where(np.isnan(means), overall, means)[[*seen, -1]],
+            overall,
+            np.array([mean for mean, _ in scales]),
+            np.array([deviation for _, deviation in scales]),
+        )
+        return encoder, (crossed - encoder.mean) / encoder.deviation
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return len(self.overall)
+
+    def encode(self, text: Text, rows: Rows, out: Out) -> None:
+        """Write some rows into `out` (len(rows), width)."""
+        out[:] = (self.values(text, rows) - self.mean) / self.deviation
+
+    def values(self, text: Text, rows: Rows) -> Floats:
+        """Return the means for some rows, not standardised."""
+        at = {word: place for place, word in enumerate(self.words)}
+        table = np.concatenate([self.means, self.overall[np.newaxis]])
+        unseen = len(self.words) + 1
+        places = [at.get(value, unseen) for value in text.values] + [len(self.words)]
+        result: Floats = table[np.array(places)[text.codes[rows]]]
+        return result
+
+
+def target_means(codes: NDArray[np.int32], targets: Floats, words: int) -> tuple[Floats, Floats]:
+    """Return the smoothed mean of the targets (n, t) for each word, and the mean of all.
+
+    The last of the (words + 1, t) is for code -1; NaN where no row has the word.
+    """
+    places = np.where(codes < 0, words, codes)
+    counts = np.bincount(places, minlength=words + 1).astype(np.float64)
+    overall, result = targets.mean(axis=0), np.empty((words + 1, targets.shape[1]))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for j, target in enumerate(targets.T):
+            means = np.bincount(places, target, words + 1) / counts
+            spread = np.bincount(places, (target - means[places]) ** 2, words + 1)
+            weight = np.var(target) * counts
+            share = weight / (weight + spread / counts)
+            smoothed = share * means + (1.0 - share) * overall[j]
+            result[:, j] = np.where(np.isnan(share), overall[j], smoothed)
+    result[counts == 0.0] = np.nan
+    return result, overall
+
+
+@dataclass(frozen=True, eq=False)
+class Vector:
+    """Numbers of one unit, such as pixels or an embedding: centred, and of one deviation."""
+
+    mean: Floats
+    deviation: float
+    missing: bool
+
+    @classmethod
+    def fit(cls, values: NDArray[Any]) -> "Vector":
+        """Learn from (n, k); rows that are NaN are missing."""
+        missing = (
+            np.isnan(values).any(axis=1)
+            if values.dtype.kind == "f"
+            else np.zeros(len(values), bool)
+        )
+        known = values[~missing].astype(np.float64)
+        mean = known.mean(axis=0) if len(known) else np.zeros(values.shape[1])
+        centred = known - mean
+        deviation = float(np.sqrt(np.mean(centred**2))) if len(known) else 1.0
+        return cls(mean, deviation or 1.0, bool(missing.any()))
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return len(self.mean) + self.missing
+
+    def encode(self, values: NDArray[Any], out: Out) -> None:
+        """Write values (n, k) into `out` (n, width)."""
+        missing = (
+            np.isnan(values).any(axis=1)
+            if values.dtype.kind == "f"
+            else np.zeros(len(values), bool)
+        )
+        out[:, : len(self.mean)] = (values - self.mean) / self.deviation
+        out[missing] = 0.0
+        if self.missing:
+            out[:, -1] = missing
+
+
+Encoder = Number | Numbers | Words | TargetMeans | Vector
+
+
+def widths(encoders: Sequence[Encoder]) -> list[int]:
+    """Return where the columns of each encoder begin, and how many there are in all."""
+    return [0, *np.cumsum([encoder.width for encoder in encoders], dtype=int).tolist()]

@@ -1,0 +1,408 @@
+"""The columns of a table as a matrix for a network, and what was done with each and why."""
+
+import dataclasses
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp._validation import brief
+from fastmlp.data import _memory
+from fastmlp.data._text import listing
+from fastmlp.errors import DataError
+from fastmlp.tables import cells, dates
+from fastmlp.tables.encoders import (
+    Encoder,
+    Floats,
+    Number,
+    Numbers,
+    TargetMeans,
+    Vector,
+    Words,
+    widths,
+)
+from fastmlp.tables.kinds import FEW_WORDS, NUMBERS_ROWS, Kind, kind_of
+from fastmlp.tables.table import Column, Rows, Table, Text
+
+PIECES: Final = 16
+_MOST_PIECES: Final = 512  # columns of all numbers together
+MOST_WORDS: Final = 200
+_PIECES_BYTES: Final = 1 << 26
+
+NumberEncoding = Literal["piecewise", "standardized"]
+WordEncoding = Literal["one-hot", "target means"]
+
+
+@dataclass(frozen=True, eq=False)
+class Feature:
+    """A column that the network sees.
+
+    Attributes
+    ----------
+    name : str
+        Of the column.
+    kind : Kind
+        What it was in training.
+    encoder : Encoder
+        What it becomes.
+    """
+
+    name: str
+    kind: Kind
+    encoder: Encoder
+
+
+@dataclass(frozen=True)
+class ColumnReport:
+    """What was done with a column.
+
+    Attributes
+    ----------
+    name : str
+        The column.
+    kind : str
+        "number", "yes/no", "words", "date", "time of day", "vector" or "dropped".
+    inputs : int
+        How many inputs of the network it became.
+    how : str
+        What was done with it, and why.
+    """
+
+    name: str
+    kind: str
+    inputs: int
+    how: str
+
+
+class Columns(tuple[ColumnReport, ...]):
+    """What was done with each column; `str` is a table of it for people to read."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        names = [_shortened(column.name) for column in self]
+        wide = max(map(len, names), default=0)
+        return "\n".join(
+            f"{name:<{wide}}  {column.kind:<11}  {column.inputs or '':>4}  {column.how}"
+            for name, column in zip(names, self, strict=True)
+        )
+
+    __repr__ = __str__
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 30 else f"{name[:27]}..."
+
+
+@dataclass(eq=False)
+class Features:
+    """How rows of a table become rows of a matrix.
+
+    Attributes
+    ----------
+    features : list of Feature
+        The columns that are used, in order.
+    dropped : list of ColumnReport
+        Those that are not.
+    notes : list of str
+        What was not as it should be in the training part, a sentence each.
+    """
+
+    features: list[Feature]
+    dropped: list[ColumnReport]
+    notes: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def width(self) -> int:
+        """The number of columns of the matrix."""
+        return sum(feature.encoder.width for feature in self.features)
+
+    @property
+    def columns(self) -> Columns:
+        """What was done with each column, those that are used first."""
+        used = (ColumnReport(f.name, f.kind.name, f.encoder.width, _how(f)) for f in self.features)
+        return Columns((*used, *self.dropped))
+
+    def names(self) -> list[str]:
+        """Return a name for each column of the matrix."""
+        return [
+            f"{feature.name}[{j}]" if feature.encoder.width > 1 else feature.name
+            for feature in self.features
+            for j in range(feature.encoder.width)
+        ]
+
+    def matrix(
+        self, table: Table, rows: Rows, notes: list[str] | None = None
+    ) -> NDArray[np.float32]:
+        """Return some rows of a table as (len(rows), width).
+
+        Raises
+        ------
+        DataError
+            If the table lacks a column.
+        """
+        table.add_absent(feature.name for feature in self.features)
+        missing = [f.name for f in self.features if f.name not in table.columns]
+        if missing:
+            raise DataError(
+                f"{table.source}: there is no column {brief(missing[0])}"
+                + (f", nor {len(missing) - 1} others" if len(missing) > 1 else "")
+                + f"; columns are {listing(list(table.columns))}"
+            )
+        _memory.require("the matrix of features", 4 * len(rows) * self.width)
+        out = np.empty((len(rows), self.width), np.float32)
+        for feature, part in zip(self.features, self._parts(out), strict=True):
+            _encode(feature, table, rows, part, notes)
+        return out
+
+    def _parts(self, out: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+        starts = widths([feature.encoder for feature in self.features])
+        for start, end in pairwise(starts):
+            yield out[:, start:end]
+
+
+def learn(
+    table: Table,
+    rows: Rows,
+    names: Sequence[str],
+    targets: Floats,
+    *,
+    numbers: NumberEncoding = "piecewise",
+    words: WordEncoding = "one-hot",
+    seed: int = 0,
+) -> tuple[Features, NDArray[np.float32]]:
+    """Decide what becomes of each column, learn it from some rows, and encode these.
+
+    Parameters
+    ----------
+    table : Table
+        The table.
+    rows : ndarray of int
+        The training part.
+    names : sequence of str
+        The columns to use.
+    targets : ndarray, shape (len(rows), t)
+        For the encoding of words by the mean target.
+    numbers, words : str
+        As in `TabularModel`.
+    seed : int
+        For the folds of the mean target.
+
+    Raises
+    ------
+    DataError
+        If no column is left.
+    """
+    kinds = {
+        name: kind_of(table.columns[name], rows, name, table.decimal, unnamed=name in table.unnamed)
+        for name in names
+    }
+    if all(kind.name == "dropped" for kind in kinds.values()):
+        kinds = {name: _last_resort(kind) for name, kind in kinds.items()}
+    pieces = _pieces(kinds, len(rows)) if numbers == "piecewise" else 0
+    learned = Features([], [])
+    trained: dict[str, Floats] = {}
+    for name, kind in kinds.items():
+        if kind.name == "dropped":
+            learned.dropped.append(ColumnReport(name, "dropped", 0, kind.reason))
+            continue
+        column = table.columns[name]
+        many = isinstance(column, Text) and np.count_nonzero(column.counts(rows)) > FEW_WORDS
+        if kind.name == "words" and many and words == "target means":
+            assert isinstance(column, Text)
+            encoder, trained[name] = TargetMeans.fit(column, rows, targets, _folds(len(rows), seed))
+            learned.features.append(Feature(name, kind, encoder))
+        else:
+            _learn(learned, table, rows, name, kind, pieces)
+    if not learned.features:
+        why = "; ".join(f"{brief(report.name)} {report.how}" for report in learned.dropped[:3])
+        raise DataError(
+            f"{table.source}: no column is left to learn from" + (f": {why}" if why else "")
+        )
+    matrix = learned.matrix(table, rows, learned.notes)
+    for feature, part in zip(learned.features, learned._parts(matrix), strict=True):  # noqa: SLF001
+        if feature.name in trained:
+            part[:] = trained[feature.name]
+    return learned, matrix
+
+
+def _last_resort(kind: Kind) -> Kind:
+    """Take the number of a row for a time, where a table has nothing else."""
+    if kind.reason == NUMBERS_ROWS:
+        return Kind("number", "numbers the rows, but there is nothing else")
+    return kind
+
+
+def _learn(learned: Features, table: Table, rows: Rows, name: str, kind: Kind, pieces: int) -> None:
+    column = table.columns[name]
+    try:
+        encoder = _fit(column, rows, kind, table.decimal, pieces)
+    except DataError as error:
+        raise DataError(f"{table.source}: column {brief(name)}: {error}") from None
+    if encoder.width == 0:
+        learned.dropped.append(ColumnReport(name, "dropped", 0, "has no word that occurs twice"))
+    else:
+        learned.features.append(Feature(name, kind, encoder))
+
+
+def _fit(column: Column, rows: Rows, kind: Kind, decimal: str, pieces: int) -> Encoder:
+    if kind.name == "words":
+        assert isinstance(column, Text)
+        few = np.count_nonzero(column.counts(rows)) <= FEW_WORDS
+        return Words.fit(column, rows, FEW_WORDS if few else MOST_WORDS)
+    if kind.name == "vector":
+        assert not isinstance(column, Text)
+        return Vector.fit(column[rows])
+    values, _ = read_values(column, rows, kind, decimal)
+    if kind.name == "date":
+        return Numbers.fit(dates.parts(values), pieces)
+    return Number.fit(values, 0 if kind.name == "yes/no" else pieces)
+
+
+def _pieces(kinds: dict[str, Kind], rows: int) -> int:
+    """Return into how many pieces to cut the range of each number; 0 where they are too many."""
+    numbers = sum(
+        {"number": 1, "time of day": 1, "date": len(dates.PARTS)}.get(kind.name, 0)
+        for kind in kinds.values()
+    )
+    columns = min(_MOST_PIECES, max(1, _PIECES_BYTES // (4 * rows)))
+    pieces = min(PIECES, columns // max(1, numbers))
+    return pieces if pieces >= 3 else 0
+
+
+def _folds(count: int, seed: int) -> NDArray[np.intp]:
+    order = np.argsort(np.random.Philox(key=seed).random_raw(count), kind="stable")
+    folds = np.empty(count, np.intp)
+    folds[order] = np.arange(count) % 5
+    return folds
+
+
+def _encode(
+    feature: Feature, table: Table, rows: Rows, out: NDArray[np.float32], notes: list[str] | None
+) -> None:
+    column, encoder = table.columns[feature.name], feature.encoder
+    if isinstance(encoder, Words | TargetMeans):
+        encoder.encode(as_text(column), rows, out)
+        return
+    if isinstance(encoder, Vector):
+        if isinstance(column, Text) or column.ndim != 2 or column.shape[1] != len(encoder.mean):
+            raise DataError(
+                f"{table.source}: column {brief(feature.name)} must hold vectors of "
+                f"{len(encoder.mean)} numbers, as in training"
+            )
+        encoder.encode(column[rows], out)
+        return
+    if not isinstance(column, Text) and column.ndim != 1:
+        raise DataError(f"{table.source}: column {brief(feature.name)} must not hold vectors")
+    values, bad = read_values(column, rows, feature.kind, table.decimal)
+    if notes is not None and bad.any():
+        notes.append(_bad_cells(table, feature, column, rows, bad))
+    if isinstance(encoder, Numbers):
+        encoder.encode(dates.parts(values), out)
+    else:
+        encoder.encode(values, out)
+
+
+def read_values(
+    column: Column, rows: Rows, kind: Kind, decimal: str
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return the numbers that some rows of a column stand for, and which cells stand for none.
+
+    What is missing or stands for none is NaN.
+    """
+    if isinstance(column, Text):
+        values, wrong = _text_values(column, kind, decimal)
+        codes = column.codes[rows]
+        return np.append(values, np.nan)[codes], np.append(wrong, False)[codes]
+    some = column[rows]
+    if some.dtype.kind == "M":
+        if kind.name == "date":
+            days = some.astype("M8[us]").astype(np.int64) / 86400e6
+            return np.where(np.isnat(some), np.nan, days), np.zeros(len(some), bool)
+        return np.full(len(some), np.nan), ~np.isnat(some)
+    with np.errstate(over="ignore"):
+        values = some.astype(np.float64)
+    if kind.name == "date":
+        return np.full(len(values), np.nan), ~np.isnan(values)
+    infinite = np.isinf(values)
+    if infinite.any():
+        values[infinite] = np.nan
+    return values, infinite
+
+
+def _text_values(text: Text, kind: Kind, decimal: str) -> tuple[Floats, NDArray[np.bool_]]:
+    if kind.name == "yes/no":
+        values = np.array(
+            [float(cells.PAIRS[value.lower()]) if value.lower() in cells.PAIRS
+             else {"0": 0.0, "1": 1.0}.get(value, np.nan) for value in text.values],
+            np.float64,
+        )  # fmt: skip
+    elif kind.order is not None:
+        values = dates.days(text.values, kind.order)
+    elif kind.name == "date":
+        values = dates.days(text.values, "year first")
+    else:
+        values, _ = cells.numbers(text.values, decimal)
+    values[np.isinf(values)] = np.nan
+    words = np.array([value not in cells.MISSING_WORDS for value in text.values], bool)
+    return values, np.isnan(values) & words
+
+
+def as_text(column: Column) -> Text:
+    """Return a column as text: whole numbers without a point."""
+    if isinstance(column, Text):
+        return column
+    if column.dtype.kind == "b":
+        return Text.of("True" if value else "False" for value in column.tolist())
+    if column.dtype.kind == "M":
+        return Text.of(None if np.isnat(value) else str(value) for value in column)
+    numbers = column.astype(np.float64)
+    return Text.of(
+        None if np.isnan(value) else str(int(value)) if value == np.floor(value) else repr(value)
+        for value in numbers.tolist()
+    )
+
+
+def _bad_cells(
+    table: Table, feature: Feature, column: Column, rows: Rows, bad: NDArray[np.bool_]
+) -> str:
+    row = int(rows[int(bad.argmax())])
+    cell = column.values[column.codes[row]] if isinstance(column, Text) else str(column[row])
+    what = {"date": "no date as in training", "yes/no": "neither yes nor no"}.get(
+        feature.kind.name, f"no {feature.kind.name}" if "inf" not in cell else "not finite"
+    )
+    count = int(np.count_nonzero(bad))
+    others = f", as are {count - 1:,} others" if count > 1 else ""
+    return f"{table.place(row, feature.name)}: {brief(cell)} is {what}{others}: taken as missing"
+
+
+def _how(feature: Feature) -> str:
+    """Write what was done with a column."""
+    encoder, reason = feature.encoder, feature.kind.reason
+    missing = ", whether it is missing" if getattr(encoder, "missing", False) else ""
+    if isinstance(encoder, Number):
+        if feature.kind.name == "yes/no":
+            return f"0 and 1, standardized{missing}"
+        pieces = f", {len(encoder.edges) - 1} pieces" if len(encoder.edges) else ""
+        because = f" ({reason})" if reason else ""
+        median = f", missing is {encoder.median:g}" if missing else ""
+        return f"standardized{pieces}{because}{median}{missing}"
+    if isinstance(encoder, Numbers):
+        parts = ", ".join(dates.PARTS[part] for part in encoder.parts)
+        return f"{parts}" + (f" ({reason})" if reason else "")
+    if isinstance(encoder, Vector):
+        return f"{reason or 'numbers'}, centred{missing}"
+    if isinstance(encoder, TargetMeans):
+        return f"the mean target of each of {len(encoder.words)} words"
+    rare = ", the others" if encoder.others else ""
+    return f"one input for each of {len(encoder.words)} words{rare}{missing}" + (
+        f" ({reason})" if reason else ""
+    )
+
+
+def text_columns(features: Features) -> Collection[str]:
+    """Return the columns that must be read as text, whatever their cells."""
+    return {f.name for f in features.features if isinstance(f.encoder, Words | TargetMeans)}

@@ -1,0 +1,116 @@
+"""Several files as one table: a folder, a pattern, and the layouts of Hive and Spark."""
+
+import glob
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+
+from fastmlp._validation import brief
+from fastmlp.errors import DataError
+from fastmlp.tables import cells
+from fastmlp.tables.features import as_text
+from fastmlp.tables.table import Column, Table, Text
+
+_NULL = "__HIVE_DEFAULT_PARTITION__"
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return the files of a folder and the folders in it, in order, without hidden ones.
+
+    What begins with a dot or an underscore is hidden: ``_SUCCESS``, ``.part-00000.crc``.
+    """
+    files = []
+    for file in sorted(path.rglob("*")):
+        inner = file.relative_to(path).parts
+        hidden = any(part.startswith((".", "_")) and "=" not in part for part in inner)
+        if file.is_file() and not hidden:
+            files.append(file)
+    if not files:
+        raise DataError(f"{path}: the folder has no files")
+    return files
+
+
+def matching(pattern: str) -> list[Path]:
+    """Return the files that a pattern such as ``data/*.csv`` matches, in order."""
+    files = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207
+    return [file for file in files if file.is_file()]
+
+
+def read_all(
+    source: str, root: Path | None, files: Iterable[Path], read: Callable[[Path], Table]
+) -> Table:
+    """Read files, one below the other; folders such as ``day=2`` become columns.
+
+    Raises
+    ------
+    DataError
+        If the files have different columns.
+    """
+    parts = []
+    for file in files:
+        table = read(file)
+        for name, value in _partitions(root, file).items():
+            if name not in table.columns:
+                column = Text.of([value] * len(table))
+                table.columns[name] = cells.typed(column, ".") if value is not None else column
+        parts.append((file, table))
+    return _joined(source, parts)
+
+
+def _partitions(root: Path | None, file: Path) -> dict[str, str | None]:
+    if root is None:
+        return {}
+    pairs = [part.split("=", 1) for part in file.relative_to(root).parts[:-1] if "=" in part]
+    return {unquote(name): None if value == _NULL else unquote(value) for name, value in pairs}
+
+
+def _joined(source: str, parts: list[tuple[Path, Table]]) -> Table:
+    first_file, first = parts[0]
+    for file, table in parts[1:]:
+        other = set(first.columns) ^ set(table.columns)
+        if other and table.absent is None:
+            raise DataError(
+                f"{source}: {file.name} and {first_file.name} have different columns: only one "
+                f"has {brief(min(other))}"
+            )
+    names = {name: None for _, table in parts for name in table.columns}
+    for _, table in parts:
+        table.add_absent(names)
+    columns = {name: _stacked([table.columns[name] for _, table in parts]) for name in names}
+    ends = np.cumsum([len(table) for _, table in parts])
+
+    def locate(row: int) -> str:
+        part = int(np.searchsorted(ends, row, side="right"))
+        file, table = parts[part]
+        return f"{file.name}, {table.locate(row - (int(ends[part - 1]) if part else 0))}"
+
+    notes = [f"{file.name}: {note}" for file, table in parts for note in table.notes]
+    return Table(
+        source,
+        columns,
+        first.decimal,
+        notes,
+        first.target,
+        first.group,
+        first.unnamed,
+        first.absent,
+        locate,
+    )
+
+
+def _stacked(columns: list[Column]) -> Column:
+    arrays = [column for column in columns if not isinstance(column, Text)]
+    if len(arrays) == len(columns):
+        kinds = {array.dtype.kind == "M" for array in arrays}
+        if len(kinds) == 1 and len({array.shape[1:] for array in arrays}) == 1:
+            return np.concatenate(arrays)
+    texts = [as_text(column) for column in columns]
+    values = [value for text in texts for value in text.values]
+    starts = np.cumsum([0, *(len(text.values) for text in texts)])
+    codes = [
+        np.where(text.codes < 0, -1, text.codes + start).astype(np.int32)
+        for text, start in zip(texts, starts, strict=False)
+    ]
+    return cells.typed(Text.coded(values, np.concatenate(codes)), ".")

@@ -1,0 +1,271 @@
+"""Frames of pandas, of polars, pyarrow and all that speak Arrow, and mappings of arrays."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp._extras import require
+from fastmlp._validation import brief, described
+from fastmlp.errors import DataError
+from fastmlp.tables import cells
+from fastmlp.tables.table import Column, Table, Text
+
+
+def is_frame(value: object) -> bool:
+    """Say whether a value is a frame that `from_frame` reads."""
+    return _is_pandas(value) or hasattr(value, "__arrow_c_stream__") or _is_batch(value)
+
+
+def _is_pandas(value: object) -> bool:
+    return type(value).__module__.partition(".")[0] == "pandas" and hasattr(value, "columns")
+
+
+def _is_batch(value: object) -> bool:
+    return hasattr(value, "__arrow_c_array__") and hasattr(value, "schema")
+
+
+def from_frame(frame: Any) -> Table:
+    """Read a frame of pandas, polars or pyarrow.
+
+    Raises
+    ------
+    DataError
+        If two columns have one name.
+    ImportError
+        If it is not pandas' and pyarrow is not installed.
+    """
+    if _is_pandas(frame):
+        names = [str(name) for name in frame.columns]
+        columns = (_pandas_column(frame.iloc[:, j]) for j in range(len(names)))
+        return Table("table", _by_name(names, columns))
+    pyarrow = require("pyarrow", f"a frame of {type(frame).__module__.partition('.')[0]}", "tables")
+    if _is_batch(frame) and not hasattr(frame, "__arrow_c_stream__"):
+        frame = pyarrow.Table.from_batches([pyarrow.record_batch(frame)])
+    return from_arrow("table", pyarrow.table(frame))
+
+
+def from_mapping(columns: Mapping[Any, Any]) -> Table:
+    """Read a mapping of names to arrays.
+
+    Raises
+    ------
+    TypeError
+        If a name is no text.
+    ValueError
+        If the columns are not of one length.
+    """
+    result: dict[str, Column] = {}
+    for name, values in columns.items():
+        if not isinstance(name, str):
+            raise TypeError(f"the names of columns must be str, got {described(name)}")
+        result[name] = from_array(name, values)
+        first = next(iter(result))
+        if len(result[name]) != len(result[first]):
+            raise ValueError(
+                f"column {brief(name)} has {len(result[name])} rows, but {brief(first)} has "
+                f"{len(result[first])}"
+            )
+    return Table("table", result)
+
+
+def _by_name(names: list[str], columns: Any) -> dict[str, Column]:
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"{names.count(name)} columns are named {brief(name)}")
+    return dict(zip(names, columns, strict=True))
+
+
+def from_array(name: str, values: Any) -> Column:
+    """Return what an array, a list or a column of a frame holds.
+
+    Raises
+    ------
+    DataError
+        If that is nothing that a table can hold.
+    """
+    if type(values).__module__.partition(".")[0] == "pandas":
+        return _pandas_column(values)
+    if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
+        pyarrow = require("pyarrow", "a column of Arrow", "tables")
+        return arrow_column(name, pyarrow.chunked_array(values))
+    array = np.asarray(values) if isinstance(values, np.ndarray) else _array_of(values)
+    if array.dtype.kind in "OUS":
+        return _objects(name, array)
+    if array.ndim == 2 and array.dtype.kind in "biuf" and array.shape[1]:
+        return array if array.shape[1] > 1 else array[:, 0]
+    if array.ndim != 1 or array.dtype.kind not in "biufMm":
+        raise DataError(
+            f"column {brief(name)} must be numbers, text or times of shape (n,), or vectors of "
+            f"shape (n, k), got {array.dtype} {array.shape}"
+        )
+    return _plain(array)
+
+
+def _array_of(values: Any) -> NDArray[Any]:
+    try:
+        array = np.asarray(values)
+    except ValueError:  # lists of several lengths
+        array = np.empty(0, object)
+    if array.dtype.kind in "US" or array.dtype.kind == "O":
+        array = np.empty(len(values), object)
+        array[:] = list(values)
+    return array
+
+
+def _plain(array: NDArray[Any]) -> NDArray[Any]:
+    """Return numbers, true and false, and times; durations as seconds."""
+    if array.dtype.kind == "m":
+        seconds = array / np.timedelta64(1, "s")
+        return np.asarray(seconds, np.float64)
+    return array
+
+
+def _pandas_column(series: Any) -> Column:
+    kind = getattr(series.dtype, "kind", "O")
+    if isinstance(series.dtype, np.dtype) and kind in "biufMm":
+        return _plain(series.to_numpy())
+    if hasattr(series, "cat"):
+        values = [None if _is_null(value) else str(value) for value in series.cat.categories]
+        codes = series.cat.codes.to_numpy().astype(np.int32)
+        return _from_values(values, codes, list(series.cat.categories))
+    if kind in "biuf":  # of pandas' own types, which know nulls
+        numbers: NDArray[np.float64] = series.astype("Float64").to_numpy(
+            np.float64, na_value=np.nan
+        )
+        return numbers
+    if kind == "M":
+        if getattr(series.dt, "tz", None) is not None:
+            series = series.dt.tz_convert("UTC").dt.tz_localize(None)
+        return np.asarray(series.to_numpy(), "M8[us]")
+    return _objects(str(series.name), series.to_numpy(object))
+
+
+def _from_values(values: list[str | None], codes: NDArray[np.int32], kinds: list[Any]) -> Column:
+    """Return categories as numbers where they are numbers, else as text."""
+    if kinds and all(isinstance(kind, int | float | np.number) for kind in kinds):
+        return np.array([*kinds, np.nan], np.float64)[codes]
+    return Text.coded(values, codes)
+
+
+def _objects(  # noqa: PLR0911  (a case each)
+    name: str, array: NDArray[Any]
+) -> Column:
+    """Return Python's own objects as numbers, text, times or vectors."""
+    if array.ndim == 2:
+        return _vectors(name, list(array))
+    if array.dtype.kind == "S":
+        array = np.char.decode(array, "utf-8", "backslashreplace")
+    items = array.tolist()
+    held = [item for item in items if not _is_null(item)]
+    if all(isinstance(item, str | bytes) for item in held):
+        return cells.typed(Text.of(_word(item) for item in items), ".")
+    if all(isinstance(item, bool | np.bool_) for item in held):
+        return np.array([np.nan if _is_null(item) else float(item) for item in items])
+    if all(isinstance(item, int | float | Decimal | np.number) for item in held):
+        return np.array([np.nan if _is_null(item) else float(item) for item in items], np.float64)
+    if all(hasattr(item, "isoformat") and hasattr(item, "year") for item in held):
+        return cells.typed(
+            Text.of(None if _is_null(item) else item.isoformat(" ")
+                    if hasattr(item, "hour") else item.isoformat() for item in items), "."
+        )  # fmt: skip
+    if all(isinstance(item, list | tuple | np.ndarray) for item in held):
+        return _vectors(name, items)
+    if all(isinstance(item, str | bytes | bool | int | float | Decimal) for item in held):
+        return cells.typed(Text.of(_word(item) for item in items), ".")
+    kind = next(type(item).__name__ for item in held if not isinstance(item, str))
+    raise DataError(f"column {brief(name)} holds {kind}, which is neither number, text nor time")
+
+
+def _word(item: Any) -> str | None:
+    if _is_null(item):
+        return None
+    return item.decode("utf-8", "backslashreplace") if isinstance(item, bytes) else str(item)
+
+
+def _is_null(item: Any) -> bool:
+    """Say whether Python or pandas means by this that nothing is there."""
+    if item is None or type(item).__name__ in {"NAType", "NaTType"}:
+        return True
+    return isinstance(item, float | Decimal | np.floating) and item != item  # noqa: PLR0124
+
+
+def _vectors(name: str, items: list[Any]) -> NDArray[np.float64]:
+    lengths = {len(item) for item in items if not _is_null(item)}
+    if len(lengths) != 1 or 0 in lengths:
+        raise DataError(f"column {brief(name)} holds lists of {len(lengths)} different lengths")
+    length = lengths.pop()
+    result = np.full((len(items), length), np.nan)
+    for row, item in enumerate(items):
+        if not _is_null(item):
+            result[row] = np.asarray(item, np.float64)
+    return result
+
+
+def from_arrow(source: str, table: Any) -> Table:
+    """Read a table of pyarrow.
+
+    Raises
+    ------
+    DataError
+        If two columns have one name, or one holds what a table cannot.
+    """
+    names = [str(name) for name in table.column_names]
+    columns = (arrow_column(name, table.column(j), source) for j, name in enumerate(names))
+    try:
+        return Table(source, _by_name(names, columns))
+    except DataError as error:
+        raise DataError(f"{source}: {error}" if source not in str(error) else str(error)) from None
+
+
+def arrow_column(  # noqa: C901, PLR0911  (a case each)
+    name: str, column: Any, source: str = "table"
+) -> Column:
+    """Return what a column of pyarrow holds.
+
+    Raises
+    ------
+    DataError
+        If that is nothing that a table can hold.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+
+    kinds, kind = pa.types, column.type
+    if kinds.is_dictionary(kind):
+        column, kind = column.cast(kind.value_type), kind.value_type
+    if kinds.is_null(kind):
+        return np.full(len(column), np.nan)
+    if kinds.is_boolean(kind) and column.null_count:
+        column, kind = column.cast(pa.int8()), pa.int8()
+    if kinds.is_boolean(kind) or kinds.is_integer(kind) or kinds.is_floating(kind):
+        return _arrow_numbers(column)
+    if kinds.is_decimal(kind):
+        return _arrow_numbers(column.cast(pa.float64()))
+    if kinds.is_date(kind) or kinds.is_timestamp(kind):
+        return np.asarray(column.cast(pa.timestamp("us")).to_numpy(), "M8[us]")
+    if kinds.is_time(kind) or kinds.is_duration(kind):
+        unit = getattr(kind, "unit", "s")
+        wide = column.cast(pa.int32()) if kind.bit_width == 32 else column.cast(pa.int64())
+        seconds = _arrow_numbers(wide.cast(pa.float64()))
+        return seconds / {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
+    if kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind):
+        return cells.from_arrow(column.cast(pa.large_string()), ".")
+    if kinds.is_list(kind) or kinds.is_large_list(kind) or kinds.is_fixed_size_list(kind):
+        return _vectors(name, column.to_pylist() if column.null_count else list(_lists(column)))
+    if kinds.is_binary(kind) or kinds.is_large_binary(kind):
+        return _objects(name, np.array(column.to_pylist(), object))
+    raise DataError(
+        f"{source}: column {brief(name)} holds {kind}, which is neither number, text nor time"
+    )
+
+
+def _arrow_numbers(column: Any) -> NDArray[Any]:
+    array: NDArray[Any] = column.to_numpy()  # integers with nulls come as float64 with NaN
+    return array
+
+
+def _lists(column: Any) -> Any:
+    for chunk in column.chunks:
+        yield from chunk.to_numpy(zero_copy_only=False)

@@ -1,0 +1,121 @@
+"""What a column is: decided by its cells in the training part, with the reason in a sentence."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp._validation import brief
+from fastmlp.tables import cells, dates
+from fastmlp.tables.table import Column, Rows, Text
+
+Name = Literal["number", "yes/no", "words", "date", "time of day", "vector", "dropped"]
+
+FEW_WORDS: Final = 30
+NUMBERS_ROWS: Final = "numbers the rows"
+_MOSTLY: Final = 0.9
+_LONG_TEXT: Final = 6.0  # words in a cell, on the average
+_ROW_NAMES: Final = re.compile(
+    r"(Unnamed: \d+|id|_id|rownames?|row[ _]?names?|index|idx)", re.IGNORECASE
+)
+_IDENTIFIER: Final = re.compile(r"(id|idno|uid|pid|uuid|guid|.*[_ .-]id|.*[a-z]I[Dd])")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a column is.
+
+    Attributes
+    ----------
+    name : str
+        "dropped" if nothing can be learned from it.
+    reason : str
+        Why, where that is not plain.
+    order : str or None
+        How it writes its dates.
+    """
+
+    name: Name
+    reason: str = ""
+    order: dates.Order | None = None
+
+
+def kind_of(  # noqa: PLR0911  (a case each)
+    column: Column, rows: Rows, name: str, decimal: str, *, unnamed: bool = False
+) -> Kind:
+    """Decide what a column is by some of its rows."""
+    if isinstance(column, Text):
+        return _text_kind(column, rows, decimal, unnamed=unnamed)
+    if column.ndim == 2:
+        return Kind("vector", f"{column.shape[1]} numbers of one unit")
+    values = column[rows]
+    if column.dtype.kind == "M":
+        known = values[~np.isnat(values)]
+        if len(known) == 0 or (known == known[0]).all():
+            return _nothing(len(known), len(values), known)
+        return Kind("date")
+    known = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    if len(known) == 0 or ((known == known[0]).all() and len(known) == len(values)):
+        return _nothing(len(known), len(values), known)
+    if reason := _row_number(known, name, len(values), unnamed=unnamed):
+        return Kind("dropped", reason)
+    return Kind("yes/no" if column.dtype.kind == "b" else "number")
+
+
+def _nothing(known: int, count: int, values: NDArray[Any]) -> Kind:
+    if known == 0:
+        return Kind("dropped", "holds nothing")
+    if known == count:
+        return Kind("dropped", f"is always {values[0]}")
+    return Kind("number", "")
+
+
+def _row_number(known: NDArray[Any], name: str, count: int, *, unnamed: bool) -> str:
+    """Say that numbers only tell the rows apart; empty if they may tell more."""
+    if len(known) < count or count < 2 or known.dtype.kind == "b":
+        return ""
+    steps = np.diff(known.astype(np.float64))
+    counting = known[0] in {0, 1} and bool((steps == 1.0).all()) and count > 9
+    each_its_own = bool((known == np.floor(known)).all()) and len(np.unique(known)) == count
+    if counting or (each_its_own and (unnamed or _ROW_NAMES.fullmatch(name))):
+        return NUMBERS_ROWS
+    identifier = each_its_own and count > 20 and _IDENTIFIER.fullmatch(name)
+    return "is a number for each row, an identifier" if identifier else ""
+
+
+def _text_kind(text: Text, rows: Rows, decimal: str, *, unnamed: bool) -> Kind:  # noqa: PLR0911
+    counts = text.counts(rows)
+    there = np.flatnonzero(counts)
+    values = [text.values[place] for place in there]
+    known, total = int(counts.sum()), len(rows)
+    if not values or all(value in cells.MISSING_WORDS for value in values):
+        return Kind("dropped", "holds nothing")
+    if len(values) == 1 and known == total:
+        return Kind("dropped", f"is always {brief(values[0])}")
+    if cells.yes_or_no(values):
+        return Kind("yes/no")
+    order, reason = dates.order_of(values)
+    if order is not None:
+        return Kind("time of day" if order == "time of day" else "date", f"{order}", order)
+    if not any(map(cells.is_code, values)):
+        numeric, bad = cells.numbers(values, decimal)
+        numbers = int(counts[there][~np.isnan(numeric)].sum())
+        if numbers > 9 * int(counts[there][bad].sum()):
+            return Kind("number")
+    if unnamed and len(values) == known:
+        return Kind("dropped", "names the rows")
+    if reason and len(values) > FEW_WORDS:
+        return Kind("dropped", f"holds dates, but {reason}")
+    if prose := _prose(values, known):
+        return Kind("dropped", prose)
+    return Kind("words", f"dates, but {reason}: read as words" if reason else "")
+
+
+def _prose(values: list[str], known: int) -> str:
+    """Say that text is too long, or too different from row to row, to learn from."""
+    words = float(np.mean([value.count(" ") + 1 for value in values[:3000]]))
+    if len(values) > 20 and len(values) > _MOSTLY * known:
+        return "is free text" if words > 4 else "is a name or identifier for nearly each row"
+    return "is free text" if len(values) > 20 and words > _LONG_TEXT else ""

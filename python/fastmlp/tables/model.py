@@ -1,0 +1,402 @@
+"""`TabularModel`: rows of a table in, answers in the target's own words and units out."""
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastmlp import _validation
+from fastmlp.data._text import listing
+from fastmlp.layers import ActivationName
+from fastmlp.network import Network
+from fastmlp.settings.optimizers import Optimizer
+from fastmlp.tables.features import Columns, Features, learn, text_columns
+from fastmlp.tables.reading import read
+from fastmlp.tables.scores import Scores, score
+from fastmlp.tables.selection import Selection, select
+from fastmlp.tables.table import Rows, Table
+from fastmlp.tables.target import (
+    Target,
+    answers,
+    class_array,
+    read_target,
+    true_targets,
+)
+from fastmlp.tables.training import PATIENCE, Samples, Settings, Training
+
+if TYPE_CHECKING:
+    from fastmlp.history import History
+
+Frame = Any
+"""What `TabularModel` takes for a table: a path, a frame, a mapping of names to arrays."""
+
+
+class TabularModel:
+    """Networks that learn a column of a table from the others.
+
+    What becomes of each column is decided by the training part and written in `columns`. The
+    answer is the mean of several networks, which differ in their first weights and in the rows
+    that each holds out to know when to stop.
+
+    Parameters
+    ----------
+    hidden : sequence of int, default (128, 64)
+        Nodes of the hidden layers.
+    task : {"classification", "regression"}, optional
+        What to learn; None guesses it: text, yes and no, and whole numbers of at most 20 different
+        values are classes, other numbers a regression.
+    networks : int, default 4
+        How many networks to take the mean of.
+    seed : int, optional
+        In [0, 2^64): weights, order and rows held out follow from it. None draws one; `seed` tells
+        which.
+    activation : str, default "relu"
+        Of the hidden layers.
+    dropout : float, default 0.1
+        Of the hidden layers.
+    epochs : int, optional
+        Times to go through the rows at most; None is 300, fewer for more than 66,000 rows.
+    batch_size : int, optional
+        Samples per step; None is 64, an eighth of the rows if they are few, more if they are many.
+    optimizer : Optimizer, default AdamW(0.01, weight_decay=0.1)
+        How a gradient changes the parameters.
+    patience : int, default 30
+        The epochs without improvement after which a network stops.
+    numbers : {"piecewise", "standardized"}, default "piecewise"
+        Whether numbers are cut into 16 pieces beside being standardized; fewer, or none, where
+        there are many columns of numbers or very many rows.
+    words : {"one-hot", "target means"}, default "one-hot"
+        What becomes of text of more than 30 values: an input for each of the 200 most frequent, or
+        the cross-fitted mean of the target.
+    n_threads : int, optional
+        Upper limit of threads; None is the limit of the process. The result does not depend on it.
+    verbose : int, default 0
+        1 shows the progress of the first network on standard error.
+
+    Attributes
+    ----------
+    columns : Columns
+        What was done with each column and why; readable.
+    networks : tuple of Network
+        Those trained.
+    histories : tuple of History
+        The course of each.
+    notes : tuple of str
+        What was not as it should be in the table, a sentence each.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind or out of its range.
+
+    Examples
+    --------
+    >>> model = fm.TabularModel(seed=1)  # doctest: +SKIP
+    >>> model.fit("houses.csv", target="price")  # doctest: +SKIP
+    >>> model.predict("new.csv")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        hidden: Sequence[int] = (128, 64),
+        *,
+        task: Literal["classification", "regression"] | None = None,
+        networks: int = 4,
+        seed: int | None = None,
+        activation: ActivationName = "relu",
+        dropout: float = 0.1,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        optimizer: Optimizer | None = None,
+        patience: int = PATIENCE,
+        numbers: Literal["piecewise", "standardized"] = "piecewise",
+        words: Literal["one-hot", "target means"] = "one-hot",
+        n_threads: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        if task is not None:
+            _validation.choice("task", task, ("classification", "regression"))
+        sizes = _validation.items("hidden", hidden, "a sequence of int")
+        self._task = task
+        self._settings = Settings(
+            tuple(
+                _validation.integer(f"hidden[{i}]", size, minimum=1) for i, size in enumerate(sizes)
+            ),
+            _validation.integer("networks", networks, minimum=1),
+            activation,
+            dropout,
+            None
+            if epochs is None
+            else _validation.integer("epochs", epochs, minimum=1, maximum=2**32 - 1),
+            None
+            if batch_size is None
+            else _validation.integer("batch_size", batch_size, minimum=1),
+            optimizer,
+            _validation.integer("patience", patience, minimum=1),
+            None if n_threads is None else _validation.threads("n_threads", n_threads),
+            _validation.verbosity(verbose),
+        )
+        self._numbers = _validation.choice("numbers", numbers, ("piecewise", "standardized"))
+        self._words = _validation.choice("words", words, ("one-hot", "target means"))
+        # A network of the same settings finds what is wrong with them before a file is read.
+        probe = Network([1, *self._settings.hidden, 1], activation=activation, output="identity",
+                        dropout=dropout, seed=seed)  # fmt: skip
+        self.seed: int = probe.seed
+        self._features: Features | None = None
+        self._target: Target | None = None
+        self.networks: tuple[Network, ...] = ()
+        self.histories: tuple[History, ...] = ()
+        self.notes: tuple[str, ...] = ()
+
+    def fit(
+        self,
+        table: Frame,
+        target: str | Sequence[str] | None = None,
+        *,
+        sample_weight: str | ArrayLike | None = None,
+        groups: str | ArrayLike | None = None,
+        validation_fraction: float | None = 0.15,
+        features: Sequence[str] | None = None,
+        drop: Sequence[str] = (),
+        missing_target: Literal["drop", "error"] = "drop",
+    ) -> "TabularModel":
+        """Learn from a table.
+
+        Parameters
+        ----------
+        table : str, os.PathLike, frame or mapping
+            The path of a file; a frame of pandas, polars or pyarrow; a mapping of names to arrays
+            of one length.
+        target : str or sequence of str, optional
+            The column to learn, or several: of numbers, or each of yes and no. None is for formats
+            that have a target of their own.
+        sample_weight : str or array-like, shape (n,), optional
+            How much each row counts, or the column that says so.
+        groups : str or array-like, shape (n,), optional
+            Rows of one group are held out together, or the column that names it.
+        validation_fraction : float or None, default 0.15
+            The share of the rows that each network holds out to know when to stop; None or 0 trains
+            on all rows, for `epochs`.
+        features : sequence of str, optional
+            The columns to learn from; None is all others.
+        drop : sequence of str, optional
+            Columns not to learn from.
+        missing_target : {"drop", "error"}, default "drop"
+            Whether rows without a target are left out, with a note, or refused.
+
+        Returns
+        -------
+        TabularModel
+            Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument does not fit.
+        DataError
+            If the table cannot be read, or nothing can be learned from it.
+        DivergenceError
+            If the loss became infinite or not a number.
+        KeyboardInterrupt
+            On Ctrl-C; the model is what the networks were at their best epochs.
+        """
+        selection = select(
+            read(table),
+            target,
+            features=features,
+            drop=drop,
+            weight=sample_weight,
+            groups=groups,
+            missing_target=missing_target,
+        )
+        return self.fit_rows(selection, selection.rows, validation_fraction)
+
+    def fit_rows(
+        self,
+        selection: Selection,
+        rows: Rows,
+        validation_fraction: float | None = 0.15,
+        *,
+        before_training: Callable[[Features, Target], None] | None = None,
+    ) -> "TabularModel":
+        """Learn from some rows of what was selected, as `fit` does; for the command line.
+
+        `before_training` is called with what was decided, before the networks are trained.
+        """
+        fraction = 0.0
+        if validation_fraction is not None:
+            fraction = _validation.share("validation_fraction", validation_fraction, one=False)
+        target, y = read_target(selection.table, rows, selection.targets, self._task)
+        class_rows = y if target.task == "classification" else np.zeros(len(rows), np.intp)
+        features, X = learn(
+            selection.table,
+            rows,
+            selection.features,
+            _for_means(target, y),
+            numbers=self._numbers,  # type: ignore[arg-type]
+            words=self._words,  # type: ignore[arg-type]
+            seed=self.seed,
+        )
+        weight = None if selection.weight is None else selection.weight[rows]
+        groups = None
+        if selection.groups is not None:
+            groups = np.unique(selection.groups[rows], return_inverse=True)[1]
+        targets = target.scaled(y) if target.task == "regression" else y
+        samples = Samples(X, targets, weight, class_rows, groups)
+        training = Training(samples, target, self._settings, self.seed, fraction)
+        notes = (*selection.table.notes, *selection.notes, *features.notes)
+        if before_training is not None:
+            before_training(features, target)
+        try:
+            training.run()
+        finally:
+            if any(network.epoch for network in training.networks):
+                self._features, self._target = features, target
+                self.networks = tuple(net for net in training.networks if net.epoch)
+                self.histories = tuple(h for h in training.histories if h is not None)
+                self.notes = notes
+        return self
+
+    def batch_size(self, rows: int) -> int:
+        """Return the samples per step for a number of rows."""
+        return self._settings.batch(rows)
+
+    @property
+    def columns(self) -> Columns:
+        """What was done with each column and why."""
+        return self._learned()[0].columns
+
+    @property
+    def target(self) -> Target:
+        """What was learned."""
+        return self._learned()[1]
+
+    @property
+    def network(self) -> Network:
+        """The first of `networks`."""
+        self._learned()
+        return self.networks[0]
+
+    def predict(self, table: Frame) -> NDArray[Any]:
+        """Answer for the rows of a table.
+
+        Parameters
+        ----------
+        table : str, os.PathLike, frame or mapping
+            With the columns of the training; others are not looked at. Words never seen, and cells
+            that are missing or no number or date, are answered for, the latter with a warning.
+
+        Returns
+        -------
+        ndarray, shape (n,), or (n, targets) of several
+            Classes as they stood in the target: words as str, numbers as int or float; or numbers
+            in the units of the target, float64.
+
+        Raises
+        ------
+        DataError
+            If the table cannot be read, or lacks a column.
+        RuntimeError
+            If the model has not been fitted.
+        """
+        return answers(self.target, self._outputs(self._read(table)))
+
+    def predict_proba(self, table: Frame) -> NDArray[np.float64]:
+        """Return probabilities: (n, classes) in the order of `classes`, or (n, targets).
+
+        Raises
+        ------
+        ValueError
+            If the target is a number.
+        DataError, RuntimeError
+            As `predict`.
+        """
+        if self.target.task == "regression":
+            raise ValueError("predict_proba is for classes; the target of this model is a number")
+        return self._outputs(self._read(table))
+
+    @property
+    def classes(self) -> NDArray[Any]:
+        """The classes, in the order of the columns of `predict_proba`."""
+        if self.target.task != "classification":
+            raise ValueError("the target of this model is no class")
+        return class_array(self.target.classes)
+
+    def evaluate(self, table: Frame, *, sample_weight: str | ArrayLike | None = None) -> Scores:
+        """Compare the answers for the rows of a table with its target.
+
+        Parameters
+        ----------
+        table : str, os.PathLike, frame or mapping
+            With the columns of the training and the target; rows without a target are left out.
+        sample_weight : str or array-like, shape (n,), optional
+            How much each row counts, or the column that says so.
+
+        Raises
+        ------
+        DataError
+            As `predict`; if no row has a target, or one has a class that training did not have.
+        RuntimeError
+            If the model has not been fitted.
+        """
+        read_in = self._read(table, self.target.names)
+        selection = select(read_in, self.target.names, features=self._names(), weight=sample_weight)
+        return self.score_rows(selection, selection.rows)
+
+    def score_rows(self, selection: Selection, rows: Rows) -> Scores:
+        """Compare as `evaluate` does, some rows of what was selected; for the command line."""
+        y = true_targets(self.target, selection.table, rows)
+        weight = None if selection.weight is None else selection.weight[rows]
+        return score(self.target, y, self._outputs(selection.table, rows), weight)
+
+    def _read(self, table: Frame, targets: Iterable[str] = ()) -> Table:
+        features, target = self._learned()
+        words = set(text_columns(features))
+        if target.task == "classification" and isinstance(target.classes[0], str):
+            words |= set(target.names)
+        return read(table, expected={*self._names(), *targets}, as_text=words, complete=True)
+
+    def _names(self) -> list[str]:
+        return [feature.name for feature in self._learned()[0].features]
+
+    def _outputs(self, table: Table, rows: Rows | None = None) -> NDArray[np.float64]:
+        """Return the mean of the networks' outputs, added up in order in float64."""
+        features, _ = self._learned()
+        notes: list[str] = []
+        X = features.matrix(table, np.arange(len(table)) if rows is None else rows, notes)
+        for note in notes:
+            warnings.warn(note, UserWarning, stacklevel=4)
+        n_threads = self._settings.n_threads
+        total: NDArray[np.float64] = np.zeros((len(X), self.networks[0].layers[-1].nodes))
+        for network in self.networks:
+            total += network.predict(X, n_threads=n_threads)
+        total /= len(self.networks)
+        return total
+
+    def _learned(self) -> tuple[Features, Target]:
+        if self._features is None or self._target is None:
+            raise RuntimeError("the model has not been fitted: call fit first")
+        return self._features, self._target
+
+    def __repr__(self) -> str:
+        if self._features is None or self._target is None:
+            return f"TabularModel({self._settings.networks} networks, not fitted)"
+        target = self._target
+        what = {"classification": f"{len(target.classes)} classes", "regression": "a number",
+                "labels": "yes or no"}[target.task]  # fmt: skip
+        return (
+            f"TabularModel of {listing(target.names)}: {what} from {len(self._features.features)} "
+            f"columns, {self._features.width} inputs, {len(self.networks)} networks"
+        )
+
+
+def _for_means(target: Target, y: NDArray[Any]) -> NDArray[np.float64]:
+    """Return what the mean target is the mean of: numbers, or for each class 0 and 1."""
+    if target.task != "classification":
+        return np.asarray(y, np.float64).reshape(len(y), -1)
+    indicator: NDArray[np.float64] = (y[:, np.newaxis] == np.arange(len(target.classes))).astype(
+        np.float64
+    )
+    return indicator[:, 1:] if len(target.classes) == 2 else indicator

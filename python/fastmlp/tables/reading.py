@@ -1,0 +1,134 @@
+"""A table from whatever holds one: a file of any kind, a frame, a mapping of arrays."""
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from fastmlp._validation import described
+from fastmlp.errors import DataError
+from fastmlp.files import refuse_devices
+from fastmlp.tables import array_files, arrow_files, folders, frames, opening, text_files
+from fastmlp.tables.csv_files import read_csv
+from fastmlp.tables.table import Table
+
+_OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0"
+_BINARY: Final = (".npy", ".npz", ".xlsx", ".xls", *arrow_files.PARQUET, *arrow_files.ARROW)
+
+
+def read(
+    table: Any,
+    *,
+    expected: Collection[str] = (),
+    as_text: Collection[str] = (),
+    complete: bool = False,
+) -> Table:
+    """Read a table.
+
+    Parameters
+    ----------
+    table : str, os.PathLike, frame or mapping
+        The path of a file; a frame of pandas, polars or pyarrow, or anything with Arrow's stream
+        of C; or a mapping of names to arrays of one length.
+    expected, as_text, complete
+        As in `read_csv`.
+
+    Raises
+    ------
+    TypeError
+        If it is none of these.
+    DataError
+        If it cannot be read.
+    OSError
+        If the file cannot be read.
+    """
+    if isinstance(table, Table):
+        return table
+    if isinstance(table, str | os.PathLike):
+        return read_file(Path(table), expected=expected, as_text=as_text, complete=complete)
+    if isinstance(table, Mapping):
+        return frames.from_mapping(table)
+    if frames.is_frame(table):
+        return frames.from_frame(table)
+    raise TypeError(
+        "table must be the path of a file, a frame of pandas, polars or pyarrow, or a mapping of "
+        f"names to arrays, got {described(table)}"
+    )
+
+
+def read_file(
+    path: Path,
+    *,
+    expected: Collection[str] = (),
+    as_text: Collection[str] = (),
+    complete: bool = False,
+) -> Table:
+    """Read a file, a folder or the files that a pattern matches, as `read` does.
+
+    What a file is follows from how it begins; only JSON and CSV, which begin with anything, from
+    the ending of its name.
+    """
+
+    def one(file: Path) -> Table:
+        return _read_one(file, expected=expected, as_text=as_text, complete=complete)
+
+    if path.is_dir():
+        return folders.read_all(str(path), path, folders.files_of(path), one)
+    if not path.exists() and (files := folders.matching(str(path))):
+        return folders.read_all(str(path), None, files, one)
+    return one(path)
+
+
+def _read_one(  # noqa: C901, PLR0911  (a case each)
+    path: Path, *, expected: Collection[str], as_text: Collection[str], complete: bool
+) -> Table:
+    refuse_devices(path)
+    with path.open("rb") as file:
+        beginning = file.read(8)
+    if beginning.startswith(b"\x93NUMPY"):
+        return array_files.read_npy(path)
+    if beginning.startswith(arrow_files.MAGIC):
+        return arrow_files.read_arrow_file(path, None, beginning)
+    if beginning.startswith(b"PK\x03\x04"):
+        names = opening.zip_names(path)
+        if names and all(name.endswith(".npy") for name in names):
+            return array_files.read_npz(path, path.read_bytes())
+        if {"[Content_Types].xml", "mimetype"} & set(names):
+            return text_files.read_excel(str(path), path.read_bytes())
+    if beginning.startswith(_OLD_EXCEL):
+        return text_files.read_excel(str(path), path.read_bytes())
+    data = opening.content(path)
+    if data.startswith(arrow_files.MAGIC):
+        return arrow_files.read_arrow_file(path, data, data[:8])
+    if not data.strip():
+        raise DataError(f"{path}: the file is empty")
+    if _ending(path) in _BINARY:
+        raise DataError(f"{path}: does not begin as an {_ending(path)} file does")
+    data, note = opening.as_utf8(path, data)
+    table = _read_text(path, data, expected=expected, as_text=as_text, complete=complete)
+    if note:
+        table.notes.insert(0, note)
+    return table
+
+
+def _read_text(
+    path: Path, data: bytes, *, expected: Collection[str], as_text: Collection[str], complete: bool
+) -> Table:
+    source = str(path)
+    if _ending(path) in {".json", ".jsonl", ".ndjson"} or data.lstrip()[:2] in {b'{"', b"[{"}:
+        return text_files.read_json(source, data)
+    if text_files.is_arff(data):
+        return text_files.read_arff(source, data)
+    if _ending(path) != ".csv" and text_files.is_svmlight(data):
+        return text_files.read_svmlight(source, data)
+    if _ending(path) in {".svm", ".libsvm", ".svmlight"}:
+        return text_files.read_svmlight(source, data)
+    return read_csv(source, data, expected=expected, as_text=as_text, complete=complete)
+
+
+def _ending(path: Path) -> str:
+    """Return the ending of a name in small letters, without that of the compression."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    while suffixes and suffixes[-1] in opening.COMPRESSED:
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""

@@ -1,0 +1,174 @@
+"""`Scores`: how good answers are, with all that a person asks next."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp import metrics
+from fastmlp.tables.target import Label, Target
+
+_MOST_SHOWN: Final = 12
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """How well one class is told from the others.
+
+    Attributes
+    ----------
+    label : str, int, float or bool
+        The class.
+    precision, recall, f1 : float
+        In [0, 1].
+    rows : int
+        How many rows are of the class.
+    """
+
+    label: Label
+    precision: float
+    recall: float
+    f1: float
+    rows: int
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What `TabularModel.evaluate` found; `str` writes it for people to read.
+
+    Attributes
+    ----------
+    task : {"classification", "regression", "labels"}
+        What was learned.
+    rows : int
+        How many rows were looked at.
+    accuracy : float or None
+        The share of right answers; of several labels the share of right decisions.
+    log_loss : float or None
+        Minus the mean logarithm of the probability given to what was true.
+    r2, mae, rmse : float or None
+        Of a regression: the coefficient of determination, the mean absolute error and the root of
+        the mean squared error in the units of the target. Of several targets means over them; r2
+        is None where the targets do not vary.
+    classes : tuple of ClassScore
+        For each class in turn.
+    confusion : ndarray of int, shape (classes, classes), or None
+        How many rows of the class of the row were taken for the class of the column.
+    """
+
+    task: str
+    rows: int
+    accuracy: float | None = None
+    log_loss: float | None = None
+    r2: float | None = None
+    mae: float | None = None
+    rmse: float | None = None
+    classes: tuple[ClassScore, ...] = ()
+    confusion: NDArray[np.intp] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as for JSON."""
+        confusion = None if self.confusion is None else self.confusion.tolist()
+        return {
+            "rows": self.rows,
+            "accuracy": self.accuracy,
+            "log_loss": self.log_loss,
+            "r2": self.r2,
+            "mae": self.mae,
+            "rmse": self.rmse,
+            "classes": [vars(score) for score in self.classes],
+            "confusion": confusion,
+        }
+
+    def __str__(self) -> str:
+        if self.task == "regression":
+            r2 = "-" if self.r2 is None else f"{self.r2:.4f}"
+            return f"R^2 {r2}, MAE {self.mae:.4g}, RMSE {self.rmse:.4g} on {self.rows:,} rows"
+        lines = [
+            f"accuracy {self.accuracy:.2%}, log loss {self.log_loss:.4f} on {self.rows:,} rows"
+        ]
+        if self.classes:
+            lines += _class_table(self.classes)
+        if self.confusion is not None and len(self.classes) <= _MOST_SHOWN:
+            lines += ["", *_confusion_table(self.classes, self.confusion)]
+        return "\n".join(lines)
+
+
+def _shown(label: Label) -> str:
+    text = str(label)
+    return text if len(text) <= 20 else f"{text[:17]}..."
+
+
+def _class_table(classes: tuple[ClassScore, ...]) -> list[str]:
+    wide = max(5, *(len(_shown(score.label)) for score in classes[:_MOST_SHOWN]))
+    lines = [f"{'class':<{wide}}  precision  recall      f1    rows"]
+    lines += [
+        f"{_shown(score.label):<{wide}}  {score.precision:>9.3f}  {score.recall:>6.3f}  "
+        f"{score.f1:>6.3f}  {score.rows:>6,}"
+        for score in classes[:_MOST_SHOWN]
+    ]
+    if len(classes) > _MOST_SHOWN:
+        lines.append(f"... ({len(classes)} classes in all)")
+    return lines
+
+
+def _confusion_table(classes: tuple[ClassScore, ...], confusion: NDArray[np.intp]) -> list[str]:
+    labels = [_shown(score.label) for score in classes]
+    corner = "true \\ taken for"
+    wide = max(map(len, [corner, *labels]))
+    widths = [max(len(label), len(f"{int(confusion[:, j].max()):,}"), 3)
+              for j, label in enumerate(labels)]  # fmt: skip
+    head = "  ".join(f"{label:>{width}}" for label, width in zip(labels, widths, strict=True))
+    lines = [f"{corner:<{wide}}  {head}"]
+    for label, counts in zip(labels, confusion.tolist(), strict=True):
+        cells = "  ".join(f"{count:>{width},}" for count, width in zip(counts, widths, strict=True))
+        lines.append(f"{label:<{wide}}  {cells}")
+    return lines
+
+
+def score(
+    target: Target,
+    y: NDArray[Any],
+    outputs: NDArray[Any],
+    weight: NDArray[np.float64] | None = None,
+) -> Scores:
+    """Compare outputs of the networks (n, N) with targets as `true_targets` returns them."""
+    if target.task == "regression":
+        values = target.in_units(outputs)
+        varies = bool((np.ptp(y, axis=0) > 0.0).all())
+        return Scores(
+            "regression",
+            len(y),
+            r2=metrics.r2(y, values, weight) if varies else None,
+            mae=metrics.mae(y, values, weight),
+            rmse=metrics.rmse(y, values, weight),
+        )
+    outputs = np.asarray(outputs, np.float64)
+    accuracy = metrics.accuracy(y, outputs, weight)
+    loss = metrics.log_loss(y, outputs, weight)
+    if target.task == "labels":
+        return Scores("labels", len(y), accuracy, loss)
+    taken = outputs.argmax(axis=1)
+    count = len(target.classes)
+    confusion = np.bincount(y * count + taken, minlength=count * count).reshape(count, count)
+    return Scores(
+        "classification",
+        len(y),
+        accuracy,
+        loss,
+        classes=tuple(_class_scores(target.classes, confusion)),
+        confusion=confusion,
+    )
+
+
+def _class_scores(labels: list[Label], confusion: NDArray[np.intp]) -> list[ClassScore]:
+    scores = []
+    for j, label in enumerate(labels):
+        right, of_class = int(confusion[j, j]), int(confusion[j].sum())
+        taken = int(confusion[:, j].sum())
+        precision = right / taken if taken else 0.0
+        recall = right / of_class if of_class else 0.0
+        f1 = 2.0 * right / (taken + of_class) if taken + of_class else 0.0
+        scores.append(ClassScore(label, precision, recall, f1, of_class))
+    return scores

@@ -1,0 +1,149 @@
+"""Which rows and columns of a table to learn from: what the arguments of a fit ask for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastmlp import _validation
+from fastmlp._validation import brief
+from fastmlp.data._text import listing
+from fastmlp.errors import DataError
+from fastmlp.tables.features import as_text
+from fastmlp.tables.table import Rows, Table, Text
+from fastmlp.tables.target import known_rows
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """What to learn from.
+
+    Attributes
+    ----------
+    table : Table
+        The table.
+    targets, features : list of str
+        Columns by their full names.
+    rows : ndarray of int
+        The rows that have a target, ascending.
+    weight : ndarray, shape (n,), or None
+        Of all rows of the table.
+    groups : ndarray of int, shape (n,), or None
+        Of all rows of the table, numbered from 0.
+    notes : list of str
+        What was left out, a sentence each.
+    """
+
+    table: Table
+    targets: list[str]
+    features: list[str]
+    rows: Rows
+    weight: NDArray[np.float64] | None
+    groups: NDArray[np.intp] | None
+    notes: list[str]
+
+
+def select(
+    table: Table,
+    target: str | Sequence[str] | None,
+    *,
+    features: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
+    weight: str | ArrayLike | None = None,
+    groups: str | ArrayLike | None = None,
+    missing_target: str = "drop",
+) -> Selection:
+    """Return what to learn from; the arguments are those of `TabularModel.fit`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit; `DataError` if the table does not.
+    """
+    _validation.choice("missing_target", missing_target, ("drop", "error"))
+    targets = [table.resolve(name) for name in _target_names(table, target)]
+    groups = table.group if groups is None else groups
+    aside = {*targets, *(table.resolve(name) for name in _names("drop", drop))}
+    aside |= {table.resolve(name) for name in (weight, groups) if isinstance(name, str)}
+    names = [name for name in table.columns if name not in aside]
+    if features is not None:
+        names = [table.resolve(name) for name in _names("features", features)]
+        if both := [name for name in names if name in aside]:
+            raise ValueError(f"features names {brief(both[0])}, which is no feature then")
+    if not names:
+        raise DataError(f"{table.source}: there is no column beside the target to learn from")
+    if len(table) == 0:
+        raise DataError(f"{table.source}: there are no rows")
+    rows, notes = _rows_with_target(table, targets, missing_target)
+    weights = None if weight is None else _weights(table, weight)
+    if weights is not None and not weights[rows].any():
+        raise ValueError("sample_weight must not be 0 for all rows")
+    codes = None if groups is None else _groups(table, groups)
+    return Selection(table, targets, names, rows, weights, codes, notes)
+
+
+def _target_names(table: Table, target: str | Sequence[str] | None) -> list[str]:
+    if target is None:
+        if table.target is None:
+            raise DataError(
+                f"{table.source}: name the target; columns are {listing(list(table.columns))}"
+            )
+        return [table.target]
+    names = [target] if isinstance(target, str) else _names("target", target)
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"target must name different columns, got {brief(target)}")
+    return names
+
+
+def _names(argument: str, names: object) -> list[str]:
+    several = [names] if isinstance(names, str) else _validation.items(argument, names, "names")
+    for name in several:
+        if not isinstance(name, str):
+            raise TypeError(f"{argument} must hold names, got {_validation.described(name)}")
+    return several
+
+
+def _rows_with_target(
+    table: Table, targets: Sequence[str], missing_target: str
+) -> tuple[Rows, list[str]]:
+    known = known_rows(table, targets)
+    rows = np.flatnonzero(known).astype(np.intp)
+    without = len(table) - len(rows)
+    if not without:
+        return rows, []
+    first = table.place(int(known.argmin()), targets[0])
+    everywhere = ", as everywhere" if not len(rows) else ""
+    if missing_target == "error" or everywhere:
+        raise DataError(f"{first}: the target is missing{everywhere}")
+    count = "the row is" if without == 1 else f"{without:,} rows without one are"
+    return rows, [f"{first}: the target is missing: {count} left out"]
+
+
+def _weights(table: Table, weight: str | ArrayLike) -> NDArray[np.float64]:
+    if isinstance(weight, str):
+        column = table.column(weight)
+        if isinstance(column, Text) or column.ndim != 1 or column.dtype.kind not in "biuf":
+            raise DataError(f"{table.source}: the weights, column {brief(weight)}, must be numbers")
+        values = column.astype(np.float64)
+    else:
+        values = np.asarray(weight, np.float64)
+        if values.shape != (len(table),):
+            raise ValueError(f"sample_weight must have shape ({len(table)},), got {values.shape}")
+    if not (np.isfinite(values) & (values >= 0.0)).all():
+        row = int((~(np.isfinite(values) & (values >= 0.0))).argmax())
+        raise ValueError(f"sample_weight[{row}] is {values[row]}; weights are finite, at least 0")
+    return values
+
+
+def _groups(table: Table, groups: str | ArrayLike) -> NDArray[np.intp]:
+    values: Any
+    if isinstance(groups, str):
+        column = table.column(groups)
+        values = column.codes if isinstance(column, Text) else as_text(column).codes
+    else:
+        values = np.asarray(groups)
+        if values.shape != (len(table),):
+            raise ValueError(f"groups must have shape ({len(table)},), got {values.shape}")
+    return np.unique(values, return_inverse=True)[1].reshape(-1)

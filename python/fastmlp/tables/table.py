@@ -1,0 +1,135 @@
+"""`Table`: named columns as they were read, before anything is decided about them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp._validation import brief
+from fastmlp.data._text import listing
+from fastmlp.errors import DataError
+
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A column of text: its different values, and which of them each row has.
+
+    Attributes
+    ----------
+    values : list of str
+        The different cells, without blanks around them; none is empty.
+    codes : ndarray of int32, shape (n,)
+        For each row the place of its cell in `values`; -1 where the cell is empty or null.
+    """
+
+    values: list[str]
+    codes: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, cells: Iterable[str | None]) -> "Text":
+        """Make a column of cells; None and blanks alone are empty."""
+        places: dict[str | None, int] = {}
+        codes = [places.setdefault(cell, len(places)) for cell in cells]
+        return cls.coded(list(places), np.array(codes, np.int32))
+
+    @classmethod
+    def coded(cls, values: Sequence[str | None], codes: NDArray[np.int32]) -> "Text":
+        """Make a column of values and codes that need not be stripped, different or not empty."""
+        places: dict[str, int] = {}
+        new = np.full(len(values) + 1, -1, np.int32)  # one more: the last is for code -1
+        for old, value in enumerate(values):
+            if value is not None and (stripped := value.strip()):
+                new[old] = places.setdefault(stripped, len(places))
+        return cls(list(places), new[codes])
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def counts(self, rows: Rows | None = None) -> NDArray[np.intp]:
+        """Count in some rows, or all, how often each value occurs."""
+        codes = self.codes if rows is None else self.codes[rows]
+        return np.bincount(codes[codes >= 0], minlength=len(self.values))
+
+    def first_row(self, value: int) -> int:
+        """Return the first row with the value of this place."""
+        return int((self.codes == value).argmax())
+
+
+Column = NDArray[Any] | Text
+"""Numbers (n,) with NaN where missing, true and false (n,), times (n,) of datetime64, vectors
+(n, k), or text."""
+
+
+@dataclass
+class Table:
+    """Columns of one length, and where they come from.
+
+    Attributes
+    ----------
+    source : str
+        What messages call it: the path of the file, or "table".
+    columns : dict of str to column
+        In order, by name.
+    decimal : {".", ","}
+        The decimal mark of numbers in text.
+    notes : list of str
+        What reading had to decide, a sentence each.
+    target : str or None
+        The column that the format itself calls the target.
+    group : str or None
+        The column whose equal values belong together, by the format itself.
+    unnamed : set of str
+        The columns that had no name, as row names have none.
+    absent : float or None
+        What a column that is not there holds in every row; None where it should be there.
+    locate : callable
+        Where a row stands, for messages: "line 7", "row 6".
+    """
+
+    source: str
+    columns: dict[str, Column]
+    decimal: str = "."
+    notes: list[str] = field(default_factory=list)
+    target: str | None = None
+    group: str | None = None
+    unnamed: set[str] = field(default_factory=set)
+    absent: float | None = None
+    locate: Callable[[int], str] = lambda row: f"row {row}"
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    def column(self, name: str) -> Column:
+        """Return a column by its name, or of columns without names by its number.
+
+        Raises
+        ------
+        DataError
+            If there is no such column.
+        """
+        return self.columns[self.resolve(name)]
+
+    def resolve(self, name: str) -> str:
+        """Return the full name of a column: ``"3"`` means ``"column 3"`` where that is one."""
+        for candidate in (name, f"column {name}"):
+            if candidate in self.columns:
+                return candidate
+        raise DataError(
+            f"{self.source}: there is no column {brief(name)}; "
+            f"columns are {listing(list(self.columns))}"
+        )
+
+    def add_absent(self, names: Iterable[str]) -> None:
+        """Give the table the columns that a sparse format leaves out."""
+        if self.absent is not None:
+            for name in names:
+                if name not in self.columns:
+                    self.columns[name] = np.full(len(self), self.absent)
+
+    def place(self, row: int, name: str) -> str:
+        """Write where a cell stands: file, row and column."""
+        return f"{self.source}: {self.locate(row)}, column {brief(name)}"

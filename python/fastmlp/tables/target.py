@@ -1,0 +1,319 @@
+"""The target: what is to be learned, in its own words and units."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp._validation import brief
+from fastmlp.data._text import listing
+from fastmlp.errors import DataError
+from fastmlp.tables import cells
+from fastmlp.tables.encoders import Floats, _scale
+from fastmlp.tables.features import as_text
+from fastmlp.tables.kinds import kind_of
+from fastmlp.tables.table import Column, Rows, Table, Text
+
+Task = Literal["classification", "regression", "labels"]
+Label = str | int | float | bool
+
+MOST_GUESSED_CLASSES: Final = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What is learned of one or several columns.
+
+    Attributes
+    ----------
+    names : list of str
+        The columns.
+    task : {"classification", "regression", "labels"}
+        "labels" are several columns of yes and no, each decided on its own.
+    reason : str
+        Why that was guessed; empty where it was asked for.
+    classes : list of str, int, float or bool
+        In order of the outputs: of a classification the classes.
+    mean, deviation : ndarray, shape (targets,)
+        Of a regression's targets in the training part: the network learns them standardized.
+    kinds : list of str
+        For each column of labels how its yes is written: "bool", "number" or "text".
+    """
+
+    names: list[str]
+    task: Task
+    reason: str
+    classes: list[Label]
+    mean: Floats
+    deviation: Floats
+    kinds: list[str]
+
+    @property
+    def outputs(self) -> int:
+        """The number of the network's outputs."""
+        return len(self.classes) if self.task == "classification" else len(self.names)
+
+    def scaled(self, values: Floats) -> NDArray[np.float32]:
+        """Return targets of a regression (n, t) as the network learns them."""
+        return ((values - self.mean) / self.deviation).astype(np.float32)
+
+    def in_units(self, outputs: NDArray[Any]) -> Floats:
+        """Return outputs of the network (n, t) in the units of the target."""
+        return np.asarray(outputs, np.float64) * self.deviation + self.mean
+
+
+def known_rows(table: Table, names: Sequence[str]) -> NDArray[np.bool_]:
+    """Say of each row whether it has all its targets."""
+    known = np.ones(len(table), bool)
+    for name in names:
+        known &= ~_missing(table.columns[name])
+    return known
+
+
+def _missing(column: Column) -> NDArray[np.bool_]:
+    if not isinstance(column, Text):
+        test = {"M": np.isnat, "f": np.isnan}.get(column.dtype.kind)
+        if test is None:
+            return np.zeros(len(column), bool)
+        missing = test(column).reshape(len(column), -1).any(axis=1)
+        return np.asarray(missing, bool)
+    words = [value in cells.MISSING_WORDS for value in column.values]
+    numeric, bad = cells.numbers(column.values, ".")
+    counts = column.counts()
+    numbers, others = int(counts[~np.isnan(numeric)].sum()), int(counts[bad].sum())
+    if others and numbers <= 9 * others and not cells.yes_or_no(column.values):
+        words = [False] * len(words)  # among words, NA and None are words
+    return np.array([*words, True], bool)[column.codes]
+
+
+def read_target(
+    table: Table, rows: Rows, names: Sequence[str], task: str | None
+) -> tuple[Target, NDArray[Any]]:
+    """Decide what the target asks for, and return it with the targets of some rows.
+
+    Returns
+    -------
+    Target
+        Learned from these rows.
+    ndarray
+        Class numbers (n,), or numbers (n, t).
+
+    Raises
+    ------
+    DataError
+        If there is nothing to learn, or the columns do not fit the task.
+    """
+    if len(names) == 1:
+        return _single(table, rows, names[0], task)
+    columns = [_labels(table, rows, name) for name in names]
+    kinds = [kind for kind, _ in columns]
+    y = np.stack([values for _, values in columns], axis=1)
+    if all(kinds) and task != "regression":
+        target = Target(list(names), "labels", _because(task, "each is yes or no"),
+                        [], np.empty(0), np.empty(0), kinds)  # fmt: skip
+        return target, y
+    if task == "classification":
+        name = next(name for name, kind in zip(names, kinds, strict=True) if not kind)
+        raise DataError(
+            f"{table.source}: several targets are classified only if each is yes or no, "
+            f"column {brief(name)} is not"
+        )
+    values = np.stack([_numeric(table, rows, name) for name in names], axis=1)
+    return _regression(table, names, values, _because(task, "there are several numbers"))
+
+
+def _because(task: str | None, reason: str) -> str:
+    return reason if task is None else ""
+
+
+def _single(table: Table, rows: Rows, name: str, task: str | None) -> tuple[Target, NDArray[Any]]:
+    column = table.columns[name]
+    if not isinstance(column, Text) and (column.ndim == 2 or column.dtype.kind == "M"):
+        what = "times" if column.dtype.kind == "M" else "vectors"
+        raise DataError(
+            f"{table.source}: the target {brief(name)} holds {what}; numbers or words are learned"
+        )
+    guess, reason = guess_task(table, rows, name, insist=task is None)
+    reason = _because(task, reason)
+    if (task or guess) == "regression":
+        return _regression(table, [name], _numeric(table, rows, name)[:, np.newaxis], reason)
+    classes, labels = _classes(column, rows, table.decimal)
+    if len(classes) == 1:
+        raise DataError(
+            f"the target has a single class, {brief(classes[0])}: nothing to tell apart"
+        )
+    if len(classes) == len(rows):
+        raise DataError(
+            f"{table.source}: all {len(rows):,} values of the target {brief(name)} are different: "
+            "nothing can be learned from them"
+            + ("; is the target a number? try --task regression" if task else "")
+        )
+    return Target([name], "classification", reason, classes, np.empty(0), np.empty(0), []), labels
+
+
+def guess_task(table: Table, rows: Rows, name: str, *, insist: bool = True) -> tuple[Task, str]:
+    """Guess what a target asks for, and say why.
+
+    Text, and yes and no, mean classification; so do whole numbers of at most 20 different values
+    that do not all differ; other numbers mean regression.
+
+    Raises
+    ------
+    DataError
+        If `insist`, and nearly all cells are numbers, but not all.
+    """
+    column = table.columns[name]
+    if isinstance(column, Text):
+        kind = kind_of(column, rows, name, table.decimal)
+        if kind.name != "number":
+            return "classification", "the target is text"
+        values = _numeric(table, rows, name) if insist else np.array([0.5])
+    elif column.dtype.kind == "b":
+        return "classification", "the target is true or false"
+    else:
+        values = _numeric(table, rows, name)
+    if not (values == np.floor(values)).all():
+        return "regression", "the target has fractions"
+    count = len(np.unique(values))
+    if count <= MOST_GUESSED_CLASSES and (count < len(values) or count == 1):
+        return "classification", f"the target has {count} different whole numbers"
+    return "regression", f"the target has {count} different numbers"
+
+
+def _classes(column: Column, rows: Rows, decimal: str) -> tuple[list[Label], NDArray[np.int64]]:
+    if isinstance(column, Text):
+        numeric, _ = cells.numbers(column.values, decimal)
+        if not np.isnan(numeric).any() and not any(map(cells.is_code, column.values)):
+            column = np.append(numeric, np.nan)[column.codes]
+    if not isinstance(column, Text):
+        values, labels = np.unique(column[rows], return_inverse=True)
+        classes: list[Label] = values.tolist()
+        if column.dtype.kind == "f" and (values == np.floor(values)).all():
+            classes = [int(value) for value in values]
+        return classes, labels.reshape(-1).astype(np.int64)
+    codes = column.codes[rows]
+    there = sorted(np.unique(codes).tolist(), key=lambda code: column.values[code])
+    numbers = np.empty(len(column.values), np.int64)
+    numbers[there] = np.arange(len(there))
+    return [column.values[code] for code in there], numbers[codes]
+
+
+def _numeric(table: Table, rows: Rows, name: str) -> Floats:
+    column = table.columns[name]
+    if isinstance(column, Text):
+        values, bad = cells.numbers(column.values, table.decimal)
+        codes = column.codes[rows]
+        wrong = np.append(bad, False)[codes]
+        if wrong.any():
+            row = int(rows[int(wrong.argmax())])
+            cell = column.values[column.codes[row]]
+            number = len(rows) - int(wrong.sum())
+            raise DataError(
+                f"{table.place(row, name)}: {brief(cell)} is not a number"
+                + (f", as {number:,} others are" if number else "; regression needs numbers")
+            )
+        result: Floats = np.append(values, np.nan)[codes]
+    else:
+        result = column[rows].astype(np.float64)
+    if not np.isfinite(result).all():
+        row = int(rows[int((~np.isfinite(result)).argmax())])
+        raise DataError(f"{table.place(row, name)}: the target is not finite")
+    return result
+
+
+def _regression(
+    table: Table, names: Sequence[str], values: Floats, reason: str
+) -> tuple[Target, NDArray[Any]]:
+    for j, name in enumerate(names):
+        if (values[:, j] == values[0, j]).all():
+            which = f" {brief(name)}" if len(names) > 1 else ""
+            raise DataError(f"the target{which} is always {values[0, j]}: nothing to learn")
+    try:
+        scales = [_scale(values[:, j]) for j in range(len(names))]
+    except DataError as error:
+        raise DataError(f"{table.source}: the target: {error}") from None
+    mean, deviation = (np.array(column) for column in zip(*scales, strict=True))
+    return Target(list(names), "regression", reason, [], mean, deviation, []), values
+
+
+def _labels(table: Table, rows: Rows, name: str) -> tuple[str, Floats]:
+    """Return how a column writes yes and no, or "", and 1 and 0."""
+    column = table.columns[name]
+    nothing = np.full(len(rows), np.nan)
+    if isinstance(column, Text):
+        if not cells.yes_or_no(column.values):
+            return "", nothing
+        yes = [cells.PAIRS.get(value.lower(), False) for value in column.values]
+        some = sorted({value for value in column.values if value not in cells.MISSING_WORDS})
+        words = sorted(some, key=lambda value: cells.PAIRS[value.lower()])
+        return "|".join([words[0], words[-1]]), np.array([*yes, False], np.float64)[
+            column.codes[rows]
+        ]
+    if column.ndim != 1 or column.dtype.kind not in "biuf":
+        return "", nothing
+    values = column[rows].astype(np.float64)
+    kind = "bool" if column.dtype.kind == "b" else "number"
+    return (kind if set(np.unique(values).tolist()) <= {0.0, 1.0} else ""), values
+
+
+def answers(target: Target, outputs: NDArray[Any]) -> NDArray[Any]:
+    """Return what the outputs of the networks (n, N) mean: words, numbers, or yes and no."""
+    if target.task == "regression":
+        values: NDArray[Any] = target.in_units(outputs)
+        return values[:, 0] if len(target.names) == 1 else values
+    if target.task == "classification":
+        words: NDArray[Any] = class_array(target.classes)[outputs.argmax(axis=1)]
+        return words
+    yes: NDArray[np.bool_] = outputs > 0.5
+    if all(kind == "bool" for kind in target.kinds):
+        return yes
+    if all(kind in {"bool", "number"} for kind in target.kinds):
+        return yes.astype(np.int64)
+    columns = [_written(kind)[yes[:, j].astype(np.intp)] for j, kind in enumerate(target.kinds)]
+    return np.stack(columns, axis=1)
+
+
+def _written(kind: str) -> NDArray[Any]:
+    words = {"bool": ["False", "True"], "number": ["0", "1"]}.get(kind) or kind.split("|")
+    return np.array(words, object)
+
+
+def class_array(classes: list[Label]) -> NDArray[Any]:
+    """Return classes as an array of their own type."""
+    return np.array(classes, object if isinstance(classes[0], str) else None)
+
+
+def true_targets(target: Target, table: Table, rows: Rows) -> NDArray[Any]:
+    """Return the targets of some rows as `read_target` did in training.
+
+    Raises
+    ------
+    DataError
+        If a class was not there in training, or a cell is no number.
+    """
+    if target.task == "regression":
+        return np.stack([_numeric(table, rows, name) for name in target.names], axis=1)
+    if target.task == "labels":
+        return np.stack([_labels(table, rows, name)[1] for name in target.names], axis=1)
+    name = target.names[0]
+    column = table.columns[name]
+    if isinstance(target.classes[0], str):
+        text = as_text(column)
+        places = {label: place for place, label in enumerate(target.classes)}
+        numbers = np.array([places.get(value, -1) for value in text.values] + [-1])
+        labels = numbers[text.codes[rows]]
+    else:
+        values = _numeric(table, rows, name)
+        classes = np.array(target.classes, np.float64)
+        at = np.minimum(np.searchsorted(classes, values), len(classes) - 1)
+        labels = np.where(classes[at] == values, at, -1)
+    if (labels < 0).any():
+        row = int(rows[int((labels < 0).argmax())])
+        text = as_text(column)
+        raise DataError(
+            f"{table.place(row, name)}: {brief(text.values[text.codes[row]])} is none of the "
+            f"classes of training, {listing(target.classes)}"
+        )
+    return labels.astype(np.int64)

@@ -1,0 +1,190 @@
+"""Training the networks of a model: each on its own thread, until its held-out rows say stop."""
+
+import threading
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp import config
+from fastmlp.fitting.early_stopping import EarlyStopping
+from fastmlp.history import EpochReport, History
+from fastmlp.layers import ActivationName
+from fastmlp.network import Network
+from fastmlp.settings.optimizers import AdamW, Optimizer
+from fastmlp.tables.splits import split_rows
+from fastmlp.tables.target import Target
+
+PATIENCE: Final = 30
+MOST_EPOCHS: Final = 300
+LEARNING_RATE: Final = 0.01
+_OWN_SPLITS: Final = 1 << 26
+"""Bytes of the matrix up to which each network holds out rows of its own."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the networks of a `TabularModel` are trained; its parameters."""
+
+    hidden: tuple[int, ...]
+    networks: int
+    activation: ActivationName
+    dropout: float
+    epochs: int | None
+    batch_size: int | None
+    optimizer: Optimizer | None
+    patience: int
+    n_threads: int | None
+    verbose: int
+
+    def batch(self, rows: int) -> int:
+        """Return the samples per step: 64, less of few rows, more of many."""
+        if self.batch_size is not None:
+            return self.batch_size
+        many = 1 << max(0, (rows // 400).bit_length() - 1)  # the power of two below
+        return max(1, min(64, rows // 8), min(many, 512))
+
+    def most_epochs(self, rows: int) -> int:
+        """Return the epochs at most: fewer of many rows, which are as many steps."""
+        return self.epochs or max(20, min(MOST_EPOCHS, 20_000_000 // rows))
+
+    def rule(self) -> Optimizer:
+        """Return the optimizer."""
+        return self.optimizer or AdamW(learning_rate=LEARNING_RATE, weight_decay=0.1)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What to train on: all rows of the training part.
+
+    Attributes
+    ----------
+    X : ndarray of float32, shape (n, width)
+    y : ndarray
+        Class numbers (n,), or what the network's outputs are compared with (n, N).
+    weight : ndarray, shape (n,), or None
+    labels : ndarray of int, shape (n,)
+        By which to stratify.
+    groups : ndarray of int, shape (n,), or None
+    """
+
+    X: NDArray[np.float32]
+    y: NDArray[Any]
+    weight: NDArray[np.float64] | None
+    labels: NDArray[np.integer[Any]]
+    groups: NDArray[np.integer[Any]] | None
+
+    def part(self, rows: NDArray[np.intp]) -> tuple[Any, ...]:
+        """Return X, y, and weights if there are any, of some rows."""
+        weight = () if self.weight is None else (self.weight[rows],)
+        return (self.X[rows], self.y[rows], *weight)
+
+
+def make_network(features: int, target: Target, settings: Settings, seed: int) -> Network:
+    """Return an untrained network for a target."""
+    output: dict[str, ActivationName] = {
+        "classification": "softmax",
+        "regression": "identity",
+        "labels": "sigmoid",
+    }
+    return Network(
+        [features, *settings.hidden, target.outputs],
+        activation=settings.activation,
+        output=output[target.task],
+        dropout=settings.dropout,
+        seed=seed,
+    )
+
+
+class Training:
+    """The networks of a model while they are trained.
+
+    Attributes
+    ----------
+    networks : list of Network
+        At the end each at its best epoch, also where the fit was interrupted.
+    histories : list of History or None
+        The course of each; None if it did not finish an epoch.
+    """
+
+    def __init__(
+        self, samples: Samples, target: Target, settings: Settings, seed: int, fraction: float
+    ) -> None:
+        self._samples, self._settings = samples, settings
+        self._fraction = fraction
+        self._stop = threading.Event()
+        self._parts: dict[int, tuple[Any, Any]] = {}
+        width = samples.X.shape[1]
+        self.seeds = [(seed + i) % 2**64 for i in range(settings.networks)]
+        self.networks = [make_network(width, target, settings, own) for own in self.seeds]
+        self.histories: list[History | None] = [None] * settings.networks
+
+    def run(self) -> None:
+        """Train all networks.
+
+        Raises
+        ------
+        DivergenceError
+            If the loss of one became infinite, or not a number.
+        KeyboardInterrupt
+            On Ctrl-C, once each network is at its best epoch so far.
+        """
+        limit = self._settings.n_threads or config.get_num_threads()
+        workers = min(limit, len(self.networks))
+        each = max(1, limit // workers)
+        for i in range(len(self.networks)):
+            self._split(i)
+        with ThreadPoolExecutor(workers) as pool:
+            jobs = [pool.submit(self._fit, i, each) for i in range(len(self.networks))]
+            try:
+                wait(jobs, return_when=FIRST_EXCEPTION)
+            finally:
+                self._stop.set()
+                wait(jobs)
+        _raise_first(jobs)
+
+    def _split(self, i: int) -> tuple[Any, Any]:
+        """Return what network i trains on and what it validates on, or None without that."""
+        own = self._samples.X.nbytes <= _OWN_SPLITS
+        seed = self.seeds[i if own else 0]
+        if seed not in self._parts:
+            train = held_out = None
+            if self._fraction > 0.0:
+                samples = self._samples
+                train, held_out = split_rows(samples.labels, self._fraction, seed, samples.groups)
+            if held_out is None or train is None or not len(held_out):
+                everything = np.arange(len(self._samples.X))
+                self._parts[seed] = self._samples.part(everything), None
+            else:
+                self._parts[seed] = self._samples.part(train), self._samples.part(held_out)
+        return self._parts[seed]
+
+    def _fit(self, i: int, n_threads: int) -> None:
+        (X, y, *weight), held_out = self._split(i)
+        settings = self._settings
+        epochs = settings.most_epochs(len(X))
+
+        def follow(_network: object, _report: EpochReport) -> bool:
+            return self._stop.is_set()
+
+        self.histories[i] = self.networks[i].fit(
+            X,
+            y,
+            epochs=epochs,
+            batch_size=min(settings.batch(len(X)), len(X)),
+            optimizer=settings.rule(),
+            validation_data=held_out,
+            early_stopping=EarlyStopping(patience=settings.patience) if held_out else None,
+            callbacks=follow,
+            sample_weight=weight[0] if weight else None,
+            verbose=settings.verbose if i == 0 else 0,
+            n_threads=n_threads,
+        )
+
+
+def _raise_first(jobs: list[Future[None]]) -> None:
+    for job in jobs:
+        if (error := job.exception()) is not None:
+            raise error

@@ -1,0 +1,282 @@
+"""CSV files: what comes out of each, and that nothing is read wrong without a word."""
+
+import bz2
+import gzip
+import lzma
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+from fastmlp.errors import DataError
+from fastmlp.tables import csv_files
+from fastmlp.tables.reading import read
+from fastmlp.tables.table import Text
+
+ENGINES = ["pyarrow", "csv"]
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request, monkeypatch):
+    """Both ways to take a file apart, which must agree."""
+    if request.param == "pyarrow":
+        pytest.importorskip("pyarrow")
+    else:
+        monkeypatch.setitem(sys.modules, "pyarrow", None)
+    return request.param
+
+
+@pytest.fixture
+def table(tmp_path, engine):
+    """Return a function that writes a file and reads it."""
+
+    def table(content, name="data.csv", **options):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return read(path, **options)
+
+    return table
+
+
+def plain(table):
+    """Return the columns as lists: numbers, or words with None where missing."""
+    return {
+        name: [None if code < 0 else column.values[code] for code in column.codes.tolist()]
+        if isinstance(column, Text)
+        else column.tolist()
+        for name, column in table.columns.items()
+    }
+
+
+EXPECTED = {"a": [1.0, 3.0], "b": [2.0, 4.5], "y": ["x", "z"]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a,b,y\n1,2,x\n3,4.5,z\n",
+        "a,b,y\r\n1,2,x\r\n3,4.5,z\r\n",
+        "a,b,y\r1,2,x\r3,4.5,z",
+        "\ufeffa,b,y\n1,2,x\n3,4.5,z\n",
+        'a , "b",y\n\n" 1",2, x\n\n3,+4.50E0,"z"\n\n',
+        '"a","b","y" \n1,2,x\n3,4.5,z\n',
+        "a;b;y\n1;2;x\n3;4.5;z\n",
+        "a;b;y\n1;2,0;x\n3;4,5;z\n",
+        '"a";"b";"y"\n1;2;"x"\n3;4.5;"z"\n',
+        "a\tb\ty\n1\t2\tx\n3\t4.5\tz\n",
+        "a|b|y\n1|2|x\n3|4.5|z\n",
+        "a b y\n 1   2 x\n 3 4.5 z\n",
+        "sep=;\na;b;y\n1;2;x\n3;4.5;z\n",
+        "# of 1936\n# by Fisher\na,b,y\n1,2,x\n3,4.5,z\n",
+        "#a,b,y\n1,2,x\n3,4.5,z\n",
+        "a,b,y\n1,2,x\n3,4.5,z\n  \n",
+        "a,b,y\n1,2,x\n3,4.5,z\n\x1a",
+        "a,b,y\n1,2,x\n3,4.5,z\n".encode("utf-16"),
+    ],
+)
+def test_the_same_table_however_it_is_written(table, content):
+    assert plain(table(content)) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("ending", "compress"),
+    [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress), ("csv", gzip.compress)],
+)
+def test_compressed_by_content(table, ending, compress):
+    assert plain(table(compress(b"a,b,y\n1,2,x\n3,4.5,z\n"), f"data.csv.{ending}")) == EXPECTED
+
+
+def test_zip_archives_of_one_file(tmp_path):
+    for names in (["data.csv"], ["a.csv", "b.csv"]):
+        path = tmp_path / "data.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in names:
+                archive.writestr(name, "a,b,y\n1,2,x\n3,4.5,z\n")
+        if len(names) == 1:
+            assert plain(read(path)) == EXPECTED
+        else:
+            with pytest.raises(DataError, match="the archive holds 2 files; one is needed"):
+                read(path)
+
+
+def test_zstandard(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    path = tmp_path / "data.csv.zst"
+    path.write_bytes(pyarrow.compress(b"a,b,y\n1,2,x\n3,4.5,z\n", "zstd", asbytes=True))
+    assert plain(read(path)) == EXPECTED
+
+
+@pytest.mark.parametrize("damage", [b"\x1f\x8b\x08" + b"x" * 30, gzip.compress(b"a,b\n1,2\n")[:-9]])
+def test_damaged_compression(table, damage):
+    with pytest.raises(DataError, match="the compressed file is damaged"):
+        table(damage)
+
+
+@pytest.mark.parametrize(
+    ("content", "names", "note"),
+    [
+        ("5.1,3.5,setosa\n4.9,3.0,virginica\n4.7,3.2,setosa\n" * 5, 3, "line 1 holds data"),
+        ("1,2\n4,5\n7,9\n", 2, "line 1 holds data, not names"),
+        ("A title\n\na,b,y\n1,2,x\n3,4,z\n", 3, "what stands above line 3 is a title"),
+        ("569,30,m,b\n" + "1,2,3,4,5,6,7\n2,3,4,5,6,7,9\n" * 9, 7, "what stands above line 2"),
+        ("a,a,y\n1,2,x\n3,4,z\n", 3, "another column is named 'a'"),
+        ("a,y\ncaf\xe9,1\nb,2\n".encode("cp1252"), 2, "line 2 is not UTF-8: the file is read as W"),
+    ],
+)
+def test_what_was_decided_is_said(table, content, names, note):
+    got = table(content)
+    assert len(got.columns) == names
+    assert any(note in sentence for sentence in got.notes)
+
+
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        ("1990,1991,1992\n1,2,3\n4,5,6\n", ["1990", "1991", "1992"]),
+        ("country,1990,1991\nA,2,3\nB,5,6\n", ["country", "1990", "1991"]),
+        ("a,b\nr1,1,2\nr2,3,4\n", ["column 0", "a", "b"]),
+        ("a,b\n1,2,\n3,4,\n", ["a", "b", "column 2"]),
+        ("a,b,\n1,2,\n3,4,\n", ["a", "b", "column 2"]),
+        ("a,b,\n1,2\n3,4\n", ["a", "b"]),
+        ('"","a"\n"1",2\n"2",3\n', ["column 0", "a"]),
+        ("x\n1\n2\n", ["x"]),
+        ("income_centered\n-1.5\n2.5\n", ["income_centered"]),
+    ],
+)
+def test_headers(table, content, columns):
+    got = table(content)
+    assert list(got.columns) == columns
+    assert got.columns[columns[-1]] is not None
+    if "a" in columns and "r1" in content:
+        assert got.columns["a"].tolist() == [1.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["1", "2.5", "-3e2"], [1.0, 2.5, -300.0]),
+        (["1", "NA", "3"], [1.0, None, 3.0]),
+        (["1", "?", "."], [1.0, None, None]),
+        (["", "nil", "3"], [None, None, 3.0]),
+        (["NA", "Na", "Nb"], ["NA", "Na", "Nb"]),
+        (["None", "Driver", ""], ["None", "Driver", None]),
+        (["00501", "10001", "94110"], ["00501", "10001", "94110"]),
+        (["0x10", "1_000", "2"], ["0x10", "1_000", "2"]),
+        (["1e999", "1", "2"], [float("inf"), 1.0, 2.0]),
+        ([str(2**60 + 1), "1", "2"], [float(2**60), 1.0, 2.0]),
+    ],
+)
+def test_cells(table, cells, expected):
+    rows = "".join(f"{i},{cell},k\n" for i, cell in enumerate(cells))
+    got = plain(table(f"n,a,y\n{rows}"))["a"]
+    assert [None if value != value else value for value in got] == expected
+
+
+def test_a_column_can_be_asked_for_as_text(table):
+    got = table("a,y\n01,1\n10,2\n", as_text={"y"})
+    assert plain(got) == {"a": ["01", "10"], "y": ["1", "2"]}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "the file is empty"),
+        ("\n\n", "the file is empty"),
+        ("a,y\n", "there are no rows below the header"),
+        (
+            "a,b,y\n1,2,3\n1\n2\n" + "1,2,3\n" * 9,
+            "line 3: number of cells is 1, but the header names 3 columns",
+        ),
+        (b"a,y\n1,x\0\n", "line 2 is not text in UTF-8; is this a CSV file"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", "is not text in UTF-8"),
+        (b"a,y\n1,\x81\n", "line 2 is not text in UTF-8"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(table, content, message):
+    with pytest.raises(DataError, match=message) as caught:
+        table(content)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("where", [5, 150, 298])
+@pytest.mark.parametrize("column", [0, 2])
+def test_a_quote_that_is_not_closed_loses_no_rows(table, where, column):
+    rows = [[f"{i / 7:.3f}", str(i), "setosa"] for i in range(300)]
+    rows[where][column] = f'"{rows[where][column]}'
+    text = "a,b,y\n" + "".join(",".join(row) + "\n" for row in rows)
+    with pytest.raises(DataError, match="quote"):
+        table(text)
+
+
+def test_line_breaks_within_quotes_are_text(table):
+    got = table("a,note,y\n" + 'x,"line one\nline, two",1\n' * 30 + "z,short,2\n")
+    assert len(got) == 31
+    assert got.columns["note"].values == ["line one\nline, two", "short"]
+    assert got.locate(30) == "line 62"
+
+
+def test_rows_of_another_length_are_left_out_with_a_note_or_refused(table):
+    text = "a,b,y\n" + "1,2,3\n" * 300
+    got = table(text + "1,2,3,extra\n")
+    assert len(got) == 300
+    assert got.notes == [
+        "line 302: number of cells is 4, but the header names 3 columns: 1 row is left out"
+    ]
+    with pytest.raises(DataError, match="line 302: number of cells is 4"):
+        table(text + "1,2,3,extra\n", complete=True)
+    with pytest.raises(DataError, match=r"line 302: number of cells is 1.*\(10 rows are so\)"):
+        table(text + "1\n" * 10)
+
+
+@pytest.mark.parametrize("text", ["a,y\n\n1,2\n\n\n3,4\n", "a,y\n1,2\n3,4\n"])
+def test_lines_are_those_of_the_file(table, text):
+    got = table(text)
+    lines = text.split("\n")
+    assert [lines[int(got.locate(row).removeprefix("line ")) - 1] for row in (0, 1)] == [
+        "1,2",
+        "3,4",
+    ]
+
+
+def test_quotes_of_other_kinds(table):
+    rows = "".join(f"O'Neil {i},{i}\n" for i in range(30))
+    assert table("name,x\n" + rows).columns["name"].values[3] == "O'Neil 3"
+    rows = "".join(f'"say \\"hi\\" {i}",{i}\n' for i in range(30))
+    assert table("name,x\n" + rows).columns["name"].values[3] == 'say "hi" 3'
+    rows = "".join(f'"say ""hi"" {i}",{i}\n' for i in range(30))
+    assert table("name,x\n" + rows).columns["name"].values[3] == 'say "hi" 3'
+
+
+def test_a_known_header_decides_the_delimiter(table):
+    assert list(table("a,b;c\n1,2;3\n", expected={"a,b", "c"}).columns) == ["a,b", "c"]
+    assert list(table("a,b;c\n1,2;3\n", expected={"a", "b;c"}).columns) == ["a", "b;c"]
+
+
+def test_both_engines_agree_on_random_tables(tmp_path, monkeypatch, rng):
+    pytest.importorskip("pyarrow")
+    words = ["1", "2.5", "NA", "", "x y", '"q,u""x"', "007", "-3", "1e5", "?", "è"]
+    for trial in range(30):
+        columns = [rng.choice(words, 4, replace=False) for _ in range(3)]
+        rows = [",".join(rng.choice(column) for column in columns) for _ in range(40)]
+        text = f"a,b,c,n{trial}\n" + "".join(f"{row},k\n" for row in rows)
+        path = tmp_path / "data.csv"
+        path.write_text(text, encoding="utf-8")
+        fast = plain(read(path))
+        with monkeypatch.context() as patch:
+            patch.setattr(csv_files, "_pyarrow_csv", lambda dialect: None)
+            slow = plain(read(path))
+        assert repr(fast) == repr(slow)
+
+
+def test_large_cells_and_blocks(table, monkeypatch):
+    monkeypatch.setattr(csv_files, "_BLOCK", 1 << 10)
+    long = "z" * 5000
+    got = table(f'a,y\n"{long}",1\nb,2\n' + "c,3\n" * 1000)
+    assert (got.columns["a"].values[0], len(got)) == (long, 1002)
+
+
+def test_numbers_are_rounded_once(table):
+    values = np.random.default_rng(1).standard_normal(200)
+    got = table("a,y\n" + "".join(f"{value!r},x\n" for value in values.tolist()))
+    assert got.columns["a"].tolist() == values.tolist()

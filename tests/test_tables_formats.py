@@ -1,0 +1,398 @@
+"""Files of other formats, folders, frames and mappings: all come to the same table."""
+
+import json
+import sys
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from fastmlp.errors import DataError
+from fastmlp.tables.reading import read
+from fastmlp.tables.table import Table, Text
+
+A = np.array([[1.0, 2.0, 0.0], [3.0, 4.0, 1.0], [5.0, 6.0, 0.0]])
+COLUMNS = {"a": [1, 2, 3], "b": [0.5, None, 2.5], "c": ["x", "z", None], "d": [True, False, True]}
+EXPECTED = {"a": [1, 2, 3], "b": [0.5, None, 2.5], "c": ["x", "z", None], "d": [1, 0, 1]}
+
+
+def plain(table):
+    """Return the columns as lists, None where a cell is missing."""
+    result = {}
+    for name, column in table.columns.items():
+        if isinstance(column, Text):
+            words = [*column.values, None]
+            result[name] = [words[code] for code in column.codes.tolist()]
+        else:
+            result[name] = [None if value != value else value for value in column.tolist()]
+    return result
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Return a function that writes a file and returns its path."""
+
+    def save(content, name):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, str | bytes):
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        elif name.endswith(".npy"):
+            np.save(path, content)
+        elif name.endswith(".npz"):
+            np.savez(path, **content)
+        return str(path)
+
+    return save
+
+
+def assert_refused(path, message):
+    with pytest.raises(DataError, match=message) as caught:
+        read(path)
+    assert str(caught.value).startswith(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i2", "u1", ">f8"])
+def test_matrix(save, dtype):
+    table = read(save(A.astype(dtype), "data.npy"))
+    assert plain(table) == {f"column {j}": A[:, j].tolist() for j in range(3)}
+    assert table.resolve("2") == "column 2"
+
+
+def test_structured_array(save):
+    rows = np.array([(1, b"x", [1, 2], "2020-01-01"), (3, b"\xff", [3, 4], "NaT")],
+                    [("a", "i4"), ("k", "S1"), ("v", "f4", 2), ("t", "M8[D]")])  # fmt: skip
+    table = read(save(rows, "data.npy"))
+    assert table.columns["a"].tolist() == [1, 3]
+    assert table.columns["k"].values == ["x", "\\xff"]
+    assert table.columns["v"].shape == (2, 2)
+    assert table.columns["t"].dtype.kind == "M"
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (A[0], r"got \(3,\)"),
+        (A[:, :, None], r"got \(3, 3, 1\)"),
+        (A.astype(complex), "must hold numbers or text, got dtype complex128"),
+        (np.zeros(2, [("a", "f4"), ("b", "c8")]), "column 'b' must be numbers, text"),
+    ],
+)
+def test_arrays_that_are_no_tables(save, array, message):
+    assert_refused(save(array, "data.npy"), message)
+
+
+def test_pickles_and_torn_arrays_are_refused(save, tmp_path):
+    np.save(tmp_path / "data.npy", np.array([[{}, 1]], object), allow_pickle=True)
+    path = str(tmp_path / "data.npy")
+    assert_refused(path, "not an .npy file of numbers")
+    whole = (tmp_path / "data.npy").read_bytes()
+    for size in (0, 5, 30):
+        assert_refused(save(whole[:size], "data.npy"), "not an .npy|is empty|does not begin")
+    np.savez(tmp_path / "data.npz", X=A.astype(object), y=[0, 1, 0])
+    assert_refused(str(tmp_path / "data.npz"), "array 'X' holds pickled Python objects")
+    assert_refused(save(b"junk" * 100, "data.npz"), "does not begin as an .npz file does")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("X", "y"), ("x", "y"), ("x_train", "y_train"), ("data", "target"), ("arr_0", "arr_1")],
+)
+@pytest.mark.parametrize("y", [[0, 1, 0], ["a", "b", "a"], [b"a", b"b", b"a"], [[0.5], [1.5], [2]]])
+def test_archives_by_the_names_that_are_usual(save, names, y):
+    table = read(save({names[0]: A, names[1]: np.array(y)}, "data.npz"))
+    assert list(table.columns) == ["X[:, 0]", "X[:, 1]", "X[:, 2]", "y"]
+    assert table.target == "y"
+    assert len(plain(table)["y"]) == 3
+
+
+def test_archives_of_images_names_and_one_hot_targets(save):
+    images = np.arange(36, dtype="u1").reshape(3, 3, 4)
+    table = read(save({"X": images, "y": np.eye(3)[[2, 0, 1]]}, "data.npz"))
+    assert table.columns["X"].shape == (3, 12)
+    assert table.columns["y"].tolist() == [2, 0, 1]
+    named = {"data": A, "target": [0, 1, 0], "feature_names": np.array(["a", "b", "c"])}
+    assert list(read(save(named, "data.npz")).columns) == ["a", "b", "c", "y"]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"a": A, "b": A}, "there are no arrays 'X' and 'y'; arrays are: a, b"),
+        ({}, "does not begin as an .npz file does"),
+        ({"X": A[0], "y": [1]}, r"X must have shape \(samples, features\), got \(3,\)"),
+        ({"X": A, "y": A}, r"y must have shape \(samples,\), got \(3, 3\)"),
+        ({"X": A, "y": [0, 1]}, "X has 3 samples, but y has 2"),
+        ({"X": A + 1j, "y": [0, 1, 0]}, "X must hold real numbers, got dtype complex128"),
+    ],
+)
+def test_archives_that_do_not_fit(save, arrays, message):
+    assert_refused(save(arrays, "data.npz"), message)
+
+
+def write_arrow(table, path, kind):
+    pa = pytest.importorskip("pyarrow")
+    if kind == "parquet":
+        pytest.importorskip("pyarrow.parquet").write_table(table, path)
+    elif kind == "feather":
+        pytest.importorskip("pyarrow.feather").write_feather(table, path)
+    else:
+        new = pa.ipc.new_file if kind == "file" else pa.ipc.new_stream
+        with new(path, table.schema) as writer:
+            writer.write_table(table)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "feather", "file", "stream"])
+@pytest.mark.parametrize("ending", [".parquet", ".arrow", ".data"])
+def test_arrow_files_by_content(tmp_path, kind, ending):
+    pa = pytest.importorskip("pyarrow")
+    path = tmp_path / f"data{ending}"
+    write_arrow(pa.table(COLUMNS), path, kind)
+    assert plain(read(path)) == EXPECTED
+
+
+def test_columns_of_arrow(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    days = np.array(["2020-01-01", "2020-01-03"], "M8[D]")
+    columns = {
+        "decimal": pa.array([Decimal("1.5"), None]),
+        "dictionary": pa.array(["x", "z"]).dictionary_encode(),
+        "number": pa.array([7, 8]).dictionary_encode(),
+        "view": pa.array(["x", "z"], pa.string_view()),
+        "date": pa.array(days),
+        "time": pa.array([3_600_000, 0], pa.time32("ms")),
+        "span": pa.array((days - days[0]).astype("m8[s]")),
+        "fixed": pa.array([[1.0, 2.0], [3.0, 4.0]], pa.list_(pa.float32(), 2)),
+        "list": pa.array([[1.0, 2.0], None]),
+        "null": pa.nulls(2),
+        "half": pa.array(np.array([1, 2], "f2")),
+        "big": pa.array([2**63, 1], pa.uint64()),
+        "numbers in text": pa.array(["1.5", "NA"]),
+    }
+    write_arrow(pa.table(columns), tmp_path / "data.arrow", "file")
+    got = read(tmp_path / "data.arrow").columns
+    assert got["dictionary"].values == got["view"].values == ["x", "z"]
+    assert got["date"].dtype.kind == "M"
+    assert got["time"].tolist() == [3600.0, 0.0]
+    assert got["span"].tolist() == [0.0, 2 * 86400.0]
+    assert got["fixed"].tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert np.isnan(got["list"][1]).all()
+    assert got["number"].tolist() == [7, 8]
+    assert [got[name][0] for name in ("decimal", "half", "numbers in text")] == [1.5, 1.0, 1.5]
+    assert np.isnan(got["null"]).all()
+
+
+def test_the_index_of_pandas_is_no_column(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    frame = pandas.DataFrame({"a": [1, 2]}, index=pandas.Index(["r1", "r2"], name="id"))
+    frame.to_parquet(tmp_path / "data.parquet")
+    assert list(read(tmp_path / "data.parquet").columns) == ["a"]
+
+
+def test_arrow_files_that_cannot_be_read(tmp_path, monkeypatch, save):
+    pa = pytest.importorskip("pyarrow")
+    path = tmp_path / "data.parquet"
+    write_arrow(pa.table(COLUMNS), path, "parquet")
+    whole = path.read_bytes()
+    for size in (4, len(whole) - 5):
+        assert_refused(save(whole[:size], "torn.parquet"), "cannot be read")
+    write_arrow(pa.table({"a": [{"x": 1}]}), path, "parquet")
+    assert_refused(str(path), "column 'a' holds struct<x: int64>, which is neither")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert_refused(str(path), r"pip install 'fastmlp\[tables\]'")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "".join(json.dumps(dict(zip(COLUMNS, row, strict=True))) + "\n"
+                for row in zip(*COLUMNS.values(), strict=True)),
+        json.dumps([dict(zip(COLUMNS, row, strict=True))
+                    for row in zip(*COLUMNS.values(), strict=True)]),
+        json.dumps(COLUMNS),
+    ],
+)  # fmt: skip
+def test_json(save, content):
+    assert plain(read(save(content, "data.jsonl"))) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"a": 1}\n{"a": \n', "line 2 is not JSON"),
+        ("[1, 2]", "row 0 is 1, not an object"),
+        ('{"a": [1, 2], "b": [1]}', "the columns are of different lengths"),
+        ('[{"a": {"b": 1}}]', "column 'a' holds dict"),
+        ("[]", "there are no rows"),
+    ],
+)
+def test_json_that_is_no_table(save, content, message):
+    assert_refused(save(content, "data.json"), message)
+
+
+def test_excel(tmp_path):
+    pytest.importorskip("python_calamine")
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["a", "b", "c"], [1, None, "x"], [2.5, 3, "z"]):
+        book.active.append(row)
+    book.save(tmp_path / "data.xlsx")
+    table = read(tmp_path / "data.xlsx")
+    assert plain(table) == {"a": [1.0, 2.5], "b": [None, 3.0], "c": ["x", "z"]}
+
+
+def test_excel_names_the_extra(save, monkeypatch):
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
+    assert_refused(save(b"\xd0\xcf\x11\xe0" + bytes(600), "a.xls"), r"pip install 'fastmlp\[tables")
+
+
+ARFF = """% a comment
+@RELATION iris
+@ATTRIBUTE length REAL
+@ATTRIBUTE 'the kind' {1,2,'a b'}
+@DATA
+5.1,1
+?,'a b'
+% another
+2, 2
+"""
+
+
+def test_arff(save):
+    table = read(save(ARFF, "data.txt"))
+    assert plain(table) == {"length": [5.1, None, 2.0], "the kind": ["1", "a b", "2"]}
+    assert_refused(save(ARFF + "1,2,3\n", "data.arff"), "line 10: number of cells is 3")
+    assert_refused(save(ARFF + "{0 1}\n", "data.arff"), "line 10: sparse ARFF")
+
+
+@pytest.mark.parametrize("name", ["data.svm", "data", "data.txt", "data.t"])
+def test_svmlight(save, name):
+    table = read(save("# a comment\n+1 1:0.5 3:2\n-1 2:4 # remark\n", name))
+    assert plain(table) == {
+        "feature 1": [0.5, 0.0], "feature 2": [0.0, 4.0], "feature 3": [2.0, 0.0],
+        "label": [1.0, -1.0],
+    }  # fmt: skip
+    assert (table.target, table.group) == ("label", None)
+
+
+def test_a_part_of_svmlight_means_the_same_as_the_whole(save):
+    part = read(save("1 2:5\n0 2:7\n", "part.svm"))
+    part.add_absent(["feature 1", "feature 2"])
+    assert part.columns["feature 2"].tolist() == [5.0, 7.0]
+    assert part.columns["feature 1"].tolist() == [0.0, 0.0]
+
+
+def test_queries_of_svmlight_are_groups(save):
+    table = read(save("1 qid:3 1:2\n0 qid:3 1:1\n0 qid:4 1:5\n", "data.svm"))
+    assert (table.group, table.columns["qid"].tolist()) == ("qid", [3, 3, 4])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("1 1:x\n", "line 1 is not of svmlight"),
+        ("1 1:2\n1,2 1:3\n", "line 2 is not of svmlight: several labels"),
+        ("a,b\n1,2\n", "line 1 is not of svmlight"),
+    ],
+)
+def test_text_that_is_not_svmlight(save, content, message):
+    assert_refused(save(content, "data.libsvm"), message)
+
+
+def test_folders_and_patterns(save, tmp_path):
+    save("a,y\n1,x\n2,z\n", "all/1.csv")
+    save("a,y\n3,x\nNA,y\n", "all/2.csv")
+    save("x", "all/_SUCCESS")
+    save("x", "all/.2.csv.crc")
+    for source in (tmp_path / "all", tmp_path / "all" / "*.csv"):
+        table = read(source)
+        assert plain(table) == {"a": [1, 2, 3, None], "y": ["x", "z", "x", "y"]}
+        assert table.locate(3) == "2.csv, line 3"
+    save("b,y\n1,x\n", "all/3.csv")
+    assert_refused(str(tmp_path / "all"), "3.csv and 1.csv have different columns")
+
+
+def test_partitions_are_columns(save, tmp_path):
+    save("a\n1\n2\n", "hive/day=2020-01-01/n=1/0.csv")
+    save("a\n3\n", "hive/day=2020-01-02/n=__HIVE_DEFAULT_PARTITION__/0.csv")
+    assert plain(read(tmp_path / "hive")) == {
+        "a": [1, 2, 3], "day": ["2020-01-01", "2020-01-01", "2020-01-02"], "n": [1, 1, None],
+    }  # fmt: skip
+
+
+def test_types_of_files_may_differ(save, tmp_path):
+    save("a\n1\n2\n", "mixed/0.csv")
+    save("a\nx\n", "mixed/1.csv")
+    assert plain(read(tmp_path / "mixed")) == {"a": ["1", "2", "x"]}
+
+
+FRAMES = ["mapping", "pandas", "pandas nullable", "pandas arrow", "polars", "pyarrow", "batch"]
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_frames(kind):
+    if kind == "mapping":
+        frame = COLUMNS
+    elif kind.startswith("pandas"):
+        pandas = pytest.importorskip("pandas")
+        frame = pandas.DataFrame(COLUMNS)
+        if kind == "pandas nullable":
+            frame = frame.convert_dtypes()
+        if kind == "pandas arrow":
+            pytest.importorskip("pyarrow")
+            frame = frame.convert_dtypes(dtype_backend="pyarrow")
+    elif kind == "polars":
+        pytest.importorskip("pyarrow")
+        frame = pytest.importorskip("polars").DataFrame(COLUMNS)
+    else:
+        pa = pytest.importorskip("pyarrow")
+        frame = pa.table(COLUMNS) if kind == "pyarrow" else pa.record_batch(COLUMNS)
+    assert plain(read(frame)) == EXPECTED
+
+
+def test_columns_of_pandas():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({
+        "category": pandas.Categorical(["x", None, "z"]),
+        "numbers": pandas.Categorical([1, None, 2]),
+        "zone": pandas.to_datetime(["2020-01-01 02:00"] * 3).tz_localize("Europe/Berlin"),
+        "mixed": ["a", 1, None],
+        "decimal": [Decimal("1.5"), None, Decimal(2)],
+        "vectors": [np.zeros(2), np.ones(2), np.ones(2)],
+        7: [1, 2, 3],
+    })  # fmt: skip
+    got = read(frame).columns
+    assert plain(Table("t", {"c": got["category"], "m": got["mixed"]})) == {
+        "c": ["x", None, "z"],
+        "m": ["a", "1", None],
+    }
+    assert got["zone"][0] == np.datetime64("2020-01-01T01:00")
+    assert np.isnan(got["numbers"][1])
+    assert got["decimal"][0] == 1.5
+    assert got["vectors"].shape == (3, 2)
+    assert got["7"].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("table", "error", "message"),
+    [
+        (5, TypeError, "table must be the path of a file, a frame"),
+        ({"a": [1, 2], "b": [1]}, ValueError, "column 'b' has 1 rows, but 'a' has 2"),
+        ({1: [1, 2]}, TypeError, "names of columns must be str"),
+        ({"a": [object()]}, DataError, "column 'a' holds object"),
+        ({"a": [[1], [2, 3]]}, DataError, "lists of 2 different lengths"),
+        ({"a": np.zeros(3, complex)}, DataError, "column 'a' must be numbers"),
+    ],
+)
+def test_what_is_no_table(table, error, message):
+    with pytest.raises(error, match=message):
+        read(table)
+
+
+def test_files_that_cannot_be_opened(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read(tmp_path / "none.csv")
+    with pytest.raises(DataError, match="the folder has no files"):
+        read(tmp_path)

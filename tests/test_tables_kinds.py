@@ -1,0 +1,147 @@
+"""What columns are taken for, and dates."""
+
+import datetime as dt
+
+import numpy as np
+import pytest
+
+from fastmlp.tables import cells, dates
+from fastmlp.tables.kinds import kind_of
+from fastmlp.tables.table import Text
+
+
+def kind(values, name="a", **options):
+    column = Text.of(values) if isinstance(values[0], str | None) else np.array(values)
+    return kind_of(column, np.arange(len(values)), name, ".", **options)
+
+
+WORDS = [f"word{i % 40}" for i in range(200)]
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ([1.5, 2.0, 3.0], "number"),
+        ([1.0, 1.0, np.nan], "number"),
+        ([True, False, True], "yes/no"),
+        (["TRUE", "FALSE", "NA"], "yes/no"),
+        (["y", "N", "y"], "yes/no"),
+        (["a", "b", "a"], "words"),
+        (WORDS, "words"),
+        (["$1,234", "$5", "$7"], "number"),
+        (["5%", "7%", "NA"], "number"),
+        ([*map(str, range(50)), "x"], "number"),
+        (["1", "2", "x"], "words"),
+        (["00501", "10001", "00501"], "words"),
+        (["2020-01-31", "2020-02-01", ""], "date"),
+        (["31/01/2020", "01/02/2020"], "date"),
+        (["01/31/2020", "02/01/2020"], "date"),
+        (["Jan-1-1995", "Feb-28-1995"], "date"),
+        (["1949-01", "1949-02"], "date"),
+        (["1949Q1", "1949Q4"], "date"),
+        (["12:30", "23:59:59"], "time of day"),
+        (list(np.array(["2020-01-01", "2020-01-02"], "M8[D]")), "date"),
+        (list(np.ones((3, 4))), "vector"),
+    ],
+)
+def test_kinds(values, name):
+    assert kind(values).name == name
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "reason"),
+    [
+        ([7.0] * 5, "a", "is always 7.0"),
+        (["x"] * 5, "a", "is always 'x'"),
+        ([np.nan] * 5, "a", "holds nothing"),
+        ([None] * 5, "a", "holds nothing"),
+        (["NA"] * 5, "a", "holds nothing"),
+        (list(range(1, 40)), "a", "numbers the rows"),
+        ([float(x) for x in (7, 3, 9)], "id", "numbers the rows"),
+        ([float(x * 7 % 101) for x in range(1, 50)], "customer_id", "an identifier"),
+        ([f"person {i}" for i in range(40)], "a", "is a name or identifier"),
+        ([f"a long remark on number {i}" for i in range(40)], "a", "is free text"),
+        ([f"0{1 + i % 9}/0{1 + i // 9}/2020" for i in range(45)], "a", "day or month stands first"),
+        ([f"{1 + i % 28}/{1 + i % 12}/63" for i in range(60)], "a", "whose century nothing tells"),
+    ],
+)
+def test_what_is_dropped_and_why(values, name, reason):
+    got = kind(values, name)
+    assert got.name == "dropped"
+    assert reason in got.reason
+
+
+def test_row_names_without_a_name():
+    assert kind(["r1", "r2", "r3"], unnamed=True).reason == "names the rows"
+    assert kind([3.0, 5.0, 9.0], unnamed=True).reason == "numbers the rows"
+    assert kind([3.0, 5.0, 5.0], unnamed=True).name == "number"
+
+
+@pytest.mark.parametrize(
+    ("cell", "decimal", "number"),
+    [
+        ("1,234.5", ".", 1234.5),
+        ("1.234,5", ",", 1234.5),
+        ("1,5", ",", 1.5),
+        ("1.5", ",", 1.5),
+        ("1.234", ",", 1234.0),
+        ("1,5", ".", None),
+        ("12,34", ".", None),
+        ("1 234", ".", 1234.0),
+        ("€ 5", ".", 5.0),
+        ("(5.50)", ".", -5.5),
+        ("3 rotary", ".", None),
+        ("0x10", ".", None),
+        ("1_000", ".", None),
+        ("٣", ".", None),
+        ("--5", ".", None),
+        (".5", ".", 0.5),
+        ("5.", ".", 5.0),
+    ],
+)
+def test_numbers_in_text(cell, decimal, number):
+    got = cells.number(cell, decimal)
+    assert (None if np.isnan(got) else got) == number
+
+
+@pytest.mark.parametrize(
+    ("cell", "order", "moment"),
+    [
+        ("1970-01-02", "year first", dt.datetime(1970, 1, 2)),
+        ("2020-02-29T12:00:00Z", "year first", dt.datetime(2020, 2, 29, 12)),
+        (
+            "2020-02-29 12:00:00.5+02:00",
+            "year first",
+            dt.datetime(2020, 2, 29, 10, 0, 0, 500000),
+        ),
+        ("1600-3-1", "year first", dt.datetime(1600, 3, 1)),
+        ("31.12.2020", "day first", dt.datetime(2020, 12, 31)),
+        ("12/31/2020", "month first", dt.datetime(2020, 12, 31)),
+        ("Dec 31, 2020", "month by name", dt.datetime(2020, 12, 31)),
+        ("31 December 2020", "month by name", dt.datetime(2020, 12, 31)),
+        ("2020Q3", "quarter", dt.datetime(2020, 7, 1)),
+        ("2021-02-29", "year first", None),
+        ("2021-13-01", "year first", None),
+        ("", "year first", None),
+        ("31.12.20", "day first", None),
+    ],
+)
+def test_days_since_1970(cell, order, moment):
+    got = dates.days([cell], order)[0]
+    if moment is None:
+        assert np.isnan(got)
+    else:
+        days = (moment - dt.datetime(1970, 1, 1)) / dt.timedelta(days=1)
+        assert got == pytest.approx(days, abs=1e-9)
+
+
+def test_parts_of_dates_are_those_of_datetime(rng):
+    days = rng.integers(-150_000, 30_000, 300)
+    parts = dates.parts(days.astype(float))
+    for day, row in zip(days.tolist(), parts, strict=True):
+        date = dt.date(1970, 1, 1) + dt.timedelta(days=day)
+        assert row.tolist() == [
+            day, date.year, date.month, date.weekday(), date.timetuple().tm_yday, 0.0,
+        ]  # fmt: skip
+    assert np.isnan(dates.parts(np.array([np.nan]))).all()
+    assert dates.parts(np.array([0.75]))[0].tolist() == [0.75, 1970, 1, 3, 1, 18.0]

@@ -1,0 +1,352 @@
+"""`TabularModel`: rows in, answers in the target's own words and units out."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+import fastmlp.tables.reading
+import fastmlp.tables.selection
+import fastmlp.tables.splits
+from fastmlp.errors import DataError
+
+QUICK = {"networks": 2, "epochs": 40, "hidden": (16,), "seed": 1}
+
+
+@pytest.fixture
+def houses(rng):
+    """A table whose price is known from the rest."""
+    n = 400
+    size, kind = rng.uniform(20.0, 200.0, n), rng.choice(["flat", "house", "hut"], n)
+    price = 1000.0 * size + np.select([kind == "flat", kind == "house"], [5e4, 9e4], 0.0)
+    size[::17] = np.nan
+    return {
+        "id": np.arange(1, n + 1),
+        "size": size,
+        "kind": kind,
+        "garden": rng.choice(["yes", "no"], n),
+        "built": (np.datetime64("1990-01-01") + rng.integers(0, 9000, n)).astype(str),
+        "price": np.round(price, 2),
+    }
+
+
+@pytest.fixture
+def flowers(blobs):
+    X, y = blobs
+    columns = {f"x{j}": X[:, j] for j in range(X.shape[1])}
+    return {**columns, "colour": np.array(["red", "green", "blue"])[y]}
+
+
+def write_csv(path, table):
+    rows = zip(*(np.asarray(column).tolist() for column in table.values()), strict=True)
+    cells = (["" if cell != cell else str(cell) for cell in row] for row in rows)
+    path.write_text("\n".join([",".join(table), *map(",".join, cells)]) + "\n")
+    return path
+
+
+def test_a_number_in_its_units(houses):
+    model = fm.TabularModel(networks=2, epochs=100, seed=1).fit(houses, "price")
+    answers = model.predict(houses)
+    assert (answers.shape, answers.dtype) == ((400,), np.float64)
+    scores = model.evaluate(houses)
+    assert scores.r2 > 0.8
+    assert scores.rmse == pytest.approx(np.sqrt(np.mean((answers - houses["price"]) ** 2)))
+    assert scores.mae == pytest.approx(np.mean(np.abs(answers - houses["price"])))
+    by_name = {column.name: column for column in model.columns}
+    assert by_name["id"].how == "numbers the rows"
+    assert [by_name[name].kind for name in ("size", "kind", "garden", "built")] == [
+        "number", "words", "yes/no", "date",
+    ]  # fmt: skip
+    assert "whether it is missing" in by_name["size"].how
+    assert "price" in repr(model)
+    assert "numbers the rows" in str(model.columns)
+
+
+def test_classes_in_their_own_words(flowers):
+    model = fm.TabularModel(**QUICK).fit(flowers, "colour")
+    assert model.classes.tolist() == ["blue", "green", "red"]
+    answers, shares = model.predict(flowers), model.predict_proba(flowers)
+    assert set(answers) <= {"red", "green", "blue"}
+    assert shares.shape == (90, 3)
+    np.testing.assert_allclose(shares.sum(axis=1), 1.0, rtol=1e-6)
+    assert answers.tolist() == model.classes[shares.argmax(axis=1)].tolist()
+    scores = model.evaluate(flowers)
+    assert scores.accuracy == np.mean(answers == flowers["colour"]) == 1.0
+    assert scores.confusion.tolist() == np.diag([30, 30, 30]).tolist()
+    assert [score.rows for score in scores.classes] == [30, 30, 30]
+    assert "confusion" not in str(scores)
+    assert "true \\ taken for" in str(scores)
+
+
+@pytest.mark.parametrize(
+    ("y", "classes"),
+    [
+        ([7, -1, 7, 30], [-1, 7, 30]),
+        ([2.0, 10.0, np.nan, 2.0], [2, 10]),
+        ([0.5, 2.0, 0.5, 2.0], [0.5, 2.0]),
+        ([True, False, True, False], [False, True]),
+        (["b", "a", None, "NA"], ["NA", "a", "b"]),
+        (["02", "01", "02", "10"], ["01", "02", "10"]),
+        (["1", "2", "NA", "1"], [1, 2]),
+        (["yes", "no", "NA", "no"], ["no", "yes"]),
+    ],
+)
+def test_classes_keep_their_type(y, classes):
+    table = {"a": np.tile([1.0, 2.0, 3.0, 4.0], 10), "y": y * 10}
+    model = fm.TabularModel(networks=1, epochs=1, task="classification").fit(table, "y")
+    assert model.classes.tolist() == classes
+    assert [type(label) for label in model.classes.tolist()] == [type(label) for label in classes]
+
+
+def test_one_missing_cell_does_not_make_classes_of_numbers(tmp_path, rng):
+    values = rng.normal(size=300)
+    cells = [f"{value:.4f}" for value in values]
+    for missing in ("NA", "?", "", "nan", ".", "-", "nil"):
+        cells[7] = missing
+        path = tmp_path / "data.csv"
+        path.write_text("a,y\n" + "".join(f"{v},{c}\n" for v, c in zip(values, cells, strict=True)))
+        model = fm.TabularModel(networks=1, epochs=1).fit(path, "y")
+        assert model.target.task == "regression"
+        assert model.notes == (
+            f"{path}: line 9, column 'y': the target is missing: the row is left out",
+        )
+        with pytest.raises(DataError, match="line 9, column 'y': the target is missing"):
+            fm.TabularModel().fit(path, "y", missing_target="error")
+    cells[7] = "many"
+    path.write_text("a,y\n" + "".join(f"{v},{c}\n" for v, c in zip(values, cells, strict=True)))
+    with pytest.raises(
+        DataError, match="line 9, column 'y': 'many' is not a number, as 299 others"
+    ):
+        fm.TabularModel().fit(path, "y")
+    assert len(fm.TabularModel(task="classification", epochs=1).fit(path, "y").classes) > 200
+
+
+def test_thousands_and_decimal_commas_in_the_target(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("a,y\n" + "".join(f'{i},"{1000 * i:,}"\n' for i in range(1, 60)))
+    model = fm.TabularModel(networks=1, epochs=1).fit(path, "y")
+    assert (model.target.task, model.target.mean[0]) == ("regression", 30_000.0)
+    path.write_text("a;y\n" + "".join(f"{i};{i},5\n" for i in range(60)))
+    assert fm.TabularModel(networks=1, epochs=1).fit(path, "y").target.mean[0] == 30.0
+
+
+@pytest.mark.parametrize(
+    ("y", "task", "message"),
+    [
+        (["x"] * 8, None, "a single class, 'x': nothing to tell apart"),
+        ([3.0] * 8, "regression", "the target is always 3.0: nothing to learn"),
+        ([f"n{i}" for i in range(8)], None, "all 8 values of the target 'y' are different"),
+        ([None] * 8, None, "row 0, column 'y': the target is missing, as everywhere"),
+        (["NA"] * 8, None, "the target is missing, as everywhere"),
+        (["x", "z"] * 4, "regression", "'x' is not a number; regression needs numbers"),
+        ([1.0, np.inf] * 4, None, "row 1, column 'y': the target is not finite"),
+        (np.zeros((8, 2)), None, "the target 'y' holds vectors"),
+        (np.arange(8).astype("M8[D]"), None, "the target 'y' holds times"),
+        ([1e300, -1e300] * 4, "regression", "beyond 1e150"),
+    ],
+)
+def test_targets_with_nothing_to_learn(y, task, message):
+    with pytest.raises(DataError, match=message):
+        fm.TabularModel(task=task).fit({"a": np.arange(8) % 3, "y": y}, "y")
+
+
+def test_whole_numbers_that_all_differ_are_no_classes():
+    model = fm.TabularModel(networks=1, epochs=1).fit({"a": np.arange(8) % 3, "y": range(8)}, "y")
+    assert model.target.task == "regression"
+
+
+def test_several_numbers_and_several_labels(houses, rng):
+    table = {**houses, "tax": houses["price"] * 0.1, "sold": rng.random(400) > 0.5}
+    table["rented"] = rng.choice(["yes", "no"], 400)
+    model = fm.TabularModel(**QUICK).fit(table, ["price", "tax"], drop=["sold", "rented"])
+    assert model.predict(table).shape == (400, 2)
+    np.testing.assert_allclose(model.predict(table).mean(axis=0), [1.6e5, 1.6e4], rtol=0.3)
+    assert model.evaluate(table).r2 > 0.5
+    model = fm.TabularModel(**QUICK).fit(table, ["sold", "rented"])
+    assert model.predict_proba(table).shape == (400, 2)
+    assert set(model.predict(table)[:, 1]) <= {"yes", "no"}
+    assert 0.0 < model.evaluate(table).accuracy <= 1.0
+    with pytest.raises(DataError, match="column 'price' is not"):
+        fm.TabularModel(task="classification").fit(table, ["sold", "price"])
+
+
+def test_the_same_bits_for_any_number_of_threads_and_source(houses, tmp_path):
+    first = fm.TabularModel(**QUICK, n_threads=1).fit(houses, "price").predict(houses)
+    path = write_csv(tmp_path / "houses.csv", houses)
+    again = fm.TabularModel(**QUICK, n_threads=2).fit(path, "price").predict(path)
+    assert first.tobytes() == again.tobytes()
+    other = fm.TabularModel(**{**QUICK, "seed": 2}).fit(houses, "price").predict(houses)
+    assert first.tobytes() != other.tobytes()
+
+
+def test_the_mean_of_networks_that_are_there(houses):
+    model = fm.TabularModel(**QUICK).fit(houses, "price")
+    assert len(model.networks) == len(model.histories) == 2
+    assert model.network is model.networks[0]
+    assert model.network.layers[0].nodes == 16
+    X = model._features.matrix(fm.tables.reading.read(houses), np.arange(400))
+    outputs = np.mean([net.predict(X).astype(float) for net in model.networks], axis=0)
+    assert np.array_equal(model.target.in_units(outputs)[:, 0], model.predict(houses))
+    assert not np.array_equal(model.networks[0].parameters, model.networks[1].parameters)
+
+
+def test_everything_is_learned_from_the_training_part(houses):
+    """Rows that are not trained on may hold anything without a trace in the model."""
+    selection = fm.tables.selection.select(fm.tables.reading.read(houses), "price")
+    changed = {name: np.array(column) for name, column in houses.items()}
+    changed["size"][300:] = 1e9
+    changed["kind"][300:] = "castle"[:5]
+    changed["price"][300:] = -1.0
+    other = fm.tables.selection.select(fm.tables.reading.read(changed), "price")
+    some = {name: column[:300] for name, column in houses.items()}
+    for words in ("one-hot", "target means"):
+        models = [
+            fm.TabularModel(**QUICK, words=words).fit_rows(each, np.arange(300))
+            for each in (selection, other)
+        ]
+        first, second = (model.predict(some) for model in models)
+        assert first.tobytes() == second.tobytes()
+
+
+def test_words_never_seen_and_bad_cells_are_answered(houses):
+    model = fm.TabularModel(**QUICK).fit(houses, "price")
+    new = {
+        "size": ["50", "many", None, "inf"],
+        "kind": ["castle", None, "flat", "hut"],
+        "garden": ["maybe", "yes", "no", None],
+        "built": ["2000-01-01", "31.12.2000", None, "2000-02-30"],
+    }
+    with pytest.warns(UserWarning, match="taken as missing") as caught:
+        answers = model.predict(new)
+    assert np.isfinite(answers).all()
+    said = [str(warning.message) for warning in caught]
+    assert len(said) == 3
+    assert "row 1, column 'size': 'many' is no number, as are 1 others: taken as missing" in said[0]
+    assert "row 0, column 'garden': 'maybe' is neither yes nor no: taken as missing" in said[1]
+    assert "row 1, column 'built': '31.12.2000' is no date as in training" in said[2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict({**new, "size": [50.0, 1.0, 2.0, 3.0], "garden": ["no"] * 4,
+                       "built": ["2000-01-01"] * 4})  # fmt: skip
+
+
+def test_tables_of_other_types_are_the_same_rows(houses):
+    pandas = pytest.importorskip("pandas")
+    model = fm.TabularModel(**QUICK).fit(houses, "price")
+    expected = model.predict(houses).tobytes()
+    frame = pandas.DataFrame(houses)
+    frame["built"] = pandas.to_datetime(frame["built"])
+    frame["garden"] = frame["garden"] == "yes"
+    frame["kind"] = frame["kind"].astype("category")
+    assert model.predict(frame).tobytes() == expected
+
+
+def test_columns_that_lack_or_do_not_fit(houses, flowers):
+    model = fm.TabularModel(**QUICK).fit(houses, "price")
+    with pytest.raises(DataError, match="there is no column 'size', nor 2 others"):
+        model.predict({"kind": ["flat"]})
+    with pytest.raises(DataError, match="there is no column 'price'"):
+        model.evaluate({name: column for name, column in houses.items() if name != "price"})
+    with pytest.raises(ValueError, match="predict_proba is for classes"):
+        model.predict_proba(houses)
+    model = fm.TabularModel(**QUICK).fit(flowers, "colour")
+    with pytest.raises(DataError, match="'violet' is none of the classes of training"):
+        model.evaluate({**flowers, "colour": np.array(["violet"] * 90)})
+    with pytest.raises(RuntimeError, match="has not been fitted"):
+        fm.TabularModel().predict(flowers)
+
+
+def test_weights_and_groups(houses):
+    weights = (np.arange(400) < 200).astype(float)
+    table = {**houses, "w": weights, "block": np.arange(400) // 40}
+    model = fm.TabularModel(**QUICK).fit(table, "price", sample_weight="w", groups="block")
+    assert {"w", "block"}.isdisjoint(column.name for column in model.columns)
+    again = fm.TabularModel(**QUICK).fit(
+        houses, "price", sample_weight=weights, groups=np.arange(400) // 40
+    )
+    assert model.predict(houses).tobytes() == again.predict(houses).tobytes()
+    changed = {**houses, "price": np.where(weights > 0, houses["price"], 7.0)}
+    scores = [model.evaluate(each, sample_weight=weights).r2 for each in (houses, changed)]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-12)
+
+
+@pytest.mark.parametrize("share", [0.15, 0.5])
+def test_rows_of_one_group_are_held_out_together(rng, share):
+    groups = rng.integers(0, 20, 300)
+    split = fm.tables.splits.split_rows
+    train, held_out = split(np.zeros(300, int), share, 1, groups)
+    assert not set(groups[train]) & set(groups[held_out])
+    assert sorted([*train, *held_out]) == list(range(300))
+    assert abs(len(held_out) / 300 - share) < 0.1
+    with pytest.raises(DataError, match="all rows are of one group"):
+        split(np.zeros(3, int), share, 1, np.zeros(3, int))
+
+
+def test_a_split_follows_from_its_seed():
+    split = fm.tables.splits.split_rows
+    labels = np.arange(40) % 2
+    first, again, other = (split(labels, 0.25, seed)[1].tolist() for seed in (1, 1, 2))
+    assert first == again != other
+    # Written down, so that no platform and no version of NumPy changes a split unnoticed.
+    assert split(np.zeros(12, int), 0.25, 2**64 - 1)[1].tolist() == [8, 9, 10]
+
+
+def test_a_column_of_row_numbers_is_better_than_nothing():
+    table = {"t": np.arange(1.0, 60.0), "y": np.arange(1.0, 60.0) ** 2}
+    model = fm.TabularModel(**QUICK).fit(table, "y")
+    assert "numbers the rows, but there is nothing else" in model.columns[0].how
+    with pytest.raises(DataError, match="no column is left to learn from: 't' is always 1"):
+        fm.TabularModel().fit({**table, "t": np.ones(59)}, "y")
+
+
+def test_without_rows_held_out(houses):
+    model = fm.TabularModel(**QUICK).fit(houses, "price", validation_fraction=None)
+    assert [len(history.loss) for history in model.histories] == [40, 40]
+    assert model.histories[0].validation_loss == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"task": "clustering"}, ValueError, "task must be"),
+        ({"networks": 0}, ValueError, "networks must be at least 1"),
+        ({"hidden": 64}, TypeError, "hidden must be"),
+        ({"hidden": [0]}, ValueError, r"hidden\[0\] must be at least 1"),
+        ({"activation": "swish"}, ValueError, "activation"),
+        ({"dropout": 1.5}, ValueError, "dropout"),
+        ({"seed": -1}, ValueError, "seed"),
+        ({"patience": 0}, ValueError, "patience"),
+        ({"numbers": "raw"}, ValueError, "numbers must be"),
+        ({"words": "hash"}, ValueError, "words must be"),
+    ],
+)
+def test_settings_that_do_not_fit(arguments, error, message):
+    with pytest.raises(error, match=message):
+        fm.TabularModel(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"target": None}, DataError, "name the target; columns are 'id', 'size'"),
+        ({"target": "prize"}, DataError, "there is no column 'prize'"),
+        ({"target": ["price", "price"]}, ValueError, "target must name different columns"),
+        ({"target": "price", "features": ["price"]}, ValueError, "features names 'price'"),
+        ({"target": "price", "features": []}, DataError, "no column beside the target"),
+        ({"target": "price", "drop": ["x"]}, DataError, "there is no column 'x'"),
+        ({"target": "price", "sample_weight": [1.0]}, ValueError, r"must have shape \(400,\)"),
+        ({"target": "price", "sample_weight": np.full(400, -1.0)}, ValueError, r"\[0\] is -1"),
+        ({"target": "price", "sample_weight": np.zeros(400)}, ValueError, "must not be 0 for all"),
+        ({"target": "price", "sample_weight": "kind"}, DataError, "must be numbers"),
+        ({"target": "price", "groups": [1]}, ValueError, r"groups must have shape"),
+        ({"target": "price", "missing_target": "skip"}, ValueError, "missing_target must be"),
+        ({"target": "price", "validation_fraction": 1.0}, ValueError, "validation_fraction"),
+    ],
+)
+def test_arguments_that_do_not_fit(houses, arguments, error, message):
+    model = fm.TabularModel()
+    with pytest.raises(error, match=message):
+        model.fit(houses, **arguments)
+    with pytest.raises(RuntimeError):
+        model.predict(houses)
