@@ -8,7 +8,7 @@ import pytest
 import fastmlp as fm
 from fastmlp import metrics
 from fastmlp.fitting.held_out import split
-from fastmlp.model.samples import Samples
+from fastmlp.model.samples import CheckedSamples
 from fastmlp.reference.class_weight import class_weights
 
 
@@ -144,7 +144,7 @@ class TestClassWeight:
         y = np.where(np.arange(90) < 70, 0, y)
         twin = same(net)
         net.fit(X, y, 2, class_weight="balanced", validation_fraction=0.3, shuffle=False)
-        train, _ = split(Samples(X, y), 0.3, net.loss, net.seed)
+        train, _ = split(CheckedSamples(X, y), 0.3, net.loss, net.seed)
         twin.fit(train.X, train.y, 2, class_weight="balanced", shuffle=False)
         assert bits(net) == bits(twin)
 

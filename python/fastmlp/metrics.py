@@ -20,7 +20,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp._counting import arrays, average, decisions, mean, residuals, share, total
+from fastmlp._confusion import arrays, average, decisions, mean, residuals, share, total
 from fastmlp.data._conversion import numbers
 
 Metric = Callable[..., float]

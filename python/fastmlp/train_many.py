@@ -14,7 +14,7 @@ from fastmlp.fitting.options import core_options, read_batch_size
 from fastmlp.history import History
 from fastmlp.model.feature_names import names_to_train_on
 from fastmlp.model.model import Model, refuse_while_fitting
-from fastmlp.model.samples import Samples, read_samples
+from fastmlp.model.samples import CheckedSamples, read_samples
 from fastmlp.network import Network, model_of
 from fastmlp.settings.optimizers import SGD, Optimizer, StepOptimizerName, read_step_optimizer
 from fastmlp.settings.plateau import Plateau
@@ -163,9 +163,9 @@ def _data(
     y: object,
     sample_weight: object,
     rows: Sequence[ArrayLike] | None,
-) -> list[Samples]:
+) -> list[CheckedSamples]:
     """Return the samples of each network; one object for all that take the same."""
-    shared: dict[Any, Samples] = {}
+    shared: dict[Any, CheckedSamples] = {}
     data = []
     for model in models:
         kind = (model.features, model.outputs, model.loss)

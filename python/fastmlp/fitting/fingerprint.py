@@ -11,7 +11,7 @@ from fastmlp.data._raw import RawRows
 from fastmlp.data._sparse import SparseRows
 from fastmlp.model.class_weight import ClassWeight, of_classes
 from fastmlp.model.model import Model, TrainOptions
-from fastmlp.model.samples import Samples
+from fastmlp.model.samples import CheckedSamples
 from fastmlp.settings.optimizers import Optimizer
 from fastmlp.settings.schedules import Schedule
 
@@ -19,7 +19,7 @@ _ROWS: Final = 1000
 """Rows that are compared, spread evenly over the samples; of fewer samples all."""
 
 
-def of_samples(samples: Samples) -> dict[str, Any]:
+def of_samples(samples: CheckedSamples) -> dict[str, Any]:
     """Return that of samples as ``fit`` was given them, none held out."""
     n = len(samples)
     count = min(n, _ROWS)

@@ -27,7 +27,7 @@ from fastmlp.history import History
 from fastmlp.model.class_weight import weigh_classes
 from fastmlp.model.feature_names import Names, names_to_train_on
 from fastmlp.model.model import Core, Diverged, Model, TrainOptions, refuse_while_fitting
-from fastmlp.model.samples import Samples, read_samples
+from fastmlp.model.samples import CheckedSamples, read_samples
 from fastmlp.settings.lbfgs import LBFGS
 from fastmlp.settings.optimizers import Optimizer
 from fastmlp.streams.batches import Batches
@@ -181,7 +181,7 @@ def _position(core: Core) -> tuple[int, int]:
 
 def _read_arrays(
     model: Model, X: Features, y: Targets, options: FitOptions, *, as_given: bool
-) -> tuple[Samples, HeldOut | None, dict[str, Any]]:
+) -> tuple[CheckedSamples, HeldOut | None, dict[str, Any]]:
     """Return the samples to train on, those held out, and what a checkpoint tells of both."""
     samples = read_samples(model, X, y, options.sample_weight, as_given=as_given, shuffled=True)
     of_samples = {} if options.checkpoint is None else fingerprint.of_samples(samples)
@@ -197,7 +197,7 @@ def _read_arrays(
 
 
 def _read_order(
-    core: Core, samples: Samples, options: FitOptions, settings: TrainOptions
+    core: Core, samples: CheckedSamples, options: FitOptions, settings: TrainOptions
 ) -> NDArray[np.uint32] | None:
     """Return the orders of samples that were given, and check the batches of each epoch."""
     order = None

@@ -15,7 +15,7 @@ from fastmlp.fitting._metric_names import decides, takes_weight
 from fastmlp.inference.streams import StreamSamples
 from fastmlp.metrics import Metric
 from fastmlp.model.model import Core, Model
-from fastmlp.model.samples import Samples, read_samples
+from fastmlp.model.samples import CheckedSamples, read_samples
 
 SPLIT_EPOCH = 2**32 - 1
 """The epoch whose order of samples tells which to hold out; training never reaches it."""
@@ -35,7 +35,7 @@ class HeldOut:
 
     Parameters
     ----------
-    samples : Samples or StreamSamples
+    samples : CheckedSamples or StreamSamples
         Apart from those of the training.
     metrics : mapping of str to callable
         By name, ``f(y, outputs)``: y is labels (B,) with cross-entropy, else numbers (B, N). One
@@ -46,7 +46,7 @@ class HeldOut:
     """
 
     def __init__(
-        self, samples: Samples | StreamSamples, metrics: Mapping[str, Metric], loss: str
+        self, samples: CheckedSamples | StreamSamples, metrics: Mapping[str, Metric], loss: str
     ) -> None:
         self._samples = samples
         self._metrics = {f"validation_{name}": f for name, f in metrics.items()}
@@ -102,7 +102,9 @@ def read_held_out(
     return None if data is None else HeldOut(_read_data(model, data), metrics, model.loss)
 
 
-def split(samples: Samples, share: float, loss: str, seed: int) -> tuple[Samples, Samples]:
+def split(
+    samples: CheckedSamples, share: float, loss: str, seed: int
+) -> tuple[CheckedSamples, CheckedSamples]:
     """Split samples by the seed, classes in the same mixture; both parts are copies.
 
     Raises
@@ -136,7 +138,7 @@ def _classes(y: NDArray[Any], loss: str) -> NDArray[Any]:
     return np.zeros(len(y), dtype=np.intp)
 
 
-def _read_data(model: Model, data: object) -> Samples | StreamSamples:
+def _read_data(model: Model, data: object) -> CheckedSamples | StreamSamples:
     if isinstance(data, Stream):
         return StreamSamples(model, data)
     if not isinstance(data, tuple | list):

@@ -15,14 +15,14 @@ from fastmlp.fitting.loop import FitLoop, TrainedEpoch
 from fastmlp.history import History, StopReason
 from fastmlp.model import objective
 from fastmlp.model.model import Core
-from fastmlp.model.samples import Samples
+from fastmlp.model.samples import CheckedSamples
 from fastmlp.settings.lbfgs import LBFGS
 
 
 class _Descent:
     """What SciPy calls: the function to minimise, and the end of each iteration."""
 
-    def __init__(self, core: Core, samples: Samples, l2: float, loop: FitLoop) -> None:
+    def __init__(self, core: Core, samples: CheckedSamples, l2: float, loop: FitLoop) -> None:
         self._core = core
         self._objective = objective.over_samples(core, samples)
         self._l2 = l2
@@ -59,7 +59,9 @@ class _Descent:
         return 0.5 * self._l2 * float(theta @ theta) if self._l2 else 0.0
 
 
-def minimise(core: Core, samples: Samples, optimizer: LBFGS, loop: FitLoop) -> list[TrainedEpoch]:
+def minimise(
+    core: Core, samples: CheckedSamples, optimizer: LBFGS, loop: FitLoop
+) -> list[TrainedEpoch]:
     """Train with L-BFGS, and return its iterations.
 
     Raises
@@ -91,7 +93,7 @@ def warn_if_not_converged(history: History, stacklevel: int) -> None:
 
 
 def _minimise(
-    core: Core, samples: Samples, optimizer: LBFGS, loop: FitLoop, minimize: Any
+    core: Core, samples: CheckedSamples, optimizer: LBFGS, loop: FitLoop, minimize: Any
 ) -> list[TrainedEpoch]:
     descent = _Descent(core, samples, optimizer.l2, loop)
     try:

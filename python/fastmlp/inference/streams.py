@@ -11,7 +11,7 @@ from fastmlp.data.stream import Stream, rows_of
 from fastmlp.errors import DataError
 from fastmlp.history import Evaluation
 from fastmlp.model.model import Core, Model
-from fastmlp.model.samples import Samples
+from fastmlp.model.samples import CheckedSamples
 from fastmlp.streams.batches import Batches
 from fastmlp.streams.checking import Checked, Demands, check, check_count, features
 from fastmlp.streams.places import unusable
@@ -44,7 +44,7 @@ def evaluate_data(model: Model, data: Stream | Batches, core: Core, n_threads: i
         counts = float(len(x) if weight is None else weight.sum(dtype=np.float64))
         if counts == 0.0:
             continue
-        part = Samples(x, y, weight, model.loss_function).evaluate(core, n_threads)
+        part = CheckedSamples(x, y, weight, model.loss_function).evaluate(core, n_threads)
         decides = part.accuracy is not None
         loss += counts * part.loss
         accuracy += counts * (part.accuracy or 0.0)

@@ -7,18 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _validation
-from fastmlp.model.samples import Samples
+from fastmlp.model.samples import CheckedSamples
 
 ClassWeight = Mapping[int, float] | str
 """What ``fit`` takes as `class_weight`."""
 
 
-def weigh_classes(samples: Samples, class_weight: ClassWeight, loss: str, outputs: int) -> Samples:
+def weigh_classes(
+    samples: CheckedSamples, class_weight: ClassWeight, loss: str, outputs: int
+) -> CheckedSamples:
     """Return samples whose weights are multiplied with those of their classes.
 
     Parameters
     ----------
-    samples : Samples
+    samples : CheckedSamples
         To train on.
     class_weight : mapping of label to weight, or "balanced"
         Labels left out have the weight 1. "balanced" weighs a class by n / (k * count), k being the
@@ -41,7 +43,7 @@ def weigh_classes(samples: Samples, class_weight: ClassWeight, loss: str, output
     weight = times_class(by_class, samples.y, samples.weight, loss, samples.X.dtype)
     if not weight.any():
         raise ValueError("class_weight leaves weights of samples that are all 0 or not finite")
-    return Samples(samples.X, samples.y, weight)
+    return CheckedSamples(samples.X, samples.y, weight)
 
 
 def times_class(
@@ -101,7 +103,7 @@ def _labels(y: NDArray[Any], loss: str) -> NDArray[Any]:
     )
 
 
-def _balanced(samples: Samples, loss: str, classes: int) -> NDArray[np.float64]:
+def _balanced(samples: CheckedSamples, loss: str, classes: int) -> NDArray[np.float64]:
     """Return the weight of each class, (classes,), with which all of them count the same."""
     counts = np.bincount(_labels(samples.y, loss), weights=samples.weight, minlength=classes)
     there = counts > 0

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.data import _arrays
 from fastmlp.model.model import Core, Model
-from fastmlp.model.samples import Samples, read_samples
+from fastmlp.model.samples import CheckedSamples, read_samples
 
 Objective = Callable[[ArrayLike], tuple[float, NDArray[np.float64]]]
 
@@ -20,7 +20,7 @@ def objective(
     return over_samples(model.core, samples)
 
 
-def over_samples(core: Core, samples: Samples) -> Objective:
+def over_samples(core: Core, samples: CheckedSamples) -> Objective:
     """Return the mean loss over checked samples as a function of the flat parameters."""
     samples = samples.counting()
 

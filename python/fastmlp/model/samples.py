@@ -1,4 +1,4 @@
-"""`Samples`: features and targets, checked and as the core takes them."""
+"""`CheckedSamples`: features and targets, checked and as the core takes them."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +18,7 @@ from fastmlp.settings.custom_loss import CustomLoss, LossFunction
 
 
 @dataclass(frozen=True)
-class Samples:
+class CheckedSamples:
     """Checked arrays, of one length.
 
     Attributes
@@ -41,18 +41,18 @@ class Samples:
     def __len__(self) -> int:
         return len(self.X)
 
-    def of_rows(self, rows: NDArray[np.intp]) -> "Samples":
+    def of_rows(self, rows: NDArray[np.intp]) -> "CheckedSamples":
         """Return a copy of some rows."""
         weight = None if self.weight is None else self.weight[rows]
         return replace(self, X=self.X[rows], y=self.y[rows], weight=weight)
 
-    def counting(self) -> "Samples":
+    def counting(self) -> "CheckedSamples":
         """Return those whose weight is not 0: themselves, or a copy where that leaves some out."""
         if self.weight is None or self.weight.all():
             return self
         return self.of_rows(np.flatnonzero(self.weight))
 
-    def apart_from(self, parameters: NDArray[Any]) -> "Samples":
+    def apart_from(self, parameters: NDArray[Any]) -> "CheckedSamples":
         """Return samples that training on them cannot change."""
         X, y, weight = self.X, self.y, self.weight
         values = X.values if isinstance(X, RawRows) else X
@@ -103,7 +103,7 @@ def read_samples(
     as_given: bool = False,
     shuffled: bool = False,
     per_row: int = 8,
-) -> Samples:
+) -> CheckedSamples:
     """Check and convert features, targets and weights for a network, at least one sample.
 
     Features may stay sparse or of another type only where `as_given` says so; `shuffled` says that
@@ -124,4 +124,4 @@ def read_samples(
     weight = None
     if sample_weight is not None:
         weight = _arrays.weights(names[2], sample_weight, len(x), model.dtype)
-    return Samples(x, t, weight, model.loss_function)
+    return CheckedSamples(x, t, weight, model.loss_function)

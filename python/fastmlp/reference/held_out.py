@@ -5,7 +5,7 @@ from functools import partial
 
 from . import metrics, regression_metrics, validation
 from .dense import Matrix, Row
-from .samples import Fitting, Samples, read_samples
+from .samples import CheckedSamples, Fitting, read_samples
 from .splitting import split
 
 Metric = Callable[[Matrix, Matrix, Row], float]
@@ -32,13 +32,13 @@ class HeldOut:
 
     Parameters
     ----------
-    samples : Samples
+    samples : CheckedSamples
         Apart from those of the training.
     metrics : dict of str to callable
         By names like "validation_f1".
     """
 
-    def __init__(self, samples: Samples, metrics: dict[str, Metric]) -> None:
+    def __init__(self, samples: CheckedSamples, metrics: dict[str, Metric]) -> None:
         self.samples = samples.counting()
         self._metrics = metrics
 
@@ -54,8 +54,13 @@ class HeldOut:
 
 
 def hold_out(
-    network: Fitting, samples: Samples, data: object, fraction: object, metrics: object, seed: int
-) -> tuple[Samples, HeldOut | None]:
+    network: Fitting,
+    samples: CheckedSamples,
+    data: object,
+    fraction: object,
+    metrics: object,
+    seed: int,
+) -> tuple[CheckedSamples, HeldOut | None]:
     """Return the samples to train on and those held out, by the arguments of ``fit``.
 
     Raises
@@ -76,7 +81,7 @@ def hold_out(
     return train, HeldOut(held_out, measured)
 
 
-def read_data(network: Fitting, data: object) -> Samples:
+def read_data(network: Fitting, data: object) -> CheckedSamples:
     """Read a tuple (X, y) or (X, y, sample_weight)."""
     if not isinstance(data, tuple | list):
         raise TypeError(
@@ -115,7 +120,9 @@ def read_metrics(asked: object, loss: str) -> dict[str, Metric]:
     return result
 
 
-def split_samples(samples: Samples, share: object, loss: str, seed: int) -> tuple[Samples, Samples]:
+def split_samples(
+    samples: CheckedSamples, share: object, loss: str, seed: int
+) -> tuple[CheckedSamples, CheckedSamples]:
     """Split samples into those to train on and those held out, classes in the same mixture."""
     fraction = validation.positive("validation_fraction", share)
     if fraction >= 1:

@@ -7,7 +7,7 @@ from .errors import DivergenceError
 from .history import History
 from .network import Network
 from .optimizers import SGD, Optimizer
-from .samples import Samples, read_samples
+from .samples import CheckedSamples, read_samples
 
 
 def train_many(
@@ -66,7 +66,7 @@ def train_many(
         raise ValueError(f"rows has {len(rows)} items for {len(nets)} networks")
     samples = _read(nets, X, y, sample_weight, rows)
     for net, data, settings in zip(nets, samples, optimizers, strict=True):
-        net._read_plan(data, epochs, batch_size, settings, shuffle)  # noqa: SLF001  (checks it)
+        net._read_options(data, epochs, batch_size, settings, shuffle)  # noqa: SLF001  (checks it)
     results: list[History | DivergenceError] = []
     for net, data, settings in zip(nets, samples, optimizers, strict=True):
         try:
@@ -97,7 +97,7 @@ def _read(
     y: object,
     sample_weight: object,
     rows: Sequence[Sequence[int]] | None,
-) -> list[Samples]:
+) -> list[CheckedSamples]:
     """Return the samples of each network."""
     samples = [read_samples(net, X, y, sample_weight) for net in nets]
     if rows is None:

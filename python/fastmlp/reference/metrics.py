@@ -17,7 +17,7 @@ EPS32: Final = 2.0**-23
 """Probabilities are cut to [eps, 1 - eps] of float32 before a logarithm."""
 
 
-class Samples(NamedTuple):
+class PerClass(NamedTuple):
     """What is told of one class: which samples are of it, are said to be, and their scores."""
 
     truth: list[bool]
@@ -31,7 +31,7 @@ class Samples(NamedTuple):
         return total(w * chosen(said, true) for said, true, w in rows)
 
 
-def classes(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> list[Samples]:
+def classes(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> list[PerClass]:
     """Return what is told of each class that counts."""
     result = []
     for n in range(len(y[0])):
@@ -40,11 +40,11 @@ def classes(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> list[Samples]:
             said = [row.index(max(row)) == n for row in h]
         else:
             truth, said = [row[n] > 0.5 for row in y], [row[n] > 0.5 for row in h]
-        result.append(Samples(truth, said, [row[n] for row in h], w))
+        result.append(PerClass(truth, said, [row[n] for row in h], w))
     return result[1:] if exclusive and len(result) == 2 else result
 
 
-def present(samples: list[Samples], *, exclusive: bool) -> list[Samples]:
+def present(samples: list[PerClass], *, exclusive: bool) -> list[PerClass]:
     """Return the classes to average over: of exclusive ones those that were said or true."""
     if not exclusive or len(samples) == 1:
         return samples
@@ -165,22 +165,22 @@ def log_loss(y: Matrix, h: Matrix, w: Row, *, exclusive: bool, eps: float = EPS3
     )
 
 
-def recall_of(c: Samples) -> float:
+def recall_of(c: PerClass) -> float:
     """Return the share of a class that is said to be of it."""
     return ratio(c.sum(lambda said, true: said and true), c.sum(lambda _, true: true))
 
 
-def weighs(c: Samples) -> bool:
+def weighs(c: PerClass) -> bool:
     """Tell whether a sample of the class weighs more than 0."""
     return c.sum(lambda _, true: true) > 0
 
 
-def opposite(c: Samples) -> Samples:
+def opposite(c: PerClass) -> PerClass:
     """Return what is told of all samples that are not of a class."""
-    return Samples([not t for t in c.truth], [not s for s in c.said], c.scores, c.weight)
+    return PerClass([not t for t in c.truth], [not s for s in c.said], c.scores, c.weight)
 
 
-def curve(c: Samples) -> tuple[Row, Row]:
+def curve(c: PerClass) -> tuple[Row, Row]:
     """Return the weights of hits and misses among the highest scores, from none on.
 
     One point per different score: equal scores come together.

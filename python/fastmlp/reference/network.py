@@ -9,8 +9,8 @@ from .early_stopping import EarlyStopping, read_early_stopping
 from .held_out import hold_out
 from .history import Evaluation, History
 from .optimizers import SGD, Optimizer
-from .plan import Plan, read_plan
-from .samples import Samples, read_samples, weigh_classes
+from .options import FitOptions, read_options
+from .samples import CheckedSamples, read_samples, weigh_classes
 from .sums import weighted_mean
 from .training import Training
 
@@ -208,28 +208,28 @@ class Network(Training):
             self, given, validation_data, validation_fraction, metrics, self._seed
         )
         samples = weigh_classes(samples, class_weight, self.loss)
-        plan = self._read_plan(samples, epochs, batch_size, optimizer, shuffle)
+        options = self._read_options(samples, epochs, batch_size, optimizer, shuffle)
         followers = read_callbacks(callbacks, verbose)
         return self._train(
-            samples, plan, held_out, (*read_early_stopping(early_stopping), *followers)
+            samples, options, held_out, (*read_early_stopping(early_stopping), *followers)
         )
 
-    def _read_plan(
+    def _read_options(
         self,
-        samples: Samples,
+        samples: CheckedSamples,
         epochs: object,
         batch_size: object,
         optimizer: object,
         shuffle: object,
-    ) -> Plan:
-        plan = read_plan(
+    ) -> FitOptions:
+        options = read_options(
             epochs, batch_size, optimizer, shuffle, rows=len(samples.X), trained=self._epoch
         )
-        if not all(any(samples.weight[i] for i in order) for order in plan.orders):
+        if not all(any(samples.weight[i] for i in order) for order in options.orders):
             raise ValueError("shuffle has an epoch of samples whose sample_weight is 0")
         if any(layer.normalization == "batch" for layer in self._layers):
-            plan.check_batches(samples.weight, self._seed, self._epoch)
-        return plan
+            options.check_batches(samples.weight, self._seed, self._epoch)
+        return options
 
     def objective(
         self, X: object, y: object, *, sample_weight: object = None

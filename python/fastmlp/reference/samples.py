@@ -1,4 +1,4 @@
-"""`Samples`: features, targets and weights, checked; and the weights that classes give."""
+"""`CheckedSamples`: features, targets and weights, checked; and the weights that classes give."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
@@ -8,7 +8,7 @@ from .class_weight import class_weights
 from .dense import Matrix, Row
 
 
-class Samples(NamedTuple):
+class CheckedSamples(NamedTuple):
     """Checked lists of one length.
 
     Attributes
@@ -25,12 +25,12 @@ class Samples(NamedTuple):
     y: list[Any]
     weight: Row
 
-    def of_rows(self, rows: list[int]) -> "Samples":
+    def of_rows(self, rows: list[int]) -> "CheckedSamples":
         """Return some of them."""
         X, y, weight = self
-        return Samples([X[i] for i in rows], [y[i] for i in rows], [weight[i] for i in rows])
+        return CheckedSamples([X[i] for i in rows], [y[i] for i in rows], [weight[i] for i in rows])
 
-    def counting(self) -> "Samples":
+    def counting(self) -> "CheckedSamples":
         """Return those whose weight is above 0: the others are left out, whatever they are."""
         return self.of_rows([i for i, weight in enumerate(self.weight) if weight > 0.0])
 
@@ -57,7 +57,7 @@ def read_samples(
     y: object,
     sample_weight: object = None,
     names: tuple[str, str, str] = ("X", "y", "sample_weight"),
-) -> Samples:
+) -> CheckedSamples:
     """Check features, targets and weights for `network`, at least one sample.
 
     Raises
@@ -68,11 +68,11 @@ def read_samples(
     rows = arrays.features(names[0], X, network.features)
     targets = arrays.targets(names[1], y, len(rows), network.layers[-1].nodes, network.loss)
     if sample_weight is None:
-        return Samples(rows, targets, [1.0] * len(rows))
-    return Samples(rows, targets, arrays.weights(names[2], sample_weight, len(rows)))
+        return CheckedSamples(rows, targets, [1.0] * len(rows))
+    return CheckedSamples(rows, targets, arrays.weights(names[2], sample_weight, len(rows)))
 
 
-def weigh_classes(samples: Samples, class_weight: Any, loss: str) -> Samples:
+def weigh_classes(samples: CheckedSamples, class_weight: Any, loss: str) -> CheckedSamples:
     """Return samples whose weights are multiplied with those of their classes.
 
     Raises

@@ -11,9 +11,9 @@ from .errors import DivergenceError
 from .held_out import HeldOut
 from .history import Evaluation, History
 from .losses import is_right
-from .plan import Plan
+from .options import FitOptions
 from .plateau import PlateauWatch
-from .samples import Samples
+from .samples import CheckedSamples
 from .sums import in_order, weighted_mean
 
 
@@ -22,22 +22,22 @@ class Training(Derivatives):
 
     def _train(
         self,
-        samples: Samples,
-        plan: Plan,
+        samples: CheckedSamples,
+        options: FitOptions,
         held_out: HeldOut | None,
         callbacks: tuple[Callback, ...],
     ) -> History:
-        watch = self._read_monitors(plan, held_out, callbacks)
+        watch = self._read_monitors(options, held_out, callbacks)
         history = History(len(samples.X), flops_per_sample(self._shapes()))
         finite = self.parameters
-        self._remember_for(plan.optimizer)
+        self._remember_for(options.optimizer)
         for callback in callbacks:
             callback.on_fit_begin(self)
-        for epoch in range(plan.epochs):
+        for epoch in range(options.epochs):
             for callback in callbacks:
                 callback.on_epoch_begin(self, epoch + 1)
             start = time.perf_counter()
-            loss, stopped = self._train_epoch(samples, plan, epoch, watch.factor, callbacks)
+            loss, stopped = self._train_epoch(samples, options, epoch, watch.factor, callbacks)
             seconds = time.perf_counter() - start
             self._epoch += 1
             if not math.isfinite(loss):
@@ -46,7 +46,7 @@ class Training(Derivatives):
             if all(math.isfinite(value) for value in self.parameters):
                 finite = self.parameters
             evaluation, metrics = self._measure(held_out)
-            report = history.add(loss, seconds, evaluation, plan.epochs, self._rate, metrics)
+            report = history.add(loss, seconds, evaluation, options.epochs, self._rate, metrics)
             watch.after_epoch(report)
             told = [callback for callback in callbacks if callback.on_epoch_end(self, report)]
             if stopped or told:
@@ -59,19 +59,19 @@ class Training(Derivatives):
         return history
 
     def _read_monitors(
-        self, plan: Plan, held_out: HeldOut | None, callbacks: tuple[Callback, ...]
+        self, options: FitOptions, held_out: HeldOut | None, callbacks: tuple[Callback, ...]
     ) -> PlateauWatch:
         """Check that what is to be monitored will be told; return what watches for a plateau."""
         names = ["loss", *(held_out.names(self.loss) if held_out is not None else ())]
         for callback in callbacks:
             if isinstance(callback, EarlyStopping):
                 callback.check_monitor(names)
-        return PlateauWatch(plan.optimizer.learning_rate, names)
+        return PlateauWatch(options.optimizer.learning_rate, names)
 
     def _train_epoch(
         self,
-        samples: Samples,
-        plan: Plan,
+        samples: CheckedSamples,
+        options: FitOptions,
         epoch: int,
         rate_factor: float,
         callbacks: tuple[Callback, ...],
@@ -79,9 +79,9 @@ class Training(Derivatives):
         """Go once through the samples; return their mean loss, and whether a callback stops."""
         losses, weights = [], []
         self._position = 0
-        step = epoch * plan.steps_per_epoch
-        for batch in plan.batches(epoch, self._seed, self._epoch):
-            self._rate = plan.rate(step) * rate_factor  # first: if it raises, no step has begun
+        step = epoch * options.steps_per_epoch
+        for batch in options.batches(epoch, self._seed, self._epoch):
+            self._rate = options.rate(step) * rate_factor  # first: if it raises, no step has begun
             places = [b for b, i in enumerate(batch) if samples.weight[i] > 0.0]
             told = []
             if places:  # else there is no step
@@ -90,7 +90,7 @@ class Training(Derivatives):
                 losses.append(in_order(self._backward(y, weight)))
                 weights.append(in_order(weight))
                 self._move_averages()
-                self._update(plan.optimizer, self._memory, self._rate)
+                self._update(options.optimizer, self._memory, self._rate)
                 loss = weighted_mean(losses[-1:], weights[-1:])
                 told = [callback.on_batch_end(self, step, loss) for callback in callbacks]
             self._position += len(batch)
@@ -105,7 +105,7 @@ class Training(Derivatives):
         outputs = self._propagate(held_out.samples.X).nodes[-1]
         return self._evaluate(held_out.samples), held_out.measure(outputs)
 
-    def _evaluate(self, samples: Samples) -> Evaluation:
+    def _evaluate(self, samples: CheckedSamples) -> Evaluation:
         samples = samples.counting()
         at, weight = self._propagate(samples.X), samples.weight
         losses, _ = self._loss.of_batch(at.z[-1], at.nodes[-1], samples.y)

@@ -26,7 +26,7 @@ from fastmlp.sklearn.fitted import Fitted
 from fastmlp.sklearn.fitting import StochasticFit
 from fastmlp.sklearn.optimizer import Optimizer
 from fastmlp.sklearn.parameters import CONSTRAINTS
-from fastmlp.sklearn.samples import Samples, read_samples, refuse_no_weight
+from fastmlp.sklearn.samples import EstimatorSamples, read_samples, refuse_no_weight
 from fastmlp.sklearn.validation import Validation, split
 
 
@@ -127,7 +127,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
     def _fit_stochastic(
         self,
         optimizer: Optimizer | None,
-        samples: Samples,
+        samples: EstimatorSamples,
         validation: Validation | None,
         random_state: np.random.RandomState,
         incremental: bool,
@@ -235,7 +235,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
     ) -> NDArray[Any] | None:
         """Return what each sample counts for its class, beside its own weight."""
 
-    def _stratify(self, samples: Samples) -> NDArray[Any] | None:
+    def _stratify(self, samples: EstimatorSamples) -> NDArray[Any] | None:
         """Return the classes whose proportions a validation set keeps."""
 
     def _score_outputs(

@@ -15,7 +15,7 @@ from fastmlp.sklearn.training import Training
 
 if TYPE_CHECKING:
     from fastmlp.sklearn.callbacks import FitTask
-    from fastmlp.sklearn.samples import Samples
+    from fastmlp.sklearn.samples import EstimatorSamples
     from fastmlp.sklearn.validation import Measured, Validation
 
 
@@ -26,7 +26,7 @@ class StochasticFit:
     ----------
     estimator : MLPClassifier or MLPRegressor
         Whose parameters and attributes these are.
-    samples : Samples
+    samples : EstimatorSamples
         What to train on.
     validation : Validation or None
         What to score after each epoch.
@@ -41,7 +41,7 @@ class StochasticFit:
     def __init__(
         self,
         estimator: Any,
-        samples: "Samples",
+        samples: "EstimatorSamples",
         validation: "Validation | None",
         random_state: np.random.RandomState,
         task: "FitTask",

@@ -10,7 +10,7 @@ from sklearn.utils.multiclass import unique_labels
 
 from fastmlp.sklearn import losses
 from fastmlp.sklearn.estimator import BaseMLP
-from fastmlp.sklearn.samples import Samples
+from fastmlp.sklearn.samples import EstimatorSamples
 
 
 class LabelTargets(BaseMLP):
@@ -78,7 +78,7 @@ class LabelTargets(BaseMLP):
     def _is_multilabel(self) -> bool:
         return str(self._label_binarizer.y_type_).startswith("multilabel")
 
-    def _stratify(self, samples: Samples) -> NDArray[Any] | None:
+    def _stratify(self, samples: EstimatorSamples) -> NDArray[Any] | None:
         return samples.targets.astype(bool) if self.n_outputs_ == 1 else None
 
     def _score_outputs(

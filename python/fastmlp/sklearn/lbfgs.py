@@ -9,20 +9,20 @@ from sklearn.utils.optimize import _check_optimize_result
 
 from fastmlp.network import Network, model_of
 from fastmlp.sklearn.losses import gradient_factor, is_scikit_learns, mean_loss
-from fastmlp.sklearn.samples import Samples, dense
+from fastmlp.sklearn.samples import EstimatorSamples, dense
 
 if TYPE_CHECKING:
     from fastmlp.sklearn.callbacks import FitTask
 
 
-def fit(estimator: Any, samples: Samples, dtype: np.dtype[Any], task: "FitTask") -> None:
+def fit(estimator: Any, samples: EstimatorSamples, dtype: np.dtype[Any], task: "FitTask") -> None:
     """Minimise the mean loss with its penalty over all parameters at once.
 
     Parameters
     ----------
     estimator : MLPClassifier or MLPRegressor
         Whose parameters and attributes these are.
-    samples : Samples
+    samples : EstimatorSamples
         What to train on.
     dtype : dtype
         What scikit-learn computes in: parameters are rounded to it before each evaluation, as
@@ -59,7 +59,7 @@ class _Objective:
     """The mean loss and its gradient with the penalty, as functions of all parameters."""
 
     def __init__(
-        self, network: Network, samples: Samples, alpha: float, dtype: np.dtype[Any]
+        self, network: Network, samples: EstimatorSamples, alpha: float, dtype: np.dtype[Any]
     ) -> None:
         self._network = network
         self._core = model_of(network).core

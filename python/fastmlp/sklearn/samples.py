@@ -11,7 +11,7 @@ from fastmlp.network import Network
 
 
 @dataclass(frozen=True)
-class Samples:
+class EstimatorSamples:
     """Features, targets and weights, row by row.
 
     Parameters
@@ -31,12 +31,12 @@ class Samples:
     def __len__(self) -> int:
         return int(self.x.shape[0])
 
-    def take(self, rows: Any) -> "Samples":
+    def take(self, rows: Any) -> "EstimatorSamples":
         """Copy the samples `rows`."""
         weights = None if self.weights is None else self.weights[rows]
-        return Samples(self.x[rows], self.targets[rows], weights)
+        return EstimatorSamples(self.x[rows], self.targets[rows], weights)
 
-    def counting(self) -> "Samples":
+    def counting(self) -> "EstimatorSamples":
         """Return those whose weight is not 0: themselves, or a copy where that leaves some out."""
         if self.weights is None or self.weights.all():
             return self
@@ -49,7 +49,7 @@ class Samples:
 
 def read_samples(
     network: Network, x: Any, targets: NDArray[Any], weights: NDArray[Any] | None
-) -> Samples:
+) -> EstimatorSamples:
     """Return checked arrays as `network` takes them: its dtype, row by row in memory.
 
     Parameters
@@ -69,7 +69,7 @@ def read_samples(
     if weights is not None:
         weights = np.ascontiguousarray(weights, network.dtype)
         refuse_no_weight("fit", weights)
-    return Samples(x, targets, weights)
+    return EstimatorSamples(x, targets, weights)
 
 
 def refuse_no_weight(where: str, weights: NDArray[Any] | None) -> None:

@@ -11,7 +11,7 @@ from fastmlp.model.model import CoreReport, TrainOptions
 from fastmlp.network import Network, model_of
 from fastmlp.sklearn import losses
 from fastmlp.sklearn.optimizer import Optimizer
-from fastmlp.sklearn.samples import Samples, core_features
+from fastmlp.sklearn.samples import EstimatorSamples, core_features
 
 EpochEnd = Callable[[TrainedEpoch], bool]
 """Takes an epoch that ended, with scikit-learn's loss; True stops."""
@@ -25,7 +25,7 @@ class Training:
     ----------
     network : Network
         The network.
-    samples : Samples
+    samples : EstimatorSamples
         Its samples.
     optimizer : Optimizer
         Its rate is asked before each epoch.
@@ -40,7 +40,7 @@ class Training:
     """
 
     network: Network
-    samples: Samples
+    samples: EstimatorSamples
     optimizer: Optimizer
     alpha: float
     order: NDArray[np.uint32] | None

@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 
 from fastmlp.network import Network, model_of
 from fastmlp.sklearn.losses import is_scikit_learns, mean_loss
-from fastmlp.sklearn.samples import Samples, dense, refuse_no_weight
+from fastmlp.sklearn.samples import EstimatorSamples, dense, refuse_no_weight
 
 Metric = Callable[[NDArray[Any], NDArray[Any], NDArray[Any] | None], float]
 """A score of outputs against targets, with weights or None; the greater the better."""
@@ -31,7 +31,7 @@ class Validation:
 
     Parameters
     ----------
-    samples : Samples
+    samples : EstimatorSamples
         The data.
     metric : callable
         The score: accuracy or R^2.
@@ -39,7 +39,7 @@ class Validation:
         Which of them.
     """
 
-    samples: Samples
+    samples: EstimatorSamples
     metric: Metric
     is_accuracy: bool
 
@@ -65,13 +65,13 @@ class Validation:
 
 
 def split(
-    samples: Samples, fraction: float, random_state: np.random.RandomState, stratify: Any
-) -> tuple[Samples, Samples]:
+    samples: EstimatorSamples, fraction: float, random_state: np.random.RandomState, stratify: Any
+) -> tuple[EstimatorSamples, EstimatorSamples]:
     """Set a part aside, chosen as scikit-learn chooses it.
 
     Parameters
     ----------
-    samples : Samples
+    samples : EstimatorSamples
         All that was handed to ``fit``.
     fraction : float
         ``validation_fraction``.
@@ -82,7 +82,7 @@ def split(
 
     Returns
     -------
-    tuple of Samples
+    tuple of EstimatorSamples
         For training and for validation, of these only samples that count.
 
     Raises

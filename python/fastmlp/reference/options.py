@@ -1,4 +1,4 @@
-"""`Plan`: how ``Network.fit`` goes through the samples, read and checked before it starts."""
+"""`FitOptions`: how ``Network.fit`` goes through the samples, read and checked before it starts."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from .random import sample_order
 
 
 @dataclass(frozen=True)
-class Plan:
+class FitOptions:
     """How to go through the samples.
 
     Attributes
@@ -82,7 +82,7 @@ class Plan:
         return self.optimizer.rate(step, self.steps_per_epoch, self.epochs)
 
 
-def read_plan(
+def read_options(
     epochs: object,
     batch_size: object,
     optimizer: object,
@@ -90,7 +90,7 @@ def read_plan(
     *,
     rows: int,
     trained: int,
-) -> Plan:
+) -> FitOptions:
     """Check the arguments of ``Network.fit`` that say how to go through the samples.
 
     Parameters
@@ -107,7 +107,7 @@ def read_plan(
     size = rows
     if batch_size is not None:
         size = min(rows, validation.integer("batch_size", batch_size, 1, alternative="None"))
-    return Plan(
+    return FitOptions(
         rows=rows,
         epochs=times,
         batch_size=size,
