@@ -108,7 +108,7 @@ def test_the_table_names_every_member(busy):
     for name, what in table.items():
         if what == "RuntimeError":
             assert name in REFUSED or name in ("pickle", "objective") or name.startswith("to_")
-        elif what == "answer from the last epoch end":
+        elif what == "use the state at the last epoch end":
             assert name in ANSWERED
         elif what == "live views, may be torn":
             views = getattr(busy, name)

@@ -3,9 +3,9 @@
 >>> from fastmlp.sklearn import MLPClassifier, MLPRegressor
 
 The estimators have the constructor, the attributes, the methods, the messages and the defaults of
-scikit-learn's own, draw the same random numbers in the same order, and follow the same
-trajectories to rounding, in a fraction of the time. What goes beyond scikit-learn is asked for by
-keywords that stand after its own.
+scikit-learn's own, draw the same random numbers in the same order, and follow the same trajectories
+up to rounding, in a fraction of the time. Additional features are keyword arguments after
+scikit-learn's own.
 
 Needs scikit-learn: ``pip install 'fastmlp[sklearn]'``.
 """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fastmlp.losses import LossName
 
 _CORE_NAMES: Final = {"logistic": "sigmoid"}
-"""scikit-learn's names of activations, where the core has another."""
+"""scikit-learn's names of activations, if they differ from the core's."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Architecture:
     dropouts : sequence of float
         The dropout of each hidden layer.
     before_output : str
-        The activation that the output layer's initial weights are drawn for: of the last hidden
-        layer, or, as scikit-learn has it, what the estimator's would be if it had any.
+        The activation for which the output layer's initial weights are drawn: of the last hidden
+        layer, or, as in scikit-learn, the estimator's `activation` if there are no hidden layers.
     """
 
     features: int
@@ -53,7 +53,7 @@ class Architecture:
     before_output: str
 
     def network(self, dtype: Any, seed: int = 0) -> Network:
-        """Build the network; its weights are whatever `Network` draws."""
+        """Create the network, with the initial weights of `Network`."""
         layers = zip(self.hidden, self.activations, self.dropouts, strict=True)
         hidden = [
             Dense(nodes, _core_name(activation), dropout=dropout)
@@ -67,9 +67,9 @@ class Architecture:
     ) -> None:
         """Draw weights and biases as scikit-learn does, rounded to the `dtype` of the features.
 
-        Uniform in +-sqrt(factor / (K + N)), weights before biases, layer by layer, in float64;
-        the factor is 6 (Glorot and Bengio, 2010), or 2 for the logistic function. The output
-        layer takes the factor of the layer before it.
+        Uniform in +-sqrt(factor / (K + N)), weights before biases, layer by layer, in float64; the
+        factor is 6 (Glorot and Bengio, 2010), or 2 for the logistic function. The output layer uses
+        the factor of the layer before it.
         """
         activations = [*self.activations, self.before_output]
         for weights, biases, activation in zip(
@@ -92,7 +92,7 @@ def hidden_nodes(hidden_layer_sizes: object) -> list[int]:
 
 
 def for_each_layer(name: str, value: Any, layers: int) -> list[Any]:
-    """Return what each hidden layer has: one value for all, or one each.
+    """Return one value per hidden layer, from one for all or one for each.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def copy_of(network: Network, dtype: Any) -> Network:
 
 
 class LiveArrays(list[NDArray[Any]]):
-    """A list of views of a network's memory; to assign an item is to copy into its memory."""
+    """A list of views of a network's memory; assigning an item copies into the memory."""
 
     def __setitem__(self, index: Any, value: Any) -> None:
         """Copy `value` into the array, or each of several into its own."""

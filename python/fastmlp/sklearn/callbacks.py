@@ -5,10 +5,10 @@ from typing import Any
 
 try:
     from sklearn.callback import CallbackSupportMixin
-except ImportError:  # before scikit-learn 1.9 nothing can be registered
+except ImportError:  # before scikit-learn 1.9 there are no callbacks
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stands where scikit-learn has no callbacks yet."""
+        """A stand-in for versions of scikit-learn without callbacks."""
 
 
 __all__ = ["CallbackSupportMixin", "FitTask"]
@@ -17,20 +17,20 @@ __all__ = ["CallbackSupportMixin", "FitTask"]
 class FitTask:
     """The fit of an estimator as a task whose subtasks are its epochs.
 
-    Without callbacks nothing is called and nothing is built, so that an epoch costs nothing.
+    Without callbacks nothing is called or created, so epochs have no overhead.
 
     Parameters
     ----------
     estimator : estimator
-        Whose fit it is.
+        The estimator being fitted.
     X, y : array-like
-        What its ``fit`` was given.
+        The arguments of its ``fit``.
     sample_weight : array-like or None
         Likewise.
     epochs : int
-        The most subtasks there can be.
+        The maximum number of subtasks.
     reconstruct : callable
-        Returns the attributes that make a copy of the estimator ready to predict.
+        Returns the attributes with which a copy of the estimator can predict.
     """
 
     def __init__(
@@ -53,22 +53,22 @@ class FitTask:
         if hasattr(estimator, "_init_callback_context"):
             self._fit = estimator._init_callback_context(max_subtasks=epochs)
             self._fit.call_on_fit_task_begin(**self._begin)
-        self.heard: bool = bool(getattr(estimator, "_skl_callbacks", []))
+        self.has_callbacks: bool = bool(getattr(estimator, "_skl_callbacks", []))
         self._epoch: Any = None
 
     def epoch_begins(self) -> None:
-        """Tell the callbacks that an epoch begins."""
-        if self.heard and self._fit is not None:
+        """Call the callbacks at the beginning of an epoch."""
+        if self.has_callbacks and self._fit is not None:
             self._epoch = self._fit.subcontext(task_name="epoch")
             self._epoch.call_on_fit_task_begin(**self._begin)
 
     def epoch_ends(self) -> bool:
-        """Tell the callbacks that the epoch ended; True if one of them wants to stop."""
+        """Call the callbacks at the end of an epoch; True if one of them requests a stop."""
         if self._epoch is None:
             return False
         return bool(self._epoch.call_on_fit_task_end(**self._end))
 
     def ends(self) -> None:
-        """Tell the callbacks that the fit ended."""
+        """Call the callbacks at the end of the fit."""
         if self._fit is not None:
             self._fit.call_on_fit_task_end(**self._end)

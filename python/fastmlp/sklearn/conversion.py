@@ -1,4 +1,4 @@
-"""Fitted estimators from scikit-learn's own, and back to them."""
+"""Conversion of fitted estimators from and to scikit-learn's."""
 
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from fastmlp._validation import described
 from fastmlp.sklearn.architecture import hidden_nodes
 
 THEIRS: Final = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
-"""scikit-learn's estimators by the names that ours have too."""
+"""scikit-learn's estimators by name, which ours share."""
 
 _NETWORK: Final = ("coefs_", "intercepts_")
 _PRIVATE: Final = ("_label_binarizer", "_no_improvement_count")
@@ -18,10 +18,9 @@ _OURS: Final = ("validation_loss_curve_", "history_", "stopped_")
 
 
 def adopt(kind: Any, model: Any) -> Any:
-    """Return an estimator of ours that is what `model` of scikit-learn is, parameters and fit.
+    """Convert a fitted `model` of scikit-learn, with its parameters and attributes, to ours.
 
-    Weights are copied. What its optimizer remembers stays behind: a ``partial_fit`` begins with a
-    new one.
+    Weights are copied. The optimizer's state is not: a ``partial_fit`` starts with a new one.
     """
     theirs = _theirs(kind)
     if not isinstance(model, theirs):
@@ -41,14 +40,14 @@ def adopt(kind: Any, model: Any) -> Any:
 
 
 def release(estimator: Any) -> Any:
-    """Return an estimator of scikit-learn's that is what `estimator` of ours is.
+    """Convert a fitted `estimator` of ours to scikit-learn's.
 
     Raises
     ------
     NotFittedError
         If it is not fitted.
     ValueError
-        If scikit-learn has no such network or training; the parameter is named.
+        If scikit-learn has no such network or training; the message names the parameter.
     """
     check_is_fitted(estimator)
     theirs = _theirs(type(estimator))
@@ -68,12 +67,12 @@ def release(estimator: Any) -> Any:
 
 
 def _theirs(kind: type) -> Any:
-    """Return scikit-learn's estimator for one of ours, or for a class made of one."""
+    """Return scikit-learn's class for one of ours, or for a subclass."""
     return next(THEIRS[base.__name__] for base in kind.__mro__ if base.__name__ in THEIRS)
 
 
 def _copy_attributes(source: Any, target: Any) -> None:
-    """Copy what a fit leaves behind, but for the weights; lists are copied, not shared."""
+    """Copy the attributes set by a fit, except the weights; lists are copied, not shared."""
     for name, value in vars(source).items():
         public = name.endswith("_") and not name.startswith("_")
         if name in _PRIVATE or (public and name not in (*_NETWORK, *_OURS)):

@@ -1,4 +1,4 @@
-"""What MLPClassifier and MLPRegressor share: their parameters and the course of a fit."""
+"""The base of MLPClassifier and MLPRegressor: their parameters and their fit."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -42,7 +42,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
     best_validation_score_: float | None
 
     def _keep(self, parameters: Mapping[str, Any]) -> None:
-        """Set the constructor's arguments, given as its ``locals()``."""
+        """Set the constructor's arguments from its ``locals()``."""
         for name, value in parameters.items():
             if name not in {"self", "__class__"}:
                 setattr(self, name, value)
@@ -62,21 +62,21 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         incremental: bool,
         before: dict[str, Any] | None = None,
     ) -> None:
-        """Check everything, build the network if there is none to go on with, and train.
+        """Check everything, create the network unless there is one to continue with, and train.
 
-        Where something is refused, the attributes are again `before`, or what they are now.
+        If something is refused, the attributes are restored to `before`, or to those of now.
         """
         before = dict(vars(self)) if before is None else before
         try:
             train = self._prepared(X, y, sample_weight, eval_set, incremental=incremental)
         except BaseException:
-            self.__dict__ = before  # a fitted estimator stays what it was
+            self.__dict__ = before  # a fitted estimator does not change
             raise
         task = FitTask(self, X, y, sample_weight, self.max_iter, self._reconstruction)
         try:
             train(task)
         except (TypeError, ValueError):
-            if self.solver != "lbfgs" and self._network.steps == 0:  # as by its first rate
+            if self.solver != "lbfgs" and self._network.steps == 0:  # for example by its first rate
                 self.__dict__ = before
             raise
         task.ends()
@@ -89,7 +89,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
     def _prepared(
         self, X: Any, y: Any, sample_weight: Any, eval_set: Any, *, incremental: bool
     ) -> Callable[[FitTask], None]:
-        """Return what trains, once all is checked; until then only attributes are set anew."""
+        """Check everything and return the function that trains; changes only attributes."""
         nodes = hidden_nodes(self.hidden_layer_sizes)
         fresh = not self.__sklearn_is_fitted__() or not (self.warm_start or incremental)
         features, labels = self._validate(X, y, reset=fresh)
@@ -133,7 +133,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         incremental: bool,
         task: FitTask,
     ) -> None:
-        """Train with a stochastic solver, from a new optimizer unless ``partial_fit`` goes on."""
+        """Train with a stochastic solver; only ``partial_fit`` continues with its optimizer."""
         if optimizer is not None:
             self._optimizer = optimizer
             self._network.reset_optimizer()
@@ -144,14 +144,14 @@ class BaseMLP(CallbackSupportMixin, Fitted):
     def _weights(
         self, X: Any, y: Any, sample_weight: Any, *, incremental: bool
     ) -> NDArray[Any] | None:
-        """Return how much each sample counts, for itself and its class; None for 1 each."""
+        """Return the sample weights times the class weights; None if all are 1."""
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, X)
         refuse_no_weight("fit", weights)
         by_class = self._class_weights(y, weights, incremental=incremental)
         return by_class if weights is None else weights if by_class is None else weights * by_class
 
     def _read_eval_set(self, eval_set: Any) -> Validation:
-        """Check validation data that were handed in."""
+        """Check the validation data of the user."""
         if not isinstance(eval_set, tuple | list) or len(eval_set) != 2:
             raise ValueError(f"eval_set must be a pair (X, y), got {described(eval_set)}")
         X, y = self._validate(*eval_set, reset=False)
@@ -175,8 +175,8 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         dtype: np.dtype[Any],
         random_state: np.random.RandomState,
     ) -> None:
-        """Start anew: a network, and attributes without a past. L-BFGS computes in float64."""
-        # Only dropout needs a seed: else nothing but what scikit-learn draws is drawn.
+        """Create a new network and reset the attributes. L-BFGS computes in float64."""
+        # Only dropout needs a seed; otherwise only what scikit-learn draws is drawn.
         seed = random_state.randint(2**31) if any(architecture.dropouts) else 0
         computed_in = np.dtype(np.float64) if self.solver == "lbfgs" else dtype
         self._network = architecture.network(computed_in, seed)
@@ -196,14 +196,14 @@ class BaseMLP(CallbackSupportMixin, Fitted):
                 self._forget_validation()
 
     def _forget_validation(self) -> None:
-        """Start the record of validation, best what there is now."""
+        """Reset the validation history; the current parameters are the best so far."""
         self.validation_scores_ = []
         self.validation_loss_curve_ = []
         self.best_validation_score_ = -np.inf
         self._best_parameters = self._network.parameters.copy()
 
     def _reconstruction(self) -> dict[str, Any]:
-        """Return what makes a copy of this estimator one that stopped here."""
+        """Return the attributes of a copy of this estimator that stopped here."""
         return {"_network": copy_of(self._network, self._network.dtype)}
 
     def _validate(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
@@ -216,13 +216,13 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         self.n_outputs_ = outputs
 
     def _take_targets(self, y: Any, *, incremental: bool) -> None:
-        """Learn from `y` what a fit needs to know, or check that it fits what is known."""
+        """Set the attributes that a fit derives from `y`, or check `y` against them."""
 
     def _encode(self, y: Any) -> NDArray[Any]:
         raise NotImplementedError
 
     def _check_targets(self, targets: NDArray[Any], weights: NDArray[Any] | None) -> None:
-        """Check that the loss is defined for encoded targets, but for samples of weight 0."""
+        """Check that the loss is defined for encoded targets, except for samples of weight 0."""
 
     def _check_evaluated(self, y: Any) -> None:
         """Check the targets of an ``eval_set``."""
@@ -233,7 +233,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
     def _class_weights(
         self, y: Any, weights: NDArray[Any] | None, *, incremental: bool
     ) -> NDArray[Any] | None:
-        """Return what each sample counts for its class, beside its own weight."""
+        """Return the class weight of each sample."""
 
     def _stratify(self, samples: EstimatorSamples) -> NDArray[Any] | None:
         """Return the classes whose proportions a validation set keeps."""
@@ -244,7 +244,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         raise NotImplementedError
 
     def _outputs(self, X: Any) -> NDArray[Any]:
-        """Return what the output layer says to X, (n, N): in double precision if X is."""
+        """Return the outputs for X, (n, N): in double precision if X is."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         network = self._network
@@ -259,7 +259,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         return threads("n_jobs", self.n_jobs)
 
     def _check_solver(self) -> bool:
-        """Raise the AttributeError that hides partial_fit from a solver that has none."""
+        """Raise the AttributeError that hides partial_fit for solvers without it."""
         if self.solver == "lbfgs":
             raise AttributeError(
                 "partial_fit is only available for stochastic"

@@ -1,4 +1,4 @@
-"""What a fitted estimator has: its network, live weights, and a twin in scikit-learn."""
+"""Attributes of fitted estimators: the network, live weights, conversion to scikit-learn."""
 
 from typing import Any, Self
 
@@ -10,13 +10,13 @@ from fastmlp.sklearn.architecture import LiveArrays
 
 
 class Fitted(BaseEstimator):
-    """An estimator that has its network since the first fit."""
+    """An estimator that has a network after its first fit."""
 
     _network: Network
 
     @property
     def network_(self) -> Network:
-        """The network itself, to save, to export, or to look into; training goes on in it."""
+        """The underlying network, to save, export or inspect; further training changes it."""
         return self._fitted_network("network_")
 
     @property
@@ -39,31 +39,31 @@ class Fitted(BaseEstimator):
 
     @classmethod
     def from_sklearn(cls, model: Any) -> Self:
-        """Return an estimator that is what scikit-learn's fitted `model` is.
+        """Convert a fitted `model` of scikit-learn.
 
         Parameters
         ----------
         model : sklearn.neural_network.MLPClassifier or MLPRegressor
-            Fitted, of the kind that this class is. Its weights are copied.
+            Fitted, of the kind of this class. Its weights are copied.
 
         Raises
         ------
         TypeError
-            If it is another kind of model than this one's in scikit-learn.
+            If it is not the scikit-learn estimator of this class.
         NotFittedError
             If it is not fitted.
         """
         return conversion.adopt(cls, model)
 
     def to_sklearn(self) -> Any:
-        """Return scikit-learn's estimator that is what this fitted one is, with copies of weights.
+        """Convert this fitted estimator to scikit-learn's, with copies of the weights.
 
         Raises
         ------
         NotFittedError
-            If this is not fitted.
+            If this estimator is not fitted.
         ValueError
-            If a parameter has a value that scikit-learn does not know.
+            If a parameter has a value that scikit-learn does not support.
         """
         return conversion.release(self)
 
@@ -71,7 +71,7 @@ class Fitted(BaseEstimator):
         if not self.__sklearn_is_fitted__():
             raise AttributeError(
                 f"{type(self).__name__!r} object has no attribute {attribute!r}: "
-                "it comes with fit or partial_fit"
+                "call fit or partial_fit first"
             )
         network: Network = self._network
         return network

@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 
 class StochasticFit:
-    """One call of ``fit`` or ``partial_fit``: what happens at each epoch end, and when it ends.
+    """One call of ``fit`` or ``partial_fit``: the work at each epoch end, and when to stop.
 
     Parameters
     ----------
     estimator : MLPClassifier or MLPRegressor
-        Whose parameters and attributes these are.
+        The estimator being fitted.
     samples : EstimatorSamples
-        What to train on.
+        The training data.
     validation : Validation or None
-        What to score after each epoch.
+        The data to score after each epoch.
     random_state : RandomState
         Shuffles the samples before each epoch.
     task : FitTask
-        Tells scikit-learn's callbacks.
+        Calls scikit-learn's callbacks.
     incremental : bool
         Whether this is ``partial_fit``: one epoch.
     """
@@ -71,7 +71,7 @@ class StochasticFit:
         self._order = np.arange(len(samples), dtype=np.uint32) if estimator.shuffle else None
 
     def run(self) -> None:
-        """Train until an epoch end says stop."""
+        """Train until the end of an epoch requests a stop."""
         estimator = self._estimator
         estimator.n_iter_ = 0
         estimator.stopped_ = False
@@ -84,7 +84,7 @@ class StochasticFit:
             _batch_size(estimator.batch_size, len(self._samples)),
             estimator._n_threads(),
         )
-        if estimator.callbacks or self._task.heard:  # they may wait for threads that predict
+        if estimator.callbacks or self._task.has_callbacks:  # they may wait for threads that predict
             model_of(estimator._network).core.expect_readers()
         self._loop.begin()
         self._epoch_begins()
@@ -101,7 +101,7 @@ class StochasticFit:
             estimator.history_ = self._loop.end(self._epochs, training.threads())
 
     def measure(self, core: object, n_threads: int) -> "Measured | None":  # noqa: ARG002
-        """Return what was measured of the validation data last; `FitLoop` asks."""
+        """Return the last measurement of the validation data, for `FitLoop`."""
         return self._measured
 
     def _epoch_begins(self) -> None:
@@ -110,7 +110,7 @@ class StochasticFit:
             self._random_state.shuffle(self._order)
 
     def _epoch_ended(self, epoch: TrainedEpoch) -> bool:
-        """Take an epoch that ended; True stops."""
+        """Handle the end of an epoch; True stops."""
         estimator = self._estimator
         self._epochs.append(epoch)
         estimator.n_iter_ += 1
@@ -142,7 +142,7 @@ class StochasticFit:
         return stop
 
     def _tell(self, epoch: TrainedEpoch) -> bool:
-        """Tell the callbacks, ours and scikit-learn's; True if one of them wants to stop."""
+        """Call the callbacks, ours and scikit-learn's; True if one of them requests a stop."""
         stop = self._loop.end_epoch(epoch)
         optimizer = self._estimator._optimizer
         if optimizer.plateau is not None:
@@ -171,7 +171,7 @@ class StochasticFit:
         estimator.best_loss_ = min(estimator.best_loss_, loss)
 
     def _count(self, no_improvement: bool) -> None:
-        """Count the epochs in a row without improvement. NaN is no comparison, so it counts 0."""
+        """Count consecutive epochs without improvement. NaN compares as an improvement."""
         estimator = self._estimator
         estimator._no_improvement_count = (
             estimator._no_improvement_count + 1 if no_improvement else 0
@@ -190,7 +190,7 @@ class StochasticFit:
         return stop
 
     def _go_on_diverged(self) -> None:
-        """Let the epochs pass that scikit-learn would go on with parameters that are not finite."""
+        """Run the epochs that scikit-learn would continue with parameters that are not finite."""
         network = self._estimator._network
         network.parameters = np.full(network.n_parameters, math.nan, network.dtype)
         rate = self._estimator._optimizer.learning_rate

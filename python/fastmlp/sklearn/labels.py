@@ -1,4 +1,4 @@
-"""Labels as targets: encoded, weighed by their class, and scored."""
+"""Labels as targets: encoding, class weights, and scores."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ class LabelTargets(BaseMLP):
             )
 
     def _encode(self, y: Any) -> NDArray[Any]:
-        """Return the number of each sample's class, for softmax, or indicators for each output."""
+        """Return the class index of each sample, for softmax, or indicators for each output."""
         if self._is_multilabel():
             return self._label_binarizer.transform(y)
         numbers = np.searchsorted(self.classes_, y)
@@ -54,7 +54,7 @@ class LabelTargets(BaseMLP):
             return None
         if incremental and self.class_weight == "balanced":
             raise ValueError(
-                "class_weight='balanced' needs all of y, which partial_fit does not have: give "
+                "class_weight='balanced' needs all of y, which partial_fit does not have: pass "
                 "sample_weight, or a dict as sklearn.utils.class_weight.compute_class_weight "
                 "computes it from all classes"
             )
@@ -71,7 +71,7 @@ class LabelTargets(BaseMLP):
             return "softmax", losses.CROSS_ENTROPY if named else self.loss
         if not named:
             raise ValueError(
-                f"loss={self.loss!r} needs more than two classes, and one of them each"
+                f"loss={self.loss!r} needs more than two classes, and one class per sample"
             )
         return "logistic", losses.BINARY_CROSS_ENTROPY
 
@@ -84,9 +84,9 @@ class LabelTargets(BaseMLP):
     def _score_outputs(
         self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None
     ) -> float:
-        """Return the accuracy; of multilabel targets all of a sample must be right.
+        """Return the accuracy; for multilabel targets, all labels of a sample must be correct.
 
-        Of a single class, which is what ``predict`` says then, everything is right.
+        With a single class, which ``predict`` then always returns, the accuracy is 1.
         """
         if targets.ndim == 1:
             right = outputs.argmax(axis=1) == targets

@@ -21,14 +21,14 @@ def fit(estimator: Any, samples: EstimatorSamples, dtype: np.dtype[Any], task: "
     Parameters
     ----------
     estimator : MLPClassifier or MLPRegressor
-        Whose parameters and attributes these are.
+        The estimator being fitted.
     samples : EstimatorSamples
-        What to train on.
+        The training data.
     dtype : dtype
-        What scikit-learn computes in: parameters are rounded to it before each evaluation, as
-        SciPy does with those it begins with, and probabilities before their logarithm.
+        The type that scikit-learn computes in: parameters are rounded to it before each evaluation,
+        as SciPy does with the initial ones, and probabilities before their logarithm.
     task : FitTask
-        Tells scikit-learn's callbacks of each iteration.
+        Calls scikit-learn's callbacks after each iteration.
     """
     network = estimator._network
     objective = _Objective(network, samples.counting(), estimator.alpha, dtype)

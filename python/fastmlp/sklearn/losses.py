@@ -1,4 +1,4 @@
-"""The losses as scikit-learn defines them, and what is between them and the core's.
+"""The losses as scikit-learn defines them, and their relation to the core's.
 
 The core's losses are means over the outputs. scikit-learn halves the mean of the squared errors and
 sums the other losses over the outputs. Its gradient is ``outputs - targets`` for every one of them,
@@ -20,7 +20,7 @@ BINARY_CROSS_ENTROPY: Final = "binary_cross_entropy"
 
 
 def is_scikit_learns(network: Network) -> bool:
-    """Whether scikit-learn has the loss of `network` too, for which `mean_loss` stands."""
+    """Return whether scikit-learn has the loss of `network`, which `mean_loss` then computes."""
     loss = network.loss
     return loss in {SQUARED_ERROR, POISSON, BINARY_CROSS_ENTROPY} or (
         loss == CROSS_ENTROPY and loss.parameter == 0
@@ -28,17 +28,17 @@ def is_scikit_learns(network: Network) -> bool:
 
 
 def gradient_factor(network: Network) -> float:
-    """Return scikit-learn's gradient of the loss over the core's."""
+    """Return the ratio of scikit-learn's gradient of the loss to the core's."""
     outputs = network.layers[-1].nodes
     factors = {SQUARED_ERROR: outputs / 2, BINARY_CROSS_ENTROPY: outputs, POISSON: outputs}
     return float(factors.get(network.loss, 1))
 
 
 def limit(network: Network) -> float:
-    """Return the most a sample's loss is: scikit-learn holds probabilities in [eps, 1 - eps].
+    """Return the maximum loss of a sample: scikit-learn clips probabilities to [eps, 1 - eps].
 
-    With several labels at once each has this limit, which their sum passes on without one: the loss
-    that is reported may then be above scikit-learn's, where a label is wrong beyond all doubt.
+    For multilabel targets the limit holds for each label, and here their sum is not limited: the
+    reported loss may then exceed scikit-learn's, if a label is predicted wrong with near certainty.
     """
     if network.loss == CROSS_ENTROPY or _has_one_sigmoid(network):
         return -math.log(float(np.finfo(network.dtype).eps))
@@ -50,7 +50,7 @@ def _has_one_sigmoid(network: Network) -> bool:
 
 
 def from_core(network: Network, loss: float) -> float:
-    """Turn a mean loss of the core into scikit-learn's, but for the constants of Poisson's."""
+    """Convert a mean loss of the core to scikit-learn's, without the constants of Poisson's."""
     return loss / 2 if network.loss == SQUARED_ERROR else loss * gradient_factor(network)
 
 
@@ -62,14 +62,14 @@ def sample_losses(loss: str, outputs: NDArray[Any], targets: NDArray[Any]) -> ND
     loss : str
         The name of the loss in the core.
     outputs : ndarray, shape (n, N)
-        What the network says.
+        The outputs of the network.
     targets : ndarray, shape (n,) or (n, N)
-        Classes for cross-entropy, else the wanted outputs.
+        Classes for cross-entropy, otherwise a target for each output.
 
     Returns
     -------
     ndarray, shape (n,)
-        Probabilities are held in [eps, 1 - eps] before a logarithm, eps being that of the dtype.
+        Probabilities are clipped to [eps, 1 - eps] before the logarithm, with the eps of the dtype.
     """
     if loss == SQUARED_ERROR:
         return np.square(outputs - targets).mean(axis=1) / 2
@@ -85,11 +85,11 @@ def sample_losses(loss: str, outputs: NDArray[Any], targets: NDArray[Any]) -> ND
 def mean_loss(
     loss: str, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None
 ) -> float:
-    """Return the mean of `sample_losses`, weighted if `weights` are given."""
+    """Return the mean of `sample_losses`, weighted by `weights` if any."""
     return float(np.average(sample_losses(loss, outputs, targets), weights=weights))
 
 
 def poisson_constants(targets: NDArray[Any]) -> NDArray[Any]:
-    """Return ``y log(y) - y``, which half the Poisson deviance has and the gradient has not."""
+    """Return ``y log(y) - y``, the terms of half the Poisson deviance without a gradient."""
     logarithms = np.log(targets, out=np.zeros_like(targets), where=targets > 0)
     return targets * logarithms - targets

@@ -1,4 +1,4 @@
-"""What stays of an optimizer between epochs, and between calls of ``partial_fit``."""
+"""The state of an optimizer between epochs, and between calls of ``partial_fit``."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,18 +13,18 @@ from fastmlp.settings.schedules import Schedule
 
 
 class Optimizer:
-    """The settings a fit began with, and the learning rate as scikit-learn moves it.
+    """The settings at the start of a fit, and the learning rate as scikit-learn changes it.
 
     Parameters
     ----------
     estimator : MLPClassifier or MLPRegressor
-        Whose parameters are taken as they are now: like scikit-learn's, an optimizer that goes on
-        keeps them, whatever becomes of the estimator's.
+        Its current parameters are copied: as in scikit-learn, later changes of the estimator do not
+        affect an optimizer that continues.
 
     Attributes
     ----------
     learning_rate : float
-        The rate of the next epoch; of an optimizer of ours, a factor on its own.
+        The rate of the next epoch; for an optimizer of `fastmlp`, a factor of its own rate.
     """
 
     def __init__(self, estimator: Any) -> None:
@@ -45,12 +45,12 @@ class Optimizer:
 
     @property
     def is_named(self) -> bool:
-        """Whether it is one of scikit-learn's, by its conventions."""
+        """Whether it is one of scikit-learn's solvers, with its conventions."""
         return not isinstance(self.solver, CoreOptimizer)
 
     @property
     def rates(self) -> Callable[[int], float] | None:
-        """The learning rate of a step, where an optimizer of ours has a function for it."""
+        """The learning rate of a step, if the optimizer has a function for it."""
         rate = None if self.is_named else self.solver.learning_rate
         if not callable(rate):
             return None
@@ -58,19 +58,19 @@ class Optimizer:
 
     @property
     def plateau(self) -> Plateau | None:
-        """The schedule of an optimizer of ours, where it follows the losses."""
+        """The schedule of the optimizer, if it depends on the losses."""
         rate = None if self.is_named else self.solver.learning_rate
         return rate if isinstance(rate, Plateau) else None
 
     def configure(self, options: _core.TrainOptions, network: Network, alpha: float) -> None:
-        """Write how to step into `options`.
+        """Set the optimizer in `options`.
 
         Parameters
         ----------
         options : TrainOptions
             Of the core.
         network : Network
-            What is trained.
+            The network to train.
         alpha : float
             The penalty of a named solver, divided by the samples of each batch.
         """
@@ -100,13 +100,13 @@ class Optimizer:
         return core
 
     def epoch_ended(self, samples: int) -> None:
-        """Take the number of samples trained on so far: "invscaling" follows it."""
+        """Update the rate of "invscaling" from the number of samples trained on so far."""
         self.epochs += 1
         if self.schedule == "invscaling":
             self.learning_rate = self.learning_rate_init / (samples + 1) ** self.power_t
 
     def stalled(self, message: str, verbose: object) -> bool:
-        """Say whether to stop, as nothing improves any more; "adaptive" divides by 5 first."""
+        """Return whether to stop for lack of improvement; "adaptive" first divides its rate by 5."""
         if self.schedule != "adaptive":
             consequence, stop = "Stopping.", True
         elif self.learning_rate <= 1e-6:

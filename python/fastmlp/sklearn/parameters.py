@@ -1,4 +1,4 @@
-"""What the parameters of both estimators may be, in scikit-learn's own terms."""
+"""The constraints of the parameters of both estimators, in scikit-learn's terms."""
 
 from numbers import Integral, Real
 from typing import Any, Final

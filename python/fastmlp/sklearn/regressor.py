@@ -27,116 +27,114 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Same constructor, attributes, methods, defaults and messages as
     ``sklearn.neural_network.MLPRegressor``, the same draws from `random_state`, and the same
-    trajectories to rounding.
+    trajectories up to rounding.
 
     Parameters
     ----------
     loss : {"squared_error", "poisson", "absolute_error"}, Huber or Quantile, \
             default "squared_error"
         Half the squared error, or half the Poisson deviance with an exponential output, which needs
-        targets of at least 0; beyond
-        scikit-learn also "absolute_error", ``fastmlp.Huber(delta=1.0)`` and
-        ``fastmlp.Quantile(quantile=0.5)``.
+        targets of at least 0; in addition to scikit-learn's losses, "absolute_error",
+        ``fastmlp.Huber(delta=1.0)`` and ``fastmlp.Quantile(quantile=0.5)``.
     hidden_layer_sizes : int or sequence of int, default (100,)
         Nodes of the hidden layers.
     activation : str or sequence of str, default "relu"
-        "identity", "logistic", "tanh", "relu", or any other that `fastmlp.Dense` has; one for all
-        hidden layers, or one for each.
+        "identity", "logistic", "tanh", "relu", or any other activation of `fastmlp.Dense`; one for
+        all hidden layers, or one for each.
     solver : {"adam", "sgd", "lbfgs", "adamw", "rmsprop"} or Optimizer, default "adam"
         Adam (Kingma and Ba, 2015), stochastic gradient descent, or SciPy's L-BFGS-B over all
-        samples at once. An optimizer such as ``fastmlp.AdamW(1e-3)``, or "adamw" or "rmsprop" with
-        the defaults of `fastmlp`, brings its own rates, schedule and penalties: the parameters
-        marked (named solvers) are not looked at then.
+        samples. An optimizer such as ``fastmlp.AdamW(1e-3)``, or "adamw" or "rmsprop" with the
+        defaults of `fastmlp`, has its own rates, schedule and penalties; the parameters marked
+        (named solvers) are then ignored.
     alpha : float, default 1e-4
-        The squared weights times alpha / 2, over the samples of a batch, are added to its loss
-        (named solvers).
+        The squared weights times alpha / 2, divided by the number of samples of a batch, are added
+        to its loss (named solvers).
     batch_size : int or "auto", default "auto"
-        Samples per step; "auto" is min(200, n). Not of "lbfgs".
+        Samples per step; "auto" is min(200, n). Ignored by "lbfgs".
     learning_rate : {"constant", "invscaling", "adaptive"}, default "constant"
-        How "sgd" moves its rate: not at all; learning_rate_init / (t + 1)^power_t with t the
-        samples seen so far; or a fifth of it whenever training would else stop.
+        The schedule of "sgd": constant; learning_rate_init / (t + 1)^power_t with t the samples
+        seen so far; or divided by 5 whenever training would otherwise stop.
     learning_rate_init : float, default 1e-3
         The rate of the first epoch (named solvers).
     power_t : float, default 0.5
         The exponent of "invscaling".
     max_iter : int, default 200
-        The most epochs, or iterations of "lbfgs".
+        The maximum number of epochs, or of iterations of "lbfgs".
     shuffle : bool, default True
-        Whether the samples change their order before each epoch.
+        Whether to shuffle the samples before each epoch.
     random_state : int, RandomState or None, default None
-        Draws initial weights, validation samples and orders, in this sequence.
+        Draws initial weights, validation samples and orders, in this order.
     tol : float, default 1e-4
-        What counts as an improvement of the loss, or of the score with `early_stopping`.
+        The minimum improvement of the loss, or of the score with `early_stopping`.
     verbose : bool or int, default False
         Whether to print the loss of each epoch.
     warm_start : bool, default False
-        Whether ``fit`` goes on from the weights of the last one.
+        Whether ``fit`` starts from the weights of the previous fit.
     momentum : float, default 0.9
-        In [0, 1]; of "sgd".
+        In [0, 1]; for "sgd".
     nesterovs_momentum : bool, default True
-        Whether the momentum is Nesterov's; of "sgd".
+        Whether to use Nesterov's momentum; for "sgd".
     early_stopping : bool, default False
-        Whether to stop by the score of validation data and return to the best weights. In
-        ``partial_fit`` it needs an ``eval_set``.
+        Whether to stop when the validation score no longer improves, and restore the best weights.
+        ``partial_fit`` needs an ``eval_set`` for it.
     validation_fraction : float, default 0.1
-        The part of the samples that `early_stopping` sets aside, without an ``eval_set``.
+        The fraction of the samples set aside for `early_stopping`, without an ``eval_set``.
     beta_1, beta_2, epsilon : float, default 0.9, 0.999, 1e-8
         Of "adam".
     n_iter_no_change : int or inf, default 10
-        Training stops after more epochs than these without improvement.
+        Training stops after more epochs than this without improvement.
     max_fun : int, default 15000
-        The most evaluations of "lbfgs".
+        The maximum number of evaluations of "lbfgs".
     dropout : float or sequence of float, default 0.0
-        The probability with which a node of a hidden layer is left out of a step; one for all, or
+        The probability that a node of a hidden layer is omitted in a step; one for all layers, or
         one for each.
     callbacks : callable, Callback, sequence of them, or None, default None
-        As ``Network.fit`` takes them, called with the network. scikit-learn's own callbacks are
-        registered with ``set_callbacks``.
+        As in ``Network.fit``, called with the network. scikit-learn's own callbacks are registered
+        with ``set_callbacks``.
     n_jobs : int or None, default None
-        The most threads; None and -1 leave it to ``fastmlp.get_num_threads``. The results have
-        the same bits for any.
+        The maximum number of threads; None and -1 mean ``fastmlp.get_num_threads``. The results
+        have the same bits for any number.
 
     Attributes
     ----------
     coefs_, intercepts_ : list of ndarray
-        Weights (K, N) and biases (N,) of each layer: live views of the network's memory, which
-        may be written through.
+        Weights (K, N) and biases (N,) of each layer: writable live views of the network's memory.
     network_ : Network
-        The network itself, to save or to export; training goes on in it.
+        The underlying network, to save or export.
     history_ : History
-        The course of the last fit with a stochastic solver, with times and speed.
+        The history of the last fit with a stochastic solver, with times and speed.
     loss_ : float
         The loss of the last epoch.
     best_loss_ : float or None
-        The least loss; None with `early_stopping`.
+        The lowest loss; None with `early_stopping`.
     loss_curve_ : list of float
         The loss of each epoch.
     validation_scores_, validation_loss_curve_ : list of float or None
-        The R^2 and the loss of the validation data after each epoch; None without any.
+        The R^2 and the loss of the validation data after each epoch; None without validation data.
     best_validation_score_ : float or None
-        The greatest of the scores, with `early_stopping`.
+        The highest score, with `early_stopping`.
     stopped_ : bool
-        Whether training stopped as nothing improved any more.
+        Whether training stopped because nothing improved any more.
     t_ : int
-        Samples seen by all epochs.
+        Samples seen in all epochs.
     n_iter_ : int
         Epochs of the last ``fit``.
     n_features_in_, feature_names_in_
-        What X had.
+        Those of X.
     n_layers_, n_outputs_ : int
-        Layers, counting the features as one; nodes of the last.
+        Number of layers, counting the features as one; nodes of the last.
     out_activation_ : str
         The activation of the last layer.
 
     Raises
     ------
     ValueError, TypeError
-        From ``fit``, not here, if a parameter does not fit.
+        If a parameter is invalid; raised by ``fit``, not by the constructor.
 
     See Also
     --------
     MLPClassifier : The same for classes.
-    fastmlp.Network : The network itself, without scikit-learn's conventions.
+    fastmlp.Network : The network, without scikit-learn's conventions.
 
     Examples
     --------
@@ -196,9 +194,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : array-like, shape (n,) or (n, N)
             Numbers.
         sample_weight : array-like, shape (n,), optional
-            How much each sample counts.
+            Weights of the samples.
         eval_set : tuple (X, y), optional
-            Validation data, scored after each epoch; `early_stopping` uses them.
+            Validation data, scored after each epoch and used by `early_stopping`.
 
         Returns
         -------
@@ -222,10 +220,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : array-like, shape (n,) or (n, N)
             Numbers.
         sample_weight : array-like, shape (n,), optional
-            How much each sample counts.
+            Weights of the samples.
         eval_set : tuple (X, y), optional
             Validation data, scored after each call. With `early_stopping` the best weights are
-            kept, and are back once `stopped_` is True.
+            kept, and restored when `stopped_` becomes True.
 
         Returns
         -------
@@ -241,7 +239,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return outputs.ravel() if self.n_outputs_ == 1 else outputs
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return R^2 of the numbers for X; samples of weight 0 are left out.
+        """Return R^2 of the predictions for X; samples of weight 0 are ignored.
 
         Parameters
         ----------
@@ -250,7 +248,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : array-like, shape (n,) or (n, N)
             Numbers.
         sample_weight : array-like, shape (n,), optional
-            How much each sample counts.
+            Weights of the samples.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""The samples of a fit, as the core takes them; sparse features stay sparse."""
+"""The samples of a fit, for the core; sparse features stay sparse."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,9 +19,9 @@ class EstimatorSamples:
     x : ndarray or CSR matrix, shape (n, features)
         Features.
     targets : ndarray, shape (n,) of int32 or (n, N)
-        Classes for softmax, else a target for each output.
+        Classes for softmax, otherwise a target for each output.
     weights : ndarray, shape (n,), or None
-        How much each sample counts; None is 1 each.
+        Weights of the samples; None is 1 for all.
     """
 
     x: Any
@@ -37,20 +37,20 @@ class EstimatorSamples:
         return EstimatorSamples(self.x[rows], self.targets[rows], weights)
 
     def counting(self) -> "EstimatorSamples":
-        """Return those whose weight is not 0: themselves, or a copy where that leaves some out."""
+        """Return the samples whose weight is not 0: a copy if there are others."""
         if self.weights is None or self.weights.all():
             return self
         return self.take(np.flatnonzero(self.weights))
 
     def outputs(self, network: Network) -> NDArray[Any]:
-        """Return what `network` says to the features, shape (n, N)."""
+        """Return the outputs of `network` for the features, shape (n, N)."""
         return network.predict(self.x)
 
 
 def read_samples(
     network: Network, x: Any, targets: NDArray[Any], weights: NDArray[Any] | None
 ) -> EstimatorSamples:
-    """Return checked arrays as `network` takes them: its dtype, row by row in memory.
+    """Return checked arrays for `network`: in its dtype, C-contiguous.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def read_samples(
     targets : ndarray, shape (n,) of int32 or (n, N)
         Classes or targets.
     weights : ndarray, shape (n,), or None
-        How much each sample counts.
+        Weights of the samples.
     """
     x = x.tocsr() if is_sparse(x) else np.ascontiguousarray(x, network.dtype)
     if targets.ndim == 2:

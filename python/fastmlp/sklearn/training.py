@@ -14,12 +14,12 @@ from fastmlp.sklearn.optimizer import Optimizer
 from fastmlp.sklearn.samples import EstimatorSamples, core_features
 
 EpochEnd = Callable[[TrainedEpoch], bool]
-"""Takes an epoch that ended, with scikit-learn's loss; True stops."""
+"""Handles the end of an epoch, with scikit-learn's loss; True stops."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """What to train, on what, and how.
+    """A training of a network.
 
     Parameters
     ----------
@@ -28,15 +28,15 @@ class Training:
     samples : EstimatorSamples
         Its samples.
     optimizer : Optimizer
-        Its rate is asked before each epoch.
+        Its rate is read before each epoch.
     alpha : float
-        The penalty: alpha / 2 times the squared weights, over the samples of a batch.
+        The penalty: alpha / 2 times the squared weights, divided by the samples of a batch.
     order : ndarray of uint32, shape (n,), or None
-        The order of the samples, which an epoch end may change for the next; None as they stand.
+        The order of the samples, which may be changed between epochs; None keeps their order.
     batch_size : int
         At most n.
     n_threads : int or None
-        The most threads.
+        The maximum number of threads.
     """
 
     network: Network
@@ -48,19 +48,19 @@ class Training:
     n_threads: int | None
 
     def threads(self) -> int:
-        """Return how many threads a step takes."""
+        """Return how many threads a step uses."""
         return model_of(self.network).core.threads_for(self.batch_size, self.n_threads or 0)
 
     def run(self, epochs: int, on_epoch: EpochEnd, *, is_step: bool) -> None:
         """Train for at most `epochs`, all in one call of the core.
 
-        Other threads that predict meanwhile wait for a step; else they answer from the last epoch
-        end.
+        Threads that predict meanwhile wait if `is_step`; otherwise they use the state at the last
+        epoch end.
 
         Raises
         ------
         DivergedError
-            If parameters are not finite any more; they stay as they are.
+            If parameters are no longer finite; they are not restored.
         KeyboardInterrupt
             On Ctrl-C, with the parameters of the last completed step.
         """
@@ -104,9 +104,9 @@ class Training:
         return loss + self._constants() if self.network.loss == losses.POISSON else loss
 
     def _constants(self) -> float:
-        """Return the mean of Poisson's constants: of each batch by its weights, as of the losses.
+        """Return the mean of Poisson's constants: weighted within each batch, like the losses.
 
-        A batch counts as many times as it has rows, whatever they weigh.
+        A batch counts by its number of rows, whatever their weights.
         """
         samples, size = self.samples, self.batch_size
         constants = losses.poisson_constants(samples.targets.astype(np.float64)).sum(axis=1)
@@ -116,7 +116,7 @@ class Training:
         firsts = np.arange(0, len(samples), size)
         weights = samples.weights[order].astype(np.float64)
         sums = np.add.reduceat(weights, firsts)
-        products = np.multiply(  # no row of weight 0 enters, whatever its target is
+        products = np.multiply(  # a row of weight 0 does not count, whatever its target
             weights, constants[order], out=np.zeros_like(weights), where=weights > 0
         )
         weighted = np.add.reduceat(products, firsts)

@@ -13,11 +13,11 @@ from fastmlp.sklearn.losses import is_scikit_learns, mean_loss
 from fastmlp.sklearn.samples import EstimatorSamples, dense, refuse_no_weight
 
 Metric = Callable[[NDArray[Any], NDArray[Any], NDArray[Any] | None], float]
-"""A score of outputs against targets, with weights or None; the greater the better."""
+"""A score of outputs against targets, with weights or None; higher is better."""
 
 
 class Measured(NamedTuple):
-    """The validation data after an epoch, as `FitLoop` takes it in."""
+    """The measurements of the validation data after an epoch, for `FitLoop`."""
 
     loss: float
     score: float
@@ -27,7 +27,7 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True)
 class Validation:
-    """What is looked at after each epoch.
+    """The validation data, measured after each epoch.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Validation:
     metric : callable
         The score: accuracy or R^2.
     is_accuracy : bool
-        Which of them.
+        Which of them it is.
     """
 
     samples: EstimatorSamples
@@ -44,20 +44,20 @@ class Validation:
     is_accuracy: bool
 
     def names(self) -> list[str]:
-        """Return what there will be to monitor."""
+        """Return the names of the measurements, for `monitor`."""
         return ["validation_loss", *(["validation_accuracy"] if self.is_accuracy else [])]
 
     def measure(self, network: Network) -> Measured:
         """Return the score and the loss of `network` on the data."""
         samples = self.samples
-        with np.errstate(all="ignore"):  # a network that diverged is measured too
+        with np.errstate(all="ignore"):  # a diverged network is measured, too
             outputs = samples.outputs(network)
             if is_scikit_learns(network):
                 loss = mean_loss(network.loss, outputs, samples.targets, samples.weights)
             else:
                 x = dense(samples.x, network.dtype)
                 loss, *_ = model_of(network).core.evaluate(x, samples.targets, samples.weights)
-            # In double, as scikit-learn's are, also beside outputs in single precision.
+            # In double precision, as in scikit-learn, even for outputs in single precision.
             weights = samples.weights
             weights = None if weights is None else weights.astype(np.float64)
             score = float(self.metric(outputs, samples.targets.astype(np.float64), weights))
@@ -67,23 +67,23 @@ class Validation:
 def split(
     samples: EstimatorSamples, fraction: float, random_state: np.random.RandomState, stratify: Any
 ) -> tuple[EstimatorSamples, EstimatorSamples]:
-    """Set a part aside, chosen as scikit-learn chooses it.
+    """Hold out samples, chosen as in scikit-learn.
 
     Parameters
     ----------
     samples : EstimatorSamples
-        All that was handed to ``fit``.
+        All samples passed to ``fit``.
     fraction : float
         ``validation_fraction``.
     random_state : RandomState
-        Drawn from once.
+        Used for one draw.
     stratify : array-like or None
         Classes whose proportions both parts keep.
 
     Returns
     -------
     tuple of EstimatorSamples
-        For training and for validation, of these only samples that count.
+        For training and for validation, the latter without samples of weight 0.
 
     Raises
     ------
