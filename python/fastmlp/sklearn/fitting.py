@@ -84,7 +84,8 @@ class StochasticFit:
             _batch_size(estimator.batch_size, len(self._samples)),
             estimator._n_threads(),
         )
-        if estimator.callbacks or self._task.has_callbacks:  # they may wait for threads that predict
+        # Callbacks may wait for threads that predict.
+        if estimator.callbacks or self._task.has_callbacks:
             model_of(estimator._network).core.expect_readers()
         self._loop.begin()
         self._epoch_begins()

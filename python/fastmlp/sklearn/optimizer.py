@@ -106,7 +106,7 @@ class Optimizer:
             self.learning_rate = self.learning_rate_init / (samples + 1) ** self.power_t
 
     def stalled(self, message: str, verbose: object) -> bool:
-        """Return whether to stop for lack of improvement; "adaptive" first divides its rate by 5."""
+        """Return whether to stop for lack of improvement; "adaptive" first divides by 5."""
         if self.schedule != "adaptive":
             consequence, stop = "Stopping.", True
         elif self.learning_rate <= 1e-6:
