@@ -80,3 +80,16 @@ def set_num_threads(n: int) -> None:
 def get_num_threads() -> int:
     """Return the limit of threads of this process."""
     return _core.get_num_threads()
+
+
+def peak_gflops(dtype: str, n_threads: int) -> float:
+    """Measure the FMA peak of this machine in GFLOP/s, which takes a moment.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}
+        The type of the arithmetic.
+    n_threads : int
+        Threads that compute at once.
+    """
+    return _core.peak_gflops(dtype, n_threads)

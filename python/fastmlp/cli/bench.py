@@ -14,9 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import _core
 from fastmlp.cli.report import counted
-from fastmlp.config import get_config
+from fastmlp.config import get_config, get_num_threads, peak_gflops
 from fastmlp.network import Network
 from fastmlp.settings.optimizers import SGD
 
@@ -76,12 +75,12 @@ def run(threads: int = 1, as_json: bool = False) -> None:
         Print one JSON object instead of a table.
     """
     config = get_config()
-    threads = min(threads, _core.get_num_threads())
+    threads = min(threads, get_num_threads())
     rows = (measure(layers, batch, threads, ROW_SECONDS) for layers, batch in CASES)
     if as_json:
         print(_json(config["version"], config["isa"], threads, list(rows)))
         return
-    peak = _core.peak_gflops("float32", threads)
+    peak = peak_gflops("float32", threads)
     print(
         f"fastmlp {config['version']}, {config['isa']}, float32, {counted(threads, 'thread')}; "
         f"FMA peak of the machine {peak:.1f} GFLOP/s\n"
@@ -120,7 +119,7 @@ def measure(layers: tuple[int, ...], batch: int, threads: int, seconds: float) -
     epochs = max(1, round(RUN_SECONDS / fit(steps, 1)))
     fastest, peak = float("inf"), 0.0
     while peak == 0.0 or time.perf_counter() < end:
-        peak = max(peak, _core.peak_gflops("float32", threads))
+        peak = max(peak, peak_gflops("float32", threads))
         fastest = min(fastest, fit(steps, epochs) / (steps * epochs))
     gflops = _flops(layers, batch) / fastest * 1e-9
     return Row(layers, batch, fastest * 1e6, gflops, peak, gflops / peak)

@@ -7,10 +7,9 @@ from typing import Final, Literal
 
 import numpy as np
 
-from fastmlp import _core
 from fastmlp.cli.report import LOSS_UNITS, Report, counted
 from fastmlp.cli.sources import load
-from fastmlp.config import get_config, get_num_threads
+from fastmlp.config import get_config, get_num_threads, peak_gflops
 from fastmlp.data._text import listing
 from fastmlp.errors import DataError
 from fastmlp.layers import ActivationName
@@ -240,7 +239,7 @@ class Experiment:
         threads = min(settings.threads or get_num_threads(), get_num_threads())
         samples = sum(history.samples * len(history.loss) for history in histories)
         flops = sum(h.samples * len(h.loss) * h.flops_per_sample for h in histories)
-        peak = _core.peak_gflops("float32", threads)
+        peak = peak_gflops("float32", threads)
         first = model.networks[0]
         return Report(
             version=config["version"],
