@@ -67,12 +67,10 @@ void draw_initial_weights(const Layout& layout, const std::vector<Layer>& layers
 
 /// The rows of a batch that count: whose weight is not 0, or all without weights.
 template <class T>
-std::vector<std::uint32_t> counting_places(const T* weights, std::size_t rows) {
+std::vector<std::uint32_t> counting_rows(const T* weights, std::size_t rows) {
     std::vector<std::uint32_t> places;
     places.reserve(rows);
-    for (std::size_t b = 0; b < rows; ++b) {
-        if (!weights || weights[b] != 0) places.push_back(static_cast<std::uint32_t>(b));
-    }
+    find_counting(rows, [&](std::size_t b) { return weights ? weights[b] : T(1); }, places);
     return places;
 }
 
@@ -83,7 +81,11 @@ void forward_counting(const Network<T>& network, Workspace<T>& work, bool averag
     work.batch = work.context.batch = work.places.size();
     work.context.places = work.places.data();
     if (work.batch == 0) return;
-    for (std::size_t b = 0; b < work.batch; ++b) work.input[b] = work.x.row(work.places[b]);
+    const Features<T> x(work.x);
+    work.input.expect(x, work.batch);
+    for (std::size_t b = 0; b < work.batch; ++b) {
+        work.input.take(kernels::active_table<T>(), x, work.places[b], b);
+    }
     Interrupts interrupts;
     Image<T> image(network.layout(), network.parameters()->data());
     image.load(interrupts.poll());
@@ -91,9 +93,7 @@ void forward_counting(const Network<T>& network, Workspace<T>& work, bool averag
     pass.poll = interrupts.poll();
     StepwisePass<T>{pass}.forward();
     if (averages) pass.move_averages();
-    Rows<T>&scores = work.scores, &output = work.nodes.back();
-    activate(pass.kernel, node_activation(network.loss(), network.layers().back().activation),
-             scores.row(0), scores.stride, output.row(0), output.stride, work.batch, output.cols);
+    pass.outputs({0, work.batch});
 }
 
 }  // namespace
@@ -157,7 +157,7 @@ void Network<T>::propagate(MatrixView<const T> x, bool training, const T* weight
     work.x = x;
     work.context = {.training = training, .epoch = epoch_, .position = position_};
     if (training) position_ += x.rows;
-    work.places = counting_places(weights, x.rows);
+    work.places = counting_rows(weights, x.rows);
     forward_counting(*this, work, training);
 }
 
@@ -169,7 +169,7 @@ double Network<T>::backward(const Targets<T>& y) {
     Workspace<T>& work = *workspace_;
     check_targets(*this, y, work.x.rows);
     const IeeeDefaults ieee;
-    const std::vector<std::uint32_t> places = counting_places(y.weights, work.x.rows);
+    const std::vector<std::uint32_t> places = counting_rows(y.weights, work.x.rows);
     if (places != work.places) {
         work.places = places;
         try {

@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "fastmlp/interruption.hpp"
+
 namespace fastmlp {
 namespace {
 
@@ -14,13 +16,40 @@ void check_columns(std::size_t features, std::size_t given) {
     }
 }
 
+/// Unless the rows of x lie within it, with ascending columns in range.
+template <class T>
+void check_sparse_rows(const SparseView<T>& x) {
+    constexpr std::size_t kRowsAtOnce = 1024;
+    const auto refuse = [](const std::string& what) { throw std::invalid_argument("x " + what); };
+    if (x.offsets[0] != 0 || static_cast<std::size_t>(x.offsets[x.rows]) != x.count) {
+        refuse("has sparse rows that do not cover its elements");
+    }
+    for (std::size_t i = 0; i < x.rows; ++i) {
+        if (x.offsets[i] > x.offsets[i + 1]) refuse("has sparse rows of less than no elements");
+    }
+    for (std::size_t i = 0; i < x.rows; ++i) {
+        const SparseRow<T> row = x.row(i);
+        if (i % kRowsAtOnce == 0) look_for_interrupt();
+        std::int32_t least = 0;
+        for (std::size_t j = 0; j < row.count; ++j) {
+            if (row.columns[j] < least || static_cast<std::size_t>(row.columns[j]) >= x.cols) {
+                refuse("has column " + std::to_string(row.columns[j]) + " in sparse row " +
+                       std::to_string(i) + "; columns must ascend and be below " +
+                       std::to_string(x.cols));
+            }
+            least = row.columns[j] + 1;
+        }
+    }
+}
+
 }  // namespace
 
 template <class T>
-void check_out(std::size_t outputs, std::size_t rows, const MatrixView<T>& out) {
-    if (out.rows != rows || out.cols != outputs) {
-        throw std::invalid_argument("out must have one row per row of x and one column per output");
-    }
+void check_out(std::size_t rows, std::size_t cols, const MatrixView<T>& out) {
+    if (out.rows == rows && out.cols == cols) return;
+    throw std::invalid_argument("out must have " + std::to_string(rows) + " rows of " +
+                                std::to_string(cols) + " columns, got " + std::to_string(out.rows) +
+                                " of " + std::to_string(out.cols));
 }
 
 template <class T>
@@ -31,14 +60,14 @@ void check_features(std::size_t features, const MatrixView<const T>& x) {
 template <class T>
 void check_features(std::size_t features, const Features<T>& x) {
     check_columns(features, x.cols);
-    if (x.is_sparse) check_rows(x.sparse);
+    if (x.is_sparse) check_sparse_rows(x.sparse);
 }
 
 template <class T>
 void check_shapes(std::size_t features, std::size_t outputs, const MatrixView<const T>& x,
                   const MatrixView<T>& out) {
     check_features(features, x);
-    check_out(outputs, x.rows, out);
+    check_out(x.rows, outputs, out);
 }
 
 template <class T>

@@ -13,9 +13,9 @@ void check_features(std::size_t features, const MatrixView<const T>& x);
 template <class T>
 void check_features(std::size_t features, const Features<T>& x);
 
-/// std::invalid_argument unless `out` has room for exactly so many outputs of so many rows.
+/// std::invalid_argument unless `out` has room for exactly so many rows and columns.
 template <class T>
-void check_out(std::size_t outputs, std::size_t rows, const MatrixView<T>& out);
+void check_out(std::size_t rows, std::size_t cols, const MatrixView<T>& out);
 
 /// Both: x has so many features, and `out` has room for the outputs of its rows.
 template <class T>

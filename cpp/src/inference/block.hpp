@@ -5,97 +5,97 @@
 #include <vector>
 
 #include "fastmlp/layer.hpp"
-#include "propagation/conversion.hpp"
-#include "propagation/dense.hpp"
-#include "propagation/features.hpp"
-#include "propagation/loss.hpp"
-#include "propagation/normalization.hpp"
-#include "propagation/padding.hpp"
-#include "propagation/sparse.hpp"
+#include "propagation/propagate.hpp"
 
 namespace fastmlp {
 
-/// Rows that go through all layers together: enough to reuse a weight panel from cache, few enough
-/// that their activations stay there.
-inline constexpr std::size_t kBlock = 128;
+/// What rows are to pass through. `weights(i)` is the view of layer i.
+template <class T, class Weights>
+struct InferenceLayers {
+    const kernels::KernelTable<T>& kernel;
+    const std::vector<Layer>& layers;
+    Loss loss;
+    const Weights& weights;
+    RunningStatistics<const T> running;
+};
+
+/// What the loss reads: row b is rows + b * stride.
+template <class T>
+struct Scores {
+    T* rows;
+    std::size_t stride;
+};
 
 /// Room for the nodes of two layers, which write them in turn. It grows to what is asked of it and
 /// is then used again.
 template <class T>
-struct Lane {
-    std::vector<T> values[2];
-    std::vector<const T*> pointers;
-    std::vector<SparseRow<T>> sparse;
+struct InferenceBlock {
+    /// Rows that go through all layers together: enough to reuse a weight panel from cache, few
+    /// enough that their activations stay there.
+    static constexpr std::size_t kMostRows = 128;
+
+    InputRows<T> input;
+    std::vector<T> nodes[2];
+    std::vector<const T*> pointers;  ///< to rows of the last layer's
     Scratch<T> scratch;
 
-    /// Scores of rows `range` of x, `stride` apart. `weights(i)` is the view of layer i; `poll`
-    /// (may be null) counts the work.
+    /// Scores of rows `range` of x. `poll` (may be null) counts the work.
     template <class Weights>
-    T* scores(const kernels::KernelTable<T>& kernel, const std::vector<Layer>& layers, Loss loss,
-              const Weights& weights, RunningStatistics<const T> running, const Features<T>& x,
-              Range range, std::size_t& stride, Poll* poll = nullptr) {
+    Scores<T> scores(const InferenceLayers<T, Weights>& net, const Features<T>& x, Range range,
+                     Poll* poll = nullptr) {
         const std::size_t rows = range.size();
-        take(kernel, x, range);
-        T* out = nullptr;
-        for (std::size_t i = 0; i < layers.size(); ++i) {
-            const DenseView<const T> layer = weights(i);
-            const Activation h = layers[i].activation;
-            const Activation activation = i + 1 == layers.size() ? score_activation(loss, h) : h;
-            stride = activation_stride(layer.n);
-            if (values[i % 2].size() < rows * stride) values[i % 2].resize(rows * stride);
-            out = values[i % 2].data();
-            const Normalization normalization = layers[i].normalization;
-            const bool plain = normalization == Normalization::kNone;
-            const Activation at_once = plain ? activation : Activation::kIdentity;
-            if (i == 0 && x.is_sparse) {
-                sparse_forward(kernel, layer, at_once, sparse.data(), {0, rows}, out, stride, poll);
-            } else {
-                dense_forward(kernel, layer, at_once, pointers.data(), {0, rows},
-                              {0, padded(layer.n)}, out, stride, scratch, poll);
-            }
-            if (!plain) {
-                if (scratch.size() < rows) scratch.resize(rows);
-                normalize_for_prediction(kernel, normalization, layer, running[i], out, stride,
-                                         rows, scratch.data());
-                activate(kernel, activation, out, stride, out, stride, rows, layer.n);
-            }
-            for (std::size_t b = 0; b < rows; ++b) pointers[b] = out + b * stride;
+        take(net.kernel, x, range);
+        Scores<T> out{};
+        for (std::size_t i = 0; i < net.layers.size(); ++i) {
+            const DenseView<const T> weights = net.weights(i);
+            out.stride = activation_stride(weights.n);
+            std::vector<T>& to = nodes[i % 2];
+            if (to.size() < rows * out.stride) to.resize(rows * out.stride);
+            out.rows = to.data();
+            forward_layer(net, i, weights, rows, out, poll);
+            for (std::size_t b = 0; b < rows; ++b) pointers[b] = out.rows + b * out.stride;
         }
         return out;
     }
 
-    /// Looks where rows `range` of x are. Those of another type are read to where the nodes of the
-    /// second layer will be.
-    void take(const kernels::KernelTable<T>& kernel, const Features<T>& x, Range range) {
-        const std::size_t rows = range.size();
-        if (x.is_raw && values[1].size() < rows * x.cols) values[1].resize(rows * x.cols);
-        if (pointers.size() < rows) pointers.resize(rows);
-        if (x.is_sparse && sparse.size() < rows) sparse.resize(rows);
-        for (std::size_t b = 0; b < rows; ++b) {
-            if (x.is_sparse) {
-                sparse[b] = x.sparse.row(range.first + b);
-            } else if (x.is_raw) {
-                T* row = values[1].data() + b * x.cols;
-                read_row(kernel, x.raw, range.first + b, row);
-                pointers[b] = row;
-            } else {
-                pointers[b] = x.dense.row(range.first + b);
-            }
+    /// Outputs of rows `range` of x into those rows of `out`.
+    template <class Weights>
+    void predict(const InferenceLayers<T, Weights>& net, const Features<T>& x, Range range,
+                 MatrixView<T> out, Poll* poll = nullptr) {
+        const auto [rows, stride] = scores(net, x, range, poll);
+        scores_to_nodes(net.kernel, net.loss, net.layers.back().activation, rows, stride, rows,
+                        stride, range.size(), out.cols);
+        for (std::size_t b = 0; b < range.size(); ++b) {
+            std::copy_n(rows + b * stride, out.cols, out.row(range.first + b));
         }
     }
 
-    /// Outputs of rows `range` of x into those rows of `out`.
+private:
+    void take(const kernels::KernelTable<T>& kernel, const Features<T>& x, Range range) {
+        input.expect(x, range.size());
+        if (pointers.size() < range.size()) pointers.resize(range.size());
+        for (std::size_t b = 0; b < range.size(); ++b) input.take(kernel, x, range.first + b, b);
+    }
+
     template <class Weights>
-    void predict(const kernels::KernelTable<T>& kernel, const std::vector<Layer>& layers, Loss loss,
-                 const Weights& weights, RunningStatistics<const T> running, const Features<T>& x,
-                 Range range, MatrixView<T> out, Poll* poll = nullptr) {
-        std::size_t stride = 0;
-        T* nodes = scores(kernel, layers, loss, weights, running, x, range, stride, poll);
-        activate(kernel, node_activation(loss, layers.back().activation), nodes, stride, nodes,
-                 stride, range.size(), out.cols);
-        for (std::size_t b = 0; b < range.size(); ++b) {
-            std::copy_n(nodes + b * stride, out.cols, out.row(range.first + b));
+    void forward_layer(const InferenceLayers<T, Weights>& net, std::size_t i,
+                       const DenseView<const T>& weights, std::size_t rows, Scores<T> out,
+                       Poll* poll) {
+        const LayerTraits layer(net.layers, i, net.loss);
+        const Activation h = layer.activation;
+        const Activation first = layer.is_normalized ? Activation::kIdentity : h;
+        if (i == 0 && input.is_sparse) {
+            sparse_forward(net.kernel, weights, first, input.sparse.data(), {0, rows}, out.rows,
+                           out.stride, poll);
+        } else {
+            const T* const* a = i == 0 ? input.dense.data() : pointers.data();
+            dense_forward(net.kernel, weights, first, a, {0, rows}, {0, padded(weights.n)},
+                          out.rows, out.stride, scratch, poll);
         }
+        if (!layer.is_normalized) return;
+        normalize_for_prediction(net.kernel, net.layers[i].normalization, weights, net.running[i],
+                                 out.rows, out.stride, rows, room(scratch, rows));
+        activate(net.kernel, h, out.rows, out.stride, out.rows, out.stride, rows, weights.n);
     }
 };
 

@@ -6,23 +6,14 @@
 #include "inference/inference_weights.hpp"
 #include "kernels/dispatch.hpp"
 #include "propagation/loss.hpp"
-#include "threads/executor.hpp"
 #include "threads/ieee_defaults.hpp"
-#include "threads/thread_limits.hpp"
-#include "threads/thread_pool.hpp"
+#include "threads/team_for.hpp"
 
 namespace fastmlp {
 namespace {
 
-/// Below this much work a thread costs more than it brings.
-constexpr double kFlopsPerThread = 1e6;
 /// As much time as a row takes on its way through a network without weights.
 constexpr double kFlopsPerRow = 1e3;
-
-template <class T>
-RunningStatistics<const T> running_statistics(const Network<T>& network) {
-    return {&network.layout(), network.statistics()->data()};
-}
 
 double flops_per_row(const Layout& layout) {
     double flops = 0;
@@ -32,31 +23,27 @@ double flops_per_row(const Layout& layout) {
     return flops;
 }
 
-/// Calls f(range, lane, poll) for blocks of rows, on as many threads as pay.
+/// Calls f(layers, rows, block, poll) for blocks of rows of x, on as many threads as are
+/// worthwhile.
 template <class T, class F>
 void for_each_block(const Network<T>& network, std::size_t rows, int n_threads,
-                    const Executor* executor, Interrupts& interrupts, F f) {
-    if (executor != nullptr) checked(*executor);
+                    const Executor* executor, F f) {
+    const IeeeDefaults ieee;
+    Interrupts interrupts;
+    const InferenceWeights<T> weights(network, rows, interrupts.poll());
+    const InferenceLayers<T, InferenceWeights<T>> layers{
+        kernels::active_table<T>(),
+        network.layers(),
+        network.loss(),
+        weights,
+        {&network.layout(), network.statistics()->data()}};
     const double flops_each = flops_per_row(network.layout());
-    const auto work = [&](Share share, Range range, Poll* poll) {
-        static thread_local Lane<T> lane;
-        const Range mine = share.of(range.size(), kernels::kPad);
-        const std::size_t last = range.first + mine.last;
-        for (std::size_t first = range.first + mine.first; first < last; first += kBlock) {
-            const Range block{first, std::min(last, first + kBlock)};
-            f(block, lane, poll);
-            if (poll) poll->worked(static_cast<double>(block.size()) * (flops_each + kFlopsPerRow));
-        }
+    const auto work = [&](Range mine, Poll* poll) {
+        static thread_local InferenceBlock<T> block;
+        for_each_block(mine, InferenceBlock<T>::kMostRows, flops_each + kFlopsPerRow, poll,
+                       [&](Range range) { f(layers, range, block, poll); });
     };
-    const double wanted = flops_each * static_cast<double>(rows) / kFlopsPerThread;
-    if ((wanted < 2.0 || n_threads == 1) && !exact_threads()) {
-        return work({}, {0, rows}, interrupts.poll());
-    }
-    const int allowed = threads_allowed(n_threads);
-    const int threads =
-        exact_threads() ? allowed : static_cast<int>(std::min<double>(allowed, wanted));
-    ThreadTeam team(ThreadTeam::resting() ? 1 : threads, executor);
-    interrupts.run(team, rows, flops_each, work);
+    share_out({rows, flops_each, kernels::kPad}, n_threads, executor, interrupts, work);
 }
 
 template <class T>
@@ -85,16 +72,10 @@ template <class T>
 void predict_rows(const Network<T>& network, const Features<T>& x, MatrixView<T> out, int n_threads,
                   const Executor* executor) {
     check_features(network.features(), x);
-    check_out(network.outputs(), x.rows, out);
-    const IeeeDefaults ieee;
-    const auto& kernel = kernels::active_table<T>();
-    Interrupts interrupts;
-    const InferenceWeights<T> weights(network, x.rows, interrupts.poll());
-    const auto running = running_statistics(network);
-    for_each_block(network, x.rows, n_threads, executor, interrupts,
-                   [&](Range range, Lane<T>& lane, Poll* poll) {
-                       lane.predict(kernel, network.layers(), network.loss(), weights, running, x,
-                                    range, out, poll);
+    check_out(x.rows, network.outputs(), out);
+    for_each_block(network, x.rows, n_threads, executor,
+                   [&](const auto& layers, Range range, InferenceBlock<T>& block, Poll* poll) {
+                       block.predict(layers, x, range, out, poll);
                    });
 }
 
@@ -106,33 +87,26 @@ Evaluation evaluate_rows(const Network<T>& network, const Features<T>& x, const 
     if (y.custom) throw std::invalid_argument("evaluate does not know a custom loss");
     const Loss loss = network.loss();
     const std::size_t outputs = network.outputs();
-    const IeeeDefaults ieee;
     std::vector<T> losses(x.rows);
     std::vector<std::size_t> correct(x.rows);
-    const auto& kernel = kernels::active_table<T>();
-    Interrupts interrupts;
-    const InferenceWeights<T> weights(network, x.rows, interrupts.poll());
-    const auto running = running_statistics(network);
-    const auto evaluate_block = [&](Range range, Lane<T>& lane, Poll* poll) {
-        std::size_t stride = 0;
-        const T* z =
-            lane.scores(kernel, network.layers(), loss, weights, running, x, range, stride, poll);
-        lane.scratch.resize(std::max(lane.scratch.size(), range.size() * stride));
+    const auto evaluate_block = [&](const auto& layers, Range range, InferenceBlock<T>& block,
+                                    Poll* poll) {
+        const auto [z, stride] = block.scores(layers, x, range, poll);
+        T* delta = room(block.scratch, range.size() * stride);
         if (!y.labels) {
             for (std::size_t b = 0; b < range.size(); ++b) {
-                lane.pointers[b] = y.values.row(range.first + b);
+                block.pointers[b] = y.values.row(range.first + b);
             }
         }
-        apply_loss(
-            kernel, loss,
-            {range.size(), outputs, z, stride, y.labels ? y.labels + range.first : nullptr,
-             lane.pointers.data(), lane.scratch.data(), stride, losses.data() + range.first});
+        apply_loss(layers.kernel, loss,
+                   {range.size(), outputs, z, stride, y.labels ? y.labels + range.first : nullptr,
+                    block.pointers.data(), delta, stride, losses.data() + range.first});
         for (std::size_t b = 0; b < range.size(); ++b) {
             correct[range.first + b] =
                 count_correct(loss, z + b * stride, outputs, y, range.first + b);
         }
     };
-    for_each_block(network, x.rows, n_threads, executor, interrupts, evaluate_block);
+    for_each_block(network, x.rows, n_threads, executor, evaluate_block);
     Evaluation result;
     double weight = 0;
     std::size_t rows = 0;

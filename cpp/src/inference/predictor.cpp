@@ -26,9 +26,10 @@ struct Predictor<T>::State {
     }
 
     void predict(MatrixView<const T> x, Range range, MatrixView<T> out) {
-        lane.predict(
-            kernel, layers, loss, [this](std::size_t i) { return read_only(image[i]); },
-            {&layout, statistics.data()}, x, range, out);
+        const auto weights = [this](std::size_t i) { return read_only(image[i]); };
+        const InferenceLayers<T, decltype(weights)> net{
+            kernel, layers, loss, weights, {&layout, statistics.data()}};
+        block.predict(net, x, range, out);
     }
 
     const kernels::KernelTable<T>& kernel;
@@ -38,7 +39,7 @@ struct Predictor<T>::State {
     Layout layout;
     Buffer<T> parameters, statistics;
     Image<T> image;
-    Lane<T> lane;
+    InferenceBlock<T> block;
 };
 
 template <class T>
@@ -47,7 +48,8 @@ Predictor<T>::Predictor(const Network<T>& network) : state_(std::make_unique<Sta
     // A whole block of zeros makes all room that any later call asks for.
     const Buffer<T> x(features());
     Buffer<T> out(outputs());
-    predict({x.data(), kBlock, features(), 0}, {out.data(), kBlock, outputs(), 0});
+    const std::size_t rows = InferenceBlock<T>::kMostRows;
+    predict({x.data(), rows, features(), 0}, {out.data(), rows, outputs(), 0});
 }
 
 template <class T>
@@ -85,9 +87,8 @@ template <class T>
 void Predictor<T>::predict(MatrixView<const T> x, MatrixView<T> out) {
     check_shapes(features(), outputs(), x, out);
     const IeeeDefaults ieee;
-    for (std::size_t first = 0; first < x.rows; first += kBlock) {
-        state_->predict(x, {first, std::min(x.rows, first + kBlock)}, out);
-    }
+    for_each_block({0, x.rows}, InferenceBlock<T>::kMostRows, 0, nullptr,
+                   [&](Range range) { state_->predict(x, range, out); });
 }
 
 template class Predictor<float>;

@@ -2,8 +2,13 @@
 /// one.
 #pragma once
 
+#include <vector>
+
+#include "fastmlp/buffer.hpp"
 #include "fastmlp/matrix.hpp"
 #include "fastmlp/raw_view.hpp"
+#include "kernels/table.hpp"
+#include "propagation/padding.hpp"
 
 namespace fastmlp {
 
@@ -20,10 +25,6 @@ struct Features {
     bool is_raw = false, is_sparse = false;
 };
 
-/// std::invalid_argument unless the rows of x lie within it, with ascending columns in range.
-template <class T>
-void check_rows(const SparseView<T>& x);
-
 /// The share of the features that is stored.
 template <class T>
 double density(const Features<T>& x) {
@@ -31,5 +32,52 @@ double density(const Features<T>& x) {
                              static_cast<double>(x.cols)
                        : 1;
 }
+
+/// Row `row` of a matrix of another type, read as T.
+template <class T>
+void read_row(const kernels::KernelTable<T>& kernel, const RawView<T>& x, std::size_t row, T* out) {
+    kernel.convert[static_cast<std::size_t>(x.type)](x.row(row), x.column_stride, x.cols, x.scales,
+                                                     x.offsets, out);
+}
+
+/// Some rows of features, as the first layer reads them: borrowed, or read as T.
+template <class T>
+struct InputRows {
+    std::vector<const T*> dense;
+    std::vector<SparseRow<T>> sparse;  ///< instead of `dense` if `is_sparse`
+    bool is_sparse = false;
+
+    /// Makes room for `rows` rows of x, which `take` may then take on any thread.
+    void expect(const Features<T>& x, std::size_t rows) {
+        is_sparse = x.is_sparse;
+        if (is_sparse) {
+            if (sparse.size() < rows) sparse.resize(rows);
+            return;
+        }
+        if (dense.size() < rows) dense.resize(rows);
+        if (!x.is_raw) return;
+        stride_ = activation_stride(x.cols);
+        const std::size_t size = checked_multiply(rows, stride_);
+        if (read_.size() < size) read_ = Buffer<T>(size);
+    }
+
+    /// Row `from` of x becomes row `to` of these.
+    void take(const kernels::KernelTable<T>& kernel, const Features<T>& x, std::size_t from,
+              std::size_t to) {
+        if (is_sparse) {
+            sparse[to] = x.sparse.row(from);
+        } else if (x.is_raw) {
+            T* row = read_.data() + to * stride_;
+            read_row(kernel, x.raw, from, row);
+            dense[to] = row;
+        } else {
+            dense[to] = x.dense.row(from);
+        }
+    }
+
+private:
+    Buffer<T> read_;  ///< rows of another type, as T
+    std::size_t stride_ = 0;
+};
 
 }  // namespace fastmlp

@@ -29,6 +29,14 @@ inline Activation node_activation(Loss loss, Activation output) {
     return holds_activation(loss) ? output : Activation::kIdentity;
 }
 
+/// nodes = what the network puts out for `rows` rows of `scores`; both may be one.
+template <class T>
+void scores_to_nodes(const kernels::KernelTable<T>& kernel, Loss loss, Activation output,
+                     const T* scores, std::size_t lds, T* nodes, std::size_t ldn, std::size_t rows,
+                     std::size_t n) {
+    activate(kernel, node_activation(loss, output), scores, lds, nodes, ldn, rows, n);
+}
+
 /// Some rows at the output: labels, or else target rows, against scores.
 template <class T>
 struct OutputRows {

@@ -18,10 +18,14 @@ namespace fastmlp {
 
 /// What the passes ask of a layer again and again.
 struct LayerTraits {
-    LayerTraits(const Layer& layer, Activation its_activation)
-        : activation(its_activation), keeps_z(fastmlp::keeps_z(activation)),
-          is_normalized(layer.normalization != Normalization::kNone),
-          has_dropout(layer.dropout > 0), at_once(!is_normalized && !keeps_z) {}
+    LayerTraits(const std::vector<Layer>& layers, std::size_t i, Loss loss)
+        : activation(layers[i].activation) {
+        if (i + 1 == layers.size()) activation = score_activation(loss, activation);
+        keeps_z = fastmlp::keeps_z(activation);
+        is_normalized = layers[i].normalization != Normalization::kNone;
+        has_dropout = layers[i].dropout > 0;
+        at_once = !is_normalized && !keeps_z;
+    }
 
     Activation activation;  ///< from z to nodes, or to scores
     bool keeps_z, is_normalized, has_dropout;
@@ -39,11 +43,7 @@ struct Propagation {
         : kernel(kernels::active_table<T>()), layers(network.layers()), loss(network.loss()),
           seed(network.seed()), running{&network.layout(), network.statistics()->data()},
           image(its_image), work(workspace) {
-        for (const Layer& layer : layers) {
-            const bool is_last = traits.size() + 1 == layers.size();
-            const Activation h = layer.activation;
-            traits.emplace_back(layer, is_last ? score_activation(loss, h) : h);
-        }
+        for (std::size_t i = 0; i < layers.size(); ++i) traits.emplace_back(layers, i, loss);
     }
 
     const kernels::KernelTable<T>& kernel;
@@ -86,7 +86,7 @@ struct Propagation {
         const Activation first = layer.at_once ? layer.activation : Activation::kIdentity;
         Rows<T>& from = z(i);
         if (is_sparse(i)) {
-            sparse_forward(kernel, weights(i), first, work.sparse.data(), rows, from.row(0),
+            sparse_forward(kernel, weights(i), first, work.input.sparse.data(), rows, from.row(0),
                            from.stride, poll);
         } else {
             dense_forward(kernel, weights(i), first, inputs(i), rows, {0, padded(image[i].n)},
@@ -112,6 +112,14 @@ struct Propagation {
         Rows<T>&from = z(i), &out = activated(i);
         activate(kernel, activation(i), from.row(rows.first), from.stride, out.row(rows.first),
                  out.stride, rows.size(), out.cols);
+    }
+
+    /// What the network puts out for rows whose scores are there.
+    void outputs(Range rows) const {
+        if (rows.size() == 0) return;
+        Rows<T>&from = work.scores, &to = work.nodes.back();
+        scores_to_nodes(kernel, loss, layers.back().activation, from.row(rows.first), from.stride,
+                        to.row(rows.first), to.stride, rows.size(), to.cols);
     }
 
     /// (2.8), (2.9): losses, and deltas of the output layer, as `y` has labels and weights.
@@ -187,7 +195,7 @@ struct Propagation {
     void gradients_of_layer(std::size_t i, const UpdateTarget<T>& target, GradientUse<T> use,
                             RowPrefetcher* prefetch = nullptr) const {
         if (is_sparse(i)) {
-            sparse_update(kernel, target, work.sparse.data(), work.deltas[i], work.batch, use,
+            sparse_update(kernel, target, work.input.sparse.data(), work.deltas[i], work.batch, use,
                           context.share, sparse_columns, scratch);
         } else {
             dense_update(kernel, target, inputs(i), work.deltas[i], {0, work.batch}, use,
@@ -210,7 +218,7 @@ struct Propagation {
 
     /// What layer i reads, writes and applies on the way forward.
     const T* const* inputs(std::size_t i) const {
-        return i == 0 ? work.input.data() : work.nodes[i - 1].pointers.data();
+        return i == 0 ? work.input.dense.data() : work.nodes[i - 1].pointers.data();
     }
     Rows<T>& output(std::size_t i) const {
         return i + 1 == layers.size() ? work.scores : work.nodes[i];
@@ -224,7 +232,7 @@ struct Propagation {
     /// h(z), before dropout.
     Rows<T>& activated(std::size_t i) const { return traits[i].keeps_z ? output(i) : z(i); }
 
-    bool is_sparse(std::size_t i) const { return i == 0 && !work.sparse.empty(); }
+    bool is_sparse(std::size_t i) const { return i == 0 && work.input.is_sparse; }
     bool drops(std::size_t i) const { return traits[i].has_dropout && context.training; }
 
 private:

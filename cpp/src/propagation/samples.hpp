@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "kernels/dispatch.hpp"
-#include "propagation/conversion.hpp"
 #include "propagation/features.hpp"
 #include "propagation/prefetch.hpp"
 #include "propagation/workspace.hpp"
@@ -24,6 +23,16 @@ void take_target(const Targets<T>& y, std::size_t sample, std::size_t row, Works
         work.targets[row] = y.values.row(sample);
     }
     if (y.weights) work.weights[row] = y.weights[sample];
+}
+
+/// Those of the places 0..batch-1 whose samples count: weight_of(place) is not 0. The others take
+/// no part in a step, for their nodes may be infinite or NaN.
+template <class WeightOf>
+void find_counting(std::size_t batch, WeightOf weight_of, std::vector<std::uint32_t>& places) {
+    places.clear();
+    for (std::size_t b = 0; b < batch; ++b) {
+        if (weight_of(b) != 0) places.push_back(static_cast<std::uint32_t>(b));
+    }
 }
 
 template <class T>
@@ -46,16 +55,6 @@ struct Samples {
     std::size_t count() const { return x.rows; }
     std::size_t operator[](std::size_t i) const { return order ? order[i] : i; }
 
-    /// The places in a batch, of `batch` samples from `first` on, of those that count: whose weight
-    /// is not 0. The others take no part in the step, for their nodes may be infinite or NaN.
-    void find_counting(std::size_t first, std::size_t batch,
-                       std::vector<std::uint32_t>& places) const {
-        places.clear();
-        for (std::size_t b = 0; b < batch; ++b) {
-            if (y.weights[(*this)[first + b]] != 0) places.push_back(static_cast<std::uint32_t>(b));
-        }
-    }
-
     /// Samples first + rows of the epoch into rows `row` + rows of the workspace; of a batch with
     /// weights first + places[rows].
     void gather(std::size_t first, std::size_t row, Range rows, Workspace<T>& work,
@@ -63,14 +62,7 @@ struct Samples {
         const auto& kernel = kernels::active_table<T>();
         for (std::size_t b = rows.first; b < rows.last; ++b) {
             const std::size_t sample = (*this)[first + (places ? places[b] : b)];
-            if (x.is_sparse) {
-                work.sparse[row + b] = x.sparse.row(sample);
-            } else if (x.is_raw) {
-                read_row(kernel, x.raw, sample, work.read->row(row + b));
-                work.input[row + b] = work.read->row(row + b);
-            } else {
-                work.input[row + b] = x.dense.row(sample);
-            }
+            work.input.take(kernel, x, sample, row + b);
             take_target(y, sample, row + b, work);
         }
     }

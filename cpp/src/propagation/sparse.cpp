@@ -1,11 +1,8 @@
 #include "propagation/sparse.hpp"
 
 #include <algorithm>
-#include <stdexcept>
-#include <string>
 
 #include "propagation/activation.hpp"
-#include "propagation/features.hpp"
 
 namespace fastmlp {
 namespace {
@@ -127,38 +124,12 @@ void sparse_update(const KernelTable<T>& kernel, const UpdateTarget<T>& target,
     bias_update(kernel, target, delta, {0, batch}, use, share, scratch);
 }
 
-template <class T>
-void check_rows(const SparseView<T>& x) {
-    constexpr std::size_t kRowsAtOnce = 1024;
-    const auto refuse = [](const std::string& what) { throw std::invalid_argument("x " + what); };
-    if (x.offsets[0] != 0 || static_cast<std::size_t>(x.offsets[x.rows]) != x.count) {
-        refuse("has sparse rows that do not cover its elements");
-    }
-    for (std::size_t i = 0; i < x.rows; ++i) {
-        if (x.offsets[i] > x.offsets[i + 1]) refuse("has sparse rows of less than no elements");
-    }
-    for (std::size_t i = 0; i < x.rows; ++i) {
-        const SparseRow<T> row = x.row(i);
-        if (i % kRowsAtOnce == 0) look_for_interrupt();
-        std::int32_t least = 0;
-        for (std::size_t j = 0; j < row.count; ++j) {
-            if (row.columns[j] < least || static_cast<std::size_t>(row.columns[j]) >= x.cols) {
-                refuse("has column " + std::to_string(row.columns[j]) + " in sparse row " +
-                       std::to_string(i) + "; columns must ascend and be below " +
-                       std::to_string(x.cols));
-            }
-            least = row.columns[j] + 1;
-        }
-    }
-}
-
 #define FASTMLP_INSTANTIATE(T)                                                                     \
     template void sparse_forward(const KernelTable<T>&, const DenseView<const T>&, Activation,     \
                                  const SparseRow<T>*, Range, T*, std::size_t, Poll*);              \
     template void sparse_update(const KernelTable<T>&, const UpdateTarget<T>&,                     \
                                 const SparseRow<T>*, Rows<T>&, std::size_t, GradientUse<T>, Share, \
-                                BatchColumns<T>&, Scratch<T>&);                                    \
-    template void check_rows(const SparseView<T>&);
+                                BatchColumns<T>&, Scratch<T>&);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
 

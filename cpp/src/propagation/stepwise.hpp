@@ -2,8 +2,6 @@
 /// layer takes them in blocks, so that an interrupt need not wait for all of them.
 #pragma once
 
-#include <algorithm>
-
 #include "propagation/propagate.hpp"
 
 namespace fastmlp {
@@ -35,7 +33,7 @@ struct StepwisePass {
 
 private:
     /// Rows that share a panel of weights in the cache.
-    static constexpr std::size_t kRows = 512;
+    static constexpr std::size_t kBlockRows = 512;
     /// As much time as a node takes but for its products.
     static constexpr double kFlopsPerNode = 10;
 
@@ -45,11 +43,7 @@ private:
     template <class F>
     void for_each_block(std::size_t i, F f) const {
         const double flops_each = kFlopsPerNode * static_cast<double>(pass.image[i].n);
-        for (Range rows = all(); rows.first < pass.work.batch; rows.first = rows.last) {
-            rows.last = std::min(pass.work.batch, rows.first + kRows);
-            f(rows);
-            if (pass.poll) pass.poll->worked(flops_each * static_cast<double>(rows.size()));
-        }
+        fastmlp::for_each_block(all(), kBlockRows, flops_each, pass.poll, f);
     }
 };
 

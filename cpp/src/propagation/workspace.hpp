@@ -1,13 +1,13 @@
 /// What one batch leaves behind on its way through the network: nodes, deltas and losses.
 #pragma once
 
-#include <optional>
 #include <vector>
 
 #include "fastmlp/buffer.hpp"
 #include "fastmlp/layout.hpp"
 #include "fastmlp/matrix.hpp"
 #include "propagation/batch_context.hpp"
+#include "propagation/features.hpp"
 #include "propagation/padding.hpp"
 
 namespace fastmlp {
@@ -44,8 +44,8 @@ struct Normalized {
 template <class T>
 struct Workspace {
     Workspace(const Layout& layout, const std::vector<Layer>& layers, std::size_t rows)
-        : capacity(rows), input(rows), labels(rows), targets(rows), samples(rows), weights(rows),
-          losses(rows), scores(rows, layout[layout.layer_count() - 1].n) {
+        : capacity(rows), labels(rows), targets(rows), samples(rows), weights(rows), losses(rows),
+          scores(rows, layout[layout.layer_count() - 1].n) {
         for (std::size_t i = 0; i < layout.layer_count(); ++i) {
             const bool apart = keeps_z(layers[i].activation) || layers[i].dropout > 0;
             const bool is_normalized = layers[i].normalization != Normalization::kNone;
@@ -56,17 +56,9 @@ struct Workspace {
         }
     }
 
-    /// Takes sparse rows from now on.
-    void expect_sparse() { sparse.resize(capacity); }
-
-    /// Takes rows of so many features of another type from now on.
-    void expect_raw(std::size_t features) { read.emplace(capacity, features); }
-
     std::size_t capacity;                   ///< rows there is room for
     std::size_t batch = 0;                  ///< rows in use, those that count
-    std::vector<const T*> input;            ///< rows of features, borrowed
-    std::optional<Rows<T>> read;            ///< or read into these, where there is room
-    std::vector<SparseRow<T>> sparse;       ///< or sparse rows instead, where there is room
+    InputRows<T> input;                     ///< rows of features
     std::vector<std::int32_t> labels;       ///< the batch's labels,
     std::vector<const T*> targets;          ///< or its target rows, borrowed
     std::vector<std::uint32_t> samples;     ///< which samples they are, where a function asks

@@ -101,4 +101,15 @@ private:
 
 using Poll = Interrupts::Poll;
 
+/// Calls f(block) for `range` in blocks of `size` items, each of so many flops. `poll` (may be
+/// null) counts them, and may throw between blocks.
+template <class F>
+void for_each_block(Range range, std::size_t size, double flops_each, Poll* poll, F f) {
+    for (Range block = range; block.first < range.last; block.first = block.last) {
+        block.last = std::min(range.last, block.first + size);
+        f(block);
+        if (poll) poll->worked(flops_each * static_cast<double>(block.size()));
+    }
+}
+
 }  // namespace fastmlp

@@ -70,7 +70,10 @@ private:
         const std::uint32_t* places = nullptr;
         std::size_t batch = count;
         if (samples_.y.weights) {
-            samples_.find_counting(first, count, part.places);
+            const auto weight_of = [&](std::size_t place) {
+                return samples_.y.weights[samples_[first + place]];
+            };
+            find_counting(count, weight_of, part.places);
             places = part.places.data();
             batch = part.places.size();
             if (batch == 0) return false;

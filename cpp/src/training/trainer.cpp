@@ -37,6 +37,11 @@ std::vector<EpochReport> train_on(Network<T>& network, const Features<T>& x, con
 }  // namespace
 
 template <class T>
+int training_threads(const Network<T>& network, std::size_t batch_size, int n_threads) {
+    return threads_for_steps(network.layout(), batch_size, 1, n_threads);
+}
+
+template <class T>
 std::vector<EpochReport> train(Network<T>& network, MatrixView<const T> x, const Targets<T>& y,
                                const TrainOptions& options) {
     return train_on<T>(network, x, y, options);
@@ -61,6 +66,7 @@ std::vector<EpochReport> train(Network<T>& network, const BlockSource<T>& blocks
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                                    \
+    template int training_threads(const Network<T>&, std::size_t, int);                           \
     template std::vector<EpochReport> train(Network<T>&, MatrixView<const T>, const Targets<T>&,  \
                                             const TrainOptions&);                                 \
     template std::vector<EpochReport> train(Network<T>&, const RawView<T>&, const Targets<T>&,    \

@@ -11,14 +11,29 @@
 
 #include "fastmlp/trainer.hpp"
 #include "threads/executor.hpp"
+#include "threads/team_for.hpp"
 #include "training/pacer.hpp"
 #include "training/source.hpp"
 #include "training/step.hpp"
 #include "training/step_of_one_row.hpp"
 #include "training/step_path.hpp"
-#include "training/threads.hpp"
 
 namespace fastmlp {
+
+/// Flops of one step: forward, gradient, and backward for all layers but the first. Of the features
+/// a share of `density` is stored.
+inline double flops_per_step(const Layout& layout, std::size_t batch, double density) {
+    double products = 0;
+    for (std::size_t i = 0; i < layout.layer_count(); ++i) {
+        products += static_cast<double>(layout[i].weights.size()) * (i == 0 ? 2 * density : 3);
+    }
+    return 2.0 * static_cast<double>(batch) * products;
+}
+
+inline int threads_for_steps(const Layout& layout, std::size_t batch, double density,
+                             int n_threads) {
+    return threads_worth(flops_per_step(layout, batch, density), batch, kStepCost, n_threads);
+}
 
 template <class T>
 class Trainer {
@@ -26,9 +41,9 @@ public:
     Trainer(Network<T>& network, SampleSource<T>& source, const TrainOptions& options)
         : network_(network), source_(source), samples_(source.samples()), options_(options),
           batch_(source.batch()), steps_per_epoch_((source.rows() + batch_ - 1) / batch_),
-          team_(tasks_at_once(
-                    threads_worth(network.layout(), batch_, density(samples_.x), options.n_threads),
-                    options.executor),
+          team_(tasks_at_once(threads_for_steps(network.layout(), batch_, density(samples_.x),
+                                                options.n_threads),
+                              options.executor),
                 options.executor),
           work_(network.layout(), network.layers(), std::max<std::size_t>(2, batch_)),
           state_(network, options.roll_back), pass_(network, state_.parameters(), work_),
@@ -36,8 +51,7 @@ public:
           step_(network, pass_, samples_, state_, options, path_, team_.size()),
           rate_factor_(options.rate_factor), block_start_(options.first_epoch * steps_per_epoch_),
           steps_before_(network.optimizer_state().steps) {
-        if (samples_.x.is_sparse) work_.expect_sparse();
-        if (samples_.x.is_raw) work_.expect_raw(samples_.x.cols);
+        work_.input.expect(samples_.x, work_.capacity);
         if (path_.one_row) one_row_.emplace(pass_, state_.targets());
         state_.load();
     }

@@ -8,36 +8,31 @@
 #include "propagation/propagate.hpp"
 #include "propagation/samples.hpp"
 #include "threads/ieee_defaults.hpp"
-#include "threads/thread_limits.hpp"
-#include "threads/thread_pool.hpp"
+#include "threads/team_for.hpp"
 
 namespace fastmlp {
 namespace {
 
 /// Rows that go through all layers together.
-constexpr std::size_t kRows = 128;
-/// Below this much work a thread costs more than it brings.
-constexpr double kFlopsPerThread = 1e6;
+constexpr std::size_t kBlockRows = 128;
 
 /// One thread's passes, as prediction computes: no dropout, running averages.
 template <class T>
-class InputGradient {
+class Derivatives {
 public:
-    InputGradient(const Network<T>& network, const Image<T>& image, std::size_t rows, Poll* poll)
+    Derivatives(const Network<T>& network, const Image<T>& image, std::size_t rows, Poll* poll)
         : work_(network.layout(), network.layers(), rows), pass_(network, image, work_),
           gradients_(rows, network.features()) {
         pass_.poll = poll;
     }
 
     /// Nodes of `rows` samples of x from `first` on.
-    void forward(MatrixView<const T> x, std::size_t first, std::size_t rows) {
+    void forward(const Features<T>& x, std::size_t first, std::size_t rows) {
         work_.batch = rows;
-        for (std::size_t b = 0; b < rows; ++b) work_.input[b] = x.row(first + b);
+        work_.input.expect(x, rows);
+        for (std::size_t b = 0; b < rows; ++b) work_.input.take(pass_.kernel, x, first + b, b);
         pass_.forward({0, rows});
-        Rows<T>& nodes = work_.nodes.back();
-        activate(pass_.kernel, node_activation(pass_.loss, output().activation),
-                 work_.scores.row(0), work_.scores.stride, nodes.row(0), nodes.stride, rows,
-                 nodes.cols);
+        pass_.outputs({0, rows});
     }
 
     /// The derivatives of each sample's loss, times its weight, into the rows of `out` from `first`
@@ -114,8 +109,8 @@ private:
     Rows<T> gradients_;
 };
 
-/// Calls f(gradient, first, size) for blocks of samples whose passes have `rows_each` rows, on as
-/// many threads as pay.
+/// Calls f(derivatives, first, size) for blocks of samples whose passes have `rows_each` rows, on
+/// as many threads as are worthwhile.
 template <class T, class F>
 void for_each_block(const Network<T>& network, std::size_t samples, std::size_t rows_each,
                     int n_threads, F f) {
@@ -123,33 +118,16 @@ void for_each_block(const Network<T>& network, std::size_t samples, std::size_t 
     Image<T> image(network.layout(), network.parameters()->data());
     Interrupts interrupts;
     image.load(interrupts.poll());
-    const std::size_t block = std::max<std::size_t>(1, kRows / rows_each);
+    const std::size_t size = std::max<std::size_t>(1, kBlockRows / rows_each);
     const double flops_each =
         4.0 * static_cast<double>(network.layout().size()) * static_cast<double>(rows_each);
-    const double flops = flops_each * static_cast<double>(samples);
-    const int allowed = threads_allowed(n_threads);
-    const double worth = std::clamp(flops / kFlopsPerThread, 1.0, static_cast<double>(allowed));
-    const bool alone = !exact_threads() && ThreadTeam::resting();
-    ThreadTeam team(exact_threads() ? allowed : alone ? 1 : static_cast<int>(worth));
-    interrupts.run(team, samples, flops_each, [&](Share share, Range range, Poll* poll) {
-        const Range mine = share.of(range.size(), 1);
+    const auto work = [&](Range mine, Poll* poll) {
         if (mine.size() == 0) return;
-        InputGradient<T> gradient(network, image, std::min(block, mine.size()) * rows_each, poll);
-        const std::size_t last = range.first + mine.last;
-        for (std::size_t first = range.first + mine.first; first < last; first += block) {
-            const std::size_t count = std::min(block, last - first);
-            f(gradient, first, count);
-            if (poll) poll->worked(flops_each * static_cast<double>(count));
-        }
-    });
-}
-
-template <class T>
-void check_out(const Network<T>& network, std::size_t rows, const MatrixView<T>& out) {
-    if (out.rows != rows || out.cols != network.features()) {
-        throw std::invalid_argument("out must have " + std::to_string(rows) + " rows of " +
-                                    std::to_string(network.features()) + " columns");
-    }
+        Derivatives<T> derivatives(network, image, std::min(size, mine.size()) * rows_each, poll);
+        for_each_block(mine, size, flops_each, poll,
+                       [&](Range block) { f(derivatives, block.first, block.size()); });
+    };
+    share_out({samples, flops_each, 1}, n_threads, nullptr, interrupts, work);
 }
 
 }  // namespace
@@ -157,11 +135,11 @@ void check_out(const Network<T>& network, std::size_t rows, const MatrixView<T>&
 template <class T>
 void Network<T>::jacobian(MatrixView<const T> x, MatrixView<T> out, int n_threads) const {
     check_features(features_, x);
-    check_out(*this, checked_multiply(x.rows, outputs()), out);
+    check_out(checked_multiply(x.rows, outputs()), features_, out);
     for_each_block(*this, x.rows, outputs(), n_threads,
-                   [&](InputGradient<T>& gradient, std::size_t first, std::size_t size) {
-                       gradient.forward(x, first, size);
-                       gradient.of_outputs(first, out);
+                   [&](Derivatives<T>& derivatives, std::size_t first, std::size_t size) {
+                       derivatives.forward(x, first, size);
+                       derivatives.of_outputs(first, out);
                    });
 }
 
@@ -171,11 +149,11 @@ void Network<T>::input_gradient(MatrixView<const T> x, const Targets<T>& y, Matr
     check_features(features_, x);
     check_targets(*this, y, x.rows);
     if (y.custom) throw std::invalid_argument("input_gradient does not know a custom loss");
-    check_out(*this, x.rows, out);
+    check_out(x.rows, features_, out);
     for_each_block(*this, x.rows, 1, n_threads,
-                   [&](InputGradient<T>& gradient, std::size_t first, std::size_t size) {
-                       gradient.forward(x, first, size);
-                       gradient.of_losses(y, first, out);
+                   [&](Derivatives<T>& derivatives, std::size_t first, std::size_t size) {
+                       derivatives.forward(x, first, size);
+                       derivatives.of_losses(y, first, out);
                    });
 }
 

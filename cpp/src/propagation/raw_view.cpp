@@ -1,4 +1,4 @@
-#include "propagation/conversion.hpp"
+#include "fastmlp/raw_view.hpp"
 
 #include <algorithm>
 #include <stdexcept>
@@ -6,6 +6,7 @@
 
 #include "fastmlp/interruption.hpp"
 #include "kernels/dispatch.hpp"
+#include "propagation/features.hpp"
 #include "threads/ieee_defaults.hpp"
 
 namespace fastmlp {

@@ -1,0 +1,59 @@
+/// How many threads are worthwhile for some work, and how its items are shared among them.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "threads/executor.hpp"
+#include "threads/interrupts.hpp"
+#include "threads/share.hpp"
+#include "threads/thread_limits.hpp"
+#include "threads/thread_pool.hpp"
+
+namespace fastmlp {
+
+/// What there must be for every thread; with less, another one costs more than it brings.
+struct ThreadCost {
+    double flops, rows;
+};
+
+/// Of a step of training. Its barriers cost time, and so do lines of weights that move between
+/// cores, which few rows do not make up for.
+inline constexpr ThreadCost kStepCost{0.4e6, 8};
+/// Of a call that computes each row alone: its threads are woken first, and meet only at the end.
+inline constexpr ThreadCost kCallCost{1e6, 1};
+
+/// As many threads as are worthwhile, at most those allowed to a call for `n_threads`.
+inline int threads_worth(double flops, std::size_t rows, ThreadCost cost, int n_threads) {
+    if (exact_threads()) return threads_allowed(n_threads);
+    const double worth = std::min(flops / cost.flops, static_cast<double>(rows) / cost.rows);
+    if (worth < 2.0 || n_threads == 1) return 1;  // small calls do not even ask the system
+    return static_cast<int>(std::min(worth, static_cast<double>(threads_allowed(n_threads))));
+}
+
+/// Items 0..count-1 of a call, which need nothing of each other.
+struct Items {
+    std::size_t count;
+    double flops_each;
+    std::size_t unit;  ///< they are split at multiples of it
+};
+
+/// Calls f(range, poll) for parts of `items`, on as many threads as are worthwhile: those of the
+/// executor if there is one. `poll` is null where nobody will interrupt.
+template <class F>
+void share_out(const Items& items, int n_threads, const Executor* executor, Interrupts& interrupts,
+               F f) {
+    if (executor != nullptr) checked(*executor);
+    const double flops = items.flops_each * static_cast<double>(items.count);
+    const int threads = threads_worth(flops, items.count, kCallCost, n_threads);
+    if (threads == 1 || (ThreadTeam::resting() && !exact_threads())) {
+        return f(Range{0, items.count}, interrupts.poll());
+    }
+    ThreadTeam team(threads, executor);
+    interrupts.run(team, items.count, items.flops_each, [&](Share share, Range range, Poll* poll) {
+        const Range mine = share.of(range.size(), items.unit);
+        f(Range{range.first + mine.first, range.first + mine.last}, poll);
+    });
+}
+
+}  // namespace fastmlp
