@@ -168,7 +168,7 @@ def test_resume_false_begins_anew(blobs, tmp_path):
 def test_what_is_no_checkpoint_is_refused(blobs, tmp_path):
     net = fm.Network([4, 19, 3], seed=3)
     net.save(tmp_path / "model")
-    with pytest.raises(fm.ModelFormatError, match="no checkpoint"):
+    with pytest.raises(fm.ModelFormatError, match="not a checkpoint"):
         fm.load_checkpoint(tmp_path / "model")
     net.save_checkpoint(tmp_path / "by hand")
     with pytest.raises(ValueError, match="not saved by a fit"):

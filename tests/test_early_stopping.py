@@ -243,7 +243,7 @@ def gini(y, outputs):
                 "early_stopping": fm.EarlyStopping("validation_gini"),
             },
             ValueError,
-            "say mode='max' or mode='min'",
+            "pass mode='max' or mode='min'",
         ),
     ],
 )

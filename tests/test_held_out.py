@@ -173,7 +173,7 @@ class TestMetrics:
         (
             {"validation_fraction": 0.1, "shuffle": np.arange(90)},
             ValueError,
-            "shuffle names rows of X",
+            "shuffle orders rows of X",
         ),
         ({"metrics": "f1"}, ValueError, "metrics are measured on validation_data"),
         ({"validation_fraction": 0.1, "metrics": "recalls"}, ValueError, "did you mean 'recall'"),

@@ -1,4 +1,4 @@
-"""`Callback`: what ``Network.fit`` tells while it trains, by methods to override."""
+"""`Callback`: methods that ``Network.fit`` calls during training."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -14,13 +14,13 @@ Follower = Callable[[Network, EpochReport], object]
 
 
 class Callback:
-    """Base class of what follows a fit. Every method does nothing; override what you need.
+    """Base class of callbacks. Every method does nothing; override those you need.
 
-    The network rests in every method, and its weights are exact: they may be read, copied, used to
-    predict, and written, but not fitted. What a method raises leaves ``fit`` as it is, and the
-    weights are those of the last completed step; `on_fit_end` is not called then.
+    During a method the weights are up to date and nothing changes them: the network may be read,
+    copied, written to and used to predict, but not fitted. Exceptions propagate out of ``fit``; the
+    weights are then those of the last completed step, and `on_fit_end` is not called.
 
-    A plain function ``f(network, report)`` given as a callback is `on_epoch_end`.
+    A plain function ``f(network, report)`` passed as a callback is called as `on_epoch_end`.
 
     Examples
     --------
@@ -31,28 +31,28 @@ class Callback:
     """
 
     def on_fit_begin(self, network: Network) -> None:
-        """Before anything is trained, after every argument of ``fit`` was found good."""
+        """Handle the start of the fit, after all its arguments have been checked."""
 
     def on_epoch_begin(self, network: Network, epoch: int) -> None:
-        """Before an epoch, counted from 1 within this ``fit``."""
+        """Handle the start of an epoch, counted from 1 within this ``fit``."""
 
     def on_batch_end(self, network: Network, step: int, loss: float) -> object:
-        """After each step, counted from 0 within this ``fit``, with the mean loss of its batch.
+        """Handle the end of a step, counted from 0 in this ``fit``, with the mean loss of its batch.
 
-        A true result stops after it, and ends its epoch there. Only where this method is
-        overridden does training come back to Python, and copy its parameters, after each step:
-        for small networks that may cost as much as the step.
+        Returning a true value stops training after this step, which ends its epoch. If this method
+        is overridden, training returns to Python after each step and copies its parameters, which
+        may take as long as the step of a small network.
         """
 
     def on_epoch_end(self, network: Network, report: EpochReport) -> object:
-        """After an epoch and its validation. A true result stops after it, once all have heard."""
+        """Handle the end of an epoch and its validation. A true result stops training."""
 
     def on_fit_end(self, network: Network, history: History) -> None:
-        """After the last epoch, with what ``fit`` will return."""
+        """Handle the end of the fit, with its result."""
 
 
 AnyCallback = Callback | Follower
-"""What ``fit`` takes as a callback."""
+"""The types of callbacks that ``fit`` accepts."""
 
 
 class _Function(Callback):
@@ -66,7 +66,7 @@ class _Function(Callback):
 
 
 def read_callbacks(callbacks: object) -> tuple[Callback, ...]:
-    """Return what ``Network.fit`` was given as a tuple of `Callback`.
+    """Return the callbacks of ``Network.fit`` as a tuple of `Callback`.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def read_callbacks(callbacks: object) -> tuple[Callback, ...]:
     Raises
     ------
     TypeError
-        If it is anything else, or holds anything else.
+        If it is, or contains, anything else.
     """
     if callbacks is None:
         return ()
@@ -92,7 +92,7 @@ def _read_callback(name: str, callback: object) -> Callback:
     if isinstance(callback, Callback):
         return callback
     if isinstance(callback, Checkpoint):
-        raise TypeError(f"{name} is a Checkpoint: give it as fit(checkpoint=...)")
+        raise TypeError(f"{name} is a Checkpoint: pass it as fit(checkpoint=...)")
     if isinstance(callback, type) and issubclass(callback, Callback):
         raise TypeError(f"{name} is the class {callback.__name__}; write {callback.__name__}()")
     if not callable(callback):

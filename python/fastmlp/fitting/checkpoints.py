@@ -1,8 +1,8 @@
-"""Checkpoints: all that a training needs to go on, in one file, to the same bits.
+"""Checkpoints: everything needed to resume a fit with the same bits, in one file.
 
-The file is an archive of `fastmlp.files`: a model file, and beside it what the optimizer remembers
-and how far the fit has come. It appears as a whole or not at all, so that a run that is killed at
-any moment finds its last checkpoint, and ends with the weights of a run that was not.
+The file is an archive of `fastmlp.files`: a model file with the optimizer's state and the progress
+of the fit. Writing is atomic, so a run that is killed at any moment finds its last checkpoint, and
+ends with the same weights as a run that is not.
 """
 
 import json
@@ -22,25 +22,25 @@ from fastmlp.model.summary import describe
 from fastmlp.settings.optimizers import OptimizerKind
 
 _MARGIN = 1024
-"""Bytes that the numbers in a header may become longer during a fit."""
+"""Bytes by which the numbers in a header may grow during a fit."""
 
 _MOST_EPOCHS = 2**32 - 1
 
 _OWN_TENSORS = ("optimizer.", "history.", "early_stopping.")
-"""How the names of tensors begin that are not the network's."""
+"""The prefixes of the names of tensors that are not the network's."""
 
 
 @hints_at_arguments
 class Checkpoint:
-    """Save a fit as it goes, and go on from there when the same program is started again.
+    """Save a fit periodically, and resume it when the same program is started again.
 
-    ``fit(..., checkpoint=Checkpoint(path))`` saves after every so many epochs and after the last.
-    Where the file exists already, the fit goes on behind its last saved epoch: with the same
-    arguments, and the same data, it ends with the bits of a fit that was never interrupted. More
-    epochs than before are allowed, unless the learning rate depends on how many there are, and so
-    are other validation data, metrics, early stopping and callbacks: what was not measured in an
-    epoch is NaN in the history. Anything else that makes it another fit is refused. An epoch that
-    ends with numbers that are not finite is not saved.
+    ``fit(..., checkpoint=Checkpoint(path))`` saves after every `every` epochs and after the last.
+    If the file already exists, the fit resumes after its last saved epoch: with the same arguments
+    and data, it ends with the same bits as a fit that was never interrupted. More epochs than
+    before are allowed, unless the learning rate depends on their number, and so are other
+    validation data, metrics, early stopping and callbacks: values that were not measured in an
+    epoch are NaN in the history. Any other difference is refused. Epochs that end with numbers that
+    are not finite are not saved.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Checkpoint:
     every : int, default 1
         Epochs between two saves, at least 1.
     resume : bool, default True
-        Whether to go on from a file that exists; False begins anew and replaces it.
+        Whether to resume from an existing file; False starts from scratch and replaces it.
 
     Raises
     ------
@@ -66,12 +66,12 @@ class Checkpoint:
         return f"Checkpoint({files.shown(self.path)!r}, every={self.every}, resume={self.resume})"
 
     def read(self, model: Model) -> "Saved | None":
-        """Return what the file tells, if there is one to go on with.
+        """Return the content of the file, if there is one to resume from.
 
         Raises
         ------
         ModelFormatError
-            If the file is damaged or does not make sense.
+            If the file is damaged or inconsistent.
         ValueError
             If it is of another network, or was not saved by a fit.
         """
@@ -80,23 +80,23 @@ class Checkpoint:
         core, state = read_saved(self.path)
         if state.fit is None:
             name = files.shown(self.path)
-            raise ValueError(f"checkpoint {name!r} was not saved by a fit: it cannot go on")
+            raise ValueError(f"checkpoint {name!r} was not saved by a fit: cannot resume from it")
         _refuse_another(self.path, "network", _described(core), _described(model.core))
         return Saved(core, state, state.fit)
 
 
 @dataclass(frozen=True)
 class Saved:
-    """What the checkpoint of a fit holds, checked.
+    """The content of the checkpoint of a fit, checked.
 
     Attributes
     ----------
     core : Network32 or Network64
-        The network, with what its optimizer remembers.
+        The network, with the state of its optimizer.
     state : SavedState
         The rest.
     fit : SavedFit
-        How far the fit had come, as `state` has it.
+        The progress of the fit, as in `state`.
     """
 
     core: Core
@@ -106,7 +106,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class CheckpointFile:
-    """Where one fit is saved to.
+    """The checkpoint file of one fit.
 
     Attributes
     ----------
@@ -115,7 +115,7 @@ class CheckpointFile:
     core : Network32 or Network64
         The network that is trained.
     settings : dict
-        What must be the same for another fit to go on; see `fingerprint`.
+        What must be the same to resume; see `fingerprint`.
     """
 
     checkpoint: Checkpoint
@@ -123,16 +123,16 @@ class CheckpointFile:
     settings: dict[str, Any]
 
     def is_due(self, epoch: int, epochs: int) -> bool:
-        """Say whether to save after an epoch, counted from 1."""
+        """Return whether to save after an epoch, counted from 1."""
         return epoch % self.checkpoint.every == 0 or epoch == epochs
 
     def save(self, state: "FitState") -> None:
-        """Write the network, and where its fit stands."""
-        if _is_finite(self.core):  # else there is nothing to go on from: the file stays as it is
+        """Write the network and the progress of its fit."""
+        if _is_finite(self.core):  # otherwise keep the last file
             files.write_archive(self.checkpoint.path, *self._archive(state))
 
     def refuse_another(self, saved: Saved) -> None:
-        """Refuse a file of a fit with other settings; older files tell of fewer.
+        """Refuse a file of a fit with other settings; older files contain fewer.
 
         Raises
         ------
@@ -146,27 +146,27 @@ class CheckpointFile:
     def refuse_nonsense(
         self, saved: Saved, epochs: int, kind: OptimizerKind, plateau: bool
     ) -> None:
-        """Refuse a file whose parts do not go together, or not with the fit it says it is of.
+        """Refuse a file whose parts are inconsistent.
 
         Raises
         ------
         ModelFormatError
-            If they do not go with so many epochs, an optimizer of a kind, or its schedule.
+            If they do not match the number of epochs, the kind of optimizer, or its schedule.
         """
         core, done, problem = saved.core, saved.fit.epochs, ""
         if done > core.epoch:
-            problem = f"tells of {done} epochs of a network that was trained for {core.epoch}"
+            problem = f"has {done} epochs of a network that was trained for {core.epoch}"
         if core.epoch + max(0, epochs - done) > _MOST_EPOCHS:
-            problem = f"counts {core.epoch} epochs, which leaves too few to go on"
+            problem = f"counts {core.epoch} epochs, which leaves too few to continue"
         if saved.state.kind is not kind or (saved.fit.plateau is not None) != plateau:
-            problem = "is of another optimizer than it says"
+            problem = "does not match its optimizer"
         if problem:
             raise ModelFormatError(files.shown(self.checkpoint.path), KEY, 0, problem)
 
     def refuse_unwritable(self, state: "FitState", largest: dict[str, NDArray[Any]]) -> None:
-        """Raise now what the first save would raise: there may be hours between.
+        """Raise any error of the first save in advance, as it may be hours away.
 
-        `largest` holds arrays of the names and sizes that those of `state` will have in the end.
+        `largest` has arrays of the names and sizes that those of `state` will have at the end.
         """
         tensors, metadata = self._archive(state)
         tensors |= largest | dict.fromkeys(MOMENTS, self.core.parameters)
@@ -179,14 +179,14 @@ class CheckpointFile:
 
 
 FitState = tuple[dict[str, Any], dict[str, NDArray[Any]]]
-"""Where a fit stands: what JSON can hold, and arrays."""
+"""The progress of a fit: values representable in JSON, and arrays."""
 
 
 def save_checkpoint(core: Core, path: files.Path) -> None:
-    """Write what ``Network.save_checkpoint`` documents."""
+    """Save a checkpoint; see ``Network.save_checkpoint``."""
     with core.reading():
         if not _is_finite(core):
-            raise ValueError("parameters or what the optimizer remembers are not finite")
+            raise ValueError("parameters or the optimizer's state are not finite")
         files.write_archive(path, *_archive(core, {}, {}))
 
 
@@ -197,7 +197,7 @@ def _is_finite(core: Core) -> bool:
 
 
 def read_checkpoint(value: object) -> Checkpoint | None:
-    """Return what ``fit`` was given as `checkpoint`; a path stands for ``Checkpoint(path)``."""
+    """Return the `checkpoint` of ``fit``; a path means ``Checkpoint(path)``."""
     if value is None or isinstance(value, Checkpoint):
         return value
     if isinstance(value, str | bytes | os.PathLike):
@@ -244,11 +244,11 @@ def _refuse_another(path: str | bytes, key: str, was: object, now: object) -> No
     if was != now:
         raise ValueError(
             f"checkpoint {files.shown(path)!r} is of another fit: {key} was "
-            f"{shortened(str(was))}, now it is {shortened(str(now))}; remove the file, or say "
+            f"{shortened(str(was))}, now it is {shortened(str(now))}; remove the file, or pass "
             "Checkpoint(path, resume=False)"
         )
 
 
 def _described(core: Core) -> str:
-    """Write the layers, the loss and the dtype of a network, not as a subclass may write itself."""
+    """Describe the layers, the loss and the dtype of a network, whatever a subclass's repr."""
     return describe(Model.of_core(core), "Network")

@@ -1,4 +1,4 @@
-"""`EarlyStopping`: end a fit when it no longer gets better, and go back to its best epoch."""
+"""`EarlyStopping`: end a fit when it no longer improves, and restore its best epoch."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,33 +19,34 @@ Mode = Literal["auto", "min", "max"]
 
 @hints_at_arguments
 class EarlyStopping(Callback):
-    """Stop when `monitor` has not become better for `patience` epochs.
+    """Stop when `monitor` has not improved for `patience` epochs.
 
-    Better means by more than `min_delta` than the best so far; what is not finite is never better.
-    One object may follow many fits, one at a time: each begins anew.
+    A value is an improvement if it is better than the best so far by more than `min_delta`; values
+    that are not finite never are. One object may be used for many fits, one at a time: each starts
+    from scratch.
 
     Parameters
     ----------
     monitor : str, default "validation_loss"
-        What to watch: "loss", "validation_loss", "validation_accuracy", or "validation_" and the
-        name of one of the `metrics` of ``fit``.
+        The value to monitor: "loss", "validation_loss", "validation_accuracy", or "validation_" and
+        the name of one of the `metrics` of ``fit``.
     patience : int, default 10
-        The epochs without improvement after which to stop, at least 1.
+        The number of epochs without improvement after which to stop, at least 1.
     min_delta : float, default 0.0
-        The least change that counts as better, finite and at least 0.
+        The minimum change that counts as an improvement, finite and at least 0.
     mode : {"auto", "min", "max"}, default "auto"
-        Whether less or more is better; "auto" knows it of losses and of the metrics that have a
+        Whether lower or higher is better; "auto" knows this for losses and for metrics given by
         name.
     restore_best : bool, default True
-        Whether to go back at the end of the fit to the weights of the best epoch, bit for bit,
-        with the running averages of batch normalisation, also where the epochs ran out before the
-        patience. Not after an exception. What the optimizer remembers stays that of the last
-        epoch, as in Keras and Lightning: before another fit from there, ``net.reset_optimizer()``.
+        Whether to restore the weights of the best epoch at the end of the fit, bit for bit, with
+        the running averages of batch normalisation, even if the epochs ran out before the patience;
+        not after an exception. The optimizer's state remains that of the last epoch, as in Keras
+        and Lightning; call ``net.reset_optimizer()`` before another fit from these weights.
     baseline : float, optional
-        A value to be better than: until an epoch is, its improvement on the best does not begin the
-        patience anew. Finite.
+        A value to improve on, finite: until an epoch is better than it, improvements on the best so
+        far do not reset the patience.
     start_from_epoch : int, default 0
-        The epochs at the start that are not looked at, at least 0.
+        The number of epochs to ignore at the start, at least 0.
 
     Attributes
     ----------
@@ -101,23 +102,23 @@ class EarlyStopping(Callback):
         )
 
     def check_monitor(self, names: Sequence[str]) -> None:
-        """Check before a fit that it will tell `monitor`, and which way is better.
+        """Check before a fit that `monitor` will be measured, and its direction known.
 
         Raises
         ------
         ValueError
-            If `monitor` is not among `names`, or `mode` is "auto" for a metric of the user's own.
+            If `monitor` is not among `names`, or `mode` is "auto" for a custom metric.
         """
         check_monitor("early stopping", self.monitor, self.mode, names)
 
     def on_fit_begin(self, network: Network) -> None:  # noqa: ARG002
-        """Forget the fit before, unless `set_state` has just been called."""
+        """Reset the state of the previous fit, unless `set_state` has just been called."""
         if not self._resumed:
             self.best, self.best_epoch, self.waited, self._at_best = None, 0, 0, {}
         self._resumed = False
 
     def on_epoch_end(self, network: Network, report: EpochReport) -> bool:
-        """Take in the epoch; True once the patience is over."""
+        """Update the state after an epoch; True if the patience is over."""
         if report.epoch <= self.start_from_epoch:
             return False
         value = report.value(self.monitor)
@@ -134,26 +135,26 @@ class EarlyStopping(Callback):
         return self.waited >= self.patience
 
     def on_fit_end(self, network: Network, history: History) -> None:  # noqa: ARG002
-        """Put the best weights back."""
+        """Restore the best weights."""
         for name, values in self._at_best.items():
             setattr(network, name, values)
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Return what it remembers in the middle of a fit, for a checkpoint.
+        """Return the state in the middle of a fit, for a checkpoint.
 
         Returns
         -------
         values : dict
-            Plain numbers: ``best``, ``best_epoch``, ``waited``; what JSON can hold.
+            Plain numbers, representable in JSON: ``best``, ``best_epoch``, ``waited``.
         arrays : dict of str to ndarray
-            What the network was at the best epoch: ``parameters`` and ``statistics``; empty if
-            there is none.
+            The network at the best epoch: ``parameters`` and ``statistics``; empty if there is
+            none.
         """
         values = {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited}
         return values, {name: array.copy() for name, array in self._at_best.items()}
 
     def set_state(self, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what `state` returned; the next fit goes on from there.
+        """Set the state returned by `state`; the next fit continues from it.
 
         Raises
         ------
@@ -171,11 +172,11 @@ class EarlyStopping(Callback):
         self._at_best = {name: np.array(array) for name, array in arrays.items()}
 
     def direction(self) -> str:
-        """Return "max" or "min": whether more or less is better."""
+        """Return "max" or "min": whether higher or lower is better."""
         return "max" if wants_larger(self.monitor, self.mode) else "min"
 
     def can_go_on(self, saved: SavedStopping) -> bool:
-        """Say whether `saved` watched the same, and has the weights that this would restore."""
+        """Return whether `saved` has the same `monitor`, and the weights to restore."""
         watched = (self.monitor, self.direction())
         same = saved.monitor is None or (saved.monitor, saved.mode) == watched
         complete = saved.values["best_epoch"] == 0 or bool(saved.arrays) or not self.restore_best
@@ -191,12 +192,12 @@ class EarlyStopping(Callback):
 
 
 def check_monitors(followers: Iterable[Callback], measured: Sequence[str]) -> None:
-    """Check before a fit that it tells what early stopping among `followers` watches.
+    """Check before a fit that the values which early stopping monitors will be measured.
 
     Raises
     ------
     ValueError
-        If it tells only of "loss" and of what is `measured`.
+        If one is neither "loss" nor among `measured`.
     """
     for follower in followers:
         if isinstance(follower, EarlyStopping):
@@ -204,7 +205,7 @@ def check_monitors(followers: Iterable[Callback], measured: Sequence[str]) -> No
 
 
 def read_early_stopping(value: object) -> EarlyStopping | None:
-    """Return what ``fit`` was given as `early_stopping`; True stands for the defaults."""
+    """Return the `early_stopping` of ``fit``; True means the defaults."""
     if isinstance(value, EarlyStopping):
         return value
     if value is None or isinstance(value, bool):

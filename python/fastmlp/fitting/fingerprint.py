@@ -1,4 +1,4 @@
-"""What must be the same for a fit to go on with another's checkpoint."""
+"""What must be the same for a fit to resume from another's checkpoint."""
 
 import zlib
 from dataclasses import replace
@@ -16,11 +16,11 @@ from fastmlp.settings.optimizers import Optimizer
 from fastmlp.settings.schedules import Schedule
 
 _ROWS: Final = 1000
-"""Rows that are compared, spread evenly over the samples; of fewer samples all."""
+"""Number of rows that are compared, evenly spaced; all, if there are fewer."""
 
 
 def of_samples(samples: CheckedSamples) -> dict[str, Any]:
-    """Return that of samples as ``fit`` was given them, none held out."""
+    """Return the fingerprint of the samples passed to ``fit``, before any are held out."""
     n = len(samples)
     count = min(n, _ROWS)
     rows = np.arange(count) * (n - 1) // max(1, count - 1)
@@ -36,7 +36,7 @@ def of_samples(samples: CheckedSamples) -> dict[str, Any]:
 def of_arguments(
     model: Model, class_weight: ClassWeight | None, validation_fraction: float | None
 ) -> dict[str, Any]:
-    """Return that of what ``fit`` makes of its samples."""
+    """Return the fingerprint of the arguments that change the samples."""
     named = class_weight
     if class_weight is not None and not isinstance(class_weight, str):
         by_class = of_classes(class_weight, max(2, model.outputs))
@@ -50,7 +50,7 @@ def of_steps(
     order: NDArray[np.uint32] | None,
     rows: int,
 ) -> dict[str, Any]:
-    """Return that of the steps over `rows` samples; of a function of the step, that it is one."""
+    """Return the fingerprint of the steps over `rows` samples; functions are not compared."""
     rate = optimizer.learning_rate
     named = replace(optimizer, learning_rate=1.0) if callable(rate) else optimizer
     spread = isinstance(rate, Schedule) and rate.is_spread
@@ -66,14 +66,14 @@ def of_steps(
 
 
 def _arrays_of(rows: Any) -> tuple[NDArray[Any], ...]:
-    """Return what makes up some rows of features."""
+    """Return the arrays that contain some rows of features."""
     if isinstance(rows, SparseRows):
         return rows.offsets, rows.columns, rows.values
     return (rows.read(),) if isinstance(rows, RawRows) else (rows,)
 
 
 def _described(shape: tuple[int, ...], *arrays: NDArray[Any]) -> str:
-    """Write the shape of an array, and a hash of what `arrays` has of it."""
+    """Return the shape of an array and a hash of `arrays`, its data."""
     import hashlib  # noqa: PLC0415  (1 ms that only checkpoints pay)
 
     digest = hashlib.sha256()

@@ -1,7 +1,7 @@
 """``Network.fit``: check the samples, then one call of the core for all epochs.
 
-There are three ways, which read alike: over arrays, over what a stream or an iterable gives, and
-with L-BFGS over all samples at once.
+There are three parallel versions: for arrays, for streams and iterables, and for L-BFGS over all
+samples.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sized
@@ -34,10 +34,10 @@ from fastmlp.streams.batches import Batches
 from fastmlp.streams.source import read_data, read_source
 
 Features = ArrayLike | Stream | Iterable[Rows]
-"""What ``fit`` takes as `X`."""
+"""The types of `X` in ``fit``."""
 
 Targets = ArrayLike | None
-"""What ``fit`` takes as `y`."""
+"""The types of `y` in ``fit``."""
 
 
 def fit(network: Network, model: Model, X: Features, y: Targets, options: FitOptions) -> History:
@@ -98,7 +98,7 @@ def _fit_stream(
     optimizer: Optimizer,
     options: FitOptions,
 ) -> History:
-    """Train on what a stream or an iterable of batches gives, in batches."""
+    """Train on a stream or an iterable of batches."""
     core = model.core
     source = read_source(model, data, options.class_weight, options.shuffle)
     held_out = read_held_out(model, options.validation_data, options.metrics)
@@ -120,7 +120,7 @@ def _fit_stream(
 def _fit_lbfgs(
     network: Network, model: Model, X: Features, y: Targets, optimizer: LBFGS, options: FitOptions
 ) -> History:
-    """Train on arrays, all samples at once."""
+    """Train on arrays, all samples in each step."""
     samples, held_out, _ = _read_arrays(model, X, y, options, as_given=False)
     with shown(options.epochs, options.verbose) as progress:
         loop = _loop(network, model, samples, held_out, options, progress)
@@ -139,7 +139,7 @@ def _loop(
     progress: tuple[Callback, ...],
     file: CheckpointFile | None = None,
 ) -> FitLoop:
-    """Return what happens around the epochs of a fit with `options`."""
+    """Return the loop around the epochs of a fit with `options`."""
     return FitLoop(
         network,
         model,
@@ -155,9 +155,9 @@ def _loop(
 
 @contextmanager
 def _unchanged_if_refused(model: Model, names: Names | None, saved: Saved | None) -> Iterator[None]:
-    """Give a network the names of what it trains on, unless no step follows.
+    """Set the feature names of the training data, unless an error occurs before the first step.
 
-    What was taken over from a checkpoint, where a refusal follows before a step, is undone too.
+    What was restored from a checkpoint is then undone, too.
     """
     core, names_before = model.core, model.feature_names
     position = _position(core)
@@ -175,14 +175,14 @@ def _unchanged_if_refused(model: Model, names: Names | None, saved: Saved | None
 
 
 def _position(core: Core) -> tuple[int, int]:
-    """Return the epochs and steps of a network: equal before and after if no step was made."""
+    """Return the epochs and steps of a network, which are unchanged if no step was made."""
     return core.epoch, core.optimizer_state[3]
 
 
 def _read_arrays(
     model: Model, X: Features, y: Targets, options: FitOptions, *, as_given: bool
 ) -> tuple[CheckedSamples, HeldOut | None, dict[str, Any]]:
-    """Return the samples to train on, those held out, and what a checkpoint tells of both."""
+    """Return the training samples, the held-out ones, and their fingerprint for a checkpoint."""
     samples = read_samples(model, X, y, options.sample_weight, as_given=as_given, shuffled=True)
     of_samples = {} if options.checkpoint is None else fingerprint.of_samples(samples)
     if options.validation_fraction is None:
@@ -199,7 +199,7 @@ def _read_arrays(
 def _read_order(
     core: Core, samples: CheckedSamples, options: FitOptions, settings: TrainOptions
 ) -> NDArray[np.uint32] | None:
-    """Return the orders of samples that were given, and check the batches of each epoch."""
+    """Return the custom orders of samples, and check the batches of each epoch."""
     order = None
     if options.order is not None:
         order = _arrays.orders(options.order, len(samples), options.epochs).copy()
@@ -218,7 +218,7 @@ def _checkpoint_file(
     order: NDArray[np.uint32] | None,
     of_samples: dict[str, Any],
 ) -> CheckpointFile | None:
-    """Return where the fit is saved to, with what must be the same for another to continue it."""
+    """Return the checkpoint file of the fit, with what must be the same to resume."""
     if options.checkpoint is None:
         return None
     same = {
@@ -230,7 +230,7 @@ def _checkpoint_file(
 
 
 def _rate_of_step(optimizer: Optimizer) -> Callable[[int], float] | None:
-    """Return the learning rate as the core asks for it, if it is a function of the user's."""
+    """Return the learning rate for the core, if it is a function of the user."""
     rate = optimizer.learning_rate
     if not callable(rate):
         return None

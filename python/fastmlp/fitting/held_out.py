@@ -18,12 +18,12 @@ from fastmlp.model.model import Core, Model
 from fastmlp.model.samples import CheckedSamples, read_samples
 
 SPLIT_EPOCH = 2**32 - 1
-"""The epoch whose order of samples tells which to hold out; training never reaches it."""
+"""The epoch whose order of samples determines which to hold out; training never reaches it."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What the samples held out say of a network; `metrics` by names like "validation_f1"."""
+    """Measurements on the held-out samples; `metrics` by names like "validation_f1"."""
 
     loss: float
     accuracy: float | None
@@ -31,16 +31,16 @@ class Measurement:
 
 
 class HeldOut:
-    """Samples to validate on, and what to measure on them.
+    """Validation samples, and what to measure on them.
 
     Parameters
     ----------
     samples : CheckedSamples or StreamSamples
-        Apart from those of the training.
+        Separate from those of the training.
     metrics : mapping of str to callable
-        By name, ``f(y, outputs)``: y is labels (B,) with cross-entropy, else numbers (B, N). One
-        that takes `sample_weight` gets the weights, if there are any. Samples of weight 0 are left
-        out.
+        By name, ``f(y, outputs)``: y is labels (B,) for cross-entropy, otherwise numbers (B, N). If
+        it has an argument `sample_weight`, it receives the weights, if any. Samples of weight 0 are
+        ignored.
     loss : str
         The loss of the network.
     """
@@ -56,24 +56,22 @@ class HeldOut:
             self._y = self._y.argmax(axis=1)
 
     def names(self) -> list[str]:
-        """Return what there will be to monitor."""
+        """Return the names of the measurements, for `monitor`."""
         return self._names
 
     def measure(self, core: Core, n_threads: int) -> Measurement:
-        """Measure a network of the kind this was read for."""
+        """Measure a network with the same layers and dtype."""
         samples = self._samples
         loss, accuracy = samples.evaluate(core, n_threads)
         if not self._metrics:
             return Measurement(loss, accuracy, {})
         outputs, y = samples.predict(core, n_threads), self._y.view()
         weight: dict[str, NDArray[Any]] = {}
-        if samples.weight is not None:  # samples of weight 0 are left out
+        if samples.weight is not None:  # samples of weight 0 are ignored
             counts = np.flatnonzero(samples.weight)
             outputs, y = outputs[counts], y[counts]
             weight["sample_weight"] = samples.weight[counts]
-        outputs.flags.writeable = y.flags.writeable = (
-            False  # the next metric needs them as they are
-        )
+        outputs.flags.writeable = y.flags.writeable = False  # the next metric needs them unchanged
         measured = {
             name: _validation.returned_number(
                 name, f(y, outputs, **(weight if takes_weight(f) else {}))
@@ -84,7 +82,7 @@ class HeldOut:
 
 
 def measured_names(loss: str, metrics: Iterable[str]) -> list[str]:
-    """Return what is measured on samples held out of a network with a loss, as `History` has it."""
+    """Return the names in `History` of what is measured on held-out samples, given the loss."""
     accuracy = ["validation_accuracy"] if decides(loss) else []
     return ["validation_loss", *accuracy, *(f"validation_{name}" for name in metrics)]
 
@@ -92,12 +90,12 @@ def measured_names(loss: str, metrics: Iterable[str]) -> list[str]:
 def read_held_out(
     model: Model, data: Rows | Stream | None, metrics: Mapping[str, Metric]
 ) -> HeldOut | None:
-    """Return the samples of `validation_data`, and what to measure on them; None without.
+    """Return the samples of `validation_data` and what to measure on them, or None.
 
     Raises
     ------
     TypeError, ValueError
-        If they do not fit the model.
+        If they do not match the model.
     """
     return None if data is None else HeldOut(_read_data(model, data), metrics, model.loss)
 
@@ -105,7 +103,7 @@ def read_held_out(
 def split(
     samples: CheckedSamples, share: float, loss: str, seed: int
 ) -> tuple[CheckedSamples, CheckedSamples]:
-    """Split samples by the seed, classes in the same mixture; both parts are copies.
+    """Split samples by the seed, stratified by class; both parts are copies.
 
     Raises
     ------
@@ -114,7 +112,7 @@ def split(
     """
     order = draw_order(seed, SPLIT_EPOCH, len(samples))
     classes = _classes(samples.y, loss)
-    if samples.weight is not None:  # whatever the targets of samples that do not count say
+    if samples.weight is not None:  # whatever the targets of samples of weight 0
         classes = np.where(samples.weight == 0, classes.max() + 1, classes)
     train, held_out = stratified(classes, share, order)
     if len(held_out) == 0:
@@ -130,7 +128,7 @@ def split(
 
 
 def _classes(y: NDArray[Any], loss: str) -> NDArray[Any]:
-    """Return the class of each sample; all 0 where the targets tell none."""
+    """Return the class of each sample; all 0 if targets are not classes."""
     if loss == "cross_entropy":
         return y.argmax(axis=1) if y.ndim == 2 else y
     if loss == "binary_cross_entropy" and y.shape[1] == 1:

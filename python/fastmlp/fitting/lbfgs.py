@@ -1,4 +1,4 @@
-"""L-BFGS: the whole data set at once, through `scipy.optimize`, for small data and sharp minima."""
+"""L-BFGS over the whole data set, through `scipy.optimize`, for small data sets."""
 
 import math
 import time
@@ -20,7 +20,7 @@ from fastmlp.settings.lbfgs import LBFGS
 
 
 class _Descent:
-    """What SciPy calls: the function to minimise, and the end of each iteration."""
+    """The functions that SciPy calls: the objective, and the end of each iteration."""
 
     def __init__(self, core: Core, samples: CheckedSamples, l2: float, loop: FitLoop) -> None:
         self._core = core
@@ -38,7 +38,7 @@ class _Descent:
         return loss + self._penalty(theta), gradient + self._l2 * theta
 
     def end_iteration(self, intermediate_result: Any) -> None:
-        """Take in an iteration; StopIteration is how SciPy is told to stop."""
+        """Handle the end of an iteration; StopIteration makes SciPy stop."""
         self._core.parameters[:] = intermediate_result.x
         self._core.end_epoch()
         self.best[:] = intermediate_result.x
@@ -48,7 +48,7 @@ class _Descent:
         self.iterations.append(iteration)
         try:
             stop = self._loop.end_epoch(iteration)
-        except StopIteration as error:  # a callback's own, which is not meant for SciPy
+        except StopIteration as error:  # raised by a callback, so not meant for SciPy
             self.stop = error
             raise
         if stop:
@@ -69,7 +69,7 @@ def minimise(
     ImportError
         If SciPy is not installed.
     DivergenceError
-        If the loss at the start, or at the end, is not finite; the parameters are those of the last
+        If the loss at the start or at the end is not finite; the parameters are those of the last
         iteration.
     """
     minimize = require("scipy.optimize", "LBFGS", "lbfgs").minimize
@@ -78,7 +78,7 @@ def minimise(
 
 
 def warn_if_not_converged(history: History, stacklevel: int) -> None:
-    """Warn about a fit that L-BFGS ended before it converged."""
+    """Warn about a fit that L-BFGS ended before convergence."""
     remedies = {
         "iterations": "Try LBFGS(max_iterations=...) with more, or scaled features",
         "line_search": "Try a network of dtype='float64', or scaled features",
@@ -114,7 +114,7 @@ def _minimise(
         core.parameters[:] = descent.best
     if not math.isfinite(result.fun):
         raise DivergenceError(len(descent.iterations) + 1, float(result.fun), math.nan)
-    if not descent.iterations:  # it began at a minimum: one iteration that changes nothing
+    if not descent.iterations:  # it started at a minimum: report one iteration that changes nothing
         with suppress(StopIteration):
             descent.end_iteration(result)
     if descent.stop is not None:

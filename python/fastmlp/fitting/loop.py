@@ -20,31 +20,31 @@ from fastmlp.model.summary import training_flops
 from fastmlp.settings.plateau import Plateau
 
 _OF_FIELDS = ("validation_loss", "validation_accuracy")
-"""What is measured that `History` has in fields of its own; the rest are metrics."""
+"""Measurements with their own fields in `History`; the rest are metrics."""
 
 _OF_TRAINING = ("loss", "epoch_seconds", "learning_rate")
-"""What there is of each epoch, as `TrainedEpoch` has it."""
+"""The values of each epoch, as in `TrainedEpoch`."""
 
 _MOST_EPOCHS = 100_000
-"""Epochs that are taken into account before a fit in what its checkpoint will take."""
+"""Epochs for which the size of a checkpoint is computed before a fit."""
 
 
 @dataclass
 class TrainedEpoch:
-    """An epoch as the core reports its own: of L-BFGS an iteration, or one from a checkpoint.
+    """An epoch in the form the core reports: an iteration of L-BFGS, or one from a checkpoint.
 
     Attributes
     ----------
     epoch : int
-        Its number, from 0.
+        Its index, from 0.
     loss : float
         Mean loss over the samples.
     seconds : float
-        Time it took.
+        Training time.
     learning_rate : float
         The rate of its last step; NaN if there is none.
     rate_factor : float
-        What `FitLoop.end_epoch` answers: what to multiply all later rates with.
+        Set by `FitLoop.end_epoch`: the factor of all later rates.
     """
 
     epoch: int
@@ -59,22 +59,23 @@ Ended = CoreReport | TrainedEpoch
 
 
 class FitLoop:
-    """Follows one fit from its begin to its end.
+    """The work around the epochs of one fit.
 
-    The weights are exact and at rest in every method, so callbacks may read and write them.
+    During every method the weights are up to date and do not change, so callbacks may read and
+    write them.
 
     Parameters
     ----------
     network : Network
-        What the callbacks get.
+        The network passed to callbacks.
     model : Model
-        What is trained.
+        The model being trained.
     samples : sized
-        What an epoch goes through; the length of an iterator is known only at its end.
+        The samples of an epoch; the length of an iterator is known only at its end.
     held_out : HeldOut or None
-        What to validate on.
+        The validation samples.
     epochs : int
-        The most there will be.
+        The maximum number of epochs.
     n_threads : int
         The limit of threads for validation.
     plateau : Plateau or None
@@ -82,7 +83,7 @@ class FitLoop:
     callbacks : tuple of Callback
         Called in this order.
     file : CheckpointFile or None
-        Where to save to after the callbacks, whose state is part of what is saved.
+        Where to save after the callbacks, whose state is saved, too.
     """
 
     def __init__(
@@ -118,34 +119,34 @@ class FitLoop:
 
     @property
     def on_epoch(self) -> Callable[[Ended], bool] | None:
-        """What the core calls at the end of each epoch: `end_epoch`, if there is anything to do."""
+        """The function called at the end of each epoch: `end_epoch`, if there is anything to do."""
         parts = (self._held_out, self._plateau, self._file)
         watched = bool(self._callbacks) or any(part is not None for part in parts)
         return self.end_epoch if watched else None
 
     @property
     def on_step(self) -> Callable[[int, float], bool] | None:
-        """What the core calls after each step: `end_step`, if a callback wants it."""
+        """The function called after each step: `end_step`, if a callback needs it."""
         return self.end_step if self._step_callbacks else None
 
     @property
     def _epochs_done(self) -> int:
-        """How many epochs a checkpoint brought along; all if its fit had stopped."""
+        """The number of epochs from a checkpoint; all of them if its fit had stopped."""
         return self._epochs if self._stopped else len(self._trained)
 
     def resume(self, saved: Saved | None, options: TrainOptions) -> None:
-        """Continue where the fit of a checkpoint stood, if there is one to save to or to read.
+        """Resume from a checkpoint, if there is one, and check that it can be written.
 
-        The network takes over what was saved, and `options` begin with the next epoch.
+        The network gets the saved state, and `options` begin with the next epoch.
 
         Raises
         ------
         ValueError
             If the checkpoint is of another fit; nothing has changed then.
         ModelFormatError
-            If it does not make sense for this one; neither then.
+            If it is inconsistent with this fit; nothing has changed then.
         OSError
-            If the file cannot be written; neither then.
+            If the file cannot be written; nothing has changed then.
         """
         if self._file is None:
             return
@@ -168,14 +169,14 @@ class FitLoop:
             self._begin_epoch(self._epochs_done + 1)
 
     def end_step(self, step: int, loss: float) -> bool:
-        """Take in a step from the core; True stops after it, and ends the epoch there."""
+        """Handle the end of a step; True stops after it, which ends the epoch."""
         for callback in self._step_callbacks:
             if callback.on_batch_end(self._network, step, loss):
                 self._stop("callback")
         return self._stopped
 
     def end_epoch(self, trained: Ended) -> bool:
-        """Take in an epoch from the core; True stops after it."""
+        """Handle the end of an epoch; True stops after it."""
         epoch = trained.epoch + 1
         self._trained.append(trained)
         validation_loss, accuracy, metrics = self._measure()
@@ -192,7 +193,7 @@ class FitLoop:
         )
         if self._plateau is not None:
             trained.rate_factor = self._plateau.after_epoch(report)
-        for callback in self._callbacks:  # all are told, also after one that stops
+        for callback in self._callbacks:  # call all, even after one that stops
             if callback.on_epoch_end(self._network, report):
                 self._stop("early_stopping" if isinstance(callback, EarlyStopping) else "callback")
         if self._file is not None and self._file.is_due(epoch, self._epochs):
@@ -202,16 +203,16 @@ class FitLoop:
         return self._stopped
 
     def end_by(self, reason: StopReason, message: str = "") -> None:
-        """Note why the optimizer ended the fit, unless a callback did."""
+        """Record why the optimizer ended the fit, unless a callback did."""
         if not self._stopped:
             self._stopped_by, self._message = reason, message
 
     def end(self, epochs: Sequence[Ended], n_threads: int) -> History:
         """Call the callbacks after the fit, and return its history.
 
-        `epochs` are those that were trained, `n_threads` the threads that a step took.
+        `epochs` are those that were trained, `n_threads` the threads of a step.
         """
-        history = self._history(self._trained or epochs, n_threads)  # also those from a checkpoint
+        history = self._history(self._trained or epochs, n_threads)  # with those of a checkpoint
         for callback in self._callbacks:
             callback.on_fit_end(self._network, history)
         if self._file is not None:
@@ -233,7 +234,7 @@ class FitLoop:
         )
 
     def _state(self) -> FitState:
-        """Return where the fit stands, for a checkpoint."""
+        """Return the progress of the fit, for a checkpoint."""
         series = {
             "loss": [t.loss for t in self._trained],
             "epoch_seconds": [t.seconds for t in self._trained],
@@ -254,7 +255,7 @@ class FitLoop:
         }, tensors
 
     def _largest_state(self) -> dict[str, NDArray[Any]]:
-        """Return arrays of the names and sizes that those of `_state` will have in the end."""
+        """Return arrays of the names and sizes that those of `_state` will have at the end."""
         measured = () if self._held_out is None else self._held_out.names()
         names = {*_OF_TRAINING, *measured, *self._measured}
         epochs = np.zeros(min(self._epochs, _MOST_EPOCHS))
@@ -266,7 +267,7 @@ class FitLoop:
         return tensors
 
     def _restore(self, saved: SavedFit) -> None:
-        """Go on where another fit stood, whose validation and early stopping may be others."""
+        """Resume another fit, which may have had other validation data and early stopping."""
         if self._plateau is not None and saved.plateau is not None:
             self._plateau.restore(saved.plateau)
         measured = dict(saved.series)
@@ -282,14 +283,15 @@ class FitLoop:
                 arrays = found.arrays if stopping.restore_best else {}
                 stopping.set_state(found.values, arrays)
                 gone_on.append(stopping)
-        # Early stopping that ended the fit, but is gone or more patient now, ends it no more.
+        # Early stopping that ended the fit, but was removed or has more patience now, no longer
+        # ends it.
         if saved.stopped and any(stopping.waited >= stopping.patience for stopping in gone_on):
             self._stop("early_stopping")
         elif saved.stopped and not any(past.has_stopped for past in saved.stoppings):
             self._stop("callback")
 
     def _stop(self, reason: StopReason) -> None:
-        """End the fit; the first reason stays."""
+        """End the fit; the first reason is kept."""
         if not self._stopped:
             self._stopped, self._stopped_by = True, reason
 
@@ -312,13 +314,13 @@ class FitLoop:
         return measured.loss, measured.accuracy, measured.metrics
 
     def _note(self, name: str, value: float) -> None:
-        """Append what was measured of the last epoch, NaN for those in which it was not."""
+        """Append a measurement of the last epoch, with NaN for epochs without it."""
         values = self._measured.setdefault(name, [])
         values += [math.nan] * (len(self._trained) - 1 - len(values))
         values.append(value)
 
     def _measured_in_all(self) -> dict[str, list[float]]:
-        """Return what was measured, with a number for each epoch."""
+        """Return the measurements, with a number for each epoch."""
         epochs = len(self._trained)
         return {
             name: values + [math.nan] * (epochs - len(values))
@@ -327,7 +329,7 @@ class FitLoop:
 
 
 def history_of(epochs: Sequence[Ended], model: Model, samples: int, n_threads: int) -> History:
-    """Return the history of epochs over so many samples, without what was measured after them."""
+    """Return the history of epochs over `samples` samples, without validation measurements."""
     loss = [epoch.loss for epoch in epochs]
     return History(
         loss=loss,
@@ -342,5 +344,5 @@ def history_of(epochs: Sequence[Ended], model: Model, samples: int, n_threads: i
 
 
 def _least(losses: list[float]) -> int:
-    """Return the epoch, counted from 1, of the least loss."""
+    """Return the epoch with the lowest loss, counted from 1."""
     return 1 + int(np.argmin(np.nan_to_num(losses, nan=np.inf)))

@@ -1,4 +1,4 @@
-"""`FitOptions`: what a fit was asked for, read once from the arguments of ``Network.fit``."""
+"""`FitOptions`: the arguments of ``Network.fit``, checked once."""
 
 import sys
 from collections.abc import Iterable, Mapping
@@ -24,41 +24,41 @@ from fastmlp.settings.plateau import Plateau
 from fastmlp.settings.schedules import Schedule
 
 ValidationData = Rows | Stream
-"""What ``fit`` takes as `validation_data`."""
+"""The types of `validation_data` in ``fit``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitOptions:
-    """The arguments of ``Network.fit`` but its samples, checked as far as that needs none.
+    """The arguments of ``Network.fit`` except its samples, checked as far as possible without them.
 
     Attributes
     ----------
     optimizer : Optimizer or LBFGS
-        How a gradient changes the parameters.
+        How gradients change the parameters.
     epochs : int
-        The most epochs, or iterations of LBFGS.
+        The maximum number of epochs, or of iterations of LBFGS.
     batch_size : int or None
         Samples per step; None is all.
     shuffle : bool
         Whether each epoch draws an order of the samples.
     order : array-like or None
-        The order that was given instead, still to be checked with the samples.
+        A custom order instead, still to be checked against the samples.
     n_threads : int
-        The most threads; 0 is the limit of the process.
+        The maximum number of threads; 0 is the limit of the process.
     verbose : int
         0, 1 or 2.
     sample_weight, class_weight, validation_data
-        As in ``fit``, still to be checked with the samples.
+        As in ``fit``, still to be checked against the samples.
     validation_fraction : float or None
-        The share of the samples to hold out.
+        The fraction of the samples to hold out.
     metrics : mapping of str to callable
-        What to measure on samples held out beside the loss and the accuracy.
+        What to measure on held-out samples besides the loss and the accuracy.
     callbacks : tuple of Callback
-        Early stopping is the first of them: it keeps the weights that were measured.
+        Early stopping comes first, because it saves the weights that were measured.
     checkpoint : Checkpoint or None
-        Where to save to.
+        Where to save.
     saved : Saved or None
-        What to continue from.
+        The checkpoint to resume from.
     """
 
     optimizer: Optimizer | LBFGS
@@ -86,7 +86,7 @@ class FitOptions:
     def to_core(
         self, optimizer: Optimizer, dtype: np.dtype[np.floating], rows: int
     ) -> TrainOptions:
-        """Return how the core steps over `rows` samples by `optimizer`, which is that of these."""
+        """Return the options of the core for `rows` samples and `optimizer`, that of these."""
         return core_options(
             optimizer,
             dtype,
@@ -121,7 +121,7 @@ def read_options(
     Raises
     ------
     TypeError, ValueError
-        If one does not fit the model or the others.
+        If one does not match the model or another one.
     ModelFormatError, OSError
         If the checkpoint cannot be read.
     """
@@ -171,7 +171,7 @@ def core_options(
     shuffle: bool,
     n_threads: int = 0,
 ) -> TrainOptions:
-    """Return how the core steps over `rows` samples, 0 being a number that is not known."""
+    """Return the options of the core for `rows` samples; 0 means unknown."""
     options = TrainOptions()
     options.epochs, options.shuffle, options.n_threads = epochs, shuffle, n_threads
     options.batch_size = rows if batch_size is None else min(batch_size, rows or sys.maxsize)
@@ -182,12 +182,12 @@ def core_options(
 
 
 def refuse_with_stream(options: FitOptions, kind: str) -> None:
-    """Refuse what needs all samples at once where they come from a `kind` of stream.
+    """Refuse options that need all samples in memory, if they are from a `kind` of stream.
 
     Raises
     ------
     ValueError
-        If there is anything; it says what to do instead.
+        If there is one; the message says what to do instead.
     """
     if isinstance(options.optimizer, LBFGS):
         raise ValueError(f"LBFGS needs all samples in memory: use another optimizer with {kind}")
@@ -214,12 +214,11 @@ def _epochs(epochs: int, batch_size: int | None, optimizer: Optimizer | LBFGS, m
         return _validation.integer("epochs", epochs, minimum=1, maximum=most)
     if epochs != 10 or isinstance(epochs, bool):
         raise ValueError(
-            "LBFGS counts no epochs: set LBFGS(max_iterations=...), "
-            f"got {_validation.brief(epochs)}"
+            f"LBFGS has no epochs: set LBFGS(max_iterations=...), got {_validation.brief(epochs)}"
         )
     if batch_size not in (None, 32):
         raise ValueError(
-            f"LBFGS uses all samples at once: batch_size=None, got {_validation.brief(batch_size)}"
+            f"LBFGS uses all samples: batch_size=None, got {_validation.brief(batch_size)}"
         )
     return optimizer.max_iterations
 
@@ -233,15 +232,15 @@ def _callbacks(
 
 
 def _check_together(options: FitOptions, model: Model) -> None:
-    """Refuse options that do not go with each other."""
+    """Refuse options that are incompatible with each other."""
     data, fraction = options.validation_data, options.validation_fraction
     validates = data is not None or fraction is not None
     if data is not None and fraction is not None:
-        raise ValueError("give validation_data or validation_fraction, not both")
+        raise ValueError("pass validation_data or validation_fraction, not both")
     if options.metrics and not validates:
         raise ValueError("metrics are measured on validation_data or a validation_fraction")
     if fraction is not None and options.order is not None:
-        raise ValueError("shuffle names rows of X, some of which validation_fraction takes away")
+        raise ValueError("shuffle orders rows of X, some of which validation_fraction removes")
     measured = measured_names(model.loss, options.metrics) if validates else ()
     check_monitors(options.callbacks, measured)
     if (plateau := options.plateau) is not None:
@@ -250,4 +249,4 @@ def _check_together(options: FitOptions, model: Model) -> None:
         if options.order is not None:
             _validation.switch("shuffle", options.order)
         if options.checkpoint is not None:
-            raise ValueError("checkpoint does not go with LBFGS, whose memory is SciPy's")
+            raise ValueError("checkpoint is not supported with LBFGS, whose state is SciPy's")

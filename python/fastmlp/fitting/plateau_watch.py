@@ -1,4 +1,4 @@
-"""`PlateauWatch`: what a `Plateau` remembers during a fit, and makes of an epoch."""
+"""`PlateauWatch`: the state of a `Plateau` during a fit."""
 
 import math
 
@@ -8,7 +8,7 @@ from fastmlp.settings.plateau import Plateau
 
 
 class PlateauWatch:
-    """The factor of the learning rate, epoch after epoch.
+    """The factor of the learning rate, updated after each epoch.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class PlateauWatch:
         self.factor = 1.0
 
     def after_epoch(self, report: EpochReport) -> float:
-        """Return what the learning rate is multiplied with from now on, after an epoch."""
+        """Return the factor of all later learning rates, after an epoch."""
         plateau = self._plateau
         value = report.value(plateau.monitor)
         if self._is_better(value):
@@ -42,12 +42,12 @@ class PlateauWatch:
         return self.factor
 
     def state(self) -> dict[str, float]:
-        """Return what `restore` takes, for a checkpoint."""
+        """Return the state for `restore`, for a checkpoint."""
         state = {"best": self.best, "waited": self.waited, "factor": self.factor}
         return state | ({"cooldown": self.cooldown} if self._plateau.cooldown else {})
 
     def restore(self, state: dict[str, float]) -> None:
-        """Continue where another stood."""
+        """Set the state returned by `state`."""
         self.best, self.factor = state["best"], state["factor"]
         self.waited, self.cooldown = int(state["waited"]), int(state.get("cooldown", 0))
 

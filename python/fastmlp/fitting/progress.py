@@ -1,8 +1,8 @@
 """``verbose``: how a fit shows its progress, on standard error.
 
-With 1 and tqdm installed (``pip install 'fastmlp[progress]'``) it is a bar, also in notebooks;
-without it, or with 2, one plain line per epoch. A fit never fails for want of a progress bar, or of
-something to show it on.
+With 1, if tqdm is installed (``pip install 'fastmlp[progress]'``), it is a bar, also in notebooks;
+otherwise, or with 2, a plain line per epoch. A fit never fails because its progress cannot be
+shown.
 """
 
 import math
@@ -16,12 +16,12 @@ from fastmlp.fitting.callbacks import Callback, Network
 from fastmlp.history import EpochReport
 
 _CLOSED: Final = (OSError, ValueError)
-"""What writing raises where standard error is closed, full, or no terminal any more."""
+"""Errors of writing if standard error is closed, full, or no longer a terminal."""
 
 
 @contextmanager
 def shown(epochs: int, verbose: int) -> Iterator[tuple["Progress", ...]]:
-    """Yield the callbacks that show a fit of so many epochs: none if `verbose` is 0."""
+    """Yield the callbacks that show the progress of a fit; none if `verbose` is 0."""
     if not verbose:
         yield ()
         return
@@ -35,9 +35,9 @@ class Progress(Callback):
     Parameters
     ----------
     epochs : int
-        How many epochs were asked for.
+        The number of epochs of the fit.
     verbose : int, default 1
-        1 for a bar if it can be, 2 for lines.
+        1 for a bar if possible, 2 for lines.
     """
 
     def __init__(self, epochs: int, verbose: int = 1) -> None:
@@ -57,12 +57,12 @@ class Progress(Callback):
             if self._bar is not None:
                 self._bar.set_postfix_str(_summary(report), refresh=False)
                 self._bar.update()
-            elif sys.stderr is not None:  # which print would take for standard output
+            elif sys.stderr is not None:  # print would write to standard output instead
                 line = f"epoch {report.epoch}/{report.epochs}: {_summary(report)}"
                 print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Leave the bar as it stands and go to the next line."""
+        """Keep the bar in its current state and move to the next line."""
         if self._bar is not None:
             with suppress(*_CLOSED):
                 self._bar.close()

@@ -1,4 +1,4 @@
-"""What a checkpoint tells of a fit: checked as a whole before anything is made of it."""
+"""The content of a checkpoint about a fit, checked completely before any of it is used."""
 
 import json
 import math
@@ -13,13 +13,13 @@ from fastmlp.errors import ModelFormatError
 from fastmlp.settings.optimizers import OptimizerKind
 
 KEY: Final = "checkpoint"
-"""The metadata of the file that hold it, as JSON."""
+"""The metadata key of the file that has it, as JSON."""
 
 HISTORY: Final = "history."
-"""What the names of the tensors with a number per epoch begin with; the rest is as in `History`."""
+"""The prefix of the names of tensors with a number per epoch; the rest is as in `History`."""
 
 MOMENTS: Final = ("optimizer.first", "optimizer.second")
-"""The tensors with what the optimizer remembers of each parameter."""
+"""The tensors with the optimizer's state of each parameter."""
 
 _SETTINGS: Final[dict[str, tuple[type, ...]]] = {
     "optimizer": (str,),
@@ -36,18 +36,18 @@ _MOST = 2**63 - 1
 
 @dataclass(frozen=True, eq=False)
 class SavedStopping:
-    """Where an early stopping stood.
+    """The state of an early stopping.
 
     Attributes
     ----------
     values : dict
-        As `EarlyStopping.set_state` takes them.
+        As in `EarlyStopping.set_state`.
     arrays : dict of str to ndarray
-        The network at the best epoch, if it was kept.
+        The network at the best epoch, if it was saved.
     monitor, mode : str or None
-        What was watched, and whether "min" or "max" is better; None in older files.
+        What was monitored, and whether "min" or "max" is better; None in older files.
     patience : int or None
-        After how many epochs without improvement it stops; None in older files.
+        Epochs without improvement after which it stops; None in older files.
     """
 
     values: dict[str, Any]
@@ -64,19 +64,19 @@ class SavedStopping:
 
 @dataclass(frozen=True)
 class SavedFit:
-    """How far a fit had come.
+    """The progress of a fit.
 
     Attributes
     ----------
     settings : dict
-        What it was told; see `fingerprint`.
+        Its settings; see `fingerprint`.
     series : dict of str to list of float
         A number per epoch, by the names of `History`: "loss", "epoch_seconds" and "learning_rate",
-        and what was measured; NaN for epochs in which it was not.
+        and the measurements; NaN for epochs without them.
     stopped : bool
         Whether it ended before its last epoch.
     plateau : dict or None
-        As `PlateauWatch.restore` takes it.
+        As in `PlateauWatch.restore`.
     stoppings : list of SavedStopping
         In the order of the callbacks.
     """
@@ -89,13 +89,13 @@ class SavedFit:
 
     @property
     def epochs(self) -> int:
-        """How many epochs it had trained."""
+        """The number of epochs trained."""
         return len(self.series["loss"])
 
 
 @dataclass(frozen=True)
 class SavedState:
-    """All that a checkpoint tells beside the network; `fit` is None if no fit saved it."""
+    """The content of a checkpoint besides the network; `fit` is None if not saved by a fit."""
 
     kind: OptimizerKind
     moments: tuple[NDArray[Any] | None, NDArray[Any] | None]
@@ -104,7 +104,7 @@ class SavedState:
 
 
 def check_state(file: str, text: str | None, tensors: Mapping[str, NDArray[Any]]) -> SavedState:
-    """Check all that a checkpoint tells beside the network.
+    """Check the content of a checkpoint besides the network.
 
     Parameters
     ----------
@@ -118,10 +118,10 @@ def check_state(file: str, text: str | None, tensors: Mapping[str, NDArray[Any]]
     Raises
     ------
     ModelFormatError
-        If anything is missing, of another type than it should be, or out of its range.
+        If anything is missing, of a wrong type, or out of range.
     """
     if text is None:
-        raise ModelFormatError(file, KEY, 0, "is missing: this is no checkpoint")
+        raise ModelFormatError(file, KEY, 0, "is missing: this is not a checkpoint")
     try:
         saved = _object(json.loads(text), "the text")
         kind = OptimizerKind[_text(saved, "optimizer")]
@@ -130,7 +130,7 @@ def check_state(file: str, text: str | None, tensors: Mapping[str, NDArray[Any]]
         return SavedState(kind, moments, _integer(saved, "steps"), fit)
     except KeyError as error:
         problem = f"{error.args[0]!r} is missing or unknown"
-    except (ValueError, RecursionError) as error:  # of JSON that is none, or our own
+    except (ValueError, RecursionError) as error:  # of invalid JSON, or our own
         problem = str(error)
     raise ModelFormatError(file, KEY, 0, problem)
 
@@ -163,7 +163,7 @@ def _moments(
     kinds = OptimizerKind
     fits = (second is None) == (kind is kinds.SGD) and (kind is not kinds.ADAM or first is not None)
     if not fits:
-        raise ValueError(f"{kind.name} remembers other tensors than there are")
+        raise ValueError(f"the tensors do not match the state of {kind.name}")
     return first, second
 
 
@@ -186,7 +186,7 @@ def _old_series(course: dict[str, Any]) -> dict[str, list[float]]:
     """Return the series of an older file, which has them as JSON."""
     epochs = [_numbers(epoch, "epochs") for epoch in _list(course["epochs"], "epochs")]
     if any(len(epoch) != 3 for epoch in epochs):
-        raise ValueError("epochs must hold a loss, seconds and a learning rate each")
+        raise ValueError("epochs must have a loss, seconds and a learning rate each")
     names = ("loss", "epoch_seconds", "learning_rate")
     series = {name: [epoch[i] for epoch in epochs] for i, name in enumerate(names)}
     _check_epochs(*series.values())
@@ -197,7 +197,7 @@ def _old_series(course: dict[str, Any]) -> dict[str, list[float]]:
     }
     for name, values in measured.items():
         numbers = _numbers(values, name)
-        if len(numbers) == len(epochs):  # else measured in some epochs; not told in which
+        if len(numbers) == len(epochs):  # otherwise unknown for which epochs
             series[name] = numbers
     return series
 
@@ -226,11 +226,11 @@ def _stopping(values: dict[str, Any], i: int, tensors: Mapping[str, NDArray[Any]
     if arrays and set(arrays) != {"parameters", "statistics"}:
         raise ValueError(f"{prefix}parameters and {prefix}statistics go together")
     if not all(array.ndim == 1 and np.isfinite(array).all() for array in arrays.values()):
-        raise ValueError(f"{prefix}parameters or statistics are no vector, or not finite")
+        raise ValueError(f"{prefix}parameters or statistics are not vectors, or not finite")
     best = None if values["best"] is None else _number(values["best"], "best")
     best_epoch, _ = _integer(values, "best_epoch"), _integer(values, "waited")
     if (best is None) != (best_epoch == 0) or not math.isfinite(best or 0.0):
-        raise ValueError("early_stopping: best must be finite, and there if best_epoch is not 0")
+        raise ValueError("early_stopping: best must be finite, and present if best_epoch is not 0")
     known = values | {"best": best}
     if "monitor" not in values:
         return SavedStopping(known, arrays, None, None, None)

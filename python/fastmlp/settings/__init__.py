@@ -1,1 +1,1 @@
-"""What a user chooses for a fit: optimizers, schedules, a loss in Python."""
+"""Settings of a fit: optimizers, schedules, custom losses."""

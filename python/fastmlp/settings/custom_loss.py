@@ -1,4 +1,4 @@
-"""A loss that the user computes, in the shape the core asks for it."""
+"""Custom losses: functions of the user, called by the core."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,27 +34,27 @@ class CustomLoss:
     ) -> None:
         """Fill gradients (B, N) and losses (B,) for outputs (B, N) of some samples (B,)."""
         gradients.fill(np.nan)
-        told = np.asarray(self._function(outputs, self.y[samples], gradients))
-        if told.dtype.kind not in "fiub":
-            what = f"an array of {told.dtype}" if told.ndim else repr(told[()])
+        returned = np.asarray(self._function(outputs, self.y[samples], gradients))
+        if returned.dtype.kind not in "fiub":
+            what = f"an array of {returned.dtype}" if returned.ndim else repr(returned[()])
             raise TypeError(f"the loss must return numbers, it returned {what}")
-        if told.shape not in ((), losses.shape):
+        if returned.shape not in ((), losses.shape):
             raise ValueError(
                 f"the loss must return one number per sample, shape {losses.shape}, or their "
-                f"mean, shape (); it returned shape {told.shape}"
+                f"mean, shape (); it returned shape {returned.shape}"
             )
-        if np.isnan(gradients).any() and not np.isnan(told).any():
+        if np.isnan(gradients).any() and not np.isnan(returned).any():
             raise ValueError(
                 f"the loss left elements of gradient unset (or NaN): it must fill all of "
                 f"gradient[...], shape {gradients.shape}, with the derivatives of each sample's "
-                "loss by its outputs"
+                "loss with respect to its outputs"
             )
-        losses[...] = told
+        losses[...] = returned
 
     def mean(self, outputs: NDArray[Any], weight: NDArray[Any] | None) -> float:
-        """Return the mean loss of outputs (n, N) for all samples, weighted if told how."""
+        """Return the mean loss of outputs (n, N) for all samples, weighted by `weight` if any."""
         samples = np.arange(len(outputs), dtype=np.uint32)
-        if weight is not None:  # samples of weight 0 are left out, as in training
+        if weight is not None:  # samples of weight 0 are ignored, as in training
             samples = samples[weight != 0]
             outputs, weight = outputs[samples], weight[samples]
         losses = np.empty(len(outputs), outputs.dtype)

@@ -1,4 +1,4 @@
-"""`LBFGS`: the settings of the optimizer that uses all samples at once."""
+"""`LBFGS`: the settings of the optimizer that uses all samples in each step."""
 
 from dataclasses import dataclass
 
@@ -12,26 +12,26 @@ class LBFGS:
     """Limited-memory BFGS (Nocedal, 1980): ``scipy.optimize.minimize(method="L-BFGS-B")``.
 
     Each iteration uses the gradient over all samples and chooses its own step size. It converges
-    when no element of the gradient is above `tolerance`, or the loss falls by less than 2.2e-9 of
-    itself; where it ends before, ``fit`` warns with a `ConvergenceWarning` and
-    `History.stopped_by` says why.
-    A network of dtype float64 lets it go further: line searches compare nearly equal losses. The
-    bits are those of SciPy's arithmetic, not the same on every machine. Needs ``fastmlp[lbfgs]``.
+    when no element of the gradient is above `tolerance`, or the relative decrease of the loss is
+    below 2.2e-9; if it ends earlier, ``fit`` warns with a `ConvergenceWarning` and
+    `History.stopped_by` gives the reason. A network of dtype float64 gets closer to the minimum,
+    because line searches compare nearly equal losses. The results depend on SciPy's arithmetic and
+    may differ between machines in their last bits. Needs ``fastmlp[lbfgs]``.
 
-    With it ``fit`` takes no `epochs`, no `batch_size` and no order of samples, and tells of
-    iterations as of epochs. Weights that a callback writes are not heard.
+    With it ``fit`` takes no `epochs`, no `batch_size` and no order of samples, and reports
+    iterations as epochs. Weights written by a callback are ignored.
 
     Parameters
     ----------
     max_iterations : int, default 200
-        The most iterations, at least 1.
+        The maximum number of iterations, at least 1.
     tolerance : float, default 1e-5
         As above, finite and at least 0.
     history : int, default 10
-        How many steps the curvature is estimated from, at least 1.
+        The number of steps from which the curvature is estimated, at least 1.
     l2 : float, default 0.0
-        The penalty ``l2 / 2 * sum(w^2)`` over all parameters, in what is minimised but not in the
-        losses told.
+        The penalty ``l2 / 2 * sum(w^2)`` over all parameters, which is minimised too but not
+        included in the reported losses.
 
     Raises
     ------

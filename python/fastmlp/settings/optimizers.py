@@ -1,9 +1,9 @@
-"""Optimizers: what the parameters do with a gradient. Plain data; the core does the arithmetic.
+"""Optimizers: how gradients change the parameters. Plain data; the core does the arithmetic.
 
-The formulas are PyTorch's (``torch.optim``). What all have in common happens to a gradient g before
-the optimizer's own step, in this order: its norm is clipped, its elements are, ``l1 * sign(w)`` and
-``l2 * w`` are added. `weight_decay` is apart from g: w loses ``learning_rate * weight_decay`` of
-itself (Loshchilov and Hutter, 2019).
+The formulas are those of ``torch.optim``. Before an optimizer's own step, its gradient g is
+modified in this order: its norm is clipped, its elements are clipped, ``l1 * sign(w)`` and
+``l2 * w`` are added. `weight_decay` does not change g: w is multiplied by
+``1 - learning_rate * weight_decay`` (Loshchilov and Hutter, 2019).
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ Rate = float | Schedule | Callable[[int], float]
 
 @dataclass(frozen=True, slots=True)
 class Optimizer:
-    """What all optimizers have in common.
+    """The base class of optimizers.
 
     Parameters
     ----------
@@ -33,13 +33,13 @@ class Optimizer:
     l1, l2 : float, default 0.0
         Penalties: ``l1 * sign(w)`` and ``l2 * w`` are added to the gradient.
     weight_decay : float, default 0.0
-        Decoupled decay: w loses ``learning_rate * weight_decay`` of itself in each step.
+        Decoupled decay: w is multiplied by ``1 - learning_rate * weight_decay`` in each step.
     clip_value : float, optional
-        Bound of the absolute value of each element of the gradient.
+        Bound on the absolute value of each element of the gradient.
     clip_norm : float, optional
-        Bound of the Euclidean norm of the whole gradient. `fit` then stores it first.
+        Bound on the Euclidean norm of the whole gradient, which `fit` must then store.
     decay_biases : bool, default True
-        Whether penalties and decay hold for biases (and scales and shifts) too.
+        Whether penalties and decay also apply to biases (and scales and shifts).
 
     Raises
     ------
@@ -78,14 +78,14 @@ class Optimizer:
 
     @property
     def base_rate(self) -> float:
-        """The learning rate before its schedule; 1 where a function gives it."""
+        """The learning rate before its schedule; 1 if it is a function."""
         rate = self.learning_rate
         if isinstance(rate, Schedule):
             return rate.learning_rate
         return 1.0 if callable(rate) else rate
 
     def to_core(self, dtype: np.dtype[np.floating]) -> _core.Optimizer:
-        """Return the settings as the core takes them, for parameters of `dtype`."""
+        """Return the settings for the core, for parameters of `dtype`."""
         core = _core.Optimizer()
         core.kind = self.kind
         core.learning_rate = _validation.learning_rate(self.base_rate, dtype)
@@ -112,15 +112,15 @@ _SCALES = ("epsilon", "l1", "l2", "weight_decay", "clip_value", "clip_norm")
 class SGD(Optimizer):
     """Stochastic gradient descent: ``w = w - learning_rate * gradient`` (2.13), (2.14).
 
-    All gradients use the weights from before the update. With momentum the step is along
-    ``u = momentum * u + gradient`` (Polyak, 1964), with Nesterov's along
+    All gradients use the weights before the update. With momentum the direction is
+    ``u = momentum * u + gradient`` (Polyak, 1964), with Nesterov's momentum
     ``gradient + momentum * u`` (Sutskever et al., 2013).
 
     Parameters
     ----------
     learning_rate : float, Schedule or callable, default 0.1
-        The step size eta, finite and above 0; or a schedule, or a function of the step, counted
-        from 0, that returns it.
+        The step size eta, finite and above 0; or a schedule, or a function of the step, which
+        counts from 0.
     momentum : float, default 0.0
         At least 0 and below 1.
     nesterov : bool, default False
@@ -150,7 +150,7 @@ class SGD(Optimizer):
 @hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class Adam(Optimizer):
-    """Steps along the mean of the gradients, over the root of their mean square.
+    """Adam: the mean of the gradients divided by the root of their mean square.
 
     Kingma and Ba, "Adam: a method for stochastic optimization", 2015.
 
@@ -159,7 +159,7 @@ class Adam(Optimizer):
     learning_rate : float, Schedule or callable, default 0.001
         As in `SGD`.
     beta_1, beta_2 : float, default 0.9 and 0.999
-        Decay of the two means per step, at least 0 and below 1.
+        Decay of the two running means per step, at least 0 and below 1.
     epsilon : float, default 1e-8
         Added to the root, above 0.
     l1, l2, weight_decay, clip_value, clip_norm, decay_biases
@@ -200,18 +200,18 @@ class AdamW(Optimizer):
 @hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class RMSprop(Optimizer):
-    """Steps along the gradient, over the root of its mean square (Hinton, 2012).
+    """RMSprop: the gradient divided by the root of its mean square (Hinton, 2012).
 
     Parameters
     ----------
     learning_rate : float, Schedule or callable, default 0.01
         As in `SGD`.
     rho : float, default 0.99
-        Decay of the mean per step, at least 0 and below 1.
+        Decay of the running mean per step, at least 0 and below 1.
     epsilon : float, default 1e-8
         Added to the root, above 0.
     momentum : float, default 0.0
-        Of the steps, at least 0 and below 1.
+        Momentum of the steps, at least 0 and below 1.
     l1, l2, weight_decay, clip_value, clip_norm, decay_biases
         As in `Optimizer`.
     """
@@ -224,10 +224,10 @@ class RMSprop(Optimizer):
 
 
 StepOptimizerName: TypeAlias = Literal["sgd", "adam", "adamw", "rmsprop"]
-"""An optimizer that steps on batches, with its defaults."""
+"""The name of an optimizer for batches, with its defaults."""
 
 OptimizerName: TypeAlias = StepOptimizerName | Literal["lbfgs"]
-"""An optimizer with its defaults."""
+"""The name of an optimizer, with its defaults."""
 
 _BY_NAME: Final[dict[str, type[Optimizer | LBFGS]]] = {
     "sgd": SGD,
@@ -239,14 +239,14 @@ _BY_NAME: Final[dict[str, type[Optimizer | LBFGS]]] = {
 
 
 def read_optimizer(optimizer: object) -> Optimizer | LBFGS:
-    """Return the optimizer that ``fit`` was given, by itself or by its name.
+    """Return the optimizer passed to ``fit`` as an object or by name.
 
     Raises
     ------
     TypeError
         If it is neither.
     ValueError
-        If it is no name of an optimizer.
+        If it is not the name of an optimizer.
     """
     if isinstance(optimizer, LBFGS):
         return optimizer
@@ -261,21 +261,21 @@ def read_optimizer(optimizer: object) -> Optimizer | LBFGS:
 
 
 def read_step_optimizer(optimizer: object, caller: str) -> Optimizer:
-    """Return the optimizer that `caller`, which steps on batches, was given.
+    """Return the optimizer passed to `caller`, which works on batches.
 
     Raises
     ------
     TypeError, ValueError
-        As `read_optimizer`; and if it is LBFGS, which needs all samples.
+        As in `read_optimizer`; also if it is LBFGS, which needs all samples.
     """
     read = read_optimizer(optimizer)
     if isinstance(read, LBFGS):
-        raise ValueError(f"{caller} steps on batches; LBFGS, which needs all samples, is for fit")
+        raise ValueError(f"{caller} works on batches; LBFGS needs all samples, use it with fit")
     return read
 
 
 def _meant(value: object) -> str:
-    """Write the call that makes the optimizer which a class or a foreign object stands for."""
+    """Return the call that creates the optimizer a class or a foreign object represents."""
     kind = value if isinstance(value, type) else type(value)
     made = _BY_NAME.get(kind.__name__.lower(), SGD)
     return f"fm.{made.__name__}({'' if made is LBFGS else 'learning_rate=...'})"

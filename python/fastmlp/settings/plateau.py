@@ -11,7 +11,7 @@ from fastmlp.settings.schedules import Schedule, set_fields, shown
 @hints_at_arguments
 @dataclass(frozen=True, slots=True, repr=False)
 class Plateau(Schedule):
-    """The rate times `factor` whenever a value has stopped getting better.
+    """Multiplies the rate by `factor` whenever a value has stopped improving.
 
     The rule is that of ``torch.optim.lr_scheduler.ReduceLROnPlateau`` with an absolute threshold.
 
@@ -22,26 +22,26 @@ class Plateau(Schedule):
     factor : float, default 0.1
         Above 0, below 1.
     patience : int, default 10
-        Epochs without improvement that are borne; the next one lowers the rate.
+        Epochs without improvement that are tolerated; the next one lowers the rate.
     min_delta : float, default 1e-4
-        What counts as an improvement: better than the best by more than this.
+        The minimum change that counts as an improvement on the best value.
     minimum : float, default 0.0
         The rate is not lowered below this.
     monitor : str, default "loss"
-        What is watched: "loss", "validation_loss", "validation_accuracy", or "validation_" and the
-        name of one of the `metrics` of ``fit``.
+        The value to monitor: "loss", "validation_loss", "validation_accuracy", or "validation_" and
+        the name of one of the `metrics` of ``fit``.
     mode : {"auto", "min", "max"}, default "auto"
-        Whether less or more is better; "auto" knows it of losses and of the metrics that have a
+        Whether lower or higher is better; "auto" knows this for losses and for metrics given by
         name.
     cooldown : int, default 0
-        Epochs after a change of the rate in which none counts as one without improvement.
+        Epochs after a change of the rate that do not count as epochs without improvement.
     min_lr : float, optional
         Another name of `minimum`.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind or out of its range.
+        If an argument has the wrong type or is out of range.
     """
 
     goes_by_step: ClassVar = False
@@ -57,7 +57,7 @@ class Plateau(Schedule):
 
     def __post_init__(self, min_lr: float | None) -> None:
         if min_lr is not None and self.minimum != 0:
-            raise ValueError("min_lr is another name of minimum: give one of them")
+            raise ValueError("min_lr is another name of minimum: pass only one of them")
         if not isinstance(self.monitor, str):
             raise TypeError(f"monitor must be a string, got {_validation.described(self.monitor)}")
         name, minimum = ("minimum", self.minimum) if min_lr is None else ("min_lr", min_lr)

@@ -1,7 +1,7 @@
-"""Learning-rate schedules: how the step size changes while a network learns. Plain data.
+"""Learning-rate schedules: how the learning rate changes during training. Plain data.
 
-Each takes the place of an optimizer's ``learning_rate``: ``Adam(CosineDecay(1e-3))``. So does any
-callable of the step.
+Each can be passed as the ``learning_rate`` of an optimizer: ``Adam(CosineDecay(1e-3))``. So can any
+function of the step.
 """
 
 from collections.abc import Sequence
@@ -13,31 +13,31 @@ from fastmlp._validation.foreign_names import hints_at_arguments
 
 
 class Schedule:
-    """What all schedules share: a learning rate, times a factor of the step.
+    """The base class of schedules: a learning rate, times a factor that depends on the step.
 
     Steps count from 0 over all epochs of a fit.
     """
 
     __slots__ = ()
     kind: ClassVar[_core.ScheduleKind] = _core.ScheduleKind.CONSTANT
-    goes_by_step: ClassVar[bool] = True  # alone, so that it can be warmed up to
+    goes_by_step: ClassVar[bool] = True  # only; LinearWarmup needs that
     learning_rate: float
 
     @property
     def is_spread(self) -> bool:
-        """Whether the rates depend on how many epochs the fit has."""
+        """Whether the rates depend on the number of epochs of the fit."""
         spread = (_core.ScheduleKind.COSINE, _core.ScheduleKind.ONE_CYCLE)
-        core = self.to_core()  # also of what is warmed up to
+        core = self.to_core()  # also that of a schedule after a warm-up
         return core.kind in spread and core.total_epochs == 0
 
     @property
     def counts_epochs(self) -> bool:
-        """Whether the rates depend on how many steps an epoch has."""
+        """Whether the rates depend on the number of steps per epoch."""
         kind = _core.ScheduleKind
         return self.to_core().kind not in (kind.CONSTANT, kind.INVERSE)
 
     def to_core(self) -> _core.Schedule:
-        """Return the schedule as the core takes it."""
+        """Return the schedule for the core."""
         schedule = _core.Schedule()
         schedule.kind = self.kind
         for name, value in self._settings().items():
@@ -59,12 +59,12 @@ class Schedule:
         return self.learning_rate * self.to_core().factor_at(step, steps_per_epoch, epochs)
 
     def _settings(self) -> dict[str, Any]:
-        """Name what differs from the core's defaults."""
+        """Return the settings that differ from the core's defaults."""
         return {}
 
 
 def set_fields(schedule: Schedule, **values: object) -> None:
-    """Set fields of a frozen schedule while it is made, and check its learning rate."""
+    """Set fields of a frozen schedule during its creation, and check its learning rate."""
     for name, value in values.items():
         object.__setattr__(schedule, name, value)
     rate = _validation.positive("learning_rate", schedule.learning_rate)
@@ -72,9 +72,9 @@ def set_fields(schedule: Schedule, **values: object) -> None:
 
 
 def shown(schedule: Schedule, added: Sequence[str]) -> str:
-    """Write a schedule with its fields, but those `added` to it later only if they are not default.
+    """Return the repr of a schedule; fields `added` to it later only if they are not default.
 
-    Checkpoints compare what is written, and older ones stay good.
+    Checkpoints compare these strings, so older checkpoints remain valid.
     """
     parts = [
         f"{f.name}={getattr(schedule, f.name)!r}"
@@ -87,7 +87,7 @@ def shown(schedule: Schedule, added: Sequence[str]) -> str:
 @hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class StepDecay(Schedule):
-    """The rate times `factor` after every so many epochs.
+    """Multiplies the rate by `factor` after every `every` epochs.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class StepDecay(Schedule):
 @hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class ExponentialDecay(Schedule):
-    """The rate times `factor` after each epoch.
+    """Multiplies the rate by `factor` after each epoch.
 
     Parameters
     ----------
@@ -142,16 +142,16 @@ class ExponentialDecay(Schedule):
 @hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class CosineDecay(Schedule):
-    """Down along half a cosine, step by step (Loshchilov and Hutter, 2017).
+    """Lowers the rate along half a cosine, step by step (Loshchilov and Hutter, 2017).
 
     Parameters
     ----------
     learning_rate : float
         The rate of the first step.
     final : float, default 0.0
-        The share of it that the last step has; a single step has all of it, as a first one.
+        The rate of the last step as a fraction of `learning_rate`; a single step has the full rate.
     epochs : int, optional
-        Epochs until then, constant after; None is all epochs of the fit.
+        Epochs of the decay, after which the rate is constant; None is all epochs of the fit.
     """
 
     kind: ClassVar = _core.ScheduleKind.COSINE
@@ -173,16 +173,16 @@ class CosineDecay(Schedule):
 @hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class OneCycle(Schedule):
-    """Up and down once, each along half a cosine (Smith and Topin, 2018).
+    """Raises and lowers the rate once, each along half a cosine (Smith and Topin, 2018).
 
     Parameters
     ----------
     learning_rate : float
         The highest rate.
     initial, final : float, default 0.04 and 4e-6
-        The shares of it at the start and at the end, which a single step is.
+        The rates at the start and at the end as fractions of it; a single step has the final rate.
     rise : float, default 0.3
-        The share of all steps that go up.
+        The fraction of all steps in which the rate rises.
     epochs : int, optional
         Epochs of the cycle; None is all epochs of the fit.
     """
@@ -211,7 +211,7 @@ class OneCycle(Schedule):
 @hints_at_arguments
 @dataclass(frozen=True, slots=True)
 class InverseScaling(Schedule):
-    """The rate over (step + 1) to a power.
+    """Divides the rate by (step + 1) to a power.
 
     Parameters
     ----------
@@ -235,19 +235,19 @@ class InverseScaling(Schedule):
 @hints_at_arguments
 @dataclass(frozen=True, slots=True, repr=False)
 class LinearWarmup(Schedule):
-    """The first steps of another schedule, or of a constant rate, raised from near 0.
+    """Raises the first steps of another schedule, or of a constant rate, from near 0.
 
     Parameters
     ----------
     after : float or Schedule
-        What is warmed up to.
+        The schedule or rate to warm up to.
     steps : int
-        Step s of the first `steps` has (s + 1) / `steps` of its rate.
+        Step s of the first `steps` has its rate times (s + 1) / `steps`.
     shift : bool, default False
-        False: `after` counts its steps from the very first, so that the warm-up covers its
-        beginning. True: it begins after the warm-up, which rises to its first rate, and one that
-        is spread over all epochs of the fit is spread over the steps that are left, as with
-        ``torch.optim.lr_scheduler.SequentialLR`` and the `warmup_steps` of Keras.
+        False: `after` counts steps from the beginning, so the warm-up overlaps its start. True: it
+        starts after the warm-up, which rises to its first rate, and if it extends over all epochs
+        of the fit, over the remaining steps, as in ``torch.optim.lr_scheduler.SequentialLR`` and
+        the `warmup_steps` of Keras.
     """
 
     goes_by_step: ClassVar = False
@@ -273,7 +273,7 @@ class LinearWarmup(Schedule):
         )
 
     def to_core(self) -> _core.Schedule:
-        """Return the schedule as the core takes it."""
+        """Return the schedule for the core."""
         schedule = self.after.to_core() if isinstance(self.after, Schedule) else _core.Schedule()
         schedule.warm_up, schedule.shift = self.steps, self.shift
         return schedule
