@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp import files
+from fastmlp import _validation, files
 from fastmlp._validation import FloatType
 from fastmlp._validation.foreign_names import hints_at_arguments, missing_attribute
 from fastmlp.data.stream import Rows, Stream
@@ -653,7 +653,12 @@ class Network:
         MemoryError
             If the outputs cannot fit into memory; raised before X is read.
         """
-        return prediction.predict(self._model, X, out, n_threads)
+        limit = 0 if n_threads is None else _validation.n_threads(n_threads)
+        # The core checks what needs no conversion itself: not even a call of Python is left then.
+        result = self._model.core.predict(X, out, limit)
+        if result is not NotImplemented:
+            return result
+        return prediction.predict_converted(self._model, X, out, limit)
 
     def evaluate(
         self,

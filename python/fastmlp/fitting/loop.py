@@ -345,4 +345,5 @@ def history_of(epochs: Sequence[Ended], model: Model, samples: int, n_threads: i
 
 def _least(losses: list[float]) -> int:
     """Return the epoch with the lowest loss, counted from 1."""
-    return 1 + int(np.argmin(np.nan_to_num(losses, nan=np.inf)))
+    numbers = [math.inf if math.isnan(loss) else loss for loss in losses]
+    return 1 + numbers.index(min(numbers))

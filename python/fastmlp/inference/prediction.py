@@ -17,19 +17,10 @@ from fastmlp.model.samples import read_samples
 from fastmlp.streams.source import read_data
 
 
-def predict(
-    model: Model, X: ArrayLike | Stream, out: NDArray[Any] | None, n_threads: int | None
-) -> NDArray[Any]:
-    """Compute the outputs for X; see `Network.predict`."""
-    limit = 0 if n_threads is None else _validation.n_threads(n_threads)
-    # What needs no conversion the core checks itself: this is the whole cost of a call.
-    result = model.core.predict(X, out, limit)
-    return result if result is not NotImplemented else _predict_converted(model, X, out, limit)
-
-
-def _predict_converted(
+def predict_converted(
     model: Model, X: ArrayLike | Stream, out: NDArray[Any] | None, n_threads: int
 ) -> NDArray[Any]:
+    """Compute the outputs for an X that the core does not take as it is; see `Network.predict`."""
     check_names("X", X, model.feature_names)
     if isinstance(X, Stream):
         return _predict_stream(model, X, out, n_threads)
