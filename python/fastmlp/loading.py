@@ -1,13 +1,17 @@
 """`load` and `load_checkpoint`: networks from files."""
 
-from fastmlp import _core, _validation, files
+from typing import Any
+
+from fastmlp import _validation, files
+from fastmlp.errors import ModelFormatError
 from fastmlp.fitting.checkpoints import read_saved
 from fastmlp.model.model import Model
+from fastmlp.model.model_files import read_model
 from fastmlp.network import Network, network_of
 
 
-def load(path: files.Path, *, allow_nonfinite: bool = False) -> Network:
-    """Read a network written by `Network.save`, to the same bits.
+def load(path: files.Path, *, allow_nonfinite: bool = False) -> Any:
+    """Read what `Network.save` or `TabularModel.save` wrote, to the same bits.
 
     No code is executed. The whole file is read into memory and checked before it is used.
 
@@ -20,9 +24,9 @@ def load(path: files.Path, *, allow_nonfinite: bool = False) -> Network:
 
     Returns
     -------
-    Network
-        With the dtype, seed and epoch of the saved one: it predicts, and continues to train, in the
-        same way.
+    Network or TabularModel
+        What the file holds. A network has the dtype, seed and epoch of the saved one: it predicts,
+        and continues to train, in the same way.
 
     Raises
     ------
@@ -41,10 +45,16 @@ def load(path: files.Path, *, allow_nonfinite: bool = False) -> Network:
     >>> net = fm.load("model.safetensors")  # doctest: +SKIP
     """
     allow = _validation.switch("allow_nonfinite", allow_nonfinite)
-    name = files.checked_path(path)
-    files.refuse_too_large(name, copies=3)  # the file's content, parameters and gradients
-    core = files.reading(_core.load_network, name, allow)
-    return network_of(Model.of_core(core))
+    models, table = read_model(path, allow_nonfinite=allow)
+    file = files.shown(files.checked_path(path))
+    if table is not None and table.inputs == "columns":
+        # At its first use, so that `import fastmlp` stays fast.
+        from fastmlp.tables.model import TabularModel  # noqa: PLC0415
+
+        return TabularModel.from_file(file, models, table)
+    if len(models) > 1:
+        raise ModelFormatError(file, "metadata 'ensemble'", 8, "several networks without a table")
+    return network_of(models[0])
 
 
 def load_checkpoint(path: files.Path) -> Network:

@@ -11,15 +11,18 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from fastmlp import __version__
 from fastmlp._validation import brief
-from fastmlp.cli import bench
+from fastmlp.cli import answers, bench
+from fastmlp.cli.report import Report
 from fastmlp.cli.train import OPTIMIZERS, Experiment, Settings
 from fastmlp.config import show_config
 from fastmlp.errors import DivergenceError
 from fastmlp.layers import ACTIVATIONS
+from fastmlp.tables.plots import check_plot
 
 _DEFAULTS = Settings()
 _ACTIVATIONS = tuple(name for name in ACTIVATIONS if name != "softmax")
@@ -53,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _discard_output()
         return _BROKEN_PIPE
-    except (KeyboardInterrupt, MemoryError, OSError, ValueError) as error:
+    except (ImportError, KeyboardInterrupt, MemoryError, OSError, ValueError) as error:
         message, code = _explained(error)
         print(f"fastmlp: error: {' '.join(message.split())}", file=sys.stderr)
     return code
@@ -75,7 +78,7 @@ def _explained(error: BaseException) -> tuple[str, int]:
     """Return the message for a failure, and the exit code."""
     match error:
         case KeyboardInterrupt():
-            return "interrupted", 130
+            return str(error) or "interrupted", 130
         case DivergenceError():
             return (
                 f"training diverged in epoch {error.epoch}: with a learning rate of "
@@ -104,12 +107,47 @@ def _train(arguments: argparse.Namespace) -> None:
         **{field.name: getattr(arguments, field.name) for field in fields(Settings)}
     )
     on_terminal = not arguments.json and sys.stderr is not None and sys.stderr.isatty()
+    if arguments.plot is not None:
+        check_plot(arguments.plot)
+    for output in filter(None, (arguments.save, arguments.plot)):
+        os.scandir(Path(output).parent).close()  # a folder that is not there
     experiment = Experiment(arguments.data, settings, verbose=int(on_terminal))
-    if arguments.json:
-        print(experiment.run(tell=lambda _text: None).to_json())
-        return
-    report = experiment.run(tell=lambda text: print(text, flush=True))
-    print(f"\n{report.to_text()}")
+    report = _saving(experiment, arguments)
+    print(report.to_json() if arguments.json else f"\n{report.to_text()}")
+    if arguments.plot is not None:
+        experiment.plot(arguments.plot, report)
+
+
+def _saving(experiment: Experiment, arguments: argparse.Namespace) -> Report:
+    """Run an experiment, and save its model, also that of a run that was interrupted."""
+
+    def tell(text: str) -> None:
+        if not arguments.json:
+            print(text, flush=True)
+
+    try:
+        report = experiment.run(tell)
+    except KeyboardInterrupt:
+        if arguments.save is not None and (epochs := experiment.save_best(arguments.save)):
+            told = f"interrupted: {arguments.save} has the model of epochs {epochs}"
+            raise KeyboardInterrupt(told) from None
+        raise
+    if arguments.save is not None:
+        experiment.model.save(arguments.save)
+        tell(f"\nsaved as {arguments.save}")
+    return report
+
+
+def _predict(arguments: argparse.Namespace) -> None:
+    answers.predict(arguments.model, arguments.data, arguments.output, proba=arguments.proba)
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    answers.evaluate(arguments.model, arguments.data, as_json=arguments.json)
+
+
+def _describe(arguments: argparse.Namespace) -> None:
+    answers.describe(arguments.model, as_json=arguments.json)
 
 
 def _info(_arguments: argparse.Namespace) -> None:
@@ -129,6 +167,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fastmlp {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_train(commands.add_parser("train", help="train on data, and test", allow_abbrev=False))
+    _add_answers(commands)
     info = commands.add_parser("info", help="show version, instruction set and threads")
     info.set_defaults(command=_info)
     _add_bench(commands.add_parser("bench", help="measure the speed of training on this machine"))
@@ -201,7 +240,33 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         help="size of a step (default: 0.01 for adamw and adam, 0.05 for sgd, 0.001 for rmsprop)",
     )
     add("--threads", type=_integer(1), metavar="N", help="upper limit of threads (default: all)")
+    add("--save", metavar="MODEL", help="the file to save the model to, for predict and the others")
+    add("--plot", metavar="FILE", help="a picture of losses and answers, such as report.png")
     add("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def _add_answers(commands: Any) -> None:
+    """Add the commands that use a saved model."""
+    data = "a table of any kind that train reads, with the columns of the training"
+    for name, command, what in (
+        ("predict", _predict, "answer for the rows of a table"),
+        ("evaluate", _evaluate, "compare the answers for a table with its target"),
+        ("describe", _describe, "show what a saved model was trained on, and its scores"),
+    ):
+        parser = commands.add_parser(name, help=what, description=what, allow_abbrev=False)
+        parser.set_defaults(command=command)
+        parser.add_argument("model", help="what train --save wrote")
+        if name != "describe":
+            parser.add_argument("data", help=data)
+        if name == "predict":
+            parser.add_argument(
+                "--output", metavar="FILE", help="a CSV file (default: standard output)"
+            )
+            parser.add_argument(
+                "--proba", action="store_true", help="write the probability of each class"
+            )
+        else:
+            parser.add_argument("--json", action="store_true", help="print one JSON object only")
 
 
 def _add_columns(parser: argparse.ArgumentParser) -> None:

@@ -89,7 +89,7 @@ class Report:
                     values[f"{field.name}_{score}"] = found[score]
                 value = found
             values[field.name] = value
-        return json.dumps(_finite(values))
+        return json.dumps(finite(values))
 
     def to_text(self) -> str:
         """Return scores of both parts, and the speed, for people to read."""
@@ -129,9 +129,10 @@ def _score(scores: Scores) -> str:
     return "-" if scores.r2 is None else f"{scores.r2:.4f}"
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Return plain values in which what is no finite number is None: what JSON can hold."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -31,6 +31,11 @@ def load(source: str) -> Table:
     return read(source)
 
 
+def rows_of(source: str) -> Table | str:
+    """Return what a model reads by itself: it knows the names and kinds of its columns."""
+    return load(source) if source == "digits" else source
+
+
 def load_digits() -> Table:
     """Load the 1,797 handwritten digits of 8 x 8 pixels that come with scikit-learn.
 

@@ -16,11 +16,12 @@ from fastmlp.layers import ActivationName
 from fastmlp.settings.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from fastmlp.tables.features import Columns, Features
 from fastmlp.tables.model import TabularModel
+from fastmlp.tables.plots import save_plot
 from fastmlp.tables.scores import Scores
 from fastmlp.tables.selection import Selection, select
 from fastmlp.tables.splits import split_rows
 from fastmlp.tables.table import Rows
-from fastmlp.tables.target import Target, read_target
+from fastmlp.tables.target import Target, read_target, true_targets
 from fastmlp.tables.training import LEARNING_RATE
 
 # The scores move with the split more than with the first weights. So the split has a seed of its
@@ -157,17 +158,25 @@ class Experiment:
         start = time.perf_counter()
         self.model.fit_rows(self._selection, self._train, before_training=describe)
         seconds = time.perf_counter() - start
-        selection, rows = self._test
-        return self._report(
-            self.model.score_rows(self._selection, self._train),
-            self.model.score_rows(selection, rows),
-            seconds,
-        )
+        self.model.scores = {
+            "train": self.model.score_rows(self._selection, self._train),
+            "test": self.model.score_rows(*self._test),
+        }
+        return self._report(seconds)
 
-    @property
-    def test_part(self) -> tuple[Selection, Rows]:
-        """The rows that the model is tested on."""
-        return self._test
+    def save_best(self, path: str) -> str:
+        """Save what an interrupted `run` came to; return the epochs, empty if it ended none."""
+        if not self.model.networks:
+            return ""
+        self.model.save(path)
+        return ", ".join(str(history.best_epoch) for history in self.model.histories)
+
+    def plot(self, path: str, report: Report) -> None:
+        """Draw the course of the training and the answers for the test part."""
+        selection, rows = self._test
+        truth = true_targets(self.model.target, selection.table, rows)
+        answers = self.model.answer_rows(selection, rows).reshape(len(rows), -1)
+        save_plot(path, self.model.histories, self.model.target, report.test, truth, answers)
 
     def _select(self, source: str) -> Selection:
         settings = self._settings
@@ -233,8 +242,9 @@ class Experiment:
         ]
         return "\n".join(lines)
 
-    def _report(self, train: Scores, test: Scores, seconds: float) -> Report:
+    def _report(self, seconds: float) -> Report:
         model, settings = self.model, self._settings
+        train, test = model.scores["train"], model.scores["test"]
         config, histories = self._config, model.histories
         threads = min(settings.threads or get_num_threads(), get_num_threads())
         samples = sum(history.samples * len(history.loss) for history in histories)

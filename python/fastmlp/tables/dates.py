@@ -6,7 +6,7 @@ A date whose order nothing decides is not guessed, and neither is the century of
 import math
 import re
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fastmlp.tables.cells import MISSING_WORDS
 
 Order = Literal["year first", "day first", "month first", "month by name", "quarter", "time of day"]
+ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 
 _CLOCK: Final = r"(?:[T ,]+(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))? ?(Z|[+-]\d\d:?\d\d)?)?"
 _YEAR_FIRST: Final = re.compile(

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from fastmlp.tables.table import Column, Rows, Text
 
 Name = Literal["number", "yes/no", "words", "date", "time of day", "vector", "dropped"]
 
+NAMES: Final[tuple[Name, ...]] = get_args(Name)
 FEW_WORDS: Final = 30
 NUMBERS_ROWS: Final = "numbers the rows"
 _MOSTLY: Final = 0.9

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp import _validation
+from fastmlp import _validation, files
 from fastmlp.data._text import listing
+from fastmlp.errors import ModelFormatError
 from fastmlp.layers import ActivationName
-from fastmlp.network import Network
+from fastmlp.model.model import Model
+from fastmlp.model.model_files import TableData, read_model, write_model
+from fastmlp.network import Network, model_of, network_of
 from fastmlp.settings.optimizers import Optimizer
 from fastmlp.tables.features import Columns, Features, learn, text_columns
 from fastmlp.tables.reading import read
+from fastmlp.tables.saved import Learned, from_table, to_table
 from fastmlp.tables.scores import Scores, score
 from fastmlp.tables.selection import Selection, select
 from fastmlp.tables.table import Rows, Table
@@ -85,6 +89,8 @@ class TabularModel:
         The course of each.
     notes : tuple of str
         What was not as it should be in the table, a sentence each.
+    scores : dict of str to Scores
+        What was measured of the model, by the name of the part; `save` keeps it.
 
     Raises
     ------
@@ -149,6 +155,7 @@ class TabularModel:
         self.networks: tuple[Network, ...] = ()
         self.histories: tuple[History, ...] = ()
         self.notes: tuple[str, ...] = ()
+        self.scores: dict[str, Scores] = {}
 
     def fit(
         self,
@@ -256,8 +263,80 @@ class TabularModel:
                 self._features, self._target = features, target
                 self.networks = tuple(net for net in training.networks if net.epoch)
                 self.histories = tuple(h for h in training.histories if h is not None)
-                self.notes = notes
+                self.notes, self.scores = notes, {}
         return self
+
+    def save(self, path: files.Path) -> None:
+        """Write the model to a file that `load` reads back: it answers with the same bits.
+
+        The file holds the networks and everything learned of the columns as plain data; see
+        ``docs/file-format.md``. It is written as a whole or not at all.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            Replaced if it exists.
+
+        Raises
+        ------
+        RuntimeError
+            If the model has not been fitted.
+        TypeError, ValueError
+            If `path` is no path, or a parameter is not finite; the old file is unchanged.
+        OSError
+            If the file cannot be written; the old file is unchanged.
+        """
+        features, target = self._learned()
+        settings = {**self._settings.plain(), "numbers": self._numbers, "words": self._words}
+        scores = {name: score.to_dict() for name, score in self.scores.items()}
+        learned = Learned(
+            features, target, self.seed, {**settings, "task": self._task}, self.notes, scores
+        )
+        write_model(path, [model_of(net) for net in self.networks], to_table(learned))
+
+    @classmethod
+    def load(cls, path: files.Path) -> "TabularModel":
+        """Read a model that `save` wrote.
+
+        It predicts and evaluates as the saved one. `fit` trains anew with the settings of the
+        saved one, but the default optimizer.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file.
+
+        Raises
+        ------
+        ModelFormatError
+            If the file is damaged, or holds networks alone.
+        TypeError, OSError, MemoryError
+            As `fastmlp.load`.
+        """
+        models, table = read_model(path)
+        if table is None:
+            name = files.shown(files.checked_path(path))
+            raise ModelFormatError(
+                name, "metadata 'table'", 8, "is not there: read networks alone with fastmlp.load"
+            )
+        return cls.from_file(files.shown(files.checked_path(path)), models, table)
+
+    @classmethod
+    def from_file(cls, file: str, models: Sequence[Model], table: TableData) -> "TabularModel":
+        """Return the model that the content of a file describes; for `fastmlp.load`."""
+        networks = tuple(network_of(model) for model in models)
+        shapes = {(net.features, net.layers[-1].nodes) for net in networks}
+        if len(shapes) > 1:
+            raise ModelFormatError(file, "metadata 'ensemble'", 8, "the networks differ in size")
+        learned = from_table(file, table, *shapes.pop())
+        try:
+            model = cls(**learned.settings, seed=learned.seed)
+            model.scores = {name: Scores.of_dict(each) for name, each in learned.scores.items()}
+        except (TypeError, ValueError, KeyError) as error:
+            raise ModelFormatError(file, "metadata 'table'", 8, str(error)) from None
+        model._features, model._target = learned.features, learned.target
+        model.networks, model.notes = networks, learned.notes
+        return model
 
     def batch_size(self, rows: int) -> int:
         """Return the samples per step for a number of rows."""
@@ -344,6 +423,10 @@ class TabularModel:
         read_in = self._read(table, self.target.names)
         selection = select(read_in, self.target.names, features=self._names(), weight=sample_weight)
         return self.score_rows(selection, selection.rows)
+
+    def answer_rows(self, selection: Selection, rows: Rows) -> NDArray[Any]:
+        """Answer as `predict` does, for some rows of what was selected; for the command line."""
+        return answers(self.target, self._outputs(selection.table, rows))
 
     def score_rows(self, selection: Selection, rows: Rows) -> Scores:
         """Compare as `evaluate` does, some rows of what was selected; for the command line."""

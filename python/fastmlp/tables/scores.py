@@ -71,6 +71,7 @@ class Scores:
         """Return plain values, as for JSON."""
         confusion = None if self.confusion is None else self.confusion.tolist()
         return {
+            "task": self.task,
             "rows": self.rows,
             "accuracy": self.accuracy,
             "log_loss": self.log_loss,
@@ -80,6 +81,16 @@ class Scores:
             "classes": [vars(score) for score in self.classes],
             "confusion": confusion,
         }
+
+    @classmethod
+    def of_dict(cls, values: dict[str, Any]) -> "Scores":
+        """Return what `to_dict` described."""
+        confusion = values["confusion"]
+        return cls(**{
+            **values,
+            "classes": tuple(ClassScore(**score) for score in values["classes"]),
+            "confusion": None if confusion is None else np.array(confusion, np.intp),
+        })  # fmt: skip
 
     def __str__(self) -> str:
         if self.task == "regression":

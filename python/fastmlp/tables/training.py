@@ -2,7 +2,7 @@
 
 import threading
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -38,6 +38,13 @@ class Settings:
     patience: int
     n_threads: int | None
     verbose: int
+
+    def plain(self) -> dict[str, Any]:
+        """Return what a file can hold: all but what belongs to a machine, and the optimizer."""
+        values = asdict(self)
+        for name in ("optimizer", "n_threads", "verbose"):
+            del values[name]
+        return {**values, "hidden": list(self.hidden)}
 
     def batch(self, rows: int) -> int:
         """Return the samples per step: 64, less of few rows, more of many."""

@@ -1,0 +1,128 @@
+"""``fastmlp predict``, ``evaluate`` and ``describe``: what a saved model answers and is."""
+
+import csv
+import io
+import json
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fastmlp import files
+from fastmlp.cli.report import counted, finite
+from fastmlp.cli.sources import rows_of
+from fastmlp.errors import DataError
+from fastmlp.loading import load
+from fastmlp.tables.model import TabularModel
+from fastmlp.tables.table import Table
+
+
+def load_model(path: str) -> TabularModel:
+    """Read a model that ``fastmlp train --save`` wrote.
+
+    Raises
+    ------
+    DataError
+        If the file holds a network alone, which knows nothing of tables.
+    ModelFormatError, OSError
+        If the file cannot be read.
+    """
+    model = load(path)
+    if not isinstance(model, TabularModel):
+        raise DataError(
+            f"{path}: a network alone, which knows nothing of columns: save one with "
+            "fastmlp train --save"
+        )
+    return model
+
+
+def predict(path: str, source: str, output: str | None, *, proba: bool) -> None:
+    """Write the answers for a table as CSV, to a file or to standard output.
+
+    Raises
+    ------
+    DataError
+        If the table cannot be read or lacks a column.
+    OSError
+        If a file cannot be read or written.
+    """
+    model = load_model(path)
+    with _notes_on_stderr():
+        text = _answers(model, rows_of(source), proba=proba)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        files.write_file(output, text.encode())
+
+
+def evaluate(path: str, source: str, *, as_json: bool) -> None:
+    """Print how good the answers for a table are.
+
+    Raises
+    ------
+    DataError, OSError
+        As `predict`, or if the table lacks the target.
+    """
+    model = load_model(path)
+    with _notes_on_stderr():
+        scores = model.evaluate(rows_of(source))
+    print(json.dumps(finite(scores.to_dict())) if as_json else scores)
+
+
+def describe(path: str, *, as_json: bool) -> None:
+    """Print what a model was trained on and how good it was.
+
+    Raises
+    ------
+    DataError, OSError
+        If it cannot be read.
+    """
+    model = load_model(path)
+    target, first = model.target, model.networks[0]
+    if as_json:
+        content = {
+            "target": target.names,
+            "task": target.task,
+            "classes": target.classes or None,
+            "columns": [vars(column) for column in model.columns],
+            "notes": list(model.notes),
+            "networks": len(model.networks),
+            "layers": [first.features, *(layer.nodes for layer in first.layers)],
+            "seed": model.seed,
+            "scores": {name: scores.to_dict() for name, scores in model.scores.items()},
+        }
+        print(json.dumps(finite(content)))
+        return
+    print(repr(model))
+    print(model.columns)
+    for note in model.notes:
+        print(f"note: {note}")
+    print(f"{counted(len(model.networks), 'network')}, each a {first!r}")
+    for name, scores in model.scores.items():
+        print(f"\n{name}: {scores}")
+
+
+def _answers(model: TabularModel, table: Table | str, *, proba: bool) -> str:
+    """Return CSV with the names of the targets, or of the classes, above the answers."""
+    names = model.target.names
+    if proba:
+        values = model.predict_proba(table)
+        if model.target.task == "classification":
+            names = [f"{names[0]}={label}" for label in model.target.classes]
+    else:
+        values = model.predict(table)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(values.reshape(len(values), -1).tolist())  # a float writes itself exactly
+    return text.getvalue()
+
+
+@contextmanager
+def _notes_on_stderr() -> Iterator[None]:
+    """Write what is warned of on standard error, a line each."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        print(f"fastmlp: note: {warning.message}", file=sys.stderr)

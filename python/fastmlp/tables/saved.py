@@ -1,0 +1,313 @@
+"""A model in a file: everything learned is plain data, checked when it is read back.
+
+`docs/file-format.md` describes the file. The columns and their encoders are the list of strings
+``features``, a JSON object for each; what can be long of them are arrays.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.errors import ModelFormatError
+from fastmlp.model.model_files import Array, TableData
+from fastmlp.tables.dates import ORDERS, PARTS
+from fastmlp.tables.encoders import Encoder, Number, Numbers, TargetMeans, Vector, Words
+from fastmlp.tables.features import ColumnReport, Feature, Features
+from fastmlp.tables.kinds import NAMES, Kind
+from fastmlp.tables.target import Label, Target
+
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a file holds of a `TabularModel` beside its networks.
+
+    Attributes
+    ----------
+    features : Features
+        The columns.
+    target : Target
+        What was learned.
+    seed : int
+        That of the model.
+    settings : dict
+        The numbers and words that `TabularModel` was given.
+    notes : tuple of str
+        What was not as it should be in the table.
+    scores : dict
+        What the command line measured, by the name of the part.
+    """
+
+    features: Features
+    target: Target
+    seed: int
+    settings: dict[str, Any]
+    notes: tuple[str, ...]
+    scores: dict[str, Any]
+
+
+def to_table(learned: Learned) -> TableData:
+    """Return what was learned as plain data."""
+    target, arrays = learned.target, dict[str, Array]()
+    arrays["features"] = [
+        json.dumps(_feature_state(feature, f"feature.{i}", arrays), ensure_ascii=False)
+        for i, feature in enumerate(learned.features.features)
+    ]
+    arrays["dropped"] = [
+        json.dumps([report.name, report.how], ensure_ascii=False)
+        for report in learned.features.dropped
+    ]
+    arrays["notes"] = list(learned.notes)
+    arrays["target.names"] = target.names
+    arrays["target.kinds"] = target.kinds
+    classes = target.classes
+    arrays["target.classes"] = (
+        [str(label) for label in classes]
+        if classes and isinstance(classes[0], str)
+        else np.array(classes, None if classes else np.float64)
+    )
+    arrays["target.mean"] = target.mean
+    arrays["target.deviation"] = target.deviation
+    values = {
+        "version": _VERSION,
+        "task": target.task,
+        "reason": target.reason,
+        "seed": str(learned.seed),  # other readers of JSON have no integers of 64 bits
+        "settings": learned.settings,
+        "scores": learned.scores,
+    }
+    return TableData(values, arrays)
+
+
+def from_table(file: str, table: TableData, inputs: int, outputs: int) -> Learned:
+    """Return what was learned from the data of a file.
+
+    Parameters
+    ----------
+    file : str
+        Its name, for messages.
+    table : TableData
+        What it holds.
+    inputs, outputs : int
+        Those of its networks.
+
+    Raises
+    ------
+    ModelFormatError
+        If something is missing, of another kind, or does not fit the rest.
+    """
+    try:
+        return _read(table, inputs, outputs)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        reason = f"there is no {error}" if isinstance(error, KeyError) else str(error)
+        raise ModelFormatError(file, "metadata 'table'", 8, reason) from None
+
+
+def _read(table: TableData, inputs: int, outputs: int) -> Learned:
+    values, arrays = table.values, dict(table.arrays)
+    if values["version"] != _VERSION:
+        raise ValueError(f"tables of version {values['version']!r} are not read")
+    texts = _texts(arrays, "features")
+    features = [
+        _feature_of(_State(json.loads(text), f"feature.{i}", arrays))
+        for i, text in enumerate(texts)
+    ]
+    dropped = []
+    for text in _texts(arrays, "dropped"):
+        name, how = json.loads(text)
+        dropped.append(ColumnReport(_text(name), "dropped", 0, _text(how)))
+    learned = Learned(
+        Features(features, dropped),
+        _target_of(values, arrays),
+        int(_text(values["seed"])),
+        dict(values["settings"]),
+        _texts(arrays, "notes"),
+        dict(values["scores"]),
+    )
+    names = [feature.name for feature in features]
+    if len(set(names)) < len(names) or not names:
+        raise ValueError("the columns must have different names")
+    if learned.features.width != inputs or learned.target.outputs != outputs:
+        raise ValueError(
+            f"columns become {learned.features.width} inputs and {learned.target.outputs} outputs, "
+            f"the networks have {inputs} and {outputs}"
+        )
+    return learned
+
+
+# Targets
+
+
+def _target_of(values: dict[str, Any], arrays: dict[str, Array]) -> Target:
+    task = values["task"]
+    if task not in {"classification", "regression", "labels"}:
+        raise ValueError(f"there is no task {task!r}")
+    names = list(_texts(arrays, "target.names"))
+    kinds = list(_texts(arrays, "target.kinds"))
+    held = arrays["target.classes"]
+    classes: list[Label] = held.tolist() if isinstance(held, np.ndarray) else list(held)
+    mean, deviation = (_floats(arrays, f"target.{name}", 1) for name in ("mean", "deviation"))
+    numbers = len(names) if task == "regression" else 0
+    if not len(mean) == len(deviation) == numbers or not (deviation > 0.0).all():
+        raise ValueError("the target must have a mean and a deviation for each number")
+    if not names or (task == "labels") != bool(kinds) or len(kinds) not in {0, len(names)}:
+        raise ValueError("the target must have names, and labels a kind for each")
+    if (task == "classification") != bool(classes) or len(set(classes)) < len(classes):
+        raise ValueError("a classification must have different classes, and nothing else any")
+    if task == "classification" and len(names) > 1:
+        raise ValueError("a classification has one target")
+    return Target(names, task, _text(values["reason"]), classes, mean, deviation, kinds)
+
+
+# Columns and their encoders
+
+
+@dataclass(frozen=True)
+class _State:
+    """A JSON object, and the arrays that belong to it."""
+
+    values: dict[str, Any]
+    key: str
+    arrays: dict[str, Array]
+
+    def text(self, name: str) -> str:
+        return _text(self.values[name])
+
+    def number(self, name: str) -> float:
+        value = self.values[name]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise TypeError(f"{self.key}.{name} must be a number")
+        return float(value)
+
+    def deviation(self) -> float:
+        value = self.number("deviation")
+        if value <= 0.0:
+            raise ValueError(f"{self.key}.deviation must be above 0")
+        return value
+
+    def switch(self, name: str) -> bool:
+        value = self.values[name]
+        if not isinstance(value, bool):
+            raise TypeError(f"{self.key}.{name} must be true or false")
+        return value
+
+    def floats(self, name: str, ndim: int = 1) -> NDArray[np.float64]:
+        return _floats(self.arrays, f"{self.key}.{name}", ndim)
+
+    def words(self) -> list[str]:
+        words = list(_texts(self.arrays, f"{self.key}.words"))
+        if len(set(words)) < len(words):
+            raise ValueError(f"{self.key}.words must be different")
+        return words
+
+
+def _feature_state(feature: Feature, key: str, arrays: dict[str, Array]) -> dict[str, Any]:
+    state = {"name": feature.name, **asdict(feature.kind)}
+    state["kind"] = state.pop("name")
+    return {"name": feature.name, **state, **_encoder_state(feature.encoder, key, arrays)}
+
+
+def _encoder_state(encoder: Encoder, key: str, arrays: dict[str, Array]) -> dict[str, Any]:
+    """Return the short of an encoder's attributes, and put the others among the arrays."""
+    values: dict[str, Any] = {"encoder": type(encoder).__name__}
+    for name, value in vars(encoder).items():
+        if name == "numbers":
+            values[name] = [
+                _encoder_state(number, f"{key}.{i}", arrays) for i, number in enumerate(value)
+            ]
+        elif name == "words" or isinstance(value, np.ndarray):
+            arrays[f"{key}.{name}"] = value
+        else:
+            values[name] = value
+    return values
+
+
+def _feature_of(state: _State) -> Feature:
+    kind, order = state.text("kind"), state.values["order"]
+    if kind not in NAMES or order not in {None, *ORDERS}:
+        raise ValueError(f"there is no kind {kind!r} of column of order {order!r}")
+    encoder = _ENCODERS[state.text("encoder")](state)
+    fits = {
+        "words": Words | TargetMeans, "vector": Vector, "date": Numbers,
+    }.get(kind, Number)  # fmt: skip
+    if not isinstance(encoder, fits):
+        raise TypeError(f"{state.key}: {kind} is not encoded by {type(encoder).__name__}")
+    reason = state.text("reason")
+    return Feature(state.text("name"), Kind(kind, reason, order), encoder)
+
+
+def _number_of(state: _State) -> Number:
+    edges = state.floats("edges")
+    if len(edges) == 1 or not (np.diff(edges) > 0.0).all():
+        raise ValueError(f"{state.key}.edges must ascend")
+    return Number(
+        state.number("median"), state.number("mean"), state.deviation(), edges,
+        state.switch("missing"),
+    )  # fmt: skip
+
+
+def _numbers_of(state: _State) -> Numbers:
+    parts = state.values["parts"]
+    numbers = [
+        _number_of(_State(values, f"{state.key}.{i}", state.arrays))
+        for i, values in enumerate(state.values["numbers"])
+    ]
+    if not parts or len(parts) != len(numbers) or not set(parts) <= set(range(len(PARTS))):
+        raise ValueError(f"{state.key}.parts must say which parts of a date the numbers are")
+    return Numbers([int(part) for part in parts], numbers)
+
+
+def _words_of(state: _State) -> Words:
+    return Words(state.words(), state.switch("others"), state.switch("missing"))
+
+
+def _means_of(state: _State) -> TargetMeans:
+    words, means = state.words(), state.floats("means", 2)
+    overall, mean, deviation = map(state.floats, ("overall", "mean", "deviation"))
+    if means.shape != (len(words) + 1, len(overall)) or not len(overall) == len(mean) == len(
+        deviation
+    ):
+        raise ValueError(f"{state.key}: the means must have a row for each word, and one more")
+    if not (deviation > 0.0).all():
+        raise ValueError(f"{state.key}.deviation must be above 0")
+    return TargetMeans(words, means, overall, mean, deviation)
+
+
+def _vector_of(state: _State) -> Vector:
+    return Vector(state.floats("mean"), state.deviation(), state.switch("missing"))
+
+
+_ENCODERS: Final[dict[str, Callable[[_State], Encoder]]] = {
+    "Number": _number_of,
+    "Numbers": _numbers_of,
+    "Words": _words_of,
+    "TargetMeans": _means_of,
+    "Vector": _vector_of,
+}
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} must be a string")
+    return value
+
+
+def _texts(arrays: dict[str, Array], name: str) -> tuple[str, ...]:
+    held: Sequence[str] | NDArray[Any] = arrays[name]
+    if isinstance(held, np.ndarray):
+        raise TypeError(f"{name} must be a list of strings")
+    return tuple(held)
+
+
+def _floats(arrays: dict[str, Array], name: str, ndim: int) -> NDArray[np.float64]:
+    array = arrays[name]
+    if not isinstance(array, np.ndarray) or array.dtype != np.float64 or array.ndim != ndim:
+        raise TypeError(f"{name} must be F64 of {ndim} dimensions")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite")
+    return array

@@ -1,0 +1,190 @@
+"""Saving, predicting, evaluating and describing on the command line."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+from fastmlp.cli.main import main
+
+QUICK = ["--epochs=5", "--networks=2", "--hidden=8"]
+
+
+@pytest.fixture
+def houses(tmp_path, rng):
+    path = tmp_path / "houses.csv"
+    rows = [
+        f"{row},{size:.1f},{kind},{size * 1000:.0f},{'yes' if size > 110 else 'no'},{row % 9}\n"
+        for row, (size, kind) in enumerate(
+            zip(rng.uniform(20, 200, 90), rng.choice(["flat", "hut"], 90), strict=True)
+        )
+    ]
+    path.write_text("id,size,kind,price,big,block\n" + "".join(rows))
+    return path
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command in this process; return what it printed, and its standard error."""
+
+    def run(*arguments, code=0):
+        assert main([str(argument) for argument in arguments]) == code
+        return capsys.readouterr()
+
+    return run
+
+
+def test_train_save_predict(run, houses, tmp_path):
+    model = tmp_path / "model.safetensors"
+    printed = run("train", houses, "--target", "price", "--save", model, *QUICK).out
+    assert f"saved as {model}" in printed
+    answers = fm.load(model).predict(houses)
+    lines = run("predict", model, houses).out.splitlines()
+    assert lines[0] == "price"
+    assert [float(line) for line in lines[1:]] == answers.tolist()
+    out = tmp_path / "answers.csv"
+    assert run("predict", model, houses, "--output", out).out == ""
+    assert out.read_text().splitlines() == lines
+
+
+def test_probabilities(run, houses, tmp_path):
+    model = tmp_path / "model.safetensors"
+    run("train", houses, "--target", "kind", "--save", model, "--json", *QUICK)
+    rows = list(csv.reader(run("predict", model, houses, "--proba").out.splitlines()))
+    assert rows[0] == ["kind=flat", "kind=hut"]
+    assert np.array(rows[1:], float).tolist() == fm.load(model).predict_proba(houses).tolist()
+    run("train", houses, "--target", "price", "--save", model, *QUICK)
+    error = run("predict", model, houses, "--proba", code=2).err
+    assert "predict_proba is for classes" in error
+
+
+def test_evaluate_and_describe(run, houses, tmp_path):
+    model = tmp_path / "model.safetensors"
+    report = json.loads(run("train", houses, "--target=big", "--save", model, "--json", *QUICK).out)
+    text = run("evaluate", model, houses).out
+    assert "true \\ taken for" in text
+    scores = json.loads(run("evaluate", model, houses, "--json").out)
+    assert scores["rows"] == 90
+    assert scores["confusion"] == fm.load(model).evaluate(houses).confusion.tolist()
+    text = run("describe", model).out
+    for word in ("big", "size", "numbers the rows", "2 networks", "test: accuracy"):
+        assert word in text
+    content = json.loads(run("describe", model, "--json").out)
+    assert content["scores"]["test"] == report["test"]
+    assert content["columns"] == report["columns"]
+
+
+def test_choosing_columns_and_rows(run, houses, tmp_path):
+    def names(*options):
+        arguments = ["train", houses, "--target=price", "--json", *QUICK, *options]
+        report = json.loads(run(*arguments).out)
+        return [column["name"] for column in report["columns"] if column["kind"] != "dropped"]
+
+    assert names("--features=size,kind") == ["size", "kind"]
+    assert names("--drop=size", "--drop=kind,big") == ["block"]
+    assert "block" not in names("--group=block")
+    assert "size" not in names("--weight=size")
+    assert run("train", houses, "--target=price", "--features=x", code=2).err.startswith(
+        f"fastmlp: error: {houses}: there is no column 'x'"
+    )
+
+
+def test_a_test_table_of_its_own(run, houses, tmp_path):
+    other = tmp_path / "other.csv"
+    other.write_text("".join(houses.read_text().splitlines(keepends=True)[:31]))
+    arguments = ["train", houses, "--target=price", "--test", other, *QUICK]
+    report = json.loads(run(*arguments, "--json").out)
+    assert (report["n_train"], report["n_test"]) == (90, 30)
+    assert f"(all of {other})" in run(*arguments).out
+
+
+def test_rows_of_a_group_stay_in_one_part(run, houses):
+    arguments = ["train", houses, "--target=price", "--group=block", *QUICK]
+    report = json.loads(run(*arguments, "--json").out)
+    assert report["n_test"] == 10  # one of the nine blocks
+    assert "split by groups" in run(*arguments).out
+
+
+def test_missing_targets(run, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("a,y\n" + "".join(f"{i},{'NA' if i == 7 else i * 1.5}\n" for i in range(60)))
+    printed = run("train", path, "--target=y", *QUICK).out
+    assert (
+        f"note: {path}: line 9, column 'y': the target is missing: the row is left out" in printed
+    )
+    assert "regression of 'y'" in printed
+    error = run("train", path, "--target=y", "--missing-target=error", *QUICK, code=2).err
+    assert error == f"fastmlp: error: {path}: line 9, column 'y': the target is missing\n"
+
+
+def test_notes_on_cells_go_to_standard_error(run, houses, tmp_path):
+    model = tmp_path / "model.safetensors"
+    run("train", houses, "--target", "price", "--save", model, *QUICK)
+    lines = houses.read_text().splitlines()
+    lines[3] = "2,many,flat,0,no,1"
+    new = tmp_path / "new.csv"
+    new.write_text("\n".join(lines) + "\n")
+    done = run("predict", model, new)
+    assert len(done.out.splitlines()) == 91
+    assert done.err == (
+        f"fastmlp: note: {new}: line 4, column 'size': 'many' is no number: taken as missing\n"
+    )
+    new.write_text("\n".join([*lines, "1,2"]) + "\n")
+    assert "line 92: number of cells is 2" in run("predict", model, new, code=2).err
+
+
+def test_codes_of_digits_stay_words(run, tmp_path):
+    path, new = tmp_path / "data.csv", tmp_path / "new.csv"
+    path.write_text("zip,y\n" + "00501,a\n10001,b\n" * 20)
+    model = tmp_path / "model.safetensors"
+    run("train", path, "--target=y", "--save", model, "--epochs=60", "--networks=2")
+    new.write_text("zip\n10001\n10001\n")  # without the zeros these cells are numbers
+    assert run("predict", model, new).out.split() == ["y", "b", "b"]
+
+
+def test_models_that_are_none(run, houses, tmp_path):
+    network = tmp_path / "network.safetensors"
+    fm.Network([2, 1], output="identity", seed=1).save(network)
+    assert "a network alone" in run("predict", network, houses, code=2).err
+    assert "No such file" in run("describe", tmp_path / "none", code=2).err
+    assert "model.txt" in run("describe", tmp_path / "model.txt", code=2).err
+
+
+@pytest.mark.parametrize("target", ["price", "big"])
+def test_plots(run, houses, tmp_path, target):
+    pytest.importorskip("matplotlib")
+    plot = tmp_path / "report.png"
+    run("train", houses, "--target", target, "--plot", plot, *QUICK)
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_outputs_that_cannot_be_written_are_found_before_the_training(run, houses, tmp_path):
+    pytest.importorskip("matplotlib")
+    train = ["train", houses, "--target=price", "--epochs=4000000000"]
+    error = run(*train, "--plot", tmp_path / "x.doc", code=2).err
+    assert "plot: the ending must be one of" in error
+    for option in ("--save", "--plot"):
+        error = run(*train, option, tmp_path / "none" / "x.png", code=2).err
+        assert error == f"fastmlp: error: {tmp_path}/none: No such file or directory\n"
+
+
+def test_an_interrupt_saves_the_best_so_far(houses, tmp_path):
+    model = tmp_path / "model.safetensors"
+    command = [sys.executable, "-m", "fastmlp", "train", str(houses), "--target=price"]
+    slow = ["--epochs=400000000", "--optimizer=sgd", "--learning-rate=1e-9", "--save", str(model)]
+    with subprocess.Popen(
+        [*command, *slow], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert "houses.csv" in process.stdout.readline()
+        time.sleep(1.0)  # into the training
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error.startswith(f"fastmlp: error: interrupted: {model} has the model of epochs ")
+    assert len(fm.load(model).predict(houses)) == 90

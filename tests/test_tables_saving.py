@@ -1,0 +1,195 @@
+"""Models in files: plain data, the same answers to the bit, and nothing else accepted."""
+
+import copy
+import json
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+from fastmlp.model.model_files import TableData, read_model, write_model
+from fastmlp.tables.saved import from_table
+
+N = 120
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.default_rng(3)
+    size = rng.uniform(20.0, 200.0, N)
+    size[::9] = np.nan
+    return {
+        "id": np.arange(N),
+        "size": size,
+        "kind": rng.choice(["flat", "house", "größe"], N),
+        "town": rng.choice([f"town {i}" for i in range(40)], N),
+        "garden": rng.choice(["yes", "no"], N),
+        "built": (np.datetime64("1990-01-01") + rng.integers(0, 9000, N)).astype(str),
+        "clock": np.array([f"{i % 24}:{i % 60:02d}" for i in range(N)]),
+        "pixels": rng.normal(size=(N, 3)),
+        "price": rng.normal(size=N) * 1e5,
+        "tax": rng.normal(size=N),
+        "sold": rng.random(N) > 0.5,
+        "zip": rng.choice(["00501", "10001"], N),
+        "rooms": rng.integers(1, 4, N),
+    }
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.safetensors"
+
+
+def fitted(table, target, **options):
+    return fm.TabularModel((8,), networks=2, epochs=2, seed=2**64 - 1, **options).fit(table, target)
+
+
+TARGETS = ["price", ["price", "tax"], "sold", ["sold", "garden"], "zip", "rooms", "kind"]
+
+
+@pytest.mark.parametrize("words", ["one-hot", "target means"])
+@pytest.mark.parametrize("target", TARGETS, ids=str)
+def test_the_same_bits_after_reading(table, path, target, words):
+    model = fitted(table, target, words=words)
+    model.scores = {"test": model.evaluate(table)}
+    model.save(path)
+    for again in (fm.load(path), fm.TabularModel.load(path)):
+        assert repr(again) == repr(model)
+        assert str(again.columns) == str(model.columns)
+        assert again.predict(table).tolist() == model.predict(table).tolist()
+        assert str(again.evaluate(table)) == str(model.scores["test"]) == str(again.scores["test"])
+        assert (again.seed, again.notes) == (model.seed, model.notes)
+        if model.target.task == "labels":
+            assert again.target.kinds == model.target.kinds
+        elif model.target.task == "classification":
+            assert again.classes.tolist() == model.classes.tolist()
+            assert type(again.target.classes[0]) is type(model.target.classes[0])
+        else:
+            assert again.predict(table).tobytes() == model.predict(table).tobytes()
+    content = path.read_bytes()
+    again.save(path)
+    assert path.read_bytes() == content
+
+
+def test_a_new_process_and_the_command_line_answer_the_same(table, path, run_python, tmp_path):
+    simple = {name: table[name] for name in ("size", "kind", "built", "price")}
+    model = fitted(simple, "price")
+    model.save(path)
+    csv = tmp_path / "data.csv"
+    rows = zip(*(column.tolist() for column in simple.values()), strict=True)
+    lines = (",".join("" if cell != cell else str(cell) for cell in row) for row in rows)
+    csv.write_text("\n".join([",".join(simple), *lines]) + "\n")
+    expected = model.predict(simple)
+    code = "import sys, fastmlp as fm; print(fm.load(sys.argv[1]).predict(sys.argv[2]).tolist())"
+    assert json.loads(run_python(code, str(path), str(csv)).stdout) == expected.tolist()
+    code = "import sys; from fastmlp.cli.main import main; sys.exit(main())"
+    printed = run_python(code, "predict", str(path), str(csv)).stdout.split()
+    assert printed[0] == "price"
+    assert [float(line) for line in printed[1:]] == expected.tolist()
+
+
+def test_a_loaded_model_can_be_trained_anew(table, path):
+    model = fitted(table, "price")
+    model.save(path)
+    again = fm.load(path).fit(table, "price")
+    assert again.predict(table).tobytes() == model.predict(table).tobytes()
+
+
+def test_what_is_no_model_of_a_table(table, path, blobs):
+    net = fm.Network([4, 3], seed=1)
+    net.save(path)
+    with pytest.raises(fm.ModelFormatError, match=r"read networks alone with fastmlp\.load"):
+        fm.TabularModel.load(path)
+    assert isinstance(fm.load(path), fm.Network)
+    with pytest.raises(RuntimeError, match="has not been fitted"):
+        fm.TabularModel().save(path)
+    fitted(table, "price").save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[:-1])
+    with pytest.raises(fm.ModelFormatError):
+        fm.load(path)
+
+
+def change(arrays, values, damage):
+    """Apply one damage: a path of keys and a new value, or a function."""
+    where, key, new = damage
+    if where == "values":
+        values[key] = new
+    elif where == "feature":
+        number, name = key
+        texts = list(arrays["features"])
+        state = json.loads(texts[number])
+        state[name] = new
+        texts[number] = json.dumps(state)
+        arrays["features"] = tuple(texts)
+    elif new is None:
+        del arrays[key]
+    else:
+        arrays[key] = new
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (("values", "version", 2), "tables of version 2 are not read"),
+        (("values", "task", "clustering"), "there is no task 'clustering'"),
+        (("values", "task", "labels"), "the target must have|become"),
+        (("values", "seed", 5), "5 must be a string"),
+        (("values", "seed", "x"), "invalid literal"),
+        (("values", "settings", {"hidden": [8], "colour": 1}), "colour"),
+        (("values", "settings", {"hidden": "x"}), "hidden"),
+        (("values", "scores", {"test": {}}), "confusion"),
+        (("arrays", "features", ()), "the columns must have different names"),
+        (("arrays", "features", ("{",)), "Expecting"),
+        (("arrays", "features", np.zeros(2)), "features must be a list of strings"),
+        (("arrays", "target.mean", np.zeros(3)), "a mean and a deviation for each number"),
+        (("arrays", "target.deviation", np.zeros(1)), "a mean and a deviation"),
+        (("arrays", "target.mean", np.array([np.nan])), "target.mean must be finite"),
+        (("arrays", "target.mean", np.zeros(1, np.float32)), "must be F64"),
+        (("arrays", "target.names", ()), "a mean and a deviation for each number"),
+        (("arrays", "target.classes", ("a", "b")), "must have different classes"),
+        (("arrays", "feature.0.edges", np.array([2.0, 1.0])), "edges must ascend"),
+        (("arrays", "feature.0.edges", None), "there is no 'feature.0.edges'"),
+        (("arrays", "feature.1.words", ("a", "a", "b")), "words must be different"),
+        (("arrays", "feature.1.words", ("a",)), "the networks have"),
+        (("feature", (0, "deviation"), 0.0), "deviation must be above 0"),
+        (("feature", (0, "deviation"), True), "deviation must be a number"),
+        (("feature", (0, "missing"), 1), "missing must be true or false"),
+        (("feature", (0, "encoder"), "Words"), "there is no"),
+        (("feature", (0, "encoder"), "eval"), "there is no 'eval'"),
+        (("feature", (0, "kind"), "poem"), "there is no kind 'poem'"),
+        (("feature", (0, "order"), "upside down"), "of order 'upside down'"),
+        (("feature", (0, "name"), "kind"), "the columns must have different names"),
+        (("feature", (3, "parts"), [0, 9]), "parts must say which parts"),
+        (("feature", (3, "numbers"), [1]), "not subscriptable|must say|indices"),
+    ],
+    ids=lambda value: None if isinstance(value, str) else str(value[:2]),
+)
+def test_content_that_does_not_make_sense_is_refused(table, path, damage, message):
+    chosen = {name: table[name] for name in ("size", "kind", "garden", "built", "price")}
+    fitted(chosen, "price").save(path)
+    models, saved = read_model(path)
+    values, arrays = copy.deepcopy(saved.values), dict(saved.arrays)
+    change(arrays, values, damage)
+    write_model(path, models, TableData(values, arrays))
+    with pytest.raises(fm.ModelFormatError, match=message) as caught:
+        fm.load(path)
+    assert str(path) in str(caught.value)
+
+
+def test_random_damage_is_refused_or_harmless(table, path, rng):
+    fitted(table, "kind", words="target means").save(path)
+    _, saved = read_model(path)
+    junk = [None, -1, 1e308, "x", [], {}, [[1]], {"a": 1}, True]
+    texts = list(saved.arrays["features"])
+    for _ in range(300):
+        number = int(rng.integers(len(texts)))
+        state = json.loads(texts[number])
+        state[str(rng.choice(list(state)))] = junk[rng.integers(len(junk))]
+        changed = [*texts[:number], json.dumps(state), *texts[number + 1 :]]
+        damaged = TableData(saved.values, {**saved.arrays, "features": tuple(changed)})
+        try:
+            learned = from_table("file", damaged, 1, 1)
+        except fm.ModelFormatError:
+            continue
+        assert learned.features.width == 1
