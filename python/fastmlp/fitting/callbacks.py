@@ -8,7 +8,11 @@ from fastmlp.fitting.checkpoints import Checkpoint
 from fastmlp.history import EpochReport, History
 
 Network: TypeAlias = Any
-"""A `fastmlp.Network`, which imports this module. Overriding methods may name the class itself."""
+"""A `fastmlp.Network`, which imports this module.
+
+Any, and not a protocol: users' methods may name the class itself, and a type checker would refuse a
+parameter that takes less than the one it overrides.
+"""
 
 Follower = Callable[[Network, EpochReport], object]
 
@@ -37,9 +41,9 @@ class Callback:
         """Handle the start of an epoch, counted from 1 within this ``fit``."""
 
     def on_batch_end(self, network: Network, step: int, loss: float) -> object:
-        """Handle the end of a step, counted from 0 in this ``fit``, with the mean loss of its batch.
+        """Handle the end of a step, counted from 0 in this ``fit``.
 
-        Returning a true value stops training after this step, which ends its epoch. If this method
+        `loss` is the mean loss of its batch. Returning a true value stops training after this step, which ends its epoch. If this method
         is overridden, training returns to Python after each step and copies its parameters, which
         may take as long as the step of a small network.
         """
