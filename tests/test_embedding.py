@@ -23,6 +23,11 @@ def test_headers_and_package_are_there():
     assert not list(PREFIX.rglob("libfastmlp.so*"))  # FASTMLP_BUILD_SHARED=OFF
 
 
+def test_the_headers_are_for_c_and_cpp_programs():
+    for file in Path(fm.get_include()).rglob("*.h*"):
+        assert not any(word in file.read_text().lower() for word in ("scikit", "sklearn"))
+
+
 def test_the_cmake_package_names_no_path_of_the_machine_that_built_it():
     for file in Path(fm.get_cmake_dir()).glob("*.cmake"):
         assert str(PREFIX) not in file.read_text()

@@ -81,10 +81,7 @@ void bind_optimizer(py::module_& module) {
         .def_readwrite("weight_decay", &Optimizer::weight_decay)
         .def_readwrite("clip_value", &Optimizer::clip_value)
         .def_readwrite("clip_norm", &Optimizer::clip_norm)
-        .def_readwrite("decay_biases", &Optimizer::decay_biases)
-        .def_readwrite("penalty_per_sample", &Optimizer::penalty_per_sample)
-        .def_readwrite("velocity_holds_rate", &Optimizer::velocity_holds_rate)
-        .def_readwrite("uncorrected_epsilon", &Optimizer::uncorrected_epsilon);
+        .def_readwrite("decay_biases", &Optimizer::decay_biases);
 }
 
 }  // namespace fastmlp::bindings

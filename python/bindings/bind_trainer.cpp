@@ -101,18 +101,23 @@ void bind_options(py::module_& module) {
         .def_readwrite("rate_factor", &TrainOptions::rate_factor)
         .def_readwrite("first_epoch", &TrainOptions::first_epoch)
         .def_readwrite("shuffle", &TrainOptions::shuffle)
-        .def_readwrite("gradient_scale", &TrainOptions::gradient_scale)
-        .def_readwrite("report_squares", &TrainOptions::report_squares)
-        .def_readwrite("batch_means", &TrainOptions::batch_means)
-        .def_readwrite("loss_limit", &TrainOptions::loss_limit)
-        .def_readwrite("roll_back", &TrainOptions::roll_back)
         .def_readwrite("n_threads", &TrainOptions::n_threads);
+    py::class_<Conventions>(module, "Conventions")
+        .def(py::init())
+        .def_readwrite("gradient_scale", &Conventions::gradient_scale)
+        .def_readwrite("batch_means", &Conventions::batch_means)
+        .def_readwrite("loss_limit", &Conventions::loss_limit)
+        .def_readwrite("roll_back", &Conventions::roll_back)
+        .def_readwrite("report_squares", &Conventions::report_squares)
+        .def_readonly("squares", &Conventions::squares)
+        .def_readwrite("penalty_per_sample", &Conventions::penalty_per_sample)
+        .def_readwrite("velocity_holds_rate", &Conventions::velocity_holds_rate)
+        .def_readwrite("uncorrected_epsilon", &Conventions::uncorrected_epsilon);
     py::class_<EpochReport>(module, "EpochReport")
         .def_readonly("epoch", &EpochReport::epoch)
         .def_readonly("loss", &EpochReport::loss)
         .def_readonly("seconds", &EpochReport::seconds)
         .def_readonly("learning_rate", &EpochReport::learning_rate)
-        .def_readonly("squares", &EpochReport::squares)
         .def_readwrite("rate_factor", &EpochReport::rate_factor);
 }
 
@@ -121,8 +126,8 @@ void bind_options(py::module_& module) {
 template <class T>
 std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::object& y,
                              py::object sample_weight, py::object order,
-                             const TrainOptions& settings, const Callables& callables,
-                             bool is_step) {
+                             const TrainOptions& settings, const Callables& callables, bool is_step,
+                             Conventions* conventions) {
     const BorrowedFeatures<T> features(x);
     const py::array weights =
         sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
@@ -138,8 +143,10 @@ std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::object& y,
     const TrainOptions options = with_callbacks(ordered, callables, unlocked);
     ask = [&](const LossBatch<T>& batch) { loss(unlocked, batch); };
     const Writing writing(model, is_step ? Access::kStep : Access::kTraining, unlocked);
+    Conventions none;
+    Conventions& by = conventions ? *conventions : none;
     return features.with(
-        [&](const auto& view) { return train(model.network, view, targets, options); });
+        [&](const auto& view) { return train_by<T>(by, model.network, view, targets, options); });
 }
 
 namespace {
@@ -216,15 +223,15 @@ int threads_for(const Model<T>& model, std::size_t batch_size, int n_threads) {
     return training_threads(model.network, batch_size, n_threads);
 }
 
-#define FASTMLP_INSTANTIATE(T)                                                                  \
-    template int threads_for(const Model<T>&, std::size_t, int);                                \
-    template void check_batches(const Model<T>&, std::size_t, py::object, py::object,           \
-                                const TrainOptions&);                                           \
-    template std::vector<EpochReport> fit(Model<T>&, py::handle, const py::object&, py::object, \
-                                          py::object, const TrainOptions&, const Callables&,    \
-                                          bool);                                                \
-    template std::vector<EpochReport> fit_stream(Model<T>&, const py::object&, std::size_t,     \
-                                                 const py::object&, const TrainOptions&,        \
+#define FASTMLP_INSTANTIATE(T)                                                                     \
+    template int threads_for(const Model<T>&, std::size_t, int);                                   \
+    template void check_batches(const Model<T>&, std::size_t, py::object, py::object,              \
+                                const TrainOptions&);                                              \
+    template std::vector<EpochReport> fit(Model<T>&, py::handle, const py::object&, py::object,    \
+                                          py::object, const TrainOptions&, const Callables&, bool, \
+                                          Conventions*);                                           \
+    template std::vector<EpochReport> fit_stream(Model<T>&, const py::object&, std::size_t,        \
+                                                 const py::object&, const TrainOptions&,           \
                                                  const Callables&);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)

@@ -9,6 +9,7 @@
 #include "features.hpp"
 #include "gil.hpp"
 #include "model.hpp"
+#include "training/options.hpp"
 
 namespace fastmlp::bindings {
 
@@ -28,12 +29,12 @@ struct Callables {
     py::object on_step;        ///< (step, loss) -> whether to stop
 };
 
-/// `is_step`: those who predict meanwhile had better wait for it.
+/// `is_step`: those who predict meanwhile had better wait for it. `conventions` may be null.
 template <class T>
 std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::object& y,
                              py::object sample_weight, py::object order,
-                             const TrainOptions& settings, const Callables& callables,
-                             bool is_step);
+                             const TrainOptions& settings, const Callables& callables, bool is_step,
+                             Conventions* conventions);
 
 /// `next_block()` gives (X, y, sample_weight or None, whether it is the last of its epoch); y is
 /// ignored where the `loss` is Python's. `rows` of an epoch, or 0.

@@ -77,9 +77,6 @@ class Optimizer:
     clip_value: float
     clip_norm: float
     decay_biases: bool
-    penalty_per_sample: bool
-    velocity_holds_rate: bool
-    uncorrected_epsilon: bool
 
 class ScheduleKind(Enum):
     __pybind11_native_enum__: ClassVar[object]
@@ -115,12 +112,21 @@ class TrainOptions:
     rate_factor: float
     first_epoch: int
     shuffle: bool
+    n_threads: int
+
+@final
+class Conventions:
+    def __init__(self) -> None: ...
     gradient_scale: float
-    report_squares: bool
     batch_means: bool
     loss_limit: float
     roll_back: bool
-    n_threads: int
+    report_squares: bool
+    @property
+    def squares(self) -> float: ...
+    penalty_per_sample: bool
+    velocity_holds_rate: bool
+    uncorrected_epsilon: bool
 
 @final
 class EpochReport:
@@ -133,8 +139,6 @@ class EpochReport:
     def seconds(self) -> float: ...
     @property
     def learning_rate(self) -> float: ...
-    @property
-    def squares(self) -> float: ...
     rate_factor: float
 
 _Block: TypeAlias = tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None, bool]
@@ -300,6 +304,7 @@ class _Network:
         on_epoch: Callable[[EpochReport], bool] | None = None,
         on_step: Callable[[int, float], bool] | None = None,
         is_step: bool = False,
+        conventions: Conventions | None = None,
     ) -> list[EpochReport]: ...
     def fit_stream(
         self,

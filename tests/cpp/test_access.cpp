@@ -18,6 +18,7 @@
 #include "fastmlp/fastmlp.hpp"
 #include "threads/access.hpp"
 #include "training/epoch_end.hpp"
+#include "training/options.hpp"
 
 #if !defined(_WIN32)
 #include <sys/wait.h>
@@ -174,13 +175,14 @@ void test_without_roll_back() {
     Network<float> net = Data::network(), twin = Data::network();
     TrainOptions options = options_of(3);
     train(twin, data.view(), data.targets(), options_of(2));
-    options.roll_back = false;
+    Conventions conventions;
+    conventions.roll_back = false;
     std::shared_ptr<const Network<float>> before, after;
     options.on_epoch = [&](EpochReport& report) {
         (report.epoch == 0 ? before : after) = net.last_epoch_end();
         return report.epoch == 1;
     };
-    train(net, data.view(), data.targets(), options);
+    train_by<float>(conventions, net, data.view(), data.targets(), options);
     CHECK(before == nullptr);  // nobody had asked
     CHECK(after != nullptr && data.predict(*after) == data.predict(twin));
     CHECK(after->epoch() == 2);

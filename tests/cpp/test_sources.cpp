@@ -7,6 +7,7 @@
 
 #include "check.hpp"
 #include "fastmlp/fastmlp.hpp"
+#include "training/options.hpp"
 
 namespace {
 
@@ -144,11 +145,12 @@ void test_roll_back(const Data& data) {
     for (const bool roll_back : {true, false}) {
         Network<float> net = network();
         const auto before = parameters(net);
-        wild.roll_back = roll_back;
+        Conventions conventions;
+        conventions.roll_back = roll_back;
         bool diverged = false;
         try {
             const Block<float> all = data.block(0, kRows, true);
-            train(net, all.x, all.y, wild);
+            train_by<float>(conventions, net, all.x, all.y, wild);
         } catch (const Diverged&) {
             diverged = true;
         }

@@ -7,6 +7,7 @@
 
 #include "check.hpp"
 #include "fastmlp/fastmlp.hpp"
+#include "training/options.hpp"
 
 namespace {
 
@@ -36,7 +37,8 @@ struct Trained {
 };
 
 template <class T>
-Trained<T> train_on(int n_threads, const Layers& layers, Loss loss, TrainOptions options) {
+Trained<T> train_on(int n_threads, const Layers& layers, Loss loss, TrainOptions options,
+                    Conventions conventions) {
     const std::size_t outputs = layers.back().nodes;
     const auto x = numbers<T>(kRows * kFeatures, 1), y = numbers<T>(kRows * outputs, 2);
     auto weights = numbers<T>(kRows, 3);
@@ -64,23 +66,27 @@ Trained<T> train_on(int n_threads, const Layers& layers, Loss loss, TrainOptions
         options.on_step = [&](const StepReport&) { return ++steps > 1000; };
     }
     Trained<T> result;
-    for (const EpochReport& report :
-         train(network, {x.data(), kRows, kFeatures, kFeatures}, targets, options)) {
+    for (const EpochReport& report : train_by<T>(
+             conventions, network, MatrixView<const T>{x.data(), kRows, kFeatures, kFeatures},
+             targets, options)) {
         result.losses.push_back(report.loss);
     }
+    result.losses.push_back(conventions.squares);
     result.parameters = copied(network);
     return result;
 }
 
 template <class T>
-void same_on_any_team(const Layers& layers, Loss loss, const TrainOptions& options) {
-    const Trained<T> alone = train_on<T>(1, layers, loss, options);
+void same_on_any_team(const Layers& layers, Loss loss, const TrainOptions& options,
+                      const Conventions& conventions = {}) {
+    const Trained<T> alone = train_on<T>(1, layers, loss, options, conventions);
     for (const int n_threads : {2, 3, 5}) {
-        const Trained<T> team = train_on<T>(n_threads, layers, loss, options);
+        const Trained<T> team = train_on<T>(n_threads, layers, loss, options, conventions);
         CHECK(check::same(team.parameters, alone.parameters));
         CHECK(check::same(team.losses, alone.losses));
     }
-    CHECK(alone.losses.back() < alone.losses.front());
+    CHECK(alone.losses[2] < alone.losses[0]);
+    CHECK((alone.losses[3] > 0) == conventions.report_squares);
 }
 
 template <class T>
@@ -99,9 +105,10 @@ void every_meeting() {
     same_on_any_team<T>(normalized, Loss::kCustom, options);
     options.optimizer.clip_norm = 0.1;
     options.optimizer.l2 = 0.001;
-    options.report_squares = true;
-    same_on_any_team<T>(averaged, Loss::kMeanSquaredError, options);
-    same_on_any_team<T>(plain, Loss::kCustom, options);
+    Conventions conventions;
+    conventions.report_squares = true;
+    same_on_any_team<T>(averaged, Loss::kMeanSquaredError, options, conventions);
+    same_on_any_team<T>(plain, Loss::kCustom, options, conventions);
 }
 
 template <class T>

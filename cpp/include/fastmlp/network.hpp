@@ -140,9 +140,9 @@ public:
 
     /// While another thread is inside `train` of this network: the network as it was when the last
     /// epoch ended, or when the training began, for as long as the caller keeps it. The one member
-    /// besides the sizes, seed and epoch that may be called then. Waits up to `patience` for an
-    /// epoch end, which only a training without `roll_back` makes necessary, and then once; null
-    /// where none came, or no training is going on.
+    /// besides the sizes, seed and epoch that may be called then. Null where no training is going
+    /// on, or where none was kept, which never happens beside `train`, and no epoch ended within
+    /// `patience`.
     std::shared_ptr<const Network> last_epoch_end(
         std::chrono::milliseconds patience = std::chrono::milliseconds(0)) const;
     /// For trainings: where they say that an epoch ended.

@@ -10,8 +10,8 @@
 
 namespace fastmlp {
 
-/// How a gradient g changes a parameter w. The formulas, and the defaults but for learning_rate,
-/// are those of torch.optim.
+/// How a gradient g changes a parameter w. The formulas are those of torch.optim, and so are the
+/// defaults, except that learning_rate has one for all kinds.
 ///
 ///   SGD       w -= rate g                                            (2.13), (2.14)
 ///     with momentum: u = momentum u + g, w -= rate u; nesterov: w -= rate (g + momentum u)
@@ -36,11 +36,6 @@ struct Optimizer {
     double clip_value = kUnlimited;  ///< bound of every |g|
     double clip_norm = kUnlimited;   ///< bound of the Euclidean norm of all gradients together
     bool decay_biases = true;        ///< whether l1, l2 and weight_decay hold for all but weights
-
-    // scikit-learn's conventions, where they differ.
-    bool penalty_per_sample = false;   ///< l1 and l2 are divided by the batch's sum of weights
-    bool velocity_holds_rate = false;  ///< u = momentum u + rate g, w -= u
-    bool uncorrected_epsilon = false;  ///< Adam's epsilon beside the uncorrected sqrt(s)
 
     /// Buffers it keeps per parameter: u, s.
     bool has_first() const { return momentum != 0 || kind == Kind::kAdam; }

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
-#include <limits>
 #include <stdexcept>
 #include <vector>
 
@@ -23,8 +22,6 @@ struct EpochReport {
     double loss;        ///< mean over the samples of the epoch, each as it was trained
     double seconds;
     double learning_rate;  ///< of the epoch's last step
-    double squares;        ///< sum over the steps of the squares of all weights before the step;
-                           ///< 0 unless `report_squares`
     double rate_factor;    ///< `on_epoch` may change it: multiplies the rates of later epochs
 };
 
@@ -34,8 +31,6 @@ struct StepReport {
 };
 
 struct TrainOptions {
-    static constexpr double kUnlimited = std::numeric_limits<double>::infinity();
-
     std::size_t epochs = 10;
     std::size_t batch_size = 32;  ///< rows of weight 0 are among them, but take no part in the step
     Optimizer optimizer{};
@@ -43,24 +38,13 @@ struct TrainOptions {
     /// The learning rate of a step, instead of both; asked once before each step.
     std::function<double(std::size_t step)> learning_rate{};
     double rate_factor = 1;  ///< times all of these
-    std::size_t first_epoch =
-        0;  ///< epochs that schedules count as done; trained: those that are left
+    /// Epochs that schedules count as done; trained: those that are left.
+    std::size_t first_epoch = 0;
     bool shuffle = true;
     /// Sample order handed in, used instead of `shuffle`: `order_rows` orders of `x.rows` indices,
     /// used in turn.
     const std::uint32_t* order = nullptr;
     std::size_t order_rows = 0;
-    double gradient_scale = 1;  ///< times the gradient of the loss; the loss reported stays
-    bool report_squares = false;
-    /// The report's loss is the mean over the batches, each as much as it has rows, of their means;
-    /// its squares are likewise over the mean weight of the batch. Without weights nothing changes.
-    bool batch_means = false;
-    /// The most the loss of a sample counts in the report; its gradient is not cut.
-    double loss_limit = kUnlimited;
-    /// Where training diverges, go back to the last finite epoch end; else all stays as it became.
-    /// To be able to costs a copy, after each epoch, of what training changes; other threads read
-    /// it, too: see `Network::last_epoch_end`.
-    bool roll_back = true;
     int n_threads = 0;                   ///< upper limit; 0: the process's
     const Executor* executor = nullptr;  ///< whose threads; null: fastmlp's own
     /// After each epoch, the parameters exact: true stops. May write the parameters.
@@ -72,8 +56,8 @@ struct TrainOptions {
     std::function<bool()> interrupted{};
 };
 
-/// The epoch's loss, or a parameter after it, was not finite. Unless `roll_back` is off, the
-/// parameters are back at the last finite epoch end.
+/// The epoch's loss, or a parameter after it, was not finite. The parameters are back at the last
+/// finite epoch end.
 class FASTMLP_API Diverged : public std::runtime_error {
 public:
     Diverged(std::size_t at_epoch, double its_loss, double last_rate);

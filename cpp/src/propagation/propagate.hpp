@@ -56,7 +56,7 @@ struct Propagation {
     Workspace<T>& work;
     BatchContext context{};
     Poll* poll = nullptr;                    ///< counts the work, and may throw in the middle of it
-    T loss_limit = kUnlimited;               ///< see TrainOptions
+    T loss_limit = kUnlimited;               ///< see Conventions
     mutable Scratch<T> scratch;              ///< for the kernels' copies
     mutable BatchColumns<T> sparse_columns;  ///< of a sparse batch, this thread's share
 

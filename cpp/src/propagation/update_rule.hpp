@@ -6,6 +6,13 @@
 
 namespace fastmlp {
 
+/// scikit-learn's way of updating, where it differs.
+struct UpdateConventions {
+    bool penalty_per_sample = false;   ///< l1 and l2 are divided by the batch's sum of weights
+    bool velocity_holds_rate = false;  ///< u = momentum u + rate g, w -= u
+    bool uncorrected_epsilon = false;  ///< Adam's epsilon beside the uncorrected sqrt(s)
+};
+
 /// What one step needs to know beside the optimizer's settings.
 struct StepFacts {
     double rate = 0;           ///< of this step
@@ -22,6 +29,7 @@ struct StepRules {
 
 /// Rounded to T at the very end: all of it is computed in double precision.
 template <class T>
-StepRules<T> step_rules(const Optimizer& optimizer, const StepFacts& facts);
+StepRules<T> step_rules(const Optimizer& optimizer, const StepFacts& facts,
+                        const UpdateConventions& conventions = {});
 
 }  // namespace fastmlp

@@ -34,21 +34,23 @@ T rounded_epsilon(double epsilon) {
 /// Adam's means start at 0 and are short of 1 - beta^n: corrected by the rate and epsilon, which
 /// leaves the state alone (Kingma and Ba 2015, the end of section 2).
 template <class T>
-void correct_adam(const Optimizer& optimizer, const StepFacts& facts, UpdateRule<T>& rule) {
+void correct_adam(const Optimizer& optimizer, const StepFacts& facts,
+                  const UpdateConventions& conventions, UpdateRule<T>& rule) {
     const double first = 1 - power(optimizer.beta_1, facts.number);
     const double second = std::sqrt(1 - power(optimizer.beta_2, facts.number));
     rule.rate = static_cast<T>(facts.rate * second / first);
     const double epsilon = optimizer.epsilon;
-    rule.epsilon = rounded_epsilon<T>(optimizer.uncorrected_epsilon ? epsilon : epsilon * second);
+    rule.epsilon = rounded_epsilon<T>(conventions.uncorrected_epsilon ? epsilon : epsilon * second);
 }
 
 template <class T>
-UpdateRule<T> base_rule(const Optimizer& optimizer, const StepFacts& facts) {
+UpdateRule<T> base_rule(const Optimizer& optimizer, const StepFacts& facts,
+                        const UpdateConventions& conventions) {
     UpdateRule<T> rule;
     rule.step = step_of(optimizer);
     rule.momentum = static_cast<T>(optimizer.momentum);
     rule.rate = static_cast<T>(facts.rate);
-    if (optimizer.velocity_holds_rate && rule.step != Step::kDescend) {
+    if (conventions.velocity_holds_rate && rule.step != Step::kDescend) {
         rule.gain = rule.rate;
         rule.rate = T(1);
     }
@@ -58,7 +60,7 @@ UpdateRule<T> base_rule(const Optimizer& optimizer, const StepFacts& facts) {
     rule.square_gain = static_cast<T>(1 - decay);
     rule.mean_gain = static_cast<T>(1 - optimizer.beta_1);
     rule.epsilon = rounded_epsilon<T>(optimizer.epsilon);
-    if (adam) correct_adam(optimizer, facts, rule);
+    if (adam) correct_adam(optimizer, facts, conventions, rule);
     const double shrink = optimizer.clip_norm / (facts.norm + 1e-6);  // as torch
     const bool shrinks = shrink < 1;
     rule.shrink = shrinks ? static_cast<T>(shrink) : T(1);
@@ -68,9 +70,10 @@ UpdateRule<T> base_rule(const Optimizer& optimizer, const StepFacts& facts) {
 }
 
 template <class T>
-void add_penalties(const Optimizer& optimizer, const StepFacts& facts, UpdateRule<T>& rule) {
+void add_penalties(const Optimizer& optimizer, const StepFacts& facts,
+                   const UpdateConventions& conventions, UpdateRule<T>& rule) {
     const double samples = facts.weight_sum;
-    const double part = optimizer.penalty_per_sample ? (samples > 0 ? 1 / samples : 0) : 1;
+    const double part = conventions.penalty_per_sample ? (samples > 0 ? 1 / samples : 0) : 1;
     rule.l1 = static_cast<T>(optimizer.l1 * part);
     rule.l2 = static_cast<T>(optimizer.l2 * part);
     rule.keep = static_cast<T>(1 - facts.rate * optimizer.weight_decay);
@@ -99,15 +102,16 @@ void check_optimizer(const Optimizer& o) {
 }
 
 template <class T>
-StepRules<T> step_rules(const Optimizer& optimizer, const StepFacts& facts) {
+StepRules<T> step_rules(const Optimizer& optimizer, const StepFacts& facts,
+                        const UpdateConventions& conventions) {
     StepRules<T> rules;
-    rules.weights = rules.others = base_rule<T>(optimizer, facts);
-    add_penalties(optimizer, facts, rules.weights);
+    rules.weights = rules.others = base_rule<T>(optimizer, facts, conventions);
+    add_penalties(optimizer, facts, conventions, rules.weights);
     if (optimizer.decay_biases) rules.others = rules.weights;
     return rules;
 }
 
-template StepRules<float> step_rules(const Optimizer&, const StepFacts&);
-template StepRules<double> step_rules(const Optimizer&, const StepFacts&);
+template StepRules<float> step_rules(const Optimizer&, const StepFacts&, const UpdateConventions&);
+template StepRules<double> step_rules(const Optimizer&, const StepFacts&, const UpdateConventions&);
 
 }  // namespace fastmlp

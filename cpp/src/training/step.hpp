@@ -12,6 +12,7 @@
 #include "propagation/propagate.hpp"
 #include "propagation/samples.hpp"
 #include "threads/thread_pool.hpp"
+#include "training/options.hpp"
 #include "training/state.hpp"
 #include "training/step_by_columns.hpp"
 #include "training/step_clipped.hpp"
@@ -24,13 +25,14 @@ template <class T>
 class TrainingStep {
 public:
     TrainingStep(const Network<T>& network, const Propagation<T>& pass, const Samples<T>& samples,
-                 const TrainedState<T>& state, const TrainOptions& options, StepPath path,
-                 int threads)
+                 const TrainedState<T>& state, const TrainOptions& options,
+                 const Conventions& conventions, StepPath path, int threads)
         : network_(network), parts_(static_cast<std::size_t>(threads), Part{pass}),
-          samples_(samples), state_(state), options_(options), path_(path) {
-        for (Part& part : parts_) part.loss_limit = static_cast<T>(options.loss_limit);
+          samples_(samples), state_(state), options_(options), conventions_(conventions),
+          path_(path) {
+        for (Part& part : parts_) part.loss_limit = static_cast<T>(conventions.loss_limit);
         if (path.clipped) clipped_.emplace(network);
-        if (options.report_squares) weight_squares_.emplace(network.layout(), false);
+        if (conventions.report_squares) weight_squares_.emplace(network.layout(), false);
     }
 
     /// The step over those of the next `count` samples from `first` on that count, this thread's
@@ -111,12 +113,12 @@ private:
     /// the weights that it changes.
     void update(const Part& part, const StepFacts& facts, RowPrefetcher& prefetch) {
         const double weight = facts.weight_sum;
-        const T scale = static_cast<T>(weight > 0 ? options_.gradient_scale / weight : 0);
+        const T scale = static_cast<T>(weight > 0 ? conventions_.gradient_scale / weight : 0);
         if (clipped_) {
             gradients(part, clipped_->stores(), {scale}, prefetch);
-            clipped_->apply(part, options_.optimizer, facts, state_.targets());
+            clipped_->apply(part, options_.optimizer, conventions_, facts, state_.targets());
         } else {
-            const StepRules<T> rules = step_rules<T>(options_.optimizer, facts);
+            const StepRules<T> rules = step_rules<T>(options_.optimizer, facts, conventions_);
             gradients(part, state_.targets(), {scale, &rules}, prefetch);
         }
     }
@@ -135,6 +137,7 @@ private:
     const Samples<T>& samples_;
     const TrainedState<T>& state_;
     const TrainOptions& options_;
+    const Conventions& conventions_;
     StepPath path_;
     std::optional<ClippedUpdate<T>> clipped_;
     std::optional<Squares<T>> weight_squares_;

@@ -26,14 +26,15 @@ public:
     const std::vector<UpdateTarget<T>>& stores() const { return stores_; }
 
     /// (2.13), (2.14) with the stored gradients, this thread's share.
-    void apply(const Propagation<T>& pass, const Optimizer& optimizer, StepFacts facts,
+    void apply(const Propagation<T>& pass, const Optimizer& optimizer,
+               const UpdateConventions& conventions, StepFacts facts,
                const std::vector<UpdateTarget<T>>& targets) {
         const Share share = pass.context.share;
         pass.context.meet();
         squares_.add_all(gradients_, share);
         pass.context.meet();
         facts.norm = std::sqrt(squares_.total());
-        const StepRules<T> rules = step_rules<T>(optimizer, facts);
+        const StepRules<T> rules = step_rules<T>(optimizer, facts, conventions);
         for (std::size_t i = 0; i < gradients_.size(); ++i) {
             apply_gradients(pass.kernel, targets[i], gradients_[i], rules, share);
         }

@@ -9,6 +9,7 @@
 #include "propagation/propagate.hpp"
 #include "propagation/samples.hpp"
 #include "propagation/update_rule.hpp"
+#include "training/options.hpp"
 
 namespace fastmlp {
 
@@ -68,29 +69,30 @@ bool has_small_hidden(const Propagation<T>& pass) {
 /// Row by row an update may wait for the next forward pass only if nothing else needs it: no other
 /// row of a batch or thread, no optimizer but plain SGD, nobody who is told of a step.
 template <class T>
-bool goes_row_by_row(const Propagation<T>& pass, const TrainOptions& options, std::size_t batch,
-                     int threads) {
+bool goes_row_by_row(const Propagation<T>& pass, const TrainOptions& options,
+                     const Conventions& conventions, std::size_t batch, int threads) {
     const bool plain_layers =
         std::all_of(pass.traits.begin(), pass.traits.end(), [](const LayerTraits& layer) {
             return !layer.is_normalized && !layer.has_dropout;  // as they look beyond the row
         });
     const bool plain_loss = pass.loss.kind != Loss::kCustom &&  // asks for a batch from its row 0
-                            options.gradient_scale == 1 &&
-                            options.loss_limit == TrainOptions::kUnlimited;
+                            conventions.gradient_scale == 1 &&
+                            conventions.loss_limit == Conventions::kUnlimited;
     const bool plain_sgd = options.optimizer.clip_norm == Optimizer::kUnlimited &&
-                           step_rules<T>(options.optimizer, {}).weights.plain();
-    const bool unobserved = !options.on_step && !options.report_squares;
+                           step_rules<T>(options.optimizer, {}, conventions).weights.plain();
+    const bool unobserved = !options.on_step && !conventions.report_squares;
     return batch == 1 && threads == 1 && plain_layers && plain_loss && plain_sgd && unobserved;
 }
 
 /// The path of a training in batches of `batch` samples, on so many threads.
 template <class T>
 StepPath choose_step_path(const Propagation<T>& pass, const Samples<T>& samples,
-                          const TrainOptions& options, std::size_t batch, int threads) {
+                          const TrainOptions& options, const Conventions& conventions,
+                          std::size_t batch, int threads) {
     StepPath path;
     path.clipped = options.optimizer.clip_norm != Optimizer::kUnlimited;
     if (samples.x.is_sparse) return path;  // all other ways read dense rows
-    path.one_row = goes_row_by_row(pass, options, batch, threads);
+    path.one_row = goes_row_by_row(pass, options, conventions, batch, threads);
     if (has_small_hidden(pass)) {
         path.passes = StepPath::Passes::kSmallHidden;
     } else if (goes_by_columns(pass, threads)) {

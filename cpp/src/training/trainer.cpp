@@ -10,7 +10,7 @@ namespace {
 
 template <class T>
 std::vector<EpochReport> run(Network<T>& network, SampleSource<T> source,
-                             const TrainOptions& options) {
+                             const TrainOptions& options, Conventions& conventions) {
     check_options(source.rows(), options);
     check_batches(network, source.rows(), source.samples().y.weights, options);
     const OptimizerState<T> before = network.optimizer_state();
@@ -18,7 +18,7 @@ std::vector<EpochReport> run(Network<T>& network, SampleSource<T> source,
     const std::uint64_t steps = network.optimizer_state().steps;
     const IeeeDefaults ieee;
     try {
-        return Trainer<T>(network, source, options).run();
+        return Trainer<T>(network, source, options, conventions).run();
     } catch (...) {
         // Refused before the first step: what another optimizer remembered is still good.
         if (network.optimizer_state().steps == steps) network.set_optimizer_state(before);
@@ -29,9 +29,8 @@ std::vector<EpochReport> run(Network<T>& network, SampleSource<T> source,
 template <class T>
 std::vector<EpochReport> train_on(Network<T>& network, const Features<T>& x, const Targets<T>& y,
                                   const TrainOptions& options) {
-    check_features(network.features(), x);
-    check_targets(network, y, x.rows);
-    return run<T>(network, {network, x, y, options}, options);
+    Conventions conventions;
+    return train_by(conventions, network, x, y, options);
 }
 
 }  // namespace
@@ -39,6 +38,15 @@ std::vector<EpochReport> train_on(Network<T>& network, const Features<T>& x, con
 template <class T>
 int training_threads(const Network<T>& network, std::size_t batch_size, int n_threads) {
     return threads_for_steps(network.layout(), batch_size, 1, n_threads);
+}
+
+template <class T>
+std::vector<EpochReport> train_by(Conventions& conventions, Network<T>& network,
+                                  const Features<T>& x, const Targets<T>& y,
+                                  const TrainOptions& options) {
+    check_features(network.features(), x);
+    check_targets(network, y, x.rows);
+    return run<T>(network, {network, x, y, options}, options, conventions);
 }
 
 template <class T>
@@ -62,11 +70,14 @@ std::vector<EpochReport> train(Network<T>& network, const RawView<T>& x, const T
 template <class T>
 std::vector<EpochReport> train(Network<T>& network, const BlockSource<T>& blocks,
                                const TrainOptions& options) {
-    return run<T>(network, {network, blocks, options}, options);
+    Conventions conventions;
+    return run<T>(network, {network, blocks, options}, options, conventions);
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                                    \
     template int training_threads(const Network<T>&, std::size_t, int);                           \
+    template std::vector<EpochReport> train_by(Conventions&, Network<T>&, const Features<T>&,     \
+                                               const Targets<T>&, const TrainOptions&);           \
     template std::vector<EpochReport> train(Network<T>&, MatrixView<const T>, const Targets<T>&,  \
                                             const TrainOptions&);                                 \
     template std::vector<EpochReport> train(Network<T>&, const RawView<T>&, const Targets<T>&,    \

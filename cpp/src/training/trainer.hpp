@@ -38,17 +38,19 @@ inline int threads_for_steps(const Layout& layout, std::size_t batch, double den
 template <class T>
 class Trainer {
 public:
-    Trainer(Network<T>& network, SampleSource<T>& source, const TrainOptions& options)
+    Trainer(Network<T>& network, SampleSource<T>& source, const TrainOptions& options,
+            Conventions& conventions)
         : network_(network), source_(source), samples_(source.samples()), options_(options),
-          batch_(source.batch()), steps_per_epoch_((source.rows() + batch_ - 1) / batch_),
+          conventions_(conventions), batch_(source.batch()),
+          steps_per_epoch_((source.rows() + batch_ - 1) / batch_),
           team_(tasks_at_once(threads_for_steps(network.layout(), batch_, density(samples_.x),
                                                 options.n_threads),
                               options.executor),
                 options.executor),
           work_(network.layout(), network.layers(), std::max<std::size_t>(2, batch_)),
-          state_(network, options.roll_back), pass_(network, state_.parameters(), work_),
-          path_(choose_step_path(pass_, samples_, options, batch_, team_.size())),
-          step_(network, pass_, samples_, state_, options, path_, team_.size()),
+          state_(network, conventions.roll_back), pass_(network, state_.parameters(), work_),
+          path_(choose_step_path(pass_, samples_, options, conventions, batch_, team_.size())),
+          step_(network, pass_, samples_, state_, options, conventions, path_, team_.size()),
           rate_factor_(options.rate_factor), block_start_(options.first_epoch * steps_per_epoch_),
           steps_before_(network.optimizer_state().steps) {
         work_.input.expect(samples_.x, work_.capacity);
@@ -81,6 +83,7 @@ private:
     SampleSource<T>& source_;
     const Samples<T>& samples_;  ///< those at hand: an epoch's, or a block of it
     const TrainOptions& options_;
+    Conventions& conventions_;
     std::size_t batch_, steps_per_epoch_;
     ThreadTeam team_;
     Workspace<T> work_;
@@ -144,8 +147,8 @@ EpochReport Trainer<T>::run_epoch(std::size_t epoch) {
         ended = source_.next(epoch);
         run_block(ended);
     }
-    return {epoch,       weighted_mean(loss_, weight_), seconds_since(start), rate_, squares_,
-            rate_factor_};
+    if (conventions_.report_squares) conventions_.squares = squares_;
+    return {epoch, weighted_mean(loss_, weight_), seconds_since(start), rate_, rate_factor_};
 }
 
 /// Trains on the samples at hand.
@@ -202,9 +205,9 @@ void Trainer<T>::account(std::size_t rows) {
     step_weight_ = weight_sum(samples_.y, work_);
     // A mean over the batches is a sum in which each of them weighs as much as it has rows.
     const auto all = static_cast<double>(rows);
-    const double share = options_.batch_means ? weighted_mean(all, step_weight_) : 1;
+    const double share = conventions_.batch_means ? weighted_mean(all, step_weight_) : 1;
     loss_ += share * step_loss_;
-    weight_ += options_.batch_means ? all : step_weight_;
+    weight_ += conventions_.batch_means ? all : step_weight_;
     squares_ += share * step_.squares();
     ++steps_done_;
 }

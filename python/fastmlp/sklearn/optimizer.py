@@ -11,6 +11,9 @@ from fastmlp.settings.optimizers import read_step_optimizer
 from fastmlp.settings.plateau import Plateau
 from fastmlp.settings.schedules import Schedule
 
+Conventions = _core.Conventions
+"""How scikit-learn trains where it differs."""
+
 
 class Optimizer:
     """The settings at the start of a fit, and the learning rate as scikit-learn changes it.
@@ -62,12 +65,18 @@ class Optimizer:
         rate = None if self.is_named else self.solver.learning_rate
         return rate if isinstance(rate, Plateau) else None
 
-    def configure(self, options: _core.TrainOptions, network: Network, alpha: float) -> None:
-        """Set the optimizer in `options`.
+    def configure(
+        self,
+        options: _core.TrainOptions,
+        conventions: Conventions,
+        network: Network,
+        alpha: float,
+    ) -> None:
+        """Set the optimizer in `options`, and how it differs in `conventions`.
 
         Parameters
         ----------
-        options : TrainOptions
+        options, conventions : TrainOptions, Conventions
             Of the core.
         network : Network
             The network to train.
@@ -77,7 +86,10 @@ class Optimizer:
         options.rate_factor = self.learning_rate
         if self.is_named:
             options.optimizer = self._named(alpha)
-            options.report_squares = alpha > 0
+            conventions.report_squares = alpha > 0
+            conventions.penalty_per_sample = True
+            conventions.uncorrected_epsilon = self.solver == "adam"
+            conventions.velocity_holds_rate = self.solver != "adam"
             return
         options.optimizer = self.solver.to_core(network.dtype)
         if isinstance(self.solver.learning_rate, Schedule):
@@ -88,14 +100,14 @@ class Optimizer:
     def _named(self, alpha: float) -> _core.Optimizer:
         core = _core.Optimizer()
         core.learning_rate = 1.0  # times the factor
-        core.l2, core.penalty_per_sample, core.decay_biases = alpha, True, False
+        core.l2, core.decay_biases = alpha, False
         if self.solver == "adam":
             core.kind = _core.OptimizerKind.ADAM
             core.beta_1, core.beta_2 = self.beta_1, self.beta_2
-            core.epsilon, core.uncorrected_epsilon = self.epsilon, True
+            core.epsilon = self.epsilon
         else:
             core.kind = _core.OptimizerKind.SGD
-            core.momentum, core.velocity_holds_rate = self.momentum, True
+            core.momentum = self.momentum
             core.nesterov = bool(self.nesterov and self.momentum > 0)
         return core
 

@@ -10,7 +10,7 @@ from fastmlp.fitting.loop import TrainedEpoch
 from fastmlp.model.model import CoreReport, TrainOptions
 from fastmlp.network import Network, model_of
 from fastmlp.sklearn import losses
-from fastmlp.sklearn.optimizer import Optimizer
+from fastmlp.sklearn.optimizer import Conventions, Optimizer
 from fastmlp.sklearn.samples import EstimatorSamples, core_features
 
 EpochEnd = Callable[[TrainedEpoch], bool]
@@ -65,10 +65,11 @@ class Training:
             On Ctrl-C, with the parameters of the last completed step.
         """
         samples = self.samples
-        options = self._options(epochs)
+        options, conventions = self._options(epochs), self._conventions()
+        self.optimizer.configure(options, conventions, self.network, self.alpha)
 
         def epoch_ended(report: CoreReport) -> bool:
-            stop = on_epoch(self._epoch(report))
+            stop = on_epoch(self._epoch(report, conventions.squares))
             report.rate_factor = self.optimizer.learning_rate
             return stop
 
@@ -81,20 +82,24 @@ class Training:
             self.optimizer.rates,
             epoch_ended,
             is_step=is_step,
+            conventions=conventions,
         )
 
     def _options(self, epochs: int) -> TrainOptions:
         options = TrainOptions()
         options.epochs, options.batch_size, options.shuffle = epochs, self.batch_size, False
         options.n_threads = self.n_threads or 0
-        options.gradient_scale = losses.gradient_factor(self.network)
-        options.loss_limit, options.batch_means = losses.limit(self.network), True
-        options.roll_back = False
-        self.optimizer.configure(options, self.network, self.alpha)
         return options
 
-    def _epoch(self, report: CoreReport) -> TrainedEpoch:
-        loss = self._loss(report.loss, report.squares)
+    def _conventions(self) -> Conventions:
+        conventions = Conventions()
+        conventions.gradient_scale = losses.gradient_factor(self.network)
+        conventions.loss_limit, conventions.batch_means = losses.limit(self.network), True
+        conventions.roll_back = False
+        return conventions
+
+    def _epoch(self, report: CoreReport, squares: float) -> TrainedEpoch:
+        loss = self._loss(report.loss, squares)
         return TrainedEpoch(report.epoch, loss, report.seconds, report.learning_rate)
 
     def _loss(self, loss: float, squares: float) -> float:
