@@ -94,6 +94,9 @@ CALLS = {
     "parameters": view_or_assign("parameters"),
     "predict": lambda net, _: finite(net.predict(random.choice([X, X[:1], BIG]))),
     "reset_optimizer": lambda net, _: net.reset_optimizer(),
+    "class_names": text("class_names"),
+    "copy": lambda net, _: finite(net.copy().parameters),
+    "soft_update": lambda net, _: net.soft_update(network(), 0.01),
     "running_means": view_or_assign("running_means"),
     "running_variances": view_or_assign("running_variances"),
     "save": lambda net, folder: finite(fm.load(saved(net.save, folder / "net")).parameters),
@@ -115,7 +118,7 @@ CALLS = {
 
 # The same members in other ways, and what is no member.
 MORE = {
-    "copy": lambda net, _: finite(copy.deepcopy(net).parameters),
+    "deepcopy": lambda net, _: finite(copy.deepcopy(net).parameters),
     "evaluate, weights": lambda net, _: finite(net.evaluate(X, Y, sample_weight=Y).loss),
     "evaluate, stream": lambda net, _: finite(net.evaluate(fm.ArrayStream(X, Y)).loss),
     "fit, Adam": lambda net, _: fit(net, optimizer=fm.Adam(0.001)),

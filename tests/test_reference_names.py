@@ -34,7 +34,9 @@ def test_the_same_arguments(name):
 METHODS = ["fit", "predict", "evaluate", "objective", "forward", "backward", "update"]
 
 
-@pytest.mark.parametrize("name", [*METHODS, "jacobian", "input_gradient", "reset_optimizer"])
+@pytest.mark.parametrize(
+    "name", [*METHODS, "jacobian", "input_gradient", "reset_optimizer", "copy", "soft_update"]
+)
 def test_the_same_methods(name):
     ours, twin = parameters(getattr(fm.Network, name)), parameters(getattr(reference.Network, name))
     ours = [parameter for parameter in ours if parameter[0] != "y"]  # a stream brings its own

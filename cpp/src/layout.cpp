@@ -1,5 +1,7 @@
 #include "fastmlp/layout.hpp"
 
+#include <algorithm>
+
 #include <stdexcept>
 
 #include "fastmlp/buffer.hpp"
@@ -30,6 +32,15 @@ Layout::Layout(std::size_t features, const std::vector<Layer>& layers) {
         at.running_variances = place(statistics_size_, "running_variances", 1, averaged);
         k = n;
     }
+}
+
+bool Layout::matches(const Layout& other) const {
+    const auto same = [](const LayerLayout& a, const LayerLayout& b) {
+        return a.k == b.k && a.n == b.n && a.scales.size() == b.scales.size() &&
+               a.running_means.size() == b.running_means.size();
+    };
+    return std::equal(layers_.begin(), layers_.end(), other.layers_.begin(), other.layers_.end(),
+                      same);
 }
 
 }  // namespace fastmlp

@@ -258,6 +258,20 @@ void Network<T>::set_optimizer_state(OptimizerState<T> state) {
 }
 
 template <class T>
+void Network<T>::soft_update(const Network& source, double tau) {
+    if (!layout_.matches(source.layout_)) {
+        throw std::invalid_argument("the networks have different layers");
+    }
+    if (!(tau >= 0 && tau <= 1)) throw std::invalid_argument("tau must be from 0 to 1");
+    const IeeeDefaults ieee;
+    const auto& kernel = kernels::active_table<T>();
+    kernel.approach(static_cast<T>(tau), layout_.size(), source.parameters_->data(),
+                    parameters_->data());
+    kernel.approach(static_cast<T>(tau), layout_.statistics_size(), source.statistics_->data(),
+                    statistics_->data());
+}
+
+template <class T>
 void Network<T>::assign(const Network& other) {
     if (other.layout_.size() != layout_.size()) {
         throw std::invalid_argument("the networks have different layers");

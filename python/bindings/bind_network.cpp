@@ -2,6 +2,9 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include <functional>
+#include <optional>
+
 #include "bindings.hpp"
 #include "custom_loss.hpp"
 #include "propagation/workspace.hpp"
@@ -68,6 +71,19 @@ const std::shared_ptr<Workspace<T>>& require_workspace(const Model<T>& model) {
     const auto& work = model.network.workspace();
     if (!work) throw std::runtime_error("nothing here yet: call forward first");
     return work;
+}
+
+/// Whoever holds both takes them in the order of their addresses, so that two threads that move
+/// networks towards each other do not wait for one another.
+template <class T>
+void soft_update(Model<T>& model, const Model<T>& source, double tau) {
+    if (&model == &source) return;
+    Unlocked unlocked;
+    std::optional<Reading> reading;
+    if (std::less<>{}(&source, &model)) reading.emplace(source, unlocked);
+    const Writing writing(model, Access::kAssignment, unlocked);
+    if (!reading) reading.emplace(source, unlocked);
+    model.network.soft_update(source.network, tau);
 }
 
 /// nodes[0] is the borrowed batch itself, read-only; nodes[p] the output of layer p.
@@ -249,6 +265,7 @@ void bind(py::module_& module, const char* name) {
                 m.network.assign(other.network);
             },
             py::arg("other"))
+        .def("soft_update", &soft_update<T>, py::arg("source"), py::arg("tau"))
         .def("predict", &predict<T>, py::arg("X"), py::arg("out") = py::none(),
              py::arg("n_threads") = 0)
         .def("save", &save_network<T>, py::arg("path"), py::arg("allow_nonfinite"))

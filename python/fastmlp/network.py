@@ -5,6 +5,7 @@ calls a function of another module with the network's `Model`, which holds its s
 gets a field there, if it has state, and its docstring here.
 """
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,6 +38,7 @@ from fastmlp.model import propagation, saving
 from fastmlp.model.feature_names import Names, read_names
 from fastmlp.model.model import Model
 from fastmlp.model.objective import Objective, objective
+from fastmlp.model.soft_update import soft_update
 from fastmlp.model.summary import Summary, describe, summarise
 from fastmlp.settings.custom_loss import LossFunction
 from fastmlp.settings.lbfgs import LBFGS
@@ -814,6 +816,50 @@ class Network:
             If another thread is fitting the network.
         """
         save_checkpoint(self._model.core, path)
+
+    # Copies
+
+    def copy(self) -> "Network":
+        """Return an independent copy of all that makes up the network.
+
+        Parameters, statistics, names, seed, position in the sample order, what the optimizer
+        remembers, and your own attributes, as ``copy.copy(net)``; gradients, nodes and deltas are
+        not included. The copy trains on to the same bits.
+
+        Raises
+        ------
+        RuntimeError
+            If another thread is fitting the network.
+        """
+        return copy.copy(self)
+
+    def soft_update(self, source: "Network", tau: float) -> None:
+        """Move the parameters and running averages towards those of another network.
+
+        They become ``(1 - tau) * own + tau * source``, as a target network of reinforcement
+        learning does after each step; nothing is allocated, and views stay valid.
+
+        Parameters
+        ----------
+        source : Network
+            A network of the same layers and dtype. It is not changed.
+        tau : float
+            From 0, which changes nothing, to 1, which copies.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `source` is no network of the same layers and dtype, or `tau` is out of its range.
+        RuntimeError
+            If another thread is fitting one of the networks.
+
+        Examples
+        --------
+        >>> online = Network([4, 16, 2], seed=1)
+        >>> target = online.copy()
+        >>> target.soft_update(online, 0.005)  # after each step of `online`
+        """
+        soft_update(self._model, getattr(source, "_model", source), tau)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return plain values and one array, so that copies are independent and equal.

@@ -232,6 +232,10 @@ struct Kernels {
     }
 
     /// `scalars` are the fields of an UpdateRule by name.
+    void approach(T gain, const py::array& from, const py::array& to) const {
+        table.approach(gain, static_cast<std::size_t>(to.size()), data_of<T>(from), data_of<T>(to));
+    }
+
     void update(int step, bool adjusted, const std::map<std::string, T>& scalars,
                 const py::array& g, const py::array& w, const py::object& first,
                 const py::object& second) const {
@@ -300,6 +304,7 @@ void bind(py::module_& module, const char* name) {
         .def("column_dots", &K::column_dots)
         .def("dropout", &K::dropout)
         .def("update", &K::update)
+        .def("approach", &K::approach)
         .def("count_finite", &K::count_finite)
         .def("exp", &K::exp)
         .def("log", &K::log);

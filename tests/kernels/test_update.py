@@ -89,3 +89,16 @@ def test_what_is_not_finite(kernels, dtype, bad):
     kernels.update(0, True, {"rate": 1.0, "limit": 0.5}, g, w, None, None)
     expected = np.nan if np.isnan(bad) else 1 - np.copysign(0.5, bad)
     np.testing.assert_array_equal(w, np.full((1, 17), expected, dtype))
+
+
+@pytest.mark.parametrize("gain", [0.0, 0.125, 0.4999, 0.5, 0.7, 1.0])
+def test_approach(kernels, guarded, rng, fma, dtype, gain):
+    T = np.dtype(dtype).type
+    for width in WIDTHS:
+        g, u = (guarded(name, (1, width), dtype)[0] for name in "gu")
+        g[:], u[:] = rng.standard_normal((2, width))
+        expected = fma(T(gain), g - u, u) if T(gain) < 0.5 else fma(T(gain) - T(1), g - u, g)
+        if gain in (0.0, 1.0):
+            np.testing.assert_array_equal(expected, g if gain else u)
+        kernels.approach(float(gain), g, u)
+        np.testing.assert_array_equal(u, expected)

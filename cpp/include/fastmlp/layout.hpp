@@ -42,6 +42,8 @@ public:
     std::size_t statistics_size() const { return statistics_size_; }
     std::size_t layer_count() const { return layers_.size(); }
     const LayerLayout& operator[](std::size_t i) const { return layers_[i]; }
+    /// Whether every parameter has its place in both.
+    bool matches(const Layout& other) const;
 
 private:
     std::vector<LayerLayout> layers_;

@@ -106,6 +106,9 @@ public:
     /// An independent network with the parameters, statistics, seed and epoch of this one; what the
     /// optimizer remembers stays behind.
     Network copy() const;
+    /// Parameters and statistics move towards those of a network of the same sizes by `tau`, from
+    /// 0 to 1: they become (1 - tau) times their own plus tau times the other's.
+    void soft_update(const Network& source, double tau);
     /// Takes over the state of a network of the same layers, into the buffers there are:
     /// parameters, statistics, seed, epoch and what its optimizer remembers.
     void assign(const Network& other);

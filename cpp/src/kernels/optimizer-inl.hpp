@@ -9,20 +9,35 @@
 namespace fastmlp::kernels {
 namespace {
 
+/// From u towards g by a gain, begun at the nearer of them, as torch's lerp: a g that is far
+/// smaller than u does not drown in their difference, and equal ones stay what they are.
+template <class S>
+struct Approach {
+    using T = Scalar<S>;
+    Reg<S> gain, step;
+
+    explicit FASTMLP_INLINE Approach(T its_gain)
+        : gain(S::set1(its_gain)), step(S::set1(its_gain < T(0.5) ? its_gain : its_gain - T(1))) {}
+
+    FASTMLP_INLINE Reg<S> operator()(Reg<S> u, Reg<S> g) const {
+        return S::fma(step, S::sub(g, u), S::select_gt(S::set1(T(0.5)), gain, u, g));
+    }
+};
+
 /// A rule's scalars, in every lane.
 template <class S>
 struct Rule {
     using T = Scalar<S>;
-    Reg<S> rate, gain, momentum, mean_gain, mean_step, square_decay, square_gain, epsilon;
+    Reg<S> rate, gain, momentum, square_decay, square_gain, epsilon;
     Reg<S> shrink, limit, l1, l2, keep;
+    Approach<S> mean;
 
     explicit FASTMLP_INLINE Rule(const UpdateRule<T>& rule)
         : rate(S::set1(rule.rate)), gain(S::set1(rule.gain)), momentum(S::set1(rule.momentum)),
-          mean_gain(S::set1(rule.mean_gain)),
-          mean_step(S::set1(rule.mean_gain < T(0.5) ? rule.mean_gain : rule.mean_gain - T(1))),
           square_decay(S::set1(rule.square_decay)), square_gain(S::set1(rule.square_gain)),
           epsilon(S::set1(rule.epsilon)), shrink(S::set1(rule.shrink)), limit(S::set1(rule.limit)),
-          l1(S::set1(rule.l1)), l2(S::set1(rule.l2)), keep(S::set1(rule.keep)) {}
+          l1(S::set1(rule.l1)), l2(S::set1(rule.l2)), keep(S::set1(rule.keep)),
+          mean(rule.mean_gain) {}
 
     /// Clipping and the penalty l1; a NaN stays one.
     FASTMLP_INLINE Reg<S> adjusted(Reg<S> g, Reg<S> w) const {
@@ -33,13 +48,6 @@ struct Rule {
 
     FASTMLP_INLINE Reg<S> velocity(Reg<S> u, Reg<S> g) const {
         return S::fma(momentum, u, S::mul(gain, g));
-    }
-
-    /// From u towards g by mean_gain, begun at the nearer of them, as torch's lerp: a g that is far
-    /// smaller than u does not drown in their difference.
-    FASTMLP_INLINE Reg<S> mean(Reg<S> u, Reg<S> g) const {
-        const Reg<S> nearer = S::select_gt(S::set1(T(0.5)), mean_gain, u, g);
-        return S::fma(mean_step, S::sub(g, u), nearer);
     }
 
     /// g over its root mean square; s is brought up to date.
@@ -136,6 +144,18 @@ void update(const UpdateRule<Scalar<S>>& rule, std::size_t rows, std::size_t wid
         case Step::kRmsprop: return run(update_step<S, Step::kRmsprop>);
         case Step::kRmspropMomentum: return run(update_step<S, Step::kRmspropMomentum>);
     }
+}
+
+template <class S>
+void approach(Scalar<S> gain, std::size_t count, const Scalar<S>* from, Scalar<S>* to) noexcept {
+    const Approach<S> nearer(gain);
+    std::size_t i = 0;
+    for (; count - i >= S::kLanes; i += S::kLanes) {
+        S::store(to + i, nearer(S::load(to + i), S::load(from + i)));
+    }
+    if (i == count) return;
+    const Reg<S> old = S::load_partial(to + i, count - i);
+    S::store_partial(to + i, nearer(old, S::load_partial(from + i, count - i)), count - i);
 }
 
 }  // namespace

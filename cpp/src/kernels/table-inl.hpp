@@ -78,6 +78,7 @@ constexpr KernelTable<typename S::Scalar> make_table(const char* name) {
                     convert<S, Plain<std::uint64_t>>, convert<S, Plain<std::int64_t>>,
                     convert<S, Plain<double>>, convert<S, Half>},
         .update = update<S>,
+        .approach = approach<S>,
         .count_finite = Elementwise<S>::count_finite,
         .spin = Elementwise<S>::spin,
         .exp_array = Elementwise<S>::exp_array,

@@ -214,6 +214,9 @@ struct KernelTable {
     /// apart. What the rule does not use may be null. No row is touched beyond `width`.
     void (*update)(const UpdateRule<T>& rule, std::size_t rows, std::size_t width, const T* g,
                    std::size_t ldg, T* w, T* first, T* second, std::size_t ldw) noexcept;
+    /// to[i] moves towards from[i] by `gain`: fma(gain, from - to, to) below 1/2, else
+    /// fma(gain - 1, from - to, from)
+    void (*approach)(T gain, std::size_t count, const T* from, T* to) noexcept;
     /// elements before the first NaN or infinity; count if there is none
     std::size_t (*count_finite)(const T* x, std::size_t count) noexcept;
     /// `rounds` rounds of independent fmas in registers; returns the flops done (to time the peak)

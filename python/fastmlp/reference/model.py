@@ -12,9 +12,10 @@ from .dense import Matrix, Row
 from .layers import Dense, build_layers
 from .live import LiveLists
 from .normalization import Statistics
-from .optimizers import Memory
+from .optimizers import Memory, approach
 from .passes import Pass
 from .random import initial_weights
+from .schedules import check_share
 
 
 class Model:
@@ -212,6 +213,37 @@ class Model:
     def __copy__(self) -> Self:
         return copy.deepcopy(self)  # sharing lists between two networks is never meant
 
+    def copy(self) -> Self:
+        """Return an independent copy of all that makes up the network."""
+        return copy.copy(self)
+
+    def soft_update(self, source: Any, tau: float) -> None:
+        """Move the parameters and running averages towards those of a network of the same layers.
+
+        They become ``(1 - tau) * own + tau * source``, in the form of `approach`.
+
+        Parameters
+        ----------
+        source : Network
+            A network of the same layers.
+        tau : float
+            From 0, which changes nothing, to 1, which copies.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `source` is no network of the same layers, or `tau` is out of its range.
+        """
+        check_share("tau", tau)
+        if not isinstance(source, Model):
+            raise TypeError(f"source must be a Network, got {validation.brief(source)}")
+        sizes, others = list(self._shapes()), list(source._shapes())  # noqa: SLF001  (its own kind)
+        if sizes != others:
+            raise ValueError(f"source must have the layers {sizes}, got {others}")
+        for rows, towards in zip(self._state_rows(), source._state_rows(), strict=True):  # noqa: SLF001
+            for row, goal in zip(rows, towards, strict=True):
+                row[:] = [approach(tau, u, g) for u, g in zip(row, goal, strict=True)]
+
     def _shapes(self) -> Iterator[tuple[int, int]]:
         """Give the shape (K, N) of each layer's weights."""
         K = self._features
@@ -241,6 +273,9 @@ class Model:
         for running in self._statistics.values():
             yield running.means
             yield running.variances
+
+    def _state_rows(self) -> tuple[list[Row], list[Row]]:
+        return list(self._parameter_rows()), list(self._statistics_rows())
 
     def _spread(self, name: str, value: Any, rows: Iterator[Row]) -> None:
         """Copy a flat array-like into rows, in place."""

@@ -159,9 +159,7 @@ class Adam(Optimizer):
 
     def direction(self, g: float, moment: Moment, step: int) -> float:
         """Return the mean over the root of the mean square, both corrected for their start at 0."""
-        gain = 1.0 - self.beta_1
-        nearer = moment.u if gain < 0.5 else g  # what is far smaller does not drown in g - u
-        moment.u = nearer + (gain if gain < 0.5 else gain - 1.0) * (g - moment.u)
+        moment.u = approach(1.0 - self.beta_1, moment.u, g)
         moment.s = self.beta_2 * moment.s + (1.0 - self.beta_2) * g * g
         mean = moment.u / (1.0 - self.beta_1**step)
         mean_square = moment.s / (1.0 - self.beta_2**step)
@@ -217,6 +215,11 @@ def read_optimizer(optimizer: object) -> Optimizer:
         "optimizer must be an SGD, Adam, AdamW or RMSprop, or the name of one, "
         f"got {validation.brief(optimizer)}"
     )
+
+
+def approach(gain: float, u: float, g: float) -> float:
+    """Return u moved towards g by `gain`, begun at the nearer: a small g keeps its digits."""
+    return u + gain * (g - u) if gain < 0.5 else g + (gain - 1.0) * (g - u)
 
 
 def norm(rows: Iterable[Row]) -> float:
