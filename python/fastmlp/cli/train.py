@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastmlp.cli.report import LOSS_UNITS, Report, counted
 from fastmlp.cli.sources import load
@@ -132,7 +133,10 @@ class Experiment:
         self._settings = settings
         self.model = settings.model(verbose)
         self._selection = self._select(source)
-        self._train, self._test = self._split()
+        self._target, y = read_target(
+            self._selection.table, self._selection.rows, self._selection.targets, settings.task
+        )
+        self._train, self._test = self._split(y)
 
     def run(self, tell: Callable[[str], None]) -> Report:
         """Train the model and test it.
@@ -156,7 +160,9 @@ class Experiment:
             tell(self._description(features, target))
 
         start = time.perf_counter()
-        self.model.fit_rows(self._selection, self._train, before_training=describe)
+        self.model.fit_rows(
+            self._selection, self._train, like=self._target, before_training=describe
+        )
         seconds = time.perf_counter() - start
         self.model.scores = {
             "train": self.model.score_rows(self._selection, self._train),
@@ -190,7 +196,7 @@ class Experiment:
             missing_target=settings.missing_target,
         )
 
-    def _split(self) -> tuple[Rows, tuple[Selection, Rows]]:
+    def _split(self, y: NDArray[Any]) -> tuple[Rows, tuple[Selection, Rows]]:
         """Return the rows to train on, and what to test on."""
         settings, selection = self._settings, self._selection
         if settings.test is not None:
@@ -198,8 +204,7 @@ class Experiment:
                 load(settings.test), selection.targets, features=None, weight=settings.weight
             )
             return selection.rows, (other, other.rows)
-        target, y = read_target(selection.table, selection.rows, selection.targets, settings.task)
-        classes = target.task == "classification"
+        target, classes = self._target, self._target.task == "classification"
         labels = y if classes else np.zeros(len(y), np.intp)
         groups = None if selection.groups is None else selection.groups[selection.rows]
         train, test = split_rows(labels, settings.test_fraction, settings.split_seed, groups)

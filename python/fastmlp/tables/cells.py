@@ -18,11 +18,14 @@ MISSING_WORDS: Final = frozenset({
 """What a cell says where a number, a date, or yes and no are missing. In text they are words:
 ``None`` may be a number of airbags, and ``NA`` sodium."""
 
+_PAIRS: Final = (("true", "false"), ("t", "f"), ("yes", "no"), ("y", "n"))
 PAIRS: Final = {
-    "true": True, "false": False, "t": True, "f": False, "yes": True, "no": False,
-    "y": True, "n": False,
-}  # fmt: skip
-_PAIRS: Final = ({"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"})
+    spelled: word == yes
+    for yes, no in _PAIRS
+    for word in (yes, no)
+    for spelled in (word, word.capitalize(), word.upper())
+}
+"""What means yes and no, as it is spelled."""
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INFINITE: Final = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
@@ -77,9 +80,9 @@ def is_code(cell: str) -> bool:
 
 
 def yes_or_no(values: Iterable[str]) -> bool:
-    """Say whether values are one pair such as yes and no, in any case, beside missing words."""
-    words = {value.lower() for value in values if value not in MISSING_WORDS}
-    return len(words) == 2 and words in _PAIRS
+    """Say whether values are one pair such as yes and no, beside missing words."""
+    words = {value for value in values if value not in MISSING_WORDS}
+    return words <= PAIRS.keys() and {word.lower() for word in words} in map(set, _PAIRS)
 
 
 def typed(text: Text, decimal: str) -> Column:

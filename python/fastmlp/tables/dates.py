@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 from fastmlp.tables.cells import MISSING_WORDS
 
-Order = Literal["year first", "day first", "month first", "month by name", "quarter", "time of day"]
+Order = Literal[
+    "iso", "year first", "day first", "month first", "month by name", "quarter", "time of day"
+]
 ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 
 _CLOCK: Final = r"(?:[T ,]+(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))? ?(Z|[+-]\d\d:?\d\d)?)?"
+_ISO: Final = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})", re.ASCII)
 _YEAR_FIRST: Final = re.compile(
     rf"(\d{{4}})[-/.](\d{{1,2}})(?:[-/.](\d{{1,2}}){_CLOCK})?", re.ASCII
 )
@@ -66,8 +69,8 @@ def order_of(  # noqa: PLR0911  (a case each)
     if not words or not (words[0][0].isdigit() or words[0][:3].lower() in _MONTHS):
         return None, ""
     for order, pattern in (
-        ("year first", _YEAR_FIRST), ("month by name", _BY_NAME), ("quarter", _QUARTER),
-        ("time of day", _TIME),
+        ("iso", _ISO), ("year first", _YEAR_FIRST), ("month by name", _BY_NAME),
+        ("quarter", _QUARTER), ("time of day", _TIME),
     ):  # fmt: skip
         if all(map(pattern.fullmatch, words)):
             some: Order = order  # type: ignore[assignment]
@@ -102,6 +105,8 @@ def days(values: Sequence[str], order: Order) -> NDArray[np.float64]:
 def _day(value: str, order: Order) -> float:  # noqa: PLR0911  (a case each)
     if order == "time of day":
         return _hours(*match.groups()) if (match := _TIME.fullmatch(value)) else math.nan
+    if order == "iso":
+        return _civil(*map(int, match.groups())) if (match := _ISO.fullmatch(value)) else math.nan
     if order == "quarter":
         match = _QUARTER.fullmatch(value)
         if match is None:

@@ -216,7 +216,8 @@ def _is_data(header: list[str], body: list[list[str]], width: int) -> bool:
     """Say whether the first row is data: a number above numbers, and no word of its own."""
     if len(header) != width or not body or not any(map(is_number, header)):
         return False
-    if _count(header):
+    row_names = not header[0] and all(header[1:])  # of R and pandas, whose column has no name
+    if row_names or _count(header):
         return False
     for place, cell in enumerate(header):
         below = {row[place].strip() for row in body if len(row) == width} - MISSING_WORDS

@@ -20,6 +20,9 @@ Out = NDArray[np.float32]
 LEAST_OFTEN: Final = 5
 """Words that occur less often share one place, with those never seen in training."""
 
+LIMIT: Final = 1e6
+"""How far from 0 a standardized number may be: numbers never met in training stay finite."""
+
 NO_EDGES: Final = np.empty(0)
 
 
@@ -84,7 +87,7 @@ class Number:
         """Write values (n,), NaN where missing, into `out` (n, width)."""
         missing = np.isnan(values)
         filled = np.where(missing, self.median, values)
-        out[:, 0] = (filled - self.mean) / self.deviation
+        out[:, 0] = np.clip((filled - self.mean) / self.deviation, -LIMIT, LIMIT)
         for piece in range(len(self.edges) - 1):
             low, high = self.edges[piece], self.edges[piece + 1]
             out[:, 1 + piece] = np.clip((filled - low) / (high - low), 0.0, 1.0)
@@ -287,7 +290,7 @@ class Vector:
             if values.dtype.kind == "f"
             else np.zeros(len(values), bool)
         )
-        out[:, : len(self.mean)] = (values - self.mean) / self.deviation
+        out[:, : len(self.mean)] = np.clip((values - self.mean) / self.deviation, -LIMIT, LIMIT)
         out[missing] = 0.0
         if self.missing:
             out[:, -1] = missing

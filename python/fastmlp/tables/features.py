@@ -335,15 +335,10 @@ def read_values(
 
 def _text_values(text: Text, kind: Kind, decimal: str) -> tuple[Floats, NDArray[np.bool_]]:
     if kind.name == "yes/no":
-        values = np.array(
-            [float(cells.PAIRS[value.lower()]) if value.lower() in cells.PAIRS
-             else {"0": 0.0, "1": 1.0}.get(value, np.nan) for value in text.values],
-            np.float64,
-        )  # fmt: skip
+        meant = {**cells.PAIRS, "0": False, "1": True}
+        values = np.array([meant.get(value, np.nan) for value in text.values], np.float64)
     elif kind.order is not None:
         values = dates.days(text.values, kind.order)
-    elif kind.name == "date":
-        values = dates.days(text.values, "year first")
     else:
         values, _ = cells.numbers(text.values, decimal)
     values[np.isinf(values)] = np.nan

@@ -56,7 +56,8 @@ def kind_of(  # noqa: PLR0911  (a case each)
         known = values[~np.isnat(values)]
         if len(known) == 0 or (known == known[0]).all():
             return _nothing(len(known), len(values), known)
-        return Kind("date")
+        days = bool((known.astype("M8[D]") == known).all())
+        return Kind("date", "", "iso" if days else "year first")
     known = values[np.isfinite(values)] if values.dtype.kind == "f" else values
     if len(known) == 0 or ((known == known[0]).all() and len(known) == len(values)):
         return _nothing(len(known), len(values), known)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _validation, files
+from fastmlp._extras import require
 from fastmlp.data._text import listing
 from fastmlp.errors import ModelFormatError
 from fastmlp.layers import ActivationName
@@ -226,16 +227,18 @@ class TabularModel:
         rows: Rows,
         validation_fraction: float | None = 0.15,
         *,
+        like: Target | None = None,
         before_training: Callable[[Features, Target], None] | None = None,
     ) -> "TabularModel":
         """Learn from some rows of what was selected, as `fit` does; for the command line.
 
-        `before_training` is called with what was decided, before the networks are trained.
+        The task is that of `like`, guessed from more rows than these. `before_training` is called
+        with what was decided, before the networks are trained.
         """
         fraction = 0.0
         if validation_fraction is not None:
             fraction = _validation.share("validation_fraction", validation_fraction, one=False)
-        target, y = read_target(selection.table, rows, selection.targets, self._task)
+        target, y = read_target(selection.table, rows, selection.targets, self._task, guess=like)
         class_rows = y if target.task == "classification" else np.zeros(len(rows), np.intp)
         features, X = learn(
             selection.table,
@@ -293,6 +296,38 @@ class TabularModel:
             features, target, self.seed, {**settings, "task": self._task}, self.notes, scores
         )
         write_model(path, [model_of(net) for net in self.networks], to_table(learned))
+
+    def to_onnx(self, path: files.Path) -> None:
+        """Write the model as an ONNX file: raw columns in, answers out.
+
+        Each column is an input (rows, 1) of its name: numbers as double with NaN where they are
+        missing, text, yes and no, and days such as 2020-12-31 as strings with "" where they are
+        missing and without blanks around them; vectors are double (rows, k). The output `answer`
+        is what `predict` returns, numbers as (rows, targets); for classes there is `probabilities`.
+        Needs ``pip install 'fastmlp[onnx]'``; operator set 20.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            Replaced if it exists.
+
+        Raises
+        ------
+        ValueError
+            If a column cannot be expressed; it names the column.
+        ImportError
+            If onnx is not installed.
+        RuntimeError
+            If the model has not been fitted.
+        OSError
+            If the file cannot be written; the old file is unchanged.
+        """
+        features, target = self._learned()
+        require("onnx", "to_onnx", "onnx")
+        from fastmlp.tables.onnx_export import table_model  # noqa: PLC0415  (imports onnx)
+
+        model = table_model(features, target, [model_of(net) for net in self.networks])
+        files.write_file(path, model.SerializeToString(deterministic=True))
 
     @classmethod
     def load(cls, path: files.Path) -> "TabularModel":

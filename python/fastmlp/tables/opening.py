@@ -102,8 +102,8 @@ def as_utf8(path: Path | str, data: bytes) -> tuple[bytes, str | None]:
         except UnicodeDecodeError as error:
             raise DataError(f"{path}: begins like UTF-16, but is not: {error}") from None
     data = data.removeprefix(b"\xef\xbb\xbf")
-    if data.endswith(b"\x1a"):  # the end of a file in DOS
-        data = data[:-1]
+    if b"\x1a" in data[-4:]:  # the end of a file in DOS
+        data = data[: data.rindex(b"\x1a")]
     if b"\r" in data and b"\n" not in data:  # the line ends of old Macs
         data = data.replace(b"\r", b"\n")
     if (at := data.find(b"\0")) >= 0:

@@ -1,7 +1,7 @@
 """The target: what is to be learned, in its own words and units."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -55,6 +55,12 @@ class Target:
         """The number of the network's outputs."""
         return len(self.classes) if self.task == "classification" else len(self.names)
 
+    def written(self, j: int) -> tuple[str, str]:
+        """Return how label j writes no and yes."""
+        kind = self.kinds[j]
+        no, yes = {"bool": ("False", "True"), "number": ("0", "1")}.get(kind) or kind.split("|")
+        return no, yes
+
     def scaled(self, values: Floats) -> NDArray[np.float32]:
         """Return targets of a regression (n, t) as the network learns them."""
         return ((values - self.mean) / self.deviation).astype(np.float32)
@@ -89,9 +95,16 @@ def _missing(column: Column) -> NDArray[np.bool_]:
 
 
 def read_target(
-    table: Table, rows: Rows, names: Sequence[str], task: str | None
+    table: Table,
+    rows: Rows,
+    names: Sequence[str],
+    task: str | None,
+    *,
+    guess: Target | None = None,
 ) -> tuple[Target, NDArray[Any]]:
     """Decide what the target asks for, and return it with the targets of some rows.
+
+    Of a `guess` from more rows the task and the reason are kept.
 
     Returns
     -------
@@ -106,7 +119,8 @@ def read_target(
         If there is nothing to learn, or the columns do not fit the task.
     """
     if len(names) == 1:
-        return _single(table, rows, names[0], task)
+        target, y = _single(table, rows, names[0], guess.task if guess else task)
+        return (replace(target, reason=guess.reason) if guess else target), y
     columns = [_labels(table, rows, name) for name in names]
     kinds = [kind for kind, _ in columns]
     y = np.stack([values for _, values in columns], axis=1)
@@ -156,8 +170,8 @@ def _single(table: Table, rows: Rows, name: str, task: str | None) -> tuple[Targ
 def guess_task(table: Table, rows: Rows, name: str, *, insist: bool = True) -> tuple[Task, str]:
     """Guess what a target asks for, and say why.
 
-    Text, and yes and no, mean classification; so do whole numbers of at most 20 different values
-    that do not all differ; other numbers mean regression.
+    Text, and yes and no, mean classification; so do whole numbers of at most 20 different values,
+    each of which stands in two rows on the average; other numbers mean regression.
 
     Raises
     ------
@@ -177,7 +191,7 @@ def guess_task(table: Table, rows: Rows, name: str, *, insist: bool = True) -> t
     if not (values == np.floor(values)).all():
         return "regression", "the target has fractions"
     count = len(np.unique(values))
-    if count <= MOST_GUESSED_CLASSES and (count < len(values) or count == 1):
+    if count <= MOST_GUESSED_CLASSES and (2 * count <= len(values) or count == 1):
         return "classification", f"the target has {count} different whole numbers"
     return "regression", f"the target has {count} different numbers"
 
@@ -245,9 +259,9 @@ def _labels(table: Table, rows: Rows, name: str) -> tuple[str, Floats]:
     if isinstance(column, Text):
         if not cells.yes_or_no(column.values):
             return "", nothing
-        yes = [cells.PAIRS.get(value.lower(), False) for value in column.values]
+        yes = [cells.PAIRS.get(value, False) for value in column.values]
         some = sorted({value for value in column.values if value not in cells.MISSING_WORDS})
-        words = sorted(some, key=lambda value: cells.PAIRS[value.lower()])
+        words = sorted(some, key=lambda value: cells.PAIRS[value])
         return "|".join([words[0], words[-1]]), np.array([*yes, False], np.float64)[
             column.codes[rows]
         ]
@@ -271,13 +285,11 @@ def answers(target: Target, outputs: NDArray[Any]) -> NDArray[Any]:
         return yes
     if all(kind in {"bool", "number"} for kind in target.kinds):
         return yes.astype(np.int64)
-    columns = [_written(kind)[yes[:, j].astype(np.intp)] for j, kind in enumerate(target.kinds)]
+    columns = [
+        np.array(target.written(j), object)[yes[:, j].astype(np.intp)]
+        for j in range(len(target.names))
+    ]
     return np.stack(columns, axis=1)
-
-
-def _written(kind: str) -> NDArray[Any]:
-    words = {"bool": ["False", "True"], "number": ["0", "1"]}.get(kind) or kind.split("|")
-    return np.array(words, object)
 
 
 def class_array(classes: list[Label]) -> NDArray[Any]:

@@ -1,0 +1,351 @@
+"""A model as an ONNX graph: raw columns in, answers out, by standard operators alone.
+
+Every column is an input of shape (rows, 1): numbers as double with NaN where they are missing, text
+as strings with "" where they are, vectors as double (rows, k). The arithmetic before the networks
+is that of the encoders to the bit. A string is never cast before an expression has matched it: ONNX
+Runtime takes the leading number of any text, and stops at what has none.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, checker, compose, helper, numpy_helper
+
+import fastmlp
+from fastmlp._validation import brief
+from fastmlp.exchange.onnx_export import onnx_model
+from fastmlp.model.model import Model
+from fastmlp.tables import cells
+from fastmlp.tables.encoders import LIMIT, Number, Numbers, TargetMeans, Vector, Words
+from fastmlp.tables.features import Feature, Features
+from fastmlp.tables.target import Target
+
+_OPSET: Final = 20  # the first with RegexFullMatch and StringSplit
+_IR_VERSION: Final = 9
+_DAYS: Final = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+
+
+def table_model(features: Features, target: Target, models: Sequence[Model]) -> ModelProto:
+    """Return a checked ONNX model.
+
+    Raises
+    ------
+    ValueError
+        If a column cannot be expressed; it names the column.
+    """
+    graph = _Graph()
+    parts = [_encoded(graph, i, feature) for i, feature in enumerate(features.features)]
+    matrix = graph.add("Concat", *parts, name="inputs", axis=1)
+    mean = _mean(graph, matrix, models)
+    _answers(graph, target, mean)
+    model = helper.make_model(
+        helper.make_graph(graph.nodes, "fastmlp", graph.inputs, graph.outputs, graph.constants),
+        producer_name="fastmlp",
+        producer_version=fastmlp.__version__,
+        ir_version=_IR_VERSION,
+        opset_imports=[helper.make_opsetid("", _OPSET), *graph.domains.values()],
+        functions=list(graph.functions.values()),
+    )
+    checker.check_model(model, full_check=True)
+    return model
+
+
+class _Graph:
+    """The nodes, constants, inputs and outputs of a graph under construction."""
+
+    def __init__(self) -> None:
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
+        self.inputs: list[Any] = []
+        self.outputs: list[Any] = []
+        self.functions: dict[str, Any] = {}
+        self.domains: dict[str, Any] = {}
+
+    def add(self, operator: str, *inputs: str, name: str, **attributes: Any) -> str:
+        """Add a node and return its output, which has its name."""
+        self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
+        return name
+
+    def constant(self, name: str, value: Any, kind: Any = np.float64) -> str:
+        """Add a constant and return its name."""
+        self.constants.append(numpy_helper.from_array(np.asarray(value, kind), name))
+        return name
+
+    def input(self, name: str, kind: int, width: int = 1) -> str:
+        """Add an input of so many columns and return its name."""
+        self.inputs.append(helper.make_tensor_value_info(name, kind, ["rows", width]))
+        return name
+
+    def output(self, name: str, kind: int, *shape: int) -> None:
+        """Make a node's output one of the graph."""
+        self.outputs.append(helper.make_tensor_value_info(name, kind, ["rows", *shape]))
+
+    def cast(self, value: str, kind: int, name: str) -> str:
+        """Add a Cast."""
+        return self.add("Cast", value, name=name, to=kind)
+
+
+def _encoded(graph: _Graph, i: int, feature: Feature) -> str:
+    """Add what becomes of a column; return the float (rows, width) of it."""
+    at, encoder, kind = f"{i}/", feature.encoder, feature.kind.name
+    if isinstance(encoder, Vector):
+        return _vector(
+            graph, at, graph.input(feature.name, TensorProto.DOUBLE, len(encoder.mean)), encoder
+        )
+    if isinstance(encoder, Words | TargetMeans):
+        text = graph.input(feature.name, TensorProto.STRING)
+        return _words(graph, at, text, encoder)
+    if isinstance(encoder, Number) and kind == "number":
+        number = graph.input(feature.name, TensorProto.DOUBLE)
+        infinite = graph.add("IsInf", number, name=f"{at}infinite")
+        nan = graph.add("IsNaN", number, name=f"{at}nan")
+        missing = graph.add("Or", infinite, nan, name=f"{at}missing")
+        return _number(graph, at, number, missing, encoder)
+    if isinstance(encoder, Number) and kind == "yes/no":
+        number, missing = _yes_no(graph, at, graph.input(feature.name, TensorProto.STRING))
+        return _number(graph, at, number, missing, encoder)
+    if isinstance(encoder, Numbers) and feature.kind.order == "iso":
+        parts, missing = _iso_date(graph, at, graph.input(feature.name, TensorProto.STRING))
+        encoded = [
+            _number(graph, f"{at}{part}/", parts[part], missing, number)
+            for part, number in zip(encoder.parts, encoder.numbers, strict=True)
+        ]
+        return graph.add("Concat", *encoded, name=f"{at}encoded", axis=1)
+    written = feature.kind.order or kind
+    raise ValueError(
+        f"column {brief(feature.name)} cannot be written to ONNX: {kind}, {written}; of dates and "
+        "times it has days such as 2020-12-31 only. Train without it, or with it in another form"
+    )
+
+
+def _number(graph: _Graph, at: str, number: str, missing: str, encoder: Number) -> str:
+    median = graph.constant(f"{at}median", encoder.median)
+    filled = graph.add("Where", missing, median, number, name=f"{at}filled")
+    centred = graph.add(
+        "Sub", filled, graph.constant(f"{at}mean", encoder.mean), name=f"{at}centred"
+    )
+    deviation = graph.constant(f"{at}deviation", encoder.deviation)
+    parts = [_limited(graph, at, graph.add("Div", centred, deviation, name=f"{at}scaled"))]
+    if len(encoder.edges):
+        lower = graph.constant(f"{at}lower", encoder.edges[np.newaxis, :-1])
+        widths = graph.constant(f"{at}widths", np.diff(encoder.edges)[np.newaxis])
+        above = graph.add("Sub", filled, lower, name=f"{at}above")
+        share = graph.add("Div", above, widths, name=f"{at}share")
+        bounds = [graph.constant(f"{at}{name}", value) for name, value in (("zero", 0), ("one", 1))]
+        parts.append(graph.add("Clip", share, *bounds, name=f"{at}pieces"))
+    if encoder.missing:
+        parts.append(graph.cast(missing, TensorProto.DOUBLE, f"{at}is missing"))
+    together = graph.add("Concat", *parts, name=f"{at}together", axis=1)
+    return graph.cast(together, TensorProto.FLOAT, f"{at}float")
+
+
+def _limited(graph: _Graph, at: str, value: str) -> str:
+    bounds = [graph.constant(f"{at}{sign}limit", float(f"{sign}{LIMIT}")) for sign in "-+"]
+    return graph.add("Clip", value, *bounds, name=f"{at}standardized")
+
+
+def _words(graph: _Graph, at: str, text: str, encoder: Words | TargetMeans) -> str:
+    """Add a column for each word, for others and for missing; or the mean of each."""
+    words = graph.constant(f"{at}words", [encoder.words], object)
+    same = graph.cast(
+        graph.add("Equal", text, words, name=f"{at}equal"), TensorProto.DOUBLE, f"{at}known"
+    )
+    empty = graph.add(
+        "Equal", text, graph.constant(f"{at}empty", [[""]], object), name=f"{at}is empty"
+    )
+    missing = graph.cast(empty, TensorProto.DOUBLE, f"{at}missing")
+    axis = graph.constant(f"{at}axis", [1], np.int64)
+    found = graph.add("ReduceSum", same, axis, name=f"{at}found", keepdims=1)
+    one = graph.constant(f"{at}one", 1.0)
+    others = graph.add("Sub", one, found, name=f"{at}not found")
+    has_missing = isinstance(encoder, TargetMeans) or encoder.missing
+    if has_missing:
+        others = graph.add("Sub", others, missing, name=f"{at}others")
+    if isinstance(encoder, TargetMeans):
+        hot = graph.add("Concat", same, missing, others, name=f"{at}hot", axis=1)
+        table = np.concatenate([encoder.means, encoder.overall[np.newaxis]])
+        scaled = graph.constant(f"{at}means", (table - encoder.mean) / encoder.deviation)
+        return graph.cast(
+            graph.add("MatMul", hot, scaled, name=f"{at}mean"), TensorProto.FLOAT, f"{at}float"
+        )
+    parts = [same] * bool(encoder.words) + [others] * encoder.others + [missing] * encoder.missing
+    together = graph.add("Concat", *parts, name=f"{at}together", axis=1)
+    return graph.cast(together, TensorProto.FLOAT, f"{at}float")
+
+
+def _yes_no(graph: _Graph, at: str, text: str) -> tuple[str, str]:
+    """Return 1 and 0 for yes and no, and whether it is neither."""
+    counts = []
+    for answer in (True, False):
+        words = [word for word, value in cells.PAIRS.items() if value is answer]
+        constant = graph.constant(f"{at}{answer} words", [[*words, str(int(answer))]], object)
+        equal = graph.add("Equal", text, constant, name=f"{at}{answer} equal")
+        number = graph.cast(equal, TensorProto.DOUBLE, f"{at}{answer} number")
+        axis = graph.constant(f"{at}{answer} axis", [1], np.int64)
+        counts.append(graph.add("ReduceSum", number, axis, name=f"{at}{answer}", keepdims=1))
+    either = graph.add("Add", *counts, name=f"{at}either")
+    zero = graph.constant(f"{at}none", 0.0)
+    return counts[0], graph.add("Equal", either, zero, name=f"{at}missing")
+
+
+def _vector(graph: _Graph, at: str, values: str, encoder: Vector) -> str:
+    nan = graph.add("IsNaN", values, name=f"{at}nan")
+    number = graph.cast(nan, TensorProto.DOUBLE, f"{at}nan number")
+    axis = graph.constant(f"{at}axis", [1], np.int64)
+    count = graph.add("ReduceMax", number, axis, name=f"{at}any", keepdims=1)
+    missing = graph.cast(count, TensorProto.BOOL, f"{at}missing")
+    mean = graph.constant(f"{at}mean", encoder.mean[np.newaxis])
+    centred = graph.add("Sub", values, mean, name=f"{at}centred")
+    deviation = graph.constant(f"{at}deviation", encoder.deviation)
+    scaled = _limited(graph, at, graph.add("Div", centred, deviation, name=f"{at}scaled"))
+    zero = graph.constant(f"{at}zero", 0.0)
+    parts = [graph.add("Where", missing, zero, scaled, name=f"{at}filled")]
+    if encoder.missing:
+        parts.append(count)
+    together = graph.add("Concat", *parts, name=f"{at}together", axis=1)
+    return graph.cast(together, TensorProto.FLOAT, f"{at}float")
+
+
+class _Integers:
+    """Arithmetic on int64 in a graph, written as it is in Python."""
+
+    def __init__(self, graph: _Graph, at: str) -> None:
+        self._graph, self._at, self._count = graph, at, 0
+
+    def __call__(self, operator: str, *values: str | int) -> str:
+        self._count += 1
+        name = f"{self._at}{self._count} {operator}"
+        inputs = [
+            value
+            if isinstance(value, str)
+            else self._graph.constant(f"{name} {place}", value, np.int64)
+            for place, value in enumerate(values)
+        ]
+        return self._graph.add(operator, *inputs, name=name)
+
+    def number(self, truth: str) -> str:
+        """Return 1 for true, 0 for false."""
+        self._count += 1
+        return self._graph.cast(truth, TensorProto.INT64, f"{self._at}{self._count} number")
+
+
+def _iso_date(graph: _Graph, at: str, text: str) -> tuple[dict[int, str], str]:
+    """Return the parts of a date as doubles, and whether the text is none."""
+    matched = graph.add(
+        "RegexFullMatch", text, name=f"{at}matched", pattern="[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
+    )
+    some = graph.constant(f"{at}some", "2000-01-01", object)
+    safe = graph.add("Where", matched, text, some, name=f"{at}safe")
+    words, count = f"{at}split", f"{at}count"
+    graph.nodes.append(
+        helper.make_node("StringSplit", [safe], [words, count], name=words, delimiter="-")
+    )
+    three = graph.cast(words, TensorProto.INT64, f"{at}three")
+    year, month, day = (
+        graph.add(
+            "Gather", three, graph.constant(f"{at}place {k}", k, np.int64), name=f"{at}{k}", axis=2
+        )
+        for k in range(3)
+    )
+    do = _Integers(graph, at)
+    known = do("Max", do("Min", month, 12), 1)
+    leap = do.number(
+        do("And", do("Equal", do("Mod", year, 4), 0),
+           do("Or", do("Not", do("Equal", do("Mod", year, 100), 0)),
+              do("Equal", do("Mod", year, 400), 0)))
+    )  # fmt: skip
+    lengths = graph.constant(f"{at}lengths", _DAYS, np.int64)
+    february = do.number(do("Equal", known, 2))
+    last = do("Add", do("Gather", lengths, do("Sub", known, 1)), do("Mul", leap, february))
+    right = do("And", do("Equal", known, month),
+               do("And", do("GreaterOrEqual", day, 1), do("LessOrEqual", day, last)))  # fmt: skip
+    right = do("And", right, do("GreaterOrEqual", year, 1))
+    missing = do("Not", do("And", matched, right))
+    since = _days_since_1970(do, year, known, day)
+    parts = {
+        0: since,
+        1: year,
+        2: known,
+        3: do("Mod", do("Add", since, 3), 7),
+        4: do("Add", do("Sub", since, _days_since_1970(do, year, 1, 1)), 1),
+    }
+    return {
+        part: graph.cast(value, TensorProto.DOUBLE, f"{at}part {part}")
+        for part, value in parts.items()
+    }, missing
+
+
+def _days_since_1970(do: _Integers, year: str, month: str | int, day: str | int) -> str:
+    """Count days by years that begin in March, so that leap days end them."""
+    early = do.number(do("LessOrEqual", month, 2))
+    year = do("Sub", year, early)
+    era = do("Div", year, 400)
+    of_era = do("Sub", year, do("Mul", era, 400))
+    of_year = do("Sub", do("Add", month, do("Mul", early, 12)), 3)
+    days = do("Add", do("Div", do("Add", do("Mul", of_year, 153), 2), 5), do("Sub", day, 1))
+    leaps = do("Sub", do("Div", of_era, 4), do("Div", of_era, 100))
+    days = do("Add", do("Add", do("Mul", of_era, 365), leaps), days)
+    return do("Sub", do("Add", do("Mul", era, 146_097), days), 719_468)
+
+
+def _mean(graph: _Graph, matrix: str, models: Sequence[Model]) -> str:
+    """Add the networks; return the mean of their outputs, added up in order in double."""
+    total = ""
+    for i, model in enumerate(models):
+        network = compose.add_prefix(onnx_model(model), f"network {i}/")
+        inner, outer = network.graph.input[0].name, network.graph.output[0].name
+        for node in network.graph.node:
+            node.input[:] = [matrix if name == inner else name for name in node.input]
+        graph.nodes.extend(network.graph.node)
+        graph.constants.extend(network.graph.initializer)
+        for function in network.functions:
+            graph.functions[function.name] = function
+        for opset in network.opset_import:
+            if opset.domain:
+                graph.domains[opset.domain] = opset
+        double = graph.cast(outer, TensorProto.DOUBLE, f"network {i}/double")
+        total = graph.add("Add", total, double, name=f"sum {i}") if total else double
+    return graph.add("Div", total, graph.constant("networks", float(len(models))), name="mean")
+
+
+def _answers(graph: _Graph, target: Target, mean: str) -> None:
+    """Add the outputs: `answer`, and `probabilities` of classes."""
+    if target.task == "regression":
+        scaled = graph.add(
+            "Mul", mean, graph.constant("scale", target.deviation[np.newaxis]), name="scaled"
+        )
+        graph.add("Add", scaled, graph.constant("offset", target.mean[np.newaxis]), name="answer")
+        graph.output("answer", TensorProto.DOUBLE, len(target.names))
+        return
+    graph.add("Identity", mean, name="probabilities")
+    graph.output("probabilities", TensorProto.DOUBLE, target.outputs)
+    if target.task == "classification":
+        best = graph.add("ArgMax", mean, name="best", axis=1, keepdims=0)
+        classes = _class_constant(target)
+        graph.add("Gather", graph.constant("classes", classes, classes.dtype), best, name="answer")
+        kind = helper.np_dtype_to_tensor_dtype(classes.dtype)
+        graph.output("answer", kind)
+        return
+    yes = graph.add("Greater", mean, graph.constant("half", 0.5), name="yes")
+    kinds = set(target.kinds)
+    if kinds == {"bool"}:
+        graph.add("Identity", yes, name="answer")
+        graph.output("answer", TensorProto.BOOL, target.outputs)
+    elif kinds <= {"bool", "number"}:
+        graph.cast(yes, TensorProto.INT64, "answer")
+        graph.output("answer", TensorProto.INT64, target.outputs)
+    else:
+        no, words = zip(*(target.written(j) for j in range(target.outputs)), strict=True)
+        choices = [
+            graph.constant(name, [each], object) for name, each in (("words", words), ("no", no))
+        ]
+        graph.add("Where", yes, *choices, name="answer")
+        graph.output("answer", TensorProto.STRING, target.outputs)
+
+
+def _class_constant(target: Target) -> NDArray[Any]:
+    first = target.classes[0]
+    kind: Any = {str: object, bool: np.bool_, int: np.int64}.get(type(first), np.float64)
+    return np.array(target.classes, kind)
