@@ -98,7 +98,8 @@ def twice() -> Any:
 
 
 REFUSED = {
-    "'relu6'": lambda: trained(layers.Dense(3, "relu6")),
+    "'celu'": lambda: trained(layers.Dense(3, "celu")),
+    "ReLU": lambda: trained(layers.Dense(3), layers.ReLU(max_value=0.0)),
     r"\(Conv1D\)": lambda: keras.Sequential([layers.Input((5, 1)), layers.Conv1D(2, 3)]),
     r"\(LeakyReLU\)": lambda: trained(layers.Dense(3), layers.LeakyReLU(negative_slope=0.3)),
     "several inputs": residual,

@@ -123,7 +123,7 @@ class Reversed(nn.Sequential):
 
 
 REFUSED = {
-    r"model\[1\] \(ReLU6\)": lambda: nn.Sequential(nn.Linear(5, 3), nn.ReLU6()),
+    r"model\[1\] \(CELU\)": lambda: nn.Sequential(nn.Linear(5, 3), nn.CELU()),
     r"LeakyReLU\(negative_slope=0.2\)": lambda: nn.Sequential(nn.Linear(5, 3), nn.LeakyReLU(0.2)),
     r"model \(Reversed\)": lambda: Reversed(nn.Linear(5, 5), nn.Linear(5, 5)),
     "tanh": lambda: nn.Sequential(nn.Linear(5, 3), nn.GELU("tanh")),

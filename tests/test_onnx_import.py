@@ -52,6 +52,10 @@ def sigmoid(z: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-z))
 
 
+def hardswish(z: np.ndarray) -> np.ndarray:
+    return z * np.clip(z + 3, 0, 6) / 6
+
+
 CASES = {
     "torch: Gemm of transposed weights": (
         chain(("Gemm", "V", "B", {"transB": 1}), ("Relu",), V=W.T.copy()),
@@ -96,6 +100,43 @@ CASES = {
     "temperature of a softmax": (
         chain(("Gemm", "W", "B"), ("Div", "two"), ("Softmax",), two=np.float32(2.0)),
         np.exp(LINEAR / 2) / np.exp(LINEAR / 2).sum(axis=1, keepdims=True),
+    ),
+    "relu6 of torch, and its attributes before opset 11": (
+        chain(("Gemm", "W", "B"), ("Clip", {"min": 0.0, "max": 6.0})),
+        np.clip(LINEAR, 0, 6),
+    ),
+    "relu6 of tf2onnx": (
+        chain(("Gemm", "W", "B"), ("Relu",), ("Min", "six"), six=np.float32(6)),
+        np.clip(LINEAR, 0, 6),
+    ),
+    "relu6 of scaled nodes": (
+        chain(
+            *(("Gemm", "W", "B"), ("Mul", "two"), ("Add", "three"), ("Clip", "zero", "six")),
+            two=np.float32(2),
+            three=np.float32(3),
+            zero=np.float32(0),
+            six=np.float32(6),
+        ),
+        np.clip(2 * LINEAR + 3, 0, 6),
+    ),
+    "torch: HardSwish": (chain(("Gemm", "W", "B"), ("HardSwish",)), hardswish(LINEAR)),
+    "hardswish of HardSigmoid": (
+        graph(
+            [
+                ("Gemm", ["x", "W", "B"], ["z"], {}),
+                ("HardSigmoid", ["z"], ["gate"], {"alpha": 1 / 6}),
+                ("Mul", ["gate", "z"], ["y"], {}),
+            ]
+        ),
+        hardswish(LINEAR),
+    ),
+    "torch: Mish": (
+        chain(("Gemm", "W", "B"), ("Mish",)),
+        LINEAR * np.tanh(np.log1p(np.exp(LINEAR))),
+    ),
+    "torch: Selu": (
+        chain(("Gemm", "W", "B"), ("Selu",)),
+        np.where(LINEAR > 0, 1.0507009873554805 * LINEAR, 1.7580993408473766 * np.expm1(LINEAR)),
     ),
     "clipped at 0": (
         chain(("Gemm", "W", "B"), ("Clip", "zero"), zero=np.float32(0)),
@@ -152,6 +193,10 @@ def test_logits_become_probabilities():
 REFUSED = {
     "no network here can do it; a graph": chain(("Gemm", "W", "B"), ("Sin",)),
     "node 'y' \\(Conv\\)": chain(("Conv", "W")),
+    "only from 0": chain(("Gemm", "W", "B"), ("Clip", {"min": -1.0, "max": 1.0})),
+    "only with 0 or 6": chain(("Gemm", "W", "B"), ("Min", "one"), one=np.float32(1)),
+    "only with alpha 1/6": chain(("Gemm", "W", "B"), ("HardSigmoid",)),
+    "gamma is .*, allowed": chain(("Gemm", "W", "B"), ("Selu", {"gamma": 1.0})),
     "alpha is .*, allowed": chain(("Gemm", "W", "B"), ("LeakyRelu", {"alpha": 0.5})),
     "combines two layers": graph(
         [

@@ -1,5 +1,6 @@
 #include "fastmlp/layer.hpp"
 
+#include <cmath>
 #include <stdexcept>
 #include <string>
 
@@ -31,8 +32,12 @@ constexpr std::pair<std::string_view, Activation> kActivationNames[] = {
     {"relu", Activation::kRelu},
     {"leaky_relu", Activation::kLeakyRelu},
     {"elu", Activation::kElu},
+    {"selu", Activation::kSelu},
     {"gelu", Activation::kGelu},
     {"silu", Activation::kSilu},
+    {"mish", Activation::kMish},
+    {"relu6", Activation::kRelu6},
+    {"hardswish", Activation::kHardswish},
     {"sigmoid", Activation::kSigmoid},
     {"tanh", Activation::kTanh},
     {"softplus", Activation::kSoftplus},
@@ -83,13 +88,28 @@ std::string_view name_of(Loss::Kind loss) {
     return to_name(kLossNames, loss);
 }
 
-bool is_rectifier(Activation activation) {
+double initial_limit(Activation activation, std::size_t k, std::size_t n) {
+    const auto inputs = static_cast<double>(k), outputs = static_cast<double>(n);
     switch (activation) {
         case Activation::kRelu:
         case Activation::kLeakyRelu:
         case Activation::kElu:
         case Activation::kGelu:
-        case Activation::kSilu: return true;
+        case Activation::kSilu:
+        case Activation::kMish:
+        case Activation::kRelu6:
+        case Activation::kHardswish: return std::sqrt(6.0 / inputs);
+        case Activation::kSelu: return std::sqrt(3.0 / inputs);
+        default: return std::sqrt(6.0 / (inputs + outputs));
+    }
+}
+
+bool keeps_z(Activation activation) {
+    switch (activation) {
+        case Activation::kGelu:
+        case Activation::kSilu:
+        case Activation::kMish:
+        case Activation::kHardswish: return true;
         default: return false;
     }
 }

@@ -45,16 +45,15 @@ void check_loss(Loss loss, const std::vector<Layer>& layers) {
     if (!allowed) throw std::invalid_argument("the parameter of the loss is out of its range");
 }
 
-/// Uniform in +-limit, the variance of He et al. 2015 (rectifiers) or Glorot & Bengio 2010. Drawn
-/// in float64 and rounded; the index is the element's place in the flat buffer.
+/// Uniform in +-limit, drawn in float64 and rounded; the index is the element's place in the flat
+/// buffer.
 template <class T>
 void draw_initial_weights(const Layout& layout, const std::vector<Layer>& layers,
                           std::uint64_t seed, T* parameters) {
     constexpr std::size_t kDrawnAtOnce = std::size_t{1} << 16;
     const RandomStream stream{seed, Purpose::kInitialWeights, 0};
     for (std::size_t i = 0; i < layers.size(); ++i) {
-        const auto k = static_cast<double>(layout[i].k), n = static_cast<double>(layout[i].n);
-        const double limit = std::sqrt(6.0 / (is_rectifier(layers[i].activation) ? k : k + n));
+        const double limit = initial_limit(layers[i].activation, layout[i].k, layout[i].n);
         const Parameter& weights = layout[i].weights;
         std::array<double, 2> drawn{};
         for (std::size_t j = weights.offset; j < weights.offset + weights.size(); ++j) {

@@ -12,8 +12,12 @@ ActivationName: TypeAlias = Literal[
     "relu",
     "leaky_relu",
     "elu",
+    "selu",
     "gelu",
     "silu",
+    "mish",
+    "relu6",
+    "hardswish",
     "sigmoid",
     "tanh",
     "softplus",
@@ -45,8 +49,8 @@ class Dense:
     ----------
     nodes : int
         Number of nodes N of this layer, at least 1.
-    activation : {"relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "softplus", \
-            "exp", "identity", "softmax"}
+    activation : {"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "relu6", \
+            "hardswish", "sigmoid", "tanh", "softplus", "exp", "identity", "softmax"}
         The function h: leaky_relu has a negative slope of 0.01, elu an alpha of 1, gelu is z
         Phi(z). ``"softmax"`` is possible in the last layer only.
     normalization : {"batch", "layer"}, optional

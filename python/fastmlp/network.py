@@ -51,17 +51,17 @@ class Network:
     All parameters are stored in one contiguous buffer; `weights`, `biases` and `parameters` are
     live views of it. The page "Threads and processes" of the guide describes what each member does
     while another thread trains. Initial weights are uniform in [-limit, limit] with limit =
-    sqrt(6 / K) before rectifiers (relu, leaky_relu, elu, gelu, silu; He et al., 2015) and
-    sqrt(6 / (K + N)) for the others (Glorot and Bengio, 2010), drawn by a counter-based generator
-    (Philox, Salmon et al., 2011) in float64 and rounded, the same on every platform; biases are
-    zero.
+    sqrt(6 / K) before rectifiers (relu, leaky_relu, elu, gelu, silu, mish, relu6, hardswish; He et
+    al., 2015), sqrt(3 / K) before selu (Klambauer et al., 2017) and sqrt(6 / (K + N)) for the
+    others (Glorot and Bengio, 2010), drawn by a counter-based generator (Philox, Salmon et al.,
+    2011) in float64 and rounded, the same on every platform; biases are zero.
 
     Parameters
     ----------
     layers : sequence of int or Dense
         The number of features, then each layer as its number of nodes or as a `Dense`.
-    activation : {"relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "softplus", \
-            "exp", "identity"}, default "relu"
+    activation : {"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "relu6", \
+            "hardswish", "sigmoid", "tanh", "softplus", "exp", "identity"}, default "relu"
         The activation of hidden layers given as an integer.
     output : {"softmax", "sigmoid", "identity", "exp", ...}, default "softmax"
         The activation of the last layer, if given as an integer: softmax, or any of `activation`.

@@ -142,6 +142,21 @@ void test_accuracy() {
         return std::isinf(x) ? std::max(x, 0.0L) : x * std::erfc(-x / std::sqrt(2.0L)) / 2;
     };
     check_accuracy<T>("gelu", kernel.gelu, gelu, 4.5);
+    check_accuracy<T>("selu", kernel.selu, [](long double x) {
+        return x < 0 ? 1.758099340847376859940217520812L * std::expm1(x)
+                     : 1.050700987355480493419334985295L * x;
+    });
+    check_accuracy<T>("mish", kernel.mish, [](long double x) {
+        if (std::isinf(x)) return std::max(x, 0.0L);
+        const long double e = std::exp(-std::fabs(x)), u = e * (e + 2), v = 1 + 2 * e;
+        return x < 0 ? x * u / (u + 2) : x * v / (v + 2 * e * e);
+    });
+    check_accuracy<T>("relu6", kernel.relu6, [](long double x) {
+        return std::isnan(x) ? x : std::min(6.0L, std::max(x, 0.0L));
+    });
+    check_accuracy<T>("hardswish", kernel.hardswish, [](long double x) {
+        return x <= -3 ? 0.0L : x < 3 ? x * (x + 3) / 6 : x;
+    });
     check_accuracy<T>("relu", kernel.relu, [](long double x) { return x <= 0 ? 0.0L : x; });
 }
 
@@ -191,7 +206,8 @@ void test_same_bits(const std::string& isa) {
     CHECK(same(elementwise(ours.exp_array, x), elementwise(reference.exp_array, x)));
     CHECK(same(elementwise(ours.log_array, x), elementwise(reference.log_array, x)));
     using Table = KernelTable<T>;
-    for (const auto f : {&Table::relu, &Table::leaky_relu, &Table::elu, &Table::gelu, &Table::silu,
+    for (const auto f : {&Table::relu, &Table::leaky_relu, &Table::elu, &Table::selu, &Table::gelu,
+                         &Table::silu, &Table::mish, &Table::relu6, &Table::hardswish,
                          &Table::sigmoid, &Table::tanh, &Table::softplus, &Table::exp}) {
         CHECK(same(elementwise(ours.*f, x), elementwise(reference.*f, x)));
     }
@@ -201,8 +217,10 @@ void test_same_bits(const std::string& isa) {
         return delta;
     };
     for (const auto f : {&Table::relu_backward, &Table::leaky_relu_backward, &Table::elu_backward,
-                         &Table::gelu_backward, &Table::silu_backward, &Table::sigmoid_backward,
-                         &Table::tanh_backward, &Table::softplus_backward, &Table::exp_backward}) {
+                         &Table::selu_backward, &Table::gelu_backward, &Table::silu_backward,
+                         &Table::mish_backward, &Table::relu6_backward, &Table::hardswish_backward,
+                         &Table::sigmoid_backward, &Table::tanh_backward, &Table::softplus_backward,
+                         &Table::exp_backward}) {
         CHECK(same(backward(ours.*f), backward(reference.*f)));
     }
 }

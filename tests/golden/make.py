@@ -32,6 +32,7 @@ NORMALIZED = [
     (3, "elu", "batch", 0.0),
     (2, "softmax", "none", 0.0),
 ]
+NEW_HIDDEN = layers((3, "selu"), (4, "mish"), (5, "relu6"), (3, "hardswish"), (2, "selu"))
 SMALL = layers((4, "relu"), (2, "identity"))
 
 # name: (features, layers, (loss, its parameter), seed)
@@ -46,6 +47,7 @@ NETWORKS = {
     "poisson": (3, layers((4, "relu"), (1, "exp")), ("poisson", 0.0), 2**64 - 1),
     "normalized": (3, NORMALIZED, ("cross_entropy", 0.0), 9),
     "gelu": (3, layers((4, "gelu"), (2, "identity")), ("mean_squared_error", 0.0), 10),
+    "new_activations": (5, NEW_HIDDEN, ("mean_squared_error", 0.0), 11),
     "one_layer": (1, layers((1, "identity")), ("mean_squared_error", 0.0), 8),
 }
 

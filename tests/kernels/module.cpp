@@ -152,11 +152,13 @@ struct Kernels {
     void activate(const std::string& name, const py::array& z, const py::array& h,
                   std::size_t cols) const {
         static const std::map<std::string, typename Table::Forward Table::*> functions{
-            {"relu", &Table::relu}, {"leaky_relu", &Table::leaky_relu},
-            {"elu", &Table::elu},   {"gelu", &Table::gelu},
-            {"silu", &Table::silu}, {"sigmoid", &Table::sigmoid},
-            {"tanh", &Table::tanh}, {"softplus", &Table::softplus},
-            {"exp", &Table::exp},   {"softmax", &Table::softmax},
+            {"relu", &Table::relu},   {"leaky_relu", &Table::leaky_relu},
+            {"elu", &Table::elu},     {"gelu", &Table::gelu},
+            {"silu", &Table::silu},   {"sigmoid", &Table::sigmoid},
+            {"tanh", &Table::tanh},   {"softplus", &Table::softplus},
+            {"exp", &Table::exp},     {"softmax", &Table::softmax},
+            {"selu", &Table::selu},   {"mish", &Table::mish},
+            {"relu6", &Table::relu6}, {"hardswish", &Table::hardswish},
         };
         const RowsOf<T> from(z), to(h);
         (table.*functions.at(name))(from.data, from.ld, to.data, to.ld, from.rows, cols);
@@ -165,11 +167,19 @@ struct Kernels {
     void activate_backward(const std::string& name, const py::array& from, const py::array& delta,
                            std::size_t cols) const {
         static const std::map<std::string, typename Table::Backward Table::*> functions{
-            {"relu", &Table::relu_backward}, {"leaky_relu", &Table::leaky_relu_backward},
-            {"elu", &Table::elu_backward},   {"gelu", &Table::gelu_backward},
-            {"silu", &Table::silu_backward}, {"sigmoid", &Table::sigmoid_backward},
-            {"tanh", &Table::tanh_backward}, {"softplus", &Table::softplus_backward},
+            {"relu", &Table::relu_backward},
+            {"leaky_relu", &Table::leaky_relu_backward},
+            {"elu", &Table::elu_backward},
+            {"gelu", &Table::gelu_backward},
+            {"silu", &Table::silu_backward},
+            {"sigmoid", &Table::sigmoid_backward},
+            {"tanh", &Table::tanh_backward},
+            {"softplus", &Table::softplus_backward},
             {"exp", &Table::exp_backward},
+            {"selu", &Table::selu_backward},
+            {"mish", &Table::mish_backward},
+            {"relu6", &Table::relu6_backward},
+            {"hardswish", &Table::hardswish_backward},
         };
         const RowsOf<T> rows(from), target(delta);
         (table.*functions.at(name))(rows.data, rows.ld, target.data, target.ld, rows.rows, cols);

@@ -19,7 +19,10 @@ from parity.torch_schedules import ONE_STEP_RISE, draw_rate, schedule_of
 
 DISTURBANCE = 2.0**12  # in units of eps: more than the roundings of sums and steps come to
 FUSED = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "exp"}
-ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "softplus")
+ACTIVATIONS = (
+    *("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "relu6", "hardswish"),
+    *("sigmoid", "tanh", "softplus"),
+)
 functional = torch.nn.functional
 
 

@@ -63,7 +63,7 @@ def compare_rates(seed: int) -> tuple[str, list[str]]:
     rng = np.random.default_rng(seed)
     epochs, per_epoch = int(rng.integers(1, 4)), int(rng.integers(1, 4))
     rate = draw_rate(rng, epochs * per_epoch, epochs)
-    if not isinstance(rate, fm.schedules.Schedule) or isinstance(rate, fm.Plateau):
+    if not isinstance(rate, fm.settings.schedules.Schedule) or isinstance(rate, fm.Plateau):
         return "same", []
     rule = torch.optim.SGD([torch.zeros(1, requires_grad=True)], rate.learning_rate)
     try:

@@ -15,8 +15,12 @@ enum class Activation {
     kRelu,
     kLeakyRelu,  ///< slope 0.01 below 0
     kElu,        ///< alpha = 1
-    kGelu,       ///< z Phi(z), the form with erf
+    kSelu,
+    kGelu,  ///< z Phi(z), the form with erf
     kSilu,
+    kMish,
+    kRelu6,
+    kHardswish,
     kSigmoid,
     kTanh,
     kSoftplus,
@@ -67,12 +71,12 @@ FASTMLP_API Activation activation_from_name(std::string_view name);
 FASTMLP_API Normalization normalization_from_name(std::string_view name);
 FASTMLP_API Loss::Kind loss_from_name(std::string_view name);
 
-/// Whether weights before `activation` are drawn as by He et al. 2015: it is about 0 below 0.
-FASTMLP_API bool is_rectifier(Activation activation);
-/// Whether h'(z) is told from z; all others tell it from h(z).
-constexpr bool keeps_z(Activation activation) {
-    return activation == Activation::kGelu || activation == Activation::kSilu;
-}
+/// Weights of K inputs and N outputs before `activation` are drawn uniformly from +-this: as by He
+/// et al. 2015 before rectifiers, which are about 0 below 0, by Klambauer et al. 2017 before selu,
+/// by Glorot and Bengio 2010 before the others.
+FASTMLP_API double initial_limit(Activation activation, std::size_t k, std::size_t n);
+/// Whether h'(z) is computed from z; for all others from h(z).
+FASTMLP_API bool keeps_z(Activation activation);
 
 FASTMLP_API std::string_view name_of(Activation activation);
 FASTMLP_API std::string_view name_of(Normalization normalization);

@@ -59,6 +59,17 @@ Integer integer(JsonReader& json) {
     return static_cast<Integer>(value);
 }
 
+/// Whether version 2 has added the activation.
+bool is_new(Activation activation) {
+    switch (activation) {
+        case Activation::kSelu:
+        case Activation::kMish:
+        case Activation::kRelu6:
+        case Activation::kHardswish: return true;
+        default: return false;
+    }
+}
+
 /// What version 2 adds to a layer, and to a network. Of a layer nothing yet.
 Names new_names_of_layer() {
     return {};
@@ -83,13 +94,21 @@ std::string layer_json(const Layer& layer) {
            ",\"dropout\":" + json_number(layer.dropout) + new_members(layer).text() + "}";
 }
 
+Activation read_activation(JsonReader& json, bool is_version_1) {
+    const Activation activation = activation_from_name(json.string());
+    if (is_version_1 && is_new(activation)) {
+        json.fail("'" + std::string(name_of(activation)) + "' needs version 2");
+    }
+    return activation;
+}
+
 Layer read_layer(JsonReader& json, bool is_version_1) {
     Layer layer{};
     Members(json, {"nodes", "activation", "normalization", "dropout"},
             is_version_1 ? Names{} : new_names_of_layer())
         .read([&](const std::string& name) {
             if (name == "nodes") layer.nodes = integer<std::size_t>(json);
-            if (name == "activation") layer.activation = activation_from_name(json.string());
+            if (name == "activation") layer.activation = read_activation(json, is_version_1);
             if (name == "normalization") {
                 layer.normalization = normalization_from_name(json.string());
             }
@@ -132,7 +151,9 @@ std::string shared_json(const Architecture& of) {
 }
 
 bool is_version_1(const Architecture& of) {
-    const auto is_old = [](const Layer& layer) { return new_members(layer).text().empty(); };
+    const auto is_old = [](const Layer& layer) {
+        return new_members(layer).text().empty() && !is_new(layer.activation);
+    };
     return new_members(of).text().empty() &&
            std::all_of(of.layers.begin(), of.layers.end(), is_old);
 }

@@ -29,6 +29,36 @@ struct Activations {
         return S::select_gt(S::zero(), h, S::add(h, one()), one());
     }
 
+    /// elu times a factor, with an alpha, both such that a layer keeps mean 0 and variance 1
+    /// (Klambauer et al. 2017).
+    static FASTMLP_INLINE Reg selu(Reg z) {
+        return S::select_gt(S::zero(), z, S::mul(M::expm1(z), selu_below()),
+                            S::mul(z, selu_above()));
+    }
+    /// At 0 the one of below, as in torch.
+    static FASTMLP_INLINE Reg selu_slope(Reg h) {
+        return S::select_gt(h, S::zero(), selu_above(), S::add(h, selu_below()));
+    }
+
+    static FASTMLP_INLINE Reg relu6(Reg z) { return S::min(S::set1(Scalar(6)), S::relu(z)); }
+    /// At 0 and at 6 it is 0, as in torch.
+    static FASTMLP_INLINE Reg relu6_slope(Reg h) {
+        const Reg below_6 = S::select_gt(S::set1(Scalar(6)), h, one(), S::zero());
+        return S::select_gt(h, S::zero(), below_6, S::zero());
+    }
+
+    /// z relu6(z + 3) / 6, whose z is cut at -3: minus infinity gives 0.
+    static FASTMLP_INLINE Reg hardswish(Reg z) {
+        const Reg gate = S::div(relu6(S::add(z, S::set1(Scalar(3)))), S::set1(Scalar(6)));
+        return S::mul(S::max(S::set1(Scalar(-3)), z), gate);
+    }
+    /// At -3 it is 0 and at 3 it is 1, as in torch.
+    static FASTMLP_INLINE Reg hardswish_slope(Reg z) {
+        const Reg third = S::set1(Scalar(1) / Scalar(3));
+        const Reg inside = S::select_gt(S::set1(Scalar(3)), z, S::fma(z, third, half()), one());
+        return S::select_gt(z, S::set1(Scalar(-3)), inside, S::zero());
+    }
+
     static FASTMLP_INLINE Reg sigmoid(Reg z) { return M::sigmoid(z); }
     static FASTMLP_INLINE Reg sigmoid_slope(Reg h) { return S::mul(h, S::sub(one(), h)); }
 
@@ -58,6 +88,23 @@ struct Activations {
         return S::select_gt(z, S::zero(), S::sub(one(), below), below);
     }
 
+    /// z tanh(log(1 + exp(z))) (Misra 2019)
+    static FASTMLP_INLINE Reg mish(Reg z) { return S::sub(S::relu(z), M::mish_lost(z)); }
+    /// w below 0 and 1 - w above, with x, q and 1 + x q of `mish_lost`:
+    /// w = x (m - t b / (1 + x q)) / (1 + x q), m and b being q and 1 + x below, x / 2 and x q
+    /// above.
+    static FASTMLP_INLINE Reg mish_slope(Reg z) {
+        const Reg t = S::min(S::set1(C::kSiluHighest), S::abs(z));
+        const Reg e = M::exp(S::sub(S::zero(), t));
+        const Reg x = S::select_gt(S::zero(), z, e, S::add(e, e));
+        const Reg q = S::fma(x, half(), one()), product = S::mul(x, q);
+        const Reg m = S::select_gt(S::zero(), z, q, S::mul(x, half()));
+        const Reg b = S::select_gt(S::zero(), z, S::add(one(), x), product);
+        const Reg inverse = S::div(one(), S::add(one(), product));
+        const Reg w = S::mul(S::mul(x, inverse), S::fnma(S::mul(t, b), inverse, m));
+        return S::select_gt(S::zero(), z, w, S::sub(one(), w));
+    }
+
     /// z Phi(z) = relu(z) - t (1 - Phi(t)) with t = |z|: no digit cancels, down to the far tail.
     static FASTMLP_INLINE Reg gelu(Reg z) {
         const typename M::NormalTail tail(S::abs(z));
@@ -72,7 +119,10 @@ struct Activations {
 
 private:
     static FASTMLP_INLINE Reg one() { return S::set1(Scalar(1)); }
+    static FASTMLP_INLINE Reg half() { return S::set1(Scalar(0.5)); }
     static FASTMLP_INLINE Reg leak() { return S::set1(Scalar(0.01)); }
+    static FASTMLP_INLINE Reg selu_above() { return S::set1(Scalar(1.0507009873554805)); }
+    static FASTMLP_INLINE Reg selu_below() { return S::set1(Scalar(1.7580993408473766)); }
 };
 
 }  // namespace

@@ -163,6 +163,20 @@ struct Math {
         return over_sum(S::scale2(S::fma(t, p, t), n), one(), S::scale2(S::add(one(), p), n));
     }
 
+    /// relu(z) - z tanh(log(1 + exp(z))) = t e m / (1 + x q) with t = |z|, e = exp(-t) and
+    /// q = 1 + x / 2; below 0 x = e and m = q, above x = 2 e and m = x. t e as above.
+    static FASTMLP_INLINE Reg mish_lost(Reg z) {
+        const Reg t = S::min(S::set1(C::kSiluHighest), S::abs(z));
+        Reg n, p;
+        reduce(S::sub(S::zero(), t), n, p);
+        const Reg e = S::scale2(S::add(one(), p), n);
+        const Reg x = S::select_gt(S::zero(), z, e, S::add(e, e));
+        const Reg q = S::fma(x, S::set1(Scalar(0.5)), one());
+        const Reg m = S::select_gt(S::zero(), z, q, x);
+        const Reg t_times_e = S::scale2(S::fma(t, p, t), n);
+        return over_sum(S::mul(t_times_e, m), one(), S::mul(x, q));
+    }
+
 private:
     static FASTMLP_INLINE Reg one() { return S::set1(Scalar(1)); }
     static FASTMLP_INLINE Reg or_not_finite(Reg x, Reg y) {

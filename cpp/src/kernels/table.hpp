@@ -149,10 +149,12 @@ struct KernelTable {
                          T* target) noexcept;
 
     // ---- activations (activations-inl.hpp) ------------------------------------------------------
-    Forward relu, leaky_relu, elu, gelu, silu, sigmoid, tanh, softplus, exp;
-    /// from h = f(z), but gelu and silu from z
-    Backward relu_backward, leaky_relu_backward, elu_backward, gelu_backward, silu_backward,
-        sigmoid_backward, tanh_backward, softplus_backward, exp_backward;
+    Forward relu, leaky_relu, elu, selu, gelu, silu, mish, relu6, hardswish, sigmoid, tanh,
+        softplus, exp;
+    /// from h = f(z), but those of gelu, silu, mish and hardswish from z
+    Backward relu_backward, leaky_relu_backward, elu_backward, selu_backward, gelu_backward,
+        silu_backward, mish_backward, relu6_backward, hardswish_backward, sigmoid_backward,
+        tanh_backward, softplus_backward, exp_backward;
 
     // ---- normalisation (normalization-inl.hpp) and dropout (dropout-inl.hpp), all rows padded
     // -----

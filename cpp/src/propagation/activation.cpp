@@ -3,27 +3,48 @@
 #include <algorithm>
 
 namespace fastmlp {
+namespace {
 
 using kernels::KernelTable;
+
+/// An activation and the way back through it; null where there is nothing to compute.
+template <class T>
+struct Pair {
+    typename KernelTable<T>::Forward forward;
+    typename KernelTable<T>::Backward backward;
+};
+
+template <class T>
+Pair<T> kernels_of(const KernelTable<T>& kernel, Activation activation) {
+    switch (activation) {
+        case Activation::kIdentity: return {nullptr, nullptr};
+        case Activation::kRelu: return {kernel.relu, kernel.relu_backward};
+        case Activation::kLeakyRelu: return {kernel.leaky_relu, kernel.leaky_relu_backward};
+        case Activation::kElu: return {kernel.elu, kernel.elu_backward};
+        case Activation::kSelu: return {kernel.selu, kernel.selu_backward};
+        case Activation::kGelu: return {kernel.gelu, kernel.gelu_backward};
+        case Activation::kSilu: return {kernel.silu, kernel.silu_backward};
+        case Activation::kMish: return {kernel.mish, kernel.mish_backward};
+        case Activation::kRelu6: return {kernel.relu6, kernel.relu6_backward};
+        case Activation::kHardswish: return {kernel.hardswish, kernel.hardswish_backward};
+        case Activation::kSigmoid: return {kernel.sigmoid, kernel.sigmoid_backward};
+        case Activation::kTanh: return {kernel.tanh, kernel.tanh_backward};
+        case Activation::kSoftplus: return {kernel.softplus, kernel.softplus_backward};
+        case Activation::kExp: return {kernel.exp, kernel.exp_backward};
+        case Activation::kSoftmax: return {kernel.softmax, nullptr};  // (2.9) has its derivative
+    }
+    return {nullptr, nullptr};
+}
+
+}  // namespace
 
 template <class T>
 void activate(const KernelTable<T>& kernel, Activation activation, const T* z, std::size_t ldz,
               T* nodes, std::size_t ldn, std::size_t rows, std::size_t n) {
-    switch (activation) {
-        case Activation::kIdentity:
-            if (nodes == z) break;
-            for (std::size_t b = 0; b < rows; ++b) std::copy_n(z + b * ldz, n, nodes + b * ldn);
-            break;
-        case Activation::kRelu: kernel.relu(z, ldz, nodes, ldn, rows, n); break;
-        case Activation::kLeakyRelu: kernel.leaky_relu(z, ldz, nodes, ldn, rows, n); break;
-        case Activation::kElu: kernel.elu(z, ldz, nodes, ldn, rows, n); break;
-        case Activation::kGelu: kernel.gelu(z, ldz, nodes, ldn, rows, n); break;
-        case Activation::kSilu: kernel.silu(z, ldz, nodes, ldn, rows, n); break;
-        case Activation::kSigmoid: kernel.sigmoid(z, ldz, nodes, ldn, rows, n); break;
-        case Activation::kTanh: kernel.tanh(z, ldz, nodes, ldn, rows, n); break;
-        case Activation::kSoftplus: kernel.softplus(z, ldz, nodes, ldn, rows, n); break;
-        case Activation::kExp: kernel.exp(z, ldz, nodes, ldn, rows, n); break;
-        case Activation::kSoftmax: kernel.softmax(z, ldz, nodes, ldn, rows, n); break;
+    if (const auto forward = kernels_of(kernel, activation).forward) {
+        forward(z, ldz, nodes, ldn, rows, n);
+    } else if (nodes != z) {
+        for (std::size_t b = 0; b < rows; ++b) std::copy_n(z + b * ldz, n, nodes + b * ldn);
     }
 }
 
@@ -31,20 +52,8 @@ template <class T>
 void activate_backward(const KernelTable<T>& kernel, Activation activation, const T* from,
                        std::size_t ldf, T* delta, std::size_t ldd, std::size_t rows,
                        std::size_t n) {
-    switch (activation) {
-        case Activation::kRelu: kernel.relu_backward(from, ldf, delta, ldd, rows, n); break;
-        case Activation::kLeakyRelu:
-            kernel.leaky_relu_backward(from, ldf, delta, ldd, rows, n);
-            break;
-        case Activation::kElu: kernel.elu_backward(from, ldf, delta, ldd, rows, n); break;
-        case Activation::kGelu: kernel.gelu_backward(from, ldf, delta, ldd, rows, n); break;
-        case Activation::kSilu: kernel.silu_backward(from, ldf, delta, ldd, rows, n); break;
-        case Activation::kSigmoid: kernel.sigmoid_backward(from, ldf, delta, ldd, rows, n); break;
-        case Activation::kTanh: kernel.tanh_backward(from, ldf, delta, ldd, rows, n); break;
-        case Activation::kSoftplus: kernel.softplus_backward(from, ldf, delta, ldd, rows, n); break;
-        case Activation::kExp: kernel.exp_backward(from, ldf, delta, ldd, rows, n); break;
-        case Activation::kIdentity:
-        case Activation::kSoftmax: break;  // softmax: (2.9) already holds its derivative
+    if (const auto backward = kernels_of(kernel, activation).backward) {
+        backward(from, ldf, delta, ldd, rows, n);
     }
 }
 

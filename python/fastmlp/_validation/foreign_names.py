@@ -15,6 +15,7 @@ _VALUES: Final[dict[str, tuple[str, ...]]] = {
     "none": ("identity",),
     "logistic": ("sigmoid",),
     "swish": ("silu",),
+    "hardsilu": ("hardswish",),
     "lrelu": ("leaky_relu",),
     "geluexact": ("gelu",),
     "exponential": ("exp",),

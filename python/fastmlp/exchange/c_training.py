@@ -6,7 +6,7 @@ from typing import Final
 from fastmlp.exchange.c_statements import linear, offsets
 from fastmlp.model.model import Model
 
-_KEEPS_Z: Final = ("gelu", "silu")
+_KEEPS_Z: Final = ("gelu", "silu", "mish", "hardswish")
 """Activations whose slope is told from z; of all others from h(z)."""
 
 _HOLDS_ACTIVATION: Final = ("cross_entropy", "binary_cross_entropy", "poisson")

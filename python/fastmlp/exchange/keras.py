@@ -28,8 +28,12 @@ _FUNCTIONS: dict[str, str | None] = {
     "relu": "relu",
     "leaky_relu": None,  # the function's slope is 0.2
     "elu": "elu",
+    "selu": "selu",
     "gelu": "gelu",
     "silu": "silu",
+    "mish": "mish",
+    "relu6": "relu6",
+    "hardswish": "hard_silu",
     "sigmoid": "sigmoid",
     "tanh": "tanh",
     "softplus": "softplus",
@@ -156,10 +160,11 @@ def _activation(function: Callable[..., Any] | None, where: str) -> Iterator[Ste
 
 def _activation_layer(layer: Any, where: str) -> str:
     match layer:
-        case layers.ReLU() if (
-            not layer.max_value and not layer.negative_slope and not layer.threshold
-        ):
-            return "relu"
+        case layers.ReLU() if not layer.negative_slope and not layer.threshold:
+            if layer.max_value is None:
+                return "relu"
+            if layer.max_value == 6.0:
+                return "relu6"
         case layers.LeakyReLU() if float(layer.negative_slope) == 0.01:
             return "leaky_relu"
         case layers.ELU() if float(layer.alpha) == 1.0:

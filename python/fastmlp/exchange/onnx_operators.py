@@ -27,32 +27,61 @@ def combined(node: NodeProto, a: Value, b: Value) -> Value:
     raise unsupported(node, "of two tensors of the sample")
 
 
-def _function(name: str, key: str = "", *allowed: Any) -> Operator:
-    """Return the operator of a function node by node; `key` is an attribute, the first default."""
+def _function(name: str, **attributes: tuple[Any, ...]) -> Operator:
+    """Return the operator of a function node by node.
+
+    Each attribute must have one of some values, the first of which is its default.
+    """
 
     def apply(node: NodeProto, value: Value, constants: list[Array], _: bool) -> Value:
         if constants:
             raise unsupported(node, "takes one tensor")
-        if key and (got := attribute(node, key, allowed[0])) not in allowed:
-            raise unsupported(node, f"{key} is {got!r}, allowed: {allowed[-1]!r}")
+        for key, allowed in attributes.items():
+            if (got := attribute(node, key, allowed[0])) not in allowed:
+                raise unsupported(node, f"{key} is {got!r}, allowed: {allowed[-1]!r}")
         return value.apply(name, where(node))
 
     return apply
 
 
-def _bound(name: str) -> Operator:
+def _hard_sigmoid(node: NodeProto, value: Value, constants: list[Array], first: bool) -> Value:
+    if attribute(node, "alpha", 0.2) != _single(1 / 6):
+        raise unsupported(node, "only with alpha 1/6, as a part of hardswish")
+    return _function("hardsigmoid", beta=(0.5,))(node, value, constants, first)
+
+
+def _single(number: float) -> float:
+    """Return the float32 that an attribute holds."""
+    return float(np.float32(number))
+
+
+def _bound(names: dict[float, str]) -> Operator:
+    """Return the operator of a bound, a function for each number that it may be."""
+
     def apply(node: NodeProto, value: Value, constants: list[Array], _: bool) -> Value:
-        if len(constants) != 1 or constants[0].size != 1 or constants[0].any():
-            raise unsupported(node, "only with 0")
-        return value.apply(name, where(node))
+        number = constants[0].item() if len(constants) == 1 and constants[0].size == 1 else None
+        if number not in names:
+            raise unsupported(node, f"only with {' or '.join(f'{number:g}' for number in names)}")
+        return value.apply(names[number], where(node))
 
     return apply
 
 
-def _clip(node: NodeProto, value: Value, constants: list[Array], first: bool) -> Value:
-    if len(node.input) < 2 or not node.input[1] or node.attribute:
-        raise unsupported(node, "only at 0 from below")
-    return _bound("relu")(node, value, constants, first)
+_CLIPS: dict[tuple[float, float], str] = {(0.0, np.inf): "relu", (0.0, 6.0): "relu6"}
+
+
+def _clip(node: NodeProto, value: Value, constants: list[Array], _: bool) -> Value:
+    waiting = iter(constants)
+    bounds = []
+    for i, key, default in ((1, "min", -np.inf), (2, "max", np.inf)):  # attributes before opset 11
+        bound = np.asarray(attribute(node, key, default))
+        if len(node.input) > i and node.input[i]:
+            bound = next(waiting)
+        bounds.append(bound.item() if bound.size == 1 else np.nan)
+    name = _CLIPS.get((bounds[0], bounds[1]))
+    if name is None:
+        raise unsupported(node, "only from 0, and to 6 or without an end")
+    return value.apply(name, where(node))
 
 
 def _linear(node: NodeProto, value: Value, constants: list[Array], first: bool) -> Value:
@@ -160,6 +189,8 @@ def _vector(node: NodeProto, constants: list[Array]) -> Array:
     return array.ravel() if array.ndim else array
 
 
+_SELU_ALPHA, _SELU_GAMMA = (_single(1.6732632423543773),), (_single(1.0507009873554805),)
+
 OPERATORS: dict[str, Operator] = {
     "Abs": _function("abs"),
     "Add": _sum,
@@ -168,29 +199,35 @@ OPERATORS: dict[str, Operator] = {
     "Clip": _clip,
     "Div": _product,
     "Dropout": _dropout,
-    "Elu": _function("elu", "alpha", 1.0),
+    "Elu": _function("elu", alpha=(1.0,)),
     "Erf": _function("erf"),
     "Exp": _function("exp"),
     "Flatten": _flatten,
-    "Gelu": _function("gelu", "approximate", b"none"),
+    "Gelu": _function("gelu", approximate=(b"none",)),
     "Gemm": _linear,
+    "HardSigmoid": _hard_sigmoid,
+    "HardSwish": _function("hardswish"),
     "Identity": _same,
     "LayerNormalization": _normalization,
-    "LeakyRelu": _function("leaky_relu", "alpha", 0.01, float(np.float32(0.01))),
+    "LeakyRelu": _function("leaky_relu", alpha=(0.01, _single(0.01))),
     "Log": _function("log"),
     "MatMul": _linear,
-    "Max": _bound("relu"),
-    "Min": _bound("min"),
+    "Max": _bound({0.0: "relu"}),
+    "Min": _bound({0.0: "min", 6.0: "min6"}),
+    "Mish": _function("mish"),
     "Mul": _product,
     "Neg": _negative,
     "Relu": _function("relu"),
     "Reshape": _reshape,
     "Sigmoid": _function("sigmoid"),
-    "Softmax": _function("softmax", "axis", -1, 1),
+    "Selu": _function(
+        "selu", alpha=(_single(1.6732632423543773),), gamma=(_single(1.0507009873554805),)
+    ),
+    "Softmax": _function("softmax", axis=(-1, 1)),
     "Softplus": _function("softplus"),
     "Squeeze": _squeeze,
     "Sub": _sum,
-    "Swish": _function("silu", "alpha", 1.0),
+    "Swish": _function("silu", alpha=(1.0,)),
     "Tanh": _function("tanh"),
 }
 """By the name in the operator sets of ONNX."""

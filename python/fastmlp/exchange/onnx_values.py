@@ -1,5 +1,6 @@
 """A tensor of an ONNX graph as what was done to the sample: steps, then a function node by node."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -7,19 +8,35 @@ import numpy as np
 
 from fastmlp.exchange.steps import Activation, Scale, Step
 
-_LONGEST = 200  # characters of a function: any activation is far shorter
+_LONGEST = 400  # characters of a function: any activation is shorter
+_NUMBER = r"-?\b\d[\d.]*(?:e[-+]\d+)?"
+
+_OF_SCALED: Final = ("erf", "relu6")
+"""Functions that activations apply to more than x itself: what is inside stays there."""
 
 # Functions that graphs write in several nodes, and those of one node: name, and factor before it.
+# Numbers are rounded to five digits.
 _ACTIVATIONS: Final[dict[str, tuple[str, float]]] = {
     "relu(x)": ("relu", 1.0),
     "leaky_relu(x)": ("leaky_relu", 1.0),
     "max(0.01*x,x)": ("leaky_relu", 1.0),
     "elu(x)": ("elu", 1.0),
     "exp(min(x))+relu(x)-1": ("elu", 1.0),
+    "selu(x)": ("selu", 1.0),
+    "1.0507*relu(x)+1.7581*exp(min(x))-1.7581": ("selu", 1.0),
     "gelu(x)": ("gelu", 1.0),
     "(erf(0.70711*x)+1)*x": ("gelu", 0.5),
     "silu(x)": ("silu", 1.0),
     "sigmoid(x)*x": ("silu", 1.0),
+    "mish(x)": ("mish", 1.0),
+    "tanh(softplus(x))*x": ("mish", 1.0),
+    "tanh(log(exp(-1*abs(x))+1)+relu(x))*x": ("mish", 1.0),
+    "relu6(x)": ("relu6", 1.0),
+    "min6(relu(x))": ("relu6", 1.0),
+    "relu(min6(x))": ("relu6", 1.0),
+    "hardswish(x)": ("hardswish", 1.0),
+    "hardsigmoid(x)*x": ("hardswish", 1.0),
+    "relu6(x+3)*x": ("hardswish", 1.0 / 6.0),
     "sigmoid(x)": ("sigmoid", 1.0),
     "tanh(x)": ("tanh", 1.0),
     "softplus(x)": ("softplus", 1.0),
@@ -60,7 +77,7 @@ class Value:
 
     def apply(self, name: str, where: str) -> "Value":
         """Apply a function node by node."""
-        inner = self.settled(where) if self.function == "x" and name != "erf" else self
+        inner = self.settled(where) if self.function == "x" and name not in _OF_SCALED else self
         return _function(inner.chain, f"{name}({inner.text()})", where)
 
     def product(self, other: "Value", where: str) -> "Value":
@@ -91,17 +108,19 @@ class Value:
             If the function is not an activation.
         """
         chain, factor, offset = self.chain, self.factor, self.offset
-        if self.text() in _ACTIVATIONS:  # the offset is part of it
-            chain, factor, offset = (
-                Chain(Activation(_ACTIVATIONS[self.text()][0], where), chain),
-                1,
-                0,
-            )
-        elif self.function in _ACTIVATIONS:
-            name, gain = _ACTIVATIONS[self.function]
+        text, function = _rounded(self.text()), _rounded(self.function)
+        if text in _ACTIVATIONS:  # the offset is part of it
+            name, _ = _ACTIVATIONS[text]
+            chain, factor, offset = Chain(Activation(name, where), chain), 1.0, 0.0
+        elif function in _ACTIVATIONS:
+            name, gain = _ACTIVATIONS[function]
             chain, factor = Chain(Activation(name, where), chain), factor / gain
+        elif scaled := _SCALED_INSIDE.fullmatch(self.function):
+            name, inner_factor, inner_offset = scaled.groups()
+            inside = Value(chain, "x", float(inner_factor or 1.0), float(inner_offset or 0.0))
+            chain = Chain(Activation(name, where), inside.settled(where).chain)
         elif self.function != "x":
-            raise ValueError(f"{where}: {self.text()} of the nodes x is no activation known here")
+            raise ValueError(f"{where}: {text} of the nodes x is no activation known here")
         if (factor, offset) != (1.0, 0.0):
             chain = Chain(Scale(np.array(factor), np.array(offset), where), chain)
         return Value(chain)
@@ -116,21 +135,30 @@ class Value:
         return steps[::-1]
 
     def text(self) -> str:
-        """Write ``factor * function(x) + offset``, numbers to five digits."""
-        factor = "" if self.factor == 1.0 else f"{self.factor:.5g}*"
-        return factor + self.function + (f"{self.offset:+.5g}" if self.offset else "")
+        """Write ``factor * function(x) + offset``, numbers with all digits."""
+        factor = "" if self.factor == 1.0 else f"{self.factor:.17g}*"
+        return factor + self.function + (f"{self.offset:+.17g}" if self.offset else "")
 
     def primitive(self) -> str:
         """Write it without its factor, in brackets where it is a sum."""
         if self.factor == 0.0 or not self.offset:
             return self.function
-        return f"({self.function}{self.offset / self.factor:+.5g})"
+        return f"({self.function}{self.offset / self.factor:+.17g})"
 
     def _check_same_nodes(self, other: "Value", where: str) -> None:
         if self.chain is not other.chain:
             raise ValueError(
                 f"{where}: combines two layers; a network is one layer after the other"
             )
+
+
+_SCALED_INSIDE: Final = re.compile(rf"(relu6)\((?:({_NUMBER})\*)?x([-+]{_NUMBER})?\)")
+"""Such a function where it is an activation itself, of scaled nodes."""
+
+
+def _rounded(text: str) -> str:
+    """Write the numbers of a text to five digits, as `_ACTIVATIONS` has them."""
+    return re.sub(_NUMBER, lambda number: f"{float(number[0]):.5g}", text)
 
 
 def _function(chain: Chain | None, text: str, where: str) -> Value:

@@ -34,8 +34,12 @@ _MODULES: dict[str, Callable[[], Any]] = {
     "relu": nn.ReLU,
     "leaky_relu": nn.LeakyReLU,
     "elu": nn.ELU,
+    "selu": nn.SELU,
     "gelu": nn.GELU,
     "silu": nn.SiLU,
+    "mish": nn.Mish,
+    "relu6": nn.ReLU6,
+    "hardswish": nn.Hardswish,
     "sigmoid": nn.Sigmoid,
     "tanh": nn.Tanh,
     "softplus": lambda: nn.Softplus(threshold=40.0),
@@ -45,8 +49,8 @@ _MODULES: dict[str, Callable[[], Any]] = {
 _NAMES: dict[type, str] = {type(new()): name for name, new in _MODULES.items()}
 _ALLOWED = (
     "Linear, BatchNorm1d, LayerNorm, Dropout, Identity, Flatten, nested Sequential, and the "
-    "activations ReLU, LeakyReLU(0.01), ELU(1), GELU('none'), SiLU, Sigmoid, Tanh, Softplus(1) "
-    "and, at the end, Softmax(-1)"
+    "activations ReLU, LeakyReLU(0.01), ELU(1), SELU, GELU('none'), SiLU, Mish, ReLU6, Hardswish, "
+    "Sigmoid, Tanh, Softplus(1) and, at the end, Softmax(-1)"
 )
 
 

@@ -1,7 +1,8 @@
 """The activations h, and how delta passes back through them.
 
 Each stands as a pair: ``h(z)`` of (1.1), and ``back(d, h)``, which turns d = dL/dh into
-delta = dL/dz = d h'(z) (2.2), from h alone; but of gelu and silu from z, which h does not tell.
+delta = dL/dz = d h'(z) (2.2), from h alone; but for gelu, silu, mish and hardswish, where two z may
+have the same h, from z.
 """
 
 import math
@@ -77,6 +78,16 @@ def elu_back(d: float, h: float) -> float:
     return d * (h + 1.0 if h < 0.0 else 1.0)
 
 
+def selu(z: float) -> float:
+    """Return elu with two factors that keep layers normalised (Klambauer et al., 2017)."""
+    return SELU_BELOW * math.expm1(z) if z < 0.0 else SELU_ABOVE * z
+
+
+def selu_back(d: float, h: float) -> float:
+    """Multiply d by the factor where z > 0, else by its other factor times exp(z): also at 0."""
+    return d * (SELU_ABOVE if h > 0.0 else h + SELU_BELOW)
+
+
 def gelu(z: float) -> float:
     """Return z Phi(z), with the normal distribution Phi (Hendrycks and Gimpel, 2016)."""
     return z * normal(z)
@@ -100,6 +111,40 @@ def silu(z: float) -> float:
 def silu_back(d: float, z: float) -> float:
     """Multiply d by h'(z) = s (1 + z (1 - s)) with s = sigmoid(z)."""
     return d * (sigmoid(z) * (1.0 + z * sigmoid(-z)))
+
+
+def mish(z: float) -> float:
+    """Return z tanh(softplus(z)) (Misra, 2019)."""
+    return z * math.tanh(softplus(z)) if z > -math.inf else 0.0
+
+
+def mish_back(d: float, z: float) -> float:
+    """Multiply d by h'(z) = T + z (1 - T^2) sigmoid(z) with T = tanh(softplus(z))."""
+    if math.isinf(z):
+        return d if z > 0.0 else d * 0.0
+    T = math.tanh(softplus(z))
+    return d * (T + z * (1.0 - T * T) * sigmoid(z))
+
+
+def relu6(z: float) -> float:
+    """Return relu(z), but at most 6 (Krizhevsky, 2010)."""
+    h = relu(z)
+    return min(h, 6.0)
+
+
+def relu6_back(d: float, h: float) -> float:
+    """Multiply d by 1 where 0 < z < 6, which is where 0 < h < 6, else by 0."""
+    return d * (1.0 if 0.0 < h < 6.0 else 0.0)
+
+
+def hardswish(z: float) -> float:
+    """Return z relu6(z + 3) / 6 (Howard et al., 2019)."""
+    return max(z, -3.0) * (relu6(z + 3.0) / 6.0)
+
+
+def hardswish_back(d: float, z: float) -> float:
+    """Multiply d by h'(z): 0 up to -3, 1 from 3, a line between."""
+    return d * (0.0 if z <= -3.0 else 1.0 if z >= 3.0 else z / 3.0 + 0.5)
 
 
 def softplus(z: float) -> float:
@@ -128,6 +173,12 @@ def exp_back(d: float, h: float) -> float:
 LEAK: Final = 0.01
 """The slope of leaky_relu below 0, and at 0."""
 
+SELU_ABOVE: Final = 1.0507009873554804934
+"""The slope of selu above 0."""
+
+SELU_BELOW: Final = 1.7580993408473768599
+"""Minus what selu tends to below 0: 1.6732632423543772848 times its slope above."""
+
 Function = Callable[[float], float]
 Back = Callable[[float, float], float]
 
@@ -135,8 +186,12 @@ ELEMENTWISE: Final[dict[str, tuple[Function, Back]]] = {
     "relu": (relu, relu_back),
     "leaky_relu": (leaky_relu, leaky_relu_back),
     "elu": (elu, elu_back),
+    "selu": (selu, selu_back),
     "gelu": (gelu, gelu_back),
     "silu": (silu, silu_back),
+    "mish": (mish, mish_back),
+    "relu6": (relu6, relu6_back),
+    "hardswish": (hardswish, hardswish_back),
     "sigmoid": (sigmoid, sigmoid_back),
     "tanh": (tanh, tanh_back),
     "softplus": (softplus, softplus_back),
@@ -145,10 +200,10 @@ ELEMENTWISE: Final[dict[str, tuple[Function, Back]]] = {
 }
 """The activations that look at one node at a time; softmax is the one that does not."""
 
-TOLD_FROM_Z: Final = ("gelu", "silu")
+TOLD_FROM_Z: Final = ("gelu", "silu", "mish", "hardswish")
 """The activations whose derivative is computed from z, not from h."""
 
-RECTIFIERS: Final = ("relu", "leaky_relu", "elu", "gelu", "silu")
+RECTIFIERS: Final = ("relu", "leaky_relu", "elu", "gelu", "silu", "mish", "relu6", "hardswish")
 """The activations that are about 0 below 0 and z above: weights before them are larger."""
 
 NAMES: Final = (*ELEMENTWISE, "softmax")

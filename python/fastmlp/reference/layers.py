@@ -18,8 +18,8 @@ class Dense:
     ----------
     nodes : int
         Number of nodes N of this layer, at least 1.
-    activation : {"relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "softplus", \
-            "exp", "identity", "softmax"}
+    activation : {"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "relu6", \
+            "hardswish", "sigmoid", "tanh", "softplus", "exp", "identity", "softmax"}
         The function h. ``"softmax"`` is possible in the last layer only.
     normalization : {"batch", "layer"}, optional
         What is done before h. Not in the last layer.

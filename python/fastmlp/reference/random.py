@@ -79,11 +79,21 @@ def uniform(seed: int, purpose: int, epoch: int, index: int) -> float:
     return (draw64(seed, purpose, epoch, index) >> 11) * 2.0**-53
 
 
+def initial_limit(activation: str, K: int, N: int) -> float:
+    """Return how far from 0 `initial_weights` may be: variances are a third of its square.
+
+    Before rectifiers it is that of He, Zhang, Ren and Sun (2015), before selu of Klambauer,
+    Unterthiner, Mayr and Hochreiter (2017), before all others of Glorot and Bengio (2010).
+    """
+    if activation == "selu":
+        return math.sqrt(3.0 / K)
+    return math.sqrt(6.0 / (K if activation in RECTIFIERS else K + N))
+
+
 def initial_weights(seed: int, first: int, K: int, N: int, activation: str, dtype: str) -> Matrix:
     """Draw the weights of a layer, uniform in [-limit, limit).
 
-    The limit is sqrt(6 / K) for rectifiers (He, Zhang, Ren and Sun, 2015, in its uniform form) and
-    sqrt(6 / (K + N)) for the others (Glorot and Bengio, 2010).
+    The limit is `initial_limit`.
 
     Parameters
     ----------
@@ -103,7 +113,7 @@ def initial_weights(seed: int, first: int, K: int, N: int, activation: str, dtyp
     list of list of float, shape (K, N)
         The weights.
     """
-    limit = math.sqrt(6.0 / (K if activation in RECTIFIERS else K + N))
+    limit = initial_limit(activation, K, N)
     return [
         [
             rounded(
