@@ -304,7 +304,7 @@ def test_a_fitted_estimator(kind, more):
 @pytest.mark.parametrize(
     ("changed", "error", "message"),
     [
-        ({"callbacks": fm.EarlyStopping()}, ValueError, "watches 'validation_loss'"),
+        ({"callbacks": fm.EarlyStopping()}, ValueError, "monitors 'validation_loss'"),
         ({"callbacks": [fm.EarlyStopping("nope")]}, ValueError, "monitor must be"),
         ({"callbacks": fm.Checkpoint("run.ckpt")}, TypeError, "checkpoint="),
         ({"n_jobs": "two"}, TypeError, "n_jobs must be"),

@@ -43,9 +43,9 @@ class Callback:
     def on_batch_end(self, network: Network, step: int, loss: float) -> object:
         """Handle the end of a step, counted from 0 in this ``fit``.
 
-        `loss` is the mean loss of its batch. Returning a true value stops training after this step, which ends its epoch. If this method
-        is overridden, training returns to Python after each step and copies its parameters, which
-        may take as long as the step of a small network.
+        `loss` is the mean loss of its batch. Returning a true value stops training after this step,
+        which ends its epoch. If this method is overridden, training returns to Python after each
+        step and copies its parameters, which may take as long as the step of a small network.
         """
 
     def on_epoch_end(self, network: Network, report: EpochReport) -> object:
