@@ -52,7 +52,7 @@ USES = {
     "batches": lambda net, X: net.fit(iter([(VALUES, Y), (X, Y)]), epochs=1),
     "stream": lambda net, X: net.fit(fm.ArrayStream(X, Y), epochs=1),
     "rescaled": lambda net, X: net.fit(fm.Rescaled(X, 2.0)[2:], Y[2:], epochs=1),
-    "standardised": lambda net, X: net.predict(fm.Rescaled.standardise(X)),
+    "standardised": lambda net, X: net.predict(fm.Rescaled.standardize(X)),
     "train_many": lambda net, X: fm.train_many([net], X, Y, epochs=1),
     "predict": lambda net, X: net.predict(X),
     "predict a stream": lambda net, X: net.predict(fm.ArrayStream(X, Y)),

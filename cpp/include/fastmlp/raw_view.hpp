@@ -10,7 +10,8 @@
 
 namespace fastmlp {
 
-/// Element (i, j) reads as T(x), rounded to nearest, or as fma(T(x), scales[j], offsets[j]).
+/// Element (i, j) reads as T(x), rounded to nearest, or as fma(x, scales[j], offsets[j]): where T
+/// does not hold every value of the type, that is computed in double and rounded to T once.
 /// Strides are in bytes, of any sign, and need not be aligned.
 template <class T>
 struct RawView {

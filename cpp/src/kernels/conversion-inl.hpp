@@ -73,12 +73,10 @@ struct Half {
     }
 };
 
-/// `count` elements of at most kBatch, `step` bytes apart.
-template <class Source, class T>
-FASTMLP_INLINE void convert_batch(const std::byte* from, std::ptrdiff_t step, std::size_t count,
-                                  T* out) {
-    using Stored = typename Source::Stored;
-    ElementVector<Stored> elements{};
+/// `count` elements of at most kBatch, `step` bytes apart; the others 0.
+template <class Stored>
+FASTMLP_INLINE void gather_batch(const std::byte* from, std::ptrdiff_t step, std::size_t count,
+                                 ElementVector<Stored>& elements) {
     if (step == sizeof(Stored) && count == kBatch) {
         __builtin_memcpy(&elements, from, sizeof elements);
     } else {
@@ -88,8 +86,10 @@ FASTMLP_INLINE void convert_batch(const std::byte* from, std::ptrdiff_t step, st
         }
         __builtin_memcpy(&elements, gathered, sizeof elements);
     }
-    ElementVector<T> numbers;
-    Source::template convert<T>(elements, numbers);
+}
+
+template <class T>
+FASTMLP_INLINE void store_batch(const ElementVector<T>& numbers, std::size_t count, T* out) {
     if (count == kBatch) {
         __builtin_memcpy(out, &numbers, sizeof numbers);
     } else {
@@ -97,29 +97,82 @@ FASTMLP_INLINE void convert_batch(const std::byte* from, std::ptrdiff_t step, st
     }
 }
 
-/// The last batch overlaps with the one before it.
+/// Elements as T.
 template <class Source, class T>
-FASTMLP_INLINE void convert_elements(const std::byte* from, std::ptrdiff_t step, std::size_t count,
-                                     T* out) {
-    if (count < kBatch) return convert_batch<Source>(from, step, count, out);
-    const auto convert_at = [=](std::size_t k) FASTMLP_INLINE_LAMBDA {
-        convert_batch<Source>(from + static_cast<std::ptrdiff_t>(k) * step, step, kBatch, out + k);
+struct Converted {
+    FASTMLP_INLINE void batch(const std::byte* from, std::ptrdiff_t step, std::size_t count,
+                              std::size_t at) const {
+        ElementVector<typename Source::Stored> elements{};
+        gather_batch<typename Source::Stored>(from, step, count, elements);
+        ElementVector<T> numbers;
+        Source::template convert<T>(elements, numbers);
+        store_batch<T>(numbers, count, out + at);
+    }
+
+    T* out;
+};
+
+/// Elements that float does not hold, times a scale plus an offset: in double, rounded once.
+template <class Source>
+struct Scaled {
+    FASTMLP_INLINE void batch(const std::byte* from, std::ptrdiff_t step, std::size_t count,
+                              std::size_t at) const {
+        ElementVector<typename Source::Stored> elements{};
+        gather_batch<typename Source::Stored>(from, step, count, elements);
+        ElementVector<double> numbers;
+        Source::template convert<double>(elements, numbers);
+        ElementVector<float> scale{}, offset{}, scaled;
+        constexpr auto kStep = static_cast<std::ptrdiff_t>(sizeof(float));
+        gather_batch<float>(reinterpret_cast<const std::byte*>(scales + at), kStep, count, scale);
+        gather_batch<float>(reinterpret_cast<const std::byte*>(offsets + at), kStep, count, offset);
+        for (std::size_t k = 0; k < kBatch; ++k) {
+            const auto factor = static_cast<double>(scale[k]);
+            scaled[k] = static_cast<float>(
+                __builtin_fma(numbers[k], factor, static_cast<double>(offset[k])));
+        }
+        store_batch<float>(scaled, count, out + at);
+    }
+
+    const float* scales;
+    const float* offsets;
+    float* out;
+};
+
+/// `count` elements in batches, the last of which overlaps with the one before it.
+template <class Stored, class Reader>
+FASTMLP_INLINE void read_elements(const std::byte* from, std::ptrdiff_t step, std::size_t count,
+                                  const Reader& reader) {
+    constexpr auto kNextTo = static_cast<std::ptrdiff_t>(sizeof(Stored));
+    const auto read = [=](std::ptrdiff_t apart) FASTMLP_INLINE_LAMBDA {
+        if (count < kBatch) return reader.batch(from, apart, count, 0);
+        const auto at = [=](std::size_t k) FASTMLP_INLINE_LAMBDA {
+            reader.batch(from + static_cast<std::ptrdiff_t>(k) * apart, apart, kBatch, k);
+        };
+        for (std::size_t k = 0; k + kBatch < count; k += kBatch) at(k);
+        at(count - kBatch);
     };
-    for (std::size_t k = 0; k + kBatch < count; k += kBatch) convert_at(k);
-    convert_at(count - kBatch);
+    step == kNextTo ? read(kNextTo) : read(step);
 }
+
+/// Whether float holds every value of the type.
+template <class Stored>
+inline constexpr bool kFitsFloat = sizeof(Stored) < sizeof(float);
+template <>
+inline constexpr bool kFitsFloat<float> = true;
 
 /// See table.hpp.
 template <class S, class Source>
 void convert(const std::byte* from, std::ptrdiff_t step, std::size_t count,
              const typename S::Scalar* scales, const typename S::Scalar* offsets,
              typename S::Scalar* out) noexcept {
-    constexpr auto kStep = static_cast<std::ptrdiff_t>(sizeof(typename Source::Stored));
-    if (step == kStep) {
-        convert_elements<Source>(from, kStep, count, out);
-    } else {
-        convert_elements<Source>(from, step, count, out);
+    using T = typename S::Scalar;
+    using Stored = typename Source::Stored;
+    if constexpr (sizeof(T) == sizeof(float) && !kFitsFloat<Stored>) {
+        if (scales != nullptr) {
+            return read_elements<Stored>(from, step, count, Scaled<Source>{scales, offsets, out});
+        }
     }
+    read_elements<Stored>(from, step, count, Converted<Source, T>{out});
     if (scales == nullptr) return;
     std::size_t k = 0;
     for (; count - k >= S::kLanes; k += S::kLanes) {

@@ -1,5 +1,6 @@
 """`Rescaled`: features times a scale plus an offset, without a copy."""
 
+import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -24,7 +25,8 @@ class Rescaled:
         Samples of any real type; not copied.
     scale, offset : float or array-like, shape (features,)
         One number for all features, or one per feature; finite. Both are rounded to the network's
-        type T, and a feature is read as ``fma(T(x), T(scale), T(offset))``.
+        type T, and a feature is read as ``fma(x, T(scale), T(offset))``, rounded to T once: float64
+        and integers of 4 and 8 bytes are scaled in float64.
 
     Raises
     ------
@@ -53,7 +55,7 @@ class Rescaled:
         self.offset = _factors("offset", offset, self.X.shape[1])
 
     @classmethod
-    def standardise(cls, X: ArrayLike) -> Self:
+    def standardize(cls, X: ArrayLike) -> Self:
         """Return X with mean 0 and standard deviation 1 in each column; constant columns become 0.
 
         Mean and standard deviation (divided by n) are computed in float64, in two passes over
@@ -70,24 +72,19 @@ class Rescaled:
             If X is not a matrix of numbers, has no rows, or it or its squares are not finite.
         """
         given = cls(X)
-        array = given.X
-        if len(array) == 0:
-            raise ValueError("X has 0 samples; a mean needs at least one")
-        refuse_not_finite("X", given.rows(np.dtype(np.float64)))
-        mean = _column_sums(array, np.zeros(array.shape[1]), power=1) / len(array)
-        # Through rounding, the mean of a constant column of 0.1 is not exactly 0.1.
-        constant = array.min(axis=0) == array.max(axis=0)
-        mean = np.where(constant, array[0], mean)
-        deviation = np.sqrt(_column_sums(array, mean, power=2) / len(array))
-        lost = ~np.isfinite(deviation) | ((deviation == 0) & ~constant)
-        if lost.any():
-            column = int(lost.argmax())
-            size = "large" if deviation[column] else "small"
-            raise ValueError(f"X holds numbers too {size} to be squared in column {column}")
-        scale = 1 / np.where(deviation > 0, deviation, 1.0)
-        result = cls(array, scale, -mean * scale)
+        result = cls(given.X, *standardization("X", given))
         result.feature_names = given.feature_names
         return result
+
+    @classmethod
+    def standardise(cls, X: ArrayLike) -> Self:
+        """Return `standardize` of X, its name since 0.2; this one will go."""
+        warnings.warn(
+            "Rescaled.standardise is now called Rescaled.standardize",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return cls.standardize(X)
 
     def like(self, X: ArrayLike) -> Self:
         """Return other samples with the same scale and offset."""
@@ -153,6 +150,35 @@ class Rescaled:
     def __repr__(self) -> str:
         factors = f"scale={_factor_text(self.scale)}, offset={_factor_text(self.offset)}"
         return f"Rescaled({self.X.dtype} {self.shape}, {factors})"
+
+
+def standardization(
+    name: str, samples: Rescaled
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the scale and the offset that give each column mean 0 and standard deviation 1.
+
+    Both are 0 for a constant column. `samples` have neither yet; messages call them `name`.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows, or something is not finite, or its square is not.
+    """
+    array = samples.X
+    if len(array) == 0:
+        raise ValueError(f"{name} has 0 samples; a mean needs at least one")
+    refuse_not_finite(name, samples.rows(np.dtype(np.float64)))
+    mean = _column_sums(array, np.zeros(array.shape[1]), power=1) / len(array)
+    # Rounding makes the mean of a constant column like 0.1 not quite 0.1.
+    constant = array.min(axis=0) == array.max(axis=0)
+    deviation = np.sqrt(_column_sums(array, mean, power=2) / len(array))
+    lost = ~np.isfinite(deviation) | ((deviation == 0) & ~constant)
+    if lost.any():
+        column = int(lost.argmax())
+        size = "large" if deviation[column] else "small"
+        raise ValueError(f"{name} holds numbers too {size} to be squared in column {column}")
+    scale = np.where(constant, 0.0, 1 / np.where(constant, 1.0, deviation))
+    return scale, 0.0 - mean * scale
 
 
 def _factors(name: str, value: ArrayLike, features: int) -> NDArray[np.float64]:

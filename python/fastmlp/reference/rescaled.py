@@ -27,7 +27,7 @@ class Rescaled:
         self.offset = _factors("offset", offset, shape[1])
 
     @classmethod
-    def standardise(cls, X: object) -> Self:
+    def standardize(cls, X: object) -> Self:
         """Return X with mean 0 and deviation 1 (over n) in each column; a constant one becomes 0.
 
         Parameters
@@ -35,13 +35,7 @@ class Rescaled:
         X : array-like, shape (n, features)
             Samples, at least 1, finite.
         """
-        columns = list(zip(*arrays.features("X", X, _width(X)), strict=True))
-        means = [column[0] if len(set(column)) == 1 else _mean(column) for column in columns]
-        scale = []
-        for column, mean in zip(columns, means, strict=True):
-            deviation = math.sqrt(_mean([(x - mean) ** 2 for x in column]))
-            scale.append(1 / deviation if deviation > 0 else 1.0)
-        return cls(X, scale, [-mean * s for mean, s in zip(means, scale, strict=True)])
+        return cls(X, *standardization(arrays.features("X", X, _width(X))))
 
     def like(self, X: object) -> Self:
         """Return other samples, by the scale and the offset of these."""
@@ -58,6 +52,18 @@ class Rescaled:
     def tolist(self) -> Matrix:
         """Return the rows as lists."""
         return list(self)
+
+
+def standardization(rows: Matrix) -> tuple[Row, Row]:
+    """Return scale and offset of each column: mean 0 and deviation 1, or 0 of a constant."""
+    scale, offset = [], []
+    for column in zip(*rows, strict=True):
+        mean = _mean(column)
+        deviation = math.sqrt(_mean([(x - mean) ** 2 for x in column]))
+        is_constant = len(set(column)) == 1
+        scale.append(0.0 if is_constant else 1 / deviation)
+        offset.append(-mean * scale[-1])
+    return scale, offset
 
 
 def _width(X: object) -> int:
