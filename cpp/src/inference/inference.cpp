@@ -85,6 +85,7 @@ Evaluation evaluate_rows(const Network<T>& network, const Features<T>& x, const 
     check_features(network.features(), x);
     check_targets(network, y, x.rows);
     if (y.custom) throw std::invalid_argument("evaluate does not know a custom loss");
+    const IeeeDefaults ieee;  // also for the sum
     const Loss loss = network.loss();
     const std::size_t outputs = network.outputs();
     std::vector<T> losses(x.rows);
