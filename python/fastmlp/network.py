@@ -7,14 +7,14 @@ gets a field there, if it has state, and its docstring here.
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _validation, files
 from fastmlp._validation import FloatType
-from fastmlp._validation.foreign_names import hints_at_arguments, missing_attribute
+from fastmlp._validation.foreign_names import hints_at_arguments
 from fastmlp.data.stream import Rows, Stream
 from fastmlp.exchange import exports
 from fastmlp.fitting import fit as training
@@ -222,11 +222,6 @@ class Network:
             network itself.
         """
         return summarise(self._model, type(self).__name__)
-
-    if not TYPE_CHECKING:  # type checkers see only the members defined above
-
-        def __getattr__(self, name: str) -> Any:
-            raise missing_attribute(type(self).__name__, name)
 
     def __repr__(self) -> str:
         return describe(self._model, type(self).__name__)

@@ -147,20 +147,6 @@ _KEYWORDS: Final[dict[str, tuple[str, ...]]] = {
 it was given is suggested, or one that names another place: ``fit(...)``, ``Network(...)``."""
 
 _ATTRIBUTES: Final[dict[str, str]] = {
-    # of networks
-    **dict.fromkeys(("compile", "zero_grad"), "fit(X, y, optimizer=...)"),
-    **dict.fromkeys(("train", "partial_fit"), "fit, which continues when called again"),
-    "eval": "predict, or forward(X, training=False)",
-    **dict.fromkeys(("predict_proba", "predict_on_batch", "decision_function"), "predict"),
-    **dict.fromkeys(("score", "test_on_batch"), "evaluate"),
-    **dict.fromkeys(("coefs_", "get_weights", "set_weights", "trainable_weights"), "weights"),
-    **dict.fromkeys(("intercepts_", "bias"), "biases"),
-    **dict.fromkeys(("state_dict", "get_params", "trainable_parameters"), "parameters"),
-    **dict.fromkeys(("load_state_dict", "load_weights", "load_model"), "fm.load"),
-    **dict.fromkeys(("save_weights", "to_file"), "save"),
-    **dict.fromkeys(("count_params", "num_parameters"), "n_parameters"),
-    **dict.fromkeys(("grad", "grads"), "gradients"),
-    **dict.fromkeys(("to", "float", "double", "half"), "the argument dtype of Network"),
     # of histories
     "history": "metrics",
     **dict.fromkeys(("val_loss", "loss_val"), "validation_loss"),
