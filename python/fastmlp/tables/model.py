@@ -461,7 +461,11 @@ class TabularModel:
 
     def answer_rows(self, selection: Selection, rows: Rows) -> NDArray[Any]:
         """Answer as `predict` does, for some rows of what was selected; for the command line."""
-        return answers(self.target, self._outputs(selection.table, rows))
+        return answers(self.target, self.output_rows(selection, rows))
+
+    def output_rows(self, selection: Selection, rows: Rows) -> NDArray[np.float64]:
+        """Return the mean of the networks' outputs for some rows of what was selected."""
+        return self._outputs(selection.table, rows)
 
     def score_rows(self, selection: Selection, rows: Rows) -> Scores:
         """Compare as `evaluate` does, some rows of what was selected; for the command line."""

@@ -1,0 +1,309 @@
+"""How well `TabularModel` learns published tables, beside scikit-learn's boosting and its MLP.
+
+On every CSV file that `real_tables.py` fetches, with at least 200 rows and some signal (boosting
+does better than the trivial answer, and not perfectly): the last column is learned from at most
+4,500 rows and tested on a quarter of the rows, for several seeds, each with another split. A file
+is won or lost by the median over the seeds, by more than 0.01 of R^2 or 0.005 of accuracy. Settings
+are chosen on one half of the packages and reported on the other. scikit-learn's MLP learns from the
+encoding of `TabularModel`, regressions with a standardized target.
+
+    python benchmarks/tabular_scores.py folder --half held-out --seeds 5
+"""
+
+import argparse
+import hashlib
+import json
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.preprocessing import StandardScaler
+
+import fastmlp as fm
+from fastmlp.errors import DataError
+from fastmlp.tables import dates
+from fastmlp.tables.features import Features, as_text, learn, read_values
+from fastmlp.tables.reading import read
+from fastmlp.tables.selection import Selection, select
+from fastmlp.tables.splits import shuffled, split_rows
+from fastmlp.tables.target import Target, read_target, true_targets
+from real_tables import csv_files, fetch
+
+MOST_ROWS = 6000  # a quarter is for the test
+FEWEST_ROWS, FEWEST_OF_CLASS = 200, 8
+MOST_CLASSES = 20  # boosting takes minutes for more
+MARGIN = {"regression": 0.01, "classification": 0.005}
+
+
+@dataclass
+class Problem:
+    """A file, a split of it, and what is to be learned."""
+
+    selection: Selection
+    train: NDArray[np.intp]
+    test: NDArray[np.intp]
+    target: Target
+    seed: int
+
+    @property
+    def y(self) -> NDArray[Any]:
+        """Targets of the training part: class numbers (n,) or numbers (n,)."""
+        y = true_targets(self.target, self.selection.table, self.train)
+        return y if self.target.task == "classification" else y[:, 0]
+
+
+def problem(path: Path, seed: int, most_rows: int = MOST_ROWS) -> Problem | None:
+    """Return a file's problem; None if it is too small or nothing can be learned from it."""
+    try:
+        table = read(path)
+        names = [name for name in table.columns if name not in table.unnamed]
+        selection = select(table, names[-1])
+        target, y = read_target(table, selection.rows, selection.targets, None)
+    except (DataError, IndexError):
+        return None
+    rows = selection.rows
+    if target.task == "classification":
+        enough = np.bincount(y)[y] >= FEWEST_OF_CLASS
+        rows, y = rows[enough], y[enough]
+    classes = len(np.unique(y)) if target.task == "classification" else 2
+    if len(rows) < FEWEST_ROWS or not 2 <= classes <= MOST_CLASSES:
+        return None
+    chosen = np.sort(shuffled(len(rows), seed)[:most_rows])
+    rows, y = rows[chosen], y[chosen]
+    labels = y if target.task == "classification" else np.zeros(len(y), np.intp)
+    train, test = split_rows(labels, 0.25, seed)
+    try:
+        target, _ = read_target(table, rows[train], selection.targets, target.task)
+    except DataError:
+        return None
+    return Problem(selection, rows[train], rows[test], target, seed)
+
+
+Learner = Callable[[Problem], NDArray[Any]]
+"""Returns for the test part numbers (n,) or probabilities (n, classes)."""
+
+
+def ours(**settings: Any) -> Learner:
+    """Return a learner with these settings of `TabularModel`."""
+
+    def learn(case: Problem) -> NDArray[Any]:
+        task = case.target.task
+        model = fm.TabularModel(seed=case.seed, task=task, **settings)  # type: ignore[arg-type]
+        model.fit_rows(case.selection, case.train, like=case.target)
+        outputs = model.output_rows(case.selection, case.test)
+        return outputs if task == "classification" else model.target.in_units(outputs)[:, 0]
+
+    return learn
+
+
+def trivial(case: Problem) -> NDArray[Any]:
+    """Answer with the mean, or the shares of the classes."""
+    if case.target.task == "regression":
+        return np.full(len(case.test), case.y.mean())
+    return np.tile(np.bincount(case.y) / len(case.y), (len(case.test), 1))
+
+
+def boosting(case: Problem) -> NDArray[Any]:
+    """Learn by HistGradientBoosting, words as its categories."""
+    features = _features(case)
+    A, categorical = _columns(case, features, case.train)
+    B, _ = _columns(case, features, case.test)
+    settings: dict[str, Any] = {"categorical_features": categorical, "early_stopping": False,
+                                "random_state": case.seed}  # fmt: skip
+    if case.target.task == "regression":
+        result = HistGradientBoostingRegressor(**settings).fit(A, case.y).predict(B)
+    else:
+        rounds = 100 if len(case.target.classes) < 6 else 40
+        settings["max_iter"] = rounds
+        result = HistGradientBoostingClassifier(**settings).fit(A, case.y).predict_proba(B)
+    return np.asarray(result)
+
+
+def mlp(case: Problem) -> NDArray[Any]:
+    """Learn by scikit-learn's MLP from our encoding."""
+    features = _features(case)
+    A = features.matrix(case.selection.table, case.train)
+    B = features.matrix(case.selection.table, case.test)
+    settings = {"random_state": case.seed}
+    if case.target.task == "regression":
+        network = TransformedTargetRegressor(MLPRegressor(**settings), transformer=StandardScaler())
+        return np.asarray(network.fit(A, case.y).predict(B))
+    return np.asarray(MLPClassifier(**settings).fit(A, case.y).predict_proba(B))
+
+
+def _features(case: Problem) -> Features:
+    y = np.asarray(case.y, np.float64)[:, np.newaxis]
+    return learn(case.selection.table, case.train, case.selection.features, y)[0]
+
+
+def _columns(
+    case: Problem, features: Features, rows: NDArray[np.intp]
+) -> tuple[NDArray[Any], list[bool]]:
+    """Return the columns as boosting takes them: numbers, and numbered words."""
+    table, parts, categorical = case.selection.table, [], []
+    for feature in features.features:
+        column = table.columns[feature.name]
+        if feature.kind.name == "words":
+            text = as_text(column)
+            order = np.argsort(-text.counts(case.train), kind="stable")[:250]
+            number = np.full(len(text.values) + 1, np.nan)
+            number[order] = np.arange(len(order))
+            parts.append(number[text.codes[rows]][:, np.newaxis])
+            categorical.append(True)
+            continue
+        values, _ = read_values(column, rows, feature.kind, table.decimal)
+        block = dates.parts(values) if feature.kind.name == "date" else values[:, np.newaxis]
+        parts.append(block)
+        categorical += [False] * block.shape[1]
+    return np.concatenate(parts, axis=1), categorical
+
+
+def measure(case: Problem, answer: NDArray[Any]) -> dict[str, float]:
+    """Return R^2, or accuracy and log loss, on the test part."""
+    truth = true_targets(case.target, case.selection.table, case.test)
+    if case.target.task == "regression":
+        truth = truth[:, 0]
+        spread = float(np.mean((truth - truth.mean()) ** 2))
+        return {"score": 1.0 - float(np.mean((truth - answer) ** 2)) / spread if spread else 0.0}
+    shares = np.clip(answer, 1e-6, 1.0)
+    shares /= shares.sum(axis=1, keepdims=True)
+    return {
+        "score": float(np.mean(answer.argmax(axis=1) == truth)),
+        "log_loss": float(-np.mean(np.log(shares[np.arange(len(truth)), truth]))),
+    }
+
+
+LEARNERS: dict[str, Learner] = {
+    "trivial": trivial,
+    "boosting": boosting,
+    "mlp": mlp,
+    "ours": ours(),
+    "ours, 1 network": ours(networks=1),
+}
+
+
+def half_of(path: Path) -> str:
+    """Return "chosen" or "held-out", by the folder of the file: its package."""
+    digest = hashlib.sha1(path.parent.name.encode()).digest()
+    return ("chosen", "held-out")[digest[0] % 2]
+
+
+def run(
+    paths: list[Path], seeds: int, learners: dict[str, Learner], log: Path, most_rows: int
+) -> None:
+    """Measure what `log` lacks, and add it there, a JSON object a line."""
+    done = {(r["file"], r["seed"], r["learner"]) for r in _records(log)}
+    with log.open("a") as file:
+        for seed in range(seeds):
+            for path in paths:
+                todo = [name for name in learners if (str(path), seed, name) not in done]
+                case = problem(path, seed, most_rows) if todo else None
+                if case is None:
+                    continue
+                for name in todo:
+                    start = time.perf_counter()
+                    try:
+                        result = measure(case, learners[name](case))
+                    except (DataError, fm.DivergenceError, ValueError) as error:
+                        result = {"error": str(error)}  # type: ignore[dict-item]
+                    record = {"file": str(path), "seed": seed, "learner": name,
+                              "task": case.target.task, "rows": len(case.train),
+                              "seconds": time.perf_counter() - start, **result}  # fmt: skip
+                    file.write(json.dumps(record) + "\n")
+                    file.flush()
+
+
+def _records(log: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def report(log: Path, paths: list[Path]) -> None:
+    """Print medians, wins and losses."""
+    wanted = set(map(str, paths))
+    found: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for record in _records(log):
+        if record["file"] in wanted and "score" in record:
+            found[record["file"], record["task"]][record["learner"]].append(record)
+    for task in MARGIN:
+        files = [
+            medians
+            for (_, kind), by_name in sorted(found.items())
+            if kind == task and _has_signal(medians := _medians(by_name), task)
+        ]
+        print(f"\n{task}: {len(files)} files with signal")
+        names = {name for medians in files for name in medians} - {"trivial"}
+        for name in sorted(names):
+            print(_line(name, task, files))
+
+
+def _medians(by_name: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, float]]:
+    keys = ("score", "log_loss", "seconds")
+    return {
+        name: {k: float(np.median([r[k] for r in records])) for k in keys if k in records[0]}
+        for name, records in by_name.items()
+    }
+
+
+def _has_signal(medians: dict[str, dict[str, float]], task: str) -> bool:
+    if not {"trivial", "boosting"} <= medians.keys():
+        return False
+    best = medians["boosting"]["score"]
+    above = 0.05 if task == "regression" else 0.02
+    return medians["trivial"]["score"] + above < best < 0.998
+
+
+def _line(name: str, task: str, files: list[dict[str, dict[str, float]]]) -> str:
+    files = [medians for medians in files if name in medians]
+    scores = np.array([medians[name]["score"] for medians in files])
+    seconds = np.median([medians[name]["seconds"] for medians in files])
+    text = (
+        f"  {name:<24} median {np.median(scores):.3f} mean {np.clip(scores, 0, 1).mean():.3f} "
+        f"{seconds:6.2f} s"
+    )
+    if task == "classification":
+        text += f" log loss {np.mean([m[name]['log_loss'] for m in files]):.3f}"
+    for other in ("boosting", "mlp"):
+        both = [medians for medians in files if other in medians]
+        if other == name or not both:
+            continue
+        gain = np.array([m[name]["score"] - m[other]["score"] for m in both])
+        won, lost = (gain > MARGIN[task]).sum(), (gain < -MARGIN[task]).sum()
+        text += f" | {other}: {won}-{lost}, {(gain < -0.1).sum()} by 0.1"
+    return text
+
+
+def main() -> None:
+    """Fetch, run, print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--half", choices=("chosen", "held-out", "both"), default="held-out")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--share", type=int, default=1, help="every n-th file only")
+    parser.add_argument("--rows", type=int, default=MOST_ROWS, help="of a file, at most")
+    parser.add_argument("--log", type=Path, help="default: scores.jsonl in the folder")
+    parser.add_argument("--only", nargs="*", help="learners")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")  # of scikit-learn: 200 iterations are its default
+    fetch(arguments.folder)
+    paths = [
+        path for path in csv_files(arguments.folder) if arguments.half in ("both", half_of(path))
+    ][:: arguments.share]
+    learners = {n: f for n, f in LEARNERS.items() if not arguments.only or n in arguments.only}
+    log = arguments.log or arguments.folder / "scores.jsonl"
+    run(paths, arguments.seeds, learners, log, arguments.rows)
+    report(log, paths)
+
+
+if __name__ == "__main__":
+    main()
