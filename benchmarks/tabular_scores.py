@@ -30,8 +30,8 @@ from sklearn.preprocessing import StandardScaler
 
 import fastmlp as fm
 from fastmlp.errors import DataError
-from fastmlp.tables import dates
-from fastmlp.tables.features import Features, as_text, learn, read_values
+from fastmlp.tables.cell_values import as_text, values_of
+from fastmlp.tables.features import Features, learn
 from fastmlp.tables.reading import read
 from fastmlp.tables.selection import Selection, select
 from fastmlp.tables.splits import shuffled, split_rows
@@ -160,8 +160,8 @@ def _columns(
             parts.append(number[text.codes[rows]][:, np.newaxis])
             categorical.append(True)
             continue
-        values, _ = read_values(column, rows, feature.kind, table.decimal)
-        block = dates.parts(values) if feature.kind.name == "date" else values[:, np.newaxis]
+        values, _ = values_of(column, feature.kind, table.decimal)(rows)
+        block = values.reshape(len(rows), -1)
         parts.append(block)
         categorical += [False] * block.shape[1]
     return np.concatenate(parts, axis=1), categorical

@@ -13,10 +13,12 @@ impute = pytest.importorskip("sklearn.impute")
 ALL = np.arange(200)
 
 
-def encoded(encoder, *arguments):
-    rows = len(arguments[-1])
-    out = np.full((rows, encoder.width), np.nan, np.float32)
-    encoder.encode(*arguments, out)
+def encoded(encoder, values, rows=None):
+    """Return what becomes of values, or of some rows of a text."""
+    if isinstance(values, Text):
+        values = encoder.known(values)[values.codes[rows]]
+    out = np.full((len(values), encoder.width), np.nan, np.float32)
+    encoder.encode(values, out)
     return out
 
 
@@ -111,7 +113,7 @@ def test_target_means_are_those_of_target_encoder(rng, kind):
     theirs.fit(words[:, np.newaxis], y)
     text = Text.of([*words, "never seen"])
     encoder, _ = TargetMeans.fit(text, ALL, targets, ALL % 5)
-    got = encoder.values(text, np.arange(201))
+    got = encoder.known(text)[text.codes]
     expected = theirs.transform(np.append(words, "never seen")[:, np.newaxis])
     # Sums of at most 200 numbers, of which either may be in another order.
     np.testing.assert_allclose(got, expected, rtol=200 * np.finfo(float).eps, atol=1e-14)

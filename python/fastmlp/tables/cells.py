@@ -34,6 +34,7 @@ _THOUSANDS: Final = {
     ".": re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?", re.ASCII),
     ",": re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?", re.ASCII),
 }
+_FIRST: Final = 1000
 _SIGNS: Final = re.compile(r"[$€£¥%\s\u00a0\u202f]")
 
 
@@ -127,8 +128,23 @@ def from_arrow(cells: Any, decimal: str) -> Column:
 def arrow_text(cells: Any) -> Text:
     """Return a column of text of pyarrow as `Text`."""
     coded = cells.combine_chunks().dictionary_encode()
-    codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
+    codes = _buffer(coded.indices.cast("int32").fill_null(-1), np.int32)
     return Text.coded(coded.dictionary.to_pylist(), codes)
+
+
+def arrow_floats(column: Any) -> NDArray[np.float64]:
+    """Return a column of doubles of pyarrow, NaN where null.
+
+    By its buffers: ``to_numpy`` imports pandas.
+    """
+    parts = [_buffer(chunk, np.float64) for chunk in column.fill_null(math.nan).chunks]
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _buffer(array: Any, dtype: type[Any]) -> NDArray[Any]:
+    """Return an array of pyarrow without nulls, where it lies."""
+    values = np.frombuffer(array.buffers()[1], dtype) if len(array) else np.empty(0, dtype)
+    return values[array.offset : array.offset + len(array)]
 
 
 def _cast(cells: Any) -> NDArray[np.float64] | None:
@@ -148,10 +164,18 @@ def _cast(cells: Any) -> NDArray[np.float64] | None:
             values = pc.cast(pc.if_else(missing, None, cells), pa.float64())
         except pa.ArrowInvalid:
             return None
-    array: NDArray[np.float64] = values.to_numpy().astype(np.float64, copy=False)
-    finite = array[np.isfinite(array)]
-    if not len(finite):
+    array = arrow_floats(values)
+    if _has_fractions(array[:_FIRST]):  # else all of them are looked at
+        return array
+    known = array[np.isfinite(array)]
+    if not len(known):
         return None
-    whole = bool((finite == np.floor(finite)).all())
-    codes = whole and pc.any(pc.match_substring_regex(cells, r"^0[0-9]")).as_py()
+    codes = (
+        not _has_fractions(known) and pc.any(pc.match_substring_regex(cells, r"^0[0-9]")).as_py()
+    )
     return None if codes else array
+
+
+def _has_fractions(numbers: NDArray[np.float64]) -> bool:
+    with np.errstate(invalid="ignore"):
+        return bool((np.isfinite(numbers) & (numbers != np.floor(numbers))).any())

@@ -7,8 +7,9 @@ out here, and what came out is checked against what went in.
 
 import csv
 import io
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +23,7 @@ from fastmlp.tables.table import Column, Table, Text
 _BLOCK: Final = 1 << 23
 _MOST_SKIPPED: Final = 0.01
 _MANY_LINES: Final = 3
+_FIRST_ROWS: Final = 500
 
 
 @dataclass
@@ -41,6 +43,7 @@ def read_csv(
     expected: Collection[str] = (),
     as_text: Collection[str] = (),
     complete: bool = False,
+    again: Callable[[], bytes] | None = None,
 ) -> Table:
     """Read the text of a CSV file.
 
@@ -56,6 +59,8 @@ def read_csv(
         Columns that stay text though all their cells are numbers.
     complete : bool, default False
         Refuse the file for one row of another length, instead of leaving it out with a note.
+    again : callable, optional
+        Returns `data` once more, so that they need not be kept for the lines of later messages.
 
     Raises
     ------
@@ -75,13 +80,23 @@ def read_csv(
     table = Table(source, columns, dialect.decimal, dialect.notes + notes)
     table.unnamed = {new for new, old in zip(names, dialect.names, strict=True) if not old}
     table.locate = lambda row: f"line {_line_of(data, start, dialect, len(names), row)}"
+    _check(table, skipped, data, start, dialect, complete=complete)
+    if again is not None:
+        table.locate = lambda row: f"line {_line_of(again(), start, dialect, len(names), row)}"
+    return table
+
+
+def _check(
+    table: Table, skipped: _Skipped, data: bytes, start: int, dialect: Dialect, *, complete: bool
+) -> None:
+    """Refuse a table of which rows are lost, or say so."""
+    source, names = table.source, list(table.columns)
     for text in skipped.texts:
         _refuse_swallowed(source, text, dialect.delimiter, len(names), None)
     if len(table) == 0:
         raise DataError(f"{source}: there are no rows below the header")
     _check_quotes(table, dialect.delimiter)
     _tell_skipped(table, skipped, data, start, dialect, complete)
-    return table
 
 
 def _sniffed(source: str, data: bytes, expected: Collection[str]) -> Dialect:
@@ -127,6 +142,66 @@ def _by_pyarrow(
 ) -> dict[str, Column]:
     import pyarrow as pa  # noqa: PLC0415
 
+    if not data[start : start + SAMPLE].strip():
+        return {name: np.empty(0) for name in names}
+    numeric = _numbers_at_first(data, start, dialect, names) - set(as_text)
+    block = _BLOCK
+    while True:
+        skipped.rows.clear()
+        try:
+            table = _parsed(reader, data, start, dialect, names, numeric, skipped, block)
+            break
+        except pa.ArrowInvalid as error:
+            if "conversion error" in str(error):
+                numeric = set()  # a word further down
+            elif block > len(data) or "straddl" not in str(error):
+                raise DataError(f"{source}: {' '.join(str(error).split())}") from None
+            else:
+                block *= 8
+    columns: dict[str, Column] = {}
+    for name in names:
+        column = table.column(0)
+        table = table.remove_column(0)  # so that its memory is free once it is converted
+        if name in numeric:
+            columns[name] = cells.arrow_floats(column)
+        elif name in as_text:
+            columns[name] = cells.arrow_text(column)
+        else:
+            columns[name] = cells.from_arrow(column, dialect.decimal)
+    return columns
+
+
+def _numbers_at_first(data: bytes, start: int, dialect: Dialect, names: list[str]) -> set[str]:
+    """Return the columns whose first cells are numbers with fractions, or missing.
+
+    pyarrow makes numbers of them as it reads, in less time and memory. Whole numbers are read as
+    text first: a zero before them would be lost.
+    """
+    if dialect.decimal == ",":
+        return set()
+    end = data.rfind(b"\n", start, start + SAMPLE) + 1
+    rows = dialect.reader(data[start:end].decode(errors="ignore"))
+    first = [row for _, row in islice(rows, _FIRST_ROWS) if len(row) == len(names)]
+    found = set()
+    for name, column in zip(names, zip(*first, strict=True), strict=True):
+        words = {cell.strip() for cell in column} - cells.MISSING_WORDS
+        if all(map(cells.is_number, words)) and any("." in word for word in words):
+            found.add(name)
+    return found if first else set()
+
+
+def _parsed(
+    reader: Any,
+    data: bytes,
+    start: int,
+    dialect: Dialect,
+    names: list[str],
+    numeric: Collection[str],
+    skipped: _Skipped,
+    block: int,
+) -> Any:
+    import pyarrow as pa  # noqa: PLC0415
+
     def on_invalid(row: Any) -> str:
         if row.text.strip():
             skipped.rows.append(((row.number or 1) - 1, row.actual_columns))
@@ -134,45 +209,24 @@ def _by_pyarrow(
                 skipped.texts.append(row.text)
         return "skip"
 
-    if start >= len(data.rstrip()):
-        return {name: np.empty(0) for name in names}
-    block = _BLOCK
-    while True:
-        skipped.rows.clear()
-        try:
-            table = reader.read_csv(
-                pa.BufferReader(pa.py_buffer(data).slice(start)),
-                # One thread, and line ends within cells looked for: else a quote that is not
-                # closed loses the rows up to the next one without a word.
-                reader.ReadOptions(use_threads=False, column_names=names, block_size=block),
-                reader.ParseOptions(
-                    delimiter=dialect.delimiter,
-                    quote_char='"' if dialect.quoted else False,
-                    escape_char=dialect.escape or False,
-                    newlines_in_values=dialect.quoted,
-                    invalid_row_handler=on_invalid,
-                ),
-                reader.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.string()),
-                    strings_can_be_null=True,
-                    null_values=[""],
-                    check_utf8=False,
-                ),
-            )
-            break
-        except pa.ArrowInvalid as error:
-            if block > len(data) or "straddl" not in str(error):
-                raise DataError(f"{source}: {' '.join(str(error).split())}") from None
-            block *= 8
-    columns: dict[str, Column] = {}
-    for name in names:
-        column = table.column(0)
-        table = table.remove_column(0)  # so that its memory is free once it is converted
-        if name in as_text:
-            columns[name] = cells.arrow_text(column)
-        else:
-            columns[name] = cells.from_arrow(column, dialect.decimal)
-    return columns
+    return reader.read_csv(
+        pa.BufferReader(pa.py_buffer(data).slice(start)),
+        # One thread, and line ends within cells looked for: else a quote that is not closed loses
+        # the rows up to the next one without a word.
+        reader.ReadOptions(use_threads=False, column_names=names, block_size=block),
+        reader.ParseOptions(
+            delimiter=dialect.delimiter,
+            quote_char='"' if dialect.quoted else False,
+            escape_char=dialect.escape or False,
+            newlines_in_values=dialect.quoted,
+            invalid_row_handler=on_invalid,
+        ),
+        reader.ConvertOptions(
+            column_types={name: pa.float64() if name in numeric else pa.string() for name in names},
+            null_values=sorted(cells.MISSING_WORDS),  # of numbers; text keeps its words
+            check_utf8=False,
+        ),
+    )
 
 
 def _by_csv(

@@ -6,6 +6,7 @@ A date whose order nothing decides is not guessed, and neither is the century of
 import math
 import re
 from collections.abc import Sequence
+from datetime import date
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -16,6 +17,7 @@ from fastmlp.tables.cells import MISSING_WORDS
 Order = Literal[
     "iso", "year first", "day first", "month first", "month by name", "quarter", "time of day"
 ]
+_EPOCH: Final = date(1970, 1, 1).toordinal()
 ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 
 _CLOCK: Final = r"(?:[T ,]+(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))? ?(Z|[+-]\d\d:?\d\d)?)?"
@@ -140,11 +142,10 @@ def _at(
 
 
 def _civil(year: int, month: int, day: int) -> float:
-    if not 1 <= month <= 12 or not 1 <= day <= 31 or year == 0:
+    try:
+        return float(date(year, month, day).toordinal() - _EPOCH)
+    except ValueError:
         return math.nan
-    first = np.datetime64(f"{year:04d}-{month:02d}", "D")
-    date = first + np.timedelta64(day - 1, "D")
-    return float(date.astype(np.int64)) if date.astype("M8[M]") == first else math.nan
 
 
 def _hours(hour: str, minute: str, second: str | None) -> float:
@@ -170,14 +171,14 @@ def parts(day: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     missing = np.isnan(day)
     whole = np.floor(np.where(missing, 0.0, day))
-    date = whole.astype(np.int64).astype("M8[D]")
-    year, month = date.astype("M8[Y]"), date.astype("M8[M]")
+    dates = whole.astype(np.int64).astype("M8[D]")
+    year, month = dates.astype("M8[Y]"), dates.astype("M8[M]")
     columns = [
         day,
         year.astype(np.int64) + 1970.0,
         month.astype(np.int64) % 12 + 1.0,
-        (date.astype(np.int64) + 3) % 7,
-        (date - year.astype("M8[D]")).astype(np.int64) + 1.0,
+        (dates.astype(np.int64) + 3) % 7,
+        (dates - year.astype("M8[D]")).astype(np.int64) + 1.0,
         (day - whole) * 24.0,
     ]
     result = np.stack([np.asarray(column, np.float64) for column in columns], axis=1)

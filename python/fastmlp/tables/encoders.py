@@ -156,17 +156,18 @@ class Words:
         """The number of columns."""
         return len(self.words) + self.others + self.missing
 
-    def encode(self, text: Text, rows: Rows, out: Out) -> None:
-        """Write some rows into `out` (len(rows), width)."""
-        out[:] = 0.0
+    def known(self, text: Text) -> NDArray[np.intp]:
+        """Return the column of each value of a text, and last that of code -1; -1 for none."""
         at = {word: place for place, word in enumerate(self.words)}
         other = len(self.words) if self.others else -1
-        column = np.array(
-            [at.get(value, other) for value in text.values]
-            + [self.width - 1 if self.missing else other]
-        )[text.codes[rows]]
-        known = column >= 0
-        out[np.flatnonzero(known), column[known]] = 1.0
+        missing = self.width - 1 if self.missing else other
+        return np.array([*(at.get(value, other) for value in text.values), missing], np.intp)
+
+    def encode(self, columns: NDArray[np.intp], out: Out) -> None:
+        """Write a 1 into the column of each row of `out` (n, width), 0 elsewhere."""
+        out[:] = 0.0
+        known = columns >= 0
+        out[np.flatnonzero(known), columns[known]] = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,18 +223,18 @@ class TargetMeans:
         """The number of columns."""
         return len(self.overall)
 
-    def encode(self, text: Text, rows: Rows, out: Out) -> None:
-        """Write some rows into `out` (len(rows), width)."""
-        out[:] = (self.values(text, rows) - self.mean) / self.deviation
-
-    def values(self, text: Text, rows: Rows) -> Floats:
-        """Return the means for some rows, not standardised."""
+    def known(self, text: Text) -> Floats:
+        """Return the means of each value of a text, and last those of code -1."""
         at = {word: place for place, word in enumerate(self.words)}
         table = np.concatenate([self.means, self.overall[np.newaxis]])
         unseen = len(self.words) + 1
-        places = [at.get(value, unseen) for value in text.values] + [len(self.words)]
-        result: Floats = table[np.array(places)[text.codes[rows]]]
+        places = [*(at.get(value, unseen) for value in text.values), len(self.words)]
+        result: Floats = table[np.array(places)]
         return result
+
+    def encode(self, means: Floats, out: Out) -> None:
+        """Write means (n, targets), standardised, into `out` (n, width)."""
+        out[:] = (means - self.mean) / self.deviation
 
 
 def target_means(codes: NDArray[np.int32], targets: Floats, words: int) -> tuple[Floats, Floats]:

@@ -1,10 +1,10 @@
 """The columns of a table as a matrix for a network, and what was done with each and why."""
 
 import dataclasses
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from fastmlp._validation import brief
 from fastmlp.data import _memory
 from fastmlp.data._text import listing
 from fastmlp.errors import DataError
-from fastmlp.tables import cells, dates
+from fastmlp.tables import dates
+from fastmlp.tables.cell_values import Values, as_text, values_of
 from fastmlp.tables.encoders import (
     Encoder,
     Floats,
@@ -31,6 +32,7 @@ PIECES: Final = 16
 _MOST_PIECES: Final = 512  # columns of all numbers together
 MOST_WORDS: Final = 200
 _PIECES_BYTES: Final = 1 << 26
+_BLOCK: Final = 1 << 12
 
 NumberEncoding = Literal["piecewise", "standardized"]
 WordEncoding = Literal["one-hot", "target means"]
@@ -154,8 +156,20 @@ class Features:
             )
         _memory.require("the matrix of features", 4 * len(rows) * self.width)
         out = np.empty((len(rows), self.width), np.float32)
-        for feature, part in zip(self.features, self._parts(out), strict=True):
-            _encode(feature, table, rows, part, notes)
+        writers = [_writer(feature, table) for feature in self.features]
+        bad: list[list[Rows]] = [[] for _ in writers]
+        for start in range(0, len(rows), _BLOCK):  # whose part of the matrix stays in a cache
+            some = rows[start : start + _BLOCK]
+            for j, part in enumerate(self._parts(out[start : start + _BLOCK])):
+                wrong = writers[j](some, part)
+                if wrong is not None and wrong.any():
+                    bad[j].append(some[wrong])
+        if notes is not None:
+            notes += [
+                _bad_cells(table, feature, np.concatenate(found))
+                for feature, found in zip(self.features, bad, strict=True)
+                if found
+            ]
         return out
 
     def _parts(self, out: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
@@ -256,9 +270,9 @@ def _fit(column: Column, rows: Rows, kind: Kind, decimal: str, pieces: int) -> E
     if kind.name == "vector":
         assert not isinstance(column, Text)
         return Vector.fit(column[rows])
-    values, _ = read_values(column, rows, kind, decimal)
+    values, _ = values_of(column, kind, decimal)(rows)
     if kind.name == "date":
-        return Numbers.fit(dates.parts(values), pieces)
+        return Numbers.fit(values, pieces)
     return Number.fit(values, 0 if kind.name == "yes/no" else pieces)
 
 
@@ -280,97 +294,58 @@ def _folds(count: int, seed: int) -> NDArray[np.intp]:
     return folds
 
 
-def _encode(
-    feature: Feature, table: Table, rows: Rows, out: NDArray[np.float32], notes: list[str] | None
-) -> None:
+Writer = Callable[[Rows, NDArray[np.float32]], NDArray[np.bool_] | None]
+"""Writes what becomes of some rows; returns whose cells stand for nothing that the column holds."""
+
+
+def _writer(feature: Feature, table: Table) -> Writer:
     column, encoder = table.columns[feature.name], feature.encoder
     if isinstance(encoder, Words | TargetMeans):
-        encoder.encode(as_text(column), rows, out)
-        return
+        return _word_writer(encoder, as_text(column))
     if isinstance(encoder, Vector):
         if isinstance(column, Text) or column.ndim != 2 or column.shape[1] != len(encoder.mean):
             raise DataError(
                 f"{table.source}: column {brief(feature.name)} must hold vectors of "
                 f"{len(encoder.mean)} numbers, as in training"
             )
-        encoder.encode(column[rows], out)
-        return
+        return _vector_writer(encoder, column)
     if not isinstance(column, Text) and column.ndim != 1:
         raise DataError(f"{table.source}: column {brief(feature.name)} must not hold vectors")
-    values, bad = read_values(column, rows, feature.kind, table.decimal)
-    if notes is not None and bad.any():
-        notes.append(_bad_cells(table, feature, column, rows, bad))
-    if isinstance(encoder, Numbers):
-        encoder.encode(dates.parts(values), out)
-    else:
-        encoder.encode(values, out)
+    return _number_writer(encoder, values_of(column, feature.kind, table.decimal))
 
 
-def read_values(
-    column: Column, rows: Rows, kind: Kind, decimal: str
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return the numbers that some rows of a column stand for, and which cells stand for none.
+def _word_writer(encoder: Words | TargetMeans, text: Text) -> Writer:
+    known: NDArray[Any] = encoder.known(text)
 
-    What is missing or stands for none is NaN.
-    """
-    if isinstance(column, Text):
-        values, wrong = _text_values(column, kind, decimal)
-        codes = column.codes[rows]
-        return np.append(values, np.nan)[codes], np.append(wrong, False)[codes]
-    some = column[rows]
-    if some.dtype.kind == "M":
-        if kind.name == "date":
-            days = some.astype("M8[us]").astype(np.int64) / 86400e6
-            return np.where(np.isnat(some), np.nan, days), np.zeros(len(some), bool)
-        return np.full(len(some), np.nan), ~np.isnat(some)
-    with np.errstate(over="ignore"):
-        values = some.astype(np.float64)
-    if kind.name == "date":
-        return np.full(len(values), np.nan), ~np.isnan(values)
-    infinite = np.isinf(values)
-    if infinite.any():
-        values[infinite] = np.nan
-    return values, infinite
+    def write(rows: Rows, out: NDArray[np.float32]) -> None:
+        encoder.encode(known[text.codes[rows]], out)
+
+    return write
 
 
-def _text_values(text: Text, kind: Kind, decimal: str) -> tuple[Floats, NDArray[np.bool_]]:
-    if kind.name == "yes/no":
-        meant = {**cells.PAIRS, "0": False, "1": True}
-        values = np.array([meant.get(value, np.nan) for value in text.values], np.float64)
-    elif kind.order is not None:
-        values = dates.days(text.values, kind.order)
-    else:
-        values, _ = cells.numbers(text.values, decimal)
-    values[np.isinf(values)] = np.nan
-    words = np.array([value not in cells.MISSING_WORDS for value in text.values], bool)
-    return values, np.isnan(values) & words
+def _vector_writer(encoder: Vector, column: NDArray[Any]) -> Writer:
+    def write(rows: Rows, out: NDArray[np.float32]) -> None:
+        encoder.encode(column[rows], out)
+
+    return write
 
 
-def as_text(column: Column) -> Text:
-    """Return a column as text: whole numbers without a point."""
-    if isinstance(column, Text):
-        return column
-    if column.dtype.kind == "b":
-        return Text.of("True" if value else "False" for value in column.tolist())
-    if column.dtype.kind == "M":
-        return Text.of(None if np.isnat(value) else str(value) for value in column)
-    numbers = column.astype(np.float64)
-    return Text.of(
-        None if np.isnan(value) else str(int(value)) if value == np.floor(value) else repr(value)
-        for value in numbers.tolist()
-    )
+def _number_writer(encoder: Number | Numbers, values: Values) -> Writer:
+    def write(rows: Rows, out: NDArray[np.float32]) -> NDArray[np.bool_]:
+        some, bad = values(rows)
+        encoder.encode(some, out)
+        return bad
+
+    return write
 
 
-def _bad_cells(
-    table: Table, feature: Feature, column: Column, rows: Rows, bad: NDArray[np.bool_]
-) -> str:
-    row = int(rows[int(bad.argmax())])
+def _bad_cells(table: Table, feature: Feature, rows: Rows) -> str:
+    column, row = table.columns[feature.name], int(rows[0])
     cell = column.values[column.codes[row]] if isinstance(column, Text) else str(column[row])
     what = {"date": "no date as in training", "yes/no": "neither yes nor no"}.get(
         feature.kind.name, f"no {feature.kind.name}" if "inf" not in cell else "not finite"
     )
-    count = int(np.count_nonzero(bad))
-    others = f", as are {count - 1:,} others" if count > 1 else ""
+    others = f", as are {len(rows) - 1:,} others" if len(rows) > 1 else ""
     return f"{table.place(row, feature.name)}: {brief(cell)} is {what}{others}: taken as missing"
 
 

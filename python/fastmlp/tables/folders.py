@@ -10,7 +10,7 @@ import numpy as np
 from fastmlp._validation import brief
 from fastmlp.errors import DataError
 from fastmlp.tables import cells
-from fastmlp.tables.features import as_text
+from fastmlp.tables.cell_values import as_text
 from fastmlp.tables.table import Column, Table, Text
 
 _NULL = "__HIVE_DEFAULT_PARTITION__"

@@ -1,6 +1,7 @@
 """The bytes of a file: decompressed by what it begins with, and text as UTF-8."""
 
 import bz2
+import codecs
 import gzip
 import io
 import lzma
@@ -88,6 +89,20 @@ def _read_all(path: Path, file: IO[Any]) -> bytes:
     return b"".join(pieces)
 
 
+def _not_utf8(data: bytes) -> int | None:
+    """Return where bytes are no UTF-8, without making a text of them all."""
+    if data.isascii():
+        return None
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(data), _PIECE):
+        pending = len(decoder.getstate()[0])
+        try:
+            decoder.decode(data[start : start + _PIECE], start + _PIECE >= len(data))
+        except UnicodeDecodeError as error:
+            return start - pending + error.start
+    return None
+
+
 def as_utf8(path: Path | str, data: bytes) -> tuple[bytes, str | None]:
     """Return text as UTF-8 without a byte order mark, and a sentence if it was something else.
 
@@ -109,10 +124,8 @@ def as_utf8(path: Path | str, data: bytes) -> tuple[bytes, str | None]:
     if (at := data.find(b"\0")) >= 0:
         line = data.count(b"\n", 0, at) + 1
         raise DataError(f"{path}: line {line} is not text in UTF-8; is this a CSV file?")
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+    if (wrong := _not_utf8(data)) is not None:
+        line = data.count(b"\n", 0, wrong) + 1
         try:
             text = data.decode("cp1252")
         except UnicodeDecodeError:

@@ -100,7 +100,7 @@ def _read_one(  # noqa: C901, PLR0911  (a case each)
     data = opening.content(path)
     if data.startswith(arrow_files.MAGIC):
         return arrow_files.read_arrow_file(path, data, data[:8])
-    if not data.strip():
+    if not data or data.isspace():
         raise DataError(f"{path}: the file is empty")
     if _ending(path) in _BINARY:
         raise DataError(f"{path}: does not begin as an {_ending(path)} file does")
@@ -115,7 +115,10 @@ def _read_text(
     path: Path, data: bytes, *, expected: Collection[str], as_text: Collection[str], complete: bool
 ) -> Table:
     source = str(path)
-    if _ending(path) in {".json", ".jsonl", ".ndjson"} or data.lstrip()[:2] in {b'{"', b"[{"}:
+    if _ending(path) in {".json", ".jsonl", ".ndjson"} or data[:1000].lstrip()[:2] in {
+        b'{"',
+        b"[{",
+    }:
         return text_files.read_json(source, data)
     if text_files.is_arff(data):
         return text_files.read_arff(source, data)
@@ -123,7 +126,14 @@ def _read_text(
         return text_files.read_svmlight(source, data)
     if _ending(path) in {".svm", ".libsvm", ".svmlight"}:
         return text_files.read_svmlight(source, data)
-    return read_csv(source, data, expected=expected, as_text=as_text, complete=complete)
+    return read_csv(
+        source,
+        data,
+        expected=expected,
+        as_text=as_text,
+        complete=complete,
+        again=lambda: opening.as_utf8(path, opening.content(path))[0],
+    )
 
 
 def _ending(path: Path) -> str:

@@ -11,7 +11,7 @@ from fastmlp import _validation
 from fastmlp._validation import brief
 from fastmlp.data._text import listing
 from fastmlp.errors import DataError
-from fastmlp.tables.features import as_text
+from fastmlp.tables.cell_values import as_text
 from fastmlp.tables.table import Rows, Table, Text
 from fastmlp.tables.target import known_rows
 

@@ -11,8 +11,8 @@ from fastmlp._validation import brief
 from fastmlp.data._text import listing
 from fastmlp.errors import DataError
 from fastmlp.tables import cells
+from fastmlp.tables.cell_values import as_text
 from fastmlp.tables.encoders import Floats, _scale
-from fastmlp.tables.features import as_text
 from fastmlp.tables.kinds import kind_of
 from fastmlp.tables.table import Column, Rows, Table, Text
 

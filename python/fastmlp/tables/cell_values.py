@@ -1,0 +1,84 @@
+"""The numbers that the cells of a column stand for, once it is known what the column is."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.tables import cells, dates
+from fastmlp.tables.encoders import Floats
+from fastmlp.tables.kinds import Kind
+from fastmlp.tables.table import Column, Rows, Text
+
+Values = Callable[[Rows], tuple[Floats, NDArray[np.bool_]]]
+"""Returns for some rows their numbers (n,), or the parts of their dates (n, 6), NaN where missing;
+and whose cells stand for none."""
+
+
+def values_of(column: Column, kind: Kind, decimal: str) -> Values:
+    """Return what gives the values of rows of a column.
+
+    Text is looked at once for each different cell.
+    """
+    if isinstance(column, Text):
+        return _of_text(column, kind, decimal)
+    return _of_array(column, kind)
+
+
+def _of_text(text: Text, kind: Kind, decimal: str) -> Values:
+    if kind.name == "yes/no":
+        meant = {**cells.PAIRS, "0": False, "1": True}
+        values = np.array([meant.get(value, np.nan) for value in text.values], np.float64)
+    elif kind.order is not None:
+        values = dates.days(text.values, kind.order)
+    else:
+        values, _ = cells.numbers(text.values, decimal)
+    values[np.isinf(values)] = np.nan
+    words = np.array([value not in cells.MISSING_WORDS for value in text.values], bool)
+    wrong = np.append(np.isnan(values) & words, False)  # one more: the last is for code -1
+    values = np.append(values, np.nan)
+    table = dates.parts(values) if kind.name == "date" else values
+
+    def of_rows(rows: Rows) -> tuple[Floats, NDArray[np.bool_]]:
+        codes = text.codes[rows]
+        return table[codes], wrong[codes]
+
+    return of_rows
+
+
+def _of_array(column: NDArray[np.generic], kind: Kind) -> Values:
+    def of_rows(rows: Rows) -> tuple[Floats, NDArray[np.bool_]]:
+        some = column[rows]
+        if some.dtype.kind == "M":
+            days = np.where(np.isnat(some), np.nan, _days(some))
+            wrong = np.isfinite(days) & (kind.name != "date")
+            return (dates.parts(days) if kind.name == "date" else days * np.nan), wrong
+        with np.errstate(over="ignore"):
+            values = some.astype(np.float64)
+        if kind.name == "date":  # numbers are none
+            return dates.parts(np.full(len(values), np.nan)), ~np.isnan(values)
+        infinite = np.isinf(values)
+        if infinite.any():
+            values[infinite] = np.nan
+        return values, infinite
+
+    return of_rows
+
+
+def _days(moments: NDArray[np.generic]) -> Floats:
+    return moments.astype("M8[us]").astype(np.int64) / 86400e6
+
+
+def as_text(column: Column) -> Text:
+    """Return a column as text: whole numbers without a point."""
+    if isinstance(column, Text):
+        return column
+    if column.dtype.kind == "b":
+        return Text.of("True" if value else "False" for value in column.tolist())
+    if column.dtype.kind == "M":
+        return Text.of(None if np.isnat(value) else str(value) for value in column)
+    numbers = column.astype(np.float64)
+    return Text.of(
+        None if np.isnan(value) else str(int(value)) if value == np.floor(value) else repr(value)
+        for value in numbers.tolist()
+    )
