@@ -229,7 +229,7 @@ def test_names_that_are_no_optimizer(assert_unchanged):
     with assert_unchanged(net):
         with pytest.raises(ValueError, match=r"optimizer must be 'sgd'.*did you mean 'adam'"):
             net.fit(X, LABELS, optimizer="Adam")
-        with pytest.raises(ValueError, match="update steps on batches; LBFGS"):
+        with pytest.raises(ValueError, match="LBFGS needs all samples"):
             net.update("lbfgs")
         with pytest.raises(ValueError, match="train_many steps on batches; LBFGS"):
             fm.train_many([net], X, LABELS, optimizer=["lbfgs"])
