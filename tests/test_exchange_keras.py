@@ -103,7 +103,7 @@ REFUSED = {
     r"\(Conv1D\)": lambda: keras.Sequential([layers.Input((5, 1)), layers.Conv1D(2, 3)]),
     r"\(LeakyReLU\)": lambda: trained(layers.Dense(3), layers.LeakyReLU(negative_slope=0.3)),
     "several inputs": residual,
-    "stands several times": twice,
+    "occurs several times": twice,
     "not built": lambda: keras.Sequential([layers.Dense(3)]),
 }
 

@@ -81,11 +81,11 @@ def test_the_estimator_is_a_copy(data):
         ([4, fm.Dense(5, "tanh"), 6, 3], None, "one activation for all hidden layers"),
         ([4, fm.Dense(5, "tanh", "layer"), 3], None, "has no normalization"),
         ([4, 5, fm.Dense(3, "tanh")], None, "must be 'softmax' or 'sigmoid'"),
-        ([4, 5, fm.Dense(3, "identity")], [1, 2, 3], "labels are for a classifier"),
+        ([4, 5, fm.Dense(3, "identity")], [1, 2, 3], "labels are for classifiers"),
         ([4, 5, 2], None, "no softmax of one or two outputs"),
         ([4, 5, 3], ["a", "b"], r"labels must have shape \(3,\)"),
         ([4, 5, 3], ["b", "a", "c"], "must be sorted"),
-        ([4, 5, fm.Dense(3, "sigmoid")], [1, 2, 3], "may have several"),
+        ([4, 5, fm.Dense(3, "sigmoid")], [1, 2, 3], "multilabel"),
     ],
 )
 def test_networks_it_cannot_hold_are_refused(net, labels, message):

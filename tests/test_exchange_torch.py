@@ -137,7 +137,7 @@ REFUSED = {
     ),
     "dropout must follow a dense layer": lambda: nn.Sequential(nn.Dropout(0.1), nn.Linear(5, 3)),
     "the last layer": lambda: nn.Sequential(nn.Linear(5, 3), nn.Dropout(0.1)),
-    "layer normalization must stand": lambda: nn.Sequential(
+    "layer normalization must be between": lambda: nn.Sequential(
         nn.Linear(5, 3), nn.ReLU(), nn.LayerNorm(3), nn.Linear(3, 2)
     ),
     "have the epsilon 1e-05, this one has 0.001": lambda: nn.Sequential(

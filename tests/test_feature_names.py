@@ -88,7 +88,7 @@ def test_other_columns_are_refused_by_name(net, frame, use, names, message):
 def test_a_column_too_many_is_named(net, frame):
     net.feature_names = NAMES
     more = np.column_stack([VALUES, VALUES[:, 0]])
-    with pytest.raises(ValueError, match="has the column 'd', which is no feature"):
+    with pytest.raises(ValueError, match="has the column 'd', which is not a feature"):
         net.predict(frame("abcd", more))
 
 
@@ -165,7 +165,7 @@ def test_columns_without_names_of_text_set_none(net):
         (3, TypeError, "a sequence of strings or None, got 3"),
         (["a", "b", 3], TypeError, r"feature_names\[2\] must be a string, got 3"),
         (["a", "b"], ValueError, "3 names, as many as the network has features, got 2"),
-        (["a", "b", "a"], ValueError, "'a' comes twice"),
+        (["a", "b", "a"], ValueError, "'a' occurs twice"),
     ],
 )
 def test_what_is_no_names(net, names, error, message):

@@ -75,7 +75,7 @@ def test_a_metric_cannot_spoil_the_next():
 
 def test_input_gradient_of_a_custom_loss():
     net = network(output="identity", loss=lambda outputs, y, gradient: 0.0)
-    with pytest.raises(ValueError, match="custom loss; use jacobian"):
+    with pytest.raises(ValueError, match="custom loss; combine jacobian"):
         net.input_gradient(X, np.eye(3)[Y])
 
 

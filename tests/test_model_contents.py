@@ -219,8 +219,8 @@ def test_tables_that_cannot_be_written(path, named, table, message):
     ("change", "message"),
     [
         ({"table": "[]"}, "object of texts and values"),
-        ({"table": '{"texts":[],"values":{"a":1,"a":2}}'}, "comes twice"),
-        ({"table": '{"texts":[],"values":{"a":NaN}}'}, "no JSON"),
+        ({"table": '{"texts":[],"values":{"a":1,"a":2}}'}, "occurs twice"),
+        ({"table": '{"texts":[],"values":{"a":NaN}}'}, "not valid JSON"),
         ({"table": '{"texts":["x"],"values":{}}'}, r"'table\.x': must be tensors"),
         ({"table": "[" * 10**5}, "recursion|object"),
         ({"table_inputs": "rows"}, "numbers or columns"),

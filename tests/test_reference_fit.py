@@ -155,7 +155,7 @@ def test_lists_are_live():
     net.update(1.0)
     assert net.parameters == [0.5 - i for i in range(net.n_parameters)]
     assert (len(net.weights), len(net.biases[:])) == (2, 2)
-    with pytest.raises(TypeError, match="joins"):
+    with pytest.raises(TypeError, match="appends"):
         net.weights[0] += [[1.0] * 4] * 2
     assert (len(net.weights[0]), net.n_parameters) == (2, 27)
 

@@ -322,7 +322,7 @@ def test_adam_and_adamw_go_on_from_each_other():
         ({"class_weight": {0: -1.0}}, ValueError, "class_weight"),
         ({"class_weight": {0: 0, 1: 0, 2: 0}}, ValueError, "all 0"),
         ({"early_stopping": 3}, TypeError, "early_stopping"),
-        ({"early_stopping": True}, ValueError, "early stopping watches 'validation_loss'"),
+        ({"early_stopping": True}, ValueError, "early stopping monitors 'validation_loss'"),
         ({"validation_fraction": 0.1, "validation_data": ([], [])}, ValueError, "not both"),
         ({"metrics": "f1"}, ValueError, "validation"),
     ],

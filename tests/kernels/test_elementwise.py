@@ -16,7 +16,7 @@ PAD = 16
 ULPS = 2  # what exp, log, sigmoid and tanh promise
 KERNELS = tuple(name for name in ACTIVATIONS if name != "identity")  # which has none
 ELEMENTWISE = tuple(name for name in KERNELS if name != "softmax")
-TOLD_FROM_Z = ("gelu", "silu", "mish", "hardswish")
+COMPUTED_FROM_Z = ("gelu", "silu", "mish", "hardswish")
 
 
 def padded(columns: int) -> int:
@@ -181,16 +181,16 @@ SLOPES = {
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_slopes(kernels, scalar, rng, limits, name):
-    """delta h'(z), told from h or z: right to some units of eps, as h' is of order one.
+    """delta h'(z), computed from h or z: right to some units of eps, as h' is of order one.
 
-    h is wrong by up to 2 units, and what is told from it by as much; exp and elu grow with h.
+    h is wrong by up to 2 units, and what is computed from it by as much; exp and elu grow with h.
     """
     z = rng.uniform(-20, 8, 3000).astype(limits.dtype)
     delta = whole_rows(rng.uniform(-1, 1, z.size).astype(limits.dtype))
     got, expected = delta.copy(), delta.copy()
-    told_from = whole_rows(z if name in TOLD_FROM_Z else elementwise(kernels, name, z))
-    kernels.activate_backward(name, told_from, got, PAD)
-    scalar.activate_backward(name, told_from, expected, PAD)
+    argument = whole_rows(z if name in COMPUTED_FROM_Z else elementwise(kernels, name, z))
+    kernels.activate_backward(name, argument, got, PAD)
+    scalar.activate_backward(name, argument, expected, PAD)
     assert_same(got.ravel(), expected.ravel())
     slope = SLOPES[name](z.astype(np.longdouble))
     wanted = delta.ravel()[: z.size] * slope

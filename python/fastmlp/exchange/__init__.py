@@ -1,6 +1,6 @@
-"""Networks from and to other libraries and formats: one module for each.
+"""Conversion of networks from and to other libraries and formats, with a module for each.
 
-An importer reads its format into `steps`, the plain list of what the other model does, and
-`assembly` makes the `Model` of a network of them. Exporters read such a model. A module, and the
-library it talks to, is imported when it is first used.
+An importer reads its format into `steps`, a plain list of operations, from which `assembly` creates
+the `Model` of a network. Exporters read such a model. A module, and the library it needs, is
+imported when it is first used.
 """

@@ -1,4 +1,4 @@
-"""From the steps of another library's model to a network that gives the same predictions."""
+"""Creates a network with the same predictions from the steps of another library's model."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from fastmlp.model.model import Model
 
 @dataclass(slots=True)
 class _Layer:
-    """One layer of the network to be, in float64 until it is whole."""
+    """One layer of the new network, in float64 until it is complete."""
 
     weights: NDArray[Any]
     biases: NDArray[Any]
@@ -40,7 +40,7 @@ class _Layer:
 
     @property
     def is_linear(self) -> bool:
-        """Whether nothing has been done yet to z = x W + b."""
+        """Whether nothing follows z = x W + b so far."""
         return self.normalization is None and self.activation is None and self.dropout == 0.0
 
     def scale(self, factor: NDArray[Any], offset: NDArray[Any]) -> None:
@@ -56,19 +56,19 @@ class _Layer:
 
 
 class Assembly:
-    """Takes one step after the other; a step that has no place in a network is refused.
+    """Adds one step after another; a step that a network cannot represent is refused.
 
-    A normalization between a layer and its activation stays what it is. A scale, or a batch
-    normalization elsewhere, as prediction does it, is folded into the weights of the layer before
-    it where no activation stands between, and of the layer after it elsewhere. Folding computes in
-    float64 and rounds once.
+    A normalization between a layer and its activation is kept. A scale, or a batch normalization
+    elsewhere (in prediction mode), is folded into the weights of the layer before it if there is no
+    activation in between, and otherwise of the layer after it. Folding computes in float64 and
+    rounds once.
     """
 
     def __init__(self) -> None:
         self._layers: list[_Layer] = []
         self._dtype: np.dtype[Any] | None = None
-        self._width: int | None = None  # of the sample now; None before anything has told it
-        self._scale: tuple[NDArray[Any], NDArray[Any]] | None = None  # waits for the next layer
+        self._width: int | None = None  # of the current sample; None if not known yet
+        self._scale: tuple[NDArray[Any], NDArray[Any]] | None = None  # for the next layer
 
     def take(self, step: Step) -> None:
         """Add a step to the network.
@@ -76,7 +76,8 @@ class Assembly:
         Raises
         ------
         ValueError
-            If it does not fit what came before, or no network can do it; the message names it.
+            If it does not match the previous steps, or a network cannot represent it; the message
+            names it.
         """
         match step:
             case Linear():
@@ -98,7 +99,7 @@ class Assembly:
         Parameters
         ----------
         output : str, optional
-            The activation of the last layer, where the model ends without one.
+            The activation of the last layer, if the model ends without one.
         loss, seed
             As in `Network`.
 
@@ -111,7 +112,7 @@ class Assembly:
             raise ValueError("the model has no dense layer")
         if self._scale is not None:
             raise ValueError(
-                "the model scales what the last activation gives; a network ends with it"
+                "the model scales the result of its last activation, with which a network must end"
             )
         last = self._layers[-1]
         if output is not None:
@@ -179,7 +180,7 @@ class Assembly:
             self._fold(*step.affine(), step.where)
         else:
             raise ValueError(
-                f"{step.where}: layer normalization must stand between a dense layer and its "
+                f"{step.where}: layer normalization must be between a dense layer and its "
                 f"activation, and have the epsilon {EPSILON:g}, this one has {step.epsilon:g}"
             )
 
@@ -188,7 +189,7 @@ class Assembly:
         if last is None or self._scale is not None or last.activation is not None:
             raise ValueError(f"{step.where}: an activation must follow a dense layer, one for each")
         if last.dropout and step.name not in ("relu", "leaky_relu", "identity"):
-            raise ValueError(f"{step.where}: dropout must stand after the activation {step.name!r}")
+            raise ValueError(f"{step.where}: dropout must follow the activation {step.name!r}")
         last.activation = step.name
 
     def _dropout(self, step: Dropout) -> None:
@@ -216,7 +217,7 @@ class Assembly:
 def assemble(
     steps: Iterable[Step], *, output: str | None, loss: LossLike | None, seed: int | None
 ) -> Model:
-    """Return a network that does what the steps do; see `Assembly`."""
+    """Return a network that is equivalent to the steps; see `Assembly`."""
     assembly = Assembly()
     for step in steps:
         assembly.take(step)

@@ -1,4 +1,4 @@
-"""A network as one C header: C99 that predicts, and if asked goes on training, to the bit."""
+"""A network as one C99 header that predicts, and optionally trains, with the same bits."""
 
 import re
 from collections.abc import Iterable
@@ -50,7 +50,7 @@ def header(net: Model, name: object, train: bool) -> str:
 
 
 def _words(net: Model, name: str) -> dict[str, str]:
-    """Return what the placeholders of the pieces stand for."""
+    """Return the values of the placeholders in the pieces."""
     sizes = [net.features, *(layer.nodes for layer in net.layers)]
     activations = ", ".join(layer.activation for layer in net.layers)
     return {
@@ -69,7 +69,7 @@ def _words(net: Model, name: str) -> dict[str, str]:
 
 
 def _loss_words(net: Model) -> dict[str, str]:
-    """Return the numbers of the loss, computed in the network's type as the core does."""
+    """Return the constants of the loss, computed in the network's type as in the core."""
     kind = net.dtype.type
     parameter, outputs = kind(net.loss.parameter), kind(net.layers[-1].nodes)
     return {
@@ -107,7 +107,7 @@ def _predict(net: Model) -> str:
 
 
 def _statistics(net: Model) -> str:
-    """Return the running averages of batch normalization, where there are any."""
+    """Return the running averages of batch normalization, if any."""
     if not net.core.statistics.size:
         return ""
     about = "\n/* Layer by layer: the running means and variances of batch normalization. */\n"
@@ -123,7 +123,7 @@ def _array(name: str, values: np.ndarray) -> str:
 
 
 def _literal(number: np.floating[Any]) -> str:
-    """Return a number as an exact hexadecimal literal of its type, without zeros at the end."""
+    """Return a number as an exact hexadecimal literal of its type, without trailing zeros."""
     mantissa, exponent = float(number).hex().split("p")
     digits = mantissa.rstrip("0").rstrip(".") if number else "0x0"
     sign = "-" if number == 0 and np.signbit(number) else ""
@@ -131,7 +131,7 @@ def _literal(number: np.floating[Any]) -> str:
 
 
 def _sections() -> dict[str, tuple[list[str], str]]:
-    """Return the pieces by name, in order: what each needs, and its text."""
+    """Return the pieces by name, in order: their dependencies and text."""
     sections = {}
     for file in _PIECES:
         parts = re.split(r"^//// (\w+):(.*)\n", _read(file), flags=re.MULTILINE)[1:]
@@ -146,7 +146,7 @@ def _called(text: str) -> list[str]:
 
 
 def _needed(sections: dict[str, tuple[list[str], str]], names: Iterable[str]) -> list[str]:
-    """Return the texts of the pieces of these names, and of what they need, in order."""
+    """Return the texts of the named pieces and of their dependencies, in order."""
     waiting = [name for name in names if name in sections]
     needed: set[str] = set()
     while waiting:

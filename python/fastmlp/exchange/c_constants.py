@@ -1,4 +1,4 @@
-"""What the C pieces write for each type: words of C, and the constants of the compiled core."""
+"""The values of the C pieces for each type: C names, and the constants of the compiled core."""
 
 from typing import Final
 

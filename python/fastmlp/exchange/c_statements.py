@@ -1,4 +1,4 @@
-"""The C statements of one layer, with places in the flat arrays of parameters and statistics."""
+"""The C statements of one layer, with offsets into the flat parameters and statistics."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ import numpy as np
 from fastmlp.model.model import Model
 
 _NARROW: Final = 16
-"""Up to so many nodes, z is summed by tree16."""
+"""Layers of at most this many nodes sum z by tree16."""
 
 
 def linear(net: Model, i: int, before: str, to: str) -> str:
@@ -50,16 +50,16 @@ def activation(name: str, nodes: int, at: str) -> str:
 
 
 def loops(name: str) -> bool:
-    """Tell whether the statement of an activation counts nodes."""
+    """Return whether the statement of an activation has a loop over the nodes."""
     return name not in ("identity", "softmax")
 
 
 def offsets(net: Model, i: int) -> tuple[int, int]:
-    """Return where the weights and the biases of layer i begin in the parameters."""
+    """Return the offsets of the weights and the biases of layer i in the parameters."""
     core = net.core
     return place(core.weights(i), core.parameters), place(core.biases(i), core.parameters)
 
 
 def place(view: np.ndarray, buffer: np.ndarray) -> int:
-    """Return the index of the first element of a view in the buffer that it shows."""
+    """Return the index in a buffer of the first element of a view."""
     return (view.ctypes.data - buffer.ctypes.data) // buffer.itemsize

@@ -7,14 +7,14 @@ from fastmlp.exchange.c_statements import linear, offsets
 from fastmlp.model.model import Model
 
 _KEEPS_Z: Final = ("gelu", "silu", "mish", "hardswish")
-"""Activations whose slope is told from z; of all others from h(z)."""
+"""Activations whose derivative is computed from z; that of all others from h(z)."""
 
 _HOLDS_ACTIVATION: Final = ("cross_entropy", "binary_cross_entropy", "poisson")
-"""Losses that take z: the activation of the output is a part of them."""
+"""Losses computed from z: they include the activation of the output."""
 
 _SIZES = """
 #ifndef ${M}_BATCH
-#define ${M}_BATCH 32 /* the most samples of a step; define another number before */
+#define ${M}_BATCH 32 /* the maximum batch; may be defined before */
 #endif
 #define ${M}_TRAINING_WORKSPACE (%d * (size_t)${M}_BATCH + %d) /* numbers that train needs */
 """
@@ -41,7 +41,7 @@ def training(net: Model) -> tuple[str, str, tuple[str, ...]]:
         raise ValueError("training=True is for networks without normalization and dropout")
     loss = net.loss
     if loss == "custom":
-        raise ValueError("training=True is for the losses of fastmlp, not for a loss of your own")
+        raise ValueError("training=True is for the losses of fastmlp, not for a custom loss")
     start, at = [], 0
     for name, nodes in _rooms(net):
         start.append(f"$real *{name} = workspace + {at} * (size_t)${{M}}_BATCH;")
@@ -70,7 +70,7 @@ def training(net: Model) -> tuple[str, str, tuple[str, ...]]:
 
 
 def _rooms(net: Model) -> list[tuple[str, int]]:
-    """Return the arrays of a batch and their numbers per sample."""
+    """Return the arrays of a batch and their sizes per sample."""
     rooms = []
     widest = max(layer.nodes for layer in net.layers)
     for i, layer in enumerate(net.layers[:-1]):
@@ -103,13 +103,13 @@ def _forward(net: Model, losses: str, holds: bool) -> list[str]:
         body.append(f"for (j = 0; j < {outputs}; ++j) scores[j] = {call};")
     body.append(losses)
     if not holds:
-        told = "z" if output in _KEEPS_Z else "scores"
-        body += _slope(output, f"delta[b * {outputs} + j]", f"{told}[j]", outputs)
+        value = "z" if output in _KEEPS_Z else "scores"
+        body += _slope(output, f"delta[b * {outputs} + j]", f"{value}[j]", outputs)
     return ["for (b = 0; b < batch; ++b) {", *(indent(line, "    ") for line in body), "}"]
 
 
 def _backward(net: Model) -> list[str]:
-    """Return the layers from the last to the first: deltas before it, then its update."""
+    """Return, from the last layer to the first, the deltas before it and its update."""
     body = []
     for i in range(len(net.layers) - 1, -1, -1):
         nodes, previous = _nodes(net, i), net.core.weights(i).shape[0]
@@ -123,8 +123,8 @@ def _backward(net: Model) -> list[str]:
             name = net.layers[i - 1].activation
             room = "z" if name in _KEEPS_Z else "nodes"
             at = f"b * {previous} + j"
-            told = f"{room}_{i - 1}[{at}]"
-            body += [indent(line, "    ") for line in _slope(name, f"before[{at}]", told, previous)]
+            value = f"{room}_{i - 1}[{at}]"
+            body += [indent(line, "    ") for line in _slope(name, f"before[{at}]", value, previous)]
             body.append("}")
         nodes_in = "x" if i == 0 else f"nodes_{i - 1}"
         body.append(
@@ -143,14 +143,14 @@ def _each(name: str, to: str, room: str, nodes: int) -> list[str]:
     return [f"for (j = 0; j < {nodes}; ++j) {to}[{at}] = ${{m}}_{name}({room}[{at}]);"]
 
 
-def _slope(name: str, delta: str, told: str, nodes: int) -> list[str]:
-    """Return the statement delta *= h'(z), told from z or from h."""
+def _slope(name: str, delta: str, value: str, nodes: int) -> list[str]:
+    """Return the statement delta *= h'(z), with h' computed from z or h."""
     if name == "identity":
         return []
     if name == "relu":
-        value = f"{told} <= 0 ? 0 : {delta}"
+        value = f"{value} <= 0 ? 0 : {delta}"
     else:
-        value = f"{delta} * ${{m}}_{name}_slope({told})"
+        value = f"{delta} * ${{m}}_{name}_slope({value})"
     return [f"for (j = 0; j < {nodes}; ++j) {delta} = {value};"]
 
 

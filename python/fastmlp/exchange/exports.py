@@ -1,6 +1,6 @@
-"""What takes a network to other libraries and formats, each in a module that is imported then.
+"""Exports of a network to other libraries and formats; each module is imported when needed.
 
-All leave the network as it is, and keep other threads from changing it meanwhile.
+None of them changes the network, and they keep other threads from changing it meanwhile.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Keras: a model of dense layers to a network and back, on any of its backends."""
+"""Keras: conversion of models of dense layers from and to networks, on any backend."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,11 +22,11 @@ from fastmlp.exchange.steps import (
 from fastmlp.losses import LossLike
 from fastmlp.model.model import Model
 
-# By our name: the activation argument of a dense layer; None is a layer of its own.
+# By our name: the activation argument of a dense layer; None means a separate layer.
 _FUNCTIONS: dict[str, str | None] = {
     "identity": "linear",
     "relu": "relu",
-    "leaky_relu": None,  # the function's slope is 0.2
+    "leaky_relu": None,  # the function has a negative slope of 0.2
     "elu": "elu",
     "selu": "selu",
     "gelu": "gelu",
@@ -97,11 +97,9 @@ def _steps(model: keras.Model) -> Iterator[Step]:
 
 
 def _chain(model: keras.Model) -> list[layers.Layer]:
-    """Return the layers of a model in which each feeds the next, and nothing else."""
+    """Return the layers of a model, each of which must feed only the next."""
     if not model.built:
-        raise ValueError(
-            f"model {brief(model.name)} is not built: give it an Input, or call it once"
-        )
+        raise ValueError(f"model {brief(model.name)} is not built: add an Input, or call it once")
     if isinstance(model, keras.Sequential):
         return list(model.layers)
     if not getattr(model, "operations", None) or len(model.inputs) != 1 or len(model.outputs) != 1:
@@ -112,7 +110,7 @@ def _chain(model: keras.Model) -> list[layers.Layer]:
     for layer in model.layers[1:]:
         if len(layer._inbound_nodes) != 1 or len(layer._inbound_nodes[0].input_tensors) != 1:  # noqa: SLF001
             raise ValueError(
-                f"layer {brief(layer.name)} has several inputs or stands several times"
+                f"layer {brief(layer.name)} has several inputs or occurs several times"
             )
     return list(model.layers)
 
@@ -171,7 +169,7 @@ def _activation_layer(layer: Any, where: str) -> str:
             return "elu"
         case layers.Softmax() if layer.axis in (-1, 1):
             return "softmax"
-    raise ValueError(f"{where}: no network here can do it; a model may have {_ALLOWED}")
+    raise ValueError(f"{where}: not supported; a model may have {_ALLOWED}")
 
 
 def _array(variable: Any) -> np.ndarray:

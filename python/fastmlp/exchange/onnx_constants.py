@@ -1,4 +1,4 @@
-"""The constants of an ONNX graph: initializers, and what nodes compute of them alone."""
+"""The constants of an ONNX graph: initializers, and values computed only from them."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -38,7 +38,7 @@ def attribute(node: NodeProto, name: str, default: Any) -> Any:
 
 
 class Constants:
-    """Arrays by the name of their tensor, made when first asked for."""
+    """Arrays by the name of their tensor, created when first needed."""
 
     def __init__(self, initializers: Iterable[TensorProto]) -> None:
         self._known: dict[str, TensorProto | NDArray[Any]] = {i.name: i for i in initializers}
@@ -56,7 +56,7 @@ class Constants:
         Raises
         ------
         ValueError
-            If there is none, it is of another kind, or its data do not fit its shape.
+            If there is none, it has another type, or its data does not match its shape.
         """
         found = self._known.get(name)
         if found is None:
@@ -68,7 +68,7 @@ class Constants:
         return found
 
     def fold(self, node: NodeProto) -> None:
-        """Compute a node of constants; what cannot be computed matters only where it is used."""
+        """Compute a node of constants; a failure matters only if the result is used."""
         where = f"node {brief(node.name)} ({node.op_type})"
         if node.op_type == "Constant" and any(a.name == "value" for a in node.attribute):
             self._known[node.output[0]] = attribute(node, "value", TensorProto())
@@ -83,7 +83,7 @@ class Constants:
 
 
 def _elementwise(function: np.ufunc) -> _Folding:
-    """Return a folding that makes no array greater than the greatest it is made of."""
+    """Return a folding whose result is not larger than its largest operand."""
 
     def fold(_: NodeProto, *inputs: NDArray[Any]) -> NDArray[Any]:
         shape = np.broadcast_shapes(*(array.shape for array in inputs))
@@ -103,7 +103,7 @@ def _transposed(node: NodeProto, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _shape(_: NodeProto, *inputs: NDArray[Any]) -> NDArray[Any]:
-    """Return [batch, nodes] of a number each: a shape, all that needs to be put together."""
+    """Return [batch, nodes] from two numbers: shapes are the only concatenations needed."""
     if len(inputs) != 2 or any(array.size != 1 for array in inputs):
         raise ValueError("no shape")
     return np.concatenate([array.reshape(-1) for array in inputs])
@@ -131,7 +131,7 @@ _FOLDABLE: dict[str, _Folding] = {
 
 def _array(tensor: TensorProto, where: str) -> NDArray[Any]:
     if tensor.data_location == TensorProto.EXTERNAL:
-        raise ValueError(f"{where}: {brief(tensor.name)} lies in another file")
+        raise ValueError(f"{where}: {brief(tensor.name)} is in another file")
     try:
         array: NDArray[Any] = numpy_helper.to_array(tensor)
     except _MISSHAPEN as error:

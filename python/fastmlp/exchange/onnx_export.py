@@ -1,4 +1,4 @@
-"""A network as an ONNX graph, by the operators that every runtime has."""
+"""A network as an ONNX graph, with operators that every runtime has."""
 
 from onnx import ModelProto, checker, helper
 
@@ -11,7 +11,7 @@ from fastmlp.exchange.steps import EPSILON
 from fastmlp.model.model import Model
 
 _IR_VERSION = 8
-_MOST_BYTES = 2**31 - 2**20  # a protobuf ends at 2 GiB
+_MOST_BYTES = 2**31 - 2**20  # a protobuf has at most 2 GiB
 
 
 def to_onnx(net: Model, path: files.Path) -> None:
@@ -25,7 +25,7 @@ def onnx_model(net: Model) -> ModelProto:
     if net.core.parameters.nbytes > _MOST_BYTES:
         raise ValueError(
             f"the network has {net.core.parameters.nbytes:,} bytes of parameters, "
-            f"an ONNX file holds at most {_MOST_BYTES:,}"
+            f"an ONNX file can have at most {_MOST_BYTES:,}"
         )
     builder = Builder(net.dtype)
     for i, layer in enumerate(net.layers):
@@ -60,7 +60,7 @@ def onnx_model(net: Model) -> ModelProto:
 
 
 def _normalization(builder: Builder, net: Model, i: int) -> None:
-    """Add what layer i does to z before its activation, as prediction does it."""
+    """Add the normalization of layer i before its activation, in prediction mode."""
     kind = net.layers[i].normalization
     if kind is None:
         return

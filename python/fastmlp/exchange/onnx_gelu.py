@@ -1,4 +1,4 @@
-"""gelu of float64 as a function of ONNX: ONNX Runtime has no Erf of that type.
+"""gelu of float64 as an ONNX function: ONNX Runtime has no Erf of that type.
 
 With t = |z|, gelu(z) = relu(z) - t exp(-t^2 / 2) ratio(t); the ratio is the polynomial of the
 compiled core, see NormalTail in cpp/src/kernels/math-inl.hpp.
@@ -12,7 +12,7 @@ from onnx import FunctionProto, NodeProto, helper, numpy_helper
 from fastmlp.exchange.c_constants import CONSTANTS
 
 DOMAIN: Final = "fastmlp"
-"""Of operators that a file defines itself."""
+"""The domain of operators defined by the file itself."""
 
 
 def gelu_function(opset: int) -> FunctionProto:

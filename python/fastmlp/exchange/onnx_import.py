@@ -1,4 +1,4 @@
-"""An ONNX graph of dense layers as a network. A file may hold anything, and is only read."""
+"""Import of ONNX graphs of dense layers. Files are not trusted, and nothing is executed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ _AFTER_DECIDING = ("ArrayFeatureExtractor", "Cast", "Gather", "Identity", "Resha
 
 @dataclass(frozen=True, slots=True)
 class _Decision:
-    """Labels, or names for probabilities, made of a value: no part of a network."""
+    """Labels or names computed from a value, which are not part of a network."""
 
     of: Value
 
@@ -48,14 +48,14 @@ def _loaded(model: object) -> ModelProto:
     content = model if isinstance(model, bytes) else Path(model).read_bytes()
     proto = ModelProto()
     name = "the model" if isinstance(model, bytes) else files.shown(str(model))
-    if not content:  # which protobuf takes for a message of nothing
-        raise ValueError(f"{name} is empty: no ONNX file")
+    if not content:  # which protobuf accepts as an empty message
+        raise ValueError(f"{name} is empty: not an ONNX file")
     try:
         proto.ParseFromString(content)
     except DecodeError:
         raise ValueError(f"{name} is not an ONNX file") from None
     if not isinstance(model, bytes):
-        try:  # weights of large models lie in files beside it; onnx refuses to leave the folder
+        try:  # large models have external weights; onnx only reads files in the same folder
             external_data_helper.load_external_data_for_model(proto, str(Path(model).parent))
         except (checker.ValidationError, OSError, ValueError, TypeError) as error:
             raise ValueError(f"{name}: its external data cannot be read: {error}") from None
@@ -63,7 +63,7 @@ def _loaded(model: object) -> ModelProto:
 
 
 class _Reader:
-    """Goes through the nodes once and follows the sample from the input to the outputs."""
+    """Reads the nodes once, following the sample from the input to the outputs."""
 
     def __init__(self, model: ModelProto) -> None:
         self._graph = model.graph
@@ -76,7 +76,7 @@ class _Reader:
         self._values[inputs[0].name] = _input(inputs[0])
 
     def result(self) -> Value:
-        """Return the output, or what decisions are made of where there is none but them."""
+        """Return the output, or the value that decisions are computed from, without others."""
         for node in self._graph.node:
             self._read(node)
         outputs = [self._values.get(output.name) for output in self._graph.output]
@@ -93,16 +93,14 @@ class _Reader:
 
     def _read(self, node: NodeProto) -> None:
         if node.domain not in _DOMAINS:
-            raise unsupported(
-                node, f"of the operators {brief(node.domain)}, which nothing defines here"
-            )
+            raise unsupported(node, f"of the unknown operators {brief(node.domain)}")
         if not node.output:
             raise ValueError(f"{where(node)}: has no output")
         inputs = [self._values[name] for name in node.input if name in self._values]
         if not inputs:
             self._constants.fold(node)
         elif node.op_type == "Shape":
-            self._constants.set(node.output[0], np.array([0, -1]))  # as Reshape reads them
+            self._constants.set(node.output[0], np.array([0, -1]))  # as in Reshape
         else:
             self._values[node.output[0]] = self._computed(node, inputs)
 
@@ -110,7 +108,7 @@ class _Reader:
         values = [value for value in inputs if isinstance(value, Value)]
         if len(values) < len(inputs):
             if node.op_type not in _DECIDING + _AFTER_DECIDING:
-                raise unsupported(node, "goes on computing with labels")
+                raise unsupported(node, "computes with labels")
             return next(value for value in inputs if isinstance(value, _Decision))
         if node.op_type in _DECIDING:
             return _Decision(values[0])
@@ -119,7 +117,7 @@ class _Reader:
         if len(values) == 2:
             return combined(node, values[0], values[1])
         if node.op_type not in OPERATORS:
-            raise unsupported(node, "no network here can do it")
+            raise unsupported(node, "not supported")
         first = node.input[0] in self._values
         others = [name for name in node.input if name and name not in self._values]
         constants = [self._constants.get(name, where(node)) for name in others]
@@ -129,7 +127,7 @@ class _Reader:
 def _input(info: ValueInfoProto) -> Value:
     dimensions = [dimension.dim_value for dimension in info.type.tensor_type.shape.dim[1:]]
     if not dimensions or min(dimensions) <= 0:
-        return Value()  # some are free: the first layer tells the width
+        return Value()  # with free dimensions: the first layer determines the width
     size = 1
     for dimension in dimensions:
         size *= dimension
@@ -137,7 +135,7 @@ def _input(info: ValueInfoProto) -> Value:
 
 
 def _probability(values: list[Value], node: NodeProto) -> Value:
-    """Return p of the two columns 1 - p and p that binary classifiers give."""
+    """Return p from the two columns 1 - p and p of binary classifiers."""
     if len(values) == 2 and values[0].chain is values[1].chain:
         complement, value = values
         if complement.text() == value.times(-1.0).plus(1.0).text():

@@ -1,4 +1,4 @@
-"""What the operators of an ONNX graph do to the sample, where constants are all else they take."""
+"""The operators of an ONNX graph, applied to the sample and constants."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ Operator = Callable[[NodeProto, Value, list[Array], bool], Value]
 
 
 def combined(node: NodeProto, a: Value, b: Value) -> Value:
-    """Return what a node makes of two tensors of the sample."""
+    """Return the result of a node with two tensors of the sample."""
     if node.op_type == "Mul":
         return a.product(b, where(node))
     if node.op_type == "Add":
@@ -98,7 +98,7 @@ def _linear(node: NodeProto, value: Value, constants: list[Array], first: bool) 
     biases = np.zeros(weights.shape[1], weights.dtype)
     if len(constants) > 1:
         if constants[1].size not in (1, biases.size):
-            raise unsupported(node, f"a bias of shape {constants[1].shape} is no vector (N,)")
+            raise unsupported(node, f"a bias of shape {constants[1].shape} is not a vector (N,)")
         biases = biases + constants[1].ravel()
     return value.then(Linear(weights * alpha, biases * beta, where(node)))
 
@@ -114,7 +114,7 @@ def _normalization(node: NodeProto, value: Value, constants: list[Array], first:
         shift = shifts[0] if shifts else np.zeros_like(scale)
         return value.then(LayerNormalization(scale, shift, epsilon, where(node)))
     if len(constants) != 4 or attribute(node, "training_mode", 0):
-        raise unsupported(node, "it must have its statistics, and predict")
+        raise unsupported(node, "it must have its statistics, and be in prediction mode")
     scale, shift, mean, variance = constants
     return value.then(BatchNormalization(scale, shift, mean, variance, epsilon, where(node)))
 
@@ -131,7 +131,7 @@ def _cast(node: NodeProto, value: Value, _: list[Array], __: bool) -> Value:
 
 def _dropout(node: NodeProto, value: Value, constants: list[Array], _: bool) -> Value:
     if len(node.input) > 2 and node.input[2] and constants[-1].any():
-        raise unsupported(node, "it must predict, not train")
+        raise unsupported(node, "it must be in prediction mode")
     return value
 
 
@@ -239,7 +239,7 @@ def where(node: NodeProto) -> str:
 
 
 def unsupported(node: NodeProto, why: str) -> ValueError:
-    """Return the error of a node that no network can do."""
+    """Return the error for a node that a network cannot represent."""
     return ValueError(
         f"{where(node)}: {why}; a graph must be dense layers one after the other, of the "
         f"operators {', '.join(OPERATORS)}, with ArgMax, Binarizer, ZipMap or Concat at the end"

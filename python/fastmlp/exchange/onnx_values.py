@@ -1,4 +1,4 @@
-"""A tensor of an ONNX graph as what was done to the sample: steps, then a function node by node."""
+"""A tensor of an ONNX graph as a function of the sample: steps, then an elementwise function."""
 
 import re
 from dataclasses import dataclass, replace
@@ -14,8 +14,8 @@ _NUMBER = r"-?\b\d[\d.]*(?:e[-+]\d+)?"
 _OF_SCALED: Final = ("erf", "relu6")
 """Functions that activations apply to more than x itself: what is inside stays there."""
 
-# Functions that graphs write in several nodes, and those of one node: name, and factor before it.
-# Numbers are rounded to five digits.
+# Functions of several nodes or of one: name, and factor before it. Numbers are rounded to five
+# digits.
 _ACTIVATIONS: Final[dict[str, tuple[str, float]]] = {
     "relu(x)": ("relu", 1.0),
     "leaky_relu(x)": ("leaky_relu", 1.0),
@@ -48,7 +48,7 @@ _ACTIVATIONS: Final[dict[str, tuple[str, float]]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chain:
-    """The steps up to a tensor, the last one first; tensors share the steps that they share."""
+    """The steps up to a tensor, the last one first; tensors share common steps."""
 
     step: Step
     before: "Chain | None"
@@ -64,7 +64,7 @@ class Value:
     offset: float = 0.0
 
     def then(self, step: Step) -> "Value":
-        """Do a step after what was done, which must be an activation or nothing by then."""
+        """Add a step after the function, which must be an activation or the identity."""
         return Value(Chain(step, self.settled(step.where).chain))
 
     def times(self, number: float) -> "Value":
@@ -76,25 +76,25 @@ class Value:
         return replace(self, offset=self.offset + number)
 
     def apply(self, name: str, where: str) -> "Value":
-        """Apply a function node by node."""
+        """Apply a function elementwise."""
         inner = self.settled(where) if self.function == "x" and name not in _OF_SCALED else self
         return _function(inner.chain, f"{name}({inner.text()})", where)
 
     def product(self, other: "Value", where: str) -> "Value":
-        """Multiply node by node."""
+        """Multiply elementwise."""
         self._check_same_nodes(other, where)
         texts = sorted(value.primitive() for value in (self, other))
         product = _function(self.chain, "*".join(texts), where)
         return product.times(self.factor * other.factor)
 
     def sum(self, other: "Value", where: str) -> "Value":
-        """Add node by node."""
+        """Add elementwise."""
         self._check_same_nodes(other, where)
         texts = sorted(replace(value, offset=0.0).text() for value in (self, other))
         return _function(self.chain, "+".join(texts), where).plus(self.offset + other.offset)
 
     def maximum(self, other: "Value", where: str) -> "Value":
-        """Take the greater one node by node."""
+        """Take the elementwise maximum."""
         self._check_same_nodes(other, where)
         texts = sorted(value.text() for value in (self, other))
         return _function(self.chain, f"max({','.join(texts)})", where)
@@ -120,7 +120,7 @@ class Value:
             inside = Value(chain, "x", float(inner_factor or 1.0), float(inner_offset or 0.0))
             chain = Chain(Activation(name, where), inside.settled(where).chain)
         elif self.function != "x":
-            raise ValueError(f"{where}: {text} of the nodes x is no activation known here")
+            raise ValueError(f"{where}: {text} of the nodes x is not a known activation")
         if (factor, offset) != (1.0, 0.0):
             chain = Chain(Scale(np.array(factor), np.array(offset), where), chain)
         return Value(chain)
@@ -140,7 +140,7 @@ class Value:
         return factor + self.function + (f"{self.offset:+.17g}" if self.offset else "")
 
     def primitive(self) -> str:
-        """Write it without its factor, in brackets where it is a sum."""
+        """Format it without its factor, in parentheses if it is a sum."""
         if self.factor == 0.0 or not self.offset:
             return self.function
         return f"({self.function}{self.offset / self.factor:+.17g})"
@@ -148,7 +148,7 @@ class Value:
     def _check_same_nodes(self, other: "Value", where: str) -> None:
         if self.chain is not other.chain:
             raise ValueError(
-                f"{where}: combines two layers; a network is one layer after the other"
+                f"{where}: combines two layers; a network is one layer after another"
             )
 
 
@@ -163,5 +163,5 @@ def _rounded(text: str) -> str:
 
 def _function(chain: Chain | None, text: str, where: str) -> Value:
     if len(text) > _LONGEST:
-        raise ValueError(f"{where}: {text[:60]}... of the nodes x is no activation known here")
+        raise ValueError(f"{where}: {text[:60]}... of the nodes x is not a known activation")
     return Value(chain, text)

@@ -1,4 +1,4 @@
-"""scikit-learn: its fitted MLPClassifier and MLPRegressor to a network and back."""
+"""scikit-learn: conversion of fitted MLPClassifier and MLPRegressor from and to networks."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ def to_sklearn(net: Model, labels: ArrayLike | None) -> Any:
             f"for a regressor, got {output!r}"
         )
     if not classifier and labels is not None:
-        raise ValueError(f"labels are for a classifier, this network ends with {output!r}")
+        raise ValueError(f"labels are for classifiers, but this network ends with {output!r}")
     settings = {
         "hidden_layer_sizes": tuple(layer.nodes for layer in net.layers[:-1]),
         "activation": _THEIRS[hidden[0]] if hidden else "relu",
@@ -71,7 +71,7 @@ def to_sklearn(net: Model, labels: ArrayLike | None) -> Any:
 
 
 def _fitted(model: Any, net: Model, out_activation: str) -> Any:
-    """Give `model` the attributes that its fit leaves behind, so that it predicts."""
+    """Set the attributes of a fitted `model`, so that it can predict."""
     model.coefs_ = [net.core.weights(i).copy() for i in range(len(net.layers))]
     model.intercepts_ = [net.core.biases(i).copy() for i in range(len(net.layers))]
     model.n_features_in_ = net.features
@@ -86,7 +86,7 @@ def _fitted(model: Any, net: Model, out_activation: str) -> Any:
 
 
 def _binarizer(net: Model, labels: ArrayLike | None) -> LabelBinarizer:
-    """Return what turns outputs into labels: two of them for one sigmoid, several at once else."""
+    """Return the binarizer of the labels: two labels for one sigmoid, otherwise multilabel."""
     outputs = net.layers[-1].nodes
     multilabel = net.layers[-1].activation == "sigmoid" and outputs > 1
     count = 2 if outputs == 1 else outputs
@@ -98,7 +98,7 @@ def _binarizer(net: Model, labels: ArrayLike | None) -> LabelBinarizer:
     if classes.shape != (count,):
         raise ValueError(f"labels must have shape ({count},), got {classes.shape}")
     if len(np.unique(classes)) != count or not np.array_equal(np.sort(classes), classes):
-        raise ValueError("labels must be sorted, each of them once, as scikit-learn keeps them")
+        raise ValueError("labels must be sorted and unique, as in scikit-learn")
     if multilabel and not np.array_equal(classes, np.arange(count)):
-        raise ValueError("labels cannot be given where a sample may have several")
+        raise ValueError("labels are not supported for multilabel classifiers")
     return LabelBinarizer().fit(np.eye(count, dtype=int) if multilabel else classes)

@@ -1,4 +1,4 @@
-"""What a model of another library does, as plain data: one step after the other."""
+"""The operations of a model of another library, as plain data: a list of steps."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 EPSILON: Final = 1e-5
-"""What a normalization of a network adds to the variance."""
+"""The epsilon that a network's normalizations add to the variance."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,12 +17,12 @@ class Linear:
     weights: NDArray[Any]
     biases: NDArray[Any]
     where: str
-    """The name of the layer or node that it came from, for messages; in every step."""
+    """The name of the original layer or node, for messages; every step has it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scale:
-    """``x * factor + offset``, node by node; each (N,), or () for all nodes alike."""
+    """``x * factor + offset``, elementwise; each (N,), or () for all nodes."""
 
     factor: NDArray[Any]
     offset: NDArray[Any]
@@ -41,13 +41,13 @@ class BatchNormalization:
     where: str
 
     def affine(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return factor and offset of what it does, in float64."""
-        with np.errstate(all="ignore"):  # what is not finite is found in the network
+        """Return its factor and offset, in float64."""
+        with np.errstate(all="ignore"):  # values that are not finite are detected in the network
             factor = self.scale / np.sqrt(self.variance.astype(np.float64) + self.epsilon)
             return factor, self.shift - self.mean * factor
 
     def with_epsilon(self, epsilon: float) -> "BatchNormalization | None":
-        """Return the same with another epsilon, the variance taking in the difference."""
+        """Return the same with another epsilon, the difference added to the variance."""
         if _equal(self.epsilon, epsilon):
             return self
         variance = self.variance.astype(np.float64) + (self.epsilon - epsilon)
@@ -56,7 +56,7 @@ class BatchNormalization:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerNormalization:
-    """As batch normalization, with the mean and the variance of the nodes of each sample."""
+    """Like batch normalization, with the mean and the variance of the nodes of each sample."""
 
     scale: NDArray[Any]
     shift: NDArray[Any]
@@ -64,7 +64,7 @@ class LayerNormalization:
     where: str
 
     def with_epsilon(self, epsilon: float) -> "LayerNormalization | None":
-        """Return itself if it has this epsilon: the variance of a sample cannot take it in."""
+        """Return itself if it has this epsilon; a sample's variance cannot be adjusted."""
         return self if _equal(self.epsilon, epsilon) else None
 
 
@@ -78,7 +78,7 @@ class Activation:
 
 @dataclass(frozen=True, slots=True)
 class Dropout:
-    """A node is 0 with the probability `rate` during training, the others times 1 / (1 - rate)."""
+    """During training a node is 0 with probability `rate`, the others times 1 / (1 - rate)."""
 
     rate: float
     where: str
@@ -86,7 +86,7 @@ class Dropout:
 
 @dataclass(frozen=True, slots=True)
 class Width:
-    """The sample is a vector of so many nodes here: nothing to compute, something to check."""
+    """A check of the number of nodes at this point; nothing is computed."""
 
     nodes: int
     where: str
@@ -96,5 +96,5 @@ Step = Linear | Scale | BatchNormalization | LayerNormalization | Activation | D
 
 
 def _equal(a: float, b: float) -> bool:
-    """Tell whether two epsilons are one, which a file may have rounded to float32."""
+    """Return whether two epsilons are equal, up to rounding to float32 in a file."""
     return abs(a - b) <= 1e-6 * b

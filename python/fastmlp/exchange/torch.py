@@ -1,4 +1,4 @@
-"""PyTorch: `nn.Sequential` to a network and back."""
+"""PyTorch: conversion of `nn.Sequential` from and to networks."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,14 +22,14 @@ from fastmlp.model.model import Model
 
 
 class Exp(nn.Module):  # type: ignore[misc]
-    """exp(x), which PyTorch has as a function only."""
+    """exp(x), which PyTorch has only as a function."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return exp(x)."""
         return x.exp()
 
 
-# Softplus is log(1 + exp(z)) up to its threshold and z beyond, where they are one number.
+# Softplus is log(1 + exp(z)) up to its threshold, and z beyond, where they are equal.
 _MODULES: dict[str, Callable[[], Any]] = {
     "relu": nn.ReLU,
     "leaky_relu": nn.LeakyReLU,
@@ -58,7 +58,7 @@ def to_torch(net: Model, share: bool) -> nn.Sequential:
     """Return the network as an ``nn.Sequential``; see `Network.to_torch`."""
     modules: list[Any] = []
     for i, layer in enumerate(net.layers):
-        # The layer is made without memory of its own, and gets ours or a copy of it.
+        # The layer is created without memory, and gets ours or a copy of it.
         linear = nn.Linear(*net.core.weights(i).shape, device="meta")
         linear.weight = nn.Parameter(_tensor(net.core.weights(i), share).T)
         linear.bias = nn.Parameter(_tensor(net.core.biases(i), share))
@@ -123,12 +123,12 @@ def _steps(module: Any, where: str) -> Iterator[Step]:
 def _activation(module: Any, where: str) -> str:
     name = _NAMES.get(type(module))
     if name is None or not _fits(module):
-        raise ValueError(f"{where}: no network here can do {module}; a model may have {_ALLOWED}")
+        raise ValueError(f"{where}: {module} is not supported; a model may have {_ALLOWED}")
     return name
 
 
 def _fits(module: Any) -> bool:
-    """Tell whether the settings of an activation are ours."""
+    """Return whether the settings of an activation are those of fastmlp."""
     match module:
         case nn.LeakyReLU():
             return bool(module.negative_slope == 0.01)

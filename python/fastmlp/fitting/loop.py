@@ -272,7 +272,7 @@ class FitLoop:
             self._plateau.restore(saved.plateau)
         measured = dict(saved.series)
         numbers = zip(*(measured.pop(name) for name in _OF_TRAINING), strict=True)
-        self._trained = [TrainedEpoch(i, *told) for i, told in enumerate(numbers)]
+        self._trained = [TrainedEpoch(i, *values) for i, values in enumerate(numbers)]
         self._measured = measured
         left = list(saved.stoppings)
         gone_on = []

@@ -1,1 +1,1 @@
-"""What a network computes of samples: outputs, losses, derivatives."""
+"""Inference: outputs, losses and derivatives for samples."""

@@ -1,4 +1,4 @@
-"""`jacobian` and `input_gradient`: how outputs and losses change with the features."""
+"""`jacobian` and `input_gradient`: derivatives with respect to the features."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from fastmlp.model.samples import read_samples
 
 
 def jacobian(model: Model, X: ArrayLike, n_threads: int | None) -> NDArray[Any]:
-    """Compute the derivatives of the outputs by the features; see `Network.jacobian`."""
+    """Compute the derivatives of the outputs; see `Network.jacobian`."""
     limit = _validation.n_threads(n_threads)
     check_names("X", X, model.feature_names)
     per_row = model.features * model.outputs * model.dtype.itemsize
@@ -22,17 +22,17 @@ def jacobian(model: Model, X: ArrayLike, n_threads: int | None) -> NDArray[Any]:
 
 
 def input_gradient(model: Model, X: ArrayLike, y: ArrayLike, n_threads: int | None) -> NDArray[Any]:
-    """Compute the derivatives of each loss by its features; see `Network.input_gradient`."""
+    """Compute the derivatives of each sample's loss; see `Network.input_gradient`."""
     limit = _validation.n_threads(n_threads)
     if model.loss == "custom":
         raise ValueError(
-            "input_gradient knows the losses of fastmlp only, and this network has a custom "
-            "loss; use jacobian and its derivatives by the outputs"
+            "input_gradient supports only the losses of fastmlp, and this network has a custom "
+            "loss; combine jacobian with the derivatives of the loss by the outputs"
         )
     samples = read_samples(model, X, y, per_row=model.features * model.dtype.itemsize)
     return _by(X, model.core.input_gradient(samples.X, samples.y, limit))
 
 
 def _by(X: object, derivatives: NDArray[Any]) -> NDArray[Any]:
-    """Return derivatives by X, of those by what the network reads."""
+    """Convert derivatives by the rescaled features to derivatives by X."""
     return X.chain(derivatives) if isinstance(X, Rescaled) else derivatives

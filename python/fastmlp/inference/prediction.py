@@ -1,4 +1,4 @@
-"""`predict` and `evaluate`: the outputs of a network, and how good they are."""
+"""`predict` and `evaluate`."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -75,8 +75,8 @@ def evaluate(
     check_names("X", X, model.feature_names)
     if data is not None:
         if sample_weight is not None:
-            raise ValueError("sample_weight comes with the samples of a stream")
+            raise ValueError("sample_weight is part of the stream")
         return evaluate_data(model, data, model.core.snapshot(), limit)
-    kept = model.dtype.itemsize + 8  # the loss of a sample, and how much of it is right
+    kept = model.dtype.itemsize + 8  # the loss of a sample, and its correct decisions
     samples = read_samples(model, X, y, sample_weight, as_given=True, per_row=kept)
     return samples.evaluate(model.core, limit)

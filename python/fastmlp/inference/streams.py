@@ -1,4 +1,4 @@
-"""Predicting and evaluating what is not in memory at once, piece by piece."""
+"""Prediction and evaluation of streams and batches, piece by piece."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +20,7 @@ from fastmlp.streams.places import unusable
 def predict_stream(
     model: Model, stream: Stream, result: NDArray[Any], core: Core, n_threads: int
 ) -> None:
-    """Write the outputs for all rows of a stream, as they stand, into `result` (n_rows, N)."""
+    """Write the outputs for all rows of a stream, in order, into `result` (n_rows, N)."""
     read, demands = stream.reader(), Demands.of(model)
     for start, stop in stream.pieces():
         given = read(start, stop)
@@ -29,14 +29,14 @@ def predict_stream(
             x = features(X, demands, stream, start)
         check_count(stream, start, stop, len(x))
         if np.may_share_memory(result, X.X if isinstance(X, Rescaled) else np.asarray(X)):
-            raise ValueError("out must not share memory with what the stream reads")
+            raise ValueError("out must not share memory with the arrays of the stream")
         core.predict(x, result[start:stop], n_threads)
 
 
 def evaluate_data(model: Model, data: Stream | Batches, core: Core, n_threads: int) -> Evaluation:
     """Evaluate a network on all samples of a stream, or of one pass over batches.
 
-    The loss is the mean of those of the pieces, each as much as it counts.
+    The loss is the mean of the losses of the pieces, weighted by their sample weights.
     """
     loss = accuracy = total = 0.0
     decides = False
@@ -55,7 +55,7 @@ def evaluate_data(model: Model, data: Stream | Batches, core: Core, n_threads: i
 
 
 class StreamSamples:
-    """The samples of a stream to validate on; of which targets and weights are kept in memory.
+    """Validation samples from a stream; only targets and weights are kept in memory.
 
     Attributes
     ----------
@@ -70,12 +70,12 @@ class StreamSamples:
         self._stream = stream
         parts = list(_targets(stream, Demands.of(model)))
         if not parts:
-            raise ValueError("the stream to validate on has 0 rows, needs at least 1")
+            raise ValueError("the validation stream has 0 rows, needs at least 1")
         self.y: NDArray[Any] = np.concatenate([y for y, _ in parts])
         weights = [weight for _, weight in parts if weight is not None]
         self.weight: NDArray[Any] | None = np.concatenate(weights) if weights else None
         if self.weight is not None and not self.weight.any():
-            raise ValueError("the stream to validate on has the weight 0 for every sample")
+            raise ValueError("the validation stream has weight 0 for every sample")
 
     def evaluate(self, core: Core, n_threads: int) -> Evaluation:
         """Return loss and accuracy of a network."""

@@ -1,4 +1,4 @@
-"""`class_weight`: how much the samples of each class count, in the weights of the samples."""
+"""`class_weight`: weights of classes, multiplied into the weights of samples."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from fastmlp import _validation
 from fastmlp.model.samples import CheckedSamples
 
 ClassWeight = Mapping[int, float] | str
-"""What ``fit`` takes as `class_weight`."""
+"""The types of `class_weight` in ``fit``."""
 
 
 def weigh_classes(
@@ -21,19 +21,19 @@ def weigh_classes(
     Parameters
     ----------
     samples : CheckedSamples
-        To train on.
+        The training samples.
     class_weight : mapping of label to weight, or "balanced"
-        Labels left out have the weight 1. "balanced" weighs a class by n / (k * count), k being the
-        number of classes there are and count that of their samples; with weights of samples, their
-        sums take the place of n and count (``compute_class_weight`` of scikit-learn).
+        Labels not in it have weight 1. "balanced" gives a class the weight n / (k * count), where k
+        is the number of classes with samples and count the number of its samples; with sample
+        weights, n and count are sums of weights (``compute_class_weight`` of scikit-learn).
     loss, outputs : str, int
         The loss of the network and the number of its outputs.
 
     Raises
     ------
     TypeError, ValueError
-        If `class_weight` is not what it should be, the targets are no labels, or nothing that
-        counts is left.
+        If `class_weight` is invalid, the targets are not labels, or no sample of weight above 0 is
+        left.
     """
     if isinstance(class_weight, str):
         _validation.choice("class_weight", class_weight, ("balanced",))
@@ -42,7 +42,7 @@ def weigh_classes(
         by_class = of_classes(class_weight, max(2, outputs))
     weight = times_class(by_class, samples.y, samples.weight, loss, samples.X.dtype)
     if not weight.any():
-        raise ValueError("class_weight leaves weights of samples that are all 0 or not finite")
+        raise ValueError("class_weight makes the sample weights all 0 or not finite")
     return CheckedSamples(samples.X, samples.y, weight)
 
 
@@ -53,7 +53,7 @@ def times_class(
     loss: str,
     dtype: np.dtype[Any],
 ) -> NDArray[Any]:
-    """Return weights of samples (n,), None being 1 each, times those of their classes."""
+    """Return sample weights (n,), None meaning 1, times the class weights."""
     labels = _labels(y, loss)
     own = np.ones(len(labels)) if weight is None else weight.astype(np.float64)
     product = own * by_class[labels]
@@ -61,14 +61,14 @@ def times_class(
         result: NDArray[Any] = product.astype(dtype)
     if not np.isfinite(result).all():
         raise ValueError(
-            "class_weight leaves weights of samples that are all 0 or not finite: "
+            "class_weight makes the sample weights all 0 or not finite: "
             f"from {product.min():g} to {product.max():g}"
         )
     return result
 
 
 def of_classes(class_weight: object, classes: int) -> NDArray[np.float64]:
-    """Return the weight of each class, (classes,), of a mapping of label to weight."""
+    """Return the weight of each class, (classes,), from a mapping of label to weight."""
     if not isinstance(class_weight, Mapping):
         raise TypeError(
             "class_weight must be a dict of label to weight, 'balanced' or None, "
@@ -88,7 +88,7 @@ def of_classes(class_weight: object, classes: int) -> NDArray[np.float64]:
 
 
 def _labels(y: NDArray[Any], loss: str) -> NDArray[Any]:
-    """Return the label of each sample (n,), also of rows of 0 and 1, and of one output."""
+    """Return the label of each sample (n,), also from rows of 0 and 1, and from one output."""
     if loss == "cross_entropy":
         if y.ndim == 1:
             return y
@@ -104,7 +104,7 @@ def _labels(y: NDArray[Any], loss: str) -> NDArray[Any]:
 
 
 def _balanced(samples: CheckedSamples, loss: str, classes: int) -> NDArray[np.float64]:
-    """Return the weight of each class, (classes,), with which all of them count the same."""
+    """Return the weights (classes,) that give all classes the same total weight."""
     counts = np.bincount(_labels(samples.y, loss), weights=samples.weight, minlength=classes)
     there = counts > 0
     whole = np.add.accumulate(counts)[-1]  # in order: the same bits everywhere

@@ -1,4 +1,4 @@
-"""Names of features: those of a frame's columns, so that columns in another order are noticed."""
+"""Feature names from the columns of data frames, to detect columns in another order."""
 
 from collections.abc import Sequence
 
@@ -11,14 +11,14 @@ Names = tuple[str, ...]
 
 
 def read_names(argument: str, value: object, count: int) -> Names | None:
-    """Return `value` as so many names; None is none.
+    """Return `value` as `count` names; None is allowed.
 
     Raises
     ------
     TypeError
-        If it is no sequence of strings.
+        If it is not a sequence of strings.
     ValueError
-        If there are more or fewer, one comes twice, or no file could hold one.
+        If their number differs, one occurs twice, or one cannot be stored in a file.
     """
     if value is None:
         return None
@@ -33,27 +33,27 @@ def read_names(argument: str, value: object, count: int) -> Names | None:
     if len(names) != count:
         what = "features" if argument == "feature_names" else "classes"
         raise ValueError(
-            f"{argument} must hold {count} names, as many as the network has {what}, "
+            f"{argument} must have {count} names, as many as the network has {what}, "
             f"got {len(names)}"
         )
     if (twice := _first_twice(names)) is not None:
-        raise ValueError(f"{argument} must be unique, {brief(twice)} comes twice")
+        raise ValueError(f"{argument} must be unique, {brief(twice)} occurs twice")
     return tuple(map(str, names))
 
 
 def names_of(X: object) -> Names | None:
-    """Return the names of the features of what a network reads; None if they have none."""
+    """Return the feature names of input data; None if it has none."""
     names = X.feature_names if isinstance(X, Rescaled | Stream) else column_names(X)
     return None if names is None else tuple(names)
 
 
 def check_names(name: str, X: object, expected: Names | None) -> None:
-    """Refuse features that have names, but other ones than `expected`, or in another order.
+    """Refuse features with names that differ from `expected`, or are in another order.
 
     Raises
     ------
     ValueError
-        If they have; it names the first column that is wrong.
+        If they differ; the message names the first wrong column.
     """
     got = names_of(X) if expected is not None else None
     if expected is None or got is None or got == expected:
@@ -64,7 +64,7 @@ def check_names(name: str, X: object, expected: Names | None) -> None:
     elif missing := [each for each in expected if each not in given]:
         problem = f"lacks the column {brief(missing[0])}"
     elif unknown := [each for each in got if each not in known]:
-        problem = f"has the column {brief(unknown[0])}, which is no feature of the network"
+        problem = f"has the column {brief(unknown[0])}, which is not a feature of the network"
     else:
         i = next(i for i, pair in enumerate(zip(got, expected, strict=True)) if len({*pair}) == 2)
         problem = (
@@ -78,7 +78,7 @@ def check_names(name: str, X: object, expected: Names | None) -> None:
 
 
 def names_to_learn(X: object, n_features: int) -> Names | None:
-    """Return the names of X where they are fit to be those of a network."""
+    """Return the names of X if they can be those of a network."""
     names = names_of(X)
     if names is None or len(names) != n_features or _first_twice(names) is not None:
         return None
@@ -88,12 +88,12 @@ def names_to_learn(X: object, n_features: int) -> Names | None:
 def names_to_train_on(
     expected: Names | None, n_features: int, X: object, validation_data: object = None
 ) -> Names | None:
-    """Return the names that a network has from a fit on X on: those it has, or those of X.
+    """Return the names of a network after a fit on X: those it has, or those of X.
 
     Raises
     ------
     ValueError
-        If X, or the features of `validation_data`, have other ones.
+        If X, or the features of `validation_data`, have other names.
     """
     check_names("X", X, expected)
     if expected is None:
@@ -106,7 +106,7 @@ def names_to_train_on(
 
 
 def _is_storable(name: str) -> bool:
-    """Whether UTF-8 without NUL can hold it."""
+    """Return whether it can be stored as UTF-8 without NUL."""
     return "\0" not in name and not any("\ud800" <= c <= "\udfff" for c in name)
 
 

@@ -1,4 +1,4 @@
-"""`Model`: what a `Network` holds, and what every module below it works on."""
+"""`Model`: the state of a `Network`, on which the other modules operate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,21 +19,21 @@ Core = _core.Network32 | _core.Network64
 """The compiled network of either dtype."""
 
 TrainOptions = _core.TrainOptions
-"""How the core trains."""
+"""The training options of the core."""
 
 CoreReport = _core.EpochReport
-"""What the core reports of an epoch."""
+"""The core's report of an epoch."""
 
 Diverged = _core.DivergedError
-"""What the core raises where an epoch ends with numbers that are not finite."""
+"""Raised by the core if an epoch ends with numbers that are not finite."""
 
 
 @dataclass(eq=False)
 class Model:
-    """The compiled network, which owns the memory, and what Python knows beside it.
+    """The compiled network, which owns the memory, and additional Python attributes.
 
-    `Network` is its public face: each method there checks nothing and computes nothing, but calls
-    a function of a module with its model.
+    `Network` is its public interface: each method calls a function of another module with its
+    model.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Model:
         seed: int | None,
         dtype: object,
     ) -> Self:
-        """Make a model of checked layers, with initial parameters."""
+        """Create a model of checked layers, with initial parameters."""
         chosen = choose_loss(loss, layers[-1].activation)
         checked = _validation.dtype(dtype)
         core = new_core(features, layers, chosen, checked, _validation.seed(seed))
@@ -79,12 +79,12 @@ class Model:
         seed: int | None,
         dtype: object,
     ) -> Self:
-        """Make a model of layers that another program trained, one softmax node included."""
+        """Create a model of layers from another program; a softmax of one node is allowed."""
         return cls.new(*build_layers([features, *layers], "relu", "softmax"), loss, seed, dtype)
 
     @classmethod
     def of_core(cls, core: Core) -> Self:
-        """Make a model of a core that was loaded, which describes itself."""
+        """Create a model of a loaded core, which knows its layers."""
         layers = tuple(
             Dense(
                 nodes,
@@ -103,7 +103,7 @@ class Model:
 
     @property
     def feature_names(self) -> Names | None:
-        """Names of the features, if they have any."""
+        """Names of the features, if any."""
         return self.core.feature_names
 
     @feature_names.setter
@@ -112,7 +112,7 @@ class Model:
 
     @property
     def n_classes(self) -> int:
-        """How many classes the outputs decide between; 0 if they are numbers."""
+        """The number of classes of the outputs; 0 if they are not classes."""
         output = self.layers[-1]
         if output.activation not in {"softmax", "sigmoid"}:
             return 0
@@ -125,16 +125,16 @@ class Model:
 
     @property
     def loss_function(self) -> LossFunction | None:
-        """The user's own loss, if there is one; see `Network.loss_function`."""
+        """The custom loss, if there is one; see `Network.loss_function`."""
         if self.loss == "custom" and self.loss.function is None:
             raise ValueError(
-                "the network was loaded without its custom loss, which no file can hold: "
+                "the network was loaded without its custom loss, which files do not contain: "
                 "set net.loss_function = f"
             )
         return self.loss.function
 
     def bytes_per_row(self) -> int:
-        """Count what `forward` and `backward` keep of a sample: nodes, deltas, z, normalised z."""
+        """Return the memory of forward and backward per sample: nodes, deltas, z, normalised z."""
         kept = sum(
             layer.nodes * (2 + (layer.dropout > 0) + 2 * (layer.normalization is not None))
             for layer in self.layers
@@ -142,7 +142,7 @@ class Model:
         return kept * self.dtype.itemsize
 
     def copied_core(self) -> Core:
-        """Return a copy of all that training changes, to go back to."""
+        """Return a copy of everything that training changes, to restore it."""
         core = new_core(self.features, self.layers, self.loss, self.dtype, self.core.seed)
         core.assign(self.core)  # type: ignore[arg-type]
         return core

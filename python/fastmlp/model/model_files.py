@@ -1,6 +1,6 @@
-"""Files of several networks, and of what prepares the columns of a table for them.
+"""Files with several networks and the preparation of table columns for them.
 
-`docs/file-format.md` has the bytes. `Network.save` writes files of one network alone.
+`docs/file-format.md` specifies the format. `Network.save` writes files of a single network.
 """
 
 import json
@@ -21,19 +21,19 @@ _INPUTS: Final = "table_inputs"
 _U8, _U64 = np.dtype(np.uint8), np.dtype(np.uint64)
 
 Array = NDArray[Any] | Sequence[str]
-"""What `TableData.arrays` holds: numbers of any shape, or a list of texts."""
+"""The values of `TableData.arrays`: numbers of any shape, or a list of texts."""
 
 
 @dataclass(frozen=True)
 class TableData:
-    """How the columns of a table become features and outputs answers, as plain data.
+    """The conversion of table columns to features, and of outputs to results, as plain data.
 
     Attributes
     ----------
     values : dict
-        What `json` can write: texts, finite numbers, booleans, None, lists and dicts with texts as
-        keys. It stands in the header of the file, which holds 1 MiB: what can be long belongs into
-        `arrays`.
+        Values that `json` can write: strings, finite numbers, booleans, None, lists and dicts with
+        string keys. They are stored in the header of the file, which has at most 1 MiB: put long
+        data into `arrays`.
     arrays : dict of str to ndarray or sequence of str
         Booleans, integers and floats of 4 or 8 bytes, NaN allowed, of up to 8 dimensions; or
         texts without NUL, which are read back as a tuple.
@@ -53,26 +53,26 @@ def write_model(
     *,
     allow_nonfinite: bool = False,
 ) -> None:
-    """Write networks, and what prepares a table for them, to a file that `read_model` reads.
+    """Write networks, and table data for them, to a file for `read_model`.
 
-    The bytes depend on the arguments alone.
+    The bytes depend only on the arguments.
 
     Parameters
     ----------
     path : str or os.PathLike
         Replaced if it exists, as a whole or not at all.
     models : sequence of Model
-        Those of the networks, at least one. One without a table is written as by `Network.save`.
+        At least one. A single one without a table is written as by `Network.save`.
     table : TableData, optional
-        Beside them.
+        Stored with them.
     allow_nonfinite : bool, default False
-        Write parameters that are NaN or infinite, too.
+        Allow parameters that are NaN or infinite.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind, a parameter not finite, or `table` too large for the
-        header or nothing that JSON holds; the old file is as it was.
+        If an argument has the wrong type, a parameter is not finite, or `table` is too large for
+        the header or not representable in JSON; the old file is unchanged.
     OSError
         If the system refuses; the old file is as it was.
     RuntimeError
@@ -88,18 +88,17 @@ def write_model(
 def read_model(
     path: files.Path, *, allow_nonfinite: bool = False
 ) -> tuple[list[Model], TableData | None]:
-    """Read the models of the networks of a file, and what it holds of a table.
+    """Read the models and the table data of a file.
 
     Raises
     ------
     ModelFormatError
-        If the file is damaged, was written by something else or by a later version, or does not
-        make sense.
+        If the file is damaged, inconsistent, or was not written by fastmlp or by a later version.
     TypeError, OSError, MemoryError
-        As `load` documents.
+        As in `load`.
     """
     name = files.checked_path(path)
-    files.refuse_too_large(name, copies=3)  # what is read, parameters and gradients
+    files.refuse_too_large(name, copies=3)  # the file's content, parameters and gradients
     cores, tensors, metadata = files.reading(_core.load_model, name, allow_nonfinite)
     table = _decode(files.shown(name), tensors, metadata) if metadata else None
     return [Model.of_core(core) for core in cores], table
@@ -149,21 +148,21 @@ def _are_names(value: object) -> bool:
 
 
 def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object of members whose names are unique."""
+    """Create an object from members with unique names."""
     result = dict(members)
     if len(result) != len(members):
-        raise ValueError("a name comes twice in an object")
+        raise ValueError("a name occurs twice in an object")
     return result
 
 
 def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON")
+    raise ValueError(f"{text} is not valid JSON")
 
 
 def _texts(
     file: str, name: str, text: NDArray[Any] | None, ends: NDArray[Any] | None
 ) -> tuple[str, ...]:
-    """Return the list of texts that two tensors hold."""
+    """Return the list of texts stored in two tensors."""
     problem = "must be tensors U8 and U64 of one dimension: '.text' and '.ends'"
     if text is not None and ends is not None:
         right = (text.dtype, ends.dtype, text.ndim, ends.ndim) == (_U8, _U64, 1, 1)

@@ -1,4 +1,4 @@
-"""A network's loss as a function of its flat parameters, as `scipy.optimize` wants it."""
+"""A network's loss as a function of its flat parameters, for `scipy.optimize`."""
 
 from collections.abc import Callable
 
@@ -32,7 +32,7 @@ def over_samples(core: Core, samples: CheckedSamples) -> Objective:
             parameters[:] = values
             core.forward(samples.X, training=False)
             loss = core.backward(samples.targets, samples.weight, len(samples))
-            # A copy: BFGS keeps the previous gradient and takes the difference to the next.
+            # A copy: BFGS keeps the previous gradient to subtract it from the next.
             return loss, core.gradients.astype(np.float64)
 
     return at

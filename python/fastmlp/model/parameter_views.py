@@ -1,8 +1,8 @@
-"""The sequences behind ``net.weights`` and its kin: live views of the core's memory, one per layer.
+"""The sequences behind ``net.weights`` etc.: live views of the core's memory, one per layer.
 
-A view is an ordinary NumPy array that borrows the memory and keeps it alive. Nothing is copied,
-and nothing is cached: the sequence asks the core at each access. Nor does anything guard it: while
-another thread trains, a view may show some elements from before a step and some from after it.
+A view is an ordinary NumPy array that borrows the memory and keeps it alive. Nothing is copied or
+cached: the sequence gets the view from the core at each access. There is no locking: while another
+thread trains, a view may have some elements from before a step and some from after it.
 """
 
 import operator
@@ -29,7 +29,7 @@ class ArrayViews(Sequence[NDArray[Any]]):
     name : str
         The attribute of the network, for messages.
     get : callable
-        Gives the array of layer i.
+        Returns the array of layer i.
     count : int
         The number of arrays.
     """
@@ -56,13 +56,13 @@ class ArrayViews(Sequence[NDArray[Any]]):
     def __repr__(self) -> str:
         try:
             arrays = self[:]
-        except RuntimeError:  # nodes and deltas come with the first forward
+        except RuntimeError:  # nodes and deltas exist after the first forward
             return f"<{self._name}: empty, call forward first>"
         shapes = ", ".join(f"[{i}] {array.shape}" for i, array in enumerate(arrays))
         return f"<{self._name}: {shapes}; {arrays[0].dtype}>"
 
     def _position(self, index: object) -> int:
-        """Turn an index into a position from the start, or say which there are."""
+        """Convert an index to a position from the start, or raise an error that lists them."""
         if isinstance(index, bool | np.bool_) or not isinstance(index, SupportsIndex):
             raise TypeError(
                 f"{self._name} takes an integer or a slice, got {type(index).__name__}; "
@@ -85,7 +85,7 @@ class WritableArrayViews(ArrayViews):
     name, get, count
         As in `ArrayViews`.
     core : object
-        The compiled network, asked whether another thread is fitting it.
+        The compiled network, to check whether another thread is fitting it.
     """
 
     __slots__ = ("_core",)
@@ -126,11 +126,11 @@ class LayerViews(Mapping[int, NDArray[Any]]):
     name : str
         The attribute of the network, for messages.
     get : callable
-        Gives the array of layer i.
+        Returns the array of layer i.
     layers : sequence of int
         The layers that have one.
     core : object
-        The compiled network, asked whether another thread is fitting it.
+        The compiled network, to check whether another thread is fitting it.
     """
 
     __slots__ = ("_core", "_get", "_layers", "_name")
@@ -165,7 +165,7 @@ class LayerViews(Mapping[int, NDArray[Any]]):
 
 
 def of_layers(name: str, model: Model, get: Callable[[int], NDArray[Any]]) -> WritableArrayViews:
-    """Return the views of an attribute that every layer has: ``net.weights`` and its kin."""
+    """Return the views of an attribute that every layer has, such as ``net.weights``."""
     return WritableArrayViews(name, get, len(model.layers), model.core)
 
 
@@ -182,7 +182,7 @@ def of_normalized(
 
 
 def optimizer_state(core: Core) -> dict[str, NDArray[Any]]:
-    """Return what the optimizer remembers; see `Network.optimizer_state`."""
+    """Return the state of the optimizer; see `Network.optimizer_state`."""
     kind, first, second, _ = core.optimizer_state
     name = "mean" if kind is OptimizerKind.ADAM else "velocity"
     state = {name: first, "mean_square": second}
@@ -190,20 +190,20 @@ def optimizer_state(core: Core) -> dict[str, NDArray[Any]]:
 
 
 def reset_optimizer(core: Core) -> None:
-    """Forget what the optimizer remembers; see `Network.reset_optimizer`."""
+    """Reset the state of the optimizer; see `Network.reset_optimizer`."""
     core.set_optimizer_state(OptimizerKind.SGD, None, None, 0)
 
 
 def copy_into(name: str, target: NDArray[Any], value: object, core: Core) -> None:
-    """Copy `value` into the live view `target`, after checks; ``x += d`` may hand in itself."""
-    refuse_while_fitting(core, f"set {name}")  # before anything else is wrong
+    """Copy `value` into the live view `target`, after checks; it may be the same view."""
+    refuse_while_fitting(core, f"set {name}")  # before other checks
     array = numbers(name, value)
     if array.shape != target.shape:
         raise ValueError(
             f"{name} has shape {target.shape}, got shape {array.shape}; "
             f"to fill it with one value write {name}[...] = value"
         )
-    # Python ends `weights[0] += d` by assigning the view, already changed, to its own place.
+    # For `weights[0] += d`, Python finally assigns the changed view to itself.
     if array is not value or not np.may_share_memory(array, target):
         array = np.array(array)
     with core.assigning(), np.errstate(over="ignore"):

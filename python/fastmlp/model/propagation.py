@@ -23,7 +23,7 @@ def forward(model: Model, X: ArrayLike, training: bool) -> NDArray[Any]:
 
 def backward(model: Model, y: ArrayLike) -> float:
     """Compute deltas and gradients, and return the mean loss; see `Network.backward`."""
-    rows = len(model.core.nodes(0))  # asked again by the core, once no other thread steps
+    rows = len(model.core.nodes(0))  # checked again by the core, under its lock
     targets = _arrays.targets("y", y, rows, model.outputs, model.loss, model.dtype)
     function = model.loss_function
     given = targets if function is None else CustomLoss(function, targets)

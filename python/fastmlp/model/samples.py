@@ -1,4 +1,4 @@
-"""`CheckedSamples`: features and targets, checked and as the core takes them."""
+"""`CheckedSamples`: checked features, targets and weights for the core."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,9 +28,9 @@ class CheckedSamples:
     y : ndarray, shape (n,) or (n, N)
         Labels, or numbers per output.
     loss : callable or None
-        The user's own loss, which `y` is for.
+        The custom loss, if `y` is for one.
     weight : ndarray, shape (n,), or None
-        How much each counts; None is 1 for all.
+        Weights of the samples; None is 1 for all.
     """
 
     X: Any
@@ -47,49 +47,49 @@ class CheckedSamples:
         return replace(self, X=self.X[rows], y=self.y[rows], weight=weight)
 
     def counting(self) -> "CheckedSamples":
-        """Return those whose weight is not 0: themselves, or a copy where that leaves some out."""
+        """Return the samples whose weight is not 0: a copy if there are others."""
         if self.weight is None or self.weight.all():
             return self
         return self.of_rows(np.flatnonzero(self.weight))
 
     def apart_from(self, parameters: NDArray[Any]) -> "CheckedSamples":
-        """Return samples that training on them cannot change."""
+        """Return samples that do not share memory which training changes."""
         X, y, weight = self.X, self.y, self.weight
         values = X.values if isinstance(X, RawRows) else X
         if isinstance(X, SparseRows) or np.may_share_memory(values, parameters):
-            X = X.copy()  # trained on its own weights, it would change under the training; and
+            X = X.copy()  # a view of the weights would change during training; and
             # columns of sparse rows are indices, as labels are
         if y.ndim == 1 or np.may_share_memory(y, parameters):
-            y = y.copy()  # labels are indices: a callback that writes them must not lead astray
+            y = y.copy()  # labels are used as indices: a callback must not change them
         if weight is not None:
             weight = weight.copy()  # a callback must not make it negative
         return replace(self, X=X, y=y, weight=weight)
 
     def evaluate(self, core: Core, n_threads: int) -> Evaluation:
-        """Return loss and accuracy of a network, each sample as much as it counts."""
+        """Return loss and accuracy of a network, with sample weights."""
         if self.loss is not None:
             outputs = self.predict(core, n_threads)
             return Evaluation(CustomLoss(self.loss, self.y).mean(outputs, self.weight), None)
         if self.weight is not None:
-            core = core.snapshot()  # for two calls, between which another thread may train
+            core = core.snapshot()  # for two calls, as another thread may train in between
         loss, correct, decisions = core.evaluate(self.X, self.y, self.weight, n_threads)
         if not decisions:
             return Evaluation(loss, None)
         if self.weight is None:
             return Evaluation(loss, correct / decisions)
-        # The core counts decisions, each as one.
+        # The core counts decisions without weights.
         one_of_many = decisions == np.count_nonzero(self.weight) and self.y.shape[1:] > (1,)
         labels = self.y.argmax(axis=1) if one_of_many else self.y
         return Evaluation(loss, accuracy(labels, self.predict(core, n_threads), self.weight))
 
     def predict(self, core: Core, n_threads: int) -> NDArray[Any]:
-        """Return the outputs of a network for them."""
+        """Return the outputs of a network for these samples."""
         outputs: NDArray[Any] = core.predict(self.X, None, n_threads)
         return outputs
 
     @property
     def targets(self) -> "NDArray[Any] | CustomLoss":
-        """The targets as the core takes them: of a custom loss, the function that knows them."""
+        """The targets for the core: for a custom loss, the function that has them."""
         return self.y if self.loss is None else CustomLoss(self.loss, self.y)
 
 
@@ -106,16 +106,16 @@ def read_samples(
 ) -> CheckedSamples:
     """Check and convert features, targets and weights for a network, at least one sample.
 
-    Features may stay sparse or of another type only where `as_given` says so; `shuffled` says that
-    they will be read again and again, in any order; `per_row` is how many bytes are needed for each
-    besides: in training at least those of its target and of its place in the order.
+    With `as_given`, features may stay sparse or of another type; `shuffled` says that they will be
+    read repeatedly, in any order; `per_row` is the memory needed in addition for each sample: in
+    training at least that of its target and of its index in the order.
 
     Raises
     ------
     TypeError, ValueError
-        If they do not fit the network or each other, or are not finite.
+        If they do not match the network or each other, or are not finite.
     MemoryError
-        If there cannot be so much memory, before a value is looked at.
+        If there is not enough memory; raised before the values are read.
     """
     check_names(names[0], X, model.feature_names)
     read = partial(_arrays.features_as_given, shuffled=shuffled) if as_given else _arrays.features

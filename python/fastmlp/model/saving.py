@@ -20,11 +20,11 @@ def save(model: Model, path: files.Path, allow_nonfinite: bool) -> None:
 def to_state(model: Model, attributes: dict[str, Any]) -> dict[str, Any]:
     """Return plain values and one array, so that copies are independent and equal.
 
-    Gradients, nodes and deltas stay behind. With pickle protocol 5 the array can travel out of
-    band. `attributes` are those that a user gave the network.
+    Gradients, nodes and deltas are not included. Pickle protocol 5 can transfer the array out of
+    band. `attributes` are those set by a user.
     """
     core = model.core
-    with core.reading():  # copies: another thread may train while they are written
+    with core.reading():  # copies: another thread may train while they are pickled
         kind, *moments, steps = core.optimizer_state
         moments = [None if moment is None else moment.copy() for moment in moments]
         return {
@@ -47,12 +47,12 @@ def to_state(model: Model, attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 def from_state(state: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
-    """Return the model and the attributes that `to_state` was given.
+    """Return the model and the attributes passed to `to_state`.
 
     Raises
     ------
     ValueError
-        If the state is of another format.
+        If the state has another format.
     """
     if state["format"] != _STATE_FORMAT:
         raise ValueError(
@@ -68,9 +68,9 @@ def from_state(state: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
     if state["statistics"] is not None:
         copy_into("statistics", core.statistics, state["statistics"], core)
     kind, first, second, steps = state["optimizer"]
-    # Copies: what a pickle maps from a file need not be aligned.
+    # Copies, as an array that a pickle maps from a file may not be aligned.
     first, second = (None if a is None else np.array(a) for a in (first, second))
     core.set_optimizer_state(kind, first, second, steps)
-    core.feature_names = attributes.pop("_feature_names", None)  # not in every older pickle
+    core.feature_names = attributes.pop("_feature_names", None)  # missing in some older pickles
     core.class_names = attributes.pop("_class_names", None)
     return Model(features, layers, loss, dtype, core), attributes

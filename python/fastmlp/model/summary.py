@@ -1,4 +1,4 @@
-"""`Summary`: what a network is made of and what it costs, as text and for notebooks."""
+"""`Summary`: the layers of a network with memory and operations, as text and for notebooks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ HEADINGS = ("layer", "shape", "activation", "parameters", "FLOPs")
 
 @dataclass(frozen=True, repr=False)
 class Summary:
-    """A table of the layers of a network; ``print(net.summary())``, and notebooks draw it.
+    """A table of the layers of a network, for ``print(net.summary())`` and notebooks.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Summary:
     prediction_flops, training_flops : int
         Floating-point operations per sample, counting the matrix products.
     parameter_bytes : int
-        The memory of the parameters; the gradients take as much again.
+        The memory of the parameters; the gradients take the same amount.
     """
 
     title: str
@@ -71,7 +71,7 @@ class Summary:
 
 
 def describe(model: Model, kind: str) -> str:
-    """Write a network of a class in a line, and its layers in one each: its ``repr``."""
+    """Return the ``repr`` of a network: a line for it, and one for each layer."""
     rows = []
     previous = model.features
     for i, layer in enumerate(model.layers):
@@ -92,7 +92,7 @@ def describe(model: Model, kind: str) -> str:
 
 
 def summarise(model: Model, kind: str) -> Summary:
-    """Summarise a network of a class; see `Network.summary`."""
+    """Summarise a network; see `Network.summary`."""
     rows = []
     previous = model.features
     for i, layer in enumerate(model.layers):
@@ -119,8 +119,8 @@ def prediction_flops(features: int, layers: Sequence[Dense]) -> int:
 def training_flops(features: int, layers: Sequence[Dense]) -> int:
     """Count the flops of training on one sample.
 
-    2 K N each for the forward product and the gradient of a layer, and 2 K N for passing delta
-    back through every layer but the first.
+    2 K N each for the forward product and the gradient of a layer, and 2 K N for the backward pass
+    of delta through every layer except the first.
     """
     K, N = _shapes(features, layers)[0]
     return 3 * prediction_flops(features, layers) - 2 * K * N
@@ -132,7 +132,7 @@ def _shapes(features: int, layers: Sequence[Dense]) -> list[tuple[int, int]]:
 
 
 def _bytes(count: int) -> str:
-    """Write a number of bytes: ``9.4 kB``."""
+    """Format a number of bytes: ``9.4 kB``."""
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= size:
             return f"{count / size:.3g} {unit}"

@@ -1,28 +1,28 @@
-"""The readable specification of fastmlp: the same networks in pure Python.
+"""The specification of fastmlp: the same networks in pure Python.
 
-Lists and floats, the standard library, plain loops that cite the equations of Huecas López, "Neural
-network" (2025), as (1.1) to (2.14). Change one import and a program runs here:
+Lists and floats, the standard library, and plain loops that cite the equations of Huecas López,
+"Neural network" (2025), as (1.1) to (2.14). To run a program with it, change one import:
 
 >>> from fastmlp import reference as fm  # instead of: import fastmlp as fm
 >>> net = fm.Network([2, 8, 1], activation="tanh", output="sigmoid", seed=1)
 >>> history = net.fit([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0], epochs=5)
 
-Where to read: `paper` first, the paper alone on one page. Then `dense` and `activations`, the
-forward and the backward pass, `losses` the end of it, `sums` the order of every sum, `random` the
-random numbers, `propagation` the paper's three steps, `optimizers` and `schedules` what the third
-one does, `training` the epochs, `network` what a user calls.
+Read `paper` first, which is the paper on one page. Then `dense` and `activations`, the forward and
+the backward pass; `losses`; `sums`, the order of every sum; `random`, the random numbers;
+`propagation`, the paper's three steps; `optimizers` and `schedules`; `training`, the epochs; and
+`network`, the public class.
 
-What differs from the compiled network:
+Differences from the compiled network:
 
 - ``net.weights[i][j][k]`` are nested lists, not arrays, and `parameters` is a copy, not a view.
 - Arithmetic is Python's float, IEEE float64, for both dtypes. The compiled core rounds to its dtype
   and fuses ``a * b + c`` into one rounding (FMA), so the two agree to rounding errors; initial
-  weights of the same dtype and seed, and the order of samples, agree to the bit.
-- A custom loss is handed lists, and fills ``gradient[b][n]``.
-- One thread, and a Ctrl-C may arrive in the middle of a step.
-- No files, exchange with other libraries, checkpoints, sparse matrices: they compute nothing. Of
-  streams there is their order, `random.block_order`. L-BFGS is SciPy's; it takes
-  ``Network.objective``. `metrics` by their names.
+  weights of the same dtype and seed, and the order of samples, have the same bits.
+- A custom loss receives lists, and fills ``gradient[b][n]``.
+- There is one thread, and Ctrl-C may interrupt a step.
+- There are no files, exchange with other libraries, checkpoints and sparse matrices, which define
+  no results. Of streams there is only their order, `random.block_order`. L-BFGS is SciPy's and
+  minimises ``Network.objective``. `metrics` are given by name.
 """
 
 from .callbacks import Callback

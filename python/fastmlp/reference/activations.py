@@ -1,4 +1,4 @@
-"""The activations h, and how delta passes back through them.
+"""The activations h, and the backward pass of delta through them.
 
 Each stands as a pair: ``h(z)`` of (1.1), and ``back(d, h)``, which turns d = dL/dh into
 delta = dL/dz = d h'(z) (2.2), from h alone; but for gelu, silu, mish and hardswish, where two z may
@@ -14,7 +14,7 @@ from .sums import in_order, tree16
 
 
 def relu(z: float) -> float:
-    """Return +0 where z < 0, else z: -0 and NaN stay what they are."""
+    """Return +0 where z < 0, else z: -0 and NaN do not change."""
     if z < 0.0:
         return 0.0
     return z
@@ -64,7 +64,7 @@ def leaky_relu(z: float) -> float:
 
 
 def leaky_relu_back(d: float, h: float) -> float:
-    """Multiply d by 1 where z > 0, which is where h > 0, else by 1 / 100: also at 0."""
+    """Multiply d by 1 where z > 0, which is where h > 0, else by 1 / 100, also at 0."""
     return d * (1.0 if h > 0.0 else LEAK)
 
 
@@ -99,7 +99,7 @@ def gelu_back(d: float, z: float) -> float:
 
 
 def normal(z: float) -> float:
-    """Return Phi(z), the share of the normal distribution below z."""
+    """Return Phi(z), the cumulative distribution function of the normal distribution."""
     return 0.5 * math.erfc(-z / math.sqrt(2.0))
 
 
@@ -158,7 +158,7 @@ def softplus_back(d: float, h: float) -> float:
 
 
 def exp(z: float) -> float:
-    """Return exp(z), infinity where that is too large for a float."""
+    """Return exp(z), infinity if that is too large for a float."""
     try:
         return math.exp(z)
     except OverflowError:
@@ -198,20 +198,20 @@ ELEMENTWISE: Final[dict[str, tuple[Function, Back]]] = {
     "exp": (exp, exp_back),
     "identity": (identity, identity_back),
 }
-"""The activations that look at one node at a time; softmax is the one that does not."""
+"""The activations of single nodes; only softmax depends on several."""
 
-TOLD_FROM_Z: Final = ("gelu", "silu", "mish", "hardswish")
+COMPUTED_FROM_Z: Final = ("gelu", "silu", "mish", "hardswish")
 """The activations whose derivative is computed from z, not from h."""
 
 RECTIFIERS: Final = ("relu", "leaky_relu", "elu", "gelu", "silu", "mish", "relu6", "hardswish")
-"""The activations that are about 0 below 0 and z above: weights before them are larger."""
+"""The activations that are about 0 below 0 and z above; initial weights before them are larger."""
 
 NAMES: Final = (*ELEMENTWISE, "softmax")
 """The names of all activations."""
 
 
 def softmax_parts(z: Row) -> tuple[float, Row, float]:
-    """Compute what softmax and cross-entropy share.
+    """Compute the parts common to softmax and cross-entropy.
 
     Parameters
     ----------
@@ -261,7 +261,7 @@ def pass_back(name: str, d: Row, h: Row, z: Row) -> Row:
     Parameters
     ----------
     name : str
-        One of `NAMES`; with softmax only for a loss that does not hold it already (2.9).
+        One of `NAMES`; softmax only for a loss whose derivative does not include it (2.9).
     d : list of float, shape (N,)
         dL/dh.
     h, z : list of float, shape (N,)
@@ -276,5 +276,5 @@ def pass_back(name: str, d: Row, h: Row, z: Row) -> Row:
         total = in_order(h_n * d_n for h_n, d_n in zip(h, d, strict=True))
         return [h_n * (d_n - total) for h_n, d_n in zip(h, d, strict=True)]
     _, back = ELEMENTWISE[name]
-    told_from = z if name in TOLD_FROM_Z else h
-    return [back(d_n, value) for d_n, value in zip(d, told_from, strict=True)]
+    argument = z if name in COMPUTED_FROM_Z else h
+    return [back(d_n, value) for d_n, value in zip(d, argument, strict=True)]

@@ -1,7 +1,7 @@
-"""Array-likes become nested lists: what has rows is accepted, nested sequences and arrays alike.
+"""Conversion of array-likes, nested sequences and arrays, to nested lists.
 
-Every function returns new lists, so the caller's data are never written, or raises: TypeError for
-what is not array-like, ValueError for wrong shapes and values.
+Every function returns new lists, so the caller's data is never written, or raises: TypeError for
+anything not array-like, ValueError for wrong shapes and values.
 """
 
 import math
@@ -23,7 +23,8 @@ def nested(name: str, value: Any) -> tuple[Any, Shape]:
     name : str
         The argument, for messages.
     value : array-like
-        Nested sequences of equal lengths, or what has ``tolist`` (NumPy) or ``to_numpy`` (pandas).
+        Nested sequences of equal lengths, or an object with ``tolist`` (NumPy) or ``to_numpy``
+        (pandas).
 
     Returns
     -------
@@ -84,7 +85,7 @@ def targets(name: str, y: object, rows: int, outputs: int, loss: str) -> Matrix:
     if shape[:1] != (rows,):
         raise ValueError(f"{name} has the shape {shape}, but there are {rows} samples")
     if loss == "custom":
-        return list(items)  # whatever the user's function takes
+        return list(items)  # whatever the function accepts
     if loss == "cross_entropy" and len(shape) == 1:
         return [_one_hot(name, label, outputs) for label in items]
     if outputs == 1 and len(shape) == 1:
@@ -115,7 +116,7 @@ def weights(name: str, value: object, rows: int) -> Row:
 
 
 def orders(order: object, rows: int, epochs: int) -> list[list[int]]:
-    """Return orders of samples handed in, shape (rows,) or (epochs, rows), one list for each."""
+    """Return custom orders of samples, shape (rows,) or (epochs, rows), one list for each."""
     items, shape = nested("shuffle", order)
     if shape not in ((rows,), (epochs, rows)):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""`Callback`: what ``Network.fit`` tells while it trains, by methods to override."""
+"""`Callback`: methods that ``Network.fit`` calls during training."""
 
 import sys
 from collections.abc import Callable, Iterable
@@ -14,32 +14,32 @@ Follower = Callable[[Network, EpochReport], object]
 
 
 class Callback:
-    """Base class of what follows a fit. Every method does nothing; override what you need.
+    """Base class of callbacks. Every method does nothing; override those you need.
 
-    A plain function ``f(network, report)`` given as a callback is `on_epoch_end`.
+    A plain function ``f(network, report)`` passed as a callback is called as `on_epoch_end`.
     """
 
     def on_fit_begin(self, network: Network) -> None:
-        """Before anything is trained, after every argument of ``fit`` was found good."""
+        """Handle the start of the fit, after all its arguments have been checked."""
 
     def on_epoch_begin(self, network: Network, epoch: int) -> None:
-        """Before an epoch, counted from 1 within this ``fit``."""
+        """Handle the start of an epoch, counted from 1 within this ``fit``."""
 
     def on_batch_end(self, network: Network, step: int, loss: float) -> object:
-        """After each step, counted from 0 within this ``fit``, with the mean loss of its batch.
+        """Handle the end of a step, counted from 0, with the mean loss of its batch.
 
-        A true result stops after it, and ends its epoch there.
+        A true result stops training after this step, which ends its epoch.
         """
 
     def on_epoch_end(self, network: Network, report: EpochReport) -> object:
-        """After an epoch and its validation. A true result stops after it, once all have heard."""
+        """Handle the end of an epoch and its validation. A true result stops training."""
 
     def on_fit_end(self, network: Network, history: History) -> None:
-        """After the last epoch, with what ``fit`` will return."""
+        """Handle the end of the fit, with its result."""
 
 
 AnyCallback = Callback | Follower
-"""What ``fit`` takes as a callback."""
+"""The types of callbacks that ``fit`` accepts."""
 
 
 class Function(Callback):
@@ -54,7 +54,7 @@ class Function(Callback):
 
 
 def read_callbacks(callbacks: object, verbose: object) -> tuple[Callback, ...]:
-    """Return the callbacks as a tuple, the progress last, if asked for."""
+    """Return the callbacks as a tuple, with `show_progress` last if `verbose` is not 0."""
     progress = (Function(show_progress),) if validation.integer("verbose", verbose, 0, 2) else ()
     if callbacks is None:
         return progress

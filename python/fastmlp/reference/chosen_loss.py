@@ -1,4 +1,4 @@
-"""The loss of a network: one of `LOSSES` by its name or with its parameter, or the user's own."""
+"""The loss of a network: one of `LOSSES`, with or without a parameter, or a custom loss."""
 
 import math
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from .dense import Matrix, Row
 from .losses import LOSSES
 
 LossFunction = Callable[[Matrix, list[Any], Matrix], Any]
-"""A loss of one's own, ``f(outputs, y, gradient) -> losses``; see ``Network``."""
+"""A custom loss, ``f(outputs, y, gradient) -> losses``; see ``Network``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Huber:
 
 @dataclass(frozen=True, slots=True)
 class Quantile:
-    """Pinball loss, least where the share `quantile` of the targets lies below the output."""
+    """Pinball loss, minimal where the fraction `quantile` of the targets is below the output."""
 
     quantile: float = 0.5
 
@@ -59,7 +59,7 @@ class ChosenLoss(NamedTuple):
     parameter : float
         The label smoothing, Huber's delta or the quantile; 0 for the other losses.
     function : callable or None
-        The loss of the user, if it is custom.
+        The function of a custom loss.
     """
 
     name: str
@@ -79,7 +79,7 @@ class ChosenLoss(NamedTuple):
         z, h : list of list of float, shape (B, N)
             The argument of the last activation, and the outputs.
         y : list, shape (B, N)
-            The targets; of a custom loss whatever it takes.
+            The targets; for a custom loss, whatever it accepts.
         """
         if self.function is not None:
             return own_loss(self.function, h, y)
@@ -89,7 +89,7 @@ class ChosenLoss(NamedTuple):
 
 
 def own_loss(function: LossFunction, h: Matrix, y: list[Any]) -> tuple[Row, Matrix]:
-    """Return the losses that a user's function returns, and the gradient that it fills.
+    """Return the losses that a custom loss returns, and the gradient that it fills.
 
     Raises
     ------
@@ -98,13 +98,13 @@ def own_loss(function: LossFunction, h: Matrix, y: list[Any]) -> tuple[Row, Matr
         is left unset.
     """
     gradient = [[math.nan] * len(row) for row in h]
-    told, shape = arrays.nested("what the loss returns", function(h, y, gradient))
+    returned, shape = arrays.nested("the result of the loss", function(h, y, gradient))
     if shape not in ((), (len(h),)):
         raise ValueError(
             f"the loss must return one number per sample, shape ({len(h)},), or their mean, "
             f"shape (); it returned shape {shape}"
         )
-    losses = [float(loss) for loss in told] if shape else [float(told)] * len(h)
+    losses = [float(loss) for loss in returned] if shape else [float(returned)] * len(h)
     unset = any(math.isnan(value) for row in gradient for value in row)
     if unset and not any(math.isnan(loss) for loss in losses):
         raise ValueError("the loss left elements of gradient unset (or NaN): it must fill them all")
@@ -112,12 +112,12 @@ def own_loss(function: LossFunction, h: Matrix, y: list[Any]) -> tuple[Row, Matr
 
 
 def choose_loss(loss: object, output: str) -> ChosenLoss:
-    """Return the loss given, if it fits `output`, or the default.
+    """Return the chosen loss, if it matches `output`, or the default.
 
     Parameters
     ----------
     loss : str, CrossEntropy, Huber, Quantile, callable or None
-        A key of `LOSSES`, or a loss with its parameter, or one's own; None is the default.
+        A key of `LOSSES`, a loss with its parameter, or a custom loss; None is the default.
     output : str
         The activation of the last layer.
 
@@ -126,7 +126,7 @@ def choose_loss(loss: object, output: str) -> ChosenLoss:
     TypeError
         If `loss` is none of these.
     ValueError
-        If `loss` is unknown or does not fit `output`.
+        If `loss` is unknown or does not match `output`.
     """
     fitting = [name for name, entry in LOSSES.items() if output in entry.outputs]
     match loss:

@@ -1,4 +1,4 @@
-"""How much the samples of each class count."""
+"""Class weights."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,19 +8,19 @@ from .dense import Row
 def class_weights(
     class_weight: Mapping[int, float] | str, labels: Sequence[int], classes: int, weight: Row
 ) -> Row:
-    """Return the weight of each class; that of a sample is multiplied with that of its class.
+    """Return the weight of each class, by which the weights of its samples are multiplied.
 
     Parameters
     ----------
     class_weight : mapping of label to weight, or "balanced"
-        Labels left out have the weight 1. "balanced" weighs a class by the weight of all samples
-        over that of its own, times the number of classes there are: n / (k * count).
+        Labels not in it have weight 1. "balanced" gives a class the weight of all samples divided
+        by that of its own and by the number of classes with samples: n / (k * count).
     labels : sequence of int
         The class of each sample.
     classes : int
         The number of classes.
     weight : list of float
-        The weights of the samples, 1 without others.
+        The weights of the samples, 1 by default.
     """
     if class_weight != "balanced":
         weights = dict(class_weight)  # type: ignore[arg-type]

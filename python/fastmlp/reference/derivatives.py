@@ -1,4 +1,4 @@
-"""`Derivatives`: how outputs and losses change with the features."""
+"""`Derivatives`: derivatives with respect to the features."""
 
 from . import arrays, dense, validation
 from .dense import Matrix, Row
@@ -9,7 +9,7 @@ from .samples import read_samples
 
 
 class Derivatives(Propagation):
-    """A `Propagation` that goes back one layer more, to the features."""
+    """A `Propagation` whose backward pass continues to the features."""
 
     def jacobian(self, X: object, n_threads: int | None = None) -> list[Matrix]:
         """Compute the derivatives of the outputs with respect to the features.
@@ -24,8 +24,8 @@ class Derivatives(Propagation):
         Returns
         -------
         list of list of list of float, shape (B, N, features)
-            ``jacobian[b][n][j]`` is d output_n / d x_j at sample b, as `predict` computes. With X
-            `Rescaled` it is that by x_j before it is rescaled.
+            ``jacobian[b][n][j]`` is d output_n / d x_j at sample b, of what `predict` computes. For
+            a `Rescaled` X it is with respect to x_j before it is rescaled.
 
         Raises
         ------
@@ -54,8 +54,8 @@ class Derivatives(Propagation):
         Returns
         -------
         list of list of float, shape (B, features)
-            dL_b / d x_bj, as `evaluate` computes L_b, the loss of sample b; with X `Rescaled` that
-            by x_bj before it is rescaled.
+            dL_b / d x_bj, with L_b the loss of sample b in `evaluate`. For a `Rescaled` X it is
+            with respect to x_bj before it is rescaled.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class Derivatives(Propagation):
 
 
 def by(X: object, derivatives: Matrix) -> Matrix:
-    """Return derivatives by X, of those by what the network reads."""
+    """Convert derivatives by the rescaled features to derivatives by X."""
     return [X.chain(row) for row in derivatives] if isinstance(X, Rescaled) else derivatives
 
 

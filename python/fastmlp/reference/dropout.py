@@ -1,6 +1,6 @@
 """Inverted dropout (Srivastava et al., 2014): in training each node is kept or set to 0.
 
-What is kept is divided by the probability to be kept, so that nothing is left to do in prediction.
+Kept nodes are divided by the probability to be kept, so prediction needs no correction.
 """
 
 from typing import Final
@@ -9,7 +9,7 @@ from .dense import Row
 from .random import DROPOUT, block
 
 DRAWN: Final = 64
-"""Nodes whose words come from neighbouring counters: sixteen counters of four words."""
+"""Nodes whose random words have adjacent counters: sixteen counters of four words."""
 
 
 def word(seed: int, layer: int, epoch: int, position: int, node: int) -> int:
@@ -24,7 +24,7 @@ def word(seed: int, layer: int, epoch: int, position: int, node: int) -> int:
     epoch : int
         The number of epochs trained before.
     position : int
-        How many samples of this epoch came before this one.
+        The number of earlier samples in this epoch.
     node : int
         The node of the layer, from 0.
     """
@@ -34,14 +34,14 @@ def word(seed: int, layer: int, epoch: int, position: int, node: int) -> int:
 
 
 def factors(rate: float, seed: int, layer: int, epoch: int, position: int, nodes: int) -> Row:
-    """Return what a sample's nodes are multiplied by: 1 / (1 - rate) where kept, else 0.
+    """Return the factors of a sample's nodes: 1 / (1 - rate) if kept, else 0.
 
-    The same factors pass delta back.
+    The backward pass uses the same factors.
 
     Parameters
     ----------
     rate : float
-        The probability to be dropped, in [0, 1), rounded to a multiple of 2^-32.
+        The probability to drop a node, in [0, 1), rounded to a multiple of 2^-32.
     seed, layer, epoch, position
         As in `word`.
     nodes : int
@@ -58,5 +58,5 @@ def factors(rate: float, seed: int, layer: int, epoch: int, position: int, nodes
 
 
 def apply(row: Row, factor: Row) -> Row:
-    """Return the row times its factors; what is dropped is +0, whatever it was."""
+    """Return the row times its factors; dropped nodes are +0, whatever their value."""
     return [value * f if f else 0.0 for value, f in zip(row, factor, strict=True)]

@@ -1,4 +1,4 @@
-"""`EarlyStopping`: when to end a fit, and the weights to go back to."""
+"""`EarlyStopping`: when to end a fit, and which weights to restore."""
 
 import math
 from collections.abc import Sequence
@@ -11,28 +11,29 @@ LESS_IS_BETTER = ("loss", "log_loss", "mse", "rmse", "mae", "mape")
 
 
 class EarlyStopping(Callback):
-    """Stop when `monitor` has not become better for `patience` epochs.
+    """Stop when `monitor` has not improved for `patience` epochs.
 
-    Better means by more than `min_delta` than the best so far; what is not finite is never better.
+    A value is an improvement if it is better than the best so far by more than `min_delta`; values
+    that are not finite never are.
 
     Parameters
     ----------
     monitor : str, default "validation_loss"
         "loss", "validation_loss", "validation_accuracy", or "validation_" and the name of a metric.
     patience : int, default 10
-        The epochs without improvement after which to stop, at least 1.
+        The number of epochs without improvement after which to stop, at least 1.
     min_delta : float, default 0.0
-        The least change that counts as better.
+        The minimum change that counts as an improvement.
     mode : {"auto", "min", "max"}, default "auto"
-        Whether less or more is better; "auto" goes by the name.
+        Whether lower or higher is better; "auto" derives it from the name.
     restore_best : bool, default True
-        Whether to go back to the parameters of the best epoch at the end of the fit. What the
-        optimizer remembers stays that of the last one.
+        Whether to restore the parameters of the best epoch at the end of the fit. The optimizer's
+        state remains that of the last one.
     baseline : float, optional
-        A value to be better than: until an epoch is, its improvement on the best does not begin the
-        patience anew.
+        A value to improve on: until an epoch is better than it, improvements on the best so far do
+        not reset the patience.
     start_from_epoch : int, default 0
-        The epochs at the start that are not looked at.
+        The number of epochs to ignore at the start.
     """
 
     def __init__(
@@ -63,20 +64,20 @@ class EarlyStopping(Callback):
         self._statistics: list[float] = []
 
     def check_monitor(self, names: Sequence[str]) -> None:
-        """Raise ValueError if a fit that tells of `names` does not tell what to monitor."""
+        """Raise ValueError if the value to monitor is not among `names`, those of the fit."""
         if self.monitor not in names:
             raise ValueError(
-                f"early stopping watches {validation.brief(self.monitor)}; "
-                f"the fit tells of {', '.join(names)}, "
-                "and of more with validation_data or validation_fraction"
+                f"early stopping monitors {validation.brief(self.monitor)}; "
+                f"the fit measures {', '.join(names)}, "
+                "and more with validation_data or validation_fraction"
             )
 
     def on_fit_begin(self, network: Network) -> None:  # noqa: ARG002
-        """Forget the fit before."""
+        """Reset the state of the previous fit."""
         self._forget()
 
     def on_epoch_end(self, network: Network, report: EpochReport) -> bool:
-        """Take in an epoch; True once the patience is over."""
+        """Update the state after an epoch; True if the patience is over."""
         if report.epoch <= self.start_from_epoch:
             return False
         value = report.value(self.monitor)
@@ -91,7 +92,7 @@ class EarlyStopping(Callback):
         return self.waited >= self.patience
 
     def on_fit_end(self, network: Network, history: History) -> None:  # noqa: ARG002
-        """Put parameters and running averages back to what they were at the best epoch."""
+        """Restore parameters and running averages of the best epoch."""
         if self._parameters is not None:
             network.parameters = self._parameters
             network.statistics = self._statistics
@@ -106,14 +107,14 @@ class EarlyStopping(Callback):
 
 
 def wants_larger(monitor: str, mode: str) -> bool:
-    """Tell whether more of `monitor` is better; "auto" goes by the name."""
+    """Return whether larger values of `monitor` are better; "auto" derives it from the name."""
     if mode == "auto":
         return monitor.removeprefix("validation_") not in LESS_IS_BETTER
     return mode == "max"
 
 
 def read_early_stopping(value: object) -> tuple[EarlyStopping, ...]:
-    """Return what ``fit`` was given as `early_stopping`; True stands for the defaults."""
+    """Return the `early_stopping` of ``fit``; True means the defaults."""
     if isinstance(value, EarlyStopping):
         return (value,)
     if value is None or isinstance(value, bool):

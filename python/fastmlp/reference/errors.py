@@ -1,11 +1,11 @@
-"""The exception that is the package's own."""
+"""The exception of this package."""
 
 
 class DivergenceError(ValueError, ArithmeticError):
     """Training diverged: the loss of an epoch was not finite.
 
-    The network is back at the parameters of the last epoch end at which all of them were finite
-    (those it came with, if there was none).
+    The network is restored to the last epoch end at which all parameters were finite (or to the
+    start of the fit, if there was none).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Samples held out of training: which they are, and what is measured on them."""
+"""Held-out samples, and what is measured on them."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -28,12 +28,12 @@ REGRESSION = {
 
 
 class HeldOut:
-    """Samples to validate on, and what to measure on them.
+    """Validation samples, and what to measure on them.
 
     Parameters
     ----------
     samples : CheckedSamples
-        Apart from those of the training.
+        Separate from those of the training.
     metrics : dict of str to callable
         By names like "validation_f1".
     """
@@ -43,12 +43,12 @@ class HeldOut:
         self._metrics = metrics
 
     def names(self, loss: str) -> list[str]:
-        """Return what there will be to monitor of a network with this loss."""
+        """Return the names of the measurements for a network with this loss."""
         accuracy = ["validation_accuracy"] if loss in DECIDING else []
         return ["validation_loss", *accuracy, *self._metrics]
 
     def measure(self, outputs: Matrix) -> dict[str, float]:
-        """Return what the outputs for the samples are worth."""
+        """Return the metrics of the outputs for the samples."""
         _, y, weight = self.samples
         return {name: f(y, outputs, weight) for name, f in self._metrics.items()}
 
@@ -61,16 +61,16 @@ def hold_out(
     metrics: object,
     seed: int,
 ) -> tuple[CheckedSamples, HeldOut | None]:
-    """Return the samples to train on and those held out, by the arguments of ``fit``.
+    """Return the training samples and the held-out ones, from the arguments of ``fit``.
 
     Raises
     ------
     TypeError, ValueError
-        If one of them does not fit, or both data and fraction are given, or metrics alone.
+        If one of them is invalid, or both data and fraction are passed, or metrics alone.
     """
     measured = read_metrics(metrics, network.loss)
     if data is not None and fraction is not None:
-        raise ValueError("give validation_data or validation_fraction, not both")
+        raise ValueError("pass validation_data or validation_fraction, not both")
     if data is not None:
         return samples, HeldOut(read_data(network, data), measured)
     if fraction is None:
@@ -98,7 +98,7 @@ def read_data(network: Fitting, data: object) -> CheckedSamples:
 
 
 def read_metrics(asked: object, loss: str) -> dict[str, Metric]:
-    """Return metrics by the names they are told under.
+    """Return metrics by the names of their results.
 
     Raises
     ------
@@ -116,14 +116,14 @@ def read_metrics(asked: object, loss: str) -> dict[str, Metric]:
         f"validation_{name}": known[validation.choice("metrics", name, tuple(known))]
         for name in names
     }
-    result.pop("validation_accuracy", None)  # it is measured anyway, with the loss
+    result.pop("validation_accuracy", None)  # it is always measured, with the loss
     return result
 
 
 def split_samples(
     samples: CheckedSamples, share: object, loss: str, seed: int
 ) -> tuple[CheckedSamples, CheckedSamples]:
-    """Split samples into those to train on and those held out, classes in the same mixture."""
+    """Split samples into training samples and held-out ones, stratified by class."""
     fraction = validation.positive("validation_fraction", share)
     if fraction >= 1:
         raise ValueError(
@@ -135,7 +135,7 @@ def split_samples(
         labels = [row.index(max(row)) for row in y]
     elif loss == "binary_cross_entropy" and len(y[0]) == 1:
         labels = [int(row[0] > 0.5) for row in y]
-    none = max(labels) + 1  # of samples that do not count, whatever their targets say
+    none = max(labels) + 1  # the class of samples of weight 0, whatever their targets
     labels = [n if w > 0.0 else none for n, w in zip(labels, samples.weight, strict=True)]
     train, held_out = (samples.of_rows(rows) for rows in split(labels, fraction, seed))
     if not (any(train.weight) and any(held_out.weight)):

@@ -1,4 +1,4 @@
-"""What training tells: `EpochReport` at each epoch end, `History` afterwards, `Evaluation`."""
+"""Results of training: `EpochReport` after each epoch, `History` at the end, `Evaluation`."""
 
 import math
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ class Evaluation(NamedTuple):
     loss : float
         Mean loss, as the network's loss defines it.
     accuracy : float or None
-        Share of samples whose largest output is the label (softmax), or share of outputs on the
-        right side of 0.5 (sigmoid with binary cross-entropy); None for mean squared error.
+        Fraction of samples whose largest output is the label (softmax), or fraction of outputs on
+        the correct side of 0.5 (sigmoid with binary cross-entropy); None for other losses.
     """
 
     loss: float
@@ -23,20 +23,20 @@ class Evaluation(NamedTuple):
 
 
 class EpochReport(NamedTuple):
-    """What a callback of ``Network.fit`` is told at the end of an epoch.
+    """The report that ``Network.fit`` passes to callbacks at the end of an epoch.
 
     Attributes
     ----------
     epoch : int
         The epoch that ended, counted from 1 within this ``fit``.
     epochs : int
-        How many epochs were asked for.
+        The number of epochs of the ``fit``.
     loss : float
-        Mean loss over the samples of the epoch, each as it was trained.
+        Mean loss over the samples of the epoch, each before the step that used it.
     validation_loss, validation_accuracy : float or None
-        On the validation data after the epoch; None without them (or for mean squared error).
+        On the validation data after the epoch; None without validation data (or for regression).
     seconds : float
-        Time the epoch took to train, without validation and callbacks.
+        Training time of the epoch, without validation and callbacks.
     samples : int
         Number of samples in an epoch.
     learning_rate : float
@@ -71,7 +71,7 @@ class EpochReport(NamedTuple):
 
 @dataclass(repr=False)
 class History:
-    """The course of one ``Network.fit``.
+    """The history of one ``Network.fit``.
 
     Attributes
     ----------
@@ -79,26 +79,26 @@ class History:
         Number of samples in an epoch.
     flops_per_sample : int
         Floating-point operations to train on one sample, counting the matrix products: for each
-        layer 2 K N forward, 2 K N for the gradient, and, but for the first, 2 K N backward.
+        layer 2 K N forward, 2 K N for the gradient, and, except for the first, 2 K N backward.
     loss : list of float
-        Mean loss over the samples of each epoch, each sample as it was trained.
+        Mean loss over the samples of each epoch, each before the step that used it.
     epoch_seconds : list of float
-        Time each epoch took to train, in seconds, without validation and callbacks.
+        Training time of each epoch in seconds, without validation and callbacks.
     validation_loss : list of float
         Loss on the validation data after each epoch; empty without validation data.
     validation_accuracy : list of float
-        Accuracy on the validation data after each epoch; empty without them and for mean squared
-        error.
+        Accuracy on the validation data after each epoch; empty without validation data and for
+        regression.
     learning_rate : list of float
         The learning rate at the end of each epoch.
     validation_metrics : dict of str to list of float
         The `metrics` of ``fit`` after each epoch.
     best_epoch : int
-        The epoch, from 1, that early stopping found best, else the one of the least loss.
+        The best epoch of early stopping, counted from 1, else the one with the lowest loss.
     stopped_by : str
         "epochs", "early_stopping" or "callback": what ended the fit.
     dtype : str
-        What the arithmetic was done in: ``"float64"``.
+        The type of the arithmetic: ``"float64"``.
     n_threads : int
         1.
     """
@@ -125,22 +125,22 @@ class History:
         learning_rate: float,
         metrics: Mapping[str, float],
     ) -> EpochReport:
-        """Note an epoch, and return what callbacks are told of it.
+        """Add an epoch, and return the report for callbacks.
 
         Parameters
         ----------
         loss : float
             Mean loss over the samples of the epoch.
         seconds : float
-            Time the epoch took to train.
+            Training time of the epoch.
         evaluation : Evaluation or None
             The result on the validation data.
         epochs : int
-            How many epochs were asked for.
+            The number of epochs of the ``fit``.
         learning_rate : float
             The rate of the last step.
         metrics : mapping of str to float
-            What was measured beside, by name.
+            Additional measurements, by name.
         """
         self.learning_rate.append(learning_rate)
         for name, value in metrics.items():
@@ -166,7 +166,7 @@ class History:
 
     @property
     def seconds(self) -> float:
-        """Time all epochs took to train, in seconds, without validation and callbacks."""
+        """Training time of all epochs in seconds, without validation and callbacks."""
         return sum(self.epoch_seconds)
 
     @property

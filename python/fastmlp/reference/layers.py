@@ -1,4 +1,4 @@
-"""What a network is made of: dense layers with an activation."""
+"""Dense layers with an activation."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -11,8 +11,8 @@ from . import activations, normalization, validation
 class Dense:
     """One fully connected layer: ``nodes_out = h(nodes_in @ weights + biases)`` (1.2).
 
-    With a normalization it is ``h(scales * x + shifts)``, where x is the argument of h at mean 0
-    and variance 1; see `normalization`.
+    With a normalization it is ``h(scales * x + shifts)``, where x is the argument of h scaled to
+    mean 0 and variance 1; see `normalization`.
 
     Parameters
     ----------
@@ -22,9 +22,10 @@ class Dense:
             "hardswish", "sigmoid", "tanh", "softplus", "exp", "identity", "softmax"}
         The function h. ``"softmax"`` is possible in the last layer only.
     normalization : {"batch", "layer"}, optional
-        What is done before h. Not in the last layer.
+        The normalization before h. Not in the last layer.
     dropout : float, default 0.0
-        The probability, in [0, 1), that a node is 0 in a step of training. Not in the last layer.
+        The probability, in [0, 1), that a node is set to 0 in a training step. Not in the last
+        layer.
 
     Raises
     ------
@@ -57,9 +58,9 @@ def build_layers(
     layers : sequence of int or Dense
         The number of features, then each layer as its number of nodes or as a `Dense`.
     activation, output : str
-        The activation of hidden layers and of the last layer where they are given as a number.
+        The activation of hidden layers and of the last layer, if given as an integer.
     normalization, dropout
-        Of hidden layers given as a number, as `Dense` takes them.
+        Those of hidden layers given as an integer, as in `Dense`.
 
     Returns
     -------
@@ -73,7 +74,7 @@ def build_layers(
     TypeError
         If an entry is neither an integer nor a `Dense`, or a name is not a string.
     ValueError
-        If there is no layer, a number is below 1, a name is unknown or softmax is not the last.
+        If there is no layer, a size is below 1, a name is unknown or softmax is not last.
     """
     hidden = validation.choice("activation", activation, activations.NAMES)
     last = validation.choice("output", output, activations.NAMES)

@@ -1,4 +1,4 @@
-"""The sequences behind ``net.weights`` and its kin: the network's own lists, one per layer."""
+"""The sequences behind ``net.weights`` etc.: the network's own lists, one per layer."""
 
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar, overload
@@ -9,7 +9,7 @@ Part = TypeVar("Part", bound=list[Any])
 
 
 class LiveLists(Sequence[Part], Generic[Part]):
-    """One list per layer, live: ``lists[i]`` is what the network computes with.
+    """One live list per layer: ``lists[i]`` is used by the network itself.
 
     Items can be written, as in ``weights[i][j][k] = 0.5``, and assigned: ``weights[i] = values``
     copies in an array-like of the same shape. Lists are not arrays, so ``weights[i] += values``,
@@ -41,9 +41,9 @@ class LiveLists(Sequence[Part], Generic[Part]):
     def __setitem__(self, index: int, value: object) -> None:
         part, length = self._parts[index], self._lengths[index]
         if len(part) > length:
-            del part[length:]  # what += has joined to it
+            del part[length:]  # what += has appended
             raise TypeError(
-                f"{self._name}[{index}] is a list, where += joins and does not add; "
+                f"{self._name}[{index}] is a list, for which += appends instead of adding; "
                 "assign new values, or write its items"
             )
         copy_into(f"{self._name}[{index}]", part, value)
@@ -58,7 +58,7 @@ def copy_into(name: str, part: list[Any], value: object) -> None:
     Parameters
     ----------
     name : str
-        What is written, for messages.
+        The name of the target, for messages.
     part : list
         A row (N,) or a matrix (K, N).
     value : array-like

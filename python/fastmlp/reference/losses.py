@@ -1,8 +1,8 @@
 """The losses of one sample and their derivatives.
 
 Definitions are PyTorch's with ``reduction="mean"``: the loss of a batch is the mean over its
-samples; all losses but cross-entropy are also means over the outputs. A class label t is
-the row of targets that is 1 at t and 0 elsewhere.
+samples; all losses except cross-entropy are also means over the outputs. A class label t is the row
+of targets that is 1 at t and 0 elsewhere.
 """
 
 import math
@@ -17,8 +17,8 @@ from .sums import tree16
 def cross_entropy(z: Row, _h: Row, y: Row, smoothing: float) -> float:
     """Return -sum_n y_n log(softmax(z)_n) (2.8), with the natural logarithm.
 
-    -log(softmax(z)_n) is computed as log(total) - (z_n - largest), which is finite where the
-    softmax itself rounds to 0. The targets are smoothed first.
+    -log(softmax(z)_n) is computed as log(total) - (z_n - largest), which is finite even if the
+    softmax rounds to 0. The targets are smoothed first.
     """
     largest, _, total = softmax_parts(z)
     log_total = math.log(total)
@@ -41,8 +41,8 @@ def smoothed(y: Row, smoothing: float) -> Row:
 def binary_cross_entropy(z: Row, _h: Row, y: Row, _: float) -> float:
     """Return the mean of -(y log h + (1 - y) log(1 - h)) over the outputs, h = sigmoid(z).
 
-    It is computed from z as max(z, 0) - z y + log(1 + exp(-abs(z))), which is finite where h rounds
-    to 0 or 1.
+    It is computed from z as max(z, 0) - z y + log(1 + exp(-abs(z))), which is finite even if h
+    rounds to 0 or 1.
     """
     terms = [
         max(z_n, 0.0) - z_n * y_n + math.log1p(math.exp(-abs(z_n)))
@@ -52,7 +52,7 @@ def binary_cross_entropy(z: Row, _h: Row, y: Row, _: float) -> float:
 
 
 def poisson(z: Row, h: Row, y: Row, _: float) -> float:
-    """Return the mean of exp(z) - y z over the outputs: -log P(y) of Poisson's, less log(y!)."""
+    """Return the mean of exp(z) - y z over the outputs: Poisson's -log P(y) without log(y!)."""
     return tree16(h_n - y_n * z_n for z_n, h_n, y_n in zip(z, h, y, strict=True)) / len(z)
 
 
@@ -68,7 +68,7 @@ def mean_squared_error(_z: Row, h: Row, y: Row, _: float) -> float:
 
 
 def mean_squared_error_delta(h: Row, y: Row, _: float) -> Row:
-    """Return dL/dh = 2 (h - y) / N; the factor h'(z) of (2.2) is still to come."""
+    """Return dL/dh = 2 (h - y) / N; without the factor h'(z) of (2.2)."""
     scale = 2.0 / len(h)
     return [scale * e for e in errors(h, y)]
 
@@ -79,7 +79,7 @@ def mean_absolute_error(_z: Row, h: Row, y: Row, _: float) -> float:
 
 
 def mean_absolute_error_delta(h: Row, y: Row, _: float) -> Row:
-    """Return dL/dh, the sign of h - y over N: 0 where they are equal."""
+    """Return dL/dh, the sign of h - y divided by N: 0 where they are equal."""
     inverse = 1.0 / len(h)
     return [by_sign(e, 1.0, -1.0) * inverse for e in errors(h, y)]
 
@@ -87,7 +87,7 @@ def mean_absolute_error_delta(h: Row, y: Row, _: float) -> Row:
 def huber(_z: Row, h: Row, y: Row, delta: float) -> float:
     """Return the mean of e^2 / 2 where abs(e) <= delta, else delta (abs(e) - delta / 2).
 
-    Both are c (e - c / 2), with e = h - y and c the error cut to [-delta, delta].
+    Both are c (e - c / 2), with e = h - y and c the error clipped to [-delta, delta].
     """
     return tree16(cut(e, delta) * (e - 0.5 * cut(e, delta)) for e in errors(h, y)) / len(h)
 
@@ -115,7 +115,7 @@ def errors(h: Row, y: Row) -> Row:
 
 
 def cut(error: float, width: float) -> float:
-    """Return the error, but at least -width and at most width."""
+    """Return the error, clipped to [-width, width]."""
     return max(-width, min(width, error))
 
 
@@ -137,9 +137,9 @@ class Loss(NamedTuple):
     fused : bool
         Whether h'(z) is already part of `delta`.
     outputs : tuple of str
-        The activations of the last layer that the loss fits.
+        The activations of the last layer that the loss can be used with.
     usual : float
-        The parameter where none is given: label smoothing, Huber's delta or the quantile.
+        The default parameter: label smoothing, Huber's delta or the quantile.
     """
 
     value: Callable[[Row, Row, Row, float], float]
@@ -160,18 +160,18 @@ LOSSES: Final[dict[str, Loss]] = {
     "huber": Loss(huber, huber_delta, False, ANY, usual=1.0),
     "quantile": Loss(quantile, quantile_delta, False, ANY, usual=0.5),
 }
-"""All losses by name. The first that fits an output is its default."""
+"""All losses by name. The default of an output is the first that it can be used with."""
 
 
 def is_right(loss: str, z: Row, y: Row) -> list[bool]:
-    """Tell which decisions of a sample are right.
+    """Return which decisions of a sample are correct.
 
     Parameters
     ----------
     loss : str
         A key of `LOSSES`.
     z : list of float, shape (N,)
-        The argument of the last activation, which is as large as where the output is.
+        The argument of the last activation, which is largest where the output is.
     y : list of float, shape (N,)
         The targets.
 
@@ -180,7 +180,7 @@ def is_right(loss: str, z: Row, y: Row) -> list[bool]:
     list of bool
         Cross-entropy: one, whether the first largest output is the first largest target. Binary
         cross-entropy: one per output, whether it is above 1/2, that is z above 0, where the target
-        is. The other losses decide nothing: empty.
+        is. Other losses have no decisions: empty.
     """
     if loss == "cross_entropy":
         return [z.index(max(z)) == y.index(max(y))]

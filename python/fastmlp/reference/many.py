@@ -1,4 +1,4 @@
-"""`train_many`: networks trained one after another, as the compiled one trains them at once."""
+"""`train_many`: networks trained one after another, which the compiled core does in parallel."""
 
 from collections.abc import Iterable, Sequence
 
@@ -24,7 +24,7 @@ def train_many(
     n_threads: int | None = None,
     on_divergence: str = "raise",
 ) -> list[History | DivergenceError]:
-    """Train independent networks, each as its own ``fit`` does.
+    """Train independent networks, each as with its own ``fit``.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def train_many(
     rows : sequence of sequence of int, optional
         For each network the samples it trains on.
     on_divergence : {"raise", "return"}, default "raise"
-        What to do with the error of a network that diverged, once all others are trained.
+        What to do with the error of a network that diverged, after all others are trained.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def train_many(
     if not nets:
         raise ValueError("networks must hold at least one network")
     if len({id(net) for net in nets}) < len(nets):
-        raise ValueError("networks must be different objects, one comes twice")
+        raise ValueError("networks must be different objects, but one occurs twice")
     validation.choice("on_divergence", on_divergence, ("raise", "return"))
     optimizers = (
         [optimizer] * len(nets) if isinstance(optimizer, Optimizer | str) else list(optimizer)

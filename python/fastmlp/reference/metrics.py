@@ -1,10 +1,10 @@
-"""Metrics: how good outputs are, in one number; the definitions are scikit-learn's.
+"""Metrics: the quality of outputs as one number; the definitions are scikit-learn's.
 
 Every metric is ``f(y, h, w)``: rows of targets (B, N), rows of outputs (B, N), a weight per sample.
-With cross-entropy a sample is of the class of its largest target, and said to be of the class of
-its largest output; with binary cross-entropy every output says yes above 0.5. A metric of one class
-is averaged over the classes, each alike ("macro"), but of two exclusive classes it is that of the
-second.
+With cross-entropy the class of a sample is that of its largest target, and its predicted class that
+of its largest output; with binary cross-entropy every output is a decision, yes above 0.5. A metric
+of one class is averaged over the classes with equal weights ("macro"); for two exclusive classes it
+is that of the second.
 """
 
 import math
@@ -14,11 +14,11 @@ from typing import Final, NamedTuple
 from .dense import Matrix, Row
 
 EPS32: Final = 2.0**-23
-"""Probabilities are cut to [eps, 1 - eps] of float32 before a logarithm."""
+"""Probabilities are clipped to [eps, 1 - eps] before a logarithm; the eps of float32."""
 
 
 class PerClass(NamedTuple):
-    """What is told of one class: which samples are of it, are said to be, and their scores."""
+    """One class: which samples belong to it, which are predicted to, and their scores."""
 
     truth: list[bool]
     said: list[bool]
@@ -26,13 +26,13 @@ class PerClass(NamedTuple):
     weight: Row
 
     def sum(self, chosen: Callable[[bool, bool], float]) -> float:
-        """Return the sum of weight times ``chosen(said, true)``."""
+        """Return the sum of weight times ``chosen(predicted, true)``."""
         rows = zip(self.said, self.truth, self.weight, strict=True)
         return total(w * chosen(said, true) for said, true, w in rows)
 
 
 def classes(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> list[PerClass]:
-    """Return what is told of each class that counts."""
+    """Return a `PerClass` for each class that counts."""
     result = []
     for n in range(len(y[0])):
         if exclusive:
@@ -45,14 +45,14 @@ def classes(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> list[PerClass]:
 
 
 def present(samples: list[PerClass], *, exclusive: bool) -> list[PerClass]:
-    """Return the classes to average over: of exclusive ones those that were said or true."""
+    """Return the classes to average over: of exclusive ones, those predicted or true."""
     if not exclusive or len(samples) == 1:
         return samples
     return [c for c in samples if any(c.said) or any(c.truth)]
 
 
 def accuracy(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
-    """Return the share of right decisions: one per sample, or one per output."""
+    """Return the fraction of correct decisions: one per sample, or one per output."""
     if exclusive:
         right = [float(t.index(max(t)) == o.index(max(o))) for t, o in zip(y, h, strict=True)]
         return mean(right, w)
@@ -62,7 +62,7 @@ def accuracy(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
 
 
 def top_k_accuracy(y: Matrix, h: Matrix, w: Row, k: int) -> float:
-    """Return the share of samples whose class is among the k largest outputs."""
+    """Return the fraction of samples whose class is among the k largest outputs."""
     hits = []
     for targets, outputs in zip(y, h, strict=True):
         label = targets.index(max(targets))
@@ -75,7 +75,7 @@ def top_k_accuracy(y: Matrix, h: Matrix, w: Row, k: int) -> float:
 
 
 def balanced_accuracy(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
-    """Return the mean recall of the classes that samples weigh for; yes and no are two."""
+    """Return the mean recall of the classes with samples; yes and no are two classes."""
     counted = classes(y, h, w, exclusive=exclusive)
     groups = [[c, opposite(c)] for c in counted]
     if exclusive and len(counted) > 1:
@@ -84,7 +84,7 @@ def balanced_accuracy(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float
 
 
 def precision(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
-    """Return how many of those said to be of a class are of it."""
+    """Return the correct fraction of the predictions of a class."""
     counted = present(classes(y, h, w, exclusive=exclusive), exclusive=exclusive)
     return average(
         ratio(c.sum(lambda said, true: said and true), c.sum(lambda said, _: said)) for c in counted
@@ -92,7 +92,7 @@ def precision(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
 
 
 def recall(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
-    """Return how many of a class are said to be of it."""
+    """Return the fraction of a class that is predicted as such."""
     counted = present(classes(y, h, w, exclusive=exclusive), exclusive=exclusive)
     return average(recall_of(c) for c in counted)
 
@@ -110,9 +110,10 @@ def f1(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
 
 
 def auc(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
-    """Return the area under hits over misses, by trapezoids between different scores.
+    """Return the area under hits over misses, by trapezoids between distinct scores.
 
-    A class without hits or misses is left out of several exclusive ones, else its area is NaN.
+    Of several exclusive classes, those without hits or misses are skipped; otherwise their area is
+    NaN.
     """
     counted = classes(y, h, w, exclusive=exclusive)
     areas = []
@@ -130,9 +131,9 @@ def auc(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
 
 
 def average_precision(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float:
-    """Return the precision at each different score, weighted by the hits it brings.
+    """Return the precision at each distinct score, weighted by the hits it adds.
 
-    A class without hits is left out of several exclusive ones, else it has 0.
+    Of several exclusive classes, those without hits are skipped; otherwise they have 0.
     """
     counted = classes(y, h, w, exclusive=exclusive)
     areas = []
@@ -150,7 +151,7 @@ def average_precision(y: Matrix, h: Matrix, w: Row, *, exclusive: bool) -> float
 
 
 def log_loss(y: Matrix, h: Matrix, w: Row, *, exclusive: bool, eps: float = EPS32) -> float:
-    """Return the mean of -log(probability of what was true), over the outputs too."""
+    """Return the mean of -log(probability of the truth), over samples and outputs."""
 
     def surprise(p: float) -> float:
         return -math.log(min(max(p, eps), 1 - eps))
@@ -166,24 +167,24 @@ def log_loss(y: Matrix, h: Matrix, w: Row, *, exclusive: bool, eps: float = EPS3
 
 
 def recall_of(c: PerClass) -> float:
-    """Return the share of a class that is said to be of it."""
+    """Return the fraction of a class that is predicted as such."""
     return ratio(c.sum(lambda said, true: said and true), c.sum(lambda _, true: true))
 
 
 def weighs(c: PerClass) -> bool:
-    """Tell whether a sample of the class weighs more than 0."""
+    """Return whether a sample of the class has a weight above 0."""
     return c.sum(lambda _, true: true) > 0
 
 
 def opposite(c: PerClass) -> PerClass:
-    """Return what is told of all samples that are not of a class."""
+    """Return the complement of a class."""
     return PerClass([not t for t in c.truth], [not s for s in c.said], c.scores, c.weight)
 
 
 def curve(c: PerClass) -> tuple[Row, Row]:
-    """Return the weights of hits and misses among the highest scores, from none on.
+    """Return the weights of hits and misses among the highest scores, starting with none.
 
-    One point per different score: equal scores come together.
+    One point per distinct score: equal scores are combined.
     """
     hits, misses = [0.0], [0.0]
     last = math.nan
@@ -215,6 +216,6 @@ def ratio(part: float, whole: float) -> float:
 
 
 def average(values: Iterable[float]) -> float:
-    """Return the mean of a few numbers; NaN of none."""
+    """Return the mean of a few numbers; NaN if there are none."""
     items = list(values)
     return total(items) / len(items) if items else math.nan

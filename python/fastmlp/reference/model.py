@@ -1,4 +1,4 @@
-"""`Model`: layers, parameters and gradients, and how to look at them."""
+"""`Model`: layers, parameters and gradients, and access to them."""
 
 import copy
 import math
@@ -49,7 +49,7 @@ class Model:
         self._scales: dict[int, Row] = {}
         self._shifts: dict[int, Row] = {}
         self._statistics: dict[int, Statistics] = {}
-        first = 0  # the place of a layer's first weight among all parameters
+        first = 0  # the index of a layer's first weight among all parameters
         for i, (layer, (K, N)) in enumerate(zip(self._layers, self._shapes(), strict=True)):
             self._weights.append(
                 initial_weights(self._seed, first, K, N, layer.activation, self._dtype)
@@ -85,22 +85,22 @@ class Model:
 
     @property
     def loss_function(self) -> LossFunction | None:
-        """The user's own loss, or None."""
+        """The custom loss, or None."""
         return self._loss.function
 
     @property
     def dtype(self) -> str:
-        """The dtype asked for: initial weights are rounded to it."""
+        """The dtype to which initial weights are rounded."""
         return self._dtype
 
     @property
     def seed(self) -> int:
-        """The seed, given or drawn."""
+        """The seed, passed or drawn."""
         return self._seed
 
     @property
     def epoch(self) -> int:
-        """Number of epochs ever trained: with the seed, the position of the sample order."""
+        """Number of epochs ever trained; with the seed, it determines the order of samples."""
         return self._epoch
 
     @property
@@ -133,12 +133,12 @@ class Model:
 
     @property
     def scales(self) -> dict[int, Row]:
-        """Live lists (N,) by layer, of the normalised layers: at first 1."""
+        """Live lists (N,) by layer, of the normalised layers; initially 1."""
         return self._scales
 
     @property
     def shifts(self) -> dict[int, Row]:
-        """Live lists (N,) by layer, of the normalised layers: at first 0."""
+        """Live lists (N,) by layer, of the normalised layers; initially 0."""
         return self._shifts
 
     @property
@@ -153,12 +153,12 @@ class Model:
 
     @property
     def running_means(self) -> dict[int, Row]:
-        """Live lists (N,) by layer, of the batch-normalised layers: at first 0."""
+        """Live lists (N,) by layer, of the batch-normalised layers; initially 0."""
         return {i: running.means for i, running in self._statistics.items()}
 
     @property
     def running_variances(self) -> dict[int, Row]:
-        """Live lists (N,) by layer, of the batch-normalised layers: at first 1."""
+        """Live lists (N,) by layer, of the batch-normalised layers; initially 1."""
         return {i: running.variances for i, running in self._statistics.items()}
 
     @property
@@ -211,7 +211,7 @@ class Model:
         return text
 
     def __copy__(self) -> Self:
-        return copy.deepcopy(self)  # sharing lists between two networks is never meant
+        return copy.deepcopy(self)  # networks must not share lists
 
     def copy(self) -> Self:
         """Return an independent copy of all that makes up the network."""
@@ -245,14 +245,14 @@ class Model:
                 row[:] = [approach(tau, u, g) for u, g in zip(row, goal, strict=True)]
 
     def _shapes(self) -> Iterator[tuple[int, int]]:
-        """Give the shape (K, N) of each layer's weights."""
+        """Yield the shape (K, N) of each layer's weights."""
         K = self._features
         for layer in self._layers:
             yield K, layer.nodes
             K = layer.nodes
 
     def _parameter_rows(self) -> Iterator[Row]:
-        """Give all parameters, row by row: the rows of W0, b0, the rows of W1, b1, ..."""
+        """Yield all parameters, row by row: the rows of W0, b0, the rows of W1, b1, ..."""
         for i, (weights, biases) in enumerate(zip(self._weights, self._biases, strict=True)):
             yield from weights
             yield biases
@@ -261,7 +261,7 @@ class Model:
                 yield self._shifts[i]
 
     def _gradient_rows(self) -> Iterator[Row]:
-        """Give all gradients in the order of `_parameter_rows`."""
+        """Yield all gradients in the order of `_parameter_rows`."""
         for i, weights in enumerate(self._weight_gradients):
             yield from weights
             yield self._bias_gradients[i]

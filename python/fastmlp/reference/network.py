@@ -1,4 +1,4 @@
-"""`Network`: what the user holds. It predicts, evaluates and trains."""
+"""`Network`: the public class, which predicts, evaluates and trains."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -28,48 +28,48 @@ class Network(Training):
         The number of features, then each layer as its number of nodes or as a `Dense`.
     activation : {"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "relu6", \
             "hardswish", "sigmoid", "tanh", "softplus", "exp", "identity"}, default "relu"
-        The activation of hidden layers given as a number.
+        The activation of hidden layers given as an integer.
     output : {"softmax", "sigmoid", "identity", "exp", ...}, default "softmax"
-        The activation of the last layer, if given as a number: softmax, or any of `activation`.
+        The activation of the last layer, if given as an integer: softmax, or any of `activation`.
     loss : {"cross_entropy", "binary_cross_entropy", "mean_squared_error", \
             "mean_absolute_error", "huber", "quantile", "poisson"}, a loss or a callable, optional
-        `CrossEntropy`, `Huber` and `Quantile` are losses with a parameter. None takes
-        cross-entropy with softmax, binary cross-entropy with sigmoid, Poisson with exp, and mean
-        squared error with the rest. A callable ``f(outputs, y, gradient) -> losses`` is a loss of
-        one's own: for a batch it is handed lists of outputs (B, N) and targets (B, ...), fills
-        ``gradient[b][n]`` with the derivative of each sample's loss by its outputs, and returns
-        the losses (B,), or their mean.
+        `CrossEntropy`, `Huber` and `Quantile` are losses with a parameter. None means cross-entropy
+        for softmax, binary cross-entropy for sigmoid, Poisson for exp, and mean squared error for
+        all other outputs. A callable ``f(outputs, y, gradient) -> losses`` is a custom loss: it is
+        called with lists of the outputs (B, N) and targets (B, ...) of a batch, fills
+        ``gradient[b][n]`` with the derivative of each sample's loss with respect to its outputs,
+        and returns the losses (B,), or their mean.
     seed : int, optional
-        In [0, 2^64): initial weights and the order of samples follow from it. None draws one;
-        `seed` tells which.
+        In [0, 2^64); determines the initial weights and the order of samples. None draws one, which
+        is then the attribute `seed`.
     dtype : {"float32", "float64"}, default "float32"
-        What initial weights are rounded to, so that a compiled network of the same dtype and seed
-        starts from the same ones. All arithmetic is float64.
+        The type to which initial weights are rounded, so that a compiled network of the same dtype
+        and seed starts from the same weights. All arithmetic is float64.
     normalization : {"batch", "layer"}, optional
-        The normalization of hidden layers given as a number; see `Dense`.
+        The normalization of hidden layers given as an integer; see `Dense`.
     dropout : float, default 0.0
-        The dropout of hidden layers given as a number; see `Dense`.
+        The dropout of hidden layers given as an integer; see `Dense`.
 
     Raises
     ------
     TypeError
         If an argument has the wrong type.
     ValueError
-        If a size is below 1, a name is unknown, softmax is not last, the loss does not fit the
+        If a size is below 1, a name is unknown, softmax is not last, the loss does not match the
         output, or the seed is out of range.
     MemoryError
-        If the parameters are more than an address space holds.
+        If the parameters exceed the address space.
     """
 
     def predict(self, X: object, out: Any = None, n_threads: int | None = None) -> Any:
-        """Compute the outputs for X; the network stays as it is.
+        """Compute the outputs for X, without changing the network.
 
         Parameters
         ----------
         X : array-like, shape (B, features)
             Samples; B may be 0.
         out : list of list or ndarray, shape (B, N), optional
-            Written and returned.
+            Written to and returned.
         n_threads : int, optional
             Accepted and ignored.
 
@@ -81,7 +81,7 @@ class Network(Training):
         Raises
         ------
         TypeError, ValueError
-            If X does not fit the network or is not finite, or `out` does not fit.
+            If X does not match the network or is not finite, or `out` has another shape.
         """
         validation.n_threads(n_threads)
         nodes = self._propagate(arrays.features("X", X, self._features, minimum=0)).nodes[-1]
@@ -111,13 +111,13 @@ class Network(Training):
         n_threads : int, optional
             Accepted and ignored.
         sample_weight : array-like, shape (B,), optional
-            How much each sample counts: finite, at least 0, not all 0.
+            Weights of the samples: finite, at least 0, not all 0.
 
         Returns
         -------
         Evaluation
-            The named tuple ``(loss, accuracy)``; accuracy is None for losses that decide
-            nothing: all but the cross-entropies.
+            The named tuple ``(loss, accuracy)``; accuracy is None for all losses except the
+            cross-entropies.
 
         Raises
         ------
@@ -156,16 +156,16 @@ class Network(Training):
             Integer class labels 0 .. N-1 (n,), with cross-entropy only; else one-hot or real
             targets (n, N). With one output and another loss, (n,) means (n, 1).
         epochs : int, default 10
-            Times to go through X, at least 1.
+            Passes over X, at least 1.
         batch_size : int or None, default 32
             Samples per step, at least 1; the last batch of an epoch may be shorter. None is all
             samples.
         optimizer : Optimizer or str, default SGD(learning_rate=0.1)
-            How a gradient changes the parameters. "sgd", "adam", "adamw" and "rmsprop" are those
-            with their defaults.
+            How gradients change the parameters. "sgd", "adam", "adamw" and "rmsprop" are the
+            optimizers with their defaults.
         shuffle : bool or array-like of int, shape (n,) or (epochs, n), default True
-            True draws an order of samples per epoch from the seed; False takes them as they
-            stand; row indices are an order handed in, for every epoch or for each.
+            True draws an order of samples per epoch from the seed; False keeps their order; row
+            indices are a custom order, for all epochs or one for each.
         validation_data : tuple (X, y) or (X, y, sample_weight), optional
             Evaluated after each epoch.
         verbose : int, default 0
@@ -173,19 +173,18 @@ class Network(Training):
         n_threads : int, optional
             Accepted and ignored.
         callbacks : Callback, callable, or sequence of them, optional
-            What to tell of the training. A callable is called as
-            ``callback(network, epoch_report)`` at the end of each epoch; a true result stops after
-            this epoch.
+            Called during training. A callable is called as ``callback(network, epoch_report)`` at
+            the end of each epoch; returning a true value stops training.
         sample_weight : array-like, shape (n,), optional
-            How much each sample counts, finite, at least 0, not all 0: a loss is the weighted mean,
-            sum(w l) / sum(w), in a batch as in an epoch. A sample of weight 0 is left out.
+            Weights of the samples: finite, at least 0, not all 0. Losses are weighted means,
+            sum(w l) / sum(w), of a batch as of an epoch. A sample of weight 0 is ignored.
         class_weight : dict of label to weight, or "balanced", optional
-            How much the samples of each class count, beside `sample_weight`, in training but not
-            in validation; labels left out have 1. "balanced" is n / (k * count).
+            Weights of the classes, multiplied with `sample_weight`, in training but not in
+            validation; labels not in the dict have weight 1. "balanced" is n / (k * count).
         validation_fraction : float, optional
-            Instead of validation data: the share of the samples to hold out, by the seed.
+            Instead of validation data: the fraction of the samples to hold out, chosen by the seed.
         metrics : str or sequence of str, optional
-            What to measure on the validation data beside the loss.
+            What to measure on the validation data besides the loss.
         early_stopping : EarlyStopping or bool, optional
             When to stop before the last epoch; True is ``EarlyStopping()``.
 
@@ -199,7 +198,7 @@ class Network(Training):
         TypeError, ValueError
             If an argument is invalid; nothing has changed then.
         DivergenceError
-            If the loss of an epoch is not finite; the parameters are back at the last finite
+            If the loss of an epoch is not finite; the parameters are restored to the last finite
             epoch end.
         """
         validation.n_threads(n_threads)
@@ -241,14 +240,14 @@ class Network(Training):
         X, y : array-like
             Samples (B, features), at least one, and targets as in `fit`.
         sample_weight : array-like, shape (B,), optional
-            How much each sample counts: the mean is weighted.
+            Weights of the samples for the mean.
 
         Returns
         -------
         callable
             ``f(theta) -> (loss, gradient)``, theta (n_parameters,) in the order of `parameters`,
-            gradient a flat list. A call leaves theta in the network. Dropout is off, and batch
-            normalisation by the running averages.
+            gradient a flat list. A call stores theta in the network. Dropout is off, and batch
+            normalisation uses the running averages.
         """
         samples = read_samples(self, X, y, sample_weight).counting()
 

@@ -1,9 +1,9 @@
-"""Normalisation of z before the activation, and how delta passes back through it.
+"""Normalisation of z before the activation, and the backward pass of delta through it.
 
-With x = (z - mean) / sqrt(variance + EPSILON), the activation is of scale * x + shift. Layer
-normalisation (Ba, Kiros and Hinton, 2016) takes mean and variance over the nodes of a sample; batch
-normalisation (Ioffe and Szegedy, 2015) over the samples of a batch, and in prediction running
-averages of those.
+With x = (z - mean) / sqrt(variance + EPSILON), the activation is applied to scale * x + shift.
+Layer normalisation (Ba, Kiros and Hinton, 2016) uses the mean and variance over the nodes of a
+sample; batch normalisation (Ioffe and Szegedy, 2015) those over the samples of a batch, and in
+prediction running averages of them.
 """
 
 import math
@@ -17,7 +17,7 @@ NAMES: Final = ("batch", "layer")
 """The names of the normalisations."""
 
 EPSILON: Final = 1e-5
-"""Added to a variance, so that nothing is divided by 0."""
+"""Added to variances to avoid divisions by 0."""
 
 MOMENTUM: Final = 0.1
 """The weight of a batch in the running averages."""
@@ -65,7 +65,7 @@ class ByBatch:
     inverses : list of float, shape (N,)
         1 / sqrt(variance + EPSILON) of each column.
     constant : bool
-        Whether mean and variance came from elsewhere: z then has no influence on them.
+        Whether mean and variance are given, so that they do not depend on z.
     """
 
     x: Matrix
@@ -76,7 +76,7 @@ class ByBatch:
         """Turn dL/d(scale x + shift) into dL/dz, both (B, N).
 
         (delta - mean(delta) - x mean(delta x)) scale / sqrt(variance + EPSILON), means over the
-        batch; without the means where the statistics are constant.
+        batch; without the means if the statistics are constant.
         """
         products, sums = gradients(delta, self.x, 1.0 / len(delta))
         if self.constant:
@@ -95,26 +95,26 @@ class ByBatch:
 
 @dataclass
 class Statistics:
-    """Running averages of a batch-normalised layer, which prediction normalises by.
+    """Running averages of a batch-normalised layer, used in prediction.
 
     Attributes
     ----------
     means, variances : list of float, shape (N,)
-        At first 0 and 1.
+        Initially 0 and 1.
     """
 
     means: Row
     variances: Row
 
     def update(self, means: Row, variances: Row, batch: int) -> None:
-        """Move towards the moments of a batch; a variance counts without its bias.
+        """Update the averages with the moments of a batch; variances are made unbiased.
 
         Parameters
         ----------
         means, variances : list of float, shape (N,)
             As `moments` computes them: variances over B.
         batch : int
-            The number B of samples. One sample alone has no variance, and moves nothing.
+            The number B of samples. A single sample has no variance, and changes nothing.
         """
         if batch == 1:
             return
@@ -126,7 +126,7 @@ class Statistics:
 
 
 Normalized = ByLayer | ByBatch
-"""A batch with what the way back needs."""
+"""A normalised batch with the values for the backward pass."""
 
 
 def by_layer(z: Matrix) -> ByLayer:
@@ -165,7 +165,7 @@ def moments(z: Matrix) -> tuple[Row, Row]:
 
 
 def scale_and_shift(x: Matrix, scales: Row, shifts: Row) -> Matrix:
-    """Return scale x + shift, what the activation is applied to, (B, N)."""
+    """Return scale x + shift, the argument of the activation, (B, N)."""
     return [
         [value * scale + shift for value, scale, shift in zip(row, scales, shifts, strict=True)]
         for row in x

@@ -1,8 +1,9 @@
-"""Optimizers: what the parameters do with a gradient.
+"""Optimizers: how gradients change the parameters.
 
-What all have in common happens to the gradient first, in this order: the norm of all gradients is
-clipped, each element is, ``l1 * sign(w)`` and ``l2 * w`` are added. `weight_decay` is apart from
-it: w loses ``rate * weight_decay`` of itself before the step (Loshchilov and Hutter, 2019).
+Before an optimizer's own step, gradients are modified in this order: the norm of all gradients is
+clipped, each element is clipped, ``l1 * sign(w)`` and ``l2 * w`` are added. `weight_decay` does not
+change the gradient: w is multiplied by ``1 - rate * weight_decay`` before the step (Loshchilov and
+Hutter, 2019).
 """
 
 import math
@@ -21,7 +22,7 @@ Rate = float | Schedule | Callable[[int], float]
 
 @dataclass
 class Moment:
-    """What an optimizer remembers of one parameter: its velocity or mean, and its mean square."""
+    """The state of an optimizer for one parameter: velocity or mean, and mean square."""
 
     u: float = 0.0
     s: float = 0.0
@@ -29,7 +30,7 @@ class Moment:
 
 @dataclass
 class Memory:
-    """What an optimizer remembers of a network: one `Moment` per parameter, and the steps."""
+    """The state of an optimizer for a network: one `Moment` per parameter, and the steps."""
 
     kind: str = ""
     moments: list[Moment] = field(default_factory=list)
@@ -38,7 +39,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Optimizer:
-    """What all optimizers have in common.
+    """The base class of optimizers.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ class Optimizer:
     clip_value, clip_norm : float, optional
         Bounds of each element, and of the Euclidean norm of all gradients; above 0.
     decay_biases : bool, default True
-        Whether l1, l2 and weight_decay hold for all parameters or for weights only.
+        Whether l1, l2 and weight_decay apply to all parameters or only to weights.
 
     Raises
     ------
@@ -67,7 +68,7 @@ class Optimizer:
     decay_biases: bool = True
 
     kind: ClassVar[str] = "sgd"
-    """Optimizers of one kind go on from each other's memory."""
+    """Optimizers of one kind continue from each other's state."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.learning_rate, Schedule) and not callable(self.learning_rate):
@@ -86,7 +87,7 @@ class Optimizer:
                 )
 
     def rate(self, step: int, steps_per_epoch: int, epochs: int) -> float:
-        """Return the learning rate of a step of a fit, as ``Schedule.rate_at`` does."""
+        """Return the learning rate of a step of a fit, as in ``Schedule.rate_at``."""
         given = self.learning_rate
         if isinstance(given, Schedule):
             return given.rate_at(step, steps_per_epoch, epochs)
@@ -100,7 +101,7 @@ class Optimizer:
         return rate
 
     def direction(self, g: float, moment: Moment, step: int) -> float:
-        """Return what w goes against, times the rate; `step` counts from 1 since a fresh start."""
+        """Return the direction, which is subtracted times the rate; `step` counts from 1."""
         raise NotImplementedError
 
 
@@ -108,8 +109,8 @@ class Optimizer:
 class SGD(Optimizer):
     """Stochastic gradient descent: ``w = w - learning_rate * gradient`` (2.13), (2.14).
 
-    With momentum the step is along ``u = momentum * u + gradient`` (Polyak, 1964), with Nesterov's
-    along ``gradient + momentum * u`` (Sutskever et al., 2013).
+    With momentum the direction is ``u = momentum * u + gradient`` (Polyak, 1964), with Nesterov's
+    momentum ``gradient + momentum * u`` (Sutskever et al., 2013).
 
     Parameters
     ----------
@@ -139,14 +140,14 @@ class SGD(Optimizer):
 
 @dataclass(frozen=True, slots=True)
 class Adam(Optimizer):
-    """Steps along the mean of the gradients, over the root of their mean square (Kingma, Ba 2015).
+    """Adam: the mean of the gradients divided by the root of their mean square (Kingma, Ba 2015).
 
     Parameters
     ----------
     learning_rate : float, Schedule or callable, default 0.001
         The step size.
     beta_1, beta_2 : float, default 0.9 and 0.999
-        Decay of the two means, at least 0 and below 1.
+        Decay of the two running means, at least 0 and below 1.
     epsilon : float, default 1e-8
         Added to the root.
     """
@@ -158,7 +159,7 @@ class Adam(Optimizer):
     epsilon: float = 1e-8
 
     def direction(self, g: float, moment: Moment, step: int) -> float:
-        """Return the mean over the root of the mean square, both corrected for their start at 0."""
+        """Return the mean divided by the root of the mean square, both with bias correction."""
         moment.u = approach(1.0 - self.beta_1, moment.u, g)
         moment.s = self.beta_2 * moment.s + (1.0 - self.beta_2) * g * g
         mean = moment.u / (1.0 - self.beta_1**step)
@@ -176,18 +177,18 @@ class AdamW(Adam):
 
 @dataclass(frozen=True, slots=True)
 class RMSprop(Optimizer):
-    """Steps along the gradient, over the root of its mean square (Hinton, 2012).
+    """RMSprop: the gradient divided by the root of its mean square (Hinton, 2012).
 
     Parameters
     ----------
     learning_rate : float, Schedule or callable, default 0.01
         The step size.
     rho : float, default 0.99
-        Decay of the mean, at least 0 and below 1.
+        Decay of the running mean, at least 0 and below 1.
     epsilon : float, default 1e-8
         Added to the root.
     momentum : float, default 0.0
-        Of the steps, at least 0 and below 1.
+        Momentum of the steps, at least 0 and below 1.
     """
 
     kind: ClassVar = "rmsprop"
@@ -197,14 +198,14 @@ class RMSprop(Optimizer):
     momentum: float = 0.0
 
     def direction(self, g: float, moment: Moment, step: int) -> float:  # noqa: ARG002
-        """Return the gradient over its root mean square, or the velocity of that."""
+        """Return the gradient divided by its root mean square, or the velocity of that."""
         moment.s = self.rho * moment.s + (1.0 - self.rho) * g * g
         moment.u = self.momentum * moment.u + g / (math.sqrt(moment.s) + self.epsilon)
         return moment.u
 
 
 def read_optimizer(optimizer: object) -> Optimizer:
-    """Return the optimizer that ``fit`` was given, by itself or by its name."""
+    """Return the optimizer passed to ``fit`` as an object or by name."""
     if isinstance(optimizer, Optimizer) and type(optimizer) is not Optimizer:
         return optimizer
     if isinstance(optimizer, str):
@@ -230,7 +231,7 @@ def norm(rows: Iterable[Row]) -> float:
 def descend(
     rows: Iterable[tuple[Row, Row, bool]], optimizer: Optimizer, memory: Memory, rate: float
 ) -> None:
-    """Move all parameters, in place, one step of `optimizer` against their gradients.
+    """Update all parameters, in place, with one step of `optimizer`.
 
     Parameters
     ----------
@@ -239,7 +240,7 @@ def descend(
     optimizer : Optimizer
         The settings.
     memory : Memory
-        What it remembers, one moment per parameter in the order of `rows`; brought up to date.
+        Its state, one moment per parameter in the order of `rows`; updated.
     rate : float
         The learning rate of this step.
     """

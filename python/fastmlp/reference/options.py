@@ -1,4 +1,4 @@
-"""`FitOptions`: how ``Network.fit`` goes through the samples, read and checked before it starts."""
+"""`FitOptions`: the arguments of ``Network.fit`` about its steps, checked before it starts."""
 
 from dataclasses import dataclass
 
@@ -9,20 +9,20 @@ from .random import sample_order
 
 @dataclass(frozen=True)
 class FitOptions:
-    """How to go through the samples.
+    """The steps of a fit.
 
     Attributes
     ----------
     rows : int
         Number of samples.
     epochs, batch_size : int
-        Times to go through them, and samples per step.
+        Passes over the samples, and samples per step.
     optimizer : Optimizer
-        What the parameters do with a gradient.
+        How gradients change the parameters.
     shuffle : bool
         Whether to draw an order of samples per epoch.
     orders : list of list of int
-        Orders handed in, used in turn instead; empty if there are none.
+        Custom orders, used in turn instead; empty if there are none.
     """
 
     rows: int
@@ -61,12 +61,12 @@ class FitOptions:
         return [order[first : first + size] for first in range(0, self.rows, size)]
 
     def check_batches(self, weight: list[float], seed: int, trained: int) -> None:
-        """Check for batch normalization that some batch has two samples of weight above 0.
+        """Check, for batch normalization, that some batch has two samples of weight above 0.
 
         Raises
         ------
         ValueError
-            If all of them have one at most, which has no variance.
+            If all of them have at most one, which has no variance.
         """
         for epoch in range(self.epochs):
             for batch in self.batches(epoch, seed, trained + epoch):
@@ -91,12 +91,12 @@ def read_options(
     rows: int,
     trained: int,
 ) -> FitOptions:
-    """Check the arguments of ``Network.fit`` that say how to go through the samples.
+    """Check the arguments of ``Network.fit`` about its steps.
 
     Parameters
     ----------
     epochs, batch_size, optimizer, shuffle : object
-        As ``Network.fit`` documents them.
+        As in ``Network.fit``.
     rows : int
         Number of samples.
     trained : int

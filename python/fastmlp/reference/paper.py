@@ -1,11 +1,11 @@
-"""The paper and nothing else: rectifiers, softmax, cross-entropy and one step of gradient descent.
+"""The paper's network: rectifiers, softmax, cross-entropy and one step of gradient descent.
 
 Huecas López, "Neural network" (2025). The numbers in brackets are its equations. Indices are the
 paper's too: ``weights[i][j][k]`` joins node j of layer i with node k of layer i + 1,
 ``nodes[p][q]`` is node q of layer p, layer 0 the features. Everything is a list of floats.
 
-`fastmlp.reference.Network` computes the same bits, and all that a network can be besides; the
-compiled core follows both, in its own precision. A step is::
+`fastmlp.reference.Network` computes the same bits, with many more options; the compiled core
+follows both, in its own precision. A step is::
 
     nodes, z = forward(weights, biases, features)
     deltas = backward(weights, nodes, label)
@@ -34,7 +34,7 @@ def forward(weights: list[Matrix], biases: Matrix, features: Row) -> tuple[Matri
     Returns
     -------
     nodes : list of list of float
-        The nodes of every layer, the features included.
+        The nodes of every layer, including the features.
     z : list of float, shape (N,)
         The argument of softmax (2.1) in the last layer.
     """
@@ -80,7 +80,7 @@ def backward(weights: list[Matrix], nodes: Matrix, label: int) -> Matrix:
 def update(
     weights: list[Matrix], biases: Matrix, nodes: list[Matrix], deltas: list[Matrix], eta: float
 ) -> None:
-    """Move weights and biases, in place, against the gradients of the mean loss of a batch.
+    """Update weights and biases, in place, with the gradients of the mean loss of a batch.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""`Pass`: what a batch leaves behind on its way through the layers."""
+"""`Pass`: the intermediate values of a batch in all layers."""
 
 from dataclasses import dataclass, field
 
@@ -8,20 +8,20 @@ from .normalization import Normalized
 
 @dataclass
 class Pass:
-    """What a batch leaves behind on its way forward, each a list over the layers.
+    """The intermediate values of a forward pass, each a list over the layers.
 
     Attributes
     ----------
     nodes : list of matrix
         The batch itself, then the nodes of each layer.
     z, h : list of matrix
-        What each activation is applied to, and what comes out of it, before dropout.
+        The argument and the result of each activation, before dropout.
     normalized : list of Normalized or None
-        Of the layers that normalise.
+        Those of the layers with normalisation.
     factors : list of matrix or None
-        What dropout multiplied h by, of the layers that drop.
+        The factors of h, in layers with dropout.
     moments : dict of int to (means, variances)
-        Those of the batch, by layer, where batch normalisation took them in training.
+        Those of the batch, by layer with batch normalisation, in training.
     """
 
     nodes: list[Matrix] = field(default_factory=list)

@@ -13,7 +13,7 @@ from .schedules import Schedule, check_share
 
 @dataclass(frozen=True, slots=True)
 class Plateau(Schedule):
-    """The rate times `factor` whenever a value has stopped getting better.
+    """Multiplies the rate by `factor` whenever a value has stopped improving.
 
     Parameters
     ----------
@@ -22,17 +22,17 @@ class Plateau(Schedule):
     factor : float, default 0.1
         Above 0, below 1.
     patience : int, default 10
-        Epochs without improvement that are borne; the next one lowers the rate.
+        Epochs without improvement that are tolerated; the next one lowers the rate.
     min_delta : float, default 1e-4
-        What counts as an improvement: better than the best by more than this.
+        The minimum change that counts as an improvement on the best value.
     minimum : float, default 0.0
         The rate is not lowered below this.
     monitor : str, default "loss"
         "loss", "validation_loss", "validation_accuracy", or "validation_" and the name of a metric.
     mode : {"auto", "min", "max"}, default "auto"
-        Whether less or more is better; "auto" goes by the name.
+        Whether lower or higher is better; "auto" derives it from the name.
     cooldown : int, default 0
-        Epochs after a change of the rate in which none counts as one without improvement.
+        Epochs after a change of the rate that do not count as epochs without improvement.
     min_lr : float, optional
         Another name of `minimum`.
     """
@@ -51,7 +51,7 @@ class Plateau(Schedule):
     def __post_init__(self, min_lr: float | None) -> None:
         if min_lr is not None:
             if self.minimum != 0:
-                raise ValueError("min_lr is another name of minimum: give one of them")
+                raise ValueError("min_lr is another name of minimum: pass only one of them")
             object.__setattr__(self, "minimum", min_lr)
         validation.positive("learning_rate", self.learning_rate)
         check_share("factor", self.factor, zero=False, one=False)
@@ -67,7 +67,7 @@ class Plateau(Schedule):
 
 
 class PlateauWatch:
-    """What a `Plateau` remembers during a fit; of any other learning rate the factor is 1."""
+    """The state of a `Plateau` during a fit; for other learning rates the factor is 1."""
 
     def __init__(self, learning_rate: object, names: Collection[str]) -> None:
         self._plateau = learning_rate if isinstance(learning_rate, Plateau) else None
@@ -76,7 +76,7 @@ class PlateauWatch:
             return
         if self._plateau.monitor not in names:
             raise ValueError(
-                f"Plateau watches {validation.brief(self._plateau.monitor)}; the fit measures "
+                f"Plateau monitors {validation.brief(self._plateau.monitor)}; the fit measures "
                 f"{', '.join(names)}, and more with validation_data or validation_fraction"
             )
         self._larger = wants_larger(self._plateau.monitor, self._plateau.mode)
@@ -84,7 +84,7 @@ class PlateauWatch:
         self._waited = self._cooldown = 0
 
     def after_epoch(self, report: EpochReport) -> None:
-        """Take in an epoch."""
+        """Update the state after an epoch."""
         plateau = self._plateau
         if plateau is None:
             return

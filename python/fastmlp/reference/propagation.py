@@ -13,7 +13,7 @@ from .sums import in_order, weighted_mean
 
 
 class Propagation(Model):
-    """A `Model` that computes its outputs and its gradients."""
+    """A `Model` that computes outputs and gradients."""
 
     def forward(self, X: object, training: bool = True) -> Matrix:
         """Compute the nodes of every layer (1.2).
@@ -23,10 +23,10 @@ class Propagation(Model):
         X : array-like, shape (B, features)
             A batch of samples, at least one.
         training : bool, default True
-            True goes on as a step of `fit` does: batch normalisation is by this batch and moves
-            the running averages, unless B is 1, and dropout draws the masks of the next B samples
-            of the epoch.
-            False computes what `predict` does, and `backward` then the gradients of that.
+            True computes what a step of `fit` does: batch normalisation uses the statistics of this
+            batch and updates the running averages, unless B is 1, and dropout draws the masks of
+            the next B samples of the epoch. False computes what `predict` does, and a following
+            `backward` the gradients of that.
 
         Returns
         -------
@@ -76,13 +76,13 @@ class Propagation(Model):
     def update(self, learning_rate: float | Optimizer) -> None:
         """Take one step against the gradients (2.13), (2.14): ``w = w - learning_rate * gradient``.
 
-        All gradients use the weights from before the step.
+        All gradients use the weights before the step.
 
         Parameters
         ----------
         learning_rate : float, Optimizer or str
-            The step size eta, finite and above 0; or an optimizer, or the name of one with its
-            defaults, whose step is taken, with a number as its learning rate.
+            The step size eta, finite and above 0; or an optimizer whose learning rate is a number,
+            or the name of one with its defaults.
 
         Raises
         ------
@@ -101,29 +101,29 @@ class Propagation(Model):
 
     @property
     def steps(self) -> int:
-        """Number of steps since the optimizer's memory was empty."""
+        """Number of steps since the optimizer's state was empty."""
         return self._memory.steps
 
     def reset_optimizer(self) -> None:
-        """Forget what the last optimizer remembers: the next ``fit`` begins with a fresh one."""
+        """Discard the state of the last optimizer: the next ``fit`` starts with a new one."""
         self._memory = Memory()
 
     def _forward(self, X: Matrix, places: Sequence[int] = (), *, training: bool) -> Matrix:
-        """Compute and keep the nodes; in training the rows stand at these places of the batch."""
+        """Compute and keep the nodes; in training the rows have these positions in the batch."""
         self._pass = self._propagate(X, places, training=training)
         self._deltas = []
         return self._pass.nodes[-1]
 
     def _move_averages(self) -> None:
-        """Move the running averages to the batch of the last forward in training.
+        """Update the running averages with the batch of the last forward pass in training.
 
-        Of a step this is a part of the update: a loss that raises must leave them alone.
+        This is part of the update, so that a loss that raises does not change them.
         """
         for i, (means, variances) in self._pass.moments.items():
             self._statistics[i].update(means, variances, len(self._pass.nodes[0]))
 
     def _propagate(self, X: Matrix, places: Sequence[int] = (), *, training: bool = False) -> Pass:
-        """Go through all layers; without `training` the network stays as it is."""
+        """Compute all layers; without `training` the network does not change."""
         result = Pass(nodes=[X])
         for i, layer in enumerate(self._layers):
             W, b = self._weights[i], self._biases[i]
@@ -184,7 +184,7 @@ class Propagation(Model):
     ) -> tuple[Row, list[tuple[Matrix, Matrix]]]:
         """Return the loss of each sample, and for each layer dL/dz before normalisation and after.
 
-        The two are one where there is none. All is times the weight of the sample.
+        The two are equal without normalisation. All are multiplied by the weight of the sample.
         """
         losses, delta = self._output_delta(at, y)
         losses = [loss * w for loss, w in zip(losses, weight, strict=True)]
@@ -192,7 +192,7 @@ class Propagation(Model):
         return losses, self._pass_back(at, delta)
 
     def _pass_back(self, at: Pass, delta: Matrix) -> list[tuple[Matrix, Matrix]]:
-        """Pass dL/dz of the last layer back through the others; see `_backpropagate`."""
+        """Propagate dL/dz of the last layer back through the others; see `_backpropagate`."""
         deltas = [(delta, delta)]
         for i in range(len(self._layers) - 2, -1, -1):
             d = [dense.backward(row, self._weights[i + 1]) for row in delta]
@@ -212,7 +212,7 @@ class Propagation(Model):
         return losses, delta
 
     def _remember_for(self, optimizer: Optimizer) -> None:
-        """Go on from the memory of the last optimizer if it is of the same kind, else afresh."""
+        """Keep the state of the last optimizer if it is of the same kind, else reset it."""
         if self._memory.kind != optimizer.kind:
             self._memory = Memory(optimizer.kind)
 
@@ -224,7 +224,7 @@ class Propagation(Model):
 
 
 def drop(rows: Matrix, factors: Matrix | None) -> Matrix:
-    """Return the rows (B, N) times their factors of dropout, or as they are without."""
+    """Return the rows (B, N) times their factors of dropout, if any."""
     if factors is None:
         return rows
     return [dropout.apply(row, factor) for row, factor in zip(rows, factors, strict=True)]

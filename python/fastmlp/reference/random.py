@@ -1,7 +1,7 @@
 """Random numbers without state: each is a function of (seed, purpose, epoch, index).
 
 The generator is Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy
-as 1, 2, 3" (SC 2011). Integer arithmetic only, so every platform draws the same.
+as 1, 2, 3" (SC 2011). It uses only integer arithmetic, so every platform draws the same numbers.
 """
 
 import math
@@ -17,7 +17,7 @@ INITIAL_WEIGHTS: Final = 0
 ORDER: Final = 1
 DROPOUT: Final = 2
 BLOCKS: Final = 3
-"""Purposes: numbers drawn for different purposes have nothing to do with each other."""
+"""Purposes: numbers drawn for different purposes are independent."""
 
 WORD: Final = 0xFFFFFFFF
 MULTIPLIERS: Final = (0xD2511F53, 0xCD9E8D57)
@@ -100,13 +100,13 @@ def initial_weights(seed: int, first: int, K: int, N: int, activation: str, dtyp
     seed : int
         The seed of the network.
     first : int
-        The place of the first weight among all parameters of the network: the index it is drawn by.
+        The index of the first weight among all parameters of the network, for which it is drawn.
     K, N : int
         Nodes of the previous and of this layer.
     activation : str
         The activation of this layer.
     dtype : {"float32", "float64"}
-        What the weights are rounded to, as in a compiled network.
+        The type to which the weights are rounded, as in a compiled network.
 
     Returns
     -------
@@ -157,7 +157,7 @@ def permutation(seed: int, purpose: int, epoch: int, first: int, n: int) -> list
     """Draw a permutation of 0 to n - 1 with the numbers `first`, `first` + 1, ... of a stream.
 
     Position i, from the last to the second, is exchanged with j = draw (i + 1) / 2^32 rounded down,
-    which is off uniform by less than n / 2^32.
+    whose deviation from uniform is less than n / 2^32.
     """
     order = list(range(n))
     for i in range(n - 1, 0, -1):
@@ -176,17 +176,17 @@ def block_order(seed: int, epoch: int, block_rows: list[int], window_rows: int) 
     epoch : int
         The number of epochs trained before this one.
     block_rows : list of int
-        How many rows each block has, as the blocks stand.
+        The number of rows of each block.
     window_rows : int
-        How many rows are shuffled at once.
+        The number of rows shuffled together.
 
     Returns
     -------
     list of int
-        A permutation of 0 to n - 1, n being the number of all rows. The blocks are shuffled; their
-        rows, one block behind the other, are cut into windows; the rows of a window that begins at
-        position p, in ascending order, are shuffled with the draws that `sample_order` has from
-        position p on. So one window with everything in it has the order of `sample_order`.
+        A permutation of 0 to n - 1, n being the number of all rows. The blocks are shuffled and
+        concatenated, and cut into windows; the rows of a window that begins at position p, in
+        ascending order, are shuffled with the draws of `sample_order` from position p. So a single
+        window with all rows has the order of `sample_order`.
     """
     starts = [sum(block_rows[:i]) for i in range(len(block_rows))]
     rows: list[int] = []

@@ -1,4 +1,4 @@
-"""Metrics of numbers: how far outputs are from targets; the definitions are scikit-learn's.
+"""Metrics of regression; the definitions are scikit-learn's.
 
 Every metric is ``f(y, h, w)``: rows of targets (B, N), rows of outputs (B, N), a weight per sample.
 It is averaged over the outputs.
@@ -49,9 +49,9 @@ def mape(y: Matrix, h: Matrix, w: Row) -> float:
 
 
 def r2(y: Matrix, h: Matrix, w: Row) -> float:
-    """Return 1 - squared errors over the spread of the targets; of constant ones 1 or 0.
+    """Return 1 - squared errors over the spread of the targets; 1 or 0 for constant targets.
 
-    Of one sample it is NaN.
+    For one sample it is NaN.
     """
     if len(w) < 2:
         return math.nan
@@ -61,7 +61,7 @@ def r2(y: Matrix, h: Matrix, w: Row) -> float:
         left = total(a * b for a, b in zip(w, squares(t, o), strict=True))
         spread = total(a * ((b - middle) * (b - middle)) for a, b in zip(w, t, strict=True))
         if len({b for a, b in zip(w, t, strict=True) if a > 0}) < 2:
-            spread = 0.0  # which the mean of equal numbers, a rounded one, may miss
+            spread = 0.0  # the rounded mean of equal numbers may differ from them
         return 1 - left / spread if spread else float(left == 0)
 
     return per_output(y, h, of_output)

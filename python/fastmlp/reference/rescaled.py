@@ -9,14 +9,14 @@ from .dense import Matrix, Row
 
 
 class Rescaled:
-    """``scale * X + offset``, wherever a network takes X.
+    """``scale * X + offset``, accepted wherever X is.
 
     Parameters
     ----------
     X : array-like, shape (n, features)
         Samples.
     scale, offset : float or array-like, shape (features,)
-        One number for all features, or one for each; finite.
+        One number for all features, or one per feature; finite.
     """
 
     def __init__(self, X: object, scale: object = 1.0, offset: object = 0.0) -> None:
@@ -28,7 +28,7 @@ class Rescaled:
 
     @classmethod
     def standardize(cls, X: object) -> Self:
-        """Return X with mean 0 and deviation 1 (over n) in each column; a constant one becomes 0.
+        """Return X with mean 0 and standard deviation 1 in each column; constant columns become 0.
 
         Parameters
         ----------
@@ -38,7 +38,7 @@ class Rescaled:
         return cls(X, *standardization(arrays.features("X", X, _width(X))))
 
     def like(self, X: object) -> Self:
-        """Return other samples, by the scale and the offset of these."""
+        """Return other samples with the same scale and offset."""
         return type(self)(X, self.scale, self.offset)
 
     def __iter__(self) -> Iterator[Row]:
@@ -46,7 +46,7 @@ class Rescaled:
             yield [s * x + o for x, s, o in zip(row, self.scale, self.offset, strict=True)]
 
     def chain(self, derivatives: Row) -> Row:
-        """Turn derivatives by what a network reads of a sample into those by X."""
+        """Turn derivatives with respect to the rescaled features of a sample into those by X."""
         return [d * s for d, s in zip(derivatives, self.scale, strict=True)]
 
     def tolist(self) -> Matrix:

@@ -1,4 +1,4 @@
-"""`CheckedSamples`: features, targets and weights, checked; and the weights that classes give."""
+"""`CheckedSamples`: checked features, targets and weights; and class weights."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
@@ -16,9 +16,9 @@ class CheckedSamples(NamedTuple):
     X : list of list of float, shape (n, features)
         The features.
     y : list, shape (n, N)
-        Numbers per output, rows of 0 and 1 where labels came; whatever a custom loss takes.
+        Numbers per output, rows of 0 and 1 for labels; for a custom loss, whatever it accepts.
     weight : list of float, shape (n,)
-        How much each counts: 1 if nothing else was said.
+        Weights of the samples, 1 by default.
     """
 
     X: Matrix
@@ -26,17 +26,17 @@ class CheckedSamples(NamedTuple):
     weight: Row
 
     def of_rows(self, rows: list[int]) -> "CheckedSamples":
-        """Return some of them."""
+        """Return some of the samples."""
         X, y, weight = self
         return CheckedSamples([X[i] for i in rows], [y[i] for i in rows], [weight[i] for i in rows])
 
     def counting(self) -> "CheckedSamples":
-        """Return those whose weight is above 0: the others are left out, whatever they are."""
+        """Return the samples whose weight is above 0."""
         return self.of_rows([i for i, weight in enumerate(self.weight) if weight > 0.0])
 
 
 class Fitting(Protocol):
-    """What samples have to fit: a network, by its own measures."""
+    """The properties of a network that samples must match."""
 
     @property
     def features(self) -> int:
@@ -63,7 +63,7 @@ def read_samples(
     Raises
     ------
     TypeError, ValueError
-        If they do not fit the network or each other, or are not finite.
+        If they do not match the network or each other, or are not finite.
     """
     rows = arrays.features(names[0], X, network.features)
     targets = arrays.targets(names[1], y, len(rows), network.layers[-1].nodes, network.loss)
@@ -73,13 +73,13 @@ def read_samples(
 
 
 def weigh_classes(samples: CheckedSamples, class_weight: Any, loss: str) -> CheckedSamples:
-    """Return samples whose weights are multiplied with those of their classes.
+    """Return samples with weights multiplied by the class weights.
 
     Raises
     ------
     TypeError, ValueError
-        If `class_weight` is not what it should be, the targets are no labels, or nothing that
-        counts is left.
+        If `class_weight` is invalid, the targets are not labels, or no sample of weight above 0 is
+        left.
     """
     if class_weight is None:
         return samples
@@ -101,12 +101,12 @@ def weigh_classes(samples: CheckedSamples, class_weight: Any, loss: str) -> Chec
     of_classes = class_weights(class_weight, labels, classes, samples.weight)
     weight = [w * of_classes[label] for w, label in zip(samples.weight, labels, strict=True)]
     if not any(weight):
-        raise ValueError("class_weight leaves weights of samples that are all 0")
+        raise ValueError("class_weight makes the sample weights all 0")
     return samples._replace(weight=weight)
 
 
 def labels_of(y: Matrix, loss: str) -> list[int]:
-    """Return the label of each sample: the place of the one 1, or whether the one output is 1."""
+    """Return the label of each sample: the index of its 1, or the value of a single output."""
     exact = all(value in (0.0, 1.0) for row in y for value in row)
     if loss == "cross_entropy" and exact and all(sum(row) == 1.0 for row in y):
         return [row.index(1.0) for row in y]

@@ -1,7 +1,7 @@
-"""Learning-rate schedules: how the step size changes while a network learns.
+"""Learning-rate schedules: how the learning rate changes during training.
 
-Each takes the place of an optimizer's `learning_rate`. Its rate at a step is a learning rate times
-a factor, whose operations have a fixed order: the compiled core's have the same bits, but those of
+Each can be the `learning_rate` of an optimizer. The rate of a step is a learning rate times a
+factor, whose operations have a fixed order: the compiled core computes the same bits, except for
 `InverseScaling`, whose logarithm and exponential are its own.
 """
 
@@ -12,17 +12,17 @@ from typing import ClassVar, Final
 from . import validation
 
 MOST: Final = 2**32 - 1
-"""The most epochs or steps a network counts."""
+"""The maximum number of epochs or steps of a network."""
 
 
 class Schedule:
-    """What all schedules share: a learning rate, times a factor of the step.
+    """The base class of schedules: a learning rate, times a factor that depends on the step.
 
     Steps count from 0 over all epochs of a fit.
     """
 
     __slots__ = ()
-    goes_by_step: ClassVar[bool] = True  # alone, so that it can be warmed up to
+    goes_by_step: ClassVar[bool] = True  # only; LinearWarmup needs that
     learning_rate: float
 
     def factor_at(self, step: int, steps_per_epoch: int, steps: int) -> float:
@@ -46,7 +46,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class StepDecay(Schedule):
-    """The rate times `factor` after every so many epochs: after 10 times 0.1 by default."""
+    """Multiplies the rate by `factor` after every `every` epochs; by default by 0.1 every 10."""
 
     learning_rate: float
     factor: float = 0.1
@@ -64,7 +64,7 @@ class StepDecay(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class ExponentialDecay(Schedule):
-    """The rate times `factor` after each epoch."""
+    """Multiplies the rate by `factor` after each epoch."""
 
     learning_rate: float
     factor: float = 0.95
@@ -80,9 +80,9 @@ class ExponentialDecay(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class CosineDecay(Schedule):
-    """Down along half a cosine to the share `final` of the rate (Loshchilov and Hutter, 2017).
+    """Lowers the rate along half a cosine to `final` times it (Loshchilov and Hutter, 2017).
 
-    It takes `epochs`, all of the fit by default, and stays there.
+    It takes `epochs`, all of the fit by default, and is constant afterwards.
     """
 
     learning_rate: float
@@ -97,16 +97,16 @@ class CosineDecay(Schedule):
     def factor_at(self, step: int, steps_per_epoch: int, steps: int) -> float:
         """Return ``final + (1 - final) half_cosine(step / last)``."""
         last = last_step(steps_per_epoch, self.epochs, steps)
-        at = min(last, float(step)) / max(1.0, last)  # a single step is the first one
+        at = min(last, float(step)) / max(1.0, last)  # a single step counts as the first
         return self.final + (1 - self.final) * half_cosine(at)
 
 
 @dataclass(frozen=True, slots=True)
 class OneCycle(Schedule):
-    """Up and down once, each along half a cosine (Smith and Topin, 2018).
+    """Raises and lowers the rate once, each along half a cosine (Smith and Topin, 2018).
 
-    From the share `initial` of the rate up during the share `rise` of all steps, then down to the
-    share `final`, over `epochs`, all of the fit by default.
+    From `initial` times the rate up to the rate during the fraction `rise` of all steps, then down
+    to `final` times it, over `epochs`, all of the fit by default.
     """
 
     learning_rate: float
@@ -123,7 +123,7 @@ class OneCycle(Schedule):
         check_epochs(self.epochs)
 
     def factor_at(self, step: int, steps_per_epoch: int, steps: int) -> float:
-        """Return 1 at the step ``rise * steps - 1``, as PyTorch does, and less around it."""
+        """Return 1 at the step ``rise * steps - 1``, as in PyTorch, and less elsewhere."""
         last = last_step(steps_per_epoch, self.epochs, steps)
         at, peak = min(last, float(step)), self.rise * (last + 1) - 1
         if at < peak:
@@ -133,7 +133,7 @@ class OneCycle(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class InverseScaling(Schedule):
-    """The rate over (step + 1) to a power."""
+    """Divides the rate by (step + 1) to a power."""
 
     learning_rate: float
     power: float = 0.5
@@ -149,10 +149,10 @@ class InverseScaling(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class LinearWarmup(Schedule):
-    """The first `steps` of another schedule, or of a constant rate, raised from near 0.
+    """Raises the first `steps` of another schedule, or of a constant rate, from near 0.
 
-    Step s of them has (s + 1) / `steps` of its rate. With `shift` the other begins after them, and
-    has the steps that are left.
+    Step s of them has its rate times (s + 1) / `steps`. With `shift` the other schedule starts
+    after them, with the remaining steps.
     """
 
     goes_by_step: ClassVar = False
@@ -173,7 +173,7 @@ class LinearWarmup(Schedule):
         object.__setattr__(self, "learning_rate", validation.positive("after", rate))
 
     def factor_at(self, step: int, steps_per_epoch: int, steps: int) -> float:
-        """Return the other's factor, and of it a share that grows to all in the first steps."""
+        """Return the other schedule's factor, reduced in the first steps."""
         begin = self.steps if self.shift else 0
         factor = 1.0
         if isinstance(self.after, Schedule):
@@ -183,15 +183,15 @@ class LinearWarmup(Schedule):
 
 
 def last_step(steps_per_epoch: int, epochs: int | None, steps: int) -> float:
-    """Return the number of the last step of `epochs`, else of all `steps`, counted from 0."""
+    """Return the index of the last step of `epochs`, or of all `steps`, counted from 0."""
     return float(steps if epochs is None else epochs * steps_per_epoch) - 1
 
 
 def half_cosine(x: float) -> float:
-    """Return (1 + cos(pi x)) / 2 for x in [0, 1], as half the sine of a quarter turn's rest."""
+    """Return (1 + cos(pi x)) / 2 for x in [0, 1], from the sine of pi / 2 - pi x."""
     a = math.pi * (0.5 - x)
     total = 1.0
-    for n in range(27, 1, -2):  # the Taylor series: a cosine of the system is not the same on all
+    for n in range(27, 1, -2):  # Taylor series: the system's cosine is not the same everywhere
         total = 1 - total * (a * a) / (n * (n - 1))
     return 0.5 + 0.5 * a * total
 
@@ -208,7 +208,7 @@ def power(base: float, n: int) -> float:
 
 
 def check_share(name: str, value: object, *, zero: bool = True, one: bool = True) -> None:
-    """Refuse what is no number in [0, 1], or one of its ends that is not allowed."""
+    """Refuse anything but a number in [0, 1], without the ends that are not allowed."""
     share = validation.not_negative(name, value)
     if share > 1 or (share == 0 and not zero) or (share == 1 and not one):
         least, most = "at least" if zero else "above", "at most" if one else "below"
@@ -216,6 +216,6 @@ def check_share(name: str, value: object, *, zero: bool = True, one: bool = True
 
 
 def check_epochs(value: object) -> None:
-    """Refuse what is neither None nor a number of epochs."""
+    """Refuse anything but None and a number of epochs."""
     if value is not None:
         validation.integer("epochs", value, 1, MOST)

@@ -1,4 +1,4 @@
-"""The package's settings, as far as pure Python has any."""
+"""The package's settings, as far as they exist in pure Python."""
 
 import platform
 
@@ -6,7 +6,7 @@ from . import validation
 
 
 def show_config() -> None:
-    """Print what runs here: pure Python on one thread, and the interpreter."""
+    """Print the implementation: pure Python on one thread, and the interpreter."""
     interpreter = f"{platform.python_implementation()} {platform.python_version()}"
     print("fastmlp.reference: pure Python, float64")
     print(f"threads   {get_num_threads()}")

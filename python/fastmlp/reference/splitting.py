@@ -1,24 +1,24 @@
-"""Which samples are held out of training to validate on."""
+"""The choice of held-out samples."""
 
 from collections.abc import Sequence
 
 from .random import sample_order
 
 SPLIT_EPOCH = 2**32 - 1
-"""The epoch whose order of samples tells which to hold out; training never reaches it."""
+"""The epoch whose order of samples determines which to hold out; training never reaches it."""
 
 
 def stratified(
     labels: Sequence[int], share: float, order: Sequence[int]
 ) -> tuple[list[int], list[int]]:
-    """Split samples so that both parts have the same mixture of classes.
+    """Split samples so that both parts have the same proportions of classes.
 
     Parameters
     ----------
     labels : sequence of int
-        The class of each sample, numbered from 0; all 0 for a split without regard to classes.
+        The class of each sample, numbered from 0; all 0 for an unstratified split.
     share : float
-        The share of the part held out, above 0 and below 1.
+        The fraction to hold out, above 0 and below 1.
     order : sequence of int
         All row numbers, shuffled: of each class, the first in this order are held out.
 
@@ -31,7 +31,7 @@ def stratified(
     for label in labels:
         counts[label] += 1
     taken = [int(count * share) for count in counts]
-    # What rounding down left over goes to the classes that lost most by it, one sample each.
+    # The samples left over by rounding down go to the classes that lost most by it, one each.
     left_over = round(sum(count * share for count in counts)) - sum(taken)
     lost = sorted(range(len(counts)), key=lambda c: taken[c] - counts[c] * share)
     for c in lost[:left_over]:
@@ -47,7 +47,7 @@ def stratified(
 
 
 def split(labels: Sequence[int], share: float, seed: int) -> tuple[list[int], list[int]]:
-    """Return the rows to train on and those held out, by the seed.
+    """Return the training rows and the held-out rows, chosen by the seed.
 
     Raises
     ------

@@ -23,9 +23,9 @@ def in_order(terms: Iterable[float], start: float = 0.0) -> float:
     Parameters
     ----------
     terms : iterable of float
-        What is added, in this order.
+        The terms, in this order.
     start : float, default 0.0
-        What it is added to.
+        The initial value.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def tree16(terms: Iterable[float]) -> float:
     Parameters
     ----------
     terms : iterable of float
-        What is added.
+        The terms.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def of_layer(products: Iterable[float], bias: float, nodes: int) -> float:
     bias : float
         The bias of node k.
     nodes : int
-        How many nodes the layer has: at most `NARROW` sum by `tree16`, more in order.
+        The number of nodes of the layer: up to `NARROW` the sum is `tree16`, above it is in order.
     """
     if nodes <= NARROW:
         return tree16(products) + bias
@@ -81,7 +81,7 @@ def of_layer(products: Iterable[float], bias: float, nodes: int) -> float:
 
 
 def weighted_mean(weighted: Sequence[float], weights: Sequence[float]) -> float:
-    """Return the sum of what was weighted, in order, over that of the weights; 0 without any.
+    """Return the sum of weighted values, in order, divided by that of the weights; 0 if empty.
 
     Parameters
     ----------

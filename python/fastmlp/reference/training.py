@@ -1,4 +1,4 @@
-"""`Training`: the epochs of a fit, and what goes on around them."""
+"""`Training`: the epochs of a fit, with validation and callbacks."""
 
 import math
 import time
@@ -48,9 +48,9 @@ class Training(Derivatives):
             evaluation, metrics = self._measure(held_out)
             report = history.add(loss, seconds, evaluation, options.epochs, self._rate, metrics)
             watch.after_epoch(report)
-            told = [callback for callback in callbacks if callback.on_epoch_end(self, report)]
-            if stopped or told:
-                early = not stopped and isinstance(told[0], EarlyStopping)
+            stopping = [callback for callback in callbacks if callback.on_epoch_end(self, report)]
+            if stopped or stopping:
+                early = not stopped and isinstance(stopping[0], EarlyStopping)
                 history.stopped_by = "early_stopping" if early else "callback"
                 break
         history.best_epoch = best_epoch(history, callbacks)
@@ -61,7 +61,7 @@ class Training(Derivatives):
     def _read_monitors(
         self, options: FitOptions, held_out: HeldOut | None, callbacks: tuple[Callback, ...]
     ) -> PlateauWatch:
-        """Check that what is to be monitored will be told; return what watches for a plateau."""
+        """Check that monitored values will be measured; return the state of the plateau."""
         names = ["loss", *(held_out.names(self.loss) if held_out is not None else ())]
         for callback in callbacks:
             if isinstance(callback, EarlyStopping):
@@ -76,15 +76,15 @@ class Training(Derivatives):
         rate_factor: float,
         callbacks: tuple[Callback, ...],
     ) -> tuple[float, bool]:
-        """Go once through the samples; return their mean loss, and whether a callback stops."""
+        """Train one epoch; return the mean loss, and whether a callback stops."""
         losses, weights = [], []
         self._position = 0
         step = epoch * options.steps_per_epoch
         for batch in options.batches(epoch, self._seed, self._epoch):
-            self._rate = options.rate(step) * rate_factor  # first: if it raises, no step has begun
+            self._rate = options.rate(step) * rate_factor  # first, as it may raise
             places = [b for b, i in enumerate(batch) if samples.weight[i] > 0.0]
-            told = []
-            if places:  # else there is no step
+            results: list[object] = []
+            if places:  # otherwise it is not a step
                 X, y, weight = samples.of_rows([batch[b] for b in places])
                 self._forward(X, places, training=True)
                 losses.append(in_order(self._backward(y, weight)))
@@ -92,9 +92,9 @@ class Training(Derivatives):
                 self._move_averages()
                 self._update(options.optimizer, self._memory, self._rate)
                 loss = weighted_mean(losses[-1:], weights[-1:])
-                told = [callback.on_batch_end(self, step, loss) for callback in callbacks]
+                results = [callback.on_batch_end(self, step, loss) for callback in callbacks]
             self._position += len(batch)
-            if any(told):  # all have heard
+            if any(results):  # after all calls
                 return weighted_mean(losses, weights), True
             step += 1
         return weighted_mean(losses, weights), False
@@ -121,7 +121,7 @@ class Training(Derivatives):
 
 
 def best_epoch(history: History, callbacks: tuple[Callback, ...]) -> int:
-    """Return the epoch that early stopping found best, else the one of the least loss."""
+    """Return the best epoch of early stopping, else the one with the lowest loss."""
     for callback in callbacks:
         if isinstance(callback, EarlyStopping) and callback.best_epoch:
             return callback.best_epoch

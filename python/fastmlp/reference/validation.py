@@ -1,7 +1,7 @@
 """Checks of settings: one function per kind.
 
-Each returns the plain value it accepts, or raises: TypeError for the wrong kind of thing,
-ValueError for a wrong value, naming the argument, what came and what is allowed.
+Each returns the accepted value in a plain type, or raises: TypeError for a wrong type, ValueError
+for a wrong value, naming the argument, the value and what is allowed.
 """
 
 import difflib
@@ -27,11 +27,11 @@ def integer(
     name : str
         The argument, for messages.
     value : object
-        What came.
+        The value passed.
     minimum, maximum : int
-        The least and the greatest value allowed.
+        The smallest and the largest value allowed.
     alternative : str, optional
-        What else the caller takes, for the message.
+        What else the caller accepts, for the message.
     """
     kinds = f"an integer or {alternative}" if alternative else "an integer"
     if isinstance(value, bool):
@@ -106,7 +106,7 @@ def n_threads(value: object) -> None:
 
 
 def switch(name: str, value: object) -> bool:
-    """Return True or False; 1 and 0 are taken as them."""
+    """Return True or False; 1 and 0 are accepted."""
     if isinstance(value, int) and value in (0, 1):
         return bool(value)
     kind = ValueError if isinstance(value, int) else TypeError
@@ -114,7 +114,7 @@ def switch(name: str, value: object) -> bool:
 
 
 def brief(value: object) -> str:
-    """Write a value for a message, cut where it is long, by its type where it cannot be written."""
+    """Format a value for a message; truncated if long, only its type if it has no repr."""
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001  (a repr of the user's; an integer of too many digits)

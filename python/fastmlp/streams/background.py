@@ -88,7 +88,7 @@ class BackgroundReader:
                 self._ready.put((chunk, self._filled))
         except _Closed:
             pass
-        except BaseException as error:  # noqa: BLE001  (told to the thread that trains)
+        except BaseException as error:  # noqa: BLE001  (raised in the thread that trains)
             self._ready.put(error)
 
     def _take(self) -> Buffer:
