@@ -124,7 +124,9 @@ def _backward(net: Model) -> list[str]:
             room = "z" if name in _KEEPS_Z else "nodes"
             at = f"b * {previous} + j"
             value = f"{room}_{i - 1}[{at}]"
-            body += [indent(line, "    ") for line in _slope(name, f"before[{at}]", value, previous)]
+            body += [
+                indent(line, "    ") for line in _slope(name, f"before[{at}]", value, previous)
+            ]
             body.append("}")
         nodes_in = "x" if i == 0 else f"nodes_{i - 1}"
         body.append(

@@ -147,9 +147,7 @@ class Value:
 
     def _check_same_nodes(self, other: "Value", where: str) -> None:
         if self.chain is not other.chain:
-            raise ValueError(
-                f"{where}: combines two layers; a network is one layer after another"
-            )
+            raise ValueError(f"{where}: combines two layers; a network is one layer after another")
 
 
 _SCALED_INSIDE: Final = re.compile(rf"(relu6)\((?:({_NUMBER})\*)?x([-+]{_NUMBER})?\)")
