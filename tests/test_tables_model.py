@@ -300,6 +300,44 @@ def test_a_column_of_row_numbers_is_better_than_nothing():
         fm.TabularModel().fit({**table, "t": np.ones(59)}, "y")
 
 
+def test_rows_without_weight_are_no_rows(houses):
+    weights = np.zeros(400)
+    weights[:50] = 1.0
+    changed = {name: np.array(column) for name, column in houses.items()}
+    changed["price"][50:] = np.nan
+    changed["kind"][50:] = "tent"
+    models = [
+        fm.TabularModel(**QUICK).fit(each, "price", sample_weight=weights)
+        for each in (houses, changed)
+    ]
+    first, second = (model.predict(houses) for model in models)
+    assert first.tobytes() == second.tobytes()
+
+
+@pytest.mark.parametrize("rows", [2, 3, 5])
+def test_a_handful_of_rows(rows):
+    table = {"a": np.arange(rows), "y": np.arange(rows) * 1.5}
+    model = fm.TabularModel(networks=1, epochs=2).fit(table, "y")
+    assert np.isfinite(model.predict(table)).all()
+    assert model.predict({"a": []}).shape == (0,)
+
+
+def test_numbers_of_any_size():
+    table = {"a": [1e308, -1e308, 5.0] * 9, "b": [1e-320, 2e-320, 0.0] * 9, "y": range(27)}
+    with pytest.raises(DataError, match="column 'a': numbers beyond 1e150"):
+        fm.TabularModel().fit(table, "y")
+    model = fm.TabularModel(networks=1, epochs=2).fit(table, "y", drop="a")
+    far = model.predict({"b": [1.7e308, -1.7e308, 1e-320]})
+    assert np.isfinite(far).all()
+
+
+def test_a_class_that_may_mean_missing_is_pointed_out():
+    table = {"a": np.arange(30) % 7, "y": ["x", "z", "NA"] * 10}
+    model = fm.TabularModel(networks=1, epochs=1).fit(table, "y")
+    assert model.classes.tolist() == ["NA", "x", "z"]
+    assert model.notes[0].startswith("'NA' is a class like the others")
+
+
 def test_without_rows_held_out(houses):
     model = fm.TabularModel(**QUICK).fit(houses, "price", validation_fraction=None)
     assert [len(history.loss) for history in model.histories] == [40, 40]

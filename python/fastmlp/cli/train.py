@@ -231,7 +231,7 @@ class Experiment:
             kind = "stratified" if target.task == "classification" else "random"
             split = f"{kind} split, seed {settings.split_seed}"
         size = f"{counted(len(table), 'row')}, {counted(len(table.columns), 'column')}"
-        notes = (*table.notes, *selection.notes, *features.notes)
+        notes = (*table.notes, *selection.notes, *features.notes, *target.doubts())
         classes = f"{len(target.classes)} classes: {listing(target.classes)}"
         hidden = f"{', '.join(map(str, settings.hidden))} hidden nodes ({settings.activation})"
         networks = f"{counted(settings.networks, 'network')} of {features.width} inputs, {hidden}"

@@ -161,7 +161,8 @@ class Features:
         for start in range(0, len(rows), _BLOCK):  # whose part of the matrix stays in a cache
             some = rows[start : start + _BLOCK]
             for j, part in enumerate(self._parts(out[start : start + _BLOCK])):
-                wrong = writers[j](some, part)
+                with np.errstate(over="ignore", invalid="ignore"):  # of numbers never met
+                    wrong = writers[j](some, part)
                 if wrong is not None and wrong.any():
                     bad[j].append(some[wrong])
         if notes is not None:

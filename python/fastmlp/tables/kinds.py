@@ -78,7 +78,8 @@ def _row_number(known: NDArray[Any], name: str, count: int, *, unnamed: bool) ->
     """Say that numbers only tell the rows apart; empty if they may tell more."""
     if len(known) < count or count < 2 or known.dtype.kind == "b":
         return ""
-    steps = np.diff(known.astype(np.float64))
+    with np.errstate(over="ignore"):
+        steps = np.diff(known.astype(np.float64))
     counting = known[0] in {0, 1} and bool((steps == 1.0).all()) and count > 9
     each_its_own = bool((known == np.floor(known)).all()) and len(np.unique(known)) == count
     if counting or (each_its_own and (unnamed or _ROW_NAMES.fullmatch(name))):

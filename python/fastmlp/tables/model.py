@@ -256,7 +256,7 @@ class TabularModel:
         targets = target.scaled(y) if target.task == "regression" else y
         samples = Samples(X, targets, weight, class_rows, groups)
         training = Training(samples, target, self._settings, self.seed, fraction)
-        notes = (*selection.table.notes, *selection.notes, *features.notes)
+        notes = (*selection.table.notes, *selection.notes, *features.notes, *target.doubts())
         if before_training is not None:
             before_training(features, target)
         try:

@@ -27,7 +27,7 @@ class Selection:
     targets, features : list of str
         Columns by their full names.
     rows : ndarray of int
-        The rows that have a target, ascending.
+        The rows that have a target and a weight above 0, ascending.
     weight : ndarray, shape (n,), or None
         Of all rows of the table.
     groups : ndarray of int, shape (n,), or None
@@ -78,8 +78,10 @@ def select(
         raise DataError(f"{table.source}: there are no rows")
     rows, notes = _rows_with_target(table, targets, missing_target)
     weights = None if weight is None else _weights(table, weight)
-    if weights is not None and not weights[rows].any():
-        raise ValueError("sample_weight must not be 0 for all rows")
+    if weights is not None:
+        rows = rows[weights[rows] > 0.0]
+        if not len(rows):
+            raise ValueError("sample_weight must not be 0 for all rows")
     codes = None if groups is None else _groups(table, groups)
     return Selection(table, targets, names, rows, weights, codes, notes)
 

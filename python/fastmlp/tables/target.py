@@ -55,6 +55,16 @@ class Target:
         """The number of the network's outputs."""
         return len(self.classes) if self.task == "classification" else len(self.names)
 
+    def doubts(self) -> list[str]:
+        """Return a sentence if a class is a word that elsewhere says that a cell is missing."""
+        found = [label for label in self.classes if str(label) in cells.MISSING_WORDS]
+        if not found or self.task != "classification":
+            return []
+        doubt = (
+            f"{brief(found[0])} is a class like the others, of words; if it says that the target"
+        )
+        return [f"{doubt} is missing, leave these rows out or empty the cells"]
+
     def written(self, j: int) -> tuple[str, str]:
         """Return how label j writes no and yes."""
         kind = self.kinds[j]
