@@ -85,6 +85,8 @@ CALLS = {
     "input_gradient": lambda net, _: finite(net.input_gradient(X, Y)),
     "jacobian": lambda net, _: finite(net.jacobian(X)),
     "layers": text("layers"),
+    "rate_factors": text("rate_factors"),
+    "trainable": text("trainable"),
     "loss": text("loss"),
     "loss_function": text("loss_function"),
     "n_parameters": text("n_parameters"),

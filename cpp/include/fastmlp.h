@@ -74,6 +74,13 @@ FASTMLP_API size_t fastmlp_outputs(const fastmlp_network* network);
  */
 FASTMLP_API float* fastmlp_parameters(fastmlp_network* network, size_t* count);
 
+/* Whether training changes a layer, counted from 0: one that is frozen keeps every bit. And the
+ * factor of the learning rate for a layer, above 0. Not while the network is in training. */
+FASTMLP_API fastmlp_status fastmlp_set_trainable(fastmlp_network* network, size_t layer,
+                                                 int trainable);
+FASTMLP_API fastmlp_status fastmlp_set_rate_factor(fastmlp_network* network, size_t layer,
+                                                   double factor);
+
 /* Outputs (rows x outputs) of x (rows x features). n_threads is an upper limit, 0: the process's.
  */
 FASTMLP_API fastmlp_status fastmlp_predict(const fastmlp_network* network, const float* x,

@@ -127,6 +127,15 @@ float* fastmlp_parameters(fastmlp_network* network, size_t* count) {
     return parameters.data();
 }
 
+fastmlp_status fastmlp_set_trainable(fastmlp_network* network, size_t layer, int trainable) {
+    return guarded(
+        [&] { given(network, "network")->network.set_trainable(layer, trainable != 0); });
+}
+
+fastmlp_status fastmlp_set_rate_factor(fastmlp_network* network, size_t layer, double factor) {
+    return guarded([&] { given(network, "network")->network.set_rate_factor(layer, factor); });
+}
+
 fastmlp_status fastmlp_predict(const fastmlp_network* network, const float* x, size_t rows,
                                float* out, int n_threads) {
     return guarded([&] {

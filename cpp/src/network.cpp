@@ -17,11 +17,23 @@
 namespace fastmlp {
 namespace {
 
+void check_rate_factor(double factor) {
+    if (factor > 0 && std::isfinite(factor)) return;
+    throw std::invalid_argument("rate_factor must be above 0 and finite");
+}
+
+void check_index(std::size_t layer, std::size_t count) {
+    if (layer < count) return;
+    throw std::invalid_argument("there is no layer " + std::to_string(layer) + " of " +
+                                std::to_string(count));
+}
+
 void check_regularization(const std::vector<Layer>& layers) {
     for (const Layer& layer : layers) {
         if (!(layer.dropout >= 0 && layer.dropout < 1)) {
             throw std::invalid_argument("dropout must be at least 0 and below 1");
         }
+        check_rate_factor(layer.rate_factor);
     }
     if (layers.back().normalization != Normalization::kNone || layers.back().dropout != 0) {
         throw std::invalid_argument("the output layer takes no normalization and no dropout");
@@ -125,6 +137,19 @@ template <class T>
 Network<T>& Network<T>::operator=(Network&&) noexcept = default;
 
 template <class T>
+void Network<T>::set_trainable(std::size_t layer, bool trainable) {
+    check_index(layer, layers_.size());
+    layers_[layer].trainable = trainable;
+}
+
+template <class T>
+void Network<T>::set_rate_factor(std::size_t layer, double factor) {
+    check_rate_factor(factor);
+    check_index(layer, layers_.size());
+    layers_[layer].rate_factor = factor;
+}
+
+template <class T>
 void Network<T>::set_epoch(std::uint32_t epoch) {
     epoch_ = epoch;
     position_ = 0;
@@ -195,6 +220,10 @@ double Network<T>::backward(const Targets<T>& y) {
     try {
         pass.gradients(targets, {static_cast<T>(weight > 0 ? 1 / weight : 0)});
         gradients.store();
+        for (std::size_t i = 0; i < layers_.size(); ++i) {
+            if (layers_[i].trainable) continue;
+            std::fill_n(gradients_->data() + layout_[i].offset(), layout_[i].size(), T(0));
+        }
     } catch (...) {  // interrupted: rather none than some of them
         std::fill(gradients_->begin(), gradients_->end(), T(0));
         throw;
@@ -205,10 +234,15 @@ double Network<T>::backward(const Targets<T>& y) {
 template <class T>
 void Network<T>::update(double learning_rate) {
     const IeeeDefaults ieee;
-    kernels::UpdateRule<T> rule;
-    rule.rate = static_cast<T>(learning_rate);
-    kernels::active_table<T>().update(rule, 1, layout_.size(), gradients_->data(), 0,
-                                      parameters_->data(), nullptr, nullptr, 0);
+    const auto& kernel = kernels::active_table<T>();
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+        if (!layers_[i].trainable) continue;
+        kernels::UpdateRule<T> rule;
+        rule.rate = static_cast<T>(learning_rate * layers_[i].rate_factor);
+        const std::size_t offset = layout_[i].offset();
+        kernel.update(rule, 1, layout_[i].size(), gradients_->data() + offset, 0,
+                      parameters_->data() + offset, nullptr, nullptr, 0);
+    }
 }
 
 template <class T>
@@ -220,18 +254,22 @@ void Network<T>::update(const Optimizer& optimizer) {
     if (optimizer.clip_norm < Optimizer::kUnlimited) {
         Squares<T> squares(layout_, true);
         for (std::size_t i = 0; i < layers_.size(); ++i) {
+            if (!layers_[i].trainable) continue;
             squares.add(i, natural_view(layout_, i, gradients_->data()), {});
         }
         facts.norm = std::sqrt(squares.total());
     }
     const StepRules<T> rules = step_rules<T>(optimizer, facts);
+    std::vector<StepRules<T>> room = room_for_layer_rules<T>(layers_);
+    const GradientUse<T> use{T(1), &rules, layer_rules(optimizer, facts, {}, layers_, room)};
     for (std::size_t i = 0; i < layers_.size(); ++i) {
+        if (!layers_[i].trainable) continue;
         UpdateTarget<T> target{natural_view(layout_, i, parameters_->data())};
         const OptimizerState<T>& state = optimizer_state_;
         if (state.first) target.first = natural_view(layout_, i, state.first->data());
         if (state.second) target.second = natural_view(layout_, i, state.second->data());
         apply_gradients(kernels::active_table<T>(), target,
-                        natural_view(layout_, i, gradients_->data()), rules, {});
+                        natural_view(layout_, i, gradients_->data()), *use.of_layer(i).rules, {});
     }
     ++optimizer_state_.steps;
 }

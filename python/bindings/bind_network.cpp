@@ -202,6 +202,20 @@ void bind(py::module_& module, const char* name) {
             set_names(m, which, std::move(names));
         };
     };
+    const auto get_of_layers = [](auto member) {
+        return [member](const M& m) {
+            py::list values;
+            for (const Layer& layer : m.network.layers()) values.append(layer.*member);
+            return values;
+        };
+    };
+    const auto set_of_layers = []<class V>(void (Network<T>::*set)(std::size_t, V)) {
+        return [set](M& m, const std::vector<V>& values) {
+            Unlocked unlocked;
+            const Writing writing(m, Access::kStep, unlocked);
+            for (std::size_t i = 0; i < values.size(); ++i) (m.network.*set)(i, values[i]);
+        };
+    };
     py::class_<M>(module, name)
         .def(py::init([](std::size_t features, const std::vector<LayerTuple>& layers,
                          const LossTuple& loss, std::uint64_t seed) {
@@ -217,6 +231,10 @@ void bind(py::module_& module, const char* name) {
         .def_property_readonly("loss", &describe_loss<T>)
         .def_property("feature_names", get_names(&Names::features), put_names(&Names::features))
         .def_property("class_names", get_names(&Names::classes), put_names(&Names::classes))
+        .def_property("trainable", get_of_layers(&Layer::trainable),
+                      set_of_layers(&Network<T>::set_trainable))
+        .def_property("rate_factors", get_of_layers(&Layer::rate_factor),
+                      set_of_layers(&Network<T>::set_rate_factor))
         .def_property_readonly("busy", [](const M& m) { return m.access.busy(); })
         .def("reading", [](M& m) { return hold<Reading>(m); })
         .def("assigning", [](M& m) { return hold<Writing>(m, Access::kAssignment); })

@@ -1,7 +1,7 @@
 """Dense layers, with an activation and optionally normalisation and dropout."""
 
-from dataclasses import dataclass, replace
-from typing import Final, Literal, TypeAlias, get_args
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -58,13 +58,22 @@ class Dense:
     dropout : float, default 0.0
         The probability, in [0, 1), that a node is set to 0 in a training step; the others are
         multiplied by ``1 / (1 - dropout)``. Prediction uses all nodes. Not in the last layer.
+    trainable : bool, default True
+        Whether training changes the layer; `Network.trainable` changes it later. A frozen layer
+        keeps every bit of its weights, biases, scales, shifts and running averages, whatever
+        momentum and weight decay; it normalises by the running averages, as in prediction.
+    rate_factor : float, default 1.0
+        Factor of the learning rate for this layer, finite and above 0; `Network.rate_factors`
+        changes it later. L-BFGS, which chooses its own step sizes, ignores it.
 
     Raises
     ------
     TypeError
-        If `nodes` is not an integer, a name not a string, or `dropout` not a number.
+        If `nodes` is not an integer, a name not a string, `trainable` not a bool, or a number not
+        one.
     ValueError
-        If `nodes` is below 1, a name is unknown, or `dropout` is not in [0, 1).
+        If `nodes` is below 1, a name is unknown, `dropout` is not in [0, 1), or `rate_factor` is
+        not above 0.
 
     Examples
     --------
@@ -78,6 +87,8 @@ class Dense:
     activation: ActivationName
     normalization: NormalizationName | None = None
     dropout: float = 0.0
+    trainable: bool = True
+    rate_factor: float = 1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "nodes", _validation.integer("nodes", self.nodes, minimum=1))
@@ -85,6 +96,9 @@ class Dense:
         if self.normalization is not None:
             _validation.choice("normalization", self.normalization, NORMALIZATIONS)
         object.__setattr__(self, "dropout", _validation.share("dropout", self.dropout, one=False))
+        object.__setattr__(self, "trainable", _validation.switch("trainable", self.trainable))
+        factor = _validation.positive("rate_factor", self.rate_factor)
+        object.__setattr__(self, "rate_factor", factor)
 
     def __repr__(self) -> str:
         text = f"Dense(nodes={self.nodes}, activation={self.activation!r}"
@@ -92,6 +106,10 @@ class Dense:
             text += f", normalization={self.normalization!r}"
         if self.dropout:
             text += f", dropout={self.dropout!r}"
+        if not self.trainable:
+            text += ", trainable=False"
+        if self.rate_factor != 1:
+            text += f", rate_factor={self.rate_factor!r}"
         return f"{text})"
 
     def function(self) -> str:
@@ -101,11 +119,21 @@ class Dense:
             text += f", {self.normalization} norm"
         if self.dropout:
             text += f", dropout {self.dropout:g}"
+        if not self.trainable:
+            text += ", frozen"
+        if self.rate_factor != 1:
+            text += f", rate x {self.rate_factor:g}"
         return text
 
     def parameters(self, K: int) -> int:
         """Return the number of parameters of this layer after one with `K` nodes."""
         return (K + (1 if self.normalization is None else 3)) * self.nodes
+
+
+def completed(layer: Dense) -> Dense:
+    """Return a layer as it is, or, from a pickle of an older version, with what it lacks."""
+    given: dict[str, Any] = {f.name: getattr(layer, f.name, f.default) for f in fields(layer)}
+    return Dense(**given)
 
 
 def build_layers(

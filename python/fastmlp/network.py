@@ -36,6 +36,7 @@ from fastmlp.metrics import Metric, MetricName
 from fastmlp.model import parameter_views as views
 from fastmlp.model import propagation, saving
 from fastmlp.model.feature_names import Names, read_names
+from fastmlp.model.layer_settings import LayerSettings, set_all
 from fastmlp.model.model import Model
 from fastmlp.model.objective import Objective, objective
 from fastmlp.model.soft_update import soft_update
@@ -170,6 +171,35 @@ class Network:
     def layers(self) -> tuple[Dense, ...]:
         """The layers after the features."""
         return self._model.layers
+
+    @property
+    def trainable(self) -> LayerSettings[bool]:
+        """Whether training changes each layer, live: ``net.trainable[0] = False`` freezes one.
+
+        A frozen layer keeps every bit of its weights, biases, scales, shifts and running averages,
+        whatever momentum and weight decay; it normalises by the running averages, as in
+        prediction. Its gradients are not computed (0 after `backward`), and the norm that
+        `clip_norm` limits is that of the others. Set it to one value for all layers, or one for
+        each. RuntimeError during ``fit``.
+        """
+        return LayerSettings(self._model, "trainable")
+
+    @trainable.setter
+    def trainable(self, value: bool | Sequence[bool]) -> None:
+        set_all(self._model, "trainable", value)
+
+    @property
+    def rate_factors(self) -> LayerSettings[float]:
+        """Factors of the learning rate of each layer, live: ``net.rate_factors[0] = 0.1``.
+
+        Decoupled weight decay is by the rate of the layer. Set it to one value for all layers, or
+        one for each. RuntimeError during ``fit``.
+        """
+        return LayerSettings(self._model, "rate_factor")
+
+    @rate_factors.setter
+    def rate_factors(self, value: float | Sequence[float]) -> None:
+        set_all(self._model, "rate_factor", value)
 
     @property
     def loss(self) -> Loss:

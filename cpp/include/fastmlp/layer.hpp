@@ -36,10 +36,17 @@ struct Layer {
     std::size_t nodes;
     Activation activation;
     Normalization normalization = Normalization::kNone;
-    double dropout = 0;  ///< share of the nodes that training leaves out
+    double dropout = 0;      ///< share of the nodes that training leaves out
+    bool trainable = true;   ///< whether training changes the layer
+    double rate_factor = 1;  ///< of the learning rate, for this layer
 
     bool operator==(const Layer&) const = default;
 };
+
+/// Whether two layers of the same parameters predict the same: they may differ in how they train.
+constexpr bool predict_alike(const Layer& a, const Layer& b) {
+    return a.nodes == b.nodes && a.activation == b.activation && a.normalization == b.normalization;
+}
 
 /// Means over the batch; all but the cross-entropy also over the outputs.
 struct Loss {

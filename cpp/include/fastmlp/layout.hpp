@@ -30,6 +30,12 @@ struct LayerLayout {
     Parameter scales, shifts;  ///< (1, N) of a normalised layer, else empty
     /// (1, N) of a batch-normalised layer, in the statistics buffer; else empty
     Parameter running_means, running_variances;
+
+    /// All parameters of the layer, which lie one after another.
+    std::size_t offset() const { return weights.offset; }
+    std::size_t size() const {
+        return weights.size() + biases.size() + scales.size() + shifts.size();
+    }
 };
 
 class FASTMLP_API Layout {

@@ -55,6 +55,12 @@ public:
     std::size_t outputs() const { return layers_.back().nodes; }
     const std::vector<Layer>& layers() const { return layers_; }
     const Layout& layout() const { return layout_; }
+    /// Not while the network is in training. A layer that is not trainable keeps every bit of its
+    /// parameters and running averages, which it normalises by; no gradient of it is computed, no
+    /// optimizer's memory of it moves.
+    void set_trainable(std::size_t layer, bool trainable);
+    /// The learning rate is multiplied by this for the layer; above 0.
+    void set_rate_factor(std::size_t layer, double factor);
     Loss loss() const { return loss_; }
     std::uint64_t seed() const { return seed_; }
     /// Epochs trained so far: with the seed, the position of the sample order.
@@ -88,7 +94,8 @@ public:
     /// Rows whose weight is 0 are left out: `weights` (B,) are those of `backward`, null for 1
     /// each.
     void forward(MatrixView<const T> x, bool training = true, const T* weights = nullptr);
-    /// (2.8)-(2.12) for the last forward: deltas and gradients; returns the mean loss. If y has
+    /// (2.8)-(2.12) for the last forward: deltas of all layers and gradients, which are 0 for those
+    /// that are not trainable; returns the mean loss. If y has
     /// weights of 0 that forward was not given, it first goes forward again without those rows; the
     /// running averages have then counted them. All 0: the gradients and the loss are 0.
     double backward(const Targets<T>& y);

@@ -41,6 +41,9 @@ public:
     void add(const char* name, bool value, bool usual = false) {
         if (value != usual) add_text(name, value ? "true" : "false");
     }
+    void add(const char* name, double value, double usual) {
+        if (value != usual) add_text(name, json_number(value));
+    }
     const std::string& text() const { return text_; }
 
 private:
@@ -70,12 +73,15 @@ bool is_new(Activation activation) {
     }
 }
 
-/// What version 2 adds to a layer, and to a network. Of a layer nothing yet.
+/// What version 2 adds to a layer, and to a network.
 Names new_names_of_layer() {
-    return {};
+    return {"trainable", "rate_factor"};
 }
-NewMembers new_members(const Layer&) {
-    return {};
+NewMembers new_members(const Layer& layer) {
+    NewMembers result;
+    result.add("trainable", layer.trainable, true);
+    result.add("rate_factor", layer.rate_factor, 1);
+    return result;
 }
 Names new_names_of_network() {
     return {"feature_names", "class_names"};
@@ -113,6 +119,8 @@ Layer read_layer(JsonReader& json, bool is_version_1) {
                 layer.normalization = normalization_from_name(json.string());
             }
             if (name == "dropout") layer.dropout = json.number();
+            if (name == "trainable") layer.trainable = json.boolean();
+            if (name == "rate_factor") layer.rate_factor = json.number();
         });
     return layer;
 }

@@ -72,7 +72,8 @@ std::size_t Predictor<T>::outputs() const {
 template <class T>
 void Predictor<T>::refresh(const Network<T>& network) {
     if (network.features() != features() || network.loss().kind != state_->loss.kind ||
-        network.layers() != state_->layers) {
+        !std::equal(network.layers().begin(), network.layers().end(), state_->layers.begin(),
+                    state_->layers.end(), predict_alike)) {
         throw std::invalid_argument("refresh takes a network with the layers of the first one");
     }
     state_->load(network);

@@ -19,7 +19,10 @@ namespace fastmlp {
 template <class T>
 struct GradientUse {
     T scale;
-    const StepRules<T>* rules = nullptr;  ///< null: stored
+    const StepRules<T>* rules = nullptr;      ///< null: stored
+    const StepRules<T>* of_layers = nullptr;  ///< instead of `rules` where their rates differ
+
+    GradientUse of_layer(std::size_t i) const { return {scale, of_layers ? of_layers + i : rules}; }
 };
 
 /// A layer's parameters, and what the optimizer remembers of each in the same layout.

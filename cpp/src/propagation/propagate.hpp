@@ -24,11 +24,12 @@ struct LayerTraits {
         keeps_z = fastmlp::keeps_z(activation);
         is_normalized = layers[i].normalization != Normalization::kNone;
         has_dropout = layers[i].dropout > 0;
+        trainable = layers[i].trainable;
         at_once = !is_normalized && !keeps_z;
     }
 
     Activation activation;  ///< from z to nodes, or to scores
-    bool keeps_z, is_normalized, has_dropout;
+    bool keeps_z, is_normalized, has_dropout, trainable;
     bool at_once;  ///< whether the activation goes along with the product
 };
 
@@ -44,11 +45,15 @@ struct Propagation {
           seed(network.seed()), running{&network.layout(), network.statistics()->data()},
           image(its_image), work(workspace) {
         for (std::size_t i = 0; i < layers.size(); ++i) traits.emplace_back(layers, i, loss);
+        while (lowest_trainable < layers.size() && !traits[lowest_trainable].trainable) {
+            ++lowest_trainable;
+        }
     }
 
     const kernels::KernelTable<T>& kernel;
     const std::vector<Layer>& layers;
     std::vector<LayerTraits> traits;
+    std::size_t lowest_trainable = 0;  ///< no delta below it is needed to train
     Loss loss;
     std::uint64_t seed;
     RunningStatistics<T> running;
@@ -95,8 +100,8 @@ struct Propagation {
     }
 
     void normalize_layer(std::size_t i, Range rows) const {
-        normalize(kernel, layers[i].normalization, weights(i), running[i], context, rows, z(i),
-                  work.normalized[i]);
+        normalize(kernel, layers[i].normalization, weights(i), running[i], context_of(i), rows,
+                  z(i), work.normalized[i]);
     }
 
     /// What is left to do where the activation did not go along, and dropout.
@@ -157,9 +162,9 @@ struct Propagation {
         context.meet();
     }
 
-    /// (2.4), (2.5), (2.12): deltas of all other layers, from the output down.
-    void backward(Range rows) const {
-        for (std::size_t i = layers.size() - 1; i > 0; --i) backward_layer(i, rows);
+    /// (2.4), (2.5), (2.12): deltas of the layers from the output down to `lowest`.
+    void backward(Range rows, std::size_t lowest = 0) const {
+        for (std::size_t i = layers.size() - 1; i > lowest; --i) backward_layer(i, rows);
     }
 
     /// Deltas of layer i - 1 from those of layer i.
@@ -180,15 +185,17 @@ struct Propagation {
     }
 
     void normalize_layer_back(std::size_t i, Range rows) const {
-        normalize_backward(kernel, layers[i].normalization, weights(i), running[i], context, rows,
-                           work.normalized[i], work.deltas[i]);
+        normalize_backward(kernel, layers[i].normalization, weights(i), running[i], context_of(i),
+                           rows, work.normalized[i], work.deltas[i]);
     }
 
     /// (2.6), (2.7): this thread's share of all gradients goes to `targets` as `use` says.
     void gradients(const std::vector<UpdateTarget<T>>& targets, GradientUse<T> use,
                    RowPrefetcher* prefetch = nullptr) const {
-        for (std::size_t i = 0; i < layers.size(); ++i) {
-            gradients_of_layer(i, targets[i], use, i == 0 ? prefetch : nullptr);
+        for (std::size_t i = lowest_trainable; i < layers.size(); ++i) {
+            if (!traits[i].trainable) continue;
+            gradients_of_layer(i, targets[i], use.of_layer(i),
+                               i == lowest_trainable ? prefetch : nullptr);
         }
     }
 
@@ -210,7 +217,7 @@ struct Propagation {
     /// This thread's share of the running averages, after a forward in training.
     void move_averages() const {
         for (std::size_t i = 0; i < layers.size(); ++i) {
-            if (layers[i].normalization != Normalization::kBatch) continue;
+            if (layers[i].normalization != Normalization::kBatch || !traits[i].trainable) continue;
             fastmlp::move_averages(image[i].n, work.normalized[i], work.batch, context.share,
                                    running[i]);
         }
@@ -236,6 +243,12 @@ struct Propagation {
     bool drops(std::size_t i) const { return traits[i].has_dropout && context.training; }
 
 private:
+    /// A layer that training does not change normalises as in prediction.
+    BatchContext context_of(std::size_t i) const {
+        BatchContext result = context;
+        result.training = context.training && traits[i].trainable;
+        return result;
+    }
     kernels::Mask mask(std::size_t i) const {
         return dropout_mask(seed, i, layers[i].dropout, context);
     }

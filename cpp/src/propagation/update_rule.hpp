@@ -1,6 +1,10 @@
 /// An optimizer's settings, turned into the scalars of one step.
 #pragma once
 
+#include <algorithm>
+#include <vector>
+
+#include "fastmlp/layer.hpp"
 #include "fastmlp/optimizer.hpp"
 #include "kernels/table.hpp"
 
@@ -31,5 +35,27 @@ struct StepRules {
 template <class T>
 StepRules<T> step_rules(const Optimizer& optimizer, const StepFacts& facts,
                         const UpdateConventions& conventions = {});
+
+/// The same for each of `layers` by its own rate, in `room`, which has an element for each; null
+/// where it is empty, for all layers have the common rate.
+template <class T>
+const StepRules<T>* layer_rules(const Optimizer& optimizer, const StepFacts& facts,
+                                const UpdateConventions& conventions,
+                                const std::vector<Layer>& layers, std::vector<StepRules<T>>& room) {
+    for (std::size_t i = 0; i < room.size(); ++i) {
+        StepFacts own = facts;
+        own.rate *= layers[i].rate_factor;
+        room[i] = step_rules<T>(optimizer, own, conventions);
+    }
+    return room.empty() ? nullptr : room.data();
+}
+
+/// The room for that.
+template <class T>
+std::vector<StepRules<T>> room_for_layer_rules(const std::vector<Layer>& layers) {
+    const bool differ = std::any_of(layers.begin(), layers.end(),
+                                    [](const Layer& layer) { return layer.rate_factor != 1; });
+    return std::vector<StepRules<T>>(differ ? layers.size() : 0);
+}
 
 }  // namespace fastmlp

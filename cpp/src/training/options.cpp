@@ -77,7 +77,12 @@ void check_options(std::size_t rows, const TrainOptions& options) {
 template <class T>
 void check_batches(const Network<T>& network, std::size_t rows, const T* weights,
                    const TrainOptions& options) {
-    if (network.layout().statistics_size() == 0) return;
+    const std::vector<Layer>& layers = network.layers();
+    if (std::none_of(layers.begin(), layers.end(), [](const Layer& layer) {
+            return layer.normalization == Normalization::kBatch && layer.trainable;
+        })) {
+        return;
+    }
     const std::size_t batch = rows ? std::min(options.batch_size, rows) : options.batch_size;
     if (batch > 1 && (!weights || ever_has_two_in_a_batch(network, rows, weights, options, batch)))
         return;

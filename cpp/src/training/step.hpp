@@ -62,9 +62,11 @@ private:
 
     /// One thread's, on cache lines of its own.
     struct alignas(kCacheLine) Part : Propagation<T> {
-        explicit Part(const Propagation<T>& pass) : Propagation<T>(pass) {}
+        explicit Part(const Propagation<T>& pass)
+            : Propagation<T>(pass), layer_rules(room_for_layer_rules<T>(pass.layers)) {}
         Range rows{};                       ///< of the workspace,
         std::vector<std::uint32_t> places;  ///< which are these of the batch where it has weights
+        std::vector<StepRules<T>> layer_rules;  ///< where the rates of layers differ
     };
 
     /// This thread's rows of the batch; false if no sample counts.
@@ -103,7 +105,7 @@ private:
 
     void backward(const Part& part) const {
         switch (path_.passes) {
-            case Passes::kPlain: return part.backward(part.rows);
+            case Passes::kPlain: return part.backward(part.rows, part.lowest_trainable);
             case Passes::kByColumns: return StepByColumns<T>{part, part.rows}.backward();
             case Passes::kSmallHidden: return StepOfSmallHidden<T>{part}.backward(part.rows);
         }
@@ -111,15 +113,18 @@ private:
 
     /// (2.6), (2.7), and with them (2.13), (2.14): an optimizer's step needs only the gradients of
     /// the weights that it changes.
-    void update(const Part& part, const StepFacts& facts, RowPrefetcher& prefetch) {
+    void update(Part& part, const StepFacts& facts, RowPrefetcher& prefetch) {
         const double weight = facts.weight_sum;
         const T scale = static_cast<T>(weight > 0 ? conventions_.gradient_scale / weight : 0);
         if (clipped_) {
             gradients(part, clipped_->stores(), {scale}, prefetch);
-            clipped_->apply(part, options_.optimizer, conventions_, facts, state_.targets());
+            clipped_->apply(part, options_.optimizer, conventions_, facts, state_.targets(),
+                            part.layer_rules);
         } else {
             const StepRules<T> rules = step_rules<T>(options_.optimizer, facts, conventions_);
-            gradients(part, state_.targets(), {scale, &rules}, prefetch);
+            const StepRules<T>* of_layers =
+                layer_rules(options_.optimizer, facts, conventions_, part.layers, part.layer_rules);
+            gradients(part, state_.targets(), {scale, &rules, of_layers}, prefetch);
         }
     }
 

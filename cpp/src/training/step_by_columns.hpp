@@ -33,7 +33,7 @@ struct StepByColumns {
     /// (2.4), (2.5), (2.12).
     void backward() const {
         const std::size_t last = pass.layers.size() - 1;
-        for (std::size_t i = last; i > 0; --i) {
+        for (std::size_t i = last; i > pass.lowest_trainable; --i) {
             if (wide(i) || (i < last && wide(i + 1))) pass.context.meet();
             if (wide(i)) {
                 backward_columns(i);

@@ -28,15 +28,20 @@ public:
     /// (2.13), (2.14) with the stored gradients, this thread's share.
     void apply(const Propagation<T>& pass, const Optimizer& optimizer,
                const UpdateConventions& conventions, StepFacts facts,
-               const std::vector<UpdateTarget<T>>& targets) {
+               const std::vector<UpdateTarget<T>>& targets, std::vector<StepRules<T>>& room) {
         const Share share = pass.context.share;
         pass.context.meet();
-        squares_.add_all(gradients_, share);
+        for (std::size_t i = 0; i < gradients_.size(); ++i) {
+            if (pass.traits[i].trainable) squares_.add(i, gradients_[i], share);
+        }
         pass.context.meet();
         facts.norm = std::sqrt(squares_.total());
         const StepRules<T> rules = step_rules<T>(optimizer, facts, conventions);
+        const GradientUse<T> use{T(1), &rules,
+                                 layer_rules(optimizer, facts, conventions, pass.layers, room)};
         for (std::size_t i = 0; i < gradients_.size(); ++i) {
-            apply_gradients(pass.kernel, targets[i], gradients_[i], rules, share);
+            if (!pass.traits[i].trainable) continue;
+            apply_gradients(pass.kernel, targets[i], gradients_[i], *use.of_layer(i).rules, share);
         }
     }
 

@@ -49,13 +49,20 @@ bool goes_by_columns(const Propagation<T>& pass, int threads) {
     return any_wide;
 }
 
+/// Whether all layers take the same step.
+inline bool all_alike(const std::vector<Layer>& layers) {
+    return std::all_of(layers.begin(), layers.end(), [](const Layer& layer) {
+        return layer.trainable && layer.rate_factor == 1;
+    });
+}
+
 /// The kernel takes few inputs and outputs, and makes deltas again from the nodes of a relu that
 /// nothing stands between. Blocks of rows go forward one after another, which a layer that looks at
 /// the whole batch forbids.
 template <class T>
 bool has_small_hidden(const Propagation<T>& pass) {
     const std::vector<Layer>& layers = pass.layers;
-    if (layers.size() < 2) return false;
+    if (layers.size() < 2 || !all_alike(layers)) return false;
     const DenseView<T>&hidden = pass.image[0], &next = pass.image[1];
     return layers[0].activation == Activation::kRelu && layers[0].dropout == 0 &&
            layers[0].normalization == Normalization::kNone &&
@@ -72,6 +79,7 @@ template <class T>
 bool goes_row_by_row(const Propagation<T>& pass, const TrainOptions& options,
                      const Conventions& conventions, std::size_t batch, int threads) {
     const bool plain_layers =
+        all_alike(pass.layers) &&
         std::all_of(pass.traits.begin(), pass.traits.end(), [](const LayerTraits& layer) {
             return !layer.is_normalized && !layer.has_dropout;  // as they look beyond the row
         });

@@ -26,6 +26,7 @@ class _Descent:
         self._core = core
         self._objective = objective.over_samples(core, samples)
         self._l2 = l2
+        self._penalised = _penalised(core, l2)
         self._loop = loop
         self._since = time.perf_counter()
         self.iterations: list[TrainedEpoch] = []
@@ -35,7 +36,7 @@ class _Descent:
     def value(self, theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Return the penalised loss and its gradient."""
         loss, gradient = self._objective(theta)
-        return loss + self._penalty(theta), gradient + self._l2 * theta
+        return loss + self._penalty(theta), gradient + self._penalised * theta
 
     def end_iteration(self, intermediate_result: Any) -> None:
         """Handle the end of an iteration; StopIteration makes SciPy stop."""
@@ -56,7 +57,23 @@ class _Descent:
         self._since = time.perf_counter()
 
     def _penalty(self, theta: NDArray[np.float64]) -> float:
-        return 0.5 * self._l2 * float(theta @ theta) if self._l2 else 0.0
+        if not self._l2:
+            return 0.0
+        if isinstance(self._penalised, float):
+            return 0.5 * self._l2 * float(theta @ theta)
+        return 0.5 * float(theta @ (self._penalised * theta))
+
+
+def _penalised(core: Core, l2: float) -> float | NDArray[np.float64]:
+    """Return the penalty of each parameter: one for all, or 0 for those of frozen layers."""
+    if all(core.trainable):
+        return l2
+    layers = enumerate(core.layers)
+    sizes = [
+        core.weights(i).size + (1 if normalization == "none" else 3) * nodes
+        for i, (nodes, _, normalization, _) in layers
+    ]
+    return np.repeat(l2 * np.array(core.trainable), sizes)
 
 
 def minimise(

@@ -232,7 +232,9 @@ def _callbacks(
 
 
 def _check_together(options: FitOptions, model: Model) -> None:
-    """Refuse options that are incompatible with each other."""
+    """Refuse options that are incompatible with each other, or with the model."""
+    if not any(layer.trainable for layer in model.layers):
+        raise ValueError("every layer is frozen: set net.trainable[i] = True for one at least")
     data, fraction = options.validation_data, options.validation_fraction
     validates = data is not None or fraction is not None
     if data is not None and fraction is not None:

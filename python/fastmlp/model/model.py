@@ -91,8 +91,12 @@ class Model:
                 cast("ActivationName", activation),
                 None if normalization == "none" else cast("NormalizationName", normalization),
                 dropout,
+                trainable,
+                rate_factor,
             )
-            for nodes, activation, normalization, dropout in core.layers
+            for (nodes, activation, normalization, dropout), trainable, rate_factor in zip(
+                core.layers, core.trainable, core.rate_factors, strict=True
+            )
         )
         return cls(core.features, layers, Loss(*core.loss), core.parameters.dtype, core)
 
@@ -162,9 +166,12 @@ def new_core(
         for layer in layers
     ]
     try:
-        return kind(features, described, (str(loss), loss.parameter), seed)
+        core = kind(features, described, (str(loss), loss.parameter), seed)
     except MemoryError:
         raise _memory.error(_PARAMETERS, needed) from None
+    core.trainable = [layer.trainable for layer in layers]
+    core.rate_factors = [layer.rate_factor for layer in layers]
+    return core
 
 
 def refuse_while_fitting(core: Core, action: str) -> None:

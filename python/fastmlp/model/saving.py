@@ -5,6 +5,7 @@ from typing import Any, Final
 import numpy as np
 
 from fastmlp import _validation, files
+from fastmlp.layers import completed
 from fastmlp.model.model import Model, new_core
 from fastmlp.model.parameter_views import copy_into
 
@@ -61,6 +62,7 @@ def from_state(state: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
         )
     attributes = dict(state["attributes"])
     features, layers = attributes.pop("_features"), attributes.pop("_layers")
+    layers = tuple(completed(layer) for layer in layers)
     loss, dtype = attributes.pop("_loss"), attributes.pop("_dtype")
     core = new_core(features, layers, loss, dtype, state["seed"])
     core.epoch = state["epoch"]

@@ -26,6 +26,11 @@ class Dense:
     dropout : float, default 0.0
         The probability, in [0, 1), that a node is set to 0 in a training step. Not in the last
         layer.
+    trainable : bool, default True
+        Whether training changes the layer. One that is frozen keeps all it has, and normalises by
+        the running averages, as in prediction.
+    rate_factor : float, default 1.0
+        Factor of the learning rate for this layer, above 0.
 
     Raises
     ------
@@ -39,6 +44,8 @@ class Dense:
     activation: str
     normalization: str | None = None
     dropout: float = 0.0
+    trainable: bool = True
+    rate_factor: float = 1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "nodes", validation.integer("nodes", self.nodes, 1))
@@ -46,6 +53,9 @@ class Dense:
         if self.normalization is not None:
             validation.choice("normalization", self.normalization, normalization.NAMES)
         object.__setattr__(self, "dropout", validation.share("dropout", self.dropout))
+        object.__setattr__(self, "trainable", validation.switch("trainable", self.trainable))
+        factor = validation.positive("rate_factor", self.rate_factor)
+        object.__setattr__(self, "rate_factor", factor)
 
 
 def build_layers(

@@ -4,6 +4,7 @@ import copy
 import math
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Self
 
 from . import arrays, validation
@@ -77,6 +78,24 @@ class Model:
     def layers(self) -> tuple[Dense, ...]:
         """The layers after the features."""
         return self._layers
+
+    @property
+    def trainable(self) -> "LayerSettings":
+        """Whether training changes each layer, live: ``net.trainable[0] = False`` freezes one."""
+        return LayerSettings(self, "trainable")
+
+    @trainable.setter
+    def trainable(self, value: Any) -> None:
+        LayerSettings(self, "trainable")[:] = value
+
+    @property
+    def rate_factors(self) -> "LayerSettings":
+        """Factors of the learning rate of each layer, live: ``net.rate_factors[0] = 0.1``."""
+        return LayerSettings(self, "rate_factor")
+
+    @rate_factors.setter
+    def rate_factors(self, value: Any) -> None:
+        LayerSettings(self, "rate_factor")[:] = value
 
     @property
     def loss(self) -> str:
@@ -253,21 +272,27 @@ class Model:
 
     def _parameter_rows(self) -> Iterator[Row]:
         """Yield all parameters, row by row: the rows of W0, b0, the rows of W1, b1, ..."""
-        for i, (weights, biases) in enumerate(zip(self._weights, self._biases, strict=True)):
-            yield from weights
-            yield biases
-            if i in self._scales:
-                yield self._scales[i]
-                yield self._shifts[i]
+        for i in range(len(self._layers)):
+            yield from self._parameter_rows_of(i)
+
+    def _parameter_rows_of(self, i: int) -> Iterator[Row]:
+        yield from self._weights[i]
+        yield self._biases[i]
+        if i in self._scales:
+            yield self._scales[i]
+            yield self._shifts[i]
 
     def _gradient_rows(self) -> Iterator[Row]:
         """Yield all gradients in the order of `_parameter_rows`."""
-        for i, weights in enumerate(self._weight_gradients):
-            yield from weights
-            yield self._bias_gradients[i]
-            if i in self._scale_gradients:
-                yield self._scale_gradients[i]
-                yield self._shift_gradients[i]
+        for i in range(len(self._layers)):
+            yield from self._gradient_rows_of(i)
+
+    def _gradient_rows_of(self, i: int) -> Iterator[Row]:
+        yield from self._weight_gradients[i]
+        yield self._bias_gradients[i]
+        if i in self._scale_gradients:
+            yield self._scale_gradients[i]
+            yield self._shift_gradients[i]
 
     def _statistics_rows(self) -> Iterator[Row]:
         for running in self._statistics.values():
@@ -283,3 +308,21 @@ class Model:
         values = iter(arrays.matching(name, value, (sum(map(len, targets)),)))
         for row in targets:
             row[:] = [next(values) for _ in row]
+
+
+class LayerSettings(list[Any]):
+    """A setting of each layer; to assign one, or a slice to one value or several, changes it."""
+
+    def __init__(self, model: Model, name: str) -> None:
+        super().__init__(getattr(layer, name) for layer in model.layers)
+        self._model, self._name = model, name
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        values, several = list(self), isinstance(index, slice)
+        if several and not isinstance(value, list | tuple):
+            value = [value] * len(values[index])
+        values[index] = value
+        layers = zip(self._model._layers, values, strict=True)  # noqa: SLF001  (its own setting)
+        changed = tuple(replace(layer, **{self._name: value}) for layer, value in layers)
+        self._model._layers = changed  # noqa: SLF001
+        super().__setitem__(slice(None), values)

@@ -229,14 +229,18 @@ def norm(rows: Iterable[Row]) -> float:
 
 
 def descend(
-    rows: Iterable[tuple[Row, Row, bool]], optimizer: Optimizer, memory: Memory, rate: float
+    rows: Iterable[tuple[Row, Row, bool, float | None]],
+    optimizer: Optimizer,
+    memory: Memory,
+    rate: float,
 ) -> None:
     """Update all parameters, in place, with one step of `optimizer`.
 
     Parameters
     ----------
-    rows : iterable of (parameters, gradients, is_weight)
-        Rows of weights and of dL/dw, biases and dL/db, ...
+    rows : iterable of (parameters, gradients, is_weight, factor)
+        Rows of weights and of dL/dw, biases and dL/db, ..., and the factor of their layer's rate;
+        None where they are not to move.
     optimizer : Optimizer
         The settings.
     memory : Memory
@@ -246,20 +250,24 @@ def descend(
     """
     parts = list(rows)
     if not memory.moments:
-        memory.moments = [Moment() for parameters, _, _ in parts for _ in parameters]
+        memory.moments = [Moment() for parameters, *_ in parts for _ in parameters]
     memory.steps += 1
     shrink = 1.0
     if optimizer.clip_norm is not None:
-        shrink = min(1.0, optimizer.clip_norm / (norm(g for _, g, _ in parts) + 1e-6))
+        moving = (gradients for _, gradients, _, factor in parts if factor is not None)
+        shrink = min(1.0, optimizer.clip_norm / (norm(moving) + 1e-6))
     limit = math.inf if optimizer.clip_value is None else optimizer.clip_value
     moments = iter(memory.moments)
-    for parameters, gradients, is_weight in parts:
+    for parameters, gradients, is_weight, factor in parts:
         penalised = is_weight or optimizer.decay_biases
-        for k, gradient in enumerate(gradients):
+        for k, (gradient, moment) in enumerate(zip(gradients, moments, strict=False)):
+            if factor is None:
+                continue
             w = parameters[k]
             g = max(-limit, min(limit, gradient * shrink))
             if penalised:
                 g += math.copysign(optimizer.l1, w) if w != 0.0 else 0.0
                 g += optimizer.l2 * w
-                w *= 1.0 - rate * optimizer.weight_decay
-            parameters[k] = w - rate * optimizer.direction(g, next(moments), memory.steps)
+                w *= 1.0 - factor * rate * optimizer.weight_decay
+            way = optimizer.direction(g, moment, memory.steps)
+            parameters[k] = w - factor * rate * way

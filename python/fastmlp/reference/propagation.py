@@ -149,7 +149,7 @@ class Propagation(Model):
         if kind == "layer":
             return normalization.by_layer(z)
         running = self._statistics[i]
-        if not training:
+        if not (training and self._layers[i].trainable):
             return normalization.by_moments(z, running.means, running.variances, constant=True)
         moments[i] = normalization.moments(z)
         return normalization.by_moments(z, *moments[i], constant=False)
@@ -168,6 +168,10 @@ class Propagation(Model):
         inverse = 1.0 / whole if whole > 0.0 else 0.0
         self._deltas = [delta for delta, _ in deltas]
         for i, (delta, before) in enumerate(deltas):
+            if not self._layers[i].trainable:
+                for row in self._gradient_rows_of(i):
+                    row[:] = [0.0] * len(row)
+                continue
             weight_gradients, bias_gradients = dense.gradients(self._pass.nodes[i], delta, inverse)
             for row, new in zip(self._weight_gradients[i], weight_gradients, strict=True):
                 row[:] = new  # in place: the lists are live
@@ -218,9 +222,12 @@ class Propagation(Model):
 
     def _update(self, optimizer: Optimizer, memory: Memory, rate: float) -> None:
         weights = {id(row) for matrix in self._weights for row in matrix}
-        parameters = list(self._parameter_rows())
-        kinds = [id(row) in weights for row in parameters]
-        descend(zip(parameters, self._gradient_rows(), kinds, strict=True), optimizer, memory, rate)
+        rows = []
+        for i, layer in enumerate(self._layers):
+            factor = layer.rate_factor if layer.trainable else None
+            pairs = zip(self._parameter_rows_of(i), self._gradient_rows_of(i), strict=True)
+            rows += [(w, g, id(w) in weights, factor) for w, g in pairs]
+        descend(rows, optimizer, memory, rate)
 
 
 def drop(rows: Matrix, factors: Matrix | None) -> Matrix:

@@ -226,6 +226,26 @@ static void test_divergence(void) {
     fastmlp_destroy(network);
 }
 
+static void test_frozen_layers(void) {
+    fastmlp_network* network = make();
+    float before[2 * 8 + 8];
+    size_t count = 0;
+    const float* parameters = fastmlp_parameters(network, &count);
+    const fastmlp_targets y = {kLabels, NULL};
+    const float last = parameters[count - 1];
+
+    memcpy(before, parameters, sizeof before);
+    CHECK(fastmlp_set_trainable(network, 0, 0) == FASTMLP_OK);
+    CHECK(fastmlp_set_rate_factor(network, 1, 0.5) == FASTMLP_OK);
+    CHECK(fastmlp_train(network, kInputs, 4, y, NULL, NULL) == FASTMLP_OK);
+    CHECK(memcmp(before, parameters, sizeof before) == 0 && parameters[count - 1] != last);
+    CHECK_REFUSED(fastmlp_set_trainable(network, 2, 0), FASTMLP_INVALID_ARGUMENT, "layer 2 of 2");
+    CHECK_REFUSED(fastmlp_set_rate_factor(network, 1, 0.0), FASTMLP_INVALID_ARGUMENT,
+                  "rate_factor");
+    CHECK_REFUSED(fastmlp_set_trainable(NULL, 0, 0), FASTMLP_INVALID_ARGUMENT, "network");
+    fastmlp_destroy(network);
+}
+
 static void test_files(void) {
     static const char path[] = "c_api_test.safetensors";
     fastmlp_network *network = make(), *loaded = NULL;
@@ -264,6 +284,7 @@ int main(void) {
     test_executor();
     test_refusals();
     test_divergence();
+    test_frozen_layers();
     test_files();
     printf("%d failures\n", failures);
     return failures != 0;
