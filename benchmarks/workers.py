@@ -14,7 +14,7 @@ REST = 0.05  # seconds for the spinning threads of the one before to fall asleep
 
 
 def bind_threads(n_threads: int) -> None:
-    """Give this process and its children so many processors, in every library's language."""
+    """Limit this process and its children to this many processors, in every library."""
     allowed = sorted(os.sched_getaffinity(0))
     if len(allowed) < n_threads:
         raise SystemExit(f"{n_threads} threads asked for, {len(allowed)} processors are here")

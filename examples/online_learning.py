@@ -12,7 +12,7 @@ SAMPLES = 20_000
 
 
 def main() -> None:
-    """Print the mean squared error of the predictions as the stream goes by."""
+    """Print the mean squared error of the predictions as the stream is read."""
     rng = np.random.default_rng(0)
     settings = rng.uniform(-1.0, 1.0, (SAMPLES, 2)).astype(np.float32)
     readings = np.sin(3.0 * settings[:, 0]) * settings[:, 1]

@@ -1,4 +1,4 @@
-"""Callbacks: what they are told, may do, and how they stop a fit."""
+"""Callbacks: what they receive, may do, and how they stop a fit."""
 
 import copy
 
@@ -18,24 +18,24 @@ def bits(net):
 
 
 def test_are_told_of_each_epoch(net, blobs):
-    told = []
+    calls = []
     history = net.fit(
-        *blobs, epochs=3, validation_data=blobs, callbacks=lambda *given: told.append(given)
+        *blobs, epochs=3, validation_data=blobs, callbacks=lambda *given: calls.append(given)
     )
-    assert [who is net for who, _ in told] == [True] * 3
-    assert [report.epoch for _, report in told] == [1, 2, 3]
-    assert {(report.epochs, report.samples) for _, report in told} == {(3, 90)}
-    assert [report.loss for _, report in told] == history.loss
-    assert [report.validation_loss for _, report in told] == history.validation_loss
-    assert [report.validation_accuracy for _, report in told] == history.validation_accuracy
-    assert [report.seconds for _, report in told] == history.epoch_seconds
+    assert [who is net for who, _ in calls] == [True] * 3
+    assert [report.epoch for _, report in calls] == [1, 2, 3]
+    assert {(report.epochs, report.samples) for _, report in calls} == {(3, 90)}
+    assert [report.loss for _, report in calls] == history.loss
+    assert [report.validation_loss for _, report in calls] == history.validation_loss
+    assert [report.validation_accuracy for _, report in calls] == history.validation_accuracy
+    assert [report.seconds for _, report in calls] == history.epoch_seconds
 
 
 def test_without_validation_data_there_is_none(net, blobs):
-    told = []
-    net.fit(*blobs, epochs=1, callbacks=lambda _, report: told.append(report))
-    assert told[0].validation_loss is None
-    assert told[0].validation_accuracy is None
+    calls = []
+    net.fit(*blobs, epochs=1, callbacks=lambda _, report: calls.append(report))
+    assert calls[0].validation_loss is None
+    assert calls[0].validation_accuracy is None
 
 
 def test_change_no_bits(net, blobs):
@@ -46,17 +46,17 @@ def test_change_no_bits(net, blobs):
 
 
 def test_a_true_result_stops_after_this_epoch(net, blobs):
-    heard = []
+    epochs = []
     history = net.fit(
         *blobs,
         epochs=9,
         callbacks=[
             lambda _, report: report.epoch == 2,
-            lambda _, report: heard.append(report.epoch),
+            lambda _, report: epochs.append(report.epoch),
         ],
     )
     assert len(history.loss) == net.epoch == 2
-    assert heard == [1, 2]
+    assert epochs == [1, 2]
 
 
 @pytest.mark.parametrize("error", [KeyError("mine"), SystemExit(3), StopIteration(), MemoryError()])
@@ -142,31 +142,31 @@ def test_may_drop_the_network(blobs):
 
 
 class Recorder(fm.Callback):
-    """Notes what it is told."""
+    """Records its calls."""
 
     def __init__(self, stop_after=99):
-        self.told = []
+        self.calls = []
         self.stop_after = stop_after
 
     def on_fit_begin(self, network):
-        self.told.append("begin")
+        self.calls.append("begin")
 
     def on_epoch_begin(self, network, epoch):
-        self.told.append(("epoch begin", epoch))
+        self.calls.append(("epoch begin", epoch))
 
     def on_epoch_end(self, network, report):
-        self.told.append(("epoch end", report.epoch))
+        self.calls.append(("epoch end", report.epoch))
         return report.epoch == self.stop_after
 
     def on_fit_end(self, network, history):
-        self.told.append(("end", len(history.loss)))
+        self.calls.append(("end", len(history.loss)))
 
 
 class TestMethods:
     def test_are_called_in_order(self, net, blobs):
         recorder = Recorder()
         net.fit(*blobs, epochs=2, callbacks=recorder)
-        assert recorder.told == [
+        assert recorder.calls == [
             "begin",
             ("epoch begin", 1),
             ("epoch end", 1),
@@ -178,8 +178,8 @@ class TestMethods:
     def test_no_epoch_begins_after_a_stop(self, net, blobs):
         first, second = Recorder(stop_after=1), Recorder()
         net.fit(*blobs, epochs=3, callbacks=[first, second])
-        assert first.told == second.told
-        assert first.told[-2:] == [("epoch end", 1), ("end", 1)]
+        assert first.calls == second.calls
+        assert first.calls[-2:] == [("epoch end", 1), ("end", 1)]
 
     def test_the_base_class_does_nothing(self, net, blobs):
         twin = copy.copy(net)
@@ -223,7 +223,7 @@ class TestMethods:
         if method == "on_fit_end":
             twin.fit(*blobs, epochs=2)
         assert bits(net) == bits(twin)
-        assert all(told[0] != "end" for told in recorder.told)
+        assert all(calls[0] != "end" for calls in recorder.calls)
 
     def test_a_class_is_not_a_callback(self, net, blobs, assert_unchanged):
         with assert_unchanged(net), pytest.raises(TypeError, match=r"write Recorder\(\)"):
@@ -238,7 +238,7 @@ class TestMethods:
         recorder = Recorder()
         with assert_unchanged(net), pytest.raises(ValueError, match="batch_size"):
             net.fit(*blobs, batch_size=0, callbacks=recorder)
-        assert recorder.told == []
+        assert recorder.calls == []
 
 
 class StopAtStep4(fm.Callback):
@@ -249,7 +249,7 @@ class StopAtStep4(fm.Callback):
 def test_the_epoch_of_a_stop_after_a_step_ends_and_no_other_begins(net, blobs):
     recorder = Recorder()
     history = net.fit(*blobs, epochs=9, batch_size=30, callbacks=[StopAtStep4(), recorder])
-    assert recorder.told[-4:] == [
+    assert recorder.calls[-4:] == [
         ("epoch end", 1),
         ("epoch begin", 2),
         ("epoch end", 2),

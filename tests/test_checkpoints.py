@@ -62,18 +62,18 @@ def same(net, other) -> bool:
 @pytest.mark.parametrize("epoch", [1, 2, 5])
 def test_a_fit_goes_on_to_the_same_bits(blobs, tmp_path, name, epoch):
     optimizer = OPTIMIZERS[name]
-    whole, told = fit(blobs, None, optimizer)
+    whole, uninterrupted = fit(blobs, None, optimizer)
     path = tmp_path / "run.ckpt"
     with pytest.raises(AbortError):
         fit(blobs, path, optimizer, callbacks=abort_after(epoch))
     resumed, history = fit(blobs, path, optimizer)
     assert same(resumed, whole)
     for key in ("loss", "learning_rate", "validation_loss", "validation_accuracy"):
-        assert getattr(history, key) == getattr(told, key)
-    assert history["validation_f1"] == told["validation_f1"]
+        assert getattr(history, key) == getattr(uninterrupted, key)
+    assert history["validation_f1"] == uninterrupted["validation_f1"]
     again, history = fit(blobs, path, optimizer)  # it is over: nothing is left to train
     assert same(again, whole)
-    assert history.loss == told.loss
+    assert history.loss == uninterrupted.loss
 
 
 def test_an_epoch_that_was_not_saved_is_trained_again(blobs, tmp_path):
@@ -89,16 +89,16 @@ def test_early_stopping_goes_on(blobs, tmp_path):
     def stopping():
         return fm.EarlyStopping("loss", patience=3, min_delta=0.05)
 
-    whole, told = fit(blobs, None, fm.SGD(0.5), epochs=40, early_stopping=stopping())
-    assert len(told.loss) < 40
-    for epoch in (2, len(told.loss) - 1, len(told.loss)):
+    whole, uninterrupted = fit(blobs, None, fm.SGD(0.5), epochs=40, early_stopping=stopping())
+    assert len(uninterrupted.loss) < 40
+    for epoch in (2, len(uninterrupted.loss) - 1, len(uninterrupted.loss)):
         path = tmp_path / f"{epoch}.ckpt"
         with pytest.raises(AbortError):
             fit(blobs, path, fm.SGD(0.5), epochs=40, early_stopping=stopping(),
                 callbacks=abort_after(epoch))  # fmt: skip
         net, history = fit(blobs, path, fm.SGD(0.5), epochs=40, early_stopping=stopping())
         assert np.array_equal(net.parameters, whole.parameters)
-        assert (history.loss, history.best_epoch) == (told.loss, told.best_epoch)
+        assert (history.loss, history.best_epoch) == (uninterrupted.loss, uninterrupted.best_epoch)
 
 
 def test_more_epochs_train_on(blobs, tmp_path):
@@ -109,10 +109,10 @@ def test_more_epochs_train_on(blobs, tmp_path):
 
 def test_fewer_epochs_than_done_train_nothing(blobs, tmp_path):
     path = tmp_path / "run.ckpt"
-    whole, told = fit(blobs, path, fm.Adam())
+    whole, uninterrupted = fit(blobs, path, fm.Adam())
     net, history = fit(blobs, path, fm.Adam(), epochs=2)
     assert same(net, whole)
-    assert history.loss == told.loss
+    assert history.loss == uninterrupted.loss
 
 
 PROGRAM = """
@@ -182,7 +182,7 @@ def test_what_is_no_checkpoint_is_refused(blobs, tmp_path):
 
 
 def test_what_is_not_finite_is_not_saved(blobs, tmp_path):
-    """The file stays at the last epoch that a fit can go on from."""
+    """The file keeps the last epoch that a fit can resume from."""
     path = tmp_path / "fit.safetensors"
 
     def spoil(net, report):

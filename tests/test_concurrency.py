@@ -97,14 +97,14 @@ def test_another_thread_predicts_with_the_last_epoch_end(busy, blobs, action):
 PAGE = Path(__file__).parent.parent / "docs/guide/threads-and-processes.md"
 
 
-def told():
+def table_of_members():
     """Return what the guide's table says of each member while another thread trains."""
     rows = [line.split("|")[1:3] for line in PAGE.read_text().splitlines() if line[:3] == "| `"]
     return {name: what.strip() for names, what in rows for name in re.findall(r"`(\w+)`", names)}
 
 
 def test_the_table_names_every_member(busy):
-    table = told()
+    table = table_of_members()
     assert {name for name in dir(fm.Network) if not name.startswith("_")} <= table.keys()
     for name, what in table.items():
         if what == "RuntimeError":

@@ -1,4 +1,4 @@
-"""A loss of the user's own: handed the outputs, it fills the gradient."""
+"""Custom losses: called with the outputs, they fill the gradient."""
 
 import re
 
@@ -33,12 +33,12 @@ def test_squared_error_is_ours_to_rounding(numbers, output, batch_size):
     X, y = numbers
     ours = fm.Network([5, 20, 2], output=output, loss="mean_squared_error", seed=1, dtype="float64")
     own = fm.Network([5, 20, 2], output=output, loss=squared_error, seed=1, dtype="float64")
-    told = [n.fit(X, y, 3, batch_size, optimizer=fm.Adam()).loss for n in (ours, own)]
+    results = [n.fit(X, y, 3, batch_size, optimizer=fm.Adam()).loss for n in (ours, own)]
     steps = 3 * -(-70 // batch_size)
     # Each step's gradient is a few roundings apart; Adam divides it by its own size.
     bound = 100 * steps * np.finfo(float).eps
     np.testing.assert_allclose(own.parameters, ours.parameters, rtol=0, atol=bound)
-    np.testing.assert_allclose(*told, rtol=bound)
+    np.testing.assert_allclose(*results, rtol=bound)
     assert own.evaluate(X, y).loss == pytest.approx(ours.evaluate(X, y).loss, rel=bound)
 
 
@@ -67,9 +67,9 @@ net = fm.Network([9, 33, 17, 3], output="identity", loss=loss, seed=4)
 net.fit(X, y, 3, 50, n_threads=int(sys.argv[1]), sample_weight=np.arange(200))
 print(hashlib.sha256(net.parameters.tobytes()).hexdigest())
 """
-    told = {run_python(code, str(n), FASTMLP_EXACT_THREADS="1").stdout for n in (1, 2, 3, 5)}
-    assert len(told) == 1
-    assert len(told.pop()) == 65
+    results = {run_python(code, str(n), FASTMLP_EXACT_THREADS="1").stdout for n in (1, 2, 3, 5)}
+    assert len(results) == 1
+    assert len(results.pop()) == 65
 
 
 def test_is_handed_each_sample_with_its_target(numbers):

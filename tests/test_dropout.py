@@ -32,7 +32,7 @@ def test_nodes_are_scaled_or_plus_zero(dtype, activation):
     dropped = zero & (kept_all != 0)
     assert nodes[~zero].tobytes() == scaled[~zero].tobytes()
     assert not np.signbit(nodes[dropped]).any()
-    # A share, with 5 standard deviations of so many draws to either side.
+    # A share, with 5 standard deviations of the draws to either side.
     share = dropped[kept_all != 0]
     assert abs(share.mean() - RATE) <= 5 * np.sqrt(RATE * (1 - RATE) / share.size)
 
@@ -94,7 +94,7 @@ def test_gradients_are_finite_differences():
 
     def loss(change):
         net.parameters = theta + change
-        model_of(net).core.epoch = 0  # the epoch begins anew, and with it its masks
+        model_of(net).core.epoch = 0  # the epoch starts again, with the same masks
         net.forward(X)
         return net.backward(y)
 

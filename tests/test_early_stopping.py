@@ -20,7 +20,7 @@ def bits(net):
     return net.parameters.tobytes()
 
 
-def told(module, values, **options):
+def fitted(module, values, **options):
     """Return what early stopping makes of a course of losses: the stop, and the best epoch."""
     stopping = module.EarlyStopping("loss", restore_best=False, **options)
     for epoch, value in enumerate(values, start=1):
@@ -48,7 +48,7 @@ def told(module, values, **options):
     ],
 )
 def test_the_rule(module, values, options, expected):
-    assert told(module, values, **options) == expected
+    assert fitted(module, values, **options) == expected
 
 
 def test_a_fit_is_that_of_the_reference(blobs):

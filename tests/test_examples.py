@@ -1,4 +1,4 @@
-"""The examples run as they stand, and say what they should."""
+"""The examples run unchanged, with the expected output."""
 
 import re
 import subprocess

@@ -99,9 +99,9 @@ class TestOrder:
 
     def test_one_order_for_each_epoch_handed_in(self, rng, data):
         orders = np.stack([rng.permutation(N) for _ in range(3)])
-        for handed in (orders, orders.astype(np.uint8), np.asfortranarray(orders), orders.tolist()):
+        for given in (orders, orders.astype(np.uint8), np.asfortranarray(orders), orders.tolist()):
             fitted, stepped = (fm.Network([7, 9, 3], seed=2) for _ in range(2))
-            fitted.fit(*data, epochs=3, batch_size=4, shuffle=handed)
+            fitted.fit(*data, epochs=3, batch_size=4, shuffle=given)
             by_steps(stepped, *data, 4, 0.1, orders)
             assert bits(fitted) == bits(stepped)
 
@@ -195,7 +195,7 @@ class TestDivergence:
         with pytest.raises(fm.DivergenceError, match="epoch 1 "):
             net.fit(*data, epochs=3, batch_size=1, optimizer=fm.SGD(1e30))
         assert bits(net) == before
-        net.fit(*data, epochs=1, optimizer=fm.SGD(0.01))  # and goes on
+        net.fit(*data, epochs=1, optimizer=fm.SGD(0.01))  # and continues
 
     @pytest.mark.parametrize("source", ["arrays", "stream", "at once", "reference"])
     def test_the_rate_it_names_is_the_last_one_used(self, data, source):
@@ -210,17 +210,17 @@ class TestDivergence:
         assert caught.value.learning_rate == pytest.approx(1e200 / -(-N // 5))
 
     def test_a_function_s_last_rate_is_named(self, data):
-        told = []
+        rates = []
 
         def rate(step):
-            told.append(1e30 / (1 + step))
-            return told[-1]
+            rates.append(1e30 / (1 + step))
+            return rates[-1]
 
         net = fm.Network([7, 9, 1], output="identity", seed=2)
         with pytest.raises(fm.DivergenceError) as caught:
             net.fit(*data, batch_size=5, optimizer=fm.SGD(rate))
-        assert caught.value.learning_rate == told[-1]
-        assert f"with learning_rate={told[-1]:g};" in str(caught.value)
+        assert caught.value.learning_rate == rates[-1]
+        assert f"with learning_rate={rates[-1]:g};" in str(caught.value)
 
     def test_the_error_can_be_pickled(self):
         error = pickle.loads(pickle.dumps(fm.DivergenceError(3, np.inf, 0.5)))

@@ -1,4 +1,4 @@
-"""The pages of the guide run as they stand: each page is one program."""
+"""The pages of the guide run unchanged: each page is one program."""
 
 import itertools
 import re

@@ -56,10 +56,10 @@ def test_weights_whose_sum_leaves_the_range(weight):
         network().fit(X, Y, 1, sample_weight=np.full(60, weight))
 
 
-@pytest.mark.parametrize("told", [None, "x", 1j, np.zeros(2), 10**400])
-def test_a_metric_that_tells_no_number(told):
+@pytest.mark.parametrize("returned", [None, "x", 1j, np.zeros(2), 10**400])
+def test_a_metric_that_tells_no_number(returned):
     def mine(y, outputs):
-        return told
+        return returned
 
     with pytest.raises(TypeError, match="validation_mine must be a real number, got"):
         network().fit(X, Y, 1, validation_data=(X, Y), metrics=mine)

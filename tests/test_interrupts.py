@@ -123,7 +123,7 @@ def test_objective_is_interrupted() -> None:
 
 def test_networks_and_files_are_interrupted(tmp_path: Any) -> None:
     def repeat(call: Callable[[], Any]) -> Callable[[], None]:
-        """Return many calls in a row: signals that come in between would be heard anyway."""
+        """Return many calls in a row: signals between calls would be handled anyway."""
         return lambda: [call() for _ in range(10)] and None
 
     interrupted(lambda: fm.Network([16, 8000, 8000, 2], seed=1))

@@ -24,8 +24,8 @@ def test_bits_are_those_of_fit(blobs, dtype, n_threads):
     X, y = blobs
     optimizers = [OPTIMIZERS[i % 3] for i in range(7)]
     many, alone = networks(7, dtype), networks(7, dtype)
-    told = fm.train_many(many, X, y, 4, 16, optimizers, n_threads=n_threads)
-    for net, twin, optimizer, history in zip(many, alone, optimizers, told, strict=True):
+    results = fm.train_many(many, X, y, 4, 16, optimizers, n_threads=n_threads)
+    for net, twin, optimizer, history in zip(many, alone, optimizers, results, strict=True):
         expected = twin.fit(X, y, 4, 16, optimizer=optimizer)
         assert np.array_equal(net.parameters, twin.parameters)
         assert history.loss == expected.loss
@@ -60,8 +60,8 @@ def test_one_that_diverges_ends_alone(blobs):
 
     many, alone = nets(), nets()
     before = many[1].parameters.copy()
-    told = fm.train_many(many, X, y, 3, 16, rates, on_divergence="return")
-    assert isinstance(told[1], fm.DivergenceError)
+    results = fm.train_many(many, X, y, 3, 16, rates, on_divergence="return")
+    assert isinstance(results[1], fm.DivergenceError)
     assert np.array_equal(many[1].parameters, before)
     for i in (0, 2):
         alone[i].fit(X, y, 3, 16, optimizer=rates[i])
@@ -81,7 +81,7 @@ def test_one_that_diverges_ends_alone(blobs):
         ({"optimizer": fm.SGD(lambda step: 0.1)}, ValueError, "a number or a schedule"),
         ({"optimizer": fm.SGD(fm.Plateau(0.1))}, ValueError, "a number or a schedule"),
         ({"optimizer": "Adam"}, ValueError, "did you mean .adam."),
-        ({"optimizer": fm.LBFGS()}, ValueError, "LBFGS, which needs all samples"),
+        ({"optimizer": fm.LBFGS()}, ValueError, "LBFGS needs all samples"),
         ({"rows": [[0]]}, ValueError, "rows has 1 items for 2 networks"),
         ({"rows": [[0], [90]]}, ValueError, r"rows\[1\] must hold row numbers"),
         ({"rows": [[0.5], [1]]}, TypeError, r"rows\[0\] must be a vector of integers"),

@@ -11,9 +11,8 @@ from fastmlp.reference import regression_metrics
 
 sk = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
 
-ROUNDING = (
-    1e-13  # sums of 200 float64 numbers, in other orders: 200 eps of their size, and to spare
-)
+# Sums of 200 float64 numbers in another order: 200 eps of their size, with a margin.
+ROUNDING = 1e-13
 B = 200
 
 

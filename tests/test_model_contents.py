@@ -256,7 +256,7 @@ def test_every_flipped_bit_and_every_truncation_is_refused(path, named, kind):
 
 
 def changed(path, name, array):
-    """Write a file's tensor anew."""
+    """Rewrite a file's tensor."""
     tensors, metadata = files.read_archive(path)
     assert name in tensors
     tensors[name] = array

@@ -21,7 +21,7 @@ def data(dtype: str, rows: int = 70) -> tuple[np.ndarray, np.ndarray]:
 
 
 def bound(eps: float, steps: int = STEPS) -> float:
-    """Roundings of so many steps, as test_against_reference.py derives it; growth at most 30.
+    """Roundings of `steps` steps, as derived in test_against_reference.py; growth at most 30.
 
     A normalised layer adds about 16 roundings each way to a layer's.
     """

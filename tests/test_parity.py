@@ -1,6 +1,6 @@
 """What the docs call equal to scikit-learn or PyTorch, compared on random cases of a few seeds.
 
-``tests/long/parity.py`` goes on from there for as long as one likes.
+``tests/long/parity.py`` runs more of them, for any time.
 """
 
 import warnings

@@ -59,7 +59,7 @@ def batches(X, y, gate):
 
 
 class Blocks:
-    """Batches that begin anew each epoch."""
+    """Batches that can be iterated over again in each epoch."""
 
     def __init__(self, X, y, gate):
         self.arguments = (X, y, gate)

@@ -42,7 +42,7 @@ from fastmlp.data import _raw
 _raw.WORTH_BORROWING = 0
 TYPES = %r
 rng = np.random.default_rng(3)
-told = hashlib.sha256()
+digest = hashlib.sha256()
 for source in TYPES:
     for dtype in ("float32", "float64"):
         for layers, batch in (([19, 20, 3], 8), ([7, 33, 3], 1), ([9, 513, 515, 3], 19)):
@@ -59,25 +59,25 @@ for source in TYPES:
                 net, twin = (fm.Network(layers, seed=1, dtype=dtype) for _ in range(2))
                 for network, x in ((net, given), (twin, plain)):
                     network.fit(x, y, epochs=1, batch_size=batch, optimizer=fm.SGD(1e-4))
-                    told.update(network.parameters.tobytes())
-                    told.update(network.predict(x).tobytes())
+                    digest.update(network.parameters.tobytes())
+                    digest.update(network.predict(x).tobytes())
                 assert net.parameters.tobytes() == twin.parameters.tobytes(), (source, dtype)
                 assert net.predict(given).tobytes() == twin.predict(plain).tobytes()
                 assert net.evaluate(given, y) == twin.evaluate(plain, y)
-print(told.hexdigest())
+print(digest.hexdigest())
 """
 
 
 def test_the_bits_of_converting_beforehand(run_python, isas):
     code = SAME % (TYPES,)
-    told = {}
+    results = {}
     for isa in isas:
         for threads in ("1", "3") if isa == isas[-1] else ("2",):
             settings = {"FASTMLP_ISA": isa, "FASTMLP_NUM_THREADS": threads}
             done = run_python(code, timeout=250, FASTMLP_EXACT_THREADS="1", **settings)
             assert done.returncode == 0, done.stderr
-            told[isa, threads] = done.stdout
-    assert len(set(told.values())) == 1, told
+            results[isa, threads] = done.stdout
+    assert len(set(results.values())) == 1, results
 
 
 @pytest.mark.parametrize("layout", ["backwards", "steps", "apart", "broadcast", "Fortran"])

@@ -86,12 +86,12 @@ def test_plateaus(options, values, expected):
     options = {"factor": 0.5, "min_delta": 0.0, "min_lr": 0.02, **options}
     ours = PlateauWatch(fm.Plateau(0.1, **options))
     twin = reference.plateau.PlateauWatch(reference.Plateau(0.1, **options), ["loss"])
-    told = []
+    factors = []
     for epoch, value in enumerate(values, start=1):
-        told.append(ours.after_epoch(fm.EpochReport(epoch, 99, value, None, None, 0.0, 1)))
+        factors.append(ours.after_epoch(fm.EpochReport(epoch, 99, value, None, None, 0.0, 1)))
         twin.after_epoch(reference.EpochReport(epoch, 99, value, None, None, 0.0, 1))
-        assert twin.factor == told[-1]
-    assert told == pytest.approx(expected, rel=1e-12)
+        assert twin.factor == factors[-1]
+    assert factors == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("library", [fm, reference])

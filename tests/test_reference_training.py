@@ -66,9 +66,9 @@ def runner(optimizer, settings=None, targets=None, **network):
         net.parameters = (first + disturbance * rng.choice([-1, 1], first.size)).tolist()
         X, y = samples(dtype, sizes[-1])
         y = y if targets is None else targets(y)
-        told = {} if settings is None else settings(y)
+        arguments = {} if settings is None else settings(y)
         held_out = {"validation_data": (X[:9], y[:9], np.arange(9.0))}
-        history = net.fit(X, y, EPOCHS, BATCH, optimizer(library), **held_out, **told)
+        history = net.fit(X, y, EPOCHS, BATCH, optimizer(library), **held_out, **arguments)
         return flat(net, history)
 
     return run
@@ -224,9 +224,9 @@ def test_a_mean_is_a_loss():
 
 
 def test_callbacks_hear_the_same():
-    heard = {}
+    calls = {}
     for library in (fm, reference):
-        events = heard[library] = []
+        events = calls[library] = []
 
         class Listener(library.Callback):
             def on_fit_begin(self, network, events=events):
@@ -240,15 +240,15 @@ def test_callbacks_hear_the_same():
                 return step == 6
 
             def on_epoch_end(self, network, report, events=events):
-                events.append(("told", network.epoch, report.epoch, round(report.loss, 9)))
+                events.append(("report", network.epoch, report.epoch, round(report.loss, 9)))
 
             def on_fit_end(self, network, history, events=events):
                 events.append(("end", len(history.loss), history.best_epoch))
 
         net = library.Network(LAYERS, "tanh", seed=2, dtype="float64")
         net.fit(*samples(), EPOCHS, BATCH, callbacks=Listener(), sample_weight=WEIGHTS)
-    assert heard[fm] == heard[reference]
-    assert ("step", 6) in {event[:2] for event in heard[fm]}
+    assert calls[fm] == calls[reference]
+    assert ("step", 6) in {event[:2] for event in calls[fm]}
 
 
 def test_many_are_each_alone():

@@ -232,7 +232,7 @@ def test_what_the_users_own_code_raises_leaves_the_last_step():
 @pytest.mark.parametrize("data", [(X, Y), (fm.ArrayStream(X, Y),), ([(X, Y)],)])
 @pytest.mark.parametrize("rate", [-1.0, np.nan, np.inf, "text"])
 def test_a_rate_of_the_first_step(data, rate):
-    """It is told when the memory of the other optimizer has made room already."""
+    """It is raised after the memory of the other optimizer was freed."""
     net = network()
     with unchanged(net), pytest.raises((TypeError, ValueError), match="learning rate"):
         net.fit(*data, epochs=1, optimizer=fm.SGD(lambda step: rate, momentum=0.5))

@@ -131,7 +131,7 @@ def test_a_fit_that_ran_out_of_patience_goes_on_with_more(blobs, tmp_path):
     def impatient(patience):
         return stopping(patience=patience, min_delta=10.0)  # never better than the first
 
-    for _ in range(2):  # told again, it is over
+    for _ in range(2):  # called again, it is over
         _, history = train(blobs, path, 20, early_stopping=impatient(2))
         assert len(history.loss) == 3
     _, history = train(blobs, path, 20, early_stopping=impatient(6))
@@ -220,11 +220,11 @@ def test_data_of_any_kind(rng, tmp_path, kind):
 def test_a_network_without_a_seed_validates_on_the_same_rows(blobs, tmp_path):
     """The file's seed says what a fraction holds out: nothing trained on is validated on."""
     path = tmp_path / "run"
-    whole, told = train(blobs, None, seed=5, validation_fraction=0.3)
+    whole, plain = train(blobs, None, seed=5, validation_fraction=0.3)
     train(blobs, path, HALF, seed=5, validation_fraction=0.3)
     net, history = train(blobs, path, seed=None, validation_fraction=0.3)
     assert np.array_equal(net.parameters, whole.parameters)
-    assert history.validation_loss == told.validation_loss
+    assert history.validation_loss == plain.validation_loss
 
 
 def test_a_subclass_that_writes_itself_in_its_own_way(blobs, tmp_path):
@@ -261,13 +261,16 @@ def test_a_file_of_the_first_version_goes_on(tmp_path):
         given = {"early_stopping": early, **watch} | more
         return net, net.fit(X, y, 6, 8, optimizer, checkpoint=path, **given)
 
-    whole, told = fit(None)
+    whole, plain = fit(None)
     path = tmp_path / "run.ckpt"
     path.write_bytes(GOLDEN.read_bytes())
     assert fm.load_checkpoint(path).epoch == 2
     net, history = fit(path)
     assert net.parameters.tobytes() == whole.parameters.tobytes()
-    assert (history.metrics, history.best_epoch) == (told.metrics, told.best_epoch)
+    assert (history.metrics, history.best_epoch) == (
+        plain.metrics,
+        plain.best_epoch,
+    )
     again, history = fit(path)  # it is of this version by now
     assert again.parameters.tobytes() == whole.parameters.tobytes()
     path.write_bytes(GOLDEN.read_bytes())

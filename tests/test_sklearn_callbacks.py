@@ -69,8 +69,8 @@ def test_a_callback_stops_the_fit(iris, solver):
 
 
 def test_callbacks_do_not_change_the_fit(iris):
-    heard = short().set_callbacks(Recorder()).fit(*iris)
-    np.testing.assert_array_equal(heard.coefs_[0], short().fit(*iris).coefs_[0])
+    observed = short().set_callbacks(Recorder()).fit(*iris)
+    np.testing.assert_array_equal(observed.coefs_[0], short().fit(*iris).coefs_[0])
 
 
 def test_the_reconstructed_estimator_stays_as_it_was(iris):

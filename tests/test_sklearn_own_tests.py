@@ -20,7 +20,7 @@ INTERNAL = {
 
 
 def load_tests():
-    """Load the module anew, ours standing where it imports scikit-learn's."""
+    """Load the module again, with ours in place of scikit-learn's."""
     theirs = {name: getattr(neural_network, name) for name in ours.__all__}
     module = importlib.util.module_from_spec(SOURCE)
     try:

@@ -26,10 +26,10 @@ def data(dtype, fill):
 def results(model, X, y):
     scores = getattr(model, "validation_scores_", None) or []
     losses = getattr(model, "validation_loss_curve_", None) or []
-    told = [model.loss_, *getattr(model, "loss_curve_", []), *scores, *losses]
-    told.append(model.score(X, y, WEIGHT))
-    assert np.isfinite(told).all()
-    return model.network_.parameters.tobytes() + np.array(told).tobytes()
+    numbers = [model.loss_, *getattr(model, "loss_curve_", []), *scores, *losses]
+    numbers.append(model.score(X, y, WEIGHT))
+    assert np.isfinite(numbers).all()
+    return model.network_.parameters.tobytes() + np.array(numbers).tobytes()
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Callbacks that are told of each step: its loss, the exact weights, and how they stop a fit."""
+"""Callbacks after each step: its loss, the exact weights, and how they stop a fit."""
 
 import copy
 
@@ -21,11 +21,11 @@ class Steps(fm.Callback):
     """Does something after each step."""
 
     def __init__(self, act=None):
-        self.told = []
+        self.calls = []
         self.act = act
 
     def on_batch_end(self, network, step, loss):
-        self.told.append((step, loss))
+        self.calls.append((step, loss))
         return None if self.act is None else self.act(network, step)
 
 
@@ -38,8 +38,8 @@ def test_each_is_told_with_its_loss(net, blobs):
         twin.forward(X[first : first + 32])
         expected.append(twin.backward(y[first : first + 32]))
         twin.update(0.1)
-    assert [step for step, _ in steps.told] == list(range(6))
-    assert [loss for _, loss in steps.told] == expected
+    assert [step for step, _ in steps.calls] == list(range(6))
+    assert [loss for _, loss in steps.calls] == expected
     assert bits(net) == bits(twin)
     sizes = [32, 32, 26]
     assert history.loss[0] == pytest.approx(np.average(expected[:3], weights=sizes))
@@ -60,7 +60,7 @@ def test_a_true_result_stops_after_the_step(net, blobs):
     twin = copy.copy(net)
     steps = Steps(lambda _, step: step == 1)
     net.fit(*blobs, epochs=3, batch_size=30, shuffle=False, callbacks=steps)
-    assert len(steps.told) == 2
+    assert len(steps.calls) == 2
     twin.fit(blobs[0][:60], blobs[1][:60], 1, batch_size=30, shuffle=False)
     assert bits(net) == bits(twin)
 

@@ -48,7 +48,7 @@ def test_a_stream_trains_as_its_order_in_memory(data, block_rows, window_rows, n
     rows = orders(stream, in_memory, 3)
     assert all(sorted(order) == list(range(ROWS)) for order in rows.tolist())
     for optimizer in (fm.Adam(fm.OneCycle(1e-2)), fm.SGD(fm.StepDecay(0.1), momentum=0.9)):
-        told = streamed.fit(
+        history = streamed.fit(
             stream, epochs=3, batch_size=32, optimizer=optimizer, n_threads=n_threads
         )
         rows = orders(stream, in_memory, 3)
@@ -56,9 +56,9 @@ def test_a_stream_trains_as_its_order_in_memory(data, block_rows, window_rows, n
             X, y, 3, 32, optimizer, shuffle=rows, sample_weight=weight, n_threads=1
         )
         assert_same(streamed, in_memory)
-        assert told.loss == expected.loss
-        assert told.learning_rate == expected.learning_rate
-        assert told.samples == ROWS
+        assert history.loss == expected.loss
+        assert history.learning_rate == expected.learning_rate
+        assert history.samples == ROWS
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 1000, 1003, 5000])
@@ -161,12 +161,12 @@ def test_validation_on_a_stream(data):
     X, y, _ = data
     stream = fm.ArrayStream(X[500:], y[500:], block_rows=10)
     one, other = network(), network()
-    told = one.fit(X[:500], y[:500], epochs=2, validation_data=stream, metrics="f1")
+    history = one.fit(X[:500], y[:500], epochs=2, validation_data=stream, metrics="f1")
     expected = other.fit(
         X[:500], y[:500], epochs=2, validation_data=(X[500:], y[500:]), metrics="f1"
     )
-    assert told.validation_loss == pytest.approx(expected.validation_loss, rel=1e-6)
-    assert told["validation_f1"] == expected["validation_f1"]
+    assert history.validation_loss == pytest.approx(expected.validation_loss, rel=1e-6)
+    assert history["validation_f1"] == expected["validation_f1"]
 
 
 @pytest.mark.parametrize("cuts", [[], [1], [5, 200, 200, 303], list(range(1, ROWS, 3))])
@@ -175,10 +175,10 @@ def test_batches_of_an_iterable_are_cut_to_the_batch_size(data, cuts):
     parts = zip(*(np.split(array, cuts) for array in (X, y, weight)), strict=True)
     batches = list(parts)
     one, other = network(), network()
-    told = one.fit(batches, epochs=2, batch_size=32, optimizer=fm.Adam())
+    history = one.fit(batches, epochs=2, batch_size=32, optimizer=fm.Adam())
     expected = other.fit(X, y, 2, 32, fm.Adam(), shuffle=False, sample_weight=weight)
     assert_same(one, other)
-    assert (told.loss, told.samples) == (expected.loss, ROWS)
+    assert (history.loss, history.samples) == (expected.loss, ROWS)
 
 
 def test_an_iterator_is_for_one_epoch(data, assert_unchanged):

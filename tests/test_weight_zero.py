@@ -61,9 +61,9 @@ def network(name: str, dtype: str, **options) -> fm.Network:
 
 def results(net: fm.Network, history: fm.History | None = None) -> bytes:
     """All that training leaves behind."""
-    told = history.__dict__ if history is not None else {}
-    lists = [told.get(n, []) for n in ("loss", "validation_loss", "validation_accuracy")]
-    lists.extend(told.get("validation_metrics", {}).values())
+    fields = history.__dict__ if history is not None else {}
+    lists = [fields.get(n, []) for n in ("loss", "validation_loss", "validation_accuracy")]
+    lists.extend(fields.get("validation_metrics", {}).values())
     arrays = [net.parameters, net.statistics, *net.optimizer_state.values(), net.steps, *lists]
     return b"".join(np.asarray(array).tobytes() for array in arrays)
 

@@ -70,10 +70,10 @@ class TestSampleWeight:
 
     def test_with_the_validation_data(self, net, blobs, weight):
         X, y = blobs
-        told = []
+        received = []
 
         def mine(y, outputs, sample_weight=None):
-            told.append(sample_weight)
+            received.append(sample_weight)
             return 1.0
 
         history = net.fit(X, y, 1, validation_data=(X, y, weight), metrics=["f1", mine])
@@ -81,11 +81,11 @@ class TestSampleWeight:
         expected = net.evaluate(X, y, sample_weight=weight)
         assert (history.validation_loss[0], history.validation_accuracy[0]) == expected
         assert history["validation_f1"] == [metrics.f1(y, net.predict(X), weight)]
-        np.testing.assert_array_equal(told, [weight[weight > 0]])
+        np.testing.assert_array_equal(received, [weight[weight > 0]])
 
     def test_the_fraction_takes_its_weights_along(self, net, blobs):
         X, y = blobs
-        X = np.where(np.arange(90)[:, np.newaxis] % 2, X, 1e6)  # what has no weight is not heard
+        X = np.where(np.arange(90)[:, np.newaxis] % 2, X, 1e6)  # values of weight 0 do not count
         history = net.fit(X, y, 2, sample_weight=np.arange(90) % 2, validation_fraction=0.2)
         assert max(history.loss + history.validation_loss) < 20
 

@@ -95,7 +95,7 @@ typedef struct fastmlp_targets {
 
 typedef struct fastmlp_evaluation {
     double loss;      /* mean over the rows */
-    size_t correct;   /* right decisions, of so many: */
+    size_t correct;   /* correct decisions, of: */
     size_t decisions; /* rows, or rows x outputs for binary cross-entropy, or 0 for regression */
 } fastmlp_evaluation;
 

@@ -163,8 +163,8 @@ Layout make_layout(const Architecture& architecture, const std::string& key,
     }
 }
 
-/// Networks of one architecture, as they stand in a file: a model, or a group of an ensemble. All
-/// tensors are there and as they should be before any network is made.
+/// Networks of one architecture in a file: a model, or a group of an ensemble. All tensors are
+/// there and as they should be before any network is made.
 class Group {
 public:
     /// `prefix` is that of the tensors' names of an ensemble's group, null for a model.

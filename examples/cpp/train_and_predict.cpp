@@ -48,7 +48,7 @@ bool learn_circle(const char* model) {
     options.on_epoch = [](const fastmlp::EpochReport& report) {
         if (report.epoch % 10 == 9)
             std::printf("epoch %zu: loss %.4f\n", report.epoch, report.loss);
-        return false;  // go on
+        return false;  // continue
     };
     fastmlp::train(network, training.rows(), training.targets(), options);
 

@@ -1,5 +1,5 @@
 /// The only NumPy crossing: borrow an array that comes in, lend a view of memory that is ours.
-/// Neither copies. What does not fit is refused; `fastmlp._validation` converts beforehand.
+/// Neither copies. What does not fit is refused; `fastmlp.data` converts beforehand.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -51,7 +51,7 @@ MatrixView<T> borrow_mutable(py::array& array) {
     return {static_cast<T*>(array.mutable_data()), rows, cols, cols};
 }
 
-/// MemoryError where memory cannot hold a result of so many bytes: `fastmlp.data._memory` knows.
+/// MemoryError if memory cannot hold a result of this many bytes, by `fastmlp.data._memory`.
 inline void require_memory(const char* what, double bytes) {
     constexpr double kUnasked = 1 << 26;
     if (bytes > kUnasked) {

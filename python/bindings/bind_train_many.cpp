@@ -27,7 +27,7 @@ TrainJob<T> borrow_job(const Job& job) {
 }
 
 /// The reports of a job, or (epoch, loss, learning_rate) where it diverged.
-py::object told(const TrainOutcome& outcome) {
+py::object outcome_of(const TrainOutcome& outcome) {
     if (!outcome.error) return py::cast(outcome.reports);
     try {
         std::rethrow_exception(outcome.error);
@@ -57,7 +57,7 @@ py::list train_jobs(const std::vector<Job>& jobs, int n_threads) {
         });
     }
     py::list result;
-    for (const TrainOutcome& outcome : outcomes) result.append(told(outcome));
+    for (const TrainOutcome& outcome : outcomes) result.append(outcome_of(outcome));
     return result;
 }
 

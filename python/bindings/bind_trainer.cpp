@@ -14,9 +14,9 @@ PyObject* diverged_error = nullptr;  // owned by the module
 
 bool stop_after(Unlocked& unlocked, const py::object& on_epoch, EpochReport& report) {
     const Unlocked::Locked gil(unlocked);
-    const py::object told = py::cast(report);
-    const bool stop = py::bool_(call_python(on_epoch, told));
-    report.rate_factor = told.cast<EpochReport&>().rate_factor;
+    const py::object passed = py::cast(report);
+    const bool stop = py::bool_(call_python(on_epoch, passed));
+    report.rate_factor = passed.cast<EpochReport&>().rate_factor;
     return stop;
 }
 

@@ -80,7 +80,7 @@ inline void check_signals(Unlocked& unlocked) {
     check_signals();
 }
 
-/// No GIL while it lives, but signals are heard: for every call that may take long.
+/// Releases the GIL while it exists, but signals are handled: for every call that may take long.
 class Interruptible {
 public:
     Interruptible()

@@ -1,4 +1,4 @@
-/// Runs a piece of code in a process of its own and does what fault it is told to one of its system
+/// Runs a piece of code in a process of its own and causes the requested fault in one of its system
 /// calls: the call fails, or the process is killed before or after it.
 #pragma once
 
@@ -63,7 +63,7 @@ inline Outcome run_with(const Fault& fault, const std::function<int()>& code) {
     ptrace(PTRACE_SETOPTIONS, child, nullptr, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
     bool counting = true;
     unsigned long long argument = 0;
-    long signal = 0;  // what the child is to be told of: all but the stops that are ours
+    long signal = 0;  // to deliver to the child: all except our own stops
     for (;;) {
         ptrace(PTRACE_SYSCALL, child, nullptr, signal);
         waitpid(child, &state, 0);

@@ -179,7 +179,7 @@ void test_random_kills(Scene& scene) {
     std::printf("random kills: %zu of 200 had replaced the file\n", new_ones);
 }
 
-/// A load that fails is an error, never a crash; nothing else is told of a file that is well.
+/// A load that fails is an error, never a crash; a valid file gives no other error.
 void test_load_errors(Scene& scene) {
     const auto load = [&] {
         try {

@@ -109,7 +109,7 @@ void test_what_is_no_block(const Data& data) {
     CHECK(refused(blocks(data, {15}), options()).find("whole batches") != std::string::npos);
     BlockSource<float> source = blocks(data, {50});
     source.rows = kRows + 1;
-    CHECK(refused(source, options()).find("not as many as were told") != std::string::npos);
+    CHECK(refused(source, options()).find("not as many as announced") != std::string::npos);
     source = blocks(data, {50});
     source.rows = 0;
     CHECK(refused(source, options()).empty());

@@ -88,7 +88,7 @@ void test_fork() {
         ThreadTeam team(3);
         CHECK(ranks_run(team) == 6);
         CHECK(holds_in_child(child_has_its_own));
-        // a team from before the fork goes on alone
+        // a team from before the fork continues alone
         CHECK(holds_in_child([&] { return team.size() == 1 && ranks_run(team) == 1; }));
         CHECK(ranks_run(team) == 6);
         // a fork inside a run: the child's run fails instead of waiting for ever

@@ -1,5 +1,5 @@
 // Training has the same bits on any number of threads, with every part that makes threads meet:
-// batch statistics, dropout, clipping by the norm, a loss of one's own, callbacks. Built with
+// batch statistics, dropout, clipping by the norm, a custom loss, callbacks. Built with
 // ThreadSanitizer this also shows that no two of them touch the same memory unordered.
 #include <cstdint>
 #include <cstdlib>

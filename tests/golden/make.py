@@ -4,7 +4,7 @@ Every later version must load them to the same bits, so a file that is there is 
 again. What a new version can say gets a new file: a line in `NETWORKS`.
 
 `fit.ckpt` is a checkpoint as the first version wrote it, after two epochs of the fit that
-``tests/test_resume.py`` goes on with. `network.pickle` is a trained `Network` and its `History`
+``tests/test_resume.py`` continues from. `network.pickle` is a trained `Network` and its `History`
 as version 0.1.0 pickled them, for ``tests/test_copies.py``.
 """
 

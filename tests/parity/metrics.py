@@ -25,8 +25,8 @@ def compare(seed: int) -> tuple[str, list[str]]:
     y, outputs, pairs = draw(rng, n)
     differences, kinds = [], []
     for name, function in pairs:
-        want = told(lambda function=function: function(sample_weight=weights))
-        got = told(lambda name=name: metric(name)(y, outputs, weights))
+        want = outcome(lambda function=function: function(sample_weight=weights))
+        got = outcome(lambda name=name: metric(name)(y, outputs, weights))
         if not same(want, got):
             reason = explanation(name, want, y, outputs, weights)
             (kinds if reason else differences).append(reason or f"{name}: {want} but ours {got}")
@@ -121,7 +121,7 @@ def numbers(rng: np.random.Generator, n: int) -> tuple[Any, Any, Any]:
     ]  # fmt: skip
 
 
-def told(function: Any) -> float | str:
+def outcome(function: Any) -> float | str:
     """Return the metric, or the name of its error; scikit-learn warns where ours is silent."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -48,7 +48,7 @@ class Case:
 
     @property
     def loss(self) -> Any:
-        """The loss as PyTorch would be told it: a name and a parameter."""
+        """The loss as for PyTorch: a name and a parameter."""
         return self.network["loss"]
 
 

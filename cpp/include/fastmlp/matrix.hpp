@@ -42,7 +42,7 @@ struct SparseView {
     }
 };
 
-/// A batch at the output, for a loss of one's own.
+/// A batch at the output, for a custom loss.
 template <class T>
 struct LossBatch {
     MatrixView<const T> nodes;     ///< (B, N): the outputs

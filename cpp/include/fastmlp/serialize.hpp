@@ -19,7 +19,7 @@ struct SaveOptions {
 };
 
 /// Writes parameters, architecture and names, with the seed and the epoch that tell the next orders
-/// of samples; gradients and workspace stay behind. The file appears whole or not at all.
+/// of samples, but not gradients and workspace. Writing is atomic.
 ///
 /// Throws std::invalid_argument for parameters that `load` would refuse, and
 /// std::filesystem::filesystem_error (a std::system_error), which has errno and the path; the file

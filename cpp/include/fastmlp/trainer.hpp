@@ -41,7 +41,7 @@ struct TrainOptions {
     /// Epochs that schedules count as done; trained: those that are left.
     std::size_t first_epoch = 0;
     bool shuffle = true;
-    /// Sample order handed in, used instead of `shuffle`: `order_rows` orders of `x.rows` indices,
+    /// Custom order of samples, used instead of `shuffle`: `order_rows` orders of `x.rows` indices,
     /// used in turn.
     const std::uint32_t* order = nullptr;
     std::size_t order_rows = 0;

@@ -6,18 +6,18 @@
 
 namespace fastmlp {
 
-/// std::invalid_argument unless x has so many features.
+/// std::invalid_argument unless x has this number of features.
 template <class T>
 void check_features(std::size_t features, const MatrixView<const T>& x);
 /// The same, and of sparse rows whether they are sound.
 template <class T>
 void check_features(std::size_t features, const Features<T>& x);
 
-/// std::invalid_argument unless `out` has room for exactly so many rows and columns.
+/// std::invalid_argument unless `out` has exactly these rows and columns.
 template <class T>
 void check_out(std::size_t rows, std::size_t cols, const MatrixView<T>& out);
 
-/// Both: x has so many features, and `out` has room for the outputs of its rows.
+/// Both: x has this number of features, and `out` has room for the outputs of its rows.
 template <class T>
 void check_shapes(std::size_t features, std::size_t outputs, const MatrixView<const T>& x,
                   const MatrixView<T>& out);

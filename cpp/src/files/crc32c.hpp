@@ -9,7 +9,7 @@
 
 namespace fastmlp::files {
 
-/// The checksum of a text handed in by pieces.
+/// The checksum of a text passed in pieces.
 class Crc32c {
 public:
     void add(std::span<const std::byte> bytes);

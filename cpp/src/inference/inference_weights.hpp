@@ -27,7 +27,7 @@ public:
     }
 
 private:
-    /// Below so many rows the copy costs more than it saves.
+    /// Below this number of rows the copy costs more than it saves.
     static constexpr std::size_t kWorthAnImage = 512;
 
     const Layout& layout_;

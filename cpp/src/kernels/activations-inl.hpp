@@ -1,4 +1,5 @@
-/// The activations, and their slopes h'(z): told from h = h(z), or from z where h does not tell it.
+/// The activations and their derivatives h'(z), computed from h = h(z), or from z if h is not
+/// enough.
 #pragma once
 
 #include "kernels/attributes.hpp"

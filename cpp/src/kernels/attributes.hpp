@@ -35,7 +35,7 @@
 #define FASTMLP_PIN(variable) static_cast<void>(variable)
 #endif
 
-/// Keeps an address in one register: gcc would add its parts anew at every use.
+/// Keeps an address in one register: gcc would add its parts again at every use.
 #if defined(__clang__)
 #define FASTMLP_PIN_POINTER(pointer) static_cast<void>(pointer)
 #else

@@ -70,7 +70,7 @@ const Isa& choose() {
 }  // namespace
 
 const Isa& active_isa() {
-    static const Isa& isa = choose();  // a failed choice is made anew at the next call
+    static const Isa& isa = choose();  // a failed choice is repeated at the next call
     return isa;
 }
 

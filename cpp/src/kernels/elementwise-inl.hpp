@@ -79,7 +79,7 @@ struct Elementwise {
         Reg total = S::zero();
         FASTMLP_UNROLL
         for (std::size_t i = 0; i < kChains; ++i) total = S::add(total, x[i]);
-        // The result is told from the sums, so that no compiler leaves them out.
+        // The result depends on the sums, so that no compiler removes them.
         const double flops = 2.0 * static_cast<double>(kChains * S::kLanes * rounds);
         return S::all_finite(total) ? flops : 0.0;
     }

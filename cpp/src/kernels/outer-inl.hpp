@@ -21,7 +21,7 @@ struct OuterArgs {
 constexpr std::size_t kWorthPrefetching = 64;
 
 /// The two ends of a gradient. Held by value: a store could otherwise change the factors, for all
-/// the compiler knows, and it would fetch them anew for every vector.
+/// the compiler knows, and it would load them again for every vector.
 template <class S>
 struct Finish {
     Reg<S> scale, rate;

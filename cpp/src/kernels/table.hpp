@@ -19,7 +19,7 @@ inline constexpr std::size_t kPad = 16;
 inline constexpr std::size_t kPanel = 64;
 /// Layers at most this wide are narrow: they sum by k mod 16 (see `narrow_forward`).
 inline constexpr std::size_t kNarrow = 16;
-/// A hidden layer of at most so many inputs and outputs has its gradients in one pass.
+/// A hidden layer with at most this many inputs and outputs computes its gradients in one pass.
 inline constexpr std::size_t kFewInputs = 8, kFewOutputs = 2;
 
 /// What a panel product does with its sum before it stores it.
@@ -156,8 +156,8 @@ struct KernelTable {
         silu_backward, mish_backward, relu6_backward, hardswish_backward, sigmoid_backward,
         tanh_backward, softplus_backward, exp_backward;
 
-    // ---- normalisation (normalization-inl.hpp) and dropout (dropout-inl.hpp), all rows padded
-    // -----
+    // ---- normalisation (normalization-inl.hpp), dropout (dropout-inl.hpp); all rows padded
+    // -------
     /// x = (z - mean) * inverse with 1 / inverse = sqrt(variance + epsilon), both by tree16 over
     /// the n columns of a row; z = fma(x, scale, shift). x goes to `normalized`, whose
     /// padding stays 0.
@@ -223,7 +223,7 @@ struct KernelTable {
     std::size_t (*count_finite)(const T* x, std::size_t count) noexcept;
     /// `rounds` rounds of independent fmas in registers; returns the flops done (to time the peak)
     double (*spin)(std::size_t rounds) noexcept;
-    /// element by element, for tests: out = exp / log / tanh / sigmoid of x
+    /// element by element, for schedules and tests: out = exp or log of x
     void (*exp_array)(const T* x, std::size_t count, T* out) noexcept;
     void (*log_array)(const T* x, std::size_t count, T* out) noexcept;
 };

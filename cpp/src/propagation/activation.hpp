@@ -13,7 +13,7 @@ template <class T>
 void activate(const kernels::KernelTable<T>& kernel, Activation activation, const T* z,
               std::size_t ldz, T* nodes, std::size_t ldn, std::size_t rows, std::size_t n);
 
-/// delta *= h'(z), told from z where the activation keeps it, else from the nodes.
+/// delta *= h'(z), computed from z if the activation keeps it, else from the nodes.
 template <class T>
 void activate_backward(const kernels::KernelTable<T>& kernel, Activation activation, const T* from,
                        std::size_t ldf, T* delta, std::size_t ldd, std::size_t rows, std::size_t n);

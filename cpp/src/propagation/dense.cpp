@@ -12,10 +12,10 @@ using kernels::kNarrow;
 using kernels::kPad;
 using kernels::kPanel;
 
-/// Reduction steps taken at once: a panel of so many rows stays in the second-level cache while the
-/// batch passes by. Sums continue through memory, which changes no bit.
+/// Reduction steps taken together: a panel of this many rows stays in the second-level cache while
+/// the batch passes by. Sums continue through memory, which changes no bit.
 constexpr std::size_t kDepth = 512;
-/// Below so many rows, transposing the weights costs more than it saves.
+/// Below this number of rows, transposing the weights costs more than it saves.
 constexpr std::size_t kFewRows = 8;
 /// Rows this far apart fall into the same few cache sets.
 template <class T>

@@ -22,7 +22,7 @@ void dense_forward(const kernels::KernelTable<T>& kernel, const DenseView<const 
                    std::size_t ldn, Scratch<T>& scratch, Poll* poll = nullptr);
 
 /// previous_delta = (delta W^T) * h'(z), (2.4), (2.5), for rows `range` and `columns` of the
-/// padded(K), as above; h' told from `previous`, z or the nodes.
+/// padded(K), as above; h' computed from `previous`, z or the nodes.
 template <class T>
 void dense_backward(const kernels::KernelTable<T>& kernel, const DenseView<const T>& layer,
                     const Rows<T>& delta, Range range, Range columns,

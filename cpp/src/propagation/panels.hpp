@@ -25,7 +25,7 @@ void for_each_panel(std::size_t columns, F f) {
     }
 }
 
-/// Of so many elements, for as long as nobody asks for more.
+/// Of this many elements, until more are requested.
 template <class T>
 T* room(Scratch<T>& scratch, std::size_t size) {
     if (scratch.size() < size) scratch.resize(size);

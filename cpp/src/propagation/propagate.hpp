@@ -231,8 +231,8 @@ struct Propagation {
         return i + 1 == layers.size() ? work.scores : work.nodes[i];
     }
     Activation activation(std::size_t i) const { return traits[i].activation; }
-    /// What h' of layer i is told from: z where its activation keeps it, else h(z), apart from the
-    /// nodes where dropout makes them something else.
+    /// What h' of layer i is computed from: z where its activation keeps it, else h(z), apart from
+    /// the nodes where dropout makes them something else.
     Rows<T>& z(std::size_t i) const {
         return traits[i].keeps_z || drops(i) ? work.z[i] : output(i);
     }

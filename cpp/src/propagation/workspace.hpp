@@ -56,16 +56,16 @@ struct Workspace {
         }
     }
 
-    std::size_t capacity;                   ///< rows there is room for
-    std::size_t batch = 0;                  ///< rows in use, those that count
-    InputRows<T> input;                     ///< rows of features
-    std::vector<std::int32_t> labels;       ///< the batch's labels,
-    std::vector<const T*> targets;          ///< or its target rows, borrowed
-    std::vector<std::uint32_t> samples;     ///< which samples they are, where a function asks
-    std::vector<T> weights;                 ///< how much each sample counts, if that is told
-    Buffer<T> losses;                       ///< per sample
-    std::vector<Rows<T>> z;                 ///< what h' is told from where that is kept apart from
-                                            ///< the nodes, else without rows
+    std::size_t capacity;                ///< rows there is room for
+    std::size_t batch = 0;               ///< rows in use, those that count
+    InputRows<T> input;                  ///< rows of features
+    std::vector<std::int32_t> labels;    ///< the batch's labels,
+    std::vector<const T*> targets;       ///< or its target rows, borrowed
+    std::vector<std::uint32_t> samples;  ///< which samples they are, where a function asks
+    std::vector<T> weights;              ///< the weight of each sample, if any
+    Buffer<T> losses;                    ///< per sample
+    std::vector<Rows<T>> z;              ///< what h' is computed from where that is kept apart from
+                                         ///< the nodes, else without rows
     std::vector<Normalized<T>> normalized;  ///< of the layers that are, else without rows
     std::vector<Rows<T>> nodes, deltas;     ///< of layer i + 1 in the paper's count
     Rows<T> scores;                         ///< what the loss reads: see loss.hpp

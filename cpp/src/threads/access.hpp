@@ -1,7 +1,7 @@
 /// Who may use a network right now: many that read it, or one thread that writes it.
 ///
 /// A step (`forward`, `update`, an assignment) is short, and readers wait for it; a training lasts,
-/// and readers are told so. Nobody waits for another writer: two threads that write at once are a
+/// and readers get an error. Nobody waits for another writer: two threads that write at once are a
 /// mistake of the program. A writer that waits for readers lets no new ones in, and the readers
 /// that waited for a writer come before the next one, so nobody starves.
 ///
@@ -45,7 +45,7 @@ public:
         return id != std::thread::id{} && id != std::this_thread::get_id();
     }
 
-    /// How long a wait goes on before the caller is polled again. Ctrl-C is to end it.
+    /// How long to wait before the caller is polled again, so that Ctrl-C can end the wait.
     static constexpr std::chrono::milliseconds kPatience{50};
 
 private:

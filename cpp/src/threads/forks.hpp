@@ -45,8 +45,8 @@ public:
     ForkGuard& operator=(const ForkGuard&) = delete;
 };
 
-/// A condition variable that can begin anew. After a fork the waiting threads of the parent are
-/// still counted, and to notify or to destroy it might wait for them.
+/// A condition variable that can be reset. After a fork the waiting threads of the parent are still
+/// counted, and to notify or to destroy it might wait for them.
 class Condition {
 public:
     Condition() { ::new (memory_) std::condition_variable; }

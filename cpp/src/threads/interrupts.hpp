@@ -47,7 +47,7 @@ public:
     Poll* poll() { return scope_ == nullptr ? nullptr : &poll_; }
 
     /// Calls f(share, range, poll) on all members for the ranges of `count` items in turn; an item
-    /// takes so many flops.
+    /// takes this many flops.
     template <class F>
     void run(ThreadTeam& team, std::size_t count, double flops_each, F f) {
         for (std::size_t first = 0; first < count;) {
@@ -101,7 +101,7 @@ private:
 
 using Poll = Interrupts::Poll;
 
-/// Calls f(block) for `range` in blocks of `size` items, each of so many flops. `poll` (may be
+/// Calls f(block) for `range` in blocks of `size` items, each of `flops_each` flops. `poll` (may be
 /// null) counts them, and may throw between blocks.
 template <class F>
 void for_each_block(Range range, std::size_t size, double flops_each, Poll* poll, F f) {

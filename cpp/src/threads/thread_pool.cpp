@@ -137,24 +137,24 @@ void ThreadTeam::join_workers() {
 }
 
 /// A dissemination barrier: in round r everybody tells the member 2^r further on and hears from the
-/// one 2^r before. Two members are a pair of flags; n take log2(n) rounds, and all have then heard
-/// of all. The lowest bit of what they tell is a vote to end the run: it is handed on, so all
-/// hear the same. A neighbour may be one phase ahead, never two: hence two sets of flags.
+/// one 2^r before. Two members are a pair of flags; n take log2(n) rounds, and all then know of
+/// all. The lowest bit of the flags is a vote to end the run: it is passed on, so all hear the
+/// same. A neighbour may be one phase ahead, never two: hence two sets of flags.
 bool ThreadTeam::cross_barrier(int rank) {
     Member& self = members_[rank];
     const std::uint32_t phase = (self.phase += 2);
     std::uint32_t vote = self.stalled.load(std::memory_order_relaxed) > 0 && struggling() ? 1 : 0;
     for (int round = 0, step = 1; step < size_; ++round, step *= 2) {
         const int partner = rank + step < size_ ? rank + step : rank + step - size_;
-        auto& told = members_[partner].arrived[phase / 2 % 2][round];
-        told.store(phase | vote, std::memory_order_seq_cst);
-        told.notify_one();
+        auto& flag = members_[partner].arrived[phase / 2 % 2][round];
+        flag.store(phase | vote, std::memory_order_seq_cst);
+        flag.notify_one();
         vote |= hear(self, self.arrived[phase / 2 % 2][round], phase) & 1;
     }
     return vote == 0;
 }
 
-/// What the neighbour told in this phase: spins, then sleeps.
+/// The neighbour's flag of this phase: spins, then sleeps.
 std::uint32_t ThreadTeam::hear(Member& self, std::atomic<std::uint32_t>& arrived,
                                std::uint32_t phase) {
     const auto is_there = [phase](std::uint32_t now) { return (now & ~1U) == phase; };

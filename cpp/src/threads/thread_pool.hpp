@@ -1,7 +1,8 @@
 /// A team of threads, borrowed from the process for one computation.
 ///
 /// Who comes second gets the workers that are left, down to none, and never waits for them: two
-/// networks fitting at once both get on. In the child of a fork a team goes on alone.
+/// networks that are fitted concurrently both make progress. In the child of a fork a team
+/// continues alone.
 ///
 /// A team on an executor asks the caller's threads instead, run by run.
 ///

@@ -1,4 +1,4 @@
-/// What `train` is told, checked before it starts; and how scikit-learn trains where it differs.
+/// The options of `train`, checked before it starts; and how scikit-learn's training differs.
 #pragma once
 
 #include <limits>

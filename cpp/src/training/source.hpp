@@ -61,7 +61,7 @@ private:
         }
         if (block.last && (rows == 0 || (rows_ != 0 && rows != rows_))) {
             throw std::invalid_argument("the blocks of an epoch have " + std::to_string(rows) +
-                                        " rows, not as many as were told");
+                                        " rows, not as many as announced");
         }
         samples_.take(block.x, block.y);
         return block.last;

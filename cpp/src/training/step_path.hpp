@@ -74,7 +74,7 @@ bool has_small_hidden(const Propagation<T>& pass) {
 }
 
 /// Row by row an update may wait for the next forward pass only if nothing else needs it: no other
-/// row of a batch or thread, no optimizer but plain SGD, nobody who is told of a step.
+/// row of a batch or thread, no optimizer but plain SGD, no callback after each step.
 template <class T>
 bool goes_row_by_row(const Propagation<T>& pass, const TrainOptions& options,
                      const Conventions& conventions, std::size_t batch, int threads) {
@@ -92,7 +92,7 @@ bool goes_row_by_row(const Propagation<T>& pass, const TrainOptions& options,
     return batch == 1 && threads == 1 && plain_layers && plain_loss && plain_sgd && unobserved;
 }
 
-/// The path of a training in batches of `batch` samples, on so many threads.
+/// The path of a training in batches of `batch` samples, on `threads` threads.
 template <class T>
 StepPath choose_step_path(const Propagation<T>& pass, const Samples<T>& samples,
                           const TrainOptions& options, const Conventions& conventions,

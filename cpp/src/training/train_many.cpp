@@ -9,8 +9,8 @@
 namespace fastmlp {
 namespace {
 
-/// Jobs handed out one by one to whoever is free. Only the caller's thread may ask whether to stop;
-/// it tells the others, and goes on asking while they finish.
+/// Jobs given one by one to whichever thread is free. Only the caller's thread may ask whether to
+/// stop; it then stops the others, and continues to poll while they finish.
 template <class T>
 class Queue {
 public:

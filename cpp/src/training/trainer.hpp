@@ -1,4 +1,4 @@
-/// A training at work: its epochs, blocks and steps, and what is told and asked on the way.
+/// The training loop: epochs, blocks, steps, and its callbacks.
 #pragma once
 
 #include <algorithm>
@@ -198,7 +198,7 @@ bool Trainer<T>::step(std::size_t index, Share share) {
     return team_.barrier(rank) && carry_on && !stopped_;
 }
 
-/// Before the next step overwrites them: the losses of this one, whose batch has so many rows.
+/// The losses of this step, with its number of rows, before the next step overwrites them.
 template <class T>
 void Trainer<T>::account(std::size_t rows) {
     step_loss_ = add_losses(0.0, work_);

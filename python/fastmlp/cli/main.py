@@ -129,8 +129,8 @@ def _saving(experiment: Experiment, arguments: argparse.Namespace) -> Report:
         report = experiment.run(tell)
     except KeyboardInterrupt:
         if arguments.save is not None and (epochs := experiment.save_best(arguments.save)):
-            told = f"interrupted: {arguments.save} has the model of epochs {epochs}"
-            raise KeyboardInterrupt(told) from None
+            message = f"interrupted: {arguments.save} has the model of epochs {epochs}"
+            raise KeyboardInterrupt(message) from None
         raise
     if arguments.save is not None:
         experiment.model.save(arguments.save)

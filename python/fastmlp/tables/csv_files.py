@@ -110,7 +110,7 @@ def _sniffed(source: str, data: bytes, expected: Collection[str]) -> Dialect:
 
 
 def _after_lines(data: bytes, count: int) -> int:
-    """Return where the data begin, behind so many lines."""
+    """Return the position of the data, after this many lines."""
     at = 0
     for _ in range(count):
         at = data.find(b"\n", at) + 1

@@ -333,7 +333,7 @@ class TabularModel:
     def load(cls, path: files.Path) -> "TabularModel":
         """Read a model that `save` wrote.
 
-        It predicts and evaluates as the saved one. `fit` trains anew with the settings of the
+        It predicts and evaluates as the saved one. `fit` trains again with the settings of the
         saved one, but the default optimizer.
 
         Parameters

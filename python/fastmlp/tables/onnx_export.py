@@ -74,7 +74,7 @@ class _Graph:
         return name
 
     def input(self, name: str, kind: int, width: int = 1) -> str:
-        """Add an input of so many columns and return its name."""
+        """Add an input with this many columns and return its name."""
         self.inputs.append(helper.make_tensor_value_info(name, kind, ["rows", width]))
         return name
 

@@ -14,7 +14,7 @@ _MOST_SHOWN: Final = 12
 
 @dataclass(frozen=True)
 class ClassScore:
-    """How well one class is told from the others.
+    """How well one class is distinguished from the others.
 
     Attributes
     ----------
