@@ -60,6 +60,7 @@ REFUSED = {
     "save_checkpoint": lambda net, X, y: net.save_checkpoint("never.checkpoint"),
     "export_c": lambda net, X, y: net.export_c("never.h"),
     "copy": lambda net, X, y: net.copy(),
+    "averaged": lambda net, X, y: net.averaged(),
     "soft_update": lambda net, X, y: net.soft_update(fm.Network([4, 9, 3]), 0.1),
     "deepcopy": lambda net, X, y: copy.deepcopy(net),
     "pickle": lambda net, X, y: pickle.dumps(net),

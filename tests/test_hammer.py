@@ -3,6 +3,7 @@
 FASTMLP_HAMMER_SECONDS says for how long.
 """
 
+import contextlib
 import copy
 import os
 import pickle
@@ -30,6 +31,11 @@ OTHER_LIBRARIES = {"to_keras", "to_onnx", "to_sklearn", "to_torch"}
 def network():
     hidden = fm.Dense(12, "relu", normalization="batch"), fm.Dense(7, "tanh", dropout=0.1)
     return fm.Network([5, *hidden, 3], seed=1)
+
+
+def averaged(net, _):
+    with contextlib.suppress(ValueError):  # no fit has kept an average yet
+        finite(net.averaged().parameters)
 
 
 def predicts(net, report):
@@ -97,6 +103,7 @@ CALLS = {
     "predict": lambda net, _: finite(net.predict(random.choice([X, X[:1], BIG]))),
     "reset_optimizer": lambda net, _: net.reset_optimizer(),
     "class_names": text("class_names"),
+    "averaged": averaged,
     "copy": lambda net, _: finite(net.copy().parameters),
     "soft_update": lambda net, _: net.soft_update(network(), 0.01),
     "running_means": view_or_assign("running_means"),
@@ -128,6 +135,7 @@ MORE = {
     "fit, callbacks": lambda net, _: fit(net, callbacks=predicts),
     "fit, many threads": lambda net, _: fit(net, n_threads=4, batch_size=60),
     "fit, L-BFGS": lambda net, _: net.fit(X, Y, optimizer=fm.LBFGS(3)),
+    "fit, ema": lambda net, _: fit(net, ema=0.9),
     "fit, stream": lambda net, _: net.fit(fm.ArrayStream(X, Y), epochs=2),
     "forward, many rows": lambda net, _: net.forward(BIG),
     "forward, prediction": lambda net, _: net.forward(X, training=False),

@@ -35,7 +35,8 @@ METHODS = ["fit", "predict", "evaluate", "objective", "forward", "backward", "up
 
 
 @pytest.mark.parametrize(
-    "name", [*METHODS, "jacobian", "input_gradient", "reset_optimizer", "copy", "soft_update"]
+    "name",
+    [*METHODS, "jacobian", "input_gradient", "reset_optimizer", "copy", "soft_update", "averaged"],
 )
 def test_the_same_methods(name):
     ours, twin = parameters(getattr(fm.Network, name)), parameters(getattr(reference.Network, name))

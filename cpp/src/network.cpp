@@ -295,6 +295,30 @@ void Network<T>::set_optimizer_state(OptimizerState<T> state) {
 }
 
 template <class T>
+void Network<T>::set_moving_average(MovingAverage<T> average) {
+    const auto fits = [](const std::shared_ptr<Buffer<T>>& buffer, std::size_t size) {
+        return buffer == nullptr || buffer->size() == size;
+    };
+    if (!fits(average.parameters, layout_.size()) ||
+        !fits(average.statistics, layout_.statistics_size()) ||
+        (average.parameters == nullptr) != (average.statistics == nullptr)) {
+        throw std::invalid_argument("the average is of other layers");
+    }
+    const ForkGuard whole;
+    std::swap(average_, average);
+}
+
+template <class T>
+void Network<T>::prepare_moving_average(double decay) {
+    if (average_.parameters && average_.decay == decay) return;
+    MovingAverage<T> fresh;
+    fresh.decay = decay;
+    fresh.parameters = std::make_shared<Buffer<T>>(layout_.size());
+    fresh.statistics = std::make_shared<Buffer<T>>(layout_.statistics_size());
+    set_moving_average(std::move(fresh));
+}
+
+template <class T>
 void Network<T>::soft_update(const Network& source, double tau) {
     if (!layout_.matches(source.layout_)) {
         throw std::invalid_argument("the networks have different layers");
@@ -324,9 +348,13 @@ void Network<T>::assign(const Network& other) {
     const OptimizerState<T>& state = other.optimizer_state_;
     OptimizerState<T> fresh{state.kind, copy(state.first, optimizer_state_.first),
                             copy(state.second, optimizer_state_.second), state.steps};
+    MovingAverage<T> average{
+        other.average_.decay, copy(other.average_.parameters, average_.parameters),
+        copy(other.average_.statistics, average_.statistics), other.average_.steps};
     std::copy_n(other.parameters_->data(), layout_.size(), parameters_->data());
     std::copy_n(other.statistics_->data(), layout_.statistics_size(), statistics_->data());
     set_optimizer_state(std::move(fresh));
+    set_moving_average(std::move(average));
     seed_ = other.seed_;
     epoch_ = other.epoch_;
 }

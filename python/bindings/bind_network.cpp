@@ -272,6 +272,9 @@ void bind(py::module_& module, const char* name) {
         .def("update", &update<T>, py::arg("learning_rate"))
         .def("update_by", &update_by<T>, py::arg("optimizer"))
         .def_property_readonly("optimizer_state", &optimizer_state<T>)
+        .def_property_readonly("moving_average", &moving_average<T>)
+        .def("set_moving_average", &set_moving_average<T>, py::arg("decay"), py::arg("parameters"),
+             py::arg("statistics"), py::arg("steps"))
         .def("set_optimizer_state", &set_optimizer_state<T>, py::arg("kind"), py::arg("first"),
              py::arg("second"), py::arg("steps"))
         .def("to_archive", &network_archive<T>)

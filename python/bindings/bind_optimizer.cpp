@@ -45,16 +45,38 @@ void set_optimizer_state(Model<T>& model, Optimizer::Kind kind, const py::object
 }
 
 template <class T>
+py::tuple moving_average(const Model<T>& model) {
+    const Reading reading(model);
+    const MovingAverage<T>& average = model.network.moving_average();
+    return py::make_tuple(average.decay, lend_state(average.parameters),
+                          lend_state(average.statistics), average.steps);
+}
+
+template <class T>
+void set_moving_average(Model<T>& model, double decay, const py::object& parameters,
+                        const py::object& statistics, std::uint64_t steps) {
+    const Layout& layout = model.network.layout();
+    MovingAverage<T> average{decay, own_state<T>(parameters, layout.size()),
+                             own_state<T>(statistics, layout.statistics_size()), steps};
+    Unlocked unlocked;
+    const Writing writing(model, Access::kStep, unlocked);
+    model.network.set_moving_average(std::move(average));
+}
+
+template <class T>
 void update_by(Model<T>& model, const Optimizer& optimizer) {
     Unlocked unlocked;
     const Writing writing(model, Access::kStep, unlocked);
     model.network.update(optimizer);
 }
 
-#define FASTMLP_INSTANTIATE(T)                                                       \
-    template py::tuple optimizer_state(const Model<T>&);                             \
-    template void set_optimizer_state(Model<T>&, Optimizer::Kind, const py::object&, \
-                                      const py::object&, std::uint64_t);             \
+#define FASTMLP_INSTANTIATE(T)                                                                \
+    template py::tuple optimizer_state(const Model<T>&);                                      \
+    template void set_optimizer_state(Model<T>&, Optimizer::Kind, const py::object&,          \
+                                      const py::object&, std::uint64_t);                      \
+    template py::tuple moving_average(const Model<T>&);                                       \
+    template void set_moving_average(Model<T>&, double, const py::object&, const py::object&, \
+                                     std::uint64_t);                                          \
     template void update_by(Model<T>&, const Optimizer&);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)

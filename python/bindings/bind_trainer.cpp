@@ -99,6 +99,7 @@ void bind_options(py::module_& module) {
         .def_readwrite("optimizer", &TrainOptions::optimizer)
         .def_readwrite("schedule", &TrainOptions::schedule)
         .def_readwrite("rate_factor", &TrainOptions::rate_factor)
+        .def_readwrite("ema", &TrainOptions::ema)
         .def_readwrite("first_epoch", &TrainOptions::first_epoch)
         .def_readwrite("shuffle", &TrainOptions::shuffle)
         .def_readwrite("n_threads", &TrainOptions::n_threads);

@@ -77,6 +77,11 @@ py::tuple network_archive(const Model<T>& model);
 template <class T>
 py::tuple optimizer_state(const Model<T>& model);
 template <class T>
+py::tuple moving_average(const Model<T>& model);
+template <class T>
+void set_moving_average(Model<T>& model, double decay, const py::object& parameters,
+                        const py::object& statistics, std::uint64_t steps);
+template <class T>
 void set_optimizer_state(Model<T>& model, Optimizer::Kind kind, const py::object& first,
                          const py::object& second, std::uint64_t steps);
 template <class T>

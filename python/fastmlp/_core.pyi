@@ -110,6 +110,7 @@ class TrainOptions:
     optimizer: Optimizer
     schedule: Schedule
     rate_factor: float
+    ema: float
     first_epoch: int
     shuffle: bool
     n_threads: int
@@ -271,6 +272,17 @@ class _Network:
     def optimizer_state(
         self,
     ) -> tuple[OptimizerKind, NDArray[Any] | None, NDArray[Any] | None, int]: ...
+    @property
+    def moving_average(
+        self,
+    ) -> tuple[float, NDArray[Any] | None, NDArray[Any] | None, int]: ...
+    def set_moving_average(
+        self,
+        decay: float,
+        parameters: NDArray[Any] | None,
+        statistics: NDArray[Any] | None,
+        steps: int,
+    ) -> None: ...
     def set_optimizer_state(
         self,
         kind: OptimizerKind,

@@ -38,6 +38,7 @@ from fastmlp.model import propagation, saving
 from fastmlp.model.feature_names import Names, read_names
 from fastmlp.model.layer_settings import LayerSettings, set_all
 from fastmlp.model.model import Model
+from fastmlp.model.moving_average import use_average
 from fastmlp.model.objective import Objective, objective
 from fastmlp.model.soft_update import soft_update
 from fastmlp.model.summary import Summary, describe, summarise
@@ -500,6 +501,7 @@ class Network:
         metrics: MetricName | Metric | Iterable[MetricName | Metric] | None = None,
         early_stopping: EarlyStopping | bool | None = None,
         checkpoint: Checkpoint | files.Path | None = None,
+        ema: float | None = None,
     ) -> History:
         """Train on mini-batches: `forward`, `backward` and `update` over the epochs, fused.
 
@@ -568,6 +570,10 @@ class Network:
         checkpoint : Checkpoint, str or os.PathLike, optional
             A file to save to after each epoch, and to resume from if it already exists: the same
             call in a new process ends with the same bits as if it had never been interrupted.
+        ema : float, optional
+            Decay, above 0 and below 1, of a moving average of the parameters after each step, which
+            `averaged` returns: the parameters of k steps ago count ``ema**k`` times as much as
+            those of the last. The next fit with the same decay continues it. Not with LBFGS.
 
         Returns
         -------
@@ -611,6 +617,7 @@ class Network:
             metrics=metrics,
             early_stopping=early_stopping,
             checkpoint=checkpoint,
+            ema=ema,
         )
         return training.fit(self, self._model, X, y, options)
 
@@ -885,6 +892,29 @@ class Network:
         >>> target.soft_update(online, 0.005)  # after each step of `online`
         """
         soft_update(self._model, getattr(source, "_model", source), tau)
+
+    def averaged(self) -> "Network":
+        """Return a network with the moving average of the parameters that ``fit(ema=...)`` keeps.
+
+        It often predicts better than the last parameters (Polyak and Juditsky, 1992). It has the
+        averages of the running averages too, and all else of this network but the state of its
+        optimizer.
+
+        Raises
+        ------
+        ValueError
+            If there is no average.
+        RuntimeError
+            If another thread is fitting the network.
+
+        Examples
+        --------
+        >>> net.fit(X, y, epochs=50, ema=0.999)  # doctest: +SKIP
+        >>> net.averaged().evaluate(X_test, y_test)  # doctest: +SKIP
+        """
+        result = self.copy()
+        use_average(model_of(result))
+        return result
 
     def __getstate__(self) -> dict[str, Any]:
         """Return plain values and one array, so that copies are independent and equal.

@@ -110,6 +110,14 @@ public:
     /// Keeps the state where it is one of `optimizer`'s kind, with the buffers it needs; else
     /// starts a new one of zeros.
     void prepare_optimizer(const Optimizer& optimizer);
+    /// The moving average of the parameters, if a training made one. The next training goes on with
+    /// it if its decay is the same.
+    MovingAverage<T>& moving_average() { return average_; }
+    const MovingAverage<T>& moving_average() const { return average_; }
+    /// std::invalid_argument unless the buffers are of the sizes of the network's, or null.
+    void set_moving_average(MovingAverage<T> average);
+    /// Keeps the average if it has this decay, else begins a new one.
+    void prepare_moving_average(double decay);
     /// An independent network with the parameters, statistics, seed and epoch of this one; what the
     /// optimizer remembers stays behind.
     Network copy() const;
@@ -184,6 +192,7 @@ private:
     std::shared_ptr<Buffer<T>> gradients_;
     std::shared_ptr<Buffer<T>> statistics_;
     OptimizerState<T> optimizer_state_;
+    MovingAverage<T> average_;
     std::shared_ptr<Workspace<T>> workspace_;
     std::unique_ptr<EpochEnd<T>> epoch_end_;
 };

@@ -55,4 +55,13 @@ struct OptimizerState {
     std::uint64_t steps = 0;            ///< since they were 0
 };
 
+/// The mean of the parameters and statistics after each step, those of k steps ago counting decay^k
+/// times as much as those of the last; null before a training with TrainOptions::ema.
+template <class T>
+struct MovingAverage {
+    double decay = 0;
+    std::shared_ptr<Buffer<T>> parameters, statistics;  ///< in the layouts of the network's
+    std::uint64_t steps = 0;                            ///< that it is a mean of
+};
+
 }  // namespace fastmlp

@@ -40,6 +40,7 @@ struct TrainOptions {
     double rate_factor = 1;  ///< times all of these
     /// Epochs that schedules count as done; trained: those that are left.
     std::size_t first_epoch = 0;
+    double ema = 0;  ///< decay of `Network::moving_average`, which each step moves; 0: none does
     bool shuffle = true;
     /// Custom order of samples, used instead of `shuffle`: `order_rows` orders of `x.rows` indices,
     /// used in turn.

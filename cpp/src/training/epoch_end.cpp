@@ -34,6 +34,7 @@ void EpochEnd<T>::save() {
     saved_buffers_ = from.size();
     optimizer_ = network_->optimizer_state().kind;
     steps_ = network_->optimizer_state().steps;
+    averaged_ = network_->moving_average().steps;
     epoch_ = network_->epoch();
     changed_.get().notify_all();
 }
@@ -54,7 +55,10 @@ void EpochEnd<T>::restore() {
     for (std::size_t i = 0; i < (is_same ? to.size() : kOfNetwork); ++i) {
         std::copy_n(saved_[i].data(), saved_[i].size(), to[i]->data());
     }
-    if (is_same) state.steps = steps_;
+    if (is_same) {
+        state.steps = steps_;
+        network_->moving_average().steps = averaged_;
+    }
 }
 
 template <class T>
@@ -115,6 +119,11 @@ std::vector<Buffer<T>*> EpochEnd<T>::buffers() const {
     std::vector<Buffer<T>*> all{network_->parameters().get(), network_->statistics().get()};
     if (state.first) all.push_back(state.first.get());
     if (state.second) all.push_back(state.second.get());
+    const MovingAverage<T>& average = network_->moving_average();
+    if (average.parameters) {
+        all.push_back(average.parameters.get());
+        all.push_back(average.statistics.get());
+    }
     return all;
 }
 

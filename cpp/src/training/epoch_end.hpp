@@ -41,7 +41,8 @@ private:
     void after_fork_in_parent() noexcept override { mutex_.unlock(); }
     void after_fork_in_child() noexcept override;
 
-    /// What a training changes: the network's own two, and what its optimizer remembers.
+    /// What a training changes: the network's own two, what its optimizer remembers, and the moving
+    /// average.
     std::vector<Buffer<T>*> buffers() const;
     static constexpr std::size_t kOfNetwork = 2;
     void forget() noexcept;
@@ -54,7 +55,7 @@ private:
     std::vector<Buffer<T>> saved_;           ///< empty if nothing is
     std::size_t saved_buffers_ = 0;          ///< how many of those are of the last save
     Optimizer::Kind optimizer_{};
-    std::uint64_t steps_ = 0;
+    std::uint64_t steps_ = 0, averaged_ = 0;
     std::uint32_t epoch_ = 0;
     std::shared_ptr<const Network<T>> copy_;  ///< of `saved_`, if somebody has read it
 };

@@ -58,6 +58,9 @@ void check_options(std::size_t rows, const TrainOptions& options) {
     if (options.batch_size == 0) throw std::invalid_argument("batch_size must be at least 1");
     check_optimizer(options.optimizer);
     check_schedule(options.schedule);
+    if (!(options.ema >= 0 && options.ema < 1)) {
+        throw std::invalid_argument("ema must be at least 0 and below 1");
+    }
     if (options.first_epoch > options.epochs) {
         throw std::invalid_argument("first_epoch must be at most epochs");
     }

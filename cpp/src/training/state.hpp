@@ -9,19 +9,23 @@
 #include "fastmlp/network.hpp"
 #include "propagation/dense_update.hpp"
 #include "training/epoch_end.hpp"
+#include "training/power.hpp"
 
 namespace fastmlp {
 
 template <class T>
 class TrainedState {
 public:
-    /// Takes the network's own buffers; its optimizer state must be prepared.
-    TrainedState(Network<T>& network, bool roll_back)
+    /// Takes the network's own buffers; its optimizer state must be prepared, and, where it
+    /// `averages`, its moving average.
+    TrainedState(Network<T>& network, bool roll_back, bool averages)
         : network_(network), roll_back_(roll_back),
           parameters_(network.layout(), network.parameters()->data()) {
         const OptimizerState<T>& state = network.optimizer_state();
         if (state.first) first_.emplace(network.layout(), state.first->data());
         if (state.second) second_.emplace(network.layout(), state.second->data());
+        if (averages)
+            average_.emplace(network.layout(), network.moving_average().parameters->data());
         for (std::size_t i = 0; i < parameters_.size(); ++i) {
             UpdateTarget<T> target{parameters_[i]};
             if (first_) target.first = (*first_)[i];
@@ -43,6 +47,27 @@ public:
     }
     void store() {
         for_each_image([](Image<T>& image) { image.store(); });
+    }
+
+    /// This thread's share of the moving average after the `steps`-th step that it is a mean of.
+    void average(const kernels::KernelTable<T>& kernel, std::uint64_t steps, Share share) const {
+        if (!average_) return;
+        const MovingAverage<T>& average = network_.moving_average();
+        const auto gain = static_cast<T>((1 - average.decay) / (1 - power(average.decay, steps)));
+        for (std::size_t i = 0; i < parameters_.size(); ++i) {
+            const DenseView<T>&from = parameters_[i], &to = (*average_)[i];
+            const Range rows = share.of(from.transposed ? from.n : from.k, 1);
+            const std::size_t first = rows.first * from.ldw;
+            kernel.approach(gain, rows.size() * from.ldw, from.w + first, to.w + first);
+            if (share.rank != 0) continue;
+            for (const auto part :
+                 {&DenseView<T>::biases, &DenseView<T>::scales, &DenseView<T>::shifts}) {
+                if (from.*part) kernel.approach(gain, from.n, from.*part, to.*part);
+            }
+        }
+        const Range mine = share.of(average.statistics->size(), 1);
+        kernel.approach(gain, mine.size(), network_.statistics()->data() + mine.first,
+                        average.statistics->data() + mine.first);
     }
 
     /// Whether all in the network's buffers is finite, and then it is that of an epoch end.
@@ -67,12 +92,13 @@ private:
         f(parameters_);
         if (first_) f(*first_);
         if (second_) f(*second_);
+        if (average_) f(*average_);
     }
 
     Network<T>& network_;
     bool roll_back_;
     Image<T> parameters_;
-    std::optional<Image<T>> first_, second_;
+    std::optional<Image<T>> first_, second_, average_;
     std::vector<UpdateTarget<T>> targets_;
 };
 

@@ -88,7 +88,7 @@ bool goes_row_by_row(const Propagation<T>& pass, const TrainOptions& options,
                             conventions.loss_limit == Conventions::kUnlimited;
     const bool plain_sgd = options.optimizer.clip_norm == Optimizer::kUnlimited &&
                            step_rules<T>(options.optimizer, {}, conventions).weights.plain();
-    const bool unobserved = !options.on_step && !conventions.report_squares;
+    const bool unobserved = !options.on_step && !conventions.report_squares && options.ema == 0;
     return batch == 1 && threads == 1 && plain_layers && plain_loss && plain_sgd && unobserved;
 }
 

@@ -14,14 +14,19 @@ std::vector<EpochReport> run(Network<T>& network, SampleSource<T> source,
     check_options(source.rows(), options);
     check_batches(network, source.rows(), source.samples().y.weights, options);
     const OptimizerState<T> before = network.optimizer_state();
+    const MovingAverage<T> average_before = network.moving_average();
     network.prepare_optimizer(options.optimizer);
+    if (options.ema > 0) network.prepare_moving_average(options.ema);
     const std::uint64_t steps = network.optimizer_state().steps;
     const IeeeDefaults ieee;
     try {
         return Trainer<T>(network, source, options, conventions).run();
     } catch (...) {
         // Refused before the first step: what another optimizer remembered is still good.
-        if (network.optimizer_state().steps == steps) network.set_optimizer_state(before);
+        if (network.optimizer_state().steps == steps) {
+            network.set_optimizer_state(before);
+            network.set_moving_average(average_before);
+        }
         throw;
     }
 }

@@ -48,11 +48,13 @@ public:
                               options.executor),
                 options.executor),
           work_(network.layout(), network.layers(), std::max<std::size_t>(2, batch_)),
-          state_(network, conventions.roll_back), pass_(network, state_.parameters(), work_),
+          state_(network, conventions.roll_back, options.ema > 0),
+          pass_(network, state_.parameters(), work_),
           path_(choose_step_path(pass_, samples_, options, conventions, batch_, team_.size())),
           step_(network, pass_, samples_, state_, options, conventions, path_, team_.size()),
           rate_factor_(options.rate_factor), block_start_(options.first_epoch * steps_per_epoch_),
-          steps_before_(network.optimizer_state().steps) {
+          steps_before_(network.optimizer_state().steps),
+          averaged_before_(network.moving_average().steps) {
         work_.input.expect(samples_.x, work_.capacity);
         if (path_.one_row) one_row_.emplace(pass_, state_.targets());
         state_.load();
@@ -74,6 +76,7 @@ private:
         if (one_row_) one_row_->flush();
         state_.store();
         network_.optimizer_state().steps = steps_before_ + steps_done_;
+        if (options_.ema > 0) network_.moving_average().steps = averaged_before_ + steps_done_;
     }
     void check_interrupted() const {
         if (options_.interrupted && options_.interrupted()) throw Interrupted();
@@ -99,8 +102,9 @@ private:
         options_.schedule.warm_up == 0;
     /// Numbers of steps, one for each batch: the first of the epoch and of the samples at hand.
     std::size_t epoch_start_ = 0, block_start_;
-    std::uint64_t steps_before_, steps_done_ = 0;  ///< none for a batch that counts nothing
-    double loss_ = 0, weight_ = 0, squares_ = 0;   ///< summed over this epoch so far
+    std::uint64_t steps_before_, averaged_before_;
+    std::uint64_t steps_done_ = 0;                ///< none for a batch that counts nothing
+    double loss_ = 0, weight_ = 0, squares_ = 0;  ///< summed over this epoch so far
     double step_loss_ = 0, step_weight_ = 0;
     bool stopped_ = false;  ///< a callback said so
 };
@@ -193,6 +197,10 @@ bool Trainer<T>::step(std::size_t index, Share share) {
     const bool taken = step_.run(first, batch, rate_, trained + 1, team_, share);
     if (rank == 0 && taken) account(batch);
     const bool carry_on = team_.barrier(rank);
+    if (options_.ema > 0 && taken) {
+        state_.average(pass_.kernel, averaged_before_ + steps_done_, share);
+        if (options_.on_step) team_.barrier(rank);
+    }
     if (!taken || !options_.on_step) return carry_on;
     if (rank == 0) end_step(number);
     return team_.barrier(rank) && carry_on && !stopped_;

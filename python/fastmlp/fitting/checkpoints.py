@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fastmlp import _core, _validation, files
 from fastmlp._validation.foreign_names import hints_at_arguments
 from fastmlp.errors import ModelFormatError, shortened
-from fastmlp.fitting.saved_fit import KEY, MOMENTS, SavedFit, SavedState, check_state
+from fastmlp.fitting.saved_fit import AVERAGES, KEY, MOMENTS, SavedFit, SavedState, check_state
 from fastmlp.model.model import Core, Model
 from fastmlp.model.summary import describe
 from fastmlp.settings.optimizers import OptimizerKind
@@ -26,7 +26,7 @@ _MARGIN = 1024
 
 _MOST_EPOCHS = 2**32 - 1
 
-_OWN_TENSORS = ("optimizer.", "history.", "early_stopping.")
+_OWN_TENSORS = ("optimizer.", "moving_average.", "history.", "early_stopping.")
 """The prefixes of the names of tensors that are not the network's."""
 
 
@@ -170,6 +170,8 @@ class CheckpointFile:
         """
         tensors, metadata = self._archive(state)
         tensors |= largest | dict.fromkeys(MOMENTS, self.core.parameters)
+        if self.settings["ema"]:
+            tensors |= dict.fromkeys(AVERAGES, self.core.parameters)
         margin = {"margin": " " * _MARGIN}
         _core.check_can_write(self.checkpoint.path, tensors, metadata | margin)
 
@@ -216,7 +218,13 @@ def _archive(
     for name, moment in zip(MOMENTS, moments, strict=True):
         if moment is not None:
             tensors[name] = moment
-    metadata[KEY] = json.dumps(about | {"optimizer": kind.name, "steps": steps})
+    state = {"optimizer": kind.name, "steps": steps}
+    decay, *averages, averaged = core.moving_average
+    for name, average in zip(AVERAGES, averages, strict=True):
+        if average is not None:
+            tensors[name] = average
+            state["moving_average"] = {"decay": decay, "steps": averaged}
+    metadata[KEY] = json.dumps(about | state)
     return tensors | extra, metadata
 
 
@@ -230,6 +238,7 @@ def read_saved(path: str | bytes) -> tuple[Core, SavedState]:
     core = files.reading(_core.network_from_archive, tensors, metadata, name)
     try:
         core.set_optimizer_state(state.kind, *state.moments, state.steps)
+        core.set_moving_average(*state.average)
     except (TypeError, ValueError) as error:
         raise ModelFormatError(name, MOMENTS[0], 0, str(error)) from None
     for stopping in () if state.fit is None else state.fit.stoppings:

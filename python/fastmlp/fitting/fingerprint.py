@@ -57,6 +57,7 @@ def of_steps(
     return {
         "optimizer": repr(named),
         "learning_rate": "a function of the step" if callable(rate) else "",
+        "ema": options.ema,
         "batch_size": options.batch_size,
         "the number of samples": rows,
         "shuffle": options.shuffle,

@@ -57,6 +57,8 @@ class FitOptions:
         Early stopping comes first, because it saves the weights that were measured.
     checkpoint : Checkpoint or None
         Where to save.
+    ema : float
+        The decay of the moving average; 0 is none.
     saved : Saved or None
         The checkpoint to resume from.
     """
@@ -75,6 +77,7 @@ class FitOptions:
     metrics: Mapping[str, Metric]
     callbacks: tuple[Callback, ...]
     checkpoint: Checkpoint | None
+    ema: float
     saved: Saved | None
 
     @property
@@ -95,6 +98,7 @@ class FitOptions:
             epochs=self.epochs,
             shuffle=self.shuffle,
             n_threads=self.n_threads,
+            ema=self.ema,
         )
 
 
@@ -115,6 +119,7 @@ def read_options(
     metrics: str | Metric | Iterable[str | Metric] | None,
     early_stopping: EarlyStopping | bool | None,
     checkpoint: Checkpoint | files.Path | None,
+    ema: float | None,
 ) -> FitOptions:
     """Check the arguments of ``Network.fit`` for a fit of `model`.
 
@@ -148,6 +153,7 @@ def read_options(
         metrics=read_metrics(metrics, model.loss, model.outputs),
         callbacks=_callbacks(callbacks, early_stopping),
         checkpoint=file,
+        ema=0.0 if ema is None else _validation.share("ema", ema, zero=False, one=False),
         saved=None if file is None else file.read(model),
     )
     _check_together(options, model)
@@ -170,10 +176,12 @@ def core_options(
     epochs: int,
     shuffle: bool,
     n_threads: int = 0,
+    ema: float = 0.0,
 ) -> TrainOptions:
     """Return the options of the core for `rows` samples; 0 means unknown."""
     options = TrainOptions()
     options.epochs, options.shuffle, options.n_threads = epochs, shuffle, n_threads
+    options.ema = ema
     options.batch_size = rows if batch_size is None else min(batch_size, rows or sys.maxsize)
     options.optimizer = optimizer.to_core(dtype)
     if isinstance(optimizer.learning_rate, Schedule):
@@ -250,5 +258,7 @@ def _check_together(options: FitOptions, model: Model) -> None:
     if isinstance(options.optimizer, LBFGS):
         if options.order is not None:
             _validation.switch("shuffle", options.order)
+        if options.ema:
+            raise ValueError("ema averages over the steps of batches: not with LBFGS")
         if options.checkpoint is not None:
             raise ValueError("checkpoint is not supported with LBFGS, whose state is SciPy's")

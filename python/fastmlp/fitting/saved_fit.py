@@ -18,6 +18,9 @@ KEY: Final = "checkpoint"
 HISTORY: Final = "history."
 """The prefix of the names of tensors with a number per epoch; the rest is as in `History`."""
 
+AVERAGES: Final = ("moving_average.parameters", "moving_average.statistics")
+"""The tensors with the moving average of the parameters and running averages."""
+
 MOMENTS: Final = ("optimizer.first", "optimizer.second")
 """The tensors with the optimizer's state of each parameter."""
 
@@ -101,6 +104,7 @@ class SavedState:
     moments: tuple[NDArray[Any] | None, NDArray[Any] | None]
     steps: int
     fit: SavedFit | None
+    average: tuple[float, NDArray[Any] | None, NDArray[Any] | None, int]
 
 
 def check_state(file: str, text: str | None, tensors: Mapping[str, NDArray[Any]]) -> SavedState:
@@ -127,7 +131,8 @@ def check_state(file: str, text: str | None, tensors: Mapping[str, NDArray[Any]]
         kind = OptimizerKind[_text(saved, "optimizer")]
         moments = _moments(kind, tensors)
         fit = _fit(saved, tensors) if "course" in saved else None
-        return SavedState(kind, moments, _integer(saved, "steps"), fit)
+        average = _average(saved, tensors)
+        return SavedState(kind, moments, _integer(saved, "steps"), fit, average)
     except KeyError as error:
         problem = f"{error.args[0]!r} is missing or unknown"
     except (ValueError, RecursionError) as error:  # of invalid JSON, or our own
@@ -165,6 +170,20 @@ def _moments(
     if not fits:
         raise ValueError(f"the tensors do not match the state of {kind.name}")
     return first, second
+
+
+def _average(
+    saved: dict[str, Any], tensors: Mapping[str, NDArray[Any]]
+) -> tuple[float, NDArray[Any] | None, NDArray[Any] | None, int]:
+    if "moving_average" not in saved:
+        return 0.0, None, None, 0
+    about = _object(saved["moving_average"], "moving_average")
+    decay, steps = _number(about["decay"], "decay"), _integer(about, "steps")
+    parameters, statistics = (tensors[name] for name in AVERAGES)
+    finite = np.isfinite(parameters).all() and np.isfinite(statistics).all()
+    if not (0 < decay < 1 and finite):
+        raise ValueError("moving_average: decay, steps or an element is out of range")
+    return decay, parameters, statistics, steps
 
 
 def _series(tensors: Mapping[str, NDArray[Any]]) -> dict[str, list[float]]:

@@ -28,6 +28,8 @@ def to_state(model: Model, attributes: dict[str, Any]) -> dict[str, Any]:
     with core.reading():  # copies: another thread may train while they are pickled
         kind, *moments, steps = core.optimizer_state
         moments = [None if moment is None else moment.copy() for moment in moments]
+        decay, *averages, averaged = core.moving_average
+        averages = [None if average is None else average.copy() for average in averages]
         return {
             "format": _STATE_FORMAT,
             "attributes": {
@@ -44,6 +46,7 @@ def to_state(model: Model, attributes: dict[str, Any]) -> dict[str, Any]:
             "parameters": core.parameters.copy(),
             "statistics": core.statistics.copy() if core.statistics.size else None,
             "optimizer": (kind, *moments, steps),
+            "moving_average": (decay, *averages, averaged),
         }
 
 
@@ -73,6 +76,12 @@ def from_state(state: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
     # Copies, as an array that a pickle maps from a file may not be aligned.
     first, second = (None if a is None else np.array(a) for a in (first, second))
     core.set_optimizer_state(kind, first, second, steps)
+    if "moving_average" in state:  # not in every older pickle
+        decay, parameters, statistics, steps = state["moving_average"]
+        parameters, statistics = (
+            None if a is None else np.array(a) for a in (parameters, statistics)
+        )
+        core.set_moving_average(decay, parameters, statistics, steps)
     core.feature_names = attributes.pop("_feature_names", None)  # missing in some older pickles
     core.class_names = attributes.pop("_class_names", None)
     return Model(features, layers, loss, dtype, core), attributes

@@ -13,7 +13,7 @@ from .dense import Matrix, Row
 from .layers import Dense, build_layers
 from .live import LiveLists
 from .normalization import Statistics
-from .optimizers import Memory, approach
+from .optimizers import Memory, MovingAverage, approach
 from .passes import Pass
 from .random import initial_weights
 from .schedules import check_share
@@ -41,6 +41,7 @@ class Model:
         self._seed = validation.seed(seed)
         self._epoch = 0
         self._memory = Memory()  # of the optimizer of the last fit
+        self._average: MovingAverage | None = None  # of parameters, then running averages
         self._rate = math.nan  # of its last step
         self._position = 0  # samples of this epoch that were trained on
         if 8 * self.n_parameters > sys.maxsize:
@@ -235,6 +236,24 @@ class Model:
     def copy(self) -> Self:
         """Return an independent copy of all that makes up the network."""
         return copy.copy(self)
+
+    def averaged(self) -> Self:
+        """Return a network with the moving average of the parameters that ``fit(ema=...)`` keeps.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        if self._average is None:
+            raise ValueError("there is no moving average: fit(..., ema=0.999) keeps one")
+        result = self.copy()
+        values = iter(self._average.values)
+        for rows in result._state_rows():  # noqa: SLF001  (its own kind)
+            for row in rows:
+                row[:] = [next(values) for _ in row]
+        result._average, result._memory = None, Memory()  # noqa: SLF001
+        return result
 
     def soft_update(self, source: Any, tau: float) -> None:
         """Move the parameters and running averages towards those of a network of the same layers.

@@ -8,9 +8,10 @@ from .callbacks import AnyCallback, read_callbacks
 from .early_stopping import EarlyStopping, read_early_stopping
 from .held_out import hold_out
 from .history import Evaluation, History
-from .optimizers import SGD, Optimizer
+from .optimizers import SGD, MovingAverage, Optimizer
 from .options import FitOptions, read_options
 from .samples import CheckedSamples, read_samples, weigh_classes
+from .schedules import check_share
 from .sums import weighted_mean
 from .training import Training
 
@@ -145,6 +146,7 @@ class Network(Training):
         validation_fraction: float | None = None,
         metrics: object = None,
         early_stopping: EarlyStopping | bool | None = None,
+        ema: float | None = None,
     ) -> History:
         """Train on mini-batches: `forward`, `backward` and `update`, over the epochs.
 
@@ -187,6 +189,9 @@ class Network(Training):
             What to measure on the validation data besides the loss.
         early_stopping : EarlyStopping or bool, optional
             When to stop before the last epoch; True is ``EarlyStopping()``.
+        ema : float, optional
+            Decay, above 0 and below 1, of a moving average of the parameters after each step, which
+            `averaged` returns. The next fit with the same decay continues it.
 
         Returns
         -------
@@ -209,8 +214,16 @@ class Network(Training):
         samples = weigh_classes(samples, class_weight, self.loss)
         options = self._read_options(samples, epochs, batch_size, optimizer, shuffle)
         followers = read_callbacks(callbacks, verbose)
+        if ema is not None:
+            check_share("ema", ema, zero=False, one=False)
+            if self._average is None or self._average.decay != ema:
+                self._average = MovingAverage(ema)
         return self._train(
-            samples, options, held_out, (*read_early_stopping(early_stopping), *followers)
+            samples,
+            options,
+            held_out,
+            (*read_early_stopping(early_stopping), *followers),
+            average=None if ema is None else self._average,
         )
 
     def _read_options(

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from . import validation
 from .dense import Row
-from .schedules import Schedule
+from .schedules import Schedule, power
 from .sums import tree16
 
 Rate = float | Schedule | Callable[[int], float]
@@ -221,6 +221,22 @@ def read_optimizer(optimizer: object) -> Optimizer:
 def approach(gain: float, u: float, g: float) -> float:
     """Return u moved towards g by `gain`, begun at the nearer: a small g keeps its digits."""
     return u + gain * (g - u) if gain < 0.5 else g + (gain - 1.0) * (g - u)
+
+
+class MovingAverage:
+    """The mean of some numbers after each step; those of k steps ago count ``decay^k`` as much."""
+
+    def __init__(self, decay: float) -> None:
+        self.decay = decay
+        self.values: list[float] = []
+        self.steps = 0
+
+    def step(self, values: list[float]) -> None:
+        """Take in the numbers after a step."""
+        self.steps += 1
+        gain = (1.0 - self.decay) / (1.0 - power(self.decay, self.steps))  # 1 for the first
+        pairs = zip(self.values or values, values, strict=True)
+        self.values = [approach(gain, mean, value) for mean, value in pairs]
 
 
 def norm(rows: Iterable[Row]) -> float:

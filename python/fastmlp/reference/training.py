@@ -11,6 +11,7 @@ from .errors import DivergenceError
 from .held_out import HeldOut
 from .history import Evaluation, History
 from .losses import is_right
+from .optimizers import MovingAverage
 from .options import FitOptions
 from .plateau import PlateauWatch
 from .samples import CheckedSamples
@@ -26,6 +27,7 @@ class Training(Derivatives):
         options: FitOptions,
         held_out: HeldOut | None,
         callbacks: tuple[Callback, ...],
+        average: MovingAverage | None = None,
     ) -> History:
         watch = self._read_monitors(options, held_out, callbacks)
         history = History(len(samples.X), flops_per_sample(self._shapes()))
@@ -37,7 +39,9 @@ class Training(Derivatives):
             for callback in callbacks:
                 callback.on_epoch_begin(self, epoch + 1)
             start = time.perf_counter()
-            loss, stopped = self._train_epoch(samples, options, epoch, watch.factor, callbacks)
+            loss, stopped = self._train_epoch(
+                samples, options, epoch, watch.factor, callbacks, average
+            )
             seconds = time.perf_counter() - start
             self._epoch += 1
             if not math.isfinite(loss):
@@ -75,6 +79,7 @@ class Training(Derivatives):
         epoch: int,
         rate_factor: float,
         callbacks: tuple[Callback, ...],
+        average: MovingAverage | None,
     ) -> tuple[float, bool]:
         """Train one epoch; return the mean loss, and whether a callback stops."""
         losses, weights = [], []
@@ -91,6 +96,8 @@ class Training(Derivatives):
                 weights.append(in_order(weight))
                 self._move_averages()
                 self._update(options.optimizer, self._memory, self._rate)
+                if average is not None:
+                    average.step(self.parameters + self.statistics)
                 loss = weighted_mean(losses[-1:], weights[-1:])
                 results = [callback.on_batch_end(self, step, loss) for callback in callbacks]
             self._position += len(batch)
