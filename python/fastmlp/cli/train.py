@@ -71,7 +71,7 @@ class Settings:
     hidden: tuple[int, ...] = (128, 64)
     networks: int = 4
     activation: ActivationName = "relu"
-    dropout: float = 0.1
+    dropout: float | None = None
     epochs: int | None = None
     batch_size: int | None = None
     optimizer: str = "adamw"

@@ -59,8 +59,8 @@ class TabularModel:
         which.
     activation : str, default "relu"
         Of the hidden layers.
-    dropout : float, default 0.1
-        Of the hidden layers.
+    dropout : float, optional
+        Of the hidden layers; None is 0.25 for classes and 0.1 for numbers.
     epochs : int, optional
         Times to go through the rows at most; None is 300, fewer for more than 66,000 rows.
     batch_size : int, optional
@@ -70,8 +70,8 @@ class TabularModel:
     patience : int, default 30
         The epochs without improvement after which a network stops.
     numbers : {"piecewise", "standardized"}, default "piecewise"
-        Whether numbers are cut into 16 pieces beside being standardized; fewer, or none, where
-        there are many columns of numbers or very many rows.
+        Whether numbers are cut into 16 pieces beside being standardized; up to 128 where there are
+        few columns of numbers, fewer or none where there are many, or very many rows.
     words : {"one-hot", "target means"}, default "one-hot"
         What becomes of text of more than 30 values: an input for each of the 200 most frequent, or
         the cross-fitted mean of the target.
@@ -113,7 +113,7 @@ class TabularModel:
         networks: int = 4,
         seed: int | None = None,
         activation: ActivationName = "relu",
-        dropout: float = 0.1,
+        dropout: float | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
         optimizer: Optimizer | None = None,
@@ -149,7 +149,7 @@ class TabularModel:
         self._words = _validation.choice("words", words, ("one-hot", "target means"))
         # A network of the same settings finds what is wrong with them before a file is read.
         probe = Network([1, *self._settings.hidden, 1], activation=activation, output="identity",
-                        dropout=dropout, seed=seed)  # fmt: skip
+                        dropout=0.0 if dropout is None else dropout, seed=seed)  # fmt: skip
         self.seed: int = probe.seed
         self._features: Features | None = None
         self._target: Target | None = None

@@ -31,7 +31,7 @@ class Settings:
     hidden: tuple[int, ...]
     networks: int
     activation: ActivationName
-    dropout: float
+    dropout: float | None
     epochs: int | None
     batch_size: int | None
     optimizer: Optimizer | None
@@ -52,6 +52,12 @@ class Settings:
             return self.batch_size
         many = 1 << max(0, (rows // 400).bit_length() - 1)  # the power of two below
         return max(1, min(64, rows // 8), min(many, 512))
+
+    def dropout_of(self, target: Target) -> float:
+        """Return the dropout: less for numbers, of which it blurs the units."""
+        if self.dropout is not None:
+            return self.dropout
+        return 0.1 if target.task == "regression" else 0.25
 
     def most_epochs(self, rows: int) -> int:
         """Return the epochs at most: fewer of many rows, which are as many steps."""
@@ -100,7 +106,7 @@ def make_network(features: int, target: Target, settings: Settings, seed: int) -
         [features, *settings.hidden, target.outputs],
         activation=settings.activation,
         output=output[target.task],
-        dropout=settings.dropout,
+        dropout=settings.dropout_of(target),
         seed=seed,
     )
 
