@@ -50,7 +50,7 @@ void EpochEnd<T>::restore() {
     if (saved_.empty()) return;
     const std::vector<Buffer<T>*> to = buffers();
     OptimizerState<T>& state = network_->optimizer_state();
-    // Another optimizer may have come since, in whose memory there is nothing yet.
+    // The optimizer may have been replaced since; the state of the new one is still empty.
     const bool is_same = state.kind == optimizer_ && to.size() == saved_buffers_;
     for (std::size_t i = 0; i < (is_same ? to.size() : kOfNetwork); ++i) {
         std::copy_n(saved_[i].data(), saved_[i].size(), to[i]->data());
@@ -93,7 +93,7 @@ std::shared_ptr<const Network<T>> EpochEnd<T>::read(const Network<T>& network,
     return copy_;
 }
 
-/// Where the training thread is gone, the network is what it was at the last epoch end.
+/// If the training thread did not survive the fork, the network goes back to the last epoch end.
 template <class T>
 void EpochEnd<T>::after_fork_in_child() noexcept {
     changed_.renew();

@@ -1,5 +1,5 @@
-/// What a network was at the last epoch end of a training: the way back where it diverges, and what
-/// other threads read meanwhile.
+/// The network as of the last epoch end: what a diverging training is rolled back to, and what
+/// other threads read while it runs.
 #pragma once
 
 #include <chrono>
@@ -21,18 +21,18 @@ public:
     EpochEnd() { enlist(); }
     ~EpochEnd() { delist(); }
 
-    /// The begin of a training is an epoch end, too. Not `eager`, nothing is saved before somebody
-    /// reads. A training may be inside another one, whose thread waits for it: as one of many.
+    /// The start of a training counts as an epoch end. Unless `eager`, nothing is saved before the
+    /// first `read`. Trainings nest: one of `train_many` runs inside the call that waits for it.
     void begin(Network<T>& network, bool eager);
     /// The parameters are those of an epoch end.
     void save();
-    /// From now on every epoch end is saved, also if nobody has read yet.
+    /// From now on every epoch end is saved, even before the first `read`.
     void expect_readers();
-    /// The network's buffers are what they were when saved.
+    /// Restores the network's buffers from the last save.
     void restore();
     void end() noexcept;
 
-    /// The network as it was saved last; waits for that so long, and is null if it did not come.
+    /// The last saved network; waits up to this long for one, then returns null.
     std::shared_ptr<const Network<T>> read(const Network<T>& network,
                                            std::chrono::milliseconds patience);
 
@@ -41,23 +41,22 @@ private:
     void after_fork_in_parent() noexcept override { mutex_.unlock(); }
     void after_fork_in_child() noexcept override;
 
-    /// What a training changes: the network's own two, what its optimizer remembers, and the moving
-    /// average.
+    /// What a training changes: parameters, running averages, optimizer state and moving average.
     std::vector<Buffer<T>*> buffers() const;
     static constexpr std::size_t kOfNetwork = 2;
     void forget() noexcept;
 
     std::mutex mutex_;
     Condition changed_;
-    Network<T>* network_ = nullptr;          ///< in training
-    std::vector<std::thread::id> trainers_;  ///< the innermost is the last
-    bool eager_ = false, wanted_ = false;    ///< wanted: somebody has read
-    std::vector<Buffer<T>> saved_;           ///< empty if nothing is
-    std::size_t saved_buffers_ = 0;          ///< how many of those are of the last save
+    Network<T>* network_ = nullptr;          ///< being trained
+    std::vector<std::thread::id> trainers_;  ///< innermost last
+    bool eager_ = false, wanted_ = false;    ///< wanted: `read` was called
+    std::vector<Buffer<T>> saved_;           ///< empty if nothing is saved
+    std::size_t saved_buffers_ = 0;          ///< how many of those belong to the last save
     Optimizer::Kind optimizer_{};
     std::uint64_t steps_ = 0, averaged_ = 0;
     std::uint32_t epoch_ = 0;
-    std::shared_ptr<const Network<T>> copy_;  ///< of `saved_`, if somebody has read it
+    std::shared_ptr<const Network<T>> copy_;  ///< of `saved_`, made by `read`
 };
 
 extern template class EpochEnd<float>;

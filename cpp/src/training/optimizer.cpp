@@ -25,14 +25,14 @@ Step step_of(const Optimizer& optimizer) {
     return optimizer.nesterov ? Step::kNesterov : Step::kMomentum;
 }
 
-/// epsilon in T, never 0: it keeps the step of a gradient that was always 0 from being 0 / 0.
+/// epsilon in T, never 0: a gradient that was always 0 would otherwise give a step of 0 / 0.
 template <class T>
 T rounded_epsilon(double epsilon) {
     return std::max(static_cast<T>(epsilon), std::numeric_limits<T>::denorm_min());
 }
 
-/// Adam's means start at 0 and are short of 1 - beta^n: corrected by the rate and epsilon, which
-/// leaves the state alone (Kingma and Ba 2015, the end of section 2).
+/// Adam's bias correction 1 / (1 - beta^n), folded into the rate and epsilon so that the stored
+/// moments stay uncorrected (Kingma and Ba 2015, end of section 2).
 template <class T>
 void correct_adam(const Optimizer& optimizer, const StepFacts& facts,
                   const UpdateConventions& conventions, UpdateRule<T>& rule) {
@@ -61,7 +61,7 @@ UpdateRule<T> base_rule(const Optimizer& optimizer, const StepFacts& facts,
     rule.mean_gain = static_cast<T>(1 - optimizer.beta_1);
     rule.epsilon = rounded_epsilon<T>(optimizer.epsilon);
     if (adam) correct_adam(optimizer, facts, conventions, rule);
-    const double shrink = optimizer.clip_norm / (facts.norm + 1e-6);  // as torch
+    const double shrink = optimizer.clip_norm / (facts.norm + 1e-6);  // as in PyTorch
     const bool shrinks = shrink < 1;
     rule.shrink = shrinks ? static_cast<T>(shrink) : T(1);
     rule.limit = static_cast<T>(optimizer.clip_value);

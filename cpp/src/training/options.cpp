@@ -9,12 +9,12 @@
 namespace fastmlp {
 namespace {
 
-/// Whether the rates change with the epoch, whose end only a known number of rows foretells.
+/// Whether the rates depend on the length of an epoch, so that its number of rows must be known.
 bool counts_epochs(const Schedule& schedule) {
     return schedule.kind != Schedule::Kind::kConstant && schedule.kind != Schedule::Kind::kInverse;
 }
 
-/// Whether two samples that count stand in one batch of an epoch.
+/// Whether any batch of an epoch has two samples of non-zero weight.
 template <class T>
 bool has_two_in_a_batch(const std::uint32_t* order, std::size_t rows, const T* weights,
                         std::size_t batch) {
@@ -26,7 +26,7 @@ bool has_two_in_a_batch(const std::uint32_t* order, std::size_t rows, const T* w
     return false;
 }
 
-/// The same of all epochs.
+/// The same for all epochs.
 template <class T>
 bool ever_has_two_in_a_batch(const Network<T>& network, std::size_t rows, const T* weights,
                              const TrainOptions& options, std::size_t batch) {

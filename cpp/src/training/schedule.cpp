@@ -10,8 +10,8 @@
 namespace fastmlp {
 namespace {
 
-/// (1 + cos(pi x)) / 2 for x in [0, 1], within 1e-15: the Taylor series of the sine on a quarter
-/// turn. The cosine of a system's library differs from system to system.
+/// (1 + cos(pi x)) / 2 for x in [0, 1] to within 1e-15, by the Taylor series of the sine: the
+/// standard library's cosine differs between platforms.
 double half_cosine(double x) {
     constexpr double kPi = 3.14159265358979323846;
     const double a = kPi * (0.5 - x), square = a * a;  // cos(pi x) = sin(a)
@@ -20,7 +20,7 @@ double half_cosine(double x) {
     return 0.5 + 0.5 * a * sum;
 }
 
-/// x^power for x >= 1, by the kernels' own logarithm and exponential.
+/// x^power for x >= 1, with the kernels' logarithm and exponential.
 double real_power(double x, double power) {
     const auto& kernel = kernels::active_table<double>();
     kernel.log_array(&x, 1, &x);
@@ -29,14 +29,14 @@ double real_power(double x, double power) {
     return x;
 }
 
-/// The peak is at step rise * steps - 1, as in torch.
+/// The peak is at step rise * steps - 1, as in PyTorch.
 double one_cycle(const Schedule& s, double step, double last) {
     const double peak = s.rise * (last + 1) - 1;
     if (step < peak) return 1 - (1 - s.initial) * half_cosine(step / peak);
     return s.final + (1 - s.final) * half_cosine((step - peak) / (last - peak));
 }
 
-/// The factor of step `now` without the warm-up.
+/// The factor of step `now`, without warm-up.
 double base_factor(const Schedule& s, std::size_t now, std::size_t steps_per_epoch,
                    std::size_t steps) {
     const std::size_t epoch = now / steps_per_epoch;

@@ -1,4 +1,4 @@
-/// Where the samples of a training come from: all of them are there, or block follows block.
+/// Where the samples of a training come from: arrays in memory, or a stream of blocks.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@ namespace fastmlp {
 template <class T>
 class SampleSource {
 public:
-    /// x and y, an epoch in one piece.
+    /// Arrays x and y: an epoch is one piece.
     SampleSource(const Network<T>& network, const Features<T>& x, const Targets<T>& y,
                  const TrainOptions& options)
         : network_(network), options_(options), samples_{x, y}, rows_(x.rows),
@@ -24,7 +24,7 @@ public:
         if (rows_ > UINT32_MAX) throw std::invalid_argument("x has more than 2^32 - 1 rows");
         if (options.shuffle && !options.order) shuffled_.resize(rows_);
     }
-    /// An epoch in blocks, which `blocks` hands out.
+    /// A stream: an epoch is a sequence of blocks from `blocks`.
     SampleSource(const Network<T>& network, const BlockSource<T>& blocks,
                  const TrainOptions& options)
         : network_(network), options_(options),
@@ -34,15 +34,15 @@ public:
         if (options.order) throw std::invalid_argument("blocks come in the order of their source");
     }
 
-    const Samples<T>& samples() const { return samples_; }  ///< to be trained on next
-    std::size_t rows() const { return rows_; }              ///< of an epoch; 0: not known
-    std::size_t batch() const { return batch_; }            ///< rows of a step, but an epoch's last
+    const Samples<T>& samples() const { return samples_; }  ///< the current ones
+    std::size_t rows() const { return rows_; }              ///< per epoch; 0: unknown
+    std::size_t batch() const { return batch_; }  ///< rows of every step but an epoch's last
 
     void begin_epoch() {
         samples_.before = 0;
         if (blocks_) samples_.x.dense.rows = samples_.x.rows = 0;
     }
-    /// On to the samples that are next in `epoch`; whether it ends with them.
+    /// Advances to the next samples of `epoch`; returns whether they are its last.
     bool next(std::size_t epoch) {
         if (blocks_) return next_block();
         samples_.order = order_of(epoch);

@@ -1,5 +1,5 @@
-/// All that a step of training changes: the parameters and what the optimizer remembers, as the
-/// kernels want them, and running averages, with a way back to the last good state.
+/// Everything a training step changes: parameters and optimizer state in the kernels' layout, and
+/// running averages. It can be rolled back to the last epoch end.
 #pragma once
 
 #include <algorithm>
@@ -16,8 +16,8 @@ namespace fastmlp {
 template <class T>
 class TrainedState {
 public:
-    /// Takes the network's own buffers; its optimizer state must be prepared, and, where it
-    /// `averages`, its moving average.
+    /// Uses the network's buffers; its optimizer state must be prepared, and so must its moving
+    /// average if `averages`.
     TrainedState(Network<T>& network, bool roll_back, bool averages)
         : network_(network), roll_back_(roll_back),
           parameters_(network.layout(), network.parameters()->data()) {
@@ -41,7 +41,7 @@ public:
     const Image<T>& parameters() const { return parameters_; }
     const std::vector<UpdateTarget<T>>& targets() const { return targets_; }
 
-    /// From the network's buffers to where the kernels work, and back.
+    /// Copies between the network's buffers and the kernels' layout.
     void load() {
         for_each_image([](Image<T>& image) { image.load(); });
     }
@@ -49,7 +49,7 @@ public:
         for_each_image([](Image<T>& image) { image.store(); });
     }
 
-    /// This thread's share of the moving average after the `steps`-th step that it is a mean of.
+    /// Updates this thread's share of the moving average, which is now a mean over `steps` steps.
     void average(const kernels::KernelTable<T>& kernel, std::uint64_t steps, Share share) const {
         if (!average_) return;
         const MovingAverage<T>& average = network_.moving_average();
@@ -70,7 +70,7 @@ public:
                         average.statistics->data() + mine.first);
     }
 
-    /// Whether all in the network's buffers is finite, and then it is that of an epoch end.
+    /// Marks an epoch end if everything in the network's buffers is finite; returns whether it is.
     bool save_if_finite(const kernels::KernelTable<T>& kernel) {
         const OptimizerState<T>& state = network_.optimizer_state();
         for (const Buffer<T>* buffer : {network_.parameters().get(), network_.statistics().get(),
@@ -81,7 +81,7 @@ public:
         network_.epoch_end().save();
         return true;
     }
-    /// The network's buffers are what they were at the last epoch end, if that was asked for.
+    /// Rolls the network's buffers back to the last epoch end, if this was requested.
     void restore() {
         if (roll_back_) network_.epoch_end().restore();
     }

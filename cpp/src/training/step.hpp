@@ -1,7 +1,7 @@
-/// One step of training, shared by the threads of a team: rows are split going forward and
-/// backward, weights in the update; no sum is ever split.
+/// One training step, shared by the threads of a team. The forward and backward passes are split by
+/// rows, the update by weights; no sum is ever split.
 ///
-/// `run` is the plain step. Parts of it may be computed another way: `step_path.hpp` says when.
+/// `run` is the plain step. `step_path.hpp` decides when parts of it are computed another way.
 #pragma once
 
 #include <optional>
@@ -35,9 +35,9 @@ public:
         if (conventions.report_squares) weight_squares_.emplace(network.layout(), false);
     }
 
-    /// The step over those of the next `count` samples from `first` on that count, this thread's
-    /// share; false, and nothing is done, if none does. Losses and weights of the batch stay in the
-    /// workspace. `rate` is read after the first barrier only.
+    /// This thread's share of the step over samples `first` to `first` + `count` - 1, without those
+    /// of weight 0. Returns false and does nothing if none remains. Losses and weights of the batch
+    /// stay in the workspace. `rate` is read after the first barrier only.
     bool run(std::size_t first, std::size_t count, const double& rate, std::uint64_t number,
              ThreadTeam& team, Share share) {
         Part& part = parts_[share.rank];
@@ -47,29 +47,29 @@ public:
         backward(part);                            // (2.4), (2.5), (2.12)
         if (weight_squares_) weight_squares_->add_all(state_.parameters(), share);
         team.barrier(static_cast<int>(share.rank));
-        // Nothing throws from here on: the step takes place.
+        // Nothing throws from here on, so the step is applied as a whole.
         part.move_averages();
         RowPrefetcher prefetch = samples_.next_rows(first + count, part.rows);
         update(part, {rate, number, weight_sum(samples_.y, part.work)}, prefetch);
         return true;
     }
 
-    /// The squares of all weights before the step; 0 where nobody asked.
+    /// The sum of squares of all weights before the step; 0 if not requested.
     double squares() const { return weight_squares_ ? weight_squares_->total() : 0; }
 
 private:
     using Passes = StepPath::Passes;
 
-    /// One thread's, on cache lines of its own.
+    /// One thread's part, on separate cache lines.
     struct alignas(kCacheLine) Part : Propagation<T> {
         explicit Part(const Propagation<T>& pass)
             : Propagation<T>(pass), layer_rules(room_for_layer_rules<T>(pass.layers)) {}
-        Range rows{};                       ///< of the workspace,
-        std::vector<std::uint32_t> places;  ///< which are these of the batch where it has weights
-        std::vector<StepRules<T>> layer_rules;  ///< where the rates of layers differ
+        Range rows{};                           ///< of the workspace,
+        std::vector<std::uint32_t> places;      ///< their positions in the batch, if it has weights
+        std::vector<StepRules<T>> layer_rules;  ///< if layers have different rates
     };
 
-    /// This thread's rows of the batch; false if no sample counts.
+    /// Gathers this thread's rows of the batch; false if all weights are 0.
     bool gather(Part& part, std::size_t first, std::size_t count, ThreadTeam& team, Share share) {
         const std::uint32_t* places = nullptr;
         std::size_t batch = count;
@@ -111,8 +111,7 @@ private:
         }
     }
 
-    /// (2.6), (2.7), and with them (2.13), (2.14): an optimizer's step needs only the gradients of
-    /// the weights that it changes.
+    /// (2.6), (2.7) and (2.13), (2.14) in one: the update of a weight needs only its own gradient.
     void update(Part& part, const StepFacts& facts, RowPrefetcher& prefetch) {
         const double weight = facts.weight_sum;
         const T scale = static_cast<T>(weight > 0 ? conventions_.gradient_scale / weight : 0);

@@ -1,9 +1,9 @@
-/// Forward and backward on several threads, through layers of many weights.
+/// Forward and backward passes on several threads, for layers with many weights.
 ///
-/// Split by rows of the batch, every thread reads all weights, and transposes all of them going
-/// back. A wide layer is split by its outputs instead, so that a weight goes to one core only; the
-/// team meets before and after. Other layers are split by rows, as in the plain step.
-/// `step_path.hpp` says when.
+/// In a split by rows every thread reads all weights, and transposes all of them in the backward
+/// pass. A wide layer is therefore split by its outputs, so that each weight is read by one core
+/// only, with a barrier before and after. Other layers are split by rows, as in the plain step.
+/// `step_path.hpp` decides when.
 #pragma once
 
 #include "propagation/propagate.hpp"
@@ -16,7 +16,7 @@ struct StepByColumns {
     const Propagation<T>& pass;
     Range rows;  ///< this thread's part of the batch
 
-    /// (1.1), (1.2): the scores of all rows are there when it returns.
+    /// (1.1), (1.2). On return the scores of all rows are complete.
     void forward() const {
         const std::size_t last = pass.layers.size() - 1;
         for (std::size_t i = 0; i <= last; ++i) {
@@ -50,7 +50,7 @@ private:
         return pass.context.share.of(padded(count), kernels::kPad);
     }
 
-    /// This thread's columns of the nodes of layer i, and of the deltas before it, in all rows.
+    /// This thread's columns of the nodes of layer i and of the deltas before it, for all rows.
     void forward_columns(std::size_t i) const {
         Rows<T>& out = pass.output(i);
         dense_forward(pass.kernel, pass.weights(i), pass.activation(i), pass.inputs(i), batch(),

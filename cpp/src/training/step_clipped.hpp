@@ -1,5 +1,5 @@
-/// The update with gradients whose norm is bounded. That norm is known only when all of them are
-/// there, so they cannot go into the weights as they come: they are stored first.
+/// The update with a bounded norm of the gradients. The norm is known only when all gradients are,
+/// so they are stored first instead of being applied as they are computed.
 #pragma once
 
 #include <cmath>
@@ -15,17 +15,17 @@ namespace fastmlp {
 template <class T>
 class ClippedUpdate {
 public:
-    /// Gradients are stored in the network's own buffer.
+    /// Gradients are stored in the network's gradient buffer.
     explicit ClippedUpdate(const Network<T>& network)
         : gradients_(network.layout(), network.gradients()->data()),
           squares_(network.layout(), true) {
         for (std::size_t i = 0; i < gradients_.size(); ++i) stores_.push_back({gradients_[i]});
     }
 
-    /// Where `Propagation::gradients` is to store them.
+    /// Where `Propagation::gradients` stores them.
     const std::vector<UpdateTarget<T>>& stores() const { return stores_; }
 
-    /// (2.13), (2.14) with the stored gradients, this thread's share.
+    /// This thread's share of (2.13), (2.14) with the stored gradients.
     void apply(const Propagation<T>& pass, const Optimizer& optimizer,
                const UpdateConventions& conventions, StepFacts facts,
                const std::vector<UpdateTarget<T>>& targets, std::vector<StepRules<T>>& room) {

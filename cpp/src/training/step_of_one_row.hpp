@@ -1,7 +1,7 @@
-/// Steps of one row on one thread. A wide layer's update waits for the next row's forward pass,
-/// which takes it along (`update_product`); a narrow layer's goes with its backward pass
-/// (`narrow_update`). One pass over the weights less than the plain step. `step_path.hpp` says
-/// when.
+/// Steps of one row on one thread. The update of a wide layer is deferred and fused with the next
+/// row's forward pass (`update_product`); that of a narrow layer is fused with its backward pass
+/// (`narrow_update`). One pass fewer over the weights than the plain step. `step_path.hpp`
+/// decides when.
 #pragma once
 
 #include "propagation/propagate.hpp"
@@ -11,11 +11,11 @@ namespace fastmlp {
 template <class T>
 class StepOfOneRow {
 public:
-    /// `pass.work` needs room for two rows: this step's and the last one's.
+    /// `pass.work` needs room for two rows: this step's and the previous one's.
     StepOfOneRow(const Propagation<T>& pass, const std::vector<UpdateTarget<T>>& targets)
         : pass_(pass), targets_(targets) {}
 
-    /// The row that `work.input`, `work.labels` or `work.targets` of the next step go to.
+    /// The row of `work.input`, `work.labels` or `work.targets` that the next step reads.
     std::size_t row() const { return row_; }
 
     /// One step of plain SGD; returns the loss.
@@ -37,7 +37,7 @@ public:
         return pass_.work.losses[rows.first];
     }
 
-    /// Applies what still waits: the weights are then those after the last step.
+    /// Applies the deferred update: the weights are then those after the last step.
     void flush() {
         if (!pending_) return;
         const Range rows{1 - row_, 2 - row_};

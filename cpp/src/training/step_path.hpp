@@ -1,6 +1,6 @@
-/// Which way a step is computed, and why. The plain step is in `step.hpp`; each other way is in a
-/// file of its own and replaces a part of it. They differ in what they read and write when, and in
-/// nothing else: a step has the same bits whichever it is.
+/// Which way a step is computed, and why. The plain step is in `step.hpp`; each alternative is in a
+/// separate file and replaces a part of it. They differ only in the order of memory accesses: the
+/// bits of a step are always the same.
 #pragma once
 
 #include <algorithm>
@@ -16,17 +16,17 @@ namespace fastmlp {
 struct StepPath {
     enum class Passes {
         kPlain,
-        kByColumns,    ///< forward and backward: see step_by_columns.hpp
-        kSmallHidden,  ///< and gradients, too: see step_of_small_hidden.hpp
+        kByColumns,    ///< replaces forward and backward: see step_by_columns.hpp
+        kSmallHidden,  ///< and the gradients: see step_of_small_hidden.hpp
     };
 
     Passes passes = Passes::kPlain;
-    bool clipped = false;  ///< the update: see step_clipped.hpp
-    bool one_row = false;  ///< all of it: see step_of_one_row.hpp
+    bool clipped = false;  ///< replaces the update: see step_clipped.hpp
+    bool one_row = false;  ///< replaces all of it: see step_of_one_row.hpp
 };
 
-/// Whether the outputs of a layer are split over threads rather than the rows of the batch: from
-/// 1 MB of float32 on, half of a usual second-level cache or more. Outputs of a narrow layer are
+/// Whether the outputs of a layer, rather than the rows of the batch, are split over threads: from
+/// 1 MB of float32 weights on, about half of an L2 cache. The outputs of a narrow layer are
 /// computed together.
 template <class T>
 bool is_wide(const DenseView<T>& layer) {
@@ -34,8 +34,8 @@ bool is_wide(const DenseView<T>& layer) {
     return layer.n > kernels::kNarrow && layer.k * layer.n >= kWide;
 }
 
-/// By columns only with several threads and a wide layer, for the barriers cost; and only if every
-/// node can be had without the others of its layer, or its row.
+/// By columns only with several threads and a wide layer, because of the cost of the barriers; and
+/// only if each node can be computed independently of the other nodes of its layer or row.
 template <class T>
 bool goes_by_columns(const Propagation<T>& pass, int threads) {
     if (threads == 1) return false;
@@ -49,16 +49,16 @@ bool goes_by_columns(const Propagation<T>& pass, int threads) {
     return any_wide;
 }
 
-/// Whether all layers take the same step.
+/// Whether all layers have the same update rule.
 inline bool all_alike(const std::vector<Layer>& layers) {
     return std::all_of(layers.begin(), layers.end(), [](const Layer& layer) {
         return layer.trainable && layer.rate_factor == 1;
     });
 }
 
-/// The kernel takes few inputs and outputs, and makes deltas again from the nodes of a relu that
-/// nothing stands between. Blocks of rows go forward one after another, which a layer that looks at
-/// the whole batch forbids.
+/// The kernel takes few inputs and outputs, and recomputes deltas from the nodes of a relu, so no
+/// normalisation or dropout may come between. The forward pass runs block by block, so no layer may
+/// need the whole batch.
 template <class T>
 bool has_small_hidden(const Propagation<T>& pass) {
     const std::vector<Layer>& layers = pass.layers;
@@ -73,17 +73,17 @@ bool has_small_hidden(const Propagation<T>& pass) {
            });
 }
 
-/// Row by row an update may wait for the next forward pass only if nothing else needs it: no other
-/// row of a batch or thread, no optimizer but plain SGD, no callback after each step.
+/// An update may be deferred to the next row's forward pass only if nothing reads the weights in
+/// between: batches of one row, one thread, plain SGD, no callback after each step.
 template <class T>
 bool goes_row_by_row(const Propagation<T>& pass, const TrainOptions& options,
                      const Conventions& conventions, std::size_t batch, int threads) {
     const bool plain_layers =
         all_alike(pass.layers) &&
         std::all_of(pass.traits.begin(), pass.traits.end(), [](const LayerTraits& layer) {
-            return !layer.is_normalized && !layer.has_dropout;  // as they look beyond the row
+            return !layer.is_normalized && !layer.has_dropout;  // which read other rows
         });
-    const bool plain_loss = pass.loss.kind != Loss::kCustom &&  // asks for a batch from its row 0
+    const bool plain_loss = pass.loss.kind != Loss::kCustom &&  // called once per batch
                             conventions.gradient_scale == 1 &&
                             conventions.loss_limit == Conventions::kUnlimited;
     const bool plain_sgd = options.optimizer.clip_norm == Optimizer::kUnlimited &&
@@ -99,7 +99,7 @@ StepPath choose_step_path(const Propagation<T>& pass, const Samples<T>& samples,
                           std::size_t batch, int threads) {
     StepPath path;
     path.clipped = options.optimizer.clip_norm != Optimizer::kUnlimited;
-    if (samples.x.is_sparse) return path;  // all other ways read dense rows
+    if (samples.x.is_sparse) return path;  // all alternatives need dense rows
     path.one_row = goes_row_by_row(pass, options, conventions, batch, threads);
     if (has_small_hidden(pass)) {
         path.passes = StepPath::Passes::kSmallHidden;
@@ -109,8 +109,8 @@ StepPath choose_step_path(const Propagation<T>& pass, const Samples<T>& samples,
     return path;
 }
 
-/// Whether the samples at hand go row by row: a block of a stream may have weights, which that way
-/// does not look at, though those before it had none.
+/// Whether the current samples are trained row by row: any block of a stream may have weights,
+/// which that path ignores.
 template <class T>
 bool takes_one_row(const StepPath& path, const Samples<T>& samples) {
     return path.one_row && samples.y.weights == nullptr;

@@ -9,8 +9,8 @@
 namespace fastmlp {
 namespace {
 
-/// Jobs given one by one to whichever thread is free. Only the caller's thread may ask whether to
-/// stop; it then stops the others, and continues to poll while they finish.
+/// Distributes jobs one by one to free threads. Only the caller's thread may poll for interrupts;
+/// it then stops the others, and continues to poll while they finish.
 template <class T>
 class Queue {
 public:
@@ -35,7 +35,7 @@ public:
     }
 
 private:
-    /// Whether to stop. What `interrupted` throws is kept for the end: all others must stop first.
+    /// Whether to stop. An exception of `interrupted` is kept until all other threads have stopped.
     bool ask(bool caller) {
         if (caller && interrupted_ && !stop_.load()) {
             try {

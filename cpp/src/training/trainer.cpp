@@ -22,7 +22,8 @@ std::vector<EpochReport> run(Network<T>& network, SampleSource<T> source,
     try {
         return Trainer<T>(network, source, options, conventions).run();
     } catch (...) {
-        // Refused before the first step: what another optimizer remembered is still good.
+        // Checked before the first step, so that an error leaves the previous optimizer's state
+        // intact.
         if (network.optimizer_state().steps == steps) {
             network.set_optimizer_state(before);
             network.set_moving_average(average_before);

@@ -1,4 +1,4 @@
-/// The training loop: epochs, blocks, steps, and its callbacks.
+/// The training loop over epochs, blocks and steps, with its callbacks.
 #pragma once
 
 #include <algorithm>
@@ -20,8 +20,8 @@
 
 namespace fastmlp {
 
-/// Flops of one step: forward, gradient, and backward for all layers but the first. Of the features
-/// a share of `density` is stored.
+/// Flops of one step: forward, gradient, and backward for all layers but the first. `density` is
+/// the share of the features that is stored.
 inline double flops_per_step(const Layout& layout, std::size_t batch, double density) {
     double products = 0;
     for (std::size_t i = 0; i < layout.layer_count(); ++i) {
@@ -84,7 +84,7 @@ private:
 
     Network<T>& network_;
     SampleSource<T>& source_;
-    const Samples<T>& samples_;  ///< those at hand: an epoch's, or a block of it
+    const Samples<T>& samples_;  ///< the current ones: of an epoch, or of a block of it
     const TrainOptions& options_;
     Conventions& conventions_;
     std::size_t batch_, steps_per_epoch_;
@@ -94,19 +94,19 @@ private:
     Propagation<T> pass_;
     StepPath path_;
     TrainingStep<T> step_;
-    std::optional<StepOfOneRow<T>> one_row_;  ///< instead of `step_` where `takes_one_row`
+    std::optional<StepOfOneRow<T>> one_row_;  ///< instead of `step_` if `takes_one_row`
     Pacer pacer_;
-    double rate_ = 0, rate_factor_;  ///< of the step at hand; on all rates
-    bool rate_is_constant_ =         ///< inside an epoch
+    double rate_ = 0, rate_factor_;  ///< of the current step; factor of all rates
+    bool rate_is_constant_ =         ///< within an epoch
         !options_.learning_rate && options_.schedule.kind == Schedule::Kind::kConstant &&
         options_.schedule.warm_up == 0;
-    /// Numbers of steps, one for each batch: the first of the epoch and of the samples at hand.
+    /// Step numbers, one per batch: the first of the epoch and of the current samples.
     std::size_t epoch_start_ = 0, block_start_;
     std::uint64_t steps_before_, averaged_before_;
-    std::uint64_t steps_done_ = 0;                ///< none for a batch that counts nothing
+    std::uint64_t steps_done_ = 0;                ///< without batches whose weights are all 0
     double loss_ = 0, weight_ = 0, squares_ = 0;  ///< summed over this epoch so far
     double step_loss_ = 0, step_weight_ = 0;
-    bool stopped_ = false;  ///< a callback said so
+    bool stopped_ = false;  ///< by a callback
 };
 
 template <class T>
@@ -155,7 +155,7 @@ EpochReport Trainer<T>::run_epoch(std::size_t epoch) {
     return {epoch, weighted_mean(loss_, weight_), seconds_since(start), rate_, rate_factor_};
 }
 
-/// Trains on the samples at hand.
+/// Trains on the current samples.
 template <class T>
 void Trainer<T>::run_block(bool ends_epoch) {
     const std::size_t steps = (samples_.count() + batch_ - 1) / batch_;
@@ -185,8 +185,8 @@ std::size_t Trainer<T>::run_steps(std::size_t first, std::size_t last) {
     return done;
 }
 
-/// Step `index` over the samples at hand, this thread's share. False if the team had better rest
-/// now, or a callback wants to stop.
+/// This thread's share of step `index` over the current samples. False if the team should rest
+/// now, or if a callback stops the training.
 template <class T>
 bool Trainer<T>::step(std::size_t index, Share share) {
     const std::size_t first = index * batch_, batch = std::min(batch_, samples_.count() - first);
@@ -206,12 +206,12 @@ bool Trainer<T>::step(std::size_t index, Share share) {
     return team_.barrier(rank) && carry_on && !stopped_;
 }
 
-/// The losses of this step, with its number of rows, before the next step overwrites them.
+/// Adds the losses of this step and its number of rows, before the next step overwrites them.
 template <class T>
 void Trainer<T>::account(std::size_t rows) {
     step_loss_ = add_losses(0.0, work_);
     step_weight_ = weight_sum(samples_.y, work_);
-    // A mean over the batches is a sum in which each of them weighs as much as it has rows.
+    // The mean over the batches weights each of them by its number of rows.
     const auto all = static_cast<double>(rows);
     const double share = conventions_.batch_means ? weighted_mean(all, step_weight_) : 1;
     loss_ += share * step_loss_;
@@ -220,7 +220,7 @@ void Trainer<T>::account(std::size_t rows) {
     ++steps_done_;
 }
 
-/// The parameters exact for a callback, which may write them.
+/// Makes the parameters current for a callback, which may also change them.
 template <class T>
 void Trainer<T>::end_step(std::size_t number) {
     store();
@@ -228,7 +228,7 @@ void Trainer<T>::end_step(std::size_t number) {
     state_.load();
 }
 
-/// What is thrown on the way leaves an update that waits: `store` applies it.
+/// After an exception an update may still be deferred: `store` applies it.
 template <class T>
 std::size_t Trainer<T>::steps_of_one_row(std::size_t first, std::size_t last) {
     for (std::size_t index = first; index < last; ++index) {
@@ -242,7 +242,7 @@ std::size_t Trainer<T>::steps_of_one_row(std::size_t first, std::size_t last) {
         weight_ += 1;
         ++steps_done_;
     }
-    one_row_->flush();  // now, for the next block's rows may take the place of these
+    one_row_->flush();  // before the next block's rows overwrite these
     return last - first;
 }
 
