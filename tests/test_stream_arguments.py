@@ -193,6 +193,8 @@ def test_data_sets_of_pyarrow(write, tmp_path):
     write("parts/kind=1/x.parquet", COLUMNS)
     with pytest.raises(fm.DataError, match="column 'kind' of the data set is not in the file"):
         fm.ParquetStream(dataset.dataset(tmp_path / "parts", partitioning="hive"), "y")
+    with pytest.raises(fm.DataError, match="partitions"):
+        fm.ParquetStream(tmp_path / "parts", "y")
     with pytest.raises(TypeError, match="a data set of files"):
         fm.ParquetStream(dataset.dataset(dataset.dataset(tmp_path / "parts").to_table()), "y")
     (tmp_path / "x.csv").write_text("a,y\n1,2\n")

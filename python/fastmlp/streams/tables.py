@@ -203,6 +203,16 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith((".", "_")) for part in path.parts)
 
 
+def _refuse_partitions(folder: Path, file: Path) -> None:
+    """Raise if directories such as ``day=2`` hold a column, which would be lost without a word."""
+    for part in file.relative_to(folder).parent.parts:
+        if "=" in part:
+            raise DataError(
+                f"{file}: column {brief(part.partition('=')[0])} is in the names of directories; "
+                "columns from paths (partitions) are not supported"
+            )
+
+
 def _paths(source: Any) -> list[Path]:
     if isinstance(source, str | bytes | os.PathLike):
         source = [source]
@@ -224,6 +234,7 @@ def _paths(source: Any) -> list[Path]:
             kinds = ", ".join(PARQUET + ARROW)
             raise DataError(f"{path}: neither a file nor a directory of files of {kinds}")
         for file in known:
+            _refuse_partitions(path, file)
             file.stat()  # raises the system's error if the file does not exist
         paths += known
     return paths
