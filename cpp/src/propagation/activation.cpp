@@ -7,7 +7,7 @@ namespace {
 
 using kernels::KernelTable;
 
-/// An activation and the way back through it; null where there is nothing to compute.
+/// The kernels of an activation, forward and backward; null if there is nothing to compute.
 template <class T>
 struct Pair {
     typename KernelTable<T>::Forward forward;
@@ -31,7 +31,8 @@ Pair<T> kernels_of(const KernelTable<T>& kernel, Activation activation) {
         case Activation::kTanh: return {kernel.tanh, kernel.tanh_backward};
         case Activation::kSoftplus: return {kernel.softplus, kernel.softplus_backward};
         case Activation::kExp: return {kernel.exp, kernel.exp_backward};
-        case Activation::kSoftmax: return {kernel.softmax, nullptr};  // (2.9) has its derivative
+        case Activation::kSoftmax:
+            return {kernel.softmax, nullptr};  // (2.9) includes its derivative
     }
     return {nullptr, nullptr};
 }

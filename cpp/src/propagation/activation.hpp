@@ -1,4 +1,4 @@
-/// Activations of whole rows, by the kernel of each.
+/// Applies activations to whole rows, with the kernel of each.
 #pragma once
 
 #include <cstddef>
@@ -8,12 +8,12 @@
 
 namespace fastmlp {
 
-/// nodes = h(z), whole rows, softmax included; `nodes` may be `z`.
+/// nodes = h(z) for whole rows, softmax included; `nodes` may be `z`.
 template <class T>
 void activate(const kernels::KernelTable<T>& kernel, Activation activation, const T* z,
               std::size_t ldz, T* nodes, std::size_t ldn, std::size_t rows, std::size_t n);
 
-/// delta *= h'(z), computed from z if the activation keeps it, else from the nodes.
+/// delta *= h'(z), computed from z if the activation keeps z, else from the nodes.
 template <class T>
 void activate_backward(const kernels::KernelTable<T>& kernel, Activation activation, const T* from,
                        std::size_t ldf, T* delta, std::size_t ldd, std::size_t rows, std::size_t n);

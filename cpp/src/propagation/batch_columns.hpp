@@ -1,5 +1,5 @@
-/// The elements of a batch of sparse rows, column by column: what the sums of the first layer's
-/// gradients run over.
+/// The elements of a batch of sparse rows, ordered by column: the gradients of the first layer are
+/// sums over them.
 #pragma once
 
 #include <algorithm>
@@ -11,19 +11,18 @@
 
 namespace fastmlp {
 
-/// One per thread, for the columns that are its share. It grows to what is asked of it and is then
-/// used again.
+/// One per thread, for its share of the columns. Grows as needed and is reused.
 template <class T>
 class BatchColumns {
 public:
-    /// The elements of one column, in the order of the rows.
+    /// The elements of one column, ordered by row.
     struct Column {
         const std::uint32_t* rows;
         const T* values;
         std::size_t count;
     };
 
-    /// Takes the columns `range` of `batch` rows.
+    /// Collects the columns `range` of `batch` rows.
     void gather(const SparseRow<T>* a, std::size_t batch, Range range) {
         forget();
         first_ = range.first;
@@ -48,7 +47,7 @@ public:
         });
     }
 
-    /// Column k of the range.
+    /// Column k of `range`.
     Column operator[](std::size_t k) const {
         const auto [first, last] = spans_[k - first_];
         return {rows_.data() + first, values_.data() + first, last - first};
@@ -70,7 +69,7 @@ private:
         touched_.clear();
     }
 
-    /// Calls f(row, column of the range, value), row by row.
+    /// Calls f(row, column within `range`, value), row by row.
     template <class F>
     static void for_each_element(const SparseRow<T>* a, std::size_t batch, Range range, F f) {
         const auto first = static_cast<std::int32_t>(range.first);
@@ -86,7 +85,7 @@ private:
     }
 
     std::size_t first_ = 0;
-    std::vector<Span> spans_;             ///< of each column; empty but where touched
+    std::vector<Span> spans_;             ///< of each column; empty if not touched
     std::vector<std::uint32_t> touched_;  ///< columns that have elements
     std::vector<std::uint32_t> rows_;
     std::vector<T> values_;

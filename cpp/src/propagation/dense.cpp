@@ -12,12 +12,12 @@ using kernels::kNarrow;
 using kernels::kPad;
 using kernels::kPanel;
 
-/// Reduction steps taken together: a panel of this many rows stays in the second-level cache while
-/// the batch passes by. Sums continue through memory, which changes no bit.
+/// Length of a reduction block: a panel of this many rows stays in the L2 cache while the batch is
+/// processed. Partial sums continue from memory, which does not change the bits.
 constexpr std::size_t kDepth = 512;
 /// Below this number of rows, transposing the weights costs more than it saves.
 constexpr std::size_t kFewRows = 8;
-/// Rows this far apart fall into the same few cache sets.
+/// Rows this far apart share a few cache sets.
 template <class T>
 bool aliases(std::size_t stride) {
     return stride * sizeof(T) % 4096 == 0;
@@ -38,7 +38,7 @@ struct PanelProduct {
     std::size_t ldn;
     Poll* poll;
 
-    /// Sums over k = 0..count-1 with w(k, depth) -> (pointer, stride) of those rows of the panel.
+    /// Sums over k = 0..count-1; w(k, depth) gives (pointer, stride) of `depth` rows of the panel.
     template <class Weights>
     void run(std::size_t count, Weights weights) const {
         for (std::size_t k = 0; k < count; k += kDepth) {
@@ -116,7 +116,7 @@ void dense_backward(const KernelTable<T>& kernel, const DenseView<const T>& laye
                     const Rows<T>& delta, Range range, Range columns,
                     Activation previous_activation, Rows<T>& previous, Rows<T>& previous_delta,
                     Scratch<T>& scratch, Poll* poll) {
-    // Never destroyed: threads may compute until the very end of the process.
+    // Never destroyed: threads may compute until the process ends.
     static const Buffer<T>& kZeros = *new const Buffer<T>(kPanel);
     const std::size_t rows = range.size();
     if (rows == 0) return;

@@ -9,10 +9,10 @@ using kernels::KernelTable;
 using kernels::kPad;
 using kernels::kPanel;
 
-/// Rows of the weight update cut at this multiple, so that threads share no register tile.
+/// The weight update is split over threads at multiples of this many rows, whole register tiles.
 constexpr std::size_t kUpdateRows = 24;
 
-/// Which part of a layer's weights is this thread's: rows, unless there are too few.
+/// This thread's part of a layer's weights: split by rows, or by columns if there are too few.
 template <class T>
 struct WeightShare {
     WeightShare(const DenseView<T>& view, Share share) : k{0, view.k}, n{0, padded(view.n)} {
@@ -34,8 +34,8 @@ T* at(T* state, std::size_t offset) {
     return state ? state + offset : nullptr;
 }
 
-/// One block of a layer's gradient at a time, and what `use` makes of it. Plain descent rides on
-/// the gradient product; any other step follows it, with the gradients still in cache.
+/// Computes a layer's gradient block by block and applies `use` to each. Plain SGD is fused with
+/// the gradient product; any other step follows it, while the gradients are still in cache.
 template <class T>
 class BlockUpdate {
 public:
@@ -43,11 +43,11 @@ public:
                 Scratch<T>& scratch)
         : kernel_(kernel), target_(target), use_(use), scratch_(scratch) {}
 
-    /// Whether weights need no room for their gradients.
+    /// Whether the gradients of weights need no scratch memory: stored in place, or plain SGD.
     bool fused() const { return !use_.rules || use_.rules->weights.plain(); }
 
-    /// Elements `rows` x `width` of the weights, from `offset` on: sums of a[b][i] * v[b][j] over
-    /// the batch.
+    /// Elements `rows` x `width` of the weights, starting at `offset`: sums of a[b][i] * v[b][j]
+    /// over the batch.
     void weights(const T* const* a, std::size_t i, std::size_t rows, const T* const* v,
                  std::size_t j, std::size_t width, std::size_t batch, std::size_t offset) const {
         T* w = target_.parameters.w + offset;

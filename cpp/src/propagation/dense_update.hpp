@@ -1,6 +1,7 @@
-/// The update of one dense layer: the gradients of its weights and biases, and the step with them.
+/// The update of one dense layer: the gradients of its weights and biases, and the optimizer's
+/// step.
 ///
-/// Elements are split over threads; a sum over the batch never is.
+/// Elements are split over threads; sums over the batch are not.
 #pragma once
 
 #include "kernels/table.hpp"
@@ -14,32 +15,32 @@
 
 namespace fastmlp {
 
-/// What becomes of the gradient g = scale * sum: the optimizer takes a step with it, or it is
-/// stored in the place of the parameters.
+/// How the gradient g = scale * sum is used: for a step of the optimizer, or stored in place of the
+/// parameters.
 template <class T>
 struct GradientUse {
     T scale;
-    const StepRules<T>* rules = nullptr;      ///< null: stored
-    const StepRules<T>* of_layers = nullptr;  ///< instead of `rules` where their rates differ
+    const StepRules<T>* rules = nullptr;      ///< null: store the gradient
+    const StepRules<T>* of_layers = nullptr;  ///< instead of `rules` if layers have different rates
 
     GradientUse of_layer(std::size_t i) const { return {scale, of_layers ? of_layers + i : rules}; }
 };
 
-/// A layer's parameters, and what the optimizer remembers of each in the same layout.
+/// A layer's parameters, and the optimizer's state of each in the same layout.
 template <class T>
 struct UpdateTarget {
     DenseView<T> parameters;
-    DenseView<T> first{}, second{};  ///< empty where the optimizer needs none
+    DenseView<T> first{}, second{};  ///< empty if the optimizer needs none
 };
 
-/// (2.6), (2.7) over the rows `batch`, this thread's share of the elements of `target`;
-/// `prefetch` (may be null) goes along, and so does `poll`.
+/// (2.6), (2.7) over the rows `batch`, for this thread's share of the elements of `target`.
+/// `prefetch` and `poll` (may be null) are advanced along with the work.
 template <class T>
 void dense_update(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& target,
                   const T* const* a, Rows<T>& delta, Range batch, GradientUse<T> use, Share share,
                   Scratch<T>& scratch, RowPrefetcher* prefetch = nullptr, Poll* poll = nullptr);
 
-/// The biases' part of it.
+/// The same for the biases.
 template <class T>
 void bias_update(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& target,
                  Rows<T>& delta, Range batch, GradientUse<T> use, Share share, Scratch<T>& scratch);
@@ -48,14 +49,14 @@ struct BlockSize {
     std::size_t rows, columns;
 };
 
-/// What becomes of a block of `gradients`, whose rows are `ldg` apart, in one part of a layer's
-/// parameters (&DenseView<T>::w, or biases, ...) from element `offset` on.
+/// Applies a block of `gradients`, whose rows are `ldg` apart, to one part of a layer's parameters
+/// (&DenseView<T>::w, or biases, ...), starting at element `offset`.
 template <class T>
 void use_gradients(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& target,
                    T* DenseView<T>::* part, std::size_t offset, BlockSize size, const T* gradients,
                    GradientUse<T> use, std::size_t ldg = kernels::kPanel);
 
-/// The same step with gradients that were stored in `gradients` before, by the same shares.
+/// The step with gradients that were stored in `gradients` before, with the same shares.
 template <class T>
 void apply_gradients(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& target,
                      const DenseView<T>& gradients, const StepRules<T>& rules, Share share);

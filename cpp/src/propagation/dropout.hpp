@@ -1,8 +1,8 @@
-/// Inverted dropout: which mask belongs to which sample, and what it keeps is scaled by.
+/// Inverted dropout: the mask of each sample, and the scale of the nodes it keeps.
 ///
 /// The mask is a function of the seed, the layer, the epochs trained, the sample's position in its
-/// epoch, and the node. It is drawn where it is applied, going forward and backward: that costs
-/// less than to keep it.
+/// epoch, and the node. It is computed in both the forward and the backward pass, which is cheaper
+/// than storing it.
 #pragma once
 
 #include <algorithm>
@@ -25,9 +25,9 @@ inline kernels::Mask dropout_mask(std::uint64_t seed, std::size_t layer, double 
             static_cast<std::uint32_t>(least)};
 }
 
-/// to = from / (1 - rate) where kept, else +0, for rows `range`; from h to nodes, or from dL/dnodes
-/// to dL/dh. Both may be one. `mask` is that of the batch's first sample, `places` those of the
-/// rows in the batch: null for 0, 1, 2, ...
+/// to = from / (1 - rate) where kept, else +0, for rows `range`: from h to nodes, or from dL/dnodes
+/// to dL/dh. `to` may be `from`. `mask` belongs to the batch's first sample; `places` are the rows'
+/// positions in the batch, null for 0, 1, 2, ...
 template <class T>
 void drop(const kernels::KernelTable<T>& kernel, const kernels::Mask& mask, double rate,
           Range range, const std::uint32_t* places, Rows<T>& from, Rows<T>& to) {
@@ -35,7 +35,7 @@ void drop(const kernels::KernelTable<T>& kernel, const kernels::Mask& mask, doub
         return places ? places[b] : static_cast<std::uint32_t>(b);
     };
     for (Range run = range; run.first < range.last; run.first = run.last) {
-        run.last = places ? run.first + 1 : range.last;  // samples that stand side by side
+        run.last = places ? run.first + 1 : range.last;  // consecutive samples
         while (run.last < range.last && place(run.last) == place(run.last - 1) + 1) ++run.last;
         kernels::Mask own = mask;
         own.position += place(run.first);

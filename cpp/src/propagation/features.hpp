@@ -1,5 +1,5 @@
-/// What goes into the first layer: rows of a dense matrix, of one of another type, or of a sparse
-/// one.
+/// The input of the first layer: rows of a dense matrix of type T, of one of another type, or of a
+/// sparse matrix.
 #pragma once
 
 #include <vector>
@@ -33,21 +33,21 @@ double density(const Features<T>& x) {
                        : 1;
 }
 
-/// Row `row` of a matrix of another type, read as T.
+/// Row `row` of a matrix of another type, converted to T.
 template <class T>
 void read_row(const kernels::KernelTable<T>& kernel, const RawView<T>& x, std::size_t row, T* out) {
     kernel.convert[static_cast<std::size_t>(x.type)](x.row(row), x.column_stride, x.cols, x.scales,
                                                      x.offsets, out);
 }
 
-/// Some rows of features, as the first layer reads them: borrowed, or read as T.
+/// Some rows of features, as the first layer reads them: borrowed, or converted to T.
 template <class T>
 struct InputRows {
     std::vector<const T*> dense;
     std::vector<SparseRow<T>> sparse;  ///< instead of `dense` if `is_sparse`
     bool is_sparse = false;
 
-    /// Makes room for `rows` rows of x, which `take` may then take on any thread.
+    /// Makes room for `rows` rows of x. `take` may then be called on any thread.
     void expect(const Features<T>& x, std::size_t rows) {
         is_sparse = x.is_sparse;
         if (is_sparse) {
@@ -61,7 +61,7 @@ struct InputRows {
         if (read_.size() < size) read_ = Buffer<T>(size);
     }
 
-    /// Row `from` of x becomes row `to` of these.
+    /// Sets row `to` of these to row `from` of x.
     void take(const kernels::KernelTable<T>& kernel, const Features<T>& x, std::size_t from,
               std::size_t to) {
         if (is_sparse) {
@@ -76,7 +76,7 @@ struct InputRows {
     }
 
 private:
-    Buffer<T> read_;  ///< rows of another type, as T
+    Buffer<T> read_;  ///< rows of another type, converted to T
     std::size_t stride_ = 0;
 };
 

@@ -1,5 +1,6 @@
-/// Sums of squares over all gradients or weights, in double precision and in an order fixed by the
-/// shapes: rows by tree16, then row after row. Threads sum rows; whoever wants the total adds them.
+/// Sums of squares over all gradients or weights, in double precision and in an order that depends
+/// on the shapes only: each row by tree16, then the rows in order. Threads sum rows, the caller
+/// adds the rows' sums.
 #pragma once
 
 #include <vector>
@@ -9,7 +10,7 @@
 
 namespace fastmlp {
 
-/// Sixteen sums by index mod 16, folded by halving.
+/// tree16: sixteen sums by index mod 16, added pairwise by halving.
 template <class T>
 double row_squares(const T* x, std::size_t count, std::size_t stride) {
     double sum[16] = {};
@@ -23,8 +24,8 @@ double row_squares(const T* x, std::size_t count, std::size_t stride) {
     return sum[0];
 }
 
-/// The rows of a layer: one for each node of the previous layer; of a narrow layer one for each of
-/// its own. The biases are one more, scales and shifts another two.
+/// The sums of squares of all rows. A layer has a row for each node of the previous layer, or for
+/// each of its own nodes if it is narrow; one for its biases; two for scales and shifts.
 template <class T>
 class Squares {
 public:

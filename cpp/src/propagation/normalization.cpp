@@ -8,7 +8,7 @@ namespace {
 using kernels::KernelTable;
 using kernels::kPad;
 
-/// Moments of this thread's share of the nodes, over the whole batch.
+/// The moments of this thread's share of the nodes over the whole batch.
 template <class T>
 void measure(const KernelTable<T>& kernel, std::size_t n, const BatchContext& context, Rows<T>& z,
              Normalized<T>& to) {
@@ -18,7 +18,7 @@ void measure(const KernelTable<T>& kernel, std::size_t n, const BatchContext& co
                          to.means.data() + nodes.first, to.variances.data() + nodes.first);
 }
 
-/// Sums over the batch that become gradients, for this thread's share of the nodes.
+/// The sums over the batch that the gradients need, for this thread's share of the nodes.
 template <class T>
 Range sum_gradients(const KernelTable<T>& kernel, std::size_t n, std::size_t batch, T scale,
                     Share share, Normalized<T>& at) {
@@ -103,7 +103,7 @@ void normalize_backward(const KernelTable<T>& kernel, Normalization kind,
         context.meet();
         sum_gradients(kernel, layer.n, context.batch, scale, context.share, at);
         context.meet();
-    } else {  // constant statistics: nothing comes back through them
+    } else {  // constant statistics: no gradient through them
         std::fill_n(at.scale_gradients.data(), padded(layer.n), T(0));
         std::fill_n(at.shift_gradients.data(), padded(layer.n), T(0));
     }

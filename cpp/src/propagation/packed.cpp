@@ -11,7 +11,7 @@ namespace {
 using kernels::kNarrow;
 using kernels::kPad;
 
-/// As much time as copying an element takes.
+/// The time of copying one element, in flops.
 constexpr double kFlopsPerCopy = 10;
 
 template <class T>
@@ -20,7 +20,7 @@ bool usable_in_place(const LayerLayout& layer, const T* flat) {
     return layer.n > kNarrow && layer.n % kPad == 0 && address % 64 == 0;
 }
 
-/// Elements a layer's private weights, and its vectors beside them, take.
+/// The number of elements of a layer's private weights, and of its vectors.
 std::size_t weights_size(const LayerLayout& layer) {
     return layer.n <= kNarrow ? checked_multiply(layer.n, padded(layer.k))
                               : checked_multiply(layer.k, padded(layer.n));

@@ -1,9 +1,10 @@
-/// The parameters as the kernels want them: a private image where the public layout would cost.
+/// The parameters in the kernels' layout: a padded private copy ("image") where the public layout
+/// would be slow.
 ///
-/// The public buffer is exact: rows of N elements, one after another. A row whose end is not a
-/// vector's end can only be stored in pieces, and the next row's load then waits for the pieces; so
-/// such layers are worked on in rows padded to `kPad`. Narrow layers are kept transposed: lanes run
-/// over K there. All other layers are used in place.
+/// The public buffer is contiguous: rows of N elements without padding. If N is not a multiple of
+/// the vector length, the end of a row needs partial stores, and the load of the next row then
+/// stalls on them; such layers are computed on rows padded to `kPad`. Narrow layers are stored
+/// transposed, because their vectors run over K. All other layers are used in place.
 #pragma once
 
 #include <vector>
@@ -14,7 +15,7 @@
 
 namespace fastmlp {
 
-/// One layer's parameters as a kernel sees them, K nodes in and N nodes out.
+/// One layer's parameters for a kernel: K nodes in, N nodes out.
 template <class T>
 struct DenseView {
     std::size_t k, n;
@@ -22,7 +23,7 @@ struct DenseView {
     std::size_t ldw;
     T* biases;           ///< (N,), readable up to the next multiple of kPad
     T *scales, *shifts;  ///< of a normalised layer, like the biases; else null
-    bool transposed;     ///< exactly the narrow layers of an image
+    bool transposed;     ///< true exactly for the narrow layers of an image
 };
 
 template <class T>
@@ -33,7 +34,7 @@ DenseView<const T> read_only(const DenseView<T>& v) {
 template <class T>
 class Image {
 public:
-    /// An image of `flat`, which is laid out after `layout` and must outlive the image.
+    /// An image of `flat`, which has the given layout and must outlive the image.
     Image(const Layout& layout, T* flat);
 
     void load(Poll* poll = nullptr);  ///< flat -> image; `poll` (may be null) counts the elements
@@ -51,7 +52,7 @@ private:
     std::vector<DenseView<T>> layers_;
 };
 
-/// Layer i of `flat` in its natural layout: what needs no padding needs no image.
+/// Layer i of `flat` in the public layout, for kernels that need no padding.
 template <class T>
 DenseView<T> natural_view(const Layout& layout, std::size_t i, T* flat) {
     const LayerLayout& layer = layout[i];

@@ -1,4 +1,4 @@
-/// How the columns of a layer are cut for the kernels, and where they may put things meanwhile.
+/// How the columns of a layer are cut into panels for the kernels, and the kernels' scratch memory.
 #pragma once
 
 #include <cstddef>
@@ -8,12 +8,12 @@
 
 namespace fastmlp {
 
-/// Reusable room for packed panels, one per thread.
+/// Reusable memory for packed panels, one per thread.
 template <class T>
 using Scratch = std::vector<T>;
 
-/// Calls f(first, width) over `columns` (a multiple of kernels::kPad) in the fewest panels,
-/// equalised.
+/// Calls f(first, width) for the fewest panels that cover `columns` (a multiple of kernels::kPad),
+/// with widths as equal as possible.
 template <class F>
 void for_each_panel(std::size_t columns, F f) {
     const std::size_t units = columns / kernels::kPad;
@@ -25,7 +25,7 @@ void for_each_panel(std::size_t columns, F f) {
     }
 }
 
-/// Of this many elements, until more are requested.
+/// At least `size` elements, valid until more are requested.
 template <class T>
 T* room(Scratch<T>& scratch, std::size_t size) {
     if (scratch.size() < size) scratch.resize(size);

@@ -1,5 +1,5 @@
-/// The next batch's rows, brought near while this batch's weights are updated. Shuffled rows have
-/// no pattern that a processor could foresee, and a data set rarely fits its cache.
+/// Prefetches the rows of the next batch while the weights are updated. A hardware prefetcher
+/// cannot predict shuffled rows, and a data set rarely fits in the cache.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 
 namespace fastmlp {
 
-/// Where the cache lines of a matrix are: row i has `lines` of them, `step` bytes apart.
+/// The cache lines of a matrix: row i has `lines` of them, `step` bytes apart.
 struct RowLines {
     template <class T>
     explicit RowLines(const Features<T>& x) {
@@ -38,11 +38,11 @@ private:
 
 class RowPrefetcher {
 public:
-    /// Samples `samples` of `order` (null: 0, 1, 2, ...).
+    /// For samples `samples` of `order` (null: 0, 1, 2, ...).
     RowPrefetcher(const RowLines& x, const std::uint32_t* order, Range samples)
         : x_(x), order_(order), sample_(samples.first), last_(samples.last) {}
 
-    /// The work that follows calls `advance` this often.
+    /// Announces how often the following work calls `advance`.
     void spread_over(std::size_t calls) {
         per_call_ = ((last_ - sample_) * x_.lines + calls - 1) / std::max<std::size_t>(1, calls);
     }

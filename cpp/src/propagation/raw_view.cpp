@@ -12,7 +12,7 @@
 namespace fastmlp {
 namespace {
 
-/// Elements that are read at once: they stay in a second-level cache.
+/// Elements converted per block: they stay in the L2 cache.
 constexpr std::size_t kBlockElements = std::size_t{1} << 14;
 
 template <class T>
@@ -20,7 +20,7 @@ std::size_t rows_at_once(const RawView<T>& x) {
     return std::max<std::size_t>(1, kBlockElements / std::max<std::size_t>(1, x.cols));
 }
 
-/// Whether rows lie one after the other, so that many read as one.
+/// Whether rows are contiguous, so that several can be converted as one.
 template <class T>
 bool is_one_row(const RawView<T>& x) {
     const auto size = static_cast<std::ptrdiff_t>(element_size(x.type));

@@ -1,5 +1,5 @@
-/// The data of a training: which sample stands where in an epoch. Batches are pointers to rows,
-/// never copies, but for rows of another type, which are read into the workspace.
+/// The data of a training, and the order of its samples in an epoch. Batches are pointers to rows,
+/// not copies; only rows of another type are converted into the workspace.
 #pragma once
 
 #include <vector>
@@ -12,7 +12,7 @@
 
 namespace fastmlp {
 
-/// What the outputs of `sample` should be, and its weight, into row `row` of the workspace.
+/// Puts the target and weight of `sample` into row `row` of the workspace.
 template <class T>
 void take_target(const Targets<T>& y, std::size_t sample, std::size_t row, Workspace<T>& work) {
     if (y.labels) {
@@ -25,8 +25,8 @@ void take_target(const Targets<T>& y, std::size_t sample, std::size_t row, Works
     if (y.weights) work.weights[row] = y.weights[sample];
 }
 
-/// Those of the places 0..batch-1 whose samples count: weight_of(place) is not 0. The others take
-/// no part in a step, for their nodes may be infinite or NaN.
+/// Those of the positions 0..batch-1 whose weight_of(place) is not 0. Samples of weight 0 take no
+/// part in a step: multiplying by 0 would not remove nodes that are infinite or NaN.
 template <class WeightOf>
 void find_counting(std::size_t batch, WeightOf weight_of, std::vector<std::uint32_t>& places) {
     places.clear();
@@ -49,14 +49,14 @@ struct Samples {
     Features<T> x;
     Targets<T> y;
     RowLines lines;                        ///< of x
-    const std::uint32_t* order = nullptr;  ///< this epoch's, null for 0, 1, 2, ...
-    std::size_t before = 0;                ///< samples of the epoch that came before these
+    const std::uint32_t* order = nullptr;  ///< of this epoch; null: 0, 1, 2, ...
+    std::size_t before = 0;                ///< samples of the epoch before these
 
     std::size_t count() const { return x.rows; }
     std::size_t operator[](std::size_t i) const { return order ? order[i] : i; }
 
-    /// Samples first + rows of the epoch into rows `row` + rows of the workspace; of a batch with
-    /// weights first + places[rows].
+    /// Gathers samples first + rows of the epoch, or first + places[rows] for a batch with weights,
+    /// into rows `row` + rows of the workspace.
     void gather(std::size_t first, std::size_t row, Range rows, Workspace<T>& work,
                 const std::uint32_t* places = nullptr) const {
         const auto& kernel = kernels::active_table<T>();
@@ -67,7 +67,7 @@ struct Samples {
         }
     }
 
-    /// The dense rows that are wanted next: samples first + rows, as far as the epoch goes.
+    /// A prefetcher of dense rows: samples first + rows, up to the epoch's end.
     RowPrefetcher next_rows(std::size_t first, Range rows) const {
         const std::size_t count = lines.rows;
         return {lines,

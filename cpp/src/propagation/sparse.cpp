@@ -11,10 +11,10 @@ using kernels::KernelTable;
 using kernels::kNarrow;
 using kernels::kPad;
 
-/// Rows of weights whose gradients are kept until the optimizer has used them.
+/// Rows of weights per block: their gradients stay in cache until the optimizer has used them.
 constexpr std::size_t kRows = 16;
 
-/// The gradients of one layer, a row of weights at a time, from the columns of a batch.
+/// The gradients of one layer from the columns of a batch, one row of weights at a time.
 template <class T>
 class RowUpdate {
 public:
@@ -22,7 +22,7 @@ public:
               GradientUse<T> use)
         : kernel_(kernel), target_(target), layer_(target.parameters), delta_(delta), use_(use) {}
 
-    /// Plain descent: rows without elements stay.
+    /// Plain SGD: weights of rows without elements do not change.
     void descend(const BatchColumns<T>& columns) const {
         const T rate = use_.rules->weights.rate;
         columns.for_each([&](std::size_t k, const auto& column) {
@@ -37,7 +37,8 @@ public:
         });
     }
 
-    /// The gradients of rows `range` into `to`: (K, N) rows of `ld`, or as the layer is.
+    /// Writes the gradients of rows `range` to `to`: (K, N) with stride `ld`, or in the layer's
+    /// layout.
     void gradients(const BatchColumns<T>& columns, Range range, T* to, std::size_t ld) const {
         alignas(64) T narrow[kPad];
         for (std::size_t k = range.first; k < range.last; ++k) {
@@ -53,7 +54,7 @@ public:
         }
     }
 
-    /// The optimizer's step for rows `range` with those gradients.
+    /// The optimizer's step for rows `range` with these gradients.
     void step(Range range, const T* gradients, std::size_t ld) const {
         const std::size_t offset = range.first * (layer_.transposed ? 1 : layer_.ldw);
         const auto at = [&](T* state) { return state ? state + offset : nullptr; };

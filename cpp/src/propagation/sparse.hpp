@@ -1,4 +1,4 @@
-/// The first layer over sparse rows: forward and update, which touch only what is stored.
+/// The first layer with sparse rows: forward and update, which touch stored elements only.
 #pragma once
 
 #include "propagation/batch_columns.hpp"
@@ -12,8 +12,8 @@ void sparse_forward(const kernels::KernelTable<T>& kernel, const DenseView<const
                     Activation activation, const SparseRow<T>* a, Range range, T* nodes,
                     std::size_t ldn, Poll* poll = nullptr);
 
-/// `dense_update` for `batch` sparse rows. Plain descent leaves weights alone whose column is empty
-/// in the batch, and their gradients are 0; all other rules see those zeros.
+/// `dense_update` for `batch` sparse rows. The gradients of weights whose column is empty in the
+/// batch are 0: plain SGD skips them, all other rules apply them.
 template <class T>
 void sparse_update(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& target,
                    const SparseRow<T>* a, Rows<T>& delta, std::size_t batch, GradientUse<T> use,
