@@ -138,7 +138,7 @@ def test_files_that_cannot_be_opened(fail, tmp_path, suffix):
         (["1.5", "2", "z"], ["--task=regression"], "line 4, column 'y': 'z' is not a number"),
         (["3", "3", "3"], ["--task=regression"], "the target is always 3.0: nothing to learn"),
         (["u", "v", "w"], [], "all 3 values of the target 'y' are different"),
-        (["1", "2", "3", "2"], ["--test-fraction=0.1"], "try --task regression"),
+        (["1", "2", "3"] * 6, ["--test-fraction=0.01"], "try --task regression"),
         (["x", "x", "z"], ["--test-fraction=0.01"], "leave no row to test on"),
     ],
 )
