@@ -1,4 +1,4 @@
-// The C face: pointers and statuses outside, the C++ interface and its exceptions inside.
+// The C interface: wraps the C++ interface, with pointers and status codes instead of exceptions.
 #include "fastmlp.h"
 
 #include <algorithm>
@@ -24,7 +24,7 @@ using namespace fastmlp::c;
 
 namespace {
 
-/// No memory is asked for to say that there is none.
+/// A fixed buffer: reporting that memory is exhausted must not allocate.
 thread_local char last_error[512] = "";
 
 fastmlp_status failed(fastmlp_status status, const char* message) noexcept {
@@ -34,7 +34,7 @@ fastmlp_status failed(fastmlp_status status, const char* message) noexcept {
     return status;
 }
 
-/// Calls `function`; what it throws becomes a status and words.
+/// Calls `function` and turns exceptions into a status and a message.
 template <class Function>
 fastmlp_status guarded(Function&& function) noexcept {
     try {

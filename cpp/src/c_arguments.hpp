@@ -1,5 +1,5 @@
-/// What the C interface is given, as the C++ interface takes it. std::invalid_argument for what is
-/// no argument at all: a null pointer, an unknown name.
+/// Converts arguments of the C interface to those of the C++ interface. Throws
+/// std::invalid_argument for null pointers and unknown names.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ Pointer given(Pointer pointer, const char* name) {
     return pointer;
 }
 
-/// A size that no array can have is most often a negative number.
+/// A size that no array can have is usually a negative number.
 inline void check_count(std::size_t count, std::size_t bytes_each, const char* name) {
     if (count > PTRDIFF_MAX / bytes_each) {
         throw std::invalid_argument(std::string(name) + " is " + std::to_string(count) +

@@ -1,5 +1,5 @@
-/// The tensors of a model file: what each is called and where it lies in a network, and how they
-/// are found in an archive.
+/// The tensors of a model file: their names, their place in a network's buffers, and their lookup
+/// in an archive.
 #pragma once
 
 #include <cstring>
@@ -16,12 +16,12 @@
 
 namespace fastmlp {
 
-/// A tensor of the file, and where it lies in the network.
+/// A tensor of the file, and its place in the network's buffers.
 struct Part {
     std::string name;
     std::vector<std::size_t> shape;
     std::size_t offset, size;
-    bool statistic;  ///< in the buffer of running averages, not in that of the parameters
+    bool statistic;  ///< in the buffer of running averages, not of the parameters
 
     template <class T>
     T* in(const Network<T>& network) const {
@@ -29,7 +29,7 @@ struct Part {
     }
 };
 
-/// All that a network has learned, layer by layer.
+/// Everything a network has learned, layer by layer.
 inline std::vector<Part> parts_of(const Layout& layout) {
     std::vector<Part> parts;
     for (std::size_t i = 0; i < layout.layer_count(); ++i) {
@@ -52,7 +52,7 @@ inline std::vector<Part> parts_of(const Layout& layout) {
     return parts;
 }
 
-/// What is wrong with a file, said with its name.
+/// Throws errors about a file.
 class Complaint {
 public:
     explicit Complaint(const std::string& file) : file_(file) {}
@@ -68,12 +68,12 @@ private:
     const std::string& file_;
 };
 
-/// An archive whose tensors, but for those of borrowed memory, it owns.
+/// An archive that owns the memory of tensors added with `add`.
 class OwningArchive {
 public:
     Archive archive;
 
-    /// The bytes of a new tensor, to be written.
+    /// Adds a tensor and returns its elements, to be filled in.
     template <class E>
     std::span<E> add(std::string name, ElementType type, std::vector<std::size_t> shape,
                      std::size_t count) {
@@ -96,7 +96,7 @@ public:
         std::copy(all.begin(), all.end(), text.begin());
     }
 
-    /// What was added stays as long as the archive.
+    /// The archive, which keeps the added memory alive.
     Archive take() && {
         archive.memory = std::shared_ptr<std::byte[]>(owned_, nullptr);
         return std::move(archive);
@@ -107,8 +107,8 @@ private:
     std::shared_ptr<Owned> owned_ = std::make_shared<Owned>();
 };
 
-/// The tensors of an archive, which are taken one by one: each must be there and as it is
-/// expected, and none may be left.
+/// The tensors of an archive, taken one by one: each must exist with the expected type and shape,
+/// and none may be left over.
 class TensorsByName {
 public:
     TensorsByName(const Archive& archive, const Complaint& complaint) : complaint_(complaint) {
@@ -159,7 +159,7 @@ public:
         return texts;
     }
 
-    /// Takes those whose name begins with `prefix`.
+    /// Takes all whose name begins with `prefix`.
     void leave_out(std::string_view prefix) {
         std::erase_if(tensors_, [&](const auto& item) { return item.first.starts_with(prefix); });
     }

@@ -22,7 +22,7 @@ constexpr ElementType kElementType = sizeof(T) == 4 ? ElementType::kF32 : Elemen
 
 constexpr const char* kTableInputs = "table_inputs";
 
-/// What is wrong with the first of the elements that is not finite; empty if all are.
+/// An error message about the first element that is not finite; empty if all are finite.
 template <class T>
 std::string not_finite(const T* elements, std::size_t size) {
     const std::size_t finite = count_finite(elements, size);
@@ -57,7 +57,7 @@ void add_names(OwningArchive& into, const std::string& prefix, const Names& name
     if (!names.classes.empty()) into.add_texts(prefix + "class_names", names.classes);
 }
 
-/// Members `networks` of an ensemble, which differ in their numbers only.
+/// Ensemble members `networks`, which differ in their numbers only.
 template <class T>
 void add_group(OwningArchive& into, const std::string& prefix,
                const std::vector<const Network<T>*>& networks, const SaveOptions& options) {
@@ -88,14 +88,14 @@ const Names& names_of(const AnyNetworkPointer& any) {
     return std::visit([](const auto* network) -> const Names& { return network->names(); }, any);
 }
 
-/// All that the members of one group share, as text.
+/// Everything that the members of one group share, as text.
 std::string shared_description(const AnyNetworkPointer& any) {
     Architecture architecture =
         std::visit([](const auto* network) { return architecture_of(*network); }, any);
     return files::describe({EnsembleGroup{0, std::move(architecture)}});
 }
 
-/// How many of `networks` form the group that begins with the first.
+/// How many of `networks`, from the first on, form a group.
 std::size_t group_size(std::span<const AnyNetworkPointer> networks) {
     const std::string shared = shared_description(networks[0]);
     std::size_t size = 1;
@@ -108,7 +108,7 @@ std::size_t group_size(std::span<const AnyNetworkPointer> networks) {
 
 // --- Reading ---
 
-/// Calls `read`, whose complaint about JSON or about names in it comes out as one about `key`.
+/// Calls `read`; its errors about JSON or names are reported as errors of the metadata `key`.
 template <class Read>
 auto read_json(const Complaint& complaint, const std::string& key, Read read) {
     try {
@@ -121,7 +121,7 @@ auto read_json(const Complaint& complaint, const std::string& key, Read read) {
     }
 }
 
-/// A file that holds prepared columns is for those who know how to prepare them.
+/// A file with columns that need preparation is refused unless the caller can prepare them.
 void check_table(const Archive& archive, bool allowed, const Complaint& complaint) {
     if (!archive.metadata.contains(files::kTableKey)) return;
     const auto inputs = archive.metadata.find(kTableInputs);
@@ -134,7 +134,7 @@ void check_table(const Archive& archive, bool allowed, const Complaint& complain
                        "its columns must be prepared for the network, which is not known here");
 }
 
-/// The key of what describes the networks, which is there alone.
+/// The key of the metadata that describe the networks; no other may be present.
 std::string description_key(const Archive& archive, const Complaint& complaint) {
     std::string key;
     for (const auto& [name, text] : archive.metadata) {
@@ -164,10 +164,10 @@ Layout make_layout(const Architecture& architecture, const std::string& key,
 }
 
 /// Networks of one architecture in a file: a model, or a group of an ensemble. All tensors are
-/// there and as they should be before any network is made.
+/// checked before any network is made.
 class Group {
 public:
-    /// `prefix` is that of the tensors' names of an ensemble's group, null for a model.
+    /// `prefix`: of the names of an ensemble group's tensors; null for a model.
     Group(std::string key, const std::string* prefix, EnsembleGroup what, TensorsByName& tensors,
           const Complaint& complaint)
         : key_(std::move(key)), members_(what.members), network_(std::move(what.network)),

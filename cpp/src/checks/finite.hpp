@@ -1,4 +1,4 @@
-/// Looking for what is not finite, in any amount of data.
+/// Searches for non-finite elements.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,8 @@
 
 namespace fastmlp {
 
-/// Elements before the first that is not finite; `count` if there is none. Can be interrupted.
+/// The number of elements before the first that is not finite; `count` if there is none. Can be
+/// interrupted.
 template <class T>
 std::size_t count_finite(const T* data, std::size_t count) {
     constexpr std::size_t kBlock = std::size_t{1} << 22;

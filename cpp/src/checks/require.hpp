@@ -1,4 +1,4 @@
-/// The refusal of a number that is out of its range.
+/// The check that a number is within its range.
 #pragma once
 
 #include <stdexcept>
@@ -6,7 +6,7 @@
 
 namespace fastmlp {
 
-/// std::invalid_argument "<name> must be <range>, got <value>" unless it holds.
+/// Throws std::invalid_argument "<name> must be <range>, got <value>" unless the condition holds.
 inline void require(bool holds, const char* name, const char* range, double value) {
     if (holds) return;
     throw std::invalid_argument(std::string(name) + " must be " + range + ", got " +

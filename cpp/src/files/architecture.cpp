@@ -13,7 +13,7 @@ namespace {
 
 using Names = std::set<std::string, std::less<>>;
 
-/// The members of a JSON object, in any order: each at most once, `required` all.
+/// The members of a JSON object, in any order: each at most once, all of `required`.
 class Members {
 public:
     Members(JsonReader& json, Names required, Names optional = {})
@@ -35,7 +35,8 @@ private:
     Names missing_, optional_;
 };
 
-/// What version 2 adds to an object: members that are written where they are not as usual.
+/// The members that version 2 adds to an object. They are written only if they differ from the
+/// default.
 class NewMembers {
 public:
     void add(const char* name, bool value, bool usual = false) {
@@ -62,7 +63,7 @@ Integer integer(JsonReader& json) {
     return static_cast<Integer>(value);
 }
 
-/// Whether version 2 has added the activation.
+/// Whether the activation was added by version 2.
 bool is_new(Activation activation) {
     switch (activation) {
         case Activation::kSelu:
@@ -73,7 +74,7 @@ bool is_new(Activation activation) {
     }
 }
 
-/// What version 2 adds to a layer, and to a network.
+/// The members that version 2 adds to a layer and to a network.
 Names new_names_of_layer() {
     return {"trainable", "rate_factor"};
 }
@@ -146,7 +147,7 @@ ElementType read_dtype(JsonReader& json) {
     throw std::invalid_argument("unknown dtype '" + name + "'; allowed: float32, float64");
 }
 
-/// All that a network and the members of an ensemble have in common.
+/// What a network and the members of an ensemble have in common.
 std::string shared_json(const Architecture& of) {
     std::string layers;
     for (const Layer& layer : of.layers) {

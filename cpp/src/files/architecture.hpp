@@ -1,4 +1,4 @@
-/// What a network is, apart from its numbers, as the JSON in a model file.
+/// The architecture of a network, everything but its numbers, as JSON in a model file.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ struct Architecture {
     ElementType dtype = ElementType::kF32;
     std::uint64_t seed = 0;
     std::uint32_t epoch = 0;
-    // From version 2 on: which tensors there are besides those of the layers.
+    // From version 2 on: the tensors besides those of the layers.
     bool has_feature_names = false, has_class_names = false;
 };
 
@@ -29,7 +29,7 @@ struct EnsembleGroup {
     Architecture network;
 };
 
-/// The metadata that describe a network: its key says which version of the format it needs.
+/// The metadata that describe a network. The key depends on the required version of the format.
 struct Description {
     const char* key;
     std::string json;
@@ -39,7 +39,7 @@ std::string describe(const std::vector<EnsembleGroup>& ensemble);
 
 constexpr const char* kArchitectureKey = "architecture";  ///< of version 1
 
-/// All throw JsonError, or std::invalid_argument for a name that is unknown.
+/// All throw JsonError, or std::invalid_argument for an unknown name.
 Architecture read_architecture(std::string_view json, bool is_version_1);
 std::vector<EnsembleGroup> read_ensemble(std::string_view json);
 

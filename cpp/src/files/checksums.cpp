@@ -10,7 +10,7 @@ constexpr std::string_view kEnd("\0", 1);
 
 }  // namespace
 
-/// Of all that the file says of a tensor: name, type, shape and elements.
+/// Of a tensor's name, type, shape and elements.
 std::string tensor_checksum(const Entry& entry, std::span<const std::byte> bytes) {
     Crc32c crc;
     crc.add(entry.name), crc.add(kEnd);
@@ -37,7 +37,7 @@ std::string metadata_checksum(const std::map<std::string, std::string>& metadata
     return crc.hex();
 }
 
-/// "aaaaaaaa bbbbbbbb ...": the metadata's, then the tensors' by order of their names.
+/// "aaaaaaaa bbbbbbbb ...": of the metadata, then of the tensors sorted by name.
 std::string joined_checksums(const std::string& of_metadata,
                              const std::map<std::string_view, std::string>& of_tensors) {
     std::string text = of_metadata;
@@ -45,7 +45,7 @@ std::string joined_checksums(const std::string& of_metadata,
     return text;
 }
 
-/// Compares every checksum, and names the first part whose bytes are not those that were written.
+/// Compares all checksums; the error names the first damaged part.
 void check_checksums(const std::string& file, const Header& header, std::span<const std::byte> data,
                      std::uint64_t data_offset) {
     std::map<std::string_view, const Entry*> by_name;

@@ -7,7 +7,7 @@ namespace {
 
 using Tables = std::array<std::array<std::uint32_t, 256>, 8>;
 
-/// tables[i][b]: what byte b contributes i bytes before the end of a block of eight.
+/// tables[i][b]: the contribution of byte b, i bytes before the end of a block of eight.
 constexpr Tables make_tables() {
     constexpr std::uint32_t kPolynomial = 0x82F63B78;  // Castagnoli's, lowest bit first
     Tables tables{};
@@ -29,7 +29,7 @@ constexpr Tables kTables = make_tables();
 
 }  // namespace
 
-/// Eight bytes at a time (Kounavis and Berry, 2008): some 2 GB/s without special instructions.
+/// Eight bytes at a time (Kounavis and Berry, 2008): about 2 GB/s without special instructions.
 void Crc32c::add(std::span<const std::byte> bytes) {
     std::uint32_t crc = state_;
     const auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(bytes[i]); };

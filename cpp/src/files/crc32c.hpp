@@ -1,4 +1,5 @@
-/// CRC-32C, the checksum of iSCSI (RFC 3720) and ext4: finds every error of up to 32 bits in a row.
+/// CRC-32C, the checksum of iSCSI (RFC 3720) and ext4. Detects every burst of errors of up to 32
+/// bits.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +10,7 @@
 
 namespace fastmlp::files {
 
-/// The checksum of a text passed in pieces.
+/// The checksum of data passed in pieces.
 class Crc32c {
 public:
     void add(std::span<const std::byte> bytes);

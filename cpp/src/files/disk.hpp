@@ -1,5 +1,5 @@
-/// Files as the system has them. Everything here throws std::filesystem::filesystem_error, with the
-/// system's error code and the path, and is implemented once per platform.
+/// File access, implemented once per platform. Everything here throws
+/// std::filesystem::filesystem_error with the system's error code and the path.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@
 
 namespace fastmlp::files {
 
-/// A regular file, opened for reading. Never mapped: a file that another process cuts short would
-/// take this one with it.
+/// A regular file, opened for reading. Never memory-mapped: if another process truncated the file,
+/// this one would be killed by a signal.
 class InputFile {
 public:
     explicit InputFile(const std::filesystem::path& path);
@@ -20,7 +20,7 @@ public:
     InputFile& operator=(const InputFile&) = delete;
 
     std::uint64_t size() const;
-    /// Fills `bytes` with what comes next; false where the file ends before.
+    /// Reads the next bytes; false if the file ends before `bytes` is full.
     bool read(std::span<std::byte> bytes);
 
 private:
@@ -28,12 +28,12 @@ private:
     std::unique_ptr<State> state_;
 };
 
-/// A file that appears under its name whole, or not at all.
+/// A file that is written atomically: it appears complete or not at all.
 ///
-/// It is written as `.name.pid.random.tmp` in the same folder. `commit` brings it to the disk and
-/// gives it the name; without a commit it is removed. What processes that died have left of the
-/// same name is removed first. Of a symbolic link the file it leads to is replaced, which keeps its
-/// permissions; a hard link to the old file keeps the old bytes.
+/// It is written as `.name.pid.random.tmp` in the same folder. `commit` syncs it to the disk and
+/// renames it; without a commit it is removed. Temporaries left by dead processes for the same name
+/// are removed first. If the path is a symbolic link, its target is replaced and keeps its
+/// permissions; a hard link to the old file keeps the old content.
 class AtomicFile {
 public:
     explicit AtomicFile(const std::filesystem::path& path);
@@ -41,7 +41,7 @@ public:
     AtomicFile(const AtomicFile&) = delete;
     AtomicFile& operator=(const AtomicFile&) = delete;
 
-    /// Throws if there is no room for `size` bytes, where the system tells.
+    /// Throws if there is no space for `size` bytes, on systems that can check it.
     void reserve(std::uint64_t size);
     void write(std::span<const std::byte> bytes);
     void commit();

@@ -1,5 +1,5 @@
-// Where there is no POSIX: whole or not at all, as far as the standard library can promise it. What
-// a power failure leaves is up to the system.
+// For systems without POSIX: writing is as atomic as the standard library allows. It does not sync,
+// so a power failure may lose data.
 
 #include <cerrno>
 #include <fstream>

@@ -23,14 +23,14 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kGathered = 1 << 16;
-/// Bytes that are read or written at once, between two looks whether to stop.
+/// The largest number of bytes per read or write, and so between two checks for interrupts.
 constexpr std::size_t kLargestCall = std::size_t{1} << 25;
 
 [[noreturn]] void fail(const char* what, int error, const fs::path& path) {
     throw fs::filesystem_error(what, path, std::error_code(error, std::generic_category()));
 }
 
-/// Calls again what a signal has interrupted.
+/// Repeats a call that was interrupted by a signal.
 template <class Call>
 auto retried(Call call) {
     auto result = call();
@@ -38,7 +38,7 @@ auto retried(Call call) {
     return result;
 }
 
-/// An open file, closed at the end.
+/// An open file, closed by the destructor.
 class Descriptor {
 public:
     explicit Descriptor(int file = -1) : file_(file) {}
@@ -52,7 +52,7 @@ public:
     bool open() const { return file_ != -1; }
     int get() const { return file_; }
     void release() { file_ = -1; }
-    /// Like ::close, but interrupted it has closed, too.
+    /// Like ::close, but EINTR counts as closed.
     int close() {
         const int result = open() ? ::close(std::exchange(file_, -1)) : 0;
         return result == -1 && errno == EINTR ? 0 : result;
@@ -63,13 +63,13 @@ private:
 };
 
 int bring_to_disk(const Descriptor& file) {
-#if defined(F_FULLFSYNC)  // macOS, where fsync stops at the drive's own memory
+#if defined(F_FULLFSYNC)  // macOS, where fsync does not flush the drive's cache
     if (::fcntl(file.get(), F_FULLFSYNC) == 0) return 0;
 #endif
     return retried([&] { return ::fsync(file.get()); });
 }
 
-/// Where `path` leads over symbolic links, whether or not there is a file.
+/// `path` with symbolic links resolved, whether or not the file exists.
 fs::path followed(fs::path path) {
     for (int links = 0; links < 40; ++links) {
         if (!fs::is_symlink(fs::symlink_status(path))) return path;
@@ -79,7 +79,7 @@ fs::path followed(fs::path path) {
     fail("cannot write", ELOOP, path);
 }
 
-/// The status of `target`, if there is such a file and it may be replaced.
+/// The status of `target`, if it exists and may be replaced.
 std::optional<struct stat> replaceable(const fs::path& target) {
     const fs::path name = target.filename();
     const bool folder = name.empty() || name == "." || name == "..";
@@ -95,15 +95,15 @@ std::optional<struct stat> replaceable(const fs::path& target) {
     return status;
 }
 
-/// Whether a temporary is still being written: its writer holds a lock on it. Where there are no
-/// locks, as on some network file systems, whether a process of the writer's number lives.
+/// Whether a temporary is still being written, and so locked by its writer. Without locks, as on
+/// some network file systems: whether a process with the writer's PID is alive.
 bool is_in_use(const Descriptor& temporary, int writer) {
     if (::flock(temporary.get(), LOCK_EX | LOCK_NB) == 0) return false;
     return errno == EWOULDBLOCK || ::kill(writer, 0) == 0 || errno != ESRCH;
 }
 
-/// Removes what processes that died have left. Their numbers alone do not tell: in a container the
-/// process that is started again has the number of the one that died. Not worth an error.
+/// Removes temporaries of dead processes. The PID alone is no evidence: in a container, a restarted
+/// process often has the PID of the one that died. Errors are ignored.
 void sweep(const Descriptor& folder, const std::string& prefix) {
     Descriptor list(::openat(folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     const std::unique_ptr<DIR, int (*)(DIR*)> names(list.open() ? ::fdopendir(list.get()) : nullptr,
@@ -120,7 +120,7 @@ void sweep(const Descriptor& folder, const std::string& prefix) {
     }
 }
 
-/// Locks a new temporary for `sweep`. False if another process sweeps it away at this moment.
+/// Locks a new temporary against `sweep`. False if another process is just removing it.
 bool locked(const Descriptor& temporary) {
     if (::flock(temporary.get(), LOCK_EX | LOCK_NB) == -1) return errno != EWOULDBLOCK;
     struct stat status{};
@@ -189,9 +189,9 @@ struct AtomicFile::State {
     fs::path target;
     std::optional<struct stat> old;
     Descriptor folder, file;
-    Descriptor lock;                 ///< `file` again, which keeps it locked until it has its name
-    std::string temporary;           ///< name in the folder; empty: there is none
-    std::vector<std::byte> pending;  ///< small pieces, gathered
+    Descriptor lock;        ///< a duplicate of `file`, which stays locked until it is renamed
+    std::string temporary;  ///< name in the folder; empty if there is none
+    std::vector<std::byte> pending;  ///< small pieces, buffered
 };
 
 void AtomicFile::State::create_temporary() {
@@ -218,7 +218,7 @@ void AtomicFile::State::write(std::span<const std::byte> bytes) {
         if (written == 0) fail("cannot write", EIO, target);
         check(written != -1);
         bytes = bytes.subspan(static_cast<std::size_t>(written));
-        // Piece by piece, or `commit` would wait for all of it, deaf to an interrupt.
+        // Sync piece by piece: a sync of everything in `commit` could not be interrupted.
         if (count == kLargestCall) check(bring_to_disk(file) == 0);
         look_for_interrupt();
     }
@@ -236,7 +236,7 @@ void AtomicFile::reserve([[maybe_unused]] std::uint64_t size) {
     const bool done =
         retried([&] { return ::fallocate(file, 0, 0, static_cast<off_t>(size)); }) == 0;
     const bool full = !done && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG);
-    state_->check(!full);  // any other error: this file system does not tell
+    state_->check(!full);  // any other error: not supported by the file system
 #endif
 }
 
@@ -262,7 +262,7 @@ void AtomicFile::commit() {
     const fs::path name = at.target.filename();
     at.check(::renameat(folder, at.temporary.c_str(), folder, name.c_str()) == 0);
     at.temporary.clear();
-    // Some file systems cannot: there the name comes to the disk when they see fit.
+    // Some file systems cannot sync a folder; they write the name later.
     at.check(bring_to_disk(at.folder) == 0 || errno == EINVAL);
 }
 

@@ -1,4 +1,4 @@
-/// What an archive says of itself.
+/// The metadata of the format itself.
 #pragma once
 
 #include <cstdint>
@@ -7,10 +7,9 @@ namespace fastmlp::files {
 
 constexpr const char* kFormat = "fastmlp";
 constexpr std::uint64_t kFormatVersion = 2;
-/// The metadata that are the file's own.
+/// The keys of metadata that the format reserves.
 constexpr const char* kOwnKeys[] = {"format", "version", "crc32c"};
-/// Metadata that a file of version 1 does not have: one with any of them is of version 2, every
-/// other of version 1.
+/// The metadata of version 2: a file with any of them is of version 2, every other of version 1.
 constexpr const char* kNetworkKey = "network";
 constexpr const char* kEnsembleKey = "ensemble";
 constexpr const char* kTableKey = "table";

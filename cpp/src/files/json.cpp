@@ -100,7 +100,7 @@ std::uint32_t JsonReader::code_unit() {
     return unit;
 }
 
-/// What stands after a backslash.
+/// Reads what follows a backslash.
 void JsonReader::escape(std::string& out) {
     const std::size_t start = position_ - 1;
     const char kind = next();
@@ -168,7 +168,7 @@ double JsonReader::number() {
             std::string_view("+-.e").find(text_[position_]) != std::string_view::npos)) {
         ++position_;
     }
-    // Not from_chars: some standard libraries still lack it for double.
+    // Not from_chars, which some standard libraries still lack for double.
     std::istringstream digits{std::string(text_.substr(start, position_ - start))};
     digits.imbue(std::locale::classic());
     double value = 0;

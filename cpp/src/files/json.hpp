@@ -1,6 +1,6 @@
-/// The JSON of model files: one strict way to write each value, so that no flipped bit of a file is
-/// lost. No blanks, no floating point but where it is asked for, \u00xx in lower case and for what
-/// cannot stand unescaped, valid UTF-8, no NUL.
+/// The JSON of model files. Each value has exactly one spelling, so that every flipped bit of a
+/// file is detected: no whitespace, floating point only where expected, \u00xx in lower case and
+/// only for characters that must be escaped, valid UTF-8, no NUL.
 #pragma once
 
 #include <cstddef>
@@ -11,23 +11,23 @@
 
 namespace fastmlp::files {
 
-/// What is wrong, and where in the text.
+/// A syntax error, with its position in the text.
 struct JsonError {
     std::size_t position;
     std::string problem;
 };
 
-/// Reads values one after the other, without recursion: the caller knows what must come. Whatever
-/// is not as expected throws JsonError.
+/// Reads values one after the other, without recursion: the caller knows what to expect. Anything
+/// else throws JsonError.
 class JsonReader {
 public:
     explicit JsonReader(std::string_view text) : text_(text) {}
 
     std::size_t position() const { return position_; }
     bool at_end() const { return position_ == text_.size(); }
-    /// The next character if it is `symbol`, else an error.
+    /// Reads `symbol`, or throws.
     void expect(char symbol);
-    /// Takes the next character if it is `symbol`.
+    /// Reads the next character if it is `symbol`; returns whether it was.
     bool accept(char symbol);
 
     std::string string();
@@ -74,13 +74,13 @@ private:
     std::size_t position_ = 0;
 };
 
-/// The JSON string of `text`, quotes included. std::invalid_argument if it is not UTF-8 or has a
-/// NUL.
+/// The JSON string of `text`, with quotes. Throws std::invalid_argument if `text` is not UTF-8 or
+/// contains a NUL.
 std::string json_string(std::string_view text);
 /// The shortest decimal that reads back as the same double.
 std::string json_number(double value);
 
-/// Where `text` stops being UTF-8 without NUL; its size if it does not.
+/// The position of the first byte of `text` that is NUL or not valid UTF-8; its size if none is.
 std::size_t valid_utf8_length(std::string_view text);
 
 }  // namespace fastmlp::files

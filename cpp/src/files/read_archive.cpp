@@ -19,7 +19,7 @@ using files::Entry;
 using files::Header;
 using Metadata = std::map<std::string, std::string>;
 
-/// Refuses what was written by something else, or later.
+/// Throws unless the file is in our format, of a known version.
 void check_format(const std::string& file, const Metadata& metadata) {
     const auto value = [&](const char* key) {
         const auto found = metadata.find(key);
@@ -52,7 +52,7 @@ void check_format(const std::string& file, const Metadata& metadata) {
     if (value("crc32c").empty()) refuse("crc32c", "there are no checksums");
 }
 
-/// A file in memory, read like one on the disk.
+/// A file in memory, with the interface of one on disk.
 class MemoryFile {
 public:
     explicit MemoryFile(std::span<const std::byte> bytes) : size_(bytes.size()), rest_(bytes) {}
@@ -70,7 +70,7 @@ private:
     std::span<const std::byte> rest_;
 };
 
-/// Fills all of `bytes`, of which the file has enough unless another process cuts it just now.
+/// Fills all of `bytes`. The size was checked: it fails only if another process truncates the file.
 template <class File>
 void read_exactly(File& source, const std::string& file, std::span<std::byte> bytes) {
     if (!source.read(bytes)) {
@@ -107,13 +107,13 @@ std::string read_header_text(File& source, const std::string& file) {
 
 std::shared_ptr<std::byte[]> allocate(std::uint64_t size) {
     if (size > std::numeric_limits<std::size_t>::max() / 2) throw std::bad_alloc();
-    // The form that returns null: under AddressSanitizer the other one ends the process.
+    // nothrow, because AddressSanitizer aborts the process if a throwing `new` fails.
     auto* const memory = new (std::nothrow) std::byte[static_cast<std::size_t>(size)];
     if (memory == nullptr) throw std::bad_alloc();
     return std::shared_ptr<std::byte[]>(memory);
 }
 
-/// The header, checked against the size of the file; `data_offset` is where the tensors begin.
+/// Reads the header and checks it against the size of the file; the tensors begin at `data_offset`.
 template <class File>
 Header read_header(File& source, const std::string& file, std::uint64_t& data_offset) {
     const std::string text = read_header_text(source, file);

@@ -83,7 +83,7 @@ public:
         return header;
     }
 
-    /// What is being read, for errors.
+    /// The name of what is being read, for errors.
     const std::string& field() const { return field_; }
 
 private:

@@ -1,5 +1,5 @@
-/// The layout of a safetensors file: eight bytes of header length, the header in JSON, the tensors'
-/// bytes without holes.
+/// The layout of a safetensors file: eight bytes of header length, the header as JSON, the tensors'
+/// bytes without gaps.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ constexpr std::size_t kMaximalHeader = 1 << 20;
 constexpr std::size_t kMaximalRank = 8;
 constexpr std::string_view kMetadata = "__metadata__";  ///< a name that no tensor has
 
-/// One tensor as the header has it.
+/// One tensor, as described in the header.
 struct Entry {
     std::string name;
     ElementType type;
@@ -35,12 +35,12 @@ struct Header {
     std::uint64_t data_size() const { return entries.empty() ? 0 : entries.back().end; }
 };
 
-/// The header's text as JSON, with blanks at its end so that the tensors are aligned.
+/// The header as JSON text, padded with blanks so that the tensors are aligned. Throws
 /// std::invalid_argument if it is too long.
 std::string format_header(const Header& header);
 
-/// Reads it back; `file` is the name for errors. `check_metadata` sees the metadata, which come
-/// first, before anything else is judged.
+/// Parses a header; `file` is the name for errors. `check_metadata` is called with the metadata,
+/// which come first, before anything else is checked.
 Header parse_header(
     std::string_view text, const std::string& file,
     const std::function<void(const std::map<std::string, std::string>&)>& check_metadata);
@@ -48,7 +48,7 @@ Header parse_header(
 /// "[2,3]"
 std::string shape_text(const std::vector<std::size_t>& shape);
 
-/// Bytes of an array; nothing where they do not fit 64 bits.
+/// The size of an array in bytes; nothing if it does not fit 64 bits.
 bool tensor_size(ElementType type, const std::vector<std::size_t>& shape, std::uint64_t& bytes);
 
 }  // namespace fastmlp::files

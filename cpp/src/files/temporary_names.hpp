@@ -1,4 +1,4 @@
-/// What a file is called until it is whole: `.name.pid.random.tmp`, in the folder it will stay in.
+/// Names of temporary files: `.name.pid.random.tmp`, in the folder of the final file.
 #pragma once
 
 #include <string>
@@ -6,14 +6,14 @@
 
 namespace fastmlp::files {
 
-/// ".name.": what the temporaries of `name` begin with; cut where a character begins, so that with
-/// what follows it is no longer than names may be.
+/// ".name.", the prefix of the temporaries of `name`; truncated at a character boundary if the
+/// temporary's name would be too long.
 std::string temporary_prefix(const std::string& name);
 
 /// "pid.random.tmp"
 std::string temporary_ending(int process);
 
-/// The process that wrote the temporary `name`; 0 where it is none of `prefix`.
+/// The PID of the process that wrote the temporary `name`; 0 if `name` is not one with `prefix`.
 int writer_of(std::string_view name, std::string_view prefix);
 
 }  // namespace fastmlp::files

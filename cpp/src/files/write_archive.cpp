@@ -16,7 +16,7 @@ namespace {
 using files::Entry;
 using files::Header;
 
-/// The tensor's bytes as the file has them: borrowed, or in `swapped` where they differ.
+/// The tensor's bytes in the file's byte order: borrowed, or in `swapped` if the order differs.
 std::span<const std::byte> file_bytes(const Tensor& tensor, std::vector<std::byte>& swapped) {
     if constexpr (std::endian::native == std::endian::little) return tensor.bytes;
     swapped.assign(tensor.bytes.begin(), tensor.bytes.end());
@@ -49,7 +49,7 @@ void check_writable(const Archive& archive) {
     }
 }
 
-/// The tensors in the order of the file: larger elements first, so that all are aligned.
+/// The tensors in file order: larger elements first, so that all are aligned.
 std::vector<const Tensor*> in_file_order(const Archive& archive) {
     std::vector<const Tensor*> tensors;
     for (const Tensor& tensor : archive.tensors) tensors.push_back(&tensor);

@@ -1,4 +1,4 @@
-/// The way of a block of rows through all layers, for inference.
+/// The forward pass of a block of rows through all layers, for inference.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 
 namespace fastmlp {
 
-/// What rows are to pass through. `weights(i)` is the view of layer i.
+/// The layers of a forward pass. `weights(i)` is the view of layer i.
 template <class T, class Weights>
 struct InferenceLayers {
     const kernels::KernelTable<T>& kernel;
@@ -19,24 +19,23 @@ struct InferenceLayers {
     RunningStatistics<const T> running;
 };
 
-/// What the loss reads: row b is rows + b * stride.
+/// The scores, as the loss reads them: row b is rows + b * stride.
 template <class T>
 struct Scores {
     T* rows;
     std::size_t stride;
 };
 
-/// Room for the nodes of two layers, which write them in turn. It grows to what is asked of it and
-/// is then used again.
+/// Two buffers of nodes, which the layers write in turn. They grow as needed and are reused.
 template <class T>
 struct InferenceBlock {
-    /// Rows that go through all layers together: enough to reuse a weight panel from cache, few
-    /// enough that their activations stay there.
+    /// Rows per block: enough to reuse a weight panel from cache, few enough that their activations
+    /// stay in it.
     static constexpr std::size_t kMostRows = 128;
 
     InputRows<T> input;
     std::vector<T> nodes[2];
-    std::vector<const T*> pointers;  ///< to rows of the last layer's
+    std::vector<const T*> pointers;  ///< to the rows of the last layer
     Scratch<T> scratch;
 
     /// Scores of rows `range` of x. `poll` (may be null) counts the work.

@@ -12,7 +12,7 @@
 namespace fastmlp {
 namespace {
 
-/// As much time as a row takes on its way through a network without weights.
+/// The fixed cost of a row, in flops.
 constexpr double kFlopsPerRow = 1e3;
 
 double flops_per_row(const Layout& layout) {
@@ -51,7 +51,7 @@ std::size_t first_largest(const T* x, std::size_t n) {
     return static_cast<std::size_t>(std::max_element(x, x + n) - x);
 }
 
-/// Right decisions of one row; z > 0 is sigmoid(z) > 1/2.
+/// The number of correct decisions in one row; z > 0 is sigmoid(z) > 1/2.
 template <class T>
 std::size_t count_correct(Loss loss, const T* score, std::size_t n, const Targets<T>& y,
                           std::size_t row) {
@@ -85,7 +85,7 @@ Evaluation evaluate_rows(const Network<T>& network, const Features<T>& x, const 
     check_features(network.features(), x);
     check_targets(network, y, x.rows);
     if (y.custom) throw std::invalid_argument("evaluate does not know a custom loss");
-    const IeeeDefaults ieee;  // also for the sum
+    const IeeeDefaults ieee;  // for the sum
     const Loss loss = network.loss();
     const std::size_t outputs = network.outputs();
     std::vector<T> losses(x.rows);
@@ -113,7 +113,7 @@ Evaluation evaluate_rows(const Network<T>& network, const Features<T>& x, const 
     std::size_t rows = 0;
     for (std::size_t b = 0; b < x.rows; ++b) {
         const T counts = y.weights ? y.weights[b] : T(1);
-        if (counts == 0) continue;  // left out, for its loss may be infinite
+        if (counts == 0) continue;  // its loss may be infinite: 0 * inf is NaN
         result.loss += static_cast<double>(counts * losses[b]);
         weight += static_cast<double>(counts);
         result.correct += correct[b];

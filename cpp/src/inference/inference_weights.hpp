@@ -1,4 +1,4 @@
-/// The weights of a network for one call of inference.
+/// The weights of a network for one call of an inference function.
 #pragma once
 
 #include <optional>
@@ -9,12 +9,12 @@
 
 namespace fastmlp {
 
-/// The weights as they lie in the network's buffer, or, where many rows are to come, in an image of
-/// it: rows that begin on a vector (40-100-100-10, 1000 rows: 6 % faster).
+/// The weights in the network's buffer or, for many rows, in a copy whose rows are aligned to
+/// vectors (40-100-100-10, 1000 rows: 6 % faster).
 template <class T>
 class InferenceWeights {
 public:
-    /// For `rows` rows of features. The network outlives it and does not change meanwhile.
+    /// For `rows` rows of features. The network must outlive this and not change meanwhile.
     InferenceWeights(const Network<T>& network, std::size_t rows, Poll* poll)
         : layout_(network.layout()), flat_(std::as_const(*network.parameters()).data()) {
         if (rows < kWorthAnImage) return;

@@ -45,7 +45,7 @@ struct Predictor<T>::State {
 template <class T>
 Predictor<T>::Predictor(const Network<T>& network) : state_(std::make_unique<State>(network)) {
     refresh(network);
-    // A whole block of zeros makes all room that any later call asks for.
+    // Predicts a full block of zeros, so that no later call allocates.
     const Buffer<T> x(features());
     Buffer<T> out(outputs());
     const std::size_t rows = InferenceBlock<T>::kMostRows;
