@@ -30,8 +30,8 @@ void Access::wake_writer() noexcept {
     changed_.get().notify_all();
 }
 
-/// Makes this thread the writer, or what it is already a writer for `use`; whether there may be
-/// readers to wait for. Under the lock.
+/// Makes this thread the writer, or changes its use to `use` if it is the writer already; returns
+/// whether there may be readers to wait for. Called under the lock.
 bool Access::claim(const Use& use) {
     if (is_mine()) {
         if (!use.at_rest && (!use_.open || use.lasts)) {
@@ -65,7 +65,7 @@ void Access::end() noexcept {
     changed_.get().notify_all();
 }
 
-/// A reader waits no longer; it may have been let in already.
+/// A reader stops waiting; it may have been admitted already.
 void Access::give_up(std::uint64_t turn, std::uint64_t forks) noexcept {
     {
         const std::lock_guard lock(mutex_);
@@ -78,7 +78,7 @@ void Access::give_up(std::uint64_t turn, std::uint64_t forks) noexcept {
     leave();
 }
 
-/// What the calling thread holds stays, all else is gone with the threads that held it.
+/// After a fork: keeps what the calling thread holds; all other holders no longer exist.
 void Access::after_fork_in_child() noexcept {
     changed_.renew();
     std::uint32_t mine = 0;

@@ -1,11 +1,11 @@
-/// Who may use a network right now: many that read it, or one thread that writes it.
+/// A readers-writer lock of a network: any number of readers, or one writing thread.
 ///
-/// A step (`forward`, `update`, an assignment) is short, and readers wait for it; a training lasts,
-/// and readers get an error. Nobody waits for another writer: two threads that write at once are a
-/// mistake of the program. A writer that waits for readers lets no new ones in, and the readers
-/// that waited for a writer come before the next one, so nobody starves.
+/// Readers wait for a short write (`forward`, `update`, an assignment), but get an error during a
+/// training. A second writer gets an error, too: two threads that write concurrently are a bug of
+/// the program. A writer that waits for readers blocks new ones, and readers that waited for a
+/// writer precede the next one, so there is no starvation.
 ///
-/// A thread never waits for itself: the training thread reads in its callbacks.
+/// It is reentrant: the training thread may read in its callbacks.
 #pragma once
 
 #include <atomic>
@@ -17,11 +17,11 @@
 
 namespace fastmlp {
 
-/// What a writer is up to.
+/// What a writer does.
 struct Use {
-    bool lasts = false;    ///< readers do not wait for it
-    bool open = false;     ///< its thread may write again before it ends
-    bool at_rest = false;  ///< allowed inside another one of the same thread, between its steps
+    bool lasts = false;    ///< too long for readers to wait
+    bool open = false;     ///< the same thread may write inside it
+    bool at_rest = false;  ///< allowed inside a write of the same thread, between its steps
 };
 
 class Access final : public ForkAware {
@@ -39,13 +39,13 @@ public:
     Access() { enlist(); }
     ~Access() { delist(); }
 
-    /// Another thread is writing.
+    /// Whether another thread is writing.
     bool busy() const noexcept {
         const std::thread::id id = writer_.load();
         return id != std::thread::id{} && id != std::this_thread::get_id();
     }
 
-    /// How long to wait before the caller is polled again, so that Ctrl-C can end the wait.
+    /// How long to wait between two calls of `poll`, so that Ctrl-C can end the wait.
     static constexpr std::chrono::milliseconds kPatience{50};
 
 private:
@@ -80,16 +80,16 @@ private:
 
     std::atomic<std::uint32_t> readers_{0};  ///< calls that read
     std::atomic<std::thread::id> writer_{};  ///< set and reset under the lock
-    std::mutex mutex_;                       ///< of all that follows
+    std::mutex mutex_;                       ///< protects all that follows
     Condition changed_;
     Use use_;                    ///< the writer's
-    std::uint32_t waiting_ = 0;  ///< readers that wait for the writer to end
-    std::uint64_t turns_ = 0;    ///< ends of writers, each of which lets in those that wait
-    std::uint64_t forks_ = 0;    ///< that this process came from
+    std::uint32_t waiting_ = 0;  ///< readers waiting for the writer
+    std::uint64_t turns_ = 0;    ///< writes ended so far; each end admits the waiting readers
+    std::uint64_t forks_ = 0;    ///< forks between the first process and this one
 };
 
-/// A short reading, if it can be held at once: its thread does nothing meanwhile that could fork,
-/// or use the network again. It costs 10 ns less than a `Reading`.
+/// A short read that never waits. While it is held, its thread must not fork or use the network
+/// again. It costs 10 ns less than a `Reading`.
 class Access::Glance {
 public:
     explicit Glance(Access& access) noexcept : access_(access), entered_(access.try_enter()) {}
@@ -119,10 +119,10 @@ public:
     Reading(const Reading&) = delete;
     Reading& operator=(const Reading&) = delete;
 
-    /// Whether it is held at once.
+    /// Tries to begin without waiting; returns whether it could.
     bool try_begin() noexcept { return access_.try_enter() && entered(); }
-    /// Waits for a step; false where another thread is inside a training. What `poll` throws, which
-    /// is called every now and then without a lock, ends the wait.
+    /// Waits for a short write to end; returns false if another thread is training. `poll` is
+    /// called every now and then, without the lock held, and may end the wait by an exception.
     template <class Poll>
     bool begin(Poll poll) {
         return access_.enter(poll) == Entry::kEntered && entered();
@@ -144,8 +144,8 @@ private:
 /// Held while a network is written.
 class Access::Writing {
 public:
-    /// Throws std::runtime_error where another thread writes, or this one does and `use` does not
-    /// go with that; and what `poll` throws while it waits for readers.
+    /// Throws std::runtime_error if another thread is writing, or if this one is and `use` is not
+    /// allowed inside. While it waits for readers, it also passes on exceptions of `poll`.
     template <class Poll>
     Writing(Access& access, const Use& use, Poll poll)
         : access_(access), nested_(access.is_mine()), outer_(nested_ ? access.use_ : Use{}) {
@@ -163,8 +163,8 @@ public:
 
 private:
     Access& access_;
-    bool nested_;  ///< in another one of the same thread,
-    Use outer_;    ///< whose use this is
+    bool nested_;  ///< inside another write of the same thread
+    Use outer_;    ///< the use of that one
 };
 
 template <class Poll>
@@ -176,7 +176,7 @@ Access::Entry Access::enter(Poll poll) {
     }
     std::unique_lock lock(mutex_);
     if (writer_.load() == std::thread::id{}) {
-        readers_.fetch_add(1);  // no writer comes while we have the lock
+        readers_.fetch_add(1);  // no writer can begin under the lock
         return Entry::kEntered;
     }
     if (use_.lasts) return Entry::kLasting;
@@ -192,7 +192,7 @@ Access::Entry Access::enter(Poll poll) {
             throw;
         }
         lock.lock();
-        if (forks_ != forks) {  // a child, where nobody is left to wait for
+        if (forks_ != forks) {  // in the child of a fork there is nobody to wait for
             lock.unlock();
             return enter(poll);
         }

@@ -6,7 +6,7 @@
 
 namespace fastmlp {
 
-/// All objects that are alive. Nothing to construct, nothing to destroy: they may outlive every
+/// All living objects. Trivially constructed and never destroyed, because they may outlive every
 /// static object.
 struct ForkList {
     std::mutex mutex;

@@ -1,5 +1,5 @@
-/// What a fork must not tear: objects with a lock, which the child would find held by a thread it
-/// does not have.
+/// Objects with a lock must not be forked while another thread holds it: in the child that thread
+/// does not exist, and the lock would stay held forever.
 #pragma once
 
 #include <condition_variable>
@@ -8,26 +8,26 @@
 
 namespace fastmlp {
 
-/// An object that forks wait for. The order of locks is: that of the list, then those of the
-/// objects. So none may be constructed or destroyed, and no `ForkGuard` be made, under an object's
-/// own lock.
+/// An object whose lock is acquired before a fork. Lock order: first the list, then the objects. So
+/// while the lock of an object is held, no such object may be constructed or destroyed, and no
+/// `ForkGuard` may be made.
 class ForkAware {
 public:
     ForkAware(const ForkAware&) = delete;
     ForkAware& operator=(const ForkAware&) = delete;
 
-    /// Before a fork: takes the object's lock.
+    /// Before a fork: acquires the object's lock.
     virtual void before_fork() noexcept = 0;
-    /// Lets go of it.
+    /// After a fork, in the parent: releases it.
     virtual void after_fork_in_parent() noexcept = 0;
-    /// The same in the child, after everything that vanished threads held there was given up. Of
-    /// all threads only the calling one, which forked, is left.
+    /// After a fork, in the child, where only the calling thread exists: gives up everything other
+    /// threads held, then releases the lock.
     virtual void after_fork_in_child() noexcept = 0;
 
 protected:
     ForkAware() = default;
     ~ForkAware() = default;
-    /// The last act of a constructor, and the first of a destructor.
+    /// To be called last in a constructor and first in a destructor.
     void enlist();
     void delist() noexcept;
 
@@ -36,7 +36,7 @@ private:
     ForkAware *previous_ = nullptr, *next_ = nullptr;
 };
 
-/// While it lives there is no fork: for the moment in which a shared pointer is replaced.
+/// Delays forks while it exists: for the moment in which a shared pointer is replaced.
 class ForkGuard {
 public:
     ForkGuard() noexcept;
@@ -45,8 +45,8 @@ public:
     ForkGuard& operator=(const ForkGuard&) = delete;
 };
 
-/// A condition variable that can be reset. After a fork the waiting threads of the parent are still
-/// counted, and to notify or to destroy it might wait for them.
+/// A condition variable that can be reset. After a fork the parent's waiting threads are still
+/// counted in it, and notifying or destroying it might block forever.
 class Condition {
 public:
     Condition() { ::new (memory_) std::condition_variable; }

@@ -1,6 +1,6 @@
-/// The floating-point environment every result is computed in: round to nearest, subnormal numbers
-/// kept, exceptions masked. A caller may have changed it (-ffast-math anywhere in the process can
-/// flush subnormals to zero), and then the bits would depend on who calls.
+/// The floating-point environment of all computations: round to nearest, subnormal numbers kept,
+/// exceptions masked. The process may have changed it (-ffast-math in any library can flush
+/// subnormals to zero), and the bits would then depend on the caller.
 #pragma once
 
 #if defined(__x86_64__) || defined(_M_X64)
@@ -15,7 +15,7 @@
 
 namespace fastmlp {
 
-/// Sets IEEE defaults for the calling thread while it lives, then restores what was there.
+/// Sets IEEE defaults for the calling thread; the destructor restores the previous environment.
 class IeeeDefaults {
 public:
     IeeeDefaults() noexcept : saved_(read()), changed_(!is_default(saved_)) {
@@ -27,14 +27,14 @@ public:
     IeeeDefaults(const IeeeDefaults&) = delete;
     IeeeDefaults& operator=(const IeeeDefaults&) = delete;
 
-    /// Sets them for good: for threads of our own.
+    /// Sets them permanently: for the threads of the pool.
     static void set() noexcept;
 
 private:
 #if defined(FASTMLP_FP_X86)
     using Control = unsigned int;
     static constexpr Control kDefault = 0x1f80;      // all six exceptions masked, nothing else
-    static constexpr Control kStatusFlags = 0x003f;  // sticky, not part of the environment we need
+    static constexpr Control kStatusFlags = 0x003f;  // sticky, not part of the environment to set
     static Control read() noexcept { return _mm_getcsr(); }
     static void write(Control control) noexcept { _mm_setcsr(control); }
     static bool is_default(Control control) noexcept {

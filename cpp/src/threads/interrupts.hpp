@@ -1,4 +1,4 @@
-/// How work looks whether it was interrupted: alone, or in a team.
+/// How a computation checks for interrupts, on one thread or in a team.
 #pragma once
 
 #include <algorithm>
@@ -15,17 +15,17 @@ namespace fastmlp {
 /// The scope of one call, for all threads that work on it.
 class Interrupts {
 public:
-    /// Between two looks of a thread, about: 0.1 ms on a fast core, 5 ms on the slowest.
+    /// Between two checks of a thread: about 0.1 ms on a fast core, 5 ms on the slowest.
     static constexpr double kFlopsBetweenLooks = 1e7;
-    /// Of a thread, after which its team meets again: threads that are done early cannot look.
+    /// Per thread, between two joins of the team: threads that finish early do not check.
     static constexpr double kFlopsPerRound = 4e9;
 
-    /// One thread's counter of its work. A null pointer to it means that nobody will interrupt.
+    /// Counts one thread's work. A null pointer to one means that the call cannot be interrupted.
     class Poll {
     public:
         Poll(Interrupts& interrupts, bool asks) : interrupts_(interrupts), asks_(asks) {}
 
-        /// Throws where the call is to end.
+        /// Adds to the work done; throws if the call was interrupted.
         void worked(double flops) {
             if ((flops_ += flops) < kFlopsBetweenLooks) return;
             flops_ = 0;
@@ -38,16 +38,16 @@ public:
         double flops_ = 0;
     };
 
-    /// Of the scope that the calling thread is in.
+    /// For the calling thread's current InterruptScope.
     Interrupts() : scope_(InterruptScope::current()), poll_(*this, true) {}
     Interrupts(const Interrupts&) = delete;
     Interrupts& operator=(const Interrupts&) = delete;
 
-    /// The calling thread's own.
+    /// The counter of the calling thread.
     Poll* poll() { return scope_ == nullptr ? nullptr : &poll_; }
 
-    /// Calls f(share, range, poll) on all members for the ranges of `count` items in turn; an item
-    /// takes this many flops.
+    /// Calls f(share, range, poll) on all members for successive ranges of `count` items, each of
+    /// `flops_each` flops.
     template <class F>
     void run(ThreadTeam& team, std::size_t count, double flops_each, F f) {
         for (std::size_t first = 0; first < count;) {
@@ -71,14 +71,15 @@ public:
 private:
     std::size_t round_end(std::size_t first, std::size_t count, std::size_t size,
                           double flops_each) const {
-        constexpr std::size_t kLeast = 128;  // items of a thread
+        constexpr std::size_t kLeast = 128;  // items per thread
         if (scope_ == nullptr) return count;
         const double fitting = std::min(1e9, kFlopsPerRound / std::max(1.0, flops_each));
         const std::size_t each = std::max(kLeast, static_cast<std::size_t>(fitting));
         return first + std::min(count - first, each * size);
     }
 
-    /// Only rank 0 may ask; what that throws is kept, for it matters more than that others stop.
+    /// Only rank 0 may poll. Its exception is kept and takes precedence over those of other
+    /// threads, which only stop.
     void look(bool asks) {
         if (asks && !stop_.load(std::memory_order_relaxed)) {
             try {
@@ -102,7 +103,7 @@ private:
 using Poll = Interrupts::Poll;
 
 /// Calls f(block) for `range` in blocks of `size` items, each of `flops_each` flops. `poll` (may be
-/// null) counts them, and may throw between blocks.
+/// null) counts them and may throw between blocks.
 template <class F>
 void for_each_block(Range range, std::size_t size, double flops_each, Poll* poll, F f) {
     for (Range block = range; block.first < range.last; block.first = block.last) {

@@ -1,4 +1,5 @@
-/// One thread's part of a range. Only outputs are ever split, so the bits do not depend on it.
+/// One thread's part of a range. Only outputs are split, never sums, so the bits do not depend on
+/// it.
 #pragma once
 
 #include <algorithm>

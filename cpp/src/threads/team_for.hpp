@@ -1,4 +1,4 @@
-/// How many threads are worthwhile for some work, and how its items are shared among them.
+/// How many threads are worthwhile for a computation, and how its items are shared among them.
 #pragma once
 
 #include <algorithm>
@@ -12,26 +12,27 @@
 
 namespace fastmlp {
 
-/// What there must be for every thread; with less, another one costs more than it brings.
+/// The least work per thread; with less, an additional thread costs more than it saves.
 struct ThreadCost {
     double flops, rows;
 };
 
-/// Of a step of training. Its barriers cost time, and so do lines of weights that move between
-/// cores, which few rows do not make up for.
+/// Of a training step. Barriers cost time, and so do cache lines of weights that move between
+/// cores, which does not pay off for few rows.
 inline constexpr ThreadCost kStepCost{0.4e6, 8};
-/// Of a call that computes each row alone: its threads are woken first, and meet only at the end.
+/// Of a call that computes each row independently: its threads must be woken, but synchronise only
+/// at the end.
 inline constexpr ThreadCost kCallCost{1e6, 1};
 
-/// As many threads as are worthwhile, at most those allowed to a call for `n_threads`.
+/// The number of worthwhile threads, at most what a call with `n_threads` is allowed.
 inline int threads_worth(double flops, std::size_t rows, ThreadCost cost, int n_threads) {
     if (exact_threads()) return threads_allowed(n_threads);
     const double worth = std::min(flops / cost.flops, static_cast<double>(rows) / cost.rows);
-    if (worth < 2.0 || n_threads == 1) return 1;  // small calls do not even ask the system
+    if (worth < 2.0 || n_threads == 1) return 1;  // without a system call
     return static_cast<int>(std::min(worth, static_cast<double>(threads_allowed(n_threads))));
 }
 
-/// Items 0..count-1 of a call, which need nothing of each other.
+/// Items 0..count-1 of a call, independent of each other.
 struct Items {
     std::size_t count;
     double flops_each;
@@ -39,7 +40,7 @@ struct Items {
 };
 
 /// Calls f(range, poll) for parts of `items`, on as many threads as are worthwhile: those of the
-/// executor if there is one. `poll` is null where nobody will interrupt.
+/// executor if there is one. `poll` is null if the call cannot be interrupted.
 template <class F>
 void share_out(const Items& items, int n_threads, const Executor* executor, Interrupts& interrupts,
                F f) {

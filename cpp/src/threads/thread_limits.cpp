@@ -22,7 +22,7 @@ namespace {
 
 constexpr int kNoLimit = std::numeric_limits<int>::max();
 
-/// What `set_num_threads` asked for; 0: the default.
+/// The argument of `set_num_threads`; 0: the default.
 std::atomic<int> limit_set{0};
 
 std::string_view trimmed(std::string_view text) {
@@ -41,7 +41,7 @@ std::optional<Integer> parse_integer(std::string_view text) {
     return value;
 }
 
-/// Text up to `separator`, which is taken off `rest` with it.
+/// Removes the text up to `separator`, and the separator, from `rest`; returns the text.
 std::string_view next_field(std::string_view& rest, char separator) {
     const std::size_t end = std::min(rest.find(separator), rest.size());
     const std::string_view field = rest.substr(0, end);
@@ -54,7 +54,7 @@ std::string_view environment(const char* name) {
     return value == nullptr ? std::string_view{} : trimmed(value);
 }
 
-/// The limit the environment sets, kNoLimit if none.
+/// The limit set by the environment, kNoLimit if none.
 int environment_limit() {
     constexpr const char* kName = "FASTMLP_NUM_THREADS";
     if (const std::string_view own = environment(kName); !own.empty()) {
@@ -62,7 +62,7 @@ int environment_limit() {
         throw std::invalid_argument(std::string(kName) + " must be an integer >= 1, got '" +
                                     std::string(own) + "'");
     }
-    // Not ours to judge: OpenMP programs ignore a value they do not understand, and so do we.
+    // An invalid value is ignored, as by OpenMP programs.
     return parse_thread_count(environment("OMP_NUM_THREADS"), true).value_or(kNoLimit);
 }
 
@@ -77,7 +77,7 @@ std::optional<std::string> read_file(const std::string& path) {
     return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
-/// ceil(quota / period), or nothing for "max", -1 and what we do not understand.
+/// ceil(quota / period), or nothing for "max", -1 and anything else.
 std::optional<int> whole_cpus(std::string_view quota, std::string_view period) {
     const auto us = parse_integer<std::int64_t>(trimmed(quota));
     const auto per = parse_integer<std::int64_t>(trimmed(period));
@@ -86,7 +86,7 @@ std::optional<int> whole_cpus(std::string_view quota, std::string_view period) {
     return static_cast<int>(std::min<std::int64_t>(cpus, kNoLimit));
 }
 
-/// The quota of the one group that is the directory `group`, under either version's file names.
+/// The quota of the control group in the directory `group`, for the file names of either version.
 std::optional<int> group_quota(const std::string& group, const ReadFile& read) {
     if (const auto line = read(group + "/cpu.max")) {
         std::string_view period = *line;
@@ -99,7 +99,7 @@ std::optional<int> group_quota(const std::string& group, const ReadFile& read) {
     return whole_cpus(*quota, *period);
 }
 
-/// Where the hierarchy of one /proc/self/cgroup line ("id:controllers:path") is usually mounted.
+/// The usual mount point of the hierarchy of a /proc/self/cgroup line ("id:controllers:path").
 std::vector<std::string> mount_points(std::string_view controllers) {
     if (controllers.empty()) return {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
     std::string_view rest = controllers;
@@ -119,7 +119,8 @@ std::string_view parent(std::string_view path) {
 
 int affinity_count() noexcept {
 #if defined(__linux__)
-    // A fixed cpu_set_t ends at 1,024 CPUs; the kernel answers EINVAL until the mask is big enough.
+    // A fixed cpu_set_t is limited to 1,024 CPUs. The kernel returns EINVAL until the mask is large
+    // enough.
     for (int cpus = CPU_SETSIZE; cpus <= (1 << 20); cpus *= 2) {
         cpu_set_t* const mask = CPU_ALLOC(static_cast<std::size_t>(cpus));
         if (mask == nullptr) break;
@@ -141,7 +142,7 @@ int quota_count() noexcept {
         const auto membership = read_file("/proc/self/cgroup");
         if (membership) return cgroup_quota(*membership, read_file).value_or(kNoLimit);
     } catch (...) {
-        // No memory for a short text: no quota known. Creating threads will tell.
+        // Out of memory: treated as no quota. Creating threads will then fail.
     }
 #endif
     return kNoLimit;
@@ -163,8 +164,8 @@ std::optional<int> cgroup_quota(std::string_view membership, const ReadFile& rea
         next_field(line, ':');
         const std::string_view controllers = next_field(line, ':');
         for (const std::string& mount : mount_points(controllers)) {
-            // Every ancestor may set its own quota. In a container the path may be the host's:
-            // the walk then ends at the mount point, which is the container's own group.
+            // Every ancestor may have a quota. In a container the path may be the host's: the walk
+            // then ends at the mount point, which is the container's group.
             for (std::string_view path = line;; path = parent(path)) {
                 const auto quota = group_quota(mount + std::string(path), read);
                 least = std::min(least, quota.value_or(kNoLimit));
@@ -177,7 +178,7 @@ std::optional<int> cgroup_quota(std::string_view membership, const ReadFile& rea
 }
 
 int machine_threads() noexcept {
-    // A quota is read once (some 50 us); the affinity mask may differ by thread and by moment.
+    // The quota is read once (about 50 us); the affinity mask can differ between threads and calls.
     static const int quota = quota_count();
     return std::min(affinity_count(), quota);
 }

@@ -15,13 +15,13 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-/// A run shorter than this tells nothing about the machine.
+/// A shorter run is no evidence of how busy the machine is.
 constexpr milliseconds kLeastEvidence{2};
-/// The first rest, and the longest: each rest after a failed try doubles.
+/// The first rest and the longest; each rest after a failed attempt is twice as long.
 constexpr milliseconds kShortRest{20};
 constexpr milliseconds kLongRest{1280};
 
-/// How busy the machine is concerns all teams of the process.
+/// Shared by all teams of the process, which run on the same machine.
 std::atomic<Clock::rep> rest_until{0};
 std::atomic<Clock::rep> next_rest{Clock::duration(kShortRest).count()};
 
@@ -57,13 +57,13 @@ bool ThreadTeam::make_members(int n) noexcept {
 
 void ThreadTeam::choose_spins() noexcept {
     size_ = borrowed_;
-    // With more members than CPUs, whom we wait for may need the very CPU we would spin on.
+    // With more members than CPUs, spinning could take the CPU from the member waited for.
     spins_ = size_ <= machine_threads() ? kSpins : 0;
 }
 
 ThreadTeam::~ThreadTeam() {
     if (lost_workers() || executor_ != nullptr) return;
-    // The next team takes the last given back first: rank 1, the most used.
+    // The next team borrows the worker returned last first: rank 1, the most used.
     for (int rank = borrowed_ - 1; rank > 0; --rank) members_[rank].worker->give_back();
 }
 
@@ -120,7 +120,7 @@ void ThreadTeam::run_member(int rank) noexcept {
 }
 
 void ThreadTeam::join_workers() {
-    if (lost_workers()) {  // the function forked, and this is the child
+    if (lost_workers()) {  // `function` forked, and this is the child
         fail(std::make_exception_ptr(std::runtime_error(kForked)));
         return;
     }
@@ -136,10 +136,10 @@ void ThreadTeam::join_workers() {
     }
 }
 
-/// A dissemination barrier: in round r everybody tells the member 2^r further on and hears from the
-/// one 2^r before. Two members are a pair of flags; n take log2(n) rounds, and all then know of
-/// all. The lowest bit of the flags is a vote to end the run: it is passed on, so all hear the
-/// same. A neighbour may be one phase ahead, never two: hence two sets of flags.
+/// A dissemination barrier: in round r each member signals the member 2^r after it and waits for
+/// the one 2^r before. After log2(n) rounds every member knows that all have arrived. The lowest
+/// bit of the flags is a vote to end the run, which is forwarded so that all members see the same
+/// result. A neighbour can be one phase ahead, never two: hence two sets of flags.
 bool ThreadTeam::cross_barrier(int rank) {
     Member& self = members_[rank];
     const std::uint32_t phase = (self.phase += 2);
@@ -154,7 +154,7 @@ bool ThreadTeam::cross_barrier(int rank) {
     return vote == 0;
 }
 
-/// The neighbour's flag of this phase: spins, then sleeps.
+/// Waits for the neighbour's flag of this phase: spins, then sleeps.
 std::uint32_t ThreadTeam::hear(Member& self, std::atomic<std::uint32_t>& arrived,
                                std::uint32_t phase) {
     const auto is_there = [phase](std::uint32_t now) { return (now & ~1U) == phase; };
@@ -171,9 +171,9 @@ std::uint32_t ThreadTeam::hear(Member& self, std::atomic<std::uint32_t>& arrived
     return arrived.load(std::memory_order_relaxed);
 }
 
-/// Keeps the first error and wakes everybody in the barrier. A flag of the even phases becomes one
-/// of the odd phases and the other way round: it has changed, so a sleeper wakes up, and it is none
-/// that anybody waits for, so he then sees the failure.
+/// Keeps the first error and wakes all members in the barrier. Flags of even phases are set to
+/// values of odd phases and vice versa: the value changes, so sleepers wake up, but it is not the
+/// value they wait for, so they then check for the failure.
 void ThreadTeam::fail(std::exception_ptr error) noexcept {
     if (failed_.exchange(true, std::memory_order_acq_rel)) return;
     error_ = std::move(error);
@@ -198,7 +198,7 @@ void ThreadTeam::recover() noexcept {
     failed_.store(false, std::memory_order_relaxed);
 }
 
-/// The members other than one slept for more than 60 % of this run: alone it had been faster.
+/// Whether all members but one slept for more than 60 % of this run: one thread would be faster.
 bool ThreadTeam::struggling() const noexcept {
     const Clock::duration elapsed = Clock::now() - run_start_;
     if (elapsed < kLeastEvidence || exact_threads()) return false;

@@ -1,14 +1,14 @@
-/// A team of threads, borrowed from the process for one computation.
+/// A team of threads, borrowed from the pool of the process for one computation.
 ///
-/// Who comes second gets the workers that are left, down to none, and never waits for them: two
-/// networks that are fitted concurrently both make progress. In the child of a fork a team
-/// continues alone.
+/// A team never waits for workers but uses those that are idle, possibly none, so that two networks
+/// that are fitted concurrently both make progress. In the child of a fork a team continues on one
+/// thread.
 ///
-/// A team on an executor asks the caller's threads instead, run by run.
+/// A team on an executor requests the caller's threads instead, for each run.
 ///
-/// A team on a busy machine can be far slower than its caller alone: at every barrier all wait
-/// until the system has given a core to the last. A team that finds itself waiting most of the time
-/// rests: for a while its runs are done by the caller.
+/// On a busy machine a team can be much slower than one thread: at every barrier all members wait
+/// until the system has scheduled the last. A team that spends most of its time waiting rests: for
+/// a while its runs use the calling thread only.
 #pragma once
 
 #include <atomic>
@@ -27,27 +27,27 @@ class ThreadTeam {
 public:
     static constexpr int kMaxSize = 1024;
 
-    /// The caller and up to n - 1 workers: fewer if others hold them, or if the system gives no
-    /// more threads or memory.
+    /// The caller and up to n - 1 workers: fewer if others hold them, or if no more threads or
+    /// memory are available.
     explicit ThreadTeam(int n) noexcept;
-    /// On the executor's threads, unless it is null. Barriers want n from `tasks_at_once`.
+    /// On the executor's threads, unless it is null. For barriers, n must be from `tasks_at_once`.
     ThreadTeam(int n, const Executor* executor);
-    /// Gives the workers back.
+    /// Returns the workers to the pool.
     ~ThreadTeam();
     ThreadTeam(const ThreadTeam&) = delete;
     ThreadTeam& operator=(const ThreadTeam&) = delete;
 
-    /// Members of the next run, the caller included. It may differ from run to run, but is never
-    /// more than it was at first, and constant inside a run.
+    /// The number of members of the next run, with the caller. Constant within a run; it may change
+    /// between runs but never exceeds its first value.
     int size() const noexcept { return lost_workers() ? 1 : size_; }
 
-    /// Whether teams had better rest now. For those who form a team for a single run.
+    /// Whether teams should rest now. For callers that need a team for a single run.
     static bool resting() noexcept;
 
-    /// Calls function(rank) once on every member, ranks 0..size()-1, the caller being rank 0 (but
-    /// for an executor); returns when all are done. Workers compute in IEEE default floating point;
-    /// the caller holds an `IeeeDefaults`. If members throw, the first exception is rethrown here
-    /// and the team stays usable.
+    /// Calls function(rank) once on every member, ranks 0..size()-1, and returns when all are done.
+    /// The caller is rank 0, unless there is an executor. Workers have the IEEE default
+    /// floating-point environment; the caller holds an `IeeeDefaults`. If members throw, the first
+    /// exception is rethrown here and the team stays usable.
     template <class Function>
     void run(Function&& function) {
         using Target = std::remove_reference_t<Function>;
@@ -55,16 +55,16 @@ public:
                    const_cast<void*>(static_cast<const void*>(std::addressof(function))));
     }
 
-    /// Inside `run`: waits until all members are here; what they wrote before is visible after.
-    /// All get the same answer: false if the team had better end this run soon and rest.
-    /// Throws if another member threw; let that pass, `run` knows the first exception.
+    /// Inside `run`: waits for all members; their earlier writes are visible afterwards. Returns
+    /// the same value to all: false if the team should end this run soon and rest. Throws if
+    /// another member threw; let that exception propagate, `run` rethrows the first one.
     bool barrier(int rank) { return size_ == 1 || cross_barrier(rank); }
 
 private:
     using Clock = std::chrono::steady_clock;
     using Call = void (*)(void* target, int rank);
 
-    /// One member's part of the barrier. Others write `arrived`, only its owner the rest.
+    /// One member's part of the barrier. Other members write only `arrived`.
     struct alignas(kCacheLine) Member {
         static constexpr int kRounds = 10;  // log2(kMaxSize)
         std::atomic<std::uint32_t> arrived[2][kRounds]{};

@@ -15,8 +15,8 @@
 namespace fastmlp {
 namespace {
 
-/// The idle workers of the process. Nothing to construct, nothing to destroy: threads may outlive
-/// every static object.
+/// The idle workers of the process. Trivially constructed and never destroyed, because threads may
+/// outlive every static object.
 struct Pool {
     std::mutex mutex;
     Worker* idle = nullptr;
@@ -35,7 +35,7 @@ void after_fork_in_parent() {
     pool.mutex.unlock();
 }
 
-/// Only the forking thread lives on: forget the others, whatever they were doing.
+/// In the child only the forking thread exists: the others are forgotten.
 void after_fork_in_child() {
     pool.idle = nullptr;
     pool.total = 0;
@@ -43,7 +43,7 @@ void after_fork_in_child() {
     pool.mutex.unlock();
 }
 
-/// Before the first thread: follow forks, and never be unloaded while threads run this code.
+/// Before the first thread: registers fork handlers, and keeps this library from being unloaded.
 void prepare_process() noexcept {
     static const bool prepared = [] {
         pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
@@ -62,7 +62,7 @@ bool start_thread(void* (*main)(void*), void* argument) noexcept {
     if (pthread_attr_init(&attributes) != 0) return false;
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, kStack);
-    // Signals are for the threads of the program: Ctrl-C must interrupt its sleep, not ours.
+    // Signals must reach the program's threads: Ctrl-C has to interrupt their sleep, not ours.
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
@@ -98,7 +98,7 @@ Worker* Worker::borrow(int most) noexcept {
         if (pool.total >= most) return nullptr;
         ++pool.total;
     }
-    // Outside the lock: a fork waits for the lock, and must not wait for the kernel.
+    // Without the lock, so that a fork does not wait for the creation of a thread.
     Worker* const worker = create();
     if (worker == nullptr) {
         const std::lock_guard lock(pool.mutex);
@@ -132,8 +132,8 @@ void Worker::start(Task task, void* context, int rank, int spins) noexcept {
     context_ = context;
     rank_ = rank;
     spins_ = spins;
-    // std::atomic's wait and notify are a futex here and the like elsewhere. While the worker
-    // spins, notify costs one load; the order seq_cst keeps that load behind the store.
+    // std::atomic's wait and notify are a futex or similar. While the worker spins, notify costs
+    // one load; seq_cst orders that load after the store.
     started_.fetch_add(1, std::memory_order_seq_cst);
     started_.notify_one();
 }
@@ -163,7 +163,7 @@ void Worker::loop() noexcept {
         if (!spin_until(started_, spins, is_new)) started_.wait(seen, std::memory_order_acquire);
         IeeeDefaults::set();
         task_(context_, rank_);
-        spins = spins_;  // not ours any more once the task is finished
+        spins = spins_;  // no longer valid once the task is finished
         finished_.store(seen + 1, std::memory_order_seq_cst);
         finished_.notify_one();
     }

@@ -1,7 +1,8 @@
-/// The threads of the process: one waits for work, does it, says so, and waits again.
+/// The threads of the pool. Each waits for a task, runs it, signals that it is done, and waits
+/// again.
 ///
-/// They are created when first wanted and never end. After a fork the child has none of them and
-/// creates its own when it wants some.
+/// They are created on demand and never end. After a fork the child has none and creates new ones
+/// on demand.
 #pragma once
 
 #include <atomic>
@@ -14,22 +15,22 @@
 
 namespace fastmlp {
 
-/// Neighbours on one cache line slow each other down; processors fetch lines in pairs.
+/// To avoid false sharing: two cache lines, because processors fetch them in pairs.
 inline constexpr std::size_t kCacheLine = 128;
 
-/// Pauses before a wait goes to sleep: 20 to 50 us, some ten times what going to sleep and being
-/// woken costs where the machine is busy.
+/// Pauses before a wait goes to sleep: 20 to 50 us, about ten times the cost of sleeping and being
+/// woken on a busy machine.
 inline constexpr int kSpins = 2000;
 
 inline void cpu_pause() noexcept {
 #if defined(__x86_64__) || defined(_M_X64)
     _mm_pause();
 #elif defined(__aarch64__) && defined(__GNUC__)
-    asm volatile("isb");  // `yield` is no pause on most of these processors
+    asm volatile("isb");  // `yield` does not pause on most of these processors
 #endif
 }
 
-/// Looks at `word` up to spins + 1 times; true as soon as `ready(value)`.
+/// Reads `word` up to spins + 1 times; true as soon as `ready(value)`.
 template <class Ready>
 bool spin_until(const std::atomic<std::uint32_t>& word, int spins, Ready ready) noexcept {
     for (; !ready(word.load(std::memory_order_acquire)); --spins) {
@@ -43,21 +44,21 @@ class Worker {
 public:
     using Task = void (*)(void* context, int rank) noexcept;
 
-    /// An idle worker, a new one if the process has fewer than `most`, or null.
+    /// An idle worker; a new one if there is none and the process has fewer than `most`; or null.
     static Worker* borrow(int most) noexcept;
-    /// Makes it idle again; its last task is done.
+    /// Returns it to the pool; its last task must be done.
     void give_back() noexcept;
 
-    /// Calls task(context, rank) on this thread, in IEEE default floating point. `spins`: how long
-    /// to stay awake for the next task after it.
+    /// Calls task(context, rank) on this thread, in the IEEE default floating-point environment.
+    /// `spins`: how long to stay awake for the next task.
     void start(Task task, void* context, int rank, int spins) noexcept;
-    /// Whether the task is done; looks spins + 1 times.
+    /// Whether the task is done; checks spins + 1 times.
     bool done(int spins) const noexcept;
     /// Sleeps until the task is done.
     void join() const noexcept;
 
-    /// How many forks lie between the first process and this one. A borrower who sees it change
-    /// has lost his workers.
+    /// The number of forks between the first process and this one. If it changes, a borrower has
+    /// lost its workers.
     static unsigned forks() noexcept;
 
 private:
