@@ -20,7 +20,7 @@ struct Activations {
     static FASTMLP_INLINE Reg leaky_relu(Reg z) {
         return S::select_gt(S::zero(), z, S::mul(z, leak()), z);
     }
-    /// At 0 the leak, as in torch; and where z / 100 is too small for a number, h is 0 below it.
+    /// The slope at 0 is the leak, as in PyTorch, also for z < 0 so small that h = z / 100 is 0.
     static FASTMLP_INLINE Reg leaky_relu_slope(Reg h) {
         return S::select_gt(h, S::zero(), one(), leak());
     }
@@ -36,24 +36,24 @@ struct Activations {
         return S::select_gt(S::zero(), z, S::mul(M::expm1(z), selu_below()),
                             S::mul(z, selu_above()));
     }
-    /// At 0 the one of below, as in torch.
+    /// The slope at 0 is that of z < 0, as in PyTorch.
     static FASTMLP_INLINE Reg selu_slope(Reg h) {
         return S::select_gt(h, S::zero(), selu_above(), S::add(h, selu_below()));
     }
 
     static FASTMLP_INLINE Reg relu6(Reg z) { return S::min(S::set1(Scalar(6)), S::relu(z)); }
-    /// At 0 and at 6 it is 0, as in torch.
+    /// The slope at 0 and at 6 is 0, as in PyTorch.
     static FASTMLP_INLINE Reg relu6_slope(Reg h) {
         const Reg below_6 = S::select_gt(S::set1(Scalar(6)), h, one(), S::zero());
         return S::select_gt(h, S::zero(), below_6, S::zero());
     }
 
-    /// z relu6(z + 3) / 6, whose z is cut at -3: minus infinity gives 0.
+    /// z relu6(z + 3) / 6, with z limited to at least -3, so that minus infinity gives 0.
     static FASTMLP_INLINE Reg hardswish(Reg z) {
         const Reg gate = S::div(relu6(S::add(z, S::set1(Scalar(3)))), S::set1(Scalar(6)));
         return S::mul(S::max(S::set1(Scalar(-3)), z), gate);
     }
-    /// At -3 it is 0 and at 3 it is 1, as in torch.
+    /// The slope is 0 at -3 and 1 at 3, as in PyTorch.
     static FASTMLP_INLINE Reg hardswish_slope(Reg z) {
         const Reg third = S::set1(Scalar(1) / Scalar(3));
         const Reg inside = S::select_gt(S::set1(Scalar(3)), z, S::fma(z, third, half()), one());
@@ -66,7 +66,7 @@ struct Activations {
     static FASTMLP_INLINE Reg tanh(Reg z) { return M::tanh(z); }
     static FASTMLP_INLINE Reg tanh_slope(Reg h) { return S::fnma(h, h, one()); }
 
-    /// log(1 + exp(z)); never overflows on the way.
+    /// log(1 + exp(z)), without intermediate overflow.
     static FASTMLP_INLINE Reg softplus(Reg z) {
         return S::add(S::relu(z), M::log1p_exp_minus_abs(z));
     }
@@ -78,7 +78,7 @@ struct Activations {
     static FASTMLP_INLINE Reg exp(Reg z) { return M::exp(z); }
     static FASTMLP_INLINE Reg exp_slope(Reg h) { return h; }
 
-    /// z sigmoid(z) = relu(z) - t e / (1 + e) with t = |z| and e = exp(-t): no digit cancels.
+    /// z sigmoid(z) = relu(z) - t e / (1 + e) with t = |z| and e = exp(-t): no cancellation.
     static FASTMLP_INLINE Reg silu(Reg z) {
         return S::sub(S::relu(z), M::times_sigmoid_of_minus(S::abs(z)));
     }
@@ -106,7 +106,7 @@ struct Activations {
         return S::select_gt(S::zero(), z, w, S::sub(one(), w));
     }
 
-    /// z Phi(z) = relu(z) - t (1 - Phi(t)) with t = |z|: no digit cancels, down to the far tail.
+    /// z Phi(z) = relu(z) - t (1 - Phi(t)) with t = |z|: no cancellation, even in the far tail.
     static FASTMLP_INLINE Reg gelu(Reg z) {
         const typename M::NormalTail tail(S::abs(z));
         return S::sub(S::relu(z), tail.times_exp(S::mul(tail.t, tail.ratio)));

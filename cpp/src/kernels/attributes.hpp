@@ -1,13 +1,13 @@
-/// Compiler words the kernels need; nothing else, so that every kernel file stays sealed.
+/// Compiler attributes and pragmas of the kernels.
 #pragma once
 
-/// Every helper of a kernel is part of it: no calls, no symbols of its own.
+/// Every helper of a kernel is inlined: no calls, no separate symbols.
 #define FASTMLP_INLINE inline __attribute__((always_inline))
 
 #define FASTMLP_INLINE_LAMBDA __attribute__((always_inline))
 
 /// Unrolls the next loop completely, so that arrays of registers stay in registers. Not under
-/// sanitizers, whose checks would make the compiler take minutes over it.
+/// sanitizers, whose checks would increase the compile time to minutes.
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define FASTMLP_SANITIZED
@@ -23,8 +23,8 @@
 #define FASTMLP_UNROLL _Pragma("GCC unroll 64")
 #endif
 
-/// Keeps a loaded value in its register: gcc would fold the load into every use again.
-/// Apply it to a plain variable, never to an array element (that one would move to the stack).
+/// Keeps a loaded value in its register: gcc would repeat the load at every use. Apply it to a
+/// plain variable, never to an array element, which would move to the stack.
 #if defined(__clang__)
 #define FASTMLP_PIN(variable) static_cast<void>(variable)
 #elif defined(__x86_64__)
@@ -35,7 +35,7 @@
 #define FASTMLP_PIN(variable) static_cast<void>(variable)
 #endif
 
-/// Keeps an address in one register: gcc would add its parts again at every use.
+/// Keeps an address in one register: gcc would compute it again at every use.
 #if defined(__clang__)
 #define FASTMLP_PIN_POINTER(pointer) static_cast<void>(pointer)
 #else

@@ -1,6 +1,6 @@
-/// The kernels for AVX2 with FMA, built with flags of their own: only what is reached through the
-/// tables below may use them. So nothing here may leave a shared (weak) function behind for the
-/// linker to hand to other files, and everything but the last line is private.
+/// The kernels for AVX2 with FMA, compiled with special flags: only code that is called through the
+/// tables below may use these instructions. A weak (inline) function from here could be linked into
+/// other files, so everything but the last line has internal linkage.
 #include "kernels/simd_avx2.hpp"
 #include "kernels/table-inl.hpp"
 

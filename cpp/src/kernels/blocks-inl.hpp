@@ -1,12 +1,12 @@
-/// Two ways to lay rows into vectors, behind one interface, for kernels that reduce along rows.
+/// Two mappings of rows to vectors, with one interface, for kernels that reduce along rows.
 ///
 /// Sums along a row run by column mod 16 and are folded by halving (r with r+8, r+4, r+2, r+1).
 /// `ByRow` takes one row, its neighbouring columns in the lanes, and folds across lanes at the end.
-/// `ByColumn` takes as many rows as there are lanes, one column per vector, so that the fold needs
-/// whole vectors only: far cheaper for the usual few classes. The same numbers, bit for bit.
+/// `ByColumn` takes as many rows as there are lanes, one column per vector, and folds whole vectors
+/// only, which is much cheaper for few classes. Both give the same bits.
 ///
 /// A row is a sequence of pieces, one vector each, `kPieces` of them to sixteen columns; piece i
-/// lies at `i * kLanes` of the memory that `open` returns. Pieces may reach past the last column n.
+/// is at `i * kLanes` in the memory that `open` returns. Pieces may reach past the last column n.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +25,7 @@ struct ByRow {
     static constexpr std::size_t kPieces = 16 / S::kLanes;
 
     static FASTMLP_INLINE std::size_t pieces(std::size_t n) { return (n + 15) / 16 * kPieces; }
-    /// No column of piece i exists.
+    /// Whether no column of piece i exists.
     static FASTMLP_INLINE bool empty(std::size_t n, std::size_t i) { return i * S::kLanes >= n; }
     /// Piece i with `rest` in place of columns that do not exist.
     static FASTMLP_INLINE Reg keep(Reg v, std::size_t n, std::size_t i, Reg rest) {
@@ -36,11 +36,11 @@ struct ByRow {
         const T* at = p + i * S::kLanes;
         return (i + 1) * S::kLanes <= n ? S::load(at) : S::load_partial(at, n - i * S::kLanes);
     }
-    /// One value per row from its lanes, in every lane.
+    /// Reduces the lanes of each row to one value, in every lane.
     static FASTMLP_INLINE Reg sum(Reg v) { return S::sum_all(v); }
     static FASTMLP_INLINE Reg max(Reg v) { return S::max_all(v); }
 
-    /// The block's pieces to read; to write; and what remains to do after writing.
+    /// Access to the block's pieces: for reading; for writing; to be called after writing.
     static FASTMLP_INLINE const T* open(const T* rows, std::size_t, std::size_t, std::size_t, T*) {
         return rows;
     }
@@ -124,7 +124,7 @@ struct Scratch {
     alignas(64) typename S::Scalar at[16 * S::kLanes];
 };
 
-/// Calls f(i, j) for every piece i that exists, j = i mod kPieces known when compiling.
+/// Calls f(i, j) for every piece i that exists; j = i mod kPieces is a compile-time constant.
 template <class Layout, class F>
 FASTMLP_INLINE void each_piece(std::size_t n, F f) {
     for (std::size_t i = 0; i < Layout::pieces(n); i += Layout::kPieces) {

@@ -1,5 +1,5 @@
-/// Rows of other types read as T, sixteen elements at a time. The conversions are the compiler's
-/// own, of whole vectors: it knows the instructions of every instruction set.
+/// Converts rows of other types to T, sixteen elements at a time, with the compiler's conversions
+/// of whole vectors, which it maps to every instruction set.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 namespace fastmlp::kernels {
 namespace {
 
-/// Elements that are converted at once.
+/// Elements per conversion.
 inline constexpr std::size_t kBatch = 16;
 
 template <class Element>
@@ -26,8 +26,8 @@ FASTMLP_INLINE void convert_vector(const From& from, ElementVector<To>& to) {
     to = __builtin_convertvector(from, ElementVector<To>);
 }
 
-/// How elements as they are stored become numbers, and those T. gcc widens bytes well only by
-/// steps of two.
+/// Converts stored elements to numbers, and these to T. gcc widens bytes efficiently only in steps
+/// of two.
 template <class Number>
 struct Plain {
     using Stored = Number;
@@ -56,8 +56,8 @@ struct Bool {
     }
 };
 
-/// IEEE binary16. Its exponent, read as float32's, is 2^112 too small; the product is exact, also
-/// where subnormal numbers become normal.
+/// IEEE binary16. Shifted into float32's fields, the value is too small by a factor of 2^112; the
+/// product that corrects it is exact, also for subnormal numbers.
 struct Half {
     using Stored = std::uint16_t;
 
@@ -73,7 +73,7 @@ struct Half {
     }
 };
 
-/// `count` elements of at most kBatch, `step` bytes apart; the others 0.
+/// The first `count` <= kBatch elements, `step` bytes apart; the others are 0.
 template <class Stored>
 FASTMLP_INLINE void gather_batch(const std::byte* from, std::ptrdiff_t step, std::size_t count,
                                  ElementVector<Stored>& elements) {
@@ -112,7 +112,8 @@ struct Converted {
     T* out;
 };
 
-/// Elements that float does not hold, times a scale plus an offset: in double, rounded once.
+/// Elements that float cannot represent exactly, times a scale plus an offset: computed in double,
+/// rounded once.
 template <class Source>
 struct Scaled {
     FASTMLP_INLINE void batch(const std::byte* from, std::ptrdiff_t step, std::size_t count,
@@ -138,7 +139,7 @@ struct Scaled {
     float* out;
 };
 
-/// `count` elements in batches, the last of which overlaps with the one before it.
+/// `count` elements in batches; the last one overlaps the one before it.
 template <class Stored, class Reader>
 FASTMLP_INLINE void read_elements(const std::byte* from, std::ptrdiff_t step, std::size_t count,
                                   const Reader& reader) {
@@ -154,7 +155,7 @@ FASTMLP_INLINE void read_elements(const std::byte* from, std::ptrdiff_t step, st
     step == kNextTo ? read(kNextTo) : read(step);
 }
 
-/// Whether float holds every value of the type.
+/// Whether float represents every value of the type exactly.
 template <class Stored>
 inline constexpr bool kFitsFloat = sizeof(Stored) < sizeof(float);
 template <>

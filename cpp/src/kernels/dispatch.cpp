@@ -10,7 +10,7 @@
 namespace fastmlp {
 namespace kernels {
 
-// One per <isa>.cpp. Reading an address is safe on every machine; running a kernel is not.
+// One per <isa>.cpp. Taking an address is safe on every machine; calling a kernel is not.
 extern const Isa kScalar;
 extern const Isa kAvx2;
 extern const Isa kAvx512;
@@ -18,7 +18,7 @@ extern const Isa kNeon;
 
 namespace {
 
-/// Best first. The compiler's check asks the operating system, too, whether it keeps the registers.
+/// Best first. The compiler's check includes operating system support for the registers.
 std::vector<const Isa*> detect() {
     std::vector<const Isa*> isas;
 #if defined(FASTMLP_HAVE_AVX512)

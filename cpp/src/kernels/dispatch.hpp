@@ -1,4 +1,4 @@
-/// Which instruction set the kernels run on.
+/// The choice of the kernels' instruction set.
 #pragma once
 
 #include <string_view>
@@ -12,7 +12,7 @@ namespace fastmlp::kernels {
 /// Throws std::invalid_argument, naming what is available, if FASTMLP_ISA names anything else.
 const Isa& active_isa();
 
-/// An available instruction set by name; throws std::invalid_argument if there is none such.
+/// An available instruction set by name; throws std::invalid_argument if there is none.
 const Isa& find_isa(std::string_view name);
 
 template <class T>

@@ -1,4 +1,4 @@
-/// Inverted dropout, its mask drawn while it is applied, compiled per instruction set.
+/// Inverted dropout, with the mask computed on the fly, compiled per instruction set.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 namespace fastmlp::kernels {
 namespace {
 
-/// Columns whose words are drawn together: sixteen counters of four words.
+/// Columns whose random words are computed together: sixteen counters of four words.
 inline constexpr std::size_t kDrawn = 64;
 
 /// Philox4x32-10 (see random.hpp) of the counters (block + i, position, epoch, stream), i < 16.

@@ -9,7 +9,7 @@
 namespace fastmlp::kernels {
 namespace {
 
-/// h[r][c] = f(z[r][c]); rows are padded, so every vector is a full one.
+/// h[r][c] = f(z[r][c]); rows are padded, so every vector is full.
 template <class S, typename S::Reg (*Function)(typename S::Reg)>
 void forward(const typename S::Scalar* z, std::size_t ldz, typename S::Scalar* h, std::size_t ldh,
              std::size_t rows, std::size_t cols) noexcept {
@@ -20,7 +20,7 @@ void forward(const typename S::Scalar* z, std::size_t ldz, typename S::Scalar* h
     }
 }
 
-/// delta[r][c] *= h'(z[r][c]), which `Slope` tells from z or from h.
+/// delta[r][c] *= h'(z[r][c]), which `Slope` computes from z or from h.
 template <class S, typename S::Reg (*Slope)(typename S::Reg)>
 void backward(const typename S::Scalar* from, std::size_t ldf, typename S::Scalar* delta,
               std::size_t ldd, std::size_t rows, std::size_t cols) noexcept {
@@ -46,7 +46,8 @@ struct Elementwise {
     using T = typename S::Scalar;
     using Reg = typename S::Reg;
 
-    /// (2.12), which is no product: where h <= 0, a delta that is not finite becomes 0 as well.
+    /// (2.12), as a selection and not a product: where h <= 0, a non-finite delta becomes 0 as
+    /// well.
     static void relu_backward(const T* h, std::size_t ldh, T* delta, std::size_t ldd,
                               std::size_t rows, std::size_t cols) noexcept {
         for (std::size_t r = 0; r < rows; ++r, h += ldh, delta += ldd) {

@@ -1,9 +1,9 @@
-/// hidden_gradients: all gradients around a hidden layer of few inputs and outputs.
+/// hidden_gradients: all gradients around a hidden layer with few inputs and outputs.
 ///
-/// Nodes and deltas of such a layer are most of what a step touches, each used a handful of times.
-/// Here a delta lives in a register only: it is made from the deltas of the outputs, added to the
-/// sums that want it, and forgotten, so that the nodes are read once and nothing is written. The
-/// numbers are those of `product`, `outer` and `column_sums` one after the other, bit for bit.
+/// Nodes and deltas of such a layer are most of a step's memory traffic, and each is used only a
+/// few times. Here a delta is kept in a register: it is computed from the deltas of the outputs,
+/// added to all sums that need it and discarded, so the nodes are read once and nothing is written.
+/// The bits are those of `product`, `outer` and `column_sums` in sequence.
 #pragma once
 
 #include "kernels/outer-inl.hpp"
@@ -13,9 +13,9 @@ namespace {
 
 template <class S>
 struct HiddenArgs {
-    const Scalar<S>* const* a;      ///< what the layer reads, (B, Inputs),
-    const Scalar<S>* const* nodes;  ///< what it made of it,
-    const Scalar<S>* const* delta;  ///< and the deltas of what reads it, (B, Outputs)
+    const Scalar<S>* const* a;      ///< the layer's inputs, (B, Inputs)
+    const Scalar<S>* const* nodes;  ///< its nodes
+    const Scalar<S>* const* delta;  ///< deltas of the next layer, (B, Outputs)
     const Scalar<S>* wt;
     std::size_t ldt, first_j, batch;
     Scalar<S> scale;
@@ -23,7 +23,7 @@ struct HiddenArgs {
     std::size_t ldg;
 };
 
-/// Vectors taken side by side: as many as the sums, and what they share, leave registers for.
+/// Vectors processed together: as many as fit in registers beside the sums and shared operands.
 template <class S>
 constexpr int hidden_vectors(int inputs, int outputs) {
     const int registers = S::kRows * S::kVectors * 4 / 3, shared = inputs + outputs;

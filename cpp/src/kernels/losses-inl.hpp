@@ -55,7 +55,7 @@ struct MeanLosses {
                   });
     }
 
-    /// c (error - c / 2), with c the error cut to +-width: a parabola inside, lines outside.
+    /// c (error - c / 2) with c the error clipped to +-width: a parabola inside, lines outside.
     static void huber(const T* h, std::size_t ldh, const T* const* targets, std::size_t rows,
                       std::size_t n, T width, T* delta, std::size_t ldd, T* losses) noexcept {
         each_term(h, ldh, targets, rows, n, T(1) / T(n), delta, ldd, losses,
@@ -67,7 +67,7 @@ struct MeanLosses {
                   });
     }
 
-    /// Least where the share q of the targets lies below the output.
+    /// Minimal if the share q of the targets is below the output.
     static void quantile(const T* h, std::size_t ldh, const T* const* targets, std::size_t rows,
                          std::size_t n, T q, T* delta, std::size_t ldd, T* losses) noexcept {
         each_term(h, ldh, targets, rows, n, T(1) / T(n), delta, ldd, losses,
@@ -79,7 +79,7 @@ struct MeanLosses {
     }
 
 private:
-    /// `above` where error is above 0, `below` where it is below, else 0, or the NaN that it is.
+    /// `above` if error > 0, `below` if error < 0, else error itself: 0 or NaN.
     static FASTMLP_INLINE Reg by_sign(Reg error, T above, T below) {
         const Reg not_above = S::select_gt(S::zero(), error, S::set1(below), error);
         return S::select_gt(error, S::zero(), S::set1(above), not_above);
@@ -99,8 +99,8 @@ private:
         }
     };
 
-    /// `term(x, y, add)` adds the loss of outputs x against targets y and returns its derivative,
-    /// which `scale` makes delta.
+    /// `term(x, y, add)` adds the loss of outputs x against targets y and returns its derivative;
+    /// times `scale` this is delta.
     template <class Term>
     static FASTMLP_INLINE void each_term(const T* x, std::size_t ldx, const T* const* targets,
                                          std::size_t rows, std::size_t n, T scale, T* delta,

@@ -1,4 +1,4 @@
-/// exp, log and their relatives over vectors, compiled per instruction set.
+/// exp, log and related functions of vectors, compiled per instruction set.
 ///
 /// Plain adds, multiplications, divisions and explicit fmas in one fixed order: the same bits on
 /// every instruction set. The coefficients are minimax polynomials (Remez exchange on the reduced
@@ -92,7 +92,7 @@ struct Math {
         return S::select_gt(x, S::zero(), or_not_finite(x, y), not_positive);
     }
 
-    /// log(x) where x is at least 1 or NaN: a softmax denominator.
+    /// log(x) for x >= 1 or NaN: a softmax denominator.
     static FASTMLP_INLINE Reg log_of_sum(Reg x) {
         Reg mantissa, exponent;
         S::split(x, mantissa, exponent);
@@ -108,26 +108,26 @@ struct Math {
                          S::select_gt(e, split_at, one(), S::zero()));
     }
 
-    /// 1 / (1 + exp(-x)); never overflows on the way.
+    /// 1 / (1 + exp(-x)), without intermediate overflow.
     static FASTMLP_INLINE Reg sigmoid(Reg x) {
         const Reg e = exp(S::sub(S::zero(), S::abs(x)));
         return over_sum(S::select_gt(S::zero(), x, e, one()), one(), e);
     }
 
-    /// t / (t + 2) with t = exp(2 |x|) - 1, which keeps every digit near 0.
+    /// t / (t + 2) with t = exp(2 |x|) - 1, without cancellation near 0.
     static FASTMLP_INLINE Reg tanh(Reg x) {
         const Reg a = S::min(S::set1(C::kTanhHighest), S::abs(x));
         const Reg t = expm1_in_range(S::add(a, a));
         return S::copysign(over_sum(t, S::set1(Scalar(2)), t), x);
     }
 
-    /// exp(x) - 1 where x is not above 0, else 0.
+    /// exp(x) - 1 for x <= 0, else 0.
     static FASTMLP_INLINE Reg expm1(Reg x) {
         return expm1_in_range(S::max(S::set1(C::kExpLowest), S::min(S::zero(), x)));
     }
 
-    /// The normal distribution beyond t, which is not below 0: 1 - Phi(t) = exp(-t^2 / 2) ratio,
-    /// and exp(-t^2 / 2) = 2^n (1 + p). Takes t as it is where both are 0, cut there.
+    /// The upper tail of the normal distribution for t >= 0: 1 - Phi(t) = exp(-t^2 / 2) ratio, and
+    /// exp(-t^2 / 2) = 2^n (1 + p). t is limited to where both become 0.
     struct NormalTail {
         Reg t, ratio, n, p;
 
@@ -138,7 +138,7 @@ struct Math {
             // (t - centre) / (t + centre), in [-1, 1)
             const Reg place = S::fma(inverse, S::set1(-2 * C::kTailCentre), one());
             const Reg near = S::mul(polynomial(place, C::kTail), inverse);
-            // What the rounding of `inverse` did, undone by ratio' = t ratio - phi(0).
+            // Corrects the rounding of `inverse`, by ratio' = t ratio - phi(0).
             const Reg part = S::sub(sum, t);
             const Reg lost = S::add(S::sub(t, S::sub(sum, part)), S::sub(centre, part));
             const Reg error = S::fnma(inverse, lost, S::fnma(inverse, sum, one()));
@@ -150,12 +150,12 @@ struct Math {
             p = expm1_of_rest(S::add(rest_of(exponent, n), lost_of_it));
         }
 
-        /// x exp(-t^2 / 2), rounded as if the exponential were a normal number
+        /// x exp(-t^2 / 2), rounded as if the exponential were not subnormal
         FASTMLP_INLINE Reg times_exp(Reg x) const { return S::scale2(S::fma(x, p, x), n); }
     };
 
-    /// t sigmoid(-t) = t e / (1 + e) with e = exp(-t), for t that is not below 0. t e is rounded
-    /// once even where e alone is no normal number.
+    /// t sigmoid(-t) = t e / (1 + e) with e = exp(-t), for t >= 0. t e is rounded once even if e
+    /// alone would be subnormal.
     static FASTMLP_INLINE Reg times_sigmoid_of_minus(Reg t) {
         t = S::min(S::set1(C::kSiluHighest), t);
         Reg n, p;
@@ -183,7 +183,7 @@ private:
         return S::select_gt(S::set1(C::kInfinity), x, y, x);
     }
 
-    /// a / (b + c) with the rounding error of the sum taken back out (all of it where |c| <= |b|).
+    /// a / (b + c), corrected for the rounding error of the sum (exactly if |c| <= |b|).
     static FASTMLP_INLINE Reg over_sum(Reg a, Reg b, Reg c) {
         const Reg sum = S::add(b, c);
         const Reg lost = S::sub(c, S::sub(sum, b));
@@ -193,7 +193,7 @@ private:
         return S::fma(rest, inverse, q);
     }
 
-    /// sum_i c[i] x^i: even and odd powers side by side, which halves the chain of fmas.
+    /// sum_i c[i] x^i, with separate sums of even and odd powers, which halves the chain of fmas.
     template <std::size_t N>
     static FASTMLP_INLINE Reg polynomial(Reg x, const Scalar (&c)[N]) {
         const Reg square = S::mul(x, x);
@@ -202,7 +202,7 @@ private:
         for (std::size_t i = 2; i < N; ++i) {
             sum[i % 2] = S::fma(sum[i % 2], square, S::set1(c[N - 1 - i]));
         }
-        const std::size_t odd = N % 2;  // where the odd powers have ended up
+        const std::size_t odd = N % 2;  // where the sum of the odd powers is
         return S::fma(sum[odd], x, sum[1 - odd]);
     }
 
@@ -220,7 +220,7 @@ private:
         return S::fma(polynomial(r, C::kExp), S::mul(r, r), r);
     }
 
-    /// exp(x) - 1 where exp(x) and 2^n are in range.
+    /// exp(x) - 1, if exp(x) and 2^n are in range.
     static FASTMLP_INLINE Reg expm1_in_range(Reg x) {
         Reg n, p;
         reduce(x, n, p);

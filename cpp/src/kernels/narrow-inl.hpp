@@ -1,10 +1,10 @@
 /// Layers of at most 16 outputs, compiled per instruction set.
 ///
-/// Sixteen lanes over so few outputs would stand idle or wait for one another, so these layers sum
-/// by k mod 16: sixteen partial fma chains (k zero-padded to a multiple of 16), folded by halving:
-/// r with r+8, r+4, r+2, r+1. `narrow_forward` keeps the sixteen chains in the lanes of a vector
-/// over the transposed weights; `narrow_forward_natural` keeps them in sixteen registers over the
-/// natural ones. Same numbers, bit for bit.
+/// With lanes over so few outputs most lanes would be idle, so these layers sum by k mod 16:
+/// sixteen partial fma chains (k zero-padded to a multiple of 16), folded by halving: r with r+8,
+/// r+4, r+2, r+1. `narrow_forward` keeps the sixteen chains in the lanes of a vector, with
+/// transposed weights; `narrow_forward_natural` keeps them in sixteen registers, with weights in
+/// natural order. Both give the same bits.
 #pragma once
 
 #include "kernels/tile-inl.hpp"
@@ -12,18 +12,18 @@
 namespace fastmlp::kernels {
 namespace {
 
-/// Vectors that hold sixteen partial sums.
+/// The number of vectors for sixteen partial sums.
 template <class S>
 constexpr std::size_t kParts = 16 / S::kLanes;
 
-/// Outputs summed side by side: what the registers hold, at most one `reduce` full.
+/// Outputs summed together: as many as fit in registers, at most what one `reduce` takes.
 template <class S>
 constexpr std::size_t kSlots = [] {
     const std::size_t fit = S::kRows * S::kVectors / kParts<S>;
     return fit == 0 ? std::size_t{1} : fit < S::kLanes ? fit : S::kLanes;
 }();
 
-/// One lane-wise vector from the kParts vectors of a slot, by halving.
+/// Folds the kParts vectors of a slot into one, by halving.
 template <class S>
 FASTMLP_INLINE Reg<S> fold(Reg<S>* part) {
     FASTMLP_UNROLL
@@ -179,7 +179,7 @@ void narrow_forward_natural(const Scalar<S>* const* a, std::size_t rows, std::si
     }
 }
 
-/// Full blocks in registers; the last rows through a zero-filled block.
+/// Full blocks in registers; the last rows in a zero-filled block.
 template <class S>
 void transpose(const Scalar<S>* from, std::size_t ldf, std::size_t rows, std::size_t cols,
                Scalar<S>* to, std::size_t ldt) noexcept {

@@ -1,7 +1,7 @@
 /// Layer and batch normalisation, forward and backward, compiled per instruction set.
 ///
 /// Layer normalisation sums along a row, by `tree16`; batch normalisation along a column, over the
-/// batch in order, lanes being columns.
+/// batch in order, with columns in the lanes.
 #pragma once
 
 #include <cstddef>
@@ -149,7 +149,7 @@ private:
         return S::div(S::set1(T(1)), S::sqrt(S::add(variance, S::set1(epsilon))));
     }
 
-    /// Calls f(vectors, first column) for panels of as many columns as sums fit the registers.
+    /// Calls f(vectors, first column) for panels whose sums fit in registers.
     template <class F>
     static FASTMLP_INLINE void each_panel(std::size_t width, F f) {
         constexpr int kMost = 8;

@@ -1,4 +1,4 @@
-/// update: what optimizers do with gradients, element by element, compiled per instruction set.
+/// update: the optimizers' steps, element by element, compiled per instruction set.
 ///
 /// The formulas are PyTorch's (torch.optim): Polyak 1964 and Nesterov 1983 in the form of Sutskever
 /// et al. 2013, Adam of Kingma and Ba 2015, AdamW of Loshchilov and Hutter 2019, RMSprop of Hinton.
@@ -9,8 +9,8 @@
 namespace fastmlp::kernels {
 namespace {
 
-/// From u towards g by a gain, begun at the nearer of them, as torch's lerp: a g that is far
-/// smaller than u does not drown in their difference, and equal ones stay what they are.
+/// u moved towards g by a gain, computed from the nearer end like torch.lerp: accurate if g is much
+/// smaller than u, and exact if they are equal.
 template <class S>
 struct Approach {
     using T = Scalar<S>;
@@ -39,7 +39,7 @@ struct Rule {
           l1(S::set1(rule.l1)), l2(S::set1(rule.l2)), keep(S::set1(rule.keep)),
           mean(rule.mean_gain) {}
 
-    /// Clipping and the penalty l1; a NaN stays one.
+    /// Clipping and the penalty l1; NaN stays NaN.
     FASTMLP_INLINE Reg<S> adjusted(Reg<S> g, Reg<S> w) const {
         g = S::mul(g, shrink);
         g = S::max(S::sub(S::zero(), limit), S::min(limit, g));
@@ -50,14 +50,14 @@ struct Rule {
         return S::fma(momentum, u, S::mul(gain, g));
     }
 
-    /// g over its root mean square; s is brought up to date.
+    /// Updates s; returns g over its root mean square.
     FASTMLP_INLINE Reg<S> normalised(Reg<S> u, Reg<S> g, Reg<S>& s) const {
         s = S::fma(square_decay, s, S::mul(S::mul(square_gain, g), g));
         return S::div(u, S::add(S::sqrt(s), epsilon));
     }
 
-    /// One vector: its direction, which w then goes against. u and s are loaded and stored by the
-    /// caller where the step has them.
+    /// The direction of one vector, which is subtracted from w. The caller loads and stores u and s
+    /// if the step uses them.
     template <Step kStep>
     FASTMLP_INLINE Reg<S> direction(Reg<S> g, Reg<S>& u, Reg<S>& s) const {
         if constexpr (kStep == Step::kDescend) {

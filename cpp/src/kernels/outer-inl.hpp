@@ -1,5 +1,5 @@
-/// outer and column_sums: target = target - rate * scale * (a^T v), or the gradient itself; the
-/// sums over a batch that (2.6), (2.7), (2.13) and (2.14) ask for.
+/// outer and column_sums: target = target - rate * scale * (a^T v), or the gradient itself: the
+/// sums over a batch of (2.6), (2.7), (2.13) and (2.14).
 #pragma once
 
 #include "kernels/tile-inl.hpp"
@@ -16,17 +16,17 @@ struct OuterArgs {
     std::size_t ldt;
 };
 
-/// A batch whose sums take longer than the target's rows from memory: they are asked for at the
-/// beginning and are there at the end (1024-2048-2048-1000, batch 256: update 14 % faster).
+/// From this batch size on, the target's rows are prefetched: the sums take longer than loading
+/// them from memory (1024-2048-2048-1000, batch 256: update 14 % faster).
 constexpr std::size_t kWorthPrefetching = 64;
 
-/// The two ends of a gradient. Held by value: a store could otherwise change the factors, for all
-/// the compiler knows, and it would load them again for every vector.
+/// The two uses of a gradient: applied, or stored. Held by value: otherwise the compiler must
+/// assume that a store changes the factors, and would load them again for every vector.
 template <class S>
 struct Finish {
     Reg<S> scale, rate;
 
-    /// Adding +0 turns -0 into +0, so that no path need care which zero it makes.
+    /// Adding +0 turns -0 into +0, so that all paths give the same zero.
     FASTMLP_INLINE Reg<S> gradient(Reg<S> sum) const {
         return S::add(S::mul(sum, scale), S::zero());
     }

@@ -1,4 +1,4 @@
-/// Softmax, and the cross-entropies that hold it, compiled per instruction set.
+/// Softmax, and the cross-entropies that include their activation, compiled per instruction set.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 namespace fastmlp::kernels {
 namespace {
 
-/// Pieces that do not exist, up to the next multiple of sixteen columns, become 0.
+/// Sets pieces that do not exist, up to the next multiple of sixteen columns, to 0.
 template <class Layout>
 FASTMLP_INLINE void clear_rest(std::size_t n, typename Layout::T* out) {
     using S = typename Layout::Words;
@@ -22,7 +22,8 @@ FASTMLP_INLINE void clear_rest(std::size_t n, typename Layout::T* out) {
     }
 }
 
-/// A softmax before its division: exponentials in memory, and per row the greatest z and the sum.
+/// A softmax before its division: exponentials in memory, and the largest z and the sum of each
+/// row.
 template <class Layout>
 struct Exponentials {
     using S = typename Layout::Words;
@@ -63,7 +64,8 @@ struct OneHot<ByRow<S>> {
         window[S::kLanes] = 1;
     }
     FASTMLP_INLINE typename S::Reg operator()(std::size_t i) const {
-        const std::size_t lane = label - i * S::kLanes;  // wraps where the label lies before
+        const std::size_t lane =
+            label - i * S::kLanes;  // wraps around if the label is before piece i
         return lane < S::kLanes ? S::load(window + (S::kLanes - lane)) : S::zero();
     }
 };

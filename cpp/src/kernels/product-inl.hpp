@@ -101,7 +101,7 @@ void product(const Scalar<S>* const* a, std::size_t rows, std::size_t first_k, s
         return ProductArgs<S>{first_k, count_k, w + j,    ldw,       init ? init + j : nullptr,
                               out + j, ldo,     epilogue, nodes + j, ldn};
     };
-    if (rows == 1) {  // all the chains one row has: a single fma chain waits 4 cycles a step
+    if (rows == 1) {  // all chains of the row together: one fma chain has a latency of 4 cycles
         constexpr int kMost = static_cast<int>(S::kRows * S::kVectors / 3);
         for_each_part(width / S::kLanes, kMost, [&](std::size_t first, std::size_t size) {
             with_constant<kMost>(size,

@@ -1,5 +1,5 @@
-/// Vector words for AVX2 with FMA: 8 lanes of float32, 4 lanes of float64.
-/// simd_scalar.hpp says what each word means.
+/// Vector operations for AVX2 with FMA: 8 lanes of float32, 4 lanes of float64. They are documented
+/// in simd_scalar.hpp.
 #pragma once
 
 #include <immintrin.h>
@@ -32,7 +32,7 @@ struct F32 {
     static FASTMLP_INLINE Reg load_partial(const float* p, std::size_t n) {
         return _mm256_maskload_ps(p, first(n));
     }
-    // In pieces: masked stores are slow, and no later load could be forwarded from them.
+    // In pieces: masked stores are slow and prevent store forwarding.
     static FASTMLP_INLINE void store_partial(float* p, Reg v, std::size_t n) {
         if (n >= kLanes) return store(p, v);
         __m128 four = _mm256_castps256_ps128(v);
@@ -107,7 +107,7 @@ struct F32 {
     static FASTMLP_INLINE void prefetch(const float* p) { __builtin_prefetch(p, 0, 3); }
     static FASTMLP_INLINE void prefetch_write(const float* p) { __builtin_prefetch(p, 1, 3); }
 
-    /// Adds after bringing halves of 128 bits, then pairs, then neighbours of a and b together.
+    /// Adds halves of 128 bits, then pairs, then neighbours of a and b.
     static FASTMLP_INLINE Reg add_halves(Reg a, Reg b) {
         return add(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
     }

@@ -88,7 +88,7 @@ struct F64 {
         const __m128i half = _mm_srai_epi32(whole, 1);
         return mul(mul(x, power_of_two(half)), power_of_two(_mm_sub_epi32(whole, half)));
     }
-    // The exponent becomes a number as the low bits of 2^52 + exponent + 1023.
+    // Converts the exponent to a number via the low bits of 2^52 + exponent + 1023.
     static FASTMLP_INLINE void split(Reg x, Reg& mantissa, Reg& exponent) {
         const __m256i bits = _mm256_castpd_si256(x);
         const __m256i to_bias = _mm256_set1_epi64x(0x3FF0000000000000 - 0x3FE6A09E667F3BCD);

@@ -1,5 +1,5 @@
-/// Vector words for AVX-512 (F, BW, VL, DQ): 16 lanes of float32, 8 lanes of float64.
-/// Every simd_<isa>.hpp defines the same two structs; simd_scalar.hpp says what each word means.
+/// Vector operations for AVX-512 (F, BW, VL, DQ): 16 lanes of float32, 8 lanes of float64.
+/// Every simd_<isa>.hpp defines the same two structs, documented in simd_scalar.hpp.
 #pragma once
 
 #include <cstddef>
@@ -36,7 +36,7 @@ struct F32 {
     static FASTMLP_INLINE Reg load_partial(const float* p, std::size_t n) {
         return _mm512_maskz_loadu_ps(first(n), p);
     }
-    // In pieces: a later load could not be forwarded from a masked store.
+    // In pieces: a masked store prevents store forwarding.
     static FASTMLP_INLINE void store_partial(float* p, Reg v, std::size_t n) {
         if (n >= kLanes) return store(p, v);
         __m256 eight = _mm512_castps512_ps256(v);
@@ -103,7 +103,7 @@ struct F32 {
     static FASTMLP_INLINE void prefetch(const float* p) { __builtin_prefetch(p, 0, 3); }
     static FASTMLP_INLINE void prefetch_write(const float* p) { __builtin_prefetch(p, 1, 3); }
 
-    /// Adds (a, b) lane by lane after bringing halves of 256 bits, then of 128 bits, together.
+    /// Adds halves of 256 bits, then of 128 bits, of a and b.
     static FASTMLP_INLINE Reg add_halves(Reg a, Reg b) {
         return add(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xEE));
     }

@@ -1,4 +1,4 @@
-/// The integer part of simd_avx512.hpp: 16 lanes. simd_scalar_u32.hpp says what each word means.
+/// The integer part of simd_avx512.hpp: 16 lanes. Documented in simd_scalar_u32.hpp.
 #pragma once
 
 #include <immintrin.h>

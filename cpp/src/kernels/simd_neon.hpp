@@ -1,5 +1,5 @@
-/// Vector words for AArch64 NEON: 4 lanes of float32, 2 lanes of float64.
-/// simd_scalar.hpp says what each word means.
+/// Vector operations for AArch64 NEON: 4 lanes of float32, 2 lanes of float64. They are documented
+/// in simd_scalar.hpp.
 #pragma once
 
 #include <arm_neon.h>

@@ -1,4 +1,4 @@
-/// The integer part of simd_neon.hpp: 4 lanes. simd_scalar_u32.hpp says what each word means.
+/// The integer part of simd_neon.hpp: 4 lanes. Documented in simd_scalar_u32.hpp.
 #pragma once
 
 #include <arm_neon.h>

@@ -1,7 +1,7 @@
-/// Vector words for any machine: one lane. The reference for what every word means.
+/// Vector operations for any machine: one lane. This is the reference for their meaning.
 ///
-/// simd_avx2.hpp, simd_avx512.hpp and simd_neon.hpp define the same two structs, and every word
-/// gives the same bits there lane by lane (which NaN a NaN is excepted).
+/// simd_avx2.hpp, simd_avx512.hpp and simd_neon.hpp define the same two structs, and every
+/// operation gives the same bits there lane by lane, except for the payload of NaNs.
 #pragma once
 
 #include <cstddef>
@@ -54,7 +54,7 @@ struct OneLane {
     static FASTMLP_INLINE Reg set1(Scalar x) { return x; }
     static FASTMLP_INLINE Reg load(const Scalar* p) { return *p; }
     static FASTMLP_INLINE void store(Scalar* p, Reg v) { *p = v; }
-    /// The first n lanes, the others +0; touches no memory beyond them. n <= kLanes here and below.
+    /// The first n lanes, the others +0; reads no memory beyond them. n <= kLanes here and below.
     static FASTMLP_INLINE Reg load_partial(const Scalar* p, std::size_t n) {
         return n != 0 ? *p : zero();
     }
@@ -65,7 +65,7 @@ struct OneLane {
     static FASTMLP_INLINE Reg keep_first(Reg v, std::size_t n, Reg rest) {
         return n != 0 ? v : rest;
     }
-    /// As load_partial, of integers; exact up to 2^24.
+    /// Like load_partial, for integers; exact up to 2^24.
     static FASTMLP_INLINE Reg load_int32(const std::int32_t* p, std::size_t n) {
         return n != 0 ? static_cast<Scalar>(*p) : zero();
     }
@@ -91,7 +91,7 @@ struct OneLane {
     static FASTMLP_INLINE Reg relu(Reg x) { return max(zero(), x); }
     static FASTMLP_INLINE Reg select_gt(Reg a, Reg b, Reg x, Reg y) { return a > b ? x : y; }
     static FASTMLP_INLINE Reg select_eq(Reg a, Reg b, Reg x, Reg y) { return a == b ? x : y; }
-    /// x where its word is at least `least`, else +0.
+    /// x if its word is at least `least`, else +0.
     static FASTMLP_INLINE Reg keep_at_least(const std::uint32_t* words, std::uint32_t least,
                                             Reg x) {
         return *words >= least ? x : zero();

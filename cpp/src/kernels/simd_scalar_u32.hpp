@@ -1,5 +1,5 @@
-/// Vector words for random numbers on any machine: one lane of 32-bit integers. The reference for
-/// simd_avx2_u32.hpp, simd_avx512_u32.hpp and simd_neon_u32.hpp.
+/// Vector operations for random numbers on any machine: one lane of 32-bit integers. The reference
+/// for simd_avx2_u32.hpp, simd_avx512_u32.hpp and simd_neon_u32.hpp.
 #pragma once
 
 #include <cstddef>

@@ -1,9 +1,9 @@
-/// Batches of one row: the weight update rides on another pass over the weights.
+/// Batches of one row: the weight update is fused with another pass over the weights.
 ///
-/// A single row uses every weight once, so the step is bound by the traffic of the weights. Taking
-/// the update along while a weight is in a register saves a pass: a wide layer's goes with the next
-/// step's forward product, a narrow layer's with its own backward product. The numbers are those of
-/// `outer`, `column_sums` and `product` one after the other, bit for bit.
+/// A single row uses every weight once, so the step is bound by the memory traffic of the weights.
+/// Updating a weight while it is in a register saves a pass: for a wide layer in the next step's
+/// forward product, for a narrow layer in its backward product. The bits are those of `outer`,
+/// `column_sums` and `product` in sequence.
 #pragma once
 
 #include "kernels/tile-inl.hpp"
@@ -11,8 +11,8 @@
 namespace fastmlp::kernels {
 namespace {
 
-/// The gradient of one sample, never -0, as `outer` makes it. A product and a sum, not an fma onto
-/// zero: an fma of three registers competes for read ports with the two that follow (25 % slower).
+/// The gradient of one sample, never -0, as in `outer`. A product and a sum, not an fma with zero:
+/// an fma of three registers competes for read ports with the two that follow (25 % slower).
 template <class S>
 FASTMLP_INLINE Reg<S> gradient_of_one(Reg<S> x, Reg<S> delta) {
     return S::add(S::mul(x, delta), S::zero());

@@ -1,5 +1,5 @@
-/// The first layer over sparse rows: the chains of product, narrow_forward and outer, with the
-/// terms left out whose factor is a zero that is not stored.
+/// The first layer with sparse rows: the chains of product, narrow_forward and outer without the
+/// terms of zeros that are not stored.
 #pragma once
 
 #include "kernels/outer-inl.hpp"
@@ -7,10 +7,10 @@
 namespace fastmlp::kernels {
 namespace {
 
-/// Vectors of one row of weights that are summed side by side.
+/// Vectors of one row of weights that are summed together.
 constexpr std::size_t kSparseVectors = 8;
 
-/// Calls f(first column, constant number of vectors) for the columns of a row.
+/// Calls f(first column, compile-time number of vectors) for the columns of a row.
 template <class S, class F>
 FASTMLP_INLINE void each_sparse_panel(std::size_t width, F f) {
     constexpr int kMost = static_cast<int>(kSparseVectors);

@@ -2,8 +2,8 @@
 ///
 /// Shapes: B rows of a batch, K nodes of the previous layer, N nodes of the next layer.
 /// `ld` arguments are row strides in elements. "Padded" rows may be read and written up to the next
-/// multiple of `kPad` columns; what stands there never reaches a true output.
-/// Kernels are noexcept, allocate nothing and touch nothing but their arguments.
+/// multiple of `kPad` columns; the values there never affect an output.
+/// Kernels are noexcept, allocate nothing and access only their arguments.
 #pragma once
 
 #include <cstddef>
@@ -15,26 +15,26 @@ namespace fastmlp::kernels {
 
 /// Columns every private row is padded to: one 512-bit vector of float32.
 inline constexpr std::size_t kPad = 16;
-/// Widest column panel a kernel takes at once.
+/// The widest panel of columns a kernel takes.
 inline constexpr std::size_t kPanel = 64;
 /// Layers at most this wide are narrow: they sum by k mod 16 (see `narrow_forward`).
 inline constexpr std::size_t kNarrow = 16;
 /// A hidden layer with at most this many inputs and outputs computes its gradients in one pass.
 inline constexpr std::size_t kFewInputs = 8, kFewOutputs = 2;
 
-/// What a panel product does with its sum before it stores it.
+/// What a panel product applies to its sum before storing it.
 enum class Epilogue : int {
     kNone,      ///< out = sum
     kRelu,      ///< out = relu(sum)
     kReluMask,  ///< out = sum where not nodes <= 0, else +0   (2.12)
 };
 
-/// Which random words decide what a row keeps: word (c / 16) % 4 of the counter
-/// (16 (c / 64) + c % 16, position + row, epoch, stream) decides column c.
+/// The random words of a dropout mask: column c of a row is decided by word (c / 16) % 4 of the
+/// counter (16 (c / 64) + c % 16, position + row, epoch, stream).
 struct Mask {
     std::uint64_t seed;
     std::uint32_t stream, epoch, position;
-    std::uint32_t least;  ///< words below it drop
+    std::uint32_t least;  ///< smaller words drop the node
 };
 
 /// How an optimizer turns a gradient g into a step of w; u stands for `first`, s for `second`.
@@ -58,14 +58,14 @@ struct UpdateRule {
     T mean_gain = 0, square_decay = 0, square_gain = 0, epsilon = 0;  ///< 1 - beta_1, beta_2, ...
     T shrink = 1, limit = 0, l1 = 0, l2 = 0, keep = 1;
 
-    /// Whether it is all in `rate`, so that `outer` can take the step along.
+    /// Whether the step is w -= rate g only, so that `outer` can apply it.
     bool plain() const { return step == Step::kDescend && !adjusted && l2 == T(0) && keep == T(1); }
 };
 
 template <class T>
 struct KernelTable {
-    /// An activation, h[r][c] = f(z[r][c]), where h may be z; or the way back through one,
-    /// delta[r][c] *= h'(z[r][c]) (2.4). All rows padded.
+    /// An activation, h[r][c] = f(z[r][c]), where h may be z; or its backward pass,
+    /// delta[r][c] *= h'(z[r][c]) (2.4). All rows are padded.
     using Forward = void (*)(const T* z, std::size_t ldz, T* h, std::size_t ldh, std::size_t rows,
                              std::size_t cols) noexcept;
     using Backward = void (*)(const T* from, std::size_t ldf, T* delta, std::size_t ldd,
@@ -105,8 +105,8 @@ struct KernelTable {
     void (*update_product)(const T* old_a, const T* delta, T rate, const T* a, std::size_t count_k,
                            T* w, std::size_t ldw, T* biases, std::size_t width, T* out,
                            bool relu) noexcept;
-    /// For a batch of one and a narrow layer: `product` back to out (K,), relu-masked by `nodes` if
-    /// `relu`, and at once `outer` (scale 1) into the transposed weights.
+    /// For a batch of one and a narrow layer: the backward `product` to out (K,), relu-masked by
+    /// `nodes` if `relu`, and in the same pass `outer` (scale 1) into the transposed weights.
     void (*narrow_update)(const T* delta, std::size_t n, const T* nodes, std::size_t count_k,
                           T rate, T* wt, std::size_t ldt, T* out, bool relu) noexcept;
     /// For a layer of relu between `inputs` <= kFewInputs and `outputs` <= kFewOutputs: its delta
@@ -151,13 +151,12 @@ struct KernelTable {
     // ---- activations (activations-inl.hpp) ------------------------------------------------------
     Forward relu, leaky_relu, elu, selu, gelu, silu, mish, relu6, hardswish, sigmoid, tanh,
         softplus, exp;
-    /// from h = f(z), but those of gelu, silu, mish and hardswish from z
+    /// computed from h = f(z); those of gelu, silu, mish and hardswish from z
     Backward relu_backward, leaky_relu_backward, elu_backward, selu_backward, gelu_backward,
         silu_backward, mish_backward, relu6_backward, hardswish_backward, sigmoid_backward,
         tanh_backward, softplus_backward, exp_backward;
 
-    // ---- normalisation (normalization-inl.hpp), dropout (dropout-inl.hpp); all rows padded
-    // -------
+    // ---- normalisation (normalization-inl.hpp), dropout (dropout-inl.hpp); rows padded ---------
     /// x = (z - mean) * inverse with 1 / inverse = sqrt(variance + epsilon), both by tree16 over
     /// the n columns of a row; z = fma(x, scale, shift). x goes to `normalized`, whose
     /// padding stays 0.
@@ -172,7 +171,7 @@ struct KernelTable {
     /// Mean and (biased) variance of every column, two passes over the batch in order.
     void (*batch_moments)(const T* z, std::size_t ldz, std::size_t batch, std::size_t width,
                           T* means, T* variances) noexcept;
-    /// As layer_normalize, by the moments of columns.
+    /// Like layer_normalize, with the moments of columns.
     void (*batch_normalize)(T* z, std::size_t ldz, std::size_t rows, std::size_t width, T epsilon,
                             const T* means, const T* variances, const T* scales, const T* shifts,
                             T* normalized, std::size_t ldn) noexcept;
@@ -212,18 +211,18 @@ struct KernelTable {
     Convert convert[kElementTypes];  ///< by its `ElementType`
 
     // ---- whole arrays ---------------------------------------------------------------------------
-    /// `rule` applied to w (rows, width) by its gradients g; rows of w, first and second are ldw
-    /// apart. What the rule does not use may be null. No row is touched beyond `width`.
+    /// Applies `rule` with gradients g to w (rows, width); rows of w, first and second are ldw
+    /// apart. Arrays that the rule does not use may be null. No row is accessed beyond `width`.
     void (*update)(const UpdateRule<T>& rule, std::size_t rows, std::size_t width, const T* g,
                    std::size_t ldg, T* w, T* first, T* second, std::size_t ldw) noexcept;
-    /// to[i] moves towards from[i] by `gain`: fma(gain, from - to, to) below 1/2, else
+    /// moves to[i] towards from[i] by `gain`: fma(gain, from - to, to) for gains below 1/2, else
     /// fma(gain - 1, from - to, from)
     void (*approach)(T gain, std::size_t count, const T* from, T* to) noexcept;
-    /// elements before the first NaN or infinity; count if there is none
+    /// the number of elements before the first NaN or infinity; `count` if there is none
     std::size_t (*count_finite)(const T* x, std::size_t count) noexcept;
     /// `rounds` rounds of independent fmas in registers; returns the flops done (to time the peak)
     double (*spin)(std::size_t rounds) noexcept;
-    /// element by element, for schedules and tests: out = exp or log of x
+    /// out = exp or log of x, element by element, for schedules and tests
     void (*exp_array)(const T* x, std::size_t count, T* out) noexcept;
     void (*log_array)(const T* x, std::size_t count, T* out) noexcept;
 };

@@ -1,8 +1,8 @@
-/// What the register tiles of all products share.
+/// The register tiles of all products.
 ///
-/// Lanes run over outputs, so every output is one in-order fma chain whatever the tile: `Rows` x
-/// `Vectors` accumulators stay in registers while the reduction index runs innermost. Narrow layers
-/// are the one exception; they sum by k mod 16 (narrow-inl.hpp).
+/// Lanes run over outputs, so every output is one in-order fma chain for any tile: `Rows` x
+/// `Vectors` accumulators stay in registers while the reduction index runs innermost. The exception
+/// are narrow layers, which sum by k mod 16 (narrow-inl.hpp).
 ///
 /// `S::pin` hides a loaded vector from gcc 12, which otherwise folds the load into each of its uses
 /// (one load per fma instead of one per tile column; 25 % slower). It must see a scalar temporary:
@@ -25,15 +25,15 @@ constexpr std::size_t round_up(std::size_t n, std::size_t unit) {
 }
 
 /// Rows of the register tile for a panel of `vectors` vectors: about 24 accumulators, and at most 8
-/// row pointers, beyond which they no longer fit the general registers.
+/// row pointers, which just fit in the general registers.
 template <class S>
 constexpr std::size_t tile_rows(std::size_t vectors) {
     const std::size_t rows = S::kRows * S::kVectors / vectors;
     return rows > 8 ? 8 : rows;
 }
 
-/// Calls f(first, size) for `count` items in the fewest parts of at most `most`, sizes equalised,
-/// so that no part is a thin remainder.
+/// Calls f(first, size) for `count` items in the fewest parts of at most `most` items, of equal
+/// sizes where possible, so that no part is a small remainder.
 template <class F>
 FASTMLP_INLINE void for_each_part(std::size_t count, std::size_t most, F f) {
     std::size_t parts = (count + most - 1) / most;
