@@ -64,16 +64,16 @@ def test_the_definition(blobs, dtype, fma, layers, optimizer, batch_size, n_thre
         layers = [4, fm.Dense(9, "relu", dropout=0.1), 3]
     X, y = blobs[0][:45], blobs[1][:45]
     net, twin, plain = (network(dtype, layers) for _ in range(3))
-    told = Averages(DECAY, fma)
+    expected = Averages(DECAY, fma)
     options = {"optimizer": optimizer, "n_threads": n_threads}
-    net.fit(X, y, 2, batch_size, ema=DECAY, callbacks=told, **options)
+    net.fit(X, y, 2, batch_size, ema=DECAY, callbacks=expected, **options)
     twin.fit(X, y, 2, batch_size, ema=DECAY, **options)
     plain.fit(X, y, 2, batch_size, **options)
     assert bits(net) == bits(twin) == bits(plain)
     for each in (net, twin):
         average = each.averaged()
         np.testing.assert_array_equal(
-            np.concatenate([average.parameters, average.statistics]), told.mean
+            np.concatenate([average.parameters, average.statistics]), expected.mean
         )
         assert bits(each) == bits(plain)
 
@@ -107,7 +107,7 @@ def test_fits_continue_it(blobs):
     before = bits(twice.averaged())
     twice.fit(*blobs, 1)  # without one it stays
     assert bits(twice.averaged()) == before
-    twice.fit(*blobs, 1, 90, ema=0.5)  # another one begins anew: with one step, it is that
+    twice.fit(*blobs, 1, 90, ema=0.5)  # another one starts from the next step
     assert bits(twice.averaged()) == bits(twice)
 
 
@@ -162,10 +162,10 @@ def test_divergence_goes_back(blobs):
 
 
 def test_in_callbacks_and_streams(blobs):
-    told = []
+    expected = []
     net = network()
-    net.fit(*blobs, 2, ema=DECAY, callbacks=lambda net, _: told.append(bits(net.averaged())))
-    assert told[-1] == bits(net.averaged())
+    net.fit(*blobs, 2, ema=DECAY, callbacks=lambda net, _: expected.append(bits(net.averaged())))
+    assert expected[-1] == bits(net.averaged())
     batches, stream = network(), network()
     rows = [(blobs[0][i : i + 32], blobs[1][i : i + 32]) for i in (0, 32, 64)]
     batches.fit(rows, epochs=2, ema=DECAY)

@@ -110,7 +110,7 @@ public:
     /// Keeps the state where it is one of `optimizer`'s kind, with the buffers it needs; else
     /// starts a new one of zeros.
     void prepare_optimizer(const Optimizer& optimizer);
-    /// The moving average of the parameters, if a training made one. The next training goes on with
+    /// The moving average of the parameters, if a training made one. The next training continues
     /// it if its decay is the same.
     MovingAverage<T>& moving_average() { return average_; }
     const MovingAverage<T>& moving_average() const { return average_; }
