@@ -1,8 +1,10 @@
 // Training has the same bits on any number of threads, with every part that makes threads meet:
 // batch statistics, dropout, clipping by the norm, a custom loss, callbacks. Built with
 // ThreadSanitizer this also shows that no two of them touch the same memory unordered.
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <stdexcept>
 #include <vector>
 
 #include "check.hpp"
@@ -73,6 +75,10 @@ Trained<T> train_on(int n_threads, const Layers& layers, Loss loss, TrainOptions
     }
     result.losses.push_back(conventions.squares);
     result.parameters = copied(network);
+    if (options.ema > 0) {
+        const Buffer<T>& average = *network.moving_average().parameters;
+        result.parameters.insert(result.parameters.end(), average.begin(), average.end());
+    }
     return result;
 }
 
@@ -109,6 +115,57 @@ void every_meeting() {
     conventions.report_squares = true;
     same_on_any_team<T>(averaged, Loss::kMeanSquaredError, options, conventions);
     same_on_any_team<T>(plain, Loss::kCustom, options, conventions);
+    options.ema = 0.9;
+    same_on_any_team<T>(averaged, Loss::kMeanSquaredError, options);
+    same_on_any_team<T>(plain, Loss::kCustom, options);
+    Layers frozen = averaged;
+    frozen[0].trainable = false;
+    frozen[1].rate_factor = 0.5;
+    same_on_any_team<T>(frozen, Loss::kMeanSquaredError, options);
+}
+
+template <class F>
+bool is_refused(F f) {
+    try {
+        f();
+        return false;
+    } catch (const std::invalid_argument&) {
+        return true;
+    }
+}
+
+/// A frozen layer keeps every bit, in steps by hand too; and a network follows another.
+template <class T>
+void frozen_and_followed() {
+    const auto x = numbers<T>(kRows * kFeatures, 1), y = numbers<T>(kRows, 2);
+    const MatrixView<const T> samples{x.data(), kRows, kFeatures, kFeatures};
+    const auto targets = Targets<T>::of_values({y.data(), kRows, 1, 1});
+    const Layers layers{{12, Activation::kRelu}, {1, Activation::kIdentity}};
+    Network<T> network(kFeatures, layers, Loss::kMeanSquaredError, 1);
+    network.set_trainable(0, false);
+    const Network<T> before = network.copy();
+    const auto is_frozen = [&] {
+        return std::equal(network.weights(0).begin(), network.weights(0).end(),
+                          before.weights(0).begin()) &&
+               network.weights(1)[0] != before.weights(1)[0];
+    };
+    train(network, samples, targets, {});
+    CHECK(is_frozen());
+    network.forward(samples);
+    network.backward(targets);
+    CHECK(network.weight_gradients(0)[0] == 0 && network.weight_gradients(1)[0] != 0);
+    network.update(0.1);
+    CHECK(is_frozen());
+    Network<T> follower = before.copy();
+    follower.soft_update(network, 0.5);
+    const T between = follower.weights(1)[0];
+    CHECK(between != network.weights(1)[0] && between != before.weights(1)[0]);
+    follower.soft_update(network, 1);
+    CHECK(check::same(copied(follower), copied(network)));
+    Network<T> other(kFeatures, {{1, Activation::kIdentity}}, Loss::kMeanSquaredError, 1);
+    CHECK(is_refused([&] { other.soft_update(network, 0.5); }));
+    CHECK(is_refused([&] { network.set_rate_factor(0, 0); }));
+    CHECK(is_refused([&] { network.set_trainable(2, false); }));
 }
 
 template <class T>
@@ -138,6 +195,8 @@ int main() {
     setenv("FASTMLP_EXACT_THREADS", "1", 1);  // before the first call reads it
     every_meeting<float>();
     every_meeting<double>();
+    frozen_and_followed<float>();
+    frozen_and_followed<double>();
     many_at_once<float>();
     many_at_once<double>();
     return check::report();
