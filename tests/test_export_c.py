@@ -171,6 +171,27 @@ def test_normalizations(kind, dtype, rng, tmp_path, random_parts):
         net.export_c(tmp_path / "model.h", training=True)
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        fm.Dense(23, fm.LeakyReLU(0.3), fm.BatchNorm(1e-2)),
+        fm.Dense(23, fm.ELU(0.7), fm.LayerNorm(1e-3)),
+        fm.Dense(23, "relu", fm.BatchNorm(1e-3, after_activation=True)),
+        fm.Dense(23, "silu", fm.LayerNorm(after_activation=True)),
+    ],
+    ids=repr,
+)
+def test_parameters(layer, dtype, rng, tmp_path, random_parts):
+    net = random_parts(fm.Network([5, layer, 4], seed=3, dtype=dtype))
+    X, _ = samples(net, 30, rng)
+    assert np.array_equal(predictions(compiled(net, tmp_path), net, X), net.predict(X))
+
+
+@pytest.mark.parametrize("hidden", [fm.LeakyReLU(0.3), fm.ELU(0.7)], ids=repr)
+def test_it_trains_with_parameters(hidden, dtype, rng, tmp_path):
+    test_it_trains_to_the_same_bits(hidden, "identity", "mean_squared_error", dtype, rng, tmp_path)
+
+
 def test_it_trains_on_labels(dtype, rng, tmp_path):
     net = network("tanh", "softmax", None, dtype, rng)
     X, _ = samples(net, 2 * BATCH, rng)
@@ -217,7 +238,7 @@ def test_without_fused_operations_it_is_within_rounding(dtype, rng, tmp_path, ro
 def test_the_constants_are_those_of_the_core():
     source = Path(__file__).parent.parent / "cpp" / "src" / "kernels" / "math-inl.hpp"
     known = set(re.findall(r"-?\b0x[0-9a-f.]+p[-+]\d+f?|-?\b\d+\.\d+f?", source.read_text()))
-    names = ("exp_", "log_", "log2_e", "ln2_", "tanh_", "silu_", "tail_", "phi_")
+    names = ("exp_", "log_", "log2_e", "ln2_", "tanh_", "silu_", "tail_", "phi_", "gelu_")
     for words in CONSTANTS.values():
         for name in filter(lambda name: name.startswith(names), words):
             for word in words[name].strip().split(","):

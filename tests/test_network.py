@@ -245,7 +245,8 @@ class TestSteps:
 
 
 EXAMPLES = [
-    *("layers", "network", "train_many", "data.rescaled"),
+    *("layers.activations", "layers.dense", "layers.normalizations"),
+    *("network", "train_many", "data.rescaled"),
     *("fitting.callbacks", "fitting.early_stopping"),
     *("reference", "sklearn.classifier", "sklearn.regressor"),
 ]

@@ -70,6 +70,30 @@ def test_normalizations(kind, dtype, rng, tmp_path, rounding_bound, random_parts
     assert np.array_equal(again.statistics, net.statistics)
 
 
+# An epsilon is a float32 in the file.
+WITH_NUMBERS = [
+    fm.Dense(23, fm.LeakyReLU(0.2)),
+    fm.Dense(23, fm.LeakyReLU(1.5)),
+    fm.Dense(23, fm.ELU(0.7), fm.LayerNorm(2**-10)),
+    fm.Dense(23, "tanh", fm.BatchNorm(2**-7)),
+    fm.Dense(23, "relu", fm.BatchNorm(2**-10, after_activation=True)),
+    fm.Dense(23, "gelu_tanh", fm.LayerNorm(after_activation=True)),
+]
+
+
+@pytest.mark.parametrize("layer", WITH_NUMBERS, ids=repr)
+def test_parameters(layer, dtype, rng, tmp_path, rounding_bound, random_parts):
+    net = random_parts(fm.Network([5, layer, layer, 4], seed=3, dtype=dtype))
+    net.to_onnx(tmp_path / "model.onnx")
+    X = rng.standard_normal((30, 5)).astype(dtype)
+    theirs = run(tmp_path / "model.onnx", X)
+    assert (np.abs(theirs - net.predict(X)) <= rounding_bound(net, X)).all()
+    again = fm.from_onnx(tmp_path / "model.onnx")
+    assert again.layers == net.layers
+    assert np.array_equal(again.parameters, net.parameters)
+    assert np.array_equal(again.statistics, net.statistics)
+
+
 def test_the_same_network_gives_the_same_bytes(tmp_path):
     for name in "ab":
         network("tanh", "float32").to_onnx(tmp_path / name)

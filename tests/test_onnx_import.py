@@ -197,7 +197,7 @@ REFUSED = {
     "only with 0 or 6": chain(("Gemm", "W", "B"), ("Min", "one"), one=np.float32(1)),
     "only with alpha 1/6": chain(("Gemm", "W", "B"), ("HardSigmoid",)),
     "gamma is .*, allowed": chain(("Gemm", "W", "B"), ("Selu", {"gamma": 1.0})),
-    "alpha is .*, allowed": chain(("Gemm", "W", "B"), ("LeakyRelu", {"alpha": 0.5})),
+    "an alpha from 0 on": chain(("Gemm", "W", "B"), ("LeakyRelu", {"alpha": -0.5})),
     "combines two layers": graph(
         [
             ("Gemm", ["x", "W", "B"], ["z"], {}),

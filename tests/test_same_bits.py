@@ -37,6 +37,9 @@ def cases():
         output = {LOSSES[0]: "softmax", "poisson": "exp"}.get(loss, "identity")
         for hidden, layers, batch_size in (("gelu", [5, 17, 3], 7), ("silu", [9, 20, 33], 1)):
             yield layers, hidden, output, loss, batch_size
+    for hidden in (fm.LeakyReLU(0.3), fm.ELU(0.4)):
+        for batch_size in (1, 7):
+            yield [7, 33, 16, 20, 3], hidden, "softmax", None, batch_size
     for batch_size in (1, 2):  # a batch of one takes ways of its own
         for layers in ([7, 33, 1], [16, 20, 17, 10], [3, 1, 32, 16]):
             yield layers, "relu", "softmax" if layers[-1] > 1 else "sigmoid", None, batch_size
@@ -46,6 +49,18 @@ def cases():
     yield [20, 1024, 5], "relu", "identity", None, 18  # rows that share cache sets
     yield [70, 130, 200], "relu", "sigmoid", None, 37
     yield [9, 513, 515, 521, 3], "relu", "softmax", None, 19  # layers split by their outputs
+
+NORMALIZATIONS = [
+    fm.BatchNorm(1e-2, 0.3),
+    fm.BatchNorm(after_activation=True),
+    fm.LayerNorm(1e-3, after_activation=True),
+]
+
+def normalized(dtype):
+    for normalization in NORMALIZATIONS:
+        for hidden, dropout in (("relu", 0.2), ("gelu", 0.0)):
+            yield fm.Network([9, 33, 16, 20, 3], hidden, normalization=normalization,
+                             dropout=dropout, seed=3, dtype=dtype)
 
 def targets(rng, rows, outputs, output):
     if output == "softmax" and rng.integers(2):
@@ -61,6 +76,8 @@ def networks(dtype):
         X = rng.standard_normal((rows, layers[0])).astype(dtype)
         y = targets(rng, rows, layers[-1], output)
         yield net, X, y, batch_size, steps // 5, loss
+    for net in normalized(dtype):
+        yield net, rng.standard_normal((57, 9)).astype(dtype), rng.integers(0, 3, 57), 12, 4, None
 
 def digest(*arrays):
     return hashlib.sha256(b"".join(np.asarray(a).tobytes() for a in arrays)).hexdigest()[:16]

@@ -49,7 +49,8 @@ typedef struct fastmlp_network fastmlp_network;
 
 typedef struct fastmlp_layer {
     size_t nodes;
-    const char* activation; /* "relu", "tanh", ..., at the output also "softmax" */
+    const char* activation; /* "relu", "leaky_relu", "leaky_relu(0.2)" with a negative slope,
+                             * "elu(0.5)" with an alpha, ..., at the output also "softmax" */
 } fastmlp_layer;
 
 /* A new network with initial weights drawn from `seed`. `loss` is a name such as "cross_entropy",

@@ -2,6 +2,7 @@
 /// std::invalid_argument for null pointers and unknown names.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "fastmlp.h"
 #include "fastmlp/fastmlp.hpp"
+#include "files/json.hpp"
 
 namespace fastmlp::c {
 
@@ -42,12 +44,32 @@ inline Targets<float> targets(const fastmlp_targets& y, std::size_t rows, std::s
     return Targets<float>::of_values({y.values, rows, outputs, outputs});
 }
 
+/// A name, or a name and a parameter: "leaky_relu(0.2)".
+inline Activation to_activation(std::string_view text) {
+    const std::size_t bracket = std::min(text.find('('), text.size());
+    Activation result = activation_from_name(text.substr(0, bracket));
+    if (bracket == text.size()) return result;
+    files::JsonReader rest(text.substr(bracket + 1));
+    bool is_complete = false;
+    try {
+        result.parameter = rest.number();
+        rest.expect(')');
+        is_complete = rest.at_end();
+    } catch (const files::JsonError&) {
+    }
+    if (!is_complete) {
+        throw std::invalid_argument("'" + std::string(text) +
+                                    "' is not an activation with a number in brackets");
+    }
+    return result;
+}
+
 inline std::vector<Layer> to_layers(const fastmlp_layer* layers, std::size_t count) {
     check_count(count, sizeof(fastmlp_layer), "layer_count");
     std::vector<Layer> result;
     for (std::size_t i = 0; i < count; ++i) {
         const char* name = given(layers[i].activation, "the activation of a layer");
-        result.push_back({layers[i].nodes, activation_from_name(name)});
+        result.push_back({layers[i].nodes, to_activation(name)});
     }
     if (result.empty()) throw std::invalid_argument("layer_count must be at least 1");
     return result;

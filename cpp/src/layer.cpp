@@ -27,13 +27,14 @@ std::string_view to_name(const std::pair<std::string_view, Enum> (&table)[kCount
     throw std::logic_error("a value without a name");
 }
 
-constexpr std::pair<std::string_view, Activation> kActivationNames[] = {
+constexpr std::pair<std::string_view, Activation::Kind> kActivationNames[] = {
     {"identity", Activation::kIdentity},
     {"relu", Activation::kRelu},
     {"leaky_relu", Activation::kLeakyRelu},
     {"elu", Activation::kElu},
     {"selu", Activation::kSelu},
     {"gelu", Activation::kGelu},
+    {"gelu_tanh", Activation::kGeluTanh},
     {"silu", Activation::kSilu},
     {"mish", Activation::kMish},
     {"relu6", Activation::kRelu6},
@@ -45,7 +46,7 @@ constexpr std::pair<std::string_view, Activation> kActivationNames[] = {
     {"softmax", Activation::kSoftmax},
 };
 
-constexpr std::pair<std::string_view, Normalization> kNormalizationNames[] = {
+constexpr std::pair<std::string_view, Normalization::Kind> kNormalizationNames[] = {
     {"none", Normalization::kNone},
     {"batch", Normalization::kBatch},
     {"layer", Normalization::kLayer},
@@ -77,11 +78,11 @@ Loss::Kind loss_from_name(std::string_view name) {
 }
 
 std::string_view name_of(Activation activation) {
-    return to_name(kActivationNames, activation);
+    return to_name(kActivationNames, activation.kind);
 }
 
 std::string_view name_of(Normalization normalization) {
-    return to_name(kNormalizationNames, normalization);
+    return to_name(kNormalizationNames, normalization.kind);
 }
 
 std::string_view name_of(Loss::Kind loss) {
@@ -90,11 +91,12 @@ std::string_view name_of(Loss::Kind loss) {
 
 double initial_limit(Activation activation, std::size_t k, std::size_t n) {
     const auto inputs = static_cast<double>(k), outputs = static_cast<double>(n);
-    switch (activation) {
+    switch (activation.kind) {
         case Activation::kRelu:
         case Activation::kLeakyRelu:
         case Activation::kElu:
         case Activation::kGelu:
+        case Activation::kGeluTanh:
         case Activation::kSilu:
         case Activation::kMish:
         case Activation::kRelu6:
@@ -105,8 +107,9 @@ double initial_limit(Activation activation, std::size_t k, std::size_t n) {
 }
 
 bool keeps_z(Activation activation) {
-    switch (activation) {
+    switch (activation.kind) {
         case Activation::kGelu:
+        case Activation::kGeluTanh:
         case Activation::kSilu:
         case Activation::kMish:
         case Activation::kHardswish: return true;
@@ -121,7 +124,7 @@ std::size_t class_count(const Layer& output) {
 }
 
 Loss default_loss(Activation output) {
-    switch (output) {
+    switch (output.kind) {
         case Activation::kSoftmax: return Loss::kCrossEntropy;
         case Activation::kSigmoid: return Loss::kBinaryCrossEntropy;
         case Activation::kExp: return Loss::kPoisson;

@@ -28,6 +28,50 @@ void check_index(std::size_t layer, std::size_t count) {
                                 std::to_string(count));
 }
 
+template <class T>
+bool is_finite_in(double number) {
+    return std::isfinite(static_cast<T>(number));
+}
+
+template <class T>
+void check_activation(Activation activation) {
+    const bool has_slope = activation == Activation::kLeakyRelu;
+    if (!has_slope && activation != Activation::kElu) {
+        if (activation.parameter == 0) return;
+        throw std::invalid_argument(std::string(name_of(activation)) + " has no parameter");
+    }
+    if (!(activation.parameter >= 0 && is_finite_in<T>(activation.parameter))) {
+        throw std::invalid_argument(std::string(has_slope ? "negative_slope" : "alpha") +
+                                    " must be at least 0, and finite in the type of the network");
+    }
+}
+
+template <class T>
+void check_normalization(Normalization normalization) {
+    const Normalization usual = normalization.kind;
+    if (!(static_cast<T>(normalization.epsilon) > 0 && is_finite_in<T>(normalization.epsilon))) {
+        throw std::invalid_argument(
+            "epsilon must be above 0 and finite in the type of the network");
+    }
+    if (!(normalization.momentum >= 0 && normalization.momentum <= 1)) {
+        throw std::invalid_argument("momentum must be in [0, 1]");
+    }
+    if (usual == Normalization::kNone && normalization != usual) {
+        throw std::invalid_argument("epsilon, momentum and after_activation need a normalization");
+    }
+    if (usual == Normalization::kLayer && normalization.momentum != usual.momentum) {
+        throw std::invalid_argument("momentum is of batch normalization only");
+    }
+}
+
+template <class T>
+void check_layers(const std::vector<Layer>& layers) {
+    for (const Layer& layer : layers) {
+        check_activation<T>(layer.activation);
+        check_normalization<T>(layer.normalization);
+    }
+}
+
 void check_regularization(const std::vector<Layer>& layers) {
     for (const Layer& layer : layers) {
         if (!(layer.dropout >= 0 && layer.dropout < 1)) {
@@ -113,6 +157,7 @@ template <class T>
 Network<T>::Network(std::size_t features, std::vector<Layer> layers, Loss loss, std::uint64_t seed)
     : features_(features), layers_(std::move(layers)), layout_(features, layers_), loss_(loss),
       seed_(seed), epoch_end_(std::make_unique<EpochEnd<T>>()) {
+    check_layers<T>(layers_);
     check_regularization(layers_);
     check_loss(loss, layers_);
     parameters_ = std::make_shared<Buffer<T>>(layout_.size());

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <optional>
+#include <variant>
 
 #include "bindings.hpp"
 #include "custom_loss.hpp"
@@ -12,15 +13,48 @@
 namespace fastmlp::bindings {
 namespace {
 
+/// An activation as its name, or with a parameter that is not the usual one.
+using ActivationValue = std::variant<std::string, std::pair<std::string, double>>;
+/// A normalization as its name, or with its epsilon, momentum and whether it follows the
+/// activation.
+using NormalizationValue = std::variant<std::string, std::tuple<std::string, double, double, bool>>;
 /// Nodes, activation, normalization and dropout; and a loss with its parameter.
-using LayerTuple = std::tuple<std::size_t, std::string, std::string, double>;
+using LayerTuple = std::tuple<std::size_t, ActivationValue, NormalizationValue, double>;
 using LossTuple = std::pair<std::string, double>;
+
+Activation parse_activation(const ActivationValue& value) {
+    if (const auto* name = std::get_if<std::string>(&value)) return activation_from_name(*name);
+    const auto& [name, parameter] = std::get<1>(value);
+    return {activation_from_name(name).kind, parameter};
+}
+
+ActivationValue describe_activation(Activation activation) {
+    const std::string name(name_of(activation));
+    if (activation == Activation(activation.kind)) return name;
+    return std::pair(name, activation.parameter);
+}
+
+Normalization parse_normalization(const NormalizationValue& value) {
+    if (const auto* name = std::get_if<std::string>(&value)) return normalization_from_name(*name);
+    const auto& [name, epsilon, momentum, after_activation] = std::get<1>(value);
+    Normalization result = normalization_from_name(name);
+    result.epsilon = epsilon;
+    result.momentum = momentum;
+    result.after_activation = after_activation;
+    return result;
+}
+
+NormalizationValue describe_normalization(Normalization of) {
+    const std::string name(name_of(of));
+    if (of == Normalization(of.kind)) return name;
+    return std::tuple(name, of.epsilon, of.momentum, of.after_activation);
+}
 
 std::vector<Layer> parse_layers(const std::vector<LayerTuple>& layers) {
     std::vector<Layer> result;
     for (const auto& [nodes, activation, normalization, dropout] : layers) {
-        result.push_back({nodes, activation_from_name(activation),
-                          normalization_from_name(normalization), dropout});
+        result.push_back(
+            {nodes, parse_activation(activation), parse_normalization(normalization), dropout});
     }
     return result;
 }
@@ -30,8 +64,8 @@ template <class T>
 std::vector<LayerTuple> describe_layers(const Model<T>& model) {
     std::vector<LayerTuple> result;
     for (const Layer& layer : model.network.layers()) {
-        result.emplace_back(layer.nodes, name_of(layer.activation), name_of(layer.normalization),
-                            layer.dropout);
+        result.emplace_back(layer.nodes, describe_activation(layer.activation),
+                            describe_normalization(layer.normalization), layer.dropout);
     }
     return result;
 }

@@ -24,7 +24,7 @@ from fastmlp.fitting.checkpoints import Checkpoint
 from fastmlp.fitting.early_stopping import EarlyStopping
 from fastmlp.history import EpochReport, Evaluation, History
 from fastmlp.importing import from_keras, from_onnx, from_sklearn, from_torch
-from fastmlp.layers import Dense
+from fastmlp.layers import ELU, GELU, BatchNorm, Dense, LayerNorm, LeakyReLU
 from fastmlp.loading import load, load_checkpoint
 from fastmlp.losses import CrossEntropy, Huber, Quantile
 from fastmlp.network import Network
@@ -49,11 +49,14 @@ if TYPE_CHECKING:
 _threadpoolctl.follow()
 
 __all__ = [
+    "ELU",
+    "GELU",
     "LBFGS",
     "SGD",
     "Adam",
     "AdamW",
     "ArrayStream",
+    "BatchNorm",
     "Callback",
     "Checkpoint",
     "ConvergenceWarning",
@@ -69,6 +72,8 @@ __all__ = [
     "History",
     "Huber",
     "InverseScaling",
+    "LayerNorm",
+    "LeakyReLU",
     "LinearWarmup",
     "ModelFormatError",
     "Network",

@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 __version__: str
 
+_Layer: TypeAlias = tuple[
+    int, str | tuple[str, float], str | tuple[str, float, float, bool], float
+]  # nodes, activation, normalization and dropout, the usual ones by their name
+
 class DivergedError(ArithmeticError):
     """The loss of an epoch was not finite; args are (epoch, loss, learning_rate)."""
 
@@ -200,14 +204,14 @@ class _Network:
     def __init__(
         self,
         features: int,
-        layers: Sequence[tuple[int, str, str, float]],
+        layers: Sequence[_Layer],
         loss: tuple[str, float],
         seed: int,
     ) -> None: ...
     @property
     def features(self) -> int: ...
     @property
-    def layers(self) -> list[tuple[int, str, str, float]]: ...
+    def layers(self) -> list[_Layer]: ...
     @property
     def loss(self) -> tuple[str, float]: ...
     @property

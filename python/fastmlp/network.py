@@ -25,9 +25,9 @@ from fastmlp.fitting.options import ValidationData, read_options
 from fastmlp.history import Evaluation, History
 from fastmlp.inference import derivatives, prediction
 from fastmlp.layers import (
-    ActivationName,
+    ActivationLike,
     Dense,
-    NormalizationName,
+    NormalizationLike,
     build_layers,
     refuse_single_softmax,
 )
@@ -53,17 +53,18 @@ class Network:
     All parameters are stored in one contiguous buffer; `weights`, `biases` and `parameters` are
     live views of it. The page "Threads and processes" of the guide describes what each member does
     while another thread trains. Initial weights are uniform in [-limit, limit] with limit =
-    sqrt(6 / K) before rectifiers (relu, leaky_relu, elu, gelu, silu, mish, relu6, hardswish; He et
-    al., 2015), sqrt(3 / K) before selu (Klambauer et al., 2017) and sqrt(6 / (K + N)) for the
-    others (Glorot and Bengio, 2010), drawn by a counter-based generator (Philox, Salmon et al.,
+    sqrt(6 / K) before rectifiers (relu, leaky_relu, elu, gelu, gelu_tanh, silu, mish, relu6,
+    hardswish; He et al., 2015), sqrt(3 / K) before selu (Klambauer et al., 2017) and
+    sqrt(6 / (K + N)) before the others (Glorot and Bengio, 2010), whatever their parameters are.
+    They are drawn by a counter-based generator (Philox, Salmon et al.,
     2011) in float64 and rounded, the same on every platform; biases are zero.
 
     Parameters
     ----------
     layers : sequence of int or Dense
         The number of features, then each layer as its number of nodes or as a `Dense`.
-    activation : {"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "relu6", \
-            "hardswish", "sigmoid", "tanh", "softplus", "exp", "identity"}, default "relu"
+    activation : {"relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish", \
+            "relu6", "hardswish", "sigmoid", "tanh", "softplus", "exp", "identity"}, default "relu"
         The activation of hidden layers given as an integer.
     output : {"softmax", "sigmoid", "identity", "exp", ...}, default "softmax"
         The activation of the last layer, if given as an integer: softmax, or any of `activation`.
@@ -114,12 +115,12 @@ class Network:
     def __init__(
         self,
         layers: Sequence[int | Dense],
-        activation: ActivationName = "relu",
-        output: ActivationName = "softmax",
+        activation: ActivationLike = "relu",
+        output: ActivationLike = "softmax",
         loss: LossLike | None = None,
         seed: int | None = None,
         dtype: FloatType = "float32",
-        normalization: NormalizationName | None = None,
+        normalization: NormalizationLike | None = None,
         dropout: float = 0.0,
     ) -> None:
         features, dense = build_layers(layers, activation, output, normalization, dropout)

@@ -49,7 +49,7 @@ void test_steps(const Layers& layers, Loss loss, std::size_t batch_size) {
 }  // namespace
 
 int main() {
-    using enum Activation;
+    using enum Activation::Kind;
     const Layers plain{{20, kTanh}, {kOutputs, kIdentity}};
     const Layers kinds{{33, kRelu, Normalization::kBatch, 0.2},
                        {17, kGelu, Normalization::kLayer},

@@ -76,6 +76,10 @@ std::vector<T> test_values() {
     return values;
 }
 
+/// Of leaky_relu and elu.
+template <class T>
+constexpr T kParameter = T(0.3);
+
 template <class T>
 using Forward = typename KernelTable<T>::Forward;
 template <class T>
@@ -84,7 +88,7 @@ using Array = void (*)(const T*, std::size_t, T*) noexcept;
 template <class T>
 std::vector<T> elementwise(Forward<T> f, const std::vector<T>& x) {
     std::vector<T> h(x.size());
-    f(x.data(), 16, h.data(), 16, x.size() / 16, 16);
+    f(x.data(), 16, h.data(), 16, x.size() / 16, 16, kParameter<T>);
     return h;
 }
 template <class T>
@@ -131,7 +135,8 @@ void test_accuracy() {
     check_accuracy<T>("sigmoid", kernel.sigmoid, [](long double x) {
         return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x));
     });
-    check_accuracy<T>("elu", kernel.elu, [](long double x) { return x < 0 ? std::expm1(x) : x; });
+    check_accuracy<T>("elu", kernel.elu,
+                      [](long double x) { return x < 0 ? kParameter<T> * std::expm1(x) : x; });
     check_accuracy<T>("softplus", kernel.softplus, [](long double x) {
         return std::max(x, 0.0L) + std::log1p(std::exp(-std::fabs(x)));
     });
@@ -142,6 +147,11 @@ void test_accuracy() {
         return std::isinf(x) ? std::max(x, 0.0L) : x * std::erfc(-x / std::sqrt(2.0L)) / 2;
     };
     check_accuracy<T>("gelu", kernel.gelu, gelu, 4.5);
+    check_accuracy<T>("gelu_tanh", kernel.gelu_tanh, [](long double x) {
+        if (std::isinf(x)) return std::max(x, 0.0L);
+        const long double v = 1.595769121605730711759542L * (x + 0.044715L * x * x * x);
+        return x / (1 + std::exp(-v));
+    });
     check_accuracy<T>("selu", kernel.selu, [](long double x) {
         return x < 0 ? 1.758099340847376859940217520812L * std::expm1(x)
                      : 1.050700987355480493419334985295L * x;
@@ -186,9 +196,9 @@ void test_backward() {
     const KernelTable<T>& kernel = kernel_table<T>("scalar");
     const std::vector<T> h = elementwise(kernel.sigmoid, test_values<T>());
     std::vector<T> sigmoid(h.size(), T(3)), tanh = sigmoid, relu = sigmoid;
-    kernel.sigmoid_backward(h.data(), 16, sigmoid.data(), 16, h.size() / 16, 16);
-    kernel.tanh_backward(h.data(), 16, tanh.data(), 16, h.size() / 16, 16);
-    kernel.relu_backward(h.data(), 16, relu.data(), 16, h.size() / 16, 16);
+    kernel.sigmoid_backward(h.data(), 16, sigmoid.data(), 16, h.size() / 16, 16, T(0));
+    kernel.tanh_backward(h.data(), 16, tanh.data(), 16, h.size() / 16, 16, T(0));
+    kernel.relu_backward(h.data(), 16, relu.data(), 16, h.size() / 16, 16, T(0));
     bool right = true;
     for (std::size_t i = 0; i < h.size(); ++i) {
         right &= same(sigmoid[i], T(3) * (h[i] * (T(1) - h[i])));
@@ -213,14 +223,14 @@ void test_same_bits(const std::string& isa) {
     }
     const auto backward = [&](typename Table::Backward f) {
         std::vector<T> delta(x.rbegin(), x.rend());
-        f(x.data(), 16, delta.data(), 16, x.size() / 16, 16);
+        f(x.data(), 16, delta.data(), 16, x.size() / 16, 16, kParameter<T>);
         return delta;
     };
     for (const auto f : {&Table::relu_backward, &Table::leaky_relu_backward, &Table::elu_backward,
-                         &Table::selu_backward, &Table::gelu_backward, &Table::silu_backward,
-                         &Table::mish_backward, &Table::relu6_backward, &Table::hardswish_backward,
-                         &Table::sigmoid_backward, &Table::tanh_backward, &Table::softplus_backward,
-                         &Table::exp_backward}) {
+                         &Table::selu_backward, &Table::gelu_backward, &Table::gelu_tanh_backward,
+                         &Table::silu_backward, &Table::mish_backward, &Table::relu6_backward,
+                         &Table::hardswish_backward, &Table::sigmoid_backward,
+                         &Table::tanh_backward, &Table::softplus_backward, &Table::exp_backward}) {
         CHECK(same(backward(ours.*f), backward(reference.*f)));
     }
 }

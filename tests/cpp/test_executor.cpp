@@ -49,7 +49,7 @@ struct Trained {
 
 /// A short training of a fixed network, and its predictions.
 Trained train(int n_threads, const Executor* executor) {
-    using enum fastmlp::Activation;
+    using enum fastmlp::Activation::Kind;
     constexpr std::size_t kRows = 200, kFeatures = 7;
     const fastmlp::RandomStream stream{3, fastmlp::Purpose::kInitialWeights, 0};
     std::vector<float> inputs(kRows * kFeatures);

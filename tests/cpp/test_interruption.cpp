@@ -29,7 +29,7 @@ bool ends_soon(Call call) {
 }
 
 void test(int n_threads) {
-    using enum fastmlp::Activation;
+    using enum fastmlp::Activation::Kind;
     const Network<float> network(1, {{1000, kRelu}, {1000, kRelu}, {1, kIdentity}},
                                  fastmlp::Loss::kMeanSquaredError, 1);
     const std::vector<float> row(1);

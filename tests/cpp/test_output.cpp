@@ -154,7 +154,7 @@ Result<T> smoothed_rows_of(const KernelTable<T>& kernel, Batch<T> x, T smoothing
 template <class T>
 std::vector<T> softmax_of(const KernelTable<T>& kernel, const Batch<T>& x) {
     std::vector<T> z = x.z, p;
-    kernel.softmax(z.data(), x.stride, z.data(), x.stride, x.rows, x.n);
+    kernel.softmax(z.data(), x.stride, z.data(), x.stride, x.rows, x.n, T(0));
     for (std::size_t b = 0; b < x.rows; ++b) {
         const auto row = z.begin() + static_cast<std::ptrdiff_t>(b * x.stride);
         p.insert(p.end(), row, row + static_cast<std::ptrdiff_t>(x.n));

@@ -126,7 +126,7 @@ void test_refusals() {
 
 template <class T>
 void test_networks() {
-    using enum Activation;
+    using enum Activation::Kind;
     test_bits<T>(40, {{100, kRelu}, {100, kRelu}, {10, kSoftmax}});
     test_bits<T>(7, {{16, kTanh}, {17, kSigmoid}, {1, kSigmoid}});
     test_bits<T>(3, {{1024, kRelu}, {1024, kTanh}, {33, kIdentity}});  // rows that alias

@@ -97,7 +97,7 @@ void same_on_any_team(const Layers& layers, Loss loss, const TrainOptions& optio
 
 template <class T>
 void every_meeting() {
-    using enum Activation;
+    using enum Activation::Kind;
     TrainOptions options;
     options.optimizer.kind = Optimizer::Kind::kAdam;
     options.optimizer.learning_rate = 0.01;

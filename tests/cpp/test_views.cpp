@@ -7,7 +7,7 @@
 #include "fastmlp/fastmlp.hpp"
 
 int main() {
-    using enum fastmlp::Activation;
+    using enum fastmlp::Activation::Kind;
     fastmlp::Network<float> network(3, {{4, kTanh}, {2, kIdentity}},
                                     fastmlp::default_loss(kIdentity), 1);
     const std::span<float> all(*network.parameters()), gradients(*network.gradients());

@@ -33,6 +33,12 @@ NORMALIZED = [
     (2, "softmax", "none", 0.0),
 ]
 NEW_HIDDEN = layers((3, "selu"), (4, "mish"), (5, "relu6"), (3, "hardswish"), (2, "selu"))
+PARAMETRIC = [
+    (4, ("leaky_relu", 0.2), ("batch", 1e-3, 0.01, False), 0.0),
+    (5, ("elu", 0.5), ("layer", 1e-6, 0.1, True), 0.25),
+    (3, "gelu_tanh", ("batch", 1e-5, 0.1, True), 0.0),
+    (2, "softmax", "none", 0.0),
+]
 SMALL = layers((4, "relu"), (2, "identity"))
 
 # name: (features, layers, (loss, its parameter), seed)
@@ -48,6 +54,7 @@ NETWORKS = {
     "normalized": (3, NORMALIZED, ("cross_entropy", 0.0), 9),
     "gelu": (3, layers((4, "gelu"), (2, "identity")), ("mean_squared_error", 0.0), 10),
     "new_activations": (5, NEW_HIDDEN, ("mean_squared_error", 0.0), 11),
+    "parameters": (3, PARAMETRIC, ("cross_entropy", 0.0), 12),
     "one_layer": (1, layers((1, "identity")), ("mean_squared_error", 0.0), 8),
 }
 
@@ -72,7 +79,7 @@ def description(core):
     }
     return named | {
         "features": core.features,
-        "layers": [list(layer) for layer in core.layers],
+        "layers": [[list(x) if isinstance(x, tuple) else x for x in y] for y in core.layers],
         "loss": list(core.loss),
         "dtype": dtype.name,
         "seed": core.seed,

@@ -149,23 +149,31 @@ struct Kernels {
         table.transpose(source.data, source.ld, rows, cols, target.data, target.ld);
     }
 
-    void activate(const std::string& name, const py::array& z, const py::array& h,
-                  std::size_t cols) const {
+    void activate(const std::string& name, const py::array& z, const py::array& h, std::size_t cols,
+                  T parameter) const {
         static const std::map<std::string, typename Table::Forward Table::*> functions{
-            {"relu", &Table::relu},   {"leaky_relu", &Table::leaky_relu},
-            {"elu", &Table::elu},     {"gelu", &Table::gelu},
-            {"silu", &Table::silu},   {"sigmoid", &Table::sigmoid},
-            {"tanh", &Table::tanh},   {"softplus", &Table::softplus},
-            {"exp", &Table::exp},     {"softmax", &Table::softmax},
-            {"selu", &Table::selu},   {"mish", &Table::mish},
-            {"relu6", &Table::relu6}, {"hardswish", &Table::hardswish},
+            {"relu", &Table::relu},
+            {"leaky_relu", &Table::leaky_relu},
+            {"elu", &Table::elu},
+            {"gelu", &Table::gelu},
+            {"silu", &Table::silu},
+            {"sigmoid", &Table::sigmoid},
+            {"tanh", &Table::tanh},
+            {"softplus", &Table::softplus},
+            {"exp", &Table::exp},
+            {"softmax", &Table::softmax},
+            {"selu", &Table::selu},
+            {"mish", &Table::mish},
+            {"gelu_tanh", &Table::gelu_tanh},
+            {"relu6", &Table::relu6},
+            {"hardswish", &Table::hardswish},
         };
         const RowsOf<T> from(z), to(h);
-        (table.*functions.at(name))(from.data, from.ld, to.data, to.ld, from.rows, cols);
+        (table.*functions.at(name))(from.data, from.ld, to.data, to.ld, from.rows, cols, parameter);
     }
 
     void activate_backward(const std::string& name, const py::array& from, const py::array& delta,
-                           std::size_t cols) const {
+                           std::size_t cols, T parameter) const {
         static const std::map<std::string, typename Table::Backward Table::*> functions{
             {"relu", &Table::relu_backward},
             {"leaky_relu", &Table::leaky_relu_backward},
@@ -177,12 +185,14 @@ struct Kernels {
             {"softplus", &Table::softplus_backward},
             {"exp", &Table::exp_backward},
             {"selu", &Table::selu_backward},
+            {"gelu_tanh", &Table::gelu_tanh_backward},
             {"mish", &Table::mish_backward},
             {"relu6", &Table::relu6_backward},
             {"hardswish", &Table::hardswish_backward},
         };
         const RowsOf<T> rows(from), target(delta);
-        (table.*functions.at(name))(rows.data, rows.ld, target.data, target.ld, rows.rows, cols);
+        (table.*functions.at(name))(rows.data, rows.ld, target.data, target.ld, rows.rows, cols,
+                                    parameter);
     }
 
     void layer_normalize(const py::array& z, std::size_t n, T epsilon, const py::array& scales,
@@ -304,8 +314,10 @@ void bind(py::module_& module, const char* name) {
         .def("sparse_product", &K::sparse_product)
         .def("sparse_narrow", &K::sparse_narrow)
         .def("sparse_outer", &K::sparse_outer)
-        .def("activate", &K::activate)
-        .def("activate_backward", &K::activate_backward)
+        .def("activate", &K::activate, py::arg("name"), py::arg("z"), py::arg("h"), py::arg("cols"),
+             py::arg("parameter") = 0)
+        .def("activate_backward", &K::activate_backward, py::arg("name"), py::arg("from"),
+             py::arg("delta"), py::arg("cols"), py::arg("parameter") = 0)
         .def("layer_normalize", &K::layer_normalize)
         .def("layer_normalize_backward", &K::layer_normalize_backward)
         .def("batch_moments", &K::batch_moments)

@@ -16,7 +16,8 @@ PAD = 16
 ULPS = 2  # what exp, log, sigmoid and tanh promise
 KERNELS = tuple(name for name in ACTIVATIONS if name != "identity")  # which has none
 ELEMENTWISE = tuple(name for name in KERNELS if name != "softmax")
-COMPUTED_FROM_Z = ("gelu", "silu", "mish", "hardswish")
+COMPUTED_FROM_Z = ("gelu", "gelu_tanh", "silu", "mish", "hardswish")
+PARAMETER = 0.3125  # of leaky_relu and elu
 
 
 def padded(columns: int) -> int:
@@ -52,7 +53,7 @@ def whole_rows(x):
 
 def elementwise(kernels, name, x):
     rows = whole_rows(x)
-    kernels.activate(name, rows, rows, PAD)
+    kernels.activate(name, rows, rows, PAD, PARAMETER)
     return rows.ravel()[: len(x)]
 
 
@@ -76,11 +77,11 @@ def test_rows_of_any_width(kernels, scalar, guarded, rng, dtype, name):
             values = rng.uniform(-9, 9, (rows, width)).astype(dtype)
             z = guarded("z", (rows, padded(width)), dtype, gap=width % 2 * PAD)
             z[:, :width], z[:, width:] = values, np.nan
-            kernels.activate(name, z, z, width)
+            kernels.activate(name, z, z, width, PARAMETER)
             one_by_one = np.full((rows, padded(width)), np.nan, dtype)
             one_by_one[:, :width] = values
             for row in one_by_one:
-                scalar.activate(name, row[None], row[None], width)
+                scalar.activate(name, row[None], row[None], width, PARAMETER)
             assert_same(z[:, :width].ravel(), one_by_one[:, :width].ravel())
 
 
@@ -111,13 +112,25 @@ def tanh_of_softplus(x):
     return np.where(x < 0, below / (below + 2), above / (above + 2 * e * e))
 
 
+def gelu_argument(x, square=None):
+    """2 sqrt(2 / pi) (x + 0.044715 x^3), or its derivative by other powers."""
+    factor = np.longdouble("1.5957691216057307117597842")
+    return factor * (x + np.longdouble("0.044715") * (x**3 if square is None else square))
+
+
+def sigmoid_of(x):
+    e = np.exp(-np.abs(x))
+    return np.where(x < 0, e, 1) / (1 + e)
+
+
 EXACT = {
     "exp": np.exp,
     "log": np.log,
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "tanh": np.tanh,
-    "leaky_relu": lambda x: np.where(x < 0, x / 100, x),
-    "elu": lambda x: np.where(x < 0, np.expm1(np.minimum(x, 0)), x),
+    "leaky_relu": lambda x: np.where(x < 0, x * PARAMETER, x),
+    "elu": lambda x: np.where(x < 0, PARAMETER * np.expm1(np.minimum(x, 0)), x),
+    "gelu_tanh": lambda x: x * sigmoid_of(gelu_argument(x)),
     "silu": lambda x: np.where(x < 0, x * np.exp(x) / (1 + np.exp(x)), x / (1 + np.exp(-x))),
     "softplus": lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
     "selu": lambda x: np.where(
@@ -159,8 +172,12 @@ def test_accuracy(kernels, rng, limits, name):
 
 SLOPES = {
     "relu": lambda z: z > 0,
-    "leaky_relu": lambda z: np.where(z > 0, 1, 0.01),
-    "elu": lambda z: np.exp(np.minimum(z, 0)),
+    "leaky_relu": lambda z: np.where(z > 0, 1, PARAMETER),
+    "elu": lambda z: np.where(z > 0, 1, PARAMETER * np.exp(np.minimum(z, 0))),
+    "gelu_tanh": lambda z: (
+        sigmoid_of(gelu_argument(z))
+        * (1 + z * gelu_argument(1 + 0 * z, 3 * z * z) * sigmoid_of(-gelu_argument(z)))
+    ),
     "gelu": lambda z: (
         np.array([0.5 * math.erfc(-x / math.sqrt(2)) for x in z.astype(float)])
         + z * np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
@@ -189,8 +206,8 @@ def test_slopes(kernels, scalar, rng, limits, name):
     delta = whole_rows(rng.uniform(-1, 1, z.size).astype(limits.dtype))
     got, expected = delta.copy(), delta.copy()
     argument = whole_rows(z if name in COMPUTED_FROM_Z else elementwise(kernels, name, z))
-    kernels.activate_backward(name, argument, got, PAD)
-    scalar.activate_backward(name, argument, expected, PAD)
+    kernels.activate_backward(name, argument, got, PAD, PARAMETER)
+    scalar.activate_backward(name, argument, expected, PAD, PARAMETER)
     assert_same(got.ravel(), expected.ravel())
     slope = SLOPES[name](z.astype(np.longdouble))
     wanted = delta.ravel()[: z.size] * slope

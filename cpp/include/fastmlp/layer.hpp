@@ -10,28 +10,61 @@
 namespace fastmlp {
 
 /// h in nodes = h(z). Softmax stands at the output only.
-enum class Activation {
-    kIdentity,
-    kRelu,
-    kLeakyRelu,  ///< slope 0.01 below 0
-    kElu,        ///< alpha = 1
-    kSelu,
-    kGelu,  ///< z Phi(z), the form with erf
-    kSilu,
-    kMish,
-    kRelu6,
-    kHardswish,
-    kSigmoid,
-    kTanh,
-    kSoftplus,
-    kExp,
-    kSoftmax,
+struct Activation {
+    enum Kind {
+        kIdentity,
+        kRelu,
+        kLeakyRelu,  ///< parameter: the negative slope, at least 0
+        kElu,        ///< parameter: alpha, at least 0; far below 0 it is -alpha
+        kSelu,
+        kGelu,      ///< z Phi(z), the form with erf
+        kGeluTanh,  ///< its approximation with tanh
+        kSilu,
+        kMish,
+        kRelu6,
+        kHardswish,
+        kSigmoid,
+        kTanh,
+        kSoftplus,
+        kExp,
+        kSoftmax,
+    };
+
+    /// With the usual parameter: a slope of 0.01, an alpha of 1.
+    constexpr Activation(Kind its_kind)
+        : Activation(its_kind, its_kind == kLeakyRelu ? 0.01
+                               : its_kind == kElu     ? 1.0
+                                                      : 0.0) {}
+    constexpr Activation(Kind its_kind, double its_parameter)
+        : kind(its_kind), parameter(its_parameter) {}
+
+    constexpr bool operator==(const Activation&) const = default;
+    /// Whatever the parameter is.
+    constexpr bool operator==(Kind other) const { return kind == other; }
+
+    Kind kind;
+    double parameter;  ///< 0 where there is none
 };
 
-/// What is done to z before the activation, with a scale and a shift that are learned.
-enum class Normalization { kNone, kBatch, kLayer };
+/// (z - mean) / sqrt(variance + epsilon), times a scale plus a shift that are learned: over the
+/// rows of a batch or over the nodes of a layer.
+struct Normalization {
+    enum Kind { kNone, kBatch, kLayer };
 
-/// In this order: z = x W + b, normalization, activation, dropout.
+    constexpr Normalization(Kind its_kind) : kind(its_kind) {}
+
+    constexpr bool operator==(const Normalization&) const = default;
+    /// Whatever its numbers are.
+    constexpr bool operator==(Kind other) const { return kind == other; }
+
+    Kind kind;
+    double epsilon = 1e-5;
+    double momentum = 0.1;          ///< of kBatch: the weight of a batch in the running averages
+    bool after_activation = false;  ///< of h(z) instead of z
+};
+
+/// In this order: z = x W + b, normalization, activation (or these two the other way round),
+/// dropout.
 struct Layer {
     std::size_t nodes;
     Activation activation;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <set>
 #include <stdexcept>
 
@@ -45,6 +46,9 @@ public:
     void add(const char* name, double value, double usual) {
         if (value != usual) add_text(name, json_number(value));
     }
+    void add(const char* name, std::string_view value, std::string_view usual) {
+        if (value != usual) add_text(name, json_string(value));
+    }
     const std::string& text() const { return text_; }
 
 private:
@@ -65,7 +69,7 @@ Integer integer(JsonReader& json) {
 
 /// Whether the activation was added by version 2.
 bool is_new(Activation activation) {
-    switch (activation) {
+    switch (activation.kind) {
         case Activation::kSelu:
         case Activation::kMish:
         case Activation::kRelu6:
@@ -76,10 +80,22 @@ bool is_new(Activation activation) {
 
 /// The members that version 2 adds to a layer and to a network.
 Names new_names_of_layer() {
-    return {"trainable", "rate_factor"};
+    return {"negative_slope",   "alpha",     "approximate", "epsilon", "momentum",
+            "after_activation", "trainable", "rate_factor"};
 }
 NewMembers new_members(const Layer& layer) {
+    const auto [kind, parameter] = layer.activation;
+    const Normalization usual = layer.normalization.kind;
     NewMembers result;
+    if (kind == Activation::kLeakyRelu) {
+        result.add("negative_slope", parameter, Activation(kind).parameter);
+    }
+    if (kind == Activation::kElu) result.add("alpha", parameter, Activation(kind).parameter);
+    result.add("approximate", std::string_view(kind == Activation::kGeluTanh ? "tanh" : "none"),
+               "none");
+    result.add("epsilon", layer.normalization.epsilon, usual.epsilon);
+    result.add("momentum", layer.normalization.momentum, usual.momentum);
+    result.add("after_activation", layer.normalization.after_activation);
     result.add("trainable", layer.trainable, true);
     result.add("rate_factor", layer.rate_factor, 1);
     return result;
@@ -94,35 +110,93 @@ NewMembers new_members(const Architecture& of) {
     return result;
 }
 
+/// The two forms of gelu have one name, and a member that says which.
+Activation::Kind written_kind(Activation::Kind kind) {
+    return kind == Activation::kGeluTanh ? Activation::kGelu : kind;
+}
+
 std::string layer_json(const Layer& layer) {
     return std::string("{\"nodes\":") + std::to_string(layer.nodes) +
-           ",\"activation\":" + json_string(name_of(layer.activation)) +
+           ",\"activation\":" + json_string(name_of(written_kind(layer.activation.kind))) +
            ",\"normalization\":" + json_string(name_of(layer.normalization)) +
            ",\"dropout\":" + json_number(layer.dropout) + new_members(layer).text() + "}";
 }
+
+/// The members of a layer, which come in any order.
+struct LayerMembers {
+    Activation activation = Activation::kIdentity;
+    Normalization normalization = Normalization::kNone;
+    std::optional<double> negative_slope, alpha, epsilon, momentum;
+    std::optional<std::string> approximate;
+    bool after_activation = false;
+};
 
 Activation read_activation(JsonReader& json, bool is_version_1) {
     const Activation activation = activation_from_name(json.string());
     if (is_version_1 && is_new(activation)) {
         json.fail("'" + std::string(name_of(activation)) + "' needs version 2");
     }
+    if (activation == Activation::kGeluTanh) json.fail("'gelu_tanh' is written as 'gelu'");
     return activation;
 }
 
+/// The activation with its parameter.
+Activation complete_activation(JsonReader& json, const LayerMembers& members) {
+    Activation result = members.activation;
+    const auto take = [&](const char* name, const std::optional<double>& value,
+                          Activation::Kind kind) {
+        if (!value) return;
+        if (result != kind) json.fail(std::string("'") + name + "' is of another activation");
+        result.parameter = *value;
+    };
+    take("negative_slope", members.negative_slope, Activation::kLeakyRelu);
+    take("alpha", members.alpha, Activation::kElu);
+    if (!members.approximate) return result;
+    if (result != Activation::kGelu) json.fail("'approximate' is of another activation");
+    if (*members.approximate == "tanh") return Activation::kGeluTanh;
+    if (*members.approximate != "none") json.fail("'approximate' is neither 'none' nor 'tanh'");
+    return result;
+}
+
+/// The normalization with its numbers.
+Normalization complete_normalization(JsonReader& json, const LayerMembers& members) {
+    Normalization result = members.normalization;
+    const bool has_any = members.epsilon || members.momentum || members.after_activation;
+    if (result == Normalization::kNone && has_any) {
+        json.fail("a member of a normalization in a layer without one");
+    }
+    if (result != Normalization::kBatch && members.momentum) {
+        json.fail("'momentum' is of batch normalization only");
+    }
+    result.epsilon = members.epsilon.value_or(result.epsilon);
+    result.momentum = members.momentum.value_or(result.momentum);
+    result.after_activation = members.after_activation;
+    return result;
+}
+
 Layer read_layer(JsonReader& json, bool is_version_1) {
-    Layer layer{};
+    Layer layer{0, Activation::kIdentity};
+    LayerMembers members;
     Members(json, {"nodes", "activation", "normalization", "dropout"},
             is_version_1 ? Names{} : new_names_of_layer())
         .read([&](const std::string& name) {
             if (name == "nodes") layer.nodes = integer<std::size_t>(json);
-            if (name == "activation") layer.activation = read_activation(json, is_version_1);
+            if (name == "activation") members.activation = read_activation(json, is_version_1);
             if (name == "normalization") {
-                layer.normalization = normalization_from_name(json.string());
+                members.normalization = normalization_from_name(json.string());
             }
             if (name == "dropout") layer.dropout = json.number();
             if (name == "trainable") layer.trainable = json.boolean();
             if (name == "rate_factor") layer.rate_factor = json.number();
+            if (name == "negative_slope") members.negative_slope = json.number();
+            if (name == "alpha") members.alpha = json.number();
+            if (name == "approximate") members.approximate = json.string();
+            if (name == "epsilon") members.epsilon = json.number();
+            if (name == "momentum") members.momentum = json.number();
+            if (name == "after_activation") members.after_activation = json.boolean();
         });
+    layer.activation = complete_activation(json, members);
+    layer.normalization = complete_normalization(json, members);
     return layer;
 }
 

@@ -82,7 +82,8 @@ private:
                        Poll* poll) {
         const LayerTraits layer(net.layers, i, net.loss);
         const Activation h = layer.activation;
-        const Activation first = layer.is_normalized ? Activation::kIdentity : h;
+        const bool normalized_first = layer.is_normalized && !layer.normalized_after;
+        const Activation first = normalized_first ? Activation::kIdentity : h;
         if (i == 0 && input.is_sparse) {
             sparse_forward(net.kernel, weights, first, input.sparse.data(), {0, rows}, out.rows,
                            out.stride, poll);
@@ -94,6 +95,7 @@ private:
         if (!layer.is_normalized) return;
         normalize_for_prediction(net.kernel, net.layers[i].normalization, weights, net.running[i],
                                  out.rows, out.stride, rows, room(scratch, rows));
+        if (!normalized_first) return;
         activate(net.kernel, h, out.rows, out.stride, out.rows, out.stride, rows, weights.n);
     }
 };

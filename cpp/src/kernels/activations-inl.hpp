@@ -17,17 +17,20 @@ struct Activations {
 
     static FASTMLP_INLINE Reg relu(Reg z) { return S::relu(z); }
 
-    static FASTMLP_INLINE Reg leaky_relu(Reg z) {
-        return S::select_gt(S::zero(), z, S::mul(z, leak()), z);
+    static FASTMLP_INLINE Reg leaky_relu(Reg z, Reg slope) {
+        return S::select_gt(S::zero(), z, S::mul(z, slope), z);
     }
-    /// The slope at 0 is the leak, as in PyTorch, also for z < 0 so small that h = z / 100 is 0.
-    static FASTMLP_INLINE Reg leaky_relu_slope(Reg h) {
-        return S::select_gt(h, S::zero(), one(), leak());
+    /// At 0 it is the slope below, as in PyTorch, also for z < 0 so small that h is 0.
+    static FASTMLP_INLINE Reg leaky_relu_slope(Reg h, Reg slope) {
+        return S::select_gt(h, S::zero(), one(), slope);
     }
 
-    static FASTMLP_INLINE Reg elu(Reg z) { return S::select_gt(S::zero(), z, M::expm1(z), z); }
-    static FASTMLP_INLINE Reg elu_slope(Reg h) {
-        return S::select_gt(S::zero(), h, S::add(h, one()), one());
+    static FASTMLP_INLINE Reg elu(Reg z, Reg alpha) {
+        return S::select_gt(S::zero(), z, S::mul(M::expm1(z), alpha), z);
+    }
+    /// At 0 it is alpha, as in torch.
+    static FASTMLP_INLINE Reg elu_slope(Reg h, Reg alpha) {
+        return S::select_gt(h, S::zero(), one(), S::add(h, alpha));
     }
 
     /// elu times a factor, with an alpha, both such that a layer keeps mean 0 and variance 1
@@ -118,10 +121,24 @@ struct Activations {
         return S::select_gt(z, S::zero(), S::sub(one(), below), below);
     }
 
+    /// z sigmoid(v) with v = 2 sqrt(2 / pi) (z + 0.044715 z^3) = z + z tanh(v / 2), halved
+    static FASTMLP_INLINE Reg gelu_tanh(Reg z) {
+        return S::sub(S::relu(z), M::gelu_tanh_lost(S::abs(z)));
+    }
+    /// As of silu, times v'(z): s (1 - t v' (1 - s)) with t = |z| and s = sigmoid(-v) below 0
+    static FASTMLP_INLINE Reg gelu_tanh_slope(Reg z) {
+        const Reg t = S::min(S::set1(C::kGeluTanhHighest), S::abs(z)), square = S::mul(t, t);
+        const Reg linear = S::set1(C::kGeluLinear), cubic = S::set1(C::kGeluCubic);
+        const Reg v = S::mul(t, S::fma(cubic, square, linear));
+        const Reg derivative = S::fma(S::set1(3 * C::kGeluCubic), square, linear);
+        const Reg s = M::sigmoid(S::sub(S::zero(), v));
+        const Reg below = S::mul(s, S::fnma(S::mul(t, derivative), S::sub(one(), s), one()));
+        return S::select_gt(z, S::zero(), S::sub(one(), below), below);
+    }
+
 private:
     static FASTMLP_INLINE Reg one() { return S::set1(Scalar(1)); }
     static FASTMLP_INLINE Reg half() { return S::set1(Scalar(0.5)); }
-    static FASTMLP_INLINE Reg leak() { return S::set1(Scalar(0.01)); }
     static FASTMLP_INLINE Reg selu_above() { return S::set1(Scalar(1.0507009873554805)); }
     static FASTMLP_INLINE Reg selu_below() { return S::set1(Scalar(1.7580993408473766)); }
 };

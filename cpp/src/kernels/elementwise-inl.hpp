@@ -9,10 +9,23 @@
 namespace fastmlp::kernels {
 namespace {
 
-/// h[r][c] = f(z[r][c]); rows are padded, so every vector is full.
+/// h[r][c] = f(z[r][c], parameter); rows are padded, so every vector is full.
+template <class S, typename S::Reg (*Function)(typename S::Reg, typename S::Reg)>
+void forward_by(const typename S::Scalar* z, std::size_t ldz, typename S::Scalar* h,
+                std::size_t ldh, std::size_t rows, std::size_t cols,
+                typename S::Scalar parameter) noexcept {
+    const typename S::Reg by = S::set1(parameter);
+    for (std::size_t r = 0; r < rows; ++r, z += ldz, h += ldh) {
+        for (std::size_t c = 0; c < cols; c += S::kLanes) {
+            S::store(h + c, Function(S::load(z + c), by));
+        }
+    }
+}
+
+/// The same without a parameter.
 template <class S, typename S::Reg (*Function)(typename S::Reg)>
 void forward(const typename S::Scalar* z, std::size_t ldz, typename S::Scalar* h, std::size_t ldh,
-             std::size_t rows, std::size_t cols) noexcept {
+             std::size_t rows, std::size_t cols, typename S::Scalar) noexcept {
     for (std::size_t r = 0; r < rows; ++r, z += ldz, h += ldh) {
         for (std::size_t c = 0; c < cols; c += S::kLanes) {
             S::store(h + c, Function(S::load(z + c)));
@@ -20,10 +33,23 @@ void forward(const typename S::Scalar* z, std::size_t ldz, typename S::Scalar* h
     }
 }
 
-/// delta[r][c] *= h'(z[r][c]), which `Slope` computes from z or from h.
+/// delta[r][c] *= h'(z[r][c]), which `Slope` computes from z or from h, and the parameter.
+template <class S, typename S::Reg (*Slope)(typename S::Reg, typename S::Reg)>
+void backward_by(const typename S::Scalar* from, std::size_t ldf, typename S::Scalar* delta,
+                 std::size_t ldd, std::size_t rows, std::size_t cols,
+                 typename S::Scalar parameter) noexcept {
+    const typename S::Reg by = S::set1(parameter);
+    for (std::size_t r = 0; r < rows; ++r, from += ldf, delta += ldd) {
+        for (std::size_t c = 0; c < cols; c += S::kLanes) {
+            S::store(delta + c, S::mul(S::load(delta + c), Slope(S::load(from + c), by)));
+        }
+    }
+}
+
+/// The same without a parameter.
 template <class S, typename S::Reg (*Slope)(typename S::Reg)>
 void backward(const typename S::Scalar* from, std::size_t ldf, typename S::Scalar* delta,
-              std::size_t ldd, std::size_t rows, std::size_t cols) noexcept {
+              std::size_t ldd, std::size_t rows, std::size_t cols, typename S::Scalar) noexcept {
     for (std::size_t r = 0; r < rows; ++r, from += ldf, delta += ldd) {
         for (std::size_t c = 0; c < cols; c += S::kLanes) {
             S::store(delta + c, S::mul(S::load(delta + c), Slope(S::load(from + c))));
@@ -49,7 +75,7 @@ struct Elementwise {
     /// (2.12), as a selection and not a product: where h <= 0, a non-finite delta becomes 0 as
     /// well.
     static void relu_backward(const T* h, std::size_t ldh, T* delta, std::size_t ldd,
-                              std::size_t rows, std::size_t cols) noexcept {
+                              std::size_t rows, std::size_t cols, T) noexcept {
         for (std::size_t r = 0; r < rows; ++r, h += ldh, delta += ldd) {
             for (std::size_t c = 0; c < cols; c += S::kLanes) {
                 S::store(delta + c, S::relu_mask(S::load(h + c), S::load(delta + c)));

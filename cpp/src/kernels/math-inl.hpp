@@ -33,6 +33,10 @@ struct MathConstants<float> {
     static constexpr float kTail[] = {
         0x1.69cee6p-1f,   -0x1.bc19c2p-2f, 0x1.0e4f2ep-3f,  0x1.2ea478p-7f,   -0x1.0c77f6p-6f,
         -0x1.a3ae94p-10f, 0x1.4abbf2p-9f,  0x1.66cb24p-11f, -0x1.45f848p-12f, -0x1.49d1p-13f};
+    // 2 sqrt(2 / pi) and 0.044715 times that, and what they lack
+    static constexpr float kGeluLinear = 0x1.988454p+0f, kGeluLinearLow = -0x1.857936p-25f;
+    static constexpr float kGeluCubic = 0x1.2444f2p-4f, kGeluCubicLow = 0x1.49b16ap-29f;
+    static constexpr float kGeluTanhHighest = 11.0f;  // beyond: t exp(-v) = 0
     static constexpr float kLog[] = {0x1.55557ap-1f, 0x1.995eb4p-2f, 0x1.31e3a6p-2f};
 };
 
@@ -62,6 +66,11 @@ struct MathConstants<double> {
         -0x1.8d0086614fe7cp-20, -0x1.3425c094f3613p-23, 0x1.3bc9d4ffe06b1p-22,
         0x1.0ad35fd338dbfp-23,  -0x1.004ab3c475909p-25, -0x1.39ffcd302769ep-25,
         -0x1.1407b2178f26ap-28, 0x1.556878385cb25p-28,  0x1.a49420b69d93ap-30};
+    static constexpr double kGeluLinear = 0x1.9884533d43651p+0;
+    static constexpr double kGeluLinearLow = -0x1.cbc0d30ebfd15p-54;
+    static constexpr double kGeluCubic = 0x1.2444f2a4d8b4bp-4;
+    static constexpr double kGeluCubicLow = -0x1.6c843a29d1c70p-61;
+    static constexpr double kGeluTanhHighest = 21.6;
     static constexpr double kLog[] = {
         0x1.5555555555592p-1, 0x1.999999997fd37p-2, 0x1.24924941f8d3cp-2, 0x1.c71c5202b1945p-3,
         0x1.7466405c179fdp-3, 0x1.39a193322093dp-3, 0x1.2f0705b1131dap-3};
@@ -175,6 +184,26 @@ struct Math {
         const Reg m = S::select_gt(S::zero(), z, q, x);
         const Reg t_times_e = S::scale2(S::fma(t, p, t), n);
         return over_sum(S::mul(t_times_e, m), one(), S::mul(x, q));
+    }
+
+    /// t sigmoid(-v) with v = t (linear + cubic t^2), the argument of gelu_tanh, for t that is not
+    /// below 0. v is computed with its rounding error, which exp(-v) would multiply by v.
+    static FASTMLP_INLINE Reg gelu_tanh_lost(Reg t) {
+        t = S::min(S::set1(C::kGeluTanhHighest), t);
+        const Reg linear = S::set1(C::kGeluLinear), cubic = S::set1(C::kGeluCubic);
+        const Reg square = S::mul(t, t), square_low = S::fma(t, t, S::sub(S::zero(), square));
+        const Reg product = S::mul(cubic, square);
+        const Reg product_low = S::fma(cubic, square, S::sub(S::zero(), product));
+        const Reg rate = S::add(product, linear), part = S::sub(rate, product);
+        const Reg lost = S::add(S::sub(product, S::sub(rate, part)), S::sub(linear, part));
+        const Reg rest = S::fma(S::set1(C::kGeluCubicLow), square,
+                                S::fma(cubic, square_low, S::set1(C::kGeluLinearLow)));
+        const Reg rate_low = S::add(S::add(lost, product_low), rest);
+        const Reg v = S::mul(t, rate);
+        const Reg v_low = S::fma(t, rate_low, S::fma(t, rate, S::sub(S::zero(), v)));
+        Reg n;
+        const Reg p = expm1_of_rest(S::sub(rest_of(S::sub(S::zero(), v), n), v_low));
+        return over_sum(S::scale2(S::fma(t, p, t), n), one(), S::scale2(S::add(one(), p), n));
     }
 
 private:

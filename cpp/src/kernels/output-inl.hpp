@@ -90,7 +90,7 @@ struct Output {
     static constexpr std::size_t kLanes = S::kLanes;
 
     static void softmax(const T* z, std::size_t ldz, T* h, std::size_t ldh, std::size_t rows,
-                        std::size_t n) noexcept {
+                        std::size_t n, T) noexcept {
         each_block<S>(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
             using L = decltype(layout);
             Scratch<S> in, scratch;

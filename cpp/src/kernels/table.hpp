@@ -65,11 +65,12 @@ struct UpdateRule {
 template <class T>
 struct KernelTable {
     /// An activation, h[r][c] = f(z[r][c]), where h may be z; or its backward pass,
-    /// delta[r][c] *= h'(z[r][c]) (2.4). All rows are padded.
+    /// delta[r][c] *= h'(z[r][c]) (2.4). All rows are padded. Leaky_relu and
+    /// elu read `parameter`.
     using Forward = void (*)(const T* z, std::size_t ldz, T* h, std::size_t ldh, std::size_t rows,
-                             std::size_t cols) noexcept;
+                             std::size_t cols, T parameter) noexcept;
     using Backward = void (*)(const T* from, std::size_t ldf, T* delta, std::size_t ldd,
-                              std::size_t rows, std::size_t cols) noexcept;
+                              std::size_t rows, std::size_t cols, T parameter) noexcept;
 
     /// Per-sample losses and deltas of rows against target rows.
     using TargetLoss = void (*)(const T* scores, std::size_t lds, const T* const* targets,
@@ -149,12 +150,12 @@ struct KernelTable {
                          T* target) noexcept;
 
     // ---- activations (activations-inl.hpp) ------------------------------------------------------
-    Forward relu, leaky_relu, elu, selu, gelu, silu, mish, relu6, hardswish, sigmoid, tanh,
-        softplus, exp;
-    /// computed from h = f(z); those of gelu, silu, mish and hardswish from z
+    Forward relu, leaky_relu, elu, selu, gelu, gelu_tanh, silu, mish, relu6, hardswish, sigmoid,
+        tanh, softplus, exp;
+    /// computed from h = f(z); those of gelu, gelu_tanh, silu, mish and hardswish from z
     Backward relu_backward, leaky_relu_backward, elu_backward, selu_backward, gelu_backward,
-        silu_backward, mish_backward, relu6_backward, hardswish_backward, sigmoid_backward,
-        tanh_backward, softplus_backward, exp_backward;
+        gelu_tanh_backward, silu_backward, mish_backward, relu6_backward, hardswish_backward,
+        sigmoid_backward, tanh_backward, softplus_backward, exp_backward;
 
     // ---- normalisation (normalization-inl.hpp), dropout (dropout-inl.hpp); rows padded ---------
     /// x = (z - mean) * inverse with 1 / inverse = sqrt(variance + epsilon), both by tree16 over

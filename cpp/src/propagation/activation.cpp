@@ -15,14 +15,15 @@ struct Pair {
 };
 
 template <class T>
-Pair<T> kernels_of(const KernelTable<T>& kernel, Activation activation) {
-    switch (activation) {
+Pair<T> kernels_of(const KernelTable<T>& kernel, Activation::Kind kind) {
+    switch (kind) {
         case Activation::kIdentity: return {nullptr, nullptr};
         case Activation::kRelu: return {kernel.relu, kernel.relu_backward};
         case Activation::kLeakyRelu: return {kernel.leaky_relu, kernel.leaky_relu_backward};
         case Activation::kElu: return {kernel.elu, kernel.elu_backward};
         case Activation::kSelu: return {kernel.selu, kernel.selu_backward};
         case Activation::kGelu: return {kernel.gelu, kernel.gelu_backward};
+        case Activation::kGeluTanh: return {kernel.gelu_tanh, kernel.gelu_tanh_backward};
         case Activation::kSilu: return {kernel.silu, kernel.silu_backward};
         case Activation::kMish: return {kernel.mish, kernel.mish_backward};
         case Activation::kRelu6: return {kernel.relu6, kernel.relu6_backward};
@@ -42,8 +43,8 @@ Pair<T> kernels_of(const KernelTable<T>& kernel, Activation activation) {
 template <class T>
 void activate(const KernelTable<T>& kernel, Activation activation, const T* z, std::size_t ldz,
               T* nodes, std::size_t ldn, std::size_t rows, std::size_t n) {
-    if (const auto forward = kernels_of(kernel, activation).forward) {
-        forward(z, ldz, nodes, ldn, rows, n);
+    if (const auto forward = kernels_of(kernel, activation.kind).forward) {
+        forward(z, ldz, nodes, ldn, rows, n, static_cast<T>(activation.parameter));
     } else if (nodes != z) {
         for (std::size_t b = 0; b < rows; ++b) std::copy_n(z + b * ldz, n, nodes + b * ldn);
     }
@@ -53,8 +54,8 @@ template <class T>
 void activate_backward(const KernelTable<T>& kernel, Activation activation, const T* from,
                        std::size_t ldf, T* delta, std::size_t ldd, std::size_t rows,
                        std::size_t n) {
-    if (const auto backward = kernels_of(kernel, activation).backward) {
-        backward(from, ldf, delta, ldd, rows, n);
+    if (const auto backward = kernels_of(kernel, activation.kind).backward) {
+        backward(from, ldf, delta, ldd, rows, n, static_cast<T>(activation.parameter));
     }
 }
 

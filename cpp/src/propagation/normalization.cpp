@@ -35,12 +35,12 @@ Range sum_gradients(const KernelTable<T>& kernel, std::size_t n, std::size_t bat
 }  // namespace
 
 template <class T>
-void normalize(const KernelTable<T>& kernel, Normalization kind, const DenseView<const T>& layer,
-               Moments<T> running, const BatchContext& context, Range rows, Rows<T>& z,
-               Normalized<T>& to) {
-    const auto epsilon = static_cast<T>(kNormalizationEpsilon);
+void normalize(const KernelTable<T>& kernel, Normalization normalization,
+               const DenseView<const T>& layer, Moments<T> running, const BatchContext& context,
+               Range rows, Rows<T>& z, Normalized<T>& to) {
+    const auto epsilon = static_cast<T>(normalization.epsilon);
     T *here = z.row(rows.first), *x = to.x.row(rows.first);
-    if (kind == Normalization::kLayer) {
+    if (normalization == Normalization::kLayer) {
         kernel.layer_normalize(here, z.stride, rows.size(), layer.n, epsilon, layer.scales,
                                layer.shifts, x, to.x.stride, to.inverses.data() + rows.first);
         return;
@@ -57,25 +57,25 @@ void normalize(const KernelTable<T>& kernel, Normalization kind, const DenseView
 }
 
 template <class T>
-void move_averages(std::size_t n, const Normalized<T>& at, std::size_t batch, Share share,
-                   Moments<T> running) {
+void move_averages(double momentum, std::size_t n, const Normalized<T>& at, std::size_t batch,
+                   Share share, Moments<T> running) {
     if (batch < 2) return;  // one row has no variance
-    const auto momentum = static_cast<T>(kStatisticsMomentum), rest = T(1) - momentum;
+    const auto weight = static_cast<T>(momentum), rest = T(1) - weight;
     const T correction = static_cast<T>(batch) / static_cast<T>(batch - 1);
     const Range nodes = share.of(n, 1);
     for (std::size_t i = nodes.first; i < nodes.last; ++i) {
         const T variance = at.variances[i] * correction;
-        running.means[i] = rest * running.means[i] + momentum * at.means[i];
-        running.variances[i] = rest * running.variances[i] + momentum * variance;
+        running.means[i] = rest * running.means[i] + weight * at.means[i];
+        running.variances[i] = rest * running.variances[i] + weight * variance;
     }
 }
 
 template <class T>
-void normalize_for_prediction(const KernelTable<T>& kernel, Normalization kind,
+void normalize_for_prediction(const KernelTable<T>& kernel, Normalization normalization,
                               const DenseView<const T>& layer, Moments<const T> running, T* z,
                               std::size_t ldz, std::size_t rows, T* scratch) {
-    const auto epsilon = static_cast<T>(kNormalizationEpsilon);
-    if (kind == Normalization::kLayer) {
+    const auto epsilon = static_cast<T>(normalization.epsilon);
+    if (normalization == Normalization::kLayer) {
         kernel.layer_normalize(z, ldz, rows, layer.n, epsilon, layer.scales, layer.shifts, z, ldz,
                                scratch);
     } else {
@@ -85,13 +85,13 @@ void normalize_for_prediction(const KernelTable<T>& kernel, Normalization kind,
 }
 
 template <class T>
-void normalize_backward(const KernelTable<T>& kernel, Normalization kind,
+void normalize_backward(const KernelTable<T>& kernel, Normalization normalization,
                         const DenseView<const T>& layer, Moments<T> running,
                         const BatchContext& context, Range rows, Normalized<T>& at,
                         Rows<T>& delta) {
     const T *from = at.delta.row(rows.first), *x = at.x.row(rows.first);
     T* out = delta.row(rows.first);
-    if (kind == Normalization::kLayer) {
+    if (normalization == Normalization::kLayer) {
         kernel.layer_normalize_backward(from, at.delta.stride, rows.size(), layer.n, layer.scales,
                                         x, at.x.stride, at.inverses.data() + rows.first, out,
                                         delta.stride);
@@ -108,7 +108,7 @@ void normalize_backward(const KernelTable<T>& kernel, Normalization kind,
         std::fill_n(at.shift_gradients.data(), padded(layer.n), T(0));
     }
     kernel.batch_normalize_backward(from, at.delta.stride, rows.size(), padded(layer.n),
-                                    static_cast<T>(kNormalizationEpsilon), variances, layer.scales,
+                                    static_cast<T>(normalization.epsilon), variances, layer.scales,
                                     x, at.x.stride, at.shift_gradients.data(),
                                     at.scale_gradients.data(), out, delta.stride);
 }
@@ -136,7 +136,7 @@ void normalization_update(const KernelTable<T>& kernel, const UpdateTarget<T>& t
 #define FASTMLP_INSTANTIATE(T)                                                                     \
     template void normalize(const KernelTable<T>&, Normalization, const DenseView<const T>&,       \
                             Moments<T>, const BatchContext&, Range, Rows<T>&, Normalized<T>&);     \
-    template void move_averages(std::size_t, const Normalized<T>&, std::size_t, Share,             \
+    template void move_averages(double, std::size_t, const Normalized<T>&, std::size_t, Share,     \
                                 Moments<T>);                                                       \
     template void normalize_for_prediction(const KernelTable<T>&, Normalization,                   \
                                            const DenseView<const T>&, Moments<const T>, T*,        \

@@ -7,10 +7,6 @@
 
 namespace fastmlp {
 
-inline constexpr double kNormalizationEpsilon = 1e-5;
-/// The weight of one batch in the running averages.
-inline constexpr double kStatisticsMomentum = 0.1;
-
 /// The mean and variance of each node.
 template <class T>
 struct Moments {
@@ -32,7 +28,7 @@ struct RunningStatistics {
 /// Computes x, and replaces z by scale x + shift; `running` is null unless the normalisation is by
 /// batch.
 template <class T>
-void normalize(const kernels::KernelTable<T>& kernel, Normalization kind,
+void normalize(const kernels::KernelTable<T>& kernel, Normalization normalization,
                const DenseView<const T>& layer, Moments<T> running, const BatchContext& context,
                Range rows, Rows<T>& z, Normalized<T>& to);
 
@@ -41,19 +37,19 @@ void normalize(const kernels::KernelTable<T>& kernel, Normalization kind,
 /// it belongs to the update: a loss that throws must not change the averages. A batch of one row
 /// changes nothing.
 template <class T>
-void move_averages(std::size_t n, const Normalized<T>& at, std::size_t batch, Share share,
-                   Moments<T> running);
+void move_averages(double momentum, std::size_t n, const Normalized<T>& at, std::size_t batch,
+                   Share share, Moments<T> running);
 
 /// `normalize` for prediction, in place, with the running averages; `scratch` has room for `rows`
 /// elements.
 template <class T>
-void normalize_for_prediction(const kernels::KernelTable<T>& kernel, Normalization kind,
+void normalize_for_prediction(const kernels::KernelTable<T>& kernel, Normalization normalization,
                               const DenseView<const T>& layer, Moments<const T> running, T* z,
                               std::size_t ldz, std::size_t rows, T* scratch);
 
 /// Computes delta = dL/dz from `at.delta`.
 template <class T>
-void normalize_backward(const kernels::KernelTable<T>& kernel, Normalization kind,
+void normalize_backward(const kernels::KernelTable<T>& kernel, Normalization normalization,
                         const DenseView<const T>& layer, Moments<T> running,
                         const BatchContext& context, Range rows, Normalized<T>& at, Rows<T>& delta);
 

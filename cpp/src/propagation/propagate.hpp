@@ -25,12 +25,14 @@ struct LayerTraits {
         is_normalized = layers[i].normalization != Normalization::kNone;
         has_dropout = layers[i].dropout > 0;
         trainable = layers[i].trainable;
-        at_once = !is_normalized && !keeps_z;
+        normalized_after = is_normalized && layers[i].normalization.after_activation;
+        at_once = (!is_normalized || normalized_after) && !keeps_z;
     }
 
     Activation activation;  ///< from z to nodes, or to scores
     bool keeps_z, is_normalized, has_dropout, trainable;
-    bool at_once;  ///< whether the activation goes along with the product
+    bool normalized_after;  ///< the activation
+    bool at_once;           ///< whether the activation goes along with the product
 };
 
 /// One thread's passes.
@@ -80,9 +82,19 @@ struct Propagation {
     }
 
     void forward_layer(std::size_t i, Range rows) const {
-        multiply(i, rows);
+        begin(i, rows);
         if (traits[i].is_normalized) normalize_layer(i, rows);
         finish(i, rows);
+    }
+
+    /// What comes before normalization.
+    void begin(std::size_t i, Range rows) const {
+        multiply(i, rows);
+        if (!traits[i].normalized_after) return;
+        if (!traits[i].at_once) activate_rows(i, rows);
+        Rows<T>&from = activated(i), &to = output(i);
+        activate(kernel, Activation::kIdentity, from.row(rows.first), from.stride,
+                 to.row(rows.first), to.stride, rows.size(), to.cols);
     }
 
     /// z, with its activation where that goes along.
@@ -99,16 +111,21 @@ struct Propagation {
         }
     }
 
+    /// z, or what `begin` has made of it, in place.
     void normalize_layer(std::size_t i, Range rows) const {
-        normalize(kernel, layers[i].normalization, weights(i), running[i], context_of(i), rows,
-                  z(i), work.normalized[i]);
+        Rows<T>& at = traits[i].normalized_after ? output(i) : z(i);
+        normalize(kernel, layers[i].normalization, weights(i), running[i], context_of(i), rows, at,
+                  work.normalized[i]);
     }
 
-    /// What is left to do where the activation did not go along, and dropout.
+    /// What is left to do: the activation, where it neither went along nor came before, and
+    /// dropout.
     void finish(std::size_t i, Range rows) const {
-        if (!traits[i].at_once) activate_rows(i, rows);
+        const bool after = traits[i].normalized_after;
+        if (!traits[i].at_once && !after) activate_rows(i, rows);
         if (drops(i)) {
-            drop(kernel, mask(i), layers[i].dropout, rows, context.places, activated(i), output(i));
+            drop(kernel, mask(i), layers[i].dropout, rows, context.places,
+                 after ? output(i) : activated(i), output(i));
         }
     }
 
@@ -177,8 +194,9 @@ struct Propagation {
     void multiply_back(std::size_t i, Range rows) const {
         const std::size_t to = i - 1;
         Rows<T>& delta = traits[to].is_normalized ? work.normalized[to].delta : work.deltas[to];
-        dense_backward(kernel, weights(i), work.deltas[i], rows, {0, padded(image[i].k)},
-                       activation(to), z(to), delta, scratch, poll);
+        const Activation h = traits[to].normalized_after ? Activation::kIdentity : activation(to);
+        dense_backward(kernel, weights(i), work.deltas[i], rows, {0, padded(image[i].k)}, h, z(to),
+                       delta, scratch, poll);
         if (drops(to)) {
             drop(kernel, mask(to), layers[to].dropout, rows, context.places, delta, delta);
         }
@@ -187,6 +205,11 @@ struct Propagation {
     void normalize_layer_back(std::size_t i, Range rows) const {
         normalize_backward(kernel, layers[i].normalization, weights(i), running[i], context_of(i),
                            rows, work.normalized[i], work.deltas[i]);
+        if (traits[i].normalized_after) {
+            Rows<T>&from = z(i), &delta = work.deltas[i];
+            activate_backward(kernel, activation(i), from.row(rows.first), from.stride,
+                              delta.row(rows.first), delta.stride, rows.size(), delta.cols);
+        }
     }
 
     /// (2.6), (2.7): this thread's share of all gradients goes to `targets` as `use` says.
@@ -218,8 +241,8 @@ struct Propagation {
     void move_averages() const {
         for (std::size_t i = 0; i < layers.size(); ++i) {
             if (layers[i].normalization != Normalization::kBatch || !traits[i].trainable) continue;
-            fastmlp::move_averages(image[i].n, work.normalized[i], work.batch, context.share,
-                                   running[i]);
+            fastmlp::move_averages(layers[i].normalization.momentum, image[i].n, work.normalized[i],
+                                   work.batch, context.share, running[i]);
         }
     }
 
@@ -232,11 +255,12 @@ struct Propagation {
     }
     Activation activation(std::size_t i) const { return traits[i].activation; }
     /// What h' of layer i is computed from: z where its activation keeps it, else h(z), apart from
-    /// the nodes where dropout makes them something else.
+    /// the nodes where dropout or normalization make them something else.
     Rows<T>& z(std::size_t i) const {
-        return traits[i].keeps_z || drops(i) ? work.z[i] : output(i);
+        const LayerTraits& layer = traits[i];
+        return layer.keeps_z || layer.normalized_after || drops(i) ? work.z[i] : output(i);
     }
-    /// h(z), before dropout.
+    /// h(z), before normalization and dropout.
     Rows<T>& activated(std::size_t i) const { return traits[i].keeps_z ? output(i) : z(i); }
 
     bool is_sparse(std::size_t i) const { return i == 0 && work.input.is_sparse; }

@@ -12,7 +12,7 @@ struct StepwisePass {
 
     void forward() const {
         for (std::size_t i = 0; i < pass.layers.size(); ++i) {
-            for_each_block(i, [&](Range rows) { pass.multiply(i, rows); });
+            for_each_block(i, [&](Range rows) { pass.begin(i, rows); });
             if (pass.traits[i].is_normalized) pass.normalize_layer(i, all());
             for_each_block(i, [&](Range rows) { pass.finish(i, rows); });
         }

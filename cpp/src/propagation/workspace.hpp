@@ -47,8 +47,10 @@ struct Workspace {
         : capacity(rows), labels(rows), targets(rows), samples(rows), weights(rows), losses(rows),
           scores(rows, layout[layout.layer_count() - 1].n) {
         for (std::size_t i = 0; i < layout.layer_count(); ++i) {
-            const bool apart = keeps_z(layers[i].activation) || layers[i].dropout > 0;
-            const bool is_normalized = layers[i].normalization != Normalization::kNone;
+            const Normalization normalization = layers[i].normalization;
+            const bool is_normalized = normalization != Normalization::kNone;
+            const bool apart = keeps_z(layers[i].activation) || layers[i].dropout > 0 ||
+                               (is_normalized && normalization.after_activation);
             z.emplace_back(apart ? rows : 0, layout[i].n);
             normalized.emplace_back(is_normalized ? rows : 0, is_normalized ? layout[i].n : 0);
             nodes.emplace_back(rows, layout[i].n);

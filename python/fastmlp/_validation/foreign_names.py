@@ -18,6 +18,8 @@ _VALUES: Final[dict[str, tuple[str, ...]]] = {
     "hardsilu": ("hardswish",),
     "lrelu": ("leaky_relu",),
     "geluexact": ("gelu",),
+    "gelupytorchtanh": ("gelu_tanh",),
+    "geluapproximate": ("gelu_tanh",),
     "exponential": ("exp",),
     "rectifier": ("relu",),
     "softmaxcrossentropy": ("softmax", "cross_entropy"),
@@ -116,7 +118,8 @@ _KEYWORDS: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(("filepath", "filename", "file"), ("path",)),
     **dict.fromkeys(("warmup", "warmup_steps", "num_warmup_steps"), ("steps",)),
     "activations": ("activation",),
-    "alpha": ("rho", "final", "l2", "fit(optimizer=fm.SGD(l2=...))"),
+    "alpha": ("negative_slope", "rho", "final", "l2", "fit(optimizer=fm.SGD(l2=...))"),
+    "slope": ("negative_slope",),
     "beta1": ("beta_1",),
     "beta2": ("beta_2",),
     "betas": ("beta_1=..., beta_2=...",),
@@ -231,7 +234,8 @@ def is_foreign(value: object) -> bool:
 
 def hints_at_arguments(target: _Target) -> _Target:
     """Decorate a function, or a class, whose unknown keyword arguments get a hint at ours."""
-    function: Any = target.__init__ if isinstance(target, type) else target  # type: ignore[misc]
+    entry = "__new__" if "__new__" in vars(target) else "__init__"
+    function: Any = getattr(target, entry) if isinstance(target, type) else target
     code = function.__code__
     known = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
     name = target.__name__
@@ -246,7 +250,7 @@ def hints_at_arguments(target: _Target) -> _Target:
 
     if not isinstance(target, type):
         return hinting  # type: ignore[return-value]
-    target.__init__ = hinting  # type: ignore[misc]
+    setattr(target, entry, hinting)
     return target
 
 

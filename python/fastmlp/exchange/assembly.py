@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._validation import brief
 from fastmlp.exchange.steps import (
-    EPSILON,
     Activation,
     BatchNormalization,
     Dropout,
@@ -19,7 +18,8 @@ from fastmlp.exchange.steps import (
     Step,
     Width,
 )
-from fastmlp.layers import ActivationName, Dense, NormalizationName
+from fastmlp.layers import ActivationLike, BatchNorm, Dense, LayerNorm, NormalizationLike
+from fastmlp.layers.activations import read_activation
 from fastmlp.losses import LossLike
 from fastmlp.model.model import Model
 
@@ -31,7 +31,8 @@ class _Layer:
     weights: NDArray[Any]
     biases: NDArray[Any]
     normalization: BatchNormalization | LayerNormalization | None = None
-    activation: str | None = None
+    after_activation: bool = False
+    activation: ActivationLike | None = None
     dropout: float = 0.0
 
     @property
@@ -48,20 +49,24 @@ class _Layer:
         self.biases = self.biases * factor + offset
 
     def dense(self) -> Dense:
-        kinds: dict[type, NormalizationName | None]
-        kinds = {BatchNormalization: "batch", LayerNormalization: "layer", type(None): None}
-        kind = kinds[type(self.normalization)]
-        activation = cast("ActivationName", self.activation or "identity")
-        return Dense(self.nodes, activation, kind, self.dropout)
+        normalization: NormalizationLike | None = None
+        match self.normalization:
+            case BatchNormalization() as step:
+                normalization = BatchNorm(
+                    step.epsilon, step.momentum, after_activation=self.after_activation
+                )
+            case LayerNormalization() as step:
+                normalization = LayerNorm(step.epsilon, after_activation=self.after_activation)
+        return Dense(self.nodes, self.activation or "identity", normalization, self.dropout)
 
 
 class Assembly:
     """Adds one step after another; a step that a network cannot represent is refused.
 
-    A normalization between a layer and its activation is kept. A scale, or a batch normalization
-    elsewhere (in prediction mode), is folded into the weights of the layer before it if there is no
-    activation in between, and otherwise of the layer after it. Folding computes in float64 and
-    rounds once.
+    A normalization before or after the activation of a layer is kept. A scale, or a batch
+    normalization elsewhere (in prediction mode), is folded into the weights of the layer before it
+    if there is no activation in between, and otherwise of the layer after it. Folding computes in
+    float64 and rounds once.
     """
 
     def __init__(self) -> None:
@@ -121,7 +126,9 @@ class Assembly:
                     f"output={brief(output)} is for models that end without an activation, "
                     f"this one ends with {last.activation!r}"
                 )
-            last.activation = output
+            last.activation = read_activation("output", output)
+        if last.after_activation:
+            raise ValueError("a network ends with an activation, not with a normalization after it")
         if isinstance(last.normalization, LayerNormalization) or last.dropout:
             raise ValueError(
                 "the last layer of a network has no layer normalization and no dropout"
@@ -172,16 +179,17 @@ class Assembly:
     def _normalization(self, step: BatchNormalization | LayerNormalization) -> None:
         self._check_width(step.scale.size, step.where)
         last = self._layers[-1] if self._layers else None
-        if last is not None and last.is_linear and self._scale is None:
-            last.normalization = step.with_epsilon(EPSILON)
-            if last.normalization is not None:
-                return
-        if isinstance(step, BatchNormalization):
+        fits = last is not None and self._scale is None and step.epsilon > 0.0
+        if last is not None and fits and last.normalization is None and not last.dropout:
+            last.normalization, last.after_activation = step, last.activation is not None
+        elif isinstance(step, BatchNormalization):
             self._fold(*step.affine(), step.where)
+        elif step.epsilon <= 0.0:
+            raise ValueError(f"{step.where}: its epsilon must be above 0, it is {step.epsilon:g}")
         else:
             raise ValueError(
-                f"{step.where}: layer normalization must be between a dense layer and its "
-                f"activation, and have the epsilon {EPSILON:g}, this one has {step.epsilon:g}"
+                f"{step.where}: layer normalization must follow a dense layer or its activation, "
+                "before dropout, one for each"
             )
 
     def _activation(self, step: Activation) -> None:

@@ -11,9 +11,10 @@ import numpy as np
 
 from fastmlp._validation import brief
 from fastmlp.exchange.c_constants import CONSTANTS
-from fastmlp.exchange.c_statements import activation, linear, loops, normalization
+from fastmlp.exchange.c_statements import activation, linear, literal, loops, normalization
 from fastmlp.exchange.c_training import training
 from fastmlp.files import Path, write_file
+from fastmlp.layers import numbers_of
 from fastmlp.model.model import Model
 
 _PIECES = ("c_math.h.in", "c_activations.h.in", "c_layers.h.in", "c_losses.h.in")
@@ -52,13 +53,13 @@ def header(net: Model, name: object, train: bool) -> str:
 def _words(net: Model, name: str) -> dict[str, str]:
     """Return the values of the placeholders in the pieces."""
     sizes = [net.features, *(layer.nodes for layer in net.layers)]
-    activations = ", ".join(layer.activation for layer in net.layers)
+    functions = ", ".join(layer.function() for layer in net.layers)
     return {
         "m": name,
         "M": name.upper(),
         "fma": f"{name.upper()}_FMA",
         "shape": "-".join(map(str, sizes)),
-        "description": f"Layers: {activations}; loss: {net.loss}.",
+        "description": f"Layers: {functions}; loss: {net.loss}.",
         "features": str(net.features),
         "outputs": str(sizes[-1]),
         "parameters": str(net.n_parameters),
@@ -74,9 +75,9 @@ def _loss_words(net: Model) -> dict[str, str]:
     parameter, outputs = kind(net.loss.parameter), kind(net.layers[-1].nodes)
     return {
         "loss_scale": "2" if net.loss == "mean_squared_error" else "1",
-        "parameter": _literal(parameter),
-        "kept": _literal(kind(1) - parameter),
-        "spread": _literal(parameter / outputs),
+        "parameter": literal(parameter),
+        "kept": literal(kind(1) - parameter),
+        "spread": literal(parameter / outputs),
     }
 
 
@@ -92,8 +93,10 @@ def _predict(net: Model) -> str:
         before = "x" if i == 0 else "there"
         to = "y" if i == last else "here"
         body.append(linear(net, i, before, to))
-        body.append(normalization(net, i, to))
-        body.append(activation(layer.activation, layer.nodes, to))
+        steps = [normalization(net, i, to), activation(net, i, to)]
+        if numbers_of(layer.normalization).after_activation:
+            steps.reverse()
+        body += steps
         if i < last:
             body.append("swap = here, here = there, there = swap;")
     body += [] if last else ["(void)workspace;"]
@@ -117,17 +120,9 @@ def _statistics(net: Model) -> str:
 def _array(name: str, values: np.ndarray) -> str:
     """Return a constant array of the exact bits."""
     text = fill(
-        ", ".join(map(_literal, values)), 100, initial_indent="    ", subsequent_indent="    "
+        ", ".join(map(literal, values)), 100, initial_indent="    ", subsequent_indent="    "
     )
     return f"static const $real ${{m}}_{name}[{values.size}] = {{\n{text}\n}};\n"
-
-
-def _literal(number: np.floating[Any]) -> str:
-    """Return a number as an exact hexadecimal literal of its type, without trailing zeros."""
-    mantissa, exponent = float(number).hex().split("p")
-    digits = mantissa.rstrip("0").rstrip(".") if number else "0x0"
-    sign = "-" if number == 0 and np.signbit(number) else ""
-    return f"{sign}{digits}p{exponent}" + ("f" if number.dtype == np.float32 else "")
 
 
 def _sections() -> dict[str, tuple[list[str], str]]:

@@ -1,9 +1,10 @@
 """The C statements of one layer, with offsets into the flat parameters and statistics."""
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
+from fastmlp.layers import ActivationLike, numbers_of, parameter_of
 from fastmlp.model.model import Model
 
 _NARROW: Final = 16
@@ -22,7 +23,7 @@ def linear(net: Model, i: int, before: str, to: str) -> str:
 
 
 def normalization(net: Model, i: int, at: str) -> str:
-    """Return the statement that normalizes z of layer i, or nothing."""
+    """Return the statement that normalizes layer i, or nothing."""
     kind, nodes = net.layers[i].normalization, net.layers[i].nodes
     if kind is None:
         return ""
@@ -34,19 +35,40 @@ def normalization(net: Model, i: int, at: str) -> str:
         statistics = "".join(
             f", ${{m}}_statistics + {place(view, net.core.statistics)}" for view in averages
         )
+    epsilon = literal(net.dtype.type(numbers_of(kind).epsilon))
     return (
-        f"${{m}}_{kind}_normalization({at}, {nodes}, parameters + {scales}, parameters + {shifts}"
-        f"{statistics});"
+        f"${{m}}_{kind}_normalization({at}, {nodes}, {epsilon}, parameters + {scales}, "
+        f"parameters + {shifts}{statistics});"
     )
 
 
-def activation(name: str, nodes: int, at: str) -> str:
-    """Return the statement that applies an activation to the nodes at `at`, or nothing."""
-    if name == "softmax":
+def activation(net: Model, i: int, at: str) -> str:
+    """Return the statement that applies the activation of layer i, or nothing."""
+    function, nodes = net.layers[i].activation, net.layers[i].nodes
+    if function == "softmax":
         return f"${{m}}_softmax({at}, {nodes});"
-    if name == "identity":
+    if function == "identity":
         return ""
-    return f"for (j = 0; j < {nodes}; ++j) {at}[j] = ${{m}}_{name}({at}[j]);"
+    call = applied(function, f"{at}[j]", net.dtype)
+    return f"for (j = 0; j < {nodes}; ++j) {at}[j] = {call};"
+
+
+def applied(
+    activation: ActivationLike, to: str, dtype: np.dtype[np.floating], *, slope: bool = False
+) -> str:
+    """Return the call of an activation, or of its slope, for one node."""
+    parameter = ""
+    if activation in ("leaky_relu", "elu"):
+        parameter = f", {literal(dtype.type(parameter_of(activation)))}"
+    return f"${{m}}_{activation}{'_slope' if slope else ''}({to}{parameter})"
+
+
+def literal(number: np.floating[Any]) -> str:
+    """Return a number as an exact hexadecimal literal of its type, without zeros at the end."""
+    mantissa, exponent = float(number).hex().split("p")
+    digits = mantissa.rstrip("0").rstrip(".") if number else "0x0"
+    sign = "-" if number == 0 and np.signbit(number) else ""
+    return f"{sign}{digits}p{exponent}" + ("f" if number.dtype == np.float32 else "")
 
 
 def loops(name: str) -> bool:

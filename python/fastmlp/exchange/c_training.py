@@ -3,10 +3,10 @@
 from textwrap import indent
 from typing import Final
 
-from fastmlp.exchange.c_statements import linear, offsets
+from fastmlp.exchange.c_statements import applied, linear, offsets
 from fastmlp.model.model import Model
 
-_KEEPS_Z: Final = ("gelu", "silu", "mish", "hardswish")
+_KEEPS_Z: Final = ("gelu", "gelu_tanh", "silu", "mish", "hardswish")
 """Activations whose derivative is computed from z; that of all others from h(z)."""
 
 _HOLDS_ACTIVATION: Final = ("cross_entropy", "binary_cross_entropy", "poisson")
@@ -89,7 +89,7 @@ def _forward(net: Model, losses: str, holds: bool) -> list[str]:
         )
         room = "z" if layer.activation in _KEEPS_Z else "nodes"
         body.append(linear(net, i, before, f"{room}_{i} + b * {layer.nodes}"))
-        body += _each(layer.activation, f"nodes_{i}", f"{room}_{i}", layer.nodes)
+        body += _each(net, i, f"nodes_{i}", f"{room}_{i}")
     last = len(net.layers) - 1
     before = (
         f"x + b * {net.features}"
@@ -99,12 +99,12 @@ def _forward(net: Model, losses: str, holds: bool) -> list[str]:
     output, outputs = net.layers[-1].activation, net.layers[-1].nodes
     body.append(linear(net, last, before, "scores" if holds else "z"))
     if not holds:
-        call = "z[j]" if output == "identity" else f"${{m}}_{output}(z[j])"
+        call = "z[j]" if output == "identity" else applied(output, "z[j]", net.dtype)
         body.append(f"for (j = 0; j < {outputs}; ++j) scores[j] = {call};")
     body.append(losses)
     if not holds:
-        value = "z" if output in _KEEPS_Z else "scores"
-        body += _slope(output, f"delta[b * {outputs} + j]", f"{value}[j]", outputs)
+        argument = "z" if output in _KEEPS_Z else "scores"
+        body += _slope(net, last, f"delta[b * {outputs} + j]", f"{argument}[j]")
     return ["for (b = 0; b < batch; ++b) {", *(indent(line, "    ") for line in body), "}"]
 
 
@@ -123,10 +123,8 @@ def _backward(net: Model) -> list[str]:
             name = net.layers[i - 1].activation
             room = "z" if name in _KEEPS_Z else "nodes"
             at = f"b * {previous} + j"
-            value = f"{room}_{i - 1}[{at}]"
-            body += [
-                indent(line, "    ") for line in _slope(name, f"before[{at}]", value, previous)
-            ]
+            argument = f"{room}_{i - 1}[{at}]"
+            body += [indent(line, "    ") for line in _slope(net, i - 1, f"before[{at}]", argument)]
             body.append("}")
         nodes_in = "x" if i == 0 else f"nodes_{i - 1}"
         body.append(
@@ -138,21 +136,24 @@ def _backward(net: Model) -> list[str]:
     return body
 
 
-def _each(name: str, to: str, room: str, nodes: int) -> list[str]:
-    if name == "identity":
+def _each(net: Model, i: int, to: str, room: str) -> list[str]:
+    activation, nodes = net.layers[i].activation, net.layers[i].nodes
+    if activation == "identity":
         return []
     at = f"b * {nodes} + j"
-    return [f"for (j = 0; j < {nodes}; ++j) {to}[{at}] = ${{m}}_{name}({room}[{at}]);"]
+    call = applied(activation, f"{room}[{at}]", net.dtype)
+    return [f"for (j = 0; j < {nodes}; ++j) {to}[{at}] = {call};"]
 
 
-def _slope(name: str, delta: str, value: str, nodes: int) -> list[str]:
-    """Return the statement delta *= h'(z), with h' computed from z or h."""
-    if name == "identity":
+def _slope(net: Model, i: int, delta: str, argument: str) -> list[str]:
+    """Return the statement delta *= h'(z), computed from z or from h."""
+    activation, nodes = net.layers[i].activation, net.layers[i].nodes
+    if activation == "identity":
         return []
-    if name == "relu":
-        value = f"{value} <= 0 ? 0 : {delta}"
+    if activation == "relu":
+        value = f"{argument} <= 0 ? 0 : {delta}"
     else:
-        value = f"{delta} * ${{m}}_{name}_slope({value})"
+        value = f"{delta} * {applied(activation, argument, net.dtype, slope=True)}"
     return [f"for (j = 0; j < {nodes}; ++j) {delta} = {value};"]
 
 

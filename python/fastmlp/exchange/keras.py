@@ -1,7 +1,7 @@
 """Keras: conversion of models of dense layers from and to networks, on any backend."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -10,7 +10,6 @@ from keras import layers
 from fastmlp._validation import brief
 from fastmlp.exchange.assembly import assemble
 from fastmlp.exchange.steps import (
-    EPSILON,
     Activation,
     BatchNormalization,
     Dropout,
@@ -19,6 +18,7 @@ from fastmlp.exchange.steps import (
     Scale,
     Step,
 )
+from fastmlp.layers import ELU, ActivationLike, ActivationName, LeakyReLU, numbers_of
 from fastmlp.losses import LossLike
 from fastmlp.model.model import Model
 
@@ -27,9 +27,10 @@ _FUNCTIONS: dict[str, str | None] = {
     "identity": "linear",
     "relu": "relu",
     "leaky_relu": None,  # the function has a negative slope of 0.2
-    "elu": "elu",
+    "elu": "elu",  # as a name with alpha 1
     "selu": "selu",
     "gelu": "gelu",
+    "gelu_tanh": None,
     "silu": "silu",
     "mish": "mish",
     "relu6": "relu6",
@@ -42,7 +43,7 @@ _FUNCTIONS: dict[str, str | None] = {
 }
 _NAMES = {theirs: ours for ours, theirs in _FUNCTIONS.items() if theirs is not None}
 _ALLOWED = (
-    "Dense, Activation, ReLU, LeakyReLU(0.01), ELU(1), Softmax(-1), BatchNormalization, "
+    "Dense, Activation, ReLU, LeakyReLU, ELU, Softmax(-1), BatchNormalization, "
     "LayerNormalization, Dropout, Flatten, Normalization, Rescaling and nested Sequential, "
     f"with the activations {', '.join(_NAMES)}"
 )
@@ -56,26 +57,52 @@ def to_keras(net: Model) -> keras.Sequential:
         dense = layers.Dense(layer.nodes, dtype=dtype)
         model.add(dense)
         dense.set_weights([net.core.weights(i), net.core.biases(i)])
-        function = _FUNCTIONS[layer.activation]
-        if layer.normalization is not None:
+        after = layer.normalization is not None and numbers_of(layer.normalization).after_activation
+        if layer.normalization is not None and not after:
             _add_normalization(model, net, i)
-            model.add(layers.Activation(function or "linear", dtype=dtype))
+        function = _activation_layer_of(layer.activation, dtype)
+        if isinstance(function, layers.Layer):
+            model.add(function)
+        elif layer.normalization is not None and not after:
+            model.add(layers.Activation(function, dtype=dtype))
         else:
             dense.activation = keras.activations.get(function)
-        if layer.activation == "leaky_relu":
-            model.add(layers.LeakyReLU(negative_slope=0.01, dtype=dtype))
+        if after:
+            _add_normalization(model, net, i)
         if layer.dropout:
             model.add(layers.Dropout(layer.dropout, dtype=dtype))
     return model
 
 
+def _activation_layer_of(activation: ActivationLike, dtype: str) -> Any:
+    """Return the name of an activation, or a layer where a name does not say all of it."""
+    match activation:
+        case ELU():
+            return layers.ELU(activation.alpha, dtype=dtype)
+        case LeakyReLU():
+            return layers.LeakyReLU(activation.negative_slope, dtype=dtype)
+        case "leaky_relu":
+            return layers.LeakyReLU(0.01, dtype=dtype)
+        case "gelu_tanh":
+            return layers.Activation(_gelu_tanh, dtype=dtype)
+    return _FUNCTIONS[activation]
+
+
+@keras.saving.register_keras_serializable("fastmlp")  # type: ignore[untyped-decorator]
+def _gelu_tanh(x: Any) -> Any:
+    """Return gelu in the form with tanh, which Keras has no name for."""
+    return keras.activations.gelu(x, approximate=True)
+
+
 def _add_normalization(model: keras.Sequential, net: Model, i: int) -> None:
     weights = [net.core.scales(i), net.core.shifts(i)]
     dtype = str(net.dtype)
-    if net.layers[i].normalization == "layer":
-        layer = layers.LayerNormalization(epsilon=EPSILON, dtype=dtype)
-    else:
-        layer = layers.BatchNormalization(momentum=0.9, epsilon=EPSILON, dtype=dtype)
+    numbers = numbers_of(net.layers[i].normalization)
+    if numbers == "layer":
+        layer = layers.LayerNormalization(epsilon=numbers.epsilon, dtype=dtype)
+    else:  # the momentum of Keras is the weight of the old average
+        momentum = _complement(numbers.momentum)
+        layer = layers.BatchNormalization(momentum=momentum, epsilon=numbers.epsilon, dtype=dtype)
         weights += [net.core.running_means(i), net.core.running_variances(i)]
     model.add(layer)
     layer.set_weights(weights)
@@ -128,7 +155,8 @@ def _layer_steps(layer: Any, where: str) -> Iterator[Step]:
             mean, variance = _array(layer.moving_mean), _array(layer.moving_variance)
             scale = _array(layer.gamma) if layer.scale else np.ones_like(mean)
             shift = _array(layer.beta) if layer.center else np.zeros_like(mean)
-            yield BatchNormalization(scale, shift, mean, variance, layer.epsilon, where)
+            momentum = _complement(layer.momentum)
+            yield BatchNormalization(scale, shift, mean, variance, layer.epsilon, where, momentum)
         case layers.LayerNormalization() if layer.axis in (-1, 1, [-1], [1]):
             nodes = layer.input.shape[-1]
             scale = _array(layer.gamma) if layer.scale else np.ones(nodes)
@@ -150,26 +178,38 @@ def _layer_steps(layer: Any, where: str) -> Iterator[Step]:
 
 def _activation(function: Callable[..., Any] | None, where: str) -> Iterator[Step]:
     theirs = getattr(function, "__name__", str(function))
+    if function is _gelu_tanh:
+        yield Activation("gelu_tanh", where)
+        return
+    if function is keras.activations.leaky_relu:
+        yield Activation(LeakyReLU(0.2), where)
+        return
     if theirs not in _NAMES or function is not getattr(keras.activations, theirs):
         raise ValueError(f"{where}: activation {brief(theirs)}; a model may have {_ALLOWED}")
     if theirs != "linear":
-        yield Activation(_NAMES[theirs], where)
+        yield Activation(cast("ActivationName", _NAMES[theirs]), where)
 
 
-def _activation_layer(layer: Any, where: str) -> str:
+def _activation_layer(layer: Any, where: str) -> ActivationLike:
     match layer:
-        case layers.ReLU() if not layer.negative_slope and not layer.threshold:
-            if layer.max_value is None:
-                return "relu"
-            if layer.max_value == 6.0:
+        case layers.ReLU() if layer.max_value is None and not layer.threshold:
+            if layer.negative_slope >= 0.0:
+                return LeakyReLU(float(layer.negative_slope)) if layer.negative_slope else "relu"
+        case layers.ReLU() if layer.max_value == 6.0 and not layer.threshold:
+            if not layer.negative_slope:
                 return "relu6"
-        case layers.LeakyReLU() if float(layer.negative_slope) == 0.01:
-            return "leaky_relu"
-        case layers.ELU() if float(layer.alpha) == 1.0:
-            return "elu"
+        case layers.LeakyReLU() if float(layer.negative_slope) >= 0.0:
+            return LeakyReLU(float(layer.negative_slope))
+        case layers.ELU() if float(layer.alpha) >= 0.0:
+            return ELU(float(layer.alpha))
         case layers.Softmax() if layer.axis in (-1, 1):
             return "softmax"
     raise ValueError(f"{where}: not supported; a model may have {_ALLOWED}")
+
+
+def _complement(momentum: float) -> float:
+    """Return 1 - momentum without its rounding: 0.01 of 0.99."""
+    return round(1.0 - momentum, 12)
 
 
 def _array(variable: Any) -> np.ndarray:

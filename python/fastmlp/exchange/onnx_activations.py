@@ -12,13 +12,15 @@ import numpy as np
 from fastmlp.exchange.c_constants import CONSTANTS
 from fastmlp.exchange.onnx_builder import Builder
 from fastmlp.exchange.onnx_gelu import DOMAIN
+from fastmlp.layers import ActivationLike, parameter_of
 
 _SELU_ABOVE, _SELU_BELOW = (float(CONSTANTS["float64"][f"selu_{at}"]) for at in ("above", "below"))
 
+_GELU_LINEAR: Final = 2.0 * (2.0 / np.pi) ** 0.5
+_GELU_CUBIC: Final = 0.044715 * _GELU_LINEAR
+
 _OPERATORS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "relu": ("Relu", {}),
-    "leaky_relu": ("LeakyRelu", {"alpha": 0.01}),
-    "elu": ("Elu", {"alpha": 1.0}),
     "selu": ("Selu", {}),
     "sigmoid": ("Sigmoid", {}),
     "tanh": ("Tanh", {}),
@@ -29,13 +31,18 @@ _OPERATORS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
 """One operator that is the activation, with its attributes."""
 
 
-def add_activation(builder: Builder, name: str) -> None:
+def add_activation(builder: Builder, activation: ActivationLike) -> None:
     """Add h(z), z being where the graph is."""
-    if name == "identity":
-        return
+    name = str(activation)
     double = builder.dtype == np.float64
     compose = _COMPOSED.get(name) or (_COMPOSED_FLOAT64.get(name) if double else None)
-    if compose is not None:
+    if name == "identity":
+        return
+    if name == "leaky_relu":
+        _leaky_relu(builder, builder.at, parameter_of(activation))
+    elif name == "elu":
+        _elu(builder, builder.at, parameter_of(activation))
+    elif compose is not None:
         compose(builder, builder.at)
     else:
         operator, attributes = _OPERATORS[name]
@@ -77,15 +84,38 @@ def _power_below_0(graph: Builder, z: str) -> str:
     return graph.add("Exp", graph.add("Min", z, graph.number(0.0), name="negative"), name="exp")
 
 
-def _leaky_relu(graph: Builder, z: str) -> None:
-    """Write it without LeakyRelu, whose slope is a float32."""
-    graph.add("Max", z, graph.add("Mul", z, graph.number(0.01), name="leak"), name="leaky_relu")
+def _leaky_relu(graph: Builder, z: str, slope: float) -> None:
+    if graph.dtype == np.float32:
+        graph.add("LeakyRelu", z, name="leaky_relu", alpha=slope)
+        return
+    if slope == 1.0:
+        graph.add("Identity", z, name="leaky_relu")
+        return
+    # Composed, as the slope of the operator is a float32.
+    other = graph.add("Mul", z, graph.number(slope), name="leak")
+    graph.add("Max" if slope <= 1.0 else "Min", z, other, name="leaky_relu")
 
 
-def _elu(graph: Builder, z: str) -> None:
+def _elu(graph: Builder, z: str, alpha: float) -> None:
+    if graph.dtype == np.float32:
+        graph.add("Elu", z, name="elu", alpha=alpha)
+        return
+    if alpha == 0.0:
+        graph.add("Relu", z, name="elu")
+        return
     power, positive = _power_below_0(graph, z), graph.add("Relu", z, name="positive")
+    if alpha != 1.0:
+        power = graph.add("Mul", power, graph.number(alpha), name="below_0")
     both = graph.add("Add", power, positive, name="sum")
-    graph.add("Add", both, graph.number(-1.0), name="elu")
+    graph.add("Add", both, graph.number(-alpha), name="elu")
+
+
+def _gelu_tanh(graph: Builder, z: str) -> None:
+    square = graph.add("Mul", z, z, name="square")
+    cubic = graph.add("Mul", square, graph.number(_GELU_CUBIC), name="cubic")
+    rate = graph.add("Add", cubic, graph.number(_GELU_LINEAR), name="rate")
+    gate = graph.add("Sigmoid", graph.add("Mul", z, rate, name="scaled"), name="gate")
+    graph.add("Mul", z, gate, name="gelu_tanh")
 
 
 def _selu(graph: Builder, z: str) -> None:
@@ -107,6 +137,7 @@ _Compose = Callable[[Builder, str], None]
 
 _COMPOSED: Final[dict[str, _Compose]] = {
     "gelu": _gelu,
+    "gelu_tanh": _gelu_tanh,
     "silu": _silu,
     "mish": _mish,
     "relu6": _relu6,
@@ -114,8 +145,6 @@ _COMPOSED: Final[dict[str, _Compose]] = {
 }
 
 _COMPOSED_FLOAT64: Final[dict[str, _Compose]] = {
-    "leaky_relu": _leaky_relu,
-    "elu": _elu,
     "selu": _selu,
     "softplus": _softplus,
 }

@@ -7,7 +7,7 @@ from fastmlp import files
 from fastmlp.exchange.onnx_activations import add_activation
 from fastmlp.exchange.onnx_builder import Builder
 from fastmlp.exchange.onnx_gelu import DOMAIN, gelu_function
-from fastmlp.exchange.steps import EPSILON
+from fastmlp.layers import numbers_of
 from fastmlp.model.model import Model
 
 _IR_VERSION = 8
@@ -33,8 +33,12 @@ def onnx_model(net: Model) -> ModelProto:
         weights = builder.constant("weights", net.core.weights(i))
         biases = builder.constant("biases", net.core.biases(i))
         builder.add("Gemm", builder.at, weights, biases, name="z")
-        _normalization(builder, net, i)
+        after = numbers_of(layer.normalization).after_activation
+        if not after:
+            _normalization(builder, net, i)
         add_activation(builder, layer.activation)
+        if after:
+            _normalization(builder, net, i)
     kind = helper.np_dtype_to_tensor_dtype(net.dtype)
     last = builder.nodes[-1]
     last.output[0] = "Y"
@@ -60,7 +64,7 @@ def onnx_model(net: Model) -> ModelProto:
 
 
 def _normalization(builder: Builder, net: Model, i: int) -> None:
-    """Add the normalization of layer i before its activation, in prediction mode."""
+    """Add the normalization of layer i, if it has one, in prediction mode."""
     kind = net.layers[i].normalization
     if kind is None:
         return
@@ -75,4 +79,11 @@ def _normalization(builder: Builder, net: Model, i: int) -> None:
         operator, attributes = "LayerNormalization", {"axis": -1}
         builder.opset = max(builder.opset, 17)
     constants = [builder.constant(name, array) for name, array in parts.items()]
-    builder.add(operator, builder.at, *constants, name="normalized", epsilon=EPSILON, **attributes)
+    builder.add(
+        operator,
+        builder.at,
+        *constants,
+        name="normalized",
+        epsilon=numbers_of(kind).epsilon,
+        **attributes,
+    )

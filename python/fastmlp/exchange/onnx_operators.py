@@ -9,7 +9,14 @@ from onnx import NodeProto
 
 from fastmlp.exchange.onnx_constants import attribute
 from fastmlp.exchange.onnx_values import Value
-from fastmlp.exchange.steps import BatchNormalization, LayerNormalization, Linear, Scale, Width
+from fastmlp.exchange.steps import (
+    BatchNormalization,
+    LayerNormalization,
+    Linear,
+    Scale,
+    Width,
+    decimal,
+)
 
 Array = NDArray[Any]
 # (node, sample, constants, whether the sample is the first input)
@@ -24,6 +31,8 @@ def combined(node: NodeProto, a: Value, b: Value) -> Value:
         return a.sum(b, where(node))
     if node.op_type == "Max":
         return a.maximum(b, where(node))
+    if node.op_type == "Min":
+        return a.minimum(b, where(node))
     raise unsupported(node, "of two tensors of the sample")
 
 
@@ -42,6 +51,24 @@ def _function(name: str, **attributes: tuple[Any, ...]) -> Operator:
         return value.apply(name, where(node))
 
     return apply
+
+
+def _parametric(name: str, usual: float) -> Operator:
+    """Return the operator of a function whose attribute alpha is its parameter."""
+
+    def apply(node: NodeProto, value: Value, constants: list[Array], _: bool) -> Value:
+        alpha = attribute(node, "alpha", usual)
+        if constants or not 0.0 <= alpha < np.inf:
+            raise unsupported(node, f"takes one tensor, and an alpha from 0 on, got {alpha!r}")
+        return value.apply(name, where(node), alpha)
+
+    return apply
+
+
+def _gelu(node: NodeProto, value: Value, constants: list[Array], first: bool) -> Value:
+    form = attribute(node, "approximate", b"none")
+    name = "gelu_tanh" if form == b"tanh" else "gelu"
+    return _function(name, approximate=(b"none", b"tanh"))(node, value, constants, first)
 
 
 def _hard_sigmoid(node: NodeProto, value: Value, constants: list[Array], first: bool) -> Value:
@@ -106,7 +133,7 @@ def _linear(node: NodeProto, value: Value, constants: list[Array], first: bool) 
 def _normalization(node: NodeProto, value: Value, constants: list[Array], first: bool) -> Value:
     if not first or not constants or any(a.shape != constants[0].shape for a in constants):
         raise unsupported(node, "its constants must be vectors of one size")
-    epsilon = attribute(node, "epsilon", 1e-5)
+    epsilon = decimal(attribute(node, "epsilon", 1e-5))
     if node.op_type == "LayerNormalization":
         if attribute(node, "axis", -1) not in (-1, 1):
             raise unsupported(node, "axis must be -1")
@@ -116,7 +143,9 @@ def _normalization(node: NodeProto, value: Value, constants: list[Array], first:
     if len(constants) != 4 or attribute(node, "training_mode", 0):
         raise unsupported(node, "it must have its statistics, and be in prediction mode")
     scale, shift, mean, variance = constants
-    return value.then(BatchNormalization(scale, shift, mean, variance, epsilon, where(node)))
+    momentum = round(1.0 - decimal(attribute(node, "momentum", 0.9)), 12)  # of the old average
+    step = BatchNormalization(scale, shift, mean, variance, epsilon, where(node), momentum)
+    return value.then(step)
 
 
 def _same(_: NodeProto, value: Value, __: list[Array], ___: bool) -> Value:
@@ -199,17 +228,17 @@ OPERATORS: dict[str, Operator] = {
     "Clip": _clip,
     "Div": _product,
     "Dropout": _dropout,
-    "Elu": _function("elu", alpha=(1.0,)),
+    "Elu": _parametric("elu", 1.0),
     "Erf": _function("erf"),
     "Exp": _function("exp"),
     "Flatten": _flatten,
-    "Gelu": _function("gelu", approximate=(b"none",)),
+    "Gelu": _gelu,
     "Gemm": _linear,
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": _function("hardswish"),
     "Identity": _same,
     "LayerNormalization": _normalization,
-    "LeakyRelu": _function("leaky_relu", alpha=(0.01, _single(0.01))),
+    "LeakyRelu": _parametric("leaky_relu", 0.01),
     "Log": _function("log"),
     "MatMul": _linear,
     "Max": _bound({0.0: "relu"}),

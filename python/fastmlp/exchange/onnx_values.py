@@ -1,12 +1,14 @@
 """A tensor of an ONNX graph as a function of the sample: steps, then an elementwise function."""
 
+import math
 import re
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from fastmlp.exchange.steps import Activation, Scale, Step
+from fastmlp.exchange.steps import Activation, Scale, Step, decimal
+from fastmlp.layers import ELU, ActivationName, LeakyReLU
 
 _LONGEST = 400  # characters of a function: any activation is shorter
 _NUMBER = r"-?\b\d[\d.]*(?:e[-+]\d+)?"
@@ -16,16 +18,15 @@ _OF_SCALED: Final = ("erf", "relu6")
 
 # Functions of several nodes or of one: name, and factor before it. Numbers are rounded to five
 # digits.
-_ACTIVATIONS: Final[dict[str, tuple[str, float]]] = {
+_ACTIVATIONS: Final[dict[str, tuple[ActivationName, float]]] = {
     "relu(x)": ("relu", 1.0),
-    "leaky_relu(x)": ("leaky_relu", 1.0),
-    "max(0.01*x,x)": ("leaky_relu", 1.0),
-    "elu(x)": ("elu", 1.0),
-    "exp(min(x))+relu(x)-1": ("elu", 1.0),
     "selu(x)": ("selu", 1.0),
     "1.0507*relu(x)+1.7581*exp(min(x))-1.7581": ("selu", 1.0),
     "gelu(x)": ("gelu", 1.0),
     "(erf(0.70711*x)+1)*x": ("gelu", 0.5),
+    "gelu_tanh(x)": ("gelu_tanh", 1.0),
+    "sigmoid(0.071355*(x*x+22.364)*x)*x": ("gelu_tanh", 1.0),
+    "(tanh(0.79788*0.044715*x*x*x+x)+1)*x": ("gelu_tanh", 0.5),
     "silu(x)": ("silu", 1.0),
     "sigmoid(x)*x": ("silu", 1.0),
     "mish(x)": ("mish", 1.0),
@@ -75,10 +76,11 @@ class Value:
         """Add a number."""
         return replace(self, offset=self.offset + number)
 
-    def apply(self, name: str, where: str) -> "Value":
+    def apply(self, name: str, where: str, parameter: float | None = None) -> "Value":
         """Apply a function elementwise."""
         inner = self.settled(where) if self.function == "x" and name not in _OF_SCALED else self
-        return _function(inner.chain, f"{name}({inner.text()})", where)
+        number = "" if parameter is None else f"{parameter:.17g},"
+        return _function(inner.chain, f"{name}({number}{inner.text()})", where)
 
     def product(self, other: "Value", where: str) -> "Value":
         """Multiply elementwise."""
@@ -95,9 +97,16 @@ class Value:
 
     def maximum(self, other: "Value", where: str) -> "Value":
         """Take the elementwise maximum."""
+        return self._ordered("max", other, where)
+
+    def minimum(self, other: "Value", where: str) -> "Value":
+        """Take the elementwise minimum."""
+        return self._ordered("min2", other, where)
+
+    def _ordered(self, name: str, other: "Value", where: str) -> "Value":
         self._check_same_nodes(other, where)
         texts = sorted(value.text() for value in (self, other))
-        return _function(self.chain, f"max({','.join(texts)})", where)
+        return _function(self.chain, f"{name}({','.join(texts)})", where)
 
     def settled(self, where: str) -> "Value":
         """Return the same nodes as steps only.
@@ -109,16 +118,20 @@ class Value:
         """
         chain, factor, offset = self.chain, self.factor, self.offset
         text, function = _rounded(self.text()), _rounded(self.function)
-        if text in _ACTIVATIONS:  # the offset is part of it
+        if (activation := _with_parameter(self.text())) is not None:
+            chain, factor, offset = Chain(Activation(activation, where), chain), 1.0, 0.0
+        elif (activation := _with_parameter(self.function)) is not None:
+            chain = Chain(Activation(activation, where), chain)
+        elif text in _ACTIVATIONS:  # the offset is part of it
             name, _ = _ACTIVATIONS[text]
             chain, factor, offset = Chain(Activation(name, where), chain), 1.0, 0.0
         elif function in _ACTIVATIONS:
             name, gain = _ACTIVATIONS[function]
             chain, factor = Chain(Activation(name, where), chain), factor / gain
         elif scaled := _SCALED_INSIDE.fullmatch(self.function):
-            name, inner_factor, inner_offset = scaled.groups()
+            inner_factor, inner_offset = scaled.groups()
             inside = Value(chain, "x", float(inner_factor or 1.0), float(inner_offset or 0.0))
-            chain = Chain(Activation(name, where), inside.settled(where).chain)
+            chain = Chain(Activation("relu6", where), inside.settled(where).chain)
         elif self.function != "x":
             raise ValueError(f"{where}: {text} of the nodes x is not a known activation")
         if (factor, offset) != (1.0, 0.0):
@@ -150,8 +163,29 @@ class Value:
             raise ValueError(f"{where}: combines two layers; a network is one layer after another")
 
 
-_SCALED_INSIDE: Final = re.compile(rf"(relu6)\((?:({_NUMBER})\*)?x([-+]{_NUMBER})?\)")
+_SCALED_INSIDE: Final = re.compile(rf"relu6\((?:({_NUMBER})\*)?x([-+]{_NUMBER})?\)")
 """Such a function where it is an activation itself, of scaled nodes."""
+
+
+_PARAMETER = rf"(?P<parameter>{_NUMBER})"
+_LEAKY_RELU: Final = re.compile(
+    rf"leaky_relu\({_PARAMETER},x\)|(?P<end>max|min2)\((?P<first>{_NUMBER})\*x,x\)"
+)
+_ELU: Final = re.compile(
+    rf"elu\({_PARAMETER},x\)|exp\(min\(x\)\)\+relu\(x\)-1(?P<end>)"
+    rf"|(?P<first>{_NUMBER})\*exp\(min\(x\)\)\+relu\(x\)-(?P=first)"
+)
+
+
+def _with_parameter(text: str) -> LeakyReLU | ELU | None:
+    """Return the activation with a parameter that a text is, or None."""
+    for pattern, kind in ((_LEAKY_RELU, LeakyReLU), (_ELU, ELU)):
+        if found := pattern.fullmatch(text):
+            number = float(found["parameter"] or found["first"] or 1.0)
+            bounds = {"max": (0.0, 1.0), "min2": (1.0, math.inf)}
+            low, high = bounds.get(found["end"], (0.0, math.inf))
+            return kind(decimal(number)) if low <= number <= high else None
+    return None
 
 
 def _rounded(text: str) -> str:

@@ -11,12 +11,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastmlp.exchange.assembly import assemble
 from fastmlp.exchange.steps import Activation, Linear, Step
+from fastmlp.layers import ActivationName
 from fastmlp.losses import LossLike
 from fastmlp.model.model import Model
 
+_HIDDEN: dict[str, ActivationName]
 _HIDDEN = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
-_OUTPUT = {**_HIDDEN, "softmax": "softmax", "exp": "exp"}
-_THEIRS = {ours: theirs for theirs, ours in _OUTPUT.items()}
+_OUTPUT: dict[str, ActivationName] = {**_HIDDEN, "softmax": "softmax", "exp": "exp"}
+_THEIRS: dict[str, str] = {ours: theirs for theirs, ours in _OUTPUT.items()}
 
 
 def from_sklearn(model: object, loss: LossLike | None, seed: int | None) -> Model:

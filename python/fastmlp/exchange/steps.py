@@ -1,13 +1,12 @@
 """The operations of a model of another library, as plain data: a list of steps."""
 
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-EPSILON: Final = 1e-5
-"""The epsilon that a network's normalizations add to the variance."""
+from fastmlp.layers import ActivationLike
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,19 +38,14 @@ class BatchNormalization:
     variance: NDArray[Any]
     epsilon: float
     where: str
+    momentum: float = 0.1
+    """The weight of a batch in the running averages, where the model has it."""
 
     def affine(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return its factor and offset, in float64."""
         with np.errstate(all="ignore"):  # values that are not finite are detected in the network
             factor = self.scale / np.sqrt(self.variance.astype(np.float64) + self.epsilon)
             return factor, self.shift - self.mean * factor
-
-    def with_epsilon(self, epsilon: float) -> "BatchNormalization | None":
-        """Return the same with another epsilon, the difference added to the variance."""
-        if _equal(self.epsilon, epsilon):
-            return self
-        variance = self.variance.astype(np.float64) + (self.epsilon - epsilon)
-        return replace(self, variance=variance, epsilon=epsilon) if (variance >= 0).all() else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,16 +57,12 @@ class LayerNormalization:
     epsilon: float
     where: str
 
-    def with_epsilon(self, epsilon: float) -> "LayerNormalization | None":
-        """Return itself if it has this epsilon; a sample's variance cannot be adjusted."""
-        return self if _equal(self.epsilon, epsilon) else None
-
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """An activation by its name in `fastmlp.layers.ACTIVATIONS`."""
+    """An activation of `fastmlp.layers`."""
 
-    name: str
+    name: ActivationLike
     where: str
 
 
@@ -95,6 +85,7 @@ class Width:
 Step = Linear | Scale | BatchNormalization | LayerNormalization | Activation | Dropout | Width
 
 
-def _equal(a: float, b: float) -> bool:
-    """Return whether two epsilons are equal, up to rounding to float32 in a file."""
-    return abs(a - b) <= 1e-6 * b
+def decimal(number: float) -> float:
+    """Return the decimal that a file has rounded to float32, if it has: 0.2 of 0.20000000298."""
+    single = np.float32(number)
+    return float(str(single)) if float(single) == number else number

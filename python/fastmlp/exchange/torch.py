@@ -1,7 +1,8 @@
 """PyTorch: conversion of `nn.Sequential` from and to networks."""
 
+import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -9,13 +10,20 @@ from torch import nn
 
 from fastmlp.exchange.assembly import assemble
 from fastmlp.exchange.steps import (
-    EPSILON,
     Activation,
     BatchNormalization,
     Dropout,
     LayerNormalization,
     Linear,
     Step,
+)
+from fastmlp.layers import (
+    ELU,
+    GELU,
+    ActivationLike,
+    ActivationName,
+    LeakyReLU,
+    numbers_of,
 )
 from fastmlp.losses import LossLike
 from fastmlp.model.model import Model
@@ -36,6 +44,7 @@ _MODULES: dict[str, Callable[[], Any]] = {
     "elu": nn.ELU,
     "selu": nn.SELU,
     "gelu": nn.GELU,
+    "gelu_tanh": lambda: nn.GELU(approximate="tanh"),
     "silu": nn.SiLU,
     "mish": nn.Mish,
     "relu6": nn.ReLU6,
@@ -46,11 +55,11 @@ _MODULES: dict[str, Callable[[], Any]] = {
     "exp": Exp,
     "softmax": lambda: nn.Softmax(dim=-1),
 }
-_NAMES: dict[type, str] = {type(new()): name for name, new in _MODULES.items()}
+_NAMES: dict[type, str] = {type(new()): name for name, new in _MODULES.items()}  # of GELU either
 _ALLOWED = (
     "Linear, BatchNorm1d, LayerNorm, Dropout, Identity, Flatten, nested Sequential, and the "
-    "activations ReLU, LeakyReLU(0.01), ELU(1), SELU, GELU('none'), SiLU, Mish, ReLU6, Hardswish, "
-    "Sigmoid, Tanh, Softplus(1) and, at the end, Softmax(-1)"
+    "activations ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, Mish, ReLU6, Hardswish, Sigmoid, Tanh, "
+    "Softplus(1) and, at the end, Softmax(-1); slopes and alphas are at least 0"
 )
 
 
@@ -63,21 +72,35 @@ def to_torch(net: Model, share: bool) -> nn.Sequential:
         linear.weight = nn.Parameter(_tensor(net.core.weights(i), share).T)
         linear.bias = nn.Parameter(_tensor(net.core.biases(i), share))
         modules.append(linear)
-        if layer.normalization is not None:
-            modules.append(_normalization(net, i, share))
+        functions = []
         if layer.activation != "identity":
-            modules.append(_MODULES[layer.activation]())
+            functions.append(_activation_module(layer.activation))
+        if layer.normalization is not None and numbers_of(layer.normalization).after_activation:
+            functions.append(_normalization(net, i, share))
+        elif layer.normalization is not None:
+            functions.insert(0, _normalization(net, i, share))
+        modules += functions
         if layer.dropout:
             modules.append(nn.Dropout(layer.dropout))
     return nn.Sequential(*modules)
 
 
+def _activation_module(activation: ActivationLike) -> Any:
+    if isinstance(activation, LeakyReLU):
+        return nn.LeakyReLU(activation.negative_slope)
+    if isinstance(activation, ELU):
+        return nn.ELU(activation.alpha)
+    return _MODULES[activation]()
+
+
 def _normalization(net: Model, i: int, share: bool) -> Any:
     module: Any
-    if net.layers[i].normalization == "layer":
-        module = nn.LayerNorm(net.layers[i].nodes, EPSILON)
+    kind, nodes = net.layers[i].normalization, net.layers[i].nodes
+    numbers = numbers_of(kind)
+    if kind == "layer":
+        module = nn.LayerNorm(nodes, numbers.epsilon)
     else:
-        module = nn.BatchNorm1d(net.layers[i].nodes, EPSILON)
+        module = nn.BatchNorm1d(nodes, numbers.epsilon, numbers.momentum)
         module.running_mean = _tensor(net.core.running_means(i), share)
         module.running_var = _tensor(net.core.running_variances(i), share)
     module.weight = nn.Parameter(_tensor(net.core.scales(i), share))
@@ -120,22 +143,27 @@ def _steps(module: Any, where: str) -> Iterator[Step]:
             yield Activation(_activation(module, where), where)
 
 
-def _activation(module: Any, where: str) -> str:
+def _activation(module: Any, where: str) -> ActivationLike:
     name = _NAMES.get(type(module))
     if name is None or not _fits(module):
         raise ValueError(f"{where}: {module} is not supported; a model may have {_ALLOWED}")
-    return name
+    match module:
+        case nn.LeakyReLU():
+            return LeakyReLU(module.negative_slope)
+        case nn.ELU():
+            return ELU(module.alpha)
+        case nn.GELU():
+            return GELU(module.approximate)
+    return cast("ActivationName", name)
 
 
 def _fits(module: Any) -> bool:
-    """Return whether the settings of an activation are those of fastmlp."""
+    """Return whether the settings of an activation are possible here."""
     match module:
         case nn.LeakyReLU():
-            return bool(module.negative_slope == 0.01)
+            return bool(0.0 <= module.negative_slope < math.inf)
         case nn.ELU():
-            return bool(module.alpha == 1.0)
-        case nn.GELU():
-            return bool(module.approximate == "none")
+            return bool(0.0 <= module.alpha < math.inf)
         case nn.Softplus():
             return bool(module.beta == 1.0 and module.threshold >= 20.0)
         case nn.Softmax():
@@ -148,7 +176,8 @@ def _batch_normalization(module: Any, where: str) -> BatchNormalization:
         raise ValueError(f"{where} keeps no running statistics, so it cannot predict one sample")
     scale, shift = _scale_and_shift(module, module.num_features)
     mean, variance = _array(module.running_mean), _array(module.running_var)
-    return BatchNormalization(scale, shift, mean, variance, module.eps, where)
+    momentum = 0.1 if module.momentum is None else module.momentum  # None: the mean of all batches
+    return BatchNormalization(scale, shift, mean, variance, module.eps, where, momentum)
 
 
 def _scale_and_shift(module: Any, nodes: int) -> tuple[np.ndarray, np.ndarray]:

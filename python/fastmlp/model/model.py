@@ -1,14 +1,14 @@
 """`Model`: the state of a `Network`, on which the other modules operate."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Self, cast
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
 
 import numpy as np
 
 from fastmlp import _core, _validation
 from fastmlp.data import _memory
-from fastmlp.layers import ActivationName, Dense, NormalizationName, build_layers
+from fastmlp.layers import Dense, build_layers
 from fastmlp.losses import Loss, LossLike, choose_loss
 from fastmlp.model.feature_names import Names
 from fastmlp.settings.custom_loss import LossFunction
@@ -86,15 +86,8 @@ class Model:
     def of_core(cls, core: Core) -> Self:
         """Create a model of a loaded core, which knows its layers."""
         layers = tuple(
-            Dense(
-                nodes,
-                cast("ActivationName", activation),
-                None if normalization == "none" else cast("NormalizationName", normalization),
-                dropout,
-                trainable,
-                rate_factor,
-            )
-            for (nodes, activation, normalization, dropout), trainable, rate_factor in zip(
+            replace(Dense.of_description(layer), trainable=trainable, rate_factor=rate_factor)
+            for layer, trainable, rate_factor in zip(
                 core.layers, core.trainable, core.rate_factors, strict=True
             )
         )
@@ -161,10 +154,7 @@ def new_core(
     needed = 2 * size * dtype.itemsize
     _memory.require(_PARAMETERS, needed)
     kind = _core.Network32 if dtype == np.float32 else _core.Network64
-    described = [
-        (layer.nodes, layer.activation, layer.normalization or "none", layer.dropout)
-        for layer in layers
-    ]
+    described = [layer.described() for layer in layers]
     try:
         core = kind(features, described, (str(loss), loss.parameter), seed)
     except MemoryError:

@@ -25,6 +25,7 @@ Differences from the compiled network:
   minimises ``Network.objective``. `metrics` are given by name.
 """
 
+from .activations import ELU, GELU, LeakyReLU
 from .callbacks import Callback
 from .chosen_loss import CrossEntropy, Huber, Quantile
 from .early_stopping import EarlyStopping
@@ -33,6 +34,7 @@ from .history import EpochReport, Evaluation, History
 from .layers import Dense
 from .many import train_many
 from .network import Network
+from .normalization import BatchNorm, LayerNorm
 from .optimizers import SGD, Adam, AdamW, RMSprop
 from .plateau import Plateau
 from .rescaled import Rescaled
@@ -47,9 +49,12 @@ from .schedules import (
 from .settings import get_num_threads, set_num_threads, show_config
 
 __all__ = [
+    "ELU",
+    "GELU",
     "SGD",
     "Adam",
     "AdamW",
+    "BatchNorm",
     "Callback",
     "CosineDecay",
     "CrossEntropy",
@@ -62,6 +67,8 @@ __all__ = [
     "History",
     "Huber",
     "InverseScaling",
+    "LayerNorm",
+    "LeakyReLU",
     "LinearWarmup",
     "Network",
     "OneCycle",

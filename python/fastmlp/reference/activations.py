@@ -7,10 +7,17 @@ have the same h, from z.
 
 import math
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final, Literal, Self
 
+from . import validation
 from .dense import Row
 from .sums import in_order, tree16
+
+LEAK: Final = 0.01
+"""The usual slope of leaky_relu below 0, and at 0."""
+
+ALPHA: Final = 1.0
+"""The usual alpha of elu."""
 
 
 def relu(z: float) -> float:
@@ -58,24 +65,24 @@ def identity_back(d: float, _h: float) -> float:
     return d
 
 
-def leaky_relu(z: float) -> float:
-    """Return z / 100 where z < 0, else z."""
-    return LEAK * z if z < 0.0 else z
+def leaky_relu(z: float, slope: float = LEAK) -> float:
+    """Return slope z where z < 0, else z."""
+    return slope * z if z < 0.0 else z
 
 
-def leaky_relu_back(d: float, h: float) -> float:
-    """Multiply d by 1 where z > 0, which is where h > 0, else by 1 / 100, also at 0."""
-    return d * (1.0 if h > 0.0 else LEAK)
+def leaky_relu_back(d: float, h: float, slope: float = LEAK) -> float:
+    """Multiply d by 1 where z > 0, which is where h > 0, else by the slope: also at 0."""
+    return d * (1.0 if h > 0.0 else slope)
 
 
-def elu(z: float) -> float:
-    """Return exp(z) - 1 where z < 0, else z (Clevert, Unterthiner and Hochreiter, 2015)."""
-    return math.expm1(z) if z < 0.0 else z
+def elu(z: float, alpha: float = ALPHA) -> float:
+    """Return alpha (exp(z) - 1) where z < 0, else z (Clevert, Unterthiner, Hochreiter, 2015)."""
+    return alpha * math.expm1(z) if z < 0.0 else z
 
 
-def elu_back(d: float, h: float) -> float:
-    """Multiply d by exp(z) = h + 1 where z < 0."""
-    return d * (h + 1.0 if h < 0.0 else 1.0)
+def elu_back(d: float, h: float, alpha: float = ALPHA) -> float:
+    """Multiply d by 1 where z > 0, else by alpha exp(z) = h + alpha: also at 0."""
+    return d * (1.0 if h > 0.0 else h + alpha)
 
 
 def selu(z: float) -> float:
@@ -86,6 +93,25 @@ def selu(z: float) -> float:
 def selu_back(d: float, h: float) -> float:
     """Multiply d by the factor where z > 0, else by its other factor times exp(z): also at 0."""
     return d * (SELU_ABOVE if h > 0.0 else h + SELU_BELOW)
+
+
+def gelu_tanh(z: float) -> float:
+    """Return gelu with tanh for its integral: z sigmoid(v), v the argument of `gelu_argument`."""
+    return z * sigmoid(gelu_argument(z)) if z > -math.inf else 0.0
+
+
+def gelu_tanh_back(d: float, z: float) -> float:
+    """Multiply d by h'(z) = s (1 + z v'(z) (1 - s)) with s = sigmoid(v)."""
+    v = gelu_argument(z)
+    if math.isinf(v):
+        return d if z > 0.0 else d * 0.0
+    derivative = 2.0 * math.sqrt(2.0 / math.pi) * (1.0 + 3.0 * 0.044715 * z * z)
+    return d * (sigmoid(v) * (1.0 + z * derivative * sigmoid(-v)))
+
+
+def gelu_argument(z: float) -> float:
+    """Return v, for which tanh(v / 2) is about 2 Phi(z) - 1 (Hendrycks and Gimpel, 2016)."""
+    return 2.0 * math.sqrt(2.0 / math.pi) * (z + 0.044715 * z * z * z)
 
 
 def gelu(z: float) -> float:
@@ -170,17 +196,14 @@ def exp_back(d: float, h: float) -> float:
     return d * h
 
 
-LEAK: Final = 0.01
-"""The slope of leaky_relu below 0, and at 0."""
-
 SELU_ABOVE: Final = 1.0507009873554804934
 """The slope of selu above 0."""
 
 SELU_BELOW: Final = 1.7580993408473768599
 """Minus what selu tends to below 0: 1.6732632423543772848 times its slope above."""
 
-Function = Callable[[float], float]
-Back = Callable[[float, float], float]
+Function = Callable[..., float]
+Back = Callable[..., float]
 
 ELEMENTWISE: Final[dict[str, tuple[Function, Back]]] = {
     "relu": (relu, relu_back),
@@ -188,6 +211,7 @@ ELEMENTWISE: Final[dict[str, tuple[Function, Back]]] = {
     "elu": (elu, elu_back),
     "selu": (selu, selu_back),
     "gelu": (gelu, gelu_back),
+    "gelu_tanh": (gelu_tanh, gelu_tanh_back),
     "silu": (silu, silu_back),
     "mish": (mish, mish_back),
     "relu6": (relu6, relu6_back),
@@ -200,14 +224,54 @@ ELEMENTWISE: Final[dict[str, tuple[Function, Back]]] = {
 }
 """The activations of single nodes; only softmax depends on several."""
 
-COMPUTED_FROM_Z: Final = ("gelu", "silu", "mish", "hardswish")
+COMPUTED_FROM_Z: Final = ("gelu", "gelu_tanh", "silu", "mish", "hardswish")
 """The activations whose derivative is computed from z, not from h."""
 
-RECTIFIERS: Final = ("relu", "leaky_relu", "elu", "gelu", "silu", "mish", "relu6", "hardswish")
-"""The activations that are about 0 below 0 and z above; initial weights before them are larger."""
+RECTIFIERS: Final = (
+    *("relu", "leaky_relu", "elu", "gelu", "gelu_tanh", "silu", "mish", "relu6", "hardswish"),
+)
+"""The activations that are about 0 below 0 and z above: weights before them are larger."""
 
 NAMES: Final = (*ELEMENTWISE, "softmax")
 """The names of all activations."""
+
+
+class Activation(str):
+    """The name of an activation, with its parameter. It equals the name."""
+
+    __slots__ = ("parameter",)
+
+    parameter: float
+
+    def __new__(cls, name: str, parameter: float) -> Self:
+        """Create it."""
+        self = super().__new__(cls, name)
+        self.parameter = parameter
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Activation, (str(self), self.parameter)
+
+
+def LeakyReLU(negative_slope: float = 0.01) -> Activation:  # noqa: N802  (as in fastmlp)
+    """Return leaky_relu with a slope, which is at least 0."""
+    return Activation("leaky_relu", validation.not_negative("negative_slope", negative_slope))
+
+
+def ELU(alpha: float = 1.0) -> Activation:  # noqa: N802
+    """Return elu with an alpha, which is at least 0."""
+    return Activation("elu", validation.not_negative("alpha", alpha))
+
+
+def GELU(approximate: Literal["none", "tanh"] = "none") -> str:  # noqa: N802
+    """Return gelu, or its approximation with tanh."""
+    validation.choice("approximate", approximate, ("none", "tanh"))
+    return "gelu" if approximate == "none" else "gelu_tanh"
+
+
+def parameters(activation: str) -> tuple[float, ...]:
+    """Return what the functions of an activation take after z, d or h."""
+    return (activation.parameter,) if isinstance(activation, Activation) else ()
 
 
 def softmax_parts(z: Row) -> tuple[float, Row, float]:
@@ -238,7 +302,7 @@ def activate(name: str, z: Row) -> Row:
     Parameters
     ----------
     name : str
-        One of `NAMES`.
+        One of `NAMES`, or an `Activation` with its parameter.
     z : list of float, shape (N,)
         The argument of the activation (2.1).
 
@@ -251,8 +315,8 @@ def activate(name: str, z: Row) -> Row:
         _, exponentials, total = softmax_parts(z)
         inverse = 1.0 / total
         return [e * inverse for e in exponentials]
-    function, _ = ELEMENTWISE[name]
-    return [function(value) for value in z]
+    function, _ = ELEMENTWISE[str(name)]
+    return [function(value, *parameters(name)) for value in z]
 
 
 def pass_back(name: str, d: Row, h: Row, z: Row) -> Row:
@@ -275,6 +339,6 @@ def pass_back(name: str, d: Row, h: Row, z: Row) -> Row:
     if name == "softmax":
         total = in_order(h_n * d_n for h_n, d_n in zip(h, d, strict=True))
         return [h_n * (d_n - total) for h_n, d_n in zip(h, d, strict=True)]
-    _, back = ELEMENTWISE[name]
+    _, back = ELEMENTWISE[str(name)]
     argument = z if name in COMPUTED_FROM_Z else h
-    return [back(d_n, value) for d_n, value in zip(d, argument, strict=True)]
+    return [back(d_n, value, *parameters(name)) for d_n, value in zip(d, argument, strict=True)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from . import activations, normalization, validation
+from .normalization import Normalization
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +19,12 @@ class Dense:
     ----------
     nodes : int
         Number of nodes N of this layer, at least 1.
-    activation : {"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "relu6", \
-            "hardswish", "sigmoid", "tanh", "softplus", "exp", "identity", "softmax"}
-        The function h. ``"softmax"`` is possible in the last layer only.
+    activation : {"relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish", \
+            "relu6", "hardswish", "sigmoid", "tanh", "softplus", "exp", "identity", "softmax"}
+        The function h, or a `LeakyReLU`, `ELU` or `GELU`. ``"softmax"`` is possible in the last
+        layer only.
     normalization : {"batch", "layer"}, optional
-        The normalization before h. Not in the last layer.
+        The normalization before h, or a `BatchNorm` or `LayerNorm`. Not in the last layer.
     dropout : float, default 0.0
         The probability, in [0, 1), that a node is set to 0 in a training step. Not in the last
         layer.
@@ -56,6 +58,13 @@ class Dense:
         object.__setattr__(self, "trainable", validation.switch("trainable", self.trainable))
         factor = validation.positive("rate_factor", self.rate_factor)
         object.__setattr__(self, "rate_factor", factor)
+
+    @property
+    def numbers(self) -> Normalization:
+        """The normalization with its numbers, the usual ones if there is none."""
+        if isinstance(self.normalization, Normalization):
+            return self.normalization
+        return Normalization(self.normalization or "layer")
 
 
 def build_layers(

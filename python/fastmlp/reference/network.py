@@ -27,8 +27,8 @@ class Network(Training):
     ----------
     layers : sequence of int or Dense
         The number of features, then each layer as its number of nodes or as a `Dense`.
-    activation : {"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "relu6", \
-            "hardswish", "sigmoid", "tanh", "softplus", "exp", "identity"}, default "relu"
+    activation : {"relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish", \
+            "relu6", "hardswish", "sigmoid", "tanh", "softplus", "exp", "identity"}, default "relu"
         The activation of hidden layers given as an integer.
     output : {"softmax", "sigmoid", "identity", "exp", ...}, default "softmax"
         The activation of the last layer, if given as an integer: softmax, or any of `activation`.

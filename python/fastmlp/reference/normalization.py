@@ -1,15 +1,16 @@
-"""Normalisation of z before the activation, and the backward pass of delta through it.
+"""Normalisation of z before the activation, or of h after it, and its way back.
 
-With x = (z - mean) / sqrt(variance + EPSILON), the activation is applied to scale * x + shift.
-Layer normalisation (Ba, Kiros and Hinton, 2016) uses the mean and variance over the nodes of a
-sample; batch normalisation (Ioffe and Szegedy, 2015) those over the samples of a batch, and in
-prediction running averages of them.
+With x = (z - mean) / sqrt(variance + epsilon), scale * x + shift takes the place of z, or of h.
+Layer normalisation (Ba, Kiros, Hinton, 2016) takes mean and variance over the nodes of a sample,
+batch normalisation (Ioffe and Szegedy, 2015) over the samples of a batch, and in prediction running
+averages of those.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Self
 
+from . import validation
 from .dense import Matrix, Row
 from .sums import in_order, tree16
 
@@ -17,10 +18,54 @@ NAMES: Final = ("batch", "layer")
 """The names of the normalisations."""
 
 EPSILON: Final = 1e-5
-"""Added to variances to avoid divisions by 0."""
+"""What is usually added to a variance, so that nothing is divided by 0."""
 
 MOMENTUM: Final = 0.1
-"""The weight of a batch in the running averages."""
+"""The usual weight of a batch in the running averages."""
+
+
+class Normalization(str):
+    """The name of a normalisation, with its numbers. It equals the name."""
+
+    __slots__ = ("after_activation", "epsilon", "momentum")
+
+    epsilon: float
+    momentum: float
+    after_activation: bool
+
+    def __new__(
+        cls,
+        name: str,
+        epsilon: float = EPSILON,
+        momentum: float = MOMENTUM,
+        after_activation: bool = False,
+    ) -> Self:
+        """Create it; numbers are the usual ones unless given."""
+        self = super().__new__(cls, name)
+        self.epsilon = validation.positive("epsilon", epsilon)
+        if isinstance(momentum, bool) or not 0.0 <= momentum <= 1.0:
+            raise ValueError(f"momentum must be in [0, 1], got {validation.brief(momentum)}")
+        self.momentum = float(momentum)
+        self.after_activation = validation.switch("after_activation", after_activation)
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        numbers = self.epsilon, self.momentum, self.after_activation
+        return Normalization, (str(self), *numbers)
+
+
+def BatchNorm(  # noqa: N802  (as in fastmlp)
+    epsilon: float = EPSILON, momentum: float = MOMENTUM, *, after_activation: bool = False
+) -> Normalization:
+    """Return batch normalisation with its numbers."""
+    return Normalization("batch", epsilon, momentum, after_activation)
+
+
+def LayerNorm(  # noqa: N802
+    epsilon: float = EPSILON, *, after_activation: bool = False
+) -> Normalization:
+    """Return layer normalisation with its numbers."""
+    return Normalization("layer", epsilon, MOMENTUM, after_activation)
 
 
 @dataclass(frozen=True)
@@ -32,7 +77,7 @@ class ByLayer:
     x : list of list of float, shape (B, N)
         Normalised: mean 0 and variance 1 along each row.
     inverses : list of float, shape (B,)
-        1 / sqrt(variance + EPSILON) of each row.
+        1 / sqrt(variance + epsilon) of each row.
     """
 
     x: Matrix
@@ -41,7 +86,7 @@ class ByLayer:
     def back(self, delta: Matrix, scales: Row) -> Matrix:
         """Turn dL/d(scale x + shift) into dL/dz, both (B, N).
 
-        With d = dL/dx: (d - mean(d) - x mean(d x)) / sqrt(variance + EPSILON), means over a row.
+        With d = dL/dx: (d - mean(d) - x mean(d x)) / sqrt(variance + epsilon), means over a row.
         """
         result = []
         for delta_row, x, inverse in zip(delta, self.x, self.inverses, strict=True):
@@ -63,7 +108,7 @@ class ByBatch:
     x : list of list of float, shape (B, N)
         Normalised: mean 0 and variance 1 along each column.
     inverses : list of float, shape (N,)
-        1 / sqrt(variance + EPSILON) of each column.
+        1 / sqrt(variance + epsilon) of each column.
     constant : bool
         Whether mean and variance are given, so that they do not depend on z.
     """
@@ -75,8 +120,8 @@ class ByBatch:
     def back(self, delta: Matrix, scales: Row) -> Matrix:
         """Turn dL/d(scale x + shift) into dL/dz, both (B, N).
 
-        (delta - mean(delta) - x mean(delta x)) scale / sqrt(variance + EPSILON), means over the
-        batch; without the means if the statistics are constant.
+        (delta - mean(delta) - x mean(delta x)) scale / sqrt(variance + epsilon), means over the
+        batch; without the means where the statistics are constant.
         """
         products, sums = gradients(delta, self.x, 1.0 / len(delta))
         if self.constant:
@@ -106,7 +151,7 @@ class Statistics:
     means: Row
     variances: Row
 
-    def update(self, means: Row, variances: Row, batch: int) -> None:
+    def update(self, means: Row, variances: Row, batch: int, momentum: float) -> None:
         """Update the averages with the moments of a batch; variances are made unbiased.
 
         Parameters
@@ -114,36 +159,38 @@ class Statistics:
         means, variances : list of float, shape (N,)
             As `moments` computes them: variances over B.
         batch : int
-            The number B of samples. A single sample has no variance, and changes nothing.
+            The number B of samples. One sample alone has no variance, and moves nothing.
+        momentum : float
+            The weight of this batch.
         """
         if batch == 1:
             return
         correction = batch / (batch - 1)
         for n, (mean, variance) in enumerate(zip(means, variances, strict=True)):
-            self.means[n] = (1.0 - MOMENTUM) * self.means[n] + MOMENTUM * mean
+            self.means[n] = (1.0 - momentum) * self.means[n] + momentum * mean
             unbiased = variance * correction
-            self.variances[n] = (1.0 - MOMENTUM) * self.variances[n] + MOMENTUM * unbiased
+            self.variances[n] = (1.0 - momentum) * self.variances[n] + momentum * unbiased
 
 
 Normalized = ByLayer | ByBatch
 """A normalised batch with the values for the backward pass."""
 
 
-def by_layer(z: Matrix) -> ByLayer:
+def by_layer(z: Matrix, epsilon: float) -> ByLayer:
     """Normalise each row of z (B, N); sums are `tree16`."""
     x, inverses = [], []
     for row in z:
         mean = tree16(row) / len(row)
         errors = [value - mean for value in row]
         variance = tree16(error * error for error in errors) / len(row)
-        inverses.append(_inverse(variance))
+        inverses.append(_inverse(variance, epsilon))
         x.append([error * inverses[-1] for error in errors])
     return ByLayer(x, inverses)
 
 
-def by_moments(z: Matrix, means: Row, variances: Row, *, constant: bool) -> ByBatch:
+def by_moments(z: Matrix, means: Row, variances: Row, epsilon: float, *, constant: bool) -> ByBatch:
     """Normalise the columns of z (B, N) by moments (N,), of this batch or running averages."""
-    inverses = [_inverse(variance) for variance in variances]
+    inverses = [_inverse(variance, epsilon) for variance in variances]
     x = [
         [
             (value - mean) * inverse
@@ -197,5 +244,5 @@ def gradients(delta: Matrix, x: Matrix, inverse: float) -> tuple[Row, Row]:
     return scale_gradients, [in_order(column) * inverse + 0.0 for column in deltas]
 
 
-def _inverse(variance: float) -> float:
-    return 1.0 / math.sqrt(variance + EPSILON)
+def _inverse(variance: float, epsilon: float) -> float:
+    return 1.0 / math.sqrt(variance + epsilon)

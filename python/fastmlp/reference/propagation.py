@@ -120,7 +120,8 @@ class Propagation(Model):
         This is part of the update, so that a loss that raises does not change them.
         """
         for i, (means, variances) in self._pass.moments.items():
-            self._statistics[i].update(means, variances, len(self._pass.nodes[0]))
+            momentum = self._layers[i].numbers.momentum
+            self._statistics[i].update(means, variances, len(self._pass.nodes[0]), momentum)
 
     def _propagate(self, X: Matrix, places: Sequence[int] = (), *, training: bool = False) -> Pass:
         """Compute all layers; without `training` the network does not change."""
@@ -128,31 +129,34 @@ class Propagation(Model):
         for i, layer in enumerate(self._layers):
             W, b = self._weights[i], self._biases[i]
             z = [dense.forward(row, W, b) for row in result.nodes[-1]]  # (2.1)
-            normalized = self._normalize(i, z, result.moments, training=training)
-            if normalized is not None:
+            normalized = None
+            if layer.normalization is not None and not layer.numbers.after_activation:
+                normalized = self._normalize(i, z, result.moments, training=training)
                 z = normalization.scale_and_shift(normalized.x, self._scales[i], self._shifts[i])
-            h = [activate(layer.activation, row) for row in z]  # (1.1), (2.3)
+            h = out = [activate(layer.activation, row) for row in z]  # (1.1), (2.3)
+            if layer.normalization is not None and layer.numbers.after_activation:
+                normalized = self._normalize(i, h, result.moments, training=training)
+                out = normalization.scale_and_shift(normalized.x, self._scales[i], self._shifts[i])
             factors = self._dropout_factors(i, places) if training and layer.dropout else None
             result.normalized.append(normalized)
             result.z.append(z)
             result.h.append(h)
             result.factors.append(factors)
-            result.nodes.append(drop(h, factors))
+            result.nodes.append(drop(out, factors))
         return result
 
     def _normalize(
         self, i: int, z: Matrix, moments: dict[int, tuple[Row, Row]], *, training: bool
-    ) -> normalization.Normalized | None:
-        kind = self._layers[i].normalization
-        if kind is None:
-            return None
-        if kind == "layer":
-            return normalization.by_layer(z)
+    ) -> normalization.Normalized:
+        epsilon = self._layers[i].numbers.epsilon
+        if self._layers[i].normalization == "layer":
+            return normalization.by_layer(z, epsilon)
         running = self._statistics[i]
         if not (training and self._layers[i].trainable):
-            return normalization.by_moments(z, running.means, running.variances, constant=True)
+            means, variances = running.means, running.variances
+            return normalization.by_moments(z, means, variances, epsilon, constant=True)
         moments[i] = normalization.moments(z)
-        return normalization.by_moments(z, *moments[i], constant=False)
+        return normalization.by_moments(z, *moments[i], epsilon, constant=False)
 
     def _dropout_factors(self, i: int, places: Sequence[int]) -> Matrix:
         layer, first = self._layers[i], self._position
@@ -200,11 +204,15 @@ class Propagation(Model):
         deltas = [(delta, delta)]
         for i in range(len(self._layers) - 2, -1, -1):
             d = [dense.backward(row, self._weights[i + 1]) for row in delta]
-            after = pass_rows_back(self._layers[i].activation, d, at.h[i], at.z[i])
-            after = drop(after, at.factors[i])
-            normalized = at.normalized[i]
-            delta = after if normalized is None else normalized.back(after, self._scales[i])
-            deltas.insert(0, (delta, after))
+            layer, normalized = self._layers[i], at.normalized[i]
+            after_activation = layer.numbers.after_activation
+            if not after_activation:
+                d = pass_rows_back(layer.activation, d, at.h[i], at.z[i])
+            d = drop(d, at.factors[i])
+            delta = d if normalized is None else normalized.back(d, self._scales[i])
+            if after_activation:
+                delta = pass_rows_back(layer.activation, delta, at.h[i], at.z[i])
+            deltas.insert(0, (delta, d))
         return deltas
 
     def _output_delta(self, at: Pass, y: list[Any]) -> tuple[Row, Matrix]:

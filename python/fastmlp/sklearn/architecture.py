@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.layers import ActivationName, Dense
+from fastmlp.layers import ActivationLike, Dense
 from fastmlp.network import Network
 
 if TYPE_CHECKING:
@@ -134,5 +134,5 @@ class LiveArrays(list[NDArray[Any]]):
             targets[...] = value
 
 
-def _core_name(activation: str) -> ActivationName:
-    return cast("ActivationName", _CORE_NAMES.get(activation, activation))
+def _core_name(activation: str) -> ActivationLike:
+    return cast("ActivationLike", _CORE_NAMES.get(activation, activation))

@@ -7,12 +7,12 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from fastmlp.fitting.callbacks import Callback
-from fastmlp.layers import ACTIVATIONS
+from fastmlp.layers import ACTIVATIONS, Activation
 from fastmlp.settings.optimizers import Optimizer
 
 CONSTRAINTS: Final[dict[str, list[Any]]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-    "activation": [StrOptions({"logistic", *ACTIVATIONS} - {"softmax"}), "array-like"],
+    "activation": [StrOptions({"logistic", *ACTIVATIONS} - {"softmax"}), Activation, "array-like"],
     "solver": [StrOptions({"lbfgs", "sgd", "adam", "adamw", "rmsprop"}), Optimizer],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],

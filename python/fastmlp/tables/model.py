@@ -11,7 +11,7 @@ from fastmlp import _validation, files
 from fastmlp._extras import require
 from fastmlp.data._text import listing
 from fastmlp.errors import ModelFormatError
-from fastmlp.layers import ActivationName
+from fastmlp.layers import ActivationLike
 from fastmlp.model.model import Model
 from fastmlp.model.model_files import TableData, read_model, write_model
 from fastmlp.network import Network, model_of, network_of
@@ -112,7 +112,7 @@ class TabularModel:
         task: Literal["classification", "regression"] | None = None,
         networks: int = 4,
         seed: int | None = None,
-        activation: ActivationName = "relu",
+        activation: ActivationLike = "relu",
         dropout: float | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fastmlp import config
 from fastmlp.fitting.early_stopping import EarlyStopping
 from fastmlp.history import EpochReport, History
-from fastmlp.layers import ActivationName
+from fastmlp.layers import ActivationLike
 from fastmlp.network import Network
 from fastmlp.settings.optimizers import AdamW, Optimizer
 from fastmlp.tables.splits import split_rows
@@ -30,7 +30,7 @@ class Settings:
 
     hidden: tuple[int, ...]
     networks: int
-    activation: ActivationName
+    activation: ActivationLike
     dropout: float | None
     epochs: int | None
     batch_size: int | None
@@ -97,7 +97,7 @@ class Samples:
 
 def make_network(features: int, target: Target, settings: Settings, seed: int) -> Network:
     """Return an untrained network for a target."""
-    output: dict[str, ActivationName] = {
+    output: dict[str, ActivationLike] = {
         "classification": "softmax",
         "regression": "identity",
         "labels": "sigmoid",

@@ -43,6 +43,18 @@ static fastmlp_network* make(void) {
     return network;
 }
 
+/* A negative slope: z = x W + b with W = -1, so that y is -0.25 x. */
+static void test_parameter(void) {
+    static const fastmlp_layer layer[] = {{1, "leaky_relu(0.25)"}};
+    const float x = 2;
+    float y = 0;
+    fastmlp_network* network = NULL;
+    CHECK(fastmlp_create(1, layer, 1, NULL, 7, &network) == FASTMLP_OK);
+    fastmlp_parameters(network, NULL)[0] = -1;
+    CHECK(fastmlp_predict(network, &x, 1, &y, 1) == FASTMLP_OK && y == -0.5f);
+    fastmlp_destroy(network);
+}
+
 static void test_training(void) {
     const fastmlp_targets y = {kLabels, NULL};
     fastmlp_train_options options = fastmlp_default_train_options();
@@ -145,6 +157,8 @@ static void test_refusals(void) {
     static const int32_t bad_labels[] = {0, 1, 2, 0};
     const fastmlp_targets bad = {bad_labels, NULL};
     static const fastmlp_layer unknown[] = {{2, "relo"}}, unnamed[] = {{2, NULL}};
+    static const fastmlp_layer below[] = {{2, "leaky_relu(-1)"}}, open[] = {{2, "elu(0.5"}};
+    static const fastmlp_layer none_here[] = {{2, "relu(0.5)"}};
     static const fastmlp_layer empty[] = {{0, "relu"}}, huge[] = {{(size_t)-1 / 8, "relu"}};
     fastmlp_train_options options = fastmlp_default_train_options();
     fastmlp_network *network = make(), *other = NULL;
@@ -153,6 +167,11 @@ static void test_refusals(void) {
     double loss = -1;
 
     CHECK_REFUSED(fastmlp_create(2, unknown, 1, NULL, 0, &other), FASTMLP_INVALID_ARGUMENT, "relo");
+    CHECK_REFUSED(fastmlp_create(2, below, 1, NULL, 0, &other), FASTMLP_INVALID_ARGUMENT,
+                  "negative_slope must be at least 0");
+    CHECK_REFUSED(fastmlp_create(2, open, 1, NULL, 0, &other), FASTMLP_INVALID_ARGUMENT, "elu(0.5");
+    CHECK_REFUSED(fastmlp_create(2, none_here, 1, NULL, 0, &other), FASTMLP_INVALID_ARGUMENT,
+                  "relu has no parameter");
     CHECK_REFUSED(fastmlp_create(2, unnamed, 1, NULL, 0, &other), FASTMLP_INVALID_ARGUMENT, "null");
     CHECK_REFUSED(fastmlp_create(2, empty, 1, NULL, 0, &other), FASTMLP_INVALID_ARGUMENT, "");
     CHECK_REFUSED(fastmlp_create(2, huge, 1, NULL, 0, &other), FASTMLP_NO_MEMORY, "memory");
@@ -278,6 +297,7 @@ int main(void) {
     fastmlp_set_num_threads(1);
     CHECK(fastmlp_get_num_threads() == 1);
     fastmlp_set_num_threads(0);
+    test_parameter();
     test_training();
     test_defaults();
     test_optimizers();

@@ -1,60 +1,57 @@
-"""Dense layers, with an activation and optionally normalisation and dropout."""
+"""`Dense`: a layer, with an activation and optionally normalization and dropout."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Self, TypeAlias, cast
 
 import numpy as np
 
 from fastmlp import _validation
 from fastmlp._validation.foreign_names import hints_at_arguments
+from fastmlp.layers.activations import (
+    ELU,
+    Activation,
+    ActivationLike,
+    LeakyReLU,
+    read_activation,
+)
+from fastmlp.layers.normalizations import (
+    BatchNorm,
+    LayerNorm,
+    Normalization,
+    NormalizationLike,
+    of_numbers,
+    read_normalization,
+)
 
-ActivationName: TypeAlias = Literal[
-    "relu",
-    "leaky_relu",
-    "elu",
-    "selu",
-    "gelu",
-    "silu",
-    "mish",
-    "relu6",
-    "hardswish",
-    "sigmoid",
-    "tanh",
-    "softplus",
-    "exp",
-    "identity",
-    "softmax",
+CoreLayer: TypeAlias = tuple[
+    int, str | tuple[str, float], str | tuple[str, float, float, bool], float
 ]
-ACTIVATIONS: Final[tuple[ActivationName, ...]] = get_args(ActivationName)
-"""The names of h in ``nodes = h(z)`` (1.2). leaky_relu has a negative slope of 0.01, elu an alpha
-of 1; gelu is the form with erf. Softmax is for the output layer only."""
-
-NormalizationName: TypeAlias = Literal["batch", "layer"]
-NORMALIZATIONS: Final[tuple[NormalizationName, ...]] = get_args(NormalizationName)
-"""Normalisations of ``z = nodes @ weights + biases`` before h."""
+"""A layer as the core describes it: see ``_core.pyi``."""
 
 
 @hints_at_arguments
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Dense:
     """One fully connected layer: ``nodes_out = h(nodes_in @ weights + biases)`` (1.2).
 
     With a normalization it is ``h(scales * x + shifts)``, where x is
     ``z = nodes_in @ weights + biases`` scaled to mean 0 and variance 1: over the nodes of a sample
     with ``"layer"`` (Ba et al., 2016), over the samples of a batch with ``"batch"`` (Ioffe and
-    Szegedy, 2015), which uses running averages in prediction. Both add 1e-5 to the variance, as in
-    PyTorch.
+    Szegedy, 2015), which uses running averages in prediction. Both add 1e-5 to the variance unless
+    given otherwise, as in PyTorch.
 
     Parameters
     ----------
     nodes : int
         Number of nodes N of this layer, at least 1.
-    activation : {"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "relu6", \
-            "hardswish", "sigmoid", "tanh", "softplus", "exp", "identity", "softmax"}
-        The function h: leaky_relu has a negative slope of 0.01, elu an alpha of 1, gelu is z
-        Phi(z). ``"softmax"`` is possible in the last layer only.
+    activation : {"relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish", \
+            "relu6", "hardswish", "sigmoid", "tanh", "softplus", "exp", "identity", "softmax"}
+        The function h, also as `LeakyReLU`, `ELU` or `GELU` with a parameter: by name leaky_relu
+        has a negative slope of 0.01, elu an alpha of 1, and gelu is z Phi(z). ``"softmax"`` is
+        possible in the last layer only.
     normalization : {"batch", "layer"}, optional
-        The normalization of z before h. Not in the last layer.
+        The normalization of z before h, also as `BatchNorm` or `LayerNorm` with numbers of its own,
+        or of h(z). Not in the last layer.
     dropout : float, default 0.0
         The probability, in [0, 1), that a node is set to 0 in a training step; the others are
         multiplied by ``1 / (1 - dropout)``. Prediction uses all nodes. Not in the last layer.
@@ -84,17 +81,18 @@ class Dense:
     """
 
     nodes: int
-    activation: ActivationName
-    normalization: NormalizationName | None = None
+    activation: ActivationLike
+    normalization: NormalizationLike | None = None
     dropout: float = 0.0
     trainable: bool = True
     rate_factor: float = 1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "nodes", _validation.integer("nodes", self.nodes, minimum=1))
-        _validation.choice("activation", self.activation, ACTIVATIONS)
+        object.__setattr__(self, "activation", read_activation("activation", self.activation))
         if self.normalization is not None:
-            _validation.choice("normalization", self.normalization, NORMALIZATIONS)
+            normalization = read_normalization("normalization", self.normalization)
+            object.__setattr__(self, "normalization", normalization)
         object.__setattr__(self, "dropout", _validation.share("dropout", self.dropout, one=False))
         object.__setattr__(self, "trainable", _validation.switch("trainable", self.trainable))
         factor = _validation.positive("rate_factor", self.rate_factor)
@@ -112,10 +110,50 @@ class Dense:
             text += f", rate_factor={self.rate_factor!r}"
         return f"{text})"
 
+    def __eq__(self, other: object) -> bool:
+        return self._compared() == other._compared() if isinstance(other, Dense) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._compared())
+
+    def _compared(self) -> tuple[CoreLayer, bool, float]:
+        return self.described(), self.trainable, self.rate_factor
+
+    def described(self) -> CoreLayer:
+        """Return the layer as the core describes it, but for `trainable` and `rate_factor`."""
+        activation: str | tuple[str, float] = self.activation
+        if isinstance(self.activation, Activation):
+            activation = (str(self.activation), self.activation.parameter)
+        normalization: str | tuple[str, float, float, bool] = self.normalization or "none"
+        if isinstance(self.normalization, Normalization):
+            normalization = (str(self.normalization), *self.normalization.numbers)
+        return self.nodes, activation, normalization, self.dropout
+
+    @classmethod
+    def of_description(cls, layer: CoreLayer) -> Self:
+        """Return the layer that the core describes."""
+        nodes, activation, normalization, dropout = layer
+        if isinstance(activation, tuple):
+            name, parameter = activation
+            activation = LeakyReLU(parameter) if name == "leaky_relu" else ELU(parameter)
+        if isinstance(normalization, tuple):
+            name, epsilon, momentum, after = normalization
+            kind = BatchNorm if name == "batch" else LayerNorm
+            normalization = of_numbers(kind, (epsilon, momentum, after))
+        return cls(
+            nodes,
+            cast("ActivationLike", activation),
+            None if normalization == "none" else cast("NormalizationLike", normalization),
+            dropout,
+        )
+
     def function(self) -> str:
         """Describe the function applied to z: ``'relu, layer norm, dropout 0.1'``."""
-        text: str = self.activation
-        if self.normalization is not None:
+        has_parameter = isinstance(self.activation, Activation)
+        text = repr(self.activation) if has_parameter else str(self.activation)
+        if isinstance(self.normalization, Normalization):
+            text += f", {self.normalization!r}"
+        elif self.normalization is not None:
             text += f", {self.normalization} norm"
         if self.dropout:
             text += f", dropout {self.dropout:g}"
@@ -138,9 +176,9 @@ def completed(layer: Dense) -> Dense:
 
 def build_layers(
     layers: object,
-    activation: ActivationName,
-    output: ActivationName,
-    normalization: NormalizationName | None = None,
+    activation: ActivationLike,
+    output: ActivationLike,
+    normalization: NormalizationLike | None = None,
     dropout: float = 0.0,
 ) -> tuple[int, tuple[Dense, ...]]:
     """Read the first argument of `Network`: the number of features, and the layers after it.
@@ -161,8 +199,8 @@ def build_layers(
             "layers must be a sequence [features, nodes or Dense, ...], got "
             f"{_validation.brief(layers)}; write Network([{written}])"
         )
-    _validation.choice("activation", activation, ACTIVATIONS)
-    _validation.choice("output", output, ACTIVATIONS)
+    activation = read_activation("activation", activation)
+    output = read_activation("output", output)
     entries = _validation.items("layers", layers, "a sequence [features, nodes or Dense, ...]")
     if len(entries) < 2:
         raise ValueError(

@@ -1,0 +1,44 @@
+"""Dense layers, their activations and normalizations."""
+
+from fastmlp.layers.activations import (
+    ACTIVATIONS,
+    ELU,
+    GELU,
+    Activation,
+    ActivationLike,
+    ActivationName,
+    LeakyReLU,
+    parameter_of,
+)
+from fastmlp.layers.dense import Dense, build_layers, completed, refuse_single_softmax
+from fastmlp.layers.normalizations import (
+    NORMALIZATIONS,
+    BatchNorm,
+    LayerNorm,
+    Normalization,
+    NormalizationLike,
+    NormalizationName,
+    numbers_of,
+)
+
+__all__ = [
+    "ACTIVATIONS",
+    "ELU",
+    "GELU",
+    "NORMALIZATIONS",
+    "Activation",
+    "ActivationLike",
+    "ActivationName",
+    "BatchNorm",
+    "Dense",
+    "LayerNorm",
+    "LeakyReLU",
+    "Normalization",
+    "NormalizationLike",
+    "NormalizationName",
+    "build_layers",
+    "completed",
+    "numbers_of",
+    "parameter_of",
+    "refuse_single_softmax",
+]
