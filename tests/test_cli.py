@@ -131,7 +131,7 @@ def test_csv_regression(tmp_path):
 def test_npz_regression(line_npz):
     report = run_json(line_npz, "--epochs", 200)
     assert (report["task"], report["classes"]) == ("regression", None)
-    assert report["layers"] == [2 * 17, 128, 64, 1]
+    assert report["layers"] == [2 * (1 + 160 // 8), 128, 64, 1]  # 160 rows, 8 for each piece
     assert [column["how"] for column in report["columns"]][2] == "is always 7.0"
     assert (report["train_accuracy"], report["test_accuracy"]) == (None, None)
     assert report["test_r2"] > 0.99

@@ -29,9 +29,8 @@ from fastmlp.tables.kinds import FEW_WORDS, NUMBERS_ROWS, Kind, kind_of
 from fastmlp.tables.table import Column, Rows, Table, Text
 
 PIECES: Final = 16
-_FINEST, _ROWS_OF_PIECE = 128, 16  # of few numbers, such as a time alone, with rows enough
-_MANY_PIECES: Final = 256  # columns of all numbers together, as long as each has 16
-_MOST_PIECES: Final = 512  # and at most, whatever each has then
+_FINEST, _ROWS_OF_PIECE = 128, 8  # of few numbers, such as a time alone, with rows enough
+_MOST_PIECES: Final = 512  # columns of all numbers together
 MOST_WORDS: Final = 200
 _PIECES_BYTES: Final = 1 << 26
 _BLOCK: Final = 1 << 12
@@ -286,8 +285,8 @@ def _pieces(kinds: dict[str, Kind], rows: int) -> int:
         for kind in kinds.values()
     )
     columns = min(_MOST_PIECES, max(1, _PIECES_BYTES // (4 * rows)))
-    fine = min(_FINEST, _MANY_PIECES // max(1, numbers), rows // _ROWS_OF_PIECE)
-    pieces = min(max(PIECES, fine), columns // max(1, numbers))
+    fine = min(_FINEST, max(PIECES, rows // _ROWS_OF_PIECE))
+    pieces = min(fine, columns // max(1, numbers))
     return pieces if pieces >= 3 else 0
 
 

@@ -70,8 +70,8 @@ class TabularModel:
     patience : int, default 30
         The epochs without improvement after which a network stops.
     numbers : {"piecewise", "standardized"}, default "piecewise"
-        Whether numbers are cut into 16 pieces beside being standardized; up to 128 where there are
-        few columns of numbers, fewer or none where there are many, or very many rows.
+        Whether numbers are cut into pieces beside being standardized: up to 128 each where there
+        are few columns of numbers, 16 where there are 32, none where there are very many.
     words : {"one-hot", "target means"}, default "one-hot"
         What becomes of text of more than 30 values: an input for each of the 200 most frequent, or
         the cross-fitted mean of the target.
