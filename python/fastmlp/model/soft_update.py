@@ -19,11 +19,12 @@ def soft_update(model: Model, source: object, tau: object) -> None:
         raise TypeError(f"source must be a Network, got {_validation.described(source)}")
     if source.dtype != model.dtype:
         raise ValueError(f"source must have the dtype {model.dtype}, got {source.dtype}")
-    if _sizes(source) != _sizes(model):
+    try:
+        model.core.soft_update(source.core, share)  # type: ignore[arg-type]
+    except ValueError:  # checked there, which is faster
         raise ValueError(
             f"source must have the layers {_sizes(model)}, features first, got {_sizes(source)}"
-        )
-    model.core.soft_update(source.core, share)  # type: ignore[arg-type]
+        ) from None
 
 
 def _sizes(model: Model) -> list[Any]:
