@@ -1,13 +1,13 @@
-/* fastmlp for C, and for every language that can call C.
+/* The C interface of fastmlp, for C and every language that can call C.
  *
- * Functions that can fail return a status, FASTMLP_OK being 0; fastmlp_last_error() then says in
- * words what was wrong. A call that fails changes nothing, but for training that had begun: it
- * leaves the parameters of the last completed step, or after FASTMLP_DIVERGED of the last finite
- * epoch. Nothing is printed, no exception and no signal leaves a function.
+ * Functions that can fail return a status, 0 (FASTMLP_OK) on success; fastmlp_last_error() returns
+ * a description of the error. A call that fails changes nothing, except for a training that had
+ * begun: it leaves the parameters of the last completed step, or of the last finite epoch after
+ * FASTMLP_DIVERGED. Nothing is printed; no exception and no signal leaves a function.
  *
- * Matrices are dense, row by row, float32. They are borrowed for the call. Different threads may
- * use one network at once as long as they only read it: predict, evaluate, save. The results have
- * the same bits as those of the C++ and Python interfaces.
+ * Matrices are dense, row-major, float32, and borrowed for the duration of the call. Several
+ * threads may use one network concurrently as long as they only read it: predict, evaluate, save.
+ * The results have the same bits as those of the C++ and Python interfaces.
  */
 #ifndef FASTMLP_H
 #define FASTMLP_H
@@ -25,21 +25,21 @@ typedef enum fastmlp_status {
     FASTMLP_OK = 0,
     FASTMLP_INVALID_ARGUMENT = 1, /* a value or a shape that is not allowed, or a null pointer */
     FASTMLP_NO_MEMORY = 2,
-    FASTMLP_FORMAT_ERROR = 3, /* a file that is no model, or a damaged one */
-    FASTMLP_SYSTEM_ERROR = 4, /* the system refused: no such file, disk full, ... */
+    FASTMLP_FORMAT_ERROR = 3, /* not a model file, or a damaged one */
+    FASTMLP_SYSTEM_ERROR = 4, /* no such file, disk full, ... */
     FASTMLP_DIVERGED = 5,     /* the loss or a parameter became infinite or NaN */
-    FASTMLP_INTERRUPTED = 6,  /* `interrupted` said so */
+    FASTMLP_INTERRUPTED = 6,  /* by `interrupted` */
     FASTMLP_INTERNAL_ERROR = 7
 } fastmlp_status;
 
-/* What the calling thread's last failure was, in words; "" before the first. Valid until the next
- * failure of this thread. Never null. */
+/* A description of the calling thread's last error; "" before the first. Valid until the next error
+ * of this thread. Never null. */
 FASTMLP_API const char* fastmlp_last_error(void);
 
 /* "major.minor.patch". Programs built for one minor version run with all its patches. */
 FASTMLP_API const char* fastmlp_version(void);
 
-/* The upper limit for threads in this process; 0 sets the default. */
+/* The upper limit of threads in this process; 0 restores the default. */
 FASTMLP_API int fastmlp_get_num_threads(void);
 FASTMLP_API void fastmlp_set_num_threads(int n);
 
@@ -54,41 +54,41 @@ typedef struct fastmlp_layer {
 } fastmlp_layer;
 
 /* A new network with initial weights drawn from `seed`. `loss` is a name such as "cross_entropy",
- * or null for the one that belongs to the output's activation. */
+ * or null for the default of the output's activation. */
 FASTMLP_API fastmlp_status fastmlp_create(size_t features, const fastmlp_layer* layers,
                                           size_t layer_count, const char* loss, uint64_t seed,
                                           fastmlp_network** network);
-/* Writes and reads model files, the same as in Python and C++. A file appears whole or not at all;
- * one of a float64 network is refused, and so are parameters that are not finite. */
+/* Writes and reads model files, the same as in Python and C++. Writing is atomic. Files of float64
+ * networks and parameters that are not finite are refused. */
 FASTMLP_API fastmlp_status fastmlp_save(const fastmlp_network* network, const char* path);
 FASTMLP_API fastmlp_status fastmlp_load(const char* path, fastmlp_network** network);
 
 /* Null is fine. */
 FASTMLP_API void fastmlp_destroy(fastmlp_network* network);
 
-/* Numbers of columns: of the inputs, and of the outputs. */
+/* The numbers of input and output columns. */
 FASTMLP_API size_t fastmlp_features(const fastmlp_network* network);
 FASTMLP_API size_t fastmlp_outputs(const fastmlp_network* network);
 
-/* All parameters, live: W0 (features x nodes), b0, W1, b1, ..., each row by row. They may be
- * written while nothing else uses the network. Valid as long as the network. `count` may be null.
- */
+/* A live view of all parameters: W0 (features x nodes), b0, W1, b1, ..., each row-major. It may be
+ * written while nothing else uses the network, and is valid as long as the network. `count` may be
+ * null. */
 FASTMLP_API float* fastmlp_parameters(fastmlp_network* network, size_t* count);
 
-/* Whether training changes a layer, counted from 0: one that is frozen keeps every bit. And the
- * factor of the learning rate for a layer, above 0. Not while the network is in training. */
+/* Whether training changes a layer, counted from 0 (a frozen layer keeps every bit), and the factor
+ * of its learning rate, above 0. Not allowed while the network is being trained. */
 FASTMLP_API fastmlp_status fastmlp_set_trainable(fastmlp_network* network, size_t layer,
                                                  int trainable);
 FASTMLP_API fastmlp_status fastmlp_set_rate_factor(fastmlp_network* network, size_t layer,
                                                    double factor);
 
-/* Outputs (rows x outputs) of x (rows x features). n_threads is an upper limit, 0: the process's.
- */
+/* Outputs (rows x outputs) of x (rows x features). n_threads is an upper limit; 0: that of the
+ * process. */
 FASTMLP_API fastmlp_status fastmlp_predict(const fastmlp_network* network, const float* x,
                                            size_t rows, float* out, int n_threads);
 
-/* What the outputs of some rows should be: class labels (rows), or values (rows x outputs). Exactly
- * one is given, the other is null. */
+/* The targets of some rows: class labels (rows), or values (rows x outputs). Exactly one is given,
+ * the other is null. */
 typedef struct fastmlp_targets {
     const int32_t* labels;
     const float* values;
@@ -106,7 +106,7 @@ FASTMLP_API fastmlp_status fastmlp_evaluate(const fastmlp_network* network, cons
 
 /* ---- training ------------------------------------------------------------------------------- */
 
-/* A caller's own threads. `run` calls task(data, rank) for every rank 0..tasks-1, all at once, on
+/* The caller's threads. `run` calls task(data, rank) for every rank 0..tasks-1, concurrently, on
  * any threads, and returns when all have returned; tasks <= concurrency. See executor.hpp. */
 typedef struct fastmlp_executor {
     int concurrency;
@@ -121,13 +121,13 @@ typedef struct fastmlp_train_options {
     double learning_rate;
     double momentum;                  /* of sgd and rmsprop */
     double l2;                        /* adds l2 w to the gradient */
-    double weight_decay;              /* takes learning_rate * weight_decay of w away (AdamW) */
-    int shuffle;                      /* 0: rows in their order */
-    int n_threads;                    /* upper limit; 0: the process's */
+    double weight_decay;              /* subtracts learning_rate * weight_decay * w (AdamW) */
+    int shuffle;                      /* 0: rows in order */
+    int n_threads;                    /* upper limit; 0: that of the process */
     const fastmlp_executor* executor; /* null: threads of fastmlp */
-    /* After each epoch: anything but 0 ends the training, which then has succeeded. May be null. */
+    /* Called after each epoch: non-zero ends the training with FASTMLP_OK. May be null. */
     int (*on_epoch)(void* context, size_t epoch, double loss);
-    /* Asked every few milliseconds: anything but 0 ends with FASTMLP_INTERRUPTED. May be null. */
+    /* Called every few milliseconds: non-zero ends it with FASTMLP_INTERRUPTED. May be null. */
     int (*interrupted)(void* context);
     void* context; /* for both */
 } fastmlp_train_options;
@@ -143,8 +143,8 @@ FASTMLP_API fastmlp_status fastmlp_train(fastmlp_network* network, const float* 
 
 /* ---- predictors ----------------------------------------------------------------------------- */
 
-/* A copy of a network's parameters, prepared for one thread that predicts again and again without
- * any allocation. Training does not reach it before a refresh. One thread at a time. */
+/* A copy of a network's parameters, prepared for repeated predictions without any allocation. Later
+ * training has no effect before a refresh. To be used by one thread at a time. */
 typedef struct fastmlp_predictor fastmlp_predictor;
 
 FASTMLP_API fastmlp_status fastmlp_predictor_create(const fastmlp_network* network,

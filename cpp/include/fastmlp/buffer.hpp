@@ -10,7 +10,7 @@
 
 namespace fastmlp {
 
-/// a * b, or std::bad_alloc where it does not fit: every size from outside passes through here.
+/// a * b; throws std::bad_alloc on overflow. Used for all sizes from outside.
 inline std::size_t checked_multiply(std::size_t a, std::size_t b) {
     if (b != 0 && a > std::numeric_limits<std::size_t>::max() / b) throw std::bad_alloc();
     return a * b;
@@ -32,7 +32,7 @@ public:
         const std::size_t count = checked_add(size, kSlack);
         const std::size_t bytes = checked_multiply(count, sizeof(T));
         if (bytes > std::numeric_limits<std::size_t>::max() / 4) throw std::bad_alloc();
-        // The form that returns null: under AddressSanitizer the other one ends the process.
+        // nothrow, because AddressSanitizer aborts the process if a throwing `new` fails.
         data_ = static_cast<T*>(::operator new(bytes, kAlignment, std::nothrow));
         if (data_ == nullptr) throw std::bad_alloc();
         try {
@@ -57,7 +57,7 @@ public:
     T* data() { return data_; }
     const T* data() const { return data_; }
     std::size_t size() const { return size_; }
-    /// A range, so that std::span<T>(buffer) is all of it.
+    /// A range, so that std::span<T>(buffer) works.
     T* begin() { return data_; }
     T* end() { return data_ + size_; }
     const T* begin() const { return data_; }

@@ -1,4 +1,4 @@
-/// What an element of an array is in memory.
+/// The types of array elements.
 #pragma once
 
 #include <cstddef>
@@ -6,13 +6,13 @@
 
 namespace fastmlp {
 
-/// In the byte order of the machine. A bool is a byte that is 0 or not; kF16 is IEEE binary16,
-/// which features may have and files may not.
+/// In the byte order of the machine. A bool is a byte, true if not 0; kF16 is IEEE binary16, for
+/// features but not in files.
 enum class ElementType { kBool, kU8, kI8, kU16, kI16, kU32, kI32, kF32, kU64, kI64, kF64, kF16 };
 
 inline constexpr std::size_t kElementTypes = 12;
 
-/// Bytes of one element.
+/// The size of one element in bytes.
 constexpr std::size_t element_size(ElementType type) {
     constexpr unsigned char kSizes[kElementTypes] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8, 2};
     return kSizes[static_cast<std::size_t>(type)];

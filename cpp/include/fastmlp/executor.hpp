@@ -1,27 +1,28 @@
-/// A caller's own threads, for programs that have a pool and want no second one beside it.
+/// Running on the caller's threads, for programs that have a thread pool and want no second one.
 #pragma once
 
 #include <functional>
 
 namespace fastmlp {
 
-/// What `train`, `predict` and `evaluate` run their tasks on, instead of threads of fastmlp.
+/// Runs the tasks of `train`, `predict` and `evaluate`, instead of fastmlp's threads.
 ///
-/// Training meets at barriers, two in every step, where each task waits for all others: tasks that
-/// take turns on a thread would wait for ever. So `train` tries first whether the executor runs its
-/// tasks at once, and trains in one task if it does not within a fifth of a second. Afterwards the
-/// executor must keep its word: nothing else may take its threads while `train` runs. Prediction
-/// has no barriers, and any executor will do. The results have the same bits in every case.
+/// Training has two barriers per step, where each task waits for all others: tasks that share a
+/// thread would deadlock. Therefore `train` first tries whether the executor runs its tasks
+/// concurrently, and uses one task if they have not met within 0.2 seconds. From then on the
+/// executor's threads must stay available while `train` runs. Prediction has no barriers and works
+/// with any executor. The results have the same bits in every case.
 ///
-/// `train` calls `run` every few milliseconds; `predict` once, or, in an InterruptScope, again and
-/// again. Tasks throw nothing. They compute in
-/// IEEE default floating point and leave the thread's own mode as it was.
+/// `train` calls `run` every few milliseconds; `predict` once, or repeatedly in an InterruptScope.
+/// Tasks do not throw. They set the IEEE default floating-point environment and restore the
+/// thread's.
 struct Executor {
-    /// Tasks that `run` has running at once, at least 1, the calling thread's included.
+    /// The number of tasks that `run` runs concurrently, at least 1, including the calling
+    /// thread's.
     int concurrency = 1;
-    /// Calls task(rank) once for each rank 0..tasks-1, at once, on any threads, and returns when
-    /// all have returned; `tasks` is never more than `concurrency`. If it throws, no task may be
-    /// running any more; the exception then leaves `train` or `predict`.
+    /// Calls task(rank) once for each rank 0..tasks-1, concurrently, on any threads, and returns
+    /// when all have returned; `tasks` <= `concurrency`. If it throws, no task may still be
+    /// running; the exception is passed on by `train` or `predict`.
     std::function<void(int tasks, const std::function<void(int rank)>& task)> run{};
 };
 

@@ -1,5 +1,5 @@
-/// FASTMLP_API marks what the shared library exports. Nothing else of it can be seen from outside,
-/// and the static library (FASTMLP_STATIC) makes no library that takes it in export anything.
+/// FASTMLP_API marks what the shared library exports; all else is hidden. With FASTMLP_STATIC
+/// nothing is exported, also by a shared library that links the static one.
 #pragma once
 
 #if defined(FASTMLP_STATIC) || !defined(__GNUC__)

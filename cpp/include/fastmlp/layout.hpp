@@ -1,9 +1,9 @@
-/// Where each parameter of each layer lies in the one contiguous buffer: W0, b0, W1, b1, ...; the
-/// scales and shifts of a normalised layer follow its biases.
+/// The position of each parameter in the one contiguous buffer: W0, b0, W1, b1, ...; the scales and
+/// shifts of a normalised layer follow its biases.
 ///
-/// The only place that knows. Exactly one element per parameter, no padding, C order; the gradient
-/// and any optimizer state use the same layout. What batch-normalised layers have learned of their
-/// data, and no gradient moves, lies in a second buffer: means0, variances0, means1, ...
+/// Only this class defines it. One element per parameter, no padding, C order; gradients and
+/// optimizer state use the same layout. The running averages of batch-normalised layers, which have
+/// no gradients, are in a second buffer: means0, variances0, means1, ...
 #pragma once
 
 #include <cstddef>
@@ -31,7 +31,7 @@ struct LayerLayout {
     /// (1, N) of a batch-normalised layer, in the statistics buffer; else empty
     Parameter running_means, running_variances;
 
-    /// All parameters of the layer, which lie one after another.
+    /// All parameters of the layer, which are contiguous.
     std::size_t offset() const { return weights.offset; }
     std::size_t size() const {
         return weights.size() + biases.size() + scales.size() + shifts.size();
@@ -40,15 +40,15 @@ struct LayerLayout {
 
 class FASTMLP_API Layout {
 public:
-    /// Sizes are checked; std::bad_alloc where the count does not fit, std::invalid_argument for 0.
+    /// Throws std::invalid_argument for a size of 0, std::bad_alloc if the count overflows.
     Layout(std::size_t features, const std::vector<Layer>& layers);
 
     std::size_t size() const { return size_; }
-    /// Elements of the statistics buffer.
+    /// The number of elements of the statistics buffer.
     std::size_t statistics_size() const { return statistics_size_; }
     std::size_t layer_count() const { return layers_.size(); }
     const LayerLayout& operator[](std::size_t i) const { return layers_[i]; }
-    /// Whether every parameter has its place in both.
+    /// Whether both have the same parameters at the same positions.
     bool matches(const Layout& other) const;
 
 private:

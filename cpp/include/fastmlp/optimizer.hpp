@@ -10,8 +10,8 @@
 
 namespace fastmlp {
 
-/// How a gradient g changes a parameter w. The formulas are those of torch.optim, and so are the
-/// defaults, except that learning_rate has one for all kinds.
+/// How a gradient g changes a parameter w. The formulas and defaults are those of torch.optim,
+/// except that the default learning_rate is the same for all kinds.
 ///
 ///   SGD       w -= rate g                                            (2.13), (2.14)
 ///     with momentum: u = momentum u + g, w -= rate u; nesterov: w -= rate (g + momentum u)
@@ -19,8 +19,8 @@ namespace fastmlp {
 ///             their start at 0: w -= rate u / (sqrt(s) + epsilon)
 ///   RMSprop   s = mean of g g, decaying (rho): w -= rate g / (sqrt(s) + epsilon)
 ///
-/// What happens to g before, in this order: clip_norm, clip_value, + l1 sign(w), + l2 w. Decoupled
-/// from g, w loses rate * weight_decay of itself (AdamW).
+/// Before this, g is modified in this order: clip_norm, clip_value, + l1 sign(w), + l2 w. Decoupled
+/// from g, w is reduced by rate * weight_decay * w (AdamW).
 struct Optimizer {
     enum class Kind { kSgd, kAdam, kRmsprop };
     static constexpr double kUnlimited = std::numeric_limits<double>::infinity();
@@ -33,20 +33,20 @@ struct Optimizer {
     double rho = 0.99;                    ///< of RMSprop
     double epsilon = 1e-8;
     double l1 = 0, l2 = 0, weight_decay = 0;
-    double clip_value = kUnlimited;  ///< bound of every |g|
-    double clip_norm = kUnlimited;   ///< bound of the Euclidean norm of all gradients together
-    bool decay_biases = true;        ///< whether l1, l2 and weight_decay hold for all but weights
+    double clip_value = kUnlimited;  ///< limit of every |g|
+    double clip_norm = kUnlimited;   ///< limit of the Euclidean norm of all gradients
+    bool decay_biases = true;        ///< l1, l2, weight_decay also for biases, scales, shifts
 
-    /// Buffers it keeps per parameter: u, s.
+    /// Which buffers (u, s) it keeps per parameter.
     bool has_first() const { return momentum != 0 || kind == Kind::kAdam; }
     bool has_second() const { return kind != Kind::kSgd; }
 };
 
-/// std::invalid_argument if a number is out of its range.
+/// Throws std::invalid_argument if a number is out of its range.
 FASTMLP_API void check_optimizer(const Optimizer& optimizer);
 
-/// What an optimizer remembers, in the layout of the parameters; null where it needs nothing. It
-/// stays with the network, so that training twice is training on.
+/// The state of an optimizer, in the layout of the parameters; null if it needs none. It belongs to
+/// the network, so that a second training continues the first.
 template <class T>
 struct OptimizerState {
     Optimizer::Kind kind = Optimizer::Kind::kSgd;
@@ -55,13 +55,13 @@ struct OptimizerState {
     std::uint64_t steps = 0;            ///< since they were 0
 };
 
-/// The mean of the parameters and statistics after each step, those of k steps ago counting decay^k
-/// times as much as those of the last; null before a training with TrainOptions::ema.
+/// The exponential moving average of parameters and statistics after each step: those of k steps
+/// ago have decay^k times the weight of the last. Null before a training with TrainOptions::ema.
 template <class T>
 struct MovingAverage {
     double decay = 0;
     std::shared_ptr<Buffer<T>> parameters, statistics;  ///< in the layouts of the network's
-    std::uint64_t steps = 0;                            ///< that it is a mean of
+    std::uint64_t steps = 0;                            ///< in the average
 };
 
 }  // namespace fastmlp

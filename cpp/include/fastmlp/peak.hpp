@@ -1,12 +1,12 @@
-/// What the machine could do: the yardstick of "share of peak".
+/// The peak floating-point rate of the machine.
 #pragma once
 
 #include "fastmlp/export.h"
 
 namespace fastmlp {
 
-/// Fused multiply-adds per second in registers, counted as two flops, in GFLOP/s: the sum over
-/// `n_threads` threads at once, best of several runs of about a millisecond.
+/// The rate of fused multiply-adds in registers, two flops each, in GFLOP/s: the sum over
+/// `n_threads` concurrent threads, best of several runs of about a millisecond.
 template <class T>
 FASTMLP_API double peak_gflops(int n_threads);
 

@@ -1,4 +1,4 @@
-/// Predictions without delay: a network prepared for one thread that asks again and again.
+/// Low-latency prediction: a network prepared for repeated calls from one thread.
 #pragma once
 
 #include <memory>
@@ -9,13 +9,12 @@
 
 namespace fastmlp {
 
-/// A copy of a network's parameters, arranged for inference, with the room that inference needs.
+/// A copy of a network's parameters in the layout for inference, with preallocated work space.
 ///
-/// Nothing is allocated after construction, no thread is started or waited for, and the outputs
-/// have the bits of `Network::predict`. The predictor is a snapshot: training the network, or
-/// writing its parameters, does not reach it before `refresh`, so one thread may predict while
-/// another trains. One thread at a time may use a predictor; threads that predict at once have one
-/// each.
+/// After construction nothing is allocated, and no thread is started or waited for. The outputs
+/// have the bits of `Network::predict`. A predictor is a snapshot: later changes of the network
+/// have no effect before `refresh`, so one thread may predict while another trains. A predictor may
+/// be used by one thread at a time; concurrent threads need one each.
 template <class T>
 class FASTMLP_API Predictor {
 public:
@@ -27,14 +26,14 @@ public:
     std::size_t features() const;
     std::size_t outputs() const;
 
-    /// Takes over the parameters `network` has now. Call it after training, where no other thread
-    /// trains the network. std::invalid_argument if its layers are not those of the first network.
+    /// Copies the current parameters of `network`, which no other thread may train meanwhile.
+    /// Throws std::invalid_argument if its layers are not those of the first network.
     void refresh(const Network<T>& network);
 
     /// Outputs of one row x (features,) into `out` (outputs,).
     void predict_row(std::span<const T> x, std::span<T> out);
     /// Outputs of x (B, features) into `out` (B, outputs), any B.
-    /// Both throw std::invalid_argument for what does not fit, and then wrote nothing.
+    /// Both throw std::invalid_argument for wrong shapes, before writing anything.
     void predict(MatrixView<const T> x, MatrixView<T> out);
 
 private:

@@ -1,7 +1,7 @@
 /// Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, SC 2011).
 ///
-/// A number is a function of (seed, purpose, epoch, index), so nothing has a hidden state, any part
-/// can be drawn alone, and every platform draws the same.
+/// A number is a function of (seed, purpose, epoch, index): there is no hidden state, any part can
+/// be computed independently, and all platforms give the same numbers.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@
 
 namespace fastmlp {
 
-/// Dropout has a stream for each layer i: kDropout + 256 i.
+/// The dropout stream of layer i is kDropout + 256 i.
 enum class Purpose : std::uint32_t { kInitialWeights = 0, kOrder = 1, kDropout = 2, kBlocks = 3 };
 
 struct FASTMLP_API RandomStream {
@@ -24,12 +24,12 @@ struct FASTMLP_API RandomStream {
     std::array<std::uint32_t, 4> block(std::uint64_t counter) const;
     /// Uniform in [0, 1), a multiple of 2^-53.
     double uniform(std::uint64_t index) const { return uniforms(index / 2)[index % 2]; }
-    /// Both that one counter block holds.
+    /// Both numbers of one counter block.
     std::array<double, 2> uniforms(std::uint64_t counter) const;
 };
 
-/// Fisher-Yates over 0..count-1 with the draws first, first + 1, ... of `stream`. The index j <= i
-/// is the high word of draw * (i + 1), off uniform by less than count / 2^32.
+/// Fisher-Yates shuffle of 0..count-1 with the draws first, first + 1, ... of `stream`. The index
+/// j <= i is the high word of draw * (i + 1); its deviation from uniform is below count / 2^32.
 FASTMLP_API void draw_order(const RandomStream& stream, std::uint64_t first, std::uint32_t* order,
                             std::size_t count);
 /// The order of samples in an epoch.

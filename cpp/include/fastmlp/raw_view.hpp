@@ -1,5 +1,5 @@
-/// A borrowed matrix of any real type and layout: features that become T row by row, as they are
-/// read, so that a data set of bytes or of float64 is never there twice.
+/// A borrowed matrix of any real type and layout. Features are converted to T row by row as they
+/// are read, so that a data set of bytes or float64 is never copied as a whole.
 #pragma once
 
 #include <cstddef>
@@ -10,9 +10,9 @@
 
 namespace fastmlp {
 
-/// Element (i, j) reads as T(x), rounded to nearest, or as fma(x, scales[j], offsets[j]): where T
-/// does not hold every value of the type, that is computed in double and rounded to T once.
-/// Strides are in bytes, of any sign, and need not be aligned.
+/// Element (i, j) is read as T(x), rounded to nearest, or as fma(x, scales[j], offsets[j]):
+/// computed in double and rounded to T once if T does not represent every value of the type
+/// exactly. Strides are in bytes, of any sign, and need not be aligned.
 template <class T>
 struct RawView {
     const std::byte* data = nullptr;
@@ -21,7 +21,7 @@ struct RawView {
     std::size_t cols = 0;
     std::ptrdiff_t row_stride = 0;
     std::ptrdiff_t column_stride = 0;
-    const T* scales = nullptr;   ///< (cols,), or null: values as they are
+    const T* scales = nullptr;   ///< (cols,), or null: no scaling
     const T* offsets = nullptr;  ///< (cols,), with `scales` only
 
     template <class S>
@@ -49,12 +49,12 @@ struct RawView {
     }
 };
 
-/// Rows before the first that holds an element which does not read as a finite T; x.rows if there
-/// is none.
+/// The number of rows before the first with an element that is not read as a finite T; x.rows if
+/// there is none.
 template <class T>
 FASTMLP_API std::size_t count_finite_rows(const RawView<T>& x);
 
-/// All of x into `out` (rows, cols).
+/// Converts all of x into `out` (rows, cols).
 template <class T>
 FASTMLP_API void read_rows(const RawView<T>& x, MatrixView<T> out);
 

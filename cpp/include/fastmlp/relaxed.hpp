@@ -1,11 +1,11 @@
-/// A number that one thread changes while others look at it.
+/// A number that one thread writes while others read it.
 #pragma once
 
 #include <atomic>
 
 namespace fastmlp {
 
-/// Every look sees some value that it had; it orders nothing else.
+/// Every read gives some value that was written. No ordering of other memory accesses.
 template <class N>
 class Relaxed {
 public:

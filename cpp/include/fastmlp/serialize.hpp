@@ -15,56 +15,56 @@
 namespace fastmlp {
 
 struct SaveOptions {
-    bool allow_nonfinite = false;  ///< write parameters that are NaN or infinite, too
+    bool allow_nonfinite = false;  ///< also write parameters that are NaN or infinite
 };
 
-/// Writes parameters, architecture and names, with the seed and the epoch that tell the next orders
-/// of samples, but not gradients and workspace. Writing is atomic.
+/// Writes parameters, architecture and names, and the seed and epoch, which determine the next
+/// orders of samples, but not gradients and workspace. Writing is atomic.
 ///
 /// Throws std::invalid_argument for parameters that `load` would refuse, and
-/// std::filesystem::filesystem_error (a std::system_error), which has errno and the path; the file
-/// is then what it was before. `network` must not change meanwhile.
+/// std::filesystem::filesystem_error (a std::system_error) with errno and path; an old file is then
+/// unchanged. `network` must not change meanwhile.
 template <class T>
 FASTMLP_API void save(const Network<T>& network, const std::filesystem::path& path,
                       const SaveOptions& options = {});
 
 struct LoadOptions {
-    bool allow_nonfinite = false;  ///< take parameters that are NaN or infinite, too
-    bool allow_table = false;      ///< and networks of columns that must be prepared for them
+    bool allow_nonfinite = false;  ///< also accept parameters that are NaN or infinite
+    bool allow_table = false;      ///< and networks whose columns must be prepared
 };
 
-/// Reads a network that `save` wrote, to the same bits. No code of the file is ever run.
+/// Reads a network that `save` wrote, with the same bits. Never runs code from the file.
 ///
 /// Throws FormatError for a file that is damaged, of other content (an ensemble, a table whose
 /// columns must be prepared) or of another type than T,
-/// std::filesystem::filesystem_error for what the system refuses, std::bad_alloc.
+/// std::filesystem::filesystem_error for errors of the system, std::bad_alloc.
 template <class T>
 FASTMLP_API Network<T> load(const std::filesystem::path& path, const LoadOptions& options = {});
 
-/// The same where the file decides on the type.
+/// The same, with the type from the file.
 using AnyNetwork = std::variant<Network<float>, Network<double>>;
 FASTMLP_API AnyNetwork load_any(const std::filesystem::path& path, const LoadOptions& options = {});
 
-/// A network as named tensors and metadata, which borrow from it: what `save` writes, and a part of
-/// what a checkpoint is. Throws std::invalid_argument as `save` does.
+/// A network as named tensors and metadata, which borrow from it: the content of a file of `save`,
+/// and part of a checkpoint. Throws std::invalid_argument like `save`.
 template <class T>
 FASTMLP_API Archive to_archive(const Network<T>& network, const SaveOptions& options = {});
 
-/// The network of an archive, which must hold it and nothing else; `file` is what errors call it.
+/// The network of an archive, which must contain nothing else; `file` is its name in errors.
 FASTMLP_API AnyNetwork from_archive(const Archive& archive, const std::string& file,
                                     const LoadOptions& options = {});
 
 /// A network of either type, borrowed.
 using AnyNetworkPointer = std::variant<const Network<float>*, const Network<double>*>;
 
-/// Several networks, at least one, in one file, as `save` writes one. Neighbours that differ in
-/// their numbers only share what describes them: a file holds any number of such networks.
+/// Writes one or more networks to one file, like `save`. Consecutive networks that differ in their
+/// numbers only share a description.
 FASTMLP_API void save_ensemble(std::span<const AnyNetworkPointer> networks,
                                const std::filesystem::path& path, const SaveOptions& options = {});
-/// The networks of a file, in their order; of one that `save` wrote that network.
+/// Reads the networks of a file in order; a file of `save` gives one network.
 FASTMLP_API std::vector<AnyNetwork> load_ensemble(const std::filesystem::path& path,
                                                   const LoadOptions& options = {});
-/// The same as archives. The one that is returned borrows nothing.
+/// The same for archives. The returned one borrows nothing.
 FASTMLP_API Archive ensemble_to_archive(std::span<const AnyNetworkPointer> networks,
                                         const SaveOptions& options = {});
 FASTMLP_API std::vector<AnyNetwork> ensemble_from_archive(const Archive& archive,

@@ -19,46 +19,46 @@ namespace fastmlp {
 
 struct EpochReport {
     std::size_t epoch;  ///< from 0, or TrainOptions::first_epoch
-    double loss;        ///< mean over the samples of the epoch, each as it was trained
+    double loss;        ///< mean over the samples of the epoch, as computed in their steps
     double seconds;
     double learning_rate;  ///< of the epoch's last step
-    double rate_factor;    ///< `on_epoch` may change it: multiplies the rates of later epochs
+    double rate_factor;    ///< factor of the rates of later epochs; `on_epoch` may change it
 };
 
 struct StepReport {
-    std::size_t step;  ///< from 0, or the first step of first_epoch; its batch's number
+    std::size_t step;  ///< the batch's number, from 0 or the first step of first_epoch
     double loss;       ///< mean over the batch
 };
 
 struct TrainOptions {
     std::size_t epochs = 10;
-    std::size_t batch_size = 32;  ///< rows of weight 0 are among them, but take no part in the step
+    std::size_t batch_size = 32;  ///< includes rows of weight 0, which take no part in the step
     Optimizer optimizer{};
-    Schedule schedule{};  ///< times optimizer.learning_rate
-    /// The learning rate of a step, instead of both; asked once before each step.
+    Schedule schedule{};  ///< factor of optimizer.learning_rate
+    /// The learning rate of a step, instead of both; called once before each step.
     std::function<double(std::size_t step)> learning_rate{};
-    double rate_factor = 1;  ///< times all of these
-    /// Epochs that schedules count as done; trained: those that are left.
+    double rate_factor = 1;  ///< factor of all of these
+    /// Epochs already done, for schedules; `epochs` includes them.
     std::size_t first_epoch = 0;
-    double ema = 0;  ///< decay of `Network::moving_average`, which each step moves; 0: none does
+    double ema = 0;  ///< decay of `Network::moving_average`, updated by each step; 0: none
     bool shuffle = true;
     /// Custom order of samples, used instead of `shuffle`: `order_rows` orders of `x.rows` indices,
     /// used in turn.
     const std::uint32_t* order = nullptr;
     std::size_t order_rows = 0;
-    int n_threads = 0;                   ///< upper limit; 0: the process's
-    const Executor* executor = nullptr;  ///< whose threads; null: fastmlp's own
-    /// After each epoch, the parameters exact: true stops. May write the parameters.
+    int n_threads = 0;                   ///< upper limit; 0: that of the process
+    const Executor* executor = nullptr;  ///< null: fastmlp's threads
+    /// Called after each epoch, with current parameters, which it may change: true stops.
     std::function<bool(EpochReport&)> on_epoch{};
-    /// After each step likewise; none is taken for a batch whose weights are all 0. It costs a copy
-    /// of the parameters a step.
+    /// The same after each step; a batch whose weights are all 0 is no step. Costs a copy of the
+    /// parameters per step.
     std::function<bool(const StepReport&)> on_step{};
-    /// Asked every few milliseconds between steps: true stops, the parameters at that step.
+    /// Called every few milliseconds between steps: true stops, with the parameters of that step.
     std::function<bool()> interrupted{};
 };
 
-/// The epoch's loss, or a parameter after it, was not finite. The parameters are back at the last
-/// finite epoch end.
+/// The epoch's loss, or a parameter after it, was not finite. The parameters were restored to the
+/// last finite epoch end.
 class FASTMLP_API Diverged : public std::runtime_error {
 public:
     Diverged(std::size_t at_epoch, double its_loss, double last_rate);
@@ -67,53 +67,53 @@ public:
     double learning_rate;  ///< of the epoch's last step
 };
 
-/// The threads `train` would use: as many as pay for the work of a step, at most `n_threads` (0:
-/// the process's limit).
+/// The number of threads `train` would use: as many as are worthwhile for a step, at most
+/// `n_threads` (0: the process's limit).
 template <class T>
 FASTMLP_API int training_threads(const Network<T>& network, std::size_t batch_size, int n_threads);
 
 /// Trains `network` on x (n, features) and y, in place.
 ///
-/// Samples of weight 0 are left out, whatever they are. Batch normalisation takes batches of one
-/// row too, which leave the running averages alone; but not if there would be no others.
+/// Samples of weight 0 are left out, whatever their values. Batch normalisation accepts batches of
+/// one row, which do not change the running averages, unless all batches would be such.
 ///
-/// Throws std::invalid_argument before it starts for what does not fit; later Diverged, Interrupted
-/// and what the callbacks throw, and then the parameters are those of the last completed step. If
-/// there was none, the network also keeps what an optimizer before this one remembered.
+/// Throws std::invalid_argument before it starts if arguments do not fit; later Diverged,
+/// Interrupted and exceptions of the callbacks, after which the parameters are those of the last
+/// completed step. If there was none, the network also keeps the state of a previous optimizer.
 template <class T>
 FASTMLP_API std::vector<EpochReport> train(Network<T>& network, MatrixView<const T> x,
                                            const Targets<T>& y, const TrainOptions& options);
 
-/// The same from rows of another type, which are read as T once a batch: the bits of `train` on the
-/// matrix converted beforehand.
+/// The same for rows of another type, which are converted to T batch by batch: the bits of `train`
+/// on the matrix converted beforehand.
 template <class T>
 FASTMLP_API std::vector<EpochReport> train(Network<T>& network, const RawView<T>& x,
                                            const Targets<T>& y, const TrainOptions& options);
 
-/// The same from sparse rows, of which only what is stored is read: the numbers of `train` on the
-/// dense matrix, but for signs of zeros.
+/// The same for sparse rows, of which only stored elements are read: the numbers of `train` on the
+/// dense matrix, except for signs of zeros.
 template <class T>
 FASTMLP_API std::vector<EpochReport> train(Network<T>& network, const SparseView<T>& x,
                                            const Targets<T>& y, const TrainOptions& options);
 
-/// Some samples of an epoch, in the order they are trained in.
+/// Some samples of an epoch, in training order.
 template <class T>
 struct Block {
     MatrixView<const T> x;
     Targets<T> y;
-    bool last = true;  ///< of its epoch; every other holds whole batches
+    bool last = true;  ///< of its epoch; all others consist of whole batches
 };
 
-/// Samples too many to be there at once.
+/// A stream of samples, for data that do not fit in memory.
 template <class T>
 struct BlockSource {
-    /// Called between steps for the next block, which need not live longer than until the next
-    /// call; after an epoch's last for the first of the next. What it throws ends the training.
+    /// Called between steps for the next block, which must stay valid until the next call; after an
+    /// epoch's last block, for the first of the next epoch. An exception ends the training.
     std::function<Block<T>()> next;
-    std::size_t rows = 0;  ///< of an epoch; 0: not known, which schedules over epochs do not allow
+    std::size_t rows = 0;  ///< per epoch; 0: unknown, which schedules over epochs do not allow
 };
 
-/// The same block by block: the numbers of `train` on all blocks of an epoch in a row, without
+/// The same block by block: the numbers of `train` on the concatenated blocks of an epoch, without
 /// `shuffle`.
 template <class T>
 FASTMLP_API std::vector<EpochReport> train(Network<T>& network, const BlockSource<T>& blocks,
@@ -128,15 +128,15 @@ struct TrainJob {
     TrainOptions options;  ///< its callbacks are not called; `n_threads` is 1
 };
 
-/// What became of a job: its reports, or what it threw.
+/// The result of a job: its reports, or its exception.
 struct TrainOutcome {
     std::vector<EpochReport> reports;
     std::exception_ptr error;
 };
 
-/// Trains independent networks at once, each on one thread of at most `n_threads` (0: the process's
-/// limit), and each to the bits of `train` alone. A job that throws ends alone; `interrupted`,
-/// asked by the calling thread, ends all of them with Interrupted.
+/// Trains independent networks concurrently on at most `n_threads` threads (0: the process's
+/// limit), each on one thread, with the bits of separate calls of `train`. An exception ends only
+/// its job; `interrupted`, called by the calling thread, ends all of them with Interrupted.
 template <class T>
 FASTMLP_API std::vector<TrainOutcome> train_many(const std::vector<TrainJob<T>>& jobs,
                                                  int n_threads,

@@ -1,4 +1,4 @@
-/// The one place that knows the version: CMake and pyproject.toml read it from the line below.
+/// The version. CMake and pyproject.toml read it from the line below.
 #pragma once
 
 namespace fastmlp {
