@@ -1,1 +1,1 @@
-"""The command line: files of data, an experiment, its report."""
+"""The command line: train on a file, use a saved model, benchmark."""

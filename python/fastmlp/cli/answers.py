@@ -1,4 +1,4 @@
-"""``fastmlp predict``, ``evaluate`` and ``describe``: what a saved model answers and is."""
+"""``fastmlp predict``, ``evaluate`` and ``describe``: the commands that use a saved model."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ def load_model(path: str) -> TabularModel:
     Raises
     ------
     DataError
-        If the file holds a network alone, which knows nothing of tables.
+        If the file contains a network only, without the encoding of a table.
     ModelFormatError, OSError
         If the file cannot be read.
     """
@@ -37,7 +37,7 @@ def load_model(path: str) -> TabularModel:
 
 
 def predict(path: str, source: str, output: str | None, *, proba: bool) -> None:
-    """Write the answers for a table as CSV, to a file or to standard output.
+    """Write predictions for a table as CSV, to a file or to standard output.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def predict(path: str, source: str, output: str | None, *, proba: bool) -> None:
 
 
 def evaluate(path: str, source: str, *, as_json: bool) -> None:
-    """Print how good the answers for a table are.
+    """Print the scores of the predictions for a table.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def evaluate(path: str, source: str, *, as_json: bool) -> None:
 
 
 def describe(path: str, *, as_json: bool) -> None:
-    """Print what a model was trained on and how good it was.
+    """Print what a model was trained on, and its scores.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def describe(path: str, *, as_json: bool) -> None:
 
 
 def _answers(model: TabularModel, table: Table | str, *, proba: bool) -> str:
-    """Return CSV with the names of the targets, or of the classes, above the answers."""
+    """Return predictions as CSV with a header: the names of the targets or of the classes."""
     names = model.target.names
     if proba:
         values = model.predict_proba(table)
@@ -114,13 +114,13 @@ def _answers(model: TabularModel, table: Table | str, *, proba: bool) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)
-    writer.writerows(values.reshape(len(values), -1).tolist())  # a float writes itself exactly
+    writer.writerows(values.reshape(len(values), -1).tolist())  # repr of a float is exact
     return text.getvalue()
 
 
 @contextmanager
 def _notes_on_stderr() -> Iterator[None]:
-    """Write what is warned of on standard error, a line each."""
+    """Write warnings to standard error, one line each."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield

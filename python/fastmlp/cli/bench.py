@@ -1,7 +1,7 @@
-"""``fastmlp bench``: how fast this machine trains, beside the FMA peak it could reach.
+"""``fastmlp bench``: the training speed of this machine, compared with its FMA peak.
 
-Whole SGD steps through ``Network.fit``. The clock of a machine drifts by several percent, so the
-peak is measured again beside each run, and the fastest of several runs counts.
+Measures whole SGD steps through ``Network.fit``. The clock rate of a machine varies by several
+percent, so the peak is measured again with each run, and the fastest of several runs is reported.
 """
 
 import json
@@ -21,7 +21,7 @@ from fastmlp.settings.optimizers import SGD
 
 ROW_SECONDS = 5.0
 RUN_SECONDS = 0.05
-MOST_INPUTS = 1 << 20  # features of an epoch: 4 MB, so that no row measures the memory
+MOST_INPUTS = 1 << 20  # features per epoch: 4 MB, so that memory bandwidth is not measured
 
 CASES: list[tuple[tuple[int, ...], int]] = [
     ((64, 64, 10), 32),
@@ -45,13 +45,13 @@ class Row:
     layers : tuple of int
         Features, then the nodes of each layer.
     batch_size : int
-        Samples of a step.
+        Samples per step.
     us_per_step : float
         Microseconds of the fastest run, per step.
     gflops : float
-        The same as GFLOP/s, by the matrix products alone.
+        The same in GFLOP/s, counting the matrix products only.
     peak_gflops : float
-        The FMA peak measured beside the runs.
+        The FMA peak, measured with the runs.
     peak_share : float
         `gflops` as a share of it.
     """
@@ -70,7 +70,7 @@ def run(threads: int = 1, as_json: bool = False) -> None:
     Parameters
     ----------
     threads : int, default 1
-        Threads to take; more than the limit of the process are cut to it.
+        Threads to use, at most the limit of the process.
     as_json : bool, default False
         Print one JSON object instead of a table.
     """
@@ -95,13 +95,13 @@ def measure(layers: tuple[int, ...], batch: int, threads: int, seconds: float) -
     Parameters
     ----------
     layers : tuple of int
-        Features, then the nodes of each layer. One output means regression, more mean classes.
+        Features, then the nodes of each layer. One output is a regression, more are classes.
     batch : int
         Samples of a step.
     threads : int
         Upper limit of threads.
     seconds : float
-        How long to measure, about.
+        Approximate duration of the measurement.
     """
     end = time.perf_counter() + seconds
     output: Literal["identity", "softmax"] = "identity" if layers[-1] == 1 else "softmax"
@@ -114,7 +114,7 @@ def measure(layers: tuple[int, ...], batch: int, threads: int, seconds: float) -
         network.fit(X[:rows], y[:rows], epochs, batch, SGD(0.001), n_threads=threads)
         return time.perf_counter() - start
 
-    # One step of a large network on a slow machine is a run of its own.
+    # A large network on a slow machine: one step per run.
     steps = 1 if fit(1, 1) > RUN_SECONDS else len(X) // batch
     epochs = max(1, round(RUN_SECONDS / fit(steps, 1)))
     fastest, peak = float("inf"), 0.0

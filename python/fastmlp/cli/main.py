@@ -1,7 +1,7 @@
-"""The command ``fastmlp``: its options, and what every failure looks like from outside.
+"""The command ``fastmlp``: its options and exit codes.
 
-Exit codes: 0 all went well; 1 training diverged, or the output could not be written; 2 the options
-or the data are not usable; 130 interrupted by Ctrl-C. A failure is one line on standard error.
+Exit codes: 0 success; 1 training diverged, or the output could not be written; 2 invalid options or
+data; 130 interrupted by Ctrl-C. An error is one line on standard error.
 """
 
 import argparse
@@ -30,7 +30,7 @@ _BROKEN_PIPE = 141  # 128 + SIGPIPE, what a shell reports for other tools
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that leaves errors to `main`, so that they are one line like all others."""
+    """A parser that raises errors for `main` to print, on one line like all others."""
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(message)
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, optional
-        The arguments, without the name of the program; None takes those of the process.
+        The arguments, without the name of the program; None means those of the process.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     if hasattr(sys.stdout, "reconfigure"):
-        # File names and labels may hold what the terminal's encoding lacks; that is no error.
+        # File names and labels may have characters that the terminal's encoding lacks.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         arguments = _parser().parse_args(argv)
@@ -93,12 +93,12 @@ def _explained(error: BaseException) -> tuple[str, int]:
         case OSError():
             return f"{error.filename}: {error.strerror}", 2
         case _:
-            # Data that cannot be used, or settings the library refuses: its messages name them.
+            # Invalid data or settings: the library's messages name them.
             return str(error), 2
 
 
 def _discard_output() -> None:
-    # Python flushes standard output once more at exit; what cannot be written goes nowhere.
+    # Python flushes standard output again at exit; this discards what cannot be written.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
@@ -110,7 +110,7 @@ def _train(arguments: argparse.Namespace) -> None:
     if arguments.plot is not None:
         check_plot(arguments.plot)
     for output in filter(None, (arguments.save, arguments.plot)):
-        os.scandir(Path(output).parent).close()  # a folder that is not there
+        os.scandir(Path(output).parent).close()  # raises if the folder does not exist
     experiment = Experiment(arguments.data, settings, verbose=int(on_terminal))
     report = _saving(experiment, arguments)
     print(report.to_json() if arguments.json else f"\n{report.to_text()}")
@@ -119,7 +119,7 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _saving(experiment: Experiment, arguments: argparse.Namespace) -> Report:
-    """Run an experiment, and save its model, also that of a run that was interrupted."""
+    """Run an experiment and save its model, also if it was interrupted."""
 
     def tell(text: str) -> None:
         if not arguments.json:
@@ -224,7 +224,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="share of the rows to test on, between 0 and 1 (default: %(default)s)",
     )
-    # The name of old, with which scripts were written.
+    # The former name of the option, for existing scripts.
     add("--test-share", dest="test_fraction", type=_share, default=argparse.SUPPRESS,
         help=argparse.SUPPRESS)  # fmt: skip
     add("--test", metavar="FILE", help="a table to test on instead")
@@ -271,7 +271,7 @@ def _add_answers(commands: Any) -> None:
 
 
 def _add_columns(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which rows and columns to learn from."""
+    """Add the options that select rows and columns."""
     add = parser.add_argument
     add(
         "--target",
@@ -340,7 +340,7 @@ def _sizes(text: str) -> tuple[int, ...]:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    """Read names between commas; a name with a comma in it stands in quotes."""
+    """Parse names separated by commas; a name that contains a comma is quoted."""
     return tuple(next(csv.reader([text], skipinitialspace=True), []))
 
 

@@ -1,4 +1,4 @@
-"""What a training run of the command line found, as text and as JSON."""
+"""The report of a training run of the command line, as text and as JSON."""
 
 import json
 import math
@@ -23,26 +23,26 @@ class Report:
     columns : list of dict
         What was done with each column.
     notes : list of str
-        What was not as it should be in the table.
+        Irregularities of the table.
     layers : list of int
         Inputs, then the nodes of each layer, of each network.
     n_parameters : int
         Of each network.
     epochs : int
-        Those of the network that trained longest.
+        Of the network that trained longest.
     best_epochs : list of int
-        The epoch to which each network went back.
+        The epoch to which each network was restored.
     train_loss, test_loss : float
         Loss of the model on each part, in `loss_unit`.
     train, test : Scores
-        In JSON their accuracy and R^2 stand beside the rest as ``test_accuracy`` and so on.
+        In JSON their accuracy and R^2 are also top-level keys, ``test_accuracy`` and so on.
     seconds : float
         Time of encoding and training.
     gflops, peak_share : float
         Speed of all networks in GFLOP/s, and as a share (0 to 1) of the measured FMA peak of the
         machine for this number of threads.
     threads : int
-        How many threads training could take at most.
+        Upper limit of threads of the training.
     """
 
     version: str
@@ -79,7 +79,7 @@ class Report:
     threads: int
 
     def to_json(self) -> str:
-        """Return one JSON object on one line; what is not a finite number is null."""
+        """Return a JSON object on one line; numbers that are not finite are null."""
         values: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
@@ -92,7 +92,7 @@ class Report:
         return json.dumps(finite(values))
 
     def to_text(self) -> str:
-        """Return scores of both parts, and the speed, for people to read."""
+        """Return the scores of both parts and the speed as readable text."""
         score = "R^2" if self.task == "regression" else "accuracy"
         rows = [
             ("", "loss", score),
@@ -119,7 +119,7 @@ class Report:
 
 
 def counted(number: int, noun: str) -> str:
-    """Write a number of things: ``1 thread``, ``1,797 rows``."""
+    """Format a number of things: ``1 thread``, ``1,797 rows``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
@@ -130,7 +130,7 @@ def _score(scores: Scores) -> str:
 
 
 def finite(value: Any) -> Any:
-    """Return plain values in which what is no finite number is None: what JSON can hold."""
+    """Return plain values for JSON, with None for numbers that are not finite."""
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What the command line takes for a table: the bundled digits, or the path of one."""
+"""The tables of the command line: the bundled digits, or the path of a table."""
 
 import os
 from importlib import import_module
@@ -32,12 +32,12 @@ def load(source: str) -> Table:
 
 
 def rows_of(source: str) -> Table | str:
-    """Return what a model reads by itself: it knows the names and kinds of its columns."""
+    """Return the digits or the path; a model reads paths with the known names of its columns."""
     return load(source) if source == "digits" else source
 
 
 def load_digits() -> Table:
-    """Load the 1,797 handwritten digits of 8 x 8 pixels that come with scikit-learn.
+    """Load the 1,797 handwritten digits of 8 x 8 pixels that are part of scikit-learn.
 
     Raises
     ------

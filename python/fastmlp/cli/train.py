@@ -25,8 +25,8 @@ from fastmlp.tables.table import Rows
 from fastmlp.tables.target import Target, read_target, true_targets
 from fastmlp.tables.training import LEARNING_RATE
 
-# The scores move with the split more than with the first weights. So the split has a seed of its
-# own, and runs with different seeds are tested on the same rows.
+# The scores depend more on the split than on the initial weights. So the split has a separate
+# seed, so that runs with different seeds are tested on the same rows.
 SPLIT_SEED: Final = 3
 OPTIMIZERS: Final = ("adamw", "adam", "sgd", "rmsprop")
 _MOST_COLUMNS: Final = 60
@@ -34,28 +34,28 @@ _MOST_COLUMNS: Final = 60
 
 @dataclass(frozen=True)
 class Settings:
-    """What the options of ``fastmlp train`` say; the defaults are those of the command line.
+    """The options of ``fastmlp train``, with the defaults of the command line.
 
     Attributes
     ----------
     target : tuple of str
-        The columns to learn; empty for a format that has a target of its own.
+        The columns to learn; empty for a format that defines its target.
     features, drop : tuple of str
         Columns to learn from, if not all others, and columns not to learn from.
     weight, group : str or None
-        The columns that say how much a row counts, and which rows belong together.
+        The columns of sample weights and of groups of rows.
     missing_target : {"drop", "error"}
         What to do with rows without a target.
     test : str or None
-        A table of its own to test on.
+        A separate table to test on.
     test_fraction : float
-        Else the share of the rows that is kept for the test, above 0 and below 1.
+        Otherwise, the share of the rows held out for the test, above 0 and below 1.
     split_seed : int
-        For that split.
+        The seed of that split.
     learning_rate : float or None
-        The size of a step; None is that of the optimizer.
+        None is the optimizer's default.
     task, hidden, networks, activation, dropout, epochs, batch_size, optimizer, seed, threads
-        As in `TabularModel`; an optimizer by its name.
+        As in `TabularModel`; the optimizer is given by name.
     """
 
     target: tuple[str, ...] = ()
@@ -110,12 +110,12 @@ class Settings:
 
 
 class Experiment:
-    """A table, a split of it, and a model to train on one part and test on the other.
+    """A table, its split, and a model to train on one part and test on the other.
 
     Parameters
     ----------
     source : str
-        The table, as `load` takes it.
+        The table, as for `load`.
     settings : Settings
         What to do with it.
     verbose : int, default 0
@@ -128,7 +128,7 @@ class Experiment:
     """
 
     def __init__(self, source: str, settings: Settings, verbose: int = 0) -> None:
-        self._config = get_config()  # first of all: it refuses a bad environment variable
+        self._config = get_config()  # first, because it raises for an invalid environment variable
         get_num_threads()
         self._settings = settings
         self.model = settings.model(verbose)
@@ -144,7 +144,7 @@ class Experiment:
         Parameters
         ----------
         tell : callable
-            Is given lines of text on what is about to be done.
+            Called with lines of text about the next steps.
 
         Raises
         ------
@@ -153,7 +153,7 @@ class Experiment:
         DivergenceError
             If training diverged.
         KeyboardInterrupt
-            On Ctrl-C; the model is what it was at its best epoch.
+            On Ctrl-C; the model is then that of its best epoch.
         """
 
         def describe(features: Features, target: Target) -> None:
@@ -171,14 +171,14 @@ class Experiment:
         return self._report(seconds)
 
     def save_best(self, path: str) -> str:
-        """Save what an interrupted `run` came to; return the epochs, empty if it ended none."""
+        """Save the model of an interrupted `run`; return its epochs, empty if it completed none."""
         if not self.model.networks:
             return ""
         self.model.save(path)
         return ", ".join(str(history.best_epoch) for history in self.model.histories)
 
     def plot(self, path: str, report: Report) -> None:
-        """Draw the course of the training and the answers for the test part."""
+        """Plot the losses of the training and the predictions for the test part."""
         selection, rows = self._test
         truth = true_targets(self.model.target, selection.table, rows)
         answers = self.model.answer_rows(selection, rows).reshape(len(rows), -1)
@@ -197,7 +197,7 @@ class Experiment:
         )
 
     def _split(self, y: NDArray[Any]) -> tuple[Rows, tuple[Selection, Rows]]:
-        """Return the rows to train on, and what to test on."""
+        """Return the rows to train on and the data to test on."""
         settings, selection = self._settings, self._selection
         if settings.test is not None:
             other = select(
@@ -293,7 +293,7 @@ class Experiment:
 
 
 def _shown(columns: Columns) -> list[str]:
-    """Write what was done with each column, of many columns with the first."""
+    """Describe the encoding of each column; of many columns, of the first ones."""
     lines = [f"  {line}" for line in str(Columns(columns[:_MOST_COLUMNS])).split("\n")]
     if len(columns) > _MOST_COLUMNS:
         lines.append(f"  ... ({len(columns):,} columns in all; --json has each)")

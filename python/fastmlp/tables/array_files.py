@@ -1,6 +1,6 @@
-"""NumPy's files: one array whose columns hold all, or an archive with features and target.
+"""NumPy files: one array with all columns, or an archive with features and target.
 
-Objects are refused: unpickling a file can run any code in it.
+Object arrays are refused, because unpickling can run arbitrary code.
 """
 
 import io
@@ -29,7 +29,7 @@ _NAMES: Final = (
 def read_npy(path: Path) -> Table:
     """Read one array: a matrix, or a structured array whose fields are columns.
 
-    Columns of a matrix are called "column 0" and so on. The file is mapped, not read.
+    Columns of a matrix are named "column 0" and so on. The file is memory-mapped.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def _field(path: Path, array: NDArray[Any], name: str) -> Column:
 
 
 def _columns(path: Path, name: str, array: NDArray[Any], names: list[str]) -> dict[str, Column]:
-    """Return the columns of a matrix, which are views of it where it holds numbers."""
+    """Return the columns of a matrix, as views if it is numeric."""
     if array.dtype.kind not in "biufUS":
         raise DataError(f"{path}: {name} must hold numbers or text, got dtype {array.dtype}")
     if array.dtype.kind in "US":
@@ -70,7 +70,7 @@ def _columns(path: Path, name: str, array: NDArray[Any], names: list[str]) -> di
 
 
 def read_npz(path: Path, data: bytes) -> Table:
-    """Read an archive with an array of features and one of targets, by the names that are usual.
+    """Read an archive with an array of features and one of targets, under their usual names.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def read_npz(path: Path, data: bytes) -> Table:
         names = _feature_names(archive, X)
     except (DataError, MemoryError):
         raise
-    except Exception as error:  # noqa: BLE001  (bytes that are no array make NumPy raise any)
+    except Exception as error:  # noqa: BLE001  (NumPy raises anything for invalid bytes)
         reason = str(error) or type(error).__name__
         raise DataError(f"{path}: the archive is damaged: {reason}") from None
     table = Table(str(path), _features(path, X, names))
@@ -107,7 +107,7 @@ def read_npz(path: Path, data: bytes) -> Table:
 
 
 def _array(path: Path, archive: Any, name: str) -> NDArray[Any]:
-    with suppress(KeyError):  # a name that NumPy did not write
+    with suppress(KeyError):  # a name not written by NumPy
         size = archive.zip.getinfo(f"{name}.npy").file_size
         _memory.require(f"{path}: array {name!r}", size)
     try:

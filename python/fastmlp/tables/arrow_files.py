@@ -17,12 +17,12 @@ MAGIC: Final = (b"PAR1", b"ARROW1", b"FEA1", b"\xff\xff\xff\xff")
 
 
 def read_arrow_file(path: Path, data: bytes | None, beginning: bytes) -> Table:
-    """Read a file by how it begins.
+    """Read a file of the format given by its first bytes.
 
     Parameters
     ----------
     path : Path
-        The file, which is mapped if `data` is None.
+        The file, memory-mapped if `data` is None.
     data : bytes or None
         Its decompressed content.
     beginning : bytes
@@ -44,7 +44,7 @@ def read_arrow_file(path: Path, data: bytes | None, beginning: bytes) -> Table:
 
 
 def _mapped(path: Path) -> mmap.mmap:
-    """Map a file by Python, which opens names that are no UTF-8, too."""
+    """Memory-map a file with Python, which also opens names that are not UTF-8."""
     with path.open("rb") as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
@@ -65,7 +65,7 @@ def _table(source: Any, beginning: bytes) -> Any:
 
 
 def _without_index(table: Any) -> Any:
-    """Leave out the index of a frame of pandas: it numbers or names the rows."""
+    """Drop the index of a pandas frame, which numbers or names the rows."""
     described = (table.schema.pandas_metadata or {}).get("index_columns", [])
     index = [name for name in described if isinstance(name, str) and name in table.column_names]
     return table.drop_columns(index) if index else table

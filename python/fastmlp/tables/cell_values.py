@@ -1,4 +1,4 @@
-"""The numbers that the cells of a column stand for, once it is known what the column is."""
+"""The values of the cells of a column, given its kind."""
 
 from collections.abc import Callable
 
@@ -16,9 +16,9 @@ and whose cells stand for none."""
 
 
 def values_of(column: Column, kind: Kind, decimal: str) -> Values:
-    """Return what gives the values of rows of a column.
+    """Return a function that gives the values of rows of a column.
 
-    Text is looked at once for each different cell.
+    Text is parsed once per distinct cell.
     """
     if isinstance(column, Text):
         return _of_text(column, kind, decimal)
@@ -35,7 +35,7 @@ def _of_text(text: Text, kind: Kind, decimal: str) -> Values:
         values, _ = cells.numbers(text.values, decimal)
     values[np.isinf(values)] = np.nan
     words = np.array([value not in cells.MISSING_WORDS for value in text.values], bool)
-    wrong = np.append(np.isnan(values) & words, False)  # one more: the last is for code -1
+    wrong = np.append(np.isnan(values) & words, False)  # the last is for code -1
     values = np.append(values, np.nan)
     table = dates.parts(values) if kind.name == "date" else values
 
@@ -70,7 +70,7 @@ def _days(moments: NDArray[np.generic]) -> Floats:
 
 
 def as_text(column: Column) -> Text:
-    """Return a column as text: whole numbers without a point."""
+    """Return a column as text, whole numbers without a decimal point."""
     if isinstance(column, Text):
         return column
     if column.dtype.kind == "b":

@@ -1,4 +1,4 @@
-"""Cells of text that stand for numbers, for yes and no, or for nothing."""
+"""Text cells that are numbers, yes and no, or missing."""
 
 import math
 import re
@@ -39,15 +39,15 @@ _SIGNS: Final = re.compile(r"[$€£¥%\s\u00a0\u202f]")
 
 
 def is_number(cell: str) -> bool:
-    """Say whether a cell is a number written plainly, with a point."""
+    """Return whether a cell is a plain number, with a decimal point if any."""
     return _NUMBER.fullmatch(cell) is not None or _INFINITE.fullmatch(cell) is not None
 
 
 def number(cell: str, decimal: str = ".") -> float:
-    """Return the number that a cell stands for; NaN if it is none.
+    """Return the number in a cell; NaN if it is not one.
 
-    Read are plain numbers, those with a decimal comma where `decimal` is one, thousands separated
-    (``1,234.5``, ``1 234``), a sign of currency or percent beside the number, and ``(5)`` as -5.
+    Accepts plain numbers, a decimal comma if `decimal` is one, separators of thousands
+    (``1,234.5``, ``1 234``), a currency or percent sign, and ``(5)`` as -5.
     """
     if is_number(cell) and (decimal == "." or "." not in cell or not _is_thousands(cell, ",")):
         return float(cell)
@@ -66,7 +66,7 @@ def _is_thousands(cell: str, decimal: str) -> bool:
 
 
 def numbers(values: Sequence[str], decimal: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return values as numbers, NaN where they are none, and which of those are no missing word."""
+    """Return values as numbers, NaN if they are not, and which of these are not missing words."""
     result = np.array([number(value, decimal) for value in values], np.float64).reshape(-1)
     bad = [
         bool(nan) and value not in MISSING_WORDS
@@ -76,24 +76,24 @@ def numbers(values: Sequence[str], decimal: str) -> tuple[NDArray[np.float64], N
 
 
 def is_code(cell: str) -> bool:
-    """Say whether a cell is digits behind a zero, which as a number would lose it."""
+    """Return whether a cell has a leading zero, which a number would lose."""
     return _CODE.fullmatch(cell) is not None
 
 
 def yes_or_no(values: Iterable[str]) -> bool:
-    """Say whether values are one pair such as yes and no, beside missing words."""
+    """Return whether values are a pair such as yes and no, apart from missing words."""
     words = {value for value in values if value not in MISSING_WORDS}
     return words <= PAIRS.keys() and {word.lower() for word in words} in map(set, _PAIRS)
 
 
 def typed(text: Text, decimal: str) -> Column:
-    """Return numbers if every cell is a plain number or a missing word, else the text itself.
+    """Return numbers if every cell is a plain number or a missing word, else the text.
 
-    Whole numbers of which some begin with a zero, as codes do, stay text.
+    Whole numbers of which some have a leading zero, like codes, stay text.
     """
     plain = re.compile(r"[.,]") if decimal == "," else None
     numbers = np.empty(len(text.values) + 1)
-    numbers[-1] = math.nan  # the place of code -1
+    numbers[-1] = math.nan  # for code -1
     found = False
     for place, value in enumerate(text.values):
         if plain is not None and plain.search(value):
@@ -116,9 +116,9 @@ def typed(text: Text, decimal: str) -> Column:
 
 
 def from_arrow(cells: Any, decimal: str) -> Column:
-    """Return a column of text of pyarrow as numbers where all its cells are, else as `Text`.
+    """Return a pyarrow column of text as numbers if all its cells are numbers, else as `Text`.
 
-    The numbers are those of `typed`, cast at once where the cells are clean.
+    The numbers are those of `typed`; clean columns are cast as a whole.
     """
     if decimal == "." and (array := _cast(cells)) is not None:
         return array
@@ -126,30 +126,30 @@ def from_arrow(cells: Any, decimal: str) -> Column:
 
 
 def arrow_text(cells: Any) -> Text:
-    """Return a column of text of pyarrow as `Text`."""
+    """Return a pyarrow column of text as `Text`."""
     coded = cells.combine_chunks().dictionary_encode()
     codes = _buffer(coded.indices.cast("int32").fill_null(-1), np.int32)
     return Text.coded(coded.dictionary.to_pylist(), codes)
 
 
 def arrow_floats(column: Any) -> NDArray[np.float64]:
-    """Return a column of doubles of pyarrow, NaN where null.
+    """Return a pyarrow column of doubles, NaN where null.
 
-    By its buffers: ``to_numpy`` imports pandas.
+    Uses its buffers, because ``to_numpy`` imports pandas.
     """
     parts = [_buffer(chunk, np.float64) for chunk in column.fill_null(math.nan).chunks]
     return np.concatenate(parts) if parts else np.empty(0)
 
 
 def _buffer(array: Any, dtype: type[Any]) -> NDArray[Any]:
-    """Return an array of pyarrow without nulls, where it lies."""
+    """Return a pyarrow array without nulls as a view."""
     values = np.frombuffer(array.buffers()[1], dtype) if len(array) else np.empty(0, dtype)
     return values[array.offset : array.offset + len(array)]
 
 
 def _cast(cells: Any) -> NDArray[np.float64] | None:
-    """Return cells of pyarrow as numbers; None if one of them needs a closer look."""
-    import pyarrow as pa  # noqa: PLC0415  (whoever has such cells has it)
+    """Return pyarrow cells as numbers; None if one of them needs `typed`."""
+    import pyarrow as pa  # noqa: PLC0415  (installed if there are such cells)
     import pyarrow.compute as pc  # noqa: PLC0415
 
     if cells.null_count == len(cells):
@@ -165,7 +165,7 @@ def _cast(cells: Any) -> NDArray[np.float64] | None:
         except pa.ArrowInvalid:
             return None
     array = arrow_floats(values)
-    if _has_fractions(array[:_FIRST]):  # else all of them are looked at
+    if _has_fractions(array[:_FIRST]):  # otherwise all must be checked
         return array
     known = array[np.isfinite(array)]
     if not len(known):

@@ -1,8 +1,7 @@
-"""CSV files: every column read as text, by pyarrow where it is installed, and then typed.
+"""CSV files: every column is read as text, by pyarrow if it is installed, and then typed.
 
-No library reads all files that people have without a word about what it made of them: half a file
-is lost behind a quote that is not closed, rows of another length vanish. So the dialect is found
-out here, and what came out is checked against what went in.
+CSV libraries can lose data silently: the rest of a file after an unclosed quote, or rows of another
+length. Therefore the dialect is detected here, and the result is checked against the file.
 """
 
 import csv
@@ -28,7 +27,7 @@ _FIRST_ROWS: Final = 500
 
 @dataclass
 class _Skipped:
-    """Rows that have another number of cells than the header."""
+    """Rows whose number of cells differs from the header's."""
 
     rows: list[tuple[int, int]] = field(default_factory=list)
     """Of each the row, counting those skipped, and the number of its cells."""
@@ -54,19 +53,19 @@ def read_csv(
     data : bytes
         Its content, UTF-8.
     expected : collection of str, optional
-        Columns that are known to be there.
+        Columns that are known to exist.
     as_text : collection of str, optional
-        Columns that stay text though all their cells are numbers.
+        Columns that stay text even if all their cells are numbers.
     complete : bool, default False
-        Refuse the file for one row of another length, instead of leaving it out with a note.
+        Raise for a single row of another length, instead of leaving it out with a note.
     again : callable, optional
-        Returns `data` once more, so that they need not be kept for the lines of later messages.
+        Returns `data` again, so that it need not be kept for line numbers in messages.
 
     Raises
     ------
     DataError
-        If the file is empty, has no rows, a quote that is not closed, or too many rows of another
-        length than the header.
+        If the file is empty, has no rows, has an unclosed quote, or has too many rows whose length
+        differs from the header's.
     """
     dialect = _sniffed(source, data, expected)
     names, notes = unique_names(dialect.names)
@@ -89,7 +88,7 @@ def read_csv(
 def _check(
     table: Table, skipped: _Skipped, data: bytes, start: int, dialect: Dialect, *, complete: bool
 ) -> None:
-    """Refuse a table of which rows are lost, or say so."""
+    """Raise if rows of a table are lost, or add a note."""
     source, names = table.source, list(table.columns)
     for text in skipped.texts:
         _refuse_swallowed(source, text, dialect.delimiter, len(names), None)
@@ -110,7 +109,7 @@ def _sniffed(source: str, data: bytes, expected: Collection[str]) -> Dialect:
 
 
 def _after_lines(data: bytes, count: int) -> int:
-    """Return the position of the data, after this many lines."""
+    """Return the position after this many lines."""
     at = 0
     for _ in range(count):
         at = data.find(b"\n", at) + 1
@@ -120,7 +119,7 @@ def _after_lines(data: bytes, count: int) -> int:
 
 
 def _pyarrow_csv(dialect: Dialect) -> Any:
-    """Return pyarrow's reader, where it is installed and reads this dialect."""
+    """Return pyarrow's reader if it is installed and supports this dialect."""
     if dialect.blanks or dialect.delimiter == " ":
         return None
     try:
@@ -161,7 +160,7 @@ def _by_pyarrow(
     columns: dict[str, Column] = {}
     for name in names:
         column = table.column(0)
-        table = table.remove_column(0)  # so that its memory is free once it is converted
+        table = table.remove_column(0)  # so that its memory is freed once it is converted
         if name in numeric:
             columns[name] = cells.arrow_floats(column)
         elif name in as_text:
@@ -174,8 +173,8 @@ def _by_pyarrow(
 def _numbers_at_first(data: bytes, start: int, dialect: Dialect, names: list[str]) -> set[str]:
     """Return the columns whose first cells are numbers with fractions, or missing.
 
-    pyarrow makes numbers of them as it reads, in less time and memory. Whole numbers are read as
-    text first: a zero before them would be lost.
+    pyarrow parses these itself, in less time and memory. Whole numbers are read as text first,
+    because leading zeros would be lost.
     """
     if dialect.decimal == ",":
         return set()
@@ -211,8 +210,8 @@ def _parsed(
 
     return reader.read_csv(
         pa.BufferReader(pa.py_buffer(data).slice(start)),
-        # One thread, and line ends within cells looked for: else a quote that is not closed loses
-        # the rows up to the next one without a word.
+        # One thread, and newlines allowed in cells: otherwise an unclosed quote would silently
+        # lose the rows up to the next quote.
         reader.ReadOptions(use_threads=False, column_names=names, block_size=block),
         reader.ParseOptions(
             delimiter=dialect.delimiter,
@@ -223,7 +222,7 @@ def _parsed(
         ),
         reader.ConvertOptions(
             column_types={name: pa.float64() if name in numeric else pa.string() for name in names},
-            null_values=sorted(cells.MISSING_WORDS),  # of numbers; text keeps its words
+            null_values=sorted(cells.MISSING_WORDS),  # for numbers; text columns keep these words
             check_utf8=False,
         ),
     )
@@ -255,7 +254,7 @@ def _by_csv(
 
 
 def _check_quotes(table: Table, delimiter: str) -> None:
-    """Refuse cells that hold whole rows: a quote was opened, and closed much later or never."""
+    """Raise for cells that contain whole rows: a quote was closed much later or never."""
     for name, column in table.columns.items():
         if not isinstance(column, Text):
             continue
@@ -272,7 +271,7 @@ def _check_quotes(table: Table, delimiter: str) -> None:
 def _refuse_swallowed(
     source: str, text: str, delimiter: str, width: int, where: str | None, *, at_end: bool = True
 ) -> None:
-    """Raise if the lines within one cell, or one row, are rows of the table themselves."""
+    """Raise if the lines within one cell, or one row, are rows of the table."""
     lines = text.split("\n")[1:]
     if width < 2 or not lines:
         return
@@ -302,9 +301,9 @@ def _tell_skipped(
 
 
 def _line_of(data: bytes, start: int, dialect: Dialect, width: int | None, row: int) -> int:
-    """Return the line on which a row begins; of rows of `width` cells only, if that is given.
+    """Return the line on which a row begins; counts only rows of `width` cells if given.
 
-    The file is gone through once more: this is for messages.
+    Scans the file again: this is for messages.
     """
     text = data[start:].decode(errors="replace")
     lines, previous, number = dialect.reader(text), 0, -1

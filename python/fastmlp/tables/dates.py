@@ -1,6 +1,6 @@
-"""Dates and times of day in text: what a column holds, decided by the column as a whole.
+"""Dates and times of day in text; their format is determined from the whole column.
 
-A date whose order nothing decides is not guessed, and neither is the century of two digits.
+An ambiguous order of day and month is not guessed, nor is the century of two-digit years.
 """
 
 import math
@@ -53,19 +53,19 @@ _TIME: Final = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?", re.ASCII)
 def order_of(  # noqa: PLR0911  (a case each)
     values: Sequence[str],
 ) -> tuple[Order | None, str]:
-    """Return how the different values of a column write dates, or None, and why not.
+    """Return the date format of the distinct values of a column, or None, and the reason.
 
     Parameters
     ----------
     values : sequence of str
-        At least one of which is no missing word.
+        At least one is not a missing word.
 
     Returns
     -------
     order : str or None
-        None if they are no dates, or none that can be read for certain.
+        None if they are not dates, or ambiguous ones.
     reason : str
-        Why dates are not read; empty if these are none.
+        Why dates are not read; empty if the values are not dates.
     """
     words = [value for value in values if value not in MISSING_WORDS]
     if not words or not (words[0][0].isdigit() or words[0][:3].lower() in _MONTHS):
@@ -92,12 +92,12 @@ def order_of(  # noqa: PLR0911  (a case each)
 
 
 def days(values: Sequence[str], order: Order) -> NDArray[np.float64]:
-    """Return the days since 1970-01-01, with fractions; hours of a time of day.
+    """Return the days since 1970-01-01, with fractions; for times of day, the hours.
 
     Parameters
     ----------
     values : sequence of str
-        Cells, of which those that are no date of that order become NaN.
+        Cells; those that are not dates of that order become NaN.
     order : str
         From `order_of`.
     """
@@ -165,9 +165,9 @@ PARTS: Final = ("day", "year", "month", "weekday", "day of the year", "hour")
 
 
 def parts(day: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what a network can use of dates: an array (n, 6) of `PARTS`, NaN where missing.
+    """Return the features of dates: an array (n, 6) of `PARTS`, NaN where missing.
 
-    The first is the days since 1970-01-01 with their fraction, Monday is weekday 0.
+    The first is the days since 1970-01-01 with fractions; Monday is weekday 0.
     """
     missing = np.isnan(day)
     whole = np.floor(np.where(missing, 0.0, day))

@@ -1,6 +1,6 @@
-"""How a CSV file is written: delimiter, quotes, comments, title, header, decimal mark.
+"""The dialect of a CSV file: delimiter, quotes, comments, title, header, decimal mark.
 
-The delimiter is the one that gives rows of one length; the rest follows from the first rows.
+The delimiter is the one that gives rows of equal length; the rest is derived from the first rows.
 """
 
 import csv
@@ -35,21 +35,21 @@ class Dialect:
     Attributes
     ----------
     delimiter : str
-        One character; a blank stands for any number of blanks.
+        One character; a blank means any number of blanks.
     names : list of str
-        Of the columns; empty where a column has none.
+        Of the columns; empty for a column without a name.
     skip : int
         Lines before the first row of data.
     quoted : bool
         Whether quotes enclose cells.
     escape : str or None
-        What stands before a quote within quotes, instead of a second quote.
+        The character before a quote within quotes, instead of a second quote.
     blanks : bool
-        Whether blanks follow delimiters, also before quotes.
+        Whether blanks follow delimiters, even before quotes.
     decimal : {".", ","}
         The decimal mark.
     notes : list of str
-        What was not as it should be, a sentence each.
+        Irregularities, one sentence each.
     """
 
     delimiter: str
@@ -62,12 +62,12 @@ class Dialect:
     notes: list[str] = field(default_factory=list)
 
     def reader(self, text: str) -> Iterator[Row]:
-        """Go through the rows of a text, without those that are blank."""
+        """Iterate over the rows of a text, without blank ones."""
         return _rows(text, self.delimiter, self.quoted, self.escape, self.blanks)
 
 
 def sniff(source: str, text: str, expected: Collection[str] = ()) -> Dialect:
-    """Find out how a file is written.
+    """Detect the dialect of a file.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def sniff(source: str, text: str, expected: Collection[str] = ()) -> Dialect:
     text : str
         Its beginning, up to the end of a line.
     expected : collection of str, optional
-        Names of columns that are known to be there: those that a model was trained on.
+        Names of columns that are known to exist: those a model was trained on.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def _rows(
 
 
 def _leading_comments(text: str) -> int:
-    """Count the lines of comments at the top; a header may begin with a # itself."""
+    """Count the comment lines at the top; a header may also begin with #."""
     lines = text.split("\n", 200)
     count = 0
     while count < len(lines) - 1 and lines[count].startswith(("#", "%")):
@@ -139,18 +139,18 @@ def _leading_comments(text: str) -> int:
     if count and any(
         lines[count - 1].count(mark) == lines[count].count(mark) > 0 for mark in ",;\t|"
     ):
-        count -= 1  # the names of the columns, behind a #
+        count -= 1  # the last one is the header, after a #
     return count
 
 
 def _width(rows: list[Row]) -> int:
-    """Return how many cells most rows have; the first may be the header."""
+    """Return the most frequent number of cells; the first row may be the header."""
     body = [len(row) for _, row in rows[1:]] or [len(row) for _, row in rows]
     return Counter(body).most_common(1)[0][0]
 
 
 def _consistency(rows: list[Row], expected: Collection[str]) -> float:
-    """Return how well a delimiter explains the rows: more is better."""
+    """Return how well a delimiter fits the rows: larger is better."""
     if not rows:
         return -1.0
     width = _width(rows)
@@ -161,7 +161,7 @@ def _consistency(rows: list[Row], expected: Collection[str]) -> float:
     cells = [cell.strip() for row in body[:200] for cell in row]
     good = sum(map(_is_good, cells)) / max(1, len(cells))
     known = sum(cell.strip() in expected for cell in rows[0][1])
-    # A header that is one short may be R's, which names no row names.
+    # A header that is one cell short may be from R, which omits the name of the row names.
     fits = {0: 1.0, 1: 0.7}.get(abs(len(rows[0][1]) - width), 0.0)
     return 2.0 * (share > 0.97) + fits + share + 0.5 * good + 5.0 * known
 
@@ -173,7 +173,7 @@ def _is_good(cell: str) -> bool:
 def _find_header(
     source: str, dialect: Dialect, rows: list[Row], skipped: int, expected: Collection[str]
 ) -> None:
-    """Set names and the lines before the data: titles, then a header, present or absent."""
+    """Set the names and the number of lines before the data: titles, then an optional header."""
     width = _width(rows)
     first = 0
     while first < min(len(rows) - 1, 20) and len(rows[first][1]) < width - 1:
@@ -200,7 +200,7 @@ def _find_header(
     dialect.skip = line
     ends_empty = all(row[-1].strip() == "" for row in body if len(row) == width)
     if len(header) == width - 1 and body:
-        # R leaves the name of the row names out; others end each row with a delimiter.
+        # R omits the name of the row names; other programs end each row with a delimiter.
         header = [*header, ""] if ends_empty else ["", *header]
     while len(header) > width and body and not header[-1]:
         header.pop()
@@ -213,10 +213,10 @@ def _find_header(
 
 
 def _is_data(header: list[str], body: list[list[str]], width: int) -> bool:
-    """Say whether the first row is data: a number above numbers, and no word of its own."""
+    """Return whether the first row is data: numbers above numbers, and no new words."""
     if len(header) != width or not body or not any(map(is_number, header)):
         return False
-    row_names = not header[0] and all(header[1:])  # of R and pandas, whose column has no name
+    row_names = not header[0] and all(header[1:])  # of R and pandas: a column without a name
     if row_names or _count(header):
         return False
     for place, cell in enumerate(header):
@@ -230,7 +230,7 @@ def _is_data(header: list[str], body: list[list[str]], width: int) -> bool:
 
 
 def _count(header: list[str]) -> bool:
-    """Say whether the numbers in a header are names: years, or places counted from 0 or 1."""
+    """Return whether numbers in a header are names: years, or indices from 0 or 1."""
     numbers = [int(cell) for cell in header if cell.isdecimal()]
     if len(numbers) < sum(map(is_number, header)) or len(numbers) < 2:
         return False
@@ -240,7 +240,7 @@ def _count(header: list[str]) -> bool:
 
 
 def _decimal(delimiter: str, rows: list[Row]) -> str:
-    """Return the decimal mark: a comma only where it does not separate cells."""
+    """Return the decimal mark: a comma only if it does not separate cells."""
     if delimiter == ",":
         return "."
     cells = [cell.strip() for _, row in rows[:500] for cell in row]
@@ -250,7 +250,7 @@ def _decimal(delimiter: str, rows: list[Row]) -> str:
 
 
 def unique_names(names: list[str]) -> tuple[list[str], list[str]]:
-    """Give columns without a name, or with one that is taken, a name; and sentences about it."""
+    """Name columns without a name or with a duplicate one; also return notes about it."""
     result: list[str] = []
     notes = []
     for place, name in enumerate(names):

@@ -1,7 +1,7 @@
-"""What a column becomes: numbers for a network, learned from the rows of the training part alone.
+"""Encoders of columns as inputs of a network, fitted on the rows of the training part only.
 
-Every encoder is plain data, numbers, words and arrays, and `encode` writes float32 columns into a
-part of the matrix of features.
+Every encoder is plain data: numbers, words and arrays. `encode` writes float32 columns into a part
+of the feature matrix.
 """
 
 from collections.abc import Sequence
@@ -27,31 +27,31 @@ NO_EDGES: Final = np.empty(0)
 
 
 def _scale(values: Floats) -> tuple[float, float]:
-    """Return mean and standard deviation (of the population), 1 for what never changes."""
+    """Return mean and population standard deviation, or a deviation of 1 for constants."""
     with np.errstate(over="ignore", invalid="ignore"):
         mean, deviation = float(values.mean()), float(values.std())
     if not np.isfinite(deviation):
         raise DataError("numbers beyond 1e150 cannot be standardised")
-    # Rounding makes the deviation of a constant like 0.1 not quite 0.
+    # Because of rounding, the deviation of a constant like 0.1 is not exactly 0.
     return mean, deviation if deviation > 1e-12 * abs(mean) else 1.0
 
 
 @dataclass(frozen=True, eq=False)
 class Number:
-    """A number standardised, pieces of its range beside it, and whether it is missing.
+    """A standardised number, optionally its piecewise-linear encoding, and whether it is missing.
 
-    The pieces are the piecewise-linear encoding of Gorishniy et al. (2022): between the quantiles
-    `edges` piece j goes from 0 at its lower edge to 1 at its upper one, so that the first layer
-    may bend there.
+    The piecewise-linear encoding is that of Gorishniy et al. (2022): piece j rises from 0 at its
+    lower edge to 1 at its upper one; the edges are quantiles. The first layer can then represent
+    any function that is linear between the edges.
 
     Attributes
     ----------
     median, mean, deviation : float
-        Of the training part; what is missing counts as the median.
+        Of the training part; missing values are replaced by the median.
     edges : ndarray, shape (pieces + 1,) or (0,)
         Empty without pieces.
     missing : bool
-        Whether a last column says where the number is missing.
+        Whether a last column indicates missing numbers.
     """
 
     median: float
@@ -62,7 +62,7 @@ class Number:
 
     @classmethod
     def fit(cls, values: Floats, pieces: int = 0, *, missing: bool | None = None) -> "Number":
-        """Learn from the training part, NaN where missing; `missing` None adds it if needed."""
+        """Fit to the training part, NaN where missing; `missing` None adds it if needed."""
         known = values[~np.isnan(values)]
         median = float(np.median(known)) if len(known) else 0.0
         filled = np.where(np.isnan(values), median, values)
@@ -72,7 +72,7 @@ class Number:
             edges = np.unique(filled)
             if len(edges) > pieces + 1:
                 edges = np.unique(np.quantile(filled, np.linspace(0.0, 1.0, pieces + 1)))
-        if len(edges) <= 2:  # two different values: the number itself says all
+        if len(edges) <= 2:  # two distinct values: the number itself suffices
             edges = NO_EDGES
         return cls(
             median, mean, deviation, edges, len(known) < len(values) if missing is None else missing
@@ -97,14 +97,14 @@ class Number:
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """Several numbers of one column, such as the parts of a date; each a `Number`."""
+    """Several numbers per cell, such as the parts of a date; each a `Number`."""
 
     parts: list[int]
     numbers: list[Number]
 
     @classmethod
     def fit(cls, values: Floats, pieces: int = 0) -> "Numbers":
-        """Learn from (n, p); parts that never change are left out, missing is with the first."""
+        """Fit to (n, p); constant parts are left out, the first has the column of missing."""
         known = values[~np.isnan(values[:, 0])]
         parts = [j for j in range(values.shape[1]) if len(known) and np.ptp(known[:, j]) > 0.0]
         parts = parts or [0]
@@ -130,10 +130,10 @@ class Numbers:
 
 @dataclass(frozen=True, eq=False)
 class Words:
-    """A column of 0 and 1 for each frequent word, one for all others, one where it is missing.
+    """One-hot encoding: a column for each frequent word, one for all others, one for missing.
 
-    That of scikit-learn's OneHotEncoder with ``handle_unknown="infrequent_if_exist"``; the place
-    for others is there if the training part has rare words.
+    That of scikit-learn's OneHotEncoder with ``handle_unknown="infrequent_if_exist"``; the column
+    for others exists if the training part has rare words.
     """
 
     words: list[str]
@@ -142,7 +142,7 @@ class Words:
 
     @classmethod
     def fit(cls, text: Text, rows: Rows, most: int, least_often: int = LEAST_OFTEN) -> "Words":
-        """Learn from some rows; at most `most` words that occur `least_often` times each."""
+        """Fit to some rows; at most `most` words, which occur at least `least_often` times each."""
         counts = text.counts(rows)
         there = [place for place in range(len(text.values)) if counts[place]]
         frequent = [place for place in there if counts[place] >= least_often]
@@ -157,14 +157,14 @@ class Words:
         return len(self.words) + self.others + self.missing
 
     def known(self, text: Text) -> NDArray[np.intp]:
-        """Return the column of each value of a text, and last that of code -1; -1 for none."""
+        """Return the column of each value of a text, last that of code -1; -1 for none."""
         at = {word: place for place, word in enumerate(self.words)}
         other = len(self.words) if self.others else -1
         missing = self.width - 1 if self.missing else other
         return np.array([*(at.get(value, other) for value in text.values), missing], np.intp)
 
     def encode(self, columns: NDArray[np.intp], out: Out) -> None:
-        """Write a 1 into the column of each row of `out` (n, width), 0 elsewhere."""
+        """Write 1 into the column of each row of `out` (n, width), 0 elsewhere."""
         out[:] = 0.0
         known = columns >= 0
         out[np.flatnonzero(known), columns[known]] = 1.0
@@ -172,11 +172,11 @@ class Words:
 
 @dataclass(frozen=True, eq=False)
 class TargetMeans:
-    """The mean of the target among the rows with the same word, drawn to the mean of all.
+    """Target encoding: the mean of the target over the rows of a word, shrunk to the overall mean.
 
-    That of scikit-learn's TargetEncoder with ``smooth="auto"``: how much a word counts follows from
-    how often it occurs and how much the target varies with it. In training the mean for a row is
-    that of other folds, or a rare word would tell the network the answer.
+    That of scikit-learn's TargetEncoder with ``smooth="auto"``: the shrinkage depends on the
+    frequency of a word and on the variance of the target. In training the mean for a row is taken
+    from the other folds, because a rare word would otherwise reveal the row's target.
 
     Attributes
     ----------
@@ -186,7 +186,7 @@ class TargetMeans:
     overall : ndarray, shape (targets,)
         For words never seen.
     mean, deviation : ndarray, shape (targets,)
-        Of the means over the training part, which are standardised.
+        Of the means over the training part, for standardising them.
     """
 
     words: list[str]
@@ -199,7 +199,7 @@ class TargetMeans:
     def fit(
         cls, text: Text, rows: Rows, targets: Floats, folds: NDArray[np.integer[Any]]
     ) -> "tuple[TargetMeans, Floats]":
-        """Learn from some rows; and the cross-fitted means (len(rows), targets) to train on."""
+        """Fit to some rows; also return the cross-fitted means (len(rows), targets) to train on."""
         codes = text.codes[rows]
         means, overall = target_means(codes, targets, len(text.values))
         crossed = np.empty((len(rows), targets.shape[1]))
@@ -224,7 +224,7 @@ class TargetMeans:
         return len(self.overall)
 
     def known(self, text: Text) -> Floats:
-        """Return the means of each value of a text, and last those of code -1."""
+        """Return the means of each value of a text, last those of code -1."""
         at = {word: place for place, word in enumerate(self.words)}
         table = np.concatenate([self.means, self.overall[np.newaxis]])
         unseen = len(self.words) + 1
@@ -259,7 +259,7 @@ def target_means(codes: NDArray[np.int32], targets: Floats, words: int) -> tuple
 
 @dataclass(frozen=True, eq=False)
 class Vector:
-    """Numbers of one unit, such as pixels or an embedding: centred, and of one deviation."""
+    """Numbers of the same unit, such as pixels or an embedding: centred, with a common scale."""
 
     mean: Floats
     deviation: float
@@ -267,7 +267,7 @@ class Vector:
 
     @classmethod
     def fit(cls, values: NDArray[Any]) -> "Vector":
-        """Learn from (n, k); rows that are NaN are missing."""
+        """Fit to (n, k); rows of NaN are missing."""
         missing = (
             np.isnan(values).any(axis=1)
             if values.dtype.kind == "f"
@@ -301,5 +301,5 @@ Encoder = Number | Numbers | Words | TargetMeans | Vector
 
 
 def widths(encoders: Sequence[Encoder]) -> list[int]:
-    """Return where the columns of each encoder begin, and how many there are in all."""
+    """Return the first column of each encoder, and the total number of columns."""
     return [0, *np.cumsum([encoder.width for encoder in encoders], dtype=int).tolist()]

@@ -1,4 +1,4 @@
-"""The columns of a table as a matrix for a network, and what was done with each and why."""
+"""The encoding of a table as a feature matrix, and a report of it for each column."""
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -29,8 +29,8 @@ from fastmlp.tables.kinds import FEW_WORDS, NUMBERS_ROWS, Kind, kind_of
 from fastmlp.tables.table import Column, Rows, Table, Text
 
 PIECES: Final = 16
-_FINEST, _ROWS_OF_PIECE = 128, 8  # of few numbers, such as a time alone, with rows enough
-_MOST_PIECES: Final = 512  # columns of all numbers together
+_FINEST, _ROWS_OF_PIECE = 128, 8  # for few columns of numbers, with enough rows
+_MOST_PIECES: Final = 512  # columns for all numbers together
 MOST_WORDS: Final = 200
 _PIECES_BYTES: Final = 1 << 26
 _BLOCK: Final = 1 << 12
@@ -41,16 +41,16 @@ WordEncoding = Literal["one-hot", "target means"]
 
 @dataclass(frozen=True, eq=False)
 class Feature:
-    """A column that the network sees.
+    """A column that is used as input.
 
     Attributes
     ----------
     name : str
-        Of the column.
+        The name of the column.
     kind : Kind
-        What it was in training.
+        Its kind in training.
     encoder : Encoder
-        What it becomes.
+        Its encoding.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class ColumnReport:
-    """What was done with a column.
+    """How a column is used.
 
     Attributes
     ----------
@@ -69,9 +69,9 @@ class ColumnReport:
     kind : str
         "number", "yes/no", "words", "date", "time of day", "vector" or "dropped".
     inputs : int
-        How many inputs of the network it became.
+        The number of inputs of the network.
     how : str
-        What was done with it, and why.
+        How it is encoded, and why.
     """
 
     name: str
@@ -81,7 +81,7 @@ class ColumnReport:
 
 
 class Columns(tuple[ColumnReport, ...]):
-    """What was done with each column; `str` is a table of it for people to read."""
+    """How each column is used; `str` gives a readable table."""
 
     __slots__ = ()
 
@@ -102,16 +102,16 @@ def _shortened(name: str) -> str:
 
 @dataclass(eq=False)
 class Features:
-    """How rows of a table become rows of a matrix.
+    """The fitted encoding of a table as a matrix.
 
     Attributes
     ----------
     features : list of Feature
         The columns that are used, in order.
     dropped : list of ColumnReport
-        Those that are not.
+        The columns that are not used.
     notes : list of str
-        What was not as it should be in the training part, a sentence each.
+        Irregularities of the training part, one sentence each.
     """
 
     features: list[Feature]
@@ -125,7 +125,7 @@ class Features:
 
     @property
     def columns(self) -> Columns:
-        """What was done with each column, those that are used first."""
+        """How each column is used; used ones come first."""
         used = (ColumnReport(f.name, f.kind.name, f.encoder.width, _how(f)) for f in self.features)
         return Columns((*used, *self.dropped))
 
@@ -159,10 +159,10 @@ class Features:
         out = np.empty((len(rows), self.width), np.float32)
         writers = [_writer(feature, table) for feature in self.features]
         bad: list[list[Rows]] = [[] for _ in writers]
-        for start in range(0, len(rows), _BLOCK):  # whose part of the matrix stays in a cache
+        for start in range(0, len(rows), _BLOCK):  # the block of the matrix stays in cache
             some = rows[start : start + _BLOCK]
             for j, part in enumerate(self._parts(out[start : start + _BLOCK])):
-                with np.errstate(over="ignore", invalid="ignore"):  # of numbers never met
+                with np.errstate(over="ignore", invalid="ignore"):  # for extreme numbers
                     wrong = writers[j](some, part)
                 if wrong is not None and wrong.any():
                     bad[j].append(some[wrong])
@@ -190,7 +190,7 @@ def learn(
     words: WordEncoding = "one-hot",
     seed: int = 0,
 ) -> tuple[Features, NDArray[np.float32]]:
-    """Decide what becomes of each column, learn it from some rows, and encode these.
+    """Choose the encoding of each column, fit it to some rows, and encode these.
 
     Parameters
     ----------
@@ -201,11 +201,11 @@ def learn(
     names : sequence of str
         The columns to use.
     targets : ndarray, shape (len(rows), t)
-        For the encoding of words by the mean target.
+        For target encoding of words.
     numbers, words : str
         As in `TabularModel`.
     seed : int
-        For the folds of the mean target.
+        For the folds of target encoding.
 
     Raises
     ------
@@ -246,7 +246,7 @@ def learn(
 
 
 def _last_resort(kind: Kind) -> Kind:
-    """Take the number of a row for a time, where a table has nothing else."""
+    """Use the row number as a time if a table has no other column."""
     if kind.reason == NUMBERS_ROWS:
         return Kind("number", "numbers the rows, but there is nothing else")
     return kind
@@ -279,7 +279,7 @@ def _fit(column: Column, rows: Rows, kind: Kind, decimal: str, pieces: int) -> E
 
 
 def _pieces(kinds: dict[str, Kind], rows: int) -> int:
-    """Return into how many pieces to cut the range of each number; 0 where they are too many."""
+    """Return the number of pieces for each number; 0 if there are too many numbers."""
     numbers = sum(
         {"number": 1, "time of day": 1, "date": len(dates.PARTS)}.get(kind.name, 0)
         for kind in kinds.values()
@@ -353,7 +353,7 @@ def _bad_cells(table: Table, feature: Feature, rows: Rows) -> str:
 
 
 def _how(feature: Feature) -> str:
-    """Write what was done with a column."""
+    """Describe how a column is used."""
     encoder, reason = feature.encoder, feature.kind.reason
     missing = ", whether it is missing" if getattr(encoder, "missing", False) else ""
     if isinstance(encoder, Number):
@@ -377,5 +377,5 @@ def _how(feature: Feature) -> str:
 
 
 def text_columns(features: Features) -> Collection[str]:
-    """Return the columns that must be read as text, whatever their cells."""
+    """Return the columns that must be read as text, even if they are numbers."""
     return {f.name for f in features.features if isinstance(f.encoder, Words | TargetMeans)}

@@ -17,9 +17,9 @@ _NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 def files_of(path: Path) -> list[Path]:
-    """Return the files of a folder and the folders in it, in order, without hidden ones.
+    """Return the files of a folder and its subfolders, in order, without hidden ones.
 
-    What begins with a dot or an underscore is hidden: ``_SUCCESS``, ``.part-00000.crc``.
+    Names that begin with a dot or an underscore are hidden: ``_SUCCESS``, ``.part-00000.crc``.
     """
     files = []
     for file in sorted(path.rglob("*")):
@@ -41,7 +41,7 @@ def matching(pattern: str) -> list[Path]:
 def read_all(
     source: str, root: Path | None, files: Iterable[Path], read: Callable[[Path], Table]
 ) -> Table:
-    """Read files, one below the other; folders such as ``day=2`` become columns.
+    """Read files and concatenate their rows; folders such as ``day=2`` become columns.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Frames of pandas, of polars, pyarrow and all that speak Arrow, and mappings of arrays."""
+"""Data frames of pandas, polars, pyarrow and other Arrow libraries, and mappings of arrays."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -15,7 +15,7 @@ from fastmlp.tables.table import Column, Table, Text
 
 
 def is_frame(value: object) -> bool:
-    """Say whether a value is a frame that `from_frame` reads."""
+    """Return whether a value is a frame that `from_frame` reads."""
     return _is_pandas(value) or hasattr(value, "__arrow_c_stream__") or _is_batch(value)
 
 
@@ -33,9 +33,9 @@ def from_frame(frame: Any) -> Table:
     Raises
     ------
     DataError
-        If two columns have one name.
+        If two columns have the same name.
     ImportError
-        If it is not pandas' and pyarrow is not installed.
+        If it is not a pandas frame and pyarrow is not installed.
     """
     if _is_pandas(frame):
         names = [str(name) for name in frame.columns]
@@ -53,9 +53,9 @@ def from_mapping(columns: Mapping[Any, Any]) -> Table:
     Raises
     ------
     TypeError
-        If a name is no text.
+        If a name is not a string.
     ValueError
-        If the columns are not of one length.
+        If the columns have different lengths.
     """
     result: dict[str, Column] = {}
     for name, values in columns.items():
@@ -79,12 +79,12 @@ def _by_name(names: list[str], columns: Any) -> dict[str, Column]:
 
 
 def from_array(name: str, values: Any) -> Column:
-    """Return what an array, a list or a column of a frame holds.
+    """Return the column of an array, a list or a column of a frame.
 
     Raises
     ------
     DataError
-        If that is nothing that a table can hold.
+        If its type is not supported.
     """
     if type(values).__module__.partition(".")[0] == "pandas":
         return _pandas_column(values)
@@ -107,7 +107,7 @@ def from_array(name: str, values: Any) -> Column:
 def _array_of(values: Any) -> NDArray[Any]:
     try:
         array = np.asarray(values)
-    except ValueError:  # lists of several lengths
+    except ValueError:  # lists of different lengths
         array = np.empty(0, object)
     if array.dtype.kind in "US" or array.dtype.kind == "O":
         array = np.empty(len(values), object)
@@ -116,7 +116,7 @@ def _array_of(values: Any) -> NDArray[Any]:
 
 
 def _plain(array: NDArray[Any]) -> NDArray[Any]:
-    """Return numbers, true and false, and times; durations as seconds."""
+    """Return numbers, booleans and times; durations as seconds."""
     if array.dtype.kind == "m":
         seconds = array / np.timedelta64(1, "s")
         return np.asarray(seconds, np.float64)
@@ -131,7 +131,7 @@ def _pandas_column(series: Any) -> Column:
         values = [None if _is_null(value) else str(value) for value in series.cat.categories]
         codes = series.cat.codes.to_numpy().astype(np.int32)
         return _from_values(values, codes, list(series.cat.categories))
-    if kind in "biuf":  # of pandas' own types, which know nulls
+    if kind in "biuf":  # pandas' nullable types
         numbers: NDArray[np.float64] = series.astype("Float64").to_numpy(
             np.float64, na_value=np.nan
         )
@@ -144,7 +144,7 @@ def _pandas_column(series: Any) -> Column:
 
 
 def _from_values(values: list[str | None], codes: NDArray[np.int32], kinds: list[Any]) -> Column:
-    """Return categories as numbers where they are numbers, else as text."""
+    """Return categories as numbers if they are numbers, else as text."""
     if kinds and all(isinstance(kind, int | float | np.number) for kind in kinds):
         return np.array([*kinds, np.nan], np.float64)[codes]
     return Text.coded(values, codes)
@@ -153,7 +153,7 @@ def _from_values(values: list[str | None], codes: NDArray[np.int32], kinds: list
 def _objects(  # noqa: PLR0911  (a case each)
     name: str, array: NDArray[Any]
 ) -> Column:
-    """Return Python's own objects as numbers, text, times or vectors."""
+    """Return Python objects as numbers, text, times or vectors."""
     if array.ndim == 2:
         return _vectors(name, list(array))
     if array.dtype.kind == "S":
@@ -186,7 +186,7 @@ def _word(item: Any) -> str | None:
 
 
 def _is_null(item: Any) -> bool:
-    """Say whether Python or pandas means by this that nothing is there."""
+    """Return whether a value means "missing" in Python or pandas."""
     if item is None or type(item).__name__ in {"NAType", "NaTType"}:
         return True
     return isinstance(item, float | Decimal | np.floating) and item != item  # noqa: PLR0124
@@ -205,12 +205,12 @@ def _vectors(name: str, items: list[Any]) -> NDArray[np.float64]:
 
 
 def from_arrow(source: str, table: Any) -> Table:
-    """Read a table of pyarrow.
+    """Read a pyarrow table.
 
     Raises
     ------
     DataError
-        If two columns have one name, or one holds what a table cannot.
+        If two columns have the same name, or the type of one is not supported.
     """
     names = [str(name) for name in table.column_names]
     columns = (arrow_column(name, table.column(j), source) for j, name in enumerate(names))
@@ -223,12 +223,12 @@ def from_arrow(source: str, table: Any) -> Table:
 def arrow_column(  # noqa: C901, PLR0911  (a case each)
     name: str, column: Any, source: str = "table"
 ) -> Column:
-    """Return what a column of pyarrow holds.
+    """Return the column of a pyarrow column.
 
     Raises
     ------
     DataError
-        If that is nothing that a table can hold.
+        If its type is not supported.
     """
     import pyarrow as pa  # noqa: PLC0415
 

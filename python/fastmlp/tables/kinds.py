@@ -1,4 +1,4 @@
-"""What a column is: decided by its cells in the training part, with the reason in a sentence."""
+"""The kind of a column: decided by its cells in the training part, with a reason."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ NAMES: Final[tuple[Name, ...]] = get_args(Name)
 FEW_WORDS: Final = 30
 NUMBERS_ROWS: Final = "numbers the rows"
 _MOSTLY: Final = 0.9
-_LONG_TEXT: Final = 6.0  # words in a cell, on the average
+_LONG_TEXT: Final = 6.0  # words per cell, on average
 _ROW_NAMES: Final = re.compile(
     r"(Unnamed: \d+|id|_id|rownames?|row[ _]?names?|index|idx)", re.IGNORECASE
 )
@@ -26,16 +26,16 @@ _IDENTIFIER: Final = re.compile(r"(id|idno|uid|pid|uuid|guid|.*[_ .-]id|.*[a-z]I
 
 @dataclass(frozen=True)
 class Kind:
-    """What a column is.
+    """The kind of a column.
 
     Attributes
     ----------
     name : str
         "dropped" if nothing can be learned from it.
     reason : str
-        Why, where that is not plain.
+        Why, if that is not obvious.
     order : str or None
-        How it writes its dates.
+        The format of its dates.
     """
 
     name: Name
@@ -46,7 +46,7 @@ class Kind:
 def kind_of(  # noqa: PLR0911  (a case each)
     column: Column, rows: Rows, name: str, decimal: str, *, unnamed: bool = False
 ) -> Kind:
-    """Decide what a column is by some of its rows."""
+    """Decide the kind of a column from some of its rows."""
     if isinstance(column, Text):
         return _text_kind(column, rows, decimal, unnamed=unnamed)
     if column.ndim == 2:
@@ -75,7 +75,7 @@ def _nothing(known: int, count: int, values: NDArray[Any]) -> Kind:
 
 
 def _row_number(known: NDArray[Any], name: str, count: int, *, unnamed: bool) -> str:
-    """Say that numbers only tell the rows apart; empty if they may tell more."""
+    """Return why numbers are only identifiers of rows; empty if they may be more."""
     if len(known) < count or count < 2 or known.dtype.kind == "b":
         return ""
     with np.errstate(over="ignore"):
@@ -117,7 +117,7 @@ def _text_kind(text: Text, rows: Rows, decimal: str, *, unnamed: bool) -> Kind: 
 
 
 def _prose(values: list[str], known: int) -> str:
-    """Say that text is too long, or too different from row to row, to learn from."""
+    """Return why text is not used: too long, or too many distinct values; empty if it is."""
     words = float(np.mean([value.count(" ") + 1 for value in values[:3000]]))
     if len(values) > 20 and len(values) > _MOSTLY * known:
         return "is free text" if words > 4 else "is a name or identifier for nearly each row"

@@ -1,4 +1,4 @@
-"""`TabularModel`: rows of a table in, answers in the target's own words and units out."""
+"""`TabularModel`: from rows of a table to predictions in the labels and units of the target."""
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -39,42 +39,42 @@ Frame = Any
 
 
 class TabularModel:
-    """Networks that learn a column of a table from the others.
+    """Networks that predict a column of a table from the others.
 
-    What becomes of each column is decided by the training part and written in `columns`. The
-    answer is the mean of several networks, which differ in their first weights and in the rows
-    that each holds out to know when to stop.
+    The encoding of each column is chosen from the training part and reported in `columns`. A
+    prediction is the mean over several networks, which differ in their initial weights and in the
+    rows held out for early stopping.
 
     Parameters
     ----------
     hidden : sequence of int, default (128, 64)
         Nodes of the hidden layers.
     task : {"classification", "regression"}, optional
-        What to learn; None guesses it: text, yes and no, and whole numbers of at most 20 different
+        None infers it from the target: text, yes and no, and whole numbers with at most 20 distinct
         values are classes, other numbers a regression.
     networks : int, default 4
-        How many networks to take the mean of.
+        The number of networks to average.
     seed : int, optional
-        In [0, 2^64): weights, order and rows held out follow from it. None draws one; `seed` tells
-        which.
+        In [0, 2^64). Determines initial weights, order of samples and held-out rows. None draws
+        one, which `seed` returns.
     activation : str, default "relu"
         Of the hidden layers.
     dropout : float, optional
         Of the hidden layers; None is 0.25 for classes and 0.1 for numbers.
     epochs : int, optional
-        Times to go through the rows at most; None is 300, fewer for more than 66,000 rows.
+        Upper limit of epochs; None is 300, fewer for more than 66,000 rows.
     batch_size : int, optional
         Samples per step; None is 64, an eighth of the rows if they are few, more if they are many.
     optimizer : Optimizer, default AdamW(0.01, weight_decay=0.1)
-        How a gradient changes the parameters.
+        The optimizer and its settings.
     patience : int, default 30
-        The epochs without improvement after which a network stops.
+        A network stops after this many epochs without improvement.
     numbers : {"piecewise", "standardized"}, default "piecewise"
         Whether numbers are cut into pieces beside being standardized: up to 128 each where there
         are few columns of numbers, 16 where there are 32, none where there are very many.
     words : {"one-hot", "target means"}, default "one-hot"
-        What becomes of text of more than 30 values: an input for each of the 200 most frequent, or
-        the cross-fitted mean of the target.
+        The encoding of text with more than 30 values: an input for each of the 200 most frequent,
+        or the cross-fitted mean of the target.
     n_threads : int, optional
         Upper limit of threads; None is the limit of the process. The result does not depend on it.
     verbose : int, default 0
@@ -83,15 +83,15 @@ class TabularModel:
     Attributes
     ----------
     columns : Columns
-        What was done with each column and why; readable.
+        How each column is encoded, and why; printable.
     networks : tuple of Network
-        Those trained.
+        The trained networks.
     histories : tuple of History
-        The course of each.
+        The history of each.
     notes : tuple of str
-        What was not as it should be in the table, a sentence each.
+        Irregularities of the table, one sentence each.
     scores : dict of str to Scores
-        What was measured of the model, by the name of the part; `save` keeps it.
+        Scores of the model on parts of the data, by name; saved by `save`.
 
     Raises
     ------
@@ -147,7 +147,7 @@ class TabularModel:
         )
         self._numbers = _validation.choice("numbers", numbers, ("piecewise", "standardized"))
         self._words = _validation.choice("words", words, ("one-hot", "target means"))
-        # A network of the same settings finds what is wrong with them before a file is read.
+        # Making a network validates the settings before a file is read.
         probe = Network([1, *self._settings.hidden, 1], activation=activation, output="identity",
                         dropout=0.0 if dropout is None else dropout, seed=seed)  # fmt: skip
         self.seed: int = probe.seed
@@ -170,7 +170,7 @@ class TabularModel:
         drop: Sequence[str] = (),
         missing_target: Literal["drop", "error"] = "drop",
     ) -> "TabularModel":
-        """Learn from a table.
+        """Train on a table.
 
         Parameters
         ----------
@@ -178,21 +178,22 @@ class TabularModel:
             The path of a file; a frame of pandas, polars or pyarrow; a mapping of names to arrays
             of one length.
         target : str or sequence of str, optional
-            The column to learn, or several: of numbers, or each of yes and no. None is for formats
-            that have a target of their own.
+            The column to predict, or several: all numbers, or all yes and no. None is for formats
+            that define the target.
         sample_weight : str or array-like, shape (n,), optional
-            How much each row counts, or the column that says so.
+            Weights of the rows, or the column that contains them.
         groups : str or array-like, shape (n,), optional
-            Rows of one group are held out together, or the column that names it.
+            Groups of the rows, or the column that contains them. Rows of a group are held out
+            together.
         validation_fraction : float or None, default 0.15
-            The share of the rows that each network holds out to know when to stop; None or 0 trains
+            The share of the rows that each network holds out for early stopping; None or 0 trains
             on all rows, for `epochs`.
         features : sequence of str, optional
-            The columns to learn from; None is all others.
+            The columns to use; None means all others.
         drop : sequence of str, optional
-            Columns not to learn from.
+            Columns not to use.
         missing_target : {"drop", "error"}, default "drop"
-            Whether rows without a target are left out, with a note, or refused.
+            Whether rows without a target are left out, with a note, or raise an error.
 
         Returns
         -------
@@ -208,7 +209,7 @@ class TabularModel:
         DivergenceError
             If the loss became infinite or not a number.
         KeyboardInterrupt
-            On Ctrl-C; the model is what the networks were at their best epochs.
+            On Ctrl-C; the model then has the networks of their best epochs so far.
         """
         selection = select(
             read(table),
@@ -230,10 +231,10 @@ class TabularModel:
         like: Target | None = None,
         before_training: Callable[[Features, Target], None] | None = None,
     ) -> "TabularModel":
-        """Learn from some rows of what was selected, as `fit` does; for the command line.
+        """Train on some rows of a selection, as `fit` does; for the command line.
 
-        The task is that of `like`, guessed from more rows than these. `before_training` is called
-        with what was decided, before the networks are trained.
+        The task is that of `like`, which was inferred from more rows than these. `before_training`
+        is called with the fitted encoding before the networks are trained.
         """
         fraction = 0.0
         if validation_fraction is not None:
@@ -270,10 +271,10 @@ class TabularModel:
         return self
 
     def save(self, path: files.Path) -> None:
-        """Write the model to a file that `load` reads back: it answers with the same bits.
+        """Write the model to a file. `load` returns a model whose predictions have the same bits.
 
-        The file holds the networks and everything learned of the columns as plain data; see
-        ``docs/file-format.md``. It is written as a whole or not at all.
+        The file contains the networks and the fitted encoding of the columns as plain data; see
+        ``docs/file-format.md``. Writing is atomic.
 
         Parameters
         ----------
@@ -285,7 +286,7 @@ class TabularModel:
         RuntimeError
             If the model has not been fitted.
         TypeError, ValueError
-            If `path` is no path, or a parameter is not finite; the old file is unchanged.
+            If `path` is not a path, or a parameter is not finite; an old file is unchanged.
         OSError
             If the file cannot be written; the old file is unchanged.
         """
@@ -298,12 +299,12 @@ class TabularModel:
         write_model(path, [model_of(net) for net in self.networks], to_table(learned))
 
     def to_onnx(self, path: files.Path) -> None:
-        """Write the model as an ONNX file: raw columns in, answers out.
+        """Write the model as an ONNX file, from raw columns to predictions.
 
-        Each column is an input (rows, 1) of its name: numbers as double with NaN where they are
-        missing, text, yes and no, and days such as 2020-12-31 as strings with "" where they are
-        missing and without blanks around them; vectors are double (rows, k). The output `answer`
-        is what `predict` returns, numbers as (rows, targets); for classes there is `probabilities`.
+        Each column is an input (rows, 1) with its name: numbers as double, NaN if missing; text,
+        yes and no, and days such as 2020-12-31 as strings without surrounding blanks, "" if
+        missing; vectors as double (rows, k). The output `answer` is the result of `predict`, for
+        numbers as (rows, targets); for classes there is also `probabilities`.
         Needs ``pip install 'fastmlp[onnx]'``; operator set 20.
 
         Parameters
@@ -333,8 +334,8 @@ class TabularModel:
     def load(cls, path: files.Path) -> "TabularModel":
         """Read a model that `save` wrote.
 
-        It predicts and evaluates as the saved one. `fit` trains again with the settings of the
-        saved one, but the default optimizer.
+        Predictions and scores are those of the saved model. `fit` trains with its settings, except
+        for the optimizer, which is the default.
 
         Parameters
         ----------
@@ -344,7 +345,7 @@ class TabularModel:
         Raises
         ------
         ModelFormatError
-            If the file is damaged, or holds networks alone.
+            If the file is damaged, or contains networks only.
         TypeError, OSError, MemoryError
             As `fastmlp.load`.
         """
@@ -358,7 +359,7 @@ class TabularModel:
 
     @classmethod
     def from_file(cls, file: str, models: Sequence[Model], table: TableData) -> "TabularModel":
-        """Return the model that the content of a file describes; for `fastmlp.load`."""
+        """Return the model from the content of a file; for `fastmlp.load`."""
         networks = tuple(network_of(model) for model in models)
         shapes = {(net.features, net.layers[-1].nodes) for net in networks}
         if len(shapes) > 1:
@@ -379,12 +380,12 @@ class TabularModel:
 
     @property
     def columns(self) -> Columns:
-        """What was done with each column and why."""
+        """How each column is encoded, and why."""
         return self._learned()[0].columns
 
     @property
     def target(self) -> Target:
-        """What was learned."""
+        """The task."""
         return self._learned()[1]
 
     @property
@@ -394,19 +395,20 @@ class TabularModel:
         return self.networks[0]
 
     def predict(self, table: Frame) -> NDArray[Any]:
-        """Answer for the rows of a table.
+        """Return predictions for the rows of a table.
 
         Parameters
         ----------
         table : str, os.PathLike, frame or mapping
-            With the columns of the training; others are not looked at. Words never seen, and cells
-            that are missing or no number or date, are answered for, the latter with a warning.
+            With the columns of the training; others are ignored. Unknown words and missing cells
+            are allowed; cells that are not the expected number or date count as missing, with a
+            warning.
 
         Returns
         -------
         ndarray, shape (n,), or (n, targets) of several
-            Classes as they stood in the target: words as str, numbers as int or float; or numbers
-            in the units of the target, float64.
+            Classes as in the target: words as str, numbers as int or float; or numbers in the
+            units of the target, float64.
 
         Raises
         ------
@@ -439,19 +441,19 @@ class TabularModel:
         return class_array(self.target.classes)
 
     def evaluate(self, table: Frame, *, sample_weight: str | ArrayLike | None = None) -> Scores:
-        """Compare the answers for the rows of a table with its target.
+        """Compare the predictions for the rows of a table with its target.
 
         Parameters
         ----------
         table : str, os.PathLike, frame or mapping
             With the columns of the training and the target; rows without a target are left out.
         sample_weight : str or array-like, shape (n,), optional
-            How much each row counts, or the column that says so.
+            Weights of the rows, or the column that contains them.
 
         Raises
         ------
         DataError
-            As `predict`; if no row has a target, or one has a class that training did not have.
+            As `predict`; if no row has a target, or one has a class that was not in the training.
         RuntimeError
             If the model has not been fitted.
         """
@@ -460,15 +462,15 @@ class TabularModel:
         return self.score_rows(selection, selection.rows)
 
     def answer_rows(self, selection: Selection, rows: Rows) -> NDArray[Any]:
-        """Answer as `predict` does, for some rows of what was selected; for the command line."""
+        """Return predictions for some rows of a selection, as `predict`; for the command line."""
         return answers(self.target, self.output_rows(selection, rows))
 
     def output_rows(self, selection: Selection, rows: Rows) -> NDArray[np.float64]:
-        """Return the mean of the networks' outputs for some rows of what was selected."""
+        """Return the mean of the networks' outputs for some rows of a selection."""
         return self._outputs(selection.table, rows)
 
     def score_rows(self, selection: Selection, rows: Rows) -> Scores:
-        """Compare as `evaluate` does, some rows of what was selected; for the command line."""
+        """Score some rows of a selection, as `evaluate`; for the command line."""
         y = true_targets(self.target, selection.table, rows)
         weight = None if selection.weight is None else selection.weight[rows]
         return score(self.target, y, self._outputs(selection.table, rows), weight)
@@ -484,7 +486,7 @@ class TabularModel:
         return [feature.name for feature in self._learned()[0].features]
 
     def _outputs(self, table: Table, rows: Rows | None = None) -> NDArray[np.float64]:
-        """Return the mean of the networks' outputs, added up in order in float64."""
+        """Return the mean of the networks' outputs, summed in order in float64."""
         features, _ = self._learned()
         notes: list[str] = []
         X = features.matrix(table, np.arange(len(table)) if rows is None else rows, notes)
@@ -515,7 +517,7 @@ class TabularModel:
 
 
 def _for_means(target: Target, y: NDArray[Any]) -> NDArray[np.float64]:
-    """Return what the mean target is the mean of: numbers, or for each class 0 and 1."""
+    """Return the targets for target encoding: numbers, or 0 and 1 for each class."""
     if target.task != "classification":
         return np.asarray(y, np.float64).reshape(len(y), -1)
     indicator: NDArray[np.float64] = (y[:, np.newaxis] == np.arange(len(target.classes))).astype(

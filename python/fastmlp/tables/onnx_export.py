@@ -1,9 +1,9 @@
-"""A model as an ONNX graph: raw columns in, answers out, by standard operators alone.
+"""Export of a model as an ONNX graph, from raw columns to predictions, in standard operators.
 
-Every column is an input of shape (rows, 1): numbers as double with NaN where they are missing, text
-as strings with "" where they are, vectors as double (rows, k). The arithmetic before the networks
-is that of the encoders to the bit. A string is never cast before an expression has matched it: ONNX
-Runtime takes the leading number of any text, and stops at what has none.
+Every column is an input of shape (rows, 1): numbers as double, NaN if missing; text as strings, ""
+if missing; vectors as double (rows, k). The arithmetic before the networks has the bits of the
+encoders. A string is cast only after a regular expression has matched it: ONNX Runtime converts the
+leading number of any text, and fails if there is none.
 """
 
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ class _Graph:
         self.domains: dict[str, Any] = {}
 
     def add(self, operator: str, *inputs: str, name: str, **attributes: Any) -> str:
-        """Add a node and return its output, which has its name."""
+        """Add a node and return its output, which has the same name."""
         self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
         return name
 
@@ -74,7 +74,7 @@ class _Graph:
         return name
 
     def input(self, name: str, kind: int, width: int = 1) -> str:
-        """Add an input with this many columns and return its name."""
+        """Add an input with the given number of columns and return its name."""
         self.inputs.append(helper.make_tensor_value_info(name, kind, ["rows", width]))
         return name
 
@@ -88,7 +88,7 @@ class _Graph:
 
 
 def _encoded(graph: _Graph, i: int, feature: Feature) -> str:
-    """Add what becomes of a column; return the float (rows, width) of it."""
+    """Add the encoding of a column; return its float output (rows, width)."""
     at, encoder, kind = f"{i}/", feature.encoder, feature.kind.name
     if isinstance(encoder, Vector):
         return _vector(
@@ -147,7 +147,7 @@ def _limited(graph: _Graph, at: str, value: str) -> str:
 
 
 def _words(graph: _Graph, at: str, text: str, encoder: Words | TargetMeans) -> str:
-    """Add a column for each word, for others and for missing; or the mean of each."""
+    """Add a column for each word, for others and for missing; or the target mean of each."""
     words = graph.constant(f"{at}words", [encoder.words], object)
     same = graph.cast(
         graph.add("Equal", text, words, name=f"{at}equal"), TensorProto.DOUBLE, f"{at}known"
@@ -232,7 +232,7 @@ class _Integers:
 
 
 def _iso_date(graph: _Graph, at: str, text: str) -> tuple[dict[int, str], str]:
-    """Return the parts of a date as doubles, and whether the text is none."""
+    """Return the parts of a date as doubles, and whether the text is not a date."""
     matched = graph.add(
         "RegexFullMatch", text, name=f"{at}matched", pattern="[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
     )
@@ -278,7 +278,7 @@ def _iso_date(graph: _Graph, at: str, text: str) -> tuple[dict[int, str], str]:
 
 
 def _days_since_1970(do: _Integers, year: str, month: str | int, day: str | int) -> str:
-    """Count days by years that begin in March, so that leap days end them."""
+    """Return the day number, with years that begin in March and so end with the leap day."""
     early = do.number(do("LessOrEqual", month, 2))
     year = do("Sub", year, early)
     era = do("Div", year, 400)
@@ -291,7 +291,7 @@ def _days_since_1970(do: _Integers, year: str, month: str | int, day: str | int)
 
 
 def _mean(graph: _Graph, matrix: str, models: Sequence[Model]) -> str:
-    """Add the networks; return the mean of their outputs, added up in order in double."""
+    """Add the networks; return the mean of their outputs, summed in order in double."""
     total = ""
     for i, model in enumerate(models):
         network = compose.add_prefix(onnx_model(model), f"network {i}/")

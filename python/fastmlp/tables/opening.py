@@ -1,4 +1,4 @@
-"""The bytes of a file: decompressed by what it begins with, and text as UTF-8."""
+"""The bytes of a file: decompressed according to its first bytes, and text as UTF-8."""
 
 import bz2
 import codecs
@@ -21,14 +21,14 @@ COMPRESSED: Final = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
 def content(path: Path) -> bytes:
-    """Read a file, and decompress what gzip, bzip2, xz, zstandard or zip made smaller.
+    """Read a file; decompress gzip, bzip2, xz, zstandard and zip.
 
     Raises
     ------
     DataError
-        If the compressed file is damaged, or a zip archive holds not one file but several.
+        If a compressed file is damaged, or a zip archive contains several files.
     MemoryError
-        If what comes out does not fit into memory.
+        If the decompressed data do not fit in memory.
     OSError
         If the file cannot be read.
     """
@@ -80,7 +80,7 @@ def _opened(path: Path, data: bytes) -> IO[Any]:
 
 
 def _read_all(path: Path, file: IO[Any]) -> bytes:
-    """Read piece by piece: a small file may decompress to more than there is memory."""
+    """Read piece by piece: a small file may decompress to more than fits in memory."""
     pieces, size = [], 0
     while piece := file.read(_PIECE):
         pieces.append(bytes(piece))
@@ -90,7 +90,7 @@ def _read_all(path: Path, file: IO[Any]) -> bytes:
 
 
 def _not_utf8(data: bytes) -> int | None:
-    """Return where bytes are no UTF-8, without making a text of them all."""
+    """Return the position of invalid UTF-8, without decoding everything at once."""
     if data.isascii():
         return None
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -104,12 +104,12 @@ def _not_utf8(data: bytes) -> int | None:
 
 
 def as_utf8(path: Path | str, data: bytes) -> tuple[bytes, str | None]:
-    """Return text as UTF-8 without a byte order mark, and a sentence if it was something else.
+    """Return text as UTF-8 without byte order mark, and a note if its encoding was another.
 
     Raises
     ------
     DataError
-        If it is no text.
+        If it is not text.
     """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         try:
@@ -117,9 +117,9 @@ def as_utf8(path: Path | str, data: bytes) -> tuple[bytes, str | None]:
         except UnicodeDecodeError as error:
             raise DataError(f"{path}: begins like UTF-16, but is not: {error}") from None
     data = data.removeprefix(b"\xef\xbb\xbf")
-    if b"\x1a" in data[-4:]:  # the end of a file in DOS
+    if b"\x1a" in data[-4:]:  # end of file in DOS
         data = data[: data.rindex(b"\x1a")]
-    if b"\r" in data and b"\n" not in data:  # the line ends of old Macs
+    if b"\r" in data and b"\n" not in data:  # line ends of old Macs
         data = data.replace(b"\r", b"\n")
     if (at := data.find(b"\0")) >= 0:
         line = data.count(b"\n", 0, at) + 1

@@ -1,4 +1,4 @@
-"""A picture of a trained model: its losses, and what it answers beside what is true."""
+"""A plot of a trained model: its losses, and its predictions against the true targets."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,11 @@ from fastmlp.tables.target import Target
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MOST_WRITTEN = 15  # classes whose counts are written into their cells
+_MOST_WRITTEN = 15  # classes, up to which the cells show their counts
 
 
 def check_plot(path: str) -> None:
-    """Raise before the work if there could be no picture.
+    """Raise if a plot could not be made, before the training.
 
     Raises
     ------
@@ -41,20 +41,20 @@ def save_plot(
     truth: NDArray[Any],
     answers: NDArray[Any],
 ) -> None:
-    """Draw the losses beside the confusion matrix, or the answers beside the truth, to a file.
+    """Plot the losses and the confusion matrix, or predictions against targets, to a file.
 
     Parameters
     ----------
     path : str
-        The file; its ending decides the format.
+        The file; its suffix determines the format.
     histories : tuple of History
         Of the networks.
     target : Target
-        What was learned.
+        The target.
     scores : Scores
         Of the test part.
     truth, answers : ndarray, shape (n, targets)
-        Of a regression on the test part, in units.
+        For a regression, on the test part, in the units of the target.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""A model in a file: everything learned is plain data, checked when it is read back.
+"""A `TabularModel` in a file: plain data, checked when it is read.
 
-`docs/file-format.md` describes the file. The columns and their encoders are the list of strings
-``features``, a JSON object for each; what can be long of them are arrays.
+The file is described in `docs/file-format.md`. The columns and their encoders are the list of
+strings ``features``, one JSON object each; their long attributes are arrays.
 """
 
 import json
@@ -25,22 +25,22 @@ _VERSION: Final = 1
 
 @dataclass(frozen=True)
 class Learned:
-    """What a file holds of a `TabularModel` beside its networks.
+    """The content of a `TabularModel`'s file apart from its networks.
 
     Attributes
     ----------
     features : Features
         The columns.
     target : Target
-        What was learned.
+        The target.
     seed : int
         That of the model.
     settings : dict
-        The numbers and words that `TabularModel` was given.
+        The arguments of `TabularModel`.
     notes : tuple of str
-        What was not as it should be in the table.
+        Irregularities of the table.
     scores : dict
-        What the command line measured, by the name of the part.
+        The scores measured by the command line, by the name of the part.
     """
 
     features: Features
@@ -52,7 +52,7 @@ class Learned:
 
 
 def to_table(learned: Learned) -> TableData:
-    """Return what was learned as plain data."""
+    """Return the content as plain data."""
     target, arrays = learned.target, dict[str, Array]()
     arrays["features"] = [
         json.dumps(_feature_state(feature, f"feature.{i}", arrays), ensure_ascii=False)
@@ -77,7 +77,7 @@ def to_table(learned: Learned) -> TableData:
         "version": _VERSION,
         "task": target.task,
         "reason": target.reason,
-        "seed": str(learned.seed),  # other readers of JSON have no integers of 64 bits
+        "seed": str(learned.seed),  # other JSON readers do not support 64-bit integers
         "settings": learned.settings,
         "scores": learned.scores,
     }
@@ -85,21 +85,21 @@ def to_table(learned: Learned) -> TableData:
 
 
 def from_table(file: str, table: TableData, inputs: int, outputs: int) -> Learned:
-    """Return what was learned from the data of a file.
+    """Return the content from the data of a file.
 
     Parameters
     ----------
     file : str
         Its name, for messages.
     table : TableData
-        What it holds.
+        Its data.
     inputs, outputs : int
         Those of its networks.
 
     Raises
     ------
     ModelFormatError
-        If something is missing, of another kind, or does not fit the rest.
+        If something is missing, of the wrong type, or inconsistent.
     """
     try:
         return _read(table, inputs, outputs)
@@ -169,7 +169,7 @@ def _target_of(values: dict[str, Any], arrays: dict[str, Array]) -> Target:
 
 @dataclass(frozen=True)
 class _State:
-    """A JSON object, and the arrays that belong to it."""
+    """A JSON object with its arrays."""
 
     values: dict[str, Any]
     key: str
@@ -213,7 +213,7 @@ def _feature_state(feature: Feature, key: str, arrays: dict[str, Array]) -> dict
 
 
 def _encoder_state(encoder: Encoder, key: str, arrays: dict[str, Array]) -> dict[str, Any]:
-    """Return the short of an encoder's attributes, and put the others among the arrays."""
+    """Return the short attributes of an encoder, and add the others to the arrays."""
     values: dict[str, Any] = {"encoder": type(encoder).__name__}
     for name, value in vars(encoder).items():
         if name == "numbers":

@@ -1,4 +1,4 @@
-"""`Scores`: how good answers are, with all that a person asks next."""
+"""`Scores`: the quality of predictions."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,7 +14,7 @@ _MOST_SHOWN: Final = 12
 
 @dataclass(frozen=True)
 class ClassScore:
-    """How well one class is distinguished from the others.
+    """The scores of one class.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class ClassScore:
     precision, recall, f1 : float
         In [0, 1].
     rows : int
-        How many rows are of the class.
+        The number of rows of the class.
     """
 
     label: Label
@@ -35,26 +35,26 @@ class ClassScore:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """What `TabularModel.evaluate` found; `str` writes it for people to read.
+    """The result of `TabularModel.evaluate`; `str` gives a readable text.
 
     Attributes
     ----------
     task : {"classification", "regression", "labels"}
-        What was learned.
+        The task of the model.
     rows : int
-        How many rows were looked at.
+        The number of rows.
     accuracy : float or None
-        The share of right answers; of several labels the share of right decisions.
+        The share of correct predictions; for several labels, of correct decisions.
     log_loss : float or None
-        Minus the mean logarithm of the probability given to what was true.
+        Minus the mean logarithm of the predicted probability of the true class.
     r2, mae, rmse : float or None
-        Of a regression: the coefficient of determination, the mean absolute error and the root of
-        the mean squared error in the units of the target. Of several targets means over them; r2
-        is None where the targets do not vary.
+        For a regression: the coefficient of determination, and the mean absolute error and root
+        mean squared error in the units of the target. For several targets, the means over them; r2
+        is None if the targets do not vary.
     classes : tuple of ClassScore
-        For each class in turn.
+        For each class in order.
     confusion : ndarray of int, shape (classes, classes), or None
-        How many rows of the class of the row were taken for the class of the column.
+        Entry (i, j) is the number of rows of class i that were predicted as class j.
     """
 
     task: str

@@ -1,4 +1,4 @@
-"""Which rows and columns of a table to learn from: what the arguments of a fit ask for."""
+"""The selection of rows and columns of a table, from the arguments of a fit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from fastmlp.tables.target import known_rows
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """What to learn from.
+    """The selected rows and columns.
 
     Attributes
     ----------
@@ -29,11 +29,11 @@ class Selection:
     rows : ndarray of int
         The rows that have a target and a weight above 0, ascending.
     weight : ndarray, shape (n,), or None
-        Of all rows of the table.
+        For all rows of the table.
     groups : ndarray of int, shape (n,), or None
-        Of all rows of the table, numbered from 0.
+        For all rows of the table, numbered from 0.
     notes : list of str
-        What was left out, a sentence each.
+        What was left out, one sentence each.
     """
 
     table: Table
@@ -55,12 +55,12 @@ def select(
     groups: str | ArrayLike | None = None,
     missing_target: str = "drop",
 ) -> Selection:
-    """Return what to learn from; the arguments are those of `TabularModel.fit`.
+    """Return the selection; the arguments are those of `TabularModel.fit`.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit; `DataError` if the table does not.
+        If an argument is invalid; `DataError` if the table is.
     """
     _validation.choice("missing_target", missing_target, ("drop", "error"))
     targets = [table.resolve(name) for name in _target_names(table, target)]

@@ -15,21 +15,22 @@ def split_rows(
     seed: int,
     groups: NDArray[np.integer[Any]] | None = None,
 ) -> tuple[Rows, Rows]:
-    """Split rows into a part to train on and a part held out.
+    """Split rows into a training part and a held-out part.
 
-    Every class gives its share to the part held out, to the nearest row, and keeps at least one
-    row for training. The same seed gives the same split on every platform.
+    The split is stratified: of every class the given share is held out, rounded to the nearest
+    row, and at least one row remains for training. The same seed gives the same split on every
+    platform.
 
     Parameters
     ----------
     labels : ndarray, shape (n,)
-        Classes numbered from 0; all 0 for a split without regard to classes.
+        Classes numbered from 0; all 0 for a split that is not stratified.
     share : float
-        The share of the part held out, above 0 and below 1.
+        The share of the held-out part, above 0 and below 1.
     seed : int
         In [0, 2^64).
     groups : ndarray of int, shape (n,), optional
-        Groups numbered from 0. Rows of one group stay together; classes are not looked at then.
+        Groups numbered from 0. Rows of one group stay together; classes are then ignored.
 
     Returns
     -------
@@ -47,15 +48,16 @@ def split_rows(
     if len(sizes) < 2:
         raise DataError("all rows are of one group: none can be held out")
     order = shuffled(len(sizes), seed)
-    # The groups up to the share, and at least one on either side.
+    # Groups up to the share, and at least one on either side.
     taken = int(np.searchsorted(np.cumsum(sizes[order]), share * len(labels), side="right"))
     held = np.isin(groups, order[: min(max(taken, 1), len(sizes) - 1)])
     return np.flatnonzero(~held).astype(np.intp), np.flatnonzero(held).astype(np.intp)
 
 
 def shuffled(count: int, seed: int) -> NDArray[np.intp]:
-    """Return the numbers below `count` in an order that follows from the seed.
+    """Return the numbers below `count` in an order determined by the seed.
 
-    Sorting a counter-based generator's raw output shuffles; its bits never change with NumPy.
+    Sorts by the raw output of a counter-based generator, whose bits do not depend on the version of
+    NumPy.
     """
     return np.argsort(np.random.Philox(key=seed).random_raw(count), kind="stable").astype(np.intp)

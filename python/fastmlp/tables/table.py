@@ -1,4 +1,4 @@
-"""`Table`: named columns as they were read, before anything is decided about them."""
+"""`Table`: named columns as they were read, before their kinds are decided."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Text:
-    """A column of text: its different values, and which of them each row has.
+    """A column of text: its distinct values, and the code of each row.
 
     Attributes
     ----------
     values : list of str
-        The different cells, without blanks around them; none is empty.
+        The distinct cells, without surrounding blanks; none is empty.
     codes : ndarray of int32, shape (n,)
-        For each row the place of its cell in `values`; -1 where the cell is empty or null.
+        For each row the index of its cell in `values`; -1 if the cell is empty or null.
     """
 
     values: list[str]
@@ -31,16 +31,16 @@ class Text:
 
     @classmethod
     def of(cls, cells: Iterable[str | None]) -> "Text":
-        """Make a column of cells; None and blanks alone are empty."""
+        """Make a column from cells; None and blank cells are empty."""
         places: dict[str | None, int] = {}
         codes = [places.setdefault(cell, len(places)) for cell in cells]
         return cls.coded(list(places), np.array(codes, np.int32))
 
     @classmethod
     def coded(cls, values: Sequence[str | None], codes: NDArray[np.int32]) -> "Text":
-        """Make a column of values and codes that need not be stripped, different or not empty."""
+        """Make a column from values and codes; strips values, merges equal, drops empty ones."""
         places: dict[str, int] = {}
-        new = np.full(len(values) + 1, -1, np.int32)  # one more: the last is for code -1
+        new = np.full(len(values) + 1, -1, np.int32)  # the last is for code -1
         for old, value in enumerate(values):
             if value is not None and (stripped := value.strip()):
                 new[old] = places.setdefault(stripped, len(places))
@@ -50,12 +50,12 @@ class Text:
         return len(self.codes)
 
     def counts(self, rows: Rows | None = None) -> NDArray[np.intp]:
-        """Count in some rows, or all, how often each value occurs."""
+        """Count how often each value occurs in some rows, or in all."""
         codes = self.codes if rows is None else self.codes[rows]
         return np.bincount(codes[codes >= 0], minlength=len(self.values))
 
     def first_row(self, value: int) -> int:
-        """Return the first row with the value of this place."""
+        """Return the first row with this code."""
         return int((self.codes == value).argmax())
 
 
@@ -66,28 +66,28 @@ Column = NDArray[Any] | Text
 
 @dataclass
 class Table:
-    """Columns of one length, and where they come from.
+    """Columns of equal length, and their source.
 
     Attributes
     ----------
     source : str
-        What messages call it: the path of the file, or "table".
+        Its name in messages: the path of the file, or "table".
     columns : dict of str to column
         In order, by name.
     decimal : {".", ","}
         The decimal mark of numbers in text.
     notes : list of str
-        What reading had to decide, a sentence each.
+        Decisions made while reading, one sentence each.
     target : str or None
-        The column that the format itself calls the target.
+        The target, if the format defines one.
     group : str or None
-        The column whose equal values belong together, by the format itself.
+        The column of groups, if the format defines one.
     unnamed : set of str
-        The columns that had no name, as row names have none.
+        The columns that had no name, such as row names.
     absent : float or None
-        What a column that is not there holds in every row; None where it should be there.
+        The value of absent columns; None if columns must be present.
     locate : callable
-        Where a row stands, for messages: "line 7", "row 6".
+        The position of a row, for messages: "line 7", "row 6".
     """
 
     source: str
@@ -104,7 +104,7 @@ class Table:
         return len(next(iter(self.columns.values()), ()))
 
     def column(self, name: str) -> Column:
-        """Return a column by its name, or of columns without names by its number.
+        """Return a column by its name, or by its number if columns have no names.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class Table:
         return self.columns[self.resolve(name)]
 
     def resolve(self, name: str) -> str:
-        """Return the full name of a column: ``"3"`` means ``"column 3"`` where that is one."""
+        """Return the full name of a column: ``"3"`` means ``"column 3"`` if that exists."""
         for candidate in (name, f"column {name}"):
             if candidate in self.columns:
                 return candidate
@@ -124,12 +124,12 @@ class Table:
         )
 
     def add_absent(self, names: Iterable[str]) -> None:
-        """Give the table the columns that a sparse format leaves out."""
+        """Add the columns that a sparse format omits."""
         if self.absent is not None:
             for name in names:
                 if name not in self.columns:
                     self.columns[name] = np.full(len(self), self.absent)
 
     def place(self, row: int, name: str) -> str:
-        """Write where a cell stands: file, row and column."""
+        """Describe the position of a cell: file, row and column."""
         return f"{self.source}: {self.locate(row)}, column {brief(name)}"

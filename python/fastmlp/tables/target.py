@@ -1,4 +1,4 @@
-"""The target: what is to be learned, in its own words and units."""
+"""The target: its task, classes and units."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,22 +24,22 @@ MOST_GUESSED_CLASSES: Final = 20
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """What is learned of one or several columns.
+    """The target columns and how they are encoded.
 
     Attributes
     ----------
     names : list of str
         The columns.
     task : {"classification", "regression", "labels"}
-        "labels" are several columns of yes and no, each decided on its own.
+        "labels" are several columns of yes and no, decided independently.
     reason : str
-        Why that was guessed; empty where it was asked for.
+        Why it was inferred; empty if it was given.
     classes : list of str, int, float or bool
-        In order of the outputs: of a classification the classes.
+        Of a classification, in the order of the outputs.
     mean, deviation : ndarray, shape (targets,)
-        Of a regression's targets in the training part: the network learns them standardized.
+        Of a regression's targets in the training part, for standardizing them.
     kinds : list of str
-        For each column of labels how its yes is written: "bool", "number" or "text".
+        The type of each column of labels: "bool", "number" or "text".
     """
 
     names: list[str]
@@ -56,7 +56,7 @@ class Target:
         return len(self.classes) if self.task == "classification" else len(self.names)
 
     def doubts(self) -> list[str]:
-        """Return a sentence if a class is a word that elsewhere says that a cell is missing."""
+        """Return a note if a class is a word that means "missing" in other columns."""
         found = [label for label in self.classes if str(label) in cells.MISSING_WORDS]
         if not found or self.task != "classification":
             return []
@@ -66,13 +66,13 @@ class Target:
         return [f"{doubt} is missing, leave these rows out or empty the cells"]
 
     def written(self, j: int) -> tuple[str, str]:
-        """Return how label j writes no and yes."""
+        """Return the values of label j for no and yes."""
         kind = self.kinds[j]
         no, yes = {"bool": ("False", "True"), "number": ("0", "1")}.get(kind) or kind.split("|")
         return no, yes
 
     def scaled(self, values: Floats) -> NDArray[np.float32]:
-        """Return targets of a regression (n, t) as the network learns them."""
+        """Return standardized targets of a regression (n, t)."""
         return ((values - self.mean) / self.deviation).astype(np.float32)
 
     def in_units(self, outputs: NDArray[Any]) -> Floats:
@@ -81,7 +81,7 @@ class Target:
 
 
 def known_rows(table: Table, names: Sequence[str]) -> NDArray[np.bool_]:
-    """Say of each row whether it has all its targets."""
+    """Return for each row whether it has all targets."""
     known = np.ones(len(table), bool)
     for name in names:
         known &= ~_missing(table.columns[name])
@@ -100,7 +100,7 @@ def _missing(column: Column) -> NDArray[np.bool_]:
     counts = column.counts()
     numbers, others = int(counts[~np.isnan(numeric)].sum()), int(counts[bad].sum())
     if others and numbers <= 9 * others and not cells.yes_or_no(column.values):
-        words = [False] * len(words)  # among words, NA and None are words
+        words = [False] * len(words)  # among other words, NA and None are classes
     return np.array([*words, True], bool)[column.codes]
 
 
@@ -112,14 +112,14 @@ def read_target(
     *,
     guess: Target | None = None,
 ) -> tuple[Target, NDArray[Any]]:
-    """Decide what the target asks for, and return it with the targets of some rows.
+    """Determine the task, and return the target with the targets of some rows.
 
-    Of a `guess` from more rows the task and the reason are kept.
+    Task and reason of a `guess` from more rows are kept.
 
     Returns
     -------
     Target
-        Learned from these rows.
+        Fitted to these rows.
     ndarray
         Class numbers (n,), or numbers (n, t).
 
@@ -178,10 +178,10 @@ def _single(table: Table, rows: Rows, name: str, task: str | None) -> tuple[Targ
 
 
 def guess_task(table: Table, rows: Rows, name: str, *, insist: bool = True) -> tuple[Task, str]:
-    """Guess what a target asks for, and say why.
+    """Infer the task of a target, and the reason.
 
-    Text, and yes and no, mean classification; so do whole numbers of at most 20 different values,
-    each of which stands in two rows on the average; other numbers mean regression.
+    Text, and yes and no, mean classification; so do whole numbers of at most 20 distinct values
+    with at least two rows each on average; other numbers mean regression.
 
     Raises
     ------
@@ -263,7 +263,7 @@ def _regression(
 
 
 def _labels(table: Table, rows: Rows, name: str) -> tuple[str, Floats]:
-    """Return how a column writes yes and no, or "", and 1 and 0."""
+    """Return the type of a column of yes and no, or "", and its values as 1 and 0."""
     column = table.columns[name]
     nothing = np.full(len(rows), np.nan)
     if isinstance(column, Text):
@@ -283,7 +283,7 @@ def _labels(table: Table, rows: Rows, name: str) -> tuple[str, Floats]:
 
 
 def answers(target: Target, outputs: NDArray[Any]) -> NDArray[Any]:
-    """Return what the outputs of the networks (n, N) mean: words, numbers, or yes and no."""
+    """Return the predictions for outputs of the networks (n, N)."""
     if target.task == "regression":
         values: NDArray[Any] = target.in_units(outputs)
         return values[:, 0] if len(target.names) == 1 else values
@@ -303,17 +303,17 @@ def answers(target: Target, outputs: NDArray[Any]) -> NDArray[Any]:
 
 
 def class_array(classes: list[Label]) -> NDArray[Any]:
-    """Return classes as an array of their own type."""
+    """Return classes as an array of their type."""
     return np.array(classes, object if isinstance(classes[0], str) else None)
 
 
 def true_targets(target: Target, table: Table, rows: Rows) -> NDArray[Any]:
-    """Return the targets of some rows as `read_target` did in training.
+    """Return the targets of some rows, encoded as in training.
 
     Raises
     ------
     DataError
-        If a class was not there in training, or a cell is no number.
+        If a class was not in the training, or a cell is not a number.
     """
     if target.task == "regression":
         return np.stack([_numeric(table, rows, name) for name in target.names], axis=1)

@@ -1,4 +1,4 @@
-"""Other files of text: JSON, ARFF and svmlight; and Excel's."""
+"""JSON, ARFF, svmlight and Excel files."""
 
 import csv
 import io
@@ -29,7 +29,7 @@ def read_json(source: str, data: bytes) -> Table:
     Raises
     ------
     DataError
-        If it is no such thing; it names the line.
+        If it is anything else; it names the line.
     """
     text = data.decode()
     try:
@@ -72,12 +72,12 @@ def _table(source: str, columns: dict[str, list[Any]]) -> Table:
 
 
 def read_excel(source: str, data: bytes) -> Table:
-    """Read the first sheet of a workbook that has cells.
+    """Read the first sheet of a workbook that is not empty.
 
     Raises
     ------
     DataError
-        If python-calamine is missing, or it is no workbook.
+        If python-calamine is missing, or it is not a workbook.
     """
     try:
         calamine = require("python_calamine", "reading Excel files", "tables")
@@ -87,7 +87,7 @@ def read_excel(source: str, data: bytes) -> Table:
         book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
         sheets = ((name, book.get_sheet_by_name(name).to_python()) for name in book.sheet_names)
         name, rows = next(((n, r) for n, r in sheets if r), ("", []))
-    except Exception as error:  # noqa: BLE001  (it has errors of its own for each part of a file)
+    except Exception as error:  # noqa: BLE001  (it has many exception types)
         raise DataError(f"{source}: not a workbook of Excel: {error}") from None
     rows = [row for row in rows if any(cell != "" for cell in row)]
     if len(rows) < 2:
@@ -106,7 +106,7 @@ def read_excel(source: str, data: bytes) -> Table:
 
 
 def is_arff(data: bytes) -> bool:
-    """Say whether text is of this format: it begins with @relation, behind comments."""
+    """Return whether text is of this format: @relation, after comments."""
     lines = data[:100_000].splitlines()
     first = next((line for line in lines if line.strip() and not line.startswith(b"%")), b"")
     return first.lower().lstrip().startswith((b"@relation", b"@attribute"))
@@ -118,7 +118,7 @@ def read_arff(source: str, data: bytes) -> Table:
     Raises
     ------
     DataError
-        If it is none, sparse, or a row has another number of cells than there are attributes.
+        If it is invalid or sparse, or the number of cells of a row differs from that of attributes.
     """
     lines = data.decode().splitlines()
     attributes: list[tuple[str, str]] = []
@@ -163,17 +163,17 @@ def _arff_row(source: str, number: int, line: str, width: int) -> list[str]:
 
 
 def is_svmlight(data: bytes) -> bool:
-    """Say whether text is of this format: a label, then index:value pairs."""
+    """Return whether text is of this format: a label, then index:value pairs."""
     lines = [line.strip() for line in data[:20_000].splitlines()[:20]]
     lines = [line for line in lines if line and not line.startswith(b"#")]
     return bool(lines) and all(map(_SVMLIGHT.fullmatch, lines[:-1] or lines))
 
 
 def read_svmlight(source: str, data: bytes) -> Table:
-    """Read a file of svmlight: the label, perhaps qid:number, then index:value pairs.
+    """Read an svmlight file: the label, an optional qid:number, then index:value pairs.
 
-    The columns are called by the indices of the file, whether these are counted from 0 or 1, so
-    that a part of a file means the same as the whole. What is not there is 0.
+    Columns are named by the indices in the file, whether these start from 0 or 1, so that a part of
+    a file has the same columns as the whole. Absent values are 0.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Training the networks of a model: each on its own thread, until its held-out rows say stop."""
+"""Training the networks of a model: one thread each, with early stopping on held-out rows."""
 
 import threading
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -26,7 +26,7 @@ _OWN_SPLITS: Final = 1 << 26
 
 @dataclass(frozen=True)
 class Settings:
-    """How the networks of a `TabularModel` are trained; its parameters."""
+    """The settings of a `TabularModel` for training its networks."""
 
     hidden: tuple[int, ...]
     networks: int
@@ -40,27 +40,27 @@ class Settings:
     verbose: int
 
     def plain(self) -> dict[str, Any]:
-        """Return what a file can hold: all but what belongs to a machine, and the optimizer."""
+        """Return the settings for a file: all but those of a machine, and the optimizer."""
         values = asdict(self)
         for name in ("optimizer", "n_threads", "verbose"):
             del values[name]
         return {**values, "hidden": list(self.hidden)}
 
     def batch(self, rows: int) -> int:
-        """Return the samples per step: 64, less of few rows, more of many."""
+        """Return the samples per step: 64, fewer for few rows, more for many."""
         if self.batch_size is not None:
             return self.batch_size
         many = 1 << max(0, (rows // 400).bit_length() - 1)  # the power of two below
         return max(1, min(64, rows // 8), min(many, 512))
 
     def dropout_of(self, target: Target) -> float:
-        """Return the dropout: less for numbers, of which it blurs the units."""
+        """Return the dropout: less for regression, whose precision suffers from it."""
         if self.dropout is not None:
             return self.dropout
         return 0.1 if target.task == "regression" else 0.25
 
     def most_epochs(self, rows: int) -> int:
-        """Return the epochs at most: fewer of many rows, which are as many steps."""
+        """Return the limit of epochs: fewer for many rows, with as many steps."""
         return self.epochs or max(20, min(MOST_EPOCHS, 20_000_000 // rows))
 
     def rule(self) -> Optimizer:
@@ -70,16 +70,16 @@ class Settings:
 
 @dataclass(frozen=True)
 class Samples:
-    """What to train on: all rows of the training part.
+    """The training part.
 
     Attributes
     ----------
     X : ndarray of float32, shape (n, width)
     y : ndarray
-        Class numbers (n,), or what the network's outputs are compared with (n, N).
+        Class numbers (n,), or targets of the outputs (n, N).
     weight : ndarray, shape (n,), or None
     labels : ndarray of int, shape (n,)
-        By which to stratify.
+        For stratified splits.
     groups : ndarray of int, shape (n,), or None
     """
 
@@ -117,9 +117,9 @@ class Training:
     Attributes
     ----------
     networks : list of Network
-        At the end each at its best epoch, also where the fit was interrupted.
+        At the end each at its best epoch, also if the fit was interrupted.
     histories : list of History or None
-        The course of each; None if it did not finish an epoch.
+        The history of each; None if it did not complete an epoch.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class Training:
         Raises
         ------
         DivergenceError
-            If the loss of one became infinite, or not a number.
+            If the loss of one became infinite or NaN.
         KeyboardInterrupt
             On Ctrl-C, once each network is at its best epoch so far.
         """
@@ -159,7 +159,7 @@ class Training:
         _raise_first(jobs)
 
     def _split(self, i: int) -> tuple[Any, Any]:
-        """Return what network i trains on and what it validates on, or None without that."""
+        """Return the training data of network i and its validation data, or None without."""
         own = self._samples.X.nbytes <= _OWN_SPLITS
         seed = self.seeds[i if own else 0]
         if seed not in self._parts:
