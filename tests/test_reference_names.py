@@ -31,7 +31,17 @@ def test_the_same_arguments(name):
     assert parameters(ours) == parameters(twin)
 
 
-METHODS = ["fit", "predict", "evaluate", "objective", "forward", "backward", "update"]
+METHODS = [
+    "fit",
+    "adapt",
+    "predict",
+    "predict_classes",
+    "evaluate",
+    "objective",
+    "forward",
+    "backward",
+    "update",
+]
 
 
 @pytest.mark.parametrize(

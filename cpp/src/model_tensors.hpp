@@ -11,6 +11,7 @@
 
 #include "fastmlp/archive.hpp"
 #include "fastmlp/network.hpp"
+#include "files/architecture.hpp"
 #include "files/json.hpp"
 #include "files/safetensors.hpp"
 
@@ -18,36 +19,56 @@ namespace fastmlp {
 
 /// A tensor of the file, and its place in the network's buffers.
 struct Part {
+    enum Place { kParameters, kStatistics, kInputScaling, kOutputScaling };
+
     std::string name;
     std::vector<std::size_t> shape;
     std::size_t offset, size;
-    bool statistic;  ///< in the buffer of running averages, not of the parameters
+    Place place;
 
     template <class T>
     T* in(const Network<T>& network) const {
-        return (statistic ? network.statistics() : network.parameters())->data() + offset;
+        const std::shared_ptr<Buffer<T>>* const buffers[] = {
+            &network.parameters(), &network.statistics(), &network.input_scaling(),
+            &network.output_scaling()};
+        return (*buffers[place])->data() + offset;
     }
 };
 
-/// Everything a network has learned, layer by layer.
-inline std::vector<Part> parts_of(const Layout& layout) {
+/// Scales and offsets of `columns` columns, called `name`_scale and `name`_offset.
+inline void add_scaling(std::vector<Part>& parts, const std::string& name, std::size_t columns,
+                        Part::Place place) {
+    parts.push_back({name + "_scale", {columns}, 0, columns, place});
+    parts.push_back({name + "_offset", {columns}, columns, columns, place});
+}
+
+/// All that a network has learned, layer by layer, and its scalings.
+inline std::vector<Part> parts_of(const files::Architecture& architecture, const Layout& layout) {
     std::vector<Part> parts;
     for (std::size_t i = 0; i < layout.layer_count(); ++i) {
         const std::string layer = "layers." + std::to_string(i) + ".";
         const LayerLayout& at = layout[i];
-        parts.push_back(
-            {layer + at.weights.name, {at.k, at.n}, at.weights.offset, at.weights.size(), false});
-        const auto add_vector = [&](const Parameter& vector, bool statistic) {
+        parts.push_back({layer + at.weights.name,
+                         {at.k, at.n},
+                         at.weights.offset,
+                         at.weights.size(),
+                         Part::kParameters});
+        const auto add_vector = [&](const Parameter& vector, Part::Place place) {
             if (vector.size() == 0) return;
             parts.push_back(
-                {layer + vector.name, {vector.cols}, vector.offset, vector.size(), statistic});
+                {layer + vector.name, {vector.cols}, vector.offset, vector.size(), place});
         };
         for (const Parameter& vector : {at.biases, at.scales, at.shifts}) {
-            add_vector(vector, false);
+            add_vector(vector, Part::kParameters);
         }
         for (const Parameter& vector : {at.running_means, at.running_variances}) {
-            add_vector(vector, true);
+            add_vector(vector, Part::kStatistics);
         }
+    }
+    const std::size_t features = architecture.features, outputs = architecture.layers.back().nodes;
+    if (architecture.has_input_scaling) add_scaling(parts, "input", features, Part::kInputScaling);
+    if (architecture.has_output_scaling) {
+        add_scaling(parts, "output", outputs, Part::kOutputScaling);
     }
     return parts;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
+#include <string>
 
 #include "checks/checks.hpp"
 #include "fastmlp/random.hpp"
@@ -10,6 +11,7 @@
 #include "propagation/norm.hpp"
 #include "propagation/propagate.hpp"
 #include "propagation/samples.hpp"
+#include "propagation/scaling.hpp"
 #include "propagation/stepwise.hpp"
 #include "threads/ieee_defaults.hpp"
 #include "training/epoch_end.hpp"
@@ -136,7 +138,7 @@ void forward_counting(const Network<T>& network, Workspace<T>& work, bool averag
     work.batch = work.context.batch = work.places.size();
     work.context.places = work.places.data();
     if (work.batch == 0) return;
-    const Features<T> x(work.x);
+    const Features<T>& x = *work.x;
     work.input.expect(x, work.batch);
     for (std::size_t b = 0; b < work.batch; ++b) {
         work.input.take(kernels::active_table<T>(), x, work.places[b], b);
@@ -149,6 +151,28 @@ void forward_counting(const Network<T>& network, Workspace<T>& work, bool averag
     StepwisePass<T>{pass}.forward();
     if (averages) pass.move_averages();
     pass.outputs({0, work.batch});
+}
+
+/// Into the buffer there is, so that views of it stay live.
+template <class T>
+void set_scaling(std::shared_ptr<Buffer<T>>& buffer, std::size_t columns, std::span<const T> scales,
+                 std::span<const T> offsets) {
+    if (scales.empty() && offsets.empty()) return buffer.reset();
+    if (scales.size() != columns || offsets.size() != columns) {
+        throw std::invalid_argument("there must be a scale and an offset for each of " +
+                                    std::to_string(columns) + " columns");
+    }
+    if (!buffer) buffer = std::make_shared<Buffer<T>>(checked_multiply(2, columns));
+    std::copy(scales.begin(), scales.end(), buffer->data());
+    std::copy(offsets.begin(), offsets.end(), buffer->data() + columns);
+}
+
+template <class T>
+std::shared_ptr<Buffer<T>> copy_of(const std::shared_ptr<Buffer<T>>& buffer) {
+    if (!buffer) return nullptr;
+    auto copy = std::make_shared<Buffer<T>>(buffer->size());
+    std::copy_n(buffer->data(), buffer->size(), copy->data());
+    return copy;
 }
 
 }  // namespace
@@ -202,10 +226,20 @@ void Network<T>::set_epoch(std::uint32_t epoch) {
 
 template <class T>
 void Network<T>::forward(MatrixView<const T> x, bool training, const T* weights) {
-    check_features(features_, x);
+    forward_rows(x, training, weights);
+}
+
+template <class T>
+void Network<T>::forward(const RawView<T>& x, bool training, const T* weights) {
+    forward_rows(x, training, weights);
+}
+
+template <class T>
+void Network<T>::forward_rows(const Features<T>& x, bool training, const T* weights) {
+    const Features<T> features = checked_features(*this, x);
     const std::size_t position = position_;
     try {
-        propagate(x, training, weights);
+        propagate(features, training, weights);
     } catch (...) {  // interrupted, or out of memory: as if there had been no forward at all
         workspace_.reset();
         position_ = position;
@@ -214,7 +248,7 @@ void Network<T>::forward(MatrixView<const T> x, bool training, const T* weights)
 }
 
 template <class T>
-void Network<T>::propagate(MatrixView<const T> x, bool training, const T* weights) {
+void Network<T>::propagate(const Features<T>& x, bool training, const T* weights) {
     const IeeeDefaults ieee;
     // A workspace that a view still holds is left to it, so that old nodes stay what they were.
     if (!workspace_ || workspace_->capacity < x.rows || workspace_.use_count() > 1) {
@@ -232,13 +266,13 @@ void Network<T>::propagate(MatrixView<const T> x, bool training, const T* weight
 
 template <class T>
 double Network<T>::backward(const Targets<T>& y) {
-    if (!workspace_ || workspace_->x.rows == 0) {
+    if (!workspace_ || !workspace_->x || workspace_->x->rows == 0) {
         throw std::logic_error("backward needs a forward before it");
     }
     Workspace<T>& work = *workspace_;
-    check_targets(*this, y, work.x.rows);
+    check_targets(*this, y, work.x->rows);
     const IeeeDefaults ieee;
-    const std::vector<std::uint32_t> places = counting_rows(y.weights, work.x.rows);
+    const std::vector<std::uint32_t> places = counting_rows(y.weights, work.x->rows);
     if (places != work.places) {
         work.places = places;
         try {
@@ -252,6 +286,7 @@ double Network<T>::backward(const Targets<T>& y) {
         std::fill_n(gradients_->data(), layout_.size(), T(0));
         return 0;
     }
+    work.scaled.expect(ColumnScaling<T>(output_scaling_.get()), work.capacity, outputs());
     for (std::size_t b = 0; b < work.batch; ++b) take_target(y, work.places[b], b, work);
     Interrupts interrupts;
     Image<T> image(layout_, parameters_->data()), gradients(layout_, gradients_->data());
@@ -400,13 +435,29 @@ void Network<T>::assign(const Network& other) {
     std::copy_n(other.statistics_->data(), layout_.statistics_size(), statistics_->data());
     set_optimizer_state(std::move(fresh));
     set_moving_average(std::move(average));
+    input_scaling_ = copy(other.input_scaling_, input_scaling_);
+    output_scaling_ = copy(other.output_scaling_, output_scaling_);
     seed_ = other.seed_;
     epoch_ = other.epoch_;
 }
 
 template <class T>
+void Network<T>::set_input_scaling(std::span<const T> scales, std::span<const T> offsets) {
+    set_scaling(input_scaling_, features_, scales, offsets);
+}
+
+template <class T>
+void Network<T>::set_output_scaling(std::span<const T> scales, std::span<const T> offsets) {
+    if (!scales.empty() && layers_.back().activation != Activation::kIdentity) {
+        throw std::invalid_argument("only outputs of identity can be scaled");
+    }
+    set_scaling(output_scaling_, outputs(), scales, offsets);
+}
+
+template <class T>
 Network<T> Network<T>::copy() const {
     Network result(Like{*this});
+    result.names_ = names_;
     std::copy_n(parameters_->data(), layout_.size(), result.parameters_->data());
     std::copy_n(statistics_->data(), layout_.statistics_size(), result.statistics_->data());
     return result;
@@ -415,11 +466,12 @@ Network<T> Network<T>::copy() const {
 template <class T>
 Network<T>::Network(Like other)
     : features_(other.network.features_), layers_(other.network.layers_),
-      layout_(other.network.layout_), loss_(other.network.loss_), names_(other.network.names_),
-      seed_(other.network.seed_), epoch_(other.network.epoch_),
-      parameters_(std::make_shared<Buffer<T>>(layout_.size())),
+      layout_(other.network.layout_), loss_(other.network.loss_), seed_(other.network.seed_),
+      epoch_(other.network.epoch_), parameters_(std::make_shared<Buffer<T>>(layout_.size())),
       gradients_(std::make_shared<Buffer<T>>(layout_.size())),
       statistics_(std::make_shared<Buffer<T>>(layout_.statistics_size())),
+      input_scaling_(copy_of(other.network.input_scaling_)),
+      output_scaling_(copy_of(other.network.output_scaling_)),
       epoch_end_(std::make_unique<EpochEnd<T>>()) {}
 
 template <class T>

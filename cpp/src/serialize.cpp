@@ -39,6 +39,8 @@ Architecture architecture_of(const Network<T>& network) {
             kElementType<T>,
             network.seed(),
             network.epoch(),
+            network.input_scaling() != nullptr,
+            network.output_scaling() != nullptr,
             !network.names().features.empty(),
             !network.names().classes.empty()};
 }
@@ -62,7 +64,7 @@ template <class T>
 void add_group(OwningArchive& into, const std::string& prefix,
                const std::vector<const Network<T>*>& networks, const SaveOptions& options) {
     const std::size_t members = networks.size();
-    for (const Part& part : parts_of(networks[0]->layout())) {
+    for (const Part& part : parts_of(architecture_of(*networks[0]), networks[0]->layout())) {
         std::vector<std::size_t> shape = part.shape;
         shape.insert(shape.begin(), members);
         const auto all = into.add<T>(prefix + part.name, kElementType<T>, std::move(shape),
@@ -171,7 +173,8 @@ public:
     Group(std::string key, const std::string* prefix, EnsembleGroup what, TensorsByName& tensors,
           const Complaint& complaint)
         : key_(std::move(key)), members_(what.members), network_(std::move(what.network)),
-          complaint_(complaint), parts_(parts_of(make_layout(network_, key_, complaint))) {
+          complaint_(complaint),
+          parts_(parts_of(network_, make_layout(network_, key_, complaint))) {
         const std::string before = prefix ? *prefix : "";
         for (const Part& part : parts_) {
             std::vector<std::size_t> shape = part.shape;
@@ -225,6 +228,11 @@ private:
         try {
             Network<T> network(network_.features, network_.layers, network_.loss, seed);
             network.set_names(names_);
+            const std::vector<T> zeros(std::max(network_.features, network.outputs()));
+            const std::span<const T> inputs(zeros.data(), network_.features);
+            const std::span<const T> outputs(zeros.data(), network.outputs());
+            if (network_.has_input_scaling) network.set_input_scaling(inputs, inputs);
+            if (network_.has_output_scaling) network.set_output_scaling(outputs, outputs);
             return network;
         } catch (const std::invalid_argument& error) {
             complaint_.metadata(key_, error.what());
@@ -279,9 +287,10 @@ std::vector<AnyNetwork> read_networks(const Archive& archive, const std::string&
 template <class T>
 Archive to_archive(const Network<T>& network, const SaveOptions& options) {
     OwningArchive result;
-    const files::Description description = files::describe(architecture_of(network));
+    const Architecture architecture = architecture_of(network);
+    const files::Description description = files::describe(architecture);
     result.archive.metadata[description.key] = description.json;
-    for (Part& part : parts_of(network.layout())) {
+    for (Part& part : parts_of(architecture, network.layout())) {
         check_finite(part, network, options);
         const auto bytes = std::as_bytes(std::span(part.in(network), part.size));
         result.archive.tensors.push_back(

@@ -106,27 +106,28 @@ py::tuple evaluate(Model<T>& model, py::handle x, const py::array& y, py::object
 
 template <class T>
 py::array jacobian(Model<T>& model, py::handle x, int n_threads) {
-    const py::array features = require_ready<T>(x, 2, "X");
-    const MatrixView<const T> view = borrow<T>(features);
+    const BorrowedFeatures<T> features(x);
     const std::size_t outputs = model.network.outputs(), k = model.network.features();
-    py::array_t<T> result = new_result<T>({view.rows, outputs, k});
-    const MatrixView<T> out{result.mutable_data(), view.rows * outputs, k, k};
+    py::array_t<T> result = new_result<T>({features.rows(), outputs, k});
+    const MatrixView<T> out{result.mutable_data(), features.rows() * outputs, k, k};
     Interruptible interruptible;
     const Predicting<T> predicting(model, interruptible.unlocked());
-    predicting.network().jacobian(view, out, n_threads);
+    features.with_dense(
+        [&](const auto& view) { predicting.network().jacobian(view, out, n_threads); });
     return result;
 }
 
 template <class T>
 py::array input_gradient(Model<T>& model, py::handle x, const py::array& y, int n_threads) {
-    const py::array features = require_ready<T>(x, 2, "X");
+    const BorrowedFeatures<T> features(x);
     const Targets<T> targets = borrow_targets<T>(y);
-    const MatrixView<const T> view = borrow<T>(features);
-    py::array result = new_result<T>({view.rows, model.network.features()});
+    py::array result = new_result<T>({features.rows(), model.network.features()});
     const MatrixView<T> out = borrow_mutable<T>(result);
     Interruptible interruptible;
     const Predicting<T> predicting(model, interruptible.unlocked());
-    predicting.network().input_gradient(view, targets, out, n_threads);
+    features.with_dense([&](const auto& view) {
+        predicting.network().input_gradient(view, targets, out, n_threads);
+    });
     return result;
 }
 

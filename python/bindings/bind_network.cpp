@@ -127,6 +127,11 @@ py::array nodes(const Model<T>& model, std::size_t p) {
     const auto& work = require_workspace(model);
     check_layer(p, work->nodes.size() + 1);
     if (p > 0) return lend_rows(work, work->nodes[p - 1]);
+    if (work->x->raw.scales) {  // as the network reads them
+        const InputRows<T>& read = work->input;
+        return lend(const_cast<T*>(read.read()), {work->batch, work->x->cols},
+                    {read.stride() * sizeof(T), sizeof(T)}, work, false);
+    }
     py::array view = model.features.attr("view")();
     view.attr("flags").attr("writeable") = false;
     return view;
@@ -142,13 +147,14 @@ py::array deltas(const Model<T>& model, std::size_t i) {
 
 template <class T>
 py::array forward(Model<T>& model, py::handle x, bool training) {
-    const py::array features = require_ready<T>(x, 2, "X");
+    const BorrowedFeatures<T> features(x);
     py::array nodes;
     Interruptible interruptible;
     const Writing writing(model, Access::kStep, interruptible.unlocked());
-    model.network.forward(borrow<T>(features), training);
+    features.with_dense([&](const auto& view) { model.network.forward(view, training); });
     const Unlocked::Locked gil(interruptible.unlocked());
-    model.features = features;  // with the workspace that points into it, or never
+    model.features =
+        py::reinterpret_borrow<py::object>(x);  // with the workspace that points into it, or never
     const auto& work = model.network.workspace();
     nodes = lend_rows(work, work->nodes.back());
     return nodes;
@@ -168,7 +174,7 @@ double backward(Model<T>& model, const py::object& y, py::handle sample_weight, 
     ask = [&](const LossBatch<T>& batch) { loss(interruptible.unlocked(), batch); };
     const Writing writing(model, Access::kStep, interruptible.unlocked());
     const auto& work = model.network.workspace();
-    if (work && work->x.rows != rows) {
+    if (work && work->x && work->x->rows != rows) {
         throw std::runtime_error("another thread has called forward meanwhile");
     }
     return model.network.backward(targets);
@@ -204,6 +210,37 @@ py::object lend_names(const Model<T>& model, std::vector<std::string> Names::* w
     const std::vector<std::string>& names = model.network.names().*which;
     lent = names.empty() ? py::object(py::none()) : py::tuple(py::cast(names));
     return lent;
+}
+
+/// The scales or the offsets of all columns, a live view; None where nothing is scaled.
+template <class T>
+py::object lend_scaling(const std::shared_ptr<Buffer<T>>& both, bool offsets) {
+    if (!both) return py::none();
+    const std::size_t columns = both->size() / 2;
+    return lend(both->data() + (offsets ? columns : 0), {columns}, {sizeof(T)}, both, true);
+}
+
+/// Both, or None and None.
+template <class T>
+void set_scaling(Model<T>& model, bool of_outputs, const py::object& scales,
+                 const py::object& offsets) {
+    const auto values = [](const py::object& given, const char* name) {
+        std::vector<T> result;
+        if (given.is_none()) return result;
+        const py::array ready = require_ready<T>(given, 1, name);
+        const auto* data = static_cast<const T*>(ready.data());
+        result.assign(data, data + ready.size());
+        return result;
+    };
+    const std::vector<T> scale = values(scales, "scales"), offset = values(offsets, "offsets");
+    Unlocked unlocked;
+    const Writing writing(model, Access::kStep, unlocked);
+    const Unlocked::Locked gil(unlocked);
+    if (of_outputs) {
+        model.network.set_output_scaling(scale, offset);
+    } else {
+        model.network.set_input_scaling(scale, offset);
+    }
 }
 
 /// Names are read and written with the GIL.
@@ -269,6 +306,30 @@ void bind(py::module_& module, const char* name) {
                       set_of_layers(&Network<T>::set_trainable))
         .def_property("rate_factors", get_of_layers(&Layer::rate_factor),
                       set_of_layers(&Network<T>::set_rate_factor))
+        .def_property_readonly(
+            "input_scale",
+            [](const M& m) { return lend_scaling(m.network.input_scaling(), false); })
+        .def_property_readonly(
+            "input_offset",
+            [](const M& m) { return lend_scaling(m.network.input_scaling(), true); })
+        .def_property_readonly(
+            "output_scale",
+            [](const M& m) { return lend_scaling(m.network.output_scaling(), false); })
+        .def_property_readonly(
+            "output_offset",
+            [](const M& m) { return lend_scaling(m.network.output_scaling(), true); })
+        .def(
+            "set_input_scaling",
+            [](M& m, const py::object& scale, const py::object& offset) {
+                set_scaling(m, false, scale, offset);
+            },
+            py::arg("scale"), py::arg("offset"))
+        .def(
+            "set_output_scaling",
+            [](M& m, const py::object& scale, const py::object& offset) {
+                set_scaling(m, true, scale, offset);
+            },
+            py::arg("scale"), py::arg("offset"))
         .def_property_readonly("busy", [](const M& m) { return m.access.busy(); })
         .def("reading", [](M& m) { return hold<Reading>(m); })
         .def("assigning", [](M& m) { return hold<Writing>(m, Access::kAssignment); })

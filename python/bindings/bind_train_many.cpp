@@ -23,7 +23,7 @@ TrainJob<T> borrow_job(const Job& job) {
                                   ? py::array()
                                   : require_ready<T>(job.sample_weight, 1, "sample_weight");
     return {&job.model.cast<Model<T>&>().network, borrow<T>(require_ready<T>(job.x, 2, "X")),
-            borrow_targets<T>(job.y, weights), job.options};
+            borrow_targets<T>(job.y, weights), job.options, true};
 }
 
 /// The reports of a job, or (epoch, loss, learning_rate) where it diverged.

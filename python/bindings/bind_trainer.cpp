@@ -173,7 +173,7 @@ public:
         const MatrixView<const T> x = borrow<T>(require_ready<T>(arrays_[0], 2, "X"));
         const Targets<T> y = ask ? with_weights(Targets<T>::of_function(ask, x.rows), weights)
                                  : borrow_targets<T>(arrays_[1], weights);
-        return {x, y, arrays_[3].template cast<bool>()};
+        return {x, y, arrays_[3].template cast<bool>(), true};
     }
 
 private:

@@ -104,6 +104,17 @@ public:
     std::size_t rows() const {
         return with([](const auto& view) { return view.rows; });
     }
+    /// f(MatrixView) or f(RawView); TypeError where rows are sparse.
+    template <class F>
+    void with_dense(F f) const {
+        if (const auto* dense = std::get_if<MatrixView<const T>>(&view_)) {
+            f(*dense);
+        } else if (const auto* raw = std::get_if<RawView<T>>(&view_)) {
+            f(*raw);
+        } else {
+            throw py::type_error("X must not be sparse");
+        }
+    }
     /// f(MatrixView), f(RawView) or f(SparseView).
     template <class F>
     auto with(F f) const {

@@ -22,6 +22,7 @@ from fastmlp.fitting.callbacks import AnyCallback
 from fastmlp.fitting.checkpoints import Checkpoint, save_checkpoint
 from fastmlp.fitting.early_stopping import EarlyStopping
 from fastmlp.fitting.options import ValidationData, read_options
+from fastmlp.fitting.standardize import adapt
 from fastmlp.history import Evaluation, History
 from fastmlp.inference import derivatives, prediction
 from fastmlp.layers import (
@@ -40,6 +41,7 @@ from fastmlp.model.layer_settings import LayerSettings, set_all
 from fastmlp.model.model import Model
 from fastmlp.model.moving_average import use_average
 from fastmlp.model.objective import Objective, objective
+from fastmlp.model.scaling import set_scaling
 from fastmlp.model.soft_update import soft_update
 from fastmlp.model.summary import Summary, describe, summarise
 from fastmlp.settings.custom_loss import LossFunction
@@ -168,6 +170,86 @@ class Network:
                 f"{output.activation!r}"
             )
         self._model.core.class_names = read_names("class_names", names, self._model.n_classes)
+
+    @property
+    def input_scale(self) -> NDArray[Any] | None:
+        """Scale of each feature (features,), a live view; None if the features are not scaled.
+
+        A feature x is read as ``fma(x, input_scale, input_offset)``, rounded to the network's type
+        once; `adapt` and ``fit(standardize=True)`` set both. Training does not change them. Set it
+        to numbers, one for all features or one for each, or to None, which removes both; one that
+        is set alone gets the offset 0.
+        """
+        return self._model.core.input_scale
+
+    @input_scale.setter
+    def input_scale(self, value: ArrayLike | None) -> None:
+        set_scaling(self._model, "input_scale", value)
+
+    @property
+    def input_offset(self) -> NDArray[Any] | None:
+        """Offset of each feature (features,), a live view, or None: see `input_scale`."""
+        return self._model.core.input_offset
+
+    @input_offset.setter
+    def input_offset(self, value: ArrayLike | None) -> None:
+        set_scaling(self._model, "input_offset", value)
+
+    @property
+    def output_scale(self) -> NDArray[Any] | None:
+        """Scale of each output (N,), a live view; None if the outputs are not scaled.
+
+        An output h of identity becomes ``fma(h, output_scale, output_offset)``, and a target y of
+        training ``(y - output_offset) / output_scale``. Set like `input_scale`, at least 0.
+        """
+        return self._model.core.output_scale
+
+    @output_scale.setter
+    def output_scale(self, value: ArrayLike | None) -> None:
+        set_scaling(self._model, "output_scale", value)
+
+    @property
+    def output_offset(self) -> NDArray[Any] | None:
+        """Offset of each output (N,), a live view, or None: see `output_scale`."""
+        return self._model.core.output_offset
+
+    @output_offset.setter
+    def output_offset(self, value: ArrayLike | None) -> None:
+        set_scaling(self._model, "output_offset", value)
+
+    def adapt(self, X: ArrayLike | Stream, y: ArrayLike | None = None) -> None:
+        """Learn `input_scale` and `input_offset` from samples: mean 0 and standard deviation 1.
+
+        With y also `output_scale` and `output_offset`, so that the targets of training have mean 0
+        and standard deviation 1 and the outputs are in units of y. The network then takes samples
+        as they are, wherever it is used, and files keep the scaling. One pass, in float64. A
+        constant column has the scale 0.
+
+        Parameters
+        ----------
+        X : array-like, data frame or sparse matrix, shape (n, features), or Stream
+            Samples, at least 1. A sparse matrix is scaled without an offset. The targets of a
+            stream are those of y.
+        y : array-like, shape (n,) or (n, N), optional
+            Targets. Only for outputs of identity with the losses mean_squared_error,
+            mean_absolute_error, huber and quantile.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X or y does not match the network, is not finite, or its squares are not; nothing has
+            changed then.
+        RuntimeError
+            If the network is being fitted.
+
+        Examples
+        --------
+        >>> net = Network([2, 8, 1], output="identity", seed=1)
+        >>> net.adapt([[20.0, 1.7e9], [30.0, 1.8e9]], [100.0, 300.0])
+        >>> net.output_offset
+        array([200.], dtype=float32)
+        """
+        adapt(self._model, X, y)
 
     @property
     def layers(self) -> tuple[Dense, ...]:
@@ -503,6 +585,7 @@ class Network:
         early_stopping: EarlyStopping | bool | None = None,
         checkpoint: Checkpoint | files.Path | None = None,
         ema: float | None = None,
+        standardize: bool = False,
     ) -> History:
         """Train on mini-batches: `forward`, `backward` and `update` over the epochs, fused.
 
@@ -568,6 +651,9 @@ class Network:
             "f1" is called "validation_f1". They do not see samples of weight 0.
         early_stopping : EarlyStopping or bool, optional
             When to stop before the last epoch; True is ``EarlyStopping()``.
+        standardize : bool, default False
+            Before the first fit, learn to scale the features, and the targets of a regression, as
+            `adapt` does: from the training samples only, not from the held-out ones.
         checkpoint : Checkpoint, str or os.PathLike, optional
             A file to save to after each epoch, and to resume from if it already exists: the same
             call in a new process ends with the same bits as if it had never been interrupted.
@@ -619,6 +705,7 @@ class Network:
             early_stopping=early_stopping,
             checkpoint=checkpoint,
             ema=ema,
+            standardize=standardize,
         )
         return training.fit(self, self._model, X, y, options)
 
@@ -694,6 +781,32 @@ class Network:
         if result is not NotImplemented:
             return result
         return prediction.predict_converted(self._model, X, out, limit)
+
+    def predict_classes(self, X: ArrayLike | Stream, n_threads: int | None = None) -> NDArray[Any]:
+        """Predict classes: those of the largest outputs of softmax, or of sigmoid above 0.5.
+
+        Parameters
+        ----------
+        X, n_threads
+            As in `predict`.
+
+        Returns
+        -------
+        ndarray, shape (B,), or (B, N) for several labels
+            Names if the network has `class_names`, otherwise integers; for N > 1 outputs of sigmoid
+            booleans, one for each label.
+
+        Raises
+        ------
+        ValueError
+            If the outputs are numbers, not classes, or as in `predict`.
+        """
+        if self._model.n_classes == 0:
+            raise ValueError(
+                "predict_classes needs outputs of softmax or sigmoid, those of this network are "
+                f"{self._model.layers[-1].activation!r}"
+            )
+        return prediction.classes(self._model, self.predict(X, None, n_threads))
 
     def evaluate(
         self,

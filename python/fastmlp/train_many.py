@@ -1,6 +1,7 @@
 """`train_many`: training of independent networks, as for seeds, folds and learning rates."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _core, _validation
 from fastmlp._validation.foreign_names import hints_at_arguments
+from fastmlp.data._raw import RawRows
 from fastmlp.errors import DivergenceError
 from fastmlp.fitting.loop import history_of
 from fastmlp.fitting.options import core_options, read_batch_size
@@ -168,9 +170,15 @@ def _data(
     shared: dict[Any, CheckedSamples] = {}
     data = []
     for model in models:
-        kind = (model.features, model.outputs, model.loss)
+        scaling = model.input_scaling
+        factors = None if scaling is None else tuple(part.tobytes() for part in scaling)
+        kind = (model.features, model.outputs, model.loss, factors)
         if kind not in shared:
-            shared[kind] = read_samples(model, X, y, sample_weight)
+            samples = read_samples(model, X, y, sample_weight)
+            if scaling is not None:  # which the core then does not do again
+                values = samples.X.values if isinstance(samples.X, RawRows) else samples.X
+                samples = replace(samples, X=RawRows(values, model.dtype, *scaling).read())
+            shared[kind] = samples
         samples = shared[kind]
         if any(np.may_share_memory(samples.X, other.core.parameters) for other in models):
             raise ValueError("X must not share memory with the parameters of a network")

@@ -3,6 +3,7 @@
 #include "fastmlp/predictor.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <span>
 #include <stdexcept>
 #include <vector>
@@ -108,6 +109,37 @@ void test_snapshot() {
     CHECK(first == second);
 }
 
+/// A network that scales its features and outputs: also of rows of another type.
+void test_scaled() {
+    const std::vector<float> scales = {2.0F, 0.25F}, offsets = {-1.0F, 3.0F};
+    const std::vector<float> scale = {100.0F}, offset = {-7.0F};
+    Network<float> network(2, {{20, Activation::kTanh}, {1, Activation::kIdentity}},
+                           fastmlp::default_loss(Activation::kIdentity), 1);
+    const std::vector<float> x = {0.3F, -0.7F}, z = {2.0F * 0.3F - 1.0F, 0.25F * -0.7F + 3.0F};
+    std::vector<float> plain(1), out(1), again(1);
+    network.predict({z.data(), 1, 2, 2}, {plain.data(), 1, 1, 1});
+    CHECK(refused([&] { network.set_input_scaling(scale, offset); }));
+    network.set_input_scaling(scales, offsets);
+    network.set_output_scaling(scale, offset);
+    network.predict({x.data(), 1, 2, 2}, {out.data(), 1, 1, 1});
+    CHECK(std::abs(out[0] - (100.0F * plain[0] - 7.0F)) < 1e-4F);
+    Predictor<float> predictor(network);
+    const std::size_t before = allocations::count;
+    predictor.predict_row(x, again);
+    predictor.refresh(network);
+    CHECK(allocations::count == before);
+    CHECK(same<float>(out, again));
+    const std::vector<double> wide(x.begin(), x.end());
+    network.predict(fastmlp::RawView<float>::of<double>({wide.data(), 1, 2, 2}),
+                    {again.data(), 1, 1, 1});
+    CHECK(std::abs(out[0] - again[0]) < 1e-4F);
+    network.set_input_scaling({}, {});
+    network.set_output_scaling({}, {});
+    predictor.refresh(network);
+    predictor.predict_row(z, again);
+    CHECK(same<float>(plain, again));
+}
+
 void test_refusals() {
     const auto loss = fastmlp::default_loss(Activation::kIdentity);
     const Network<float> network(2, {{3, Activation::kIdentity}}, loss, 1);
@@ -140,6 +172,7 @@ int main() {
     test_networks<float>();
     test_networks<double>();
     test_snapshot();
+    test_scaled();
     test_refusals();
     return check::report();
 }

@@ -112,6 +112,10 @@ def make_version_2():
     named = trained(_core.Network32, *softmax)
     named.feature_names, named.class_names = ["width", "Höhe", ""], ["no", "yes", "peut-être"]
     write_new(FOLDER / "named.safetensors", description(named), lambda p: named.save(p, False))
+    scaled = trained(_core.Network32, *small)
+    scaled.set_input_scaling(np.array([2, 0, -0.5], "f4"), np.array([0.25, 0, 1], "f4"))
+    scaled.set_output_scaling(np.array([10, 0], "f4"), np.array([-3, 7], "f4"))
+    write_new(FOLDER / "scaled.safetensors", description(scaled), lambda p: scaled.save(p, False))
     others = [trained(_core.Network64, *small[:3], seed) for seed in (11, 12)]
     cores = [named, *others, trained(_core.Network32, *softmax)]
     tensors = {"table.medians": np.array([0.5, np.nan]), "table.kinds": np.arange(3, dtype="u1")}

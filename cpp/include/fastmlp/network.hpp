@@ -23,6 +23,8 @@ namespace fastmlp {
 template <class T>
 struct Workspace;
 template <class T>
+struct Features;
+template <class T>
 class EpochEnd;
 
 /// How well outputs meet targets.
@@ -71,6 +73,21 @@ public:
     void set_names(Names names);
     const Names& names() const { return names_; }
 
+    /// Scales its features: x becomes fma(x, scale, offset) before the first layer, read as by a
+    /// RawView with these; of sparse rows x scale, and offsets are refused. A RawView with scales
+    /// of its own is read by those instead. Written into the buffer there is; empty: no scaling.
+    /// std::invalid_argument unless there are as many as features.
+    void set_input_scaling(std::span<const T> scales, std::span<const T> offsets);
+    /// Scales its outputs, of identity only: h becomes fma(h, scale, offset), and a target y of
+    /// training (y - offset) / scale, which is 0 where the scale is. Deltas, gradients and the loss
+    /// of `backward` are then those of the scaled targets; `train` and `evaluate` report losses in
+    /// units of y: docs/arithmetic.md has the formula.
+    void set_output_scaling(std::span<const T> scales, std::span<const T> offsets);
+    /// The scales and then the offsets of all columns, live; null where nothing is scaled. No
+    /// training changes them.
+    const std::shared_ptr<Buffer<T>>& input_scaling() const { return input_scaling_; }
+    const std::shared_ptr<Buffer<T>>& output_scaling() const { return output_scaling_; }
+
     /// Flat buffers in layout order, each a range for std::span; shared, so that a view may outlive
     /// the network.
     const std::shared_ptr<Buffer<T>>& parameters() const { return parameters_; }
@@ -94,6 +111,7 @@ public:
     /// Rows whose weight is 0 are left out: `weights` (B,) are those of `backward`, null for 1
     /// each.
     void forward(MatrixView<const T> x, bool training = true, const T* weights = nullptr);
+    void forward(const RawView<T>& x, bool training = true, const T* weights = nullptr);
     /// (2.8)-(2.12) for the last forward: deltas of all layers and gradients, which are 0 for those
     /// that are not trainable; returns the mean loss. If y has
     /// weights of 0 that forward was not given, it first goes forward again without those rows; the
@@ -150,10 +168,13 @@ public:
     /// d outputs / d features as `predict` computes: rows (N b + n) of `out` (B N, features) are
     /// those of output n for sample b. Const and reentrant.
     void jacobian(MatrixView<const T> x, MatrixView<T> out, int n_threads = 0) const;
+    void jacobian(const RawView<T>& x, MatrixView<T> out, int n_threads = 0) const;
     /// The gradient of each sample's loss, as `evaluate` computes it, with respect to its features,
     /// times its weight, into `out` (B, features). Not of a custom loss: std::invalid_argument.
     /// Const and reentrant.
     void input_gradient(MatrixView<const T> x, const Targets<T>& y, MatrixView<T> out,
+                        int n_threads = 0) const;
+    void input_gradient(const RawView<T>& x, const Targets<T>& y, MatrixView<T> out,
                         int n_threads = 0) const;
 
     /// While another thread is inside `train` of this network: the network as it was when the last
@@ -167,7 +188,8 @@ public:
     EpochEnd<T>& epoch_end() const { return *epoch_end_; }
 
 private:
-    void propagate(MatrixView<const T> x, bool training, const T* weights);
+    void forward_rows(const Features<T>& x, bool training, const T* weights);
+    void propagate(const Features<T>& x, bool training, const T* weights);
     friend class EpochEnd<T>;
 
     /// Of the same layers, loss, seed and epoch; all numbers are 0.
@@ -191,6 +213,7 @@ private:
     std::shared_ptr<Buffer<T>> parameters_;
     std::shared_ptr<Buffer<T>> gradients_;
     std::shared_ptr<Buffer<T>> statistics_;
+    std::shared_ptr<Buffer<T>> input_scaling_, output_scaling_;
     OptimizerState<T> optimizer_state_;
     MovingAverage<T> average_;
     std::shared_ptr<Workspace<T>> workspace_;

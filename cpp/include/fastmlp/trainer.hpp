@@ -101,7 +101,8 @@ template <class T>
 struct Block {
     MatrixView<const T> x;
     Targets<T> y;
-    bool last = true;  ///< of its epoch; all others consist of whole batches
+    bool last = true;        ///< of its epoch; all others consist of whole batches
+    bool is_scaled = false;  ///< whether x is scaled already, for a network that scales features
 };
 
 /// A stream of samples, for data that do not fit in memory.
@@ -125,7 +126,8 @@ struct TrainJob {
     Network<T>* network;
     MatrixView<const T> x;
     Targets<T> y;
-    TrainOptions options;  ///< its callbacks are not called; `n_threads` is 1
+    TrainOptions options;    ///< its callbacks are not called; `n_threads` is 1
+    bool is_scaled = false;  ///< whether x is scaled already, for a network that scales features
 };
 
 /// The result of a job: its reports, or its exception.

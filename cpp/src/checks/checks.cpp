@@ -1,10 +1,12 @@
 #include "checks/checks.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 #include <string>
 
 #include "fastmlp/interruption.hpp"
+#include "propagation/scaling.hpp"
 
 namespace fastmlp {
 namespace {
@@ -64,6 +66,17 @@ void check_features(std::size_t features, const Features<T>& x) {
 }
 
 template <class T>
+Features<T> checked_features(const Network<T>& network, const Features<T>& x) {
+    check_features(network.features(), x);
+    const ColumnScaling<T> by(network.input_scaling().get());
+    if (by && x.is_sparse &&
+        std::any_of(by.offsets, by.offsets + x.cols, [](T offset) { return offset != 0; })) {
+        throw std::invalid_argument("x is sparse, and the network adds offsets to its features");
+    }
+    return scaled(x, by);
+}
+
+template <class T>
 void check_shapes(std::size_t features, std::size_t outputs, const MatrixView<const T>& x,
                   const MatrixView<T>& out) {
     check_features(features, x);
@@ -78,6 +91,12 @@ void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t r
     }
     if ((network.loss().kind == Loss::kCustom) != (y.custom != nullptr)) {
         throw std::invalid_argument("a custom loss and a function for it go together");
+    }
+    for (std::size_t j = 0; network.output_scaling() && j < network.outputs(); ++j) {
+        const T scale = (*network.output_scaling())[j];
+        if (!(scale >= 0 && std::isfinite(scale))) {
+            throw std::invalid_argument("the scales of outputs must be at least 0 and finite");
+        }
     }
     if (y.custom) return;
     if (!y.labels) {
@@ -104,6 +123,7 @@ void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t r
     template void check_out(std::size_t, std::size_t, const MatrixView<T>&);         \
     template void check_features(std::size_t, const MatrixView<const T>&);           \
     template void check_features(std::size_t, const Features<T>&);                   \
+    template Features<T> checked_features(const Network<T>&, const Features<T>&);    \
     template void check_shapes(std::size_t, std::size_t, const MatrixView<const T>&, \
                                const MatrixView<T>&);                                \
     template void check_targets(const Network<T>&, const Targets<T>&, std::size_t);

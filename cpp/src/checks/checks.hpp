@@ -13,6 +13,11 @@ void check_features(std::size_t features, const MatrixView<const T>& x);
 template <class T>
 void check_features(std::size_t features, const Features<T>& x);
 
+/// The same for a network, and x as it reads them: scaled, if it scales its features. Sparse rows
+/// are refused if it adds offsets.
+template <class T>
+Features<T> checked_features(const Network<T>& network, const Features<T>& x);
+
 /// std::invalid_argument unless `out` has exactly these rows and columns.
 template <class T>
 void check_out(std::size_t rows, std::size_t cols, const MatrixView<T>& out);

@@ -101,10 +101,12 @@ NewMembers new_members(const Layer& layer) {
     return result;
 }
 Names new_names_of_network() {
-    return {"feature_names", "class_names"};
+    return {"input_scaling", "output_scaling", "feature_names", "class_names"};
 }
 NewMembers new_members(const Architecture& of) {
     NewMembers result;
+    result.add("input_scaling", of.has_input_scaling);
+    result.add("output_scaling", of.has_output_scaling);
     result.add("feature_names", of.has_feature_names);
     result.add("class_names", of.has_class_names);
     return result;
@@ -253,6 +255,8 @@ Architecture read_network(JsonReader& json, const Names& required, bool is_versi
             if (name == "dtype") result.dtype = read_dtype(json);
             if (name == "seed") result.seed = json.integer();
             if (name == "epoch") result.epoch = integer<std::uint32_t>(json);
+            if (name == "input_scaling") result.has_input_scaling = json.boolean();
+            if (name == "output_scaling") result.has_output_scaling = json.boolean();
             if (name == "feature_names") result.has_feature_names = json.boolean();
             if (name == "class_names") result.has_class_names = json.boolean();
         });

@@ -20,6 +20,7 @@ struct Architecture {
     std::uint64_t seed = 0;
     std::uint32_t epoch = 0;
     // From version 2 on: the tensors besides those of the layers.
+    bool has_input_scaling = false, has_output_scaling = false;
     bool has_feature_names = false, has_class_names = false;
 };
 

@@ -17,6 +17,7 @@ struct InferenceLayers {
     Loss loss;
     const Weights& weights;
     RunningStatistics<const T> running;
+    ColumnScaling<T> output_scaling;
 };
 
 /// The scores, as the loss reads them: row b is rows + b * stride.
@@ -64,6 +65,10 @@ struct InferenceBlock {
         const auto [rows, stride] = scores(net, x, range, poll);
         scores_to_nodes(net.kernel, net.loss, net.layers.back().activation, rows, stride, rows,
                         stride, range.size(), out.cols);
+        if (net.output_scaling) {
+            return net.output_scaling.apply(net.kernel, rows, stride, out.row(range.first),
+                                            out.stride, range.size(), out.cols);
+        }
         for (std::size_t b = 0; b < range.size(); ++b) {
             std::copy_n(rows + b * stride, out.cols, out.row(range.first + b));
         }

@@ -22,7 +22,7 @@ class Derivatives {
 public:
     Derivatives(const Network<T>& network, const Image<T>& image, std::size_t rows, Poll* poll)
         : work_(network.layout(), network.layers(), rows), pass_(network, image, work_),
-          gradients_(rows, network.features()) {
+          gradients_(rows, network.features()), input_scaling_(network.input_scaling().get()) {
         pass_.poll = poll;
     }
 
@@ -40,6 +40,7 @@ public:
     void of_losses(const Targets<T>& y, std::size_t first, MatrixView<T> out) {
         for (std::size_t b = 0; b < work_.batch; ++b) take_target(y, first + b, b, work_);
         pass_.output_delta(y, {0, work_.batch});
+        if (pass_.output_scaling) to_units();
         pass_.backward({0, work_.batch});
         finish(work_.batch, first, out);
         for (std::size_t b = 0; y.weights && b < work_.batch; ++b) {
@@ -56,6 +57,9 @@ public:
             repeat(pass_.z(i), rows);
         }
         output_deltas(rows);
+        if (pass_.output_scaling) {
+            multiply_columns(work_.deltas.back(), {0, rows}, pass_.output_scaling.scales);
+        }
         pass_.backward({0, rows});
         finish(rows, n * first, out);
     }
@@ -94,11 +98,20 @@ private:
                           delta.stride, rows, n);
     }
 
+    /// The deltas of losses of what is scaled become those of losses of the outputs.
+    void to_units() {
+        const Range rows{0, work_.batch};
+        for (int power = unit_power(pass_.loss); power > 0; --power) {
+            multiply_columns(work_.deltas.back(), rows, pass_.output_scaling.scales);
+        }
+    }
+
     /// (2.4) for the features, which have no activation.
     void finish(std::size_t rows, std::size_t first, MatrixView<T> out) {
         dense_backward(pass_.kernel, pass_.weights(0), work_.deltas[0], {0, rows},
                        {0, padded(pass_.image[0].k)}, Activation::kIdentity, gradients_, gradients_,
                        pass_.scratch, pass_.poll);
+        if (input_scaling_) multiply_columns(gradients_, {0, rows}, input_scaling_.scales);
         for (std::size_t r = 0; r < rows; ++r) {
             std::copy_n(gradients_.row(r), gradients_.cols, out.row(first + r));
         }
@@ -107,6 +120,7 @@ private:
     Workspace<T> work_;
     Propagation<T> pass_;
     Rows<T> gradients_;
+    ColumnScaling<T> input_scaling_;
 };
 
 /// Calls f(derivatives, first, size) for blocks of samples whose passes have `rows_each` rows, on
@@ -130,13 +144,12 @@ void for_each_block(const Network<T>& network, std::size_t samples, std::size_t 
     share_out({samples, flops_each, 1}, n_threads, nullptr, interrupts, work);
 }
 
-}  // namespace
-
 template <class T>
-void Network<T>::jacobian(MatrixView<const T> x, MatrixView<T> out, int n_threads) const {
-    check_features(features_, x);
-    check_out(checked_multiply(x.rows, outputs()), features_, out);
-    for_each_block(*this, x.rows, outputs(), n_threads,
+void jacobian_rows(const Network<T>& network, const Features<T>& given, MatrixView<T> out,
+                   int n_threads) {
+    const Features<T> x = checked_features(network, given);
+    check_out(checked_multiply(x.rows, network.outputs()), network.features(), out);
+    for_each_block(network, x.rows, network.outputs(), n_threads,
                    [&](Derivatives<T>& derivatives, std::size_t first, std::size_t size) {
                        derivatives.forward(x, first, size);
                        derivatives.of_outputs(first, out);
@@ -144,23 +157,50 @@ void Network<T>::jacobian(MatrixView<const T> x, MatrixView<T> out, int n_thread
 }
 
 template <class T>
-void Network<T>::input_gradient(MatrixView<const T> x, const Targets<T>& y, MatrixView<T> out,
-                                int n_threads) const {
-    check_features(features_, x);
-    check_targets(*this, y, x.rows);
+void input_gradient_rows(const Network<T>& network, const Features<T>& given, const Targets<T>& y,
+                         MatrixView<T> out, int n_threads) {
+    const Features<T> x = checked_features(network, given);
+    check_targets(network, y, x.rows);
     if (y.custom) throw std::invalid_argument("input_gradient does not know a custom loss");
-    check_out(x.rows, features_, out);
-    for_each_block(*this, x.rows, 1, n_threads,
+    check_out(x.rows, network.features(), out);
+    for_each_block(network, x.rows, 1, n_threads,
                    [&](Derivatives<T>& derivatives, std::size_t first, std::size_t size) {
                        derivatives.forward(x, first, size);
                        derivatives.of_losses(y, first, out);
                    });
 }
 
-#define FASTMLP_INSTANTIATE(T)                                                         \
-    template void Network<T>::jacobian(MatrixView<const T>, MatrixView<T>, int) const; \
-    template void Network<T>::input_gradient(MatrixView<const T>, const Targets<T>&,   \
-                                             MatrixView<T>, int) const;
+}  // namespace
+
+template <class T>
+void Network<T>::jacobian(MatrixView<const T> x, MatrixView<T> out, int n_threads) const {
+    jacobian_rows<T>(*this, x, out, n_threads);
+}
+
+template <class T>
+void Network<T>::jacobian(const RawView<T>& x, MatrixView<T> out, int n_threads) const {
+    jacobian_rows<T>(*this, x, out, n_threads);
+}
+
+template <class T>
+void Network<T>::input_gradient(MatrixView<const T> x, const Targets<T>& y, MatrixView<T> out,
+                                int n_threads) const {
+    input_gradient_rows<T>(*this, x, y, out, n_threads);
+}
+
+template <class T>
+void Network<T>::input_gradient(const RawView<T>& x, const Targets<T>& y, MatrixView<T> out,
+                                int n_threads) const {
+    input_gradient_rows<T>(*this, x, y, out, n_threads);
+}
+
+#define FASTMLP_INSTANTIATE(T)                                                                    \
+    template void Network<T>::jacobian(MatrixView<const T>, MatrixView<T>, int) const;            \
+    template void Network<T>::jacobian(const RawView<T>&, MatrixView<T>, int) const;              \
+    template void Network<T>::input_gradient(MatrixView<const T>, const Targets<T>&,              \
+                                             MatrixView<T>, int) const;                           \
+    template void Network<T>::input_gradient(const RawView<T>&, const Targets<T>&, MatrixView<T>, \
+                                             int) const;
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
 

@@ -36,7 +36,8 @@ void for_each_block(const Network<T>& network, std::size_t rows, int n_threads,
         network.layers(),
         network.loss(),
         weights,
-        {&network.layout(), network.statistics()->data()}};
+        {&network.layout(), network.statistics()->data()},
+        ColumnScaling<T>(network.output_scaling().get())};
     const double flops_each = flops_per_row(network.layout());
     const auto work = [&](Range mine, Poll* poll) {
         static thread_local InferenceBlock<T> block;
@@ -69,9 +70,9 @@ std::size_t count_correct(Loss loss, const T* score, std::size_t n, const Target
 }
 
 template <class T>
-void predict_rows(const Network<T>& network, const Features<T>& x, MatrixView<T> out, int n_threads,
-                  const Executor* executor) {
-    check_features(network.features(), x);
+void predict_rows(const Network<T>& network, const Features<T>& given, MatrixView<T> out,
+                  int n_threads, const Executor* executor) {
+    const Features<T> x = checked_features(network, given);
     check_out(x.rows, network.outputs(), out);
     for_each_block(network, x.rows, n_threads, executor,
                    [&](const auto& layers, Range range, InferenceBlock<T>& block, Poll* poll) {
@@ -80,9 +81,9 @@ void predict_rows(const Network<T>& network, const Features<T>& x, MatrixView<T>
 }
 
 template <class T>
-Evaluation evaluate_rows(const Network<T>& network, const Features<T>& x, const Targets<T>& y,
+Evaluation evaluate_rows(const Network<T>& network, const Features<T>& given, const Targets<T>& y,
                          int n_threads, const Executor* executor) {
-    check_features(network.features(), x);
+    const Features<T> x = checked_features(network, given);
     check_targets(network, y, x.rows);
     if (y.custom) throw std::invalid_argument("evaluate does not know a custom loss");
     const IeeeDefaults ieee;  // for the sum
@@ -99,9 +100,21 @@ Evaluation evaluate_rows(const Network<T>& network, const Features<T>& x, const 
                 block.pointers[b] = y.values.row(range.first + b);
             }
         }
-        apply_loss(layers.kernel, loss,
-                   {range.size(), outputs, z, stride, y.labels ? y.labels + range.first : nullptr,
-                    block.pointers.data(), delta, stride, losses.data() + range.first});
+        const OutputRows<T> at{range.size(),
+                               outputs,
+                               z,
+                               stride,
+                               y.labels ? y.labels + range.first : nullptr,
+                               block.pointers.data(),
+                               delta,
+                               stride,
+                               losses.data() + range.first};
+        if (const auto& scaling = layers.output_scaling) {
+            scaling.apply(layers.kernel, z, stride, z, stride, range.size(), outputs);
+            apply_loss_in_units(layers.kernel, loss, scaling, at);
+        } else {
+            apply_loss(layers.kernel, loss, at);
+        }
         for (std::size_t b = 0; b < range.size(); ++b) {
             correct[range.first + b] =
                 count_correct(loss, z + b * stride, outputs, y, range.first + b);

@@ -1,6 +1,7 @@
 #include "fastmlp/predictor.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 
 #include "checks/checks.hpp"
@@ -22,14 +23,28 @@ struct Predictor<T>::State {
     void load(const Network<T>& network) {
         std::copy_n(network.parameters()->data(), layout.size(), parameters.data());
         std::copy_n(network.statistics()->data(), statistics.size(), statistics.data());
+        copy(network.input_scaling(), input);
+        copy(network.output_scaling(), output);
         image.load();
     }
 
     void predict(MatrixView<const T> x, Range range, MatrixView<T> out) {
         const auto weights = [this](std::size_t i) { return read_only(image[i]); };
         const InferenceLayers<T, decltype(weights)> net{
-            kernel, layers, loss, weights, {&layout, statistics.data()}};
-        block.predict(net, x, range, out);
+            kernel,
+            layers,
+            loss,
+            weights,
+            {&layout, statistics.data()},
+            ColumnScaling<T>(output ? &*output : nullptr)};
+        block.predict(net, scaled<T>(x, ColumnScaling<T>(input ? &*input : nullptr)), range, out);
+    }
+
+    /// Into the room there is.
+    static void copy(const std::shared_ptr<Buffer<T>>& from, std::optional<Buffer<T>>& to) {
+        if (!from) return to.reset();
+        if (!to) to.emplace(from->size());
+        std::copy_n(from->data(), from->size(), to->data());
     }
 
     const kernels::KernelTable<T>& kernel;
@@ -38,6 +53,7 @@ struct Predictor<T>::State {
     Loss loss;
     Layout layout;
     Buffer<T> parameters, statistics;
+    std::optional<Buffer<T>> input, output;  ///< scalings
     Image<T> image;
     InferenceBlock<T> block;
 };

@@ -22,7 +22,9 @@ struct Features {
     MatrixView<const T> dense{};
     RawView<T> raw{};
     SparseView<T> sparse{};
+    const T* sparse_scales = nullptr;  ///< of the columns of sparse rows, if they have any
     bool is_raw = false, is_sparse = false;
+    bool is_scaled = false;  ///< as the network reads them already
 };
 
 /// The share of the features that is stored.
@@ -52,6 +54,7 @@ struct InputRows {
         is_sparse = x.is_sparse;
         if (is_sparse) {
             if (sparse.size() < rows) sparse.resize(rows);
+            if (x.sparse_scales && scaled_.size() < rows) scaled_.resize(rows);
             return;
         }
         if (dense.size() < rows) dense.resize(rows);
@@ -66,6 +69,7 @@ struct InputRows {
               std::size_t to) {
         if (is_sparse) {
             sparse[to] = x.sparse.row(from);
+            if (x.sparse_scales) scale(sparse[to], x.sparse_scales, scaled_[to]);
         } else if (x.is_raw) {
             T* row = read_.data() + to * stride_;
             read_row(kernel, x.raw, from, row);
@@ -75,9 +79,22 @@ struct InputRows {
         }
     }
 
+    /// What was read as T: rows `stride` apart. Of other features there are none.
+    const T* read() const { return read_.data(); }
+    std::size_t stride() const { return stride_; }
+
 private:
+    static void scale(SparseRow<T>& row, const T* scales, std::vector<T>& values) {
+        values.resize(row.count);
+        for (std::size_t j = 0; j < row.count; ++j) {
+            values[j] = row.values[j] * scales[row.columns[j]];
+        }
+        row.values = values.data();
+    }
+
     Buffer<T> read_;  ///< rows of another type, converted to T
     std::size_t stride_ = 0;
+    std::vector<std::vector<T>> scaled_;  ///< values of sparse rows whose columns have scales
 };
 
 }  // namespace fastmlp

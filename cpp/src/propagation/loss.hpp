@@ -5,7 +5,9 @@
 /// nodes h(z) for the others.
 #pragma once
 
+#include <algorithm>
 #include <stdexcept>
+#include <vector>
 
 #include "fastmlp/layer.hpp"
 #include "propagation/activation.hpp"
@@ -81,6 +83,40 @@ void apply_loss(const kernels::KernelTable<T>& kernel, Loss loss, const OutputRo
     } else {
         kernel.cross_entropy_smoothed(at.scores, at.lds, at.labels, at.rows, at.n, parameter,
                                       at.delta, at.ldd, at.losses);
+    }
+}
+
+/// How the loss of an output changes with the unit of what is measured: by this power of it.
+inline int unit_power(Loss loss) {
+    return loss.kind == Loss::kMeanSquaredError || loss.kind == Loss::kHuber ? 2 : 1;
+}
+
+/// Per-sample losses of outputs that are scaled, against targets in their units: of each output
+/// |scale|^p times the loss of what is scaled. That is the loss itself, but for Huber's, whose
+/// delta is in units of the scale. `at.delta` is overwritten.
+template <class T>
+void apply_loss_in_units(const kernels::KernelTable<T>& kernel, Loss loss,
+                         const ColumnScaling<T>& by, const OutputRows<T>& at) {
+    if (loss.kind != Loss::kHuber) return apply_loss(kernel, loss, at);
+    std::vector<const T*> target(at.rows);
+    std::vector<T> losses(at.rows);
+    std::fill_n(at.losses, at.rows, T(0));
+    for (std::size_t j = 0; j < at.n; ++j) {
+        for (std::size_t b = 0; b < at.rows; ++b) target[b] = at.targets[b] + j;
+        const T delta = static_cast<T>(loss.parameter) * by.scales[j];
+        kernel.huber(at.scores + j, at.lds, target.data(), at.rows, 1, delta, at.delta, at.ldd,
+                     losses.data());
+        for (std::size_t b = 0; b < at.rows; ++b) at.losses[b] += losses[b];
+    }
+    for (std::size_t b = 0; b < at.rows; ++b) at.losses[b] /= static_cast<T>(at.n);
+}
+
+/// Columns of some rows times a factor each.
+template <class T>
+void multiply_columns(Rows<T>& values, Range range, const T* factors) {
+    for (std::size_t b = range.first; b < range.last; ++b) {
+        T* const row = values.row(b);
+        for (std::size_t j = 0; j < values.cols; ++j) row[j] *= factors[j];
     }
 }
 

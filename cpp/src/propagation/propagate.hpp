@@ -45,7 +45,8 @@ struct Propagation {
     Propagation(const Network<T>& network, const Image<T>& its_image, Workspace<T>& workspace)
         : kernel(kernels::active_table<T>()), layers(network.layers()), loss(network.loss()),
           seed(network.seed()), running{&network.layout(), network.statistics()->data()},
-          image(its_image), work(workspace) {
+          image(its_image), work(workspace), output_scaling(network.output_scaling().get()) {
+        work.scaled.expect(output_scaling, work.capacity, work.scores.cols);
         for (std::size_t i = 0; i < layers.size(); ++i) traits.emplace_back(layers, i, loss);
         while (lowest_trainable < layers.size() && !traits[lowest_trainable].trainable) {
             ++lowest_trainable;
@@ -61,6 +62,8 @@ struct Propagation {
     RunningStatistics<T> running;
     const Image<T>& image;
     Workspace<T>& work;
+    ColumnScaling<T> output_scaling;  ///< of the network's outputs
+    bool reports_in_units = false;    ///< losses are those of the outputs, not of what is scaled
     BatchContext context{};
     Poll* poll = nullptr;                    ///< counts the work, and may throw in the middle of it
     T loss_limit = kUnlimited;               ///< see Conventions
@@ -142,6 +145,10 @@ struct Propagation {
         Rows<T>&from = work.scores, &to = work.nodes.back();
         scores_to_nodes(kernel, loss, layers.back().activation, from.row(rows.first), from.stride,
                         to.row(rows.first), to.stride, rows.size(), to.cols);
+        if (output_scaling) {
+            output_scaling.apply(kernel, to.row(rows.first), to.stride, to.row(rows.first),
+                                 to.stride, rows.size(), to.cols);
+        }
     }
 
     /// (2.8), (2.9): losses, and deltas of the output layer, as `y` has labels and weights.
@@ -161,22 +168,38 @@ struct Propagation {
         }
         activate_backward(kernel, activation(last), from.row(rows.first), from.stride,
                           delta.row(rows.first), delta.stride, rows.size(), delta.cols);
+        if (output_scaling && reports_in_units && !y.custom) report_in_units(rows);
         if (loss_limit < kUnlimited) limit_losses(work, rows, loss_limit);
         if (y.weights) weigh(work, rows);
     }
 
-    /// A loss of the user's own, once for all rows.
+    /// A loss of the user's own, once for all rows. It sees the outputs as the network puts them
+    /// out; deltas are those before they are scaled.
     void ask(const CustomLoss<T>& custom) const {
         context.meet();
         if (context.share.rank == 0) {
             Rows<T>& delta = work.deltas.back();
+            Rows<T>& seen = output_scaling ? work.nodes.back() : work.scores;
             const std::size_t n = delta.cols;
-            custom({{work.scores.row(0), work.batch, n, work.scores.stride},
+            if (output_scaling) outputs({0, work.batch});
+            custom({{seen.row(0), work.batch, n, seen.stride},
                     work.samples.data(),
                     {delta.row(0), work.batch, n, delta.stride},
                     work.losses.data()});
+            if (output_scaling) multiply_columns(delta, {0, work.batch}, output_scaling.scales);
         }
         context.meet();
+    }
+
+    /// Losses of rows `rows` are those of the outputs as the network puts them out.
+    void report_in_units(Range rows) const {
+        outputs(rows);
+        Rows<T>& out = work.nodes.back();
+        T* const unused = room(scratch, rows.size() * out.stride);
+        apply_loss_in_units(kernel, loss, output_scaling,
+                            {rows.size(), out.cols, out.row(rows.first), out.stride, nullptr,
+                             work.scaled.in_units.data() + rows.first, unused, out.stride,
+                             work.losses.data() + rows.first});
     }
 
     /// (2.4), (2.5), (2.12): deltas of the layers from the output down to `lowest`.

@@ -20,7 +20,8 @@ void take_target(const Targets<T>& y, std::size_t sample, std::size_t row, Works
     } else if (y.custom) {
         work.samples[row] = static_cast<std::uint32_t>(sample);
     } else {
-        work.targets[row] = y.values.row(sample);
+        const T* const given = y.values.row(sample);
+        work.targets[row] = work.scaled.by ? work.scaled.take(given, row) : given;
     }
     if (y.weights) work.weights[row] = y.weights[sample];
 }

@@ -1,6 +1,7 @@
 /// What one batch leaves behind on its way through the network: nodes, deltas and losses.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "fastmlp/buffer.hpp"
@@ -9,6 +10,7 @@
 #include "propagation/batch_context.hpp"
 #include "propagation/features.hpp"
 #include "propagation/padding.hpp"
+#include "propagation/scaling.hpp"
 
 namespace fastmlp {
 
@@ -41,6 +43,29 @@ struct Normalized {
     Buffer<T> scale_gradients, shift_gradients;  ///< of each node
 };
 
+/// The batch's targets where outputs are scaled: `Workspace::targets` are then the scaled ones.
+template <class T>
+struct ScaledOutputs {
+    ColumnScaling<T> by;
+    std::optional<Rows<T>> targets;  ///< scaled
+    std::vector<const T*> in_units;  ///< as they were given
+
+    /// Takes targets of `columns` columns from now on.
+    void expect(const ColumnScaling<T>& scaling, std::size_t rows, std::size_t columns) {
+        by = scaling;
+        if (!by || targets) return;
+        targets.emplace(rows, columns);
+        in_units.resize(rows);
+    }
+
+    const T* take(const T* given, std::size_t row) {
+        in_units[row] = given;
+        T* const target = targets->row(row);
+        for (std::size_t j = 0; j < targets->cols; ++j) target[j] = by.inverse(given[j], j);
+        return target;
+    }
+};
+
 template <class T>
 struct Workspace {
     Workspace(const Layout& layout, const std::vector<Layer>& layers, std::size_t rows)
@@ -65,6 +90,7 @@ struct Workspace {
     std::vector<const T*> targets;       ///< or its target rows, borrowed
     std::vector<std::uint32_t> samples;  ///< which samples they are, where a function asks
     std::vector<T> weights;              ///< the weight of each sample, if any
+    ScaledOutputs<T> scaled;             ///< if the network scales its outputs
     Buffer<T> losses;                    ///< per sample
     std::vector<Rows<T>> z;              ///< what h' is computed from where that is kept apart from
                                          ///< the nodes, else without rows
@@ -72,7 +98,7 @@ struct Workspace {
     std::vector<Rows<T>> nodes, deltas;     ///< of layer i + 1 in the paper's count
     Rows<T> scores;                         ///< what the loss reads: see loss.hpp
     BatchContext context;                   ///< of the last `Network::forward`,
-    MatrixView<const T> x;                  ///< what it borrowed,
+    std::optional<Features<T>> x;           ///< what it borrowed,
     std::vector<std::uint32_t> places;      ///< and which rows of it are in use
 };
 

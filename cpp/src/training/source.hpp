@@ -28,7 +28,9 @@ public:
     SampleSource(const Network<T>& network, const BlockSource<T>& blocks,
                  const TrainOptions& options)
         : network_(network), options_(options),
-          samples_{MatrixView<const T>{nullptr, 0, network.features(), network.features()}, {}},
+          samples_{scaled<T>(MatrixView<const T>{nullptr, 0, network.features(), 0},
+                             ColumnScaling<T>(network.input_scaling().get())),
+                   {}},
           blocks_(&blocks), rows_(blocks.rows),
           batch_(rows_ ? std::min(options.batch_size, rows_) : options.batch_size) {
         if (options.order) throw std::invalid_argument("blocks come in the order of their source");
@@ -53,7 +55,9 @@ private:
     bool next_block() {
         samples_.before += samples_.count();
         const Block<T> block = blocks_->next();
-        check_features(network_.features(), block.x);
+        Features<T> given(block.x);
+        given.is_scaled = block.is_scaled;
+        const Features<T> x = checked_features(network_, given);
         check_targets(network_, block.y, block.x.rows);
         const std::size_t rows = samples_.before + block.x.rows;
         if (!block.last && (block.x.rows == 0 || block.x.rows % batch_ != 0)) {
@@ -63,7 +67,7 @@ private:
             throw std::invalid_argument("the blocks of an epoch have " + std::to_string(rows) +
                                         " rows, not as many as announced");
         }
-        samples_.take(block.x, block.y);
+        samples_.take(x, block.y);
         return block.last;
     }
 

@@ -5,6 +5,7 @@
 #include "fastmlp/trainer.hpp"
 #include "threads/thread_limits.hpp"
 #include "threads/thread_pool.hpp"
+#include "training/options.hpp"
 
 namespace fastmlp {
 namespace {
@@ -58,7 +59,10 @@ private:
             options.on_epoch = {};
             options.on_step = {};
             options.interrupted = [this, caller] { return ask(caller); };
-            outcomes_[i].reports = train(*job.network, job.x, job.y, options);
+            Features<T> x(job.x);
+            x.is_scaled = job.is_scaled;
+            Conventions conventions;
+            outcomes_[i].reports = train_by(conventions, *job.network, x, job.y, options);
         } catch (...) {
             outcomes_[i].error = std::current_exception();
         }

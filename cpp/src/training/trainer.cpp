@@ -50,9 +50,9 @@ template <class T>
 std::vector<EpochReport> train_by(Conventions& conventions, Network<T>& network,
                                   const Features<T>& x, const Targets<T>& y,
                                   const TrainOptions& options) {
-    check_features(network.features(), x);
+    const Features<T> features = checked_features(network, x);
     check_targets(network, y, x.rows);
-    return run<T>(network, {network, x, y, options}, options, conventions);
+    return run<T>(network, {network, features, y, options}, options, conventions);
 }
 
 template <class T>

@@ -48,8 +48,7 @@ public:
                               options.executor),
                 options.executor),
           work_(network.layout(), network.layers(), std::max<std::size_t>(2, batch_)),
-          state_(network, conventions.roll_back, options.ema > 0),
-          pass_(network, state_.parameters(), work_),
+          state_(network, conventions.roll_back, options.ema > 0), pass_(training_pass()),
           path_(choose_step_path(pass_, samples_, options, conventions, batch_, team_.size())),
           step_(network, pass_, samples_, state_, options, conventions, path_, team_.size()),
           rate_factor_(options.rate_factor), block_start_(options.first_epoch * steps_per_epoch_),
@@ -63,6 +62,11 @@ public:
     std::vector<EpochReport> run();
 
 private:
+    Propagation<T> training_pass() {
+        Propagation<T> pass(network_, state_.parameters(), work_);
+        pass.reports_in_units = true;
+        return pass;
+    }
     EpochReport run_epoch(std::size_t epoch);
     void run_block(bool ends_epoch);
     void end_epoch(EpochReport& report);

@@ -15,6 +15,9 @@ from fastmlp.data._raw import RawRows, is_readable, refuse_not_finite
 from fastmlp.data._sparse import SparseRows, is_sparse, sparse_rows
 from fastmlp.data.rescaled import Rescaled
 
+Scaling = tuple[NDArray[Any], NDArray[Any]]
+"""A scale and an offset for each column, of the type of a network."""
+
 ENCODE_FEATURES: Final = (
     "encode it as numbers, categories as a column of 0 and 1 for each (pandas.get_dummies, "
     "sklearn.preprocessing.OneHotEncoder)"
@@ -26,9 +29,19 @@ _ENCODE_LABELS: Final = (
 
 
 def features(
-    name: str, X: object, n_features: int, dtype: np.dtype[Any], *, minimum: int, per_row: int = 0
-) -> NDArray[Any]:
+    name: str,
+    X: object,
+    n_features: int,
+    dtype: np.dtype[Any],
+    *,
+    minimum: int,
+    per_row: int = 0,
+    scaling: Scaling | None = None,
+) -> NDArray[Any] | RawRows:
     """Return `X` as a C-contiguous array (B, n_features) of `dtype`, all finite.
+
+    For a network that scales its features, types that `dtype` does not hold are returned as they
+    are, for they are scaled before they are rounded.
 
     Parameters
     ----------
@@ -45,6 +58,8 @@ def features(
         The fewest rows allowed.
     per_row : int, optional
         Bytes that the caller will need in addition for each row.
+    scaling : tuple of ndarray, shape (n_features,), optional
+        The scale and the offset of each feature, if the network has them.
 
     Raises
     ------
@@ -54,7 +69,10 @@ def features(
     given = X if isinstance(X, Rescaled) else numbers(name, X, ENCODE_FEATURES)
     _check_features(name, given.shape, n_features, minimum, per_row)
     if not isinstance(given, Rescaled):
+        if scaling is not None and not is_exact(given.dtype, dtype):
+            return _to_scale(name, given, dtype, scaling)
         return finite(name, given, dtype)
+    refuse_rescaled(name, scaling)
     rows = given.rows(dtype)
     refuse_not_finite(name, rows)
     return rows.read()
@@ -69,6 +87,7 @@ def features_as_given(
     minimum: int,
     shuffled: bool,
     per_row: int = 0,
+    scaling: Scaling | None = None,
 ) -> NDArray[Any] | RawRows | SparseRows:
     """Return the same, or rows that the core reads in place: sparse, or too large for a copy.
 
@@ -76,11 +95,20 @@ def features_as_given(
     """
     if is_sparse(X):
         _check_features(name, cast("Any", X).shape, n_features, minimum, per_row)
+        if scaling is not None and scaling[1].any():
+            raise ValueError(
+                f"{name} is sparse, and the network adds an offset to its features; pass an array, "
+                "or set net.input_offset = 0"
+            )
         return sparse_rows(name, X, dtype)
     given = X if isinstance(X, Rescaled) else numbers(name, X, ENCODE_FEATURES)
     if isinstance(given, Rescaled):
         _check_features(name, given.shape, n_features, minimum, per_row)
+        refuse_rescaled(name, scaling)
         rows = given.rows(dtype)
+    elif scaling is not None and not is_exact(given.dtype, dtype):
+        _check_features(name, given.shape, n_features, minimum, per_row)
+        return _to_scale(name, given, dtype, scaling)
     elif is_ready(given, dtype) or not is_readable(given) or given.ndim != 2:
         return features(name, given, n_features, dtype, minimum=minimum, per_row=per_row)
     else:
@@ -89,6 +117,36 @@ def features_as_given(
         return features(name, given, n_features, dtype, minimum=minimum, per_row=per_row)
     _check_features(name, given.shape, n_features, minimum, per_row)
     refuse_not_finite(name, rows)
+    return rows
+
+
+def check_shape(name: str, shape: tuple[int, ...], n_features: int) -> None:
+    """Refuse features of another shape than (B, n_features), B at least 1."""
+    _check_features(name, shape, n_features, 1, 0)
+
+
+def is_exact(source: np.dtype[Any], dtype: np.dtype[Any]) -> bool:
+    """Say whether `dtype` holds every value of the type of an array."""
+    return dtype == np.float64 or source == np.float32 or source.itemsize < 4
+
+
+def refuse_rescaled(name: str, scaling: Scaling | None) -> None:
+    """Raise for `Rescaled` features of a network that scales them itself."""
+    if scaling is not None:
+        raise ValueError(
+            f"{name} is Rescaled, and the network scales its features itself: pass what was "
+            "rescaled, X.X, or set net.input_scale = None"
+        )
+
+
+def to_scale(array: NDArray[Any], dtype: np.dtype[Any]) -> RawRows:
+    """Return features of any real type as the core reads them for a network that scales them."""
+    return RawRows(array if is_readable(array) else array.astype(np.float64), dtype)
+
+
+def _to_scale(name: str, array: NDArray[Any], dtype: np.dtype[Any], scaling: Scaling) -> RawRows:
+    rows = to_scale(array, dtype)
+    refuse_not_finite(name, RawRows(rows.values, dtype, *scaling))
     return rows
 
 

@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp.data._conversion import numbers
 from fastmlp.data._frames import column_names
 from fastmlp.data._raw import RawRows, is_readable, refuse_not_finite
+from fastmlp.data.moments import ColumnMoments
 
-_BLOCK = 1 << 16  # elements that `standardise` processes together
+_BLOCK = 1 << 16  # elements that `standardize` processes together
 
 
 class Rescaled:
@@ -58,7 +59,7 @@ class Rescaled:
     def standardize(cls, X: ArrayLike) -> Self:
         """Return X with mean 0 and standard deviation 1 in each column; constant columns become 0.
 
-        Mean and standard deviation (divided by n) are computed in float64, in two passes over
+        Mean and standard deviation (divided by n) are computed in float64, in one pass over
         blocks of rows. Use `like` to rescale other samples in the same way.
 
         Parameters
@@ -165,20 +166,12 @@ def standardization(
         If there are no rows, or something is not finite, or its square is not.
     """
     array = samples.X
-    if len(array) == 0:
-        raise ValueError(f"{name} has 0 samples; a mean needs at least one")
     refuse_not_finite(name, samples.rows(np.dtype(np.float64)))
-    mean = _column_sums(array, np.zeros(array.shape[1]), power=1) / len(array)
-    # Rounding makes the mean of a constant column like 0.1 not quite 0.1.
-    constant = array.min(axis=0) == array.max(axis=0)
-    deviation = np.sqrt(_column_sums(array, mean, power=2) / len(array))
-    lost = ~np.isfinite(deviation) | ((deviation == 0) & ~constant)
-    if lost.any():
-        column = int(lost.argmax())
-        size = "large" if deviation[column] else "small"
-        raise ValueError(f"{name} holds numbers too {size} to be squared in column {column}")
-    scale = np.where(constant, 0.0, 1 / np.where(constant, 1.0, deviation))
-    return scale, 0.0 - mean * scale
+    moments = ColumnMoments(array.shape[1])
+    step = max(1, _BLOCK // max(1, array.shape[1]))
+    for first in range(0, len(array), step):
+        moments.add(array[first : first + step].astype(np.float64))
+    return moments.standardization(name)
 
 
 def _factors(name: str, value: ArrayLike, features: int) -> NDArray[np.float64]:
@@ -189,17 +182,6 @@ def _factors(name: str, value: ArrayLike, features: int) -> NDArray[np.float64]:
         raise ValueError(f"{name} must be finite, got {array[~np.isfinite(array)][0]}")
     array.flags.writeable = False
     return array
-
-
-def _column_sums(array: NDArray[Any], mean: NDArray[Any], *, power: int) -> NDArray[np.float64]:
-    """Return the sums over the rows of (x - mean) to a power, block by block."""
-    total = np.zeros(array.shape[1])
-    step = max(1, _BLOCK // max(1, array.shape[1]))
-    for first in range(0, len(array), step):
-        block = array[first : first + step].astype(np.float64) - mean
-        with np.errstate(over="ignore"):
-            total += (block**power).sum(axis=0)
-    return total
 
 
 def _factor_text(factor: NDArray[np.float64]) -> str:

@@ -5,7 +5,7 @@ samples.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sized
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from fastmlp.fitting.lbfgs import minimise, warn_if_not_converged
 from fastmlp.fitting.loop import FitLoop
 from fastmlp.fitting.options import FitOptions, refuse_with_stream
 from fastmlp.fitting.progress import shown
+from fastmlp.fitting.standardize import is_first_fit, learn_from, standardized
 from fastmlp.history import History
 from fastmlp.model.class_weight import weigh_classes
 from fastmlp.model.feature_names import Names, names_to_train_on
@@ -47,13 +48,18 @@ def fit(network: Network, model: Model, X: Features, y: Targets, options: FitOpt
     if data is not None:
         refuse_with_stream(options, "a stream" if X is data else "an iterable of batches")
     names = names_to_train_on(model.feature_names, model.features, X, options.validation_data)
+    learns = options.standardize and options.saved is None and is_first_fit(model)
+    scaling: AbstractContextManager[None] = nullcontext()
+    if learns or options.saved is not None:
+        saved_core = None if options.saved is None else options.saved.core
+        scaling = standardized(model, X if data is None else data, saved_core)
     try:
-        with _unchanged_if_refused(model, names, options.saved):
+        with _unchanged_if_refused(model, names, options.saved), scaling:
             if isinstance(optimizer, LBFGS):
-                return _fit_lbfgs(network, model, X, y, optimizer, options)
+                return _fit_lbfgs(network, model, X, y, optimizer, options, learns)
             if data is not None:
                 return _fit_stream(network, model, data, optimizer, options)
-            return _fit_arrays(network, model, X, y, optimizer, options)
+            return _fit_arrays(network, model, X, y, optimizer, options, learns)
     except Diverged as error:
         epoch, loss, rate = error.args
         raise DivergenceError(epoch + 1, loss, rate) from None
@@ -66,10 +72,13 @@ def _fit_arrays(
     y: Targets,
     optimizer: Optimizer,
     options: FitOptions,
+    learns: bool,
 ) -> History:
-    """Train on arrays, in batches."""
+    """Train on arrays, in batches; the network `learns` how to scale them first."""
     core = model.core
     samples, held_out, of_samples = _read_arrays(model, X, y, options, as_given=True)
+    if learns:
+        learn_from(model, samples)
     settings = options.to_core(optimizer, model.dtype, len(samples))
     order = _read_order(core, samples, options, settings)
     file = _checkpoint_file(model, optimizer, options, settings, len(samples), order, of_samples)
@@ -118,10 +127,18 @@ def _fit_stream(
 
 
 def _fit_lbfgs(
-    network: Network, model: Model, X: Features, y: Targets, optimizer: LBFGS, options: FitOptions
+    network: Network,
+    model: Model,
+    X: Features,
+    y: Targets,
+    optimizer: LBFGS,
+    options: FitOptions,
+    learns: bool,
 ) -> History:
-    """Train on arrays, all samples in each step."""
+    """Train on arrays, all samples in each step; the network `learns` how to scale them first."""
     samples, held_out, _ = _read_arrays(model, X, y, options, as_given=False)
+    if learns:
+        learn_from(model, samples)
     with shown(options.epochs, options.verbose) as progress:
         loop = _loop(network, model, samples, held_out, options, progress)
         loop.begin()

@@ -24,6 +24,7 @@ class _Descent:
 
     def __init__(self, core: Core, samples: CheckedSamples, l2: float, loop: FitLoop) -> None:
         self._core = core
+        self._samples = samples
         self._objective = objective.over_samples(core, samples)
         self._l2 = l2
         self._penalised = _penalised(core, l2)
@@ -45,6 +46,8 @@ class _Descent:
         self.best[:] = intermediate_result.x
         seconds = time.perf_counter() - self._since
         loss = float(intermediate_result.fun) - self._penalty(intermediate_result.x)
+        if self._core.output_scale is not None:  # what is minimised is the loss of scaled targets
+            loss = self._samples.evaluate(self._core, 1).loss
         iteration = TrainedEpoch(len(self.iterations), loss, seconds)
         self.iterations.append(iteration)
         try:

@@ -61,6 +61,8 @@ class FitOptions:
         The decay of the moving average; 0 is none.
     saved : Saved or None
         The checkpoint to resume from.
+    standardize : bool
+        Whether the network learns to scale features and targets before its first fit.
     """
 
     optimizer: Optimizer | LBFGS
@@ -79,6 +81,7 @@ class FitOptions:
     checkpoint: Checkpoint | None
     ema: float
     saved: Saved | None
+    standardize: bool
 
     @property
     def plateau(self) -> Plateau | None:
@@ -120,6 +123,7 @@ def read_options(
     early_stopping: EarlyStopping | bool | None,
     checkpoint: Checkpoint | files.Path | None,
     ema: float | None,
+    standardize: bool = False,
 ) -> FitOptions:
     """Check the arguments of ``Network.fit`` for a fit of `model`.
 
@@ -155,6 +159,7 @@ def read_options(
         checkpoint=file,
         ema=0.0 if ema is None else _validation.share("ema", ema, zero=False, one=False),
         saved=None if file is None else file.read(model),
+        standardize=_validation.switch("standardize", standardize),
     )
     _check_together(options, model)
     return options

@@ -17,7 +17,15 @@ def jacobian(model: Model, X: ArrayLike, n_threads: int | None) -> NDArray[Any]:
     limit = _validation.n_threads(n_threads)
     check_names("X", X, model.feature_names)
     per_row = model.features * model.outputs * model.dtype.itemsize
-    x = _arrays.features("X", X, model.features, model.dtype, minimum=0, per_row=per_row)
+    x = _arrays.features(
+        "X",
+        X,
+        model.features,
+        model.dtype,
+        minimum=0,
+        per_row=per_row,
+        scaling=model.input_scaling,
+    )
     return _by(X, model.core.jacobian(x, limit))
 
 

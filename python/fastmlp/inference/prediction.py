@@ -32,6 +32,7 @@ def predict_converted(
         minimum=0,
         shuffled=False,
         per_row=model.outputs * model.dtype.itemsize if out is None else 0,
+        scaling=model.input_scaling,
     )
     result = None
     if out is not None:
@@ -80,3 +81,16 @@ def evaluate(
     kept = model.dtype.itemsize + 8  # the loss of a sample, and its correct decisions
     samples = read_samples(model, X, y, sample_weight, as_given=True, per_row=kept)
     return samples.evaluate(model.core, limit)
+
+
+def classes(model: Model, outputs: NDArray[Any]) -> NDArray[Any]:
+    """Return the classes that outputs decide for; see `Network.predict_classes`."""
+    names = model.core.class_names
+    chosen: NDArray[Any]
+    if model.layers[-1].activation == "softmax":
+        chosen = outputs.argmax(axis=1)
+    elif model.outputs > 1:
+        chosen, names = np.greater(outputs, 0.5), None
+    else:
+        chosen = (outputs[:, 0] > 0.5).astype(np.intp)
+    return chosen if names is None else np.array(names)[chosen]

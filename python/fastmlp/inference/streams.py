@@ -13,7 +13,7 @@ from fastmlp.history import Evaluation
 from fastmlp.model.model import Core, Model
 from fastmlp.model.samples import CheckedSamples
 from fastmlp.streams.batches import Batches
-from fastmlp.streams.checking import Checked, Demands, check, check_count, features
+from fastmlp.streams.checking import Checked, Demands, as_scaled, check, check_count, features
 from fastmlp.streams.places import unusable
 
 
@@ -26,7 +26,7 @@ def predict_stream(
         given = read(start, stop)
         with unusable(*stream.place(start)):
             X = rows_of(given)[0]
-            x = features(X, demands, stream, start)
+            x = as_scaled(features(X, demands, stream, start), demands)
         check_count(stream, start, stop, len(x))
         if np.may_share_memory(result, X.X if isinstance(X, Rescaled) else np.asarray(X)):
             raise ValueError("out must not share memory with the arrays of the stream")
@@ -40,11 +40,14 @@ def evaluate_data(model: Model, data: Stream | Batches, core: Core, n_threads: i
     """
     loss = accuracy = total = 0.0
     decides = False
-    for x, y, weight in _pieces(data, Demands.of(model)):
+    demands = Demands.of(model)
+    for x, y, weight in _pieces(data, demands):
         counts = float(len(x) if weight is None else weight.sum(dtype=np.float64))
         if counts == 0.0:
             continue
-        part = CheckedSamples(x, y, weight, model.loss_function).evaluate(core, n_threads)
+        part = CheckedSamples(as_scaled(x, demands), y, weight, model.loss_function).evaluate(
+            core, n_threads
+        )
         decides = part.accuracy is not None
         loss += counts * part.loss
         accuracy += counts * (part.accuracy or 0.0)

@@ -8,6 +8,7 @@ import numpy as np
 
 from fastmlp import _core, _validation
 from fastmlp.data import _memory
+from fastmlp.data._arrays import Scaling
 from fastmlp.layers import Dense, build_layers
 from fastmlp.losses import Loss, LossLike, choose_loss
 from fastmlp.model.feature_names import Names
@@ -106,6 +107,18 @@ class Model:
     @feature_names.setter
     def feature_names(self, names: Names | None) -> None:
         self.core.feature_names = names
+
+    @property
+    def input_scaling(self) -> Scaling | None:
+        """The scale and the offset of each feature, if the network scales them: live views."""
+        scale, offset = self.core.input_scale, self.core.input_offset
+        return None if scale is None or offset is None else (scale, offset)
+
+    @property
+    def output_scaling(self) -> Scaling | None:
+        """The scale and the offset of each output, if the network scales them: live views."""
+        scale, offset = self.core.output_scale, self.core.output_offset
+        return None if scale is None or offset is None else (scale, offset)
 
     @property
     def n_classes(self) -> int:

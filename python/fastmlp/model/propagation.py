@@ -17,7 +17,15 @@ def forward(model: Model, X: ArrayLike, training: bool) -> NDArray[Any]:
     """Compute the nodes of every layer; see `Network.forward`."""
     check_names("X", X, model.feature_names)
     per_row = model.bytes_per_row()
-    x = _arrays.features("X", X, model.features, model.dtype, minimum=1, per_row=per_row)
+    x = _arrays.features(
+        "X",
+        X,
+        model.features,
+        model.dtype,
+        minimum=1,
+        per_row=per_row,
+        scaling=model.input_scaling,
+    )
     return model.core.forward(x, _validation.switch("training", training))
 
 

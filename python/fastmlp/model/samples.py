@@ -119,7 +119,15 @@ def read_samples(
     """
     check_names(names[0], X, model.feature_names)
     read = partial(_arrays.features_as_given, shuffled=shuffled) if as_given else _arrays.features
-    x = read(names[0], X, model.features, model.dtype, minimum=1, per_row=per_row)
+    x = read(
+        names[0],
+        X,
+        model.features,
+        model.dtype,
+        minimum=1,
+        per_row=per_row,
+        scaling=model.input_scaling,
+    )
     t = _arrays.targets(names[1], y, len(x), model.outputs, model.loss, model.dtype)
     weight = None
     if sample_weight is not None:

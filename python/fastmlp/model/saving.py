@@ -39,6 +39,10 @@ def to_state(model: Model, attributes: dict[str, Any]) -> dict[str, Any]:
                 "_dtype": model.dtype,
                 "_feature_names": model.feature_names,
                 "_class_names": core.class_names,
+                "_scalings": [
+                    scaling if scaling is None else tuple(np.array(part) for part in scaling)
+                    for scaling in (model.input_scaling, model.output_scaling)
+                ],
                 **attributes,
             },
             "seed": core.seed,
@@ -84,4 +88,9 @@ def from_state(state: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
         core.set_moving_average(decay, parameters, statistics, steps)
     core.feature_names = attributes.pop("_feature_names", None)  # missing in some older pickles
     core.class_names = attributes.pop("_class_names", None)
+    scalings = attributes.pop("_scalings", (None, None))
+    for scaling, put in zip(
+        scalings, (core.set_input_scaling, core.set_output_scaling), strict=True
+    ):
+        put(*((None, None) if scaling is None else map(np.array, scaling)))
     return Model(features, layers, loss, dtype, core), attributes

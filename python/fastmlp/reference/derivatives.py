@@ -6,6 +6,7 @@ from .passes import Pass
 from .propagation import Propagation, pass_rows_back
 from .rescaled import Rescaled
 from .samples import read_samples
+from .scaling import power
 
 
 class Derivatives(Propagation):
@@ -66,6 +67,9 @@ class Derivatives(Propagation):
         samples = read_samples(self, X, y)
         at = self._propagate(samples.X)
         _, delta = self._output_delta(at, samples.y)
+        if self._output_scaling is not None:
+            for _ in range(power(self.loss)):
+                delta = self._output_scaling.times_scale(delta)
         return by(X, self._features_delta(at, delta))
 
     def _outputs(self) -> int:
@@ -74,7 +78,9 @@ class Derivatives(Propagation):
     def _features_delta(self, at: Pass, delta: Matrix) -> Matrix:
         """Pass dL/dz of the last layer back to the features."""
         first, _ = self._pass_back(at, delta)[0]
-        return [dense.backward(row, self._weights[0]) for row in first]
+        by_nodes = [dense.backward(row, self._weights[0]) for row in first]
+        scaling = self._input_scaling
+        return by_nodes if scaling is None else scaling.times_scale(by_nodes)
 
     def _unit(self, at: Pass, n: int) -> Matrix:
         """Return d output_n / dz of the last layer, for each sample."""
@@ -82,7 +88,9 @@ class Derivatives(Propagation):
         if self._layers[-1].activation == "softmax":
             return [softmax_derivative(row, n) for row in h]
         unit = [[1.0 if k == n else 0.0 for k in range(len(row))] for row in h]
-        return pass_rows_back(self._layers[-1].activation, unit, h, at.z[-1])
+        if self._output_scaling is not None:
+            unit = self._output_scaling.times_scale(unit)
+        return pass_rows_back(self._layers[-1].activation, unit, at.h[-1], at.z[-1])
 
 
 def by(X: object, derivatives: Matrix) -> Matrix:

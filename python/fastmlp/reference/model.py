@@ -16,6 +16,7 @@ from .normalization import Statistics
 from .optimizers import Memory, MovingAverage, approach
 from .passes import Pass
 from .random import initial_weights
+from .scaling import Scaling, scaled_by
 from .schedules import check_share
 
 
@@ -67,6 +68,9 @@ class Model:
         self._bias_gradients = [[0.0] * N for _, N in self._shapes()]
         self._scale_gradients = {i: [0.0] * len(row) for i, row in self._scales.items()}
         self._shift_gradients = {i: [0.0] * len(row) for i, row in self._shifts.items()}
+        self._input_scaling: Scaling | None = None
+        self._output_scaling: Scaling | None = None
+        self.class_names: tuple[str, ...] | None = None
         self._pass = Pass()
         self._deltas: list[Matrix] = []
 
@@ -74,6 +78,48 @@ class Model:
     def features(self) -> int:
         """Number of features of a sample."""
         return self._features
+
+    @property
+    def input_scale(self) -> Row | None:
+        """Scale of each feature, a live list; None if the features are not scaled."""
+        return None if self._input_scaling is None else self._input_scaling.scale
+
+    @input_scale.setter
+    def input_scale(self, value: object) -> None:
+        self._input_scaling = scaled_by("scale", value, self._input_scaling, self._features)
+
+    @property
+    def input_offset(self) -> Row | None:
+        """Offset of each feature, a live list, or None."""
+        return None if self._input_scaling is None else self._input_scaling.offset
+
+    @input_offset.setter
+    def input_offset(self, value: object) -> None:
+        self._input_scaling = scaled_by("offset", value, self._input_scaling, self._features)
+
+    @property
+    def output_scale(self) -> Row | None:
+        """Scale of each output, a live list; None if the outputs are not scaled."""
+        return None if self._output_scaling is None else self._output_scaling.scale
+
+    @output_scale.setter
+    def output_scale(self, value: object) -> None:
+        self._set_outputs("scale", value)
+
+    @property
+    def output_offset(self) -> Row | None:
+        """Offset of each output, a live list, or None."""
+        return None if self._output_scaling is None else self._output_scaling.offset
+
+    @output_offset.setter
+    def output_offset(self, value: object) -> None:
+        self._set_outputs("offset", value)
+
+    def _set_outputs(self, which: str, value: object) -> None:
+        output = self._layers[-1]
+        if value is not None and output.activation != "identity":
+            raise ValueError(f"only outputs of identity can be scaled, not {output.activation!r}")
+        self._output_scaling = scaled_by(which, value, self._output_scaling, output.nodes)
 
     @property
     def layers(self) -> tuple[Dense, ...]:

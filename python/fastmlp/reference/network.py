@@ -11,6 +11,7 @@ from .history import Evaluation, History
 from .optimizers import SGD, MovingAverage, Optimizer
 from .options import FitOptions, read_options
 from .samples import CheckedSamples, read_samples, weigh_classes
+from .scaling import of_features, of_targets
 from .schedules import check_share
 from .sums import weighted_mean
 from .training import Training
@@ -147,6 +148,7 @@ class Network(Training):
         metrics: object = None,
         early_stopping: EarlyStopping | bool | None = None,
         ema: float | None = None,
+        standardize: bool = False,
     ) -> History:
         """Train on mini-batches: `forward`, `backward` and `update`, over the epochs.
 
@@ -192,6 +194,9 @@ class Network(Training):
         ema : float, optional
             Decay, above 0 and below 1, of a moving average of the parameters after each step, which
             `averaged` returns. The next fit with the same decay continues it.
+        standardize : bool, default False
+            Before the first fit, learn to scale the features, and the targets of a regression, as
+            `adapt` does, from the training samples.
 
         Returns
         -------
@@ -211,6 +216,8 @@ class Network(Training):
         samples, held_out = hold_out(
             self, given, validation_data, validation_fraction, metrics, self._seed
         )
+        if validation.switch("standardize", standardize) and self._is_untrained():
+            self._learn_from(samples.counting())
         samples = weigh_classes(samples, class_weight, self.loss)
         options = self._read_options(samples, epochs, batch_size, optimizer, shuffle)
         followers = read_callbacks(callbacks, verbose)
@@ -225,6 +232,77 @@ class Network(Training):
             (*read_early_stopping(early_stopping), *followers),
             average=None if ema is None else self._average,
         )
+
+    def adapt(self, X: object, y: object = None) -> None:
+        """Learn to scale features to mean 0 and standard deviation 1, and outputs to units of y.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, features)
+            Samples, at least one.
+        y : array-like, shape (n,) or (n, N), optional
+            Targets of a regression.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X or y does not match the network or is not finite.
+        """
+        rows = arrays.features("X", X, self._features)
+        if y is not None:
+            if not self._has_units():
+                raise ValueError(
+                    f"y is scaled only for numbers, not with {self.loss}: pass X alone"
+                )
+            targets = arrays.targets("y", y, len(rows), self._layers[-1].nodes, self.loss)
+            self._output_scaling = of_targets(targets)
+        self._input_scaling = of_features(rows)
+
+    def _has_units(self) -> bool:
+        squares = ("mean_squared_error", "mean_absolute_error", "huber", "quantile")
+        return self._layers[-1].activation == "identity" and self.loss in squares
+
+    def _is_untrained(self) -> bool:
+        scalings = (self._input_scaling, self._output_scaling)
+        return self._epoch == 0 and self._memory.steps == 0 and scalings == (None, None)
+
+    def _learn_from(self, samples: CheckedSamples) -> None:
+        self._input_scaling = of_features(samples.X)
+        if self._has_units():
+            self._output_scaling = of_targets(samples.y)
+
+    def predict_classes(self, X: object, n_threads: int | None = None) -> list[Any]:
+        """Predict classes: those of the largest outputs of softmax, or of sigmoid above 0.5.
+
+        Parameters
+        ----------
+        X, n_threads
+            As in `predict`.
+
+        Returns
+        -------
+        list
+            Names if the network has `class_names`, else integers; for several outputs of sigmoid
+            lists of booleans.
+
+        Raises
+        ------
+        ValueError
+            If the outputs are numbers, not classes, or as in `predict`.
+        """
+        output = self._layers[-1]
+        if output.activation not in ("softmax", "sigmoid"):
+            raise ValueError(
+                f"predict_classes needs outputs of softmax or sigmoid, not {output.activation!r}"
+            )
+        outputs = self.predict(X, None, n_threads)
+        if output.activation == "softmax":
+            chosen = [row.index(max(row)) for row in outputs]
+        elif output.nodes > 1:
+            return [[h > 0.5 for h in row] for row in outputs]
+        else:
+            chosen = [int(row[0] > 0.5) for row in outputs]
+        return chosen if self.class_names is None else [self.class_names[i] for i in chosen]
 
     def _read_options(
         self,

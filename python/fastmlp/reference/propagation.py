@@ -9,6 +9,7 @@ from .dense import Matrix, Row
 from .model import Model
 from .optimizers import SGD, Memory, Optimizer, descend, read_optimizer
 from .passes import Pass
+from .scaling import losses_in_units
 from .sums import in_order, weighted_mean
 
 
@@ -125,7 +126,8 @@ class Propagation(Model):
 
     def _propagate(self, X: Matrix, places: Sequence[int] = (), *, training: bool = False) -> Pass:
         """Compute all layers; without `training` the network does not change."""
-        result = Pass(nodes=[X])
+        scaling = self._input_scaling
+        result = Pass(nodes=[X if scaling is None else scaling.apply(X)])
         for i, layer in enumerate(self._layers):
             W, b = self._weights[i], self._biases[i]
             z = [dense.forward(row, W, b) for row in result.nodes[-1]]  # (2.1)
@@ -143,6 +145,8 @@ class Propagation(Model):
             result.h.append(h)
             result.factors.append(factors)
             result.nodes.append(drop(out, factors))
+        if self._output_scaling is not None:
+            result.nodes[-1] = self._output_scaling.apply(result.nodes[-1])
         return result
 
     def _normalize(
@@ -217,11 +221,23 @@ class Propagation(Model):
 
     def _output_delta(self, at: Pass, y: list[Any]) -> tuple[Row, Matrix]:
         """Return the loss of each sample (2.8), and delta of the last layer (2.9)."""
-        z, h = at.z[-1], at.nodes[-1]
-        losses, delta = self._loss.of_batch(z, h, y)
+        z, h, scaling = at.z[-1], at.h[-1], self._output_scaling
+        if scaling is None:
+            losses, delta = self._loss.of_batch(z, h, y)
+        elif self._loss.function is None:
+            losses, delta = self._loss.of_batch(z, h, scaling.inverse(y))
+        else:  # it sees the outputs as they are
+            losses, delta = self._loss.of_batch(z, at.nodes[-1], y)
+            delta = scaling.times_scale(delta)
         if not self._loss.fused:
             delta = pass_rows_back(self._layers[-1].activation, delta, h, z)  # (2.2)
         return losses, delta
+
+    def _losses_in_units(self, at: Pass, y: list[Any]) -> Row:
+        """Return the loss of each sample between the outputs, scaled or not, and the targets."""
+        if self._output_scaling is None or self._loss.function is not None:
+            return self._loss.of_batch(at.z[-1], at.nodes[-1], y)[0]
+        return losses_in_units(self._loss, at.nodes[-1], y, self._output_scaling.scale)
 
     def _remember_for(self, optimizer: Optimizer) -> None:
         """Keep the state of the last optimizer if it is of the same kind, else reset it."""

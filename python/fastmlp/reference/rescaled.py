@@ -23,8 +23,8 @@ class Rescaled:
         self.X, shape = arrays.nested("X", X)
         if len(shape) != 2:
             raise ValueError(f"X must have 2 dimensions (samples, features), got shape {shape}")
-        self.scale = _factors("scale", scale, shape[1])
-        self.offset = _factors("offset", offset, shape[1])
+        self.scale = factors_of("scale", scale, shape[1])
+        self.offset = factors_of("offset", offset, shape[1])
 
     @classmethod
     def standardize(cls, X: object) -> Self:
@@ -77,7 +77,7 @@ def _mean(values: tuple[float, ...] | list[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-def _factors(name: str, value: object, features: int) -> Row:
+def factors_of(name: str, value: object, features: int) -> Row:
     """Return a number for each feature."""
     items, shape = arrays.nested(name, value)
     if shape not in ((), (features,)):

@@ -92,7 +92,11 @@ class Training(Derivatives):
             if places:  # otherwise it is not a step
                 X, y, weight = samples.of_rows([batch[b] for b in places])
                 self._forward(X, places, training=True)
-                losses.append(in_order(self._backward(y, weight)))
+                told_losses = self._backward(y, weight)
+                if self._output_scaling is not None and self._loss.function is None:
+                    each = zip(weight, self._losses_in_units(self._pass, y), strict=True)
+                    told_losses = [w * loss for w, loss in each]
+                losses.append(in_order(told_losses))
                 weights.append(in_order(weight))
                 self._move_averages()
                 self._update(options.optimizer, self._memory, self._rate)
@@ -115,7 +119,7 @@ class Training(Derivatives):
     def _evaluate(self, samples: CheckedSamples) -> Evaluation:
         samples = samples.counting()
         at, weight = self._propagate(samples.X), samples.weight
-        losses, _ = self._loss.of_batch(at.z[-1], at.nodes[-1], samples.y)
+        losses = self._losses_in_units(at, samples.y)
         weighted = [w * loss for w, loss in zip(weight, losses, strict=True)]
         loss = weighted_mean(weighted, weight)
         decisions = [

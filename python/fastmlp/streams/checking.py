@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.data import _arrays
+from fastmlp.data._arrays import Scaling
 from fastmlp.data._conversion import converted, first_non_finite, numbers
+from fastmlp.data._raw import RawRows
 from fastmlp.data._sparse import is_sparse
 from fastmlp.data.rescaled import Rescaled
 from fastmlp.data.stream import rows_of
@@ -20,7 +22,10 @@ from fastmlp.streams.places import Places, unusable
 
 @dataclass(frozen=True)
 class Demands:
-    """What a network requires of its samples; `class_weights` by label, or None."""
+    """What a network requires of its samples; `class_weights` by label, or None.
+
+    With a `scaling` of its features they are scaled as they are read.
+    """
 
     n_features: int
     outputs: int
@@ -28,13 +33,22 @@ class Demands:
     dtype: np.dtype[Any]
     class_weights: NDArray[np.float64] | None = None
     feature_names: Names | None = None
+    scaling: Scaling | None = None
 
     @classmethod
     def of(cls, model: Model, class_weight: ClassWeight | None = None) -> "Demands":
         """Return those of a network, with the `class_weight` of ``fit``."""
         outputs = model.outputs
         weights = None if class_weight is None else of_classes(class_weight, max(2, outputs))
-        return cls(model.features, outputs, model.loss, model.dtype, weights, model.feature_names)
+        return cls(
+            model.features,
+            outputs,
+            model.loss,
+            model.dtype,
+            weights,
+            model.feature_names,
+            model.input_scaling,
+        )
 
 
 Checked = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]
@@ -85,7 +99,11 @@ def features(X: Any, demands: Demands, stream: Places, start: int) -> NDArray[An
             f"got {given.shape}"
         )
     if isinstance(given, Rescaled):
+        _arrays.refuse_rescaled("X", demands.scaling)
         array, result = given.X, given.rows(demands.dtype).read()
+    elif demands.scaling is not None:
+        rows = _arrays.to_scale(given, demands.dtype).values
+        array, result = given, RawRows(rows, demands.dtype, *demands.scaling).read()
     else:
         array, result = given, converted(given, demands.dtype)
     index = first_non_finite(result)
@@ -98,6 +116,14 @@ def features(X: Any, demands: Demands, stream: Places, start: int) -> NDArray[An
         what = f"{value}, too large for {demands.dtype}"
     file, place = stream.place(start + row)
     raise DataError(f"{file}: row {place}, column {stream.feature_name(column)}: {what}")
+
+
+def as_scaled(x: NDArray[Any], demands: Demands) -> NDArray[Any] | RawRows:
+    """Return features that `features` has scaled so that the core does not scale them again."""
+    if demands.scaling is None:
+        return x
+    ones = np.ones(demands.n_features, demands.dtype)
+    return RawRows(x, demands.dtype, ones, np.negative(np.zeros_like(ones)))  # x + -0 is x
 
 
 def _weights(weight: Any, rows: int, dtype: np.dtype[Any]) -> NDArray[Any]:

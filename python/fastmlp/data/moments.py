@@ -1,0 +1,71 @@
+"""Means and standard deviations of columns, in one pass over blocks of rows."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class ColumnMoments:
+    """Mean, deviation and range of each column, in float64.
+
+    The moments of a block are computed in two passes and merged with those before it (Chan, Golub
+    and LeVeque 1979), so no digits are lost if the mean is large.
+
+    Attributes
+    ----------
+    count : int
+        Rows so far.
+    mean : ndarray, shape (columns,)
+        Their means.
+    """
+
+    def __init__(self, columns: int) -> None:
+        self.count = 0
+        self.mean = np.zeros(columns)
+        self._squares = np.zeros(columns)  # sums of (x - mean)^2
+        self._lowest = np.full(columns, np.inf)
+        self._highest = np.full(columns, -np.inf)
+
+    def add(self, block: NDArray[np.float64]) -> None:
+        """Add rows (rows, columns), all finite."""
+        rows = len(block)
+        if rows == 0:
+            return
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = block.mean(axis=0)
+            squares = ((block - mean) ** 2).sum(axis=0)
+            total, shift = self.count + rows, mean - self.mean
+            self.mean += shift * (rows / total)
+            self._squares += squares + shift**2 * (self.count * rows / total)
+        np.minimum(self._lowest, block.min(axis=0), out=self._lowest)
+        np.maximum(self._highest, block.max(axis=0), out=self._highest)
+        self.count = total
+
+    def deviation(self, name: str) -> NDArray[np.float64]:
+        """Return the standard deviation (divided by n) of each column, exactly 0 of a constant one.
+
+        Raises
+        ------
+        ValueError
+            If there are no rows, or the squares of a column are beyond float64; messages call the
+            samples `name`.
+        """
+        if self.count == 0:
+            raise ValueError(f"{name} has 0 samples; a mean needs at least one")
+        constant = self._lowest == self._highest
+        deviation = np.sqrt(self._squares / self.count)
+        lost = ~constant & ~(np.isfinite(deviation) & (deviation > 0))
+        if lost.any():
+            column = int(lost.argmax())
+            size = "small" if deviation[column] == 0 else "large"
+            raise ValueError(f"{name} holds numbers too {size} to be squared in column {column}")
+        self.mean[constant] = self._lowest[constant]  # rounding may have moved it
+        return np.where(constant, 0.0, deviation)
+
+    def standardization(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the scale and offset that give each column mean 0 and standard deviation 1.
+
+        Both are 0 for a constant column. Errors as in `deviation`.
+        """
+        deviation = self.deviation(name)
+        scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+        return scale, 0.0 - self.mean * scale

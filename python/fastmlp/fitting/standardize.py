@@ -1,0 +1,209 @@
+"""``Network.adapt`` and ``fit(standardize=True)``: networks learn to scale their data."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastmlp.data import _arrays
+from fastmlp.data._arrays import Scaling
+from fastmlp.data._conversion import numbers
+from fastmlp.data._raw import RawRows, refuse_not_finite
+from fastmlp.data._sparse import SparseRows, is_sparse, sparse_rows
+from fastmlp.data.moments import ColumnMoments
+from fastmlp.data.rescaled import Rescaled
+from fastmlp.data.stream import Stream, rows_of
+from fastmlp.errors import DataError
+from fastmlp.model.feature_names import check_names
+from fastmlp.model.model import Model, refuse_while_fitting
+from fastmlp.model.samples import CheckedSamples
+from fastmlp.streams.batches import Batches
+from fastmlp.streams.places import unusable
+
+_BLOCK = 1 << 16  # elements that are converted to float64 at once
+
+_REGRESSION = ("mean_squared_error", "mean_absolute_error", "huber", "quantile")
+"""Losses whose targets are standardized: those of numbers in any unit."""
+
+
+def adapt(model: Model, X: ArrayLike | Stream, y: ArrayLike | None) -> None:
+    """Learn scale and offset of features and targets; see `Network.adapt`."""
+    refuse_while_fitting(model.core, "adapt the network")
+    check_names("X", X, model.feature_names)
+    if isinstance(X, Stream):
+        if y is not None:
+            raise TypeError("y is part of the stream: pass the stream alone")
+        features, targets = _of_stream(model, X)
+    else:
+        features, targets = _of_arrays(model, X, y)
+    _set(model, features, targets)
+
+
+def _of_arrays(model: Model, X: Any, y: ArrayLike | None) -> tuple[Scaling, Scaling | None]:
+    if isinstance(X, Rescaled):
+        raise TypeError("X is Rescaled; adapt learns the scale itself from what was rescaled, X.X")
+    float64 = np.dtype(np.float64)
+    if is_sparse(X):
+        _arrays.features_as_given("X", X, model.features, float64, minimum=1, shuffled=False)
+        rows: Any = sparse_rows("X", X, float64)
+    else:
+        rows = RawRows(numbers("X", X, _arrays.ENCODE_FEATURES), float64)
+        _arrays.check_shape("X", rows.shape, model.features)
+        refuse_not_finite("X", rows)
+    if y is None:
+        return _of_features(model, rows), None
+    if not _has_units(model):
+        raise ValueError(
+            f"y is scaled only for outputs of identity and the losses {', '.join(_REGRESSION)}; "
+            f"this network has {model.layers[-1].activation!r} and {str(model.loss)!r}; "
+            "pass X alone"
+        )
+    given = _arrays.targets("y", y, len(rows), model.outputs, model.loss, model.dtype)
+    return _of_features(model, rows), _of_targets(model, given)
+
+
+def _of_stream(model: Model, stream: Stream) -> tuple[Scaling, Scaling | None]:
+    """Return both scalings, from one pass over a stream."""
+    if stream.n_features != model.features:
+        raise ValueError(
+            f"the stream has {stream.n_features} features, but the network takes {model.features}"
+        )
+    features, targets = ColumnMoments(model.features), ColumnMoments(model.outputs)
+    read = stream.reader()
+    for start, stop in stream.pieces():
+        with unusable(*stream.place(start)):
+            X, y, _ = rows_of(read(start, stop))
+            if isinstance(X, Rescaled):
+                raise TypeError("X is Rescaled; adapt learns the scale itself")
+            array = numbers("X", X, _arrays.ENCODE_FEATURES)
+            _arrays.check_shape("X", array.shape, model.features)
+            refuse_not_finite("X", RawRows(array, np.dtype(np.float64)))
+            features.add(array.astype(np.float64))
+            if _has_units(model):
+                given = _arrays.targets("y", y, len(array), model.outputs, model.loss, model.dtype)
+                targets.add(given.astype(np.float64))
+    scaling = _inwards(features, model.dtype, "X")
+    return scaling, _outwards(targets, model.dtype) if _has_units(model) else None
+
+
+@contextmanager
+def standardized(model: Model, data: object, saved_core: Any) -> Iterator[None]:
+    """Prepare a network for ``fit(standardize=True)``, and undo that if no step is made.
+
+    Features are read as the network will read them, before what they are scaled by is known: with
+    the scale 1. A resumed fit has the scaling of its checkpoint.
+    """
+    core = model.core
+    before = (model.input_scaling, model.output_scaling)
+    position = (core.epoch, core.optimizer_state[3])
+    if saved_core is not None:
+        core.set_input_scaling(saved_core.input_scale, saved_core.input_offset)
+        core.set_output_scaling(saved_core.output_scale, saved_core.output_offset)
+    elif isinstance(data, Batches):
+        raise ValueError(
+            "standardize=True needs all samples before the first step, which an iterable of "
+            "batches does not have: call net.adapt(X, y) before fit"
+        )
+    elif isinstance(data, Stream):
+        adapt(model, data, None)
+    else:
+        ones = np.ones(model.features, model.dtype)
+        core.set_input_scaling(ones, np.negative(np.zeros_like(ones)))
+    try:
+        yield
+    except BaseException as error:
+        refused = (core.epoch, core.optimizer_state[3]) == position
+        if refused or isinstance(error, DataError):
+            for scaling, put in zip(
+                before, (core.set_input_scaling, core.set_output_scaling), strict=True
+            ):
+                put(*(scaling if scaling is not None else (None, None)))
+        raise
+
+
+def is_first_fit(model: Model) -> bool:
+    """Return whether a network is untrained and has no scaling yet."""
+    untrained = model.core.epoch == 0 and model.core.optimizer_state[3] == 0
+    return untrained and model.input_scaling is None and model.output_scaling is None
+
+
+def learn_from(model: Model, samples: CheckedSamples) -> None:
+    """Learn the scaling of the training samples of a fit, those of weight 0 left out."""
+    samples = samples.counting()
+    targets = _of_targets(model, samples.y) if _has_units(model) else None
+    _set(model, _of_features(model, samples.X), targets)
+
+
+def _set(model: Model, features: Scaling, targets: Scaling | None) -> None:
+    model.core.set_input_scaling(*features)
+    if targets is not None:
+        model.core.set_output_scaling(*targets)
+
+
+def _has_units(model: Model) -> bool:
+    """Return whether outputs are numbers that can be scaled."""
+    return model.layers[-1].activation == "identity" and model.loss in _REGRESSION
+
+
+def _of_features(model: Model, rows: Any) -> Scaling:
+    if isinstance(rows, SparseRows):
+        return _of_sparse(rows, model.dtype)
+    moments = ColumnMoments(model.features)
+    values = rows.values if isinstance(rows, RawRows) else rows
+    _add_blocks(moments, values)
+    return _inwards(moments, model.dtype, "X")
+
+
+def _of_targets(model: Model, y: NDArray[Any]) -> Scaling:
+    moments = ColumnMoments(model.outputs)
+    _add_blocks(moments, y)
+    return _outwards(moments, model.dtype)
+
+
+def _add_blocks(moments: ColumnMoments, array: NDArray[Any]) -> None:
+    step = max(1, _BLOCK // max(1, array.shape[1]))
+    for first in range(0, len(array), step):
+        moments.add(array[first : first + step].astype(np.float64))
+
+
+def _of_sparse(rows: SparseRows, dtype: np.dtype[Any]) -> Scaling:
+    """Return 1 / standard deviation of each column, and no offsets."""
+    n, columns, values = len(rows), rows.columns, rows.values.astype(np.float64)
+    mean = np.bincount(columns, values, rows.n_features) / n
+    zeros = n - np.bincount(columns, minlength=rows.n_features)
+    stored = np.bincount(columns, (values - mean[columns]) ** 2, rows.n_features)
+    squares = stored + zeros * mean**2
+    deviation = np.sqrt(squares / n)
+    scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+    return _representable("X", scale, np.zeros_like(scale), dtype)
+
+
+def _inwards(moments: ColumnMoments, dtype: np.dtype[Any], name: str) -> Scaling:
+    """Return what gives columns mean 0 and standard deviation 1, or 0 if they are constant.
+
+    The offset belongs to the rounded scale: it keeps the mean where that is large.
+    """
+    exact, _ = moments.standardization(name)
+    with np.errstate(over="ignore"):
+        scale = exact.astype(dtype)
+    return _representable(name, scale, 0.0 - moments.mean * scale.astype(np.float64), dtype)
+
+
+def _outwards(moments: ColumnMoments, dtype: np.dtype[Any]) -> Scaling:
+    """Return what gives outputs the standard deviation and the mean of the targets."""
+    deviation = moments.deviation("y")
+    return _representable("y", deviation, moments.mean, dtype)
+
+
+def _representable(
+    name: str, scale: NDArray[Any], offset: NDArray[Any], dtype: np.dtype[Any]
+) -> Scaling:
+    with np.errstate(over="ignore"):
+        factors = (scale.astype(dtype), offset.astype(dtype))
+    for factor in factors:
+        if not np.isfinite(factor).all():
+            column = int(np.isfinite(factor).argmin())
+            raise ValueError(f"{name} varies too little in column {column} to be scaled in {dtype}")
+    return factors

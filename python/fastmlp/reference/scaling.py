@@ -1,0 +1,90 @@
+"""`Scaling`: columns times a scale plus an offset, before the first layer or after the last."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from .chosen_loss import ChosenLoss
+from .dense import Matrix, Row
+from .losses import LOSSES
+from .rescaled import factors_of, standardization
+
+
+@dataclass
+class Scaling:
+    """A scale and an offset for each column."""
+
+    scale: Row
+    offset: Row
+
+    def apply(self, rows: Matrix) -> Matrix:
+        """Return ``scale * x + offset`` for the columns of each row."""
+        return [
+            [s * x + o for x, s, o in zip(row, self.scale, self.offset, strict=True)]
+            for row in rows
+        ]
+
+    def inverse(self, rows: Matrix) -> Matrix:
+        """Return ``(x - offset) / scale``; 0 where the scale is 0."""
+        return [
+            [
+                (x - o) / s if s else 0.0
+                for x, s, o in zip(row, self.scale, self.offset, strict=True)
+            ]
+            for row in rows
+        ]
+
+    def times_scale(self, rows: Matrix) -> Matrix:
+        """Return each column times its scale: the chain rule."""
+        return [[x * s for x, s in zip(row, self.scale, strict=True)] for row in rows]
+
+
+def scaled_by(which: str, value: object, before: Scaling | None, columns: int) -> Scaling | None:
+    """Return a scaling with a new scale or offset: a number for each column, one for all, or None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `value` is none of these, or not finite.
+    """
+    if value is None:
+        return None
+    factors = factors_of(which, value, columns)
+    scale = [1.0] * columns if before is None else before.scale
+    offset = [0.0] * columns if before is None else before.offset
+    return Scaling(factors, offset) if which == "scale" else Scaling(scale, factors)
+
+
+def of_features(rows: Matrix) -> Scaling:
+    """Return what gives each column mean 0 and standard deviation 1; 0 of a constant one."""
+    return Scaling(*standardization(rows))
+
+
+def of_targets(rows: Matrix) -> Scaling:
+    """Return what gives outputs of mean 0 and deviation 1 the mean and the deviation of targets."""
+    scale, _ = standardization(rows)
+    means = [sum(column) / len(column) for column in zip(*rows, strict=True)]
+    columns = zip(*rows, strict=True)
+    offset = [
+        column[0] if len(set(column)) == 1 else mean
+        for column, mean in zip(columns, means, strict=True)
+    ]
+    return Scaling([1.0 / s if s else 0.0 for s in scale], offset)
+
+
+def power(loss: str) -> int:
+    """Return the power of the unit that a loss has: 2 of squares, else 1."""
+    return 2 if loss in ("mean_squared_error", "huber") else 1
+
+
+def losses_in_units(loss: ChosenLoss, outputs: Matrix, y: list[Any], scale: Row) -> Row:
+    """Return the loss of each sample between outputs and targets as they are, not scaled.
+
+    Of each output it is ``scale**p`` times the loss of what is scaled, p from `power`: Huber's
+    delta is in units of the scale.
+    """
+    value = LOSSES[loss.name].value
+    delta = [loss.parameter * (s if loss.name == "huber" else 1.0) for s in scale]
+    return [
+        sum(value([o], [o], [t], d) for o, t, d in zip(row, target, delta, strict=True)) / len(row)
+        for row, target in zip(outputs, y, strict=True)
+    ]

@@ -1,0 +1,408 @@
+"""Scale and offset inside the network: learned, applied everywhere, kept."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+from fastmlp import reference
+
+RNG = np.random.default_rng(5)
+X = RNG.normal([20.0, -3.0, 1e4], [5.0, 0.1, 3e3], (60, 3))
+Y = np.column_stack([100 * X[:, 0] + X[:, 2], X[:, 1] - X[:, 0] / 10])
+LABELS = (X[:, 0] > 20).astype(int) + (X[:, 1] > -3)
+NEW = X[:7] + 0.01
+
+
+def scaled_net(dtype="float32", loss="mean_squared_error", seed=1):
+    net = fm.Network([3, 8, 2], "tanh", "identity", loss, seed, dtype)
+    net.adapt(X, Y)
+    return net
+
+
+def by_hand(net, x, fma):
+    """Return features as the network reads them, and the twin that reads them so."""
+    twin = fm.Network([3, 8, 2], "tanh", "identity", net.loss, net.seed, net.dtype)
+    twin.parameters = net.parameters
+    exact = x.dtype in (np.float32, net.dtype) or x.dtype.itemsize < 4
+    work = net.dtype if exact else np.float64
+    factors = (x, net.input_scale, net.input_offset)
+    return fma(*(f.astype(work) for f in factors)).astype(net.dtype), twin
+
+
+def test_adapt_learns_mean_and_deviation(dtype):
+    net = scaled_net(dtype)
+    eps = float(np.finfo(dtype).eps)
+    z = X * net.input_scale.astype(float) + net.input_offset.astype(float)
+    # Both factors are rounded: the offset by half an ulp of up to 30.
+    np.testing.assert_allclose(z.mean(axis=0), 0, atol=32 * eps)
+    np.testing.assert_allclose(z.std(axis=0), 1, atol=4 * eps)
+    np.testing.assert_allclose(net.output_scale, Y.std(axis=0), rtol=eps)
+    np.testing.assert_allclose(net.output_offset, Y.mean(axis=0), rtol=eps)
+    assert net.input_scale.dtype == dtype
+
+
+@pytest.mark.parametrize("source", ["float32", "float64", "int64", "int16"])
+def test_features_are_read_as_rescaled_reads_them(dtype, fma, source):
+    net, x = scaled_net(dtype), X.astype(source)
+    z, twin = by_hand(net, x, fma)
+    expected = fma(twin.predict(z), net.output_scale, net.output_offset)
+    assert net.predict(x).tobytes() == expected.tobytes()
+    assert net.predict(x[:1]).tobytes() == expected[:1].tobytes()
+    assert net.forward(x, training=False).tobytes() == expected.tobytes()
+    assert net.nodes[0].tobytes() == z.tobytes()
+    rescaled = fm.Rescaled(x, net.input_scale, net.input_offset)
+    assert twin.predict(rescaled).tobytes() == twin.predict(z).tobytes()
+
+
+@pytest.mark.parametrize("source", ["float32", "float64", "int64"])
+@pytest.mark.parametrize("optimizer", [fm.SGD(0.05), fm.Adam(0.01)])
+@pytest.mark.parametrize("batch_size", [1, 16, None])
+def test_fit_trains_on_what_is_scaled(dtype, fma, source, optimizer, batch_size):
+    net, x = scaled_net(dtype), X.astype(source)
+    z, twin = by_hand(net, x, fma)
+    y = Y.astype(dtype).astype(np.float64)
+    t = ((y - net.output_offset.astype(float)) / net.output_scale.astype(float)).astype(dtype)
+    net.fit(x, Y, 3, batch_size, optimizer)
+    twin.fit(z, t, 3, batch_size, optimizer)
+    assert net.parameters.tobytes() == twin.parameters.tobytes()
+
+
+def test_the_three_steps_are_a_fit(dtype):
+    net, twin = scaled_net(dtype), scaled_net(dtype)
+    net.fit(X, Y, 4, None, fm.SGD(0.1), shuffle=False)
+    for _ in range(4):
+        twin.forward(X)
+        twin.backward(Y)
+        twin.update(0.1)
+    assert net.parameters.tobytes() == twin.parameters.tobytes()
+
+
+LOSSES = ["mean_squared_error", "mean_absolute_error", fm.Huber(0.7), fm.Quantile(0.2)]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+def test_losses_are_in_units_of_y(loss):
+    net = scaled_net("float64", loss)
+    history = net.fit(X, Y, 1, None, fm.SGD(1e-12), validation_data=(X, Y))
+    outputs, s = net.predict(X), net.output_scale
+    error = outputs - Y
+    if net.loss == "mean_squared_error":
+        expected = (error**2).mean()
+    elif net.loss == "mean_absolute_error":
+        expected = abs(error).mean()
+    elif net.loss == "quantile":
+        expected = np.maximum(0.2 * -error, 0.8 * error).mean()
+    else:  # Huber's delta is in units of the scale
+        d = 0.7 * s
+        small, large = error**2 / 2, d * (abs(error) - d / 2)
+        expected = np.where(abs(error) <= d, small, large).mean()
+    assert net.evaluate(X, Y).loss == pytest.approx(expected, rel=1e-12)
+    assert history.validation_loss[0] == pytest.approx(expected, rel=1e-12)
+    assert history.loss[0] == pytest.approx(expected, rel=1e-6)
+    net.forward(X, training=False)
+    weights = s**2 if net.loss in ("mean_squared_error", "huber") else s
+    if np.ptp(weights) == 0:
+        assert net.backward(Y) * weights[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+def test_the_reference_computes_the_same(loss):
+    name = {fm.Huber: reference.Huber, fm.Quantile: reference.Quantile}
+    twin_loss = (
+        loss
+        if isinstance(loss, str)
+        else name[type(loss)](loss.delta if isinstance(loss, fm.Huber) else loss.quantile)
+    )
+    net = fm.Network([3, 8, 2], "tanh", "identity", loss, 1, "float64")
+    twin = reference.Network([3, 8, 2], "tanh", "identity", twin_loss, 1, "float64")
+    ours = net.fit(X, Y, 3, 16, fm.SGD(0.05), standardize=True)
+    theirs = twin.fit(X.tolist(), Y.tolist(), 3, 16, reference.SGD(0.05), standardize=True)
+    # Sums of 60 and products of 8 in another order, three epochs of four steps.
+    np.testing.assert_allclose(net.input_scale, twin.input_scale, rtol=1e-13)
+    np.testing.assert_allclose(net.output_offset, twin.output_offset, rtol=1e-13)
+    np.testing.assert_allclose(net.predict(NEW), twin.predict(NEW.tolist()), rtol=1e-9)
+    np.testing.assert_allclose(ours.loss, theirs.loss, rtol=1e-9)
+    np.testing.assert_allclose(net.jacobian(NEW), twin.jacobian(NEW.tolist()), rtol=1e-9)
+    gradient = twin.input_gradient(NEW.tolist(), Y[:7].tolist())
+    np.testing.assert_allclose(net.input_gradient(NEW, Y[:7]), gradient, rtol=1e-9, atol=1e-12)
+    assert net.evaluate(X, Y).loss == pytest.approx(twin.evaluate(X.tolist(), Y.tolist()).loss)
+
+
+@pytest.mark.parametrize("loss", ["mean_squared_error", fm.Huber(0.7)], ids=str)
+def test_derivatives_are_by_raw_features(loss):
+    net = scaled_net("float64", loss)
+    net.fit(X, Y, 5)
+    jacobian, gradient = net.jacobian(NEW), net.input_gradient(NEW, Y[:7])
+    for j, step in enumerate(1e-5 * X.std(axis=0)):
+        change = step * np.eye(3)[j]
+        more, less = (net.predict(NEW + s * change) for s in (1, -1))
+        # Of central differences: rounding of outputs of 1e4, and a curvature of (h / deviation)^2.
+        np.testing.assert_allclose(
+            (more - less) / (2 * step), jacobian[:, :, j], rtol=1e-6, atol=1e-5 / step * 1e-5
+        )
+        for b in range(7):
+            losses = [net.evaluate(NEW[b : b + 1] + s * change, Y[b : b + 1]).loss for s in (1, -1)]
+            difference = (losses[0] - losses[1]) / (2 * step)
+            assert difference == pytest.approx(gradient[b, j], rel=1e-4, abs=1e-4 / step)
+
+
+def test_files_pickles_checkpoints_and_copies_keep_it(tmp_path, dtype):
+    net = scaled_net(dtype)
+    net.fit(X, Y, 2)
+    net.save(tmp_path / "net")
+    net.save_checkpoint(tmp_path / "ckpt")
+    for again in (
+        fm.load(tmp_path / "net"),
+        fm.load_checkpoint(tmp_path / "ckpt"),
+        pickle.loads(pickle.dumps(net)),
+        net.copy(),
+    ):
+        assert again.predict(NEW).tobytes() == net.predict(NEW).tobytes()
+        assert again.output_scale.tobytes() == net.output_scale.tobytes()
+    net.input_scale = net.output_scale = None
+    net.save(tmp_path / "net")
+    assert b'"version":"1"' in (tmp_path / "net").read_bytes()
+
+
+def test_views_are_live_and_settable(dtype):
+    net = scaled_net(dtype)
+    view, before = net.input_scale, net.predict(NEW)
+    view *= 2
+    assert (net.predict(NEW) != before).any()
+    net.input_scale = 1
+    assert (view == 1).all()
+    net.input_offset = [0, 0, 0]
+    net.output_scale, net.output_offset = 1, 0
+    plain = fm.Network([3, 8, 2], "tanh", "identity", seed=1, dtype=dtype)
+    assert net.predict(NEW.astype(dtype)).tobytes() == plain.predict(NEW.astype(dtype)).tobytes()
+    net.input_scale = net.output_offset = None
+    assert (net.input_scale, net.input_offset) == (None, None)
+    assert (net.output_scale, net.output_offset) == (None, None)
+    net.output_offset = 5
+    assert (net.output_scale == 1).all()
+
+
+def test_training_does_not_change_it():
+    net = scaled_net()
+    before = [part.copy() for part in (net.input_scale, net.output_offset)]
+    net.fit(X, Y, 3, optimizer="adam")
+    for old, part in zip(before, (net.input_scale, net.output_offset), strict=True):
+        assert old.tobytes() == part.tobytes()
+
+
+@pytest.mark.parametrize("source", ["float32", "float64"])
+def test_standardize_before_the_first_fit_only(source):
+    x = X.astype(source)
+    net, twin = (fm.Network([3, 8, 2], "tanh", "identity", seed=1) for _ in range(2))
+    twin.adapt(x, Y)
+    net.fit(x, Y, 2, standardize=True)
+    twin.fit(x, Y, 2)
+    assert net.parameters.tobytes() == twin.parameters.tobytes()
+    assert net.input_offset.tobytes() == twin.input_offset.tobytes()
+    net.fit(5 * x, Y, 1, standardize=True)
+    assert net.input_offset.tobytes() == twin.input_offset.tobytes()
+
+
+def test_standardize_learns_from_the_training_part_only():
+    outlier = X.copy()
+    net = fm.Network([3, 8, 2], "tanh", "identity", seed=1)
+    net.fit(outlier, Y, 1, standardize=True, validation_fraction=0.25)
+    z = X * net.input_scale + net.input_offset
+    assert abs(z.mean(axis=0)).max() > 1e-3  # some rows were held out
+    weight = np.ones(60)
+    weight[:30] = 0
+    half, twin = (fm.Network([3, 8, 2], "tanh", "identity", seed=1) for _ in range(2))
+    half.fit(X, Y, 1, standardize=True, sample_weight=weight)
+    twin.adapt(X[30:], Y[30:])
+    assert half.input_offset.tobytes() == twin.input_offset.tobytes()
+
+
+def test_classes_are_not_scaled():
+    net = fm.Network([3, 8, 3], seed=1)
+    net.fit(X, LABELS, 60, standardize=True)
+    assert net.output_scale is None
+    assert net.evaluate(X, LABELS).accuracy > 0.9
+    with pytest.raises(ValueError, match="y is scaled only for outputs of identity"):
+        net.adapt(X, LABELS)
+
+
+def test_lbfgs_reports_units():
+    pytest.importorskip("scipy")
+    net = fm.Network([3, 8, 2], "tanh", "identity", seed=1, dtype="float64")
+    with pytest.warns(fm.ConvergenceWarning):
+        history = net.fit(X, Y, optimizer=fm.LBFGS(max_iterations=30), standardize=True)
+    assert history.loss[-1] == pytest.approx(net.evaluate(X, Y).loss, rel=1e-9)
+    loss, gradient = net.objective(X, Y)(net.parameters.copy())
+    assert loss < 1
+    assert gradient.shape == net.parameters.shape
+
+
+@pytest.mark.parametrize("source", ["float32", "float64"])
+def test_train_many_is_each_fit(source):
+    x = X.astype(source)
+    nets, twins = ([scaled_net(seed=i) for i in range(3)] for _ in range(2))
+    nets[2].input_scale = twins[2].input_scale = None
+    histories = fm.train_many(nets, x, Y, 2, optimizer=fm.SGD(0.01))
+    for net, twin, history in zip(nets[:2], twins[:2], histories, strict=False):
+        own = twin.fit(x, Y, 2, optimizer=fm.SGD(0.01))
+        assert net.parameters.tobytes() == twin.parameters.tobytes()
+        assert history.loss == own.loss
+
+
+@pytest.mark.parametrize("source", ["float32", "float64"])
+def test_streams_are_read_as_arrays(source):
+    x = X.astype(source)
+    stream = fm.ArrayStream(x, Y, block_rows=20)
+    net, twin = scaled_net(), scaled_net()
+    net.fit(stream, epochs=2, validation_data=stream)
+    twin.fit(x, Y, 2)
+    assert net.parameters.tobytes() == twin.parameters.tobytes()
+    assert net.predict(stream).tobytes() == twin.predict(x).tobytes()
+    assert net.evaluate(stream).loss == pytest.approx(twin.evaluate(x, Y).loss, rel=1e-6)
+    other = fm.Network([3, 8, 2], "tanh", "identity", seed=1)
+    other.adapt(stream)
+    np.testing.assert_allclose(other.input_offset, net.input_offset, rtol=1e-6)
+    np.testing.assert_allclose(other.output_scale, net.output_scale, rtol=1e-6)
+    batches = ((x[i : i + 16], Y[i : i + 16]) for i in (0, 16, 32, 48))
+    with pytest.raises(ValueError, match=r"call net\.adapt\(X, y\) before fit"):
+        fm.Network([3, 8, 2], output="identity").fit(batches, epochs=1, standardize=True)
+
+
+def test_sparse_features_have_a_scale_only(dtype):
+    sparse = pytest.importorskip("scipy.sparse")
+    x = X * (RNG.random(X.shape) < 0.5)
+    net, twin = (fm.Network([3, 8, 2], "tanh", "identity", seed=1, dtype=dtype) for _ in range(2))
+    for network in (net, twin):
+        network.adapt(sparse.csr_matrix(x), Y)
+    np.testing.assert_allclose(net.input_scale, 1 / x.std(axis=0), rtol=1e-5)
+    assert not net.input_offset.any()
+    net.fit(sparse.csr_matrix(x.astype(dtype)), Y, 2, 16)
+    twin.fit(x.astype(dtype), Y, 2, 16)
+    # The features that are 0 are left out of sums, which changes at most the sign of a zero.
+    np.testing.assert_array_equal(net.parameters, twin.parameters)
+    np.testing.assert_array_equal(net.predict(sparse.csr_matrix(x)), net.predict(x.astype(dtype)))
+    net.input_offset = 1
+    with pytest.raises(ValueError, match="X is sparse, and the network adds an offset"):
+        net.predict(sparse.csr_matrix(x))
+
+
+def test_constant_columns_become_zero():
+    x = np.column_stack([X, np.full(60, 0.1)])
+    y = np.column_stack([Y[:, :1], np.full(60, 7.5)])
+    net = fm.Network([4, 8, 2], "tanh", "identity", seed=1)
+    net.fit(x, y, 5, standardize=True)
+    assert (net.input_scale[3], net.input_offset[3], net.output_scale[1]) == (0, 0, 0)
+    assert (net.predict(x)[:, 1] == np.float32(7.5)).all()
+    assert np.isfinite(net.parameters).all()
+    x[:, 3] = 99
+    assert np.isfinite(net.predict(x)).all()
+
+
+def test_custom_losses_see_units(fma):
+    def loss(outputs, y, gradient):
+        gradient[...] = 2 * (outputs - y) / y.shape[1]
+        return ((outputs - y) ** 2).mean(axis=1)
+
+    net = fm.Network([3, 8, 2], "tanh", "identity", loss, seed=1, dtype="float64")
+    net.adapt(X)
+    net.output_scale, net.output_offset = 3.0, Y.mean(axis=0)
+    twin = fm.Network([3, 8, 2], "tanh", "identity", seed=1, dtype="float64")
+    twin.adapt(X)
+    twin.output_scale, twin.output_offset = 3.0, Y.mean(axis=0)
+    net.forward(X)
+    assert net.backward(Y) == pytest.approx(net.evaluate(X, Y).loss)
+    twin.forward(X)
+    twin.backward(Y)
+    # The loss of y is 9 times that of what is scaled.
+    np.testing.assert_allclose(net.gradients, 9 * twin.gradients, rtol=1e-9, atol=1e-9)
+
+
+def test_a_resumed_fit_has_the_scaling_of_its_checkpoint(tmp_path):
+    def network():
+        return fm.Network([3, 8, 2], "tanh", "identity", seed=1)
+
+    whole = network()
+    whole.fit(X, Y, 6, standardize=True)
+    for epochs in (3, 6):
+        net = network()
+        net.fit(X, Y, epochs, standardize=True, checkpoint=tmp_path / "fit.ckpt")
+    assert net.parameters.tobytes() == whole.parameters.tobytes()
+    assert net.input_scale.tobytes() == whole.input_scale.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda net: net.predict(fm.Rescaled(X, 2)), "X is Rescaled, and the network scales"),
+        (lambda net: net.fit(fm.Rescaled(X, 2), Y), "X is Rescaled, and the network scales"),
+        (lambda net: net.to_sklearn(), "to_sklearn does not support networks that scale"),
+        (lambda net: setattr(net, "input_scale", [1, 2]), r"input_scale must be a number or have"),
+        (lambda net: setattr(net, "input_offset", np.nan), "input_offset must be finite"),
+        (lambda net: setattr(net, "output_scale", -1), "output_scale must be at least 0"),
+        (lambda net: net.adapt(X[:, :2]), "X has 2 features"),
+        (lambda net: net.adapt(X[:0]), "X has 0 samples"),
+        (lambda net: net.adapt(X, Y[:3]), "y has 3 samples"),
+        (lambda net: net.adapt(np.where(X > 0, X, np.nan)), "X contains NaN"),
+    ],
+)
+def test_what_is_refused(assert_unchanged, use, message):
+    net = scaled_net()
+    before = [net.input_scale.copy(), net.output_offset.copy()]
+    with pytest.raises(ValueError, match=message):
+        use(net)
+    np.testing.assert_array_equal(before[0], net.input_scale)
+    np.testing.assert_array_equal(before[1], net.output_offset)
+
+
+def test_a_refused_fit_learns_nothing():
+    net = fm.Network([3, 8, 2], "tanh", "identity", seed=1)
+    for arguments in ({"y": Y[:5]}, {"y": Y, "sample_weight": -np.ones(60)}):
+        with pytest.raises(ValueError, match=r"y|sample_weight"):
+            net.fit(X, standardize=True, **arguments)
+        assert net.input_scale is None
+        assert net.output_scale is None
+
+
+def test_only_identity_outputs_are_scaled():
+    net = fm.Network([3, 2], seed=1)
+    with pytest.raises(ValueError, match="only outputs of identity can be scaled"):
+        net.output_scale = 2
+
+
+@pytest.mark.parametrize("output", ["softmax", "sigmoid", "labels"])
+def test_predict_classes(output):
+    net = fm.Network(
+        [3, 1 if output == "sigmoid" else 3], output=output.replace("labels", "sigmoid")
+    )
+    twin = reference.Network([3, net.layers[-1].nodes], output=net.layers[-1].activation)
+    twin.parameters = net.parameters.tolist()
+    probabilities = net.predict(X)
+    classes = net.predict_classes(X)
+    if output == "labels":
+        np.testing.assert_array_equal(classes, probabilities > 0.5)
+        assert classes.dtype == bool
+        return
+    expected = probabilities.argmax(1) if output == "softmax" else probabilities[:, 0] > 0.5
+    np.testing.assert_array_equal(classes, expected)
+    assert classes.tolist() == twin.predict_classes(X.tolist())
+    names = ["a", "b", "c"][: 2 + (output == "softmax")]
+    net.class_names = names
+    assert net.predict_classes(X).tolist() == [names[int(i)] for i in expected]
+
+
+def test_predict_classes_of_numbers():
+    with pytest.raises(ValueError, match="predict_classes needs outputs of softmax or sigmoid"):
+        scaled_net().predict_classes(X)
+
+
+def test_raw_wine_after_loading(tmp_path):
+    """The accuracy of a network that was trained on scaled features does not fall to chance."""
+    datasets = pytest.importorskip("sklearn.datasets")
+    x, y = datasets.load_wine(return_X_y=True)
+    net = fm.Network([13, 16, 3], seed=1)
+    net.fit(x, y, 100, standardize=True)
+    assert net.evaluate(x, y).accuracy > 0.99
+    net.save(tmp_path / "wine")
+    assert fm.load(tmp_path / "wine").evaluate(x, y).accuracy == net.evaluate(x, y).accuracy
