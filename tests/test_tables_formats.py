@@ -396,3 +396,9 @@ def test_files_that_cannot_be_opened(tmp_path):
         read(tmp_path / "none.csv")
     with pytest.raises(DataError, match="the folder has no files"):
         read(tmp_path)
+
+
+def test_lazy_frames_are_to_be_collected():
+    polars = pytest.importorskip("polars")
+    with pytest.raises(TypeError, match=r"collect\(\) it first"):
+        read(polars.LazyFrame({"a": [1]}))

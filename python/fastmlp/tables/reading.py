@@ -50,6 +50,8 @@ def read(
         return frames.from_mapping(table)
     if frames.is_frame(table):
         return frames.from_frame(table)
+    if hasattr(table, "collect"):
+        raise TypeError(f"table must hold its values, got {described(table)}: collect() it first")
     raise TypeError(
         "table must be the path of a file, a frame of pandas, polars or pyarrow, or a mapping of "
         f"names to arrays, got {described(table)}"
