@@ -15,6 +15,7 @@
 #include "propagation/stepwise.hpp"
 #include "threads/ieee_defaults.hpp"
 #include "training/epoch_end.hpp"
+#include "training/step_rules.hpp"
 
 namespace fastmlp {
 namespace {
@@ -144,9 +145,9 @@ void forward_counting(const Network<T>& network, Workspace<T>& work, bool averag
         work.input.take(kernels::active_table<T>(), x, work.places[b], b);
     }
     Interrupts interrupts;
-    Image<T> image(network.layout(), network.parameters()->data());
-    image.load(interrupts.poll());
-    Propagation<T> pass = Propagation<T>(network, image, work).in(work.context);
+    PackedParameters<T> packed(network.layout(), network.parameters()->data());
+    packed.load(interrupts.poll());
+    Propagation<T> pass = Propagation<T>(network, packed, work).in(work.context);
     pass.poll = interrupts.poll();
     StepwisePass<T>{pass}.forward();
     if (averages) pass.move_averages();
@@ -289,9 +290,10 @@ double Network<T>::backward(const Targets<T>& y) {
     work.scaled.expect(ColumnScaling<T>(output_scaling_.get()), work.capacity, outputs());
     for (std::size_t b = 0; b < work.batch; ++b) take_target(y, work.places[b], b, work);
     Interrupts interrupts;
-    Image<T> image(layout_, parameters_->data()), gradients(layout_, gradients_->data());
-    image.load(interrupts.poll());
-    Propagation<T> pass = Propagation<T>(*this, image, work).in(work.context);
+    PackedParameters<T> packed(layout_, parameters_->data()),
+        gradients(layout_, gradients_->data());
+    packed.load(interrupts.poll());
+    Propagation<T> pass = Propagation<T>(*this, packed, work).in(work.context);
     pass.poll = interrupts.poll();
     StepwisePass<T>{pass}.backward(y);
     std::vector<UpdateTarget<T>> targets;
@@ -332,7 +334,7 @@ void Network<T>::update(const Optimizer& optimizer) {
     const IeeeDefaults ieee;
     StepFacts facts{optimizer.learning_rate, optimizer_state_.steps + 1};
     if (optimizer.clip_norm < Optimizer::kUnlimited) {
-        Squares<T> squares(layout_, true);
+        SumOfSquares<T> squares(layout_, true);
         for (std::size_t i = 0; i < layers_.size(); ++i) {
             if (!layers_[i].trainable) continue;
             squares.add(i, natural_view(layout_, i, gradients_->data()), {});
@@ -346,8 +348,8 @@ void Network<T>::update(const Optimizer& optimizer) {
         if (!layers_[i].trainable) continue;
         UpdateTarget<T> target{natural_view(layout_, i, parameters_->data())};
         const OptimizerState<T>& state = optimizer_state_;
-        if (state.first) target.first = natural_view(layout_, i, state.first->data());
-        if (state.second) target.second = natural_view(layout_, i, state.second->data());
+        if (state.first) target.first_moment = natural_view(layout_, i, state.first->data());
+        if (state.second) target.second_moment = natural_view(layout_, i, state.second->data());
         apply_gradients(kernels::active_table<T>(), target,
                         natural_view(layout_, i, gradients_->data()), *use.of_layer(i).rules, {});
     }

@@ -119,7 +119,7 @@ py::tuple parse(const py::bytes& bytes) {
 py::object own(AnyNetwork loaded) {
     return std::visit(
         []<class T>(Network<T>& network) {
-            return py::cast(std::make_unique<Model<T>>(std::move(network)));
+            return py::cast(std::make_unique<LockedNetwork<T>>(std::move(network)));
         },
         loaded);
 }
@@ -153,7 +153,7 @@ py::tuple load_model(const Path& path, bool allow_nonfinite) {
     return py::make_tuple(cores, rest[0], rest[1]);
 }
 
-using AnyModel = std::variant<const Model<float>*, const Model<double>*>;
+using AnyModel = std::variant<const LockedNetwork<float>*, const LockedNetwork<double>*>;
 
 /// One network, or an ensemble, with what the file holds of a table.
 void save_model(const Path& path, const std::vector<AnyModel>& models, const Tensors& tensors,
@@ -215,14 +215,14 @@ void raise_os_error(const std::filesystem::filesystem_error& error) {
 }  // namespace
 
 template <class T>
-void save_network(Model<T>& model, const Path& path, bool allow_nonfinite) {
+void save_network(LockedNetwork<T>& model, const Path& path, bool allow_nonfinite) {
     Interruptible interruptible;
     const Reading reading(model, interruptible.unlocked());
     save(model.network, path, {allow_nonfinite});
 }
 
 template <class T>
-py::tuple network_archive(const Model<T>& model) {
+py::tuple network_archive(const LockedNetwork<T>& model) {
     const Reading reading(model);
     const Archive archive = to_archive(model.network);
     py::dict tensors, metadata;
@@ -235,10 +235,10 @@ py::tuple network_archive(const Model<T>& model) {
     return py::make_tuple(tensors, metadata);
 }
 
-template py::tuple network_archive(const Model<float>&);
-template py::tuple network_archive(const Model<double>&);
-template void save_network(Model<float>&, const Path&, bool);
-template void save_network(Model<double>&, const Path&, bool);
+template py::tuple network_archive(const LockedNetwork<float>&);
+template py::tuple network_archive(const LockedNetwork<double>&);
+template void save_network(LockedNetwork<float>&, const Path&, bool);
+template void save_network(LockedNetwork<double>&, const Path&, bool);
 
 void bind_files(py::module_& module) {
     static PyObject* const format_error = PyErr_NewExceptionWithDoc(

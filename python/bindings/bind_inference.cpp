@@ -34,7 +34,8 @@ bool all_finite(const T* data, std::size_t count) {
 
 /// Of checked rows, into `out` where that is given.
 template <class T>
-py::object predict_checked(Model<T>& model, py::handle x, const py::object& out, int n_threads) {
+py::object predict_checked(LockedNetwork<T>& model, py::handle x, const py::object& out,
+                           int n_threads) {
     const BorrowedFeatures<T> features(x);
     py::array result = out.is_none()
                            ? py::array(new_result<T>({features.rows(), model.network.outputs()}))
@@ -50,7 +51,7 @@ py::object predict_checked(Model<T>& model, py::handle x, const py::object& out,
 
 /// NotImplemented where the input wants converting: `fastmlp.Network.predict` does that then.
 template <class T>
-py::object predict(Model<T>& model, py::handle x, py::object out, int n_threads) {
+py::object predict(LockedNetwork<T>& model, py::handle x, py::object out, int n_threads) {
     if (!is_ready<T>(x, 2) || !(out.is_none() || is_ready<T>(out, 2))) {
         if (py::isinstance<SparseRows>(x) || py::isinstance<RawRows>(x)) {
             return predict_checked(model, x, out, n_threads);
@@ -85,8 +86,8 @@ py::object predict(Model<T>& model, py::handle x, py::object out, int n_threads)
 }
 
 template <class T>
-py::tuple evaluate(Model<T>& model, py::handle x, const py::array& y, py::object sample_weight,
-                   int n_threads) {
+py::tuple evaluate(LockedNetwork<T>& model, py::handle x, const py::array& y,
+                   py::object sample_weight, int n_threads) {
     const BorrowedFeatures<T> features(x);
     const py::array weights =
         sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
@@ -105,7 +106,7 @@ py::tuple evaluate(Model<T>& model, py::handle x, const py::array& y, py::object
 }
 
 template <class T>
-py::array jacobian(Model<T>& model, py::handle x, int n_threads) {
+py::array jacobian(LockedNetwork<T>& model, py::handle x, int n_threads) {
     const BorrowedFeatures<T> features(x);
     const std::size_t outputs = model.network.outputs(), k = model.network.features();
     py::array_t<T> result = new_result<T>({features.rows(), outputs, k});
@@ -118,7 +119,7 @@ py::array jacobian(Model<T>& model, py::handle x, int n_threads) {
 }
 
 template <class T>
-py::array input_gradient(Model<T>& model, py::handle x, const py::array& y, int n_threads) {
+py::array input_gradient(LockedNetwork<T>& model, py::handle x, const py::array& y, int n_threads) {
     const BorrowedFeatures<T> features(x);
     const Targets<T> targets = borrow_targets<T>(y);
     py::array result = new_result<T>({features.rows(), model.network.features()});
@@ -131,12 +132,13 @@ py::array input_gradient(Model<T>& model, py::handle x, const py::array& y, int 
     return result;
 }
 
-#define FASTMLP_INSTANTIATE(T)                                                             \
-    template py::object predict(Model<T>&, py::handle, py::object, int);                   \
-    template py::tuple evaluate(Model<T>&, py::handle, const py::array&, py::object, int); \
-    template py::array jacobian(Model<T>&, py::handle, int);                               \
-    template py::array input_gradient(Model<T>&, py::handle, const py::array&, int);
+#define FASTMLP_INSTANTIATE(T)                                                                     \
+    template py::object predict(LockedNetwork<T>&, py::handle, py::object, int);                   \
+    template py::tuple evaluate(LockedNetwork<T>&, py::handle, const py::array&, py::object, int); \
+    template py::array jacobian(LockedNetwork<T>&, py::handle, int);                               \
+    template py::array input_gradient(LockedNetwork<T>&, py::handle, const py::array&, int);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
+#undef FASTMLP_INSTANTIATE
 
 }  // namespace fastmlp::bindings

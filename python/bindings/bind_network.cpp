@@ -61,7 +61,7 @@ std::vector<Layer> parse_layers(const std::vector<LayerTuple>& layers) {
 
 /// The layers as the constructor takes them.
 template <class T>
-std::vector<LayerTuple> describe_layers(const Model<T>& model) {
+std::vector<LayerTuple> describe_layers(const LockedNetwork<T>& model) {
     std::vector<LayerTuple> result;
     for (const Layer& layer : model.network.layers()) {
         result.emplace_back(layer.nodes, describe_activation(layer.activation),
@@ -72,7 +72,7 @@ std::vector<LayerTuple> describe_layers(const Model<T>& model) {
 
 /// The loss as the constructor takes it.
 template <class T>
-LossTuple describe_loss(const Model<T>& model) {
+LossTuple describe_loss(const LockedNetwork<T>& model) {
     const Loss loss = model.network.loss();
     return {std::string(name_of(loss.kind)), loss.parameter};
 }
@@ -101,7 +101,7 @@ py::array lend_rows(const std::shared_ptr<Workspace<T>>& work, Rows<T>& rows) {
 }
 
 template <class T>
-const std::shared_ptr<Workspace<T>>& require_workspace(const Model<T>& model) {
+const std::shared_ptr<Workspace<T>>& require_workspace(const LockedNetwork<T>& model) {
     const auto& work = model.network.workspace();
     if (!work) throw std::runtime_error("nothing here yet: call forward first");
     return work;
@@ -110,7 +110,7 @@ const std::shared_ptr<Workspace<T>>& require_workspace(const Model<T>& model) {
 /// Whoever holds both takes them in the order of their addresses, so that two threads that move
 /// networks towards each other do not wait for one another.
 template <class T>
-void soft_update(Model<T>& model, const Model<T>& source, double tau) {
+void soft_update(LockedNetwork<T>& model, const LockedNetwork<T>& source, double tau) {
     if (&model == &source) return;
     Unlocked unlocked;
     std::optional<Reading> reading;
@@ -122,7 +122,7 @@ void soft_update(Model<T>& model, const Model<T>& source, double tau) {
 
 /// nodes[0] is the borrowed batch itself, read-only; nodes[p] the output of layer p.
 template <class T>
-py::array nodes(const Model<T>& model, std::size_t p) {
+py::array nodes(const LockedNetwork<T>& model, std::size_t p) {
     const Reading reading(model);
     const auto& work = require_workspace(model);
     check_layer(p, work->nodes.size() + 1);
@@ -138,7 +138,7 @@ py::array nodes(const Model<T>& model, std::size_t p) {
 }
 
 template <class T>
-py::array deltas(const Model<T>& model, std::size_t i) {
+py::array deltas(const LockedNetwork<T>& model, std::size_t i) {
     const Reading reading(model);
     const auto& work = require_workspace(model);
     check_layer(i, work->deltas.size());
@@ -146,7 +146,7 @@ py::array deltas(const Model<T>& model, std::size_t i) {
 }
 
 template <class T>
-py::array forward(Model<T>& model, py::handle x, bool training) {
+py::array forward(LockedNetwork<T>& model, py::handle x, bool training) {
     const BorrowedFeatures<T> features(x);
     py::array nodes;
     Interruptible interruptible;
@@ -162,7 +162,8 @@ py::array forward(Model<T>& model, py::handle x, bool training) {
 
 /// `rows` of the batch that y is for.
 template <class T>
-double backward(Model<T>& model, const py::object& y, py::handle sample_weight, std::size_t rows) {
+double backward(LockedNetwork<T>& model, const py::object& y, py::handle sample_weight,
+                std::size_t rows) {
     const py::array weights =
         sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
     const bool custom = PyCallable_Check(y.ptr()) != 0;
@@ -181,7 +182,7 @@ double backward(Model<T>& model, const py::object& y, py::handle sample_weight, 
 }
 
 template <class T>
-void update(Model<T>& model, double learning_rate) {
+void update(LockedNetwork<T>& model, double learning_rate) {
     Unlocked unlocked;
     const Writing writing(model, Access::kStep, unlocked);
     model.network.update(learning_rate);
@@ -189,7 +190,7 @@ void update(Model<T>& model, double learning_rate) {
 
 /// A `with` statement that holds a new `Held(model, arguments..., unlocked)`.
 template <class Held, class T, class... Args>
-Hold hold(Model<T>& model, Args... arguments) {
+Hold hold(LockedNetwork<T>& model, Args... arguments) {
     return {py::cast(model), [=, &model](Unlocked& unlocked) {
                 return std::make_shared<Held>(model, arguments..., unlocked);
             }};
@@ -197,14 +198,14 @@ Hold hold(Model<T>& model, Args... arguments) {
 
 /// Independent: the network as `predict` uses it now.
 template <class T>
-std::unique_ptr<Model<T>> snapshot(Model<T>& model) {
+std::unique_ptr<LockedNetwork<T>> snapshot(LockedNetwork<T>& model) {
     Unlocked unlocked;
-    return std::make_unique<Model<T>>(Predicting<T>(model, unlocked).network().copy());
+    return std::make_unique<LockedNetwork<T>>(Predicting<T>(model, unlocked).network().copy());
 }
 
 /// A tuple of names, None where there are none: made once, as every prediction asks for it.
 template <class T>
-py::object lend_names(const Model<T>& model, std::vector<std::string> Names::* which) {
+py::object lend_names(const LockedNetwork<T>& model, std::vector<std::string> Names::* which) {
     py::object& lent = which == &Names::features ? model.feature_names : model.class_names;
     if (lent) return lent;
     const std::vector<std::string>& names = model.network.names().*which;
@@ -222,7 +223,7 @@ py::object lend_scaling(const std::shared_ptr<Buffer<T>>& both, bool offsets) {
 
 /// Both, or None and None.
 template <class T>
-void set_scaling(Model<T>& model, bool of_outputs, const py::object& scales,
+void set_scaling(LockedNetwork<T>& model, bool of_outputs, const py::object& scales,
                  const py::object& offsets) {
     const auto values = [](const py::object& given, const char* name) {
         std::vector<T> result;
@@ -245,7 +246,7 @@ void set_scaling(Model<T>& model, bool of_outputs, const py::object& scales,
 
 /// Names are read and written with the GIL.
 template <class T>
-void set_names(Model<T>& model, std::vector<std::string> Names::* which,
+void set_names(LockedNetwork<T>& model, std::vector<std::string> Names::* which,
                std::optional<std::vector<std::string>> names) {
     Unlocked unlocked;
     const Writing writing(model, Access::kAssignment, unlocked);
@@ -258,7 +259,7 @@ void set_names(Model<T>& model, std::vector<std::string> Names::* which,
 
 template <class T>
 void bind(py::module_& module, const char* name) {
-    using M = Model<T>;
+    using M = LockedNetwork<T>;
     const auto part = [](auto buffer, Parameter LayerLayout::* place, bool vector = true) {
         return [=](const M& m, std::size_t i) {
             check_layer(i, m.network.layout().layer_count());

@@ -27,7 +27,7 @@ std::shared_ptr<Buffer<T>> own_state(const py::object& values, std::size_t size)
 }  // namespace
 
 template <class T>
-py::tuple optimizer_state(const Model<T>& model) {
+py::tuple optimizer_state(const LockedNetwork<T>& model) {
     const Reading reading(model);
     const OptimizerState<T>& state = model.network.optimizer_state();
     return py::make_tuple(state.kind, lend_state(state.first), lend_state(state.second),
@@ -35,7 +35,7 @@ py::tuple optimizer_state(const Model<T>& model) {
 }
 
 template <class T>
-void set_optimizer_state(Model<T>& model, Optimizer::Kind kind, const py::object& first,
+void set_optimizer_state(LockedNetwork<T>& model, Optimizer::Kind kind, const py::object& first,
                          const py::object& second, std::uint64_t steps) {
     const std::size_t size = model.network.layout().size();
     OptimizerState<T> state{kind, own_state<T>(first, size), own_state<T>(second, size), steps};
@@ -45,7 +45,7 @@ void set_optimizer_state(Model<T>& model, Optimizer::Kind kind, const py::object
 }
 
 template <class T>
-py::tuple moving_average(const Model<T>& model) {
+py::tuple moving_average(const LockedNetwork<T>& model) {
     const Reading reading(model);
     const MovingAverage<T>& average = model.network.moving_average();
     return py::make_tuple(average.decay, lend_state(average.parameters),
@@ -53,7 +53,7 @@ py::tuple moving_average(const Model<T>& model) {
 }
 
 template <class T>
-void set_moving_average(Model<T>& model, double decay, const py::object& parameters,
+void set_moving_average(LockedNetwork<T>& model, double decay, const py::object& parameters,
                         const py::object& statistics, std::uint64_t steps) {
     const Layout& layout = model.network.layout();
     MovingAverage<T> average{decay, own_state<T>(parameters, layout.size()),
@@ -64,22 +64,23 @@ void set_moving_average(Model<T>& model, double decay, const py::object& paramet
 }
 
 template <class T>
-void update_by(Model<T>& model, const Optimizer& optimizer) {
+void update_by(LockedNetwork<T>& model, const Optimizer& optimizer) {
     Unlocked unlocked;
     const Writing writing(model, Access::kStep, unlocked);
     model.network.update(optimizer);
 }
 
-#define FASTMLP_INSTANTIATE(T)                                                                \
-    template py::tuple optimizer_state(const Model<T>&);                                      \
-    template void set_optimizer_state(Model<T>&, Optimizer::Kind, const py::object&,          \
-                                      const py::object&, std::uint64_t);                      \
-    template py::tuple moving_average(const Model<T>&);                                       \
-    template void set_moving_average(Model<T>&, double, const py::object&, const py::object&, \
-                                     std::uint64_t);                                          \
-    template void update_by(Model<T>&, const Optimizer&);
+#define FASTMLP_INSTANTIATE(T)                                                               \
+    template py::tuple optimizer_state(const LockedNetwork<T>&);                             \
+    template void set_optimizer_state(LockedNetwork<T>&, Optimizer::Kind, const py::object&, \
+                                      const py::object&, std::uint64_t);                     \
+    template py::tuple moving_average(const LockedNetwork<T>&);                              \
+    template void set_moving_average(LockedNetwork<T>&, double, const py::object&,           \
+                                     const py::object&, std::uint64_t);                      \
+    template void update_by(LockedNetwork<T>&, const Optimizer&);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
+#undef FASTMLP_INSTANTIATE
 
 void bind_optimizer(py::module_& module) {
     using Kind = Optimizer::Kind;

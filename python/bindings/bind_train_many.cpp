@@ -22,8 +22,9 @@ TrainJob<T> borrow_job(const Job& job) {
     const py::array weights = job.sample_weight.is_none()
                                   ? py::array()
                                   : require_ready<T>(job.sample_weight, 1, "sample_weight");
-    return {&job.model.cast<Model<T>&>().network, borrow<T>(require_ready<T>(job.x, 2, "X")),
-            borrow_targets<T>(job.y, weights), job.options, true};
+    return {&job.model.cast<LockedNetwork<T>&>().network,
+            borrow<T>(require_ready<T>(job.x, 2, "X")), borrow_targets<T>(job.y, weights),
+            job.options, true};
 }
 
 /// The reports of a job, or (epoch, loss, learning_rate) where it diverged.
@@ -39,16 +40,16 @@ py::object outcome_of(const TrainOutcome& outcome) {
 template <class T>
 py::list train_jobs(const std::vector<Job>& jobs, int n_threads) {
     std::vector<TrainJob<T>> borrowed;
-    std::vector<Model<T>*> models;
+    std::vector<LockedNetwork<T>*> models;
     for (const Job& job : jobs) {
         borrowed.push_back(borrow_job<T>(job));
-        models.push_back(&job.model.cast<Model<T>&>());
+        models.push_back(&job.model.cast<LockedNetwork<T>&>());
     }
     std::vector<TrainOutcome> outcomes;
     {
         Unlocked unlocked;  // all arrays and networks are held by `jobs`
         std::vector<std::unique_ptr<Training<T>>> locks;
-        for (Model<T>* model : models) {
+        for (LockedNetwork<T>* model : models) {
             locks.push_back(std::make_unique<Training<T>>(*model, Access::kTraining, unlocked));
         }
         outcomes = train_many(borrowed, n_threads, [&]() -> bool {

@@ -125,7 +125,7 @@ void bind_options(py::module_& module) {
 }  // namespace
 
 template <class T>
-std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::object& y,
+std::vector<EpochReport> fit(LockedNetwork<T>& model, py::handle x, const py::object& y,
                              py::object sample_weight, py::object order,
                              const TrainOptions& settings, const Callables& callables, bool is_step,
                              Conventions* conventions) {
@@ -188,9 +188,9 @@ private:
 }  // namespace
 
 template <class T>
-std::vector<EpochReport> fit_stream(Model<T>& model, const py::object& next_block, std::size_t rows,
-                                    const py::object& loss, const TrainOptions& settings,
-                                    const Callables& callables) {
+std::vector<EpochReport> fit_stream(LockedNetwork<T>& model, const py::object& next_block,
+                                    std::size_t rows, const py::object& loss,
+                                    const TrainOptions& settings, const Callables& callables) {
     PythonLoss<T> python_loss(loss, loss.is_none() ? 0 : settings.batch_size,
                               model.network.outputs());
     CustomLoss<T> ask;
@@ -208,7 +208,7 @@ std::vector<EpochReport> fit_stream(Model<T>& model, const py::object& next_bloc
 }
 
 template <class T>
-void check_batches(const Model<T>& model, std::size_t rows, py::object sample_weight,
+void check_batches(const LockedNetwork<T>& model, std::size_t rows, py::object sample_weight,
                    py::object order, const TrainOptions& settings) {
     const py::array weights =
         sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
@@ -220,22 +220,23 @@ void check_batches(const Model<T>& model, std::size_t rows, py::object sample_we
 }
 
 template <class T>
-int threads_for(const Model<T>& model, std::size_t batch_size, int n_threads) {
+int threads_for(const LockedNetwork<T>& model, std::size_t batch_size, int n_threads) {
     return training_threads(model.network, batch_size, n_threads);
 }
 
-#define FASTMLP_INSTANTIATE(T)                                                                     \
-    template int threads_for(const Model<T>&, std::size_t, int);                                   \
-    template void check_batches(const Model<T>&, std::size_t, py::object, py::object,              \
-                                const TrainOptions&);                                              \
-    template std::vector<EpochReport> fit(Model<T>&, py::handle, const py::object&, py::object,    \
-                                          py::object, const TrainOptions&, const Callables&, bool, \
-                                          Conventions*);                                           \
-    template std::vector<EpochReport> fit_stream(Model<T>&, const py::object&, std::size_t,        \
-                                                 const py::object&, const TrainOptions&,           \
-                                                 const Callables&);
+#define FASTMLP_INSTANTIATE(T)                                                                \
+    template int threads_for(const LockedNetwork<T>&, std::size_t, int);                      \
+    template void check_batches(const LockedNetwork<T>&, std::size_t, py::object, py::object, \
+                                const TrainOptions&);                                         \
+    template std::vector<EpochReport> fit(LockedNetwork<T>&, py::handle, const py::object&,   \
+                                          py::object, py::object, const TrainOptions&,        \
+                                          const Callables&, bool, Conventions*);              \
+    template std::vector<EpochReport> fit_stream(LockedNetwork<T>&, const py::object&,        \
+                                                 std::size_t, const py::object&,              \
+                                                 const TrainOptions&, const Callables&);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
+#undef FASTMLP_INSTANTIATE
 
 void bind_trainer(py::module_& module) {
     bind_options(module);

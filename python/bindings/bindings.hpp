@@ -5,10 +5,10 @@
 #include <functional>
 #include <memory>
 
+#include "borrowed_features.hpp"
 #include "fastmlp/trainer.hpp"
-#include "features.hpp"
 #include "gil.hpp"
-#include "model.hpp"
+#include "locked_network.hpp"
 #include "training/options.hpp"
 
 namespace fastmlp::bindings {
@@ -31,7 +31,7 @@ struct Callables {
 
 /// `is_step`: those who predict meanwhile had better wait for it. `conventions` may be null.
 template <class T>
-std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::object& y,
+std::vector<EpochReport> fit(LockedNetwork<T>& model, py::handle x, const py::object& y,
                              py::object sample_weight, py::object order,
                              const TrainOptions& settings, const Callables& callables, bool is_step,
                              Conventions* conventions);
@@ -39,9 +39,9 @@ std::vector<EpochReport> fit(Model<T>& model, py::handle x, const py::object& y,
 /// `next_block()` gives (X, y, sample_weight or None, whether it is the last of its epoch); y is
 /// ignored where the `loss` is Python's. `rows` of an epoch, or 0.
 template <class T>
-std::vector<EpochReport> fit_stream(Model<T>& model, const py::object& next_block, std::size_t rows,
-                                    const py::object& loss, const TrainOptions& settings,
-                                    const Callables& callables);
+std::vector<EpochReport> fit_stream(LockedNetwork<T>& model, const py::object& next_block,
+                                    std::size_t rows, const py::object& loss,
+                                    const TrainOptions& settings, const Callables& callables);
 
 /// (epoch, loss, learning_rate)
 inline py::tuple arguments_of(const Diverged& diverged) {
@@ -67,45 +67,45 @@ private:
 };
 
 template <class T>
-void save_network(Model<T>& model, const std::filesystem::path& path, bool allow_nonfinite);
+void save_network(LockedNetwork<T>& model, const std::filesystem::path& path, bool allow_nonfinite);
 
 /// (tensors, metadata) of the file that `save_network` would write; copies.
 template <class T>
-py::tuple network_archive(const Model<T>& model);
+py::tuple network_archive(const LockedNetwork<T>& model);
 
 /// (kind, first, second, steps): live views, None where the optimizer keeps nothing.
 template <class T>
-py::tuple optimizer_state(const Model<T>& model);
+py::tuple optimizer_state(const LockedNetwork<T>& model);
 template <class T>
-py::tuple moving_average(const Model<T>& model);
+py::tuple moving_average(const LockedNetwork<T>& model);
 template <class T>
-void set_moving_average(Model<T>& model, double decay, const py::object& parameters,
+void set_moving_average(LockedNetwork<T>& model, double decay, const py::object& parameters,
                         const py::object& statistics, std::uint64_t steps);
 template <class T>
-void set_optimizer_state(Model<T>& model, Optimizer::Kind kind, const py::object& first,
+void set_optimizer_state(LockedNetwork<T>& model, Optimizer::Kind kind, const py::object& first,
                          const py::object& second, std::uint64_t steps);
 template <class T>
-void update_by(Model<T>& model, const Optimizer& optimizer);
+void update_by(LockedNetwork<T>& model, const Optimizer& optimizer);
 
 /// ValueError if all batches of such a fit would be too small for batch normalisation; 0 rows: not
 /// known.
 template <class T>
-void check_batches(const Model<T>& model, std::size_t rows, py::object sample_weight,
+void check_batches(const LockedNetwork<T>& model, std::size_t rows, py::object sample_weight,
                    py::object order, const TrainOptions& settings);
 
 /// Threads that `fit` would use.
 template <class T>
-int threads_for(const Model<T>& model, std::size_t batch_size, int n_threads);
+int threads_for(const LockedNetwork<T>& model, std::size_t batch_size, int n_threads);
 
 template <class T>
-py::object predict(Model<T>& model, py::handle x, py::object out, int n_threads);
+py::object predict(LockedNetwork<T>& model, py::handle x, py::object out, int n_threads);
 /// (loss, correct, decisions)
 template <class T>
-py::tuple evaluate(Model<T>& model, py::handle x, const py::array& y, py::object sample_weight,
-                   int n_threads);
+py::tuple evaluate(LockedNetwork<T>& model, py::handle x, const py::array& y,
+                   py::object sample_weight, int n_threads);
 template <class T>
-py::array jacobian(Model<T>& model, py::handle x, int n_threads);
+py::array jacobian(LockedNetwork<T>& model, py::handle x, int n_threads);
 template <class T>
-py::array input_gradient(Model<T>& model, py::handle x, const py::array& y, int n_threads);
+py::array input_gradient(LockedNetwork<T>& model, py::handle x, const py::array& y, int n_threads);
 
 }  // namespace fastmlp::bindings

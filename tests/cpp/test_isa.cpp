@@ -28,7 +28,7 @@ void test_available() {
     CHECK(!isas.empty() && isas.back() == "scalar");
     for (const std::string& name : isas) {
         const kernels::Isa& isa = kernels::find_isa(name);
-        CHECK(isa.name == name && isa.f32->name == name && isa.f64->name == name);
+        CHECK(isa.name == name);
         CHECK(&kernels::kernel_table<float>(name) == isa.f32);
         CHECK(&kernels::kernel_table<double>(name) == isa.f64);
     }

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "bindings/features.hpp"
+#include "bindings/borrowed_features.hpp"
 
 namespace py = pybind11;
 
@@ -260,7 +260,7 @@ struct Kernels {
                 const py::array& g, const py::array& w, const py::object& first,
                 const py::object& second) const {
         kernels::UpdateRule<T> rule;
-        rule.step = static_cast<kernels::Step>(step);
+        rule.kind = static_cast<kernels::RuleKind>(step);
         rule.adjusted = adjusted;
         const std::map<std::string, T*> fields{
             {"rate", &rule.rate},

@@ -129,5 +129,6 @@ void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t r
     template void check_targets(const Network<T>&, const Targets<T>&, std::size_t);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
+#undef FASTMLP_INSTANTIATE
 
 }  // namespace fastmlp

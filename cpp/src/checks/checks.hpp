@@ -1,10 +1,20 @@
 /// What is asked of features, targets and results before work begins.
 #pragma once
 
+#include <stdexcept>
+#include <string>
+
 #include "fastmlp/network.hpp"
 #include "propagation/features.hpp"
 
 namespace fastmlp {
+
+/// Throws std::invalid_argument "<name> must be <range>, got <value>" unless the condition holds.
+inline void require(bool holds, const char* name, const char* range, double value) {
+    if (holds) return;
+    throw std::invalid_argument(std::string(name) + " must be " + range + ", got " +
+                                std::to_string(value));
+}
 
 /// std::invalid_argument unless x has this number of features.
 template <class T>

@@ -20,8 +20,9 @@ constexpr std::size_t kBlockRows = 128;
 template <class T>
 class Derivatives {
 public:
-    Derivatives(const Network<T>& network, const Image<T>& image, std::size_t rows, Poll* poll)
-        : work_(network.layout(), network.layers(), rows), pass_(network, image, work_),
+    Derivatives(const Network<T>& network, const PackedParameters<T>& packed, std::size_t rows,
+                Poll* poll)
+        : work_(network.layout(), network.layers(), rows), pass_(network, packed, work_),
           gradients_(rows, network.features()), input_scaling_(network.input_scaling().get()) {
         pass_.poll = poll;
     }
@@ -109,8 +110,8 @@ private:
     /// (2.4) for the features, which have no activation.
     void finish(std::size_t rows, std::size_t first, MatrixView<T> out) {
         dense_backward(pass_.kernel, pass_.weights(0), work_.deltas[0], {0, rows},
-                       {0, padded(pass_.image[0].k)}, Activation::kIdentity, gradients_, gradients_,
-                       pass_.scratch, pass_.poll);
+                       {0, padded(pass_.parameters[0].k)}, Activation::kIdentity, gradients_,
+                       gradients_, pass_.scratch, pass_.poll);
         if (input_scaling_) multiply_columns(gradients_, {0, rows}, input_scaling_.scales);
         for (std::size_t r = 0; r < rows; ++r) {
             std::copy_n(gradients_.row(r), gradients_.cols, out.row(first + r));
@@ -129,15 +130,15 @@ template <class T, class F>
 void for_each_block(const Network<T>& network, std::size_t samples, std::size_t rows_each,
                     int n_threads, F f) {
     const IeeeDefaults ieee;
-    Image<T> image(network.layout(), network.parameters()->data());
+    PackedParameters<T> packed(network.layout(), network.parameters()->data());
     Interrupts interrupts;
-    image.load(interrupts.poll());
+    packed.load(interrupts.poll());
     const std::size_t size = std::max<std::size_t>(1, kBlockRows / rows_each);
     const double flops_each =
         4.0 * static_cast<double>(network.layout().size()) * static_cast<double>(rows_each);
     const auto work = [&](Range mine, Poll* poll) {
         if (mine.size() == 0) return;
-        Derivatives<T> derivatives(network, image, std::min(size, mine.size()) * rows_each, poll);
+        Derivatives<T> derivatives(network, packed, std::min(size, mine.size()) * rows_each, poll);
         for_each_block(mine, size, flops_each, poll,
                        [&](Range block) { f(derivatives, block.first, block.size()); });
     };
@@ -203,5 +204,6 @@ void Network<T>::input_gradient(const RawView<T>& x, const Targets<T>& y, Matrix
                                              int) const;
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
+#undef FASTMLP_INSTANTIATE
 
 }  // namespace fastmlp

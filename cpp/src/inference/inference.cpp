@@ -191,5 +191,6 @@ Evaluation Network<T>::evaluate(const SparseView<T>& x, const Targets<T>& y, int
                                              const Executor*) const;
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
+#undef FASTMLP_INSTANTIATE
 
 }  // namespace fastmlp

@@ -17,22 +17,22 @@ public:
     /// For `rows` rows of features. The network must outlive this and not change meanwhile.
     InferenceWeights(const Network<T>& network, std::size_t rows, Poll* poll)
         : layout_(network.layout()), flat_(std::as_const(*network.parameters()).data()) {
-        if (rows < kWorthAnImage) return;
-        image_.emplace(layout_, network.parameters()->data());
-        image_->load(poll);
+        if (rows < kWorthPacking) return;
+        packed_.emplace(layout_, network.parameters()->data());
+        packed_->load(poll);
     }
 
     DenseView<const T> operator()(std::size_t layer) const {
-        return image_ ? read_only((*image_)[layer]) : natural_view(layout_, layer, flat_);
+        return packed_ ? read_only((*packed_)[layer]) : natural_view(layout_, layer, flat_);
     }
 
 private:
     /// Below this number of rows the copy costs more than it saves.
-    static constexpr std::size_t kWorthAnImage = 512;
+    static constexpr std::size_t kWorthPacking = 512;
 
     const Layout& layout_;
     const T* flat_;
-    std::optional<Image<T>> image_;
+    std::optional<PackedParameters<T>> packed_;
 };
 
 }  // namespace fastmlp

@@ -18,18 +18,18 @@ struct Predictor<T>::State {
         : kernel(kernels::active_table<T>()), features(network.features()),
           layers(network.layers()), loss(network.loss()), layout(network.layout()),
           parameters(layout.size()), statistics(layout.statistics_size()),
-          image(layout, parameters.data()) {}
+          packed(layout, parameters.data()) {}
 
     void load(const Network<T>& network) {
         std::copy_n(network.parameters()->data(), layout.size(), parameters.data());
         std::copy_n(network.statistics()->data(), statistics.size(), statistics.data());
         copy(network.input_scaling(), input);
         copy(network.output_scaling(), output);
-        image.load();
+        packed.load();
     }
 
     void predict(MatrixView<const T> x, Range range, MatrixView<T> out) {
-        const auto weights = [this](std::size_t i) { return read_only(image[i]); };
+        const auto weights = [this](std::size_t i) { return read_only(packed[i]); };
         const InferenceLayers<T, decltype(weights)> net{
             kernel,
             layers,
@@ -54,7 +54,7 @@ struct Predictor<T>::State {
     Layout layout;
     Buffer<T> parameters, statistics;
     std::optional<Buffer<T>> input, output;  ///< scalings
-    Image<T> image;
+    PackedParameters<T> packed;
     InferenceBlock<T> block;
 };
 

@@ -7,8 +7,8 @@
 namespace fastmlp::kernels {
 namespace {
 
-constexpr KernelTable<float> kFloat32 = make_table<F32>("avx2");
-constexpr KernelTable<double> kFloat64 = make_table<F64>("avx2");
+constexpr KernelTable<float> kFloat32 = make_table<F32>();
+constexpr KernelTable<double> kFloat64 = make_table<F64>();
 
 }  // namespace
 

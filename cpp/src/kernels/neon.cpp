@@ -7,8 +7,8 @@
 namespace fastmlp::kernels {
 namespace {
 
-constexpr KernelTable<float> kFloat32 = make_table<F32>("neon");
-constexpr KernelTable<double> kFloat64 = make_table<F64>("neon");
+constexpr KernelTable<float> kFloat32 = make_table<F32>();
+constexpr KernelTable<double> kFloat64 = make_table<F64>();
 
 }  // namespace
 

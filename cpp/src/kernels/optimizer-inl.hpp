@@ -58,19 +58,19 @@ struct Rule {
 
     /// The direction of one vector, which is subtracted from w. The caller loads and stores u and s
     /// if the step uses them.
-    template <Step kStep>
+    template <RuleKind kKind>
     FASTMLP_INLINE Reg<S> direction(Reg<S> g, Reg<S>& u, Reg<S>& s) const {
-        if constexpr (kStep == Step::kDescend) {
+        if constexpr (kKind == RuleKind::kDescend) {
             return g;
-        } else if constexpr (kStep == Step::kMomentum) {
+        } else if constexpr (kKind == RuleKind::kMomentum) {
             return u = velocity(u, g);
-        } else if constexpr (kStep == Step::kNesterov) {
+        } else if constexpr (kKind == RuleKind::kNesterov) {
             u = velocity(u, g);
             return velocity(u, g);
-        } else if constexpr (kStep == Step::kAdam) {
+        } else if constexpr (kKind == RuleKind::kAdam) {
             u = mean(u, g);
             return normalised(u, g, s);
-        } else if constexpr (kStep == Step::kRmsprop) {
+        } else if constexpr (kKind == RuleKind::kRmsprop) {
             return normalised(g, g, s);
         } else {
             return u = S::fma(momentum, u, normalised(g, g, s));
@@ -78,31 +78,31 @@ struct Rule {
     }
 };
 
-template <Step kStep>
-inline constexpr bool kHasFirst = kStep != Step::kDescend && kStep != Step::kRmsprop;
-template <Step kStep>
+template <RuleKind kKind>
+inline constexpr bool kHasFirst = kKind != RuleKind::kDescend && kKind != RuleKind::kRmsprop;
+template <RuleKind kKind>
 inline constexpr bool kHasSecond =
-    kStep == Step::kAdam || kStep == Step::kRmsprop || kStep == Step::kRmspropMomentum;
+    kKind == RuleKind::kAdam || kKind == RuleKind::kRmsprop || kKind == RuleKind::kRmspropMomentum;
 
-template <class S, Step kStep, bool kAdjusted>
+template <class S, RuleKind kKind, bool kAdjusted>
 void update_rows(const UpdateRule<Scalar<S>>& rule, std::size_t rows, std::size_t width,
-                 const Scalar<S>* g, std::size_t ldg, Scalar<S>* w, Scalar<S>* first,
-                 Scalar<S>* second, std::size_t ldw) {
+                 const Scalar<S>* g, std::size_t ldg, Scalar<S>* w, Scalar<S>* first_moment,
+                 Scalar<S>* second_moment, std::size_t ldw) {
     const Rule<S> words(rule);
     const auto vector = [&](std::size_t at, Reg<S> gradient, auto get, auto put)
                             FASTMLP_INLINE_LAMBDA {
                                 Reg<S> weight = get(w + at), u = S::zero(), s = S::zero();
-                                if constexpr (kHasFirst<kStep>) u = get(first + at);
-                                if constexpr (kHasSecond<kStep>) s = get(second + at);
+                                if constexpr (kHasFirst<kKind>) u = get(first_moment + at);
+                                if constexpr (kHasSecond<kKind>) s = get(second_moment + at);
                                 if constexpr (kAdjusted) {
                                     gradient = words.adjusted(gradient, weight);
                                 }
                                 gradient = S::fma(words.l2, weight, gradient);
                                 weight = S::mul(weight, words.keep);
-                                const Reg<S> way = words.template direction<kStep>(gradient, u, s);
+                                const Reg<S> way = words.template direction<kKind>(gradient, u, s);
                                 put(w + at, S::fnma(words.rate, way, weight));
-                                if constexpr (kHasFirst<kStep>) put(first + at, u);
-                                if constexpr (kHasSecond<kStep>) put(second + at, s);
+                                if constexpr (kHasFirst<kKind>) put(first_moment + at, u);
+                                if constexpr (kHasSecond<kKind>) put(second_moment + at, s);
                             };
     const auto load = [](const Scalar<S>* p) FASTMLP_INLINE_LAMBDA { return S::load(p); };
     const auto store = [](Scalar<S>* p, Reg<S> v) FASTMLP_INLINE_LAMBDA { S::store(p, v); };
@@ -120,29 +120,32 @@ void update_rows(const UpdateRule<Scalar<S>>& rule, std::size_t rows, std::size_
     }
 }
 
-template <class S, Step kStep>
-void update_step(const UpdateRule<Scalar<S>>& rule, std::size_t rows, std::size_t width,
-                 const Scalar<S>* g, std::size_t ldg, Scalar<S>* w, Scalar<S>* first,
-                 Scalar<S>* second, std::size_t ldw) {
+template <class S, RuleKind kKind>
+void update_by(const UpdateRule<Scalar<S>>& rule, std::size_t rows, std::size_t width,
+               const Scalar<S>* g, std::size_t ldg, Scalar<S>* w, Scalar<S>* first_moment,
+               Scalar<S>* second_moment, std::size_t ldw) {
     if (rule.adjusted) {
-        update_rows<S, kStep, true>(rule, rows, width, g, ldg, w, first, second, ldw);
+        update_rows<S, kKind, true>(rule, rows, width, g, ldg, w, first_moment, second_moment, ldw);
     } else {
-        update_rows<S, kStep, false>(rule, rows, width, g, ldg, w, first, second, ldw);
+        update_rows<S, kKind, false>(rule, rows, width, g, ldg, w, first_moment, second_moment,
+                                     ldw);
     }
 }
 
 template <class S>
 void update(const UpdateRule<Scalar<S>>& rule, std::size_t rows, std::size_t width,
-            const Scalar<S>* g, std::size_t ldg, Scalar<S>* w, Scalar<S>* first, Scalar<S>* second,
-            std::size_t ldw) noexcept {
-    const auto run = [&](auto step) { step(rule, rows, width, g, ldg, w, first, second, ldw); };
-    switch (rule.step) {
-        case Step::kDescend: return run(update_step<S, Step::kDescend>);
-        case Step::kMomentum: return run(update_step<S, Step::kMomentum>);
-        case Step::kNesterov: return run(update_step<S, Step::kNesterov>);
-        case Step::kAdam: return run(update_step<S, Step::kAdam>);
-        case Step::kRmsprop: return run(update_step<S, Step::kRmsprop>);
-        case Step::kRmspropMomentum: return run(update_step<S, Step::kRmspropMomentum>);
+            const Scalar<S>* g, std::size_t ldg, Scalar<S>* w, Scalar<S>* first_moment,
+            Scalar<S>* second_moment, std::size_t ldw) noexcept {
+    const auto run = [&](auto by) {
+        by(rule, rows, width, g, ldg, w, first_moment, second_moment, ldw);
+    };
+    switch (rule.kind) {
+        case RuleKind::kDescend: return run(update_by<S, RuleKind::kDescend>);
+        case RuleKind::kMomentum: return run(update_by<S, RuleKind::kMomentum>);
+        case RuleKind::kNesterov: return run(update_by<S, RuleKind::kNesterov>);
+        case RuleKind::kAdam: return run(update_by<S, RuleKind::kAdam>);
+        case RuleKind::kRmsprop: return run(update_by<S, RuleKind::kRmsprop>);
+        case RuleKind::kRmspropMomentum: return run(update_by<S, RuleKind::kRmspropMomentum>);
     }
 }
 

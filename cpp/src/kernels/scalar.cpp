@@ -5,8 +5,8 @@
 namespace fastmlp::kernels {
 namespace {
 
-constexpr KernelTable<float> kFloat32 = make_table<F32>("scalar");
-constexpr KernelTable<double> kFloat64 = make_table<F64>("scalar");
+constexpr KernelTable<float> kFloat32 = make_table<F32>();
+constexpr KernelTable<double> kFloat64 = make_table<F64>();
 
 }  // namespace
 

@@ -100,7 +100,6 @@ struct F32 {
     }
 
     static FASTMLP_INLINE void pin(Reg& v) { FASTMLP_PIN(v); }
-    static FASTMLP_INLINE void prefetch(const float* p) { __builtin_prefetch(p, 0, 3); }
     static FASTMLP_INLINE void prefetch_write(const float* p) { __builtin_prefetch(p, 1, 3); }
 
     /// Adds halves of 256 bits, then of 128 bits, of a and b.

@@ -99,7 +99,6 @@ struct F32 {
     }
 
     static FASTMLP_INLINE void pin(Reg& v) { FASTMLP_PIN(v); }
-    static FASTMLP_INLINE void prefetch(const float* p) { __builtin_prefetch(p, 0, 3); }
     static FASTMLP_INLINE void prefetch_write(const float* p) { __builtin_prefetch(p, 1, 3); }
 
     static FASTMLP_INLINE Reg add_halves(Reg a, Reg b) {
@@ -224,7 +223,6 @@ struct F64 {
     }
 
     static FASTMLP_INLINE void pin(Reg& v) { FASTMLP_PIN(v); }
-    static FASTMLP_INLINE void prefetch(const double* p) { __builtin_prefetch(p, 0, 3); }
     static FASTMLP_INLINE void prefetch_write(const double* p) { __builtin_prefetch(p, 1, 3); }
 
     static FASTMLP_INLINE Reg reduce(const Reg* v, std::size_t n) {

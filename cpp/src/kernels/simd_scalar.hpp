@@ -115,7 +115,6 @@ struct OneLane {
 
     /// Keeps a loaded value in its register, see attributes.hpp.
     static FASTMLP_INLINE void pin(Reg& v) { FASTMLP_PIN(v); }
-    static FASTMLP_INLINE void prefetch(const Scalar* p) { __builtin_prefetch(p, 0, 3); }
     static FASTMLP_INLINE void prefetch_write(const Scalar* p) { __builtin_prefetch(p, 1, 3); }
 
     /// Lane i: the sum of the lanes of v[i] by halving (lane r + lane r + L/2, then L/4, ...), i <

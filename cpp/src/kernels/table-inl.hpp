@@ -21,9 +21,8 @@ namespace fastmlp::kernels {
 namespace {
 
 template <class S>
-constexpr KernelTable<typename S::Scalar> make_table(const char* name) {
+constexpr KernelTable<typename S::Scalar> make_table() {
     return {
-        .name = name,
         .product = product<S>,
         .outer = outer<S>,
         .column_sums = column_sums<S>,

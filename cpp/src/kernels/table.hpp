@@ -37,8 +37,9 @@ struct Mask {
     std::uint32_t least;  ///< smaller words drop the node
 };
 
-/// How an optimizer turns a gradient g into a step of w; u stands for `first`, s for `second`.
-enum class Step : int {
+/// How an optimizer turns a gradient g into a step of w; u is the first moment, s the
+/// second.
+enum class RuleKind : int {
     kDescend,          ///< w -= rate g                                        (2.13), (2.14)
     kMomentum,         ///< u = momentum u + gain g;  w -= rate u
     kNesterov,         ///< u = momentum u + gain g;  w -= rate (momentum u + gain g)
@@ -52,14 +53,16 @@ enum class Step : int {
 /// `adjusted`, g *= shrink, g to [-limit, limit], g += l1 sign(w); always g += l2 w, w *= keep.
 template <class T>
 struct UpdateRule {
-    Step step = Step::kDescend;
+    RuleKind kind = RuleKind::kDescend;
     bool adjusted = false;
     T rate = 0, gain = 1, momentum = 0;
     T mean_gain = 0, square_decay = 0, square_gain = 0, epsilon = 0;  ///< 1 - beta_1, beta_2, ...
     T shrink = 1, limit = 0, l1 = 0, l2 = 0, keep = 1;
 
     /// Whether the step is w -= rate g only, so that `outer` can apply it.
-    bool plain() const { return step == Step::kDescend && !adjusted && l2 == T(0) && keep == T(1); }
+    bool plain() const {
+        return kind == RuleKind::kDescend && !adjusted && l2 == T(0) && keep == T(1);
+    }
 };
 
 template <class T>
@@ -81,8 +84,6 @@ struct KernelTable {
     /// elements of `from` are `step` bytes apart, k < count; nothing is padded.
     using Convert = void (*)(const std::byte* from, std::ptrdiff_t step, std::size_t count,
                              const T* scales, const T* offsets, T* out) noexcept;
-
-    const char* name;
 
     // ---- matrix products (product-, outer-, hidden-, narrow-, single-inl.hpp) -------------------
     /// out[b][j] = epilogue(init[j] + sum_k a[b][first_k + k] * w[k][j]), one in-order fma chain;
@@ -212,10 +213,11 @@ struct KernelTable {
     Convert convert[kElementTypes];  ///< by its `ElementType`
 
     // ---- whole arrays ---------------------------------------------------------------------------
-    /// Applies `rule` with gradients g to w (rows, width); rows of w, first and second are ldw
-    /// apart. Arrays that the rule does not use may be null. No row is accessed beyond `width`.
+    /// Applies `rule` with gradients g to w (rows, width); rows of w and of both moments are
+    /// ldw apart. Arrays that the rule does not use may be null. No row is accessed beyond `width`.
     void (*update)(const UpdateRule<T>& rule, std::size_t rows, std::size_t width, const T* g,
-                   std::size_t ldg, T* w, T* first, T* second, std::size_t ldw) noexcept;
+                   std::size_t ldg, T* w, T* first_moment, T* second_moment,
+                   std::size_t ldw) noexcept;
     /// moves to[i] towards from[i] by `gain`: fma(gain, from - to, to) for gains below 1/2, else
     /// fma(gain - 1, from - to, from)
     void (*approach)(T gain, std::size_t count, const T* from, T* to) noexcept;

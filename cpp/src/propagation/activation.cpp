@@ -66,5 +66,6 @@ void activate_backward(const KernelTable<T>& kernel, Activation activation, cons
                                     std::size_t, std::size_t, std::size_t);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
+#undef FASTMLP_INSTANTIATE
 
 }  // namespace fastmlp

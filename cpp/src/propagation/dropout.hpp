@@ -10,7 +10,6 @@
 
 #include "fastmlp/random.hpp"
 #include "kernels/table.hpp"
-#include "propagation/batch_context.hpp"
 #include "propagation/workspace.hpp"
 
 namespace fastmlp {

@@ -8,7 +8,7 @@
 #include "fastmlp/matrix.hpp"
 #include "fastmlp/raw_view.hpp"
 #include "kernels/table.hpp"
-#include "propagation/padding.hpp"
+#include "propagation/panels.hpp"
 
 namespace fastmlp {
 

@@ -27,9 +27,9 @@ double row_squares(const T* x, std::size_t count, std::size_t stride) {
 /// The sums of squares of all rows. A layer has a row for each node of the previous layer, or for
 /// each of its own nodes if it is narrow; one for its biases; two for scales and shifts.
 template <class T>
-class Squares {
+class SumOfSquares {
 public:
-    explicit Squares(const Layout& layout, bool biases) : biases_(biases) {
+    explicit SumOfSquares(const Layout& layout, bool biases) : biases_(biases) {
         std::size_t count = 0;
         for (std::size_t i = 0; i < layout.layer_count(); ++i) {
             first_.push_back(count);
@@ -60,8 +60,8 @@ public:
     }
 
     /// This thread's share of all layers.
-    void add_all(const Image<T>& image, Share share) {
-        for (std::size_t i = 0; i < image.size(); ++i) add(i, image[i], share);
+    void add_all(const PackedParameters<T>& packed, Share share) {
+        for (std::size_t i = 0; i < packed.size(); ++i) add(i, packed[i], share);
     }
 
     double total() const {

@@ -126,7 +126,7 @@ void normalization_update(const KernelTable<T>& kernel, const UpdateTarget<T>& t
             std::copy_n(g, nodes.size(), row(target.parameters));
         } else {
             kernel.update(use.rules->others, 1, nodes.size(), g, 0, row(target.parameters),
-                          row(target.first), row(target.second), 0);
+                          row(target.first_moment), row(target.second_moment), 0);
         }
     };
     use_row(at.scale_gradients, &DenseView<T>::scales);
@@ -148,5 +148,6 @@ void normalization_update(const KernelTable<T>& kernel, const UpdateTarget<T>& t
                                        Normalized<T>&, GradientUse<T>, Share);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
+#undef FASTMLP_INSTANTIATE
 
 }  // namespace fastmlp

@@ -2,8 +2,8 @@
 /// x = (z - mean) / sqrt(variance + epsilon), and z is replaced by scale x + shift.
 #pragma once
 
-#include "propagation/batch_context.hpp"
-#include "propagation/dense_update.hpp"
+#include "propagation/dense.hpp"
+#include "propagation/workspace.hpp"
 
 namespace fastmlp {
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "kernels/table.hpp"
-#include "propagation/padding.hpp"
+#include "propagation/panels.hpp"
 
 namespace fastmlp {
 namespace {
@@ -25,18 +25,18 @@ std::size_t weights_size(const LayerLayout& layer) {
     return layer.n <= kNarrow ? checked_multiply(layer.n, padded(layer.k))
                               : checked_multiply(layer.k, padded(layer.n));
 }
-std::size_t image_size(const LayerLayout& layer) {
+std::size_t packed_size(const LayerLayout& layer) {
     const std::size_t vectors = layer.scales.size() == 0 ? 1 : 3;
     return checked_add(weights_size(layer), vectors * padded(layer.n));
 }
 
 template <class T>
-DenseView<T> view_in_image(const LayerLayout& layer, T* image) {
+DenseView<T> packed_view(const LayerLayout& layer, T* packed) {
     const bool transposed = layer.n <= kNarrow, normalized = layer.scales.size() > 0;
-    T* biases = image + weights_size(layer);
+    T* biases = packed + weights_size(layer);
     return {.k = layer.k,
             .n = layer.n,
-            .w = image,
+            .w = packed,
             .ldw = padded(transposed ? layer.k : layer.n),
             .biases = biases,
             .scales = normalized ? biases + padded(layer.n) : nullptr,
@@ -47,10 +47,11 @@ DenseView<T> view_in_image(const LayerLayout& layer, T* image) {
 }  // namespace
 
 template <class T>
-Image<T>::Image(const Layout& layout, T* flat) : layout_(layout), flat_(flat) {
+PackedParameters<T>::PackedParameters(const Layout& layout, T* flat)
+    : layout_(layout), flat_(flat) {
     std::size_t size = 0;
     for (std::size_t i = 0; i < layout.layer_count(); ++i) {
-        if (!usable_in_place(layout[i], flat)) size = checked_add(size, image_size(layout[i]));
+        if (!usable_in_place(layout[i], flat)) size = checked_add(size, packed_size(layout[i]));
     }
     padded_ = Buffer<T>(size);
     T* next = padded_.data();
@@ -58,16 +59,16 @@ Image<T>::Image(const Layout& layout, T* flat) : layout_(layout), flat_(flat) {
         if (usable_in_place(layout[i], flat)) {
             layers_.push_back(natural_view(layout, i, flat));
         } else {
-            layers_.push_back(view_in_image(layout[i], next));
-            next += image_size(layout[i]);
+            layers_.push_back(packed_view(layout[i], next));
+            next += packed_size(layout[i]);
         }
     }
 }
 
-/// copy(flat element, image element) for every element that has an image.
+/// copy(flat element, packed element) for every element that has an packed.
 template <class T>
 template <class Copy>
-void Image<T>::for_each_element(Copy copy, Poll* poll) {
+void PackedParameters<T>::for_each_element(Copy copy, Poll* poll) {
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         const DenseView<T>&view = layers_[i], flat = natural_view(layout_, i, flat_);
         if (view.w == flat.w) continue;
@@ -90,16 +91,16 @@ void Image<T>::for_each_element(Copy copy, Poll* poll) {
 }
 
 template <class T>
-void Image<T>::load(Poll* poll) {
-    for_each_element([](const T& flat, T& image) { image = flat; }, poll);
+void PackedParameters<T>::load(Poll* poll) {
+    for_each_element([](const T& flat, T& packed) { packed = flat; }, poll);
 }
 
 template <class T>
-void Image<T>::store() {
-    for_each_element([](T& flat, const T& image) { flat = image; }, nullptr);
+void PackedParameters<T>::store() {
+    for_each_element([](T& flat, const T& packed) { flat = packed; }, nullptr);
 }
 
-template class Image<float>;
-template class Image<double>;
+template class PackedParameters<float>;
+template class PackedParameters<double>;
 
 }  // namespace fastmlp

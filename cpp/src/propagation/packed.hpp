@@ -1,4 +1,4 @@
-/// The parameters in the kernels' layout: a padded private copy ("image") where the public layout
+/// The parameters in the kernels' layout: a padded private copy where the public layout
 /// would be slow.
 ///
 /// The public buffer is contiguous: rows of N elements without padding. If N is not a multiple of
@@ -23,7 +23,7 @@ struct DenseView {
     std::size_t ldw;
     T* biases;           ///< (N,), readable up to the next multiple of kPad
     T *scales, *shifts;  ///< of a normalised layer, like the biases; else null
-    bool transposed;     ///< true exactly for the narrow layers of an image
+    bool transposed;     ///< true exactly for the narrow layers of packed parameters
 };
 
 template <class T>
@@ -32,13 +32,13 @@ DenseView<const T> read_only(const DenseView<T>& v) {
 }
 
 template <class T>
-class Image {
+class PackedParameters {
 public:
-    /// An image of `flat`, which has the given layout and must outlive the image.
-    Image(const Layout& layout, T* flat);
+    /// Of `flat`, which has the given layout and must outlive this.
+    PackedParameters(const Layout& layout, T* flat);
 
-    void load(Poll* poll = nullptr);  ///< flat -> image; `poll` (may be null) counts the elements
-    void store();                     ///< image -> flat
+    void load(Poll* poll = nullptr);  ///< flat -> packed; `poll` (may be null) counts the elements
+    void store();                     ///< packed -> flat
     const DenseView<T>& operator[](std::size_t i) const { return layers_[i]; }
     std::size_t size() const { return layers_.size(); }
 

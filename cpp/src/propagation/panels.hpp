@@ -1,4 +1,5 @@
-/// How the columns of a layer are cut into panels for the kernels, and the kernels' scratch memory.
+/// How rows are padded, and layers cut into panels, for the kernels; and the kernels' scratch
+/// memory.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +8,18 @@
 #include "kernels/table.hpp"
 
 namespace fastmlp {
+
+inline std::size_t padded(std::size_t columns) {
+    return (columns + kernels::kPad - 1) / kernels::kPad * kernels::kPad;
+}
+
+/// Row stride of activations. Strides of a multiple of 64 elements would map the same column of all
+/// rows to a few sets of the L1 cache: they would evict each other before the weight update reads
+/// them.
+inline std::size_t activation_stride(std::size_t columns) {
+    const std::size_t stride = padded(columns);
+    return stride % 64 == 0 ? stride + kernels::kPad : stride;
+}
 
 /// Reusable memory for packed panels, one per thread.
 template <class T>

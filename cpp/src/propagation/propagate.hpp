@@ -6,13 +6,12 @@
 
 #include "fastmlp/network.hpp"
 #include "kernels/dispatch.hpp"
-#include "propagation/batch_context.hpp"
 #include "propagation/dense.hpp"
-#include "propagation/dense_update.hpp"
 #include "propagation/dropout.hpp"
 #include "propagation/loss.hpp"
 #include "propagation/normalization.hpp"
 #include "propagation/sparse.hpp"
+#include "propagation/workspace.hpp"
 
 namespace fastmlp {
 
@@ -40,12 +39,14 @@ template <class T>
 struct Propagation {
     static constexpr T kUnlimited = std::numeric_limits<T>::infinity();
 
-    /// Of the parameters that `image` holds. Running averages of `network` are read, and written
-    /// by `move_averages`.
-    Propagation(const Network<T>& network, const Image<T>& its_image, Workspace<T>& workspace)
+    /// Of the parameters that `parameters` holds. Running averages of `network` are read, and
+    /// written by `move_averages`.
+    Propagation(const Network<T>& network, const PackedParameters<T>& its_parameters,
+                Workspace<T>& workspace)
         : kernel(kernels::active_table<T>()), layers(network.layers()), loss(network.loss()),
           seed(network.seed()), running{&network.layout(), network.statistics()->data()},
-          image(its_image), work(workspace), output_scaling(network.output_scaling().get()) {
+          parameters(its_parameters), work(workspace),
+          output_scaling(network.output_scaling().get()) {
         work.scaled.expect(output_scaling, work.capacity, work.scores.cols);
         for (std::size_t i = 0; i < layers.size(); ++i) traits.emplace_back(layers, i, loss);
         while (lowest_trainable < layers.size() && !traits[lowest_trainable].trainable) {
@@ -60,17 +61,17 @@ struct Propagation {
     Loss loss;
     std::uint64_t seed;
     RunningStatistics<T> running;
-    const Image<T>& image;
+    const PackedParameters<T>& parameters;
     Workspace<T>& work;
     ColumnScaling<T> output_scaling;  ///< of the network's outputs
     bool reports_in_units = false;    ///< losses are those of the outputs, not of what is scaled
     BatchContext context{};
-    Poll* poll = nullptr;                    ///< counts the work, and may throw in the middle of it
-    T loss_limit = kUnlimited;               ///< see Conventions
-    mutable Scratch<T> scratch;              ///< for the kernels' copies
-    mutable BatchColumns<T> sparse_columns;  ///< of a sparse batch, this thread's share
+    Poll* poll = nullptr;        ///< counts the work, and may throw in the middle of it
+    T loss_limit = kUnlimited;   ///< see Conventions
+    mutable Scratch<T> scratch;  ///< for the kernels' copies
+    mutable SparseBatchByColumn<T> sparse_columns;  ///< of a sparse batch, this thread's share
 
-    DenseView<const T> weights(std::size_t i) const { return read_only(image[i]); }
+    DenseView<const T> weights(std::size_t i) const { return read_only(parameters[i]); }
 
     /// The same for the batch `its_context`.
     Propagation in(const BatchContext& its_context) const {
@@ -109,7 +110,7 @@ struct Propagation {
             sparse_forward(kernel, weights(i), first, work.input.sparse.data(), rows, from.row(0),
                            from.stride, poll);
         } else {
-            dense_forward(kernel, weights(i), first, inputs(i), rows, {0, padded(image[i].n)},
+            dense_forward(kernel, weights(i), first, inputs(i), rows, {0, padded(parameters[i].n)},
                           from.row(0), from.stride, scratch, poll);
         }
     }
@@ -218,8 +219,8 @@ struct Propagation {
         const std::size_t to = i - 1;
         Rows<T>& delta = traits[to].is_normalized ? work.normalized[to].delta : work.deltas[to];
         const Activation h = traits[to].normalized_after ? Activation::kIdentity : activation(to);
-        dense_backward(kernel, weights(i), work.deltas[i], rows, {0, padded(image[i].k)}, h, z(to),
-                       delta, scratch, poll);
+        dense_backward(kernel, weights(i), work.deltas[i], rows, {0, padded(parameters[i].k)}, h,
+                       z(to), delta, scratch, poll);
         if (drops(to)) {
             drop(kernel, mask(to), layers[to].dropout, rows, context.places, delta, delta);
         }
@@ -264,8 +265,8 @@ struct Propagation {
     void move_averages() const {
         for (std::size_t i = 0; i < layers.size(); ++i) {
             if (layers[i].normalization != Normalization::kBatch || !traits[i].trainable) continue;
-            fastmlp::move_averages(layers[i].normalization.momentum, image[i].n, work.normalized[i],
-                                   work.batch, context.share, running[i]);
+            fastmlp::move_averages(layers[i].normalization.momentum, parameters[i].n,
+                                   work.normalized[i], work.batch, context.share, running[i]);
         }
     }
 

@@ -12,7 +12,7 @@ using kernels::kNarrow;
 using kernels::kPad;
 
 /// Rows of weights per block: their gradients stay in cache until the optimizer has used them.
-constexpr std::size_t kRows = 16;
+constexpr std::size_t kGradientRows = 16;
 
 /// The gradients of one layer from the columns of a batch, one row of weights at a time.
 template <class T>
@@ -23,7 +23,7 @@ public:
         : kernel_(kernel), target_(target), layer_(target.parameters), delta_(delta), use_(use) {}
 
     /// Plain SGD: weights of rows without elements do not change.
-    void descend(const BatchColumns<T>& columns) const {
+    void descend(const SparseBatchByColumn<T>& columns) const {
         const T rate = use_.rules->weights.rate;
         columns.for_each([&](std::size_t k, const auto& column) {
             if (!layer_.transposed) {
@@ -39,7 +39,8 @@ public:
 
     /// Writes the gradients of rows `range` to `to`: (K, N) with stride `ld`, or in the layer's
     /// layout.
-    void gradients(const BatchColumns<T>& columns, Range range, T* to, std::size_t ld) const {
+    void gradients(const SparseBatchByColumn<T>& columns, Range range, T* to,
+                   std::size_t ld) const {
         alignas(64) T narrow[kPad];
         for (std::size_t k = range.first; k < range.last; ++k) {
             T* row = layer_.transposed ? narrow : to + (k - range.first) * ld;
@@ -60,11 +61,13 @@ public:
         const auto at = [&](T* state) { return state ? state + offset : nullptr; };
         kernel_.update(use_.rules->weights, layer_.transposed ? layer_.n : range.size(),
                        layer_.transposed ? range.size() : padded(layer_.n), gradients, ld,
-                       layer_.w + offset, at(target_.first.w), at(target_.second.w), layer_.ldw);
+                       layer_.w + offset, at(target_.first_moment.w), at(target_.second_moment.w),
+                       layer_.ldw);
     }
 
 private:
-    void outer(const typename BatchColumns<T>::Column& column, T rate, bool store, T* row) const {
+    void outer(const typename SparseBatchByColumn<T>::Column& column, T rate, bool store,
+               T* row) const {
         kernel_.sparse_outer(column.rows, column.values, column.count, delta_.row(0), delta_.stride,
                              padded(layer_.n), use_.scale, rate, store, row);
     }
@@ -103,7 +106,7 @@ void sparse_forward(const KernelTable<T>& kernel, const DenseView<const T>& laye
 template <class T>
 void sparse_update(const KernelTable<T>& kernel, const UpdateTarget<T>& target,
                    const SparseRow<T>* a, Rows<T>& delta, std::size_t batch, GradientUse<T> use,
-                   Share share, BatchColumns<T>& columns, Scratch<T>& scratch) {
+                   Share share, SparseBatchByColumn<T>& columns, Scratch<T>& scratch) {
     const DenseView<T>& layer = target.parameters;
     const RowUpdate<T> update(kernel, target, delta, use);
     const Range mine = share.of(layer.k, kPad);
@@ -114,12 +117,12 @@ void sparse_update(const KernelTable<T>& kernel, const UpdateTarget<T>& target,
     } else if (use.rules->weights.plain()) {
         update.descend(columns);
     } else {
-        const std::size_t ld = layer.transposed ? kRows : padded(layer.n);
-        if (scratch.size() < kRows * ld) scratch.resize(kRows * ld);
-        for (Range rows = mine; rows.first < mine.last; rows.first += kRows) {
-            rows.last = std::min(mine.last, rows.first + kRows);
-            update.gradients(columns, rows, scratch.data(), ld);
-            update.step(rows, scratch.data(), ld);
+        const std::size_t ld = layer.transposed ? kGradientRows : padded(layer.n);
+        T* gradients = room(scratch, kGradientRows * ld);
+        for (Range rows = mine; rows.first < mine.last; rows.first += kGradientRows) {
+            rows.last = std::min(mine.last, rows.first + kGradientRows);
+            update.gradients(columns, rows, gradients, ld);
+            update.step(rows, gradients, ld);
         }
     }
     bias_update(kernel, target, delta, {0, batch}, use, share, scratch);
@@ -130,8 +133,9 @@ void sparse_update(const KernelTable<T>& kernel, const UpdateTarget<T>& target,
                                  const SparseRow<T>*, Range, T*, std::size_t, Poll*);              \
     template void sparse_update(const KernelTable<T>&, const UpdateTarget<T>&,                     \
                                 const SparseRow<T>*, Rows<T>&, std::size_t, GradientUse<T>, Share, \
-                                BatchColumns<T>&, Scratch<T>&);
+                                SparseBatchByColumn<T>&, Scratch<T>&);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
+#undef FASTMLP_INSTANTIATE
 
 }  // namespace fastmlp

@@ -1,8 +1,8 @@
 /// The first layer with sparse rows: forward and update, which touch stored elements only.
 #pragma once
 
-#include "propagation/batch_columns.hpp"
-#include "propagation/dense_update.hpp"
+#include "propagation/dense.hpp"
+#include "propagation/sparse_batch_by_column.hpp"
 
 namespace fastmlp {
 
@@ -17,6 +17,6 @@ void sparse_forward(const kernels::KernelTable<T>& kernel, const DenseView<const
 template <class T>
 void sparse_update(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& target,
                    const SparseRow<T>* a, Rows<T>& delta, std::size_t batch, GradientUse<T> use,
-                   Share share, BatchColumns<T>& columns, Scratch<T>& scratch);
+                   Share share, SparseBatchByColumn<T>& columns, Scratch<T>& scratch);
 
 }  // namespace fastmlp

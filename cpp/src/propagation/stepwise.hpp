@@ -42,7 +42,7 @@ private:
     /// f(rows) for the rows of layer i.
     template <class F>
     void for_each_block(std::size_t i, F f) const {
-        const double flops_each = kFlopsPerNode * static_cast<double>(pass.image[i].n);
+        const double flops_each = kFlopsPerNode * static_cast<double>(pass.parameters[i].n);
         fastmlp::for_each_block(all(), kBlockRows, flops_each, pass.poll, f);
     }
 };

@@ -1,4 +1,5 @@
-/// What one batch leaves behind on its way through the network: nodes, deltas and losses.
+/// One batch: what its rows have in common, and the nodes, deltas and losses of its way through the
+/// network.
 #pragma once
 
 #include <optional>
@@ -7,12 +8,29 @@
 #include "fastmlp/buffer.hpp"
 #include "fastmlp/layout.hpp"
 #include "fastmlp/matrix.hpp"
-#include "propagation/batch_context.hpp"
 #include "propagation/features.hpp"
-#include "propagation/padding.hpp"
+#include "propagation/panels.hpp"
 #include "propagation/scaling.hpp"
+#include "threads/share.hpp"
+#include "threads/thread_pool.hpp"
 
 namespace fastmlp {
+
+/// What a layer needs to know that looks beyond the rows it is given.
+struct BatchContext {
+    std::size_t batch = 0;     ///< rows of the whole batch that count
+    bool training = false;     ///< statistics of the batch, dropout; else as in prediction
+    std::uint32_t epoch = 0;   ///< with the next, what dropout masks are drawn by:
+    std::size_t position = 0;  ///< samples of the epoch before this batch,
+    const std::uint32_t* places = nullptr;  ///< and of the batch before each row; null: 0, 1, ...
+    Share share{};                          ///< this thread's part of the columns,
+    ThreadTeam* team = nullptr;  ///< of the threads that each have some rows; null for one thread
+
+    /// Waits until the other rows are as far as these.
+    void meet() const {
+        if (team != nullptr) team->barrier(static_cast<int>(share.rank));
+    }
+};
 
 /// A padded matrix with a pointer to each of its rows.
 template <class T>

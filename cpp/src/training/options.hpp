@@ -6,7 +6,7 @@
 
 #include "fastmlp/trainer.hpp"
 #include "propagation/features.hpp"
-#include "propagation/update_rule.hpp"
+#include "training/step_rules.hpp"
 
 namespace fastmlp {
 

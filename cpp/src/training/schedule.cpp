@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "checks/require.hpp"
+#include "checks/checks.hpp"
 #include "kernels/dispatch.hpp"
 #include "training/power.hpp"
 

@@ -7,46 +7,46 @@
 #include <vector>
 
 #include "fastmlp/network.hpp"
-#include "propagation/dense_update.hpp"
+#include "propagation/dense.hpp"
 #include "training/epoch_end.hpp"
 #include "training/power.hpp"
 
 namespace fastmlp {
 
 template <class T>
-class TrainedState {
+class TrainingState {
 public:
     /// Uses the network's buffers; its optimizer state must be prepared, and so must its moving
     /// average if `averages`.
-    TrainedState(Network<T>& network, bool roll_back, bool averages)
+    TrainingState(Network<T>& network, bool roll_back, bool averages)
         : network_(network), roll_back_(roll_back),
           parameters_(network.layout(), network.parameters()->data()) {
         const OptimizerState<T>& state = network.optimizer_state();
-        if (state.first) first_.emplace(network.layout(), state.first->data());
-        if (state.second) second_.emplace(network.layout(), state.second->data());
+        if (state.first) first_moment_.emplace(network.layout(), state.first->data());
+        if (state.second) second_moment_.emplace(network.layout(), state.second->data());
         if (averages)
             average_.emplace(network.layout(), network.moving_average().parameters->data());
         for (std::size_t i = 0; i < parameters_.size(); ++i) {
             UpdateTarget<T> target{parameters_[i]};
-            if (first_) target.first = (*first_)[i];
-            if (second_) target.second = (*second_)[i];
+            if (first_moment_) target.first_moment = (*first_moment_)[i];
+            if (second_moment_) target.second_moment = (*second_moment_)[i];
             targets_.push_back(target);
         }
         network.epoch_end().begin(network, roll_back);
     }
-    ~TrainedState() { network_.epoch_end().end(); }
-    TrainedState(const TrainedState&) = delete;
-    TrainedState& operator=(const TrainedState&) = delete;
+    ~TrainingState() { network_.epoch_end().end(); }
+    TrainingState(const TrainingState&) = delete;
+    TrainingState& operator=(const TrainingState&) = delete;
 
-    const Image<T>& parameters() const { return parameters_; }
+    const PackedParameters<T>& parameters() const { return parameters_; }
     const std::vector<UpdateTarget<T>>& targets() const { return targets_; }
 
     /// Copies between the network's buffers and the kernels' layout.
     void load() {
-        for_each_image([](Image<T>& image) { image.load(); });
+        for_each_packed([](PackedParameters<T>& packed) { packed.load(); });
     }
     void store() {
-        for_each_image([](Image<T>& image) { image.store(); });
+        for_each_packed([](PackedParameters<T>& packed) { packed.store(); });
     }
 
     /// Updates this thread's share of the moving average, which is now a mean over `steps` steps.
@@ -88,17 +88,17 @@ public:
 
 private:
     template <class F>
-    void for_each_image(F f) {
+    void for_each_packed(F f) {
         f(parameters_);
-        if (first_) f(*first_);
-        if (second_) f(*second_);
+        if (first_moment_) f(*first_moment_);
+        if (second_moment_) f(*second_moment_);
         if (average_) f(*average_);
     }
 
     Network<T>& network_;
     bool roll_back_;
-    Image<T> parameters_;
-    std::optional<Image<T>> first_, second_, average_;
+    PackedParameters<T> parameters_;
+    std::optional<PackedParameters<T>> first_moment_, second_moment_, average_;
     std::vector<UpdateTarget<T>> targets_;
 };
 

@@ -25,7 +25,7 @@ template <class T>
 class TrainingStep {
 public:
     TrainingStep(const Network<T>& network, const Propagation<T>& pass, const Samples<T>& samples,
-                 const TrainedState<T>& state, const TrainOptions& options,
+                 const TrainingState<T>& state, const TrainOptions& options,
                  const Conventions& conventions, StepPath path, int threads)
         : network_(network), parts_(static_cast<std::size_t>(threads), Part{pass}),
           samples_(samples), state_(state), options_(options), conventions_(conventions),
@@ -139,12 +139,12 @@ private:
     const Network<T>& network_;
     std::vector<Part> parts_;  ///< of each thread
     const Samples<T>& samples_;
-    const TrainedState<T>& state_;
+    const TrainingState<T>& state_;
     const TrainOptions& options_;
     const Conventions& conventions_;
     StepPath path_;
     std::optional<ClippedUpdate<T>> clipped_;
-    std::optional<Squares<T>> weight_squares_;
+    std::optional<SumOfSquares<T>> weight_squares_;
 };
 
 }  // namespace fastmlp

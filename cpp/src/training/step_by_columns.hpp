@@ -44,7 +44,7 @@ struct StepByColumns {
     }
 
 private:
-    bool wide(std::size_t i) const { return is_wide(pass.image[i]); }
+    bool wide(std::size_t i) const { return is_wide(pass.parameters[i]); }
     Range batch() const { return {0, pass.context.batch}; }
     Range columns(std::size_t count) const {
         return pass.context.share.of(padded(count), kernels::kPad);
@@ -54,11 +54,11 @@ private:
     void forward_columns(std::size_t i) const {
         Rows<T>& out = pass.output(i);
         dense_forward(pass.kernel, pass.weights(i), pass.activation(i), pass.inputs(i), batch(),
-                      columns(pass.image[i].n), out.row(0), out.stride, pass.scratch);
+                      columns(pass.parameters[i].n), out.row(0), out.stride, pass.scratch);
     }
     void backward_columns(std::size_t i) const {
         dense_backward(pass.kernel, pass.weights(i), pass.work.deltas[i], batch(),
-                       columns(pass.image[i].k), pass.activation(i - 1), pass.output(i - 1),
+                       columns(pass.parameters[i].k), pass.activation(i - 1), pass.output(i - 1),
                        pass.work.deltas[i - 1], pass.scratch);
     }
 };

@@ -46,9 +46,9 @@ public:
     }
 
 private:
-    Image<T> gradients_;
+    PackedParameters<T> gradients_;
     std::vector<UpdateTarget<T>> stores_;
-    Squares<T> squares_;
+    SumOfSquares<T> squares_;
 };
 
 }  // namespace fastmlp

@@ -48,11 +48,11 @@ public:
     }
 
 private:
-    bool waits(std::size_t i) const { return !pass_.image[i].transposed; }
+    bool waits(std::size_t i) const { return !pass_.parameters[i].transposed; }
 
     void forward(std::size_t i, Range rows) {
         if (!pending_ || !waits(i)) return pass_.forward_layer(i, rows);
-        const DenseView<T>& layer = pass_.image[i];
+        const DenseView<T>& layer = pass_.parameters[i];
         const std::size_t now = rows.first, before = 1 - now;
         Rows<T>& z = pass_.z(i);
         const bool relu = pass_.activation(i) == Activation::kRelu;
@@ -63,7 +63,7 @@ private:
     }
 
     void backward_and_update(std::size_t i, std::size_t row, T rate) {
-        const DenseView<T>& layer = pass_.image[i];
+        const DenseView<T>& layer = pass_.parameters[i];
         const Activation previous = pass_.layers[i - 1].activation;
         Rows<T>&delta = pass_.work.deltas[i], &out = pass_.work.deltas[i - 1];
         const Rows<T>& nodes = pass_.work.nodes[i - 1];

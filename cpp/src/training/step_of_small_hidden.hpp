@@ -56,7 +56,7 @@ private:
     /// Of the first two layers, for this thread's share of the hidden nodes.
     void first_gradients(const UpdateTarget<T>& hidden, const UpdateTarget<T>& next,
                          GradientUse<T> use, RowPrefetcher* prefetch) const {
-        const DenseView<T>&layer = hidden.parameters, &next_layer = pass.image[1];
+        const DenseView<T>&layer = hidden.parameters, &next_layer = pass.parameters[1];
         Rows<T>& delta = pass.work.deltas[1];
         const std::size_t inputs = layer.k, outputs = next_layer.n, batch = pass.work.batch;
         const Range mine = pass.context.share.of(padded(layer.n), kernels::kPad);

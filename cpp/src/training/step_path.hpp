@@ -8,8 +8,8 @@
 #include "fastmlp/trainer.hpp"
 #include "propagation/propagate.hpp"
 #include "propagation/samples.hpp"
-#include "propagation/update_rule.hpp"
 #include "training/options.hpp"
+#include "training/step_rules.hpp"
 
 namespace fastmlp {
 
@@ -44,7 +44,7 @@ bool goes_by_columns(const Propagation<T>& pass, int threads) {
         const Activation h = pass.activation(i);
         if (h != Activation::kRelu && h != Activation::kIdentity) return false;
         if (pass.traits[i].is_normalized || pass.traits[i].has_dropout) return false;
-        any_wide = any_wide || is_wide(pass.image[i]);
+        any_wide = any_wide || is_wide(pass.parameters[i]);
     }
     return any_wide;
 }
@@ -63,7 +63,7 @@ template <class T>
 bool has_small_hidden(const Propagation<T>& pass) {
     const std::vector<Layer>& layers = pass.layers;
     if (layers.size() < 2 || !all_alike(layers)) return false;
-    const DenseView<T>&hidden = pass.image[0], &next = pass.image[1];
+    const DenseView<T>&hidden = pass.parameters[0], &next = pass.parameters[1];
     return layers[0].activation == Activation::kRelu && layers[0].dropout == 0 &&
            layers[0].normalization == Normalization::kNone &&
            layers[1].normalization == Normalization::kNone && !hidden.transposed &&

@@ -94,5 +94,6 @@ std::vector<EpochReport> train(Network<T>& network, const BlockSource<T>& blocks
                                             const TrainOptions&);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
+#undef FASTMLP_INSTANTIATE
 
 }  // namespace fastmlp

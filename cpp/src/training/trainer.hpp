@@ -94,7 +94,7 @@ private:
     std::size_t batch_, steps_per_epoch_;
     ThreadTeam team_;
     Workspace<T> work_;
-    TrainedState<T> state_;
+    TrainingState<T> state_;
     Propagation<T> pass_;
     StepPath path_;
     TrainingStep<T> step_;
@@ -165,10 +165,10 @@ void Trainer<T>::run_block(bool ends_epoch) {
     const std::size_t steps = (samples_.count() + batch_ - 1) / batch_;
     for (std::size_t first = 0; first < steps && !stopped_;) {
         const std::size_t last = std::min(steps, first + pacer_.steps());
-        const auto chunk_start = std::chrono::steady_clock::now();
+        const auto start = std::chrono::steady_clock::now();
         const std::size_t done = run_steps(first, last);
         first += done;
-        pacer_.measured(done, seconds_since(chunk_start));
+        pacer_.measured(done, seconds_since(start));
         if (first < steps || !ends_epoch) check_interrupted();
     }
     block_start_ += steps;

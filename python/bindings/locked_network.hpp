@@ -16,11 +16,11 @@
 namespace fastmlp::bindings {
 
 template <class T>
-struct Model {
-    Model(std::size_t n_features, std::vector<Layer> layers, Loss loss, std::uint64_t seed)
+struct LockedNetwork {
+    LockedNetwork(std::size_t n_features, std::vector<Layer> layers, Loss loss, std::uint64_t seed)
         : network(n_features, std::move(layers), loss, seed) {}
 
-    explicit Model(Network<T> loaded) : network(std::move(loaded)) {}
+    explicit LockedNetwork(Network<T> loaded) : network(std::move(loaded)) {}
 
     Network<T> network;
     py::object features;                            ///< what `forward` borrowed
@@ -32,7 +32,7 @@ struct Model {
 class Writing {
 public:
     template <class T>
-    Writing(Model<T>& model, const Use& use, Unlocked& unlocked)
+    Writing(LockedNetwork<T>& model, const Use& use, Unlocked& unlocked)
         : writing_(model.access, use, [&] { check_signals(unlocked); }) {}
 
 private:
@@ -44,7 +44,7 @@ private:
 template <class T>
 class Training {
 public:
-    Training(Model<T>& model, const Use& use, Unlocked& unlocked)
+    Training(LockedNetwork<T>& model, const Use& use, Unlocked& unlocked)
         : network_(model.network), writing_(model, use, unlocked) {
         network_.epoch_end().begin(network_, true);
     }
@@ -62,13 +62,13 @@ private:
 class Reading {
 public:
     template <class T>
-    Reading(const Model<T>& model, Unlocked& unlocked) : reading_(model.access) {
+    Reading(const LockedNetwork<T>& model, Unlocked& unlocked) : reading_(model.access) {
         if (reading_.begin([&] { check_signals(unlocked); })) return;
         throw std::runtime_error("the network is being trained in another thread");
     }
     /// With the GIL, of which it lets go to wait.
     template <class T>
-    explicit Reading(const Model<T>& model) : reading_(model.access) {
+    explicit Reading(const LockedNetwork<T>& model) : reading_(model.access) {
         if (reading_.try_begin()) return;
         Unlocked unlocked;
         if (reading_.begin([&] { check_signals(unlocked); })) return;
@@ -84,7 +84,7 @@ private:
 template <class T>
 class Predicting {
 public:
-    Predicting(const Model<T>& model, Unlocked& unlocked)
+    Predicting(const LockedNetwork<T>& model, Unlocked& unlocked)
         : reading_(model.access), network_(&model.network) {
         const auto poll = [&] { check_signals(unlocked); };
         std::chrono::milliseconds patience(0);

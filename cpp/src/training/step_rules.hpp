@@ -6,7 +6,7 @@
 
 #include "fastmlp/layer.hpp"
 #include "fastmlp/optimizer.hpp"
-#include "kernels/table.hpp"
+#include "propagation/dense.hpp"
 
 namespace fastmlp {
 
@@ -23,12 +23,6 @@ struct StepFacts {
     std::uint64_t number = 1;  ///< of this step since the state was 0, from 1
     double weight_sum = 1;     ///< of the batch: its rows, or the sum of their weights
     double norm = 0;           ///< of all gradients; asked for by clip_norm only
-};
-
-/// The rule for weights, and that for all other parameters.
-template <class T>
-struct StepRules {
-    kernels::UpdateRule<T> weights, others;
 };
 
 /// Rounded to T at the very end: all of it is computed in double precision.

@@ -13,7 +13,7 @@ namespace fastmlp {
 
 /// One per thread, for its share of the columns. Grows as needed and is reused.
 template <class T>
-class BatchColumns {
+class SparseBatchByColumn {
 public:
     /// The elements of one column, ordered by row.
     struct Column {
