@@ -1,6 +1,8 @@
 """Scale and offset inside the network: learned, applied everywhere, kept."""
 
 import pickle
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -406,3 +408,51 @@ def test_raw_wine_after_loading(tmp_path):
     assert net.evaluate(x, y).accuracy > 0.99
     net.save(tmp_path / "wine")
     assert fm.load(tmp_path / "wine").evaluate(x, y).accuracy == net.evaluate(x, y).accuracy
+
+
+def test_onnx_has_the_scaling(tmp_path, dtype):
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    net = scaled_net(dtype)
+    net.to_onnx(tmp_path / "net.onnx")
+    session = runtime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
+    x = NEW.astype(dtype)
+    eps = float(np.finfo(dtype).eps)
+    # Features are rounded twice, next to offsets of up to 30, and outputs are of up to 1e4.
+    np.testing.assert_allclose(
+        session.run(None, {"X": x})[0], net.predict(x), rtol=0, atol=64 * eps * 1e4
+    )
+
+
+C_PROGRAM = """
+#include <stdio.h>
+#include "net.h"
+int main(void) {
+    REAL x[NET_FEATURES], y[NET_OUTPUTS], workspace[NET_WORKSPACE];
+    while (fread(x, sizeof x, 1, stdin) == 1) {
+        net_predict(net_parameters, x, y, workspace);
+        fwrite(y, sizeof y, 1, stdout);
+    }
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("layers", [[3, 8, 2], [3, 2]])
+def test_c_has_the_scaling(tmp_path, dtype, layers):
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        pytest.skip("there is no C compiler")
+    net = fm.Network(layers, "tanh", "identity", seed=1, dtype=dtype)
+    net.adapt(X, Y)
+    net.export_c(tmp_path / "net.h", "net")
+    (tmp_path / "main.c").write_text(C_PROGRAM)
+    real = "float" if dtype == "float32" else "double"
+    options = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off"]
+    command = [compiler, *options, f"-DREAL={real}", "main.c", "-o", "main", "-lm"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    x = NEW.astype(dtype)
+    done = subprocess.run([tmp_path / "main"], input=x.tobytes(), capture_output=True, check=True)
+    assert done.stdout == net.predict(x).tobytes()
+    with pytest.raises(ValueError, match="training=True does not support networks that scale"):
+        net.export_c(tmp_path / "net.h", "net", training=True)

@@ -35,6 +35,11 @@ def header(net: Model, name: object, train: bool) -> str:
         )
     if not np.isfinite(net.core.parameters).all():
         raise ValueError("the network has parameters that are not finite; C has no literal of them")
+    scalings = (*(net.input_scaling or ()), *(net.output_scaling or ()))
+    if train and scalings:
+        raise ValueError("training=True does not support networks that scale features or outputs")
+    if not all(np.isfinite(part).all() for part in scalings):
+        raise ValueError("the network has scales that are not finite; C has no literal of them")
     words = _words(net, name)
     predict = _predict(net)
     trainer, sizes, loss = training(net) if train else ("", "", ())
@@ -45,7 +50,7 @@ def header(net: Model, name: object, train: bool) -> str:
         "predict": predict,
         "train": trainer,
         "training_sizes": sizes,
-        "values": _array("parameters", net.core.parameters) + _statistics(net),
+        "values": _array("parameters", net.core.parameters) + _statistics(net) + _scalings(net),
     }
     return Template(Template(frame).safe_substitute(pieces)).substitute(words)
 
@@ -63,7 +68,7 @@ def _words(net: Model, name: str) -> dict[str, str]:
         "features": str(net.features),
         "outputs": str(sizes[-1]),
         "parameters": str(net.n_parameters),
-        "workspace": str(2 * max(sizes[1:])),
+        "workspace": str(2 * max(sizes[1:]) + (net.features if net.input_scaling else 0)),
         **CONSTANTS[str(net.dtype)],
         **_loss_words(net),
     }
@@ -84,13 +89,16 @@ def _loss_words(net: Model) -> dict[str, str]:
 def _predict(net: Model) -> str:
     """Return the function that computes one sample."""
     last = len(net.layers) - 1
-    body = (
-        ["$real *here = workspace, *there = workspace + ${M}_WORKSPACE / 2, *swap;"] if last else []
-    )
+    widest = max(layer.nodes for layer in net.layers)
+    body = [f"$real *here = workspace, *there = workspace + {widest}, *swap;"] if last else []
     needs_index = any(loops(layer.activation) for layer in net.layers)
     body += ["size_t j;"] if needs_index else []
+    first = "x"
+    if net.input_scaling is not None:
+        first = f"workspace + {2 * widest}"
+        body.append(f"${{m}}_scale(x, {net.features}, {_factors('input')}, {first});")
     for i, layer in enumerate(net.layers):
-        before = "x" if i == 0 else "there"
+        before = first if i == 0 else "there"
         to = "y" if i == last else "here"
         body.append(linear(net, i, before, to))
         steps = [normalization(net, i, to), activation(net, i, to)]
@@ -99,7 +107,9 @@ def _predict(net: Model) -> str:
         body += steps
         if i < last:
             body.append("swap = here, here = there, there = swap;")
-    body += [] if last else ["(void)workspace;"]
+    if net.output_scaling is not None:
+        body.append(f"${{m}}_scale(y, {net.layers[-1].nodes}, {_factors('output')}, y);")
+    body += [] if last or net.input_scaling is not None else ["(void)workspace;"]
     return dedent("""\
         /* y = the outputs for one sample x, with ${m}_parameters or others of their order */
         static inline void ${m}_predict(const $real *parameters, const $real *x, $real *y,
@@ -115,6 +125,20 @@ def _statistics(net: Model) -> str:
         return ""
     about = "\n/* Layer by layer: the running means and variances of batch normalization. */\n"
     return about + _array("statistics", net.core.statistics)
+
+
+def _factors(of: str) -> str:
+    return f"${{m}}_{of}_scale, ${{m}}_{of}_offset"
+
+
+def _scalings(net: Model) -> str:
+    """Return the scale and offset of features and outputs, if any."""
+    text = ""
+    for of, scaling in (("input", net.input_scaling), ("output", net.output_scaling)):
+        if scaling is not None:
+            text += f"\n/* How each {of} is scaled. */\n"
+            text += _array(f"{of}_scale", scaling[0]) + "\n" + _array(f"{of}_offset", scaling[1])
+    return text
 
 
 def _array(name: str, values: np.ndarray) -> str:

@@ -23,7 +23,6 @@ def _refuse_scaled(model: Model, name: str) -> None:
 
 def to_onnx(model: Model, path: Path) -> None:
     """Write an ONNX file; see `Network.to_onnx`."""
-    _refuse_scaled(model, "to_onnx")
     convert = peer("onnx_export", "onnx", "to_onnx").to_onnx
     with model.core.reading():
         convert(model, path)
@@ -58,7 +57,6 @@ def export_c(model: Model, path: Path, name: str, training: bool) -> None:
     """Write a C header; see `Network.export_c`."""
     from fastmlp.exchange import c  # noqa: PLC0415  (only for those who export)
 
-    _refuse_scaled(model, "export_c")
     training = _validation.switch("training", training)
     with model.core.reading():
         c.export_c(model, path, name, training)

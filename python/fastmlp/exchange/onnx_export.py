@@ -4,6 +4,7 @@ from onnx import ModelProto, checker, helper
 
 import fastmlp
 from fastmlp import files
+from fastmlp.data._arrays import Scaling
 from fastmlp.exchange.onnx_activations import add_activation
 from fastmlp.exchange.onnx_builder import Builder
 from fastmlp.exchange.onnx_gelu import DOMAIN, gelu_function
@@ -28,6 +29,7 @@ def onnx_model(net: Model) -> ModelProto:
             f"an ONNX file can have at most {_MOST_BYTES:,}"
         )
     builder = Builder(net.dtype)
+    _scaling(builder, "input", net.input_scaling)
     for i, layer in enumerate(net.layers):
         builder.prefix = f"layer_{i}"
         weights = builder.constant("weights", net.core.weights(i))
@@ -39,6 +41,7 @@ def onnx_model(net: Model) -> ModelProto:
         add_activation(builder, layer.activation)
         if after:
             _normalization(builder, net, i)
+    _scaling(builder, "output", net.output_scaling)
     kind = helper.np_dtype_to_tensor_dtype(net.dtype)
     last = builder.nodes[-1]
     last.output[0] = "Y"
@@ -61,6 +64,15 @@ def onnx_model(net: Model) -> ModelProto:
         model.opset_import.append(helper.make_opsetid(DOMAIN, 1))
     checker.check_model(model, full_check=True)
     return model
+
+
+def _scaling(builder: Builder, prefix: str, scaling: Scaling | None) -> None:
+    """Add the scale and offset of features or outputs, if the network has them."""
+    if scaling is None:
+        return
+    builder.prefix = prefix
+    builder.add("Mul", builder.at, builder.constant("scale", scaling[0]), name="scaled")
+    builder.add("Add", builder.at, builder.constant("offset", scaling[1]), name="shifted")
 
 
 def _normalization(builder: Builder, net: Model, i: int) -> None:
