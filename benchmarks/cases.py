@@ -1,4 +1,4 @@
-"""The shapes that are raced, with the same data and the same first weights for everybody."""
+"""The benchmark shapes, with the same data and initial weights for all libraries."""
 
 from dataclasses import dataclass
 from itertools import pairwise

@@ -33,7 +33,7 @@ class Row:
 
 
 def installed(entries: dict[str, tuple[str, str]], wanted: list[str]) -> dict[str, Worker]:
-    """Start a worker for each wanted entry (name: module of `peers`, class) that is here."""
+    """Start a worker for each requested entry (name: module of `peers`, class) installed."""
     workers = {}
     for name, (module, role) in entries.items():
         if wanted and name not in wanted and module != OURS:

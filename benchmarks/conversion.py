@@ -18,7 +18,7 @@ EPOCHS = 2
 
 
 def features(rows: int, columns: int) -> dict[str, Any]:
-    """Return the same pixels as several types, and scaled on the way."""
+    """Return the same pixels as several types, and rescaled."""
     pixels = np.random.default_rng(0).integers(0, 256, (rows, columns), dtype=np.uint8)
     return {
         "float32": (pixels / 255).astype(np.float32),

@@ -1,4 +1,4 @@
-"""Count the instructions of a training step, and refuse growth nobody meant.
+"""Count the instructions of a training step, and fail on unintended growth.
 
     python benchmarks/instructions.py --build BUILD [--update]
 

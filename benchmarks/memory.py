@@ -57,7 +57,7 @@ def growth(kind: str, rows: int, folder: Path) -> int:
 
 
 def main() -> int:
-    """Measure each kind of array in a process of its own."""
+    """Measure each kind of array in a separate process."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gigabytes", type=float, default=1.0, help="of the array (default 1)")
     rows = int(parser.parse_args().gigabytes * 1e9 / (4 * FEATURES))

@@ -28,7 +28,7 @@ WIDTHS = sorted(
 )
 BATCHES = (1, 2, 3, 4, 5, 8, 15, 16, 17, 31, 32, 33, 48, 64, 100, 128, 256, 512)
 LIMIT, AUTO_LIMIT = 1.35, 1.10
-AUTO = 0  # stands for the automatic number of threads
+AUTO = 0  # the automatic number of threads
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Every library runs in a process of its own, and all wait while one is timed."""
+"""Every library runs in a separate process, and all others wait while one is timed."""
 
 import importlib
 import importlib.metadata
@@ -73,7 +73,7 @@ def serve(connection: Connection, module: str, role: str) -> None:
 
 
 class PeerError(Exception):
-    """A peer could not do it; the message says why."""
+    """A peer failed; the message is the reason."""
 
 
 class Worker:
@@ -87,7 +87,7 @@ class Worker:
         far.close()
 
     def call(self, method: str, *arguments: Any) -> Any:
-        """Call a method of the contestant, after everybody has come to rest."""
+        """Call a method of the contestant, after all others are idle."""
         time.sleep(REST)
         self.connection.send((method, arguments))
         fine, answer = self.connection.recv()

@@ -17,7 +17,7 @@ def main() -> None:
     y = np.sin(2.0 * x) + 0.1 * rng.standard_normal(200)
     X, target = x.reshape(-1, 1), y.reshape(-1, 1)
 
-    # Line searches compare nearly equal losses: they want float64.
+    # Line searches compare nearly equal losses, which needs float64.
     net = fm.Network([1, 20, 1], activation="tanh", output="identity", seed=0, dtype="float64")
     print(f"before: loss {net.evaluate(X, target).loss:.4f}")
 

@@ -26,7 +26,7 @@ def pytest_configure() -> None:
     """Make Ctrl-C work: a shell starts background jobs, and all they start, deaf to it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    # Keras itself would ask for TensorFlow, whatever is installed.
+    # Keras itself would require TensorFlow by default.
     backends = (name for name in ("torch", "jax", "tensorflow") if find_spec(name))
     os.environ.setdefault("KERAS_BACKEND", next(backends, "tensorflow"))
     os.environ.setdefault("JAX_ENABLE_X64", "1")  # else JAX has no float64
@@ -77,7 +77,7 @@ def isas() -> list[str]:
 
 @pytest.fixture
 def blobs(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Three classes of 4 features that a network can tell apart: X (90, 4) float32, y (90,)."""
+    """Three separable classes of 4 features: X (90, 4) float32, y (90,)."""
     y = np.arange(90) % 3
     centres = 3.0 * rng.standard_normal((3, 4))
     X = centres[y] + 0.3 * rng.standard_normal((90, 4))
@@ -105,7 +105,7 @@ def assert_unchanged() -> Unchanged:
 
 @pytest.fixture
 def run_python() -> RunPython:
-    """Run a piece of code in a Python of its own, with more environment variables."""
+    """Run code in a separate Python process, with additional environment variables."""
 
     def run(code: str, *args: str, timeout: float = 60, **env: str) -> subprocess.CompletedProcess:
         return subprocess.run(
@@ -161,7 +161,7 @@ class GuardedMemory:
 
 @pytest.fixture(scope="session")
 def guarded() -> GuardedMemory:
-    """Memory that ends at a page nobody may touch."""
+    """Memory that ends at a protected page."""
     if not hasattr(mmap, "PROT_READ"):
         pytest.skip("guarded pages need mprotect")
     return GuardedMemory()
@@ -169,7 +169,7 @@ def guarded() -> GuardedMemory:
 
 @pytest.fixture(scope="session")
 def fma() -> FMA:
-    """a * b + c rounded once, element by element, whatever the machine has."""
+    """a * b + c rounded once, element by element, on any machine."""
 
     def two_sum(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the rounded sum and what the rounding lost (Knuth)."""

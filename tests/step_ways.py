@@ -22,7 +22,7 @@ def plain_sgd(rate: Any) -> fm.SGD:
 
 @dataclass(frozen=True, eq=False)
 class Way:
-    """What leads a training through some path of its own."""
+    """The settings that select a certain path of the training step."""
 
     name: str
     layers: tuple[int, ...] = (8, 64, 48, 3)

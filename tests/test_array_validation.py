@@ -1,4 +1,4 @@
-"""Every wrong array: the type of the error, what it says, and that nothing changed."""
+"""Every invalid array: the type of the error, its message, and that nothing changed."""
 
 import numpy as np
 import pytest

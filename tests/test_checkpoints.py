@@ -284,7 +284,7 @@ def test_an_old_file_that_cannot_be_replaced_is_found_out_before_work(blobs, tmp
 
 @pytest.mark.parametrize("optimizer", [fm.SGD(0.1), fm.Adam()])
 def test_a_file_that_is_found_writable_is_written(tmp_path, optimizer):
-    """Near the limit of what a header holds, every number of layers is refused at once or fits."""
+    """Near the size limit of the header, every number of layers is refused early or fits."""
     fits = 0
     for layers in range(3_900, 4_300, 80):
         net = fm.Network([1] * layers, output="identity", seed=1)

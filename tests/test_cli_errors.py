@@ -1,4 +1,4 @@
-"""What the command line says about bad options and bad data: one line, and exit code 2."""
+"""Errors of the command line for invalid options and data: one line, and exit code 2."""
 
 import subprocess
 import sys

@@ -35,7 +35,7 @@ def test_the_progress_bar_shows_on_a_terminal(train):
     shown = b""
     with subprocess.Popen([*train, "--epochs", "50"], stdout=subprocess.PIPE, stderr=stderr) as run:
         os.close(stderr)
-        with suppress(OSError):  # how Linux tells that the other side is gone
+        with suppress(OSError):  # how Linux reports that the other side was closed
             while piece := os.read(terminal, 4096):
                 shown += piece
         output, _ = run.communicate(timeout=120)

@@ -99,7 +99,7 @@ PAGE = Path(__file__).parent.parent / "docs/guide/threads-and-processes.md"
 
 
 def table_of_members():
-    """Return what the guide's table says of each member while another thread trains."""
+    """Return what the guide's table promises for each member while another thread trains."""
     rows = [line.split("|")[1:3] for line in PAGE.read_text().splitlines() if line[:3] == "| `"]
     return {name: what.strip() for names, what in rows for name in re.findall(r"`(\w+)`", names)}
 

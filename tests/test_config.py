@@ -31,7 +31,7 @@ def test_the_limit_of_threads_can_be_set():
         assert fm.get_num_threads() >= 1
     fm.set_num_threads(1)
     assert fm.get_num_threads() == 1
-    fm.set_num_threads(10**30)  # an upper limit, whatever it is
+    fm.set_num_threads(10**30)  # any upper limit is allowed
     assert 1 <= fm.get_num_threads() < 10**30
 
 

@@ -1,4 +1,4 @@
-"""What array-likes become: the same bits from every dtype and layout, in place if possible."""
+"""Conversion of array-likes: the same bits from every dtype and layout, in place if possible."""
 
 import sys
 import types
@@ -29,7 +29,7 @@ def unaligned(array):
 
 
 class Lazy:
-    """An array-like of its own kind."""
+    """A custom array-like."""
 
     def __array__(self, dtype=None, copy=None):
         return VALUES.astype(dtype or float)

@@ -1,4 +1,4 @@
-"""Dropout in a network: its share, its scale, and masks that follow from the seed alone."""
+"""Dropout in a network: its share, its scale, and masks that depend only on the seed."""
 
 import numpy as np
 import pytest

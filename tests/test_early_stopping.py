@@ -1,4 +1,4 @@
-"""Early stopping: when it stops, what it goes back to, what it remembers."""
+"""Early stopping: when it stops, what it restores, what it keeps."""
 
 import copy
 import json
@@ -52,7 +52,7 @@ def test_the_rule(module, values, options, expected):
 
 
 def test_a_fit_is_that_of_the_reference(blobs):
-    """The split, the metrics, the stop and the weights gone back to."""
+    """The split, the metrics, the stop and the restored weights."""
     X, y = blobs[0].astype(float), (blobs[1] + np.arange(90) // 45) % 3
     histories, nets = [], []
     for module in (fm, reference):
@@ -174,7 +174,7 @@ def test_true_is_the_default(net, blobs):
 
 
 def test_its_state_goes_through_json(net, blobs):
-    """Interrupted after an epoch and resumed, it stops and goes back as if it had not been."""
+    """Interrupted after an epoch and resumed, it stops and restores as without interruption."""
     X, y = blobs
     wrong = (y + np.arange(90) // 45) % 3
     options = {"validation_data": (X, y)}

@@ -90,7 +90,7 @@ def test_shared_weights_are_one_memory(blobs):
     loss.backward()
     torch.optim.SGD(model.parameters(), lr=0.1).step()
     assert not np.array_equal(net.parameters, before)
-    del net  # the memory stays as long as torch has it
+    del net  # the memory stays valid while torch uses it
     assert torch.isfinite(model(torch.from_numpy(X))).all()
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong around a training: Ctrl-C, a fork, an exit, many threads.
+"""Faults around a training: Ctrl-C, a fork, an exit, many threads.
 
 One fault at a time is in `test_concurrency` and `test_threads`; here they meet several threads that
 really run, long epochs of many steps, and each other.
@@ -83,7 +83,7 @@ def everything():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_generations_of_forks_compute_the_same(run_python):
-    """Each child forks in turn, before and after it has used threads of its own."""
+    """Each child forks in turn, before and after it has used threads."""
     code = (
         SETUP
         + """
@@ -130,7 +130,7 @@ time.sleep(0.2)
 
 
 def in_threads(functions):
-    """Run all functions at once; return their results in order."""
+    """Run all functions concurrently; return their results in order."""
     results = [None] * len(functions)
     gate = threading.Barrier(len(functions))
 
@@ -160,7 +160,7 @@ def test_many_threads_predict_with_one_network(dtype, rng):
 
 
 def test_networks_of_several_threads_do_not_meet(rng):
-    """Fits, single steps and predictions of networks of all kinds at once, each as if alone."""
+    """Concurrent fits, steps and predictions of all kinds of networks give independent results."""
     X = rng.standard_normal((300, 12)).astype(np.float32)
     y = rng.integers(0, 3, 300)
 

@@ -54,7 +54,7 @@ def file_of(header, data):
 
 
 def encode(tensors, metadata):
-    """Write a whole file, as the documentation says."""
+    """Write a whole file, following the documentation."""
     metadata = {"format": "fastmlp", "version": "1"} | metadata
     metadata = metadata | {"crc32c": checksums(tensors, metadata)}
     header, data = {"__metadata__": metadata}, b""
@@ -65,7 +65,7 @@ def encode(tensors, metadata):
 
 
 def decode(file):
-    """Read a whole file, as the documentation says."""
+    """Read a whole file, following the documentation."""
     (length,) = struct.unpack("<Q", file[:8])
     header, data = json.loads(file[8 : 8 + length]), file[8 + length :]
     metadata = header.pop("__metadata__")

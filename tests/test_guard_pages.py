@@ -87,7 +87,7 @@ def test_conversion(guarded, rng, dtype):
 
 @pytest.mark.no_sanitizer
 def test_a_page_is_guarded(run_python):
-    """Else all this would pass whatever is read."""
+    """Reads beyond the end do fail: otherwise all tests here would pass."""
     code = """
 import importlib.util, sys
 spec = importlib.util.spec_from_file_location("conftest", sys.argv[1])

@@ -186,7 +186,7 @@ def test_eight_threads_call_everything(tmp_path):
             try:
                 calls[name](net, tmp_path)
                 returned[name] += 1
-            except Exception as error:  # noqa: BLE001  (whatever comes is looked at)
+            except Exception as error:  # noqa: BLE001  (any exception is examined)
                 if not is_documented(name, error):
                     undocumented.append((name, error))
 

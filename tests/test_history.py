@@ -1,4 +1,4 @@
-"""What a history can be asked: its series by name, a data frame, a plot."""
+"""The interface of a history: its series by name, a data frame, a plot."""
 
 import math
 import pickle

@@ -1,4 +1,4 @@
-"""Importing: quick, without what was not asked for, and the versions agree."""
+"""Importing: fast, without optional packages, and the versions agree."""
 
 import importlib.metadata
 

@@ -36,7 +36,7 @@ def _alarm() -> Iterator[None]:
 
 
 def interrupted(call: Callable[[], Any]) -> None:
-    """Call, and check that the signal that comes meanwhile ends the call."""
+    """Call, and check that a signal during the call ends it."""
     start = time.perf_counter()
     signal.setitimer(signal.ITIMER_REAL, _AFTER)
     with pytest.raises(Stop):

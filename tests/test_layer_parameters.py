@@ -1,4 +1,4 @@
-"""Activations and normalizations with numbers of their own: results, what keeps them, errors."""
+"""Activations and normalizations with parameters: results, files and exchange, errors."""
 
 import copy
 import math

@@ -1,6 +1,6 @@
 """Training data that can be used in place are: `fit` adds next to nothing to the memory they take.
 
-Each case runs in a process of its own, because only the greatest memory a process ever held is
+Each case runs in a separate process, because only the greatest memory a process ever held is
 known. The array is there, and touched, before that is read for the first time.
 """
 

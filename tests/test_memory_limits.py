@@ -1,4 +1,4 @@
-"""What no memory can hold is a MemoryError that names both, at once, before a page is touched."""
+"""Sizes beyond any memory raise a MemoryError that names both, before a page is touched."""
 
 import sys
 

@@ -235,7 +235,7 @@ def test_threads_without_rows(run_python, kind):
 
 @pytest.mark.parametrize("kind", ["layer", "batch"])
 def test_behind_a_hidden_layer_of_few_inputs(kind):
-    """Such a layer goes forward by blocks of rows; what looks at the whole batch must not."""
+    """Some layers compute blocks of rows; one that needs the whole batch must not."""
     X = np.random.default_rng(0).standard_normal((96, 4))
     networks = []
     for library in (fm, reference):
@@ -264,7 +264,7 @@ def test_a_row_has_the_same_bits_in_any_batch(dtype, kind):
 
 @pytest.mark.parametrize("kind", ["layer", "batch"])
 def test_every_optimizer_moves_scales_and_shifts(kind):
-    """By the same rules as biases: one parameter, whatever its place."""
+    """The rules are those of biases, whatever the position of the parameter."""
     X, y = data("float64")
     for optimizer in (fm.SGD(0.1, momentum=0.9), fm.Adam(), fm.RMSprop(), fm.SGD(0.1, clip_norm=1)):
         net = fm.Network([20, 6, 3], normalization=kind, seed=1, dtype="float64")

@@ -1,4 +1,4 @@
-"""`from_onnx`: the graphs other libraries write, and whatever else a file may hold."""
+"""`from_onnx`: the graphs other libraries write, and other contents of files."""
 
 import contextlib
 import warnings

@@ -1,4 +1,4 @@
-"""Predictions beside a training: of which parameters they are, and that nobody waits for ever."""
+"""Predictions during a training: which parameters they use, and that there is no deadlock."""
 
 import threading
 import time
@@ -24,7 +24,7 @@ def data(rng):
 
 
 class Gate:
-    """A point in Python code that a training reaches again and again, and is held at."""
+    """A point in Python code that a training reaches repeatedly, and where it is stopped."""
 
     def __init__(self, calls):
         self.calls = calls

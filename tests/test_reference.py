@@ -24,7 +24,7 @@ def close(expected):
 
 @pytest.fixture
 def worked():
-    """A 2-2-2 relu and softmax network whose numbers come out by hand."""
+    """A 2-2-2 relu and softmax network, computed by hand."""
     net = fm.Network([2, 2, 2])
     net.weights[0] = [[0.5, -1.0], [0.25, 0.25]]
     net.biases[0] = [0.0, 0.25]
@@ -112,7 +112,7 @@ COMBINATIONS = [
 
 @pytest.mark.parametrize(("hidden", "output", "loss"), COMBINATIONS)
 def test_gradients_against_finite_differences(hidden, output, loss):
-    # 17 nodes sum in order, 3 nodes by tree16: both rules are on the way.
+    # 17 nodes sum in order, 3 nodes by tree16: both rules are used.
     net = fm.Network([2, 17, 3], hidden, output, loss, seed=1, dtype="float64")
     net.biases[1] = [0.1, 0.2, 0.3]
     X = [[0.3, -0.8], [1.1, 0.4], [-0.5, 0.9]]

@@ -7,7 +7,7 @@ import pytest
 import fastmlp as fm
 from fastmlp import reference
 
-# What the reference leaves out computes nothing, or is SciPy's; its docstring tells.
+# What the reference omits computes nothing, or is SciPy's; its docstring lists it.
 ABSENT = {
     *("LBFGS", "ConvergenceWarning", "Checkpoint", "ModelFormatError", "load", "load_checkpoint"),
     "reference",

@@ -29,7 +29,7 @@ def step(weights, biases, X, labels, eta):
 
 
 def bits(values):
-    """Every float of nested lists in hexadecimal, which tells -0 from +0."""
+    """Every float of nested lists in hexadecimal, which distinguishes -0 from +0."""
     return [bits(v) if isinstance(v, list) else v.hex() for v in values]
 
 

@@ -56,7 +56,7 @@ class Locked:
 
 
 class Rows:
-    """A sequence whose items cannot be had."""
+    """A sequence whose items cannot be read."""
 
     def __len__(self):
         return ROWS
@@ -161,7 +161,7 @@ def test_arrays(value, name):
 @unusable
 @pytest.mark.parametrize("place", range(3))
 def test_a_batch(value, place):
-    """Steps were made before it came: they are undone."""
+    """Steps completed before the error are undone."""
     if value is None and place == 2:
         pytest.skip("there are no weights, then")
     batch = (X, Y) if place < 2 else (X, Y, np.ones(ROWS))

@@ -218,7 +218,7 @@ def test_data_of_any_kind(rng, tmp_path, kind):
 
 
 def test_a_network_without_a_seed_validates_on_the_same_rows(blobs, tmp_path):
-    """The file's seed says what a fraction holds out: nothing trained on is validated on."""
+    """The file's seed determines the held-out samples: none of them was trained on."""
     path = tmp_path / "run"
     whole, plain = train(blobs, None, seed=5, validation_fraction=0.3)
     train(blobs, path, HALF, seed=5, validation_fraction=0.3)
@@ -249,7 +249,7 @@ def test_refused_after_the_file_was_taken_over(blobs, tmp_path):
 
 
 def test_a_file_of_the_first_version_goes_on(tmp_path):
-    """It tells less: what it does not tell is not compared."""
+    """It contains less: what is missing is not compared."""
     X = ((np.arange(60).reshape(20, 3) * 7 % 11 - 5) / 8).astype(np.float32)
     y = (X[:, 0] > X[:, 1]).astype(int)
     optimizer = fm.Adam(fm.Plateau(0.125, patience=0, factor=0.5, min_delta=0.5))

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCES = ROOT / "cpp" / "src"
 PACKAGE = ROOT / "python" / "fastmlp"
-# Each folder of cpp/src may include what stands behind it; "." is the top, which is above all.
+# Each folder of cpp/src may include the folders listed for it; "." is the top level.
 ROOMS = {
     ".": {"training", "inference", "checks", "propagation", "threads", "files", "kernels"},
     "training": {"checks", "propagation", "threads", "kernels"},

@@ -1,4 +1,4 @@
-"""The safetensors library reads our files as they are, and we read what it makes of them."""
+"""The safetensors library reads our files, and we read what it writes of them."""
 
 import json
 
@@ -36,7 +36,7 @@ def test_their_library_reads_our_models(path, dtype):
 
 
 def test_we_read_what_their_library_wrote_again(path, dtype):
-    """Its files differ: it sorts the tensors, and writes the metadata in an order of its own."""
+    """Its files differ: it sorts the tensors, and writes the metadata in another order."""
     net = fm.Network([3, *[2] * 11, 2], seed=1, dtype=dtype)
     net.save(path)
     with safetensors.safe_open(path, "np") as file:

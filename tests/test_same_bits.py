@@ -103,7 +103,7 @@ print(json.dumps({"isa": _core.isa(), "started": started, "digests": digests}))
 
 @pytest.fixture
 def printed(run_python):
-    """Run code after NETWORKS in a Python of its own and return what it printed."""
+    """Run code after NETWORKS in a separate Python process and return its output."""
 
     def run(code, *args, timeout=250, **env):
         done = run_python(NETWORKS + code, *args, timeout=timeout, FASTMLP_EXACT_THREADS="1", **env)

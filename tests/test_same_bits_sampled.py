@@ -125,7 +125,7 @@ print(_core.isa())
 
 @pytest.fixture
 def printed(run_python):
-    """Run the design, and what is to be done with each case, in a Python of its own."""
+    """Run the design, and some code for each case, in a separate Python process."""
 
     def run(code, threads, isa):
         environment = {"FASTMLP_EXACT_THREADS": "1", "FASTMLP_ISA": isa}

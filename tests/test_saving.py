@@ -1,4 +1,4 @@
-"""What stands in the way of a save: the file is the old or the new one, and nothing is left over.
+"""Failures of a save: the file is the old or the new one, and nothing is left over.
 
 Kills and errors at every system call are in ``tests/cpp/test_file_faults.cpp``.
 """
@@ -202,7 +202,7 @@ def test_what_the_dead_left_is_swept(net, path, folder):
 
 @posix
 def test_what_is_being_written_is_not_swept(net, path, folder):
-    """Its writer holds a lock, whatever its number is here."""
+    """Its writer holds a lock, whatever its PID is in this container."""
     fcntl = pytest.importorskip("fcntl")
     for pid in (1, os.getpid(), 2**22 + 1):
         temporary = folder / f".model.{pid}.0123456789abcdef.tmp"
@@ -231,7 +231,7 @@ def test_threads_that_save_under_one_name(net, path, folder):
 @posix
 @pytest.mark.parametrize("action", ["save", "save_checkpoint", "export_c", "to_onnx"])
 def test_a_file_that_grows_too_large(run_python, path, action):
-    """The limit comes in the middle of the write; the old file stays, the temporary goes."""
+    """The limit is reached during the write; the old file stays, the temporary is removed."""
     if action == "to_onnx":
         pytest.importorskip("onnx")
     code = """
@@ -251,7 +251,7 @@ except OSError as error:
     assert [file.name for file in path.parent.iterdir()] == ["model"]
 
 
-@pytest.mark.no_sanitizer  # strace and the sanitizers both want the process
+@pytest.mark.no_sanitizer  # strace and the sanitizers both trace the process
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 @pytest.mark.parametrize(
     ("call", "error"),
@@ -393,7 +393,7 @@ print(after[0] - before[0], after[1] == before[1])
 
 
 def test_a_sparse_file_larger_than_memory(folder):
-    """What the header tells of is there, but is no network: refused, or too large for memory."""
+    """The tensors match the header but are not a network: refused, or too large for memory."""
     path = folder / "sparse"
     net = fm.Network([4, 5, 3], seed=1)
     net.save(path)

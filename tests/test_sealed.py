@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.no_sanitizer, pytest.mark.slow]
 
 
 def run(*command: object) -> str:
-    """Return what the command printed; fail with what it said if it failed."""
+    """Return the output of the command; fail with its error output if it failed."""
     words = [str(word) for word in command]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

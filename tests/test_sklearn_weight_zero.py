@@ -1,4 +1,4 @@
-"""A sample of weight 0 is left out of the estimators of fastmlp.sklearn, whatever it holds."""
+"""The estimators of fastmlp.sklearn ignore samples of weight 0, whatever their values."""
 
 import warnings
 

@@ -101,7 +101,7 @@ def test_two_threads_towards_each_other(pair):
     def follow(net, source):
         try:
             for _ in range(2000):
-                with contextlib.suppress(RuntimeError):  # two writers at once are refused
+                with contextlib.suppress(RuntimeError):  # concurrent writers are refused
                     net.soft_update(source, 0.01)
         except BaseException as error:  # noqa: BLE001
             errors.append(error)

@@ -1,4 +1,4 @@
-"""Sparse features give the numbers of the dense ones: bit for bit, whatever the network."""
+"""Sparse features give the numbers of dense ones, bit for bit, for all kinds of networks."""
 
 import json
 
@@ -165,7 +165,7 @@ def test_other_forms_of_the_same(data, dtype):
     before = backwards.indices.copy()
     for other in (wide, backwards, halves, X.astype(np.longdouble)):
         np.testing.assert_array_equal(fitted(dtype, other, y)[1], expected)
-    np.testing.assert_array_equal(backwards.indices, before)  # what came in stays as it is
+    np.testing.assert_array_equal(backwards.indices, before)  # the input is unchanged
     zeros = X.copy()
     zeros.data[::3] = 0
     np.testing.assert_array_equal(fitted(dtype, zeros, y)[1], fitted(dtype, zeros.toarray(), y)[1])

@@ -43,7 +43,7 @@ def bits(net):
 
 @cache
 def whole(way: Way, steps: int, loss=None):
-    """Return the network after whole steps of a fit that nobody stops."""
+    """Return the network after whole steps of a fit that is not stopped."""
     net = way.new_network(loss)
     way.fit(net, steps)
     return net

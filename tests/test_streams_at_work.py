@@ -1,4 +1,4 @@
-"""Streams beside other things: fits at once, forks, errors half-way, and little memory."""
+"""Streams with concurrent fits, forks, errors during a fit, and little memory."""
 
 import os
 import sys
@@ -115,7 +115,7 @@ def test_no_fit_inside_a_fit(stream):
 @pytest.mark.no_sanitizer
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_little_memory(run_python, tmp_path):
-    """What is read goes; only memory of its own counts, for pages of a file come and go."""
+    """What was read is freed; counts private memory only, without pages of the file."""
     code = """
 import sys
 from pathlib import Path
@@ -143,7 +143,7 @@ assert 0 < most - before < 100e6, most - before
 
 
 def test_without_a_thread_a_stream_has_the_same_bits(monkeypatch):
-    """Where the system gives no thread more, chunks are made when they are asked for."""
+    """If no thread can be created, chunks are made when they are requested."""
 
     def refuse(self):
         raise RuntimeError("can't start new thread")

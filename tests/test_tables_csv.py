@@ -1,4 +1,4 @@
-"""CSV files: what comes out of each, and that nothing is read wrong without a word."""
+"""CSV files: the result for each, and that nothing is silently misread."""
 
 import bz2
 import gzip

@@ -14,7 +14,7 @@ ALL = np.arange(200)
 
 
 def encoded(encoder, values, rows=None):
-    """Return what becomes of values, or of some rows of a text."""
+    """Return the encoding of values, or of some rows of a text."""
     if isinstance(values, Text):
         values = encoder.known(values)[values.codes[rows]]
     out = np.full((len(values), encoder.width), np.nan, np.float32)

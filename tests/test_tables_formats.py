@@ -1,4 +1,4 @@
-"""Files of other formats, folders, frames and mappings: all come to the same table."""
+"""Files of other formats, folders, frames and mappings: all give the same table."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""How many threads may run, who governs it, and what becomes of them after a fork."""
+"""The number of threads, what limits it, and threads after a fork."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="affinity and fo
 
 MACHINE = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
-# What several tests run in a process of their own: real threads, even on one core.
+# Run by several tests in a separate process: real threads, even on one core.
 NETWORK = """
 import hashlib, os, threading
 import numpy as np
@@ -48,7 +48,7 @@ def clean_env(monkeypatch):
 
 @pytest.fixture
 def printed(run_python, clean_env):
-    """Run code in a Python of its own and return what it printed; an error fails."""
+    """Run code in a separate Python process and return its output; an error fails."""
 
     def run(code, **env):
         done = run_python(code, **env)

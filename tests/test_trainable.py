@@ -1,4 +1,4 @@
-"""Frozen layers, and layers with a learning rate of their own."""
+"""Frozen layers, and layers with separate learning rates."""
 
 import copy
 import pickle
@@ -128,7 +128,7 @@ def test_gradients_of_frozen_layers_are_zero(blobs):
 
 
 def test_a_frozen_batch_normalisation_predicts(blobs):
-    """All that lies below the layers in training is what `predict` computes."""
+    """All layers before the first trainable one compute as in `predict`."""
     net = network(layers=[4, fm.Dense(8, "tanh", "batch"), 3])
     net.fit(*blobs, 2)
     net.trainable[0] = False

@@ -1,4 +1,4 @@
-"""Every wrong setting: the type of the error, what it says, and that nothing changed."""
+"""Every invalid setting: the type of the error, its message, and that nothing changed."""
 
 import collections
 from fractions import Fraction

@@ -65,7 +65,7 @@ class Trainer:
 
 
 class PlainTrainer(Trainer):
-    """Plain SGD beside whatever the problem asks for."""
+    """Plain SGD, compared with the optimizer of the problem."""
 
     def __init__(self, problem: Problem, n_threads: int) -> None:
         super().__init__(replace(problem, optimizer="SGD"), n_threads)

@@ -35,7 +35,7 @@ def make_estimator(problem: Problem, *, regression: bool) -> MLPClassifier | MLP
 
 
 def copy_weights(problem: Problem, estimator: MLPClassifier | MLPRegressor) -> None:
-    """Make a fitted estimator stand at the problem's first weights."""
+    """Set a fitted estimator to the problem's initial weights."""
     for i in range(len(problem.weights)):
         width = estimator.coefs_[i].shape[1]
         estimator.coefs_[i][:] = problem.weights[i][:, :width]

@@ -27,7 +27,7 @@ std::vector<float> draw_inputs() {
     return inputs;
 }
 
-/// Batches wait in a counter: whoever is free takes the next.
+/// A counter of batches: each free worker takes the next.
 class Batches {
 public:
     /// The first row of the next batch, kRows or more if there is none.

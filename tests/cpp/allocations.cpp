@@ -1,4 +1,4 @@
-// A file of its own: where the compiler sees new and delete side by side, it takes malloc and free
+// A separate file: where the compiler sees new and delete side by side, it takes malloc and free
 // for a mistake. All forms that are not replaced here end in one of these.
 #include "allocations.hpp"
 

@@ -1,4 +1,4 @@
-/// Every allocation of the program, counted and, if asked, refused.
+/// Counts every allocation of the program, and makes it fail on request.
 #pragma once
 
 #include <atomic>

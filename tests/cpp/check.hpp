@@ -1,4 +1,4 @@
-/// The smallest test harness that says where a check failed, and what equal means here.
+/// A minimal test harness that reports where a check failed, and the comparisons of the tests.
 #pragma once
 
 #include <algorithm>

@@ -15,7 +15,7 @@ constexpr std::size_t padded(std::size_t n) {
     return (n + 15) / 16 * 16;
 }
 
-/// A batch at the output: scores in padded rows, targets in rows of their own.
+/// A batch at the output: scores in padded rows, targets in separate rows.
 template <class T>
 struct Batch {
     std::size_t rows, n, stride;

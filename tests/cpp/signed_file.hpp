@@ -35,7 +35,7 @@ inline void replace_value(std::string& json, std::mt19937& random, const std::st
 
 class SignedFile {
 public:
-    /// `archive` has one metadata, which says what the networks are.
+    /// `archive` has one entry of metadata, which describes the networks.
     explicit SignedFile(const fastmlp::Archive& archive) {
         std::tie(key_, description_) = *archive.metadata.begin();
         std::uint64_t begin = 0;

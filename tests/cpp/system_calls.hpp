@@ -30,7 +30,7 @@ struct Outcome {
     std::vector<long> calls;  ///< numbers of the system calls it made
 };
 
-/// Lets the system call `number`, at whose entry or exit `child` stands, do nothing, and fail.
+/// Makes the system call `number`, at whose entry or exit `child` is stopped, fail without effect.
 /// `argument` is its first, kept from one to the other.
 inline void refuse(pid_t child, long number, bool entry, int error, unsigned long long& argument) {
     user_regs_struct registers{};

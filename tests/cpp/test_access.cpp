@@ -183,7 +183,7 @@ void test_without_roll_back() {
         return report.epoch == 1;
     };
     train_by<float>(conventions, net, data.view(), data.targets(), options);
-    CHECK(before == nullptr);  // nobody had asked
+    CHECK(before == nullptr);  // it was not requested
     CHECK(after != nullptr && data.predict(*after) == data.predict(twin));
     CHECK(after->epoch() == 2);
 }

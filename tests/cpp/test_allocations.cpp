@@ -41,7 +41,7 @@ void test_steps(const Layers& layers, Loss loss, std::size_t batch_size) {
         return allocations::count - before;
     };
     for (const auto kind : {Optimizer::Kind::kSgd, Optimizer::Kind::kAdam}) {
-        allocations_of(10, kind);  // the first call of a process asks what later ones know
+        allocations_of(10, kind);  // the first call of a process queries what later ones reuse
         CHECK(allocations_of(10, kind) == allocations_of(100, kind));
     }
 }

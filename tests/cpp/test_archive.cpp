@@ -1,4 +1,4 @@
-// Files with bytes that nobody should have written: refused with an error, whatever they are.
+// Files with arbitrary invalid bytes are refused with an error.
 
 #include <cstring>
 #include <random>

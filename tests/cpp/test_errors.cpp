@@ -1,4 +1,4 @@
-// What goes wrong is one of four exceptions, and leaves the network as it was.
+// Every error is one of four exceptions, and leaves the network unchanged.
 
 #include <functional>
 #include <limits>
@@ -120,7 +120,7 @@ void test_allocations() {
     const auto unchanged = [&] { return parameters_of(network) == before; };
     test_no_memory([] { make_network(); }, [] { return true; });
     test_no_memory([&] { const fastmlp::Predictor<float> predictor(network); }, unchanged);
-    fastmlp::get_num_threads();  // asks the machine once, and can do without an answer
+    fastmlp::get_num_threads();  // queries the machine once, and tolerates failure
     fastmlp::TrainOptions options;
     options.n_threads = 1;
     // Memory may also run out between epochs: the network is then that of the last one.

@@ -161,7 +161,7 @@ void test_refusals() {
     CHECK(refused == 3);
 }
 
-/// Tasks compute in IEEE defaults and leave the mode of the thread as it was.
+/// Tasks compute in IEEE defaults and restore the mode of the thread.
 void test_floating_point_mode() {
 #if defined(__x86_64__)
     const unsigned before = _mm_getcsr();

@@ -27,7 +27,7 @@ using fastmlp::Activation;
 using fastmlp::Network;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;  // the sanitizers make system calls of their own
+constexpr bool kSanitized = true;  // the sanitizers make additional system calls
 #else
 constexpr bool kSanitized = false;
 #endif

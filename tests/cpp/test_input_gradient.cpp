@@ -63,7 +63,7 @@ void test_weights(const Data& data, const Network<double>& net, Targets<double> 
     }
 }
 
-/// A weight of 0 leaves a sample out, whatever it is.
+/// A sample of weight 0 is ignored, whatever its values.
 void test_weight_zero(Data data) {
     const Network<double> net = network(Activation::kIdentity, Loss::kMeanSquaredError);
     Targets<double> y = data.values();

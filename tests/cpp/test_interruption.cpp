@@ -46,7 +46,7 @@ void test(int n_threads) {
         CHECK(ends_soon<Interrupted>(predict));
     }
     CHECK(InterruptScope::current() == nullptr);
-    // A number that says no changes no bit.
+    // A callback that does not interrupt changes no bit.
     std::vector<float> alone(3), asked(3);
     network.predict({row.data(), 3, 1, 0}, {alone.data(), 3, 1, 1});
     const InterruptScope scope([] { return false; });

@@ -183,7 +183,7 @@ void compare(const KernelTable<T>& kernel, const Batch<T>& batch) {
     CHECK(same(softmax_of(kernel, batch), p));
 }
 
-/// Binary cross-entropy against extended precision; its log1p stands in no table entry.
+/// Binary cross-entropy against extended precision; its log1p is not in the table.
 template <class T>
 void test_binary_cross_entropy() {
     for (const double width : {0.1, 3.0, 30.0, 120.0}) {

@@ -50,7 +50,7 @@ bool same(std::span<const T> a, std::span<const T> b) {
                       [](T x, T y) { return check::same(x, y); });
 }
 
-/// The first rows of every number, at once and one by one, are the network's outputs.
+/// The first n rows for every n, together and one by one, give the network's outputs.
 template <class T>
 void test_bits(std::size_t features, std::vector<Layer> layers) {
     const fastmlp::Loss loss = fastmlp::default_loss(layers.back().activation);

@@ -94,7 +94,7 @@ void test_blocks(const Data& data) {
     }
 }
 
-/// Trains, and returns what std::invalid_argument said; empty if nothing was thrown.
+/// Trains, and returns the message of std::invalid_argument; empty if nothing was thrown.
 std::string refused(const BlockSource<float>& source, const TrainOptions& options) {
     Network<float> net = network();
     try {
@@ -138,7 +138,7 @@ void test_another_type(const Data& data) {
     CHECK(check::same(ours, theirs));
 }
 
-/// Where training diverges, what was asked for is left.
+/// A training that diverges is rolled back, or not, as requested.
 void test_roll_back(const Data& data) {
     TrainOptions wild = options();
     wild.optimizer.learning_rate = 1e30;

@@ -1,4 +1,4 @@
-// The thread team in trouble: forks, no threads to be had, a machine that gives them no time.
+// The thread team under adverse conditions: forks, no more threads, an overloaded machine.
 // Each trouble happens to a forked child: one that hangs is ended by its alarm, which is a failure.
 
 #if !defined(_WIN32)
@@ -18,7 +18,7 @@
 #include "threads/thread_pool.hpp"
 
 #if defined(__SANITIZE_THREAD__)
-constexpr bool kThreadSanitizer = true;  // knows no threads after a fork
+constexpr bool kThreadSanitizer = true;  // does not support threads after a fork
 #else
 constexpr bool kThreadSanitizer = false;
 #endif
@@ -52,7 +52,7 @@ bool holds_in_child(Test test) {
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/// A team whose worker keeps everybody waiting ends its run, rests, and tries again later.
+/// A team that waits for one slow worker ends its run, rests, and tries again later.
 bool rests_when_stalled() {
     ThreadTeam team(2);
     int rounds[2] = {0, 0};
@@ -88,7 +88,7 @@ void test_fork() {
         ThreadTeam team(3);
         CHECK(ranks_run(team) == 6);
         CHECK(holds_in_child(child_has_its_own));
-        // a team from before the fork continues alone
+        // a team from before the fork continues on one thread
         CHECK(holds_in_child([&] { return team.size() == 1 && ranks_run(team) == 1; }));
         CHECK(ranks_run(team) == 6);
         // a fork inside a run: the child's run fails instead of waiting for ever

@@ -1,5 +1,5 @@
 // Any bytes as a model's file: refused with a FormatError, or a network that predicts, and that is
-// the same when it is saved again. For libFuzzer; CONTRIBUTING.md tells how to run it.
+// the same when it is saved again. For libFuzzer; CONTRIBUTING.md has the command.
 
 #include <cstdint>
 #include <cstdlib>

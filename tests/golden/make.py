@@ -70,7 +70,7 @@ def digest(buffer):
 
 
 def description(core):
-    """Return what must stay the same of a golden network, as JSON has it."""
+    """Return what must not change of a golden network, as JSON values."""
     dtype = core.parameters.dtype
     named = {
         name: list(names)

@@ -30,7 +30,7 @@ def test_the_mask_is_that_of_the_reference(kernels, guarded, rng, dtype, width, 
 
 
 def test_in_place_and_rows_apart(kernels, dtype, rng):
-    """A row's mask depends on its position alone, not on the rows before it in the call."""
+    """A row's mask depends only on its position, not on the rows before it in the call."""
     h = rng.standard_normal((5, 80)).astype(dtype)
     together, alone = h.copy(), h.copy()
     kernels.dropout(together, SEED, STREAM, EPOCH, 7, 2**31, 2.0, together)

@@ -40,7 +40,7 @@ def random_rows(rng, dtype, count, width):
 
 
 def lanes(x):
-    """Split the columns of x (B, n) into (B, steps, 16), with +0 where there are none."""
+    """Split the columns of x (B, n) into (B, steps, 16), padded with +0."""
     filled = np.zeros((len(x), padded(x.shape[1])), x.dtype)
     filled[:, : x.shape[1]] = x
     return filled.reshape(len(x), -1, PAD)

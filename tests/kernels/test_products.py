@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 PAD = 16  # columns that private rows are padded to
-PANEL = 64  # columns that a product of several rows takes at once
+PANEL = 64  # columns per panel of a product of several rows
 NONE, RELU, RELU_MASK = range(3)  # Epilogue
 
 

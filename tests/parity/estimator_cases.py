@@ -152,7 +152,7 @@ def draw_weights(rng: np.random.Generator, n: int, parameters: dict[str, Any]) -
 
 
 def draw_calls(rng: np.random.Generator, case: Case) -> None:
-    """Draw what is called: fits, a fit and partial fits, or partial fits alone."""
+    """Draw the calls: fits, a fit and partial fits, or partial fits only."""
     n = case.X.shape[0]
     whole, first, rest = slice(0, n), slice(0, (n + 1) // 2), slice(n // 2, n)
     courses = [
@@ -173,4 +173,4 @@ def draw_calls(rng: np.random.Generator, case: Case) -> None:
         if p["solver"] == "lbfgs" and case.estimator == "MLPRegressor":
             p["solver"] = "adam"  # refused here: see docs/guide/migration.md
     if len(case.calls) > 1 and p["early_stopping"]:
-        p["warm_start"] = False  # goes back to another epoch: see docs/guide/migration.md
+        p["warm_start"] = False  # restores another epoch: see docs/guide/migration.md

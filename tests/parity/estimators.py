@@ -65,7 +65,7 @@ def go(module: Any, case: Case, X: Any) -> Outcome:
 
 
 def seen(model: Any, case: Case, X: Any, state: np.random.RandomState) -> dict[str, Any]:
-    """Return what a user can ask of an estimator after its fit."""
+    """Return everything a user can query of an estimator after its fit."""
     values = {name: getattr(model, name) for name in ATTRIBUTES if hasattr(model, name)}
     if getattr(model, "loss_curve_", None):
         values["losses"] = [*model.loss_curve_, model.loss_, model.best_loss_ or 0.0]
@@ -100,7 +100,7 @@ def ask(method: Any, *arguments: Any, **options: Any) -> Any:
 
 
 def disturbed(case: Case) -> Any:
-    """Return the features of a case, moved by more than all roundings come to."""
+    """Return the features of a case, perturbed by more than all rounding errors together."""
     rng = np.random.default_rng(case.seed)
     X = case.X.astype(np.float64) if case.X.dtype.kind == "i" else case.X.copy()
     values = X.data if scipy.sparse.issparse(X) else X

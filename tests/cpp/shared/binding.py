@@ -134,6 +134,6 @@ def flat(rows: list[list[float]]) -> "ctypes.Array[c_float]":
 
 
 def circle(count: int) -> tuple[list[list[float]], list[int]]:
-    """Return points of a square, and which of them lie in a circle."""
+    """Return points of a square, and which of them are in a circle."""
     rows = [[((i * 37) % 101) / 50 - 1, ((i * 53) % 97) / 48 - 1] for i in range(count)]
     return rows, [int(x * x + y * y < 0.5) for x, y in rows]

@@ -12,7 +12,7 @@ static void check(int holds, const char* condition, int line) {
     printf("%s:%d: failed: %s (last error: %s)\n", __FILE__, line, condition, fastmlp_last_error());
 }
 #define CHECK(condition) check(condition, #condition, __LINE__)
-/* The call fails so, and says why in these words. */
+/* The call fails with this status and message. */
 #define CHECK_REFUSED(call, status, words) \
     CHECK((call) == (status) && strstr(fastmlp_last_error(), words) != NULL)
 

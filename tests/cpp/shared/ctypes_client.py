@@ -1,4 +1,4 @@
-"""ctypes_client.py LIBRARY: trains and predicts through ctypes alone."""
+"""ctypes_client.py LIBRARY: trains and predicts with ctypes only."""
 
 import ctypes
 import sys

@@ -1,4 +1,4 @@
-"""two_copies.py LIBRARY: two copies of the library in one process know nothing of each other.
+"""two_copies.py LIBRARY: two copies of the library in one process are independent.
 
 Both are loaded into the global name space, where a name of the first could answer the second.
 """
