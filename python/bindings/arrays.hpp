@@ -1,5 +1,5 @@
-/// The only NumPy crossing: borrow an array that comes in, lend a view of memory that is ours.
-/// Neither copies. What does not fit is refused; `fastmlp.data` converts beforehand.
+/// The only interface to NumPy: borrows arrays from Python, and returns views of our memory.
+/// Neither copies. Unsuitable arrays are refused; `fastmlp.data` converts them beforehand.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -15,8 +15,8 @@ namespace fastmlp::bindings {
 
 namespace py = pybind11;
 
-/// Ready to be read in place: exactly an ndarray, of T, with `ndim` dimensions, C-contiguous and
-/// aligned.
+/// Whether an object can be read in place: exactly an ndarray, of T, with `ndim` dimensions,
+/// C-contiguous and aligned.
 template <class T>
 bool is_ready(py::handle object, py::ssize_t ndim) {
     if (Py_TYPE(object.ptr()) != py::detail::npy_api::get().PyArray_Type_) return false;
@@ -27,7 +27,7 @@ bool is_ready(py::handle object, py::ssize_t ndim) {
            array.dtype().num() == py::dtype::num_of<T>() && array.dtype().byteorder() != '>';
 }
 
-/// TypeError unless `object` is ready.
+/// Throws TypeError unless `object` can be read in place.
 template <class T>
 py::array require_ready(py::handle object, py::ssize_t ndim, const char* name) {
     if (!is_ready<T>(object, ndim)) {
@@ -51,7 +51,7 @@ MatrixView<T> borrow_mutable(py::array& array) {
     return {static_cast<T*>(array.mutable_data()), rows, cols, cols};
 }
 
-/// MemoryError if memory cannot hold a result of this many bytes, by `fastmlp.data._memory`.
+/// Throws MemoryError if a result of this many bytes exceeds memory, by `fastmlp.data._memory`.
 inline void require_memory(const char* what, double bytes) {
     constexpr double kUnasked = 1 << 26;
     if (bytes > kUnasked) {
@@ -69,7 +69,7 @@ py::array_t<T> new_result(const std::size_t (&shape)[N]) {
     return py::array_t<T>(py::array::ShapeContainer(shape, shape + N));
 }
 
-/// The targets with `weights` (B,) of T, or none where that is empty.
+/// The targets with `weights` (B,) of T, or without if `weights` is empty.
 template <class T>
 Targets<T> with_weights(Targets<T> targets, const py::array& weights) {
     if (weights.size() == 0) return targets;

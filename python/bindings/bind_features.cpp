@@ -1,4 +1,4 @@
-/// Features that are no ndarray of the network's type: sparse, or of another type or layout.
+/// Features that are not an ndarray of the network's type: sparse, or of another type or layout.
 #include "bindings.hpp"
 
 namespace fastmlp::bindings {

@@ -1,4 +1,4 @@
-/// Model files and archives. Their errors come out as FormatError and OSError.
+/// Model files and archives. Errors are raised as FormatError and OSError.
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
@@ -87,7 +87,7 @@ void write_file(const Path& path, const py::bytes& content) {
     file.commit();
 }
 
-/// The tensors, views of one piece of memory, and the metadata.
+/// The tensors, as views of one block of memory, and the metadata.
 py::tuple lend_archive(const Archive& archive) {
     py::dict tensors, metadata;
     for (const Tensor& tensor : archive.tensors) {
@@ -124,7 +124,7 @@ py::object own(AnyNetwork loaded) {
         loaded);
 }
 
-/// Tensors and metadata of `archive` that describe a table, taken out of it.
+/// Removes the tensors and metadata that describe a table from `archive`, and returns them.
 Archive take_table(const Archive& archive) {
     Archive table;
     table.memory = archive.memory;
@@ -137,7 +137,7 @@ Archive take_table(const Archive& archive) {
     return table;
 }
 
-/// The networks of a file, and what it holds of a table.
+/// The networks of a file, and its data of a table.
 py::tuple load_model(const Path& path, bool allow_nonfinite) {
     Archive table;
     std::vector<AnyNetwork> networks;
@@ -155,7 +155,7 @@ py::tuple load_model(const Path& path, bool allow_nonfinite) {
 
 using AnyModel = std::variant<const LockedNetwork<float>*, const LockedNetwork<double>*>;
 
-/// One network, or an ensemble, with what the file holds of a table.
+/// One network or an ensemble, with the file's data of a table.
 void save_model(const Path& path, const std::vector<AnyModel>& models, const Tensors& tensors,
                 const Metadata& metadata, bool allow_nonfinite) {
     const Archive table = borrow_archive(tensors, metadata);
@@ -197,7 +197,7 @@ py::object network_from_archive(const Tensors& tensors, Metadata metadata,
     return own(from_archive(borrow_archive(tensors, std::move(metadata)), file, {}));
 }
 
-/// A file's name for messages: bytes that are not UTF-8 as \xff.
+/// A file's name for messages, with bytes that are not UTF-8 as \xff.
 py::object shown(const std::string& name) {
     const auto size = static_cast<py::ssize_t>(name.size());
     return py::reinterpret_steal<py::object>(

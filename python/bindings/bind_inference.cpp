@@ -1,4 +1,4 @@
-/// What a network tells of samples: outputs, losses, derivatives. No arithmetic here.
+/// Inference: outputs, losses, derivatives. No arithmetic here.
 #include "bindings.hpp"
 #include "checks/finite.hpp"
 #include "kernels/dispatch.hpp"
@@ -6,8 +6,8 @@
 namespace fastmlp::bindings {
 namespace {
 
-/// Whether outputs for x may be written to `out`: of the right shape, writeable, and apart from x
-/// and from the parameters they are computed from.
+/// Checks that outputs for x can be written to `out`: right shape, writeable, no overlap with x or
+/// with the parameters.
 template <class T>
 bool takes_outputs(const py::array& out, const py::array& x, const Network<T>& network) {
     const auto meets = [&](const void* data, std::size_t bytes) {
@@ -22,7 +22,7 @@ bool takes_outputs(const py::array& out, const py::array& x, const Network<T>& n
            !meets(parameters.data(), parameters.size() * sizeof(T));
 }
 
-/// Multiply-adds that nobody would want to interrupt.
+/// Multiply-adds of a call that is too short to need interrupts.
 constexpr std::size_t kQuick = std::size_t{1} << 24;
 
 template <class T>
@@ -32,7 +32,7 @@ bool all_finite(const T* data, std::size_t count) {
     return count_finite(data, count) == count;
 }
 
-/// Of checked rows, into `out` where that is given.
+/// Predicts checked rows, into `out` if it is given.
 template <class T>
 py::object predict_checked(LockedNetwork<T>& model, py::handle x, const py::object& out,
                            int n_threads) {
@@ -49,7 +49,7 @@ py::object predict_checked(LockedNetwork<T>& model, py::handle x, const py::obje
 
 }  // namespace
 
-/// NotImplemented where the input wants converting: `fastmlp.Network.predict` does that then.
+/// NotImplemented if the input must be converted, which `fastmlp.Network.predict` then does.
 template <class T>
 py::object predict(LockedNetwork<T>& model, py::handle x, py::object out, int n_threads) {
     if (!is_ready<T>(x, 2) || !(out.is_none() || is_ready<T>(out, 2))) {
@@ -72,7 +72,7 @@ py::object predict(LockedNetwork<T>& model, py::handle x, py::object out, int n_
     py::array result = out.is_none() ? py::array(new_result<T>({view.rows, network.outputs()}))
                                      : py::reinterpret_borrow<py::array>(out);
     const MatrixView<T> target = borrow_mutable<T>(result);
-    // To let go of the GIL costs more than so small a product.
+    // Releasing the GIL would cost more than such a small product.
     if (count < 4096 && view.rows * network.layout().size() < kQuick) {
         if (const Access::Glance glance(model.access); glance) {
             network.predict(view, target, n_threads);

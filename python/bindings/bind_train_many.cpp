@@ -1,4 +1,4 @@
-/// Many networks trained at once: one call without the GIL for all of them.
+/// Training many networks: one call without the GIL for all of them.
 #include <pybind11/stl.h>
 
 #include <memory>
@@ -8,7 +8,7 @@
 namespace fastmlp::bindings {
 namespace {
 
-/// One network's data, held while it trains.
+/// One network's data, kept alive while it trains.
 struct Job {
     py::object model;
     py::array x;
@@ -27,7 +27,7 @@ TrainJob<T> borrow_job(const Job& job) {
             job.options, true};
 }
 
-/// The reports of a job, or (epoch, loss, learning_rate) where it diverged.
+/// The reports of a job, or (epoch, loss, learning_rate) if it diverged.
 py::object outcome_of(const TrainOutcome& outcome) {
     if (!outcome.error) return py::cast(outcome.reports);
     try {

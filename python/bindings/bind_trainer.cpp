@@ -1,4 +1,4 @@
-/// Training: the GIL is released once, and taken back for the callback and for signals.
+/// Training: the GIL is released once, and acquired again for callbacks and signals.
 #include <pybind11/native_enum.h>
 #include <pybind11/stl.h>
 
@@ -20,7 +20,7 @@ bool stop_after(Unlocked& unlocked, const py::object& on_epoch, EpochReport& rep
     return stop;
 }
 
-/// The settings, with Python's callables behind them.
+/// The settings, with callbacks that call Python's callables.
 TrainOptions with_callbacks(const TrainOptions& settings, const Callables& callables,
                             Unlocked& unlocked) {
     TrainOptions options = settings;
@@ -41,14 +41,14 @@ TrainOptions with_callbacks(const TrainOptions& settings, const Callables& calla
             return py::bool_(call_python(callables.on_step, report.step, report.loss));
         };
     }
-    options.interrupted = [&] {  // only Python knows whether Ctrl-C came
+    options.interrupted = [&] {  // signals such as Ctrl-C are handled by Python
         check_signals(unlocked);
         return false;
     };
     return options;
 }
 
-/// The settings, with the order of samples that Python keeps alive.
+/// The settings, with an order of samples kept alive by Python.
 TrainOptions with_order(const TrainOptions& settings, const py::object& order, std::size_t rows) {
     TrainOptions options = settings;
     if (order.is_none()) return options;
@@ -152,7 +152,7 @@ std::vector<EpochReport> fit(LockedNetwork<T>& model, py::handle x, const py::ob
 
 namespace {
 
-/// A block as Python hands it out; holds what it borrows.
+/// A block from Python; keeps alive what it borrows.
 template <class T>
 class BorrowedBlock {
 public:
@@ -161,7 +161,7 @@ public:
     BorrowedBlock(const BorrowedBlock&) = delete;
     BorrowedBlock& operator=(const BorrowedBlock&) = delete;
 
-    /// The next of a stream; the targets of a custom loss are what `ask` knows.
+    /// The next block of a stream; targets of a custom loss are known to `ask` only.
     Block<T> take(const py::object& next_block, const CustomLoss<T>& ask) {
         auto next = call_python(next_block).template cast<py::tuple>();
         release();
@@ -177,7 +177,7 @@ public:
     }
 
 private:
-    /// The arrays may have finalizers in Python.
+    /// With the GIL, because the arrays may have finalizers in Python.
     void release() noexcept {
         never_unwind([this] { arrays_.release().dec_ref(); });
     }

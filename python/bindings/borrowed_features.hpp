@@ -1,4 +1,4 @@
-/// Features as they come in from Python: ready to be read, of another type or layout, or sparse.
+/// Features from Python: of the network's type, of another type or layout, or sparse.
 #pragma once
 
 #include <variant>
@@ -8,19 +8,19 @@
 
 namespace fastmlp::bindings {
 
-/// The arrays of a sparse matrix, as `SparseView` has them.
+/// The arrays of a sparse matrix, for a `SparseView`.
 struct SparseRows {
     py::array offsets, columns, values;
     std::size_t n_features;
 };
 
-/// The arrays of a matrix of another type, as `RawView` has them; None where nothing is scaled.
+/// The arrays of a matrix of another type, for a `RawView`; None without scaling.
 struct RawRows {
     py::array values;
     py::object scales, offsets;
 };
 
-/// TypeError unless it is one that `RawView` knows, in the machine's byte order.
+/// Throws TypeError unless `RawView` supports it and it is in the machine's byte order.
 inline ElementType element_type_of(const py::dtype& dtype) {
     const bool native = dtype.byteorder() == '=' || dtype.byteorder() == '|';
     const auto is = [&](auto number) {
@@ -70,7 +70,7 @@ RawView<T> raw_view(const RawRows& rows) {
             factors(rows.offsets, "X.offsets")};
 }
 
-/// SparseRows by the sizes they must have; `check_rows` looks into them.
+/// A view of SparseRows whose sizes are checked here; `check_rows` checks their content.
 template <class T>
 SparseView<T> sparse_view(const SparseRows& rows) {
     const py::array offsets = require_ready<std::int64_t>(rows.offsets, 1, "X.offsets");
@@ -87,7 +87,7 @@ SparseView<T> sparse_view(const SparseRows& rows) {
             static_cast<std::size_t>(values.size())};
 }
 
-/// An ndarray ready to be read, RawRows or SparseRows. Holds what it borrows.
+/// An ndarray that can be read in place, RawRows or SparseRows. Keeps alive what it borrows.
 template <class T>
 class BorrowedFeatures {
 public:
@@ -104,7 +104,7 @@ public:
     std::size_t rows() const {
         return with([](const auto& view) { return view.rows; });
     }
-    /// f(MatrixView) or f(RawView); TypeError where rows are sparse.
+    /// Calls f(MatrixView) or f(RawView); throws TypeError for sparse rows.
     template <class F>
     void with_dense(F f) const {
         if (const auto* dense = std::get_if<MatrixView<const T>>(&view_)) {
@@ -115,7 +115,7 @@ public:
             throw py::type_error("X must not be sparse");
         }
     }
-    /// f(MatrixView), f(RawView) or f(SparseView).
+    /// Calls f(MatrixView), f(RawView) or f(SparseView).
     template <class F>
     auto with(F f) const {
         return std::visit(f, view_);

@@ -1,4 +1,4 @@
-/// A loss that Python computes: called once a batch, by the thread that has the GIL to take back.
+/// A loss computed in Python: called once per batch, by the thread that released the GIL.
 #pragma once
 
 #include <algorithm>
@@ -8,8 +8,8 @@
 
 namespace fastmlp::bindings {
 
-/// `function(outputs, samples, gradients, losses)` fills the last two. The arrays are Python's own,
-/// one for all batches: one that is kept shows a later batch, but never memory that is gone.
+/// `function(outputs, samples, gradients, losses)` fills the last two. The arrays are owned by
+/// Python and reused for all batches: one that is kept shows a later batch, but never freed memory.
 template <class T>
 class PythonLoss {
 public:

@@ -1,11 +1,10 @@
-/// The GIL, let go for the core's work and taken back for callbacks and signals.
+/// Releases the GIL for computations, and acquires it for callbacks and signals.
 ///
-/// At interpreter exit CPython before 3.14 ends a daemon thread that asks for the GIL by unwinding
-/// its stack, which the destructors in our frames do not survive: they would touch Python objects
-/// that are no longer the thread's to touch. The thread may ask for it anywhere inside Python code
-/// that we call, as in a sleep or at a lock. Such a thread waits for the end of the process
-/// instead, as it does from 3.14 on. So Python code is called by `call_python` only, and nothing
-/// between there and the interpreter has a destructor.
+/// At interpreter exit, CPython before 3.14 ends a daemon thread that acquires the GIL by unwinding
+/// its stack. The destructors in our frames would then access Python objects without the GIL. This
+/// can happen anywhere inside Python code that we call, for example in a sleep or at a lock. Such a
+/// thread therefore waits for the end of the process, as CPython does from 3.14 on: Python code is
+/// called by `call_python` only, and nothing between it and the interpreter has a destructor.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -19,7 +18,7 @@ namespace fastmlp::bindings {
 
 namespace py = pybind11;
 
-/// Calls f(), which throws nothing, but may be where the interpreter ends the thread.
+/// Calls f(), which throws nothing, but in which the interpreter may end the thread.
 template <class F>
 void never_unwind(F f) noexcept {
     try {
@@ -29,7 +28,7 @@ void never_unwind(F f) noexcept {
     }
 }
 
-/// No GIL while it lives.
+/// Releases the GIL while it exists.
 class Unlocked {
 public:
     Unlocked() : state_(PyEval_SaveThread()) {}
@@ -39,7 +38,7 @@ public:
     Unlocked(const Unlocked&) = delete;
     Unlocked& operator=(const Unlocked&) = delete;
 
-    /// The GIL again, for a while.
+    /// Holds the GIL again while it exists.
     class Locked {
     public:
         explicit Locked(Unlocked& unlocked) : unlocked_(unlocked) {
@@ -57,7 +56,7 @@ private:
     PyThreadState* state_;
 };
 
-/// function(arguments...), with the GIL.
+/// Calls function(arguments...); the GIL must be held.
 template <class... Args>
 py::object call_python(py::handle function, Args&&... arguments) {
     const py::tuple packed = py::make_tuple(std::forward<Args>(arguments)...);
@@ -67,8 +66,8 @@ py::object call_python(py::handle function, Args&&... arguments) {
     return py::reinterpret_steal<py::object>(result);
 }
 
-/// Runs the handlers of signals that came, above all of Ctrl-C, and throws what they raise. With
-/// the GIL; only in the main thread does it do anything.
+/// Runs the handlers of pending signals, such as Ctrl-C, and throws what they raise. The GIL must
+/// be held. Has an effect in the main thread only.
 inline void check_signals() {
     int status = 0;
     never_unwind([&] { status = PyErr_CheckSignals(); });
@@ -80,7 +79,7 @@ inline void check_signals(Unlocked& unlocked) {
     check_signals();
 }
 
-/// Releases the GIL while it exists, but signals are handled: for every call that may take long.
+/// Releases the GIL while it exists, but handles signals: for every call that may take long.
 class Interruptible {
 public:
     Interruptible()

@@ -1,4 +1,4 @@
-/// The compiled module: a contents page.
+/// The compiled module, which binds all parts.
 #include "bindings.hpp"
 #include "fastmlp/version.hpp"
 

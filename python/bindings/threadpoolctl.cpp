@@ -1,5 +1,5 @@
-// For threadpoolctl, which finds symbols by name in the loaded extension: see
-// python/fastmlp/_threadpoolctl.py. Nothing may be thrown across a C boundary.
+// For threadpoolctl, which looks up symbols by name in the loaded extension: see
+// python/fastmlp/_threadpoolctl.py. No exception may cross the C boundary.
 
 #include <algorithm>
 
