@@ -65,7 +65,7 @@ PackedParameters<T>::PackedParameters(const Layout& layout, T* flat)
     }
 }
 
-/// copy(flat element, packed element) for every element that has an packed.
+/// copy(flat element, packed element) for every element that has a packed copy.
 template <class T>
 template <class Copy>
 void PackedParameters<T>::for_each_element(Copy copy, Poll* poll) {

@@ -1,5 +1,5 @@
-/// Columns times a scale plus an offset, as a network may do with its features before the first
-/// layer and with its outputs after the last.
+/// Scaling of columns: times a scale plus an offset. A network may scale its features before the
+/// first layer and its outputs after the last.
 #pragma once
 
 #include <cmath>
@@ -13,7 +13,7 @@
 
 namespace fastmlp {
 
-/// Borrowed; null where nothing is scaled.
+/// Borrowed; null without scaling.
 template <class T>
 struct ColumnScaling {
     const T* scales = nullptr;
@@ -27,7 +27,7 @@ struct ColumnScaling {
 
     explicit operator bool() const { return scales != nullptr; }
 
-    /// to = fma(from, scale, offset), for rows of n columns; both may be one.
+    /// to = fma(from, scale, offset), for rows of n columns; `to` may be `from`.
     void apply(const kernels::KernelTable<T>& kernel, const T* from, std::size_t lds, T* to,
                std::size_t ldt, std::size_t rows, std::size_t n) const {
         const auto convert = kernel.convert[static_cast<std::size_t>(element_type<T>())];
@@ -37,8 +37,7 @@ struct ColumnScaling {
         }
     }
 
-    /// The scaled value that becomes x: (x - offset) / scale in double, rounded once; 0 where the
-    /// scale is.
+    /// The inverse: (x - offset) / scale in double, rounded once; 0 if the scale is 0.
     T inverse(T x, std::size_t column) const {
         const auto scale = static_cast<double>(scales[column]);
         if (scale == 0) return 0;
@@ -47,8 +46,8 @@ struct ColumnScaling {
     }
 };
 
-/// x as a network reads it that scales its features. Rows with scales of their own are read by
-/// those.
+/// x, to be scaled as it is read if the network scales its features. Rows that already have
+/// scales keep them.
 template <class T>
 Features<T> scaled(const Features<T>& x, const ColumnScaling<T>& by) {
     if (!by || x.is_scaled || (x.is_raw && x.raw.scales)) return x;
