@@ -146,6 +146,8 @@ THREE_CALLS = """
 for dtype in ("float32", "float64"):
     for net, X, y, _, _, given in networks(dtype):
         for batch_size in {1, 2, 3, 5, 8, 17, len(X)}:
+            if batch_size == 1 and net.statistics.size:
+                continue  # batches of one row have no variance
             fused, stepped = (fm.Network([net.features, *net.layers], loss=given, seed=net.seed,
                                          dtype=dtype) for _ in range(2))
             X, y = X[:40], y[:40]
