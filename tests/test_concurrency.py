@@ -46,6 +46,8 @@ REFUSED = {
     "forward": lambda net, X, y: net.forward(X),
     "backward": lambda net, X, y: net.backward(y),
     "update": lambda net, X, y: net.update(0.1),
+    "train_on_batch": lambda net, X, y: net.train_on_batch(X, y, "adam"),
+    "feature_gradients": lambda net, X, y: net.feature_gradients,
     "objective": lambda net, X, y: net.objective(X, y)(np.zeros(net.n_parameters)),
     "weights": lambda net, X, y: net.weights.__setitem__(0, np.zeros((4, 9))),
     "biases": lambda net, X, y: net.biases.__setitem__(0, np.zeros(9)),

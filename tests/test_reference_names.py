@@ -46,7 +46,16 @@ METHODS = [
 
 @pytest.mark.parametrize(
     "name",
-    [*METHODS, "jacobian", "input_gradient", "reset_optimizer", "copy", "soft_update", "averaged"],
+    [
+        *METHODS,
+        "train_on_batch",
+        "jacobian",
+        "input_gradient",
+        "reset_optimizer",
+        "copy",
+        "soft_update",
+        "averaged",
+    ],
 )
 def test_the_same_methods(name):
     ours, twin = parameters(getattr(fm.Network, name)), parameters(getattr(reference.Network, name))

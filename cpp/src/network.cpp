@@ -1,7 +1,9 @@
 #include "fastmlp/network.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -14,6 +16,7 @@
 #include "propagation/scaling.hpp"
 #include "propagation/stepwise.hpp"
 #include "threads/ieee_defaults.hpp"
+#include "threads/team_for.hpp"
 #include "training/epoch_end.hpp"
 #include "training/step_rules.hpp"
 
@@ -135,23 +138,63 @@ std::vector<std::uint32_t> counting_rows(const T* weights, std::size_t rows) {
 /// Nodes of the rows `work.places` of `work.x`, which come to stand one after another. `averages`:
 /// and the running averages move.
 template <class T>
-void forward_counting(const Network<T>& network, Workspace<T>& work, bool averages) {
+void forward_counting(const Network<T>& network, Workspace<T>& work, bool averages, int n_threads) {
     work.batch = work.context.batch = work.places.size();
     work.context.places = work.places.data();
+    work.has_deltas = false;
     if (work.batch == 0) return;
     const Features<T>& x = *work.x;
     work.input.expect(x, work.batch);
     for (std::size_t b = 0; b < work.batch; ++b) {
         work.input.take(kernels::active_table<T>(), x, work.places[b], b);
     }
-    Interrupts interrupts;
-    PackedParameters<T> packed(network.layout(), network.parameters()->data());
-    packed.load(interrupts.poll());
-    Propagation<T> pass = Propagation<T>(network, packed, work).in(work.context);
-    pass.poll = interrupts.poll();
-    StepwisePass<T>{pass}.forward();
-    if (averages) pass.move_averages();
-    pass.outputs({0, work.batch});
+    on_team(network, work, 1, n_threads, [&](const Propagation<T>& pass) {
+        StepwisePass<T>{pass}.forward();
+        pass.outputs(pass.context.rows());
+        pass.context.meet();
+        if (averages) pass.move_averages();
+    });
+}
+
+/// The number of worthwhile threads for an update of `elements` elements.
+int update_threads(std::size_t elements, int n_threads) {
+    constexpr double kFlopsPerElement = 10;
+    return threads_worth(kFlopsPerElement * static_cast<double>(elements), elements, kCallCost,
+                         n_threads);
+}
+
+/// Of all gradients that count; each thread adds its share of the squares.
+template <class T>
+double norm_of_gradients(const Network<T>& network, SumOfSquares<T>& squares, Share share,
+                         ThreadTeam* team) {
+    const Layout& layout = network.layout();
+    for (std::size_t i = 0; i < layout.layer_count(); ++i) {
+        if (!network.layers()[i].trainable) continue;
+        squares.add(i, natural_view(layout, i, network.gradients()->data()), share);
+    }
+    if (team) team->barrier(static_cast<int>(share.rank));
+    return std::sqrt(squares.total());
+}
+
+/// One thread's share of a step with the stored gradients.
+template <class T>
+void apply_stored(Network<T>& network, const Optimizer& optimizer, const StepFacts& facts,
+                  Share share) {
+    const Layout& layout = network.layout();
+    const OptimizerState<T>& state = network.optimizer_state();
+    const StepRules<T> rules = step_rules<T>(optimizer, facts);
+    std::vector<StepRules<T>> room = room_for_layer_rules<T>(network.layers());
+    const GradientUse<T> use{T(1), &rules,
+                             layer_rules(optimizer, facts, {}, network.layers(), room)};
+    for (std::size_t i = 0; i < layout.layer_count(); ++i) {
+        if (!network.layers()[i].trainable) continue;
+        UpdateTarget<T> target{natural_view(layout, i, network.parameters()->data())};
+        if (state.first) target.first_moment = natural_view(layout, i, state.first->data());
+        if (state.second) target.second_moment = natural_view(layout, i, state.second->data());
+        apply_gradients(kernels::active_table<T>(), target,
+                        natural_view(layout, i, network.gradients()->data()),
+                        *use.of_layer(i).rules, share);
+    }
 }
 
 /// Into the buffer there is, so that views of it stay live.
@@ -226,21 +269,22 @@ void Network<T>::set_epoch(std::uint32_t epoch) {
 }
 
 template <class T>
-void Network<T>::forward(MatrixView<const T> x, bool training, const T* weights) {
-    forward_rows(x, training, weights);
+void Network<T>::forward(MatrixView<const T> x, bool training, const T* weights, int n_threads) {
+    forward_rows(x, training, weights, n_threads);
 }
 
 template <class T>
-void Network<T>::forward(const RawView<T>& x, bool training, const T* weights) {
-    forward_rows(x, training, weights);
+void Network<T>::forward(const RawView<T>& x, bool training, const T* weights, int n_threads) {
+    forward_rows(x, training, weights, n_threads);
 }
 
 template <class T>
-void Network<T>::forward_rows(const Features<T>& x, bool training, const T* weights) {
+void Network<T>::forward_rows(const Features<T>& x, bool training, const T* weights,
+                              int n_threads) {
     const Features<T> features = checked_features(*this, x);
     const std::size_t position = position_;
     try {
-        propagate(features, training, weights);
+        propagate(features, training, weights, n_threads);
     } catch (...) {  // interrupted, or out of memory: as if there had been no forward at all
         workspace_.reset();
         position_ = position;
@@ -249,7 +293,7 @@ void Network<T>::forward_rows(const Features<T>& x, bool training, const T* weig
 }
 
 template <class T>
-void Network<T>::propagate(const Features<T>& x, bool training, const T* weights) {
+void Network<T>::propagate(const Features<T>& x, bool training, const T* weights, int n_threads) {
     const IeeeDefaults ieee;
     // A workspace that a view still holds is left to it, so that old nodes stay what they were.
     if (!workspace_ || workspace_->capacity < x.rows || workspace_.use_count() > 1) {
@@ -262,107 +306,136 @@ void Network<T>::propagate(const Features<T>& x, bool training, const T* weights
     work.context = {.training = training, .epoch = epoch_, .position = position_};
     if (training) position_ += x.rows;
     work.places = counting_rows(weights, x.rows);
-    forward_counting(*this, work, training);
+    forward_counting(*this, work, training, n_threads);
 }
 
 template <class T>
-double Network<T>::backward(const Targets<T>& y) {
+double Network<T>::backward(const Targets<T>& y, int n_threads) {
     if (!workspace_ || !workspace_->x || workspace_->x->rows == 0) {
         throw std::logic_error("backward needs a forward before it");
     }
     Workspace<T>& work = *workspace_;
-    check_targets(*this, y, work.x->rows);
+    check_step_targets(*this, y, work.x->rows);
     const IeeeDefaults ieee;
     const std::vector<std::uint32_t> places = counting_rows(y.weights, work.x->rows);
     if (places != work.places) {
         work.places = places;
         try {
-            forward_counting(*this, work, false);
+            forward_counting(*this, work, false, n_threads);
         } catch (...) {  // interrupted: half a forward is none
             workspace_.reset();
             throw;
         }
     }
+    work.has_deltas = false;
     if (work.batch == 0) {
         std::fill_n(gradients_->data(), layout_.size(), T(0));
         return 0;
     }
     work.scaled.expect(ColumnScaling<T>(output_scaling_.get()), work.capacity, outputs());
     for (std::size_t b = 0; b < work.batch; ++b) take_target(y, work.places[b], b, work);
-    Interrupts interrupts;
-    PackedParameters<T> packed(layout_, parameters_->data()),
-        gradients(layout_, gradients_->data());
-    packed.load(interrupts.poll());
-    Propagation<T> pass = Propagation<T>(*this, packed, work).in(work.context);
-    pass.poll = interrupts.poll();
-    StepwisePass<T>{pass}.backward(y);
-    std::vector<UpdateTarget<T>> targets;
-    for (std::size_t i = 0; i < layers_.size(); ++i) targets.push_back({gradients[i]});
     const double weight = weight_sum(y, work);
+    std::atomic<bool> begun{false};  // with the gradients
     try {
-        pass.gradients(targets, {static_cast<T>(weight > 0 ? 1 / weight : 0)});
+        PackedParameters<T> gradients(layout_, gradients_->data());
+        std::vector<UpdateTarget<T>> targets;
+        for (std::size_t i = 0; i < layers_.size(); ++i) targets.push_back({gradients[i]});
+        const GradientUse<T> use{static_cast<T>(weight > 0 ? 1 / weight : 0)};
+        on_team(*this, work, 2, n_threads, [&](const Propagation<T>& pass) {
+            StepwisePass<T>{pass}.backward(y);
+            pass.context.meet();
+            begun = true;
+            pass.gradients(targets, use);
+        });
         gradients.store();
         for (std::size_t i = 0; i < layers_.size(); ++i) {
             if (layers_[i].trainable) continue;
             std::fill_n(gradients_->data() + layout_[i].offset(), layout_[i].size(), T(0));
         }
     } catch (...) {  // interrupted: rather none than some of them
-        std::fill(gradients_->begin(), gradients_->end(), T(0));
+        if (begun) std::fill(gradients_->begin(), gradients_->end(), T(0));
         throw;
     }
+    work.has_deltas = true;
+    work.features_known = false;
     return weighted_mean(add_losses(0.0, work), weight);
 }
 
 template <class T>
-void Network<T>::update(double learning_rate) {
-    const IeeeDefaults ieee;
-    const auto& kernel = kernels::active_table<T>();
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-        if (!layers_[i].trainable) continue;
-        kernels::UpdateRule<T> rule;
-        rule.rate = static_cast<T>(learning_rate * layers_[i].rate_factor);
-        const std::size_t offset = layout_[i].offset();
-        kernel.update(rule, 1, layout_[i].size(), gradients_->data() + offset, 0,
-                      parameters_->data() + offset, nullptr, nullptr, 0);
+MatrixView<const T> Network<T>::feature_gradients() {
+    if (!workspace_ || !workspace_->has_deltas) {
+        throw std::logic_error("feature_gradients needs a backward before it, and no update since");
     }
+    Workspace<T>& work = *workspace_;
+    if (!work.features) work.features.emplace(work.capacity, features_);
+    if (!work.features_known) {
+        const IeeeDefaults ieee;
+        const ColumnScaling<T> scaling(input_scaling_.get());
+        on_team(*this, work, 1, 0, [&](const Propagation<T>& pass) {
+            const Range rows = pass.context.rows();
+            pass.feature_gradients(rows, *work.features);
+            if (scaling) multiply_columns(*work.features, rows, scaling.scales);
+        });
+        work.features_known = true;
+    }
+    return {work.features->row(0), work.batch, features_, work.features->stride};
+}
+
+/// Deltas are those of other parameters from now on.
+template <class T>
+void Network<T>::changed() {
+    if (workspace_) workspace_->has_deltas = false;
 }
 
 template <class T>
-void Network<T>::update(const Optimizer& optimizer) {
-    check_optimizer(optimizer);
+void Network<T>::update(double learning_rate, int n_threads) {
+    const IeeeDefaults ieee;
+    const auto& kernel = kernels::active_table<T>();
+    Interrupts interrupts;
+    together(update_threads(layout_.size(), n_threads), interrupts,
+             [&](Share share, ThreadTeam*, Poll*) {
+                 for (std::size_t i = 0; i < layers_.size(); ++i) {
+                     if (!layers_[i].trainable) continue;
+                     kernels::UpdateRule<T> rule;
+                     rule.rate = static_cast<T>(learning_rate * layers_[i].rate_factor);
+                     const Range mine = share.of(layout_[i].size(), kernels::kPad);
+                     const std::size_t first = layout_[i].offset() + mine.first;
+                     kernel.update(rule, 1, mine.size(), gradients_->data() + first, 0,
+                                   parameters_->data() + first, nullptr, nullptr, 0);
+                 }
+             });
+    changed();
+}
+
+template <class T>
+void Network<T>::update(const Optimizer& optimizer, int n_threads) {
+    check_step_optimizer(optimizer);
     prepare_optimizer(optimizer);
     const IeeeDefaults ieee;
-    StepFacts facts{optimizer.learning_rate, optimizer_state_.steps + 1};
-    if (optimizer.clip_norm < Optimizer::kUnlimited) {
-        SumOfSquares<T> squares(layout_, true);
-        for (std::size_t i = 0; i < layers_.size(); ++i) {
-            if (!layers_[i].trainable) continue;
-            squares.add(i, natural_view(layout_, i, gradients_->data()), {});
-        }
-        facts.norm = std::sqrt(squares.total());
-    }
-    const StepRules<T> rules = step_rules<T>(optimizer, facts);
-    std::vector<StepRules<T>> room = room_for_layer_rules<T>(layers_);
-    const GradientUse<T> use{T(1), &rules, layer_rules(optimizer, facts, {}, layers_, room)};
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-        if (!layers_[i].trainable) continue;
-        UpdateTarget<T> target{natural_view(layout_, i, parameters_->data())};
-        const OptimizerState<T>& state = optimizer_state_;
-        if (state.first) target.first_moment = natural_view(layout_, i, state.first->data());
-        if (state.second) target.second_moment = natural_view(layout_, i, state.second->data());
-        apply_gradients(kernels::active_table<T>(), target,
-                        natural_view(layout_, i, gradients_->data()), *use.of_layer(i).rules, {});
-    }
+    const StepFacts facts{optimizer.learning_rate, optimizer_state_.steps + 1};
+    std::optional<SumOfSquares<T>> squares;
+    if (optimizer.clip_norm < Optimizer::kUnlimited) squares.emplace(layout_, true);
+    Interrupts interrupts;
+    together(update_threads(layout_.size(), n_threads), interrupts,
+             [&](Share share, ThreadTeam* team, Poll*) {
+                 StepFacts own = facts;
+                 if (squares) own.norm = norm_of_gradients(*this, *squares, share, team);
+                 apply_stored(*this, optimizer, own, share);
+             });
     ++optimizer_state_.steps;
+    changed();
+}
+
+template <class T>
+bool Network<T>::has_state_for(const Optimizer& optimizer) const {
+    const OptimizerState<T>& state = optimizer_state_;
+    return state.kind == optimizer.kind && !!state.first == optimizer.has_first() &&
+           !!state.second == optimizer.has_second();
 }
 
 template <class T>
 void Network<T>::prepare_optimizer(const Optimizer& optimizer) {
-    const OptimizerState<T>& old = optimizer_state_;
-    if (old.kind == optimizer.kind && !!old.first == optimizer.has_first() &&
-        !!old.second == optimizer.has_second()) {
-        return;
-    }
+    if (has_state_for(optimizer)) return;
     OptimizerState<T> fresh;
     fresh.kind = optimizer.kind;
     if (optimizer.has_first()) fresh.first = std::make_shared<Buffer<T>>(layout_.size());
@@ -412,6 +485,7 @@ void Network<T>::soft_update(const Network& source, double tau) {
                     parameters_->data());
     kernel.approach(static_cast<T>(tau), layout_.statistics_size(), source.statistics_->data(),
                     statistics_->data());
+    changed();
 }
 
 template <class T>
@@ -441,6 +515,7 @@ void Network<T>::assign(const Network& other) {
     output_scaling_ = copy(other.output_scaling_, output_scaling_);
     seed_ = other.seed_;
     epoch_ = other.epoch_;
+    changed();
 }
 
 template <class T>

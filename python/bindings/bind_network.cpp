@@ -145,13 +145,27 @@ py::array deltas(const LockedNetwork<T>& model, std::size_t i) {
     return lend_rows(work, work->deltas[i]);
 }
 
+/// Of the last backward, computed now if it was not before.
 template <class T>
-py::array forward(LockedNetwork<T>& model, py::handle x, bool training) {
+py::array feature_gradients(LockedNetwork<T>& model) {
+    py::array gradients;
+    Interruptible interruptible;
+    const Writing writing(model, Access::kStep, interruptible.unlocked());
+    model.network.feature_gradients();
+    const Unlocked::Locked gil(interruptible.unlocked());
+    const auto& work = model.network.workspace();
+    gradients = lend_rows(work, *work->features);
+    return gradients;
+}
+
+template <class T>
+py::array forward(LockedNetwork<T>& model, py::handle x, bool training, int n_threads) {
     const BorrowedFeatures<T> features(x);
     py::array nodes;
     Interruptible interruptible;
     const Writing writing(model, Access::kStep, interruptible.unlocked());
-    features.with_dense([&](const auto& view) { model.network.forward(view, training); });
+    features.with_dense(
+        [&](const auto& view) { model.network.forward(view, training, nullptr, n_threads); });
     const Unlocked::Locked gil(interruptible.unlocked());
     model.features =
         py::reinterpret_borrow<py::object>(x);  // with the workspace that points into it, or never
@@ -160,17 +174,18 @@ py::array forward(LockedNetwork<T>& model, py::handle x, bool training) {
     return nodes;
 }
 
-/// `rows` of the batch that y is for.
+/// `rows` of the batch that y, or a gradient in its place, is for.
 template <class T>
 double backward(LockedNetwork<T>& model, const py::object& y, py::handle sample_weight,
-                std::size_t rows) {
+                std::size_t rows, bool is_gradient, int n_threads) {
     const py::array weights =
         sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
     const bool custom = PyCallable_Check(y.ptr()) != 0;
     PythonLoss<T> loss(y, custom ? rows : 0, model.network.outputs());
     CustomLoss<T> ask;
-    const Targets<T> targets = custom ? with_weights(Targets<T>::of_function(ask, rows), weights)
-                                      : borrow_targets<T>(y, weights);
+    Targets<T> targets = custom ? with_weights(Targets<T>::of_function(ask, rows), weights)
+                                : borrow_targets<T>(y, weights);
+    targets.is_gradient = is_gradient;
     Interruptible interruptible;  // y is held by the caller's frame
     ask = [&](const LossBatch<T>& batch) { loss(interruptible.unlocked(), batch); };
     const Writing writing(model, Access::kStep, interruptible.unlocked());
@@ -178,14 +193,14 @@ double backward(LockedNetwork<T>& model, const py::object& y, py::handle sample_
     if (work && work->x && work->x->rows != rows) {
         throw std::runtime_error("another thread has called forward meanwhile");
     }
-    return model.network.backward(targets);
+    return model.network.backward(targets, n_threads);
 }
 
 template <class T>
-void update(LockedNetwork<T>& model, double learning_rate) {
+void update(LockedNetwork<T>& model, double learning_rate, int n_threads) {
     Unlocked unlocked;
     const Writing writing(model, Access::kStep, unlocked);
-    model.network.update(learning_rate);
+    model.network.update(learning_rate, n_threads);
 }
 
 /// A `with` statement that holds a new `Held(model, arguments..., unlocked)`.
@@ -363,10 +378,20 @@ void bind(py::module_& module, const char* name) {
              py::arg("i"))
         .def("nodes", &nodes<T>, py::arg("p"))
         .def("deltas", &deltas<T>, py::arg("i"))
-        .def("forward", &forward<T>, py::arg("X"), py::arg("training") = true)
-        .def("backward", &backward<T>, py::arg("y"), py::arg("sample_weight"), py::arg("rows"))
-        .def("update", &update<T>, py::arg("learning_rate"))
-        .def("update_by", &update_by<T>, py::arg("optimizer"))
+        .def("feature_gradients", &feature_gradients<T>)
+        .def("forward", &forward<T>, py::arg("X"), py::arg("training") = true,
+             py::arg("n_threads") = 0)
+        .def("backward", &backward<T>, py::arg("y"), py::arg("sample_weight"), py::arg("rows"),
+             py::arg("is_gradient") = false, py::arg("n_threads") = 0)
+        .def("update", &update<T>, py::arg("learning_rate"), py::arg("n_threads") = 0)
+        .def("update_by", &update_by<T>, py::arg("optimizer"), py::arg("learning_rate"),
+             py::arg("n_threads") = 0)
+        .def("try_train_on_batch", &try_train_on_batch<T>, py::arg("X"), py::arg("y"),
+             py::arg("is_gradient"), py::arg("optimizer"), py::arg("learning_rate"))
+        .def("train_on_batch", &train_on_batch<T>, py::arg("X"), py::arg("y"),
+             py::arg("sample_weight"), py::arg("is_gradient"), py::arg("optimizer"),
+             py::arg("learning_rate"), py::arg("n_threads") = 0)
+        .def("steps_of", &steps_of<T>, py::arg("optimizer"))
         .def_property_readonly("optimizer_state", &optimizer_state<T>)
         .def_property_readonly("moving_average", &moving_average<T>)
         .def("set_moving_average", &set_moving_average<T>, py::arg("decay"), py::arg("parameters"),

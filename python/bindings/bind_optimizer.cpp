@@ -64,10 +64,13 @@ void set_moving_average(LockedNetwork<T>& model, double decay, const py::object&
 }
 
 template <class T>
-void update_by(LockedNetwork<T>& model, const Optimizer& optimizer) {
+void update_by(LockedNetwork<T>& model, const Optimizer& settings, double learning_rate,
+               int n_threads) {
+    Optimizer optimizer = settings;
+    optimizer.learning_rate = learning_rate;
     Unlocked unlocked;
     const Writing writing(model, Access::kStep, unlocked);
-    model.network.update(optimizer);
+    model.network.update(optimizer, n_threads);
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                               \
@@ -77,7 +80,7 @@ void update_by(LockedNetwork<T>& model, const Optimizer& optimizer) {
     template py::tuple moving_average(const LockedNetwork<T>&);                              \
     template void set_moving_average(LockedNetwork<T>&, double, const py::object&,           \
                                      const py::object&, std::uint64_t);                      \
-    template void update_by(LockedNetwork<T>&, const Optimizer&);
+    template void update_by(LockedNetwork<T>&, const Optimizer&, double, int);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
 #undef FASTMLP_INSTANTIATE

@@ -85,7 +85,21 @@ template <class T>
 void set_optimizer_state(LockedNetwork<T>& model, Optimizer::Kind kind, const py::object& first,
                          const py::object& second, std::uint64_t steps);
 template <class T>
-void update_by(LockedNetwork<T>& model, const Optimizer& optimizer);
+void update_by(LockedNetwork<T>& model, const Optimizer& settings, double learning_rate,
+               int n_threads);
+
+/// None for a gradient, else the loss. `try_`: NotImplemented for arrays that are not ready, or not
+/// right.
+template <class T>
+py::object try_train_on_batch(LockedNetwork<T>& model, py::handle x, py::handle y, bool is_gradient,
+                              const Optimizer& optimizer, double learning_rate);
+template <class T>
+py::object train_on_batch(LockedNetwork<T>& model, py::handle x, const py::object& y,
+                          py::object sample_weight, bool is_gradient, const Optimizer& optimizer,
+                          double learning_rate, int n_threads);
+/// Since the state of such an optimizer was zero.
+template <class T>
+std::uint64_t steps_of(const LockedNetwork<T>& model, const Optimizer& optimizer);
 
 /// ValueError if all batches of such a fit would be too small for batch normalisation; 0 rows: not
 /// known.

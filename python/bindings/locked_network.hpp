@@ -6,9 +6,12 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <stdexcept>
+#include <vector>
 
 #include "fastmlp/network.hpp"
+#include "fastmlp/train_step.hpp"
 #include "gil.hpp"
 #include "threads/access.hpp"
 #include "training/epoch_end.hpp"
@@ -26,6 +29,8 @@ struct LockedNetwork {
     py::object features;                            ///< what `forward` borrowed
     mutable py::object feature_names, class_names;  ///< as Python sees them, once it has asked
     mutable Access access;
+    std::optional<TrainStep<T>> train_step;  ///< of train_on_batch, once it was called
+    std::vector<std::int32_t> labels;        ///< its labels, where they were of another type
 };
 
 /// Held while the network is written.

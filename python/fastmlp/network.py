@@ -7,7 +7,7 @@ gets a field there, if it has state, and its docstring here.
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -385,6 +385,17 @@ class Network:
         return views.ArrayViews("deltas", self._model.core.deltas, len(self.layers))
 
     @property
+    def feature_gradients(self) -> NDArray[Any]:
+        """Read-only view (B, features) of the derivatives of each sample's loss by its features.
+
+        Of the last `backward`: like `deltas` per sample, not divided by B, and as `backward` was
+        given them, so with its `gradient` those of the whole loss. Computed when first read, from
+        the weights at that time: RuntimeError after an update, without a `backward`, and while
+        another thread fits.
+        """
+        return self._model.core.feature_gradients()
+
+    @property
     def parameters(self) -> NDArray[Any]:
         """The whole buffer as one flat live view: W0, b0, W1, b1, ... in C order.
 
@@ -489,7 +500,9 @@ class Network:
 
     # The three steps of the paper, one at a time
 
-    def forward(self, X: ArrayLike, training: bool = True) -> NDArray[Any]:
+    def forward(
+        self, X: ArrayLike, training: bool = True, n_threads: int | None = None
+    ) -> NDArray[Any]:
         """Compute the nodes of every layer (1.2).
 
         `training` only matters for networks with normalization or dropout.
@@ -503,6 +516,9 @@ class Network:
             batch and updates the running averages, unless B is 1, and dropout draws the masks of
             the next B samples of the epoch. False computes what `predict` does, and a following
             `backward` the gradients of that.
+        n_threads : int, optional
+            Upper limit of threads; by default that of the process. As many are used as are
+            worthwhile; the bits do not depend on it.
 
         Returns
         -------
@@ -518,49 +534,160 @@ class Network:
         RuntimeError
             If another thread is fitting the network.
         """
-        return propagation.forward(self._model, X, training)
+        return propagation.forward(self._model, X, training, n_threads)
 
-    def backward(self, y: ArrayLike) -> float:
+    @overload
+    def backward(
+        self,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        gradient: None = None,
+        n_threads: int | None = None,
+    ) -> float: ...
+    @overload
+    def backward(
+        self, y: None = None, *, gradient: ArrayLike, n_threads: int | None = None
+    ) -> None: ...
+    def backward(
+        self,
+        y: ArrayLike | None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        gradient: ArrayLike | None = None,
+        n_threads: int | None = None,
+    ) -> float | None:
         """Compute deltas and gradients for the batch of the last `forward` (2.8) to (2.12).
 
         Parameters
         ----------
         y : array-like, shape (B,) or (B, N)
-            Targets as in `fit`.
+            Targets as in `fit`. The gradients are those of the mean loss.
+        sample_weight : array-like, shape (B,), optional
+            The weight of each sample, as in `fit`: losses are weighted means. `nodes` and `deltas`
+            then only have the rows whose weight is not 0.
+        gradient : array-like, shape (B, N), optional
+            Instead of y, the derivatives of any loss with respect to the outputs that `forward`
+            returned. They are passed back through softmax, sigmoid etc.; the gradients of the
+            parameters are sums over the rows and are not divided by B.
+        n_threads : int, optional
+            As in `forward`.
 
         Returns
         -------
-        float
-            The mean loss.
+        float or None
+            The mean loss; None for a `gradient`.
 
         Raises
         ------
         KeyboardInterrupt
             On Ctrl-C; the gradients are then unchanged or all zero.
         TypeError, ValueError
-            If y does not match the network or the batch.
+            If y or `gradient` does not match the network or the batch, or not exactly one of them
+            is passed.
         RuntimeError
             If there was no `forward`, or another thread is fitting the network.
         """
-        return propagation.backward(self._model, y)
+        return propagation.backward(self._model, y, sample_weight, gradient, n_threads)
 
-    def update(self, learning_rate: float | Optimizer | StepOptimizerName) -> None:
+    def update(
+        self,
+        learning_rate: float | Optimizer | StepOptimizerName,
+        n_threads: int | None = None,
+    ) -> None:
         """Take one step against `gradients`: ``w = w - learning_rate * gradient`` (2.13), (2.14).
 
         Parameters
         ----------
         learning_rate : float, Optimizer or str
-            The step size eta, finite and above 0; or an optimizer whose learning rate is a number,
-            or the name of one with its defaults. Its state is `optimizer_state`.
+            The step size eta, finite and above 0; or an optimizer, or the name of one with its
+            defaults, which works as in a step of `fit`. Its state is `optimizer_state`. A schedule
+            or a function is asked for the rate of step number `steps`; without epochs a schedule
+            counts a step as an epoch.
+        n_threads : int, optional
+            As in `forward`.
 
         Raises
         ------
         TypeError, ValueError
-            If `learning_rate` is none of these.
+            If `learning_rate` is none of these, or a schedule that depends on the losses or the
+            number of epochs of a fit.
         RuntimeError
             If another thread is fitting the network.
         """
-        propagation.update(self._model, learning_rate)
+        propagation.update(self._model, learning_rate, n_threads)
+
+    @overload
+    def train_on_batch(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        optimizer: Optimizer | StepOptimizerName,
+        *,
+        sample_weight: ArrayLike | None = None,
+        gradient: None = None,
+        n_threads: int | None = None,
+    ) -> float: ...
+    @overload
+    def train_on_batch(
+        self,
+        X: ArrayLike,
+        y: None,
+        optimizer: Optimizer | StepOptimizerName,
+        *,
+        gradient: ArrayLike,
+        n_threads: int | None = None,
+    ) -> None: ...
+    def train_on_batch(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None,
+        optimizer: Optimizer | StepOptimizerName,
+        *,
+        sample_weight: ArrayLike | None = None,
+        gradient: ArrayLike | None = None,
+        n_threads: int | None = None,
+    ) -> float | None:
+        """Take one step on a batch: `forward`, `backward` and `update` in one call, the same bits.
+
+        For training loops that `fit` does not cover. Arrays of the network's dtype in C order, and
+        the same optimizer object each time, make it fastest. Like `fit` it leaves `nodes`, `deltas`
+        and, unless the optimizer clips the norm, `gradients` as they are.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or Rescaled, shape (B, features)
+            A batch of samples.
+        y : array-like, shape (B,) or (B, N), or None
+            Targets as in `fit`; None with a `gradient`.
+        optimizer : Optimizer or str
+            How the gradients change the parameters, as in `update`.
+        sample_weight : array-like, shape (B,), optional
+            The weight of each sample, as in `fit`; samples of weight 0 are left out.
+        gradient : array-like, shape (B, N), optional
+            Instead of y, the derivatives of a loss with respect to the outputs for X; see
+            `backward`.
+        n_threads : int, optional
+            As in `forward`.
+
+        Returns
+        -------
+        float or None
+            The mean loss before the step; None for a `gradient`.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            On Ctrl-C, before or after the step.
+        TypeError, ValueError
+            If an argument does not match the network or another argument; the network is then
+            unchanged.
+        RuntimeError
+            If another thread is training the network.
+        """
+        return propagation.train_on_batch(
+            self._model, X, y, optimizer, sample_weight, gradient, n_threads
+        )
 
     # Training
 

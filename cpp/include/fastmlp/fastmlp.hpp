@@ -18,4 +18,5 @@
 #include "fastmlp/schedule.hpp"
 #include "fastmlp/serialize.hpp"
 #include "fastmlp/threads.hpp"
+#include "fastmlp/train_step.hpp"
 #include "fastmlp/trainer.hpp"

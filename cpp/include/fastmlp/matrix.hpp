@@ -67,11 +67,20 @@ struct Targets {
     /// batch in a step, over all samples in an epoch's report. A sample of weight 0 is left out,
     /// whatever its features and targets are; a custom loss is not asked about it.
     const T* weights = nullptr;
+    /// `values` are no targets but dL/dh, what the caller found the derivatives of some loss L by
+    /// the outputs to be. Gradients are sums over the rows then, not divided. In steps only:
+    /// `backward` of a network, and TrainStep.
+    bool is_gradient = false;
 
     static Targets of_labels(const std::int32_t* labels, std::size_t rows) {
         return {labels, {}, rows};
     }
     static Targets of_values(MatrixView<const T> values) { return {nullptr, values, values.rows}; }
+    static Targets of_gradient(MatrixView<const T> gradient) {
+        Targets result = of_values(gradient);
+        result.is_gradient = true;
+        return result;
+    }
     static Targets of_function(const CustomLoss<T>& loss, std::size_t rows) {
         return {nullptr, {}, rows, &loss};
     }

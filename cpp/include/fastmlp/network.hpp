@@ -26,6 +26,8 @@ template <class T>
 struct Features;
 template <class T>
 class EpochEnd;
+template <class T>
+class TrainStep;
 
 /// How well outputs meet targets.
 struct Evaluation {
@@ -109,18 +111,26 @@ public:
     /// averages if it has more than one row, and with dropout, whose masks are those of the next B
     /// samples of the epoch. Without it, and without effect on the network, as in `predict`.
     /// Rows whose weight is 0 are left out: `weights` (B,) are those of `backward`, null for 1
-    /// each.
-    void forward(MatrixView<const T> x, bool training = true, const T* weights = nullptr);
-    void forward(const RawView<T>& x, bool training = true, const T* weights = nullptr);
+    /// each. The three steps use as many threads as are worthwhile, at most `n_threads` (0: the
+    /// process's limit); TrainStep takes all three at once, and allocates nothing.
+    void forward(MatrixView<const T> x, bool training = true, const T* weights = nullptr,
+                 int n_threads = 0);
+    void forward(const RawView<T>& x, bool training = true, const T* weights = nullptr,
+                 int n_threads = 0);
     /// (2.8)-(2.12) for the last forward: deltas of all layers and gradients, which are 0 for those
     /// that are not trainable; returns the mean loss. If y has
     /// weights of 0 that forward was not given, it first goes forward again without those rows; the
-    /// running averages have then counted them. All 0: the gradients and the loss are 0.
-    double backward(const Targets<T>& y);
+    /// running averages have then counted them. All 0: the gradients and the loss are 0. With
+    /// `Targets::of_gradient` gradients are sums over the rows, and the loss is 0.
+    double backward(const Targets<T>& y, int n_threads = 0);
+    /// (B, features): the derivatives of each sample's loss by its features after `backward`, not
+    /// divided, times its weight; only rows that count. Computed when asked for, from the weights
+    /// as they are now: std::logic_error after an update. Valid until the next forward.
+    MatrixView<const T> feature_gradients();
     /// (2.13), (2.14) with what stands in the gradient buffer; leaves the optimizer state alone.
-    void update(double learning_rate);
+    void update(double learning_rate, int n_threads = 0);
     /// One step of `optimizer` with what stands in the gradient buffer.
-    void update(const Optimizer& optimizer);
+    void update(const Optimizer& optimizer, int n_threads = 0);
     /// What the optimizer remembers of earlier steps.
     OptimizerState<T>& optimizer_state() { return optimizer_state_; }
     const OptimizerState<T>& optimizer_state() const { return optimizer_state_; }
@@ -136,6 +146,7 @@ public:
     void set_moving_average(MovingAverage<T> average);
     /// Keeps the average if it has this decay, else begins a new one.
     void prepare_moving_average(double decay);
+    bool has_state_for(const Optimizer& optimizer) const;
     /// An independent network with the parameters, statistics, seed and epoch of this one; what the
     /// optimizer remembers stays behind.
     Network copy() const;
@@ -188,9 +199,11 @@ public:
     EpochEnd<T>& epoch_end() const { return *epoch_end_; }
 
 private:
-    void forward_rows(const Features<T>& x, bool training, const T* weights);
-    void propagate(const Features<T>& x, bool training, const T* weights);
+    void forward_rows(const Features<T>& x, bool training, const T* weights, int n_threads);
+    void propagate(const Features<T>& x, bool training, const T* weights, int n_threads);
+    void changed();
     friend class EpochEnd<T>;
+    friend class TrainStep<T>;
 
     /// Of the same layers, loss, seed and epoch; all numbers are 0.
     struct Like {

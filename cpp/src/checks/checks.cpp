@@ -44,6 +44,21 @@ void check_sparse_rows(const SparseView<T>& x) {
     }
 }
 
+template <class T>
+void check_rows(const Targets<T>& y, std::size_t rows) {
+    if (y.rows == rows) return;
+    throw std::invalid_argument("x has " + std::to_string(rows) + " rows, y has " +
+                                std::to_string(y.rows));
+}
+
+template <class T>
+void check_values(const Network<T>& network, const Targets<T>& y) {
+    if (y.values.cols == network.outputs()) return;
+    throw std::invalid_argument("y has " + std::to_string(y.values.cols) +
+                                " columns, the network has " + std::to_string(network.outputs()) +
+                                " outputs");
+}
+
 }  // namespace
 
 template <class T>
@@ -85,10 +100,8 @@ void check_shapes(std::size_t features, std::size_t outputs, const MatrixView<co
 
 template <class T>
 void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t rows) {
-    if (y.rows != rows) {
-        throw std::invalid_argument("x has " + std::to_string(rows) + " rows, y has " +
-                                    std::to_string(y.rows));
-    }
+    if (y.is_gradient) throw std::invalid_argument("a gradient goes with a single step only");
+    check_rows(y, rows);
     if ((network.loss().kind == Loss::kCustom) != (y.custom != nullptr)) {
         throw std::invalid_argument("a custom loss and a function for it go together");
     }
@@ -99,14 +112,7 @@ void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t r
         }
     }
     if (y.custom) return;
-    if (!y.labels) {
-        if (y.values.cols != network.outputs()) {
-            throw std::invalid_argument("y has " + std::to_string(y.values.cols) +
-                                        " columns, the network has " +
-                                        std::to_string(network.outputs()) + " outputs");
-        }
-        return;
-    }
+    if (!y.labels) return check_values(network, y);
     if (network.loss().kind != Loss::kCrossEntropy) {
         throw std::invalid_argument("class labels go with cross-entropy only");
     }
@@ -119,13 +125,22 @@ void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t r
     }
 }
 
-#define FASTMLP_INSTANTIATE(T)                                                       \
-    template void check_out(std::size_t, std::size_t, const MatrixView<T>&);         \
-    template void check_features(std::size_t, const MatrixView<const T>&);           \
-    template void check_features(std::size_t, const Features<T>&);                   \
-    template Features<T> checked_features(const Network<T>&, const Features<T>&);    \
-    template void check_shapes(std::size_t, std::size_t, const MatrixView<const T>&, \
-                               const MatrixView<T>&);                                \
+template <class T>
+void check_step_targets(const Network<T>& network, const Targets<T>& y, std::size_t rows) {
+    if (!y.is_gradient) return check_targets(network, y, rows);
+    check_rows(y, rows);
+    check_values(network, y);
+    if (y.weights) throw std::invalid_argument("sample weights go with targets, not a gradient");
+}
+
+#define FASTMLP_INSTANTIATE(T)                                                           \
+    template void check_step_targets(const Network<T>&, const Targets<T>&, std::size_t); \
+    template void check_out(std::size_t, std::size_t, const MatrixView<T>&);             \
+    template void check_features(std::size_t, const MatrixView<const T>&);               \
+    template void check_features(std::size_t, const Features<T>&);                       \
+    template Features<T> checked_features(const Network<T>&, const Features<T>&);        \
+    template void check_shapes(std::size_t, std::size_t, const MatrixView<const T>&,     \
+                               const MatrixView<T>&);                                    \
     template void check_targets(const Network<T>&, const Targets<T>&, std::size_t);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)

@@ -41,4 +41,8 @@ void check_shapes(std::size_t features, std::size_t outputs, const MatrixView<co
 template <class T>
 void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t rows);
 
+/// The same of a single step, which may be given a gradient instead.
+template <class T>
+void check_step_targets(const Network<T>& network, const Targets<T>& y, std::size_t rows);
+
 }  // namespace fastmlp

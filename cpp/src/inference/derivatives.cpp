@@ -107,11 +107,8 @@ private:
         }
     }
 
-    /// (2.4) for the features, which have no activation.
     void finish(std::size_t rows, std::size_t first, MatrixView<T> out) {
-        dense_backward(pass_.kernel, pass_.weights(0), work_.deltas[0], {0, rows},
-                       {0, padded(pass_.parameters[0].k)}, Activation::kIdentity, gradients_,
-                       gradients_, pass_.scratch, pass_.poll);
+        pass_.feature_gradients({0, rows}, gradients_);
         if (input_scaling_) multiply_columns(gradients_, {0, rows}, input_scaling_.scales);
         for (std::size_t r = 0; r < rows; ++r) {
             std::copy_n(gradients_.row(r), gradients_.cols, out.row(first + r));

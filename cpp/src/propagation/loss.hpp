@@ -152,9 +152,11 @@ void weigh(Workspace<T>& work, Range range) {
     }
 }
 
-/// What a mean over the batch divides by: its rows, or the sum of their weights.
+/// What a mean over the batch divides by: its rows, or the sum of their weights. A gradient that
+/// the caller computed stays as it is.
 template <class T>
 double weight_sum(const Targets<T>& y, const Workspace<T>& work) {
+    if (y.is_gradient) return 1;
     if (!y.weights) return static_cast<double>(work.batch);
     double sum = 0;
     for (std::size_t b = 0; b < work.batch; ++b) sum += static_cast<double>(work.weights[b]);

@@ -2,6 +2,7 @@
 /// interface and derivatives share.
 #pragma once
 
+#include <algorithm>
 #include <limits>
 
 #include "fastmlp/network.hpp"
@@ -156,6 +157,7 @@ struct Propagation {
     void output_delta(const Targets<T>& y, Range rows) const {
         if (y.custom) ask(*y.custom);
         if (rows.size() == 0) return;
+        if (y.is_gradient) return take_gradient(rows);
         const std::size_t last = layers.size() - 1;
         Rows<T>&delta = work.deltas[last], &from = z(last);
         if (!y.custom) {
@@ -172,6 +174,23 @@ struct Propagation {
         if (output_scaling && reports_in_units && !y.custom) report_in_units(rows);
         if (loss_limit < kUnlimited) limit_losses(work, rows, loss_limit);
         if (y.weights) weigh(work, rows);
+    }
+
+    /// Deltas of the output layer for dL/dh of a loss that only the caller knows: the Jacobian of
+    /// its activation, which no loss holds here.
+    void take_gradient(Range rows) const {
+        const std::size_t last = layers.size() - 1;
+        Rows<T>&delta = work.deltas[last], &h = work.nodes[last];
+        outputs(rows);
+        for (std::size_t b = rows.first; b < rows.last; ++b) {
+            std::copy_n(work.targets[b], delta.cols, delta.row(b));
+            work.losses[b] = 0;
+        }
+        if (output_scaling) multiply_columns(delta, rows, output_scaling.scales);
+        if (layers[last].activation == Activation::kSoftmax) softmax_backward(h, delta, rows);
+        Rows<T>& from = traits[last].keeps_z ? z(last) : h;
+        activate_backward(kernel, layers[last].activation, from.row(rows.first), from.stride,
+                          delta.row(rows.first), delta.stride, rows.size(), delta.cols);
     }
 
     /// A loss of the user's own, once for all rows. It sees the outputs as the network puts them
@@ -234,6 +253,12 @@ struct Propagation {
             activate_backward(kernel, activation(i), from.row(rows.first), from.stride,
                               delta.row(rows.first), delta.stride, rows.size(), delta.cols);
         }
+    }
+
+    /// (2.4) for the features, which have no activation, into `out`.
+    void feature_gradients(Range rows, Rows<T>& out) const {
+        dense_backward(kernel, weights(0), work.deltas[0], rows, {0, padded(parameters[0].k)},
+                       Activation::kIdentity, out, out, scratch, poll);
     }
 
     /// (2.6), (2.7): this thread's share of all gradients goes to `targets` as `use` says.

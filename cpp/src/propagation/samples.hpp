@@ -21,7 +21,7 @@ void take_target(const Targets<T>& y, std::size_t sample, std::size_t row, Works
         work.samples[row] = static_cast<std::uint32_t>(sample);
     } else {
         const T* const given = y.values.row(sample);
-        work.targets[row] = work.scaled.by ? work.scaled.take(given, row) : given;
+        work.targets[row] = work.scaled.by && !y.is_gradient ? work.scaled.take(given, row) : given;
     }
     if (y.weights) work.weights[row] = y.weights[sample];
 }

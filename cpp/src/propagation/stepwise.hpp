@@ -1,10 +1,31 @@
-/// The passes of `Network::forward` and `Network::backward`: one thread, any number of rows. Each
-/// layer takes them in blocks, so that an interrupt need not wait for all of them.
+/// The passes of `Network::forward` and `Network::backward`: one thread's share of any number of
+/// rows. Each layer takes them in blocks, so that an interrupt need not wait for all of them.
 #pragma once
 
 #include "propagation/propagate.hpp"
+#include "threads/team_for.hpp"
 
 namespace fastmlp {
+
+/// Calls f(pass) for this batch on as many threads as are worthwhile, each with its share of it;
+/// a row takes `products` multiplications and additions per parameter.
+template <class T, class F>
+void on_team(const Network<T>& network, Workspace<T>& work, int products, int n_threads, F f) {
+    Interrupts interrupts;
+    PackedParameters<T> packed(network.layout(), network.parameters()->data());
+    packed.load(interrupts.poll());
+    const auto parameters = static_cast<double>(network.layout().size());
+    const double flops = 2.0 * products * parameters * static_cast<double>(work.batch);
+    const Propagation<T> whole = Propagation<T>(network, packed, work).in(work.context);
+    together(threads_worth(flops, work.batch, kPassCost, n_threads), interrupts,
+             [&](Share share, ThreadTeam* team, Poll* poll) {
+                 Propagation<T> pass(whole);
+                 pass.context.share = share;
+                 pass.context.team = team;
+                 pass.poll = poll;
+                 f(pass);
+             });
+}
 
 template <class T>
 struct StepwisePass {
@@ -12,22 +33,22 @@ struct StepwisePass {
 
     void forward() const {
         for (std::size_t i = 0; i < pass.layers.size(); ++i) {
-            for_each_block(i, [&](Range rows) { pass.begin(i, rows); });
-            if (pass.traits[i].is_normalized) pass.normalize_layer(i, all());
-            for_each_block(i, [&](Range rows) { pass.finish(i, rows); });
+            for_each_block(i, [&](Range block) { pass.begin(i, block); });
+            if (pass.traits[i].is_normalized) pass.normalize_layer(i, rows());
+            for_each_block(i, [&](Range block) { pass.finish(i, block); });
         }
     }
 
     void backward(const Targets<T>& y) const {
         const std::size_t last = pass.layers.size() - 1;
         if (y.custom) {
-            pass.output_delta(y, all());
+            pass.output_delta(y, rows());
         } else {
-            for_each_block(last, [&](Range rows) { pass.output_delta(y, rows); });
+            for_each_block(last, [&](Range block) { pass.output_delta(y, block); });
         }
         for (std::size_t i = last; i > 0; --i) {
-            for_each_block(i - 1, [&](Range rows) { pass.multiply_back(i, rows); });
-            if (pass.traits[i - 1].is_normalized) pass.normalize_layer_back(i - 1, all());
+            for_each_block(i - 1, [&](Range block) { pass.multiply_back(i, block); });
+            if (pass.traits[i - 1].is_normalized) pass.normalize_layer_back(i - 1, rows());
         }
     }
 
@@ -37,13 +58,13 @@ private:
     /// As much time as a node takes but for its products.
     static constexpr double kFlopsPerNode = 10;
 
-    Range all() const { return {0, pass.work.batch}; }
+    Range rows() const { return pass.context.rows(); }
 
     /// f(rows) for the rows of layer i.
     template <class F>
     void for_each_block(std::size_t i, F f) const {
         const double flops_each = kFlopsPerNode * static_cast<double>(pass.parameters[i].n);
-        fastmlp::for_each_block(all(), kBlockRows, flops_each, pass.poll, f);
+        fastmlp::for_each_block(rows(), kBlockRows, flops_each, pass.poll, f);
     }
 };
 

@@ -23,8 +23,13 @@ struct BatchContext {
     std::uint32_t epoch = 0;   ///< with the next, what dropout masks are drawn by:
     std::size_t position = 0;  ///< samples of the epoch before this batch,
     const std::uint32_t* places = nullptr;  ///< and of the batch before each row; null: 0, 1, ...
-    Share share{};                          ///< this thread's part of the columns,
+    Share share{};                          ///< this thread's part of the work,
     ThreadTeam* team = nullptr;  ///< of the threads that each have some rows; null for one thread
+
+    /// This thread's part of the rows.
+    Range rows() const {
+        return share.of(batch, batch >= kernels::kPad * share.size ? kernels::kPad : 1);
+    }
 
     /// Waits until the other rows are as far as these.
     void meet() const {
@@ -115,6 +120,9 @@ struct Workspace {
     std::vector<Normalized<T>> normalized;  ///< of the layers that are, else without rows
     std::vector<Rows<T>> nodes, deltas;     ///< of layer i + 1 in the paper's count
     Rows<T> scores;                         ///< what the loss reads: see loss.hpp
+    std::optional<Rows<T>> features;        ///< derivatives by the features, where somebody asked,
+    bool features_known = false;            ///< of these deltas
+    bool has_deltas = false;                ///< of the parameters as they are
     BatchContext context;                   ///< of the last `Network::forward`,
     std::optional<Features<T>> x;           ///< what it borrowed,
     std::vector<std::uint32_t> places;      ///< and which rows of it are in use

@@ -46,6 +46,21 @@ public:
     /// The counter of the calling thread.
     Poll* poll() { return scope_ == nullptr ? nullptr : &poll_; }
 
+    /// Calls f(share, poll) on all members, which may meet.
+    template <class F>
+    void run(ThreadTeam& team, F f) {
+        const auto size = static_cast<std::size_t>(team.size());
+        try {
+            team.run([&](int rank) {
+                Poll poll(*this, rank == 0);
+                f(Share{static_cast<std::size_t>(rank), size}, scope_ == nullptr ? nullptr : &poll);
+            });
+        } catch (const Interrupted&) {
+            if (error_) std::rethrow_exception(error_);
+            throw;
+        }
+    }
+
     /// Calls f(share, range, poll) on all members for successive ranges of `count` items, each of
     /// `flops_each` flops.
     template <class F>
@@ -53,16 +68,7 @@ public:
         for (std::size_t first = 0; first < count;) {
             const auto size = static_cast<std::size_t>(team.size());
             const std::size_t last = round_end(first, count, size, flops_each);
-            try {
-                team.run([&](int rank) {
-                    Poll poll(*this, rank == 0);
-                    f(Share{static_cast<std::size_t>(rank), size}, Range{first, last},
-                      scope_ == nullptr ? nullptr : &poll);
-                });
-            } catch (const Interrupted&) {
-                if (error_) std::rethrow_exception(error_);
-                throw;
-            }
+            run(team, [&](Share share, Poll* poll) { f(share, Range{first, last}, poll); });
             first = last;
             if (scope_ != nullptr) scope_->look();
         }

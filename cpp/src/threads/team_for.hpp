@@ -24,12 +24,25 @@ inline constexpr ThreadCost kStepCost{0.4e6, 8};
 /// at the end.
 inline constexpr ThreadCost kCallCost{1e6, 1};
 
+/// Of a single pass, or step, over a batch: both costs together.
+inline constexpr ThreadCost kPassCost{2e6, 8};
+
 /// The number of worthwhile threads, at most what a call with `n_threads` is allowed.
 inline int threads_worth(double flops, std::size_t rows, ThreadCost cost, int n_threads) {
     if (exact_threads()) return threads_allowed(n_threads);
     const double worth = std::min(flops / cost.flops, static_cast<double>(rows) / cost.rows);
     if (worth < 2.0 || n_threads == 1) return 1;  // without a system call
     return static_cast<int>(std::min(worth, static_cast<double>(threads_allowed(n_threads))));
+}
+
+/// Calls f(share, team, poll) on `threads` threads, which may meet; `team` is null on one.
+template <class F>
+void together(int threads, Interrupts& interrupts, F f) {
+    if (threads == 1 || (ThreadTeam::resting() && !exact_threads())) {
+        return f(Share{}, static_cast<ThreadTeam*>(nullptr), interrupts.poll());
+    }
+    ThreadTeam team(threads);
+    interrupts.run(team, [&](Share share, Poll* poll) { f(share, &team, poll); });
 }
 
 /// Items 0..count-1 of a call, independent of each other.

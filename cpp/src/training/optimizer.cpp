@@ -24,4 +24,9 @@ void check_optimizer(const Optimizer& o) {
     require(o.clip_norm > 0, "clip_norm", "above 0", o.clip_norm);
 }
 
+void check_step_optimizer(Optimizer optimizer) {
+    if (optimizer.learning_rate == 0) optimizer.learning_rate = 1;
+    check_optimizer(optimizer);
+}
+
 }  // namespace fastmlp

@@ -8,35 +8,31 @@
 
 #include "fastmlp/network.hpp"
 #include "propagation/dense.hpp"
+#include "propagation/workspace.hpp"
 #include "training/epoch_end.hpp"
 #include "training/power.hpp"
 
 namespace fastmlp {
 
+/// Parameters and optimizer state in the kernels' layout.
 template <class T>
-class TrainingState {
+class PackedState {
 public:
-    /// Uses the network's buffers; its optimizer state must be prepared, and so must its moving
-    /// average if `averages`.
-    TrainingState(Network<T>& network, bool roll_back, bool averages)
-        : network_(network), roll_back_(roll_back),
-          parameters_(network.layout(), network.parameters()->data()) {
+    /// Uses the network's buffers; its optimizer state must be prepared.
+    explicit PackedState(Network<T>& network)
+        : parameters_(network.layout(), network.parameters()->data()) {
         const OptimizerState<T>& state = network.optimizer_state();
         if (state.first) first_moment_.emplace(network.layout(), state.first->data());
         if (state.second) second_moment_.emplace(network.layout(), state.second->data());
-        if (averages)
-            average_.emplace(network.layout(), network.moving_average().parameters->data());
         for (std::size_t i = 0; i < parameters_.size(); ++i) {
             UpdateTarget<T> target{parameters_[i]};
             if (first_moment_) target.first_moment = (*first_moment_)[i];
             if (second_moment_) target.second_moment = (*second_moment_)[i];
             targets_.push_back(target);
         }
-        network.epoch_end().begin(network, roll_back);
     }
-    ~TrainingState() { network_.epoch_end().end(); }
-    TrainingState(const TrainingState&) = delete;
-    TrainingState& operator=(const TrainingState&) = delete;
+    PackedState(const PackedState&) = delete;
+    PackedState& operator=(const PackedState&) = delete;
 
     const PackedParameters<T>& parameters() const { return parameters_; }
     const std::vector<UpdateTarget<T>>& targets() const { return targets_; }
@@ -49,13 +45,49 @@ public:
         for_each_packed([](PackedParameters<T>& packed) { packed.store(); });
     }
 
+private:
+    template <class F>
+    void for_each_packed(F f) {
+        f(parameters_);
+        if (first_moment_) f(*first_moment_);
+        if (second_moment_) f(*second_moment_);
+    }
+
+    PackedParameters<T> parameters_;
+    std::optional<PackedParameters<T>> first_moment_, second_moment_;
+    std::vector<UpdateTarget<T>> targets_;
+};
+
+/// The same during a training, with the moving average and the way back.
+template <class T>
+class TrainingState : public PackedState<T> {
+public:
+    /// The moving average must be prepared if `averages`.
+    TrainingState(Network<T>& network, bool roll_back, bool averages)
+        : PackedState<T>(network), network_(network), roll_back_(roll_back) {
+        if (averages)
+            average_.emplace(network.layout(), network.moving_average().parameters->data());
+        if (network.workspace()) network.workspace()->has_deltas = false;
+        network.epoch_end().begin(network, roll_back);
+    }
+    ~TrainingState() { network_.epoch_end().end(); }
+
+    void load() {
+        PackedState<T>::load();
+        if (average_) average_->load();
+    }
+    void store() {
+        PackedState<T>::store();
+        if (average_) average_->store();
+    }
+
     /// Updates this thread's share of the moving average, which is now a mean over `steps` steps.
     void average(const kernels::KernelTable<T>& kernel, std::uint64_t steps, Share share) const {
         if (!average_) return;
         const MovingAverage<T>& average = network_.moving_average();
         const auto gain = static_cast<T>((1 - average.decay) / (1 - power(average.decay, steps)));
-        for (std::size_t i = 0; i < parameters_.size(); ++i) {
-            const DenseView<T>&from = parameters_[i], &to = (*average_)[i];
+        for (std::size_t i = 0; i < this->parameters().size(); ++i) {
+            const DenseView<T>&from = this->parameters()[i], &to = (*average_)[i];
             const Range rows = share.of(from.transposed ? from.n : from.k, 1);
             const std::size_t first = rows.first * from.ldw;
             kernel.approach(gain, rows.size() * from.ldw, from.w + first, to.w + first);
@@ -87,19 +119,9 @@ public:
     }
 
 private:
-    template <class F>
-    void for_each_packed(F f) {
-        f(parameters_);
-        if (first_moment_) f(*first_moment_);
-        if (second_moment_) f(*second_moment_);
-        if (average_) f(*average_);
-    }
-
     Network<T>& network_;
     bool roll_back_;
-    PackedParameters<T> parameters_;
-    std::optional<PackedParameters<T>> first_moment_, second_moment_, average_;
-    std::vector<UpdateTarget<T>> targets_;
+    std::optional<PackedParameters<T>> average_;
 };
 
 }  // namespace fastmlp

@@ -25,7 +25,7 @@ template <class T>
 class TrainingStep {
 public:
     TrainingStep(const Network<T>& network, const Propagation<T>& pass, const Samples<T>& samples,
-                 const TrainingState<T>& state, const TrainOptions& options,
+                 const PackedState<T>& state, const TrainOptions& options,
                  const Conventions& conventions, StepPath path, int threads)
         : network_(network), parts_(static_cast<std::size_t>(threads), Part{pass}),
           samples_(samples), state_(state), options_(options), conventions_(conventions),
@@ -82,9 +82,6 @@ private:
             batch = part.places.size();
             if (batch == 0) return false;
         }
-        part.rows = share.of(batch, batch >= kernels::kPad * share.size ? kernels::kPad : 1);
-        if (share.rank == 0) part.work.batch = batch;
-        samples_.gather(first, 0, part.rows, part.work, places);
         part.context = {.batch = batch,
                         .training = true,
                         .epoch = network_.epoch(),
@@ -92,6 +89,9 @@ private:
                         .places = places,
                         .share = share,
                         .team = &team};
+        part.rows = part.context.rows();
+        if (share.rank == 0) part.work.batch = batch;
+        samples_.gather(first, 0, part.rows, part.work, places);
         return true;
     }
 
@@ -139,7 +139,7 @@ private:
     const Network<T>& network_;
     std::vector<Part> parts_;  ///< of each thread
     const Samples<T>& samples_;
-    const TrainingState<T>& state_;
+    const PackedState<T>& state_;
     const TrainOptions& options_;
     const Conventions& conventions_;
     StepPath path_;

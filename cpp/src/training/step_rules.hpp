@@ -25,6 +25,10 @@ struct StepFacts {
     double norm = 0;           ///< of all gradients; asked for by clip_norm only
 };
 
+/// std::invalid_argument as by `check_optimizer`; but the learning rate of a single step may be 0,
+/// where a schedule came to that.
+void check_step_optimizer(Optimizer optimizer);
+
 /// Rounded to T at the very end: all of it is computed in double precision.
 template <class T>
 StepRules<T> step_rules(const Optimizer& optimizer, const StepFacts& facts,

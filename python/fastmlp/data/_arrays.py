@@ -199,6 +199,24 @@ def targets(
     return values
 
 
+def gradient(
+    name: str, value: object, rows: int, outputs: int, dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """Return the derivatives of a loss by the outputs as an array (rows, outputs), all finite.
+
+    (rows,) means (rows, 1), for a network with one output.
+    """
+    array = numbers(name, value)
+    if array.ndim == 1 and outputs == 1:
+        array = array.reshape(len(array), 1)
+    if array.shape != (rows, outputs):
+        raise ValueError(
+            f"{name} must have the shape ({rows}, {outputs}) of the network's outputs, "
+            f"got shape {array.shape}"
+        )
+    return finite(name, array, dtype)
+
+
 def advice_for_targets(loss: str) -> str:
     """Return the advice for targets that are text."""
     classes = loss in ("cross_entropy", "binary_cross_entropy", "custom")

@@ -13,6 +13,7 @@ from fastmlp.layers import Dense, build_layers
 from fastmlp.losses import Loss, LossLike, choose_loss
 from fastmlp.model.feature_names import Names
 from fastmlp.settings.custom_loss import LossFunction
+from fastmlp.settings.step_optimizer import StepOptimizer
 
 _PARAMETERS: Final = "the parameters and gradients of the network"
 
@@ -48,6 +49,8 @@ class Model:
         Type of the parameters, float32 or float64.
     core : Network32 or Network64
         The compiled network.
+    step_optimizer : StepOptimizer or None
+        The optimizer of the last single step, already read.
     """
 
     features: int
@@ -55,6 +58,7 @@ class Model:
     loss: Loss
     dtype: np.dtype[Any]
     core: Core
+    step_optimizer: StepOptimizer | None = None
 
     @classmethod
     def new(

@@ -30,8 +30,8 @@ def over_samples(core: Core, samples: CheckedSamples) -> Objective:
         values = _arrays.flat("theta", theta, parameters.size, parameters.dtype)
         with core.stepping():
             parameters[:] = values
-            core.forward(samples.X, training=False)
-            loss = core.backward(samples.targets, samples.weight, len(samples))
+            core.forward(samples.X, training=False, n_threads=1)
+            loss = core.backward(samples.targets, samples.weight, len(samples), n_threads=1)
             # A copy: BFGS keeps the previous gradient to subtract it from the next.
             return loss, core.gradients.astype(np.float64)
 

@@ -101,6 +101,18 @@ def targets(name: str, y: object, rows: int, outputs: int, loss: str) -> Matrix:
     return values
 
 
+def outer_gradient(name: str, value: object, rows: int, outputs: int) -> Matrix:
+    """Return the derivatives of a loss by the outputs as lists of floats (rows, outputs)."""
+    items, shape = nested(name, value)
+    if shape == (rows,) and outputs == 1:
+        items, shape = [[item] for item in items], (rows, 1)
+    if shape != (rows, outputs):
+        raise ValueError(
+            f"{name} must have the shape ({rows}, {outputs}) of the network's outputs, got {shape}"
+        )
+    return _floats(name, items)
+
+
 def weights(name: str, value: object, rows: int) -> Row:
     """Return weights of samples as floats (rows,): finite, at least 0, not all 0."""
     items, shape = nested(name, value)

@@ -9,14 +9,21 @@ from .dense import Matrix, Row
 from .model import Model
 from .optimizers import SGD, Memory, Optimizer, descend, read_optimizer
 from .passes import Pass
+from .plateau import Plateau
 from .scaling import losses_in_units
+from .schedules import Schedule, is_spread
 from .sums import in_order, weighted_mean
 
 
 class Propagation(Model):
     """A `Model` that computes outputs and gradients."""
 
-    def forward(self, X: object, training: bool = True) -> Matrix:
+    _batch: Matrix  # of the last `forward`, and how and where in the epoch it was
+    _batch_training: bool
+    _batch_position: int
+    _updated = False  # since the last `backward`
+
+    def forward(self, X: object, training: bool = True, n_threads: int | None = None) -> Matrix:
         """Compute the nodes of every layer (1.2).
 
         Parameters
@@ -28,6 +35,9 @@ class Propagation(Model):
             batch and updates the running averages, unless B is 1, and dropout draws the masks of
             the next B samples of the epoch. False computes what `predict` does, and a following
             `backward` the gradients of that.
+
+        n_threads : int, optional
+            Accepted and ignored.
 
         Returns
         -------
@@ -41,40 +51,140 @@ class Propagation(Model):
         """
         rows = arrays.features("X", X, self._features)
         training = validation.switch("training", training)
+        validation.n_threads(n_threads)
         outputs = self._forward(rows, range(len(rows)), training=training)
+        self._batch, self._batch_training = rows, training
+        self._batch_position = self._position
         if training:
             self._move_averages()
             self._position += len(rows)
         return outputs
 
-    def backward(self, y: object) -> float:
+    def backward(
+        self,
+        y: object = None,
+        *,
+        sample_weight: object = None,
+        gradient: object = None,
+        n_threads: int | None = None,
+    ) -> float | None:
         """Compute deltas and gradients for the batch of the last `forward` (2.8) to (2.12).
 
         Parameters
         ----------
         y : array-like, shape (B,) or (B, N)
-            Targets as in `Network.fit`.
+            Targets as in `Network.fit`. The gradients are those of the mean loss.
+        sample_weight : array-like, shape (B,), optional
+            The weight of each sample, as in `fit`; rows of weight 0 are left out.
+        gradient : array-like, shape (B, N), optional
+            Instead of y, the derivatives of any loss with respect to the outputs. The gradients of
+            the parameters are sums over the rows and are not divided by B.
+        n_threads : int, optional
+            Accepted and ignored.
 
         Returns
         -------
-        float
-            The mean loss of the batch.
+        float or None
+            The mean loss of the batch; None for a `gradient`.
 
         Raises
         ------
         TypeError, ValueError
-            If y does not match the network or the batch.
+            If y or `gradient` does not match the network or the batch, or not exactly one of them
+            is passed.
         RuntimeError
             If there was no `forward`.
         """
         if not self._pass.nodes:
             raise RuntimeError("there is no batch: call forward before backward")
-        rows, outputs = len(self._pass.nodes[0]), self._layers[-1].nodes
+        validation.n_threads(n_threads)
+        rows, outputs = len(self._batch), self._layers[-1].nodes
+        if is_gradient(y, sample_weight, gradient, "backward"):
+            outer = arrays.outer_gradient("gradient", gradient, rows, outputs)
+            self._forward_again(range(rows))
+            self._backward_from(outer)
+            return None
+        targets = arrays.targets("y", y, rows, outputs, self.loss)
         weight = [1.0] * rows
-        losses = self._backward(arrays.targets("y", y, rows, outputs, self.loss), weight)
-        return weighted_mean(losses, weight)
+        if sample_weight is not None:
+            weight = arrays.weights("sample_weight", sample_weight, rows)
+        places = [b for b in range(rows) if weight[b] > 0.0]
+        self._forward_again(places)
+        weight = [weight[b] for b in places]
+        return weighted_mean(self._backward([targets[b] for b in places], weight), weight)
 
-    def update(self, learning_rate: float | Optimizer) -> None:
+    @property
+    def feature_gradients(self) -> Matrix:
+        """Derivatives (B, features) of each sample's loss by its features, after `backward`.
+
+        Like `deltas` per sample and not divided by B. RuntimeError without a `backward`, and after
+        an update, as the weights are then different.
+        """
+        if not self._deltas or self._updated:
+            raise RuntimeError("feature_gradients needs a backward before it, and no update since")
+        delta = [dense.backward(row, self._weights[0]) for row in self._deltas[0]]
+        scaling = self._input_scaling
+        return delta if scaling is None else scaling.times_scale(delta)
+
+    def train_on_batch(
+        self,
+        X: object,
+        y: object,
+        optimizer: Optimizer | str,
+        *,
+        sample_weight: object = None,
+        gradient: object = None,
+        n_threads: int | None = None,
+    ) -> float | None:
+        """Take one step on a batch: `forward`, `backward` and `update` in one call.
+
+        Parameters
+        ----------
+        X : array-like, shape (B, features)
+            A batch of samples.
+        y : array-like, shape (B,) or (B, N), or None
+            Targets as in `fit`; None with a `gradient`.
+        optimizer : Optimizer or str
+            How the gradients change the parameters, as in `update`.
+        sample_weight, gradient, n_threads
+            As in `backward`.
+
+        Returns
+        -------
+        float or None
+            The mean loss before the step; None for a `gradient`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument does not match the network or another argument.
+        """
+        validation.n_threads(n_threads)
+        read = read_optimizer(optimizer)
+        rate = self._rate_of_step(read, "train_on_batch")
+        rows = arrays.features("X", X, self._features)
+        outputs = self._layers[-1].nodes
+        result = None
+        if is_gradient(y, sample_weight, gradient, "train_on_batch"):
+            outer = arrays.outer_gradient("gradient", gradient, len(rows), outputs)
+            self._forward(rows, range(len(rows)), training=True)
+            self._backward_from(outer)
+        else:
+            targets = arrays.targets("y", y, len(rows), outputs, self.loss)
+            weight = [1.0] * len(rows)
+            if sample_weight is not None:
+                weight = arrays.weights("sample_weight", sample_weight, len(rows))
+            places = [b for b in range(len(rows)) if weight[b] > 0.0]
+            self._forward([rows[b] for b in places], places, training=True)
+            weight = [weight[b] for b in places]
+            result = weighted_mean(self._backward([targets[b] for b in places], weight), weight)
+        self._move_averages()
+        self._position += len(rows)
+        self._remember_for(read)
+        self._update(read, self._memory, rate)
+        return result
+
+    def update(self, learning_rate: float | Optimizer | str, n_threads: int | None = None) -> None:
         """Take one step against the gradients (2.13), (2.14): ``w = w - learning_rate * gradient``.
 
         All gradients use the weights before the step.
@@ -82,23 +192,51 @@ class Propagation(Model):
         Parameters
         ----------
         learning_rate : float, Optimizer or str
-            The step size eta, finite and above 0; or an optimizer whose learning rate is a number,
-            or the name of one with its defaults.
+            The step size eta, finite and above 0; or an optimizer, or the name of one with its
+            defaults, which works as in a step of `fit`. A schedule counts a step as an epoch.
+        n_threads : int, optional
+            Accepted and ignored.
 
         Raises
         ------
         TypeError, ValueError
             If `learning_rate` is none of these.
         """
+        validation.n_threads(n_threads)
         if not isinstance(learning_rate, Optimizer | str):
             rate = validation.positive("learning_rate", learning_rate)
             self._update(SGD(rate), Memory(), rate)
             return
         optimizer = read_optimizer(learning_rate)
-        if not isinstance(optimizer.learning_rate, float):
-            raise TypeError("update takes an optimizer whose learning_rate is a number")
+        rate = self._rate_of_step(optimizer, "update")
         self._remember_for(optimizer)
-        self._update(optimizer, self._memory, optimizer.learning_rate)
+        self._update(optimizer, self._memory, rate)
+
+    def _rate_of_step(self, optimizer: Optimizer, caller: str) -> float:
+        """Return the learning rate of the next step outside `fit`, where a step is an epoch."""
+        rate = optimizer.learning_rate
+        step = self._memory.steps if self._memory.kind == optimizer.kind else 0
+        if isinstance(rate, Plateau):
+            raise TypeError(
+                f"Plateau depends on the losses of epochs: use it with fit, not {caller}"
+            )
+        if isinstance(rate, Schedule):
+            if is_spread(rate):
+                raise ValueError(
+                    f"{type(rate).__name__} is spread over the epochs of a fit, but {caller} takes "
+                    "single steps: pass its length in steps as epochs"
+                )
+            return rate.rate_at(step, 1, 1)
+        return rate(step) if callable(rate) else rate
+
+    def _forward_again(self, places: Sequence[int]) -> None:
+        """Go forward again with the rows that count, if those of the last forward were others."""
+        if len(places) == len(self._pass.nodes[0]):
+            return
+        position, self._position = self._position, self._batch_position
+        rows = [self._batch[b] for b in places]
+        self._forward(rows, places, training=self._batch_training)
+        self._position = position
 
     @property
     def steps(self) -> int:
@@ -173,23 +311,34 @@ class Propagation(Model):
         """Compute deltas and gradients; return the loss of each sample, times its weight."""
         losses, deltas = self._backpropagate(self._pass, y, weight)
         whole = in_order(weight)
-        inverse = 1.0 / whole if whole > 0.0 else 0.0
-        self._deltas = [delta for delta, _ in deltas]
+        self._store_gradients(deltas, 1.0 / whole if whole > 0.0 else 0.0)
+        return losses
+
+    def _backward_from(self, gradient: Matrix) -> None:
+        """Compute deltas and gradients from dL/dh of the outputs, which `gradient` is."""
+        at = self._pass
+        if self._output_scaling is not None:
+            gradient = self._output_scaling.times_scale(gradient)
+        delta = pass_rows_back(self._layers[-1].activation, gradient, at.h[-1], at.z[-1])  # (2.2)
+        self._store_gradients(self._pass_back(at, delta), 1.0)
+
+    def _store_gradients(self, deltas: list[tuple[Matrix, Matrix]], factor: float) -> None:
+        """Keep the deltas, and write the sums over the batch times a factor (2.6), (2.7)."""
+        self._deltas, self._updated = [delta for delta, _ in deltas], False
         for i, (delta, before) in enumerate(deltas):
             if not self._layers[i].trainable:
                 for row in self._gradient_rows_of(i):
                     row[:] = [0.0] * len(row)
                 continue
-            weight_gradients, bias_gradients = dense.gradients(self._pass.nodes[i], delta, inverse)
+            weight_gradients, bias_gradients = dense.gradients(self._pass.nodes[i], delta, factor)
             for row, new in zip(self._weight_gradients[i], weight_gradients, strict=True):
                 row[:] = new  # in place: the lists are live
             self._bias_gradients[i][:] = bias_gradients
             normalized = self._pass.normalized[i]
             if normalized is not None:
-                scales, shifts = normalization.gradients(before, normalized.x, inverse)
+                scales, shifts = normalization.gradients(before, normalized.x, factor)
                 self._scale_gradients[i][:] = scales
                 self._shift_gradients[i][:] = shifts
-        return losses
 
     def _backpropagate(
         self, at: Pass, y: list[Any], weight: Row
@@ -245,6 +394,7 @@ class Propagation(Model):
             self._memory = Memory(optimizer.kind)
 
     def _update(self, optimizer: Optimizer, memory: Memory, rate: float) -> None:
+        self._updated = True
         weights = {id(row) for matrix in self._weights for row in matrix}
         rows = []
         for i, layer in enumerate(self._layers):
@@ -252,6 +402,18 @@ class Propagation(Model):
             pairs = zip(self._parameter_rows_of(i), self._gradient_rows_of(i), strict=True)
             rows += [(w, g, id(w) in weights, factor) for w, g in pairs]
         descend(rows, optimizer, memory, rate)
+
+
+def is_gradient(y: object, sample_weight: object, gradient: object, caller: str) -> bool:
+    """Whether a gradient takes the place of targets; exactly one of them must be given."""
+    if (y is None) == (gradient is None):
+        both = "both" if gradient is not None else "neither"
+        raise TypeError(f"{caller} needs either y or gradient=, got {both}")
+    if gradient is not None and sample_weight is not None:
+        raise TypeError(
+            "sample_weight weighs the losses of y; multiply the rows of gradient= by it instead"
+        )
+    return gradient is not None
 
 
 def drop(rows: Matrix, factors: Matrix | None) -> Matrix:

@@ -182,6 +182,13 @@ class LinearWarmup(Schedule):
         return factor if step >= self.steps else factor * (step + 1.0) / self.steps
 
 
+def is_spread(schedule: Schedule) -> bool:
+    """Whether the rates depend on the number of epochs of a fit, after a warm-up too."""
+    if isinstance(schedule, LinearWarmup):
+        return isinstance(schedule.after, Schedule) and is_spread(schedule.after)
+    return isinstance(schedule, CosineDecay | OneCycle) and schedule.epochs is None
+
+
 def last_step(steps_per_epoch: int, epochs: int | None, steps: int) -> float:
     """Return the index of the last step of `epochs`, or of all `steps`, counted from 0."""
     return float(steps if epochs is None else epochs * steps_per_epoch) - 1

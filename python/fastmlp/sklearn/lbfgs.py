@@ -76,8 +76,8 @@ class _Objective:
     def __call__(self, theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         samples = self._samples
         self._network.parameters[:] = theta
-        outputs = self._core.forward(self._x)
-        loss = self._core.backward(samples.targets, samples.weights, len(samples))
+        outputs = self._core.forward(self._x, n_threads=1)
+        loss = self._core.backward(samples.targets, samples.weights, len(samples), n_threads=1)
         if is_scikit_learns(self._network):
             outputs = outputs.astype(self._dtype, copy=False)
             loss = mean_loss(self._network.loss, outputs, samples.targets, samples.weights)

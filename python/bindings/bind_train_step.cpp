@@ -1,0 +1,154 @@
+/// One step on a batch. What is called a hundred thousand times a second looks at its arrays here,
+/// and leaves those that are not ready to `fastmlp.model.propagation`, which converts them.
+#include "bindings.hpp"
+#include "custom_loss.hpp"
+#include "kernels/dispatch.hpp"
+
+namespace fastmlp::bindings {
+namespace {
+
+Optimizer with_rate(Optimizer optimizer, double learning_rate) {
+    optimizer.learning_rate = learning_rate;
+    return optimizer;
+}
+
+template <class T>
+TrainStep<T>& step_of(LockedNetwork<T>& model, int n_threads) {
+    if (!model.train_step) model.train_step.emplace(model.network);
+    model.train_step->set_threads(n_threads);
+    return *model.train_step;
+}
+
+template <class T>
+bool all_finite(const py::array& array) {
+    const auto size = static_cast<std::size_t>(array.size());
+    return kernels::active_table<T>().count_finite(static_cast<const T*>(array.data()), size) ==
+           size;
+}
+
+/// Whether every value is one that the loss takes as a target.
+template <class T>
+bool in_range(Loss loss, const py::array& values) {
+    const bool binary = loss.kind == Loss::kBinaryCrossEntropy;
+    if (!binary && loss.kind != Loss::kPoisson) return true;
+    const T* first = static_cast<const T*>(values.data());
+    return std::all_of(first, first + values.size(),
+                       [&](T value) { return value >= 0 && (!binary || value <= 1); });
+}
+
+/// Targets that the core can take from Python's memory; `wide` are labels to be narrowed first.
+template <class T>
+struct ReadyTargets {
+    Targets<T> y;
+    const std::int64_t* wide = nullptr;
+};
+
+/// Labels of type L; none if one is out of range.
+template <class L, class T>
+const L* ready_labels(const Network<T>& network, const py::array& array) {
+    const auto outputs = static_cast<L>(network.outputs());
+    const auto* labels = static_cast<const L*>(array.data());
+    const bool fit = std::all_of(labels, labels + array.shape(0),
+                                 [&](L label) { return label >= 0 && label < outputs; });
+    return fit ? labels : nullptr;
+}
+
+/// The targets, or none if they need Python's conversion or its words.
+template <class T>
+std::optional<ReadyTargets<T>> ready_targets(const Network<T>& network, py::handle y,
+                                             bool is_gradient) {
+    const Loss loss = network.loss();
+    if (!is_gradient && loss.kind == Loss::kCustom) return {};
+    if (is_ready<T>(y, 2)) {
+        const auto values = py::reinterpret_borrow<py::array>(y);
+        if (static_cast<std::size_t>(values.shape(1)) != network.outputs()) return {};
+        if (!all_finite<T>(values) || (!is_gradient && !in_range<T>(loss, values))) return {};
+        const auto view = borrow<T>(values);
+        return {{is_gradient ? Targets<T>::of_gradient(view) : Targets<T>::of_values(view)}};
+    }
+    const bool narrow = is_ready<std::int32_t>(y, 1);
+    if (is_gradient || loss.kind != Loss::kCrossEntropy) return {};
+    if (!narrow && !is_ready<std::int64_t>(y, 1)) return {};
+    const auto array = py::reinterpret_borrow<py::array>(y);
+    const auto rows = static_cast<std::size_t>(array.shape(0));
+    if (narrow) {
+        const auto* labels = ready_labels<std::int32_t>(network, array);
+        if (labels == nullptr) return {};
+        return {{Targets<T>::of_labels(labels, rows)}};
+    }
+    const auto* wide = ready_labels<std::int64_t>(network, array);
+    if (wide == nullptr) return {};
+    return {{Targets<T>::of_labels(nullptr, rows), wide}};
+}
+
+}  // namespace
+
+template <class T>
+py::object try_train_on_batch(LockedNetwork<T>& model, py::handle x, py::handle y, bool is_gradient,
+                              const Optimizer& optimizer, double learning_rate) {
+    const auto not_ready = [] { return py::reinterpret_borrow<py::object>(Py_NotImplemented); };
+    if (!is_ready<T>(x, 2)) return not_ready();
+    const auto features = py::reinterpret_borrow<py::array>(x);
+    const auto rows = static_cast<std::size_t>(features.shape(0));
+    const bool fits = static_cast<std::size_t>(features.shape(1)) == model.network.features();
+    if (!fits || rows == 0 || !all_finite<T>(features)) return not_ready();
+    std::optional<ReadyTargets<T>> targets = ready_targets(model.network, y, is_gradient);
+    if (!targets || targets->y.rows != rows) return not_ready();
+    double loss = 0;
+    {
+        Unlocked unlocked;  // all arrays are held by the caller's frame
+        const Writing writing(model, Access::kStep, unlocked);
+        if (targets->wide) {
+            model.labels.assign(targets->wide, targets->wide + rows);
+            targets->y.labels = model.labels.data();
+        }
+        loss = step_of(model, 0).run(borrow<T>(features), targets->y,
+                                     with_rate(optimizer, learning_rate));
+    }
+    return is_gradient ? py::object(py::none()) : py::object(py::float_(loss));
+}
+
+template <class T>
+py::object train_on_batch(LockedNetwork<T>& model, py::handle x, const py::object& y,
+                          py::object sample_weight, bool is_gradient, const Optimizer& optimizer,
+                          double learning_rate, int n_threads) {
+    const BorrowedFeatures<T> features(x);
+    const py::array weights =
+        sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
+    const bool custom = PyCallable_Check(y.ptr()) != 0;
+    const std::size_t rows = features.rows();
+    PythonLoss<T> python_loss(y, custom ? rows : 0, model.network.outputs());
+    CustomLoss<T> ask;
+    Targets<T> targets = custom ? with_weights(Targets<T>::of_function(ask, rows), weights)
+                                : borrow_targets<T>(y, weights);
+    targets.is_gradient = is_gradient;
+    double loss = 0;
+    {
+        Unlocked unlocked;
+        ask = [&](const LossBatch<T>& batch) { python_loss(unlocked, batch); };
+        const Writing writing(model, Access::kStep, unlocked);
+        TrainStep<T>& step = step_of(model, n_threads);
+        loss = features.with([&](const auto& view) {
+            return step.run(view, targets, with_rate(optimizer, learning_rate));
+        });
+    }
+    return is_gradient ? py::object(py::none()) : py::object(py::float_(loss));
+}
+
+template <class T>
+std::uint64_t steps_of(const LockedNetwork<T>& model, const Optimizer& optimizer) {
+    const Reading reading(model);
+    const Network<T>& network = model.network;
+    return network.has_state_for(optimizer) ? network.optimizer_state().steps : 0;
+}
+
+#define FASTMLP_INSTANTIATE(T)                                                              \
+    template py::object try_train_on_batch(LockedNetwork<T>&, py::handle, py::handle, bool, \
+                                           const Optimizer&, double);                       \
+    template py::object train_on_batch(LockedNetwork<T>&, py::handle, const py::object&,    \
+                                       py::object, bool, const Optimizer&, double, int);    \
+    template std::uint64_t steps_of(const LockedNetwork<T>&, const Optimizer&);
+FASTMLP_INSTANTIATE(float)
+FASTMLP_INSTANTIATE(double)
+
+}  // namespace fastmlp::bindings
