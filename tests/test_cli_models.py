@@ -174,6 +174,23 @@ def test_outputs_that_cannot_be_written_are_found_before_the_training(run, house
         assert error == f"fastmlp: error: {tmp_path}/none: No such file or directory\n"
 
 
+def test_no_command_overwrites_what_it_reads(run, houses, tmp_path):
+    model, link = tmp_path / "model.safetensors", tmp_path / "link.csv"
+    run("train", houses, "--target", "price", "--save", model, *QUICK)
+    link.symlink_to(houses)
+    before = houses.read_bytes(), model.read_bytes()
+    train = ["train", houses, "--target=price", "--epochs=4000000000"]
+    for arguments in (
+        [*train, "--save", houses],
+        [*train, "--save", link],
+        ["predict", model, houses, "--output", houses],
+        ["predict", model, houses, "--output", model],
+    ):
+        error = run(*arguments, code=2).err
+        assert "the command reads this file and would overwrite it" in error
+    assert (houses.read_bytes(), model.read_bytes()) == before
+
+
 def test_an_interrupt_saves_the_best_so_far(houses, tmp_path):
     model = tmp_path / "model.safetensors"
     command = [sys.executable, "-m", "fastmlp", "train", str(houses), "--target=price"]

@@ -20,7 +20,7 @@ from fastmlp.cli import answers, bench
 from fastmlp.cli.report import Report
 from fastmlp.cli.train import OPTIMIZERS, Experiment, Settings
 from fastmlp.config import show_config
-from fastmlp.errors import DivergenceError
+from fastmlp.errors import DataError, DivergenceError
 from fastmlp.layers import ACTIVATIONS
 from fastmlp.tables.plots import check_plot
 
@@ -111,11 +111,20 @@ def _train(arguments: argparse.Namespace) -> None:
         check_plot(arguments.plot)
     for output in filter(None, (arguments.save, arguments.plot)):
         os.scandir(Path(output).parent).close()  # raises if the folder does not exist
+        _keep_inputs(output, arguments.data, arguments.test)
     experiment = Experiment(arguments.data, settings, verbose=int(on_terminal))
     report = _saving(experiment, arguments)
     print(report.to_json() if arguments.json else f"\n{report.to_text()}")
     if arguments.plot is not None:
         experiment.plot(arguments.plot, report)
+
+
+def _keep_inputs(output: str, *inputs: str | None) -> None:
+    """Refuse an output that would replace a file the command reads."""
+    path = Path(output)
+    for source in filter(None, inputs):
+        if path.exists() and Path(source).exists() and path.samefile(source):
+            raise DataError(f"{output}: the command reads this file and would overwrite it")
 
 
 def _saving(experiment: Experiment, arguments: argparse.Namespace) -> Report:
@@ -139,6 +148,8 @@ def _saving(experiment: Experiment, arguments: argparse.Namespace) -> Report:
 
 
 def _predict(arguments: argparse.Namespace) -> None:
+    if arguments.output is not None:
+        _keep_inputs(arguments.output, arguments.model, arguments.data)
     answers.predict(arguments.model, arguments.data, arguments.output, proba=arguments.proba)
 
 
