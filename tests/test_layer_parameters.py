@@ -203,3 +203,13 @@ def test_estimators_take_them(rng):
 def test_what_is_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_numbers_of_the_other_implementation_are_not_lost():
+    for package, other in ((fm, reference), (reference, fm)):
+        for activation in (other.LeakyReLU(0.2), other.ELU(0.5)):
+            with pytest.raises(TypeError, match=r"activation is .* would be lost"):
+                package.Network([2, 3, 1], activation, "identity")
+        for normalization in (other.BatchNorm(epsilon=0.1), other.LayerNorm(epsilon=0.1)):
+            with pytest.raises(TypeError, match=r"normalization is .* would be lost"):
+                package.Network([2, 3, 1], "relu", "identity", normalization=normalization)

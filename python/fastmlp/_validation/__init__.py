@@ -146,6 +146,15 @@ def choice(name: str, value: object, allowed: Sequence[_Name]) -> _Name:
     return cast("_Name", value)
 
 
+def own(name: str, value: object, kind: type, attribute: str) -> None:
+    """Refuse a name with numbers that another package made, which would be lost."""
+    if isinstance(value, str) and hasattr(value, attribute) and not isinstance(value, kind):
+        raise TypeError(
+            f"{name} is {brief(str(value))} of {type(value).__module__}, whose numbers would be "
+            "lost; use the class of fastmlp"
+        )
+
+
 def dtype(value: object) -> np.dtype[np.floating]:
     """Return the dtype float32 or float64, from a name, a NumPy type or a dtype."""
     allowed = (np.dtype(np.float32), np.dtype(np.float64))

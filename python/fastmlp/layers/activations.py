@@ -188,6 +188,7 @@ def read_activation(name: str, value: object) -> ActivationLike:
     """Return an activation; one with the usual parameter as its plain name."""
     if isinstance(value, type) and issubclass(value, Activation):
         raise TypeError(f"{name} must be an activation, not the class; write {value.__name__}()")
+    _validation.own(name, value, Activation, "parameter")
     if isinstance(value, Activation) and value.parameter != _USUAL.get(value, 0.0):
         return value
     return _validation.choice(name, str(value) if isinstance(value, str) else value, ACTIVATIONS)

@@ -150,6 +150,7 @@ def read_normalization(name: str, value: object) -> NormalizationLike:
     """Return a normalization; one with the usual numbers as its plain name."""
     if isinstance(value, type) and issubclass(value, Normalization):
         raise TypeError(f"{name} must be a normalization, not the class; write {value.__name__}()")
+    _validation.own(name, value, Normalization, "epsilon")
     if isinstance(value, Normalization) and value.numbers != (_EPSILON, _MOMENTUM, False):
         return value
     return _validation.choice(name, str(value) if isinstance(value, str) else value, NORMALIZATIONS)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from . import activations, normalization, validation
+from .activations import Activation
 from .normalization import Normalization
 
 
@@ -52,8 +53,10 @@ class Dense:
     def __post_init__(self) -> None:
         object.__setattr__(self, "nodes", validation.integer("nodes", self.nodes, 1))
         validation.choice("activation", self.activation, activations.NAMES)
+        validation.own("activation", self.activation, Activation, "parameter")
         if self.normalization is not None:
             validation.choice("normalization", self.normalization, normalization.NAMES)
+            validation.own("normalization", self.normalization, Normalization, "epsilon")
         object.__setattr__(self, "dropout", validation.share("dropout", self.dropout))
         object.__setattr__(self, "trainable", validation.switch("trainable", self.trainable))
         factor = validation.positive("rate_factor", self.rate_factor)

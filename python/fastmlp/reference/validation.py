@@ -86,6 +86,15 @@ def choice(name: str, value: object, allowed: Sequence[str]) -> str:
     return value
 
 
+def own(name: str, value: str, kind: type, attribute: str) -> None:
+    """Refuse a name with numbers that another package made, which would be lost."""
+    if hasattr(value, attribute) and not isinstance(value, kind):
+        raise TypeError(
+            f"{name} is {brief(str(value))} of {type(value).__module__}, whose numbers would be "
+            "lost; use the class of fastmlp.reference"
+        )
+
+
 def dtype(value: object) -> str:
     """Return "float32" or "float64", from a name, a NumPy type or a dtype."""
     name = getattr(value, "name", None) or getattr(value, "__name__", value)
