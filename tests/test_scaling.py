@@ -456,3 +456,17 @@ def test_c_has_the_scaling(tmp_path, dtype, layers):
     assert done.stdout == net.predict(x).tobytes()
     with pytest.raises(ValueError, match="training=True does not support networks that scale"):
         net.export_c(tmp_path / "net.h", "net", training=True)
+
+
+@pytest.mark.parametrize("start", [1.7e18, 1.7e10])
+def test_a_mean_that_no_offset_can_remove(start):
+    """The offset would be rounded by more than a deviation, and the feature saturate the nodes."""
+    X = np.zeros((300, 2))
+    X[:, 1] = start + np.arange(300) * np.spacing(start)
+    net = fm.Network([2, 3, 1], output="identity", seed=1)
+    for adapt in (lambda: net.adapt(X), lambda: net.fit(X, X[:, 0], 1, standardize=True)):
+        with pytest.raises(ValueError, match=r"X varies too little around its mean .* column 1"):
+            adapt()
+        assert net.input_scale is None
+    net.adapt(X - [0, start])
+    net.adapt(np.column_stack([X[:, 0], 1.7e9 + 86.4 * np.arange(300)]))  # seconds of a morning

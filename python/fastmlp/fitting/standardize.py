@@ -183,12 +183,21 @@ def _of_sparse(rows: SparseRows, dtype: np.dtype[Any]) -> Scaling:
 def _inwards(moments: ColumnMoments, dtype: np.dtype[Any], name: str) -> Scaling:
     """Return what gives columns mean 0 and standard deviation 1, or 0 if they are constant.
 
-    The offset belongs to the rounded scale: it keeps the mean where that is large.
+    The offset belongs to the rounded scale: it keeps the mean where that is large. If even its last
+    bit is more than two deviations, rounding would move the scaled mean by more than one.
     """
     exact, _ = moments.standardization(name)
     with np.errstate(over="ignore"):
         scale = exact.astype(dtype)
-    return _representable(name, scale, 0.0 - moments.mean * scale.astype(np.float64), dtype)
+    factors = _representable(name, scale, 0.0 - moments.mean * scale.astype(np.float64), dtype)
+    lost = np.spacing(np.abs(factors[1])) > 2
+    if lost.any():
+        column = int(lost.argmax())
+        raise ValueError(
+            f"{name} varies too little around its mean {moments.mean[column]:.6g} in column "
+            f"{column} to be scaled in {dtype}: subtract a constant from it first"
+        )
+    return factors
 
 
 def _outwards(moments: ColumnMoments, dtype: np.dtype[Any]) -> Scaling:
