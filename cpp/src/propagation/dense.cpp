@@ -228,6 +228,11 @@ void dense_backward(const KernelTable<T>& kernel, const DenseView<const T>& laye
 }
 
 template <class T>
+GradientUse<T> GradientUse<T>::of_layer(std::size_t i) const {
+    return {scale, of_layers ? of_layers + i : rules};
+}
+
+template <class T>
 void dense_update(const KernelTable<T>& kernel, const UpdateTarget<T>& target, const T* const* a,
                   Rows<T>& delta, Range batch, GradientUse<T> use, Share share, Scratch<T>& scratch,
                   RowPrefetcher* prefetch, Poll* poll) {
@@ -315,6 +320,7 @@ void apply_gradients(const KernelTable<T>& kernel, const UpdateTarget<T>& target
     template void dense_backward(const KernelTable<T>&, const DenseView<const T>&, const Rows<T>&, \
                                  Range, Range, Activation, Rows<T>&, Rows<T>&, Scratch<T>&,        \
                                  Poll*);                                                           \
+    template struct GradientUse<T>;                                                                \
     template void dense_update(const KernelTable<T>&, const UpdateTarget<T>&, const T* const*,     \
                                Rows<T>&, Range, GradientUse<T>, Share, Scratch<T>&,                \
                                RowPrefetcher*, Poll*);                                             \

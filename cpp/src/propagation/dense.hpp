@@ -6,12 +6,11 @@
 
 #include "kernels/table.hpp"
 #include "propagation/activation.hpp"
+#include "propagation/features.hpp"
 #include "propagation/packed.hpp"
-#include "propagation/panels.hpp"
-#include "propagation/prefetch.hpp"
 #include "propagation/workspace.hpp"
 #include "threads/interrupts.hpp"
-#include "threads/share.hpp"
+#include "threads/thread_pool.hpp"
 
 namespace fastmlp {
 
@@ -45,7 +44,7 @@ struct GradientUse {
     const StepRules<T>* rules = nullptr;      ///< null: store the gradient
     const StepRules<T>* of_layers = nullptr;  ///< instead of `rules` if layers have different rates
 
-    GradientUse of_layer(std::size_t i) const { return {scale, of_layers ? of_layers + i : rules}; }
+    GradientUse of_layer(std::size_t i) const;
 };
 
 /// A layer's parameters, and the optimizer's state of each in the same layout.

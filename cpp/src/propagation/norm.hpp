@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "propagation/packed.hpp"
-#include "threads/share.hpp"
+#include "threads/thread_pool.hpp"
 
 namespace fastmlp {
 

@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "kernels/table.hpp"
-#include "propagation/panels.hpp"
 
 namespace fastmlp {
 namespace {

@@ -1,5 +1,5 @@
-/// The parameters in the kernels' layout: a padded private copy where the public layout
-/// would be slow.
+/// The kernels' layout: rows padded and cut into panels, scratch memory, and the parameters, in a
+/// padded private copy where the public layout would be slow.
 ///
 /// The public buffer is contiguous: rows of N elements without padding. If N is not a multiple of
 /// the vector length, the end of a row needs partial stores, and the load of the next row then
@@ -7,13 +7,51 @@
 /// transposed, because their vectors run over K. All other layers are used in place.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include "fastmlp/buffer.hpp"
 #include "fastmlp/layout.hpp"
+#include "kernels/table.hpp"
 #include "threads/interrupts.hpp"
 
 namespace fastmlp {
+
+inline std::size_t padded(std::size_t columns) {
+    return (columns + kernels::kPad - 1) / kernels::kPad * kernels::kPad;
+}
+
+/// Row stride of activations. Strides of a multiple of 64 elements would map the same column of all
+/// rows to a few sets of the L1 cache: they would evict each other before the weight update reads
+/// them.
+inline std::size_t activation_stride(std::size_t columns) {
+    const std::size_t stride = padded(columns);
+    return stride % 64 == 0 ? stride + kernels::kPad : stride;
+}
+
+/// Reusable memory for packed panels, one per thread.
+template <class T>
+using Scratch = std::vector<T>;
+
+/// Calls f(first, width) for the fewest panels that cover `columns` (a multiple of kernels::kPad),
+/// with widths as equal as possible.
+template <class F>
+void for_each_panel(std::size_t columns, F f) {
+    const std::size_t units = columns / kernels::kPad;
+    std::size_t parts = (columns + kernels::kPanel - 1) / kernels::kPanel;
+    for (std::size_t first = 0; parts > 0; --parts) {
+        const std::size_t size = (units - first + parts - 1) / parts;
+        f(first * kernels::kPad, size * kernels::kPad);
+        first += size;
+    }
+}
+
+/// At least `size` elements, valid until more are requested.
+template <class T>
+T* room(Scratch<T>& scratch, std::size_t size) {
+    if (scratch.size() < size) scratch.resize(size);
+    return scratch.data();
+}
 
 /// One layer's parameters for a kernel: K nodes in, N nodes out.
 template <class T>

@@ -4,11 +4,8 @@
 
 #include <vector>
 
-#include "kernels/dispatch.hpp"
 #include "propagation/features.hpp"
-#include "propagation/prefetch.hpp"
 #include "propagation/workspace.hpp"
-#include "threads/share.hpp"
 
 namespace fastmlp {
 
@@ -52,15 +49,15 @@ struct Samples {
     RowLines lines;                        ///< of x
     const std::uint32_t* order = nullptr;  ///< of this epoch; null: 0, 1, 2, ...
     std::size_t before = 0;                ///< samples of the epoch before these
+    std::uint32_t epoch = 0;               ///< of the network, in which they are
 
     std::size_t count() const { return x.rows; }
     std::size_t operator[](std::size_t i) const { return order ? order[i] : i; }
 
     /// Gathers samples first + rows of the epoch, or first + places[rows] for a batch with weights,
     /// into rows `row` + rows of the workspace.
-    void gather(std::size_t first, std::size_t row, Range rows, Workspace<T>& work,
-                const std::uint32_t* places = nullptr) const {
-        const auto& kernel = kernels::active_table<T>();
+    void gather(const kernels::KernelTable<T>& kernel, std::size_t first, std::size_t row,
+                Range rows, Workspace<T>& work, const std::uint32_t* places = nullptr) const {
         for (std::size_t b = rows.first; b < rows.last; ++b) {
             const std::size_t sample = (*this)[first + (places ? places[b] : b)];
             work.input.take(kernel, x, sample, row + b);

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "fastmlp/matrix.hpp"
-#include "threads/share.hpp"
+#include "threads/thread_pool.hpp"
 
 namespace fastmlp {
 

@@ -9,9 +9,8 @@
 #include "fastmlp/layout.hpp"
 #include "fastmlp/matrix.hpp"
 #include "propagation/features.hpp"
-#include "propagation/panels.hpp"
+#include "propagation/packed.hpp"
 #include "propagation/scaling.hpp"
-#include "threads/share.hpp"
 #include "threads/thread_pool.hpp"
 
 namespace fastmlp {

@@ -7,7 +7,6 @@
 #include <exception>
 
 #include "fastmlp/interruption.hpp"
-#include "threads/share.hpp"
 #include "threads/thread_pool.hpp"
 
 namespace fastmlp {

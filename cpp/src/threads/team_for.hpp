@@ -6,7 +6,6 @@
 
 #include "threads/executor.hpp"
 #include "threads/interrupts.hpp"
-#include "threads/share.hpp"
 #include "threads/thread_limits.hpp"
 #include "threads/thread_pool.hpp"
 

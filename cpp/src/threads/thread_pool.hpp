@@ -11,6 +11,7 @@
 /// a while its runs use the calling thread only.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -22,6 +23,26 @@
 #include "threads/worker.hpp"
 
 namespace fastmlp {
+
+/// Items first to last - 1.
+struct Range {
+    std::size_t first, last;
+
+    std::size_t size() const { return last - first; }
+};
+
+/// One thread's part of a range. Only outputs are split, never sums, so the bits do not depend on
+/// it.
+struct Share {
+    std::size_t rank = 0, size = 1;
+
+    /// This thread's part of 0..count-1, cut at multiples of `unit`.
+    Range of(std::size_t count, std::size_t unit) const {
+        const std::size_t units = (count + unit - 1) / unit;
+        return {std::min(count, units * rank / size * unit),
+                std::min(count, units * (rank + 1) / size * unit)};
+    }
+};
 
 class ThreadTeam {
 public:

@@ -42,6 +42,7 @@ public:
 
     void begin_epoch() {
         samples_.before = 0;
+        samples_.epoch = network_.epoch();
         if (blocks_) samples_.x.dense.rows = samples_.x.rows = 0;
     }
     /// Advances to the next samples of `epoch`; returns whether they are its last.
@@ -74,7 +75,7 @@ private:
     const std::uint32_t* order_of(std::size_t epoch) {
         if (options_.order) return options_.order + epoch % options_.order_rows * rows_;
         if (!options_.shuffle) return nullptr;
-        draw_order(network_.seed(), network_.epoch(), shuffled_.data(), shuffled_.size());
+        draw_order(network_.seed(), samples_.epoch, shuffled_.data(), shuffled_.size());
         return shuffled_.data();
     }
 

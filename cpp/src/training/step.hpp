@@ -27,9 +27,9 @@ public:
     TrainingStep(const Network<T>& network, const Propagation<T>& pass, const Samples<T>& samples,
                  const PackedState<T>& state, const TrainOptions& options,
                  const Conventions& conventions, StepPath path, int threads)
-        : network_(network), parts_(static_cast<std::size_t>(threads), Part{pass}),
-          samples_(samples), state_(state), options_(options), conventions_(conventions),
-          path_(path) {
+        : parts_(static_cast<std::size_t>(threads), Part{pass}), samples_(samples),
+          parameters_(state.parameters()), targets_(state.targets()), options_(options),
+          conventions_(conventions), path_(path) {
         for (Part& part : parts_) part.loss_limit = static_cast<T>(conventions.loss_limit);
         if (path.clipped) clipped_.emplace(network);
         if (conventions.report_squares) weight_squares_.emplace(network.layout(), false);
@@ -45,7 +45,7 @@ public:
         forward(part);                             // (1.1), (1.2)
         part.output_delta(samples_.y, part.rows);  // (2.8), (2.9)
         backward(part);                            // (2.4), (2.5), (2.12)
-        if (weight_squares_) weight_squares_->add_all(state_.parameters(), share);
+        if (weight_squares_) weight_squares_->add_all(parameters_, share);
         team.barrier(static_cast<int>(share.rank));
         // Nothing throws from here on, so the step is applied as a whole.
         part.move_averages();
@@ -84,14 +84,14 @@ private:
         }
         part.context = {.batch = batch,
                         .training = true,
-                        .epoch = network_.epoch(),
+                        .epoch = samples_.epoch,
                         .position = samples_.before + first,
                         .places = places,
                         .share = share,
                         .team = &team};
         part.rows = part.context.rows();
         if (share.rank == 0) part.work.batch = batch;
-        samples_.gather(first, 0, part.rows, part.work, places);
+        samples_.gather(part.kernel, first, 0, part.rows, part.work, places);
         return true;
     }
 
@@ -117,13 +117,13 @@ private:
         const T scale = static_cast<T>(weight > 0 ? conventions_.gradient_scale / weight : 0);
         if (clipped_) {
             gradients(part, clipped_->stores(), {scale}, prefetch);
-            clipped_->apply(part, options_.optimizer, conventions_, facts, state_.targets(),
+            clipped_->apply(part, options_.optimizer, conventions_, facts, targets_,
                             part.layer_rules);
         } else {
             const StepRules<T> rules = step_rules<T>(options_.optimizer, facts, conventions_);
             const StepRules<T>* of_layers =
                 layer_rules(options_.optimizer, facts, conventions_, part.layers, part.layer_rules);
-            gradients(part, state_.targets(), {scale, &rules, of_layers}, prefetch);
+            gradients(part, targets_, {scale, &rules, of_layers}, prefetch);
         }
     }
 
@@ -136,10 +136,10 @@ private:
         }
     }
 
-    const Network<T>& network_;
     std::vector<Part> parts_;  ///< of each thread
     const Samples<T>& samples_;
-    const PackedState<T>& state_;
+    const PackedParameters<T>& parameters_;
+    const std::vector<UpdateTarget<T>>& targets_;
     const TrainOptions& options_;
     const Conventions& conventions_;
     StepPath path_;

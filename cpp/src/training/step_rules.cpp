@@ -92,7 +92,25 @@ StepRules<T> step_rules(const Optimizer& optimizer, const StepFacts& facts,
     return rules;
 }
 
+template <class T>
+const StepRules<T>* layer_rules(const Optimizer& optimizer, const StepFacts& facts,
+                                const UpdateConventions& conventions,
+                                const std::vector<Layer>& layers, std::vector<StepRules<T>>& room) {
+    for (std::size_t i = 0; i < room.size(); ++i) {
+        StepFacts own = facts;
+        own.rate *= layers[i].rate_factor;
+        room[i] = step_rules<T>(optimizer, own, conventions);
+    }
+    return room.empty() ? nullptr : room.data();
+}
+
 template StepRules<float> step_rules(const Optimizer&, const StepFacts&, const UpdateConventions&);
 template StepRules<double> step_rules(const Optimizer&, const StepFacts&, const UpdateConventions&);
+template const StepRules<float>* layer_rules(const Optimizer&, const StepFacts&,
+                                             const UpdateConventions&, const std::vector<Layer>&,
+                                             std::vector<StepRules<float>>&);
+template const StepRules<double>* layer_rules(const Optimizer&, const StepFacts&,
+                                              const UpdateConventions&, const std::vector<Layer>&,
+                                              std::vector<StepRules<double>>&);
 
 }  // namespace fastmlp

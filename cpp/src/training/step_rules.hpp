@@ -39,14 +39,7 @@ StepRules<T> step_rules(const Optimizer& optimizer, const StepFacts& facts,
 template <class T>
 const StepRules<T>* layer_rules(const Optimizer& optimizer, const StepFacts& facts,
                                 const UpdateConventions& conventions,
-                                const std::vector<Layer>& layers, std::vector<StepRules<T>>& room) {
-    for (std::size_t i = 0; i < room.size(); ++i) {
-        StepFacts own = facts;
-        own.rate *= layers[i].rate_factor;
-        room[i] = step_rules<T>(optimizer, own, conventions);
-    }
-    return room.empty() ? nullptr : room.data();
-}
+                                const std::vector<Layer>& layers, std::vector<StepRules<T>>& room);
 
 /// The room for that.
 template <class T>

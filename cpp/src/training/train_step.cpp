@@ -84,6 +84,7 @@ private:
     Room& prepare(const Features<T>& x, const Targets<T>& y, int threads) {
         samples_ ? samples_->take(x, y) : static_cast<void>(samples_.emplace(x, y));
         samples_->before = network_.position_;
+        samples_->epoch = network_.epoch();
         const Optimizer& optimizer = options_.optimizer;
         if (!room_ || !room_->serves(network_, optimizer, x.rows, x.is_sparse, threads)) {
             const std::size_t rows = std::max<std::size_t>(2, x.rows);

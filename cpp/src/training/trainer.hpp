@@ -237,7 +237,7 @@ template <class T>
 std::size_t Trainer<T>::steps_of_one_row(std::size_t first, std::size_t last) {
     for (std::size_t index = first; index < last; ++index) {
         choose_rate(block_start_ + index);
-        samples_.gather(index, one_row_->row(), {0, 1}, work_);
+        samples_.gather(pass_.kernel, index, one_row_->row(), {0, 1}, work_);
         RowPrefetcher prefetch = samples_.next_rows(index + 1, {0, 1});
         prefetch.spread_over(1);
         prefetch.advance();
