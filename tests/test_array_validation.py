@@ -111,7 +111,7 @@ BAD_LABELS = [
     (np.array(["a", "b", "c"] * 4), ValueError, "text"),
     (np.array(["a", "b", "c"] * 4, object), ValueError, "text"),
     (3, ValueError, r"got shape \(\)"),
-    (None, TypeError, "y (must be an array|is missing)"),
+    (None, TypeError, "y (must be an array|is missing|or gradient=)"),
 ]
 
 

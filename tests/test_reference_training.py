@@ -297,7 +297,7 @@ def test_update_by_an_optimizer():
         assert (fitted.steps, stepped.steps) == (2, 2)
         fitted.reset_optimizer()
         assert fitted.steps == 0
-        with pytest.raises(TypeError, match="number"):
+        with pytest.raises(ValueError, match="CosineDecay is spread over the epochs of a fit"):
             stepped.update(library.Adam(library.CosineDecay(0.1)))
 
 
