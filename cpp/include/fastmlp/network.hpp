@@ -27,7 +27,7 @@ struct Features;
 template <class T>
 class EpochEnd;
 template <class T>
-class TrainStep;
+class FASTMLP_API TrainStep;  // as clang decides here what is exported
 
 /// How well outputs meet targets.
 struct Evaluation {
