@@ -535,6 +535,7 @@ template <class T>
 Network<T> Network<T>::copy() const {
     Network result(Like{*this});
     result.names_ = names_;
+    result.copy_scaling(*this);
     std::copy_n(parameters_->data(), layout_.size(), result.parameters_->data());
     std::copy_n(statistics_->data(), layout_.statistics_size(), result.statistics_->data());
     return result;
@@ -547,9 +548,13 @@ Network<T>::Network(Like other)
       epoch_(other.network.epoch_), parameters_(std::make_shared<Buffer<T>>(layout_.size())),
       gradients_(std::make_shared<Buffer<T>>(layout_.size())),
       statistics_(std::make_shared<Buffer<T>>(layout_.statistics_size())),
-      input_scaling_(copy_of(other.network.input_scaling_)),
-      output_scaling_(copy_of(other.network.output_scaling_)),
       epoch_end_(std::make_unique<EpochEnd<T>>()) {}
+
+template <class T>
+void Network<T>::copy_scaling(const Network& other) {
+    input_scaling_ = copy_of(other.input_scaling_);
+    output_scaling_ = copy_of(other.output_scaling_);
+}
 
 template <class T>
 std::shared_ptr<const Network<T>> Network<T>::last_epoch_end(

@@ -210,6 +210,7 @@ private:
         const Network& network;
     };
     explicit Network(Like other);
+    void copy_scaling(const Network& other);
 
     static std::span<T> view(Buffer<T>& buffer, const Parameter& part) {
         return {buffer.data() + part.offset, part.size()};
