@@ -1,3 +1,6 @@
+/// The network: what it holds, the three steps, copies and scaling.
+///
+/// Over 400 lines, as the public class has many small members and each is a few lines here.
 #include "fastmlp/network.hpp"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 /// The network: views of its memory and the paper's three steps. No arithmetic here.
+///
+/// Over 400 lines, as every member of the class is bound in one place.
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 

@@ -1,4 +1,7 @@
-"""`Propagation`: the paper's three steps over a batch: forward, backward, update."""
+"""`Propagation`: the paper's three steps over a batch: forward, backward, update.
+
+The file is over 400 lines because the docstrings of the three steps are those of `Network`.
+"""
 
 from collections.abc import Sequence
 from typing import Any

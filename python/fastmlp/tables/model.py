@@ -1,4 +1,7 @@
-"""`TabularModel`: from rows of a table to predictions in the labels and units of the target."""
+"""`TabularModel`: from rows of a table to predictions in the labels and units of the target.
+
+The file is over 400 lines because of the docstrings of the public class, which are the contract.
+"""
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
