@@ -244,17 +244,17 @@ def test_another_kind_begins_anew(other, dtype):
 @pytest.mark.parametrize(
     ("optimizer", "names"),
     [
-        (fm.SGD(), set()),
-        (fm.SGD(momentum=0.9), {"velocity"}),
-        (fm.Adam(), {"mean", "mean_square"}),
-        (fm.RMSprop(), {"mean_square"}),
-        (fm.RMSprop(momentum=0.5), {"velocity", "mean_square"}),
+        (fm.SGD(), []),
+        (fm.SGD(momentum=0.9), ["velocity"]),
+        (fm.Adam(), ["mean", "mean_square"]),
+        (fm.RMSprop(), ["mean_square"]),
+        (fm.RMSprop(momentum=0.5), ["mean_square", "velocity"]),
     ],
     ids=repr,
 )
 def test_what_an_optimizer_remembers(optimizer, names):
     net = fitted(optimizer, epochs=1)
-    assert net.optimizer_state.keys() == names
+    assert sorted(net.optimizer_state) == names
     for moment in net.optimizer_state.values():
         assert moment.shape == net.parameters.shape
         assert moment.any()
