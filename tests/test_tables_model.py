@@ -1,5 +1,7 @@
 """`TabularModel`: rows in, answers in the target's own words and units out."""
 
+import importlib
+import json
 import warnings
 
 import numpy as np
@@ -388,3 +390,69 @@ def test_arguments_that_do_not_fit(houses, arguments, error, message):
         model.fit(houses, **arguments)
     with pytest.raises(RuntimeError):
         model.predict(houses)
+
+
+GAPS = [True, None, False] * 20
+
+
+def tables_with_gaps(tmp_path):
+    """Yield the name and a table whose target is true, false and missing, in every form."""
+    x = [float(value is True) for value in GAPS]
+    yield "list", {"x": x, "y": GAPS}
+    yield "objects", {"x": x, "y": np.array(GAPS, object)}
+    lines = [json.dumps({"x": number, "y": value}) for number, value in zip(x, GAPS, strict=True)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+    yield "JSON lines", tmp_path / "rows.jsonl"
+    if pandas := optional("pandas"):
+        for dtype in (object, "boolean", "category"):
+            yield (
+                f"pandas {dtype}",
+                pandas.DataFrame({"x": x, "y": pandas.Series(GAPS, dtype=dtype)}),
+            )
+    if pyarrow := optional("pyarrow"):
+        table = pyarrow.table({"x": x, "y": GAPS})
+        yield "arrow", table
+        folder = tmp_path / "parts"
+        folder.mkdir()
+        for part, (start, end) in enumerate([(0, 1), (1, 2), (2, 3), (3, 60)]):
+            parquet = pytest.importorskip("pyarrow.parquet")
+            parquet.write_table(table.slice(start, end - start), folder / f"{part}.parquet")
+        yield "a folder; parts without gaps, and with nothing else", folder
+
+
+def optional(name):
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+def test_true_and_false_with_gaps_stay_true_and_false(tmp_path):
+    for name, table in tables_with_gaps(tmp_path):
+        model = fm.TabularModel(networks=1, epochs=60, seed=1).fit(table, "y")
+        for trained in (model, saved_and_loaded(model, tmp_path)):
+            assert trained.classes.tolist() == [False, True], name
+            answers = trained.predict({"x": [0.0, 1.0]})
+            assert answers.dtype == bool, name
+            assert answers.tolist() == [False, True], name
+            assert trained.evaluate(table).accuracy == 1.0, name
+
+
+def saved_and_loaded(model, tmp_path):
+    model.save(tmp_path / "model.safetensors")
+    return fm.load(tmp_path / "model.safetensors")
+
+
+def test_true_and_false_with_gaps_as_a_feature_and_as_labels():
+    yes, missing = ([value is wanted for value in GAPS] for wanted in (True, None))
+    table = {"flag": GAPS, "y": yes, "z": missing}
+    model = fm.TabularModel(networks=1, epochs=60, seed=1).fit(table, ["y", "z"])
+    assert (model.columns[0].kind, model.columns[0].inputs) == ("yes/no", 2)
+    answers = model.predict({"flag": GAPS[:3]}).tolist()
+    assert answers == [[True, False], [False, True], [False, False]]
+    assert model.predict({"flag": [True, True]}).tolist() == [[True, False]] * 2
+    quick = {"networks": 1, "epochs": 2, "seed": 1}
+    labels = {"x": np.arange(len(GAPS)) % 3, "y": GAPS, "z": yes}
+    assert fm.TabularModel(**quick).fit(labels, ["y", "z"]).predict(labels).dtype == bool
+    numbers = fm.TabularModel(**quick, task="regression").fit(labels, "y")
+    assert numbers.predict(labels).dtype == np.float64

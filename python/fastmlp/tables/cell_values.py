@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from fastmlp.tables import cells, dates
 from fastmlp.tables.encoders import Floats
 from fastmlp.tables.kinds import Kind
-from fastmlp.tables.table import Column, Rows, Text
+from fastmlp.tables.table import Booleans, Column, Rows, Text
 
 Values = Callable[[Rows], tuple[Floats, NDArray[np.bool_]]]
 """Returns for some rows their numbers (n,), or the parts of their dates (n, 6), NaN where missing;
@@ -20,6 +20,8 @@ def values_of(column: Column, kind: Kind, decimal: str) -> Values:
 
     Text is parsed once per distinct cell.
     """
+    if isinstance(column, Booleans):
+        return _of_array(column.numbers(), kind)
     if isinstance(column, Text):
         return _of_text(column, kind, decimal)
     return _of_array(column, kind)

@@ -11,7 +11,7 @@ from fastmlp._validation import brief
 from fastmlp.errors import DataError
 from fastmlp.tables import cells
 from fastmlp.tables.cell_values import as_text
-from fastmlp.tables.table import Column, Table, Text
+from fastmlp.tables.table import Booleans, Column, Table, Text, is_boolean
 
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 
@@ -101,6 +101,15 @@ def _joined(source: str, parts: list[tuple[Path, Table]]) -> Table:
 
 
 def _stacked(columns: list[Column]) -> Column:
+    known = [column for column in columns if not _is_empty(column)]
+    if known and all(map(is_boolean, known)):
+        numbers = np.concatenate(
+            [
+                column.numbers() if isinstance(column, Booleans) else np.asarray(column, np.float64)
+                for column in columns
+            ]
+        )
+        return Booleans.where(numbers == 1.0, np.isnan(numbers))
     arrays = [column for column in columns if not isinstance(column, Text)]
     if len(arrays) == len(columns):
         kinds = {array.dtype.kind == "M" for array in arrays}
@@ -114,3 +123,10 @@ def _stacked(columns: list[Column]) -> Column:
         for text, start in zip(texts, starts, strict=False)
     ]
     return cells.typed(Text.coded(values, np.concatenate(codes)), ".")
+
+
+def _is_empty(column: Column) -> bool:
+    """Return whether a column has no cell with a value, so that its type is unknown."""
+    if isinstance(column, Text):
+        return not column.values
+    return column.ndim == 1 and column.dtype.kind == "f" and bool(np.isnan(column).all())

@@ -11,7 +11,7 @@ from fastmlp._extras import require
 from fastmlp._validation import brief, described
 from fastmlp.errors import DataError
 from fastmlp.tables import cells
-from fastmlp.tables.table import Column, Table, Text
+from fastmlp.tables.table import Booleans, Column, Table, Text
 
 
 def is_frame(value: object) -> bool:
@@ -131,7 +131,10 @@ def _pandas_column(series: Any) -> Column:
         values = [None if _is_null(value) else str(value) for value in series.cat.categories]
         codes = series.cat.codes.to_numpy().astype(np.int32)
         return _from_values(values, codes, list(series.cat.categories))
-    if kind in "biuf":  # pandas' nullable types
+    if kind == "b":  # pandas' nullable types
+        missing = series.isna().to_numpy(bool)
+        return Booleans.where(series.to_numpy(bool, na_value=False), missing)
+    if kind in "iuf":
         numbers: NDArray[np.float64] = series.astype("Float64").to_numpy(
             np.float64, na_value=np.nan
         )
@@ -145,6 +148,8 @@ def _pandas_column(series: Any) -> Column:
 
 def _from_values(values: list[str | None], codes: NDArray[np.int32], kinds: list[Any]) -> Column:
     """Return categories as numbers if they are numbers, else as text."""
+    if kinds and all(isinstance(kind, bool | np.bool_) for kind in kinds):
+        return Booleans.where(np.array([*kinds, False])[codes], codes < 0)
     if kinds and all(isinstance(kind, int | float | np.number) for kind in kinds):
         return np.array([*kinds, np.nan], np.float64)[codes]
     return Text.coded(values, codes)
@@ -163,7 +168,9 @@ def _objects(  # noqa: PLR0911  (a case each)
     if all(isinstance(item, str | bytes) for item in held):
         return cells.typed(Text.of(_word(item) for item in items), ".")
     if all(isinstance(item, bool | np.bool_) for item in held):
-        return np.array([np.nan if _is_null(item) else float(item) for item in items])
+        missing = np.array([_is_null(item) for item in items], bool)
+        true = np.array([not gap and item for item, gap in zip(items, missing, strict=True)], bool)
+        return Booleans.where(true, missing)
     if all(isinstance(item, int | float | Decimal | np.number) for item in held):
         return np.array([np.nan if _is_null(item) else float(item) for item in items], np.float64)
     if all(hasattr(item, "isoformat") and hasattr(item, "year") for item in held):
@@ -237,9 +244,10 @@ def arrow_column(  # noqa: C901, PLR0911  (a case each)
         column, kind = column.cast(kind.value_type), kind.value_type
     if kinds.is_null(kind):
         return np.full(len(column), np.nan)
-    if kinds.is_boolean(kind) and column.null_count:
-        column, kind = column.cast(pa.int8()), pa.int8()
-    if kinds.is_boolean(kind) or kinds.is_integer(kind) or kinds.is_floating(kind):
+    if kinds.is_boolean(kind):
+        missing = column.is_null().to_numpy().astype(bool)
+        return Booleans.where(column.fill_null(False).to_numpy().astype(bool), missing)
+    if kinds.is_integer(kind) or kinds.is_floating(kind):
         return _arrow_numbers(column)
     if kinds.is_decimal(kind):
         return _arrow_numbers(column.cast(pa.float64()))

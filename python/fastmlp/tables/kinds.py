@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastmlp._validation import brief
 from fastmlp.tables import cells, dates
-from fastmlp.tables.table import Column, Rows, Text
+from fastmlp.tables.table import Booleans, Column, Rows, Text
 
 Name = Literal["number", "yes/no", "words", "date", "time of day", "vector", "dropped"]
 
@@ -97,7 +97,7 @@ def _text_kind(text: Text, rows: Rows, decimal: str, *, unnamed: bool) -> Kind: 
         return Kind("dropped", "holds nothing")
     if len(values) == 1 and known == total:
         return Kind("dropped", f"is always {brief(values[0])}")
-    if cells.yes_or_no(values):
+    if isinstance(text, Booleans) or cells.yes_or_no(values):
         return Kind("yes/no")
     order, reason = dates.order_of(values)
     if order is not None:

@@ -59,9 +59,38 @@ class Text:
         return int((self.codes == value).argmax())
 
 
+@dataclass(frozen=True)
+class Booleans(Text):
+    """A column of true and false of which some are missing, which an array of bool cannot be.
+
+    As text it has the values "False" and "True", so that the codes are 0, 1 and -1.
+    """
+
+    @classmethod
+    def where(cls, true: NDArray[np.bool_], missing: NDArray[np.bool_]) -> "Column":
+        """Make a column; an array of bool if nothing is missing, NaN if everything is."""
+        if not missing.any():
+            return true
+        if missing.all():
+            return np.full(len(missing), np.nan)
+        return cls(["False", "True"], np.where(missing, -1, true).astype(np.int32))
+
+    def numbers(self) -> NDArray[np.float64]:
+        """Return 0 and 1, NaN where missing."""
+        numbers: NDArray[np.float64] = np.array([0.0, 1.0, np.nan])[self.codes]
+        return numbers
+
+
 Column = NDArray[Any] | Text
 """Numbers (n,) with NaN where missing, true and false (n,), times (n,) of datetime64, vectors
-(n, k), or text."""
+(n, k), text, or true and false with gaps."""
+
+
+def is_boolean(column: Column) -> bool:
+    """Return whether a column is true and false, with or without gaps."""
+    if isinstance(column, Text):
+        return isinstance(column, Booleans)
+    return column.dtype.kind == "b" and column.ndim == 1
 
 
 @dataclass

@@ -14,7 +14,7 @@ from fastmlp.tables import cells
 from fastmlp.tables.cell_values import as_text
 from fastmlp.tables.encoders import Floats, _scale
 from fastmlp.tables.kinds import kind_of
-from fastmlp.tables.table import Column, Rows, Table, Text
+from fastmlp.tables.table import Booleans, Column, Rows, Table, Text, is_boolean
 
 Task = Literal["classification", "regression", "labels"]
 Label = str | int | float | bool
@@ -189,13 +189,13 @@ def guess_task(table: Table, rows: Rows, name: str, *, insist: bool = True) -> t
         If `insist`, and nearly all cells are numbers, but not all.
     """
     column = table.columns[name]
+    if is_boolean(column):
+        return "classification", "the target is true or false"
     if isinstance(column, Text):
         kind = kind_of(column, rows, name, table.decimal)
         if kind.name != "number":
             return "classification", "the target is text"
         values = _numeric(table, rows, name) if insist else np.array([0.5])
-    elif column.dtype.kind == "b":
-        return "classification", "the target is true or false"
     else:
         values = _numeric(table, rows, name)
     if not (values == np.floor(values)).all():
@@ -207,6 +207,8 @@ def guess_task(table: Table, rows: Rows, name: str, *, insist: bool = True) -> t
 
 
 def _classes(column: Column, rows: Rows, decimal: str) -> tuple[list[Label], NDArray[np.int64]]:
+    if isinstance(column, Booleans):
+        column = column.codes == 1
     if isinstance(column, Text):
         numeric, _ = cells.numbers(column.values, decimal)
         if not np.isnan(numeric).any() and not any(map(cells.is_code, column.values)):
@@ -226,6 +228,8 @@ def _classes(column: Column, rows: Rows, decimal: str) -> tuple[list[Label], NDA
 
 def _numeric(table: Table, rows: Rows, name: str) -> Floats:
     column = table.columns[name]
+    if isinstance(column, Booleans):
+        column = column.numbers()
     if isinstance(column, Text):
         values, bad = cells.numbers(column.values, table.decimal)
         codes = column.codes[rows]
@@ -266,6 +270,8 @@ def _labels(table: Table, rows: Rows, name: str) -> tuple[str, Floats]:
     """Return the type of a column of yes and no, or "", and its values as 1 and 0."""
     column = table.columns[name]
     nothing = np.full(len(rows), np.nan)
+    if isinstance(column, Booleans):
+        return "bool", column.numbers()[rows]
     if isinstance(column, Text):
         if not cells.yes_or_no(column.values):
             return "", nothing
@@ -321,9 +327,10 @@ def true_targets(target: Target, table: Table, rows: Rows) -> NDArray[Any]:
         return np.stack([_labels(table, rows, name)[1] for name in target.names], axis=1)
     name = target.names[0]
     column = table.columns[name]
-    if isinstance(target.classes[0], str):
+    words = isinstance(target.classes[0], str)
+    if words or (isinstance(target.classes[0], bool) and isinstance(column, Text)):
         text = as_text(column)
-        places = {label: place for place, label in enumerate(target.classes)}
+        places = {str(label): place for place, label in enumerate(target.classes)}
         numbers = np.array([places.get(value, -1) for value in text.values] + [-1])
         labels = numbers[text.codes[rows]]
     else:
