@@ -456,3 +456,21 @@ def test_true_and_false_with_gaps_as_a_feature_and_as_labels():
     assert fm.TabularModel(**quick).fit(labels, ["y", "z"]).predict(labels).dtype == bool
     numbers = fm.TabularModel(**quick, task="regression").fit(labels, "y")
     assert numbers.predict(labels).dtype == np.float64
+
+
+@pytest.mark.parametrize("values", [[True, False, 1, 0], [True, 2.5, 1.5, False, None]])
+def test_a_target_of_numbers_and_booleans_is_refused(values):
+    forms = [values * 20, np.array(values * 20, object)]
+    if pandas := optional("pandas"):
+        forms += [pandas.Series(values * 20, dtype=object)]
+    for target in forms:
+        table = {"x": np.arange(len(target)) % 7, "y": target}
+        with pytest.raises(DataError, match="'y' is True in some rows and"):
+            fm.TabularModel(**QUICK).fit(table, "y")
+
+
+def test_a_feature_of_numbers_and_booleans_is_words_or_noted():
+    table = {"some": [True, 3, 4] * 20, "one": [*range(59), True], "y": [1.5, 2.0, 7.25] * 20}
+    model = fm.TabularModel(**QUICK).fit(table, "y")
+    assert [column.kind for column in model.columns] == ["words", "number"]
+    assert any("'True' is no number: taken as missing" in note for note in model.notes)

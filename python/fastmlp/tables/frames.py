@@ -109,7 +109,9 @@ def _array_of(values: Any) -> NDArray[Any]:
         array = np.asarray(values)
     except ValueError:  # lists of different lengths
         array = np.empty(0, object)
-    if array.dtype.kind in "US" or array.dtype.kind == "O":
+    kind = array.dtype.kind
+    hides = array.ndim == 1 and kind in "iuf" and any(map(_is_boolean, values))  # as 1 and 0
+    if kind in "USO" or hides:
         array = np.empty(len(values), object)
         array[:] = list(values)
     return array
@@ -148,9 +150,9 @@ def _pandas_column(series: Any) -> Column:
 
 def _from_values(values: list[str | None], codes: NDArray[np.int32], kinds: list[Any]) -> Column:
     """Return categories as numbers if they are numbers, else as text."""
-    if kinds and all(isinstance(kind, bool | np.bool_) for kind in kinds):
+    if kinds and all(map(_is_boolean, kinds)):
         return Booleans.where(np.array([*kinds, False])[codes], codes < 0)
-    if kinds and all(isinstance(kind, int | float | np.number) for kind in kinds):
+    if kinds and all(map(_is_number, kinds)):
         return np.array([*kinds, np.nan], np.float64)[codes]
     return Text.coded(values, codes)
 
@@ -167,11 +169,11 @@ def _objects(  # noqa: PLR0911  (a case each)
     held = [item for item in items if not _is_null(item)]
     if all(isinstance(item, str | bytes) for item in held):
         return cells.typed(Text.of(_word(item) for item in items), ".")
-    if all(isinstance(item, bool | np.bool_) for item in held):
+    if all(map(_is_boolean, held)):
         missing = np.array([_is_null(item) for item in items], bool)
         true = np.array([not gap and item for item, gap in zip(items, missing, strict=True)], bool)
         return Booleans.where(true, missing)
-    if all(isinstance(item, int | float | Decimal | np.number) for item in held):
+    if all(map(_is_number, held)):
         return np.array([np.nan if _is_null(item) else float(item) for item in items], np.float64)
     if all(hasattr(item, "isoformat") and hasattr(item, "year") for item in held):
         return cells.typed(
@@ -180,10 +182,18 @@ def _objects(  # noqa: PLR0911  (a case each)
         )  # fmt: skip
     if all(isinstance(item, list | tuple | np.ndarray) for item in held):
         return _vectors(name, items)
-    if all(isinstance(item, str | bytes | bool | int | float | Decimal) for item in held):
+    if all(isinstance(item, str | bytes) or _is_boolean(item) or _is_number(item) for item in held):
         return cells.typed(Text.of(_word(item) for item in items), ".")
     kind = next(type(item).__name__ for item in held if not isinstance(item, str))
     raise DataError(f"column {brief(name)} holds {kind}, which is neither number, text nor time")
+
+
+def _is_boolean(item: Any) -> bool:
+    return isinstance(item, bool | np.bool_)
+
+
+def _is_number(item: Any) -> bool:
+    return isinstance(item, int | float | Decimal | np.number) and not isinstance(item, bool)
 
 
 def _word(item: Any) -> str | None:

@@ -159,6 +159,7 @@ def _single(table: Table, rows: Rows, name: str, task: str | None) -> tuple[Targ
         raise DataError(
             f"{table.source}: the target {brief(name)} holds {what}; numbers or words are learned"
         )
+    _refuse_mixture(table, rows, name)
     guess, reason = guess_task(table, rows, name, insist=task is None)
     reason = _because(task, reason)
     if (task or guess) == "regression":
@@ -175,6 +176,21 @@ def _single(table: Table, rows: Rows, name: str, task: str | None) -> tuple[Targ
             + ("; is the target a number? try --task regression" if task else "")
         )
     return Target([name], "classification", reason, classes, np.empty(0), np.empty(0), []), labels
+
+
+def _refuse_mixture(table: Table, rows: Rows, name: str) -> None:
+    """Refuse a target of numbers and true or false, which may be meant as either."""
+    column = table.columns[name]
+    if not isinstance(column, Text) or isinstance(column, Booleans):
+        return
+    values = [column.values[code] for code in np.unique(column.codes[rows]).tolist() if code >= 0]
+    truths = [value for value in values if value.lower() in {"true", "false"}]
+    numbers = [value for value in values if cells.is_number(value)]
+    if truths and numbers and len(truths) + len(numbers) == len(values):
+        raise DataError(
+            f"{table.source}: the target {brief(name)} is {truths[0]} in some rows and "
+            f"{numbers[0]} in others: make it numbers, or true and false, everywhere"
+        )
 
 
 def guess_task(table: Table, rows: Rows, name: str, *, insist: bool = True) -> tuple[Task, str]:
