@@ -154,6 +154,7 @@ def test_models_that_are_none(run, houses, tmp_path):
     assert "a network alone" in run("predict", network, houses, code=2).err
     assert "No such file" in run("describe", tmp_path / "none", code=2).err
     assert "model.txt" in run("describe", tmp_path / "model.txt", code=2).err
+    assert "is not a model file" in run("describe", houses, code=2).err
 
 
 @pytest.mark.parametrize("target", ["price", "big"])

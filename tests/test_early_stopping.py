@@ -234,7 +234,22 @@ def gini(y, outputs):
         (
             {"validation_fraction": 0.1, "callbacks": fm.EarlyStopping("validation_f1")},
             ValueError,
-            "monitor must be 'loss', 'validation_loss' or 'validation_accuracy'",
+            "monitors 'validation_f1', which needs metrics='f1'$",
+        ),
+        (
+            {"early_stopping": fm.EarlyStopping("val_top_2_accuracy")},
+            ValueError,
+            "needs metrics='top_2_accuracy', and validation_data or validation_fraction",
+        ),
+        (
+            {"optimizer": fm.SGD(fm.Plateau(0.1, monitor="validation_auc"))},
+            ValueError,
+            "Plateau monitors 'validation_auc', which needs metrics='auc', and validation_data",
+        ),
+        (
+            {"validation_fraction": 0.1, "callbacks": fm.EarlyStopping("validation_r2")},
+            ValueError,
+            "monitor must be 'loss', 'validation_loss' or 'validation_accuracy', got",
         ),
         (
             {

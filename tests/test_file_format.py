@@ -243,8 +243,8 @@ def test_files_of_others(parts):
     assert "first" in refusal(
         file_of('{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}', b"1234")
     )
-    assert "not a file of this format" in refusal(b"PK\x03\x04" + bytes(100))
-    assert "not a file of this format" in refusal(b"\x80\x05\x95" + b"pickle" * 20)
+    for start in (b"PK\x03\x04" + bytes(100), b"\x80\x05\x95" + b"pickle" * 20, b"a,b\n1,2\n", b""):
+        assert "is not a model file" in refusal(start)
 
 
 META = '"__metadata__":{"crc32c":"00000000 00000000","format":"fastmlp","version":"1"}'

@@ -162,14 +162,15 @@ def test_it_begins_with_a_finite_loss():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"epochs": 20}, ValueError, r"set LBFGS\(max_iterations=...\), got 20"),
-        ({"batch_size": 64}, ValueError, "batch_size=None, got 64"),
+        ({"epochs": 20}, ValueError, r"optimizer=fm.LBFGS\(max_iterations=...\), got epochs=20"),
+        ({"batch_size": 64}, ValueError, "leave out batch_size, or pass None, got 64"),
         ({"shuffle": np.arange(90)}, TypeError, "shuffle must be True, False"),
     ],
 )
 def test_what_it_does_not_take(net, blobs, assert_unchanged, arguments, error, message):
-    with assert_unchanged(net), pytest.raises(error, match=message):
-        net.fit(*blobs, optimizer=fm.LBFGS(), **arguments)
+    for optimizer in (fm.LBFGS(), "lbfgs"):
+        with assert_unchanged(net), pytest.raises(error, match=message):
+            net.fit(*blobs, optimizer=optimizer, **arguments)
 
 
 @pytest.mark.parametrize(

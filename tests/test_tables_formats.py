@@ -312,6 +312,13 @@ def test_folders_and_patterns(save, tmp_path):
         assert table.locate(3) == "2.csv, line 3"
     save("b,y\n1,x\n", "all/3.csv")
     assert_refused(str(tmp_path / "all"), "3.csv and 1.csv have different columns")
+    with pytest.raises(FileNotFoundError, match="No file matches the pattern"):
+        read(tmp_path / "all" / "*.tsv")
+
+
+def test_a_mapping_without_columns():
+    with pytest.raises(DataError, match="no columns: the mapping is empty"):
+        read({})
 
 
 def test_partitions_are_columns(save, tmp_path):

@@ -180,12 +180,13 @@ def test_a_checkpoint_of_other_settings_is_refused(blobs, tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "error", "message"),
     [
-        ("trainable", [True], ValueError, "one for each of the 4 layers"),
-        ("trainable", "yes", ValueError, "one value"),
+        ("trainable", [True], ValueError, "one for each of 4 layers"),
+        ("trainable", "yes", TypeError, r"trainable\[0\] must be True, False"),
         ("trainable", 2, ValueError, r"trainable\[0\] must be True, False"),
-        ("rate_factors", 0, ValueError, r"rate_factor\[0\] must be finite and above 0"),
-        ("rate_factors", [1, 1, np.nan, 1], ValueError, r"rate_factor\[2\]"),
-        ("rate_factors", [1, 1, 1, "2"], TypeError, r"rate_factor\[3\] must be a real number"),
+        ("trainable", {0: True}, TypeError, "one value, or one for each of 4 layers"),
+        ("rate_factors", 0, ValueError, r"rate_factors\[0\] must be finite and above 0"),
+        ("rate_factors", [1, 1, np.nan, 1], ValueError, r"rate_factors\[2\]"),
+        ("rate_factors", [1, 1, 1, "2"], TypeError, r"rate_factors\[3\] must be a real number"),
     ],
 )
 def test_refused(name, value, error, message):
@@ -193,8 +194,14 @@ def test_refused(name, value, error, message):
     with pytest.raises(error, match=message):
         setattr(net, name, value)
     assert (list(net.trainable), list(net.rate_factors)) == ([True] * 4, [1.0] * 4)
-    with pytest.raises(IndexError):
-        net.trainable[4] = False
+    for index in (4, -5):
+        there = r"trainable\[0\] to trainable\[3\]"
+        with pytest.raises(IndexError, match=there):
+            net.trainable[index]
+        with pytest.raises(IndexError, match=there):
+            net.trainable[index] = False
+    with pytest.raises(ValueError, match=r"rate_factors\[i:j\] must be .* each of 2 layers"):
+        net.rate_factors[:2] = [1, 2, 3]
 
 
 def test_not_during_a_fit(blobs):

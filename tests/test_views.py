@@ -134,6 +134,13 @@ class TestSequence:
         with pytest.raises(IndexError, match=r"weights\[0\] to weights\[2\]"):
             net.weights[index] = 1
 
+    def test_an_attribute_that_lists_have(self, net):
+        settings, of_some = (net.trainable, net.rate_factors), (net.scales, net.running_means)
+        for views in (net.weights, net.nodes, *settings, *of_some):
+            assert not hasattr(views, "append")
+        with pytest.raises(AttributeError, match="rate_factors, an item for each layer, has no"):
+            net.rate_factors.append(1.0)
+
     @pytest.mark.parametrize("index", ["0", 1.0, None, (0, 1), True])
     def test_a_wrong_kind_of_index_is_a_type_error(self, net, index):
         with pytest.raises(TypeError, match=r"weights takes an integer"):

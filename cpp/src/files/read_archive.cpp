@@ -81,7 +81,9 @@ void read_exactly(File& source, const std::string& file, std::span<std::byte> by
 template <class File>
 std::string read_header_text(File& source, const std::string& file) {
     if (source.size() < files::kLengthBytes) {
-        throw FormatError(file, "header", source.size(), "the file is too short for a header");
+        throw FormatError(
+            file, "file", 0,
+            "is not a model file: it has " + std::to_string(source.size()) + " bytes");
     }
     std::byte word[files::kLengthBytes];
     read_exactly(source, file, word);
@@ -90,10 +92,8 @@ std::string read_header_text(File& source, const std::string& file) {
         length |= static_cast<std::uint64_t>(word[i]) << (8 * i);
     }
     if (length > files::kMaximalHeader) {
-        throw FormatError(file, "header length", 0,
-                          "is " + std::to_string(length) + ", above " +
-                              std::to_string(files::kMaximalHeader) +
-                              ": not a file of this format");
+        throw FormatError(file, "file", 0,
+                          "is not a model file: it does not begin with the length of a header");
     }
     if (length > source.size() - files::kLengthBytes) {
         throw FormatError(file, "header length", 0,

@@ -100,12 +100,18 @@ def finite(name: str, value: object) -> float:
     return result
 
 
-def share(name: str, value: object, *, zero: bool = True, one: bool = True) -> float:
-    """Return a real number from 0 to 1 as a float; `zero` and `one` allow the ends."""
+def share(
+    name: str, value: object, *, zero: bool = True, one: bool = True, alternative: str = ""
+) -> float:
+    """Return a real number from 0 to 1 as a float; `zero` and `one` allow the ends.
+
+    The message names what else the caller accepts, the `alternative`.
+    """
     result = real(name, value)
     if not 0.0 <= result <= 1.0 or (result == 0.0 and not zero) or (result == 1.0 and not one):
         low, high = "at least 0" if zero else "above 0", "at most 1" if one else "below 1"
-        raise ValueError(f"{name} must be {low} and {high}, got {brief(value)}")
+        other = f", or {alternative}" if alternative else ""
+        raise ValueError(f"{name} must be {low} and {high}{other}, got {brief(value)}")
     return result
 
 

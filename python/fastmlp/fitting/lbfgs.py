@@ -100,7 +100,7 @@ def minimise(
 def warn_if_not_converged(history: History, stacklevel: int) -> None:
     """Warn about a fit that L-BFGS ended before convergence."""
     remedies = {
-        "iterations": "Try LBFGS(max_iterations=...) with more, or scaled features",
+        "iterations": "Try optimizer=fm.LBFGS(max_iterations=...) with more, or scaled features",
         "line_search": "Try a network of dtype='float64', or scaled features",
     }
     if history.stopped_by in remedies:

@@ -157,7 +157,7 @@ def read_options(
         metrics=read_metrics(metrics, model.loss, model.outputs),
         callbacks=_callbacks(callbacks, early_stopping),
         checkpoint=file,
-        ema=0.0 if ema is None else _validation.share("ema", ema, zero=False, one=False),
+        ema=read_ema(ema),
         saved=None if file is None else file.read(model),
         standardize=_validation.switch("standardize", standardize),
     )
@@ -170,6 +170,13 @@ def read_batch_size(batch_size: int | None) -> int | None:
     if batch_size is None:
         return None
     return _validation.integer("batch_size", batch_size, minimum=1, alternative="None")
+
+
+def read_ema(ema: float | None) -> float:
+    """Return the decay of the moving average; 0 is none."""
+    if ema is None:
+        return 0.0
+    return _validation.share("ema", ema, zero=False, one=False, alternative="None for no average")
 
 
 def core_options(
@@ -227,11 +234,13 @@ def _epochs(epochs: int, batch_size: int | None, optimizer: Optimizer | LBFGS, m
         return _validation.integer("epochs", epochs, minimum=1, maximum=most)
     if epochs != 10 or isinstance(epochs, bool):
         raise ValueError(
-            f"LBFGS has no epochs: set LBFGS(max_iterations=...), got {_validation.brief(epochs)}"
+            "LBFGS has no epochs: limit its iterations by optimizer=fm.LBFGS(max_iterations=...), "
+            f"got epochs={_validation.brief(epochs)}"
         )
     if batch_size not in (None, 32):
         raise ValueError(
-            f"LBFGS uses all samples: batch_size=None, got {_validation.brief(batch_size)}"
+            "LBFGS uses all samples in each step: leave out batch_size, or pass None, "
+            f"got {_validation.brief(batch_size)}"
         )
     return optimizer.max_iterations
 

@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Generic, Literal, TypeVar, overload
+from typing import Any, Final, Generic, Literal, TypeVar, overload
 
 from fastmlp import _validation
 from fastmlp.model.model import Model
+from fastmlp.model.parameter_views import OfLayers
 
 _Value = TypeVar("_Value", bool, float)
 
+_ATTRIBUTES: Final = {"trainable": "trainable", "rate_factor": "rate_factors"}
+"""The attribute of `Network` for each field of `Dense`."""
 
-class LayerSettings(Sequence[_Value], Generic[_Value]):
+
+class LayerSettings(OfLayers, Sequence[_Value], Generic[_Value]):
     """A setting of each layer, live: ``settings[i] = value`` changes that of layer i.
 
     Parameters
@@ -21,11 +25,12 @@ class LayerSettings(Sequence[_Value], Generic[_Value]):
         The field of `Dense`.
     """
 
-    __slots__ = ("_model", "_name")
+    __slots__ = ("_field", "_model")
 
     def __init__(self, model: Model, name: Literal["trainable", "rate_factor"]) -> None:
+        super().__init__(_ATTRIBUTES[name])
         self._model = model
-        self._name = name
+        self._field = name
 
     def __len__(self) -> int:
         return len(self._model.layers)
@@ -35,7 +40,9 @@ class LayerSettings(Sequence[_Value], Generic[_Value]):
     @overload
     def __getitem__(self, index: slice) -> list[_Value]: ...
     def __getitem__(self, index: int | slice) -> _Value | list[_Value]:
-        return self._values()[index]
+        if isinstance(index, slice):
+            return self._values()[index]
+        return self._values()[self._position(index, len(self))]
 
     def __setitem__(self, index: int | slice, value: _Value | Iterable[_Value]) -> None:
         """Change the setting of a layer, or of several: one value for all, or one for each.
@@ -51,14 +58,10 @@ class LayerSettings(Sequence[_Value], Generic[_Value]):
         """
         values: list[Any] = self._values()
         if isinstance(index, slice):
-            count = len(values[index])
-            given = list(value) if isinstance(value, Iterable) else [value] * count
-            if len(given) != count:
-                raise ValueError(f"{self._name} has {count} layers there, got {len(given)} values")
-            values[index] = given
+            values[index] = _for_each(f"{self._name}[i:j]", value, len(values[index]))
         else:
-            values[index] = value
-        set_all(self._model, self._name, values)
+            values[self._position(index, len(self))] = value
+        set_all(self._model, self._field, values)
 
     def __eq__(self, other: object) -> bool:
         return self._values() == list(other) if isinstance(other, Sequence) else NotImplemented
@@ -70,7 +73,7 @@ class LayerSettings(Sequence[_Value], Generic[_Value]):
         return repr(self._values())
 
     def _values(self) -> list[_Value]:
-        return [getattr(layer, self._name) for layer in self._model.layers]
+        return [getattr(layer, self._field) for layer in self._model.layers]
 
 
 def set_all(model: Model, name: Literal["trainable", "rate_factor"], values: object) -> None:
@@ -83,18 +86,24 @@ def set_all(model: Model, name: Literal["trainable", "rate_factor"], values: obj
     RuntimeError
         If the network is being fitted.
     """
-    count = len(model.layers)
-    given = list(values) if isinstance(values, Iterable) else [values] * count
-    if isinstance(values, str) or len(given) != count:
-        raise ValueError(
-            f"{name} must be one value, or one for each of the {count} layers, "
-            f"got {_validation.brief(values)}"
-        )
+    attribute = _ATTRIBUTES[name]
     check: Callable[[str, object], Any] = (
         _validation.switch if name == "trainable" else _validation.positive
     )
-    checked = [check(f"{name}[{i}]", value) for i, value in enumerate(given)]
-    setattr(model.core, "trainable" if name == "trainable" else "rate_factors", checked)
+    given = _for_each(attribute, values, len(model.layers))
+    checked = [check(f"{attribute}[{i}]", value) for i, value in enumerate(given)]
+    setattr(model.core, attribute, checked)
     model.layers = tuple(
         replace(layer, **{name: value}) for layer, value in zip(model.layers, checked, strict=True)
     )
+
+
+def _for_each(name: str, value: object, count: int) -> list[Any]:
+    """Return a value for each of `count` layers, from one for all or one for each."""
+    if not isinstance(value, Iterable) or isinstance(value, str):
+        return [value] * count
+    kind = f"one value, or one for each of {count} layers"
+    values = _validation.items(name, value, kind)
+    if len(values) != count:
+        raise ValueError(f"{name} must be {kind}, got {_validation.brief(value)}")
+    return values

@@ -7,7 +7,7 @@ thread trains, a view may have some elements from before a step and some from af
 
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,43 @@ from fastmlp.model.model import Core, Model, refuse_while_fitting
 from fastmlp.settings.optimizers import OptimizerKind
 
 
-class ArrayViews(Sequence[NDArray[Any]]):
+class OfLayers:
+    """The base of sequences with an item for each layer: their errors name the attribute.
+
+    Parameters
+    ----------
+    name : str
+        The attribute of the network, for messages.
+    """
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    if not TYPE_CHECKING:  # type checkers see only the members that are defined
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):  # asked by Python and libraries, not by users
+                raise AttributeError(name)
+            raise AttributeError(f"{self._name}, an item for each layer, has no attribute {name!r}")
+
+    def _position(self, index: object, count: int, element: str = "") -> int:
+        """Convert an index to a position from the start, or raise an error that lists them."""
+        if isinstance(index, bool | np.bool_) or not isinstance(index, SupportsIndex):
+            raise TypeError(
+                f"{self._name} takes an integer or a slice, got {type(index).__name__}{element}"
+            )
+        position = operator.index(index)
+        if not -count <= position < count:
+            raise IndexError(
+                f"{self._name}[{position}] does not exist: there are {count}, "
+                f"{self._name}[0] to {self._name}[{count - 1}]"
+            )
+        return position % count
+
+
+class ArrayViews(OfLayers, Sequence[NDArray[Any]]):
     """A sequence of zero-copy arrays, one per layer.
 
     ``views[i]`` is the live array of layer i, negative indices count from the end, and a slice is
@@ -34,10 +70,10 @@ class ArrayViews(Sequence[NDArray[Any]]):
         The number of arrays.
     """
 
-    __slots__ = ("_count", "_get", "_name")
+    __slots__ = ("_count", "_get")
 
     def __init__(self, name: str, get: Callable[[int], NDArray[Any]], count: int) -> None:
-        self._name = name
+        super().__init__(name)
         self._get = get
         self._count = count
 
@@ -51,7 +87,7 @@ class ArrayViews(Sequence[NDArray[Any]]):
     def __getitem__(self, index: int | slice) -> NDArray[Any] | tuple[NDArray[Any], ...]:
         if isinstance(index, slice):
             return tuple(self._get(i) for i in range(*index.indices(self._count)))
-        return self._get(self._position(index))
+        return self._get(self._place(index))
 
     def __repr__(self) -> str:
         try:
@@ -61,20 +97,8 @@ class ArrayViews(Sequence[NDArray[Any]]):
         shapes = ", ".join(f"[{i}] {array.shape}" for i, array in enumerate(arrays))
         return f"<{self._name}: {shapes}; {arrays[0].dtype}>"
 
-    def _position(self, index: object) -> int:
-        """Convert an index to a position from the start, or raise an error that lists them."""
-        if isinstance(index, bool | np.bool_) or not isinstance(index, SupportsIndex):
-            raise TypeError(
-                f"{self._name} takes an integer or a slice, got {type(index).__name__}; "
-                f"an element is {self._name}[i][j, k]"
-            )
-        position = operator.index(index)
-        if not -self._count <= position < self._count:
-            raise IndexError(
-                f"{self._name}[{position}] does not exist: there are {self._count}, "
-                f"{self._name}[0] to {self._name}[{self._count - 1}]"
-            )
-        return position % self._count
+    def _place(self, index: object) -> int:
+        return self._position(index, self._count, f"; an element is {self._name}[i][j, k]")
 
 
 class WritableArrayViews(ArrayViews):
@@ -112,11 +136,11 @@ class WritableArrayViews(ArrayViews):
         """
         if isinstance(index, slice):
             raise TypeError(f"assign the arrays of {self._name} one at a time, not by a slice")
-        position = self._position(index)
+        position = self._place(index)
         copy_into(f"{self._name}[{position}]", self._get(position), value, self._core)
 
 
-class LayerViews(Mapping[int, NDArray[Any]]):
+class LayerViews(OfLayers, Mapping[int, NDArray[Any]]):
     """Zero-copy arrays of those layers that have one: ``views[i]`` is that of layer i.
 
     Items can be assigned: the values are copied in.
@@ -133,12 +157,12 @@ class LayerViews(Mapping[int, NDArray[Any]]):
         The compiled network, to check whether another thread is fitting it.
     """
 
-    __slots__ = ("_core", "_get", "_layers", "_name")
+    __slots__ = ("_core", "_get", "_layers")
 
     def __init__(
         self, name: str, get: Callable[[int], NDArray[Any]], layers: Sequence[int], core: Core
     ) -> None:
-        self._name = name
+        super().__init__(name)
         self._get = get
         self._layers = layers
         self._core = core

@@ -1,5 +1,6 @@
 """Several files as one table: a folder, a pattern, and the layouts of Hive and Spark."""
 
+import errno
 import glob
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -33,9 +34,12 @@ def files_of(path: Path) -> list[Path]:
 
 
 def matching(pattern: str) -> list[Path]:
-    """Return the files that a pattern such as ``data/*.csv`` matches, in order."""
-    files = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207
-    return [file for file in files if file.is_file()]
+    """Return the files that a pattern such as ``data/*.csv`` matches, in order, at least one."""
+    found = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207
+    files = [file for file in found if file.is_file()]
+    if not files:
+        raise FileNotFoundError(errno.ENOENT, "No file matches the pattern", pattern)
+    return files
 
 
 def read_all(

@@ -55,8 +55,10 @@ def from_mapping(columns: Mapping[Any, Any]) -> Table:
     TypeError
         If a name is not a string.
     ValueError
-        If the columns have different lengths.
+        If there are no columns, or they have different lengths.
     """
+    if not columns:
+        raise DataError("the table has no columns: the mapping is empty")
     result: dict[str, Column] = {}
     for name, values in columns.items():
         if not isinstance(name, str):

@@ -1,5 +1,6 @@
 """A table from whatever holds one: a file of any kind, a frame, a mapping of arrays."""
 
+import glob
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -76,8 +77,8 @@ def read_file(
 
     if path.is_dir():
         return folders.read_all(str(path), path, folders.files_of(path), one)
-    if not path.exists() and (files := folders.matching(str(path))):
-        return folders.read_all(str(path), None, files, one)
+    if not path.exists() and glob.has_magic(str(path)):
+        return folders.read_all(str(path), None, folders.matching(str(path)), one)
     return one(path)
 
 
