@@ -19,7 +19,7 @@
 #include "propagation/scaling.hpp"
 #include "propagation/stepwise.hpp"
 #include "threads/ieee_defaults.hpp"
-#include "threads/team_for.hpp"
+#include "threads/share_out.hpp"
 #include "training/epoch_end.hpp"
 #include "training/step_rules.hpp"
 

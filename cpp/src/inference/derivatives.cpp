@@ -8,7 +8,7 @@
 #include "propagation/propagate.hpp"
 #include "propagation/samples.hpp"
 #include "threads/ieee_defaults.hpp"
-#include "threads/team_for.hpp"
+#include "threads/share_out.hpp"
 
 namespace fastmlp {
 namespace {

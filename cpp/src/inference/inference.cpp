@@ -7,7 +7,7 @@
 #include "kernels/dispatch.hpp"
 #include "propagation/loss.hpp"
 #include "threads/ieee_defaults.hpp"
-#include "threads/team_for.hpp"
+#include "threads/share_out.hpp"
 
 namespace fastmlp {
 namespace {

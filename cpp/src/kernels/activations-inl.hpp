@@ -1,5 +1,5 @@
 /// The activations and their derivatives h'(z), computed from h = h(z), or from z if h is not
-/// enough.
+/// enough. Softmax, which needs whole rows, is in `losses-inl.hpp`.
 #pragma once
 
 #include "kernels/attributes.hpp"

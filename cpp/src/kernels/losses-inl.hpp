@@ -1,12 +1,224 @@
-/// The losses that are a mean over the outputs, with their deltas, compiled per instruction set.
+/// All losses with their deltas, and softmax, compiled per instruction set. `propagation/loss.hpp`
+/// chooses the kernel of a loss.
 #pragma once
 
-#include "kernels/output-inl.hpp"
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/attributes.hpp"
+#include "kernels/blocks-inl.hpp"
+#include "kernels/math-inl.hpp"
 
 namespace fastmlp::kernels {
 namespace {
 
-/// The entries of the kernel table, see table.hpp.
+/// Sets pieces that do not exist, up to the next multiple of sixteen columns, to 0.
+template <class Layout>
+FASTMLP_INLINE void clear_rest(std::size_t n, typename Layout::T* out) {
+    using S = typename Layout::Words;
+    FASTMLP_UNROLL
+    for (std::size_t j = 0; j < Layout::kPieces; ++j) {
+        const std::size_t i = Layout::pieces(n) - Layout::kPieces + j;
+        if (Layout::empty(n, i)) S::store(out + i * S::kLanes, S::zero());
+    }
+}
+
+/// A softmax before its division: exponentials in memory, and the largest z and the sum of each
+/// row.
+template <class Layout>
+struct Exponentials {
+    using S = typename Layout::Words;
+    using T = typename S::Scalar;
+    using Reg = typename S::Reg;
+    Reg max, sum;
+
+    FASTMLP_INLINE Exponentials(const T* z, std::size_t n, T* out) {
+        const Reg lowest = S::set1(-MathConstants<T>::kInfinity);
+        Reg greatest = lowest;
+        each_piece<Layout>(n, [&](std::size_t i, std::size_t) {
+            const Reg v = Layout::keep(S::load(z + i * S::kLanes), n, i, lowest);
+            greatest = S::max(greatest, v);
+        });
+        max = Layout::max(greatest);
+        RowSum<Layout> total;
+        each_piece<Layout>(n, [&](std::size_t i, std::size_t j) {
+            const Reg e = Math<S>::exp(S::sub(S::load(z + i * S::kLanes), max));
+            const Reg kept = Layout::keep(e, n, i, S::zero());
+            S::store(out + i * S::kLanes, kept);
+            total.add(j, kept);
+        });
+        sum = total.total();
+    }
+};
+
+/// Labels as rows of targets: 1 in the column of the label, else 0.
+template <class Layout>
+struct OneHot;
+
+template <class S>
+struct OneHot<ByRow<S>> {
+    typename S::Scalar window[2 * S::kLanes] = {};
+    std::size_t label;
+
+    FASTMLP_INLINE OneHot(const std::int32_t* labels, std::size_t)
+        : label(static_cast<std::size_t>(*labels)) {
+        window[S::kLanes] = 1;
+    }
+    FASTMLP_INLINE typename S::Reg operator()(std::size_t i) const {
+        const std::size_t lane =
+            label - i * S::kLanes;  // wraps around if the label is before piece i
+        return lane < S::kLanes ? S::load(window + (S::kLanes - lane)) : S::zero();
+    }
+};
+
+template <class S>
+struct OneHot<ByColumn<S>> {
+    typename S::Reg label;
+
+    FASTMLP_INLINE OneHot(const std::int32_t* labels, std::size_t count)
+        : label(S::load_int32(labels, count)) {}
+    FASTMLP_INLINE typename S::Reg operator()(std::size_t i) const {
+        const auto column = S::set1(static_cast<typename S::Scalar>(i));
+        return S::select_eq(label, column, S::set1(1), S::zero());
+    }
+};
+
+/// Softmax, and the cross-entropies that include it: entries of the kernel table, see table.hpp.
+template <class S>
+struct SoftmaxLosses {
+    using T = typename S::Scalar;
+    using Reg = typename S::Reg;
+    static constexpr std::size_t kLanes = S::kLanes;
+
+    static void softmax(const T* z, std::size_t ldz, T* h, std::size_t ldh, std::size_t rows,
+                        std::size_t n, T) noexcept {
+        each_block<S>(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
+            using L = decltype(layout);
+            Scratch<S> in, scratch;
+            T* here = h + row * ldh;
+            T* out = L::place(here, scratch.at);
+            const Exponentials<L> e(L::open(z + row * ldz, ldz, count, n, in.at), n, out);
+            scale(layout, n, e.sum, out);
+            L::close(out, here, ldh, count);
+        });
+    }
+
+    static void cross_entropy_labels(const T* z, std::size_t ldz, const std::int32_t* labels,
+                                     std::size_t rows, std::size_t n, T* delta, std::size_t ldd,
+                                     T* losses) noexcept {
+        each_block<S>(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
+            using L = decltype(layout);
+            Scratch<S> in, scratch;
+            T* here = delta + row * ldd;
+            T* out = L::place(here, scratch.at);
+            const T* scores = L::open(z + row * ldz, ldz, count, n, in.at);
+            const Exponentials<L> e(scores, n, out);
+            const Reg log_sum = Math<S>::log_of_sum(e.sum);
+            const Reg of_label = subtract_labels(layout, scores, labels + row, n, count, e, out);
+            L::close(out, here, ldd, count);
+            S::store_partial(losses + row, S::sub(log_sum, S::sub(of_label, e.max)), count);
+        });
+    }
+
+    static void cross_entropy_smoothed(const T* z, std::size_t ldz, const std::int32_t* labels,
+                                       std::size_t rows, std::size_t n, T smoothing, T* delta,
+                                       std::size_t ldd, T* losses) noexcept {
+        each_block<S>(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
+            using L = decltype(layout);
+            const OneHot<L> wanted(labels + row, count);
+            cross_entropy(layout, z + row * ldz, ldz, wanted, count, n, smoothing,
+                          delta + row * ldd, ldd, losses + row);
+        });
+    }
+
+    static void cross_entropy_targets(const T* z, std::size_t ldz, const T* const* targets,
+                                      std::size_t rows, std::size_t n, T smoothing, T* delta,
+                                      std::size_t ldd, T* losses) noexcept {
+        each_block<S>(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
+            using L = decltype(layout);
+            Scratch<S> scratch;
+            const T* y = L::open(targets + row, count, n, scratch.at);
+            const auto wanted = [=](std::size_t i) { return L::load_unpadded(y, n, i); };
+            cross_entropy(layout, z + row * ldz, ldz, wanted, count, n, smoothing,
+                          delta + row * ldd, ldd, losses + row);
+        });
+    }
+
+private:
+    /// One block against targets y = (1 - smoothing) wanted(i) + smoothing / n.
+    template <class L, class Wanted>
+    static FASTMLP_INLINE void cross_entropy(L, const T* z, std::size_t ldz, Wanted wanted,
+                                             std::size_t count, std::size_t n, T smoothing,
+                                             T* delta, std::size_t ldd, T* losses) {
+        Scratch<S> in, scratch;
+        T* out = L::place(delta, scratch.at);
+        const T* scores = L::open(z, ldz, count, n, in.at);
+        const Reg kept = S::set1(T(1) - smoothing), spread = S::set1(smoothing / T(n));
+        const auto target = [&](std::size_t i) FASTMLP_INLINE_LAMBDA {
+            return L::keep(S::fma(wanted(i), kept, spread), n, i, S::zero());
+        };
+        const Exponentials<L> e(scores, n, out);
+        const Reg log_sum = Math<S>::log_of_sum(e.sum);
+        RowSum<L> loss, weight;
+        each_piece<L>(n, [&](std::size_t i, std::size_t j) {
+            const Reg y = target(i);
+            const Reg from_max = S::sub(S::load(scores + i * kLanes), e.max);
+            const Reg term = S::mul(y, S::sub(log_sum, from_max));
+            loss.add(j, L::keep(term, n, i, S::zero()));
+            weight.add(j, y);
+        });
+        const Reg whole = weight.total();
+        const Reg inverse = S::div(S::set1(T(1)), e.sum);
+        each_piece<L>(n, [&](std::size_t i, std::size_t) {
+            const Reg p = S::mul(S::load(out + i * kLanes), inverse);
+            const Reg d = S::sub(S::mul(p, whole), target(i));
+            S::store(out + i * kLanes, L::keep(d, n, i, S::zero()));
+        });
+        clear_rest<L>(n, out);
+        L::close(out, delta, ldd, count);
+        S::store_partial(losses, loss.total(), count);
+    }
+
+    /// Exponentials to probabilities.
+    template <class L>
+    static FASTMLP_INLINE void scale(L, std::size_t n, Reg sum, T* out) {
+        const Reg inverse = S::div(S::set1(T(1)), sum);
+        each_piece<L>(n, [&](std::size_t i, std::size_t) {
+            const Reg p = S::mul(S::load(out + i * kLanes), inverse);
+            S::store(out + i * kLanes, L::keep(p, n, i, S::zero()));
+        });
+        clear_rest<L>(n, out);
+    }
+
+    /// Exponentials to p - [n == label]; returns the scores of the labels.
+    static FASTMLP_INLINE Reg subtract_labels(ByRow<S> layout, const T* z,
+                                              const std::int32_t* labels, std::size_t n,
+                                              std::size_t, const Exponentials<ByRow<S>>& e,
+                                              T* out) {
+        scale(layout, n, e.sum, out);
+        const auto label = static_cast<std::size_t>(*labels);
+        out[label] -= T(1);
+        return S::set1(z[label]);
+    }
+    static FASTMLP_INLINE Reg subtract_labels(ByColumn<S>, const T* z, const std::int32_t* labels,
+                                              std::size_t n, std::size_t count,
+                                              const Exponentials<ByColumn<S>>& e, T* out) {
+        const Reg label = S::load_int32(labels, count);
+        const Reg inverse = S::div(S::set1(T(1)), e.sum);
+        Reg of_label = S::zero();
+        each_piece<ByColumn<S>>(n, [&](std::size_t i, std::size_t) {
+            const Reg column = S::set1(static_cast<T>(i));
+            const Reg hit = S::select_eq(label, column, S::set1(T(1)), S::zero());
+            of_label = S::select_eq(label, column, S::load(z + i * kLanes), of_label);
+            const Reg p = S::mul(S::load(out + i * kLanes), inverse);
+            S::store(out + i * kLanes, S::sub(p, hit));
+        });
+        clear_rest<ByColumn<S>>(n, out);
+        return of_label;
+    }
+};
+
+/// The losses that are a mean over the outputs: entries of the kernel table, see table.hpp.
 template <class S>
 struct MeanLosses {
     using T = typename S::Scalar;

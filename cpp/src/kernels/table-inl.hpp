@@ -11,7 +11,6 @@
 #include "kernels/normalization-inl.hpp"
 #include "kernels/optimizer-inl.hpp"
 #include "kernels/outer-inl.hpp"
-#include "kernels/output-inl.hpp"
 #include "kernels/product-inl.hpp"
 #include "kernels/single-inl.hpp"
 #include "kernels/sparse-inl.hpp"
@@ -70,10 +69,10 @@ constexpr KernelTable<typename S::Scalar> make_table() {
         .batch_normalize_backward = Normalization<S>::batch_normalize_backward,
         .column_dots = Normalization<S>::column_dots,
         .dropout = dropout<S>,
-        .softmax = Output<S>::softmax,
-        .cross_entropy_labels = Output<S>::cross_entropy_labels,
-        .cross_entropy_smoothed = Output<S>::cross_entropy_smoothed,
-        .cross_entropy_targets = Output<S>::cross_entropy_targets,
+        .softmax = SoftmaxLosses<S>::softmax,
+        .cross_entropy_labels = SoftmaxLosses<S>::cross_entropy_labels,
+        .cross_entropy_smoothed = SoftmaxLosses<S>::cross_entropy_smoothed,
+        .cross_entropy_targets = SoftmaxLosses<S>::cross_entropy_targets,
         .binary_cross_entropy = MeanLosses<S>::binary_cross_entropy,
         .poisson = MeanLosses<S>::poisson,
         .mean_squared_error = MeanLosses<S>::mean_squared_error,

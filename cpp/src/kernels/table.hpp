@@ -191,7 +191,7 @@ struct KernelTable {
     void (*dropout)(const T* h, std::size_t ldh, std::size_t rows, std::size_t cols,
                     const Mask& mask, T scale, T* out, std::size_t ldo) noexcept;
 
-    // ---- output layer and loss (output-inl.hpp); delta's columns n..ldd-padded are set to 0 -----
+    // ---- softmax and losses (losses-inl.hpp); delta's columns n..ldd-padded are set to 0 --------
     /// probabilities
     Forward softmax;
     /// (2.8), (2.9) from z; per-sample losses (B,)

@@ -54,8 +54,9 @@ struct UpdateTarget {
     DenseView<T> first_moment{}, second_moment{};  ///< empty if the optimizer needs none
 };
 
-/// (2.6), (2.7) over the rows `batch`, for this thread's share of the elements of `target`.
-/// `prefetch` and `poll` (may be null) are advanced along with the work.
+/// (2.6), (2.7) over the rows `batch`, for this thread's share of the elements of `target`. Called
+/// for trainable layers only: `Propagation::gradients` leaves out frozen ones. `prefetch` and
+/// `poll` (may be null) are advanced along with the work.
 template <class T>
 void dense_update(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& target,
                   const T* const* a, Rows<T>& delta, Range batch, GradientUse<T> use, Share share,

@@ -1,4 +1,5 @@
-/// The output layer's end: from scores to per-sample losses and deltas, (2.8), (2.9).
+/// The output layer's end: from scores to per-sample losses and deltas, (2.8), (2.9). The formula
+/// of each loss is in `kernels/losses-inl.hpp`.
 ///
 /// "Scores" is what the loss reads: z for the losses that hold their activation (the
 /// cross-entropies softmax and sigmoid, Poisson exp), which is never computed apart from them; the

@@ -261,7 +261,8 @@ struct Propagation {
                        Activation::kIdentity, out, out, scratch, poll);
     }
 
-    /// (2.6), (2.7): this thread's share of all gradients goes to `targets` as `use` says.
+    /// (2.6), (2.7): this thread's share of the gradients of all trainable layers goes to `targets`
+    /// as `use` says. A frozen layer has none.
     void gradients(const std::vector<UpdateTarget<T>>& targets, GradientUse<T> use,
                    RowPrefetcher* prefetch = nullptr) const {
         for (std::size_t i = lowest_trainable; i < layers.size(); ++i) {

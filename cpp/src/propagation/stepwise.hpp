@@ -3,7 +3,7 @@
 #pragma once
 
 #include "propagation/propagate.hpp"
-#include "threads/team_for.hpp"
+#include "threads/share_out.hpp"
 
 namespace fastmlp {
 

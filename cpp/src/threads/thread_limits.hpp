@@ -1,4 +1,5 @@
-/// The parts behind `fastmlp/threads.hpp`: requested limits and what the machine provides.
+/// The limits of the number of threads: what was requested (`fastmlp/threads.hpp`) and what the
+/// machine provides. How many of them a computation uses: `thread_count.hpp`.
 #pragma once
 
 #include <functional>

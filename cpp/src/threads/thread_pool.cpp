@@ -5,9 +5,8 @@
 #include <stdexcept>
 #include <utility>
 
-#include "threads/executor.hpp"
 #include "threads/ieee_defaults.hpp"
-#include "threads/thread_limits.hpp"
+#include "threads/thread_count.hpp"
 
 namespace fastmlp {
 namespace {

@@ -100,9 +100,4 @@ template void check_batches(const Network<float>&, std::size_t, const float*, co
 template void check_batches(const Network<double>&, std::size_t, const double*,
                             const TrainOptions&);
 
-Diverged::Diverged(std::size_t at_epoch, double its_loss, double last_rate)
-    : std::runtime_error("the loss of epoch " + std::to_string(at_epoch) + " is " +
-                         std::to_string(its_loss)),
-      epoch(at_epoch), loss(its_loss), learning_rate(last_rate) {}
-
 }  // namespace fastmlp

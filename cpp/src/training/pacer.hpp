@@ -1,3 +1,4 @@
+/// Checks for interrupts a few times per second, however long a step takes.
 #pragma once
 
 #include <algorithm>

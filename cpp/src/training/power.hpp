@@ -1,3 +1,4 @@
+/// Integer powers, for the schedules and the bias corrections of the optimizers.
 #pragma once
 
 #include <cstdint>

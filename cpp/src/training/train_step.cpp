@@ -5,12 +5,11 @@
 #include <stdexcept>
 
 #include "checks/checks.hpp"
-#include "threads/executor.hpp"
 #include "threads/ieee_defaults.hpp"
-#include "threads/team_for.hpp"
+#include "threads/thread_count.hpp"
+#include "threads/thread_pool.hpp"
 #include "training/options.hpp"
 #include "training/step.hpp"
-#include "training/trainer.hpp"
 
 namespace fastmlp {
 

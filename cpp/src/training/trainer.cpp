@@ -1,12 +1,258 @@
+/// The training loop over epochs, blocks and steps, with its callbacks; and `train`, which checks
+/// its arguments and runs the loop.
 #include "fastmlp/trainer.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "checks/checks.hpp"
 #include "threads/ieee_defaults.hpp"
+#include "threads/thread_count.hpp"
 #include "training/options.hpp"
-#include "training/trainer.hpp"
+#include "training/pacer.hpp"
+#include "training/source.hpp"
+#include "training/step.hpp"
+#include "training/step_of_one_row.hpp"
+#include "training/step_path.hpp"
 
 namespace fastmlp {
 namespace {
+
+template <class T>
+class Trainer {
+public:
+    Trainer(Network<T>& network, SampleSource<T>& source, const TrainOptions& options,
+            Conventions& conventions)
+        : network_(network), source_(source), samples_(source.samples()), options_(options),
+          conventions_(conventions), batch_(source.batch()),
+          steps_per_epoch_((source.rows() + batch_ - 1) / batch_),
+          team_(tasks_at_once(threads_for_steps(network.layout(), batch_, density(samples_.x),
+                                                options.n_threads),
+                              options.executor),
+                options.executor),
+          work_(network.layout(), network.layers(), std::max<std::size_t>(2, batch_)),
+          state_(network, conventions.roll_back, options.ema > 0), pass_(training_pass()),
+          path_(choose_step_path(pass_, samples_, options, conventions, batch_, team_.size())),
+          step_(network, pass_, samples_, state_, options, conventions, path_, team_.size()),
+          rate_factor_(options.rate_factor), block_start_(options.first_epoch * steps_per_epoch_),
+          steps_before_(network.optimizer_state().steps),
+          averaged_before_(network.moving_average().steps) {
+        work_.input.expect(samples_.x, work_.capacity);
+        if (path_.one_row) one_row_.emplace(pass_, state_.targets());
+        state_.load();
+    }
+
+    std::vector<EpochReport> run();
+
+private:
+    Propagation<T> training_pass() {
+        Propagation<T> pass(network_, state_.parameters(), work_);
+        pass.reports_in_units = true;
+        return pass;
+    }
+    EpochReport run_epoch(std::size_t epoch);
+    void run_block(bool ends_epoch);
+    void end_epoch(EpochReport& report);
+    std::size_t run_steps(std::size_t first, std::size_t last);
+    bool step(std::size_t index, Share share);
+    void account(std::size_t rows);
+    void end_step(std::size_t number);
+    std::size_t steps_of_one_row(std::size_t first, std::size_t last);
+    void choose_rate(std::size_t number);
+    void store() {
+        if (one_row_) one_row_->flush();
+        state_.store();
+        network_.optimizer_state().steps = steps_before_ + steps_done_;
+        if (options_.ema > 0) network_.moving_average().steps = averaged_before_ + steps_done_;
+    }
+    void check_interrupted() const {
+        if (options_.interrupted && options_.interrupted()) throw Interrupted();
+    }
+
+    Network<T>& network_;
+    SampleSource<T>& source_;
+    const Samples<T>& samples_;  ///< the current ones: of an epoch, or of a block of it
+    const TrainOptions& options_;
+    Conventions& conventions_;
+    std::size_t batch_, steps_per_epoch_;
+    ThreadTeam team_;
+    Workspace<T> work_;
+    TrainingState<T> state_;
+    Propagation<T> pass_;
+    StepPath path_;
+    TrainingStep<T> step_;
+    std::optional<StepOfOneRow<T>> one_row_;  ///< instead of `step_` if `takes_one_row`
+    Pacer pacer_;
+    double rate_ = 0, rate_factor_;  ///< of the current step; factor of all rates
+    bool rate_is_constant_ =         ///< within an epoch
+        !options_.learning_rate && options_.schedule.kind == Schedule::Kind::kConstant &&
+        options_.schedule.warm_up == 0;
+    /// Step numbers, one per batch: the first of the epoch and of the current samples.
+    std::size_t epoch_start_ = 0, block_start_;
+    std::uint64_t steps_before_, averaged_before_;
+    std::uint64_t steps_done_ = 0;                ///< without batches whose weights are all 0
+    double loss_ = 0, weight_ = 0, squares_ = 0;  ///< summed over this epoch so far
+    double step_loss_ = 0, step_weight_ = 0;
+    bool stopped_ = false;  ///< by a callback
+};
+
+template <class T>
+std::vector<EpochReport> Trainer<T>::run() {
+    std::vector<EpochReport> reports;
+    for (std::size_t epoch = options_.first_epoch; epoch < options_.epochs && !stopped_; ++epoch) {
+        std::optional<EpochReport> report;
+        try {
+            report = run_epoch(epoch);
+        } catch (...) {
+            store();
+            throw;
+        }
+        store();
+        network_.set_epoch(network_.epoch() + 1);
+        if (!std::isfinite(report->loss) || !state_.save_if_finite(pass_.kernel)) {
+            state_.restore();
+            throw Diverged(epoch, report->loss, report->learning_rate);
+        }
+        check_interrupted();
+        end_epoch(*report);
+        reports.push_back(*report);
+    }
+    return reports;
+}
+
+template <class T>
+void Trainer<T>::end_epoch(EpochReport& report) {
+    if (!options_.on_epoch) return;
+    stopped_ = options_.on_epoch(report) || stopped_;
+    rate_factor_ = report.rate_factor;
+    state_.load();
+}
+
+template <class T>
+EpochReport Trainer<T>::run_epoch(std::size_t epoch) {
+    const auto start = std::chrono::steady_clock::now();
+    loss_ = weight_ = squares_ = 0;
+    epoch_start_ = block_start_;
+    source_.begin_epoch();
+    for (bool ended = false; !ended && !stopped_;) {
+        ended = source_.next(epoch);
+        run_block(ended);
+    }
+    if (conventions_.report_squares) conventions_.squares = squares_;
+    return {epoch, weighted_mean(loss_, weight_), seconds_since(start), rate_, rate_factor_};
+}
+
+/// Trains on the current samples.
+template <class T>
+void Trainer<T>::run_block(bool ends_epoch) {
+    const std::size_t steps = (samples_.count() + batch_ - 1) / batch_;
+    for (std::size_t first = 0; first < steps && !stopped_;) {
+        const std::size_t last = std::min(steps, first + pacer_.steps());
+        const auto start = std::chrono::steady_clock::now();
+        const std::size_t done = run_steps(first, last);
+        first += done;
+        pacer_.measured(done, seconds_since(start));
+        if (first < steps || !ends_epoch) check_interrupted();
+    }
+    block_start_ += steps;
+}
+
+template <class T>
+std::size_t Trainer<T>::run_steps(std::size_t first, std::size_t last) {
+    if (takes_one_row(path_, samples_)) return steps_of_one_row(first, last);
+    std::size_t done = 0;
+    const auto size = static_cast<std::size_t>(team_.size());
+    team_.run([&](int rank) {
+        const Share share{static_cast<std::size_t>(rank), size};
+        bool carry_on = true;
+        std::size_t index = first;
+        while (index < last && carry_on) carry_on = step(index++, share);
+        if (rank == 0) done = index - first;
+    });
+    return done;
+}
+
+/// This thread's share of step `index` over the current samples. False if the team should rest
+/// now, or if a callback stops the training.
+template <class T>
+bool Trainer<T>::step(std::size_t index, Share share) {
+    const std::size_t first = index * batch_, batch = std::min(batch_, samples_.count() - first);
+    const std::size_t number = block_start_ + index;
+    const int rank = static_cast<int>(share.rank);
+    if (rank == 0) choose_rate(number);
+    const std::uint64_t trained = steps_before_ + steps_done_;
+    const bool taken = step_.run(first, batch, rate_, trained + 1, team_, share);
+    if (rank == 0 && taken) account(batch);
+    const bool carry_on = team_.barrier(rank);
+    if (options_.ema > 0 && taken) {
+        state_.average(pass_.kernel, averaged_before_ + steps_done_, share);
+        if (options_.on_step) team_.barrier(rank);
+    }
+    if (!taken || !options_.on_step) return carry_on;
+    if (rank == 0) end_step(number);
+    return team_.barrier(rank) && carry_on && !stopped_;
+}
+
+/// Adds the losses of this step and its number of rows, before the next step overwrites them.
+template <class T>
+void Trainer<T>::account(std::size_t rows) {
+    step_loss_ = add_losses(0.0, work_);
+    step_weight_ = weight_sum(samples_.y, work_);
+    // The mean over the batches weights each of them by its number of rows.
+    const auto all = static_cast<double>(rows);
+    const double share = conventions_.batch_means ? weighted_mean(all, step_weight_) : 1;
+    loss_ += share * step_loss_;
+    weight_ += conventions_.batch_means ? all : step_weight_;
+    squares_ += share * step_.squares();
+    ++steps_done_;
+}
+
+/// Makes the parameters current for a callback, which may also change them.
+template <class T>
+void Trainer<T>::end_step(std::size_t number) {
+    store();
+    stopped_ = options_.on_step({number, weighted_mean(step_loss_, step_weight_)});
+    state_.load();
+}
+
+/// After an exception an update may still be deferred: `store` applies it.
+template <class T>
+std::size_t Trainer<T>::steps_of_one_row(std::size_t first, std::size_t last) {
+    for (std::size_t index = first; index < last; ++index) {
+        choose_rate(block_start_ + index);
+        samples_.gather(pass_.kernel, index, one_row_->row(), {0, 1}, work_);
+        RowPrefetcher prefetch = samples_.next_rows(index + 1, {0, 1});
+        prefetch.spread_over(1);
+        prefetch.advance();
+        const T loss = one_row_->step(samples_.y, static_cast<T>(rate_));
+        loss_ += static_cast<double>(loss);
+        weight_ += 1;
+        ++steps_done_;
+    }
+    one_row_->flush();  // before the next block's rows overwrite these
+    return last - first;
+}
+
+template <class T>
+void Trainer<T>::choose_rate(std::size_t number) {
+    if (rate_is_constant_ && number != epoch_start_) return;
+    if (options_.learning_rate) {
+        rate_ = options_.learning_rate(number) * rate_factor_;
+    } else {
+        const double factor =
+            schedule_factor(options_.schedule,
+                            {number, std::max<std::size_t>(1, steps_per_epoch_), options_.epochs});
+        rate_ = options_.optimizer.learning_rate * factor * rate_factor_;
+    }
+    if (rate_ >= 0 && std::isfinite(static_cast<T>(rate_))) return;
+    throw std::invalid_argument("the learning rate of step " + std::to_string(number) +
+                                " must be at least 0 and finite, got " + std::to_string(rate_));
+}
 
 template <class T>
 std::vector<EpochReport> run(Network<T>& network, SampleSource<T> source,
@@ -40,6 +286,11 @@ std::vector<EpochReport> train_on(Network<T>& network, const Features<T>& x, con
 }
 
 }  // namespace
+
+Diverged::Diverged(std::size_t at_epoch, double its_loss, double last_rate)
+    : std::runtime_error("the loss of epoch " + std::to_string(at_epoch) + " is " +
+                         std::to_string(its_loss)),
+      epoch(at_epoch), loss(its_loss), learning_rate(last_rate) {}
 
 template <class T>
 int training_threads(const Network<T>& network, std::size_t batch_size, int n_threads) {

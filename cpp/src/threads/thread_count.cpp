@@ -1,4 +1,4 @@
-#include "threads/executor.hpp"
+#include "threads/thread_count.hpp"
 
 #include <algorithm>
 #include <atomic>

@@ -1,38 +1,13 @@
-/// How many threads are worthwhile for a computation, and how its items are shared among them.
+/// Shares a computation among the threads that are worthwhile for it: see `thread_count.hpp`.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 
-#include "threads/executor.hpp"
 #include "threads/interrupts.hpp"
-#include "threads/thread_limits.hpp"
+#include "threads/thread_count.hpp"
 #include "threads/thread_pool.hpp"
 
 namespace fastmlp {
-
-/// The least work per thread; with less, an additional thread costs more than it saves.
-struct ThreadCost {
-    double flops, rows;
-};
-
-/// Of a training step. Barriers cost time, and so do cache lines of weights that move between
-/// cores, which does not pay off for few rows.
-inline constexpr ThreadCost kStepCost{0.4e6, 8};
-/// Of a call that computes each row independently: its threads must be woken, but synchronise only
-/// at the end.
-inline constexpr ThreadCost kCallCost{1e6, 1};
-
-/// Of a single pass, or step, over a batch: both costs together.
-inline constexpr ThreadCost kPassCost{2e6, 8};
-
-/// The number of worthwhile threads, at most what a call with `n_threads` is allowed.
-inline int threads_worth(double flops, std::size_t rows, ThreadCost cost, int n_threads) {
-    if (exact_threads()) return threads_allowed(n_threads);
-    const double worth = std::min(flops / cost.flops, static_cast<double>(rows) / cost.rows);
-    if (worth < 2.0 || n_threads == 1) return 1;  // without a system call
-    return static_cast<int>(std::min(worth, static_cast<double>(threads_allowed(n_threads))));
-}
 
 /// Calls f(share, team, poll) on `threads` threads, which may meet; `team` is null on one.
 template <class F>
