@@ -79,8 +79,6 @@ def test_is_the_reference():
 @pytest.mark.parametrize(
     ("source", "tau", "error", "message"),
     [
-        (fm.Network([4, 3]), 0.1, ValueError, r"must have the layers \[4, 9, \(6, 'batch'\), 3\]"),
-        (fm.Network([4, 9, 6, 3]), 0.1, ValueError, "must have the layers"),
         (fm.Network(LAYERS, dtype="float64"), 0.1, ValueError, "must have the dtype float32"),
         (np.ones(3), 0.1, TypeError, "source must be a Network"),
         (fm.Network(LAYERS), 1.5, ValueError, "tau must be at least 0 and at most 1"),
@@ -92,6 +90,94 @@ def test_refused(source, tau, error, message, assert_unchanged):
     net = fm.Network(LAYERS, seed=1)
     with assert_unchanged(net), pytest.raises(error, match=message):
         net.soft_update(source, tau)
+
+
+def network(library, first="tanh", norm=None, output="identity", loss=None, layers=(3, 5, 4, 2)):
+    """Return a network with one setting that differs from those of the others."""
+    first = getattr(library, first[0])(first[1]) if isinstance(first, tuple) else first
+    norm = getattr(library, norm[0])(**norm[1]) if isinstance(norm, tuple) else norm
+    loss = getattr(library, loss[0])(loss[1]) if isinstance(loss, tuple) else loss
+    features, nodes, *rest = layers
+    hidden = library.Dense(nodes, first, norm, dropout=0.1 * (norm is None))
+    return library.Network([features, hidden, *rest], output=output, loss=loss, seed=1)
+
+
+BATCH = "BatchNorm"
+
+
+@pytest.mark.parametrize("library", [fm, reference])
+@pytest.mark.parametrize(
+    ("own", "other", "message"),
+    [
+        ({}, {"layers": (4, 5, 4, 2)}, "3.*features.* 4|features 3, got 4"),
+        ({}, {"layers": (3, 5, 2)}, "3.* layers|number of layers 3"),
+        ({}, {"layers": (3, 6, 4, 2)}, "5.* nodes.* 6|nodes 5 in layer 0, got 6"),
+        ({}, {"first": "relu"}, "the activation 'tanh' in layer 0, got 'relu'"),
+        ({"first": "gelu"}, {"first": "gelu_tanh"}, "activation 'gelu' in layer 0"),
+        ({"first": "leaky_relu"}, {"first": ("LeakyReLU", 0.2)}, "slope 0.01 in layer 0, got 0.2"),
+        ({"first": ("ELU", 0.5)}, {"first": "elu"}, "the alpha 0.5 in layer 0, got 1"),
+        ({}, {"norm": "layer"}, "the normalization .* in layer 0, got 'layer'"),
+        ({"norm": "batch"}, {"norm": "layer"}, "normalization 'batch' in layer 0, got 'layer'"),
+        ({"norm": "batch"}, {"norm": (BATCH, {"epsilon": 1e-3})}, "epsilon 1e-05 .* got 0.001"),
+        ({"norm": "batch"}, {"norm": (BATCH, {"after_activation": True})}, "after"),
+        ({"loss": "huber"}, {}, "the loss 'huber', got 'mean_squared_error'"),
+        ({"loss": "huber"}, {"loss": ("Huber", 2.0)}, "(delta|parameter of the loss) 1.*, got 2"),
+        ({}, {"output": "softplus"}, "the activation 'identity' in layer 2, got 'softplus'"),
+    ],
+)
+def test_networks_that_compute_something_else_are_refused(library, own, other, message):
+    target, source = network(library, **own), network(library, **other)
+    for net, towards in ((target, source), (source, target)):
+        before = list(net.parameters)
+        with pytest.raises(ValueError, match="source must have" if net is source else message):
+            net.soft_update(towards, 0.5)
+        assert list(net.parameters) == before
+        net.soft_update(net, 0.5)
+
+
+@pytest.mark.parametrize("library", [fm, reference])
+@pytest.mark.parametrize("side", ["input", "output"])
+def test_the_scaling_of_both_must_be_equal(library, side):
+    """It does not move, so that the parameters would be those of other features."""
+    target = network(library)
+    setattr(target, f"{side}_scale", 2.0)
+    source = target.copy()
+    target.soft_update(source, 0.5)
+    setattr(source, f"{side}_offset", 0.5)
+    for net, towards in ((target, source), (source, target)):
+        with pytest.raises(ValueError, match=f"{side}_offset"):
+            net.soft_update(towards, 0.5)
+    setattr(source, f"{side}_scale", None)
+    for net, towards in ((target, source), (source, target)):
+        with pytest.raises(ValueError, match=f"source must have .*{side}_scale"):
+            net.soft_update(towards, 0.5)
+
+
+@pytest.mark.parametrize("library", [fm, reference])
+def test_how_the_networks_are_trained_may_differ(library):
+    slow = network(library, norm=(BATCH, {"momentum": 0.5}))
+    target = network(library, norm="batch")
+    target.trainable, target.rate_factors = False, 2.0
+    target.soft_update(slow, 1.0)
+    assert list(target.parameters) == list(slow.parameters)
+
+
+@pytest.mark.parametrize("library", [fm, reference])
+def test_a_copy_in_the_middle_of_an_epoch_trains_on_with_the_same_dropout(library):
+    X = np.linspace(-1, 1, 48, dtype=np.float32).reshape(16, 3)
+    y = X[:, :2].copy()
+    net = library.Network([3, 8, 2], output="identity", dropout=0.5, seed=1)
+
+    def step(network, rows):
+        network.forward(X[rows].tolist() if library is reference else X[rows])
+        network.backward(y[rows].tolist() if library is reference else y[rows])
+        network.update(0.1)
+
+    step(net, slice(0, 8))
+    twin = net.copy()
+    for each in (net, twin):
+        step(each, slice(8, 16))
+    assert list(twin.parameters) == list(net.parameters)
 
 
 def test_two_threads_towards_each_other(pair):

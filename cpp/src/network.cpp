@@ -11,6 +11,7 @@
 #include <string>
 
 #include "checks/checks.hpp"
+#include "checks/same_function.hpp"
 #include "fastmlp/random.hpp"
 #include "kernels/dispatch.hpp"
 #include "propagation/norm.hpp"
@@ -272,6 +273,11 @@ void Network<T>::set_epoch(std::uint32_t epoch) {
 }
 
 template <class T>
+void Network<T>::set_position(std::size_t samples) {
+    position_ = samples;
+}
+
+template <class T>
 void Network<T>::forward(MatrixView<const T> x, bool training, const T* weights, int n_threads) {
     forward_rows(x, training, weights, n_threads);
 }
@@ -478,10 +484,9 @@ void Network<T>::prepare_moving_average(double decay) {
 
 template <class T>
 void Network<T>::soft_update(const Network& source, double tau) {
-    if (!layout_.matches(source.layout_)) {
-        throw std::invalid_argument("the networks have different layers");
-    }
-    if (!(tau >= 0 && tau <= 1)) throw std::invalid_argument("tau must be from 0 to 1");
+    require(tau >= 0 && tau <= 1, "tau", "from 0 to 1", tau);
+    if (&source == this) return;
+    check_same_function(*this, source);
     const IeeeDefaults ieee;
     const auto& kernel = kernels::active_table<T>();
     kernel.approach(static_cast<T>(tau), layout_.size(), source.parameters_->data(),
@@ -493,7 +498,7 @@ void Network<T>::soft_update(const Network& source, double tau) {
 
 template <class T>
 void Network<T>::assign(const Network& other) {
-    if (other.layout_.size() != layout_.size()) {
+    if (!layout_.matches(other.layout_)) {
         throw std::invalid_argument("the networks have different layers");
     }
     // Into the buffers there are: views of them stay live.
@@ -518,6 +523,7 @@ void Network<T>::assign(const Network& other) {
     output_scaling_ = copy(other.output_scaling_, output_scaling_);
     seed_ = other.seed_;
     epoch_ = other.epoch_;
+    position_ = other.position_;
     changed();
 }
 
@@ -535,12 +541,18 @@ void Network<T>::set_output_scaling(std::span<const T> scales, std::span<const T
 }
 
 template <class T>
-Network<T> Network<T>::copy() const {
+Network<T> Network<T>::copy(bool with_optimizer) const {
     Network result(Like{*this});
     result.names_ = names_;
     result.copy_scaling(*this);
     std::copy_n(parameters_->data(), layout_.size(), result.parameters_->data());
     std::copy_n(statistics_->data(), layout_.statistics_size(), result.statistics_->data());
+    if (!with_optimizer) return result;
+    const OptimizerState<T>& state = optimizer_state_;
+    result.optimizer_state_ = {state.kind, copy_of(state.first), copy_of(state.second),
+                               state.steps};
+    result.average_ = {average_.decay, copy_of(average_.parameters), copy_of(average_.statistics),
+                       average_.steps};
     return result;
 }
 
@@ -548,7 +560,8 @@ template <class T>
 Network<T>::Network(Like other)
     : features_(other.network.features_), layers_(other.network.layers_),
       layout_(other.network.layout_), loss_(other.network.loss_), seed_(other.network.seed_),
-      epoch_(other.network.epoch_), parameters_(std::make_shared<Buffer<T>>(layout_.size())),
+      epoch_(other.network.epoch_), position_(other.network.position_),
+      parameters_(std::make_shared<Buffer<T>>(layout_.size())),
       gradients_(std::make_shared<Buffer<T>>(layout_.size())),
       statistics_(std::make_shared<Buffer<T>>(layout_.statistics_size())),
       epoch_end_(std::make_unique<EpochEnd<T>>()) {}

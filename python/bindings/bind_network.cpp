@@ -359,6 +359,9 @@ void bind(py::module_& module, const char* name) {
         .def_property(
             "epoch", [](const M& m) { return m.network.epoch(); },
             [](M& m, std::uint32_t epoch) { m.network.set_epoch(epoch); })
+        .def_property(
+            "position", [](const M& m) { return m.network.position(); },
+            [](M& m, std::size_t samples) { m.network.set_position(samples); })
         .def_property_readonly("parameters",
                                [](const M& m) { return lend_flat(m.network.parameters()); })
         .def_property_readonly("gradients",

@@ -1115,14 +1115,16 @@ class Network:
         Parameters
         ----------
         source : Network
-            A network of the same layers and dtype. It is not changed.
+            A network of the same layers, loss, scaling and dtype, which is not changed. Dropout and
+            what else concerns training may differ. Scaling is not moved, so that of both must be
+            equal: after another `adapt`, copy it, or the network.
         tau : float
             From 0, which changes nothing, to 1, which copies.
 
         Raises
         ------
         TypeError, ValueError
-            If `source` is no network of the same layers and dtype, or `tau` is out of its range.
+            If `source` is no such network, with the first difference, or `tau` is out of its range.
         RuntimeError
             If another thread is fitting one of the networks.
 

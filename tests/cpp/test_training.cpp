@@ -134,6 +134,43 @@ bool is_refused(F f) {
     }
 }
 
+/// A copy with the optimizer's memory, made in the middle of an epoch, trains on to the same bits.
+template <class T>
+void copies() {
+    const auto x = numbers<T>(kRows * kFeatures, 1), y = numbers<T>(kRows, 2);
+    const MatrixView<const T> samples{x.data(), kRows, kFeatures, kFeatures};
+    const auto targets = Targets<T>::of_values({y.data(), kRows, 1, 1});
+    const Layers layers{{12, Activation::kRelu, Normalization::kNone, 0.5},
+                        {1, Activation::kIdentity}};
+    Network<T> network(kFeatures, layers, Loss::kMeanSquaredError, 1);
+    Optimizer adam;
+    adam.kind = Optimizer::Kind::kAdam;
+    const auto step = [&](Network<T>& net) {
+        net.forward(samples);
+        net.backward(targets);
+        net.update(adam);
+    };
+    step(network);
+    TrainOptions averaging;
+    averaging.ema = 0.9;
+    averaging.optimizer = adam;
+    train(network, samples, targets, averaging);
+    step(network);
+    Network<T> twin = network.copy(true), forgetful = network.copy();
+    CHECK(forgetful.optimizer_state().steps == 0 && !forgetful.moving_average().parameters);
+    CHECK(twin.moving_average().steps == network.moving_average().steps);
+    for (Network<T>* net : {&network, &twin, &forgetful}) {
+        step(*net);
+        train(*net, samples, targets, averaging);
+    }
+    CHECK(check::same(copied(twin), copied(network)));
+    CHECK(check::same(std::vector<T>(twin.moving_average().parameters->begin(),
+                                     twin.moving_average().parameters->end()),
+                      std::vector<T>(network.moving_average().parameters->begin(),
+                                     network.moving_average().parameters->end())));
+    CHECK(!check::same(copied(forgetful), copied(network)));
+}
+
 /// A frozen layer keeps every bit, in steps by hand too; and a network follows another.
 template <class T>
 void frozen_and_followed() {
@@ -162,8 +199,10 @@ void frozen_and_followed() {
     CHECK(between != network.weights(1)[0] && between != before.weights(1)[0]);
     follower.soft_update(network, 1);
     CHECK(check::same(copied(follower), copied(network)));
-    Network<T> other(kFeatures, {{1, Activation::kIdentity}}, Loss::kMeanSquaredError, 1);
+    Network<T> other(kFeatures, {{12, Activation::kTanh}, {1, Activation::kIdentity}},
+                     Loss::kMeanSquaredError, 1);
     CHECK(is_refused([&] { other.soft_update(network, 0.5); }));
+    CHECK(is_refused([&] { follower.soft_update(network, 1.5); }));
     CHECK(is_refused([&] { network.set_rate_factor(0, 0); }));
     CHECK(is_refused([&] { network.set_trainable(2, false); }));
 }
@@ -195,6 +234,8 @@ int main() {
     setenv("FASTMLP_EXACT_THREADS", "1", 1);  // before the first call reads it
     every_meeting<float>();
     every_meeting<double>();
+    copies<float>();
+    copies<double>();
     frozen_and_followed<float>();
     frozen_and_followed<double>();
     many_at_once<float>();

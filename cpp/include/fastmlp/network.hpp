@@ -70,6 +70,9 @@ public:
     /// Epochs trained so far: with the seed, the position of the sample order.
     std::uint32_t epoch() const { return epoch_; }
     void set_epoch(std::uint32_t epoch);
+    /// Samples of this epoch that steps by hand have trained on, which determines their dropout.
+    std::size_t position() const { return position_; }
+    void set_position(std::size_t samples);
 
     /// std::invalid_argument unless `names` are as described, and as many as needed.
     void set_names(Names names);
@@ -147,11 +150,14 @@ public:
     /// Keeps the average if it has this decay, else begins a new one.
     void prepare_moving_average(double decay);
     bool has_state_for(const Optimizer& optimizer) const;
-    /// An independent network with the parameters, statistics, seed and epoch of this one; what the
-    /// optimizer remembers stays behind.
-    Network copy() const;
-    /// Parameters and statistics move towards those of a network of the same sizes by `tau`, from
-    /// 0 to 1: they become (1 - tau) times their own plus tau times the other's.
+    /// An independent network with the parameters, statistics, scaling, names, seed and epoch of
+    /// this one. `with_optimizer`: and with what the optimizer remembers, and the moving average,
+    /// so that both train on to the same bits.
+    Network copy(bool with_optimizer = false) const;
+    /// Parameters and statistics move towards those of another network by `tau`, from 0 to 1: they
+    /// become (1 - tau) times their own plus tau times the other's. std::invalid_argument that
+    /// names the first difference if the networks differ in sizes, activations, normalizations,
+    /// loss or scaling, which does not move.
     void soft_update(const Network& source, double tau);
     /// Takes over the state of a network of the same layers, into the buffers there are:
     /// parameters, statistics, seed, epoch and what its optimizer remembers.
@@ -223,7 +229,7 @@ private:
     Names names_;
     Relaxed<std::uint64_t> seed_;
     Relaxed<std::uint32_t> epoch_;
-    std::size_t position_ = 0;  // samples of this epoch that `forward` has trained on
+    std::size_t position_ = 0;
     std::shared_ptr<Buffer<T>> parameters_;
     std::shared_ptr<Buffer<T>> gradients_;
     std::shared_ptr<Buffer<T>> statistics_;

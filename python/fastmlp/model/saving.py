@@ -47,6 +47,7 @@ def to_state(model: Model, attributes: dict[str, Any]) -> dict[str, Any]:
             },
             "seed": core.seed,
             "epoch": core.epoch,
+            "position": core.position,
             "parameters": core.parameters.copy(),
             "statistics": core.statistics.copy() if core.statistics.size else None,
             "optimizer": (kind, *moments, steps),
@@ -73,6 +74,7 @@ def from_state(state: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
     loss, dtype = attributes.pop("_loss"), attributes.pop("_dtype")
     core = new_core(features, layers, loss, dtype, state["seed"])
     core.epoch = state["epoch"]
+    core.position = state.get("position", 0)  # missing in some older pickles
     copy_into("parameters", core.parameters, state["parameters"], core)
     if state["statistics"] is not None:
         copy_into("statistics", core.statistics, state["statistics"], core)

@@ -342,3 +342,9 @@ def pass_back(name: str, d: Row, h: Row, z: Row) -> Row:
     _, back = ELEMENTWISE[str(name)]
     argument = z if name in COMPUTED_FROM_Z else h
     return [back(d_n, value, *parameters(name)) for d_n, value in zip(d, argument, strict=True)]
+
+
+def parameter_of(activation: str) -> float:
+    """Return the slope or the alpha, the usual one of a name; 0 where there is none."""
+    usual = {"leaky_relu": LEAK, "elu": ALPHA}
+    return getattr(activation, "parameter", usual.get(activation, 0.0))

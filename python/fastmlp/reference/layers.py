@@ -132,3 +132,39 @@ def build_layers(
             "output='sigmoid', or two nodes with softmax; for a number output='identity'"
         )
     return features, dense
+
+
+def check_same_function(network: Any, source: Any) -> None:
+    """Refuse a source that does not compute what a network computes from the same parameters.
+
+    Sizes, activations, normalizations with all that prediction reads of them, loss and scaling must
+    be equal. Names, and how the networks are trained (dropout, momentum, trainable, rate factors),
+    may differ.
+
+    Raises
+    ------
+    ValueError
+        With the first difference.
+    """
+
+    def expect(name: str, own: object, other: object, where: str = "") -> None:
+        if own != other:
+            raise ValueError(f"source must have the {name} {own!r}{where}, got {other!r}")
+
+    expect("features", network.features, source.features)
+    expect("number of layers", len(network.layers), len(source.layers))
+    for i, (own, other) in enumerate(zip(network.layers, source.layers, strict=True)):
+        where = f" in layer {i}"
+        expect("nodes", own.nodes, other.nodes, where)
+        expect("activation", own.activation, other.activation, where)
+        parameter = "alpha" if own.activation == "elu" else "negative_slope"
+        slope, other_slope = map(activations.parameter_of, (own.activation, other.activation))
+        expect(parameter, slope, other_slope, where)
+        expect("normalization", own.normalization, other.normalization, where)
+        for name in ("epsilon", "after_activation"):
+            expect(name, getattr(own.numbers, name), getattr(other.numbers, name), where)
+    expect("loss", network.loss, source.loss)
+    own, other = network._loss.parameter, source._loss.parameter  # noqa: SLF001  (its own kind)
+    expect("parameter of the loss", own, other)
+    for name in ("input_scale", "input_offset", "output_scale", "output_offset"):
+        expect(name, getattr(network, name), getattr(source, name))

@@ -10,7 +10,7 @@ from typing import Any, Self
 from . import arrays, validation
 from .chosen_loss import LossFunction, choose_loss
 from .dense import Matrix, Row
-from .layers import Dense, build_layers
+from .layers import Dense, build_layers, check_same_function
 from .live import LiveLists
 from .normalization import Statistics
 from .optimizers import Memory, MovingAverage, approach
@@ -302,28 +302,26 @@ class Model:
         return result
 
     def soft_update(self, source: Any, tau: float) -> None:
-        """Move the parameters and running averages towards those of a network of the same layers.
+        """Move the parameters and running averages towards those of another network.
 
         They become ``(1 - tau) * own + tau * source``, in the form of `approach`.
 
         Parameters
         ----------
         source : Network
-            A network of the same layers.
+            A network of the same layers, loss and scaling; see `layers.check_same_function`.
         tau : float
             From 0, which changes nothing, to 1, which copies.
 
         Raises
         ------
         TypeError, ValueError
-            If `source` is no network of the same layers, or `tau` is out of its range.
+            If `source` is no such network, or `tau` is out of its range.
         """
         check_share("tau", tau)
         if not isinstance(source, Model):
             raise TypeError(f"source must be a Network, got {validation.brief(source)}")
-        sizes, others = list(self._shapes()), list(source._shapes())  # noqa: SLF001  (its own kind)
-        if sizes != others:
-            raise ValueError(f"source must have the layers {sizes}, got {others}")
+        check_same_function(self, source)
         for rows, towards in zip(self._state_rows(), source._state_rows(), strict=True):  # noqa: SLF001
             for row, goal in zip(rows, towards, strict=True):
                 row[:] = [approach(tau, u, g) for u, g in zip(row, goal, strict=True)]

@@ -1,0 +1,86 @@
+#include "checks/same_function.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace fastmlp {
+namespace {
+
+[[noreturn]] void refuse(const std::string& wanted, const std::string& got) {
+    throw std::invalid_argument("source must have " + wanted + ", got " + got);
+}
+
+/// "source must have 9 nodes in layer 0, got 8"
+void expect_count(std::size_t ours, std::size_t theirs, const std::string& of_what) {
+    if (ours != theirs) refuse(std::to_string(ours) + " " + of_what, std::to_string(theirs));
+}
+
+/// "source must have the activation 'relu' in layer 0, got 'tanh'"
+void expect_name(std::string_view ours, std::string_view theirs, const std::string& what,
+                 const std::string& where = "") {
+    const auto quoted = [](std::string_view name) { return "'" + std::string(name) + "'"; };
+    if (ours != theirs) refuse(what + " " + quoted(ours) + where, quoted(theirs));
+}
+
+void expect_number(double ours, double theirs, const std::string& what,
+                   const std::string& where = "") {
+    const auto shortest = [](double number) {  // that is read as the same number
+        char digits[32];
+        return std::string(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
+    };
+    if (ours != theirs) refuse(what + " " + shortest(ours) + where, shortest(theirs));
+}
+
+void check_layer(const Layer& ours, const Layer& theirs, const std::string& in_layer) {
+    expect_count(ours.nodes, theirs.nodes, "nodes" + in_layer);
+    const Activation h = ours.activation;
+    expect_name(name_of(h), name_of(theirs.activation), "the activation", in_layer);
+    expect_number(h.parameter, theirs.activation.parameter,
+                  h == Activation::kElu ? "the alpha" : "the negative_slope", in_layer);
+    const Normalization &own = ours.normalization, &other = theirs.normalization;
+    expect_name(name_of(own), name_of(other), "the normalization", in_layer);
+    expect_number(own.epsilon, other.epsilon, "the epsilon", in_layer);
+    if (own.after_activation == other.after_activation) return;
+    refuse(std::string("the normalization ") + (own.after_activation ? "after" : "before") +
+               " the activation" + in_layer,
+           other.after_activation ? "after it" : "before it");
+}
+
+void check_loss(Loss ours, Loss theirs) {
+    expect_name(name_of(ours.kind), name_of(theirs.kind), "the loss");
+    expect_number(ours.parameter, theirs.parameter,
+                  ours.kind == Loss::kCrossEntropy ? "the label_smoothing"
+                  : ours.kind == Loss::kHuber      ? "the delta"
+                                                   : "the quantile");
+}
+
+template <class T>
+void check_scaling(const std::shared_ptr<Buffer<T>>& ours, const std::shared_ptr<Buffer<T>>& theirs,
+                   const std::string& side) {
+    const std::string both = side + "_scale and " + side + "_offset";
+    if (!ours != !theirs) refuse((ours ? "an " : "no ") + both, theirs ? "both" : "none");
+    if (!ours || std::equal(ours->begin(), ours->end(), theirs->begin(), theirs->end())) return;
+    refuse("the same " + both, "others");
+}
+
+}  // namespace
+
+template <class T>
+void check_same_function(const Network<T>& network, const Network<T>& source) {
+    expect_count(network.features(), source.features(), "features");
+    expect_count(network.layers().size(), source.layers().size(), "layers");
+    for (std::size_t i = 0; i < network.layers().size(); ++i) {
+        check_layer(network.layers()[i], source.layers()[i], " in layer " + std::to_string(i));
+    }
+    check_loss(network.loss(), source.loss());
+    check_scaling(network.input_scaling(), source.input_scaling(), "input");
+    check_scaling(network.output_scaling(), source.output_scaling(), "output");
+}
+
+template void check_same_function(const Network<float>&, const Network<float>&);
+template void check_same_function(const Network<double>&, const Network<double>&);
+
+}  // namespace fastmlp
