@@ -152,9 +152,44 @@ def test_settings(blobs):
     given = fm.Network([4, fm.Dense(3, "relu", trainable=False, rate_factor=0.5), 2])
     assert (given.trainable, given.rate_factors) == ([False, True], [0.5, 1.0])
     fm.train_many([given], blobs[0], blobs[1] % 2, 1)
-    given.trainable = False
-    with pytest.raises(ValueError, match="every layer is frozen"):
-        given.fit(blobs[0], blobs[1] % 2)
+
+
+TRAINERS = {
+    "fit": lambda net, X, y: net.fit(X, y),
+    "fit batches": lambda net, X, y: net.fit([(X, y)], epochs=1),
+    "fit by L-BFGS": lambda net, X, y: net.fit(X, y, optimizer=fm.LBFGS(5)),
+    "train_many": lambda net, X, y: fm.train_many([network(), net], X, y),
+    "update": lambda net, X, y: net.update(0.1),
+    "update by Adam": lambda net, X, y: net.update(fm.Adam()),
+    "train_on_batch": lambda net, X, y: net.train_on_batch(X, y, "sgd"),
+    "train_on_batch of float32": lambda net, X, y: net.train_on_batch(X.astype("f"), y, "adam"),
+    "objective": lambda net, X, y: net.objective(X, y),
+    "reference fit": lambda net, X, y: frozen_twin(net).fit(X, y, 1),
+    "reference update": lambda net, X, y: frozen_twin(net).update(0.1),
+    "reference train_on_batch": lambda net, X, y: frozen_twin(net).train_on_batch(X, y, "sgd"),
+    "reference train_many": lambda net, X, y: reference.train_many([frozen_twin(net)], X, y),
+    "reference objective": lambda net, X, y: frozen_twin(net).objective(X, y),
+}
+
+
+def frozen_twin(net):
+    twin = reference.Network([net.features, 3], seed=1)
+    twin.trainable = False
+    return twin
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_a_network_that_is_wholly_frozen_is_not_trained(blobs, assert_unchanged, trainer):
+    net = network()
+    net.trainable = False
+    X, y = (array[:8] for array in blobs)
+    net.forward(X)
+    net.backward(y)
+    assert np.abs(net.feature_gradients).max() > 0.0
+    state = net.optimizer_state, net.steps
+    with assert_unchanged(net), pytest.raises(ValueError, match="every layer is frozen"):
+        TRAINERS[trainer](net, X, y)
+    assert (net.optimizer_state, net.steps) == state
 
 
 def test_files(tmp_path):

@@ -76,7 +76,8 @@ FASTMLP_API size_t fastmlp_outputs(const fastmlp_network* network);
 FASTMLP_API float* fastmlp_parameters(fastmlp_network* network, size_t* count);
 
 /* Whether training changes a layer, counted from 0 (a frozen layer keeps every bit), and the factor
- * of its learning rate, above 0. Not allowed while the network is being trained. */
+ * of its learning rate, above 0. Not allowed while the network is being trained. Training is an
+ * invalid argument if every layer is frozen. */
 FASTMLP_API fastmlp_status fastmlp_set_trainable(fastmlp_network* network, size_t layer,
                                                  int trainable);
 FASTMLP_API fastmlp_status fastmlp_set_rate_factor(fastmlp_network* network, size_t layer,

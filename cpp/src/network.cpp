@@ -398,6 +398,7 @@ void Network<T>::changed() {
 
 template <class T>
 void Network<T>::update(double learning_rate, int n_threads) {
+    check_trainable(*this);
     const IeeeDefaults ieee;
     const auto& kernel = kernels::active_table<T>();
     Interrupts interrupts;
@@ -419,6 +420,7 @@ void Network<T>::update(double learning_rate, int n_threads) {
 template <class T>
 void Network<T>::update(const Optimizer& optimizer, int n_threads) {
     check_step_optimizer(optimizer);
+    check_trainable(*this);
     prepare_optimizer(optimizer);
     const IeeeDefaults ieee;
     const StepFacts facts{optimizer.learning_rate, optimizer_state_.steps + 1};

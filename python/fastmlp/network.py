@@ -263,8 +263,9 @@ class Network:
         A frozen layer keeps every bit of its weights, biases, scales, shifts and running averages,
         whatever momentum and weight decay; it normalises by the running averages, as in
         prediction. Its gradients are not computed (0 after `backward`), and the norm that
-        `clip_norm` limits is that of the others. Set it to one value for all layers, or one for
-        each. RuntimeError during ``fit``.
+        `clip_norm` limits is that of the others. If every layer is frozen, all that trains raises
+        a ValueError. Set it to one value for all layers, or one for each. RuntimeError during
+        ``fit``.
         """
         return LayerSettings(self._model, "trainable")
 
@@ -611,7 +612,7 @@ class Network:
         ------
         TypeError, ValueError
             If `learning_rate` is none of these, or a schedule that depends on the losses or the
-            number of epochs of a fit.
+            number of epochs of a fit; or every layer is frozen.
         RuntimeError
             If another thread is fitting the network.
         """
@@ -680,8 +681,8 @@ class Network:
         KeyboardInterrupt
             On Ctrl-C, before or after the step.
         TypeError, ValueError
-            If an argument does not match the network or another argument; the network is then
-            unchanged.
+            If an argument does not match the network or another argument, or every layer is frozen;
+            the network is then unchanged.
         RuntimeError
             If another thread is training the network.
         """

@@ -15,7 +15,7 @@ from fastmlp.fitting.loop import history_of
 from fastmlp.fitting.options import core_options, read_batch_size
 from fastmlp.history import History
 from fastmlp.model.feature_names import names_to_train_on
-from fastmlp.model.model import Model, refuse_while_fitting
+from fastmlp.model.model import Model, refuse_frozen, refuse_while_fitting
 from fastmlp.model.samples import CheckedSamples, read_samples
 from fastmlp.network import Network, model_of
 from fastmlp.settings.optimizers import SGD, Optimizer, StepOptimizerName, read_step_optimizer
@@ -106,6 +106,7 @@ def train_many(
             epochs=epochs,
             shuffle=shuffle,
         )
+        refuse_frozen(model.core)
         model.core.check_batches(len(samples), samples.weight, None, options)
         jobs.append(_core.TrainJob(model.core, samples.X, samples.y, samples.weight, options))
     for model, each in zip(models, names, strict=True):

@@ -61,7 +61,8 @@ public:
     const Layout& layout() const { return layout_; }
     /// Not while the network is in training. A layer that is not trainable keeps every bit of its
     /// parameters and running averages, which it normalises by; no gradient of it is computed, no
-    /// optimizer's memory of it moves.
+    /// optimizer's memory of it moves. If none is, updates and training throw
+    /// std::invalid_argument.
     void set_trainable(std::size_t layer, bool trainable);
     /// The learning rate is multiplied by this for the layer; above 0.
     void set_rate_factor(std::size_t layer, double factor);

@@ -133,7 +133,17 @@ void check_step_targets(const Network<T>& network, const Targets<T>& y, std::siz
     if (y.weights) throw std::invalid_argument("sample weights go with targets, not a gradient");
 }
 
+template <class T>
+void check_trainable(const Network<T>& network) {
+    const std::vector<Layer>& layers = network.layers();
+    if (std::none_of(layers.begin(), layers.end(),
+                     [](const Layer& layer) { return layer.trainable; })) {
+        throw std::invalid_argument("every layer is frozen: at least one must be trainable");
+    }
+}
+
 #define FASTMLP_INSTANTIATE(T)                                                           \
+    template void check_trainable(const Network<T>&);                                    \
     template void check_step_targets(const Network<T>&, const Targets<T>&, std::size_t); \
     template void check_out(std::size_t, std::size_t, const MatrixView<T>&);             \
     template void check_features(std::size_t, const MatrixView<const T>&);               \

@@ -45,4 +45,8 @@ void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t r
 template <class T>
 void check_step_targets(const Network<T>& network, const Targets<T>& y, std::size_t rows);
 
+/// std::invalid_argument if every layer is frozen: training would change nothing.
+template <class T>
+void check_trainable(const Network<T>& network);
+
 }  // namespace fastmlp

@@ -23,6 +23,7 @@ public:
         const Features<T> features = checked_features(network_, x);
         check_step_targets(network_, y, x.rows);
         check_step_optimizer(optimizer);
+        check_trainable(network_);
         if (x.rows == 0) throw std::invalid_argument("x must have at least one row");
         const IeeeDefaults ieee;
         const OptimizerState<T> before = network_.optimizer_state();

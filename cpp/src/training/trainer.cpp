@@ -257,6 +257,7 @@ void Trainer<T>::choose_rate(std::size_t number) {
 template <class T>
 std::vector<EpochReport> run(Network<T>& network, SampleSource<T> source,
                              const TrainOptions& options, Conventions& conventions) {
+    check_trainable(network);
     check_options(source.rows(), options);
     check_batches(network, source.rows(), source.samples().y.weights, options);
     const OptimizerState<T> before = network.optimizer_state();

@@ -17,7 +17,7 @@ from fastmlp.fitting.held_out import measured_names
 from fastmlp.fitting.monitor import check_monitor
 from fastmlp.metrics import Metric
 from fastmlp.model.class_weight import ClassWeight
-from fastmlp.model.model import Model, TrainOptions
+from fastmlp.model.model import Model, TrainOptions, refuse_frozen
 from fastmlp.settings.lbfgs import LBFGS
 from fastmlp.settings.optimizers import Optimizer, OptimizerName, read_optimizer
 from fastmlp.settings.plateau import Plateau
@@ -255,8 +255,7 @@ def _callbacks(
 
 def _check_together(options: FitOptions, model: Model) -> None:
     """Refuse options that are incompatible with each other, or with the model."""
-    if not any(layer.trainable for layer in model.layers):
-        raise ValueError("every layer is frozen: set net.trainable[i] = True for one at least")
+    refuse_frozen(model.core)
     data, fraction = options.validation_data, options.validation_fraction
     validates = data is not None or fraction is not None
     if data is not None and fraction is not None:

@@ -181,6 +181,12 @@ def new_core(
     return core
 
 
+def refuse_frozen(core: Core) -> None:
+    """Raise ValueError if every layer is frozen, so that training would change nothing."""
+    if not any(core.trainable):
+        raise ValueError("every layer is frozen: at least one must be trainable")
+
+
 def refuse_while_fitting(core: Core, action: str) -> None:
     """Raise RuntimeError if another thread is inside ``fit`` of this network."""
     if core.busy:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.data import _arrays
-from fastmlp.model.model import Core, Model
+from fastmlp.model.model import Core, Model, refuse_frozen
 from fastmlp.model.samples import CheckedSamples, read_samples
 
 Objective = Callable[[ArrayLike], tuple[float, NDArray[np.float64]]]
@@ -16,6 +16,7 @@ def objective(
     model: Model, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
 ) -> Objective:
     """Return the mean loss over (X, y) as a function; see `Network.objective`."""
+    refuse_frozen(model.core)
     samples = read_samples(model, X, y, sample_weight, per_row=model.bytes_per_row())
     return over_samples(model.core, samples)
 

@@ -326,6 +326,11 @@ class Model:
             for row, goal in zip(rows, towards, strict=True):
                 row[:] = [approach(tau, u, g) for u, g in zip(row, goal, strict=True)]
 
+    def _refuse_frozen(self) -> None:
+        """Raise ValueError if training would change nothing."""
+        if not any(layer.trainable for layer in self._layers):
+            raise ValueError("every layer is frozen: at least one must be trainable")
+
     def _shapes(self) -> Iterator[tuple[int, int]]:
         """Yield the shape (K, N) of each layer's weights."""
         K = self._features

@@ -312,12 +312,13 @@ class Network(Training):
         optimizer: object,
         shuffle: object,
     ) -> FitOptions:
+        self._refuse_frozen()
         options = read_options(
             epochs, batch_size, optimizer, shuffle, rows=len(samples.X), trained=self._epoch
         )
         if not all(any(samples.weight[i] for i in order) for order in options.orders):
             raise ValueError("shuffle has an epoch of samples whose sample_weight is 0")
-        if any(layer.normalization == "batch" for layer in self._layers):
+        if any(layer.normalization == "batch" and layer.trainable for layer in self._layers):
             options.check_batches(samples.weight, self._seed, self._epoch)
         return options
 
@@ -340,6 +341,7 @@ class Network(Training):
             gradient a flat list. A call stores theta in the network. Dropout is off, and batch
             normalisation uses the running averages.
         """
+        self._refuse_frozen()
         samples = read_samples(self, X, y, sample_weight).counting()
 
         def objective(theta: object) -> tuple[float, list[float]]:

@@ -165,6 +165,7 @@ class Propagation(Model):
         validation.n_threads(n_threads)
         read = read_optimizer(optimizer)
         rate = self._rate_of_step(read, "train_on_batch")
+        self._refuse_frozen()
         rows = arrays.features("X", X, self._features)
         outputs = self._layers[-1].nodes
         result = None
@@ -203,9 +204,10 @@ class Propagation(Model):
         Raises
         ------
         TypeError, ValueError
-            If `learning_rate` is none of these.
+            If `learning_rate` is none of these, or every layer is frozen.
         """
         validation.n_threads(n_threads)
+        self._refuse_frozen()
         if not isinstance(learning_rate, Optimizer | str):
             rate = validation.positive("learning_rate", learning_rate)
             self._update(SGD(rate), Memory(), rate)
