@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-from fastmlp.data import _raw
+from fastmlp.data import _raw, copying
 
 TYPES = [
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
@@ -19,7 +19,7 @@ Y = np.arange(ROWS) % 3
 
 @pytest.fixture(autouse=True)
 def _nothing_is_small(monkeypatch):
-    monkeypatch.setattr(_raw, "WORTH_BORROWING", 0)
+    monkeypatch.setattr(copying, "WORTH_BORROWING", 0)
 
 
 def values(rng, source):
@@ -37,9 +37,9 @@ SAME = """
 import hashlib
 import numpy as np
 import fastmlp as fm
-from fastmlp.data import _raw
+from fastmlp.data import copying
 
-_raw.WORTH_BORROWING = 0
+copying.WORTH_BORROWING = 0
 TYPES = %r
 rng = np.random.default_rng(3)
 digest = hashlib.sha256()
@@ -175,11 +175,11 @@ def test_outputs_do_not_go_where_features_are_read(rng):
 
 
 def test_which_data_are_borrowed(monkeypatch):
-    monkeypatch.setattr(_raw, "WORTH_BORROWING", 4 * ROWS * FEATURES)
+    monkeypatch.setattr(copying, "WORTH_BORROWING", 4 * ROWS * FEATURES)
     X = np.zeros((ROWS, FEATURES))
     rows = _raw.RawRows(X, np.dtype(np.float32))
-    assert rows.worth_borrowing(shuffled=True)
-    assert not rows[np.arange(ROWS - 1)].worth_borrowing(shuffled=False)
+    assert copying.worth_borrowing(rows, shuffled=True)
+    assert not copying.worth_borrowing(rows[np.arange(ROWS - 1)], shuffled=False)
     apart = _raw.RawRows(np.asfortranarray(X), np.dtype(np.float32))
-    assert apart.worth_borrowing(shuffled=False)
-    assert not apart.worth_borrowing(shuffled=True)
+    assert copying.worth_borrowing(apart, shuffled=False)
+    assert not copying.worth_borrowing(apart, shuffled=True)

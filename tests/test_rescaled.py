@@ -5,14 +5,14 @@ import pytest
 
 import fastmlp as fm
 from fastmlp import reference
-from fastmlp.data import _raw
+from fastmlp.data import copying
 
 Y = np.arange(30) % 3
 
 
 @pytest.fixture(params=[0, 1 << 24], ids=["borrowed", "converted"])
 def _size(request, monkeypatch):
-    monkeypatch.setattr(_raw, "WORTH_BORROWING", request.param)
+    monkeypatch.setattr(copying, "WORTH_BORROWING", request.param)
 
 
 @pytest.fixture

@@ -49,7 +49,8 @@ py::object predict_checked(LockedNetwork<T>& model, py::handle x, const py::obje
 
 }  // namespace
 
-/// NotImplemented if the input must be converted, which `fastmlp.Network.predict` then does.
+/// Reads x in place; NotImplemented if it must be converted, which `fastmlp.Network.predict` then
+/// does, as `fastmlp.data.copying` decides.
 template <class T>
 py::object predict(LockedNetwork<T>& model, py::handle x, py::object out, int n_threads) {
     if (!is_ready<T>(x, 2) || !(out.is_none() || is_ready<T>(out, 2))) {

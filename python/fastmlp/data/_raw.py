@@ -1,15 +1,12 @@
 """Features of another type or layout than the core's, which converts them as it reads rows."""
 
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _core
 from fastmlp.data._conversion import not_finite
-
-WORTH_BORROWING: Final = 1 << 24
-"""Larger arrays are not copied; below this size, one conversion is faster than many."""
 
 
 class RawRows(_core.RawRows):
@@ -72,17 +69,6 @@ class RawRows(_core.RawRows):
         with np.errstate(over="ignore"):
             ends = [self.dtype.type(limit) * self.scales + self.offsets for limit in limits]
         return bool(np.isfinite(ends).all())
-
-    def worth_borrowing(self, *, shuffled: bool) -> bool:
-        """Return whether to read it in place, instead of converting all of it beforehand.
-
-        Shuffled rows are read repeatedly: if their elements are not adjacent, each is a cache
-        miss, and an epoch takes three times as long.
-        """
-        apart = self.shape[1] > 1 and self.values.strides[1] != self.values.itemsize
-        return self.values.size * self.dtype.itemsize >= WORTH_BORROWING and not (
-            shuffled and apart
-        )
 
 
 def is_readable(array: NDArray[Any]) -> bool:

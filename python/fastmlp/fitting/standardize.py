@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp.data import _arrays
+from fastmlp.data import _arrays, copying
 from fastmlp.data._arrays import Scaling
 from fastmlp.data._conversion import numbers
 from fastmlp.data._raw import RawRows, refuse_not_finite
@@ -46,11 +46,11 @@ def _of_arrays(model: Model, X: Any, y: ArrayLike | None) -> tuple[Scaling, Scal
         raise TypeError("X is Rescaled; adapt learns the scale itself from what was rescaled, X.X")
     float64 = np.dtype(np.float64)
     if is_sparse(X):
-        _arrays.features_as_given("X", X, model.features, float64, minimum=1, shuffled=False)
+        copying.features_as_given("X", X, model.features, float64, minimum=1, shuffled=False)
         rows: Any = sparse_rows("X", X, float64)
     else:
-        rows = RawRows(numbers("X", X, _arrays.ENCODE_FEATURES), float64)
-        _arrays.check_shape("X", rows.shape, model.features)
+        rows = RawRows(numbers("X", X, copying.ENCODE_FEATURES), float64)
+        copying.check_shape("X", rows.shape, model.features)
         refuse_not_finite("X", rows)
     if y is None:
         return _of_features(model, rows), None
@@ -77,8 +77,8 @@ def _of_stream(model: Model, stream: Stream) -> tuple[Scaling, Scaling | None]:
             X, y, _ = rows_of(read(start, stop))
             if isinstance(X, Rescaled):
                 raise TypeError("X is Rescaled; adapt learns the scale itself")
-            array = numbers("X", X, _arrays.ENCODE_FEATURES)
-            _arrays.check_shape("X", array.shape, model.features)
+            array = numbers("X", X, copying.ENCODE_FEATURES)
+            copying.check_shape("X", array.shape, model.features)
             refuse_not_finite("X", RawRows(array, np.dtype(np.float64)))
             features.add(array.astype(np.float64))
             if _has_units(model):

@@ -5,7 +5,7 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _validation
-from fastmlp.data import _arrays
+from fastmlp.data import copying
 from fastmlp.data.rescaled import Rescaled
 from fastmlp.model.feature_names import check_names
 from fastmlp.model.model import Model
@@ -17,7 +17,7 @@ def jacobian(model: Model, X: ArrayLike, n_threads: int | None) -> NDArray[Any]:
     limit = _validation.n_threads(n_threads)
     check_names("X", X, model.feature_names)
     per_row = model.features * model.outputs * model.dtype.itemsize
-    x = _arrays.features(
+    x = copying.features(
         "X",
         X,
         model.features,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _validation
-from fastmlp.data import _arrays, _memory
+from fastmlp.data import _arrays, _memory, copying
 from fastmlp.data.stream import Rows, Stream
 from fastmlp.history import Evaluation
 from fastmlp.inference.streams import evaluate_data, predict_stream
@@ -20,11 +20,14 @@ from fastmlp.streams.source import read_data
 def predict_converted(
     model: Model, X: ArrayLike | Stream, out: NDArray[Any] | None, n_threads: int
 ) -> NDArray[Any]:
-    """Compute the outputs for an X that the core does not take as it is; see `Network.predict`."""
+    """Compute the outputs for an X that the core does not take as it is; see `Network.predict`.
+
+    Whether X is copied is decided by `data.copying`.
+    """
     check_names("X", X, model.feature_names)
     if isinstance(X, Stream):
         return _predict_stream(model, X, out, n_threads)
-    x = _arrays.features_as_given(
+    x = copying.features_as_given(
         "X",
         X,
         model.features,

@@ -5,7 +5,7 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _validation
-from fastmlp.data import _arrays
+from fastmlp.data import _arrays, copying
 from fastmlp.model.feature_names import check_names
 from fastmlp.model.model import Model
 from fastmlp.model.samples import read_samples
@@ -19,7 +19,7 @@ def forward(model: Model, X: ArrayLike, training: bool, n_threads: int | None) -
     """Compute the nodes of every layer; see `Network.forward`."""
     check_names("X", X, model.feature_names)
     per_row = model.bytes_per_row()
-    x = _arrays.features(
+    x = copying.features(
         "X",
         X,
         model.features,
@@ -110,7 +110,7 @@ def _train_on_batch(
     per_row = model.bytes_per_row()
     if _is_gradient(y, sample_weight, gradient, "train_on_batch"):
         check_names("X", X, model.feature_names)
-        x = _arrays.features_as_given(
+        x = copying.features_as_given(
             "X",
             X,
             model.features,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.data import _arrays
+from fastmlp.data import _arrays, copying
 from fastmlp.data._raw import RawRows
 from fastmlp.data._sparse import SparseRows
 from fastmlp.history import Evaluation
@@ -118,7 +118,7 @@ def read_samples(
         If there is not enough memory; raised before the values are read.
     """
     check_names(names[0], X, model.feature_names)
-    read = partial(_arrays.features_as_given, shuffled=shuffled) if as_given else _arrays.features
+    read = partial(copying.features_as_given, shuffled=shuffled) if as_given else copying.features
     x = read(
         names[0],
         X,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.data import _arrays
+from fastmlp.data import _arrays, copying
 from fastmlp.data._arrays import Scaling
 from fastmlp.data._conversion import converted, first_non_finite, numbers
 from fastmlp.data._raw import RawRows
@@ -92,17 +92,17 @@ def features(X: Any, demands: Demands, stream: Places, start: int) -> NDArray[An
     if is_sparse(X):
         raise TypeError("X is sparse, which streams do not support; pass .toarray()")
     check_names("X", X, demands.feature_names)
-    given = X if isinstance(X, Rescaled) else numbers("X", X, _arrays.ENCODE_FEATURES)
+    given = X if isinstance(X, Rescaled) else numbers("X", X, copying.ENCODE_FEATURES)
     if len(given.shape) != 2 or given.shape[1] != demands.n_features:
         raise ValueError(
             f"X must have the shape (rows, {demands.n_features}) that the network takes, "
             f"got {given.shape}"
         )
     if isinstance(given, Rescaled):
-        _arrays.refuse_rescaled("X", demands.scaling)
+        copying.refuse_rescaled("X", demands.scaling)
         array, result = given.X, given.rows(demands.dtype).read()
     elif demands.scaling is not None:
-        rows = _arrays.to_scale(given, demands.dtype).values
+        rows = copying.to_scale(given, demands.dtype).values
         array, result = given, RawRows(rows, demands.dtype, *demands.scaling).read()
     else:
         array, result = given, converted(given, demands.dtype)
