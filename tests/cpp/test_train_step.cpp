@@ -1,7 +1,12 @@
 // A TrainStep takes the steps of forward, backward and update, and of `train`, to the bit, on any
-// number of threads; from its second step on it allocates nothing.
+// number of threads; from its second step on it allocates nothing, on several threads either.
+#include <algorithm>
 #include <cstdint>
+#include <cstdlib>
+#include <functional>
+#include <semaphore>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include "allocations.hpp"
@@ -179,21 +184,85 @@ void features() {
     CHECK(throws<std::logic_error>([&] { net.feature_gradients(); }));
 }
 
+/// A pool of two threads, which run the tasks 0 and 1 of a team.
+class TwoThreads {
+public:
+    TwoThreads() {
+        executor.concurrency = 2;
+        executor.run = [this](int tasks, const std::function<void(int)>& task) {
+            if (tasks > 1) start(task);
+            task(0);
+            if (tasks > 1) done_.acquire();
+        };
+    }
+    ~TwoThreads() {
+        task_ = nullptr;
+        start_.release();
+        other_.join();
+    }
+
+    Executor executor;
+    int runs = 0;
+
+private:
+    void start(const std::function<void(int)>& task) {
+        ++runs;
+        task_ = &task;
+        start_.release();
+    }
+
+    const std::function<void(int)>* task_ = nullptr;
+    std::binary_semaphore start_{0}, done_{0};
+    std::thread other_{[this] {
+        for (start_.acquire(); task_ != nullptr; start_.acquire()) {
+            (*task_)(1);
+            done_.release();
+        }
+    }};
+};
+
 template <class T>
 void allocates_nothing() {
+    TwoThreads pool;
     for (const Layers& layers : kNetworks) {
         const Data<T> data(layers.back().nodes);
-        Network<T> net(kFeatures, layers, Loss::kMeanSquaredError, 7);
-        TrainStep<T> step(net, 1);
-        const Targets<T> y = data.targets(true);
-        step.run(data.features(), y, adam(0.1));
-        const auto before = allocations::count.load();
-        for (int i = 0; i < 5; ++i) step.run(data.features(), y, adam(0.1));
-        for (std::size_t rows : {1, 7, 40}) {
-            step.run(data.features(rows), Targets<T>::of_values(data.values(rows)), adam(0.1));
-            step.run(data.features(rows), Targets<T>::of_gradient(data.values(rows)), adam(0.1));
+        for (const Executor* executor : {static_cast<const Executor*>(nullptr),
+                                         static_cast<const Executor*>(&pool.executor)}) {
+            for (const int n_threads : {1, 3}) {
+                Network<T> net(kFeatures, layers, Loss::kMeanSquaredError, 7);
+                TrainStep<T> step(net, n_threads, executor);
+                const Targets<T> y = data.targets(true);
+                step.run(data.features(), y, adam(0.1));
+                const auto before = allocations::count.load();
+                for (int i = 0; i < 5; ++i) step.run(data.features(), y, adam(0.1));
+                for (std::size_t rows : {1, 7, 40}) {
+                    const auto x = data.features(rows);
+                    const auto values = data.values(rows);
+                    step.run(x, Targets<T>::of_values(values), adam(0.1));
+                    step.set_threads(std::min(n_threads, 2));
+                    step.run(x, Targets<T>::of_gradient(values), adam(0.1));
+                    step.set_threads(n_threads);
+                }
+                CHECK(allocations::count == before);
+            }
         }
-        CHECK(allocations::count == before);
+    }
+    CHECK(pool.runs > 0);
+}
+
+// A team may become larger or smaller from step to step; the bits do not change.
+template <class T>
+void any_number_of_threads() {
+    for (const Layers& layers : kNetworks) {
+        const Data<T> data(layers.back().nodes);
+        Network<T> net(kFeatures, layers, Loss::kMeanSquaredError, 7), alone = net.copy();
+        TrainStep<T> step(net), step_alone(alone, 1);
+        for (const int n_threads : {2, 4, 3, 1, 5, 2, 4}) {
+            step.set_threads(n_threads);
+            const double loss = step.run(data.features(), data.targets(false), adam());
+            CHECK(loss == step_alone.run(data.features(), data.targets(false), adam()));
+            CHECK(check::same(state_of(net), state_of(alone)));
+        }
     }
 }
 
@@ -224,6 +293,7 @@ void refusals() {
 }  // namespace
 
 int main() {
+    setenv("FASTMLP_EXACT_THREADS", "1", 1);  // before the first call reads it
     the_three_steps<float>();
     the_three_steps<double>();
     a_gradient<float>();
@@ -232,6 +302,8 @@ int main() {
     features<double>();
     allocates_nothing<float>();
     allocates_nothing<double>();
+    any_number_of_threads<float>();
+    any_number_of_threads<double>();
     refusals();
     return check::report();
 }

@@ -12,7 +12,8 @@ namespace fastmlp {
 
 /// Forward, backward and update of one batch in one call: the bits of the three, and of a step of
 /// `train`. It allocates what it needs in its first step; later ones allocate only for more rows,
-/// another kind of optimizer, or a team of threads.
+/// more threads, or another kind of optimizer. Whether an executor runs its tasks concurrently is
+/// tried in the first step on several threads.
 ///
 /// As after `train`, the nodes, deltas and gradients of the network are still those of the last
 /// `forward` and `backward`, except that clip_norm stores the gradients.

@@ -119,18 +119,19 @@ std::string_view parent(std::string_view path) {
 
 int affinity_count() noexcept {
 #if defined(__linux__)
-    // A fixed cpu_set_t is limited to 1,024 CPUs. The kernel returns EINVAL until the mask is large
-    // enough.
-    for (int cpus = CPU_SETSIZE; cpus <= (1 << 20); cpus *= 2) {
+    cpu_set_t usual;
+    if (sched_getaffinity(0, sizeof usual, &usual) == 0) return std::max(1, CPU_COUNT(&usual));
+    // It is limited to 1,024 CPUs. The kernel returns EINVAL until the mask is large enough.
+    for (int cpus = 2 * CPU_SETSIZE; errno == EINVAL && cpus <= (1 << 20); cpus *= 2) {
         cpu_set_t* const mask = CPU_ALLOC(static_cast<std::size_t>(cpus));
         if (mask == nullptr) break;
         const std::size_t bytes = CPU_ALLOC_SIZE(static_cast<std::size_t>(cpus));
         const int status = sched_getaffinity(0, bytes, mask);
-        const int error = errno;
         const int count = status == 0 ? CPU_COUNT_S(bytes, mask) : 0;
+        const int error = errno;
         CPU_FREE(mask);
         if (count > 0) return count;
-        if (error != EINVAL) break;
+        errno = error;
     }
 #endif
     return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));

@@ -30,6 +30,23 @@ constexpr const char* kMemberFailed = "another thread of the computation failed"
 }  // namespace
 
 ThreadTeam::ThreadTeam(int n) noexcept {
+    borrow_workers(n);
+}
+
+ThreadTeam::ThreadTeam(int n, const Executor* executor, MeetingPlace* place) {
+    if (place != nullptr) place_ = place;
+    if (executor == nullptr) {
+        borrow_workers(n);
+        return;
+    }
+    n = std::min({n, kMaxSize, checked(*executor).concurrency});
+    if (n < 2 || !make_members(n)) return;
+    executor_ = executor;
+    borrowed_ = n;
+    choose_spins();
+}
+
+void ThreadTeam::borrow_workers(int n) noexcept {
     n = std::min(n, kMaxSize);
     if (n < 2 || !make_members(n)) return;
     while (borrowed_ < n) {
@@ -40,18 +57,23 @@ ThreadTeam::ThreadTeam(int n) noexcept {
     choose_spins();
 }
 
-ThreadTeam::ThreadTeam(int n, const Executor* executor) : ThreadTeam(executor ? 1 : n) {
-    if (executor == nullptr) return;
-    n = std::min({n, kMaxSize, checked(*executor).concurrency});
-    if (n < 2 || !make_members(n)) return;
-    executor_ = executor;
-    borrowed_ = n;
-    choose_spins();
+bool ThreadTeam::make_members(int n) noexcept {
+    MeetingPlace& place = *place_;
+    if (place.size_ < n) {
+        place.members_.reset(new (std::nothrow) Member[static_cast<std::size_t>(n)]);
+        place.size_ = place.members_ ? n : 0;
+    } else {
+        for (int rank = 0; rank < n; ++rank) place.members_[rank].clear();
+    }
+    members_ = place.members_.get();
+    return members_ != nullptr;
 }
 
-bool ThreadTeam::make_members(int n) noexcept {
-    members_.reset(new (std::nothrow) Member[static_cast<std::size_t>(n)]);
-    return members_ != nullptr;
+void ThreadTeam::Member::clear() noexcept {
+    for (auto& set : arrived) {
+        for (auto& flag : set) flag.store(0, std::memory_order_relaxed);
+    }
+    phase = 0;
 }
 
 void ThreadTeam::choose_spins() noexcept {
@@ -187,13 +209,7 @@ void ThreadTeam::fail(std::exception_ptr error) noexcept {
 }
 
 void ThreadTeam::recover() noexcept {
-    for (int rank = 0; rank < size_; ++rank) {
-        Member& member = members_[rank];
-        for (auto& set : member.arrived) {
-            for (auto& arrived : set) arrived.store(0, std::memory_order_relaxed);
-        }
-        member.phase = 0;
-    }
+    for (int rank = 0; rank < size_; ++rank) members_[rank].clear();
     failed_.store(false, std::memory_order_relaxed);
 }
 

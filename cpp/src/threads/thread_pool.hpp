@@ -45,14 +45,24 @@ struct Share {
 };
 
 class ThreadTeam {
+    struct Member;
+
 public:
     static constexpr int kMaxSize = 1024;
+
+    /// Where the members of one team after another meet. Only a larger team than before allocates.
+    class MeetingPlace {
+        friend ThreadTeam;
+        std::unique_ptr<Member[]> members_;
+        int size_ = 0;
+    };
 
     /// The caller and up to n - 1 workers: fewer if others hold them, or if no more threads or
     /// memory are available.
     explicit ThreadTeam(int n) noexcept;
     /// On the executor's threads, unless it is null. For barriers, n must be from `tasks_at_once`.
-    ThreadTeam(int n, const Executor* executor);
+    /// `place`, unless it is null, is for this team as long as it exists.
+    ThreadTeam(int n, const Executor* executor, MeetingPlace* place = nullptr);
     /// Returns the workers to the pool.
     ~ThreadTeam();
     ThreadTeam(const ThreadTeam&) = delete;
@@ -92,8 +102,12 @@ private:
         alignas(kCacheLine) std::uint32_t phase = 0;
         std::atomic<Clock::rep> stalled{0};  // time asleep in this run
         Worker* worker = nullptr;
+
+        /// As new: no other member waits for it.
+        void clear() noexcept;
     };
 
+    void borrow_workers(int n) noexcept;
     bool make_members(int n) noexcept;
     void choose_spins() noexcept;
     void run_on_all(Call call, void* target);
@@ -117,7 +131,9 @@ private:
     void* target_ = nullptr;
     const Executor* executor_ = nullptr;
     Clock::time_point run_start_;
-    std::unique_ptr<Member[]> members_;
+    MeetingPlace own_place_;
+    MeetingPlace* place_ = &own_place_;
+    Member* members_ = nullptr;
     std::exception_ptr error_;
     alignas(kCacheLine) std::atomic<bool> failed_{false};
 };

@@ -102,7 +102,8 @@ private:
         const int worth = threads_worth(flops_per_step(network_.layout(), x.rows, density(x)),
                                         x.rows, kPassCost, n_threads);
         const bool alone = worth == 1 || (ThreadTeam::resting() && !exact_threads());
-        ThreadTeam team(alone ? 1 : tasks_at_once(worth, executor_), alone ? nullptr : executor_);
+        ThreadTeam team(alone ? 1 : tasks_together(worth), alone ? nullptr : executor_,
+                        &meeting_place_);
         Room& room = prepare(x, y, team.size());
         room.state.load();
         const std::uint64_t number = network_.optimizer_state().steps + 1;
@@ -121,8 +122,19 @@ private:
         return weighted_mean(add_losses(0.0, room.work), weight_sum(y, room.work));
     }
 
+    /// At most n tasks that run concurrently: the executor is tried once.
+    int tasks_together(int n) {
+        if (n > tried_) {
+            together_ = tasks_at_once(n, executor_);
+            tried_ = n;
+        }
+        return std::min(n, together_);
+    }
+
     Network<T>& network_;
     const Executor* executor_;
+    int tried_ = 0, together_ = 1;
+    ThreadTeam::MeetingPlace meeting_place_;
     TrainOptions options_;  ///< of which a step reads the optimizer
     Conventions conventions_;
     std::optional<Samples<T>> samples_;
