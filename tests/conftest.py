@@ -217,13 +217,16 @@ def rounding_bound() -> Callable[[fm.Network, np.ndarray], np.ndarray]:
     A sum of K products and a bias in any order is off by at most (K + 1) u (|x| |W| + |b|) each;
     what is off at the input goes through |W| and the slope of the activation, which is at most
     1.13 but for exp. An activation made of a few operations may be off by 8 u where it is of
-    the size of 1, or of its own size.
+    the size of 1, or of its own size. Scaling is two operations on rounded numbers, however it is
+    written: 4 u of its product and its offset.
     """
 
     def bound(net: fm.Network, X: np.ndarray) -> np.ndarray:
         u = float(np.finfo(net.dtype).eps) / 2
         h = X.astype(np.float64)
         off = np.zeros_like(h)
+        if net.input_scale is not None:
+            h, off = scaled(h, off, u, net.input_scale, net.input_offset)
         for i, layer in enumerate(net.layers):
             weights, biases = net.weights[i].astype(np.float64), net.biases[i]
             size = np.abs(weights)
@@ -238,9 +241,20 @@ def rounding_bound() -> Callable[[fm.Network, np.ndarray], np.ndarray]:
             elif layer.activation == "softmax":
                 off = h * np.expm1(2 * off.max(axis=1, keepdims=True)) + len(h.T) * u
             off = 1.13 * off + 2 * 8 * u * np.maximum(1.0, np.abs(h))
+        if net.output_scale is not None:
+            _, off = scaled(h, off, u, net.output_scale, net.output_offset)
         return off
 
     return bound
+
+
+def scaled(
+    h: np.ndarray, off: np.ndarray, u: float, scale: np.ndarray, offset: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scale columns in float64, and carry along what they are off."""
+    product, offset = h * scale.astype(np.float64), offset.astype(np.float64)
+    off = off * np.abs(scale) + 4 * u * (np.abs(product) + np.abs(offset))
+    return product + offset, off
 
 
 def normalized(

@@ -339,7 +339,6 @@ def test_a_resumed_fit_has_the_scaling_of_its_checkpoint(tmp_path):
     [
         (lambda net: net.predict(fm.Rescaled(X, 2)), "X is Rescaled, and the network scales"),
         (lambda net: net.fit(fm.Rescaled(X, 2), Y), "X is Rescaled, and the network scales"),
-        (lambda net: net.to_sklearn(), "to_sklearn does not support networks that scale"),
         (lambda net: setattr(net, "input_scale", [1, 2]), r"input_scale must be a number or have"),
         (lambda net: setattr(net, "input_offset", np.nan), "input_offset must be finite"),
         (lambda net: setattr(net, "output_scale", -1), "output_scale must be at least 0"),

@@ -18,9 +18,10 @@ def from_onnx(
     """Convert an ONNX graph of dense layers to a network.
 
     Reads the multilayer perceptrons that PyTorch, Keras, tf2onnx and skl2onnx write. Scales and
-    shifts of features and nodes are folded into weights, dropout is omitted as in prediction, and
-    labels computed from the outputs (ArgMax, ZipMap) are dropped. Files are not trusted, and
-    nothing is executed. Needs ``pip install 'fastmlp[onnx]'``.
+    shifts of features and outputs become those of the network, others are folded into weights.
+    Dropout is omitted as in prediction, and of labels computed from the outputs (ArgMax, ZipMap)
+    only the names of the classes are kept. Files are not trusted, and nothing is executed. Needs
+    ``pip install 'fastmlp[onnx]'``.
 
     Parameters
     ----------
@@ -71,8 +72,8 @@ def from_torch(
     Parameters
     ----------
     model : torch.nn.Sequential
-        Of Linear, activations, BatchNorm1d, LayerNorm, Dropout, Flatten, Identity and nested
-        Sequential, float32 or float64.
+        Of Linear, activations, BatchNorm1d, LayerNorm, Dropout, Flatten, Identity, the Scaling of
+        `Network.to_torch` and nested Sequential, float32 or float64.
     output, loss, seed
         As in `from_onnx`; most PyTorch classifiers return logits: ``output="softmax"``.
 
@@ -109,7 +110,8 @@ def from_keras(
     ----------
     model : keras.Model
         Built; Sequential, or functional with one layer after the other, of Dense, activations,
-        BatchNormalization, LayerNormalization, Dropout, Flatten, Normalization and Rescaling.
+        BatchNormalization, LayerNormalization, Dropout, Flatten, Normalization and Rescaling;
+        these two become the scaling of features or outputs where they are first or last.
     output, loss, seed
         As in `from_onnx`.
 
@@ -134,13 +136,16 @@ def from_keras(
 
 
 def from_sklearn(model: Any, *, loss: LossLike | None = None, seed: int | None = None) -> Network:
-    """Convert a fitted MLPClassifier or MLPRegressor of scikit-learn to a network.
+    """Convert a fitted multilayer perceptron of scikit-learn, with its scalers, to a network.
 
     Parameters
     ----------
-    model : sklearn.neural_network.MLPClassifier or MLPRegressor
-        Fitted. The network does not keep its ``classes_``: the outputs are in their order, and a
-        classifier of two classes has one output, the probability of the second.
+    model : MLPClassifier, MLPRegressor, Pipeline or TransformedTargetRegressor
+        Fitted, an estimator of ``sklearn.neural_network`` or `fastmlp.sklearn`. In a Pipeline there
+        may be StandardScaler, MinMaxScaler, MaxAbsScaler and RobustScaler before it, which become
+        the scaling of the features; as the transformer of a TransformedTargetRegressor, that of the
+        outputs. The outputs are in the order of ``classes_``, which become `class_names` if they
+        are strings; a classifier of two classes has one output, the probability of the second.
     loss, seed
         As in `Network`.
 
@@ -152,7 +157,7 @@ def from_sklearn(model: Any, *, loss: LossLike | None = None, seed: int | None =
     Raises
     ------
     TypeError, ValueError
-        If `model` is not such an estimator, or not fitted.
+        If `model` is not such an estimator, has other steps, or is not fitted.
     ImportError
         If scikit-learn is not installed.
 

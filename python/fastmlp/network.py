@@ -1217,7 +1217,8 @@ class Network:
         -------
         torch.nn.Sequential
             Linear modules and activations, including the last one; for a cross-entropy from logits
-            use ``model[:-1]``.
+            use ``model[:-1]``. A network that scales features or outputs begins or ends with a
+            module ``Scaling(scale, offset)``, whose two are buffers; it takes any numeric type.
 
         Raises
         ------
@@ -1240,7 +1241,8 @@ class Network:
         Returns
         -------
         keras.Sequential
-            Built, but not compiled: loss and optimizer are the caller's choice. float64 weights
+            Built, but not compiled: loss and optimizer are the caller's choice. Scales of features
+            and outputs are Rescaling layers, that of features in float64. float64 weights
             stay float64 if the backend supports it (JAX only with ``jax_enable_x64``), but some
             Keras backends multiply matrices in float32 even so.
 
@@ -1264,13 +1266,15 @@ class Network:
         ----------
         labels : array-like, optional
             The classes of a classifier's outputs, sorted as in scikit-learn: one for each output,
-            or two for one sigmoid output. None is 0, 1, ...
+            or two for one sigmoid output. None is `class_names` if they are sorted, otherwise 0,
+            1, ...
 
         Returns
         -------
-        MLPClassifier or MLPRegressor
+        MLPClassifier, MLPRegressor, Pipeline or TransformedTargetRegressor
             A classifier for softmax and sigmoid outputs, multilabel for several sigmoids; a
-            regressor for identity and exp.
+            regressor for identity and exp. If the network scales its features, it follows a scaler
+            in a Pipeline; if it scales its outputs, it is inside a TransformedTargetRegressor.
 
         Raises
         ------

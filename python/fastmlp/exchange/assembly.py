@@ -22,6 +22,10 @@ from fastmlp.layers import ActivationLike, BatchNorm, Dense, LayerNorm, Normaliz
 from fastmlp.layers.activations import read_activation
 from fastmlp.losses import LossLike
 from fastmlp.model.model import Model
+from fastmlp.model.scaling import set_scaling
+
+_Factors = tuple[NDArray[Any], NDArray[Any]]
+"""A scale and an offset, in float64; each (N,), or () for all nodes."""
 
 
 @dataclass(slots=True)
@@ -29,7 +33,7 @@ class _Layer:
     """One layer of the new network, in float64 until it is complete."""
 
     weights: NDArray[Any]
-    biases: NDArray[Any]
+    biases: NDArray[Any] | None
     normalization: BatchNormalization | LayerNormalization | None = None
     after_activation: bool = False
     activation: ActivationLike | None = None
@@ -37,7 +41,7 @@ class _Layer:
 
     @property
     def nodes(self) -> int:
-        return len(self.biases)
+        return len(self.weights.T)
 
     @property
     def is_linear(self) -> bool:
@@ -46,7 +50,7 @@ class _Layer:
 
     def scale(self, factor: NDArray[Any], offset: NDArray[Any]) -> None:
         self.weights = self.weights * factor
-        self.biases = self.biases * factor + offset
+        self.biases = offset if self.biases is None else self.biases * factor + offset
 
     def dense(self) -> Dense:
         normalization: NormalizationLike | None = None
@@ -64,16 +68,18 @@ class Assembly:
     """Adds one step after another; a step that a network cannot represent is refused.
 
     A normalization before or after the activation of a layer is kept. A scale, or a batch
-    normalization elsewhere (in prediction mode), is folded into the weights of the layer before it
-    if there is no activation in between, and otherwise of the layer after it. Folding computes in
-    float64 and rounds once.
+    normalization elsewhere (in prediction mode), becomes the scaling of the features before the
+    first layer, and that of the outputs at the end of a model without an activation there. Any
+    other is folded into the weights of the layer before it if there is no activation in between,
+    and otherwise of the layer after it. Folding computes in float64 and rounds once.
     """
 
     def __init__(self) -> None:
         self._layers: list[_Layer] = []
         self._dtype: np.dtype[Any] | None = None
         self._width: int | None = None  # of the current sample; None if not known yet
-        self._scale: tuple[NDArray[Any], NDArray[Any]] | None = None  # for the next layer
+        self._scale: _Factors | None = None  # after the steps so far, still without a place
+        self._input_scaling: _Factors | None = None
 
     def take(self, step: Step) -> None:
         """Add a step to the network.
@@ -88,7 +94,7 @@ class Assembly:
             case Linear():
                 self._linear(step)
             case Scale():
-                self._fold(step.factor, step.offset, step.where)
+                self._rescale(step.factor, step.offset, step.where)
             case BatchNormalization() | LayerNormalization():
                 self._normalization(step)
             case Activation():
@@ -115,75 +121,85 @@ class Assembly:
         """
         if not self._layers:
             raise ValueError("the model has no dense layer")
-        if self._scale is not None:
-            raise ValueError(
-                "the model scales the result of its last activation, with which a network must end"
-            )
         last = self._layers[-1]
-        if output is not None:
-            if last.activation not in (None, output):
-                raise ValueError(
-                    f"output={brief(output)} is for models that end without an activation, "
-                    f"this one ends with {last.activation!r}"
-                )
-            last.activation = read_activation("output", output)
-        if last.after_activation:
-            raise ValueError("a network ends with an activation, not with a normalization after it")
-        if isinstance(last.normalization, LayerNormalization) or last.dropout:
-            raise ValueError(
-                "the last layer of a network has no layer normalization and no dropout"
-            )
-        if last.normalization is not None:
-            last.scale(*last.normalization.affine())
-            last.normalization = None
+        output_scaling = self._take_output_scaling(last, output)
+        _end(last, output)
         dense = [layer.dense() for layer in self._layers]
         net = Model.of_layers(len(self._layers[0].weights), dense, loss, seed, self._dtype)
         for i, layer in enumerate(self._layers):
             _fill(net, i, layer)
+        if self._input_scaling is not None:
+            _set_scaling(net, "input", self._input_scaling)
+        if output_scaling is not None:
+            _set_scaling(net, "output", output_scaling)
         if not (np.isfinite(net.core.parameters).all() and np.isfinite(net.core.statistics).all()):
             raise ValueError("the model has weights that are not finite")
         return net
 
+    def _take_output_scaling(self, last: _Layer, output: str | None) -> _Factors | None:
+        """Return the scaling of the outputs, if the model ends with one."""
+        if self._scale is None:
+            return None
+        if not last.is_linear:
+            raise ValueError(
+                "the model scales the result of its last activation, with which a network must end"
+            )
+        if output in (None, "identity") and (self._scale[0] >= 0.0).all():
+            return self._scale
+        self._fold_back()
+        return None
+
     def _linear(self, step: Linear) -> None:
         weights, biases = step.weights, step.biases
-        if weights.ndim != 2 or biases.shape != weights.shape[1:] or 0 in weights.shape:
+        fits = biases is None or biases.shape == weights.shape[1:]
+        if weights.ndim != 2 or not fits or 0 in weights.shape:
             raise ValueError(
                 f"{step.where}: weights (K, N) and biases (N,) with K and N above 0 are needed, "
-                f"got {weights.shape} and {biases.shape}"
+                f"got {weights.shape} and {None if biases is None else biases.shape}"
             )
         self._check_dtype(weights.dtype, step.where)
         self._check_width(len(weights), step.where)
-        wide, start = _wide(weights), _wide(biases)
-        if self._scale is not None:
+        self._fold_back()
+        wide, start = _wide(weights), None if biases is None else _wide(biases)
+        if self._scale is not None and not self._layers:
+            self._input_scaling = self._scale
+        elif self._scale is not None:
             factor, offset = (np.broadcast_to(part, len(weights)) for part in self._scale)
-            start = start + offset @ wide
+            start = offset @ wide + (0.0 if start is None else start)
             wide = factor[:, None] * wide
-            self._scale = None
+        self._scale = None
         self._layers.append(_Layer(wide, start))
         self._width = weights.shape[1]
 
-    def _fold(self, factor: NDArray[Any], offset: NDArray[Any], where: str) -> None:
+    def _rescale(self, factor: NDArray[Any], offset: NDArray[Any], where: str) -> None:
         factor, offset = _wide(factor), _wide(offset)
         for part in (factor, offset):
             if part.ndim:
                 self._check_width(part.size, where)
         last = self._layers[-1] if self._layers else None
-        if last is not None and last.is_linear:
-            last.scale(factor, offset)
-        elif self._scale is None:
-            self._scale = (factor, offset)
-        else:
+        if self._scale is not None:
             before, start = self._scale
             self._scale = (before * factor, start * factor + offset)
+        elif last is not None and last.is_linear and last.biases is None and (factor == 1.0).all():
+            last.biases = np.broadcast_to(offset, last.nodes)
+        else:
+            self._scale = (factor, offset)
+
+    def _fold_back(self) -> None:
+        """Fold a scale into the layer before it, if there is nothing in between."""
+        if self._scale is not None and self._layers and self._layers[-1].is_linear:
+            self._layers[-1].scale(*self._scale)
+            self._scale = None
 
     def _normalization(self, step: BatchNormalization | LayerNormalization) -> None:
         self._check_width(step.scale.size, step.where)
+        self._fold_back()
         last = self._layers[-1] if self._layers else None
         fits = last is not None and self._scale is None and step.epsilon > 0.0
         if last is not None and fits and last.normalization is None and not last.dropout:
             last.normalization, last.after_activation = step, last.activation is not None
         elif isinstance(step, BatchNormalization):
-            self._fold(*step.affine(), step.where)
+            self._rescale(*step.affine(), step.where)
         elif step.epsilon <= 0.0:
             raise ValueError(f"{step.where}: its epsilon must be above 0, it is {step.epsilon:g}")
         else:
@@ -193,6 +209,9 @@ class Assembly:
             )
 
     def _activation(self, step: Activation) -> None:
+        if step.name == "identity":
+            return
+        self._fold_back()
         last = self._layers[-1] if self._layers else None
         if last is None or self._scale is not None or last.activation is not None:
             raise ValueError(f"{step.where}: an activation must follow a dense layer, one for each")
@@ -203,11 +222,13 @@ class Assembly:
     def _dropout(self, step: Dropout) -> None:
         if not 0.0 <= step.rate < 1.0:
             raise ValueError(f"{step.where}: a dropout rate is in [0, 1), got {step.rate}")
+        if not step.rate:
+            return
+        self._fold_back()
         last = self._layers[-1] if self._layers else None
-        if step.rate and (last is None or self._scale is not None or last.dropout):
+        if last is None or self._scale is not None or last.dropout:
             raise ValueError(f"{step.where}: dropout must follow a dense layer, one for each")
-        if last is not None:
-            last.dropout = max(last.dropout, step.rate)
+        last.dropout = step.rate
 
     def _check_width(self, nodes: int, where: str) -> None:
         if self._width is not None and nodes != self._width:
@@ -232,15 +253,52 @@ def assemble(
     return assembly.network(output, loss, seed)
 
 
+def _end(last: _Layer, output: str | None) -> None:
+    """Make the last layer one that a network can end with."""
+    if output is not None:
+        if last.activation not in (None, output):
+            raise ValueError(
+                f"output={brief(output)} is for models that end without an activation, "
+                f"this one ends with {last.activation!r}"
+            )
+        last.activation = read_activation("output", output)
+    if last.after_activation:
+        raise ValueError("a network ends with an activation, not with a normalization after it")
+    if isinstance(last.normalization, LayerNormalization) or last.dropout:
+        raise ValueError("the last layer of a network has no layer normalization and no dropout")
+    if last.normalization is not None:
+        last.scale(*last.normalization.affine())
+        last.normalization = None
+
+
 def _fill(net: Model, i: int, layer: _Layer) -> None:
     net.core.weights(i)[...] = layer.weights
-    net.core.biases(i)[...] = layer.biases
+    net.core.biases(i)[...] = 0.0 if layer.biases is None else layer.biases
     if layer.normalization is not None:
         net.core.scales(i)[...] = layer.normalization.scale
         net.core.shifts(i)[...] = layer.normalization.shift
     if isinstance(layer.normalization, BatchNormalization):
         net.core.running_means(i)[...] = layer.normalization.mean
         net.core.running_variances(i)[...] = layer.normalization.variance
+
+
+def _set_scaling(net: Model, of: str, factors: _Factors) -> None:
+    """Set a scaling, rounded once.
+
+    The offset of features belongs to the rounded scale, as in `adapt`: it keeps a large mean.
+    """
+    scale, offset = factors
+    with np.errstate(all="ignore"):  # what is not finite is refused
+        rounded = scale.astype(net.dtype).astype(np.float64)
+        if of == "input":
+            offset = np.where(rounded == scale, offset, offset * (rounded / scale))
+        lost = np.abs(offset.astype(net.dtype) - offset) > 1.0
+    set_scaling(net, f"{of}_scale", scale)
+    set_scaling(net, f"{of}_offset", offset)
+    if of == "input" and lost.any():
+        raise ValueError(
+            f"the model's features vary too little around their mean to be scaled in {net.dtype}"
+        )
 
 
 def _wide(array: NDArray[Any]) -> NDArray[Any]:

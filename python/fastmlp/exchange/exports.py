@@ -13,14 +13,6 @@ from fastmlp.files import Path
 from fastmlp.model.model import Model
 
 
-def _refuse_scaled(model: Model, name: str) -> None:
-    if model.input_scaling is not None or model.output_scaling is not None:
-        raise ValueError(
-            f"{name} does not support networks that scale features or outputs: scale them outside, "
-            "and set net.input_scale = net.output_scale = None"
-        )
-
-
 def to_onnx(model: Model, path: Path) -> None:
     """Write an ONNX file; see `Network.to_onnx`."""
     convert = peer("onnx_export", "onnx", "to_onnx").to_onnx
@@ -30,7 +22,6 @@ def to_onnx(model: Model, path: Path) -> None:
 
 def to_torch(model: Model, share: bool) -> Any:
     """Return a ``torch.nn.Sequential``; see `Network.to_torch`."""
-    _refuse_scaled(model, "to_torch")
     convert = peer("torch", "torch", "to_torch").to_torch
     share = _validation.switch("share", share)
     with model.core.reading():
@@ -39,7 +30,6 @@ def to_torch(model: Model, share: bool) -> Any:
 
 def to_keras(model: Model) -> Any:
     """Return a ``keras.Sequential``; see `Network.to_keras`."""
-    _refuse_scaled(model, "to_keras")
     convert = peer("keras", "keras", "to_keras").to_keras
     with model.core.reading():
         return convert(model)
@@ -47,7 +37,6 @@ def to_keras(model: Model) -> Any:
 
 def to_sklearn(model: Model, labels: ArrayLike | None) -> Any:
     """Return a fitted estimator of scikit-learn; see `Network.to_sklearn`."""
-    _refuse_scaled(model, "to_sklearn")
     convert = peer("sklearn", "sklearn", "to_sklearn").to_sklearn
     with model.core.reading():
         return convert(model, labels)

@@ -1,6 +1,7 @@
 """Keras: conversion of models of dense layers from and to networks, on any backend."""
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any, cast
 
 import keras
@@ -8,6 +9,7 @@ import numpy as np
 from keras import layers
 
 from fastmlp._validation import brief
+from fastmlp.data._arrays import Scaling
 from fastmlp.exchange.assembly import assemble
 from fastmlp.exchange.steps import (
     Activation,
@@ -52,7 +54,12 @@ _ALLOWED = (
 def to_keras(net: Model) -> keras.Sequential:
     """Return the network as a ``keras.Sequential``; see `Network.to_keras`."""
     dtype = str(net.dtype)
-    model = keras.Sequential([layers.Input((net.features,), dtype=dtype)])
+    model = keras.Sequential()
+    if net.input_scaling is None:
+        model.add(layers.Input((net.features,), dtype=dtype))
+    else:
+        model.add(layers.Input((net.features,), dtype=_widest()))
+        model.add(_rescaling(net.input_scaling, _widest()))
     for i, layer in enumerate(net.layers):
         dense = layers.Dense(layer.nodes, dtype=dtype)
         model.add(dense)
@@ -71,7 +78,21 @@ def to_keras(net: Model) -> keras.Sequential:
             _add_normalization(model, net, i)
         if layer.dropout:
             model.add(layers.Dropout(layer.dropout, dtype=dtype))
+    if net.output_scaling is not None:
+        model.add(_rescaling(net.output_scaling, dtype))
     return model
+
+
+def _widest() -> str:
+    """Return float64, in which large features such as times in seconds keep their digits."""
+    if keras.backend.backend() == "jax" and not import_module("jax").config.jax_enable_x64:
+        return "float32"
+    return "float64"
+
+
+def _rescaling(scaling: Scaling, dtype: str) -> Any:
+    scale, offset = (part.tolist() for part in scaling)
+    return layers.Rescaling(scale, offset, dtype=dtype)
 
 
 def _activation_layer_of(activation: ActivationLike, dtype: str) -> Any:
@@ -163,9 +184,7 @@ def _layer_steps(layer: Any, where: str) -> Iterator[Step]:
             shift = _array(layer.beta) if layer.center else np.zeros(nodes)
             yield LayerNormalization(scale, shift, layer.epsilon, where)
         case layers.Normalization() if not layer.invert:
-            mean, variance = np.ravel(_array(layer.mean)), np.ravel(_array(layer.variance))
-            factor = 1.0 / np.maximum(np.sqrt(variance), keras.config.epsilon())
-            yield Scale(factor, -mean * factor, where)
+            yield _standardization(layer, where)
         case layers.Rescaling():
             yield Scale(np.array(layer.scale), np.array(layer.offset), where)
         case layers.Dropout():
@@ -174,6 +193,18 @@ def _layer_steps(layer: Any, where: str) -> Iterator[Step]:
             pass
         case _:
             yield Activation(_activation_layer(layer, where), where)
+
+
+def _standardization(layer: Any, where: str) -> Scale:
+    """Return the scale of a Normalization.
+
+    Keras divides a column that was constant by a small number, which only 0 survives: unless it was
+    always 0 its scale becomes 0, as that of `Network.adapt`.
+    """
+    mean, variance = (np.ravel(_array(part)).astype(float) for part in (layer.mean, layer.variance))
+    factor = 1.0 / np.maximum(np.sqrt(variance), keras.config.epsilon())
+    factor[(variance == 0.0) & (mean != 0.0)] = 0.0
+    return Scale(factor, 0.0 - mean * factor, where)
 
 
 def _activation(function: Callable[..., Any] | None, where: str) -> Iterator[Step]:

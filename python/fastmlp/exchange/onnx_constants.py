@@ -30,11 +30,20 @@ def attribute(node: NodeProto, name: str, default: Any) -> Any:
         int: AttributeProto.INT,
         bytes: AttributeProto.STRING,
         list: AttributeProto.INTS,
+        tuple: AttributeProto.FLOATS,
         TensorProto: AttributeProto.TENSOR,
     }
     if found.type != kinds[type(default)]:
         raise ValueError(f"node {brief(node.name)} ({node.op_type}): {name} has the wrong type")
     return helper.get_attribute_value(found)
+
+
+def decoded(texts: Iterable[bytes]) -> list[str] | None:
+    """Return texts, or None if one is not UTF-8."""
+    try:
+        return [text.decode() for text in texts]
+    except UnicodeDecodeError:
+        return None
 
 
 class Constants:
@@ -66,6 +75,13 @@ class Constants:
         if found.dtype.kind not in "fiub":
             raise ValueError(f"{where}: {brief(name)} holds {found.dtype}, not numbers")
         return found
+
+    def texts(self, name: str) -> list[str] | None:
+        """Return the texts of a tensor, or None if it has none."""
+        found = self._known.get(name)
+        if not isinstance(found, TensorProto) or found.data_type != TensorProto.STRING:
+            return None
+        return decoded(found.string_data)
 
     def fold(self, node: NodeProto) -> None:
         """Compute a node of constants; a failure matters only if the result is used."""

@@ -8,6 +8,7 @@ from fastmlp.data._arrays import Scaling
 from fastmlp.exchange.onnx_activations import add_activation
 from fastmlp.exchange.onnx_builder import Builder
 from fastmlp.exchange.onnx_gelu import DOMAIN, gelu_function
+from fastmlp.exchange.onnx_names import add_names
 from fastmlp.layers import numbers_of
 from fastmlp.model.model import Model
 
@@ -62,6 +63,7 @@ def onnx_model(net: Model) -> ModelProto:
     )
     if builder.defines_gelu:
         model.opset_import.append(helper.make_opsetid(DOMAIN, 1))
+    add_names(model, net.feature_names, net.core.class_names)
     checker.check_model(model, full_check=True)
     return model
 

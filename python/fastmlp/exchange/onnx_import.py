@@ -12,10 +12,12 @@ from fastmlp._validation import brief
 from fastmlp.exchange.assembly import assemble
 from fastmlp.exchange.onnx_constants import Constants
 from fastmlp.exchange.onnx_gelu import DOMAIN
+from fastmlp.exchange.onnx_names import CLASS_NAMES, FEATURE_NAMES, names_in, names_of_labels
 from fastmlp.exchange.onnx_operators import OPERATORS, combined, unsupported, where
 from fastmlp.exchange.onnx_values import Value
 from fastmlp.exchange.steps import Width
 from fastmlp.losses import LossLike
+from fastmlp.model.feature_names import usable_names
 from fastmlp.model.model import Model
 
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft", DOMAIN)
@@ -32,8 +34,14 @@ class _Decision:
 
 def from_onnx(model: object, output: str | None, loss: LossLike | None, seed: int | None) -> Model:
     """Return a network with the weights of `model`; see `fastmlp.from_onnx`."""
-    value = _Reader(_loaded(model)).result()
-    return assemble(value.steps("the graph's output"), output=output, loss=loss, seed=seed)
+    proto = _loaded(model)
+    reader = _Reader(proto)
+    steps = reader.result().steps("the graph's output")
+    net = assemble(steps, output=output, loss=loss, seed=seed)
+    net.feature_names = usable_names(names_in(proto, FEATURE_NAMES), net.features)
+    classes = names_in(proto, CLASS_NAMES) or reader.class_names
+    net.core.class_names = usable_names(classes, net.n_classes)
+    return net
 
 
 def _loaded(model: object) -> ModelProto:
@@ -67,6 +75,8 @@ class _Reader:
 
     def __init__(self, model: ModelProto) -> None:
         self._graph = model.graph
+        self.class_names: list[str] | None = None
+        """Of a classifier that returns them, after `result`."""
         self._constants = Constants(model.graph.initializer)
         self._values: dict[str, Value | _Decision] = {}
         inputs = [info for info in model.graph.input if info.name not in self._constants]
@@ -109,8 +119,10 @@ class _Reader:
         if len(values) < len(inputs):
             if node.op_type not in _DECIDING + _AFTER_DECIDING:
                 raise unsupported(node, "computes with labels")
+            self.class_names = names_of_labels(node, self._constants) or self.class_names
             return next(value for value in inputs if isinstance(value, _Decision))
         if node.op_type in _DECIDING:
+            self.class_names = names_of_labels(node, self._constants) or self.class_names
             return _Decision(values[0])
         if node.op_type == "Concat":
             return _Decision(_probability(values, node))

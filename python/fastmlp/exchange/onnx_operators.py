@@ -122,12 +122,12 @@ def _linear(node: NodeProto, value: Value, constants: list[Array], first: bool) 
             raise unsupported(node, "transA must be 0")
         if attribute(node, "transB", 0):
             weights = weights.T
-    biases = np.zeros(weights.shape[1], weights.dtype)
+    biases = None
     if len(constants) > 1:
-        if constants[1].size not in (1, biases.size):
+        if constants[1].size not in (1, weights.shape[1]):
             raise unsupported(node, f"a bias of shape {constants[1].shape} is not a vector (N,)")
-        biases = biases + constants[1].ravel()
-    return value.then(Linear(weights * alpha, biases * beta, where(node)))
+        biases = np.broadcast_to(constants[1].ravel() * beta, weights.shape[1])
+    return value.then(Linear(weights * alpha, biases, where(node)))
 
 
 def _normalization(node: NodeProto, value: Value, constants: list[Array], first: bool) -> Value:
@@ -209,6 +209,17 @@ def _product(node: NodeProto, value: Value, constants: list[Array], first: bool)
     return value.then(Scale(other, np.array(0.0), where(node)))
 
 
+def _scaler(node: NodeProto, value: Value, constants: list[Array], _: bool) -> Value:
+    """Return (x - offset) * scale, each a number or one for each node."""
+    offset = np.array(attribute(node, "offset", ()) or (0.0,))
+    factor = np.array(attribute(node, "scale", ()) or (1.0,))
+    if constants or (len(offset) != len(factor) and 1 not in (len(offset), len(factor))):
+        raise unsupported(node, "takes one tensor, and as many offsets as scales")
+    both = np.broadcast_arrays(factor, 0.0 - offset * factor)
+    factor, shift = (part[0] if len(part) == 1 else part for part in both)
+    return value.then(Scale(factor, shift, where(node)))
+
+
 def _vector(node: NodeProto, constants: list[Array]) -> Array:
     """Return a number or a vector (N,) from constants of shape (), (N,) or (1, N)."""
     shape = constants[0].shape if constants else None
@@ -249,6 +260,7 @@ OPERATORS: dict[str, Operator] = {
     "Relu": _function("relu"),
     "Reshape": _reshape,
     "Sigmoid": _function("sigmoid"),
+    "Scaler": _scaler,
     "Selu": _function(
         "selu", alpha=(_single(1.6732632423543773),), gamma=(_single(1.0507009873554805),)
     ),

@@ -1,43 +1,152 @@
-"""scikit-learn: conversion of fitted MLPClassifier and MLPRegressor from and to networks."""
+"""scikit-learn: conversion of fitted multilayer perceptrons from and to networks.
 
+Scalers before one in a Pipeline, or of the targets in a TransformedTargetRegressor, are the scaling
+of a network.
+"""
+
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.preprocessing import LabelBinarizer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    LabelBinarizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    RobustScaler,
+    StandardScaler,
+)
 from sklearn.utils.validation import check_is_fitted
 
+from fastmlp._validation import brief
+from fastmlp.data._arrays import Scaling
 from fastmlp.exchange.assembly import assemble
-from fastmlp.exchange.steps import Activation, Linear, Step
+from fastmlp.exchange.steps import Activation, Dropout, Linear, Scale, Step
 from fastmlp.layers import ActivationName
 from fastmlp.losses import LossLike
+from fastmlp.model.feature_names import usable_names
 from fastmlp.model.model import Model
 
 _HIDDEN: dict[str, ActivationName]
 _HIDDEN = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 _OUTPUT: dict[str, ActivationName] = {**_HIDDEN, "softmax": "softmax", "exp": "exp"}
+_ESTIMATORS = (MLPClassifier, MLPRegressor, Pipeline, TransformedTargetRegressor)
+_SCALERS = (StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler)
 _THEIRS: dict[str, str] = {ours: theirs for theirs, ours in _OUTPUT.items()}
 
 
 def from_sklearn(model: object, loss: LossLike | None, seed: int | None) -> Model:
     """Return a network with the weights of `model`; see `fastmlp.from_sklearn`."""
-    if not isinstance(model, MLPClassifier | MLPRegressor):
+    net = assemble(_steps(model), output=None, loss=loss, seed=seed)
+    while isinstance(model, TransformedTargetRegressor):
+        model = model.regressor_
+    features, classes = (getattr(model, name, None) for name in ("feature_names_in_", "classes_"))
+    net.feature_names = usable_names(features, net.features)
+    net.core.class_names = usable_names(classes, net.n_classes)
+    return net
+
+
+def _steps(model: Any) -> Iterator[Step]:
+    """Yield the steps of an estimator, or of one inside another."""
+    if not isinstance(model, _ESTIMATORS) and not _is_ours(model):
         raise TypeError(
-            f"model must be an MLPClassifier or an MLPRegressor, got {type(model).__name__}"
+            "model must be an MLPClassifier, an MLPRegressor, or a Pipeline or "
+            f"TransformedTargetRegressor of one, got {type(model).__name__}"
         )
+    _refuse_unfitted(model)
+    match model:
+        case Pipeline():
+            for name, scaler in model.steps[:-1]:
+                if scaler is not None and scaler != "passthrough":
+                    yield _features_scale(scaler, f"step {brief(name)}")
+            yield from _steps(model.steps[-1][1])
+        case TransformedTargetRegressor():
+            yield from _steps(model.regressor_)
+            scaler = model.transformer_
+            if not (isinstance(scaler, FunctionTransformer) and scaler.inverse_func is None):
+                yield _targets_scale(scaler, "the transformer of the targets")
+        case MLPClassifier() | MLPRegressor():
+            yield from _layers(model)
+        case _:
+            yield from _layers_of_ours(model.network_)
+
+
+def _refuse_unfitted(estimator: Any) -> None:
     try:
-        check_is_fitted(model)
+        check_is_fitted(estimator)
     except NotFittedError:
-        raise ValueError("model is not fitted: call its fit first") from None
-    steps: list[Step] = []
+        name = type(estimator).__name__
+        raise ValueError(f"model is not fitted: call its fit first ({name})") from None
+
+
+def _is_ours(model: object) -> bool:
+    """Return whether it is an estimator of fastmlp.sklearn, which is above this module."""
+    return hasattr(type(model), "network_")
+
+
+def _layers(model: Any) -> Iterator[Step]:
     last = len(model.coefs_) - 1
     for i, (weights, biases) in enumerate(zip(model.coefs_, model.intercepts_, strict=True)):
         where = f"layer {i} of {type(model).__name__}"
         theirs = model.out_activation_ if i == last else model.activation
-        steps += [Linear(weights, biases, where), Activation(_OUTPUT[theirs], where)]
-    return assemble(steps, output=None, loss=loss, seed=seed)
+        yield Linear(weights, biases, where)
+        yield Activation(_OUTPUT[theirs], where)
+
+
+def _layers_of_ours(net: Any) -> Iterator[Step]:
+    for i, layer in enumerate(net.layers):
+        where = f"layer {i}"
+        yield Linear(net.weights[i], net.biases[i], where)
+        yield Activation(layer.activation, where)
+        yield Dropout(layer.dropout, where)
+
+
+def _features_scale(scaler: Any, where: str) -> Scale:
+    """Return how a scaler of features transforms them."""
+    _refuse_other(scaler, where)
+    if isinstance(scaler, MinMaxScaler):
+        return Scale(scaler.scale_, scaler.min_, where)
+    centre, deviation = _centre_and_deviation(scaler)
+    return Scale(1.0 / deviation, 0.0 - centre / deviation, where)
+
+
+def _targets_scale(scaler: Any, where: str) -> Scale:
+    """Return how a scaler of targets transforms predictions back."""
+    _refuse_other(scaler, where)
+    if isinstance(scaler, MinMaxScaler):
+        return Scale(1.0 / scaler.scale_, 0.0 - scaler.min_ / scaler.scale_, where)
+    centre, deviation = _centre_and_deviation(scaler)
+    return Scale(deviation, centre, where)
+
+
+def _refuse_other(scaler: Any, where: str) -> None:
+    if not isinstance(scaler, _SCALERS) or getattr(scaler, "clip", False):
+        raise ValueError(
+            f"{where}: {brief(repr(scaler))} is not supported; beside a network there may be "
+            f"{', '.join(kind.__name__ for kind in _SCALERS)}, without clipping"
+        )
+    _refuse_unfitted(scaler)
+
+
+def _centre_and_deviation(scaler: Any) -> Scaling:
+    """Return what a scaler subtracts, and then divides by."""
+    match scaler:
+        case StandardScaler():
+            centre, deviation = scaler.mean_ if scaler.with_mean else None, scaler.scale_
+        case RobustScaler():
+            centre, deviation = scaler.center_, scaler.scale_
+        case _:
+            centre, deviation = None, scaler.scale_
+    columns = scaler.n_features_in_
+    return (
+        np.zeros(columns) if centre is None else centre,
+        np.ones(columns) if deviation is None else deviation,
+    )
 
 
 def to_sklearn(net: Model, labels: ArrayLike | None) -> Any:
@@ -62,14 +171,56 @@ def to_sklearn(net: Model, labels: ArrayLike | None) -> Any:
         "hidden_layer_sizes": tuple(layer.nodes for layer in net.layers[:-1]),
         "activation": _THEIRS[hidden[0]] if hidden else "relu",
     }
+    model: Any
     if classifier:
+        names = net.core.class_names
+        if labels is None and names is not None and names == tuple(sorted(names)):
+            labels = None if _is_multilabel(net) else names
         model = MLPClassifier(**settings)
         model._label_binarizer = _binarizer(net, labels)  # noqa: SLF001  (where fit puts it)
         model.classes_ = model._label_binarizer.classes_  # noqa: SLF001
     else:
         loss = {"loss": "poisson"} if output == "exp" else {}
         model = MLPRegressor(**settings, **loss)
-    return _fitted(model, net, _THEIRS[output])
+    model = _fitted(model, net, _THEIRS[output])
+    first = model
+    if net.input_scaling is not None:
+        first = _input_scaler(net.input_scaling)
+        model = Pipeline([("scaler", first), ("network", model)])
+    if net.feature_names is not None:
+        first.feature_names_in_ = np.array(net.feature_names, object)
+    return model if net.output_scaling is None else _in_units(model, net.output_scaling)
+
+
+def _input_scaler(scaling: Scaling) -> Any:
+    """Return a fitted scaler of features, which takes sparse ones if there are no offsets."""
+    scale, offset = (part.astype(np.float64) for part in scaling)
+    scaler: Any
+    if offset.any():
+        scaler = MinMaxScaler()  # the one that computes x * scale_ + min_
+        scaler.scale_, scaler.min_ = scale, offset
+    else:
+        scaler = MaxAbsScaler()
+        with np.errstate(divide="ignore"):
+            scaler.scale_ = 1.0 / scale
+    scaler.n_features_in_ = len(scale)
+    return scaler
+
+
+def _in_units(model: Any, scaling: Scaling) -> Any:
+    """Return a fitted regressor that scales the predictions of `model`."""
+    scaler: Any = StandardScaler()
+    scaler.scale_, scaler.mean_ = (part.astype(np.float64) for part in scaling)
+    scaler.var_ = scaler.scale_**2
+    scaler.n_features_in_ = len(scaler.scale_)
+    regressor: Any = TransformedTargetRegressor(model, transformer=scaler)
+    regressor.regressor_, regressor.transformer_ = model, scaler
+    regressor._training_dim = 1 if len(scaler.scale_) == 1 else 2  # noqa: SLF001  (where fit puts it)
+    return regressor
+
+
+def _is_multilabel(net: Model) -> bool:
+    return net.layers[-1].activation == "sigmoid" and net.outputs > 1
 
 
 def _fitted(model: Any, net: Model, out_activation: str) -> Any:
@@ -90,7 +241,7 @@ def _fitted(model: Any, net: Model, out_activation: str) -> Any:
 def _binarizer(net: Model, labels: ArrayLike | None) -> LabelBinarizer:
     """Return the binarizer of the labels: two labels for one sigmoid, otherwise multilabel."""
     outputs = net.layers[-1].nodes
-    multilabel = net.layers[-1].activation == "sigmoid" and outputs > 1
+    multilabel = _is_multilabel(net)
     count = 2 if outputs == 1 else outputs
     if net.layers[-1].activation == "softmax" and outputs < 3:
         raise ValueError(

@@ -11,10 +11,10 @@ from fastmlp.layers import ActivationLike
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Linear:
-    """``x @ weights + biases``, weights (K, N), biases (N,)."""
+    """``x @ weights + biases``, weights (K, N), biases (N,); None if a next step may add them."""
 
     weights: NDArray[Any]
-    biases: NDArray[Any]
+    biases: NDArray[Any] | None
     where: str
     """The name of the original layer or node, for messages; every step has it."""
 

@@ -15,6 +15,7 @@ from fastmlp.exchange.steps import (
     Dropout,
     LayerNormalization,
     Linear,
+    Scale,
     Step,
 )
 from fastmlp.layers import (
@@ -37,6 +38,33 @@ class Exp(nn.Module):  # type: ignore[misc]
         return x.exp()
 
 
+_NARROW = (torch.float16, torch.bfloat16, torch.int8, torch.uint8, torch.int16, torch.bool)
+"""Types whose values float32 holds."""
+
+
+class Scaling(nn.Module):  # type: ignore[misc]
+    """x * scale + offset, as a network of fastmlp scales its features or outputs.
+
+    The result has the type of `scale`. Values that it does not hold, such as float64 and large
+    integers, are scaled in float64 and rounded once.
+    """
+
+    def __init__(self, scale: torch.Tensor, offset: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("scale", scale)
+        self.register_buffer("offset", offset)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return x * scale + offset."""
+        dtype = self.scale.dtype
+        work = dtype if x.dtype in (dtype, *_NARROW) else torch.float64
+        return (x.to(work) * self.scale.to(work) + self.offset.to(work)).to(dtype)
+
+    def extra_repr(self) -> str:
+        """Return the number of columns."""
+        return str(len(self.scale))
+
+
 # Softplus is log(1 + exp(z)) up to its threshold, and z beyond, where they are equal.
 _MODULES: dict[str, Callable[[], Any]] = {
     "relu": nn.ReLU,
@@ -57,15 +85,18 @@ _MODULES: dict[str, Callable[[], Any]] = {
 }
 _NAMES: dict[type, str] = {type(new()): name for name, new in _MODULES.items()}  # of GELU either
 _ALLOWED = (
-    "Linear, BatchNorm1d, LayerNorm, Dropout, Identity, Flatten, nested Sequential, and the "
-    "activations ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, Mish, ReLU6, Hardswish, Sigmoid, Tanh, "
-    "Softplus(1) and, at the end, Softmax(-1); slopes and alphas are at least 0"
+    "Linear, BatchNorm1d, LayerNorm, Dropout, Identity, Flatten, the Scaling of to_torch, nested "
+    "Sequential, and the activations ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, Mish, ReLU6, "
+    "Hardswish, Sigmoid, Tanh, Softplus(1) and, at the end, Softmax(-1); slopes and alphas are at "
+    "least 0"
 )
 
 
 def to_torch(net: Model, share: bool) -> nn.Sequential:
     """Return the network as an ``nn.Sequential``; see `Network.to_torch`."""
     modules: list[Any] = []
+    if net.input_scaling is not None:
+        modules.append(Scaling(*(_tensor(part, share) for part in net.input_scaling)))
     for i, layer in enumerate(net.layers):
         # The layer is created without memory, and gets ours or a copy of it.
         linear = nn.Linear(*net.core.weights(i).shape, device="meta")
@@ -82,6 +113,8 @@ def to_torch(net: Model, share: bool) -> nn.Sequential:
         modules += functions
         if layer.dropout:
             modules.append(nn.Dropout(layer.dropout))
+    if net.output_scaling is not None:
+        modules.append(Scaling(*(_tensor(part, share) for part in net.output_scaling)))
     return nn.Sequential(*modules)
 
 
@@ -119,7 +152,7 @@ def from_torch(
 
 def _steps(module: Any, where: str) -> Iterator[Step]:
     if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
-        for name, child in module.named_children():
+        for name, child in module._modules.items():  # noqa: SLF001  (named_children has each once)
             yield from _steps(child, f"{where}[{name}]")
         return
     where += f" ({type(module).__name__})"
@@ -128,6 +161,8 @@ def _steps(module: Any, where: str) -> Iterator[Step]:
             weights = _array(module.weight).T
             biases = np.zeros(weights.shape[1], weights.dtype)
             yield Linear(weights, biases if module.bias is None else _array(module.bias), where)
+        case Scaling():
+            yield Scale(_array(module.scale), _array(module.offset), where)
         case nn.BatchNorm1d():
             yield _batch_normalization(module, where)
         case nn.LayerNorm() if len(module.normalized_shape) == 1:

@@ -79,10 +79,17 @@ def check_names(name: str, X: object, expected: Names | None) -> None:
 
 def names_to_learn(X: object, n_features: int) -> Names | None:
     """Return the names of X if they can be those of a network."""
-    names = names_of(X)
-    if names is None or len(names) != n_features or _first_twice(names) is not None:
+    return usable_names(names_of(X), n_features)
+
+
+def usable_names(names: Sequence[object] | None, count: int) -> Names | None:
+    """Return `names` if a network with `count` features or classes can have them."""
+    if names is None or len(names) != count:
         return None
-    return names if all(map(_is_storable, names)) else None
+    texts = tuple(str(name) for name in names if isinstance(name, str))
+    if len(texts) != count or _first_twice(texts) is not None:
+        return None
+    return texts if all(map(_is_storable, texts)) else None
 
 
 def names_to_train_on(
