@@ -334,6 +334,40 @@ def test_a_resumed_fit_has_the_scaling_of_its_checkpoint(tmp_path):
     assert net.input_scale.tobytes() == whole.input_scale.tobytes()
 
 
+def adapted(net, *samples):
+    net.adapt(*samples)
+    return net
+
+
+def test_a_resumed_fit_refuses_another_scaling_than_that_of_its_checkpoint(tmp_path):
+    def network():
+        return fm.Network([3, 8, 2], "tanh", "identity", seed=1)
+
+    def fit(net, epochs=3, **options):
+        net.fit(X, Y, epochs, checkpoint=tmp_path / "fit.ckpt", **options)
+
+    scaling = {
+        "learned": (network, {"standardize": True}),
+        "none": (network, {}),
+        "adapted": (lambda: adapted(network(), X[:9], Y[:9]), {}),
+        "adapted before": (lambda: adapted(network(), X[:9], Y[:9]), {"standardize": True}),
+    }
+    same = {("adapted", "adapted before"), ("adapted before", "adapted")}
+    for first, (make, options) in scaling.items():
+        (tmp_path / "fit.ckpt").unlink(missing_ok=True)
+        fit(make(), **options)
+        for second, (remake, others) in scaling.items():
+            net = remake()
+            before = net.input_scale, net.parameters.tobytes()
+            if first == second or (first, second) in same:
+                fit(net, 4, **others)
+                continue
+            with pytest.raises(ValueError, match="of another fit: scaling was"):
+                fit(net, 4, **others)
+            assert net.parameters.tobytes() == before[1]
+            assert (net.input_scale is None) == (before[0] is None)
+
+
 @pytest.mark.parametrize(
     ("use", "message"),
     [

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fastmlp import _core, _validation, files
 from fastmlp._validation.foreign_names import hints_at_arguments
 from fastmlp.errors import ModelFormatError, shortened
+from fastmlp.fitting import fingerprint
 from fastmlp.fitting.saved_fit import AVERAGES, KEY, MOMENTS, SavedFit, SavedState, check_state
 from fastmlp.model.model import Core, Model
 from fastmlp.model.summary import describe
@@ -178,6 +179,25 @@ class CheckpointFile:
     def _archive(self, state: "FitState") -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
         values, tensors = state
         return _archive(self.core, {"fit": self.settings, "course": values}, tensors)
+
+
+def refuse_other_scaling(
+    checkpoint: Checkpoint, saved: Saved, model: Model, *, learns: bool
+) -> None:
+    """Refuse a checkpoint of another scaling than the network has, or than the fit `learns`.
+
+    Raises
+    ------
+    ValueError
+        If it is another.
+    """
+    was, now = (fingerprint.of_scaling(core) for core in (saved.core, model.core))
+    learned = saved.fit.settings.get("standardize", True)  # unknown in older files
+    if learns and learned and saved.core.input_scale is not None:
+        return
+    if learns:
+        now = "learned by standardize=True"
+    _refuse_another(checkpoint.path, "scaling", was, now)
 
 
 FitState = tuple[dict[str, Any], dict[str, NDArray[Any]]]

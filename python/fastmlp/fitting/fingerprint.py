@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fastmlp.data._raw import RawRows
 from fastmlp.data._sparse import SparseRows
 from fastmlp.model.class_weight import ClassWeight, of_classes
-from fastmlp.model.model import Model, TrainOptions
+from fastmlp.model.model import Core, Model, TrainOptions
 from fastmlp.model.samples import CheckedSamples
 from fastmlp.settings.optimizers import Optimizer
 from fastmlp.settings.schedules import Schedule
@@ -44,6 +44,13 @@ def of_arguments(
     return {"class_weight": named, "validation_fraction": validation_fraction}
 
 
+def of_scaling(core: Core) -> str:
+    """Return the fingerprint of the scaling of features and outputs."""
+    parts = (core.input_scale, core.input_offset, core.output_scale, core.output_offset)
+    present = [part for part in parts if part is not None]
+    return f"with the hash {_hash(*present)}" if present else "none"
+
+
 def of_steps(
     optimizer: Optimizer,
     options: TrainOptions,
@@ -75,6 +82,10 @@ def _arrays_of(rows: Any) -> tuple[NDArray[Any], ...]:
 
 def _described(shape: tuple[int, ...], *arrays: NDArray[Any]) -> str:
     """Return the shape of an array and a hash of `arrays`, its data."""
+    return f"of shape {shape}, with the hash {_hash(*arrays)}"
+
+
+def _hash(*arrays: NDArray[Any]) -> str:
     import hashlib  # noqa: PLC0415  (1 ms that only checkpoints pay)
 
     digest = hashlib.sha256()
@@ -82,4 +93,4 @@ def _described(shape: tuple[int, ...], *arrays: NDArray[Any]) -> str:
         little = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
         digest.update(f"{array.dtype.name}{array.shape}".encode())
         digest.update(little.tobytes())
-    return f"of shape {shape}, with the hash {digest.hexdigest()[:16]}"
+    return digest.hexdigest()[:16]

@@ -6,6 +6,7 @@ samples.
 
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from fastmlp.data.stream import Rows, Stream
 from fastmlp.errors import DataError, DivergenceError
 from fastmlp.fitting import fingerprint
 from fastmlp.fitting.callbacks import Callback, Network
-from fastmlp.fitting.checkpoints import CheckpointFile, Saved
+from fastmlp.fitting.checkpoints import CheckpointFile, Saved, refuse_other_scaling
 from fastmlp.fitting.held_out import HeldOut, read_held_out, split
 from fastmlp.fitting.lbfgs import minimise, warn_if_not_converged
 from fastmlp.fitting.loop import FitLoop
@@ -48,7 +49,10 @@ def fit(network: Network, model: Model, X: Features, y: Targets, options: FitOpt
     if data is not None:
         refuse_with_stream(options, "a stream" if X is data else "an iterable of batches")
     names = names_to_train_on(model.feature_names, model.features, X, options.validation_data)
-    learns = options.standardize and options.saved is None and is_first_fit(model)
+    options = replace(options, standardize=options.standardize and is_first_fit(model))
+    if options.saved is not None and options.checkpoint is not None:
+        refuse_other_scaling(options.checkpoint, options.saved, model, learns=options.standardize)
+    learns = options.standardize and options.saved is None
     scaling: AbstractContextManager[None] = nullcontext()
     if learns or options.saved is not None:
         saved_core = None if options.saved is None else options.saved.core
@@ -242,7 +246,10 @@ def _checkpoint_file(
         **of_samples,
         **fingerprint.of_arguments(model, options.class_weight, options.validation_fraction),
         **fingerprint.of_steps(optimizer, settings, order, rows),
+        "standardize": options.standardize,
     }
+    if options.saved is not None:  # with the scaling that it has
+        same["standardize"] = options.saved.fit.settings.get("standardize", True)
     return CheckpointFile(options.checkpoint, model.core, same)
 
 

@@ -62,7 +62,7 @@ class FitOptions:
     saved : Saved or None
         The checkpoint to resume from.
     standardize : bool
-        Whether the network learns to scale features and targets before its first fit.
+        Whether the network learns to scale features and targets if this is its first fit.
     """
 
     optimizer: Optimizer | LBFGS
