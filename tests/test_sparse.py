@@ -1,11 +1,13 @@
 """Sparse features give the numbers of dense ones, bit for bit, for all kinds of networks."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 
 import fastmlp as fm
+from fastmlp.network import model_of
 
 sparse = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
 
@@ -239,3 +241,18 @@ def test_a_callback_cannot_lead_astray(data, dtype):
 
     trained = fitted(dtype, other, y, 3, callbacks=spoil)[1]
     np.testing.assert_array_equal(trained, fitted(dtype, X, y, 3)[1])
+
+
+def test_the_history_counts_stored_elements(rng):
+    X = sparse.random_array((64, 4000), density=0.001, rng=rng, format="csr")
+    y = np.arange(64) % 3
+    net = fm.Network([4000, 64, 3], seed=1)
+    history = net.fit(X, y, 1, 64)
+    products = 4 * 64 * X.nnz / 64 + 6 * 64 * 3
+    assert history.flops_per_sample == products
+    assert history.n_threads == model_of(net).core.threads_for(64, density=0.001)
+    dense = net.fit(X.toarray(), y, 1, 64)
+    assert dense.flops_per_sample == 4 * 4000 * 64 + 6 * 64 * 3
+    assert dense.n_threads == model_of(net).core.threads_for(64)
+    if dense.n_threads > 1 and "FASTMLP_EXACT_THREADS" not in os.environ:
+        assert history.n_threads < dense.n_threads  # 0.1 instead of 66 MFLOP a step

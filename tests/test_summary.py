@@ -33,6 +33,18 @@ def test_the_counts(net, dtype):
     assert summary.parameter_bytes == 47 * np.dtype(dtype).itemsize
 
 
+def test_scaling_is_mentioned(net):
+    assert net.summary().scaled == ()
+    assert "scaled" not in str(net.summary())
+    net.input_scale = 2.0
+    assert net.summary().scaled == ("features",)
+    assert "scaled by the network: features" in str(net.summary())
+    assert "scaled by the network: features" in net.summary()._repr_html_()
+    both = fm.Network([3, 1], output="identity", seed=1)
+    both.adapt([[1.0, 2.0, 3.0], [2.0, 5.0, 4.0]], [1.0, 2.0])
+    assert "scaled by the network: features and outputs" in str(both.summary())
+
+
 def test_is_what_the_history_counts_with(net, rng):
     history = net.fit(rng.random((9, 64)), rng.integers(0, 10, 9), epochs=1)
     assert history.flops_per_sample == net.summary().training_flops

@@ -423,7 +423,8 @@ void bind(py::module_& module, const char* name) {
              py::arg("n_threads") = 0)
         .def("check_batches", &check_batches<T>, py::arg("rows"), py::arg("sample_weight"),
              py::arg("order"), py::arg("options"))
-        .def("threads_for", &threads_for<T>, py::arg("batch_size"), py::arg("n_threads") = 0)
+        .def("threads_for", &threads_for<T>, py::arg("batch_size"), py::arg("n_threads") = 0,
+             py::arg("density") = 1.0)
         .def(
             "fit",
             [](M& m, py::handle x, const py::object& y, py::object sample_weight, py::object order,

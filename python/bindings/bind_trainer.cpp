@@ -220,12 +220,13 @@ void check_batches(const LockedNetwork<T>& model, std::size_t rows, py::object s
 }
 
 template <class T>
-int threads_for(const LockedNetwork<T>& model, std::size_t batch_size, int n_threads) {
-    return training_threads(model.network, batch_size, n_threads);
+int threads_for(const LockedNetwork<T>& model, std::size_t batch_size, int n_threads,
+                double density) {
+    return training_threads(model.network, batch_size, n_threads, density);
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                                \
-    template int threads_for(const LockedNetwork<T>&, std::size_t, int);                      \
+    template int threads_for(const LockedNetwork<T>&, std::size_t, int, double);              \
     template void check_batches(const LockedNetwork<T>&, std::size_t, py::object, py::object, \
                                 const TrainOptions&);                                         \
     template std::vector<EpochReport> fit(LockedNetwork<T>&, py::handle, const py::object&,   \

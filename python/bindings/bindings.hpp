@@ -109,7 +109,8 @@ void check_batches(const LockedNetwork<T>& model, std::size_t rows, py::object s
 
 /// Threads that `fit` would use.
 template <class T>
-int threads_for(const LockedNetwork<T>& model, std::size_t batch_size, int n_threads);
+int threads_for(const LockedNetwork<T>& model, std::size_t batch_size, int n_threads,
+                double density);
 
 template <class T>
 py::object predict(LockedNetwork<T>& model, py::handle x, py::object out, int n_threads);

@@ -114,7 +114,8 @@ class History:
         Number of samples in an epoch.
     flops_per_sample : int
         Floating-point operations to train on one sample: 2 (2 sum K N + sum K N without the
-        first layer), counting the matrix products of forward, backward and gradient.
+        first layer), counting the matrix products of forward, backward and gradient. Of sparse
+        features only stored elements are counted.
     dtype : dtype
         float32 or float64.
     n_threads : int

@@ -68,9 +68,10 @@ public:
 };
 
 /// The number of threads `train` would use: as many as are worthwhile for a step, at most
-/// `n_threads` (0: the process's limit).
+/// `n_threads` (0: the process's limit). `density` is the fraction of the features that is stored.
 template <class T>
-FASTMLP_API int training_threads(const Network<T>& network, std::size_t batch_size, int n_threads);
+FASTMLP_API int training_threads(const Network<T>& network, std::size_t batch_size, int n_threads,
+                                 double density = 1);
 
 /// Trains `network` on x (n, features) and y, in place.
 ///
@@ -144,8 +145,8 @@ FASTMLP_API std::vector<TrainOutcome> train_many(const std::vector<TrainJob<T>>&
                                                  int n_threads,
                                                  const std::function<bool()>& interrupted);
 
-extern template int training_threads(const Network<float>&, std::size_t, int);
-extern template int training_threads(const Network<double>&, std::size_t, int);
+extern template int training_threads(const Network<float>&, std::size_t, int, double);
+extern template int training_threads(const Network<double>&, std::size_t, int, double);
 extern template std::vector<EpochReport> train(Network<float>&, MatrixView<const float>,
                                                const Targets<float>&, const TrainOptions&);
 extern template std::vector<EpochReport> train(Network<double>&, MatrixView<const double>,

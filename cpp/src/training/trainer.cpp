@@ -294,8 +294,9 @@ Diverged::Diverged(std::size_t at_epoch, double its_loss, double last_rate)
       epoch(at_epoch), loss(its_loss), learning_rate(last_rate) {}
 
 template <class T>
-int training_threads(const Network<T>& network, std::size_t batch_size, int n_threads) {
-    return threads_for_steps(network.layout(), batch_size, 1, n_threads);
+int training_threads(const Network<T>& network, std::size_t batch_size, int n_threads,
+                     double density) {
+    return threads_for_steps(network.layout(), batch_size, density, n_threads);
 }
 
 template <class T>
@@ -333,7 +334,7 @@ std::vector<EpochReport> train(Network<T>& network, const BlockSource<T>& blocks
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                                    \
-    template int training_threads(const Network<T>&, std::size_t, int);                           \
+    template int training_threads(const Network<T>&, std::size_t, int, double);                   \
     template std::vector<EpochReport> train_by(Conventions&, Network<T>&, const Features<T>&,     \
                                                const Targets<T>&, const TrainOptions&);           \
     template std::vector<EpochReport> train(Network<T>&, MatrixView<const T>, const Targets<T>&,  \

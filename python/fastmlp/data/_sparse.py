@@ -46,6 +46,11 @@ class SparseRows(_core.SparseRows):
         """The type of the values."""
         return self.values.dtype
 
+    @property
+    def density(self) -> float:
+        """The fraction of the elements that is stored."""
+        return len(self.values) / (len(self) * self.n_features)
+
     def copy(self) -> Self:
         """Return a copy that shares no memory with this."""
         arrays = (self.offsets.copy(), self.columns.copy(), self.values.copy())

@@ -86,7 +86,7 @@ def _fit_arrays(
     settings = options.to_core(optimizer, model.dtype, len(samples))
     order = _read_order(core, samples, options, settings)
     file = _checkpoint_file(model, optimizer, options, settings, len(samples), order, of_samples)
-    n_threads = core.threads_for(settings.batch_size, options.n_threads)
+    n_threads = core.threads_for(settings.batch_size, options.n_threads, samples.density)
     with shown(options.epochs, options.verbose) as progress:
         loop = _loop(network, model, samples, held_out, options, progress, file)
         loop.resume(options.saved, settings)

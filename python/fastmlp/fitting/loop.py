@@ -16,6 +16,7 @@ from fastmlp.fitting.plateau_watch import PlateauWatch
 from fastmlp.fitting.saved_fit import HISTORY, SavedFit
 from fastmlp.history import EpochReport, History, StopReason
 from fastmlp.model.model import Core, CoreReport, Model, TrainOptions
+from fastmlp.model.samples import CheckedSamples
 from fastmlp.model.summary import training_flops
 from fastmlp.settings.plateau import Plateau
 
@@ -221,7 +222,7 @@ class FitLoop:
 
     def _history(self, epochs: Sequence[Ended], n_threads: int) -> History:
         measured = self._measured_in_all()
-        history = history_of(epochs, self._model, len(self._samples), n_threads)
+        history = history_of(epochs, self._model, self._samples, n_threads)
         best = [stopping.best_epoch for stopping in self._stoppings() if stopping.best_epoch]
         return replace(
             history,
@@ -328,14 +329,15 @@ class FitLoop:
         }
 
 
-def history_of(epochs: Sequence[Ended], model: Model, samples: int, n_threads: int) -> History:
-    """Return the history of epochs over `samples` samples, without validation measurements."""
+def history_of(epochs: Sequence[Ended], model: Model, samples: Sized, n_threads: int) -> History:
+    """Return the history of epochs over `samples`, without validation measurements."""
+    density = samples.density if isinstance(samples, CheckedSamples) else 1.0
     loss = [epoch.loss for epoch in epochs]
     return History(
         loss=loss,
         epoch_seconds=[epoch.seconds for epoch in epochs],
-        samples=samples,
-        flops_per_sample=training_flops(model.features, model.layers),
+        samples=len(samples),
+        flops_per_sample=training_flops(model.features, model.layers, density),
         dtype=model.dtype,
         n_threads=n_threads,
         learning_rate=[e.learning_rate for e in epochs if not math.isnan(e.learning_rate)],

@@ -41,6 +41,11 @@ class CheckedSamples:
     def __len__(self) -> int:
         return len(self.X)
 
+    @property
+    def density(self) -> float:
+        """The fraction of the features that is stored; 1 if they are not sparse."""
+        return self.X.density if isinstance(self.X, SparseRows) else 1.0
+
     def of_rows(self, rows: NDArray[np.intp]) -> "CheckedSamples":
         """Return a copy of some rows."""
         weight = None if self.weight is None else self.weight[rows]

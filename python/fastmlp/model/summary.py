@@ -27,6 +27,8 @@ class Summary:
         Floating-point operations per sample, counting the matrix products.
     parameter_bytes : int
         The memory of the parameters; the gradients take the same amount.
+    scaled : tuple of str
+        What the network scales itself: "features", "outputs", both or nothing.
     """
 
     title: str
@@ -35,17 +37,19 @@ class Summary:
     prediction_flops: int
     training_flops: int
     parameter_bytes: int
+    scaled: tuple[str, ...] = ()
 
     def _table(self) -> tuple[tuple[str, ...], ...]:
         total = ("total", "", "", f"{self.n_parameters:,}", f"{self.prediction_flops:,}")
         return (HEADINGS, *self.layers, total)
 
-    def _notes(self) -> tuple[str, str]:
+    def _notes(self) -> tuple[str, ...]:
         size = _bytes(self.parameter_bytes)
         predict, train = f"{self.prediction_flops:,}", f"{self.training_flops:,}"
         return (
             f"per sample: {predict} FLOPs to predict, {train} to train",
             f"memory: {size} of parameters, {size} of gradients",
+            *([f"scaled by the network: {' and '.join(self.scaled)}"] if self.scaled else []),
         )
 
     def __repr__(self) -> str:
@@ -101,6 +105,7 @@ def summarise(model: Model, kind: str) -> Summary:
         shape = f"{previous} -> {layer.nodes}"
         rows.append((str(i), shape, layer.function(), f"{count:,}", f"{flops:,}"))
         previous = layer.nodes
+    scalings = {"features": model.input_scaling, "outputs": model.output_scaling}
     return Summary(
         title=f"{kind}: {model.features} features, {model.loss}, {model.dtype}",
         layers=tuple(rows),
@@ -108,6 +113,7 @@ def summarise(model: Model, kind: str) -> Summary:
         prediction_flops=prediction_flops(model.features, model.layers),
         training_flops=training_flops(model.features, model.layers),
         parameter_bytes=model.n_parameters * model.dtype.itemsize,
+        scaled=tuple(name for name, scaling in scalings.items() if scaling is not None),
     )
 
 
@@ -116,14 +122,15 @@ def prediction_flops(features: int, layers: Sequence[Dense]) -> int:
     return sum(2 * K * N for K, N in _shapes(features, layers))
 
 
-def training_flops(features: int, layers: Sequence[Dense]) -> int:
-    """Count the flops of training on one sample.
+def training_flops(features: int, layers: Sequence[Dense], density: float = 1.0) -> int:
+    """Count the flops of training on a sample, of whose features the fraction `density` is stored.
 
     2 K N each for the forward product and the gradient of a layer, and 2 K N for the backward pass
     of delta through every layer except the first.
     """
     K, N = _shapes(features, layers)[0]
-    return 3 * prediction_flops(features, layers) - 2 * K * N
+    first = 2 * K * N
+    return 3 * (prediction_flops(features, layers) - first) + round(2 * first * density)
 
 
 def _shapes(features: int, layers: Sequence[Dense]) -> list[tuple[int, int]]:

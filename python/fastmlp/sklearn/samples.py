@@ -31,6 +31,11 @@ class EstimatorSamples:
     def __len__(self) -> int:
         return int(self.x.shape[0])
 
+    @property
+    def density(self) -> float:
+        """The fraction of the features that is stored; 1 if they are not sparse."""
+        return self.x.density if isinstance(self.x, SparseRows) else 1.0
+
     def take(self, rows: Any) -> "EstimatorSamples":
         """Copy the samples `rows`."""
         weights = None if self.weights is None else self.weights[rows]

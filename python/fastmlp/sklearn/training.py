@@ -49,7 +49,8 @@ class Training:
 
     def threads(self) -> int:
         """Return how many threads a step uses."""
-        return model_of(self.network).core.threads_for(self.batch_size, self.n_threads or 0)
+        core, density = model_of(self.network).core, self.samples.density
+        return core.threads_for(self.batch_size, self.n_threads or 0, density)
 
     def run(self, epochs: int, on_epoch: EpochEnd, *, is_step: bool) -> None:
         """Train for at most `epochs`, all in one call of the core.
