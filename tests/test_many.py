@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
+from fastmlp import reference
 from fastmlp.network import model_of
 from fastmlp.train_many import _data
 
@@ -30,6 +31,28 @@ def test_bits_are_those_of_fit(blobs, dtype, n_threads):
         assert np.array_equal(net.parameters, twin.parameters)
         assert history.loss == expected.loss
         assert (net.epoch, net.steps) == (twin.epoch, twin.steps)
+
+
+def test_moving_averages_are_those_of_fit(blobs, dtype):
+    X, y = blobs
+    many, alone = networks(3, dtype), networks(3, dtype)
+    for epochs, ema in ((2, 0.9), (1, None), (2, 0.9)):
+        fm.train_many(many, X, y, epochs, 16, fm.Adam(), ema=ema)
+        for net, twin in zip(many, alone, strict=True):
+            twin.fit(X, y, epochs, 16, optimizer=fm.Adam(), ema=ema)
+            assert np.array_equal(net.averaged().parameters, twin.averaged().parameters)
+            assert np.array_equal(net.averaged().statistics, twin.averaged().statistics)
+
+
+def test_the_reference_averages_too(blobs):
+    X, y = blobs[0][:20].astype(float), blobs[1][:20]
+    net, twin = (lib.Network([4, 3], seed=1, dtype="float64") for lib in (fm, reference))
+    fm.train_many([net], X, y, 2, 8, ema=0.5)
+    reference.train_many([twin], X.tolist(), y.tolist(), 2, 8, ema=0.5)
+    # Six steps of numbers below 2, whose sums have up to 8 + 4 terms, rounded twice here.
+    atol = 6 * 2 * (8 + 4) * 2 * np.finfo(float).eps
+    expected = twin.averaged().parameters
+    np.testing.assert_allclose(net.averaged().parameters, expected, rtol=0, atol=atol)
 
 
 def test_folds(blobs):

@@ -12,7 +12,7 @@ from fastmlp._validation.foreign_names import hints_at_arguments
 from fastmlp.data._raw import RawRows
 from fastmlp.errors import DivergenceError
 from fastmlp.fitting.loop import history_of
-from fastmlp.fitting.options import core_options, read_batch_size
+from fastmlp.fitting.options import core_options, read_batch_size, read_ema
 from fastmlp.history import History
 from fastmlp.model.feature_names import names_to_train_on
 from fastmlp.model.model import Model, refuse_frozen, refuse_while_fitting
@@ -35,6 +35,7 @@ def train_many(
     sample_weight: ArrayLike | None = None,
     shuffle: bool = True,
     n_threads: int | None = None,
+    ema: float | None = None,
     on_divergence: Literal["raise", "return"] = "raise",
 ) -> list[History | DivergenceError]:
     """Train independent networks in parallel, each with the same bits as its own ``fit``.
@@ -50,7 +51,7 @@ def train_many(
         Samples, as in `Network.fit`; shared by all networks, not copied.
     y : array-like, shape (n,) or (n, N)
         Targets.
-    epochs, batch_size, shuffle, sample_weight
+    epochs, batch_size, shuffle, sample_weight, ema
         As in `Network.fit`.
     optimizer : Optimizer, str, or sequence of them, default SGD(learning_rate=0.1)
         One for all networks, or one for each; names as in `Network.fit`. A learning rate is a
@@ -93,7 +94,7 @@ def train_many(
         "epochs", epochs, minimum=1, maximum=2**32 - 1 - max(model.core.epoch for model in models)
     )
     size, limit = read_batch_size(batch_size), _validation.n_threads(n_threads)
-    shuffle = _validation.switch("shuffle", shuffle)
+    shuffle, decay = _validation.switch("shuffle", shuffle), read_ema(ema)
     names = [names_to_train_on(model.feature_names, model.features, X) for model in models]
     data = _data(models, X, y, sample_weight, rows)
     jobs = []
@@ -105,6 +106,7 @@ def train_many(
             batch_size=size,
             epochs=epochs,
             shuffle=shuffle,
+            ema=decay,
         )
         refuse_frozen(model.core)
         model.core.check_batches(len(samples), samples.weight, None, options)
@@ -118,7 +120,7 @@ def train_many(
             epoch, loss, rate = outcome
             results.append(DivergenceError(epoch + 1, loss, rate))
         else:
-            results.append(history_of(outcome, model, len(samples), n_threads=1))
+            results.append(history_of(outcome, model, samples, n_threads=1))
     for i, result in enumerate(results):
         if isinstance(result, DivergenceError) and on_divergence == "raise":
             result.add_note(f"networks[{i}] diverged; the others are trained")

@@ -22,6 +22,7 @@ def train_many(
     sample_weight: object = None,
     shuffle: bool = True,
     n_threads: int | None = None,
+    ema: float | None = None,
     on_divergence: str = "raise",
 ) -> list[History | DivergenceError]:
     """Train independent networks, each as with its own ``fit``.
@@ -30,7 +31,7 @@ def train_many(
     ----------
     networks : iterable of Network
         Different objects.
-    X, y, epochs, batch_size, shuffle, sample_weight, n_threads
+    X, y, epochs, batch_size, shuffle, sample_weight, n_threads, ema
         As in ``Network.fit``.
     optimizer : Optimizer, str, or sequence of them, default SGD(learning_rate=0.1)
         One for all networks, or one for each.
@@ -80,6 +81,7 @@ def train_many(
                     shuffle,
                     n_threads=n_threads,
                     sample_weight=data.weight,
+                    ema=ema,
                 )
             )
         except DivergenceError as error:
