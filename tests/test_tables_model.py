@@ -12,6 +12,7 @@ import fastmlp.tables.reading
 import fastmlp.tables.selection
 import fastmlp.tables.splits
 from fastmlp.errors import DataError
+from fastmlp.tables.training import weight_decay
 
 QUICK = {"networks": 2, "epochs": 40, "hidden": (16,), "seed": 1}
 
@@ -79,6 +80,19 @@ def test_classes_in_their_own_words(flowers):
     assert [score.rows for score in scores.classes] == [30, 30, 30]
     assert "confusion" not in str(scores)
     assert "true \\ taken for" in str(scores)
+
+
+@pytest.mark.parametrize(("rows", "decay"), [(60, 1.0), (400, 0.25), (5000, 0.1)])
+def test_few_rows_of_classes_have_coarser_pieces_and_more_weight_decay(rng, rows, decay):
+    numbers = rng.normal(size=rows)
+    table = {"a": numbers, "class": np.where(numbers > 0, "p", "n"), "y": numbers + 1.0}
+    drop = {"class": ["y"], "y": ["class"]}
+    for target, fewest in ("class", 8), ("y", 16):
+        pieces = max(fewest, min(128, rows // 8))
+        model = fm.TabularModel(networks=1, epochs=1).fit(table, target, drop=drop[target])
+        assert f"{pieces} pieces" in model.columns[0].how
+        expected = decay if target == "class" else 0.1
+        assert weight_decay(model.target, rows) == expected
 
 
 @pytest.mark.parametrize(

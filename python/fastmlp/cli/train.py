@@ -23,7 +23,7 @@ from fastmlp.tables.selection import Selection, select
 from fastmlp.tables.splits import split_rows
 from fastmlp.tables.table import Rows
 from fastmlp.tables.target import Target, read_target, true_targets
-from fastmlp.tables.training import LEARNING_RATE
+from fastmlp.tables.training import LEARNING_RATE, weight_decay
 
 # The scores depend more on the split than on the initial weights. So the split has a separate
 # seed, so that runs with different seeds are tested on the same rows.
@@ -79,12 +79,12 @@ class Settings:
     seed: int = 0
     threads: int | None = None
 
-    def rule(self) -> Optimizer:
-        """Return the optimizer."""
+    def rule(self, weight_decay: float) -> Optimizer:
+        """Return the optimizer, with this weight decay for AdamW."""
         rate = self.learning_rate
         match self.optimizer:
             case "adamw":
-                return AdamW(rate or LEARNING_RATE, weight_decay=0.1)
+                return AdamW(rate or LEARNING_RATE, weight_decay=weight_decay)
             case "adam":
                 return Adam(rate or LEARNING_RATE)
             case "rmsprop":
@@ -92,7 +92,7 @@ class Settings:
             case _:
                 return SGD(rate or 0.05)
 
-    def model(self, verbose: int) -> TabularModel:
+    def model(self, verbose: int, weight_decay: float) -> TabularModel:
         """Return the model to train."""
         return TabularModel(
             self.hidden,
@@ -103,7 +103,7 @@ class Settings:
             dropout=self.dropout,
             epochs=self.epochs,
             batch_size=self.batch_size,
-            optimizer=self.rule(),
+            optimizer=self.rule(weight_decay),
             n_threads=self.threads,
             verbose=verbose,
         )
@@ -131,12 +131,13 @@ class Experiment:
         self._config = get_config()  # first, because it raises for an invalid environment variable
         get_num_threads()
         self._settings = settings
-        self.model = settings.model(verbose)
         self._selection = self._select(source)
         self._target, y = read_target(
             self._selection.table, self._selection.rows, self._selection.targets, settings.task
         )
         self._train, self._test = self._split(y)
+        self._decay = weight_decay(self._target, len(self._train))
+        self.model = settings.model(verbose, self._decay)
 
     def run(self, tell: Callable[[str], None]) -> Report:
         """Train the model and test it.
@@ -275,7 +276,7 @@ class Experiment:
             best_epochs=[history.best_epoch for history in histories],
             batch_size=model.batch_size(len(self._train)),
             optimizer=settings.optimizer,
-            learning_rate=float(settings.rule().learning_rate),  # type: ignore[arg-type]
+            learning_rate=float(settings.rule(self._decay).learning_rate),  # type: ignore[arg-type]
             seed=model.seed,
             split_seed=settings.split_seed,
             train_loss=_loss(model.target, train),

@@ -188,6 +188,7 @@ def learn(
     *,
     numbers: NumberEncoding = "piecewise",
     words: WordEncoding = "one-hot",
+    classes: bool = False,
     seed: int = 0,
 ) -> tuple[Features, NDArray[np.float32]]:
     """Choose the encoding of each column, fit it to some rows, and encode these.
@@ -204,6 +205,8 @@ def learn(
         For target encoding of words.
     numbers, words : str
         As in `TabularModel`.
+    classes : bool
+        Whether the target is a class: see `_pieces`.
     seed : int
         For the folds of target encoding.
 
@@ -218,7 +221,7 @@ def learn(
     }
     if all(kind.name == "dropped" for kind in kinds.values()):
         kinds = {name: _last_resort(kind) for name, kind in kinds.items()}
-    pieces = _pieces(kinds, len(rows)) if numbers == "piecewise" else 0
+    pieces = _pieces(kinds, len(rows), classes=classes) if numbers == "piecewise" else 0
     learned = Features([], [])
     trained: dict[str, Floats] = {}
     for name, kind in kinds.items():
@@ -278,14 +281,20 @@ def _fit(column: Column, rows: Rows, kind: Kind, decimal: str, pieces: int) -> E
     return Number.fit(values, 0 if kind.name == "yes/no" else pieces)
 
 
-def _pieces(kinds: dict[str, Kind], rows: int) -> int:
-    """Return the number of pieces for each number; 0 if there are too many numbers."""
+def _pieces(kinds: dict[str, Kind], rows: int, *, classes: bool) -> int:
+    """Return the number of pieces for each number; 0 if there are too many numbers.
+
+    Pieces between quantiles measure ranks rather than distances: with too few rows in each, a
+    number at the edge of one class looks as if it were halfway to the next. A numeric target says
+    more about a row than a class does, so it is worth more pieces.
+    """
     numbers = sum(
         {"number": 1, "time of day": 1, "date": len(dates.PARTS)}.get(kind.name, 0)
         for kind in kinds.values()
     )
     columns = min(_MOST_PIECES, max(1, _PIECES_BYTES // (4 * rows)))
-    fine = min(_FINEST, max(PIECES, rows // _ROWS_OF_PIECE))
+    fewest = PIECES // 2 if classes else PIECES
+    fine = min(_FINEST, max(fewest, rows // _ROWS_OF_PIECE))
     pieces = min(fine, columns // max(1, numbers))
     return pieces if pieces >= 3 else 0
 

@@ -68,8 +68,9 @@ class TabularModel:
         Upper limit of epochs; None is 300, fewer for more than 66,000 rows.
     batch_size : int, optional
         Samples per step; None is 64, an eighth of the rows if they are few, more if they are many.
-    optimizer : Optimizer, default AdamW(0.01, weight_decay=0.1)
-        The optimizer and its settings.
+    optimizer : Optimizer, optional
+        None is AdamW(0.01, weight_decay=0.1), with more weight decay for fewer than 1,000 rows of
+        classes, up to 1.
     patience : int, default 30
         A network stops after this many epochs without improvement.
     numbers : {"piecewise", "standardized"}, default "piecewise"
@@ -251,6 +252,7 @@ class TabularModel:
             _for_means(target, y),
             numbers=self._numbers,  # type: ignore[arg-type]
             words=self._words,  # type: ignore[arg-type]
+            classes=target.task != "regression",
             seed=self.seed,
         )
         weight = None if selection.weight is None else selection.weight[rows]

@@ -63,9 +63,20 @@ class Settings:
         """Return the limit of epochs: fewer for many rows, with as many steps."""
         return self.epochs or max(20, min(MOST_EPOCHS, 20_000_000 // rows))
 
-    def rule(self) -> Optimizer:
+    def rule(self, target: Target, rows: int) -> Optimizer:
         """Return the optimizer."""
-        return self.optimizer or AdamW(learning_rate=LEARNING_RATE, weight_decay=0.1)
+        return self.optimizer or AdamW(LEARNING_RATE, weight_decay=weight_decay(target, rows))
+
+
+def weight_decay(target: Target, rows: int) -> float:
+    """Return the weight decay for a number of rows: more for few rows of classes.
+
+    Classes that few rows separate perfectly would otherwise make the weights grow until every
+    answer is certain.
+    """
+    if target.task == "regression":
+        return 0.1
+    return min(1.0, max(0.1, 100 / rows))
 
 
 @dataclass(frozen=True)
@@ -126,7 +137,7 @@ class Training:
         self, samples: Samples, target: Target, settings: Settings, seed: int, fraction: float
     ) -> None:
         self._samples, self._settings = samples, settings
-        self._fraction = fraction
+        self._target, self._fraction = target, fraction
         self._stop = threading.Event()
         self._parts: dict[int, tuple[Any, Any]] = {}
         width = samples.X.shape[1]
@@ -187,7 +198,7 @@ class Training:
             y,
             epochs=epochs,
             batch_size=min(settings.batch(len(X)), len(X)),
-            optimizer=settings.rule(),
+            optimizer=settings.rule(self._target, len(self._samples.X)),
             validation_data=held_out,
             early_stopping=EarlyStopping(patience=settings.patience) if held_out else None,
             callbacks=follow,
