@@ -202,6 +202,90 @@ def test_it_trains_on_labels(dtype, rng, tmp_path):
     assert np.array_equal(parameters, net.parameters)
 
 
+def raw(net: fm.Network, rows: int, rng: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows in units of their own, to which the network is adapted; one is constant."""
+    X, y = samples(net, rows, rng)
+    X = (X * rng.uniform(0.01, 100, net.features) + rng.uniform(-1e3, 1e3, net.features)).astype(
+        net.dtype
+    )
+    y = (y * rng.uniform(0.01, 100, y.shape[1]) + 50).astype(net.dtype)
+    X[:, -1], y[:, -1] = 7, 2.5
+    return X, y
+
+
+@pytest.mark.parametrize(
+    ("loss", "layers"),
+    [
+        ("mean_squared_error", 5),
+        ("mean_absolute_error", 5),
+        (fm.Huber(0.7), 5),
+        (fm.Quantile(0.2), 1),
+    ],
+    ids=str,
+)
+def test_it_trains_on_raw_rows(loss, layers, dtype, rng, tmp_path):
+    net = network("tanh", "identity", loss, dtype, rng)
+    if layers == 1:
+        net = fm.Network([net.features, 3], output="identity", loss=loss, seed=3, dtype=dtype)
+    X, y = raw(net, 3 * BATCH - 5, rng)
+    net.adapt(X, y)
+    assert net.input_scale[-1] == net.output_scale[-1] == 0
+    library = compiled(net, tmp_path, training=training_program("train", "REAL", 1))
+    assert np.array_equal(predictions(library, net, X), net.predict(X))
+    parameters, its_loss = trained(library, net, X, y)
+    twin, sum_of_losses = net.copy(), 0.0
+    for rows in (slice(0, BATCH), slice(BATCH, 2 * BATCH), slice(2 * BATCH, len(X))):
+        sum_of_losses += len(X[rows]) * twin.train_on_batch(X[rows], y[rows], fm.SGD(0.05))
+    net.fit(X, y, epochs=1, batch_size=BATCH, optimizer=fm.SGD(0.05), shuffle=False)
+    assert np.array_equal(parameters, net.parameters)
+    assert np.array_equal(parameters, twin.parameters)
+    assert its_loss == pytest.approx(sum_of_losses / len(X), rel=1e-14)  # in another order
+
+
+@pytest.mark.parametrize("frozen", [[0], [1], [0, 1]])
+def test_frozen_layers_and_rate_factors(frozen, rng, tmp_path):
+    layers = (fm.Dense(20, "tanh"), fm.Dense(5, "tanh", rate_factor=0.25), 3)
+    net = fm.Network([4, *layers], output="identity", seed=3)
+    for i in frozen:
+        net.trainable[i] = False
+    X, y = samples(net, 2 * BATCH, rng)
+    library = compiled(net, tmp_path, training=training_program("train", "REAL", 1))
+    parameters, _ = trained(library, net, X, y)
+    rate = float(np.float32(0.05))  # as C reads it
+    net.fit(X, y, epochs=1, batch_size=BATCH, optimizer=fm.SGD(rate), shuffle=False)
+    assert np.array_equal(parameters, net.parameters)
+    net.trainable = False
+    with pytest.raises(ValueError, match="every layer is frozen"):
+        net.export_c(tmp_path / "model.h", training=True)
+
+
+def test_names(tmp_path):
+    net = fm.Network([3, 2], seed=1)
+    net.feature_names = ['a "quote" \\', "größe ?? $m", "tab\t*/"]
+    net.class_names = ["no", "yes"]
+    program = """
+    const char *name(int which, int i);
+    const char *name(int which, int i) {
+        return which ? model_class_names[i] : model_feature_names[i];
+    }
+    """
+    library = compiled(net, tmp_path, training=program)
+    library.name.restype = ctypes.c_char_p
+    for which, names in enumerate((net.feature_names, net.class_names)):
+        assert [library.name(which, i).decode() for i in range(len(names))] == list(names)
+
+
+def test_it_trains_classes_on_raw_rows(dtype, rng, tmp_path):
+    net = network("gelu", "softmax", None, dtype, rng)
+    X, _ = raw(net, 2 * BATCH, rng)
+    net.adapt(X)
+    y = rng.integers(0, net.layers[-1].nodes, len(X)).astype(np.int32)
+    program = training_program("train_labels", "int32_t", 0)
+    parameters, _ = trained(compiled(net, tmp_path, training=program), net, X, y)
+    net.fit(X, y, epochs=1, batch_size=BATCH, optimizer=fm.SGD(learning_rate=0.05), shuffle=False)
+    assert np.array_equal(parameters, net.parameters)
+
+
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_every_compiler_takes_it(compiler, dtype, rng, tmp_path):
     net = network("sigmoid", "softmax", None, dtype, rng)

@@ -1299,7 +1299,8 @@ class Network:
         is ``model_train(parameters, x, targets, batch, learning_rate, workspace)``, a step of SGD
         on a copy of the parameters, and ``model_train_labels`` for class numbers. The order of all
         operations is that of the core: with ``-ffp-contract=off`` the results have the same bits as
-        `predict` and `fit`. Its first lines explain how to use it.
+        `predict` and `fit`, also where the network scales features and targets. Names of features
+        and classes are arrays of strings. Its first lines explain how to use it.
 
         Parameters
         ----------

@@ -11,7 +11,14 @@ import numpy as np
 
 from fastmlp._validation import brief
 from fastmlp.exchange.c_constants import CONSTANTS
-from fastmlp.exchange.c_statements import activation, linear, literal, loops, normalization
+from fastmlp.exchange.c_statements import (
+    activation,
+    linear,
+    literal,
+    loops,
+    normalization,
+    scaling_of,
+)
 from fastmlp.exchange.c_training import training
 from fastmlp.files import Path, write_file
 from fastmlp.layers import numbers_of
@@ -36,8 +43,6 @@ def header(net: Model, name: object, train: bool) -> str:
     if not np.isfinite(net.core.parameters).all():
         raise ValueError("the network has parameters that are not finite; C has no literal of them")
     scalings = (*(net.input_scaling or ()), *(net.output_scaling or ()))
-    if train and scalings:
-        raise ValueError("training=True does not support networks that scale features or outputs")
     if not all(np.isfinite(part).all() for part in scalings):
         raise ValueError("the network has scales that are not finite; C has no literal of them")
     words = _words(net, name)
@@ -50,7 +55,10 @@ def header(net: Model, name: object, train: bool) -> str:
         "predict": predict,
         "train": trainer,
         "training_sizes": sizes,
-        "values": _array("parameters", net.core.parameters) + _statistics(net) + _scalings(net),
+        "values": _array("parameters", net.core.parameters)
+        + _statistics(net)
+        + _scalings(net)
+        + _names(net),
     }
     return Template(Template(frame).safe_substitute(pieces)).substitute(words)
 
@@ -96,7 +104,7 @@ def _predict(net: Model) -> str:
     first = "x"
     if net.input_scaling is not None:
         first = f"workspace + {2 * widest}"
-        body.append(f"${{m}}_scale(x, {net.features}, {_factors('input')}, {first});")
+        body.append(f"${{m}}_scale(x, {net.features}, {scaling_of('input')}, {first});")
     for i, layer in enumerate(net.layers):
         before = first if i == 0 else "there"
         to = "y" if i == last else "here"
@@ -108,7 +116,7 @@ def _predict(net: Model) -> str:
         if i < last:
             body.append("swap = here, here = there, there = swap;")
     if net.output_scaling is not None:
-        body.append(f"${{m}}_scale(y, {net.layers[-1].nodes}, {_factors('output')}, y);")
+        body.append(f"${{m}}_scale(y, {net.layers[-1].nodes}, {scaling_of('output')}, y);")
     body += [] if last or net.input_scaling is not None else ["(void)workspace;"]
     return dedent("""\
         /* y = the outputs for one sample x, with ${m}_parameters or others of their order */
@@ -127,10 +135,6 @@ def _statistics(net: Model) -> str:
     return about + _array("statistics", net.core.statistics)
 
 
-def _factors(of: str) -> str:
-    return f"${{m}}_{of}_scale, ${{m}}_{of}_offset"
-
-
 def _scalings(net: Model) -> str:
     """Return the scale and offset of features and outputs, if any."""
     text = ""
@@ -139,6 +143,24 @@ def _scalings(net: Model) -> str:
             text += f"\n/* How each {of} is scaled. */\n"
             text += _array(f"{of}_scale", scaling[0]) + "\n" + _array(f"{of}_offset", scaling[1])
     return text
+
+
+def _names(net: Model) -> str:
+    """Return the names of features and classes, if any."""
+    text = ""
+    for of, names in (("feature", net.feature_names), ("class", net.core.class_names)):
+        if names is not None:
+            lines = ",\n    ".join(map(_string, names))
+            text += f"\n/* The name of each {of}, UTF-8. */\nstatic const char *const "
+            text += f"${{m}}_{of}_names[{len(names)}] = {{\n    {lines}\n}};\n"
+    return text
+
+
+def _string(text: str) -> str:
+    """Return a string of C, as octal numbers where it is neither a letter nor a digit of ASCII."""
+    plain = re.compile(r"[A-Za-z0-9 _.,:()+-]")
+    characters = (chr(byte) for byte in text.encode())
+    return '"' + "".join(c if plain.match(c) else f"\\{ord(c):03o}" for c in characters) + '"'
 
 
 def _array(name: str, values: np.ndarray) -> str:

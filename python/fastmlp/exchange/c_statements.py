@@ -22,6 +22,11 @@ def linear(net: Model, i: int, before: str, to: str) -> str:
     )
 
 
+def scaling_of(columns: str) -> str:
+    """Return the arguments that are the scale and offset of "input" or "output" columns."""
+    return f"${{m}}_{columns}_scale, ${{m}}_{columns}_offset"
+
+
 def normalization(net: Model, i: int, at: str) -> str:
     """Return the statement that normalizes layer i, or nothing."""
     kind, nodes = net.layers[i].normalization, net.layers[i].nodes
