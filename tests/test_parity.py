@@ -61,7 +61,9 @@ def test_trainings_of_torch(peer, first):
 
 @quiet
 def test_rates_of_torch(peer):
-    check(import_module("parity.torch_schedules").compare_rates, range(100))
+    schedules = import_module("parity.torch_schedules")
+    for compare in (schedules.compare_rates, schedules.compare_shifted, schedules.compare_plateau):
+        check(compare, range(100))
 
 
 def test_activations_of_torch(peer, dtype):

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 import fastmlp as fm
+from fastmlp.fitting.plateau_watch import PlateauWatch
 
 ONE_STEP_RISE = "PyTorch's OneCycleLR divides by 0"
 
@@ -82,3 +83,61 @@ def compare_rates(seed: int) -> tuple[str, list[str]]:
     if np.allclose(got, want, rtol=1e-12, atol=1e-17):
         return "same", []
     return "different", [f"{rate} {epochs} epochs of {per_epoch} steps: {want} but ours {got}"]
+
+
+def compare_shifted(seed: int) -> tuple[str, list[str]]:
+    """Compare a warm-up before a schedule with PyTorch's SequentialLR."""
+    rng = np.random.default_rng(seed)
+    epochs, per_epoch = int(rng.integers(2, 5)), int(rng.integers(2, 6))
+    steps = epochs * per_epoch
+    warm = int(rng.integers(1, steps - 2))
+    schedules, rest = torch.optim.lr_scheduler, steps - warm
+    after: Any = [fm.CosineDecay(0.05, 0.1), fm.OneCycle(0.05, initial=0.5), 0.05][rng.integers(3)]
+    if rest < 4:  # no step of OneCycle has the rate from which it rises
+        after = 0.05
+    rule = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.05)
+    if isinstance(after, fm.OneCycle):  # whose first rate is that at the end of the warm-up
+        second: Any = schedules.OneCycleLR(
+            rule, 0.05, rest, cycle_momentum=False, div_factor=2.0, final_div_factor=0.5 / 4e-6
+        )
+    elif isinstance(after, fm.CosineDecay):
+        second = schedules.CosineAnnealingLR(rule, max(1, rest - 1), 0.1 * 0.05)
+    else:
+        second = schedules.ConstantLR(rule, 1.0)
+    first = schedules.LinearLR(rule, 1.0 / warm, total_iters=warm - 1)
+    scheduler = schedules.SequentialLR(rule, [first, second], [warm])
+    want = []
+    for step in range(steps):
+        want.append(rule.param_groups[0]["lr"])
+        rule.step()
+        if step + 1 < steps:
+            scheduler.step()
+    rate = fm.LinearWarmup(after, warm, shift=True)
+    got = [rate.rate_at(step, per_epoch, epochs) for step in range(steps)]
+    if np.allclose(got, want, rtol=1e-12, atol=1e-17):
+        return "same", []
+    return "different", [f"{rate} {steps} steps: {want} but ours {got}"]
+
+
+def compare_plateau(seed: int) -> tuple[str, list[str]]:
+    """Compare the rates after any losses, or scores, with PyTorch's ReduceLROnPlateau."""
+    rng = np.random.default_rng(seed)
+    mode, monitor = [("min", "loss"), ("max", "validation_accuracy")][rng.integers(2)]
+    plateau = fm.Plateau(
+        0.1, [0.5, 0.1][rng.integers(2)], int(rng.integers(0, 3)), [0.0, 0.1][rng.integers(2)],
+        [0.0, 1e-3][rng.integers(2)], monitor, mode, int(rng.integers(0, 3)),
+    )  # fmt: skip
+    rule = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.1)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        rule, mode, plateau.factor, plateau.patience, plateau.min_delta, "abs", plateau.cooldown,
+        plateau.minimum, eps=0.0,
+    )  # fmt: skip
+    watch = PlateauWatch(plateau)
+    values = np.round(rng.random(30), 2)
+    for epoch, value in enumerate(values.tolist()):
+        report = fm.EpochReport(epoch + 1, 30, value, value, value, 1.0, 1)
+        scheduler.step(value)
+        want, got = rule.param_groups[0]["lr"], 0.1 * watch.after_epoch(report)
+        if not np.isclose(got, want, rtol=1e-12):
+            return "different", [f"{plateau} epoch {epoch} of {values}: {want} but ours {got}"]
+    return "same", []
