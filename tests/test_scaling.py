@@ -284,7 +284,7 @@ def test_sparse_features_have_a_scale_only(dtype):
     twin.fit(x.astype(dtype), Y, 2, 16)
     # The features that are 0 are left out of sums, which changes at most the sign of a zero.
     np.testing.assert_array_equal(net.parameters, twin.parameters)
-    np.testing.assert_array_equal(net.predict(sparse.csr_matrix(x)), net.predict(x.astype(dtype)))
+    np.testing.assert_array_equal(net.predict(sparse.csr_matrix(x)), net.predict(x))
     net.input_offset = 1
     with pytest.raises(ValueError, match="X is sparse, and the network adds an offset"):
         net.predict(sparse.csr_matrix(x))
@@ -489,15 +489,78 @@ def test_c_has_the_scaling(tmp_path, dtype, layers):
     assert done.stdout == net.predict(x).tobytes()
 
 
+@pytest.mark.parametrize("deviations", [1e4, 1e6, 1e8, 3e9])
+@pytest.mark.parametrize("source", ["float64", "int64"])
+def test_a_mean_of_many_deviations_keeps_its_digits(deviations, source):
+    """Such as nanoseconds since 1970 within a minute, 1e8 deviations from 0."""
+    x = (1.7e15 + 1.7e15 / deviations * RNG.standard_normal((400, 1))).astype(source)
+    x = np.column_stack([x, np.arange(400)]).astype(source)
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    net = fm.Network([2, 3, 1], output="identity", seed=1)
+    net.adapt(x)
+    net.forward(x)
+    # The scale is up to 2**-11 larger, next to z below 5. Of 4,096 offsets the best is rounded by
+    # less than 1/512 of what any may be, unless luck fails (e**-8).
+    moved = float(np.spacing(np.float32(deviations))) / 2 / 512
+    np.testing.assert_allclose(net.nodes[0], z, rtol=0, atol=2.0**-11 * 5 + max(moved, 1 / 128))
+    assert len(np.unique(net.nodes[0][:, 0])) == len(np.unique(x[:, 0]))
+    twin = reference.Network([2, 3, 1], output="identity", seed=1)
+    twin.adapt(x.tolist())
+    np.testing.assert_allclose(net.input_scale, twin.input_scale, rtol=2.0**-11 + 2.0**-23)
+    np.testing.assert_allclose(net.input_offset, twin.input_offset, rtol=2.0**-11 + 2.0**-23)
+
+
 @pytest.mark.parametrize("start", [1.7e18, 1.7e10])
 def test_a_mean_that_no_offset_can_remove(start):
     """The offset would be rounded by more than a deviation, and the feature saturate the nodes."""
     X = np.zeros((300, 2))
     X[:, 1] = start + np.arange(300) * np.spacing(start)
+    for library, data in ((fm, X), (reference, X.tolist())):
+        net = library.Network([2, 3, 1], output="identity", seed=1)
+        y = X[:, 0].tolist()
+        for adapt in (
+            lambda net=net, data=data: net.adapt(data),
+            lambda net=net, data=data, y=y: net.fit(data, y, 1, standardize=True),
+        ):
+            with pytest.raises(ValueError, match=r"X varies too little around its mean .*column 1"):
+                adapt()
+            assert net.input_scale is None
+        double = library.Network([2, 3, 1], output="identity", seed=1, dtype="float64")
+        double.adapt(data)
+        assert double.input_scale[1] > 0
     net = fm.Network([2, 3, 1], output="identity", seed=1)
-    for adapt in (lambda: net.adapt(X), lambda: net.fit(X, X[:, 0], 1, standardize=True)):
-        with pytest.raises(ValueError, match=r"X varies too little around its mean .* column 1"):
-            adapt()
-        assert net.input_scale is None
     net.adapt(X - [0, start])
     net.adapt(np.column_stack([X[:, 0], 1.7e9 + 86.4 * np.arange(300)]))  # seconds of a morning
+
+
+@pytest.mark.parametrize("source", ["float64", "float32", "int64", "int16"])
+def test_sparse_features_are_scaled_as_dense_ones(dtype, source):
+    sparse = pytest.importorskip("scipy.sparse")
+    x = RNG.standard_normal((60, 3)) * 1e5 * (RNG.random((60, 3)) < 0.5)
+    x = (x / 10).astype("int16") if source == "int16" else (x * 1e4).astype(source)
+    rows = sparse.csr_matrix(x)
+    net, twin, learning = (
+        fm.Network([3, 8, 2], "tanh", "identity", seed=1, dtype=dtype) for _ in range(3)
+    )
+    net.adapt(rows, Y)
+    twin.input_scale, twin.output_scale = net.input_scale, net.output_scale
+    twin.output_offset = net.output_offset
+    net.fit(rows, Y, 2, 16)
+    twin.fit(x, Y, 2, 16)
+    net.train_on_batch(rows, Y, "adam")
+    twin.train_on_batch(x, Y, "adam")
+    assert net.parameters.tobytes() == twin.parameters.tobytes()
+    assert net.predict(rows).tobytes() == twin.predict(x).tobytes()
+    assert net.evaluate(rows, Y) == twin.evaluate(x, Y)
+    learning.fit(rows, Y, 2, 16, standardize=True)
+    assert learning.input_scale.tobytes() == net.input_scale.tobytes()
+
+
+def test_sparse_features_that_scales_make_infinite_are_refused():
+    sparse = pytest.importorskip("scipy.sparse")
+    net = fm.Network([2, 1], output="identity", seed=1)
+    net.input_scale = [1.0, 1e5]
+    x = np.array([[0.0, 1.0], [0.0, 1e36]])
+    for rows in (x, sparse.csr_matrix(x)):
+        with pytest.raises(ValueError, match=r"X holds 1e\+36 at \[1, 1\]: scale and offset"):
+            net.predict(rows)

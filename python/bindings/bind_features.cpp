@@ -25,12 +25,14 @@ py::array read(const RawRows& rows) {
 
 void bind_features(py::module_& module) {
     py::class_<SparseRows>(module, "SparseRows")
-        .def(py::init<py::array, py::array, py::array, std::size_t>(), py::arg("offsets"),
-             py::arg("columns"), py::arg("values"), py::arg("n_features"))
+        .def(py::init<py::array, py::array, py::array, std::size_t, py::object>(),
+             py::arg("offsets"), py::arg("columns"), py::arg("values"), py::arg("n_features"),
+             py::arg("exact") = py::none())
         .def_readonly("offsets", &SparseRows::offsets)
         .def_readonly("columns", &SparseRows::columns)
         .def_readonly("values", &SparseRows::values)
-        .def_readonly("n_features", &SparseRows::n_features);
+        .def_readonly("n_features", &SparseRows::n_features)
+        .def_readonly("exact", &SparseRows::exact);
     py::class_<RawRows>(module, "RawRows")
         .def(py::init<py::array, py::object, py::object>(), py::arg("values"),
              py::arg("scales") = py::none(), py::arg("offsets") = py::none())

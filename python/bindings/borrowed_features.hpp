@@ -12,6 +12,7 @@ namespace fastmlp::bindings {
 struct SparseRows {
     py::array offsets, columns, values;
     std::size_t n_features;
+    py::object exact;  ///< what `values` were rounded from, or None
 };
 
 /// The arrays of a matrix of another type, for a `RawView`; None without scaling.
@@ -79,12 +80,19 @@ SparseView<T> sparse_view(const SparseRows& rows) {
     if (offsets.size() == 0 || columns.size() != values.size()) {
         throw py::value_error("X must have an offset more than rows, and a column per value");
     }
+    const double* exact = nullptr;
+    if (!rows.exact.is_none()) {
+        const py::array given = require_ready<double>(rows.exact, 1, "X.exact");
+        if (given.size() != values.size()) throw py::value_error("X.exact must have every value");
+        exact = static_cast<const double*>(given.data());
+    }
     return {static_cast<const std::int64_t*>(offsets.data()),
             static_cast<const std::int32_t*>(columns.data()),
             static_cast<const T*>(values.data()),
             static_cast<std::size_t>(offsets.size() - 1),
             rows.n_features,
-            static_cast<std::size_t>(values.size())};
+            static_cast<std::size_t>(values.size()),
+            exact};
 }
 
 /// An ndarray that can be read in place, RawRows or SparseRows. Keeps alive what it borrows.

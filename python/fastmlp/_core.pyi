@@ -158,6 +158,7 @@ class SparseRows:
         columns: NDArray[np.int32],
         values: NDArray[Any],
         n_features: int,
+        exact: NDArray[np.float64] | None = None,
     ) -> None: ...
     @property
     def offsets(self) -> NDArray[np.int64]: ...
@@ -167,6 +168,8 @@ class SparseRows:
     def values(self) -> NDArray[Any]: ...
     @property
     def n_features(self) -> int: ...
+    @property
+    def exact(self) -> NDArray[np.float64] | None: ...
 
 class RawRows:
     def __init__(

@@ -23,6 +23,7 @@ struct SparseRow {
     const std::int32_t* columns = nullptr;
     const T* values = nullptr;
     std::size_t count = 0;
+    const double* exact = nullptr;  ///< what `values` were rounded from, or null
 };
 
 /// A borrowed matrix in compressed sparse rows (CSR): row i has the elements offsets[i] to
@@ -35,10 +36,14 @@ struct SparseView {
     std::size_t rows = 0;
     std::size_t cols = 0;
     std::size_t count = 0;  ///< elements of `columns` and `values`
+    /// What `values` were rounded from, or null if that is the same: a network that scales its
+    /// features multiplies these, and rounds once.
+    const double* exact = nullptr;
 
     SparseRow<T> row(std::size_t i) const {
         const auto first = static_cast<std::size_t>(offsets[i]);
-        return {columns + first, values + first, static_cast<std::size_t>(offsets[i + 1]) - first};
+        return {columns + first, values + first, static_cast<std::size_t>(offsets[i + 1]) - first,
+                exact ? exact + first : nullptr};
     }
 };
 

@@ -91,7 +91,9 @@ private:
     static void scale(SparseRow<T>& row, const T* scales, std::vector<T>& values) {
         values.resize(row.count);
         for (std::size_t j = 0; j < row.count; ++j) {
-            values[j] = row.values[j] * scales[row.columns[j]];
+            const T scale = scales[row.columns[j]];
+            values[j] = row.exact ? static_cast<T>(row.exact[j] * static_cast<double>(scale))
+                                  : row.values[j] * scale;
         }
         row.values = values.data();
     }

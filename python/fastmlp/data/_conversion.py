@@ -172,6 +172,11 @@ def not_finite(
     return ValueError(f"{name} contains {kind} at row {row}, column {column}")
 
 
+def is_exact(source: np.dtype[Any], dtype: np.dtype[Any]) -> bool:
+    """Say whether `dtype` holds every value of the type of an array."""
+    return dtype == np.float64 or source == np.float32 or source.itemsize < 4
+
+
 def is_ready(array: NDArray[Any], dtype: np.dtype[Any]) -> bool:
     """Return whether the core takes the array without conversion."""
     return array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned

@@ -7,7 +7,13 @@ from numpy.typing import NDArray
 
 from fastmlp import _core
 from fastmlp._extras import imported
-from fastmlp.data._conversion import converted, first_non_finite, not_finite, numbers
+from fastmlp.data._conversion import (
+    converted,
+    first_non_finite,
+    is_exact,
+    not_finite,
+    numbers,
+)
 
 
 class SparseRows(_core.SparseRows):
@@ -23,6 +29,8 @@ class SparseRows(_core.SparseRows):
         The value of each element; all others are 0.
     n_features : int
         The number of columns.
+    exact : ndarray of float64, shape (count,), optional
+        What `values` were rounded from: scales of features multiply these.
     """
 
     def __len__(self) -> int:
@@ -34,7 +42,9 @@ class SparseRows(_core.SparseRows):
         counts = self.offsets[rows + 1] - first
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         elements = np.repeat(first - offsets[:-1], counts) + np.arange(offsets[-1])
-        return type(self)(offsets, self.columns[elements], self.values[elements], self.n_features)
+        exact = None if self.exact is None else self.exact[elements]
+        values = self.values[elements]
+        return type(self)(offsets, self.columns[elements], values, self.n_features, exact)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -54,7 +64,8 @@ class SparseRows(_core.SparseRows):
     def copy(self) -> Self:
         """Return a copy that shares no memory with this."""
         arrays = (self.offsets.copy(), self.columns.copy(), self.values.copy())
-        return type(self)(*arrays, self.n_features)
+        exact = None if self.exact is None else self.exact.copy()
+        return type(self)(*arrays, self.n_features, exact)
 
 
 def is_sparse(value: object) -> bool:
@@ -63,13 +74,27 @@ def is_sparse(value: object) -> bool:
     return issparse is not None and bool(issparse(value))
 
 
-def sparse_rows(name: str, X: Any, dtype: np.dtype[Any]) -> SparseRows:
+def sparse_rows(
+    name: str, X: Any, dtype: np.dtype[Any], scale: NDArray[Any] | None = None
+) -> SparseRows:
     """Return a sparse matrix as rows of `dtype`, all finite; copies only what must change.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for messages.
+    X : sparse matrix or array of SciPy
+        The matrix, in any format.
+    dtype : dtype
+        The dtype of the network.
+    scale : ndarray, shape (n_features,), optional
+        The scale of each feature, if the network has them. The values are then kept as they were,
+        too.
 
     Raises
     ------
     ValueError
-        If its indices are invalid for its shape, or a value is not finite.
+        If its indices are invalid for its shape, or a value is not finite, or not after scaling.
     """
     try:
         if X.format in ("csr", "csc"):
@@ -90,9 +115,24 @@ def sparse_rows(name: str, X: Any, dtype: np.dtype[Any]) -> SparseRows:
         converted(rows.indices, np.dtype(np.int32)),
         converted(given, dtype),
         rows.shape[1],
+        None
+        if scale is None or is_exact(given.dtype, dtype)
+        else converted(given, np.dtype(np.float64)),
     )
-    index = first_non_finite(result.values)
-    if index >= 0:
-        row = int(np.searchsorted(result.offsets, index, side="right")) - 1
-        raise not_finite(name, given[index], row, int(result.columns[index]), dtype)
+    _refuse_not_finite(name, given, result, result.values, rescaled=False)
+    if result.exact is not None and scale is not None:
+        with np.errstate(over="ignore"):
+            scaled = (result.exact * scale[result.columns]).astype(dtype)
+        _refuse_not_finite(name, given, result, scaled, rescaled=True)
     return result
+
+
+def _refuse_not_finite(
+    name: str, given: NDArray[Any], rows: SparseRows, read: NDArray[Any], *, rescaled: bool
+) -> None:
+    """Raise unless what is read of the values that were given is finite."""
+    index = first_non_finite(read)
+    if index >= 0:
+        row = int(np.searchsorted(rows.offsets, index, side="right")) - 1
+        column = int(rows.columns[index])
+        raise not_finite(name, given[index], row, column, rows.dtype, rescaled=rescaled)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fastmlp.data import _memory
 from fastmlp.data._arrays import Scaling
-from fastmlp.data._conversion import finite, is_ready, numbers
+from fastmlp.data._conversion import finite, is_exact, is_ready, numbers
 from fastmlp.data._raw import RawRows, is_readable, refuse_not_finite
 from fastmlp.data._sparse import SparseRows, is_sparse, sparse_rows
 from fastmlp.data.rescaled import Rescaled
@@ -105,7 +105,7 @@ def features_as_given(
                 f"{name} is sparse, and the network adds an offset to its features; pass an array, "
                 "or set net.input_offset = 0"
             )
-        return sparse_rows(name, X, dtype)
+        return sparse_rows(name, X, dtype, None if scaling is None else scaling[0])
     given = X if isinstance(X, Rescaled) else numbers(name, X, ENCODE_FEATURES)
     if isinstance(given, Rescaled):
         _check_features(name, given.shape, n_features, minimum, per_row)
@@ -139,11 +139,6 @@ def worth_borrowing(rows: RawRows, *, shuffled: bool) -> bool:
 def check_shape(name: str, shape: tuple[int, ...], n_features: int) -> None:
     """Refuse features of another shape than (B, n_features), B at least 1."""
     _check_features(name, shape, n_features, 1, 0)
-
-
-def is_exact(source: np.dtype[Any], dtype: np.dtype[Any]) -> bool:
-    """Say whether `dtype` holds every value of the type of an array."""
-    return dtype == np.float64 or source == np.float32 or source.itemsize < 4
 
 
 def refuse_rescaled(name: str, scaling: Scaling | None) -> None:

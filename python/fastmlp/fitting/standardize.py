@@ -24,6 +24,13 @@ from fastmlp.streams.places import unusable
 
 _BLOCK = 1 << 16  # elements that are converted to float64 at once
 
+_MANY_DEVIATIONS = 2.0**17
+"""Where an offset is beyond it, rounding to float32 moves the mean by up to 1/128 deviation."""
+
+_MOST_DEVIATIONS = 2.0**33
+"""Where the offset is beyond it, no scale of float32 keeps the mean near 0: as it is about 500
+deviations from one offset to the next there."""
+
 _REGRESSION = ("mean_squared_error", "mean_absolute_error", "huber", "quantile")
 """Losses whose targets are standardized: those of numbers in any unit."""
 
@@ -170,7 +177,8 @@ def _add_blocks(moments: ColumnMoments, array: NDArray[Any]) -> None:
 
 def _of_sparse(rows: SparseRows, dtype: np.dtype[Any]) -> Scaling:
     """Return 1 / standard deviation of each column, and no offsets."""
-    n, columns, values = len(rows), rows.columns, rows.values.astype(np.float64)
+    n, columns = len(rows), rows.columns
+    values = rows.values.astype(np.float64) if rows.exact is None else rows.exact
     mean = np.bincount(columns, values, rows.n_features) / n
     zeros = n - np.bincount(columns, minlength=rows.n_features)
     stored = np.bincount(columns, (values - mean[columns]) ** 2, rows.n_features)
@@ -183,21 +191,37 @@ def _of_sparse(rows: SparseRows, dtype: np.dtype[Any]) -> Scaling:
 def _inwards(moments: ColumnMoments, dtype: np.dtype[Any], name: str) -> Scaling:
     """Return what gives columns mean 0 and standard deviation 1, or 0 if they are constant.
 
-    The offset belongs to the rounded scale: it keeps the mean where that is large. If even its last
-    bit is more than two deviations, rounding would move the scaled mean by more than one.
+    The offset belongs to the rounded scale, which keeps the mean at 0 where that is large. Where
+    even so the offset's own rounding would move it, a slightly larger scale is taken whose offset
+    is nearly exact.
     """
-    exact, _ = moments.standardization(name)
+    exact, offset = moments.standardization(name)
     with np.errstate(over="ignore"):
         scale = exact.astype(dtype)
-    factors = _representable(name, scale, 0.0 - moments.mean * scale.astype(np.float64), dtype)
-    lost = np.spacing(np.abs(factors[1])) > 2
-    if lost.any():
-        column = int(lost.argmax())
-        raise ValueError(
-            f"{name} varies too little around its mean {moments.mean[column]:.6g} in column "
-            f"{column} to be scaled in {dtype}: subtract a constant from it first"
-        )
-    return factors
+    if dtype == np.float32:
+        far = np.abs(offset) > _MOST_DEVIATIONS
+        if far.any():
+            column = int(far.argmax())
+            raise ValueError(
+                f"{name} varies too little around its mean {moments.mean[column]:.6g} in column "
+                f"{column} to be scaled in {dtype}: subtract a constant from it first"
+            )
+        for many in np.flatnonzero(np.abs(offset) > _MANY_DEVIATIONS):
+            scale[many] = _of_exact_offset(scale[many], moments.mean[many])
+    return _representable(name, scale, 0.0 - moments.mean * scale.astype(np.float64), dtype)
+
+
+def _of_exact_offset(scale: np.float32, mean: float) -> np.float32:
+    """Return the scale, of it and the next larger ones, whose rounded offset moves the mean least.
+
+    The products of 4,096 scales fall everywhere between two numbers of float32, so that of the best
+    is about 4,096 times as close to one.
+    """
+    scales = (scale.view(np.int32) + np.arange(1 << 12, dtype=np.int32)).view(np.float32)
+    offsets = 0.0 - mean * scales.astype(np.float64)
+    moved = np.abs(offsets.astype(np.float32) - offsets)
+    best: np.float32 = scales[moved.argmin()]
+    return best
 
 
 def _outwards(moments: ColumnMoments, dtype: np.dtype[Any]) -> Scaling:

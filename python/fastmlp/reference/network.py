@@ -246,9 +246,11 @@ class Network(Training):
         Raises
         ------
         TypeError, ValueError
-            If X or y does not match the network or is not finite.
+            If X or y does not match the network or is not finite, or X hardly varies around a
+            large mean.
         """
         rows = arrays.features("X", X, self._features)
+        features = of_features(rows, self._dtype)
         if y is not None:
             if not self._has_units():
                 raise ValueError(
@@ -256,7 +258,7 @@ class Network(Training):
                 )
             targets = arrays.targets("y", y, len(rows), self._layers[-1].nodes, self.loss)
             self._output_scaling = of_targets(targets)
-        self._input_scaling = of_features(rows)
+        self._input_scaling = features
 
     def _has_units(self) -> bool:
         squares = ("mean_squared_error", "mean_absolute_error", "huber", "quantile")
@@ -267,7 +269,7 @@ class Network(Training):
         return self._epoch == 0 and self._memory.steps == 0 and scalings == (None, None)
 
     def _learn_from(self, samples: CheckedSamples) -> None:
-        self._input_scaling = of_features(samples.X)
+        self._input_scaling = of_features(samples.X, self._dtype)
         if self._has_units():
             self._output_scaling = of_targets(samples.y)
 

@@ -54,9 +54,22 @@ def scaled_by(which: str, value: object, before: Scaling | None, columns: int) -
     return Scaling(factors, offset) if which == "scale" else Scaling(scale, factors)
 
 
-def of_features(rows: Matrix) -> Scaling:
-    """Return what gives each column mean 0 and standard deviation 1; 0 of a constant one."""
-    return Scaling(*standardization(rows))
+def of_features(rows: Matrix, dtype: str) -> Scaling:
+    """Return what gives each column mean 0 and standard deviation 1; 0 of a constant one.
+
+    Raises
+    ------
+    ValueError
+        If a mean is too many deviations from 0 for an offset of float32, the `dtype`.
+    """
+    scaling = Scaling(*standardization(rows))
+    for column, offset in enumerate(scaling.offset):
+        if dtype == "float32" and abs(offset) > 2.0**33:
+            raise ValueError(
+                f"X varies too little around its mean of {-offset:.3g} deviations in column "
+                f"{column} to be scaled in float32"
+            )
+    return scaling
 
 
 def of_targets(rows: Matrix) -> Scaling:
