@@ -117,6 +117,7 @@ def clipped_by_value(rate: Any) -> fm.SGD:
 
 SMALL, WIDE, SPARSE = (4, 200, 1), (32, 512, 512, 4), (50, 64, 3)
 DROPOUT, BATCH, LAYER = {"dropout": 0.3}, {"normalization": "batch"}, {"normalization": "layer"}
+INPUT_BATCH, INPUT_LAYER = {"input_normalization": "batch"}, {"input_normalization": "layer"}
 REGRESSION = {"output": "identity"}
 
 WAYS = [
@@ -178,5 +179,15 @@ WAYS = [
     Way("RMSprop", optimizer=fm.RMSprop),
     Way("clipped by norm", optimizer=clipped_by_norm),
     Way("clipped by value", optimizer=clipped_by_value),
+    Way("normalised features", network=INPUT_BATCH),
+    Way("normalised features on two threads", WIDE, 16, 2, network=INPUT_BATCH),
+    Way("normalised features, momentum", network=INPUT_BATCH, optimizer=momentum),
+    Way("normalised features, clipped by norm", network=INPUT_BATCH, optimizer=clipped_by_norm),
+    Way("normalised features of bytes", features="bytes", network=INPUT_BATCH),
+    Way("normalised features from a stream", source="stream", network=INPUT_BATCH),
+    Way("normalised features, no hidden layer", layers=(8, 3), network=INPUT_LAYER),
+    Way("normalised features, one row", batch=1, network=INPUT_LAYER),
+    Way("normalised features, small hidden layer", SMALL, 32, network=REGRESSION | INPUT_BATCH),
+    Way("normalised features weighted", weighted=True, network=INPUT_BATCH),
     Way("all at once", network=BATCH | DROPOUT, optimizer=momentum, source="iterator"),
 ]

@@ -19,17 +19,27 @@ Layout::Layout(std::size_t features, const std::vector<Layer>& layers) {
     for (const Layer& layer : layers) {
         const std::size_t n = layer.nodes;
         if (k == 0 || n == 0) throw std::invalid_argument("every layer needs at least one node");
-        const std::size_t normalized = layer.normalization == Normalization::kNone ? 0 : n;
-        const std::size_t averaged = layer.normalization == Normalization::kBatch ? n : 0;
+        const auto normalized = [](Normalization normalization, std::size_t nodes) {
+            return normalization == Normalization::kNone ? 0 : nodes;
+        };
+        const auto averaged = [](Normalization normalization, std::size_t nodes) {
+            return normalization == Normalization::kBatch ? nodes : 0;
+        };
+        const Normalization own = layer.normalization, of_inputs = layer.input_normalization;
         LayerLayout& at = layers_.emplace_back();
         at.k = k;
         at.n = n;
         at.weights = place(size_, "weights", k, n);
         at.biases = place(size_, "biases", 1, n);
-        at.scales = place(size_, "scales", 1, normalized);
-        at.shifts = place(size_, "shifts", 1, normalized);
-        at.running_means = place(statistics_size_, "running_means", 1, averaged);
-        at.running_variances = place(statistics_size_, "running_variances", 1, averaged);
+        at.scales = place(size_, "scales", 1, normalized(own, n));
+        at.shifts = place(size_, "shifts", 1, normalized(own, n));
+        at.input_scales = place(size_, "scales", 1, normalized(of_inputs, k));
+        at.input_shifts = place(size_, "shifts", 1, normalized(of_inputs, k));
+        std::size_t& size = statistics_size_;
+        at.running_means = place(size, "running_means", 1, averaged(own, n));
+        at.running_variances = place(size, "running_variances", 1, averaged(own, n));
+        at.input_running_means = place(size, "running_means", 1, averaged(of_inputs, k));
+        at.input_running_variances = place(size, "running_variances", 1, averaged(of_inputs, k));
         k = n;
     }
 }
@@ -37,7 +47,9 @@ Layout::Layout(std::size_t features, const std::vector<Layer>& layers) {
 bool Layout::matches(const Layout& other) const {
     const auto same = [](const LayerLayout& a, const LayerLayout& b) {
         return a.k == b.k && a.n == b.n && a.scales.size() == b.scales.size() &&
-               a.running_means.size() == b.running_means.size();
+               a.running_means.size() == b.running_means.size() &&
+               a.input_scales.size() == b.input_scales.size() &&
+               a.input_running_means.size() == b.input_running_means.size();
     };
     return std::equal(layers_.begin(), layers_.end(), other.layers_.begin(), other.layers_.end(),
                       same);

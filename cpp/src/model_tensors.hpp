@@ -45,6 +45,10 @@ inline void add_scaling(std::vector<Part>& parts, const std::string& name, std::
 /// All that a network has learned, layer by layer, and its scalings.
 inline std::vector<Part> parts_of(const files::Architecture& architecture, const Layout& layout) {
     std::vector<Part> parts;
+    const auto add_vector = [&](const std::string& of, const Parameter& vector, Part::Place place) {
+        if (vector.size() == 0) return;
+        parts.push_back({of + vector.name, {vector.cols}, vector.offset, vector.size(), place});
+    };
     for (std::size_t i = 0; i < layout.layer_count(); ++i) {
         const std::string layer = "layers." + std::to_string(i) + ".";
         const LayerLayout& at = layout[i];
@@ -53,17 +57,19 @@ inline std::vector<Part> parts_of(const files::Architecture& architecture, const
                          at.weights.offset,
                          at.weights.size(),
                          Part::kParameters});
-        const auto add_vector = [&](const Parameter& vector, Part::Place place) {
-            if (vector.size() == 0) return;
-            parts.push_back(
-                {layer + vector.name, {vector.cols}, vector.offset, vector.size(), place});
-        };
         for (const Parameter& vector : {at.biases, at.scales, at.shifts}) {
-            add_vector(vector, Part::kParameters);
+            add_vector(layer, vector, Part::kParameters);
         }
         for (const Parameter& vector : {at.running_means, at.running_variances}) {
-            add_vector(vector, Part::kStatistics);
+            add_vector(layer, vector, Part::kStatistics);
         }
+    }
+    const LayerLayout& first = layout[0];
+    for (const Parameter& vector : {first.input_scales, first.input_shifts}) {
+        add_vector("input.", vector, Part::kParameters);
+    }
+    for (const Parameter& vector : {first.input_running_means, first.input_running_variances}) {
+        add_vector("input.", vector, Part::kStatistics);
     }
     const std::size_t features = architecture.features, outputs = architecture.layers.back().nodes;
     if (architecture.has_input_scaling) add_scaling(parts, "input", features, Part::kInputScaling);

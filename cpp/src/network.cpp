@@ -79,6 +79,13 @@ void check_layers(const std::vector<Layer>& layers) {
     for (const Layer& layer : layers) {
         check_activation<T>(layer.activation);
         check_normalization<T>(layer.normalization);
+        check_normalization<T>(layer.input_normalization);
+        if (layer.input_normalization.after_activation) {
+            throw std::invalid_argument("input_normalization comes before any activation");
+        }
+        if (&layer != &layers.front() && layer.input_normalization != Normalization::kNone) {
+            throw std::invalid_argument("input_normalization is of the first layer only");
+        }
     }
 }
 
@@ -238,9 +245,13 @@ Network<T>::Network(std::size_t features, std::vector<Layer> layers, Loss loss, 
     const IeeeDefaults ieee;
     draw_initial_weights(layout_, layers_, seed, parameters_->data());
     for (std::size_t i = 0; i < layers_.size(); ++i) {
-        const Parameter &scales = layout_[i].scales, &variances = layout_[i].running_variances;
-        std::fill_n(parameters_->data() + scales.offset, scales.size(), T(1));
-        std::fill_n(statistics_->data() + variances.offset, variances.size(), T(1));
+        const LayerLayout& at = layout_[i];
+        for (const Parameter& scales : {at.scales, at.input_scales}) {
+            std::fill_n(parameters_->data() + scales.offset, scales.size(), T(1));
+        }
+        for (const Parameter& variances : {at.running_variances, at.input_running_variances}) {
+            std::fill_n(statistics_->data() + variances.offset, variances.size(), T(1));
+        }
     }
 }
 

@@ -52,12 +52,14 @@ NormalizationValue describe_normalization(Normalization of) {
     return std::tuple(name, of.epsilon, of.momentum, of.after_activation);
 }
 
-std::vector<Layer> parse_layers(const std::vector<LayerTuple>& layers) {
+std::vector<Layer> parse_layers(const std::vector<LayerTuple>& layers,
+                                const NormalizationValue& of_inputs) {
     std::vector<Layer> result;
     for (const auto& [nodes, activation, normalization, dropout] : layers) {
         result.push_back(
             {nodes, parse_activation(activation), parse_normalization(normalization), dropout});
     }
+    if (!result.empty()) result[0].input_normalization = parse_normalization(of_inputs);
     return result;
 }
 
@@ -70,6 +72,12 @@ std::vector<LayerTuple> describe_layers(const LockedNetwork<T>& model) {
                             describe_normalization(layer.normalization), layer.dropout);
     }
     return result;
+}
+
+/// The normalization of the features as the constructor takes it.
+template <class T>
+NormalizationValue describe_input_normalization(const LockedNetwork<T>& model) {
+    return describe_normalization(model.network.layers()[0].input_normalization);
 }
 
 /// The loss as the constructor takes it.
@@ -122,17 +130,18 @@ void soft_update(LockedNetwork<T>& model, const LockedNetwork<T>& source, double
     model.network.soft_update(source.network, tau);
 }
 
-/// nodes[0] is the borrowed batch itself, read-only; nodes[p] the output of layer p.
+/// nodes[0] is the borrowed batch itself, read-only, or what the first layer reads instead;
+/// nodes[p] the output of layer p.
 template <class T>
 py::array nodes(const LockedNetwork<T>& model, std::size_t p) {
     const Reading reading(model);
     const auto& work = require_workspace(model);
     check_layer(p, work->nodes.size() + 1);
     if (p > 0) return lend_rows(work, work->nodes[p - 1]);
-    if (work->x->raw.scales) {  // as the network reads them
-        const InputRows<T>& read = work->input;
-        return lend(const_cast<T*>(read.read()), {work->batch, work->x->cols},
-                    {read.stride() * sizeof(T), sizeof(T)}, work, false);
+    if (work->x->raw.scales || work->normalized_inputs) {
+        const MatrixView<T> read = work->input.read(work->batch, work->x->cols);
+        return lend(read.data, {read.rows, read.cols}, {read.stride * sizeof(T), sizeof(T)}, work,
+                    false);
     }
     py::array view = model.features.attr("view")();
     view.attr("flags").attr("writeable") = false;
@@ -283,6 +292,11 @@ void bind(py::module_& module, const char* name) {
             return lend_part((m.network.*buffer)(), m.network.layout()[i].*place, vector);
         };
     };
+    const auto of_inputs = [](auto buffer, Parameter LayerLayout::* place) {
+        return [=](const M& m) {
+            return lend_part((m.network.*buffer)(), m.network.layout()[0].*place, true);
+        };
+    };
     const auto get_names = [](std::vector<std::string> Names::* which) {
         return [=](const M& m) { return lend_names(m, which); };
     };
@@ -307,16 +321,19 @@ void bind(py::module_& module, const char* name) {
     };
     py::class_<M>(module, name)
         .def(py::init([](std::size_t features, const std::vector<LayerTuple>& layers,
-                         const LossTuple& loss, std::uint64_t seed) {
+                         const LossTuple& loss, std::uint64_t seed,
+                         const NormalizationValue& input_normalization) {
                  const Loss kind(loss_from_name(loss.first), loss.second);
-                 std::vector<Layer> parsed = parse_layers(layers);
+                 std::vector<Layer> parsed = parse_layers(layers, input_normalization);
                  const Interruptible interruptible;
                  return std::make_unique<M>(features, std::move(parsed), kind, seed);
              }),
-             py::arg("features"), py::arg("layers"), py::arg("loss"), py::arg("seed"))
+             py::arg("features"), py::arg("layers"), py::arg("loss"), py::arg("seed"),
+             py::arg("input_normalization") = "none")
         .def_property_readonly("seed", [](const M& m) { return m.network.seed(); })
         .def_property_readonly("features", [](const M& m) { return m.network.features(); })
         .def_property_readonly("layers", &describe_layers<T>)
+        .def_property_readonly("input_normalization", &describe_input_normalization<T>)
         .def_property_readonly("loss", &describe_loss<T>)
         .def_property("feature_names", get_names(&Names::features), put_names(&Names::features))
         .def_property("class_names", get_names(&Names::classes), put_names(&Names::classes))
@@ -381,6 +398,14 @@ void bind(py::module_& module, const char* name) {
              py::arg("i"))
         .def("running_variances", part(&Network<T>::statistics, &LayerLayout::running_variances),
              py::arg("i"))
+        .def("input_scales", of_inputs(&Network<T>::parameters, &LayerLayout::input_scales))
+        .def("input_shifts", of_inputs(&Network<T>::parameters, &LayerLayout::input_shifts))
+        .def("input_scale_gradients", of_inputs(&Network<T>::gradients, &LayerLayout::input_scales))
+        .def("input_shift_gradients", of_inputs(&Network<T>::gradients, &LayerLayout::input_shifts))
+        .def("input_running_means",
+             of_inputs(&Network<T>::statistics, &LayerLayout::input_running_means))
+        .def("input_running_variances",
+             of_inputs(&Network<T>::statistics, &LayerLayout::input_running_variances))
         .def("nodes", &nodes<T>, py::arg("p"))
         .def("deltas", &deltas<T>, py::arg("i"))
         .def("feature_gradients", &feature_gradients<T>)

@@ -89,6 +89,11 @@ class Network:
     dropout : float, default 0.0
         The dropout of hidden layers given as an integer; see `Dense`. The masks depend on the seed,
         not on the number of threads.
+    input_normalization : {"batch", "layer"}, BatchNorm or LayerNorm, optional
+        The normalization of the features, after `input_scale` and `input_offset` and before the
+        first layer: each feature over the samples of a batch with ``"batch"``, the features of a
+        sample with ``"layer"``. Its scales and shifts are trained with layer 0, whose `trainable`
+        and `rate_factors` are also its own. It takes no sparse X.
 
     Raises
     ------
@@ -124,10 +129,11 @@ class Network:
         dtype: FloatType = "float32",
         normalization: NormalizationLike | None = None,
         dropout: float = 0.0,
+        input_normalization: NormalizationLike | None = None,
     ) -> None:
         features, dense = build_layers(layers, activation, output, normalization, dropout)
         refuse_single_softmax(dense)
-        self._model = Model.new(features, dense, loss, seed, dtype)
+        self._model = Model.new(features, dense, loss, seed, dtype, input_normalization)
 
     # Properties
 
@@ -255,6 +261,11 @@ class Network:
     def layers(self) -> tuple[Dense, ...]:
         """The layers after the features."""
         return self._model.layers
+
+    @property
+    def input_normalization(self) -> NormalizationLike | None:
+        """The normalization of the features before the first layer, or None."""
+        return self._model.input_normalization
 
     @property
     def trainable(self) -> LayerSettings[bool]:
@@ -400,8 +411,9 @@ class Network:
     def parameters(self) -> NDArray[Any]:
         """The whole buffer as one flat live view: W0, b0, W1, b1, ... in C order.
 
-        Scales and shifts of a normalised layer follow its biases. While another thread fits, the
-        view may be torn, unlike the parameters that `predict` uses.
+        Scales and shifts of a normalised layer follow its biases, and those of an
+        `input_normalization` follow all parameters of layer 0. While another thread fits, the view
+        may be torn, unlike the parameters that `predict` uses.
         """
         return self._model.core.parameters
 
@@ -420,27 +432,35 @@ class Network:
 
     @property
     def scales(self) -> views.LayerViews:
-        """Live views (N,) by layer, of the normalised layers; initially 1."""
+        """Live views (N,) by layer, of the normalised layers; initially 1.
+
+        ``scales["input"]`` (features,) is that of `input_normalization`, if there is one; the same
+        in `shifts`, their gradients, `running_means` and `running_variances`.
+        """
         core = self._model.core
-        return views.of_normalized("scales", self._model, core.scales)
+        return views.of_normalized("scales", self._model, core.scales, core.input_scales)
 
     @property
     def shifts(self) -> views.LayerViews:
         """Live views (N,) by layer, of the normalised layers; initially 0."""
         core = self._model.core
-        return views.of_normalized("shifts", self._model, core.shifts)
+        return views.of_normalized("shifts", self._model, core.shifts, core.input_shifts)
 
     @property
     def scale_gradients(self) -> views.LayerViews:
         """Live views (N,) of dL/dscale by layer; zero before the first `backward`."""
         core = self._model.core
-        return views.of_normalized("scale_gradients", self._model, core.scale_gradients)
+        return views.of_normalized(
+            "scale_gradients", self._model, core.scale_gradients, core.input_scale_gradients
+        )
 
     @property
     def shift_gradients(self) -> views.LayerViews:
         """Live views (N,) of dL/dshift by layer; zero before the first `backward`."""
         core = self._model.core
-        return views.of_normalized("shift_gradients", self._model, core.shift_gradients)
+        return views.of_normalized(
+            "shift_gradients", self._model, core.shift_gradients, core.input_shift_gradients
+        )
 
     @property
     def running_means(self) -> views.LayerViews:
@@ -449,7 +469,9 @@ class Network:
         After a batch they are ``0.9 * running + 0.1 * mean``. Prediction uses them.
         """
         core = self._model.core
-        return views.of_normalized("running_means", self._model, core.running_means, "batch")
+        return views.of_normalized(
+            "running_means", self._model, core.running_means, core.input_running_means, "batch"
+        )
 
     @property
     def running_variances(self) -> views.LayerViews:
@@ -459,12 +481,19 @@ class Network:
         """
         core = self._model.core
         return views.of_normalized(
-            "running_variances", self._model, core.running_variances, "batch"
+            "running_variances",
+            self._model,
+            core.running_variances,
+            core.input_running_variances,
+            "batch",
         )
 
     @property
     def statistics(self) -> NDArray[Any]:
-        """All running averages as one flat live view: means, variances, layer after layer."""
+        """All running averages as one flat live view: means, variances, layer after layer.
+
+        Those of an `input_normalization` follow those of layer 0.
+        """
         return self._model.core.statistics
 
     @statistics.setter

@@ -77,6 +77,9 @@ def description(core):
         for name in ("feature_names", "class_names")
         if (names := getattr(core, name)) is not None
     }
+    if core.input_normalization != "none":
+        before = core.input_normalization
+        named["input_normalization"] = list(before) if isinstance(before, tuple) else before
     return named | {
         "features": core.features,
         "layers": [[list(x) if isinstance(x, tuple) else x for x in y] for y in core.layers],
@@ -90,9 +93,9 @@ def description(core):
     }
 
 
-def trained(kind, features, shape, loss, seed):
+def trained(kind, features, shape, loss, seed, input_normalization="none"):
     """Return a core with parameters that no initialization makes."""
-    core = kind(features, shape, loss, seed)
+    core = kind(features, shape, loss, seed, input_normalization)
     core.epoch = 3
     for buffer in (core.parameters, core.statistics):
         buffer[...] += buffer.dtype.type(1) / 1024  # no bias is 0
@@ -116,6 +119,10 @@ def make_version_2():
     scaled.set_input_scaling(np.array([2, 0, -0.5], "f4"), np.array([0.25, 0, 1], "f4"))
     scaled.set_output_scaling(np.array([10, 0], "f4"), np.array([-3, 7], "f4"))
     write_new(FOLDER / "scaled.safetensors", description(scaled), lambda p: scaled.save(p, False))
+    for name, how in (("batch", ("batch", 1e-3, 0.01, False)), ("layer", "layer")):
+        normalizing = trained(_core.Network32, *NETWORKS["normalized"], how)
+        path = FOLDER / f"input_{name}.safetensors"
+        write_new(path, description(normalizing), lambda p, core=normalizing: core.save(p, False))
     others = [trained(_core.Network64, *small[:3], seed) for seed in (11, 12)]
     cores = [named, *others, trained(_core.Network32, *softmax)]
     tensors = {"table.medians": np.array([0.5, np.nan]), "table.kinds": np.arange(3, dtype="u1")}

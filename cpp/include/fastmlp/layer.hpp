@@ -71,13 +71,17 @@ struct Layer {
     double dropout = 0;      ///< share of the nodes that training drops
     bool trainable = true;   ///< whether training changes the layer
     double rate_factor = 1;  ///< of the learning rate, for this layer
+    /// Of the features, before the product: of the first layer only, never `after_activation`, and
+    /// not of sparse rows. What it learns is trained as the layer is.
+    Normalization input_normalization = Normalization::kNone;
 
     bool operator==(const Layer&) const = default;
 };
 
 /// Whether layers with equal parameters predict the same; they may differ in how they train.
 constexpr bool predict_alike(const Layer& a, const Layer& b) {
-    return a.nodes == b.nodes && a.activation == b.activation && a.normalization == b.normalization;
+    return a.nodes == b.nodes && a.activation == b.activation &&
+           a.normalization == b.normalization && a.input_normalization == b.input_normalization;
 }
 
 /// Losses are means over the batch; all but the cross-entropy also over the outputs.

@@ -1,5 +1,5 @@
 /// The position of each parameter in the one contiguous buffer: W0, b0, W1, b1, ...; the scales and
-/// shifts of a normalised layer follow its biases.
+/// shifts of a normalised layer follow its biases, and those of normalised inputs follow these.
 ///
 /// Only this class defines it. One element per parameter, no padding, C order; gradients and
 /// optimizer state use the same layout. The running averages of batch-normalised layers, which have
@@ -30,11 +30,14 @@ struct LayerLayout {
     Parameter scales, shifts;  ///< (1, N) of a normalised layer, else empty
     /// (1, N) of a batch-normalised layer, in the statistics buffer; else empty
     Parameter running_means, running_variances;
+    /// (1, K) of a layer whose inputs are normalised, in the same two buffers; else empty
+    Parameter input_scales, input_shifts, input_running_means, input_running_variances;
 
     /// All parameters of the layer, which are contiguous.
     std::size_t offset() const { return weights.offset; }
     std::size_t size() const {
-        return weights.size() + biases.size() + scales.size() + shifts.size();
+        return weights.size() + biases.size() + scales.size() + shifts.size() +
+               input_scales.size() + input_shifts.size();
     }
 };
 

@@ -88,7 +88,10 @@ Features<T> checked_features(const Network<T>& network, const Features<T>& x) {
         std::any_of(by.offsets, by.offsets + x.cols, [](T offset) { return offset != 0; })) {
         throw std::invalid_argument("x is sparse, and the network adds offsets to its features");
     }
-    return scaled(x, by);
+    if (x.is_sparse && normalizes_inputs(network.layers())) {
+        throw std::invalid_argument("x is sparse, and the network has an input_normalization");
+    }
+    return as_read(network.layers(), scaled(x, by));
 }
 
 template <class T>

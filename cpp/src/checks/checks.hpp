@@ -23,8 +23,8 @@ void check_features(std::size_t features, const MatrixView<const T>& x);
 template <class T>
 void check_features(std::size_t features, const Features<T>& x);
 
-/// The same for a network, and x as it reads them: scaled, if it scales its features. Sparse rows
-/// are refused if it adds offsets.
+/// The same for a network, and x as it reads them: scaled, if it scales its features, and copied,
+/// if it normalises them. Sparse rows are refused if it adds offsets or normalises.
 template <class T>
 Features<T> checked_features(const Network<T>& network, const Features<T>& x);
 

@@ -49,6 +49,11 @@ void check_layer(const Layer& ours, const Layer& theirs, const std::string& in_l
            other.after_activation ? "after it" : "before it");
 }
 
+void check_inputs(Normalization ours, Normalization theirs) {
+    expect_name(name_of(ours), name_of(theirs), "the input_normalization");
+    expect_number(ours.epsilon, theirs.epsilon, "the epsilon", " in input_normalization");
+}
+
 void check_loss(Loss ours, Loss theirs) {
     expect_name(name_of(ours.kind), name_of(theirs.kind), "the loss");
     expect_number(ours.parameter, theirs.parameter,
@@ -75,6 +80,7 @@ void check_same_function(const Network<T>& network, const Network<T>& source) {
     for (std::size_t i = 0; i < network.layers().size(); ++i) {
         check_layer(network.layers()[i], source.layers()[i], " in layer " + std::to_string(i));
     }
+    check_inputs(network.layers()[0].input_normalization, source.layers()[0].input_normalization);
     check_loss(network.loss(), source.loss());
     check_scaling(network.input_scaling(), source.input_scaling(), "input");
     check_scaling(network.output_scaling(), source.output_scaling(), "output");

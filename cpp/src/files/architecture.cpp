@@ -49,6 +49,8 @@ public:
     void add(const char* name, std::string_view value, std::string_view usual) {
         if (value != usual) add_text(name, json_string(value));
     }
+    void add(const NewMembers& others) { text_ += others.text_; }
+    void add_object(const char* name, const std::string& json) { add_text(name, json); }
     const std::string& text() const { return text_; }
 
 private:
@@ -83,9 +85,20 @@ Names new_names_of_layer() {
     return {"negative_slope",   "alpha",     "approximate", "epsilon", "momentum",
             "after_activation", "trainable", "rate_factor"};
 }
+NewMembers new_members(Normalization normalization) {
+    const Normalization usual = normalization.kind;
+    NewMembers result;
+    result.add("epsilon", normalization.epsilon, usual.epsilon);
+    result.add("momentum", normalization.momentum, usual.momentum);
+    result.add("after_activation", normalization.after_activation);
+    return result;
+}
+std::string normalization_json(Normalization normalization) {
+    return "{\"normalization\":" + json_string(name_of(normalization)) +
+           new_members(normalization).text() + "}";
+}
 NewMembers new_members(const Layer& layer) {
     const auto [kind, parameter] = layer.activation;
-    const Normalization usual = layer.normalization.kind;
     NewMembers result;
     if (kind == Activation::kLeakyRelu) {
         result.add("negative_slope", parameter, Activation(kind).parameter);
@@ -93,18 +106,21 @@ NewMembers new_members(const Layer& layer) {
     if (kind == Activation::kElu) result.add("alpha", parameter, Activation(kind).parameter);
     result.add("approximate", std::string_view(kind == Activation::kGeluTanh ? "tanh" : "none"),
                "none");
-    result.add("epsilon", layer.normalization.epsilon, usual.epsilon);
-    result.add("momentum", layer.normalization.momentum, usual.momentum);
-    result.add("after_activation", layer.normalization.after_activation);
+    result.add(new_members(layer.normalization));
     result.add("trainable", layer.trainable, true);
     result.add("rate_factor", layer.rate_factor, 1);
     return result;
 }
 Names new_names_of_network() {
-    return {"input_scaling", "output_scaling", "feature_names", "class_names"};
+    return {"input_normalization", "input_scaling", "output_scaling", "feature_names",
+            "class_names"};
 }
 NewMembers new_members(const Architecture& of) {
     NewMembers result;
+    const Normalization of_inputs = of.layers[0].input_normalization;
+    if (of_inputs != Normalization::kNone) {
+        result.add_object("input_normalization", normalization_json(of_inputs));
+    }
     result.add("input_scaling", of.has_input_scaling);
     result.add("output_scaling", of.has_output_scaling);
     result.add("feature_names", of.has_feature_names);
@@ -176,6 +192,20 @@ Normalization complete_normalization(JsonReader& json, const LayerMembers& membe
     return result;
 }
 
+/// That of the features: all but `after_activation`.
+Normalization read_input_normalization(JsonReader& json) {
+    LayerMembers members;
+    Members(json, {"normalization"}, {"epsilon", "momentum"}).read([&](const std::string& name) {
+        if (name == "normalization") members.normalization = normalization_from_name(json.string());
+        if (name == "epsilon") members.epsilon = json.number();
+        if (name == "momentum") members.momentum = json.number();
+    });
+    if (members.normalization == Normalization::kNone) {
+        json.fail("'input_normalization' is left out where there is none");
+    }
+    return complete_normalization(json, members);
+}
+
 Layer read_layer(JsonReader& json, bool is_version_1) {
     Layer layer{0, Activation::kIdentity};
     LayerMembers members;
@@ -245,8 +275,10 @@ bool is_version_1(const Architecture& of) {
 
 Architecture read_network(JsonReader& json, const Names& required, bool is_version_1) {
     Architecture result;
+    Normalization of_inputs = Normalization::kNone;
     Members(json, required, is_version_1 ? Names{} : new_names_of_network())
         .read([&](const std::string& name) {
+            if (name == "input_normalization") of_inputs = read_input_normalization(json);
             if (name == "features") result.features = integer<std::size_t>(json);
             if (name == "layers") {
                 json.array([&] { result.layers.push_back(read_layer(json, is_version_1)); });
@@ -260,6 +292,7 @@ Architecture read_network(JsonReader& json, const Names& required, bool is_versi
             if (name == "feature_names") result.has_feature_names = json.boolean();
             if (name == "class_names") result.has_class_names = json.boolean();
         });
+    if (!result.layers.empty()) result.layers[0].input_normalization = of_inputs;
     return result;
 }
 

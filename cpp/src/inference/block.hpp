@@ -45,6 +45,7 @@ struct InferenceBlock {
                      Poll* poll = nullptr) {
         const std::size_t rows = range.size();
         take(net.kernel, x, range);
+        if (net.layers[0].input_normalization != Normalization::kNone) normalize_inputs(net, rows);
         Scores<T> out{};
         for (std::size_t i = 0; i < net.layers.size(); ++i) {
             const DenseView<const T> weights = net.weights(i);
@@ -79,6 +80,15 @@ private:
         input.expect(x, range.size());
         if (pointers.size() < range.size()) pointers.resize(range.size());
         for (std::size_t b = 0; b < range.size(); ++b) input.take(kernel, x, range.first + b, b);
+    }
+
+    template <class Weights>
+    void normalize_inputs(const InferenceLayers<T, Weights>& net, std::size_t rows) {
+        const DenseView<const T> weights = input_view(net.weights(0));
+        const MatrixView<T> x = input.read(rows, weights.n);
+        normalize_for_prediction(net.kernel, net.layers[0].input_normalization, weights,
+                                 net.running.of_inputs(), x.data, x.stride, rows,
+                                 room(scratch, rows));
     }
 
     template <class Weights>

@@ -57,6 +57,7 @@ public:
             if (pass_.traits[i].is_normalized) repeat_inverses(work_.normalized[i], rows);
             repeat(pass_.z(i), rows);
         }
+        if (pass_.normalizes_inputs) repeat_inverses(*work_.normalized_inputs, rows);
         output_deltas(rows);
         if (pass_.output_scaling) {
             multiply_columns(work_.deltas.back(), {0, rows}, pass_.output_scaling.scales);

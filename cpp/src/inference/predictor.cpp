@@ -37,7 +37,8 @@ struct Predictor<T>::State {
             weights,
             {&layout, statistics.data()},
             ColumnScaling<T>(output ? &*output : nullptr)};
-        block.predict(net, scaled<T>(x, ColumnScaling<T>(input ? &*input : nullptr)), range, out);
+        const ColumnScaling<T> scaling(input ? &*input : nullptr);
+        block.predict(net, as_read(layers, scaled<T>(x, scaling)), range, out);
     }
 
     /// Into the room there is.

@@ -306,11 +306,10 @@ void apply_gradients(const KernelTable<T>& kernel, const UpdateTarget<T>& target
     const GradientUse<T> use{T(1), &rules};
     use_gradients(kernel, target, &DenseView<T>::w, offset, {rows.size(), columns.size()},
                   gradients.w + offset, use, gradients.ldw);
-    const Range n = share.of(layer.n, kPad);
-    for (const auto part : {&DenseView<T>::biases, &DenseView<T>::scales, &DenseView<T>::shifts}) {
-        if (layer.*part == nullptr) continue;
+    for_each_vector(layer, [&](T* DenseView<T>::* part, std::size_t size) {
+        const Range n = share.of(size, kPad);
         use_gradients(kernel, target, part, n.first, {1, n.size()}, gradients.*part + n.first, use);
-    }
+    });
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                                     \

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "fastmlp/buffer.hpp"
+#include "fastmlp/layer.hpp"
 #include "fastmlp/matrix.hpp"
 #include "fastmlp/raw_view.hpp"
 #include "kernels/table.hpp"
@@ -30,6 +31,25 @@ struct Features {
     bool is_raw = false, is_sparse = false;
     bool is_scaled = false;  ///< as the network reads them already
 };
+
+/// Whether a network of these layers normalises its features, in rows that it may change.
+inline bool normalizes_inputs(const std::vector<Layer>& layers) {
+    return layers[0].input_normalization != Normalization::kNone;
+}
+
+/// Dense rows, to be copied as they are read.
+template <class T>
+Features<T> copied(Features<T> x) {
+    if (!x.is_raw) x.raw = RawView<T>::of(x.dense);
+    x.is_raw = true;
+    return x;
+}
+
+/// x for these layers.
+template <class T>
+Features<T> as_read(const std::vector<Layer>& layers, const Features<T>& x) {
+    return normalizes_inputs(layers) ? copied(x) : x;
+}
 
 /// The share of the features that is stored.
 template <class T>
@@ -83,9 +103,10 @@ struct InputRows {
         }
     }
 
-    /// What was read as T: rows `stride` apart. Of other features there are none.
-    const T* read() const { return read_.data(); }
-    std::size_t stride() const { return stride_; }
+    /// What was read as T, with room for whole vectors. Of other features there are no rows.
+    MatrixView<T> read(std::size_t rows, std::size_t cols) {
+        return {read_.data(), rows, cols, stride_};
+    }
 
 private:
     static void scale(SparseRow<T>& row, const T* scales, std::vector<T>& values) {

@@ -25,7 +25,8 @@ double row_squares(const T* x, std::size_t count, std::size_t stride) {
 }
 
 /// The sums of squares of all rows. A layer has a row for each node of the previous layer, or for
-/// each of its own nodes if it is narrow; one for its biases; two for scales and shifts.
+/// each of its own nodes if it is narrow; one for its biases; two for scales and shifts, and two
+/// for those of its inputs.
 template <class T>
 class SumOfSquares {
 public:
@@ -35,7 +36,8 @@ public:
             first_.push_back(count);
             const LayerLayout& layer = layout[i];
             count += layer.n <= kernels::kNarrow ? layer.n : layer.k;
-            count += layer.scales.size() > 0 ? 3 : 1;
+            count +=
+                1 + (layer.scales.size() > 0 ? 2 : 0) + (layer.input_scales.size() > 0 ? 2 : 0);
         }
         rows_.resize(count);
     }
@@ -51,12 +53,10 @@ public:
             rows_[first_[i] + r] = row_squares(row, count, across ? layer.ldw : 1);
         }
         if (!biases_ || share.rank != 0) return;
-        double* const others = rows_.data() + first_[i] + rows;
-        others[0] = row_squares(layer.biases, layer.n, 1);
-        if (layer.scales != nullptr) {
-            others[1] = row_squares(layer.scales, layer.n, 1);
-            others[2] = row_squares(layer.shifts, layer.n, 1);
-        }
+        double* next = rows_.data() + first_[i] + rows;
+        for_each_vector(layer, [&](T* DenseView<T>::* part, std::size_t size) {
+            *next++ = row_squares(layer.*part, size, 1);
+        });
     }
 
     /// This thread's share of all layers.

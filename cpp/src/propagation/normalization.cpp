@@ -10,8 +10,8 @@ using kernels::kPad;
 
 /// The moments of this thread's share of the nodes over the whole batch.
 template <class T>
-void measure(const KernelTable<T>& kernel, std::size_t n, const BatchContext& context, Rows<T>& z,
-             Normalized<T>& to) {
+void measure(const KernelTable<T>& kernel, std::size_t n, const BatchContext& context,
+             MatrixView<T> z, Normalized<T>& to) {
     const Range nodes = context.share.of(padded(n), kPad);
     if (nodes.size() == 0) return;
     kernel.batch_moments(z.row(0) + nodes.first, z.stride, context.batch, nodes.size(),
@@ -37,7 +37,7 @@ Range sum_gradients(const KernelTable<T>& kernel, std::size_t n, std::size_t bat
 template <class T>
 void normalize(const KernelTable<T>& kernel, Normalization normalization,
                const DenseView<const T>& layer, Moments<T> running, const BatchContext& context,
-               Range rows, Rows<T>& z, Normalized<T>& to) {
+               Range rows, MatrixView<T> z, Normalized<T>& to) {
     const auto epsilon = static_cast<T>(normalization.epsilon);
     T *here = z.row(rows.first), *x = to.x.row(rows.first);
     if (normalization == Normalization::kLayer) {
@@ -135,7 +135,8 @@ void normalization_update(const KernelTable<T>& kernel, const UpdateTarget<T>& t
 
 #define FASTMLP_INSTANTIATE(T)                                                                     \
     template void normalize(const KernelTable<T>&, Normalization, const DenseView<const T>&,       \
-                            Moments<T>, const BatchContext&, Range, Rows<T>&, Normalized<T>&);     \
+                            Moments<T>, const BatchContext&, Range, MatrixView<T>,                 \
+                            Normalized<T>&);                                                       \
     template void move_averages(double, std::size_t, const Normalized<T>&, std::size_t, Share,     \
                                 Moments<T>);                                                       \
     template void normalize_for_prediction(const KernelTable<T>&, Normalization,                   \

@@ -23,6 +23,11 @@ struct RunningStatistics {
         return {values + (*layout)[i].running_means.offset,
                 values + (*layout)[i].running_variances.offset};
     }
+    /// Those of the features.
+    Moments<T> of_inputs() const {
+        return {values + (*layout)[0].input_running_means.offset,
+                values + (*layout)[0].input_running_variances.offset};
+    }
 };
 
 /// Computes x, and replaces z by scale x + shift; `running` is null unless the normalisation is by
@@ -30,7 +35,7 @@ struct RunningStatistics {
 template <class T>
 void normalize(const kernels::KernelTable<T>& kernel, Normalization normalization,
                const DenseView<const T>& layer, Moments<T> running, const BatchContext& context,
-               Range rows, Rows<T>& z, Normalized<T>& to);
+               Range rows, MatrixView<T> z, Normalized<T>& to);
 
 /// running = (1 - momentum) running + momentum batch, with the unbiased variance, for this thread's
 /// share of `n` nodes; `at` holds their moments over `batch` rows. Not part of `normalize` because

@@ -1,6 +1,7 @@
 #include "propagation/packed.hpp"
 
 #include <cstdint>
+#include <utility>
 
 #include "kernels/table.hpp"
 
@@ -13,10 +14,12 @@ using kernels::kPad;
 /// The time of copying one element, in flops.
 constexpr double kFlopsPerCopy = 10;
 
+/// Kernels write vectors up to the next multiple of kPad.
 template <class T>
 bool usable_in_place(const LayerLayout& layer, const T* flat) {
     const auto address = reinterpret_cast<std::uintptr_t>(flat + layer.weights.offset);
-    return layer.n > kNarrow && layer.n % kPad == 0 && address % 64 == 0;
+    return layer.n > kNarrow && layer.n % kPad == 0 && layer.input_scales.size() % kPad == 0 &&
+           address % 64 == 0;
 }
 
 /// The number of elements of a layer's private weights, and of its vectors.
@@ -26,21 +29,28 @@ std::size_t weights_size(const LayerLayout& layer) {
 }
 std::size_t packed_size(const LayerLayout& layer) {
     const std::size_t vectors = layer.scales.size() == 0 ? 1 : 3;
-    return checked_add(weights_size(layer), vectors * padded(layer.n));
+    return checked_add(weights_size(layer),
+                       vectors * padded(layer.n) + 2 * padded(layer.input_scales.size()));
 }
 
 template <class T>
 DenseView<T> packed_view(const LayerLayout& layer, T* packed) {
-    const bool transposed = layer.n <= kNarrow, normalized = layer.scales.size() > 0;
-    T* biases = packed + weights_size(layer);
+    const bool transposed = layer.n <= kNarrow;
+    T* next = packed + weights_size(layer);
+    const auto vector = [&](const Parameter& part) -> T* {
+        return part.size() > 0 ? std::exchange(next, next + padded(part.size())) : nullptr;
+    };
+    // In the order of the layout, as an initialiser list is evaluated.
     return {.k = layer.k,
             .n = layer.n,
             .w = packed,
             .ldw = padded(transposed ? layer.k : layer.n),
-            .biases = biases,
-            .scales = normalized ? biases + padded(layer.n) : nullptr,
-            .shifts = normalized ? biases + 2 * padded(layer.n) : nullptr,
-            .transposed = transposed};
+            .biases = vector(layer.biases),
+            .scales = vector(layer.scales),
+            .shifts = vector(layer.shifts),
+            .transposed = transposed,
+            .input_scales = vector(layer.input_scales),
+            .input_shifts = vector(layer.input_shifts)};
 }
 
 }  // namespace
@@ -80,12 +90,9 @@ void PackedParameters<T>::for_each_element(Copy copy, Poll* poll) {
             }
             if (poll) poll->worked(kFlopsPerCopy * static_cast<double>(view.n));
         }
-        for (std::size_t n = 0; n < view.n; ++n) {
-            copy(flat.biases[n], view.biases[n]);
-            if (view.scales == nullptr) continue;
-            copy(flat.scales[n], view.scales[n]);
-            copy(flat.shifts[n], view.shifts[n]);
-        }
+        for_each_vector(view, [&](T* DenseView<T>::* part, std::size_t size) {
+            for (std::size_t j = 0; j < size; ++j) copy((flat.*part)[j], (view.*part)[j]);
+        });
     }
 }
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "fastmlp/buffer.hpp"
@@ -62,11 +63,41 @@ struct DenseView {
     T* biases;           ///< (N,), readable up to the next multiple of kPad
     T *scales, *shifts;  ///< of a normalised layer, like the biases; else null
     bool transposed;     ///< true exactly for the narrow layers of packed parameters
+    /// (K,), where the layer's inputs are normalised, like the biases; else null
+    T *input_scales = nullptr, *input_shifts = nullptr;
 };
 
 template <class T>
 DenseView<const T> read_only(const DenseView<T>& v) {
-    return {v.k, v.n, v.w, v.ldw, v.biases, v.scales, v.shifts, v.transposed};
+    return {v.k,      v.n,      v.w,          v.ldw,          v.biases,
+            v.scales, v.shifts, v.transposed, v.input_scales, v.input_shifts};
+}
+
+/// What normalises the inputs of a layer, as if it were a layer without weights.
+template <class T>
+DenseView<T> input_view(const DenseView<T>& layer) {
+    return {.k = 0,
+            .n = layer.k,
+            .w = nullptr,
+            .ldw = 0,
+            .biases = nullptr,
+            .scales = layer.input_scales,
+            .shifts = layer.input_shifts,
+            .transposed = false};
+}
+
+/// Calls f(part, size) for the vectors of a layer, in the order of the layout.
+template <class T, class F>
+void for_each_vector(const DenseView<T>& layer, F f) {
+    f(&DenseView<T>::biases, layer.n);
+    if (layer.scales != nullptr) {
+        f(&DenseView<T>::scales, layer.n);
+        f(&DenseView<T>::shifts, layer.n);
+    }
+    if (layer.input_scales != nullptr) {
+        f(&DenseView<T>::input_scales, layer.k);
+        f(&DenseView<T>::input_shifts, layer.k);
+    }
 }
 
 template <class T>
@@ -94,15 +125,19 @@ private:
 template <class T>
 DenseView<T> natural_view(const Layout& layout, std::size_t i, T* flat) {
     const LayerLayout& layer = layout[i];
-    const bool normalized = layer.scales.size() > 0;
+    const auto vector = [&](const Parameter& part) {
+        return part.size() > 0 ? flat + part.offset : nullptr;
+    };
     return {.k = layer.k,
             .n = layer.n,
             .w = flat + layer.weights.offset,
             .ldw = layer.n,
             .biases = flat + layer.biases.offset,
-            .scales = normalized ? flat + layer.scales.offset : nullptr,
-            .shifts = normalized ? flat + layer.shifts.offset : nullptr,
-            .transposed = false};
+            .scales = vector(layer.scales),
+            .shifts = vector(layer.shifts),
+            .transposed = false,
+            .input_scales = vector(layer.input_scales),
+            .input_shifts = vector(layer.input_shifts)};
 }
 
 }  // namespace fastmlp

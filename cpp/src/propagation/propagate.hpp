@@ -47,7 +47,8 @@ struct Propagation {
         : kernel(kernels::active_table<T>()), layers(network.layers()), loss(network.loss()),
           seed(network.seed()), running{&network.layout(), network.statistics()->data()},
           parameters(its_parameters), work(workspace),
-          output_scaling(network.output_scaling().get()) {
+          output_scaling(network.output_scaling().get()),
+          normalizes_inputs(layers[0].input_normalization != Normalization::kNone) {
         work.scaled.expect(output_scaling, work.capacity, work.scores.cols);
         for (std::size_t i = 0; i < layers.size(); ++i) traits.emplace_back(layers, i, loss);
         while (lowest_trainable < layers.size() && !traits[lowest_trainable].trainable) {
@@ -65,6 +66,7 @@ struct Propagation {
     const PackedParameters<T>& parameters;
     Workspace<T>& work;
     ColumnScaling<T> output_scaling;  ///< of the network's outputs
+    bool normalizes_inputs;           ///< of the first layer
     bool reports_in_units = false;    ///< losses are those of the outputs, not of what is scaled
     BatchContext context{};
     Poll* poll = nullptr;        ///< counts the work, and may throw in the middle of it
@@ -83,7 +85,15 @@ struct Propagation {
 
     /// (1.1), (1.2): nodes of the hidden layers and the output's scores.
     void forward(Range rows) const {
+        if (normalizes_inputs) normalize_inputs(rows);
         for (std::size_t i = 0; i < layers.size(); ++i) forward_layer(i, rows);
+    }
+
+    /// The rows of the batch, in place: they are copies.
+    void normalize_inputs(Range rows) const {
+        normalize(kernel, layers[0].input_normalization, input_view(weights(0)),
+                  running.of_inputs(), context_of(0), rows,
+                  work.input.read(work.capacity, parameters[0].k), *work.normalized_inputs);
     }
 
     void forward_layer(std::size_t i, Range rows) const {
@@ -119,8 +129,8 @@ struct Propagation {
     /// z, or what `begin` has made of it, in place.
     void normalize_layer(std::size_t i, Range rows) const {
         Rows<T>& at = traits[i].normalized_after ? output(i) : z(i);
-        normalize(kernel, layers[i].normalization, weights(i), running[i], context_of(i), rows, at,
-                  work.normalized[i]);
+        normalize(kernel, layers[i].normalization, weights(i), running[i], context_of(i), rows,
+                  at.view(), work.normalized[i]);
     }
 
     /// What is left to do: the activation, where it neither went along nor came before, and
@@ -225,6 +235,12 @@ struct Propagation {
     /// (2.4), (2.5), (2.12): deltas of the layers from the output down to `lowest`.
     void backward(Range rows, std::size_t lowest = 0) const {
         for (std::size_t i = layers.size() - 1; i > lowest; --i) backward_layer(i, rows);
+        if (normalizes_inputs && lowest == 0) multiply_back_to_inputs(rows);
+    }
+
+    /// dL/d(scale x + shift) of normalised features.
+    void multiply_back_to_inputs(Range rows) const {
+        multiply_back_to_features(rows, work.normalized_inputs->delta);
     }
 
     /// Deltas of layer i - 1 from those of layer i.
@@ -255,10 +271,11 @@ struct Propagation {
         }
     }
 
-    /// (2.4) for the features, which have no activation, into `out`.
+    /// After `backward`, (2.4) for the features, which have no activation, into `out`.
     void feature_gradients(Range rows, Rows<T>& out) const {
-        dense_backward(kernel, weights(0), work.deltas[0], rows, {0, padded(parameters[0].k)},
-                       Activation::kIdentity, out, out, scratch, poll);
+        if (!normalizes_inputs) return multiply_back_to_features(rows, out);
+        normalize_backward(kernel, layers[0].input_normalization, input_view(weights(0)),
+                           running.of_inputs(), context_of(0), rows, *work.normalized_inputs, out);
     }
 
     /// (2.6), (2.7): this thread's share of the gradients of all trainable layers goes to `targets`
@@ -285,10 +302,19 @@ struct Propagation {
             normalization_update(kernel, target, work.batch, work.normalized[i], use,
                                  context.share);
         }
+        if (i == 0 && normalizes_inputs) {
+            normalization_update(kernel, inputs_of(target), work.batch, *work.normalized_inputs,
+                                 use, context.share);
+        }
     }
 
     /// This thread's share of the running averages, after a forward in training.
     void move_averages() const {
+        const Normalization of_inputs = layers[0].input_normalization;
+        if (of_inputs == Normalization::kBatch && traits[0].trainable) {
+            fastmlp::move_averages(of_inputs.momentum, parameters[0].k, *work.normalized_inputs,
+                                   work.batch, context.share, running.of_inputs());
+        }
         for (std::size_t i = 0; i < layers.size(); ++i) {
             if (layers[i].normalization != Normalization::kBatch || !traits[i].trainable) continue;
             fastmlp::move_averages(layers[i].normalization.momentum, parameters[i].n,
@@ -317,6 +343,17 @@ struct Propagation {
     bool drops(std::size_t i) const { return traits[i].has_dropout && context.training; }
 
 private:
+    void multiply_back_to_features(Range rows, Rows<T>& out) const {
+        dense_backward(kernel, weights(0), work.deltas[0], rows, {0, padded(parameters[0].k)},
+                       Activation::kIdentity, out, out, scratch, poll);
+    }
+
+    /// What normalises the inputs of a layer, with the optimizer's state.
+    static UpdateTarget<T> inputs_of(const UpdateTarget<T>& layer) {
+        return {input_view(layer.parameters), input_view(layer.first_moment),
+                input_view(layer.second_moment)};
+    }
+
     /// A layer that training does not change normalises as in prediction.
     BatchContext context_of(std::size_t i) const {
         BatchContext result = context;

@@ -51,13 +51,12 @@ struct ColumnScaling {
 template <class T>
 Features<T> scaled(const Features<T>& x, const ColumnScaling<T>& by) {
     if (!by || x.is_scaled || (x.is_raw && x.raw.scales)) return x;
-    Features<T> result = x;
     if (x.is_sparse) {
+        Features<T> result = x;
         result.sparse_scales = by.scales;
         return result;
     }
-    if (!x.is_raw) result.raw = RawView<T>::of(x.dense);
-    result.is_raw = true;
+    Features<T> result = copied(x);
     result.raw.scales = by.scales;
     result.raw.offsets = by.offsets;
     return result;

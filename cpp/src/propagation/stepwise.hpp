@@ -32,6 +32,7 @@ struct StepwisePass {
     const Propagation<T>& pass;
 
     void forward() const {
+        if (pass.normalizes_inputs) pass.normalize_inputs(rows());
         for (std::size_t i = 0; i < pass.layers.size(); ++i) {
             for_each_block(i, [&](Range block) { pass.begin(i, block); });
             if (pass.traits[i].is_normalized) pass.normalize_layer(i, rows());
@@ -50,6 +51,8 @@ struct StepwisePass {
             for_each_block(i - 1, [&](Range block) { pass.multiply_back(i, block); });
             if (pass.traits[i - 1].is_normalized) pass.normalize_layer_back(i - 1, rows());
         }
+        if (!pass.normalizes_inputs) return;
+        for_each_block(0, [&](Range block) { pass.multiply_back_to_inputs(block); });
     }
 
 private:

@@ -45,6 +45,7 @@ struct Rows {
     }
 
     T* row(std::size_t b) { return values.data() + b * stride; }
+    MatrixView<T> view() { return {values.data(), pointers.size(), cols, stride}; }
 
     std::size_t cols, stride;
     Buffer<T> values;
@@ -103,6 +104,9 @@ struct Workspace {
             nodes.emplace_back(rows, layout[i].n);
             deltas.emplace_back(rows, layout[i].n);
         }
+        if (layers[0].input_normalization != Normalization::kNone) {
+            normalized_inputs.emplace(rows, layout[0].k);
+        }
     }
 
     std::size_t capacity;                ///< rows there is room for
@@ -116,15 +120,16 @@ struct Workspace {
     Buffer<T> losses;                    ///< per sample
     std::vector<Rows<T>> z;              ///< what h' is computed from where that is kept apart from
                                          ///< the nodes, else without rows
-    std::vector<Normalized<T>> normalized;  ///< of the layers that are, else without rows
-    std::vector<Rows<T>> nodes, deltas;     ///< of layer i + 1 in the paper's count
-    Rows<T> scores;                         ///< what the loss reads: see loss.hpp
-    std::optional<Rows<T>> features;        ///< derivatives by the features, where somebody asked,
-    bool features_known = false;            ///< of these deltas
-    bool has_deltas = false;                ///< of the parameters as they are
-    BatchContext context;                   ///< of the last `Network::forward`,
-    std::optional<Features<T>> x;           ///< what it borrowed,
-    std::vector<std::uint32_t> places;      ///< and which rows of it are in use
+    std::vector<Normalized<T>> normalized;           ///< of the layers that are, else without rows
+    std::optional<Normalized<T>> normalized_inputs;  ///< if they are normalised, in `input`
+    std::vector<Rows<T>> nodes, deltas;              ///< of layer i + 1 in the paper's count
+    Rows<T> scores;                                  ///< what the loss reads: see loss.hpp
+    std::optional<Rows<T>> features;    ///< derivatives by the features, where somebody asked,
+    bool features_known = false;        ///< of these deltas
+    bool has_deltas = false;            ///< of the parameters as they are
+    BatchContext context;               ///< of the last `Network::forward`,
+    std::optional<Features<T>> x;       ///< what it borrowed,
+    std::vector<std::uint32_t> places;  ///< and which rows of it are in use
 };
 
 }  // namespace fastmlp

@@ -82,7 +82,8 @@ void check_batches(const Network<T>& network, std::size_t rows, const T* weights
                    const TrainOptions& options) {
     const std::vector<Layer>& layers = network.layers();
     if (std::none_of(layers.begin(), layers.end(), [](const Layer& layer) {
-            return layer.normalization == Normalization::kBatch && layer.trainable;
+            return layer.trainable && (layer.normalization == Normalization::kBatch ||
+                                       layer.input_normalization == Normalization::kBatch);
         })) {
         return;
     }

@@ -28,9 +28,9 @@ public:
     SampleSource(const Network<T>& network, const BlockSource<T>& blocks,
                  const TrainOptions& options)
         : network_(network), options_(options),
-          samples_{scaled<T>(MatrixView<const T>{nullptr, 0, network.features(), 0},
-                             ColumnScaling<T>(network.input_scaling().get())),
-                   {}},
+          samples_{
+              checked_features<T>(network, MatrixView<const T>{nullptr, 0, network.features(), 0}),
+              {}},
           blocks_(&blocks), rows_(blocks.rows),
           batch_(rows_ ? std::min(options.batch_size, rows_) : options.batch_size) {
         if (options.order) throw std::invalid_argument("blocks come in the order of their source");

@@ -92,10 +92,9 @@ public:
             const std::size_t first = rows.first * from.ldw;
             kernel.approach(gain, rows.size() * from.ldw, from.w + first, to.w + first);
             if (share.rank != 0) continue;
-            for (const auto part :
-                 {&DenseView<T>::biases, &DenseView<T>::scales, &DenseView<T>::shifts}) {
-                if (from.*part) kernel.approach(gain, from.n, from.*part, to.*part);
-            }
+            for_each_vector(from, [&](T* DenseView<T>::* part, std::size_t size) {
+                kernel.approach(gain, size, from.*part, to.*part);
+            });
         }
         const Range mine = share.of(average.statistics->size(), 1);
         kernel.approach(gain, mine.size(), network_.statistics()->data() + mine.first,

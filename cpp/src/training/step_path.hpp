@@ -99,7 +99,8 @@ StepPath choose_step_path(const Propagation<T>& pass, const Samples<T>& samples,
                           std::size_t batch, int threads) {
     StepPath path;
     path.clipped = options.optimizer.clip_norm != Optimizer::kUnlimited;
-    if (samples.x.is_sparse) return path;  // all alternatives need dense rows
+    if (samples.x.is_sparse) return path;     // all alternatives need dense rows
+    if (pass.normalizes_inputs) return path;  // and read them as they are gathered
     path.one_row = goes_row_by_row(pass, options, conventions, batch, threads);
     if (has_small_hidden(pass)) {
         path.passes = StepPath::Passes::kSmallHidden;

@@ -93,12 +93,19 @@ def features_as_given(
     shuffled: bool,
     per_row: int = 0,
     scaling: Scaling | None = None,
+    sparse: bool = True,
 ) -> NDArray[Any] | RawRows | SparseRows:
     """Return features as the core reads them best: in place or, like `features`, as an array.
 
-    `shuffled` says that they will be read repeatedly, in any order.
+    `shuffled` says that they will be read repeatedly, in any order; `sparse`, whether they may be
+    sparse: a network that normalizes its features needs all of them.
     """
     if is_sparse(X):
+        if not sparse:
+            raise ValueError(
+                f"{name} is sparse, and the network has an input_normalization, which needs every "
+                "feature; pass an array"
+            )
         _check_features(name, cast("Any", X).shape, n_features, minimum, per_row)
         if scaling is not None and scaling[1].any():
             raise ValueError(

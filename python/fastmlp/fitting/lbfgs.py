@@ -76,6 +76,7 @@ def _penalised(core: Core, l2: float) -> float | NDArray[np.float64]:
         core.weights(i).size + (1 if normalization == "none" else 3) * nodes
         for i, (nodes, _, normalization, _) in layers
     ]
+    sizes[0] += 2 * core.input_scales().size
     return np.repeat(l2 * np.array(core.trainable), sizes)
 
 

@@ -36,6 +36,7 @@ def predict_converted(
         shuffled=False,
         per_row=model.outputs * model.dtype.itemsize if out is None else 0,
         scaling=model.input_scaling,
+        sparse=model.input_normalization is None,
     )
     result = None
     if out is not None:

@@ -18,7 +18,11 @@ from fastmlp.layers.normalizations import (
     Normalization,
     NormalizationLike,
     NormalizationName,
+    describe_normalization,
+    label_of,
     numbers_of,
+    of_description,
+    read_input_normalization,
 )
 
 __all__ = [
@@ -38,7 +42,11 @@ __all__ = [
     "NormalizationName",
     "build_layers",
     "completed",
+    "describe_normalization",
+    "label_of",
     "numbers_of",
+    "of_description",
     "parameter_of",
+    "read_input_normalization",
     "refuse_single_softmax",
 ]

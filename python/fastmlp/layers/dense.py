@@ -15,17 +15,15 @@ from fastmlp.layers.activations import (
     read_activation,
 )
 from fastmlp.layers.normalizations import (
-    BatchNorm,
-    LayerNorm,
-    Normalization,
+    CoreNormalization,
     NormalizationLike,
-    of_numbers,
+    describe_normalization,
+    label_of,
+    of_description,
     read_normalization,
 )
 
-CoreLayer: TypeAlias = tuple[
-    int, str | tuple[str, float], str | tuple[str, float, float, bool], float
-]
+CoreLayer: TypeAlias = tuple[int, str | tuple[str, float], CoreNormalization, float]
 """A layer as the core describes it: see ``_core.pyi``."""
 
 
@@ -124,10 +122,7 @@ class Dense:
         activation: str | tuple[str, float] = self.activation
         if isinstance(self.activation, Activation):
             activation = (str(self.activation), self.activation.parameter)
-        normalization: str | tuple[str, float, float, bool] = self.normalization or "none"
-        if isinstance(self.normalization, Normalization):
-            normalization = (str(self.normalization), *self.normalization.numbers)
-        return self.nodes, activation, normalization, self.dropout
+        return self.nodes, activation, describe_normalization(self.normalization), self.dropout
 
     @classmethod
     def of_description(cls, layer: CoreLayer) -> Self:
@@ -136,25 +131,16 @@ class Dense:
         if isinstance(activation, tuple):
             name, parameter = activation
             activation = LeakyReLU(parameter) if name == "leaky_relu" else ELU(parameter)
-        if isinstance(normalization, tuple):
-            name, epsilon, momentum, after = normalization
-            kind = BatchNorm if name == "batch" else LayerNorm
-            normalization = of_numbers(kind, (epsilon, momentum, after))
         return cls(
-            nodes,
-            cast("ActivationLike", activation),
-            None if normalization == "none" else cast("NormalizationLike", normalization),
-            dropout,
+            nodes, cast("ActivationLike", activation), of_description(normalization), dropout
         )
 
     def function(self) -> str:
         """Describe the function applied to z: ``'relu, layer norm, dropout 0.1'``."""
         has_parameter = isinstance(self.activation, Activation)
         text = repr(self.activation) if has_parameter else str(self.activation)
-        if isinstance(self.normalization, Normalization):
-            text += f", {self.normalization!r}"
-        elif self.normalization is not None:
-            text += f", {self.normalization} norm"
+        if self.normalization is not None:
+            text += f", {label_of(self.normalization)}"
         if self.dropout:
             text += f", dropout {self.dropout:g}"
         if not self.trainable:

@@ -1,6 +1,6 @@
 """Normalizations of ``z = nodes @ weights + biases`` before h, or of h(z)."""
 
-from typing import Any, Final, Literal, Self, TypeAlias, get_args
+from typing import Any, Final, Literal, Self, TypeAlias, cast, get_args
 
 from fastmlp import _validation
 from fastmlp._validation.foreign_names import hints_at_arguments
@@ -138,12 +138,37 @@ def of_numbers(kind: type[Normalization], numbers: tuple[float, float, bool]) ->
 
 NormalizationLike: TypeAlias = NormalizationName | Normalization
 
+CoreNormalization: TypeAlias = str | tuple[str, float, float, bool]
+"""A normalization, or ``"none"``, as the core describes it: see ``_core.pyi``."""
+
+
+def describe_normalization(normalization: NormalizationLike | None) -> CoreNormalization:
+    """Return a normalization as the core describes it."""
+    if isinstance(normalization, Normalization):
+        return (str(normalization), *normalization.numbers)
+    return normalization or "none"
+
+
+def of_description(described: CoreNormalization) -> NormalizationLike | None:
+    """Return the normalization that the core describes."""
+    if isinstance(described, tuple):
+        name, epsilon, momentum, after = described
+        return of_numbers(BatchNorm if name == "batch" else LayerNorm, (epsilon, momentum, after))
+    return None if described == "none" else cast("NormalizationLike", described)
+
 
 def numbers_of(normalization: NormalizationLike | None) -> Normalization:
     """Return a normalization with its numbers, the usual ones of a name."""
     if isinstance(normalization, Normalization):
         return normalization
     return LayerNorm() if normalization == "layer" else BatchNorm()
+
+
+def label_of(normalization: NormalizationLike) -> str:
+    """Describe a normalization in a table of layers: ``'batch norm'``."""
+    if isinstance(normalization, Normalization):
+        return repr(normalization)
+    return f"{normalization} norm"
 
 
 def read_normalization(name: str, value: object) -> NormalizationLike:
@@ -154,3 +179,16 @@ def read_normalization(name: str, value: object) -> NormalizationLike:
     if isinstance(value, Normalization) and value.numbers != (_EPSILON, _MOMENTUM, False):
         return value
     return _validation.choice(name, str(value) if isinstance(value, str) else value, NORMALIZATIONS)
+
+
+def read_input_normalization(value: object) -> NormalizationLike | None:
+    """Return the normalization of the features, if any."""
+    if value is None:
+        return None
+    read = read_normalization("input_normalization", value)
+    if numbers_of(read).after_activation:
+        raise ValueError(
+            f"input_normalization comes before the first layer and takes no after_activation, "
+            f"got {read!r}"
+        )
+    return read

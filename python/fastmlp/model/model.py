@@ -9,7 +9,14 @@ import numpy as np
 from fastmlp import _core, _validation
 from fastmlp.data import _memory
 from fastmlp.data._arrays import Scaling
-from fastmlp.layers import Dense, build_layers
+from fastmlp.layers import (
+    Dense,
+    NormalizationLike,
+    build_layers,
+    describe_normalization,
+    of_description,
+    read_input_normalization,
+)
 from fastmlp.losses import Loss, LossLike, choose_loss
 from fastmlp.model.feature_names import Names
 from fastmlp.settings.custom_loss import LossFunction
@@ -49,6 +56,8 @@ class Model:
         Type of the parameters, float32 or float64.
     core : Network32 or Network64
         The compiled network.
+    input_normalization : str, Normalization or None
+        The normalization of the features before the first layer.
     step_optimizer : StepOptimizer or None
         The optimizer of the last single step, already read.
     """
@@ -58,6 +67,7 @@ class Model:
     loss: Loss
     dtype: np.dtype[Any]
     core: Core
+    input_normalization: NormalizationLike | None = None
     step_optimizer: StepOptimizer | None = None
 
     @classmethod
@@ -68,12 +78,14 @@ class Model:
         loss: LossLike | None,
         seed: int | None,
         dtype: object,
+        input_normalization: object = None,
     ) -> Self:
         """Create a model of checked layers, with initial parameters."""
         chosen = choose_loss(loss, layers[-1].activation)
         checked = _validation.dtype(dtype)
-        core = new_core(features, layers, chosen, checked, _validation.seed(seed))
-        return cls(features, layers, chosen, checked, core)
+        before = read_input_normalization(input_normalization)
+        core = new_core(features, layers, chosen, checked, _validation.seed(seed), before)
+        return cls(features, layers, chosen, checked, core, before)
 
     @classmethod
     def of_layers(
@@ -96,7 +108,8 @@ class Model:
                 core.layers, core.trainable, core.rate_factors, strict=True
             )
         )
-        return cls(core.features, layers, Loss(*core.loss), core.parameters.dtype, core)
+        before = of_description(core.input_normalization)
+        return cls(core.features, layers, Loss(*core.loss), core.parameters.dtype, core, before)
 
     @property
     def outputs(self) -> int:
@@ -125,6 +138,14 @@ class Model:
         return None if scale is None or offset is None else (scale, offset)
 
     @property
+    def moves_averages(self) -> bool:
+        """Whether training updates the running averages of any batch normalization."""
+        trained = [layer.normalization for layer in self.layers if layer.trainable]
+        if self.layers[0].trainable:
+            trained.append(self.input_normalization)
+        return "batch" in trained
+
+    @property
     def n_classes(self) -> int:
         """The number of classes of the outputs; 0 if they are not classes."""
         output = self.layers[-1]
@@ -149,7 +170,8 @@ class Model:
 
     def bytes_per_row(self) -> int:
         """Return the memory of forward and backward per sample: nodes, deltas, z, normalised z."""
-        kept = sum(
+        kept = 3 * self.features if self.input_normalization is not None else 0
+        kept += sum(
             layer.nodes * (2 + (layer.dropout > 0) + 2 * (layer.normalization is not None))
             for layer in self.layers
         )
@@ -157,23 +179,31 @@ class Model:
 
     def copied_core(self) -> Core:
         """Return a copy of everything that training changes, to restore it."""
-        core = new_core(self.features, self.layers, self.loss, self.dtype, self.core.seed)
+        before = self.input_normalization
+        core = new_core(self.features, self.layers, self.loss, self.dtype, self.core.seed, before)
         core.assign(self.core)  # type: ignore[arg-type]
         return core
 
 
 def new_core(
-    features: int, layers: tuple[Dense, ...], loss: Loss, dtype: np.dtype[Any], seed: int
+    features: int,
+    layers: tuple[Dense, ...],
+    loss: Loss,
+    dtype: np.dtype[Any],
+    seed: int,
+    input_normalization: NormalizationLike | None,
 ) -> Core:
     """Return a compiled network with initial parameters; MemoryError if they do not fit."""
     widths = [features, *(layer.nodes for layer in layers)]
     size = sum(map(Dense.parameters, layers, widths))
+    size += 2 * features if input_normalization is not None else 0
     needed = 2 * size * dtype.itemsize
     _memory.require(_PARAMETERS, needed)
     kind = _core.Network32 if dtype == np.float32 else _core.Network64
     described = [layer.described() for layer in layers]
+    before = describe_normalization(input_normalization)
     try:
-        core = kind(features, described, (str(loss), loss.parameter), seed)
+        core = kind(features, described, (str(loss), loss.parameter), seed, before)
     except MemoryError:
         raise _memory.error(_PARAMETERS, needed) from None
     core.trainable = [layer.trainable for layer in layers]

@@ -7,7 +7,7 @@ thread trains, a view may have some elements from before a step and some from af
 
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,10 +140,15 @@ class WritableArrayViews(ArrayViews):
         copy_into(f"{self._name}[{position}]", self._get(position), value, self._core)
 
 
-class LayerViews(OfLayers, Mapping[int, NDArray[Any]]):
+LayerKey: TypeAlias = int | Literal["input"]
+"""A layer, or ``"input"``, for the normalization before the first layer."""
+
+
+class LayerViews(OfLayers, Mapping[LayerKey, NDArray[Any]]):
     """Zero-copy arrays of those layers that have one: ``views[i]`` is that of layer i.
 
-    Items can be assigned: the values are copied in.
+    ``views["input"]`` is that of the normalization before the first layer, if there is one. Items
+    can be assigned: the values are copied in.
 
     Parameters
     ----------
@@ -151,37 +156,45 @@ class LayerViews(OfLayers, Mapping[int, NDArray[Any]]):
         The attribute of the network, for messages.
     get : callable
         Returns the array of layer i.
-    layers : sequence of int
+    get_of_inputs : callable
+        Returns that of the input normalization.
+    layers : sequence of int or "input"
         The layers that have one.
     core : object
         The compiled network, to check whether another thread is fitting it.
     """
 
-    __slots__ = ("_core", "_get", "_layers")
+    __slots__ = ("_core", "_get", "_get_of_inputs", "_layers")
 
     def __init__(
-        self, name: str, get: Callable[[int], NDArray[Any]], layers: Sequence[int], core: Core
+        self,
+        name: str,
+        get: Callable[[int], NDArray[Any]],
+        get_of_inputs: Callable[[], NDArray[Any]],
+        layers: Sequence[LayerKey],
+        core: Core,
     ) -> None:
         super().__init__(name)
         self._get = get
+        self._get_of_inputs = get_of_inputs
         self._layers = layers
         self._core = core
 
     def __len__(self) -> int:
         return len(self._layers)
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Iterator[LayerKey]:
         return iter(self._layers)
 
-    def __getitem__(self, layer: int) -> NDArray[Any]:
+    def __getitem__(self, layer: LayerKey) -> NDArray[Any]:
         if layer not in self._layers:
             there = ", ".join(map(str, self._layers)) or "none"
             raise KeyError(f"{self._name}: layer {brief(layer)} has none; layers that do: {there}")
-        return self._get(operator.index(layer))
+        return self._get_of_inputs() if layer == "input" else self._get(operator.index(layer))
 
-    def __setitem__(self, layer: int, value: object) -> None:
+    def __setitem__(self, layer: LayerKey, value: object) -> None:
         """Copy `value` into the array of a layer; shapes must be equal, never broadcast."""
-        copy_into(f"{self._name}[{layer}]", self[layer], value, self._core)
+        copy_into(f"{self._name}[{layer!r}]", self[layer], value, self._core)
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{i}: {array.shape}" for i, array in self.items())
@@ -194,15 +207,21 @@ def of_layers(name: str, model: Model, get: Callable[[int], NDArray[Any]]) -> Wr
 
 
 def of_normalized(
-    name: str, model: Model, get: Callable[[int], NDArray[Any]], kind: str | None = None
+    name: str,
+    model: Model,
+    get: Callable[[int], NDArray[Any]],
+    get_of_inputs: Callable[[], NDArray[Any]],
+    kind: str | None = None,
 ) -> LayerViews:
     """Return the views of an attribute of layers that are normalized; of one `kind`, or any."""
-    layers = [
+    layers: list[LayerKey] = [
         i
         for i, layer in enumerate(model.layers)
         if layer.normalization is not None and kind in {None, layer.normalization}
     ]
-    return LayerViews(name, get, layers, model.core)
+    if model.input_normalization is not None and kind in {None, model.input_normalization}:
+        layers.insert(0, "input")
+    return LayerViews(name, get, get_of_inputs, layers, model.core)
 
 
 def optimizer_state(core: Core) -> dict[str, NDArray[Any]]:

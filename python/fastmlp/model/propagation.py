@@ -119,6 +119,7 @@ def _train_on_batch(
             shuffled=False,
             per_row=per_row,
             scaling=model.input_scaling,
+            sparse=model.input_normalization is None,
         )
         outer = _outer(model, gradient, x.shape[0])
         return core.train_on_batch(x, outer, None, True, optimizer.core, rate, threads)

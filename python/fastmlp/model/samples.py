@@ -123,7 +123,9 @@ def read_samples(
         If there is not enough memory; raised before the values are read.
     """
     check_names(names[0], X, model.feature_names)
-    read = partial(copying.features_as_given, shuffled=shuffled) if as_given else copying.features
+    sparse = model.input_normalization is None
+    as_is = partial(copying.features_as_given, shuffled=shuffled, sparse=sparse)
+    read = as_is if as_given else copying.features
     x = read(
         names[0],
         X,

@@ -37,6 +37,7 @@ def to_state(model: Model, attributes: dict[str, Any]) -> dict[str, Any]:
                 "_layers": model.layers,
                 "_loss": model.loss,
                 "_dtype": model.dtype,
+                "_input_normalization": model.input_normalization,
                 "_feature_names": model.feature_names,
                 "_class_names": core.class_names,
                 "_scalings": [
@@ -72,7 +73,8 @@ def from_state(state: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
     features, layers = attributes.pop("_features"), attributes.pop("_layers")
     layers = tuple(completed(layer) for layer in layers)
     loss, dtype = attributes.pop("_loss"), attributes.pop("_dtype")
-    core = new_core(features, layers, loss, dtype, state["seed"])
+    before = attributes.pop("_input_normalization", None)  # missing in older pickles
+    core = new_core(features, layers, loss, dtype, state["seed"], before)
     core.epoch = state["epoch"]
     core.position = state.get("position", 0)  # missing in some older pickles
     copy_into("parameters", core.parameters, state["parameters"], core)
@@ -95,4 +97,4 @@ def from_state(state: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
         scalings, (core.set_input_scaling, core.set_output_scaling), strict=True
     ):
         put(*((None, None) if scaling is None else map(np.array, scaling)))
-    return Model(features, layers, loss, dtype, core), attributes
+    return Model(features, layers, loss, dtype, core, before), attributes

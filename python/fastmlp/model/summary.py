@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from fastmlp.layers import Dense
+from fastmlp.layers import Dense, label_of
 from fastmlp.model.model import Model
 
 HEADINGS = ("layer", "shape", "activation", "parameters", "FLOPs")
@@ -78,6 +78,9 @@ def describe(model: Model, kind: str) -> str:
     """Return the ``repr`` of a network: a line for it, and one for each layer."""
     rows = []
     previous = model.features
+    if model.input_normalization is not None:
+        label = label_of(model.input_normalization)
+        rows.append(("  input", str(previous), label, f"{2 * previous:,}"))
     for i, layer in enumerate(model.layers):
         count = f"{layer.parameters(previous):,}"
         rows.append((f"  layer {i}", f"{previous} -> {layer.nodes}", layer.function(), count))
@@ -99,6 +102,9 @@ def summarise(model: Model, kind: str) -> Summary:
     """Summarise a network; see `Network.summary`."""
     rows = []
     previous = model.features
+    if model.input_normalization is not None:
+        label = label_of(model.input_normalization)
+        rows.append(("input", str(previous), label, f"{2 * previous:,}", "0"))
     for i, layer in enumerate(model.layers):
         count = layer.parameters(previous)
         flops = 2 * previous * layer.nodes

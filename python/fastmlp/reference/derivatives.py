@@ -1,6 +1,6 @@
 """`Derivatives`: derivatives with respect to the features."""
 
-from . import arrays, dense, validation
+from . import arrays, validation
 from .dense import Matrix, Row
 from .passes import Pass
 from .propagation import Propagation, pass_rows_back
@@ -78,9 +78,7 @@ class Derivatives(Propagation):
     def _features_delta(self, at: Pass, delta: Matrix) -> Matrix:
         """Pass dL/dz of the last layer back to the features."""
         first, _ = self._pass_back(at, delta)[0]
-        by_nodes = [dense.backward(row, self._weights[0]) for row in first]
-        scaling = self._input_scaling
-        return by_nodes if scaling is None else scaling.times_scale(by_nodes)
+        return self._to_features(at, first)
 
     def _unit(self, at: Pass, n: int) -> Matrix:
         """Return d output_n / dz of the last layer, for each sample."""

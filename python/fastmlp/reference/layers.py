@@ -6,7 +6,7 @@ from typing import Any
 
 from . import activations, normalization, validation
 from .activations import Activation
-from .normalization import Normalization
+from .normalization import Normalization, numbers_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,7 @@ class Dense:
     @property
     def numbers(self) -> Normalization:
         """The normalization with its numbers, the usual ones if there is none."""
-        if isinstance(self.normalization, Normalization):
-            return self.normalization
-        return Normalization(self.normalization or "layer")
+        return numbers_of(self.normalization)
 
 
 def build_layers(
@@ -163,6 +161,10 @@ def check_same_function(network: Any, source: Any) -> None:
         expect("normalization", own.normalization, other.normalization, where)
         for name in ("epsilon", "after_activation"):
             expect(name, getattr(own.numbers, name), getattr(other.numbers, name), where)
+    before, other_before = network.input_normalization, source.input_normalization
+    expect("input_normalization", before, other_before)
+    epsilon, other_epsilon = (numbers_of(its).epsilon for its in (before, other_before))
+    expect("epsilon", epsilon, other_epsilon, " in input_normalization")
     expect("loss", network.loss, source.loss)
     own, other = network._loss.parameter, source._loss.parameter  # noqa: SLF001  (its own kind)
     expect("parameter of the loss", own, other)

@@ -12,7 +12,7 @@ from .chosen_loss import LossFunction, choose_loss
 from .dense import Matrix, Row
 from .layers import Dense, build_layers, check_same_function
 from .live import LiveLists
-from .normalization import Statistics
+from .normalization import LayerKey, Statistics, read_input_normalization
 from .optimizers import Memory, MovingAverage, approach
 from .passes import Pass
 from .random import initial_weights
@@ -33,10 +33,12 @@ class Model:
         dtype: object = "float32",
         normalization: str | None = None,
         dropout: float = 0.0,
+        input_normalization: str | None = None,
     ) -> None:
         self._features, self._layers = build_layers(
             layers, activation, output, normalization, dropout
         )
+        self._input_normalization = read_input_normalization(input_normalization)
         self._loss = choose_loss(loss, self._layers[-1].activation)
         self._dtype = validation.dtype(dtype)
         self._seed = validation.seed(seed)
@@ -49,9 +51,9 @@ class Model:
             raise MemoryError(f"the network would need {8 * self.n_parameters:,} bytes")
         self._weights: list[Matrix] = []
         self._biases: list[Row] = []
-        self._scales: dict[int, Row] = {}
-        self._shifts: dict[int, Row] = {}
-        self._statistics: dict[int, Statistics] = {}
+        self._scales: dict[LayerKey, Row] = {}
+        self._shifts: dict[LayerKey, Row] = {}
+        self._statistics: dict[LayerKey, Statistics] = {}
         first = 0  # the index of a layer's first weight among all parameters
         for i, (layer, (K, N)) in enumerate(zip(self._layers, self._shapes(), strict=True)):
             self._weights.append(
@@ -59,11 +61,11 @@ class Model:
             )
             self._biases.append([0.0] * N)
             first += K * N + N
-            if layer.normalization is not None:
-                self._scales[i], self._shifts[i] = [1.0] * N, [0.0] * N
-                first += 2 * N
-            if layer.normalization == "batch":
-                self._statistics[i] = Statistics([0.0] * N, [1.0] * N)
+            for key, its, nodes in self._normalizations_of(i):
+                self._scales[key], self._shifts[key] = [1.0] * nodes, [0.0] * nodes
+                first += 2 * nodes
+                if its == "batch":
+                    self._statistics[key] = Statistics([0.0] * nodes, [1.0] * nodes)
         self._weight_gradients = [[[0.0] * N for _ in range(K)] for K, N in self._shapes()]
         self._bias_gradients = [[0.0] * N for _, N in self._shapes()]
         self._scale_gradients = {i: [0.0] * len(row) for i, row in self._scales.items()}
@@ -122,6 +124,11 @@ class Model:
         self._output_scaling = scaled_by(which, value, self._output_scaling, output.nodes)
 
     @property
+    def input_normalization(self) -> str | None:
+        """The normalization of the features before the first layer, or None."""
+        return self._input_normalization
+
+    @property
     def layers(self) -> tuple[Dense, ...]:
         """The layers after the features."""
         return self._layers
@@ -172,9 +179,10 @@ class Model:
     @property
     def n_parameters(self) -> int:
         """Number of weights and biases, scales and shifts."""
-        return sum(
-            K * N + (N if layer.normalization is None else 3 * N)
-            for layer, (K, N) in zip(self._layers, self._shapes(), strict=True)
+        weights_and_biases = sum(K * N + N for K, N in self._shapes())
+        layers = range(len(self._layers))
+        return weights_and_biases + sum(
+            2 * nodes for i in layers for _, _, nodes in self._normalizations_of(i)
         )
 
     @property
@@ -198,32 +206,36 @@ class Model:
         return LiveLists("bias_gradients", self._bias_gradients)
 
     @property
-    def scales(self) -> dict[int, Row]:
-        """Live lists (N,) by layer, of the normalised layers; initially 1."""
+    def scales(self) -> dict[LayerKey, Row]:
+        """Live lists (N,) by layer, of the normalised layers; initially 1.
+
+        ``scales["input"]`` (features,) is that of `input_normalization`, if there is one; the same
+        in `shifts`, their gradients, `running_means` and `running_variances`.
+        """
         return self._scales
 
     @property
-    def shifts(self) -> dict[int, Row]:
+    def shifts(self) -> dict[LayerKey, Row]:
         """Live lists (N,) by layer, of the normalised layers; initially 0."""
         return self._shifts
 
     @property
-    def scale_gradients(self) -> dict[int, Row]:
+    def scale_gradients(self) -> dict[LayerKey, Row]:
         """Live lists (N,) of dL/dscale by layer; zero before the first `backward`."""
         return self._scale_gradients
 
     @property
-    def shift_gradients(self) -> dict[int, Row]:
+    def shift_gradients(self) -> dict[LayerKey, Row]:
         """Live lists (N,) of dL/dshift by layer; zero before the first `backward`."""
         return self._shift_gradients
 
     @property
-    def running_means(self) -> dict[int, Row]:
+    def running_means(self) -> dict[LayerKey, Row]:
         """Live lists (N,) by layer, of the batch-normalised layers; initially 0."""
         return {i: running.means for i, running in self._statistics.items()}
 
     @property
-    def running_variances(self) -> dict[int, Row]:
+    def running_variances(self) -> dict[LayerKey, Row]:
         """Live lists (N,) by layer, of the batch-normalised layers; initially 1."""
         return {i: running.variances for i, running in self._statistics.items()}
 
@@ -250,7 +262,8 @@ class Model:
     def parameters(self) -> list[float]:
         """A copy of all parameters as one flat list: W0, b0, W1, b1, ... in C order; settable.
 
-        Scales and shifts of a normalised layer follow its biases.
+        Scales and shifts of a normalised layer follow its biases, and those of an
+        `input_normalization` follow all parameters of layer 0.
         """
         return [value for row in self._parameter_rows() for value in row]
 
@@ -270,6 +283,8 @@ class Model:
     def __repr__(self) -> str:
         text = f"Network: {self._features} features, {self.loss}, pure Python"
         text += f", {self.n_parameters:,} parameters"
+        if self._input_normalization is not None:
+            text += f"\n  input: {self._features} {self._input_normalization} norm"
         for i, (layer, (K, N)) in enumerate(zip(self._layers, self._shapes(), strict=True)):
             text += f"\n  layer {i}: Dense {K} -> {N} {layer.activation}"
             text += f", {layer.normalization} norm" if layer.normalization else ""
@@ -338,6 +353,17 @@ class Model:
             yield K, layer.nodes
             K = layer.nodes
 
+    def _normalizations_of(self, i: int) -> Iterator[tuple[LayerKey, str, int]]:
+        """Yield the key, the normalization and its nodes for each that belongs to layer i.
+
+        That of the features belongs to the first layer, with which it is trained.
+        """
+        layer = self._layers[i]
+        if layer.normalization is not None:
+            yield i, layer.normalization, layer.nodes
+        if i == 0 and self._input_normalization is not None:
+            yield "input", self._input_normalization, self._features
+
     def _parameter_rows(self) -> Iterator[Row]:
         """Yield all parameters, row by row: the rows of W0, b0, the rows of W1, b1, ..."""
         for i in range(len(self._layers)):
@@ -346,9 +372,9 @@ class Model:
     def _parameter_rows_of(self, i: int) -> Iterator[Row]:
         yield from self._weights[i]
         yield self._biases[i]
-        if i in self._scales:
-            yield self._scales[i]
-            yield self._shifts[i]
+        for key, _, _ in self._normalizations_of(i):
+            yield self._scales[key]
+            yield self._shifts[key]
 
     def _gradient_rows(self) -> Iterator[Row]:
         """Yield all gradients in the order of `_parameter_rows`."""
@@ -358,9 +384,9 @@ class Model:
     def _gradient_rows_of(self, i: int) -> Iterator[Row]:
         yield from self._weight_gradients[i]
         yield self._bias_gradients[i]
-        if i in self._scale_gradients:
-            yield self._scale_gradients[i]
-            yield self._shift_gradients[i]
+        for key, _, _ in self._normalizations_of(i):
+            yield self._scale_gradients[key]
+            yield self._shift_gradients[key]
 
     def _statistics_rows(self) -> Iterator[Row]:
         for running in self._statistics.values():

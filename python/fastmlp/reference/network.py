@@ -51,6 +51,9 @@ class Network(Training):
         The normalization of hidden layers given as an integer; see `Dense`.
     dropout : float, default 0.0
         The dropout of hidden layers given as an integer; see `Dense`.
+    input_normalization : {"batch", "layer"}, BatchNorm or LayerNorm, optional
+        The normalization of the features, after they are scaled and before the first layer, with
+        which its scales and shifts are trained.
 
     Raises
     ------
@@ -306,6 +309,11 @@ class Network(Training):
             chosen = [int(row[0] > 0.5) for row in outputs]
         return chosen if self.class_names is None else [self.class_names[i] for i in chosen]
 
+    def _moves_averages(self) -> bool:
+        """Whether training updates any running averages."""
+        trainable = (i for i, layer in enumerate(self._layers) if layer.trainable)
+        return any(its == "batch" for i in trainable for _, its, _ in self._normalizations_of(i))
+
     def _read_options(
         self,
         samples: CheckedSamples,
@@ -320,7 +328,7 @@ class Network(Training):
         )
         if not all(any(samples.weight[i] for i in order) for order in options.orders):
             raise ValueError("shuffle has an epoch of samples whose sample_weight is 0")
-        if any(layer.normalization == "batch" and layer.trainable for layer in self._layers):
+        if self._moves_averages():
             options.check_batches(samples.weight, self._seed, self._epoch)
         return options
 

@@ -8,7 +8,7 @@ averages of those.
 
 import math
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self, TypeAlias
 
 from . import validation
 from .dense import Matrix, Row
@@ -22,6 +22,9 @@ EPSILON: Final = 1e-5
 
 MOMENTUM: Final = 0.1
 """The usual weight of a batch in the running averages."""
+
+LayerKey: TypeAlias = int | Literal["input"]
+"""A normalised layer, or the features before the first layer."""
 
 
 class Normalization(str):
@@ -66,6 +69,23 @@ def LayerNorm(  # noqa: N802
 ) -> Normalization:
     """Return layer normalisation with its numbers."""
     return Normalization("layer", epsilon, MOMENTUM, after_activation)
+
+
+def numbers_of(normalization: str | None) -> Normalization:
+    """Return a normalisation with its numbers, the usual ones of a name."""
+    if isinstance(normalization, Normalization):
+        return normalization
+    return Normalization(normalization or "layer")
+
+
+def read_input_normalization(value: Any) -> str | None:
+    """Return the normalisation of the features, if any, after checks."""
+    if value is None:
+        return None
+    name = validation.choice("input_normalization", value, NAMES)
+    if numbers_of(value).after_activation:
+        raise ValueError("input_normalization comes before any activation: no after_activation")
+    return value if isinstance(value, Normalization) else name
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from .dense import Matrix, Row
-from .normalization import Normalized
+from .normalization import LayerKey, Normalized
 
 
 @dataclass
@@ -13,14 +13,18 @@ class Pass:
     Attributes
     ----------
     nodes : list of matrix
-        The batch itself, then the nodes of each layer.
+        What the first layer reads, then the nodes of each layer.
     z, h : list of matrix
         The argument and the result of each activation, before dropout.
     normalized : list of Normalized or None
         Those of the layers with normalisation.
+    normalized_inputs : Normalized or None
+        The normalised features, if the network normalises them.
+    input_deltas : matrix
+        After a backward pass dL/d(scale x + shift) of those.
     factors : list of matrix or None
         The factors of h, in layers with dropout.
-    moments : dict of int to (means, variances)
+    moments : dict of int or "input" to (means, variances)
         Those of the batch, by layer with batch normalisation, in training.
     """
 
@@ -28,5 +32,7 @@ class Pass:
     z: list[Matrix] = field(default_factory=list)
     h: list[Matrix] = field(default_factory=list)
     normalized: list[Normalized | None] = field(default_factory=list)
+    normalized_inputs: Normalized | None = None
+    input_deltas: Matrix = field(default_factory=list)
     factors: list[Matrix | None] = field(default_factory=list)
-    moments: dict[int, tuple[Row, Row]] = field(default_factory=dict)
+    moments: dict[LayerKey, tuple[Row, Row]] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from . import arrays, dense, dropout, normalization, validation
 from .activations import activate, pass_back
 from .dense import Matrix, Row
 from .model import Model
+from .normalization import LayerKey
 from .optimizers import SGD, Memory, Optimizer, descend, read_optimizer
 from .passes import Pass
 from .plateau import Plateau
@@ -125,9 +126,7 @@ class Propagation(Model):
         """
         if not self._deltas or self._updated:
             raise RuntimeError("feature_gradients needs a backward before it, and no update since")
-        delta = [dense.backward(row, self._weights[0]) for row in self._deltas[0]]
-        scaling = self._input_scaling
-        return delta if scaling is None else scaling.times_scale(delta)
+        return self._to_features(self._pass, self._deltas[0])
 
     def train_on_batch(
         self,
@@ -263,14 +262,19 @@ class Propagation(Model):
 
         This is part of the update, so that a loss that raises does not change them.
         """
-        for i, (means, variances) in self._pass.moments.items():
-            momentum = self._layers[i].numbers.momentum
-            self._statistics[i].update(means, variances, len(self._pass.nodes[0]), momentum)
+        for key, (means, variances) in self._pass.moments.items():
+            momentum = self._numbers_of(key).momentum
+            self._statistics[key].update(means, variances, len(self._pass.nodes[0]), momentum)
 
     def _propagate(self, X: Matrix, places: Sequence[int] = (), *, training: bool = False) -> Pass:
         """Compute all layers; without `training` the network does not change."""
         scaling = self._input_scaling
         result = Pass(nodes=[X if scaling is None else scaling.apply(X)])
+        if self._input_normalization is not None:
+            x = self._normalize("input", result.nodes[0], result.moments, training=training)
+            scales, shifts = self._scales["input"], self._shifts["input"]
+            result.nodes[0] = normalization.scale_and_shift(x.x, scales, shifts)
+            result.normalized_inputs = x
         for i, layer in enumerate(self._layers):
             W, b = self._weights[i], self._biases[i]
             z = [dense.forward(row, W, b) for row in result.nodes[-1]]  # (2.1)
@@ -292,18 +296,25 @@ class Propagation(Model):
             result.nodes[-1] = self._output_scaling.apply(result.nodes[-1])
         return result
 
+    def _numbers_of(self, key: LayerKey) -> normalization.Normalization:
+        """Return the normalisation of a layer or of the features, with its numbers."""
+        if key == "input":
+            return normalization.numbers_of(self._input_normalization)
+        return self._layers[key].numbers
+
     def _normalize(
-        self, i: int, z: Matrix, moments: dict[int, tuple[Row, Row]], *, training: bool
+        self, key: LayerKey, z: Matrix, moments: dict[LayerKey, tuple[Row, Row]], *, training: bool
     ) -> normalization.Normalized:
-        epsilon = self._layers[i].numbers.epsilon
-        if self._layers[i].normalization == "layer":
+        numbers = self._numbers_of(key)
+        epsilon = numbers.epsilon
+        if numbers == "layer":
             return normalization.by_layer(z, epsilon)
-        running = self._statistics[i]
-        if not (training and self._layers[i].trainable):
+        running = self._statistics[key]
+        if not (training and self._layers[0 if key == "input" else key].trainable):
             means, variances = running.means, running.variances
             return normalization.by_moments(z, means, variances, epsilon, constant=True)
-        moments[i] = normalization.moments(z)
-        return normalization.by_moments(z, *moments[i], epsilon, constant=False)
+        moments[key] = normalization.moments(z)
+        return normalization.by_moments(z, *moments[key], epsilon, constant=False)
 
     def _dropout_factors(self, i: int, places: Sequence[int]) -> Matrix:
         layer, first = self._layers[i], self._position
@@ -344,6 +355,11 @@ class Propagation(Model):
                 scales, shifts = normalization.gradients(before, normalized.x, factor)
                 self._scale_gradients[i][:] = scales
                 self._shift_gradients[i][:] = shifts
+        if self._pass.normalized_inputs is not None and self._layers[0].trainable:
+            before, x = self._pass.input_deltas, self._pass.normalized_inputs.x
+            scales, shifts = normalization.gradients(before, x, factor)
+            self._scale_gradients["input"][:] = scales
+            self._shift_gradients["input"][:] = shifts
 
     def _backpropagate(
         self, at: Pass, y: list[Any], weight: Row
@@ -371,7 +387,18 @@ class Propagation(Model):
             if after_activation:
                 delta = pass_rows_back(layer.activation, delta, at.h[i], at.z[i])
             deltas.insert(0, (delta, d))
+        if at.normalized_inputs is not None:
+            at.input_deltas = [dense.backward(row, self._weights[0]) for row in delta]
         return deltas
+
+    def _to_features(self, at: Pass, delta: Matrix) -> Matrix:
+        """Pass dL/dz of the first layer, of `_pass_back`, back to the features."""
+        if at.normalized_inputs is not None:
+            by_features = at.normalized_inputs.back(at.input_deltas, self._scales["input"])
+        else:
+            by_features = [dense.backward(row, self._weights[0]) for row in delta]
+        scaling = self._input_scaling
+        return by_features if scaling is None else scaling.times_scale(by_features)
 
     def _output_delta(self, at: Pass, y: list[Any]) -> tuple[Row, Matrix]:
         """Return the loss of each sample (2.8), and delta of the last layer (2.9)."""

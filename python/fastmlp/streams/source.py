@@ -119,8 +119,7 @@ class Source:
         loss = None if function is None else CustomLoss(function, _NO_ROWS)
         try:
             with self._opened(core, options) as next_chunk:
-                normalizes = any(layer.normalization == "batch" for layer in self._model.layers)
-                counting = _Counting(options.batch_size, normalizes)
+                counting = _Counting(options.batch_size, self._model.moves_averages)
 
                 def next_block() -> Chunk:
                     nonlocal refused
