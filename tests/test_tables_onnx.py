@@ -132,6 +132,23 @@ def test_unknown_words_and_bad_cells_are_the_same(table, tmp_path, inputs, words
     assert np.isfinite(answer[[0, 1, 2, 4, 5]]).all()
 
 
+@pytest.mark.filterwarnings("ignore:.*taken as missing")
+@pytest.mark.parametrize("target", ["price", "rooms"])
+def test_numbers_that_the_networks_standardize(table, tmp_path, target):
+    rng = np.random.default_rng(6)
+    numbers = {"a": rng.normal(1e4, 5.0, N), "b": rng.normal(size=N), target: table[target]}
+    model = fm.TabularModel((16,), networks=3, epochs=3, seed=1, numbers="standardized")
+    model.fit(numbers, target)
+    assert model.network.input_scale is not None
+    new = {"a": [1e4, np.nan, np.inf, -1e300], "b": [0.1, 1.0, np.nan, 2.0]}
+    result = run(session(model, tmp_path), new)
+    # Products of 16, and the output scaled by a fma here and in two steps there.
+    if target == "price":
+        np.testing.assert_allclose(result["answer"][:, 0], model.predict(new), rtol=1e-5)
+    else:
+        np.testing.assert_allclose(result["probabilities"], model.predict_proba(new), atol=1e-5)
+
+
 def test_every_day_of_two_thousand_years(tmp_path, inputs, rng):
     days = np.arange("0001-01-01", "2400-01-01", dtype="M8[D]")[::97].astype(str)
     table = {"day": days.astype(object), "y": rng.normal(size=len(days))}

@@ -2,6 +2,9 @@
 
 import copy
 import json
+import shutil
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,6 +89,94 @@ def test_a_new_process_and_the_command_line_answer_the_same(table, path, run_pyt
     printed = run_python(code, "predict", str(path), str(csv)).stdout.split()
     assert printed[0] == "price"
     assert [float(line) for line in printed[1:]] == expected.tolist()
+
+
+EIGHTHS = (np.arange(60) % 17 / 8 - 1).reshape(20, 3)  # the rows of examples/cpp/load_model.cpp
+
+
+def numbers_table(n=80):
+    rng = np.random.default_rng(7)
+    X = rng.normal([0.2, -3.0, 40.0], [1.0, 0.5, 9.0], (n, 3))
+    mean = 1e5 + 2e3 * X[:, 0] - X[:, 2]
+    return {"a": X[:, 0], "b": X[:, 1], "c": X[:, 2], "price": mean,
+            "kind": np.where(X[:, 0] > X[:, 1] + 3, "big", "small")}  # fmt: skip
+
+
+def raw_model(target, networks=1, **more):
+    table = {**numbers_table(), **more}
+    chosen = {name: table[name] for name in ("a", "b", "c", target, *more)}
+    options = {"networks": networks, "numbers": "standardized", "epochs": 20, "seed": 4}
+    return fm.TabularModel((8,), **options).fit(chosen, target)
+
+
+@pytest.mark.parametrize("target", ["price", "kind"])
+def test_networks_standardize_numbers_themselves(path, target):
+    model = raw_model(target, networks=2)
+    assert str(model.columns).count("standardized in the network") == 3
+    for network in model.networks:
+        assert network.feature_names == ("a", "b", "c")
+        assert network.class_names == (None if target == "price" else ("big", "small"))
+        mean = [numbers_table()[name].mean() for name in "abc"]
+        scale, offset = network.input_scale.astype(float), network.input_offset.astype(float)
+        # Both factors are rounded to float32; the largest offset is 6.
+        np.testing.assert_allclose(scale * mean + offset, 0, atol=1e-6)
+    rows = dict(zip("abc", EIGHTHS.T, strict=True))
+    expected = sum(net.predict(EIGHTHS).astype(float) for net in model.networks) / 2
+    if target == "price":
+        assert model.predict(rows).tobytes() == expected[:, 0].tobytes()
+        assert model.evaluate(numbers_table()).r2 > 0.5
+    else:
+        assert model.predict_proba(rows).tobytes() == expected.tobytes()
+    model.save(path)
+    again = fm.load(path)
+    assert again.predict(rows).tolist() == model.predict(rows).tolist()
+    assert read_model(path)[1].inputs == "numbers"
+    gaps = {"a": [np.nan, 1e300], "b": [0.0, -np.inf], "c": [None, 1.0]}
+    with pytest.warns(UserWarning, match="taken as missing"):
+        assert len(set(again.predict(gaps))) >= 1
+    with pytest.warns(UserWarning, match="taken as missing"):
+        assert np.isfinite(again._outputs(again._read(gaps))).all()
+
+
+@pytest.mark.no_sanitizer
+@pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
+def test_cpp_answers_for_raw_rows_of_numbers_and_names_what_it_cannot_prepare(tmp_path):
+    source = Path(__file__).parents[1] / "examples" / "cpp" / "load_model.cpp"
+    prefix = Path(fm.get_include()).parent
+    program = tmp_path / "load_model"
+    flags = ["-std=c++20", "-DFASTMLP_STATIC", f"-I{fm.get_include()}", "-o", program]
+    library = prefix / "lib" / "libfastmlp.a"
+    subprocess.run(["c++", *flags, source, library, "-pthread"], check=True)
+
+    def run(model):
+        model.save(tmp_path / "model")
+        command = [program, tmp_path / "model"]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    rows = dict(zip("abc", EIGHTHS.T, strict=True))
+    for target in ("price", "kind"):
+        model = raw_model(target)
+        done = run(model)
+        answers = [[float.fromhex(word) for word in line.split()] for line in
+                   done.stdout.splitlines()]  # fmt: skip
+        if target == "price":
+            assert answers == model.predict(rows)[:, np.newaxis].tolist()
+        else:
+            assert answers == model.predict_proba(rows).tolist()
+    piecewise = fm.TabularModel((8,), networks=1, epochs=1).fit(numbers_table(), "price")
+    gaps = np.where(np.arange(80) % 9, numbers_table()["a"], np.nan)
+    for model, reason in (
+        (piecewise, "column 'a' is cut into pieces, which numbers=\"standardized\" omits"),
+        (raw_model("price", town=["here", "there"] * 40), "column 'town' holds words"),
+        (raw_model("price", gap=gaps), "column 'gap' has missing numbers"),
+        (raw_model("price", large=1e9 + np.arange(80) ** 2),
+         "column 'large' varies too little for its size to be float32"),
+        (raw_model("far", far=1e9 + numbers_table()["a"]), "the target is standardized outside"),
+        (raw_model("kind", networks=2), "several networks in this file"),
+    ):  # fmt: skip
+        done = run(model)
+        assert done.returncode == 2
+        assert reason in done.stderr
 
 
 def test_a_loaded_model_can_be_trained_anew(table, path):

@@ -21,6 +21,7 @@ template <class T>
 constexpr ElementType kElementType = sizeof(T) == 4 ? ElementType::kF32 : ElementType::kF64;
 
 constexpr const char* kTableInputs = "table_inputs";
+constexpr const char* kTableReason = "table_reason";
 
 /// An error message about the first element that is not finite; empty if all are finite.
 template <class T>
@@ -132,8 +133,10 @@ void check_table(const Archive& archive, bool allowed, const Complaint& complain
         complaint.metadata(kTableInputs, "must be numbers or columns");
     }
     if (allowed || inputs->second == "numbers") return;
+    const auto reason = archive.metadata.find(kTableReason);
     complaint.metadata(files::kTableKey,
-                       "its columns must be prepared for the network, which is not known here");
+                       "only Python can prepare the columns of this table for its network" +
+                           (reason == archive.metadata.end() ? "" : ": " + reason->second));
 }
 
 /// The key of the metadata that describe the networks; no other may be present.
@@ -142,8 +145,9 @@ std::string description_key(const Archive& archive, const Complaint& complaint) 
     for (const auto& [name, text] : archive.metadata) {
         const bool describes = name == files::kArchitectureKey || name == files::kNetworkKey ||
                                name == files::kEnsembleKey;
-        const bool of_table = archive.metadata.contains(files::kTableKey) &&
-                              (name == files::kTableKey || name == kTableInputs);
+        const bool of_table =
+            archive.metadata.contains(files::kTableKey) &&
+            (name == files::kTableKey || name == kTableInputs || name == kTableReason);
         if (describes && key.empty()) {
             key = name;
         } else if (!of_table) {
@@ -262,7 +266,9 @@ std::vector<AnyNetwork> read_networks(const Archive& archive, const std::string&
     const std::string& text = archive.metadata.at(key);
     const bool is_ensemble = key == files::kEnsembleKey;
     if (is_ensemble && !allow_ensemble) {
-        complaint.metadata(key, "there are several networks in this file, not one");
+        complaint.metadata(key,
+                           "there are several networks in this file, not one: load_ensemble "
+                           "of C++ reads them");
     }
     TensorsByName tensors(archive, complaint);
     if (archive.metadata.contains(files::kTableKey)) tensors.leave_out("table.");

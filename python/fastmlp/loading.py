@@ -47,7 +47,7 @@ def load(path: files.Path, *, allow_nonfinite: bool = False) -> Any:
     allow = _validation.switch("allow_nonfinite", allow_nonfinite)
     models, table = read_model(path, allow_nonfinite=allow)
     file = files.shown(files.checked_path(path))
-    if table is not None and table.inputs == "columns":
+    if table is not None:
         # At its first use, so that `import fastmlp` stays fast.
         from fastmlp.tables.model import TabularModel  # noqa: PLC0415
 

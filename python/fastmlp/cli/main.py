@@ -215,6 +215,13 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         default=_DEFAULTS.activation,
         help="of the hidden layers (default: %(default)s)",
     )
+    add(
+        "--numbers",
+        choices=("piecewise", "standardized"),
+        default=_DEFAULTS.numbers,
+        help="their encoding; with standardized and --networks 1, C and C++ can load a model of a "
+        "table of numbers (default: %(default)s)",
+    )
     for option, kind, meaning in (
         ("--networks", _integer(1), "networks to take the mean of"),
         ("--epochs", _integer(1, 2**32 - 1), "times to go through the data at most"),

@@ -15,7 +15,8 @@ from fastmlp.data._text import listing
 from fastmlp.errors import DataError
 from fastmlp.layers import ActivationName
 from fastmlp.settings.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
-from fastmlp.tables.features import Columns, Features
+from fastmlp.tables.columns import Columns
+from fastmlp.tables.features import Features
 from fastmlp.tables.model import TabularModel
 from fastmlp.tables.plots import save_plot
 from fastmlp.tables.scores import Scores
@@ -54,8 +55,10 @@ class Settings:
         The seed of that split.
     learning_rate : float or None
         None is the optimizer's default.
-    task, hidden, networks, activation, dropout, epochs, batch_size, optimizer, seed, threads
+    task, hidden, networks, numbers, activation, dropout, epochs, batch_size, optimizer, seed
         As in `TabularModel`; the optimizer is given by name.
+    threads : int or None
+        Its `n_threads`.
     """
 
     target: tuple[str, ...] = ()
@@ -70,6 +73,7 @@ class Settings:
     task: Literal["classification", "regression"] | None = None
     hidden: tuple[int, ...] = (128, 64)
     networks: int = 4
+    numbers: Literal["piecewise", "standardized"] = "piecewise"
     activation: ActivationName = "relu"
     dropout: float | None = None
     epochs: int | None = None
@@ -98,6 +102,7 @@ class Settings:
             self.hidden,
             task=self.task,
             networks=self.networks,
+            numbers=self.numbers,
             seed=self.seed,
             activation=self.activation,
             dropout=self.dropout,

@@ -18,6 +18,7 @@ from fastmlp.model.model import Model
 
 _KEY: Final = "table"
 _INPUTS: Final = "table_inputs"
+_REASON: Final = "table_reason"
 _U8, _U64 = np.dtype(np.uint8), np.dtype(np.uint64)
 
 Array = NDArray[Any] | Sequence[str]
@@ -39,11 +40,14 @@ class TableData:
         texts without NUL, which are read back as a tuple.
     inputs : {"columns", "numbers"}
         Whether columns must be prepared for the network, or it takes them as they are.
+    reason : str
+        Why they must be prepared, for those who cannot; may be empty.
     """
 
     values: dict[str, Any]
     arrays: Mapping[str, Array] = field(default_factory=dict)
     inputs: Literal["columns", "numbers"] = "columns"
+    reason: str = ""
 
 
 def write_model(
@@ -121,7 +125,8 @@ def _encode(table: TableData) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     content = {"texts": texts, "values": table.values}
     text = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     inputs = _validation.choice("table.inputs", table.inputs, ("columns", "numbers"))
-    return tensors, {_KEY: text, _INPUTS: inputs}
+    reason = {_REASON: table.reason} if table.reason else {}
+    return tensors, {_KEY: text, _INPUTS: inputs, **reason}
 
 
 def _decode(file: str, tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> TableData:
@@ -140,7 +145,7 @@ def _decode(file: str, tensors: dict[str, NDArray[Any]], metadata: dict[str, str
         arrays[name] = _texts(file, f"{_KEY}.{name}", *parts)
     arrays |= {name.removeprefix(f"{_KEY}."): array for name, array in tensors.items()}
     inputs: Any = metadata[_INPUTS]
-    return TableData(values, arrays, inputs)
+    return TableData(values, arrays, inputs, metadata.get(_REASON, ""))
 
 
 def _are_names(value: object) -> bool:

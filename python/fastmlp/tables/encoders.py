@@ -23,6 +23,10 @@ LEAST_OFTEN: Final = 5
 LIMIT: Final = 1e6
 """How far from 0 a standardized number may be: numbers never met in training stay finite."""
 
+FAR: Final = 4096.0
+"""The most deviations from 0 of the mean of numbers that a float32 network standardizes itself:
+numbers further away lose half of their digits."""
+
 NO_EDGES: Final = np.empty(0)
 
 
@@ -93,6 +97,43 @@ class Number:
             out[:, 1 + piece] = np.clip((filled - low) / (high - low), 0.0, 1.0)
         if self.missing:
             out[:, -1] = missing
+
+
+def is_near(mean: float, deviation: float) -> bool:
+    """Whether a float32 network can standardize numbers itself without losing their digits."""
+    return abs(mean) <= FAR * deviation and 1e-30 < deviation < 1e30
+
+
+@dataclass(frozen=True, eq=False)
+class RawNumber:
+    """A number as it is, for a network that standardizes it itself.
+
+    Attributes
+    ----------
+    median : float
+        Of the training part; replaces missing numbers.
+    least, most : float
+        Limits of the number, `LIMIT` deviations from the mean.
+    """
+
+    median: float
+    least: float
+    most: float
+
+    @classmethod
+    def of(cls, number: Number) -> "RawNumber":
+        """Return the raw form of a fitted number."""
+        reach = LIMIT * number.deviation
+        return cls(number.median, number.mean - reach, number.mean + reach)
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return 1
+
+    def encode(self, values: Floats, out: NDArray[np.floating[Any]]) -> None:
+        """Write values (n,), NaN where missing, into `out` (n, 1)."""
+        out[:, 0] = np.clip(np.where(np.isnan(values), self.median, values), self.least, self.most)
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,7 +338,7 @@ class Vector:
             out[:, -1] = missing
 
 
-Encoder = Number | Numbers | Words | TargetMeans | Vector
+Encoder = Number | RawNumber | Numbers | Words | TargetMeans | Vector
 
 
 def widths(encoders: Sequence[Encoder]) -> list[int]:

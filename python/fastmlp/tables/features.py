@@ -15,14 +15,17 @@ from fastmlp.data._text import listing
 from fastmlp.errors import DataError
 from fastmlp.tables import dates
 from fastmlp.tables.cell_values import Values, as_text, values_of
+from fastmlp.tables.columns import ColumnReport, Columns
 from fastmlp.tables.encoders import (
     Encoder,
     Floats,
     Number,
     Numbers,
+    RawNumber,
     TargetMeans,
     Vector,
     Words,
+    is_near,
     widths,
 )
 from fastmlp.tables.kinds import FEW_WORDS, NUMBERS_ROWS, Kind, kind_of
@@ -58,48 +61,6 @@ class Feature:
     encoder: Encoder
 
 
-@dataclass(frozen=True)
-class ColumnReport:
-    """How a column is used.
-
-    Attributes
-    ----------
-    name : str
-        The column.
-    kind : str
-        "number", "yes/no", "words", "date", "time of day", "vector" or "dropped".
-    inputs : int
-        The number of inputs of the network.
-    how : str
-        How it is encoded, and why.
-    """
-
-    name: str
-    kind: str
-    inputs: int
-    how: str
-
-
-class Columns(tuple[ColumnReport, ...]):
-    """How each column is used; `str` gives a readable table."""
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        names = [_shortened(column.name) for column in self]
-        wide = max(map(len, names), default=0)
-        return "\n".join(
-            f"{name:<{wide}}  {column.kind:<11}  {column.inputs or '':>4}  {column.how}"
-            for name, column in zip(names, self, strict=True)
-        )
-
-    __repr__ = __str__
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= 30 else f"{name[:27]}..."
-
-
 @dataclass(eq=False)
 class Features:
     """The fitted encoding of a table as a matrix.
@@ -124,6 +85,11 @@ class Features:
         return sum(feature.encoder.width for feature in self.features)
 
     @property
+    def is_raw(self) -> bool:
+        """Whether the matrix has the columns as they are, in float64; all or none are raw."""
+        return isinstance(self.features[0].encoder, RawNumber)
+
+    @property
     def columns(self) -> Columns:
         """How each column is used; used ones come first."""
         used = (ColumnReport(f.name, f.kind.name, f.encoder.width, _how(f)) for f in self.features)
@@ -137,10 +103,8 @@ class Features:
             for j in range(feature.encoder.width)
         ]
 
-    def matrix(
-        self, table: Table, rows: Rows, notes: list[str] | None = None
-    ) -> NDArray[np.float32]:
-        """Return some rows of a table as (len(rows), width).
+    def matrix(self, table: Table, rows: Rows, notes: list[str] | None = None) -> NDArray[Any]:
+        """Return some rows of a table as (len(rows), width), float32, or float64 if `is_raw`.
 
         Raises
         ------
@@ -155,8 +119,9 @@ class Features:
                 + (f", nor {len(missing) - 1} others" if len(missing) > 1 else "")
                 + f"; columns are {listing(list(table.columns))}"
             )
-        _memory.require("the matrix of features", 4 * len(rows) * self.width)
-        out = np.empty((len(rows), self.width), np.float32)
+        dtype = np.dtype(np.float64 if self.is_raw else np.float32)
+        _memory.require("the matrix of features", dtype.itemsize * len(rows) * self.width)
+        out = np.empty((len(rows), self.width), dtype)
         writers = [_writer(feature, table) for feature in self.features]
         bad: list[list[Rows]] = [[] for _ in writers]
         for start in range(0, len(rows), _BLOCK):  # the block of the matrix stays in cache
@@ -174,7 +139,7 @@ class Features:
             ]
         return out
 
-    def _parts(self, out: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    def _parts(self, out: NDArray[Any]) -> Iterator[NDArray[Any]]:
         starts = widths([feature.encoder for feature in self.features])
         for start, end in pairwise(starts):
             yield out[:, start:end]
@@ -190,7 +155,7 @@ def learn(
     words: WordEncoding = "one-hot",
     classes: bool = False,
     seed: int = 0,
-) -> tuple[Features, NDArray[np.float32]]:
+) -> tuple[Features, NDArray[Any]]:
     """Choose the encoding of each column, fit it to some rows, and encode these.
 
     Parameters
@@ -241,11 +206,37 @@ def learn(
         raise DataError(
             f"{table.source}: no column is left to learn from" + (f": {why}" if why else "")
         )
+    if numbers == "standardized" and not any(map(needs_preparation, learned.features)):
+        learned.features = [
+            Feature(f.name, f.kind, RawNumber.of(f.encoder))
+            for f in learned.features
+            if isinstance(f.encoder, Number)
+        ]
     matrix = learned.matrix(table, rows, learned.notes)
     for feature, part in zip(learned.features, learned._parts(matrix), strict=True):  # noqa: SLF001
         if feature.name in trained:
             part[:] = trained[feature.name]
     return learned, matrix
+
+
+def needs_preparation(feature: Feature) -> str:
+    """Return why a network cannot take a column as it is; empty if it can."""
+    encoder, kind = feature.encoder, feature.kind.name
+    if isinstance(encoder, RawNumber):
+        return ""
+    column = f"column {brief(feature.name)}"
+    if kind != "number" or not isinstance(encoder, Number):
+        return f"{column} holds {_HELD.get(kind, kind)}"
+    if encoder.missing:
+        return f"{column} has missing numbers"
+    if len(encoder.edges):
+        return f'{column} is cut into pieces, which numbers="standardized" omits'
+    if not is_near(encoder.mean, encoder.deviation):
+        return f"column {brief(feature.name)} varies too little for its size to be float32"
+    return ""
+
+
+_HELD: Final = {"date": "dates", "time of day": "times of day", "vector": "vectors"}
 
 
 def _last_resort(kind: Kind) -> Kind:
@@ -306,7 +297,7 @@ def _folds(count: int, seed: int) -> NDArray[np.intp]:
     return folds
 
 
-Writer = Callable[[Rows, NDArray[np.float32]], NDArray[np.bool_] | None]
+Writer = Callable[[Rows, NDArray[Any]], NDArray[np.bool_] | None]
 """Writes what becomes of some rows; returns whose cells stand for nothing that the column holds."""
 
 
@@ -342,8 +333,8 @@ def _vector_writer(encoder: Vector, column: NDArray[Any]) -> Writer:
     return write
 
 
-def _number_writer(encoder: Number | Numbers, values: Values) -> Writer:
-    def write(rows: Rows, out: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _number_writer(encoder: Number | RawNumber | Numbers, values: Values) -> Writer:
+    def write(rows: Rows, out: NDArray[Any]) -> NDArray[np.bool_]:
         some, bad = values(rows)
         encoder.encode(some, out)
         return bad
@@ -361,10 +352,12 @@ def _bad_cells(table: Table, feature: Feature, rows: Rows) -> str:
     return f"{table.place(row, feature.name)}: {brief(cell)} is {what}{others}: taken as missing"
 
 
-def _how(feature: Feature) -> str:
+def _how(feature: Feature) -> str:  # noqa: PLR0911  (a case each)
     """Describe how a column is used."""
     encoder, reason = feature.encoder, feature.kind.reason
     missing = ", whether it is missing" if getattr(encoder, "missing", False) else ""
+    if isinstance(encoder, RawNumber):
+        return "standardized in the network" + (f" ({reason})" if reason else "")
     if isinstance(encoder, Number):
         if feature.kind.name == "yes/no":
             return f"0 and 1, standardized{missing}"

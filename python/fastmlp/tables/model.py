@@ -3,6 +3,7 @@
 The file is over 400 lines because of the docstrings of the public class, which are the contract.
 """
 
+import contextlib
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,7 +20,8 @@ from fastmlp.model.model import Model
 from fastmlp.model.model_files import TableData, read_model, write_model
 from fastmlp.network import Network, model_of, network_of
 from fastmlp.settings.optimizers import Optimizer
-from fastmlp.tables.features import Columns, Features, learn, text_columns
+from fastmlp.tables.columns import Columns
+from fastmlp.tables.features import Features, learn, text_columns
 from fastmlp.tables.reading import read
 from fastmlp.tables.saved import Learned, from_table, to_table
 from fastmlp.tables.scores import Scores, score
@@ -75,7 +77,9 @@ class TabularModel:
         A network stops after this many epochs without improvement.
     numbers : {"piecewise", "standardized"}, default "piecewise"
         Whether numbers are cut into pieces beside being standardized: up to 128 each where there
-        are few columns of numbers, 16 where there are 32, none where there are very many.
+        are few columns of numbers, 16 where there are 32, none where there are very many. A table
+        of numbers without gaps that are only standardized needs no preparation: the networks take
+        its columns and give answers in the units of the target, also in C and C++.
     words : {"one-hot", "target means"}, default "one-hot"
         The encoding of text with more than 30 values: an input for each of the 200 most frequent,
         or the cross-fitted mean of the target.
@@ -259,9 +263,14 @@ class TabularModel:
         groups = None
         if selection.groups is not None:
             groups = np.unique(selection.groups[rows], return_inverse=True)[1]
-        targets = target.scaled(y) if target.task == "regression" else y
+        if features.is_raw:
+            target = target.left_to_the_network()
+        targets = target.scaled(y) if target.is_scaled else y
         samples = Samples(X, targets, weight, class_rows, groups)
         training = Training(samples, target, self._settings, self.seed, fraction)
+        if features.is_raw:
+            for network in training.networks:
+                _name(network, features, target)
         notes = (*selection.table.notes, *selection.notes, *features.notes, *target.doubts())
         if before_training is not None:
             before_training(features, target)
@@ -279,7 +288,9 @@ class TabularModel:
         """Write the model to a file. `load` returns a model whose predictions have the same bits.
 
         The file contains the networks and the fitted encoding of the columns as plain data; see
-        ``docs/file-format.md``. Writing is atomic.
+        ``docs/file-format.md``. C and C++ read it if the networks take the columns as they are, as
+        described for `numbers`; otherwise they name a column that they cannot prepare. C and
+        `fastmlp::load` read a single network. Writing is atomic.
 
         Parameters
         ----------
@@ -332,7 +343,7 @@ class TabularModel:
         require("onnx", "to_onnx", "onnx")
         from fastmlp.tables.onnx_export import table_model  # noqa: PLC0415  (imports onnx)
 
-        model = table_model(features, target, [model_of(net) for net in self.networks])
+        model = table_model(features, target, self.networks)
         files.write_file(path, model.SerializeToString(deterministic=True))
 
     @classmethod
@@ -519,6 +530,14 @@ class TabularModel:
             f"TabularModel of {listing(target.names)}: {what} from {len(self._features.features)} "
             f"columns, {self._features.width} inputs, {len(self.networks)} networks"
         )
+
+
+def _name(network: Network, features: Features, target: Target) -> None:
+    """Name the features and classes of a network, unless a file cannot hold the names."""
+    with contextlib.suppress(ValueError):
+        network.feature_names = [feature.name for feature in features.features]
+        if target.task == "classification":
+            network.class_names = [str(label) for label in target.classes]
 
 
 def _for_means(target: Target, y: NDArray[Any]) -> NDArray[np.float64]:

@@ -16,9 +16,9 @@ from onnx import ModelProto, NodeProto, TensorProto, checker, compose, helper, n
 import fastmlp
 from fastmlp._validation import brief
 from fastmlp.exchange.onnx_export import onnx_model
-from fastmlp.model.model import Model
+from fastmlp.network import Network, model_of
 from fastmlp.tables import cells
-from fastmlp.tables.encoders import LIMIT, Number, Numbers, TargetMeans, Vector, Words
+from fastmlp.tables.encoders import LIMIT, Number, Numbers, RawNumber, TargetMeans, Vector, Words
 from fastmlp.tables.features import Feature, Features
 from fastmlp.tables.target import Target
 
@@ -27,7 +27,7 @@ _IR_VERSION: Final = 9
 _DAYS: Final = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
 
-def table_model(features: Features, target: Target, models: Sequence[Model]) -> ModelProto:
+def table_model(features: Features, target: Target, networks: Sequence[Network]) -> ModelProto:
     """Return a checked ONNX model.
 
     Raises
@@ -38,7 +38,9 @@ def table_model(features: Features, target: Target, models: Sequence[Model]) -> 
     graph = _Graph()
     parts = [_encoded(graph, i, feature) for i, feature in enumerate(features.features)]
     matrix = graph.add("Concat", *parts, name="inputs", axis=1)
-    mean = _mean(graph, matrix, models)
+    if features.is_raw:
+        matrix = _standardized(graph, matrix, networks[0])
+    mean = _mean(graph, matrix, networks)
     _answers(graph, target, mean)
     model = helper.make_model(
         helper.make_graph(graph.nodes, "fastmlp", graph.inputs, graph.outputs, graph.constants),
@@ -97,11 +99,13 @@ def _encoded(graph: _Graph, i: int, feature: Feature) -> str:
     if isinstance(encoder, Words | TargetMeans):
         text = graph.input(feature.name, TensorProto.STRING)
         return _words(graph, at, text, encoder)
-    if isinstance(encoder, Number) and kind == "number":
+    if isinstance(encoder, Number | RawNumber) and kind == "number":
         number = graph.input(feature.name, TensorProto.DOUBLE)
         infinite = graph.add("IsInf", number, name=f"{at}infinite")
         nan = graph.add("IsNaN", number, name=f"{at}nan")
         missing = graph.add("Or", infinite, nan, name=f"{at}missing")
+        if isinstance(encoder, RawNumber):
+            return _raw_number(graph, at, number, missing, encoder)
         return _number(graph, at, number, missing, encoder)
     if isinstance(encoder, Number) and kind == "yes/no":
         number, missing = _yes_no(graph, at, graph.input(feature.name, TensorProto.STRING))
@@ -139,6 +143,22 @@ def _number(graph: _Graph, at: str, number: str, missing: str, encoder: Number) 
         parts.append(graph.cast(missing, TensorProto.DOUBLE, f"{at}is missing"))
     together = graph.add("Concat", *parts, name=f"{at}together", axis=1)
     return graph.cast(together, TensorProto.FLOAT, f"{at}float")
+
+
+def _raw_number(graph: _Graph, at: str, number: str, missing: str, encoder: RawNumber) -> str:
+    median = graph.constant(f"{at}median", encoder.median)
+    filled = graph.add("Where", missing, median, number, name=f"{at}filled")
+    limits = [graph.constant(f"{at}{name}", getattr(encoder, name)) for name in ("least", "most")]
+    return graph.add("Clip", filled, *limits, name=f"{at}limited")
+
+
+def _standardized(graph: _Graph, matrix: str, network: Network) -> str:
+    """Scale the features in double, as the networks do; all scale them alike."""
+    scale = graph.constant("scale of inputs", network.input_scale)
+    offset = graph.constant("offset of inputs", network.input_offset)
+    scaled = graph.add("Mul", matrix, scale, name="scaled inputs")
+    shifted = graph.add("Add", scaled, offset, name="shifted inputs")
+    return graph.cast(shifted, TensorProto.FLOAT, "standardized inputs")
 
 
 def _limited(graph: _Graph, at: str, value: str) -> str:
@@ -290,11 +310,13 @@ def _days_since_1970(do: _Integers, year: str, month: str | int, day: str | int)
     return do("Sub", do("Add", do("Mul", era, 146_097), days), 719_468)
 
 
-def _mean(graph: _Graph, matrix: str, models: Sequence[Model]) -> str:
+def _mean(graph: _Graph, matrix: str, networks: Sequence[Network]) -> str:
     """Add the networks; return the mean of their outputs, summed in order in double."""
     total = ""
-    for i, model in enumerate(models):
-        network = compose.add_prefix(onnx_model(model), f"network {i}/")
+    for i, scaling_network in enumerate(networks):
+        twin = scaling_network.copy()
+        twin.input_scale = None  # its inputs are standardized already
+        network = compose.add_prefix(onnx_model(model_of(twin)), f"network {i}/")
         inner, outer = network.graph.input[0].name, network.graph.output[0].name
         for node in network.graph.node:
             node.input[:] = [matrix if name == inner else name for name in node.input]
@@ -307,7 +329,7 @@ def _mean(graph: _Graph, matrix: str, models: Sequence[Model]) -> str:
                 graph.domains[opset.domain] = opset
         double = graph.cast(outer, TensorProto.DOUBLE, f"network {i}/double")
         total = graph.add("Add", total, double, name=f"sum {i}") if total else double
-    return graph.add("Div", total, graph.constant("networks", float(len(models))), name="mean")
+    return graph.add("Div", total, graph.constant("networks", float(len(networks))), name="mean")
 
 
 def _answers(graph: _Graph, target: Target, mean: str) -> None:

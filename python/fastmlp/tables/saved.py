@@ -14,9 +14,18 @@ from numpy.typing import NDArray
 
 from fastmlp.errors import ModelFormatError
 from fastmlp.model.model_files import Array, TableData
+from fastmlp.tables.columns import ColumnReport
 from fastmlp.tables.dates import ORDERS, PARTS
-from fastmlp.tables.encoders import Encoder, Number, Numbers, TargetMeans, Vector, Words
-from fastmlp.tables.features import ColumnReport, Feature, Features
+from fastmlp.tables.encoders import (
+    Encoder,
+    Number,
+    Numbers,
+    RawNumber,
+    TargetMeans,
+    Vector,
+    Words,
+)
+from fastmlp.tables.features import Feature, Features, needs_preparation
 from fastmlp.tables.kinds import NAMES, Kind
 from fastmlp.tables.target import Label, Target
 
@@ -81,7 +90,16 @@ def to_table(learned: Learned) -> TableData:
         "settings": learned.settings,
         "scores": learned.scores,
     }
-    return TableData(values, arrays)
+    reason = _why_prepared(learned)
+    return TableData(values, arrays, "columns" if reason else "numbers", reason)
+
+
+def _why_prepared(learned: Learned) -> str:
+    """Return why the networks do not answer for raw columns alone; empty if they do."""
+    target = learned.target
+    if target.task == "regression" and target.is_scaled and learned.features.is_raw:
+        return "the target is standardized outside of the networks"
+    return next(filter(None, map(needs_preparation, learned.features.features)), "")
 
 
 def from_table(file: str, table: TableData, inputs: int, outputs: int) -> Learned:
@@ -129,6 +147,8 @@ def _read(table: TableData, inputs: int, outputs: int) -> Learned:
         _texts(arrays, "notes"),
         dict(values["scores"]),
     )
+    if len({isinstance(feature.encoder, RawNumber) for feature in features}) > 1:
+        raise ValueError("either all columns are raw numbers, or none")
     names = [feature.name for feature in features]
     if len(set(names)) < len(names) or not names:
         raise ValueError("the columns must have different names")
@@ -234,6 +254,7 @@ def _feature_of(state: _State) -> Feature:
     encoder = _ENCODERS[state.text("encoder")](state)
     fits = {
         "words": Words | TargetMeans, "vector": Vector, "date": Numbers,
+        "number": Number | RawNumber,
     }.get(kind, Number)  # fmt: skip
     if not isinstance(encoder, fits):
         raise TypeError(f"{state.key}: {kind} is not encoded by {type(encoder).__name__}")
@@ -249,6 +270,13 @@ def _number_of(state: _State) -> Number:
         state.number("median"), state.number("mean"), state.deviation(), edges,
         state.switch("missing"),
     )  # fmt: skip
+
+
+def _raw_number_of(state: _State) -> RawNumber:
+    median, least, most = map(state.number, ("median", "least", "most"))
+    if not -np.inf < least <= most < np.inf or not np.isfinite(median):
+        raise ValueError(f"{state.key}: least, most and median must be finite and ascend")
+    return RawNumber(median, least, most)
 
 
 def _numbers_of(state: _State) -> Numbers:
@@ -284,6 +312,7 @@ def _vector_of(state: _State) -> Vector:
 
 _ENCODERS: Final[dict[str, Callable[[_State], Encoder]]] = {
     "Number": _number_of,
+    "RawNumber": _raw_number_of,
     "Numbers": _numbers_of,
     "Words": _words_of,
     "TargetMeans": _means_of,

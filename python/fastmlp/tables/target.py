@@ -12,7 +12,7 @@ from fastmlp.data._text import listing
 from fastmlp.errors import DataError
 from fastmlp.tables import cells
 from fastmlp.tables.cell_values import as_text
-from fastmlp.tables.encoders import Floats, _scale
+from fastmlp.tables.encoders import Floats, _scale, is_near
 from fastmlp.tables.kinds import kind_of
 from fastmlp.tables.table import Booleans, Column, Rows, Table, Text, is_boolean
 
@@ -51,6 +51,11 @@ class Target:
     kinds: list[str]
 
     @property
+    def is_scaled(self) -> bool:
+        """Whether outputs of the networks are numbers in other units than the target."""
+        return bool((self.mean != 0.0).any() or (self.deviation != 1.0).any())
+
+    @property
     def outputs(self) -> int:
         """The number of the network's outputs."""
         return len(self.classes) if self.task == "classification" else len(self.names)
@@ -74,6 +79,17 @@ class Target:
     def scaled(self, values: Floats) -> NDArray[np.float32]:
         """Return standardized targets of a regression (n, t)."""
         return ((values - self.mean) / self.deviation).astype(np.float32)
+
+    def left_to_the_network(self) -> "Target":
+        """Return the target for a network that scales its output itself, if one can.
+
+        Only a single number: the losses of several would be added in different units.
+        """
+        if self.task != "regression" or len(self.names) > 1:
+            return self
+        if not is_near(float(self.mean[0]), float(self.deviation[0])):
+            return self
+        return replace(self, mean=np.zeros(1), deviation=np.ones(1))
 
     def in_units(self, outputs: NDArray[Any]) -> Floats:
         """Return outputs of the network (n, t) in the units of the target."""

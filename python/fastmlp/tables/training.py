@@ -86,6 +86,7 @@ class Samples:
     Attributes
     ----------
     X : ndarray of float32, shape (n, width)
+        Or of float64, which the networks standardize.
     y : ndarray
         Class numbers (n,), or targets of the outputs (n, N).
     weight : ndarray, shape (n,), or None
@@ -94,7 +95,7 @@ class Samples:
     groups : ndarray of int, shape (n,), or None
     """
 
-    X: NDArray[np.float32]
+    X: NDArray[Any]
     y: NDArray[Any]
     weight: NDArray[np.float64] | None
     labels: NDArray[np.integer[Any]]
@@ -143,6 +144,10 @@ class Training:
         width = samples.X.shape[1]
         self.seeds = [(seed + i) % 2**64 for i in range(settings.networks)]
         self.networks = [make_network(width, target, settings, own) for own in self.seeds]
+        if samples.X.dtype == np.float64:
+            in_units = target.task == "regression" and not target.is_scaled
+            for network in self.networks:
+                network.adapt(samples.X, samples.y if in_units else None)
         self.histories: list[History | None] = [None] * settings.networks
 
     def run(self) -> None:
