@@ -1,5 +1,6 @@
 """Training: the bits of the three calls, the order of samples, validation, divergence, History."""
 
+import inspect
 import pickle
 from functools import partial
 from itertools import pairwise
@@ -271,3 +272,8 @@ class TestHistory:
     def test_pickle(self, data):
         history = fm.Network([7, 3], seed=2).fit(*data, epochs=1)
         assert pickle.loads(pickle.dumps(history)) == history
+
+
+def test_the_help_of_fit_is_short():
+    """It lists what there is in two screens; the guide explains."""
+    assert len(inspect.getdoc(fm.Network.fit)) <= 3500

@@ -747,77 +747,50 @@ class Network:
         """Train on mini-batches: `forward`, `backward` and `update` over the epochs, fused.
 
         The same seed gives the same bits for any number of threads, and ``fit(epochs=2)`` twice
-        gives the same bits as ``fit(epochs=4)``.
+        those of ``fit(epochs=4)``. The page "Training" of the guide has details and examples.
 
         Parameters
         ----------
-        X : array-like or sparse matrix of SciPy, shape (n, features)
-            Samples, at least 1. C-contiguous data of the network's dtype is used in place, even if
-            read-only or memory-mapped. Data of other types is copied if that takes less than 16 MB,
-            and converted batch by batch otherwise. It must not be changed during the fit. Sparse
-            matrices are copied and not supported by LBFGS; the first layer reads only their stored
-            elements, and plain SGD changes only the weights that belong to them. The column names
-            of a data frame become `feature_names`, or must equal them.
-
-            Instead of X and y, for larger-than-memory data: a `Stream`; or an iterable of batches
-            (X, y) or (X, y, sample_weight), whose rows are trained on in order, in steps of
-            `batch_size` rows whatever the sizes of the batches. An iterator, which yields its
-            batches only once, can be trained on for one epoch.
+        X : array-like, data frame or sparse matrix, shape (n, features)
+            Samples, at least 1, not to be changed during the fit. Instead of X and y: a `Stream`,
+            or an iterable of batches (X, y) or (X, y, sample_weight).
         y : array-like, shape (n,) or (n, N)
-            Integer class labels 0 .. N-1 (n,), with cross-entropy only; else one-hot or real
-            targets (n, N). With one output and another loss, (n,) means (n, 1).
+            Labels 0 .. N-1 (n,) or one-hot rows for cross-entropy; else numbers (n, N), or (n,)
+            for one output.
         epochs : int, default 10
-            Passes over X, at least 1.
+            Passes over X.
         batch_size : int or None, default 32
-            Samples per step, at least 1; the last batch of an epoch may be shorter. None is all
-            samples. Batch normalization needs 2: a batch of one row does not update the running
-            averages, and a fit with only such batches is refused.
+            Samples per step; None is all. Batch normalization needs 2.
         optimizer : Optimizer, LBFGS or str, default SGD(learning_rate=0.1)
-            How gradients change the parameters. "sgd", "adam", "adamw", "rmsprop" and "lbfgs" are
-            the optimizers with their defaults.
+            "sgd", "adam", "adamw", "rmsprop" and "lbfgs" are those with their defaults.
         shuffle : bool or array-like of int, shape (n,) or (epochs, n), default True
-            True draws an order of samples per epoch from the seed; False keeps their order; row
-            indices are a custom order, for all epochs or one for each. A stream draws its own order
-            (see `Stream`); batches of an iterable keep their order.
+            Whether each epoch draws an order of the samples; or row indices as a custom order.
         validation_data : tuple (X, y) or (X, y, sample_weight), or Stream, optional
             Evaluated after each epoch.
         verbose : int, default 0
-            1 shows the progress on standard error: a bar if tqdm is installed (the extra
-            ``fastmlp[progress]``), else a line per epoch; 2 shows a line per epoch.
+            1 shows the progress on standard error, 2 a line per epoch.
         n_threads : int, optional
             Upper limit of threads; None is the limit of the process.
         callbacks : Callback, callable, or sequence of them, optional
-            Called during training; see `Callback`. A callable is called as ``callback(network,
-            epoch_report)`` at the end of each epoch; returning a true value stops training. It may
-            predict, copy and write weights, but not fit.
+            A callable is called as ``callback(network, epoch_report)`` after each epoch; returning
+            a true value stops training.
         sample_weight : array-like, shape (n,), optional
-            Weights of the samples: finite, at least 0, not all 0. Losses are weighted means,
-            sum(w l) / sum(w), of a batch as of an epoch. A sample of weight 0 is ignored, whatever
-            its values; a batch of them is not a step.
+            Weights of the samples, at least 0; losses are weighted means.
         class_weight : dict of label to weight, or "balanced", optional
-            Weights of the classes, multiplied with `sample_weight`, in training but not in
-            validation; labels not in the dict have weight 1. "balanced" is n / (k * count), which
-            gives k classes the same total weight.
+            Weights of the classes, multiplied with `sample_weight`.
         validation_fraction : float, optional
-            Instead of validation data: the fraction of the samples, above 0 and below 1, to hold
-            out for validation, chosen by the seed and stratified by class. Both parts are copies.
+            The fraction of the samples to hold out for validation, stratified by class.
         metrics : str, callable, or sequence of them, optional
-            What to measure on the validation data besides the loss: names of `fastmlp.metrics`
-            ("f1", "auc", "r2", ..., "top_5_accuracy"), or functions ``f(y, outputs) -> float``,
-            where y is labels (B,) for cross-entropy and numbers (B, N) otherwise. The result of
-            "f1" is called "validation_f1". They do not see samples of weight 0.
+            Measured on the validation data: names of `fastmlp.metrics`, or functions
+            ``f(y, outputs) -> float``. "f1" is reported as "validation_f1".
         early_stopping : EarlyStopping or bool, optional
             When to stop before the last epoch; True is ``EarlyStopping()``.
         standardize : bool, default False
-            Before the first fit, learn to scale the features, and the targets of a regression, as
-            `adapt` does: from the training samples only, not from the held-out ones.
+            Before the first fit, learn to scale features, and targets of a regression: see `adapt`.
         checkpoint : Checkpoint, str or os.PathLike, optional
-            A file to save to after each epoch, and to resume from if it already exists: the same
-            call in a new process ends with the same bits as if it had never been interrupted.
+            A file to save to after each epoch, and to resume from if it exists.
         ema : float, optional
-            Decay, above 0 and below 1, of a moving average of the parameters after each step, which
-            `averaged` returns: the parameters of k steps ago count ``ema**k`` times as much as
-            those of the last. The next fit with the same decay continues it. Not with LBFGS.
+            Decay, above 0 and below 1, of the moving average that `averaged` returns.
 
         Returns
         -------
@@ -828,22 +801,15 @@ class Network:
         ------
         TypeError, ValueError
             If an argument is invalid; nothing has changed then.
-        DataError
-            If samples of a stream or a batch cannot be used, or reading or converting them raises;
-            the message names the file, row and column, and the network is as before.
-        ModelFormatError
-            If the checkpoint is damaged or inconsistent; nothing has changed then.
-        OSError
-            If the checkpoint cannot be read or written; checked before the first epoch as far as
-            possible.
+        DataError, ModelFormatError, OSError
+            If a stream or the checkpoint cannot be read or written.
         DivergenceError
-            If the loss of an epoch is not finite; the parameters are restored to the last finite
-            epoch end.
+            If the loss of an epoch is not finite; the parameters are those of the last finite one.
         RuntimeError
             If the network is already being fitted.
         KeyboardInterrupt
-            On Ctrl-C. As after an exception in a callback or in the iterable of batches, the
-            parameters are those of the last completed step.
+            On Ctrl-C. As after an exception in a callback, the parameters are those of the last
+            completed step.
         """
         options = read_options(
             self._model,
