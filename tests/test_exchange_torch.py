@@ -97,6 +97,7 @@ def test_shared_weights_are_one_memory(blobs):
 def test_copied_weights_are_not(blobs):
     net = fm.Network([4, 20, 3], seed=1)
     model = net.to_torch()
+    assert all(tensor.is_contiguous() for tensor in model.state_dict().values())
     before = model[0].weight.clone()
     net.fit(*blobs, epochs=1)
     assert torch.equal(model[0].weight, before)
@@ -142,7 +143,31 @@ class Reversed(nn.Sequential):
         return x
 
 
+class Doubled(nn.Linear):
+    def forward(self, x: Any) -> Any:
+        return 2 * super().forward(x)
+
+
+def hooked() -> Any:
+    model = nn.Sequential(nn.Linear(5, 3))
+    model[0].register_forward_hook(lambda _, __, outputs: 2 * outputs)
+    return model
+
+
+def patched() -> Any:
+    model = nn.Sequential(nn.Linear(5, 3), nn.Tanh())
+    model[1].forward = torch.relu
+    return model
+
+
 REFUSED = {
+    r"model\[0\] \(Doubled\): not supported, or with": lambda: nn.Sequential(Doubled(5, 3)),
+    r"model\[0\] \(Linear\): not supported, or with a forward or hooks": hooked,
+    r"model\[1\] \(Tanh\): not supported, or with a forward": patched,
+    r"model\[0\] \(Linear\): its weight has no values yet": lambda: nn.Sequential(
+        nn.Linear(5, 3, device="meta")
+    ),
+    r"model \(LazyLinear\): its weight has no values yet": lambda: nn.LazyLinear(3),
     r"model\[1\] \(CELU\)": lambda: nn.Sequential(nn.Linear(5, 3), nn.CELU()),
     r"LeakyReLU\(negative_slope=-1\)": lambda: nn.Sequential(nn.Linear(5, 3), nn.LeakyReLU(-1)),
     r"model \(Reversed\)": lambda: Reversed(nn.Linear(5, 5), nn.Linear(5, 5)),

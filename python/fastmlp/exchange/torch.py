@@ -84,6 +84,10 @@ _MODULES: dict[str, Callable[[], Any]] = {
     "softmax": lambda: nn.Softmax(dim=-1),
 }
 _NAMES: dict[type, str] = {type(new()): name for name, new in _MODULES.items()}  # of GELU either
+_KINDS = (
+    *(nn.Linear, Scaling, nn.BatchNorm1d, nn.LayerNorm, nn.Dropout, nn.Identity, nn.Flatten),
+    *_NAMES,
+)
 _ALLOWED = (
     "Linear, BatchNorm1d, LayerNorm, Dropout, Identity, Flatten, the Scaling of to_torch, nested "
     "Sequential, and the activations ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, Mish, ReLU6, "
@@ -100,7 +104,7 @@ def to_torch(net: Model, share: bool) -> nn.Sequential:
     for i, layer in enumerate(net.layers):
         # The layer is created without memory, and gets ours or a copy of it.
         linear = nn.Linear(*net.core.weights(i).shape, device="meta")
-        linear.weight = nn.Parameter(_tensor(net.core.weights(i), share).T)
+        linear.weight = nn.Parameter(_transposed(net.core.weights(i), share))
         linear.bias = nn.Parameter(_tensor(net.core.biases(i), share))
         modules.append(linear)
         functions = []
@@ -151,11 +155,12 @@ def from_torch(
 
 
 def _steps(module: Any, where: str) -> Iterator[Step]:
-    if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
+    if isinstance(module, nn.Sequential) and _is_plain(module, nn.Sequential):
         for name, child in module._modules.items():  # noqa: SLF001  (named_children has each once)
             yield from _steps(child, f"{where}[{name}]")
         return
     where += f" ({type(module).__name__})"
+    _refuse_other(module, where)
     match module:
         case nn.Linear():
             weights = _array(module.weight).T
@@ -178,8 +183,34 @@ def _steps(module: Any, where: str) -> Iterator[Step]:
             yield Activation(_activation(module, where), where)
 
 
+def _refuse_other(module: nn.Module, where: str) -> None:
+    """Refuse a module that computes something else than its kind, or without values."""
+    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        _check(tensor, f"{where}: its {name}")
+    if not any(isinstance(module, kind) and _is_plain(module, kind) for kind in _KINDS):
+        raise ValueError(
+            f"{where}: not supported, or with a forward or hooks of its own; a model may have "
+            f"{_ALLOWED}"
+        )
+
+
+def _is_plain(module: nn.Module, kind: type[nn.Module]) -> bool:
+    """Return whether a module computes what its kind does: no other forward, no hooks."""
+    hooks = (module._forward_hooks, module._forward_pre_hooks)  # noqa: SLF001  (all there is)
+    same = type(module).forward is kind.forward and "forward" not in vars(module)
+    return same and type(module).__call__ is nn.Module.__call__ and not any(hooks)
+
+
+def _check(tensor: torch.Tensor, what: str) -> None:
+    """Refuse a tensor without values, or not of a network's types."""
+    if tensor.is_meta or nn.parameter.is_lazy(tensor):
+        raise ValueError(f"{what} has no values yet: initialize the model, or load its weights")
+    if tensor.is_floating_point() and tensor.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"{what} must be float32 or float64, got {tensor.dtype}")
+
+
 def _activation(module: Any, where: str) -> ActivationLike:
-    name = _NAMES.get(type(module))
+    name = next((ours for kind, ours in _NAMES.items() if isinstance(module, kind)), None)
     if name is None or not _fits(module):
         raise ValueError(f"{where}: {module} is not supported; a model may have {_ALLOWED}")
     match module:
@@ -220,12 +251,15 @@ def _scale_and_shift(module: Any, nodes: int) -> tuple[np.ndarray, np.ndarray]:
     return scale, np.zeros(nodes) if module.bias is None else _array(module.bias)
 
 
+def _transposed(weights: np.ndarray, share: bool) -> torch.Tensor:
+    """Return weights as PyTorch has them: a view of ours, or a contiguous copy."""
+    return _tensor(weights, share).T if share else _tensor(weights.T.copy(), share)
+
+
 def _tensor(view: np.ndarray, share: bool) -> torch.Tensor:
     return torch.from_dlpack(view if share else view.copy())
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:
-    if tensor.dtype not in (torch.float32, torch.float64):
-        raise ValueError(f"weights must be float32 or float64, got {tensor.dtype}")
     array: np.ndarray = tensor.detach().cpu().numpy()
     return array
