@@ -107,6 +107,80 @@ def test_models_become_a_network(name, rng):
     assert np.abs(fm.from_keras(model).predict(X) - expected).max() <= tolerance
 
 
+def of(operation: Any) -> Any:
+    """Return a functional model with a few nodes between operations."""
+    start = layers.Input((5,))
+    nodes = layers.Dense(4, "tanh")(start)
+    return keras.Model(start, operation(layers.Dense(4)(nodes)))
+
+
+ops, activations = keras.ops, keras.activations
+OPERATIONS = {
+    "relu": ops.relu,
+    "relu6": ops.relu6,
+    "selu": ops.selu,
+    "silu": ops.silu,
+    "hardswish": ops.hard_silu,
+    "sigmoid": ops.sigmoid,
+    "tanh": ops.tanh,
+    "softplus": ops.softplus,
+    "exp": ops.exp,
+    "softmax": ops.softmax,
+    "gelu": activations.gelu,
+    "gelu_tanh": ops.gelu,
+    "elu": lambda x: ops.elu(x, 0.5),
+    "leaky_relu": lambda x: activations.relu(x, negative_slope=0.3),
+    "identity": lambda x: ops.reshape(2.0 * x + 1.0, (-1, 4)),
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_operations_between_layers_are_read(name, rng):
+    model = of(OPERATIONS[name])
+    X = rng.standard_normal((50, 5)).astype(np.float32)
+    expected = forward(model, X)
+    net = fm.from_keras(model)
+    assert net.layers[-1].activation == name
+    tolerance = 64 * np.finfo(np.float32).eps * max(1.0, np.abs(expected).max())
+    assert np.abs(net.predict(X) - expected).max() <= tolerance
+    if name in ("relu", "softmax", "gelu_tanh", "exp"):  # as the function of a layer, too
+        layer = layers.Dense(4, activation=OPERATIONS[name])
+        assert fm.from_keras(trained(layer)).layers[-1].activation == name
+
+
+def test_arithmetic_before_layers_is_scaling(rng):
+    start = layers.Input((5,))
+    shift = np.float32([1, 2, 3, 4, 5])
+    model = keras.Model(start, layers.Dense(3)((1.0 - (start - shift) / 2.0) * 4.0))
+    net = fm.from_keras(model)
+    assert net.input_scale.tolist() == [-2] * 5
+    assert net.input_offset.tolist() == [6, 8, 10, 12, 14]
+    X = rng.standard_normal((9, 5)).astype(np.float32)
+    np.testing.assert_allclose(net.predict(X), forward(model, X), rtol=0, atol=1e-5)  # up to 30
+
+
+def test_nested_functional_models_are_read(rng):
+    inner = functional()
+    start = layers.Input((5,))
+    model = keras.Model(start, layers.Dense(2)(layers.Dense(5)(inner(start)[:, None])[:, 0]))
+    with pytest.raises(ValueError, match="GetItem"):
+        fm.from_keras(model)
+    start = layers.Input((5,))
+    model = keras.Model(start, layers.Dense(2, "softmax")(of(ops.tanh)(start)))
+    X = rng.standard_normal((9, 5)).astype(np.float32)
+    np.testing.assert_allclose(fm.from_keras(model).predict(X), forward(model, X), atol=1e-6)
+
+
+class Doubled(layers.Dense):
+    def call(self, x: Any, training: Any = None) -> Any:
+        return 2 * super().call(x)
+
+
+class DoubledSequential(keras.Sequential):
+    def call(self, x: Any, training: Any = None, mask: Any = None) -> Any:
+        return 2 * super().call(x)
+
+
 def residual() -> Any:
     start = layers.Input((5,))
     return keras.Model(start, layers.Add()([layers.Dense(5)(start), start]))
@@ -118,6 +192,19 @@ def twice() -> Any:
 
 
 REFUSED = {
+    r"\(Doubled\): not supported, or with a call of its own": lambda: trained(Doubled(3)),
+    "must be a Sequential or a functional model": lambda: DoubledSequential(
+        [layers.Input((5,)), layers.Dense(3)]
+    ),
+    "layer 'add.*' has several inputs or occurs": lambda: of(lambda x: x + ops.tanh(x)),
+    r"\(TrueDivide\): not supported; beside layers": lambda: of(lambda x: 1.0 / x),
+    r"\(ReLU\): not supported; beside layers": lambda: of(
+        lambda x: activations.relu(x, threshold=1.0)
+    ),
+    "changes the order of the features": lambda: keras.Sequential(
+        [layers.Input((2, 3)), layers.Flatten(data_format="channels_first"), layers.Dense(3)]
+    ),
+    "takes 3 nodes, but gets 6": lambda: keras.Sequential([layers.Input((2, 3)), layers.Dense(3)]),
     "'celu'": lambda: trained(layers.Dense(3, "celu")),
     "ReLU": lambda: trained(layers.Dense(3), layers.ReLU(max_value=0.0)),
     r"\(Conv1D\)": lambda: keras.Sequential([layers.Input((5, 1)), layers.Conv1D(2, 3)]),

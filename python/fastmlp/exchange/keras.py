@@ -1,7 +1,9 @@
 """Keras: conversion of models of dense layers from and to networks, on any backend."""
 
+import math
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from itertools import pairwise
 from typing import Any, cast
 
 import keras
@@ -11,6 +13,7 @@ from keras import layers
 from fastmlp._validation import brief
 from fastmlp.data._arrays import Scaling
 from fastmlp.exchange.assembly import assemble
+from fastmlp.exchange.keras_operations import operation_steps, relu_of
 from fastmlp.exchange.steps import (
     Activation,
     BatchNormalization,
@@ -19,6 +22,7 @@ from fastmlp.exchange.steps import (
     Linear,
     Scale,
     Step,
+    Width,
 )
 from fastmlp.layers import ELU, ActivationLike, ActivationName, LeakyReLU, numbers_of
 from fastmlp.losses import LossLike
@@ -44,6 +48,11 @@ _FUNCTIONS: dict[str, str | None] = {
     "softmax": "softmax",
 }
 _NAMES = {theirs: ours for ours, theirs in _FUNCTIONS.items() if theirs is not None}
+_KINDS = (
+    *(layers.Dense, layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU, layers.Softmax),
+    *(layers.BatchNormalization, layers.LayerNormalization, layers.Dropout, layers.InputLayer),
+    *(layers.Flatten, layers.Identity, layers.Normalization, layers.Rescaling),
+)
 _ALLOWED = (
     "Dense, Activation, ReLU, LeakyReLU, ELU, Softmax(-1), BatchNormalization, "
     "LayerNormalization, Dropout, Flatten, Normalization, Rescaling and nested Sequential, "
@@ -137,33 +146,49 @@ def from_keras(model: object, output: str | None, loss: LossLike | None, seed: i
 
 
 def _steps(model: keras.Model) -> Iterator[Step]:
-    for layer in _chain(model):
-        if isinstance(layer, keras.Sequential) or type(layer) is keras.Model:
-            yield from _steps(layer)
+    operations, size = _chain(model), model.inputs[0].shape[1:]
+    if None not in size:
+        yield Width(math.prod(size), f"model {brief(model.name)}")
+    for operation in operations:
+        where = f"layer {brief(operation.name)} ({type(operation).__name__})"
+        if isinstance(operation, keras.Model):
+            yield from _steps(operation)
+        elif isinstance(operation, layers.Layer):
+            yield from _layer_steps(operation, where)
         else:
-            yield from _layer_steps(layer, f"layer {brief(layer.name)} ({type(layer).__name__})")
+            yield from operation_steps(operation, where)
 
 
-def _chain(model: keras.Model) -> list[layers.Layer]:
-    """Return the layers of a model, each of which must feed only the next."""
+def _chain(model: keras.Model) -> list[Any]:
+    """Return the layers and operations of a model, each of which must feed only the next."""
+    name = brief(model.name)
     if not model.built:
-        raise ValueError(f"model {brief(model.name)} is not built: add an Input, or call it once")
-    if isinstance(model, keras.Sequential):
+        raise ValueError(f"model {name} is not built: add an Input, or call it once")
+    if isinstance(model, keras.Sequential) and _is_plain(model, keras.Sequential):
         return list(model.layers)
-    if not getattr(model, "operations", None) or len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ValueError(
-            f"model {brief(model.name)} must be a Sequential or a functional model of one input "
-            "and one output"
-        )
-    for layer in model.layers[1:]:
-        if len(layer._inbound_nodes) != 1 or len(layer._inbound_nodes[0].input_tensors) != 1:  # noqa: SLF001
+    functional = [kind for kind in type(model).__mro__ if kind.__name__ == "Functional"]
+    if not functional or not _is_plain(model, functional[0]):
+        raise ValueError(f"model {name} must be a Sequential or a functional model")
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(f"model {name} must have one input and one output")
+    for before, operation in pairwise(model.operations):
+        nodes = operation._inbound_nodes  # noqa: SLF001  (the only place)
+        sources = nodes[0].input_tensors if len(nodes) == 1 else []
+        if len(sources) != 1 or sources[0]._keras_history.operation is not before:  # noqa: SLF001
             raise ValueError(
-                f"layer {brief(layer.name)} has several inputs or occurs several times"
+                f"layer {brief(operation.name)} has several inputs or occurs several times"
             )
-    return list(model.layers)
+    return list(model.operations)
+
+
+def _is_plain(layer: Any, kind: type) -> bool:
+    """Return whether a layer computes what its kind does: no other call."""
+    same = type(layer).call is kind.call and type(layer).__call__ is kind.__call__  # type: ignore[attr-defined]
+    return same and "call" not in vars(layer)
 
 
 def _layer_steps(layer: Any, where: str) -> Iterator[Step]:
+    _refuse_other(layer, where)
     match layer:
         case layers.Dense():
             weights = _array(layer.kernel)
@@ -183,7 +208,7 @@ def _layer_steps(layer: Any, where: str) -> Iterator[Step]:
             scale = _array(layer.gamma) if layer.scale else np.ones(nodes)
             shift = _array(layer.beta) if layer.center else np.zeros(nodes)
             yield LayerNormalization(scale, shift, layer.epsilon, where)
-        case layers.Normalization() if not layer.invert:
+        case layers.Normalization():
             yield _standardization(layer, where)
         case layers.Rescaling():
             yield Scale(np.array(layer.scale), np.array(layer.offset), where)
@@ -195,14 +220,33 @@ def _layer_steps(layer: Any, where: str) -> Iterator[Step]:
             yield Activation(_activation_layer(layer, where), where)
 
 
+def _refuse_other(layer: Any, where: str) -> None:
+    """Refuse a layer that computes something else than its kind."""
+    known = any(isinstance(layer, kind) and _is_plain(layer, kind) for kind in _KINDS)
+    if not known or getattr(layer, "rms_scaling", False):
+        raise ValueError(
+            f"{where}: not supported, or with a call of its own; a model may have {_ALLOWED}"
+        )
+    flattens = isinstance(layer, layers.Flatten) and len(layer.input.shape) > 2
+    if flattens and layer.data_format == "channels_first":
+        raise ValueError(f"{where}: changes the order of the features, with channels_first")
+
+
 def _standardization(layer: Any, where: str) -> Scale:
     """Return the scale of a Normalization.
 
     Keras divides a column that was constant by a small number, which only 0 survives: unless it was
     always 0 its scale becomes 0, as that of `Network.adapt`.
     """
-    mean, variance = (np.ravel(_array(part)).astype(float) for part in (layer.mean, layer.variance))
-    factor = 1.0 / np.maximum(np.sqrt(variance), keras.config.epsilon())
+    shape = (1, *layer.input.shape[1:])
+    mean, variance = (
+        np.broadcast_to(_array(part), shape).ravel().astype(np.float64)
+        for part in (layer.mean, layer.variance)
+    )
+    deviation = np.maximum(np.sqrt(variance), keras.config.epsilon())
+    if layer.invert:
+        return Scale(deviation, mean, where)
+    factor = 1.0 / deviation
     factor[(variance == 0.0) & (mean != 0.0)] = 0.0
     return Scale(factor, 0.0 - mean * factor, where)
 
@@ -212,10 +256,14 @@ def _activation(function: Callable[..., Any] | None, where: str) -> Iterator[Ste
     if function is _gelu_tanh:
         yield Activation("gelu_tanh", where)
         return
-    if function is keras.activations.leaky_relu:
+    if function in (keras.activations.leaky_relu, keras.ops.leaky_relu):
         yield Activation(LeakyReLU(0.2), where)
         return
-    if theirs not in _NAMES or function is not getattr(keras.activations, theirs):
+    if function in (keras.ops.gelu, keras.ops.exp):  # with other names or defaults
+        yield Activation("gelu_tanh" if function is keras.ops.gelu else "exp", where)
+        return
+    same = (getattr(library, theirs, None) for library in (keras.activations, keras.ops))
+    if theirs not in _NAMES or all(function is not other for other in same):
         raise ValueError(f"{where}: activation {brief(theirs)}; a model may have {_ALLOWED}")
     if theirs != "linear":
         yield Activation(cast("ActivationName", _NAMES[theirs]), where)
@@ -223,12 +271,9 @@ def _activation(function: Callable[..., Any] | None, where: str) -> Iterator[Ste
 
 def _activation_layer(layer: Any, where: str) -> ActivationLike:
     match layer:
-        case layers.ReLU() if layer.max_value is None and not layer.threshold:
-            if layer.negative_slope >= 0.0:
-                return LeakyReLU(float(layer.negative_slope)) if layer.negative_slope else "relu"
-        case layers.ReLU() if layer.max_value == 6.0 and not layer.threshold:
-            if not layer.negative_slope:
-                return "relu6"
+        case layers.ReLU():
+            if (activation := relu_of(layer)) is not None:
+                return activation
         case layers.LeakyReLU() if float(layer.negative_slope) >= 0.0:
             return LeakyReLU(float(layer.negative_slope))
         case layers.ELU() if float(layer.alpha) >= 0.0:
