@@ -159,7 +159,9 @@ void dense_forward(const KernelTable<T>& kernel, const DenseView<const T>& layer
     nodes += range.first * ldn;
     if (layer.n <= kNarrow) {
         narrow_forward(kernel, layer, a, rows, nodes, ldn, scratch);
-        activate(kernel, activation, nodes, ldn, nodes, ldn, rows, layer.n);
+        if (activation != Activation::kIdentity) {
+            activate(kernel, activation, nodes, ldn, nodes, ldn, rows, layer.n);
+        }
         return;
     }
     const bool relu = activation == Activation::kRelu;

@@ -179,8 +179,10 @@ struct Propagation {
         } else if (activation(last) == Activation::kSoftmax) {
             softmax_backward(work.scores, delta, rows);
         }
-        activate_backward(kernel, activation(last), from.row(rows.first), from.stride,
-                          delta.row(rows.first), delta.stride, rows.size(), delta.cols);
+        if (activation(last) != Activation::kIdentity) {
+            activate_backward(kernel, activation(last), from.row(rows.first), from.stride,
+                              delta.row(rows.first), delta.stride, rows.size(), delta.cols);
+        }
         if (output_scaling && reports_in_units && !y.custom) report_in_units(rows);
         if (loss_limit < kUnlimited) limit_losses(work, rows, loss_limit);
         if (y.weights) weigh(work, rows);

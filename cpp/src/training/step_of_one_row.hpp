@@ -21,9 +21,10 @@ public:
     /// One step of plain SGD; returns the loss.
     T step(const Targets<T>& y, T rate) {
         const Range rows{row_, row_ + 1};
-        for (std::size_t i = 0; i < pass_.layers.size(); ++i) forward(i, rows);
+        const std::size_t last = pass_.layers.size() - 1;
+        for (std::size_t i = 0; i <= last; ++i) forward(i, rows);
         pass_.output_delta(y, rows);
-        for (std::size_t i = pass_.layers.size() - 1; i > 0; --i) {
+        for (std::size_t i = last; i > 0; --i) {
             if (waits(i)) {
                 pass_.backward_layer(i, rows);
             } else {

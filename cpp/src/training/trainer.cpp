@@ -63,7 +63,10 @@ private:
     void account(std::size_t rows);
     void end_step(std::size_t number);
     std::size_t steps_of_one_row(std::size_t first, std::size_t last);
-    void choose_rate(std::size_t number);
+    void choose_rate(std::size_t number) {
+        if (!rate_is_constant_ || number == epoch_start_) rate_ = rate_of(number);
+    }
+    double rate_of(std::size_t number) const;
     void store() {
         if (one_row_) one_row_->flush();
         state_.store();
@@ -238,20 +241,21 @@ std::size_t Trainer<T>::steps_of_one_row(std::size_t first, std::size_t last) {
     return last - first;
 }
 
+/// The learning rate of a step, checked.
 template <class T>
-void Trainer<T>::choose_rate(std::size_t number) {
-    if (rate_is_constant_ && number != epoch_start_) return;
+double Trainer<T>::rate_of(std::size_t number) const {
+    double rate = 0;
     if (options_.learning_rate) {
-        rate_ = options_.learning_rate(number) * rate_factor_;
+        rate = options_.learning_rate(number) * rate_factor_;
     } else {
         const double factor =
             schedule_factor(options_.schedule,
                             {number, std::max<std::size_t>(1, steps_per_epoch_), options_.epochs});
-        rate_ = options_.optimizer.learning_rate * factor * rate_factor_;
+        rate = options_.optimizer.learning_rate * factor * rate_factor_;
     }
-    if (rate_ >= 0 && std::isfinite(static_cast<T>(rate_))) return;
+    if (rate >= 0 && std::isfinite(static_cast<T>(rate))) return rate;
     throw std::invalid_argument("the learning rate of step " + std::to_string(number) +
-                                " must be at least 0 and finite, got " + std::to_string(rate_));
+                                " must be at least 0 and finite, got " + std::to_string(rate));
 }
 
 template <class T>
