@@ -1,8 +1,9 @@
-"""Checkpoints: everything needed to resume a fit with the same bits, in one file.
+"""Checkpoint files: written and read here. `resuming` continues a fit from one.
 
-The file is an archive of `fastmlp.files`: a model file with the optimizer's state and the progress
-of the fit. Writing is atomic, so a run that is killed at any moment finds its last checkpoint, and
-ends with the same weights as a run that is not.
+A checkpoint has everything needed to resume a fit with the same bits. It is an archive of
+`fastmlp.files`: a model file with the optimizer's state and the progress of the fit. Writing is
+atomic, so a run that is killed at any moment finds its last checkpoint, and ends with the same
+weights as a run that is not.
 """
 
 import json
@@ -15,17 +16,12 @@ from numpy.typing import NDArray
 
 from fastmlp import _core, _validation, files
 from fastmlp._validation.foreign_names import hints_at_arguments
-from fastmlp.errors import ModelFormatError, shortened
-from fastmlp.fitting import fingerprint
-from fastmlp.fitting.saved_fit import AVERAGES, KEY, MOMENTS, SavedFit, SavedState, check_state
-from fastmlp.model.model import Core, Model
-from fastmlp.model.summary import describe
-from fastmlp.settings.optimizers import OptimizerKind
+from fastmlp.errors import ModelFormatError
+from fastmlp.fitting.saved_fit import AVERAGES, KEY, MOMENTS, SavedState, check_state
+from fastmlp.model.model import Core
 
 _MARGIN = 1024
 """Bytes by which the numbers in a header may grow during a fit."""
-
-_MOST_EPOCHS = 2**32 - 1
 
 _OWN_TENSORS = ("optimizer.", "moving_average.", "history.", "early_stopping.")
 """The prefixes of the names of tensors that are not the network's."""
@@ -66,44 +62,6 @@ class Checkpoint:
     def __repr__(self) -> str:
         return f"Checkpoint({files.shown(self.path)!r}, every={self.every}, resume={self.resume})"
 
-    def read(self, model: Model) -> "Saved | None":
-        """Return the content of the file, if there is one to resume from.
-
-        Raises
-        ------
-        ModelFormatError
-            If the file is damaged or inconsistent.
-        ValueError
-            If it is of another network, or was not saved by a fit.
-        """
-        if not self.resume or not os.path.exists(self.path):  # noqa: PTH110  (path may be bytes)
-            return None
-        core, state = read_saved(self.path)
-        if state.fit is None:
-            name = files.shown(self.path)
-            raise ValueError(f"checkpoint {name!r} was not saved by a fit: cannot resume from it")
-        _refuse_another(self.path, "network", _described(core), _described(model.core))
-        return Saved(core, state, state.fit)
-
-
-@dataclass(frozen=True)
-class Saved:
-    """The content of the checkpoint of a fit, checked.
-
-    Attributes
-    ----------
-    core : Network32 or Network64
-        The network, with the state of its optimizer.
-    state : SavedState
-        The rest.
-    fit : SavedFit
-        The progress of the fit, as in `state`.
-    """
-
-    core: Core
-    state: SavedState
-    fit: SavedFit
-
 
 @dataclass(frozen=True)
 class CheckpointFile:
@@ -132,38 +90,6 @@ class CheckpointFile:
         if _is_finite(self.core):  # otherwise keep the last file
             files.write_archive(self.checkpoint.path, *self._archive(state))
 
-    def refuse_another(self, saved: Saved) -> None:
-        """Refuse a file of a fit with other settings; older files contain fewer.
-
-        Raises
-        ------
-        ValueError
-            If one differs.
-        """
-        for key, value in self.settings.items():
-            if key in saved.fit.settings:
-                _refuse_another(self.checkpoint.path, key, saved.fit.settings[key], value)
-
-    def refuse_nonsense(
-        self, saved: Saved, epochs: int, kind: OptimizerKind, plateau: bool
-    ) -> None:
-        """Refuse a file whose parts are inconsistent.
-
-        Raises
-        ------
-        ModelFormatError
-            If they do not match the number of epochs, the kind of optimizer, or its schedule.
-        """
-        core, done, problem = saved.core, saved.fit.epochs, ""
-        if done > core.epoch:
-            problem = f"has {done} epochs of a network that was trained for {core.epoch}"
-        if core.epoch + max(0, epochs - done) > _MOST_EPOCHS:
-            problem = f"counts {core.epoch} epochs, which leaves too few to continue"
-        if saved.state.kind is not kind or (saved.fit.plateau is not None) != plateau:
-            problem = "does not match its optimizer"
-        if problem:
-            raise ModelFormatError(files.shown(self.checkpoint.path), KEY, 0, problem)
-
     def refuse_unwritable(self, state: "FitState", largest: dict[str, NDArray[Any]]) -> None:
         """Raise any error of the first save in advance, as it may be hours away.
 
@@ -179,25 +105,6 @@ class CheckpointFile:
     def _archive(self, state: "FitState") -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
         values, tensors = state
         return _archive(self.core, {"fit": self.settings, "course": values}, tensors)
-
-
-def refuse_other_scaling(
-    checkpoint: Checkpoint, saved: Saved, model: Model, *, learns: bool
-) -> None:
-    """Refuse a checkpoint of another scaling than the network has, or than the fit `learns`.
-
-    Raises
-    ------
-    ValueError
-        If it is another.
-    """
-    was, now = (fingerprint.of_scaling(core) for core in (saved.core, model.core))
-    learned = saved.fit.settings.get("standardize", True)  # unknown in older files
-    if learns and learned and saved.core.input_scale is not None:
-        return
-    if learns:
-        now = "learned by standardize=True"
-    _refuse_another(checkpoint.path, "scaling", was, now)
 
 
 FitState = tuple[dict[str, Any], dict[str, NDArray[Any]]]
@@ -267,17 +174,3 @@ def read_saved(path: str | bytes) -> tuple[Core, SavedState]:
             if (array.shape, array.dtype) != (own.shape, own.dtype):
                 raise ModelFormatError(name, KEY, 0, f"early_stopping has other {key}")
     return core, state
-
-
-def _refuse_another(path: str | bytes, key: str, was: object, now: object) -> None:
-    if was != now:
-        raise ValueError(
-            f"checkpoint {files.shown(path)!r} is of another fit: {key} was "
-            f"{shortened(str(was))}, now it is {shortened(str(now))}; remove the file, or pass "
-            "Checkpoint(path, resume=False)"
-        )
-
-
-def _described(core: Core) -> str:
-    """Describe the layers, the loss and the dtype of a network, whatever a subclass's repr."""
-    return describe(Model.of_core(core), "Network")

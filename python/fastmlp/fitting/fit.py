@@ -18,12 +18,13 @@ from fastmlp.data.stream import Rows, Stream
 from fastmlp.errors import DataError, DivergenceError
 from fastmlp.fitting import fingerprint
 from fastmlp.fitting.callbacks import Callback, Network
-from fastmlp.fitting.checkpoints import CheckpointFile, Saved, refuse_other_scaling
+from fastmlp.fitting.checkpoints import CheckpointFile
 from fastmlp.fitting.held_out import HeldOut, read_held_out, split
 from fastmlp.fitting.lbfgs import minimise, warn_if_not_converged
 from fastmlp.fitting.loop import FitLoop
 from fastmlp.fitting.options import FitOptions, refuse_with_stream
 from fastmlp.fitting.progress import shown
+from fastmlp.fitting.resuming import Saved, refuse_other_scaling, resume
 from fastmlp.fitting.standardize import is_first_fit, learn_from, standardized
 from fastmlp.history import History
 from fastmlp.model.class_weight import weigh_classes
@@ -89,7 +90,7 @@ def _fit_arrays(
     n_threads = core.threads_for(settings.batch_size, options.n_threads, samples.density)
     with shown(options.epochs, options.verbose) as progress:
         loop = _loop(network, model, samples, held_out, options, progress, file)
-        loop.resume(options.saved, settings)
+        resume(loop, file, options.saved, settings)
         loop.begin()
         epochs = core.fit(
             samples.X,
@@ -124,7 +125,7 @@ def _fit_stream(
     n_threads = core.threads_for(settings.batch_size, options.n_threads)
     with shown(options.epochs, options.verbose) as progress:
         loop = _loop(network, model, source, held_out, options, progress, file)
-        loop.resume(options.saved, settings)
+        resume(loop, file, options.saved, settings)
         loop.begin()
         epochs = source.train(settings, _rate_of_step(optimizer), loop.on_epoch, loop.on_step)
         return loop.end(epochs, n_threads)

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.fitting.callbacks import Callback, Network
-from fastmlp.fitting.checkpoints import CheckpointFile, FitState, Saved
+from fastmlp.fitting.checkpoints import CheckpointFile, FitState
 from fastmlp.fitting.early_stopping import EarlyStopping
 from fastmlp.fitting.held_out import HeldOut
 from fastmlp.fitting.plateau_watch import PlateauWatch
 from fastmlp.fitting.saved_fit import HISTORY, SavedFit
 from fastmlp.history import EpochReport, History, StopReason
-from fastmlp.model.model import Core, CoreReport, Model, TrainOptions
+from fastmlp.model.model import Core, CoreReport, Model
 from fastmlp.model.samples import CheckedSamples
 from fastmlp.model.summary import training_flops
 from fastmlp.settings.plateau import Plateau
@@ -131,43 +131,55 @@ class FitLoop:
         return self.end_step if self._step_callbacks else None
 
     @property
-    def _epochs_done(self) -> int:
+    def epochs_done(self) -> int:
         """The number of epochs from a checkpoint; all of them if its fit had stopped."""
         return self._epochs if self._stopped else len(self._trained)
 
-    def resume(self, saved: Saved | None, options: TrainOptions) -> None:
-        """Resume from a checkpoint, if there is one, and check that it can be written.
+    @property
+    def has_plateau(self) -> bool:
+        """Whether the learning rate depends on the losses."""
+        return self._plateau is not None
 
-        The network gets the saved state, and `options` begin with the next epoch.
+    @property
+    def rate_factor(self) -> float:
+        """The factor of the learning rates after the last epoch."""
+        return 1.0 if self._plateau is None else self._plateau.factor
 
-        Raises
-        ------
-        ValueError
-            If the checkpoint is of another fit; nothing has changed then.
-        ModelFormatError
-            If it is inconsistent with this fit; nothing has changed then.
-        OSError
-            If the file cannot be written; nothing has changed then.
-        """
-        if self._file is None:
-            return
-        if saved is not None:
-            kind, has_plateau = options.optimizer.kind, self._plateau is not None
-            self._file.refuse_another(saved)
-            self._file.refuse_nonsense(saved, self._epochs, kind, has_plateau)
-        self._file.refuse_unwritable(self._state(), self._largest_state())
-        if saved is not None:
-            self._restore(saved.fit)
-            self._core.assign(saved.core)  # type: ignore[arg-type]
-            options.first_epoch = min(self._epochs_done, self._epochs)
-            options.rate_factor = 1.0 if self._plateau is None else self._plateau.factor
+    def refuse_unwritable(self) -> None:
+        """Raise any error of the first save in advance."""
+        if self._file is not None:
+            self._file.refuse_unwritable(self._state(), self._largest_state())
+
+    def restore(self, saved: SavedFit) -> None:
+        """Resume another fit, which may have had other validation data and early stopping."""
+        if self._plateau is not None and saved.plateau is not None:
+            self._plateau.restore(saved.plateau)
+        measured = dict(saved.series)
+        numbers = zip(*(measured.pop(name) for name in _OF_TRAINING), strict=True)
+        self._trained = [TrainedEpoch(i, *values) for i, values in enumerate(numbers)]
+        self._measured = measured
+        left = list(saved.stoppings)
+        gone_on = []
+        for stopping in self._stoppings():
+            found = next((past for past in left if stopping.can_go_on(past)), None)
+            if found is not None:
+                left.remove(found)
+                arrays = found.arrays if stopping.restore_best else {}
+                stopping.set_state(found.values, arrays)
+                gone_on.append(stopping)
+        # Early stopping that ended the fit, but was removed or has more patience now, no longer
+        # ends it.
+        if saved.stopped and any(stopping.waited >= stopping.patience for stopping in gone_on):
+            self._stop("early_stopping")
+        elif saved.stopped and not any(past.has_stopped for past in saved.stoppings):
+            self._stop("callback")
 
     def begin(self) -> None:
         """Call the callbacks before the fit, and before its first epoch."""
         for callback in self._callbacks:
             callback.on_fit_begin(self._network)
-        if self._epochs_done < self._epochs:
-            self._begin_epoch(self._epochs_done + 1)
+        if self.epochs_done < self._epochs:
+            self._begin_epoch(self.epochs_done + 1)
 
     def end_step(self, step: int, loss: float) -> bool:
         """Handle the end of a step; True stops after it, which ends the epoch."""
@@ -266,30 +278,6 @@ class FitLoop:
                 tensors[f"early_stopping.{i}.parameters"] = self._core.parameters
                 tensors[f"early_stopping.{i}.statistics"] = self._core.statistics
         return tensors
-
-    def _restore(self, saved: SavedFit) -> None:
-        """Resume another fit, which may have had other validation data and early stopping."""
-        if self._plateau is not None and saved.plateau is not None:
-            self._plateau.restore(saved.plateau)
-        measured = dict(saved.series)
-        numbers = zip(*(measured.pop(name) for name in _OF_TRAINING), strict=True)
-        self._trained = [TrainedEpoch(i, *values) for i, values in enumerate(numbers)]
-        self._measured = measured
-        left = list(saved.stoppings)
-        gone_on = []
-        for stopping in self._stoppings():
-            found = next((past for past in left if stopping.can_go_on(past)), None)
-            if found is not None:
-                left.remove(found)
-                arrays = found.arrays if stopping.restore_best else {}
-                stopping.set_state(found.values, arrays)
-                gone_on.append(stopping)
-        # Early stopping that ended the fit, but was removed or has more patience now, no longer
-        # ends it.
-        if saved.stopped and any(stopping.waited >= stopping.patience for stopping in gone_on):
-            self._stop("early_stopping")
-        elif saved.stopped and not any(past.has_stopped for past in saved.stoppings):
-            self._stop("callback")
 
     def _stop(self, reason: StopReason) -> None:
         """End the fit; the first reason is kept."""

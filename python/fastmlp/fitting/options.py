@@ -9,9 +9,10 @@ from numpy.typing import ArrayLike
 
 from fastmlp import _validation, files
 from fastmlp.data.stream import Rows, Stream
+from fastmlp.fitting import resuming
 from fastmlp.fitting._metric_names import read_metrics
 from fastmlp.fitting.callbacks import AnyCallback, Callback, read_callbacks
-from fastmlp.fitting.checkpoints import Checkpoint, Saved, read_checkpoint
+from fastmlp.fitting.checkpoints import Checkpoint, read_checkpoint
 from fastmlp.fitting.early_stopping import EarlyStopping, check_monitors, read_early_stopping
 from fastmlp.fitting.held_out import measured_names
 from fastmlp.fitting.monitor import check_monitor
@@ -80,7 +81,7 @@ class FitOptions:
     callbacks: tuple[Callback, ...]
     checkpoint: Checkpoint | None
     ema: float
-    saved: Saved | None
+    saved: resuming.Saved | None
     standardize: bool
 
     @property
@@ -158,7 +159,7 @@ def read_options(
         callbacks=_callbacks(callbacks, early_stopping),
         checkpoint=file,
         ema=read_ema(ema),
-        saved=None if file is None else file.read(model),
+        saved=None if file is None else resuming.read(file, model),
         standardize=_validation.switch("standardize", standardize),
     )
     _check_together(options, model)

@@ -1,0 +1,147 @@
+"""Resuming a fit from a checkpoint: its file is read, compared with the fit, and restored.
+
+`read` opens the file before all other work. `resume` restores it right before the first epoch,
+when everything that could refuse the fit has been checked: `fingerprint` has what must be the same
+in both fits, `saved_fit` the content of the file.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Final
+
+from fastmlp import files
+from fastmlp.errors import ModelFormatError, shortened
+from fastmlp.fitting import fingerprint
+from fastmlp.fitting.checkpoints import Checkpoint, CheckpointFile, read_saved
+from fastmlp.fitting.loop import FitLoop
+from fastmlp.fitting.saved_fit import KEY, SavedFit, SavedState
+from fastmlp.model.model import Core, Model, TrainOptions
+from fastmlp.model.summary import describe
+
+_MOST_EPOCHS: Final = 2**32 - 1
+"""Epochs that a network can count."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The content of the checkpoint of a fit, checked.
+
+    Attributes
+    ----------
+    core : Network32 or Network64
+        The network, with the state of its optimizer.
+    state : SavedState
+        The rest.
+    fit : SavedFit
+        The progress of the fit, as in `state`.
+    """
+
+    core: Core
+    state: SavedState
+    fit: SavedFit
+
+
+def read(checkpoint: Checkpoint, model: Model) -> Saved | None:
+    """Return the content of a checkpoint's file, if there is one to resume from.
+
+    Raises
+    ------
+    ModelFormatError
+        If the file is damaged or inconsistent.
+    ValueError
+        If it is of another network, or was not saved by a fit.
+    """
+    path = checkpoint.path
+    if not checkpoint.resume or not os.path.exists(path):  # noqa: PTH110  (path may be bytes)
+        return None
+    core, state = read_saved(path)
+    if state.fit is None:
+        name = files.shown(path)
+        raise ValueError(f"checkpoint {name!r} was not saved by a fit: cannot resume from it")
+    _refuse_other(path, "network", _described(core), _described(model.core))
+    return Saved(core, state, state.fit)
+
+
+def resume(
+    loop: FitLoop, file: CheckpointFile | None, saved: Saved | None, options: TrainOptions
+) -> None:
+    """Resume from a checkpoint, if there is one, and check that it can be written.
+
+    The network gets the saved state, and `options` begin with the next epoch.
+
+    Raises
+    ------
+    ValueError
+        If the checkpoint is of another fit; nothing has changed then.
+    ModelFormatError
+        If it is inconsistent with this fit; nothing has changed then.
+    OSError
+        If the file cannot be written; nothing has changed then.
+    """
+    if file is None:
+        return
+    if saved is not None:
+        _refuse_other_fit(file, saved)
+        _refuse_nonsense(file, saved, options, has_plateau=loop.has_plateau)
+    loop.refuse_unwritable()
+    if saved is not None:
+        loop.restore(saved.fit)
+        file.core.assign(saved.core)  # type: ignore[arg-type]
+        options.first_epoch = min(loop.epochs_done, options.epochs)
+        options.rate_factor = loop.rate_factor
+
+
+def refuse_other_scaling(
+    checkpoint: Checkpoint, saved: Saved, model: Model, *, learns: bool
+) -> None:
+    """Refuse a checkpoint of another scaling than the network has, or than the fit `learns`.
+
+    Raises
+    ------
+    ValueError
+        If it is another.
+    """
+    was, now = (fingerprint.of_scaling(core) for core in (saved.core, model.core))
+    learned = saved.fit.settings.get("standardize", True)  # unknown in older files
+    if learns and learned and saved.core.input_scale is not None:
+        return
+    if learns:
+        now = "learned by standardize=True"
+    _refuse_other(checkpoint.path, "scaling", was, now)
+
+
+def _refuse_other_fit(file: CheckpointFile, saved: Saved) -> None:
+    """Refuse a file of a fit with other settings; older files contain fewer."""
+    for key, value in file.settings.items():
+        if key in saved.fit.settings:
+            _refuse_other(file.checkpoint.path, key, saved.fit.settings[key], value)
+
+
+def _refuse_nonsense(
+    file: CheckpointFile, saved: Saved, options: TrainOptions, *, has_plateau: bool
+) -> None:
+    """Refuse a file that does not match its number of epochs, its optimizer or its schedule."""
+    core, done, problem = saved.core, saved.fit.epochs, ""
+    if done > core.epoch:
+        problem = f"has {done} epochs of a network that was trained for {core.epoch}"
+    if core.epoch + max(0, options.epochs - done) > _MOST_EPOCHS:
+        problem = f"counts {core.epoch} epochs, which leaves too few to continue"
+    same_kind = saved.state.kind is options.optimizer.kind
+    if not same_kind or (saved.fit.plateau is not None) != has_plateau:
+        problem = "does not match its optimizer"
+    if problem:
+        raise ModelFormatError(files.shown(file.checkpoint.path), KEY, 0, problem)
+
+
+def _refuse_other(path: str | bytes, key: str, was: object, now: object) -> None:
+    if was != now:
+        raise ValueError(
+            f"checkpoint {files.shown(path)!r} is of another fit: {key} was "
+            f"{shortened(str(was))}, now it is {shortened(str(now))}; remove the file, or pass "
+            "Checkpoint(path, resume=False)"
+        )
+
+
+def _described(core: Core) -> str:
+    """Describe the layers, the loss and the dtype of a network, whatever a subclass's repr."""
+    return describe(Model.of_core(core), "Network")
