@@ -1,4 +1,4 @@
-/// The network: what it holds, the three steps, copies and scaling.
+/// `Network`: its state, the three steps, copies and scaling.
 ///
 /// Over 400 lines, as the public class has many small members and each is a few lines here.
 #include "fastmlp/network.hpp"
@@ -174,7 +174,7 @@ int update_threads(std::size_t elements, int n_threads) {
                          n_threads);
 }
 
-/// Of all gradients that count; each thread adds its share of the squares.
+/// The norm of the gradients of all trainable layers; each thread adds its share of the squares.
 template <class T>
 double norm_of_gradients(const Network<T>& network, SumOfSquares<T>& squares, Share share,
                          ThreadTeam* team) {
@@ -305,7 +305,7 @@ void Network<T>::forward_rows(const Features<T>& x, bool training, const T* weig
     const std::size_t position = position_;
     try {
         propagate(features, training, weights, n_threads);
-    } catch (...) {  // interrupted, or out of memory: as if there had been no forward at all
+    } catch (...) {  // interrupted, or out of memory: discard the forward pass
         workspace_.reset();
         position_ = position;
         throw;
@@ -315,7 +315,7 @@ void Network<T>::forward_rows(const Features<T>& x, bool training, const T* weig
 template <class T>
 void Network<T>::propagate(const Features<T>& x, bool training, const T* weights, int n_threads) {
     const IeeeDefaults ieee;
-    // A workspace that a view still holds is left to it, so that old nodes stay what they were.
+    // If a view still uses the workspace, a new one is made, so that the old nodes do not change.
     if (!workspace_ || workspace_->capacity < x.rows || workspace_.use_count() > 1) {
         auto fresh = std::make_shared<Workspace<T>>(layout_, layers_, x.rows);
         const ForkGuard whole;
@@ -342,7 +342,7 @@ double Network<T>::backward(const Targets<T>& y, int n_threads) {
         work.places = places;
         try {
             forward_counting(*this, work, false, n_threads);
-        } catch (...) {  // interrupted: half a forward is none
+        } catch (...) {  // interrupted: discard the forward pass
             workspace_.reset();
             throw;
         }
@@ -355,7 +355,7 @@ double Network<T>::backward(const Targets<T>& y, int n_threads) {
     work.scaled.expect(ColumnScaling<T>(output_scaling_.get()), work.capacity, outputs());
     for (std::size_t b = 0; b < work.batch; ++b) take_target(y, work.places[b], b, work);
     const double weight = weight_sum(y, work);
-    std::atomic<bool> begun{false};  // with the gradients
+    std::atomic<bool> begun{false};  // whether some gradients were written
     try {
         PackedParameters<T> gradients(layout_, gradients_->data());
         std::vector<UpdateTarget<T>> targets;
@@ -372,7 +372,7 @@ double Network<T>::backward(const Targets<T>& y, int n_threads) {
             if (layers_[i].trainable) continue;
             std::fill_n(gradients_->data() + layout_[i].offset(), layout_[i].size(), T(0));
         }
-    } catch (...) {  // interrupted: rather none than some of them
+    } catch (...) {  // interrupted: no gradients rather than some of them
         if (begun) std::fill(gradients_->begin(), gradients_->end(), T(0));
         throw;
     }
@@ -514,7 +514,7 @@ void Network<T>::assign(const Network& other) {
     if (!layout_.matches(other.layout_)) {
         throw std::invalid_argument("the networks have different layers");
     }
-    // Into the buffers there are: views of them stay live.
+    // Existing buffers are written, so that views of them stay valid.
     const auto copy = [](const std::shared_ptr<Buffer<T>>& from,
                          const std::shared_ptr<Buffer<T>>& into) {
         if (!from) return from;

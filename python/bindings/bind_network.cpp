@@ -15,7 +15,7 @@
 namespace fastmlp::bindings {
 namespace {
 
-/// An activation as its name, or with a parameter that is not the usual one.
+/// An activation by its name, or with its parameter if that is not the default.
 using ActivationValue = std::variant<std::string, std::pair<std::string, double>>;
 /// A normalization as its name, or with its epsilon, momentum and whether it follows the
 /// activation.
@@ -117,8 +117,8 @@ const std::shared_ptr<Workspace<T>>& require_workspace(const LockedNetwork<T>& m
     return work;
 }
 
-/// Whoever holds both takes them in the order of their addresses, so that two threads that move
-/// networks towards each other do not wait for one another.
+/// Two networks are locked in the order of their addresses, so that two threads that move networks
+/// towards each other cannot deadlock.
 template <class T>
 void soft_update(LockedNetwork<T>& model, const LockedNetwork<T>& source, double tau) {
     if (&model == &source) return;
@@ -156,7 +156,7 @@ py::array deltas(const LockedNetwork<T>& model, std::size_t i) {
     return lend_rows(work, work->deltas[i]);
 }
 
-/// Of the last backward, computed now if it was not before.
+/// Those of the last backward, computed at the first call.
 template <class T>
 py::array feature_gradients(LockedNetwork<T>& model) {
     py::array gradients;
@@ -185,7 +185,7 @@ py::array forward(LockedNetwork<T>& model, py::handle x, bool training, int n_th
     return nodes;
 }
 
-/// `rows` of the batch that y, or a gradient in its place, is for.
+/// `rows` are those of the batch to which y, or a gradient in its place, belongs.
 template <class T>
 double backward(LockedNetwork<T>& model, const py::object& y, py::handle sample_weight,
                 std::size_t rows, bool is_gradient, int n_threads) {
@@ -222,14 +222,14 @@ Hold hold(LockedNetwork<T>& model, Args... arguments) {
             }};
 }
 
-/// Independent: the network as `predict` uses it now.
+/// An independent copy of the network, in the state that `predict` uses.
 template <class T>
 std::unique_ptr<LockedNetwork<T>> snapshot(LockedNetwork<T>& model) {
     Unlocked unlocked;
     return std::make_unique<LockedNetwork<T>>(Predicting<T>(model, unlocked).network().copy());
 }
 
-/// A tuple of names, None where there are none: made once, as every prediction asks for it.
+/// A tuple of names, or None; made once, as every prediction reads it.
 template <class T>
 py::object lend_names(const LockedNetwork<T>& model, std::vector<std::string> Names::* which) {
     py::object& lent = which == &Names::features ? model.feature_names : model.class_names;
@@ -239,7 +239,7 @@ py::object lend_names(const LockedNetwork<T>& model, std::vector<std::string> Na
     return lent;
 }
 
-/// The scales or the offsets of all columns, a live view; None where nothing is scaled.
+/// The scales or the offsets of all columns, a live view; None if nothing is scaled.
 template <class T>
 py::object lend_scaling(const std::shared_ptr<Buffer<T>>& both, bool offsets) {
     if (!both) return py::none();
@@ -270,7 +270,7 @@ void set_scaling(LockedNetwork<T>& model, bool of_outputs, const py::object& sca
     }
 }
 
-/// Names are read and written with the GIL.
+/// Names are read and written with the GIL held.
 template <class T>
 void set_names(LockedNetwork<T>& model, std::vector<std::string> Names::* which,
                std::optional<std::vector<std::string>> names) {

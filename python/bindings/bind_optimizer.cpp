@@ -1,4 +1,4 @@
-/// The optimizer's settings, and what it remembers of a network.
+/// The optimizer's settings, and its state for a network.
 #include <pybind11/native_enum.h>
 
 #include "bindings.hpp"

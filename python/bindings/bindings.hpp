@@ -1,4 +1,4 @@
-/// What the binding files share.
+/// Declarations shared by the binding files.
 #pragma once
 
 #include <filesystem>
@@ -22,22 +22,22 @@ void bind_train_many(py::module_& module);
 void bind_config(py::module_& module);
 void bind_files(py::module_& module);
 
-/// What `fit` asks and tells Python on its way, each None or a callable.
+/// The Python functions that `fit` calls, each None or a callable.
 struct Callables {
     py::object learning_rate;  ///< (step) -> rate
     py::object on_epoch;       ///< (EpochReport) -> whether to stop
     py::object on_step;        ///< (step, loss) -> whether to stop
 };
 
-/// `is_step`: those who predict meanwhile had better wait for it. `conventions` may be null.
+/// With `is_step`, a prediction in another thread waits for the end. `conventions` may be null.
 template <class T>
 std::vector<EpochReport> fit(LockedNetwork<T>& model, py::handle x, const py::object& y,
                              py::object sample_weight, py::object order,
                              const TrainOptions& settings, const Callables& callables, bool is_step,
                              Conventions* conventions);
 
-/// `next_block()` gives (X, y, sample_weight or None, whether it is the last of its epoch); y is
-/// ignored where the `loss` is Python's. `rows` of an epoch, or 0.
+/// `next_block()` returns (X, y, sample_weight or None, whether it is the last of its epoch); y is
+/// ignored if `loss` is a Python function. `rows` are those of an epoch, 0 if unknown.
 template <class T>
 std::vector<EpochReport> fit_stream(LockedNetwork<T>& model, const py::object& next_block,
                                     std::size_t rows, const py::object& loss,
@@ -47,12 +47,12 @@ std::vector<EpochReport> fit_stream(LockedNetwork<T>& model, const py::object& n
 inline py::tuple arguments_of(const Diverged& diverged) {
     return py::make_tuple(diverged.epoch, diverged.loss, diverged.learning_rate);
 }
-/// Something held by a `with` statement.
+/// A context manager: holds what `take` returns until the end of a `with` statement.
 class Hold {
 public:
     using Take = std::function<std::shared_ptr<void>(Unlocked&)>;
 
-    /// `take` gives what is held; `owner` lives at least as long as that.
+    /// `owner` is kept alive at least as long as what is held.
     Hold(py::object owner, Take take) : owner_(std::move(owner)), take_(std::move(take)) {}
     void enter() {
         Unlocked unlocked;
@@ -73,7 +73,7 @@ void save_network(LockedNetwork<T>& model, const std::filesystem::path& path, bo
 template <class T>
 py::tuple network_archive(const LockedNetwork<T>& model);
 
-/// (kind, first, second, steps): live views, None where the optimizer keeps nothing.
+/// (kind, first, second, steps): live views, None for a moment that the optimizer does not have.
 template <class T>
 py::tuple optimizer_state(const LockedNetwork<T>& model);
 template <class T>
@@ -88,8 +88,8 @@ template <class T>
 void update_by(LockedNetwork<T>& model, const Optimizer& settings, double learning_rate,
                int n_threads);
 
-/// None for a gradient, else the loss. `try_`: NotImplemented for arrays that are not ready, or not
-/// right.
+/// Returns the loss, None for a gradient. `try_` returns NotImplemented for arrays that must be
+/// converted or refused.
 template <class T>
 py::object try_train_on_batch(LockedNetwork<T>& model, py::handle x, py::handle y, bool is_gradient,
                               const Optimizer& optimizer, double learning_rate);
@@ -97,17 +97,17 @@ template <class T>
 py::object train_on_batch(LockedNetwork<T>& model, py::handle x, const py::object& y,
                           py::object sample_weight, bool is_gradient, const Optimizer& optimizer,
                           double learning_rate, int n_threads);
-/// Since the state of such an optimizer was zero.
+/// The number of steps since the state of such an optimizer was zero.
 template <class T>
 std::uint64_t steps_of(const LockedNetwork<T>& model, const Optimizer& optimizer);
 
-/// ValueError if all batches of such a fit would be too small for batch normalisation; 0 rows: not
-/// known.
+/// Raises ValueError if all batches of such a fit would be too small for batch normalisation; 0
+/// rows means unknown.
 template <class T>
 void check_batches(const LockedNetwork<T>& model, std::size_t rows, py::object sample_weight,
                    py::object order, const TrainOptions& settings);
 
-/// Threads that `fit` would use.
+/// The number of threads that `fit` would use.
 template <class T>
 int threads_for(const LockedNetwork<T>& model, std::size_t batch_size, int n_threads,
                 double density);

@@ -1,6 +1,7 @@
-/// A network as Python holds it: the core's network, and who may use it right now.
+/// A network with its lock, as used from Python.
 ///
-/// All waits are without the GIL, which who is waited for may need to finish. Ctrl-C ends them.
+/// Threads wait without the GIL, which the thread they wait for may need to finish. Ctrl-C ends a
+/// wait.
 #pragma once
 
 #include <algorithm>
@@ -44,8 +45,8 @@ private:
     Access::Writing writing_;
 };
 
-/// Held while a network is trained from Python, or as one of many: what it was at the last
-/// `epoch_end().save()`, or at the begin, is there for those who predict meanwhile.
+/// Held while a network is trained from Python, or as one of many. Other threads predict with its
+/// state at the last `epoch_end().save()`, or at the start.
 template <class T>
 class Training {
 public:
@@ -62,8 +63,9 @@ private:
     Writing writing_;
 };
 
-/// Held while the network itself is read: a step is waited for, a training is a RuntimeError. The
-/// training thread itself may read in its callbacks, where the network is exact and at rest.
+/// Held while the network itself is read. Waits for a step of another thread; throws RuntimeError
+/// if another thread is training. The training thread may read in its callbacks, during which the
+/// network does not change.
 class Reading {
 public:
     template <class T>
@@ -71,7 +73,7 @@ public:
         if (reading_.begin([&] { check_signals(unlocked); })) return;
         throw std::runtime_error("the network is being trained in another thread");
     }
-    /// With the GIL, of which it lets go to wait.
+    /// To be called with the GIL, which is released while waiting.
     template <class T>
     explicit Reading(const LockedNetwork<T>& model) : reading_(model.access) {
         if (reading_.try_begin()) return;
@@ -84,8 +86,8 @@ private:
     Access::Reading reading_;
 };
 
-/// The network to predict with: itself, held as by `Reading`, or, while another thread trains it,
-/// what it was at the last epoch end.
+/// The network to predict with: itself, held as by `Reading`, or, while another thread trains it, a
+/// copy from the end of the last epoch.
 template <class T>
 class Predicting {
 public:
@@ -97,7 +99,8 @@ public:
             copy_ = model.network.last_epoch_end(patience);
             network_ = copy_.get();
             if (copy_) return;
-            // The training is about to begin, or to end, or did not save before it was asked.
+            // The training is about to begin or to end, or has not kept a copy since it was asked
+            // to.
             if (patience == Access::kPatience) poll();
             patience = std::min(2 * patience + std::chrono::milliseconds(1), Access::kPatience);
         }

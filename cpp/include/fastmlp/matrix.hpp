@@ -1,4 +1,4 @@
-/// A borrowed row-major matrix: the one way data enters the library, never copied.
+/// Borrowed data, which are never copied: row-major and sparse matrices, and targets.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ struct MatrixView {
     T* row(std::size_t i) const { return data + i * stride; }
 };
 
-/// The elements of one sparse row: `columns` ascend.
+/// The elements of one sparse row, with ascending columns.
 template <class T>
 struct SparseRow {
     const std::int32_t* columns = nullptr;
@@ -47,34 +47,34 @@ struct SparseView {
     }
 };
 
-/// A batch at the output, for a custom loss.
+/// What a custom loss receives: the outputs of a batch, and where to write its results.
 template <class T>
 struct LossBatch {
     MatrixView<const T> nodes;     ///< (B, N): the outputs
-    const std::uint32_t* samples;  ///< (B,): which sample each row is
-    MatrixView<T> gradients;       ///< (B, N), to be filled: of each sample's loss by its outputs
-    T* losses;                     ///< (B,), to be filled
+    const std::uint32_t* samples;  ///< (B,): the index of each row's sample
+    MatrixView<T> gradients;       ///< (B, N), to be written: dL/dh of each sample's loss
+    T* losses;                     ///< (B,), to be written
 };
 
 template <class T>
 using CustomLoss = std::function<void(const LossBatch<T>&)>;
 
-/// What the outputs should be: class labels (B,), or target rows (B, N), or what only a function
-/// knows, exactly one of them; and how much each sample counts.
+/// The targets of samples: class labels (B,), target rows (B, N), or a custom loss that knows them,
+/// exactly one of these; and the weights of the samples.
 template <class T>
 struct Targets {
     const std::int32_t* labels = nullptr;
     MatrixView<const T> values{};
     std::size_t rows = 0;
-    /// Called by one thread while the others wait, once a batch; with Loss::kCustom only.
+    /// Called once per batch, by one thread while the others wait; for Loss::kCustom only.
     const CustomLoss<T>* custom = nullptr;
-    /// How much each sample counts (B,), or null for 1 each: losses are sum(w l) / sum(w), over the
-    /// batch in a step, over all samples in an epoch's report. A sample of weight 0 is left out,
-    /// whatever its features and targets are; a custom loss is not asked about it.
+    /// Weights w of the samples (B,), or null for 1 each: the loss is sum(w l) / sum(w), over the
+    /// batch in a step and over all samples in an epoch's report. Samples of weight 0 are left out,
+    /// whatever their features and targets are; a custom loss does not receive them.
     const T* weights = nullptr;
-    /// `values` are no targets but dL/dh, what the caller found the derivatives of some loss L by
-    /// the outputs to be. Gradients are sums over the rows then, not divided. In steps only:
-    /// `backward` of a network, and TrainStep.
+    /// `values` are not targets but dL/dh, the derivatives of a loss L, which only the caller
+    /// knows, with respect to the outputs. Gradients are then sums over the rows, not means. For
+    /// single steps only: `Network::backward` and TrainStep.
     bool is_gradient = false;
 
     static Targets of_labels(const std::int32_t* labels, std::size_t rows) {

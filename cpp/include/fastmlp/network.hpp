@@ -29,9 +29,9 @@ class EpochEnd;
 template <class T>
 class FASTMLP_API TrainStep;  // as clang decides here what is exported
 
-/// How well outputs meet targets.
+/// The result of `Network::evaluate`.
 struct Evaluation {
-    double loss = 0;            ///< mean over the samples, as much as each counts
+    double loss = 0;            ///< weighted mean over the samples
     std::size_t correct = 0;    ///< decisions that are right, but for samples of weight 0
     std::size_t decisions = 0;  ///< samples (cross-entropy: first largest output), samples *
                                 ///< outputs (binary: above one half), or 0 for all other losses
@@ -59,9 +59,9 @@ public:
     std::size_t outputs() const { return layers_.back().nodes; }
     const std::vector<Layer>& layers() const { return layers_; }
     const Layout& layout() const { return layout_; }
-    /// Not while the network is in training. A layer that is not trainable keeps every bit of its
-    /// parameters and running averages, which it normalises by; no gradient of it is computed, no
-    /// optimizer's memory of it moves. If none is, updates and training throw
+    /// Not allowed during training. A frozen layer keeps every bit of its parameters and of its
+    /// running averages, by which it normalises; its gradients are not computed, and its part of
+    /// the optimizer's state does not change. If every layer is frozen, updates and training throw
     /// std::invalid_argument.
     void set_trainable(std::size_t layer, bool trainable);
     /// The learning rate is multiplied by this for the layer; above 0.
@@ -71,26 +71,27 @@ public:
     /// Epochs trained so far: with the seed, the position of the sample order.
     std::uint32_t epoch() const { return epoch_; }
     void set_epoch(std::uint32_t epoch);
-    /// Samples of this epoch that steps by hand have trained on, which determines their dropout.
+    /// Samples of this epoch that single steps have used, which determines their dropout masks.
     std::size_t position() const { return position_; }
     void set_position(std::size_t samples);
 
-    /// std::invalid_argument unless `names` are as described, and as many as needed.
+    /// Throws std::invalid_argument if a name is invalid, or there are too few or too many.
     void set_names(Names names);
     const Names& names() const { return names_; }
 
-    /// Scales its features: x becomes fma(x, scale, offset) before the first layer, read as by a
-    /// RawView with these; of sparse rows x scale, and offsets are refused. A RawView with scales
-    /// of its own is read by those instead. Written into the buffer there is; empty: no scaling.
-    /// std::invalid_argument unless there are as many as features.
+    /// Sets the scaling of the features: x becomes fma(x, scale, offset) before the first layer, as
+    /// for a RawView with these. Sparse elements become x * scale; with offsets, sparse rows are
+    /// refused. The scales of a RawView take precedence. Empty spans remove the scaling; an
+    /// existing buffer is reused. Throws std::invalid_argument unless there is one of each for
+    /// each feature.
     void set_input_scaling(std::span<const T> scales, std::span<const T> offsets);
-    /// Scales its outputs, of identity only: h becomes fma(h, scale, offset), and a target y of
-    /// training (y - offset) / scale, which is 0 where the scale is. Deltas, gradients and the loss
-    /// of `backward` are then those of the scaled targets; `train` and `evaluate` report losses in
-    /// units of y: docs/arithmetic.md has the formula.
+    /// Sets the scaling of the outputs, which must be of identity: h becomes fma(h, scale, offset),
+    /// and a target y of training (y - offset) / scale, or 0 if scale is 0. Deltas, gradients and
+    /// the loss of `backward` are then those for the scaled targets; `train` and `evaluate` report
+    /// losses in units of y: docs/arithmetic.md has the formula.
     void set_output_scaling(std::span<const T> scales, std::span<const T> offsets);
-    /// The scales and then the offsets of all columns, live; null where nothing is scaled. No
-    /// training changes them.
+    /// The scales of all columns, then the offsets, live; null if nothing is scaled. Training does
+    /// not change them.
     const std::shared_ptr<Buffer<T>>& input_scaling() const { return input_scaling_; }
     const std::shared_ptr<Buffer<T>>& output_scaling() const { return output_scaling_; }
 
@@ -98,7 +99,7 @@ public:
     /// the network.
     const std::shared_ptr<Buffer<T>>& parameters() const { return parameters_; }
     const std::shared_ptr<Buffer<T>>& gradients() const { return gradients_; }
-    /// Running means and variances of batch-normalised layers, which prediction normalises by.
+    /// Running means and variances of batch-normalised layers, used in prediction.
     const std::shared_ptr<Buffer<T>>& statistics() const { return statistics_; }
     /// Live views into the two buffers: weights (K, N) in C order, biases (N,) of layer i.
     std::span<T> weights(std::size_t i) { return view(*parameters_, layout_[i].weights); }
@@ -110,13 +111,13 @@ public:
     }
     std::span<const T> biases(std::size_t i) const { return view(*parameters_, layout_[i].biases); }
 
-    /// (1.2): nodes of every layer for the batch x (B, features); x is borrowed until the next
-    /// call. `training` as in a step of `train`: normalised by this batch, which moves the running
-    /// averages if it has more than one row, and with dropout, whose masks are those of the next B
-    /// samples of the epoch. Without it, and without effect on the network, as in `predict`.
-    /// Rows whose weight is 0 are left out: `weights` (B,) are those of `backward`, null for 1
-    /// each. The three steps use as many threads as are worthwhile, at most `n_threads` (0: the
-    /// process's limit); TrainStep takes all three at once, and allocates nothing.
+    /// (1.2): nodes of every layer for the batch x (B, features), which is borrowed until the next
+    /// call. With `training` as in a step of `train`: normalised by this batch, whose moments
+    /// update the running averages if it has more than one row, and with the dropout masks of the
+    /// next B samples of the epoch. Without it as in `predict`, and without effect on the network.
+    /// Rows of weight 0 are left out: `weights` (B,) are those of `backward`, null for 1 each. The
+    /// three steps use as many threads as are worthwhile, at most `n_threads` (0: the process's
+    /// limit). TrainStep takes all three at once and allocates nothing.
     void forward(MatrixView<const T> x, bool training = true, const T* weights = nullptr,
                  int n_threads = 0);
     void forward(const RawView<T>& x, bool training = true, const T* weights = nullptr,
@@ -131,37 +132,37 @@ public:
     /// divided, times its weight; only rows that count. Computed when asked for, from the weights
     /// as they are now: std::logic_error after an update. Valid until the next forward.
     MatrixView<const T> feature_gradients();
-    /// (2.13), (2.14) with what stands in the gradient buffer; leaves the optimizer state alone.
+    /// (2.13), (2.14) with the gradients in the buffer; does not change the optimizer's state.
     void update(double learning_rate, int n_threads = 0);
-    /// One step of `optimizer` with what stands in the gradient buffer.
+    /// One step of `optimizer` with the gradients in the buffer.
     void update(const Optimizer& optimizer, int n_threads = 0);
-    /// What the optimizer remembers of earlier steps.
+    /// The state of the last optimizer, such as its moments.
     OptimizerState<T>& optimizer_state() { return optimizer_state_; }
     const OptimizerState<T>& optimizer_state() const { return optimizer_state_; }
     void set_optimizer_state(OptimizerState<T> state);
-    /// Keeps the state where it is one of `optimizer`'s kind, with the buffers it needs; else
+    /// Keeps the state if it is of `optimizer`'s kind, with the buffers that it needs; otherwise
     /// starts a new one of zeros.
     void prepare_optimizer(const Optimizer& optimizer);
     /// The moving average of the parameters, if a training made one. The next training continues
     /// it if its decay is the same.
     MovingAverage<T>& moving_average() { return average_; }
     const MovingAverage<T>& moving_average() const { return average_; }
-    /// std::invalid_argument unless the buffers are of the sizes of the network's, or null.
+    /// Throws std::invalid_argument unless the buffers are null or have the sizes of the network's.
     void set_moving_average(MovingAverage<T> average);
-    /// Keeps the average if it has this decay, else begins a new one.
+    /// Keeps the average if it has this decay, otherwise starts a new one.
     void prepare_moving_average(double decay);
     bool has_state_for(const Optimizer& optimizer) const;
     /// An independent network with the parameters, statistics, scaling, names, seed and epoch of
-    /// this one. `with_optimizer`: and with what the optimizer remembers, and the moving average,
-    /// so that both train on to the same bits.
+    /// this one. With `with_optimizer`, also the optimizer's state and the moving average, so that
+    /// both continue training with the same bits.
     Network copy(bool with_optimizer = false) const;
     /// Parameters and statistics move towards those of another network by `tau`, from 0 to 1: they
     /// become (1 - tau) times their own plus tau times the other's. std::invalid_argument that
     /// names the first difference if the networks differ in sizes, activations, normalizations,
     /// loss or scaling, which does not move.
     void soft_update(const Network& source, double tau);
-    /// Takes over the state of a network of the same layers, into the buffers there are:
-    /// parameters, statistics, seed, epoch and what its optimizer remembers.
+    /// Copies the state of a network with the same layers into the existing buffers: parameters,
+    /// statistics, scaling, seed, epoch, moving average and the optimizer's state.
     void assign(const Network& other);
 
     /// The last forward's nodes (p = 1..L) and backward's deltas (i = 0..L-1); null before it.
@@ -175,7 +176,7 @@ public:
                  const Executor* executor = nullptr) const;
     void predict(const SparseView<T>& x, MatrixView<T> out, int n_threads = 0,
                  const Executor* executor = nullptr) const;
-    /// Loss and right decisions of x against y, without training. Const and reentrant.
+    /// Loss and correct decisions on x against y. Const and reentrant.
     Evaluation evaluate(MatrixView<const T> x, const Targets<T>& y, int n_threads = 0,
                         const Executor* executor = nullptr) const;
     Evaluation evaluate(const RawView<T>& x, const Targets<T>& y, int n_threads = 0,
@@ -195,14 +196,14 @@ public:
     void input_gradient(const RawView<T>& x, const Targets<T>& y, MatrixView<T> out,
                         int n_threads = 0) const;
 
-    /// While another thread is inside `train` of this network: the network as it was when the last
-    /// epoch ended, or when the training began, for as long as the caller keeps it. The one member
-    /// besides the sizes, seed and epoch that may be called then. Null where no training is going
-    /// on, or where none was kept, which never happens beside `train`, and no epoch ended within
-    /// `patience`.
+    /// While another thread is inside `train` of this network: the network at the end of the last
+    /// epoch, or at the start of the training, for as long as the caller keeps it. Besides the
+    /// sizes, seed and epoch, this is the only member that may be called then. Null if the network
+    /// is not being trained, or if no copy was kept, which `train` always does, and no epoch ended
+    /// within `patience`.
     std::shared_ptr<const Network> last_epoch_end(
         std::chrono::milliseconds patience = std::chrono::milliseconds(0)) const;
-    /// For trainings: where they say that an epoch ended.
+    /// Where a training records that an epoch ended.
     EpochEnd<T>& epoch_end() const { return *epoch_end_; }
 
 private:
@@ -212,7 +213,7 @@ private:
     friend class EpochEnd<T>;
     friend class TrainStep<T>;
 
-    /// Of the same layers, loss, seed and epoch; all numbers are 0.
+    /// A network of the same layers, loss, seed and epoch, whose parameters are all 0.
     struct Like {
         const Network& network;
     };

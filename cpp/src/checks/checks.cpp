@@ -18,7 +18,7 @@ void check_columns(std::size_t features, std::size_t given) {
     }
 }
 
-/// Unless the rows of x lie within it, with ascending columns in range.
+/// Throws unless the rows of x are within its elements and their columns ascend and are in range.
 template <class T>
 void check_sparse_rows(const SparseView<T>& x) {
     constexpr std::size_t kRowsAtOnce = 1024;

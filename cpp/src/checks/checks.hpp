@@ -1,4 +1,4 @@
-/// What is asked of features, targets and results before work begins.
+/// Checks of features, targets and results, made before work begins.
 #pragma once
 
 #include <stdexcept>
@@ -16,10 +16,10 @@ inline void require(bool holds, const char* name, const char* range, double valu
                                 std::to_string(value));
 }
 
-/// std::invalid_argument unless x has this number of features.
+/// Throws std::invalid_argument unless x has this number of features.
 template <class T>
 void check_features(std::size_t features, const MatrixView<const T>& x);
-/// The same, and of sparse rows whether they are sound.
+/// The same; of sparse rows the structure is checked, too.
 template <class T>
 void check_features(std::size_t features, const Features<T>& x);
 
@@ -28,24 +28,25 @@ void check_features(std::size_t features, const Features<T>& x);
 template <class T>
 Features<T> checked_features(const Network<T>& network, const Features<T>& x);
 
-/// std::invalid_argument unless `out` has exactly these rows and columns.
+/// Throws std::invalid_argument unless `out` has this shape.
 template <class T>
 void check_out(std::size_t rows, std::size_t cols, const MatrixView<T>& out);
 
-/// Both: x has this number of features, and `out` has room for the outputs of its rows.
+/// Checks both: x has this number of features, and `out` has the shape of its outputs.
 template <class T>
 void check_shapes(std::size_t features, std::size_t outputs, const MatrixView<const T>& x,
                   const MatrixView<T>& out);
 
-/// std::invalid_argument unless y has `rows` rows of what the loss takes, labels in range.
+/// Throws std::invalid_argument unless y has `rows` rows of the kind that the loss takes, and
+/// labels are in range.
 template <class T>
 void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t rows);
 
-/// The same of a single step, which may be given a gradient instead.
+/// The same for a single step, where y may also be a gradient.
 template <class T>
 void check_step_targets(const Network<T>& network, const Targets<T>& y, std::size_t rows);
 
-/// std::invalid_argument if every layer is frozen: training would change nothing.
+/// Throws std::invalid_argument if every layer is frozen, as training would change nothing.
 template <class T>
 void check_trainable(const Network<T>& network);
 

@@ -13,7 +13,7 @@
 namespace fastmlp {
 namespace {
 
-/// Rows that go through all layers together.
+/// Rows that are propagated through all layers together.
 constexpr std::size_t kBlockRows = 128;
 
 /// One thread's passes, as prediction computes: no dropout, running averages.
@@ -37,7 +37,7 @@ public:
     }
 
     /// The derivatives of each sample's loss, times its weight, into the rows of `out` from `first`
-    /// on. One of weight 0 has none, whatever its nodes are.
+    /// on. Those of a sample of weight 0 are 0, whatever its nodes are.
     void of_losses(const Targets<T>& y, std::size_t first, MatrixView<T> out) {
         for (std::size_t b = 0; b < work_.batch; ++b) take_target(y, first + b, b, work_);
         pass_.output_delta(y, {0, work_.batch});
@@ -69,8 +69,8 @@ public:
 private:
     const Layer& output() const { return pass_.layers.back(); }
 
-    /// Each row in N rows one after another, for a backward pass for each output. From the last
-    /// row on, so that no row is written before it is read.
+    /// Repeats each row N times, for a backward pass for each output. Begins with the last row, so
+    /// that no row is overwritten before it is read.
     void repeat(Rows<T>& values, std::size_t rows) {
         for (std::size_t r = rows; r-- > 0;) {
             std::copy_n(values.row(r / output().nodes), values.stride, values.row(r));

@@ -1,8 +1,8 @@
 /// The output layer's end: from scores to per-sample losses and deltas, (2.8), (2.9). The formula
 /// of each loss is in `kernels/losses-inl.hpp`.
 ///
-/// "Scores" is what the loss reads: z for the losses that hold their activation (the
-/// cross-entropies softmax and sigmoid, Poisson exp), which is never computed apart from them; the
+/// "Scores" are what the loss reads: z for losses that include the output's activation (softmax and
+/// sigmoid in the cross-entropies, exp in Poisson), which is then not computed separately; the
 /// nodes h(z) for the others.
 #pragma once
 
@@ -32,7 +32,7 @@ inline Activation node_activation(Loss loss, Activation output) {
     return holds_activation(loss) ? output : Activation::kIdentity;
 }
 
-/// nodes = what the network puts out for `rows` rows of `scores`; both may be one.
+/// nodes = the outputs of the network for `rows` rows of `scores`, which may be the same array.
 template <class T>
 void scores_to_nodes(const kernels::KernelTable<T>& kernel, Loss loss, Activation output,
                      const T* scores, std::size_t lds, T* nodes, std::size_t ldn, std::size_t rows,
@@ -40,7 +40,7 @@ void scores_to_nodes(const kernels::KernelTable<T>& kernel, Loss loss, Activatio
     activate(kernel, node_activation(loss, output), scores, lds, nodes, ldn, rows, n);
 }
 
-/// Some rows at the output: labels, or else target rows, against scores.
+/// Some rows at the output: their scores, and labels or else target rows.
 template <class T>
 struct OutputRows {
     std::size_t rows, n;
@@ -87,14 +87,14 @@ void apply_loss(const kernels::KernelTable<T>& kernel, Loss loss, const OutputRo
     }
 }
 
-/// How the loss of an output changes with the unit of what is measured: by this power of it.
+/// The power of a target's unit that the loss has: 2 for squares, else 1.
 inline int unit_power(Loss loss) {
     return loss.kind == Loss::kMeanSquaredError || loss.kind == Loss::kHuber ? 2 : 1;
 }
 
-/// Per-sample losses of outputs that are scaled, against targets in their units: of each output
-/// |scale|^p times the loss of what is scaled. That is the loss itself, but for Huber's, whose
-/// delta is in units of the scale. `at.delta` is overwritten.
+/// Per-sample losses of scaled outputs in units of the targets: of each output |scale|^p times the
+/// loss before scaling. That is the loss itself, except for Huber's, whose delta is in units of the
+/// scale. `at.delta` is overwritten.
 template <class T>
 void apply_loss_in_units(const kernels::KernelTable<T>& kernel, Loss loss,
                          const ColumnScaling<T>& by, const OutputRows<T>& at) {
@@ -112,7 +112,7 @@ void apply_loss_in_units(const kernels::KernelTable<T>& kernel, Loss loss,
     for (std::size_t b = 0; b < at.rows; ++b) at.losses[b] /= static_cast<T>(at.n);
 }
 
-/// Columns of some rows times a factor each.
+/// Multiplies each column of some rows by a factor.
 template <class T>
 void multiply_columns(Rows<T>& values, Range range, const T* factors) {
     for (std::size_t b = range.first; b < range.last; ++b) {
@@ -121,7 +121,7 @@ void multiply_columns(Rows<T>& values, Range range, const T* factors) {
     }
 }
 
-/// Losses of rows `range`, none above `limit`; NaN stays.
+/// Limits the losses of rows `range`; NaN stays.
 template <class T>
 void limit_losses(Workspace<T>& work, Range range, T limit) {
     for (std::size_t b = range.first; b < range.last; ++b) {
@@ -142,7 +142,7 @@ void softmax_backward(Rows<T>& nodes, Rows<T>& delta, Range range) {
     }
 }
 
-/// Losses and deltas of rows `range`, each times its sample's weight.
+/// Multiplies losses and deltas of rows `range` by the weights of their samples.
 template <class T>
 void weigh(Workspace<T>& work, Range range) {
     Rows<T>& delta = work.deltas.back();
@@ -153,8 +153,8 @@ void weigh(Workspace<T>& work, Range range) {
     }
 }
 
-/// What a mean over the batch divides by: its rows, or the sum of their weights. A gradient that
-/// the caller computed stays as it is.
+/// The divisor of a mean over the batch: its number of rows, or the sum of their weights; 1 if the
+/// caller computed the gradient.
 template <class T>
 double weight_sum(const Targets<T>& y, const Workspace<T>& work) {
     if (y.is_gradient) return 1;
@@ -164,7 +164,7 @@ double weight_sum(const Targets<T>& y, const Workspace<T>& work) {
     return sum;
 }
 
-/// 0 where nothing counts.
+/// 0 if the sum of the weights is 0.
 inline double weighted_mean(double sum, double weight) {
     return weight > 0 ? sum / weight : 0;
 }

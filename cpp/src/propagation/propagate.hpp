@@ -16,7 +16,7 @@
 
 namespace fastmlp {
 
-/// What the passes ask of a layer again and again.
+/// Properties of a layer that the passes need often.
 struct LayerTraits {
     LayerTraits(const std::vector<Layer>& layers, std::size_t i, Loss loss)
         : activation(layers[i].activation) {
@@ -32,7 +32,7 @@ struct LayerTraits {
     Activation activation;  ///< from z to nodes, or to scores
     bool keeps_z, is_normalized, has_dropout, trainable;
     bool normalized_after;  ///< the activation
-    bool at_once;           ///< whether the activation goes along with the product
+    bool at_once;           ///< whether the product applies the activation
 };
 
 /// One thread's passes.
@@ -40,8 +40,8 @@ template <class T>
 struct Propagation {
     static constexpr T kUnlimited = std::numeric_limits<T>::infinity();
 
-    /// Of the parameters that `parameters` holds. Running averages of `network` are read, and
-    /// written by `move_averages`.
+    /// Uses `its_parameters`, and the running averages of `network`, which only `move_averages`
+    /// changes.
     Propagation(const Network<T>& network, const PackedParameters<T>& its_parameters,
                 Workspace<T>& workspace)
         : kernel(kernels::active_table<T>()), layers(network.layers()), loss(network.loss()),
@@ -67,11 +67,11 @@ struct Propagation {
     Workspace<T>& work;
     ColumnScaling<T> output_scaling;  ///< of the network's outputs
     bool normalizes_inputs;           ///< of the first layer
-    bool reports_in_units = false;    ///< losses are those of the outputs, not of what is scaled
+    bool reports_in_units = false;    ///< losses are in units of the targets, not scaled
     BatchContext context{};
-    Poll* poll = nullptr;        ///< counts the work, and may throw in the middle of it
-    T loss_limit = kUnlimited;   ///< see Conventions
-    mutable Scratch<T> scratch;  ///< for the kernels' copies
+    Poll* poll = nullptr;                           ///< counts the work, and throws to interrupt it
+    T loss_limit = kUnlimited;                      ///< see Conventions
+    mutable Scratch<T> scratch;                     ///< for the kernels' copies
     mutable SparseBatchByColumn<T> sparse_columns;  ///< of a sparse batch, this thread's share
 
     DenseView<const T> weights(std::size_t i) const { return read_only(parameters[i]); }
@@ -102,7 +102,7 @@ struct Propagation {
         finish(i, rows);
     }
 
-    /// What comes before normalization.
+    /// Everything before normalization.
     void begin(std::size_t i, Range rows) const {
         multiply(i, rows);
         if (!traits[i].normalized_after) return;
@@ -112,7 +112,7 @@ struct Propagation {
                  to.row(rows.first), to.stride, rows.size(), to.cols);
     }
 
-    /// z, with its activation where that goes along.
+    /// z, or h(z) if the product applies the activation.
     void multiply(std::size_t i, Range rows) const {
         const LayerTraits& layer = traits[i];
         const Activation first = layer.at_once ? layer.activation : Activation::kIdentity;
@@ -126,15 +126,14 @@ struct Propagation {
         }
     }
 
-    /// z, or what `begin` has made of it, in place.
+    /// Normalizes the result of `begin` in place.
     void normalize_layer(std::size_t i, Range rows) const {
         Rows<T>& at = traits[i].normalized_after ? output(i) : z(i);
         normalize(kernel, layers[i].normalization, weights(i), running[i], context_of(i), rows,
                   at.view(), work.normalized[i]);
     }
 
-    /// What is left to do: the activation, where it neither went along nor came before, and
-    /// dropout.
+    /// Everything after normalization: the activation, unless it was applied before, and dropout.
     void finish(std::size_t i, Range rows) const {
         const bool after = traits[i].normalized_after;
         if (!traits[i].at_once && !after) activate_rows(i, rows);
@@ -144,14 +143,14 @@ struct Propagation {
         }
     }
 
-    /// h(z), in place or beside the z that is kept.
+    /// h(z), in place, or in another buffer if z is needed later.
     void activate_rows(std::size_t i, Range rows) const {
         Rows<T>&from = z(i), &out = activated(i);
         activate(kernel, activation(i), from.row(rows.first), from.stride, out.row(rows.first),
                  out.stride, rows.size(), out.cols);
     }
 
-    /// What the network puts out for rows whose scores are there.
+    /// The outputs of the network for rows whose scores are computed.
     void outputs(Range rows) const {
         if (rows.size() == 0) return;
         Rows<T>&from = work.scores, &to = work.nodes.back();
@@ -163,7 +162,7 @@ struct Propagation {
         }
     }
 
-    /// (2.8), (2.9): losses, and deltas of the output layer, as `y` has labels and weights.
+    /// (2.8), (2.9): losses and deltas of the output layer for the targets and weights of `y`.
     void output_delta(const Targets<T>& y, Range rows) const {
         if (y.custom) ask(*y.custom);
         if (rows.size() == 0) return;
@@ -205,8 +204,8 @@ struct Propagation {
                           delta.row(rows.first), delta.stride, rows.size(), delta.cols);
     }
 
-    /// A loss of the user's own, once for all rows. It sees the outputs as the network puts them
-    /// out; deltas are those before they are scaled.
+    /// Calls a custom loss once for all rows. It receives the outputs of the network; the deltas
+    /// are those of the outputs before they are scaled.
     void ask(const CustomLoss<T>& custom) const {
         context.meet();
         if (context.share.rank == 0) {
@@ -223,7 +222,7 @@ struct Propagation {
         context.meet();
     }
 
-    /// Losses of rows `rows` are those of the outputs as the network puts them out.
+    /// Replaces the losses of `rows` by those in units of the targets.
     void report_in_units(Range rows) const {
         outputs(rows);
         Rows<T>& out = work.nodes.back();
@@ -324,7 +323,7 @@ struct Propagation {
         }
     }
 
-    /// What layer i reads, writes and applies on the way forward.
+    /// What layer i reads, writes and applies in the forward pass.
     const T* const* inputs(std::size_t i) const {
         return i == 0 ? work.input.dense.data() : work.nodes[i - 1].pointers.data();
     }
@@ -332,8 +331,8 @@ struct Propagation {
         return i + 1 == layers.size() ? work.scores : work.nodes[i];
     }
     Activation activation(std::size_t i) const { return traits[i].activation; }
-    /// What h' of layer i is computed from: z where its activation keeps it, else h(z), apart from
-    /// the nodes where dropout or normalization make them something else.
+    /// What h' of layer i is computed from: z if its activation needs that, else h(z). Separate
+    /// from the nodes if dropout or normalization changes them afterwards.
     Rows<T>& z(std::size_t i) const {
         const LayerTraits& layer = traits[i];
         return layer.keeps_z || layer.normalized_after || drops(i) ? work.z[i] : output(i);
@@ -356,7 +355,7 @@ private:
                 input_view(layer.second_moment)};
     }
 
-    /// A layer that training does not change normalises as in prediction.
+    /// A frozen layer normalizes as in prediction.
     BatchContext context_of(std::size_t i) const {
         BatchContext result = context;
         result.training = context.training && traits[i].trainable;

@@ -1,5 +1,5 @@
 /// The passes of `Network::forward` and `Network::backward`: one thread's share of any number of
-/// rows. Each layer takes them in blocks, so that an interrupt need not wait for all of them.
+/// rows. Each layer computes them in blocks, so that an interrupt need not wait for all of them.
 #pragma once
 
 #include "propagation/propagate.hpp"
@@ -8,7 +8,7 @@
 namespace fastmlp {
 
 /// Calls f(pass) for this batch on as many threads as are worthwhile, each with its share of it;
-/// a row takes `products` multiplications and additions per parameter.
+/// a row needs `products` multiply-adds per parameter.
 template <class T, class F>
 void on_team(const Network<T>& network, Workspace<T>& work, int products, int n_threads, F f) {
     Interrupts interrupts;
@@ -58,12 +58,12 @@ struct StepwisePass {
 private:
     /// Rows that share a panel of weights in the cache.
     static constexpr std::size_t kBlockRows = 512;
-    /// As much time as a node takes but for its products.
+    /// The time that a node takes besides its products.
     static constexpr double kFlopsPerNode = 10;
 
     Range rows() const { return pass.context.rows(); }
 
-    /// f(rows) for the rows of layer i.
+    /// Calls f(block) for the rows of layer i.
     template <class F>
     void for_each_block(std::size_t i, F f) const {
         const double flops_each = kFlopsPerNode * static_cast<double>(pass.parameters[i].n);

@@ -1,5 +1,4 @@
-/// One batch: what its rows have in common, and the nodes, deltas and losses of its way through the
-/// network.
+/// One batch: what its rows have in common, and their nodes, deltas and losses in every layer.
 #pragma once
 
 #include <optional>
@@ -15,22 +14,22 @@
 
 namespace fastmlp {
 
-/// What a layer needs to know that looks beyond the rows it is given.
+/// What a layer needs to know about the batch beyond the rows that it computes.
 struct BatchContext {
-    std::size_t batch = 0;     ///< rows of the whole batch that count
-    bool training = false;     ///< statistics of the batch, dropout; else as in prediction
-    std::uint32_t epoch = 0;   ///< with the next, what dropout masks are drawn by:
+    std::size_t batch = 0;     ///< rows of the whole batch of weight above 0
+    bool training = false;     ///< with batch statistics and dropout, else as in prediction
+    std::uint32_t epoch = 0;   ///< this and the next two determine dropout masks:
     std::size_t position = 0;  ///< samples of the epoch before this batch,
     const std::uint32_t* places = nullptr;  ///< and of the batch before each row; null: 0, 1, ...
     Share share{};                          ///< this thread's part of the work,
-    ThreadTeam* team = nullptr;  ///< of the threads that each have some rows; null for one thread
+    ThreadTeam* team = nullptr;  ///< the threads that share the rows; null for one thread
 
     /// This thread's part of the rows.
     Range rows() const {
         return share.of(batch, batch >= kernels::kPad * share.size ? kernels::kPad : 1);
     }
 
-    /// Waits until the other rows are as far as these.
+    /// Waits until all threads have reached this point.
     void meet() const {
         if (team != nullptr) team->barrier(static_cast<int>(share.rank));
     }
@@ -52,7 +51,7 @@ struct Rows {
     std::vector<const T*> pointers;
 };
 
-/// What a normalised layer leaves behind.
+/// What a normalised layer keeps of the forward pass, and its gradients.
 template <class T>
 struct Normalized {
     Normalized(std::size_t rows, std::size_t n)
@@ -66,14 +65,14 @@ struct Normalized {
     Buffer<T> scale_gradients, shift_gradients;  ///< of each node
 };
 
-/// The batch's targets where outputs are scaled: `Workspace::targets` are then the scaled ones.
+/// The batch's targets if outputs are scaled: `Workspace::targets` are then the scaled ones.
 template <class T>
 struct ScaledOutputs {
     ColumnScaling<T> by;
     std::optional<Rows<T>> targets;  ///< scaled
-    std::vector<const T*> in_units;  ///< as they were given
+    std::vector<const T*> in_units;  ///< as passed by the caller
 
-    /// Takes targets of `columns` columns from now on.
+    /// Makes room for targets of `columns` columns.
     void expect(const ColumnScaling<T>& scaling, std::size_t rows, std::size_t columns) {
         by = scaling;
         if (!by || targets) return;
@@ -109,24 +108,24 @@ struct Workspace {
         }
     }
 
-    std::size_t capacity;                ///< rows there is room for
-    std::size_t batch = 0;               ///< rows in use, those that count
-    InputRows<T> input;                  ///< rows of features
-    std::vector<std::int32_t> labels;    ///< the batch's labels,
-    std::vector<const T*> targets;       ///< or its target rows, borrowed
-    std::vector<std::uint32_t> samples;  ///< which samples they are, where a function asks
-    std::vector<T> weights;              ///< the weight of each sample, if any
-    ScaledOutputs<T> scaled;             ///< if the network scales its outputs
-    Buffer<T> losses;                    ///< per sample
-    std::vector<Rows<T>> z;              ///< what h' is computed from where that is kept apart from
-                                         ///< the nodes, else without rows
-    std::vector<Normalized<T>> normalized;           ///< of the layers that are, else without rows
+    std::size_t capacity;                   ///< number of rows allocated
+    std::size_t batch = 0;                  ///< rows in use, of weight above 0
+    InputRows<T> input;                     ///< rows of features
+    std::vector<std::int32_t> labels;       ///< the batch's labels,
+    std::vector<const T*> targets;          ///< or its target rows, borrowed
+    std::vector<std::uint32_t> samples;     ///< their indices, for a custom loss
+    std::vector<T> weights;                 ///< the weight of each sample, if any
+    ScaledOutputs<T> scaled;                ///< if the network scales its outputs
+    Buffer<T> losses;                       ///< per sample
+    std::vector<Rows<T>> z;                 ///< what h' is computed from if that is not the nodes,
+                                            ///< else without rows
+    std::vector<Normalized<T>> normalized;  ///< of normalised layers, else without rows
     std::optional<Normalized<T>> normalized_inputs;  ///< if they are normalised, in `input`
     std::vector<Rows<T>> nodes, deltas;              ///< of layer i + 1 in the paper's count
     Rows<T> scores;                                  ///< what the loss reads: see loss.hpp
-    std::optional<Rows<T>> features;    ///< derivatives by the features, where somebody asked,
-    bool features_known = false;        ///< of these deltas
-    bool has_deltas = false;            ///< of the parameters as they are
+    std::optional<Rows<T>> features;    ///< derivatives by the features, once requested,
+    bool features_known = false;        ///< whether of these deltas
+    bool has_deltas = false;            ///< whether of the current parameters
     BatchContext context;               ///< of the last `Network::forward`,
     std::optional<Features<T>> x;       ///< what it borrowed,
     std::vector<std::uint32_t> places;  ///< and which rows of it are in use
