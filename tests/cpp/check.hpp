@@ -19,6 +19,19 @@ bool same(const std::vector<T>& a, const std::vector<T>& b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](T x, T y) { return same(x, y); });
 }
 
+/// Whether f() throws an Error.
+template <class Error, class F>
+bool throws(F f) {
+    try {
+        f();
+    } catch (const Error&) {
+        return true;
+    } catch (...) {
+        return false;
+    }
+    return false;
+}
+
 inline int passed = 0;
 inline int failed = 0;
 

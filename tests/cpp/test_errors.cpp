@@ -21,18 +21,6 @@ using fastmlp::Targets;
 
 constexpr auto kHuge = std::numeric_limits<std::size_t>::max();
 
-template <class Error>
-bool throws(const std::function<void()>& call) {
-    try {
-        call();
-    } catch (const Error&) {
-        return true;
-    } catch (...) {
-        return false;
-    }
-    return false;
-}
-
 Network<float> make_network() {
     return {3,
             {{20, Activation::kRelu}, {2, Activation::kSoftmax}},
@@ -59,13 +47,13 @@ void test_construction() {
             Network<float>(features, layers, fastmlp::default_loss(Activation::kIdentity), 1);
         };
     };
-    CHECK(throws<std::invalid_argument>(make(0, {{1, Activation::kIdentity}})));
-    CHECK(throws<std::invalid_argument>(make(1, {{0, Activation::kIdentity}})));
-    CHECK(throws<std::invalid_argument>(
+    CHECK(check::throws<std::invalid_argument>(make(0, {{1, Activation::kIdentity}})));
+    CHECK(check::throws<std::invalid_argument>(make(1, {{0, Activation::kIdentity}})));
+    CHECK(check::throws<std::invalid_argument>(
         make(1, {{1, Activation::kSoftmax}, {1, Activation::kIdentity}})));
-    CHECK(throws<std::bad_alloc>(make(kHuge, {{kHuge, Activation::kIdentity}})));
-    CHECK(throws<std::bad_alloc>(make(1, {{kHuge / 8, Activation::kIdentity}})));
-    CHECK(throws<std::invalid_argument>([] { fastmlp::activation_from_name("relo"); }));
+    CHECK(check::throws<std::bad_alloc>(make(kHuge, {{kHuge, Activation::kIdentity}})));
+    CHECK(check::throws<std::bad_alloc>(make(1, {{kHuge / 8, Activation::kIdentity}})));
+    CHECK(check::throws<std::invalid_argument>([] { fastmlp::activation_from_name("relo"); }));
 }
 
 void test_training() {
@@ -76,7 +64,8 @@ void test_training() {
                              const std::function<void(fastmlp::TrainOptions&)>& change) {
         fastmlp::TrainOptions options;
         change(options);
-        return throws<std::invalid_argument>([&] { fastmlp::train(network, x, y, options); });
+        return check::throws<std::invalid_argument>(
+            [&] { fastmlp::train(network, x, y, options); });
     };
     const auto nothing = [](fastmlp::TrainOptions&) {};
     const std::vector<std::int32_t> bad{0, 1, 2, 0};
@@ -91,13 +80,14 @@ void test_training() {
 }
 
 void test_files() {
-    CHECK(throws<std::system_error>([] { fastmlp::load<float>("no/such/file"); }));
-    CHECK(throws<std::system_error>([] { fastmlp::save(make_network(), "no/such/folder/file"); }));
+    CHECK(check::throws<std::system_error>([] { fastmlp::load<float>("no/such/file"); }));
+    CHECK(check::throws<std::system_error>(
+        [] { fastmlp::save(make_network(), "no/such/folder/file"); }));
     fastmlp::save(make_network(), "errors.safetensors");
-    CHECK(throws<fastmlp::FormatError>([] { fastmlp::load<double>("errors.safetensors"); }));
+    CHECK(check::throws<fastmlp::FormatError>([] { fastmlp::load<double>("errors.safetensors"); }));
     std::filesystem::resize_file("errors.safetensors", 100);
-    CHECK(throws<fastmlp::FormatError>([] { fastmlp::load<float>("errors.safetensors"); }));
-    CHECK(throws<std::invalid_argument>([] { fastmlp::load<float>("errors.safetensors"); }));
+    CHECK(check::throws<fastmlp::FormatError>([] { fastmlp::load<float>("errors.safetensors"); }));
+    CHECK(check::throws<std::invalid_argument>([] { fastmlp::load<float>("errors.safetensors"); }));
     std::filesystem::remove("errors.safetensors");
 }
 
@@ -105,7 +95,7 @@ void test_files() {
 void test_no_memory(const std::function<void()>& call, const std::function<bool()>& holds) {
     for (std::size_t n = 0; n < 10000; ++n) {
         allocations::refused = allocations::count + n;
-        const bool refused = throws<std::bad_alloc>(call);
+        const bool refused = check::throws<std::bad_alloc>(call);
         allocations::refused = kHuge;
         if (!refused) return CHECK(n > 0);
         if (!holds()) return CHECK(!"holds");

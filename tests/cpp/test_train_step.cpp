@@ -1,5 +1,5 @@
-// A TrainStep takes the steps of forward, backward and update, and of `train`, to the bit, on any
-// number of threads; from its second step on it allocates nothing, on several threads either.
+// The steps of a TrainStep have the bits of forward, backward and update, and of `train`, on any
+// number of threads. From the second step on it does not allocate, also on several threads.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -12,6 +12,7 @@
 #include "allocations.hpp"
 #include "check.hpp"
 #include "fastmlp/fastmlp.hpp"
+#include "numbers.hpp"
 
 namespace {
 
@@ -20,14 +21,6 @@ using Layers = std::vector<Layer>;
 using enum Activation::Kind;
 
 constexpr std::size_t kRows = 40, kFeatures = 9;
-
-template <class T>
-std::vector<T> numbers(std::size_t count, std::uint64_t seed) {
-    const RandomStream stream{seed, Purpose::kInitialWeights, 0};
-    std::vector<T> x(count);
-    for (std::size_t i = 0; i < count; ++i) x[i] = static_cast<T>(stream.uniform(i) - 0.5);
-    return x;
-}
 
 template <class T>
 std::vector<T> state_of(const Network<T>& network) {
@@ -61,16 +54,6 @@ struct Data {
     std::size_t n;
     std::vector<T> x, y, weights;
 };
-
-template <class Error, class F>
-bool throws(F f) {
-    try {
-        f();
-    } catch (const Error&) {
-        return true;
-    }
-    return false;
-}
 
 Optimizer adam(double clip_norm = Optimizer::kUnlimited) {
     Optimizer optimizer;
@@ -121,7 +104,7 @@ void the_three_steps() {
     }
 }
 
-// The derivatives of a loss by the outputs, divided by the rows, do what the loss itself does: to
+// The derivatives of a loss by the outputs, divided by the rows, have the effect of the loss: to
 // the bit where the division is exact.
 template <class T>
 void a_gradient() {
@@ -167,9 +150,9 @@ void features() {
     const Layers layers{{16, kTanh}, {3, kIdentity}};
     const Data<T> data(3);
     Network<T> net(kFeatures, layers, Loss::kMeanSquaredError, 7);
-    CHECK(throws<std::logic_error>([&] { net.feature_gradients(); }));
+    CHECK(check::throws<std::logic_error>([&] { net.feature_gradients(); }));
     net.forward(data.features());
-    CHECK(throws<std::logic_error>([&] { net.feature_gradients(); }));
+    CHECK(check::throws<std::logic_error>([&] { net.feature_gradients(); }));
     net.backward(data.targets(false));
     const MatrixView<const T> ours = net.feature_gradients();
     std::vector<T> expected(kRows * kFeatures);
@@ -181,7 +164,7 @@ void features() {
         }
     }
     net.update(0.1);
-    CHECK(throws<std::logic_error>([&] { net.feature_gradients(); }));
+    CHECK(check::throws<std::logic_error>([&] { net.feature_gradients(); }));
 }
 
 /// A pool of two threads, which run the tasks 0 and 1 of a team.
@@ -274,7 +257,7 @@ void refusals() {
     step.run(data.features(), data.targets(false), adam());
     const auto before = state_of(net);
     const auto refused = [&](MatrixView<const float> x, const Targets<float>& y, Optimizer o) {
-        CHECK(throws<std::invalid_argument>([&] { step.run(x, y, o); }));
+        CHECK(check::throws<std::invalid_argument>([&] { step.run(x, y, o); }));
         CHECK(check::same(state_of(net), before) && net.optimizer_state().steps == 1);
     };
     Optimizer wrong;
@@ -286,8 +269,8 @@ void refusals() {
     gradient.weights = data.weights.data();
     refused(data.features(), gradient, adam());
     gradient.weights = nullptr;
-    CHECK(throws<std::invalid_argument>([&] { net.evaluate(data.features(), gradient); }));
-    CHECK(throws<std::invalid_argument>([&] { train(net, data.features(), gradient, {}); }));
+    CHECK(check::throws<std::invalid_argument>([&] { net.evaluate(data.features(), gradient); }));
+    CHECK(check::throws<std::invalid_argument>([&] { train(net, data.features(), gradient, {}); }));
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // Training has the same bits on any number of threads, with every part that makes threads meet:
 // batch statistics, dropout, clipping by the norm, a custom loss, callbacks. Built with
-// ThreadSanitizer this also shows that no two of them touch the same memory unordered.
+// ThreadSanitizer this also shows that threads do not race.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -9,6 +9,7 @@
 
 #include "check.hpp"
 #include "fastmlp/fastmlp.hpp"
+#include "numbers.hpp"
 #include "training/options.hpp"
 
 namespace {
@@ -17,14 +18,6 @@ using namespace fastmlp;
 using Layers = std::vector<Layer>;
 
 constexpr std::size_t kRows = 150, kFeatures = 9;
-
-template <class T>
-std::vector<T> numbers(std::size_t count, std::uint64_t seed) {
-    const RandomStream stream{seed, Purpose::kInitialWeights, 0};
-    std::vector<T> x(count);
-    for (std::size_t i = 0; i < count; ++i) x[i] = static_cast<T>(stream.uniform(i) - 0.5);
-    return x;
-}
 
 template <class T>
 std::vector<T> copied(const Network<T>& network) {

@@ -8,6 +8,7 @@
 
 #include "check.hpp"
 #include "fastmlp/fastmlp.hpp"
+#include "numbers.hpp"
 
 namespace {
 
@@ -15,14 +16,6 @@ using namespace fastmlp;
 using Layers = std::vector<Layer>;
 
 constexpr std::size_t kRows = 23, kFeatures = 5, kOutputs = 3;
-
-template <class T>
-std::vector<T> numbers(std::size_t count, std::uint64_t seed) {
-    const RandomStream stream{seed, Purpose::kInitialWeights, 0};
-    std::vector<T> x(count);
-    for (std::size_t i = 0; i < count; ++i) x[i] = static_cast<T>(stream.uniform(i) - 0.5);
-    return x;
-}
 
 /// Samples of which every third has the weight 0, and `fill` in X and y.
 template <class T>
