@@ -1,4 +1,7 @@
-"""Scaling inside a network goes out to other libraries and comes in from them, with names."""
+"""Scaling and names are exported to other libraries and imported from them.
+
+Over 400 lines, as each library has an adapter and tests of its own.
+"""
 
 import importlib
 import pickle

@@ -1,4 +1,7 @@
-"""Layer and batch normalisation in a network: PyTorch's trajectories, the reference, the bits."""
+"""Layer and batch normalisation in a network: PyTorch's trajectories, the reference, the bits.
+
+Over 400 lines, as batches of one row, in a class below, use the same data and bounds.
+"""
 
 import copy
 import pickle

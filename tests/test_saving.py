@@ -1,6 +1,7 @@
 """Failures of a save: the file is the old or the new one, and nothing is left over.
 
-Kills and errors at every system call are in ``tests/cpp/test_file_faults.cpp``.
+Kills and errors at every system call are in ``tests/cpp/test_file_faults.cpp``. Over 400 lines, as
+all tests use the same fixtures: a folder, and a check that nothing else in it changed.
 """
 
 import errno

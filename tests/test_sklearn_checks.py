@@ -11,7 +11,7 @@ from fastmlp.sklearn import MLPClassifier, MLPRegressor
 ESTIMATORS = [
     MLPClassifier(max_iter=100),
     MLPRegressor(max_iter=100),
-    # With less alpha L-BFGS drives probabilities to 1.0, which a check takes for too much; with
+    # With less alpha L-BFGS drives probabilities to 1.0, which a check refuses; with
     # more it stops early, apart by more than a check allows. So it is for scikit-learn's own.
     MLPClassifier(solver="lbfgs", alpha=0.1),
     MLPRegressor(solver="lbfgs"),

@@ -21,7 +21,7 @@ OPTIMIZERS = [
     fm.RMSprop(momentum=0.5),
 ]
 
-# In a process of its own for each instruction set and number of threads. Rows and columns without
+# In a separate process for each instruction set and number of threads. Rows and columns without
 # elements are among the data.
 EQUAL = """
 import json, os

@@ -1,4 +1,7 @@
-"""Files of other formats, folders, frames and mappings: all give the same table."""
+"""Files of other formats, folders, frames and mappings: all give the same table.
+
+Over 400 lines, as there are a dozen formats with a few short tests each.
+"""
 
 import json
 import sys

@@ -1,4 +1,7 @@
-"""Loops that the user writes: `train_on_batch`, gradients in hand, the three steps beside `fit`."""
+"""Training loops written by the user: `train_on_batch`, given gradients, the three steps and `fit`.
+
+Over 400 lines, as all tests compare the same kinds of networks in the same way.
+"""
 
 import numpy as np
 import pytest

@@ -183,8 +183,8 @@ class Network:
 
         A feature x is read as ``fma(x, input_scale, input_offset)``, rounded to the network's type
         once; `adapt` and ``fit(standardize=True)`` set both. Training does not change them. Set it
-        to numbers, one for all features or one for each, or to None, which removes both; one that
-        is set alone gets the offset 0.
+        to a number for all features, to one for each, or to None, which removes both; without an
+        `input_offset`, that becomes 0.
         """
         return self._model.core.input_scale
 
@@ -288,7 +288,7 @@ class Network:
     def rate_factors(self) -> LayerSettings[float]:
         """Factors of the learning rate of each layer, live: ``net.rate_factors[0] = 0.1``.
 
-        Decoupled weight decay is by the rate of the layer. Set it to one value for all layers, or
+        Decoupled weight decay uses the rate of the layer. Set it to one value for all layers, or
         one for each. RuntimeError during ``fit``.
         """
         return LayerSettings(self._model, "rate_factor")
@@ -400,10 +400,10 @@ class Network:
     def feature_gradients(self) -> NDArray[Any]:
         """Read-only view (B, features) of the derivatives of each sample's loss by its features.
 
-        Of the last `backward`: like `deltas` per sample, not divided by B, and as `backward` was
-        given them, so with its `gradient` those of the whole loss. Computed when first read, from
-        the weights at that time: RuntimeError after an update, without a `backward`, and while
-        another thread fits.
+        Those of the last `backward`: per sample like `deltas`, not divided by B; after a
+        `backward` with `gradient`, those of the whole loss. Computed when first read, from the
+        weights at that time: RuntimeError after an update, without a `backward`, and while another
+        thread fits.
         """
         return self._model.core.feature_gradients()
 

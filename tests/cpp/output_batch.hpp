@@ -37,7 +37,7 @@ struct Batch {
     }
 };
 
-/// Deltas in rows as wide as those of z and losses, both with marks behind that no kernel may
+/// Deltas, in rows as wide as those of z, and losses; both are followed by marks that no kernel may
 /// touch.
 template <class T>
 struct Result {

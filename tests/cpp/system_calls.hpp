@@ -1,4 +1,4 @@
-/// Runs a piece of code in a process of its own and causes the requested fault in one of its system
+/// Runs a piece of code in a separate process and causes the requested fault in one of its system
 /// calls: the call fails, or the process is killed before or after it.
 #pragma once
 

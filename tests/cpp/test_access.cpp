@@ -1,5 +1,5 @@
-// Who may use a network: readers and writers at random, what predictions beside a training are of,
-// and what a fork leaves. FASTMLP_HAMMER_SECONDS says for how long; a thread sanitizer sees the
+// Locking of a network: random readers and writers, which state predictions during a training use,
+// and the state after a fork. FASTMLP_HAMMER_SECONDS says for how long; a thread sanitizer sees the
 // rest.
 
 #include <algorithm>

@@ -108,8 +108,8 @@ void predict_zeros(const Network<T>& network) {
     network.predict({x.data(), 1, x.size(), x.size()}, {out.data(), 1, out.size(), out.size()}, 1);
 }
 
-/// Any change of what a file says, with checksums that are right: it is refused, or is another
-/// network, which computes.
+/// Any change of a file's content, with correct checksums, is refused or makes another valid
+/// network.
 void test_changed_contents(const Archive& good, std::mt19937& random) {
     const std::vector<std::string> values = {
         "0",           "1",           "2",        "9",          "18446744073709551615",

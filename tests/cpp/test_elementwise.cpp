@@ -1,5 +1,5 @@
-// Activations, exp and log: right to two units in the last place (selu and mish three, gelu four),
-// and the same bits on every instruction set of this machine.
+// Activations, exp and log: accurate to two units in the last place (selu and mish three, gelu
+// four), and the same bits on every instruction set of this machine.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>

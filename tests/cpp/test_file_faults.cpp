@@ -124,8 +124,8 @@ void test_kills(Scene& scene, std::size_t calls) {
     }
 }
 
-/// Any call fails in any way: an error, the old file, no temporary; or the call was not needed and
-/// the file is the new one.
+/// Any call fails in any way: the result is an error, the old file and no temporary file; or, if
+/// the call was not needed, the new file.
 void test_errors(Scene& scene, const std::vector<long>& calls) {
     const auto save = [&] { return scene.save_second(); };
     for (std::size_t at = 0; at < calls.size(); ++at) {

@@ -1,4 +1,4 @@
-// Derivatives by the features: with weights each sample's, times its weight; no custom loss.
+// Derivatives with respect to the features: times the sample's weight; no custom loss.
 #include <cmath>
 #include <cstdint>
 #include <limits>

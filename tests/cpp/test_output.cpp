@@ -1,5 +1,5 @@
-// Softmax and losses against plain loops written after the arithmetic of the documentation, bit for
-// bit, on every instruction set of this machine.
+// Softmax and losses equal plain loops that follow docs/arithmetic.md bit for bit, on every
+// instruction set of this machine.
 #include <algorithm>
 #include <cmath>
 #include <limits>

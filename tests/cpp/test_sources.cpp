@@ -1,5 +1,5 @@
-// Samples that are not a matrix of the network's type in memory: in blocks, and of another type.
-// They train to the bits of one that is, and what is no block is refused.
+// Samples in blocks, and of another type than the network's, train with the bits of a matrix in
+// memory; invalid blocks are refused.
 #include <cstdint>
 #include <stdexcept>
 #include <string>

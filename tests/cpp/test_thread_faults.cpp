@@ -1,5 +1,5 @@
 // The thread team under adverse conditions: forks, no more threads, an overloaded machine.
-// Each trouble happens to a forked child: one that hangs is ended by its alarm, which is a failure.
+// Each test runs in a forked child; if it hangs, an alarm ends it, and the test fails.
 
 #if !defined(_WIN32)
 

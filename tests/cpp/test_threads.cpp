@@ -33,7 +33,7 @@ int sum_to(int n) {
 void test_barrier(int members, int rounds) {
     ThreadTeam team(members);
     CHECK(team.size() == members);
-    // Everybody counts for itself, then looks at all others: nobody may be behind or, between the
+    // Each thread counts, then reads the counts of all others: none may be behind or, between the
     // two barriers, ahead. Plain integers: a thread sanitizer checks the barrier's ordering.
     std::vector<int> count(static_cast<std::size_t>(members) * 64, 0);
     std::atomic<int> wrong{0};

@@ -15,7 +15,7 @@ class ColumnMoments:
     count : int
         Rows so far.
     mean : ndarray, shape (columns,)
-        Their means.
+        Means of the columns.
     """
 
     def __init__(self, columns: int) -> None:
@@ -41,7 +41,7 @@ class ColumnMoments:
         self.count = total
 
     def deviation(self, name: str) -> NDArray[np.float64]:
-        """Return the standard deviation (divided by n) of each column, exactly 0 of a constant one.
+        """Return the standard deviation (divided by n) of each column; 0 if it is constant.
 
         Raises
         ------

@@ -99,8 +99,8 @@ def _of_stream(model: Model, stream: Stream) -> tuple[Scaling, Scaling | None]:
 def standardized(model: Model, data: object, saved_core: Any) -> Iterator[None]:
     """Prepare a network for ``fit(standardize=True)``, and undo that if no step is made.
 
-    Features are read as the network will read them, before what they are scaled by is known: with
-    the scale 1. A resumed fit has the scaling of its checkpoint.
+    Until the scaling is known, it is 1, so that features are already read as those of a network
+    that scales them. A resumed fit takes the scaling of its checkpoint.
     """
     core = model.core
     before = (model.input_scaling, model.output_scaling)
@@ -189,11 +189,11 @@ def _of_sparse(rows: SparseRows, dtype: np.dtype[Any]) -> Scaling:
 
 
 def _inwards(moments: ColumnMoments, dtype: np.dtype[Any], name: str) -> Scaling:
-    """Return what gives columns mean 0 and standard deviation 1, or 0 if they are constant.
+    """Return the scaling that gives columns mean 0 and standard deviation 1, or 0 if constant.
 
-    The offset belongs to the rounded scale, which keeps the mean at 0 where that is large. Where
-    even so the offset's own rounding would move it, a slightly larger scale is taken whose offset
-    is nearly exact.
+    The offset is computed from the rounded scale, so that the scaled mean is 0 even if the mean is
+    large. If the rounding of the offset would still move it, a slightly larger scale is chosen,
+    whose offset is nearly exact.
     """
     exact, offset = moments.standardization(name)
     with np.errstate(over="ignore"):
@@ -225,7 +225,7 @@ def _of_exact_offset(scale: np.float32, mean: float) -> np.float32:
 
 
 def _outwards(moments: ColumnMoments, dtype: np.dtype[Any]) -> Scaling:
-    """Return what gives outputs the standard deviation and the mean of the targets."""
+    """Return the scaling that gives outputs the mean and standard deviation of the targets."""
     deviation = moments.deviation("y")
     return _representable("y", deviation, moments.mean, dtype)
 

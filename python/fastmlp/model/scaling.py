@@ -1,4 +1,4 @@
-"""Scale and offset of features and outputs, as a user sets them."""
+"""The scale and offset of features and outputs, set by the user."""
 
 import numpy as np
 from numpy.typing import ArrayLike
