@@ -119,6 +119,18 @@ CASES = {
         ),
         np.clip(2 * LINEAR + 3, 0, 6),
     ),
+    "torch: Softplus with its threshold": (
+        graph(
+            [
+                ("Gemm", ["x", "W", "B"], ["z"], {}),
+                ("Softplus", ["z"], ["s"], {}),
+                ("Greater", ["z", "threshold"], ["large"], {}),
+                ("Where", ["large", "z", "s"], ["y"], {}),
+            ],
+            threshold=np.float32(20),
+        ),
+        np.log1p(np.exp(LINEAR)),
+    ),
     "torch: HardSwish": (chain(("Gemm", "W", "B"), ("HardSwish",)), hardswish(LINEAR)),
     "hardswish of HardSigmoid": (
         graph(
@@ -191,6 +203,16 @@ def test_logits_become_probabilities():
 
 
 REFUSED = {
+    r"\(Greater\): only of the sample and a number": chain(("Gemm", "W", "B"), ("Greater", "B")),
+    r"where\(greater\(1,x\),x,tanh\(x\)\) of the nodes x is not": graph(
+        [
+            ("Gemm", ["x", "W", "B"], ["z"], {}),
+            ("Greater", ["z", "one"], ["large"], {}),
+            ("Tanh", ["z"], ["t"], {}),
+            ("Where", ["large", "z", "t"], ["y"], {}),
+        ],
+        one=np.float32(1),
+    ),
     "not supported; a graph": chain(("Gemm", "W", "B"), ("Sin",)),
     "node 'y' \\(Conv\\)": chain(("Conv", "W")),
     "only from 0": chain(("Gemm", "W", "B"), ("Clip", {"min": -1.0, "max": 1.0})),

@@ -126,8 +126,8 @@ class _Reader:
             return _Decision(values[0])
         if node.op_type == "Concat":
             return _Decision(_probability(values, node))
-        if len(values) == 2:
-            return combined(node, values[0], values[1])
+        if len(values) > 1:
+            return combined(node, *values)
         if node.op_type not in OPERATORS:
             raise unsupported(node, "not supported")
         first = node.input[0] in self._values

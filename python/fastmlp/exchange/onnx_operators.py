@@ -23,8 +23,12 @@ Array = NDArray[Any]
 Operator = Callable[[NodeProto, Value, list[Array], bool], Value]
 
 
-def combined(node: NodeProto, a: Value, b: Value) -> Value:
-    """Return the result of a node with two tensors of the sample."""
+def combined(node: NodeProto, a: Value, b: Value, *others: Value) -> Value:
+    """Return the result of a node with several tensors of the sample."""
+    if others:
+        if node.op_type != "Where" or len(others) > 1:
+            raise unsupported(node, "of several tensors of the sample")
+        return a.chosen(b, others[0], where(node))
     if node.op_type == "Mul":
         return a.product(b, where(node))
     if node.op_type == "Add":
@@ -92,6 +96,12 @@ def _bound(names: dict[float, str]) -> Operator:
         return value.apply(names[number], where(node))
 
     return apply
+
+
+def _greater(node: NodeProto, value: Value, constants: list[Array], first: bool) -> Value:
+    if not first or len(constants) != 1 or constants[0].size != 1:
+        raise unsupported(node, "only of the sample and a number, as a part of softplus")
+    return value.apply("greater", where(node), constants[0].item())
 
 
 _CLIPS: dict[tuple[float, float], str] = {(0.0, np.inf): "relu", (0.0, 6.0): "relu6"}
@@ -245,6 +255,7 @@ OPERATORS: dict[str, Operator] = {
     "Flatten": _flatten,
     "Gelu": _gelu,
     "Gemm": _linear,
+    "Greater": _greater,
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": _function("hardswish"),
     "Identity": _same,

@@ -41,6 +41,8 @@ _ACTIVATIONS: Final[dict[str, tuple[ActivationName, float]]] = {
     "sigmoid(x)": ("sigmoid", 1.0),
     "tanh(x)": ("tanh", 1.0),
     "softplus(x)": ("softplus", 1.0),
+    "where(greater(20,x),x,softplus(x))": ("softplus", 1.0),
+    "where(greater(40,x),x,softplus(x))": ("softplus", 1.0),
     "log(exp(-1*abs(x))+1)+relu(x)": ("softplus", 1.0),
     "exp(x)": ("exp", 1.0),
     "softmax(x)": ("softmax", 1.0),
@@ -102,6 +104,12 @@ class Value:
     def minimum(self, other: "Value", where: str) -> "Value":
         """Take the elementwise minimum."""
         return self._ordered("min2", other, where)
+
+    def chosen(self, a: "Value", b: "Value", where: str) -> "Value":
+        """Take `a` where this condition is true, and `b` elsewhere."""
+        self._check_same_nodes(a, where)
+        self._check_same_nodes(b, where)
+        return _function(self.chain, f"where({self.text()},{a.text()},{b.text()})", where)
 
     def _ordered(self, name: str, other: "Value", where: str) -> "Value":
         self._check_same_nodes(other, where)
