@@ -91,6 +91,18 @@ def test_standardize(rng):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("deviations", [1e4, 1e6, 1e8, 3e9])
+def test_a_mean_of_many_deviations_becomes_0(rng, deviations, dtype):
+    """Such as seconds since 1970 within a minute, 1e8 deviations from 0."""
+    X = 1.7e9 + 1.7e9 / deviations * rng.standard_normal((400, 1))
+    z = fm.Rescaled.standardize(X).rows(np.dtype(dtype)).read().astype(float)
+    # As in test_scaling: of 4,096 offsets the best is rounded by 1/512 of what any may be.
+    moved = float(np.spacing(np.float32(deviations))) / 2 / 512
+    assert abs(z.mean()) < max(moved, 1 / 128)
+    assert abs(z.std() - 1) < 2.0**-11 + 400 * np.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("value", [0.1, 1 / 3, 1e10 + 0.1, -7.7e-5])
 def test_a_constant_column_becomes_0(rng, value, dtype):
     X = np.column_stack([np.full(1237, value), rng.normal(size=1237)])

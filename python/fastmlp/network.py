@@ -1137,7 +1137,7 @@ class Network:
 
         It often predicts better than the last parameters (Polyak and Juditsky, 1992). It has the
         averages of the running averages too, and all else of this network but the state of its
-        optimizer.
+        optimizer. Only fits with `ema` change the average.
 
         Raises
         ------

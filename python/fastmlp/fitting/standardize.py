@@ -24,9 +24,6 @@ from fastmlp.streams.places import unusable
 
 _BLOCK = 1 << 16  # elements that are converted to float64 at once
 
-_MANY_DEVIATIONS = 2.0**17
-"""Where an offset is beyond it, rounding to float32 moves the mean by up to 1/128 deviation."""
-
 _MOST_DEVIATIONS = 2.0**33
 """Where the offset is beyond it, no scale of float32 keeps the mean near 0: as it is about 500
 deviations from one offset to the next there."""
@@ -192,36 +189,19 @@ def _inwards(moments: ColumnMoments, dtype: np.dtype[Any], name: str) -> Scaling
     """Return the scaling that gives columns mean 0 and standard deviation 1, or 0 if constant.
 
     The offset is computed from the rounded scale, so that the scaled mean is 0 even if the mean is
-    large. If the rounding of the offset would still move it, a slightly larger scale is chosen,
-    whose offset is nearly exact.
+    large.
     """
     exact, offset = moments.standardization(name)
+    far = np.abs(offset) > _MOST_DEVIATIONS
+    if dtype == np.float32 and far.any():
+        column = int(far.argmax())
+        raise ValueError(
+            f"{name} varies too little around its mean {moments.mean[column]:.6g} in column "
+            f"{column} to be scaled in {dtype}: subtract a constant from it first"
+        )
     with np.errstate(over="ignore"):
         scale = exact.astype(dtype)
-    if dtype == np.float32:
-        far = np.abs(offset) > _MOST_DEVIATIONS
-        if far.any():
-            column = int(far.argmax())
-            raise ValueError(
-                f"{name} varies too little around its mean {moments.mean[column]:.6g} in column "
-                f"{column} to be scaled in {dtype}: subtract a constant from it first"
-            )
-        for many in np.flatnonzero(np.abs(offset) > _MANY_DEVIATIONS):
-            scale[many] = _of_exact_offset(scale[many], moments.mean[many])
     return _representable(name, scale, 0.0 - moments.mean * scale.astype(np.float64), dtype)
-
-
-def _of_exact_offset(scale: np.float32, mean: float) -> np.float32:
-    """Return the scale, of it and the next larger ones, whose rounded offset moves the mean least.
-
-    The products of 4,096 scales fall everywhere between two numbers of float32, so that of the best
-    is about 4,096 times as close to one.
-    """
-    scales = (scale.view(np.int32) + np.arange(1 << 12, dtype=np.int32)).view(np.float32)
-    offsets = 0.0 - mean * scales.astype(np.float64)
-    moved = np.abs(offsets.astype(np.float32) - offsets)
-    best: np.float32 = scales[moved.argmin()]
-    return best
 
 
 def _outwards(moments: ColumnMoments, dtype: np.dtype[Any]) -> Scaling:
