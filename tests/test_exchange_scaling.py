@@ -320,6 +320,13 @@ def test_preprocessing_of_keras(rounding_bound):
     assert net.output_offset.tolist() == [1, -1]
     assert np.array_equal(net.weights[1], keras.ops.convert_to_numpy(model.layers[2].kernel))
     theirs = keras.ops.convert_to_numpy(model(x))
+    start = layers.Input((3,))
+    other = keras.Model(start, layers.Dense(2)(normalization(start)))  # which shares a layer
+    assert np.array_equal(fm.from_keras(other).input_scale, net.input_scale)
+    inverse = layers.Normalization(mean=5.0, variance=4.0, invert=True)
+    denormalized = keras.Sequential([layers.Input((3,)), layers.Dense(1), inverse])
+    assert fm.from_keras(denormalized).output_scale == 2
+    assert fm.from_keras(denormalized).output_offset == 5
     # Keras subtracts a mean that is rounded, and so is our offset.
     assert (np.abs(net.predict(x) - theirs) <= 2 * rounding_bound(net, x)).all()
 

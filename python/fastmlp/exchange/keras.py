@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, cast
 
 import keras
@@ -171,8 +171,9 @@ def _chain(model: keras.Model) -> list[Any]:
         raise ValueError(f"model {name} must be a Sequential or a functional model")
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ValueError(f"model {name} must have one input and one output")
+    known = list(chain(*model._nodes_by_depth.values()))  # noqa: SLF001  (of this model)
     for before, operation in pairwise(model.operations):
-        nodes = operation._inbound_nodes  # noqa: SLF001  (the only place)
+        nodes = [node for node in known if node.operation is operation]
         sources = nodes[0].input_tensors if len(nodes) == 1 else []
         if len(sources) != 1 or sources[0]._keras_history.operation is not before:  # noqa: SLF001
             raise ValueError(
