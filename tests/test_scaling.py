@@ -236,6 +236,18 @@ def test_standardize_before_the_first_fit_only(source):
     assert net.input_offset.tobytes() == twin.input_offset.tobytes()
 
 
+@pytest.mark.parametrize(
+    "train", [lambda net: net.fit(X, Y, 1), lambda net: net.train_on_batch(X, Y, "sgd")]
+)
+def test_standardize_after_a_training_without_it_is_refused(train):
+    for library in (fm, reference):
+        net = library.Network([3, 8, 2], "tanh", "identity", seed=1)
+        train(net)
+        with pytest.raises(ValueError, match="standardize=True.* trained without scaling"):
+            net.fit(X.tolist(), Y.tolist(), 1, standardize=True)
+        assert net.input_scale is None
+
+
 def test_standardize_learns_from_the_training_part_only():
     outlier = X.copy()
     net = fm.Network([3, 8, 2], "tanh", "identity", seed=1)

@@ -128,9 +128,21 @@ def standardized(model: Model, data: object, saved_core: Any) -> Iterator[None]:
 
 
 def is_first_fit(model: Model) -> bool:
-    """Return whether a network is untrained and has no scaling yet."""
-    untrained = model.core.epoch == 0 and model.core.optimizer_state[3] == 0
-    return untrained and model.input_scaling is None and model.output_scaling is None
+    """Return whether ``fit(standardize=True)`` learns the scaling; not if there is one already.
+
+    Raises
+    ------
+    ValueError
+        If the network was trained without scaling: its weights would mean something else.
+    """
+    if model.input_scaling is not None or model.output_scaling is not None:
+        return False
+    if model.core.epoch > 0 or model.core.optimizer_state[3] > 0:
+        raise ValueError(
+            "standardize=True scales before the first fit, but the network was trained without "
+            "scaling; net.adapt(X, y) adds it now, which changes what the network computes"
+        )
+    return True
 
 
 def learn_from(model: Model, samples: CheckedSamples) -> None:

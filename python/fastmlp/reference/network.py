@@ -219,7 +219,7 @@ class Network(Training):
         samples, held_out = hold_out(
             self, given, validation_data, validation_fraction, metrics, self._seed
         )
-        if validation.switch("standardize", standardize) and self._is_untrained():
+        if validation.switch("standardize", standardize) and self._is_first_fit():
             self._learn_from(samples.counting())
         samples = weigh_classes(samples, class_weight, self.loss)
         options = self._read_options(samples, epochs, batch_size, optimizer, shuffle)
@@ -267,9 +267,12 @@ class Network(Training):
         squares = ("mean_squared_error", "mean_absolute_error", "huber", "quantile")
         return self._layers[-1].activation == "identity" and self.loss in squares
 
-    def _is_untrained(self) -> bool:
-        scalings = (self._input_scaling, self._output_scaling)
-        return self._epoch == 0 and self._memory.steps == 0 and scalings == (None, None)
+    def _is_first_fit(self) -> bool:
+        if (self._input_scaling, self._output_scaling) != (None, None):
+            return False
+        if self._epoch > 0 or self._memory.steps > 0:
+            raise ValueError("standardize=True, but the network was trained without scaling")
+        return True
 
     def _learn_from(self, samples: CheckedSamples) -> None:
         self._input_scaling = of_features(samples.X, self._dtype)
