@@ -243,7 +243,7 @@ def test_standardize_after_a_training_without_it_is_refused(train):
     for library in (fm, reference):
         net = library.Network([3, 8, 2], "tanh", "identity", seed=1)
         train(net)
-        with pytest.raises(ValueError, match="standardize=True.* trained without scaling"):
+        with pytest.raises(ValueError, match=r"standardize=True.* trained without scaling"):
             net.fit(X.tolist(), Y.tolist(), 1, standardize=True)
         assert net.input_scale is None
 
