@@ -1,6 +1,7 @@
 """Frames of polars and pyarrow, and arrays of other devices."""
 
 import sys
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -34,6 +35,17 @@ def test_mixed_columns(net, library):
     y = table(library, {"y": Y})["y"]
     assert net.predict(frame).tobytes() == net.predict(expected).tobytes()
     assert net.evaluate(frame, y) == net.evaluate(expected, Y)
+
+
+def test_decimals_are_numbers_and_arrays_in_cells_are_none(net, library):
+    columns = {name: list(range(12)) for name in "abc"}
+    prices = [Decimal(i) / 4 for i in range(12)]
+    expected = np.column_stack([*columns.values(), np.arange(12) / 4])
+    frame = table(library, columns | {"price": prices})
+    assert net.predict(frame).tobytes() == net.predict(expected).tobytes()
+    frame = table(library, columns | {"d": [[1.0, 2.0]] * 12})
+    with pytest.raises(ValueError, match="X: column 'd' holds several numbers in each row"):
+        net.predict(frame)
 
 
 def test_columns_that_are_no_numbers_are_named(net, library):

@@ -29,6 +29,7 @@ WORDS = [f"word{i % 40}" for i in range(200)]
         (["a", "b", "a"], "words"),
         (WORDS, "words"),
         (["$1,234", "$5", "$7"], "number"),
+        (["290,291,292,293,294,295", "290,291,292,293,294,296"] * 9, "words"),  # lists
         (["5%", "7%", "NA"], "number"),
         ([*map(str, range(50)), "x"], "number"),
         (["1", "2", "x"], "words"),

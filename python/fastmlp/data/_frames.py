@@ -84,9 +84,17 @@ def _column(name: str, column: Any, place: str, advice: str) -> NDArray[Any]:
     if column.null_count() > 0:
         row = int(column.is_null().to_numpy().argmax())
         raise ValueError(f"{name} contains null at row {row}{place}")
+    where = f"{name}: column {brief(column.name)}" if place else name
+    kind = str(column.dtype).partition("(")[0]
+    if kind in {"Array", "List"}:
+        raise ValueError(
+            f"{where} holds several numbers in each row ({column.dtype}); pass them as an array of "
+            "a column for each number"
+        )
+    if kind == "Decimal":
+        return np.array([float(value) for value in column.to_list()], np.float64)
     array: NDArray[Any] = column.to_numpy()
     if array.dtype.kind not in "biuf":
         held = "text" if array.dtype.kind in "OUST" else "no numbers"
-        where = f"{name}: column {brief(column.name)}" if place else name
         raise ValueError(f"{where} holds {held} ({column.dtype}); {advice}")
     return array

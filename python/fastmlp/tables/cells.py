@@ -30,9 +30,10 @@ PAIRS: Final = {
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INFINITE: Final = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _CODE: Final = re.compile(r"0\d+", re.ASCII)
+# More than four separators would be more digits than a double has: a list of numbers.
 _THOUSANDS: Final = {
-    ".": re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?", re.ASCII),
-    ",": re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?", re.ASCII),
+    ".": re.compile(r"[+-]?\d{1,3}(,\d{3}){1,4}(\.\d*)?", re.ASCII),
+    ",": re.compile(r"[+-]?\d{1,3}(\.\d{3}){1,4}(,\d*)?", re.ASCII),
 }
 _FIRST: Final = 1000
 _SIGNS: Final = re.compile(r"[$€£¥%\s\u00a0\u202f]")
