@@ -181,7 +181,9 @@ REFUSED = {
     ),
     "dropout must follow a dense layer": lambda: nn.Sequential(nn.Dropout(0.1), nn.Linear(5, 3)),
     "the last layer": lambda: nn.Sequential(nn.Linear(5, 3), nn.Dropout(0.1)),
-    "layer normalization must follow": lambda: nn.Sequential(nn.LayerNorm(3), nn.Linear(3, 2)),
+    "layer normalization must come first": lambda: nn.Sequential(
+        nn.LayerNorm(3), nn.LayerNorm(3), nn.Linear(3, 2)
+    ),
     "its epsilon must be above 0": lambda: nn.Sequential(
         nn.Linear(5, 3), nn.LayerNorm(3, eps=0.0), nn.Linear(3, 2)
     ),

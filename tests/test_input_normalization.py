@@ -7,18 +7,21 @@ import pickle
 
 import numpy as np
 import pytest
+from test_export_c import compiled, predictions
 from test_file_format import decode, encode
 
 import fastmlp as fm
 from fastmlp import _core, reference
+from fastmlp.exchange import steps
+from fastmlp.exchange.assembly import assemble
 
 KINDS = {
     "batch": lambda library: "batch",
     "layer": lambda library: "layer",
-    "numbers": lambda library: library.BatchNorm(epsilon=1e-2, momentum=0.3),
-    "epsilon": lambda library: library.LayerNorm(epsilon=1e-2),
+    "numbers": lambda library: library.BatchNorm(epsilon=1 / 64, momentum=0.3),
+    "epsilon": lambda library: library.LayerNorm(epsilon=1 / 64),
 }
-"""Normalisations of either library."""
+"""Normalisations of either library; ONNX has epsilons as float32."""
 
 SHAPES = {"none hidden": [5, 3], "narrow": [5, 7, 3], "wide": [5, 32, 3], "vectors": [16, 32, 3]}
 RATE, EPOCHS, BATCH, ROWS = 0.05, 3, 8, 30
@@ -224,7 +227,7 @@ def test_what_a_file_says(tmp_path):
     tensors, metadata = decode((tmp_path / "model").read_bytes())
     assert metadata["version"] == "2"
     header = json.loads(metadata["network"])
-    numbers = {"normalization": "batch", "epsilon": 0.01, "momentum": 0.3}
+    numbers = {"normalization": "batch", "epsilon": 0.015625, "momentum": 0.3}
     assert header["input_normalization"] == numbers
     named = {name: shape for name, _, shape, _ in tensors if name.startswith("input.")}
     parts = ("scales", "shifts", "running_means", "running_variances")
@@ -382,8 +385,86 @@ def test_what_is_refused(library):
         fm.Network([3, 2], input_normalization=fm.BatchNorm)
 
 
-@pytest.mark.parametrize("export", ["to_onnx", "to_torch", "to_keras", "to_sklearn", "export_c"])
-def test_exports_refuse_it_by_name(export, tmp_path):
-    arguments = {"to_onnx": (tmp_path / "a",), "export_c": (tmp_path / "a", "a")}
-    with pytest.raises(ValueError, match=f"{export} does not support .* input_normalization"):
-        getattr(trained(), export)(*arguments.get(export, ()))
+def exported(kind, dtype, scaled):
+    """A trained network with scales and shifts that no initialisation makes."""
+    net = trained(kind, dtype)
+    if scaled:
+        net.input_scale, net.input_offset = 0.5, 0.25
+    net.scales["input"][:] = np.linspace(0.5, 1.5, 5)
+    net.shifts["input"][:] = np.linspace(-0.5, 0.5, 5)
+    return net
+
+
+def assert_equal_networks(net, again):
+    assert again.input_normalization == net.input_normalization
+    assert again.layers == net.layers
+    assert state(again) == state(net)
+    assert (again.input_scale is None) == (net.input_scale is None)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_to_torch_and_back(kind, dtype, eps, scaled):
+    torch = pytest.importorskip("torch")
+    net, X = exported(kind, dtype, scaled), data(dtype=dtype)[0]
+    model = net.to_torch(share=False).eval()
+    outputs = model(torch.tensor(X)).detach().numpy()
+    assert np.abs(outputs - net.predict(X)).max() <= bound(eps)
+    assert_equal_networks(net, fm.from_torch(model))
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_to_keras_and_back(kind, dtype, scaled):
+    keras = pytest.importorskip("keras")
+    net, X = exported(kind, dtype, scaled), data(dtype=dtype)[0]
+    model = net.to_keras()
+    error = np.abs(keras.ops.convert_to_numpy(model(X)) - net.predict(X)).max()
+    assert error <= bound(np.finfo(np.float32).eps)  # it computes parts in float32, of any dtype
+    assert_equal_networks(net, fm.from_keras(model))
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_to_onnx_and_back(kind, dtype, eps, scaled, tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    net, X = exported(kind, dtype, scaled), data(dtype=dtype)[0]
+    net.to_onnx(tmp_path / "model.onnx")
+    session = runtime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    (outputs,) = session.run(["Y"], {"X": X})
+    assert np.abs(outputs - net.predict(X)).max() <= bound(eps)
+    again = fm.from_onnx(tmp_path / "model.onnx")
+    assert again.predict(X).tobytes() == net.predict(X).tobytes()
+    assert again.input_normalization == str(net.input_normalization)  # it has no momentum
+    assert state(again) == state(net)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("kind", ["numbers", "layer"])
+def test_exported_c_predicts_the_same_bits(kind, dtype, scaled, tmp_path):
+    net, X = exported(kind, dtype, scaled), data(dtype=dtype)[0]
+    assert np.array_equal(predictions(compiled(net, tmp_path), net, X), net.predict(X))
+    with pytest.raises(ValueError, match="without normalization"):
+        net.export_c(tmp_path / "model.h", training=True)
+
+
+def test_scikit_learn_has_none():
+    pytest.importorskip("sklearn")
+    with pytest.raises(ValueError, match="scikit-learn has no normalization"):
+        trained().to_sklearn()
+
+
+def test_what_follows_an_imported_normalization_is_folded():
+    """Scaling before it is that of the features; what comes between it and the layer, weights."""
+    rng = np.random.default_rng(3)
+    scale = rng.uniform(0.5, 2, (4, 5))
+    W, b, X = rng.standard_normal((5, 3)), rng.standard_normal(3), rng.standard_normal((7, 5))
+    first, last = steps.Scale(scale[0], scale[1], ""), steps.Scale(scale[2], scale[3], "")
+    norm = steps.BatchNormalization(*scale, 1e-5, "", 0.1)
+    net = assemble([first, norm, last, steps.Linear(W, b, "")], output=None, loss=None, seed=1)
+    x = (X * scale[0] + scale[1] - scale[2]) / np.sqrt(scale[3] + 1e-5) * scale[0] + scale[1]
+    expected = (x * scale[2] + scale[3]) @ W + b
+    core = net.core
+    assert np.abs(core.predict(X, None, 1) - expected).max() <= 1e-13  # about 20 roundings of 50
+    assert (core.input_scale, net.input_normalization) == (pytest.approx(scale[0]), "batch")

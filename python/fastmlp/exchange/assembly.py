@@ -24,6 +24,8 @@ from fastmlp.losses import LossLike
 from fastmlp.model.model import Model
 from fastmlp.model.scaling import set_scaling
 
+_Normalization = BatchNormalization | LayerNormalization
+
 _Factors = tuple[NDArray[Any], NDArray[Any]]
 """A scale and an offset, in float64; each (N,), or () for all nodes."""
 
@@ -34,7 +36,7 @@ class _Layer:
 
     weights: NDArray[Any]
     biases: NDArray[Any] | None
-    normalization: BatchNormalization | LayerNormalization | None = None
+    normalization: _Normalization | None = None
     after_activation: bool = False
     activation: ActivationLike | None = None
     dropout: float = 0.0
@@ -53,21 +55,15 @@ class _Layer:
         self.biases = offset if self.biases is None else self.biases * factor + offset
 
     def dense(self) -> Dense:
-        normalization: NormalizationLike | None = None
-        match self.normalization:
-            case BatchNormalization() as step:
-                normalization = BatchNorm(
-                    step.epsilon, step.momentum, after_activation=self.after_activation
-                )
-            case LayerNormalization() as step:
-                normalization = LayerNorm(step.epsilon, after_activation=self.after_activation)
+        normalization = _setting(self.normalization, self.after_activation)
         return Dense(self.nodes, self.activation or "identity", normalization, self.dropout)
 
 
 class Assembly:
     """Adds one step after another; a step that a network cannot represent is refused.
 
-    A normalization before or after the activation of a layer is kept. A scale, or a batch
+    A normalization before or after the activation of a layer is kept, and one before the first
+    layer. A scale, or a batch
     normalization elsewhere (in prediction mode), becomes the scaling of the features before the
     first layer, and that of the outputs at the end of a model without an activation there. Any
     other is folded into the weights of the layer before it if there is no activation in between,
@@ -80,6 +76,7 @@ class Assembly:
         self._width: int | None = None  # of the current sample; None if not known yet
         self._scale: _Factors | None = None  # after the steps so far, still without a place
         self._input_scaling: _Factors | None = None
+        self._input_normalization: _Normalization | None = None
 
     def take(self, step: Step) -> None:
         """Add a step to the network.
@@ -125,7 +122,11 @@ class Assembly:
         output_scaling = self._take_output_scaling(last, output)
         _end(last, output)
         dense = [layer.dense() for layer in self._layers]
-        net = Model.of_layers(len(self._layers[0].weights), dense, loss, seed, self._dtype)
+        before = _setting(self._input_normalization)
+        features = len(self._layers[0].weights)
+        net = Model.of_layers(features, dense, loss, seed, self._dtype, before)
+        if self._input_normalization is not None:
+            _fill_inputs(net, self._input_normalization)
         for i, layer in enumerate(self._layers):
             _fill(net, i, layer)
         if self._input_scaling is not None:
@@ -161,7 +162,7 @@ class Assembly:
         self._check_width(len(weights), step.where)
         self._fold_back()
         wide, start = _wide(weights), None if biases is None else _wide(biases)
-        if self._scale is not None and not self._layers:
+        if self._scale is not None and not self._layers and self._input_normalization is None:
             self._input_scaling = self._scale
         elif self._scale is not None:
             factor, offset = (np.broadcast_to(part, len(weights)) for part in self._scale)
@@ -191,21 +192,24 @@ class Assembly:
             self._layers[-1].scale(*self._scale)
             self._scale = None
 
-    def _normalization(self, step: BatchNormalization | LayerNormalization) -> None:
+    def _normalization(self, step: _Normalization) -> None:
         self._check_width(step.scale.size, step.where)
         self._fold_back()
         last = self._layers[-1] if self._layers else None
         fits = last is not None and self._scale is None and step.epsilon > 0.0
         if last is not None and fits and last.normalization is None and not last.dropout:
             last.normalization, last.after_activation = step, last.activation is not None
+        elif last is None and self._input_normalization is None and step.epsilon > 0.0:
+            self._input_scaling, self._scale = self._scale, None
+            self._input_normalization = step
         elif isinstance(step, BatchNormalization):
             self._rescale(*step.affine(), step.where)
         elif step.epsilon <= 0.0:
             raise ValueError(f"{step.where}: its epsilon must be above 0, it is {step.epsilon:g}")
         else:
             raise ValueError(
-                f"{step.where}: layer normalization must follow a dense layer or its activation, "
-                "before dropout, one for each"
+                f"{step.where}: layer normalization must come first, or follow a dense layer or "
+                "its activation, before dropout, one for each"
             )
 
     def _activation(self, step: Activation) -> None:
@@ -269,6 +273,23 @@ def _end(last: _Layer, output: str | None) -> None:
     if last.normalization is not None:
         last.scale(*last.normalization.affine())
         last.normalization = None
+
+
+def _setting(step: _Normalization | None, after: bool = False) -> NormalizationLike | None:
+    """Return the normalization of a step, as a network has it."""
+    if step is None:
+        return None
+    if isinstance(step, LayerNormalization):
+        return LayerNorm(step.epsilon, after_activation=after)
+    return BatchNorm(step.epsilon, step.momentum, after_activation=after)
+
+
+def _fill_inputs(net: Model, step: _Normalization) -> None:
+    net.core.input_scales()[...] = step.scale
+    net.core.input_shifts()[...] = step.shift
+    if isinstance(step, BatchNormalization):
+        net.core.input_running_means()[...] = step.mean
+        net.core.input_running_variances()[...] = step.variance
 
 
 def _fill(net: Model, i: int, layer: _Layer) -> None:

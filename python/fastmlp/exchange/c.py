@@ -20,8 +20,9 @@ from fastmlp.exchange.c_statements import (
     scaling_of,
 )
 from fastmlp.exchange.c_training import training
+from fastmlp.exchange.normalizations import of_inputs, of_layer
 from fastmlp.files import Path, write_file
-from fastmlp.layers import numbers_of
+from fastmlp.layers import label_of, numbers_of
 from fastmlp.model.model import Model
 
 _PIECES = ("c_math.h.in", "c_activations.h.in", "c_layers.h.in", "c_losses.h.in")
@@ -67,6 +68,8 @@ def _words(net: Model, name: str) -> dict[str, str]:
     """Return the values of the placeholders in the pieces."""
     sizes = [net.features, *(layer.nodes for layer in net.layers)]
     functions = ", ".join(layer.function() for layer in net.layers)
+    if net.input_normalization is not None:
+        functions = f"{label_of(net.input_normalization)} of the features, {functions}"
     return {
         "m": name,
         "M": name.upper(),
@@ -76,7 +79,7 @@ def _words(net: Model, name: str) -> dict[str, str]:
         "features": str(net.features),
         "outputs": str(sizes[-1]),
         "parameters": str(net.n_parameters),
-        "workspace": str(2 * max(sizes[1:]) + (net.features if net.input_scaling else 0)),
+        "workspace": str(2 * max(sizes[1:]) + (net.features if _reads_copies(net) else 0)),
         **CONSTANTS[str(net.dtype)],
         **_loss_words(net),
     }
@@ -94,22 +97,30 @@ def _loss_words(net: Model) -> dict[str, str]:
     }
 
 
+def _reads_copies(net: Model) -> bool:
+    """Return whether the first layer reads other features than those it is called with."""
+    return net.input_scaling is not None or net.input_normalization is not None
+
+
 def _predict(net: Model) -> str:
     """Return the function that computes one sample."""
     last = len(net.layers) - 1
     widest = max(layer.nodes for layer in net.layers)
     body = [f"$real *here = workspace, *there = workspace + {widest}, *swap;"] if last else []
-    needs_index = any(loops(layer.activation) for layer in net.layers)
+    copies = net.input_scaling is None and net.input_normalization is not None
+    needs_index = copies or any(loops(layer.activation) for layer in net.layers)
     body += ["size_t j;"] if needs_index else []
-    first = "x"
-    if net.input_scaling is not None:
-        first = f"workspace + {2 * widest}"
+    first = f"workspace + {2 * widest}" if _reads_copies(net) else "x"
+    if copies:
+        body.append(f"for (j = 0; j < {net.features}; ++j) ({first})[j] = x[j];")
+    elif net.input_scaling is not None:
         body.append(f"${{m}}_scale(x, {net.features}, {scaling_of('input')}, {first});")
+    body.append(normalization(net, of_inputs(net), first))
     for i, layer in enumerate(net.layers):
         before = first if i == 0 else "there"
         to = "y" if i == last else "here"
         body.append(linear(net, i, before, to))
-        steps = [normalization(net, i, to), activation(net, i, to)]
+        steps = [normalization(net, of_layer(net, i), to), activation(net, i, to)]
         if numbers_of(layer.normalization).after_activation:
             steps.reverse()
         body += steps
@@ -117,7 +128,7 @@ def _predict(net: Model) -> str:
             body.append("swap = here, here = there, there = swap;")
     if net.output_scaling is not None:
         body.append(f"${{m}}_scale(y, {net.layers[-1].nodes}, {scaling_of('output')}, y);")
-    body += [] if last or net.input_scaling is not None else ["(void)workspace;"]
+    body += [] if last or _reads_copies(net) else ["(void)workspace;"]
     return dedent("""\
         /* y = the outputs for one sample x, with ${m}_parameters or others of their order */
         static inline void ${m}_predict(const $real *parameters, const $real *x, $real *y,

@@ -4,7 +4,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from fastmlp.layers import ActivationLike, numbers_of, parameter_of
+from fastmlp.exchange.normalizations import Learned
+from fastmlp.layers import ActivationLike, parameter_of
 from fastmlp.model.model import Model
 
 _NARROW: Final = 16
@@ -27,23 +28,19 @@ def scaling_of(columns: str) -> str:
     return f"${{m}}_{columns}_scale, ${{m}}_{columns}_offset"
 
 
-def normalization(net: Model, i: int, at: str) -> str:
-    """Return the statement that normalizes layer i, or nothing."""
-    kind, nodes = net.layers[i].normalization, net.layers[i].nodes
-    if kind is None:
+def normalization(net: Model, learned: Learned | None, at: str) -> str:
+    """Return the statement of a normalization, in place, or nothing."""
+    if learned is None:
         return ""
-    parts = (net.core.scales(i), net.core.shifts(i))
+    parts = (learned.scales, learned.shifts)
     scales, shifts = (place(part, net.core.parameters) for part in parts)
-    statistics = ""
-    if kind == "batch":
-        averages = (net.core.running_means(i), net.core.running_variances(i))
-        statistics = "".join(
-            f", ${{m}}_statistics + {place(view, net.core.statistics)}" for view in averages
-        )
-    epsilon = literal(net.dtype.type(numbers_of(kind).epsilon))
+    statistics = "".join(
+        f", ${{m}}_statistics + {place(view, net.core.statistics)}" for view in learned.averages
+    )
+    epsilon = literal(net.dtype.type(learned.kind.epsilon))
     return (
-        f"${{m}}_{kind}_normalization({at}, {nodes}, {epsilon}, parameters + {scales}, "
-        f"parameters + {shifts}{statistics});"
+        f"${{m}}_{learned.kind}_normalization({at}, {learned.nodes}, {epsilon}, "
+        f"parameters + {scales}, parameters + {shifts}{statistics});"
     )
 
 

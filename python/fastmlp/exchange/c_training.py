@@ -39,7 +39,8 @@ def training(net: Model) -> tuple[str, str, tuple[str, ...]]:
     ValueError
         If the header cannot train such a network.
     """
-    if any(layer.normalization is not None or layer.dropout for layer in net.layers):
+    before = net.input_normalization is not None
+    if before or any(layer.normalization is not None or layer.dropout for layer in net.layers):
         raise ValueError("training=True is for networks without normalization and dropout")
     refuse_frozen(net.core)
     loss = net.loss

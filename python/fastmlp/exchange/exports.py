@@ -13,14 +13,8 @@ from fastmlp.files import Path
 from fastmlp.model.model import Model
 
 
-def _refuse_normalized_inputs(model: Model, name: str) -> None:
-    if model.input_normalization is not None:
-        raise ValueError(f"{name} does not support networks with an input_normalization")
-
-
 def to_onnx(model: Model, path: Path) -> None:
     """Write an ONNX file; see `Network.to_onnx`."""
-    _refuse_normalized_inputs(model, "to_onnx")
     convert = peer("onnx_export", "onnx", "to_onnx").to_onnx
     with model.core.reading():
         convert(model, path)
@@ -28,7 +22,6 @@ def to_onnx(model: Model, path: Path) -> None:
 
 def to_torch(model: Model, share: bool) -> Any:
     """Return a ``torch.nn.Sequential``; see `Network.to_torch`."""
-    _refuse_normalized_inputs(model, "to_torch")
     convert = peer("torch", "torch", "to_torch").to_torch
     share = _validation.switch("share", share)
     with model.core.reading():
@@ -37,7 +30,6 @@ def to_torch(model: Model, share: bool) -> Any:
 
 def to_keras(model: Model) -> Any:
     """Return a ``keras.Sequential``; see `Network.to_keras`."""
-    _refuse_normalized_inputs(model, "to_keras")
     convert = peer("keras", "keras", "to_keras").to_keras
     with model.core.reading():
         return convert(model)
@@ -45,7 +37,6 @@ def to_keras(model: Model) -> Any:
 
 def to_sklearn(model: Model, labels: ArrayLike | None) -> Any:
     """Return a fitted estimator of scikit-learn; see `Network.to_sklearn`."""
-    _refuse_normalized_inputs(model, "to_sklearn")
     convert = peer("sklearn", "sklearn", "to_sklearn").to_sklearn
     with model.core.reading():
         return convert(model, labels)
@@ -55,7 +46,6 @@ def export_c(model: Model, path: Path, name: str, training: bool) -> None:
     """Write a C header; see `Network.export_c`."""
     from fastmlp.exchange import c  # noqa: PLC0415  (only for those who export)
 
-    _refuse_normalized_inputs(model, "export_c")
     training = _validation.switch("training", training)
     with model.core.reading():
         c.export_c(model, path, name, training)

@@ -14,6 +14,7 @@ from fastmlp._validation import brief
 from fastmlp.data._arrays import Scaling
 from fastmlp.exchange.assembly import assemble
 from fastmlp.exchange.keras_operations import operation_steps, relu_of
+from fastmlp.exchange.normalizations import Learned, of_inputs, of_layer
 from fastmlp.exchange.steps import (
     Activation,
     BatchNormalization,
@@ -24,7 +25,7 @@ from fastmlp.exchange.steps import (
     Step,
     Width,
 )
-from fastmlp.layers import ELU, ActivationLike, ActivationName, LeakyReLU, numbers_of
+from fastmlp.layers import ELU, ActivationLike, ActivationName, LeakyReLU
 from fastmlp.losses import LossLike
 from fastmlp.model.model import Model
 
@@ -69,22 +70,25 @@ def to_keras(net: Model) -> keras.Sequential:
     else:
         model.add(layers.Input((net.features,), dtype=_widest()))
         model.add(_rescaling(net.input_scaling, _widest()))
+    if (learned := of_inputs(net)) is not None:
+        _add_normalization(model, learned, dtype)
     for i, layer in enumerate(net.layers):
         dense = layers.Dense(layer.nodes, dtype=dtype)
         model.add(dense)
         dense.set_weights([net.core.weights(i), net.core.biases(i)])
-        after = layer.normalization is not None and numbers_of(layer.normalization).after_activation
-        if layer.normalization is not None and not after:
-            _add_normalization(model, net, i)
+        learned = of_layer(net, i)
+        before = learned is not None and not learned.kind.after_activation
+        if learned is not None and before:
+            _add_normalization(model, learned, dtype)
         function = _activation_layer_of(layer.activation, dtype)
         if isinstance(function, layers.Layer):
             model.add(function)
-        elif layer.normalization is not None and not after:
+        elif before:
             model.add(layers.Activation(function, dtype=dtype))
         else:
             dense.activation = keras.activations.get(function)
-        if after:
-            _add_normalization(model, net, i)
+        if learned is not None and not before:
+            _add_normalization(model, learned, dtype)
         if layer.dropout:
             model.add(layers.Dropout(layer.dropout, dtype=dtype))
     if net.output_scaling is not None:
@@ -124,18 +128,15 @@ def _gelu_tanh(x: Any) -> Any:
     return keras.activations.gelu(x, approximate=True)
 
 
-def _add_normalization(model: keras.Sequential, net: Model, i: int) -> None:
-    weights = [net.core.scales(i), net.core.shifts(i)]
-    dtype = str(net.dtype)
-    numbers = numbers_of(net.layers[i].normalization)
-    if numbers == "layer":
-        layer = layers.LayerNormalization(epsilon=numbers.epsilon, dtype=dtype)
+def _add_normalization(model: keras.Sequential, learned: Learned, dtype: str) -> None:
+    kind = learned.kind
+    if kind == "layer":
+        layer = layers.LayerNormalization(epsilon=kind.epsilon, dtype=dtype)
     else:  # the momentum of Keras is the weight of the old average
-        momentum = _complement(numbers.momentum)
-        layer = layers.BatchNormalization(momentum=momentum, epsilon=numbers.epsilon, dtype=dtype)
-        weights += [net.core.running_means(i), net.core.running_variances(i)]
+        momentum = _complement(kind.momentum)
+        layer = layers.BatchNormalization(momentum=momentum, epsilon=kind.epsilon, dtype=dtype)
     model.add(layer)
-    layer.set_weights(weights)
+    layer.set_weights([learned.scales, learned.shifts, *learned.averages])
 
 
 def from_keras(model: object, output: str | None, loss: LossLike | None, seed: int | None) -> Model:

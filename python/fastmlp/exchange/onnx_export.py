@@ -5,11 +5,11 @@ from onnx import ModelProto, checker, helper
 import fastmlp
 from fastmlp import files
 from fastmlp.data._arrays import Scaling
+from fastmlp.exchange.normalizations import Learned, of_inputs, of_layer
 from fastmlp.exchange.onnx_activations import add_activation
 from fastmlp.exchange.onnx_builder import Builder
 from fastmlp.exchange.onnx_gelu import DOMAIN, gelu_function
 from fastmlp.exchange.onnx_names import add_names
-from fastmlp.layers import numbers_of
 from fastmlp.model.model import Model
 
 _IR_VERSION = 8
@@ -31,17 +31,20 @@ def onnx_model(net: Model) -> ModelProto:
         )
     builder = Builder(net.dtype)
     _scaling(builder, "input", net.input_scaling)
+    builder.prefix = "input"
+    _normalization(builder, of_inputs(net))
     for i, layer in enumerate(net.layers):
         builder.prefix = f"layer_{i}"
         weights = builder.constant("weights", net.core.weights(i))
         biases = builder.constant("biases", net.core.biases(i))
         builder.add("Gemm", builder.at, weights, biases, name="z")
-        after = numbers_of(layer.normalization).after_activation
+        learned = of_layer(net, i)
+        after = learned is not None and learned.kind.after_activation
         if not after:
-            _normalization(builder, net, i)
+            _normalization(builder, learned)
         add_activation(builder, layer.activation)
         if after:
-            _normalization(builder, net, i)
+            _normalization(builder, learned)
     _scaling(builder, "output", net.output_scaling)
     kind = helper.np_dtype_to_tensor_dtype(net.dtype)
     last = builder.nodes[-1]
@@ -77,17 +80,13 @@ def _scaling(builder: Builder, prefix: str, scaling: Scaling | None) -> None:
     builder.add("Add", builder.at, builder.constant("offset", scaling[1]), name="shifted")
 
 
-def _normalization(builder: Builder, net: Model, i: int) -> None:
-    """Add the normalization of layer i, if it has one, in prediction mode."""
-    kind = net.layers[i].normalization
-    if kind is None:
+def _normalization(builder: Builder, learned: Learned | None) -> None:
+    """Add a normalization, if there is one, in prediction mode."""
+    if learned is None:
         return
-    parts = {"scales": net.core.scales(i), "shifts": net.core.shifts(i)}
-    if kind == "batch":
-        parts |= {
-            "means": net.core.running_means(i),
-            "variances": net.core.running_variances(i),
-        }
+    parts = {"scales": learned.scales, "shifts": learned.shifts}
+    if learned.kind == "batch":
+        parts["means"], parts["variances"] = learned.averages
         operator, attributes = "BatchNormalization", {}
     else:
         operator, attributes = "LayerNormalization", {"axis": -1}
@@ -98,6 +97,6 @@ def _normalization(builder: Builder, net: Model, i: int) -> None:
         builder.at,
         *constants,
         name="normalized",
-        epsilon=numbers_of(kind).epsilon,
+        epsilon=learned.kind.epsilon,
         **attributes,
     )

@@ -151,7 +151,8 @@ def _centre_and_deviation(scaler: Any) -> Scaling:
 
 def to_sklearn(net: Model, labels: ArrayLike | None) -> Any:
     """Return the network as a fitted estimator; see `Network.to_sklearn`."""
-    if any(layer.normalization is not None for layer in net.layers):
+    normalizations = [net.input_normalization, *(layer.normalization for layer in net.layers)]
+    if any(each is not None for each in normalizations):
         raise ValueError("scikit-learn has no normalization; the network has")
     *hidden, output = (layer.activation for layer in net.layers)
     if len(set(hidden)) > 1 or any(name not in _HIDDEN.values() for name in hidden):

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from fastmlp.exchange.assembly import assemble
+from fastmlp.exchange.normalizations import Learned, of_inputs, of_layer
 from fastmlp.exchange.steps import (
     Activation,
     BatchNormalization,
@@ -24,7 +25,6 @@ from fastmlp.layers import (
     ActivationLike,
     ActivationName,
     LeakyReLU,
-    numbers_of,
 )
 from fastmlp.losses import LossLike
 from fastmlp.model.model import Model
@@ -101,6 +101,8 @@ def to_torch(net: Model, share: bool) -> nn.Sequential:
     modules: list[Any] = []
     if net.input_scaling is not None:
         modules.append(Scaling(*(_tensor(part, share) for part in net.input_scaling)))
+    if (learned := of_inputs(net)) is not None:
+        modules.append(_normalization(learned, share))
     for i, layer in enumerate(net.layers):
         # The layer is created without memory, and gets ours or a copy of it.
         linear = nn.Linear(*net.core.weights(i).shape, device="meta")
@@ -110,10 +112,9 @@ def to_torch(net: Model, share: bool) -> nn.Sequential:
         functions = []
         if layer.activation != "identity":
             functions.append(_activation_module(layer.activation))
-        if layer.normalization is not None and numbers_of(layer.normalization).after_activation:
-            functions.append(_normalization(net, i, share))
-        elif layer.normalization is not None:
-            functions.insert(0, _normalization(net, i, share))
+        if (learned := of_layer(net, i)) is not None:
+            place = len(functions) if learned.kind.after_activation else 0
+            functions.insert(place, _normalization(learned, share))
         modules += functions
         if layer.dropout:
             modules.append(nn.Dropout(layer.dropout))
@@ -130,18 +131,17 @@ def _activation_module(activation: ActivationLike) -> Any:
     return _MODULES[activation]()
 
 
-def _normalization(net: Model, i: int, share: bool) -> Any:
+def _normalization(learned: Learned, share: bool) -> Any:
     module: Any
-    kind, nodes = net.layers[i].normalization, net.layers[i].nodes
-    numbers = numbers_of(kind)
+    kind = learned.kind
     if kind == "layer":
-        module = nn.LayerNorm(nodes, numbers.epsilon)
+        module = nn.LayerNorm(learned.nodes, kind.epsilon)
     else:
-        module = nn.BatchNorm1d(nodes, numbers.epsilon, numbers.momentum)
-        module.running_mean = _tensor(net.core.running_means(i), share)
-        module.running_var = _tensor(net.core.running_variances(i), share)
-    module.weight = nn.Parameter(_tensor(net.core.scales(i), share))
-    module.bias = nn.Parameter(_tensor(net.core.shifts(i), share))
+        module = nn.BatchNorm1d(learned.nodes, kind.epsilon, kind.momentum)
+        means, variances = learned.averages
+        module.running_mean, module.running_var = _tensor(means, share), _tensor(variances, share)
+    module.weight = nn.Parameter(_tensor(learned.scales, share))
+    module.bias = nn.Parameter(_tensor(learned.shifts, share))
     return module
 
 

@@ -95,9 +95,11 @@ class Model:
         loss: LossLike | None,
         seed: int | None,
         dtype: object,
+        input_normalization: NormalizationLike | None = None,
     ) -> Self:
         """Create a model of layers from another program; a softmax of one node is allowed."""
-        return cls.new(*build_layers([features, *layers], "relu", "softmax"), loss, seed, dtype)
+        built = build_layers([features, *layers], "relu", "softmax")
+        return cls.new(*built, loss, seed, dtype, input_normalization)
 
     @classmethod
     def of_core(cls, core: Core) -> Self:
