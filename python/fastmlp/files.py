@@ -114,6 +114,13 @@ def write_archive(
     _core.write_archive(checked_path(path), native, dict(metadata))
 
 
+def check_can_write(
+    path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]
+) -> None:
+    """Raise the errors that `write_archive` would raise, without writing."""
+    _core.check_can_write(checked_path(path), dict(tensors), dict(metadata))
+
+
 def read_archive(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     """Read the tensors and the metadata of a file that `write_archive` wrote.
 

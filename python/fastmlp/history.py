@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from fastmlp import _core, _validation
+from fastmlp import _validation
 from fastmlp._extras import require
 from fastmlp._validation.foreign_names import missing_attribute
+from fastmlp.config import peak_gflops
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -241,7 +242,7 @@ class History:
         The peak is measured at the first access, which takes a moment; on a busy machine it is too
         low.
         """
-        return self.gflops / _core.peak_gflops(self.dtype.name, self.n_threads)
+        return self.gflops / peak_gflops(self.dtype.name, self.n_threads)
 
     if not TYPE_CHECKING:  # type checkers see only the members defined above
 

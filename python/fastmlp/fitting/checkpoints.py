@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import _core, _validation, files
+from fastmlp import _validation, files
 from fastmlp._validation.foreign_names import hints_at_arguments
 from fastmlp.errors import ModelFormatError
 from fastmlp.fitting.saved_fit import AVERAGES, KEY, MOMENTS, SavedState, check_state
 from fastmlp.model.model import Core
+from fastmlp.model.model_files import core_of_archive
 
 _MARGIN = 1024
 """Bytes by which the numbers in a header may grow during a fit."""
@@ -100,7 +101,7 @@ class CheckpointFile:
         if self.settings["ema"]:
             tensors |= dict.fromkeys(AVERAGES, self.core.parameters)
         margin = {"margin": " " * _MARGIN}
-        _core.check_can_write(self.checkpoint.path, tensors, metadata | margin)
+        files.check_can_write(self.checkpoint.path, tensors, metadata | margin)
 
     def _archive(self, state: "FitState") -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
         values, tensors = state
@@ -162,7 +163,7 @@ def read_saved(path: str | bytes) -> tuple[Core, SavedState]:
     text = metadata.pop(KEY, None)
     extra = {key: tensors.pop(key) for key in [*tensors] if key.startswith(_OWN_TENSORS)}
     state = check_state(name, text, extra)
-    core = files.reading(_core.network_from_archive, tensors, metadata, name)
+    core = core_of_archive(tensors, metadata, name)
     try:
         core.set_optimizer_state(state.kind, *state.moments, state.steps)
         core.set_moving_average(*state.average)

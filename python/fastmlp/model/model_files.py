@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastmlp import _core, _validation, files
 from fastmlp.errors import ModelFormatError
-from fastmlp.model.model import Model
+from fastmlp.model.model import Core, Model
 
 _KEY: Final = "table"
 _INPUTS: Final = "table_inputs"
@@ -106,6 +106,11 @@ def read_model(
     cores, tensors, metadata = files.reading(_core.load_model, name, allow_nonfinite)
     table = _decode(files.shown(name), tensors, metadata) if metadata else None
     return [Model.of_core(core) for core in cores], table
+
+
+def core_of_archive(tensors: dict[str, NDArray[Any]], metadata: dict[str, str], name: str) -> Core:
+    """Return the network of an archive, in the file `name`; ModelFormatError if it has none."""
+    return files.reading(_core.network_from_archive, tensors, metadata, name)
 
 
 def _encode(table: TableData) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
