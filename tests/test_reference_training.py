@@ -108,7 +108,7 @@ def test_weights(dtype, name, optimizer):
         ({"output": "exp"}, by_rows),
         ({"loss": "cross_entropy"}, by_rows),
     ],
-    ids=str,
+    ids=lambda argument: argument.__name__ if callable(argument) else str(argument),
 )
 def test_weights_with_all_else(dtype, network, targets):
     weights = {"sample_weight": WEIGHTS}

@@ -107,7 +107,11 @@ def test_zstandard(tmp_path):
     assert plain(read(path)) == EXPECTED
 
 
-@pytest.mark.parametrize("damage", [b"\x1f\x8b\x08" + b"x" * 30, gzip.compress(b"a,b\n1,2\n")[:-9]])
+@pytest.mark.parametrize(
+    "damage",
+    [b"\x1f\x8b\x08" + b"x" * 30, gzip.compress(b"a,b\n1,2\n")[:-9]],
+    ids=["noise", "cut short"],
+)
 def test_damaged_compression(table, damage):
     with pytest.raises(DataError, match="the compressed file is damaged"):
         table(damage)

@@ -267,7 +267,7 @@ def test_batches_of_any_size_one_after_another():
         fm.InverseScaling(0.1),
         lambda step: 0.1 / (1 + step),
     ],
-    ids=str,
+    ids=lambda rate: type(rate).__name__,
 )
 def test_a_schedule_counts_a_step_as_an_epoch(rate):
     """As does a fit whose epochs are one batch; a rate may come to 0."""
