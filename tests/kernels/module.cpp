@@ -54,18 +54,20 @@ struct Kernels {
     }
 
     void outer(const py::array& a, std::size_t first_k, std::size_t count_k, const py::array& v,
-               std::size_t first_j, std::size_t width, T scale, T rate, bool store,
-               const py::array& target) const {
+               std::size_t first_j, std::size_t width, const py::object& sums, T scale, T rate,
+               bool store, const py::array& target) const {
         const RowsOf<T> left(a), right(v), result(target);
+        const RowsOf<T> before(sums.is_none() ? target : py::reinterpret_borrow<py::array>(sums));
         table.outer(left.pointers.data(), first_k, count_k, right.pointers.data(), first_j, width,
-                    left.rows, scale, rate, store, result.data, result.ld);
+                    left.rows, sums.is_none() ? nullptr : before.data, before.ld, scale, rate,
+                    store, result.data, result.ld);
     }
 
-    void column_sums(const py::array& v, T scale, T rate, bool store,
+    void column_sums(const py::array& v, const py::object& sums, T scale, T rate, bool store,
                      const py::array& target) const {
         const RowsOf<T> rows(v);
-        table.column_sums(rows.data, rows.ld, rows.rows, rows.cols, scale, rate, store,
-                          data_of<T>(target));
+        table.column_sums(rows.data, rows.ld, rows.rows, rows.cols, data_of<T>(sums), scale, rate,
+                          store, data_of<T>(target));
     }
 
     void update_product(const py::array& old_a, const py::array& delta, T rate, const py::array& a,

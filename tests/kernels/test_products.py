@@ -97,8 +97,9 @@ def test_a_product_in_two_parts_is_the_product(kernels, fill, guarded, dtype):
             assert same(parts, whole)
 
 
+@pytest.mark.parametrize("continued", [False, True], ids=["whole", "continued"])
 @pytest.mark.parametrize("store", [False, True], ids=["update", "gradient"])
-def test_outer(kernels, fill, chain, fma, dtype, store):
+def test_outer(kernels, fill, chain, fma, dtype, store, continued):
     number = np.dtype(dtype).type
     for width in range(1, 71):
         batch, first_k, first_j = width % 20 + 1, width % 2, width % 3 * PAD
@@ -107,24 +108,28 @@ def test_outer(kernels, fill, chain, fma, dtype, store):
         v = fill("v", batch, first_j + width)
         target = fill("target", count, width, padded(width), gap=width % 2 * PAD)
         scale, rate = number(1) / number(batch), number(0.3)
-        gradient = chain(a[:, first_k:].T, v[:, first_j:], number(0)) * scale
+        sums = fill("sums", count, width, padded(width)) if continued else None
+        start = sums[:, :width] if continued else number(0)
+        gradient = chain(a[:, first_k:].T, v[:, first_j:], start) * scale
         wanted = gradient if store else fma(-rate, gradient, target[:, :width])
-        kernels.outer(a, first_k, count, v, first_j, width, scale, rate, store, target)
+        kernels.outer(a, first_k, count, v, first_j, width, sums, scale, rate, store, target)
         assert same(target[:, :width], wanted), (width, batch, count)
 
 
+@pytest.mark.parametrize("continued", [False, True], ids=["whole", "continued"])
 @pytest.mark.parametrize("store", [False, True], ids=["update", "gradient"])
-def test_column_sums(kernels, fill, fma, dtype, store):
+def test_column_sums(kernels, fill, fma, dtype, store, continued):
     number = np.dtype(dtype).type
     for width in range(PAD, 10 * PAD, PAD):
         for batch in (1, 2, 3, 20):
             v, target = fill("v", batch, width, gap=batch % 2 * PAD), fill("target", 1, width)[0]
             scale, rate = number(1) / number(batch), number(0.3)
-            total = np.zeros(width, dtype)
+            sums = fill("sums", 1, width)[0] if continued else None
+            total = sums if continued else np.zeros(width, dtype)
             for row in v:
                 total = total + row
             wanted = total * scale if store else fma(-rate, total * scale, target)
-            kernels.column_sums(v, scale, rate, store, target)
+            kernels.column_sums(v, sums, scale, rate, store, target)
             assert same(target, wanted), (width, batch)
 
 
@@ -187,7 +192,7 @@ def test_kernels_write_only_their_rows(kernels, fill, guarded, dtype):
     left, right, turned = fill("left", 4, rows), fill("right", 4, width), fill("from", 9, rows)
     for write in (
         lambda: kernels.product(a, 0, 7, wide, biases, target, RELU, None),
-        lambda: kernels.outer(left, 0, rows, right, 0, width, 1.0, 0.5, False, target),
+        lambda: kernels.outer(left, 0, rows, right, 0, width, None, 1.0, 0.5, False, target),
         lambda: kernels.narrow_forward(a, wt, biases, width, target),
         lambda: kernels.narrow_forward_natural(a, w, biases, width, target),
         lambda: kernels.transpose(turned, 9, rows, target),

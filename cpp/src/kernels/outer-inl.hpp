@@ -10,6 +10,8 @@ namespace {
 template <class S>
 struct OuterArgs {
     std::size_t first_k, first_j, batch, tail;  // tail: lanes of the last vector, 0 for all
+    const Scalar<S>* sums;                      // of earlier rows of the batch, or null
+    std::size_t lds;
     Scalar<S> scale, rate;
     bool store;
     Scalar<S>* target;
@@ -34,6 +36,21 @@ struct Finish {
         return S::fnma(rate, gradient(sum), S::load(w));
     }
 };
+
+template <class S, int Rows, int Vectors>
+FASTMLP_INLINE void begin_tile(const OuterArgs<S>& p, Reg<S> (&sum)[Rows][Vectors]) {
+    FASTMLP_UNROLL
+    for (int i = 0; i < Rows; ++i) {
+        FASTMLP_UNROLL
+        for (int j = 0; j < Vectors; ++j) sum[i][j] = S::zero();
+    }
+    if (p.sums == nullptr) return;
+    FASTMLP_UNROLL
+    for (int i = 0; i < Rows; ++i) {
+        FASTMLP_UNROLL
+        for (int j = 0; j < Vectors; ++j) sum[i][j] = S::load(p.sums + i * p.lds + j * S::kLanes);
+    }
+}
 
 template <class S, int Rows, int Vectors>
 FASTMLP_INLINE void finish_tile(const OuterArgs<S>& p, const Reg<S> (&sum)[Rows][Vectors]) {
@@ -64,11 +81,7 @@ template <class S, int Rows, int Vectors, bool Tail>
 __attribute__((noinline)) void outer_tile(const Scalar<S>* const* a, const Scalar<S>* const* v,
                                           const OuterArgs<S>& p) {
     Reg<S> sum[Rows][Vectors];
-    FASTMLP_UNROLL
-    for (int i = 0; i < Rows; ++i) {
-        FASTMLP_UNROLL
-        for (int j = 0; j < Vectors; ++j) sum[i][j] = S::zero();
-    }
+    begin_tile(p, sum);
     const std::size_t first_k = p.first_k, first_j = p.first_j;
     if (p.batch >= kWorthPrefetching) {
         FASTMLP_UNROLL
@@ -111,6 +124,7 @@ void outer_rows(const Scalar<S>* const* a, std::size_t count_k, const Scalar<S>*
         OuterArgs<S> p = panel;
         p.first_k += first;
         p.target += first * p.ldt;
+        if (p.sums) p.sums += first * p.lds;
         with_constant<kMost>(size, [&](auto n) { outer_tile<S, n.value, Vectors, Tail>(a, v, p); });
     });
 }
@@ -118,14 +132,15 @@ void outer_rows(const Scalar<S>* const* a, std::size_t count_k, const Scalar<S>*
 template <class S>
 void outer(const Scalar<S>* const* a, std::size_t first_k, std::size_t count_k,
            const Scalar<S>* const* v, std::size_t first_j, std::size_t width, std::size_t batch,
-           Scalar<S> scale, Scalar<S> rate, bool store, Scalar<S>* target,
-           std::size_t ldt) noexcept {
+           const Scalar<S>* sums, std::size_t lds, Scalar<S> scale, Scalar<S> rate, bool store,
+           Scalar<S>* target, std::size_t ldt) noexcept {
     const std::size_t vectors = (width + S::kLanes - 1) / S::kLanes;
     const std::size_t tail = width % S::kLanes;
     for_each_part(vectors, S::kVectors, [&](std::size_t first, std::size_t size) {
         const std::size_t j = first * S::kLanes;
-        const OuterArgs<S> panel{first_k, first_j + j, batch,      tail, scale,
-                                 rate,    store,       target + j, ldt};
+        const OuterArgs<S> panel{first_k, first_j + j, batch, tail,  sums ? sums + j : nullptr,
+                                 lds,     scale,       rate,  store, target + j,
+                                 ldt};
         with_constant<static_cast<int>(S::kVectors)>(size, [&](auto n) {
             if (tail != 0 && first + size == vectors) {
                 outer_rows<S, n.value, true>(a, count_k, v, panel);
@@ -138,15 +153,16 @@ void outer(const Scalar<S>* const* a, std::size_t first_k, std::size_t count_k,
 
 template <class S>
 void column_sums(const Scalar<S>* v, std::size_t ldv, std::size_t batch, std::size_t width,
-                 Scalar<S> scale, Scalar<S> rate, bool store, Scalar<S>* target) noexcept {
+                 const Scalar<S>* sums, Scalar<S> scale, Scalar<S> rate, bool store,
+                 Scalar<S>* target) noexcept {
     constexpr int kMost = 8;
     for_each_part(width / S::kLanes, kMost, [&](std::size_t first, std::size_t size) {
         const std::size_t j0 = first * S::kLanes;
-        const OuterArgs<S> p{0, 0, batch, 0, scale, rate, store, target + j0, 0};
+        const OuterArgs<S> p{0,    0,     batch,       0, sums ? sums + j0 : nullptr, 0, scale,
+                             rate, store, target + j0, 0};
         with_constant<kMost>(size, [&](auto n) {
             Reg<S> sum[1][n.value];
-            FASTMLP_UNROLL
-            for (int j = 0; j < n.value; ++j) sum[0][j] = S::zero();
+            begin_tile(p, sum);
             for (std::size_t b = 0; b < batch; ++b) {
                 const Scalar<S>* row = v + b * ldv + j0;
                 FASTMLP_UNROLL

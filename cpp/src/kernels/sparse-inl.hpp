@@ -86,7 +86,7 @@ void sparse_outer(const std::uint32_t* rows, const Scalar<S>* values, std::size_
                 sum[0][j] = S::fma(x, S::load(row + j * S::kLanes), sum[0][j]);
             }
         }
-        const OuterArgs<S> p{0, 0, 0, 0, scale, rate, store, target + first, 0};
+        const OuterArgs<S> p{0, 0, 0, 0, nullptr, 0, scale, rate, store, target + first, 0};
         finish_tile<S, 1, n.value>(p, sum);
     });
 }

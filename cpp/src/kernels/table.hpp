@@ -93,15 +93,17 @@ struct KernelTable {
                     const T* w, std::size_t ldw, const T* init, std::size_t width, T* out,
                     std::size_t ldo, Epilogue epilogue, const T* nodes, std::size_t ldn) noexcept;
     /// g[k][j] = scale * sum_b a[b][first_k + k] * v[b][j] + 0, b in order; k < count_k, j < width.
+    /// The sums continue from `sums`, rows `lds` apart (null: from 0).
     /// target[k][j] = fma(-rate, g, target[k][j]), or = g where `store`.
-    /// The last vector of v's rows is read only up to `width`; target rows are padded.
+    /// The last vector of v's rows is read only up to `width`; target rows and sums are padded.
     void (*outer)(const T* const* a, std::size_t first_k, std::size_t count_k, const T* const* v,
-                  std::size_t first_j, std::size_t width, std::size_t batch, T scale, T rate,
-                  bool store, T* target, std::size_t ldt) noexcept;
-    /// g[j] = scale * sum_b v[b][j] + 0 by in-order adds; the same two ends as `outer`; j < width,
-    /// a multiple of kPad.
-    void (*column_sums)(const T* v, std::size_t ldv, std::size_t batch, std::size_t width, T scale,
-                        T rate, bool store, T* target) noexcept;
+                  std::size_t first_j, std::size_t width, std::size_t batch, const T* sums,
+                  std::size_t lds, T scale, T rate, bool store, T* target,
+                  std::size_t ldt) noexcept;
+    /// g[j] = scale * sum_b v[b][j] + 0 by in-order adds, which continue from `sums` (null: from
+    /// 0); the same two ends as `outer`; j < width, a multiple of kPad.
+    void (*column_sums)(const T* v, std::size_t ldv, std::size_t batch, std::size_t width,
+                        const T* sums, T scale, T rate, bool store, T* target) noexcept;
     /// For a batch of one: `outer` and `column_sums` of the last step (scale 1) into w and biases,
     /// then `product` with them; all rows padded.
     void (*update_product)(const T* old_a, const T* delta, T rate, const T* a, std::size_t count_k,

@@ -113,13 +113,16 @@ public:
                  std::size_t j, std::size_t width, std::size_t batch, std::size_t offset) const {
         T* w = target_.parameters.w + offset;
         const std::size_t ldw = target_.parameters.ldw;
+        const T* sums = at(target_.sums.w, offset);
         if (fused()) {
             const T rate = use_.rules ? use_.rules->weights.rate : T(0);
-            kernel_.outer(a, i, rows, v, j, width, batch, use_.scale, rate, !use_.rules, w, ldw);
+            kernel_.outer(a, i, rows, v, j, width, batch, sums, ldw, use_.scale, rate, !use_.rules,
+                          w, ldw);
             return;
         }
         T* gradients = room(scratch_, rows * kPanel);
-        kernel_.outer(a, i, rows, v, j, width, batch, use_.scale, T(0), true, gradients, kPanel);
+        kernel_.outer(a, i, rows, v, j, width, batch, sums, ldw, use_.scale, T(0), true, gradients,
+                      kPanel);
         use_gradients(kernel_, target_, &DenseView<T>::w, offset, {rows, padded(width)}, gradients,
                       use_);
     }
@@ -128,14 +131,15 @@ public:
     void biases(const T* v, std::size_t ldv, Range n, std::size_t batch) const {
         if (n.size() == 0) return;
         T* b = target_.parameters.biases + n.first;
+        const T* sums = at(target_.sums.biases, n.first);
         v += n.first;
         if (!use_.rules || use_.rules->others.plain()) {
             const T rate = use_.rules ? use_.rules->others.rate : T(0);
-            kernel_.column_sums(v, ldv, batch, n.size(), use_.scale, rate, !use_.rules, b);
+            kernel_.column_sums(v, ldv, batch, n.size(), sums, use_.scale, rate, !use_.rules, b);
             return;
         }
         T* gradients = room(scratch_, n.size());
-        kernel_.column_sums(v, ldv, batch, n.size(), use_.scale, T(0), true, gradients);
+        kernel_.column_sums(v, ldv, batch, n.size(), sums, use_.scale, T(0), true, gradients);
         use_gradients(kernel_, target_, &DenseView<T>::biases, n.first, {1, n.size()}, gradients,
                       use_);
     }

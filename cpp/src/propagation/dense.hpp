@@ -52,6 +52,7 @@ template <class T>
 struct UpdateTarget {
     DenseView<T> parameters;
     DenseView<T> first_moment{}, second_moment{};  ///< empty if the optimizer needs none
+    DenseView<T> sums{};  ///< of the gradients over earlier rows of the batch; empty if none
 };
 
 /// (2.6), (2.7) over the rows `batch`, for this thread's share of the elements of `target`. Called

@@ -153,13 +153,13 @@ void weigh(Workspace<T>& work, Range range) {
     }
 }
 
-/// The divisor of a mean over the batch: its number of rows, or the sum of their weights; 1 if the
-/// caller computed the gradient.
+/// The divisor of a mean over the batch: its number of rows, or the sum of their weights, added to
+/// those of its earlier rows, `before`; 1 if the caller computed the gradient.
 template <class T>
-double weight_sum(const Targets<T>& y, const Workspace<T>& work) {
+double weight_sum(const Targets<T>& y, const Workspace<T>& work, double before = 0) {
     if (y.is_gradient) return 1;
-    if (!y.weights) return static_cast<double>(work.batch);
-    double sum = 0;
+    if (!y.weights) return before + static_cast<double>(work.batch);
+    double sum = before;
     for (std::size_t b = 0; b < work.batch; ++b) sum += static_cast<double>(work.weights[b]);
     return sum;
 }

@@ -27,7 +27,7 @@ Range sum_gradients(const KernelTable<T>& kernel, std::size_t n, std::size_t bat
     const T* delta = at.delta.row(0) + nodes.first;
     kernel.column_dots(delta, at.delta.stride, at.x.row(0) + nodes.first, at.x.stride, batch,
                        nodes.size(), scale, at.scale_gradients.data() + nodes.first);
-    kernel.column_sums(delta, at.delta.stride, batch, nodes.size(), scale, T(0), true,
+    kernel.column_sums(delta, at.delta.stride, batch, nodes.size(), nullptr, scale, T(0), true,
                        at.shift_gradients.data() + nodes.first);
     return nodes;
 }

@@ -71,8 +71,8 @@ private:
         const bool relu = previous == Activation::kRelu;
         pass_.kernel.narrow_update(delta.row(row), layer.n, nodes.pointers[row], layer.k, rate,
                                    layer.w, layer.ldw, out.row(row), relu);
-        pass_.kernel.column_sums(delta.row(row), delta.stride, 1, padded(layer.n), T(1), rate,
-                                 false, layer.biases);
+        pass_.kernel.column_sums(delta.row(row), delta.stride, 1, padded(layer.n), nullptr, T(1),
+                                 rate, false, layer.biases);
         if (!relu) {
             Rows<T>& z = pass_.z(i - 1);
             activate_backward(pass_.kernel, previous, z.row(row), z.stride, out.row(row),

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "fastmlp/trainer.hpp"
+#include "propagation/cache_size.hpp"
 #include "propagation/propagate.hpp"
 #include "propagation/samples.hpp"
 #include "training/options.hpp"
@@ -21,9 +22,35 @@ struct StepPath {
     };
 
     Passes passes = Passes::kPlain;
-    bool clipped = false;  ///< replaces the update: see step_clipped.hpp
-    bool one_row = false;  ///< replaces all of it: see step_of_one_row.hpp
+    bool in_blocks = false;  ///< repeats the passes: see step_by_blocks.hpp
+    bool clipped = false;    ///< replaces the update: see step_clipped.hpp
+    bool one_row = false;    ///< replaces all of it: see step_of_one_row.hpp
 };
+
+/// How many rows of a batch of `batch` go through the layers together: as many as have their nodes
+/// and deltas in the L2 caches of `threads` cores, but enough to make little of the sums of the
+/// gradients, which are read and written once for all of them. All rows, where a layer or the loss
+/// looks at the whole batch, or the features are sparse.
+template <class T>
+std::size_t rows_at_once(const Network<T>& network, bool is_sparse, std::size_t batch,
+                         int threads) {
+    constexpr std::size_t kUnit = 16, kMostBytes = 4096;  // of a row
+    const std::size_t cache = l2_cache_size();
+    const std::vector<Layer>& layers = network.layers();
+    const bool normalizes = std::any_of(layers.begin(), layers.end(), [](const Layer& layer) {
+        return layer.normalization != Normalization::kNone;
+    });
+    if (is_sparse || normalizes || network.loss().kind == Loss::kCustom) return batch;
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+        bytes += sizeof(T) * (network.layout()[i].k + network.layout()[i].n);
+    }
+    const std::size_t rows = std::max<std::size_t>(1, cache / std::min(bytes, kMostBytes));
+    const std::size_t most = rows * static_cast<std::size_t>(threads);
+    const std::size_t blocks = (batch + most - 1) / most;
+    if (blocks <= 1) return batch;
+    return std::min(most, ((batch + blocks - 1) / blocks + kUnit - 1) / kUnit * kUnit);
+}
 
 /// Whether the outputs of a layer, rather than the rows of the batch, are split over threads: from
 /// 1 MB of float32 weights on, about half of an L2 cache. The outputs of a narrow layer are
@@ -98,11 +125,12 @@ StepPath choose_step_path(const Propagation<T>& pass, const Samples<T>& samples,
                           const TrainOptions& options, const Conventions& conventions,
                           std::size_t batch, int threads) {
     StepPath path;
+    path.in_blocks = batch > pass.work.capacity;
     path.clipped = options.optimizer.clip_norm != Optimizer::kUnlimited;
     if (samples.x.is_sparse) return path;     // all alternatives need dense rows
     if (pass.normalizes_inputs) return path;  // and read them as they are gathered
     path.one_row = goes_row_by_row(pass, options, conventions, batch, threads);
-    if (has_small_hidden(pass)) {
+    if (has_small_hidden(pass) && !path.in_blocks) {
         path.passes = StepPath::Passes::kSmallHidden;
     } else if (goes_by_columns(pass, threads)) {
         path.passes = StepPath::Passes::kByColumns;

@@ -42,17 +42,20 @@ private:
     /// What steps need, for as many rows and threads as there were so far.
     struct Room {
         Room(Network<T>& network, const Samples<T>& samples, const TrainOptions& options,
-             const Conventions& conventions, std::size_t rows, int its_threads)
-            : threads(its_threads), clipped(options.optimizer.clip_norm != Optimizer::kUnlimited),
+             const Conventions& conventions, std::size_t its_rows, int its_threads)
+            : rows(its_rows), threads(its_threads),
+              clipped(options.optimizer.clip_norm != Optimizer::kUnlimited),
               optimizer_state(network.optimizer_state()), layers(network.layers()),
               output_scaling(network.output_scaling()), state(network),
-              work(network.layout(), network.layers(), rows),
+              work(network.layout(), network.layers(),
+                   std::max<std::size_t>(
+                       2, rows_at_once(network, samples.x.is_sparse, rows, threads))),
               pass(network, state.parameters(), work),
               path(choose_step_path(pass, samples, options, conventions, rows, threads)),
               step(network, pass, samples, state, options, conventions, path, threads) {}
 
         /// Whether it serves such a batch, and the moments are still where it found them.
-        bool serves(const Network<T>& network, const Optimizer& optimizer, std::size_t rows,
+        bool serves(const Network<T>& network, const Optimizer& optimizer, std::size_t its_rows,
                     bool is_sparse, int needed) const {
             const OptimizerState<T>& current = network.optimizer_state();
             const bool same_layers =
@@ -60,14 +63,14 @@ private:
                            [](const Layer& a, const Layer& b) {
                                return a.trainable == b.trainable && a.rate_factor == b.rate_factor;
                            });
-            return same_layers && output_scaling == network.output_scaling() &&
-                   rows <= work.capacity && needed <= threads &&
-                   clipped == (optimizer.clip_norm != Optimizer::kUnlimited) &&
+            return same_layers && output_scaling == network.output_scaling() && its_rows <= rows &&
+                   needed <= threads && clipped == (optimizer.clip_norm != Optimizer::kUnlimited) &&
                    current.first == optimizer_state.first &&
                    current.second == optimizer_state.second &&
-                   (!is_sparse || path.passes == StepPath::Passes::kPlain);
+                   (!is_sparse || (path.passes == StepPath::Passes::kPlain && !path.in_blocks));
         }
 
+        std::size_t rows;  ///< of a batch
         int threads;
         bool clipped;
         OptimizerState<T> optimizer_state;
@@ -87,8 +90,7 @@ private:
         samples_->epoch = network_.epoch();
         const Optimizer& optimizer = options_.optimizer;
         if (!room_ || !room_->serves(network_, optimizer, x.rows, x.is_sparse, threads)) {
-            const std::size_t rows = std::max<std::size_t>(2, x.rows);
-            const std::size_t most = room_ ? std::max(rows, room_->work.capacity) : rows;
+            const std::size_t most = room_ ? std::max(x.rows, room_->rows) : x.rows;
             const int team = room_ ? std::max(threads, room_->threads) : threads;
             room_.reset();
             room_.emplace(network_, *samples_, options_, conventions_, most, team);
@@ -119,7 +121,7 @@ private:
         room.state.store();
         network_.optimizer_state().steps = number;
         network_.changed();
-        return weighted_mean(add_losses(0.0, room.work), weight_sum(y, room.work));
+        return weighted_mean(room.step.loss(), room.step.weight());
     }
 
     /// At most n tasks that run concurrently: the executor is tried once.

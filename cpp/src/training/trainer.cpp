@@ -35,7 +35,9 @@ public:
                                                 options.n_threads),
                               options.executor),
                 options.executor),
-          work_(network.layout(), network.layers(), std::max<std::size_t>(2, batch_)),
+          work_(network.layout(), network.layers(),
+                std::max<std::size_t>(
+                    2, rows_at_once(network, samples_.x.is_sparse, batch_, team_.size()))),
           state_(network, conventions.roll_back, options.ema > 0), pass_(training_pass()),
           path_(choose_step_path(pass_, samples_, options, conventions, batch_, team_.size())),
           step_(network, pass_, samples_, state_, options, conventions, path_, team_.size()),
@@ -204,8 +206,8 @@ bool Trainer<T>::step(std::size_t index, Share share) {
 /// Adds the losses of this step and its number of rows, before the next step overwrites them.
 template <class T>
 void Trainer<T>::account(std::size_t rows) {
-    step_loss_ = add_losses(0.0, work_);
-    step_weight_ = weight_sum(samples_.y, work_);
+    step_loss_ = step_.loss();
+    step_weight_ = step_.weight();
     // The mean over the batches weights each of them by its number of rows.
     const auto all = static_cast<double>(rows);
     const double share = conventions_.batch_means ? weighted_mean(all, step_weight_) : 1;

@@ -1,0 +1,153 @@
+// A batch that is divided into blocks of rows, whatever the size of the caches, gives the bits of
+// the undivided one, on any number of threads and with every optimizer.
+#include <cstdint>
+#include <cstdlib>
+#include <vector>
+
+#include "check.hpp"
+#include "fastmlp/fastmlp.hpp"
+#include "propagation/cache_size.hpp"
+#include "training/options.hpp"
+
+namespace {
+
+using namespace fastmlp;
+using Layers = std::vector<Layer>;
+
+constexpr std::size_t kRows = 150, kWholeBatch = std::size_t{1} << 40;
+constexpr std::size_t kCacheSizes[] = {1000, 6000, 33000, 1 << 18, 1 << 20};
+
+template <class T>
+std::vector<T> numbers(std::size_t count, std::uint64_t seed) {
+    const RandomStream stream{seed, Purpose::kInitialWeights, 0};
+    std::vector<T> x(count);
+    for (std::size_t i = 0; i < count; ++i) x[i] = static_cast<T>(stream.uniform(i) - 0.5);
+    return x;
+}
+
+template <class T>
+struct Data {
+    Data(std::size_t its_features, std::size_t its_outputs)
+        : features(its_features), outputs(its_outputs), x(numbers<T>(kRows * features, 1)),
+          y(numbers<T>(kRows * outputs, 2)), weights(numbers<T>(kRows, 3)) {
+        for (std::size_t b = 0; b < kRows; ++b) weights[b] = b % 7 == 0 ? 0 : weights[b] + T(0.6);
+    }
+
+    MatrixView<const T> samples(std::size_t rows = kRows) const {
+        return {x.data(), rows, features, features};
+    }
+    Targets<T> targets(bool weighted, std::size_t rows = kRows) const {
+        Targets<T> result = Targets<T>::of_values({y.data(), rows, outputs, outputs});
+        if (weighted) result.weights = weights.data();
+        return result;
+    }
+
+    std::size_t features, outputs;
+    std::vector<T> x, y, weights;
+};
+
+/// All that a training leaves behind.
+template <class T>
+struct Trained {
+    std::vector<T> parameters;
+    std::vector<double> losses;
+
+    bool operator==(const Trained& other) const {
+        return check::same(parameters, other.parameters) && check::same(losses, other.losses);
+    }
+};
+
+template <class T>
+Trained<T> result_of(const Network<T>& network, std::vector<double> losses) {
+    const Buffer<T>& parameters = *network.parameters();
+    return {{parameters.begin(), parameters.end()}, std::move(losses)};
+}
+
+template <class T>
+Trained<T> fitted(Network<T> network, const Data<T>& data, bool weighted,
+                  const TrainOptions& options, Conventions conventions) {
+    std::vector<double> losses;
+    for (const EpochReport& report :
+         train_by<T>(conventions, network, data.samples(), data.targets(weighted), options)) {
+        losses.push_back(report.loss);
+    }
+    losses.push_back(conventions.squares);
+    return result_of(network, losses);
+}
+
+/// Batches that grow and shrink, so that one room serves several.
+template <class T>
+Trained<T> stepped(Network<T> network, const Data<T>& data, bool weighted,
+                   const TrainOptions& options) {
+    TrainStep<T> step(network, options.n_threads);
+    std::vector<double> losses;
+    for (const std::size_t rows : {40, 150, 7, 120}) {
+        losses.push_back(
+            step.run(data.samples(rows), data.targets(weighted, rows), options.optimizer));
+    }
+    return result_of(network, losses);
+}
+
+template <class T>
+void same_in_blocks(const Layers& layers, Loss loss, TrainOptions options,
+                    const Conventions& conventions = {}) {
+    const Data<T> data(9, layers.back().nodes);
+    const Network<T> network(9, layers, loss, 7);
+    options.epochs = 2;
+    for (const std::size_t batch : {std::size_t{100}, kRows}) {
+        options.batch_size = batch;
+        for (const bool weighted : {false, true}) {
+            assume_l2_cache_size(kWholeBatch);
+            options.n_threads = 1;
+            const auto whole = fitted<T>(network.copy(), data, weighted, options, conventions);
+            const auto whole_steps = stepped<T>(network.copy(), data, weighted, options);
+            for (const std::size_t size : kCacheSizes) {
+                assume_l2_cache_size(size);
+                for (options.n_threads = 1; options.n_threads <= 3; ++options.n_threads) {
+                    CHECK(fitted<T>(network.copy(), data, weighted, options, conventions) == whole);
+                    CHECK(stepped<T>(network.copy(), data, weighted, options) == whole_steps);
+                }
+            }
+        }
+    }
+}
+
+template <class T>
+void every_way() {
+    using enum Activation::Kind;
+    TrainOptions options;
+    const Layers plain{{33, kRelu}, {17, kGelu}, {3, kIdentity}};
+    same_in_blocks<T>(plain, Loss::kHuber, options);
+    const Layers dropped{{33, kTanh, Normalization::kNone, 0.3},
+                         {20, kRelu, Normalization::kNone, 0.1},
+                         {20, kSigmoid}};
+    options.optimizer.l2 = 0.01;
+    same_in_blocks<T>(dropped, Loss::kBinaryCrossEntropy, options);
+    options.optimizer.kind = Optimizer::Kind::kAdam;
+    options.optimizer.weight_decay = 0.01;
+    same_in_blocks<T>(plain, Loss::kMeanSquaredError, options);
+    options.optimizer.clip_norm = 0.1;
+    options.ema = 0.9;
+    Conventions conventions;
+    conventions.report_squares = conventions.batch_means = true;
+    Layers frozen = plain;
+    frozen[0].trainable = false;
+    frozen[1].rate_factor = 0.5;
+    same_in_blocks<T>(frozen, Loss::kMeanSquaredError, options, conventions);
+    // Ways that only undivided batches take, or that see whole batches.
+    same_in_blocks<T>({{64, kRelu}, {2, kIdentity}}, Loss::kMeanSquaredError, {});
+    same_in_blocks<T>(
+        {{20, kRelu, Normalization::kBatch}, {20, kRelu, Normalization::kLayer}, {1, kIdentity}},
+        Loss::kMeanSquaredError, {});
+}
+
+}  // namespace
+
+int main() {
+    setenv("FASTMLP_EXACT_THREADS", "1", 1);  // before the first call reads it
+    every_way<float>();
+    every_way<double>();
+    assume_l2_cache_size(0);
+    CHECK(l2_cache_size() >= (std::size_t{1} << 18));
+    return check::report();
+}
