@@ -19,6 +19,7 @@ OPTIMIZERS = {
 """What may step, with its learning rate; everybody has the same settings."""
 
 EPOCH_ELEMENTS = 1 << 20  # inputs of an epoch: 4 MB, so that no row is a race of memories
+LARGE_BATCH = 4096
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Case:
     @property
     def steps(self) -> int:
         """Steps of an epoch."""
-        return max(8, min(2048, EPOCH_ELEMENTS // (self.sizes[0] * self.batch)))
+        least = 8 if self.batch < LARGE_BATCH else 2
+        return max(least, min(2048, EPOCH_ELEMENTS // (self.sizes[0] * self.batch)))
 
     @property
     def flops(self) -> int:
@@ -72,6 +74,23 @@ TRAINING = [
     Case((784, 512, 512, 10), 128),
     Case((1024, 2048, 2048, 1000), 256),
 ]
+LARGE = [
+    Case((784, 512, 512, 10), 1024),
+    Case((784, 512, 512, 10), 8192),
+    Case((784, 512, 512, 10), 65536),
+    Case((256, 256, 256, 1), 4096),
+    Case((1024, 1024, 1024, 10), 512),
+    Case((1024, 1024, 1024, 10), 8192),
+    Case((2048, 2048, 2048, 10), 256),
+    Case((4096, 4096, 10), 512),
+    Case((2048, 2048, 2048, 10), 2048),
+    Case((20, 64, 64, 2), 1024),
+    Case((20, 64, 64, 2), 20000),
+    Case((100, 64, 64, 1), 1_000_000),
+    Case((50, 256, 128, 1), 4096),
+    Case((50, 256, 128, 1), 1_000_000),
+]
+"""Large batches: wide layers, the widest, tables of 64 nodes and of 256."""
 INFERENCE = [Case((40, 100, 100, 10), batch) for batch in (1, 8, 64, 1000)]
 
 

@@ -1,6 +1,6 @@
 """Race fastmlp against other libraries: whole steps of stochastic gradient descent, float32.
 
-    python benchmarks/race.py [--threads 2] [--rows 784] [--peers jax torch]
+    python benchmarks/race.py [--threads 2] [--rows 784] [--peers jax torch] [--large]
 
 Same shapes, data, first weights and order of samples. Each library has a process of its own with
 the same processors; they run in turn, and the best of several runs counts. "% of peak" is of the
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cases import TRAINING, Problem, make_problem
+from cases import LARGE, TRAINING, Problem, make_problem
 from contest import NAMES, OURS, Row, installed, race, write_json
 from workers import Worker, bind_threads
 
@@ -33,9 +33,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="for every library (default 1)")
     parser.add_argument("--rows", default="", help="only shapes whose name holds this text")
     parser.add_argument("--peers", nargs="*", default=[], choices=[n for n in ENTRIES if n != OURS])
+    parser.add_argument("--large", action="store_true", help="large batches instead")
     parser.add_argument("--rounds", type=int, default=5, help="timed runs each (default 5)")
     parser.add_argument("--seconds", type=float, default=0.2, help="of a timed run (default 0.2)")
-    parser.add_argument("--output", type=Path, help="default build/race-THREADS.json")
+    parser.add_argument("--output", type=Path, help="default build/race[-large]-THREADS.json")
     return parser.parse_args()
 
 
@@ -91,7 +92,7 @@ def main() -> None:
     print(f"{'layers, batch':>26} {'us/step':>10} {'GFLOP/s':>8} {'of peak':>8}", end="")
     print("".join(f"{'vs ' + name:>17}" for name in names))
     records = []
-    for case in TRAINING:
+    for case in LARGE if options.large else TRAINING:
         if options.rows not in case.name:
             continue
         problem = make_problem(case)
@@ -107,7 +108,8 @@ def main() -> None:
         for name, why in row.failures.items():
             print(f"  {name} failed: {why}")
         records.append(record_of(row))
-    output = options.output or Path(f"build/race-{options.threads}.json")
+    name = "race-large" if options.large else "race"
+    output = options.output or Path(f"build/{name}-{options.threads}.json")
     write_json(output, records, {n: v for n, v in versions.items() if n in NAMES})
     for worker in workers.values():
         worker.close()
