@@ -33,14 +33,7 @@ def seconds_per_row(
     runs = 0
     while runs < rounds:
         start = time.perf_counter()
-        net.fit(
-            x[:rows],
-            y[:rows],
-            epochs=1,
-            batch_size=batch,
-            optimizer=fm.SGD(1e-4),
-            n_threads=threads,
-        )
+        net.fit(x[:rows], y[:rows], 1, batch, optimizer, n_threads=threads)
         seconds = time.perf_counter() - start
         if rows < len(x) and seconds < MOST_SECONDS / 4:
             rows = min(len(x), rows * 4)

@@ -4,14 +4,12 @@
 
 #include <cstddef>
 
-#include "fastmlp/export.h"
-
 namespace fastmlp {
 
 /// Bytes per core; 1 MiB where the system does not say.
-FASTMLP_API std::size_t l2_cache_size();
+std::size_t l2_cache_size();
 
 /// From now on `l2_cache_size` is `bytes`, for tests; 0: that of the machine.
-FASTMLP_API void assume_l2_cache_size(std::size_t bytes);
+void assume_l2_cache_size(std::size_t bytes);
 
 }  // namespace fastmlp
