@@ -38,7 +38,8 @@ std::size_t rows_at_once(const Network<T>& network, bool is_sparse, std::size_t 
     const std::size_t cache = l2_cache_size();
     const std::vector<Layer>& layers = network.layers();
     const bool normalizes = std::any_of(layers.begin(), layers.end(), [](const Layer& layer) {
-        return layer.normalization != Normalization::kNone;
+        return layer.normalization != Normalization::kNone ||
+               layer.input_normalization != Normalization::kNone;
     });
     if (is_sparse || normalizes || network.loss().kind == Loss::kCustom) return batch;
     std::size_t bytes = 0;
