@@ -11,8 +11,9 @@ from fastmlp.sklearn import MLPClassifier, MLPRegressor
 ESTIMATORS = [
     MLPClassifier(max_iter=100),
     MLPRegressor(max_iter=100),
-    # With less alpha L-BFGS drives probabilities to 1.0, which a check refuses; with
-    # more it stops early, apart by more than a check allows. So it is for scikit-learn's own.
+    # With a smaller alpha L-BFGS drives probabilities to 1.0, which a check refuses; with a larger
+    # one it stops early, and results differ by more than a check allows. The same is true of
+    # scikit-learn's estimators.
     MLPClassifier(solver="lbfgs", alpha=0.1),
     MLPRegressor(solver="lbfgs"),
 ]

@@ -21,7 +21,7 @@ finally:
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_scores_differ_by_noise_only(data, solver):
     scores = paired_scores(data, solver, seeds=2, folds=3)
-    # Student's t of 5 degrees of freedom is beyond 6.9 once in a thousand; fits that part by
-    # rounding at all are few, so most of the differences, and then both sides, are 0.
+    # Student's t with 5 degrees of freedom is beyond 6.9 once in a thousand. Few fits differ by
+    # rounding at all, so most of the differences, and then both sides, are 0.
     assert abs(scores.differences.mean()) <= 6.9 * scores.standard_error
     assert np.isfinite(scores.mine).all()

@@ -187,8 +187,8 @@ def test_a_mean_of_many_deviations_keeps_its_digits(deviations, source):
     net = fm.Network([2, 3, 1], output="identity", seed=1)
     net.adapt(x)
     net.forward(x)
-    # The scale is up to 2**-11 larger, next to z below 5. Of 4,096 offsets the best is rounded by
-    # less than 1/512 of what any may be, unless luck fails (e**-8).
+    # The scale is up to 2**-11 larger, for z below 5. The best of 4,096 offsets is rounded by less
+    # than 1/512 of the largest possible rounding, except with probability e**-8.
     moved = float(np.spacing(np.float32(deviations))) / 2 / 512
     np.testing.assert_allclose(net.nodes[0], z, rtol=0, atol=2.0**-11 * 5 + max(moved, 1 / 128))
     assert len(np.unique(net.nodes[0][:, 0])) == len(np.unique(x[:, 0]))

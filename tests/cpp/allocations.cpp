@@ -1,5 +1,5 @@
-// A separate file: where the compiler sees new and delete side by side, it takes malloc and free
-// for a mistake. All forms that are not replaced here end in one of these.
+// A separate file: if the compiler sees new and delete together, it warns about malloc and free.
+// All forms that are not replaced here call one of these.
 #include "allocations.hpp"
 
 #include <cstdlib>

@@ -1,4 +1,4 @@
-// A row of weight 0 is ignored: no bit of any result depends on its values. And batches of
+// A row of weight 0 is ignored: no bit of any result depends on its values. Also batches of
 // one row under batch normalisation.
 #include <cmath>
 #include <cstdlib>
