@@ -356,6 +356,17 @@ def test_a_step_takes_32_samples_unless_defined_before(tmp_path):
     assert "#ifndef MODEL_BATCH\n#define MODEL_BATCH 32 " in (tmp_path / "model.h").read_text()
 
 
+def test_a_double_of_four_bytes_is_refused(tmp_path):
+    fm.Network([3, 2], seed=1, dtype="float64").export_c(tmp_path / "model.h")
+    program = '#include <math.h>\n#define double float\n#include "model.h"\n'
+    (tmp_path / "small.c").write_text(program)
+    if shutil.which("gcc") is None:
+        pytest.skip("no gcc here")
+    command = ["gcc", "-std=c99", "-fsyntax-only", "small.c"]
+    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert "model_needs_double_of_8_bytes" in done.stderr
+
+
 def test_the_text_is_always_the_same(tmp_path):
     for name in "ab":
         fm.Network([3, 20, 2], seed=1).export_c(tmp_path / name, training=True)

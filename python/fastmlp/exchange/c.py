@@ -79,6 +79,7 @@ def _words(net: Model, name: str) -> dict[str, str]:
         "features": str(net.features),
         "outputs": str(sizes[-1]),
         "parameters": str(net.n_parameters),
+        "bytes": str(net.dtype.itemsize),
         "workspace": str(2 * max(sizes[1:]) + (net.features if _reads_copies(net) else 0)),
         **CONSTANTS[str(net.dtype)],
         **_loss_words(net),
