@@ -100,6 +100,7 @@ CALLS = {
     "fit": lambda net, _: fit(net),
     "forward": lambda net, _: net.forward(X),
     "gradients": view_or_assign("gradients"),
+    "input_normalization": text("input_normalization"),
     "input_offset": view_if_scaled("input_offset"),
     "input_scale": view_if_scaled("input_scale"),
     "input_gradient": lambda net, _: finite(net.input_gradient(X, Y)),

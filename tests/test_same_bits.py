@@ -61,6 +61,9 @@ def normalized(dtype):
         for hidden, dropout in (("relu", 0.2), ("gelu", 0.0)):
             yield fm.Network([9, 33, 16, 20, 3], hidden, normalization=normalization,
                              dropout=dropout, seed=3, dtype=dtype)
+    for normalization in (fm.BatchNorm(1e-2, 0.3), "layer"):
+        for layers in ([9, 513, 515, 3], [9, 3]):
+            yield fm.Network(layers, seed=3, dtype=dtype, input_normalization=normalization)
 
 def targets(rng, rows, outputs, output):
     if output == "softmax" and rng.integers(2):
