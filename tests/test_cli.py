@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
+from fastmlp import cli
 from fastmlp.cli.train import Experiment, Settings
 
 KEYS = {
@@ -106,6 +107,12 @@ def test_digits_for_many_seeds():
         for seed in range(5)
     ]
     assert min(accuracies) >= 0.97
+
+
+def test_main_of_the_package_runs_the_command(capsys):
+    assert cli.main(["--version"]) == 0
+    assert cli.main(["predict", "nothing.safetensors", "nothing.csv"]) == 2
+    assert "nothing.safetensors: No such file" in capsys.readouterr().err
 
 
 def test_csv_classification(classes_csv):

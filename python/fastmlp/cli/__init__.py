@@ -1,1 +1,5 @@
-"""The command line: train on a file, use a saved model, benchmark."""
+"""The command ``fastmlp``; `main` runs it in this process."""
+
+from fastmlp.cli.main import main
+
+__all__ = ["main"]
