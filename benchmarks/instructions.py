@@ -28,12 +28,20 @@ def name_of(sizes: tuple[int, ...], batch: int) -> str:
     return f"{'-'.join(map(str, sizes))}, {batch}"
 
 
-def instructions(program: Path, epochs: int, batch: int, sizes: tuple[int, ...]) -> int:
-    """Return the instructions of one whole run of `program`."""
-    numbers = [epochs, STEPS_PER_EPOCH, batch, *sizes]
+def instructions(
+    program: Path,
+    epochs: int,
+    batch: int,
+    sizes: tuple[int, ...],
+    *,
+    first: tuple[str, ...] = (),
+    steps: int = STEPS_PER_EPOCH,
+) -> int:
+    """Return the instructions of one whole run of `program`, whose `first` arguments are given."""
+    numbers = [epochs, steps, batch, *sizes]
     command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
     done = subprocess.run(
-        [*command, str(program), *map(str, numbers)],
+        [*command, str(program), *first, *map(str, numbers)],
         env=os.environ | {"FASTMLP_ISA": "avx2"},
         capture_output=True,
         text=True,

@@ -1,11 +1,13 @@
 // Trains for a given number of epochs and stops: something for valgrind to count.
 //
-//     train_steps EPOCHS STEPS BATCH FEATURES NODES...
+//     train_steps [scaled] EPOCHS STEPS BATCH FEATURES NODES...
 //
 // One thread; relu and softmax (squared error where there is one output), STEPS batches an epoch.
+// A scaled network scales its features, and its outputs if they are numbers.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <vector>
 
@@ -38,8 +40,16 @@ std::vector<float> uniform(std::size_t count) {
     return values;
 }
 
+void scale(fastmlp::Network<float>& network) {
+    const std::vector<float> features(network.features(), 1.5F), outputs(network.outputs(), 0.5F);
+    network.set_input_scaling(features, features);
+    if (network.layers().back().activation == Activation::kIdentity) {
+        network.set_output_scaling(outputs, outputs);
+    }
+}
+
 void train_steps(std::size_t epochs, std::size_t steps, std::size_t batch,
-                 const std::vector<std::size_t>& sizes) {
+                 const std::vector<std::size_t>& sizes, bool scaled) {
     const std::size_t rows = steps * batch;
     const std::vector<float> inputs = uniform(rows * sizes.front());
     const std::vector<float> values = uniform(rows);
@@ -53,6 +63,7 @@ void train_steps(std::size_t epochs, std::size_t steps, std::size_t batch,
     const Activation output = regression ? Activation::kIdentity : Activation::kSoftmax;
     fastmlp::Network<float> network(sizes.front(), relu_layers(sizes, output),
                                     fastmlp::default_loss(output), 1);
+    if (scaled) scale(network);
     fastmlp::TrainOptions options;
     options.epochs = epochs;
     options.batch_size = batch;
@@ -64,8 +75,11 @@ void train_steps(std::size_t epochs, std::size_t steps, std::size_t batch,
 }  // namespace
 
 int main(int argc, char** argv) {
+    const bool scaled = argc > 1 && std::strcmp(argv[1], "scaled") == 0;
     std::vector<std::size_t> numbers;
-    for (int i = 1; i < argc; ++i) numbers.push_back(std::strtoull(argv[i], nullptr, 10));
+    for (int i = scaled ? 2 : 1; i < argc; ++i) {
+        numbers.push_back(std::strtoull(argv[i], nullptr, 10));
+    }
     if (numbers.size() < 5) {
         std::printf("%s %d\n",
 #if defined(__clang__)
@@ -76,6 +90,6 @@ int main(int argc, char** argv) {
         );
         return 0;
     }
-    train_steps(numbers[0], numbers[1], numbers[2], {numbers.begin() + 3, numbers.end()});
+    train_steps(numbers[0], numbers[1], numbers[2], {numbers.begin() + 3, numbers.end()}, scaled);
     return 0;
 }

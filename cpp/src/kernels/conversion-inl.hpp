@@ -161,6 +161,28 @@ inline constexpr bool kFitsFloat = sizeof(Stored) < sizeof(float);
 template <>
 inline constexpr bool kFitsFloat<float> = true;
 
+template <class A, class B>
+inline constexpr bool kSame = false;
+template <class A>
+inline constexpr bool kSame<A, A> = true;
+
+/// out = fma(from, scale, offset); `out` may be `from`.
+template <class S>
+FASTMLP_INLINE void scale_columns(const typename S::Scalar* from, std::size_t count,
+                                  const typename S::Scalar* scales,
+                                  const typename S::Scalar* offsets, typename S::Scalar* out) {
+    std::size_t k = 0;
+    for (; count - k >= S::kLanes; k += S::kLanes) {
+        S::store(out + k, S::fma(S::load(from + k), S::load(scales + k), S::load(offsets + k)));
+    }
+    const std::size_t n = count - k;
+    if (n == 0) return;
+    S::store_partial(out + k,
+                     S::fma(S::load_partial(from + k, n), S::load_partial(scales + k, n),
+                            S::load_partial(offsets + k, n)),
+                     n);
+}
+
 /// See table.hpp.
 template <class S, class Source>
 void convert(const std::byte* from, std::ptrdiff_t step, std::size_t count,
@@ -173,18 +195,15 @@ void convert(const std::byte* from, std::ptrdiff_t step, std::size_t count,
             return read_elements<Stored>(from, step, count, Scaled<Source>{scales, offsets, out});
         }
     }
-    read_elements<Stored>(from, step, count, Converted<Source, T>{out});
-    if (scales == nullptr) return;
-    std::size_t k = 0;
-    for (; count - k >= S::kLanes; k += S::kLanes) {
-        S::store(out + k, S::fma(S::load(out + k), S::load(scales + k), S::load(offsets + k)));
+    if constexpr (kSame<Stored, T>) {  // of a network that scales its features: without a copy
+        const bool aligned = reinterpret_cast<std::uintptr_t>(from) % alignof(T) == 0;
+        if (scales != nullptr && step == sizeof(T) && aligned) {
+            const auto* row = reinterpret_cast<const T*>(from);
+            return scale_columns<S>(row, count, scales, offsets, out);
+        }
     }
-    const std::size_t n = count - k;
-    if (n == 0) return;
-    S::store_partial(out + k,
-                     S::fma(S::load_partial(out + k, n), S::load_partial(scales + k, n),
-                            S::load_partial(offsets + k, n)),
-                     n);
+    read_elements<Stored>(from, step, count, Converted<Source, T>{out});
+    if (scales != nullptr) scale_columns<S>(out, count, scales, offsets, out);
 }
 
 }  // namespace
