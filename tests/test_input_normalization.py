@@ -315,6 +315,14 @@ def test_averages_and_soft_updates_take_them_along():
             twin.soft_update(library.Network(SHAPES["narrow"], "tanh"), 0.5)
 
 
+def test_the_flops_include_the_way_back_to_the_features():
+    X, y = data()
+    for library in (fm, reference):
+        history = network(library, "layer").fit(X, y, 1)
+        assert history.flops_per_sample == 6 * (5 * 7 + 7 * 3)
+    assert network(fm, "layer").summary().training_flops == 6 * (5 * 7 + 7 * 3)
+
+
 def test_train_many_is_fit():
     X, y = data()
     one, other = network(fm, "batch"), network(fm, "layer")

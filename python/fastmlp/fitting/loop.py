@@ -325,7 +325,7 @@ def history_of(epochs: Sequence[Ended], model: Model, samples: Sized, n_threads:
         loss=loss,
         epoch_seconds=[epoch.seconds for epoch in epochs],
         samples=len(samples),
-        flops_per_sample=training_flops(model.features, model.layers, density),
+        flops_per_sample=training_flops(model, density),
         dtype=model.dtype,
         n_threads=n_threads,
         learning_rate=[e.learning_rate for e in epochs if not math.isnan(e.learning_rate)],

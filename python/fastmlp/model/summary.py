@@ -117,7 +117,7 @@ def summarise(model: Model, kind: str) -> Summary:
         layers=tuple(rows),
         n_parameters=model.n_parameters,
         prediction_flops=prediction_flops(model.features, model.layers),
-        training_flops=training_flops(model.features, model.layers),
+        training_flops=training_flops(model),
         parameter_bytes=model.n_parameters * model.dtype.itemsize,
         scaled=tuple(name for name, scaling in scalings.items() if scaling is not None),
     )
@@ -128,15 +128,16 @@ def prediction_flops(features: int, layers: Sequence[Dense]) -> int:
     return sum(2 * K * N for K, N in _shapes(features, layers))
 
 
-def training_flops(features: int, layers: Sequence[Dense], density: float = 1.0) -> int:
+def training_flops(model: Model, density: float = 1.0) -> int:
     """Count the flops of training on a sample, of whose features the fraction `density` is stored.
 
     2 K N each for the forward product and the gradient of a layer, and 2 K N for the backward pass
-    of delta through every layer except the first.
+    of delta through every layer; through the first only to an input normalization.
     """
-    K, N = _shapes(features, layers)[0]
-    first = 2 * K * N
-    return 3 * (prediction_flops(features, layers) - first) + round(2 * first * density)
+    first = 2 * model.features * model.layers[0].nodes
+    others = prediction_flops(model.features, model.layers) - first
+    backward = first if model.input_normalization is not None else 0
+    return 3 * others + round(2 * first * density) + backward
 
 
 def _shapes(features: int, layers: Sequence[Dense]) -> list[tuple[int, int]]:

@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Iterable
 
 from .callbacks import Callback
 from .derivatives import Derivatives
@@ -30,7 +29,7 @@ class Training(Derivatives):
         average: MovingAverage | None = None,
     ) -> History:
         watch = self._read_monitors(options, held_out, callbacks)
-        history = History(len(samples.X), flops_per_sample(self._shapes()))
+        history = History(len(samples.X), self._flops_per_sample())
         finite = self.parameters
         self._remember_for(options.optimizer)
         for callback in callbacks:
@@ -110,6 +109,16 @@ class Training(Derivatives):
             step += 1
         return weighted_mean(losses, weights), False
 
+    def _flops_per_sample(self) -> int:
+        """Count the floating-point operations of training on one sample.
+
+        For each layer (K, N) 2 K N forward, 2 K N for the gradient and 2 K N backward; the last for
+        the first layer only if the features are normalised.
+        """
+        products = [K * N for K, N in self._shapes()]
+        normalizes = self._input_normalization is not None
+        return 6 * sum(products) - (0 if normalizes else 2 * products[0])
+
     def _measure(self, held_out: HeldOut | None) -> tuple[Evaluation | None, dict[str, float]]:
         if held_out is None:
             return None, {}
@@ -138,16 +147,3 @@ def best_epoch(history: History, callbacks: tuple[Callback, ...]) -> int:
             return callback.best_epoch
     losses = history.validation_loss or history.loss
     return 1 + losses.index(min(losses))
-
-
-def flops_per_sample(shapes: Iterable[tuple[int, int]]) -> int:
-    """Count the floating-point operations of training on one sample.
-
-    Parameters
-    ----------
-    shapes : iterable of tuple of int
-        The shape (K, N) of each layer: 2 K N forward, 2 K N for the gradient, and, but for the
-        first layer, 2 K N backward.
-    """
-    products = [K * N for K, N in shapes]
-    return 6 * sum(products) - 2 * products[0]
