@@ -14,6 +14,7 @@ PACKAGE = ROOT / "python" / "fastmlp"
 # Each folder of cpp/src may include the folders listed for it; "." is the top level.
 ROOMS = {
     ".": {"training", "inference", "checks", "propagation", "threads", "files", "kernels"},
+    "c_api": {"checks", "propagation", "threads", "files"},
     "training": {"checks", "propagation", "threads", "kernels"},
     "inference": {"checks", "propagation", "threads", "kernels"},
     "checks": {"propagation", "kernels"},

@@ -1,13 +1,20 @@
 /* The C interface of fastmlp, for C and every language that can call C.
  *
+ * Over 400 lines, as it is one header for all of C.
+ *
  * Functions that can fail return a status, 0 (FASTMLP_OK) on success; fastmlp_last_error() returns
  * a description of the error. A call that fails changes nothing, except for a training that had
  * begun: it leaves the parameters of the last completed step, or of the last finite epoch after
  * FASTMLP_DIVERGED. Nothing is printed; no exception and no signal leaves a function.
  *
- * Matrices are dense, row-major, float32, and borrowed for the duration of the call. Several
- * threads may use one network concurrently as long as they only read it: predict, evaluate, save.
- * The results have the same bits as those of the C++ and Python interfaces.
+ * A network computes in float or in double. Functions with arrays of numbers come in pairs: the one
+ * with the suffix _f64 takes double and double networks, the other float and float networks; both
+ * refuse a network of the other type. All other functions take both.
+ *
+ * Matrices are dense, row-major, and borrowed for the duration of the call, but for the batch of
+ * fastmlp_forward. Results may not overlap arguments. Several threads may use one network
+ * concurrently as long as they only read it, that is where it is a pointer to const: predict,
+ * evaluate, save, copy. The results have the same bits as those of the C++ and Python interfaces.
  */
 #ifndef FASTMLP_H
 #define FASTMLP_H
@@ -58,10 +65,36 @@ typedef struct fastmlp_layer {
 FASTMLP_API fastmlp_status fastmlp_create(size_t features, const fastmlp_layer* layers,
                                           size_t layer_count, const char* loss, uint64_t seed,
                                           fastmlp_network** network);
-/* Writes and reads model files, the same as in Python and C++. Writing is atomic. Files of float64
- * networks and parameters that are not finite are refused. */
+FASTMLP_API fastmlp_status fastmlp_create_f64(size_t features, const fastmlp_layer* layers,
+                                              size_t layer_count, const char* loss, uint64_t seed,
+                                              fastmlp_network** network);
+
+/* Writes and reads model files, the same as in Python and C++. Writing is atomic. Files of networks
+ * of the other type and parameters that are not finite are refused. */
 FASTMLP_API fastmlp_status fastmlp_save(const fastmlp_network* network, const char* path);
 FASTMLP_API fastmlp_status fastmlp_load(const char* path, fastmlp_network** network);
+FASTMLP_API fastmlp_status fastmlp_load_f64(const char* path, fastmlp_network** network);
+
+/* The same for a file in memory. `size` receives the size of the file, which is written to `buffer`
+ * if it is not null; a `capacity` below the size is refused. */
+FASTMLP_API fastmlp_status fastmlp_save_memory(const fastmlp_network* network, void* buffer,
+                                               size_t capacity, size_t* size);
+FASTMLP_API fastmlp_status fastmlp_load_memory(const void* bytes, size_t size,
+                                               fastmlp_network** network);
+FASTMLP_API fastmlp_status fastmlp_load_memory_f64(const void* bytes, size_t size,
+                                                   fastmlp_network** network);
+
+/* An independent network with the parameters, statistics, scaling, names, seed and epoch.
+ * `with_optimizer` not 0: and what the optimizer remembers, so that both train on to the same
+ * bits. */
+FASTMLP_API fastmlp_status fastmlp_copy(const fastmlp_network* network, int with_optimizer,
+                                        fastmlp_network** copy);
+/* The parameters and statistics of `network` move towards those of `source` by `tau`, from 0 to 1:
+ * they become (1 - tau) times their own plus tau times the other's. The networks must have the same
+ * type, sizes, activations, normalizations, loss and scaling, which does not move. Nothing is
+ * allocated. With a tau of 1 - decay the network is the moving average of `source`. */
+FASTMLP_API fastmlp_status fastmlp_soft_update(fastmlp_network* network,
+                                               const fastmlp_network* source, double tau);
 
 /* Null is fine. */
 FASTMLP_API void fastmlp_destroy(fastmlp_network* network);
@@ -70,10 +103,82 @@ FASTMLP_API void fastmlp_destroy(fastmlp_network* network);
 FASTMLP_API size_t fastmlp_features(const fastmlp_network* network);
 FASTMLP_API size_t fastmlp_outputs(const fastmlp_network* network);
 
-/* A live view of all parameters: W0 (features x nodes), b0, W1, b1, ..., each row-major. It may be
- * written while nothing else uses the network, and is valid as long as the network. `count` may be
- * null. */
+/* Live views of all parameters: W0 (features x nodes), b0, W1, b1, ..., each row-major; the scales
+ * and shifts of a normalized layer follow its biases, then those of normalized features. The
+ * gradients have the same order, and
+ * fastmlp_get_layer the place of each part. The statistics are the running averages of
+ * batch-normalized layers: means0, variances0, means1, ... They may be written while nothing else
+ * uses the network, and are valid as long as the network. `count` may be null. Null for a network
+ * of the other type. */
 FASTMLP_API float* fastmlp_parameters(fastmlp_network* network, size_t* count);
+FASTMLP_API float* fastmlp_gradients(fastmlp_network* network, size_t* count);
+FASTMLP_API float* fastmlp_statistics(fastmlp_network* network, size_t* count);
+FASTMLP_API double* fastmlp_parameters_f64(fastmlp_network* network, size_t* count);
+FASTMLP_API double* fastmlp_gradients_f64(fastmlp_network* network, size_t* count);
+FASTMLP_API double* fastmlp_statistics_f64(fastmlp_network* network, size_t* count);
+
+/* What the network is. Of null all are 0 or null. */
+FASTMLP_API int fastmlp_is_f64(const fastmlp_network* network);
+FASTMLP_API size_t fastmlp_layer_count(const fastmlp_network* network);
+FASTMLP_API uint64_t fastmlp_seed(const fastmlp_network* network);
+FASTMLP_API uint32_t fastmlp_epoch(const fastmlp_network* network); /* epochs trained */
+FASTMLP_API uint64_t fastmlp_steps(const fastmlp_network* network); /* of the optimizer */
+/* The name of the loss, and its parameter (label smoothing, delta, quantile), 0 if it has none;
+ * `parameter` may be null. */
+FASTMLP_API const char* fastmlp_loss(const fastmlp_network* network, double* parameter);
+/* Classes between which the outputs decide, two for a single output; 0 for regression. */
+FASTMLP_API size_t fastmlp_class_count(const fastmlp_network* network);
+/* Names in UTF-8, valid as long as the network; null if there are none, or for an index that is too
+ * large. */
+FASTMLP_API const char* fastmlp_feature_name(const fastmlp_network* network, size_t feature);
+FASTMLP_API const char* fastmlp_class_name(const fastmlp_network* network, size_t class_index);
+
+typedef struct fastmlp_layer_info {
+    size_t inputs, nodes;        /* K and N: the weights are (K x N) */
+    const char* activation;      /* "relu", "leaky_relu", ... */
+    double activation_parameter; /* the negative slope or alpha; 0 if there is none */
+    const char* normalization;   /* "none", "batch" or "layer", and of it: */
+    double epsilon, momentum;
+    int after_activation; /* whether it comes after the activation */
+    double dropout;
+    int trainable;
+    double rate_factor;
+    size_t parameter_count;
+    /* The first elements of the layer's parts in fastmlp_parameters and fastmlp_gradients: weights
+     * (K x N), biases, and scales and shifts (N each), which only normalized layers have; */
+    size_t weights, biases, scales, shifts;
+    /* and in fastmlp_statistics (N each), which only batch-normalized layers have. */
+    size_t running_means, running_variances;
+    /* The same of the features before the first layer (K each). */
+    const char* input_normalization;
+    double input_epsilon, input_momentum;
+    size_t input_scales, input_shifts, input_running_means, input_running_variances;
+} fastmlp_layer_info;
+
+/* A layer, counted from 0. */
+FASTMLP_API fastmlp_status fastmlp_get_layer(const fastmlp_network* network, size_t layer,
+                                             fastmlp_layer_info* info);
+
+/* Live views of how features and outputs are scaled: the scales and then the offsets of all
+ * columns. Null if they are not scaled, and for a network of the other type. */
+FASTMLP_API float* fastmlp_input_scaling(fastmlp_network* network);
+FASTMLP_API float* fastmlp_output_scaling(fastmlp_network* network);
+FASTMLP_API double* fastmlp_input_scaling_f64(fastmlp_network* network);
+FASTMLP_API double* fastmlp_output_scaling_f64(fastmlp_network* network);
+/* A feature x becomes fma(x, scale, offset) before the first layer, an output h of identity
+ * fma(h, scale, offset) after the last, and training divides targets accordingly; both arrays have
+ * a finite number for each column. Both null: no scaling. Not allowed while the network is being
+ * trained. */
+FASTMLP_API fastmlp_status fastmlp_set_input_scaling(fastmlp_network* network, const float* scales,
+                                                     const float* offsets);
+FASTMLP_API fastmlp_status fastmlp_set_output_scaling(fastmlp_network* network, const float* scales,
+                                                      const float* offsets);
+FASTMLP_API fastmlp_status fastmlp_set_input_scaling_f64(fastmlp_network* network,
+                                                         const double* scales,
+                                                         const double* offsets);
+FASTMLP_API fastmlp_status fastmlp_set_output_scaling_f64(fastmlp_network* network,
+                                                          const double* scales,
+                                                          const double* offsets);
 
 /* Whether training changes a layer, counted from 0 (a frozen layer keeps every bit), and the factor
  * of its learning rate, above 0. Not allowed while the network is being trained. Training is an
@@ -87,6 +192,8 @@ FASTMLP_API fastmlp_status fastmlp_set_rate_factor(fastmlp_network* network, siz
  * process. */
 FASTMLP_API fastmlp_status fastmlp_predict(const fastmlp_network* network, const float* x,
                                            size_t rows, float* out, int n_threads);
+FASTMLP_API fastmlp_status fastmlp_predict_f64(const fastmlp_network* network, const double* x,
+                                               size_t rows, double* out, int n_threads);
 
 /* The targets of some rows: class labels (rows), or values (rows x outputs). Exactly one is given,
  * the other is null. */
@@ -94,6 +201,11 @@ typedef struct fastmlp_targets {
     const int32_t* labels;
     const float* values;
 } fastmlp_targets;
+
+typedef struct fastmlp_targets_f64 {
+    const int32_t* labels;
+    const double* values;
+} fastmlp_targets_f64;
 
 typedef struct fastmlp_evaluation {
     double loss;      /* mean over the rows */
@@ -104,6 +216,9 @@ typedef struct fastmlp_evaluation {
 FASTMLP_API fastmlp_status fastmlp_evaluate(const fastmlp_network* network, const float* x,
                                             size_t rows, fastmlp_targets y, int n_threads,
                                             fastmlp_evaluation* evaluation);
+FASTMLP_API fastmlp_status fastmlp_evaluate_f64(const fastmlp_network* network, const double* x,
+                                                size_t rows, fastmlp_targets_f64 y, int n_threads,
+                                                fastmlp_evaluation* evaluation);
 
 /* ---- training ------------------------------------------------------------------------------- */
 
@@ -141,6 +256,133 @@ FASTMLP_API fastmlp_train_options fastmlp_default_train_options(void);
 FASTMLP_API fastmlp_status fastmlp_train(fastmlp_network* network, const float* x, size_t rows,
                                          fastmlp_targets y, const fastmlp_train_options* options,
                                          double* loss);
+FASTMLP_API fastmlp_status fastmlp_train_f64(fastmlp_network* network, const double* x, size_t rows,
+                                             fastmlp_targets_f64 y,
+                                             const fastmlp_train_options* options, double* loss);
+
+/* ---- custom training loops ------------------------------------------------------------------- */
+
+/* How gradients change parameters; the formulas are in optimizer.hpp. */
+typedef struct fastmlp_optimizer {
+    const char* kind; /* "sgd", "adam" or "rmsprop"; null: "sgd" */
+    double learning_rate;
+    double momentum; /* of sgd and rmsprop */
+    int nesterov;
+    double beta_1, beta_2; /* of adam */
+    double rho;            /* of rmsprop */
+    double epsilon;
+    double l1, l2, weight_decay;
+    double clip_value; /* limit of every |gradient|; infinity: none */
+    double clip_norm;  /* limit of the norm of all gradients; infinity: none */
+    int decay_biases;  /* whether l1, l2 and weight_decay are also for biases, scales and shifts */
+} fastmlp_optimizer;
+
+/* SGD with learning rate 0.1; the other numbers are the usual ones of each kind. */
+FASTMLP_API fastmlp_optimizer fastmlp_default_optimizer(void);
+
+/* A factor of the learning rate; the formulas are in schedule.hpp. */
+typedef struct fastmlp_schedule {
+    const char* kind; /* "constant", "step", "exponential", "cosine", "one_cycle" or "inverse" */
+    double factor;    /* of step and exponential */
+    size_t every;     /* epochs, of step */
+    double final_factor, initial_factor, rise; /* of cosine and one_cycle */
+    double power;                              /* of inverse */
+    size_t warm_up;                            /* steps of a linear rise */
+    int shift;                                 /* whether the schedule begins after them */
+} fastmlp_schedule;
+
+/* A factor of 1; the other numbers are the usual ones of each kind. */
+FASTMLP_API fastmlp_schedule fastmlp_default_schedule(void);
+/* The factor of a step, counted from 0, of `epochs` epochs of `steps_per_epoch` steps. */
+FASTMLP_API fastmlp_status fastmlp_schedule_factor(const fastmlp_schedule* schedule, size_t step,
+                                                   size_t steps_per_epoch, size_t epochs,
+                                                   double* factor);
+
+/* What the rows of a batch should give, exactly one of three: class labels (rows), values
+ * (rows x outputs), or the gradient (rows x outputs) of any loss by the outputs. Gradients of
+ * parameters are then sums over the rows, and the loss is 0; otherwise they are means, as the loss.
+ *
+ * `weights` (rows) is how much each row counts, null for 1 each, and not for a gradient. Rows of
+ * weight 0 are left out, whatever they contain; if all are, nothing changes. */
+typedef struct fastmlp_batch_targets {
+    const int32_t* labels;
+    const float* values;
+    const float* gradient;
+    const float* weights;
+} fastmlp_batch_targets;
+
+typedef struct fastmlp_batch_targets_f64 {
+    const int32_t* labels;
+    const double* values;
+    const double* gradient;
+    const double* weights;
+} fastmlp_batch_targets_f64;
+
+/* The functions below refuse batches without rows, numbers that are not finite, targets that the
+ * loss does not take, and arrays that overlap the network's own memory. The loss and the parameters
+ * may become infinite or NaN all the same, which is not an error. Each uses as many threads as are
+ * worthwhile, at most n_threads, or the limit of the process if that is 0. */
+
+/* Forward, backward and update of one batch in one call: the bits of the three. From the second
+ * call on nothing is allocated, unless there are more rows or threads or another kind of optimizer.
+ * `loss` (may be null) receives the mean loss of the batch before the step. */
+FASTMLP_API fastmlp_status fastmlp_train_on_batch(fastmlp_network* network, const float* x,
+                                                  size_t rows, fastmlp_batch_targets y,
+                                                  const fastmlp_optimizer* optimizer, int n_threads,
+                                                  double* loss);
+FASTMLP_API fastmlp_status fastmlp_train_on_batch_f64(fastmlp_network* network, const double* x,
+                                                      size_t rows, fastmlp_batch_targets_f64 y,
+                                                      const fastmlp_optimizer* optimizer,
+                                                      int n_threads, double* loss);
+
+/* The nodes of all layers for the batch x, which is borrowed until the next forward: fastmlp_nodes
+ * has them. `training` 0: as in fastmlp_predict; else as in a step of training, with dropout and
+ * the statistics of the batch, which move the running averages. `weights` are those of the
+ * targets, or null. */
+FASTMLP_API fastmlp_status fastmlp_forward(fastmlp_network* network, const float* x, size_t rows,
+                                           int training, const float* weights, int n_threads);
+FASTMLP_API fastmlp_status fastmlp_forward_f64(fastmlp_network* network, const double* x,
+                                               size_t rows, int training, const double* weights,
+                                               int n_threads);
+/* Deltas and gradients of the last forward, which had as many rows. `loss` may be null. */
+FASTMLP_API fastmlp_status fastmlp_backward(fastmlp_network* network, size_t rows,
+                                            fastmlp_batch_targets y, int n_threads, double* loss);
+FASTMLP_API fastmlp_status fastmlp_backward_f64(fastmlp_network* network, size_t rows,
+                                                fastmlp_batch_targets_f64 y, int n_threads,
+                                                double* loss);
+/* One step with what stands in fastmlp_gradients, which may have been changed. */
+FASTMLP_API fastmlp_status fastmlp_update(fastmlp_network* network,
+                                          const fastmlp_optimizer* optimizer, int n_threads);
+/* Forgets what the optimizer remembers of earlier steps. */
+FASTMLP_API fastmlp_status fastmlp_reset_optimizer(fastmlp_network* network);
+
+/* A matrix of the network's, valid until the next forward: row i begins at data + i * stride. */
+typedef struct fastmlp_matrix {
+    const float* data;
+    size_t rows, cols, stride;
+} fastmlp_matrix;
+
+typedef struct fastmlp_matrix_f64 {
+    const double* data;
+    size_t rows, cols, stride;
+} fastmlp_matrix_f64;
+
+/* Of the last forward: the outputs of a layer, counted from 0, for all rows that count. Those of
+ * the last layer are the network's outputs, in units of y. */
+FASTMLP_API fastmlp_status fastmlp_nodes(const fastmlp_network* network, size_t layer,
+                                         fastmlp_matrix* nodes);
+FASTMLP_API fastmlp_status fastmlp_nodes_f64(const fastmlp_network* network, size_t layer,
+                                             fastmlp_matrix_f64* nodes);
+/* Of the last backward, before an update: the derivatives of each row's loss by the layer's sums
+ * z = x W + b, and by the features, which are computed when asked for. */
+FASTMLP_API fastmlp_status fastmlp_deltas(const fastmlp_network* network, size_t layer,
+                                          fastmlp_matrix* deltas);
+FASTMLP_API fastmlp_status fastmlp_deltas_f64(const fastmlp_network* network, size_t layer,
+                                              fastmlp_matrix_f64* deltas);
+FASTMLP_API fastmlp_status fastmlp_feature_gradients(fastmlp_network* network,
+                                                     fastmlp_matrix* gradients);
+FASTMLP_API fastmlp_status fastmlp_feature_gradients_f64(fastmlp_network* network,
+                                                         fastmlp_matrix_f64* gradients);
 
 /* ---- predictors ----------------------------------------------------------------------------- */
 
@@ -155,6 +397,8 @@ FASTMLP_API fastmlp_status fastmlp_predictor_refresh(fastmlp_predictor* predicto
                                                      const fastmlp_network* network);
 FASTMLP_API fastmlp_status fastmlp_predictor_predict(fastmlp_predictor* predictor, const float* x,
                                                      size_t rows, float* out);
+FASTMLP_API fastmlp_status fastmlp_predictor_predict_f64(fastmlp_predictor* predictor,
+                                                         const double* x, size_t rows, double* out);
 
 #ifdef __cplusplus
 }

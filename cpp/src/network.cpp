@@ -208,6 +208,11 @@ void apply_stored(Network<T>& network, const Optimizer& optimizer, const StepFac
     }
 }
 
+template <class T>
+MatrixView<const T> view_of(Rows<T>& rows, std::size_t count) {
+    return {rows.row(0), count, rows.cols, rows.stride};
+}
+
 /// Into the buffer there is, so that views of it stay live.
 template <class T>
 void set_scaling(std::shared_ptr<Buffer<T>>& buffer, std::size_t columns, std::span<const T> scales,
@@ -382,6 +387,22 @@ double Network<T>::backward(const Targets<T>& y, int n_threads) {
 }
 
 template <class T>
+MatrixView<const T> Network<T>::nodes(std::size_t i) const {
+    if (!workspace_ || !workspace_->x) throw std::logic_error("nodes need a forward before them");
+    check_index(i, layers_.size());
+    return view_of(workspace_->nodes[i], workspace_->batch);
+}
+
+template <class T>
+MatrixView<const T> Network<T>::deltas(std::size_t i) const {
+    if (!workspace_ || !workspace_->has_deltas) {
+        throw std::logic_error("deltas need a backward before them, and no update since");
+    }
+    check_index(i, layers_.size());
+    return view_of(workspace_->deltas[i], workspace_->batch);
+}
+
+template <class T>
 MatrixView<const T> Network<T>::feature_gradients() {
     if (!workspace_ || !workspace_->has_deltas) {
         throw std::logic_error("feature_gradients needs a backward before it, and no update since");
@@ -398,7 +419,7 @@ MatrixView<const T> Network<T>::feature_gradients() {
         });
         work.features_known = true;
     }
-    return {work.features->row(0), work.batch, features_, work.features->stride};
+    return view_of(*work.features, work.batch);
 }
 
 /// Deltas are those of other parameters from now on.

@@ -359,18 +359,26 @@ std::vector<AnyNetwork> load_ensemble(const std::filesystem::path& path,
 }
 
 template <class T>
-Network<T> load(const std::filesystem::path& path, const LoadOptions& options) {
-    AnyNetwork network = load_any(path, options);
+Network<T> from_archive(const Archive& archive, const std::string& file,
+                        const LoadOptions& options) {
+    AnyNetwork network = from_archive(archive, file, options);
     if (Network<T>* const wanted = std::get_if<Network<T>>(&network)) return std::move(*wanted);
     throw FormatError(
-        path.string(), "metadata 'architecture'", files::kLengthBytes,
+        file, "metadata 'architecture'", files::kLengthBytes,
         sizeof(T) == 4 ? "a network of double, not float" : "a network of float, not double");
+}
+
+template <class T>
+Network<T> load(const std::filesystem::path& path, const LoadOptions& options) {
+    return from_archive<T>(read_archive(path), path.string(), options);
 }
 
 template void save(const Network<float>&, const std::filesystem::path&, const SaveOptions&);
 template void save(const Network<double>&, const std::filesystem::path&, const SaveOptions&);
 template Network<float> load(const std::filesystem::path&, const LoadOptions&);
 template Network<double> load(const std::filesystem::path&, const LoadOptions&);
+template Network<float> from_archive(const Archive&, const std::string&, const LoadOptions&);
+template Network<double> from_archive(const Archive&, const std::string&, const LoadOptions&);
 template Archive to_archive(const Network<float>&, const SaveOptions&);
 template Archive to_archive(const Network<double>&, const SaveOptions&);
 

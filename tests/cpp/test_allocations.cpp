@@ -4,6 +4,7 @@
 
 #include "allocations.hpp"
 #include "check.hpp"
+#include "fastmlp.h"
 #include "fastmlp/fastmlp.hpp"
 
 namespace {
@@ -46,9 +47,38 @@ void test_steps(const Layers& layers, Loss loss, std::size_t batch_size) {
     }
 }
 
+/// A step of the C interface, a soft update, and what lends memory, after the first of each.
+void test_c() {
+    const fastmlp_layer layers[] = {{20, "tanh"}, {kOutputs, "identity"}};
+    const auto x = numbers<float>(40 * kFeatures, 1), y = numbers<float>(40 * kOutputs, 2);
+    const fastmlp_batch_targets targets{nullptr, y.data(), nullptr, nullptr};
+    fastmlp_optimizer adam = fastmlp_default_optimizer();
+    adam.kind = "adam";
+    adam.clip_norm = 0.5;
+    fastmlp_network *network = nullptr, *target = nullptr;
+    CHECK(fastmlp_create(kFeatures, layers, 2, nullptr, 1, &network) == FASTMLP_OK);
+    CHECK(fastmlp_copy(network, 1, &target) == FASTMLP_OK);
+    std::size_t before = 0;
+    for (int i = 0; i < 4; ++i) {
+        for (const std::size_t rows : {std::size_t{40}, std::size_t{1}, std::size_t{7}}) {
+            CHECK(fastmlp_train_on_batch(network, x.data(), rows, targets, &adam, 1, nullptr) ==
+                  FASTMLP_OK);
+        }
+        CHECK(fastmlp_soft_update(target, network, 0.1) == FASTMLP_OK);
+        fastmlp_layer_info info;
+        CHECK(fastmlp_get_layer(network, 1, &info) == FASTMLP_OK);
+        CHECK(fastmlp_gradients(network, nullptr) != nullptr);
+        if (i == 0) before = allocations::count;
+    }
+    CHECK(allocations::count == before);
+    fastmlp_destroy(network);
+    fastmlp_destroy(target);
+}
+
 }  // namespace
 
 int main() {
+    test_c();
     using enum Activation::Kind;
     const Layers plain{{20, kTanh}, {kOutputs, kIdentity}};
     const Layers kinds{{33, kRelu, Normalization::kBatch, 0.2},

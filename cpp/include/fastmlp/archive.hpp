@@ -74,6 +74,9 @@ FASTMLP_API Archive read_archive(const std::filesystem::path& path);
 /// Throws what `read_archive` would throw for the file's header and size, without reading the rest.
 FASTMLP_API void check_header(const std::filesystem::path& path);
 
+/// The bytes of the file that `write_archive` writes.
+FASTMLP_API std::vector<std::byte> format_archive(const Archive& archive);
+
 /// `read_archive` for a file in memory; `name` is used in errors.
 FASTMLP_API Archive parse_archive(std::span<const std::byte> bytes,
                                   const std::string& name = "<memory>");

@@ -128,6 +128,11 @@ public:
     /// running averages have then counted them. All 0: the gradients and the loss are 0. With
     /// `Targets::of_gradient` gradients are sums over the rows, and the loss is 0.
     double backward(const Targets<T>& y, int n_threads = 0);
+    /// Outputs of layer i, counted from 0, in the last `forward`, and dL/dz (N) of each row in the
+    /// last `backward`, both (rows that count, N) and valid until the next `forward`.
+    /// std::logic_error before it; for deltas also after an update.
+    MatrixView<const T> nodes(std::size_t i) const;
+    MatrixView<const T> deltas(std::size_t i) const;
     /// (B, features): the derivatives of each sample's loss by its features after `backward`, not
     /// divided, times its weight; only rows that count. Computed when asked for, from the weights
     /// as they are now: std::logic_error after an update. Valid until the next forward.

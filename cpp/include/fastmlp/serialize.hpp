@@ -53,6 +53,10 @@ FASTMLP_API Archive to_archive(const Network<T>& network, const SaveOptions& opt
 /// The network of an archive, which must contain nothing else; `file` is its name in errors.
 FASTMLP_API AnyNetwork from_archive(const Archive& archive, const std::string& file,
                                     const LoadOptions& options = {});
+/// The same for a network of T; FormatError for one of the other type.
+template <class T>
+FASTMLP_API Network<T> from_archive(const Archive& archive, const std::string& file,
+                                    const LoadOptions& options = {});
 
 /// A network of either type, borrowed.
 using AnyNetworkPointer = std::variant<const Network<float>*, const Network<double>*>;
@@ -75,6 +79,9 @@ extern template void save(const Network<float>&, const std::filesystem::path&, c
 extern template void save(const Network<double>&, const std::filesystem::path&, const SaveOptions&);
 extern template Network<float> load(const std::filesystem::path&, const LoadOptions&);
 extern template Network<double> load(const std::filesystem::path&, const LoadOptions&);
+extern template Network<float> from_archive(const Archive&, const std::string&, const LoadOptions&);
+extern template Network<double> from_archive(const Archive&, const std::string&,
+                                             const LoadOptions&);
 extern template Archive to_archive(const Network<float>&, const SaveOptions&);
 extern template Archive to_archive(const Network<double>&, const SaveOptions&);
 

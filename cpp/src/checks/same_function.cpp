@@ -13,29 +13,36 @@ namespace {
     throw std::invalid_argument("source must have " + wanted + ", got " + got);
 }
 
+/// Where a difference is: a function, so that no text is made where there is none.
+constexpr auto kInAll = [] { return std::string(); };
+
 /// "source must have 9 nodes in layer 0, got 8"
-void expect_count(std::size_t ours, std::size_t theirs, const std::string& of_what) {
-    if (ours != theirs) refuse(std::to_string(ours) + " " + of_what, std::to_string(theirs));
+template <class Where>
+void expect_count(std::size_t ours, std::size_t theirs, const char* of_what, Where where) {
+    if (ours == theirs) return;
+    refuse(std::to_string(ours) + " " + of_what + where(), std::to_string(theirs));
 }
 
 /// "source must have the activation 'relu' in layer 0, got 'tanh'"
-void expect_name(std::string_view ours, std::string_view theirs, const std::string& what,
-                 const std::string& where = "") {
+template <class Where>
+void expect_name(std::string_view ours, std::string_view theirs, const char* what, Where where) {
     const auto quoted = [](std::string_view name) { return "'" + std::string(name) + "'"; };
-    if (ours != theirs) refuse(what + " " + quoted(ours) + where, quoted(theirs));
+    if (ours == theirs) return;
+    refuse(what + (" " + quoted(ours)) + where(), quoted(theirs));
 }
 
-void expect_number(double ours, double theirs, const std::string& what,
-                   const std::string& where = "") {
+template <class Where>
+void expect_number(double ours, double theirs, const char* what, Where where) {
     const auto shortest = [](double number) {  // that is read as the same number
         char digits[32];
         return std::string(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
     };
-    if (ours != theirs) refuse(what + " " + shortest(ours) + where, shortest(theirs));
+    if (ours != theirs) refuse(what + (" " + shortest(ours)) + where(), shortest(theirs));
 }
 
-void check_layer(const Layer& ours, const Layer& theirs, const std::string& in_layer) {
-    expect_count(ours.nodes, theirs.nodes, "nodes" + in_layer);
+void check_layer(const Layer& ours, const Layer& theirs, std::size_t i) {
+    const auto in_layer = [i] { return " in layer " + std::to_string(i); };
+    expect_count(ours.nodes, theirs.nodes, "nodes", in_layer);
     const Activation h = ours.activation;
     expect_name(name_of(h), name_of(theirs.activation), "the activation", in_layer);
     expect_number(h.parameter, theirs.activation.parameter,
@@ -45,40 +52,42 @@ void check_layer(const Layer& ours, const Layer& theirs, const std::string& in_l
     expect_number(own.epsilon, other.epsilon, "the epsilon", in_layer);
     if (own.after_activation == other.after_activation) return;
     refuse(std::string("the normalization ") + (own.after_activation ? "after" : "before") +
-               " the activation" + in_layer,
+               " the activation" + in_layer(),
            other.after_activation ? "after it" : "before it");
 }
 
 void check_inputs(Normalization ours, Normalization theirs) {
-    expect_name(name_of(ours), name_of(theirs), "the input_normalization");
-    expect_number(ours.epsilon, theirs.epsilon, "the epsilon", " in input_normalization");
+    expect_name(name_of(ours), name_of(theirs), "the input_normalization", kInAll);
+    expect_number(ours.epsilon, theirs.epsilon, "the epsilon",
+                  [] { return std::string(" in input_normalization"); });
 }
 
 void check_loss(Loss ours, Loss theirs) {
-    expect_name(name_of(ours.kind), name_of(theirs.kind), "the loss");
+    expect_name(name_of(ours.kind), name_of(theirs.kind), "the loss", kInAll);
     expect_number(ours.parameter, theirs.parameter,
                   ours.kind == Loss::kCrossEntropy ? "the label_smoothing"
                   : ours.kind == Loss::kHuber      ? "the delta"
-                                                   : "the quantile");
+                                                   : "the quantile",
+                  kInAll);
 }
 
 template <class T>
 void check_scaling(const std::shared_ptr<Buffer<T>>& ours, const std::shared_ptr<Buffer<T>>& theirs,
-                   const std::string& side) {
-    const std::string both = side + "_scale and " + side + "_offset";
-    if (!ours != !theirs) refuse((ours ? "an " : "no ") + both, theirs ? "both" : "none");
+                   const char* side) {
+    const auto both = [side] { return side + ("_scale and " + std::string(side)) + "_offset"; };
+    if (!ours != !theirs) refuse((ours ? "an " : "no ") + both(), theirs ? "both" : "none");
     if (!ours || std::equal(ours->begin(), ours->end(), theirs->begin(), theirs->end())) return;
-    refuse("the same " + both, "others");
+    refuse("the same " + both(), "others");
 }
 
 }  // namespace
 
 template <class T>
 void check_same_function(const Network<T>& network, const Network<T>& source) {
-    expect_count(network.features(), source.features(), "features");
-    expect_count(network.layers().size(), source.layers().size(), "layers");
+    expect_count(network.features(), source.features(), "features", kInAll);
+    expect_count(network.layers().size(), source.layers().size(), "layers", kInAll);
     for (std::size_t i = 0; i < network.layers().size(); ++i) {
-        check_layer(network.layers()[i], source.layers()[i], " in layer " + std::to_string(i));
+        check_layer(network.layers()[i], source.layers()[i], i);
     }
     check_inputs(network.layers()[0].input_normalization, source.layers()[0].input_normalization);
     check_loss(network.loss(), source.loss());

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <bit>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -80,22 +81,42 @@ Header make_header(const Archive& archive, const std::vector<const Tensor*>& ten
     return header;
 }
 
-}  // namespace
-
-void write_archive(const std::filesystem::path& path, const Archive& archive) {
+/// Calls write(bytes) for the parts of the file, in order, after start(size of the file).
+template <class Start, class Write>
+void write_parts(const Archive& archive, Start start, Write write) {
     check_writable(archive);
     const std::vector<const Tensor*> tensors = in_file_order(archive);
-    const std::string text = files::format_header(make_header(archive, tensors));
+    const Header header = make_header(archive, tensors);
+    const std::string text = files::format_header(header);
     std::byte word[files::kLengthBytes];
     for (std::size_t i = 0; i < files::kLengthBytes; ++i) {
         word[i] = static_cast<std::byte>(text.size() >> (8 * i));
     }
-    files::AtomicFile file(path);
-    file.write(word);
-    file.write(std::as_bytes(std::span(text)));
+    start(files::kLengthBytes + text.size() + header.data_size());
+    write(std::span<const std::byte>(word));
+    write(std::as_bytes(std::span(text)));
     std::vector<std::byte> swapped;
-    for (const Tensor* tensor : tensors) file.write(file_bytes(*tensor, swapped));
-    file.commit();
+    for (const Tensor* tensor : tensors) write(file_bytes(*tensor, swapped));
+}
+
+}  // namespace
+
+void write_archive(const std::filesystem::path& path, const Archive& archive) {
+    std::optional<files::AtomicFile> file;
+    write_parts(
+        archive, [&](std::uint64_t) { file.emplace(path); },
+        [&](std::span<const std::byte> bytes) { file->write(bytes); });
+    file->commit();
+}
+
+std::vector<std::byte> format_archive(const Archive& archive) {
+    std::vector<std::byte> result;
+    write_parts(
+        archive, [&](std::uint64_t size) { result.reserve(static_cast<std::size_t>(size)); },
+        [&](std::span<const std::byte> bytes) {
+            result.insert(result.end(), bytes.begin(), bytes.end());
+        });
+    return result;
 }
 
 void check_can_write(const std::filesystem::path& path, const Archive& archive) {

@@ -1,20 +1,5 @@
 /* The C interface from C99: trains, predicts, and answers every mistake with a status and words. */
-#include <stdio.h>
-#include <string.h>
-
-#include "fastmlp.h"
-
-static int failures = 0;
-
-static void check(int holds, const char* condition, int line) {
-    if (holds) return;
-    ++failures;
-    printf("%s:%d: failed: %s (last error: %s)\n", __FILE__, line, condition, fastmlp_last_error());
-}
-#define CHECK(condition) check(condition, #condition, __LINE__)
-/* The call fails with this status and message. */
-#define CHECK_REFUSED(call, status, words) \
-    CHECK((call) == (status) && strstr(fastmlp_last_error(), words) != NULL)
+#include "c_check.h"
 
 static const float kInputs[] = {0, 0, 0, 1, 1, 0, 1, 1};
 static const int32_t kLabels[] = {0, 1, 1, 0};

@@ -1,9 +1,11 @@
 /// Converts arguments of the C interface to those of the C++ interface. Throws
-/// std::invalid_argument for null pointers and unknown names.
+/// std::invalid_argument for null pointers, sizes beyond memory and unknown names.
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -36,12 +38,33 @@ MatrixView<T> matrix(T* data, std::size_t rows, std::size_t cols, const char* na
     return {data, rows, cols, cols};
 }
 
-inline Targets<float> targets(const fastmlp_targets& y, std::size_t rows, std::size_t outputs) {
+/// Throws unless the arrays have no byte in common.
+inline void check_apart(const void* a, std::size_t a_bytes, const char* name, const void* b,
+                        std::size_t b_bytes, const char* other) {
+    const std::less<> before;
+    const auto* const first = static_cast<const std::byte*>(a);
+    const auto* const second = static_cast<const std::byte*>(b);
+    if (a == nullptr || b == nullptr || a_bytes == 0 || b_bytes == 0) return;
+    if (!before(first, second + b_bytes) || !before(second, first + a_bytes)) return;
+    throw std::invalid_argument(std::string(name) + " overlaps " + other);
+}
+
+/// `out` of the same rows as x, apart from it.
+template <class T>
+MatrixView<T> results(T* out, std::size_t cols, const MatrixView<const T>& x) {
+    const MatrixView<T> result = matrix(out, x.rows, cols, "out");
+    check_apart(out, x.rows * cols * sizeof(T), "out", x.data, x.rows * x.cols * sizeof(T), "x");
+    return result;
+}
+
+/// `y` is of either type.
+template <class T, class CTargets>
+Targets<T> targets(const CTargets& y, std::size_t rows, std::size_t outputs) {
     if ((y.labels == nullptr) == (y.values == nullptr)) {
         throw std::invalid_argument("y must have either labels or values");
     }
-    if (y.labels != nullptr) return Targets<float>::of_labels(y.labels, rows);
-    return Targets<float>::of_values({y.values, rows, outputs, outputs});
+    if (y.labels != nullptr) return Targets<T>::of_labels(y.labels, rows);
+    return Targets<T>::of_values({y.values, rows, outputs, outputs});
 }
 
 /// A name, or a name and a parameter: "leaky_relu(0.2)".
@@ -93,6 +116,53 @@ inline Optimizer::Kind to_kind(std::string_view name) {
     if (name == "rmsprop") return Kind::kRmsprop;
     throw std::invalid_argument("unknown optimizer '" + std::string(name) +
                                 "'; known: sgd, adam, rmsprop");
+}
+
+inline Optimizer to_optimizer(const fastmlp_optimizer& from) {
+    Optimizer optimizer;
+    optimizer.kind = to_kind(from.kind != nullptr ? from.kind : "sgd");
+    optimizer.learning_rate = from.learning_rate;
+    optimizer.momentum = from.momentum;
+    optimizer.nesterov = from.nesterov != 0;
+    optimizer.beta_1 = from.beta_1;
+    optimizer.beta_2 = from.beta_2;
+    optimizer.rho = from.rho;
+    optimizer.epsilon = from.epsilon;
+    optimizer.l1 = from.l1;
+    optimizer.l2 = from.l2;
+    optimizer.weight_decay = from.weight_decay;
+    optimizer.clip_value = from.clip_value;
+    optimizer.clip_norm = from.clip_norm;
+    optimizer.decay_biases = from.decay_biases != 0;
+    return optimizer;
+}
+
+inline Schedule::Kind to_schedule_kind(std::string_view name) {
+    using Kind = Schedule::Kind;
+    if (name == "constant") return Kind::kConstant;
+    if (name == "step") return Kind::kStep;
+    if (name == "exponential") return Kind::kExponential;
+    if (name == "cosine") return Kind::kCosine;
+    if (name == "one_cycle") return Kind::kOneCycle;
+    if (name == "inverse") return Kind::kInverse;
+    throw std::invalid_argument("unknown schedule '" + std::string(name) +
+                                "'; known: constant, step, exponential, cosine, one_cycle, "
+                                "inverse");
+}
+
+inline Schedule to_schedule(const fastmlp_schedule& from) {
+    Schedule schedule;
+    schedule.kind = to_schedule_kind(from.kind != nullptr ? from.kind : "constant");
+    schedule.factor = from.factor;
+    schedule.every = from.every;
+    schedule.final = from.final_factor;
+    schedule.initial = from.initial_factor;
+    schedule.rise = from.rise;
+    schedule.power = from.power;
+    schedule.warm_up = from.warm_up;
+    schedule.shift = from.shift != 0;
+    check_schedule(schedule);
+    return schedule;
 }
 
 inline TrainOptions to_options(const fastmlp_train_options& from) {

@@ -1,0 +1,116 @@
+/// Checks of one batch before a step. Nothing is allocated, unless there is something wrong.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "c_api/arguments.hpp"
+#include "checks/finite.hpp"
+#include "propagation/workspace.hpp"
+
+namespace fastmlp::c {
+
+inline void check_threads(int n_threads) {
+    if (n_threads >= 0) return;
+    throw std::invalid_argument("n_threads must be at least 0, got " + std::to_string(n_threads));
+}
+
+/// Throws if an array overlaps the network's own memory, which steps read and write.
+template <class T>
+void check_not_of(const Network<T>& network, const T* data, std::size_t count, const char* name) {
+    const auto check = [&](const Buffer<T>& own) {
+        check_apart(data, count * sizeof(T), name, own.data(), own.size() * sizeof(T),
+                    "memory of the network");
+    };
+    for (const auto* buffer : {&network.parameters(), &network.gradients(), &network.statistics(),
+                               &network.input_scaling(), &network.output_scaling()}) {
+        if (*buffer) check(**buffer);
+    }
+    if (!network.workspace()) return;
+    for (const auto* layers : {&network.workspace()->nodes, &network.workspace()->deltas}) {
+        for (const Rows<T>& rows : *layers) check(rows.values);
+    }
+}
+
+/// Throws at the first row with an element for which `allows` is false; rows of weight 0 may hold
+/// anything.
+template <class T, class Allows>
+void check_rows(const MatrixView<const T>& rows, const T* weights, const char* name,
+                const char* range, Allows allows) {
+    for (std::size_t b = 0; b < rows.rows; ++b) {
+        if (weights != nullptr && weights[b] == 0) continue;
+        if (std::all_of(rows.row(b), rows.row(b) + rows.cols, allows)) continue;
+        throw std::invalid_argument(std::string(name) + " must be " + range + ", row " +
+                                    std::to_string(b) + " is not");
+    }
+}
+
+template <class T>
+void check_finite_rows(const MatrixView<const T>& rows, const T* weights, const char* name) {
+    const std::size_t count = rows.rows * rows.cols;
+    if (count_finite(rows.data, count) == count) return;
+    check_rows(rows, weights, name, "finite", [](T value) { return std::isfinite(value); });
+}
+
+template <class T>
+void check_weights(const Network<T>& network, const T* weights, std::size_t rows) {
+    if (weights == nullptr) return;
+    check_not_of(network, weights, rows, "weights");
+    check_rows<T>({weights, rows, 1, 1}, nullptr, "weights", "finite and at least 0",
+                  [](T weight) { return std::isfinite(weight) && weight >= 0; });
+}
+
+/// The batch x.
+template <class T>
+MatrixView<const T> batch(const Network<T>& network, const T* x, std::size_t rows,
+                          const T* weights) {
+    const MatrixView<const T> result = matrix(x, rows, network.features(), "x");
+    if (rows == 0) throw std::invalid_argument("x must have at least one row");
+    check_not_of(network, x, rows * network.features(), "x");
+    check_weights(network, weights, rows);
+    check_finite_rows(result, weights, "x");
+    return result;
+}
+
+/// The values, or the gradient, of a batch.
+template <class T>
+MatrixView<const T> batch_values(const Network<T>& network, const T* values, std::size_t rows,
+                                 const T* weights, const char* name) {
+    const MatrixView<const T> result = matrix(values, rows, network.outputs(), name);
+    check_not_of(network, values, rows * network.outputs(), name);
+    check_finite_rows(result, weights, name);
+    return result;
+}
+
+/// What the rows of a batch should give; `y` is of either type.
+template <class T, class CTargets>
+Targets<T> batch_targets(const Network<T>& network, const CTargets& y, std::size_t rows) {
+    if ((y.labels != nullptr) + (y.values != nullptr) + (y.gradient != nullptr) != 1) {
+        throw std::invalid_argument("y must have exactly one of labels, values and gradient");
+    }
+    check_weights(network, y.weights, rows);
+    Targets<T> result;
+    if (y.labels != nullptr) {
+        result = Targets<T>::of_labels(y.labels, rows);
+    } else if (y.gradient != nullptr) {
+        result =
+            Targets<T>::of_gradient(batch_values(network, y.gradient, rows, y.weights, "gradient"));
+    } else {
+        result = Targets<T>::of_values(batch_values(network, y.values, rows, y.weights, "values"));
+        const Loss::Kind loss = network.loss().kind;
+        if (loss == Loss::kBinaryCrossEntropy) {
+            check_rows(result.values, y.weights, "values", "from 0 to 1",
+                       [](T value) { return value >= 0 && value <= 1; });
+        } else if (loss == Loss::kPoisson) {
+            check_rows(result.values, y.weights, "values", "at least 0",
+                       [](T value) { return value >= 0; });
+        }
+    }
+    result.weights = y.weights;
+    return result;
+}
+
+}  // namespace fastmlp::c
