@@ -98,6 +98,21 @@ def test_few_rows_of_classes_have_coarser_pieces_and_more_weight_decay(rng, rows
         assert weight_decay(model.target, rows) == expected
 
 
+def test_the_rate_of_classes_is_halved_where_their_loss_stagnates(rng):
+    table = {"a": rng.normal(size=200), "class": rng.choice(["p", "n"], 200)}
+    table["y"] = table["a"] * 2.0
+    options = {"networks": 1, "hidden": (8,), "seed": 1, "epochs": 40}
+    cases = [("class", 0.15, True), ("class", None, False), ("y", 0.15, False)]
+    for target, fraction, halved in cases:
+        model = fm.TabularModel(**options)
+        model.fit(table, target, features=["a"], validation_fraction=fraction)
+        rates = model.histories[0].learning_rate
+        assert rates[0] == pytest.approx(0.01)
+        assert (min(rates) <= 0.005) == halved
+    model = fm.TabularModel(**options, optimizer=fm.Adam(0.002)).fit(table, "class")
+    assert set(model.histories[0].learning_rate) == {0.002}
+
+
 @pytest.mark.parametrize(
     ("y", "classes"),
     [

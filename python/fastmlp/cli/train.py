@@ -83,12 +83,12 @@ class Settings:
     seed: int = 0
     threads: int | None = None
 
-    def rule(self, weight_decay: float) -> Optimizer:
-        """Return the optimizer, with this weight decay for AdamW."""
+    def rule(self, weight_decay: float) -> Optimizer | None:
+        """Return the optimizer, with this weight decay for AdamW; None is that of the model."""
         rate = self.learning_rate
         match self.optimizer:
             case "adamw":
-                return AdamW(rate or LEARNING_RATE, weight_decay=weight_decay)
+                return None if rate is None else AdamW(rate, weight_decay=weight_decay)
             case "adam":
                 return Adam(rate or LEARNING_RATE)
             case "rmsprop":
@@ -261,7 +261,7 @@ class Experiment:
         samples = sum(history.samples * len(history.loss) for history in histories)
         flops = sum(h.samples * len(h.loss) * h.flops_per_sample for h in histories)
         peak = peak_gflops("float32", threads)
-        first = model.networks[0]
+        first, rule = model.networks[0], settings.rule(self._decay)
         return Report(
             version=config["version"],
             data=self._selection.table.source,
@@ -281,7 +281,7 @@ class Experiment:
             best_epochs=[history.best_epoch for history in histories],
             batch_size=model.batch_size(len(self._train)),
             optimizer=settings.optimizer,
-            learning_rate=float(settings.rule(self._decay).learning_rate),  # type: ignore[arg-type]
+            learning_rate=LEARNING_RATE if rule is None else float(rule.learning_rate),  # type: ignore[arg-type]
             seed=model.seed,
             split_seed=settings.split_seed,
             train_loss=_loss(model.target, train),

@@ -14,6 +14,7 @@ from fastmlp.history import EpochReport, History
 from fastmlp.layers import ActivationLike
 from fastmlp.network import Network
 from fastmlp.settings.optimizers import AdamW, Optimizer
+from fastmlp.settings.plateau import Plateau
 from fastmlp.tables.splits import split_rows
 from fastmlp.tables.target import Target
 
@@ -63,9 +64,14 @@ class Settings:
         """Return the limit of epochs: fewer for many rows, with as many steps."""
         return self.epochs or max(20, min(MOST_EPOCHS, 20_000_000 // rows))
 
-    def rule(self, target: Target, rows: int) -> Optimizer:
-        """Return the optimizer."""
-        return self.optimizer or AdamW(LEARNING_RATE, weight_decay=weight_decay(target, rows))
+    def rule(self, target: Target, rows: int, *, validated: bool) -> Optimizer:
+        """Return the optimizer; the rate for classes is halved where their loss stagnates."""
+        if self.optimizer is not None:
+            return self.optimizer
+        rate: float | Plateau = LEARNING_RATE
+        if target.task != "regression" and validated:
+            rate = Plateau(LEARNING_RATE, factor=0.5, patience=5, monitor="validation_loss")
+        return AdamW(rate, weight_decay=weight_decay(target, rows))
 
 
 def weight_decay(target: Target, rows: int) -> float:
@@ -203,7 +209,9 @@ class Training:
             y,
             epochs=epochs,
             batch_size=min(settings.batch(len(X)), len(X)),
-            optimizer=settings.rule(self._target, len(self._samples.X)),
+            optimizer=settings.rule(
+                self._target, len(self._samples.X), validated=held_out is not None
+            ),
             validation_data=held_out,
             early_stopping=EarlyStopping(patience=settings.patience) if held_out else None,
             callbacks=follow,
