@@ -88,7 +88,7 @@ def last_column(path: Path) -> str:
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t|", key=first.count)
     if delimiter not in first:
-        return (first.split() or [""])[-1]
+        return (first.split() or [""])[-1].strip('"')
     header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [""])
     named = [name.strip() for name in header if name.strip()]
     return named[-1] if named else ""
