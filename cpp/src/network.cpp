@@ -213,7 +213,7 @@ MatrixView<const T> view_of(Rows<T>& rows, std::size_t count) {
     return {rows.row(0), count, rows.cols, rows.stride};
 }
 
-/// Into the buffer there is, so that views of it stay live.
+/// Writes into an existing buffer, so that views of it stay valid.
 template <class T>
 void set_scaling(std::shared_ptr<Buffer<T>>& buffer, std::size_t columns, std::span<const T> scales,
                  std::span<const T> offsets) {
@@ -422,7 +422,7 @@ MatrixView<const T> Network<T>::feature_gradients() {
     return view_of(*work.features, work.batch);
 }
 
-/// Deltas are those of other parameters from now on.
+/// To be called after a change of the parameters, to which the deltas then no longer belong.
 template <class T>
 void Network<T>::changed() {
     if (workspace_) workspace_->has_deltas = false;

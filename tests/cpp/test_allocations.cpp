@@ -6,6 +6,7 @@
 #include "check.hpp"
 #include "fastmlp.h"
 #include "fastmlp/fastmlp.hpp"
+#include "numbers.hpp"
 
 namespace {
 
@@ -13,14 +14,6 @@ using namespace fastmlp;
 using Layers = std::vector<Layer>;
 
 constexpr std::size_t kFeatures = 9, kOutputs = 3;
-
-template <class T>
-std::vector<T> numbers(std::size_t count, std::uint64_t seed) {
-    const RandomStream stream{seed, Purpose::kInitialWeights, 0};
-    std::vector<T> x(count);
-    for (std::size_t i = 0; i < count; ++i) x[i] = static_cast<T>(stream.uniform(i) - 0.5);
-    return x;
-}
 
 /// A hundred steps allocate as often as ten.
 template <class T>

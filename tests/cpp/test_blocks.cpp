@@ -6,6 +6,7 @@
 
 #include "check.hpp"
 #include "fastmlp/fastmlp.hpp"
+#include "numbers.hpp"
 #include "propagation/cache_size.hpp"
 #include "training/options.hpp"
 
@@ -16,14 +17,6 @@ using Layers = std::vector<Layer>;
 
 constexpr std::size_t kRows = 150, kWholeBatch = std::size_t{1} << 40;
 constexpr std::size_t kCacheSizes[] = {1000, 6000, 33000, 1 << 18, 1 << 20};
-
-template <class T>
-std::vector<T> numbers(std::size_t count, std::uint64_t seed) {
-    const RandomStream stream{seed, Purpose::kInitialWeights, 0};
-    std::vector<T> x(count);
-    for (std::size_t i = 0; i < count; ++i) x[i] = static_cast<T>(stream.uniform(i) - 0.5);
-    return x;
-}
 
 template <class T>
 struct Data {

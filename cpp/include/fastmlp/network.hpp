@@ -122,20 +122,21 @@ public:
                  int n_threads = 0);
     void forward(const RawView<T>& x, bool training = true, const T* weights = nullptr,
                  int n_threads = 0);
-    /// (2.8)-(2.12) for the last forward: deltas of all layers and gradients, which are 0 for those
-    /// that are not trainable; returns the mean loss. If y has
-    /// weights of 0 that forward was not given, it first goes forward again without those rows; the
-    /// running averages have then counted them. All 0: the gradients and the loss are 0. With
-    /// `Targets::of_gradient` gradients are sums over the rows, and the loss is 0.
+    /// (2.8)-(2.12) for the last forward: deltas of all layers, and gradients, which are 0 for
+    /// frozen layers; returns the mean loss. If y has weights of 0 that `forward` did not have, the
+    /// forward pass is repeated without those rows; the running averages then include them. If all
+    /// weights are 0, so are the gradients and the loss. With `Targets::of_gradient` gradients are
+    /// sums over the rows, and the loss is 0.
     double backward(const Targets<T>& y, int n_threads = 0);
     /// Outputs of layer i, counted from 0, in the last `forward`, and dL/dz (N) of each row in the
     /// last `backward`, both (rows that count, N) and valid until the next `forward`.
     /// std::logic_error before it; for deltas also after an update.
     MatrixView<const T> nodes(std::size_t i) const;
     MatrixView<const T> deltas(std::size_t i) const;
-    /// (B, features): the derivatives of each sample's loss by its features after `backward`, not
-    /// divided, times its weight; only rows that count. Computed when asked for, from the weights
-    /// as they are now: std::logic_error after an update. Valid until the next forward.
+    /// (B, features): after `backward`, the derivatives of each sample's loss with respect to its
+    /// features, times its weight, not divided by B, without rows of weight 0. Computed when
+    /// called, from the current weights: std::logic_error after an update. Valid until the next
+    /// forward.
     MatrixView<const T> feature_gradients();
     /// (2.13), (2.14) with the gradients in the buffer; does not change the optimizer's state.
     void update(double learning_rate, int n_threads = 0);
