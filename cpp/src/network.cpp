@@ -137,15 +137,6 @@ void draw_initial_weights(const Layout& layout, const std::vector<Layer>& layers
     }
 }
 
-/// The rows of a batch that count: whose weight is not 0, or all without weights.
-template <class T>
-std::vector<std::uint32_t> counting_rows(const T* weights, std::size_t rows) {
-    std::vector<std::uint32_t> places;
-    places.reserve(rows);
-    find_counting(rows, [&](std::size_t b) { return weights ? weights[b] : T(1); }, places);
-    return places;
-}
-
 /// Nodes of the rows `work.places` of `work.x`, which come to stand one after another. `averages`:
 /// and the running averages move.
 template <class T>

@@ -133,11 +133,36 @@ py::array input_gradient(LockedNetwork<T>& model, py::handle x, const py::array&
     return result;
 }
 
+/// Not beside a training: the product is that of the weights as they are. All arrays are held by
+/// the caller's frame.
+template <class T>
+py::array hvp(LockedNetwork<T>& model, py::handle x, const py::array& y, py::object sample_weight,
+              const py::array& v, int n_threads) {
+    const BorrowedFeatures<T> features(x);
+    const py::array weights =
+        sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
+    const Targets<T> targets = borrow_targets<T>(y, weights);
+    const py::array given = require_ready<T>(v, 1, "v");
+    const auto size = static_cast<std::size_t>(given.size());
+    const std::span<const T> direction(static_cast<const T*>(given.data()), size);
+    py::array_t<T> result = new_result<T>({size});
+    const std::span<T> out(result.mutable_data(), size);
+    Interruptible interruptible;
+    const Writing writing(model, Access::kStep, interruptible.unlocked());
+    if (!model.hessian_product) model.hessian_product.emplace(model.network);
+    features.with_dense([&](const auto& view) {
+        model.hessian_product->compute(view, targets, direction, out, n_threads);
+    });
+    return result;
+}
+
 #define FASTMLP_INSTANTIATE(T)                                                                     \
     template py::object predict(LockedNetwork<T>&, py::handle, py::object, int);                   \
     template py::tuple evaluate(LockedNetwork<T>&, py::handle, const py::array&, py::object, int); \
     template py::array jacobian(LockedNetwork<T>&, py::handle, int);                               \
-    template py::array input_gradient(LockedNetwork<T>&, py::handle, const py::array&, int);
+    template py::array input_gradient(LockedNetwork<T>&, py::handle, const py::array&, int);       \
+    template py::array hvp(LockedNetwork<T>&, py::handle, const py::array&, py::object,            \
+                           const py::array&, int);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
 #undef FASTMLP_INSTANTIATE

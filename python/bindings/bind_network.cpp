@@ -446,6 +446,8 @@ void bind(py::module_& module, const char* name) {
         .def("jacobian", &jacobian<T>, py::arg("X"), py::arg("n_threads") = 0)
         .def("input_gradient", &input_gradient<T>, py::arg("X"), py::arg("y"),
              py::arg("n_threads") = 0)
+        .def("hvp", &hvp<T>, py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::arg("v"),
+             py::arg("n_threads") = 0)
         .def("check_batches", &check_batches<T>, py::arg("rows"), py::arg("sample_weight"),
              py::arg("order"), py::arg("options"))
         .def("threads_for", &threads_for<T>, py::arg("batch_size"), py::arg("n_threads") = 0,

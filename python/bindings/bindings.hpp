@@ -122,5 +122,8 @@ template <class T>
 py::array jacobian(LockedNetwork<T>& model, py::handle x, int n_threads);
 template <class T>
 py::array input_gradient(LockedNetwork<T>& model, py::handle x, const py::array& y, int n_threads);
+template <class T>
+py::array hvp(LockedNetwork<T>& model, py::handle x, const py::array& y, py::object sample_weight,
+              const py::array& v, int n_threads);
 
 }  // namespace fastmlp::bindings

@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "fastmlp/hessian_product.hpp"
 #include "fastmlp/network.hpp"
 #include "fastmlp/train_step.hpp"
 #include "gil.hpp"
@@ -30,8 +31,9 @@ struct LockedNetwork {
     py::object features;                            ///< what `forward` borrowed
     mutable py::object feature_names, class_names;  ///< as Python sees them, once it has asked
     mutable Access access;
-    std::optional<TrainStep<T>> train_step;  ///< of train_on_batch, once it was called
-    std::vector<std::int32_t> labels;        ///< its labels, where they were of another type
+    std::optional<TrainStep<T>> train_step;            ///< of train_on_batch, once it was called
+    std::optional<HessianProduct<T>> hessian_product;  ///< of hvp, once it was called
+    std::vector<std::int32_t> labels;  ///< its labels, where they were of another type
 };
 
 /// Held while the network is written.

@@ -365,6 +365,14 @@ class _Network:
     def input_gradient(
         self, X: NDArray[Any], y: NDArray[Any], n_threads: int = 0
     ) -> NDArray[Any]: ...
+    def hvp(
+        self,
+        X: NDArray[Any] | RawRows,
+        y: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
+        v: NDArray[Any],
+        n_threads: int = 0,
+    ) -> NDArray[Any]: ...
     def check_batches(
         self,
         rows: int,

@@ -852,7 +852,10 @@ class Network:
             ``f(theta) -> (loss, gradient)``, theta (n_parameters,) in the order of `parameters`,
             gradient a copy in float64. A call stores theta in the network, and raises RuntimeError
             while another thread fits it. Dropout is off, and batch normalisation uses the running
-            averages. SciPy's line searches need a network of dtype float64.
+            averages. SciPy's line searches need a network of dtype float64. ``f.hvp(v)`` is the
+            exact product of the Hessian with v at the parameters of the network, and
+            ``f.hessp(theta, v)`` at theta, for SciPy's ``hessp``. They need a loss of fastmlp and
+            layers without normalization. Threads are as many as are worthwhile.
 
         Examples
         --------
@@ -860,6 +863,9 @@ class Network:
         >>> f = net.objective([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0])
         >>> from scipy.optimize import minimize  # doctest: +SKIP
         >>> net.parameters = minimize(f, net.parameters.copy(), jac=True).x  # doctest: +SKIP
+        >>> result = minimize(
+        ...     f, net.parameters.copy(), jac=True, hessp=f.hessp, method="trust-ncg"
+        ... )  # doctest: +SKIP
         """
         return objective(self._model, X, y, sample_weight)
 

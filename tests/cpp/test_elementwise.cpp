@@ -235,6 +235,12 @@ void test_same_bits(const std::string& isa) {
                          &Table::tanh_backward, &Table::softplus_backward, &Table::exp_backward}) {
         CHECK(same(backward(ours.*f), backward(reference.*f)));
     }
+    for (const auto f :
+         {&Table::elu_curve, &Table::selu_curve, &Table::gelu_curve, &Table::gelu_tanh_curve,
+          &Table::silu_curve, &Table::mish_curve, &Table::hardswish_curve, &Table::sigmoid_curve,
+          &Table::tanh_curve, &Table::softplus_curve, &Table::exp_curve}) {
+        CHECK(same(backward(ours.*f), backward(reference.*f)));
+    }
 }
 
 /// Arrays of any length: nothing is read or written past the end.

@@ -197,6 +197,26 @@ struct Kernels {
                                     parameter);
     }
 
+    void activate_curve(const std::string& name, const py::array& from, const py::array& values,
+                        std::size_t cols, T parameter) const {
+        static const std::map<std::string, typename Table::Backward Table::*> functions{
+            {"elu", &Table::elu_curve},
+            {"selu", &Table::selu_curve},
+            {"gelu", &Table::gelu_curve},
+            {"gelu_tanh", &Table::gelu_tanh_curve},
+            {"silu", &Table::silu_curve},
+            {"mish", &Table::mish_curve},
+            {"hardswish", &Table::hardswish_curve},
+            {"sigmoid", &Table::sigmoid_curve},
+            {"tanh", &Table::tanh_curve},
+            {"softplus", &Table::softplus_curve},
+            {"exp", &Table::exp_curve},
+        };
+        const RowsOf<T> rows(from), target(values);
+        (table.*functions.at(name))(rows.data, rows.ld, target.data, target.ld, rows.rows, cols,
+                                    parameter);
+    }
+
     void layer_normalize(const py::array& z, std::size_t n, T epsilon, const py::array& scales,
                          const py::array& shifts, const py::array& normalized,
                          const py::array& inverses) const {
@@ -320,6 +340,8 @@ void bind(py::module_& module, const char* name) {
              py::arg("parameter") = 0)
         .def("activate_backward", &K::activate_backward, py::arg("name"), py::arg("from"),
              py::arg("delta"), py::arg("cols"), py::arg("parameter") = 0)
+        .def("activate_curve", &K::activate_curve, py::arg("name"), py::arg("from"),
+             py::arg("values"), py::arg("cols"), py::arg("parameter") = 0)
         .def("layer_normalize", &K::layer_normalize)
         .def("layer_normalize_backward", &K::layer_normalize_backward)
         .def("batch_moments", &K::batch_moments)

@@ -215,6 +215,67 @@ def test_slopes(kernels, scalar, rng, limits, name):
     assert errors.max() <= 6 * limits.eps
 
 
+def logistic_slope(z):
+    return 1 / (1 + np.exp(z)) / (1 + np.exp(-z))
+
+
+def bend_of_tanh_gelu(z):
+    """Second derivative of z sigmoid(v)."""
+    v, first = gelu_argument(z), gelu_argument(1 + 0 * z, 3 * z * z)
+    second = gelu_argument(0 * z, 6 * z)
+    bend = 2 * first + z * second + z * first**2 * (sigmoid_of(-v) - sigmoid_of(v))
+    return logistic_slope(v) * bend
+
+
+def bend_of_mish(z):
+    """Second derivative of z T: 2 T' + z T'' with T' = (1 - T^2) s."""
+    t, s = tanh_of_softplus(z), sigmoid_of(z)
+    return (1 - t**2) * s * (2 + z * (1 - s - 2 * t * s))
+
+
+CURVATURES = {
+    "elu": lambda z: np.where(z > 0, 0, PARAMETER * np.exp(np.minimum(z, 0))),
+    "selu": lambda z: np.where(
+        z > 0, 0, np.longdouble("1.7580993408473768599") * np.exp(np.minimum(z, 0))
+    ),
+    "gelu": lambda z: np.exp(-z * z / 2) / np.sqrt(2 * np.longdouble(math.pi)) * (2 - z * z),
+    "gelu_tanh": bend_of_tanh_gelu,
+    "silu": lambda z: logistic_slope(z) * (2 + z * (sigmoid_of(-z) - sigmoid_of(z))),
+    "mish": bend_of_mish,
+    "hardswish": lambda z: np.where(np.abs(z) < 3, 1 / np.longdouble(3), 0),
+    "sigmoid": lambda z: logistic_slope(z) * (sigmoid_of(-z) - sigmoid_of(z)),
+    "tanh": lambda z: -2 * np.tanh(z) * (1 - np.tanh(z) ** 2),
+    "softplus": logistic_slope,
+    "exp": np.exp,
+}
+
+
+@pytest.mark.parametrize("name", CURVATURES)
+def test_curvatures(kernels, scalar, rng, limits, name):
+    """values h''(z), as accurate as the slopes are: two more factors, each right to 2 units."""
+    z = rng.uniform(-20, 8, 3000).astype(limits.dtype)
+    values = whole_rows(rng.uniform(-1, 1, z.size).astype(limits.dtype))
+    got, expected = values.copy(), values.copy()
+    argument = whole_rows(z if name in COMPUTED_FROM_Z else elementwise(kernels, name, z))
+    kernels.activate_curve(name, argument, got, PAD, PARAMETER)
+    scalar.activate_curve(name, argument, expected, PAD, PARAMETER)
+    assert_same(got.ravel(), expected.ravel())
+    curvature = CURVATURES[name](z.astype(np.longdouble))
+    errors = np.abs(got.ravel()[: z.size] - values.ravel()[: z.size] * curvature)
+    assert (errors / np.maximum(1, np.abs(curvature))).max() <= 10 * limits.eps
+
+
+@pytest.mark.parametrize("name", CURVATURES)
+def test_curvatures_far_out(kernels, limits, name):
+    """Where h is a line or a constant they are 0, or subnormal, without any infinity times 0."""
+    ends = np.array([-np.inf, -limits.max, limits.max, np.inf], limits.dtype)
+    ends = ends[:2] if name == "exp" else ends
+    values = whole_rows(np.ones_like(ends))
+    argument = ends if name in COMPUTED_FROM_Z else elementwise(kernels, name, ends)
+    kernels.activate_curve(name, whole_rows(argument), values, PAD, PARAMETER)
+    assert np.abs(values.ravel()[: len(ends)]).max() < limits.smallest_normal
+
+
 def test_relu(kernels, limits, specials):
     got = elementwise(kernels, "relu", specials)
     kept = (specials > 0) | np.isnan(specials)

@@ -5,6 +5,7 @@
 #include "fastmlp/buffer.hpp"
 #include "fastmlp/element_type.hpp"
 #include "fastmlp/executor.hpp"
+#include "fastmlp/hessian_product.hpp"
 #include "fastmlp/interruption.hpp"
 #include "fastmlp/isa.hpp"
 #include "fastmlp/layer.hpp"

@@ -159,6 +159,10 @@ struct KernelTable {
     Backward relu_backward, leaky_relu_backward, elu_backward, selu_backward, gelu_backward,
         gelu_tanh_backward, silu_backward, mish_backward, relu6_backward, hardswish_backward,
         sigmoid_backward, tanh_backward, softplus_backward, exp_backward;
+    /// delta[r][c] *= h''(z[r][c]), computed from what h' is computed from; the others have
+    /// straight pieces only
+    Backward elu_curve, selu_curve, gelu_curve, gelu_tanh_curve, silu_curve, mish_curve,
+        hardswish_curve, sigmoid_curve, tanh_curve, softplus_curve, exp_curve;
 
     // ---- normalisation (normalization-inl.hpp), dropout (dropout-inl.hpp); rows padded ---------
     /// x = (z - mean) * inverse with 1 / inverse = sqrt(variance + epsilon), both by tree16 over

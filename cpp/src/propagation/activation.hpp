@@ -18,4 +18,13 @@ template <class T>
 void activate_backward(const kernels::KernelTable<T>& kernel, Activation activation, const T* from,
                        std::size_t ldf, T* delta, std::size_t ldd, std::size_t rows, std::size_t n);
 
+/// Whether h'' is anything but 0.
+template <class T>
+bool is_curved(const kernels::KernelTable<T>& kernel, Activation activation);
+
+/// values *= h''(z) of an activation that is curved, computed from what h' is computed from.
+template <class T>
+void activate_curve(const kernels::KernelTable<T>& kernel, Activation activation, const T* from,
+                    std::size_t ldf, T* values, std::size_t ldv, std::size_t rows, std::size_t n);
+
 }  // namespace fastmlp

@@ -170,11 +170,7 @@ struct Propagation {
         const std::size_t last = layers.size() - 1;
         Rows<T>&delta = work.deltas[last], &from = z(last);
         if (!y.custom) {
-            apply_loss(kernel, loss,
-                       {rows.size(), work.scores.cols, work.scores.row(rows.first),
-                        work.scores.stride, y.labels ? work.labels.data() + rows.first : nullptr,
-                        work.targets.data() + rows.first, delta.row(rows.first), delta.stride,
-                        work.losses.data() + rows.first});
+            loss_gradient(y, rows);
         } else if (activation(last) == Activation::kSoftmax) {
             softmax_backward(work.scores, delta, rows);
         }
@@ -185,6 +181,16 @@ struct Propagation {
         if (output_scaling && reports_in_units && !y.custom) report_in_units(rows);
         if (loss_limit < kUnlimited) limit_losses(work, rows, loss_limit);
         if (y.weights) weigh(work, rows);
+    }
+
+    /// Losses, and their derivatives by the scores in place of the last deltas.
+    void loss_gradient(const Targets<T>& y, Range rows) const {
+        Rows<T>& delta = work.deltas.back();
+        apply_loss(
+            kernel, loss,
+            {rows.size(), work.scores.cols, work.scores.row(rows.first), work.scores.stride,
+             y.labels ? work.labels.data() + rows.first : nullptr, work.targets.data() + rows.first,
+             delta.row(rows.first), delta.stride, work.losses.data() + rows.first});
     }
 
     /// Deltas of the output layer for dL/dh of a loss that only the caller knows: the Jacobian of

@@ -33,6 +33,15 @@ void find_counting(std::size_t batch, WeightOf weight_of, std::vector<std::uint3
     }
 }
 
+/// The rows of a batch that count: whose weight is not 0, or all without weights.
+template <class T>
+std::vector<std::uint32_t> counting_rows(const T* weights, std::size_t rows) {
+    std::vector<std::uint32_t> places;
+    places.reserve(rows);
+    find_counting(rows, [&](std::size_t b) { return weights ? weights[b] : T(1); }, places);
+    return places;
+}
+
 template <class T>
 struct Samples {
     Samples(const Features<T>& features, const Targets<T>& targets)

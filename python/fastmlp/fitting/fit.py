@@ -147,7 +147,9 @@ def _fit_lbfgs(
     with shown(options.epochs, options.verbose) as progress:
         loop = _loop(network, model, samples, held_out, options, progress)
         loop.begin()
-        history = loop.end(minimise(model.core, samples, optimizer, loop), n_threads=1)
+        iterations = minimise(model.core, samples, optimizer, loop, options.n_threads)
+        n_threads = model.core.threads_for(len(samples), options.n_threads)
+        history = loop.end(iterations, n_threads)
     warn_if_not_converged(history, stacklevel=6)  # the line that calls Network.fit
     return history
 

@@ -13,8 +13,8 @@ from fastmlp._extras import require
 from fastmlp.errors import ConvergenceWarning, DivergenceError
 from fastmlp.fitting.loop import FitLoop, TrainedEpoch
 from fastmlp.history import History, StopReason
-from fastmlp.model import objective
 from fastmlp.model.model import Core
+from fastmlp.model.objective import Objective
 from fastmlp.model.samples import CheckedSamples
 from fastmlp.settings.lbfgs import LBFGS
 
@@ -22,10 +22,13 @@ from fastmlp.settings.lbfgs import LBFGS
 class _Descent:
     """The functions that SciPy calls: the objective, and the end of each iteration."""
 
-    def __init__(self, core: Core, samples: CheckedSamples, l2: float, loop: FitLoop) -> None:
+    def __init__(
+        self, core: Core, samples: CheckedSamples, l2: float, loop: FitLoop, n_threads: int
+    ) -> None:
         self._core = core
         self._samples = samples
-        self._objective = objective.over_samples(core, samples)
+        self._objective = Objective(core, samples, n_threads)
+        self._n_threads = n_threads
         self._l2 = l2
         self._penalised = _penalised(core, l2)
         self._loop = loop
@@ -47,7 +50,7 @@ class _Descent:
         seconds = time.perf_counter() - self._since
         loss = float(intermediate_result.fun) - self._penalty(intermediate_result.x)
         if self._core.output_scale is not None:  # what is minimised is the loss of scaled targets
-            loss = self._samples.evaluate(self._core, 1).loss
+            loss = self._samples.evaluate(self._core, self._n_threads).loss
         iteration = TrainedEpoch(len(self.iterations), loss, seconds)
         self.iterations.append(iteration)
         try:
@@ -81,9 +84,9 @@ def _penalised(core: Core, l2: float) -> float | NDArray[np.float64]:
 
 
 def minimise(
-    core: Core, samples: CheckedSamples, optimizer: LBFGS, loop: FitLoop
+    core: Core, samples: CheckedSamples, optimizer: LBFGS, loop: FitLoop, n_threads: int
 ) -> list[TrainedEpoch]:
-    """Train with L-BFGS, and return its iterations.
+    """Train with L-BFGS, and return its iterations; 0 threads are as many as are worthwhile.
 
     Raises
     ------
@@ -95,7 +98,7 @@ def minimise(
     """
     minimize = require("scipy.optimize", "LBFGS", "lbfgs").minimize
     with core.training():
-        return _minimise(core, samples, optimizer, loop, minimize)
+        return _minimise(core, samples, optimizer, loop, n_threads, minimize)
 
 
 def warn_if_not_converged(history: History, stacklevel: int) -> None:
@@ -114,9 +117,14 @@ def warn_if_not_converged(history: History, stacklevel: int) -> None:
 
 
 def _minimise(
-    core: Core, samples: CheckedSamples, optimizer: LBFGS, loop: FitLoop, minimize: Any
+    core: Core,
+    samples: CheckedSamples,
+    optimizer: LBFGS,
+    loop: FitLoop,
+    n_threads: int,
+    minimize: Any,
 ) -> list[TrainedEpoch]:
-    descent = _Descent(core, samples, optimizer.l2, loop)
+    descent = _Descent(core, samples, optimizer.l2, loop, n_threads)
     try:
         result = minimize(
             descent.value,

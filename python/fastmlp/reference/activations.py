@@ -1,13 +1,14 @@
-"""The activations h, and the backward pass of delta through them.
+"""The activations h, the backward pass of delta through them, and their second derivatives.
 
-Each stands as a pair: ``h(z)`` of (1.1), and ``back(d, h)``, which turns d = dL/dh into
-delta = dL/dz = d h'(z) (2.2), from h alone; but for gelu, silu, mish and hardswish, where two z may
-have the same h, from z.
+Each has three functions: ``h(z)`` of (1.1), ``back(d, h)``, which turns d = dL/dh into
+delta = dL/dz = d h'(z) (2.2), and ``curve(h)``, which is h''(z). The last two need h alone; but for
+gelu, silu, mish and hardswish, where two z may have the same h, they take z. Activations made of
+straight pieces have no ``curve``.
 """
 
 import math
 from collections.abc import Callable
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, NamedTuple, Self
 
 from . import validation
 from .dense import Row
@@ -45,6 +46,11 @@ def sigmoid_back(d: float, h: float) -> float:
     return d * (h * (1.0 - h))
 
 
+def sigmoid_curve(h: float) -> float:
+    """Return h''(z) = h (1 - h) (1 - 2 h)."""
+    return h * (1.0 - h) * (1.0 - 2.0 * h)
+
+
 def tanh(z: float) -> float:
     """Return the hyperbolic tangent of z."""
     return math.tanh(z)
@@ -53,6 +59,11 @@ def tanh(z: float) -> float:
 def tanh_back(d: float, h: float) -> float:
     """Multiply d by h'(z) = 1 - h^2."""
     return d * (1.0 - h * h)
+
+
+def tanh_curve(h: float) -> float:
+    """Return h''(z) = -2 h (1 - h^2)."""
+    return (1.0 - h * h) * (-2.0 * h)
 
 
 def identity(z: float) -> float:
@@ -85,6 +96,11 @@ def elu_back(d: float, h: float, alpha: float = ALPHA) -> float:
     return d * (1.0 if h > 0.0 else h + alpha)
 
 
+def elu_curve(h: float, alpha: float = ALPHA) -> float:
+    """Return h''(z) = alpha exp(z) = h + alpha below 0 and at 0, 0 above."""
+    return 0.0 if h > 0.0 else h + alpha
+
+
 def selu(z: float) -> float:
     """Return elu with two factors that keep layers normalised (Klambauer et al., 2017)."""
     return SELU_BELOW * math.expm1(z) if z < 0.0 else SELU_ABOVE * z
@@ -93,6 +109,11 @@ def selu(z: float) -> float:
 def selu_back(d: float, h: float) -> float:
     """Multiply d by the factor where z > 0, else by its other factor times exp(z): also at 0."""
     return d * (SELU_ABOVE if h > 0.0 else h + SELU_BELOW)
+
+
+def selu_curve(h: float) -> float:
+    """Return h''(z), which is that of elu times the factor."""
+    return 0.0 if h > 0.0 else h + SELU_BELOW
 
 
 def gelu_tanh(z: float) -> float:
@@ -107,6 +128,17 @@ def gelu_tanh_back(d: float, z: float) -> float:
         return d if z > 0.0 else d * 0.0
     derivative = 2.0 * math.sqrt(2.0 / math.pi) * (1.0 + 3.0 * 0.044715 * z * z)
     return d * (sigmoid(v) * (1.0 + z * derivative * sigmoid(-v)))
+
+
+def gelu_tanh_curve(z: float) -> float:
+    """Return h''(z) = s (1 - s) (2 v' + z v'' + z v'^2 (1 - 2 s)) with s = sigmoid(v)."""
+    v = gelu_argument(z)
+    if math.isinf(v):
+        return 0.0
+    factor = 2.0 * math.sqrt(2.0 / math.pi)
+    first, second = factor * (1.0 + 3.0 * 0.044715 * z * z), factor * (6.0 * 0.044715 * z)
+    bend = 2.0 * first + z * second + z * first * first * (sigmoid(-v) - sigmoid(v))
+    return sigmoid(v) * sigmoid(-v) * bend
 
 
 def gelu_argument(z: float) -> float:
@@ -124,6 +156,12 @@ def gelu_back(d: float, z: float) -> float:
     return d * (normal(z) + z * math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi))
 
 
+def gelu_curve(z: float) -> float:
+    """Return h''(z) = phi(z) (2 - z^2), with the density phi."""
+    density = math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+    return density * (2.0 - z * z) if density else 0.0
+
+
 def normal(z: float) -> float:
     """Return Phi(z), the cumulative distribution function of the normal distribution."""
     return 0.5 * math.erfc(-z / math.sqrt(2.0))
@@ -139,6 +177,12 @@ def silu_back(d: float, z: float) -> float:
     return d * (sigmoid(z) * (1.0 + z * sigmoid(-z)))
 
 
+def silu_curve(z: float) -> float:
+    """Return h''(z) = s (1 - s) (2 + z (1 - 2 s)) with s = sigmoid(z)."""
+    slope = sigmoid(z) * sigmoid(-z)
+    return slope * (2.0 + z * (sigmoid(-z) - sigmoid(z))) if slope else 0.0
+
+
 def mish(z: float) -> float:
     """Return z tanh(softplus(z)) (Misra, 2019)."""
     return z * math.tanh(softplus(z)) if z > -math.inf else 0.0
@@ -150,6 +194,17 @@ def mish_back(d: float, z: float) -> float:
         return d if z > 0.0 else d * 0.0
     T = math.tanh(softplus(z))
     return d * (T + z * (1.0 - T * T) * sigmoid(z))
+
+
+def mish_curve(z: float) -> float:
+    """Return h''(z) = 2 T' + z T'' with T = tanh(softplus(z)), T' = (1 - T^2) s, s = sigmoid(z).
+
+    1 - T^2 = 4 e / (1 + e)^2 with e = exp(-2 softplus(z)), and T'' = T' (1 - s - 2 T s).
+    """
+    e = math.exp(-2.0 * softplus(z))
+    first = 4.0 * e / ((1.0 + e) * (1.0 + e)) * sigmoid(z)
+    T = math.tanh(softplus(z))
+    return first * (2.0 + z * (sigmoid(-z) - 2.0 * T * sigmoid(z))) if first else 0.0
 
 
 def relu6(z: float) -> float:
@@ -173,6 +228,11 @@ def hardswish_back(d: float, z: float) -> float:
     return d * (0.0 if z <= -3.0 else 1.0 if z >= 3.0 else z / 3.0 + 0.5)
 
 
+def hardswish_curve(z: float) -> float:
+    """Return h''(z): 1/3 between -3 and 3."""
+    return 1.0 / 3.0 if -3.0 < z < 3.0 else 0.0
+
+
 def softplus(z: float) -> float:
     """Return log(1 + exp(z)); the exponential is of -abs(z): it cannot overflow."""
     return max(z, 0.0) + math.log1p(math.exp(-abs(z)))
@@ -181,6 +241,11 @@ def softplus(z: float) -> float:
 def softplus_back(d: float, h: float) -> float:
     """Multiply d by h'(z) = sigmoid(z) = 1 - exp(-h)."""
     return d * -math.expm1(-h)
+
+
+def softplus_curve(h: float) -> float:
+    """Return h''(z) = sigmoid(z) sigmoid(-z), of which the second is exp(-h)."""
+    return -math.expm1(-h) * math.exp(-h)
 
 
 def exp(z: float) -> float:
@@ -196,6 +261,11 @@ def exp_back(d: float, h: float) -> float:
     return d * h
 
 
+def exp_curve(h: float) -> float:
+    """Return h''(z) = h."""
+    return h
+
+
 SELU_ABOVE: Final = 1.0507009873554804934
 """The slope of selu above 0."""
 
@@ -205,27 +275,36 @@ SELU_BELOW: Final = 1.7580993408473768599
 Function = Callable[..., float]
 Back = Callable[..., float]
 
-ELEMENTWISE: Final[dict[str, tuple[Function, Back]]] = {
-    "relu": (relu, relu_back),
-    "leaky_relu": (leaky_relu, leaky_relu_back),
-    "elu": (elu, elu_back),
-    "selu": (selu, selu_back),
-    "gelu": (gelu, gelu_back),
-    "gelu_tanh": (gelu_tanh, gelu_tanh_back),
-    "silu": (silu, silu_back),
-    "mish": (mish, mish_back),
-    "relu6": (relu6, relu6_back),
-    "hardswish": (hardswish, hardswish_back),
-    "sigmoid": (sigmoid, sigmoid_back),
-    "tanh": (tanh, tanh_back),
-    "softplus": (softplus, softplus_back),
-    "exp": (exp, exp_back),
-    "identity": (identity, identity_back),
+
+class Elementwise(NamedTuple):
+    """The functions of an activation; ``curve`` is None where h'' is 0 on every piece."""
+
+    function: Function
+    back: Back
+    curve: Function | None = None
+
+
+ELEMENTWISE: Final[dict[str, Elementwise]] = {
+    "relu": Elementwise(relu, relu_back),
+    "leaky_relu": Elementwise(leaky_relu, leaky_relu_back),
+    "elu": Elementwise(elu, elu_back, elu_curve),
+    "selu": Elementwise(selu, selu_back, selu_curve),
+    "gelu": Elementwise(gelu, gelu_back, gelu_curve),
+    "gelu_tanh": Elementwise(gelu_tanh, gelu_tanh_back, gelu_tanh_curve),
+    "silu": Elementwise(silu, silu_back, silu_curve),
+    "mish": Elementwise(mish, mish_back, mish_curve),
+    "relu6": Elementwise(relu6, relu6_back),
+    "hardswish": Elementwise(hardswish, hardswish_back, hardswish_curve),
+    "sigmoid": Elementwise(sigmoid, sigmoid_back, sigmoid_curve),
+    "tanh": Elementwise(tanh, tanh_back, tanh_curve),
+    "softplus": Elementwise(softplus, softplus_back, softplus_curve),
+    "exp": Elementwise(exp, exp_back, exp_curve),
+    "identity": Elementwise(identity, identity_back),
 }
 """The activations of single nodes; only softmax depends on several."""
 
 COMPUTED_FROM_Z: Final = ("gelu", "gelu_tanh", "silu", "mish", "hardswish")
-"""The activations whose derivative is computed from z, not from h."""
+"""The activations whose derivatives are computed from z, not from h."""
 
 RECTIFIERS: Final = (
     *("relu", "leaky_relu", "elu", "gelu", "gelu_tanh", "silu", "mish", "relu6", "hardswish"),
@@ -315,7 +394,7 @@ def activate(name: str, z: Row) -> Row:
         _, exponentials, total = softmax_parts(z)
         inverse = 1.0 / total
         return [e * inverse for e in exponentials]
-    function, _ = ELEMENTWISE[str(name)]
+    function = ELEMENTWISE[str(name)].function
     return [function(value, *parameters(name)) for value in z]
 
 
@@ -339,9 +418,31 @@ def pass_back(name: str, d: Row, h: Row, z: Row) -> Row:
     if name == "softmax":
         total = in_order(h_n * d_n for h_n, d_n in zip(h, d, strict=True))
         return [h_n * (d_n - total) for h_n, d_n in zip(h, d, strict=True)]
-    _, back = ELEMENTWISE[str(name)]
+    back = ELEMENTWISE[str(name)].back
     argument = z if name in COMPUTED_FROM_Z else h
     return [back(d_n, value, *parameters(name)) for d_n, value in zip(d, argument, strict=True)]
+
+
+def bend_back(name: str, d: Row, h: Row, z: Row) -> Row | None:
+    """Compute d h''(z), how much delta = d h'(z) changes with z.
+
+    Parameters
+    ----------
+    name : str
+        One of `NAMES` but softmax.
+    d, h, z : list of float, shape (N,)
+        dL/dh times a change of z, the nodes, and the argument they were computed from.
+
+    Returns
+    -------
+    list of float, shape (N,), or None
+        None for activations of straight pieces.
+    """
+    curve = ELEMENTWISE[str(name)].curve
+    if curve is None:
+        return None
+    argument = z if name in COMPUTED_FROM_Z else h
+    return [d_n * curve(value, *parameters(name)) for d_n, value in zip(d, argument, strict=True)]
 
 
 def parameter_of(activation: str) -> float:

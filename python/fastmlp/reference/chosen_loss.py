@@ -87,6 +87,11 @@ class ChosenLoss(NamedTuple):
         losses = [value(*sample, self.parameter) for sample in zip(z, h, y, strict=True)]
         return losses, [delta(*sample, self.parameter) for sample in zip(h, y, strict=True)]
 
+    def changes(self, h: Matrix, y: list[Any], change: Matrix) -> Matrix:
+        """Return the change of the derivative for a small change of h, all of shape (B, N)."""
+        each = zip(h, y, change, strict=True)
+        return [LOSSES[self.name].change(*sample, self.parameter) for sample in each]
+
 
 def own_loss(function: LossFunction, h: Matrix, y: list[Any]) -> tuple[Row, Matrix]:
     """Return the losses that a custom loss returns, and the gradient that it fills.

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from .activations import ELEMENTWISE, softmax_parts
 from .dense import Row
-from .sums import tree16
+from .sums import in_order, tree16
 
 
 def cross_entropy(z: Row, _h: Row, y: Row, smoothing: float) -> float:
@@ -31,6 +31,12 @@ def cross_entropy_delta(h: Row, y: Row, smoothing: float) -> Row:
     smooth = smoothed(y, smoothing)
     total = tree16(smooth)
     return [h_n * total - y_n for h_n, y_n in zip(h, smooth, strict=True)]
+
+
+def cross_entropy_change(_h: Row, y: Row, change: Row, smoothing: float) -> Row:
+    """Return the change of dL/dz: that of h, times the sum of the smoothed targets."""
+    total = (1.0 - smoothing) * in_order(y) + smoothing
+    return [total * change_n for change_n in change]
 
 
 def smoothed(y: Row, smoothing: float) -> Row:
@@ -62,6 +68,12 @@ def mean_error_delta(h: Row, y: Row, _: float) -> Row:
     return [(h_n - y_n) * inverse for h_n, y_n in zip(h, y, strict=True)]
 
 
+def mean_error_change(_h: Row, _y: Row, change: Row, _: float) -> Row:
+    """Return the change of dL/dz: that of h divided by N."""
+    inverse = 1.0 / len(change)
+    return [change_n * inverse for change_n in change]
+
+
 def mean_squared_error(_z: Row, h: Row, y: Row, _: float) -> float:
     """Return the mean of (h - y)^2 over the outputs."""
     return tree16(e * e for e in errors(h, y)) / len(h)
@@ -73,6 +85,12 @@ def mean_squared_error_delta(h: Row, y: Row, _: float) -> Row:
     return [scale * e for e in errors(h, y)]
 
 
+def mean_squared_error_change(_h: Row, _y: Row, change: Row, _: float) -> Row:
+    """Return the change of dL/dh: 2 / N times that of h."""
+    scale = 2.0 / len(change)
+    return [scale * change_n for change_n in change]
+
+
 def mean_absolute_error(_z: Row, h: Row, y: Row, _: float) -> float:
     """Return the mean of abs(h - y) over the outputs."""
     return tree16(abs(e) for e in errors(h, y)) / len(h)
@@ -82,6 +100,11 @@ def mean_absolute_error_delta(h: Row, y: Row, _: float) -> Row:
     """Return dL/dh, the sign of h - y divided by N: 0 where they are equal."""
     inverse = 1.0 / len(h)
     return [by_sign(e, 1.0, -1.0) * inverse for e in errors(h, y)]
+
+
+def no_change(_h: Row, _y: Row, change: Row, _: float) -> Row:
+    """Return the change of dL/dh where the loss is made of straight pieces: 0."""
+    return [0.0] * len(change)
 
 
 def huber(_z: Row, h: Row, y: Row, delta: float) -> float:
@@ -96,6 +119,13 @@ def huber_delta(h: Row, y: Row, delta: float) -> Row:
     """Return dL/dh = cut(h - y) / N."""
     inverse = 1.0 / len(h)
     return [cut(e, delta) * inverse for e in errors(h, y)]
+
+
+def huber_change(h: Row, y: Row, change: Row, delta: float) -> Row:
+    """Return the change of dL/dh: that of h divided by N where abs(h - y) <= delta, else 0."""
+    inverse = 1.0 / len(h)
+    each = zip(errors(h, y), change, strict=True)
+    return [inverse * change_n if abs(e) <= delta else 0.0 for e, change_n in each]
 
 
 def quantile(_z: Row, h: Row, y: Row, q: float) -> float:
@@ -125,7 +155,7 @@ def by_sign(error: float, above: float, below: float) -> float:
 
 
 class Loss(NamedTuple):
-    """A loss and its derivative.
+    """A loss and its derivatives.
 
     Attributes
     ----------
@@ -134,6 +164,9 @@ class Loss(NamedTuple):
         and the targets y, all of shape (N,).
     delta : callable
         ``delta(h, y, parameter)``, shape (N,): dL/dz if `fused`, else dL/dh.
+    change : callable
+        ``change(h, y, change, parameter)``, shape (N,): the change of `delta` for a small change of
+        h, which is the product with its derivative by h. Piecewise, where there are kinks.
     fused : bool
         Whether h'(z) is already part of `delta`.
     outputs : tuple of str
@@ -144,6 +177,7 @@ class Loss(NamedTuple):
 
     value: Callable[[Row, Row, Row, float], float]
     delta: Callable[[Row, Row, float], Row]
+    change: Callable[[Row, Row, Row, float], Row]
     fused: bool
     outputs: tuple[str, ...]
     usual: float = 0.0
@@ -152,13 +186,21 @@ class Loss(NamedTuple):
 ANY: Final = tuple(ELEMENTWISE)
 
 LOSSES: Final[dict[str, Loss]] = {
-    "cross_entropy": Loss(cross_entropy, cross_entropy_delta, True, ("softmax",)),
-    "binary_cross_entropy": Loss(binary_cross_entropy, mean_error_delta, True, ("sigmoid",)),
-    "poisson": Loss(poisson, mean_error_delta, True, ("exp",)),
-    "mean_squared_error": Loss(mean_squared_error, mean_squared_error_delta, False, ANY),
-    "mean_absolute_error": Loss(mean_absolute_error, mean_absolute_error_delta, False, ANY),
-    "huber": Loss(huber, huber_delta, False, ANY, usual=1.0),
-    "quantile": Loss(quantile, quantile_delta, False, ANY, usual=0.5),
+    "cross_entropy": Loss(
+        cross_entropy, cross_entropy_delta, cross_entropy_change, True, ("softmax",)
+    ),
+    "binary_cross_entropy": Loss(
+        binary_cross_entropy, mean_error_delta, mean_error_change, True, ("sigmoid",)
+    ),
+    "poisson": Loss(poisson, mean_error_delta, mean_error_change, True, ("exp",)),
+    "mean_squared_error": Loss(
+        mean_squared_error, mean_squared_error_delta, mean_squared_error_change, False, ANY
+    ),
+    "mean_absolute_error": Loss(
+        mean_absolute_error, mean_absolute_error_delta, no_change, False, ANY
+    ),
+    "huber": Loss(huber, huber_delta, huber_change, False, ANY, usual=1.0),
+    "quantile": Loss(quantile, quantile_delta, no_change, False, ANY, usual=0.5),
 }
 """All losses by name. The default of an output is the first that it can be used with."""
 

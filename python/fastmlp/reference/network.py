@@ -1,6 +1,6 @@
 """`Network`: the public class, which predicts, evaluates and trains."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import arrays, validation
@@ -8,12 +8,12 @@ from .callbacks import AnyCallback, read_callbacks
 from .early_stopping import EarlyStopping, read_early_stopping
 from .held_out import hold_out
 from .history import Evaluation, History
+from .objective import Objective
 from .optimizers import SGD, MovingAverage, Optimizer
 from .options import FitOptions, read_options
 from .samples import CheckedSamples, read_samples, weigh_classes
 from .scaling import of_features, of_targets
 from .schedules import check_share
-from .sums import weighted_mean
 from .training import Training
 
 
@@ -335,9 +335,7 @@ class Network(Training):
             options.check_batches(samples.weight, self._seed, self._epoch)
         return options
 
-    def objective(
-        self, X: object, y: object, *, sample_weight: object = None
-    ) -> Callable[[object], tuple[float, list[float]]]:
+    def objective(self, X: object, y: object, *, sample_weight: object = None) -> Objective:
         """Return the mean loss over (X, y) as a function of the flat parameters.
 
         Parameters
@@ -349,18 +347,11 @@ class Network(Training):
 
         Returns
         -------
-        callable
+        Objective
             ``f(theta) -> (loss, gradient)``, theta (n_parameters,) in the order of `parameters`,
             gradient a flat list. A call stores theta in the network. Dropout is off, and batch
-            normalisation uses the running averages.
+            normalisation uses the running averages. ``f.hvp(v)`` is the product of the Hessian
+            with v at the parameters of the network, ``f.hessp(theta, v)`` at theta.
         """
         self._refuse_frozen()
-        samples = read_samples(self, X, y, sample_weight).counting()
-
-        def objective(theta: object) -> tuple[float, list[float]]:
-            self.parameters = theta
-            self._forward(samples.X, training=False)
-            losses = self._backward(samples.y, samples.weight)
-            return weighted_mean(losses, samples.weight), self.gradients
-
-        return objective
+        return Objective(self, read_samples(self, X, y, sample_weight).counting())

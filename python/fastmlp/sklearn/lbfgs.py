@@ -31,7 +31,8 @@ def fit(estimator: Any, samples: EstimatorSamples, dtype: np.dtype[Any], task: "
         Calls scikit-learn's callbacks after each iteration.
     """
     network = estimator._network
-    objective = _Objective(network, samples.counting(), estimator.alpha, dtype)
+    n_threads = estimator._n_threads() or 0
+    objective = _Objective(network, samples.counting(), estimator.alpha, dtype, n_threads)
 
     def iteration_ended(theta: NDArray[np.float64]) -> None:
         network.parameters[:] = theta
@@ -59,13 +60,19 @@ class _Objective:
     """The mean loss and its gradient with the penalty, as functions of all parameters."""
 
     def __init__(
-        self, network: Network, samples: EstimatorSamples, alpha: float, dtype: np.dtype[Any]
+        self,
+        network: Network,
+        samples: EstimatorSamples,
+        alpha: float,
+        dtype: np.dtype[Any],
+        n_threads: int,
     ) -> None:
         self._network = network
         self._core = model_of(network).core
         self._x = dense(samples.x, network.dtype)
         self._samples = samples
         self._dtype = dtype
+        self._n_threads = n_threads
         weights = samples.weights
         share = alpha / (len(samples) if weights is None else weights.sum())
         layers = zip(network.weights, network.biases, strict=True)
@@ -74,10 +81,12 @@ class _Objective:
         )
 
     def __call__(self, theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        samples = self._samples
+        samples, threads = self._samples, self._n_threads
         self._network.parameters[:] = theta
-        outputs = self._core.forward(self._x, n_threads=1)
-        loss = self._core.backward(samples.targets, samples.weights, len(samples), n_threads=1)
+        outputs = self._core.forward(self._x, n_threads=threads)
+        loss = self._core.backward(
+            samples.targets, samples.weights, len(samples), n_threads=threads
+        )
         if is_scikit_learns(self._network):
             outputs = outputs.astype(self._dtype, copy=False)
             loss = mean_loss(self._network.loss, outputs, samples.targets, samples.weights)
