@@ -137,8 +137,8 @@ void draw_initial_weights(const Layout& layout, const std::vector<Layer>& layers
     }
 }
 
-/// Nodes of the rows `work.places` of `work.x`, which come to stand one after another. `averages`:
-/// and the running averages move.
+/// Computes the nodes of the rows `work.places` of `work.x`, gathered one after another. With
+/// `averages`, the running averages are updated, too.
 template <class T>
 void forward_counting(const Network<T>& network, Workspace<T>& work, bool averages, int n_threads) {
     work.batch = work.context.batch = work.places.size();

@@ -28,12 +28,12 @@ struct LockedNetwork {
     explicit LockedNetwork(Network<T> loaded) : network(std::move(loaded)) {}
 
     Network<T> network;
-    py::object features;                            ///< what `forward` borrowed
-    mutable py::object feature_names, class_names;  ///< as Python sees them, once it has asked
+    py::object features;                            ///< borrowed by `forward`
+    mutable py::object feature_names, class_names;  ///< as Python objects, once they were read
     mutable Access access;
     std::optional<TrainStep<T>> train_step;            ///< of train_on_batch, once it was called
     std::optional<HessianProduct<T>> hessian_product;  ///< of hvp, once it was called
-    std::vector<std::int32_t> labels;  ///< its labels, where they were of another type
+    std::vector<std::int32_t> labels;                  ///< its labels, converted from another type
 };
 
 /// Held while the network is written.
