@@ -57,8 +57,21 @@ SHAPES += [(3, 100, 1), (15, 16, 33), (2, 33, 100), (33, 33, 1), (5, 3, 3, 3, 3)
 Case = tuple[tuple[int, ...], str, str, str, int, str]  # layers ... batch size, targets
 
 
+def heads(library):
+    """Return heads of 5 outputs, with activations whose derivative is by z and by h."""
+    smoothed = library.CrossEntropy(label_smoothing=0.1)
+    return library.Heads(
+        sort=library.Head(3, "softmax", smoothed, weight=0.7),
+        size=library.Head(1, "gelu", "huber", weight=1.3),
+        chance=library.Head(1, "sigmoid"),
+    )
+
+
 def network(library, case: Case, dtype: str):
     layers, activation, output, loss, _, _ = case
+    if output == "heads":
+        shape = [*layers[:-1], heads(library)]
+        return library.Network(shape, activation, seed=7, dtype=dtype)
     if loss in WITH_PARAMETER:
         name, parameter = WITH_PARAMETER[loss]
         loss = getattr(library, name)(parameter)
@@ -72,6 +85,10 @@ def data(case: Case, rows: int, dtype: str) -> tuple[np.ndarray, np.ndarray]:
     layers, _, output, _, _, targets = case
     rng = np.random.default_rng(len(layers) + rows)
     X = rng.standard_normal((rows, layers[0])).astype(dtype)
+    if output == "heads":
+        y = rng.random((rows, layers[-1])).astype(dtype)
+        labels = rng.integers(0, 3, rows)
+        return X, (labels if targets == "labels" else y[:, :3], y[:, 3], y[:, 4:])
     if targets == "labels":
         return X, rng.integers(0, layers[-1], rows)
     y = rng.random((rows, layers[-1])).astype(dtype)
@@ -151,6 +168,47 @@ class TestActivationsAndLosses:
         for targets in ("labels", "rows") if output == "softmax" else ("rows",):
             case = ((3, 17, 4, 3), activation, output, loss, 3, targets)
             assert_agrees(trained, case, dtype, STEPS)
+
+
+@pytest.mark.parametrize("targets", ["labels", "rows"])
+class TestHeads:
+    CASE = ((3, 17, 16, 5), "tanh", "heads", "", 3)
+
+    def test_one_step(self, dtype, targets):
+        assert_agrees(stepped, (*self.CASE, targets), dtype, 1)
+
+    def test_trajectory(self, dtype, targets):
+        def run(net, case, dtype):
+            rows = STEPS_PER_EPOCH * case[4] - 1
+            sgd = fm.SGD(RATE) if isinstance(net, fm.Network) else reference.SGD(RATE)
+            X, y = data(case, rows, dtype)
+            history = net.fit(X, y, EPOCHS, case[4], sgd, validation_data=(X, y))
+            series = [*history.head_losses.values(), *history.validation_metrics.values()]
+            assert len(series) == 8
+            return flat(net.parameters, history.loss, *series)
+
+        assert_agrees(run, (*self.CASE, targets), dtype, STEPS)
+
+    def test_everything_but_training(self, dtype, targets):
+        def run(net, case, dtype):
+            X, y = data(case, 7, dtype)
+            weight = np.arange(7)
+            evaluations = [net.evaluate(X, y, sample_weight=w) for w in (None, weight)]
+            scores = [head for e in evaluations for head in e.heads.values()]
+            measured = [[e.loss, *(h.loss for h in e.heads.values())] for e in evaluations]
+            net.forward(X)
+            net.backward(gradient=np.ones((7, 5), dtype))
+            return flat(
+                net.predict(X),
+                *measured,
+                [score.accuracy or 0 for score in scores],
+                net.jacobian(X),
+                net.input_gradient(X, y),
+                *net.deltas,
+                net.gradients,
+            )
+
+        assert_agrees(run, (*self.CASE, targets), dtype, 1)
 
 
 @pytest.mark.parametrize("layers", SHAPES, ids=str)

@@ -187,6 +187,16 @@ def test_parameters(layer, dtype, rng, tmp_path, random_parts):
     assert np.array_equal(predictions(compiled(net, tmp_path), net, X), net.predict(X))
 
 
+def test_heads(dtype, rng, tmp_path):
+    heads = {"größe */": fm.Head(2, fm.ELU(0.5)), "kind": fm.Head(3, "softmax")}
+    heads |= {name: fm.Head(1 + i % 3, name) for i, name in enumerate(ACTIVATIONS[:-1])}
+    net = fm.Network([5, 9, fm.Heads(**heads)], "tanh", seed=3, dtype=dtype)
+    X, _ = samples(net, 30, rng)
+    assert np.array_equal(predictions(compiled(net, tmp_path), net, X), net.predict(X))
+    with pytest.raises(ValueError, match="does not support networks with heads"):
+        net.export_c(tmp_path / "model.h", training=True)
+
+
 @pytest.mark.parametrize("hidden", [fm.LeakyReLU(0.3), fm.ELU(0.7)], ids=repr)
 def test_it_trains_with_parameters(hidden, dtype, rng, tmp_path):
     test_it_trains_to_the_same_bits(hidden, "identity", "mean_squared_error", dtype, rng, tmp_path)

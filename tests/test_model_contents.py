@@ -291,7 +291,7 @@ def test_names_that_make_no_sense(path, named, name, array, message):
         (lambda groups: groups[0].update(members=2**64 - 1), r"of shape \[1844"),
         (lambda groups: groups.append(groups[0]), r"'members\.1\..*is missing"),
         (lambda groups: groups[0]["network"].update(seed=1), "'seed' is unknown"),
-        (lambda groups: groups[0]["network"].update(heads=[]), "'heads' is unknown"),
+        (lambda groups: groups[0]["network"].update(trunks=[]), "'trunks' is unknown"),
         (lambda groups: groups[0].update(colour="red"), "'colour' is unknown"),
     ],
 )

@@ -45,6 +45,25 @@ def test_onnx_runtime_predicts_the_same(activation, dtype, rng, tmp_path, roundi
         assert (np.abs(theirs - net.predict(X[:rows])) <= rounding_bound(net, X[:rows])).all()
 
 
+def test_heads(dtype, rng, tmp_path, rounding_bound):
+    heads = {
+        f"head {i}": fm.Head(1 + i % 3 if name != "softmax" else 3, name)
+        for i, name in enumerate(ACTIVATIONS)
+    }
+    net = fm.Network([5, 9, fm.Heads(**heads)], "tanh", seed=3, dtype=dtype)
+    X = rng.standard_normal((40, 5)).astype(dtype)
+    net.to_onnx(tmp_path / "model.onnx")
+    theirs, ours = (net.split(y) for y in (run(tmp_path / "model.onnx", X), net.predict(X)))
+    weights, biases = net.split(net.weights[1]), net.split(net.biases[1])
+    for i, head in enumerate(heads.values()):
+        alone = fm.Network([5, 9, fm.Dense(head.nodes, head.activation)], "tanh", dtype=dtype)
+        alone.weights[0][:], alone.biases[0][:] = net.weights[0], net.biases[0]
+        alone.weights[1][:], alone.biases[1][:] = weights[i], biases[i]
+        assert (np.abs(theirs[i] - ours[i]) <= rounding_bound(alone, X)).all()
+    with pytest.raises(ValueError, match="Slice"):
+        fm.from_onnx(tmp_path / "model.onnx")
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_read_again_it_is_the_same_network(activation, dtype, tmp_path):
     net = network(activation, dtype)

@@ -61,6 +61,7 @@ constexpr std::pair<std::string_view, Loss::Kind> kLossNames[] = {
     {"quantile", Loss::kQuantile},
     {"poisson", Loss::kPoisson},
     {"custom", Loss::kCustom},
+    {"heads", Loss::kHeads},
 };
 
 }  // namespace
@@ -117,6 +118,12 @@ bool keeps_z(Activation activation) {
     }
 }
 
+std::size_t target_count(const std::vector<Head>& heads, bool labelled) {
+    std::size_t count = 0;
+    for (const Head& head : heads) count += head.targets(labelled);
+    return count;
+}
+
 std::size_t class_count(const Layer& output) {
     if (output.activation == Activation::kSoftmax) return output.nodes;
     if (output.activation != Activation::kSigmoid) return 0;
@@ -138,6 +145,7 @@ bool fits(Loss loss, Activation output) {
         case Loss::kBinaryCrossEntropy:
         case Loss::kPoisson: return loss.kind == default_loss(output).kind;
         case Loss::kCustom: return true;
+        case Loss::kHeads: return false;  // which have activations of their own
         default: return output != Activation::kSoftmax;
     }
 }

@@ -7,12 +7,15 @@
 #include <atomic>
 #include <cmath>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include "checks/checks.hpp"
 #include "checks/same_function.hpp"
 #include "fastmlp/random.hpp"
+#include "files/json.hpp"
 #include "kernels/dispatch.hpp"
 #include "propagation/norm.hpp"
 #include "propagation/propagate.hpp"
@@ -101,13 +104,8 @@ void check_regularization(const std::vector<Layer>& layers) {
     }
 }
 
-void check_loss(Loss loss, const std::vector<Layer>& layers) {
-    for (std::size_t i = 0; i + 1 < layers.size(); ++i) {
-        if (layers[i].activation == Activation::kSoftmax) {
-            throw std::invalid_argument("softmax stands at the output layer only");
-        }
-    }
-    if (!fits(loss, layers.back().activation)) {
+void check_output(Loss loss, Activation activation) {
+    if (!fits(loss, activation)) {
         throw std::invalid_argument("this loss does not go with the output activation");
     }
     const double parameter = loss.parameter;
@@ -116,6 +114,53 @@ void check_loss(Loss loss, const std::vector<Layer>& layers) {
     if (loss.kind == Loss::kHuber) allowed = parameter > 0 && std::isfinite(parameter);
     if (loss.kind == Loss::kQuantile) allowed = parameter > 0 && parameter < 1;
     if (!allowed) throw std::invalid_argument("the parameter of the loss is out of its range");
+}
+
+void check_loss(Loss loss, const std::vector<Layer>& layers) {
+    for (std::size_t i = 0; i + 1 < layers.size(); ++i) {
+        if (layers[i].activation == Activation::kSoftmax) {
+            throw std::invalid_argument("softmax stands at the output layer only");
+        }
+    }
+    check_output(loss, layers.back().activation);
+}
+
+/// Below which T holds every whole number, as labels of heads are values of type T.
+template <class T>
+constexpr double kMostLabels = sizeof(T) == 4 ? 0x1p24 : 0x1p53;
+
+/// Whose nodes are those of `output`.
+template <class T>
+void check_heads(const std::vector<Head>& heads, const Layer& output) {
+    std::set<std::string_view> names;
+    for (const Head& head : heads) {
+        const auto refuse = [&](const char* problem) {
+            throw std::invalid_argument("head '" + head.name + "': " + problem);
+        };
+        if (head.name.empty() || files::valid_utf8_length(head.name) != head.name.size()) {
+            throw std::invalid_argument("names of heads must be UTF-8 without NUL, not empty");
+        }
+        if (!names.insert(head.name).second) refuse("the name comes twice");
+        if (head.name.starts_with("validation")) refuse("no name may begin with 'validation'");
+        if (head.nodes == 0 || head.nodes > output.nodes) {
+            refuse("must have at least one node, and no more than the last layer");
+        }
+        if (head.activation == Activation::kSoftmax && head.nodes == 1) {
+            refuse("softmax needs at least two nodes");
+        }
+        if (static_cast<double>(head.nodes) > kMostLabels<T>) refuse("has too many nodes");
+        if (head.loss.kind == Loss::kCustom) refuse("a custom loss cannot be that of a head");
+        if (!(static_cast<T>(head.weight) > 0 && is_finite_in<T>(head.weight))) {
+            refuse("its weight must be above 0 and finite in the type of the network");
+        }
+        check_activation<T>(head.activation);
+        check_output(head.loss, head.activation);
+    }
+    if (heads.empty()) throw std::invalid_argument("there must be at least one head");
+    if (output.nodes != target_count(heads, false) || output.activation != Activation::kIdentity) {
+        throw std::invalid_argument(
+            "the last layer must be identity with as many nodes as the heads together");
+    }
 }
 
 /// Uniform in +-limit, drawn in float64 and rounded; the index is the element's place in the flat
@@ -235,11 +280,29 @@ Network<T>::Network(std::size_t features, std::vector<Layer> layers, Loss loss, 
     check_layers<T>(layers_);
     check_regularization(layers_);
     check_loss(loss, layers_);
+    initialize();
+}
+
+template <class T>
+Network<T>::Network(std::size_t features, std::vector<Layer> layers, std::vector<Head> heads,
+                    std::uint64_t seed)
+    : features_(features), layers_(std::move(layers)), layout_(features, layers_),
+      loss_(Loss::kHeads), heads_(std::move(heads)), seed_(seed),
+      epoch_end_(std::make_unique<EpochEnd<T>>()) {
+    check_layers<T>(layers_);
+    check_regularization(layers_);
+    check_loss(default_loss(layers_.back().activation), layers_);
+    check_heads<T>(heads_, layers_.back());
+    initialize();
+}
+
+template <class T>
+void Network<T>::initialize() {
     parameters_ = std::make_shared<Buffer<T>>(layout_.size());
     gradients_ = std::make_shared<Buffer<T>>(layout_.size());
     statistics_ = std::make_shared<Buffer<T>>(layout_.statistics_size());
     const IeeeDefaults ieee;
-    draw_initial_weights(layout_, layers_, seed, parameters_->data());
+    draw_initial_weights(layout_, layers_, seed_, parameters_->data());
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         const LayerLayout& at = layout_[i];
         for (const Parameter& scales : {at.scales, at.input_scales}) {
@@ -562,6 +625,9 @@ void Network<T>::set_output_scaling(std::span<const T> scales, std::span<const T
     if (!scales.empty() && layers_.back().activation != Activation::kIdentity) {
         throw std::invalid_argument("only outputs of identity can be scaled");
     }
+    if (!scales.empty() && !heads_.empty()) {
+        throw std::invalid_argument("the outputs of heads cannot be scaled");
+    }
     set_scaling(output_scaling_, outputs(), scales, offsets);
 }
 
@@ -584,8 +650,8 @@ Network<T> Network<T>::copy(bool with_optimizer) const {
 template <class T>
 Network<T>::Network(Like other)
     : features_(other.network.features_), layers_(other.network.layers_),
-      layout_(other.network.layout_), loss_(other.network.loss_), seed_(other.network.seed_),
-      epoch_(other.network.epoch_), position_(other.network.position_),
+      layout_(other.network.layout_), loss_(other.network.loss_), heads_(other.network.heads_),
+      seed_(other.network.seed_), epoch_(other.network.epoch_), position_(other.network.position_),
       parameters_(std::make_shared<Buffer<T>>(layout_.size())),
       gradients_(std::make_shared<Buffer<T>>(layout_.size())),
       statistics_(std::make_shared<Buffer<T>>(layout_.statistics_size())),

@@ -43,7 +43,8 @@ Architecture architecture_of(const Network<T>& network) {
             network.input_scaling() != nullptr,
             network.output_scaling() != nullptr,
             !network.names().features.empty(),
-            !network.names().classes.empty()};
+            !network.names().classes.empty(),
+            network.heads()};
 }
 
 template <class T>
@@ -230,7 +231,10 @@ private:
     template <class T>
     Network<T> make_network(std::uint64_t seed) const {
         try {
-            Network<T> network(network_.features, network_.layers, network_.loss, seed);
+            Network<T> network =
+                network_.heads.empty()
+                    ? Network<T>(network_.features, network_.layers, network_.loss, seed)
+                    : Network<T>(network_.features, network_.layers, network_.heads, seed);
             network.set_names(names_);
             const std::vector<T> zeros(std::max(network_.features, network.outputs()));
             const std::span<const T> inputs(zeros.data(), network_.features);

@@ -103,7 +103,11 @@ py::tuple evaluate(LockedNetwork<T>& model, py::handle x, const py::array& y,
             return predicting.network().evaluate(view, targets, n_threads);
         });
     }
-    return py::make_tuple(result.loss, result.correct, result.decisions);
+    py::list heads;
+    for (const Evaluation& head : result.heads) {
+        heads.append(py::make_tuple(head.loss, head.correct, head.decisions));
+    }
+    return py::make_tuple(result.loss, result.correct, result.decisions, heads);
 }
 
 template <class T>

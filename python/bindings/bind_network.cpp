@@ -23,6 +23,8 @@ using NormalizationValue = std::variant<std::string, std::tuple<std::string, dou
 /// Nodes, activation, normalization and dropout; and a loss with its parameter.
 using LayerTuple = std::tuple<std::size_t, ActivationValue, NormalizationValue, double>;
 using LossTuple = std::pair<std::string, double>;
+/// Name, nodes, activation, loss and weight.
+using HeadTuple = std::tuple<std::string, std::size_t, ActivationValue, LossTuple, double>;
 
 Activation parse_activation(const ActivationValue& value) {
     if (const auto* name = std::get_if<std::string>(&value)) return activation_from_name(*name);
@@ -80,11 +82,31 @@ NormalizationValue describe_input_normalization(const LockedNetwork<T>& model) {
     return describe_normalization(model.network.layers()[0].input_normalization);
 }
 
-/// The loss as the constructor takes it.
-template <class T>
-LossTuple describe_loss(const LockedNetwork<T>& model) {
-    const Loss loss = model.network.loss();
+LossTuple describe_loss(Loss loss) {
     return {std::string(name_of(loss.kind)), loss.parameter};
+}
+
+Loss parse_loss(const LossTuple& loss) {
+    return {loss_from_name(loss.first), loss.second};
+}
+
+/// The heads as the constructor takes them.
+template <class T>
+std::vector<HeadTuple> describe_heads(const LockedNetwork<T>& model) {
+    std::vector<HeadTuple> result;
+    for (const Head& head : model.network.heads()) {
+        result.emplace_back(head.name, head.nodes, describe_activation(head.activation),
+                            describe_loss(head.loss), head.weight);
+    }
+    return result;
+}
+
+std::vector<Head> parse_heads(const std::vector<HeadTuple>& heads) {
+    std::vector<Head> result;
+    for (const auto& [name, nodes, activation, loss, weight] : heads) {
+        result.push_back({name, nodes, parse_activation(activation), parse_loss(loss), weight});
+    }
+    return result;
 }
 
 template <class T>
@@ -322,19 +344,26 @@ void bind(py::module_& module, const char* name) {
     py::class_<M>(module, name)
         .def(py::init([](std::size_t features, const std::vector<LayerTuple>& layers,
                          const LossTuple& loss, std::uint64_t seed,
-                         const NormalizationValue& input_normalization) {
-                 const Loss kind(loss_from_name(loss.first), loss.second);
+                         const NormalizationValue& input_normalization,
+                         const std::vector<HeadTuple>& heads) {
+                 const Loss kind = parse_loss(loss);
                  std::vector<Layer> parsed = parse_layers(layers, input_normalization);
+                 std::vector<Head> parsed_heads = parse_heads(heads);
                  const Interruptible interruptible;
-                 return std::make_unique<M>(features, std::move(parsed), kind, seed);
+                 if (heads.empty()) {
+                     return std::make_unique<M>(features, std::move(parsed), kind, seed);
+                 }
+                 return std::make_unique<M>(
+                     Network<T>(features, std::move(parsed), std::move(parsed_heads), seed));
              }),
              py::arg("features"), py::arg("layers"), py::arg("loss"), py::arg("seed"),
-             py::arg("input_normalization") = "none")
+             py::arg("input_normalization") = "none", py::arg("heads") = std::vector<HeadTuple>())
         .def_property_readonly("seed", [](const M& m) { return m.network.seed(); })
         .def_property_readonly("features", [](const M& m) { return m.network.features(); })
         .def_property_readonly("layers", &describe_layers<T>)
         .def_property_readonly("input_normalization", &describe_input_normalization<T>)
-        .def_property_readonly("loss", &describe_loss<T>)
+        .def_property_readonly("loss", [](const M& m) { return describe_loss(m.network.loss()); })
+        .def_property_readonly("heads", &describe_heads<T>)
         .def_property("feature_names", get_names(&Names::features), put_names(&Names::features))
         .def_property("class_names", get_names(&Names::classes), put_names(&Names::classes))
         .def_property("trainable", get_of_layers(&Layer::trainable),

@@ -58,7 +58,7 @@ template <class T>
 std::optional<ReadyTargets<T>> ready_targets(const Network<T>& network, py::handle y,
                                              bool is_gradient) {
     const Loss loss = network.loss();
-    if (!is_gradient && loss.kind == Loss::kCustom) return {};
+    if (!is_gradient && (loss.kind == Loss::kCustom || loss.kind == Loss::kHeads)) return {};
     if (is_ready<T>(y, 2)) {
         const auto values = py::reinterpret_borrow<py::array>(y);
         if (static_cast<std::size_t>(values.shape(1)) != network.outputs()) return {};

@@ -119,6 +119,7 @@ void bind_options(py::module_& module) {
         .def_readonly("loss", &EpochReport::loss)
         .def_readonly("seconds", &EpochReport::seconds)
         .def_readonly("learning_rate", &EpochReport::learning_rate)
+        .def_readonly("head_losses", &EpochReport::head_losses)
         .def_readwrite("rate_factor", &EpochReport::rate_factor);
 }
 

@@ -114,7 +114,7 @@ int threads_for(const LockedNetwork<T>& model, std::size_t batch_size, int n_thr
 
 template <class T>
 py::object predict(LockedNetwork<T>& model, py::handle x, py::object out, int n_threads);
-/// (loss, correct, decisions)
+/// (loss, correct, decisions, the same three of each head)
 template <class T>
 py::tuple evaluate(LockedNetwork<T>& model, py::handle x, const py::array& y,
                    py::object sample_weight, int n_threads);

@@ -22,6 +22,7 @@ from fastmlp.errors import ConvergenceWarning, DataError, DivergenceError, Model
 from fastmlp.fitting.callbacks import Callback
 from fastmlp.fitting.checkpoints import Checkpoint
 from fastmlp.fitting.early_stopping import EarlyStopping
+from fastmlp.heads import Head, Heads
 from fastmlp.history import EpochReport, Evaluation, History
 from fastmlp.importing import from_keras, from_onnx, from_sklearn, from_torch
 from fastmlp.layers import ELU, GELU, BatchNorm, Dense, LayerNorm, LeakyReLU
@@ -69,6 +70,8 @@ __all__ = [
     "EpochReport",
     "Evaluation",
     "ExponentialDecay",
+    "Head",
+    "Heads",
     "History",
     "Huber",
     "InverseScaling",

@@ -14,6 +14,10 @@ _Layer: TypeAlias = tuple[
     int, str | tuple[str, float], _Normalization, float
 ]  # nodes, activation, normalization and dropout, the usual ones by their name
 
+_Head: TypeAlias = tuple[
+    str, int, str | tuple[str, float], tuple[str, float], float
+]  # name, nodes, activation, loss and weight
+
 class DivergedError(ArithmeticError):
     """The loss of an epoch was not finite; args are (epoch, loss, learning_rate)."""
 
@@ -145,6 +149,8 @@ class EpochReport:
     def seconds(self) -> float: ...
     @property
     def learning_rate(self) -> float: ...
+    @property
+    def head_losses(self) -> list[float]: ...
     rate_factor: float
 
 _Block: TypeAlias = tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None, bool]
@@ -212,6 +218,7 @@ class _Network:
         loss: tuple[str, float],
         seed: int,
         input_normalization: _Normalization = "none",
+        heads: Sequence[_Head] = (),
     ) -> None: ...
     @property
     def features(self) -> int: ...
@@ -221,6 +228,8 @@ class _Network:
     def input_normalization(self) -> _Normalization: ...
     @property
     def loss(self) -> tuple[str, float]: ...
+    @property
+    def heads(self) -> list[_Head]: ...
     @property
     def seed(self) -> int: ...
     @property
@@ -359,7 +368,7 @@ class _Network:
         y: NDArray[Any],
         sample_weight: NDArray[Any] | None = None,
         n_threads: int = 0,
-    ) -> tuple[float, int, int]: ...
+    ) -> tuple[float, int, int, list[tuple[float, int, int]]]: ...
     def save(self, path: str | bytes, allow_nonfinite: bool) -> None: ...
     def jacobian(self, X: NDArray[Any] | RawRows, n_threads: int = 0) -> NDArray[Any]: ...
     def input_gradient(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
 
@@ -40,6 +40,34 @@ class Evaluation(NamedTuple):
     accuracy: float | None
 
 
+class HeadsEvaluation(Evaluation):
+    """The result of ``Network.evaluate`` of a network with heads.
+
+    Attributes
+    ----------
+    loss : float
+        The sum of the losses of the heads, each times its weight.
+    accuracy : None
+        Those of the heads are in `heads`.
+    heads : dict of str to Evaluation
+        Loss, not times its weight, and accuracy of each head, by name.
+    """
+
+    heads: dict[str, Evaluation]
+
+    def __new__(cls, loss: float, heads: Mapping[str, Evaluation]) -> Self:
+        """Create it of the total loss and the evaluation of each head."""
+        self = super().__new__(cls, loss, None)
+        self.heads = dict(heads)
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return HeadsEvaluation, (self.loss, self.heads)
+
+    def __repr__(self) -> str:
+        return f"HeadsEvaluation(loss={self.loss!r}, heads={self.heads!r})"
+
+
 class EpochReport(NamedTuple):
     """The report that ``Network.fit`` passes to callbacks at the end of an epoch.
 
@@ -60,7 +88,8 @@ class EpochReport(NamedTuple):
     learning_rate : float
         The learning rate at the end of the epoch; NaN if there is none.
     metrics : mapping of str to float
-        The `metrics` of ``fit`` on the validation data: ``{"validation_f1": 0.9}``.
+        The `metrics` of ``fit`` on the validation data: ``{"validation_f1": 0.9}``. Of a network
+        with heads the losses and accuracies of each: "policy_loss", "validation_policy_loss", ...
     """
 
     epoch: int
@@ -124,7 +153,11 @@ class History:
     learning_rate : list of float
         The learning rate at the end of each epoch; empty for an optimizer without one.
     validation_metrics : dict of str to list of float
-        The `metrics` of ``fit`` on the validation data after each epoch: ``"validation_f1"``.
+        The `metrics` of ``fit`` on the validation data after each epoch: ``"validation_f1"``. Of a
+        network with heads also the loss and the accuracy of each: ``"validation_policy_loss"``.
+    head_losses : dict of str to list of float
+        Of a network with heads, the mean loss of each in each epoch, not times its weight:
+        ``"policy_loss"``.
     best_epoch : int
         The best epoch, counted from 1: by the value that early stopping monitored, else by the
         validation loss, else by the loss.
@@ -151,12 +184,17 @@ class History:
     best_epoch: int = 0
     stopped_by: StopReason = "epochs"
     message: str = ""
+    head_losses: dict[str, list[float]] = field(default_factory=dict)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({"head_losses": {}} | state)  # which older pickles do not have
 
     @property
     def metrics(self) -> dict[str, list[float]]:
         """All values measured in each epoch, by name: ``"loss"``, ``"validation_loss"``, ..."""
         series = {
             "loss": self.loss,
+            **self.head_losses,
             "validation_loss": self.validation_loss,
             "validation_accuracy": self.validation_accuracy,
             **self.validation_metrics,

@@ -127,23 +127,30 @@ class Loss(str):
         The label smoothing, Huber's delta or the quantile; 0 for the other losses.
     function : callable, optional
         The function of a custom loss.
+    heads : tuple of (str, Head), optional
+        The heads of a network that has several, whose losses are added; the name is ``"heads"``.
     """
 
-    __slots__ = ("function", "parameter")
+    __slots__ = ("function", "heads", "parameter")
 
     parameter: float
     function: Callable[..., Any] | None
+    heads: tuple[tuple[str, Any], ...]
 
     def __new__(
-        cls, name: str, parameter: float = 0.0, function: Callable[..., Any] | None = None
+        cls,
+        name: str,
+        parameter: float = 0.0,
+        function: Callable[..., Any] | None = None,
+        heads: tuple[tuple[str, Any], ...] = (),
     ) -> Self:
         """Create the loss; older pickles, in which it is a tuple, call this in the same way."""
         self = super().__new__(cls, name)
-        self.parameter, self.function = parameter, function
+        self.parameter, self.function, self.heads = parameter, function, heads
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Loss, (str(self), self.parameter, self.function)
+        return Loss, (str(self), self.parameter, self.function, self.heads)
 
     def with_function(self, function: Callable[..., Any]) -> "Loss":
         """Return the custom loss with another function.
@@ -211,7 +218,7 @@ def choose_loss(loss: LossLike | None, output: str) -> Loss:
 
 def _read(loss: object) -> Loss:
     match loss:
-        case Loss() if loss != "custom" or loss.function is not None:  # of another network
+        case Loss(heads=()) if loss != "custom" or loss.function is not None:  # another network's
             return loss
         case CrossEntropy():
             return Loss("cross_entropy", loss.label_smoothing)

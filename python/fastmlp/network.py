@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp import _validation, files
 from fastmlp._validation import FloatType
 from fastmlp._validation.foreign_names import hints_at_arguments
-from fastmlp.data.stream import Rows, Stream
+from fastmlp.data.stream import Rows, Stream, TargetsLike
 from fastmlp.exchange import exports
 from fastmlp.fitting import fit as training
 from fastmlp.fitting.callbacks import AnyCallback
@@ -23,6 +23,7 @@ from fastmlp.fitting.checkpoints import Checkpoint, save_checkpoint
 from fastmlp.fitting.early_stopping import EarlyStopping
 from fastmlp.fitting.options import ValidationData, read_options
 from fastmlp.fitting.standardize import adapt
+from fastmlp.heads import Head
 from fastmlp.history import Evaluation, History
 from fastmlp.inference import derivatives, prediction
 from fastmlp.layers import (
@@ -44,6 +45,7 @@ from fastmlp.model.objective import Objective, objective
 from fastmlp.model.scaling import set_scaling
 from fastmlp.model.soft_update import soft_update
 from fastmlp.model.summary import Summary, describe, summarise
+from fastmlp.model.targets import split_outputs
 from fastmlp.settings.custom_loss import LossFunction
 from fastmlp.settings.lbfgs import LBFGS
 from fastmlp.settings.optimizers import SGD, Optimizer, OptimizerName, StepOptimizerName
@@ -64,7 +66,8 @@ class Network:
     Parameters
     ----------
     layers : sequence of int or Dense
-        The number of features, then each layer as its number of nodes or as a `Dense`.
+        The number of features, then each layer as its number of nodes or as a `Dense`. The last one
+        may be `Heads`: outputs of several kinds, each with an activation and a loss of its own.
     activation : {"relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish", \
             "relu6", "hardswish", "sigmoid", "tanh", "softplus", "exp", "identity"}, default "relu"
         The activation of hidden layers given as an integer.
@@ -74,11 +77,11 @@ class Network:
             "mean_absolute_error", "huber", "quantile", "poisson"}, a loss or a callable, optional
         `CrossEntropy`, `Huber` and `Quantile` are losses with a parameter. None means cross-entropy
         for softmax, binary cross-entropy for sigmoid, Poisson for exp, and mean squared error for
-        all other outputs. A callable ``f(outputs, y, gradient) -> losses`` is a custom loss: it is
-        called with the outputs (B, N) and the targets (B, ...) of a batch, fills `gradient` (B, N)
-        with the derivative of each sample's loss with respect to its outputs, and returns the
-        losses (B,), or their mean. It runs in Python once per batch, and does not see samples of
-        weight 0.
+        all other outputs; each of `Heads` has its own. A callable
+        ``f(outputs, y, gradient) -> losses`` is a custom loss: it is called with the outputs (B, N)
+        and the targets (B, ...) of a batch, fills `gradient` (B, N) with the derivative of each
+        sample's loss with respect to its outputs, and returns the losses (B,), or their mean. It
+        runs in Python once per batch, and does not see samples of weight 0.
     seed : int, optional
         In [0, 2^64); determines the initial weights and the order of samples. None draws one, which
         is then the attribute `seed`.
@@ -223,7 +226,7 @@ class Network:
     def output_offset(self, value: ArrayLike | None) -> None:
         set_scaling(self._model, "output_offset", value)
 
-    def adapt(self, X: ArrayLike | Stream, y: ArrayLike | None = None) -> None:
+    def adapt(self, X: ArrayLike | Stream, y: TargetsLike | None = None) -> None:
         """Learn `input_scale` and `input_offset` from samples: mean 0 and standard deviation 1.
 
         With y also `output_scale` and `output_offset`, so that the targets of training have mean 0
@@ -299,8 +302,16 @@ class Network:
 
     @property
     def loss(self) -> Loss:
-        """Name of the loss, ``"custom"`` for a function; its ``parameter`` is an attribute."""
+        """Name of the loss, ``"custom"`` for a function; its ``parameter`` is an attribute.
+
+        ``"heads"`` is the sum of the losses of `heads`, each times its weight.
+        """
         return self._model.loss
+
+    @property
+    def heads(self) -> dict[str, Head]:
+        """The heads by name, in the order of their outputs; empty if the last layer has none."""
+        return dict(self._model.loss.heads)
 
     @property
     def loss_function(self) -> LossFunction | None:
@@ -569,7 +580,7 @@ class Network:
     @overload
     def backward(
         self,
-        y: ArrayLike,
+        y: TargetsLike,
         *,
         sample_weight: ArrayLike | None = None,
         gradient: None = None,
@@ -581,7 +592,7 @@ class Network:
     ) -> None: ...
     def backward(
         self,
-        y: ArrayLike | None = None,
+        y: TargetsLike | None = None,
         *,
         sample_weight: ArrayLike | None = None,
         gradient: ArrayLike | None = None,
@@ -651,7 +662,7 @@ class Network:
     def train_on_batch(
         self,
         X: ArrayLike,
-        y: ArrayLike,
+        y: TargetsLike,
         optimizer: Optimizer | StepOptimizerName,
         *,
         sample_weight: ArrayLike | None = None,
@@ -671,7 +682,7 @@ class Network:
     def train_on_batch(
         self,
         X: ArrayLike,
-        y: ArrayLike | None,
+        y: TargetsLike | None,
         optimizer: Optimizer | StepOptimizerName,
         *,
         sample_weight: ArrayLike | None = None,
@@ -725,7 +736,7 @@ class Network:
     def fit(
         self,
         X: ArrayLike | Stream | Iterable[Rows],
-        y: ArrayLike | None = None,
+        y: TargetsLike | None = None,
         epochs: int = 10,
         batch_size: int | None = 32,
         optimizer: Optimizer | LBFGS | OptimizerName = SGD(learning_rate=0.1),  # noqa: B008  (frozen)
@@ -756,7 +767,7 @@ class Network:
             or an iterable of batches (X, y) or (X, y, sample_weight).
         y : array-like, shape (n,) or (n, N)
             Labels 0 .. N-1 (n,) or one-hot rows for cross-entropy; else numbers (n, N), or (n,)
-            for one output.
+            for one output. With `Heads` a tuple of the targets of each head, or a dict by name.
         epochs : int, default 10
             Passes over X.
         batch_size : int or None, default 32
@@ -833,7 +844,7 @@ class Network:
         return training.fit(self, self._model, X, y, options)
 
     def objective(
-        self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None
+        self, X: ArrayLike, y: TargetsLike, *, sample_weight: ArrayLike | None = None
     ) -> Objective:
         """Return the mean loss over (X, y) as a function of the flat parameters, for SciPy.
 
@@ -911,6 +922,36 @@ class Network:
             return result
         return prediction.predict_converted(self._model, X, out, limit)
 
+    def split(self, outputs: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        """Divide outputs, or gradients by them, among the heads of the network.
+
+        Parameters
+        ----------
+        outputs : ndarray, shape (..., N)
+            What `predict` or `forward` returned, ``deltas[-1]``, or an array like these that is
+            still to be filled.
+
+        Returns
+        -------
+        tuple of ndarray, shape (..., nodes)
+            A view of the columns of each head, in the order of `heads`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the network has no heads, or `outputs` is no array of N columns.
+
+        Examples
+        --------
+        >>> import fastmlp as fm
+        >>> heads = fm.Heads(policy=fm.Head(2, "softmax"), value=fm.Head(1, "identity"))
+        >>> net = Network([4, 8, heads], seed=1)
+        >>> policy, value = net.split(net.predict([[0.0, 1.0, 2.0, 3.0]]))
+        >>> policy.shape, value.shape
+        ((1, 2), (1, 1))
+        """
+        return split_outputs(self._model, outputs)
+
     def predict_classes(self, X: ArrayLike | Stream, n_threads: int | None = None) -> NDArray[Any]:
         """Predict classes: those of the largest outputs of softmax, or of sigmoid above 0.5.
 
@@ -923,24 +964,20 @@ class Network:
         -------
         ndarray, shape (B,), or (B, N) for several labels
             Names if the network has `class_names`, otherwise integers; for N > 1 outputs of sigmoid
-            booleans, one for each label.
+            booleans, one for each label. Of a network with heads those of its one softmax head.
 
         Raises
         ------
         ValueError
             If the outputs are numbers, not classes, or as in `predict`.
         """
-        if self._model.n_classes == 0:
-            raise ValueError(
-                "predict_classes needs outputs of softmax or sigmoid, those of this network are "
-                f"{self._model.layers[-1].activation!r}"
-            )
+        prediction.check_classes(self._model)
         return prediction.classes(self._model, self.predict(X, None, n_threads))
 
     def evaluate(
         self,
         X: ArrayLike | Stream | Iterable[Rows],
-        y: ArrayLike | None = None,
+        y: TargetsLike | None = None,
         n_threads: int | None = None,
         *,
         sample_weight: ArrayLike | None = None,
@@ -966,7 +1003,8 @@ class Network:
         -------
         Evaluation
             The named tuple ``(loss, accuracy)``; accuracy is None for all losses except the
-            cross-entropies.
+            cross-entropies. Of a network with heads its attribute `heads` is a dict with the
+            evaluation of each by name: ``net.evaluate(X, y).heads["policy"].accuracy``.
 
         Raises
         ------
@@ -1011,7 +1049,7 @@ class Network:
         return derivatives.jacobian(self._model, X, n_threads)
 
     def input_gradient(
-        self, X: ArrayLike, y: ArrayLike, n_threads: int | None = None
+        self, X: ArrayLike, y: TargetsLike, n_threads: int | None = None
     ) -> NDArray[Any]:
         """Compute the derivatives of each sample's loss with respect to its features.
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp import _core, _validation
 from fastmlp._validation.foreign_names import hints_at_arguments
 from fastmlp.data._raw import RawRows
+from fastmlp.data.stream import TargetsLike
 from fastmlp.errors import DivergenceError
 from fastmlp.fitting.loop import history_of
 from fastmlp.fitting.options import core_options, read_batch_size, read_ema
@@ -26,7 +27,7 @@ from fastmlp.settings.plateau import Plateau
 def train_many(
     networks: Iterable[Network],
     X: ArrayLike,
-    y: ArrayLike,
+    y: TargetsLike,
     epochs: int = 10,
     batch_size: int | None = 32,
     optimizer: Optimizer | StepOptimizerName | Sequence[Optimizer | StepOptimizerName] = SGD(0.1),  # noqa: B008  (frozen)
@@ -175,7 +176,7 @@ def _data(
     for model in models:
         scaling = model.input_scaling
         factors = None if scaling is None else tuple(part.tobytes() for part in scaling)
-        kind = (model.features, model.outputs, model.loss, factors)
+        kind = (model.features, model.outputs, model.loss, model.loss.heads, factors)
         if kind not in shared:
             samples = read_samples(model, X, y, sample_weight)
             if scaling is not None:  # which the core then does not do again

@@ -80,6 +80,8 @@ def description(core):
     if core.input_normalization != "none":
         before = core.input_normalization
         named["input_normalization"] = list(before) if isinstance(before, tuple) else before
+    if core.heads:
+        named["heads"] = json.loads(json.dumps(core.heads))  # tuples are lists
     return named | {
         "features": core.features,
         "layers": [[list(x) if isinstance(x, tuple) else x for x in y] for y in core.layers],
@@ -93,9 +95,9 @@ def description(core):
     }
 
 
-def trained(kind, features, shape, loss, seed, input_normalization="none"):
+def trained(kind, features, shape, loss, seed, input_normalization="none", heads=()):
     """Return a core with parameters that no initialization makes."""
-    core = kind(features, shape, loss, seed, input_normalization)
+    core = kind(features, shape, loss, seed, input_normalization, heads)
     core.epoch = 3
     for buffer in (core.parameters, core.statistics):
         buffer[...] += buffer.dtype.type(1) / 1024  # no bias is 0
@@ -123,6 +125,14 @@ def make_version_2():
         normalizing = trained(_core.Network32, *NETWORKS["normalized"], how)
         path = FOLDER / f"input_{name}.safetensors"
         write_new(path, description(normalizing), lambda p, core=normalizing: core.save(p, False))
+    heads = [
+        ("kind", 2, "softmax", ("cross_entropy", 0.1), 1.0),
+        ("size", 1, ("elu", 0.5), ("huber", 1.5), 0.25),
+        ("größe", 2, "gelu_tanh", ("mean_squared_error", 0.0), 1.0),
+    ]
+    shape = layers((4, "relu"), (5, "identity"))
+    headed = trained(_core.Network64, 3, shape, ("heads", 0.0), 13, "none", heads)
+    write_new(FOLDER / "heads.safetensors", description(headed), lambda p: headed.save(p, False))
     others = [trained(_core.Network64, *small[:3], seed) for seed in (11, 12)]
     cores = [named, *others, trained(_core.Network32, *softmax)]
     tensors = {"table.medians": np.array([0.5, np.nan]), "table.kinds": np.arange(3, dtype="u1")}

@@ -1,7 +1,8 @@
-/// The parts of a network: dense layers with activations, and a loss.
+/// The parts of a network: dense layers with activations, and a loss, or several for its heads.
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -95,6 +96,7 @@ struct Loss {
         kQuantile,  ///< parameter: the quantile, between 0 and 1
         kPoisson,
         kCustom,
+        kHeads,  ///< the sum of the losses of a network's heads
     };
 
     /// With the default parameter: no label smoothing, delta 1, the median.
@@ -105,8 +107,27 @@ struct Loss {
     constexpr Loss(Kind its_kind, double its_parameter)
         : kind(its_kind), parameter(its_parameter) {}
 
+    constexpr bool operator==(const Loss&) const = default;
+
     Kind kind;
     double parameter;
+};
+
+/// Some of the outputs, next to each other, with an activation and a loss of their own. The loss of
+/// a network with heads is the sum of theirs, each times its weight.
+struct Head {
+    std::string name;  ///< UTF-8 without NUL, unique in its network
+    std::size_t nodes;
+    Activation activation;
+    Loss loss;          ///< any but kCustom and kHeads
+    double weight = 1;  ///< above 0
+
+    /// Columns of its targets: one for each node, or, `labelled`, one label for cross-entropy.
+    std::size_t targets(bool labelled) const {
+        return labelled && loss.kind == Loss::kCrossEntropy ? 1 : nodes;
+    }
+
+    bool operator==(const Head&) const = default;
 };
 
 /// The names used in Python ("relu", "cross_entropy"). Throws std::invalid_argument if unknown.
@@ -124,6 +145,9 @@ FASTMLP_API bool keeps_z(Activation activation);
 FASTMLP_API std::string_view name_of(Activation activation);
 FASTMLP_API std::string_view name_of(Normalization normalization);
 FASTMLP_API std::string_view name_of(Loss::Kind loss);
+
+/// The columns of the targets of all heads.
+FASTMLP_API std::size_t target_count(const std::vector<Head>& heads, bool labelled);
 
 /// The number of classes, two for a single output; 0 for regression.
 FASTMLP_API std::size_t class_count(const Layer& output);

@@ -35,6 +35,7 @@ struct Evaluation {
     std::size_t correct = 0;    ///< decisions that are right, but for samples of weight 0
     std::size_t decisions = 0;  ///< samples (cross-entropy: first largest output), samples *
                                 ///< outputs (binary: above one half), or 0 for all other losses
+    std::vector<Evaluation> heads{};  ///< of each by itself, if there are heads
 };
 
 /// What people call the features, and what the outputs decide between; empty where they have no
@@ -51,6 +52,12 @@ class FASTMLP_API Network {
 public:
     /// Initial weights from `seed`: He before rectifiers, Glorot otherwise; biases zero.
     Network(std::size_t features, std::vector<Layer> layers, Loss loss, std::uint64_t seed);
+    /// With heads, whose nodes are those of the last layer, of identity. The outputs are those of
+    /// the heads in their order, and so are the columns of the targets, `Targets::of_values`: as
+    /// many numbers as outputs, or one label for each head of cross-entropy and the numbers of the
+    /// others, see `target_count`.
+    Network(std::size_t features, std::vector<Layer> layers, std::vector<Head> heads,
+            std::uint64_t seed);
     ~Network();
     Network(Network&&) noexcept;
     Network& operator=(Network&&) noexcept;
@@ -67,6 +74,8 @@ public:
     /// The learning rate is multiplied by this for the layer; above 0.
     void set_rate_factor(std::size_t layer, double factor);
     Loss loss() const { return loss_; }
+    /// Empty if the outputs have one activation and one loss.
+    const std::vector<Head>& heads() const { return heads_; }
     std::uint64_t seed() const { return seed_; }
     /// Epochs trained so far: with the seed, the position of the sample order.
     std::uint32_t epoch() const { return epoch_; }
@@ -224,6 +233,7 @@ private:
         const Network& network;
     };
     explicit Network(Like other);
+    void initialize();
     void copy_scaling(const Network& other);
 
     static std::span<T> view(Buffer<T>& buffer, const Parameter& part) {
@@ -234,6 +244,7 @@ private:
     std::vector<Layer> layers_;
     Layout layout_;
     Loss loss_;
+    std::vector<Head> heads_;
     Names names_;
     Relaxed<std::uint64_t> seed_;
     Relaxed<std::uint32_t> epoch_;

@@ -23,6 +23,7 @@ struct EpochReport {
     double seconds;
     double learning_rate;  ///< of the epoch's last step
     double rate_factor;    ///< factor of the rates of later epochs; `on_epoch` may change it
+    std::vector<double> head_losses{};  ///< the loss of each head by itself, if there are heads
 };
 
 struct StepReport {

@@ -51,9 +51,31 @@ void check_rows(const Targets<T>& y, std::size_t rows) {
                                 std::to_string(y.rows));
 }
 
+/// Unless the labels in the rows of y are those of the heads of cross-entropy.
+template <class T>
+void check_labels_of_heads(const std::vector<Head>& heads, const Targets<T>& y) {
+    std::size_t column = 0;
+    for (const Head& head : heads) {
+        for (std::size_t b = 0; head.targets(true) != head.nodes && b < y.rows; ++b) {
+            const T label = y.values.row(b)[column];
+            if (label >= 0 && label < static_cast<T>(head.nodes) && label == std::floor(label)) {
+                continue;
+            }
+            throw std::invalid_argument("y contains label " + std::to_string(label) +
+                                        " for head '" + head.name + "'; allowed: 0 to " +
+                                        std::to_string(head.nodes - 1));
+        }
+        column += head.targets(true);
+    }
+}
+
 template <class T>
 void check_values(const Network<T>& network, const Targets<T>& y) {
     if (y.values.cols == network.outputs()) return;
+    if (!y.is_gradient && !network.heads().empty() &&
+        y.values.cols == target_count(network.heads(), true)) {
+        return check_labels_of_heads(network.heads(), y);
+    }
     throw std::invalid_argument("y has " + std::to_string(y.values.cols) +
                                 " columns, the network has " + std::to_string(network.outputs()) +
                                 " outputs");

@@ -40,13 +40,17 @@ void expect_number(double ours, double theirs, const char* what, Where where) {
     if (ours != theirs) refuse(what + (" " + shortest(ours)) + where(), shortest(theirs));
 }
 
+template <class Where>
+void check_activation(Activation ours, Activation theirs, Where where) {
+    expect_name(name_of(ours), name_of(theirs), "the activation", where);
+    expect_number(ours.parameter, theirs.parameter,
+                  ours == Activation::kElu ? "the alpha" : "the negative_slope", where);
+}
+
 void check_layer(const Layer& ours, const Layer& theirs, std::size_t i) {
     const auto in_layer = [i] { return " in layer " + std::to_string(i); };
     expect_count(ours.nodes, theirs.nodes, "nodes", in_layer);
-    const Activation h = ours.activation;
-    expect_name(name_of(h), name_of(theirs.activation), "the activation", in_layer);
-    expect_number(h.parameter, theirs.activation.parameter,
-                  h == Activation::kElu ? "the alpha" : "the negative_slope", in_layer);
+    check_activation(ours.activation, theirs.activation, in_layer);
     const Normalization &own = ours.normalization, &other = theirs.normalization;
     expect_name(name_of(own), name_of(other), "the normalization", in_layer);
     expect_number(own.epsilon, other.epsilon, "the epsilon", in_layer);
@@ -62,13 +66,25 @@ void check_inputs(Normalization ours, Normalization theirs) {
                   [] { return std::string(" in input_normalization"); });
 }
 
-void check_loss(Loss ours, Loss theirs) {
-    expect_name(name_of(ours.kind), name_of(theirs.kind), "the loss", kInAll);
+template <class Where>
+void check_loss(Loss ours, Loss theirs, Where where) {
+    expect_name(name_of(ours.kind), name_of(theirs.kind), "the loss", where);
     expect_number(ours.parameter, theirs.parameter,
                   ours.kind == Loss::kCrossEntropy ? "the label_smoothing"
                   : ours.kind == Loss::kHuber      ? "the delta"
                                                    : "the quantile",
-                  kInAll);
+                  where);
+}
+
+void check_heads(const std::vector<Head>& ours, const std::vector<Head>& theirs) {
+    expect_count(ours.size(), theirs.size(), "heads", kInAll);
+    for (std::size_t i = 0; i < ours.size(); ++i) {
+        const auto of_head = [&] { return " of head '" + ours[i].name + "'"; };
+        expect_count(ours[i].nodes, theirs[i].nodes, "nodes", of_head);
+        check_activation(ours[i].activation, theirs[i].activation, of_head);
+        check_loss(ours[i].loss, theirs[i].loss, of_head);
+        expect_number(ours[i].weight, theirs[i].weight, "the weight", of_head);
+    }
 }
 
 template <class T>
@@ -90,7 +106,8 @@ void check_same_function(const Network<T>& network, const Network<T>& source) {
         check_layer(network.layers()[i], source.layers()[i], i);
     }
     check_inputs(network.layers()[0].input_normalization, source.layers()[0].input_normalization);
-    check_loss(network.loss(), source.loss());
+    check_loss(network.loss(), source.loss(), kInAll);
+    check_heads(network.heads(), source.heads());
     check_scaling(network.input_scaling(), source.input_scaling(), "input");
     check_scaling(network.output_scaling(), source.output_scaling(), "output");
 }

@@ -97,23 +97,26 @@ std::string normalization_json(Normalization normalization) {
     return "{\"normalization\":" + json_string(name_of(normalization)) +
            new_members(normalization).text() + "}";
 }
-NewMembers new_members(const Layer& layer) {
-    const auto [kind, parameter] = layer.activation;
-    NewMembers result;
+void add_members(NewMembers& result, Activation activation) {
+    const auto [kind, parameter] = activation;
     if (kind == Activation::kLeakyRelu) {
         result.add("negative_slope", parameter, Activation(kind).parameter);
     }
     if (kind == Activation::kElu) result.add("alpha", parameter, Activation(kind).parameter);
     result.add("approximate", std::string_view(kind == Activation::kGeluTanh ? "tanh" : "none"),
                "none");
+}
+NewMembers new_members(const Layer& layer) {
+    NewMembers result;
+    add_members(result, layer.activation);
     result.add(new_members(layer.normalization));
     result.add("trainable", layer.trainable, true);
     result.add("rate_factor", layer.rate_factor, 1);
     return result;
 }
 Names new_names_of_network() {
-    return {"input_normalization", "input_scaling", "output_scaling", "feature_names",
-            "class_names"};
+    return {"loss",           "heads",         "input_normalization", "input_scaling",
+            "output_scaling", "feature_names", "class_names"};
 }
 NewMembers new_members(const Architecture& of) {
     NewMembers result;
@@ -140,12 +143,15 @@ std::string layer_json(const Layer& layer) {
            ",\"dropout\":" + json_number(layer.dropout) + new_members(layer).text() + "}";
 }
 
-/// The members of a layer, which come in any order.
-struct LayerMembers {
+/// The members of an activation, and with it of a layer, which come in any order.
+struct ActivationMembers {
     Activation activation = Activation::kIdentity;
-    Normalization normalization = Normalization::kNone;
-    std::optional<double> negative_slope, alpha, epsilon, momentum;
+    std::optional<double> negative_slope, alpha;
     std::optional<std::string> approximate;
+};
+struct LayerMembers : ActivationMembers {
+    Normalization normalization = Normalization::kNone;
+    std::optional<double> epsilon, momentum;
     bool after_activation = false;
 };
 
@@ -158,8 +164,16 @@ Activation read_activation(JsonReader& json, bool is_version_1) {
     return activation;
 }
 
+void read_member(JsonReader& json, const std::string& name, bool is_version_1,
+                 ActivationMembers& members) {
+    if (name == "activation") members.activation = read_activation(json, is_version_1);
+    if (name == "negative_slope") members.negative_slope = json.number();
+    if (name == "alpha") members.alpha = json.number();
+    if (name == "approximate") members.approximate = json.string();
+}
+
 /// The activation with its parameter.
-Activation complete_activation(JsonReader& json, const LayerMembers& members) {
+Activation complete_activation(JsonReader& json, const ActivationMembers& members) {
     Activation result = members.activation;
     const auto take = [&](const char* name, const std::optional<double>& value,
                           Activation::Kind kind) {
@@ -213,16 +227,13 @@ Layer read_layer(JsonReader& json, bool is_version_1) {
             is_version_1 ? Names{} : new_names_of_layer())
         .read([&](const std::string& name) {
             if (name == "nodes") layer.nodes = integer<std::size_t>(json);
-            if (name == "activation") members.activation = read_activation(json, is_version_1);
+            read_member(json, name, is_version_1, members);
             if (name == "normalization") {
                 members.normalization = normalization_from_name(json.string());
             }
             if (name == "dropout") layer.dropout = json.number();
             if (name == "trainable") layer.trainable = json.boolean();
             if (name == "rate_factor") layer.rate_factor = json.number();
-            if (name == "negative_slope") members.negative_slope = json.number();
-            if (name == "alpha") members.alpha = json.number();
-            if (name == "approximate") members.approximate = json.string();
             if (name == "epsilon") members.epsilon = json.number();
             if (name == "momentum") members.momentum = json.number();
             if (name == "after_activation") members.after_activation = json.boolean();
@@ -243,7 +254,41 @@ Loss read_loss(JsonReader& json) {
         if (name == "kind") loss.kind = loss_from_name(json.string());
         if (name == "parameter") loss.parameter = json.number();
     });
+    if (loss.kind == Loss::kHeads) json.fail("'heads' is no loss of its own");
     return loss;
+}
+
+std::string head_json(const Head& head) {
+    NewMembers activation;
+    add_members(activation, head.activation);
+    return "{\"name\":" + json_string(head.name) + ",\"nodes\":" + std::to_string(head.nodes) +
+           ",\"activation\":" + json_string(name_of(written_kind(head.activation.kind))) +
+           ",\"loss\":" + loss_json(head.loss) + ",\"weight\":" + json_number(head.weight) +
+           activation.text() + "}";
+}
+
+Head read_head(JsonReader& json) {
+    Head head{"", 0, Activation::kIdentity, Loss::kMeanSquaredError};
+    ActivationMembers members;
+    Members(json, {"name", "nodes", "activation", "loss", "weight"},
+            {"negative_slope", "alpha", "approximate"})
+        .read([&](const std::string& name) {
+            read_member(json, name, false, members);
+            if (name == "name") head.name = json.string();
+            if (name == "nodes") head.nodes = integer<std::size_t>(json);
+            if (name == "loss") head.loss = read_loss(json);
+            if (name == "weight") head.weight = json.number();
+        });
+    head.activation = complete_activation(json, members);
+    return head;
+}
+
+/// The loss of a network, or its heads.
+std::string losses_json(const Architecture& of) {
+    if (of.heads.empty()) return "\"loss\":" + loss_json(of.loss);
+    std::string heads;
+    for (const Head& head : of.heads) heads += (heads.empty() ? "" : ",") + head_json(head);
+    return "\"heads\":[" + heads + "]";
 }
 
 ElementType read_dtype(JsonReader& json) {
@@ -261,7 +306,7 @@ std::string shared_json(const Architecture& of) {
         layers += layer_json(layer);
     }
     return std::string("\"features\":") + std::to_string(of.features) + ",\"layers\":[" + layers +
-           "],\"loss\":" + loss_json(of.loss) + ",\"dtype\":\"" +
+           "]," + losses_json(of) + ",\"dtype\":\"" +
            (of.dtype == ElementType::kF64 ? "float64" : "float32") + "\"";
 }
 
@@ -269,13 +314,15 @@ bool is_version_1(const Architecture& of) {
     const auto is_old = [](const Layer& layer) {
         return new_members(layer).text().empty() && !is_new(layer.activation);
     };
-    return new_members(of).text().empty() &&
+    return new_members(of).text().empty() && of.heads.empty() &&
            std::all_of(of.layers.begin(), of.layers.end(), is_old);
 }
 
-Architecture read_network(JsonReader& json, const Names& required, bool is_version_1) {
+Architecture read_network(JsonReader& json, Names required, bool is_version_1) {
     Architecture result;
     Normalization of_inputs = Normalization::kNone;
+    bool has_loss = false;
+    if (is_version_1) required.insert("loss");
     Members(json, required, is_version_1 ? Names{} : new_names_of_network())
         .read([&](const std::string& name) {
             if (name == "input_normalization") of_inputs = read_input_normalization(json);
@@ -283,7 +330,11 @@ Architecture read_network(JsonReader& json, const Names& required, bool is_versi
             if (name == "layers") {
                 json.array([&] { result.layers.push_back(read_layer(json, is_version_1)); });
             }
-            if (name == "loss") result.loss = read_loss(json);
+            if (name == "loss") {
+                result.loss = read_loss(json);
+                has_loss = true;
+            }
+            if (name == "heads") json.array([&] { result.heads.push_back(read_head(json)); });
             if (name == "dtype") result.dtype = read_dtype(json);
             if (name == "seed") result.seed = json.integer();
             if (name == "epoch") result.epoch = integer<std::uint32_t>(json);
@@ -293,6 +344,8 @@ Architecture read_network(JsonReader& json, const Names& required, bool is_versi
             if (name == "class_names") result.has_class_names = json.boolean();
         });
     if (!result.layers.empty()) result.layers[0].input_normalization = of_inputs;
+    if (has_loss == !result.heads.empty()) json.fail("has either 'loss' or 'heads'");
+    if (!has_loss) result.loss = Loss::kHeads;
     return result;
 }
 
@@ -301,7 +354,7 @@ EnsembleGroup read_group(JsonReader& json) {
     Members(json, {"members", "network"}).read([&](const std::string& name) {
         if (name == "members") group.members = integer<std::size_t>(json);
         if (name != "network") return;
-        group.network = read_network(json, {"features", "layers", "loss", "dtype"}, false);
+        group.network = read_network(json, {"features", "layers", "dtype"}, false);
     });
     if (group.members == 0) json.fail("a group must have members");
     return group;
@@ -328,7 +381,7 @@ std::string describe(const std::vector<EnsembleGroup>& ensemble) {
 Architecture read_architecture(std::string_view text, bool is_version_1) {
     JsonReader json(text);
     Architecture result =
-        read_network(json, {"features", "layers", "loss", "dtype", "seed", "epoch"}, is_version_1);
+        read_network(json, {"features", "layers", "dtype", "seed", "epoch"}, is_version_1);
     if (!json.at_end()) json.fail("expected the end");
     return result;
 }

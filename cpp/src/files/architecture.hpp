@@ -15,13 +15,14 @@ namespace fastmlp::files {
 struct Architecture {
     std::size_t features = 0;
     std::vector<Layer> layers;
-    Loss loss = Loss::kMeanSquaredError;
+    Loss loss = Loss::kMeanSquaredError;  ///< kHeads if there are heads
     ElementType dtype = ElementType::kF32;
     std::uint64_t seed = 0;
     std::uint32_t epoch = 0;
     // From version 2 on: the tensors besides those of the layers.
     bool has_input_scaling = false, has_output_scaling = false;
     bool has_feature_names = false, has_class_names = false;
+    std::vector<Head> heads{};
 };
 
 /// Members of one architecture, which differ in their numbers, seeds and epochs only.

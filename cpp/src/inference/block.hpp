@@ -18,6 +18,7 @@ struct InferenceLayers {
     const Weights& weights;
     RunningStatistics<const T> running;
     ColumnScaling<T> output_scaling;
+    const std::vector<Head>& heads;
 };
 
 /// The scores, as the loss reads them: row b is rows + b * stride.
@@ -38,6 +39,7 @@ struct InferenceBlock {
     std::vector<T> nodes[2];
     std::vector<const T*> pointers;  ///< to the rows of the last layer
     Scratch<T> scratch;
+    HeadRows<T> head_rows;
 
     /// Scores of rows `range` of x. `poll` (may be null) counts the work.
     template <class Weights>
@@ -64,6 +66,10 @@ struct InferenceBlock {
     void predict(const InferenceLayers<T, Weights>& net, const Features<T>& x, Range range,
                  MatrixView<T> out, Poll* poll = nullptr) {
         const auto [rows, stride] = scores(net, x, range, poll);
+        if (!net.heads.empty()) {
+            return HeadPass<T>{net.kernel, net.heads, head_rows}.outputs(
+                rows, stride, out.row(range.first), out.stride, range.size());
+        }
         scores_to_nodes(net.kernel, net.loss, net.layers.back().activation, rows, stride, rows,
                         stride, range.size(), out.cols);
         if (net.output_scaling) {

@@ -86,6 +86,7 @@ private:
     /// dh_n/dz for row r = N b + n: one line of the softmax's Jacobian, or h' at n alone.
     void output_deltas(std::size_t rows) {
         const std::size_t n = output().nodes;
+        if (!pass_.heads.empty()) return output_deltas_of_heads(rows);
         const bool softmax = output().activation == Activation::kSoftmax;
         Rows<T>&delta = work_.deltas.back(), &nodes = work_.nodes.back();
         for (std::size_t r = 0; r < rows; ++r) {
@@ -98,6 +99,15 @@ private:
         Rows<T>& from = keeps_z(output().activation) ? work_.z.back() : nodes;
         activate_backward(pass_.kernel, output().activation, from.row(0), from.stride, delta.row(0),
                           delta.stride, rows, n);
+    }
+
+    void output_deltas_of_heads(std::size_t rows) {
+        Rows<T>& delta = work_.deltas.back();
+        for (std::size_t r = 0; r < rows; ++r) {
+            std::fill_n(delta.row(r), delta.stride, T(0));
+            delta.row(r)[r % delta.cols] = 1;
+        }
+        pass_.pass_back_heads({0, rows});
     }
 
     /// The deltas of losses of what is scaled become those of losses of the outputs.

@@ -25,6 +25,9 @@ void check_differentiable(const Network<T>& network) {
     if (network.loss().kind == Loss::kCustom) {
         throw std::invalid_argument("a Hessian product does not know a custom loss");
     }
+    if (!network.heads().empty()) {
+        throw std::invalid_argument("a Hessian product does not know heads");
+    }
     for (const Layer& layer : network.layers()) {
         for (const Normalization of : {layer.normalization, layer.input_normalization}) {
             if (of == Normalization::kNone) continue;

@@ -37,7 +37,8 @@ void for_each_block(const Network<T>& network, std::size_t rows, int n_threads,
         network.loss(),
         weights,
         {&network.layout(), network.statistics()->data()},
-        ColumnScaling<T>(network.output_scaling().get())};
+        ColumnScaling<T>(network.output_scaling().get()),
+        network.heads()};
     const double flops_each = flops_per_row(network.layout());
     const auto work = [&](Range mine, Poll* poll) {
         static thread_local InferenceBlock<T> block;
@@ -52,22 +53,52 @@ std::size_t first_largest(const T* x, std::size_t n) {
     return static_cast<std::size_t>(std::max_element(x, x + n) - x);
 }
 
-/// The number of correct decisions in one row; z > 0 is sigmoid(z) > 1/2.
+/// The number of correct decisions in one row of n scores, against its label or its targets;
+/// z > 0 is sigmoid(z) > 1/2.
 template <class T>
-std::size_t count_correct(Loss loss, const T* score, std::size_t n, const Targets<T>& y,
-                          std::size_t row) {
+std::size_t count_correct(Loss loss, const T* score, std::size_t n, const std::int32_t* label,
+                          const T* target) {
     if (loss.kind == Loss::kCrossEntropy) {
-        const std::size_t label = y.labels ? static_cast<std::size_t>(y.labels[row])
-                                           : first_largest(y.values.row(row), n);
-        return first_largest(score, n) == label ? 1 : 0;
+        const std::size_t wanted =
+            label ? static_cast<std::size_t>(*label) : first_largest(target, n);
+        return first_largest(score, n) == wanted ? 1 : 0;
     }
     std::size_t correct = 0;
     if (loss.kind == Loss::kBinaryCrossEntropy) {
-        const T* target = y.values.row(row);
         for (std::size_t j = 0; j < n; ++j) correct += (score[j] > T(0)) == (target[j] > T(0.5));
     }
     return correct;
 }
+
+/// What all samples come to by one loss.
+template <class T>
+struct Measured {
+    Measured(Loss its_loss, std::size_t its_outputs, std::size_t rows)
+        : loss(its_loss), outputs(its_outputs), losses(rows), correct(rows) {}
+
+    Loss loss;
+    std::size_t outputs;
+    std::vector<T> losses;
+    std::vector<std::size_t> correct;
+
+    Evaluation mean(const T* weights) const {
+        Evaluation result;
+        double weight = 0;
+        std::size_t rows = 0;
+        for (std::size_t b = 0; b < losses.size(); ++b) {
+            const T counts = weights ? weights[b] : T(1);
+            if (counts == 0) continue;  // its loss may be infinite: 0 * inf is NaN
+            result.loss += static_cast<double>(counts * losses[b]);
+            weight += static_cast<double>(counts);
+            result.correct += correct[b];
+            ++rows;
+        }
+        result.loss = weighted_mean(result.loss, weight);
+        if (loss.kind == Loss::kCrossEntropy) result.decisions = rows;
+        if (loss.kind == Loss::kBinaryCrossEntropy) result.decisions = rows * outputs;
+        return result;
+    }
+};
 
 template <class T>
 void predict_rows(const Network<T>& network, const Features<T>& given, MatrixView<T> out,
@@ -80,6 +111,40 @@ void predict_rows(const Network<T>& network, const Features<T>& given, MatrixVie
                    });
 }
 
+/// Losses and right decisions of rows `range`, by the loss of all outputs.
+template <class T, class Layers>
+void measure_rows(const Layers& layers, const OutputRows<T>& at, std::size_t first, T* scores,
+                  Measured<T>& whole) {
+    if (const auto& scaling = layers.output_scaling) {
+        scaling.apply(layers.kernel, scores, at.lds, scores, at.lds, at.rows, at.n);
+        apply_loss_in_units(layers.kernel, layers.loss, scaling, at);
+    } else {
+        apply_loss(layers.kernel, layers.loss, at);
+    }
+    for (std::size_t b = 0; b < at.rows; ++b) {
+        whole.correct[first + b] =
+            count_correct(layers.loss, scores + b * at.lds, at.n,
+                          at.labels ? at.labels + b : nullptr, at.targets[b]);
+    }
+}
+
+/// The same of each head; losses of all of them, weighted, into `at.losses`.
+template <class T, class Layers>
+void measure_heads(const Layers& layers, const OutputRows<T>& at, std::size_t first, bool labelled,
+                   HeadRows<T>& room, std::vector<Measured<T>>& heads) {
+    const HeadPass<T> pass{layers.kernel, layers.heads, room};
+    pass.weighted(labelled, at, [&](std::size_t i) {
+        Measured<T>& head = heads[i];
+        const bool by_label = layers.heads[i].targets(labelled) != room.n;
+        for (std::size_t b = 0; b < at.rows; ++b) {
+            head.correct[first + b] =
+                count_correct(head.loss, room.h.data() + b * room.stride, room.n,
+                              by_label ? &room.labels[b] : nullptr, room.targets[b]);
+        }
+        return head.losses.data() + first;
+    });
+}
+
 template <class T>
 Evaluation evaluate_rows(const Network<T>& network, const Features<T>& given, const Targets<T>& y,
                          int n_threads, const Executor* executor) {
@@ -87,18 +152,16 @@ Evaluation evaluate_rows(const Network<T>& network, const Features<T>& given, co
     check_targets(network, y, x.rows);
     if (y.custom) throw std::invalid_argument("evaluate does not know a custom loss");
     const IeeeDefaults ieee;  // for the sum
-    const Loss loss = network.loss();
     const std::size_t outputs = network.outputs();
-    std::vector<T> losses(x.rows);
-    std::vector<std::size_t> correct(x.rows);
+    Measured<T> whole(network.loss(), outputs, x.rows);
+    std::vector<Measured<T>> heads;
+    for (const Head& head : network.heads()) heads.emplace_back(head.loss, head.nodes, x.rows);
     const auto evaluate_block = [&](const auto& layers, Range range, InferenceBlock<T>& block,
                                     Poll* poll) {
         const auto [z, stride] = block.scores(layers, x, range, poll);
         T* delta = room(block.scratch, range.size() * stride);
-        if (!y.labels) {
-            for (std::size_t b = 0; b < range.size(); ++b) {
-                block.pointers[b] = y.values.row(range.first + b);
-            }
+        for (std::size_t b = 0; b < range.size(); ++b) {
+            block.pointers[b] = y.labels ? nullptr : y.values.row(range.first + b);
         }
         const OutputRows<T> at{range.size(),
                                outputs,
@@ -108,33 +171,17 @@ Evaluation evaluate_rows(const Network<T>& network, const Features<T>& given, co
                                block.pointers.data(),
                                delta,
                                stride,
-                               losses.data() + range.first};
-        if (const auto& scaling = layers.output_scaling) {
-            scaling.apply(layers.kernel, z, stride, z, stride, range.size(), outputs);
-            apply_loss_in_units(layers.kernel, loss, scaling, at);
+                               whole.losses.data() + range.first};
+        if (heads.empty()) {
+            measure_rows(layers, at, range.first, z, whole);
         } else {
-            apply_loss(layers.kernel, loss, at);
-        }
-        for (std::size_t b = 0; b < range.size(); ++b) {
-            correct[range.first + b] =
-                count_correct(loss, z + b * stride, outputs, y, range.first + b);
+            const bool labelled = y.values.cols != outputs;
+            measure_heads(layers, at, range.first, labelled, block.head_rows, heads);
         }
     };
     for_each_block(network, x.rows, n_threads, executor, evaluate_block);
-    Evaluation result;
-    double weight = 0;
-    std::size_t rows = 0;
-    for (std::size_t b = 0; b < x.rows; ++b) {
-        const T counts = y.weights ? y.weights[b] : T(1);
-        if (counts == 0) continue;  // its loss may be infinite: 0 * inf is NaN
-        result.loss += static_cast<double>(counts * losses[b]);
-        weight += static_cast<double>(counts);
-        result.correct += correct[b];
-        ++rows;
-    }
-    result.loss = weighted_mean(result.loss, weight);
-    if (loss.kind == Loss::kCrossEntropy) result.decisions = rows;
-    if (loss.kind == Loss::kBinaryCrossEntropy) result.decisions = rows * outputs;
+    Evaluation result = whole.mean(y.weights);
+    for (const Measured<T>& head : heads) result.heads.push_back(head.mean(y.weights));
     return result;
 }
 

@@ -16,8 +16,8 @@ template <class T>
 struct Predictor<T>::State {
     explicit State(const Network<T>& network)
         : kernel(kernels::active_table<T>()), features(network.features()),
-          layers(network.layers()), loss(network.loss()), layout(network.layout()),
-          parameters(layout.size()), statistics(layout.statistics_size()),
+          layers(network.layers()), loss(network.loss()), heads(network.heads()),
+          layout(network.layout()), parameters(layout.size()), statistics(layout.statistics_size()),
           packed(layout, parameters.data()) {}
 
     void load(const Network<T>& network) {
@@ -36,7 +36,8 @@ struct Predictor<T>::State {
             loss,
             weights,
             {&layout, statistics.data()},
-            ColumnScaling<T>(output ? &*output : nullptr)};
+            ColumnScaling<T>(output ? &*output : nullptr),
+            heads};
         const ColumnScaling<T> scaling(input ? &*input : nullptr);
         block.predict(net, as_read(layers, scaled<T>(x, scaling)), range, out);
     }
@@ -52,6 +53,7 @@ struct Predictor<T>::State {
     std::size_t features;
     std::vector<Layer> layers;
     Loss loss;
+    std::vector<Head> heads;
     Layout layout;
     Buffer<T> parameters, statistics;
     std::optional<Buffer<T>> input, output;  ///< scalings
@@ -89,6 +91,7 @@ std::size_t Predictor<T>::outputs() const {
 template <class T>
 void Predictor<T>::refresh(const Network<T>& network) {
     if (network.features() != features() || network.loss().kind != state_->loss.kind ||
+        network.heads() != state_->heads ||
         !std::equal(network.layers().begin(), network.layers().end(), state_->layers.begin(),
                     state_->layers.end(), predict_alike)) {
         throw std::invalid_argument("refresh takes a network with the layers of the first one");

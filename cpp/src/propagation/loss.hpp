@@ -65,9 +65,10 @@ typename kernels::KernelTable<T>::TargetLoss target_loss(const kernels::KernelTa
         case Loss::kHuber: return kernel.huber;
         case Loss::kQuantile: return kernel.quantile;
         case Loss::kPoisson: return kernel.poisson;
-        case Loss::kCustom: break;
+        case Loss::kCustom:
+        case Loss::kHeads: break;
     }
-    throw std::logic_error("a custom loss has no kernel");
+    throw std::logic_error("this loss has no kernel");
 }
 
 /// Per-sample losses, and deltas: dL/dz for the losses that hold their activation (2.9), dL/dh for
@@ -132,14 +133,20 @@ void limit_losses(Workspace<T>& work, Range range, T limit) {
 /// delta = h (d - sum(h d)) for d = dL/dh in its place: the Jacobian of softmax, where a loss does
 /// not hold it already. The sum is in the order of the outputs.
 template <class T>
-void softmax_backward(Rows<T>& nodes, Rows<T>& delta, Range range) {
-    for (std::size_t b = range.first; b < range.last; ++b) {
-        const T* h = nodes.row(b);
-        T* d = delta.row(b);
+void softmax_backward(const T* nodes, std::size_t ldn, T* delta, std::size_t ldd, std::size_t rows,
+                      std::size_t n) {
+    for (std::size_t b = 0; b < rows; ++b) {
+        const T* h = nodes + b * ldn;
+        T* d = delta + b * ldd;
         T sum = 0;
-        for (std::size_t j = 0; j < delta.cols; ++j) sum += h[j] * d[j];
-        for (std::size_t j = 0; j < delta.cols; ++j) d[j] = h[j] * (d[j] - sum);
+        for (std::size_t j = 0; j < n; ++j) sum += h[j] * d[j];
+        for (std::size_t j = 0; j < n; ++j) d[j] = h[j] * (d[j] - sum);
     }
+}
+template <class T>
+void softmax_backward(Rows<T>& nodes, Rows<T>& delta, Range range) {
+    softmax_backward(nodes.row(range.first), nodes.stride, delta.row(range.first), delta.stride,
+                     range.size(), delta.cols);
 }
 
 /// Multiplies losses and deltas of rows `range` by the weights of their samples.
@@ -149,6 +156,7 @@ void weigh(Workspace<T>& work, Range range) {
     for (std::size_t b = range.first; b < range.last; ++b) {
         const T weight = work.weights[b];
         work.losses[b] *= weight;
+        for (Buffer<T>& losses : work.head_losses) losses[b] *= weight;
         for (std::size_t j = 0; j < delta.cols; ++j) delta.row(b)[j] *= weight;
     }
 }
@@ -169,11 +177,15 @@ inline double weighted_mean(double sum, double weight) {
     return weight > 0 ? sum / weight : 0;
 }
 
-/// The batch's losses added to `sum`, in order, in double precision.
+/// The losses of `rows` samples added to `sum`, in order, in double precision.
+template <class T>
+double add_losses(double sum, const Buffer<T>& losses, std::size_t rows) {
+    for (std::size_t b = 0; b < rows; ++b) sum += static_cast<double>(losses[b]);
+    return sum;
+}
 template <class T>
 double add_losses(double sum, const Workspace<T>& work) {
-    for (std::size_t b = 0; b < work.batch; ++b) sum += static_cast<double>(work.losses[b]);
-    return sum;
+    return add_losses(sum, work.losses, work.batch);
 }
 
 }  // namespace fastmlp

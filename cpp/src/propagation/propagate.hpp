@@ -9,6 +9,7 @@
 #include "kernels/dispatch.hpp"
 #include "propagation/dense.hpp"
 #include "propagation/dropout.hpp"
+#include "propagation/heads.hpp"
 #include "propagation/loss.hpp"
 #include "propagation/normalization.hpp"
 #include "propagation/sparse.hpp"
@@ -47,9 +48,10 @@ struct Propagation {
         : kernel(kernels::active_table<T>()), layers(network.layers()), loss(network.loss()),
           seed(network.seed()), running{&network.layout(), network.statistics()->data()},
           parameters(its_parameters), work(workspace),
-          output_scaling(network.output_scaling().get()),
+          output_scaling(network.output_scaling().get()), heads(network.heads()),
           normalizes_inputs(layers[0].input_normalization != Normalization::kNone) {
         work.scaled.expect(output_scaling, work.capacity, work.scores.cols);
+        while (work.head_losses.size() < heads.size()) work.head_losses.emplace_back(work.capacity);
         for (std::size_t i = 0; i < layers.size(); ++i) traits.emplace_back(layers, i, loss);
         while (lowest_trainable < layers.size() && !traits[lowest_trainable].trainable) {
             ++lowest_trainable;
@@ -66,12 +68,14 @@ struct Propagation {
     const PackedParameters<T>& parameters;
     Workspace<T>& work;
     ColumnScaling<T> output_scaling;  ///< of the network's outputs
+    const std::vector<Head>& heads;   ///< if the outputs have several
     bool normalizes_inputs;           ///< of the first layer
     bool reports_in_units = false;    ///< losses are in units of the targets, not scaled
     BatchContext context{};
-    Poll* poll = nullptr;                           ///< counts the work, and throws to interrupt it
-    T loss_limit = kUnlimited;                      ///< see Conventions
-    mutable Scratch<T> scratch;                     ///< for the kernels' copies
+    Poll* poll = nullptr;        ///< counts the work, and throws to interrupt it
+    T loss_limit = kUnlimited;   ///< see Conventions
+    mutable Scratch<T> scratch;  ///< for the kernels' copies
+    mutable HeadRows<T> head_rows;
     mutable SparseBatchByColumn<T> sparse_columns;  ///< of a sparse batch, this thread's share
 
     DenseView<const T> weights(std::size_t i) const { return read_only(parameters[i]); }
@@ -154,6 +158,10 @@ struct Propagation {
     void outputs(Range rows) const {
         if (rows.size() == 0) return;
         Rows<T>&from = work.scores, &to = work.nodes.back();
+        if (!heads.empty()) {
+            return head_pass().outputs(from.row(rows.first), from.stride, to.row(rows.first),
+                                       to.stride, rows.size());
+        }
         scores_to_nodes(kernel, loss, layers.back().activation, from.row(rows.first), from.stride,
                         to.row(rows.first), to.stride, rows.size(), to.cols);
         if (output_scaling) {
@@ -186,11 +194,19 @@ struct Propagation {
     /// Losses, and their derivatives by the scores in place of the last deltas.
     void loss_gradient(const Targets<T>& y, Range rows) const {
         Rows<T>& delta = work.deltas.back();
-        apply_loss(
-            kernel, loss,
-            {rows.size(), work.scores.cols, work.scores.row(rows.first), work.scores.stride,
-             y.labels ? work.labels.data() + rows.first : nullptr, work.targets.data() + rows.first,
-             delta.row(rows.first), delta.stride, work.losses.data() + rows.first});
+        const OutputRows<T> at{rows.size(),
+                               work.scores.cols,
+                               work.scores.row(rows.first),
+                               work.scores.stride,
+                               y.labels ? work.labels.data() + rows.first : nullptr,
+                               work.targets.data() + rows.first,
+                               delta.row(rows.first),
+                               delta.stride,
+                               work.losses.data() + rows.first};
+        if (heads.empty()) return apply_loss(kernel, loss, at);
+        head_pass().weighted(y.values.cols != delta.cols, at, [&](std::size_t i) {
+            return work.head_losses[i].data() + rows.first;
+        });
     }
 
     /// Deltas of the output layer for dL/dh of a loss that only the caller knows: the Jacobian of
@@ -203,12 +219,21 @@ struct Propagation {
             std::copy_n(work.targets[b], delta.cols, delta.row(b));
             work.losses[b] = 0;
         }
+        if (!heads.empty()) return pass_back_heads(rows);
         if (output_scaling) multiply_columns(delta, rows, output_scaling.scales);
         if (layers[last].activation == Activation::kSoftmax) softmax_backward(h, delta, rows);
         Rows<T>& from = traits[last].keeps_z ? z(last) : h;
         activate_backward(kernel, layers[last].activation, from.row(rows.first), from.stride,
                           delta.row(rows.first), delta.stride, rows.size(), delta.cols);
     }
+
+    /// dL/dz of the outputs of heads for the dL/dh in its place.
+    void pass_back_heads(Range rows) const {
+        Rows<T>&from = work.scores, &delta = work.deltas.back();
+        head_pass().pass_back(from.row(rows.first), from.stride, delta.row(rows.first),
+                              delta.stride, rows.size());
+    }
+    HeadPass<T> head_pass() const { return {kernel, heads, head_rows}; }
 
     /// Calls a custom loss once for all rows. It receives the outputs of the network; the deltas
     /// are those of the outputs before they are scaled.

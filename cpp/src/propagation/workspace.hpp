@@ -117,6 +117,7 @@ struct Workspace {
     std::vector<T> weights;                 ///< the weight of each sample, if any
     ScaledOutputs<T> scaled;                ///< if the network scales its outputs
     Buffer<T> losses;                       ///< per sample
+    std::vector<Buffer<T>> head_losses;     ///< of each head, per sample, not times its weight
     std::vector<Rows<T>> z;                 ///< what h' is computed from if that is not the nodes,
                                             ///< else without rows
     std::vector<Normalized<T>> normalized;  ///< of normalised layers, else without rows

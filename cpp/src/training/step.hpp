@@ -4,6 +4,7 @@
 /// `run` is the plain step. `step_path.hpp` decides when parts of it are computed another way.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -62,6 +63,8 @@ public:
     /// Sums over the rows of the last step: of losses, and of weights.
     double loss() const { return add_losses(parts_[0].loss_before, parts_[0].work); }
     double weight() const { return weight(parts_[0]); }
+    /// The sum of the losses of head i, not times its weight.
+    double head_loss(std::size_t i) const { return head_loss(parts_[0], i); }
 
     /// The sum of squares of all weights before the step; 0 if not requested.
     double squares() const { return weight_squares_ ? weight_squares_->total() : 0; }
@@ -72,12 +75,14 @@ private:
     /// One thread's part, on separate cache lines.
     struct alignas(kCacheLine) Part : Propagation<T> {
         explicit Part(const Propagation<T>& pass)
-            : Propagation<T>(pass), layer_rules(room_for_layer_rules<T>(pass.layers)) {}
+            : Propagation<T>(pass), head_losses_before(pass.heads.size()),
+              layer_rules(room_for_layer_rules<T>(pass.layers)) {}
         std::size_t batch = 0;                      ///< rows of the whole batch that count,
         std::vector<std::uint32_t> places;          ///< their positions in it, if it has weights
         Range block{};                              ///< of the batch: what is in the workspace now,
         Range rows{};                               ///< and this thread's part of that
         double loss_before = 0, weight_before = 0;  ///< of the blocks before
+        std::vector<double> head_losses_before;     ///< and of each head, if there are several
         std::vector<StepRules<T>> layer_rules;      ///< if layers have different rates
     };
 
@@ -95,6 +100,7 @@ private:
         }
         part.block = {};
         part.loss_before = part.weight_before = 0;
+        std::fill(part.head_losses_before.begin(), part.head_losses_before.end(), 0.0);
         part.context = {.training = true, .epoch = samples_.epoch, .share = share, .team = &team};
         return true;
     }
@@ -120,11 +126,18 @@ private:
         if (part.block.last == part.batch) return false;
         part.context.meet();
         part.loss_before = add_losses(part.loss_before, part.work);
+        for (std::size_t i = 0; i < part.heads.size(); ++i) {
+            part.head_losses_before[i] = head_loss(part, i);
+        }
         part.weight_before = weight(part);
         RowPrefetcher prefetch = samples_.next_rows(first + part.block.last, part.rows);
         sums_->add(part, part.block.first == 0, prefetch);
         part.context.meet();
         return true;
+    }
+
+    static double head_loss(const Part& part, std::size_t i) {
+        return add_losses(part.head_losses_before[i], part.work.head_losses[i], part.work.batch);
     }
 
     double weight(const Part& part) const {

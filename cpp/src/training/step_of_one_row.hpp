@@ -18,6 +18,9 @@ public:
     /// The row of `work.input`, `work.labels` or `work.targets` that the next step reads.
     std::size_t row() const { return row_; }
 
+    /// That of the last step.
+    std::size_t last_row() const { return 1 - row_; }
+
     /// One step of plain SGD; returns the loss.
     T step(const Targets<T>& y, T rate) {
         const Range rows{row_, row_ + 1};

@@ -102,6 +102,7 @@ private:
     std::uint64_t steps_before_, averaged_before_;
     std::uint64_t steps_done_ = 0;                ///< without batches whose weights are all 0
     double loss_ = 0, weight_ = 0, squares_ = 0;  ///< summed over this epoch so far
+    std::vector<double> head_losses_ = std::vector<double>(pass_.heads.size());
     double step_loss_ = 0, step_weight_ = 0;
     bool stopped_ = false;  ///< by a callback
 };
@@ -142,6 +143,7 @@ template <class T>
 EpochReport Trainer<T>::run_epoch(std::size_t epoch) {
     const auto start = std::chrono::steady_clock::now();
     loss_ = weight_ = squares_ = 0;
+    std::fill(head_losses_.begin(), head_losses_.end(), 0.0);
     epoch_start_ = block_start_;
     source_.begin_epoch();
     for (bool ended = false; !ended && !stopped_;) {
@@ -149,7 +151,10 @@ EpochReport Trainer<T>::run_epoch(std::size_t epoch) {
         run_block(ended);
     }
     if (conventions_.report_squares) conventions_.squares = squares_;
-    return {epoch, weighted_mean(loss_, weight_), seconds_since(start), rate_, rate_factor_};
+    std::vector<double> head_losses;
+    for (const double loss : head_losses_) head_losses.push_back(weighted_mean(loss, weight_));
+    return {epoch,        weighted_mean(loss_, weight_), seconds_since(start), rate_,
+            rate_factor_, std::move(head_losses)};
 }
 
 /// Trains on the current samples.
@@ -212,6 +217,9 @@ void Trainer<T>::account(std::size_t rows) {
     const auto all = static_cast<double>(rows);
     const double share = conventions_.batch_means ? weighted_mean(all, step_weight_) : 1;
     loss_ += share * step_loss_;
+    for (std::size_t i = 0; i < head_losses_.size(); ++i) {
+        head_losses_[i] += share * step_.head_loss(i);
+    }
     weight_ += conventions_.batch_means ? all : step_weight_;
     squares_ += share * step_.squares();
     ++steps_done_;
@@ -236,6 +244,9 @@ std::size_t Trainer<T>::steps_of_one_row(std::size_t first, std::size_t last) {
         prefetch.advance();
         const T loss = one_row_->step(samples_.y, static_cast<T>(rate_));
         loss_ += static_cast<double>(loss);
+        for (std::size_t i = 0; i < head_losses_.size(); ++i) {
+            head_losses_[i] += static_cast<double>(work_.head_losses[i][one_row_->last_row()]);
+        }
         weight_ += 1;
         ++steps_done_;
     }

@@ -1,7 +1,7 @@
 """`Stream`: samples that are read as they are needed, for larger-than-memory data."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,10 @@ from fastmlp.data.order import windows
 _WINDOW_ELEMENTS = 2**22
 _BLOCK_ELEMENTS = 2**18
 
-Rows = tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, ArrayLike]
+TargetsLike = ArrayLike | Sequence[ArrayLike] | Mapping[str, ArrayLike]
+"""An array, or an array for each head of a network with `Heads`."""
+
+Rows = tuple[ArrayLike, TargetsLike] | tuple[ArrayLike, TargetsLike, ArrayLike]
 """(X, y) or (X, y, sample_weight)."""
 
 

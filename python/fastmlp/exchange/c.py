@@ -13,6 +13,7 @@ from fastmlp._validation import brief
 from fastmlp.exchange.c_constants import CONSTANTS
 from fastmlp.exchange.c_statements import (
     activation,
+    activations_of,
     linear,
     literal,
     loops,
@@ -22,7 +23,8 @@ from fastmlp.exchange.c_statements import (
 from fastmlp.exchange.c_training import training
 from fastmlp.exchange.normalizations import of_inputs, of_layer
 from fastmlp.files import Path, write_file
-from fastmlp.layers import label_of, numbers_of
+from fastmlp.heads import Heads
+from fastmlp.layers import Dense, label_of, numbers_of
 from fastmlp.model.model import Model
 
 _PIECES = ("c_math.h.in", "c_activations.h.in", "c_layers.h.in", "c_losses.h.in")
@@ -67,7 +69,7 @@ def header(net: Model, name: object, train: bool) -> str:
 def _words(net: Model, name: str) -> dict[str, str]:
     """Return the values of the placeholders in the pieces."""
     sizes = [net.features, *(layer.nodes for layer in net.layers)]
-    functions = ", ".join(layer.function() for layer in net.layers)
+    functions = ", ".join(map(_function, net.layers))
     if net.input_normalization is not None:
         functions = f"{label_of(net.input_normalization)} of the features, {functions}"
     return {
@@ -84,6 +86,13 @@ def _words(net: Model, name: str) -> dict[str, str]:
         **CONSTANTS[str(net.dtype)],
         **_loss_words(net),
     }
+
+
+def _function(layer: Dense) -> str:
+    """Describe a layer, without the names of heads, which may hold anything."""
+    if isinstance(layer, Heads):
+        return "; ".join(head.described() for _, head in layer.named)
+    return layer.function()
 
 
 def _loss_words(net: Model) -> dict[str, str]:
@@ -108,8 +117,9 @@ def _predict(net: Model) -> str:
     last = len(net.layers) - 1
     widest = max(layer.nodes for layer in net.layers)
     body = [f"$real *here = workspace, *there = workspace + {widest}, *swap;"] if last else []
+    functions = [name for layer in net.layers for name, _ in activations_of(layer)]
     copies = net.input_scaling is None and net.input_normalization is not None
-    needs_index = copies or any(loops(layer.activation) for layer in net.layers)
+    needs_index = copies or any(map(loops, functions))
     body += ["size_t j;"] if needs_index else []
     first = f"workspace + {2 * widest}" if _reads_copies(net) else "x"
     if copies:

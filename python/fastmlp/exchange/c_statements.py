@@ -5,7 +5,8 @@ from typing import Any, Final
 import numpy as np
 
 from fastmlp.exchange.normalizations import Learned
-from fastmlp.layers import ActivationLike, parameter_of
+from fastmlp.heads import Heads
+from fastmlp.layers import ActivationLike, Dense, parameter_of
 from fastmlp.model.model import Model
 
 _NARROW: Final = 16
@@ -45,14 +46,24 @@ def normalization(net: Model, learned: Learned | None, at: str) -> str:
 
 
 def activation(net: Model, i: int, at: str) -> str:
-    """Return the statement that applies the activation of layer i, or nothing."""
-    function, nodes = net.layers[i].activation, net.layers[i].nodes
-    if function == "softmax":
-        return f"${{m}}_softmax({at}, {nodes});"
-    if function == "identity":
-        return ""
-    call = applied(function, f"{at}[j]", net.dtype)
-    return f"for (j = 0; j < {nodes}; ++j) {at}[j] = {call};"
+    """Return the statements that apply the activation of layer i, or its heads, or nothing."""
+    statements, first = [], 0
+    for function, nodes in activations_of(net.layers[i]):
+        here = at if first == 0 else f"({at} + {first})"
+        if function == "softmax":
+            statements.append(f"${{m}}_softmax({here}, {nodes});")
+        elif function != "identity":
+            call = applied(function, f"{here}[j]", net.dtype)
+            statements.append(f"for (j = 0; j < {nodes}; ++j) {here}[j] = {call};")
+        first += nodes
+    return "\n".join(statements)
+
+
+def activations_of(layer: Dense) -> list[tuple[ActivationLike, int]]:
+    """Return the activation of a layer, or those of its heads, and of how many nodes."""
+    if isinstance(layer, Heads):
+        return [(head.activation, head.nodes) for _, head in layer.named]
+    return [(layer.activation, layer.nodes)]
 
 
 def applied(

@@ -28,6 +28,12 @@ class Builder:
         self.constants.append(numpy_helper.from_array(values, full_name))
         return full_name
 
+    def integer(self, name: str, value: int) -> str:
+        """Add a list of one integer, as the arguments of operators are."""
+        full_name = f"{self.prefix}.{name}"
+        self.constants.append(numpy_helper.from_array(np.array([value], np.int64), full_name))
+        return full_name
+
     def number(self, value: float) -> str:
         """Add a number, which has its value as its name; the whole graph shares it."""
         name = f"{value:.17g}"

@@ -10,6 +10,7 @@ from fastmlp.exchange.onnx_activations import add_activation
 from fastmlp.exchange.onnx_builder import Builder
 from fastmlp.exchange.onnx_gelu import DOMAIN, gelu_function
 from fastmlp.exchange.onnx_names import add_names
+from fastmlp.heads import Heads
 from fastmlp.model.model import Model
 
 _IR_VERSION = 8
@@ -42,7 +43,10 @@ def onnx_model(net: Model) -> ModelProto:
         after = learned is not None and learned.kind.after_activation
         if not after:
             _normalization(builder, learned)
-        add_activation(builder, layer.activation)
+        if isinstance(layer, Heads):
+            _heads(builder, layer)
+        else:
+            add_activation(builder, layer.activation)
         if after:
             _normalization(builder, learned)
     _scaling(builder, "output", net.output_scaling)
@@ -69,6 +73,20 @@ def onnx_model(net: Model) -> ModelProto:
     add_names(model, net.feature_names, net.core.class_names)
     checker.check_model(model, full_check=True)
     return model
+
+
+def _heads(builder: Builder, layer: Heads) -> None:
+    """Add the activation of each head, of its columns, and join them."""
+    z, parts, first = builder.at, [], 0
+    for i, (_, head) in enumerate(layer.named):
+        builder.prefix = f"head_{i}"
+        columns = builder.integer("first", first), builder.integer("end", first + head.nodes)
+        builder.add("Slice", z, *columns, builder.integer("axis", 1), name="z")
+        add_activation(builder, head.activation)
+        parts.append(builder.at)
+        first += head.nodes
+    builder.prefix = "heads"
+    builder.add("Concat", *parts, name="joined", axis=1)
 
 
 def _scaling(builder: Builder, prefix: str, scaling: Scaling | None) -> None:

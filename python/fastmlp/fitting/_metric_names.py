@@ -4,6 +4,7 @@ import re
 from functools import partial
 
 from fastmlp import _validation
+from fastmlp.losses import Loss
 from fastmlp.metrics import CLASSIFICATION, REGRESSION, Metric, accuracy, top_k_accuracy
 
 
@@ -15,7 +16,14 @@ def larger_is_better(name: str) -> bool | None:
     metric = name.removeprefix("validation_")
     if metric in ("loss", "log_loss", "mse", "rmse", "mae", "mape"):
         return False
+    if metric.endswith(("_loss", "_accuracy")):  # of a head
+        return metric.endswith("_accuracy")
     return True if metric in CLASSIFICATION or metric == "r2" or top_k(metric) else None
+
+
+def head_losses(loss: Loss) -> list[str]:
+    """Return the names in `History` of the losses of the heads of a network, if it has several."""
+    return [f"{name}_loss" for name, _ in loss.heads]
 
 
 def top_k(name: str) -> int:
@@ -48,6 +56,11 @@ def read_metrics(metrics: object, loss: str, outputs: int) -> dict[str, Metric]:
         return {}
     if isinstance(metrics, str) or callable(metrics):
         metrics = (metrics,)
+    if loss == "heads":
+        raise ValueError(
+            "metrics are not supported for a network with heads, whose losses and accuracies are "
+            "measured; apply functions of fastmlp.metrics to net.split(net.predict(X))"
+        )
     named = _validation.items("metrics", metrics, "names or functions f(y, outputs)")
     result: dict[str, Metric] = {}
     for metric in named:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _validation
 from fastmlp.data import _arrays
-from fastmlp.data.stream import Rows, Stream
+from fastmlp.data.stream import Rows, Stream, TargetsLike
 from fastmlp.errors import DataError, DivergenceError
 from fastmlp.fitting import fingerprint
 from fastmlp.fitting.callbacks import Callback, Network
@@ -39,7 +39,7 @@ from fastmlp.streams.source import read_data, read_source
 Features = ArrayLike | Stream | Iterable[Rows]
 """The types of `X` in ``fit``."""
 
-Targets = ArrayLike | None
+Targets = TargetsLike | None
 """The types of `y` in ``fit``."""
 
 

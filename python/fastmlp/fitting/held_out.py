@@ -12,7 +12,9 @@ from fastmlp.data.order import draw_order
 from fastmlp.data.splitting import stratified
 from fastmlp.data.stream import Rows, Stream
 from fastmlp.fitting._metric_names import decides, takes_weight
+from fastmlp.history import Evaluation, HeadsEvaluation
 from fastmlp.inference.streams import StreamSamples
+from fastmlp.losses import Loss
 from fastmlp.metrics import Metric
 from fastmlp.model.model import Core, Model
 from fastmlp.model.samples import CheckedSamples, read_samples
@@ -41,12 +43,12 @@ class HeldOut:
         By name, ``f(y, outputs)``: y is labels (B,) for cross-entropy, otherwise numbers (B, N). If
         it has an argument `sample_weight`, it receives the weights, if any. Samples of weight 0 are
         ignored.
-    loss : str
+    loss : Loss
         The loss of the network.
     """
 
     def __init__(
-        self, samples: CheckedSamples | StreamSamples, metrics: Mapping[str, Metric], loss: str
+        self, samples: CheckedSamples | StreamSamples, metrics: Mapping[str, Metric], loss: Loss
     ) -> None:
         self._samples = samples
         self._metrics = {f"validation_{name}": f for name, f in metrics.items()}
@@ -62,9 +64,10 @@ class HeldOut:
     def measure(self, core: Core, n_threads: int) -> Measurement:
         """Measure a network with the same layers and dtype."""
         samples = self._samples
-        loss, accuracy = samples.evaluate(core, n_threads)
+        evaluation = samples.evaluate(core, n_threads)
+        loss, accuracy = evaluation
         if not self._metrics:
-            return Measurement(loss, accuracy, {})
+            return Measurement(loss, accuracy, _of_heads(evaluation))
         outputs, y = samples.predict(core, n_threads), self._y.view()
         weight: dict[str, NDArray[Any]] = {}
         if samples.weight is not None:  # samples of weight 0 are ignored
@@ -81,10 +84,23 @@ class HeldOut:
         return Measurement(loss, accuracy, measured)
 
 
-def measured_names(loss: str, metrics: Iterable[str]) -> list[str]:
+def measured_names(loss: Loss, metrics: Iterable[str]) -> list[str]:
     """Return the names in `History` of what is measured on held-out samples, given the loss."""
-    accuracy = ["validation_accuracy"] if decides(loss) else []
-    return ["validation_loss", *accuracy, *(f"validation_{name}" for name in metrics)]
+    names = ["loss", *(["accuracy"] if decides(loss) else [])]
+    for name, head in loss.heads:
+        names += [f"{name}_loss", *([f"{name}_accuracy"] if decides(head.loss) else [])]
+    return [f"validation_{name}" for name in (*names, *metrics)]
+
+
+def _of_heads(evaluation: Evaluation) -> dict[str, float]:
+    """Return the measurements of each head, by their names in `History`."""
+    measured = {}
+    if isinstance(evaluation, HeadsEvaluation):
+        for name, (loss, accuracy) in evaluation.heads.items():
+            measured[f"validation_{name}_loss"] = loss
+            if accuracy is not None:
+                measured[f"validation_{name}_accuracy"] = accuracy
+    return measured
 
 
 def read_held_out(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.fitting._metric_names import head_losses
 from fastmlp.fitting.callbacks import Callback, Network
 from fastmlp.fitting.checkpoints import CheckpointFile, FitState
 from fastmlp.fitting.early_stopping import EarlyStopping
@@ -46,6 +47,8 @@ class TrainedEpoch:
         The rate of its last step; NaN if there is none.
     rate_factor : float
         Set by `FitLoop.end_epoch`: the factor of all later rates.
+    head_losses : sequence of float
+        The mean loss of each head, if there are several and they are known.
     """
 
     epoch: int
@@ -53,6 +56,7 @@ class TrainedEpoch:
     seconds: float
     learning_rate: float = math.nan
     rate_factor: float = 1.0
+    head_losses: Sequence[float] = ()
 
 
 Ended = CoreReport | TrainedEpoch
@@ -117,12 +121,15 @@ class FitLoop:
         self._stopped_by: StopReason = "epochs"
         self._message = ""
         self._measured: dict[str, list[float]] = {}  # by the names of `History`
+        self._head_names = head_losses(model.loss)
 
     @property
     def on_epoch(self) -> Callable[[Ended], bool] | None:
         """The function called at the end of each epoch: `end_epoch`, if there is anything to do."""
         parts = (self._held_out, self._plateau, self._file)
-        watched = bool(self._callbacks) or any(part is not None for part in parts)
+        watched = bool(self._callbacks or self._head_names) or any(
+            part is not None for part in parts
+        )
         return self.end_epoch if watched else None
 
     @property
@@ -192,6 +199,9 @@ class FitLoop:
         """Handle the end of an epoch; True stops after it."""
         epoch = trained.epoch + 1
         self._trained.append(trained)
+        of_heads = dict(zip(self._head_names, trained.head_losses, strict=False))
+        for name, value in of_heads.items():
+            self._note(name, value)
         validation_loss, accuracy, metrics = self._measure()
         report = EpochReport(
             epoch,
@@ -202,7 +212,7 @@ class FitLoop:
             trained.seconds,
             len(self._samples),
             trained.learning_rate,
-            metrics,
+            {**of_heads, **metrics},
         )
         if self._plateau is not None:
             trained.rate_factor = self._plateau.after_epoch(report)
@@ -240,7 +250,10 @@ class FitLoop:
             history,
             validation_loss=measured.get("validation_loss", []),
             validation_accuracy=measured.get("validation_accuracy", []),
-            validation_metrics={k: v for k, v in measured.items() if k not in _OF_FIELDS},
+            head_losses={k: v for k, v in measured.items() if k in self._head_names},
+            validation_metrics={
+                k: v for k, v in measured.items() if k not in (*_OF_FIELDS, *self._head_names)
+            },
             stopped_by=self._stopped_by,
             message=self._message,
             best_epoch=(best[0] if best else _least(measured.get("validation_loss", history.loss))),
@@ -270,7 +283,7 @@ class FitLoop:
     def _largest_state(self) -> dict[str, NDArray[Any]]:
         """Return arrays of the names and sizes that those of `_state` will have at the end."""
         measured = () if self._held_out is None else self._held_out.names()
-        names = {*_OF_TRAINING, *measured, *self._measured}
+        names = {*_OF_TRAINING, *self._head_names, *measured, *self._measured}
         epochs = np.zeros(min(self._epochs, _MOST_EPOCHS))
         tensors: dict[str, NDArray[Any]] = {f"{HISTORY}{name}": epochs for name in names}
         for i, stopping in enumerate(self._stoppings()):
@@ -321,8 +334,13 @@ def history_of(epochs: Sequence[Ended], model: Model, samples: Sized, n_threads:
     """Return the history of epochs over `samples`, without validation measurements."""
     density = samples.density if isinstance(samples, CheckedSamples) else 1.0
     loss = [epoch.loss for epoch in epochs]
+    of_heads = zip(*(epoch.head_losses for epoch in epochs), strict=False)  # known of all or none
     return History(
         loss=loss,
+        head_losses={
+            name: list(values)
+            for name, values in zip(head_losses(model.loss), of_heads, strict=False)
+        },
         epoch_seconds=[epoch.seconds for epoch in epochs],
         samples=len(samples),
         flops_per_sample=training_flops(model, density),

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from fastmlp import _validation, files
 from fastmlp.data.stream import Rows, Stream
 from fastmlp.fitting import resuming
-from fastmlp.fitting._metric_names import read_metrics
+from fastmlp.fitting._metric_names import head_losses, read_metrics
 from fastmlp.fitting.callbacks import AnyCallback, Callback, read_callbacks
 from fastmlp.fitting.checkpoints import Checkpoint, read_checkpoint
 from fastmlp.fitting.early_stopping import EarlyStopping, check_monitors, read_early_stopping
@@ -265,7 +265,8 @@ def _check_together(options: FitOptions, model: Model) -> None:
         raise ValueError("metrics are measured on validation_data or a validation_fraction")
     if fraction is not None and options.order is not None:
         raise ValueError("shuffle orders rows of X, some of which validation_fraction removes")
-    measured = measured_names(model.loss, options.metrics) if validates else ()
+    on_validation = measured_names(model.loss, options.metrics) if validates else []
+    measured = [*head_losses(model.loss), *on_validation]
     check_monitors(options.callbacks, measured)
     if (plateau := options.plateau) is not None:
         check_monitor("Plateau", plateau.monitor, plateau.mode, ["loss", *measured])

@@ -7,18 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp.data import _arrays, copying
+from fastmlp.data import copying
 from fastmlp.data._arrays import Scaling
 from fastmlp.data._conversion import numbers
 from fastmlp.data._raw import RawRows, refuse_not_finite
 from fastmlp.data._sparse import SparseRows, is_sparse, sparse_rows
 from fastmlp.data.moments import ColumnMoments
 from fastmlp.data.rescaled import Rescaled
-from fastmlp.data.stream import Stream, rows_of
+from fastmlp.data.stream import Stream, TargetsLike, rows_of
 from fastmlp.errors import DataError
 from fastmlp.model.feature_names import check_names
 from fastmlp.model.model import Model, refuse_while_fitting
 from fastmlp.model.samples import CheckedSamples
+from fastmlp.model.targets import read_targets
 from fastmlp.streams.batches import Batches
 from fastmlp.streams.places import unusable
 
@@ -32,7 +33,7 @@ _REGRESSION = ("mean_squared_error", "mean_absolute_error", "huber", "quantile")
 """Losses whose targets are standardized: those of numbers in any unit."""
 
 
-def adapt(model: Model, X: ArrayLike | Stream, y: ArrayLike | None) -> None:
+def adapt(model: Model, X: ArrayLike | Stream, y: TargetsLike | None) -> None:
     """Learn scale and offset of features and targets; see `Network.adapt`."""
     refuse_while_fitting(model.core, "adapt the network")
     check_names("X", X, model.feature_names)
@@ -45,7 +46,7 @@ def adapt(model: Model, X: ArrayLike | Stream, y: ArrayLike | None) -> None:
     _set(model, features, targets)
 
 
-def _of_arrays(model: Model, X: Any, y: ArrayLike | None) -> tuple[Scaling, Scaling | None]:
+def _of_arrays(model: Model, X: Any, y: TargetsLike | None) -> tuple[Scaling, Scaling | None]:
     if isinstance(X, Rescaled):
         raise TypeError("X is Rescaled; adapt learns the scale itself from what was rescaled, X.X")
     float64 = np.dtype(np.float64)
@@ -64,7 +65,7 @@ def _of_arrays(model: Model, X: Any, y: ArrayLike | None) -> tuple[Scaling, Scal
             f"this network has {model.layers[-1].activation!r} and {str(model.loss)!r}; "
             "pass X alone"
         )
-    given = _arrays.targets("y", y, len(rows), model.outputs, model.loss, model.dtype)
+    given = read_targets("y", y, len(rows), model.outputs, model.loss, model.dtype)
     return _of_features(model, rows), _of_targets(model, given)
 
 
@@ -86,7 +87,7 @@ def _of_stream(model: Model, stream: Stream) -> tuple[Scaling, Scaling | None]:
             refuse_not_finite("X", RawRows(array, np.dtype(np.float64)))
             features.add(array.astype(np.float64))
             if _has_units(model):
-                given = _arrays.targets("y", y, len(array), model.outputs, model.loss, model.dtype)
+                given = read_targets("y", y, len(array), model.outputs, model.loss, model.dtype)
                 targets.add(given.astype(np.float64))
     scaling = _inwards(features, model.dtype, "X")
     return scaling, _outwards(targets, model.dtype) if _has_units(model) else None

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp import _validation
 from fastmlp.data import copying
 from fastmlp.data.rescaled import Rescaled
+from fastmlp.data.stream import TargetsLike
 from fastmlp.model.feature_names import check_names
 from fastmlp.model.model import Model
 from fastmlp.model.samples import read_samples
@@ -29,7 +30,9 @@ def jacobian(model: Model, X: ArrayLike, n_threads: int | None) -> NDArray[Any]:
     return _by(X, model.core.jacobian(x, limit))
 
 
-def input_gradient(model: Model, X: ArrayLike, y: ArrayLike, n_threads: int | None) -> NDArray[Any]:
+def input_gradient(
+    model: Model, X: ArrayLike, y: TargetsLike, n_threads: int | None
+) -> NDArray[Any]:
     """Compute the derivatives of each sample's loss; see `Network.input_gradient`."""
     limit = _validation.n_threads(n_threads)
     if model.loss == "custom":

@@ -8,12 +8,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _validation
 from fastmlp.data import _arrays, _memory, copying
-from fastmlp.data.stream import Rows, Stream
+from fastmlp.data.stream import Rows, Stream, TargetsLike
 from fastmlp.history import Evaluation
 from fastmlp.inference.streams import evaluate_data, predict_stream
 from fastmlp.model.feature_names import check_names
 from fastmlp.model.model import Model
 from fastmlp.model.samples import read_samples
+from fastmlp.model.targets import split
 from fastmlp.streams.source import read_data
 
 
@@ -70,7 +71,7 @@ def _refuse_parameters(model: Model, out: NDArray[Any]) -> None:
 def evaluate(
     model: Model,
     X: ArrayLike | Stream | Iterable[Rows],
-    y: ArrayLike | None,
+    y: TargetsLike | None,
     n_threads: int | None,
     sample_weight: ArrayLike | None,
 ) -> Evaluation:
@@ -91,6 +92,9 @@ def classes(model: Model, outputs: NDArray[Any]) -> NDArray[Any]:
     """Return the classes that outputs decide for; see `Network.predict_classes`."""
     names = model.core.class_names
     chosen: NDArray[Any]
+    if model.loss.heads:
+        chosen = _of_classifying_head(model, outputs).argmax(axis=1)
+        return chosen
     if model.layers[-1].activation == "softmax":
         chosen = outputs.argmax(axis=1)
     elif model.outputs > 1:
@@ -98,3 +102,25 @@ def classes(model: Model, outputs: NDArray[Any]) -> NDArray[Any]:
     else:
         chosen = (outputs[:, 0] > 0.5).astype(np.intp)
     return chosen if names is None else np.array(names)[chosen]
+
+
+def check_classes(model: Model) -> None:
+    """Raise ValueError unless the outputs, or those of one head, are classes."""
+    if model.loss.heads:
+        softmax = [name for name, head in model.loss.heads if head.activation == "softmax"]
+        if len(softmax) != 1:
+            raise ValueError(
+                f"predict_classes needs one head of softmax, this network has {len(softmax)}: "
+                "net.split(net.predict(X)) has the outputs of each head"
+            )
+    elif model.n_classes == 0:
+        raise ValueError(
+            "predict_classes needs outputs of softmax or sigmoid, those of this network are "
+            f"{model.layers[-1].activation!r}"
+        )
+
+
+def _of_classifying_head(model: Model, outputs: NDArray[Any]) -> NDArray[Any]:
+    """Return the outputs of the one head of softmax."""
+    parts = zip(model.loss.heads, split(outputs, model.loss.heads), strict=True)
+    return next(part for (_, head), part in parts if head.activation == "softmax")

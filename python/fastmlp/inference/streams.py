@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fastmlp.data.rescaled import Rescaled
 from fastmlp.data.stream import Stream, rows_of
 from fastmlp.errors import DataError
-from fastmlp.history import Evaluation
+from fastmlp.history import Evaluation, HeadsEvaluation
 from fastmlp.model.model import Core, Model
 from fastmlp.model.samples import CheckedSamples
 from fastmlp.streams.batches import Batches
@@ -38,22 +38,34 @@ def evaluate_data(model: Model, data: Stream | Batches, core: Core, n_threads: i
 
     The loss is the mean of the losses of the pieces, weighted by their sample weights.
     """
-    loss = accuracy = total = 0.0
-    decides = False
+    parts: list[tuple[float, Evaluation]] = []
     demands = Demands.of(model)
     for x, y, weight in _pieces(data, demands):
         counts = float(len(x) if weight is None else weight.sum(dtype=np.float64))
         if counts == 0.0:
             continue
-        part = CheckedSamples(as_scaled(x, demands), y, weight, model.loss_function).evaluate(
-            core, n_threads
+        samples = CheckedSamples(
+            as_scaled(x, demands), y, weight, model.loss_function, model.loss.heads
         )
-        decides = part.accuracy is not None
+        parts.append((counts, samples.evaluate(core, n_threads)))
+    if not parts:
+        raise DataError("there are no samples, or all of them have weight 0")
+    return _mean(parts)
+
+
+def _mean(parts: list[tuple[float, Evaluation]]) -> Evaluation:
+    """Return the mean of evaluations, weighted by how much the samples of each count."""
+    loss = accuracy = total = 0.0
+    for counts, part in parts:
         loss += counts * part.loss
         accuracy += counts * (part.accuracy or 0.0)
         total += counts
-    if total == 0.0:
-        raise DataError("there are no samples, or all of them have weight 0")
+    heads = [(counts, part.heads) for counts, part in parts if isinstance(part, HeadsEvaluation)]
+    if heads:
+        names = heads[0][1]
+        of_heads = {name: _mean([(counts, each[name]) for counts, each in heads]) for name in names}
+        return HeadsEvaluation(loss / total, of_heads)
+    decides = parts[-1][1].accuracy is not None
     return Evaluation(loss / total, accuracy / total if decides else None)
 
 

@@ -9,6 +9,7 @@ from fastmlp.layers.activations import (
     ActivationName,
     LeakyReLU,
     parameter_of,
+    read_activation,
 )
 from fastmlp.layers.dense import Dense, build_layers, completed, refuse_single_softmax
 from fastmlp.layers.normalizations import (
@@ -47,6 +48,7 @@ __all__ = [
     "numbers_of",
     "of_description",
     "parameter_of",
+    "read_activation",
     "read_input_normalization",
     "refuse_single_softmax",
 ]

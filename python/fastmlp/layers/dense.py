@@ -114,7 +114,7 @@ class Dense:
     def __hash__(self) -> int:
         return hash(self._compared())
 
-    def _compared(self) -> tuple[CoreLayer, bool, float]:
+    def _compared(self) -> tuple[Any, ...]:
         return self.described(), self.trainable, self.rate_factor
 
     def described(self) -> CoreLayer:
@@ -149,6 +149,10 @@ class Dense:
             text += f", rate x {self.rate_factor:g}"
         return text
 
+    def having(self, **settings: Any) -> Self:
+        """Return the same layer with other settings."""
+        return replace(self, **settings)
+
     def parameters(self, K: int) -> int:
         """Return the number of parameters of this layer after one with `K` nodes."""
         return (K + (1 if self.normalization is None else 3)) * self.nodes
@@ -156,6 +160,8 @@ class Dense:
 
 def completed(layer: Dense) -> Dense:
     """Return a layer as it is, or, from a pickle of an older version, with what it lacks."""
+    if type(layer) is not Dense:  # a kind that older versions did not have
+        return layer
     given: dict[str, Any] = {f.name: getattr(layer, f.name, f.default) for f in fields(layer)}
     return Dense(**given)
 

@@ -1,7 +1,6 @@
 """`Network.trainable` and `Network.rate_factors`: how each layer is trained, live."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Any, Final, Generic, Literal, TypeVar, overload
 
 from fastmlp import _validation
@@ -94,7 +93,7 @@ def set_all(model: Model, name: Literal["trainable", "rate_factor"], values: obj
     checked = [check(f"{attribute}[{i}]", value) for i, value in enumerate(given)]
     setattr(model.core, attribute, checked)
     model.layers = tuple(
-        replace(layer, **{name: value}) for layer, value in zip(model.layers, checked, strict=True)
+        layer.having(**{name: value}) for layer, value in zip(model.layers, checked, strict=True)
     )
 
 

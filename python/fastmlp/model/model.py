@@ -1,7 +1,7 @@
 """`Model`: the state of a `Network`, on which the other modules operate."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from fastmlp import _core, _validation
 from fastmlp.data import _memory
 from fastmlp.data._arrays import Scaling
+from fastmlp.heads import Heads, core_heads
 from fastmlp.layers import (
     Dense,
     NormalizationLike,
@@ -81,7 +82,7 @@ class Model:
         input_normalization: object = None,
     ) -> Self:
         """Create a model of checked layers, with initial parameters."""
-        chosen = choose_loss(loss, layers[-1].activation)
+        chosen = _loss_of(layers, loss)
         checked = _validation.dtype(dtype)
         before = read_input_normalization(input_normalization)
         core = new_core(features, layers, chosen, checked, _validation.seed(seed), before)
@@ -105,13 +106,14 @@ class Model:
     def of_core(cls, core: Core) -> Self:
         """Create a model of a loaded core, which knows its layers."""
         layers = tuple(
-            replace(Dense.of_description(layer), trainable=trainable, rate_factor=rate_factor)
+            layer.having(trainable=trainable, rate_factor=rate_factor)
             for layer, trainable, rate_factor in zip(
-                core.layers, core.trainable, core.rate_factors, strict=True
+                _layers_of(core), core.trainable, core.rate_factors, strict=True
             )
         )
-        before = of_description(core.input_normalization)
-        return cls(core.features, layers, Loss(*core.loss), core.parameters.dtype, core, before)
+        output, before = layers[-1], of_description(core.input_normalization)
+        loss = output.total_loss if isinstance(output, Heads) else Loss(*core.loss)
+        return cls(core.features, layers, loss, core.parameters.dtype, core, before)
 
     @property
     def outputs(self) -> int:
@@ -187,6 +189,30 @@ class Model:
         return core
 
 
+def _loss_of(layers: tuple[Dense, ...], loss: LossLike | None) -> Loss:
+    """Return the loss of a network, which its heads have if it has several."""
+    for i, layer in enumerate(layers[:-1], start=1):
+        if isinstance(layer, Heads):
+            raise ValueError(f"layers[{i}] is Heads, which must be the last layer")
+    output = layers[-1]
+    if not isinstance(output, Heads):
+        return choose_loss(loss, output.activation)
+    if loss is not None:
+        raise ValueError(
+            f"loss={_validation.brief(loss)} of a network with heads: each of them has its own, "
+            "Head(..., loss=...)"
+        )
+    return output.total_loss
+
+
+def _layers_of(core: Core) -> list[Dense]:
+    """Return the layers that a core describes."""
+    layers = [Dense.of_description(layer) for layer in core.layers]
+    if core.heads:
+        layers[-1] = Heads.of_core(core.heads)
+    return layers
+
+
 def new_core(
     features: int,
     layers: tuple[Dense, ...],
@@ -205,7 +231,8 @@ def new_core(
     described = [layer.described() for layer in layers]
     before = describe_normalization(input_normalization)
     try:
-        core = kind(features, described, (str(loss), loss.parameter), seed, before)
+        about_loss = (str(loss), loss.parameter)
+        core = kind(features, described, about_loss, seed, before, core_heads(loss))
     except MemoryError:
         raise _memory.error(_PARAMETERS, needed) from None
     core.trainable = [layer.trainable for layer in layers]

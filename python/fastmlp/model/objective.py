@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.data import _arrays, _memory
+from fastmlp.data.stream import TargetsLike
 from fastmlp.model.model import Core, Model, refuse_frozen
 from fastmlp.model.samples import CheckedSamples, read_samples
 
@@ -77,7 +78,8 @@ class Objective:
         Raises
         ------
         TypeError, ValueError
-            If v has another shape or type, or the network has a normalization or a custom loss.
+            If v has another shape or type, or the network has a normalization, heads or a custom
+            loss.
         RuntimeError
             While another thread fits the network.
         """
@@ -118,6 +120,8 @@ class Objective:
             raise ValueError(
                 "hvp supports only the losses of fastmlp, and this network has a custom loss"
             )
+        if samples.heads:
+            raise ValueError("hvp does not support networks with heads")
         for normalization in (core.input_normalization, *(layer[2] for layer in layers)):
             name = normalization if isinstance(normalization, str) else normalization[0]
             if name != "none":
@@ -135,7 +139,7 @@ class Objective:
 
 
 def objective(
-    model: Model, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
+    model: Model, X: ArrayLike, y: TargetsLike, sample_weight: ArrayLike | None
 ) -> Objective:
     """Return the mean loss over (X, y) as a function; see `Network.objective`."""
     refuse_frozen(model.core)

@@ -6,9 +6,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _validation
 from fastmlp.data import _arrays, copying
+from fastmlp.data.stream import TargetsLike
 from fastmlp.model.feature_names import check_names
 from fastmlp.model.model import Model
 from fastmlp.model.samples import read_samples
+from fastmlp.model.targets import read_targets
 from fastmlp.settings.custom_loss import CustomLoss
 from fastmlp.settings.lbfgs import LBFGS
 from fastmlp.settings.optimizers import Optimizer, StepOptimizerName
@@ -34,7 +36,7 @@ def forward(model: Model, X: ArrayLike, training: bool, n_threads: int | None) -
 
 def backward(
     model: Model,
-    y: ArrayLike | None,
+    y: TargetsLike | None,
     sample_weight: ArrayLike | None,
     gradient: ArrayLike | None,
     n_threads: int | None,
@@ -45,7 +47,7 @@ def backward(
     if _is_gradient(y, sample_weight, gradient, "backward"):
         model.core.backward(_outer(model, gradient, rows), None, rows, True, threads)
         return None
-    targets = _arrays.targets("y", y, rows, model.outputs, model.loss, model.dtype)
+    targets = read_targets("y", y, rows, model.outputs, model.loss, model.dtype)
     weight = None
     if sample_weight is not None:
         weight = _arrays.weights("sample_weight", sample_weight, rows, model.dtype)
@@ -69,7 +71,7 @@ def update(
 def train_on_batch(
     model: Model,
     X: ArrayLike,
-    y: ArrayLike | None,
+    y: TargetsLike | None,
     optimizer: Optimizer | StepOptimizerName,
     sample_weight: ArrayLike | None,
     gradient: ArrayLike | None,
@@ -98,7 +100,7 @@ def train_on_batch(
 def _train_on_batch(
     model: Model,
     X: ArrayLike,
-    y: ArrayLike | None,
+    y: TargetsLike | None,
     optimizer: StepOptimizer,
     rate: float,
     sample_weight: ArrayLike | None,

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from fastmlp.data import _arrays, copying
 from fastmlp.data._raw import RawRows
 from fastmlp.data._sparse import SparseRows
-from fastmlp.history import Evaluation
+from fastmlp.heads import Head
+from fastmlp.history import Evaluation, HeadsEvaluation
 from fastmlp.metrics import accuracy
 from fastmlp.model.feature_names import check_names
 from fastmlp.model.model import Core, Model
+from fastmlp.model.targets import read_targets, split, targets_of_heads
 from fastmlp.settings.custom_loss import CustomLoss, LossFunction
 
 
@@ -29,6 +31,8 @@ class CheckedSamples:
         Labels, or numbers per output.
     loss : callable or None
         The custom loss, if `y` is for one.
+    heads : tuple of (str, Head)
+        The heads whose targets `y` has, if there are several; see `read_targets`.
     weight : ndarray, shape (n,), or None
         Weights of the samples; None is 1 for all.
     """
@@ -37,6 +41,7 @@ class CheckedSamples:
     y: NDArray[Any]
     weight: NDArray[Any] | None = None
     loss: LossFunction | None = None
+    heads: tuple[tuple[str, Head], ...] = ()
 
     def __len__(self) -> int:
         return len(self.X)
@@ -77,15 +82,31 @@ class CheckedSamples:
             return Evaluation(CustomLoss(self.loss, self.y).mean(outputs, self.weight), None)
         if self.weight is not None:
             core = core.snapshot()  # for two calls, as another thread may train in between
-        loss, correct, decisions = core.evaluate(self.X, self.y, self.weight, n_threads)
+        loss, correct, decisions, heads = core.evaluate(self.X, self.y, self.weight, n_threads)
+        measured = (loss, correct, decisions)
+        weighed = self.weight is not None and any(each[2] for each in (measured, *heads))
+        out = self.predict(core, n_threads) if weighed else None
+        if not heads:
+            return self._evaluation(measured, self.y, out)
+        targets = targets_of_heads(self.y, self.heads)
+        outs = [None] * len(heads) if out is None else split(out, self.heads)
+        of_heads = map(self._evaluation, heads, targets, outs)
+        names = [name for name, _ in self.heads]
+        return HeadsEvaluation(loss, dict(zip(names, of_heads, strict=True)))
+
+    def _evaluation(
+        self, measured: tuple[float, int, int], y: NDArray[Any], outputs: NDArray[Any] | None
+    ) -> Evaluation:
+        """Return what the core measured; the accuracy of weighted samples is of their outputs."""
+        loss, correct, decisions = measured
         if not decisions:
             return Evaluation(loss, None)
-        if self.weight is None:
+        if self.weight is None or outputs is None:
             return Evaluation(loss, correct / decisions)
         # The core counts decisions without weights.
-        one_of_many = decisions == np.count_nonzero(self.weight) and self.y.shape[1:] > (1,)
-        labels = self.y.argmax(axis=1) if one_of_many else self.y
-        return Evaluation(loss, accuracy(labels, self.predict(core, n_threads), self.weight))
+        one_of_many = decisions == np.count_nonzero(self.weight) and y.shape[1:] > (1,)
+        labels = y.argmax(axis=1) if one_of_many else y
+        return Evaluation(loss, accuracy(labels, outputs, self.weight))
 
     def predict(self, core: Core, n_threads: int) -> NDArray[Any]:
         """Return the outputs of a network for these samples."""
@@ -135,8 +156,8 @@ def read_samples(
         per_row=per_row,
         scaling=model.input_scaling,
     )
-    t = _arrays.targets(names[1], y, len(x), model.outputs, model.loss, model.dtype)
+    t = read_targets(names[1], y, len(x), model.outputs, model.loss, model.dtype)
     weight = None
     if sample_weight is not None:
         weight = _arrays.weights(names[2], sample_weight, len(x), model.dtype)
-    return CheckedSamples(x, t, weight, model.loss_function)
+    return CheckedSamples(x, t, weight, model.loss_function, model.loss.heads)

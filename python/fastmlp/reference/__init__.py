@@ -30,6 +30,7 @@ from .callbacks import Callback
 from .chosen_loss import CrossEntropy, Huber, Quantile
 from .early_stopping import EarlyStopping
 from .errors import DivergenceError
+from .heads import Head, Heads
 from .history import EpochReport, Evaluation, History
 from .layers import Dense
 from .many import train_many
@@ -64,6 +65,8 @@ __all__ = [
     "EpochReport",
     "Evaluation",
     "ExponentialDecay",
+    "Head",
+    "Heads",
     "History",
     "Huber",
     "InverseScaling",

@@ -88,7 +88,7 @@ class Derivatives(Propagation):
         unit = [[1.0 if k == n else 0.0 for k in range(len(row))] for row in h]
         if self._output_scaling is not None:
             unit = self._output_scaling.times_scale(unit)
-        return pass_rows_back(self._layers[-1].activation, unit, at.h[-1], at.z[-1])
+        return pass_rows_back(self._layers[-1], unit, at.h[-1], at.z[-1])
 
 
 def by(X: object, derivatives: Matrix) -> Matrix:

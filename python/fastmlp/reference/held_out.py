@@ -42,10 +42,14 @@ class HeldOut:
         self.samples = samples.counting()
         self._metrics = metrics
 
-    def names(self, loss: str) -> list[str]:
-        """Return the names of the measurements for a network with this loss."""
-        accuracy = ["validation_accuracy"] if loss in DECIDING else []
-        return ["validation_loss", *accuracy, *self._metrics]
+    def names(self, loss: str, heads: list[tuple[str, str]]) -> list[str]:
+        """Return the names of the measurements for a network with this loss, and those of heads."""
+        names = []
+        for prefix, each in (("", loss), *((f"{name}_", each) for name, each in heads)):
+            names.append(f"validation_{prefix}loss")
+            if each in DECIDING:
+                names.append(f"validation_{prefix}accuracy")
+        return [*names, *self._metrics]
 
     def measure(self, outputs: Matrix) -> dict[str, float]:
         """Return the metrics of the outputs for the samples."""
@@ -107,6 +111,8 @@ def read_metrics(asked: object, loss: str) -> dict[str, Metric]:
     """
     if asked is None:
         return {}
+    if loss == "heads":
+        raise ValueError("metrics are not supported for a network with heads")
     names = (asked,) if isinstance(asked, str) or not isinstance(asked, Iterable) else asked
     known: dict[str, Metric] = dict(REGRESSION)
     if loss in DECIDING:

@@ -22,6 +22,28 @@ class Evaluation(NamedTuple):
     accuracy: float | None
 
 
+class HeadsEvaluation(Evaluation):
+    """The result of ``Network.evaluate`` of a network with heads.
+
+    Attributes
+    ----------
+    loss : float
+        The sum of the losses of the heads, each times its weight.
+    accuracy : None
+        Those of the heads are in `heads`.
+    heads : dict of str to Evaluation
+        Loss, not times its weight, and accuracy of each head, by name.
+    """
+
+    heads: dict[str, Evaluation]
+
+    def __new__(cls, loss: float, heads: dict[str, Evaluation]) -> "HeadsEvaluation":
+        """Create it of the total loss and the evaluation of each head."""
+        self = super().__new__(cls, loss, None)
+        self.heads = heads
+        return self
+
+
 class EpochReport(NamedTuple):
     """The report that ``Network.fit`` passes to callbacks at the end of an epoch.
 
@@ -97,6 +119,8 @@ class History:
         The best epoch of early stopping, counted from 1, else the one with the lowest loss.
     stopped_by : str
         "epochs", "early_stopping" or "callback": what ended the fit.
+    head_losses : dict of str to list of float
+        Of a network with heads, the mean loss of each in each epoch, not times its weight.
     dtype : str
         The type of the arithmetic: ``"float64"``.
     n_threads : int
@@ -113,6 +137,7 @@ class History:
     validation_metrics: dict[str, list[float]] = field(default_factory=dict)
     best_epoch: int = 0
     stopped_by: str = "epochs"
+    head_losses: dict[str, list[float]] = field(default_factory=dict)
     dtype: str = "float64"
     n_threads: int = 1
 
@@ -124,6 +149,7 @@ class History:
         epochs: int,
         learning_rate: float,
         metrics: Mapping[str, float],
+        head_losses: Mapping[str, float],
     ) -> EpochReport:
         """Add an epoch, and return the report for callbacks.
 
@@ -141,7 +167,11 @@ class History:
             The rate of the last step.
         metrics : mapping of str to float
             Additional measurements, by name.
+        head_losses : mapping of str to float
+            The mean loss of each head, by the name in `EpochReport.metrics`.
         """
+        for name, value in head_losses.items():
+            self.head_losses.setdefault(name, []).append(value)
         self.learning_rate.append(learning_rate)
         for name, value in metrics.items():
             self.validation_metrics.setdefault(name, []).append(value)
@@ -161,7 +191,7 @@ class History:
             seconds,
             self.samples,
             learning_rate,
-            metrics,
+            {**head_losses, **metrics},
         )
 
     @property

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import activations, normalization, validation
+from . import activations, arrays, normalization, validation
 from .activations import Activation
+from .dense import Matrix, Row
 from .normalization import Normalization, numbers_of
 
 
@@ -61,6 +62,22 @@ class Dense:
         object.__setattr__(self, "trainable", validation.switch("trainable", self.trainable))
         factor = validation.positive("rate_factor", self.rate_factor)
         object.__setattr__(self, "rate_factor", factor)
+
+    def having(self, **settings: Any) -> "Dense":
+        """Return the same layer with other settings."""
+        return replace(self, **settings)
+
+    def activate(self, z: Row) -> Row:
+        """Compute the nodes h(z) (1.1)."""
+        return activations.activate(self.activation, z)
+
+    def pass_back(self, d: Row, h: Row, z: Row) -> Row:
+        """Compute delta = dL/dz from d = dL/dh (2.2)."""
+        return activations.pass_back(self.activation, d, h, z)
+
+    def targets(self, name: str, y: object, rows: int, loss: str) -> Matrix:
+        """Return the targets (rows, N) of such an output, with this loss."""
+        return arrays.targets(name, y, rows, self.nodes, loss)
 
     @property
     def numbers(self) -> Normalization:
@@ -168,5 +185,10 @@ def check_same_function(network: Any, source: Any) -> None:
     expect("loss", network.loss, source.loss)
     own, other = network._loss.parameter, source._loss.parameter  # noqa: SLF001  (its own kind)
     expect("parameter of the loss", own, other)
+    for (name, head), of_source in zip(network.heads.items(), source.heads.values(), strict=False):
+        for member in ("nodes", "activation", "loss", "weight"):
+            where = f" of head {name!r}"
+            expect(member, getattr(head, member), getattr(of_source, member), where)
+    expect("number of heads", len(network.heads), len(source.heads))
     for name in ("input_scale", "input_offset", "output_scale", "output_offset"):
         expect(name, getattr(network, name), getattr(source, name))

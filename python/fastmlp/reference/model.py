@@ -4,12 +4,12 @@ import copy
 import math
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Self
 
 from . import arrays, validation
-from .chosen_loss import LossFunction, choose_loss
+from .chosen_loss import LossFunction
 from .dense import Matrix, Row
+from .heads import Head, Heads, LossOfHeads, loss_of
 from .layers import Dense, build_layers, check_same_function
 from .live import LiveLists
 from .normalization import LayerKey, Statistics, read_input_normalization
@@ -39,7 +39,7 @@ class Model:
             layers, activation, output, normalization, dropout
         )
         self._input_normalization = read_input_normalization(input_normalization)
-        self._loss = choose_loss(loss, self._layers[-1].activation)
+        self._loss = loss_of(self._layers, loss)
         self._dtype = validation.dtype(dtype)
         self._seed = validation.seed(seed)
         self._epoch = 0
@@ -119,6 +119,8 @@ class Model:
 
     def _set_outputs(self, which: str, value: object) -> None:
         output = self._layers[-1]
+        if value is not None and isinstance(output, Heads):
+            raise ValueError("the outputs of heads cannot be scaled")
         if value is not None and output.activation != "identity":
             raise ValueError(f"only outputs of identity can be scaled, not {output.activation!r}")
         self._output_scaling = scaled_by(which, value, self._output_scaling, output.nodes)
@@ -155,6 +157,11 @@ class Model:
     def loss(self) -> str:
         """Name of the loss, ``"custom"`` for a function."""
         return self._loss.name
+
+    @property
+    def heads(self) -> dict[str, Head]:
+        """The heads by name, in the order of their outputs; empty if the last layer has none."""
+        return self._loss.heads.heads if isinstance(self._loss, LossOfHeads) else {}
 
     @property
     def loss_function(self) -> LossFunction | None:
@@ -417,6 +424,6 @@ class LayerSettings(list[Any]):
             value = [value] * len(values[index])
         values[index] = value
         layers = zip(self._model._layers, values, strict=True)  # noqa: SLF001  (its own setting)
-        changed = tuple(replace(layer, **{self._name: value}) for layer, value in layers)
+        changed = tuple(layer.having(**{self._name: value}) for layer, value in layers)
         self._model._layers = changed  # noqa: SLF001
         super().__setitem__(slice(None), values)

@@ -5,7 +5,9 @@ from typing import Any
 
 from . import arrays, validation
 from .callbacks import AnyCallback, read_callbacks
+from .dense import Matrix
 from .early_stopping import EarlyStopping, read_early_stopping
+from .heads import Heads
 from .held_out import hold_out
 from .history import Evaluation, History
 from .objective import Objective
@@ -259,7 +261,7 @@ class Network(Training):
                 raise ValueError(
                     f"y is scaled only for numbers, not with {self.loss}: pass X alone"
                 )
-            targets = arrays.targets("y", y, len(rows), self._layers[-1].nodes, self.loss)
+            targets = self._layers[-1].targets("y", y, len(rows), self.loss)
             self._output_scaling = of_targets(targets)
         self._input_scaling = features
 
@@ -299,6 +301,8 @@ class Network(Training):
             If the outputs are numbers, not classes, or as in `predict`.
         """
         output = self._layers[-1]
+        if isinstance(output, Heads):
+            return self._classes_of_head(output, self.predict(X, None, n_threads))
         if output.activation not in ("softmax", "sigmoid"):
             raise ValueError(
                 f"predict_classes needs outputs of softmax or sigmoid, not {output.activation!r}"
@@ -316,6 +320,35 @@ class Network(Training):
         """Whether training updates any running averages."""
         trainable = (i for i, layer in enumerate(self._layers) if layer.trainable)
         return any(its == "batch" for i in trainable for _, its, _ in self._normalizations_of(i))
+
+    def split(self, outputs: Any) -> tuple[Matrix, ...]:
+        """Divide outputs (B, N), or gradients by them, among the heads of the network.
+
+        Parameters
+        ----------
+        outputs : list of list of float, shape (B, N)
+            What `predict` returned.
+
+        Returns
+        -------
+        tuple of list of list of float
+            The columns of each head (B, nodes), copies.
+
+        Raises
+        ------
+        ValueError
+            If the network has no heads.
+        """
+        output = self._layers[-1]
+        if not isinstance(output, Heads):
+            raise ValueError("split needs a network with heads, and the last layer is a Dense")
+        return tuple(output.split_rows(outputs))
+
+    def _classes_of_head(self, output: Heads, outputs: Matrix) -> list[int]:
+        softmax = [i for i, (_, head) in enumerate(output.named) if head.activation == "softmax"]
+        if len(softmax) != 1:
+            raise ValueError(f"predict_classes needs one head of softmax, not {len(softmax)}")
+        return [row.index(max(row)) for row in output.split_rows(outputs)[softmax[0]]]
 
     def _read_options(
         self,

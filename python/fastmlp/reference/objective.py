@@ -7,6 +7,7 @@ are called tangents here.
 
 from . import dense
 from .activations import bend_back
+from .chosen_loss import ChosenLoss
 from .dense import Matrix, Row
 from .propagation import Propagation, pass_rows_back
 from .samples import CheckedSamples
@@ -52,6 +53,8 @@ class Objective:
             raise ValueError(
                 "hvp supports only the losses of fastmlp, and this network has a custom loss"
             )
+        if network.loss == "heads":
+            raise ValueError("hvp does not support networks with heads")
         each = (network.input_normalization, *(layer.normalization for layer in network.layers))
         for name in each:
             if name is not None:
@@ -114,7 +117,7 @@ class _Tangents:
                 more = [dense.forward(row, W, zeros) for row in self._nodes[-1]]
                 z = [added(*rows) for rows in zip(z, more, strict=True)]
             self._z.append(z)
-            self._nodes.append(pass_rows_back(layer.activation, z, self._at.h[i], self._at.z[i]))
+            self._nodes.append(pass_rows_back(layer, z, self._at.h[i], self._at.z[i]))
 
     def _backward(self, delta: list[Matrix]) -> list[Matrix]:
         """Compute delta' for each layer: d' = delta' W^T + delta V^T, then through h."""
@@ -137,6 +140,7 @@ class _Tangents:
         if scaling is not None:
             y = scaling.inverse(y)
         loss = self._network._loss  # noqa: SLF001
+        assert isinstance(loss, ChosenLoss)  # heads are refused
         tangent = loss.changes(h, y, self._nodes[-1])
         if not loss.fused:
             _, d = loss.of_batch(self._at.z[-1], h, y)
@@ -147,7 +151,7 @@ class _Tangents:
     def _through(self, i: int, d: Matrix, change: Matrix) -> Matrix:
         """Compute delta' = d' h'(z) + (d z') h''(z) from d = dL/dh and d' of layer i."""
         activation, h, z = self._layers[i].activation, self._at.h[i], self._at.z[i]
-        tangent = pass_rows_back(activation, change, h, z)
+        tangent = pass_rows_back(self._layers[i], change, h, z)
         for b, row in enumerate(tangent):
             moved = [d_n * z_n for d_n, z_n in zip(d[b], self._z[i][b], strict=True)]
             bend = bend_back(activation, moved, h[b], z[b])

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import arrays, dense, dropout, normalization, validation
-from .activations import activate, pass_back
 from .dense import Matrix, Row
+from .heads import LossOfHeads
+from .layers import Dense
 from .model import Model
 from .normalization import LayerKey
 from .optimizers import SGD, Memory, Optimizer, descend, read_optimizer
@@ -108,7 +109,7 @@ class Propagation(Model):
             self._forward_again(range(rows))
             self._backward_from(outer)
             return None
-        targets = arrays.targets("y", y, rows, outputs, self.loss)
+        targets = self._layers[-1].targets("y", y, rows, self.loss)
         weight = [1.0] * rows
         if sample_weight is not None:
             weight = arrays.weights("sample_weight", sample_weight, rows)
@@ -173,7 +174,7 @@ class Propagation(Model):
             self._forward(rows, range(len(rows)), training=True)
             self._backward_from(outer)
         else:
-            targets = arrays.targets("y", y, len(rows), outputs, self.loss)
+            targets = self._layers[-1].targets("y", y, len(rows), self.loss)
             weight = [1.0] * len(rows)
             if sample_weight is not None:
                 weight = arrays.weights("sample_weight", sample_weight, len(rows))
@@ -282,7 +283,7 @@ class Propagation(Model):
             if layer.normalization is not None and not layer.numbers.after_activation:
                 normalized = self._normalize(i, z, result.moments, training=training)
                 z = normalization.scale_and_shift(normalized.x, self._scales[i], self._shifts[i])
-            h = out = [activate(layer.activation, row) for row in z]  # (1.1), (2.3)
+            h = out = [layer.activate(row) for row in z]  # (1.1), (2.3)
             if layer.normalization is not None and layer.numbers.after_activation:
                 normalized = self._normalize(i, h, result.moments, training=training)
                 out = normalization.scale_and_shift(normalized.x, self._scales[i], self._shifts[i])
@@ -335,7 +336,7 @@ class Propagation(Model):
         at = self._pass
         if self._output_scaling is not None:
             gradient = self._output_scaling.times_scale(gradient)
-        delta = pass_rows_back(self._layers[-1].activation, gradient, at.h[-1], at.z[-1])  # (2.2)
+        delta = pass_rows_back(self._layers[-1], gradient, at.h[-1], at.z[-1])  # (2.2)
         self._store_gradients(self._pass_back(at, delta), 1.0)
 
     def _store_gradients(self, deltas: list[tuple[Matrix, Matrix]], factor: float) -> None:
@@ -381,11 +382,11 @@ class Propagation(Model):
             layer, normalized = self._layers[i], at.normalized[i]
             after_activation = layer.numbers.after_activation
             if not after_activation:
-                d = pass_rows_back(layer.activation, d, at.h[i], at.z[i])
+                d = pass_rows_back(layer, d, at.h[i], at.z[i])
             d = drop(d, at.factors[i])
             delta = d if normalized is None else normalized.back(d, self._scales[i])
             if after_activation:
-                delta = pass_rows_back(layer.activation, delta, at.h[i], at.z[i])
+                delta = pass_rows_back(layer, delta, at.h[i], at.z[i])
             deltas.insert(0, (delta, d))
         if at.normalized_inputs is not None:
             at.input_deltas = [dense.backward(row, self._weights[0]) for row in delta]
@@ -411,14 +412,15 @@ class Propagation(Model):
             losses, delta = self._loss.of_batch(z, at.nodes[-1], y)
             delta = scaling.times_scale(delta)
         if not self._loss.fused:
-            delta = pass_rows_back(self._layers[-1].activation, delta, h, z)  # (2.2)
+            delta = pass_rows_back(self._layers[-1], delta, h, z)  # (2.2)
         return losses, delta
 
     def _losses_in_units(self, at: Pass, y: list[Any]) -> Row:
         """Return the loss of each sample between the outputs, scaled or not, and the targets."""
-        if self._output_scaling is None or self._loss.function is not None:
-            return self._loss.of_batch(at.z[-1], at.nodes[-1], y)[0]
-        return losses_in_units(self._loss, at.nodes[-1], y, self._output_scaling.scale)
+        loss, scaling = self._loss, self._output_scaling
+        if scaling is None or loss.function is not None or isinstance(loss, LossOfHeads):
+            return loss.of_batch(at.z[-1], at.nodes[-1], y)[0]
+        return losses_in_units(loss, at.nodes[-1], y, scaling.scale)
 
     def _remember_for(self, optimizer: Optimizer) -> None:
         """Keep the state of the last optimizer if it is of the same kind, else reset it."""
@@ -455,13 +457,13 @@ def drop(rows: Matrix, factors: Matrix | None) -> Matrix:
     return [dropout.apply(row, factor) for row, factor in zip(rows, factors, strict=True)]
 
 
-def pass_rows_back(activation: str, d: Matrix, h: Matrix, z: Matrix) -> Matrix:
+def pass_rows_back(layer: Dense, d: Matrix, h: Matrix, z: Matrix) -> Matrix:
     """Compute delta = d h'(z) for each sample of a batch (2.2).
 
     Parameters
     ----------
-    activation : str
-        The activation of the layer.
+    layer : Dense
+        The layer.
     d, h, z : list of list of float, shape (B, N)
         dL/dh, the nodes of the layer, and the argument of its activation.
 
@@ -470,4 +472,4 @@ def pass_rows_back(activation: str, d: Matrix, h: Matrix, z: Matrix) -> Matrix:
     list of list of float, shape (B, N)
         dL/dz. For relu, delta where z > 0 and 0 elsewhere (2.12).
     """
-    return [pass_back(activation, *rows) for rows in zip(d, h, z, strict=True)]
+    return [layer.pass_back(*rows) for rows in zip(d, h, z, strict=True)]

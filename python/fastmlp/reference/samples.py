@@ -66,7 +66,7 @@ def read_samples(
         If they do not match the network or each other, or are not finite.
     """
     rows = arrays.features(names[0], X, network.features)
-    targets = arrays.targets(names[1], y, len(rows), network.layers[-1].nodes, network.loss)
+    targets = network.layers[-1].targets(names[1], y, len(rows), network.loss)
     if sample_weight is None:
         return CheckedSamples(rows, targets, [1.0] * len(rows))
     return CheckedSamples(rows, targets, arrays.weights(names[2], sample_weight, len(rows)))

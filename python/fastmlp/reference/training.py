@@ -4,11 +4,13 @@ import math
 import time
 
 from .callbacks import Callback
+from .dense import Matrix, Row
 from .derivatives import Derivatives
 from .early_stopping import EarlyStopping
 from .errors import DivergenceError
+from .heads import LossOfHeads
 from .held_out import HeldOut
-from .history import Evaluation, History
+from .history import Evaluation, HeadsEvaluation, History
 from .losses import is_right
 from .optimizers import MovingAverage
 from .options import FitOptions
@@ -38,7 +40,7 @@ class Training(Derivatives):
             for callback in callbacks:
                 callback.on_epoch_begin(self, epoch + 1)
             start = time.perf_counter()
-            loss, stopped = self._train_epoch(
+            loss, of_heads, stopped = self._train_epoch(
                 samples, options, epoch, watch.factor, callbacks, average
             )
             seconds = time.perf_counter() - start
@@ -49,7 +51,9 @@ class Training(Derivatives):
             if all(math.isfinite(value) for value in self.parameters):
                 finite = self.parameters
             evaluation, metrics = self._measure(held_out)
-            report = history.add(loss, seconds, evaluation, options.epochs, self._rate, metrics)
+            report = history.add(
+                loss, seconds, evaluation, options.epochs, self._rate, metrics, of_heads
+            )
             watch.after_epoch(report)
             stopping = [callback for callback in callbacks if callback.on_epoch_end(self, report)]
             if stopped or stopping:
@@ -65,7 +69,10 @@ class Training(Derivatives):
         self, options: FitOptions, held_out: HeldOut | None, callbacks: tuple[Callback, ...]
     ) -> PlateauWatch:
         """Check that monitored values will be measured; return the state of the plateau."""
-        names = ["loss", *(held_out.names(self.loss) if held_out is not None else ())]
+        heads = [(name, head.loss.name) for name, head in self.heads.items()]
+        names = ["loss", *(f"{name}_loss" for name, _ in heads)]
+        if held_out is not None:
+            names += held_out.names(self.loss, heads)
         for callback in callbacks:
             if isinstance(callback, EarlyStopping):
                 callback.check_monitor(names)
@@ -79,19 +86,24 @@ class Training(Derivatives):
         rate_factor: float,
         callbacks: tuple[Callback, ...],
         average: MovingAverage | None,
-    ) -> tuple[float, bool]:
-        """Train one epoch; return the mean loss, and whether a callback stops."""
+    ) -> tuple[float, dict[str, float], bool]:
+        """Train one epoch; return its loss, those of the heads, and whether it is the last."""
         losses, weights = [], []
+        results: list[object] = []
+        of_heads: dict[str, list[float]] = {}
         self._position = 0
         step = epoch * options.steps_per_epoch
         for batch in options.batches(epoch, self._seed, self._epoch):
             self._rate = options.rate(step) * rate_factor  # first, as it may raise
             places = [b for b, i in enumerate(batch) if samples.weight[i] > 0.0]
-            results: list[object] = []
+            results = []
             if places:  # otherwise it is not a step
                 X, y, weight = samples.of_rows([batch[b] for b in places])
                 self._forward(X, places, training=True)
                 told_losses = self._backward(y, weight)
+                for name, row in self._losses_of_heads(y).items():
+                    weighted = in_order(w * loss for w, loss in zip(weight, row, strict=True))
+                    of_heads.setdefault(f"{name}_loss", []).append(weighted)
                 if self._output_scaling is not None and self._loss.function is None:
                     each = zip(weight, self._losses_in_units(self._pass, y), strict=True)
                     told_losses = [w * loss for w, loss in each]
@@ -105,9 +117,17 @@ class Training(Derivatives):
                 results = [callback.on_batch_end(self, step, loss) for callback in callbacks]
             self._position += len(batch)
             if any(results):  # after all calls
-                return weighted_mean(losses, weights), True
+                break
             step += 1
-        return weighted_mean(losses, weights), False
+        means = {name: weighted_mean(each, weights) for name, each in of_heads.items()}
+        return weighted_mean(losses, weights), means, any(results)
+
+    def _losses_of_heads(self, y: Matrix) -> dict[str, Row]:
+        """Return the loss of each sample of the last forward, for each head."""
+        if not isinstance(self._loss, LossOfHeads):
+            return {}
+        each = self._loss.of_each(self._pass.z[-1], self._pass.h[-1], y)
+        return {name: losses for name, (losses, _) in each.items()}
 
     def _flops_per_sample(self) -> int:
         """Count the floating-point operations of training on one sample.
@@ -123,21 +143,44 @@ class Training(Derivatives):
         if held_out is None:
             return None, {}
         outputs = self._propagate(held_out.samples.X).nodes[-1]
-        return self._evaluate(held_out.samples), held_out.measure(outputs)
+        evaluation = self._evaluate(held_out.samples)
+        return evaluation, {**of_each_head(evaluation), **held_out.measure(outputs)}
 
     def _evaluate(self, samples: CheckedSamples) -> Evaluation:
         samples = samples.counting()
         at, weight = self._propagate(samples.X), samples.weight
         losses = self._losses_in_units(at, samples.y)
-        weighted = [w * loss for w, loss in zip(weight, losses, strict=True)]
-        loss = weighted_mean(weighted, weight)
+        if isinstance(self._loss, LossOfHeads):
+            each = self._loss.of_each(at.z[-1], at.h[-1], samples.y)
+            are_right = self._loss.are_right(at.z[-1], samples.y)
+            return HeadsEvaluation(
+                evaluation_of(losses, [[]], weight).loss,
+                {n: evaluation_of(each[n][0], are_right[n], weight) for n in each},
+            )
         decisions = [
             is_right(self.loss, *sample) for sample in zip(at.z[-1], samples.y, strict=True)
         ]
-        if not decisions[0]:
-            return Evaluation(loss, None)
-        right = in_order(w * sum(each) for w, each in zip(weight, decisions, strict=True))
-        return Evaluation(loss, right / (in_order(weight) * len(decisions[0])))
+        return evaluation_of(losses, decisions, weight)
+
+
+def evaluation_of(losses: Row, decisions: list[list[bool]], weight: Row) -> Evaluation:
+    """Return the mean loss, and the fraction of the decisions that are right, if there are any."""
+    loss = weighted_mean([w * loss for w, loss in zip(weight, losses, strict=True)], weight)
+    if not decisions[0]:
+        return Evaluation(loss, None)
+    right = in_order(w * sum(each) for w, each in zip(weight, decisions, strict=True))
+    return Evaluation(loss, right / (in_order(weight) * len(decisions[0])))
+
+
+def of_each_head(evaluation: Evaluation) -> dict[str, float]:
+    """Return the measurements of each head on held-out samples, by their names in `History`."""
+    measured = {}
+    if isinstance(evaluation, HeadsEvaluation):
+        for name, (loss, accuracy) in evaluation.heads.items():
+            measured[f"validation_{name}_loss"] = loss
+            if accuracy is not None:
+                measured[f"validation_{name}_accuracy"] = accuracy
+    return measured
 
 
 def best_epoch(history: History, callbacks: tuple[Callback, ...]) -> int:

@@ -14,9 +14,11 @@ from fastmlp.data._sparse import is_sparse
 from fastmlp.data.rescaled import Rescaled
 from fastmlp.data.stream import rows_of
 from fastmlp.errors import DataError
+from fastmlp.losses import Loss
 from fastmlp.model.class_weight import ClassWeight, of_classes, times_class
 from fastmlp.model.feature_names import Names, check_names
 from fastmlp.model.model import Model
+from fastmlp.model.targets import read_targets
 from fastmlp.streams.places import Places, unusable
 
 
@@ -29,7 +31,7 @@ class Demands:
 
     n_features: int
     outputs: int
-    loss: str
+    loss: Loss
     dtype: np.dtype[Any]
     class_weights: NDArray[np.float64] | None = None
     feature_names: Names | None = None
@@ -69,11 +71,12 @@ def check(read: Any, demands: Demands, stream: Places, start: int) -> Checked:
         X, y, weight = rows_of(read)
         x = features(X, demands, stream, start)
     with unusable(stream.target_file(start), first):
-        y = numbers(target, y, _arrays.advice_for_targets(demands.loss))
-        if y.dtype.kind == "f" and np.isnan(y).any():
-            row = int(np.argwhere(np.isnan(y))[0, 0])
-            raise ValueError(f"{target} is NaN or null at row {row}")
-        t = _arrays.targets(target, y, len(x), demands.outputs, demands.loss, demands.dtype)
+        if not demands.loss.heads:
+            y = numbers(target, y, _arrays.advice_for_targets(demands.loss))
+            if y.dtype.kind == "f" and np.isnan(y).any():
+                row = int(np.argwhere(np.isnan(y))[0, 0])
+                raise ValueError(f"{target} is NaN or null at row {row}")
+        t = read_targets(target, y, len(x), demands.outputs, demands.loss, demands.dtype)
         w = None if weight is None else _weights(weight, len(x), demands.dtype)
         if demands.class_weights is not None:
             w = times_class(demands.class_weights, t, w, demands.loss, demands.dtype)

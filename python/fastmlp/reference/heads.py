@@ -1,0 +1,204 @@
+"""`Heads`: an output layer of several parts, each with an activation and a loss of its own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from . import activations, arrays, validation
+from .chosen_loss import ChosenLoss, choose_loss
+from .dense import Matrix, Row
+from .layers import Dense
+from .losses import is_right
+from .sums import in_order
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Some outputs of a network, with an activation and a loss of their own; see `Heads`.
+
+    Parameters
+    ----------
+    nodes : int
+        The number of outputs, at least 1; of softmax at least 2.
+    activation : str
+        As the `output` of `Network`.
+    loss : str or a loss, optional
+        As the `loss` of `Network`, but not a function.
+    weight : float, default 1.0
+        The factor of this loss in the loss of the network, finite and above 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these, or the loss does not match the activation.
+    """
+
+    nodes: int
+    activation: str
+    loss: Any = None
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        like = Dense(self.nodes, self.activation)
+        if (like.activation, like.nodes) == ("softmax", 1):
+            raise ValueError("a head is a softmax of one node, which is always 1")
+        loss = choose_loss(self.loss, self.activation)
+        if loss.function is not None:
+            raise ValueError("loss is a function, which a head does not support")
+        object.__setattr__(self, "nodes", like.nodes)
+        object.__setattr__(self, "loss", loss)
+        object.__setattr__(self, "weight", validation.positive("weight", self.weight))
+
+    def of_batch(self, z: Matrix, h: Matrix, y: Matrix) -> tuple[Row, Matrix]:
+        """Return the loss of each sample (2.8) and delta, dL/dz (2.9), neither times the weight."""
+        losses, delta = self.loss.of_batch(z, h, y)
+        if not self.loss.fused:
+            rows = zip(delta, h, z, strict=True)
+            delta = [activations.pass_back(self.activation, *row) for row in rows]
+        return losses, delta
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Heads(Dense):
+    """The last layer of a network that predicts several things at once.
+
+    It is one dense layer whose outputs are divided among the heads, in their order. The loss of the
+    network is the sum of the losses of the heads, each times its weight.
+
+    Parameters
+    ----------
+    trainable, rate_factor
+        As of `Dense`.
+    **heads : Head
+        The heads by name, at least one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is none, or one is not a `Head`.
+    """
+
+    named: tuple[tuple[str, Head], ...] = ()
+
+    def __init__(self, *, trainable: bool = True, rate_factor: float = 1.0, **heads: Head) -> None:
+        if not heads:
+            raise ValueError("Heads must have at least one head")
+        for name, head in heads.items():
+            if not isinstance(head, Head):
+                raise TypeError(f"{name} must be a Head, got {validation.brief(head)}")
+            if not name or name.startswith("validation"):
+                raise ValueError(f"the name of a head must not begin with 'validation': {name!r}")
+        nodes = sum(head.nodes for head in heads.values())
+        Dense.__init__(self, nodes, "identity", None, 0.0, trainable, rate_factor)
+        object.__setattr__(self, "named", tuple(heads.items()))
+
+    @property
+    def heads(self) -> dict[str, Head]:
+        """The heads by name, in their order."""
+        return dict(self.named)
+
+    def having(self, **settings: Any) -> "Heads":
+        """Return the same heads with other `trainable` or `rate_factor`."""
+        kept = {"trainable": self.trainable, "rate_factor": self.rate_factor}
+        return Heads(**{**self.heads, **kept, **settings})
+
+    def split(self, row: Any) -> list[Any]:
+        """Return the part of each head."""
+        parts = []
+        for _, head in self.named:
+            parts.append(row[: head.nodes])
+            row = row[head.nodes :]
+        return parts
+
+    def split_rows(self, rows: Matrix) -> list[Matrix]:
+        """Return the parts of all rows, head by head."""
+        return [list(part) for part in zip(*map(self.split, rows), strict=True)]
+
+    def activate(self, z: Row) -> Row:
+        """Compute the outputs of all heads (1.1)."""
+        pairs = zip(self.named, self.split(z), strict=True)
+        return joined([activations.activate(head.activation, part) for (_, head), part in pairs])
+
+    def pass_back(self, d: Row, h: Row, z: Row) -> Row:
+        """Compute delta = dL/dz from d = dL/dh (2.2)."""
+        parts = zip(self.named, *map(self.split, (d, h, z)), strict=True)
+        return joined([activations.pass_back(head.activation, *rows) for (_, head), *rows in parts])
+
+    def targets(self, name: str, y: Any, rows: int, loss: str) -> Matrix:
+        """Return the targets of all heads (rows, N) from a list of one for each, or a dict."""
+        del loss  # each head has its own
+        names = [head for head, _ in self.named]
+        if isinstance(y, Mapping):
+            if set(y) != set(names):
+                raise ValueError(f"{name} must have the names of the heads, {names}")
+            y = [y[head] for head in names]
+        if not isinstance(y, tuple | list):
+            raise TypeError(f"{name} must be a tuple of targets for each head, {names}, or a dict")
+        if len(y) != len(names):
+            raise ValueError(f"{name} must have targets for each head, {names}, got {len(y)} items")
+        parts = [
+            arrays.targets(f"{name}[{head!r}]", part, rows, of.nodes, of.loss.name)
+            for (head, of), part in zip(self.named, y, strict=True)
+        ]
+        return [joined(row) for row in zip(*parts, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class LossOfHeads:
+    """The sum of the losses of heads, each times its weight: a `ChosenLoss` of several parts."""
+
+    heads: Heads
+    name: ClassVar[str] = "heads"
+    parameter: ClassVar[float] = 0.0
+    function: ClassVar[None] = None
+    fused: ClassVar[bool] = True
+
+    def of_each(self, z: Matrix, h: Matrix, y: Matrix) -> dict[str, tuple[Row, Matrix]]:
+        """Return the losses and deltas of each head, by name, not times its weight."""
+        parts = zip(self.heads.named, *map(self.heads.split_rows, (z, h, y)), strict=True)
+        return {name: head.of_batch(*rows) for (name, head), *rows in parts}
+
+    def of_batch(self, z: Matrix, h: Matrix, y: Matrix) -> tuple[Row, Matrix]:
+        """Return the loss of each sample (2.8), and delta, dL/dz (2.9)."""
+        each = self.of_each(z, h, y)
+        weights = [head.weight for _, head in self.heads.named]
+        losses = [
+            in_order(w * loss for w, loss in zip(weights, row, strict=True))
+            for row in zip(*(losses for losses, _ in each.values()), strict=True)
+        ]
+        deltas = [
+            [[d * w for d in row] for row in delta]
+            for (_, delta), w in zip(each.values(), weights, strict=True)
+        ]
+        return losses, [joined(row) for row in zip(*deltas, strict=True)]
+
+    def are_right(self, z: Matrix, y: Matrix) -> dict[str, list[list[bool]]]:
+        """Return which decisions of each sample are right, for each head; see `is_right`."""
+        parts = zip(self.heads.named, *map(self.heads.split_rows, (z, y)), strict=True)
+        return {
+            name: [is_right(head.loss.name, *sample) for sample in zip(*rows, strict=True)]
+            for (name, head), *rows in parts
+        }
+
+
+def loss_of(layers: tuple[Dense, ...], loss: object) -> ChosenLoss | LossOfHeads:
+    """Return the loss of a network, which its heads have if it has several.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it does not match the last layer, or heads are not the last layer.
+    """
+    if any(isinstance(layer, Heads) for layer in layers[:-1]):
+        raise ValueError("Heads must be the last layer")
+    output = layers[-1]
+    if not isinstance(output, Heads):
+        return choose_loss(loss, output.activation)
+    if loss is not None:
+        raise ValueError("loss of a network with heads: each of them has its own, Head(loss=...)")
+    return LossOfHeads(output)
+
+
+def joined(parts: Any) -> Row:
+    """Return the parts of a row one after another."""
+    return [value for part in parts for value in part]

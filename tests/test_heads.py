@@ -1,0 +1,515 @@
+"""`Heads`: outputs of several kinds, each with an activation and a loss of its own."""
+
+import json
+import pickle
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+from fastmlp import reference
+
+KINDS = [
+    ("softmax", "cross_entropy", 3),
+    ("softmax", "smoothed", 3),
+    ("sigmoid", "binary_cross_entropy", 2),
+    ("exp", "poisson", 1),
+    ("identity", "mean_squared_error", 2),
+    ("gelu", "mean_squared_error", 2),
+    ("tanh", "huber", 1),
+    ("silu", "quantile", 1),
+    ("relu", "mean_absolute_error", 1),
+]  # 16 outputs: sums of more are in another order
+
+
+def loss_of(library, name):
+    return library.CrossEntropy(label_smoothing=0.2) if name == "smoothed" else name
+
+
+def actor_critic(**options):
+    heads = fm.Heads(policy=fm.Head(3, "softmax"), value=fm.Head(1, "identity", weight=0.5))
+    return fm.Network([4, 24, heads], seed=1, **options)
+
+
+@pytest.fixture
+def samples(rng):
+    """Features (60, 4), labels and numbers."""
+    X = rng.standard_normal((60, 4)).astype(np.float32)
+    return X, (rng.integers(0, 3, 60), rng.standard_normal(60).astype(np.float32))
+
+
+def targets_of(rng, activation, nodes, rows):
+    """Return targets that go with any loss of the activation."""
+    if activation == "softmax":
+        return rng.integers(0, nodes, rows)
+    return rng.random((rows, nodes)).astype(np.float32)
+
+
+@pytest.mark.parametrize("library", [fm, reference], ids=["fastmlp", "reference"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_without_hidden_layers_heads_are_networks_of_their_own(library, order, rng, dtype):
+    """No sum has terms of two heads then: the bits are those of a network for each."""
+    X = rng.standard_normal((12, 5)).astype(dtype)
+    kinds = KINDS[::order]
+    y = [targets_of(rng, activation, nodes, 12) for activation, _, nodes in kinds]
+    made = {
+        f"head {i}": library.Head(nodes, activation, loss_of(library, loss))
+        for i, (activation, loss, nodes) in enumerate(kinds)
+    }
+    net = library.Network([5, library.Heads(**made)], seed=2, dtype=dtype)
+    net.parameters = [value / 4 for value in net.parameters]
+    ends = np.cumsum([nodes for _, _, nodes in kinds])
+    twins = []
+    for (activation, loss, nodes), end in zip(kinds, ends, strict=True):
+        columns = slice(int(end) - nodes, int(end))
+        twin = library.Network([5, nodes], "relu", activation, loss_of(library, loss), 2, dtype)
+        twin.weights[0][:] = [list(row[columns]) for row in net.weights[0]]
+        twins.append((twin, columns))
+    sgd = library.SGD(0.05)
+    history = net.fit(X, tuple(y), 3, 4, sgd)
+    evaluation = net.evaluate(X, tuple(y))
+    total = np.zeros(3)
+    for (name, of_head), (twin, columns), own in zip(
+        evaluation.heads.items(), twins, y, strict=True
+    ):
+        own_history = twin.fit(X, own, 3, 4, sgd)
+        assert history.head_losses[f"{name}_loss"] == own_history.loss
+        assert of_head == twin.evaluate(X, own)
+        assert [list(row[columns]) for row in net.weights[0]] == [*map(list, twin.weights[0])]
+        got = [list(row[columns]) for row in net.predict(X)]
+        assert got == [*map(list, twin.predict(X))]
+        total += own_history.loss
+    u = float(np.finfo(dtype).eps)
+    np.testing.assert_allclose(history.loss, total, rtol=u * len(kinds))  # one rounding each
+
+
+def test_wide_heads_keep_their_neighbours(rng, dtype):
+    """Kernels write whole vectors; heads begin and end anywhere."""
+    widths = [1, 15, 16, 17, 2, 33]
+    heads = {f"h{i}": fm.Head(n, "sigmoid") for i, n in enumerate(widths)}
+    net = fm.Network([6, fm.Heads(**heads)], seed=3, dtype=dtype)
+    whole = fm.Network([6, sum(widths)], output="sigmoid", seed=3, dtype=dtype)
+    X = rng.standard_normal((37, 6)).astype(dtype)
+    assert net.predict(X).tobytes() == whole.predict(X).tobytes()
+    parts = net.split(net.predict(X))
+    assert [part.shape for part in parts] == [(37, n) for n in widths]
+    assert np.concatenate(parts, axis=1).tobytes() == whole.predict(X).tobytes()
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 32])
+@pytest.mark.parametrize("as_numbers", [False, True])
+def test_steps_by_hand_and_in_fit_are_the_same(samples, batch_size, as_numbers, dtype):
+    X, (labels, numbers) = samples
+    y = (np.eye(3)[labels] if as_numbers else labels, numbers)
+    nets = [actor_critic(dtype=dtype) for _ in range(4)]
+    history = nets[0].fit(X, y, 1, batch_size, fm.SGD(0.02), shuffle=False)
+    watched = nets[1].fit(X, y, 1, batch_size, fm.SGD(0.02), shuffle=False, callbacks=Quiet())
+    for first in range(0, 60, batch_size):
+        rows = slice(first, first + batch_size)
+        part = {"value": y[1][rows], "policy": y[0][rows]}
+        nets[2].forward(X[rows])
+        loss = nets[2].backward(part)
+        nets[2].update(0.02)
+        assert nets[3].train_on_batch(X[rows], part, fm.SGD(0.02)) == loss
+    for net in nets[1:]:
+        assert net.parameters.tobytes() == nets[0].parameters.tobytes()
+    assert history.head_losses == watched.head_losses
+    policy, value = (history[f"{name}_loss"][0] for name in ("policy", "value"))
+    u = float(np.finfo(dtype).eps)
+    np.testing.assert_allclose(history.loss[0], policy + 0.5 * value, rtol=2 * u)
+
+
+class Quiet(fm.Callback):
+    def on_batch_end(self, network, step, loss):
+        pass
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_arrays_streams_and_batches_train_the_same(samples, n_threads):
+    X, y = samples
+
+    class Pairs(fm.Stream):
+        n_features, block_rows = 4, (20, 20, 20)
+
+        def read(self, start, stop):
+            return X[start:stop], tuple(part[start:stop] for part in y)
+
+    nets = [actor_critic() for _ in range(3)]
+    stream = Pairs()
+    histories = [
+        nets[0].fit(X, y, 2, 8, n_threads=n_threads),
+        nets[1].fit(stream, epochs=2, batch_size=8, n_threads=n_threads),
+    ]
+    order = stream.order(1, 0)
+    batches = [(X[rows], [part[rows] for part in y]) for rows in np.split(order, [11, 30])]
+    nets[2].fit(batches, epochs=1, batch_size=8)
+    twin = actor_critic()
+    twin.fit(X, y, 1, 8)
+    assert nets[0].parameters.tobytes() == nets[1].parameters.tobytes()
+    assert histories[0].head_losses == histories[1].head_losses
+    assert nets[2].parameters.tobytes() == twin.parameters.tobytes()
+    evaluations = [twin.evaluate(X, y), twin.evaluate(stream), twin.evaluate(batches)]
+    for name in ("policy", "value"):
+        of_head = [evaluation.heads[name] for evaluation in evaluations]
+        np.testing.assert_allclose([e.loss for e in of_head], of_head[0].loss, rtol=1e-6)
+        assert len({e.accuracy for e in of_head}) == 1
+
+
+def test_threads_and_sizes_of_batches_change_no_bit(rng):
+    heads = fm.Heads(a=fm.Head(5, "softmax"), b=fm.Head(20, "gelu", loss="huber", weight=0.1))
+    X = rng.standard_normal((256, 64)).astype(np.float32)
+    y = rng.integers(0, 5, 256), rng.standard_normal((256, 20)).astype(np.float32)
+    nets = [fm.Network([64, 128, 128, heads], "tanh", seed=1) for _ in range(2)]
+    for net, threads in zip(nets, (1, 2), strict=True):
+        net.fit(X, y, 2, 128, n_threads=threads, optimizer="adam")
+    assert nets[0].parameters.tobytes() == nets[1].parameters.tobytes()
+    outputs = nets[0].predict(X)
+    rows = np.concatenate([nets[0].predict(X[i : i + 1]) for i in range(256)])
+    assert outputs.tobytes() == rows.tobytes()
+    nets[0].forward(X, training=False)
+    assert nets[0].nodes[-1].tobytes() == outputs.tobytes()
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_large_batches_count_all_their_rows(rng, n_threads):
+    """A batch that does not fit into the cache is divided into blocks."""
+    X = rng.standard_normal((30_000, 4)).astype(np.float32)
+    y = rng.integers(0, 3, 30_000), rng.standard_normal(30_000)
+    net = actor_critic()
+    before = net.evaluate(X, y)
+    history = net.fit(X, y, 1, batch_size=None, shuffle=False, n_threads=n_threads)
+    assert history.loss == [before.loss]
+    assert history["policy_loss"] == [before.heads["policy"].loss]
+    assert history["value_loss"] == [before.heads["value"].loss]
+
+
+def test_weighted_samples(samples):
+    X, y = samples
+    weight = np.arange(60) % 3
+    kept = weight > 0
+    net, twin = actor_critic(), actor_critic()
+    net.fit(X, y, 2, 60, sample_weight=np.minimum(weight, 1), shuffle=False)
+    rest = tuple(part[kept] for part in y)
+    twin.fit(X[kept], rest, 2, 60, shuffle=False)
+    assert net.parameters.tobytes() == twin.parameters.tobytes()
+    weighted = net.evaluate(X, y, sample_weight=weight)
+    right = net.predict_classes(X) == y[0]
+    assert weighted.heads["policy"].accuracy == pytest.approx(np.average(right, weights=weight))
+    errors = (net.split(net.predict(X))[1][:, 0].astype(float) - y[1]) ** 2
+    u = float(np.finfo(np.float32).eps)
+    mean = np.average(errors, weights=weight)
+    assert weighted.heads["value"].loss == pytest.approx(mean, rel=4 * u)
+
+
+def test_the_gradient_in_the_place_of_targets(samples):
+    """Passed through the heads' activations, as the losses' own derivatives are."""
+    X, (labels, numbers) = samples
+    nets = [actor_critic(dtype="float64") for _ in range(2)]
+    for net in nets:
+        net.forward(X)
+    nets[0].backward((labels, numbers))
+    gradient = np.zeros((60, 4))
+    policy, value = nets[1].split(gradient)  # views
+    chances, values = nets[1].split(nets[1].nodes[-1])
+    policy[np.arange(60), labels] = -1 / chances[np.arange(60), labels] / 60
+    value[:, 0] = (values[:, 0] - numbers) / 60
+    nets[1].backward(gradient=gradient)
+    np.testing.assert_allclose(nets[1].gradients, nets[0].gradients, rtol=1e-9, atol=1e-12)
+
+
+def test_history_early_stopping_and_callbacks_know_the_heads(samples):
+    X, y = samples
+    net, reports = actor_critic(), []
+    stopping = fm.EarlyStopping(monitor="validation_value_loss", patience=2)
+    history = net.fit(
+        X,
+        y,
+        50,
+        optimizer=fm.Adam(0.05),
+        validation_fraction=0.3,
+        early_stopping=stopping,
+        callbacks=lambda net, report: reports.append(report) and None,
+    )
+    assert history.stopped_by == "early_stopping"
+    losses = history["validation_value_loss"]
+    assert history.best_epoch == 1 + losses.index(min(losses))
+    names = ["policy_loss", "value_loss", "validation_policy_loss", "validation_policy_accuracy"]
+    for name in names:
+        assert [report.value(name) for report in reports] == history[name]
+    assert "validation_accuracy" not in history.metrics
+    again = pickle.loads(pickle.dumps(history))
+    assert again.head_losses == history.head_losses
+    del history.__dict__["head_losses"]  # as of an older version
+    assert pickle.loads(pickle.dumps(history)).head_losses == {}
+
+
+def test_a_checkpoint_resumes(samples, tmp_path):
+    X, y = samples
+    whole, first, rest = (actor_critic() for _ in range(3))
+    expected = whole.fit(X, y, 6, optimizer="adam", validation_data=(X, y))
+    file = tmp_path / "fit.ckpt"
+    first.fit(X, y, 2, optimizer="adam", validation_data=(X, y), checkpoint=file)
+    resumed = rest.fit(X, y, 6, optimizer="adam", validation_data=(X, y), checkpoint=file)
+    assert rest.parameters.tobytes() == whole.parameters.tobytes()
+    assert resumed.metrics == expected.metrics
+    other = fm.Heads(policy=fm.Head(3, "softmax"), value=fm.Head(1, "identity", weight=0.25))
+    with pytest.raises(ValueError, match="value: 1 identity"):
+        fm.Network([4, 24, other], seed=1).fit(X, y, 6, optimizer="adam", checkpoint=file)
+
+
+def test_many_networks_and_lbfgs(samples):
+    X, y = samples
+    nets, twin = [actor_critic(), actor_critic()], actor_critic()
+    history = fm.train_many(nets, X, y, epochs=2)[0]
+    assert history.head_losses == twin.fit(X, y, epochs=2).head_losses
+    assert nets[1].parameters.tobytes() == twin.parameters.tobytes()
+    net = actor_critic(dtype="float64")
+    f = net.objective(X, y)
+    theta = net.parameters.copy()
+    _, gradient = f(theta)
+    step = 1e-5  # the error of the difference is of the order of its square
+    for i in (0, 50, -1):
+        up, down = (f(theta + step * sign * np.eye(len(theta))[i])[0] for sign in (1, -1))
+        assert gradient[i] == pytest.approx((up - down) / (2 * step), abs=1e-7)
+    pytest.importorskip("scipy")
+    before = net.evaluate(X, y).loss
+    with pytest.warns(fm.ConvergenceWarning):
+        net.fit(X, y, optimizer=fm.LBFGS(max_iterations=5))
+    assert net.evaluate(X, y).loss < before
+
+
+def test_copies_pickles_and_files(samples, tmp_path, dtype):
+    X, y = samples
+    heads = fm.Heads(
+        **{
+            "größe": fm.Head(2, fm.LeakyReLU(0.2), fm.Quantile(0.9)),
+            "trainable?": fm.Head(1, "exp"),
+        },
+        art=fm.Head(3, "softmax", fm.CrossEntropy(0.1), weight=2.5),
+        rate_factor=0.5,
+    )
+    net = fm.Network([4, 5, heads], seed=1, dtype=dtype)
+    both = np.stack([y[1], y[1]], axis=1)
+    net.fit(X, (both, np.exp(y[1]), y[0]), 2)
+    net.save(tmp_path / "net")
+    again = [net.copy(), pickle.loads(pickle.dumps(net)), fm.load(tmp_path / "net")]
+    for other in again:
+        assert other.heads == net.heads
+        assert other.layers == net.layers
+        assert (other.loss, other.loss.heads) == (net.loss, net.loss.heads)
+        assert other.predict(X).tobytes() == net.predict(X).tobytes()
+        assert repr(other) == repr(net)
+        other.save(tmp_path / "again")
+        assert (tmp_path / "again").read_bytes() == (tmp_path / "net").read_bytes()
+        other.fit(X, (both, np.exp(y[1]), y[0]), 1)
+    assert len({other.parameters.tobytes() for other in again}) == 1
+    _, metadata = fm.files.read_archive(tmp_path / "net")
+    assert '"loss":{"kind":"quantile"' in metadata["network"]
+    text = str(net.summary())
+    assert (
+        "größe: 2 LeakyReLU(negative_slope=0.2), quantile(0.9); trainable?: 1 exp, poisson" in text
+    )
+    assert "art: 3 softmax, cross_entropy(0.1) x 2.5; rate x 0.5" in text
+
+
+def test_names_that_are_arguments_come_back_from_files(tmp_path):
+    """A file, as written by C++, may have any name."""
+    heads = [
+        ("trainable", 1, "identity", ("huber", 1.0), 1.0),
+        ("self", 1, "exp", ("poisson", 0.0), 1.0),
+    ]
+    layers = [(2, "identity", "none", 0.0)]
+    core = fm._core.Network32(2, layers, ("heads", 0.0), 1, heads=heads)
+    core.save(str(tmp_path / "net"), False)
+    net = fm.load(tmp_path / "net")
+    assert list(net.heads) == ["trainable", "self"]
+    net.trainable = False
+    assert list(net.heads) == ["trainable", "self"]
+    assert not net.layers[-1].trainable
+
+
+WRONG_HEADS = {
+    "no name": ({"name": ""}, "not empty"),
+    "name of a measurement": ({"name": "validation"}, "validation"),
+    "no nodes": ({"nodes": 0}, "at least one node"),
+    "too many nodes": ({"nodes": 2**64 - 1}, "no more than the last layer"),
+    "other nodes": ({"nodes": 2}, "as many nodes as the heads"),
+    "softmax of one": ({"activation": "softmax"}, "two nodes"),
+    "loss of another": ({"loss": {"kind": "cross_entropy", "parameter": 0}}, "does not go"),
+    "custom": ({"loss": {"kind": "custom", "parameter": 0}}, "custom"),
+    "heads": ({"loss": {"kind": "heads", "parameter": 0}}, "no loss of its own"),
+    "no weight": ({"weight": 0}, "weight"),
+    "unknown member": ({"colour": 1}, "'colour' is unknown"),
+    "parameter of another": ({"alpha": 0.5}, "'alpha' is of another"),
+    "twice": ({"name": "b"}, "twice"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), WRONG_HEADS.values(), ids=WRONG_HEADS.keys())
+def test_files_with_heads_that_make_no_sense(change, message, tmp_path):
+    net = fm.Network([2, fm.Heads(a=fm.Head(1, "identity"), b=fm.Head(1, "exp"))], seed=1)
+    net.save(tmp_path / "net")
+    tensors, metadata = fm.files.read_archive(tmp_path / "net")
+    network = json.loads(metadata["network"])
+    network["heads"][0] |= change
+    metadata["network"] = json.dumps(network, separators=(",", ":"))
+    fm.files.write_archive(tmp_path / "wrong", tensors, metadata)
+    with pytest.raises(fm.ModelFormatError, match=message):
+        fm.load(tmp_path / "wrong")
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_files_have_either_a_loss_or_heads(both, tmp_path):
+    net = fm.Network([2, fm.Heads(a=fm.Head(1, "identity"))], seed=1)
+    net.save(tmp_path / "net")
+    tensors, metadata = fm.files.read_archive(tmp_path / "net")
+    network = json.loads(metadata["network"])
+    if both:
+        network["loss"] = {"kind": "huber", "parameter": 1}
+    else:
+        del network["heads"]
+    metadata["network"] = json.dumps(network, separators=(",", ":"))
+    fm.files.write_archive(tmp_path / "wrong", tensors, metadata)
+    with pytest.raises(fm.ModelFormatError, match="either 'loss' or 'heads'"):
+        fm.load(tmp_path / "wrong")
+
+
+@pytest.mark.parametrize(
+    ("y", "error", "message"),
+    [
+        (np.zeros((60, 4), np.float32), TypeError, "tuple of one array for each head"),
+        ((np.zeros(60, int),), ValueError, "got 1 items"),
+        ({"policy": np.zeros(60, int)}, ValueError, "'policy' or 'value'"),
+        ((np.full(60, 3), np.zeros(60)), ValueError, r"y\[0\] \(policy\) contains label 3"),
+        ((np.zeros(60), np.zeros(60)), ValueError, "integer labels"),
+        (
+            (np.zeros(60, int), np.zeros((60, 2))),
+            ValueError,
+            r"y\[1\] \(value\) must have the shape",
+        ),
+        ((np.zeros(60, int), np.zeros(59)), ValueError, "59"),
+        ((np.zeros(60, int), np.full(60, np.nan)), ValueError, "NaN"),
+        ({"policy": np.zeros(60, int), "value": np.full(60, np.inf)}, ValueError, "y\\['value'\\]"),
+    ],
+)
+def test_targets_that_do_not_fit(samples, y, error, message, assert_unchanged):
+    net = actor_critic()
+    X, _ = samples
+    net.forward(X)
+    with assert_unchanged(net):
+        for call in (net.fit, net.evaluate, net.input_gradient, net.objective):
+            with pytest.raises(error, match=message):
+                call(X, y)
+        with pytest.raises(error, match=message):
+            net.backward(y)
+        with pytest.raises(error, match=message):
+            net.train_on_batch(X, y, "adam")
+
+
+def test_what_heads_do_not_support_is_refused_by_name(samples, tmp_path, assert_unchanged):
+    X, y = samples
+    net = actor_critic()
+    with assert_unchanged(net):
+        with pytest.raises(ValueError, match="class_weight needs one class"):
+            net.fit(X, y, class_weight={0: 2.0})
+        with pytest.raises(ValueError, match="metrics are not supported for a network with heads"):
+            net.fit(X, y, validation_data=(X, y), metrics="f1")
+        with pytest.raises(ValueError, match="pass X alone"):
+            net.adapt(X, y)
+        with pytest.raises(ValueError, match="outputs of heads cannot be scaled"):
+            net.output_scale = 2.0
+        with pytest.raises(ValueError, match="class_names"):
+            net.class_names = ["a", "b", "c"]
+        with pytest.raises(ValueError, match="hvp does not support networks with heads"):
+            net.objective(X, y).hvp(net.parameters)
+        for name in ("to_torch", "to_keras", "to_sklearn"):
+            with pytest.raises(ValueError, match=f"{name} does not support networks with heads"):
+                getattr(net, name)()
+    net.fit(X, y, 1, standardize=True)  # of the features
+    assert net.input_scale is not None
+    assert net.output_scale is None
+
+
+def test_layers_that_make_no_sense():
+    head = fm.Head(2, "softmax")
+    for library in (fm, reference):
+        with pytest.raises(ValueError, match="at least one head"):
+            library.Heads()
+        with pytest.raises(TypeError, match="must be a Head"):
+            library.Heads(policy=2)
+        with pytest.raises(ValueError, match="validation"):
+            library.Heads(validation_a=library.Head(1, "identity"))
+        with pytest.raises(ValueError, match="last layer"):
+            library.Network([2, library.Heads(a=library.Head(1, "identity")), 2])
+        with pytest.raises(ValueError, match="each of them has its own"):
+            library.Network([2, library.Heads(a=library.Head(1, "identity"))], loss="huber")
+        with pytest.raises(ValueError, match="one node"):
+            library.Head(1, "softmax")
+        with pytest.raises(ValueError, match="is a function"):
+            library.Head(1, "identity", loss=lambda outputs, y, gradient: 0)
+        with pytest.raises(ValueError, match="cross_entropy"):
+            library.Head(1, "identity", loss="cross_entropy")
+        with pytest.raises((TypeError, ValueError), match="weight"):
+            library.Head(1, "identity", weight=0)
+    with pytest.raises(ValueError, match="empty"):
+        fm.Heads(**{"": head})
+    with pytest.raises(ValueError, match="got 'heads'"):
+        fm.Network([2, 3], loss=actor_critic().loss)
+
+
+def test_split_and_classes(samples):
+    X, _ = samples
+    net = actor_critic()
+    policy, value = net.split(net.predict(X))
+    assert (policy.shape, value.shape) == ((60, 3), (60, 1))
+    assert (net.predict_classes(X) == policy.argmax(axis=1)).all()
+    outputs = net.predict(X)
+    assert all(np.may_share_memory(part, outputs) for part in net.split(outputs))
+    with pytest.raises(ValueError, match="4 columns"):
+        net.split(outputs[:, :3])
+    with pytest.raises(TypeError, match="array"):
+        net.split(outputs.tolist())
+    plain = fm.Network([4, 3])
+    assert plain.heads == {}
+    with pytest.raises(ValueError, match="with heads"):
+        plain.split(outputs)
+    two = fm.Heads(a=fm.Head(2, "softmax"), b=fm.Head(3, "softmax"))
+    with pytest.raises(ValueError, match="one head of softmax"):
+        fm.Network([4, two]).predict_classes(X)
+    twin = reference.Network([4, reference.Heads(a=reference.Head(2, "softmax"))], seed=1)
+    assert twin.predict_classes(X[:3]) == [
+        row.index(max(row)) for row in twin.split(twin.predict(X[:3]))[0]
+    ]
+
+
+def test_heads_are_equal_by_what_they_are():
+    def made(weight):
+        return fm.Heads(a=fm.Head(1, "identity", weight=weight), b=fm.Head(1, "exp"))
+
+    assert made(1) == made(1.0)
+    assert hash(made(1)) == hash(made(1.0))
+    different = [made(1), made(2), fm.Dense(2, "identity"), fm.Heads(b=fm.Head(2, "exp"))]
+    assert all(a != b for a, b in pairwise(different))
+    assert eval(repr(made(2)), vars(fm)) == made(2)
+
+
+def test_soft_updates_and_copies_are_of_the_same_heads(samples):
+    net, source = actor_critic(), actor_critic()
+    source.fit(*samples, 1)
+    net.soft_update(source, 1.0)
+    assert net.parameters.tobytes() == source.parameters.tobytes()
+    changes = [
+        (fm.Head(3, "softmax", fm.CrossEntropy(0.1)), fm.Head(1, "identity", weight=0.5)),
+        (fm.Head(3, "softmax"), fm.Head(1, "tanh", weight=0.5)),
+        (fm.Head(3, "softmax"), fm.Head(1, "identity")),
+    ]
+    for (policy, value), what in zip(
+        changes, ("label_smoothing", "activation", "weight"), strict=True
+    ):
+        other = fm.Network([4, 24, fm.Heads(policy=policy, value=value)], seed=1)
+        with pytest.raises(ValueError, match=f"the {what} .* of head '"):
+            net.soft_update(other, 0.5)
+    plain = fm.Network([4, 24, 4], output="identity", seed=1)
+    with pytest.raises(ValueError, match="loss"):
+        net.soft_update(plain, 0.5)
