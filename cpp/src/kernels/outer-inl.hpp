@@ -37,18 +37,19 @@ struct Finish {
     }
 };
 
-template <class S, int Rows, int Vectors>
+/// Continued: from `sums`, else from 0.
+template <class S, bool Continued, int Rows, int Vectors>
 FASTMLP_INLINE void begin_tile(const OuterArgs<S>& p, Reg<S> (&sum)[Rows][Vectors]) {
     FASTMLP_UNROLL
     for (int i = 0; i < Rows; ++i) {
         FASTMLP_UNROLL
-        for (int j = 0; j < Vectors; ++j) sum[i][j] = S::zero();
-    }
-    if (p.sums == nullptr) return;
-    FASTMLP_UNROLL
-    for (int i = 0; i < Rows; ++i) {
-        FASTMLP_UNROLL
-        for (int j = 0; j < Vectors; ++j) sum[i][j] = S::load(p.sums + i * p.lds + j * S::kLanes);
+        for (int j = 0; j < Vectors; ++j) {
+            if constexpr (Continued) {
+                sum[i][j] = S::load(p.sums + i * p.lds + j * S::kLanes);
+            } else {
+                sum[i][j] = S::zero();
+            }
+        }
     }
 }
 
@@ -77,11 +78,11 @@ FASTMLP_INLINE void finish_tile(const OuterArgs<S>& p, const Reg<S> (&sum)[Rows]
     }
 }
 
-template <class S, int Rows, int Vectors, bool Tail>
+template <class S, bool Continued, int Rows, int Vectors, bool Tail>
 __attribute__((noinline)) void outer_tile(const Scalar<S>* const* a, const Scalar<S>* const* v,
                                           const OuterArgs<S>& p) {
     Reg<S> sum[Rows][Vectors];
-    begin_tile(p, sum);
+    begin_tile<S, Continued>(p, sum);
     const std::size_t first_k = p.first_k, first_j = p.first_j;
     if (p.batch >= kWorthPrefetching) {
         FASTMLP_UNROLL
@@ -116,7 +117,7 @@ __attribute__((noinline)) void outer_tile(const Scalar<S>* const* a, const Scala
     finish_tile<S, Rows, Vectors>(p, sum);
 }
 
-template <class S, int Vectors, bool Tail>
+template <class S, bool Continued, int Vectors, bool Tail>
 void outer_rows(const Scalar<S>* const* a, std::size_t count_k, const Scalar<S>* const* v,
                 const OuterArgs<S>& panel) {
     constexpr int kMost = static_cast<int>(tile_rows<S>(Vectors));
@@ -124,8 +125,30 @@ void outer_rows(const Scalar<S>* const* a, std::size_t count_k, const Scalar<S>*
         OuterArgs<S> p = panel;
         p.first_k += first;
         p.target += first * p.ldt;
-        if (p.sums) p.sums += first * p.lds;
-        with_constant<kMost>(size, [&](auto n) { outer_tile<S, n.value, Vectors, Tail>(a, v, p); });
+        if constexpr (Continued) p.sums += first * p.lds;
+        with_constant<kMost>(
+            size, [&](auto n) { outer_tile<S, Continued, n.value, Vectors, Tail>(a, v, p); });
+    });
+}
+
+/// The same for a panel of any width.
+template <class S, bool Continued>
+void outer_panel(const Scalar<S>* const* a, std::size_t count_k, const Scalar<S>* const* v,
+                 std::size_t width, const OuterArgs<S>& panel) {
+    const std::size_t vectors = (width + S::kLanes - 1) / S::kLanes;
+    for_each_part(vectors, S::kVectors, [&](std::size_t first, std::size_t size) {
+        const std::size_t j = first * S::kLanes;
+        OuterArgs<S> p = panel;
+        p.first_j += j;
+        p.target += j;
+        if constexpr (Continued) p.sums += j;
+        with_constant<static_cast<int>(S::kVectors)>(size, [&](auto n) {
+            if (p.tail != 0 && first + size == vectors) {
+                outer_rows<S, Continued, n.value, true>(a, count_k, v, p);
+            } else {
+                outer_rows<S, Continued, n.value, false>(a, count_k, v, p);
+            }
+        });
     });
 }
 
@@ -134,36 +157,28 @@ void outer(const Scalar<S>* const* a, std::size_t first_k, std::size_t count_k,
            const Scalar<S>* const* v, std::size_t first_j, std::size_t width, std::size_t batch,
            const Scalar<S>* sums, std::size_t lds, Scalar<S> scale, Scalar<S> rate, bool store,
            Scalar<S>* target, std::size_t ldt) noexcept {
-    const std::size_t vectors = (width + S::kLanes - 1) / S::kLanes;
-    const std::size_t tail = width % S::kLanes;
-    for_each_part(vectors, S::kVectors, [&](std::size_t first, std::size_t size) {
-        const std::size_t j = first * S::kLanes;
-        const OuterArgs<S> panel{first_k, first_j + j, batch, tail,  sums ? sums + j : nullptr,
-                                 lds,     scale,       rate,  store, target + j,
-                                 ldt};
-        with_constant<static_cast<int>(S::kVectors)>(size, [&](auto n) {
-            if (tail != 0 && first + size == vectors) {
-                outer_rows<S, n.value, true>(a, count_k, v, panel);
-            } else {
-                outer_rows<S, n.value, false>(a, count_k, v, panel);
-            }
-        });
-    });
+    const OuterArgs<S> panel{first_k, first_j, batch, width % S::kLanes, sums,  lds,
+                             scale,   rate,    store, target,            ldt};
+    if (sums == nullptr) {
+        outer_panel<S, false>(a, count_k, v, width, panel);
+    } else {
+        outer_panel<S, true>(a, count_k, v, width, panel);
+    }
 }
 
-template <class S>
-void column_sums(const Scalar<S>* v, std::size_t ldv, std::size_t batch, std::size_t width,
-                 const Scalar<S>* sums, Scalar<S> scale, Scalar<S> rate, bool store,
-                 Scalar<S>* target) noexcept {
+template <class S, bool Continued>
+void add_columns(const Scalar<S>* v, std::size_t ldv, std::size_t width,
+                 const OuterArgs<S>& panel) {
     constexpr int kMost = 8;
     for_each_part(width / S::kLanes, kMost, [&](std::size_t first, std::size_t size) {
         const std::size_t j0 = first * S::kLanes;
-        const OuterArgs<S> p{0,    0,     batch,       0, sums ? sums + j0 : nullptr, 0, scale,
-                             rate, store, target + j0, 0};
+        OuterArgs<S> p = panel;
+        p.target += j0;
+        if constexpr (Continued) p.sums += j0;
         with_constant<kMost>(size, [&](auto n) {
             Reg<S> sum[1][n.value];
-            begin_tile(p, sum);
-            for (std::size_t b = 0; b < batch; ++b) {
+            begin_tile<S, Continued>(p, sum);
+            for (std::size_t b = 0; b < p.batch; ++b) {
                 const Scalar<S>* row = v + b * ldv + j0;
                 FASTMLP_UNROLL
                 for (int j = 0; j < n.value; ++j) {
@@ -173,6 +188,18 @@ void column_sums(const Scalar<S>* v, std::size_t ldv, std::size_t batch, std::si
             finish_tile<S, 1, n.value>(p, sum);
         });
     });
+}
+
+template <class S>
+void column_sums(const Scalar<S>* v, std::size_t ldv, std::size_t batch, std::size_t width,
+                 const Scalar<S>* sums, Scalar<S> scale, Scalar<S> rate, bool store,
+                 Scalar<S>* target) noexcept {
+    const OuterArgs<S> panel{0, 0, batch, 0, sums, 0, scale, rate, store, target, 0};
+    if (sums == nullptr) {
+        add_columns<S, false>(v, ldv, width, panel);
+    } else {
+        add_columns<S, true>(v, ldv, width, panel);
+    }
 }
 
 }  // namespace
