@@ -157,8 +157,8 @@ void outer(const Scalar<S>* const* a, std::size_t first_k, std::size_t count_k,
            const Scalar<S>* const* v, std::size_t first_j, std::size_t width, std::size_t batch,
            const Scalar<S>* sums, std::size_t lds, Scalar<S> scale, Scalar<S> rate, bool store,
            Scalar<S>* target, std::size_t ldt) noexcept {
-    const OuterArgs<S> panel{first_k, first_j, batch, width % S::kLanes, sums,  lds,
-                             scale,   rate,    store, target,            ldt};
+    const OuterArgs<S> panel{first_k, first_j, batch, width % S::kLanes, sums, lds, scale, rate,
+                             store,   target,  ldt};
     if (sums == nullptr) {
         outer_panel<S, false>(a, count_k, v, width, panel);
     } else {
