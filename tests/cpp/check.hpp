@@ -21,7 +21,7 @@ bool same(const std::vector<T>& a, const std::vector<T>& b) {
 
 /// Whether f() throws an Error.
 template <class Error, class F>
-bool throws(F f) {
+bool throws(const F& f) {  // not a copy, which may need memory
     try {
         f();
     } catch (const Error&) {
