@@ -32,6 +32,13 @@ def pytest_configure() -> None:
     os.environ.setdefault("JAX_ENABLE_X64", "1")  # else JAX has no float64
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests whose processes have threads that must really run, or are timed."""
+    for item in items:
+        if "run_python" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.alone)
+
+
 def pytest_report_header() -> str:
     """Tell which instruction set these tests ran on."""
     return f"fastmlp {fm.__version__}: isa {_core.isa()} of {', '.join(_core.available_isas())}"

@@ -40,11 +40,12 @@ from fastmlp.settings.schedules import (
     OneCycle,
     StepDecay,
 )
-from fastmlp.streams import ArrayStream, ParquetStream, Stream
+from fastmlp.streams import ArrayStream, Stream
 from fastmlp.train_many import train_many
 
 if TYPE_CHECKING:
     from fastmlp import reference
+    from fastmlp.streams.parquet import ParquetStream
     from fastmlp.tables.model import TabularModel
 
 _threadpoolctl.follow()
@@ -114,6 +115,10 @@ def __getattr__(name: str) -> Any:
         from importlib import import_module  # noqa: PLC0415
 
         return import_module("fastmlp.reference")
+    if name == "ParquetStream":
+        from fastmlp.streams.parquet import ParquetStream  # noqa: PLC0415
+
+        return ParquetStream
     if name == "TabularModel":
         from fastmlp.tables.model import TabularModel  # noqa: PLC0415
 

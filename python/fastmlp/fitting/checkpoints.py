@@ -6,7 +6,6 @@ atomic, so a run that is killed at any moment finds its last checkpoint, and end
 weights as a run that is not.
 """
 
-import json
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -152,6 +151,8 @@ def _archive(
         if average is not None:
             tensors[name] = average
             state["moving_average"] = {"decay": decay, "steps": averaged}
+    import json  # noqa: PLC0415  (keeps `import fastmlp` fast)
+
     metadata[KEY] = json.dumps(about | state)
     return tensors | extra, metadata
 

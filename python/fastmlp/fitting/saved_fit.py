@@ -1,6 +1,5 @@
 """The content of a checkpoint about a fit, checked completely before any of it is used."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -124,6 +123,8 @@ def check_state(file: str, text: str | None, tensors: Mapping[str, NDArray[Any]]
     ModelFormatError
         If anything is missing, of a wrong type, or out of range.
     """
+    import json  # noqa: PLC0415  (keeps `import fastmlp` fast)
+
     if text is None:
         raise ModelFormatError(file, KEY, 0, "is missing: this is not a checkpoint")
     try:

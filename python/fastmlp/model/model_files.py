@@ -3,7 +3,6 @@
 `docs/file-format.md` specifies the format. `Network.save` writes files of a single network.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -127,6 +126,8 @@ def _encode(table: TableData) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
         if twice := parts.keys() & tensors.keys():
             raise ValueError(f"table.arrays has two that would be called {min(twice)!r}")
         tensors |= parts
+    import json  # noqa: PLC0415  (keeps `import fastmlp` fast)
+
     content = {"texts": texts, "values": table.values}
     text = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     inputs = _validation.choice("table.inputs", table.inputs, ("columns", "numbers"))
@@ -135,6 +136,8 @@ def _encode(table: TableData) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
 
 
 def _decode(file: str, tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> TableData:
+    import json  # noqa: PLC0415  (keeps `import fastmlp` fast)
+
     try:
         content = json.loads(metadata[_KEY], object_pairs_hook=_once, parse_constant=_no_constant)
         if not isinstance(content, dict) or content.keys() != {"texts", "values"}:

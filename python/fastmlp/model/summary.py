@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 from fastmlp.layers import Dense, label_of
 from fastmlp.model.model import Model
@@ -65,6 +64,8 @@ class Summary:
         return "\n".join([self.title, *lines, *self._notes()])
 
     def _repr_html_(self) -> str:
+        from html import escape  # noqa: PLC0415  (keeps `import fastmlp` fast)
+
         rows = "".join(
             "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
             for row in self._table()
