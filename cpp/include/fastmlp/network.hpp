@@ -248,7 +248,7 @@ private:
     Names names_;
     Relaxed<std::uint64_t> seed_;
     Relaxed<std::uint32_t> epoch_;
-    std::size_t position_ = 0;
+    Relaxed<std::size_t> position_;
     std::shared_ptr<Buffer<T>> parameters_;
     std::shared_ptr<Buffer<T>> gradients_;
     std::shared_ptr<Buffer<T>> statistics_;
