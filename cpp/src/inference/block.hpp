@@ -47,7 +47,7 @@ struct InferenceBlock {
                      Poll* poll = nullptr) {
         const std::size_t rows = range.size();
         take(net.kernel, x, range);
-        if (net.layers[0].input_normalization != Normalization::kNone) normalize_inputs(net, rows);
+        if (normalizes_inputs(net.layers)) normalize_inputs(net, rows);
         Scores<T> out{};
         for (std::size_t i = 0; i < net.layers.size(); ++i) {
             const DenseView<const T> weights = net.weights(i);

@@ -23,15 +23,15 @@ constexpr int kProducts = 8;
 template <class T>
 void check_differentiable(const Network<T>& network) {
     if (network.loss().kind == Loss::kCustom) {
-        throw std::invalid_argument("a Hessian product does not know a custom loss");
+        throw std::invalid_argument("a Hessian product does not support a custom loss");
     }
     if (!network.heads().empty()) {
-        throw std::invalid_argument("a Hessian product does not know heads");
+        throw std::invalid_argument("a Hessian product does not support heads");
     }
     for (const Layer& layer : network.layers()) {
         for (const Normalization of : {layer.normalization, layer.input_normalization}) {
             if (of == Normalization::kNone) continue;
-            throw std::invalid_argument("a Hessian product does not know " +
+            throw std::invalid_argument("a Hessian product does not support " +
                                         std::string(name_of(of)) + " normalization");
         }
     }

@@ -150,7 +150,7 @@ Evaluation evaluate_rows(const Network<T>& network, const Features<T>& given, co
                          int n_threads, const Executor* executor) {
     const Features<T> x = checked_features(network, given);
     check_targets(network, y, x.rows);
-    if (y.custom) throw std::invalid_argument("evaluate does not know a custom loss");
+    if (y.custom) throw std::invalid_argument("evaluate does not support a custom loss");
     const IeeeDefaults ieee;  // for the sum
     const std::size_t outputs = network.outputs();
     Measured<T> whole(network.loss(), outputs, x.rows);

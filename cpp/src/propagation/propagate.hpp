@@ -49,7 +49,7 @@ struct Propagation {
           seed(network.seed()), running{&network.layout(), network.statistics()->data()},
           parameters(its_parameters), work(workspace),
           output_scaling(network.output_scaling().get()), heads(network.heads()),
-          normalizes_inputs(layers[0].input_normalization != Normalization::kNone) {
+          normalizes_inputs(fastmlp::normalizes_inputs(layers)) {
         work.scaled.expect(output_scaling, work.capacity, work.scores.cols);
         while (work.head_losses.size() < heads.size()) work.head_losses.emplace_back(work.capacity);
         for (std::size_t i = 0; i < layers.size(); ++i) traits.emplace_back(layers, i, loss);

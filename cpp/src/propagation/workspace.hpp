@@ -103,7 +103,7 @@ struct Workspace {
             nodes.emplace_back(rows, layout[i].n);
             deltas.emplace_back(rows, layout[i].n);
         }
-        if (layers[0].input_normalization != Normalization::kNone) {
+        if (normalizes_inputs(layers)) {
             normalized_inputs.emplace(rows, layout[0].k);
         }
     }

@@ -39,8 +39,8 @@ public:
     }
 
     /// This thread's share of the step over samples `first` to `first` + `count` - 1, without those
-    /// of weight 0. Returns false and does nothing if none remains. Losses and weights of the batch
-    /// stay in the workspace. `rate` is read after the first barrier only.
+    /// of weight 0. Returns false and does nothing if none remains. `rate` is read after the first
+    /// barrier only.
     bool run(std::size_t first, std::size_t count, const double& rate, std::uint64_t number,
              ThreadTeam& team, Share share) {
         Part& part = parts_[share.rank];

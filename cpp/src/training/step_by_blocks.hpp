@@ -1,8 +1,9 @@
 /// A batch whose nodes and deltas do not fit into the cache, in blocks of rows.
 ///
-/// Each block goes through all layers, forward and backward, while it is in the cache; the sums of
-/// its gradients continue where those of the block before ended. A sum continued from memory is the
-/// same sum, so the bits are those of the whole batch. `step_path.hpp` decides when.
+/// Each block is propagated through all layers, forward and backward, while it is in the cache; the
+/// sums of its gradients continue where those of the previous block ended. A sum continued from
+/// memory is the same sum, so the bits are those of the whole batch. The loop over the blocks is in
+/// `step.hpp`; `rows_at_once` in `step_path.hpp` decides how many rows they have.
 #pragma once
 
 #include <vector>

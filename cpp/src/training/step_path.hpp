@@ -27,32 +27,6 @@ struct StepPath {
     bool one_row = false;    ///< replaces all of it: see step_of_one_row.hpp
 };
 
-/// How many rows of a batch of `batch` go through the layers together: as many as have their nodes
-/// and deltas in the L2 caches of `threads` cores, but enough to make little of the sums of the
-/// gradients, which are read and written once for all of them. All rows, where a layer or the loss
-/// looks at the whole batch, or the features are sparse.
-template <class T>
-std::size_t rows_at_once(const Network<T>& network, bool is_sparse, std::size_t batch,
-                         int threads) {
-    constexpr std::size_t kUnit = 16, kMostBytes = 4096;  // of a row
-    const std::size_t cache = l2_cache_size();
-    const std::vector<Layer>& layers = network.layers();
-    const bool normalizes = std::any_of(layers.begin(), layers.end(), [](const Layer& layer) {
-        return layer.normalization != Normalization::kNone ||
-               layer.input_normalization != Normalization::kNone;
-    });
-    if (is_sparse || normalizes || network.loss().kind == Loss::kCustom) return batch;
-    std::size_t bytes = 0;
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-        bytes += sizeof(T) * (network.layout()[i].k + network.layout()[i].n);
-    }
-    const std::size_t rows = std::max<std::size_t>(1, cache / std::min(bytes, kMostBytes));
-    const std::size_t most = rows * static_cast<std::size_t>(threads);
-    const std::size_t blocks = (batch + most - 1) / most;
-    if (blocks <= 1) return batch;
-    return std::min(most, ((batch + blocks - 1) / blocks + kUnit - 1) / kUnit * kUnit);
-}
-
 /// Whether the outputs of a layer, rather than the rows of the batch, are split over threads: from
 /// 1 MB of float32 weights on, about half of an L2 cache. The outputs of a narrow layer are
 /// computed together.
@@ -87,18 +61,44 @@ inline bool all_alike(const std::vector<Layer>& layers) {
 /// The kernel takes few inputs and outputs, and recomputes deltas from the nodes of a relu, so no
 /// normalisation or dropout may come between. The forward pass runs block by block, so no layer may
 /// need the whole batch.
-template <class T>
-bool has_small_hidden(const Propagation<T>& pass) {
-    const std::vector<Layer>& layers = pass.layers;
+inline bool has_small_hidden(const std::vector<Layer>& layers, const Layout& layout) {
     if (layers.size() < 2 || !all_alike(layers)) return false;
-    const DenseView<T>&hidden = pass.parameters[0], &next = pass.parameters[1];
     return layers[0].activation == Activation::kRelu && layers[0].dropout == 0 &&
            layers[0].normalization == Normalization::kNone &&
-           layers[1].normalization == Normalization::kNone && !hidden.transposed &&
-           hidden.k <= kernels::kFewInputs && next.n <= kernels::kFewOutputs &&
+           layers[1].normalization == Normalization::kNone && layout[0].n > kernels::kNarrow &&
+           layout[0].k <= kernels::kFewInputs && layout[1].n <= kernels::kFewOutputs &&
            std::none_of(layers.begin(), layers.end(), [](const Layer& layer) {
                return layer.normalization == Normalization::kBatch;
            });
+}
+
+/// How many of the `batch` rows of a batch are propagated together: as many as fit with their nodes
+/// and deltas into the L2 caches of `threads` cores, but at least one per `kMostBytes` of cache,
+/// because each block reads and writes the sums of all gradients once. All rows if a layer or the
+/// loss needs the whole batch, if the features are sparse, or for the kernel of a small hidden
+/// layer, which stores no deltas (4-500-1, batch 1024: dividing the batch would take 1.6 times as
+/// long).
+template <class T>
+std::size_t rows_at_once(const Network<T>& network, bool is_sparse, std::size_t batch,
+                         int threads) {
+    constexpr std::size_t kUnit = 16, kMostBytes = 4096;  // of a row
+    const std::size_t cache = l2_cache_size();
+    const std::vector<Layer>& layers = network.layers();
+    const bool normalizes = normalizes_inputs(layers) ||
+                            std::any_of(layers.begin(), layers.end(), [](const Layer& layer) {
+                                return layer.normalization != Normalization::kNone;
+                            });
+    const bool needs_all = normalizes || network.loss().kind == Loss::kCustom;
+    if (is_sparse || needs_all || has_small_hidden(layers, network.layout())) return batch;
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+        bytes += sizeof(T) * (network.layout()[i].k + network.layout()[i].n);
+    }
+    const std::size_t rows = std::max<std::size_t>(1, cache / std::min(bytes, kMostBytes));
+    const std::size_t most = rows * static_cast<std::size_t>(threads);
+    const std::size_t blocks = (batch + most - 1) / most;
+    if (blocks <= 1) return batch;
+    return std::min(most, ((batch + blocks - 1) / blocks + kUnit - 1) / kUnit * kUnit);
 }
 
 /// An update may be deferred to the next row's forward pass only if nothing reads the weights in
@@ -131,7 +131,7 @@ StepPath choose_step_path(const Propagation<T>& pass, const Samples<T>& samples,
     if (samples.x.is_sparse) return path;     // all alternatives need dense rows
     if (pass.normalizes_inputs) return path;  // and read them as they are gathered
     path.one_row = goes_row_by_row(pass, options, conventions, batch, threads);
-    if (has_small_hidden(pass) && !path.in_blocks) {
+    if (has_small_hidden(pass.layers, *pass.running.layout)) {
         path.passes = StepPath::Passes::kSmallHidden;
     } else if (goes_by_columns(pass, threads)) {
         path.passes = StepPath::Passes::kByColumns;
