@@ -923,12 +923,12 @@ class Network:
         return prediction.predict_converted(self._model, X, out, limit)
 
     def split(self, outputs: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-        """Divide outputs, or gradients by them, among the heads of the network.
+        """Split outputs, or gradients with respect to them, into those of each head.
 
         Parameters
         ----------
         outputs : ndarray, shape (..., N)
-            What `predict` or `forward` returned, ``deltas[-1]``, or an array like these that is
+            A result of `predict` or `forward`, ``deltas[-1]``, or an array of this shape that is
             still to be filled.
 
         Returns
@@ -1156,15 +1156,15 @@ class Network:
         ----------
         source : Network
             A network of the same layers, loss, scaling and dtype, which is not changed. Dropout and
-            what else concerns training may differ. Scaling is not moved, so that of both must be
-            equal: after another `adapt`, copy it, or the network.
+            other training settings may differ. Scaling is not blended, so it must be equal: after
+            another `adapt`, copy the scaling, or the network.
         tau : float
             From 0, which changes nothing, to 1, which copies.
 
         Raises
         ------
         TypeError, ValueError
-            If `source` is no such network, with the first difference, or `tau` is out of its range.
+            If `source` is no such network, naming the first difference, or `tau` is out of range.
         RuntimeError
             If another thread is fitting one of the networks.
 
