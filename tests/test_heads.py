@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -244,6 +245,203 @@ def test_history_early_stopping_and_callbacks_know_the_heads(samples):
     assert pickle.loads(pickle.dumps(history)).head_losses == {}
 
 
+def error(y, outputs, sample_weight=None):
+    """A metric of the user."""
+    return np.average(np.abs(outputs[:, 0] - y[:, 0]), weights=sample_weight)
+
+
+METRICS = {
+    "by name": (
+        {"value": ["r2", error], "policy": ("f1", "accuracy", "top_2_accuracy")},
+        {"value_r2", "value_error", "policy_f1", "policy_top_2_accuracy"},
+    ),
+    "one head": ({"policy": "auc"}, {"policy_auc"}),
+    "the same of all": ([lambda y, outputs: 2.0], {"policy_<lambda>", "value_<lambda>"}),
+}
+
+
+@pytest.mark.parametrize(("metrics", "names"), METRICS.values(), ids=METRICS.keys())
+@pytest.mark.parametrize("weighted", [False, True])
+def test_metrics_of_heads(metrics, names, weighted, samples, tmp_path):
+    """Those of `fastmlp.metrics` for the outputs of a head alone, also of a stream and resumed."""
+    X, (labels, numbers) = samples
+    y = np.eye(3)[labels], numbers
+    weight = (np.arange(60) % 3).astype(np.float32)
+    data = (X, y, weight) if weighted else (X, y)
+    net, other = actor_critic(), actor_critic()
+    asked = metrics if isinstance(metrics, dict) else iter(metrics)
+    history = net.fit(X, y, 2, validation_data=data, metrics=asked)
+    always = {f"{name}_loss" for name in ("policy", "value")} | {"policy_accuracy"}
+    assert set(history.validation_metrics) == {f"validation_{name}" for name in names | always}
+    rows = weight > 0 if weighted else np.arange(60)
+    given = {"sample_weight": weight[rows]} if weighted else {}
+    policy, value = net.split(net.predict(X[rows]))
+    heads = {"policy": (labels[rows], policy), "value": (numbers[rows, None], value)}
+    for name in names:
+        head, metric = name.split("_", 1)
+        own = {
+            "<lambda>": lambda *_, **__: 2.0,
+            "error": error,
+            "top_2_accuracy": partial(fm.metrics.top_k_accuracy, k=2),
+        }
+        f = own.get(metric) or getattr(fm.metrics, metric)
+        expected = f(*heads[head], **given)
+        assert history[f"validation_{name}"][-1] == expected
+    save = {"validation_data": data, "metrics": metrics, "checkpoint": tmp_path / "fit"}
+    other.fit(X, y, 1, **save)
+    assert actor_critic().fit(X, y, 2, **save).metrics == history.metrics
+    stream = Triples(X, y, weight if weighted else np.ones(60, np.float32))
+    streamed = actor_critic().fit(X, y, 2, validation_data=stream, metrics=metrics)
+    for name in names:
+        expected = history[f"validation_{name}"]
+        assert streamed[f"validation_{name}"] == (expected if weighted else pytest.approx(expected))
+
+
+class Triples(fm.Stream):
+    """A stream of arrays in two blocks, with weights."""
+
+    n_features, block_rows = 4, (40, 20)
+
+    def __init__(self, X, y, weight):
+        self._arrays = X, y, weight
+
+    def read(self, start, stop):
+        X, y, weight = self._arrays
+        return X[start:stop], tuple(part[start:stop] for part in y), weight[start:stop]
+
+
+def test_metrics_of_heads_are_watched(samples):
+    """Better is what is better for the metric, whatever the head is called."""
+    X, (labels, numbers) = samples
+    heads = fm.Heads(mse=fm.Head(1, "identity"), r2=fm.Head(3, "softmax"))
+    for metric, best in (("mse_r2", max), ("mse_rmse", min), ("r2_f1", max), ("r2_log_loss", min)):
+        head, name = metric.split("_", 1)
+        net = fm.Network([4, 8, heads], seed=1)
+        seen = []
+        history = net.fit(
+            X,
+            (numbers, labels),
+            8,
+            optimizer=fm.Adam(fm.Plateau(0.2, 0.5, 1, monitor=f"validation_{metric}")),
+            validation_fraction=0.3,
+            metrics={head: name},
+            early_stopping=fm.EarlyStopping(f"validation_{metric}", patience=8),
+            callbacks=lambda net, report, seen=seen, metric=metric: seen.append(
+                report.value(f"validation_{metric}")
+            ),
+        )
+        values = history[f"validation_{metric}"]
+        assert seen == values
+        assert history.best_epoch == 1 + values.index(best(values))
+        waited, factor, so_far = 0, 1.0, values[0]  # of the plateau
+        for value, rate in zip(values[1:], history.learning_rate[2:], strict=False):
+            gain = value - so_far if best is max else so_far - value
+            waited, so_far = (0, value) if gain > 1e-4 else (waited + 1, so_far)
+            if waited > 1:
+                factor, waited = factor / 2, 0
+            assert rate == 0.2 * factor
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"metrics": "f1"}, ValueError, r"metrics of head 'value' must be 'mse'.*; a dict has"),
+        ({"metrics": "r2"}, ValueError, r"metrics of head 'policy' must be .*'f1'"),
+        ({"metrics": {"policyy": "f1"}}, ValueError, "did you mean 'policy'"),
+        ({"metrics": {0: "f1"}}, TypeError, "a name in metrics must be 'policy' or 'value'"),
+        ({"metrics": {"value": "f1"}}, ValueError, r"metrics\['value'\] must be 'mse'"),
+        ({"metrics": {"value": 3}}, TypeError, r"metrics\['value'\] must be names"),
+        ({"metrics": {"value": {"r2": 1}}}, TypeError, r"metrics\['value'\] must be names"),
+        ({"metrics": {"value": ["r2", "r2"]}}, ValueError, "'r2' twice"),
+        ({"metrics": 5}, TypeError, "metrics of head 'policy' must be names"),
+        ({"class_weight": "balanced"}, TypeError, r"such as \{'policy': 'balanced'\}"),
+        ({"class_weight": {0: 2.0}}, TypeError, "a name in class_weight must be 'policy' or"),
+        ({"class_weight": {"policyy": {0: 2.0}}}, ValueError, "did you mean 'policy'"),
+        ({"class_weight": {"policy": 2.0}}, TypeError, r"class_weight\['policy'\] must be a dict"),
+        (
+            {"class_weight": {"policy": "even"}},
+            ValueError,
+            r"class_weight\['policy'\] must be 'bal",
+        ),
+        (
+            {"class_weight": {"policy": {3: 2.0}}},
+            ValueError,
+            "has the label 3, but labels are 0 to 2",
+        ),
+        ({"class_weight": {"policy": {0: -1.0}}}, ValueError, r"class_weight\['policy'\]\[0\]"),
+        ({"class_weight": {"value": "balanced"}}, ValueError, "targets of head 'value' of shape"),
+        ({"class_weight": {"policy": {0: 0, 1: 0, 2: 0}}}, ValueError, "all 0"),
+    ],
+)
+def test_metrics_and_class_weights_that_do_not_fit(
+    samples, options, error, message, assert_unchanged
+):
+    X, y = samples
+    net = actor_critic()
+    with assert_unchanged(net), pytest.raises(error, match=message):
+        net.fit(X, y, validation_data=(X, y), **options)
+
+
+def test_metrics_with_names_of_other_measurements(samples):
+    X, (_, numbers) = samples
+
+    def b_loss(y, outputs):
+        return 0.0
+
+    heads = fm.Heads(a=fm.Head(1, "identity"), a_b=fm.Head(1, "identity"))
+    net = fm.Network([4, heads])
+    with pytest.raises(ValueError, match="'a_b_loss' is measured for another head"):
+        net.fit(X, (numbers, numbers), validation_data=(X, (numbers, numbers)), metrics=[b_loss])
+    with pytest.raises(ValueError, match="mode='auto' does not know"):  # nor from its last word
+        net.fit(
+            X,
+            (numbers, numbers),
+            validation_data=(X, (numbers, numbers)),
+            metrics={"a_b": [b_loss]},
+            early_stopping=fm.EarlyStopping("validation_a_b_b_loss"),
+        )
+
+
+@pytest.mark.parametrize("as_numbers", [False, True])
+def test_class_weights_of_heads_multiply_sample_weights(samples, as_numbers, tmp_path):
+    X, (labels, _) = samples
+    flags = (X[:, 0] > 0.8).astype(np.float32)
+    heads = fm.Heads(kind=fm.Head(3, "softmax"), flag=fm.Head(1, "sigmoid"))
+    y = {"kind": np.eye(3)[labels] if as_numbers else labels, "flag": flags}
+    own = 0.5 + np.arange(60) % 4 / 4
+    by_flag, by_kind = np.array([1.0, 5.0]), np.array([0.5, 1.0, 3.0])
+    counts = np.bincount(labels, weights=own, minlength=3)
+    balanced = np.add.accumulate(counts)[-1] / (3 * counts)
+    cases = [
+        ({"flag": {1: 5.0}}, by_flag[flags.astype(int)]),
+        (
+            {"flag": {1: 5.0}, "kind": {0: 0.5, 2: 3.0}},
+            by_kind[labels] * by_flag[flags.astype(int)],
+        ),
+        ({"kind": "balanced"}, balanced[labels]),
+    ]
+    for class_weight, weight in cases:
+        net, twin = (fm.Network([4, 8, heads], seed=1) for _ in range(2))
+        history = net.fit(X, y, 2, sample_weight=own, class_weight=class_weight)
+        expected = twin.fit(X, y, 2, sample_weight=own.astype(np.float32) * weight)
+        assert net.parameters.tobytes() == twin.parameters.tobytes()
+        assert history.head_losses == expected.head_losses
+    stream, twin = (fm.Network([4, 8, heads], seed=1) for _ in range(2))
+    data = Triples(X, (y["kind"], flags), own.astype(np.float32))
+    stream.fit(data, epochs=1, class_weight=cases[1][0])
+    weighted = Triples(X, (y["kind"], flags), (own.astype(np.float32) * cases[1][1]).astype("f4"))
+    twin.fit(weighted, epochs=1)
+    assert stream.parameters.tobytes() == twin.parameters.tobytes()
+    with pytest.raises(ValueError, match="would have to count the classes"):
+        stream.fit(data, epochs=1, class_weight={"kind": "balanced"})
+    save = {"class_weight": {"flag": {1: 5.0}}, "checkpoint": tmp_path / "fit"}
+    other = save | {"class_weight": {"flag": {1: 4.0}}}
+    fm.Network([4, 8, heads], seed=1).fit(X, y, 1, **save)
+    fm.Network([4, 8, heads], seed=1).fit(X, y, 2, **save)
+    with pytest.raises(ValueError, match="another fit: class_weight was flag: of shape"):
+        fm.Network([4, 8, heads], seed=1).fit(X, y, 3, **other)
+
+
 def test_a_checkpoint_resumes(samples, tmp_path):
     X, y = samples
     whole, first, rest = (actor_critic() for _ in range(3))
@@ -411,10 +609,6 @@ def test_what_heads_do_not_support_is_refused_by_name(samples, tmp_path, assert_
     X, y = samples
     net = actor_critic()
     with assert_unchanged(net):
-        with pytest.raises(ValueError, match="class_weight needs one class"):
-            net.fit(X, y, class_weight={0: 2.0})
-        with pytest.raises(ValueError, match="metrics are not supported for a network with heads"):
-            net.fit(X, y, validation_data=(X, y), metrics="f1")
         with pytest.raises(ValueError, match="pass X alone"):
             net.adapt(X, y)
         with pytest.raises(ValueError, match="outputs of heads cannot be scaled"):
@@ -513,3 +707,34 @@ def test_soft_updates_and_copies_are_of_the_same_heads(samples):
     plain = fm.Network([4, 24, 4], output="identity", seed=1)
     with pytest.raises(ValueError, match="loss"):
         net.soft_update(plain, 0.5)
+
+
+def test_the_reference_measures_and_weighs_alike(samples):
+    X, y = samples
+    histories = []
+    for library in (fm, reference):
+        heads = library.Heads(
+            policy=library.Head(3, "softmax"), value=library.Head(1, "identity", weight=0.5)
+        )
+        net = library.Network([4, 6, heads], seed=1, dtype="float64")
+        histories.append(
+            net.fit(
+                X,
+                y,
+                3,
+                class_weight={"policy": {0: 0.5, 2: 3.0}},
+                validation_data=(X, y),
+                metrics={"policy": ["f1", "auc"], "value": "r2"},
+                early_stopping=library.EarlyStopping("validation_value_r2"),
+            )
+        )
+    assert histories[0].best_epoch == histories[1].best_epoch
+    assert set(histories[0].validation_metrics) == set(histories[1].validation_metrics)
+    for name, values in histories[0].validation_metrics.items():
+        np.testing.assert_allclose(histories[1].validation_metrics[name], values, rtol=1e-9)
+    np.testing.assert_allclose(histories[1].loss, histories[0].loss, rtol=1e-9)
+    for options in ({"metrics": {"p": "f1"}}, {"class_weight": {"p": {0: 1.0}}}):
+        with pytest.raises(ValueError, match="a name in"):
+            net.fit(X, y, 1, validation_data=(X, y), **options)
+    with pytest.raises(TypeError, match="dict by name"):
+        net.fit(X, y, 1, class_weight="balanced")

@@ -6,8 +6,8 @@ gets a field there, if it has state, and its docstring here.
 """
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, overload
+from collections.abc import Iterable, Sequence
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,7 @@ from fastmlp._validation.foreign_names import hints_at_arguments
 from fastmlp.data.stream import Rows, Stream, TargetsLike
 from fastmlp.exchange import exports
 from fastmlp.fitting import fit as training
+from fastmlp.fitting._metric_names import MetricsLike
 from fastmlp.fitting.callbacks import AnyCallback
 from fastmlp.fitting.checkpoints import Checkpoint, save_checkpoint
 from fastmlp.fitting.early_stopping import EarlyStopping
@@ -34,9 +35,9 @@ from fastmlp.layers import (
     refuse_single_softmax,
 )
 from fastmlp.losses import Loss, LossLike
-from fastmlp.metrics import Metric, MetricName
 from fastmlp.model import parameter_views as views
 from fastmlp.model import propagation, saving
+from fastmlp.model.class_weight import ClassWeight
 from fastmlp.model.feature_names import Names, read_names
 from fastmlp.model.layer_settings import LayerSettings, set_all
 from fastmlp.model.model import Model
@@ -747,9 +748,9 @@ class Network:
         callbacks: AnyCallback | Iterable[AnyCallback] | None = None,
         *,
         sample_weight: ArrayLike | None = None,
-        class_weight: Mapping[int, float] | Literal["balanced"] | None = None,
+        class_weight: ClassWeight | None = None,
         validation_fraction: float | None = None,
-        metrics: MetricName | Metric | Iterable[MetricName | Metric] | None = None,
+        metrics: MetricsLike | None = None,
         early_stopping: EarlyStopping | bool | None = None,
         checkpoint: Checkpoint | files.Path | None = None,
         ema: float | None = None,
@@ -788,12 +789,14 @@ class Network:
         sample_weight : array-like, shape (n,), optional
             Weights of the samples, at least 0; losses are weighted means.
         class_weight : dict of label to weight, or "balanced", optional
-            Weights of the classes, multiplied with `sample_weight`.
+            Weights of the classes, multiplied with `sample_weight`. With `Heads` a dict by name:
+            ``{"policy": "balanced"}``.
         validation_fraction : float, optional
             The fraction of the samples to hold out for validation, stratified by class.
         metrics : str, callable, or sequence of them, optional
             Measured on the validation data: names of `fastmlp.metrics`, or functions
-            ``f(y, outputs) -> float``. "f1" is reported as "validation_f1".
+            ``f(y, outputs) -> float``. "f1" is reported as "validation_f1". With `Heads` for each
+            head, or a dict by name: {"policy": "f1"} is reported as "validation_policy_f1".
         early_stopping : EarlyStopping or bool, optional
             When to stop before the last epoch; True is ``EarlyStopping()``.
         standardize : bool, default False

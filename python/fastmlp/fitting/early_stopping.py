@@ -1,7 +1,7 @@
 """`EarlyStopping`: end a fit when it no longer improves, and restore its best epoch."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from fastmlp import _validation
 from fastmlp._validation.foreign_names import hints_at_arguments
+from fastmlp.fitting._metric_names import larger_is_better
 from fastmlp.fitting.callbacks import Callback, Network
-from fastmlp.fitting.monitor import check_monitor, wants_larger
+from fastmlp.fitting.monitor import check_monitor
 from fastmlp.fitting.saved_fit import SavedStopping
 from fastmlp.history import EpochReport, History
 
@@ -29,7 +30,8 @@ class EarlyStopping(Callback):
     ----------
     monitor : str, default "validation_loss"
         The value to monitor: "loss", "validation_loss", "validation_accuracy", or "validation_" and
-        the name of one of the `metrics` of ``fit``.
+        the name of one of the `metrics` of ``fit``. Of a head with its name:
+        "validation_value_loss".
     patience : int, default 10
         The number of epochs without improvement after which to stop, at least 1.
     min_delta : float, default 0.0
@@ -94,6 +96,8 @@ class EarlyStopping(Callback):
         self.waited = 0
         self._at_best: dict[str, NDArray[Any]] = {}
         self._resumed = False
+        auto = bool(larger_is_better(monitor))  # of a fit, `check_monitor` knows better
+        self._larger = auto if self.mode == "auto" else self.mode == "max"
 
     def __repr__(self) -> str:
         return (
@@ -101,15 +105,20 @@ class EarlyStopping(Callback):
             f"min_delta={self.min_delta:g}, mode={self.mode!r}, restore_best={self.restore_best})"
         )
 
-    def check_monitor(self, names: Sequence[str]) -> None:
+    def check_monitor(self, measured: Mapping[str, bool | None]) -> None:
         """Check before a fit that `monitor` will be measured, and its direction known.
+
+        Parameters
+        ----------
+        measured : mapping of str to bool or None
+            The names of the measurements, and whether larger values are better, if known.
 
         Raises
         ------
         ValueError
-            If `monitor` is not among `names`, or `mode` is "auto" for a custom metric.
+            If `monitor` is not among `measured`, or `mode` is "auto" for a custom metric.
         """
-        check_monitor("early stopping", self.monitor, self.mode, names)
+        self._larger = check_monitor("early stopping", self.monitor, self.mode, measured)
 
     def on_fit_begin(self, network: Network) -> None:  # noqa: ARG002
         """Reset the state of the previous fit, unless `set_state` has just been called."""
@@ -173,7 +182,7 @@ class EarlyStopping(Callback):
 
     def direction(self) -> str:
         """Return "max" or "min": whether higher or lower is better."""
-        return "max" if wants_larger(self.monitor, self.mode) else "min"
+        return "max" if self._larger else "min"
 
     def can_go_on(self, saved: SavedStopping) -> bool:
         """Return whether `saved` has the same `monitor`, and the weights to restore."""
@@ -187,21 +196,21 @@ class EarlyStopping(Callback):
             return False
         if than is None:
             return True
-        gain = value - than if self.direction() == "max" else than - value
+        gain = value - than if self._larger else than - value
         return gain > self.min_delta
 
 
-def check_monitors(followers: Iterable[Callback], measured: Sequence[str]) -> None:
+def check_monitors(followers: Iterable[Callback], measured: Mapping[str, bool | None]) -> None:
     """Check before a fit that the values which early stopping monitors will be measured.
 
     Raises
     ------
     ValueError
-        If one is neither "loss" nor among `measured`.
+        If one is not among `measured`.
     """
     for follower in followers:
         if isinstance(follower, EarlyStopping):
-            follower.check_monitor(["loss", *measured])
+            follower.check_monitor(measured)
 
 
 def read_early_stopping(value: object) -> EarlyStopping | None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastmlp.data._raw import RawRows
 from fastmlp.data._sparse import SparseRows
-from fastmlp.model.class_weight import ClassWeight, of_classes
+from fastmlp.model.class_weight import ClassWeight, read_class_weight
 from fastmlp.model.model import Core, Model, TrainOptions
 from fastmlp.model.samples import CheckedSamples
 from fastmlp.settings.optimizers import Optimizer
@@ -37,11 +37,16 @@ def of_arguments(
     model: Model, class_weight: ClassWeight | None, validation_fraction: float | None
 ) -> dict[str, Any]:
     """Return the fingerprint of the arguments that change the samples."""
-    named = class_weight
-    if class_weight is not None and not isinstance(class_weight, str):
-        by_class = of_classes(class_weight, max(2, model.outputs))
-        named = _described(by_class.shape, by_class)
+    named: Any = None
+    if class_weight is not None:
+        by_head = read_class_weight(class_weight, model.loss, model.outputs)
+        described = {head: _weights_described(by_class) for head, by_class in by_head.items()}
+        named = "; ".join(": ".join(filter(None, each)) for each in described.items())
     return {"class_weight": named, "validation_fraction": validation_fraction}
+
+
+def _weights_described(by_class: NDArray[np.float64] | str) -> str:
+    return by_class if isinstance(by_class, str) else _described(by_class.shape, by_class)
 
 
 def of_scaling(core: Core) -> str:

@@ -23,6 +23,7 @@ from fastmlp.fitting.held_out import HeldOut, read_held_out, split
 from fastmlp.fitting.lbfgs import minimise, warn_if_not_converged
 from fastmlp.fitting.loop import FitLoop
 from fastmlp.fitting.options import FitOptions, refuse_with_stream
+from fastmlp.fitting.plateau_watch import PlateauWatch
 from fastmlp.fitting.progress import shown
 from fastmlp.fitting.resuming import Saved, refuse_other_scaling, resume
 from fastmlp.fitting.standardize import is_first_fit, learn_from, standardized
@@ -164,6 +165,7 @@ def _loop(
     file: CheckpointFile | None = None,
 ) -> FitLoop:
     """Return the loop around the epochs of a fit with `options`."""
+    plateau = options.plateau
     return FitLoop(
         network,
         model,
@@ -171,7 +173,7 @@ def _loop(
         held_out,
         epochs=options.epochs,
         n_threads=options.n_threads,
-        plateau=options.plateau,
+        plateau=None if plateau is None else PlateauWatch(plateau, options.measured(model.loss)),
         callbacks=(*options.callbacks, *progress),
         file=file,
     )

@@ -1,6 +1,6 @@
 """Samples held out of training: read from the arguments of ``fit``, measured after each epoch."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,13 @@ from fastmlp import _validation
 from fastmlp.data.order import draw_order
 from fastmlp.data.splitting import stratified
 from fastmlp.data.stream import Rows, Stream
-from fastmlp.fitting._metric_names import decides, takes_weight
+from fastmlp.fitting._metric_names import AskedMetric, measured_on_validation, takes_weight
 from fastmlp.history import Evaluation, HeadsEvaluation
 from fastmlp.inference.streams import StreamSamples
 from fastmlp.losses import Loss
-from fastmlp.metrics import Metric
 from fastmlp.model.model import Core, Model
 from fastmlp.model.samples import CheckedSamples, read_samples
+from fastmlp.model.targets import outputs_of_heads, targets_of_heads
 
 SPLIT_EPOCH = 2**32 - 1
 """The epoch whose order of samples determines which to hold out; training never reaches it."""
@@ -39,57 +39,68 @@ class HeldOut:
     ----------
     samples : CheckedSamples or StreamSamples
         Separate from those of the training.
-    metrics : mapping of str to callable
+    metrics : mapping of str to AskedMetric
         By name, ``f(y, outputs)``: y is labels (B,) for cross-entropy, otherwise numbers (B, N). If
         it has an argument `sample_weight`, it receives the weights, if any. Samples of weight 0 are
         ignored.
     loss : Loss
         The loss of the network.
+
+    Attributes
+    ----------
+    measured : dict of str to bool or None
+        The names of the measurements, and whether larger values are better, if known.
     """
 
     def __init__(
-        self, samples: CheckedSamples | StreamSamples, metrics: Mapping[str, Metric], loss: Loss
+        self,
+        samples: CheckedSamples | StreamSamples,
+        metrics: Mapping[str, AskedMetric],
+        loss: Loss,
     ) -> None:
         self._samples = samples
-        self._metrics = {f"validation_{name}": f for name, f in metrics.items()}
-        self._names = measured_names(loss, metrics)
-        self._y = samples.y
-        if loss == "cross_entropy" and self._y.ndim == 2:
-            self._y = self._y.argmax(axis=1)
-
-    def names(self) -> list[str]:
-        """Return the names of the measurements, for `monitor`."""
-        return self._names
+        self._metrics = {f"validation_{name}": metric for name, metric in metrics.items()}
+        self._heads = loss.heads
+        self.measured = measured_on_validation(loss, metrics)
+        self._y = {"": _labels(samples.y, loss)}
+        if loss.heads:
+            parts = zip(loss.heads, targets_of_heads(samples.y, loss.heads), strict=True)
+            self._y = {name: _labels(y, head.loss) for (name, head), y in parts}
 
     def measure(self, core: Core, n_threads: int) -> Measurement:
         """Measure a network with the same layers and dtype."""
         samples = self._samples
         evaluation = samples.evaluate(core, n_threads)
         loss, accuracy = evaluation
-        if not self._metrics:
-            return Measurement(loss, accuracy, _of_heads(evaluation))
-        outputs, y = samples.predict(core, n_threads), self._y.view()
-        weight: dict[str, NDArray[Any]] = {}
-        if samples.weight is not None:  # samples of weight 0 are ignored
-            counts = np.flatnonzero(samples.weight)
-            outputs, y = outputs[counts], y[counts]
-            weight["sample_weight"] = samples.weight[counts]
-        outputs.flags.writeable = y.flags.writeable = False  # the next metric needs them unchanged
-        measured = {
-            name: _validation.returned_number(
-                name, f(y, outputs, **(weight if takes_weight(f) else {}))
-            )
-            for name, f in self._metrics.items()
-        }
+        measured = _of_heads(evaluation)
+        if self._metrics:
+            measured |= self._apply_metrics(samples.predict(core, n_threads))
         return Measurement(loss, accuracy, measured)
 
+    def _apply_metrics(self, outputs: NDArray[Any]) -> dict[str, float]:
+        """Return all metrics of the outputs for the samples."""
+        targets = {name: y.view() for name, y in self._y.items()}
+        weight: dict[str, NDArray[Any]] = {}
+        if self._samples.weight is not None:  # samples of weight 0 are ignored
+            counts = np.flatnonzero(self._samples.weight)
+            outputs, targets = outputs[counts], {name: y[counts] for name, y in targets.items()}
+            weight["sample_weight"] = self._samples.weight[counts]
+        for array in (outputs, *targets.values()):
+            array.flags.writeable = False  # the next metric needs them unchanged
+        parts = {"": outputs}
+        if self._heads:
+            names = [name for name, _ in self._heads]
+            parts = dict(zip(names, outputs_of_heads(outputs, self._heads), strict=True))
+        measured = {}
+        for name, (f, _, head) in self._metrics.items():
+            value = f(targets[head], parts[head], **(weight if takes_weight(f) else {}))
+            measured[name] = _validation.returned_number(name, value)
+        return measured
 
-def measured_names(loss: Loss, metrics: Iterable[str]) -> list[str]:
-    """Return the names in `History` of what is measured on held-out samples, given the loss."""
-    names = ["loss", *(["accuracy"] if decides(loss) else [])]
-    for name, head in loss.heads:
-        names += [f"{name}_loss", *([f"{name}_accuracy"] if decides(head.loss) else [])]
-    return [f"validation_{name}" for name in (*names, *metrics)]
+
+def _labels(y: NDArray[Any], loss: str) -> NDArray[Any]:
+    """Return targets for metrics: those of cross-entropy as labels (B,)."""
+    return y.argmax(axis=1) if loss == "cross_entropy" and y.ndim == 2 else y
 
 
 def _of_heads(evaluation: Evaluation) -> dict[str, float]:
@@ -104,7 +115,7 @@ def _of_heads(evaluation: Evaluation) -> dict[str, float]:
 
 
 def read_held_out(
-    model: Model, data: Rows | Stream | None, metrics: Mapping[str, Metric]
+    model: Model, data: Rows | Stream | None, metrics: Mapping[str, AskedMetric]
 ) -> HeldOut | None:
     """Return the samples of `validation_data` and what to measure on them, or None.
 

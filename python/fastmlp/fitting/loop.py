@@ -19,7 +19,6 @@ from fastmlp.history import EpochReport, History, StopReason
 from fastmlp.model.model import Core, CoreReport, Model
 from fastmlp.model.samples import CheckedSamples
 from fastmlp.model.summary import training_flops
-from fastmlp.settings.plateau import Plateau
 
 _OF_FIELDS = ("validation_loss", "validation_accuracy")
 """Measurements with their own fields in `History`; the rest are metrics."""
@@ -83,7 +82,7 @@ class FitLoop:
         The maximum number of epochs.
     n_threads : int
         The limit of threads for validation.
-    plateau : Plateau or None
+    plateau : PlateauWatch or None
         The schedule of the learning rate, if it depends on the losses.
     callbacks : tuple of Callback
         Called in this order.
@@ -100,7 +99,7 @@ class FitLoop:
         *,
         epochs: int,
         n_threads: int,
-        plateau: Plateau | None,
+        plateau: PlateauWatch | None,
         callbacks: tuple[Callback, ...],
         file: CheckpointFile | None = None,
     ) -> None:
@@ -111,7 +110,7 @@ class FitLoop:
         self._samples = samples
         self._held_out = held_out
         self._n_threads = n_threads
-        self._plateau = None if plateau is None else PlateauWatch(plateau)
+        self._plateau = plateau
         self._callbacks = callbacks
         self._file = file
         silent = Callback.on_batch_end
@@ -282,7 +281,7 @@ class FitLoop:
 
     def _largest_state(self) -> dict[str, NDArray[Any]]:
         """Return arrays of the names and sizes that those of `_state` will have at the end."""
-        measured = () if self._held_out is None else self._held_out.names()
+        measured = () if self._held_out is None else self._held_out.measured
         names = {*_OF_TRAINING, *self._head_names, *measured, *self._measured}
         epochs = np.zeros(min(self._epochs, _MOST_EPOCHS))
         tensors: dict[str, NDArray[Any]] = {f"{HISTORY}{name}": epochs for name in names}

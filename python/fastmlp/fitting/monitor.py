@@ -1,14 +1,16 @@
 """The value that early stopping and `Plateau` monitor, and its direction."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from fastmlp import _validation
-from fastmlp.fitting._metric_names import larger_is_better, top_k
+from fastmlp.fitting._metric_names import top_k
 from fastmlp.metrics import CLASSIFICATION, REGRESSION
 
 
-def check_monitor(watcher: str, monitor: str, mode: str, names: Sequence[str]) -> None:
+def check_monitor(
+    watcher: str, monitor: str, mode: str, measured: Mapping[str, bool | None]
+) -> bool:
     """Check before a fit that `monitor` will be measured, and its direction known.
 
     Parameters
@@ -17,25 +19,34 @@ def check_monitor(watcher: str, monitor: str, mode: str, names: Sequence[str]) -
         What monitors the value, for messages.
     monitor, mode : str
         Its settings.
-    names : sequence of str
-        The names of the fit's measurements.
+    measured : mapping of str to bool or None
+        The names of the fit's measurements, and whether larger values are better, if known.
+
+    Returns
+    -------
+    bool
+        Whether larger values of `monitor` are better.
 
     Raises
     ------
     ValueError
-        If `monitor` is not among `names`, or `mode` is "auto" for a custom metric.
+        If `monitor` is not among `measured`, or `mode` is "auto" for a custom metric.
     """
-    if needs := _missing(monitor, names):
+    if needs := _missing(monitor, measured):
         raise ValueError(f"{watcher} monitors {_validation.brief(monitor)}, which needs {needs}")
-    _validation.choice("monitor", monitor, names)
-    if mode == "auto" and larger_is_better(monitor) is None:
+    _validation.choice("monitor", monitor, tuple(measured))
+    if mode != "auto":
+        return mode == "max"
+    larger = measured[monitor]
+    if larger is None:
         raise ValueError(
             f"mode='auto' does not know whether {_validation.brief(monitor)} is better "
             "when larger; pass mode='max' or mode='min'"
         )
+    return larger
 
 
-def _missing(monitor: str, names: Sequence[str]) -> str:
+def _missing(monitor: str, names: Mapping[str, bool | None]) -> str:
     """Return the arguments of ``fit`` by which `monitor` would be measured; empty if unknown."""
     metric = re.sub("^val(idation)?_", "", monitor)
     if monitor in names or metric == monitor:
@@ -49,8 +60,3 @@ def _missing(monitor: str, names: Sequence[str]) -> str:
     if not validates:
         needs.append("validation_data or validation_fraction; or use monitor='loss'")
     return ", and ".join(needs)
-
-
-def wants_larger(monitor: str, mode: str) -> bool:
-    """Return whether larger values of `monitor` are better."""
-    return bool(larger_is_better(monitor)) if mode == "auto" else mode == "max"

@@ -10,13 +10,18 @@ from numpy.typing import ArrayLike
 from fastmlp import _validation, files
 from fastmlp.data.stream import Rows, Stream
 from fastmlp.fitting import resuming
-from fastmlp.fitting._metric_names import head_losses, read_metrics
+from fastmlp.fitting._metric_names import (
+    AskedMetric,
+    MetricsLike,
+    measured_on_training,
+    measured_on_validation,
+    read_metrics,
+)
 from fastmlp.fitting.callbacks import AnyCallback, Callback, read_callbacks
 from fastmlp.fitting.checkpoints import Checkpoint, read_checkpoint
 from fastmlp.fitting.early_stopping import EarlyStopping, check_monitors, read_early_stopping
-from fastmlp.fitting.held_out import measured_names
 from fastmlp.fitting.monitor import check_monitor
-from fastmlp.metrics import Metric
+from fastmlp.losses import Loss
 from fastmlp.model.class_weight import ClassWeight
 from fastmlp.model.model import Model, TrainOptions, refuse_frozen
 from fastmlp.settings.lbfgs import LBFGS
@@ -77,7 +82,7 @@ class FitOptions:
     class_weight: ClassWeight | None
     validation_data: ValidationData | None
     validation_fraction: float | None
-    metrics: Mapping[str, Metric]
+    metrics: Mapping[str, AskedMetric]
     callbacks: tuple[Callback, ...]
     checkpoint: Checkpoint | None
     ema: float
@@ -89,6 +94,16 @@ class FitOptions:
         """The schedule of the learning rate, if it depends on the losses."""
         rate = self.optimizer.learning_rate if isinstance(self.optimizer, Optimizer) else None
         return rate if isinstance(rate, Plateau) else None
+
+    @property
+    def validates(self) -> bool:
+        """Whether there are held-out samples."""
+        return self.validation_data is not None or self.validation_fraction is not None
+
+    def measured(self, loss: Loss) -> dict[str, bool | None]:
+        """Return the names of what the fit measures, and whether larger values are better."""
+        on_validation = measured_on_validation(loss, self.metrics) if self.validates else {}
+        return {**measured_on_training(loss), **on_validation}
 
     def to_core(
         self, optimizer: Optimizer, dtype: np.dtype[np.floating], rows: int
@@ -120,7 +135,7 @@ def read_options(
     sample_weight: ArrayLike | None,
     class_weight: ClassWeight | None,
     validation_fraction: float | None,
-    metrics: str | Metric | Iterable[str | Metric] | None,
+    metrics: MetricsLike | None,
     early_stopping: EarlyStopping | bool | None,
     checkpoint: Checkpoint | files.Path | None,
     ema: float | None,
@@ -164,6 +179,12 @@ def read_options(
     )
     _check_together(options, model)
     return options
+
+
+def _is_balanced(class_weight: ClassWeight | None) -> bool:
+    """Whether the weight of a class, or of one of a head, depends on how often it occurs."""
+    of_heads = class_weight.values() if isinstance(class_weight, Mapping) else ()
+    return isinstance(class_weight, str) or any(isinstance(each, str) for each in of_heads)
 
 
 def read_batch_size(batch_size: int | None) -> int | None:
@@ -218,7 +239,7 @@ def refuse_with_stream(options: FitOptions, kind: str) -> None:
         raise ValueError(f"shuffle must be True or False with {kind}, not an order of samples")
     if options.sample_weight is not None:
         raise ValueError(f"sample_weight is part of {kind}: the third of (X, y, sample_weight)")
-    if isinstance(options.class_weight, str):
+    if _is_balanced(options.class_weight):
         raise ValueError(
             f"class_weight={_validation.brief(options.class_weight)} would have to count the "
             f"classes of {kind} first: pass a dict of label to weight"
@@ -258,18 +279,16 @@ def _check_together(options: FitOptions, model: Model) -> None:
     """Refuse options that are incompatible with each other, or with the model."""
     refuse_frozen(model.core)
     data, fraction = options.validation_data, options.validation_fraction
-    validates = data is not None or fraction is not None
     if data is not None and fraction is not None:
         raise ValueError("pass validation_data or validation_fraction, not both")
-    if options.metrics and not validates:
+    if options.metrics and not options.validates:
         raise ValueError("metrics are measured on validation_data or a validation_fraction")
     if fraction is not None and options.order is not None:
         raise ValueError("shuffle orders rows of X, some of which validation_fraction removes")
-    on_validation = measured_names(model.loss, options.metrics) if validates else []
-    measured = [*head_losses(model.loss), *on_validation]
+    measured = options.measured(model.loss)
     check_monitors(options.callbacks, measured)
     if (plateau := options.plateau) is not None:
-        check_monitor("Plateau", plateau.monitor, plateau.mode, ["loss", *measured])
+        check_monitor("Plateau", plateau.monitor, plateau.mode, measured)
     if isinstance(options.optimizer, LBFGS):
         if options.order is not None:
             _validation.switch("shuffle", options.order)

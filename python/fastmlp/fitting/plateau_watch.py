@@ -1,8 +1,9 @@
 """`PlateauWatch`: the state of a `Plateau` during a fit."""
 
 import math
+from collections.abc import Mapping
 
-from fastmlp.fitting.monitor import wants_larger
+from fastmlp.fitting.monitor import check_monitor
 from fastmlp.history import EpochReport
 from fastmlp.settings.plateau import Plateau
 
@@ -14,11 +15,18 @@ class PlateauWatch:
     ----------
     plateau : Plateau
         The settings.
+    measured : mapping of str to bool or None
+        The names of the fit's measurements, and whether larger values are better, if known.
+
+    Raises
+    ------
+    ValueError
+        As `check_monitor` does.
     """
 
-    def __init__(self, plateau: Plateau) -> None:
+    def __init__(self, plateau: Plateau, measured: Mapping[str, bool | None]) -> None:
         self._plateau = plateau
-        self._larger = wants_larger(plateau.monitor, plateau.mode)
+        self._larger = check_monitor("Plateau", plateau.monitor, plateau.mode, measured)
         self.best = -math.inf if self._larger else math.inf
         self.waited = 0
         self.cooldown = 0

@@ -14,7 +14,7 @@ from fastmlp.inference.streams import evaluate_data, predict_stream
 from fastmlp.model.feature_names import check_names
 from fastmlp.model.model import Model
 from fastmlp.model.samples import read_samples
-from fastmlp.model.targets import split
+from fastmlp.model.targets import outputs_of_heads
 from fastmlp.streams.source import read_data
 
 
@@ -122,5 +122,5 @@ def check_classes(model: Model) -> None:
 
 def _of_classifying_head(model: Model, outputs: NDArray[Any]) -> NDArray[Any]:
     """Return the outputs of the one head of softmax."""
-    parts = zip(model.loss.heads, split(outputs, model.loss.heads), strict=True)
+    parts = zip(model.loss.heads, outputs_of_heads(outputs, model.loss.heads), strict=True)
     return next(part for (_, head), part in parts if head.activation == "softmax")

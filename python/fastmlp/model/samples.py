@@ -15,7 +15,7 @@ from fastmlp.history import Evaluation, HeadsEvaluation
 from fastmlp.metrics import accuracy
 from fastmlp.model.feature_names import check_names
 from fastmlp.model.model import Core, Model
-from fastmlp.model.targets import read_targets, split, targets_of_heads
+from fastmlp.model.targets import outputs_of_heads, read_targets, targets_of_heads
 from fastmlp.settings.custom_loss import CustomLoss, LossFunction
 
 
@@ -89,7 +89,7 @@ class CheckedSamples:
         if not heads:
             return self._evaluation(measured, self.y, out)
         targets = targets_of_heads(self.y, self.heads)
-        outs = [None] * len(heads) if out is None else split(out, self.heads)
+        outs = [None] * len(heads) if out is None else outputs_of_heads(out, self.heads)
         of_heads = map(self._evaluation, heads, targets, outs)
         names = [name for name, _ in self.heads]
         return HeadsEvaluation(loss, dict(zip(names, of_heads, strict=True)))

@@ -56,7 +56,9 @@ def targets_of_heads(y: NDArray[Any], heads: tuple[tuple[str, Head], ...]) -> li
     return result
 
 
-def split(outputs: NDArray[Any], heads: tuple[tuple[str, Head], ...]) -> tuple[NDArray[Any], ...]:
+def outputs_of_heads(
+    outputs: NDArray[Any], heads: tuple[tuple[str, Head], ...]
+) -> tuple[NDArray[Any], ...]:
     """Return a view of the columns of each head."""
     ends = np.cumsum([head.nodes for _, head in heads])
     return tuple(
@@ -75,7 +77,7 @@ def split_outputs(model: Model, outputs: NDArray[Any]) -> tuple[NDArray[Any], ..
             f"outputs must have {model.outputs} columns, those of all heads, "
             f"got shape {outputs.shape}"
         )
-    return split(outputs, model.loss.heads)
+    return outputs_of_heads(outputs, model.loss.heads)
 
 
 def _parts(name: str, y: Any, heads: tuple[tuple[str, Head], ...]) -> list[tuple[str, Any, Head]]:

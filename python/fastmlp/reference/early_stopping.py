@@ -7,7 +7,7 @@ from . import validation
 from .callbacks import Callback, Network
 from .history import EpochReport, History
 
-LESS_IS_BETTER = ("loss", "log_loss", "mse", "rmse", "mae", "mape")
+LESS_IS_BETTER = ("loss", "mse", "rmse", "mae", "mape")
 
 
 class EarlyStopping(Callback):
@@ -109,7 +109,8 @@ class EarlyStopping(Callback):
 def wants_larger(monitor: str, mode: str) -> bool:
     """Return whether larger values of `monitor` are better; "auto" derives it from the name."""
     if mode == "auto":
-        return monitor.removeprefix("validation_") not in LESS_IS_BETTER
+        last = monitor.rsplit("_", maxsplit=1)[-1]  # after "validation" and the name of a head
+        return last not in LESS_IS_BETTER
     return mode == "max"
 
 

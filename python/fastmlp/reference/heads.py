@@ -1,6 +1,6 @@
 """`Heads`: an output layer of several parts, each with an activation and a loss of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -113,6 +113,13 @@ class Heads(Dense):
     def split_rows(self, rows: Matrix) -> list[Matrix]:
         """Return the parts of all rows, head by head."""
         return [list(part) for part in zip(*map(self.split, rows), strict=True)]
+
+    def of_head(
+        self, name: str, metric: Callable[[Matrix, Matrix, Row], float]
+    ) -> Callable[[Matrix, Matrix, Row], float]:
+        """Return a metric of the targets and outputs of all heads that measures those of one."""
+        i = list(self.heads).index(name)
+        return lambda y, h, w: metric(self.split_rows(y)[i], self.split_rows(h)[i], w)
 
     def activate(self, z: Row) -> Row:
         """Compute the outputs of all heads (1.1)."""

@@ -1,10 +1,11 @@
 """Held-out samples, and what is measured on them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from . import metrics, regression_metrics, validation
 from .dense import Matrix, Row
+from .heads import Heads
 from .samples import CheckedSamples, Fitting, read_samples
 from .splitting import split
 
@@ -72,7 +73,7 @@ def hold_out(
     TypeError, ValueError
         If one of them is invalid, or both data and fraction are passed, or metrics alone.
     """
-    measured = read_metrics(metrics, network.loss)
+    measured = read_metrics(metrics, network)
     if data is not None and fraction is not None:
         raise ValueError("pass validation_data or validation_fraction, not both")
     if data is not None:
@@ -101,8 +102,10 @@ def read_data(network: Fitting, data: object) -> CheckedSamples:
     return read_samples(network, X, y, weight, names)
 
 
-def read_metrics(asked: object, loss: str) -> dict[str, Metric]:
+def read_metrics(asked: object, network: Fitting) -> dict[str, Metric]:
     """Return metrics by the names of their results.
+
+    Those of a network with heads are measured for every head, or for those in a dict by name.
 
     Raises
     ------
@@ -111,18 +114,31 @@ def read_metrics(asked: object, loss: str) -> dict[str, Metric]:
     """
     if asked is None:
         return {}
-    if loss == "heads":
-        raise ValueError("metrics are not supported for a network with heads")
+    output = network.layers[-1]
+    if not isinstance(output, Heads):
+        named = metrics_of(asked, network.loss)
+        return {f"validation_{name}": metric for name, metric in named.items()}
+    shared = dict.fromkeys(output.heads, asked)
+    by_head: Mapping[str, object] = asked if isinstance(asked, Mapping) else shared
+    for name in by_head:
+        validation.choice("a name in metrics", name, tuple(output.heads))
+    return {
+        f"validation_{name}_{metric}": output.of_head(name, f)
+        for name, names in by_head.items()
+        for metric, f in metrics_of(names, output.heads[name].loss.name).items()
+    }
+
+
+def metrics_of(asked: object, loss: str) -> dict[str, Metric]:
+    """Return metrics for a loss by their names."""
     names = (asked,) if isinstance(asked, str) or not isinstance(asked, Iterable) else asked
     known: dict[str, Metric] = dict(REGRESSION)
     if loss in DECIDING:
         exclusive = loss == "cross_entropy"
         known = {name: partial(f, exclusive=exclusive) for name, f in CLASSIFICATION.items()}
-    result = {
-        f"validation_{name}": known[validation.choice("metrics", name, tuple(known))]
-        for name in names
-    }
-    result.pop("validation_accuracy", None)  # it is always measured, with the loss
+    chosen = [validation.choice("metrics", name, tuple(known)) for name in names]
+    result = {str(name): known[name] for name in chosen}
+    result.pop("accuracy", None)  # it is always measured, with the loss
     return result
 
 

@@ -148,7 +148,7 @@ class Network(Training):
         callbacks: AnyCallback | Iterable[AnyCallback] | None = None,
         *,
         sample_weight: object = None,
-        class_weight: Mapping[int, float] | str | None = None,
+        class_weight: Mapping[Any, Any] | str | None = None,
         validation_fraction: float | None = None,
         metrics: object = None,
         early_stopping: EarlyStopping | bool | None = None,
@@ -189,11 +189,13 @@ class Network(Training):
             sum(w l) / sum(w), of a batch as of an epoch. A sample of weight 0 is ignored.
         class_weight : dict of label to weight, or "balanced", optional
             Weights of the classes, multiplied with `sample_weight`, in training but not in
-            validation; labels not in the dict have weight 1. "balanced" is n / (k * count).
+            validation; labels not in the dict have weight 1. "balanced" is n / (k * count). With
+            `Heads` a dict of them by name.
         validation_fraction : float, optional
             Instead of validation data: the fraction of the samples to hold out, chosen by the seed.
         metrics : str or sequence of str, optional
-            What to measure on the validation data besides the loss.
+            What to measure on the validation data besides the loss. With `Heads` for each head, or
+            a dict of them by name.
         early_stopping : EarlyStopping or bool, optional
             When to stop before the last epoch; True is ``EarlyStopping()``.
         ema : float, optional
@@ -223,7 +225,7 @@ class Network(Training):
         )
         if validation.switch("standardize", standardize) and self._is_first_fit():
             self._learn_from(samples.counting())
-        samples = weigh_classes(samples, class_weight, self.loss)
+        samples = weigh_classes(samples, class_weight, self)
         options = self._read_options(samples, epochs, batch_size, optimizer, shuffle)
         followers = read_callbacks(callbacks, verbose)
         if ema is not None:

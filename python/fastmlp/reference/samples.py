@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 from . import arrays, validation
 from .class_weight import class_weights
 from .dense import Matrix, Row
+from .heads import Heads
 
 
 class CheckedSamples(NamedTuple):
@@ -72,8 +73,8 @@ def read_samples(
     return CheckedSamples(rows, targets, arrays.weights(names[2], sample_weight, len(rows)))
 
 
-def weigh_classes(samples: CheckedSamples, class_weight: Any, loss: str) -> CheckedSamples:
-    """Return samples with weights multiplied by the class weights.
+def weigh_classes(samples: CheckedSamples, class_weight: Any, network: Fitting) -> CheckedSamples:
+    """Return samples with weights multiplied by the class weights, those of all heads.
 
     Raises
     ------
@@ -83,7 +84,28 @@ def weigh_classes(samples: CheckedSamples, class_weight: Any, loss: str) -> Chec
     """
     if class_weight is None:
         return samples
-    classes, labels = max(2, len(samples.y[0])), labels_of(samples.y, loss)
+    output, weight = network.layers[-1], samples.weight
+    if not isinstance(output, Heads):
+        weight = of_classes(class_weight, samples.y, network.loss, samples.weight, weight)
+    elif isinstance(class_weight, Mapping):
+        for name in class_weight:
+            validation.choice("a name in class_weight", name, tuple(output.heads))
+        for (name, head), y in zip(output.named, output.split_rows(samples.y), strict=True):
+            if name in class_weight:
+                each = class_weight[name]
+                weight = of_classes(each, y, head.loss.name, samples.weight, weight)
+    else:
+        raise TypeError(
+            f"class_weight of heads must be a dict by name, got {validation.brief(class_weight)}"
+        )
+    if not any(weight):
+        raise ValueError("class_weight makes the sample weights all 0")
+    return samples._replace(weight=weight)
+
+
+def of_classes(class_weight: Any, y: Matrix, loss: str, counted: Row, weight: Row) -> Row:
+    """Return `weight` times the weights of the classes, "balanced" by those `counted`."""
+    classes, labels = max(2, len(y[0])), labels_of(y, loss)
     if isinstance(class_weight, str):
         validation.choice("class_weight", class_weight, ("balanced",))
     elif not isinstance(class_weight, Mapping):
@@ -98,11 +120,8 @@ def weigh_classes(samples: CheckedSamples, class_weight: Any, loss: str) -> Chec
                     f"but labels are 0 to {classes - 1}"
                 )
             validation.not_negative(f"class_weight[{validation.brief(label)}]", value)
-    of_classes = class_weights(class_weight, labels, classes, samples.weight)
-    weight = [w * of_classes[label] for w, label in zip(samples.weight, labels, strict=True)]
-    if not any(weight):
-        raise ValueError("class_weight makes the sample weights all 0")
-    return samples._replace(weight=weight)
+    by_class = class_weights(class_weight, labels, classes, counted)
+    return [w * by_class[label] for w, label in zip(weight, labels, strict=True)]
 
 
 def labels_of(y: Matrix, loss: str) -> list[int]:

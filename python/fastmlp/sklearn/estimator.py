@@ -27,7 +27,7 @@ from fastmlp.sklearn.fitting import StochasticFit
 from fastmlp.sklearn.optimizer import Optimizer
 from fastmlp.sklearn.parameters import CONSTRAINTS
 from fastmlp.sklearn.samples import EstimatorSamples, read_samples, refuse_no_weight
-from fastmlp.sklearn.validation import Validation, split
+from fastmlp.sklearn.validation import Validation, measured_by, split
 
 
 class BaseMLP(CallbackSupportMixin, Fitted):
@@ -113,13 +113,13 @@ class BaseMLP(CallbackSupportMixin, Fitted):
             stratify = self._stratify(samples)
             samples, held_out = split(samples, self.validation_fraction, random_state, stratify)
             validation = Validation(held_out, self._score_outputs, is_classifier(self))
-        measured = () if validation is None else validation.names()
+        measured = measured_by(validation)
         check_monitors(read_callbacks(self.callbacks), measured)
         self._n_threads()
         optimizer = None if incremental and hasattr(self, "_optimizer") else Optimizer(self)
         plateau = (optimizer or self._optimizer).plateau
         if plateau is not None:
-            check_monitor("Plateau", plateau.monitor, plateau.mode, ["loss", *measured])
+            check_monitor("Plateau", plateau.monitor, plateau.mode, measured)
         return partial(
             self._fit_stochastic, optimizer, samples, validation, random_state, incremental
         )

@@ -9,9 +9,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp.fitting.callbacks import read_callbacks
 from fastmlp.fitting.loop import FitLoop, TrainedEpoch
+from fastmlp.fitting.plateau_watch import PlateauWatch
 from fastmlp.model.model import Diverged
 from fastmlp.network import model_of
 from fastmlp.sklearn.training import Training
+from fastmlp.sklearn.validation import measured_by
 
 if TYPE_CHECKING:
     from fastmlp.sklearn.callbacks import FitTask
@@ -58,6 +60,7 @@ class StochasticFit:
         self._epochs: list[TrainedEpoch] = []
         self._most_epochs = 1 if incremental else estimator.max_iter
         held_out: Any = None if validation is None else self
+        plateau = estimator._optimizer.plateau
         self._loop = FitLoop(
             estimator._network,
             model_of(estimator._network),
@@ -65,7 +68,7 @@ class StochasticFit:
             held_out,
             epochs=self._most_epochs,
             n_threads=estimator._n_threads() or 0,
-            plateau=estimator._optimizer.plateau,
+            plateau=None if plateau is None else PlateauWatch(plateau, measured_by(validation)),
             callbacks=read_callbacks(estimator.callbacks),
         )
         self._order = np.arange(len(samples), dtype=np.uint32) if estimator.shuffle else None

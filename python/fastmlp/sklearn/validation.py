@@ -43,10 +43,6 @@ class Validation:
     metric: Metric
     is_accuracy: bool
 
-    def names(self) -> list[str]:
-        """Return the names of the measurements, for `monitor`."""
-        return ["validation_loss", *(["validation_accuracy"] if self.is_accuracy else [])]
-
     def measure(self, network: Network) -> Measured:
         """Return the score and the loss of `network` on the data."""
         samples = self.samples
@@ -62,6 +58,16 @@ class Validation:
             weights = None if weights is None else weights.astype(np.float64)
             score = float(self.metric(outputs, samples.targets.astype(np.float64), weights))
         return Measured(loss, score, score if self.is_accuracy else None)
+
+
+def measured_by(validation: Validation | None) -> dict[str, bool | None]:
+    """Return the names of what a fit measures, for `monitor`, and whether larger is better."""
+    measured: dict[str, bool | None] = {"loss": False}
+    if validation is not None:
+        measured["validation_loss"] = False
+        if validation.is_accuracy:
+            measured["validation_accuracy"] = True
+    return measured
 
 
 def split(

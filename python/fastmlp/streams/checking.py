@@ -15,7 +15,7 @@ from fastmlp.data.rescaled import Rescaled
 from fastmlp.data.stream import rows_of
 from fastmlp.errors import DataError
 from fastmlp.losses import Loss
-from fastmlp.model.class_weight import ClassWeight, of_classes, times_class
+from fastmlp.model.class_weight import ByClass, ClassWeight, read_class_weight, times_class
 from fastmlp.model.feature_names import Names, check_names
 from fastmlp.model.model import Model
 from fastmlp.model.targets import read_targets
@@ -24,7 +24,7 @@ from fastmlp.streams.places import Places, unusable
 
 @dataclass(frozen=True)
 class Demands:
-    """What a network requires of its samples; `class_weights` by label, or None.
+    """What a network requires of its samples; `class_weights`, or None.
 
     With a `scaling` of its features they are scaled as they are read.
     """
@@ -33,7 +33,7 @@ class Demands:
     outputs: int
     loss: Loss
     dtype: np.dtype[Any]
-    class_weights: NDArray[np.float64] | None = None
+    class_weights: ByClass | None = None
     feature_names: Names | None = None
     scaling: Scaling | None = None
 
@@ -41,7 +41,9 @@ class Demands:
     def of(cls, model: Model, class_weight: ClassWeight | None = None) -> "Demands":
         """Return those of a network, with the `class_weight` of ``fit``."""
         outputs = model.outputs
-        weights = None if class_weight is None else of_classes(class_weight, max(2, outputs))
+        weights = None
+        if class_weight is not None:
+            weights = read_class_weight(class_weight, model.loss, outputs)
         return cls(
             model.features,
             outputs,
