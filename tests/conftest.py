@@ -242,17 +242,29 @@ def rounding_bound() -> Callable[[fm.Network, np.ndarray], np.ndarray]:
             z = h @ weights + biases
             if layer.normalization is not None:
                 z, off = normalized(net, i, z, off)
-            h = reference_activation(layer.activation, z)
-            if layer.activation == "exp":
-                off = h * np.expm1(off)
-            elif layer.activation == "softmax":
-                off = h * np.expm1(2 * off.max(axis=1, keepdims=True)) + len(h.T) * u
-            off = 1.13 * off + 2 * 8 * u * np.maximum(1.0, np.abs(h))
+            if isinstance(layer, fm.Heads):
+                parts = zip(layer.heads.values(), net.split(z), net.split(off), strict=True)
+                each = [activated(head.activation, *columns, u) for head, *columns in parts]
+                h, off = (np.concatenate(columns, axis=1) for columns in zip(*each, strict=True))
+            else:
+                h, off = activated(layer.activation, z, off, u)
         if net.output_scale is not None:
             _, off = scaled(h, off, u, net.output_scale, net.output_offset)
         return off
 
     return bound
+
+
+def activated(
+    activation: str, z: np.ndarray, off: np.ndarray, u: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Activate columns in float64, and carry along what they are off."""
+    h = reference_activation(activation, z)
+    if activation == "exp":
+        off = h * np.expm1(off)
+    elif activation == "softmax":
+        off = h * np.expm1(2 * off.max(axis=1, keepdims=True)) + len(h.T) * u
+    return h, 1.13 * off + 2 * 8 * u * np.maximum(1.0, np.abs(h))
 
 
 def scaled(

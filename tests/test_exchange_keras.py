@@ -239,3 +239,91 @@ def test_what_its_exporter_writes(name, rng, tmp_path):
         model.export(path, format="onnx", verbose=False)
     tolerance = 64 * np.finfo(np.float32).eps * max(1.0, np.abs(expected).max())
     assert np.abs(fm.from_onnx(path).predict(X) - expected).max() <= tolerance
+
+
+def test_heads(dtype, rng, rounding_bound):
+    heads = {f"a/{name}": fm.Head(2 + i % 2, name) for i, name in enumerate(ACTIVATIONS)}
+    heads |= {"dense": fm.Head(1, fm.LeakyReLU(0.3)), "input_layer": fm.Head(1, fm.ELU(0.5))}
+    for hidden in ([], [fm.Dense(9, "tanh", "batch")]):
+        net = fm.Network([5, *hidden, fm.Heads(**heads)], seed=3, dtype=dtype)
+        net.adapt(rng.standard_normal((30, 5)) * 50 + 3)
+        model = net.to_keras()
+        X = rng.standard_normal((40, 5)) * 50 + 3
+        outputs = model(X, training=False)
+        assert set(outputs) == set(heads)
+        single = fm.Network([5, *net.layers])  # Keras multiplies matrices in float32, of any dtype
+        single.parameters = net.parameters
+        single.input_scale, single.input_offset = net.input_scale, net.input_offset
+        bounds = net.split(rounding_bound(single, X))
+        for name, ours, bound in zip(heads, net.split(net.predict(X)), bounds, strict=True):
+            theirs = np.asarray(keras.ops.convert_to_numpy(outputs[name]))
+            assert (np.abs(theirs - ours) <= 2 * bound).all()
+        again = fm.from_keras(model)
+        assert again.layers == net.layers
+        assert again.predict(X).tobytes() == net.predict(X).tobytes()
+
+
+def test_a_model_with_heads_trains_by_their_names(rng):
+    net = fm.Network([4, 8, fm.Heads(b=fm.Head(3, "softmax"), a=fm.Head(1, "identity"))], seed=1)
+    model = net.to_keras()
+    losses = {"a": "mse", "b": "sparse_categorical_crossentropy"}
+    model.compile("sgd", loss=losses)
+    X, a, b = rng.standard_normal((32, 4)), rng.standard_normal(32), rng.integers(0, 3, 32)
+    history = model.fit(X, {"a": a, "b": b}, epochs=1, batch_size=32, shuffle=False, verbose=0)
+    expected = net.evaluate(X, {"a": a, "b": b})
+    assert history.history["loss"][0] == pytest.approx(expected.loss, rel=1e-5)
+
+
+def shared_with(*heads: Any) -> Any:
+    start = layers.Input((5,))
+    nodes = layers.Dense(6, "tanh")(layers.Rescaling(0.5, 1.0)(start))
+    return keras.Model(start, {f"head {i}": head(nodes) for i, head in enumerate(heads)})
+
+
+def test_models_with_several_outputs_become_heads(rng):
+    def normalized(nodes: Any) -> Any:
+        return layers.Softmax()(layers.BatchNormalization()(layers.Dense(3)(nodes)))
+
+    model = shared_with(layers.Dense(2), lambda nodes: 2.0 * layers.Dense(1)(nodes), normalized)
+    net = fm.from_keras(model)
+    assert [(name, head.nodes, head.activation) for name, head in net.heads.items()] == [
+        ("head 0", 2, "identity"),
+        ("head 1", 1, "identity"),
+        ("head 2", 3, "softmax"),
+    ]
+    X = rng.standard_normal((20, 5)).astype(np.float32)
+    outputs = model(X, training=False)
+    for name, ours in zip(net.heads, net.split(net.predict(X)), strict=True):
+        np.testing.assert_allclose(ours, keras.ops.convert_to_numpy(outputs[name]), atol=1e-5)
+    start = layers.Input((5,))
+    listed = keras.Model(
+        start, [layers.Dense(1, name="v")(start), layers.Dense(2, name="p")(start)]
+    )
+    assert list(fm.from_keras(listed).heads) == ["v", "p"]
+
+
+def same(nodes: Any) -> Any:
+    return nodes
+
+
+@pytest.mark.parametrize(
+    ("heads", "message"),
+    [
+        ([layers.Dense(2), same], "output 'head 1': a head is one dense layer"),
+        (
+            [layers.Dense(2), lambda nodes: layers.Dense(2)(layers.Dense(4, "tanh")(nodes))],
+            "output 'head 1': a head is one dense layer",
+        ),
+        ([layers.Dense(2), lambda nodes: nodes + layers.Dense(6)(nodes)], "has several inputs"),
+        (
+            [layers.Dense(2), lambda nodes: layers.Dropout(0.5)(layers.Dense(2)(nodes))],
+            "no dropout",
+        ),
+        ([layers.Dense(2), lambda nodes: layers.Dense(1)(layers.Rescaling(2.0)(nodes))], "a head"),
+        ([layers.Dense(2), lambda nodes: layers.Dense(1, "tanh")(nodes) * 2.0], "a head"),
+        ([layers.Dense(2), Doubled(3)], "with a call of its own"),
+    ],
+)
+def test_several_outputs_that_are_no_heads(heads, message):
+    with pytest.raises(ValueError, match=message):
+        fm.from_keras(shared_with(*heads))

@@ -238,3 +238,56 @@ def test_what_its_exporters_write(name, dynamo, rng, tmp_path):
     expected = forward(model, X)
     tolerance = 64 * np.finfo(np.float32).eps * max(1.0, np.abs(expected).max())
     assert np.abs(fm.from_onnx(path).predict(X) - expected).max() <= tolerance
+
+
+def with_heads(dtype: str, rng: Any) -> fm.Network:
+    """Return a network of heads of all activations, with names that modules cannot have."""
+    heads = {f"a.{name}": fm.Head(2 + i % 2, name) for i, name in enumerate(ACTIVATIONS)}
+    heads["trainable?"] = fm.Head(1, fm.LeakyReLU(0.3), fm.Quantile(0.9), weight=0.5)
+    net = fm.Network([5, fm.Dense(9, "tanh", "batch"), fm.Heads(**heads)], seed=3, dtype=dtype)
+    net.adapt(rng.standard_normal((30, 5)) * 50 + 3)
+    return net
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_heads(share, dtype, rng, rounding_bound):
+    net = with_heads(dtype, rng)
+    model = net.to_torch(share=share)
+    X = rng.standard_normal((40, 5)) * 50 + 3
+    outputs = forward(model, X)
+    assert (np.abs(outputs - net.predict(X)) <= rounding_bound(net, X)).all()
+    parts = model[-1].split(torch.from_numpy(outputs))
+    assert all(map(np.array_equal, parts, net.split(outputs)))
+    again = fm.from_torch(model)
+    assert again.layers == net.layers
+    assert again.loss.heads == net.loss.heads
+    assert again.predict(X).tobytes() == net.predict(X).tobytes()
+    net.trainable = False
+    model = net.to_torch()
+    assert fm.from_torch(model).layers[-1].trainable
+
+
+def test_heads_that_were_changed_are_refused(rng):
+    for change, message in (
+        (lambda last: last.activations.__setitem__(0, nn.Tanh()), "not those of the heads"),
+        (lambda last: last.activations.append(nn.Tanh()), "not those of the heads"),
+        (lambda last: last.activations[0].register_forward_hook(lambda *_: None), "hooks"),
+    ):
+        model = with_heads("float32", rng).to_torch()
+        change(model[-1])
+        with pytest.raises(ValueError, match=message):
+            fm.from_torch(model)
+    model = with_heads("float32", rng).to_torch()
+    for refused, message in (
+        (nn.Sequential(*model, nn.Tanh()), "an activation must follow a dense layer"),
+        (nn.Sequential(*model, nn.LayerNorm(model[-2].out_features)), "not with a normalization"),
+        (nn.Sequential(nn.Linear(5, 3), model[-1]), "takes .* nodes, but gets 3"),
+        (nn.Sequential(*model, nn.Linear(model[-2].out_features, 2)), "must be the last layer"),
+        (nn.Sequential(*model[:-1], nn.Tanh(), model[-1]), "heads must follow a dense layer"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fm.from_torch(refused)
+    with pytest.raises(ValueError, match="each head has its own activation"):
+        fm.from_torch(model, output="softmax")
+    with pytest.raises(ValueError, match="each of them has its own"):
+        fm.from_torch(model, loss="huber")

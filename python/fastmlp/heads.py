@@ -1,5 +1,6 @@
 """`Heads`: an output layer of several parts, each with an activation and a loss of its own."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
@@ -129,11 +130,22 @@ class Heads(Dense):
     @classmethod
     def of_core(cls, heads: list[CoreHead]) -> Self:
         """Return the layer of the heads that the core describes, whatever their names are."""
-        self = object.__new__(cls)
         named = []
         for name, nodes, activation, loss, weight in heads:
             like = Dense.of_description((nodes, activation, "none", 0.0))
             named.append((name, Head(nodes, like.activation, Loss(*loss), weight)))
+        return cls._of(named)
+
+    @classmethod
+    def of_named(cls, heads: Mapping[str, Head]) -> Self:
+        """Return the layer of heads whose names may be those of arguments."""
+        for name in heads:
+            _check_name(name)
+        return cls._of(heads.items())
+
+    @classmethod
+    def _of(cls, named: Iterable[tuple[str, Head]]) -> Self:
+        self = object.__new__(cls)
         self._set(tuple(named), trainable=True, rate_factor=1.0)
         return self
 

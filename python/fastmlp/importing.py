@@ -72,8 +72,8 @@ def from_torch(
     Parameters
     ----------
     model : torch.nn.Sequential
-        Of Linear, activations, BatchNorm1d, LayerNorm, Dropout, Flatten, Identity, the Scaling of
-        `Network.to_torch` and nested Sequential, float32 or float64.
+        Of Linear, activations, BatchNorm1d, LayerNorm, Dropout, Flatten, Identity, the Scaling
+        and HeadOutputs of `Network.to_torch` and nested Sequential, float32 or float64.
     output, loss, seed
         As in `from_onnx`; most PyTorch classifiers return logits: ``output="softmax"``.
 
@@ -111,7 +111,8 @@ def from_keras(
     model : keras.Model
         Built; Sequential, or functional with one layer after the other, of Dense, activations,
         BatchNormalization, LayerNormalization, Dropout, Flatten, Normalization and Rescaling;
-        these two become the scaling of features or outputs where they are first or last.
+        these two become the scaling of features or outputs where they are first or last. Several
+        outputs become `Heads` if each is a dense layer after layers that all outputs share.
     output, loss, seed
         As in `from_onnx`.
 

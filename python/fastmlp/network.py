@@ -1221,8 +1221,8 @@ class Network:
         """Write the network as an ONNX file, for ONNX Runtime and other readers.
 
         The graph has the input ``X`` (batch, features), with any number of rows, and the output
-        ``Y`` (batch, N), which is `predict` up to rounding. The same network gives the same bytes.
-        Needs ``pip install 'fastmlp[onnx]'``.
+        ``Y`` (batch, N), which is `predict` up to rounding: with `Heads` the outputs of all of
+        them. The same network gives the same bytes. Needs ``pip install 'fastmlp[onnx]'``.
 
         Parameters
         ----------
@@ -1259,8 +1259,10 @@ class Network:
         -------
         torch.nn.Sequential
             Linear modules and activations, including the last one; for a cross-entropy from logits
-            use ``model[:-1]``. A network that scales features or outputs begins or ends with a
-            module ``Scaling(scale, offset)``, whose two are buffers; it takes any numeric type.
+            use ``model[:-1]``. With `Heads` the last module is ``HeadOutputs``, which returns the
+            outputs joined, as `predict`, and whose `split` divides them. A network that scales
+            features or outputs begins or ends with a module ``Scaling(scale, offset)``, whose two
+            are buffers; it takes any numeric type.
 
         Raises
         ------
@@ -1278,15 +1280,16 @@ class Network:
         return exports.to_torch(self._model, share)
 
     def to_keras(self) -> Any:
-        """Return the network as a ``keras.Sequential`` with copies of the weights.
+        """Return the network as a Keras model with copies of the weights.
 
         Returns
         -------
-        keras.Sequential
-            Built, but not compiled: loss and optimizer are the caller's choice. Scales of features
-            and outputs are Rescaling layers, that of features in float64. float64 weights
-            stay float64 if the backend supports it (JAX only with ``jax_enable_x64``), but some
-            Keras backends multiply matrices in float32 even so.
+        keras.Sequential, or keras.Model with heads
+            With `Heads` a functional model whose outputs are a dict by their names, otherwise a
+            Sequential. Built, but not compiled: loss and optimizer are the caller's choice. Scales
+            of features and outputs are Rescaling layers, that of features in float64. float64
+            weights stay float64 if the backend supports it (JAX only with ``jax_enable_x64``), but
+            some Keras backends multiply matrices in float32 even so.
 
         Raises
         ------

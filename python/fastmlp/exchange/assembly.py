@@ -1,6 +1,6 @@
 """Creates a network with the same predictions from the steps of another library's model."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,14 @@ from fastmlp.exchange.steps import (
     Activation,
     BatchNormalization,
     Dropout,
+    HeadActivations,
     LayerNormalization,
     Linear,
     Scale,
     Step,
     Width,
 )
+from fastmlp.heads import Head, Heads
 from fastmlp.layers import ActivationLike, BatchNorm, Dense, LayerNorm, NormalizationLike
 from fastmlp.layers.activations import read_activation
 from fastmlp.losses import LossLike
@@ -38,7 +40,7 @@ class _Layer:
     biases: NDArray[Any] | None
     normalization: _Normalization | None = None
     after_activation: bool = False
-    activation: ActivationLike | None = None
+    activation: ActivationLike | Heads | None = None
     dropout: float = 0.0
 
     @property
@@ -55,6 +57,8 @@ class _Layer:
         self.biases = offset if self.biases is None else self.biases * factor + offset
 
     def dense(self) -> Dense:
+        if isinstance(self.activation, Heads):
+            return self.activation
         normalization = _setting(self.normalization, self.after_activation)
         return Dense(self.nodes, self.activation or "identity", normalization, self.dropout)
 
@@ -96,6 +100,8 @@ class Assembly:
                 self._normalization(step)
             case Activation():
                 self._activation(step)
+            case HeadActivations():
+                self._heads(step)
             case Dropout():
                 self._dropout(step)
             case Width():
@@ -136,6 +142,29 @@ class Assembly:
         if not (np.isfinite(net.core.parameters).all() and np.isfinite(net.core.statistics).all()):
             raise ValueError("the model has weights that are not finite")
         return net
+
+    def head(self, where: str) -> tuple[Linear, Head]:
+        """Return the steps as one head: its own columns of the last layer, and its activation.
+
+        Raises
+        ------
+        ValueError
+            If they are not one dense layer, or a scale comes first or last.
+        """
+        self._fold_back()
+        others = (self._scale, self._input_scaling, self._input_normalization)
+        if len(self._layers) != 1 or any(other is not None for other in others):
+            raise ValueError(
+                f"{where}: a head is one dense layer and its activation, after the layers that "
+                "all outputs share"
+            )
+        last = self._layers[0]
+        _end(last, None)
+        assert not isinstance(last.activation, Heads)
+        head = Head(last.nodes, last.activation or "identity")
+        weights = last.weights.astype(self._dtype)
+        biases = np.zeros(last.nodes) if last.biases is None else last.biases
+        return Linear(weights, biases.astype(self._dtype), where), head
 
     def _take_output_scaling(self, last: _Layer, output: str | None) -> _Factors | None:
         """Return the scaling of the outputs, if the model ends with one."""
@@ -223,6 +252,14 @@ class Assembly:
             raise ValueError(f"{step.where}: dropout must follow the activation {step.name!r}")
         last.activation = step.name
 
+    def _heads(self, step: HeadActivations) -> None:
+        self._check_width(step.layer.nodes, step.where)
+        self._fold_back()
+        last = self._layers[-1] if self._layers else None
+        if last is None or self._scale is not None or last.activation is not None:
+            raise ValueError(f"{step.where}: heads must follow a dense layer without an activation")
+        last.activation = step.layer
+
     def _dropout(self, step: Dropout) -> None:
         if not 0.0 <= step.rate < 1.0:
             raise ValueError(f"{step.where}: a dropout rate is in [0, 1), got {step.rate}")
@@ -257,9 +294,30 @@ def assemble(
     return assembly.network(output, loss, seed)
 
 
+def assemble_heads(branches: Mapping[str, tuple[str, Iterable[Step]]]) -> Iterator[Step]:
+    """Return the last layer of a network with heads as steps.
+
+    `branches` has, by the name of the head, where it is, for messages, and its steps after the
+    layers that all heads share.
+    """
+    made = {}
+    for name, (where, steps) in branches.items():
+        assembly = Assembly()
+        for step in steps:
+            assembly.take(step)
+        made[name] = assembly.head(where)
+    linear, heads = [each for each, _ in made.values()], {n: head for n, (_, head) in made.items()}
+    where = ", ".join(each.where for each in linear)
+    weights = np.concatenate([each.weights for each in linear], axis=1)
+    yield Linear(weights, np.concatenate([each.biases for each in linear]), where)
+    yield HeadActivations(Heads.of_named(heads), where)
+
+
 def _end(last: _Layer, output: str | None) -> None:
     """Make the last layer one that a network can end with."""
     if output is not None:
+        if isinstance(last.activation, Heads):
+            raise ValueError(f"output={brief(output)}, but each head has its own activation")
         if last.activation not in (None, output):
             raise ValueError(
                 f"output={brief(output)} is for models that end without an activation, "

@@ -13,11 +13,6 @@ from fastmlp.files import Path
 from fastmlp.model.model import Model
 
 
-def _refuse_heads(model: Model, name: str) -> None:
-    if model.loss.heads:
-        raise ValueError(f"{name} does not support networks with heads")
-
-
 def to_onnx(model: Model, path: Path) -> None:
     """Write an ONNX file; see `Network.to_onnx`."""
     convert = peer("onnx_export", "onnx", "to_onnx").to_onnx
@@ -27,7 +22,6 @@ def to_onnx(model: Model, path: Path) -> None:
 
 def to_torch(model: Model, share: bool) -> Any:
     """Return a ``torch.nn.Sequential``; see `Network.to_torch`."""
-    _refuse_heads(model, "to_torch")
     convert = peer("torch", "torch", "to_torch").to_torch
     share = _validation.switch("share", share)
     with model.core.reading():
@@ -35,8 +29,7 @@ def to_torch(model: Model, share: bool) -> Any:
 
 
 def to_keras(model: Model) -> Any:
-    """Return a ``keras.Sequential``; see `Network.to_keras`."""
-    _refuse_heads(model, "to_keras")
+    """Return a Keras model; see `Network.to_keras`."""
     convert = peer("keras", "keras", "to_keras").to_keras
     with model.core.reading():
         return convert(model)
@@ -44,7 +37,11 @@ def to_keras(model: Model) -> Any:
 
 def to_sklearn(model: Model, labels: ArrayLike | None) -> Any:
     """Return a fitted estimator of scikit-learn; see `Network.to_sklearn`."""
-    _refuse_heads(model, "to_sklearn")
+    if model.loss.heads:
+        raise ValueError(
+            "to_sklearn does not support networks with heads: estimators of scikit-learn have one "
+            "activation and one loss for all outputs"
+        )
     convert = peer("sklearn", "sklearn", "to_sklearn").to_sklearn
     with model.core.reading():
         return convert(model, labels)
@@ -55,7 +52,10 @@ def export_c(model: Model, path: Path, name: str, training: bool) -> None:
     from fastmlp.exchange import c  # noqa: PLC0415  (only for those who export)
 
     training = _validation.switch("training", training)
-    if training:
-        _refuse_heads(model, "export_c(training=True)")
+    if training and model.loss.heads:
+        raise ValueError(
+            "export_c(training=True) does not support networks with heads; without it, the header "
+            "predicts"
+        )
     with model.core.reading():
         c.export_c(model, path, name, training)

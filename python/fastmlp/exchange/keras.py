@@ -12,7 +12,7 @@ from keras import layers
 
 from fastmlp._validation import brief
 from fastmlp.data._arrays import Scaling
-from fastmlp.exchange.assembly import assemble
+from fastmlp.exchange.assembly import assemble, assemble_heads
 from fastmlp.exchange.keras_operations import operation_steps, relu_of
 from fastmlp.exchange.normalizations import Learned, of_inputs, of_layer
 from fastmlp.exchange.steps import (
@@ -25,6 +25,7 @@ from fastmlp.exchange.steps import (
     Step,
     Width,
 )
+from fastmlp.heads import Heads
 from fastmlp.layers import ELU, ActivationLike, ActivationName, LeakyReLU
 from fastmlp.losses import LossLike
 from fastmlp.model.model import Model
@@ -61,8 +62,8 @@ _ALLOWED = (
 )
 
 
-def to_keras(net: Model) -> keras.Sequential:
-    """Return the network as a ``keras.Sequential``; see `Network.to_keras`."""
+def to_keras(net: Model) -> keras.Model:
+    """Return the network as a Keras model; see `Network.to_keras`."""
     dtype = str(net.dtype)
     model = keras.Sequential()
     if net.input_scaling is None:
@@ -72,28 +73,58 @@ def to_keras(net: Model) -> keras.Sequential:
         model.add(_rescaling(net.input_scaling, _widest()))
     if (learned := of_inputs(net)) is not None:
         _add_normalization(model, learned, dtype)
-    for i, layer in enumerate(net.layers):
-        dense = layers.Dense(layer.nodes, dtype=dtype)
-        model.add(dense)
-        dense.set_weights([net.core.weights(i), net.core.biases(i)])
-        learned = of_layer(net, i)
-        before = learned is not None and not learned.kind.after_activation
-        if learned is not None and before:
-            _add_normalization(model, learned, dtype)
-        function = _activation_layer_of(layer.activation, dtype)
-        if isinstance(function, layers.Layer):
-            model.add(function)
-        elif before:
-            model.add(layers.Activation(function, dtype=dtype))
-        else:
-            dense.activation = keras.activations.get(function)
-        if learned is not None and not before:
-            _add_normalization(model, learned, dtype)
-        if layer.dropout:
-            model.add(layers.Dropout(layer.dropout, dtype=dtype))
+    last = net.layers[-1]
+    for i in range(len(net.layers) - isinstance(last, Heads)):
+        _add_layer(model, net, i)
+    if isinstance(last, Heads):
+        return _with_heads(net, model, last)
     if net.output_scaling is not None:
         model.add(_rescaling(net.output_scaling, dtype))
     return model
+
+
+def _add_layer(model: keras.Sequential, net: Model, i: int) -> None:
+    """Add layer i of the network."""
+    dtype, layer = str(net.dtype), net.layers[i]
+    dense = layers.Dense(layer.nodes, dtype=dtype)
+    model.add(dense)
+    dense.set_weights([net.core.weights(i), net.core.biases(i)])
+    learned = of_layer(net, i)
+    before = learned is not None and not learned.kind.after_activation
+    if learned is not None and before:
+        _add_normalization(model, learned, dtype)
+    function = _activation_layer_of(layer.activation, dtype)
+    if isinstance(function, layers.Layer):
+        model.add(function)
+    elif before:
+        model.add(layers.Activation(function, dtype=dtype))
+    else:
+        dense.activation = keras.activations.get(function)
+    if learned is not None and not before:
+        _add_normalization(model, learned, dtype)
+    if layer.dropout:
+        model.add(layers.Dropout(layer.dropout, dtype=dtype))
+
+
+def _with_heads(net: Model, shared: keras.Sequential, last: Heads) -> keras.Model:
+    """Return a functional model of the `shared` layers and a dense layer for each head."""
+    dtype = str(net.dtype)
+    start = layers.Input((net.features,), dtype=shared.layers[0].dtype)
+    nodes = start
+    for layer in shared.layers:
+        nodes = layer(nodes)
+    weights, biases = net.core.weights(len(net.layers) - 1), net.core.biases(len(net.layers) - 1)
+    outputs, first = {}, 0
+    for name, head in last.named:
+        columns = slice(first, first + head.nodes)
+        first += head.nodes
+        function = _activation_layer_of(head.activation, dtype)
+        follows = isinstance(function, layers.Layer)
+        dense = layers.Dense(head.nodes, None if follows else function, dtype=dtype)
+        z = dense(nodes)
+        dense.set_weights([weights[:, columns], biases[columns]])
+        outputs[name] = function(z) if follows else z
+    return keras.Model(start, outputs)
 
 
 def _widest() -> str:
@@ -143,21 +174,84 @@ def from_keras(model: object, output: str | None, loss: LossLike | None, seed: i
     """Return a network with the weights of `model`; see `fastmlp.from_keras`."""
     if not isinstance(model, keras.Model):
         raise TypeError(f"model must be a keras.Model, got {type(model).__name__}")
-    return assemble(_steps(model), output=output, loss=loss, seed=seed)
+    several = _is_functional(model) and len(model.inputs) == 1 and len(model.outputs) > 1
+    steps = _steps_with_heads(model) if several else _steps(model)
+    return assemble(steps, output=output, loss=loss, seed=seed)
 
 
 def _steps(model: keras.Model) -> Iterator[Step]:
-    operations, size = _chain(model), model.inputs[0].shape[1:]
+    operations = _chain(model)
+    yield from _width(model)
+    for operation in operations:
+        yield from _operation_steps(operation)
+
+
+def _width(model: keras.Model) -> Iterator[Step]:
+    size = model.inputs[0].shape[1:]
     if None not in size:
         yield Width(math.prod(size), f"model {brief(model.name)}")
-    for operation in operations:
-        where = f"layer {brief(operation.name)} ({type(operation).__name__})"
-        if isinstance(operation, keras.Model):
-            yield from _steps(operation)
-        elif isinstance(operation, layers.Layer):
-            yield from _layer_steps(operation, where)
-        else:
-            yield from operation_steps(operation, where)
+
+
+def _operation_steps(operation: Any) -> Iterator[Step]:
+    where = f"layer {brief(operation.name)} ({type(operation).__name__})"
+    if isinstance(operation, keras.Model):
+        yield from _steps(operation)
+    elif isinstance(operation, layers.Layer):
+        yield from _layer_steps(operation, where)
+    else:
+        yield from operation_steps(operation, where)
+
+
+def _steps_with_heads(model: keras.Model) -> Iterator[Step]:
+    """Return the steps of a model of several outputs: those that all share, then the heads."""
+    named = model.output
+    if not isinstance(named, dict):
+        named = dict(zip(model.output_names, model.outputs, strict=True))
+    if not all(
+        isinstance(name, str) and hasattr(end, "_keras_history") for name, end in named.items()
+    ):
+        raise ValueError(
+            f"model {brief(model.name)} must have a list of outputs, or a dict by name"
+        )
+    paths = {name: _path(end) for name, end in named.items()}
+    ways = list(paths.values())
+    shared = 0
+    while all(len(way) > shared and way[shared] is ways[0][shared] for way in ways):
+        shared += 1
+    yield from _width(model)
+    for operation in ways[0][:shared]:
+        yield from _operation_steps(operation)
+    yield from assemble_heads(
+        {
+            name: (
+                f"output {brief(name)}",
+                chain.from_iterable(map(_operation_steps, way[shared:])),
+            )
+            for name, way in paths.items()
+        }
+    )
+
+
+def _path(end: Any) -> list[Any]:
+    """Return the layers and operations from the input to an output, each of one tensor."""
+    path: list[Any] = []
+    operation, index, _ = end._keras_history  # noqa: SLF001
+    while not isinstance(operation, layers.InputLayer):
+        sources = operation._inbound_nodes[index].input_tensors  # noqa: SLF001
+        if len(sources) != 1 or any(operation is other for other in path):
+            raise _branches(operation)
+        path.append(operation)
+        operation, index, _ = sources[0]._keras_history  # noqa: SLF001
+    return path[::-1]
+
+
+def _branches(operation: Any) -> ValueError:
+    return ValueError(f"layer {brief(operation.name)} has several inputs or occurs several times")
+
+
+def _is_functional(model: keras.Model) -> bool:
+    functional = [kind for kind in type(model).__mro__ if kind.__name__ == "Functional"]
+    return bool(functional) and _is_plain(model, functional[0])
 
 
 def _chain(model: keras.Model) -> list[Any]:
@@ -167,8 +261,7 @@ def _chain(model: keras.Model) -> list[Any]:
         raise ValueError(f"model {name} is not built: add an Input, or call it once")
     if isinstance(model, keras.Sequential) and _is_plain(model, keras.Sequential):
         return list(model.layers)
-    functional = [kind for kind in type(model).__mro__ if kind.__name__ == "Functional"]
-    if not functional or not _is_plain(model, functional[0]):
+    if not _is_functional(model):
         raise ValueError(f"model {name} must be a Sequential or a functional model")
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ValueError(f"model {name} must have one input and one output")
@@ -177,9 +270,7 @@ def _chain(model: keras.Model) -> list[Any]:
         nodes = [node for node in known if node.operation is operation]
         sources = nodes[0].input_tensors if len(nodes) == 1 else []
         if len(sources) != 1 or sources[0]._keras_history.operation is not before:  # noqa: SLF001
-            raise ValueError(
-                f"layer {brief(operation.name)} has several inputs or occurs several times"
-            )
+            raise _branches(operation)
     return list(model.operations)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.heads import Heads
 from fastmlp.layers import ActivationLike
 
 
@@ -67,6 +68,14 @@ class Activation:
 
 
 @dataclass(frozen=True, slots=True)
+class HeadActivations:
+    """The activations of several heads, of their columns."""
+
+    layer: Heads
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dropout:
     """During training a node is 0 with probability `rate`, the others times 1 / (1 - rate)."""
 
@@ -82,7 +91,16 @@ class Width:
     where: str
 
 
-Step = Linear | Scale | BatchNormalization | LayerNormalization | Activation | Dropout | Width
+Step = (
+    Linear
+    | Scale
+    | BatchNormalization
+    | LayerNormalization
+    | Activation
+    | HeadActivations
+    | Dropout
+    | Width
+)
 
 
 def decimal(number: float) -> float:

@@ -14,11 +14,13 @@ from fastmlp.exchange.steps import (
     Activation,
     BatchNormalization,
     Dropout,
+    HeadActivations,
     LayerNormalization,
     Linear,
     Scale,
     Step,
 )
+from fastmlp.heads import Heads
 from fastmlp.layers import (
     ELU,
     GELU,
@@ -65,6 +67,38 @@ class Scaling(nn.Module):  # type: ignore[misc]
         return str(len(self.scale))
 
 
+class HeadOutputs(nn.Module):  # type: ignore[misc]
+    """The activation of each head of a network of fastmlp, of its columns.
+
+    Parameters
+    ----------
+    layer : fastmlp.Heads
+        The heads.
+    """
+
+    def __init__(self, layer: Heads) -> None:
+        super().__init__()
+        self.layer = layer
+        self.nodes = [head.nodes for _, head in layer.named]
+        self.activations = nn.ModuleList(
+            _activation_module(head.activation) for _, head in layer.named
+        )
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        """Return the outputs of all heads, joined."""
+        parts = zip(self.activations, self.split(z), strict=True)
+        return torch.cat([activation(part) for activation, part in parts], dim=-1)
+
+    def split(self, columns: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return a view of the columns of each head, of outputs or of those before activations."""
+        parts: tuple[torch.Tensor, ...] = columns.split(self.nodes, dim=-1)
+        return parts
+
+    def extra_repr(self) -> str:
+        """Return the names of the heads."""
+        return ", ".join(self.layer.heads)
+
+
 # Softplus is log(1 + exp(z)) up to its threshold, and z beyond, where they are equal.
 _MODULES: dict[str, Callable[[], Any]] = {
     "relu": nn.ReLU,
@@ -85,14 +119,23 @@ _MODULES: dict[str, Callable[[], Any]] = {
 }
 _NAMES: dict[type, str] = {type(new()): name for name, new in _MODULES.items()}  # of GELU either
 _KINDS = (
-    *(nn.Linear, Scaling, nn.BatchNorm1d, nn.LayerNorm, nn.Dropout, nn.Identity, nn.Flatten),
+    *(
+        nn.Linear,
+        Scaling,
+        HeadOutputs,
+        nn.BatchNorm1d,
+        nn.LayerNorm,
+        nn.Dropout,
+        nn.Identity,
+        nn.Flatten,
+    ),
     *_NAMES,
 )
 _ALLOWED = (
-    "Linear, BatchNorm1d, LayerNorm, Dropout, Identity, Flatten, the Scaling of to_torch, nested "
-    "Sequential, and the activations ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, Mish, ReLU6, "
-    "Hardswish, Sigmoid, Tanh, Softplus(1) and, at the end, Softmax(-1); slopes and alphas are at "
-    "least 0"
+    "Linear, BatchNorm1d, LayerNorm, Dropout, Identity, Flatten, the Scaling and HeadOutputs of "
+    "to_torch, nested Sequential, and the activations ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, "
+    "Mish, ReLU6, Hardswish, Sigmoid, Tanh, Softplus(1) and, at the end, Softmax(-1); slopes and "
+    "alphas are at least 0"
 )
 
 
@@ -110,7 +153,9 @@ def to_torch(net: Model, share: bool) -> nn.Sequential:
         linear.bias = nn.Parameter(_tensor(net.core.biases(i), share))
         modules.append(linear)
         functions = []
-        if layer.activation != "identity":
+        if isinstance(layer, Heads):
+            functions.append(HeadOutputs(layer.having(trainable=True, rate_factor=1.0)))
+        elif layer.activation != "identity":
             functions.append(_activation_module(layer.activation))
         if (learned := of_layer(net, i)) is not None:
             place = len(functions) if learned.kind.after_activation else 0
@@ -128,6 +173,8 @@ def _activation_module(activation: ActivationLike) -> Any:
         return nn.LeakyReLU(activation.negative_slope)
     if isinstance(activation, ELU):
         return nn.ELU(activation.alpha)
+    if activation == "identity":
+        return nn.Identity()
     return _MODULES[activation]()
 
 
@@ -168,6 +215,8 @@ def _steps(module: Any, where: str) -> Iterator[Step]:
             yield Linear(weights, biases if module.bias is None else _array(module.bias), where)
         case Scaling():
             yield Scale(_array(module.scale), _array(module.offset), where)
+        case HeadOutputs():
+            yield _head_activations(module, where)
         case nn.BatchNorm1d():
             yield _batch_normalization(module, where)
         case nn.LayerNorm() if len(module.normalized_shape) == 1:
@@ -175,9 +224,7 @@ def _steps(module: Any, where: str) -> Iterator[Step]:
             yield LayerNormalization(scale, shift, module.eps, where)
         case nn.Dropout():
             yield Dropout(module.p, where)
-        case nn.Identity():
-            pass
-        case nn.Flatten() if module.start_dim == 1 and module.end_dim == -1:
+        case nn.Identity() | nn.Flatten(start_dim=1, end_dim=-1):
             pass
         case _:
             yield Activation(_activation(module, where), where)
@@ -221,6 +268,18 @@ def _activation(module: Any, where: str) -> ActivationLike:
         case nn.GELU():
             return GELU(module.approximate)
     return cast("ActivationName", name)
+
+
+def _head_activations(module: HeadOutputs, where: str) -> HeadActivations:
+    heads = [head for _, head in module.layer.named]
+    activations: list[ActivationLike] = []
+    for child in module.activations:
+        _refuse_other(child, where)
+        plain = isinstance(child, nn.Identity)
+        activations.append("identity" if plain else _activation(child, where))
+    if activations != [head.activation for head in heads]:
+        raise ValueError(f"{where}: its activations are not those of the heads it was made for")
+    return HeadActivations(module.layer, where)
 
 
 def _fits(module: Any) -> bool:
