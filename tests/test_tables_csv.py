@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import subprocess
 import sys
 import zipfile
 
@@ -271,6 +272,33 @@ def test_both_engines_agree_on_random_tables(tmp_path, monkeypatch, rng):
             patch.setattr(csv_files, "_pyarrow_csv", lambda dialect: None)
             slow = plain(read(path))
         assert repr(fast) == repr(slow)
+
+
+@pytest.mark.parametrize("last", ["x", "NA", "05", "5.5", "1,234", "inf"])
+def test_a_cell_far_below_decides_as_one_at_the_top(table, last):
+    column = ["1"] * 2500 + [f'"{last}"']
+    below = table("a,y\n" + "".join(f"{cell},k\n" for cell in column)).columns["a"]
+    above = table("a,y\n" + "".join(f"{cell},k\n" for cell in reversed(column))).columns["a"]
+    assert plain_cells(below) == plain_cells(above)[::-1]
+
+
+def plain_cells(column):
+    if isinstance(column, Text):
+        return [column.values[code] for code in column.codes]
+    return list(map(str, column.tolist()))
+
+
+def test_reading_imports_no_other_library_of_tables(tmp_path):
+    pytest.importorskip("pyarrow")
+    (tmp_path / "data.csv").write_text("a,b,y\n1,NA,x\nNA,2.5,z\n")
+    program = (
+        "import sys; from fastmlp.tables.reading import read; read('data.csv');"
+        "print({'pandas', 'polars'} & set(sys.modules))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert result.stdout == "set()\n"
 
 
 def test_large_cells_and_blocks(table, monkeypatch):

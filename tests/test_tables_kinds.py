@@ -146,3 +146,38 @@ def test_parts_of_dates_are_those_of_datetime(rng):
         ]  # fmt: skip
     assert np.isnan(dates.parts(np.array([np.nan]))).all()
     assert dates.parts(np.array([0.75]))[0].tolist() == [0.75, 1970, 1, 3, 1, 18.0]
+
+
+def test_cells_are_dates_whatever_layouts_stand_beside_them(rng):
+    """Cells of one layout are parsed together, with those of the calendar's days that exist."""
+    years, months = rng.integers(0, 10_000, 400), rng.integers(0, 14, 400)
+    days, hours = rng.integers(0, 33, 400), rng.integers(0, 25, 400)
+    forms = ["{0:04}-{1:02}-{2:02}", "{0:04}/{1}/{2}", "{0:04}-{1:02}-{2:02} {3}:59:07.{1}Z",
+             "{0:04}.{1}.{2:02}T{3:02}:05+0{1}:30", "{0:04}-{1:02}", "{0} words",
+             "٣٤٥٦-01-0{1}"]  # fmt: skip
+    cells_of = [
+        form.format(*parts)
+        for form, *parts in zip(forms * 57, years, months, days, hours, strict=False)
+    ]
+    together = dates.days(cells_of, "year first")
+    np.testing.assert_array_equal(
+        together, [dates.days([cell], "year first")[0] for cell in cells_of]
+    )
+    for cell, day in zip(cells_of, together, strict=True):
+        if len(cell) == 10 and cell.isascii():
+            try:
+                expected = dt.datetime.strptime(cell.replace("/", "-"), "%Y-%m-%d")
+                assert day == (expected - dt.datetime(1970, 1, 1)).days
+            except ValueError:
+                assert np.isnan(day)
+    assert 50 < np.isfinite(together).sum() < 350
+
+
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_cells_are_numbers_whatever_layouts_stand_beside_them(rng, decimal):
+    forms = ["{:d}", "{:,d}", "-{:.2f}", "({:d})", "{:.3e}", "${:,.2f}", "{:d}%", "{:.1f},5",
+             "00{:d}", "v{:d}", "{:d}\n", "NA", "1.#IND", "inf", "1e999", "\ud800"]  # fmt: skip
+    some = [form.format(n) for form in forms for n in rng.integers(0, 10**6, 20).tolist()]
+    found, bad = cells.numbers(some, decimal)
+    np.testing.assert_array_equal(found, [cells.number(cell, decimal) for cell in some])
+    assert [cell in cells.MISSING_WORDS for cell in some] == (np.isnan(found) & ~bad).tolist()

@@ -1,6 +1,7 @@
 """The values of the cells of a column, given its kind."""
 
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +19,15 @@ and whose cells stand for none."""
 def values_of(column: Column, kind: Kind, decimal: str) -> Values:
     """Return a function that gives the values of rows of a column.
 
-    Text is parsed once per distinct cell.
+    Text is parsed once per distinct cell, and for the same kind only once.
     """
     if isinstance(column, Booleans):
         return _of_array(column.numbers(), kind)
     if isinstance(column, Text):
-        return _of_text(column, kind, decimal)
+        key = (kind.name, kind.order, decimal)
+        if key not in column.parsed:
+            column.parsed[key] = _of_text(column, kind, decimal)
+        return cast("Values", column.parsed[key])
     return _of_array(column, kind)
 
 
@@ -36,8 +40,9 @@ def _of_text(text: Text, kind: Kind, decimal: str) -> Values:
     else:
         values, _ = cells.numbers(text.values, decimal)
     values[np.isinf(values)] = np.nan
-    words = np.array([value not in cells.MISSING_WORDS for value in text.values], bool)
-    wrong = np.append(np.isnan(values) & words, False)  # the last is for code -1
+    wrong = np.append(np.isnan(values), False)  # the last is for code -1
+    if wrong.any():
+        wrong[:-1] &= [value not in cells.MISSING_WORDS for value in text.values]
     values = np.append(values, np.nan)
     table = dates.parts(values) if kind.name == "date" else values
 

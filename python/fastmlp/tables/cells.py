@@ -1,13 +1,15 @@
 """Text cells that are numbers, yes and no, or missing."""
 
+import contextlib
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.tables.layouts import layouts
 from fastmlp.tables.table import Column, Text
 
 MISSING_WORDS: Final = frozenset({
@@ -35,6 +37,7 @@ _THOUSANDS: Final = {
     ".": re.compile(r"[+-]?\d{1,3}(,\d{3}){1,4}(\.\d*)?", re.ASCII),
     ",": re.compile(r"[+-]?\d{1,3}(\.\d{3}){1,4}(,\d*)?", re.ASCII),
 }
+_MARK: Final = re.compile(r"[.,]")
 _FIRST: Final = 1000
 _SIGNS: Final = re.compile(r"[$€£¥%\s\u00a0\u202f]")
 
@@ -68,12 +71,33 @@ def _is_thousands(cell: str, decimal: str) -> bool:
 
 def numbers(values: Sequence[str], decimal: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return values as numbers, NaN if they are not, and which of these are not missing words."""
-    result = np.array([number(value, decimal) for value in values], np.float64).reshape(-1)
-    bad = [
-        bool(nan) and value not in MISSING_WORDS
-        for nan, value in zip(np.isnan(result), values, strict=True)
-    ]
-    return result, np.array(bad, np.bool_).reshape(-1)
+    found = layouts(values)
+    readers = {layout: _reader(layout, decimal) for layout in set(found)}
+    if any(readers.values()):
+        result = np.array(
+            [
+                reader(value) if (reader := readers[layout]) else math.nan
+                for layout, value in zip(found, values, strict=True)
+            ],
+            np.float64,
+        )
+    else:
+        result = np.full(len(values), math.nan)
+    bad = np.isnan(result)
+    if bad.any():
+        bad &= np.array([value not in MISSING_WORDS for value in values], np.bool_)
+    return result, bad
+
+
+def _reader(layout: str, decimal: str) -> Callable[[str], float] | None:
+    """Return the function that reads the numbers of a layout as `number` does; None for none."""
+    if math.isnan(number(layout, decimal)):
+        return None
+    if decimal == "." and is_number(layout):
+        return float
+    if decimal == "." and _is_thousands(layout, decimal):
+        return lambda cell: float(cell.replace(",", ""))
+    return lambda cell: number(cell, decimal)
 
 
 def is_code(cell: str) -> bool:
@@ -81,10 +105,20 @@ def is_code(cell: str) -> bool:
     return _CODE.fullmatch(cell) is not None
 
 
+def has_code(values: Sequence[str]) -> bool:
+    """Return whether one of the values has a leading zero."""
+    return any(is_code(value) for value in values if value[:1] == "0")
+
+
 def yes_or_no(values: Iterable[str]) -> bool:
     """Return whether values are a pair such as yes and no, apart from missing words."""
-    words = {value for value in values if value not in MISSING_WORDS}
-    return words <= PAIRS.keys() and {word.lower() for word in words} in map(set, _PAIRS)
+    words = set()
+    for value in values:
+        if value in PAIRS:
+            words.add(value.lower())
+        elif value not in MISSING_WORDS:
+            return False
+    return words in map(set, _PAIRS)
 
 
 def typed(text: Text, decimal: str) -> Column:
@@ -92,28 +126,27 @@ def typed(text: Text, decimal: str) -> Column:
 
     Whole numbers of which some have a leading zero, like codes, stay text.
     """
-    plain = re.compile(r"[.,]") if decimal == "," else None
-    numbers = np.empty(len(text.values) + 1)
-    numbers[-1] = math.nan  # for code -1
-    found = False
-    for place, value in enumerate(text.values):
-        if plain is not None and plain.search(value):
-            numbers[place] = number(value, decimal)
-            if math.isnan(numbers[place]) and value not in MISSING_WORDS:
-                return text
-        elif is_number(value):
-            numbers[place] = float(value)
-        elif value in MISSING_WORDS:
-            numbers[place] = math.nan
-            continue
-        else:
-            return text
-        found = True
-    if not found and text.values:
+    values = text.values
+    if not _are_plain(values[:_FIRST], decimal) or not _are_plain(values, decimal):
+        return text  # the first values tell this soon of most columns of text
+    if values and all(value in MISSING_WORDS for value in values):
         return text
-    if any(map(is_code, text.values)) and not (np.modf(numbers[np.isfinite(numbers)])[0]).any():
+    found, _ = numbers(values, decimal)
+    if has_code(values) and not (np.modf(found[np.isfinite(found)])[0]).any():
         return text
-    return numbers[text.codes]
+    return np.append(found, math.nan)[text.codes]  # the last is for code -1
+
+
+def _are_plain(values: Sequence[str], decimal: str) -> bool:
+    """Return whether values are plain numbers; with a decimal comma also if they have marks."""
+
+    def is_plain(layout: str) -> bool:
+        if decimal == "," and _MARK.search(layout):
+            return not math.isnan(number(layout, ","))
+        return is_number(layout)
+
+    words = [value for value in values if value not in MISSING_WORDS]
+    return all(map(is_plain, set(layouts(words))))
 
 
 def from_arrow(cells: Any, decimal: str) -> Column:
@@ -129,52 +162,84 @@ def from_arrow(cells: Any, decimal: str) -> Column:
 def arrow_text(cells: Any) -> Text:
     """Return a pyarrow column of text as `Text`."""
     coded = cells.combine_chunks().dictionary_encode()
-    codes = _buffer(coded.indices.cast("int32").fill_null(-1), np.int32)
+    codes = _filled(coded.indices, np.int32, -1)
     return Text.coded(coded.dictionary.to_pylist(), codes)
 
 
 def arrow_floats(column: Any) -> NDArray[np.float64]:
-    """Return a pyarrow column of doubles, NaN where null.
-
-    Uses its buffers, because ``to_numpy`` imports pandas.
-    """
-    parts = [_buffer(chunk, np.float64) for chunk in column.fill_null(math.nan).chunks]
+    """Return a pyarrow column of doubles, NaN where null."""
+    parts = [_filled(chunk, np.float64, math.nan) for chunk in column.chunks]
     return np.concatenate(parts) if parts else np.empty(0)
 
 
-def _buffer(array: Any, dtype: type[Any]) -> NDArray[Any]:
-    """Return a pyarrow array without nulls as a view."""
-    values = np.frombuffer(array.buffers()[1], dtype) if len(array) else np.empty(0, dtype)
-    return values[array.offset : array.offset + len(array)]
+def _filled(array: Any, dtype: type[Any], null: float) -> NDArray[Any]:
+    """Return a pyarrow array of numbers, with a number in place of nulls.
+
+    Uses its buffers: ``to_numpy``, and every pyarrow function that converts a Python value, would
+    import pandas.
+    """
+    if not len(array):
+        return np.empty(0, dtype)
+    valid, values = array.buffers()
+    here = slice(array.offset, array.offset + len(array))
+    result = np.frombuffer(values, dtype)[here]
+    if not array.null_count:
+        return result
+    known = np.unpackbits(np.frombuffer(valid, np.uint8), bitorder="little")[here]
+    return np.where(known, result, dtype(null))
 
 
 def _cast(cells: Any) -> NDArray[np.float64] | None:
     """Return pyarrow cells as numbers; None if one of them needs `typed`."""
-    import pyarrow as pa  # noqa: PLC0415  (installed if there are such cells)
-    import pyarrow.compute as pc  # noqa: PLC0415
-
-    if cells.null_count == len(cells):
+    if cells.null_count == len(cells) or _as_doubles(cells.slice(0, _FIRST)) is None:
         return None
-    try:
-        values = pc.cast(cells, pa.float64())
-    except pa.ArrowInvalid:
-        missing = pc.is_in(cells, value_set=pa.array(sorted(MISSING_WORDS), cells.type))
-        if not pc.any(missing).as_py():
-            return None
-        try:
-            values = pc.cast(pc.if_else(missing, None, cells), pa.float64())
-        except pa.ArrowInvalid:
-            return None
+    values = _as_doubles(cells)
+    if values is None:
+        return None
     array = arrow_floats(values)
     if _has_fractions(array[:_FIRST]):  # otherwise all must be checked
         return array
     known = array[np.isfinite(array)]
     if not len(known):
         return None
-    codes = (
-        not _has_fractions(known) and pc.any(pc.match_substring_regex(cells, r"^0[0-9]")).as_py()
+    return None if not _has_fractions(known) and any(map(_has_codes, cells.chunks)) else array
+
+
+def _as_doubles(cells: Any) -> Any:
+    """Return pyarrow cells as doubles, null for missing words; None if there are others."""
+    import pyarrow as pa  # noqa: PLC0415  (installed if there are such cells)
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    with contextlib.suppress(pa.ArrowInvalid):
+        return pc.cast(cells, pa.float64())
+    with contextlib.suppress(pa.ArrowInvalid):
+        missing = pc.is_in(cells, value_set=_missing_words())
+        known = pc.if_else(missing, pa.nulls(len(cells), cells.type), cells)
+        return pc.cast(known, pa.float64())
+    return None
+
+
+def _missing_words() -> Any:
+    """Return `MISSING_WORDS` for pyarrow; ``pa.array`` of a list would import pandas."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    words = sorted(MISSING_WORDS)
+    ends = np.cumsum([0, *map(len, words)], dtype=np.int32)
+    return pa.StringArray.from_buffers(
+        len(words), pa.py_buffer(ends), pa.py_buffer("".join(words).encode())
     )
-    return None if codes else array
+
+
+def _has_codes(cells: Any) -> bool:
+    """Return whether a cell of a pyarrow array of strings begins with 0 and another digit."""
+    _, offsets, characters = cells.buffers()
+    if characters is None:
+        return False
+    text = np.frombuffer(characters, np.uint8)
+    ends = np.frombuffer(offsets, np.int32)[cells.offset : cells.offset + len(cells) + 1]
+    first = ends[:-1][np.diff(ends) > 1]
+    second = text[first[text[first] == ord("0")] + 1]
+    return bool(((second >= ord("0")) & (second <= ord("9"))).any())
 
 
 def _has_fractions(numbers: NDArray[np.float64]) -> bool:

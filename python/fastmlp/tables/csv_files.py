@@ -160,13 +160,15 @@ def _by_pyarrow(
     columns: dict[str, Column] = {}
     for name in names:
         column = table.column(0)
-        table = table.remove_column(0)  # so that its memory is freed once it is converted
+        table = table.remove_column(0)
         if name in numeric:
             columns[name] = cells.arrow_floats(column)
         elif name in as_text:
             columns[name] = cells.arrow_text(column)
         else:
             columns[name] = cells.from_arrow(column, dialect.decimal)
+        del column
+        pa.default_memory_pool().release_unused()
     return columns
 
 
@@ -256,7 +258,7 @@ def _by_csv(
 def _check_quotes(table: Table, delimiter: str) -> None:
     """Raise for cells that contain whole rows: a quote was closed much later or never."""
     for name, column in table.columns.items():
-        if not isinstance(column, Text):
+        if not isinstance(column, Text) or "\n" not in "".join(column.values):
             continue
         for place, value in enumerate(column.values):
             if "\n" in value:

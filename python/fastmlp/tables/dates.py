@@ -5,19 +5,18 @@ An ambiguous order of day and month is not guessed, nor is the century of two-di
 
 import math
 import re
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.tables.cells import MISSING_WORDS
+from fastmlp.tables.layouts import Matched, by_layout, layouts
 
 Order = Literal[
     "iso", "year first", "day first", "month first", "month by name", "quarter", "time of day"
 ]
-_EPOCH: Final = date(1970, 1, 1).toordinal()
 ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 
 _CLOCK: Final = r"(?:[T ,]+(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))? ?(Z|[+-]\d\d:?\d\d)?)?"
@@ -46,8 +45,18 @@ _BY_NAME: Final = re.compile(
     rf"(?:{_MONTH}[-/. ]+(\d{{1,2}})|(\d{{1,2}})[-/. ]+{_MONTH})[-/., ]+(\d{{4}}){_CLOCK}",
     re.ASCII | re.IGNORECASE,
 )
-_QUARTER: Final = re.compile(r"(\d{4})[- :]?(?:[Qq:]([1-4])|[Mm](\d{1,2}))", re.ASCII)
+_QUARTER: Final = re.compile(r"(\d{4})[- :]?(?:[Qq:](\d)|[Mm](\d{1,2}))", re.ASCII)
 _TIME: Final = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?", re.ASCII)
+_PATTERNS: Final[dict[Order, re.Pattern[str]]] = {
+    "iso": _ISO, "year first": _YEAR_FIRST, "month by name": _BY_NAME, "quarter": _QUARTER,
+    "time of day": _TIME, "day first": _YEAR_LAST, "month first": _YEAR_LAST,
+}  # fmt: skip
+_YEAR_AT_THE_END: Final = ("day first", "month first")
+_PLACES: Final = {  # the groups of year, month and day
+    "iso": (1, 2, 3), "year first": (1, 2, 3), "day first": (3, 2, 1), "month first": (3, 1, 2)
+}  # fmt: skip
+
+Whole = NDArray[np.int64]
 
 
 def order_of(  # noqa: PLR0911  (a case each)
@@ -67,28 +76,26 @@ def order_of(  # noqa: PLR0911  (a case each)
     reason : str
         Why dates are not read; empty if the values are not dates.
     """
+    first = next((value for value in values if value not in MISSING_WORDS), "")
+    patterns = (*_PATTERNS.values(), _TWO_DIGITS)
+    if not any(pattern.fullmatch(layout) for pattern in patterns for layout in layouts([first])):
+        return None, ""
     words = [value for value in values if value not in MISSING_WORDS]
-    if not words or not (words[0][0].isdigit() or words[0][:3].lower() in _MONTHS):
-        return None, ""
-    for order, pattern in (
-        ("iso", _ISO), ("year first", _YEAR_FIRST), ("month by name", _BY_NAME),
-        ("quarter", _QUARTER), ("time of day", _TIME),
-    ):  # fmt: skip
-        if all(map(pattern.fullmatch, words)):
-            some: Order = order  # type: ignore[assignment]
-            return (some, "") if not np.isnan(days(words, some)).any() else (None, "")
-    if all(map(_TWO_DIGITS.fullmatch, words)):
+    found = set(layouts(words))
+    for order, pattern in _PATTERNS.items():
+        if order not in _YEAR_AT_THE_END and all(map(pattern.fullmatch, found)):
+            return (order, "") if not np.isnan(days(words, order)).any() else (None, "")
+    if all(map(_TWO_DIGITS.fullmatch, found)):
         return None, "the years have two digits, whose century nothing tells"
-    found = [_YEAR_LAST.fullmatch(word) for word in words]
-    if not all(found):
+    if not all(map(_YEAR_LAST.fullmatch, found)):
         return None, ""
-    parts = [(int(match[1]), int(match[2])) for match in found if match]
-    first, second = (max(numbers) for numbers in zip(*parts, strict=True))
-    if first <= 12 and second <= 12:
+    matched = list(_matched(words, _YEAR_LAST))
+    left, middle = (max(int(cells.whole(i).max()) for _, cells in matched) for i in (1, 2))
+    if left <= 12 and middle <= 12:
         return None, "nothing tells whether day or month stands first"
-    if first <= 31 and second <= 12:
+    if left <= 31 and middle <= 12:
         return "day first", ""
-    return ("month first", "") if first <= 12 and second <= 31 else (None, "")
+    return ("month first", "") if left <= 12 and middle <= 31 else (None, "")
 
 
 def days(values: Sequence[str], order: Order) -> NDArray[np.float64]:
@@ -101,64 +108,66 @@ def days(values: Sequence[str], order: Order) -> NDArray[np.float64]:
     order : str
         From `order_of`.
     """
-    return np.array([_day(value, order) for value in values], np.float64).reshape(-1)
+    result = np.full(len(values), math.nan)
+    for places, cells in _matched(values, _PATTERNS[order]):
+        result[places] = _days(cells, order)
+    return result
 
 
-def _day(value: str, order: Order) -> float:  # noqa: PLR0911  (a case each)
+def _matched(
+    values: Sequence[str], pattern: re.Pattern[str]
+) -> Iterator[tuple[NDArray[np.intp] | slice, Matched]]:
+    """Yield the places of the cells of each layout that matches, and these cells."""
+    for layout, places in by_layout(values):
+        if match := pattern.fullmatch(layout):
+            some = values if isinstance(places, slice) else [values[place] for place in places]
+            yield places, Matched(some, match)
+
+
+def _days(cells: Matched, order: Order) -> NDArray[np.float64]:
+    """Return the days of cells of one layout; NaN for days that the calendar lacks."""
     if order == "time of day":
-        return _hours(*match.groups()) if (match := _TIME.fullmatch(value)) else math.nan
-    if order == "iso":
-        return _civil(*map(int, match.groups())) if (match := _ISO.fullmatch(value)) else math.nan
-    if order == "quarter":
-        match = _QUARTER.fullmatch(value)
-        if match is None:
-            return math.nan
-        return _civil(int(match[1]), 3 * int(match[2]) - 2 if match[2] else int(match[3]), 1)
+        return _hours(cells, 1)
+    if order == "quarter":  # a fifth one begins in month 13
+        begins = 3 * cells.whole(2) - 2 if cells.has(2) else cells.whole(3)
+        return _civil(cells.whole(1), begins, 1)
     if order == "month by name":
-        match = _BY_NAME.fullmatch(value)
-        if match is None:
-            return math.nan
-        before, day_after, day_before, after, of_year, *clock = match.groups()
-        number = _MONTHS.index((before or after)[:3].lower()) + 1
-        return _at(_civil(int(of_year), number, int(day_after or day_before)), *clock)
-    match = (_YEAR_FIRST if order == "year first" else _YEAR_LAST).fullmatch(value)
-    if match is None:
-        return math.nan
-    first, second, third, *clock = match.groups()
-    year, month, day = {
-        "year first": (first, second, third or "1"),
-        "day first": (third, second, first),
-        "month first": (third, first, second),
-    }[order]
-    return _at(_civil(int(year), int(month), int(day)), *clock)
+        name, day = (1, 2) if cells.has(1) else (4, 3)
+        number = _MONTHS.index(cells.text(name)[:3].lower()) + 1
+        return _at(_civil(cells.whole(5), number, cells.whole(day)), cells, 6)
+    year, month, day = _PLACES[order]
+    of_month = cells.whole(day) if cells.has(day) else 1
+    civil = _civil(cells.whole(year), cells.whole(month), of_month)
+    return civil if order == "iso" else _at(civil, cells, 4)
 
 
-def _at(
-    day: float, hour: str | None, minute: str | None, second: str | None, zone: str | None
-) -> float:
-    if hour is None or minute is None:
+def _civil(year: Whole, month: Whole | int, day: Whole | int) -> NDArray[np.float64]:
+    months = (12 * (year - 1970) + month - 1).astype("M8[M]")
+    result = months.astype("M8[D]") + (day - 1)
+    exists = (year >= 1) & (month >= 1) & (month <= 12) & (result.astype("M8[M]") == months)
+    return np.where(exists, result.astype(np.float64), math.nan)
+
+
+def _at(day: NDArray[np.float64], cells: Matched, clock: int) -> NDArray[np.float64]:
+    """Return days with the time of day, if the layout has one: groups from `clock`."""
+    if not cells.has(clock):
         return day
-    return day + (_hours(hour, minute, second) - _offset(zone)) / 24.0
+    return day + (_hours(cells, clock) - _offset(cells, clock + 3)) / 24.0
 
 
-def _civil(year: int, month: int, day: int) -> float:
-    try:
-        return float(date(year, month, day).toordinal() - _EPOCH)
-    except ValueError:
-        return math.nan
+def _hours(cells: Matched, clock: int) -> NDArray[np.float64]:
+    hour, minute = cells.whole(clock), cells.whole(clock + 1)
+    second = cells.number(clock + 2) if cells.has(clock + 2) else np.zeros(len(hour))
+    hours = hour + minute / 60.0 + second / 3600.0
+    return np.where((hour > 24) | (minute > 59), math.nan, hours)
 
 
-def _hours(hour: str, minute: str, second: str | None) -> float:
-    if int(hour) > 24 or int(minute) > 59:
-        return math.nan
-    return int(hour) + int(minute) / 60.0 + float(second or 0) / 3600.0
-
-
-def _offset(zone: str | None) -> float:
-    if zone is None or zone == "Z":
+def _offset(cells: Matched, zone: int) -> NDArray[np.float64] | float:
+    """Return the hours of a time zone such as +01:30, group `zone`."""
+    if not cells.has(zone) or cells.text(zone) == "Z":
         return 0.0
-    hours = int(zone[1:3]) + int(zone[-2:]) / 60.0
-    return -hours if zone[0] == "-" else hours
+    hours = cells.whole(zone, 1, 3) + cells.whole(zone, -2) / 60.0
+    return -hours if cells.text(zone)[0] == "-" else hours
 
 
 PARTS: Final = ("day", "year", "month", "weekday", "day of the year", "hour")

@@ -40,6 +40,15 @@ def _scale(values: Floats) -> tuple[float, float]:
     return mean, deviation if deviation > 1e-12 * abs(mean) else 1.0
 
 
+def _median(values: Floats) -> float:
+    """Return what `numpy.median` does, in half its time: it also looks for NaN."""
+    middle = len(values) // 2
+    parted = np.partition(values, middle)
+    if len(values) % 2:
+        return float(parted[middle])
+    return float(np.mean([parted[:middle].max(), parted[middle]]))
+
+
 @dataclass(frozen=True, eq=False)
 class Number:
     """A standardised number, optionally its piecewise-linear encoding, and whether it is missing.
@@ -67,9 +76,10 @@ class Number:
     @classmethod
     def fit(cls, values: Floats, pieces: int = 0, *, missing: bool | None = None) -> "Number":
         """Fit to the training part, NaN where missing; `missing` None adds it if needed."""
-        known = values[~np.isnan(values)]
-        median = float(np.median(known)) if len(known) else 0.0
-        filled = np.where(np.isnan(values), median, values)
+        absent = np.isnan(values)
+        known = values[~absent] if absent.any() else values
+        median = _median(known) if len(known) else 0.0
+        filled = np.where(absent, median, values) if len(known) < len(values) else values
         mean, deviation = _scale(filled)
         edges = NO_EDGES
         if pieces:
@@ -92,9 +102,10 @@ class Number:
         missing = np.isnan(values)
         filled = np.where(missing, self.median, values)
         out[:, 0] = np.clip((filled - self.mean) / self.deviation, -LIMIT, LIMIT)
-        for piece in range(len(self.edges) - 1):
-            low, high = self.edges[piece], self.edges[piece + 1]
-            out[:, 1 + piece] = np.clip((filled - low) / (high - low), 0.0, 1.0)
+        if len(self.edges):
+            part = np.subtract.outer(filled, self.edges[:-1])
+            part /= np.diff(self.edges)
+            out[:, 1 : len(self.edges)] = np.clip(part, 0.0, 1.0, out=part)
         if self.missing:
             out[:, -1] = missing
 

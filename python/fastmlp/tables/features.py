@@ -36,7 +36,7 @@ _FINEST, _ROWS_OF_PIECE = 128, 8  # for few columns of numbers, with enough rows
 _MOST_PIECES: Final = 512  # columns for all numbers together
 MOST_WORDS: Final = 200
 _PIECES_BYTES: Final = 1 << 26
-_BLOCK: Final = 1 << 12
+_BLOCK_BYTES, _FEWEST_ROWS = 1 << 21, 512
 
 NumberEncoding = Literal["piecewise", "standardized"]
 WordEncoding = Literal["one-hot", "target means"]
@@ -124,9 +124,10 @@ class Features:
         out = np.empty((len(rows), self.width), dtype)
         writers = [_writer(feature, table) for feature in self.features]
         bad: list[list[Rows]] = [[] for _ in writers]
-        for start in range(0, len(rows), _BLOCK):  # the block of the matrix stays in cache
-            some = rows[start : start + _BLOCK]
-            for j, part in enumerate(self._parts(out[start : start + _BLOCK])):
+        block = max(_FEWEST_ROWS, _BLOCK_BYTES // (dtype.itemsize * self.width))
+        for start in range(0, len(rows), block):  # the block of the matrix stays in cache
+            some = rows[start : start + block]
+            for j, part in enumerate(self._parts(out[start : start + block])):
                 with np.errstate(over="ignore", invalid="ignore"):  # for extreme numbers
                     wrong = writers[j](some, part)
                 if wrong is not None and wrong.any():
@@ -180,6 +181,37 @@ def learn(
     DataError
         If no column is left.
     """
+    learned, trained = fit_encoders(
+        table, rows, names, targets, numbers=numbers, words=words, classes=classes, seed=seed
+    )
+    matrix = learned.matrix(table, rows, learned.notes)
+    for feature, part in zip(learned.features, learned._parts(matrix), strict=True):  # noqa: SLF001
+        if feature.name in trained:
+            part[:] = trained[feature.name]
+    return learned, matrix
+
+
+def fit_encoders(
+    table: Table,
+    rows: Rows,
+    names: Sequence[str],
+    targets: Floats,
+    *,
+    numbers: NumberEncoding = "piecewise",
+    words: WordEncoding = "one-hot",
+    classes: bool = False,
+    seed: int = 0,
+) -> tuple[Features, dict[str, Floats]]:
+    """Choose the encoding of each column and fit it; the arguments are those of `learn`.
+
+    Returns
+    -------
+    features : Features
+        The fitted encoding.
+    trained : dict of str to ndarray
+        The cross-fitted target means of the training part, which its rows have in place of those
+        that new rows get.
+    """
     kinds = {
         name: kind_of(table.columns[name], rows, name, table.decimal, unnamed=name in table.unnamed)
         for name in names
@@ -194,9 +226,8 @@ def learn(
             learned.dropped.append(ColumnReport(name, "dropped", 0, kind.reason))
             continue
         column = table.columns[name]
-        many = isinstance(column, Text) and np.count_nonzero(column.counts(rows)) > FEW_WORDS
-        if kind.name == "words" and many and words == "target means":
-            assert isinstance(column, Text)
+        by_means = kind.name == "words" and words == "target means"
+        if by_means and isinstance(column, Text) and _has_many(column, rows):
             encoder, trained[name] = TargetMeans.fit(column, rows, targets, _folds(len(rows), seed))
             learned.features.append(Feature(name, kind, encoder))
         else:
@@ -212,11 +243,7 @@ def learn(
             for f in learned.features
             if isinstance(f.encoder, Number)
         ]
-    matrix = learned.matrix(table, rows, learned.notes)
-    for feature, part in zip(learned.features, learned._parts(matrix), strict=True):  # noqa: SLF001
-        if feature.name in trained:
-            part[:] = trained[feature.name]
-    return learned, matrix
+    return learned, trained
 
 
 def needs_preparation(feature: Feature) -> str:
@@ -261,8 +288,7 @@ def _learn(learned: Features, table: Table, rows: Rows, name: str, kind: Kind, p
 def _fit(column: Column, rows: Rows, kind: Kind, decimal: str, pieces: int) -> Encoder:
     if kind.name == "words":
         assert isinstance(column, Text)
-        few = np.count_nonzero(column.counts(rows)) <= FEW_WORDS
-        return Words.fit(column, rows, FEW_WORDS if few else MOST_WORDS)
+        return Words.fit(column, rows, MOST_WORDS if _has_many(column, rows) else FEW_WORDS)
     if kind.name == "vector":
         assert not isinstance(column, Text)
         return Vector.fit(column[rows])
@@ -270,6 +296,10 @@ def _fit(column: Column, rows: Rows, kind: Kind, decimal: str, pieces: int) -> E
     if kind.name == "date":
         return Numbers.fit(values, pieces)
     return Number.fit(values, 0 if kind.name == "yes/no" else pieces)
+
+
+def _has_many(text: Text, rows: Rows) -> bool:
+    return bool(np.count_nonzero(text.counts(rows)) > FEW_WORDS)
 
 
 def _pieces(kinds: dict[str, Kind], rows: int, *, classes: bool) -> int:

@@ -102,7 +102,7 @@ def _text_kind(text: Text, rows: Rows, decimal: str, *, unnamed: bool) -> Kind: 
     order, reason = dates.order_of(values)
     if order is not None:
         return Kind("time of day" if order == "time of day" else "date", f"{order}", order)
-    if not any(map(cells.is_code, values)):
+    if not cells.has_code(values):
         numeric, bad = cells.numbers(values, decimal)
         numbers = int(counts[there][~np.isnan(numeric)].sum())
         if numbers > 9 * int(counts[there][bad].sum()):

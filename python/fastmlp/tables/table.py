@@ -24,10 +24,13 @@ class Text:
         The distinct cells, without surrounding blanks; none is empty.
     codes : ndarray of int32, shape (n,)
         For each row the index of its cell in `values`; -1 if the cell is empty or null.
+    parsed : dict
+        What `cell_values.values_of` has made of the values.
     """
 
     values: list[str]
     codes: NDArray[np.int32]
+    parsed: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, cells: Iterable[str | None]) -> "Text":
@@ -39,6 +42,8 @@ class Text:
     @classmethod
     def coded(cls, values: Sequence[str | None], codes: NDArray[np.int32]) -> "Text":
         """Make a column from values and codes; strips values, merges equal, drops empty ones."""
+        if known := _clean(values):
+            return cls(known, codes.astype(np.int32, copy=False))
         places: dict[str, int] = {}
         new = np.full(len(values) + 1, -1, np.int32)  # the last is for code -1
         for old, value in enumerate(values):
@@ -52,11 +57,18 @@ class Text:
     def counts(self, rows: Rows | None = None) -> NDArray[np.intp]:
         """Count how often each value occurs in some rows, or in all."""
         codes = self.codes if rows is None else self.codes[rows]
-        return np.bincount(codes[codes >= 0], minlength=len(self.values))
+        return np.bincount(codes + 1, minlength=len(self.values) + 1)[1:]
 
     def first_row(self, value: int) -> int:
         """Return the first row with this code."""
         return int((self.codes == value).argmax())
+
+
+def _clean(values: Sequence[str | None]) -> list[str]:
+    """Return values that are different, stripped and not empty; an empty list for others."""
+    known = [value for value in values if value]
+    is_clean = len(known) == len(values) == len(set(known)) and list(map(str.strip, known)) == known
+    return known if is_clean else []
 
 
 @dataclass(frozen=True)
