@@ -70,20 +70,21 @@ void narrow_forward(const KernelTable<T>& kernel, const DenseView<const T>& laye
     }
 }
 
-/// The weight update is split over threads at multiples of this many rows, whole register tiles.
+/// Rows of the weights that are updated at a time, whole register tiles, if something must happen
+/// in between.
 constexpr std::size_t kUpdateRows = 24;
 
-/// This thread's part of a layer's weights: split by rows, or by columns if there are too few.
+/// This thread's part of a layer's stored gradients: of the rows, or of the columns if there are
+/// too few rows.
 template <class T>
-struct WeightShare {
-    WeightShare(const DenseView<T>& view, Share share) : k{0, view.k}, n{0, padded(view.n)} {
+struct GradientShare {
+    GradientShare(const DenseView<T>& view, Share share) : k{0, view.k}, n{0, view.n} {
         if (view.transposed) {
-            n = {0, view.n};
             k = share.of(view.k, kPad);
-        } else if (view.k >= kUpdateRows * share.size) {
-            k = share.of(view.k, kUpdateRows);
+        } else if (view.k >= kPad * share.size) {
+            k = share.of(view.k, 1);
         } else {
-            n = share.of(n.last, kPad);
+            n = share.of(view.n, kPad);
         }
     }
 
@@ -240,38 +241,39 @@ GradientUse<T> GradientUse<T>::of_layer(std::size_t i) const {
 
 template <class T>
 void dense_update(const KernelTable<T>& kernel, const UpdateTarget<T>& target, const T* const* a,
-                  Rows<T>& delta, Range batch, GradientUse<T> use, Share share, Scratch<T>& scratch,
-                  RowPrefetcher* prefetch, Poll* poll) {
+                  Rows<T>& delta, Range batch, GradientUse<T> use, const UpdatePart& mine,
+                  Scratch<T>& scratch, RowPrefetcher* prefetch, Poll* poll) {
     const DenseView<T>& layer = target.parameters;
     const BlockUpdate<T> update(kernel, target, use, scratch);
-    const WeightShare<T> mine(layer, share);
     const T* const* deltas = delta.pointers.data() + batch.first;
     a += batch.first;
     if (layer.transposed) {
         const std::size_t step = update.fused() && !poll ? layer.k : kPanel;
-        for (std::size_t k = mine.k.first; k < mine.k.last; k += step) {
-            const std::size_t width = std::min(step, mine.k.last - k);
+        const Range columns = mine.columns(layer.k);
+        for (std::size_t k = columns.first; k < columns.last; k += step) {
+            const std::size_t width = std::min(step, columns.last - k);
             update.weights(deltas, 0, layer.n, a, k, width, batch.size(), k);
             if (poll) poll->worked(2.0 * static_cast<double>(layer.n * width * batch.size()));
         }
     } else {
         const bool whole = update.fused() && !prefetch && !poll;
-        const std::size_t step = whole ? std::max<std::size_t>(1, mine.k.size()) : kUpdateRows;
+        const std::size_t step = whole ? std::max<std::size_t>(1, layer.k) : kUpdateRows;
+        const std::size_t padded_n = padded(layer.n);
         if (prefetch) {
-            prefetch->spread_over((mine.n.size() + kPanel - 1) / kPanel *
-                                  ((mine.k.size() + step - 1) / step));
+            const std::size_t steps =
+                (padded_n + kPanel - 1) / kPanel * ((layer.k + step - 1) / step);
+            prefetch->spread_over(mine.part_of(steps));
         }
-        for_each_panel(mine.n.size(), [&](std::size_t first, std::size_t width) {
-            const std::size_t n = mine.n.first + first;
-            for (std::size_t k = mine.k.first; k < mine.k.last; k += step) {
+        mine.for_each_panel(layer.k, padded_n, [&](std::size_t n, std::size_t width, Range panel) {
+            for (std::size_t k = panel.first; k < panel.last; k += step) {
                 if (prefetch) prefetch->advance();
-                const std::size_t rows = std::min(step, mine.k.last - k);
+                const std::size_t rows = std::min(step, panel.last - k);
                 update.weights(a, k, rows, deltas, n, width, batch.size(), k * layer.ldw + n);
                 if (poll) poll->worked(2.0 * static_cast<double>(rows * width * batch.size()));
             }
         });
     }
-    bias_update(kernel, target, delta, batch, use, share, scratch);
+    bias_update(kernel, target, delta, batch, use, mine.share, scratch);
 }
 
 template <class T>
@@ -304,10 +306,9 @@ template <class T>
 void apply_gradients(const KernelTable<T>& kernel, const UpdateTarget<T>& target,
                      const DenseView<T>& gradients, const StepRules<T>& rules, Share share) {
     const DenseView<T>& layer = target.parameters;
-    const WeightShare<T> mine(layer, share);
+    const GradientShare<T> mine(layer, share);
     const Range rows = layer.transposed ? mine.n : mine.k;
-    Range columns = layer.transposed ? mine.k : mine.n;
-    if (!layer.transposed) columns.last = std::min(columns.last, layer.n);
+    const Range columns = layer.transposed ? mine.k : mine.n;
     const std::size_t offset = rows.first * layer.ldw + columns.first;
     const GradientUse<T> use{T(1), &rules};
     use_gradients(kernel, target, &DenseView<T>::w, offset, {rows.size(), columns.size()},
@@ -327,7 +328,7 @@ void apply_gradients(const KernelTable<T>& kernel, const UpdateTarget<T>& target
                                  Poll*);                                                           \
     template struct GradientUse<T>;                                                                \
     template void dense_update(const KernelTable<T>&, const UpdateTarget<T>&, const T* const*,     \
-                               Rows<T>&, Range, GradientUse<T>, Share, Scratch<T>&,                \
+                               Rows<T>&, Range, GradientUse<T>, const UpdatePart&, Scratch<T>&,    \
                                RowPrefetcher*, Poll*);                                             \
     template void bias_update(const KernelTable<T>&, const UpdateTarget<T>&, Rows<T>&, Range,      \
                               GradientUse<T>, Share, Scratch<T>&);                                 \

@@ -55,13 +55,14 @@ struct UpdateTarget {
     DenseView<T> sums{};  ///< of the gradients over earlier rows of the batch; empty if none
 };
 
-/// (2.6), (2.7) over the rows `batch`, for this thread's share of the elements of `target`. Called
+/// (2.6), (2.7) over the rows `batch`, for this thread's part of the elements of `target`. Called
 /// for trainable layers only: `Propagation::gradients` leaves out frozen ones. `prefetch` and
 /// `poll` (may be null) are advanced along with the work.
 template <class T>
 void dense_update(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& target,
-                  const T* const* a, Rows<T>& delta, Range batch, GradientUse<T> use, Share share,
-                  Scratch<T>& scratch, RowPrefetcher* prefetch = nullptr, Poll* poll = nullptr);
+                  const T* const* a, Rows<T>& delta, Range batch, GradientUse<T> use,
+                  const UpdatePart& mine, Scratch<T>& scratch, RowPrefetcher* prefetch = nullptr,
+                  Poll* poll = nullptr);
 
 /// The same for the biases.
 template <class T>
@@ -79,7 +80,7 @@ void use_gradients(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>&
                    T* DenseView<T>::* part, std::size_t offset, BlockSize size, const T* gradients,
                    GradientUse<T> use, std::size_t ldg = kernels::kPanel);
 
-/// The step with gradients that were stored in `gradients` before, with the same shares.
+/// The step with gradients that were stored in `gradients` before.
 template <class T>
 void apply_gradients(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& target,
                      const DenseView<T>& gradients, const StepRules<T>& rules, Share share);

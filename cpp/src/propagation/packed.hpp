@@ -37,14 +37,18 @@ using Scratch = std::vector<T>;
 /// Calls f(first, width) for the fewest panels that cover `columns` (a multiple of kernels::kPad),
 /// with widths as equal as possible.
 template <class F>
-void for_each_panel(std::size_t columns, F f) {
+void for_each_panel(std::size_t columns, std::size_t most, F f) {
     const std::size_t units = columns / kernels::kPad;
-    std::size_t parts = (columns + kernels::kPanel - 1) / kernels::kPanel;
+    std::size_t parts = (columns + most - 1) / most;
     for (std::size_t first = 0; parts > 0; --parts) {
         const std::size_t size = (units - first + parts - 1) / parts;
         f(first * kernels::kPad, size * kernels::kPad);
         first += size;
     }
+}
+template <class F>
+void for_each_panel(std::size_t columns, F f) {
+    for_each_panel(columns, kernels::kPanel, f);
 }
 
 /// At least `size` elements, valid until more are requested.

@@ -36,6 +36,12 @@ struct LayerTraits {
     bool at_once;           ///< whether the product applies the activation
 };
 
+inline std::vector<LayerTraits> traits_of(const std::vector<Layer>& layers, Loss loss) {
+    std::vector<LayerTraits> traits;
+    for (std::size_t i = 0; i < layers.size(); ++i) traits.emplace_back(layers, i, loss);
+    return traits;
+}
+
 /// One thread's passes.
 template <class T>
 struct Propagation {
@@ -45,14 +51,13 @@ struct Propagation {
     /// changes.
     Propagation(const Network<T>& network, const PackedParameters<T>& its_parameters,
                 Workspace<T>& workspace)
-        : kernel(kernels::active_table<T>()), layers(network.layers()), loss(network.loss()),
-          seed(network.seed()), running{&network.layout(), network.statistics()->data()},
-          parameters(its_parameters), work(workspace),
-          output_scaling(network.output_scaling().get()), heads(network.heads()),
+        : kernel(kernels::active_table<T>()), layers(network.layers()),
+          traits(traits_of(layers, network.loss())), loss(network.loss()), seed(network.seed()),
+          running{&network.layout(), network.statistics()->data()}, parameters(its_parameters),
+          work(workspace), output_scaling(network.output_scaling().get()), heads(network.heads()),
           normalizes_inputs(fastmlp::normalizes_inputs(layers)) {
         work.scaled.expect(output_scaling, work.capacity, work.scores.cols);
         while (work.head_losses.size() < heads.size()) work.head_losses.emplace_back(work.capacity);
-        for (std::size_t i = 0; i < layers.size(); ++i) traits.emplace_back(layers, i, loss);
         while (lowest_trainable < layers.size() && !traits[lowest_trainable].trainable) {
             ++lowest_trainable;
         }
@@ -314,21 +319,36 @@ struct Propagation {
     /// as `use` says. A frozen layer has none.
     void gradients(const std::vector<UpdateTarget<T>>& targets, GradientUse<T> use,
                    RowPrefetcher* prefetch = nullptr) const {
+        UpdateParts parts(context.share, divided_weights());
         for (std::size_t i = lowest_trainable; i < layers.size(); ++i) {
             if (!traits[i].trainable) continue;
-            gradients_of_layer(i, targets[i], use.of_layer(i),
+            gradients_of_layer(i, targets[i], use.of_layer(i), parts.next(divided_weights(i)),
                                i == lowest_trainable ? prefetch : nullptr);
         }
     }
 
+    /// The weights that `gradients` divides among the threads, of one layer and of all. Those of
+    /// sparse features are divided separately.
+    double divided_weights(std::size_t i) const {
+        return is_sparse(i) ? 0 : static_cast<double>(parameters[i].k * parameters[i].n);
+    }
+    double divided_weights() const {
+        double sum = 0;
+        if (context.share.size == 1) return sum;
+        for (std::size_t i = lowest_trainable; i < layers.size(); ++i) {
+            if (traits[i].trainable) sum += divided_weights(i);
+        }
+        return sum;
+    }
+
     void gradients_of_layer(std::size_t i, const UpdateTarget<T>& target, GradientUse<T> use,
-                            RowPrefetcher* prefetch = nullptr) const {
+                            const UpdatePart& mine, RowPrefetcher* prefetch = nullptr) const {
         if (is_sparse(i)) {
             sparse_update(kernel, target, work.input.sparse.data(), work.deltas[i], work.batch, use,
                           context.share, sparse_columns, scratch);
         } else {
-            dense_update(kernel, target, inputs(i), work.deltas[i], {0, work.batch}, use,
-                         context.share, scratch, prefetch, poll);
+            dense_update(kernel, target, inputs(i), work.deltas[i], {0, work.batch}, use, mine,
+                         scratch, prefetch, poll);
         }
         if (traits[i].is_normalized) {
             normalization_update(kernel, target, work.batch, work.normalized[i], use,

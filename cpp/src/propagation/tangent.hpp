@@ -182,8 +182,8 @@ private:
     }
     void update(const UpdateTarget<T>& target, const T* const* a, Rows<T>& delta,
                 GradientUse<T> use) const {
-        dense_update(pass.kernel, target, a, delta, {0, pass.work.batch}, use, pass.context.share,
-                     pass.scratch, nullptr, pass.poll);
+        dense_update(pass.kernel, target, a, delta, {0, pass.work.batch}, use,
+                     UpdatePart::of(pass.context.share), pass.scratch, nullptr, pass.poll);
     }
     DenseView<const T> without_biases(std::size_t i) const {
         DenseView<const T> layer = pass.weights(i);

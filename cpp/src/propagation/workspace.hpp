@@ -10,6 +10,7 @@
 #include "propagation/features.hpp"
 #include "propagation/packed.hpp"
 #include "propagation/scaling.hpp"
+#include "propagation/shares.hpp"
 #include "threads/thread_pool.hpp"
 
 namespace fastmlp {
@@ -25,9 +26,7 @@ struct BatchContext {
     ThreadTeam* team = nullptr;  ///< the threads that share the rows; null for one thread
 
     /// This thread's part of the rows.
-    Range rows() const {
-        return share.of(batch, batch >= kernels::kPad * share.size ? kernels::kPad : 1);
-    }
+    Range rows() const { return rows_of(share, batch); }
 
     /// Waits until all threads have reached this point.
     void meet() const {

@@ -42,6 +42,10 @@ struct Share {
         return {std::min(count, units * rank / size * unit),
                 std::min(count, units * (rank + 1) / size * unit)};
     }
+
+    /// Where this thread's part of 0..1 begins, and where it ends and the next begins.
+    double begin() const { return static_cast<double>(rank) / static_cast<double>(size); }
+    double end() const { return static_cast<double>(rank + 1) / static_cast<double>(size); }
 };
 
 class ThreadTeam {

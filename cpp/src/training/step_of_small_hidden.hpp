@@ -36,7 +36,7 @@ struct StepOfSmallHidden {
                    RowPrefetcher* prefetch) const {
         first_gradients(targets[0], targets[1], use, prefetch);
         for (std::size_t i = 2; i < pass.layers.size(); ++i) {
-            pass.gradients_of_layer(i, targets[i], use);
+            pass.gradients_of_layer(i, targets[i], use, UpdatePart::of(pass.context.share));
         }
     }
 

@@ -30,23 +30,22 @@ struct StepPath {
 /// Whether the outputs of a layer, rather than the rows of the batch, are split over threads: from
 /// 1 MB of float32 weights on, about half of an L2 cache. The outputs of a narrow layer are
 /// computed together.
-template <class T>
-bool is_wide(const DenseView<T>& layer) {
+inline bool is_wide(const LayerLayout& layer) {
     constexpr std::size_t kWide = std::size_t{1} << 18;
     return layer.n > kernels::kNarrow && layer.k * layer.n >= kWide;
 }
 
 /// By columns only with several threads and a wide layer, because of the cost of the barriers; and
 /// only if each node can be computed independently of the other nodes of its layer or row.
-template <class T>
-bool goes_by_columns(const Propagation<T>& pass, int threads) {
+inline bool goes_by_columns(const std::vector<LayerTraits>& layers, const Layout& layout,
+                            int threads) {
     if (threads == 1) return false;
     bool any_wide = false;
-    for (std::size_t i = 0; i < pass.layers.size(); ++i) {
-        const Activation h = pass.activation(i);
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+        const Activation h = layers[i].activation;
         if (h != Activation::kRelu && h != Activation::kIdentity) return false;
-        if (pass.traits[i].is_normalized || pass.traits[i].has_dropout) return false;
-        any_wide = any_wide || is_wide(pass.parameters[i]);
+        if (layers[i].is_normalized || layers[i].has_dropout) return false;
+        any_wide = any_wide || is_wide(layout[i]);
     }
     return any_wide;
 }
@@ -133,7 +132,7 @@ StepPath choose_step_path(const Propagation<T>& pass, const Samples<T>& samples,
     path.one_row = goes_row_by_row(pass, options, conventions, batch, threads);
     if (has_small_hidden(pass.layers, *pass.running.layout)) {
         path.passes = StepPath::Passes::kSmallHidden;
-    } else if (goes_by_columns(pass, threads)) {
+    } else if (goes_by_columns(pass.traits, *pass.running.layout, threads)) {
         path.passes = StepPath::Passes::kByColumns;
     }
     return path;

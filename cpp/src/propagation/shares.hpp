@@ -1,0 +1,148 @@
+/// How the work of a step is divided among threads. Only outputs are divided, never sums, so the
+/// bits do not depend on it. `training/balance.hpp` computes how even the parts are.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/table.hpp"
+#include "propagation/packed.hpp"
+#include "threads/thread_pool.hpp"
+
+namespace fastmlp {
+
+/// How much more than the mean the busiest thread may have, where another division would do.
+inline constexpr double kEven = 1.05;
+
+/// The most of `count` items that one of `threads` threads has, divided at multiples of `unit`.
+inline std::size_t busiest(std::size_t count, std::size_t unit, std::size_t threads) {
+    const std::size_t units = (count + unit - 1) / unit;
+    return std::min(count, (units + threads - 1) / threads * unit);
+}
+
+/// Kernels take up to 16 rows at a time, so rows are divided at multiples of 16, or of less if some
+/// thread had much more than the mean.
+inline std::size_t row_unit(std::size_t rows, std::size_t threads) {
+    const double most = kEven * static_cast<double>(rows) / static_cast<double>(threads);
+    std::size_t unit = kernels::kPad;
+    while (unit > 1 && static_cast<double>(busiest(rows, unit, threads)) > most) unit /= 2;
+    return unit;
+}
+
+inline Range rows_of(Share share, std::size_t rows) {
+    if (share.size == 1) return {0, rows};
+    return share.of(rows, row_unit(rows, share.size));
+}
+
+/// One thread's part of the outputs of a layer for a batch.
+struct OutputBlock {
+    Range rows, columns;
+};
+
+/// The part of each thread: all rows of some columns, or some rows of more columns if that is more
+/// even. Fewer groups of rows are better, as each reads all weights.
+inline OutputBlock block_of(Share share, std::size_t rows, std::size_t columns) {
+    const auto cost = [&](std::size_t groups) {
+        return static_cast<double>(busiest(rows, row_unit(rows, groups), groups)) *
+               static_cast<double>(busiest(columns, kernels::kPad, share.size / groups));
+    };
+    const double most =
+        kEven * static_cast<double>(rows * columns) / static_cast<double>(share.size);
+    std::size_t best = 1;
+    for (std::size_t groups = 1; cost(best) > most && groups <= share.size; ++groups) {
+        if (share.size % groups == 0 && cost(groups) < cost(best)) best = groups;
+    }
+    return {rows_of({share.rank % best, best}, rows),
+            Share{share.rank / best, share.size / best}.of(columns, kernels::kPad)};
+}
+
+/// How finely the weights of a layer are divided: at multiples of `rows`, in panels of at most
+/// `columns`.
+struct Pieces {
+    std::size_t rows = 6;  ///< of a register tile
+    std::size_t columns = kernels::kPanel;
+
+    /// Smaller ones where a thread has few of them: `weights` are those of one thread. Pieces of
+    /// about a twelfth keep the busiest thread within 1.09 of the mean; smaller tiles are slower.
+    static Pieces of(double weights) {
+        Pieces pieces;
+        const double twelfth = weights / 12;
+        while (pieces.columns > kernels::kPad && twelfth < static_cast<double>(pieces.columns)) {
+            pieces.columns /= 2;
+        }
+        const double rows = twelfth / static_cast<double>(pieces.columns);
+        pieces.rows = static_cast<std::size_t>(std::clamp(rows, 1.0, 6.0));
+        return pieces;
+    }
+};
+
+/// One thread's part of the update of a layer: of the weights, panel by panel, from the fraction
+/// `first` to `last`; and its share of all other parameters.
+struct UpdatePart {
+    Share share;
+    double first = 0, last = 1;
+    Pieces pieces{};
+
+    /// Calls f(column, width, rows) for the rows of each panel of weights (k, n), n padded.
+    template <class F>
+    void for_each_panel(std::size_t k, std::size_t n, F f) const {
+        fastmlp::for_each_panel(n, pieces.columns, [&](std::size_t column, std::size_t width) {
+            if (share.size == 1) return f(column, width, Range{0, k});
+            const auto place = [&](double fraction) {
+                const double columns = fraction * static_cast<double>(n);
+                const double of_panel =
+                    (columns - static_cast<double>(column)) / static_cast<double>(width);
+                return cut(std::clamp(of_panel, 0.0, 1.0), k, pieces.rows);
+            };
+            const Range rows{place(first), place(last)};
+            if (rows.size() > 0) f(column, width, rows);
+        });
+    }
+
+    /// The columns of the transposed weights (n, k) of a narrow layer.
+    Range columns(std::size_t k) const {
+        if (share.size == 1) return {0, k};
+        return {cut(first, k, kernels::kPad), cut(last, k, kernels::kPad)};
+    }
+
+    /// Of one layer that is divided by itself.
+    static UpdatePart of(Share share) { return {share, share.begin(), share.end()}; }
+
+    /// About as many of `steps` equal steps.
+    std::size_t part_of(std::size_t steps) const {
+        return static_cast<std::size_t>(std::ceil((last - first) * static_cast<double>(steps)));
+    }
+
+private:
+    static std::size_t cut(double fraction, std::size_t count, std::size_t unit) {
+        const double units = static_cast<double>((count + unit - 1) / unit);
+        return std::min(count, static_cast<std::size_t>(std::round(fraction * units)) * unit);
+    }
+};
+
+/// The parts of all layers that are updated without a barrier between them: together they are
+/// divided evenly, so that what is left over of one layer is not added to that of the next.
+class UpdateParts {
+public:
+    /// `weights` of all layers. Those of each are then passed to `next`, in order.
+    UpdateParts(Share share, double weights)
+        : share_(share), weights_(weights),
+          pieces_(Pieces::of(weights / static_cast<double>(share.size))) {}
+
+    UpdatePart next(double weights) {
+        const double before = before_;
+        before_ += weights;
+        if (share_.size == 1 || weights == 0) return {share_};
+        const auto fraction = [&](double place) {
+            return std::clamp((place * weights_ - before) / weights, 0.0, 1.0);
+        };
+        return {share_, fraction(share_.begin()), fraction(share_.end()), pieces_};
+    }
+
+private:
+    Share share_;
+    double weights_, before_ = 0;
+    Pieces pieces_;
+};
+
+}  // namespace fastmlp
