@@ -72,6 +72,15 @@ class Trainer:
         return [np.asarray(w) for w, _ in self.parameters]
 
 
+class GpuTrainer(Trainer):
+    """The same on a GPU, with JAX's default precision."""
+
+    def __init__(self, problem: Problem, n_threads: int) -> None:
+        if jax.default_backend() == "cpu":
+            raise RuntimeError("JAX has no GPU here")
+        super().__init__(problem, n_threads)
+
+
 @partial(jax.jit, static_argnames=("loss", "optimizer"), donate_argnums=(0, 1))
 def run_optax_epoch(
     parameters: Parameters, state: Any, x: Any, y: Any, loss: Any, optimizer: Any

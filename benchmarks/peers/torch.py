@@ -73,6 +73,27 @@ class Trainer:
         return [p.detach().numpy().T for p in self.model.parameters() if p.ndim == 2]
 
 
+class GpuTrainer(Trainer):
+    """The same on a GPU."""
+
+    def prepare(self, problem: Problem) -> None:
+        """Move model and batches."""
+        if not torch.cuda.is_available():
+            raise RuntimeError("PyTorch has no GPU here")
+        self.model.to("cuda")
+        self.batches = [(x.to("cuda"), y.to("cuda")) for x, y in self.batches]
+        super().prepare(problem)
+
+    def run(self, epochs: int) -> None:
+        """Train."""
+        super().run(epochs)
+        torch.cuda.synchronize()
+
+    def weights(self) -> list[Array]:
+        """Return the weight matrices."""
+        return [p.detach().cpu().numpy().T for p in self.model.parameters() if p.ndim == 2]
+
+
 class CompiledTrainer(Trainer):
     """`torch.compile` of one function: loss, gradients and the change of the weights."""
 
