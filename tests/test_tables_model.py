@@ -15,7 +15,7 @@ import fastmlp.tables.reading
 import fastmlp.tables.selection
 import fastmlp.tables.splits
 from fastmlp.errors import DataError
-from fastmlp.tables.training import weight_decay
+from fastmlp.tables.training import network_seeds, weight_decay
 
 QUICK = {"networks": 2, "epochs": 40, "hidden": (16,), "seed": 1}
 
@@ -315,6 +315,14 @@ def test_rows_of_one_group_are_held_out_together(rng, share):
     assert abs(len(held_out) / 300 - share) < 0.1
     with pytest.raises(DataError, match="all rows are of one group"):
         split(np.zeros(3, int), share, 1, np.zeros(3, int))
+
+
+def test_models_of_neighbouring_seeds_share_no_network():
+    seeds = [own for seed in (0, 1, 2, 2**64 - 1) for own in network_seeds(seed, 4)]
+    assert len(set(seeds)) == 16
+    assert network_seeds(1, 2) == network_seeds(1, 4)[:2]
+    model = fm.TabularModel(**QUICK).fit({"a": [1.5, 2.5] * 9, "y": ["b", "c"] * 9}, "y")
+    assert [network.seed for network in model.networks] == network_seeds(1, 2)
 
 
 def test_a_split_follows_from_its_seed():

@@ -142,9 +142,12 @@ def test_numbers_that_the_networks_standardize(table, tmp_path, target):
     assert model.network.input_scale is not None
     new = {"a": [1e4, np.nan, np.inf, -1e300], "b": [0.1, 1.0, np.nan, 2.0]}
     result = run(session(model, tmp_path), new)
-    # Products of 16, and the output scaled by a fma here and in two steps there.
+    # Products of 16, and the output scaled by a fma here and in two steps there. Networks may
+    # contradict each other far from the rows they learned from, and cancel.
     if target == "price":
-        np.testing.assert_allclose(result["answer"][:, 0], model.predict(new), rtol=1e-5)
+        X = model._features.matrix(read(new), np.arange(4))
+        size = np.mean([np.abs(network.predict(X)[:, 0]) for network in model.networks], axis=0)
+        assert (np.abs(result["answer"][:, 0] - model.predict(new)) <= 1e-5 * size).all()
     else:
         np.testing.assert_allclose(result["probabilities"], model.predict_proba(new), atol=1e-5)
 

@@ -60,8 +60,9 @@ class TabularModel:
     networks : int, default 4
         The number of networks to average.
     seed : int, optional
-        In [0, 2^64). Determines initial weights, order of samples and held-out rows. None draws
-        one, which `seed` returns.
+        In [0, 2^64). The seeds of the networks are drawn from it, by Philox, so that models of
+        different seeds share no network; they determine initial weights, order of samples and
+        held-out rows. None draws one, which `seed` returns.
     activation : str, default "relu"
         Of the hidden layers.
     dropout : float, optional

@@ -113,6 +113,12 @@ class Samples:
         return (self.X[rows], self.y[rows], *weight)
 
 
+def network_seeds(seed: int, count: int) -> list[int]:
+    """Return the seeds of the networks of a model: models of other seeds have other networks."""
+    drawn = np.random.Philox(key=np.array([seed, 1], np.uint64)).random_raw(count)
+    return [int(own) for own in drawn]
+
+
 def make_network(features: int, target: Target, settings: Settings, seed: int) -> Network:
     """Return an untrained network for a target."""
     output: dict[str, ActivationLike] = {
@@ -148,7 +154,7 @@ class Training:
         self._stop = threading.Event()
         self._parts: dict[int, tuple[Any, Any]] = {}
         width = samples.X.shape[1]
-        self.seeds = [(seed + i) % 2**64 for i in range(settings.networks)]
+        self.seeds = network_seeds(seed, settings.networks)
         self.networks = [make_network(width, target, settings, own) for own in self.seeds]
         if samples.X.dtype == np.float64:
             in_units = target.task == "regression" and not target.is_scaled
