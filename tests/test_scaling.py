@@ -398,3 +398,66 @@ def test_sparse_features_that_scales_make_infinite_are_refused():
     for rows in (x, sparse.csr_matrix(x)):
         with pytest.raises(ValueError, match=r"X holds 1e\+36 at \[1, 1\]: scale and offset"):
             net.predict(rows)
+
+
+def too_large(dtype):
+    """Return a network, features of which the scale makes one infinite, and targets."""
+    net = fm.Network([3, 8, 2], "tanh", "identity", seed=1, dtype=dtype)
+    net.input_scale = [1e3, 1e-3, 0.0]
+    x = np.ones((40, 3), dtype)
+    x[:, 1] = x[:, 2] = np.finfo(dtype).max  # which the scale makes small
+    x[17, 0] = np.finfo(dtype).max / 100
+    return net, x, np.zeros((40, 2), dtype)
+
+
+READERS = {
+    "predict": lambda net, x, y: net.predict(x),
+    "predict many": lambda net, x, y: net.predict(np.repeat(x, 300, axis=0)),
+    "predict a row": lambda net, x, y: net.predict(x[17:18]),
+    "predict in place": lambda net, x, y: net.predict(x, y.copy()),
+    "predict columns": lambda net, x, y: net.predict(np.asfortranarray(x)),
+    "predict sparse": lambda net, x, y: net.predict(
+        pytest.importorskip("scipy.sparse").csr_array(x)
+    ),
+    "evaluate": lambda net, x, y: net.evaluate(x, y),
+    "fit": lambda net, x, y: net.fit(x, y, 1),
+    "forward": lambda net, x, y: net.forward(x),
+    "train_on_batch": lambda net, x, y: net.train_on_batch(x, y, "sgd"),
+    "objective": lambda net, x, y: net.objective(x, y),
+    "jacobian": lambda net, x, y: net.jacobian(x),
+    "input_gradient": lambda net, x, y: net.input_gradient(x, y),
+    "train_many": lambda net, x, y: fm.train_many([net, net.copy()], x, y, epochs=1),
+    "batches": lambda net, x, y: net.fit([(x, y)], epochs=1),
+}
+
+
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS.keys())
+def test_features_that_scales_make_infinite_are_refused(dtype, read, assert_unchanged):
+    net, x, y = too_large(dtype)
+    with assert_unchanged(net), pytest.raises(ValueError, match=rf"too large for {dtype}"):
+        read(net, x, y)
+    x[17, 0] = 1
+    read(net, x, y)
+
+
+def test_where_features_are_too_large(dtype):
+    net, x, _ = too_large(dtype)
+    with pytest.raises(ValueError, match=r"at \[17, 0\]: scale and offset make it too large"):
+        net.predict(x)
+    x[3, 1] = np.inf
+    with pytest.raises(ValueError, match="infinity at row 3, column 1"):
+        net.predict(x)
+    x[3, 1] = x[17, 0] = 1
+    net.input_offset[2] = np.finfo(dtype).max  # as large as it can be
+    net.predict(x)
+    net.input_scale[1] = np.nan  # written into the view, unchecked
+    with pytest.raises(ValueError, match=r"at \[0, 1\]: scale and offset"):
+        net.predict(x)
+
+
+def test_large_arrays_read_in_place_are_checked_as_they_are_scaled():
+    net, _, _ = too_large("float32")
+    x = np.ones((1_500_000, 3), np.float32, order="F")
+    x[7, 0] = 1e37
+    with pytest.raises(ValueError, match=r"at \[7, 0\]: scale and offset make it too large"):
+        net.predict(x)

@@ -28,21 +28,35 @@ py::array_t<std::uint32_t> order(std::uint64_t seed, std::uint32_t epoch, std::u
 }
 
 template <class T>
-py::ssize_t first_non_finite(const py::array& x) {
+py::ssize_t first_non_finite(const py::array& x, const py::object& scale,
+                             const py::object& offset) {
     const auto count = static_cast<std::size_t>(x.size());
     const auto* data = static_cast<const T*>(x.data());
+    ColumnScaling<T> scaling;
+    const std::size_t columns = x.ndim() == 2 ? static_cast<std::size_t>(x.shape(1)) : count;
+    if (!scale.is_none()) {
+        const py::array scales = require_ready<T>(scale, 1, "scale");
+        const py::array offsets = require_ready<T>(offset, 1, "offset");
+        if (static_cast<std::size_t>(scales.size()) != columns ||
+            static_cast<std::size_t>(offsets.size()) != columns) {
+            throw py::value_error("there must be a scale and an offset for each column");
+        }
+        scaling.scales = static_cast<const T*>(scales.data());
+        scaling.offsets = static_cast<const T*>(offsets.data());
+    }
     std::size_t finite = 0;
     {
         const Interruptible interruptible;
-        finite = count_finite(data, count);
+        finite = count_finite(data, count, scaling, columns);
     }
     return finite == count ? -1 : static_cast<py::ssize_t>(finite);
 }
 
-py::ssize_t first_non_finite_of(const py::array& x) {
+py::ssize_t first_non_finite_of(const py::array& x, const py::object& scale,
+                                const py::object& offset) {
     const py::ssize_t ndim = x.ndim();
-    if (is_ready<float>(x, ndim)) return first_non_finite<float>(x);
-    if (is_ready<double>(x, ndim)) return first_non_finite<double>(x);
+    if (is_ready<float>(x, ndim)) return first_non_finite<float>(x, scale, offset);
+    if (is_ready<double>(x, ndim)) return first_non_finite<double>(x, scale, offset);
     throw py::type_error("X must be a C-contiguous array of float32 or float64");
 }
 
@@ -76,7 +90,8 @@ void bind_config(py::module_& module) {
                py::arg("first"), py::arg("count"));
     module.def("draw_order", &order, py::arg("seed"), py::arg("epoch"), py::arg("n"),
                py::arg("purpose") = 1, py::arg("first") = 0);
-    module.def("first_non_finite", &first_non_finite_of, py::arg("X"));
+    module.def("first_non_finite", &first_non_finite_of, py::arg("X"),
+               py::arg("scale") = py::none(), py::arg("offset") = py::none());
 }
 
 }  // namespace fastmlp::bindings

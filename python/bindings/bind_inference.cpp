@@ -1,7 +1,6 @@
 /// Inference: outputs, losses, derivatives. No arithmetic here.
 #include "bindings.hpp"
 #include "checks/finite.hpp"
-#include "kernels/dispatch.hpp"
 
 namespace fastmlp::bindings {
 namespace {
@@ -24,13 +23,6 @@ bool takes_outputs(const py::array& out, const py::array& x, const Network<T>& n
 
 /// Multiply-adds of a call that is too short to need interrupts.
 constexpr std::size_t kQuick = std::size_t{1} << 24;
-
-template <class T>
-bool all_finite(const T* data, std::size_t count) {
-    if (count < kQuick) return kernels::active_table<T>().count_finite(data, count) == count;
-    const Interruptible interruptible;
-    return count_finite(data, count) == count;
-}
 
 /// Predicts checked rows, into `out` if it is given.
 template <class T>
@@ -63,7 +55,7 @@ py::object predict(LockedNetwork<T>& model, py::handle x, py::object out, int n_
     const auto features = py::reinterpret_borrow<py::array>(x);
     const MatrixView<const T> view = borrow<T>(features);
     const std::size_t count = view.rows * view.cols;
-    if (view.cols != network.features() || !all_finite(view.data, count)) {
+    if (view.cols != network.features()) {
         return py::reinterpret_borrow<py::object>(Py_NotImplemented);
     }
     if (!out.is_none() &&
@@ -76,14 +68,21 @@ py::object predict(LockedNetwork<T>& model, py::handle x, py::object out, int n_
     // Releasing the GIL would cost more than such a small product.
     if (count < 4096 && view.rows * network.layout().size() < kQuick) {
         if (const Access::Glance glance(model.access); glance) {
+            if (!reads_finite(network, view)) {
+                return py::reinterpret_borrow<py::object>(Py_NotImplemented);
+            }
             network.predict(view, target, n_threads);
             return result;
         }
     }
-    Interruptible interruptible;
-    const Predicting<T> predicting(model, interruptible.unlocked());
-    predicting.network().predict(view, target, n_threads);
-    return result;
+    bool finite = false;
+    {
+        Interruptible interruptible;
+        const Predicting<T> predicting(model, interruptible.unlocked());
+        finite = reads_finite(predicting.network(), view);
+        if (finite) predicting.network().predict(view, target, n_threads);
+    }
+    return finite ? py::object(result) : py::reinterpret_borrow<py::object>(Py_NotImplemented);
 }
 
 template <class T>

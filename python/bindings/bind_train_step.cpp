@@ -1,8 +1,8 @@
 /// One step on a batch. What is called a hundred thousand times a second looks at its arrays here,
 /// and leaves those that are not ready to `fastmlp.model.propagation`, which converts them.
 #include "bindings.hpp"
+#include "checks/finite.hpp"
 #include "custom_loss.hpp"
-#include "kernels/dispatch.hpp"
 
 namespace fastmlp::bindings {
 namespace {
@@ -22,8 +22,7 @@ TrainStep<T>& step_of(LockedNetwork<T>& model, int n_threads) {
 template <class T>
 bool all_finite(const py::array& array) {
     const auto size = static_cast<std::size_t>(array.size());
-    return kernels::active_table<T>().count_finite(static_cast<const T*>(array.data()), size) ==
-           size;
+    return count_finite(static_cast<const T*>(array.data()), size) == size;
 }
 
 /// Whether every value is one that the loss takes as a target.
@@ -91,20 +90,25 @@ py::object try_train_on_batch(LockedNetwork<T>& model, py::handle x, py::handle 
     const auto features = py::reinterpret_borrow<py::array>(x);
     const auto rows = static_cast<std::size_t>(features.shape(0));
     const bool fits = static_cast<std::size_t>(features.shape(1)) == model.network.features();
-    if (!fits || rows == 0 || !all_finite<T>(features)) return not_ready();
+    if (!fits || rows == 0) return not_ready();
     std::optional<ReadyTargets<T>> targets = ready_targets(model.network, y, is_gradient);
     if (!targets || targets->y.rows != rows) return not_ready();
+    const MatrixView<const T> x_view = borrow<T>(features);
+    bool finite = false;
     double loss = 0;
     {
         Unlocked unlocked;  // all arrays are held by the caller's frame
         const Writing writing(model, Access::kStep, unlocked);
-        if (targets->wide) {
-            model.labels.assign(targets->wide, targets->wide + rows);
-            targets->y.labels = model.labels.data();
+        finite = reads_finite(model.network, x_view);
+        if (finite) {
+            if (targets->wide) {
+                model.labels.assign(targets->wide, targets->wide + rows);
+                targets->y.labels = model.labels.data();
+            }
+            loss = step_of(model, 0).run(x_view, targets->y, with_rate(optimizer, learning_rate));
         }
-        loss = step_of(model, 0).run(borrow<T>(features), targets->y,
-                                     with_rate(optimizer, learning_rate));
     }
+    if (!finite) return not_ready();
     return is_gradient ? py::object(py::none()) : py::object(py::float_(loss));
 }
 

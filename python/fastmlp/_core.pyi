@@ -61,7 +61,9 @@ def draw_uniform(
 def draw_order(
     seed: int, epoch: int, n: int, purpose: int = 1, first: int = 0
 ) -> NDArray[np.uint32]: ...
-def first_non_finite(X: NDArray[Any]) -> int: ...
+def first_non_finite(
+    X: NDArray[Any], scale: NDArray[Any] | None = None, offset: NDArray[Any] | None = None
+) -> int: ...
 
 class OptimizerKind(Enum):
     __pybind11_native_enum__: ClassVar[object]

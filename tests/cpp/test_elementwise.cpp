@@ -254,13 +254,13 @@ void test_lengths(const std::string& isa) {
         kernel.exp_array(x.data(), count, out.data());
         CHECK(out[count] == T(-5));
         CHECK(std::count(out.begin(), out.end() - 1, exp_of_one) == std::ptrdiff_t(count));
-        CHECK(kernel.count_finite(x.data(), count) == count);
+        CHECK(kernel.count_below(Limits<T>::infinity(), x.data(), count) == count);
         for (const T bad :
              {Limits<T>::infinity(), -Limits<T>::infinity(), Limits<T>::quiet_NaN()}) {
             for (std::size_t at = 0; at < count; ++at) {
                 std::vector<T> y = x;
                 y[at] = bad;
-                CHECK(kernel.count_finite(y.data(), count) == at);
+                CHECK(kernel.count_below(Limits<T>::infinity(), y.data(), count) == at);
             }
         }
     }

@@ -304,9 +304,9 @@ struct Kernels {
                      weights.data, data_of<T>(first), data_of<T>(second), weights.ld);
     }
 
-    std::size_t count_finite(const py::array& x) const {
-        return table.count_finite(static_cast<const T*>(x.data()),
-                                  static_cast<std::size_t>(x.size()));
+    std::size_t count_below(T limit, const py::array& x) const {
+        return table.count_below(limit, static_cast<const T*>(x.data()),
+                                 static_cast<std::size_t>(x.size()));
     }
 
     void exp(const py::array& x, const py::array& out) const {
@@ -351,7 +351,7 @@ void bind(py::module_& module, const char* name) {
         .def("dropout", &K::dropout)
         .def("update", &K::update)
         .def("approach", &K::approach)
-        .def("count_finite", &K::count_finite)
+        .def("count_below", &K::count_below)
         .def("exp", &K::exp)
         .def("log", &K::log);
 }

@@ -341,14 +341,18 @@ class TestSoftmax:
                 assert np.isfinite(z[1:]).all()
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_count_finite(kernels, guarded, limits, specials, bad):
-    usual = np.resize(specials[np.isfinite(specials)], 70)
+@pytest.mark.parametrize(
+    ("limit", "bad"),
+    [(np.inf, np.nan), (np.inf, np.inf), (np.inf, -np.inf), (2.0, 2.0), (2.0, -3.0), (2.0, np.nan)],
+)
+def test_count_below(kernels, guarded, limits, specials, limit, bad):
+    usual = np.resize(specials[np.abs(specials) < limit], 70)
     for count in range(71):
         x = guarded("x", (count,), limits.dtype)
         x[:] = usual[:count]
-        assert kernels.count_finite(x) == count
+        assert kernels.count_below(limit, x) == count
         for at in {*range(count % 7, count, 7), count - 1} - {-1}:
             x[at] = bad
-            assert kernels.count_finite(x) == at
+            assert kernels.count_below(limit, x) == at
             x[at] = 0
+    assert kernels.count_below(np.nan, x) == 0

@@ -63,6 +63,21 @@ void check_weights(const Network<T>& network, const T* weights, std::size_t rows
                   [](T weight) { return std::isfinite(weight) && weight >= 0; });
 }
 
+/// Throws unless the network reads x as finite numbers.
+template <class T>
+void check_features(const Network<T>& network, const MatrixView<const T>& x, const T* weights) {
+    if (reads_finite(network, x)) return;
+    check_finite_rows(x, weights, "x");
+    const ColumnScaling<T> scaling(network.input_scaling().get());
+    if (!scaling) return;
+    for (std::size_t b = 0; b < x.rows; ++b) {
+        if (weights != nullptr && weights[b] == 0) continue;
+        if (count_finite(x.row(b), x.cols, scaling, x.cols) == x.cols) continue;
+        throw std::invalid_argument("x must be finite once it is scaled, row " + std::to_string(b) +
+                                    " is not");
+    }
+}
+
 /// The batch x.
 template <class T>
 MatrixView<const T> batch(const Network<T>& network, const T* x, std::size_t rows,
@@ -71,7 +86,7 @@ MatrixView<const T> batch(const Network<T>& network, const T* x, std::size_t row
     if (rows == 0) throw std::invalid_argument("x must have at least one row");
     check_not_of(network, x, rows * network.features(), "x");
     check_weights(network, weights, rows);
-    check_finite_rows(result, weights, "x");
+    check_features(network, result, weights);
     return result;
 }
 

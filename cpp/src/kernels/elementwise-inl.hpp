@@ -83,10 +83,11 @@ struct Elementwise {
         }
     }
 
-    static std::size_t count_finite(const T* x, std::size_t count) noexcept {
+    static std::size_t count_below(T limit, const T* x, std::size_t count) noexcept {
+        const Reg limits = S::set1(limit);
         std::size_t i = 0;
-        while (count - i >= S::kLanes && S::all_finite(S::load(x + i))) i += S::kLanes;
-        while (i < count && x[i] - x[i] == T(0)) ++i;
+        while (count - i >= S::kLanes && S::all_below(S::load(x + i), limits)) i += S::kLanes;
+        while (i < count && x[i] < limit && -x[i] < limit) ++i;
         return i;
     }
 
@@ -108,7 +109,7 @@ struct Elementwise {
         for (std::size_t i = 0; i < kChains; ++i) total = S::add(total, x[i]);
         // The result depends on the sums, so that no compiler removes them.
         const double flops = 2.0 * static_cast<double>(kChains * S::kLanes * rounds);
-        return S::all_finite(total) ? flops : 0.0;
+        return S::all_below(total, S::set1(T(__builtin_inf()))) ? flops : 0.0;
     }
 
     static void exp_array(const T* x, std::size_t count, T* out) noexcept {

@@ -81,9 +81,9 @@ struct F32 {
         const __m256i kept = _mm256_cmpeq_epi32(_mm256_max_epu32(drawn, all), drawn);
         return _mm256_and_ps(_mm256_castsi256_ps(kept), x);
     }
-    static FASTMLP_INLINE bool all_finite(Reg x) {
-        const Reg finite = _mm256_cmp_ps(abs(x), set1(__builtin_inff()), _CMP_LT_OQ);
-        return _mm256_movemask_ps(finite) == 0xFF;
+    /// Whether |x| < limit for all lanes; false for NaN.
+    static FASTMLP_INLINE bool all_below(Reg x, Reg limit) {
+        return _mm256_movemask_ps(_mm256_cmp_ps(abs(x), limit, _CMP_LT_OQ)) == 0xFF;
     }
 
     static FASTMLP_INLINE Reg power_of_two(__m256i n) {

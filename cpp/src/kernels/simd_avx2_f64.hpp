@@ -74,9 +74,9 @@ struct F64 {
         const __m128i kept = _mm_cmpeq_epi32(_mm_max_epu32(drawn, all), drawn);
         return _mm256_and_pd(_mm256_castsi256_pd(_mm256_cvtepi32_epi64(kept)), x);
     }
-    static FASTMLP_INLINE bool all_finite(Reg x) {
-        const Reg finite = _mm256_cmp_pd(abs(x), set1(__builtin_inf()), _CMP_LT_OQ);
-        return _mm256_movemask_pd(finite) == 0xF;
+    /// Whether |x| < limit for all lanes; false for NaN.
+    static FASTMLP_INLINE bool all_below(Reg x, Reg limit) {
+        return _mm256_movemask_pd(_mm256_cmp_pd(abs(x), limit, _CMP_LT_OQ)) == 0xF;
     }
 
     static FASTMLP_INLINE Reg power_of_two(__m128i n) {

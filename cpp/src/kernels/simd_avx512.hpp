@@ -86,8 +86,9 @@ struct F32 {
         const __m512i all = _mm512_set1_epi32(static_cast<int>(least));
         return _mm512_maskz_mov_ps(_mm512_cmpge_epu32_mask(_mm512_loadu_si512(words), all), x);
     }
-    static FASTMLP_INLINE bool all_finite(Reg x) {
-        return _mm512_cmp_ps_mask(abs(x), set1(__builtin_inff()), _CMP_LT_OQ) == 0xFFFF;
+    /// Whether |x| < limit for all lanes; false for NaN.
+    static FASTMLP_INLINE bool all_below(Reg x, Reg limit) {
+        return _mm512_cmp_ps_mask(abs(x), limit, _CMP_LT_OQ) == 0xFFFF;
     }
 
     static FASTMLP_INLINE Reg scale2(Reg x, Reg n) { return _mm512_scalef_ps(x, n); }

@@ -73,8 +73,9 @@ struct F64 {
         const __m256i all = _mm256_set1_epi32(static_cast<int>(least));
         return _mm512_maskz_mov_pd(_mm256_cmpge_epu32_mask(drawn, all), x);
     }
-    static FASTMLP_INLINE bool all_finite(Reg x) {
-        return _mm512_cmp_pd_mask(abs(x), set1(__builtin_inf()), _CMP_LT_OQ) == 0xFF;
+    /// Whether |x| < limit for all lanes; false for NaN.
+    static FASTMLP_INLINE bool all_below(Reg x, Reg limit) {
+        return _mm512_cmp_pd_mask(abs(x), limit, _CMP_LT_OQ) == 0xFF;
     }
 
     static FASTMLP_INLINE Reg scale2(Reg x, Reg n) { return _mm512_scalef_pd(x, n); }

@@ -79,8 +79,9 @@ struct F32 {
                                             Reg x) {
         return vbslq_f32(vcgeq_u32(vld1q_u32(words), vdupq_n_u32(least)), x, zero());
     }
-    static FASTMLP_INLINE bool all_finite(Reg x) {
-        return vminvq_u32(vcltq_f32(abs(x), set1(__builtin_inff()))) != 0;
+    /// Whether |x| < limit for all lanes; false for NaN.
+    static FASTMLP_INLINE bool all_below(Reg x, Reg limit) {
+        return vminvq_u32(vcltq_f32(abs(x), limit)) != 0;
     }
 
     static FASTMLP_INLINE Reg power_of_two(int32x4_t n) {
@@ -202,9 +203,10 @@ struct F64 {
         const int64x2_t wide = vmovl_s32(vreinterpret_s32_u32(kept));
         return vbslq_f64(vreinterpretq_u64_s64(wide), x, zero());
     }
-    static FASTMLP_INLINE bool all_finite(Reg x) {
-        const uint64x2_t finite = vcltq_f64(abs(x), set1(__builtin_inf()));
-        return (vgetq_lane_u64(finite, 0) & vgetq_lane_u64(finite, 1)) != 0;
+    /// Whether |x| < limit for all lanes; false for NaN.
+    static FASTMLP_INLINE bool all_below(Reg x, Reg limit) {
+        const uint64x2_t below = vcltq_f64(abs(x), limit);
+        return (vgetq_lane_u64(below, 0) & vgetq_lane_u64(below, 1)) != 0;
     }
 
     static FASTMLP_INLINE Reg power_of_two(int64x2_t n) {

@@ -96,7 +96,8 @@ struct OneLane {
                                             Reg x) {
         return *words >= least ? x : zero();
     }
-    static FASTMLP_INLINE bool all_finite(Reg x) { return x - x == Scalar(0); }
+    /// Whether |x| < limit; false for NaN.
+    static FASTMLP_INLINE bool all_below(Reg x, Reg limit) { return x < limit && -x < limit; }
 
     /// x * 2^n rounded once, for x = NaN or 0.5 <= |x| < 2 and integral |n| <= 1076 (float32: 252),
     /// or 2^-20 <= |x| < 2^20 and |n| <= 1100 (float32: 200), or any x and n = 0.

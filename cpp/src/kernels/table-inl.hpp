@@ -98,7 +98,7 @@ constexpr KernelTable<typename S::Scalar> make_table() {
                     convert<S, Plain<double>>, convert<S, Half>},
         .update = update<S>,
         .approach = approach<S>,
-        .count_finite = Elementwise<S>::count_finite,
+        .count_below = Elementwise<S>::count_below,
         .spin = Elementwise<S>::spin,
         .exp_array = Elementwise<S>::exp_array,
         .log_array = Elementwise<S>::log_array,

@@ -227,8 +227,9 @@ struct KernelTable {
     /// moves to[i] towards from[i] by `gain`: fma(gain, from - to, to) for gains below 1/2, else
     /// fma(gain - 1, from - to, from)
     void (*approach)(T gain, std::size_t count, const T* from, T* to) noexcept;
-    /// the number of elements before the first NaN or infinity; `count` if there is none
-    std::size_t (*count_finite)(const T* x, std::size_t count) noexcept;
+    /// the number of elements before the first for which not |x| < limit, such as NaN; `count` if
+    /// there is none
+    std::size_t (*count_below)(T limit, const T* x, std::size_t count) noexcept;
     /// `rounds` rounds of independent fmas in registers; returns the flops done (to time the peak)
     double (*spin)(std::size_t rounds) noexcept;
     /// out = exp or log of x, element by element, for schedules and tests

@@ -1,6 +1,7 @@
 #include "fastmlp/raw_view.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <stdexcept>
 #include <vector>
 
@@ -65,7 +66,8 @@ std::size_t count_finite_rows(const RawView<T>& x) {
         const RawView<T> part = x.of_rows(first, std::min(block, x.rows - first));
         read_all(kernel, part, {values.data(), part.rows, x.cols, x.cols});
         const std::size_t count = part.rows * x.cols;
-        const std::size_t finite = kernel.count_finite(values.data(), count);
+        const std::size_t finite =
+            kernel.count_below(std::numeric_limits<T>::infinity(), values.data(), count);
         if (finite < count) return first + finite / x.cols;
         look_for_interrupt();
     }

@@ -107,7 +107,10 @@ public:
         for (const Buffer<T>* buffer : {network_.parameters().get(), network_.statistics().get(),
                                         state.first.get(), state.second.get()}) {
             if (buffer == nullptr) continue;
-            if (kernel.count_finite(buffer->data(), buffer->size()) != buffer->size()) return false;
+            const T limit = std::numeric_limits<T>::infinity();
+            if (kernel.count_below(limit, buffer->data(), buffer->size()) != buffer->size()) {
+                return false;
+            }
         }
         network_.epoch_end().save();
         return true;

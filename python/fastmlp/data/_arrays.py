@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 
 from fastmlp.data._conversion import converted, finite, first_outside, numbers, row_blocks
 
-Scaling = tuple[NDArray[Any], NDArray[Any]]
-"""A scale and an offset for each column, of the type of a network."""
-
 _ENCODE_LABELS: Final = (
     "classes, y = np.unique(y, return_inverse=True) encodes labels as numbers of classes; "
     "fastmlp.sklearn.MLPClassifier takes them as they are"

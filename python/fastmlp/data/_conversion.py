@@ -16,6 +16,9 @@ from fastmlp._validation import brief, described
 from fastmlp.data import _memory
 from fastmlp.data._frames import frame_array, is_frame
 
+Scaling = tuple[NDArray[Any], NDArray[Any]]
+"""A scale and an offset for each column, of the type of a network."""
+
 _BLOCK: Final = 1 << 22
 """Elements passed to NumPy in one call."""
 
@@ -144,19 +147,25 @@ def _from_objects(name: str, array: NDArray[Any]) -> NDArray[Any]:
         raise ValueError(f"{name} holds items that are not real numbers: {error}") from error
 
 
-def finite(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return a matrix as `converted` does; refuse values not finite before or after."""
+def finite(
+    name: str, array: NDArray[Any], dtype: np.dtype[Any], scaling: Scaling | None = None
+) -> NDArray[Any]:
+    """Return a matrix as `converted` does; refuse values not finite before, after or scaled."""
     result = converted(array, dtype)
-    index = first_non_finite(result)
+    index = first_non_finite(result, scaling)
     if index < 0:
         return result
     row, column = divmod(index, array.shape[1])
-    raise not_finite(name, array[row, column], row, column, dtype)
+    rescaled = bool(np.isfinite(result[row, column]))
+    raise not_finite(name, array[row, column], row, column, dtype, rescaled=rescaled)
 
 
-def first_non_finite(array: NDArray[Any]) -> int:
-    """Return the flat index of the first element that is not finite, -1 if all are."""
-    return _core.first_non_finite(array)
+def first_non_finite(array: NDArray[Any], scaling: Scaling | None = None) -> int:
+    """Return the flat index of the first element that is not finite, -1 if all are.
+
+    With the scale and the offset of each column, also of one that they make too large.
+    """
+    return _core.first_non_finite(array, *(scaling or ()))
 
 
 def not_finite(

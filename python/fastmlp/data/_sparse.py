@@ -119,10 +119,15 @@ def sparse_rows(
         if scale is None or is_exact(given.dtype, dtype)
         else converted(given, np.dtype(np.float64)),
     )
+    if scale is not None and result.exact is None:
+        largest = np.abs(scale).max(keepdims=True)
+        if first_non_finite(result.values[:, np.newaxis], (largest, 0 * largest)) < 0:
+            return result  # finite with the largest scale, and so with each
     _refuse_not_finite(name, given, result, result.values, rescaled=False)
-    if result.exact is not None and scale is not None:
-        with np.errstate(over="ignore"):
-            scaled = (result.exact * scale[result.columns]).astype(dtype)
+    if scale is not None:
+        exact = result.values if result.exact is None else result.exact
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = (exact * scale[result.columns]).astype(dtype, copy=False)
         _refuse_not_finite(name, given, result, scaled, rescaled=True)
     return result
 

@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.data import _memory
-from fastmlp.data._arrays import Scaling
-from fastmlp.data._conversion import finite, is_exact, is_ready, numbers
+from fastmlp.data._conversion import Scaling, finite, is_exact, is_ready, numbers
 from fastmlp.data._raw import RawRows, is_readable, refuse_not_finite
 from fastmlp.data._sparse import SparseRows, is_sparse, sparse_rows
 from fastmlp.data.rescaled import Rescaled
@@ -76,7 +75,7 @@ def features(
     if not isinstance(given, Rescaled):
         if scaling is not None and not is_exact(given.dtype, dtype):
             return _to_scale(name, given, dtype, scaling)
-        return finite(name, given, dtype)
+        return finite(name, given, dtype, scaling)
     refuse_rescaled(name, scaling)
     rows = given.rows(dtype)
     refuse_not_finite(name, rows)
@@ -117,18 +116,23 @@ def features_as_given(
     if isinstance(given, Rescaled):
         _check_features(name, given.shape, n_features, minimum, per_row)
         refuse_rescaled(name, scaling)
-        rows = given.rows(dtype)
+        rows = read = given.rows(dtype)
     elif scaling is not None and not is_exact(given.dtype, dtype):
         _check_features(name, given.shape, n_features, minimum, per_row)
         return _to_scale(name, given, dtype, scaling)
     elif is_ready(given, dtype) or not is_readable(given) or given.ndim != 2:
-        return features(name, given, n_features, dtype, minimum=minimum, per_row=per_row)
+        return features(
+            name, given, n_features, dtype, minimum=minimum, per_row=per_row, scaling=scaling
+        )
     else:
         rows = RawRows(given, dtype)
+        read = rows if scaling is None else RawRows(given, dtype, *scaling)
     if not worth_borrowing(rows, shuffled=shuffled):
-        return features(name, given, n_features, dtype, minimum=minimum, per_row=per_row)
+        return features(
+            name, given, n_features, dtype, minimum=minimum, per_row=per_row, scaling=scaling
+        )
     _check_features(name, given.shape, n_features, minimum, per_row)
-    refuse_not_finite(name, rows)
+    refuse_not_finite(name, read)
     return rows
 
 

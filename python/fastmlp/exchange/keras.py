@@ -11,7 +11,7 @@ import numpy as np
 from keras import layers
 
 from fastmlp._validation import brief
-from fastmlp.data._arrays import Scaling
+from fastmlp.data._conversion import Scaling
 from fastmlp.exchange.assembly import assemble, assemble_heads
 from fastmlp.exchange.keras_operations import operation_steps, relu_of
 from fastmlp.exchange.normalizations import Learned, of_inputs, of_layer

@@ -4,7 +4,7 @@ from onnx import ModelProto, checker, helper
 
 import fastmlp
 from fastmlp import files
-from fastmlp.data._arrays import Scaling
+from fastmlp.data._conversion import Scaling
 from fastmlp.exchange.normalizations import Learned, of_inputs, of_layer
 from fastmlp.exchange.onnx_activations import add_activation
 from fastmlp.exchange.onnx_builder import Builder

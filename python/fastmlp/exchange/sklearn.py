@@ -24,7 +24,7 @@ from sklearn.preprocessing import (
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._validation import brief
-from fastmlp.data._arrays import Scaling
+from fastmlp.data._conversion import Scaling
 from fastmlp.exchange.assembly import assemble
 from fastmlp.exchange.steps import Activation, Dropout, Linear, Scale, Step
 from fastmlp.layers import ActivationName

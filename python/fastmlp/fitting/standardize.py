@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.data import copying
-from fastmlp.data._arrays import Scaling
-from fastmlp.data._conversion import numbers
+from fastmlp.data._conversion import Scaling, numbers
 from fastmlp.data._raw import RawRows, refuse_not_finite
 from fastmlp.data._sparse import SparseRows, is_sparse, sparse_rows
 from fastmlp.data.moments import ColumnMoments

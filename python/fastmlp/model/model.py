@@ -8,7 +8,7 @@ import numpy as np
 
 from fastmlp import _core, _validation
 from fastmlp.data import _memory
-from fastmlp.data._arrays import Scaling
+from fastmlp.data._conversion import Scaling
 from fastmlp.heads import Heads, core_heads
 from fastmlp.layers import (
     Dense,

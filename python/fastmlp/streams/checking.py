@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.data import _arrays, copying
-from fastmlp.data._arrays import Scaling
-from fastmlp.data._conversion import converted, first_non_finite, numbers
+from fastmlp.data._conversion import Scaling, converted, first_non_finite, numbers
 from fastmlp.data._raw import RawRows
 from fastmlp.data._sparse import is_sparse
 from fastmlp.data.rescaled import Rescaled

@@ -251,6 +251,9 @@ static void TEST_SCALING(void) {
                   "offsets is null");
     CHECK_REFUSED(F(set_output_scaling)(NULL, NULL, NULL), FASTMLP_INVALID_ARGUMENT, "network");
     CHECK(OTHER(input_scaling)(network) == NULL && F(output_scaling)(NULL) == NULL);
+    x[3] = (REAL)(sizeof(REAL) == 4 ? 3e38 : 1.7e308);
+    CHECK_REFUSED(F(train_on_batch)(network, x, kRows, targets, &by, 0, NULL),
+                  FASTMLP_INVALID_ARGUMENT, "x must be finite once it is scaled, row 1");
     CHECK(F(set_input_scaling)(network, NULL, NULL) == FASTMLP_OK);
     CHECK(F(input_scaling)(network) == NULL);
     fastmlp_destroy(network);
