@@ -66,6 +66,13 @@ def test_folds(blobs):
         assert np.array_equal(net.parameters, twin.parameters)
 
 
+def test_the_checks_are_linear_in_the_networks(blobs, monkeypatch):
+    calls, original = [], np.may_share_memory
+    monkeypatch.setattr(np, "may_share_memory", lambda *args: calls.append(1) or original(*args))
+    fm.train_many(networks(60), *blobs, 1)
+    assert 60 <= len(calls) <= 3 * 60
+
+
 def test_samples_are_shared_and_borrowed(blobs):
     X, y = blobs
     data = _data([model_of(net) for net in networks(3)], X, y, None, None)

@@ -99,16 +99,20 @@ def train_many(
     names = [names_to_train_on(model.feature_names, model.features, X) for model in models]
     data = _data(models, X, y, sample_weight, rows)
     jobs = []
+    all_options: dict[tuple[int, int], _core.TrainOptions] = {}
     for model, samples, settings in zip(models, data, optimizers, strict=True):
-        options = core_options(
-            settings,
-            model.dtype,
-            rows=len(samples),
-            batch_size=size,
-            epochs=epochs,
-            shuffle=shuffle,
-            ema=decay,
-        )
+        kind = id(settings), len(samples)
+        if kind not in all_options:
+            all_options[kind] = core_options(
+                settings,
+                model.dtype,
+                rows=len(samples),
+                batch_size=size,
+                epochs=epochs,
+                shuffle=shuffle,
+                ema=decay,
+            )
+        options = all_options[kind]
         refuse_frozen(model.core)
         model.core.check_batches(len(samples), samples.weight, None, options)
         jobs.append(_core.TrainJob(model.core, samples.X, samples.y, samples.weight, options))
@@ -182,11 +186,10 @@ def _data(
             if scaling is not None:  # which the core then does not do again
                 values = samples.X.values if isinstance(samples.X, RawRows) else samples.X
                 samples = replace(samples, X=RawRows(values, model.dtype, *scaling).read())
+            if any(np.may_share_memory(samples.X, other.core.parameters) for other in models):
+                raise ValueError("X must not share memory with the parameters of a network")
             shared[kind] = samples
-        samples = shared[kind]
-        if any(np.may_share_memory(samples.X, other.core.parameters) for other in models):
-            raise ValueError("X must not share memory with the parameters of a network")
-        data.append(samples)
+        data.append(shared[kind])
     if rows is None:
         return data
     if len(rows) != len(models):
