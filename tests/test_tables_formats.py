@@ -338,6 +338,17 @@ def test_types_of_files_may_differ(save, tmp_path):
     assert plain(read(tmp_path / "mixed")) == {"a": ["1", "2", "x"]}
 
 
+@pytest.mark.parametrize("kind", ["string", "large_string"])
+@pytest.mark.parametrize("place", [0, 29])
+def test_codes_of_frames_keep_their_zeros_wherever_they_stand(kind, place):
+    pa = pytest.importorskip("pyarrow")
+    column = [str(number) for number in range(10, 40)]
+    column[place] = "05"
+    array = pa.array(["1", *column], getattr(pa, kind)())[1:]  # its offsets do not begin at 0
+    got = read(pa.table({"a": array})).columns["a"]
+    assert got.values[got.codes[place]] == "05"
+
+
 FRAMES = ["mapping", "pandas", "pandas nullable", "pandas arrow", "polars", "pyarrow", "batch"]
 
 

@@ -236,7 +236,8 @@ def _has_codes(cells: Any) -> bool:
     if characters is None:
         return False
     text = np.frombuffer(characters, np.uint8)
-    ends = np.frombuffer(offsets, np.int32)[cells.offset : cells.offset + len(cells) + 1]
+    of_offsets = np.int64 if str(cells.type).startswith("large") else np.int32
+    ends = np.frombuffer(offsets, of_offsets)[cells.offset : cells.offset + len(cells) + 1]
     first = ends[:-1][np.diff(ends) > 1]
     second = text[first[text[first] == ord("0")] + 1]
     return bool(((second >= ord("0")) & (second <= ord("9"))).any())
