@@ -180,6 +180,17 @@ FASTMLP_API fastmlp_status fastmlp_set_output_scaling_f64(fastmlp_network* netwo
                                                           const double* scales,
                                                           const double* offsets);
 
+/* A weight for each output, at least 0 and finite, not all 0: the loss of a row is the sum of the
+ * losses of its outputs times their weights, divided by their number. An output of weight 0 is not
+ * trained, whatever its targets are. Not for "cross_entropy" and "custom". Null: no weights. Not
+ * allowed while the network is being trained. */
+FASTMLP_API fastmlp_status fastmlp_set_loss_weights(fastmlp_network* network, const float* weights);
+FASTMLP_API fastmlp_status fastmlp_set_loss_weights_f64(fastmlp_network* network,
+                                                        const double* weights);
+/* Live views of them. Null if there are none, and for a network of the other type. */
+FASTMLP_API float* fastmlp_loss_weights(fastmlp_network* network);
+FASTMLP_API double* fastmlp_loss_weights_f64(fastmlp_network* network);
+
 /* Whether training changes a layer, counted from 0 (a frozen layer keeps every bit), and the factor
  * of its learning rate, above 0. Not allowed while the network is being trained. Training is an
  * invalid argument if every layer is frozen. */
@@ -303,7 +314,8 @@ FASTMLP_API fastmlp_status fastmlp_schedule_factor(const fastmlp_schedule* sched
  * parameters are then sums over the rows, and the loss is 0; otherwise they are means, as the loss.
  *
  * `weights` (rows) is how much each row counts, null for 1 each, and not for a gradient. Rows of
- * weight 0 are left out, whatever they contain; if all are, nothing changes. */
+ * weight 0 are left out, whatever numbers they contain, but their labels must be in range, too; if
+ * all are, nothing changes. */
 typedef struct fastmlp_batch_targets {
     const int32_t* labels;
     const float* values;

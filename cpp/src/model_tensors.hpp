@@ -19,7 +19,7 @@ namespace fastmlp {
 
 /// A tensor of the file, and its place in the network's buffers.
 struct Part {
-    enum Place { kParameters, kStatistics, kInputScaling, kOutputScaling };
+    enum Place { kParameters, kStatistics, kInputScaling, kOutputScaling, kLossWeights };
 
     std::string name;
     std::vector<std::size_t> shape;
@@ -30,7 +30,7 @@ struct Part {
     T* in(const Network<T>& network) const {
         const std::shared_ptr<Buffer<T>>* const buffers[] = {
             &network.parameters(), &network.statistics(), &network.input_scaling(),
-            &network.output_scaling()};
+            &network.output_scaling(), &network.loss_weights()};
         return (*buffers[place])->data() + offset;
     }
 };
@@ -42,7 +42,7 @@ inline void add_scaling(std::vector<Part>& parts, const std::string& name, std::
     parts.push_back({name + "_offset", {columns}, columns, columns, place});
 }
 
-/// All that a network has learned, layer by layer, and its scalings.
+/// All that a network has learned, layer by layer, its scalings and the weights of its outputs.
 inline std::vector<Part> parts_of(const files::Architecture& architecture, const Layout& layout) {
     std::vector<Part> parts;
     const auto add_vector = [&](const std::string& of, const Parameter& vector, Part::Place place) {
@@ -75,6 +75,9 @@ inline std::vector<Part> parts_of(const files::Architecture& architecture, const
     if (architecture.has_input_scaling) add_scaling(parts, "input", features, Part::kInputScaling);
     if (architecture.has_output_scaling) {
         add_scaling(parts, "output", outputs, Part::kOutputScaling);
+    }
+    if (architecture.has_loss_weights) {
+        parts.push_back({"loss_weights", {outputs}, 0, outputs, Part::kLossWeights});
     }
     return parts;
 }

@@ -244,6 +244,23 @@ void apply_stored(Network<T>& network, const Optimizer& optimizer, const StepFac
     }
 }
 
+/// Throws unless the loss is a mean over the outputs.
+void check_weighs_outputs(Loss loss) {
+    switch (loss.kind) {
+        case Loss::kCrossEntropy:
+            throw std::invalid_argument(
+                "loss_weights cannot be of cross_entropy, whose outputs have one loss together: "
+                "weigh the samples of a class instead");
+        case Loss::kCustom:
+            throw std::invalid_argument(
+                "loss_weights cannot be of a custom loss, which weighs its outputs itself");
+        case Loss::kHeads:
+            throw std::invalid_argument(
+                "loss_weights cannot be of heads, each of which has a weight");
+        default: return;
+    }
+}
+
 template <class T>
 MatrixView<const T> view_of(Rows<T>& rows, std::size_t count) {
     return {rows.row(0), count, rows.cols, rows.stride};
@@ -609,6 +626,7 @@ void Network<T>::assign(const Network& other) {
     set_moving_average(std::move(average));
     input_scaling_ = copy(other.input_scaling_, input_scaling_);
     output_scaling_ = copy(other.output_scaling_, output_scaling_);
+    loss_weights_ = copy(other.loss_weights_, loss_weights_);
     seed_ = other.seed_;
     epoch_ = other.epoch_;
     position_ = other.position_;
@@ -632,10 +650,24 @@ void Network<T>::set_output_scaling(std::span<const T> scales, std::span<const T
 }
 
 template <class T>
+void Network<T>::set_loss_weights(std::span<const T> weights) {
+    if (weights.empty()) return loss_weights_.reset();
+    check_weighs_outputs(loss_);
+    if (weights.size() != outputs()) {
+        throw std::invalid_argument("there must be " + std::to_string(outputs()) +
+                                    " loss_weights, one for each output, got " +
+                                    std::to_string(weights.size()));
+    }
+    check_loss_weights(weights);
+    if (!loss_weights_) loss_weights_ = std::make_shared<Buffer<T>>(outputs());
+    std::copy(weights.begin(), weights.end(), loss_weights_->data());
+}
+
+template <class T>
 Network<T> Network<T>::copy(bool with_optimizer) const {
     Network result(Like{*this});
     result.names_ = names_;
-    result.copy_scaling(*this);
+    result.copy_column_settings(*this);
     std::copy_n(parameters_->data(), layout_.size(), result.parameters_->data());
     std::copy_n(statistics_->data(), layout_.statistics_size(), result.statistics_->data());
     if (!with_optimizer) return result;
@@ -658,9 +690,10 @@ Network<T>::Network(Like other)
       epoch_end_(std::make_unique<EpochEnd<T>>()) {}
 
 template <class T>
-void Network<T>::copy_scaling(const Network& other) {
+void Network<T>::copy_column_settings(const Network& other) {
     input_scaling_ = copy_of(other.input_scaling_);
     output_scaling_ = copy_of(other.output_scaling_);
+    loss_weights_ = copy_of(other.loss_weights_);
 }
 
 template <class T>

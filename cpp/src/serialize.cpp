@@ -44,7 +44,8 @@ Architecture architecture_of(const Network<T>& network) {
             network.output_scaling() != nullptr,
             !network.names().features.empty(),
             !network.names().classes.empty(),
-            network.heads()};
+            network.heads(),
+            network.loss_weights() != nullptr};
 }
 
 template <class T>
@@ -241,6 +242,8 @@ private:
             const std::span<const T> outputs(zeros.data(), network.outputs());
             if (network_.has_input_scaling) network.set_input_scaling(inputs, inputs);
             if (network_.has_output_scaling) network.set_output_scaling(outputs, outputs);
+            const std::vector<T> ones(network.outputs(), T(1));
+            if (network_.has_loss_weights) network.set_loss_weights(ones);
             return network;
         } catch (const std::invalid_argument& error) {
             complaint_.metadata(key_, error.what());

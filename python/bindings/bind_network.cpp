@@ -292,6 +292,26 @@ void set_scaling(LockedNetwork<T>& model, bool of_outputs, const py::object& sca
     }
 }
 
+/// A weight for each output, a live view; None without.
+template <class T>
+py::object lend_loss_weights(const LockedNetwork<T>& model) {
+    const auto& weights = model.network.loss_weights();
+    return weights ? py::object(lend_flat(weights)) : py::none();
+}
+
+template <class T>
+void set_loss_weights(LockedNetwork<T>& model, const py::object& given) {
+    std::span<const T> weights;
+    if (!given.is_none()) {
+        const py::array ready = require_ready<T>(given, 1, "loss_weights");
+        weights = {static_cast<const T*>(ready.data()), static_cast<std::size_t>(ready.size())};
+    }
+    Unlocked unlocked;
+    const Writing writing(model, Access::kStep, unlocked);
+    const Unlocked::Locked gil(unlocked);
+    model.network.set_loss_weights(weights);
+}
+
 /// Names are read and written with the GIL held.
 template <class T>
 void set_names(LockedNetwork<T>& model, std::vector<std::string> Names::* which,
@@ -394,6 +414,7 @@ void bind(py::module_& module, const char* name) {
                 set_scaling(m, true, scale, offset);
             },
             py::arg("scale"), py::arg("offset"))
+        .def_property("loss_weights", &lend_loss_weights<T>, &set_loss_weights<T>)
         .def_property_readonly("busy", [](const M& m) { return m.access.busy(); })
         .def("reading", [](M& m) { return hold<Reading>(m); })
         .def("assigning", [](M& m) { return hold<Writing>(m, Access::kAssignment); })

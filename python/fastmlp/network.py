@@ -40,6 +40,7 @@ from fastmlp.model import propagation, saving
 from fastmlp.model.class_weight import ClassWeight
 from fastmlp.model.feature_names import Names, read_names
 from fastmlp.model.layer_settings import LayerSettings, set_all
+from fastmlp.model.loss_weights import set_loss_weights
 from fastmlp.model.model import Model
 from fastmlp.model.moving_average import use_average
 from fastmlp.model.objective import Objective, objective
@@ -98,6 +99,8 @@ class Network:
         first layer: each feature over the samples of a batch with ``"batch"``, the features of a
         sample with ``"layer"``. Its scales and shifts are trained with layer 0, whose `trainable`
         and `rate_factors` are also its own. It takes no sparse X.
+    loss_weights : array-like, shape (N,), optional
+        A weight for each output in the loss; see the attribute `loss_weights`.
 
     Raises
     ------
@@ -105,7 +108,7 @@ class Network:
         If an argument has the wrong type.
     ValueError
         If a size is below 1, a name is unknown, softmax is not last or has one node, the loss does
-        not match the output, or the seed is out of range.
+        not match the output or takes no `loss_weights`, or the seed is out of range.
     MemoryError
         If the parameters do not fit in memory; the message says how many bytes they need.
 
@@ -134,10 +137,12 @@ class Network:
         normalization: NormalizationLike | None = None,
         dropout: float = 0.0,
         input_normalization: NormalizationLike | None = None,
+        loss_weights: ArrayLike | None = None,
     ) -> None:
         features, dense = build_layers(layers, activation, output, normalization, dropout)
         refuse_single_softmax(dense)
         self._model = Model.new(features, dense, loss, seed, dtype, input_normalization)
+        set_loss_weights(self._model, loss_weights)
 
     # Properties
 
@@ -226,6 +231,26 @@ class Network:
     @output_offset.setter
     def output_offset(self, value: ArrayLike | None) -> None:
         set_scaling(self._model, "output_offset", value)
+
+    @property
+    def loss_weights(self) -> NDArray[Any] | None:
+        """Weight of each output in the loss (N,), a live view; None if all have the same.
+
+        The loss of a sample is ``sum(loss_weights * losses) / N`` for the losses of its N outputs,
+        so weights of 1 change nothing. It is the loss of training, `evaluate`, `History` and early
+        stopping, with `output_scale` in units of y; metrics and accuracies have no weights. An
+        output of weight 0 is not trained: its targets, which must be finite, have no effect.
+
+        Set it to finite numbers of at least 0, not all 0, or to None. Only for losses that are a
+        mean over the outputs: `fit` has ``class_weight`` for cross-entropy, and each `Head` a
+        weight; a custom loss can weigh its outputs. A ``gradient=`` passed to `backward` is not
+        weighted. Copies, pickles and files keep the weights, other formats do not.
+        """
+        return self._model.core.loss_weights
+
+    @loss_weights.setter
+    def loss_weights(self, value: ArrayLike | None) -> None:
+        set_loss_weights(self._model, value)
 
     def adapt(self, X: ArrayLike | Stream, y: TargetsLike | None = None) -> None:
         """Learn `input_scale` and `input_offset` from samples: mean 0 and standard deviation 1.

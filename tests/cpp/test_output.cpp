@@ -132,6 +132,73 @@ Result<T> targets_of(TargetLoss<T> loss, const Batch<T>& x, T parameter = 0) {
 }
 
 template <class T>
+using MeanLoss = typename KernelTable<T>::MeanLoss;
+
+/// The same of a mean over the outputs, whose terms may have weights.
+template <class T>
+Result<T> means_of(MeanLoss<T> loss, const Batch<T>& x, T parameter = 0,
+                   const std::vector<T>& weights = {}) {
+    Result<T> result(x);
+    for (std::size_t b = 0; b < x.rows; ++b) {
+        std::fill_n(result.delta.begin() + static_cast<std::ptrdiff_t>(b * x.stride), padded(x.n),
+                    std::numeric_limits<T>::quiet_NaN());
+    }
+    loss(x.z.data(), x.stride, x.target_rows.data(), weights.empty() ? nullptr : weights.data(),
+         x.rows, x.n, parameter, result.delta.data(), x.stride, result.losses.data());
+    return result;
+}
+
+/// The loss of output j alone in row b.
+template <class T>
+T term_of(MeanLoss<T> loss, const Batch<T>& x, std::size_t b, std::size_t j, T parameter) {
+    std::vector<T> delta(16);
+    const T* const target = x.target_rows[b] + j;
+    T result = 0;
+    loss(x.z.data() + b * x.stride + j, 16, &target, nullptr, 1, 1, parameter, delta.data(), 16,
+         &result);
+    return result;
+}
+
+/// With weights only the losses change. The second output has weight 0 and a loss of NaN.
+template <class T>
+void compare_weighted(const KernelTable<T>& kernel, Batch<T> x) {
+    using Table = KernelTable<T>;
+    const Table& scalar = kernel_table<T>("scalar");
+    const T parameter = T(0.3);
+    std::vector<T> weights;
+    for (std::size_t j = 0; j < x.n; ++j) weights.push_back(T(j == 1 ? 0 : 0.1 + 0.3 * j));
+    const std::vector<T> ones(x.n, T(1));
+    const auto losses = {&Table::binary_cross_entropy,
+                         &Table::poisson,
+                         &Table::mean_absolute_error,
+                         &Table::huber,
+                         &Table::quantile,
+                         &Table::mean_squared_error};
+    for (const auto loss : losses) {
+        CHECK(means_of<T>(kernel.*loss, x, parameter, ones) ==
+              means_of<T>(kernel.*loss, x, parameter));
+    }
+    for (auto& row : x.targets) {
+        if (x.n > 1) row[1] = std::numeric_limits<T>::quiet_NaN();
+    }
+    for (std::size_t b = 0; b < x.rows; ++b) x.target_rows[b] = x.targets[b].data();
+    for (const auto loss : losses) {
+        const bool squares = loss == &Table::mean_squared_error;
+        Result<T> expected = means_of<T>(kernel.*loss, x, parameter);
+        for (std::size_t b = 0; b < x.rows; ++b) {
+            const auto add = [&](T sum, std::size_t j) {
+                if (weights[j] == 0) return sum;
+                const T error = x.z[b * x.stride + j] - x.target_rows[b][j];
+                if (squares) return std::fma(weights[j] * error, error, sum);
+                return sum + weights[j] * term_of<T>(scalar.*loss, x, b, j, parameter);
+            };
+            expected.losses[b] = tree16<T>(x.n, add) / static_cast<T>(x.n);
+        }
+        CHECK(means_of<T>(kernel.*loss, x, parameter, weights).losses == expected.losses);
+    }
+}
+
+template <class T>
 Result<T> smoothed_of(const KernelTable<T>& kernel, const Batch<T>& x, T smoothing) {
     Result<T> result(x);
     kernel.cross_entropy_smoothed(x.z.data(), x.stride, x.labels.data(), x.rows, x.n, smoothing,
@@ -166,14 +233,16 @@ template <class T>
 void compare(const KernelTable<T>& kernel, const Batch<T>& batch) {
     CHECK(labels_of(kernel, batch) == expected_labels(batch));
     CHECK(targets_of<T>(kernel.cross_entropy_targets, batch) == expected_targets(batch));
-    CHECK(targets_of<T>(kernel.mean_squared_error, batch) == expected_squared_error(batch));
+    CHECK(means_of<T>(kernel.mean_squared_error, batch) == expected_squared_error(batch));
     using Table = KernelTable<T>;
-    for (const auto loss :
-         {&Table::cross_entropy_targets, &Table::binary_cross_entropy, &Table::poisson,
-          &Table::mean_absolute_error, &Table::huber, &Table::quantile}) {
-        CHECK(targets_of<T>(kernel.*loss, batch, T(0.3)) ==
-              targets_of<T>(kernel_table<T>("scalar").*loss, batch, T(0.3)));
+    const Table& scalar = kernel_table<T>("scalar");
+    CHECK(targets_of<T>(kernel.cross_entropy_targets, batch, T(0.3)) ==
+          targets_of<T>(scalar.cross_entropy_targets, batch, T(0.3)));
+    for (const auto loss : {&Table::binary_cross_entropy, &Table::poisson,
+                            &Table::mean_absolute_error, &Table::huber, &Table::quantile}) {
+        CHECK(means_of<T>(kernel.*loss, batch, T(0.3)) == means_of<T>(scalar.*loss, batch, T(0.3)));
     }
+    compare_weighted(kernel, batch);
     CHECK(smoothed_of(kernel, batch, T(0.3)) == smoothed_rows_of(kernel, batch, T(0.3)));
     std::vector<T> p;
     for (std::size_t b = 0; b < batch.rows; ++b) {
@@ -188,7 +257,7 @@ template <class T>
 void test_binary_cross_entropy() {
     for (const double width : {0.1, 3.0, 30.0, 120.0}) {
         const Batch<T> x(500, 3, width, 3);
-        const Result<T> got = targets_of<T>(kernel_table<T>("scalar").binary_cross_entropy, x);
+        const Result<T> got = means_of<T>(kernel_table<T>("scalar").binary_cross_entropy, x);
         double loss_error = 0, delta_error = 0;
         for (std::size_t b = 0; b < x.rows; ++b) {
             long double loss = 0, magnitude = 0;
@@ -218,8 +287,8 @@ void test_not_finite(const KernelTable<T>& kernel, std::size_t rows, std::size_t
         x.z[x.stride * (rows / 2) + n - 1] = bad;
         const Result<T> labels = labels_of(kernel, x);
         const Result<T> entropy = targets_of<T>(kernel.cross_entropy_targets, x);
-        const Result<T> binary = targets_of<T>(kernel.binary_cross_entropy, x);
-        const Result<T> squared = targets_of<T>(kernel.mean_squared_error, x);
+        const Result<T> binary = means_of<T>(kernel.binary_cross_entropy, x);
+        const Result<T> squared = means_of<T>(kernel.mean_squared_error, x);
         for (std::size_t b = 0; b < rows; ++b) {
             const bool finite = b != rows / 2;
             for (const Result<T>* result : {&labels, &entropy, &binary, &squared}) {

@@ -104,6 +104,16 @@ public:
     const std::shared_ptr<Buffer<T>>& input_scaling() const { return input_scaling_; }
     const std::shared_ptr<Buffer<T>>& output_scaling() const { return output_scaling_; }
 
+    /// Sets a weight for each output: the loss of a sample is the sum of the losses of its outputs,
+    /// each times its weight, divided by their number as without weights. An output of weight 0 is
+    /// not trained: no bit depends on its targets, which may be anything. Of the losses that are a
+    /// mean over the outputs: std::invalid_argument for cross-entropy, a custom loss and heads, if
+    /// there is not one weight for each output, or they are not finite, below 0, or all 0. An empty
+    /// span removes them; an existing buffer is reused. A `Targets::of_gradient` is not weighted.
+    void set_loss_weights(std::span<const T> weights);
+    /// Those, live; null without.
+    const std::shared_ptr<Buffer<T>>& loss_weights() const { return loss_weights_; }
+
     /// Flat buffers in layout order, each a range for std::span; shared, so that a view may outlive
     /// the network.
     const std::shared_ptr<Buffer<T>>& parameters() const { return parameters_; }
@@ -234,7 +244,7 @@ private:
     };
     explicit Network(Like other);
     void initialize();
-    void copy_scaling(const Network& other);
+    void copy_column_settings(const Network& other);
 
     static std::span<T> view(Buffer<T>& buffer, const Parameter& part) {
         return {buffer.data() + part.offset, part.size()};
@@ -252,7 +262,7 @@ private:
     std::shared_ptr<Buffer<T>> parameters_;
     std::shared_ptr<Buffer<T>> gradients_;
     std::shared_ptr<Buffer<T>> statistics_;
-    std::shared_ptr<Buffer<T>> input_scaling_, output_scaling_;
+    std::shared_ptr<Buffer<T>> input_scaling_, output_scaling_, loss_weights_;
     OptimizerState<T> optimizer_state_;
     MovingAverage<T> average_;
     std::shared_ptr<Workspace<T>> workspace_;

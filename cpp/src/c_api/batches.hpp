@@ -25,8 +25,9 @@ void check_not_of(const Network<T>& network, const T* data, std::size_t count, c
         check_apart(data, count * sizeof(T), name, own.data(), own.size() * sizeof(T),
                     "memory of the network");
     };
-    for (const auto* buffer : {&network.parameters(), &network.gradients(), &network.statistics(),
-                               &network.input_scaling(), &network.output_scaling()}) {
+    for (const auto* buffer :
+         {&network.parameters(), &network.gradients(), &network.statistics(),
+          &network.input_scaling(), &network.output_scaling(), &network.loss_weights()}) {
         if (*buffer) check(**buffer);
     }
     if (!network.workspace()) return;

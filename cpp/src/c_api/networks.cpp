@@ -110,6 +110,14 @@ fastmlp_status set_output(fastmlp_network* network, const T* scales, const T* of
                        });
 }
 
+template <class T>
+fastmlp_status set_loss_weights(fastmlp_network* handle, const T* weights) {
+    return guarded([&] {
+        fastmlp::Network<T>& network = model<T>(handle).network;
+        network.set_loss_weights({weights, weights != nullptr ? network.outputs() : 0});
+    });
+}
+
 }  // namespace
 
 fastmlp_status fastmlp_create(size_t features, const fastmlp_layer* layers, size_t layer_count,
@@ -260,6 +268,22 @@ double* fastmlp_input_scaling_f64(fastmlp_network* network) {
 
 double* fastmlp_output_scaling_f64(fastmlp_network* network) {
     return elements<double>(network, nullptr, [](auto& net) { return net.output_scaling(); });
+}
+
+float* fastmlp_loss_weights(fastmlp_network* network) {
+    return elements<float>(network, nullptr, [](auto& net) { return net.loss_weights(); });
+}
+
+double* fastmlp_loss_weights_f64(fastmlp_network* network) {
+    return elements<double>(network, nullptr, [](auto& net) { return net.loss_weights(); });
+}
+
+fastmlp_status fastmlp_set_loss_weights(fastmlp_network* network, const float* weights) {
+    return set_loss_weights(network, weights);
+}
+
+fastmlp_status fastmlp_set_loss_weights_f64(fastmlp_network* network, const double* weights) {
+    return set_loss_weights(network, weights);
 }
 
 fastmlp_status fastmlp_set_input_scaling(fastmlp_network* network, const float* scales,

@@ -124,6 +124,17 @@ void check_shapes(std::size_t features, std::size_t outputs, const MatrixView<co
 }
 
 template <class T>
+void check_loss_weights(std::span<const T> weights) {
+    const auto allowed = [](T weight) { return weight >= 0 && std::isfinite(weight); };
+    if (!std::all_of(weights.begin(), weights.end(), allowed)) {
+        throw std::invalid_argument("loss_weights must be at least 0 and finite");
+    }
+    if (std::all_of(weights.begin(), weights.end(), [](T weight) { return weight == 0; })) {
+        throw std::invalid_argument("loss_weights are all 0; at least one must be above 0");
+    }
+}
+
+template <class T>
 void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t rows) {
     if (y.is_gradient) throw std::invalid_argument("a gradient goes with a single step only");
     check_rows(y, rows);
@@ -136,6 +147,7 @@ void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t r
             throw std::invalid_argument("the scales of outputs must be at least 0 and finite");
         }
     }
+    if (network.loss_weights()) check_loss_weights<T>(*network.loss_weights());
     if (y.custom) return;
     if (!y.labels) return check_values(network, y);
     if (network.loss().kind != Loss::kCrossEntropy) {
@@ -170,6 +182,7 @@ void check_trainable(const Network<T>& network) {
 #define FASTMLP_INSTANTIATE(T)                                                           \
     template void check_trainable(const Network<T>&);                                    \
     template void check_step_targets(const Network<T>&, const Targets<T>&, std::size_t); \
+    template void check_loss_weights(std::span<const T>);                                \
     template void check_out(std::size_t, std::size_t, const MatrixView<T>&);             \
     template void check_features(std::size_t, const MatrixView<const T>&);               \
     template void check_features(std::size_t, const Features<T>&);                       \

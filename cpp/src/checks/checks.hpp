@@ -1,6 +1,7 @@
 /// Checks of features, targets and results, made before work begins.
 #pragma once
 
+#include <span>
 #include <stdexcept>
 #include <string>
 
@@ -45,6 +46,10 @@ void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t r
 /// The same for a single step, where y may also be a gradient.
 template <class T>
 void check_step_targets(const Network<T>& network, const Targets<T>& y, std::size_t rows);
+
+/// Throws std::invalid_argument unless they are finite, at least 0, and not all 0.
+template <class T>
+void check_loss_weights(std::span<const T> weights);
 
 /// Throws std::invalid_argument if every layer is frozen, as training would change nothing.
 template <class T>

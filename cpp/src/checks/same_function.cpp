@@ -96,6 +96,15 @@ void check_scaling(const std::shared_ptr<Buffer<T>>& ours, const std::shared_ptr
     refuse("the same " + both(), "others");
 }
 
+template <class T>
+void check_loss_weights(const std::shared_ptr<Buffer<T>>& ours,
+                        const std::shared_ptr<Buffer<T>>& theirs) {
+    if (!ours != !theirs)
+        refuse(ours ? "loss_weights" : "no loss_weights", theirs ? "some" : "none");
+    if (!ours || std::equal(ours->begin(), ours->end(), theirs->begin(), theirs->end())) return;
+    refuse("the same loss_weights", "others");
+}
+
 }  // namespace
 
 template <class T>
@@ -108,6 +117,7 @@ void check_same_function(const Network<T>& network, const Network<T>& source) {
     check_inputs(network.layers()[0].input_normalization, source.layers()[0].input_normalization);
     check_loss(network.loss(), source.loss(), kInAll);
     check_heads(network.heads(), source.heads());
+    check_loss_weights(network.loss_weights(), source.loss_weights());
     check_scaling(network.input_scaling(), source.input_scaling(), "input");
     check_scaling(network.output_scaling(), source.output_scaling(), "output");
 }

@@ -116,7 +116,7 @@ NewMembers new_members(const Layer& layer) {
 }
 Names new_names_of_network() {
     return {"loss",           "heads",         "input_normalization", "input_scaling",
-            "output_scaling", "feature_names", "class_names"};
+            "output_scaling", "feature_names", "class_names",         "loss_weights"};
 }
 NewMembers new_members(const Architecture& of) {
     NewMembers result;
@@ -128,6 +128,7 @@ NewMembers new_members(const Architecture& of) {
     result.add("output_scaling", of.has_output_scaling);
     result.add("feature_names", of.has_feature_names);
     result.add("class_names", of.has_class_names);
+    result.add("loss_weights", of.has_loss_weights);
     return result;
 }
 
@@ -342,6 +343,7 @@ Architecture read_network(JsonReader& json, Names required, bool is_version_1) {
             if (name == "output_scaling") result.has_output_scaling = json.boolean();
             if (name == "feature_names") result.has_feature_names = json.boolean();
             if (name == "class_names") result.has_class_names = json.boolean();
+            if (name == "loss_weights") result.has_loss_weights = json.boolean();
         });
     if (!result.layers.empty()) result.layers[0].input_normalization = of_inputs;
     if (has_loss == !result.heads.empty()) json.fail("has either 'loss' or 'heads'");

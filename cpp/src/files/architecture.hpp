@@ -23,6 +23,7 @@ struct Architecture {
     bool has_input_scaling = false, has_output_scaling = false;
     bool has_feature_names = false, has_class_names = false;
     std::vector<Head> heads{};
+    bool has_loss_weights = false;
 };
 
 /// Members of one architecture, which differ in their numbers, seeds and epochs only.

@@ -171,7 +171,8 @@ Evaluation evaluate_rows(const Network<T>& network, const Features<T>& given, co
                                block.pointers.data(),
                                delta,
                                stride,
-                               whole.losses.data() + range.first};
+                               whole.losses.data() + range.first,
+                               network.loss_weights() ? network.loss_weights()->data() : nullptr};
         if (heads.empty()) {
             measure_rows(layers, at, range.first, z, whole);
         } else {

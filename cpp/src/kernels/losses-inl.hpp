@@ -225,9 +225,9 @@ struct MeanLosses {
     using Reg = typename S::Reg;
 
     static void binary_cross_entropy(const T* z, std::size_t ldz, const T* const* targets,
-                                     std::size_t rows, std::size_t n, T, T* delta, std::size_t ldd,
-                                     T* losses) noexcept {
-        each_term(z, ldz, targets, rows, n, T(1) / T(n), delta, ldd, losses,
+                                     const T* weights, std::size_t rows, std::size_t n, T, T* delta,
+                                     std::size_t ldd, T* losses) noexcept {
+        each_term(z, ldz, targets, weights, rows, n, T(1) / T(n), delta, ldd, losses,
                   [=](Reg x, Reg y, auto add) {
                       const Reg linear = S::sub(S::max(x, S::zero()), S::mul(x, y));
                       add(S::add(linear, Math<S>::log1p_exp_minus_abs(x)));
@@ -235,9 +235,10 @@ struct MeanLosses {
                   });
     }
 
-    static void poisson(const T* z, std::size_t ldz, const T* const* targets, std::size_t rows,
-                        std::size_t n, T, T* delta, std::size_t ldd, T* losses) noexcept {
-        each_term(z, ldz, targets, rows, n, T(1) / T(n), delta, ldd, losses,
+    static void poisson(const T* z, std::size_t ldz, const T* const* targets, const T* weights,
+                        std::size_t rows, std::size_t n, T, T* delta, std::size_t ldd,
+                        T* losses) noexcept {
+        each_term(z, ldz, targets, weights, rows, n, T(1) / T(n), delta, ldd, losses,
                   [=](Reg x, Reg y, auto add) {
                       const Reg mean = Math<S>::exp(x);
                       add(S::fnma(y, x, mean));
@@ -246,9 +247,9 @@ struct MeanLosses {
     }
 
     static void mean_squared_error(const T* h, std::size_t ldh, const T* const* targets,
-                                   std::size_t rows, std::size_t n, T, T* delta, std::size_t ldd,
-                                   T* losses) noexcept {
-        each_term(h, ldh, targets, rows, n, T(2) / T(n), delta, ldd, losses,
+                                   const T* weights, std::size_t rows, std::size_t n, T, T* delta,
+                                   std::size_t ldd, T* losses) noexcept {
+        each_term(h, ldh, targets, weights, rows, n, T(2) / T(n), delta, ldd, losses,
                   [=](Reg x, Reg y, auto add) {
                       const Reg error = S::sub(x, y);
                       add.square(error);
@@ -257,9 +258,9 @@ struct MeanLosses {
     }
 
     static void mean_absolute_error(const T* h, std::size_t ldh, const T* const* targets,
-                                    std::size_t rows, std::size_t n, T, T* delta, std::size_t ldd,
-                                    T* losses) noexcept {
-        each_term(h, ldh, targets, rows, n, T(1) / T(n), delta, ldd, losses,
+                                    const T* weights, std::size_t rows, std::size_t n, T, T* delta,
+                                    std::size_t ldd, T* losses) noexcept {
+        each_term(h, ldh, targets, weights, rows, n, T(1) / T(n), delta, ldd, losses,
                   [=](Reg x, Reg y, auto add) {
                       const Reg error = S::sub(x, y);
                       add(S::abs(error));
@@ -268,9 +269,10 @@ struct MeanLosses {
     }
 
     /// c (error - c / 2) with c the error clipped to +-width: a parabola inside, lines outside.
-    static void huber(const T* h, std::size_t ldh, const T* const* targets, std::size_t rows,
-                      std::size_t n, T width, T* delta, std::size_t ldd, T* losses) noexcept {
-        each_term(h, ldh, targets, rows, n, T(1) / T(n), delta, ldd, losses,
+    static void huber(const T* h, std::size_t ldh, const T* const* targets, const T* weights,
+                      std::size_t rows, std::size_t n, T width, T* delta, std::size_t ldd,
+                      T* losses) noexcept {
+        each_term(h, ldh, targets, weights, rows, n, T(1) / T(n), delta, ldd, losses,
                   [=](Reg x, Reg y, auto add) {
                       const Reg error = S::sub(x, y);
                       const Reg cut = S::max(S::set1(-width), S::min(S::set1(width), error));
@@ -280,9 +282,10 @@ struct MeanLosses {
     }
 
     /// Minimal if the share q of the targets is below the output.
-    static void quantile(const T* h, std::size_t ldh, const T* const* targets, std::size_t rows,
-                         std::size_t n, T q, T* delta, std::size_t ldd, T* losses) noexcept {
-        each_term(h, ldh, targets, rows, n, T(1) / T(n), delta, ldd, losses,
+    static void quantile(const T* h, std::size_t ldh, const T* const* targets, const T* weights,
+                         std::size_t rows, std::size_t n, T q, T* delta, std::size_t ldd,
+                         T* losses) noexcept {
+        each_term(h, ldh, targets, weights, rows, n, T(1) / T(n), delta, ldd, losses,
                   [=](Reg x, Reg y, auto add) {
                       const Reg error = S::sub(x, y), slope = by_sign(error, T(1) - q, -q);
                       add(S::mul(slope, error));
@@ -311,30 +314,69 @@ private:
         }
     };
 
+    /// The same times the weights of the outputs, which are 0 beyond the last one.
+    template <class L>
+    struct WeightedAdder {
+        RowSum<L>& sum;
+        std::size_t j;
+        Reg weight;
+
+        FASTMLP_INLINE void operator()(Reg loss) const {
+            sum.add(j, counting(S::mul(weight, loss)));
+        }
+        FASTMLP_INLINE void square(Reg error) const {
+            sum.add_product(j, counting(S::mul(weight, error)), counting(error));
+        }
+        /// +0 for an output of weight 0, whatever its loss is.
+        FASTMLP_INLINE Reg counting(Reg loss) const {
+            return S::select_gt(weight, S::zero(), loss, S::zero());
+        }
+    };
+
+    /// Weights of outputs, piece by piece.
+    static FASTMLP_INLINE Reg weights_of(ByRow<S>, const T* weights, std::size_t n, std::size_t i) {
+        return ByRow<S>::load_unpadded(weights, n, i);
+    }
+    static FASTMLP_INLINE Reg weights_of(ByColumn<S>, const T* weights, std::size_t,
+                                         std::size_t i) {
+        return S::set1(weights[i]);
+    }
+
     /// `term(x, y, add)` adds the loss of outputs x against targets y and returns its derivative;
     /// times `scale` this is delta.
     template <class Term>
     static FASTMLP_INLINE void each_term(const T* x, std::size_t ldx, const T* const* targets,
-                                         std::size_t rows, std::size_t n, T scale, T* delta,
-                                         std::size_t ldd, T* losses, Term term) {
-        each_block<S>(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
-            using L = decltype(layout);
-            constexpr std::size_t kLanes = S::kLanes;
-            Scratch<S> in, wanted, scratch;
-            T* here = delta + row * ldd;
-            T* out = L::place(here, scratch.at);
-            const T* values = L::open(x + row * ldx, ldx, count, n, in.at);
-            const T* y = L::open(targets + row, count, n, wanted.at);
-            RowSum<L> sum;
-            each_piece<L>(n, [&](std::size_t i, std::size_t j) {
-                const Reg d = term(S::load(values + i * kLanes), L::load_unpadded(y, n, i),
-                                   Adder<L>{sum, n, i, j});
-                S::store(out + i * kLanes, L::keep(S::mul(d, S::set1(scale)), n, i, S::zero()));
+                                         const T* weights, std::size_t rows, std::size_t n, T scale,
+                                         T* delta, std::size_t ldd, T* losses, Term term) {
+        const auto pass = [=](auto adder) FASTMLP_INLINE_LAMBDA {
+            each_block<S>(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
+                using L = decltype(layout);
+                constexpr std::size_t kLanes = S::kLanes;
+                Scratch<S> in, wanted, scratch;
+                T* here = delta + row * ldd;
+                T* out = L::place(here, scratch.at);
+                const T* values = L::open(x + row * ldx, ldx, count, n, in.at);
+                const T* y = L::open(targets + row, count, n, wanted.at);
+                RowSum<L> sum;
+                each_piece<L>(n, [&](std::size_t i, std::size_t j) {
+                    const Reg d = term(S::load(values + i * kLanes), L::load_unpadded(y, n, i),
+                                       adder(layout, sum, i, j));
+                    S::store(out + i * kLanes, L::keep(S::mul(d, S::set1(scale)), n, i, S::zero()));
+                });
+                clear_rest<L>(n, out);
+                L::close(out, here, ldd, count);
+                S::store_partial(losses + row, S::div(sum.total(), S::set1(T(n))), count);
             });
-            clear_rest<L>(n, out);
-            L::close(out, here, ldd, count);
-            S::store_partial(losses + row, S::div(sum.total(), S::set1(T(n))), count);
-        });
+        };
+        if (weights == nullptr) {
+            pass([=](auto layout, auto& sum, std::size_t i, std::size_t j) {
+                return Adder<decltype(layout)>{sum, n, i, j};
+            });
+        } else {
+            pass([=](auto layout, auto& sum, std::size_t i, std::size_t j) {
+                return WeightedAdder<decltype(layout)>{sum, j, weights_of(layout, weights, n, i)};
+            });
+        }
     }
 };
 

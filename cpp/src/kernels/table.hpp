@@ -79,6 +79,12 @@ struct KernelTable {
     using TargetLoss = void (*)(const T* scores, std::size_t lds, const T* const* targets,
                                 std::size_t rows, std::size_t n, T parameter, T* delta,
                                 std::size_t ldd, T* losses) noexcept;
+    /// The same of a mean over the outputs. The losses, but not the deltas, have each term times
+    /// the weight of its output, without those of weight 0; null: all weights are 1. The weights
+    /// (n) are not padded.
+    using MeanLoss = void (*)(const T* scores, std::size_t lds, const T* const* targets,
+                              const T* weights, std::size_t rows, std::size_t n, T parameter,
+                              T* delta, std::size_t ldd, T* losses) noexcept;
 
     /// out[k] = T(from[k]), or fma(T(from[k]), scales[k], offsets[k]) unless `scales` is null;
     /// elements of `from` are `step` bytes apart, k < count; nothing is padded.
@@ -211,9 +217,9 @@ struct KernelTable {
     /// from z, with (2.9) as delta; `parameter` is the label smoothing
     TargetLoss cross_entropy_targets;
     /// from z, with dL/dz as delta; `parameter` is not read
-    TargetLoss binary_cross_entropy, poisson;
+    MeanLoss binary_cross_entropy, poisson;
     /// from h, with dL/dh as delta, before the factor h'(z); `parameter` as in layer.hpp
-    TargetLoss mean_squared_error, mean_absolute_error, huber, quantile;
+    MeanLoss mean_squared_error, mean_absolute_error, huber, quantile;
 
     // ---- one row of another type (conversion-inl.hpp) -------------------------------------------
     Convert convert[kElementTypes];  ///< by its `ElementType`

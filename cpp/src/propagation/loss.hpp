@@ -51,24 +51,25 @@ struct OutputRows {
     T* delta;
     std::size_t ldd;
     T* losses;
+    const T* weights = nullptr;  ///< of the outputs, in the losses but not in the deltas
 };
 
-/// The kernel of a loss against target rows.
+/// The kernel of a loss that is a mean over the outputs.
 template <class T>
-typename kernels::KernelTable<T>::TargetLoss target_loss(const kernels::KernelTable<T>& kernel,
-                                                         Loss loss) {
+typename kernels::KernelTable<T>::MeanLoss mean_loss(const kernels::KernelTable<T>& kernel,
+                                                     Loss loss) {
     switch (loss.kind) {
-        case Loss::kCrossEntropy: return kernel.cross_entropy_targets;
         case Loss::kBinaryCrossEntropy: return kernel.binary_cross_entropy;
         case Loss::kMeanSquaredError: return kernel.mean_squared_error;
         case Loss::kMeanAbsoluteError: return kernel.mean_absolute_error;
         case Loss::kHuber: return kernel.huber;
         case Loss::kQuantile: return kernel.quantile;
         case Loss::kPoisson: return kernel.poisson;
+        case Loss::kCrossEntropy:
         case Loss::kCustom:
         case Loss::kHeads: break;
     }
-    throw std::logic_error("this loss has no kernel");
+    throw std::logic_error("this loss is no mean over the outputs");
 }
 
 /// Per-sample losses, and deltas: dL/dz for the losses that hold their activation (2.9), dL/dh for
@@ -76,15 +77,20 @@ typename kernels::KernelTable<T>::TargetLoss target_loss(const kernels::KernelTa
 template <class T>
 void apply_loss(const kernels::KernelTable<T>& kernel, Loss loss, const OutputRows<T>& at) {
     const T parameter = static_cast<T>(loss.parameter);
-    if (at.labels == nullptr) {
-        target_loss(kernel, loss)(at.scores, at.lds, at.targets, at.rows, at.n, parameter, at.delta,
-                                  at.ldd, at.losses);
-    } else if (parameter == 0) {
-        kernel.cross_entropy_labels(at.scores, at.lds, at.labels, at.rows, at.n, at.delta, at.ldd,
-                                    at.losses);
+    if (at.labels != nullptr) {
+        if (parameter == 0) {
+            kernel.cross_entropy_labels(at.scores, at.lds, at.labels, at.rows, at.n, at.delta,
+                                        at.ldd, at.losses);
+        } else {
+            kernel.cross_entropy_smoothed(at.scores, at.lds, at.labels, at.rows, at.n, parameter,
+                                          at.delta, at.ldd, at.losses);
+        }
+    } else if (loss.kind == Loss::kCrossEntropy) {
+        kernel.cross_entropy_targets(at.scores, at.lds, at.targets, at.rows, at.n, parameter,
+                                     at.delta, at.ldd, at.losses);
     } else {
-        kernel.cross_entropy_smoothed(at.scores, at.lds, at.labels, at.rows, at.n, parameter,
-                                      at.delta, at.ldd, at.losses);
+        mean_loss(kernel, loss)(at.scores, at.lds, at.targets, at.weights, at.rows, at.n, parameter,
+                                at.delta, at.ldd, at.losses);
     }
 }
 
@@ -106,8 +112,9 @@ void apply_loss_in_units(const kernels::KernelTable<T>& kernel, Loss loss,
     for (std::size_t j = 0; j < at.n; ++j) {
         for (std::size_t b = 0; b < at.rows; ++b) target[b] = at.targets[b] + j;
         const T delta = static_cast<T>(loss.parameter) * by.scales[j];
-        kernel.huber(at.scores + j, at.lds, target.data(), at.rows, 1, delta, at.delta, at.ldd,
-                     losses.data());
+        const T* const weight = at.weights == nullptr ? nullptr : at.weights + j;
+        kernel.huber(at.scores + j, at.lds, target.data(), weight, at.rows, 1, delta, at.delta,
+                     at.ldd, losses.data());
         for (std::size_t b = 0; b < at.rows; ++b) at.losses[b] += losses[b];
     }
     for (std::size_t b = 0; b < at.rows; ++b) at.losses[b] /= static_cast<T>(at.n);
@@ -119,6 +126,17 @@ void multiply_columns(Rows<T>& values, Range range, const T* factors) {
     for (std::size_t b = range.first; b < range.last; ++b) {
         T* const row = values.row(b);
         for (std::size_t j = 0; j < values.cols; ++j) row[j] *= factors[j];
+    }
+}
+
+/// The same with weights: those of weight 0 become +0, whatever they were.
+template <class T>
+void weigh_columns(Rows<T>& values, Range range, const T* weights) {
+    for (std::size_t b = range.first; b < range.last; ++b) {
+        T* const row = values.row(b);
+        for (std::size_t j = 0; j < values.cols; ++j) {
+            row[j] = weights[j] > 0 ? row[j] * weights[j] : T(0);
+        }
     }
 }
 

@@ -54,7 +54,9 @@ struct Propagation {
         : kernel(kernels::active_table<T>()), layers(network.layers()),
           traits(traits_of(layers, network.loss())), loss(network.loss()), seed(network.seed()),
           running{&network.layout(), network.statistics()->data()}, parameters(its_parameters),
-          work(workspace), output_scaling(network.output_scaling().get()), heads(network.heads()),
+          work(workspace), output_scaling(network.output_scaling().get()),
+          loss_weights(network.loss_weights() ? network.loss_weights()->data() : nullptr),
+          has_column_settings(output_scaling || loss_weights), heads(network.heads()),
           normalizes_inputs(fastmlp::normalizes_inputs(layers)) {
         work.scaled.expect(output_scaling, work.capacity, work.scores.cols);
         while (work.head_losses.size() < heads.size()) work.head_losses.emplace_back(work.capacity);
@@ -73,6 +75,8 @@ struct Propagation {
     const PackedParameters<T>& parameters;
     Workspace<T>& work;
     ColumnScaling<T> output_scaling;  ///< of the network's outputs
+    const T* loss_weights;            ///< of each output, or null
+    bool has_column_settings;         ///< any of these
     const std::vector<Head>& heads;   ///< if the outputs have several
     bool normalizes_inputs;           ///< of the first layer
     bool reports_in_units = false;    ///< losses are in units of the targets, not scaled
@@ -191,12 +195,16 @@ struct Propagation {
             activate_backward(kernel, activation(last), from.row(rows.first), from.stride,
                               delta.row(rows.first), delta.stride, rows.size(), delta.cols);
         }
-        if (output_scaling && reports_in_units && !y.custom) report_in_units(rows);
+        if (has_column_settings) {
+            if (loss_weights) weigh_columns(delta, rows, loss_weights);
+            if (output_scaling && reports_in_units && !y.custom) report_in_units(rows);
+        }
         if (loss_limit < kUnlimited) limit_losses(work, rows, loss_limit);
         if (y.weights) weigh(work, rows);
     }
 
-    /// Losses, and their derivatives by the scores in place of the last deltas.
+    /// Losses, and their derivatives by the scores in place of the last deltas, not yet times the
+    /// weights of the outputs.
     void loss_gradient(const Targets<T>& y, Range rows) const {
         Rows<T>& delta = work.deltas.back();
         const OutputRows<T> at{rows.size(),
@@ -207,7 +215,8 @@ struct Propagation {
                                work.targets.data() + rows.first,
                                delta.row(rows.first),
                                delta.stride,
-                               work.losses.data() + rows.first};
+                               work.losses.data() + rows.first,
+                               loss_weights};
         if (heads.empty()) return apply_loss(kernel, loss, at);
         head_pass().weighted(y.values.cols != delta.cols, at, [&](std::size_t i) {
             return work.head_losses[i].data() + rows.first;
@@ -266,7 +275,7 @@ struct Propagation {
         apply_loss_in_units(kernel, loss, output_scaling,
                             {rows.size(), out.cols, out.row(rows.first), out.stride, nullptr,
                              work.scaled.in_units.data() + rows.first, unused, out.stride,
-                             work.losses.data() + rows.first});
+                             work.losses.data() + rows.first, loss_weights});
     }
 
     /// (2.4), (2.5), (2.12): deltas of the layers from the output down to `lowest`.

@@ -79,6 +79,11 @@ struct TangentPass {
             error_tangent(rows);
             through_activation(last, rows);
         }
+        if (pass.loss_weights) {
+            for (Rows<T>* delta : {&pass.work.deltas.back(), &tangents.deltas.back()}) {
+                weigh_columns(*delta, rows, pass.loss_weights);
+            }
+        }
         if (y.weights) weigh(rows);
     }
 

@@ -87,7 +87,8 @@ std::shared_ptr<const Network<T>> EpochEnd<T>::read(const Network<T>& network,
     if (!copy_ && !saved_.empty()) {
         std::copy_n(saved_[0].data(), saved_[0].size(), copy->parameters()->data());
         std::copy_n(saved_[1].data(), saved_[1].size(), copy->statistics()->data());
-        copy->copy_scaling(network);  // here, as only a training keeps others from writing it
+        copy->copy_column_settings(
+            network);  // here, as only a training keeps others from writing it
         copy->set_epoch(epoch_);
         copy_ = copy;
     }

@@ -46,7 +46,8 @@ private:
             : rows(its_rows), threads(its_threads),
               clipped(options.optimizer.clip_norm != Optimizer::kUnlimited),
               optimizer_state(network.optimizer_state()), layers(network.layers()),
-              output_scaling(network.output_scaling()), state(network),
+              output_scaling(network.output_scaling()), loss_weights(network.loss_weights()),
+              state(network),
               work(network.layout(), network.layers(),
                    std::max<std::size_t>(
                        2, rows_at_once(network, samples.x.is_sparse, rows, threads))),
@@ -63,7 +64,8 @@ private:
                            [](const Layer& a, const Layer& b) {
                                return a.trainable == b.trainable && a.rate_factor == b.rate_factor;
                            });
-            return same_layers && output_scaling == network.output_scaling() && its_rows <= rows &&
+            return same_layers && output_scaling == network.output_scaling() &&
+                   loss_weights == network.loss_weights() && its_rows <= rows &&
                    needed <= threads && clipped == (optimizer.clip_norm != Optimizer::kUnlimited) &&
                    current.first == optimizer_state.first &&
                    current.second == optimizer_state.second &&
@@ -75,7 +77,7 @@ private:
         bool clipped;
         OptimizerState<T> optimizer_state;
         std::vector<Layer> layers;  ///< which of them are trained, and how fast
-        std::shared_ptr<Buffer<T>> output_scaling;
+        std::shared_ptr<Buffer<T>> output_scaling, loss_weights;
         PackedState<T> state;
         Workspace<T> work;
         Propagation<T> pass;

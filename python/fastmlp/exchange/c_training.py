@@ -46,6 +46,8 @@ def training(net: Model) -> tuple[str, str, tuple[str, ...]]:
     loss = net.loss
     if loss == "custom":
         raise ValueError("training=True is for the losses of fastmlp, not for a custom loss")
+    if net.core.loss_weights is not None:
+        raise ValueError("training=True is for networks without loss_weights")
     start, at = [], 0
     for name, nodes in _rooms(net):
         start.append(f"$real *{name} = workspace + {at} * (size_t)${{M}}_BATCH;")

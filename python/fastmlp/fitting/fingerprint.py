@@ -56,6 +56,12 @@ def of_scaling(core: Core) -> str:
     return f"with the hash {_hash(*present)}" if present else "none"
 
 
+def of_loss_weights(core: Core) -> str:
+    """Return the fingerprint of the weights of the outputs."""
+    weights = core.loss_weights
+    return "none" if weights is None else f"with the hash {_hash(weights)}"
+
+
 def of_steps(
     optimizer: Optimizer,
     options: TrainOptions,

@@ -25,7 +25,12 @@ from fastmlp.fitting.loop import FitLoop
 from fastmlp.fitting.options import FitOptions, refuse_with_stream
 from fastmlp.fitting.plateau_watch import PlateauWatch
 from fastmlp.fitting.progress import shown
-from fastmlp.fitting.resuming import Saved, refuse_other_scaling, resume
+from fastmlp.fitting.resuming import (
+    Saved,
+    refuse_other_loss_weights,
+    refuse_other_scaling,
+    resume,
+)
 from fastmlp.fitting.standardize import is_first_fit, learn_from, standardized
 from fastmlp.history import History
 from fastmlp.model.class_weight import weigh_classes
@@ -54,6 +59,7 @@ def fit(network: Network, model: Model, X: Features, y: Targets, options: FitOpt
     options = replace(options, standardize=options.standardize and is_first_fit(model))
     if options.saved is not None and options.checkpoint is not None:
         refuse_other_scaling(options.checkpoint, options.saved, model, learns=options.standardize)
+        refuse_other_loss_weights(options.checkpoint, options.saved, model)
     learns = options.standardize and options.saved is None
     scaling: AbstractContextManager[None] = nullcontext()
     if learns or options.saved is not None:

@@ -110,6 +110,18 @@ def refuse_other_scaling(
     _refuse_other(checkpoint.path, "scaling", was, now)
 
 
+def refuse_other_loss_weights(checkpoint: Checkpoint, saved: Saved, model: Model) -> None:
+    """Refuse a checkpoint of other weights of the outputs than the network has.
+
+    Raises
+    ------
+    ValueError
+        If they are others.
+    """
+    was, now = (fingerprint.of_loss_weights(core) for core in (saved.core, model.core))
+    _refuse_other(checkpoint.path, "loss_weights", was, now)
+
+
 def _refuse_other_fit(file: CheckpointFile, saved: Saved) -> None:
     """Refuse a file of a fit with other settings; older files contain fewer."""
     for key, value in file.settings.items():

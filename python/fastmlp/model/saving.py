@@ -44,6 +44,7 @@ def to_state(model: Model, attributes: dict[str, Any]) -> dict[str, Any]:
                     scaling if scaling is None else tuple(np.array(part) for part in scaling)
                     for scaling in (model.input_scaling, model.output_scaling)
                 ],
+                "_loss_weights": None if core.loss_weights is None else core.loss_weights.copy(),
                 **attributes,
             },
             "seed": core.seed,
@@ -97,4 +98,6 @@ def from_state(state: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
         scalings, (core.set_input_scaling, core.set_output_scaling), strict=True
     ):
         put(*((None, None) if scaling is None else map(np.array, scaling)))
+    loss_weights = attributes.pop("_loss_weights", None)  # missing in older pickles
+    core.loss_weights = None if loss_weights is None else np.array(loss_weights)
     return Model(features, layers, loss, dtype, core, before), attributes

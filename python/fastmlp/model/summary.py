@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from fastmlp.layers import Dense, label_of
 from fastmlp.model.model import Model
+
+_MOST_WEIGHTS: Final = 8
+"""How many weights of outputs a note lists."""
 
 HEADINGS = ("layer", "shape", "activation", "parameters", "FLOPs")
 
@@ -28,6 +32,8 @@ class Summary:
         The memory of the parameters; the gradients take the same amount.
     scaled : tuple of str
         What the network scales itself: "features", "outputs", both or nothing.
+    loss_weights : tuple of float, optional
+        The weight of each output in the loss, if they have any.
     """
 
     title: str
@@ -37,6 +43,7 @@ class Summary:
     training_flops: int
     parameter_bytes: int
     scaled: tuple[str, ...] = ()
+    loss_weights: tuple[float, ...] | None = None
 
     def _table(self) -> tuple[tuple[str, ...], ...]:
         total = ("total", "", "", f"{self.n_parameters:,}", f"{self.prediction_flops:,}")
@@ -49,6 +56,15 @@ class Summary:
             f"per sample: {predict} FLOPs to predict, {train} to train",
             f"memory: {size} of parameters, {size} of gradients",
             *([f"scaled by the network: {' and '.join(self.scaled)}"] if self.scaled else []),
+            *([self._weights_note(self.loss_weights)] if self.loss_weights is not None else []),
+        )
+
+    @staticmethod
+    def _weights_note(weights: tuple[float, ...]) -> str:
+        first = ", ".join(f"{weight:g}" for weight in weights[:_MOST_WEIGHTS])
+        more = len(weights) - _MOST_WEIGHTS
+        return f"weights of the outputs in the loss: {first}" + (
+            f" and {more} more" if more > 0 else ""
         )
 
     def __repr__(self) -> str:
@@ -87,8 +103,9 @@ def describe(model: Model, kind: str) -> str:
         rows.append((f"  layer {i}", f"{previous} -> {layer.nodes}", layer.function(), count))
         previous = layer.nodes
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    weighted = "" if model.core.loss_weights is None else " of weighted outputs"
     title = (
-        f"{kind}: {model.features} features, {model.loss.described()}, {model.dtype}, "
+        f"{kind}: {model.features} features, {model.loss.described()}{weighted}, {model.dtype}, "
         f"{model.n_parameters:,} parameters"
     )
     lines = [
@@ -112,6 +129,7 @@ def summarise(model: Model, kind: str) -> Summary:
         shape = f"{previous} -> {layer.nodes}"
         rows.append((str(i), shape, layer.function(), f"{count:,}", f"{flops:,}"))
         previous = layer.nodes
+    weights = model.core.loss_weights
     scalings = {"features": model.input_scaling, "outputs": model.output_scaling}
     return Summary(
         title=f"{kind}: {model.features} features, {model.loss}, {model.dtype}",
@@ -121,6 +139,7 @@ def summarise(model: Model, kind: str) -> Summary:
         training_flops=training_flops(model),
         parameter_bytes=model.n_parameters * model.dtype.itemsize,
         scaled=tuple(name for name, scaling in scalings.items() if scaling is not None),
+        loss_weights=None if weights is None else tuple(map(float, weights)),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from . import arrays, validation
 from .dense import Matrix, Row
-from .losses import LOSSES
+from .losses import LOSSES, weighted
 
 LossFunction = Callable[[Matrix, list[Any], Matrix], Any]
 """A custom loss, ``f(outputs, y, gradient) -> losses``; see ``Network``."""
@@ -71,7 +71,9 @@ class ChosenLoss(NamedTuple):
         """Whether h'(z) is already part of the derivative."""
         return self.function is None and LOSSES[self.name].fused
 
-    def of_batch(self, z: Matrix, h: Matrix, y: list[Any]) -> tuple[Row, Matrix]:
+    def of_batch(
+        self, z: Matrix, h: Matrix, y: list[Any], weights: Row | None = None
+    ) -> tuple[Row, Matrix]:
         """Return the loss of each sample (2.8), and its derivative: dL/dz if `fused`, else dL/dh.
 
         Parameters
@@ -80,11 +82,18 @@ class ChosenLoss(NamedTuple):
             The argument of the last activation, and the outputs.
         y : list, shape (B, N)
             The targets; for a custom loss, whatever it accepts.
+        weights : list of float, shape (N,), optional
+            The weight of each output in the losses. The derivatives are not times them.
         """
         if self.function is not None:
             return own_loss(self.function, h, y)
         value, delta = LOSSES[self.name].value, LOSSES[self.name].delta
-        losses = [value(*sample, self.parameter) for sample in zip(z, h, y, strict=True)]
+        samples = list(zip(z, h, y, strict=True))
+        if weights is None:
+            losses = [value(*sample, self.parameter) for sample in samples]
+        else:
+            parameters = [self.parameter] * len(weights)
+            losses = [weighted(value, *sample, parameters, weights) for sample in samples]
         return losses, [delta(*sample, self.parameter) for sample in zip(h, y, strict=True)]
 
     def changes(self, h: Matrix, y: list[Any], change: Matrix) -> Matrix:

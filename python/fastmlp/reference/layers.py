@@ -190,5 +190,5 @@ def check_same_function(network: Any, source: Any) -> None:
             where = f" of head {name!r}"
             expect(member, getattr(head, member), getattr(of_source, member), where)
     expect("number of heads", len(network.heads), len(source.heads))
-    for name in ("input_scale", "input_offset", "output_scale", "output_offset"):
+    for name in ("loss_weights", "input_scale", "input_offset", "output_scale", "output_offset"):
         expect(name, getattr(network, name), getattr(source, name))

@@ -139,6 +139,28 @@ def quantile_delta(h: Row, y: Row, q: float) -> Row:
     return [by_sign(e, 1.0 - q, -q) * inverse for e in errors(h, y)]
 
 
+def weighted(
+    value: Callable[[Row, Row, Row, float], float],
+    z: Row,
+    h: Row,
+    y: Row,
+    parameters: Row,
+    weights: Row,
+) -> float:
+    """Return a loss that is a mean over the outputs, the loss of each times its weight.
+
+    That of an output of weight 0 is left out, even if it is infinite or NaN.
+    """
+    outputs = zip(z, h, y, parameters, weights, strict=True)
+    terms = [w * value([z_n], [h_n], [y_n], p) if w else 0.0 for z_n, h_n, y_n, p, w in outputs]
+    return tree16(terms) / len(weights)
+
+
+def weigh(rows: list[Row], weights: Row) -> list[Row]:
+    """Return rows (B, N) with each output times its weight, 0 for those of weight 0."""
+    return [[x * w if w else 0.0 for x, w in zip(row, weights, strict=True)] for row in rows]
+
+
 def errors(h: Row, y: Row) -> Row:
     """Return h - y."""
     return [h_n - y_n for h_n, y_n in zip(h, y, strict=True)]

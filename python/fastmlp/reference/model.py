@@ -34,6 +34,7 @@ class Model:
         normalization: str | None = None,
         dropout: float = 0.0,
         input_normalization: str | None = None,
+        loss_weights: object = None,
     ) -> None:
         self._features, self._layers = build_layers(
             layers, activation, output, normalization, dropout
@@ -72,6 +73,7 @@ class Model:
         self._shift_gradients = {i: [0.0] * len(row) for i, row in self._shifts.items()}
         self._input_scaling: Scaling | None = None
         self._output_scaling: Scaling | None = None
+        self.loss_weights = loss_weights
         self.class_names: tuple[str, ...] | None = None
         self._pass = Pass()
         self._deltas: list[Matrix] = []
@@ -124,6 +126,25 @@ class Model:
         if value is not None and output.activation != "identity":
             raise ValueError(f"only outputs of identity can be scaled, not {output.activation!r}")
         self._output_scaling = scaled_by(which, value, self._output_scaling, output.nodes)
+
+    @property
+    def loss_weights(self) -> Row | None:
+        """Weight of each output in the loss, a live list; None if all have the same."""
+        return self._loss_weights
+
+    @loss_weights.setter
+    def loss_weights(self, value: object) -> None:
+        if value is None:
+            self._loss_weights: Row | None = None
+            return
+        if self.loss in {"cross_entropy", "custom", "heads"}:
+            raise ValueError(
+                f"loss_weights need a loss that is a mean over the outputs, not {self.loss!r}"
+            )
+        weights = arrays.matching("loss_weights", value, (self._layers[-1].nodes,))
+        if not all(math.isfinite(w) and w >= 0.0 for w in weights) or not any(weights):
+            raise ValueError("loss_weights must be finite and at least 0, not all 0")
+        self._loss_weights = weights
 
     @property
     def input_normalization(self) -> str | None:

@@ -56,6 +56,9 @@ class Network(Training):
     input_normalization : {"batch", "layer"}, BatchNorm or LayerNorm, optional
         The normalization of the features, after they are scaled and before the first layer, with
         which its scales and shifts are trained.
+    loss_weights : list of float, shape (N,), optional
+        A weight of at least 0 for each output, of a loss that is a mean over the outputs: the loss
+        of a sample is the sum of the losses of its outputs, each times its weight, over N.
 
     Raises
     ------

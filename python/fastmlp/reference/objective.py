@@ -9,6 +9,7 @@ from . import dense
 from .activations import bend_back
 from .chosen_loss import ChosenLoss
 from .dense import Matrix, Row
+from .losses import weigh
 from .propagation import Propagation, pass_rows_back
 from .samples import CheckedSamples
 from .sums import in_order, weighted_mean
@@ -145,6 +146,9 @@ class _Tangents:
         if not loss.fused:
             _, d = loss.of_batch(self._at.z[-1], h, y)
             tangent = self._through(len(self._layers) - 1, d, tangent)
+        weights = self._network.loss_weights
+        if weights is not None:
+            tangent = weigh(tangent, weights)
         weight = self._samples.weight
         return [[t * w for t in row] for row, w in zip(tangent, weight, strict=True)]
 

@@ -10,6 +10,7 @@ from . import arrays, dense, dropout, normalization, validation
 from .dense import Matrix, Row
 from .heads import LossOfHeads
 from .layers import Dense
+from .losses import weigh
 from .model import Model
 from .normalization import LayerKey
 from .optimizers import SGD, Memory, Optimizer, descend, read_optimizer
@@ -405,22 +406,30 @@ class Propagation(Model):
         """Return the loss of each sample (2.8), and delta of the last layer (2.9)."""
         z, h, scaling = at.z[-1], at.h[-1], self._output_scaling
         if scaling is None:
-            losses, delta = self._loss.of_batch(z, h, y)
+            losses, delta = self._losses(z, h, y)
         elif self._loss.function is None:
-            losses, delta = self._loss.of_batch(z, h, scaling.inverse(y))
+            losses, delta = self._losses(z, h, scaling.inverse(y))
         else:  # it sees the outputs as they are
             losses, delta = self._loss.of_batch(z, at.nodes[-1], y)
             delta = scaling.times_scale(delta)
         if not self._loss.fused:
             delta = pass_rows_back(self._layers[-1], delta, h, z)  # (2.2)
+        if self._loss_weights is not None:
+            delta = weigh(delta, self._loss_weights)
         return losses, delta
+
+    def _losses(self, z: Matrix, h: Matrix, y: list[Any]) -> tuple[Row, Matrix]:
+        """Return what ``of_batch`` of the loss returns, of losses with weights if there are any."""
+        if isinstance(self._loss, LossOfHeads):
+            return self._loss.of_batch(z, h, y)
+        return self._loss.of_batch(z, h, y, self._loss_weights)
 
     def _losses_in_units(self, at: Pass, y: list[Any]) -> Row:
         """Return the loss of each sample between the outputs, scaled or not, and the targets."""
         loss, scaling = self._loss, self._output_scaling
         if scaling is None or loss.function is not None or isinstance(loss, LossOfHeads):
-            return loss.of_batch(at.z[-1], at.nodes[-1], y)[0]
-        return losses_in_units(loss, at.nodes[-1], y, scaling.scale)
+            return self._losses(at.z[-1], at.nodes[-1], y)[0]
+        return losses_in_units(loss, at.nodes[-1], y, scaling.scale, self._loss_weights)
 
     def _remember_for(self, optimizer: Optimizer) -> None:
         """Keep the state of the last optimizer if it is of the same kind, else reset it."""

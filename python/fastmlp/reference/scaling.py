@@ -5,7 +5,7 @@ from typing import Any
 
 from .chosen_loss import ChosenLoss
 from .dense import Matrix, Row
-from .losses import LOSSES
+from .losses import LOSSES, weighted
 from .rescaled import factors_of, standardization
 
 
@@ -89,15 +89,16 @@ def power(loss: str) -> int:
     return 2 if loss in ("mean_squared_error", "huber") else 1
 
 
-def losses_in_units(loss: ChosenLoss, outputs: Matrix, y: list[Any], scale: Row) -> Row:
+def losses_in_units(
+    loss: ChosenLoss, outputs: Matrix, y: list[Any], scale: Row, weights: Row | None
+) -> Row:
     """Return the loss of each sample between outputs and targets as they are, not scaled.
 
     Of each output it is ``scale**p`` times the loss of what is scaled, p from `power`: Huber's
-    delta is in units of the scale.
+    delta is in units of the scale. With weights, each of these is times that of its output.
     """
     value = LOSSES[loss.name].value
-    delta = [loss.parameter * (s if loss.name == "huber" else 1.0) for s in scale]
-    return [
-        sum(value([o], [o], [t], d) for o, t, d in zip(row, target, delta, strict=True)) / len(row)
-        for row, target in zip(outputs, y, strict=True)
-    ]
+    deltas = [loss.parameter * (s if loss.name == "huber" else 1.0) for s in scale]
+    weights = [1.0] * len(scale) if weights is None else weights
+    each = zip(outputs, y, strict=True)
+    return [weighted(value, row, row, target, deltas, weights) for row, target in each]

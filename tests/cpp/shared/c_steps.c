@@ -17,6 +17,7 @@ enum { kRows = 12 };
 #define TEST_MEMORY JOIN(test_memory, SUFFIX)
 #define TEST_QUERIES JOIN(test_queries, SUFFIX)
 #define TEST_SCALING JOIN(test_scaling, SUFFIX)
+#define TEST_LOSS_WEIGHTS JOIN(test_loss_weights, SUFFIX)
 #define TEST_REFUSALS JOIN(test_refusals, SUFFIX)
 #define TEST_TYPE JOIN(test_type, SUFFIX)
 
@@ -55,6 +56,24 @@ static void test_ranges(void) {
     y.weights = NULL;
     CHECK_REFUSED(fastmlp_train_on_batch(network, x, 2, y, &by, 0, NULL), FASTMLP_INVALID_ARGUMENT,
                   "values must be at least 0, row 1 is not");
+    fastmlp_destroy(network);
+}
+
+/* Labels must be in range even in rows that do not count. */
+static void test_labels(void) {
+    static const fastmlp_layer softmax[] = {{2, "softmax"}};
+    static const float x[] = {1, (float)NAN}, weights[] = {1, 0};
+    static const int32_t in_range[] = {1, 0}, beyond[] = {1, 2};
+    const fastmlp_optimizer by = fastmlp_default_optimizer();
+    fastmlp_batch_targets y = {NULL, NULL, NULL, NULL};
+    fastmlp_network* network = NULL;
+    CHECK(fastmlp_create(1, softmax, 1, NULL, 1, &network) == FASTMLP_OK);
+    y.labels = in_range;
+    y.weights = weights;
+    CHECK(fastmlp_train_on_batch(network, x, 2, y, &by, 0, NULL) == FASTMLP_OK);
+    y.labels = beyond;
+    CHECK_REFUSED(fastmlp_train_on_batch(network, x, 2, y, &by, 0, NULL), FASTMLP_INVALID_ARGUMENT,
+                  "label 2");
     fastmlp_destroy(network);
 }
 
@@ -98,6 +117,7 @@ int main(void) {
     test_type_f32();
     test_type_f64();
     test_ranges();
+    test_labels();
     test_schedules();
     test_nothing();
     printf("%d failures\n", failures);

@@ -260,6 +260,52 @@ static void TEST_SCALING(void) {
     fastmlp_destroy(plain);
 }
 
+/* With weights (0, 3) the first output has no effect, and the loss is 3/2 times the second's. */
+static void TEST_LOSS_WEIGHTS(void) {
+    static const REAL given[] = {0, 3}, negative[] = {1, -1}, zeros[] = {0, 0};
+    static const fastmlp_layer softmax[] = {{2, "softmax"}};
+    REAL x[3 * kRows], y[2 * kRows], other[2 * kRows], before, outputs[2 * kRows];
+    F(batch_targets) targets = {NULL, NULL, NULL, NULL};
+    F(targets) all = {NULL, NULL};
+    fastmlp_optimizer by = fastmlp_default_optimizer();
+    fastmlp_network *network = MAKE(5), *twin = NULL, *classes = NULL;
+    fastmlp_layer_info info;
+    fastmlp_evaluation evaluation;
+    double loss = 0, expected = 0;
+    size_t i;
+    FILL(x, y);
+    for (i = 0; i < 2 * kRows; ++i) other[i] = i % 2 == 0 ? 1e30F : y[i];
+    CHECK(F(loss_weights)(network) == NULL);
+    CHECK(F(set_loss_weights)(network, given) == FASTMLP_OK);
+    CHECK(F(loss_weights)(network)[1] == 3 && OTHER(loss_weights)(network) == NULL);
+    CHECK(fastmlp_copy(network, 1, &twin) == FASTMLP_OK && F(loss_weights)(twin)[0] == 0);
+    CHECK(F(predict)(network, x, kRows, outputs, 0) == FASTMLP_OK);
+    for (i = 0; i < kRows; ++i) expected += 1.5 * pow(outputs[2 * i + 1] - y[2 * i + 1], 2) / kRows;
+    all.values = other;
+    CHECK(F(evaluate)(network, x, kRows, all, 0, &evaluation) == FASTMLP_OK);
+    CHECK(fabs(evaluation.loss - expected) < 1e-5 * expected);
+
+    CHECK(fastmlp_get_layer(network, fastmlp_layer_count(network) - 1, &info) == FASTMLP_OK);
+    before = F(parameters)(network, NULL)[info.weights];
+    targets.values = y;
+    CHECK(F(train_on_batch)(network, x, kRows, targets, &by, 0, &loss) == FASTMLP_OK);
+    CHECK(fabs(loss - expected) < 1e-5 * expected);
+    targets.values = other;
+    CHECK(F(train_on_batch)(twin, x, kRows, targets, &by, 0, NULL) == FASTMLP_OK);
+    CHECK(SAME(network, twin) && F(parameters)(network, NULL)[info.weights] == before);
+
+    CHECK_REFUSED(F(set_loss_weights)(network, negative), FASTMLP_INVALID_ARGUMENT, "at least 0");
+    CHECK_REFUSED(F(set_loss_weights)(network, zeros), FASTMLP_INVALID_ARGUMENT, "all 0");
+    CHECK_REFUSED(F(set_loss_weights)(NULL, given), FASTMLP_INVALID_ARGUMENT, "network");
+    CHECK(F(create)(3, softmax, 1, NULL, 5, &classes) == FASTMLP_OK);
+    CHECK_REFUSED(F(set_loss_weights)(classes, given), FASTMLP_INVALID_ARGUMENT, "cross_entropy");
+    CHECK(F(set_loss_weights)(network, NULL) == FASTMLP_OK);
+    CHECK(F(loss_weights)(network) == NULL);
+    fastmlp_destroy(network);
+    fastmlp_destroy(twin);
+    fastmlp_destroy(classes);
+}
+
 /* What is refused changes nothing. */
 static void TEST_REFUSALS(void) {
     REAL x[3 * kRows], y[2 * kRows], weights[kRows], bad[3 * kRows];
@@ -369,5 +415,6 @@ static void TEST_TYPE(void) {
     TEST_MEMORY();
     TEST_QUERIES();
     TEST_SCALING();
+    TEST_LOSS_WEIGHTS();
     TEST_REFUSALS();
 }
