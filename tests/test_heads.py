@@ -615,8 +615,6 @@ def test_what_heads_do_not_support_is_refused_by_name(samples, tmp_path, assert_
             net.output_scale = 2.0
         with pytest.raises(ValueError, match="class_names"):
             net.class_names = ["a", "b", "c"]
-        with pytest.raises(ValueError, match="hvp does not support networks with heads"):
-            net.objective(X, y).hvp(net.parameters)
         with pytest.raises(ValueError, match="to_sklearn does not support networks with heads"):
             net.to_sklearn()
     net.fit(X, y, 1, standardize=True)  # of the features

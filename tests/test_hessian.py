@@ -117,6 +117,77 @@ def test_the_reference(dtype, eps, rng, hidden, output, loss, nodes):
     assert np.abs(theirs).max() > 1e-3
 
 
+def case_of_heads(library, dtype="float64", rows=ROWS, numbers=False):
+    """Return the same of a network with a head for each output and loss; all weigh something."""
+    rng = np.random.default_rng(4)
+    kinds = [pair for pair in OUTPUTS if pair != ("exp", "mean_squared_error")]
+    heads, y = {}, []
+    for i, (output, loss) in enumerate(kinds):
+        chosen = getattr(library, loss)(PARAMETERS[loss]) if loss in PARAMETERS else loss
+        heads[f"head {i}"] = library.Head(2 + i % 3, output, chosen, weight=0.3 + i / 8)
+        if output == "softmax" and not numbers:
+            y.append(rng.integers(0, 2, rows))
+        else:
+            y.append(rng.random((rows, 2 + i % 3)).astype(dtype))
+    net = library.Network([FEATURES, 7, library.Heads(**heads)], "tanh", seed=1, dtype=dtype)
+    noise = 0.2 * rng.standard_normal(net.n_parameters)
+    net.parameters = (np.array(net.parameters) + noise).astype(dtype).tolist()
+    X = rng.standard_normal((rows, FEATURES)).astype(dtype)
+    return net, X, tuple(y), (0.1 + rng.random(rows)).astype(dtype)
+
+
+@pytest.mark.parametrize("numbers", [False, True])
+def test_heads(rng, numbers):
+    net, X, y, weight = case_of_heads(fm, numbers=numbers)
+    f = net.objective(X, y, sample_weight=weight)
+    u, v = rng.standard_normal((2, net.n_parameters))
+    check_differences(f, net.parameters.copy(), v)
+    check_symmetry(f, u, v)
+
+
+@pytest.mark.parametrize("numbers", [False, True])
+def test_the_reference_with_heads(dtype, eps, rng, numbers):
+    """The bound of `test_the_reference`."""
+    (net, X, y, weight), (twin, *_) = (
+        case_of_heads(library, dtype, 9, numbers) for library in (fm, reference)
+    )
+    v = rng.standard_normal(net.n_parameters).astype(dtype)
+    ours = net.objective(X, y, sample_weight=weight).hvp(v)
+    theirs = np.array(twin.objective(X.tolist(), y, sample_weight=weight).hvp(v))
+    growth = 1 + np.abs(net.predict(X)).max()
+    bound = 5 * np.sqrt(8 * 27 + 8 * 4) * eps / 2 * np.abs(theirs).max() * growth
+    assert np.abs(ours - theirs).max() <= bound
+    assert np.abs(theirs).max() > 1e-3
+
+
+def test_without_hidden_layers_heads_are_networks_of_their_own(rng):
+    """The Hessian has a block for each then; rows are more than one block of the passes."""
+    heads = fm.Heads(kind=fm.Head(3, "softmax"), size=fm.Head(2, "gelu", weight=0.25))
+    net = fm.Network([FEATURES, heads], seed=1, dtype="float64")
+    X = rng.standard_normal((600, FEATURES))
+    y = rng.integers(0, 3, 600), rng.standard_normal((600, 2))
+    v = rng.standard_normal(net.n_parameters)
+    product = net.objective(X, y).hvp(v)
+    layer, parts, ends = net.copy(), [], (0, 3, 5)
+    for direction in (v, product):
+        layer.parameters = direction
+        parts.append((layer.weights[0].copy(), layer.biases[0].copy()))
+    outputs = ("softmax", "gelu")
+    for output, weight, own, first, end in zip(
+        outputs, (1.0, 0.25), y, ends, ends[1:], strict=False
+    ):
+        twin = fm.Network([FEATURES, end - first], output=output, dtype="float64")
+        twin.weights[0][:] = net.weights[0][:, first:end]
+        (V, c), (expected, of_biases) = (
+            (weights[:, first:end], biases[first:end]) for weights, biases in parts
+        )
+        layer = twin.copy()
+        layer.weights[0][:], layer.biases[0][:] = V, c
+        layer.parameters = twin.objective(X, own).hvp(layer.parameters.copy())
+        np.testing.assert_allclose(expected, weight * layer.weights[0], rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(of_biases, weight * layer.biases[0], rtol=1e-12, atol=1e-15)
+
+
 def test_outputs_and_features_that_are_scaled(rng):
     """The loss is that of the scaled targets, as in the objective itself."""
     net, X, _, _ = case(fm, "tanh", "identity", "mean_squared_error", 3)

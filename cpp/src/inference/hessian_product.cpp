@@ -25,9 +25,6 @@ void check_differentiable(const Network<T>& network) {
     if (network.loss().kind == Loss::kCustom) {
         throw std::invalid_argument("a Hessian product does not support a custom loss");
     }
-    if (!network.heads().empty()) {
-        throw std::invalid_argument("a Hessian product does not support heads");
-    }
     for (const Layer& layer : network.layers()) {
         for (const Normalization of : {layer.normalization, layer.input_normalization}) {
             if (of == Normalization::kNone) continue;

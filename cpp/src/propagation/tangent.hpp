@@ -2,14 +2,13 @@
 /// compute, the derivatives in a direction v of the parameters, here called tangents.
 #pragma once
 
-#include <cmath>
-
+#include "propagation/output_tangent.hpp"
 #include "propagation/propagate.hpp"
 
 namespace fastmlp {
 
-/// The tangents of a batch: of each layer's z, nodes and deltas. Those of the last nodes are of the
-/// scores.
+/// The tangents of a batch: of each layer's z, nodes and deltas. Those of the last nodes are
+/// of the scores.
 template <class T>
 struct Tangents {
     Tangents(const Layout& layout, std::size_t rows) {
@@ -64,20 +63,10 @@ struct TangentPass {
 
     /// Of the output layer: deltas, and their tangents.
     void output_delta(const Targets<T>& y, Range rows) const {
-        const std::size_t last = pass.layers.size() - 1;
-        pass.loss_gradient(y, rows);
-        if (pass.loss.kind == Loss::kCrossEntropy) {
-            softmax_tangent(y, rows);
-        } else if (holds_activation(pass.loss)) {
-            copy(tangents.deltas[last], tangents.z[last], rows);
-            Rows<T>&delta = tangents.deltas[last], &nodes = pass.work.nodes[last];
-            activate_backward(pass.kernel, pass.layers[last].activation, nodes.row(rows.first),
-                              nodes.stride, delta.row(rows.first), delta.stride, rows.size(),
-                              delta.cols);
-            multiply_by(delta, rows, T(1) / static_cast<T>(delta.cols));
+        if (pass.heads.empty()) {
+            output_delta_of_all(y, rows);
         } else {
-            error_tangent(rows);
-            through_activation(last, rows);
+            output_delta_of_heads(y, rows);
         }
         if (pass.loss_weights) {
             for (Rows<T>* delta : {&pass.work.deltas.back(), &tangents.deltas.back()}) {
@@ -118,53 +107,72 @@ struct TangentPass {
     }
 
 private:
-    /// d = dL/dh becomes delta = d h'(z), and d' becomes delta' = d' h'(z) + (d z') h''(z). The
-    /// tangent of z is no longer there afterwards.
+    void output_delta_of_all(const Targets<T>& y, Range rows) const {
+        const std::size_t last = pass.layers.size() - 1, first = rows.first;
+        pass.loss_gradient(y, rows);
+        Rows<T>& delta = pass.work.deltas[last];
+        Rows<T>& nodes = holds_activation(pass.loss) ? pass.work.nodes[last] : pass.work.scores;
+        Rows<T>& from = holds_activation(pass.loss) ? nodes : pass.z(last);
+        OutputTangent<T>{pass.kernel,
+                         pass.loss,
+                         pass.layers[last].activation,
+                         rows.size(),
+                         delta.cols,
+                         delta.stride,
+                         from.row(first),
+                         nodes.row(first),
+                         y.labels ? nullptr : pass.work.targets.data() + first,
+                         tangents.z[last].row(first),
+                         delta.row(first),
+                         tangents.deltas[last].row(first)}
+            .compute();
+    }
+
+    void output_delta_of_heads(const Targets<T>& y, Range rows) const {
+        Rows<T>&scores = pass.work.scores, &delta = pass.work.deltas.back();
+        Rows<T>&tangent = tangents.deltas.back(), &z_tangent = tangents.z.back();
+        const bool labelled = y.values.cols != delta.cols;
+        const HeadPass<T> heads = pass.head_pass();
+        HeadRows<T>& room = heads.room;
+        std::vector<T> of_z, of_delta;  // tangents, of one head
+        const auto compute = [&](std::size_t i, std::size_t first) {
+            const Head& head = heads.heads[i];
+            if (holds_activation(head.loss)) room.activate(pass.kernel, head.activation);
+            of_z.resize(rows.size() * room.stride);
+            of_delta.resize(rows.size() * room.stride);
+            room.take(of_z, z_tangent.row(rows.first) + first, z_tangent.stride);
+            const bool by_label = labelled && head.loss.kind == Loss::kCrossEntropy;
+            OutputTangent<T>{pass.kernel,
+                             head.loss,
+                             head.activation,
+                             rows.size(),
+                             room.n,
+                             room.stride,
+                             keeps_z(head.activation) ? room.z.data() : room.h.data(),
+                             room.h.data(),
+                             by_label ? nullptr : room.targets.data(),
+                             of_z.data(),
+                             room.delta.data(),
+                             of_delta.data()}
+                .compute();
+            for (std::vector<T>* values : {&room.delta, &of_delta}) {
+                for (T& value : *values) value *= static_cast<T>(head.weight);
+            }
+            room.give(room.delta, delta.row(rows.first) + first, delta.stride);
+            room.give(of_delta, tangent.row(rows.first) + first, tangent.stride);
+        };
+        heads.losses(scores.row(rows.first), scores.stride, pass.work.targets.data() + rows.first,
+                     labelled, rows.size(), compute);
+    }
+
+    /// From dL/dh and its tangent of layer i to those of z. The tangent of z is no longer there
+    /// afterwards.
     void through_activation(std::size_t i, Range rows) const {
-        Rows<T>&delta = pass.work.deltas[i], &tangent = tangents.deltas[i];
-        times_slope(i, tangent, rows);
-        if (is_curved(pass.kernel, pass.activation(i))) {
-            Rows<T>&bend = tangents.z[i], &from = pass.z(i);
-            combine(bend, delta, rows, [](T& z, T d) { z *= d; });
-            activate_curve(pass.kernel, pass.activation(i), from.row(rows.first), from.stride,
-                           bend.row(rows.first), bend.stride, rows.size(), bend.cols);
-            add(tangent, bend, rows);
-        }
-        times_slope(i, delta, rows);
-    }
-
-    /// p (z' - sum(p z')), times the sum of the targets, which are smoothed.
-    void softmax_tangent(const Targets<T>& y, Range rows) const {
-        Rows<T>& delta = tangents.deltas.back();
-        copy(delta, tangents.z.back(), rows);
-        softmax_backward(pass.work.nodes.back(), delta, rows);
-        const T smoothing = static_cast<T>(pass.loss.parameter);
-        for (std::size_t b = rows.first; b < rows.last; ++b) {
-            T sum = y.labels ? T(1) : T(0);
-            for (std::size_t j = 0; !y.labels && j < delta.cols; ++j) {
-                sum += pass.work.targets[b][j];
-            }
-            const T smoothed = std::fma(sum, T(1) - smoothing, smoothing);
-            for (std::size_t j = 0; j < delta.cols; ++j) delta.row(b)[j] *= smoothed;
-        }
-    }
-
-    /// Of dL/dh, for the losses that are a mean of functions of h - y: h' times their second
-    /// derivative, which is 0 but for squared errors.
-    void error_tangent(Range rows) const {
-        Rows<T>&delta = tangents.deltas.back(), &tangent = tangents.nodes.back();
-        const auto n = static_cast<T>(delta.cols), width = static_cast<T>(pass.loss.parameter);
-        const bool is_huber = pass.loss.kind == Loss::kHuber;
-        const bool is_square = pass.loss.kind == Loss::kMeanSquaredError;
-        const T curvature = is_square ? T(2) / n : is_huber ? T(1) / n : T(0);
-        for (std::size_t b = rows.first; b < rows.last; ++b) {
-            const T *h = pass.work.scores.row(b), *y = pass.work.targets[b];
-            T* const row = delta.row(b);
-            for (std::size_t j = 0; j < delta.cols; ++j) {
-                const bool is_line = is_huber && !(std::abs(h[j] - y[j]) <= width);
-                row[j] = is_line ? T(0) : curvature * tangent.row(b)[j];
-            }
-        }
+        Rows<T>& delta = pass.work.deltas[i];
+        tangent_through_activation(pass.kernel, pass.activation(i), pass.z(i).row(rows.first),
+                                   delta.row(rows.first), tangents.deltas[i].row(rows.first),
+                                   tangents.z[i].row(rows.first), delta.stride, rows.size(),
+                                   delta.cols);
     }
 
     void weigh(Range rows) const {

@@ -78,7 +78,7 @@ class Objective:
         Raises
         ------
         TypeError, ValueError
-            If v has another shape or type, or the network has a normalization, heads or a custom
+            If v has another shape or type, or the network has a normalization or a custom
             loss.
         RuntimeError
             While another thread fits the network.
@@ -120,8 +120,6 @@ class Objective:
             raise ValueError(
                 "hvp supports only the losses of fastmlp, and this network has a custom loss"
             )
-        if samples.heads:
-            raise ValueError("hvp does not support networks with heads")
         for normalization in (core.input_normalization, *(layer[2] for layer in layers)):
             name = normalization if isinstance(normalization, str) else normalization[0]
             if name != "none":

@@ -6,9 +6,10 @@ are called tangents here.
 """
 
 from . import dense
-from .activations import bend_back
+from .activations import bend_back, pass_back
 from .chosen_loss import ChosenLoss
 from .dense import Matrix, Row
+from .heads import LossOfHeads, joined
 from .losses import weigh
 from .propagation import Propagation, pass_rows_back
 from .samples import CheckedSamples
@@ -54,8 +55,6 @@ class Objective:
             raise ValueError(
                 "hvp supports only the losses of fastmlp, and this network has a custom loss"
             )
-        if network.loss == "heads":
-            raise ValueError("hvp does not support networks with heads")
         each = (network.input_normalization, *(layer.normalization for layer in network.layers))
         for name in each:
             if name is not None:
@@ -140,28 +139,61 @@ class _Tangents:
         h, y, scaling = self._at.h[-1], self._samples.y, self._network._output_scaling  # noqa: SLF001
         if scaling is not None:
             y = scaling.inverse(y)
-        loss = self._network._loss  # noqa: SLF001
-        assert isinstance(loss, ChosenLoss)  # heads are refused
-        tangent = loss.changes(h, y, self._nodes[-1])
-        if not loss.fused:
-            _, d = loss.of_batch(self._at.z[-1], h, y)
-            tangent = self._through(len(self._layers) - 1, d, tangent)
+        loss, layer = self._network._loss, self._layers[-1]  # noqa: SLF001
+        rows = (self._at.z[-1], h, y, self._z[-1], self._nodes[-1])
+        if isinstance(loss, LossOfHeads):
+            parts = zip(loss.heads.named, *map(loss.heads.split_rows, rows), strict=True)
+            each = [
+                weighted(of_loss(head.loss, head.activation, *part), [head.weight] * len(h))
+                for (_, head), *part in parts
+            ]
+            tangent = [joined(row) for row in zip(*each, strict=True)]
+        else:
+            tangent = of_loss(loss, layer.activation, *rows)
         weights = self._network.loss_weights
         if weights is not None:
             tangent = weigh(tangent, weights)
-        weight = self._samples.weight
-        return [[t * w for t in row] for row, w in zip(tangent, weight, strict=True)]
+        return weighted(tangent, self._samples.weight)
 
     def _through(self, i: int, d: Matrix, change: Matrix) -> Matrix:
-        """Compute delta' = d' h'(z) + (d z') h''(z) from d = dL/dh and d' of layer i."""
-        activation, h, z = self._layers[i].activation, self._at.h[i], self._at.z[i]
-        tangent = pass_rows_back(self._layers[i], change, h, z)
-        for b, row in enumerate(tangent):
-            moved = [d_n * z_n for d_n, z_n in zip(d[b], self._z[i][b], strict=True)]
-            bend = bend_back(activation, moved, h[b], z[b])
-            if bend is not None:
-                row[:] = added(row, bend)
+        """Compute delta' of layer i from d = dL/dh and d'."""
+        at = self._at
+        return through(self._layers[i].activation, d, change, at.z[i], at.h[i], self._z[i])
+
+
+def of_loss(
+    loss: ChosenLoss,
+    activation: str,
+    z: Matrix,
+    h: Matrix,
+    y: Matrix,
+    z_change: Matrix,
+    h_change: Matrix,
+) -> Matrix:
+    """Compute delta' of outputs with one loss and activation."""
+    tangent = loss.changes(h, y, h_change)
+    if loss.fused:
         return tangent
+    _, d = loss.of_batch(z, h, y)
+    return through(activation, d, tangent, z, h, z_change)
+
+
+def through(
+    activation: str, d: Matrix, change: Matrix, z: Matrix, h: Matrix, z_change: Matrix
+) -> Matrix:
+    """Compute delta' = d' h'(z) + (d z') h''(z) from d = dL/dh and d'."""
+    tangent = []
+    for d_b, change_b, z_b, h_b, moved in zip(d, change, z, h, z_change, strict=True):
+        row = pass_back(activation, change_b, h_b, z_b)
+        product = [d_n * z_n for d_n, z_n in zip(d_b, moved, strict=True)]
+        bend = bend_back(activation, product, h_b, z_b)
+        tangent.append(row if bend is None else added(row, bend))
+    return tangent
+
+
+def weighted(rows: Matrix, weight: Row) -> Matrix:
+    """Return each row times its weight."""
+    return [[value * w for value in row] for row, w in zip(rows, weight, strict=True)]
 
 
 def added(first: Row, second: Row) -> Row:
