@@ -8,6 +8,7 @@ are chosen on one half of the packages and reported on the other. scikit-learn's
 encoding of `TabularModel`, regressions with a standardized target.
 
     python benchmarks/tabular_scores.py folder --half held-out --seeds 5
+    python benchmarks/tabular_scores.py --fit-times   # 4,500 rows of 20 numbers, made up
 """
 
 import argparse
@@ -283,10 +284,46 @@ def _line(name: str, task: str, files: list[dict[str, dict[str, float]]]) -> str
     return text
 
 
+def made_up(task: str, rows: int = 4500, columns: int = 20) -> Problem:
+    """Return a problem of numbers, of which some decide, and noise."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(rows, columns))
+    y = X[:, 0] + np.sin(2 * X[:, 1]) + X[:, 2] * X[:, 3] + rng.normal(0.0, 0.5, rows)
+    if task == "classification":
+        y = np.digitize(y, [-0.7, 0.7]).astype(np.float64)
+    selection = select(read({**{f"x{j}": x for j, x in enumerate(X.T)}, "y": y}), "y")
+    target, _ = read_target(selection.table, selection.rows, selection.targets, task)
+    return Problem(selection, selection.rows, selection.rows[:1], target, 0)
+
+
+def fit_times(rounds: int = 3) -> None:
+    """Print the shortest time of a fit, of all networks, beside scikit-learn's MLP.
+
+    Elapsed, with a thread for each network as far as there are cores, and of the processor. The
+    goal is a third of the MLP's elapsed time.
+    """
+    names = ("ours", "ours, 1 network", "mlp")
+    for task in MARGIN:
+        case = made_up(task)
+        best = {name: np.full(2, np.inf) for name in names}
+        for _ in range(rounds):
+            for name in names:
+                start = np.array([time.perf_counter(), time.process_time()])
+                LEARNERS[name](case)
+                end = np.array([time.perf_counter(), time.process_time()])
+                best[name] = np.minimum(best[name], end - start)
+        print(f"{task}, a fit of 4,500 rows and 20 columns:")
+        for name, (elapsed, used) in best.items():
+            shares = best[name] / best["mlp"]
+            print(f"  {name:<16} {elapsed:5.2f} s, {shares[0]:.2f} of the MLP's; of the "
+                  f"processor {used:5.2f} s, {shares[1]:.2f}")  # fmt: skip
+
+
 def main() -> None:
     """Fetch, run, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("build/tables"))
+    parser.add_argument("--fit-times", action="store_true", help="measure nothing else")
     parser.add_argument("--half", choices=("chosen", "held-out", "both"), default="held-out")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--share", type=int, default=1, help="every n-th file only")
@@ -295,6 +332,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="learners")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # of scikit-learn: 200 iterations are its default
+    if arguments.fit_times:
+        fit_times()
+        return
     fetch(arguments.folder)
     paths = [
         path for path in csv_files(arguments.folder) if arguments.half in ("both", half_of(path))

@@ -75,7 +75,7 @@ class TabularModel:
         None is AdamW(0.01, weight_decay=0.1). For classes the rate is halved when the loss of the
         held-out rows has not fallen for 5 epochs, and fewer than 1,000 rows have more weight decay,
         up to 1.
-    patience : int, default 30
+    patience : int, default 20
         A network stops after this many epochs without improvement.
     numbers : {"piecewise", "standardized"}, default "piecewise"
         Whether numbers are cut into pieces beside being standardized: up to 128 each where there

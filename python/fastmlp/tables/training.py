@@ -18,7 +18,7 @@ from fastmlp.settings.plateau import Plateau
 from fastmlp.tables.splits import split_rows
 from fastmlp.tables.target import Target
 
-PATIENCE: Final = 30
+PATIENCE: Final = 20
 MOST_EPOCHS: Final = 300
 LEARNING_RATE: Final = 0.01
 _OWN_SPLITS: Final = 1 << 26
