@@ -310,6 +310,33 @@ class Triples(fm.Stream):
         return X[start:stop], tuple(part[start:stop] for part in y), weight[start:stop]
 
 
+class Pieces(Triples):
+    """A stream of two blocks, of which the second one is of another kind."""
+
+    def read(self, start, stop):
+        X, y, weight = super().read(start, stop)
+        if start > 0:
+            return X, y, weight
+        return (X, y) if self.drops_weight else (X, (np.eye(3)[y[0]], y[1]), weight)
+
+
+@pytest.mark.parametrize("drops_weight", [False, True])
+def test_blocks_of_different_kinds_are_refused(samples, drops_weight):
+    """With weights for some rows only, metrics would take those of other rows."""
+    X, y = samples
+    stream = Pieces(X, y, np.ones(60, np.float32))
+    stream.drops_weight = drops_weight
+    batches = [stream.read(0, 40), stream.read(40, 60)]
+    message = "weights and others have none" if drops_weight else r"\(n, 4\), and now .* \(n, 2\)"
+    for call in (
+        lambda net: net.fit(X, y, 1, validation_data=stream, metrics={"policy": "f1"}),
+        lambda net: net.fit(stream, epochs=1),
+        lambda net: net.fit(batches, epochs=1, batch_size=32),
+    ):
+        with pytest.raises(fm.DataError, match=message):
+            call(actor_critic())
+
+
 def test_metrics_of_heads_are_watched(samples):
     """Better is what is better for the metric, whatever the head is called."""
     X, (labels, numbers) = samples
@@ -353,6 +380,16 @@ def test_metrics_of_heads_are_watched(samples):
         ({"metrics": {"value": 3}}, TypeError, r"metrics\['value'\] must be names"),
         ({"metrics": {"value": {"r2": 1}}}, TypeError, r"metrics\['value'\] must be names"),
         ({"metrics": {"value": ["r2", "r2"]}}, ValueError, "'r2' twice"),
+        (
+            {"early_stopping": fm.EarlyStopping("validation_value_r2")},
+            ValueError,
+            r"which needs metrics=\{'value': 'r2'\}",
+        ),
+        (
+            {"early_stopping": fm.EarlyStopping("validation_policy_r2")},
+            ValueError,
+            "monitor must be 'loss', 'policy_loss'",
+        ),
         ({"metrics": 5}, TypeError, "metrics of head 'policy' must be names"),
         ({"class_weight": "balanced"}, TypeError, r"such as \{'policy': 'balanced'\}"),
         ({"class_weight": {0: 2.0}}, TypeError, "a name in class_weight must be 'policy' or"),
@@ -613,7 +650,7 @@ def test_what_heads_do_not_support_is_refused_by_name(samples, tmp_path, assert_
             net.adapt(X, y)
         with pytest.raises(ValueError, match="outputs of heads cannot be scaled"):
             net.output_scale = 2.0
-        with pytest.raises(ValueError, match="class_names"):
+        with pytest.raises(ValueError, match="class_names are not supported with heads"):
             net.class_names = ["a", "b", "c"]
         with pytest.raises(ValueError, match="to_sklearn does not support networks with heads"):
             net.to_sklearn()

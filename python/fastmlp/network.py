@@ -179,6 +179,8 @@ class Network:
     @class_names.setter
     def class_names(self, names: Sequence[str] | None) -> None:
         output = self._model.layers[-1]
+        if names is not None and self._model.loss.heads:
+            raise ValueError("class_names are not supported with heads, each of which has its own")
         if names is not None and self._model.n_classes == 0:
             raise ValueError(
                 "class_names need outputs of softmax or sigmoid, those of this network are "

@@ -41,7 +41,10 @@ def training(net: Model) -> tuple[str, str, tuple[str, ...]]:
     """
     before = net.input_normalization is not None
     if before or any(layer.normalization is not None or layer.dropout for layer in net.layers):
-        raise ValueError("training=True is for networks without normalization and dropout")
+        raise ValueError(
+            "training=True is for networks without normalization and dropout; without it, the "
+            "header predicts"
+        )
     refuse_frozen(net.core)
     loss = net.loss
     if loss == "custom":

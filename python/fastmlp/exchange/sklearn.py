@@ -153,7 +153,9 @@ def to_sklearn(net: Model, labels: ArrayLike | None) -> Any:
     """Return the network as a fitted estimator; see `Network.to_sklearn`."""
     normalizations = [net.input_normalization, *(layer.normalization for layer in net.layers)]
     if any(each is not None for each in normalizations):
-        raise ValueError("scikit-learn has no normalization; the network has")
+        raise ValueError(
+            "scikit-learn has no normalization, of features or of layers; the network has"
+        )
     *hidden, output = (layer.activation for layer in net.layers)
     if len(set(hidden)) > 1 or any(name not in _HIDDEN.values() for name in hidden):
         raise ValueError(

@@ -46,6 +46,19 @@ def check_monitor(
     return larger
 
 
+def _metric_of_head(metric: str, names: Mapping[str, bool | None]) -> list[str]:
+    """Return the `metrics` that would measure "value_r2", if there is a head "value"."""
+    for name in names:
+        head = name.removeprefix("validation_").removesuffix("_loss")
+        if not (head and name == f"validation_{head}_loss"):
+            continue
+        own = metric.removeprefix(f"{head}_")
+        classifies = f"validation_{head}_accuracy" in names
+        if own != metric and own in (CLASSIFICATION if classifies else REGRESSION):
+            return [f"metrics={{{head!r}: {own!r}}}"]
+    return []
+
+
 def _missing(monitor: str, names: Mapping[str, bool | None]) -> str:
     """Return the arguments of ``fit`` by which `monitor` would be measured; empty if unknown."""
     metric = re.sub("^val(idation)?_", "", monitor)
@@ -54,7 +67,7 @@ def _missing(monitor: str, names: Mapping[str, bool | None]) -> str:
     validates = "validation_loss" in names
     known = CLASSIFICATION if "validation_accuracy" in names else REGRESSION
     asked = metric in known if validates else metric in {**CLASSIFICATION, **REGRESSION}
-    needs = []
+    needs = _metric_of_head(metric, names) if validates else []
     if (asked or top_k(metric)) and metric != "accuracy" and f"validation_{metric}" not in names:
         needs = [f"metrics={metric!r}"]
     if not validates:

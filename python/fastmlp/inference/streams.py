@@ -13,7 +13,16 @@ from fastmlp.history import Evaluation, HeadsEvaluation
 from fastmlp.model.model import Core, Model
 from fastmlp.model.samples import CheckedSamples
 from fastmlp.streams.batches import Batches
-from fastmlp.streams.checking import Checked, Demands, as_scaled, check, check_count, features
+from fastmlp.streams.checking import (
+    Checked,
+    Demands,
+    Labelled,
+    as_scaled,
+    check,
+    check_alike,
+    check_count,
+    features,
+)
 from fastmlp.streams.places import unusable
 
 
@@ -86,6 +95,8 @@ class StreamSamples:
         parts = list(_targets(stream, Demands.of(model)))
         if not parts:
             raise ValueError("the validation stream has 0 rows, needs at least 1")
+        for part in parts:
+            check_alike("the validation stream", parts[0], part)
         self.y: NDArray[Any] = np.concatenate([y for y, _ in parts])
         weights = [weight for _, weight in parts if weight is not None]
         self.weight: NDArray[Any] | None = np.concatenate(weights) if weights else None
@@ -115,8 +126,6 @@ def _pieces(data: Stream | Batches, demands: Demands) -> Iterator[Checked]:
         yield samples
 
 
-def _targets(
-    stream: Stream, demands: Demands
-) -> Iterator[tuple[NDArray[Any], NDArray[Any] | None]]:
+def _targets(stream: Stream, demands: Demands) -> Iterator[Labelled]:
     for _, y, weight in _pieces(stream, demands):
         yield y.copy(), None if weight is None else weight.copy()

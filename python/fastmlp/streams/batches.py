@@ -8,7 +8,7 @@ import numpy as np
 
 from fastmlp.errors import DataError
 from fastmlp.model.feature_names import Names, names_to_learn
-from fastmlp.streams.checking import Checked, Demands, check
+from fastmlp.streams.checking import Checked, Demands, check, check_alike
 from fastmlp.streams.chunks import Chunk
 
 
@@ -103,13 +103,7 @@ def _copied(samples: Checked, start: int) -> Checked:
 def _joined(first: Checked, second: Checked) -> Checked:
     if len(first[0]) == 0:
         return second
-    if (first[2] is None) != (second[2] is None):
-        raise DataError("some batches have weights and others have none")
-    if first[1].shape[1:] != second[1].shape[1:] or first[1].dtype != second[1].dtype:
-        raise DataError(
-            f"targets of the batches were of {first[1].dtype}, shape {first[1].shape}, and now are "
-            f"of {second[1].dtype}, shape {second[1].shape}"
-        )
+    check_alike("the batches", first[1:], second[1:])
     X, y = (np.concatenate(pair) for pair in zip(first[:2], second[:2], strict=True))
     weight = None
     if first[2] is not None and second[2] is not None:

@@ -84,6 +84,33 @@ def check(read: Any, demands: Demands, stream: Places, start: int) -> Checked:
         return x, t, w
 
 
+Labelled = tuple[NDArray[Any], NDArray[Any] | None]
+"""(y, sample_weight) for the core."""
+
+
+def check_alike(source: str, first: Labelled, part: Labelled) -> None:
+    """Refuse a part of "the stream" or "the batches" with targets of another kind than the first.
+
+    Raises
+    ------
+    DataError
+        If the targets have another type or number of columns, or only one part has weights.
+    """
+    if (first[1] is None) != (part[1] is None):
+        raise DataError(f"some samples of {source} have weights and others have none")
+    before, now = first[0], part[0]
+    if before.dtype != now.dtype or before.shape[1:] != now.shape[1:]:
+        raise DataError(
+            f"targets of {source} were of {before.dtype}, shape {_of_rows(before)}, "
+            f"and now are of {now.dtype}, shape {_of_rows(now)}"
+        )
+
+
+def _of_rows(y: NDArray[Any]) -> str:
+    """Return the shape of any number of rows: ``(n, 3)``."""
+    return f"({', '.join(['n', *map(str, y.shape[1:])])})"
+
+
 def check_count(stream: Places, start: int, stop: int, count: int) -> None:
     """Refuse `count` rows if they are not as many as `start` to `stop` - 1."""
     if count != stop - start:

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from fastmlp.data.order import Window, windows
 from fastmlp.data.stream import Rows, Stream, window_rows
-from fastmlp.errors import DataError
-from fastmlp.streams.checking import Checked, Demands, check, check_count
+from fastmlp.streams.checking import Checked, Demands, check, check_alike, check_count
 
 
 class Chunk(NamedTuple):
@@ -50,17 +49,12 @@ class Buffer:
                 None if part is None else np.empty((self._capacity, *part.shape[1:]), part.dtype)
                 for part in samples
             ]
+        _, y, weight = self._parts
+        assert y is not None
+        check_alike("the stream", (y, weight), samples[1:])
         for room, part in zip(self._parts, samples, strict=True):
-            if (room is None) != (part is None):
-                raise DataError("some samples of the stream have weights and others have none")
-            if room is None or part is None:
-                continue
-            if room.dtype != part.dtype or room.shape[1:] != part.shape[1:]:
-                raise DataError(
-                    f"targets of the stream were of {room.dtype}, shape (n, {room.shape[1:]}), "
-                    f"and now are of {part.dtype}, shape {part.shape}"
-                )
-            room[at] = part
+            if room is not None and part is not None:
+                room[at] = part
 
     def rows(self, start: int, stop: int) -> Checked:
         """Return views of some rows."""
