@@ -60,14 +60,54 @@ typedef struct fastmlp_layer {
                              * "elu(0.5)" with an alpha, ..., at the output also "softmax" */
 } fastmlp_layer;
 
-/* A new network with initial weights drawn from `seed`. `loss` is a name such as "cross_entropy",
- * or null for the default of the output's activation. */
+/* A new network with initial weights drawn from `seed`. `loss` is a name, such as "cross_entropy",
+ * or "huber(0.5)" with a parameter, or null for the default of the output's activation. */
 FASTMLP_API fastmlp_status fastmlp_create(size_t features, const fastmlp_layer* layers,
                                           size_t layer_count, const char* loss, uint64_t seed,
                                           fastmlp_network** network);
 FASTMLP_API fastmlp_status fastmlp_create_f64(size_t features, const fastmlp_layer* layers,
                                               size_t layer_count, const char* loss, uint64_t seed,
                                               fastmlp_network** network);
+
+/* A layer with all that it can have: z = x W + b, its normalization, the activation (or these two
+ * swapped), dropout. fastmlp_default_layer has the defaults, and fastmlp_get_layer tells what a
+ * network has. */
+typedef struct fastmlp_layer_options {
+    size_t nodes;
+    const char* activation;    /* as in fastmlp_layer */
+    const char* normalization; /* "none", "batch" or "layer"; null: "none" */
+    double epsilon;            /* of a normalization */
+    double momentum;           /* of "batch": the weight of a batch in the running averages */
+    int after_activation;      /* whether the normalization comes after the activation */
+    double dropout;            /* share of the nodes that training drops */
+    int trainable;             /* 0: training keeps every bit of the layer */
+    double rate_factor;        /* of the learning rate, for this layer */
+} fastmlp_layer_options;
+
+/* 0 nodes, "relu", no normalization with an epsilon of 1e-5 and a momentum of 0.1, no dropout,
+ * trainable with a factor of 1. */
+FASTMLP_API fastmlp_layer_options fastmlp_default_layer(void);
+
+/* The network of these layers; fastmlp_default_network has the defaults. */
+typedef struct fastmlp_network_options {
+    size_t features;
+    const fastmlp_layer_options* layers;
+    size_t layer_count;
+    const char* loss; /* as in fastmlp_create */
+    uint64_t seed;
+    /* Of the features, before the first layer, with which it is trained; see fastmlp_layer_options.
+     */
+    const char* input_normalization;
+    double input_epsilon, input_momentum;
+} fastmlp_network_options;
+
+/* No features, no layers, the default loss, the seed 0, features that are not normalized. */
+FASTMLP_API fastmlp_network_options fastmlp_default_network(void);
+
+FASTMLP_API fastmlp_status fastmlp_create_network(const fastmlp_network_options* options,
+                                                  fastmlp_network** network);
+FASTMLP_API fastmlp_status fastmlp_create_network_f64(const fastmlp_network_options* options,
+                                                      fastmlp_network** network);
 
 /* Writes and reads model files, the same as in Python and C++. Writing is atomic. Files of networks
  * of the other type and parameters that are not finite are refused. */
@@ -84,9 +124,9 @@ FASTMLP_API fastmlp_status fastmlp_load_memory(const void* bytes, size_t size,
 FASTMLP_API fastmlp_status fastmlp_load_memory_f64(const void* bytes, size_t size,
                                                    fastmlp_network** network);
 
-/* An independent network with the parameters, statistics, scaling, names, seed and epoch.
- * `with_optimizer` not 0: and what the optimizer remembers, so that both train on to the same
- * bits. */
+/* An independent network with the parameters, statistics, scaling, loss weights, names, seed and
+ * epoch. `with_optimizer` not 0: and what the optimizer remembers, so that both train on to the
+ * same bits. */
 FASTMLP_API fastmlp_status fastmlp_copy(const fastmlp_network* network, int with_optimizer,
                                         fastmlp_network** copy);
 /* The parameters and statistics of `network` move towards those of `source` by `tau`, from 0 to 1:
@@ -95,6 +135,10 @@ FASTMLP_API fastmlp_status fastmlp_copy(const fastmlp_network* network, int with
  * allocated. With a tau of 1 - decay the network is the moving average of `source`. */
 FASTMLP_API fastmlp_status fastmlp_soft_update(fastmlp_network* network,
                                                const fastmlp_network* source, double tau);
+/* A copy with the moving averages of the parameters and statistics in their place, which a training
+ * with `ema` keeps; refused if there are none. It has no averages and no state of an optimizer. */
+FASTMLP_API fastmlp_status fastmlp_averaged(const fastmlp_network* network,
+                                            fastmlp_network** averaged);
 
 /* Null is fine. */
 FASTMLP_API void fastmlp_destroy(fastmlp_network* network);
@@ -243,12 +287,13 @@ typedef struct fastmlp_executor {
 
 typedef struct fastmlp_train_options {
     size_t epochs;         /* at least 1 */
-    size_t batch_size;     /* at least 1, and 2 for batch normalization, which a file may hold */
+    size_t batch_size;     /* at least 1, and 2 for batch normalization */
     const char* optimizer; /* "sgd", "adam" or "rmsprop"; null: "sgd" */
     double learning_rate;
     double momentum;                  /* of sgd and rmsprop */
     double l2;                        /* adds l2 w to the gradient */
     double weight_decay;              /* subtracts learning_rate * weight_decay * w (AdamW) */
+    double ema;                       /* decay of the averages for fastmlp_averaged; 0: none */
     int shuffle;                      /* 0: rows in order */
     int n_threads;                    /* upper limit; 0: that of the process */
     const fastmlp_executor* executor; /* null: threads of fastmlp */

@@ -680,6 +680,17 @@ Network<T> Network<T>::copy(bool with_optimizer) const {
 }
 
 template <class T>
+Network<T> Network<T>::averaged() const {
+    if (!average_.parameters) {
+        throw std::invalid_argument("there is no moving average: training with ema keeps one");
+    }
+    Network result = copy();
+    std::copy_n(average_.parameters->data(), layout_.size(), result.parameters_->data());
+    std::copy_n(average_.statistics->data(), layout_.statistics_size(), result.statistics_->data());
+    return result;
+}
+
+template <class T>
 Network<T>::Network(Like other)
     : features_(other.network.features_), layers_(other.network.layers_),
       layout_(other.network.layout_), loss_(other.network.loss_), heads_(other.network.heads_),

@@ -177,10 +177,13 @@ public:
     /// Keeps the average if it has this decay, otherwise starts a new one.
     void prepare_moving_average(double decay);
     bool has_state_for(const Optimizer& optimizer) const;
-    /// An independent network with the parameters, statistics, scaling, names, seed and epoch of
-    /// this one. With `with_optimizer`, also the optimizer's state and the moving average, so that
-    /// both continue training with the same bits.
+    /// An independent network with the parameters, statistics, scaling, loss weights, names, seed
+    /// and epoch of this one. With `with_optimizer`, also the optimizer's state and the moving
+    /// average, so that both continue training with the same bits.
     Network copy(bool with_optimizer = false) const;
+    /// A copy with the moving averages of parameters and statistics in their place. Throws
+    /// std::invalid_argument if there are none.
+    Network averaged() const;
     /// Parameters and statistics move towards those of another network by `tau`, from 0 to 1: they
     /// become (1 - tau) times their own plus tau times the other's. std::invalid_argument that
     /// names the first difference if the networks differ in sizes, activations, normalizations,

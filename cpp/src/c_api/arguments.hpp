@@ -67,10 +67,11 @@ Targets<T> targets(const CTargets& y, std::size_t rows, std::size_t outputs) {
     return Targets<T>::of_values({y.values, rows, outputs, outputs});
 }
 
-/// A name, or a name and a parameter: "leaky_relu(0.2)".
-inline Activation to_activation(std::string_view text) {
+/// from_name(name), for a name, or a name and a parameter: "leaky_relu(0.2)".
+template <class FromName>
+auto with_parameter(std::string_view text, const char* what, FromName from_name) {
     const std::size_t bracket = std::min(text.find('('), text.size());
-    Activation result = activation_from_name(text.substr(0, bracket));
+    auto result = from_name(text.substr(0, bracket));
     if (bracket == text.size()) return result;
     files::JsonReader rest(text.substr(bracket + 1));
     bool is_complete = false;
@@ -81,10 +82,21 @@ inline Activation to_activation(std::string_view text) {
     } catch (const files::JsonError&) {
     }
     if (!is_complete) {
-        throw std::invalid_argument("'" + std::string(text) +
-                                    "' is not an activation with a number in brackets");
+        throw std::invalid_argument("'" + std::string(text) + "' is not " + what +
+                                    " with a number in brackets");
     }
     return result;
+}
+
+inline Activation to_activation(std::string_view text) {
+    return with_parameter(text, "an activation", activation_from_name);
+}
+
+/// Null is the default of the output layer.
+inline Loss to_loss(const char* text, const Layer& output) {
+    if (text == nullptr) return default_loss(output.activation);
+    return with_parameter(text, "a loss",
+                          [](std::string_view name) { return Loss(loss_from_name(name)); });
 }
 
 inline std::vector<Layer> to_layers(const fastmlp_layer* layers, std::size_t count) {
@@ -95,6 +107,36 @@ inline std::vector<Layer> to_layers(const fastmlp_layer* layers, std::size_t cou
         result.push_back({layers[i].nodes, to_activation(name)});
     }
     if (result.empty()) throw std::invalid_argument("layer_count must be at least 1");
+    return result;
+}
+
+/// Null is none.
+inline Normalization to_normalization(const char* name, double epsilon, double momentum) {
+    Normalization result = normalization_from_name(name != nullptr ? name : "none");
+    result.epsilon = epsilon;
+    result.momentum = momentum;
+    return result;
+}
+
+inline Layer to_layer(const fastmlp_layer_options& from) {
+    Layer layer{from.nodes,
+                to_activation(given(from.activation, "the activation of a layer")),
+                to_normalization(from.normalization, from.epsilon, from.momentum),
+                from.dropout,
+                from.trainable != 0,
+                from.rate_factor};
+    layer.normalization.after_activation = from.after_activation != 0;
+    return layer;
+}
+
+inline std::vector<Layer> to_layers(const fastmlp_network_options& from) {
+    check_count(from.layer_count, sizeof(fastmlp_layer_options), "layer_count");
+    if (from.layer_count == 0) throw std::invalid_argument("layer_count must be at least 1");
+    given(from.layers, "layers");
+    std::vector<Layer> result;
+    for (std::size_t i = 0; i < from.layer_count; ++i) result.push_back(to_layer(from.layers[i]));
+    result[0].input_normalization =
+        to_normalization(from.input_normalization, from.input_epsilon, from.input_momentum);
     return result;
 }
 
@@ -175,6 +217,7 @@ inline TrainOptions to_options(const fastmlp_train_options& from) {
     options.optimizer.momentum = from.momentum;
     options.optimizer.l2 = from.l2;
     options.optimizer.weight_decay = from.weight_decay;
+    options.ema = from.ema;
     options.shuffle = from.shuffle != 0;
     options.n_threads = from.n_threads;
     if (from.on_epoch != nullptr) {

@@ -14,9 +14,20 @@ fastmlp_status create(size_t features, const fastmlp_layer* layers, size_t layer
     return guarded([&] {
         given(network, "network");
         auto all = to_layers(given(layers, "layers"), layer_count);
-        const fastmlp::Loss chosen = loss != nullptr ? fastmlp::loss_from_name(loss)
-                                                     : fastmlp::default_loss(all.back().activation);
+        const fastmlp::Loss chosen = to_loss(loss, all.back());
         *network = new fastmlp_network(fastmlp::Network<T>(features, std::move(all), chosen, seed));
+    });
+}
+
+template <class T>
+fastmlp_status create(const fastmlp_network_options* options, fastmlp_network** network) {
+    return guarded([&] {
+        given(network, "network");
+        const fastmlp_network_options& from = *given(options, "options");
+        auto layers = to_layers(from);
+        const fastmlp::Loss loss = to_loss(from.loss, layers.back());
+        *network = new fastmlp_network(
+            fastmlp::Network<T>(from.features, std::move(layers), loss, from.seed));
     });
 }
 
@@ -130,6 +141,34 @@ fastmlp_status fastmlp_create_f64(size_t features, const fastmlp_layer* layers, 
     return create<double>(features, layers, layer_count, loss, seed, network);
 }
 
+fastmlp_layer_options fastmlp_default_layer() {
+    const fastmlp::Layer defaults{0, fastmlp::Activation::kRelu};
+    return {defaults.nodes,
+            "relu",
+            "none",
+            defaults.normalization.epsilon,
+            defaults.normalization.momentum,
+            defaults.normalization.after_activation ? 1 : 0,
+            defaults.dropout,
+            defaults.trainable ? 1 : 0,
+            defaults.rate_factor};
+}
+
+fastmlp_network_options fastmlp_default_network() {
+    const fastmlp_layer_options layer = fastmlp_default_layer();
+    return {0, nullptr, 0, nullptr, 0, layer.normalization, layer.epsilon, layer.momentum};
+}
+
+fastmlp_status fastmlp_create_network(const fastmlp_network_options* options,
+                                      fastmlp_network** network) {
+    return create<float>(options, network);
+}
+
+fastmlp_status fastmlp_create_network_f64(const fastmlp_network_options* options,
+                                          fastmlp_network** network) {
+    return create<double>(options, network);
+}
+
 void fastmlp_destroy(fastmlp_network* network) {
     delete network;
 }
@@ -141,6 +180,14 @@ fastmlp_status fastmlp_copy(const fastmlp_network* network, int with_optimizer,
         *copy = with_network(network, [&](const auto& net) {
             return new fastmlp_network(net.copy(with_optimizer != 0));
         });
+    });
+}
+
+fastmlp_status fastmlp_averaged(const fastmlp_network* network, fastmlp_network** averaged) {
+    return guarded([&] {
+        given(averaged, "averaged");
+        *averaged = with_network(
+            network, [&](const auto& net) { return new fastmlp_network(net.averaged()); });
     });
 }
 

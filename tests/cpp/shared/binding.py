@@ -31,6 +31,7 @@ class TrainOptions(ctypes.Structure):
         ("momentum", c_double),
         ("l2", c_double),
         ("weight_decay", c_double),
+        ("ema", c_double),
         ("shuffle", c_int),
         ("n_threads", c_int),
         ("executor", c_void_p),

@@ -18,6 +18,8 @@ enum { kRows = 12 };
 #define TEST_QUERIES JOIN(test_queries, SUFFIX)
 #define TEST_SCALING JOIN(test_scaling, SUFFIX)
 #define TEST_LOSS_WEIGHTS JOIN(test_loss_weights, SUFFIX)
+#define TEST_LAYERS JOIN(test_layers, SUFFIX)
+#define TEST_AVERAGES JOIN(test_averages, SUFFIX)
 #define TEST_REFUSALS JOIN(test_refusals, SUFFIX)
 #define TEST_TYPE JOIN(test_type, SUFFIX)
 

@@ -306,6 +306,138 @@ static void TEST_LOSS_WEIGHTS(void) {
     fastmlp_destroy(classes);
 }
 
+/* A layer has what it was made with; without anything it is that of fastmlp_create. */
+static void TEST_LAYERS(void) {
+    fastmlp_layer_options layers[3];
+    fastmlp_network_options options = fastmlp_default_network();
+    static const fastmlp_layer plain[] = {{4, "leaky_relu(0.3)"}, {6, "tanh"}, {2, "identity"}};
+    REAL x[3 * kRows], y[2 * kRows], before[8];
+    F(batch_targets) targets = {NULL, NULL, NULL, NULL};
+    fastmlp_optimizer by = fastmlp_default_optimizer();
+    fastmlp_network *network = NULL, *twin = NULL;
+    fastmlp_layer_info info;
+    double parameter = 0;
+    size_t i;
+    for (i = 0; i < 3; ++i) {
+        layers[i] = fastmlp_default_layer();
+        layers[i].nodes = plain[i].nodes;
+        layers[i].activation = plain[i].activation;
+    }
+    options.features = 3;
+    options.layers = layers;
+    options.layer_count = 3;
+    options.loss = "huber(0.75)";
+    options.seed = 5;
+    CHECK(F(create_network)(&options, &network) == FASTMLP_OK);
+    CHECK(F(create)(3, plain, 3, "huber(0.75)", 5, &twin) == FASTMLP_OK && SAME(network, twin));
+    CHECK(strcmp(fastmlp_loss(network, &parameter), "huber") == 0 && parameter == 0.75);
+    fastmlp_destroy(network);
+    fastmlp_destroy(twin);
+
+    layers[0].normalization = "batch";
+    layers[0].epsilon = 1e-3;
+    layers[0].momentum = 0.25;
+    layers[0].dropout = 0.5;
+    layers[0].trainable = 0;
+    layers[1].normalization = "layer";
+    layers[1].after_activation = 1;
+    layers[1].rate_factor = 2;
+    options.input_normalization = "batch";
+    options.input_momentum = 0.5;
+    CHECK(F(create_network)(&options, &network) == FASTMLP_OK);
+    CHECK(fastmlp_get_layer(network, 0, &info) == FASTMLP_OK);
+    CHECK(strcmp(info.normalization, "batch") == 0 && info.epsilon == 1e-3);
+    CHECK(info.momentum == 0.25 && info.dropout == 0.5 && info.trainable == 0);
+    CHECK(info.after_activation == 0 && info.rate_factor == 1 && info.activation_parameter == 0.3);
+    CHECK(strcmp(info.input_normalization, "batch") == 0 && info.input_momentum == 0.5);
+    CHECK(info.input_epsilon == 1e-5);
+    memcpy(before, F(parameters)(network, NULL) + info.weights, 8 * sizeof(REAL));
+    CHECK(fastmlp_get_layer(network, 1, &info) == FASTMLP_OK);
+    CHECK(strcmp(info.normalization, "layer") == 0 && info.after_activation == 1);
+    CHECK(info.rate_factor == 2 && info.trainable == 1 && info.dropout == 0);
+    CHECK(fastmlp_get_layer(network, 2, &info) == FASTMLP_OK);
+    CHECK(strcmp(info.normalization, "none") == 0);
+    FILL(x, y);
+    targets.values = y;
+    CHECK(F(train_on_batch)(network, x, kRows, targets, &by, 0, NULL) == FASTMLP_OK);
+    CHECK(memcmp(before, F(parameters)(network, NULL), 8 * sizeof(REAL)) == 0); /* is frozen */
+    fastmlp_destroy(network);
+
+    network = NULL;
+#define REFUSED(words) \
+    CHECK_REFUSED(F(create_network)(&options, &network), FASTMLP_INVALID_ARGUMENT, words)
+    layers[1].normalization = "group";
+    REFUSED("group");
+    layers[1].normalization = NULL;
+    REFUSED("need a normalization"); /* after the activation */
+    layers[1].after_activation = 0;
+    layers[1].epsilon = -1;
+    REFUSED("epsilon must be above 0");
+    layers[1].epsilon = 1e-5;
+    layers[1].dropout = 1;
+    REFUSED("dropout");
+    layers[1].dropout = 0;
+    layers[1].rate_factor = 0;
+    REFUSED("rate_factor");
+    layers[1].rate_factor = 1;
+    layers[2].normalization = "batch";
+    REFUSED("output layer");
+    layers[2].normalization = "none";
+    layers[2].activation = NULL;
+    REFUSED("activation of a layer is null");
+    layers[2].activation = "identity";
+    options.loss = "huber(0.75";
+    REFUSED("not a loss with a number");
+    options.loss = "huber(-1)";
+    REFUSED("out of its range");
+    options.loss = NULL;
+    options.input_momentum = 2;
+    REFUSED("momentum must be in");
+    options.layer_count = 0;
+    REFUSED("layer_count");
+    options.layer_count = (size_t)-1;
+    REFUSED("layer_count");
+    options.layer_count = 3;
+    options.layers = NULL;
+    REFUSED("layers is null");
+#undef REFUSED
+    CHECK_REFUSED(F(create_network)(NULL, &network), FASTMLP_INVALID_ARGUMENT, "options is null");
+    CHECK_REFUSED(F(create_network)(&options, NULL), FASTMLP_INVALID_ARGUMENT, "network is null");
+    CHECK(network == NULL);
+}
+
+/* The average of one step is what that step left; the next moves it by (1 - d) / (1 - d^2). */
+static void TEST_AVERAGES(void) {
+    REAL x[3 * kRows], y[2 * kRows];
+    F(targets) targets = {NULL, NULL};
+    fastmlp_train_options options = fastmlp_default_train_options();
+    fastmlp_network *network = MAKE(5), *by_hand = NULL, *averaged = NULL;
+    FILL(x, y);
+    targets.values = y;
+    options.epochs = 1;
+    options.batch_size = kRows;
+    options.learning_rate = 0.05;
+    CHECK_REFUSED(fastmlp_averaged(network, &averaged), FASTMLP_INVALID_ARGUMENT,
+                  "no moving average");
+    CHECK_REFUSED(fastmlp_averaged(NULL, &averaged), FASTMLP_INVALID_ARGUMENT, "network is null");
+    options.ema = 1;
+    CHECK_REFUSED(F(train)(network, x, kRows, targets, &options, NULL), FASTMLP_INVALID_ARGUMENT,
+                  "ema must be");
+    options.ema = 0.75;
+    CHECK(F(train)(network, x, kRows, targets, &options, NULL) == FASTMLP_OK);
+    CHECK(fastmlp_averaged(network, &by_hand) == FASTMLP_OK && SAME(by_hand, network));
+    CHECK(F(train)(network, x, kRows, targets, &options, NULL) == FASTMLP_OK);
+    CHECK(fastmlp_soft_update(by_hand, network, 0.25 / 0.4375) == FASTMLP_OK);
+    CHECK(fastmlp_averaged(network, &averaged) == FASTMLP_OK);
+    CHECK(SAME(by_hand, averaged) && !SAME(averaged, network));
+    CHECK_REFUSED(fastmlp_averaged(averaged, &by_hand), FASTMLP_INVALID_ARGUMENT,
+                  "no moving average");
+    CHECK_REFUSED(fastmlp_averaged(network, NULL), FASTMLP_INVALID_ARGUMENT, "averaged is null");
+    fastmlp_destroy(network);
+    fastmlp_destroy(by_hand);
+    fastmlp_destroy(averaged);
+}
+
 /* What is refused changes nothing. */
 static void TEST_REFUSALS(void) {
     REAL x[3 * kRows], y[2 * kRows], weights[kRows], bad[3 * kRows];
@@ -416,5 +548,7 @@ static void TEST_TYPE(void) {
     TEST_QUERIES();
     TEST_SCALING();
     TEST_LOSS_WEIGHTS();
+    TEST_LAYERS();
+    TEST_AVERAGES();
     TEST_REFUSALS();
 }
