@@ -82,6 +82,8 @@ def description(core):
         named["input_normalization"] = list(before) if isinstance(before, tuple) else before
     if core.heads:
         named["heads"] = json.loads(json.dumps(core.heads))  # tuples are lists
+    if core.loss_weights is not None:
+        named["loss_weights"] = core.loss_weights.tolist()
     return named | {
         "features": core.features,
         "layers": [[list(x) if isinstance(x, tuple) else x for x in y] for y in core.layers],
@@ -121,6 +123,10 @@ def make_version_2():
     scaled.set_input_scaling(np.array([2, 0, -0.5], "f4"), np.array([0.25, 0, 1], "f4"))
     scaled.set_output_scaling(np.array([10, 0], "f4"), np.array([-3, 7], "f4"))
     write_new(FOLDER / "scaled.safetensors", description(scaled), lambda p: scaled.save(p, False))
+    weighted = trained(_core.Network64, *small)
+    weighted.loss_weights = np.array([0.0, 2.5])
+    path = FOLDER / "loss_weights.safetensors"
+    write_new(path, description(weighted), lambda p: weighted.save(p, False))
     for name, how in (("batch", ("batch", 1e-3, 0.01, False)), ("layer", "layer")):
         normalizing = trained(_core.Network32, *NETWORKS["normalized"], how)
         path = FOLDER / f"input_{name}.safetensors"
