@@ -79,6 +79,12 @@ template <class T>
 bool reads_finite(const Network<T>& network, const MatrixView<const T>& x) {
     const std::size_t count = x.rows * x.cols;
     const ColumnScaling<T> scaling(network.input_scaling().get());
+    constexpr std::size_t kFew = 256;
+    if (scaling && count <= kFew) {  // sooner scaled than their limit is computed
+        T scaled[kFew];
+        scaling.apply(kernels::active_table<T>(), x.data, x.cols, scaled, x.cols, x.rows, x.cols);
+        return count_finite(scaled, count) == count;
+    }
     return count_finite(x.data, count, scaling, x.cols) == count;
 }
 
