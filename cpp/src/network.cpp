@@ -195,7 +195,8 @@ void forward_counting(const Network<T>& network, Workspace<T>& work, bool averag
     for (std::size_t b = 0; b < work.batch; ++b) {
         work.input.take(kernels::active_table<T>(), x, work.places[b], b);
     }
-    on_team(network, work, 1, n_threads, [&](const Propagation<T>& pass) {
+    const int threads = threads_for_passes(network.layout(), work.batch, 1, n_threads);
+    on_team(network, work, threads, [&](const Propagation<T>& pass) {
         StepwisePass<T>{pass}.forward();
         pass.outputs(pass.context.rows());
         pass.context.meet();
@@ -437,17 +438,14 @@ double Network<T>::backward(const Targets<T>& y, int n_threads) {
         std::vector<UpdateTarget<T>> targets;
         for (std::size_t i = 0; i < layers_.size(); ++i) targets.push_back({gradients[i]});
         const GradientUse<T> use{static_cast<T>(weight > 0 ? 1 / weight : 0)};
-        on_team(*this, work, 2, n_threads, [&](const Propagation<T>& pass) {
+        const int threads = threads_for_passes(layout_, work.batch, 2, n_threads);
+        on_team(*this, work, threads, [&](const Propagation<T>& pass) {
             StepwisePass<T>{pass}.backward(y);
             pass.context.meet();
             begun = true;
             pass.gradients(targets, use);
         });
-        gradients.store();
-        for (std::size_t i = 0; i < layers_.size(); ++i) {
-            if (layers_[i].trainable) continue;
-            std::fill_n(gradients_->data() + layout_[i].offset(), layout_[i].size(), T(0));
-        }
+        store_gradients(*this, gradients);
     } catch (...) {  // interrupted: no gradients rather than some of them
         if (begun) std::fill(gradients_->begin(), gradients_->end(), T(0));
         throw;
@@ -483,11 +481,12 @@ MatrixView<const T> Network<T>::feature_gradients() {
     if (!work.features_known) {
         const IeeeDefaults ieee;
         const ColumnScaling<T> scaling(input_scaling_.get());
-        on_team(*this, work, 1, 0, [&](const Propagation<T>& pass) {
-            const Range rows = pass.context.rows();
-            pass.feature_gradients(rows, *work.features);
-            if (scaling) multiply_columns(*work.features, rows, scaling.scales);
-        });
+        on_team(*this, work, threads_for_passes(layout_, work.batch, 1, 0),
+                [&](const Propagation<T>& pass) {
+                    const Range rows = pass.context.rows();
+                    pass.feature_gradients(rows, *work.features);
+                    if (scaling) multiply_columns(*work.features, rows, scaling.scales);
+                });
         work.features_known = true;
     }
     return view_of(*work.features, work.batch);

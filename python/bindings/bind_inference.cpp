@@ -1,6 +1,7 @@
 /// Inference: outputs, losses, derivatives. No arithmetic here.
 #include "bindings.hpp"
 #include "checks/finite.hpp"
+#include "custom_loss.hpp"
 
 namespace fastmlp::bindings {
 namespace {
@@ -136,6 +137,28 @@ py::array input_gradient(LockedNetwork<T>& model, py::handle x, const py::array&
     return result;
 }
 
+/// All arrays are held by the caller's frame.
+template <class T>
+double objective(LockedNetwork<T>& model, py::handle x, const py::object& y,
+                 py::handle sample_weight, py::object out, int n_threads) {
+    const BorrowedFeatures<T> features(x);
+    BorrowedTargets<T> given(y, sample_weight, features.rows(), model.network.outputs());
+    MatrixView<T> outputs;
+    if (!out.is_none()) {
+        py::array ready = require_ready<T>(out, 2, "out");
+        outputs = borrow_mutable<T>(ready);
+    }
+    Interruptible interruptible;
+    given.release(interruptible.unlocked());
+    const Writing writing(model, Access::kStep, interruptible.unlocked());
+    if (!model.objective) model.objective.emplace(model.network);
+    double loss = 0;
+    features.with_dense([&](const auto& view) {
+        loss = model.objective->compute(view, given.targets, outputs, n_threads);
+    });
+    return loss;
+}
+
 /// Not beside a training: the product is that of the weights as they are. All arrays are held by
 /// the caller's frame.
 template <class T>
@@ -164,6 +187,8 @@ py::array hvp(LockedNetwork<T>& model, py::handle x, const py::array& y, py::obj
     template py::tuple evaluate(LockedNetwork<T>&, py::handle, const py::array&, py::object, int); \
     template py::array jacobian(LockedNetwork<T>&, py::handle, int);                               \
     template py::array input_gradient(LockedNetwork<T>&, py::handle, const py::array&, int);       \
+    template double objective(LockedNetwork<T>&, py::handle, const py::object&, py::handle,        \
+                              py::object, int);                                                    \
     template py::array hvp(LockedNetwork<T>&, py::handle, const py::array&, py::object,            \
                            const py::array&, int);
 FASTMLP_INSTANTIATE(float)

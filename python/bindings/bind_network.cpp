@@ -211,22 +211,16 @@ py::array forward(LockedNetwork<T>& model, py::handle x, bool training, int n_th
 template <class T>
 double backward(LockedNetwork<T>& model, const py::object& y, py::handle sample_weight,
                 std::size_t rows, bool is_gradient, int n_threads) {
-    const py::array weights =
-        sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
-    const bool custom = PyCallable_Check(y.ptr()) != 0;
-    PythonLoss<T> loss(y, custom ? rows : 0, model.network.outputs());
-    CustomLoss<T> ask;
-    Targets<T> targets = custom ? with_weights(Targets<T>::of_function(ask, rows), weights)
-                                : borrow_targets<T>(y, weights);
-    targets.is_gradient = is_gradient;
-    Interruptible interruptible;  // y is held by the caller's frame
-    ask = [&](const LossBatch<T>& batch) { loss(interruptible.unlocked(), batch); };
+    BorrowedTargets<T> given(y, sample_weight, rows, model.network.outputs());
+    given.targets.is_gradient = is_gradient;
+    Interruptible interruptible;
+    given.release(interruptible.unlocked());
     const Writing writing(model, Access::kStep, interruptible.unlocked());
     const auto& work = model.network.workspace();
     if (work && work->x && work->x->rows != rows) {
         throw std::runtime_error("another thread has called forward meanwhile");
     }
-    return model.network.backward(targets, n_threads);
+    return model.network.backward(given.targets, n_threads);
 }
 
 template <class T>
@@ -496,6 +490,8 @@ void bind(py::module_& module, const char* name) {
         .def("jacobian", &jacobian<T>, py::arg("X"), py::arg("n_threads") = 0)
         .def("input_gradient", &input_gradient<T>, py::arg("X"), py::arg("y"),
              py::arg("n_threads") = 0)
+        .def("objective", &objective<T>, py::arg("X"), py::arg("y"), py::arg("sample_weight"),
+             py::arg("out") = py::none(), py::arg("n_threads") = 0)
         .def("hvp", &hvp<T>, py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::arg("v"),
              py::arg("n_threads") = 0)
         .def("check_batches", &check_batches<T>, py::arg("rows"), py::arg("sample_weight"),

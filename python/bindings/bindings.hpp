@@ -122,6 +122,10 @@ template <class T>
 py::array jacobian(LockedNetwork<T>& model, py::handle x, int n_threads);
 template <class T>
 py::array input_gradient(LockedNetwork<T>& model, py::handle x, const py::array& y, int n_threads);
+/// The mean loss; its gradient is in `gradients` then, and the outputs are in `out`, if given.
+template <class T>
+double objective(LockedNetwork<T>& model, py::handle x, const py::object& y,
+                 py::handle sample_weight, py::object out, int n_threads);
 template <class T>
 py::array hvp(LockedNetwork<T>& model, py::handle x, const py::array& y, py::object sample_weight,
               const py::array& v, int n_threads);

@@ -38,4 +38,30 @@ private:
     py::array_t<std::uint32_t> samples_;
 };
 
+/// Targets of `rows` rows: labels, values, or a function in place of a loss. The arrays are held by
+/// the caller's frame.
+template <class T>
+struct BorrowedTargets {
+    BorrowedTargets(const py::object& y, py::handle sample_weight, std::size_t rows,
+                    std::size_t outputs)
+        : weights(sample_weight.is_none() ? py::array()
+                                          : require_ready<T>(sample_weight, 1, "sample_weight")),
+          is_custom(PyCallable_Check(y.ptr()) != 0), loss(y, is_custom ? rows : 0, outputs),
+          targets(is_custom ? with_weights(Targets<T>::of_function(ask, rows), weights)
+                            : borrow_targets<T>(y, weights)) {}
+    BorrowedTargets(const BorrowedTargets&) = delete;
+    BorrowedTargets& operator=(const BorrowedTargets&) = delete;
+
+    /// From now on a function is called by the thread that released the GIL.
+    void release(Unlocked& unlocked) {
+        ask = [this, &unlocked](const LossBatch<T>& batch) { loss(unlocked, batch); };
+    }
+
+    py::array weights;
+    bool is_custom;
+    PythonLoss<T> loss;
+    CustomLoss<T> ask;
+    Targets<T> targets;
+};
+
 }  // namespace fastmlp::bindings

@@ -13,6 +13,7 @@
 
 #include "fastmlp/hessian_product.hpp"
 #include "fastmlp/network.hpp"
+#include "fastmlp/objective.hpp"
 #include "fastmlp/train_step.hpp"
 #include "gil.hpp"
 #include "threads/access.hpp"
@@ -32,6 +33,7 @@ struct LockedNetwork {
     mutable py::object feature_names, class_names;  ///< as Python objects, once they were read
     mutable Access access;
     std::optional<TrainStep<T>> train_step;            ///< of train_on_batch, once it was called
+    std::optional<Objective<T>> objective;             ///< once it was called
     std::optional<HessianProduct<T>> hessian_product;  ///< of hvp, once it was called
     std::vector<std::int32_t> labels;                  ///< its labels, converted from another type
 };

@@ -380,6 +380,14 @@ class _Network:
     def input_gradient(
         self, X: NDArray[Any], y: NDArray[Any], n_threads: int = 0
     ) -> NDArray[Any]: ...
+    def objective(
+        self,
+        X: NDArray[Any] | RawRows,
+        y: NDArray[Any] | _Loss,
+        sample_weight: NDArray[Any] | None,
+        out: NDArray[Any] | None = None,
+        n_threads: int = 0,
+    ) -> float: ...
     def hvp(
         self,
         X: NDArray[Any] | RawRows,

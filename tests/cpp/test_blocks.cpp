@@ -1,5 +1,7 @@
 // A batch that is divided into blocks of rows, whatever the size of the caches, gives the bits of
-// the undivided one, on any number of threads and with every optimizer.
+// the undivided one, on any number of threads and with every optimizer; and so do the sums over all
+// rows of objectives and Hessian-vector products.
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <vector>
@@ -81,6 +83,80 @@ Trained<T> stepped(Network<T> network, const Data<T>& data, bool weighted,
     return result_of(network, losses);
 }
 
+/// A loss, its gradient and the outputs by an objective, which goes through the rows in blocks.
+template <class T>
+Trained<T> objective(Network<T> network, const Data<T>& data, bool weighted, int n_threads) {
+    std::vector<T> outputs(kRows * data.outputs, T(5));
+    Objective<T> objective(network);
+    std::vector<double> losses;
+    for (const std::size_t rows : {std::size_t{40}, kRows}) {  // the memory of one serves the other
+        losses.push_back(objective.compute(data.samples(rows), data.targets(weighted, rows),
+                                           {outputs.data(), rows, data.outputs, data.outputs},
+                                           n_threads));
+    }
+    const Buffer<T>& gradients = *network.gradients();
+    outputs.insert(outputs.end(), gradients.begin(), gradients.end());
+    return {outputs, losses};
+}
+
+/// The same by the passes over all rows.
+template <class T>
+Trained<T> stepwise(Network<T> network, const Data<T>& data, bool weighted) {
+    std::vector<T> outputs(kRows * data.outputs, T(5));
+    std::vector<double> losses;
+    for (const std::size_t rows : {std::size_t{40}, kRows}) {
+        const Targets<T> y = data.targets(weighted, rows);
+        network.forward(data.samples(rows), false, y.weights, 1);
+        losses.push_back(network.backward(y, 1));
+        const MatrixView<const T> nodes = network.nodes(network.layers().size() - 1);
+        for (std::size_t b = 0, row = 0; b < rows; ++b) {
+            if (weighted && data.weights[b] == 0) continue;
+            std::copy_n(nodes.row(row++), data.outputs, outputs.data() + b * data.outputs);
+        }
+    }
+    const Buffer<T>& gradients = *network.gradients();
+    outputs.insert(outputs.end(), gradients.begin(), gradients.end());
+    return {outputs, losses};
+}
+
+template <class T>
+void same_objective_in_blocks(const Layers& layers, Loss loss) {
+    const Data<T> data(9, layers.back().nodes);
+    const Network<T> network(9, layers, loss, 7);
+    for (const bool weighted : {false, true}) {
+        const auto whole = stepwise<T>(network.copy(), data, weighted);
+        for (const std::size_t size : kCacheSizes) {
+            assume_l2_cache_size(size);
+            for (int n_threads = 1; n_threads <= 3; ++n_threads) {
+                CHECK(objective<T>(network.copy(), data, weighted, n_threads) == whole);
+            }
+        }
+    }
+}
+
+template <class T>
+void same_product_in_blocks(const Layers& layers, Loss loss) {
+    const Data<T> data(9, layers.back().nodes);
+    const Network<T> network(9, layers, loss, 7);
+    const std::vector<T> direction = numbers<T>(network.layout().size(), 4);
+    const auto product = [&](bool weighted, int n_threads) {
+        std::vector<T> result(direction.size());
+        HessianProduct<T>(network).compute(data.samples(), data.targets(weighted), direction,
+                                           result, n_threads);
+        return result;
+    };
+    for (const bool weighted : {false, true}) {
+        assume_l2_cache_size(kWholeBatch);
+        const std::vector<T> whole = product(weighted, 1);
+        for (const std::size_t size : kCacheSizes) {
+            assume_l2_cache_size(size);
+            for (int n_threads = 1; n_threads <= 3; ++n_threads) {
+                CHECK(check::same(product(weighted, n_threads), whole));
+            }
+        }
+    }
+}
+
 template <class T>
 void same_in_blocks(const Layers& layers, Loss loss, TrainOptions options,
                     const Conventions& conventions = {}) {
@@ -132,6 +208,18 @@ void every_way() {
     same_in_blocks<T>(
         {{20, kRelu, Normalization::kBatch}, {20, kRelu, Normalization::kLayer}, {1, kIdentity}},
         Loss::kMeanSquaredError, {});
+    const Layers normalized{
+        {20, kRelu, Normalization::kBatch}, {33, kTanh, Normalization::kLayer}, {3, kIdentity}};
+    Layers normalized_inputs = normalized;
+    normalized_inputs[0].input_normalization = Normalization::kLayer;
+    for (const Layers& layers : {plain, dropped, frozen, normalized, normalized_inputs}) {
+        const bool is_binary = layers.back().activation == kSigmoid;
+        same_objective_in_blocks<T>(
+            layers, is_binary ? Loss::kBinaryCrossEntropy : Loss::kMeanSquaredError);
+    }
+    same_product_in_blocks<T>(plain, Loss::kHuber);
+    same_product_in_blocks<T>(frozen, Loss::kMeanSquaredError);
+    same_product_in_blocks<T>(dropped, Loss::kBinaryCrossEntropy);
 }
 
 }  // namespace

@@ -28,6 +28,8 @@ template <class T>
 class EpochEnd;
 template <class T>
 class FASTMLP_API TrainStep;  // as clang decides here what is exported
+template <class T>
+class FASTMLP_API Objective;
 
 /// The result of `Network::evaluate`.
 struct Evaluation {
@@ -240,6 +242,7 @@ private:
     void changed();
     friend class EpochEnd<T>;
     friend class TrainStep<T>;
+    friend class Objective<T>;
 
     /// A network of the same layers, loss, seed and epoch, whose parameters are all 0.
     struct Like {

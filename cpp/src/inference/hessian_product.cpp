@@ -6,7 +6,7 @@
 #include <string>
 
 #include "checks/checks.hpp"
-#include "propagation/samples.hpp"
+#include "propagation/blocks_of_batch.hpp"
 #include "propagation/stepwise.hpp"
 #include "propagation/tangent.hpp"
 #include "threads/ieee_defaults.hpp"
@@ -14,8 +14,10 @@
 namespace fastmlp {
 namespace {
 
-/// Rows that go through all layers together.
-constexpr std::size_t kBlockRows = 256;
+/// Rows between two looks for an interrupt.
+constexpr std::size_t kPieceRows = 256;
+/// Arrays of the size of the nodes: nodes and deltas, their tangents, and those of z.
+constexpr std::size_t kArrays = 5;
 /// Products with all parameters: three forward, as a V, a' W and a W, three back, and two for the
 /// gradients.
 constexpr int kProducts = 8;
@@ -57,32 +59,24 @@ public:
         check_size("v", direction_.size(), v.size());
         check_size("out", product_.size(), out.size());
         const IeeeDefaults ieee;
-        take(x, y);
         take_trainable(v);
         std::fill(product_.begin(), product_.end(), T(0));
-        if (work_->batch > 0) multiply(y, n_threads);
+        if (x.rows > 0) multiply({x, y}, n_threads);
         std::copy(product_.begin(), product_.end(), out.begin());
     }
 
 private:
-    /// The rows that count, as the passes read them.
-    void take(const Features<T>& x, const Targets<T>& y) {
-        const std::vector<std::uint32_t> places = counting_rows(y.weights, x.rows);
-        const std::size_t rows = places.size();
+    /// Room for the rows that are propagated together.
+    void prepare(const Samples<T>& samples, int threads) {
+        const std::vector<Layer>& layers = network_.layers();
+        const std::size_t rows =
+            rows_of_block<T>(layers, network_.layout(), samples.count(), threads, kArrays);
         if (!work_ || work_->capacity < rows) {
             tangents_.reset();
-            work_.emplace(network_.layout(), network_.layers(), rows);
+            work_.emplace(network_.layout(), layers, rows);
             tangents_.emplace(network_.layout(), rows);
         }
-        Workspace<T>& work = *work_;
-        work.batch = work.context.batch = rows;
-        work.input.expect(x, rows);
-        work.scaled.expect(ColumnScaling<T>(network_.output_scaling().get()), work.capacity,
-                           network_.outputs());
-        for (std::size_t b = 0; b < rows; ++b) {
-            work.input.take(kernels::active_table<T>(), x, places[b], b);
-            take_target(y, places[b], b, work);
-        }
+        work_->input.expect(samples.x, work_->capacity);
     }
 
     /// Nothing of the layers that are not trainable.
@@ -96,27 +90,53 @@ private:
         }
     }
 
-    void multiply(const Targets<T>& y, int n_threads) {
-        PackedParameters<T> direction(network_.layout(), direction_.data());
-        PackedParameters<T> product(network_.layout(), product_.data());
+    void multiply(const Samples<T>& samples, int n_threads) {
+        const Layout& layout = network_.layout();
+        const std::size_t rows = samples.count();
+        const int threads = threads_for_passes(layout, rows, kProducts, n_threads);
+        prepare(samples, threads);
+        PackedParameters<T> direction(layout, direction_.data()), product(layout, product_.data());
         direction.load();
-        std::vector<UpdateTarget<T>> targets;
-        for (std::size_t i = 0; i < product.size(); ++i) targets.push_back({product[i]});
-        const auto scale = static_cast<T>(1 / weight_sum(y, *work_));
-        const double flops_each = 2.0 * kProducts * static_cast<double>(product_.size());
-        on_team(network_, *work_, kProducts, n_threads, [&](const Propagation<T>& pass) {
-            const TangentPass<T> tangent{pass, direction, *tangents_};
-            for_each_block(pass.context.rows(), kBlockRows, flops_each, pass.poll, [&](Range rows) {
-                pass.forward(rows);
-                if (holds_activation(pass.loss)) pass.outputs(rows);
-                tangent.forward(rows);
-                tangent.output_delta(y, rows);
-                tangent.backward(rows);
-            });
-            pass.context.meet();
-            tangent.gradients(targets, scale);
+        std::vector<UpdateTarget<T>> whole;
+        for (std::size_t i = 0; i < product.size(); ++i) whole.push_back({product[i]});
+        std::optional<GradientSums<T>> direct, through;
+        if (rows > work_->capacity) {
+            direct.emplace(network_, whole);
+            through.emplace(network_, whole);
+        }
+        on_team(network_, *work_, threads, [&](const Propagation<T>& pass) {
+            BlockPass<T> part(pass);
+            const TangentPass<T> tangent{part, direction, *tangents_};
+            if (!part.begin(samples, 0, rows, pass.context)) return;
+            for (part.gather(samples, 0);; part.gather(samples, 0)) {
+                propagate(tangent, samples.y, part.rows);
+                part.context.meet();
+                if (part.is_last()) break;
+                part.add_losses_of_block(samples.y);
+                const bool is_first = part.is_first();
+                tangent.gradients(direct->of_block(is_first), through->of_block(is_first), T(1),
+                                  false);
+                part.context.meet();
+            }
+            const auto scale = static_cast<T>(1 / part.weight(samples.y));
+            const bool is_whole = part.is_first();
+            tangent.gradients(is_whole ? whole : direct->of_last(),
+                              is_whole ? whole : through->of_last(), scale, true);
         });
         product.store();
+    }
+
+    /// One thread's rows of a block, forward and back.
+    void propagate(const TangentPass<T>& tangent, const Targets<T>& y, Range of_thread) const {
+        const Propagation<T>& pass = tangent.pass;
+        const double flops_each = 2.0 * kProducts * static_cast<double>(product_.size());
+        for_each_block(of_thread, kPieceRows, flops_each, pass.poll, [&](Range rows) {
+            pass.forward(rows);
+            if (holds_activation(pass.loss)) pass.outputs(rows);
+            tangent.forward(rows);
+            tangent.output_delta(y, rows);
+            tangent.backward(rows);
+        });
     }
 
     const Network<T>& network_;

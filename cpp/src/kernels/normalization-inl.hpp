@@ -129,11 +129,16 @@ struct Normalization {
     }
 
     static void column_dots(const T* a, std::size_t lda, const T* v, std::size_t ldv,
-                            std::size_t batch, std::size_t width, T scale, T* out) noexcept {
+                            std::size_t batch, std::size_t width, const T* sums, T scale,
+                            T* out) noexcept {
         const Reg factor = S::set1(scale);
         each_panel(width, [&](auto size, std::size_t first) {
             Reg dot[size.value];
-            sum_rows<size.value>(batch, dot, [&](std::size_t b, std::size_t j, Reg sum) {
+            FASTMLP_UNROLL
+            for (int j = 0; j < size.value; ++j) {
+                dot[j] = sums ? S::load(sums + first + j * kLanes) : S::zero();
+            }
+            add_rows<size.value>(batch, dot, [&](std::size_t b, std::size_t j, Reg sum) {
                 const std::size_t c = first + j * kLanes;
                 return S::fma(S::load(a + b * lda + c), S::load(v + b * ldv + c), sum);
             });
@@ -163,6 +168,12 @@ private:
     static FASTMLP_INLINE void sum_rows(std::size_t batch, Reg (&sum)[kVectors], Add add) {
         FASTMLP_UNROLL
         for (int j = 0; j < kVectors; ++j) sum[j] = S::zero();
+        add_rows<kVectors>(batch, sum, add);
+    }
+
+    /// The same from what is there.
+    template <int kVectors, class Add>
+    static FASTMLP_INLINE void add_rows(std::size_t batch, Reg (&sum)[kVectors], Add add) {
         for (std::size_t b = 0; b < batch; ++b) {
             FASTMLP_UNROLL
             for (int j = 0; j < kVectors; ++j) {

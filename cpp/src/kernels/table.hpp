@@ -196,9 +196,10 @@ struct KernelTable {
                                      const T* scales, const T* normalized, std::size_t ldn,
                                      const T* mean_deltas, const T* mean_products, T* out,
                                      std::size_t ldo) noexcept;
-    /// out[j] = scale * sum_b a[b][j] * v[b][j] + 0, b in order; j < width, a multiple of kPad.
+    /// out[j] = scale * sum_b a[b][j] * v[b][j] + 0, b in order, continued from `sums` (null: from
+    /// 0); j < width, a multiple of kPad.
     void (*column_dots)(const T* a, std::size_t lda, const T* v, std::size_t ldv, std::size_t batch,
-                        std::size_t width, T scale, T* out) noexcept;
+                        std::size_t width, const T* sums, T scale, T* out) noexcept;
     /// out = h * scale where the mask keeps, else +0
     void (*dropout)(const T* h, std::size_t ldh, std::size_t rows, std::size_t cols,
                     const Mask& mask, T scale, T* out, std::size_t ldo) noexcept;

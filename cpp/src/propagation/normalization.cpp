@@ -18,17 +18,20 @@ void measure(const KernelTable<T>& kernel, std::size_t n, const BatchContext& co
                          to.means.data() + nodes.first, to.variances.data() + nodes.first);
 }
 
-/// The sums over the batch that the gradients need, for this thread's share of the nodes.
+/// The sums over the batch that the gradients need, for this thread's share of the nodes, continued
+/// from the scales and shifts of `before`, if it has any.
 template <class T>
-Range sum_gradients(const KernelTable<T>& kernel, std::size_t n, std::size_t batch, T scale,
-                    Share share, Normalized<T>& at) {
+Range sum_gradients(const KernelTable<T>& kernel, std::size_t n, std::size_t batch,
+                    const DenseView<T>& before, T scale, Share share, Normalized<T>& at) {
     const Range nodes = share.of(padded(n), kPad);
     if (nodes.size() == 0) return nodes;
     const T* delta = at.delta.row(0) + nodes.first;
+    const auto sums = [&](const T* of) { return of ? of + nodes.first : nullptr; };
     kernel.column_dots(delta, at.delta.stride, at.x.row(0) + nodes.first, at.x.stride, batch,
-                       nodes.size(), scale, at.scale_gradients.data() + nodes.first);
-    kernel.column_sums(delta, at.delta.stride, batch, nodes.size(), nullptr, scale, T(0), true,
-                       at.shift_gradients.data() + nodes.first);
+                       nodes.size(), sums(before.scales), scale,
+                       at.scale_gradients.data() + nodes.first);
+    kernel.column_sums(delta, at.delta.stride, batch, nodes.size(), sums(before.shifts), scale,
+                       T(0), true, at.shift_gradients.data() + nodes.first);
     return nodes;
 }
 
@@ -97,26 +100,27 @@ void normalize_backward(const KernelTable<T>& kernel, Normalization normalizatio
                                         delta.stride);
         return;
     }
-    const T* variances = context.training ? at.variances.data() : running.variances;
+    const T* variances = running.variances;
+    const T *mean_deltas = at.zeros.data(), *mean_products = at.zeros.data();
     if (context.training) {
         const T scale = T(1) / static_cast<T>(context.batch);
         context.meet();
-        sum_gradients(kernel, layer.n, context.batch, scale, context.share, at);
+        sum_gradients(kernel, layer.n, context.batch, {}, scale, context.share, at);
         context.meet();
-    } else {  // constant statistics: no gradient through them
-        std::fill_n(at.scale_gradients.data(), padded(layer.n), T(0));
-        std::fill_n(at.shift_gradients.data(), padded(layer.n), T(0));
+        variances = at.variances.data();
+        mean_deltas = at.shift_gradients.data();
+        mean_products = at.scale_gradients.data();
     }
     kernel.batch_normalize_backward(from, at.delta.stride, rows.size(), padded(layer.n),
                                     static_cast<T>(normalization.epsilon), variances, layer.scales,
-                                    x, at.x.stride, at.shift_gradients.data(),
-                                    at.scale_gradients.data(), out, delta.stride);
+                                    x, at.x.stride, mean_deltas, mean_products, out, delta.stride);
 }
 
 template <class T>
 void normalization_update(const KernelTable<T>& kernel, const UpdateTarget<T>& target,
                           std::size_t batch, Normalized<T>& at, GradientUse<T> use, Share share) {
-    const Range nodes = sum_gradients(kernel, target.parameters.n, batch, use.scale, share, at);
+    const Range nodes =
+        sum_gradients(kernel, target.parameters.n, batch, target.sums, use.scale, share, at);
     const auto use_row = [&](const Buffer<T>& gradients, T* DenseView<T>::* part) {
         const T* g = gradients.data() + nodes.first;
         const auto row = [&](const DenseView<T>& of) {

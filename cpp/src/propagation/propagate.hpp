@@ -412,7 +412,7 @@ private:
     /// What normalises the inputs of a layer, with the optimizer's state.
     static UpdateTarget<T> inputs_of(const UpdateTarget<T>& layer) {
         return {input_view(layer.parameters), input_view(layer.first_moment),
-                input_view(layer.second_moment)};
+                input_view(layer.second_moment), input_view(layer.sums)};
     }
 
     /// A frozen layer normalizes as in prediction.

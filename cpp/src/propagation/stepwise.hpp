@@ -7,24 +7,31 @@
 
 namespace fastmlp {
 
-/// Calls f(pass) for this batch on as many threads as are worthwhile, each with its share of it;
-/// a row needs `products` multiply-adds per parameter.
+/// Calls f(pass) for this batch on `threads` threads, each with its share of it.
 template <class T, class F>
-void on_team(const Network<T>& network, Workspace<T>& work, int products, int n_threads, F f) {
+void on_team(const Network<T>& network, Workspace<T>& work, int threads, F f) {
     Interrupts interrupts;
     PackedParameters<T> packed(network.layout(), network.parameters()->data());
     packed.load(interrupts.poll());
-    const auto parameters = static_cast<double>(network.layout().size());
-    const double flops = 2.0 * products * parameters * static_cast<double>(work.batch);
     const Propagation<T> whole = Propagation<T>(network, packed, work).in(work.context);
-    together(threads_worth(flops, work.batch, kPassCost, n_threads), interrupts,
-             [&](Share share, ThreadTeam* team, Poll* poll) {
-                 Propagation<T> pass(whole);
-                 pass.context.share = share;
-                 pass.context.team = team;
-                 pass.poll = poll;
-                 f(pass);
-             });
+    together(threads, interrupts, [&](Share share, ThreadTeam* team, Poll* poll) {
+        Propagation<T> pass(whole);
+        pass.context.share = share;
+        pass.context.team = team;
+        pass.poll = poll;
+        f(pass);
+    });
+}
+
+/// Moves complete gradients to the network's buffer, with 0 for layers that are not trainable.
+template <class T>
+void store_gradients(const Network<T>& network, PackedParameters<T>& gradients) {
+    gradients.store();
+    const Layout& layout = network.layout();
+    for (std::size_t i = 0; i < layout.layer_count(); ++i) {
+        if (network.layers()[i].trainable) continue;
+        std::fill_n(network.gradients()->data() + layout[i].offset(), layout[i].size(), T(0));
+    }
 }
 
 template <class T>

@@ -91,18 +91,20 @@ struct TangentPass {
         through_activation(i - 1, rows);
     }
 
-    /// This thread's share of the tangents of all gradients, times `scale`, into `targets`: of each
-    /// weight a delta' + a' delta, summed over the batch.
-    void gradients(const std::vector<UpdateTarget<T>>& targets, T scale) const {
-        StepRules<T> adding;  // to what is there; the biases are complete
+    /// This thread's share of the tangents of all gradients, summed over the batch: of each weight
+    /// a delta' times `scale` into `direct`, and a' delta times `scale` into `through`; of the last
+    /// block, where both are the same memory, this is added.
+    void gradients(const std::vector<UpdateTarget<T>>& direct,
+                   const std::vector<UpdateTarget<T>>& through, T scale, bool is_last) const {
+        StepRules<T> adding;  // the biases are complete
         adding.weights.rate = -1;
         adding.others.rate = 0;
         for (std::size_t i = 0; i < pass.layers.size(); ++i) {
             if (!pass.traits[i].trainable) continue;
-            update(targets[i], pass.inputs(i), tangents.deltas[i], {scale});
+            update(direct[i], pass.inputs(i), tangents.deltas[i], {scale});
             if (i == 0) continue;
-            update(targets[i], tangents.nodes[i - 1].pointers.data(), pass.work.deltas[i],
-                   {scale, &adding});
+            update(through[i], tangents.nodes[i - 1].pointers.data(), pass.work.deltas[i],
+                   {scale, is_last ? &adding : nullptr});
         }
     }
 

@@ -55,13 +55,14 @@ template <class T>
 struct Normalized {
     Normalized(std::size_t rows, std::size_t n)
         : x(rows, n), delta(rows, n), inverses(rows), means(padded(n)), variances(padded(n)),
-          scale_gradients(padded(n)), shift_gradients(padded(n)) {}
+          scale_gradients(padded(n)), shift_gradients(padded(n)), zeros(padded(n)) {}
 
     Rows<T> x;
     Rows<T> delta;                               ///< dL/d(scale x + shift)
     Buffer<T> inverses;                          ///< 1 / sqrt(variance + epsilon) of each row,
     Buffer<T> means, variances;                  ///< or the moments of each node, over the batch
     Buffer<T> scale_gradients, shift_gradients;  ///< of each node
+    Buffer<T> zeros;  ///< in place of these where statistics are constant: no gradient through them
 };
 
 /// The batch's targets if outputs are scaled: `Workspace::targets` are then the scaled ones.

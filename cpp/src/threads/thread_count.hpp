@@ -49,6 +49,12 @@ inline int threads_for_steps(const Layout& layout, std::size_t batch, double den
     return threads_worth(flops_per_step(layout, batch, density), batch, kStepCost, n_threads);
 }
 
+/// Threads for passes over all layers with `products` multiply-adds per parameter and row.
+inline int threads_for_passes(const Layout& layout, std::size_t rows, int products, int n_threads) {
+    const double flops = 2.0 * products * static_cast<double>(layout.size());
+    return threads_worth(flops * static_cast<double>(rows), rows, kPassCost, n_threads);
+}
+
 /// Returns the executor; throws std::invalid_argument if it has no function or no concurrency.
 const Executor& checked(const Executor& executor);
 

@@ -9,13 +9,13 @@
 #include <vector>
 
 #include "fastmlp/trainer.hpp"
+#include "propagation/blocks_of_batch.hpp"
 #include "propagation/norm.hpp"
 #include "propagation/propagate.hpp"
 #include "propagation/samples.hpp"
 #include "threads/thread_pool.hpp"
 #include "training/options.hpp"
 #include "training/state.hpp"
-#include "training/step_by_blocks.hpp"
 #include "training/step_by_columns.hpp"
 #include "training/step_clipped.hpp"
 #include "training/step_of_small_hidden.hpp"
@@ -44,9 +44,11 @@ public:
     bool run(std::size_t first, std::size_t count, const double& rate, std::uint64_t number,
              ThreadTeam& team, Share share) {
         Part& part = parts_[share.rank];
-        if (!begin(part, first, count, team, share)) return false;
+        const BatchContext context{
+            .training = true, .epoch = samples_.epoch, .share = share, .team = &team};
+        if (!part.begin(samples_, first, count, context)) return false;
         do {
-            gather(part, first);
+            part.gather(samples_, first);
             forward(part);                             // (1.1), (1.2)
             part.output_delta(samples_.y, part.rows);  // (2.8), (2.9)
             backward(part);                            // (2.4), (2.5), (2.12)
@@ -56,15 +58,15 @@ public:
         // Nothing throws from here on, so the step is applied as a whole.
         part.move_averages();
         RowPrefetcher prefetch = samples_.next_rows(first + count, part.rows);
-        update(part, {rate, number, weight(part)}, prefetch);
+        update(part, {rate, number, part.weight(samples_.y)}, prefetch);
         return true;
     }
 
     /// Sums over the rows of the last step: of losses, and of weights.
-    double loss() const { return add_losses(parts_[0].loss_before, parts_[0].work); }
-    double weight() const { return weight(parts_[0]); }
+    double loss() const { return parts_[0].loss(); }
+    double weight() const { return parts_[0].weight(samples_.y); }
     /// The sum of the losses of head i, not times its weight.
-    double head_loss(std::size_t i) const { return head_loss(parts_[0], i); }
+    double head_loss(std::size_t i) const { return parts_[0].head_loss(i); }
 
     /// The sum of squares of all weights before the step; 0 if not requested.
     double squares() const { return weight_squares_ ? weight_squares_->total() : 0; }
@@ -73,75 +75,21 @@ private:
     using Passes = StepPath::Passes;
 
     /// One thread's part, on separate cache lines.
-    struct alignas(kCacheLine) Part : Propagation<T> {
+    struct alignas(kCacheLine) Part : BlockPass<T> {
         explicit Part(const Propagation<T>& pass)
-            : Propagation<T>(pass), head_losses_before(pass.heads.size()),
-              layer_rules(room_for_layer_rules<T>(pass.layers)) {}
-        std::size_t batch = 0;                      ///< rows of the whole batch that count,
-        std::vector<std::uint32_t> places;          ///< their positions in it, if it has weights
-        Range block{};                              ///< of the batch: what is in the workspace now,
-        Range rows{};                               ///< and this thread's part of that
-        double loss_before = 0, weight_before = 0;  ///< of the blocks before
-        std::vector<double> head_losses_before;     ///< and of each head, if there are several
-        std::vector<StepRules<T>> layer_rules;      ///< if layers have different rates
+            : BlockPass<T>(pass), layer_rules(room_for_layer_rules<T>(pass.layers)) {}
+        std::vector<StepRules<T>> layer_rules;  ///< if layers have different rates
     };
-
-    /// False if all weights of the batch are 0.
-    bool begin(Part& part, std::size_t first, std::size_t count, ThreadTeam& team,
-               Share share) const {
-        part.batch = count;
-        if (samples_.y.weights) {
-            const auto weight_of = [&](std::size_t place) {
-                return samples_.y.weights[samples_[first + place]];
-            };
-            find_counting(count, weight_of, part.places);
-            part.batch = part.places.size();
-            if (part.batch == 0) return false;
-        }
-        part.block = {};
-        part.loss_before = part.weight_before = 0;
-        std::fill(part.head_losses_before.begin(), part.head_losses_before.end(), 0.0);
-        part.context = {.training = true, .epoch = samples_.epoch, .share = share, .team = &team};
-        return true;
-    }
-
-    /// Gathers this thread's rows of the batch, or of its next block.
-    void gather(Part& part, std::size_t first) const {
-        part.block = {part.block.last, std::min(part.batch, part.block.last + part.work.capacity)};
-        const bool has_places = samples_.y.weights != nullptr;
-        if (has_places) {
-            part.context.places = part.places.data() + part.block.first;
-        } else {
-            first += part.block.first;
-        }
-        part.context.batch = part.block.size();
-        part.context.position = samples_.before + first;
-        part.rows = part.context.rows();
-        if (part.context.share.rank == 0) part.work.batch = part.block.size();
-        samples_.gather(part.kernel, first, 0, part.rows, part.work, part.context.places);
-    }
 
     /// Whether there are more blocks after this one, which then is added to the sums.
     bool add_block(Part& part, std::size_t first) const {
-        if (part.block.last == part.batch) return false;
+        if (part.is_last()) return false;
         part.context.meet();
-        part.loss_before = add_losses(part.loss_before, part.work);
-        for (std::size_t i = 0; i < part.heads.size(); ++i) {
-            part.head_losses_before[i] = head_loss(part, i);
-        }
-        part.weight_before = weight(part);
+        part.add_losses_of_block(samples_.y);
         RowPrefetcher prefetch = samples_.next_rows(first + part.block.last, part.rows);
-        sums_->add(part, part.block.first == 0, prefetch);
+        part.gradients(sums_->of_block(part.is_first()), {T(1)}, &prefetch);
         part.context.meet();
         return true;
-    }
-
-    static double head_loss(const Part& part, std::size_t i) {
-        return add_losses(part.head_losses_before[i], part.work.head_losses[i], part.work.batch);
-    }
-
-    double weight(const Part& part) const {
-        return weight_sum(samples_.y, part.work, part.weight_before);
     }
 
     /// What the gradients of a batch are used for, and those of its last block.
@@ -149,7 +97,7 @@ private:
         return clipped_ ? clipped_->stores() : targets_;
     }
     const std::vector<UpdateTarget<T>>& targets(const Part& part) const {
-        return part.block.first > 0 ? sums_->of_last() : whole_targets();
+        return part.is_first() ? whole_targets() : sums_->of_last();
     }
 
     void forward(const Part& part) const {

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "fastmlp/trainer.hpp"
-#include "propagation/cache_size.hpp"
+#include "propagation/blocks_of_batch.hpp"
 #include "propagation/propagate.hpp"
 #include "propagation/samples.hpp"
 #include "training/options.hpp"
@@ -22,7 +22,7 @@ struct StepPath {
     };
 
     Passes passes = Passes::kPlain;
-    bool in_blocks = false;  ///< repeats the passes: see step_by_blocks.hpp
+    bool in_blocks = false;  ///< repeats the passes: see blocks_of_batch.hpp
     bool clipped = false;    ///< replaces the update: see step_clipped.hpp
     bool one_row = false;    ///< replaces all of it: see step_of_one_row.hpp
 };
@@ -71,17 +71,12 @@ inline bool has_small_hidden(const std::vector<Layer>& layers, const Layout& lay
            });
 }
 
-/// How many of the `batch` rows of a batch are propagated together: as many as fit with their nodes
-/// and deltas into the L2 caches of `threads` cores, but at least one per `kMostBytes` of cache,
-/// because each block reads and writes the sums of all gradients once. All rows if a layer or the
-/// loss needs the whole batch, if the features are sparse, or for the kernel of a small hidden
-/// layer, which stores no deltas (4-500-1, batch 1024: dividing the batch would take 1.6 times as
-/// long).
+/// How many rows of a batch are propagated together: all if a layer or the loss needs the whole
+/// batch, if the features are sparse, or for the kernel of a small hidden layer, which stores no
+/// deltas (4-500-1, batch 1024: dividing the batch would take 1.6 times as long).
 template <class T>
 std::size_t rows_at_once(const Network<T>& network, bool is_sparse, std::size_t batch,
                          int threads) {
-    constexpr std::size_t kUnit = 16, kMostBytes = 4096;  // of a row
-    const std::size_t cache = l2_cache_size();
     const std::vector<Layer>& layers = network.layers();
     const bool normalizes = normalizes_inputs(layers) ||
                             std::any_of(layers.begin(), layers.end(), [](const Layer& layer) {
@@ -89,15 +84,7 @@ std::size_t rows_at_once(const Network<T>& network, bool is_sparse, std::size_t 
                             });
     const bool needs_all = normalizes || network.loss().kind == Loss::kCustom;
     if (is_sparse || needs_all || has_small_hidden(layers, network.layout())) return batch;
-    std::size_t bytes = 0;
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-        bytes += sizeof(T) * (network.layout()[i].k + network.layout()[i].n);
-    }
-    const std::size_t rows = std::max<std::size_t>(1, cache / std::min(bytes, kMostBytes));
-    const std::size_t most = rows * static_cast<std::size_t>(threads);
-    const std::size_t blocks = (batch + most - 1) / most;
-    if (blocks <= 1) return batch;
-    return std::min(most, ((batch + blocks - 1) / blocks + kUnit - 1) / kUnit * kUnit);
+    return rows_of_block<T>(layers, network.layout(), batch, threads);
 }
 
 /// An update may be deferred to the next row's forward pass only if nothing reads the weights in

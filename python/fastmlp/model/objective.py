@@ -1,17 +1,14 @@
 """A network's loss as a function of its flat parameters, for `scipy.optimize`."""
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp.data import _arrays, _memory
+from fastmlp.data import _arrays
 from fastmlp.data.stream import TargetsLike
 from fastmlp.model.model import Core, Model, refuse_frozen
 from fastmlp.model.samples import CheckedSamples, read_samples
-
-_ARRAYS: Final = 6
-"""How many arrays of numbers per node a Hessian-vector product keeps."""
 
 
 class Objective:
@@ -52,8 +49,7 @@ class Objective:
         values = self._flat("theta", theta)
         with core.stepping():
             core.parameters[:] = values
-            core.forward(samples.X, training=False, n_threads=n_threads)
-            loss = core.backward(samples.targets, samples.weight, len(samples), n_threads=n_threads)
+            loss = core.objective(samples.X, samples.targets, samples.weight, None, n_threads)
             # A copy: BFGS keeps the previous gradient to subtract it from the next.
             return loss, core.gradients.astype(np.float64)
 
@@ -114,7 +110,7 @@ class Objective:
         return product.astype(np.float64)
 
     def _direction(self, v: ArrayLike) -> NDArray[Any]:
-        """Return v as an array, if there are products with it, and memory for them."""
+        """Return v as an array, if there are products with it."""
         core, layers, samples = self._core, self._core.layers, self._samples
         if samples.loss is not None:
             raise ValueError(
@@ -126,10 +122,7 @@ class Objective:
                 raise ValueError(
                     f"hvp does not support {name} normalization, which the network has"
                 )
-        direction = self._flat("v", v)
-        kept = _ARRAYS * sum(layer[0] for layer in layers) * direction.itemsize
-        _memory.require("the derivatives of all nodes", kept * len(samples))
-        return direction
+        return self._flat("v", v)
 
     def _flat(self, name: str, value: ArrayLike) -> NDArray[Any]:
         parameters = self._core.parameters
@@ -141,5 +134,6 @@ def objective(
 ) -> Objective:
     """Return the mean loss over (X, y) as a function; see `Network.objective`."""
     refuse_frozen(model.core)
-    samples = read_samples(model, X, y, sample_weight, per_row=model.bytes_per_row())
+    per_row = 0 if model.loss_function is None else model.bytes_per_row()  # sees all rows at once
+    samples = read_samples(model, X, y, sample_weight, per_row=per_row)
     return Objective(model.core, samples)

@@ -104,10 +104,11 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         if fresh:
             architecture = self._architecture(features.shape[1], nodes)
             self._initialize(architecture, features.dtype, random_state)
-        samples = read_samples(self._network, features, targets, weights)
+        by_features = fresh and self.solver == "lbfgs"
+        dtype = features.dtype if by_features else self._network.dtype
+        samples = read_samples(dtype, features, targets, weights)
         validation = None if eval_set is None else self._read_eval_set(eval_set)
         if self.solver == "lbfgs":
-            dtype = features.dtype if fresh else self._network.dtype
             return partial(lbfgs.fit, self, samples, dtype)
         if self.early_stopping and validation is None:
             stratify = self._stratify(samples)
@@ -156,7 +157,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
             raise ValueError(f"eval_set must be a pair (X, y), got {described(eval_set)}")
         X, y = self._validate(*eval_set, reset=False)
         self._check_evaluated(y)
-        samples = read_samples(self._network, X, self._encode(y), None)
+        samples = read_samples(self._network.dtype, X, self._encode(y), None)
         return Validation(samples, self._score_outputs, is_classifier(self))
 
     def _architecture(self, features: int, nodes: list[int]) -> Architecture:
@@ -175,7 +176,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         dtype: np.dtype[Any],
         random_state: np.random.RandomState,
     ) -> None:
-        """Create a new network and reset the attributes. L-BFGS computes in float64."""
+        """Create a new network and reset the attributes. That of L-BFGS is float64."""
         # Only dropout needs a seed; otherwise only what scikit-learn draws is drawn.
         seed = random_state.randint(2**31) if any(architecture.dropouts) else 0
         computed_in = np.dtype(np.float64) if self.solver == "lbfgs" else dtype

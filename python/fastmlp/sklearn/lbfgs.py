@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils.optimize import _check_optimize_result
 
 from fastmlp.network import Network, model_of
+from fastmlp.sklearn.architecture import copy_of
 from fastmlp.sklearn.losses import gradient_factor, is_scikit_learns, mean_loss
 from fastmlp.sklearn.samples import EstimatorSamples, dense
 
@@ -25,8 +26,8 @@ def fit(estimator: Any, samples: EstimatorSamples, dtype: np.dtype[Any], task: "
     samples : EstimatorSamples
         The training data.
     dtype : dtype
-        The type that scikit-learn computes in: parameters are rounded to it before each evaluation,
-        as SciPy does with the initial ones, and probabilities before their logarithm.
+        The type that losses and gradients are computed in: parameters are rounded to it before each
+        evaluation, as SciPy does for scikit-learn.
     task : FitTask
         Calls scikit-learn's callbacks after each iteration.
     """
@@ -67,14 +68,18 @@ class _Objective:
         dtype: np.dtype[Any],
         n_threads: int,
     ) -> None:
+        if network.dtype != dtype:
+            network = copy_of(network, dtype)
         self._network = network
         self._core = model_of(network).core
         self._x = dense(samples.x, network.dtype)
         self._samples = samples
-        self._dtype = dtype
         self._n_threads = n_threads
+        self._outputs = None  # from which the loss is computed as scikit-learn does
+        if is_scikit_learns(network):
+            self._outputs = np.empty((len(samples), network.layers[-1].nodes), network.dtype)
         weights = samples.weights
-        share = alpha / (len(samples) if weights is None else weights.sum())
+        share = alpha / (len(samples) if weights is None else weights.sum(dtype=np.float64))
         layers = zip(network.weights, network.biases, strict=True)
         self._shares = np.concatenate(
             [np.repeat((share, 0.0), (w.size, b.size)) for w, b in layers]
@@ -83,13 +88,11 @@ class _Objective:
     def __call__(self, theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         samples, threads = self._samples, self._n_threads
         self._network.parameters[:] = theta
-        outputs = self._core.forward(self._x, n_threads=threads)
-        loss = self._core.backward(
-            samples.targets, samples.weights, len(samples), n_threads=threads
+        loss = self._core.objective(
+            self._x, samples.targets, samples.weights, self._outputs, threads
         )
-        if is_scikit_learns(self._network):
-            outputs = outputs.astype(self._dtype, copy=False)
-            loss = mean_loss(self._network.loss, outputs, samples.targets, samples.weights)
+        if self._outputs is not None:
+            loss = mean_loss(self._network.loss, self._outputs, samples.targets, samples.weights)
         penalty = self._shares * theta
         gradient = gradient_factor(self._network) * self._core.gradients + penalty
         return loss + float(theta @ penalty) / 2, gradient

@@ -53,14 +53,14 @@ class EstimatorSamples:
 
 
 def read_samples(
-    network: Network, x: Any, targets: NDArray[Any], weights: NDArray[Any] | None
+    dtype: np.dtype[Any], x: Any, targets: NDArray[Any], weights: NDArray[Any] | None
 ) -> EstimatorSamples:
-    """Return checked arrays for `network`: in its dtype, C-contiguous.
+    """Return checked arrays for a network: in its `dtype`, C-contiguous.
 
     Parameters
     ----------
-    network : Network
-        The network.
+    dtype : dtype
+        What is computed in.
     x : ndarray or sparse matrix, shape (n, features)
         Features.
     targets : ndarray, shape (n,) of int32 or (n, N)
@@ -68,11 +68,11 @@ def read_samples(
     weights : ndarray, shape (n,), or None
         Weights of the samples.
     """
-    x = x.tocsr() if is_sparse(x) else np.ascontiguousarray(x, network.dtype)
+    x = x.tocsr() if is_sparse(x) else np.ascontiguousarray(x, dtype)
     if targets.ndim == 2:
-        targets = np.ascontiguousarray(targets, network.dtype)
+        targets = np.ascontiguousarray(targets, dtype)
     if weights is not None:
-        weights = np.ascontiguousarray(weights, network.dtype)
+        weights = np.ascontiguousarray(weights, dtype)
         refuse_no_weight("fit", weights)
     return EstimatorSamples(x, targets, weights)
 
