@@ -196,7 +196,37 @@ class TestDivergence:
         with pytest.raises(fm.DivergenceError, match="epoch 1 "):
             net.fit(*data, epochs=3, batch_size=1, optimizer=fm.SGD(1e30))
         assert bits(net) == before
-        net.fit(*data, epochs=1, optimizer=fm.SGD(0.01))  # and continues
+        assert net.epoch == 0
+        twin = fm.Network([7, 9, 1], output="identity", seed=2)
+        for again in (net, twin):  # it continues as if nothing had been tried
+            again.fit(*data, epochs=1, optimizer=fm.SGD(0.01))
+        assert bits(net) == bits(twin)
+
+    def test_of_a_network_that_was_not_finite_is_said(self, data):
+        net = fm.Network([7, 9, 1], output="identity", seed=2)
+        net.biases[0][3] = np.nan
+        with pytest.raises(ValueError, match="not finite, and had them before the fit") as caught:
+            net.fit(*data, epochs=1)
+        assert not isinstance(caught.value, fm.DivergenceError)
+
+    def test_in_the_first_epoch_forgets_scaling_and_names(self, data):
+        X, y = data
+        frame = pytest.importorskip("pandas").DataFrame(X, columns=list("abcdefg"))
+        net = fm.Network([7, 9, 1], output="identity", seed=2)
+        with pytest.raises(fm.DivergenceError):
+            net.fit(frame, y, standardize=True, batch_size=1, optimizer=fm.SGD(1e30))
+        assert net.input_scale is None
+        assert net.output_scale is None
+        assert net.feature_names is None
+
+    @pytest.mark.parametrize("library", [fm, reference])
+    def test_the_undone_epoch_does_not_count(self, data, library):
+        X, y = (part.tolist() for part in data)
+        net = library.Network([7, 9, 1], output="identity", seed=2, dtype="float64")
+        net.fit(X, y, epochs=2, optimizer=library.SGD(0.01))
+        with pytest.raises(library.DivergenceError, match="epoch 1 "):
+            net.fit(X, y, epochs=2, batch_size=5, optimizer=library.SGD(1e200))
+        assert net.epoch == 2
 
     @pytest.mark.parametrize("source", ["arrays", "stream", "at once", "reference"])
     def test_the_rate_it_names_is_the_last_one_used(self, data, source):

@@ -31,7 +31,7 @@ class DivergenceError(ValueError, ArithmeticError):
     """Training diverged: the loss of an epoch was not finite.
 
     The network is restored to the last epoch end at which all parameters were finite (or to the
-    start of the fit, if there was none).
+    start of the fit, if there was none), its `epoch` included.
 
     Parameters
     ----------

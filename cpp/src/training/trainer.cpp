@@ -119,9 +119,11 @@ std::vector<EpochReport> Trainer<T>::run() {
             throw;
         }
         store();
-        network_.set_epoch(network_.epoch() + 1);
+        const std::uint32_t undone = network_.epoch();
+        network_.set_epoch(undone + 1);
         if (!std::isfinite(report->loss) || !state_.save_if_finite(pass_.kernel)) {
             state_.restore();
+            network_.set_epoch(undone);
             throw Diverged(epoch, report->loss, report->learning_rate);
         }
         check_interrupted();

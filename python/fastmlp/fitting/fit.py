@@ -74,6 +74,11 @@ def fit(network: Network, model: Model, X: Features, y: Targets, options: FitOpt
             return _fit_arrays(network, model, X, y, optimizer, options, learns)
     except Diverged as error:
         epoch, loss, rate = error.args
+        if not np.isfinite(model.core.parameters).all():  # although they are restored
+            raise ValueError(
+                "the network has parameters that are not finite, and had them before the fit: "
+                "set them, or create the network again"
+            ) from None
         raise DivergenceError(epoch + 1, loss, rate) from None
 
 

@@ -32,7 +32,7 @@ class Training(Derivatives):
     ) -> History:
         watch = self._read_monitors(options, held_out, callbacks)
         history = History(len(samples.X), self._flops_per_sample())
-        finite = self.parameters
+        finite = self.parameters, self._epoch
         self._remember_for(options.optimizer)
         for callback in callbacks:
             callback.on_fit_begin(self)
@@ -46,10 +46,10 @@ class Training(Derivatives):
             seconds = time.perf_counter() - start
             self._epoch += 1
             if not math.isfinite(loss):
-                self.parameters = finite
+                self.parameters, self._epoch = finite
                 raise DivergenceError(epoch + 1, loss, self._rate)
             if all(math.isfinite(value) for value in self.parameters):
-                finite = self.parameters
+                finite = self.parameters, self._epoch
             evaluation, metrics = self._measure(held_out)
             report = history.add(
                 loss, seconds, evaluation, options.epochs, self._rate, metrics, of_heads
