@@ -1,11 +1,13 @@
 """Importing: fast, without optional packages, and the versions agree."""
 
 import importlib.metadata
+import inspect
+from operator import attrgetter
 
 import pytest
 
 import fastmlp as fm
-from fastmlp import _core
+from fastmlp import _core, metrics
 
 FORBIDDEN = [
     "sklearn",
@@ -58,3 +60,20 @@ def test_public_names():
     assert set(fm.__all__) == set(dir(fm))
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         fm.nonsense  # noqa: B018
+
+
+METRICS = [*metrics.CLASSIFICATION, *metrics.REGRESSION]
+
+
+@pytest.mark.parametrize("name", [*fm.__all__, *(f"metrics.{name}" for name in METRICS)])
+def test_help_shows_types_by_their_names(name):
+    """Evaluated, `ArrayLike` is a union of 200 characters, private names among them."""
+    public = attrgetter(name)(fm)
+    members = [public, *(vars(public).values() if inspect.isclass(public) else ())]
+    for member in filter(callable, members):
+        try:
+            signature = str(inspect.signature(member))
+        except (TypeError, ValueError):  # built in
+            continue
+        assert "numpy._typing" not in signature
+        assert len(signature) < 1000

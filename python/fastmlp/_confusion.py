@@ -1,5 +1,7 @@
 """What metrics are computed from: decisions, errors, and sums in order."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple

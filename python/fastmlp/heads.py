@@ -1,5 +1,7 @@
 """`Heads`: an output layer of several parts, each with an activation and a loss of its own."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias

@@ -1,5 +1,7 @@
 """Results of training: `EpochReport` after each epoch, `History` at the end, `Evaluation`."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -215,7 +217,7 @@ class History:
         except ValueError as error:
             raise KeyError(str(error)) from None
 
-    def to_pandas(self) -> "pd.DataFrame":
+    def to_pandas(self) -> pd.DataFrame:
         """Return a row per epoch, counted from 1, and a column per series; needs pandas.
 
         Raises
@@ -227,7 +229,7 @@ class History:
         index = frames.RangeIndex(1, len(self.loss) + 1, name="epoch")
         return frames.DataFrame(self._series(), index=index)
 
-    def plot(self, *names: str, ax: "Axes | None" = None) -> "Axes":
+    def plot(self, *names: str, ax: Axes | None = None) -> Axes:
         """Plot series over the epochs with matplotlib, and mark the best epoch.
 
         Parameters

@@ -1,5 +1,7 @@
 """`from_onnx`, `from_torch`, `from_keras` and `from_sklearn`: networks from other libraries."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any
 

@@ -4,6 +4,8 @@ Definitions are PyTorch's with ``reduction="mean"``: cross-entropy is the mean o
 all others are the mean over the batch and the outputs.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Self, TypeAlias
@@ -152,7 +154,7 @@ class Loss(str):
     def __reduce__(self) -> tuple[Any, ...]:
         return Loss, (str(self), self.parameter, self.function, self.heads)
 
-    def with_function(self, function: Callable[..., Any]) -> "Loss":
+    def with_function(self, function: Callable[..., Any]) -> Loss:
         """Return the custom loss with another function.
 
         Raises

@@ -13,6 +13,8 @@ classes with equal weights ("macro"). Otherwise each output is a decision, yes a
 metric of one output is averaged over the outputs.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from typing import Final, Literal, TypeAlias

@@ -5,6 +5,8 @@ calls a function of another module with the network's `Model`, which holds its s
 gets a field there, if it has state, and its docstring here.
 """
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Iterable, Sequence
 from typing import Any, overload
@@ -1162,7 +1164,7 @@ class Network:
 
     # Copies
 
-    def copy(self) -> "Network":
+    def copy(self) -> Network:
         """Return an independent copy of all that makes up the network.
 
         Parameters, statistics, names, seed, position in the sample order, what the optimizer
@@ -1176,7 +1178,7 @@ class Network:
         """
         return copy.copy(self)
 
-    def soft_update(self, source: "Network", tau: float) -> None:
+    def soft_update(self, source: Network, tau: float) -> None:
         """Move the parameters and running averages towards those of another network.
 
         They become ``(1 - tau) * own + tau * source``, as a target network of reinforcement
@@ -1206,7 +1208,7 @@ class Network:
         """
         soft_update(self._model, getattr(source, "_model", source), tau)
 
-    def averaged(self) -> "Network":
+    def averaged(self) -> Network:
         """Return a network with the moving average of the parameters that ``fit(ema=...)`` keeps.
 
         It often predicts better than the last parameters (Polyak and Juditsky, 1992). It has the

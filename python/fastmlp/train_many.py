@@ -1,5 +1,7 @@
 """`train_many`: training of independent networks, as for seeds, folds and learning rates."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal

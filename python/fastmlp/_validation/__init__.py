@@ -35,7 +35,7 @@ def integer(
     ----------
     name : str
         The argument, for messages.
-        value : object
+    value : object
         The value passed.
     minimum, maximum : int
         The smallest and largest value allowed.

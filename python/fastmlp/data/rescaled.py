@@ -1,5 +1,7 @@
 """`Rescaled`: features times a scale plus an offset, without a copy."""
 
+from __future__ import annotations
+
 import warnings
 from typing import Any, Self
 

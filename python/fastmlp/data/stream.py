@@ -1,5 +1,7 @@
 """`Stream`: samples that are read as they are needed, for larger-than-memory data."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any

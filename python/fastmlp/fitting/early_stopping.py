@@ -1,5 +1,7 @@
 """`EarlyStopping`: end a fit when it no longer improves, and restore its best epoch."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal

@@ -1,5 +1,7 @@
 """`Dense`: a layer, with an activation and optionally normalization and dropout."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self, TypeAlias, cast
 

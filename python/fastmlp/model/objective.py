@@ -1,5 +1,7 @@
 """A network's loss as a function of its flat parameters, for `scipy.optimize`."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """`ArrayStream`: arrays on disk, memory-mapped."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,5 +1,7 @@
 """`ParquetStream`: Parquet and Arrow files, read a row group at a time."""
 
+from __future__ import annotations
+
 import bisect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any

@@ -4,6 +4,8 @@ Only this module uses pyarrow. A file is opened when its rows are read, and refu
 changed since the stream was created.
 """
 
+from __future__ import annotations
+
 import io
 import os
 from collections.abc import Iterator, Sequence

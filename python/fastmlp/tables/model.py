@@ -3,6 +3,8 @@
 The file is over 400 lines because of the docstrings of the public class, which are the contract.
 """
 
+from __future__ import annotations
+
 import contextlib
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -179,7 +181,7 @@ class TabularModel:
         features: Sequence[str] | None = None,
         drop: Sequence[str] = (),
         missing_target: Literal["drop", "error"] = "drop",
-    ) -> "TabularModel":
+    ) -> TabularModel:
         """Train on a table.
 
         Parameters
@@ -240,7 +242,7 @@ class TabularModel:
         *,
         like: Target | None = None,
         before_training: Callable[[Features, Target], None] | None = None,
-    ) -> "TabularModel":
+    ) -> TabularModel:
         """Train on some rows of a selection, as `fit` does; for the command line.
 
         The task is that of `like`, which was inferred from more rows than these. `before_training`
@@ -349,7 +351,7 @@ class TabularModel:
         files.write_file(path, model.SerializeToString(deterministic=True))
 
     @classmethod
-    def load(cls, path: files.Path) -> "TabularModel":
+    def load(cls, path: files.Path) -> TabularModel:
         """Read a model that `save` wrote.
 
         Predictions and scores are those of the saved model. `fit` trains with its settings, except
@@ -376,7 +378,7 @@ class TabularModel:
         return cls.from_file(files.shown(files.checked_path(path)), models, table)
 
     @classmethod
-    def from_file(cls, file: str, models: Sequence[Model], table: TableData) -> "TabularModel":
+    def from_file(cls, file: str, models: Sequence[Model], table: TableData) -> TabularModel:
         """Return the model from the content of a file; for `fastmlp.load`."""
         networks = tuple(network_of(model) for model in models)
         shapes = {(net.features, net.layers[-1].nodes) for net in networks}
