@@ -203,6 +203,11 @@ void every_way() {
     frozen[0].trainable = false;
     frozen[1].rate_factor = 0.5;
     same_in_blocks<T>(frozen, Loss::kMeanSquaredError, options, conventions);
+    Layers by_rows{{33, kTanh, Normalization::kLayer, 0.1}, {20, kRelu}, {3, kIdentity}};
+    by_rows[1].normalization = Normalization::kLayer;
+    by_rows[1].normalization.after_activation = true;
+    same_in_blocks<T>(by_rows, Loss::kMeanSquaredError, options, conventions);
+    same_in_blocks<T>(by_rows, Loss::kHuber, {});
     // Ways that only undivided batches take, or that see whole batches.
     same_in_blocks<T>({{64, kRelu}, {2, kIdentity}}, Loss::kMeanSquaredError, {});
     same_in_blocks<T>(

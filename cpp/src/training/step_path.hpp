@@ -80,7 +80,7 @@ std::size_t rows_at_once(const Network<T>& network, bool is_sparse, std::size_t 
     const std::vector<Layer>& layers = network.layers();
     const bool normalizes = normalizes_inputs(layers) ||
                             std::any_of(layers.begin(), layers.end(), [](const Layer& layer) {
-                                return layer.normalization != Normalization::kNone;
+                                return layer.normalization == Normalization::kBatch;
                             });
     const bool needs_all = normalizes || network.loss().kind == Loss::kCustom;
     if (is_sparse || needs_all || has_small_hidden(layers, network.layout())) return batch;
