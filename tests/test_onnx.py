@@ -140,3 +140,19 @@ def test_a_missing_library_is_told_with_the_command(call, extra, run_python):
     done = run_python(f"{missing}; import fastmlp as fm; {call}")
     assert f"pip install 'fastmlp[{extra}]'" in done.stderr.splitlines()[-1]
     assert done.stderr.splitlines()[-1].startswith("ImportError")
+
+
+@pytest.mark.parametrize("part", ["parameters", "running averages", "scales or offsets"])
+def test_numbers_that_are_not_finite_are_refused(part, tmp_path):
+    net = fm.Network([3, 1], output="identity", seed=1, input_normalization="batch")
+    net.output_scale = 2.0
+    arrays = {
+        "parameters": net.parameters,
+        "running averages": net.statistics,
+        "scales or offsets": net.output_offset,
+    }
+    arrays[part][0] = np.nan
+    for write in (net.to_onnx, net.export_c):
+        with pytest.raises(ValueError, match=f"{part} that are not finite"):
+            write(tmp_path / "model")
+    assert not list(tmp_path.iterdir())

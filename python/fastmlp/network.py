@@ -1261,7 +1261,7 @@ class Network:
         Raises
         ------
         ValueError
-            If the parameters exceed 2 GiB, the limit of the format.
+            If the parameters exceed 2 GiB, the limit of the format, or are not finite.
         OSError
             If the file cannot be written; the old file is unchanged.
         ImportError

@@ -25,7 +25,7 @@ from fastmlp.exchange.normalizations import of_inputs, of_layer
 from fastmlp.files import Path, write_file
 from fastmlp.heads import Heads
 from fastmlp.layers import Dense, label_of, numbers_of
-from fastmlp.model.model import Model
+from fastmlp.model.model import Model, refuse_not_finite
 
 _PIECES = ("c_math.h.in", "c_activations.h.in", "c_layers.h.in", "c_losses.h.in")
 
@@ -43,11 +43,7 @@ def header(net: Model, name: object, train: bool) -> str:
         raise ValueError(
             f"name must be an identifier of C that starts with a letter, got {brief(name)}"
         )
-    if not np.isfinite(net.core.parameters).all():
-        raise ValueError("the network has parameters that are not finite; C has no literal of them")
-    scalings = (*(net.input_scaling or ()), *(net.output_scaling or ()))
-    if not all(np.isfinite(part).all() for part in scalings):
-        raise ValueError("the network has scales that are not finite; C has no literal of them")
+    refuse_not_finite(net)
     words = _words(net, name)
     predict = _predict(net)
     trainer, sizes, loss = training(net) if train else ("", "", ())

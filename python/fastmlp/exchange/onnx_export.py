@@ -11,7 +11,7 @@ from fastmlp.exchange.onnx_builder import Builder
 from fastmlp.exchange.onnx_gelu import DOMAIN, gelu_function
 from fastmlp.exchange.onnx_names import add_names
 from fastmlp.heads import Heads
-from fastmlp.model.model import Model
+from fastmlp.model.model import Model, refuse_not_finite
 
 _IR_VERSION = 8
 _MOST_BYTES = 2**31 - 2**20  # a protobuf has at most 2 GiB
@@ -30,6 +30,7 @@ def onnx_model(net: Model) -> ModelProto:
             f"the network has {net.core.parameters.nbytes:,} bytes of parameters, "
             f"an ONNX file can have at most {_MOST_BYTES:,}"
         )
+    refuse_not_finite(net)
     builder = Builder(net.dtype)
     _scaling(builder, "input", net.input_scaling)
     builder.prefix = "input"

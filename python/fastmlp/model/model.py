@@ -240,6 +240,22 @@ def new_core(
     return core
 
 
+def refuse_not_finite(model: Model) -> None:
+    """Raise if a number of the network is not finite, for formats that have no room for such."""
+    core = model.core
+    parts = {
+        "parameters": (core.parameters,),
+        "running averages": (core.statistics,),
+        "scales or offsets": (*(model.input_scaling or ()), *(model.output_scaling or ())),
+    }
+    for name, arrays in parts.items():
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise ValueError(
+                f"the network has {name} that are not finite; only save(allow_nonfinite=True) "
+                "writes such networks"
+            )
+
+
 def refuse_frozen(core: Core) -> None:
     """Raise ValueError if every layer is frozen, so that training would change nothing."""
     if not any(core.trainable):
