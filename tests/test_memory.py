@@ -99,6 +99,40 @@ def test_many_rows_of_few_features(run_python, tmp_path):
     assert fit < PER_CALL + PER_ROW * rows
 
 
+FULL_BATCH = """
+import sys
+from pathlib import Path
+import numpy as np
+import fastmlp as fm
+
+rows = int(sys.argv[1])
+
+def peak():
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
+
+X = np.random.default_rng(1).random((rows, 20), dtype=np.float32)
+y = X[:, :1].copy()
+net = fm.Network([20, 256, 128, 1], output="identity", seed=1)
+before = peak()
+net.fit(X, y, epochs=1, batch_size=rows)
+print(peak() - before)
+fitted = peak()
+net.objective(X, y)(net.parameters)
+print(peak() - fitted)
+"""
+
+
+def test_a_batch_of_all_rows_is_not_kept(run_python):
+    """Its nodes and deltas alone would be 4 (2 x 384 + 20) bytes a row."""
+    rows = 100_000
+    done = run_python(FULL_BATCH, str(rows), timeout=200)
+    assert done.returncode == 0, done.stderr
+    fit, objective = map(int, done.stdout.split())
+    assert fit < 30e6 + 16 * rows
+    assert objective < 30e6 + 16 * rows
+
+
 def test_a_copy_would_show(run_python, tmp_path):
     fit, _ = growth(run_python, tmp_path, "transposed")
     assert fit > 4 * ROWS * FEATURES
