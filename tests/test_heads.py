@@ -157,6 +157,37 @@ def test_arrays_streams_and_batches_train_the_same(samples, n_threads):
         assert len({e.accuracy for e in of_head}) == 1
 
 
+@pytest.mark.parametrize("form", ["tuple", "dict", "files"])
+def test_streams_of_arrays_have_targets_of_heads(form, samples, tmp_path):
+    X, y = samples
+    targets = y
+    if form == "dict":
+        targets = {"value": y[1], "policy": y[0]}
+    if form == "files":
+        targets = tuple(tmp_path / f"{i}.npy" for i in range(2))
+        for file, part in zip(targets, y, strict=True):
+            np.save(file, part)
+    stream = fm.ArrayStream(X, targets, block_rows=20)
+    net, twin = actor_critic(), actor_critic()
+    net.fit(stream, epochs=2)
+    twin.fit(X, y, 2)
+    assert net.parameters.tobytes() == twin.parameters.tobytes()
+    assert net.evaluate(stream) == twin.evaluate(X, y)
+
+
+def test_targets_of_heads_that_a_stream_of_arrays_refuses(samples):
+    X, (labels, numbers) = samples
+    with pytest.raises(ValueError, match=r"y\[0\] must have one row for each of the 60 of X"):
+        fm.ArrayStream(X, (labels[:5], numbers))
+    with pytest.raises(TypeError, match=r"y\['value'\] must be an array or a path, got 3"):
+        fm.ArrayStream(X, {"policy": labels, "value": 3})
+    with pytest.raises(ValueError, match="at least one head"):
+        fm.ArrayStream(X, {})
+    numbers[7] = np.nan
+    with pytest.raises(fm.DataError, match=r"y\[1\] \(value\) contains NaN at row 7"):
+        actor_critic().fit(fm.ArrayStream(X, (labels, numbers)), epochs=1)
+
+
 def test_threads_and_sizes_of_batches_change_no_bit(rng):
     heads = fm.Heads(a=fm.Head(5, "softmax"), b=fm.Head(20, "gelu", loss="huber", weight=0.1))
     X = rng.standard_normal((256, 64)).astype(np.float32)

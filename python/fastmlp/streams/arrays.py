@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,8 @@ class ArrayStream(Stream):
     X : array, `Rescaled` or path of a .npy file, shape (n, features)
         The features, of any real dtype. A path is opened with ``mmap_mode="r"``.
     y : array or path of a .npy file, shape (n,) or (n, N)
-        The targets as in `Network.fit`.
+        The targets as in `Network.fit`; for a network with `Heads` a tuple or a dict of them, one
+        for each head.
     sample_weight : array or path of a .npy file, shape (n,), optional
         Weights of the samples.
     block_rows : int, optional
@@ -59,22 +60,24 @@ class ArrayStream(Stream):
     def __init__(
         self,
         X: Source,
-        y: Source,
+        y: Source | tuple[Source, ...] | Mapping[str, Source],
         sample_weight: Source | None = None,
         *,
         block_rows: int | None = None,
         window_rows: int | None = None,
     ) -> None:
-        self._files = _stamps(X, y, sample_weight)
+        targets = _named_targets(y)
+        self._files = _stamps(X, *targets.values(), sample_weight)
         self._X = X if isinstance(X, Rescaled) else _opened("X", X)
         if len(self._X.shape) != 2:
             raise ValueError(
                 f"X must have 2 dimensions (samples, features), got shape {self._X.shape}"
             )
         self.feature_names = X.feature_names if isinstance(X, Rescaled) else column_names(X)
-        self._y = _opened("y", y)
+        self._targets = {name: _opened(name, part) for name, part in targets.items()}
+        self._heads = tuple(y) if isinstance(y, Mapping) else ()
         self._weight = None if sample_weight is None else _opened("sample_weight", sample_weight)
-        for name, array in (("y", self._y), ("sample_weight", self._weight)):
+        for name, array in (*self._targets.items(), ("sample_weight", self._weight)):
             if array is not None and array.shape[:1] != self._X.shape[:1]:
                 raise ValueError(
                     f"{name} must have one row for each of the {len(self._X)} of X, "
@@ -112,9 +115,15 @@ class ArrayStream(Stream):
                 raise DataError(f"{path}: the file has changed since the stream was made")
         rows = slice(start, stop)
         with unusable(*self.place(start)):  # arrays of any library
-            if self._weight is None:
-                return self._X[rows], self._y[rows]
-            return self._X[rows], self._y[rows], self._weight[rows]
+            X, y = self._X[rows], self._read_targets(rows)
+            return (X, y) if self._weight is None else (X, y, self._weight[rows])
+
+    def _read_targets(self, rows: slice) -> Any:
+        """Return some rows of the targets, in the form in which they were passed."""
+        parts = tuple(array[rows] for array in self._targets.values())
+        if self._heads:
+            return dict(zip(self._heads, parts, strict=True))
+        return parts[0] if "y" in self._targets else parts
 
     def place(self, row: int) -> tuple[str, int]:
         """Return the file of X and the row in it."""
@@ -122,9 +131,26 @@ class ArrayStream(Stream):
         return _name(X, "X"), row
 
     def target_file(self, row: int) -> str:
-        """Return the file of y."""
+        """Return the file of y, or those of all heads."""
         del row  # all are in one file
-        return _name(self._y, "y")
+        names = {_name(array, "y"): None for array in self._targets.values()}
+        return ", ".join(names)
+
+
+def _named_targets(y: Any) -> dict[str, Any]:
+    """Return the targets by their name in messages: "y", or one for each head."""
+    if isinstance(y, Mapping):
+        if not y:
+            raise ValueError("y must have the targets of at least one head, got an empty dict")
+        return {f"y[{head!r}]": part for head, part in y.items()}
+    if isinstance(y, tuple) and y and all(map(_is_column, y)):
+        return {f"y[{i}]": part for i, part in enumerate(y)}
+    return {"y": y}
+
+
+def _is_column(part: object) -> bool:
+    """Return whether an item of y is the targets of a head, and no number or row of numbers."""
+    return isinstance(part, str | bytes | os.PathLike) or getattr(part, "ndim", 0) > 0
 
 
 def _opened(name: str, source: Source) -> NDArray[Any]:
