@@ -200,3 +200,38 @@ def test_data_sets_of_pyarrow(write, tmp_path):
     (tmp_path / "x.csv").write_text("a,y\n1,2\n")
     with pytest.raises(fm.DataError, match="must be Parquet or Arrow, got csv"):
         fm.ParquetStream(dataset.dataset(tmp_path / "x.csv", format="csv"), "y")
+
+
+@pytest.mark.parametrize(
+    ("seed", "epoch", "error", "message"),
+    [
+        ("a", 1, TypeError, r"seed must be an integer, got 'a' \(str\)"),
+        (1, 1.5, TypeError, r"epoch must be an integer, got 1.5 \(float\)"),
+        (-1, 1, ValueError, "seed must be at least 0, got -1"),
+        (1, -1, ValueError, "epoch must be at least 0, got -1"),
+        (1, 2**40, ValueError, "epoch must be at most 4294967295, got 1099511627776"),
+    ],
+)
+def test_orders_that_no_network_has(seed, epoch, error, message):
+    with pytest.raises(error, match=message):
+        fm.ArrayStream(X, Y).order(seed, epoch)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "error", "message"),
+    [
+        ((10, -5), ValueError, r"block_rows\[1\] must be at least 0, got -5"),
+        ((2.5,), TypeError, r"block_rows\[0\] must be an integer, got 2.5"),
+        (20, TypeError, "block_rows must be a sequence of integers, got 20"),
+    ],
+)
+def test_blocks_that_no_stream_has(sizes, error, message):
+    class Blocks(fm.Stream):
+        n_features, block_rows = 4, sizes
+
+        def read(self, start, stop):
+            raise NotImplementedError
+
+    for use in (lambda s: s.order(1, 0), lambda s: network().fit(s, epochs=1)):
+        with pytest.raises(error, match=message):
+            use(Blocks())

@@ -65,7 +65,7 @@ class Stream(ABC):
     @property
     def n_rows(self) -> int:
         """Rows of all blocks."""
-        return sum(self.block_rows)
+        return sum(block_sizes(self))
 
     def reader(self) -> Callable[[int, int], Rows]:
         """Return the function that reads for one pass or one fit: `read`, or one with a position.
@@ -106,15 +106,38 @@ class Stream(ABC):
         -------
         ndarray of int64, shape (n_rows,)
             A permutation of 0 to n_rows - 1.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not an integer, or out of range.
         """
-        drawn = windows(self.block_rows, window_rows(self), seed, epoch, shuffle=True)
+        seed = _validation.integer("seed", seed, minimum=0, maximum=2**64 - 1)
+        epoch = _validation.integer("epoch", epoch, minimum=0, maximum=2**32 - 1)
+        drawn = windows(block_sizes(self), window_rows(self), seed, epoch, shuffle=True)
         rows = [window.rows() for window in drawn]
         return np.concatenate(rows) if rows else np.empty(0, np.int64)
 
     def pieces(self) -> Iterator[tuple[int, int]]:
         """Yield (start, stop) through all rows in order, none longer than a window."""
-        for window in windows(self.block_rows, window_rows(self), 0, 0, shuffle=False):
+        for window in windows(block_sizes(self), window_rows(self), 0, 0, shuffle=False):
             yield from window.pieces
+
+
+def block_sizes(stream: Stream) -> list[int]:
+    """Return the checked `block_rows` of a stream, which may be a user's.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not integers, at least 0.
+    """
+    sizes = _validation.items("block_rows", stream.block_rows, "a sequence of integers")
+    if all(type(size) is int and size >= 0 for size in sizes):  # there may be many
+        return sizes
+    return [
+        _validation.integer(f"block_rows[{i}]", size, minimum=0) for i, size in enumerate(sizes)
+    ]
 
 
 def window_rows(stream: Stream) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.data.order import Window, windows
-from fastmlp.data.stream import Rows, Stream, window_rows
+from fastmlp.data.stream import Rows, Stream, block_sizes, window_rows
 from fastmlp.streams.checking import Checked, Demands, check, check_alike, check_count
 
 
@@ -112,7 +112,7 @@ def chunks(
     read, rows = stream.reader(), window_rows(stream)
     for epoch in range(epochs.first, epochs.last):
         buffer, filled = free(), 0
-        drawn = windows(stream.block_rows, rows, epochs.seed, epoch, shuffle=epochs.shuffle)
+        drawn = windows(block_sizes(stream), rows, epochs.seed, epoch, shuffle=epochs.shuffle)
         for window in drawn:
             _fill(buffer, filled, window, read, stream, demands)
             filled += len(window)

@@ -9,7 +9,7 @@ import numpy as np
 from fastmlp import _validation
 from fastmlp.data import _memory
 from fastmlp.data._conversion import has_attribute
-from fastmlp.data.stream import Stream, window_rows
+from fastmlp.data.stream import Stream, block_sizes, window_rows
 from fastmlp.errors import DataError
 from fastmlp.model.class_weight import ClassWeight
 from fastmlp.model.model import Core, CoreReport, Model, TrainOptions
@@ -101,7 +101,7 @@ class Source:
         """
         if not isinstance(self._data, Stream):
             return {}  # checkpoints are not supported
-        sizes = [*self._data.block_rows, window_rows(self._data)]
+        sizes = [*block_sizes(self._data), window_rows(self._data)]
         return {"the blocks of a stream": zlib.crc32(np.asarray(sizes, "<i8").tobytes())}
 
     def train(
