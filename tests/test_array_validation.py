@@ -97,7 +97,10 @@ BAD_LABELS = [
     (np.where(Y == 2, 3, Y), ValueError, "y contains label 3 at row 2"),
     (np.where(Y == 1, -1, Y), ValueError, "y contains label -1 at row 1"),
     (np.full(12, 2**63, np.uint64), ValueError, "label 9223372036854775808"),
-    (Y.astype(float), ValueError, r"y must hold integer labels.*y.astype\(int\)"),
+    (Y.astype(float), ValueError, r"y must hold integer labels.*for labels use astype\(int\)"),
+    (np.full(12, 0.5), ValueError, "y must hold integer labels.* with 0.5 at row 0$"),
+    ([*Y[:-1], None], ValueError, "y contains NaN or null at row 11, which is no label"),
+    ([*Y[:-1], np.inf], ValueError, "y contains infinity at row 11, which is no label"),
     (Y[:11], ValueError, r"inconsistent numbers of samples, \[12, 11\]"),
     (
         Y[:, None],

@@ -183,10 +183,7 @@ def _finite_of_any_shape(name: str, array: NDArray[Any]) -> NDArray[Any]:
 
 def _labels(name: str, array: NDArray[Any], outputs: int) -> NDArray[np.int32]:
     if array.dtype.kind == "f":
-        raise ValueError(
-            f"{name} must hold integer labels or have shape ({array.shape[0]}, {outputs}), got "
-            f"shape {array.shape} of {array.dtype}; for labels pass {name}.astype(int)"
-        )
+        raise _no_labels(name, array, outputs)
     if array.dtype.kind != "b":
         row = first_outside(array, 0, outputs - 1)
         if row >= 0:
@@ -197,6 +194,24 @@ def _labels(name: str, array: NDArray[Any], outputs: int) -> NDArray[np.int32]:
     elif outputs == 1 and array.any():
         raise ValueError(f"{name} contains label True, but with 1 output the only label is 0")
     return converted(array, np.dtype(np.int32))
+
+
+def _no_labels(name: str, array: NDArray[Any], outputs: int) -> ValueError:
+    """Return the error for labels (B,) of floats: what is wrong with them besides their type."""
+    most = float(np.finfo(array.dtype).max)
+    row = first_outside(array, -most, most)
+    if row >= 0:
+        kind = "NaN or null" if np.isnan(array[row]) else "infinity"
+        return ValueError(f"{name} contains {kind} at row {row}, which is no label")
+    fractions = array != np.rint(array)
+    row = int(fractions.argmax())
+    more = (
+        f", with {array[row]} at row {row}" if fractions.any() else "; for labels use astype(int)"
+    )
+    return ValueError(
+        f"{name} must hold integer labels or have shape ({len(array)}, {outputs}), "
+        f"got shape {array.shape} of {array.dtype}{more}"
+    )
 
 
 _TARGET_RANGES: Final = {
