@@ -115,6 +115,7 @@ CALLS = {
     "trainable": text("trainable"),
     "loss": text("loss"),
     "loss_function": text("loss_function"),
+    "loss_weights": view_if_scaled("loss_weights"),
     "n_parameters": text("n_parameters"),
     "nodes": view("nodes"),
     "objective": lambda net, _: finite(net.objective(X, Y)(network().parameters)[0]),

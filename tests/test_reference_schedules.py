@@ -84,7 +84,7 @@ VALUES = [3.0, 2.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, math.nan, 1.0, 1.0]
 def test_plateaus(options, values, expected):
     """What a rate is multiplied with after each epoch; PyTorch's ReduceLROnPlateau alike."""
     options = {"factor": 0.5, "min_delta": 0.0, "min_lr": 0.02, **options}
-    ours = PlateauWatch(fm.Plateau(0.1, **options))
+    ours = PlateauWatch(fm.Plateau(0.1, **options), {"loss": False})
     twin = reference.plateau.PlateauWatch(reference.Plateau(0.1, **options), ["loss"])
     factors = []
     for epoch, value in enumerate(values, start=1):

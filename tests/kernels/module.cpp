@@ -260,10 +260,11 @@ struct Kernels {
                                        target.data, target.ld);
     }
 
-    void column_dots(const py::array& a, const py::array& v, T scale, const py::array& out) const {
+    void column_dots(const py::array& a, const py::array& v, const py::object& sums, T scale,
+                     const py::array& out) const {
         const RowsOf<T> left(a), right(v);
-        table.column_dots(left.data, left.ld, right.data, right.ld, left.rows, left.cols, scale,
-                          data_of<T>(out));
+        table.column_dots(left.data, left.ld, right.data, right.ld, left.rows, left.cols,
+                          data_of<T>(sums), scale, data_of<T>(out));
     }
 
     void dropout(const py::array& h, std::uint64_t seed, std::uint32_t stream, std::uint32_t epoch,

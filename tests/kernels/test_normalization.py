@@ -153,14 +153,17 @@ class TestBatchNormalization:
         wanted = rest * (scales * inverse_deviation(variances))
         assert np.ascontiguousarray(got).tobytes() == wanted.tobytes()
 
-    def test_column_dots(self, kernels, rows, row, rng, dtype, fma, width, count):
+    @pytest.mark.parametrize("continued", [False, True])
+    def test_column_dots(self, kernels, rows, row, rng, dtype, fma, width, count, continued):
         a, v = (random_rows(rng, dtype, count, width) for _ in range(2))
         v[:, 0] = 0
         a[:, 0] = -1
         scale = np.dtype(dtype).type(1 / 3)
         got = row("out", np.zeros(width))
-        kernels.column_dots(rows("a", a, gap=PAD), rows("v", v), scale, got)
-        total = np.zeros(width, dtype)
+        total = random_rows(rng, dtype, 1, width)[0] if continued else np.zeros(width, dtype)
+        total[0] = 0
+        sums = row("sums", total) if continued else None
+        kernels.column_dots(rows("a", a, gap=PAD), rows("v", v), sums, scale, got)
         for left, right in zip(a, v, strict=True):
             total = fma(left, right, total)
         assert got.tobytes() == (total * scale + np.zeros((), dtype)).tobytes()
