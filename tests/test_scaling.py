@@ -98,6 +98,16 @@ def test_losses_are_in_units_of_y(loss):
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
+@pytest.mark.parametrize("weights", [None, [0.5, 3.0]])
+def test_the_loss_of_an_output_of_scale_0_is_that_of_its_offset(loss, weights):
+    net = scaled_net("float64", loss)
+    net.output_scale, net.loss_weights = [0.3, 0.0], weights
+    expected = net.evaluate(X, Y).loss
+    history = net.fit(X, Y, 1, None, fm.SGD(1e-12))
+    assert history.loss[0] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
 def test_the_reference_computes_the_same(loss):
     name = {fm.Huber: reference.Huber, fm.Quantile: reference.Quantile}
     twin_loss = (

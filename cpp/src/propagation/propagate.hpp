@@ -84,6 +84,7 @@ struct Propagation {
     Poll* poll = nullptr;        ///< counts the work, and throws to interrupt it
     T loss_limit = kUnlimited;   ///< see Conventions
     mutable Scratch<T> scratch;  ///< for the kernels' copies
+    mutable Scratch<T> unit_factors;
     mutable HeadRows<T> head_rows;
     mutable SparseBatchByColumn<T> sparse_columns;  ///< of a sparse batch, this thread's share
 
@@ -197,7 +198,7 @@ struct Propagation {
         }
         if (has_column_settings) {
             if (loss_weights) weigh_columns(delta, rows, loss_weights);
-            if (output_scaling && reports_in_units && !y.custom) report_in_units(rows);
+            if (reports_in_units && has_constant_output() && !y.custom) report_in_units(rows);
         }
         if (loss_limit < kUnlimited) limit_losses(work, rows, loss_limit);
         if (y.weights) weigh(work, rows);
@@ -216,11 +217,33 @@ struct Propagation {
                                delta.row(rows.first),
                                delta.stride,
                                work.losses.data() + rows.first,
-                               loss_weights};
+                               weights_of_losses()};
         if (heads.empty()) return apply_loss(kernel, loss, at);
         head_pass().weighted(y.values.cols != delta.cols, at, [&](std::size_t i) {
             return work.head_losses[i].data() + rows.first;
         });
+    }
+
+    /// The factor of each output's loss: its weight, and its unit if losses are reported in those
+    /// of the targets.
+    const T* weights_of_losses() const {
+        if (!output_scaling || !reports_in_units) return loss_weights;
+        const std::size_t n = work.scores.cols;
+        T* const factors = room(unit_factors, n);
+        for (std::size_t j = 0; j < n; ++j) {
+            const T scale = output_scaling.scales[j];
+            factors[j] = unit_power(loss) == 2 ? scale * scale : scale;
+            if (loss_weights) factors[j] *= loss_weights[j];
+        }
+        return factors;
+    }
+
+    /// Whether some scale is 0: that output is then the offset, which the scaled loss cannot
+    /// compare with the targets.
+    bool has_constant_output() const {
+        const T* const scales = output_scaling.scales;
+        return output_scaling &&
+               std::find(scales, scales + work.scores.cols, T(0)) != scales + work.scores.cols;
     }
 
     /// Deltas of the output layer for dL/dh of a loss that only the caller knows: the Jacobian of

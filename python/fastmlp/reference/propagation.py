@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import arrays, dense, dropout, normalization, validation
+from .chosen_loss import ChosenLoss
 from .dense import Matrix, Row
 from .heads import LossOfHeads
 from .layers import Dense
@@ -16,7 +17,7 @@ from .normalization import LayerKey
 from .optimizers import SGD, Memory, Optimizer, descend, read_optimizer
 from .passes import Pass
 from .plateau import Plateau
-from .scaling import losses_in_units
+from .scaling import Scaling, losses_in_units, units_of
 from .schedules import Schedule, is_spread
 from .sums import in_order, weighted_mean
 
@@ -430,6 +431,16 @@ class Propagation(Model):
         if scaling is None or loss.function is not None or isinstance(loss, LossOfHeads):
             return self._losses(at.z[-1], at.nodes[-1], y)[0]
         return losses_in_units(loss, at.nodes[-1], y, scaling.scale, self._loss_weights)
+
+    def _reported_losses(self, at: Pass, y: list[Any], loss: ChosenLoss, scaling: Scaling) -> Row:
+        """Return the loss of each sample of a training step, in units of the targets.
+
+        It is that of the scaled targets with weights: the unit of each output.
+        """
+        if 0.0 in scaling.scale:  # the output is the offset, which no scaled loss compares with y
+            return self._losses_in_units(at, y)
+        factors = units_of(loss, scaling.scale, self._loss_weights)
+        return loss.of_batch(at.z[-1], at.h[-1], scaling.inverse(y), factors)[0]
 
     def _remember_for(self, optimizer: Optimizer) -> None:
         """Keep the state of the last optimizer if it is of the same kind, else reset it."""

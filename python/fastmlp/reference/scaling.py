@@ -89,6 +89,12 @@ def power(loss: str) -> int:
     return 2 if loss in ("mean_squared_error", "huber") else 1
 
 
+def units_of(loss: ChosenLoss, scale: Row, weights: Row | None) -> Row:
+    """Return the unit of the loss of each output, times its weight if there are weights."""
+    units = [s * s if power(loss.name) == 2 else s for s in scale]
+    return units if weights is None else [u * w for u, w in zip(units, weights, strict=True)]
+
+
 def losses_in_units(
     loss: ChosenLoss, outputs: Matrix, y: list[Any], scale: Row, weights: Row | None
 ) -> Row:

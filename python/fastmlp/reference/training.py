@@ -4,6 +4,7 @@ import math
 import time
 
 from .callbacks import Callback
+from .chosen_loss import ChosenLoss
 from .dense import Matrix, Row
 from .derivatives import Derivatives
 from .early_stopping import EarlyStopping
@@ -104,9 +105,10 @@ class Training(Derivatives):
                 for name, row in self._losses_of_heads(y).items():
                     weighted = in_order(w * loss for w, loss in zip(weight, row, strict=True))
                     of_heads.setdefault(f"{name}_loss", []).append(weighted)
-                if self._output_scaling is not None and self._loss.function is None:
-                    each = zip(weight, self._losses_in_units(self._pass, y), strict=True)
-                    told_losses = [w * loss for w, loss in each]
+                chosen, scaling = self._loss, self._output_scaling
+                if scaling is not None and isinstance(chosen, ChosenLoss) and not chosen.function:
+                    reported = self._reported_losses(self._pass, y, chosen, scaling)
+                    told_losses = [w * loss for w, loss in zip(weight, reported, strict=True)]
                 losses.append(in_order(told_losses))
                 weights.append(in_order(weight))
                 self._move_averages()
