@@ -239,7 +239,8 @@ def test_a_later_version_is_told_before_what_it_has_new(parts):
 
 def test_files_of_others(parts):
     tensors, metadata = parts
-    assert "not from here" in refusal(encode(tensors, metadata | {"format": "pt"}))
+    assert "not written by fastmlp" in refusal(encode(tensors, metadata | {"format": "pt"}))
+    assert "not written by fastmlp: it has no" in refusal(file_of("{}", b""))
     assert "first" in refusal(
         file_of('{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}', b"1234")
     )

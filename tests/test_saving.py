@@ -400,7 +400,7 @@ def test_a_sparse_file_larger_than_memory(folder):
     net.save(path)
     with path.open("r+b") as file:
         file.truncate(1 << 40)
-    with pytest.raises(fm.ModelFormatError, match=r"tells of \d+ bytes"):
+    with pytest.raises(fm.ModelFormatError, match=r"describes \d+ bytes"):
         fm.load(path)
 
 

@@ -143,6 +143,10 @@ void check_table(const Archive& archive, bool allowed, const Complaint& complain
 
 /// The key of the metadata that describe the networks; no other may be present.
 std::string description_key(const Archive& archive, const Complaint& complaint) {
+    if (archive.metadata.contains("checkpoint")) {  // only Python reads them
+        complaint.metadata("checkpoint",
+                           "the file is a checkpoint, read it with fastmlp.load_checkpoint");
+    }
     std::string key;
     for (const auto& [name, text] : archive.metadata) {
         const bool describes = name == files::kArchitectureKey || name == files::kNetworkKey ||

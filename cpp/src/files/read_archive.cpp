@@ -29,7 +29,7 @@ void check_format(const std::string& file, const Metadata& metadata) {
         throw FormatError(file, "metadata '" + key + "'", files::kLengthBytes, problem);
     };
     if (value("format") != files::kFormat) {
-        refuse("format", "must be 'fastmlp': this safetensors file is not from here");
+        refuse("format", "must be 'fastmlp': the file was not written by fastmlp");
     }
     const std::string version = value("version");
     std::uint64_t written = 0;
@@ -81,9 +81,8 @@ void read_exactly(File& source, const std::string& file, std::span<std::byte> by
 template <class File>
 std::string read_header_text(File& source, const std::string& file) {
     if (source.size() < files::kLengthBytes) {
-        throw FormatError(
-            file, "file", 0,
-            "is not a model file: it has " + std::to_string(source.size()) + " bytes");
+        throw FormatError(file, "header length", 0,
+                          "this is not a model file: it is shorter than the length of a header");
     }
     std::byte word[files::kLengthBytes];
     read_exactly(source, file, word);
@@ -92,8 +91,9 @@ std::string read_header_text(File& source, const std::string& file) {
         length |= static_cast<std::uint64_t>(word[i]) << (8 * i);
     }
     if (length > files::kMaximalHeader) {
-        throw FormatError(file, "file", 0,
-                          "is not a model file: it does not begin with the length of a header");
+        throw FormatError(
+            file, "header length", 0,
+            "this is not a model file: it does not begin with the length of a header");
     }
     if (length > source.size() - files::kLengthBytes) {
         throw FormatError(file, "header length", 0,
@@ -122,7 +122,7 @@ Header read_header(File& source, const std::string& file, std::uint64_t& data_of
     data_offset = files::kLengthBytes + text.size();
     if (header.data_size() != source.size() - data_offset) {
         throw FormatError(file, "file", source.size(),
-                          "the header tells of " + std::to_string(header.data_size()) +
+                          "the header describes " + std::to_string(header.data_size()) +
                               " bytes of tensors, but " +
                               std::to_string(source.size() - data_offset) + " follow it");
     }

@@ -67,9 +67,10 @@ public:
         Header header;
         bool first = true;
         json_.object([&](const std::string& name) {
-            if (first != (name == kMetadata)) {
-                json_.fail("'__metadata__' must come first, and once");
+            if (first && name != kMetadata) {
+                json_.fail("the file was not written by fastmlp, which puts '__metadata__' first");
             }
+            if (!first && name == kMetadata) json_.fail("'__metadata__' comes twice");
             if (std::exchange(first, false)) {
                 header.metadata = metadata();
                 check_metadata(header.metadata);
@@ -77,6 +78,7 @@ public:
                 header.entries.push_back(entry(name, header.data_size()));
             }
         });
+        if (first) json_.fail("the file was not written by fastmlp: it has no '__metadata__'");
         while (json_.accept(' ')) continue;
         if (!json_.at_end()) json_.fail("expected nothing but blanks behind the header");
         check_names(header.entries);

@@ -126,7 +126,9 @@ def check_state(file: str, text: str | None, tensors: Mapping[str, NDArray[Any]]
     import json  # noqa: PLC0415  (keeps `import fastmlp` fast)
 
     if text is None:
-        raise ModelFormatError(file, KEY, 0, "is missing: this is not a checkpoint")
+        raise ModelFormatError(
+            file, KEY, 0, "is missing: this is no checkpoint; fastmlp.load reads model files"
+        )
     try:
         saved = _object(json.loads(text), "the text")
         kind = OptimizerKind[_text(saved, "optimizer")]
