@@ -168,9 +168,11 @@ def test_resume_false_begins_anew(blobs, tmp_path):
 def test_what_is_no_checkpoint_is_refused(blobs, tmp_path):
     net = fm.Network([4, 19, 3], seed=3)
     net.save(tmp_path / "model")
-    with pytest.raises(fm.ModelFormatError, match="not a checkpoint"):
+    with pytest.raises(fm.ModelFormatError, match=r"fastmlp\.load reads model files"):
         fm.load_checkpoint(tmp_path / "model")
     net.save_checkpoint(tmp_path / "by hand")
+    with pytest.raises(fm.ModelFormatError, match=r"read it with fastmlp\.load_checkpoint"):
+        fm.load(tmp_path / "by hand")
     with pytest.raises(ValueError, match="not saved by a fit"):
         fit(blobs, tmp_path / "by hand", fm.SGD(0.1))
     with pytest.raises(TypeError, match="checkpoint must be a path"):
@@ -179,6 +181,26 @@ def test_what_is_no_checkpoint_is_refused(blobs, tmp_path):
         net.fit(*blobs, epochs=None, batch_size=None, optimizer=fm.LBFGS(), checkpoint="x")
     with pytest.raises(ValueError, match="every must be at least 1"):
         fm.Checkpoint("x", every=0)
+
+
+def test_the_first_difference_of_another_network_is_named(tmp_path):
+    X = np.zeros((8, 2), np.float32)
+    y = np.zeros(8, int), np.zeros(8)
+
+    def fit(weight=1.0, loss=None, nodes=3, activation="relu"):
+        heads = fm.Heads(a=fm.Head(3, "softmax", weight=weight), b=fm.Head(1, "identity", loss))
+        net = fm.Network([2, nodes, heads], activation, seed=1)
+        net.fit(X, y, 1, checkpoint=tmp_path / "run")
+
+    fit()
+    for other, message in (
+        ({"weight": 2.0}, "head 'a' was 3 softmax, cross_entropy, now it is .* x 2.0;"),
+        ({"loss": "huber"}, "head 'b' was 1 identity, mean_squared_error, now it is .* huber;"),
+        ({"nodes": 4}, "the number of nodes of layer 0 was 3, now it is 4;"),
+        ({"activation": "tanh"}, "layer 0 was relu, now it is tanh;"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fit(**other)
 
 
 def test_what_is_not_finite_is_not_saved(blobs, tmp_path):

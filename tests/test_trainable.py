@@ -214,7 +214,7 @@ def test_a_checkpoint_of_other_settings_is_refused(blobs, tmp_path):
     net.fit(*blobs, 1, checkpoint=tmp_path / "run")
     twin = network()
     twin.trainable[0] = False
-    with pytest.raises(ValueError, match="another fit: network was"):
+    with pytest.raises(ValueError, match="another fit: layer 0 was relu, now it is relu, frozen"):
         twin.fit(*blobs, 2, checkpoint=tmp_path / "run")
 
 

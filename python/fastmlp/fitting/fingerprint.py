@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fastmlp.data._raw import RawRows
 from fastmlp.data._sparse import SparseRows
+from fastmlp.layers import label_of
 from fastmlp.model.class_weight import ClassWeight, read_class_weight
 from fastmlp.model.model import Core, Model, TrainOptions
 from fastmlp.model.samples import CheckedSamples
@@ -53,13 +54,13 @@ def of_scaling(core: Core) -> str:
     """Return the fingerprint of the scaling of features and outputs."""
     parts = (core.input_scale, core.input_offset, core.output_scale, core.output_offset)
     present = [part for part in parts if part is not None]
-    return f"with the hash {_hash(*present)}" if present else "none"
+    return f"set (hash {_hash(*present)})" if present else "not set"
 
 
 def of_loss_weights(core: Core) -> str:
     """Return the fingerprint of the weights of the outputs."""
     weights = core.loss_weights
-    return "none" if weights is None else f"with the hash {_hash(weights)}"
+    return "not set" if weights is None else f"set (hash {_hash(weights)})"
 
 
 def of_steps(
@@ -82,6 +83,25 @@ def of_steps(
         "order": None if order is None else zlib.crc32(order.tobytes()),
         "epochs": options.epochs if spread else None,
     }
+
+
+def of_network(core: Core) -> dict[str, object]:
+    """Return the parts of a network by name, those first that others depend on."""
+    model = Model.of_core(core)
+    before, layers = model.input_normalization, model.layers
+    parts: dict[str, object] = {
+        "dtype": model.dtype,
+        "the number of features": model.features,
+        "input_normalization": None if before is None else label_of(before),
+        "the number of layers": len(layers),
+    }
+    for i, layer in enumerate(layers):
+        parts[f"the number of nodes of layer {i}"] = layer.nodes
+    for name, head in model.loss.heads:
+        parts[f"head {name!r}"] = head.described()
+    for i, layer in enumerate(layers):
+        parts[f"layer {i}"] = layer.function()
+    return parts | {"loss": model.loss.described()}
 
 
 def _arrays_of(rows: Any) -> tuple[NDArray[Any], ...]:

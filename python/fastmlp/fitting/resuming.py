@@ -16,7 +16,6 @@ from fastmlp.fitting.checkpoints import Checkpoint, CheckpointFile, read_saved
 from fastmlp.fitting.loop import FitLoop
 from fastmlp.fitting.saved_fit import KEY, SavedFit, SavedState
 from fastmlp.model.model import Core, Model, TrainOptions
-from fastmlp.model.summary import describe
 
 _MOST_EPOCHS: Final = 2**32 - 1
 """Epochs that a network can count."""
@@ -58,7 +57,9 @@ def read(checkpoint: Checkpoint, model: Model) -> Saved | None:
     if state.fit is None:
         name = files.shown(path)
         raise ValueError(f"checkpoint {name!r} was not saved by a fit: cannot resume from it")
-    _refuse_other(path, "network", _described(core), _described(model.core))
+    was, now = (fingerprint.of_network(each) for each in (core, model.core))
+    for key in [*was, *now]:
+        _refuse_other(path, key, was.get(key), now.get(key))
     return Saved(core, state, state.fit)
 
 
@@ -152,8 +153,3 @@ def _refuse_other(path: str | bytes, key: str, was: object, now: object) -> None
             f"{shortened(str(was))}, now it is {shortened(str(now))}; remove the file, or pass "
             "Checkpoint(path, resume=False)"
         )
-
-
-def _described(core: Core) -> str:
-    """Describe the layers, the loss and the dtype of a network, whatever a subclass's repr."""
-    return describe(Model.of_core(core), "Network")
