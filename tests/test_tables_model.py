@@ -171,8 +171,8 @@ def test_thousands_and_decimal_commas_in_the_target(tmp_path):
         (["x"] * 8, None, "a single class, 'x': nothing to tell apart"),
         ([3.0] * 8, "regression", "the target is always 3.0: nothing to learn"),
         ([f"n{i}" for i in range(8)], None, "all 8 values of the target 'y' are different"),
-        ([None] * 8, None, "row 0, column 'y': the target is missing, as everywhere"),
-        (["NA"] * 8, None, "the target is missing, as everywhere"),
+        ([None] * 8, None, "table: the target is missing in every row"),
+        (["NA"] * 8, None, "the target is missing in every row"),
         (["x", "z"] * 4, "regression", "'x' is not a number; regression needs numbers"),
         ([1.0, np.inf] * 4, None, "row 1, column 'y': the target is not finite"),
         (np.zeros((8, 2)), None, "the target 'y' holds vectors"),
@@ -256,7 +256,7 @@ def test_words_never_seen_and_bad_cells_are_answered(houses):
     assert np.isfinite(answers).all()
     said = [str(warning.message) for warning in caught]
     assert len(said) == 3
-    assert "row 1, column 'size': 'many' is no number, as are 1 others: taken as missing" in said[0]
+    assert "row 1, column 'size': 'many' is no number, as is 1 other: taken as missing" in said[0]
     assert "row 0, column 'garden': 'maybe' is neither yes nor no: taken as missing" in said[1]
     assert "row 1, column 'built': '31.12.2000' is no date as in training" in said[2]
     with warnings.catch_warnings():
@@ -412,7 +412,7 @@ def test_settings_that_do_not_fit(arguments, error, message):
         ({"target": None}, DataError, "name the target; columns are 'id', 'size'"),
         ({"target": "prize"}, DataError, "there is no column 'prize'"),
         ({"target": ["price", "price"]}, ValueError, "target must name different columns"),
-        ({"target": "price", "features": ["price"]}, ValueError, "features names 'price'"),
+        ({"target": "price", "features": ["price"]}, ValueError, "must not contain 'price'"),
         ({"target": "price", "features": []}, DataError, "no column beside the target"),
         ({"target": "price", "drop": ["x"]}, DataError, "there is no column 'x'"),
         ({"target": "price", "sample_weight": [1.0]}, ValueError, r"must have shape \(400,\)"),

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fastmlp import files
-from fastmlp.cli.report import counted, finite
+from fastmlp.cli.report import finite
 from fastmlp.cli.sources import rows_of
+from fastmlp.data._text import counted
 from fastmlp.errors import DataError
 from fastmlp.loading import load
 from fastmlp.tables.model import TabularModel

@@ -14,8 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.cli.report import counted
 from fastmlp.config import get_config, get_num_threads, peak_gflops
+from fastmlp.data._text import counted
 from fastmlp.network import Network
 from fastmlp.settings.optimizers import SGD
 

@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any
 
+from fastmlp.data._text import counted
 from fastmlp.tables.scores import Scores
 
 LOSS_UNITS = {
@@ -116,11 +117,6 @@ class Report:
                 f"{self.isa}, {counted(self.threads, 'thread')}",
             ]
         )
-
-
-def counted(number: int, noun: str) -> str:
-    """Format a number of things: ``1 thread``, ``1,797 rows``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _score(scores: Scores) -> str:

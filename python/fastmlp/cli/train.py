@@ -8,10 +8,10 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.cli.report import LOSS_UNITS, Report, counted
+from fastmlp.cli.report import LOSS_UNITS, Report
 from fastmlp.cli.sources import load
 from fastmlp.config import get_config, get_num_threads, peak_gflops
-from fastmlp.data._text import listing
+from fastmlp.data._text import counted, listing
 from fastmlp.errors import DataError
 from fastmlp.layers import ActivationName
 from fastmlp.settings.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop

@@ -35,7 +35,7 @@ def _scale(values: Floats) -> tuple[float, float]:
     with np.errstate(over="ignore", invalid="ignore"):
         mean, deviation = float(values.mean()), float(values.std())
     if not np.isfinite(deviation):
-        raise DataError("numbers beyond 1e150 cannot be standardised")
+        raise DataError("numbers beyond 1e150 cannot be standardized")
     # Because of rounding, the deviation of a constant like 0.1 is not exactly 0.
     return mean, deviation if deviation > 1e-12 * abs(mean) else 1.0
 
@@ -51,7 +51,7 @@ def _median(values: Floats) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Number:
-    """A standardised number, optionally its piecewise-linear encoding, and whether it is missing.
+    """A standardized number, optionally its piecewise-linear encoding, and whether it is missing.
 
     The piecewise-linear encoding is that of Gorishniy et al. (2022): piece j rises from 0 at its
     lower edge to 1 at its upper one; the edges are quantiles. The first layer can then represent
@@ -238,7 +238,7 @@ class TargetMeans:
     overall : ndarray, shape (targets,)
         For words never seen.
     mean, deviation : ndarray, shape (targets,)
-        Of the means over the training part, for standardising them.
+        Of the means over the training part, for standardizing them.
     """
 
     words: list[str]
@@ -285,7 +285,7 @@ class TargetMeans:
         return result
 
     def encode(self, means: Floats, out: Out) -> None:
-        """Write means (n, targets), standardised, into `out` (n, width)."""
+        """Write means (n, targets), standardized, into `out` (n, width)."""
         out[:] = (means - self.mean) / self.deviation
 
 

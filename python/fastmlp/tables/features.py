@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from fastmlp._validation import brief
 from fastmlp.data import _memory
-from fastmlp.data._text import listing
+from fastmlp.data._text import counted, listing
 from fastmlp.errors import DataError
 from fastmlp.tables import dates
 from fastmlp.tables.cell_values import Values, as_text, values_of
 from fastmlp.tables.columns import ColumnReport, Columns
 from fastmlp.tables.encoders import (
+    LEAST_OFTEN,
     Encoder,
     Floats,
     Number,
@@ -116,7 +117,7 @@ class Features:
         if missing:
             raise DataError(
                 f"{table.source}: there is no column {brief(missing[0])}"
-                + (f", nor {len(missing) - 1} others" if len(missing) > 1 else "")
+                + (f", nor {counted(len(missing) - 1, 'other')}" if len(missing) > 1 else "")
                 + f"; columns are {listing(list(table.columns))}"
             )
         dtype = np.dtype(np.float64 if self.is_raw else np.float32)
@@ -279,10 +280,24 @@ def _learn(learned: Features, table: Table, rows: Rows, name: str, kind: Kind, p
         encoder = _fit(column, rows, kind, table.decimal, pieces)
     except DataError as error:
         raise DataError(f"{table.source}: column {brief(name)}: {error}") from None
-    if encoder.width == 0:
-        learned.dropped.append(ColumnReport(name, "dropped", 0, "has no word that occurs twice"))
+    if reason := _no_information(encoder, column, rows, kind, table.decimal):
+        learned.dropped.append(ColumnReport(name, "dropped", 0, reason))
     else:
         learned.features.append(Feature(name, kind, encoder))
+
+
+def _no_information(encoder: Encoder, column: Column, rows: Rows, kind: Kind, decimal: str) -> str:
+    """Return why all rows have the same inputs; empty if they differ."""
+    if isinstance(encoder, Words) and not encoder.missing and not encoder.words:
+        return f"has no word that occurs {LEAST_OFTEN} times"
+    # 1 is the deviation of constants.
+    if isinstance(encoder, Number) and not encoder.missing and encoder.deviation == 1.0:
+        values, _ = values_of(column, kind, decimal)(rows)
+        return f"is always {values[0]}" if (values == values[0]).all() else ""
+    if isinstance(encoder, Vector) and not isinstance(column, Text) and encoder.deviation == 1.0:
+        vectors = column[rows]
+        return f"is always {brief(vectors[0].tolist())}" if (vectors == vectors[0]).all() else ""
+    return ""
 
 
 def _fit(column: Column, rows: Rows, kind: Kind, decimal: str, pieces: int) -> Encoder:
@@ -378,7 +393,8 @@ def _bad_cells(table: Table, feature: Feature, rows: Rows) -> str:
     what = {"date": "no date as in training", "yes/no": "neither yes nor no"}.get(
         feature.kind.name, f"no {feature.kind.name}" if "inf" not in cell else "not finite"
     )
-    others = f", as are {len(rows) - 1:,} others" if len(rows) > 1 else ""
+    more = len(rows) - 1
+    others = f", as {'is' if more == 1 else 'are'} {counted(more, 'other')}" if more else ""
     return f"{table.place(row, feature.name)}: {brief(cell)} is {what}{others}: taken as missing"
 
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _validation, files
 from fastmlp._extras import require
-from fastmlp.data._text import listing
+from fastmlp.data._text import counted, listing
 from fastmlp.errors import ModelFormatError
 from fastmlp.layers import ActivationLike
 from fastmlp.model.model import Model
@@ -198,8 +198,8 @@ class TabularModel:
             Groups of the rows, or the column that contains them. Rows of a group are held out
             together.
         validation_fraction : float or None, default 0.15
-            The share of the rows that each network holds out for early stopping; None or 0 trains
-            on all rows, for `epochs`.
+            The share of the rows, above 0 and below 1, that each network holds out for early
+            stopping; None trains on all rows, for `epochs`.
         features : sequence of str, optional
             The columns to use; None means all others.
         drop : sequence of str, optional
@@ -250,7 +250,10 @@ class TabularModel:
         """
         fraction = 0.0
         if validation_fraction is not None:
-            fraction = _validation.share("validation_fraction", validation_fraction, one=False)
+            fraction = _validation.share(
+                "validation_fraction", validation_fraction,
+                zero=False, one=False, alternative="None for none",
+            )  # fmt: skip
         target, y = read_target(selection.table, rows, selection.targets, self._task, guess=like)
         class_rows = y if target.task == "classification" else np.zeros(len(rows), np.intp)
         features, X = learn(
@@ -526,13 +529,14 @@ class TabularModel:
 
     def __repr__(self) -> str:
         if self._features is None or self._target is None:
-            return f"TabularModel({self._settings.networks} networks, not fitted)"
+            return f"TabularModel({counted(self._settings.networks, 'network')}, not fitted)"
         target = self._target
         what = {"classification": f"{len(target.classes)} classes", "regression": "a number",
                 "labels": "yes or no"}[target.task]  # fmt: skip
         return (
-            f"TabularModel of {listing(target.names)}: {what} from {len(self._features.features)} "
-            f"columns, {self._features.width} inputs, {len(self.networks)} networks"
+            f"TabularModel of {listing(target.names)}: {what} from "
+            f"{counted(len(self._features.features), 'column')}, "
+            f"{counted(self._features.width, 'input')}, {counted(len(self.networks), 'network')}"
         )
 
 

@@ -63,15 +63,22 @@ def select(
         If an argument is invalid; `DataError` if the table is.
     """
     _validation.choice("missing_target", missing_target, ("drop", "error"))
-    targets = [table.resolve(name) for name in _target_names(table, target)]
+    targets = _target_columns(table, target)
     groups = table.group if groups is None else groups
-    aside = {*targets, *(table.resolve(name) for name in _names("drop", drop))}
-    aside |= {table.resolve(name) for name in (weight, groups) if isinstance(name, str)}
-    names = [name for name in table.columns if name not in aside]
+    uses = dict.fromkeys(targets, "a target")
+    uses |= {table.resolve(weight): "the weights"} if isinstance(weight, str) else {}
+    uses |= {table.resolve(groups): "the groups"} if isinstance(groups, str) else {}
+    dropped = _columns(table, "drop", drop)
+    if both := [name for name in dropped if name in targets]:
+        raise ValueError(f"drop must not contain the target, got {brief(both[0])}")
+    uses = {**dict.fromkeys(dropped, "in drop"), **uses}
+    names = [name for name in table.columns if name not in uses]
     if features is not None:
-        names = [table.resolve(name) for name in _names("features", features)]
-        if both := [name for name in names if name in aside]:
-            raise ValueError(f"features names {brief(both[0])}, which is no feature then")
+        names = _columns(table, "features", features)
+        if both := [name for name in names if name in uses]:
+            raise ValueError(
+                f"features must not contain {brief(both[0])}, which is {uses[both[0]]}"
+            )
     if not names:
         raise DataError(f"{table.source}: there is no column beside the target to learn from")
     if len(table) == 0:
@@ -86,25 +93,33 @@ def select(
     return Selection(table, targets, names, rows, weights, codes, notes)
 
 
-def _target_names(table: Table, target: str | Sequence[str] | None) -> list[str]:
+def _target_columns(table: Table, target: str | Sequence[str] | None) -> list[str]:
     if target is None:
         if table.target is None:
             raise DataError(
                 f"{table.source}: name the target; columns are {listing(list(table.columns))}"
             )
         return [table.target]
-    names = [target] if isinstance(target, str) else _names("target", target)
-    if not names or len(set(names)) < len(names):
-        raise ValueError(f"target must name different columns, got {brief(target)}")
+    names = _columns(table, "target", target)
+    if not names:
+        raise ValueError("target must name a column, got none")
     return names
 
 
-def _names(argument: str, names: object) -> list[str]:
-    several = [names] if isinstance(names, str) else _validation.items(argument, names, "names")
+def _columns(table: Table, argument: str, names: object) -> list[str]:
+    """Return the full names of the columns that an argument names, each once."""
+    several: list[Any] = [names]
+    if not isinstance(names, str):
+        several = _validation.items(argument, names, "a name or a sequence of names")
+    columns: dict[str, None] = {}
     for name in several:
         if not isinstance(name, str):
             raise TypeError(f"{argument} must hold names, got {_validation.described(name)}")
-    return several
+        if (column := table.resolve(name)) in columns:
+            twice = f"{brief(column)} occurs twice"
+            raise ValueError(f"{argument} must name different columns, {twice}")
+        columns[column] = None
+    return list(columns)
 
 
 def _rows_with_target(
@@ -116,9 +131,10 @@ def _rows_with_target(
     if not without:
         return rows, []
     first = table.place(int(known.argmin()), targets[0])
-    everywhere = ", as everywhere" if not len(rows) else ""
-    if missing_target == "error" or everywhere:
-        raise DataError(f"{first}: the target is missing{everywhere}")
+    if not len(rows):
+        raise DataError(f"{table.source}: the target is missing in every row")
+    if missing_target == "error":
+        raise DataError(f"{first}: the target is missing")
     count = "the row is" if without == 1 else f"{without:,} rows without one are"
     return rows, [f"{first}: the target is missing: {count} left out"]
 
@@ -130,7 +146,10 @@ def _weights(table: Table, weight: str | ArrayLike) -> NDArray[np.float64]:
             raise DataError(f"{table.source}: the weights, column {brief(weight)}, must be numbers")
         values = column.astype(np.float64)
     else:
-        values = np.asarray(weight, np.float64)
+        try:
+            values = np.asarray(weight, np.float64)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"sample_weight must be numbers within float64: {error}") from None
         if values.shape != (len(table),):
             raise ValueError(f"sample_weight must have shape ({len(table)},), got {values.shape}")
     if not (np.isfinite(values) & (values >= 0.0)).all():
