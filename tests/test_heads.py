@@ -520,7 +520,7 @@ def test_a_checkpoint_resumes(samples, tmp_path):
     assert rest.parameters.tobytes() == whole.parameters.tobytes()
     assert resumed.metrics == expected.metrics
     other = fm.Heads(policy=fm.Head(3, "softmax"), value=fm.Head(1, "identity", weight=0.25))
-    with pytest.raises(ValueError, match="value: 1 identity"):
+    with pytest.raises(ValueError, match="head 'value' was 1 identity"):
         fm.Network([4, 24, other], seed=1).fit(X, y, 6, optimizer="adam", checkpoint=file)
 
 
@@ -646,7 +646,7 @@ def test_files_have_either_a_loss_or_heads(both, tmp_path):
     [
         (np.zeros((60, 4), np.float32), TypeError, "tuple of one array for each head"),
         ((np.zeros(60, int),), ValueError, "got 1 items"),
-        ({"policy": np.zeros(60, int)}, ValueError, "'policy' or 'value'"),
+        ({"policy": np.zeros(60, int)}, ValueError, "'policy' and 'value'"),
         ((np.full(60, 3), np.zeros(60)), ValueError, r"y\[0\] \(policy\) contains label 3"),
         ((np.zeros(60), np.zeros(60)), ValueError, "integer labels"),
         (
@@ -803,3 +803,13 @@ def test_the_reference_measures_and_weighs_alike(samples):
             net.fit(X, y, 1, validation_data=(X, y), **options)
     with pytest.raises(TypeError, match="dict by name"):
         net.fit(X, y, 1, class_weight="balanced")
+
+
+def test_heads_by_name_are_read_only(samples):
+    net = actor_critic()
+    for heads in (net.heads, net.layers[-1].heads):
+        assert list(heads) == ["policy", "value"]
+        with pytest.raises(TypeError, match="item assignment"):
+            heads["policy"] = 3
+    with pytest.raises(ValueError, match="names of the heads, 'policy' and 'value', got"):
+        net.fit(samples[0], {"policy": samples[1][0]}, 1)

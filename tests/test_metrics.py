@@ -211,14 +211,14 @@ def test_sums_run_in_order(rng):
 @pytest.mark.parametrize(
     ("y", "outputs", "weight", "message"),
     [
-        ([0, 1], [[0.5, 0.5]], None, "do not fit"),
-        ([0], [[0.5, 0.5]], [1, 1], "do not fit"),
-        ([[0, 1]], [[0.5]], None, "do not fit"),
+        ([0, 1], [[0.5, 0.5]], None, "do not match"),
+        ([0], [[0.5, 0.5]], [1, 1], "do not match"),
+        ([[0, 1]], [[0.5]], None, "do not match"),
         ([0.5], [[0.5, 0.5]], None, "integer labels"),
-        (np.zeros(0, int), np.zeros((0, 2)), None, "do not fit"),
-        (np.zeros((0, 2)), np.zeros((2, 0)), None, "do not fit"),
-        (0, [[0.5, 0.5]], None, "do not fit"),
-        ([0], [[[0.5, 0.5]]], None, "do not fit"),
+        (np.zeros(0, int), np.zeros((0, 2)), None, "do not match"),
+        (np.zeros((0, 2)), np.zeros((2, 0)), None, "do not match"),
+        (0, [[0.5, 0.5]], None, "do not match"),
+        ([0], [[[0.5, 0.5]]], None, "do not match"),
         ([10**400], [0.5], None, "y holds items that are not real numbers"),
         ([0, 1], [[10**400, 0.5]] * 2, None, "outputs holds items that are not real numbers"),
         ([0, 1], [[0.5, 0.5]] * 2, [10**400, 1], "sample_weight holds items that are not"),
@@ -237,3 +237,12 @@ def test_labels_or_numbers():
         metrics.top_k_accuracy([[0.0, 1.0]], [[0.5, 0.5]])
     with pytest.raises(ValueError, match="got labels"):
         metrics.mse([1], [[0.5, 0.5]])
+
+
+def test_the_message_about_shapes_names_what_was_passed():
+    with pytest.raises(
+        ValueError, match=r"^y has shape \(2,\), outputs has shape \(3,\), which do"
+    ):
+        metrics.mse([1, 2], [1, 2, 3])
+    with pytest.raises(ValueError, match=r"\(2,\), sample_weight has shape \(3,\), which do"):
+        metrics.mse([1, 2], [1, 2], sample_weight=[1, 2, 3])

@@ -111,7 +111,7 @@ def test_learning_rate(net, assert_unchanged, rate, error, message):
     with pytest.raises(error, match=message):
         fm.SGD(rate)
     if isinstance(rate, str):  # which update reads as the name of an optimizer
-        error, message = ValueError, "optimizer must be 'sgd'"
+        error, message = ValueError, "learning_rate must be 'sgd'"
     with assert_unchanged(net), pytest.raises(error, match=message):
         net.update(rate)
 
@@ -183,3 +183,33 @@ def test_threads_of_predict_and_evaluate(net, n_threads):
 def test_arguments_are_named_tuples_of_their_kind(net):
     Pair = collections.namedtuple("Pair", "X y")
     assert net.fit(X, Y, epochs=1, validation_data=Pair(X, Y)).validation_loss
+
+
+def test_update_names_its_own_argument():
+    net = fm.Network([2, 2], seed=1)
+    net.forward([[1.0, 2.0]])
+    net.backward([0])
+    with pytest.raises(ValueError, match=r"learning_rate must be 'sgd', .* or 'rmsprop', got 'a'"):
+        net.update("a")
+    with pytest.raises(TypeError, match=r"learning_rate must be an SGD, .* or RMSprop, or the"):
+        net.update(fm.SGD)
+    with pytest.raises(ValueError, match=r"optimizer must be 'sgd', .* or 'rmsprop', got 'a'"):
+        net.train_on_batch([[1.0, 2.0]], [0], "a")
+
+
+class Opaque:
+    def __repr__(self):
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (np.zeros((40, 2)), "got an ndarray"),
+        (Opaque(), "got an Opaque"),
+        ([0] * 100, "got a list"),
+    ],
+)
+def test_articles(value, text):
+    with pytest.raises((TypeError, ValueError), match=f"{text}$"):
+        fm.Head(value, "identity")

@@ -79,7 +79,7 @@ def arrays(
     h = h.reshape(-1, 1) if h.ndim == 1 else h
     t = numbers("y", y)
     if h.ndim != 2 or t.ndim == 0 or 0 in (*h.shape, *t.shape):
-        raise ValueError(f"y and outputs do not fit: shapes {t.shape}, {h.shape}")
+        raise ValueError(f"{_shapes(y, outputs, sample_weight)}, which do not match")
     if t.ndim == 1 and h.shape[1] > 1:
         if t.dtype.kind not in "biu":
             raise ValueError(f"y (B,) must hold integer labels with {h.shape[1]} outputs")
@@ -92,9 +92,7 @@ def arrays(
         or w.shape != (len(h),)
         or (t.ndim != 1 and t.shape != h.shape)
     ):
-        raise ValueError(
-            f"y, outputs and sample_weight do not fit: shapes {t.shape}, {h.shape}, {w.shape}"
-        )
+        raise ValueError(f"{_shapes(y, outputs, sample_weight)}, which do not match")
     if not w.all():
         counts = np.flatnonzero(w)
         if len(counts) == 0:
@@ -103,6 +101,16 @@ def arrays(
     if t.ndim == 1:
         _refuse_labels_beyond(t, h.shape[1])
     return t, h, w
+
+
+def _shapes(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None) -> str:
+    """Describe what was passed to a metric."""
+    arrays = {"y": y, "outputs": outputs, "sample_weight": sample_weight}
+    return ", ".join(
+        f"{name} has shape {numbers(name, array).shape}"
+        for name, array in arrays.items()
+        if array is not None
+    )
 
 
 def _doubles(name: str, values: ArrayLike) -> Doubles:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Self, TypeAlias
 
 from fastmlp import _validation
@@ -152,9 +153,9 @@ class Heads(Dense):
         return self
 
     @property
-    def heads(self) -> dict[str, Head]:
-        """The heads by name, in their order."""
-        return dict(self.named)
+    def heads(self) -> Mapping[str, Head]:
+        """The heads by name, in their order, read-only."""
+        return MappingProxyType(dict(self.named))
 
     @property
     def total_loss(self) -> Loss:

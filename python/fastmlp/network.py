@@ -8,7 +8,8 @@ gets a field there, if it has state, and its docstring here.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, overload
 
 import numpy as np
@@ -339,9 +340,9 @@ class Network:
         return self._model.loss
 
     @property
-    def heads(self) -> dict[str, Head]:
-        """The heads by name, in the order of their outputs; empty if the last layer has none."""
-        return dict(self._model.loss.heads)
+    def heads(self) -> Mapping[str, Head]:
+        """The heads by name, in the order of their outputs, read-only; empty if there are none."""
+        return MappingProxyType(dict(self._model.loss.heads))
 
     @property
     def loss_function(self) -> LossFunction | None:

@@ -212,8 +212,26 @@ def verbosity(value: object) -> int:
 
 def either(names: Sequence[str]) -> str:
     """Format names as a choice: ``'a', 'b' or 'c'``."""
+    return joined(names, "or")
+
+
+def joined(names: Sequence[str], conjunction: str) -> str:
+    """Format names as a list: ``'a', 'b' and 'c'``."""
     quoted = [repr(name) for name in names]
-    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+    if len(quoted) == 1:
+        return quoted[0]
+    return f"{', '.join(quoted[:-1])} {conjunction} {quoted[-1]}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Format a number of things: ``1 sample``, ``2 samples``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def with_article(kind: str) -> str:
+    """Return the name of a type after its indefinite article: ``an int``, ``a list``."""
+    sounds_like_vowel = kind[0] in "aeioAEIO" or kind == "ndarray"
+    return f"an {kind}" if sounds_like_vowel else f"a {kind}"
 
 
 def brief(value: object) -> str:
@@ -221,14 +239,15 @@ def brief(value: object) -> str:
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001  (a repr of the user's; an integer of too many digits)
-        return f"a {type(value).__name__}"
+        return with_article(type(value).__name__)
     return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}..."
 
 
 def described(value: object) -> str:
     """Format a value and its type for a message; only its type if the value is long."""
     text, kind = brief(value), type(value).__name__
-    return f"a {kind}" if text == f"a {kind}" or text.endswith("...") else f"{text} ({kind})"
+    alone = text == with_article(kind) or text.endswith("...")
+    return with_article(kind) if alone else f"{text} ({kind})"
 
 
 _MOST_TEXT: Final = 60

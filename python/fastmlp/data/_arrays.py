@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._validation import counted
 from fastmlp.data._conversion import converted, finite, first_outside, numbers, row_blocks
 
 _ENCODE_LABELS: Final = (
@@ -45,7 +46,7 @@ def targets(
     array = numbers(name, y, advice_for_targets(loss))
     if array.ndim and array.shape[0] != rows:
         raise ValueError(
-            f"{name} has {array.shape[0]} samples, but its X has {rows}: "
+            f"{name} has {counted(array.shape[0], 'sample')}, but its X has {rows}: "
             f"inconsistent numbers of samples, [{rows}, {array.shape[0]}]"
         )
     if loss == "custom":  # whatever the function accepts
@@ -138,7 +139,8 @@ def weights(name: str, value: object, rows: int, dtype: np.dtype[Any]) -> NDArra
             f"{name} must be at least 0 and finite in {dtype}, got {array[row]} at row {row}"
         )
     if not result.any():
-        raise ValueError(f"{name} is 0 for every sample; at least one must be above 0")
+        rounded = f" in {dtype}" if array.any() else ""
+        raise ValueError(f"{name} is 0{rounded} for every sample; at least one must be above 0")
     sums = [result[rows].sum(dtype=np.longdouble) for rows in row_blocks(result)]
     limits, whole = np.finfo(dtype), float(sum(sums))
     least, most = float(limits.tiny), _HEADROOM * float(limits.max)

@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._validation import counted
 from fastmlp.data import _memory
 from fastmlp.data._conversion import Scaling, finite, is_exact, is_ready, numbers
 from fastmlp.data._raw import RawRows, is_readable, refuse_not_finite
@@ -180,10 +181,13 @@ def _check_features(
     rows, columns = shape
     if columns != n_features:
         raise ValueError(
-            f"{name} has {columns} features (shape {shape}), but the network takes {n_features}"
+            f"{name} has {counted(columns, 'feature')} (shape {shape}), "
+            f"but the network takes {n_features}"
         )
     if rows < minimum:
-        raise ValueError(f"{name} has {rows} samples (shape {shape}), needs at least {minimum}")
+        raise ValueError(
+            f"{name} has {counted(rows, 'sample')} (shape {shape}), needs at least {minimum}"
+        )
     _memory.require(f"the results for the {rows:,} samples of {name}", rows * per_row)
 
 

@@ -87,7 +87,7 @@ def _parts(name: str, y: Any, heads: tuple[tuple[str, Head], ...]) -> list[tuple
     if isinstance(y, Mapping):
         if set(y) != set(names):
             raise ValueError(
-                f"{name} must have the names of the heads, {_validation.either(names)}, "
+                f"{name} must have the names of the heads, {_validation.joined(names, 'and')}, "
                 f"got {_validation.brief(list(y))}"
             )
         return [(f"{name}[{head!r}]", y[head], of) for head, of in heads]

@@ -127,5 +127,6 @@ def brief(value: object) -> str:
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001  (a repr of the user's; an integer of too many digits)
-        return f"a {type(value).__name__}"
+        kind = type(value).__name__
+        return f"an {kind}" if kind[0] in "aeioAEIO" or kind == "ndarray" else f"a {kind}"
     return text if len(text) <= 60 else f"{text[:60]}..."

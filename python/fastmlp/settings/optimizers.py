@@ -6,7 +6,7 @@ modified in this order: its norm is clipped, its elements are clipped, ``l1 * si
 ``1 - learning_rate * weight_decay`` (Loshchilov and Hutter, 2019).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, Final, Literal, TypeAlias
 
@@ -237,9 +237,15 @@ _BY_NAME: Final[dict[str, type[Optimizer | LBFGS]]] = {
     "lbfgs": LBFGS,
 }
 
+_OF_BATCHES: Final = tuple(name for name in _BY_NAME if name != "lbfgs")
 
-def read_optimizer(optimizer: object) -> Optimizer | LBFGS:
+
+def read_optimizer(
+    optimizer: object, argument: str = "optimizer", names: Sequence[str] = tuple(_BY_NAME)
+) -> Optimizer | LBFGS:
     """Return the optimizer passed to ``fit`` as an object or by name.
+
+    Messages name the `argument` and the `names` it accepts.
 
     Raises
     ------
@@ -253,10 +259,11 @@ def read_optimizer(optimizer: object) -> Optimizer | LBFGS:
     if isinstance(optimizer, Optimizer) and type(optimizer) is not Optimizer:
         return optimizer
     if isinstance(optimizer, str):
-        return _BY_NAME[_validation.choice("optimizer", optimizer, tuple(_BY_NAME))]()
+        return _BY_NAME[_validation.choice(argument, optimizer, names)]()
+    kinds = [_BY_NAME[name].__name__ for name in names]
     raise TypeError(
-        "optimizer must be an SGD, Adam, AdamW, RMSprop or LBFGS, or the name of one, "
-        f"got {_validation.described(optimizer)}; write optimizer={_meant(optimizer)}"
+        f"{argument} must be an {', '.join(kinds[:-1])} or {kinds[-1]}, or the name of one, "
+        f"got {_validation.described(optimizer)}; write {_meant(optimizer)}"
     )
 
 
@@ -268,9 +275,11 @@ def read_step_optimizer(optimizer: object, caller: str) -> Optimizer:
     TypeError, ValueError
         As in `read_optimizer`; also if it is LBFGS, which needs all samples.
     """
-    read = read_optimizer(optimizer)
-    if isinstance(read, LBFGS):
+    if isinstance(optimizer, LBFGS) or (isinstance(optimizer, str) and optimizer == "lbfgs"):
         raise ValueError(f"{caller} works on batches; LBFGS needs all samples, use it with fit")
+    argument = "learning_rate" if caller == "update" else "optimizer"
+    read = read_optimizer(optimizer, argument, _OF_BATCHES)
+    assert not isinstance(read, LBFGS)
     return read
 
 
