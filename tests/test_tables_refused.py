@@ -1,10 +1,15 @@
 """What a table or the arguments of a fit must not contain, and columns that say nothing."""
 
+import os
+from decimal import Decimal
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import fastmlp as fm
 from fastmlp.errors import DataError
+from fastmlp.tables.cell_values import as_text
 
 QUICK = {"networks": 1, "epochs": 1, "hidden": (2,), "seed": 0}
 Y = np.arange(40) % 7 + 0.5
@@ -74,3 +79,78 @@ def test_counts_of_one():
     assert repr(model.fit({"a": [0, 1] * 20, "y": Y}, "y")).endswith(
         "from 1 column, 1 input, 1 network"
     )
+
+
+@pytest.mark.parametrize(
+    "large", [10**400, -(10**5000), Decimal("1e400")], ids=["int", "long", "Decimal"]
+)
+def test_numbers_beyond_float64_are_refused_by_row_and_column(large):
+    where = "table: row 1, column 'a': .* is too large for float64"
+    column = [1, large, 3, 4] * 10
+    with pytest.raises(DataError, match=where):
+        fitted(column)
+    with pytest.raises(DataError, match=where):
+        fm.TabularModel(**QUICK).fit({"a": column, "b": Y}, "a")
+    with pytest.raises(DataError, match=where):
+        fitted(Y).predict({"a": [1, large], "b": [0, 1]})
+    with pytest.raises(DataError, match=r"row 1, column 'a': .* list of numbers within float64"):
+        fitted([[1, 2], [1, "x"]] * 20)
+
+
+def test_a_large_category_of_pandas_is_refused():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": pandas.Categorical([2, 10**400, 3, 4] * 10), "y": Y})
+    with pytest.raises(DataError, match=r"row 1, column 'a': .* is too large for float64"):
+        fm.TabularModel(**QUICK).fit(frame, "y")
+
+
+def test_an_integer_of_too_many_digits_among_words():
+    with pytest.raises(DataError, match=r"table: row 1, column 'a': .* is too large"):
+        fitted(["x", 10**5000] * 20)
+
+
+@pytest.mark.parametrize("nothing", [Decimal("NaN"), Decimal("sNaN"), np.float32("nan")])
+def test_what_is_not_a_number_is_missing(nothing):
+    assert "missing is 1" in report_of(fitted([1, 3, 1, nothing] * 10)).how
+
+
+def test_words_of_integers_keep_their_digits():
+    words = [str(2**62 + i % 2) if i % 4 else "x" for i in range(40)]
+    model = fitted(words, Y[:40] * (np.arange(40) % 2))
+    large = np.array([2**62, 2**62 + 1])
+    as_words = {"a": [str(number) for number in large], "b": [0, 0]}
+    np.testing.assert_array_equal(model.predict({"a": large, "b": [0, 0]}), model.predict(as_words))
+    assert as_text(np.array([2**64 - 1, 2**64 - 2], np.uint64)).values == [
+        "18446744073709551615",
+        "18446744073709551614",
+    ]
+    assert as_text(np.array([np.inf, 2.0])).values == ["inf", "2"]
+
+
+@pytest.mark.parametrize(
+    ("table", "target", "words"),
+    [
+        ({"\ud800": Y, "y": Y}, "y", "the name of a column must not have surrogates"),
+        ({"\ud800": [1] * 40, "b": Y, "y": Y}, "y", r"must not have surrogates, got '\\ud800'"),
+        ({"a": Y, "\ud800": Y}, "\ud800", "the name of a column must not have surrogates"),
+        ({"a": ["\ud800", "b"] * 20, "y": Y}, "y", "column 'a' must not have surrogates"),
+        ({"a": Y, "y": ["\ud800", "b"] * 20}, "y", "the target 'y' must not have surrogates"),
+    ],
+)
+def test_surrogates_are_refused_before_the_training(table, target, words):
+    model = fm.TabularModel(**QUICK)
+    with pytest.raises(DataError, match=words):
+        model.fit(table, target)
+    assert model.networks == ()
+
+
+def test_a_file_whose_name_is_not_utf8_leaves_notes_that_can_be_saved(tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.csv")
+    try:
+        Path(path).write_text("a,y\n" + "1,1.5\n2,2.5\n3,0.5\n" * 10 + "3,\n")
+    except OSError:
+        pytest.skip("the file system needs names in UTF-8")
+    model = fm.TabularModel(**QUICK).fit(path, "y")
+    assert "the target is missing" in model.notes[0]
+    model.save(tmp_path / "model.safetensors")
+    assert fm.load(tmp_path / "model.safetensors").notes == model.notes

@@ -84,8 +84,10 @@ def as_text(column: Column) -> Text:
         return Text.of("True" if value else "False" for value in column.tolist())
     if column.dtype.kind == "M":
         return Text.of(None if np.isnat(value) else str(value) for value in column)
-    numbers = column.astype(np.float64)
+    if column.dtype.kind in "iu":
+        return Text.of(map(str, column.tolist()))
+    numbers = column.astype(np.float64).tolist()
     return Text.of(
-        None if np.isnan(value) else str(int(value)) if value == np.floor(value) else repr(value)
-        for value in numbers.tolist()
+        None if value != value else str(int(value)) if value.is_integer() else repr(value)  # noqa: PLR0124
+        for value in numbers
     )

@@ -1,6 +1,7 @@
 """Data frames of pandas, polars, pyarrow and other Arrow libraries, and mappings of arrays."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -109,7 +110,7 @@ def from_array(name: str, values: Any) -> Column:
 def _array_of(values: Any) -> NDArray[Any]:
     try:
         array = np.asarray(values)
-    except ValueError:  # lists of different lengths
+    except (ValueError, OverflowError):  # lists of different lengths; a large integer
         array = np.empty(0, object)
     kind = array.dtype.kind
     hides = array.ndim == 1 and kind in "iuf" and any(map(_is_boolean, values))  # as 1 and 0
@@ -120,10 +121,13 @@ def _array_of(values: Any) -> NDArray[Any]:
 
 
 def _plain(array: NDArray[Any]) -> NDArray[Any]:
-    """Return numbers, booleans and times; durations as seconds."""
+    """Return numbers, booleans and times; durations as seconds, long doubles as doubles."""
     if array.dtype.kind == "m":
         seconds = array / np.timedelta64(1, "s")
         return np.asarray(seconds, np.float64)
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        with np.errstate(over="ignore"):
+            return array.astype(np.float64)
     return array
 
 
@@ -134,7 +138,7 @@ def _pandas_column(series: Any) -> Column:
     if hasattr(series, "cat"):
         values = [None if _is_null(value) else str(value) for value in series.cat.categories]
         codes = series.cat.codes.to_numpy().astype(np.int32)
-        return _from_values(values, codes, list(series.cat.categories))
+        return _from_values(str(series.name), values, codes, list(series.cat.categories))
     if kind == "b":  # pandas' nullable types
         missing = series.isna().to_numpy(bool)
         return Booleans.where(series.to_numpy(bool, na_value=False), missing)
@@ -150,12 +154,17 @@ def _pandas_column(series: Any) -> Column:
     return _objects(str(series.name), series.to_numpy(object))
 
 
-def _from_values(values: list[str | None], codes: NDArray[np.int32], kinds: list[Any]) -> Column:
+def _from_values(
+    name: str, values: list[str | None], codes: NDArray[np.int32], kinds: list[Any]
+) -> Column:
     """Return categories as numbers if they are numbers, else as text."""
     if kinds and all(map(_is_boolean, kinds)):
         return Booleans.where(np.array([*kinds, False])[codes], codes < 0)
     if kinds and all(map(_is_number, kinds)):
-        return np.array([*kinds, np.nan], np.float64)[codes]
+        try:
+            return np.array([*kinds, np.nan], np.float64)[codes]
+        except OverflowError:
+            return _numbers(name, [None if code < 0 else kinds[code] for code in codes.tolist()])
     return Text.coded(values, codes)
 
 
@@ -170,13 +179,13 @@ def _objects(  # noqa: PLR0911  (a case each)
     items = array.tolist()
     held = [item for item in items if not _is_null(item)]
     if all(isinstance(item, str | bytes) for item in held):
-        return cells.typed(Text.of(_word(item) for item in items), ".")
+        return cells.typed(_text(name, items), ".")
     if all(map(_is_boolean, held)):
         missing = np.array([_is_null(item) for item in items], bool)
         true = np.array([not gap and item for item, gap in zip(items, missing, strict=True)], bool)
         return Booleans.where(true, missing)
     if all(map(_is_number, held)):
-        return np.array([np.nan if _is_null(item) else float(item) for item in items], np.float64)
+        return _numbers(name, items)
     if all(hasattr(item, "isoformat") and hasattr(item, "year") for item in held):
         return cells.typed(
             Text.of(None if _is_null(item) else item.isoformat(" ")
@@ -185,7 +194,7 @@ def _objects(  # noqa: PLR0911  (a case each)
     if all(isinstance(item, list | tuple | np.ndarray) for item in held):
         return _vectors(name, items)
     if all(isinstance(item, str | bytes) or _is_boolean(item) or _is_number(item) for item in held):
-        return cells.typed(Text.of(_word(item) for item in items), ".")
+        return cells.typed(_text(name, items), ".")
     kind = next(type(item).__name__ for item in held if not isinstance(item, str))
     raise DataError(f"column {brief(name)} holds {kind}, which is neither number, text nor time")
 
@@ -195,7 +204,46 @@ def _is_boolean(item: Any) -> bool:
 
 
 def _is_number(item: Any) -> bool:
-    return isinstance(item, int | float | Decimal | np.number) and not isinstance(item, bool)
+    real = int | float | Decimal | np.integer | np.floating
+    return isinstance(item, real) and not isinstance(item, bool)
+
+
+def _numbers(name: str, items: Sequence[Any]) -> NDArray[np.float64]:
+    """Return Python numbers as doubles, NaN where null.
+
+    Raises
+    ------
+    DataError
+        If one is finite, but beyond the range of a double.
+    """
+    numbers = np.full(len(items), np.nan)
+    for row, item in enumerate(items):
+        if _is_null(item):
+            continue
+        try:
+            number = float(item)
+        except OverflowError:  # of an int; others become infinite
+            number = math.inf
+        if math.isinf(number) and item not in {math.inf, -math.inf}:
+            raise DataError(f"{_place(row, name)}: {brief(item)} is too large for float64")
+        numbers[row] = number
+    return numbers
+
+
+def _place(row: int, name: str) -> str:
+    return Table("table", {}).place(row, name)
+
+
+def _text(name: str, items: Sequence[Any]) -> Text:
+    """Return Python objects as text."""
+
+    def word(row: int, item: Any) -> str | None:
+        try:
+            return _word(item)
+        except ValueError:  # an integer of thousands of digits
+            raise DataError(f"{_place(row, name)}: {brief(item)} is too large") from None
+
+    return Text.of(word(row, item) for row, item in enumerate(items))
 
 
 def _word(item: Any) -> str | None:
@@ -208,7 +256,9 @@ def _is_null(item: Any) -> bool:
     """Return whether a value means "missing" in Python or pandas."""
     if item is None or type(item).__name__ in {"NAType", "NaTType"}:
         return True
-    return isinstance(item, float | Decimal | np.floating) and item != item  # noqa: PLR0124
+    if isinstance(item, Decimal):
+        return item.is_nan()
+    return isinstance(item, float | np.floating) and bool(item != item)  # noqa: PLR0124
 
 
 def _vectors(name: str, items: list[Any]) -> NDArray[np.float64]:
@@ -219,7 +269,12 @@ def _vectors(name: str, items: list[Any]) -> NDArray[np.float64]:
     result = np.full((len(items), length), np.nan)
     for row, item in enumerate(items):
         if not _is_null(item):
-            result[row] = np.asarray(item, np.float64)
+            try:
+                result[row] = np.asarray(item, np.float64)
+            except (TypeError, ValueError, OverflowError):
+                raise DataError(
+                    f"{_place(row, name)}: {brief(item)} is no list of numbers within float64"
+                ) from None
     return result
 
 

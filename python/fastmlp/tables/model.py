@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp import _validation, files
 from fastmlp._extras import require
 from fastmlp.data._text import counted, listing
-from fastmlp.errors import ModelFormatError
+from fastmlp.errors import ModelFormatError, printable
 from fastmlp.layers import ActivationLike
 from fastmlp.model.model import Model
 from fastmlp.model.model_files import TableData, read_model, write_model
@@ -25,7 +25,7 @@ from fastmlp.settings.optimizers import Optimizer
 from fastmlp.tables.columns import Columns
 from fastmlp.tables.features import Features, learn, text_columns
 from fastmlp.tables.reading import read
-from fastmlp.tables.saved import Learned, from_table, to_table
+from fastmlp.tables.saved import Learned, check_storable, from_table, to_table
 from fastmlp.tables.scores import Scores, score
 from fastmlp.tables.selection import Selection, select
 from fastmlp.tables.table import Rows, Table
@@ -270,6 +270,7 @@ class TabularModel:
         groups = None
         if selection.groups is not None:
             groups = np.unique(selection.groups[rows], return_inverse=True)[1]
+        check_storable(features, target)
         if features.is_raw:
             target = target.left_to_the_network()
         targets = target.scaled(y) if target.is_scaled else y
@@ -279,6 +280,7 @@ class TabularModel:
             for network in training.networks:
                 _name(network, features, target)
         notes = (*selection.table.notes, *selection.notes, *features.notes, *target.doubts())
+        notes = tuple(map(printable, notes))  # the name of a file may not be UTF-8
         if before_training is not None:
             before_training(features, target)
         try:

@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.errors import ModelFormatError
+from fastmlp._validation import brief
+from fastmlp.errors import DataError, ModelFormatError
 from fastmlp.model.model_files import Array, TableData
 from fastmlp.tables.columns import ColumnReport
 from fastmlp.tables.dates import ORDERS, PARTS
@@ -92,6 +93,28 @@ def to_table(learned: Learned) -> TableData:
     }
     reason = _why_prepared(learned)
     return TableData(values, arrays, "columns" if reason else "numbers", reason)
+
+
+def check_storable(features: Features, target: Target) -> None:
+    """Refuse names of columns, words and classes that a file cannot hold, before the training.
+
+    Raises
+    ------
+    DataError
+        If one has half of a surrogate pair, which UTF-8 lacks.
+    """
+    columns = [*(feature.name for feature in features.features), *target.names]
+    columns += [report.name for report in features.dropped]
+    texts = [("the name of a column", name) for name in columns]
+    for feature in features.features:
+        if isinstance(feature.encoder, Words | TargetMeans):
+            where = f"column {brief(feature.name)}"
+            texts += [(where, word) for word in feature.encoder.words]
+    where = f"the target {brief(target.names[0])}"
+    texts += [(where, label) for label in target.classes if isinstance(label, str)]
+    for where, text in texts:
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise DataError(f"{where} must not have surrogates, got {brief(text)}")
 
 
 def _why_prepared(learned: Learned) -> str:
