@@ -10,6 +10,7 @@ import pytest
 import fastmlp as fm
 from fastmlp.errors import DataError
 from fastmlp.tables.cell_values import as_text
+from fastmlp.tables.kinds import rounding
 
 QUICK = {"networks": 1, "epochs": 1, "hidden": (2,), "seed": 0}
 Y = np.arange(40) % 7 + 0.5
@@ -154,3 +155,61 @@ def test_a_file_whose_name_is_not_utf8_leaves_notes_that_can_be_saved(tmp_path):
     assert "the target is missing" in model.notes[0]
     model.save(tmp_path / "model.safetensors")
     assert fm.load(tmp_path / "model.safetensors").notes == model.notes
+
+
+def _large(kind):
+    numbers = [2**62 + 100 * (i % 7) for i in range(40)]
+    match kind:
+        case "int64" | "uint64":
+            return np.array(numbers, kind)
+        case "Decimal":
+            return [Decimal(number) for number in numbers]
+        case "object":
+            return [None, *map(int, numbers[1:])]
+        case "text":
+            return [str(number) for number in numbers]
+        case _:
+            return [2**70 + (number - 2**62) * 2**8 for number in numbers]
+
+
+@pytest.mark.parametrize("kind", ["int64", "uint64", "Decimal", "object", "text", "large"])
+def test_numbers_that_float64_rounds_are_noted(kind):
+    model = fitted(_large(kind))
+    unit = "262144" if kind == "large" else "1024"
+    reason = f"float64 rounds its numbers to multiples of {unit}"
+    assert reason in report_of(model).how
+    advice = "; subtract a constant from them, or make them text"
+    assert f"column 'a': {reason}" in model.notes[0]
+    assert model.notes[0].endswith(advice)
+    with pytest.raises(DataError, match=f"target 'a': {reason}; subtract a constant"):
+        fm.TabularModel(**QUICK).fit({"a": _large(kind), "b": Y}, "a")
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_numbers_that_float64_makes_equal_are_dropped(dtype):
+    numbers = 2**62 + np.arange(40, dtype=dtype) % dtype(4)
+    model = fitted(numbers)
+    report = report_of(model)
+    equal = "float64 rounds its numbers to multiples of 1024, which are all equal"
+    assert (report.kind, report.how) == ("dropped", equal)
+    assert equal in model.notes[0]
+    with pytest.raises(DataError, match=equal):
+        fm.TabularModel(**QUICK).fit({"a": numbers, "y": Y}, "y")
+    for task in (None, "classification", "regression"):
+        with pytest.raises(DataError, match="make them text if they are classes"):
+            fm.TabularModel(**QUICK, task=task).fit({"a": Y, "y": numbers}, "y")
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        2**53 - 40 + np.arange(40) % 7,  # exact
+        np.arange(40) * 2**55,  # their differences keep more digits than float32 has
+        np.arange(40) % 7 * 1e300,
+        np.arange(40, dtype=np.uint64) % np.uint64(7) * np.uint64(2**60),
+    ],
+)
+def test_large_numbers_that_are_as_good_as_exact_have_no_note(numbers):
+    model = fitted(numbers) if numbers.max() < 1e150 else None
+    assert rounding(numbers) == 0.0
+    assert model is None or model.notes == ()

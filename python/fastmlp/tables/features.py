@@ -29,7 +29,7 @@ from fastmlp.tables.encoders import (
     is_near,
     widths,
 )
-from fastmlp.tables.kinds import FEW_WORDS, NUMBERS_ROWS, Kind, kind_of
+from fastmlp.tables.kinds import FEW_WORDS, NUMBERS_ROWS, ROUNDED, Kind, kind_of
 from fastmlp.tables.table import Column, Rows, Table, Text
 
 PIECES: Final = 16
@@ -220,7 +220,7 @@ def fit_encoders(
     if all(kind.name == "dropped" for kind in kinds.values()):
         kinds = {name: _last_resort(kind) for name, kind in kinds.items()}
     pieces = _pieces(kinds, len(rows), classes=classes) if numbers == "piecewise" else 0
-    learned = Features([], [])
+    learned = Features([], [], _rounded(table, kinds))
     trained: dict[str, Floats] = {}
     for name, kind in kinds.items():
         if kind.name == "dropped":
@@ -245,6 +245,16 @@ def fit_encoders(
             if isinstance(f.encoder, Number)
         ]
     return learned, trained
+
+
+def _rounded(table: Table, kinds: dict[str, Kind]) -> list[str]:
+    """Return a note for each column of numbers too large for their differences."""
+    advice = "subtract a constant from them, or make them text"
+    return [
+        f"{table.source}: column {brief(name)}: {kind.reason}; {advice}"
+        for name, kind in kinds.items()
+        if kind.reason.startswith(ROUNDED)
+    ]
 
 
 def needs_preparation(feature: Feature) -> str:

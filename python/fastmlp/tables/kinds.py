@@ -16,6 +16,7 @@ Name = Literal["number", "yes/no", "words", "date", "time of day", "vector", "dr
 NAMES: Final[tuple[Name, ...]] = get_args(Name)
 FEW_WORDS: Final = 30
 NUMBERS_ROWS: Final = "numbers the rows"
+ROUNDED: Final = "float64 rounds its numbers to multiples of "
 _MOSTLY: Final = 0.9
 _LONG_TEXT: Final = 6.0  # words per cell, on average
 _ROW_NAMES: Final = re.compile(
@@ -63,7 +64,7 @@ def kind_of(  # noqa: PLR0911  (a case each)
         return _nothing(len(known), len(values), known)
     if reason := _row_number(known, name, len(values), unnamed=unnamed):
         return Kind("dropped", reason)
-    return Kind("yes/no" if column.dtype.kind == "b" else "number")
+    return Kind("yes/no") if column.dtype.kind == "b" else _number_kind(known, len(values))
 
 
 def _nothing(known: int, count: int, values: NDArray[Any]) -> Kind:
@@ -72,6 +73,29 @@ def _nothing(known: int, count: int, values: NDArray[Any]) -> Kind:
     if known == count:
         return Kind("dropped", f"is always {values[0]}")
     return Kind("number", "")
+
+
+def _number_kind(known: NDArray[Any], count: int) -> Kind:
+    unit = rounding(known)
+    if not unit:
+        return Kind("number")
+    reason = f"{ROUNDED}{unit:g}"
+    doubles = known.astype(np.float64)
+    if len(known) == count and (doubles == doubles[0]).all():
+        return Kind("dropped", f"{reason}, which are all equal")
+    return Kind("number", reason)
+
+
+def rounding(numbers: NDArray[Any]) -> float:
+    """Return to multiples of what float64 rounds whole numbers, if it may matter; 0 otherwise.
+
+    It matters to a float32 network if the numbers differ by less than 2^24 such multiples.
+    """
+    if not len(numbers):
+        return 0.0
+    least, most = float(numbers.min()), float(numbers.max())
+    unit = float(np.spacing(max(abs(least), abs(most))))
+    return unit if unit > 1.0 and most - least < unit * 2.0**24 else 0.0
 
 
 def _row_number(known: NDArray[Any], name: str, count: int, *, unnamed: bool) -> str:
@@ -106,7 +130,7 @@ def _text_kind(text: Text, rows: Rows, decimal: str, *, unnamed: bool) -> Kind: 
         numeric, bad = cells.numbers(values, decimal)
         numbers = int(counts[there][~np.isnan(numeric)].sum())
         if numbers > 9 * int(counts[there][bad].sum()):
-            return Kind("number")
+            return _number_kind(numeric[np.isfinite(numeric)], total)
     if unnamed and len(values) == known:
         return Kind("dropped", "names the rows")
     if reason and len(values) > FEW_WORDS:

@@ -13,7 +13,7 @@ from fastmlp.errors import DataError
 from fastmlp.tables import cells
 from fastmlp.tables.cell_values import as_text
 from fastmlp.tables.encoders import Floats, _scale, is_near
-from fastmlp.tables.kinds import kind_of
+from fastmlp.tables.kinds import ROUNDED, kind_of, rounding
 from fastmlp.tables.table import Booleans, Column, Rows, Table, Text, is_boolean
 
 Task = Literal["classification", "regression", "labels"]
@@ -161,6 +161,8 @@ def read_target(
             f"column {brief(name)} is not"
         )
     values = np.stack([_numeric(table, rows, name) for name in names], axis=1)
+    for name in names:
+        _refuse_rounded(table, rows, name)
     return _regression(table, names, values, _because(task, "there are several numbers"))
 
 
@@ -176,6 +178,7 @@ def _single(table: Table, rows: Rows, name: str, task: str | None) -> tuple[Targ
             f"{table.source}: the target {brief(name)} holds {what}; numbers or words are learned"
         )
     _refuse_mixture(table, rows, name)
+    _refuse_rounded(table, rows, name)
     guess, reason = guess_task(table, rows, name, insist=task is None)
     reason = _because(task, reason)
     if (task or guess) == "regression":
@@ -206,6 +209,21 @@ def _refuse_mixture(table: Table, rows: Rows, name: str) -> None:
         raise DataError(
             f"{table.source}: the target {brief(name)} is {truths[0]} in some rows and "
             f"{numbers[0]} in others: make it numbers, or true and false, everywhere"
+        )
+
+
+def _refuse_rounded(table: Table, rows: Rows, name: str) -> None:
+    """Refuse a target of numbers so large that a double cannot tell them apart."""
+    column = table.columns[name]
+    if isinstance(column, Text) or column.dtype.kind == "b":
+        return
+    values = column[rows]
+    known = values[np.isfinite(values)]
+    constant = len(known) and (known == known[0]).all()
+    if not constant and (unit := rounding(known)):
+        raise DataError(
+            f"{table.source}: the target {brief(name)}: {ROUNDED}{unit:g}; subtract a constant "
+            "from them, or make them text if they are classes"
         )
 
 
