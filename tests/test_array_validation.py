@@ -26,7 +26,11 @@ BAD_FEATURES = [
     (with_cell(-np.inf, np.float64), ValueError, "X contains infinity at row 7, column 2"),
     (with_cell(np.nan, row=0, column=0), ValueError, "row 0, column 0"),
     (with_cell(np.nan, row=11, column=3), ValueError, "row 11, column 3"),
-    (with_cell(1e39, np.float64), ValueError, r"1e\+39 at \[7, 2\]: value too large for float32"),
+    (
+        with_cell(1e39, np.float64),
+        ValueError,
+        r"1e\+39 at row 7, column 2: value too large for float32",
+    ),
     (with_cell(None, object), ValueError, "NaN at row 7, column 2"),
     (with_cell("a", object), ValueError, "text"),
     (with_cell("1.5", object), ValueError, "text"),

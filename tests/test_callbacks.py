@@ -262,3 +262,11 @@ def test_validation_of_an_unhappy_epoch_is_told(net, blobs):
     X, y = blobs
     history = net.fit(X, y, epochs=1, validation_data=(1e30 * X, y))
     assert not np.isnan(history.loss[0])
+
+
+@pytest.mark.parametrize("method", ["on_epoch_end", "on_batch_end"])
+def test_what_is_neither_true_nor_false(method):
+    callback = type("Own", (fm.Callback,), {method: lambda *_: np.array([1, 2])})()
+    net = fm.Network([1, 2], seed=1)
+    with pytest.raises(TypeError, match=rf"callbacks must return True.* but {method} returned arr"):
+        net.fit(np.zeros((4, 1)), np.zeros(4, int), 1, callbacks=callback)

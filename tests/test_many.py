@@ -105,7 +105,7 @@ def test_one_that_diverges_ends_alone(blobs):
     ("arguments", "error", "message"),
     [
         ({"networks": []}, ValueError, "at least one"),
-        ({"networks": 3}, TypeError, "sequence of Network"),
+        ({"networks": 3}, TypeError, "sequence of networks"),
         ({"networks": [3]}, TypeError, r"networks\[0\] must be a Network"),
         ({"optimizer": [fm.SGD()]}, ValueError, "1 items for 2 networks"),
         ({"optimizer": fm.SGD(lambda step: 0.1)}, ValueError, "a number or a schedule"),

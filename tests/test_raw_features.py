@@ -125,7 +125,7 @@ def test_memory_mapped_files(rng, dtype, tmp_path, source):
     ("value", "message"),
     [(np.nan, "X contains NaN at row 41, column 3"),
      (-np.inf, "X contains infinity at row 41, column 3"),
-     (1e39, r"X holds 1e\+39 at \[41, 3\]: value too large for float32")],
+     (1e39, r"X holds 1e\+39 at row 41, column 3: value too large for float32")],
 )  # fmt: skip
 def test_what_is_not_finite_is_named(rng, assert_unchanged, value, message, last):
     X = np.tile(values(rng, "float64"), (1, 1 if not last else 3000))

@@ -185,11 +185,15 @@ def test_what_is_refused_once_the_network_is_known(pixels, assert_unchanged):
             net.fit(fm.Rescaled(pixels, 1e300), Y)
         large = np.full((30, 21), 2e38)
         large[0] = 0
-        with pytest.raises(ValueError, match=r"X holds 2e\+38 at \[1, 0\]: scale and offset make"):
+        with pytest.raises(
+            ValueError, match=r"X holds 2e\+38 at row 1, column 0: scale and offset make"
+        ):
             net.fit(fm.Rescaled(large, 2), Y)
         few = pixels % 30
         few[2, 5] = 255
-        with pytest.raises(ValueError, match=r"X holds 255 at \[2, 5\]: scale and offset make it"):
+        with pytest.raises(
+            ValueError, match=r"X holds 255 at row 2, column 5: scale and offset make it"
+        ):
             net.predict(fm.Rescaled(few, 1e37))
         with pytest.raises(ValueError, match="X has 20 features"):
             net.predict(fm.Rescaled(pixels[:, :20]))

@@ -52,7 +52,7 @@ def test_layers(layers, error, message):
         ({"activation": "rleu"}, ValueError, "got 'rleu'.*did you mean 'relu'"),
         ({"activation": "ReLU"}, ValueError, "did you mean 'relu'"),
         ({"activation": "softmax"}, ValueError, "softmax is possible in the last layer only"),
-        ({"activation": None}, TypeError, "activation must be 'relu', .* or 'softmax'"),
+        ({"activation": None}, TypeError, "activation must be 'relu', .* or 'identity'"),
         ({"output": "linear"}, ValueError, "output must be 'relu', 'leaky_relu'"),
         ({"output": 3}, TypeError, "output"),
         ({"loss": "mse"}, ValueError, "loss must be 'cross_entropy'"),
@@ -213,3 +213,25 @@ class Opaque:
 def test_articles(value, text):
     with pytest.raises((TypeError, ValueError), match=f"{text}$"):
         fm.Head(value, "identity")
+
+
+def test_hidden_layers_are_not_offered_softmax():
+    with pytest.raises(ValueError, match="activation must be") as caught:
+        fm.Network([4, 3, 2], activation="foo")
+    assert "softmax" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"layers\[1\] is a hidden layer and cannot be softmax"):
+        fm.Network([4, 3, 2], activation="softmax")
+
+
+def test_items_of_layers_cannot_be_deleted(net):
+    for views in (net.weights, net.biases, net.trainable):
+        with pytest.raises(TypeError, match="cannot be deleted"):
+            del views[0]
+
+
+def test_weights_that_vanish_in_the_type_of_the_network():
+    net = fm.Network([1, 2], seed=1)
+    with pytest.raises(ValueError, match="sample_weight is 0 in float32 for every sample"):
+        net.fit(np.zeros((4, 1)), np.zeros(4, int), 1, sample_weight=np.full(4, 1e-300))
+    with pytest.raises(ValueError, match="sample_weight is 0 for every sample"):
+        net.fit(np.zeros((4, 1)), np.zeros(4, int), 1, sample_weight=np.zeros(4))

@@ -135,7 +135,8 @@ py::array lend_rows(const std::shared_ptr<Workspace<T>>& work, Rows<T>& rows) {
 template <class T>
 const std::shared_ptr<Workspace<T>>& require_workspace(const LockedNetwork<T>& model) {
     const auto& work = model.network.workspace();
-    if (!work) throw std::runtime_error("nothing here yet: call forward first");
+    if (!work)
+        throw std::runtime_error("the network has computed no batch yet: call forward first");
     return work;
 }
 

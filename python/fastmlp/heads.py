@@ -209,6 +209,6 @@ def _check_name(name: str) -> None:
         raise ValueError(f"the name of a head must be Unicode without NUL, not empty, got {name!r}")
     if name.startswith("validation"):
         raise ValueError(
-            f"the name of a head must not begin with 'validation', as {name!r} does: "
-            "'validation_policy_loss' is the loss of a head 'policy' on validation data"
+            f"the name of a head must not begin with 'validation', got {name!r}; "
+            "'validation_policy_loss' is the loss of the head 'policy' on validation data"
         )

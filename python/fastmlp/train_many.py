@@ -136,7 +136,7 @@ def train_many(
 
 
 def _models(networks: object) -> list[Model]:
-    nets = _validation.items("networks", networks, "a sequence of Network")
+    nets = _validation.items("networks", networks, "a sequence of networks")
     if not nets:
         raise ValueError("networks must hold at least one network")
     for i, net in enumerate(nets):

@@ -175,7 +175,7 @@ def not_finite(
     if np.isfinite(value):
         problem = "scale and offset make it" if rescaled else "value"
         return ValueError(
-            f"{name} holds {value} at [{row}, {column}]: {problem} too large for {dtype}"
+            f"{name} holds {value} at row {row}, column {column}: {problem} too large for {dtype}"
         )
     kind = "NaN" if np.isnan(value) else "infinity"
     return ValueError(f"{name} contains {kind} at row {row}, column {column}")

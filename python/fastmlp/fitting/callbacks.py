@@ -92,6 +92,25 @@ def read_callbacks(callbacks: object) -> tuple[Callback, ...]:
     return tuple(_read_callback(f"callbacks[{i}]", one) for i, one in enumerate(several))
 
 
+def asks_to_stop(returned: object, method: str) -> bool:
+    """Return whether a method of a callback returned something true.
+
+    Raises
+    ------
+    TypeError
+        If that is neither true nor false, such as an array.
+    """
+    if returned is None or returned is False:
+        return False
+    try:
+        return bool(returned)
+    except Exception as error:
+        raise TypeError(
+            f"callbacks must return True to stop, but {method} returned "
+            f"{_validation.described(returned)}, which is neither true nor false"
+        ) from error
+
+
 def _read_callback(name: str, callback: object) -> Callback:
     if isinstance(callback, Callback):
         return callback

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.fitting._metric_names import head_losses
-from fastmlp.fitting.callbacks import Callback, Network
+from fastmlp.fitting.callbacks import Callback, Network, asks_to_stop
 from fastmlp.fitting.checkpoints import CheckpointFile, FitState
 from fastmlp.fitting.early_stopping import EarlyStopping
 from fastmlp.fitting.held_out import HeldOut
@@ -190,7 +190,7 @@ class FitLoop:
     def end_step(self, step: int, loss: float) -> bool:
         """Handle the end of a step; True stops after it, which ends the epoch."""
         for callback in self._step_callbacks:
-            if callback.on_batch_end(self._network, step, loss):
+            if asks_to_stop(callback.on_batch_end(self._network, step, loss), "on_batch_end"):
                 self._stop("callback")
         return self._stopped
 
@@ -216,7 +216,7 @@ class FitLoop:
         if self._plateau is not None:
             trained.rate_factor = self._plateau.after_epoch(report)
         for callback in self._callbacks:  # call all, even after one that stops
-            if callback.on_epoch_end(self._network, report):
+            if asks_to_stop(callback.on_epoch_end(self._network, report), "on_epoch_end"):
                 self._stop("early_stopping" if isinstance(callback, EarlyStopping) else "callback")
         if self._file is not None and self._file.is_due(epoch, self._epochs):
             self._file.save(self._state())

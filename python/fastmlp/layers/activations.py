@@ -184,11 +184,17 @@ def parameter_of(activation: ActivationLike) -> float:
     return _USUAL.get(activation, 0.0)
 
 
-def read_activation(name: str, value: object) -> ActivationLike:
-    """Return an activation; one with the usual parameter as its plain name."""
+def read_activation(name: str, value: object, *, hidden: bool = False) -> ActivationLike:
+    """Return an activation; one with the usual parameter as its plain name.
+
+    For a `hidden` layer the message about an unknown name does not offer softmax.
+    """
     if isinstance(value, type) and issubclass(value, Activation):
         raise TypeError(f"{name} must be an activation, not the class; write {value.__name__}()")
     _validation.own(name, value, Activation, "parameter")
     if isinstance(value, Activation) and value.parameter != _USUAL.get(value, 0.0):
         return value
-    return _validation.choice(name, str(value) if isinstance(value, str) else value, ACTIVATIONS)
+    plain = str(value) if isinstance(value, str) else value
+    if not hidden or (isinstance(plain, str) and plain == "softmax"):
+        return _validation.choice(name, plain, ACTIVATIONS)
+    return _validation.choice(name, plain, [each for each in ACTIVATIONS if each != "softmax"])

@@ -193,7 +193,7 @@ def build_layers(
             "layers must be a sequence [features, nodes or Dense, ...], got "
             f"{_validation.brief(layers)}; write Network([{written}])"
         )
-    activation = read_activation("activation", activation)
+    activation = read_activation("activation", activation, hidden=True)
     output = read_activation("output", output)
     entries = _validation.items("layers", layers, "a sequence [features, nodes or Dense, ...]")
     if len(entries) < 2:

@@ -43,6 +43,9 @@ class LayerSettings(OfLayers, Sequence[_Value], Generic[_Value]):
             return self._values()[index]
         return self._values()[self._position(index, len(self))]
 
+    def __delitem__(self, index: object) -> None:
+        self._refuse_deletion()
+
     def __setitem__(self, index: int | slice, value: _Value | Iterable[_Value]) -> None:
         """Change the setting of a layer, or of several: one value for all, or one for each.
 

@@ -7,7 +7,7 @@ thread trains, a view may have some elements from before a step and some from af
 
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, Never, SupportsIndex, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,10 @@ class OfLayers:
             if name.startswith("_"):  # asked by Python and libraries, not by users
                 raise AttributeError(name)
             raise AttributeError(f"{self._name}, an item for each layer, has no attribute {name!r}")
+
+    def _refuse_deletion(self) -> Never:
+        """Raise for ``del``, which Python otherwise calls an AttributeError of `__delitem__`."""
+        raise TypeError(f"items of {self._name} cannot be deleted")
 
     def _position(self, index: object, count: int, element: str = "") -> int:
         """Convert an index to a position from the start, or raise an error that lists them."""
@@ -120,6 +124,9 @@ class WritableArrayViews(ArrayViews):
         super().__init__(name, get, count)
         self._core = core
 
+    def __delitem__(self, index: object) -> None:
+        self._refuse_deletion()
+
     def __setitem__(self, index: int | slice, value: object) -> None:
         """Copy `value` into the array of layer `index`; shapes must be equal, never broadcast.
 
@@ -191,6 +198,9 @@ class LayerViews(OfLayers, Mapping[LayerKey, NDArray[Any]]):
             there = ", ".join(map(str, self._layers)) or "none"
             raise KeyError(f"{self._name}: layer {brief(layer)} has none; layers that do: {there}")
         return self._get_of_inputs() if layer == "input" else self._get(operator.index(layer))
+
+    def __delitem__(self, layer: LayerKey) -> None:
+        self._refuse_deletion()
 
     def __setitem__(self, layer: LayerKey, value: object) -> None:
         """Copy `value` into the array of a layer; shapes must be equal, never broadcast."""

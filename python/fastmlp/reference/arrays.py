@@ -121,7 +121,7 @@ def weights(name: str, value: object, rows: int) -> Row:
     result = _row(name, items)
     for i, weight in enumerate(result):
         if not 0.0 <= weight < math.inf:
-            raise ValueError(f"{name} must be finite and at least 0, got {weight} at [{i}]")
+            raise ValueError(f"{name} must be finite and at least 0, got {weight} at row {i}")
     if not any(result):
         raise ValueError(f"{name} must not be 0 for all samples")
     return result

@@ -165,7 +165,8 @@ class LinearWarmup(Schedule):
         after = self.after
         if isinstance(after, Schedule) and not after.goes_by_step:
             raise TypeError(
-                f"after must be a number or another schedule, got {validation.brief(after)}"
+                "after must be a learning rate or a schedule, but not a LinearWarmup or Plateau, "
+                f"got {validation.brief(after)}"
             )
         validation.integer("steps", self.steps, 1, MOST)
         validation.switch("shift", self.shift)

@@ -260,7 +260,8 @@ class LinearWarmup(Schedule):
         after = self.after
         if isinstance(after, Schedule) and not after.goes_by_step:
             raise TypeError(
-                f"after must be a number or another schedule, got {_validation.brief(after)}"
+                "after must be a learning rate or a schedule, but not a LinearWarmup or Plateau, "
+                f"got {_validation.brief(after)}"
             )
         if not isinstance(after, Schedule):
             after = _validation.positive("after", after)
