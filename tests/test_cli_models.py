@@ -206,3 +206,42 @@ def test_an_interrupt_saves_the_best_so_far(houses, tmp_path):
     assert process.returncode == 130
     assert error.startswith(f"fastmlp: error: interrupted: {model} has the model of epochs ")
     assert len(fm.load(model).predict(houses)) == 90
+
+
+def test_a_network_is_described(run, tmp_path):
+    path = tmp_path / "network.safetensors"
+    network = fm.Network([2, 3, 2], seed=1)
+    network.feature_names, network.class_names = ["size", "age"], ["flat", "hut"]
+    network.save(path)
+    printed = run("describe", path).out
+    assert printed.startswith(str(network.summary()))
+    assert printed.endswith("features: 'size', 'age'\nclasses: 'flat', 'hut'\n")
+    content = json.loads(run("describe", path, "--json").out)
+    assert content["layers"] == [2, 3, 2]
+    assert content["features"] == ["size", "age"]
+    assert (content["parameters"], content["dtype"], content["seed"]) == (17, "float32", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a.xlsx", "--output writes CSV, but .xlsx is the ending of Excel files"),
+        ("a.Parquet", ".parquet is the ending of Parquet files"),
+        ("a.csv.gz", ".gz is the ending of compressed files"),
+        ("a.safetensors", ".safetensors is the ending of fastmlp files"),
+        ("none/a.csv", "No such file"),
+    ],
+)
+def test_no_csv_under_the_ending_of_another_format(run, tmp_path, name, said):
+    """Before the model is read: there is none."""
+    path = tmp_path / name
+    assert said in run("predict", tmp_path / "m", tmp_path / "t", "--output", path, code=2).err
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("name", ["m.onnx", "m.csv", "m.pt", "m.json", "m.png"])
+def test_no_model_under_the_ending_of_another_format(run, tmp_path, name):
+    path = tmp_path / name
+    said = run("train", tmp_path / "t", "--save", path, code=2).err
+    assert "--save writes a model in a safetensors file, but ." in said
+    assert "such as model.safetensors" in said

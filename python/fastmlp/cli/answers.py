@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from fastmlp import files
 from fastmlp.cli.report import finite
 from fastmlp.cli.sources import rows_of
-from fastmlp.data._text import counted
+from fastmlp.data._text import counted, listing
 from fastmlp.errors import DataError
 from fastmlp.loading import load
+from fastmlp.network import Network
 from fastmlp.tables.model import TabularModel
 from fastmlp.tables.table import Table
 
@@ -71,14 +72,42 @@ def evaluate(path: str, source: str, *, as_json: bool) -> None:
 
 
 def describe(path: str, *, as_json: bool) -> None:
-    """Print what a model was trained on, and its scores.
+    """Print what a model was trained on, and its scores, or the layers of a network.
 
     Raises
     ------
-    DataError, OSError
+    ModelFormatError, OSError
         If it cannot be read.
     """
-    model = load_model(path)
+    model = load(path)
+    if isinstance(model, TabularModel):
+        _describe_table(model, as_json=as_json)
+    else:
+        _describe_network(model, as_json=as_json)
+
+
+def _describe_network(network: Network, *, as_json: bool) -> None:
+    """Print the layers of a network, and the names of its features and classes."""
+    names = {"features": network.feature_names, "classes": network.class_names}
+    if as_json:
+        content = {
+            "layers": [network.features, *(layer.nodes for layer in network.layers)],
+            **names,
+            "parameters": network.summary().n_parameters,
+            "dtype": network.dtype.name,
+            "seed": network.seed,
+            "epoch": network.epoch,
+        }
+        print(json.dumps(content))
+        return
+    print(network.summary())
+    for what, known in names.items():
+        if known is not None:
+            print(f"{what}: {listing(known)}")
+
+
+def _describe_table(model: TabularModel, *, as_json: bool) -> None:
+    """Print how a model uses its columns, and its scores."""
     target, first = model.target, model.networks[0]
     if as_json:
         content = {

@@ -11,16 +11,15 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from pathlib import Path
 from typing import Any, NoReturn
 
 from fastmlp import __version__
 from fastmlp._validation import brief
-from fastmlp.cli import answers, bench
+from fastmlp.cli import answers, bench, outputs
 from fastmlp.cli.report import Report
 from fastmlp.cli.train import OPTIMIZERS, Experiment, Settings
 from fastmlp.config import show_config
-from fastmlp.errors import DataError, DivergenceError
+from fastmlp.errors import DivergenceError
 from fastmlp.layers import ACTIVATIONS
 from fastmlp.tables.plots import check_plot
 
@@ -109,22 +108,16 @@ def _train(arguments: argparse.Namespace) -> None:
     on_terminal = not arguments.json and sys.stderr is not None and sys.stderr.isatty()
     if arguments.plot is not None:
         check_plot(arguments.plot)
-    for output in filter(None, (arguments.save, arguments.plot)):
-        os.scandir(Path(output).parent).close()  # raises if the folder does not exist
-        _keep_inputs(output, arguments.data, arguments.test)
+    inputs = (arguments.data, arguments.test)
+    if arguments.save is not None:
+        outputs.check_model(arguments.save, inputs)
+    if arguments.plot is not None:
+        outputs.check_path(arguments.plot, inputs)
     experiment = Experiment(arguments.data, settings, verbose=int(on_terminal))
     report = _saving(experiment, arguments)
     print(report.to_json() if arguments.json else f"\n{report.to_text()}")
     if arguments.plot is not None:
         experiment.plot(arguments.plot, report)
-
-
-def _keep_inputs(output: str, *inputs: str | None) -> None:
-    """Refuse an output that would replace a file the command reads."""
-    path = Path(output)
-    for source in filter(None, inputs):
-        if path.exists() and Path(source).exists() and path.samefile(source):
-            raise DataError(f"{output}: the command reads this file and would overwrite it")
 
 
 def _saving(experiment: Experiment, arguments: argparse.Namespace) -> Report:
@@ -149,7 +142,7 @@ def _saving(experiment: Experiment, arguments: argparse.Namespace) -> Report:
 
 def _predict(arguments: argparse.Namespace) -> None:
     if arguments.output is not None:
-        _keep_inputs(arguments.output, arguments.model, arguments.data)
+        outputs.check_csv(arguments.output, (arguments.model, arguments.data))
     answers.predict(arguments.model, arguments.data, arguments.output, proba=arguments.proba)
 
 
@@ -270,11 +263,16 @@ def _add_answers(commands: Any) -> None:
     for name, command, what in (
         ("predict", _predict, "answer for the rows of a table"),
         ("evaluate", _evaluate, "compare the answers for a table with its target"),
-        ("describe", _describe, "show what a saved model was trained on, and its scores"),
+        (
+            "describe",
+            _describe,
+            "show what a model was trained on, or the layers of a saved network",
+        ),
     ):
         parser = commands.add_parser(name, help=what, description=what, allow_abbrev=False)
         parser.set_defaults(command=command)
-        parser.add_argument("model", help="what train --save wrote")
+        saved = ", or Network.save" if name == "describe" else ""
+        parser.add_argument("model", help=f"what train --save wrote{saved}")
         if name != "describe":
             parser.add_argument("data", help=data)
         if name == "predict":
