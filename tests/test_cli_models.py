@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -245,3 +246,8 @@ def test_no_model_under_the_ending_of_another_format(run, tmp_path, name):
     said = run("train", tmp_path / "t", "--save", path, code=2).err
     assert "--save writes a model in a safetensors file, but ." in said
     assert "such as model.safetensors" in said
+
+
+def test_no_device_is_written(run, tmp_path):
+    for option in (["predict", "m", "t", "--output"], ["train", tmp_path / "t", "--save"]):
+        assert "Not a regular file" in run(*option, os.devnull, code=2).err

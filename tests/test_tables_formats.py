@@ -400,7 +400,7 @@ def test_columns_of_pandas():
     ("table", "error", "message"),
     [
         (5, TypeError, "table must be the path of a file, a frame"),
-        ({"a": [1, 2], "b": [1]}, ValueError, "column 'b' has 1 rows, but 'a' has 2"),
+        ({"a": [1, 2], "b": [1]}, ValueError, "column 'b' has 1 row, but 'a' has 2"),
         ({1: [1, 2]}, TypeError, "names of columns must be str"),
         ({"a": [object()]}, DataError, "column 'a' holds object"),
         ({"a": [[1], [2, 3]]}, DataError, "lists of 2 different lengths"),

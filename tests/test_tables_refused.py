@@ -1,6 +1,7 @@
 """What a table or the arguments of a fit must not contain, and columns that say nothing."""
 
 import os
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -213,3 +214,19 @@ def test_large_numbers_that_are_as_good_as_exact_have_no_note(numbers):
     model = fitted(numbers) if numbers.max() < 1e150 else None
     assert rounding(numbers) == 0.0
     assert model is None or model.notes == ()
+
+
+def test_counts_of_one_row(tmp_path):
+    with pytest.raises(ValueError, match=r"column 'b' has 1 row, but 'a' has 2$"):
+        fm.TabularModel(**QUICK).fit({"a": [1, 2], "b": [1]}, "b")
+    with pytest.raises(DataError, match="'x' is not a number, as 1 other is"):
+        fm.TabularModel(**QUICK, task="regression").fit({"a": [1, 2], "y": ["x", "1"]}, "y")
+    scores = fitted(Y).evaluate({"a": Y[:1], "b": [0], "y": Y[:1]})
+    assert str(scores).endswith("on 1 row")
+
+
+def test_a_number_beyond_float64_in_a_file_is_at_a_row_of_the_file(tmp_path):
+    path = tmp_path / "table.json"
+    path.write_text(f'[{{"a": 1, "y": 1.5}}, {{"a": {10**400}, "y": 2.5}}]')
+    with pytest.raises(DataError, match="^" + re.escape(f"{path}: row 1, column 'a': ")):
+        fm.TabularModel(**QUICK).fit(path, "y")

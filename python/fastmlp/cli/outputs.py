@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from fastmlp import files
 from fastmlp.errors import DataError
 from fastmlp.tables.opening import COMPRESSED
 
@@ -68,8 +69,9 @@ def check_model(path: str, inputs: Iterable[str | None]) -> None:
 
 
 def check_path(path: str, inputs: Iterable[str | None]) -> None:
-    """Refuse a path without a folder, and one that is an input, which would be overwritten."""
+    """Refuse a path without a folder, a device, and an input, which would be overwritten."""
     os.scandir(Path(path).parent).close()  # raises if the folder does not exist
+    files.refuse_devices(path)
     for source in filter(None, inputs):
         if Path(path).exists() and Path(source).exists() and Path(path).samefile(source):
             raise DataError(f"{path}: the command reads this file and would overwrite it")

@@ -240,7 +240,8 @@ class Experiment:
         notes = (*table.notes, *selection.notes, *features.notes, *target.doubts())
         classes = f"{len(target.classes)} classes: {listing(target.classes)}"
         hidden = f"{', '.join(map(str, settings.hidden))} hidden nodes ({settings.activation})"
-        networks = f"{counted(settings.networks, 'network')} of {features.width} inputs, {hidden}"
+        inputs = counted(features.width, "input")
+        networks = f"{counted(settings.networks, 'network')} of {inputs}, {hidden}"
         lines = [
             f"{table.source}: {size}",
             *(f"note: {note}" for note in notes),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fastmlp._validation import brief
 from fastmlp.data import _memory
+from fastmlp.data._text import counted
 from fastmlp.errors import DataError
 from fastmlp.tables.frames import from_array
 from fastmlp.tables.table import Column, Table, Text
@@ -150,7 +151,7 @@ def _target(path: Path, X: NDArray[Any], y: NDArray[Any]) -> Column:
     if y.ndim != 1:
         raise DataError(f"{path}: y must have shape (samples,), got {y.shape}")
     if len(X) != len(y):
-        raise DataError(f"{path}: X has {len(X)} samples, but y has {len(y)}")
+        raise DataError(f"{path}: X has {counted(len(X), 'sample')}, but y has {len(y)}")
     if y.dtype.kind not in "biufUS":
         raise DataError(f"{path}: y must hold numbers or text, got dtype {y.dtype}")
     return from_array("y", y) if y.dtype.kind not in "US" else _words(y)

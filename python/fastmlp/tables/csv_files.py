@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from fastmlp._validation import brief
+from fastmlp.data._text import counted
 from fastmlp.errors import DataError
 from fastmlp.tables import cells
 from fastmlp.tables.dialect import SAMPLE, Dialect, sniff, unique_names
@@ -283,7 +284,8 @@ def _refuse_swallowed(
             where
             or f"{source}: a cell that begins with {brief(text.split(delimiter, maxsplit=1)[0])}"
         )
-        raise DataError(f"{place}: a quote is opened and not closed: {len(lines)} lines follow it")
+        follow = "1 line follows" if len(lines) == 1 else f"{len(lines)} lines follow"
+        raise DataError(f"{place}: a quote is opened and not closed: {follow} it")
 
 
 def _tell_skipped(
@@ -294,7 +296,8 @@ def _tell_skipped(
     width, total = len(table.columns), len(table) + len(skipped.rows)
     number, cells_there = skipped.rows[0]
     line = _line_of(data, start, dialect, None, number)
-    first = f"line {line}: number of cells is {cells_there}, but the header names {width} columns"
+    header = f"the header names {counted(width, 'column')}"
+    first = f"line {line}: number of cells is {cells_there}, but {header}"
     if complete or len(skipped.rows) > max(1, _MOST_SKIPPED * total):
         more = f" ({len(skipped.rows):,} rows are so)" if len(skipped.rows) > 1 else ""
         raise DataError(f"{table.source}: {first}{more}")

@@ -427,9 +427,9 @@ def _how(feature: Feature) -> str:  # noqa: PLR0911  (a case each)
     if isinstance(encoder, Vector):
         return f"{reason or 'numbers'}, centred{missing}"
     if isinstance(encoder, TargetMeans):
-        return f"the mean target of each of {len(encoder.words)} words"
+        return f"the mean target of each of {counted(len(encoder.words), 'word')}"
     rare = ", the others" if encoder.others else ""
-    return f"one input for each of {len(encoder.words)} words{rare}{missing}" + (
+    return f"one input for each of {counted(len(encoder.words), 'word')}{rare}{missing}" + (
         f" ({reason})" if reason else ""
     )
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fastmlp._extras import require
 from fastmlp._validation import brief, described
+from fastmlp.data._text import counted
 from fastmlp.errors import DataError
 from fastmlp.tables import cells
 from fastmlp.tables.table import Booleans, Column, Table, Text
@@ -68,8 +69,8 @@ def from_mapping(columns: Mapping[Any, Any]) -> Table:
         first = next(iter(result))
         if len(result[name]) != len(result[first]):
             raise ValueError(
-                f"column {brief(name)} has {len(result[name])} rows, but {brief(first)} has "
-                f"{len(result[first])}"
+                f"column {brief(name)} has {counted(len(result[name]), 'row')}, "
+                f"but {brief(first)} has {len(result[first])}"
             )
     return Table("table", result)
 
@@ -291,7 +292,13 @@ def from_arrow(source: str, table: Any) -> Table:
     try:
         return Table(source, _by_name(names, columns))
     except DataError as error:
-        raise DataError(f"{source}: {error}" if source not in str(error) else str(error)) from None
+        raise in_source(source, error) from None
+
+
+def in_source(source: str, error: DataError) -> DataError:
+    """Return the error of a column with its source in place of "table"."""
+    text = str(error).removeprefix("table: ")
+    return DataError(text if text.startswith(f"{source}: ") else f"{source}: {text}")
 
 
 def arrow_column(  # noqa: C901, PLR0911  (a case each)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import metrics
+from fastmlp.data._text import counted
 from fastmlp.tables.target import Label, Target
 
 _MOST_SHOWN: Final = 12
@@ -93,12 +94,11 @@ class Scores:
         })  # fmt: skip
 
     def __str__(self) -> str:
+        rows = counted(self.rows, "row")
         if self.task == "regression":
             r2 = "-" if self.r2 is None else f"{self.r2:.4f}"
-            return f"R^2 {r2}, MAE {self.mae:.4g}, RMSE {self.rmse:.4g} on {self.rows:,} rows"
-        lines = [
-            f"accuracy {self.accuracy:.2%}, log loss {self.log_loss:.4f} on {self.rows:,} rows"
-        ]
+            return f"R^2 {r2}, MAE {self.mae:.4g}, RMSE {self.rmse:.4g} on {rows}"
+        lines = [f"accuracy {self.accuracy:.2%}, log loss {self.log_loss:.4f} on {rows}"]
         if self.classes:
             lines += _class_table(self.classes)
         if self.confusion is not None and len(self.classes) <= _MOST_SHOWN:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._validation import brief
-from fastmlp.data._text import listing
+from fastmlp.data._text import counted, listing
 from fastmlp.errors import DataError
 from fastmlp.tables import cells
 from fastmlp.tables.cell_values import as_text
@@ -290,7 +290,11 @@ def _numeric(table: Table, rows: Rows, name: str) -> Floats:
             number = len(rows) - int(wrong.sum())
             raise DataError(
                 f"{table.place(row, name)}: {brief(cell)} is not a number"
-                + (f", as {number:,} others are" if number else "; regression needs numbers")
+                + (
+                    f", as {counted(number, 'other')} {'is' if number == 1 else 'are'}"
+                    if number
+                    else "; regression needs numbers"
+                )
             )
         result: Floats = np.append(values, np.nan)[codes]
     else:

@@ -14,7 +14,7 @@ from fastmlp.data import _memory
 from fastmlp.errors import DataError
 from fastmlp.tables import cells
 from fastmlp.tables.dialect import unique_names
-from fastmlp.tables.frames import from_array
+from fastmlp.tables.frames import from_array, in_source
 from fastmlp.tables.table import Column, Table, Text
 
 _SVMLIGHT: Final = re.compile(rb"[-+\d.eE,]+(\s+qid:\d+)?(\s+\d+:\S+)+\s*(#.*)?")
@@ -68,7 +68,7 @@ def _table(source: str, columns: dict[str, list[Any]]) -> Table:
     try:
         return Table(source, {name: from_array(name, values) for name, values in columns.items()})
     except DataError as error:
-        raise DataError(f"{source}: {error}") from None
+        raise in_source(source, error) from None
 
 
 def read_excel(source: str, data: bytes) -> Table:
