@@ -219,3 +219,9 @@ def test_a_mean_that_no_offset_can_remove(start):
     net = fm.Network([2, 3, 1], output="identity", seed=1)
     net.adapt(X - [0, start])
     net.adapt(np.column_stack([X[:, 0], 1.7e9 + 86.4 * np.arange(300)]))  # seconds of a morning
+
+
+def test_adapt_refuses_an_iterator():
+    net = fm.Network([2, 3], seed=1)
+    with pytest.raises(TypeError, match=r"X must be .* a Stream, got a generator"):
+        net.adapt(row for row in [(1.0, 2.0), (3.0, 4.0)])

@@ -306,7 +306,7 @@ class Network:
         """Whether training changes each layer, live: ``net.trainable[0] = False`` freezes one.
 
         A frozen layer keeps every bit of its weights, biases, scales, shifts and running averages,
-        whatever momentum and weight decay; it normalises by the running averages, as in
+        whatever momentum and weight decay; it normalizes by the running averages, as in
         prediction. Its gradients are not computed (0 after `backward`), and the norm that
         `clip_norm` limits is that of the others. If every layer is frozen, all that trains raises
         a ValueError. Set it to one value for all layers, or one for each. RuntimeError during
@@ -453,7 +453,7 @@ class Network:
     def parameters(self) -> NDArray[Any]:
         """The whole buffer as one flat live view: W0, b0, W1, b1, ... in C order.
 
-        Scales and shifts of a normalised layer follow its biases, and those of an
+        Scales and shifts of a normalized layer follow its biases, and those of an
         `input_normalization` follow all parameters of layer 0. While another thread fits, the view
         may be torn, unlike the parameters that `predict` uses.
         """
@@ -474,7 +474,7 @@ class Network:
 
     @property
     def scales(self) -> views.LayerViews:
-        """Live views (N,) by layer, of the normalised layers; initially 1.
+        """Live views (N,) by layer, of the normalized layers; initially 1.
 
         ``scales["input"]`` (features,) is that of `input_normalization`, if there is one; the same
         in `shifts`, their gradients, `running_means` and `running_variances`.
@@ -484,7 +484,7 @@ class Network:
 
     @property
     def shifts(self) -> views.LayerViews:
-        """Live views (N,) by layer, of the normalised layers; initially 0."""
+        """Live views (N,) by layer, of the normalized layers; initially 0."""
         core = self._model.core
         return views.of_normalized("shifts", self._model, core.shifts, core.input_shifts)
 
@@ -506,7 +506,7 @@ class Network:
 
     @property
     def running_means(self) -> views.LayerViews:
-        """Live views (N,) by layer, of the batch-normalised layers; initially 0.
+        """Live views (N,) by layer, of the batch-normalized layers; initially 0.
 
         After a batch they are ``0.9 * running + 0.1 * mean``. Prediction uses them.
         """
@@ -517,7 +517,7 @@ class Network:
 
     @property
     def running_variances(self) -> views.LayerViews:
-        """Live views (N,) by layer, of the batch-normalised layers; initially 1.
+        """Live views (N,) by layer, of the batch-normalized layers; initially 1.
 
         Updated as `running_means`, with the unbiased variance of the batch.
         """
@@ -584,7 +584,7 @@ class Network:
         X : array-like, shape (B, features)
             A batch of samples. ``nodes[0]`` is a view of it if it needs no conversion.
         training : bool, default True
-            True computes what a step of `fit` does: batch normalisation uses the statistics of this
+            True computes what a step of `fit` does: batch normalization uses the statistics of this
             batch and updates the running averages, unless B is 1, and dropout draws the masks of
             the next B samples of the epoch. False computes what `predict` does, and a following
             `backward` the gradients of that.
@@ -895,7 +895,7 @@ class Network:
         callable
             ``f(theta) -> (loss, gradient)``, theta (n_parameters,) in the order of `parameters`,
             gradient a copy in float64. A call stores theta in the network, and raises RuntimeError
-            while another thread fits it. Dropout is off, and batch normalisation uses the running
+            while another thread fits it. Dropout is off, and batch normalization uses the running
             averages. SciPy's line searches need a network of dtype float64. ``f.hvp(v)`` is the
             exact product of the Hessian with v at the parameters of the network, and
             ``f.hessp(theta, v)`` at theta, for SciPy's ``hessp``. They need a loss of fastmlp and

@@ -43,7 +43,7 @@ class EarlyStopping(Callback):
         name.
     restore_best : bool, default True
         Whether to restore the weights of the best epoch at the end of the fit, bit for bit, with
-        the running averages of batch normalisation, even if the epochs ran out before the patience;
+        the running averages of batch normalization, even if the epochs ran out before the patience;
         not after an exception. The optimizer's state remains that of the last epoch, as in Keras
         and Lightning; call ``net.reset_optimizer()`` before another fit from these weights.
     baseline : float, optional

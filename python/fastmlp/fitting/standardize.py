@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastmlp import _validation
 from fastmlp.data import copying
 from fastmlp.data._conversion import Scaling, numbers
 from fastmlp.data._raw import RawRows, refuse_not_finite
@@ -48,6 +49,11 @@ def adapt(model: Model, X: ArrayLike | Stream, y: TargetsLike | None) -> None:
 def _of_arrays(model: Model, X: Any, y: TargetsLike | None) -> tuple[Scaling, Scaling | None]:
     if isinstance(X, Rescaled):
         raise TypeError("X is Rescaled; adapt learns the scale itself from what was rescaled, X.X")
+    if isinstance(X, Iterator):
+        raise TypeError(
+            "X must be an array, a frame, a list, a sparse matrix or a Stream, "
+            f"got {_validation.described(X)}"
+        )
     float64 = np.dtype(np.float64)
     if is_sparse(X):
         copying.features_as_given("X", X, model.features, float64, minimum=1, shuffled=False)

@@ -58,7 +58,7 @@ class Dense:
     trainable : bool, default True
         Whether training changes the layer; `Network.trainable` changes it later. A frozen layer
         keeps every bit of its weights, biases, scales, shifts and running averages, whatever
-        momentum and weight decay; it normalises by the running averages, as in prediction.
+        momentum and weight decay; it normalizes by the running averages, as in prediction.
     rate_factor : float, default 1.0
         Factor of the learning rate for this layer, finite and above 0; `Network.rate_factors`
         changes it later. L-BFGS, which chooses its own step sizes, ignores it.

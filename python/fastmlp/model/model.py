@@ -173,7 +173,7 @@ class Model:
         return self.loss.function
 
     def bytes_per_row(self) -> int:
-        """Return the memory of forward and backward per sample: nodes, deltas, z, normalised z."""
+        """Return the memory of forward and backward per sample: nodes, deltas, z, normalized z."""
         kept = 3 * self.features if self.input_normalization is not None else 0
         kept += sum(
             layer.nodes * (2 + (layer.dropout > 0) + 2 * (layer.normalization is not None))

@@ -102,7 +102,7 @@ def elu_curve(h: float, alpha: float = ALPHA) -> float:
 
 
 def selu(z: float) -> float:
-    """Return elu with two factors that keep layers normalised (Klambauer et al., 2017)."""
+    """Return elu with two factors that keep layers normalized (Klambauer et al., 2017)."""
     return SELU_BELOW * math.expm1(z) if z < 0.0 else SELU_ABOVE * z
 
 

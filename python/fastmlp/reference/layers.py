@@ -31,7 +31,7 @@ class Dense:
         The probability, in [0, 1), that a node is set to 0 in a training step. Not in the last
         layer.
     trainable : bool, default True
-        Whether training changes the layer. One that is frozen keeps all it has, and normalises by
+        Whether training changes the layer. One that is frozen keeps all it has, and normalizes by
         the running averages, as in prediction.
     rate_factor : float, default 1.0
         Factor of the learning rate for this layer, above 0.

@@ -235,7 +235,7 @@ class Model:
 
     @property
     def scales(self) -> dict[LayerKey, Row]:
-        """Live lists (N,) by layer, of the normalised layers; initially 1.
+        """Live lists (N,) by layer, of the normalized layers; initially 1.
 
         ``scales["input"]`` (features,) is that of `input_normalization`, if there is one; the same
         in `shifts`, their gradients, `running_means` and `running_variances`.
@@ -244,7 +244,7 @@ class Model:
 
     @property
     def shifts(self) -> dict[LayerKey, Row]:
-        """Live lists (N,) by layer, of the normalised layers; initially 0."""
+        """Live lists (N,) by layer, of the normalized layers; initially 0."""
         return self._shifts
 
     @property
@@ -259,12 +259,12 @@ class Model:
 
     @property
     def running_means(self) -> dict[LayerKey, Row]:
-        """Live lists (N,) by layer, of the batch-normalised layers; initially 0."""
+        """Live lists (N,) by layer, of the batch-normalized layers; initially 0."""
         return {i: running.means for i, running in self._statistics.items()}
 
     @property
     def running_variances(self) -> dict[LayerKey, Row]:
-        """Live lists (N,) by layer, of the batch-normalised layers; initially 1."""
+        """Live lists (N,) by layer, of the batch-normalized layers; initially 1."""
         return {i: running.variances for i, running in self._statistics.items()}
 
     @property
@@ -290,7 +290,7 @@ class Model:
     def parameters(self) -> list[float]:
         """A copy of all parameters as one flat list: W0, b0, W1, b1, ... in C order; settable.
 
-        Scales and shifts of a normalised layer follow its biases, and those of an
+        Scales and shifts of a normalized layer follow its biases, and those of an
         `input_normalization` follow all parameters of layer 0.
         """
         return [value for row in self._parameter_rows() for value in row]

@@ -388,7 +388,7 @@ class Network(Training):
         Objective
             ``f(theta) -> (loss, gradient)``, theta (n_parameters,) in the order of `parameters`,
             gradient a flat list. A call stores theta in the network. Dropout is off, and batch
-            normalisation uses the running averages. ``f.hvp(v)`` is the product of the Hessian
+            normalization uses the running averages. ``f.hvp(v)`` is the product of the Hessian
             with v at the parameters of the network, ``f.hessp(theta, v)`` at theta.
         """
         self._refuse_frozen()

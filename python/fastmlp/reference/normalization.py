@@ -1,8 +1,8 @@
-"""Normalisation of z before the activation, or of h after it, and its way back.
+"""Normalization of z before the activation, or of h after it, and its way back.
 
 With x = (z - mean) / sqrt(variance + epsilon), scale * x + shift takes the place of z, or of h.
-Layer normalisation (Ba, Kiros, Hinton, 2016) takes mean and variance over the nodes of a sample,
-batch normalisation (Ioffe and Szegedy, 2015) over the samples of a batch, and in prediction running
+Layer normalization (Ba, Kiros, Hinton, 2016) takes mean and variance over the nodes of a sample,
+batch normalization (Ioffe and Szegedy, 2015) over the samples of a batch, and in prediction running
 averages of those.
 """
 
@@ -15,7 +15,7 @@ from .dense import Matrix, Row
 from .sums import in_order, tree16
 
 NAMES: Final = ("batch", "layer")
-"""The names of the normalisations."""
+"""The names of the normalizations."""
 
 EPSILON: Final = 1e-5
 """What is usually added to a variance, so that nothing is divided by 0."""
@@ -24,11 +24,11 @@ MOMENTUM: Final = 0.1
 """The usual weight of a batch in the running averages."""
 
 LayerKey: TypeAlias = int | Literal["input"]
-"""A normalised layer, or the features before the first layer."""
+"""A normalized layer, or the features before the first layer."""
 
 
 class Normalization(str):
-    """The name of a normalisation, with its numbers. It equals the name."""
+    """The name of a normalization, with its numbers. It equals the name."""
 
     __slots__ = ("after_activation", "epsilon", "momentum")
 
@@ -60,26 +60,26 @@ class Normalization(str):
 def BatchNorm(  # noqa: N802  (as in fastmlp)
     epsilon: float = EPSILON, momentum: float = MOMENTUM, *, after_activation: bool = False
 ) -> Normalization:
-    """Return batch normalisation with its numbers."""
+    """Return batch normalization with its numbers."""
     return Normalization("batch", epsilon, momentum, after_activation)
 
 
 def LayerNorm(  # noqa: N802
     epsilon: float = EPSILON, *, after_activation: bool = False
 ) -> Normalization:
-    """Return layer normalisation with its numbers."""
+    """Return layer normalization with its numbers."""
     return Normalization("layer", epsilon, MOMENTUM, after_activation)
 
 
 def numbers_of(normalization: str | None) -> Normalization:
-    """Return a normalisation with its numbers, the usual ones of a name."""
+    """Return a normalization with its numbers, the usual ones of a name."""
     if isinstance(normalization, Normalization):
         return normalization
     return Normalization(normalization or "layer")
 
 
 def read_input_normalization(value: Any) -> str | None:
-    """Return the normalisation of the features, if any, after checks."""
+    """Return the normalization of the features, if any, after checks."""
     if value is None:
         return None
     name = validation.choice("input_normalization", value, NAMES)
@@ -90,12 +90,12 @@ def read_input_normalization(value: Any) -> str | None:
 
 @dataclass(frozen=True)
 class ByLayer:
-    """A batch normalised over the nodes of each sample.
+    """A batch normalized over the nodes of each sample.
 
     Attributes
     ----------
     x : list of list of float, shape (B, N)
-        Normalised: mean 0 and variance 1 along each row.
+        Normalized: mean 0 and variance 1 along each row.
     inverses : list of float, shape (B,)
         1 / sqrt(variance + epsilon) of each row.
     """
@@ -121,12 +121,12 @@ class ByLayer:
 
 @dataclass(frozen=True)
 class ByBatch:
-    """A batch normalised over its samples, node by node.
+    """A batch normalized over its samples, node by node.
 
     Attributes
     ----------
     x : list of list of float, shape (B, N)
-        Normalised: mean 0 and variance 1 along each column.
+        Normalized: mean 0 and variance 1 along each column.
     inverses : list of float, shape (N,)
         1 / sqrt(variance + epsilon) of each column.
     constant : bool
@@ -160,7 +160,7 @@ class ByBatch:
 
 @dataclass
 class Statistics:
-    """Running averages of a batch-normalised layer, used in prediction.
+    """Running averages of a batch-normalized layer, used in prediction.
 
     Attributes
     ----------
@@ -193,11 +193,11 @@ class Statistics:
 
 
 Normalized = ByLayer | ByBatch
-"""A normalised batch with the values for the backward pass."""
+"""A normalized batch with the values for the backward pass."""
 
 
 def by_layer(z: Matrix, epsilon: float) -> ByLayer:
-    """Normalise each row of z (B, N); sums are `tree16`."""
+    """Normalize each row of z (B, N); sums are `tree16`."""
     x, inverses = [], []
     for row in z:
         mean = tree16(row) / len(row)
@@ -209,7 +209,7 @@ def by_layer(z: Matrix, epsilon: float) -> ByLayer:
 
 
 def by_moments(z: Matrix, means: Row, variances: Row, epsilon: float, *, constant: bool) -> ByBatch:
-    """Normalise the columns of z (B, N) by moments (N,), of this batch or running averages."""
+    """Normalize the columns of z (B, N) by moments (N,), of this batch or running averages."""
     inverses = [_inverse(variance, epsilon) for variance in variances]
     x = [
         [
@@ -247,7 +247,7 @@ def gradients(delta: Matrix, x: Matrix, inverse: float) -> tuple[Row, Row]:
     delta : list of list of float, shape (B, N)
         dL/d(scale x + shift), one row per sample, times its weight.
     x : list of list of float, shape (B, N)
-        The normalised batch.
+        The normalized batch.
     inverse : float
         1 over the sum of the weights, which is 1/B without them.
 

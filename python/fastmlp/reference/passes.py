@@ -17,15 +17,15 @@ class Pass:
     z, h : list of matrix
         The argument and the result of each activation, before dropout.
     normalized : list of Normalized or None
-        Those of the layers with normalisation.
+        Those of the layers with normalization.
     normalized_inputs : Normalized or None
-        The normalised features, if the network normalises them.
+        The normalized features, if the network normalizes them.
     input_deltas : matrix
         After a backward pass dL/d(scale x + shift) of those.
     factors : list of matrix or None
         The factors of h, in layers with dropout.
     moments : dict of int or "input" to (means, variances)
-        Those of the batch, by layer with batch normalisation, in training.
+        Those of the batch, by layer with batch normalization, in training.
     """
 
     nodes: list[Matrix] = field(default_factory=list)

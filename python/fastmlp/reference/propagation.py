@@ -38,7 +38,7 @@ class Propagation(Model):
         X : array-like, shape (B, features)
             A batch of samples, at least one.
         training : bool, default True
-            True computes what a step of `fit` does: batch normalisation uses the statistics of this
+            True computes what a step of `fit` does: batch normalization uses the statistics of this
             batch and updates the running averages, unless B is 1, and dropout draws the masks of
             the next B samples of the epoch. False computes what `predict` does, and a following
             `backward` the gradients of that.
@@ -300,7 +300,7 @@ class Propagation(Model):
         return result
 
     def _numbers_of(self, key: LayerKey) -> normalization.Normalization:
-        """Return the normalisation of a layer or of the features, with its numbers."""
+        """Return the normalization of a layer or of the features, with its numbers."""
         if key == "input":
             return normalization.numbers_of(self._input_normalization)
         return self._layers[key].numbers
@@ -367,9 +367,9 @@ class Propagation(Model):
     def _backpropagate(
         self, at: Pass, y: list[Any], weight: Row
     ) -> tuple[Row, list[tuple[Matrix, Matrix]]]:
-        """Return the loss of each sample, and for each layer dL/dz before normalisation and after.
+        """Return the loss of each sample, and for each layer dL/dz before normalization and after.
 
-        The two are equal without normalisation. All are multiplied by the weight of the sample.
+        The two are equal without normalization. All are multiplied by the weight of the sample.
         """
         losses, delta = self._output_delta(at, y)
         losses = [loss * w for loss, w in zip(losses, weight, strict=True)]

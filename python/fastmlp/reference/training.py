@@ -135,7 +135,7 @@ class Training(Derivatives):
         """Count the floating-point operations of training on one sample.
 
         For each layer (K, N) 2 K N forward, 2 K N for the gradient and 2 K N backward; the last for
-        the first layer only if the features are normalised.
+        the first layer only if the features are normalized.
         """
         products = [K * N for K, N in self._shapes()]
         normalizes = self._input_normalization is not None

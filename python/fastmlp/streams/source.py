@@ -166,7 +166,7 @@ class _Counting:
     batch_size : int
         Rows of a step.
     pairs : bool
-        Whether the fit needs a batch with two rows of weight above 0, for batch normalisation.
+        Whether the fit needs a batch with two rows of weight above 0, for batch normalization.
     """
 
     def __init__(self, batch_size: int, pairs: bool) -> None:
