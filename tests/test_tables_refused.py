@@ -230,3 +230,12 @@ def test_a_number_beyond_float64_in_a_file_is_at_a_row_of_the_file(tmp_path):
     path.write_text(f'[{{"a": 1, "y": 1.5}}, {{"a": {10**400}, "y": 2.5}}]')
     with pytest.raises(DataError, match="^" + re.escape(f"{path}: row 1, column 'a': ")):
         fm.TabularModel(**QUICK).fit(path, "y")
+
+
+def test_vectors_that_float64_rounds_are_noted():
+    rounded = "float64 rounds its numbers to multiples of 1024"
+    vectors = 2**62 + np.arange(80).reshape(40, 2) * 100
+    model = fitted(vectors)
+    assert report_of(model).how == f"{rounded}, centred"
+    assert f"column 'a': {rounded}" in model.notes[0]
+    assert report_of(fitted(vectors // 100 * 0 + 2**62 + vectors % 7)).kind == "dropped"

@@ -305,7 +305,7 @@ def _no_information(encoder: Encoder, column: Column, rows: Rows, kind: Kind, de
         values, _ = values_of(column, kind, decimal)(rows)
         return f"is always {values[0]}" if (values == values[0]).all() else ""
     if isinstance(encoder, Vector) and not isinstance(column, Text) and encoder.deviation == 1.0:
-        vectors = column[rows]
+        vectors = column[rows].astype(np.float64)
         return f"is always {brief(vectors[0].tolist())}" if (vectors == vectors[0]).all() else ""
     return ""
 

@@ -51,6 +51,8 @@ def kind_of(  # noqa: PLR0911  (a case each)
     if isinstance(column, Text):
         return _text_kind(column, rows, decimal, unnamed=unnamed)
     if column.ndim == 2:
+        if column.dtype.kind in "iu" and (unit := rounding(column)):
+            return Kind("vector", f"{ROUNDED}{unit:g}")
         return Kind("vector", f"{column.shape[1]} numbers of one unit")
     values = column[rows]
     if column.dtype.kind == "M":
