@@ -31,6 +31,13 @@ def checked_path(path: object) -> str | bytes:
     return name
 
 
+def regular_path(path: object) -> str | bytes:
+    """Return the file's name as `checked_path` does; OSError if a folder or device has it."""
+    name = checked_path(path)
+    refuse_devices(name)
+    return name
+
+
 def shown(path: str | bytes) -> str:
     r"""Return a file's name for messages: bytes that are not UTF-8 are shown as ``\xff``."""
     return printable(os.fsdecode(path))
@@ -81,9 +88,7 @@ def write_file(path: Path, content: bytes) -> None:
     OSError
         If the file cannot be written; the old file is unchanged.
     """
-    name = checked_path(path)
-    refuse_devices(name)
-    _core.write_file(name, content)
+    _core.write_file(regular_path(path), content)
 
 
 def write_archive(
@@ -111,14 +116,14 @@ def write_archive(
     """
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     native = {name: array.astype(array.dtype.newbyteorder("=")) for name, array in arrays.items()}
-    _core.write_archive(checked_path(path), native, dict(metadata))
+    _core.write_archive(regular_path(path), native, dict(metadata))
 
 
 def check_can_write(
     path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]
 ) -> None:
     """Raise the errors that `write_archive` would raise, without writing."""
-    _core.check_can_write(checked_path(path), dict(tensors), dict(metadata))
+    _core.check_can_write(regular_path(path), dict(tensors), dict(metadata))
 
 
 def read_archive(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
@@ -143,6 +148,6 @@ def read_archive(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     OSError
         If the file cannot be read.
     """
-    name = checked_path(path)
+    name = regular_path(path)
     refuse_too_large(name)
     return reading(_core.read_archive, name)

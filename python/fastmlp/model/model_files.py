@@ -85,7 +85,7 @@ def write_model(
         raise ValueError("there must be at least one network")
     tensors, metadata = ({}, {}) if table is None else _encode(table)
     cores = [model.core for model in models]
-    _core.save_model(files.checked_path(path), cores, tensors, metadata, allow_nonfinite)
+    _core.save_model(files.regular_path(path), cores, tensors, metadata, allow_nonfinite)
 
 
 def read_model(
@@ -100,7 +100,7 @@ def read_model(
     TypeError, OSError, MemoryError
         As in `load`.
     """
-    name = files.checked_path(path)
+    name = files.regular_path(path)
     files.refuse_too_large(name, copies=3)  # the file's content, parameters and gradients
     cores, tensors, metadata = files.reading(_core.load_model, name, allow_nonfinite)
     table = _decode(files.shown(name), tensors, metadata) if metadata else None

@@ -15,7 +15,7 @@ _STATE_FORMAT: Final = 2
 def save(model: Model, path: files.Path, allow_nonfinite: bool) -> None:
     """Write a model to a file; see `Network.save`."""
     allow = _validation.switch("allow_nonfinite", allow_nonfinite)
-    model.core.save(files.checked_path(path), allow)
+    model.core.save(files.regular_path(path), allow)
 
 
 def to_state(model: Model, attributes: dict[str, Any]) -> dict[str, Any]:
