@@ -154,7 +154,8 @@ static void TEST_MEMORY(void) {
     CHECK(OTHER(load_memory)(bytes, size, &loaded) == FASTMLP_FORMAT_ERROR);
     CHECK_REFUSED(F(load_memory)(bytes, size - 1, &loaded), FASTMLP_FORMAT_ERROR, "<memory>");
     CHECK_REFUSED(F(load_memory)(NULL, size, &loaded), FASTMLP_INVALID_ARGUMENT, "bytes is null");
-    CHECK_REFUSED(F(load_memory)(bytes, 0, &loaded), FASTMLP_FORMAT_ERROR, "0 bytes");
+    CHECK_REFUSED(F(load_memory)(bytes, 0, &loaded), FASTMLP_FORMAT_ERROR,
+                  "shorter than the length of a header");
     CHECK_REFUSED(F(load_memory)(bytes, (size_t)-1, &loaded), FASTMLP_INVALID_ARGUMENT, "size");
     bytes[size - 1] ^= 1;
     CHECK(F(load_memory)(bytes, size, &loaded) == FASTMLP_FORMAT_ERROR && loaded == NULL);
