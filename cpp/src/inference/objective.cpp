@@ -10,6 +10,15 @@
 #include "threads/ieee_defaults.hpp"
 
 namespace fastmlp {
+namespace {
+
+/// Multiply-adds per parameter and row: forward, back and for the gradient.
+constexpr int kProducts = 3;
+constexpr std::size_t kPieceRows = 512;
+/// The time that a node takes besides its products.
+constexpr double kFlopsPerNode = 10;
+
+}  // namespace
 
 template <class T>
 class Objective<T>::Impl {
@@ -32,12 +41,6 @@ public:
     }
 
 private:
-    /// Multiply-adds per parameter and row: forward, back and for the gradient.
-    static constexpr int kProducts = 3;
-    static constexpr std::size_t kPieceRows = 512;
-    /// The time that a node takes besides its products.
-    static constexpr double kFlopsPerNode = 10;
-
     double walk(const Samples<T>& samples, MatrixView<T> outputs, int n_threads,
                 std::atomic<bool>& begun) {
         const std::size_t rows = samples.count();
