@@ -314,33 +314,38 @@ private:
         }
     };
 
-    /// The same times the weights of the outputs, which are 0 beyond the last one.
+    /// The same times the weights of the outputs, which are 0 beyond the last one. Not larger than
+    /// a vector of AVX, and without one: clang 16 takes it for an argument of AVX-512 otherwise.
     template <class L>
     struct WeightedAdder {
         RowSum<L>& sum;
+        const T* weights;  ///< of this piece,
+        std::size_t left;  ///< and their number
         std::size_t j;
-        Reg weight;
+
+        WeightedAdder(RowSum<L>& its_sum, const T* of_all, std::size_t n, std::size_t i,
+                      std::size_t its_j)
+            : sum(its_sum), weights(of_all + i * kStep), left(n - i * kStep), j(its_j) {}
 
         FASTMLP_INLINE void operator()(Reg loss) const {
-            sum.add(j, counting(S::mul(weight, loss)));
+            sum.add(j, counting(S::mul(weight(L{}), loss)));
         }
         FASTMLP_INLINE void square(Reg error) const {
-            sum.add_product(j, counting(S::mul(weight, error)), counting(error));
+            sum.add_product(j, counting(S::mul(weight(L{}), error)), counting(error));
         }
         /// +0 for an output of weight 0, whatever its loss is.
         FASTMLP_INLINE Reg counting(Reg loss) const {
-            return S::select_gt(weight, S::zero(), loss, S::zero());
+            return S::select_gt(weight(L{}), S::zero(), loss, S::zero());
         }
-    };
 
-    /// Weights of outputs, piece by piece.
-    static FASTMLP_INLINE Reg weights_of(ByRow<S>, const T* weights, std::size_t n, std::size_t i) {
-        return ByRow<S>::load_unpadded(weights, n, i);
-    }
-    static FASTMLP_INLINE Reg weights_of(ByColumn<S>, const T* weights, std::size_t,
-                                         std::size_t i) {
-        return S::set1(weights[i]);
-    }
+    private:
+        static constexpr std::size_t kStep = 16 / L::kPieces;  ///< columns of a piece
+
+        FASTMLP_INLINE Reg weight(ByRow<S>) const {
+            return ByRow<S>::load_unpadded(weights, left, 0);
+        }
+        FASTMLP_INLINE Reg weight(ByColumn<S>) const { return S::set1(weights[0]); }
+    };
 
     /// `term(x, y, add)` adds the loss of outputs x against targets y and returns its derivative;
     /// times `scale` this is delta.
@@ -374,7 +379,7 @@ private:
             });
         } else {
             pass([=](auto layout, auto& sum, std::size_t i, std::size_t j) {
-                return WeightedAdder<decltype(layout)>{sum, j, weights_of(layout, weights, n, i)};
+                return WeightedAdder<decltype(layout)>(sum, weights, n, i, j);
             });
         }
     }
