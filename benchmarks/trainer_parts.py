@@ -31,9 +31,9 @@ def parts(layers: list[int]) -> dict[str, Part]:
         "RMSprop": network(fm.RMSprop(0.001)),
         "Adam, clipped by norm": network(fm.Adam(clip_norm=1.0)),
         "dropout": network(dropout=0.2),
-        "layer normalisation": network(normalization="layer"),
+        "layer normalization": network(normalization="layer"),
         "batch normalisation": network(normalization="batch"),
-        "layer normalisation, dropout": network(normalization="layer", dropout=0.2),
+        "layer normalization, dropout": network(normalization="layer", dropout=0.2),
     }
 
 

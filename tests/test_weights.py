@@ -177,7 +177,7 @@ HALVES = np.full((90, 3), 1 / 3)
         ({"sample_weight": np.ones(89)}, ValueError, r"must have the shape \(90,\), got \(89,\)"),
         ({"sample_weight": np.ones((90, 1))}, ValueError, r"\(90, 1\)"),
         ({"sample_weight": np.zeros(90)}, ValueError, "is 0 for every sample"),
-        ({"sample_weight": np.full(90, 1e-60)}, ValueError, "is 0 for every sample"),
+        ({"sample_weight": np.full(90, 1e-60)}, ValueError, "is 0 in float32 for every sample"),
         ({"sample_weight": -np.ones(90)}, ValueError, "at least 0 .*, got -1.0 at row 0"),
         ({"sample_weight": np.full(90, math.nan)}, ValueError, "got nan at row 0"),
         ({"sample_weight": np.full(90, math.inf)}, ValueError, "got inf at row 0"),
