@@ -32,7 +32,7 @@ from sklearn.preprocessing import StandardScaler
 import fastmlp as fm
 from fastmlp.errors import DataError
 from fastmlp.tables.cell_values import as_text, values_of
-from fastmlp.tables.features import Features, learn
+from fastmlp.tables.features import Features, fit_encoders
 from fastmlp.tables.reading import read
 from fastmlp.tables.selection import Selection, select
 from fastmlp.tables.splits import shuffled, split_rows
@@ -143,7 +143,7 @@ def mlp(case: Problem) -> NDArray[Any]:
 
 def _features(case: Problem) -> Features:
     y = np.asarray(case.y, np.float64)[:, np.newaxis]
-    return learn(case.selection.table, case.train, case.selection.features, y)[0]
+    return fit_encoders(case.selection.table, case.train, case.selection.features, y)[0]
 
 
 def _columns(

@@ -1,4 +1,7 @@
-"""Scale and offset inside the network: applied everywhere and kept."""
+"""Scale and offset inside the network: applied everywhere and kept.
+
+Over 400 lines, as all tests use the same scaled network.
+"""
 
 import pickle
 import shutil

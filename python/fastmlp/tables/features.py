@@ -1,7 +1,7 @@
 """The encoding of a table as a feature matrix, and a report of it for each column."""
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, Literal
@@ -141,13 +141,23 @@ class Features:
             ]
         return out
 
+    def training_matrix(
+        self, table: Table, rows: Rows, trained: Mapping[str, Floats]
+    ) -> NDArray[Any]:
+        """Return the matrix of the training part, whose rows have cross-fitted target means."""
+        out = self.matrix(table, rows, self.notes)
+        for feature, part in zip(self.features, self._parts(out), strict=True):
+            if feature.name in trained:
+                part[:] = trained[feature.name]
+        return out
+
     def _parts(self, out: NDArray[Any]) -> Iterator[NDArray[Any]]:
         starts = widths([feature.encoder for feature in self.features])
         for start, end in pairwise(starts):
             yield out[:, start:end]
 
 
-def learn(
+def fit_encoders(
     table: Table,
     rows: Rows,
     names: Sequence[str],
@@ -157,8 +167,8 @@ def learn(
     words: WordEncoding = "one-hot",
     classes: bool = False,
     seed: int = 0,
-) -> tuple[Features, NDArray[Any]]:
-    """Choose the encoding of each column, fit it to some rows, and encode these.
+) -> tuple[Features, dict[str, Floats]]:
+    """Choose the encoding of each column, and fit it to some rows.
 
     Parameters
     ----------
@@ -177,41 +187,17 @@ def learn(
     seed : int
         For the folds of target encoding.
 
-    Raises
-    ------
-    DataError
-        If no column is left.
-    """
-    learned, trained = fit_encoders(
-        table, rows, names, targets, numbers=numbers, words=words, classes=classes, seed=seed
-    )
-    matrix = learned.matrix(table, rows, learned.notes)
-    for feature, part in zip(learned.features, learned._parts(matrix), strict=True):  # noqa: SLF001
-        if feature.name in trained:
-            part[:] = trained[feature.name]
-    return learned, matrix
-
-
-def fit_encoders(
-    table: Table,
-    rows: Rows,
-    names: Sequence[str],
-    targets: Floats,
-    *,
-    numbers: NumberEncoding = "piecewise",
-    words: WordEncoding = "one-hot",
-    classes: bool = False,
-    seed: int = 0,
-) -> tuple[Features, dict[str, Floats]]:
-    """Choose the encoding of each column and fit it; the arguments are those of `learn`.
-
     Returns
     -------
     features : Features
         The fitted encoding.
     trained : dict of str to ndarray
-        The cross-fitted target means of the training part, which its rows have in place of those
-        that new rows get.
+        The cross-fitted target means of the training part, for `Features.training_matrix`.
+
+    Raises
+    ------
+    DataError
+        If no column is left.
     """
     kinds = {
         name: kind_of(table.columns[name], rows, name, table.decimal, unnamed=name in table.unnamed)

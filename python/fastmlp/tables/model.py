@@ -23,7 +23,7 @@ from fastmlp.model.model_files import TableData, read_model, write_model
 from fastmlp.network import Network, model_of, network_of
 from fastmlp.settings.optimizers import Optimizer
 from fastmlp.tables.columns import Columns
-from fastmlp.tables.features import Features, learn, text_columns
+from fastmlp.tables.features import Features, fit_encoders, text_columns
 from fastmlp.tables.reading import read
 from fastmlp.tables.saved import Learned, check_storable, from_table, to_table
 from fastmlp.tables.scores import Scores, score
@@ -256,7 +256,7 @@ class TabularModel:
             )  # fmt: skip
         target, y = read_target(selection.table, rows, selection.targets, self._task, guess=like)
         class_rows = y if target.task == "classification" else np.zeros(len(rows), np.intp)
-        features, X = learn(
+        features, trained = fit_encoders(
             selection.table,
             rows,
             selection.features,
@@ -266,6 +266,7 @@ class TabularModel:
             classes=target.task != "regression",
             seed=self.seed,
         )
+        X = features.training_matrix(selection.table, rows, trained)
         weight = None if selection.weight is None else selection.weight[rows]
         groups = None
         if selection.groups is not None:
