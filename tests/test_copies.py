@@ -10,6 +10,7 @@ import pytest
 
 import fastmlp as fm
 from fastmlp.network import model_of
+from fastmlp.settings.optimizers import OptimizerKind
 
 X = np.random.default_rng(5).standard_normal((23, 6))
 LABELS = np.arange(23) % 3
@@ -90,6 +91,25 @@ def test_a_pickle_of_an_older_version():
     assert same(net, pickle.loads(pickle.dumps(net)))
     assert type(history) is fm.History
     assert list(history.metrics) == ["loss", "validation_loss", "validation_r2"]
+
+
+def test_the_least_state_of_format_2(net):
+    """Without what older versions did not have: names, scaling, loss weights, averages."""
+    attributes = {"_features": 6, "_layers": net.layers, "_loss": net.loss, "_dtype": net.dtype}
+    state = {
+        "format": 2,
+        "attributes": attributes | {"note": "kept"},
+        "seed": 1,
+        "epoch": 2,
+        "parameters": net.parameters,
+        "statistics": None,
+        "optimizer": (OptimizerKind.SGD, None, None, 6),
+    }
+    again = fm.Network.__new__(fm.Network)
+    again.__setstate__(state)
+    assert same(net, again)
+    assert (again.steps, again.note) == (6, "kept")
+    assert again.feature_names is again.class_names is again.loss_weights is None
 
 
 def test_no_reference_is_left(net):

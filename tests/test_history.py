@@ -1,5 +1,6 @@
 """The interface of a history: its series by name, a data frame, a plot."""
 
+import copy
 import math
 import pickle
 
@@ -34,8 +35,18 @@ def test_the_best_epoch(history, blobs):
     assert plain.best_epoch == 1 + int(np.argmin(plain.loss))
 
 
-def test_pickle(history):
-    assert pickle.loads(pickle.dumps(history)) == history
+@pytest.mark.parametrize("duplicate", [copy.copy, lambda it: pickle.loads(pickle.dumps(it))])
+def test_a_copy_has_all_but_the_times(history, duplicate):
+    again = duplicate(history)
+    assert again == history
+    assert again.metrics == history.metrics
+    assert again.dtype == np.float32
+    assert again.epoch_seconds == []
+    assert math.isnan(again.seconds)
+    assert math.isnan(again.gflops)
+    assert repr(history).startswith(repr(again)[:-1] + ", seconds=")
+    with pytest.raises(KeyError, match="got 'epoch_seconds'"):
+        again["epoch_seconds"]
 
 
 def test_a_report_has_values_by_name():

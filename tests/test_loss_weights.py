@@ -284,14 +284,6 @@ def test_copies_pickles_files_and_checkpoints_keep_them(dtype, tmp_path):
     assert (tmp_path / "without").read_bytes() == (tmp_path / "never").read_bytes()
 
 
-def test_a_pickle_of_before():
-    state = network("identity", "huber", weights=None).__getstate__()
-    del state["attributes"]["_loss_weights"]
-    again = fm.Network.__new__(fm.Network)
-    again.__setstate__(state)
-    assert again.loss_weights is None
-
-
 @pytest.mark.parametrize(
     ("values", "loss", "message"),
     [

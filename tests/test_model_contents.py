@@ -60,14 +60,6 @@ def test_names_are_in_copies_pickles_and_checkpoints(path, named):
         assert (again.feature_names, again.class_names) == (NAMES, named.class_names)
 
 
-def test_a_pickle_without_class_names(named):
-    state = named.__getstate__()
-    del state["attributes"]["_class_names"]
-    again = fm.Network.__new__(fm.Network)
-    again.__setstate__(state)
-    assert (again.feature_names, again.class_names) == (NAMES, None)
-
-
 def test_what_needs_nothing_of_version_2_is_of_version_1(path, named):
     plain = fm.Network([4, 5, 3], seed=3, dtype=named.dtype)
     plain.save(path)

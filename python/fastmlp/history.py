@@ -141,7 +141,9 @@ class History:
         Accuracy on the validation data after each epoch; empty without validation data and for
         regression.
     epoch_seconds : list of float
-        Training time of each epoch in seconds, without validation and callbacks.
+        Training time of each epoch in seconds, without validation and callbacks. Equality ignores
+        it, and copies and pickles do not have it, so that equal fits give equal bytes; their
+        speeds are NaN.
     samples : int
         Number of samples in an epoch.
     flops_per_sample : int
@@ -174,7 +176,7 @@ class History:
     """
 
     loss: list[float]
-    epoch_seconds: list[float]
+    epoch_seconds: list[float] = field(compare=False)
     samples: int
     flops_per_sample: int
     dtype: np.dtype[Any]
@@ -188,8 +190,18 @@ class History:
     message: str = ""
     head_losses: dict[str, list[float]] = field(default_factory=dict)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return plain values without the times, which differ between equal fits."""
+        measured = ("epoch_seconds", "peak_share")
+        values = {name: value for name, value in vars(self).items() if name not in measured}
+        return values | {"dtype": self.dtype.name}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update({"head_losses": {}} | state)  # which older pickles do not have
+        usual: dict[str, Any] = {
+            "epoch_seconds": [],
+            "head_losses": {},
+        }  # older pickles have no head_losses
+        self.__dict__.update(usual | state | {"dtype": np.dtype(state["dtype"])})
 
     @property
     def metrics(self) -> dict[str, list[float]]:
@@ -257,13 +269,13 @@ class History:
         return plot_series({name: self[name] for name in names or losses}, self.best_epoch, ax)
 
     def _series(self) -> dict[str, list[float]]:
-        rates = {"learning_rate": self.learning_rate} if self.learning_rate else {}
-        return {**self.metrics, **rates, "epoch_seconds": self.epoch_seconds}
+        others = {"learning_rate": self.learning_rate, "epoch_seconds": self.epoch_seconds}
+        return self.metrics | {name: values for name, values in others.items() if values}
 
     @property
     def seconds(self) -> float:
         """Training time of all epochs in seconds, without validation and callbacks."""
-        return sum(self.epoch_seconds)
+        return sum(self.epoch_seconds) if self.epoch_seconds else math.nan
 
     @property
     def samples_per_second(self) -> float:
@@ -297,11 +309,12 @@ class History:
             parts.append(f"validation_accuracy={_course(self.validation_accuracy)}")
         if self.stopped_by != "epochs":
             parts.append(f"stopped_by={self.stopped_by!r}")
-        parts += [
-            f"seconds={self.seconds:.4g}",
-            f"samples_per_second={self.samples_per_second:,.0f}",
-            f"gflops={self.gflops:.4g}",
-        ]
+        if self.epoch_seconds:
+            parts += [
+                f"seconds={self.seconds:.4g}",
+                f"samples_per_second={self.samples_per_second:,.0f}",
+                f"gflops={self.gflops:.4g}",
+            ]
         return f"History({', '.join(parts)})"
 
 

@@ -11,7 +11,13 @@ from fastmlp.layers.activations import (
     parameter_of,
     read_activation,
 )
-from fastmlp.layers.dense import Dense, build_layers, completed, refuse_single_softmax
+from fastmlp.layers.dense import (
+    CoreLayer,
+    Dense,
+    build_layers,
+    completed,
+    refuse_single_softmax,
+)
 from fastmlp.layers.normalizations import (
     NORMALIZATIONS,
     BatchNorm,
@@ -35,6 +41,7 @@ __all__ = [
     "ActivationLike",
     "ActivationName",
     "BatchNorm",
+    "CoreLayer",
     "Dense",
     "LayerNorm",
     "LeakyReLU",

@@ -9,8 +9,9 @@ import numpy as np
 from fastmlp import _core, _validation
 from fastmlp.data import _memory
 from fastmlp.data._conversion import Scaling
-from fastmlp.heads import Heads, core_heads
+from fastmlp.heads import CoreHead, Heads, core_heads
 from fastmlp.layers import (
+    CoreLayer,
     Dense,
     NormalizationLike,
     build_layers,
@@ -105,14 +106,9 @@ class Model:
     @classmethod
     def of_core(cls, core: Core) -> Self:
         """Create a model of a loaded core, which knows its layers."""
-        layers = tuple(
-            layer.having(trainable=trainable, rate_factor=rate_factor)
-            for layer, trainable, rate_factor in zip(
-                _layers_of(core), core.trainable, core.rate_factors, strict=True
-            )
-        )
-        output, before = layers[-1], of_description(core.input_normalization)
-        loss = output.total_loss if isinstance(output, Heads) else Loss(*core.loss)
+        layers, chosen = layers_of(core.layers, core.heads, core.trainable, core.rate_factors)
+        loss = chosen or Loss(*core.loss)
+        before = of_description(core.input_normalization)
         return cls(core.features, layers, loss, core.parameters.dtype, core, before)
 
     @property
@@ -205,12 +201,22 @@ def _loss_of(layers: tuple[Dense, ...], loss: LossLike | None) -> Loss:
     return output.total_loss
 
 
-def _layers_of(core: Core) -> list[Dense]:
-    """Return the layers that a core describes."""
-    layers = [Dense.of_description(layer) for layer in core.layers]
-    if core.heads:
-        layers[-1] = Heads.of_core(core.heads)
-    return layers
+def layers_of(
+    described: Sequence[CoreLayer],
+    heads: Sequence[CoreHead],
+    trainable: Sequence[bool],
+    rate_factors: Sequence[float],
+) -> tuple[tuple[Dense, ...], Loss | None]:
+    """Return the layers that a core describes, and the loss of its heads if it has any."""
+    layers = [Dense.of_description(layer) for layer in described]
+    loss = None
+    if heads:
+        layers[-1] = output = Heads.of_core(list(heads))
+        loss = output.total_loss
+    settings = zip(layers, trainable, rate_factors, strict=True)
+    return tuple(
+        layer.having(trainable=learns, rate_factor=factor) for layer, learns, factor in settings
+    ), loss
 
 
 def new_core(

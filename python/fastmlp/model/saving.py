@@ -1,15 +1,19 @@
 """`Network.save` and pickles: a model in a file, and as plain values."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 
 from fastmlp import _validation, files
-from fastmlp.layers import completed
-from fastmlp.model.model import Model, new_core
+from fastmlp.layers import completed, of_description
+from fastmlp.losses import Loss
+from fastmlp.model.model import Core, Model, layers_of, new_core
 from fastmlp.model.parameter_views import copy_into
+from fastmlp.settings.optimizers import OptimizerKind
 
-_STATE_FORMAT: Final = 2
+_STATE_FORMAT: Final = 3
+"""Up to format 2 the layers, the loss, the dtype and the optimizer's kind were objects."""
 
 
 def save(model: Model, path: files.Path, allow_nonfinite: bool) -> None:
@@ -19,41 +23,35 @@ def save(model: Model, path: files.Path, allow_nonfinite: bool) -> None:
 
 
 def to_state(model: Model, attributes: dict[str, Any]) -> dict[str, Any]:
-    """Return plain values and one array, so that copies are independent and equal.
+    """Return numbers, names and arrays, so that copies are independent and equal.
 
-    Gradients, nodes and deltas are not included. Pickle protocol 5 can transfer the array out of
-    band. `attributes` are those set by a user.
+    Programs that store them need no classes of this library but `Network`. Gradients, nodes and
+    deltas are not included. Pickle protocol 5 can transfer the arrays out of band. `attributes` are
+    those set by a user.
     """
     core = model.core
     with core.reading():  # copies: another thread may train while they are pickled
         kind, *moments, steps = core.optimizer_state
-        moments = [None if moment is None else moment.copy() for moment in moments]
         decay, *averages, averaged = core.moving_average
-        averages = [None if average is None else average.copy() for average in averages]
         return {
             "format": _STATE_FORMAT,
-            "attributes": {
-                "_features": model.features,
-                "_layers": model.layers,
-                "_loss": model.loss,
-                "_dtype": model.dtype,
-                "_input_normalization": model.input_normalization,
-                "_feature_names": model.feature_names,
-                "_class_names": core.class_names,
-                "_scalings": [
-                    scaling if scaling is None else tuple(np.array(part) for part in scaling)
-                    for scaling in (model.input_scaling, model.output_scaling)
-                ],
-                "_loss_weights": None if core.loss_weights is None else core.loss_weights.copy(),
-                **attributes,
-            },
+            "attributes": attributes,
+            "architecture": _architecture(model),
+            "loss_function": model.loss.function,
+            "feature_names": model.feature_names,
+            "class_names": core.class_names,
+            "scalings": [
+                scaling if scaling is None else tuple(np.array(part) for part in scaling)
+                for scaling in (model.input_scaling, model.output_scaling)
+            ],
+            "loss_weights": _copied(core.loss_weights),
             "seed": core.seed,
             "epoch": core.epoch,
             "position": core.position,
             "parameters": core.parameters.copy(),
             "statistics": core.statistics.copy() if core.statistics.size else None,
-            "optimizer": (kind, *moments, steps),
-            "moving_average": (decay, *averages, averaged),
+            "optimizer": (kind.name, *map(_copied, moments), steps),
+            "moving_average": (decay, *map(_copied, averages), averaged),
         }
 
 
@@ -65,39 +63,89 @@ def from_state(state: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
     ValueError
         If the state has another format.
     """
-    if state["format"] != _STATE_FORMAT:
+    if state["format"] not in (2, _STATE_FORMAT):
         raise ValueError(
             f"the network was pickled in format {state['format']}, "
-            f"this version reads format {_STATE_FORMAT}"
+            f"this version reads formats 2 and {_STATE_FORMAT}"
         )
+    if state["format"] == 2:
+        return _of_objects(state)
+    model = _of_architecture(state["architecture"], state["loss_function"], state["seed"])
+    _restore(model.core, state)
+    return model, dict(state["attributes"])
+
+
+def _architecture(model: Model) -> dict[str, Any]:
+    """Return the network without its numbers, as the core describes it."""
+    core = model.core
+    return {
+        "dtype": model.dtype.name,
+        "features": core.features,
+        "input_normalization": core.input_normalization,
+        "layers": core.layers,
+        "heads": core.heads,
+        "loss": core.loss,
+        "trainable": list(core.trainable),
+        "rate_factors": list(core.rate_factors),
+    }
+
+
+def _of_architecture(given: Mapping[str, Any], function: Any, seed: int) -> Model:
+    """Return a new model of the architecture."""
+    layers, chosen = layers_of(
+        given["layers"], given["heads"], given["trainable"], given["rate_factors"]
+    )
+    name, parameter = given["loss"]
+    loss = chosen or Loss(name, parameter, function)
+    before = of_description(given["input_normalization"])
+    features, dtype = given["features"], np.dtype(given["dtype"])
+    core = new_core(features, layers, loss, dtype, seed, before)
+    return Model(features, layers, loss, dtype, core, before)
+
+
+def _of_objects(state: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
+    """Return the model and the attributes of a state of format 2, and what it may lack."""
     attributes = dict(state["attributes"])
     features, layers = attributes.pop("_features"), attributes.pop("_layers")
     layers = tuple(completed(layer) for layer in layers)
     loss, dtype = attributes.pop("_loss"), attributes.pop("_dtype")
-    before = attributes.pop("_input_normalization", None)  # missing in older pickles
+    before = attributes.pop("_input_normalization", None)
     core = new_core(features, layers, loss, dtype, state["seed"], before)
-    core.epoch = state["epoch"]
-    core.position = state.get("position", 0)  # missing in some older pickles
+    kind, *moments = state["optimizer"]
+    numbers = {
+        "position": 0,
+        **state,
+        "optimizer": (kind.name, *moments),
+        "feature_names": attributes.pop("_feature_names", None),
+        "class_names": attributes.pop("_class_names", None),
+        "scalings": attributes.pop("_scalings", (None, None)),
+        "loss_weights": attributes.pop("_loss_weights", None),
+    }
+    _restore(core, numbers)
+    return Model(features, layers, loss, dtype, core, before), attributes
+
+
+def _restore(core: Core, state: Mapping[str, Any]) -> None:
+    """Give the numbers and names of a state to a new core.
+
+    Arrays are copied, as one that a pickle maps from a file may not be aligned.
+    """
+    core.epoch, core.position = state["epoch"], state["position"]
     copy_into("parameters", core.parameters, state["parameters"], core)
     if state["statistics"] is not None:
         copy_into("statistics", core.statistics, state["statistics"], core)
     kind, first, second, steps = state["optimizer"]
-    # Copies, as an array that a pickle maps from a file may not be aligned.
-    first, second = (None if a is None else np.array(a) for a in (first, second))
-    core.set_optimizer_state(kind, first, second, steps)
+    core.set_optimizer_state(OptimizerKind[kind], _copied(first), _copied(second), steps)
     if "moving_average" in state:  # not in every older pickle
         decay, parameters, statistics, steps = state["moving_average"]
-        parameters, statistics = (
-            None if a is None else np.array(a) for a in (parameters, statistics)
-        )
-        core.set_moving_average(decay, parameters, statistics, steps)
-    core.feature_names = attributes.pop("_feature_names", None)  # missing in some older pickles
-    core.class_names = attributes.pop("_class_names", None)
-    scalings = attributes.pop("_scalings", (None, None))
+        core.set_moving_average(decay, _copied(parameters), _copied(statistics), steps)
+    core.feature_names, core.class_names = state["feature_names"], state["class_names"]
     for scaling, put in zip(
-        scalings, (core.set_input_scaling, core.set_output_scaling), strict=True
+        state["scalings"], (core.set_input_scaling, core.set_output_scaling), strict=True
     ):
         put(*((None, None) if scaling is None else map(np.array, scaling)))
-    loss_weights = attributes.pop("_loss_weights", None)  # missing in older pickles
-    core.loss_weights = None if loss_weights is None else np.array(loss_weights)
-    return Model(features, layers, loss, dtype, core, before), attributes
+    core.loss_weights = _copied(state["loss_weights"])
+
+
+def _copied(array: Any) -> Any:
+    return None if array is None else np.array(array)

@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator
 from fastmlp.network import Network
 from fastmlp.sklearn import conversion
 from fastmlp.sklearn.architecture import LiveArrays
+from fastmlp.sklearn.state import from_plain, to_plain
 
 
 class Fitted(BaseEstimator):
@@ -66,6 +67,12 @@ class Fitted(BaseEstimator):
             If a parameter has a value that scikit-learn does not support.
         """
         return conversion.release(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return to_plain(super().__getstate__())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(from_plain(state))
 
     def _fitted_network(self, attribute: str) -> Network:
         if not self.__sklearn_is_fitted__():
