@@ -8,6 +8,8 @@ import pytest
 
 from fastmlp.cli.main import main
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def fail(capsys):

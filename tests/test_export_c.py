@@ -15,6 +15,8 @@ from fastmlp.exchange.c_constants import CONSTANTS
 from fastmlp.layers import ACTIVATIONS
 from fastmlp.losses import LOSSES
 
+pytestmark = pytest.mark.once
+
 C99 = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2", "-ffp-contract=off"]
 COMPILERS = ["gcc", "clang", "clang-16", "g++", "clang++-16"]
 BATCH = 13

@@ -14,6 +14,8 @@ try:
 finally:
     sys.path.pop(0)
 
+pytestmark = pytest.mark.once
+
 TABLES = json.loads(figures.FIGURES.read_text(encoding="utf-8"))["tables"]
 MEASURED = re.compile(r"\d (?:GFLOP/s|times as (?:fast|long)|% of (?:the )?peak)|[µu]s (?:per|a) ")
 

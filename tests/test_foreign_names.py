@@ -14,6 +14,8 @@ import pytest
 import fastmlp as fm
 from fastmlp import reference
 
+pytestmark = pytest.mark.once
+
 X = np.random.default_rng(0).standard_normal((30, 4)).astype(np.float32)
 LABELS = np.arange(30) % 3
 REAL = X[:, :1]

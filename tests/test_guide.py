@@ -11,6 +11,8 @@ from fastmlp import metrics
 from fastmlp.layers import ACTIVATIONS
 from fastmlp.losses import LOSSES
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 GUIDE = ROOT / "docs" / "guide"
 PAGES = sorted(GUIDE.glob("*.md"))

@@ -13,6 +13,8 @@ import pytest
 from fastmlp import reference as fm
 from fastmlp.reference import activations
 
+pytestmark = pytest.mark.once
+
 LN3 = math.log(3.0)
 EPS = 2.0**-52
 

@@ -5,6 +5,8 @@ import pytest
 
 from fastmlp import reference as fm
 
+pytestmark = pytest.mark.once
+
 X = [[0.5, 1.0], [2.0, -1.0]]
 
 

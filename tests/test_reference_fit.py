@@ -7,6 +7,8 @@ import pytest
 
 from fastmlp import reference as fm
 
+pytestmark = pytest.mark.once
+
 X = [[math.sin(3.0 * i), math.cos(5.0 * i)] for i in range(10)]
 Y = [i % 3 for i in range(10)]
 

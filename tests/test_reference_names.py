@@ -7,6 +7,8 @@ import pytest
 import fastmlp as fm
 from fastmlp import reference
 
+pytestmark = pytest.mark.once
+
 # What the reference omits computes nothing, or is SciPy's; its docstring lists it.
 ABSENT = {
     *("LBFGS", "ConvergenceWarning", "Checkpoint", "ModelFormatError", "load", "load_checkpoint"),

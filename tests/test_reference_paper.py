@@ -8,6 +8,8 @@ import pytest
 from fastmlp import reference
 from fastmlp.reference import paper
 
+pytestmark = pytest.mark.once
+
 SHAPES = [[3, 2], [4, 5, 3], [2, 17, 4, 20], [5, 16, 33, 17, 2]]  # sums of narrow and wide layers
 
 

@@ -8,6 +8,8 @@ import pytest
 from fastmlp import reference as fm
 from fastmlp.reference import random
 
+pytestmark = pytest.mark.once
+
 ALL = 0xFFFFFFFF
 
 

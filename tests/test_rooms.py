@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 SOURCES = ROOT / "cpp" / "src"
 PACKAGE = ROOT / "python" / "fastmlp"

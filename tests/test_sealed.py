@@ -21,7 +21,7 @@ X86_ISAS = ("scalar", "avx2", "avx512")
 ARM_ISAS = ("scalar", "neon")
 ISAS = X86_ISAS if platform.machine() in {"x86_64", "AMD64"} else ARM_ISAS
 
-pytestmark = [pytest.mark.no_sanitizer, pytest.mark.slow]
+pytestmark = [pytest.mark.once, pytest.mark.slow]
 
 
 def run(*command: object) -> str:

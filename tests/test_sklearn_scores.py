@@ -14,6 +14,8 @@ try:
 finally:
     sys.path.pop(0)
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -12,6 +12,8 @@ import pytest
 import fastmlp
 from fastmlp import _core
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -15,6 +15,8 @@ from fastmlp.tables import csv_files
 from fastmlp.tables.reading import read
 from fastmlp.tables.table import Text
 
+pytestmark = pytest.mark.once
+
 ENGINES = ["pyarrow", "csv"]
 
 

@@ -14,6 +14,8 @@ from fastmlp.errors import DataError
 from fastmlp.tables.reading import read
 from fastmlp.tables.table import Table, Text
 
+pytestmark = pytest.mark.once
+
 A = np.array([[1.0, 2.0, 0.0], [3.0, 4.0, 1.0], [5.0, 6.0, 0.0]])
 COLUMNS = {"a": [1, 2, 3], "b": [0.5, None, 2.5], "c": ["x", "z", None], "d": [True, False, True]}
 EXPECTED = {"a": [1, 2, 3], "b": [0.5, None, 2.5], "c": ["x", "z", None], "d": [1, 0, 1]}

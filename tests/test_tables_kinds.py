@@ -9,6 +9,8 @@ from fastmlp.tables import cells, dates
 from fastmlp.tables.kinds import kind_of
 from fastmlp.tables.table import Text
 
+pytestmark = pytest.mark.once
+
 
 def kind(values, name="a", **options):
     column = Text.of(values) if isinstance(values[0], str | None) else np.array(values)

@@ -13,6 +13,8 @@ from fastmlp.errors import DataError
 from fastmlp.tables.cell_values import as_text
 from fastmlp.tables.kinds import rounding
 
+pytestmark = pytest.mark.once
+
 QUICK = {"networks": 1, "epochs": 1, "hidden": (2,), "seed": 0}
 Y = np.arange(40) % 7 + 0.5
 
