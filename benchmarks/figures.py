@@ -6,7 +6,8 @@
     python benchmarks/figures.py --take "training, 1 thread" build/race-1.json --write
 
 A table stands between `<!-- figures: NAME -->` and `<!-- /figures -->`, with the machine, the date,
-the commit and the command it was measured with below it. README.md has a sentence written this way.
+the commit and the command it was measured with below it. README.md has sentences written this way,
+and a picture.
 """
 
 import argparse
@@ -18,9 +19,12 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+from step_picture import step_picture
+
 ROOT = Path(__file__).parent.parent
 FIGURES = ROOT / "docs/performance.json"
-PAGES = (ROOT / "docs/performance.md", ROOT / "README.md")
+PAGES = (ROOT / "docs/performance.md", ROOT / "README.md", ROOT / "docs/guide/which-tool.md")
+PICTURE = ROOT / "docs/step-time.svg"
 BLOCK = re.compile(r"(<!-- figures: (.+?) -->\n\n).*?(\n\n<!-- /figures -->)", re.DOTALL)
 KEYS = {"layers, batch", "rows", "part", "solver", "threads", "data"}  # which name a row
 FORMATS = {
@@ -72,12 +76,31 @@ def sentence_of(tables: dict[str, Any]) -> str:
     )
 
 
+def gpu_line_of(tables: dict[str, Any]) -> str:
+    """Return the sentence that says from which work per step a GPU is faster."""
+    rows = tables["beside a GPU"]["rows"]  # in order of their work
+    first = next(i for i, row in enumerate(rows) if row["JAX, H100"] < row["fastmlp"])
+    below, above = (
+        f"{row['MFLOP']:.1f} MFLOP a step ({row['layers, batch'].replace(', ', ', batches of ')}: "
+        f"{row['JAX, H100']:.0f} µs on the GPU, {row['fastmlp']:.0f} µs on the CPU)"
+        for row in rows[first - 1 : first + 1]
+    )
+    return fill(
+        "One H100 with JAX begins to be faster than fastmlp on the 16 cores beside it between "
+        f"{below} and {above}.",
+        100,
+    )
+
+
+SENTENCES = {"sentence": sentence_of, "GPU line": gpu_line_of}
+
+
 def written(page: str, tables: dict[str, Any]) -> str:
     """Return the text of a page with its figures filled in."""
 
     def replace(block: re.Match[str]) -> str:
         name = block[2]
-        content = sentence_of(tables) if name == "sentence" else table_of(tables[name])
+        content = SENTENCES[name](tables) if name in SENTENCES else table_of(tables[name])
         return f"{block[1]}{content}{block[3]}"
 
     return BLOCK.sub(replace, page)
@@ -125,11 +148,11 @@ def main() -> int:
         measured = json.loads(Path(path).read_text(encoding="utf-8"))
         take(content["tables"][name], measured, commit.stdout.strip())
         FIGURES.write_text(dump(content), encoding="utf-8")
+    new_texts = {path: written(path.read_text("utf-8"), content["tables"]) for path in PAGES}
+    new_texts[PICTURE] = step_picture(content["tables"])
     differing = []
-    for path in PAGES:
-        page = path.read_text(encoding="utf-8")
-        new = written(page, content["tables"])
-        if new != page:
+    for path, new in new_texts.items():
+        if not path.exists() or path.read_text(encoding="utf-8") != new:
             differing.append(path.name)
             if options.write:
                 path.write_text(new, encoding="utf-8")

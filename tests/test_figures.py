@@ -30,7 +30,16 @@ def test_every_table_is_on_a_page():
     shown = [
         m[2] for page in figures.PAGES for m in figures.BLOCK.finditer(page.read_text("utf-8"))
     ]
-    assert sorted(shown) == sorted([*TABLES, "sentence"])
+    assert {*shown} == {*TABLES, *figures.SENTENCES}
+    assert len(shown) == len({*shown}) + 1  # the line of the GPU is also in the README
+
+
+def test_the_picture_shows_the_figures():
+    picture = figures.step_picture(TABLES)
+    assert figures.PICTURE.read_text(encoding="utf-8") == picture
+    other = json.loads(json.dumps(TABLES))
+    other["training, 1 thread"]["rows"][0]["JAX"] *= 2
+    assert figures.step_picture(other) != picture
 
 
 def test_no_other_page_repeats_them():

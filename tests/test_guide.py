@@ -102,6 +102,3 @@ def test_the_tables_name_all_there_is():
              if row[0]}  # fmt: skip
     assert sorted(cells["activation"]) == sorted({*ACTIVATIONS} - {"gelu_tanh"})  # a form of gelu
     assert {*cells["loss"]} - {"kind", "parameter"} == {*LOSSES, "custom"}
-    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    listed = re.search(r"Activations are ([\w, ]+)\.", readme)[1].replace(" and ", ", ")
-    assert sorted(listed.split(", ")) == sorted({*ACTIVATIONS} - {"softmax"})
