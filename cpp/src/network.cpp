@@ -14,8 +14,8 @@
 
 #include "checks/checks.hpp"
 #include "checks/same_function.hpp"
-#include "fastmlp/random.hpp"
 #include "files/json.hpp"
+#include "initial_parameters.hpp"
 #include "kernels/dispatch.hpp"
 #include "propagation/norm.hpp"
 #include "propagation/propagate.hpp"
@@ -163,25 +163,6 @@ void check_heads(const std::vector<Head>& heads, const Layer& output) {
     }
 }
 
-/// Uniform in +-limit, drawn in float64 and rounded; the index is the element's place in the flat
-/// buffer.
-template <class T>
-void draw_initial_weights(const Layout& layout, const std::vector<Layer>& layers,
-                          std::uint64_t seed, T* parameters) {
-    constexpr std::size_t kDrawnAtOnce = std::size_t{1} << 16;
-    const RandomStream stream{seed, Purpose::kInitialWeights, 0};
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-        const double limit = initial_limit(layers[i].activation, layout[i].k, layout[i].n);
-        const Parameter& weights = layout[i].weights;
-        std::array<double, 2> drawn{};
-        for (std::size_t j = weights.offset; j < weights.offset + weights.size(); ++j) {
-            if (j % kDrawnAtOnce == 0) look_for_interrupt();
-            if (j == weights.offset || j % 2 == 0) drawn = stream.uniforms(j / 2);
-            parameters[j] = static_cast<T>((2.0 * drawn[j % 2] - 1.0) * limit);
-        }
-    }
-}
-
 /// Computes the nodes of the rows `work.places` of `work.x`, gathered one after another. With
 /// `averages`, the running averages are updated, too.
 template <class T>
@@ -320,12 +301,9 @@ void Network<T>::initialize() {
     gradients_ = std::make_shared<Buffer<T>>(layout_.size());
     statistics_ = std::make_shared<Buffer<T>>(layout_.statistics_size());
     const IeeeDefaults ieee;
-    draw_initial_weights(layout_, layers_, seed_, parameters_->data());
+    set_initial_parameters(layout_, layers_, seed_, parameters_->data());
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         const LayerLayout& at = layout_[i];
-        for (const Parameter& scales : {at.scales, at.input_scales}) {
-            std::fill_n(parameters_->data() + scales.offset, scales.size(), T(1));
-        }
         for (const Parameter& variances : {at.running_variances, at.input_running_variances}) {
             std::fill_n(statistics_->data() + variances.offset, variances.size(), T(1));
         }
@@ -679,6 +657,19 @@ Network<T> Network<T>::copy(bool with_optimizer) const {
 }
 
 template <class T>
+Network<T> Network<T>::sibling(std::shared_ptr<Buffer<T>> parameters, std::uint64_t seed) const {
+    if (parameters == nullptr || parameters->size() != layout_.size()) {
+        throw std::invalid_argument("the parameters are of other layers");
+    }
+    Network result(Like{*this}, std::move(parameters));
+    result.seed_ = seed;
+    result.names_ = names_;
+    result.copy_column_settings(*this);
+    std::copy_n(statistics_->data(), layout_.statistics_size(), result.statistics_->data());
+    return result;
+}
+
+template <class T>
 Network<T> Network<T>::averaged() const {
     if (!average_.parameters) {
         throw std::invalid_argument("there is no moving average: training with ema keeps one");
@@ -691,11 +682,14 @@ Network<T> Network<T>::averaged() const {
 
 template <class T>
 Network<T>::Network(Like other)
+    : Network(other, std::make_shared<Buffer<T>>(other.network.layout_.size())) {}
+
+template <class T>
+Network<T>::Network(Like other, std::shared_ptr<Buffer<T>> parameters)
     : features_(other.network.features_), layers_(other.network.layers_),
       layout_(other.network.layout_), loss_(other.network.loss_), heads_(other.network.heads_),
       seed_(other.network.seed_), epoch_(other.network.epoch_), position_(other.network.position_),
-      parameters_(std::make_shared<Buffer<T>>(layout_.size())),
-      gradients_(std::make_shared<Buffer<T>>(layout_.size())),
+      parameters_(std::move(parameters)), gradients_(std::make_shared<Buffer<T>>(layout_.size())),
       statistics_(std::make_shared<Buffer<T>>(layout_.statistics_size())),
       epoch_end_(std::make_unique<EpochEnd<T>>()) {}
 

@@ -16,6 +16,7 @@ namespace fastmlp::bindings {
 void bind_features(py::module_& module);
 void bind_holds(py::module_& module);
 void bind_network(py::module_& module);
+void bind_networks(py::module_& module);
 void bind_optimizer(py::module_& module);
 void bind_trainer(py::module_& module);
 void bind_train_many(py::module_& module);

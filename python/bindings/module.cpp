@@ -13,5 +13,6 @@ PYBIND11_MODULE(_core, module) {
     bind_features(module);
     bind_holds(module);
     bind_network(module);
+    bind_networks(module);
     bind_train_many(module);
 }

@@ -28,6 +28,7 @@ from fastmlp.importing import from_keras, from_onnx, from_sklearn, from_torch
 from fastmlp.layers import ELU, GELU, BatchNorm, Dense, LayerNorm, LeakyReLU
 from fastmlp.loading import load, load_checkpoint
 from fastmlp.losses import CrossEntropy, Huber, Quantile
+from fastmlp.many.networks import Networks
 from fastmlp.network import Network
 from fastmlp.settings.lbfgs import LBFGS
 from fastmlp.settings.optimizers import SGD, Adam, AdamW, RMSprop
@@ -81,6 +82,7 @@ __all__ = [
     "LinearWarmup",
     "ModelFormatError",
     "Network",
+    "Networks",
     "OneCycle",
     "ParquetStream",
     "Plateau",

@@ -1,10 +1,12 @@
-/// Owned, zeroed, cache-line aligned memory that never moves.
+/// Zeroed, cache-line aligned memory that never moves, owned or part of another buffer.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <limits>
+#include <memory>
 #include <new>
+#include <utility>
 
 #include "fastmlp/interruption.hpp"
 
@@ -45,7 +47,12 @@ public:
             throw;
         }
     }
-    ~Buffer() { ::operator delete(data_, kAlignment); }
+    /// Elements first to first + size - 1 of `whole`, live.
+    Buffer(std::shared_ptr<Buffer> whole, std::size_t first, std::size_t size)
+        : data_(whole->data() + first), size_(size), whole_(std::move(whole)) {}
+    ~Buffer() {
+        if (!whole_) ::operator delete(data_, kAlignment);
+    }
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
     Buffer(Buffer&& other) noexcept { swap(other); }
@@ -72,10 +79,12 @@ private:
     void swap(Buffer& other) noexcept {
         std::swap(data_, other.data_);
         std::swap(size_, other.size_);
+        std::swap(whole_, other.whole_);
     }
 
     T* data_ = nullptr;
     std::size_t size_ = 0;
+    std::shared_ptr<Buffer> whole_;  ///< whose part this is; null if it owns its memory
 };
 
 }  // namespace fastmlp

@@ -12,6 +12,7 @@
 #include "fastmlp/layout.hpp"
 #include "fastmlp/matrix.hpp"
 #include "fastmlp/network.hpp"
+#include "fastmlp/networks.hpp"
 #include "fastmlp/objective.hpp"
 #include "fastmlp/optimizer.hpp"
 #include "fastmlp/predictor.hpp"

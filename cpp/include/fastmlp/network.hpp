@@ -183,6 +183,10 @@ public:
     /// and epoch of this one. With `with_optimizer`, also the optimizer's state and the moving
     /// average, so that both continue training with the same bits.
     Network copy(bool with_optimizer = false) const;
+    /// A network of the same layers, loss, statistics, scaling, loss weights, names and epoch, with
+    /// another seed, whose parameters are those of `parameters`, live. std::invalid_argument unless
+    /// that has the size of the layout.
+    Network sibling(std::shared_ptr<Buffer<T>> parameters, std::uint64_t seed) const;
     /// A copy with the moving averages of parameters and statistics in their place. Throws
     /// std::invalid_argument if there are none.
     Network averaged() const;
@@ -249,6 +253,7 @@ private:
         const Network& network;
     };
     explicit Network(Like other);
+    Network(Like other, std::shared_ptr<Buffer<T>> parameters);
     void initialize();
     void copy_column_settings(const Network& other);
 

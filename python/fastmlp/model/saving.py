@@ -75,6 +75,14 @@ def from_state(state: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
     return model, dict(state["attributes"])
 
 
+def restore(model: Model, state: dict[str, Any]) -> dict[str, Any]:
+    """Give the numbers of another model of the same layers to this one; return the attributes."""
+    given = state["architecture"]
+    model.core.trainable, model.core.rate_factors = given["trainable"], given["rate_factors"]
+    _restore(model.core, state)
+    return dict(state["attributes"])
+
+
 def _architecture(model: Model) -> dict[str, Any]:
     """Return the network without its numbers, as the core describes it."""
     core = model.core

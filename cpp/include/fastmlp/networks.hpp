@@ -1,0 +1,40 @@
+/// Many networks of the same layers over one buffer.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "fastmlp/network.hpp"
+
+namespace fastmlp {
+
+/// Network i has the seed `seed` + i (mod 2^64) and the initial parameters of a network made with
+/// it. Its parameters are row i of one buffer, and nothing else exists until it is asked for.
+template <class T>
+class FASTMLP_API Networks {
+public:
+    /// Like `first`, whose seed is that of network 0; it must be a new network.
+    Networks(Network<T> first, std::size_t count);
+
+    std::size_t count() const { return count_; }
+    std::uint64_t seed(std::size_t i) const { return first_.seed() + i; }
+    /// The number of parameters of one network.
+    std::size_t size() const { return first_.layout().size(); }
+    /// (count, size) in C order, live.
+    const std::shared_ptr<Buffer<T>>& parameters() const { return parameters_; }
+    /// A network whose parameters are row i, live, and whose other state is new.
+    Network<T> at(std::size_t i) const { return at(i, seed(i)); }
+    /// The same with another seed than the rule's.
+    Network<T> at(std::size_t i, std::uint64_t seed) const;
+
+private:
+    Network<T> first_;
+    std::size_t count_;
+    std::shared_ptr<Buffer<T>> parameters_;
+};
+
+extern template class Networks<float>;
+extern template class Networks<double>;
+
+}  // namespace fastmlp

@@ -1,0 +1,1 @@
+"""Many networks together: their training, and ensembles of them."""

@@ -1,0 +1,218 @@
+"""`Networks`: many networks of the same layers, whose parameters are one matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastmlp import _core, _validation
+from fastmlp._validation import FloatType
+from fastmlp._validation.foreign_names import hints_at_arguments
+from fastmlp.data import _memory
+from fastmlp.layers import ActivationLike, Dense, NormalizationLike
+from fastmlp.losses import LossLike
+from fastmlp.model import saving
+from fastmlp.model.model import Model
+from fastmlp.network import Network, model_of, network_of
+
+_SEEDS: Final = 2**64
+_PARAMETERS: Final = "the parameters of the networks"
+
+
+class Networks(Sequence[Network]):
+    """Many networks of the same layers, whose parameters are the rows of one matrix.
+
+    ``networks[i]`` is a `Network` that is made when it is asked for, and kept: its parameters are
+    row i of `parameters`, so that a change of one is a change of the other. It has the seed
+    ``(seed + i) % 2**64`` and the bits of ``Network(layers, ..., seed=that)``. A slice is a
+    `Networks` of some of them, which shares their parameters. Everything that takes a sequence of
+    networks takes it, such as `train_many`.
+
+    Pickles and copies are independent of the original and hold all of its parameters; those of a
+    slice hold what the slice holds.
+
+    Parameters
+    ----------
+    layers : sequence of int or Dense
+        As for `Network`, like all others but `count`.
+    count : int
+        How many networks, at least 1.
+    activation, output, loss, dtype, normalization, dropout, input_normalization, loss_weights
+        As for `Network`. The loss cannot be a callable.
+    seed : int, optional
+        That of the first network. None draws one, which is then the attribute `seed`.
+
+    Attributes
+    ----------
+    seed : int
+        The seed of the first network.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `Network`, or if `count` is not a number of networks.
+    MemoryError
+        If the parameters do not fit in memory.
+
+    Examples
+    --------
+    >>> networks = Networks([8, 16, 1], 1000, output="identity", seed=1)
+    >>> networks.parameters.shape
+    (1000, 161)
+    >>> networks[2].seed
+    3
+    >>> bool((networks[2].parameters == networks.parameters[2]).all())
+    True
+    """
+
+    @hints_at_arguments
+    def __init__(
+        self,
+        layers: Sequence[int | Dense],
+        count: int,
+        activation: ActivationLike = "relu",
+        output: ActivationLike = "softmax",
+        loss: LossLike | None = None,
+        seed: int | None = None,
+        dtype: FloatType = "float32",
+        normalization: NormalizationLike | None = None,
+        dropout: float = 0.0,
+        input_normalization: NormalizationLike | None = None,
+        loss_weights: ArrayLike | None = None,
+    ) -> None:
+        count = _validation.integer("count", count, minimum=1)
+        first = Network(
+            layers,
+            activation,
+            output,
+            loss,
+            seed,
+            dtype,
+            normalization,
+            dropout,
+            input_normalization,
+            loss_weights,
+        )
+        if first.loss == "custom":
+            raise ValueError("networks of a custom loss are trained one by one: use Network")
+        self._begin(first, range(first.seed, first.seed + count))
+
+    def _begin(self, first: Network, seeds: range) -> None:
+        count = len(seeds)
+        self._first, self._seeds, self._places = first, seeds, range(count)
+        self._made: dict[int, Network] = {}
+        needed = count * first.n_parameters * first.dtype.itemsize
+        _memory.require(_PARAMETERS, needed)
+        kind = _core.Networks32 if first.dtype == np.float32 else _core.Networks64
+        try:
+            self._rows = kind(model_of(first).core, count)  # type: ignore[arg-type]
+        except MemoryError:
+            raise _memory.error(_PARAMETERS, needed) from None
+
+    @property
+    def seed(self) -> int:
+        """The seed of the first network."""
+        return self._seeds[self._places.start] % _SEEDS if self._places else self._first.seed
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the parameters, float32 or float64."""
+        return self._first.dtype
+
+    @property
+    def layers(self) -> tuple[Dense, ...]:
+        """The layers of each network after the features."""
+        return self._first.layers
+
+    @property
+    def parameters(self) -> NDArray[Any]:
+        """All parameters, shape (networks, parameters of one), a live view that can be written.
+
+        Rows are in the order of the networks, each in the order of `Network.parameters`; the
+        memory is one piece in C order, of which a slice has its rows.
+        """
+        return self._rows.parameters[self._slice()]
+
+    @parameters.setter
+    def parameters(self, value: ArrayLike) -> None:
+        array = np.asarray(value)
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"parameters must be real numbers, got {array.dtype}")
+        if array.shape != self.parameters.shape:
+            raise ValueError(
+                f"parameters must have the shape {self.parameters.shape}, got {array.shape}"
+            )
+        self.parameters[...] = array
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> Network: ...
+    @overload
+    def __getitem__(self, index: slice) -> Networks: ...
+    def __getitem__(self, index: int | slice) -> Network | Networks:
+        if isinstance(index, slice):
+            part = Networks.__new__(type(self))
+            part.__dict__.update(self.__dict__, _places=self._places[index])
+            return part
+        try:
+            place = self._places[index]
+        except IndexError:
+            raise IndexError(f"there is no network {index} of {len(self)}") from None
+        except TypeError:
+            raise TypeError(
+                f"networks are chosen by an integer or a slice, got {_validation.described(index)}"
+            ) from None
+        made = self._made.get(place)
+        # As one operation, so that threads get the same network.
+        return made if made is not None else self._made.setdefault(place, self._make(place))
+
+    def _slice(self) -> slice:
+        """Return the places as a slice of all rows, whose end cannot be -1."""
+        places = self._places
+        if not places:
+            return slice(0, 0)
+        return slice(places.start, places.stop if places.stop >= 0 else None, places.step)
+
+    def _make(self, place: int) -> Network:
+        of = model_of(self._first)
+        core = self._rows.at(place, self._seeds[place] % _SEEDS)
+        return network_of(
+            Model(of.features, of.layers, of.loss, of.dtype, core, of.input_normalization)
+        )
+
+    def __iter__(self) -> Iterator[Network]:
+        return (self[i] for i in range(len(self)))
+
+    def __contains__(self, network: object) -> bool:
+        return any(self._made.get(place) is network for place in self._places)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}: {len(self):,} of {self._first!r}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return plain values and one array; and whole networks where they were asked for."""
+        seeds = self._seeds[self._slice()]
+        return {
+            "format": 1,
+            "first": self._first,
+            "seeds": (seeds.start, seeds.step),
+            "parameters": np.array(self.parameters),
+            "made": {
+                i: self._made[place].__getstate__()
+                for i, place in enumerate(self._places)
+                if place in self._made
+            },
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        (start, step), count = state["seeds"], len(state["parameters"])
+        self._begin(state["first"], range(start, start + step * count, step))
+        self._rows.parameters[...] = state["parameters"]
+        for i, each in state["made"].items():
+            network = self[i]
+            network.__dict__.update(saving.restore(model_of(network), each))

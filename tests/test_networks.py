@@ -1,0 +1,129 @@
+"""`Networks`: many networks over one matrix of parameters."""
+
+import copy
+import pickle
+import threading
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+
+
+def some(count=5, **settings):
+    return fm.Networks([4, 6, 3], count, seed=settings.pop("seed", 7), **settings)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("normalization", [None, "batch", "layer"])
+def test_each_equals_a_network_of_its_seed(dtype, normalization):
+    networks = some(dtype=dtype, normalization=normalization, activation="tanh")
+    for i, network in enumerate(networks):
+        own = fm.Network([4, 6, 3], "tanh", seed=7 + i, dtype=dtype, normalization=normalization)
+        assert network.seed == own.seed
+        np.testing.assert_array_equal(networks.parameters[i], own.parameters)
+        np.testing.assert_array_equal(network.statistics, own.statistics)
+
+
+def test_seeds_wrap_around():
+    networks = some(3, seed=2**64 - 2)
+    assert [network.seed for network in networks] == [2**64 - 2, 2**64 - 1, 0]
+    np.testing.assert_array_equal(networks.parameters[2], fm.Network([4, 6, 3], seed=0).parameters)
+
+
+def test_parameters_are_live_both_ways():
+    networks = some()
+    networks.parameters[2] = 0.5
+    assert (networks[2].parameters == 0.5).all()
+    networks[2].weights[0][:] = 0.25
+    assert networks.parameters[2, 0] == 0.25
+    networks.parameters = np.ones(networks.parameters.shape)
+    assert (networks[0].biases[0] == 1).all()
+    assert networks.parameters.flags.c_contiguous
+
+
+def test_training_one_leaves_its_neighbours():
+    X, y = np.random.default_rng(0).normal(size=(40, 4)), np.arange(40) % 3
+    networks, own = some(), fm.Network([4, 6, 3], seed=9)
+    before = networks.parameters.copy()
+    networks[2].fit(X, y, epochs=3, optimizer="adam")
+    own.fit(X, y, epochs=3, optimizer="adam")
+    np.testing.assert_array_equal(networks.parameters[2], own.parameters)
+    others = [0, 1, 3, 4]
+    np.testing.assert_array_equal(networks.parameters[others], before[others])
+
+
+def test_a_network_is_made_once():
+    networks = some()
+    assert networks[1] is networks[1] is networks[-4] is networks[1:][0]
+    assert networks[1] in networks
+    assert fm.Network([4, 6, 3]) not in networks
+    made = []
+    threads = [threading.Thread(target=lambda: made.append(networks[3])) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(map(id, made))) == 1
+
+
+@pytest.mark.parametrize(
+    "part",
+    [slice(None), slice(1, 4), slice(None, None, -1), slice(3, 0, -2), slice(2, 2), slice(0, 0)],
+)
+def test_slices_are_networks_that_share(part):
+    networks = some()
+    few = networks[part]
+    places = range(5)[part]
+    assert isinstance(few, fm.Networks)
+    assert len(few) == len(places) == len(few.parameters)
+    assert [network.seed for network in few] == [7 + place for place in places]
+    assert few[::-1].parameters.shape == few.parameters.shape
+    few.parameters[:] = 3
+    assert set(np.flatnonzero((networks.parameters == 3).all(1))) == set(places)
+    loaded = pickle.loads(pickle.dumps(few))
+    assert [network.seed for network in loaded] == [network.seed for network in few]
+    np.testing.assert_array_equal(loaded.parameters, few.parameters)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))])
+def test_copies_continue_alike(duplicate):
+    X, y = np.random.default_rng(0).normal(size=(40, 4)), np.arange(40) % 3
+    networks = some(normalization="batch")
+    networks[1].fit(X, y, epochs=2, optimizer="adam")
+    networks[1].trainable[0] = False
+    networks[1].note = "kept"
+    networks.parameters[3] *= 2
+    twin = duplicate(networks)
+    assert twin[1].note == "kept"
+    for each in (networks, twin):
+        fm.train_many(each, X, y, epochs=2, optimizer="adam")
+    np.testing.assert_array_equal(twin.parameters, networks.parameters)
+    np.testing.assert_array_equal(twin[1].statistics, networks[1].statistics)
+    twin.parameters[:] = 0
+    assert networks.parameters.any()
+
+
+def test_a_network_outlives_the_others():
+    network = some()[4]
+    np.testing.assert_array_equal(network.parameters, fm.Network([4, 6, 3], seed=11).parameters)
+
+
+def test_refused():
+    with pytest.raises(ValueError, match="count must be at least 1, got 0"):
+        fm.Networks([4, 3], 0)
+    with pytest.raises(TypeError, match="count"):
+        fm.Networks([4, 3], 1.5)
+    with pytest.raises(ValueError, match="custom loss"):
+        fm.Networks([4, 3], 2, output="identity", loss=lambda *_: 0)
+    with pytest.raises(MemoryError, match="parameters of the networks"):
+        fm.Networks([1000, 1000], 2**40)
+    networks = some()
+    with pytest.raises(IndexError, match="no network 5 of 5"):
+        networks[5]
+    with pytest.raises(TypeError, match="integer or a slice"):
+        networks["first"]
+    with pytest.raises(ValueError, match="shape"):
+        networks.parameters = np.ones(3)
+    with pytest.raises(TypeError, match="real numbers"):
+        networks.parameters = networks.parameters.astype(str)
