@@ -31,6 +31,14 @@ def test_seeds_wrap_around():
     np.testing.assert_array_equal(networks.parameters[2], fm.Network([4, 6, 3], seed=0).parameters)
 
 
+def test_the_reference_has_the_same():
+    networks, twin = some(3), fm.reference.Networks([4, 6, 3], 3, seed=7)
+    assert len(twin) == 3
+    for ours, theirs in zip(networks, twin, strict=True):
+        assert ours.seed == theirs.seed
+        np.testing.assert_array_equal(ours.weights[0], np.float32(theirs.weights[0]))
+
+
 def test_parameters_are_live_both_ways():
     networks = some()
     networks.parameters[2] = 0.5

@@ -33,7 +33,7 @@ from .errors import DivergenceError
 from .heads import Head, Heads
 from .history import EpochReport, Evaluation, History
 from .layers import Dense
-from .many import train_many
+from .many import Networks, train_many
 from .network import Network
 from .normalization import BatchNorm, LayerNorm
 from .optimizers import SGD, Adam, AdamW, RMSprop
@@ -74,6 +74,7 @@ __all__ = [
     "LeakyReLU",
     "LinearWarmup",
     "Network",
+    "Networks",
     "OneCycle",
     "Plateau",
     "Quantile",

@@ -1,13 +1,75 @@
-"""`train_many`: networks trained one after another, which the compiled core does in parallel."""
+"""`Networks` and `train_many`: networks trained one after another.
+
+The compiled core has the parameters of the first in one matrix, and trains in parallel.
+"""
 
 from collections.abc import Iterable, Sequence
+from typing import overload
 
 from . import validation
 from .errors import DivergenceError
 from .history import History
+from .layers import Dense
 from .network import Network
 from .optimizers import SGD, Optimizer
 from .samples import CheckedSamples, read_samples
+
+
+class Networks(Sequence[Network]):
+    """Networks of the same layers; number i has the seed ``(seed + i) % 2**64``.
+
+    Parameters
+    ----------
+    count : int
+        How many networks, at least 1.
+    layers, activation, output, loss, seed, dtype, normalization, dropout, input_normalization, \
+            loss_weights
+        As for `Network`.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[int | Dense],
+        count: int,
+        activation: str = "relu",
+        output: str = "softmax",
+        loss: object = None,
+        seed: int | None = None,
+        dtype: str = "float32",
+        normalization: str | None = None,
+        dropout: float = 0.0,
+        input_normalization: str | None = None,
+        loss_weights: object = None,
+    ) -> None:
+        if count < 1:
+            raise ValueError(f"count must be at least 1, got {count}")
+
+        def of_seed(own: int | None) -> Network:
+            return Network(
+                layers,
+                activation,
+                output,
+                loss,
+                own,
+                dtype,
+                normalization,
+                dropout,
+                input_normalization,
+                loss_weights,
+            )
+
+        first = of_seed(seed)
+        self._all = [first, *(of_seed((first.seed + i) % 2**64) for i in range(1, count))]
+
+    @overload
+    def __getitem__(self, index: int) -> Network: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Network]: ...
+    def __getitem__(self, index: int | slice) -> Network | list[Network]:
+        return self._all[index]
+
+    def __len__(self) -> int:
+        return len(self._all)
 
 
 def train_many(
