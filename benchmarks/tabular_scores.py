@@ -115,7 +115,7 @@ def trivial(case: Problem) -> NDArray[Any]:
 
 def boosting(case: Problem) -> NDArray[Any]:
     """Learn by HistGradientBoosting, words as its categories."""
-    features = _features(case)
+    features, _ = _features(case)
     A, categorical = _columns(case, features, case.train)
     B, _ = _columns(case, features, case.test)
     settings: dict[str, Any] = {"categorical_features": categorical, "early_stopping": False,
@@ -131,8 +131,8 @@ def boosting(case: Problem) -> NDArray[Any]:
 
 def mlp(case: Problem) -> NDArray[Any]:
     """Learn by scikit-learn's MLP from our encoding."""
-    features = _features(case)
-    A = features.matrix(case.selection.table, case.train)
+    features, trained = _features(case)
+    A = features.training_matrix(case.selection.table, case.train, trained)
     B = features.matrix(case.selection.table, case.test)
     settings = {"random_state": case.seed}
     if case.target.task == "regression":
@@ -141,9 +141,16 @@ def mlp(case: Problem) -> NDArray[Any]:
     return np.asarray(MLPClassifier(**settings).fit(A, case.y).predict_proba(B))
 
 
-def _features(case: Problem) -> Features:
+def _features(case: Problem) -> tuple[Features, dict[str, NDArray[np.float64]]]:
+    """Return the encoding of `TabularModel`, and its cross-fitted target means."""
     y = np.asarray(case.y, np.float64)[:, np.newaxis]
-    return fit_encoders(case.selection.table, case.train, case.selection.features, y)[0]
+    classes = case.target.task == "classification"
+    if classes and len(case.target.classes) > 2:
+        y = (y == np.arange(len(case.target.classes))).astype(np.float64)
+    selection = case.selection
+    return fit_encoders(
+        selection.table, case.train, selection.features, y, classes=classes, seed=case.seed
+    )
 
 
 def _columns(

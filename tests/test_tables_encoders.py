@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from fastmlp.errors import DataError
-from fastmlp.tables.encoders import Number, Numbers, TargetMeans, Vector, Words, target_means
+from fastmlp.tables.encoders import Number, Numbers, Vector, Words
+from fastmlp.tables.features import fit_encoders
+from fastmlp.tables.reading import read
 from fastmlp.tables.table import Text
+from fastmlp.tables.target_means import NumberMeans, TargetMeans, target_means
 
 preprocessing = pytest.importorskip("sklearn.preprocessing")
 impute = pytest.importorskip("sklearn.impute")
@@ -99,16 +102,68 @@ def test_missing_words_have_a_place_if_there_were_some():
     assert encoded(encoder, text, np.arange(3)).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
 
 
+def sample(kind, rng):
+    """Return targets for scikit-learn, and for us."""
+    if kind == "continuous":
+        y = rng.normal(size=200)
+        return y, y[:, np.newaxis]
+    y = rng.integers(0, 2 if kind == "binary" else 3, 200)
+    targets = (y[:, np.newaxis] == np.arange(3)).astype(float)
+    return y, targets[:, 1:2] if kind == "binary" else targets
+
+
+@pytest.mark.parametrize("kind", ["continuous", "binary", "multiclass"])
+def test_target_means_of_numbers_are_those_of_target_encoder(rng, kind):
+    persons = rng.integers(0, 40, 200) * 0.1
+    persons[::17] = np.nan
+    y, targets = sample(kind, rng)
+    theirs = preprocessing.TargetEncoder(target_type=kind, random_state=0)
+    theirs.fit(persons[:, np.newaxis], y)
+    encoder, _ = NumberMeans.fit(persons, targets, ALL % 5)
+    new = np.array([*persons, -1.0, 0.15, 1e9, np.inf])
+    got = encoded(encoder, new) * encoder.deviation + encoder.mean
+    expected = theirs.transform(np.where(np.isinf(new), 1e10, new)[:, np.newaxis])
+    np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-6)  # float32
+
+
+def test_numbers_that_repeat_have_target_means_for_classes_only(rng):
+    person = np.repeat(np.arange(100), 3)
+    table = {
+        "person": person,
+        "gaps": np.where(person % 9, person * 0.5, np.nan),
+        "few": person % 30,
+        "each": rng.normal(size=300),
+    }
+    y, rows = rng.integers(0, 2, (300, 1)).astype(float), np.arange(300)
+    features, trained = fit_encoders(read(table), rows, list(table), y, classes=True)
+    assert set(trained) == {"person", "gaps"}
+    report = str(features.columns)
+    assert "the mean target of each of 100 numbers" in report
+    assert features.width == sum(column.inputs for column in features.columns)
+    matrix = features.training_matrix(read(table), rows, trained)
+    end = features.columns[0].inputs
+    assert np.array_equal(matrix[:, end - 1], np.float32(trained["person"][:, 0]))
+    assert len(np.unique(matrix[:3, end - 1])) > 1  # cross-fitted, so not of the person alone
+    for options in ({}, {"classes": True, "numbers": "standardized"}):
+        _, trained = fit_encoders(read(table), rows, list(table), y, **options)
+        assert not trained
+
+
+def test_target_means_of_a_group_say_nothing_about_the_group(rng):
+    person = np.repeat(np.arange(100), 3)
+    y = (person % 2).astype(float)[:, np.newaxis]
+    table = read({"person": person})
+    _, trained = fit_encoders(table, np.arange(300), ["person"], y, classes=True, groups=person)
+    values = trained["person"][:, 0]
+    # In the folds without a person, no row has her number.
+    assert len(np.unique(values)) == 5
+    assert (values.reshape(100, 3) == values[::3, np.newaxis]).all()
+
+
 @pytest.mark.parametrize("kind", ["continuous", "binary", "multiclass"])
 def test_target_means_are_those_of_target_encoder(rng, kind):
     words = np.array([f"w{k}" for k in rng.integers(0, 40, 200)])
-    if kind == "continuous":
-        y = rng.normal(size=200)
-        targets = y[:, np.newaxis]
-    else:
-        y = rng.integers(0, 2 if kind == "binary" else 3, 200)
-        targets = (y[:, np.newaxis] == np.arange(3)).astype(float)
-        targets = targets[:, 1:2] if kind == "binary" else targets
+    y, targets = sample(kind, rng)
     theirs = preprocessing.TargetEncoder(target_type=kind, random_state=0)
     theirs.fit(words[:, np.newaxis], y)
     text = Text.of([*words, "never seen"])

@@ -109,6 +109,27 @@ def test_what_the_networks_are_given_is_the_same_to_the_bit(
     assert np.array_equal(inputs(model, table, tmp_path), ours)
 
 
+@pytest.mark.parametrize("target", ["sold", "rooms"])
+def test_target_means_of_numbers_are_the_same_to_the_bit(tmp_path, inputs, rng, target):
+    person = np.repeat(np.arange(60) / 3.0, 4)
+    person[::25] = np.nan
+    table = {"person": person, "sold": rng.random(240) > 0.5, "rooms": rng.integers(1, 4, 240)}
+    model = fm.TabularModel((8,), networks=2, epochs=2, seed=1).fit(table, target)
+    assert "mean target" in model.columns[0].how or "mean target" in model.columns[1].how
+    odd = np.array([np.nan, np.inf, 1e300, 1 / 3, 0.33333, -0.0, 7.0])
+    table = {
+        "person": np.concatenate([person, odd]),
+        "sold": np.resize(table["sold"], 247),
+        "rooms": np.resize(table["rooms"], 247),
+    }
+    table.pop(target)
+    ours = model._features.matrix(read(table), np.arange(247))
+    assert np.array_equal(inputs(model, table, tmp_path), ours)
+    with pytest.warns(UserWarning, match="taken as missing"):
+        answers = model.predict(table)
+    assert run(session(model, tmp_path), table)["answer"].tolist() == answers.tolist()
+
+
 ODD = {
     "size": [np.nan, np.inf, -np.inf, 1e300, -0.0, 5.0],
     "count": [np.nan, 3, -1, 1e9, 2, 2],

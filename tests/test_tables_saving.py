@@ -35,6 +35,7 @@ def table():
         "sold": rng.random(N) > 0.5,
         "zip": rng.choice(["00501", "10001"], N),
         "rooms": rng.integers(1, 4, N),
+        "person": np.arange(N) // 3,
     }
 
 
@@ -48,6 +49,28 @@ def fitted(table, target, **options):
 
 
 TARGETS = ["price", ["price", "tax"], "sold", ["sold", "garden"], "zip", "rooms", "kind"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (("values", [1.0, 1.0]), "values must ascend"),
+        (("values", []), "values must ascend"),
+        (("means", [[1.0]]), "a row for each value"),
+        (("overall", []), "a row for each value"),
+        (("deviation", [0.0]), "deviation must be above 0"),
+        (("mean", [np.inf]), "must be finite"),
+    ],
+    ids=str,
+)
+def test_damaged_target_means_of_numbers_are_refused(table, path, damage, message):
+    fitted({name: table[name] for name in ("person", "sold")}, "sold").save(path)
+    models, content = read_model(path)
+    name, values = damage
+    content.arrays[f"feature.0.means.{name}"] = np.array(values, np.float64)
+    write_model(path, models, content)
+    with pytest.raises(fm.ModelFormatError, match=message):
+        fm.load(path)
 
 
 @pytest.mark.parametrize("words", ["one-hot", "target means"])

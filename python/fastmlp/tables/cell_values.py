@@ -1,15 +1,19 @@
-"""The values of the cells of a column, given its kind."""
+"""The values of the cells of a column, given its kind, and what an encoder makes of them."""
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._validation import brief
+from fastmlp.errors import DataError
 from fastmlp.tables import cells, dates
-from fastmlp.tables.encoders import Floats
+from fastmlp.tables.encoders import Encoder, Number, Numbers, RawNumber, Vector, Words
 from fastmlp.tables.kinds import Kind
-from fastmlp.tables.table import Booleans, Column, Rows, Text
+from fastmlp.tables.scaling import Floats
+from fastmlp.tables.table import Booleans, Column, Rows, Table, Text
+from fastmlp.tables.target_means import TargetMeans
 
 Values = Callable[[Rows], tuple[Floats, NDArray[np.bool_]]]
 """Returns for some rows their numbers (n,), or the parts of their dates (n, 6), NaN where missing;
@@ -74,6 +78,58 @@ def _of_array(column: NDArray[np.generic], kind: Kind) -> Values:
 
 def _days(moments: NDArray[np.generic]) -> Floats:
     return moments.astype("M8[us]").astype(np.int64) / 86400e6
+
+
+Writer = Callable[[Rows, NDArray[Any]], NDArray[np.bool_] | None]
+"""Writes what becomes of some rows; returns whose cells stand for nothing that the column holds."""
+
+
+def writer(table: Table, name: str, kind: Kind, encoder: Encoder) -> Writer:
+    """Return a function that encodes rows of a column.
+
+    Raises
+    ------
+    DataError
+        If the column holds vectors and did not in the training, or the other way round.
+    """
+    column = table.columns[name]
+    if isinstance(encoder, Words | TargetMeans):
+        return _word_writer(encoder, as_text(column))
+    if isinstance(encoder, Vector):
+        if isinstance(column, Text) or column.ndim != 2 or column.shape[1] != len(encoder.mean):
+            raise DataError(
+                f"{table.source}: column {brief(name)} must hold vectors of "
+                f"{len(encoder.mean)} numbers, as in training"
+            )
+        return _vector_writer(encoder, column)
+    if not isinstance(column, Text) and column.ndim != 1:
+        raise DataError(f"{table.source}: column {brief(name)} must not hold vectors")
+    return _number_writer(encoder, values_of(column, kind, table.decimal))
+
+
+def _word_writer(encoder: Words | TargetMeans, text: Text) -> Writer:
+    known: NDArray[Any] = encoder.known(text)
+
+    def write(rows: Rows, out: NDArray[np.float32]) -> None:
+        encoder.encode(known[text.codes[rows]], out)
+
+    return write
+
+
+def _vector_writer(encoder: Vector, column: NDArray[Any]) -> Writer:
+    def write(rows: Rows, out: NDArray[np.float32]) -> None:
+        encoder.encode(column[rows], out)
+
+    return write
+
+
+def _number_writer(encoder: Number | RawNumber | Numbers, values: Values) -> Writer:
+    def write(rows: Rows, out: NDArray[Any]) -> NDArray[np.bool_]:
+        some, bad = values(rows)
+        encoder.encode(some, out)
+        return bad
+
+    return write
 
 
 def as_text(column: Column) -> Text:

@@ -1,6 +1,15 @@
 """The report of how each column is used."""
 
 from dataclasses import dataclass
+from typing import Final
+
+from fastmlp._validation import brief
+from fastmlp.data._text import counted
+from fastmlp.tables import dates
+from fastmlp.tables.encoders import Encoder, Number, Numbers, RawNumber, Vector
+from fastmlp.tables.kinds import Kind
+from fastmlp.tables.scaling import is_near
+from fastmlp.tables.target_means import TargetMeans
 
 
 @dataclass(frozen=True)
@@ -43,3 +52,54 @@ class Columns(tuple[ColumnReport, ...]):
 
 def _shortened(name: str) -> str:
     return name if len(name) <= 30 else f"{name[:27]}..."
+
+
+def how(kind: Kind, encoder: Encoder) -> str:
+    """Describe how a column is used."""
+    reason = kind.reason
+    missing = ", whether it is missing" if getattr(encoder, "missing", False) else ""
+    because = f" ({reason})" if reason else ""
+    if isinstance(encoder, RawNumber):
+        return f"standardized in the network{because}"
+    if isinstance(encoder, Number):
+        return _how_number(kind, encoder, missing)
+    if isinstance(encoder, Numbers):
+        return ", ".join(dates.PARTS[part] for part in encoder.parts) + because
+    if isinstance(encoder, Vector):
+        return f"{reason or 'numbers'}, centred{missing}"
+    if isinstance(encoder, TargetMeans):
+        return f"the mean target of each of {counted(len(encoder.words), 'word')}"
+    rare = ", the others" if encoder.others else ""
+    words = counted(len(encoder.words), "word")
+    return f"one input for each of {words}{rare}{missing}{because}"
+
+
+def _how_number(kind: Kind, encoder: Number, missing: str) -> str:
+    if kind.name == "yes/no":
+        return f"0 and 1, standardized{missing}"
+    pieces = f", {len(encoder.edges) - 1} pieces" if len(encoder.edges) else ""
+    because = f" ({kind.reason})" if kind.reason else ""
+    median = f", missing is {encoder.median:g}" if missing else ""
+    means = ""
+    if encoder.means is not None:
+        means = f", the mean target of each of {len(encoder.means.values)} numbers"
+    return f"standardized{pieces}{because}{median}{missing}{means}"
+
+
+def needs_preparation(name: str, kind: Kind, encoder: Encoder) -> str:
+    """Return why a network cannot take a column as it is; empty if it can."""
+    if isinstance(encoder, RawNumber):
+        return ""
+    column = f"column {brief(name)}"
+    if kind.name != "number" or not isinstance(encoder, Number):
+        return f"{column} holds {_HELD.get(kind.name, kind.name)}"
+    if encoder.missing:
+        return f"{column} has missing numbers"
+    if len(encoder.edges) or encoder.means is not None:
+        return f'{column} is cut into pieces, which numbers="standardized" omits'
+    if not is_near(encoder.mean, encoder.deviation):
+        return f"{column} varies too little for its size to be float32"
+    return ""
+
+
+_HELD: Final = {"date": "dates", "time of day": "times of day", "vector": "vectors"}

@@ -11,33 +11,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.errors import DataError
+from fastmlp.tables.scaling import LIMIT, Floats, Out, scale
 from fastmlp.tables.table import Rows, Text
-
-Floats = NDArray[np.float64]
-Out = NDArray[np.float32]
+from fastmlp.tables.target_means import NumberMeans, TargetMeans
 
 LEAST_OFTEN: Final = 5
 """Words that occur less often share one place, with those never seen in training."""
 
-LIMIT: Final = 1e6
-"""How far from 0 a standardized number may be: numbers never met in training stay finite."""
-
-FAR: Final = 4096.0
-"""The most deviations from 0 of the mean of numbers that a float32 network standardizes itself:
-numbers further away lose half of their digits."""
-
 NO_EDGES: Final = np.empty(0)
-
-
-def _scale(values: Floats) -> tuple[float, float]:
-    """Return mean and population standard deviation, or a deviation of 1 for constants."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean, deviation = float(values.mean()), float(values.std())
-    if not np.isfinite(deviation):
-        raise DataError("numbers beyond 1e150 cannot be standardized")
-    # Because of rounding, the deviation of a constant like 0.1 is not exactly 0.
-    return mean, deviation if deviation > 1e-12 * abs(mean) else 1.0
 
 
 def _median(values: Floats) -> float:
@@ -64,7 +45,9 @@ class Number:
     edges : ndarray, shape (pieces + 1,) or (0,)
         Empty without pieces.
     missing : bool
-        Whether a last column indicates missing numbers.
+        Whether a column indicates missing numbers.
+    means : NumberMeans or None
+        The mean target of each number, for a column of few numbers that repeat; last.
     """
 
     median: float
@@ -72,15 +55,23 @@ class Number:
     deviation: float
     edges: Floats
     missing: bool
+    means: NumberMeans | None = None
 
     @classmethod
-    def fit(cls, values: Floats, pieces: int = 0, *, missing: bool | None = None) -> "Number":
+    def fit(
+        cls,
+        values: Floats,
+        pieces: int = 0,
+        *,
+        missing: bool | None = None,
+        means: NumberMeans | None = None,
+    ) -> "Number":
         """Fit to the training part, NaN where missing; `missing` None adds it if needed."""
         absent = np.isnan(values)
         known = values[~absent] if absent.any() else values
         median = _median(known) if len(known) else 0.0
         filled = np.where(absent, median, values) if len(known) < len(values) else values
-        mean, deviation = _scale(filled)
+        mean, deviation = scale(filled)
         edges = NO_EDGES
         if pieces:
             edges = np.unique(filled)
@@ -88,17 +79,21 @@ class Number:
                 edges = np.unique(np.quantile(filled, np.linspace(0.0, 1.0, pieces + 1)))
         if len(edges) <= 2:  # two distinct values: the number itself suffices
             edges = NO_EDGES
-        return cls(
-            median, mean, deviation, edges, len(known) < len(values) if missing is None else missing
-        )
+        if missing is None:
+            missing = len(known) < len(values)
+        return cls(median, mean, deviation, edges, missing, means)
 
     @property
     def width(self) -> int:
         """The number of columns."""
-        return 1 + max(0, len(self.edges) - 1) + self.missing
+        of_means = 0 if self.means is None else self.means.width
+        return 1 + max(0, len(self.edges) - 1) + self.missing + of_means
 
     def encode(self, values: Floats, out: Out) -> None:
         """Write values (n,), NaN where missing, into `out` (n, width)."""
+        if self.means is not None:
+            self.means.encode(values, out[:, -self.means.width :])
+            out = out[:, : -self.means.width]
         missing = np.isnan(values)
         filled = np.where(missing, self.median, values)
         out[:, 0] = np.clip((filled - self.mean) / self.deviation, -LIMIT, LIMIT)
@@ -108,11 +103,6 @@ class Number:
             out[:, 1 : len(self.edges)] = np.clip(part, 0.0, 1.0, out=part)
         if self.missing:
             out[:, -1] = missing
-
-
-def is_near(mean: float, deviation: float) -> bool:
-    """Whether a float32 network can standardize numbers itself without losing their digits."""
-    return abs(mean) <= FAR * deviation and 1e-30 < deviation < 1e30
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,93 +210,6 @@ class Words:
         out[:] = 0.0
         known = columns >= 0
         out[np.flatnonzero(known), columns[known]] = 1.0
-
-
-@dataclass(frozen=True, eq=False)
-class TargetMeans:
-    """Target encoding: the mean of the target over the rows of a word, shrunk to the overall mean.
-
-    That of scikit-learn's TargetEncoder with ``smooth="auto"``: the shrinkage depends on the
-    frequency of a word and on the variance of the target. In training the mean for a row is taken
-    from the other folds, because a rare word would otherwise reveal the row's target.
-
-    Attributes
-    ----------
-    words : list of str
-    means : ndarray, shape (words + 1, targets)
-        The last row is for missing cells.
-    overall : ndarray, shape (targets,)
-        For words never seen.
-    mean, deviation : ndarray, shape (targets,)
-        Of the means over the training part, for standardizing them.
-    """
-
-    words: list[str]
-    means: Floats
-    overall: Floats
-    mean: Floats
-    deviation: Floats
-
-    @classmethod
-    def fit(
-        cls, text: Text, rows: Rows, targets: Floats, folds: NDArray[np.integer[Any]]
-    ) -> "tuple[TargetMeans, Floats]":
-        """Fit to some rows; also return the cross-fitted means (len(rows), targets) to train on."""
-        codes = text.codes[rows]
-        means, overall = target_means(codes, targets, len(text.values))
-        crossed = np.empty((len(rows), targets.shape[1]))
-        for fold in np.unique(folds):
-            inside = folds == fold
-            others, everywhere = target_means(codes[~inside], targets[~inside], len(text.values))
-            crossed[inside] = np.where(np.isnan(others), everywhere, others)[codes[inside]]
-        seen = np.flatnonzero(~np.isnan(means[:-1, 0]))
-        scales = [_scale(column) for column in crossed.T]
-        encoder = cls(
-            [text.values[place] for place in seen],
-            np.where(np.isnan(means), overall, means)[[*seen, -1]],
-            overall,
-            np.array([mean for mean, _ in scales]),
-            np.array([deviation for _, deviation in scales]),
-        )
-        return encoder, (crossed - encoder.mean) / encoder.deviation
-
-    @property
-    def width(self) -> int:
-        """The number of columns."""
-        return len(self.overall)
-
-    def known(self, text: Text) -> Floats:
-        """Return the means of each value of a text, last those of code -1."""
-        at = {word: place for place, word in enumerate(self.words)}
-        table = np.concatenate([self.means, self.overall[np.newaxis]])
-        unseen = len(self.words) + 1
-        places = [*(at.get(value, unseen) for value in text.values), len(self.words)]
-        result: Floats = table[np.array(places)]
-        return result
-
-    def encode(self, means: Floats, out: Out) -> None:
-        """Write means (n, targets), standardized, into `out` (n, width)."""
-        out[:] = (means - self.mean) / self.deviation
-
-
-def target_means(codes: NDArray[np.int32], targets: Floats, words: int) -> tuple[Floats, Floats]:
-    """Return the smoothed mean of the targets (n, t) for each word, and the mean of all.
-
-    The last of the (words + 1, t) is for code -1; NaN where no row has the word.
-    """
-    places = np.where(codes < 0, words, codes)
-    counts = np.bincount(places, minlength=words + 1).astype(np.float64)
-    overall, result = targets.mean(axis=0), np.empty((words + 1, targets.shape[1]))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        for j, target in enumerate(targets.T):
-            means = np.bincount(places, target, words + 1) / counts
-            spread = np.bincount(places, (target - means[places]) ** 2, words + 1)
-            weight = np.var(target) * counts
-            share = weight / (weight + spread / counts)
-            smoothed = share * means + (1.0 - share) * overall[j]
-            result[:, j] = np.where(np.isnan(share), overall[j], smoothed)
-    result[counts == 0.0] = np.nan
-    return result, overall
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """The encoding of a table as a feature matrix, and a report of it for each column."""
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, Literal
@@ -14,27 +14,28 @@ from fastmlp.data import _memory
 from fastmlp.data._text import counted, listing
 from fastmlp.errors import DataError
 from fastmlp.tables import dates
-from fastmlp.tables.cell_values import Values, as_text, values_of
-from fastmlp.tables.columns import ColumnReport, Columns
+from fastmlp.tables.cell_values import values_of, writer
+from fastmlp.tables.columns import ColumnReport, Columns, how, needs_preparation
 from fastmlp.tables.encoders import (
     LEAST_OFTEN,
     Encoder,
-    Floats,
     Number,
     Numbers,
     RawNumber,
-    TargetMeans,
     Vector,
     Words,
-    is_near,
     widths,
 )
 from fastmlp.tables.kinds import FEW_WORDS, NUMBERS_ROWS, ROUNDED, Kind, kind_of
+from fastmlp.tables.scaling import Floats
+from fastmlp.tables.splits import shuffled
 from fastmlp.tables.table import Column, Rows, Table, Text
+from fastmlp.tables.target_means import NumberMeans, TargetMeans
 
 PIECES: Final = 16
 _FINEST, _ROWS_OF_PIECE = 128, 8  # for few columns of numbers, with enough rows
 _MOST_PIECES: Final = 512  # columns for all numbers together
+_MOST_MEANS: Final = 128  # the same
 MOST_WORDS: Final = 200
 _PIECES_BYTES: Final = 1 << 26
 _BLOCK_BYTES, _FEWEST_ROWS = 1 << 21, 512
@@ -93,7 +94,10 @@ class Features:
     @property
     def columns(self) -> Columns:
         """How each column is used; used ones come first."""
-        used = (ColumnReport(f.name, f.kind.name, f.encoder.width, _how(f)) for f in self.features)
+        used = (
+            ColumnReport(f.name, f.kind.name, f.encoder.width, how(f.kind, f.encoder))
+            for f in self.features
+        )
         return Columns((*used, *self.dropped))
 
     def names(self) -> list[str]:
@@ -123,7 +127,7 @@ class Features:
         dtype = np.dtype(np.float64 if self.is_raw else np.float32)
         _memory.require("the matrix of features", dtype.itemsize * len(rows) * self.width)
         out = np.empty((len(rows), self.width), dtype)
-        writers = [_writer(feature, table) for feature in self.features]
+        writers = [writer(table, f.name, f.kind, f.encoder) for f in self.features]
         bad: list[list[Rows]] = [[] for _ in writers]
         block = max(_FEWEST_ROWS, _BLOCK_BYTES // (dtype.itemsize * self.width))
         for start in range(0, len(rows), block):  # the block of the matrix stays in cache
@@ -148,7 +152,8 @@ class Features:
         out = self.matrix(table, rows, self.notes)
         for feature, part in zip(self.features, self._parts(out), strict=True):
             if feature.name in trained:
-                part[:] = trained[feature.name]
+                means = trained[feature.name]
+                part[:, -means.shape[1] :] = means
         return out
 
     def _parts(self, out: NDArray[Any]) -> Iterator[NDArray[Any]]:
@@ -166,6 +171,7 @@ def fit_encoders(
     numbers: NumberEncoding = "piecewise",
     words: WordEncoding = "one-hot",
     classes: bool = False,
+    groups: NDArray[np.integer[Any]] | None = None,
     seed: int = 0,
 ) -> tuple[Features, dict[str, Floats]]:
     """Choose the encoding of each column, and fit it to some rows.
@@ -179,13 +185,15 @@ def fit_encoders(
     names : sequence of str
         The columns to use.
     targets : ndarray, shape (len(rows), t)
-        For target encoding of words.
+        For target means.
     numbers, words : str
         As in `TabularModel`.
     classes : bool
-        Whether the target is a class: see `_pieces`.
+        Whether the target is a class: see `_pieces` and `_Fitting.means`.
+    groups : ndarray of int, shape (len(rows),), optional
+        Rows of one group are in one fold of the cross-fitted target means.
     seed : int
-        For the folds of target encoding.
+        For these folds.
 
     Returns
     -------
@@ -205,9 +213,12 @@ def fit_encoders(
     }
     if all(kind.name == "dropped" for kind in kinds.values()):
         kinds = {name: _last_resort(kind) for name, kind in kinds.items()}
-    pieces = _pieces(kinds, len(rows), classes=classes) if numbers == "piecewise" else 0
+    fitting = _Fitting(table, rows, targets, _folds(len(rows), groups, seed))
+    if numbers == "piecewise":
+        fitting.pieces = _pieces(kinds, len(rows), classes=classes)
+        count = sum(kind.name == "number" for kind in kinds.values())
+        fitting.has_means = classes and count * targets.shape[1] <= _MOST_MEANS
     learned = Features([], [], _rounded(table, kinds))
-    trained: dict[str, Floats] = {}
     for name, kind in kinds.items():
         if kind.name == "dropped":
             learned.dropped.append(ColumnReport(name, "dropped", 0, kind.reason))
@@ -215,22 +226,23 @@ def fit_encoders(
         column = table.columns[name]
         by_means = kind.name == "words" and words == "target means"
         if by_means and isinstance(column, Text) and _has_many(column, rows):
-            encoder, trained[name] = TargetMeans.fit(column, rows, targets, _folds(len(rows), seed))
-            learned.features.append(Feature(name, kind, encoder))
+            learned.features.append(Feature(name, kind, fitting.word_means(name, column)))
         else:
-            _learn(learned, table, rows, name, kind, pieces)
+            _learn(learned, fitting, name, kind)
     if not learned.features:
         why = "; ".join(f"{brief(report.name)} {report.how}" for report in learned.dropped[:3])
         raise DataError(
             f"{table.source}: no column is left to learn from" + (f": {why}" if why else "")
         )
-    if numbers == "standardized" and not any(map(needs_preparation, learned.features)):
+    if numbers == "standardized" and not any(
+        needs_preparation(f.name, f.kind, f.encoder) for f in learned.features
+    ):
         learned.features = [
             Feature(f.name, f.kind, RawNumber.of(f.encoder))
             for f in learned.features
             if isinstance(f.encoder, Number)
         ]
-    return learned, trained
+    return learned, fitting.trained
 
 
 def _rounded(table: Table, kinds: dict[str, Kind]) -> list[str]:
@@ -243,26 +255,6 @@ def _rounded(table: Table, kinds: dict[str, Kind]) -> list[str]:
     ]
 
 
-def needs_preparation(feature: Feature) -> str:
-    """Return why a network cannot take a column as it is; empty if it can."""
-    encoder, kind = feature.encoder, feature.kind.name
-    if isinstance(encoder, RawNumber):
-        return ""
-    column = f"column {brief(feature.name)}"
-    if kind != "number" or not isinstance(encoder, Number):
-        return f"{column} holds {_HELD.get(kind, kind)}"
-    if encoder.missing:
-        return f"{column} has missing numbers"
-    if len(encoder.edges):
-        return f'{column} is cut into pieces, which numbers="standardized" omits'
-    if not is_near(encoder.mean, encoder.deviation):
-        return f"column {brief(feature.name)} varies too little for its size to be float32"
-    return ""
-
-
-_HELD: Final = {"date": "dates", "time of day": "times of day", "vector": "vectors"}
-
-
 def _last_resort(kind: Kind) -> Kind:
     """Use the row number as a time if a table has no other column."""
     if kind.reason == NUMBERS_ROWS:
@@ -270,10 +262,44 @@ def _last_resort(kind: Kind) -> Kind:
     return kind
 
 
-def _learn(learned: Features, table: Table, rows: Rows, name: str, kind: Kind, pieces: int) -> None:
+@dataclass
+class _Fitting:
+    """What encoders are fitted to, and the cross-fitted target means of columns that have them."""
+
+    table: Table
+    rows: Rows
+    targets: Floats
+    folds: NDArray[np.intp]
+    pieces: int = 0
+    has_means: bool = False
+    trained: dict[str, Floats] = dataclasses.field(default_factory=dict)
+
+    def word_means(self, name: str, column: Text) -> TargetMeans:
+        """Return the fitted target means of words."""
+        encoder, self.trained[name] = TargetMeans.fit(column, self.rows, self.targets, self.folds)
+        return encoder
+
+    def number_means(self, name: str, values: Floats) -> NumberMeans | None:
+        """Return the fitted target means of numbers (n,), if there are many that repeat.
+
+        Such a column may number persons or places, each of which has several rows: neighbouring
+        numbers then have nothing in common, which pieces between quantiles assume. Scores of
+        numeric targets do not gain from it.
+        """
+        if not self.has_means:
+            return None
+        known = values[~np.isnan(values)]
+        if not FEW_WORDS < len(np.unique(known)) <= len(known) // 2:
+            return None
+        encoder, self.trained[name] = NumberMeans.fit(values, self.targets, self.folds)
+        return encoder
+
+
+def _learn(learned: Features, fitting: _Fitting, name: str, kind: Kind) -> None:
+    table, rows = fitting.table, fitting.rows
     column = table.columns[name]
     try:
-        encoder = _fit(column, rows, kind, table.decimal, pieces)
+        encoder = _fit(fitting, name, kind)
     except DataError as error:
         raise DataError(f"{table.source}: column {brief(name)}: {error}") from None
     if reason := _no_information(encoder, column, rows, kind, table.decimal):
@@ -296,17 +322,22 @@ def _no_information(encoder: Encoder, column: Column, rows: Rows, kind: Kind, de
     return ""
 
 
-def _fit(column: Column, rows: Rows, kind: Kind, decimal: str, pieces: int) -> Encoder:
+def _fit(fitting: _Fitting, name: str, kind: Kind) -> Encoder:
+    table, rows = fitting.table, fitting.rows
+    column = table.columns[name]
     if kind.name == "words":
         assert isinstance(column, Text)
         return Words.fit(column, rows, MOST_WORDS if _has_many(column, rows) else FEW_WORDS)
     if kind.name == "vector":
         assert not isinstance(column, Text)
         return Vector.fit(column[rows])
-    values, _ = values_of(column, kind, decimal)(rows)
+    values, _ = values_of(column, kind, table.decimal)(rows)
     if kind.name == "date":
-        return Numbers.fit(values, pieces)
-    return Number.fit(values, 0 if kind.name == "yes/no" else pieces)
+        return Numbers.fit(values, fitting.pieces)
+    if kind.name == "yes/no":
+        return Number.fit(values)
+    means = fitting.number_means(name, values) if kind.name == "number" else None
+    return Number.fit(values, fitting.pieces, means=means)
 
 
 def _has_many(text: Text, rows: Rows) -> bool:
@@ -331,56 +362,14 @@ def _pieces(kinds: dict[str, Kind], rows: int, *, classes: bool) -> int:
     return pieces if pieces >= 3 else 0
 
 
-def _folds(count: int, seed: int) -> NDArray[np.intp]:
-    order = np.argsort(np.random.Philox(key=seed).random_raw(count), kind="stable")
+def _folds(count: int, groups: NDArray[np.integer[Any]] | None, seed: int) -> NDArray[np.intp]:
+    """Return the fold of each row, of 5; rows of one group are in the same."""
+    if groups is not None:
+        of_groups = _folds(int(groups.max()) + 1, None, seed)
+        return np.take(of_groups, groups)
     folds = np.empty(count, np.intp)
-    folds[order] = np.arange(count) % 5
+    folds[shuffled(count, seed)] = np.arange(count) % 5
     return folds
-
-
-Writer = Callable[[Rows, NDArray[Any]], NDArray[np.bool_] | None]
-"""Writes what becomes of some rows; returns whose cells stand for nothing that the column holds."""
-
-
-def _writer(feature: Feature, table: Table) -> Writer:
-    column, encoder = table.columns[feature.name], feature.encoder
-    if isinstance(encoder, Words | TargetMeans):
-        return _word_writer(encoder, as_text(column))
-    if isinstance(encoder, Vector):
-        if isinstance(column, Text) or column.ndim != 2 or column.shape[1] != len(encoder.mean):
-            raise DataError(
-                f"{table.source}: column {brief(feature.name)} must hold vectors of "
-                f"{len(encoder.mean)} numbers, as in training"
-            )
-        return _vector_writer(encoder, column)
-    if not isinstance(column, Text) and column.ndim != 1:
-        raise DataError(f"{table.source}: column {brief(feature.name)} must not hold vectors")
-    return _number_writer(encoder, values_of(column, feature.kind, table.decimal))
-
-
-def _word_writer(encoder: Words | TargetMeans, text: Text) -> Writer:
-    known: NDArray[Any] = encoder.known(text)
-
-    def write(rows: Rows, out: NDArray[np.float32]) -> None:
-        encoder.encode(known[text.codes[rows]], out)
-
-    return write
-
-
-def _vector_writer(encoder: Vector, column: NDArray[Any]) -> Writer:
-    def write(rows: Rows, out: NDArray[np.float32]) -> None:
-        encoder.encode(column[rows], out)
-
-    return write
-
-
-def _number_writer(encoder: Number | RawNumber | Numbers, values: Values) -> Writer:
-    def write(rows: Rows, out: NDArray[Any]) -> NDArray[np.bool_]:
-        some, bad = values(rows)
-        encoder.encode(some, out)
-        return bad
-
-    return write
 
 
 def _bad_cells(table: Table, feature: Feature, rows: Rows) -> str:
@@ -392,32 +381,6 @@ def _bad_cells(table: Table, feature: Feature, rows: Rows) -> str:
     more = len(rows) - 1
     others = f", as {'is' if more == 1 else 'are'} {counted(more, 'other')}" if more else ""
     return f"{table.place(row, feature.name)}: {brief(cell)} is {what}{others}: taken as missing"
-
-
-def _how(feature: Feature) -> str:  # noqa: PLR0911  (a case each)
-    """Describe how a column is used."""
-    encoder, reason = feature.encoder, feature.kind.reason
-    missing = ", whether it is missing" if getattr(encoder, "missing", False) else ""
-    if isinstance(encoder, RawNumber):
-        return "standardized in the network" + (f" ({reason})" if reason else "")
-    if isinstance(encoder, Number):
-        if feature.kind.name == "yes/no":
-            return f"0 and 1, standardized{missing}"
-        pieces = f", {len(encoder.edges) - 1} pieces" if len(encoder.edges) else ""
-        because = f" ({reason})" if reason else ""
-        median = f", missing is {encoder.median:g}" if missing else ""
-        return f"standardized{pieces}{because}{median}{missing}"
-    if isinstance(encoder, Numbers):
-        parts = ", ".join(dates.PARTS[part] for part in encoder.parts)
-        return f"{parts}" + (f" ({reason})" if reason else "")
-    if isinstance(encoder, Vector):
-        return f"{reason or 'numbers'}, centred{missing}"
-    if isinstance(encoder, TargetMeans):
-        return f"the mean target of each of {counted(len(encoder.words), 'word')}"
-    rare = ", the others" if encoder.others else ""
-    return f"one input for each of {counted(len(encoder.words), 'word')}{rare}{missing}" + (
-        f" ({reason})" if reason else ""
-    )
 
 
 def text_columns(features: Features) -> Collection[str]:

@@ -81,7 +81,9 @@ class TabularModel:
         A network stops after this many epochs without improvement.
     numbers : {"piecewise", "standardized"}, default "piecewise"
         Whether numbers are cut into pieces beside being standardized: up to 128 each where there
-        are few columns of numbers, 16 where there are 32, none where there are very many. A table
+        are few columns of numbers, 16 where there are 32, none where there are very many. For
+        classes, a column of more than 30 numbers that repeat, like those of persons, also has the
+        cross-fitted mean of the target for each number, if there are few such columns. A table
         of numbers without gaps that are only standardized needs no preparation: the networks take
         its columns and give answers in the units of the target, also in C and C++.
     words : {"one-hot", "target means"}, default "one-hot"
@@ -256,6 +258,10 @@ class TabularModel:
             )  # fmt: skip
         target, y = read_target(selection.table, rows, selection.targets, self._task, guess=like)
         class_rows = y if target.task == "classification" else np.zeros(len(rows), np.intp)
+        weight = None if selection.weight is None else selection.weight[rows]
+        groups = None
+        if selection.groups is not None:
+            groups = np.unique(selection.groups[rows], return_inverse=True)[1]
         features, trained = fit_encoders(
             selection.table,
             rows,
@@ -264,13 +270,10 @@ class TabularModel:
             numbers=self._numbers,  # type: ignore[arg-type]
             words=self._words,  # type: ignore[arg-type]
             classes=target.task != "regression",
+            groups=groups,
             seed=self.seed,
         )
         X = features.training_matrix(selection.table, rows, trained)
-        weight = None if selection.weight is None else selection.weight[rows]
-        groups = None
-        if selection.groups is not None:
-            groups = np.unique(selection.groups[rows], return_inverse=True)[1]
         check_storable(features, target)
         if features.is_raw:
             target = target.left_to_the_network()

@@ -18,9 +18,11 @@ from fastmlp._validation import brief
 from fastmlp.exchange.onnx_export import onnx_model
 from fastmlp.network import Network, model_of
 from fastmlp.tables import cells
-from fastmlp.tables.encoders import LIMIT, Number, Numbers, RawNumber, TargetMeans, Vector, Words
+from fastmlp.tables.encoders import Number, Numbers, RawNumber, Vector, Words
 from fastmlp.tables.features import Feature, Features
+from fastmlp.tables.scaling import LIMIT
 from fastmlp.tables.target import Target
+from fastmlp.tables.target_means import NumberMeans, TargetMeans
 
 _OPSET: Final = 20  # the first with RegexFullMatch and StringSplit
 _IR_VERSION: Final = 9
@@ -139,10 +141,35 @@ def _number(graph: _Graph, at: str, number: str, missing: str, encoder: Number) 
         share = graph.add("Div", above, widths, name=f"{at}share")
         bounds = [graph.constant(f"{at}{name}", value) for name, value in (("zero", 0), ("one", 1))]
         parts.append(graph.add("Clip", share, *bounds, name=f"{at}pieces"))
+    absent = graph.cast(missing, TensorProto.DOUBLE, f"{at}is missing")
     if encoder.missing:
-        parts.append(graph.cast(missing, TensorProto.DOUBLE, f"{at}is missing"))
+        parts.append(absent)
+    if encoder.means is not None:
+        of_means = f"{at}means/"
+        values = graph.constant(f"{of_means}values", encoder.means.values[np.newaxis])
+        equal = graph.add("Equal", number, values, name=f"{of_means}equal")
+        same = graph.cast(equal, TensorProto.DOUBLE, f"{of_means}known")
+        parts.append(_target_means(graph, of_means, same, absent, encoder.means))
     together = graph.add("Concat", *parts, name=f"{at}together", axis=1)
     return graph.cast(together, TensorProto.FLOAT, f"{at}float")
+
+
+def _target_means(
+    graph: _Graph, at: str, same: str, missing: str, encoder: TargetMeans | NumberMeans
+) -> str:
+    """Add the target means of cells that equal (rows, values), or are missing (rows, 1)."""
+    others = _none_of(graph, at, same, missing)
+    hot = graph.add("Concat", same, missing, others, name=f"{at}hot", axis=1)
+    scaled = graph.constant(f"{at}means", encoder.scaled(encoder.table()))
+    return graph.add("MatMul", hot, scaled, name=f"{at}target mean")
+
+
+def _none_of(graph: _Graph, at: str, same: str, missing: str = "") -> str:
+    """Return 1 where a cell is none of the values, nor missing, if that is given; 0 elsewhere."""
+    axis = graph.constant(f"{at}axis", [1], np.int64)
+    found = graph.add("ReduceSum", same, axis, name=f"{at}found", keepdims=1)
+    others = graph.add("Sub", graph.constant(f"{at}one", 1.0), found, name=f"{at}not found")
+    return graph.add("Sub", others, missing, name=f"{at}others") if missing else others
 
 
 def _raw_number(graph: _Graph, at: str, number: str, missing: str, encoder: RawNumber) -> str:
@@ -176,20 +203,10 @@ def _words(graph: _Graph, at: str, text: str, encoder: Words | TargetMeans) -> s
         "Equal", text, graph.constant(f"{at}empty", [[""]], object), name=f"{at}is empty"
     )
     missing = graph.cast(empty, TensorProto.DOUBLE, f"{at}missing")
-    axis = graph.constant(f"{at}axis", [1], np.int64)
-    found = graph.add("ReduceSum", same, axis, name=f"{at}found", keepdims=1)
-    one = graph.constant(f"{at}one", 1.0)
-    others = graph.add("Sub", one, found, name=f"{at}not found")
-    has_missing = isinstance(encoder, TargetMeans) or encoder.missing
-    if has_missing:
-        others = graph.add("Sub", others, missing, name=f"{at}others")
     if isinstance(encoder, TargetMeans):
-        hot = graph.add("Concat", same, missing, others, name=f"{at}hot", axis=1)
-        table = np.concatenate([encoder.means, encoder.overall[np.newaxis]])
-        scaled = graph.constant(f"{at}means", (table - encoder.mean) / encoder.deviation)
-        return graph.cast(
-            graph.add("MatMul", hot, scaled, name=f"{at}mean"), TensorProto.FLOAT, f"{at}float"
-        )
+        means = _target_means(graph, at, same, missing, encoder)
+        return graph.cast(means, TensorProto.FLOAT, f"{at}float")
+    others = _none_of(graph, at, same, missing if encoder.missing else "")
     parts = [same] * bool(encoder.words) + [others] * encoder.others + [missing] * encoder.missing
     together = graph.add("Concat", *parts, name=f"{at}together", axis=1)
     return graph.cast(together, TensorProto.FLOAT, f"{at}float")

@@ -15,20 +15,20 @@ from numpy.typing import NDArray
 from fastmlp._validation import brief
 from fastmlp.errors import DataError, ModelFormatError
 from fastmlp.model.model_files import Array, TableData
-from fastmlp.tables.columns import ColumnReport
+from fastmlp.tables.columns import ColumnReport, needs_preparation
 from fastmlp.tables.dates import ORDERS, PARTS
 from fastmlp.tables.encoders import (
     Encoder,
     Number,
     Numbers,
     RawNumber,
-    TargetMeans,
     Vector,
     Words,
 )
-from fastmlp.tables.features import Feature, Features, needs_preparation
+from fastmlp.tables.features import Feature, Features
 from fastmlp.tables.kinds import NAMES, Kind
 from fastmlp.tables.target import Label, Target
+from fastmlp.tables.target_means import NumberMeans, TargetMeans
 
 _VERSION: Final = 1
 
@@ -122,7 +122,8 @@ def _why_prepared(learned: Learned) -> str:
     target = learned.target
     if target.task == "regression" and target.is_scaled and learned.features.is_raw:
         return "the target is standardized outside of the networks"
-    return next(filter(None, map(needs_preparation, learned.features.features)), "")
+    reasons = (needs_preparation(f.name, f.kind, f.encoder) for f in learned.features.features)
+    return next(filter(None, reasons), "")
 
 
 def from_table(file: str, table: TableData, inputs: int, outputs: int) -> Learned:
@@ -242,6 +243,9 @@ class _State:
     def floats(self, name: str, ndim: int = 1) -> NDArray[np.float64]:
         return _floats(self.arrays, f"{self.key}.{name}", ndim)
 
+    def inner(self, name: str) -> "_State":
+        return _State(self.values[name], f"{self.key}.{name}", self.arrays)
+
     def words(self) -> list[str]:
         words = list(_texts(self.arrays, f"{self.key}.words"))
         if len(set(words)) < len(words):
@@ -255,7 +259,9 @@ def _feature_state(feature: Feature, key: str, arrays: dict[str, Array]) -> dict
     return {"name": feature.name, **state, **_encoder_state(feature.encoder, key, arrays)}
 
 
-def _encoder_state(encoder: Encoder, key: str, arrays: dict[str, Array]) -> dict[str, Any]:
+def _encoder_state(
+    encoder: Encoder | NumberMeans, key: str, arrays: dict[str, Array]
+) -> dict[str, Any]:
     """Return the short attributes of an encoder, and add the others to the arrays."""
     values: dict[str, Any] = {"encoder": type(encoder).__name__}
     for name, value in vars(encoder).items():
@@ -263,6 +269,8 @@ def _encoder_state(encoder: Encoder, key: str, arrays: dict[str, Array]) -> dict
             values[name] = [
                 _encoder_state(number, f"{key}.{i}", arrays) for i, number in enumerate(value)
             ]
+        elif isinstance(value, NumberMeans):
+            values[name] = _encoder_state(value, f"{key}.{name}", arrays)
         elif name == "words" or isinstance(value, np.ndarray):
             arrays[f"{key}.{name}"] = value
         else:
@@ -289,10 +297,11 @@ def _number_of(state: _State) -> Number:
     edges = state.floats("edges")
     if len(edges) == 1 or not (np.diff(edges) > 0.0).all():
         raise ValueError(f"{state.key}.edges must ascend")
-    return Number(
-        state.number("median"), state.number("mean"), state.deviation(), edges,
-        state.switch("missing"),
-    )  # fmt: skip
+    median, mean, deviation = state.number("median"), state.number("mean"), state.deviation()
+    means = None
+    if state.values.get("means"):  # null, or not there in a file of an earlier version
+        means = _number_means_of(state.inner("means"))
+    return Number(median, mean, deviation, edges, state.switch("missing"), means)
 
 
 def _raw_number_of(state: _State) -> RawNumber:
@@ -318,15 +327,25 @@ def _words_of(state: _State) -> Words:
 
 
 def _means_of(state: _State) -> TargetMeans:
-    words, means = state.words(), state.floats("means", 2)
+    words = state.words()
+    return TargetMeans(**_mean_arrays(state, len(words)), words=words)
+
+
+def _number_means_of(state: _State) -> NumberMeans:
+    values = state.floats("values")
+    if not len(values) or not (np.diff(values) > 0.0).all():
+        raise ValueError(f"{state.key}.values must ascend")
+    return NumberMeans(**_mean_arrays(state, len(values)), values=values)
+
+
+def _mean_arrays(state: _State, count: int) -> dict[str, NDArray[np.float64]]:
+    means = state.floats("means", 2)
     overall, mean, deviation = map(state.floats, ("overall", "mean", "deviation"))
-    if means.shape != (len(words) + 1, len(overall)) or not len(overall) == len(mean) == len(
-        deviation
-    ):
-        raise ValueError(f"{state.key}: the means must have a row for each word, and one more")
-    if not (deviation > 0.0).all():
+    if means.shape != (count + 1, len(overall)) or not len(overall) == len(mean) == len(deviation):
+        raise ValueError(f"{state.key}: the means must have a row for each value, and one more")
+    if not len(overall) or not (deviation > 0.0).all():
         raise ValueError(f"{state.key}.deviation must be above 0")
-    return TargetMeans(words, means, overall, mean, deviation)
+    return {"means": means, "overall": overall, "mean": mean, "deviation": deviation}
 
 
 def _vector_of(state: _State) -> Vector:

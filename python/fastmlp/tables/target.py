@@ -12,8 +12,8 @@ from fastmlp.data._text import counted, listing
 from fastmlp.errors import DataError
 from fastmlp.tables import cells
 from fastmlp.tables.cell_values import as_text
-from fastmlp.tables.encoders import Floats, _scale, is_near
 from fastmlp.tables.kinds import ROUNDED, kind_of, rounding
+from fastmlp.tables.scaling import Floats, is_near, scale
 from fastmlp.tables.table import Booleans, Column, Rows, Table, Text, is_boolean
 
 Task = Literal["classification", "regression", "labels"]
@@ -313,7 +313,7 @@ def _regression(
             which = f" {brief(name)}" if len(names) > 1 else ""
             raise DataError(f"the target{which} is always {values[0, j]}: nothing to learn")
     try:
-        scales = [_scale(values[:, j]) for j in range(len(names))]
+        scales = [scale(values[:, j]) for j in range(len(names))]
     except DataError as error:
         raise DataError(f"{table.source}: the target: {error}") from None
     mean, deviation = (np.array(column) for column in zip(*scales, strict=True))
