@@ -82,6 +82,30 @@ def test_every_step(kernels, arrays, fma, dtype, step, rule):
             assert np.ascontiguousarray(got).tobytes() == array.tobytes(), width
 
 
+@pytest.mark.parametrize("epsilon", [1e-8, 1e-20, 1e5])
+@pytest.mark.parametrize("step", ["adam", "rmsprop", "rmsprop_momentum"])
+def test_quotients_of_subnormal_numbers(kernels, guarded, rng, dtype, step, epsilon):
+    """Of every size from 0 over subnormal to normal numbers; this rule leaves u and s alone."""
+    T, least = np.dtype(dtype).type, float(np.finfo(dtype).smallest_normal)
+    rule = PLAIN | {"rate": 1.0, "momentum": 0.0, "mean_gain": 0.0}
+    rule |= {"square_decay": 1.0, "square_gain": 0.0, "epsilon": epsilon}
+    smallest = np.log2(float(np.finfo(dtype).smallest_subnormal))
+    for width in (1, 16, 33, 400):
+        g, w, u, s = (guarded(name, (3, width), dtype, gap=2) for name in "gwus")
+        for array in (g, u, s):
+            exponents = rng.uniform(smallest - 1, np.log2(least) + 40, array.shape)
+            array[:] = np.exp2(exponents) * rng.choice([1, 0], array.shape, p=[0.9, 0.1])
+        for array in (g, u):
+            array[:] *= rng.choice([1, -1], array.shape).astype(dtype)
+        s[rng.random(s.shape) < 0.3] = T(3)  # quotients that are subnormal
+        w[:] = 0
+        numerator = u.copy() if step == "adam" else g
+        way = numerator / (np.sqrt(s) + T(epsilon))
+        has_u = step != "rmsprop"
+        kernels.update(STEPS.index(step), False, rule, g, w, u if has_u else None, s)
+        assert np.ascontiguousarray(w).tobytes() == (T(0) - way).tobytes(), width
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite(kernels, dtype, bad):
     """Clipping bounds an infinity and lets a NaN through: a loss that diverged must be noticed."""
