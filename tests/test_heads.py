@@ -441,7 +441,11 @@ def test_metrics_of_heads_are_watched(samples):
         ),
         ({"class_weight": {"policy": {0: -1.0}}}, ValueError, r"class_weight\['policy'\]\[0\]"),
         ({"class_weight": {"value": "balanced"}}, ValueError, "targets of head 'value' of shape"),
-        ({"class_weight": {"policy": {0: 0, 1: 0, 2: 0}}}, ValueError, "all 0"),
+        (
+            {"class_weight": {"policy": {0: 0, 1: 0, 2: 0}}},
+            ValueError,
+            "weights of head 'policy' all 0",
+        ),
     ],
 )
 def test_metrics_and_class_weights_that_do_not_fit(
@@ -474,43 +478,98 @@ def test_metrics_with_names_of_other_measurements(samples):
 
 
 @pytest.mark.parametrize("as_numbers", [False, True])
-def test_class_weights_of_heads_multiply_sample_weights(samples, as_numbers, tmp_path):
+def test_class_weights_of_a_head_weigh_its_loss_only(samples, as_numbers, tmp_path):
+    """Each head has the losses and gradients of a network of its own with those sample weights."""
     X, (labels, _) = samples
     flags = (X[:, 0] > 0.8).astype(np.float32)
-    heads = fm.Heads(kind=fm.Head(3, "softmax"), flag=fm.Head(1, "sigmoid"))
+    heads = fm.Heads(kind=fm.Head(3, "softmax"), flag=fm.Head(1, "sigmoid", weight=0.5))
     y = {"kind": np.eye(3)[labels] if as_numbers else labels, "flag": flags}
-    own = 0.5 + np.arange(60) % 4 / 4
+    own = (0.5 + np.arange(60) % 4 / 4).astype(np.float32)
     by_flag, by_kind = np.array([1.0, 5.0]), np.array([0.5, 1.0, 3.0])
     counts = np.bincount(labels, weights=own, minlength=3)
     balanced = np.add.accumulate(counts)[-1] / (3 * counts)
-    cases = [
-        ({"flag": {1: 5.0}}, by_flag[flags.astype(int)]),
+    ones = np.ones(60)
+    for class_weight, of_kind, of_flag in [
+        ({"flag": {1: 5.0}}, ones, by_flag[flags.astype(int)]),
         (
             {"flag": {1: 5.0}, "kind": {0: 0.5, 2: 3.0}},
-            by_kind[labels] * by_flag[flags.astype(int)],
+            by_kind[labels],
+            by_flag[flags.astype(int)],
         ),
-        ({"kind": "balanced"}, balanced[labels]),
-    ]
-    for class_weight, weight in cases:
-        net, twin = (fm.Network([4, 8, heads], seed=1) for _ in range(2))
-        history = net.fit(X, y, 2, sample_weight=own, class_weight=class_weight)
-        expected = twin.fit(X, y, 2, sample_weight=own.astype(np.float32) * weight)
-        assert net.parameters.tobytes() == twin.parameters.tobytes()
-        assert history.head_losses == expected.head_losses
-    stream, twin = (fm.Network([4, 8, heads], seed=1) for _ in range(2))
-    data = Triples(X, (y["kind"], flags), own.astype(np.float32))
-    stream.fit(data, epochs=1, class_weight=cases[1][0])
-    weighted = Triples(X, (y["kind"], flags), (own.astype(np.float32) * cases[1][1]).astype("f4"))
-    twin.fit(weighted, epochs=1)
-    assert stream.parameters.tobytes() == twin.parameters.tobytes()
-    with pytest.raises(ValueError, match="would have to count the classes"):
-        stream.fit(data, epochs=1, class_weight={"kind": "balanced"})
+        ({"kind": "balanced"}, balanced[labels], ones),
+        ({"kind": {0: 0}}, np.array([0, 1, 1])[labels], ones),
+    ]:
+        net = fm.Network([4, heads], seed=1, dtype="float64")
+        W, h = net.weights[0].copy(), net.predict(X)
+        history = net.fit(X, y, 1, None, fm.SGD(0.1), sample_weight=own, class_weight=class_weight)
+        w_kind, w_flag = own * of_kind, own * of_flag
+        delta = np.column_stack(
+            [w_kind[:, None] * (h[:, :3] - np.eye(3)[labels]), 0.5 * w_flag * (h[:, 3] - flags)]
+        )
+        gradient = X.astype(np.float64).T @ delta / own.sum()
+        np.testing.assert_allclose(net.weights[0], W - 0.1 * gradient, rtol=1e-12, atol=1e-14)
+        of_sample = -np.log(h[np.arange(60), labels])
+        of_flags = -np.log(np.where(flags == 1, h[:, 3], 1 - h[:, 3]))
+        expected = [(w_kind * of_sample).sum(), (w_flag * of_flags).sum()] / own.sum()
+        got = [history["kind_loss"][0], history["flag_loss"][0]]
+        np.testing.assert_allclose(got, expected, rtol=1e-12)
+        np.testing.assert_allclose(history.loss[0], expected @ [1, 0.5], rtol=1e-12)
     save = {"class_weight": {"flag": {1: 5.0}}, "checkpoint": tmp_path / "fit"}
     other = save | {"class_weight": {"flag": {1: 4.0}}}
     fm.Network([4, 8, heads], seed=1).fit(X, y, 1, **save)
     fm.Network([4, 8, heads], seed=1).fit(X, y, 2, **save)
     with pytest.raises(ValueError, match="another fit: class_weight was flag: of shape"):
         fm.Network([4, 8, heads], seed=1).fit(X, y, 3, **other)
+
+
+def test_class_weights_of_heads_in_streams_and_lbfgs(samples):
+    X, (labels, _) = samples
+    flags = (X[:, 0] > 0.8).astype(np.float32)
+    heads = fm.Heads(kind=fm.Head(3, "softmax"), flag=fm.Head(1, "sigmoid"))
+    options = {"class_weight": {"flag": {1: 5.0}, "kind": {0: 0.5}}, "shuffle": False}
+    stream, twin = (fm.Network([4, 8, heads], seed=1) for _ in range(2))
+    data = Triples(X, (labels, flags), np.ones(60, np.float32))
+    stream.fit(data, epochs=1, **options)
+    twin.fit(X, (labels, flags), 1, **options)
+    assert stream.parameters.tobytes() == twin.parameters.tobytes()
+    with pytest.raises(ValueError, match="would have to count the classes"):
+        stream.fit(data, epochs=1, class_weight={"kind": "balanced"})
+    twice = fm.Heads(kind=heads.heads["kind"], flag=fm.Head(1, "sigmoid", weight=2.0))
+    net, twin = fm.Network([4, 8, heads], seed=1), fm.Network([4, 8, twice], seed=1)
+    settings = {"batch_size": None, "optimizer": fm.LBFGS(5)}
+    with pytest.warns(fm.ConvergenceWarning):
+        net.fit(X, (labels, flags), class_weight={"flag": {0: 2, 1: 2}}, **settings)
+    with pytest.warns(fm.ConvergenceWarning):
+        twin.fit(X, (labels, flags), **settings)
+    assert net.parameters.tobytes() == twin.parameters.tobytes()
+
+
+def test_a_fraction_held_out_keeps_the_classes_of_all_heads(rng):
+    X = rng.random((200, 4))
+    kinds, flags = np.repeat([0, 1, 2], [150, 40, 10]), np.tile([0, 0, 0, 1], 50)
+    numbers = rng.random(200)
+    heads = fm.Heads(
+        kind=fm.Head(3, "softmax"), flag=fm.Head(1, "sigmoid"), size=fm.Head(1, "identity")
+    )
+    seen = []
+
+    def count(y, outputs):
+        seen.append(np.asarray(y).ravel().astype(int))
+        return 0.0
+
+    net = fm.Network([4, heads], seed=1)
+    net.fit(X, (kinds, flags, numbers), 1, validation_fraction=0.2, metrics={"kind": [count]})
+    net = fm.Network([4, heads], seed=1)
+    net.fit(X, (kinds, flags, numbers), 1, validation_fraction=0.2, metrics={"flag": [count]})
+    pairs = np.bincount(seen[0] * 2 + seen[1], minlength=6)
+    exact = 0.2 * np.bincount(kinds * 2 + flags, minlength=6)
+    assert (np.abs(pairs - exact) < 1).all()
+    assert pairs.sum() == 40
+    labels = np.arange(200)  # combinations of one sample are no reason to hold out fewer
+    wide = fm.Network([4, fm.Heads(a=fm.Head(200, "softmax"), b=fm.Head(2, "softmax"))], seed=1)
+    seen.clear()
+    wide.fit(X, (labels, flags), 1, validation_fraction=0.2, metrics={"b": [count]})
+    assert len(seen[0]) == 40
 
 
 def test_a_checkpoint_resumes(samples, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 import fastmlp as fm
 from fastmlp import _core, metrics
 from fastmlp.fitting.held_out import SPLIT_EPOCH, split
+from fastmlp.losses import Loss
 from fastmlp.model.samples import CheckedSamples
 from fastmlp.reference import splitting as reference_splitting
 
@@ -35,35 +36,35 @@ class TestFraction:
     def test_every_class_gives_its_share(self, blobs):
         X, y = blobs
         y = np.where(np.arange(90) < 80, 0, 1 + y // 2)  # 80, and 10 of 1 and 2
-        train, held_out = split(CheckedSamples(X, y), 0.1, "cross_entropy", 5)
+        train, held_out = split(CheckedSamples(X, y), 0.1, Loss("cross_entropy"), 5)
         assert np.bincount(held_out.y)[0] == 8
         assert len(held_out) == 9
         assert len(train) == 81
 
     def test_no_sample_is_lost_and_none_is_in_both(self, rng):
         X = np.arange(50.0).reshape(50, 1)
-        train, held_out = split(CheckedSamples(X, X), 0.3, "mean_squared_error", 1)
+        train, held_out = split(CheckedSamples(X, X), 0.3, Loss("mean_squared_error"), 1)
         assert sorted([*train.X[:, 0], *held_out.X[:, 0]]) == X[:, 0].tolist()
         assert len(held_out) == 15
 
     def test_the_first_in_the_documented_order_are_held_out(self):
         X = np.arange(10.0).reshape(10, 1)
         order = _core.draw_order(7, SPLIT_EPOCH, 10)
-        _, held_out = split(CheckedSamples(X, X), 0.3, "mean_squared_error", 7)
+        _, held_out = split(CheckedSamples(X, X), 0.3, Loss("mean_squared_error"), 7)
         assert held_out.X[:, 0].tolist() == sorted(order[:3])
 
     @pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
     def test_is_that_of_the_reference(self, rng, share):
         labels = rng.integers(0, 4, 57)
         X = np.arange(57.0).reshape(57, 1)
-        parts = split(CheckedSamples(X, labels), share, "cross_entropy", 9)
+        parts = split(CheckedSamples(X, labels), share, Loss("cross_entropy"), 9)
         expected = reference_splitting.split(labels.tolist(), share, 9)
         assert [part.X[:, 0].tolist() for part in parts] == list(expected)
 
     def test_the_seed_decides(self, rng):
         X = np.arange(50.0).reshape(50, 1)
         parts = [
-            split(CheckedSamples(X, X), 0.3, "mean_squared_error", seed)[1].X.tobytes()
+            split(CheckedSamples(X, X), 0.3, Loss("mean_squared_error"), seed)[1].X.tobytes()
             for seed in (1, 1, 2)
         ]
         assert parts[0] == parts[1] != parts[2]
@@ -71,9 +72,10 @@ class TestFraction:
     def test_yes_and_no_and_rows_of_probabilities_are_classes_too(self, rng):
         X = np.zeros((40, 1))
         yes = (np.arange(40) < 4).astype(float).reshape(-1, 1)
-        _, held_out = split(CheckedSamples(X, yes), 0.5, "binary_cross_entropy", 1)
+        _, held_out = split(CheckedSamples(X, yes), 0.5, Loss("binary_cross_entropy"), 1)
         assert held_out.y.sum() == 2
-        _, held_out = split(CheckedSamples(X, np.hstack([yes, 1 - yes])), 0.5, "cross_entropy", 1)
+        both = CheckedSamples(X, np.hstack([yes, 1 - yes]))
+        _, held_out = split(both, 0.5, Loss("cross_entropy"), 1)
         assert held_out.y[:, 0].sum() == 2
 
     def test_the_data_stay_as_they_are(self, net, blobs):

@@ -195,7 +195,7 @@ HALVES = np.full((90, 3), 1 / 3)
             r"class_weight\[0\]",
         ),
         ({"class_weight": {0: "1"}}, TypeError, r"class_weight\[0\]"),
-        ({"class_weight": {0: 0, 1: 0, 2: 0}}, ValueError, "all 0 or not finite"),
+        ({"class_weight": {0: 0, 1: 0, 2: 0}}, ValueError, "weights of the samples all 0"),
         ({"class_weight": "balanced", "y": HALVES}, ValueError, "needs one class per sample"),
     ],
 )

@@ -1,5 +1,7 @@
 // Heads: slices of the outputs with an activation and a loss of their own. Their bits are those of
 // networks without hidden layers that have one of them only.
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <stdexcept>
@@ -84,6 +86,52 @@ void steps() {
         for (const Network<T>* other : {&twin, &fitted, &stepped}) {
             CHECK(check::same(all(net.parameters()), all(other->parameters())));
         }
+    }
+}
+
+/// Targets with a factor of the loss of each head.
+template <class T>
+std::vector<T> with_factors(const Data<T>& data, const std::vector<T>& factors) {
+    std::vector<T> rows;
+    for (std::size_t b = 0; b < kRows; ++b) {
+        const auto first = data.whole.begin() + static_cast<std::ptrdiff_t>(b * kOutputs);
+        rows.insert(rows.end(), first, first + kOutputs);
+        rows.insert(rows.end(), factors.begin(), factors.end());
+    }
+    return rows;
+}
+
+// A factor is a weight of the head; 0 leaves it out, even if its loss is NaN.
+template <class T>
+void factors() {
+    constexpr std::size_t kColumns = kOutputs + 4;
+    Data<T> data;
+    std::vector<Head> twice = kHeads;
+    twice[0].weight *= 2;
+    Network<T> net(kFeatures, kLayers, kHeads, 7), twin(kFeatures, kLayers, twice, 7);
+    const auto targets = [&](const std::vector<T>& rows) {
+        return Targets<T>::of_values({rows.data(), kRows, kColumns, kColumns});
+    };
+    const std::vector<T> doubled = with_factors(data, {2, 1, 1, 1});
+    const std::size_t n = net.parameters()->size();
+    const std::vector<T> v(n, T(0.5));
+    std::vector<T> product(n), expected(n);
+    HessianProduct<T>(net).compute(data.features(), targets(doubled), v, product);
+    HessianProduct<T>(twin).compute(data.features(), data.numbers(), v, expected);
+    CHECK(check::same(product, expected));
+    Optimizer optimizer;
+    optimizer.learning_rate = 0.1;
+    CHECK(TrainStep<T>(net, 2).run(data.features(), targets(doubled), optimizer) ==
+          TrainStep<T>(twin, 2).run(data.features(), data.numbers(), optimizer));
+    CHECK(check::same(all(net.parameters()), all(twin.parameters())));
+    for (std::size_t b = 0; b < kRows; ++b)
+        data.whole[b * kOutputs] = std::numeric_limits<T>::quiet_NaN();
+    const std::vector<T> without = with_factors(data, {0, 1, 1, 1});
+    CHECK(std::isfinite(TrainStep<T>(net, 1).run(data.features(), targets(without), optimizer)));
+    for (const T bad : {T(-1), std::numeric_limits<T>::infinity()}) {
+        const std::vector<T> refused = with_factors(data, {1, 1, bad, 1});
+        CHECK(throws<std::invalid_argument>(
+            [&] { TrainStep<T>(net, 1).run(data.features(), targets(refused), optimizer); }));
     }
 }
 
@@ -188,6 +236,8 @@ void refusals() {
 int main() {
     steps<float>();
     steps<double>();
+    factors<float>();
+    factors<double>();
     allocates_nothing<float>();
     allocates_nothing<double>();
     alone<float>();

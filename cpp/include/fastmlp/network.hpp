@@ -57,7 +57,8 @@ public:
     /// With heads, whose nodes are those of the last layer, of identity. The outputs are those of
     /// the heads in their order, and so are the columns of the targets, `Targets::of_values`: as
     /// many numbers as outputs, or one label for each head of cross-entropy and the numbers of the
-    /// others, see `target_count`.
+    /// others, see `target_count`. In training the numbers of all outputs may be followed by a
+    /// factor for the loss of each head, at least 0, such as the weight of the sample's class.
     Network(std::size_t features, std::vector<Layer> layers, std::vector<Head> heads,
             std::uint64_t seed);
     ~Network();

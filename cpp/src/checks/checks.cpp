@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -69,12 +70,29 @@ void check_labels_of_heads(const std::vector<Head>& heads, const Targets<T>& y) 
     }
 }
 
+/// Unless the factors of the losses of heads, after the numbers of all outputs, are at least 0.
+template <class T>
+void check_factors_of_heads(std::size_t outputs, const Targets<T>& y) {
+    for (std::size_t b = 0; b < y.rows; ++b) {
+        const T* const row = y.values.row(b);
+        for (std::size_t j = outputs; j < y.values.cols; ++j) {
+            if (row[j] >= 0 && row[j] <= std::numeric_limits<T>::max()) continue;
+            throw std::invalid_argument("y has " + std::to_string(row[j]) +
+                                        " as the factor of a head's loss, which must be finite "
+                                        "and at least 0");
+        }
+    }
+}
+
 template <class T>
 void check_values(const Network<T>& network, const Targets<T>& y) {
     if (y.values.cols == network.outputs()) return;
-    if (!y.is_gradient && !network.heads().empty() &&
-        y.values.cols == target_count(network.heads(), true)) {
-        return check_labels_of_heads(network.heads(), y);
+    const std::vector<Head>& heads = network.heads();
+    if (!y.is_gradient && !heads.empty()) {
+        if (y.values.cols == target_count(heads, true)) return check_labels_of_heads(heads, y);
+        if (y.values.cols == network.outputs() + heads.size()) {
+            return check_factors_of_heads(network.outputs(), y);
+        }
     }
     throw std::invalid_argument("y has " + std::to_string(y.values.cols) +
                                 " columns, the network has " + std::to_string(network.outputs()) +

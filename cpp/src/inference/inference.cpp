@@ -130,12 +130,12 @@ void measure_rows(const Layers& layers, const OutputRows<T>& at, std::size_t fir
 
 /// The same of each head; losses of all of them, weighted, into `at.losses`.
 template <class T, class Layers>
-void measure_heads(const Layers& layers, const OutputRows<T>& at, std::size_t first, bool labelled,
-                   HeadRows<T>& room, std::vector<Measured<T>>& heads) {
+void measure_heads(const Layers& layers, const OutputRows<T>& at, std::size_t first,
+                   HeadTargets kind, HeadRows<T>& room, std::vector<Measured<T>>& heads) {
     const HeadPass<T> pass{layers.kernel, layers.heads, room};
-    pass.weighted(labelled, at, [&](std::size_t i) {
+    pass.weighted(kind, at, [&](std::size_t i) {
         Measured<T>& head = heads[i];
-        const bool by_label = layers.heads[i].targets(labelled) != room.n;
+        const bool by_label = layers.heads[i].targets(kind.labelled) != room.n;
         for (std::size_t b = 0; b < at.rows; ++b) {
             head.correct[first + b] =
                 count_correct(head.loss, room.h.data() + b * room.stride, room.n,
@@ -176,8 +176,8 @@ Evaluation evaluate_rows(const Network<T>& network, const Features<T>& given, co
         if (heads.empty()) {
             measure_rows(layers, at, range.first, z, whole);
         } else {
-            const bool labelled = y.values.cols != outputs;
-            measure_heads(layers, at, range.first, labelled, block.head_rows, heads);
+            measure_heads(layers, at, range.first, {y.values.cols, outputs}, block.head_rows,
+                          heads);
         }
     };
     for_each_block(network, x.rows, n_threads, executor, evaluate_block);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <initializer_list>
 #include <vector>
 
 #include "fastmlp/layer.hpp"
@@ -11,6 +12,21 @@
 #include "propagation/loss.hpp"
 
 namespace fastmlp {
+
+/// What rows of targets of heads have beside numbers.
+struct HeadTargets {
+    bool labelled;  ///< a label for each head of cross-entropy
+    bool weighted;  ///< after the numbers of all outputs, a factor of the loss of each head
+
+    HeadTargets(std::size_t columns, std::size_t outputs)
+        : labelled(columns < outputs), weighted(columns > outputs) {}
+};
+
+/// x * factor, but +0 for the factor 0, whatever x is.
+template <class T>
+T times(T x, T factor) {
+    return factor == 0 ? T(0) : x * factor;
+}
 
 /// Rows of one head, used for one after another. The memory grows as needed.
 template <class T>
@@ -91,40 +107,56 @@ struct HeadPass {
     }
 
     /// Calls f(i, first) for each head i, with its losses and the deltas of its z in `room`;
-    /// `first` is its first output. `labelled`: targets have labels for the heads of cross-entropy.
+    /// `first` is its first output.
     template <class F>
-    void losses(const T* z, std::size_t ldz, const T* const* targets, bool labelled,
+    void losses(const T* z, std::size_t ldz, const T* const* targets, HeadTargets kind,
                 std::size_t rows, F f) const {
         std::size_t first = 0, column = 0;
         for (std::size_t i = 0; i < heads.size(); ++i) {
             const Head& head = heads[i];
             room.expect(rows, head.nodes);
             room.take(room.z, z + first, ldz);
-            room.apply_loss(kernel, head, targets, column, labelled);
+            room.apply_loss(kernel, head, targets, column, kind.labelled);
             f(i, first);
             first += head.nodes;
-            column += head.targets(labelled);
+            column += head.targets(kind.labelled);
         }
     }
 
     /// Losses and deltas are sums over the heads, each times its weight. `of_head(i)`, (rows,),
     /// gets the losses of head i.
     template <class OfHead>
-    void weighted(bool labelled, const OutputRows<T>& at, OfHead of_head) const {
+    void weighted(HeadTargets kind, const OutputRows<T>& at, OfHead of_head) const {
         std::fill_n(at.losses, at.rows, T(0));
-        losses(at.scores, at.lds, at.targets, labelled, at.rows,
-               [&](std::size_t i, std::size_t first) {
-                   const T weight = static_cast<T>(heads[i].weight);
-                   room.pass_back(kernel, score_activation(heads[i].loss, heads[i].activation));
-                   for (std::size_t b = 0; b < at.rows; ++b) {
-                       T* const delta = at.delta + b * at.ldd + first;
-                       for (std::size_t j = 0; j < room.n; ++j) {
-                           delta[j] = room.delta[b * room.stride + j] * weight;
-                       }
-                       at.losses[b] += room.losses[b] * weight;
-                       of_head(i)[b] = room.losses[b];
-                   }
-               });
+        losses(at.scores, at.lds, at.targets, kind, at.rows, [&](std::size_t i, std::size_t first) {
+            const T weight = static_cast<T>(heads[i].weight);
+            room.pass_back(kernel, score_activation(heads[i].loss, heads[i].activation));
+            if (kind.weighted) weigh_rows(at.targets, i, {&room.delta});
+            for (std::size_t b = 0; b < at.rows; ++b) {
+                T* const delta = at.delta + b * at.ldd + first;
+                for (std::size_t j = 0; j < room.n; ++j) {
+                    delta[j] = room.delta[b * room.stride + j] * weight;
+                }
+                at.losses[b] += room.losses[b] * weight;
+                of_head(i)[b] = room.losses[b];
+            }
+        });
+    }
+
+    /// Multiplies the losses of head i in `room`, and rows of its nodes, by the factors in the
+    /// targets.
+    void weigh_rows(const T* const* targets, std::size_t i,
+                    std::initializer_list<std::vector<T>*> of_nodes) const {
+        std::size_t outputs = 0;
+        for (const Head& head : heads) outputs += head.nodes;
+        for (std::size_t b = 0; b < room.rows; ++b) {
+            const T factor = targets[b][outputs + i];
+            room.losses[b] = times(room.losses[b], factor);
+            for (std::vector<T>* values : of_nodes) {
+                T* const row = values->data() + b * room.stride;
+                for (std::size_t j = 0; j < room.n; ++j) row[j] = times(row[j], factor);
+            }
+        }
     }
 
     /// delta = dL/dz for delta = dL/dh, in its place.

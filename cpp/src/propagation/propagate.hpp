@@ -221,7 +221,7 @@ struct Propagation {
                                work.losses.data() + rows.first,
                                weights_of_losses()};
         if (heads.empty()) return apply_loss(kernel, loss, at);
-        head_pass().weighted(y.values.cols != delta.cols, at, [&](std::size_t i) {
+        head_pass().weighted({y.values.cols, delta.cols}, at, [&](std::size_t i) {
             return work.head_losses[i].data() + rows.first;
         });
     }

@@ -133,9 +133,10 @@ private:
     void output_delta_of_heads(const Targets<T>& y, Range rows) const {
         Rows<T>&scores = pass.work.scores, &delta = pass.work.deltas.back();
         Rows<T>&tangent = tangents.deltas.back(), &z_tangent = tangents.z.back();
-        const bool labelled = y.values.cols != delta.cols;
+        const HeadTargets kind(y.values.cols, delta.cols);
         const HeadPass<T> heads = pass.head_pass();
         HeadRows<T>& room = heads.room;
+        const T* const* const targets = pass.work.targets.data() + rows.first;
         std::vector<T> of_z, of_delta;  // tangents, of one head
         const auto compute = [&](std::size_t i, std::size_t first) {
             const Head& head = heads.heads[i];
@@ -143,7 +144,7 @@ private:
             of_z.resize(rows.size() * room.stride);
             of_delta.resize(rows.size() * room.stride);
             room.take(of_z, z_tangent.row(rows.first) + first, z_tangent.stride);
-            const bool by_label = labelled && head.loss.kind == Loss::kCrossEntropy;
+            const bool by_label = kind.labelled && head.loss.kind == Loss::kCrossEntropy;
             OutputTangent<T>{pass.kernel,
                              head.loss,
                              head.activation,
@@ -157,14 +158,14 @@ private:
                              room.delta.data(),
                              of_delta.data()}
                 .compute();
+            if (kind.weighted) heads.weigh_rows(targets, i, {&room.delta, &of_delta});
             for (std::vector<T>* values : {&room.delta, &of_delta}) {
                 for (T& value : *values) value *= static_cast<T>(head.weight);
             }
             room.give(room.delta, delta.row(rows.first) + first, delta.stride);
             room.give(of_delta, tangent.row(rows.first) + first, tangent.stride);
         };
-        heads.losses(scores.row(rows.first), scores.stride, pass.work.targets.data() + rows.first,
-                     labelled, rows.size(), compute);
+        heads.losses(scores.row(rows.first), scores.stride, targets, kind, rows.size(), compute);
     }
 
     /// From dL/dh and its tangent of layer i to those of z. The tangent of z is no longer there

@@ -128,7 +128,7 @@ def read_held_out(
 
 
 def split(
-    samples: CheckedSamples, share: float, loss: str, seed: int
+    samples: CheckedSamples, share: float, loss: Loss, seed: int
 ) -> tuple[CheckedSamples, CheckedSamples]:
     """Split samples by the seed, stratified by class; both parts are copies.
 
@@ -154,8 +154,20 @@ def split(
     return parts
 
 
-def _classes(y: NDArray[Any], loss: str) -> NDArray[Any]:
-    """Return the class of each sample; all 0 if targets are not classes."""
+def _classes(y: NDArray[Any], loss: Loss) -> NDArray[Any]:
+    """Return the class of each sample; all 0 if targets are not classes.
+
+    With heads it is the number of the combination of their classes, in ascending order; those that
+    only one sample has are one class together.
+    """
+    if loss.heads:
+        parts = zip(targets_of_heads(y, loss.heads), loss.heads, strict=True)
+        columns = [_classes(part, head.chosen_loss) for part, (_, head) in parts]
+        rows = np.stack(columns, axis=1)
+        _, classes, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
+        classes = classes.reshape(-1)  # NumPy 2.0 returns a column
+        result: NDArray[Any] = np.where(counts[classes] == 1, len(counts), classes)
+        return result
     if loss == "cross_entropy":
         return y.argmax(axis=1) if y.ndim == 2 else y
     if loss == "binary_cross_entropy" and y.shape[1] == 1:

@@ -1,7 +1,6 @@
 """`class_weight`: weights of classes, multiplied into the weights of samples.
 
-Of a network with heads they are those of the classes of each head, all multiplied with the weight
-of the sample, which is that of its losses of all heads.
+Those of a head are factors of its losses only, beside the targets; see `weighted_heads`.
 """
 
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from fastmlp import _validation
 from fastmlp.losses import Loss
 from fastmlp.model.samples import CheckedSamples
-from fastmlp.model.targets import targets_of_heads
+from fastmlp.model.targets import targets_of_heads, weighted_heads
 
 OfClasses = Mapping[int, float] | Literal["balanced"]
 
@@ -28,7 +27,7 @@ ByClass = dict[str, "NDArray[np.float64] | str"]
 def weigh_classes(
     samples: CheckedSamples, class_weight: ClassWeight, loss: Loss, outputs: int
 ) -> CheckedSamples:
-    """Return samples whose weights are multiplied with those of their classes.
+    """Return samples with the weights of their classes in their weights, or in those of heads.
 
     Parameters
     ----------
@@ -49,10 +48,13 @@ def weigh_classes(
         left.
     """
     by_class = read_class_weight(class_weight, loss, outputs)
-    weight = times_class(by_class, samples.y, samples.weight, loss, samples.X.dtype)
-    if not weight.any():
-        raise ValueError("class_weight makes the sample weights all 0 or not finite")
-    return replace(samples, weight=weight)
+    dtype = samples.X.dtype
+    y, weight = times_class(by_class, samples.y, samples.weight, loss, dtype)
+    factors = y[:, outputs:].T if loss.heads else [weight]
+    for name, factor in zip(dict(loss.heads) or [""], factors, strict=True):
+        if not np.any(factor):
+            raise ValueError(f"class_weight makes the weights{_of_head(name)} all 0")
+    return replace(samples, y=y, weight=weight)
 
 
 def times_class(
@@ -61,22 +63,45 @@ def times_class(
     weight: NDArray[Any] | None,
     loss: Loss,
     dtype: np.dtype[Any],
-) -> NDArray[Any]:
-    """Return sample weights (n,), None meaning 1, times the class weights."""
-    product = np.ones(len(y)) if weight is None else weight.astype(np.float64)
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Return targets and sample weights (n,), None meaning 1, with the class weights in them."""
+    if not loss.heads:
+        own = np.ones(len(y)) if weight is None else weight.astype(np.float64)
+        return y, _rounded("", own * _of_samples(by_class[""], _labels("", y, loss), weight), dtype)
+    factors = np.ones((len(y), len(loss.heads)), dtype)
+    parts = targets_of_heads(y, loss.heads)
+    for i, ((name, head), part) in enumerate(zip(loss.heads, parts, strict=True)):
+        if name in by_class:
+            labels = _labels(_of_head(name), part, head.chosen_loss)
+            of_samples = _of_samples(by_class[name], labels, weight)
+            factors[:, i] = _rounded(name, of_samples, dtype)
+    return weighted_heads(y, factors, loss.heads), weight
+
+
+def _of_samples(
+    of_classes: NDArray[np.float64] | str, labels: NDArray[Any], weight: NDArray[Any] | None
+) -> NDArray[np.float64]:
+    """Return the weight of the class of each sample, (n,)."""
+    if isinstance(of_classes, str):
+        of_classes = _balanced(labels, weight)
+    result: NDArray[np.float64] = of_classes[labels]
+    return result
+
+
+def _rounded(head: str, weight: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return weights in the network's dtype, in which they must be finite."""
     with np.errstate(over="ignore"):
-        for head, labels in _labels_by_head(by_class, y, loss).items():
-            of_classes = by_class[head]
-            if isinstance(of_classes, str):
-                of_classes = _balanced(labels, weight)
-            product = product * of_classes[labels]
-        result: NDArray[Any] = product.astype(dtype)
+        result: NDArray[Any] = weight.astype(dtype)
     if not np.isfinite(result).all():
         raise ValueError(
-            "class_weight makes the sample weights all 0 or not finite: "
-            f"from {product.min():g} to {product.max():g}"
+            f"class_weight makes the weights{_of_head(head)} all 0 or not finite: "
+            f"from {weight.min():g} to {weight.max():g}"
         )
     return result
+
+
+def _of_head(name: str) -> str:
+    return f" of head {name!r}" if name else " of the samples"
 
 
 def read_class_weight(class_weight: object, loss: Loss, outputs: int) -> ByClass:
@@ -116,18 +141,6 @@ def _of_classes(place: str, class_weight: object, classes: int) -> NDArray[np.fl
             )
         result[int(label)] = _validation.not_negative(f"{place}[{_validation.brief(label)}]", value)
     return result
-
-
-def _labels_by_head(by_class: ByClass, y: NDArray[Any], loss: Loss) -> dict[str, NDArray[Any]]:
-    """Return the labels (n,) of the heads that have class weights; without heads those of ""."""
-    if not loss.heads:
-        return {"": _labels("", y, loss)}
-    parts = zip(loss.heads, targets_of_heads(y, loss.heads), strict=True)
-    return {
-        name: _labels(f" of head {name!r}", part, head.loss)
-        for (name, head), part in parts
-        if name in by_class
-    }
 
 
 def _labels(where: str, y: NDArray[Any], loss: str) -> NDArray[Any]:

@@ -20,7 +20,7 @@ def read_targets(
 
     Those of heads are the columns of one array (rows, columns), in the order of the heads: a label
     for each head of cross-entropy and the numbers of the others, or, if one of cross-entropy has
-    numbers, a number for each output.
+    numbers, a number for each output. For training, `weighted_heads` adds factors of their losses.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def read_targets(
 
 def targets_of_heads(y: NDArray[Any], heads: tuple[tuple[str, Head], ...]) -> list[NDArray[Any]]:
     """Return the columns of each head, labels (n,) as integers: the inverse of `read_targets`."""
-    numbers = y.shape[1] == sum(head.nodes for _, head in heads)
+    numbers = y.shape[1] >= sum(head.nodes for _, head in heads)
     result = []
     first = 0
     for _, head in heads:
@@ -54,6 +54,18 @@ def targets_of_heads(y: NDArray[Any], heads: tuple[tuple[str, Head], ...]) -> li
             result.append(y[:, first : first + head.nodes])
             first += head.nodes
     return result
+
+
+def weighted_heads(
+    y: NDArray[Any], factors: NDArray[Any], heads: tuple[tuple[str, Head], ...]
+) -> NDArray[Any]:
+    """Return targets of `read_targets` with a factor of the loss of each head (n, heads).
+
+    The core then expects a number for each output before them.
+    """
+    pairs = zip(targets_of_heads(y, heads), heads, strict=True)
+    parts = [_one_hot(part, head) if part.ndim == 1 else part for part, (_, head) in pairs]
+    return np.ascontiguousarray(np.concatenate([*parts, factors], axis=1, dtype=y.dtype))
 
 
 def outputs_of_heads(

@@ -161,9 +161,17 @@ class LossOfHeads:
     fused: ClassVar[bool] = True
 
     def of_each(self, z: Matrix, h: Matrix, y: Matrix) -> dict[str, tuple[Row, Matrix]]:
-        """Return the losses and deltas of each head, by name, not times its weight."""
+        """Return the losses and deltas of each head, by name, not times its weight.
+
+        The numbers of all outputs in y may be followed by a factor for each head.
+        """
         parts = zip(self.heads.named, *map(self.heads.split_rows, (z, h, y)), strict=True)
-        return {name: head.of_batch(*rows) for (name, head), *rows in parts}
+        each = {name: head.of_batch(*rows) for (name, head), *rows in parts}
+        if len(y[0]) > self.heads.nodes:
+            factors = zip(*(row[self.heads.nodes :] for row in y), strict=True)
+            pairs = zip(each.items(), factors, strict=True)
+            each = {name: times(*batch, factor) for (name, batch), factor in pairs}
+        return each
 
     def of_batch(self, z: Matrix, h: Matrix, y: Matrix) -> tuple[Row, Matrix]:
         """Return the loss of each sample (2.8), and delta, dL/dz (2.9)."""
@@ -204,6 +212,14 @@ def loss_of(layers: tuple[Dense, ...], loss: object) -> ChosenLoss | LossOfHeads
     if loss is not None:
         raise ValueError("loss of a network with heads: each of them has its own, Head(loss=...)")
     return LossOfHeads(output)
+
+
+def times(losses: Row, delta: Matrix, factors: Row) -> tuple[Row, Matrix]:
+    """Return losses and delta, each row times its factor; 0 for the factor 0, whatever they are."""
+    return (
+        [w * loss if w else 0.0 for w, loss in zip(factors, losses, strict=True)],
+        [[w * d if w else 0.0 for d in row] for w, row in zip(factors, delta, strict=True)],
+    )
 
 
 def joined(parts: Any) -> Row:

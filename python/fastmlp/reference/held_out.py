@@ -1,5 +1,6 @@
 """Held-out samples, and what is measured on them."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
@@ -82,7 +83,7 @@ def hold_out(
         if measured:
             raise ValueError("metrics are measured on validation_data or a validation_fraction")
         return samples, None
-    train, held_out = split_samples(samples, fraction, network.loss, seed)
+    train, held_out = split_samples(samples, fraction, network, seed)
     return train, HeldOut(held_out, measured)
 
 
@@ -143,7 +144,7 @@ def metrics_of(asked: object, loss: str) -> dict[str, Metric]:
 
 
 def split_samples(
-    samples: CheckedSamples, share: object, loss: str, seed: int
+    samples: CheckedSamples, share: object, network: Fitting, seed: int
 ) -> tuple[CheckedSamples, CheckedSamples]:
     """Split samples into training samples and held-out ones, stratified by class."""
     fraction = validation.positive("validation_fraction", share)
@@ -151,12 +152,7 @@ def split_samples(
         raise ValueError(
             f"validation_fraction must be above 0 and below 1, got {validation.brief(share)}"
         )
-    y = samples.y
-    labels = [0] * len(y)
-    if loss == "cross_entropy":
-        labels = [row.index(max(row)) for row in y]
-    elif loss == "binary_cross_entropy" and len(y[0]) == 1:
-        labels = [int(row[0] > 0.5) for row in y]
+    labels = classes_of(samples.y, network)
     none = max(labels) + 1  # the class of samples of weight 0, whatever their targets
     labels = [n if w > 0.0 else none for n, w in zip(labels, samples.weight, strict=True)]
     train, held_out = (samples.of_rows(rows) for rows in split(labels, fraction, seed))
@@ -165,3 +161,29 @@ def split_samples(
             f"validation_fraction={fraction:g} leaves a part whose samples all have weight 0"
         )
     return train, held_out
+
+
+def classes_of(y: Matrix, network: Fitting) -> list[int]:
+    """Return the class of each sample; all 0 if targets are not classes.
+
+    With heads it is the number of the combination of their classes, in ascending order; those that
+    only one sample has are one class together.
+    """
+    output = network.layers[-1]
+    if not isinstance(output, Heads):
+        return classes(y, network.loss)
+    parts = zip(output.named, output.split_rows(y), strict=True)
+    each = [classes(part, head.loss.name) for (_, head), part in parts]
+    rows = list(zip(*each, strict=True))
+    counts = Counter(rows)
+    number = {row: i for i, row in enumerate(sorted(counts))}
+    return [len(counts) if counts[row] == 1 else number[row] for row in rows]
+
+
+def classes(y: Matrix, loss: str) -> list[int]:
+    """Return the class of each sample for a loss; all 0 if its targets are not classes."""
+    if loss == "cross_entropy":
+        return [row.index(max(row)) for row in y]
+    if loss == "binary_cross_entropy" and len(y[0]) == 1:
+        return [int(row[0] > 0.5) for row in y]
+    return [0] * len(y)

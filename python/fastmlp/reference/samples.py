@@ -74,7 +74,9 @@ def read_samples(
 
 
 def weigh_classes(samples: CheckedSamples, class_weight: Any, network: Fitting) -> CheckedSamples:
-    """Return samples with weights multiplied by the class weights, those of all heads.
+    """Return samples with weights multiplied by the class weights.
+
+    Those of heads are factors of their losses, which follow the numbers of all outputs in y.
 
     Raises
     ------
@@ -84,27 +86,32 @@ def weigh_classes(samples: CheckedSamples, class_weight: Any, network: Fitting) 
     """
     if class_weight is None:
         return samples
-    output, weight = network.layers[-1], samples.weight
+    output, own = network.layers[-1], samples.weight
     if not isinstance(output, Heads):
-        weight = of_classes(class_weight, samples.y, network.loss, samples.weight, weight)
-    elif isinstance(class_weight, Mapping):
-        for name in class_weight:
-            validation.choice("a name in class_weight", name, tuple(output.heads))
-        for (name, head), y in zip(output.named, output.split_rows(samples.y), strict=True):
-            if name in class_weight:
-                each = class_weight[name]
-                weight = of_classes(each, y, head.loss.name, samples.weight, weight)
-    else:
+        factors = of_classes(class_weight, samples.y, network.loss, own)
+        weight = [w * factor for w, factor in zip(own, factors, strict=True)]
+        if not any(weight):
+            raise ValueError("class_weight makes the sample weights all 0")
+        return samples._replace(weight=weight)
+    if not isinstance(class_weight, Mapping):
         raise TypeError(
             f"class_weight of heads must be a dict by name, got {validation.brief(class_weight)}"
         )
-    if not any(weight):
-        raise ValueError("class_weight makes the sample weights all 0")
-    return samples._replace(weight=weight)
+    for name in class_weight:
+        validation.choice("a name in class_weight", name, tuple(output.heads))
+    each = [[1.0] * len(own) for _ in output.named]
+    for i, y in enumerate(output.split_rows(samples.y)):
+        name, head = output.named[i]
+        if name in class_weight:
+            each[i] = of_classes(class_weight[name], y, head.loss.name, own)
+        if not any(each[i]):
+            raise ValueError(f"class_weight makes the weights of head {name!r} all 0")
+    rows = zip(samples.y, zip(*each, strict=True), strict=True)
+    return samples._replace(y=[[*y, *factors] for y, factors in rows])
 
 
-def of_classes(class_weight: Any, y: Matrix, loss: str, counted: Row, weight: Row) -> Row:
-    """Return `weight` times the weights of the classes, "balanced" by those `counted`."""
+def of_classes(class_weight: Any, y: Matrix, loss: str, counted: Row) -> Row:
+    """Return the weight of the class of each sample, "balanced" by the weights `counted`."""
     classes, labels = max(2, len(y[0])), labels_of(y, loss)
     if isinstance(class_weight, str):
         validation.choice("class_weight", class_weight, ("balanced",))
@@ -121,7 +128,7 @@ def of_classes(class_weight: Any, y: Matrix, loss: str, counted: Row, weight: Ro
                 )
             validation.not_negative(f"class_weight[{validation.brief(label)}]", value)
     by_class = class_weights(class_weight, labels, classes, counted)
-    return [w * by_class[label] for w, label in zip(weight, labels, strict=True)]
+    return [by_class[label] for label in labels]
 
 
 def labels_of(y: Matrix, loss: str) -> list[int]:

@@ -80,7 +80,7 @@ def check(read: Any, demands: Demands, stream: Places, start: int) -> Checked:
         t = read_targets(target, y, len(x), demands.outputs, demands.loss, demands.dtype)
         w = None if weight is None else _weights(weight, len(x), demands.dtype)
         if demands.class_weights is not None:
-            w = times_class(demands.class_weights, t, w, demands.loss, demands.dtype)
+            t, w = times_class(demands.class_weights, t, w, demands.loss, demands.dtype)
         return x, t, w
 
 
