@@ -170,7 +170,7 @@ class LossOfHeads:
         if len(y[0]) > self.heads.nodes:
             factors = zip(*(row[self.heads.nodes :] for row in y), strict=True)
             pairs = zip(each.items(), factors, strict=True)
-            each = {name: times(losses, d, factor) for (name, (losses, d)), factor in pairs}
+            each = {name: times(losses, d, list(factor)) for (name, (losses, d)), factor in pairs}
         return each
 
     def of_batch(self, z: Matrix, h: Matrix, y: Matrix) -> tuple[Row, Matrix]:
