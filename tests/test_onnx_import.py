@@ -171,6 +171,133 @@ def test_a_hidden_layer_of_one_node():
     assert np.array_equal(net.biases[0], B[:1])
 
 
+SOFTMAX = np.exp(LINEAR) / np.exp(LINEAR).sum(axis=1, keepdims=True)
+HEADS = {
+    "two dense layers, joined": (
+        graph(
+            [
+                ("Gemm", ["x", "W", "B"], ["b"], {}),
+                ("Softmax", ["b"], ["p"], {"axis": -1}),
+                ("MatMul", ["x", "U"], ["v"], {}),
+                ("Concat", ["p", "v"], ["y"], {"axis": -1}),
+            ],
+            U=W[:, :1],
+        ),
+        {"head_0": SOFTMAX, "head_1": (LINEAR - B)[:, :1]},
+    ),
+    "two outputs of hidden nodes": (
+        graph(
+            [
+                ("Gemm", ["x", "W", "B"], ["h"], {}),
+                ("Relu", ["h"], ["r"], {}),
+                ("MatMul", ["r", "V"], ["m"], {}),
+                ("Add", ["m", "B"], ["b"], {}),
+                ("Sigmoid", ["b"], ["yes"], {}),
+                ("Gemm", ["r", "U"], ["v"], {}),
+            ],
+            ("v", "yes"),
+            V=np.eye(3, dtype=np.float32),
+            U=np.ones((3, 1), np.float32),
+        ),
+        {
+            "v": np.maximum(LINEAR, 0).sum(axis=1, keepdims=True),
+            "yes": sigmoid(np.maximum(LINEAR, 0) + B),
+        },
+    ),
+    "columns of Split": (
+        graph(
+            [
+                ("MatMul", ["x", "W"], ["m"], {}),
+                ("Add", ["m", "B"], ["b"], {}),
+                ("Split", ["b", "sizes"], ["c", "v"], {"axis": 1}),
+                ("Tanh", ["c"], ["p"], {}),
+            ],
+            ("p", "v"),
+            sizes=[2, 1],
+        ),
+        {"p": np.tanh(LINEAR[:, :2]), "v": LINEAR[:, 2:]},
+    ),
+    "columns from the end": (
+        graph(
+            [
+                ("Gemm", ["x", "W", "B"], ["b"], {}),
+                ("Slice", ["b", "last", "end", "one"], ["v"], {}),
+                ("Slice", ["b", "one", "last", "one"], ["c"], {}),
+                ("Exp", ["c"], ["p"], {}),
+            ],
+            ("v", "p"),
+            last=[-1],
+            end=[2**62],
+            one=[1],
+        ),
+        {"v": LINEAR[:, 2:], "p": np.exp(LINEAR[:, 1:2])},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_heads(name):
+    model, expected = HEADS[name]
+    net = fm.from_onnx(model.SerializeToString())
+    assert list(net.heads) == list(expected)
+    for part, theirs in zip(net.split(net.predict(X)), expected.values(), strict=True):
+        np.testing.assert_allclose(part, theirs, rtol=2e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "outputs", "message"),
+    [
+        (
+            [("Gemm", ["x", "W", "B"], ["b"], {}), ("Tanh", ["b"], ["y"], {})],
+            ("b", "y"),
+            "a head is one dense layer|no dense layer",
+        ),
+        (
+            [
+                ("Gemm", ["x", "W", "B"], ["b"], {}),
+                ("Tanh", ["b"], ["t"], {}),
+                ("Slice", ["t", "one", "two", "one"], ["y"], {}),
+            ],
+            ("y",),
+            "only columns of a dense layer",
+        ),
+        (
+            [
+                ("Gemm", ["x", "W", "B"], ["b"], {}),
+                ("Slice", ["b", "two", "one", "one"], ["y"], {}),
+            ],
+            ("y",),
+            "has none of the 3 nodes",
+        ),
+        (
+            [
+                ("Gemm", ["x", "W", "B"], ["b"], {}),
+                ("Slice", ["b", "one", "two", "zero"], ["y"], {}),
+            ],
+            ("y",),
+            "only of columns next to each other",
+        ),
+        (
+            [
+                ("Gemm", ["x", "W", "B"], ["b"], {}),
+                ("Split", ["b"], ["y", "z"], {"axis": 1}),
+            ],
+            ("y", "z"),
+            "with the number of each part",
+        ),
+        (
+            [("Gemm", ["x", "W", "B"], ["b"], {}), ("Concat", ["b", "b"], ["y"], {"axis": 0})],
+            ("y",),
+            "only of heads",
+        ),
+    ],
+)
+def test_what_are_no_heads(nodes, outputs, message):
+    constants = {"zero": [0], "one": [1], "two": [2]}
+    with pytest.raises(ValueError, match=message):
+        fm.from_onnx(graph(nodes, outputs, **constants).SerializeToString())
+
+
 def test_labels_of_skl2onnx_are_left_out():
     nodes = [
         ("MatMul", ["x", "W"], ["z"], {}),

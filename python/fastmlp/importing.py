@@ -22,8 +22,8 @@ def from_onnx(
     Reads the multilayer perceptrons that PyTorch, Keras, tf2onnx and skl2onnx write. Scales and
     shifts of features and outputs become those of the network, others are folded into weights.
     Dropout is omitted as in prediction, and of labels computed from the outputs (ArgMax, ZipMap)
-    only the names of the classes are kept. Files are not trusted, and nothing is executed. Needs
-    ``pip install 'fastmlp[onnx]'``.
+    only the names of the classes are kept. Several outputs become
+    `Heads`. Files are not trusted, and nothing is executed. Needs ``pip install 'fastmlp[onnx]'``.
 
     Parameters
     ----------

@@ -71,7 +71,8 @@ def onnx_model(net: Model) -> ModelProto:
     )
     if builder.defines_gelu:
         model.opset_import.append(helper.make_opsetid(DOMAIN, 1))
-    add_names(model, net.feature_names, net.core.class_names)
+    heads = [name for name, _ in net.loss.heads] or None
+    add_names(model, net.feature_names, net.core.class_names, heads)
     checker.check_model(model, full_check=True)
     return model
 

@@ -1,5 +1,6 @@
 """Import of ONNX graphs of dense layers. Files are not trusted, and nothing is executed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,16 @@ from onnx import ModelProto, NodeProto, ValueInfoProto, checker, external_data_h
 from fastmlp import files
 from fastmlp._validation import brief
 from fastmlp.exchange.assembly import assemble
-from fastmlp.exchange.onnx_constants import Constants
+from fastmlp.exchange.onnx_constants import Constants, attribute
 from fastmlp.exchange.onnx_gelu import DOMAIN
-from fastmlp.exchange.onnx_names import CLASS_NAMES, FEATURE_NAMES, names_in, names_of_labels
+from fastmlp.exchange.onnx_heads import columns, joined
+from fastmlp.exchange.onnx_names import (
+    CLASS_NAMES,
+    FEATURE_NAMES,
+    HEAD_NAMES,
+    names_in,
+    names_of_labels,
+)
 from fastmlp.exchange.onnx_operators import OPERATORS, combined, unsupported, where
 from fastmlp.exchange.onnx_values import Value
 from fastmlp.exchange.steps import Width
@@ -77,6 +85,7 @@ class _Reader:
         self._graph = model.graph
         self.class_names: list[str] | None = None
         """Of a classifier that returns them, after `result`."""
+        self._head_names = names_in(model, HEAD_NAMES)
         self._constants = Constants(model.graph.initializer)
         self._values: dict[str, Value | _Decision] = {}
         inputs = [info for info in model.graph.input if info.name not in self._constants]
@@ -86,20 +95,25 @@ class _Reader:
         self._values[inputs[0].name] = _input(inputs[0])
 
     def result(self) -> Value:
-        """Return the output, or the value that decisions are computed from, without others."""
+        """Return the output, or the value that decisions are computed from, without others.
+
+        Several outputs are those of heads, by their names.
+        """
         for node in self._graph.node:
             self._read(node)
         outputs = [self._values.get(output.name) for output in self._graph.output]
         values = [value for value in outputs if isinstance(value, Value)]
         if not values:
             values = [decision.of for decision in outputs if isinstance(decision, _Decision)]
-        if len({id(value) for value in values}) != 1:
-            names = [output.name for output in self._graph.output[:10]]
+        if len({id(value) for value in values}) == 1:
+            return values[0]
+        names = [output.name for output in self._graph.output]
+        if len(values) < max(2, len(names)):
             raise ValueError(
-                f"the graph must have one output computed from its input, of {names} "
+                f"the graph must have one output computed from its input, of {names[:10]} "
                 f"{len(values)} are"
             )
-        return values[0]
+        return joined(dict(zip(names, values, strict=True)))
 
     def _read(self, node: NodeProto) -> None:
         if node.domain not in _DOMAINS:
@@ -112,7 +126,14 @@ class _Reader:
         elif node.op_type == "Shape":
             self._constants.set(node.output[0], np.array([0, -1]))  # as in Reshape
         else:
-            self._values[node.output[0]] = self._computed(node, inputs)
+            self._values.update(self._results(node, inputs))
+
+    def _results(
+        self, node: NodeProto, inputs: list[Value | _Decision]
+    ) -> Mapping[str, Value | _Decision]:
+        if node.op_type == "Split":
+            return self._split(node, inputs)
+        return {node.output[0]: self._computed(node, inputs)}
 
     def _computed(self, node: NodeProto, inputs: list[Value | _Decision]) -> Value | _Decision:
         values = [value for value in inputs if isinstance(value, Value)]
@@ -125,15 +146,55 @@ class _Reader:
             self.class_names = names_of_labels(node, self._constants) or self.class_names
             return _Decision(values[0])
         if node.op_type == "Concat":
-            return _Decision(_probability(values, node))
+            return self._concatenated(node, values)
         if len(values) > 1:
             return combined(node, *values)
+        if node.op_type == "Slice":
+            return self._slice(node, values[0])
         if node.op_type not in OPERATORS:
             raise unsupported(node, "not supported")
         first = node.input[0] in self._values
         others = [name for name in node.input if name and name not in self._values]
         constants = [self._constants.get(name, where(node)) for name in others]
         return OPERATORS[node.op_type](node, values[0], constants, first)
+
+    def _concatenated(self, node: NodeProto, values: list[Value]) -> Value | _Decision:
+        """Return the outputs of heads next to each other, or a decision from 1 - p and p."""
+        probability = _probability(values)
+        if probability is not None:
+            return _Decision(probability)
+        if attribute(node, "axis", 0) not in (1, -1) or len(values) != len(node.input):
+            raise unsupported(node, "only of heads, next to each other")
+        names = [str(name) for name in self._head_names or ()]
+        if len(set(names)) != len(values):
+            names = [f"head_{i}" for i in range(len(values))]
+        return joined(dict(zip(names, values, strict=True)))
+
+    def _slice(self, node: NodeProto, value: Value) -> Value:
+        """Return the columns of a head."""
+        bounds = [self._numbers(node, i, key) for i, key in enumerate(("starts", "ends"), start=1)]
+        axes, steps = self._numbers(node, 3, "axes"), self._numbers(node, 4, "steps")
+        if axes not in ([1], [-1]) or steps not in ([], [1]) or any(len(b) != 1 for b in bounds):
+            raise unsupported(node, "only of columns next to each other")
+        return columns(value, bounds[0][0], bounds[1][0], where(node))
+
+    def _split(self, node: NodeProto, values: list[Value | _Decision]) -> dict[str, Value]:
+        """Return the columns of each head by the names of the outputs."""
+        sizes, value = self._numbers(node, 1, "split"), values[0]
+        fits = attribute(node, "axis", 0) in (1, -1) and len(sizes) == len(node.output)
+        if not fits or not isinstance(value, Value) or min(sizes) < 1:
+            raise unsupported(node, "only of columns, with the number of each part")
+        parts, first = {}, 0
+        for name, size in zip(node.output, sizes, strict=True):
+            parts[name] = columns(value, first, first + size, where(node))
+            first += size
+        return parts
+
+    def _numbers(self, node: NodeProto, i: int, key: str) -> list[int]:
+        """Return the integers of input i, or of an attribute before opset 10."""
+        if len(node.input) <= i or not node.input[i]:
+            return [int(number) for number in attribute(node, key, [])]
+        return [int(number) for number in self._constants.get(node.input[i], where(node)).ravel()]
 
 
 def _input(info: ValueInfoProto) -> Value:
@@ -146,10 +207,10 @@ def _input(info: ValueInfoProto) -> Value:
     return Value().then(Width(size, f"input {brief(info.name)}"))
 
 
-def _probability(values: list[Value], node: NodeProto) -> Value:
-    """Return p from the two columns 1 - p and p of binary classifiers."""
+def _probability(values: list[Value]) -> Value | None:
+    """Return p from the two columns 1 - p and p of binary classifiers; None for others."""
     if len(values) == 2 and values[0].chain is values[1].chain:
         complement, value = values
         if complement.text() == value.times(-1.0).plus(1.0).text():
             return value
-    raise unsupported(node, "only of 1 - p and p at the end")
+    return None

@@ -10,13 +10,17 @@ from fastmlp.exchange.onnx_constants import Constants, decoded
 
 FEATURE_NAMES: Final = "feature_names"
 CLASS_NAMES: Final = "class_names"
+HEAD_NAMES: Final = "head_names"
 
 
 def add_names(
-    proto: ModelProto, features: Sequence[str] | None, classes: Sequence[str] | None
+    proto: ModelProto,
+    features: Sequence[str] | None,
+    classes: Sequence[str] | None,
+    heads: Sequence[str] | None,
 ) -> None:
     """Add names that are known to the metadata of a model, as JSON."""
-    names = {FEATURE_NAMES: features, CLASS_NAMES: classes}
+    names = {FEATURE_NAMES: features, CLASS_NAMES: classes, HEAD_NAMES: heads}
     known = {key: json.dumps(list(value)) for key, value in names.items() if value is not None}
     if known:
         helper.set_model_props(proto, known)

@@ -294,5 +294,6 @@ def unsupported(node: NodeProto, why: str) -> ValueError:
     """Return the error for a node that a network cannot represent."""
     return ValueError(
         f"{where(node)}: {why}; a graph must be dense layers one after the other, of the "
-        f"operators {', '.join(OPERATORS)}, with ArgMax, Binarizer, ZipMap or Concat at the end"
+        f"operators {', '.join(OPERATORS)}, with ArgMax, Binarizer, ZipMap, Slice, Split or "
+        "Concat at the end"
     )
