@@ -23,10 +23,11 @@ from step_picture import step_picture
 
 ROOT = Path(__file__).parent.parent
 FIGURES = ROOT / "docs/performance.json"
-PAGES = (ROOT / "docs/performance.md", ROOT / "README.md", ROOT / "docs/guide/which-tool.md")
+PAGES = (ROOT / "docs/performance.md", ROOT / "README.md", ROOT / "docs/guide/which-tool.md",
+         ROOT / "docs/real-time.md")  # fmt: skip
 PICTURE = ROOT / "docs/step-time.svg"
 BLOCK = re.compile(r"(<!-- figures: (.+?) -->\n\n).*?(\n\n<!-- /figures -->)", re.DOTALL)
-KEYS = {"layers, batch", "rows", "part", "solver", "threads", "data"}  # which name a row
+KEYS = {"call", "layers, batch", "rows", "part", "solver", "threads", "data"}  # which name a row
 FORMATS = {
     **dict.fromkeys(("of peak", "of SGD", "of memory"), ".0%"),
     **dict.fromkeys(("score of scikit-learn", "score of fastmlp"), ".4f"),

@@ -6,7 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from fastmlp.cli.main import main
+from fastmlp.cli.examples import EXAMPLES
+from fastmlp.cli.main import _parser, main
 
 pytestmark = pytest.mark.once
 
@@ -192,3 +193,15 @@ def test_errors_of_a_process(table):
 def test_help_is_no_error(capsys):
     assert main(["train", "--help"]) == 0
     assert "--target COLUMN" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", EXAMPLES)
+def test_help_ends_with_examples_that_are_valid(capsys, command):
+    assert main([*command.split(), "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.rstrip().endswith("\n".join(f"  {line}" for line in EXAMPLES[command]))
+    for line in EXAMPLES[command]:
+        words = line.partition("   ")[0].partition(" >")[0].split()
+        assert words[0] == "fastmlp"
+        if "COMMAND" not in words:
+            _parser().parse_args(words[1:])

@@ -28,6 +28,24 @@ def test_the_headers_are_for_c_and_cpp_programs():
         assert not any(word in file.read_text().lower() for word in ("scikit", "sklearn"))
 
 
+@pytest.mark.no_sanitizer  # compiles headers only
+def test_an_older_standard_is_an_error_that_says_so(tmp_path):
+    """Of every header that is C++; the one for C serves any."""
+    compiler = shutil.which("c++")
+    if compiler is None:
+        pytest.skip("there is no C++ compiler")
+    include = Path(fm.get_include())
+    check = [compiler, "-fsyntax-only", f"-I{include}", "-x", "c++"]
+    for header in sorted(include.rglob("*.hpp")):
+        if header.name != "version.hpp":
+            command = [*check, "-std=c++17", header]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode != 0, header
+            assert "fastmlp needs C++20: compile with -std=c++20" in done.stderr, header
+    for header, standard in (("fastmlp.h", "c++11"), ("fastmlp/fastmlp.hpp", "c++20")):
+        subprocess.run([*check, f"-std={standard}", include / header], check=True)
+
+
 def test_the_cmake_package_names_no_path_of_the_machine_that_built_it():
     for file in Path(fm.get_cmake_dir()).glob("*.cmake"):
         assert str(PREFIX) not in file.read_text()

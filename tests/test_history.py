@@ -1,8 +1,10 @@
 """The interface of a history: its series by name, a data frame, a plot."""
 
 import copy
+import dataclasses
 import math
 import pickle
+import xml.dom.minidom
 
 import numpy as np
 import pytest
@@ -94,12 +96,50 @@ class TestPlot:
         assert drawn["best epoch"].get_xdata() == [history.best_epoch] * 2
         assert ax.get_yscale() == "log"
         assert ax.get_xlabel() == "epoch"
+        assert ax.get_ylabel() == "loss"
 
     def test_what_is_named_where_it_is_wanted(self, history, pyplot):
         _, ax = pyplot.subplots()
         assert history.plot("validation_f1", "validation_auc", ax=ax) is ax
         assert len(ax.lines) == 3
         assert ax.get_yscale() == "linear"
+        assert ax.get_ylabel() == "validation f1, validation auc"
+
+    @pytest.mark.parametrize(
+        "losses",
+        [
+            [0.9, 0.6, 0.55],
+            [0.64, 0.63],
+            [3.0, 0.4, 0.02],
+            [5.0],
+            [2e4, 1e-3, 1e-6],
+            [0.0, 0.0],
+            [math.inf, 1.0],
+        ],
+    )
+    def test_the_ticks_are_plain_numbers(self, history, losses):
+        numbers = {"loss": losses, "epoch_seconds": [1.0] * len(losses), "validation_loss": []}
+        ax = dataclasses.replace(history, **numbers, best_epoch=1).plot()
+        ax.figure.canvas.draw()
+        shown = [
+            tick.label1.get_text()
+            for tick in ax.yaxis.get_major_ticks()
+            if ax.get_ylim()[0] <= tick.get_loc() <= ax.get_ylim()[1]
+        ]
+        assert 2 <= len(shown) <= 12
+        assert all("mathdefault" not in text for text in shown)
+        assert all(tick.label1.get_text() == "" for tick in ax.yaxis.get_minor_ticks())
+        assert all(float(x.get_text().replace("\u2212", "-")).is_integer()
+                   for x in ax.get_xticklabels())  # fmt: skip
+
+    def test_html_has_a_table_and_the_plot(self, history, pyplot):
+        shown = history._repr_html_()
+        assert shown.count("<svg") == shown.count("</svg>") == 1
+        assert "<th>epoch 1" in shown
+        assert "(best)" in shown
+        assert f"<td>{history.validation_metrics['validation_f1'][-1]:.4g}</td>" in shown
+        assert pyplot.get_fignums() == []
+        xml.dom.minidom.parseString(shown.replace("xlink:", ""))
 
     def test_an_unknown_name_draws_nothing(self, history, pyplot):
         with pytest.raises(KeyError, match="validation_f1"):
@@ -118,3 +158,15 @@ def test_without_the_package_it_says_what_to_install(run_python, method, package
     )
     done = run_python(code)
     assert done.stdout.startswith(f"History.{method} needs {package}: pip install 'fastmlp[")
+
+
+def test_html_without_matplotlib_has_no_plot(run_python):
+    code = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        "import fastmlp as fm\n"
+        "history = fm.Network([2, 1], output='identity').fit([[0, 1]], [1], epochs=1)\n"
+        "print(history._repr_html_())"
+    )
+    shown = run_python(code).stdout
+    assert "<table>" in shown
+    assert "<svg" not in shown

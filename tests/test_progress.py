@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import fastmlp as fm
-from fastmlp.fitting.progress import Progress
+from fastmlp.fitting.progress import Progress, _bar_format
 
 REPORT = fm.EpochReport(2, 10, 0.25, 0.5, 0.875, 0.5, 1000)
 
@@ -28,7 +28,7 @@ def test_a_bar_on_standard_error(net, blobs, capfd):
     out, err = capfd.readouterr()
     assert out == ""
     assert "3/3" in err
-    for word in ("loss", "validation loss", "accuracy", "samples/s"):
+    for word in ("loss", "validation loss", "validation accuracy"):
         assert word in err
 
 
@@ -44,10 +44,8 @@ def test_a_line_without_tqdm(capfd, monkeypatch):
     progress = Progress(10)
     progress.on_epoch_end(None, REPORT)
     progress.close()
-    assert capfd.readouterr() == (
-        "",
-        "epoch 2/10: loss 0.2500, validation loss 0.5000, accuracy 87.50%, 2,000 samples/s\n",
-    )
+    values = "loss 0.2500, validation loss 0.5000, validation accuracy 87.5%"
+    assert capfd.readouterr() == ("", f"epoch 2/10: {values}, 2,000 samples/s\n")
 
 
 def test_only_what_there_is(capfd, monkeypatch):
@@ -57,12 +55,50 @@ def test_only_what_there_is(capfd, monkeypatch):
     assert capfd.readouterr().err == "epoch 2/10: loss 0.2500, 2,000 samples/s\n"
 
 
-def test_metrics_and_the_learning_rate(capfd):
-    report = REPORT._replace(learning_rate=0.05, metrics={"validation_top_5_accuracy": 1})
+def test_metrics_before_the_accuracy(capfd):
+    report = REPORT._replace(metrics={"validation_top_5_accuracy": 1})
     Progress(10, verbose=2).on_epoch_end(None, report)
     assert capfd.readouterr().err.endswith(
-        "accuracy 87.50%, validation top 5 accuracy 1.0000, learning rate 0.05, 2,000 samples/s\n"
+        "validation top 5 accuracy 1.0000, validation accuracy 87.5%, 2,000 samples/s\n"
     )
+
+
+def test_the_learning_rate_once_it_changes(capfd):
+    progress = Progress(10, verbose=2)
+    for rate in (0.1, 0.1, 0.05, 0.1):
+        progress.on_epoch_end(None, REPORT._replace(learning_rate=rate))
+    lines = capfd.readouterr().err.splitlines()
+    assert ["learning rate" in line for line in lines] == [False, False, True, False]
+    assert ", learning rate 0.05, " in lines[2]
+
+
+SHOWN = (
+    "loss 0.2500",
+    "loss 0.2500, validation loss 0.5000, validation accuracy 100.0%",
+    "loss 1.23e+05, validation loss 1.23e+05, validation {r}2 0.9000",
+)
+REPORTS = (
+    REPORT._replace(validation_loss=None, validation_accuracy=None),
+    REPORT._replace(validation_accuracy=1.0),
+    REPORT._replace(loss=123456.0, validation_loss=123456.0, validation_accuracy=None,
+                    metrics={"validation_{r}2": 0.9}),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("epochs", [3, 100, 10_000])
+@pytest.mark.parametrize("columns", [60, 80, 81, 110, 200])
+@pytest.mark.parametrize("number", range(3))
+def test_the_bar_has_ten_characters(number, columns, epochs):
+    """At 80 columns also the losses and a metric, complete; in a wider terminal more."""
+    std = pytest.importorskip("tqdm.std", reason="tqdm is not installed")
+    report = REPORTS[number]._replace(epochs=epochs)
+    line = std.tqdm.format_meter(
+        epochs, epochs, 70.0, ncols=columns, bar_format=_bar_format(report, False, columns)
+    )
+    assert line.count("\u2588") >= 10
+    assert len(line) <= columns
+    assert columns == 60 or SHOWN[number] in line
+    assert columns < 200 or all(word in line for word in (f"{epochs}/{epochs}", "01:10<", "/s"))
 
 
 def test_lines_on_request(net, blobs, capfd):

@@ -1,5 +1,6 @@
 # Installs a tree that may be moved as a whole: headers, libraries, a package for CMake's
-# `find_package(fastmlp)` with `fastmlp::core` (static) and `fastmlp::shared`, one for pkg-config.
+# `find_package(fastmlp)` with `fastmlp::core` (static) and `fastmlp::shared`, and `fastmlp-static`
+# and `fastmlp` for pkg-config.
 include(CMakePackageConfigHelpers)
 
 set(FASTMLP_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/fastmlp)
@@ -41,9 +42,15 @@ cmake_path(
     BASE_DIRECTORY ${CMAKE_INSTALL_PREFIX}/${FASTMLP_PKGCONFIG_DIR}
     OUTPUT_VARIABLE FASTMLP_PREFIX_FROM_PKGCONFIG
 )
-configure_file(cmake/fastmlp.pc.in fastmlp.pc @ONLY)
-install(
-    FILES ${CMAKE_CURRENT_BINARY_DIR}/fastmlp.pc
-    DESTINATION ${FASTMLP_PKGCONFIG_DIR}
-    COMPONENT cpp
-)
+set(FASTMLP_PKGCONFIG_FILES fastmlp-static.pc)
+if(FASTMLP_BUILD_SHARED)
+    list(APPEND FASTMLP_PKGCONFIG_FILES fastmlp.pc)
+endif()
+foreach(file IN LISTS FASTMLP_PKGCONFIG_FILES)
+    configure_file(cmake/${file}.in ${file} @ONLY)
+    install(
+        FILES ${CMAKE_CURRENT_BINARY_DIR}/${file}
+        DESTINATION ${FASTMLP_PKGCONFIG_DIR}
+        COMPONENT cpp
+    )
+endforeach()

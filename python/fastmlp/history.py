@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -265,8 +266,40 @@ class History:
         """
         from fastmlp.plotting import plot_series  # noqa: PLC0415  (at its first use)
 
-        losses = [name for name in ("loss", "validation_loss") if name in self.metrics]
-        return plot_series({name: self[name] for name in names or losses}, self.best_epoch, ax)
+        series = {name: self[name] for name in names} or self._losses()
+        return plot_series(series, self.best_epoch, ax)
+
+    def _repr_html_(self) -> str:
+        """Return a table of the first, the best and the last epoch, with a plot if it can be had.
+
+        It is what a notebook shows; without matplotlib there is no plot.
+        """
+        epochs = sorted({1, self.best_epoch, len(self.loss)} & {*range(1, len(self.loss) + 1)})
+        marks = {self.best_epoch: " (best)"}
+        heads = "".join(f"<th>epoch {epoch}{marks.get(epoch, '')}</th>" for epoch in epochs)
+        rows = "".join(
+            f"<tr><th style='text-align: left'>{html.escape(name.replace('_', ' '))}</th>"
+            + "".join(f"<td>{values[epoch - 1]:.4g}</td>" for epoch in epochs)
+            + "</tr>"
+            for name, values in self.metrics.items()
+        )
+        speed = (
+            f"{self.seconds:.4g} s, {self.samples_per_second:,.0f} samples/s, "
+            f"{self.gflops:.4g} GFLOP/s"
+        )
+        table = f"<table><tr><th></th>{heads}</tr>{rows}</table><p>{speed}</p>"
+        try:
+            from fastmlp.plotting import svg_of  # noqa: PLC0415  (at its first use)
+
+            plot = svg_of(self._losses(), self.best_epoch)
+        except ImportError:
+            plot = ""
+        background = "background: white; display: inline-block; color: black; padding: 4px"
+        return f"<div style='{background}'>{table}{plot}</div>"
+
+    def _losses(self) -> dict[str, list[float]]:
+        metrics = self.metrics
+        return {name: metrics[name] for name in ("loss", "validation_loss") if name in metrics}
 
     def _series(self) -> dict[str, list[float]]:
         others = {"learning_rate": self.learning_rate, "epoch_seconds": self.epoch_seconds}

@@ -1,5 +1,8 @@
-# The programs of docs/embedding.md and README.md, compiled and run.
-set(pages ${PROJECT_SOURCE_DIR}/../docs/embedding.md ${PROJECT_SOURCE_DIR}/../README.md)
+# The programs of docs/embedding.md, docs/real-time.md and README.md, compiled and run.
+set(pages)
+foreach(page IN ITEMS docs/embedding.md docs/real-time.md README.md)
+    list(APPEND pages ${PROJECT_SOURCE_DIR}/../${page})
+endforeach()
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${pages})
 
 set(text "")
@@ -25,6 +28,6 @@ foreach(block IN LISTS blocks)
     set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX)
     add_test(NAME ${name} COMMAND ${name})
 endforeach()
-if(number LESS 7)
+if(number LESS 9)
     message(FATAL_ERROR "the pages have lost programs: ${number} found")
 endif()

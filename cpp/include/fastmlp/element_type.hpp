@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <type_traits>
 
+#include "fastmlp/cpp20.hpp"
+
 namespace fastmlp {
 
 /// In the byte order of the machine. A bool is a byte, true if not 0; kF16 is IEEE binary16, for

@@ -3,6 +3,8 @@
 
 #include <functional>
 
+#include "fastmlp/cpp20.hpp"
+
 namespace fastmlp {
 
 /// Runs the tasks of `train`, `predict` and `evaluate`, instead of fastmlp's threads.

@@ -3,6 +3,7 @@
 
 #include "fastmlp/archive.hpp"
 #include "fastmlp/buffer.hpp"
+#include "fastmlp/cpp20.hpp"
 #include "fastmlp/element_type.hpp"
 #include "fastmlp/executor.hpp"
 #include "fastmlp/hessian_product.hpp"

@@ -5,6 +5,7 @@
 #include <functional>
 #include <stdexcept>
 
+#include "fastmlp/cpp20.hpp"
 #include "fastmlp/export.h"
 
 namespace fastmlp {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "fastmlp/cpp20.hpp"
 #include "fastmlp/export.h"
 
 namespace fastmlp {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fastmlp/cpp20.hpp"
 #include "fastmlp/export.h"
 
 namespace fastmlp {

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <functional>
 
+#include "fastmlp/cpp20.hpp"
+
 namespace fastmlp {
 
 template <class T>

@@ -1,6 +1,7 @@
 /// The peak floating-point rate of the machine.
 #pragma once
 
+#include "fastmlp/cpp20.hpp"
 #include "fastmlp/export.h"
 
 namespace fastmlp {

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "fastmlp/cpp20.hpp"
 #include "fastmlp/export.h"
 
 namespace fastmlp {

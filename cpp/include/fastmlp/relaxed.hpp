@@ -3,6 +3,8 @@
 
 #include <atomic>
 
+#include "fastmlp/cpp20.hpp"
+
 namespace fastmlp {
 
 /// Every read gives some value that was written. No ordering of other memory accesses.

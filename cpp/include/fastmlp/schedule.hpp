@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "fastmlp/cpp20.hpp"
 #include "fastmlp/export.h"
 
 namespace fastmlp {

@@ -10,6 +10,7 @@
 ///   FASTMLP_EXACT_THREADS  1: requests are exact, even above the machine's limit (for tests)
 #pragma once
 
+#include "fastmlp/cpp20.hpp"
 #include "fastmlp/export.h"
 
 namespace fastmlp {

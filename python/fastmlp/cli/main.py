@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from fastmlp import __version__
 from fastmlp._validation import brief
 from fastmlp.cli import answers, bench, outputs
+from fastmlp.cli.examples import Formatter, examples
 from fastmlp.cli.report import Report
 from fastmlp.cli.train import OPTIMIZERS, Experiment, Settings
 from fastmlp.config import show_config
@@ -30,6 +31,9 @@ _BROKEN_PIPE = 141  # 128 + SIGPIPE, what a shell reports for other tools
 
 class _Parser(argparse.ArgumentParser):
     """A parser that raises errors for `main` to print, on one line like all others."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"formatter_class": Formatter} | options)
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(message)
@@ -166,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="fastmlp",
         description="Train multilayer perceptrons on the CPU, fast.",
+        epilog=examples(),
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"fastmlp {__version__}")
@@ -185,6 +190,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "whole numbers of at most 20 different values, mean classification; other numbers mean "
         "regression."
     )
+    parser.epilog = examples("train")
     parser.set_defaults(command=_train)
     add = parser.add_argument
     add(
@@ -270,6 +276,7 @@ def _add_answers(commands: Any) -> None:
         ),
     ):
         parser = commands.add_parser(name, help=what, description=what, allow_abbrev=False)
+        parser.epilog = examples(name)
         parser.set_defaults(command=command)
         saved = ", or Network.save" if name == "describe" else ""
         parser.add_argument("model", help=f"what train --save wrote{saved}")
@@ -321,6 +328,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         "Measure the FMA peak of this machine, and training of eight networks beside it, in under "
         "two minutes."
     )
+    parser.epilog = examples("bench")
     parser.set_defaults(command=_bench)
     parser.add_argument(
         "--threads", type=_integer(1), default=1, metavar="N", help="threads (default: 1)"

@@ -18,6 +18,9 @@ from fastmlp.history import EpochReport
 _CLOSED: Final = (OSError, ValueError)
 """Errors of writing if standard error is closed, full, or no longer a terminal."""
 
+_SHORTEST_BAR: Final = 10
+"""Characters of the bar itself, whatever is written beside it."""
+
 
 @contextmanager
 def shown(epochs: int, verbose: int) -> Iterator[tuple["Progress", ...]]:
@@ -42,6 +45,7 @@ class Progress(Callback):
 
     def __init__(self, epochs: int, verbose: int = 1) -> None:
         self._bar: Any = None
+        self._first_rate: float | None = None
         if verbose == 2 or sys.stderr is None:
             return
         try:
@@ -49,16 +53,24 @@ class Progress(Callback):
         except ImportError:
             return
         with suppress(*_CLOSED):
-            self._bar = tqdm(total=epochs, unit="epoch")
+            start = "{n_fmt}/{total_fmt}|{bar}|"
+            self._bar = tqdm(total=epochs, unit="epoch", bar_format=start, dynamic_ncols=True)
 
     def on_epoch_end(self, network: Network, report: EpochReport) -> None:  # noqa: ARG002
         """Show one more epoch."""
+        if self._first_rate is None:
+            self._first_rate = report.learning_rate
+        rate_changed = math.isfinite(report.learning_rate) and (
+            report.learning_rate != self._first_rate
+        )
         with suppress(*_CLOSED):
             if self._bar is not None:
-                self._bar.set_postfix_str(_summary(report), refresh=False)
+                columns = self._bar.format_dict["ncols"]
+                self._bar.bar_format = _bar_format(report, rate_changed, columns)
                 self._bar.update()
             elif sys.stderr is not None:  # print would write to standard output instead
-                line = f"epoch {report.epoch}/{report.epochs}: {_summary(report)}"
+                parts = [*_values(report), *_details(report, rate_changed)]
+                line = f"epoch {report.epoch}/{report.epochs}: {', '.join(parts)}"
                 print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:
@@ -68,14 +80,41 @@ class Progress(Callback):
                 self._bar.close()
 
 
-def _summary(report: EpochReport) -> str:
-    parts = [f"loss {report.loss:.4f}"]
+def _bar_format(report: EpochReport, rate_changed: bool, columns: Any) -> str:
+    """Return tqdm's format of a bar: the losses and one metric, and what else there is room for.
+
+    `columns` is the width of the terminal, or no integer if it is not known or is a notebook's.
+    """
+    values = _values(report)[: 2 if report.validation_loss is None else 3]
+    texts = [", ".join(values).replace("{", "{{").replace("}", "}}")]  # names of metrics
+    for detail in ("{elapsed}<{remaining}", *_details(report, rate_changed)):
+        texts.append(f"{texts[-1]}, {detail}")
+    count = f"{report.epochs}/{report.epochs}"
+    room = columns - _SHORTEST_BAR - len("|| ") if isinstance(columns, int) else math.inf
+    for text in reversed(texts):
+        if len(count) + len(text.format(elapsed="00:00", remaining="00:00")) <= room:
+            return f"{{n_fmt}}/{{total_fmt}}|{{bar}}| {text}"
+    fits = len("100%") + len(texts[0]) <= room
+    return f"{{percentage:3.0f}}%|{{bar{'' if fits else f':{_SHORTEST_BAR}'}}}| {texts[0]}"
+
+
+def _values(report: EpochReport) -> list[str]:
+    """Return the losses, then the metrics; those of ``fit(metrics=...)`` before the accuracy."""
+    parts = [f"loss {_number(report.loss)}"]
     if report.validation_loss is not None:
-        parts.append(f"validation loss {report.validation_loss:.4f}")
+        parts.append(f"validation loss {_number(report.validation_loss)}")
+    for name, value in report.metrics.items():
+        parts.append(f"{name.replace('_', ' ')} {_number(value)}")
     if report.validation_accuracy is not None:
-        parts.append(f"accuracy {report.validation_accuracy:.2%}")
-    parts += [f"{name.replace('_', ' ')} {value:.4f}" for name, value in report.metrics.items()]
-    if math.isfinite(report.learning_rate):
-        parts.append(f"learning rate {report.learning_rate:.3g}")
-    parts.append(f"{report.samples / max(report.seconds, 1e-9):,.0f} samples/s")
-    return ", ".join(parts)
+        parts.append(f"validation accuracy {report.validation_accuracy:.1%}")
+    return parts
+
+
+def _details(report: EpochReport, rate_changed: bool) -> list[str]:
+    rate = [f"learning rate {report.learning_rate:.3g}"] if rate_changed else []
+    return [*rate, f"{report.samples / max(report.seconds, 1e-9):,.0f} samples/s"]
+
+
+def _number(value: float) -> str:
+    """Format a loss or metric with few characters, and the same number of them if possible."""
+    return f"{value:.4f}" if 1e-3 <= abs(value) < 10 else f"{value:.3g}"
