@@ -11,6 +11,8 @@ Needs scikit-learn: ``pip install 'fastmlp[sklearn]'``.
 """
 
 from fastmlp.sklearn.classifier import MLPClassifier
+from fastmlp.sklearn.conversion import to_sklearn
+from fastmlp.sklearn.registration import register_skl2onnx
 from fastmlp.sklearn.regressor import MLPRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPRegressor", "register_skl2onnx", "to_sklearn"]

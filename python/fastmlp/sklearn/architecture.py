@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastmlp.layers import ActivationLike, Dense
-from fastmlp.network import Network
+from fastmlp.network import Network, model_of
 
 if TYPE_CHECKING:
     from fastmlp.losses import LossName
@@ -56,10 +55,10 @@ class Architecture:
         """Create the network, with the initial weights of `Network`."""
         layers = zip(self.hidden, self.activations, self.dropouts, strict=True)
         hidden = [
-            Dense(nodes, _core_name(activation), dropout=dropout)
+            Dense(nodes, core_name(activation), dropout=dropout)
             for nodes, activation, dropout in layers
         ]
-        output = Dense(self.outputs, _core_name(self.output))
+        output = Dense(self.outputs, core_name(self.output))
         return Network([self.features, *hidden, output], loss=self.loss, seed=seed, dtype=dtype)
 
     def initialize(
@@ -75,7 +74,7 @@ class Architecture:
         for weights, biases, activation in zip(
             network.weights, network.biases, activations, strict=True
         ):
-            factor = 2.0 if _core_name(activation) == "sigmoid" else 6.0
+            factor = 2.0 if core_name(activation) == "sigmoid" else 6.0
             bound = math.sqrt(factor / sum(weights.shape))
             weights[...] = random_state.uniform(-bound, bound, weights.shape).astype(dtype)
             biases[...] = random_state.uniform(-bound, bound, biases.shape).astype(dtype)
@@ -121,18 +120,33 @@ def copy_of(network: Network, dtype: Any) -> Network:
     return copy
 
 
-class LiveArrays(list[NDArray[Any]]):
-    """A list of views of a network's memory; assigning an item copies into the memory."""
+def replaced(
+    network: Network, activations: Sequence[Any], dropouts: Sequence[float], loss: Any
+) -> Network:
+    """Return a copy of `network`, optimizer included, with other functions of its layers.
 
-    def __setitem__(self, index: Any, value: Any) -> None:
-        """Copy `value` into the array, or each of several into its own."""
-        targets = self[index]
-        if isinstance(index, slice):
-            for target, item in zip(targets, value, strict=True):
-                target[...] = item
-        else:
-            targets[...] = value
+    Parameters
+    ----------
+    network : Network
+        The network.
+    activations : sequence of str
+        Of all layers, as scikit-learn names them.
+    dropouts : sequence of float
+        Of all layers.
+    loss : str, Loss, CrossEntropy, Huber, Quantile or None
+        The loss; None is the usual one of the last activation.
+    """
+    settings = zip(network.layers, activations, dropouts, strict=True)
+    layers: list[Any] = [network.features]
+    layers += [layer.having(activation=core_name(a), dropout=p) for layer, a, p in settings]
+    copy = Network(layers, loss=loss, seed=network.seed, dtype=network.dtype)
+    copy.parameters = network.parameters
+    source, core = model_of(network).core, model_of(copy).core
+    core.epoch, core.position = source.epoch, source.position
+    core.set_optimizer_state(*source.optimizer_state)
+    return copy
 
 
-def _core_name(activation: str) -> ActivationLike:
+def core_name(activation: str) -> ActivationLike:
+    """Return the core's name of an activation."""
     return cast("ActivationLike", _CORE_NAMES.get(activation, activation))

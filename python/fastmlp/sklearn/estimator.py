@@ -14,13 +14,15 @@ from fastmlp._validation import described, threads
 from fastmlp.fitting.callbacks import read_callbacks
 from fastmlp.fitting.early_stopping import check_monitors
 from fastmlp.fitting.monitor import check_monitor
-from fastmlp.sklearn import lbfgs
+from fastmlp.network import Network
+from fastmlp.sklearn import given, lbfgs
 from fastmlp.sklearn.architecture import (
     Architecture,
     copy_of,
     for_each_layer,
     hidden_nodes,
 )
+from fastmlp.sklearn.arrays import NAMES, LayerArrays
 from fastmlp.sklearn.callbacks import CallbackSupportMixin, FitTask
 from fastmlp.sklearn.fitted import Fitted
 from fastmlp.sklearn.fitting import StochasticFit
@@ -93,6 +95,8 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         nodes = hidden_nodes(self.hidden_layer_sizes)
         fresh = not self.__sklearn_is_fitted__() or not (self.warm_start or incremental)
         features, labels = self._validate(X, y, reset=fresh)
+        if not fresh:
+            self._current_network()
         self._take_targets(labels, incremental=incremental)
         targets = self._encode(labels)
         if incremental and self.early_stopping and eval_set is None:
@@ -104,6 +108,10 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         if fresh:
             architecture = self._architecture(features.shape[1], nodes)
             self._initialize(architecture, features.dtype, random_state)
+        else:
+            network = given.training(self, self._network)
+            if network is not self._network:
+                self._hold(network)
         by_features = fresh and self.solver == "lbfgs"
         dtype = features.dtype if by_features else self._network.dtype
         samples = read_samples(dtype, features, targets, weights)
@@ -180,12 +188,23 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         # Only dropout needs a seed; otherwise only what scikit-learn draws is drawn.
         seed = random_state.randint(2**31) if any(architecture.dropouts) else 0
         computed_in = np.dtype(np.float64) if self.solver == "lbfgs" else dtype
-        self._network = architecture.network(computed_in, seed)
+        self._hold(architecture.network(computed_in, seed), fresh=True)
         architecture.initialize(self._network, random_state, dtype)
-        self.n_iter_ = 0
-        self.t_ = 0
         self.n_layers_ = len(architecture.hidden) + 2
         self.out_activation_ = architecture.output
+        self._reset_counters()
+
+    def _complete(self, network: Network) -> None:
+        """Set the attributes of a fit that assigned arrays do not bring, for their `network`."""
+        if not hasattr(self, "t_"):
+            self._reset_counters()
+        if getattr(self, "_best_parameters", None) is not None:  # of the network before
+            self.best_validation_score_ = -np.inf
+            self._best_parameters = network.parameters.copy()
+
+    def _reset_counters(self) -> None:
+        self.n_iter_ = 0
+        self.t_ = 0
         if self.solver != "lbfgs":
             self.loss_curve_ = []
             self._no_improvement_count = 0
@@ -193,8 +212,6 @@ class BaseMLP(CallbackSupportMixin, Fitted):
             self.validation_loss_curve_ = None
             self.best_validation_score_ = None
             self.best_loss_ = None if self.early_stopping else np.inf
-            if self.early_stopping:
-                self._forget_validation()
 
     def _forget_validation(self) -> None:
         """Reset the validation history; the current parameters are the best so far."""
@@ -205,7 +222,9 @@ class BaseMLP(CallbackSupportMixin, Fitted):
 
     def _reconstruction(self) -> dict[str, Any]:
         """Return the attributes of a copy of this estimator that stopped here."""
-        return {"_network": copy_of(self._network, self._network.dtype)}
+        network = copy_of(self._network, self._network.dtype)
+        arrays = {name: LayerArrays.of(name, network) for name in NAMES}
+        return {"__dict__": {**vars(self), "_network": network, **arrays}}
 
     def _validate(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
         raise NotImplementedError
@@ -248,7 +267,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         """Return the outputs for X, (n, N): in double precision if X is."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        network = self._network
+        network = self._network_to_predict()
         dtype = np.result_type(X.dtype, network.dtype)
         if dtype != network.dtype:
             network = copy_of(network, dtype)

@@ -5,38 +5,47 @@ from typing import Any, Self
 from sklearn.base import BaseEstimator
 
 from fastmlp.network import Network
-from fastmlp.sklearn import conversion
-from fastmlp.sklearn.architecture import LiveArrays
+from fastmlp.sklearn import conversion, given
+from fastmlp.sklearn.arrays import NAMES, LayerArrays
 from fastmlp.sklearn.state import from_plain, to_plain
 
 
 class Fitted(BaseEstimator):
-    """An estimator that has a network after its first fit."""
+    """An estimator that has a network after its first fit, or from arrays assigned to it.
+
+    The lists of its arrays are attributes with the names of the properties, as in scikit-learn.
+    """
 
     _network: Network
+    out_activation_: str
 
     @property
     def network_(self) -> Network:
-        """The underlying network, to save, export or inspect; further training changes it."""
-        return self._fitted_network("network_")
+        """The underlying network, to save, export or inspect; further training changes it.
+
+        A copy if `activation` or `out_activation_` have been set since the last fit.
+        """
+        if not self.__sklearn_is_fitted__():
+            raise self._no_attribute("network_")
+        return self._network_to_predict()
 
     @property
-    def coefs_(self) -> LiveArrays:
+    def coefs_(self) -> LayerArrays:
         """The weights of each layer (K, N): live views of the network's memory."""
-        return LiveArrays(self._fitted_network("coefs_").weights)
+        return self._arrays("coefs_")
 
     @coefs_.setter
     def coefs_(self, values: Any) -> None:
-        self.coefs_[:] = values
+        self._assign("coefs_", values)
 
     @property
-    def intercepts_(self) -> LiveArrays:
+    def intercepts_(self) -> LayerArrays:
         """The biases of each layer (N,): live views of the network's memory."""
-        return LiveArrays(self._fitted_network("intercepts_").biases)
+        return self._arrays("intercepts_")
 
     @intercepts_.setter
     def intercepts_(self, values: Any) -> None:
-        self.intercepts_[:] = values
+        self._assign("intercepts_", values)
 
     @classmethod
     def from_sklearn(cls, model: Any) -> Self:
@@ -57,31 +66,77 @@ class Fitted(BaseEstimator):
         return conversion.adopt(cls, model)
 
     def to_sklearn(self) -> Any:
-        """Convert this fitted estimator to scikit-learn's, with copies of the weights.
+        """Convert this estimator to scikit-learn's: fitted, with copies of the weights, if it is.
 
         Raises
         ------
-        NotFittedError
-            If this estimator is not fitted.
         ValueError
-            If a parameter has a value that scikit-learn does not support.
+            If a parameter has a value that scikit-learn does not support; if it is not fitted, also
+            if it has a parameter that scikit-learn does not have.
         """
         return conversion.release(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        return to_plain(super().__getstate__())
+        state = dict(super().__getstate__())
+        for name in NAMES:
+            arrays = state.pop(name, None)
+            if arrays is not None and getattr(arrays, "network", None) is not state.get("_network"):
+                state[name] = [array.copy() for array in arrays]
+        return to_plain(state)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(from_plain(state))
-
-    def _fitted_network(self, attribute: str) -> Network:
-        if not self.__sklearn_is_fitted__():
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {attribute!r}: "
-                "call fit or partial_fit first"
-            )
-        network: Network = self._network
-        return network
+        own = self.__dict__
+        for name in NAMES:
+            if name in own:
+                own[name] = LayerArrays(name, own[name])
+            elif "_network" in own:
+                own[name] = LayerArrays.of(name, own["_network"])
 
     def __sklearn_is_fitted__(self) -> bool:
-        return "_network" in self.__dict__
+        return any(name in vars(self) for name in ("_network", *NAMES))
+
+    def _arrays(self, name: str) -> LayerArrays:
+        try:
+            arrays: LayerArrays = vars(self)[name]
+        except KeyError:
+            raise self._no_attribute(name) from None
+        return arrays
+
+    def _assign(self, name: str, values: Any) -> None:
+        """Copy arrays into the memory, or keep copies of them until they are used."""
+        arrays = LayerArrays(name, values)
+        current = vars(self).get(name)
+        if isinstance(current, LayerArrays):
+            current[:] = arrays
+        else:
+            self.__dict__[name] = arrays
+
+    def _no_attribute(self, name: str) -> AttributeError:
+        return AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r}: "
+            "call fit or partial_fit first"
+        )
+
+    def _hold(self, network: Network, *, fresh: bool = False) -> None:
+        """Make `network` that of the estimator; the lists of its arrays stay, unless `fresh`."""
+        own = self.__dict__
+        self._network = network
+        for name in NAMES:
+            if isinstance(own.get(name), LayerArrays) and not fresh:
+                own[name].show(network)
+            else:
+                own[name] = LayerArrays.of(name, network)
+
+    def _current_network(self: Any) -> Network:
+        """Return the network, with the arrays that were assigned since it was last used."""
+        own = self.__dict__
+        network: Network | None = own.get("_network")
+        if network is None or any(getattr(own[n], "network", None) is not network for n in NAMES):
+            network = given.network_of_arrays(self)
+            self._hold(network)
+        given.refuse_other_depth(self)
+        return network
+
+    def _network_to_predict(self: Any) -> Network:
+        return given.predicting(self, self._current_network())

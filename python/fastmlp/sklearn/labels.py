@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import unique_labels
 
+from fastmlp.network import Network
 from fastmlp.sklearn import losses
 from fastmlp.sklearn.estimator import BaseMLP
 from fastmlp.sklearn.samples import EstimatorSamples
@@ -29,6 +31,19 @@ class LabelTargets(BaseMLP):
                 f"got {self.classes_}, `y` has {classes}"
             )
         self._check_evaluated(y)
+
+    def _complete(self, network: Network) -> None:
+        super()._complete(network)
+        if hasattr(self, "_label_binarizer"):
+            return
+        several = self.out_activation_ == "logistic" and self.n_outputs_ > 1
+        if not several and not hasattr(self, "classes_"):
+            raise NotFittedError(
+                "This MLPClassifier instance is not fitted yet: arrays were assigned to it, but "
+                "not classes_."
+            )
+        known = np.repeat([[0], [1]], self.n_outputs_, axis=1) if several else self.classes_
+        self._label_binarizer = LabelBinarizer().fit(known)
 
     def _check_evaluated(self, y: Any) -> None:
         classes = unique_labels(y)
