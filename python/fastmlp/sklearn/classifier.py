@@ -91,8 +91,8 @@ class MLPClassifier(ClassifierMixin, LabelTargets):
         As in ``Network.fit``, called with the network. scikit-learn's own callbacks are registered
         with ``set_callbacks``.
     n_jobs : int or None, default None
-        The maximum number of threads; None and -1 mean ``fastmlp.get_num_threads``. The results
-        have the same bits for any number.
+        The maximum number of threads; None and -1 mean ``fastmlp.get_num_threads``, -2 one less,
+        and so on. The results have the same bits for any number.
 
     Attributes
     ----------
@@ -201,7 +201,7 @@ class MLPClassifier(ClassifierMixin, LabelTargets):
             Labels, of any type, or indicators of multilabel targets.
         sample_weight : array-like, shape (n,), optional
             Weights of the samples.
-        eval_set : tuple (X, y), optional
+        eval_set : tuple (X, y) or (X, y, sample_weight), optional
             Validation data, scored after each epoch and used by `early_stopping`.
 
         Returns
@@ -235,7 +235,7 @@ class MLPClassifier(ClassifierMixin, LabelTargets):
             Weights of the samples.
         classes : array-like, shape (classes,), optional
             All labels that will occur; the first call needs them.
-        eval_set : tuple (X, y), optional
+        eval_set : tuple (X, y) or (X, y, sample_weight), optional
             Validation data, scored after each call. With `early_stopping` the best weights are
             kept, and restored when `stopped_` becomes True.
 

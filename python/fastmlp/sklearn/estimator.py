@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastmlp._validation import described, threads
+from fastmlp.config import get_num_threads
 from fastmlp.fitting.callbacks import read_callbacks
 from fastmlp.fitting.early_stopping import check_monitors
 from fastmlp.fitting.monitor import check_monitor
@@ -161,11 +163,19 @@ class BaseMLP(CallbackSupportMixin, Fitted):
 
     def _read_eval_set(self, eval_set: Any) -> Validation:
         """Check the validation data of the user."""
-        if not isinstance(eval_set, tuple | list) or len(eval_set) != 2:
-            raise ValueError(f"eval_set must be a pair (X, y), got {described(eval_set)}")
-        X, y = self._validate(*eval_set, reset=False)
+        if not isinstance(eval_set, tuple | list) or len(eval_set) not in (2, 3):
+            raise ValueError(
+                "eval_set must be (X, y) or (X, y, sample_weight), got " + described(eval_set)
+            )
+        X, y = self._validate(*eval_set[:2], reset=False)
+        weights = None
+        if len(eval_set) == 3 and eval_set[2] is not None:
+            weights = _check_sample_weight(eval_set[2], X)
+            refuse_no_weight("eval_set", weights)
+            counting = np.flatnonzero(weights)
+            X, y, weights = X[counting], y[counting], weights[counting]
         self._check_evaluated(y)
-        samples = read_samples(self._network.dtype, X, self._encode(y), None)
+        samples = read_samples(self._network.dtype, X, self._encode(y), weights)
         return Validation(samples, self._score_outputs, is_classifier(self))
 
     def _architecture(self, features: int, nodes: list[int]) -> Architecture:
@@ -274,9 +284,13 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         return network.predict(X, n_threads=self._n_threads())
 
     def _n_threads(self) -> int | None:
-        if self.n_jobs is None or self.n_jobs == -1:
+        """Return the limit; -2 is one thread less than all there are, as in joblib."""
+        n_jobs: Any = self.n_jobs
+        if n_jobs is None or n_jobs == -1:
             return None
-        return threads("n_jobs", self.n_jobs)
+        if isinstance(n_jobs, Integral) and int(n_jobs) < -1:
+            return max(get_num_threads() + 1 + int(n_jobs), 1)
+        return threads("n_jobs", n_jobs)
 
     def _check_solver(self) -> bool:
         """Raise the AttributeError that hides partial_fit for solvers without it."""

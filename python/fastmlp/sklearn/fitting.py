@@ -1,7 +1,6 @@
 """``fit`` with a stochastic solver: scikit-learn's order of events around the core's epochs."""
 
 import math
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from fastmlp.model.model import Diverged
 from fastmlp.network import model_of
 from fastmlp.sklearn.training import Training
 from fastmlp.sklearn.validation import measured_by
+from fastmlp.sklearn.warned import warn
 
 if TYPE_CHECKING:
     from fastmlp.sklearn.callbacks import FitTask
@@ -97,7 +97,7 @@ class StochasticFit:
         except Diverged:
             self._go_on_diverged()
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+            warn("Training interrupted by user.")
             self._loop.end_by("interrupt")
         if estimator.early_stopping and not (self._incremental and not estimator.stopped_):
             estimator._network.parameters = estimator._best_parameters
@@ -135,11 +135,10 @@ class StochasticFit:
         stop = self._tell(epoch) or estimator.stopped_ or self._incremental
         if not stop and estimator.n_iter_ == estimator.max_iter:
             stop = True
-            warnings.warn(
+            warn(
                 f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) "
                 "reached and the optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=5,
             )
         if not stop:
             self._epoch_begins()
@@ -206,8 +205,5 @@ def _batch_size(batch_size: Any, samples: int) -> int:
     if isinstance(batch_size, str):  # "auto"
         return min(200, samples)
     if batch_size > samples:
-        warnings.warn(
-            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-            stacklevel=5,
-        )
+        warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
     return min(int(batch_size), samples)

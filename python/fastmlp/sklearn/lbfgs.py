@@ -1,5 +1,6 @@
 """``fit`` with solver="lbfgs": SciPy's L-BFGS-B on the core's gradients."""
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from fastmlp.network import Network, model_of
 from fastmlp.sklearn.architecture import copy_of
 from fastmlp.sklearn.losses import gradient_factor, is_scikit_learns, mean_loss
 from fastmlp.sklearn.samples import EstimatorSamples, dense
+from fastmlp.sklearn.warned import warn
 
 if TYPE_CHECKING:
     from fastmlp.sklearn.callbacks import FitTask
@@ -52,9 +54,21 @@ def fit(estimator: Any, samples: EstimatorSamples, dtype: np.dtype[Any], task: "
             callback=iteration_ended,
             options=options,
         )
-        estimator.n_iter_ = _check_optimize_result("lbfgs", result, estimator.max_iter)
+        estimator.n_iter_ = _iterations(result, estimator.max_iter)
         estimator.loss_ = result.fun
         network.parameters[:] = result.x
+
+
+def _iterations(result: Any, max_iter: int) -> int:
+    """Return the number of iterations; if it has not converged, warn as scikit-learn does."""
+    if result.status == 0:
+        return int(_check_optimize_result("lbfgs", result, max_iter))
+    with warnings.catch_warnings(record=True) as caught:  # to warn in scikit-learn's name
+        warnings.simplefilter("always")
+        iterations = _check_optimize_result("lbfgs", result, max_iter)
+    for each in caught:
+        warn(str(each.message), each.category)
+    return int(iterations)
 
 
 class _Objective:

@@ -92,8 +92,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         As in ``Network.fit``, called with the network. scikit-learn's own callbacks are registered
         with ``set_callbacks``.
     n_jobs : int or None, default None
-        The maximum number of threads; None and -1 mean ``fastmlp.get_num_threads``. The results
-        have the same bits for any number.
+        The maximum number of threads; None and -1 mean ``fastmlp.get_num_threads``, -2 one less,
+        and so on. The results have the same bits for any number.
 
     Attributes
     ----------
@@ -195,7 +195,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             Numbers.
         sample_weight : array-like, shape (n,), optional
             Weights of the samples.
-        eval_set : tuple (X, y), optional
+        eval_set : tuple (X, y) or (X, y, sample_weight), optional
             Validation data, scored after each epoch and used by `early_stopping`.
 
         Returns
@@ -221,7 +221,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             Numbers.
         sample_weight : array-like, shape (n,), optional
             Weights of the samples.
-        eval_set : tuple (X, y), optional
+        eval_set : tuple (X, y) or (X, y, sample_weight), optional
             Validation data, scored after each call. With `early_stopping` the best weights are
             kept, and restored when `stopped_` becomes True.
 
