@@ -15,6 +15,8 @@ import fastmlp.tables.reading
 import fastmlp.tables.selection
 import fastmlp.tables.splits
 from fastmlp.errors import DataError
+from fastmlp.tables.features import fit_encoders
+from fastmlp.tables.reading import read
 from fastmlp.tables.training import network_seeds, weight_decay
 
 QUICK = {"networks": 2, "epochs": 40, "hidden": (16,), "seed": 1}
@@ -96,6 +98,28 @@ def test_few_rows_of_classes_have_coarser_pieces_and_more_weight_decay(rng, rows
         assert f"{pieces} pieces" in model.columns[0].how
         expected = decay if target == "class" else 0.1
         assert weight_decay(model.target, rows) == expected
+
+
+@pytest.mark.parametrize(
+    ("columns", "of_classes", "of_numbers"),
+    [(1, 128, 128), (4, 32, 64), (32, 4, 8), (100, 4, 4), (170, 3, 3), (171, 0, 0)],
+)
+def test_more_columns_of_numbers_have_fewer_pieces(rng, columns, of_classes, of_numbers):
+    table = {f"x{j}": rng.normal(size=1100) for j in range(columns)}
+    for classes, pieces in (True, of_classes), (False, of_numbers):
+        features, _ = fit_encoders(
+            read(table), np.arange(1100), list(table), np.zeros((1100, 1)), classes=classes
+        )
+        assert features.columns[0].inputs == 1 + pieces
+
+
+@pytest.mark.parametrize(("task", "patience"), [("regression", 20), ("classification", 12)])
+def test_networks_stop_after_epochs_without_improvement(rng, task, patience):
+    table = {"x": rng.normal(size=60), "y": rng.integers(0, 2, 60)}
+    for given in (None, 3):
+        model = fm.TabularModel((4,), networks=1, task=task, seed=1, patience=given)
+        losses = model.fit(table, "y").histories[0].validation_loss
+        assert len(losses) - 1 - int(np.argmin(losses)) == (given or patience)
 
 
 def test_the_rate_of_classes_is_halved_where_their_loss_stagnates(rng):

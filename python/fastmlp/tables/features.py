@@ -34,8 +34,10 @@ from fastmlp.tables.target_means import NumberMeans, TargetMeans
 
 PIECES: Final = 16
 _FINEST, _ROWS_OF_PIECE = 128, 8  # for few columns of numbers, with enough rows
-_MOST_PIECES: Final = 512  # columns for all numbers together
-_MOST_MEANS: Final = 128  # the same
+_COARSEST: Final = 4  # for many columns of numbers
+_PIECES_TOGETHER: Final = 256  # for all numbers; half as many for classes
+_MOST_PIECES: Final = 512  # if those are not enough for the coarsest
+_MOST_MEANS: Final = 128
 MOST_WORDS: Final = 200
 _PIECES_BYTES: Final = 1 << 26
 _BLOCK_BYTES, _FEWEST_ROWS = 1 << 21, 512
@@ -355,10 +357,12 @@ def _pieces(kinds: dict[str, Kind], rows: int, *, classes: bool) -> int:
         {"number": 1, "time of day": 1, "date": len(dates.PARTS)}.get(kind.name, 0)
         for kind in kinds.values()
     )
-    columns = min(_MOST_PIECES, max(1, _PIECES_BYTES // (4 * rows)))
+    most = min(_MOST_PIECES, max(1, _PIECES_BYTES // (4 * rows))) // max(1, numbers)
+    together = _PIECES_TOGETHER // 2 if classes else _PIECES_TOGETHER
+    enough = max(_COARSEST, together // max(1, numbers))
     fewest = PIECES // 2 if classes else PIECES
     fine = min(_FINEST, max(fewest, rows // _ROWS_OF_PIECE))
-    pieces = min(fine, columns // max(1, numbers))
+    pieces = min(fine, enough, most)
     return pieces if pieces >= 3 else 0
 
 

@@ -36,7 +36,7 @@ from fastmlp.tables.target import (
     read_target,
     true_targets,
 )
-from fastmlp.tables.training import PATIENCE, Samples, Settings, Training
+from fastmlp.tables.training import Samples, Settings, Training
 
 if TYPE_CHECKING:
     from fastmlp.history import History
@@ -77,15 +77,15 @@ class TabularModel:
         None is AdamW(0.01, weight_decay=0.1). For classes the rate is halved when the loss of the
         held-out rows has not fallen for 5 epochs, and fewer than 1,000 rows have more weight decay,
         up to 1.
-    patience : int, default 20
-        A network stops after this many epochs without improvement.
+    patience : int, optional
+        A network stops after this many epochs without improvement; None is 20, 12 for classes.
     numbers : {"piecewise", "standardized"}, default "piecewise"
         Whether numbers are cut into pieces beside being standardized: up to 128 each where there
-        are few columns of numbers, 16 where there are 32, none where there are very many. For
-        classes, a column of more than 30 numbers that repeat, like those of persons, also has the
-        cross-fitted mean of the target for each number, if there are few such columns. A table
-        of numbers without gaps that are only standardized needs no preparation: the networks take
-        its columns and give answers in the units of the target, also in C and C++.
+        are few columns of numbers, 8 where there are 32, 4 for classes, none where there are very
+        many. For classes, a column of more than 30 numbers that repeat, like those of persons, also
+        has the cross-fitted mean of the target for each number, if there are few such columns. A
+        table of numbers without gaps that are only standardized needs no preparation: the networks
+        take its columns and give answers in the units of the target, also in C and C++.
     words : {"one-hot", "target means"}, default "one-hot"
         The encoding of text with more than 30 values: an input for each of the 200 most frequent,
         or the cross-fitted mean of the target.
@@ -131,7 +131,7 @@ class TabularModel:
         epochs: int | None = None,
         batch_size: int | None = None,
         optimizer: Optimizer | None = None,
-        patience: int = PATIENCE,
+        patience: int | None = None,
         numbers: Literal["piecewise", "standardized"] = "piecewise",
         words: Literal["one-hot", "target means"] = "one-hot",
         n_threads: int | None = None,
@@ -155,7 +155,7 @@ class TabularModel:
             if batch_size is None
             else _validation.integer("batch_size", batch_size, minimum=1),
             optimizer,
-            _validation.integer("patience", patience, minimum=1),
+            None if patience is None else _validation.integer("patience", patience, minimum=1),
             None if n_threads is None else _validation.threads("n_threads", n_threads),
             _validation.verbosity(verbose),
         )

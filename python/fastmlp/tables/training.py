@@ -18,7 +18,7 @@ from fastmlp.settings.plateau import Plateau
 from fastmlp.tables.splits import split_rows
 from fastmlp.tables.target import Target
 
-PATIENCE: Final = 20
+_PATIENCE, _PATIENCE_FOR_CLASSES = 20, 12  # the rate for classes is halved meanwhile
 MOST_EPOCHS: Final = 300
 LEARNING_RATE: Final = 0.01
 _OWN_SPLITS: Final = 1 << 26
@@ -36,7 +36,7 @@ class Settings:
     epochs: int | None
     batch_size: int | None
     optimizer: Optimizer | None
-    patience: int
+    patience: int | None
     n_threads: int | None
     verbose: int
 
@@ -59,6 +59,12 @@ class Settings:
         if self.dropout is not None:
             return self.dropout
         return 0.1 if target.task == "regression" else 0.25
+
+    def patience_for(self, target: Target) -> int:
+        """Return the epochs without improvement after which a network stops."""
+        if self.patience is not None:
+            return self.patience
+        return _PATIENCE if target.task == "regression" else _PATIENCE_FOR_CLASSES
 
     def most_epochs(self, rows: int) -> int:
         """Return the limit of epochs: fewer for many rows, with as many steps."""
@@ -205,7 +211,7 @@ class Training:
     def _fit(self, i: int, n_threads: int) -> None:
         (X, y, *weight), held_out = self._split(i)
         settings = self._settings
-        epochs = settings.most_epochs(len(X))
+        epochs, patience = settings.most_epochs(len(X)), settings.patience_for(self._target)
 
         def follow(_network: object, _report: EpochReport) -> bool:
             return self._stop.is_set()
@@ -219,7 +225,7 @@ class Training:
                 self._target, len(self._samples.X), validated=held_out is not None
             ),
             validation_data=held_out,
-            early_stopping=EarlyStopping(patience=settings.patience) if held_out else None,
+            early_stopping=EarlyStopping(patience=patience) if held_out else None,
             callbacks=follow,
             sample_weight=weight[0] if weight else None,
             verbose=settings.verbose if i == 0 else 0,
