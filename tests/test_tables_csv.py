@@ -314,3 +314,13 @@ def test_numbers_are_rounded_once(table):
     values = np.random.default_rng(1).standard_normal(200)
     got = table("a,y\n" + "".join(f"{value!r},x\n" for value in values.tolist()))
     assert got.columns["a"].tolist() == values.tolist()
+
+
+def test_words_of_any_script_blanks_and_gaps_are_kept(tmp_path):
+    words = ["größe", "a", "日本", "", " padded ", "\u00a0nbsp", "x y", "é", "a", "tab\t"]
+    path = tmp_path / "words.csv"
+    lines = "\n".join(f"{row},{word}" for row, word in enumerate(words * 3))
+    path.write_text(f"n,word\n{lines}\n", encoding="utf-8")
+    column = read(path).columns["word"]
+    found = [column.values[code] if code >= 0 else "" for code in column.codes]
+    assert found == [word.strip() for word in words * 3]

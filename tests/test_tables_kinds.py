@@ -183,3 +183,16 @@ def test_cells_are_numbers_whatever_layouts_stand_beside_them(rng, decimal):
     found, bad = cells.numbers(some, decimal)
     np.testing.assert_array_equal(found, [cells.number(cell, decimal) for cell in some])
     assert [cell in cells.MISSING_WORDS for cell in some] == (np.isnan(found) & ~bad).tolist()
+
+
+def test_numbers_read_together_are_those_of_float(rng):
+    forms = ["{:d}", "{:,d}", "-{:,d}.", "+{:d}.50", "-{:d}.070"]
+    whole = [int(10.0 ** rng.uniform(0, 15)) for _ in range(500)]  # at most four commas
+    values = [form.format(number) for number in whole for form in forms]
+    values += ["-0", "+.5", "-.25", ".", "1,23", "1,234,", "12,34.5", "0,000", "1e5", "-", "NA"]
+    values += ["123456789012345.6", "0.1234567890123456", "9007199254740993", "0.1", "-7.0"]
+    found, _ = cells.numbers(values, ".")
+    expected = np.array([cells.number(value) for value in values])
+    assert found.tobytes() == expected.tobytes()
+    plain = [value.replace(",", "") for value in values[: 5 * 500]]
+    assert found[: len(plain)].tolist() == list(map(float, plain))

@@ -4,12 +4,13 @@ import contextlib
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.tables.layouts import layouts
+from fastmlp.tables.layouts import decimals, layouts, places_of
 from fastmlp.tables.table import Column, Text
 
 MISSING_WORDS: Final = frozenset({
@@ -38,6 +39,8 @@ _THOUSANDS: Final = {
     ",": re.compile(r"[+-]?\d{1,3}(\.\d{3}){1,4}(,\d*)?", re.ASCII),
 }
 _MARK: Final = re.compile(r"[.,]")
+_DECIMAL: Final = re.compile(r"[+-]?[0,]+(\.0*)?")  # a layout; `number` checks its commas
+_EXACT_DIGITS: Final = 15  # a double holds every whole number of 15 digits
 _FIRST: Final = 1000
 _SIGNS: Final = re.compile(r"[$€£¥%\s\u00a0\u202f]")
 
@@ -72,32 +75,28 @@ def _is_thousands(cell: str, decimal: str) -> bool:
 def numbers(values: Sequence[str], decimal: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return values as numbers, NaN if they are not, and which of these are not missing words."""
     found = layouts(values)
-    readers = {layout: _reader(layout, decimal) for layout in set(found)}
-    if any(readers.values()):
-        result = np.array(
-            [
-                reader(value) if (reader := readers[layout]) else math.nan
-                for layout, value in zip(found, values, strict=True)
-            ],
-            np.float64,
-        )
-    else:
-        result = np.full(len(values), math.nan)
+    readers = {
+        layout: reader for layout in set(found) if (reader := _reader(layout, decimal)) is not None
+    }
+    result = np.full(len(values), math.nan)
+    for layout, places in places_of(found, readers):
+        some = [values[place] for place in places.tolist()]
+        result[places] = readers[layout](some)
     bad = np.isnan(result)
     if bad.any():
         bad &= np.array([value not in MISSING_WORDS for value in values], np.bool_)
     return result, bad
 
 
-def _reader(layout: str, decimal: str) -> Callable[[str], float] | None:
+def _reader(layout: str, decimal: str) -> Callable[[list[str]], Any] | None:
     """Return the function that reads the numbers of a layout as `number` does; None for none."""
     if math.isnan(number(layout, decimal)):
         return None
+    if decimal == "." and _DECIMAL.fullmatch(layout) and layout.count("0") <= _EXACT_DIGITS:
+        return lambda cells: decimals(layout, cells)
     if decimal == "." and is_number(layout):
-        return float
-    if decimal == "." and _is_thousands(layout, decimal):
-        return lambda cell: float(cell.replace(",", ""))
-    return lambda cell: number(cell, decimal)
+        return lambda cells: list(map(float, cells))
+    return lambda cells: [number(cell, decimal) for cell in cells]
 
 
 def is_code(cell: str) -> bool:
@@ -163,7 +162,33 @@ def arrow_text(cells: Any) -> Text:
     """Return a pyarrow column of text as `Text`."""
     coded = cells.combine_chunks().dictionary_encode()
     codes = _filled(coded.indices, np.int32, -1)
-    return Text.coded(coded.dictionary.to_pylist(), codes)
+    values = coded.dictionary
+    if _are_stripped(values):
+        return Text(_strings(values), codes)
+    return Text.coded(_strings(values), codes)
+
+
+def _strings(values: Any) -> list[str]:
+    """Return pyarrow strings as a list, several times as fast as ``to_pylist``."""
+    characters, ends = _characters(values)
+    if values.null_count or not len(values):
+        strings: list[str] = values.to_pylist()
+        return strings
+    first, places = int(ends[0]), ends.tolist()
+    text = characters[first : places[-1]].tobytes()
+    if text.isascii():
+        whole = text.decode()
+        return [whole[a - first : b - first] for a, b in pairwise(places)]
+    return [text[a - first : b - first].decode() for a, b in pairwise(places)]
+
+
+def _are_stripped(values: Any) -> bool:
+    """Return whether strings begin and end with a visible ASCII character."""
+    text, ends = _characters(values)
+    if not len(values) or values.null_count or not np.diff(ends).all():
+        return False
+    outer = np.concatenate([text[ends[:-1]], text[ends[1:] - 1]])
+    return bool(((outer > ord(" ")) & (outer < 127)).all())
 
 
 def arrow_floats(column: Any) -> NDArray[np.float64]:
@@ -232,15 +257,20 @@ def _missing_words() -> Any:
 
 def _has_codes(cells: Any) -> bool:
     """Return whether a cell of a pyarrow array of strings begins with 0 and another digit."""
-    _, offsets, characters = cells.buffers()
-    if characters is None:
-        return False
-    text = np.frombuffer(characters, np.uint8)
-    of_offsets = np.int64 if str(cells.type).startswith("large") else np.int32
-    ends = np.frombuffer(offsets, of_offsets)[cells.offset : cells.offset + len(cells) + 1]
+    text, ends = _characters(cells)
     first = ends[:-1][np.diff(ends) > 1]
     second = text[first[text[first] == ord("0")] + 1]
     return bool(((second >= ord("0")) & (second <= ord("9"))).any())
+
+
+def _characters(strings: Any) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+    """Return the UTF-8 of a pyarrow array of strings, and where each begins and ends in it."""
+    _, offsets, characters = strings.buffers()
+    of_offsets = np.int64 if str(strings.type).startswith("large") else np.int32
+    if characters is None:
+        return np.empty(0, np.uint8), np.zeros(len(strings) + 1, of_offsets)
+    ends = np.frombuffer(offsets, of_offsets)[strings.offset : strings.offset + len(strings) + 1]
+    return np.frombuffer(characters, np.uint8), ends
 
 
 def _has_fractions(numbers: NDArray[np.float64]) -> bool:

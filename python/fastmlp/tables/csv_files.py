@@ -95,7 +95,9 @@ def _check(
         _refuse_swallowed(source, text, dialect.delimiter, len(names), None)
     if len(table) == 0:
         raise DataError(f"{source}: there are no rows below the header")
-    _check_quotes(table, dialect.delimiter)
+    lines, rows = data.count(b"\n", start), len(table) + len(skipped.rows)
+    if not rows - 1 <= lines <= rows:  # not every line is a row: a cell may hold some
+        _check_quotes(table, dialect.delimiter)
     _tell_skipped(table, skipped, data, start, dialect, complete)
 
 

@@ -117,7 +117,7 @@ def _row_number(known: NDArray[Any], name: str, count: int, *, unnamed: bool) ->
 def _text_kind(text: Text, rows: Rows, decimal: str, *, unnamed: bool) -> Kind:  # noqa: PLR0911
     counts = text.counts(rows)
     there = np.flatnonzero(counts)
-    values = [text.values[place] for place in there]
+    values = text.values_at(there)
     known, total = int(counts.sum()), len(rows)
     if not values or all(value in cells.MISSING_WORDS for value in values):
         return Kind("dropped", "holds nothing")

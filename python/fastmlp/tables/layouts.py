@@ -5,7 +5,7 @@ cells of a layout, whose digits stand at the same places, are converted together
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -27,14 +27,40 @@ def _zeros(text: str) -> str:
 def by_layout(cells: Sequence[str]) -> Iterator[tuple[str, NDArray[np.intp] | slice]]:
     """Yield each layout, and the places of its cells."""
     found = layouts(cells)
-    numbers = {layout: number for number, layout in enumerate(dict.fromkeys(found))}
-    if len(numbers) == 1:
+    different = dict.fromkeys(found)
+    if len(different) == 1:
         yield found[0], slice(None)
         return
-    codes = np.fromiter(map(numbers.__getitem__, found), np.intp, len(found))
+    yield from places_of(found, different)
+
+
+def places_of(
+    found: Sequence[str], wanted: Iterable[str]
+) -> Iterator[tuple[str, NDArray[np.intp]]]:
+    """Yield each of the wanted layouts, and its places among those that were found."""
+    numbers = {layout: number for number, layout in enumerate(wanted, start=1)}
+    if not numbers:
+        return
+    codes = np.array([numbers.get(layout, 0) for layout in found], np.intp)
     order = np.argsort(codes, kind="stable")
-    ends = np.cumsum(np.bincount(codes, minlength=len(numbers)))
-    yield from zip(numbers, np.split(order, ends[:-1]), strict=True)
+    ends = np.cumsum(np.bincount(codes, minlength=len(numbers) + 1))
+    for layout, start, end in zip(numbers, ends[:-1], ends[1:], strict=True):
+        yield layout, order[start:end]
+
+
+def decimals(layout: str, cells: Sequence[str]) -> NDArray[np.float64]:
+    """Return the numbers in cells of a layout such as -0,000.00, of at most 15 digits.
+
+    A double holds whole numbers of 15 digits and the power of ten that divides them, so that the
+    quotient is the double nearest to the number, as from `float`.
+    """
+    digits = np.frombuffer("".join(cells).encode(), np.uint8).reshape(len(cells), -1)
+    total = np.zeros(len(cells), np.int64)
+    for place, character in enumerate(layout):
+        if character == "0":
+            total = 10 * total + (digits[:, place] - np.uint8(ord("0")))
+    result = total / 10.0 ** len(layout.partition(".")[2])
+    return -result if layout[0] == "-" else result
 
 
 class Matched:

@@ -59,6 +59,11 @@ class Text:
         codes = self.codes if rows is None else self.codes[rows]
         return np.bincount(codes + 1, minlength=len(self.values) + 1)[1:]
 
+    def values_at(self, places: NDArray[np.intp]) -> list[str]:
+        """Return the values at different places, ascending."""
+        every = len(places) == len(self.values)
+        return self.values if every else [self.values[place] for place in places]
+
     def first_row(self, value: int) -> int:
         """Return the first row with this code."""
         return int((self.codes == value).argmax())
