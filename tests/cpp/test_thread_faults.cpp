@@ -52,9 +52,8 @@ bool holds_in_child(Test test) {
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/// A team that waits for one slow worker ends its run, rests, and tries again later.
-bool rests_when_stalled() {
-    ThreadTeam team(2);
+/// A run in which the caller waits for a slow worker, until the team ends it.
+bool stalls(ThreadTeam& team) {
     int rounds[2] = {0, 0};
     team.run([&](int rank) {
         do {
@@ -62,11 +61,60 @@ bool rests_when_stalled() {
             if (rank == 1) std::this_thread::sleep_for(3ms);
         } while (team.barrier(rank) && rounds[rank] < 100);
     });
-    bool good = rounds[0] == rounds[1] && rounds[0] < 100 && team.size() == 1;
-    good = good && ThreadTeam::resting() && ranks_run(team) == 1;
-    std::this_thread::sleep_for(1500ms);
-    return good && !ThreadTeam::resting() && ranks_run(team) == 1 && team.size() == 2 &&
-           ranks_run(team) == 3;
+    return rounds[0] == rounds[1] && rounds[0] < 100 && team.size() == 1;
+}
+
+/// A team that waits for one slow worker ends its run, rests, and tries again later.
+bool rests_when_stalled() {
+    ThreadTeam team(2);
+    bool good = stalls(team) && ThreadTeam::resting() && ranks_run(team) == 1;
+    std::this_thread::sleep_for(6ms);
+    good = good && !ThreadTeam::resting() && ranks_run(team) == 1 && team.size() == 1;
+    std::this_thread::sleep_for(20ms);
+    return good && ranks_run(team) == 1 && team.size() == 2 && ranks_run(team) == 3;
+}
+
+/// Whether all members join within two seconds. Until then the caller works alone.
+bool all_join(ThreadTeam& team) {
+    const auto deadline = std::chrono::steady_clock::now() + 2s;
+    while (!team.ready()) {
+        if (ranks_run(team) != 1 || std::chrono::steady_clock::now() > deadline) return false;
+    }
+    return team.size() == 2 && ranks_run(team) == 3;
+}
+
+/// A second failure in a row is a longer rest, but of this team only.
+bool forgets_with_its_team() {
+    ThreadTeam team(2);
+    bool good = true;
+    for (int failure = 0; failure < 2; ++failure) {  // rests of 20 and 40 ms
+        good = good && stalls(team);
+        while (!team.ready()) std::this_thread::sleep_for(1ms);
+    }
+    good = good && stalls(team);
+    std::this_thread::sleep_for(45ms);
+    return good && !team.ready() && team.size() == 1 && !ThreadTeam::resting();
+}
+
+bool next_team_begins_anew() {
+    {
+        ThreadTeam team(2);
+        if (!stalls(team)) return false;
+    }
+    ThreadTeam team(2);
+    return all_join(team);
+}
+
+/// After a pause the workers are asleep, and wake up while the caller works.
+bool joins_when_awake() {
+    bool good = true;
+    for (int fit = 0; fit < 5; ++fit) {
+        ThreadTeam team(2);
+        good = all_join(team) && good;
+        std::this_thread::sleep_for(20ms);
+        good = all_join(team) && good;
+    }
+    return good;
 }
 
 bool works_without_new_threads() {
@@ -126,7 +174,12 @@ void test_fork() {
 }  // namespace
 
 int main() {
-    if (!kThreadSanitizer) CHECK(holds_in_child(rests_when_stalled));
+    if (!kThreadSanitizer) {
+        CHECK(holds_in_child(rests_when_stalled));
+        CHECK(holds_in_child(forgets_with_its_team));
+        CHECK(holds_in_child(next_team_begins_anew));
+        CHECK(holds_in_child(joins_when_awake));
+    }
     if (!kSanitizer) CHECK(holds_in_child(works_without_new_threads));
     setenv("FASTMLP_EXACT_THREADS", "1", 1);  // from here on no team may rest
     alarm(100);

@@ -12,17 +12,18 @@ namespace fastmlp {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
 /// A shorter run is no evidence of how busy the machine is.
 constexpr milliseconds kLeastEvidence{2};
-/// The first rest and the longest; each rest after a failed attempt is twice as long.
-constexpr milliseconds kShortRest{20};
-constexpr milliseconds kLongRest{1280};
+/// The longest rest of a team, and that of all others because of it.
+constexpr milliseconds kLongRest{1280}, kRestOfOthers{5};
+/// The least time for members to wake up: on an idle machine they need less.
+constexpr microseconds kLeastPatience{50};
 
-/// Shared by all teams of the process, which run on the same machine.
-std::atomic<Clock::rep> rest_until{0};
-std::atomic<Clock::rep> next_rest{Clock::duration(kShortRest).count()};
+/// Of all teams of the process, which run on the same machine.
+std::atomic<Clock::rep> all_rest_until{0};
 
 constexpr const char* kForked = "the process was forked inside a parallel computation";
 constexpr const char* kMemberFailed = "another thread of the computation failed";
@@ -55,6 +56,7 @@ void ThreadTeam::borrow_workers(int n) noexcept {
         members_[borrowed_++].worker = worker;
     }
     choose_spins();
+    call_members();
 }
 
 bool ThreadTeam::make_members(int n) noexcept {
@@ -224,22 +226,57 @@ bool ThreadTeam::struggling() const noexcept {
     return static_cast<double>(stalled) > 0.6 * (size_ - 1) * static_cast<double>(elapsed.count());
 }
 
+bool ThreadTeam::ready() noexcept {
+    if (lost_workers()) size_ = borrowed_ = 1;
+    if (borrowed_ == 1 || executor_ != nullptr || exact_threads()) return true;
+    size_ = rests() || !wait_for_members() ? 1 : borrowed_;
+    return size_ > 1;
+}
+
+/// Wakes the members that are asleep; returns whether all are awake.
+bool ThreadTeam::call_members() noexcept {
+    bool all_awake = true;
+    for (int rank = 1; rank < borrowed_; ++rank) {
+        members_[rank].worker->call();
+        all_awake = all_awake && members_[rank].worker->awake();
+    }
+    if (all_awake) {
+        called_ = {};
+    } else if (called_ == Clock::time_point{}) {
+        called_ = Clock::now();
+    }
+    return all_awake;
+}
+
+/// Waits for members to wake up, as long as that is short compared with the time since they were
+/// called, which the caller has spent working alone.
+bool ThreadTeam::wait_for_members() noexcept {
+    if (call_members()) return true;
+    const Clock::duration waited = Clock::now() - called_;
+    const auto deadline = called_ + std::max<Clock::duration>(kLeastPatience, waited + waited / 10);
+    while (Clock::now() < deadline) {
+        if (call_members()) return true;
+        cpu_pause();
+    }
+    return false;
+}
+
 bool ThreadTeam::resting() noexcept {
-    const Clock::rep until = rest_until.load(std::memory_order_relaxed);
+    const Clock::rep until = all_rest_until.load(std::memory_order_relaxed);
     return until != 0 && Clock::now().time_since_epoch().count() < until;
 }
 
 void ThreadTeam::choose_size(bool struggled) noexcept {
-    constexpr auto kFirst = Clock::duration(kShortRest).count();
-    constexpr auto kLast = Clock::duration(kLongRest).count();
     if (struggled) {
-        const Clock::rep rest = next_rest.load(std::memory_order_relaxed);
-        rest_until.store(Clock::now().time_since_epoch().count() + rest, std::memory_order_relaxed);
-        next_rest.store(std::min(2 * rest, kLast), std::memory_order_relaxed);
+        const Clock::time_point now = Clock::now();
+        all_rest_until.store((now + kRestOfOthers).time_since_epoch().count(),
+                             std::memory_order_relaxed);
+        rest_until_ = now + next_rest_;
+        next_rest_ = std::min<Clock::duration>(2 * next_rest_, kLongRest);
     } else if (size_ > 1) {
-        next_rest.store(kFirst, std::memory_order_relaxed);
+        next_rest_ = kShortRest;
     }
-    size_ = resting() ? 1 : borrowed_;
+    size_ = rests() ? 1 : borrowed_;
 }
 
 }  // namespace fastmlp

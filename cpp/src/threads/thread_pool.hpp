@@ -8,7 +8,8 @@
 ///
 /// On a busy machine a team can be much slower than one thread: at every barrier all members wait
 /// until the system has scheduled the last. A team that spends most of its time waiting rests: for
-/// a while its runs use the calling thread only.
+/// a while its runs use the calling thread only. The machine may be idle soon after, so other teams
+/// rest for 5 ms at most.
 #pragma once
 
 #include <algorithm>
@@ -61,8 +62,8 @@ public:
         int size_ = 0;
     };
 
-    /// The caller and up to n - 1 workers: fewer if others hold them, or if no more threads or
-    /// memory are available.
+    /// The caller and up to n - 1 workers, which wake up meanwhile: fewer if others hold them, or
+    /// if no more threads or memory are available.
     explicit ThreadTeam(int n) noexcept;
     /// On the executor's threads, unless it is null. For barriers, n must be from `tasks_at_once`.
     /// `place`, unless it is null, is for this team as long as it exists.
@@ -78,6 +79,11 @@ public:
 
     /// Whether teams should rest now. For callers that need a team for a single run.
     static bool resting() noexcept;
+
+    /// For callers that can divide their work into runs: whether the next run has all members.
+    /// Otherwise, while they wake up or while the team rests, it has the caller only, and should be
+    /// short.
+    bool ready() noexcept;
 
     /// Calls function(rank) once on every member, ranks 0..size()-1, and returns when all are done.
     /// The caller is rank 0, unless there is an executor. Workers have the IEEE default
@@ -97,6 +103,8 @@ public:
 
 private:
     using Clock = std::chrono::steady_clock;
+    /// The first rest of a team; each after a failed attempt is twice as long.
+    static constexpr std::chrono::milliseconds kShortRest{20};
     using Call = void (*)(void* target, int rank);
 
     /// One member's part of the barrier. Other members write only `arrived`.
@@ -113,6 +121,8 @@ private:
 
     void borrow_workers(int n) noexcept;
     bool make_members(int n) noexcept;
+    bool call_members() noexcept;
+    bool wait_for_members() noexcept;
     void choose_spins() noexcept;
     void run_on_all(Call call, void* target);
     void run_member(int rank) noexcept;
@@ -125,6 +135,7 @@ private:
     void recover() noexcept;
     bool struggling() const noexcept;
     void choose_size(bool struggled) noexcept;
+    bool rests() const noexcept { return Clock::now() < rest_until_; }
     bool lost_workers() const noexcept { return forks_ != Worker::forks(); }
 
     int size_ = 1;      // of the next run
@@ -135,6 +146,9 @@ private:
     void* target_ = nullptr;
     const Executor* executor_ = nullptr;
     Clock::time_point run_start_;
+    Clock::time_point called_{};  // when members were found asleep
+    Clock::time_point rest_until_{};
+    Clock::duration next_rest_{kShortRest};
     MeetingPlace own_place_;
     MeetingPlace* place_ = &own_place_;
     Member* members_ = nullptr;

@@ -132,10 +132,28 @@ void Worker::start(Task task, void* context, int rank, int spins) noexcept {
     context_ = context;
     rank_ = rank;
     spins_ = spins;
-    // std::atomic's wait and notify are a futex or similar. While the worker spins, notify costs
-    // one load; seq_cst orders that load after the store.
+    // seq_cst orders the load of `state_` after the store: see `sleep`.
     started_.fetch_add(1, std::memory_order_seq_cst);
-    started_.notify_one();
+    call();
+}
+
+/// std::atomic's wait and notify are a futex or similar.
+void Worker::call() noexcept {
+    std::uint32_t state = state_.load(std::memory_order_seq_cst);
+    if (state != kAsleep) return;
+    placement_.keep_off_this_cpu();
+    if (state_.compare_exchange_strong(state, kCalled)) state_.notify_one();
+}
+
+/// Returns once it was called, or if there is a task already: either this load sees the new task,
+/// or `start` sees that the worker is asleep.
+void Worker::sleep(std::uint32_t seen) noexcept {
+    state_.store(kAsleep, std::memory_order_seq_cst);
+    if (started_.load(std::memory_order_seq_cst) == seen) {
+        state_.wait(kAsleep, std::memory_order_acquire);
+    }
+    placement_.restore();
+    state_.store(kAwake, std::memory_order_release);
 }
 
 bool Worker::done(int spins) const noexcept {
@@ -157,10 +175,16 @@ void* Worker::thread_main(void* worker) noexcept {
 }
 
 void Worker::loop() noexcept {
+    placement_.of_this_thread();
+    state_.store(kAwake, std::memory_order_release);
     int spins = kSpins;
     for (std::uint32_t seen = 0;; ++seen) {
         const auto is_new = [&](std::uint32_t now) { return now != seen; };
-        if (!spin_until(started_, spins, is_new)) started_.wait(seen, std::memory_order_acquire);
+        while (!spin_until(started_, spins, is_new)) {
+            sleep(seen);
+            spins = kSpinsWhenCalled;
+        }
+        placement_.restore();
         IeeeDefaults::set();
         task_(context_, rank_);
         spins = spins_;  // no longer valid once the task is finished

@@ -1,5 +1,5 @@
 /// The threads of the pool. Each waits for a task, runs it, signals that it is done, and waits
-/// again.
+/// again: awake for a while, then asleep.
 ///
 /// They are created on demand and never end. After a fork the child has none and creates new ones
 /// on demand.
@@ -13,6 +13,8 @@
 #include <emmintrin.h>
 #endif
 
+#include "threads/placement.hpp"
+
 namespace fastmlp {
 
 /// To avoid false sharing: two cache lines, because processors fetch them in pairs.
@@ -21,6 +23,8 @@ inline constexpr std::size_t kCacheLine = 128;
 /// Pauses before a wait goes to sleep: 20 to 50 us, about ten times the cost of sleeping and being
 /// woken on a busy machine.
 inline constexpr int kSpins = 2000;
+/// Of a worker that was woken before there is a task for it: about 2 ms.
+inline constexpr int kSpinsWhenCalled = 50 * kSpins;
 
 inline void cpu_pause() noexcept {
 #if defined(__x86_64__) || defined(_M_X64)
@@ -49,6 +53,11 @@ public:
     /// Returns it to the pool; its last task must be done.
     void give_back() noexcept;
 
+    /// Wakes the worker, if it is asleep, for a task that will follow soon.
+    void call() noexcept;
+    /// Whether it would start a task at once.
+    bool awake() const noexcept { return state_.load(std::memory_order_acquire) == kAwake; }
+
     /// Calls task(context, rank) on this thread, in the IEEE default floating-point environment.
     /// `spins`: how long to stay awake for the next task.
     void start(Task task, void* context, int rank, int spins) noexcept;
@@ -65,8 +74,12 @@ private:
     static Worker* create() noexcept;
     static void* thread_main(void* worker) noexcept;
     void loop() noexcept;
+    void sleep(std::uint32_t seen) noexcept;
 
     alignas(kCacheLine) std::atomic<std::uint32_t> started_{0};
+    enum State : std::uint32_t { kAwake, kAsleep, kCalled };
+    std::atomic<std::uint32_t> state_{kCalled};  ///< what it waits for while it is asleep
+    Placement placement_;
     Task task_ = nullptr;
     void* context_ = nullptr;
     int rank_ = 0;

@@ -61,6 +61,7 @@ private:
     void run_block(bool ends_epoch);
     void end_epoch(EpochReport& report);
     std::size_t run_steps(std::size_t first, std::size_t last);
+    std::size_t run_in_team(std::size_t first, std::size_t last);
     bool step(std::size_t index, Share share);
     void account(std::size_t rows);
     void end_step(std::size_t number);
@@ -177,6 +178,16 @@ void Trainer<T>::run_block(bool ends_epoch) {
 template <class T>
 std::size_t Trainer<T>::run_steps(std::size_t first, std::size_t last) {
     if (takes_one_row(path_, samples_)) return steps_of_one_row(first, last);
+    std::size_t next = first;
+    while (next < last && !stopped_) {
+        // Alone only step by step, so that the others can join.
+        next += run_in_team(next, team_.ready() ? last : next + 1);
+    }
+    return next - first;
+}
+
+template <class T>
+std::size_t Trainer<T>::run_in_team(std::size_t first, std::size_t last) {
     std::size_t done = 0;
     const auto size = static_cast<std::size_t>(team_.size());
     team_.run([&](int rank) {

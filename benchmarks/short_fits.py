@@ -1,0 +1,109 @@
+"""Time a step of fits of a few steps, each after a pause, on two threads.
+
+    python benchmarks/short_fits.py [--fits 40] [--steps 8] [--pause 0.05] [--threads 2]
+
+During the pause the threads of the pool fall asleep, so a short fit pays for waking them. Prints
+the median and the 90th percentile of the time of a step relative to a step of a long fit, for one
+thread too, which shows what the call and cold caches cost; then the same beside a process that
+keeps the second processor busy, relative to short fits on one thread.
+"""
+
+import argparse
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+import fastmlp as fm
+
+NETWORKS = (((784, 512, 512, 10), 128), ((30, 256, 128, 2), 256))
+LONG_SECONDS = 0.2
+
+
+class Fits:
+    """Fits of one network in batches of one size."""
+
+    def __init__(self, sizes: tuple[int, ...], batch: int, longest: int) -> None:
+        rng = np.random.default_rng(0)
+        self.batch = batch
+        self.net = fm.Network(list(sizes), seed=0)
+        self.x = rng.standard_normal((batch * longest, sizes[0]), dtype=np.float32)
+        self.y = rng.integers(sizes[-1], size=len(self.x))
+        self.optimizer = fm.SGD(1e-4)
+
+    def step_seconds(self, steps: int, epochs: int, threads: int) -> float:
+        """Return the seconds of one step of one fit."""
+        rows = steps * self.batch
+        start = time.perf_counter()
+        self.net.fit(
+            self.x[:rows], self.y[:rows], epochs, self.batch, self.optimizer, n_threads=threads
+        )
+        return (time.perf_counter() - start) / (steps * epochs)
+
+    def long(self, steps: int, threads: int) -> float:
+        """Return the seconds of a step of the fastest of five long fits."""
+        epochs = max(8, int(LONG_SECONDS / (steps * self.step_seconds(steps, 4, threads))))
+        return min(self.step_seconds(steps, epochs, threads) for _ in range(5))
+
+    def short(self, steps: int, threads: int, fits: int, pause: float) -> np.ndarray:
+        """Return the seconds of a step of each of the short fits."""
+        seconds = []
+        for _ in range(fits):
+            time.sleep(pause)
+            seconds.append(self.step_seconds(steps, 1, threads))
+        return np.array(seconds)
+
+
+def spin(cpu: int) -> None:
+    """Keep a processor busy."""
+    os.sched_setaffinity(0, [cpu])
+    while True:
+        pass
+
+
+@contextmanager
+def busy_processor(cpu: int) -> Iterator[None]:
+    """Have another process keep the processor busy."""
+    process = multiprocessing.get_context("spawn").Process(target=spin, args=(cpu,), daemon=True)
+    process.start()
+    time.sleep(0.5)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.join()
+
+
+def report(name: str, seconds: np.ndarray, base: float, of: str) -> None:
+    """Print two quantiles relative to `base`."""
+    median, late = np.quantile(seconds, [0.5, 0.9]) / base
+    print(f"{name:50} median {median:5.2f}, 90th percentile {late:5.2f} of {of}", flush=True)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--fits", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--pause", type=float, default=0.05, help="seconds before each fit")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    cpus = sorted(os.sched_getaffinity(0))
+    for sizes, batch in NETWORKS:
+        name = f"{'-'.join(map(str, sizes))}, {batch}"
+        fits = Fits(sizes, batch, options.steps)
+        for threads in (1, options.threads):
+            long = fits.long(options.steps, threads)
+            short = fits.short(options.steps, threads, options.fits, options.pause)
+            report(f"{name}, threads {threads}", short, long, f"a long fit's {long * 1e6:.0f} us")
+        with busy_processor(cpus[-1]):
+            one = float(np.median(fits.short(options.steps, 1, options.fits, options.pause)))
+            short = fits.short(options.steps, options.threads, options.fits, options.pause)
+        report(f"{name}, beside a busy core", short, one, f"one thread's {one * 1e6:.0f} us")
+
+
+if __name__ == "__main__":
+    main()
