@@ -228,3 +228,17 @@ def test_the_place_in_memory_does_not_matter(dtype, rng):
         moved = np.empty(X.size + offset, dtype)[offset:].reshape(X.shape)
         moved[:] = X
         assert net.predict(moved).tobytes() == wanted
+
+
+def test_rows_that_share_cache_sets_are_trained_like_any_others(dtype, rng):
+    x = rng.standard_normal((200, 1024)).astype(dtype)
+    apart = np.zeros((200, 1040), dtype)[:, :1024]
+    apart[:] = x
+    y = rng.integers(2, size=200)
+    nets = []
+    for rows in (x, apart):
+        net = fm.Network([1024, 512, 2], dtype=dtype, seed=0)
+        net.fit(rows, y, 2, 70, fm.SGD(0.1))
+        nets.append(net)
+    for first, second in zip(nets[0].weights, nets[1].weights, strict=True):
+        assert np.array_equal(first, second)

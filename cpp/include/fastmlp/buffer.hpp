@@ -8,9 +8,13 @@
 #include <new>
 #include <utility>
 
+#include "fastmlp/export.h"
 #include "fastmlp/interruption.hpp"
 
 namespace fastmlp {
+
+/// Asks the system for large pages for memory that has not been written yet. May have no effect.
+FASTMLP_API void prefer_large_pages(void* memory, std::size_t bytes) noexcept;
 
 /// a * b; throws std::bad_alloc on overflow. Used for all sizes from outside.
 inline std::size_t checked_multiply(std::size_t a, std::size_t b) {
@@ -37,6 +41,7 @@ public:
         // nothrow, because AddressSanitizer aborts the process if a throwing `new` fails.
         data_ = static_cast<T*>(::operator new(bytes, kAlignment, std::nothrow));
         if (data_ == nullptr) throw std::bad_alloc();
+        if (bytes >= kLarge) prefer_large_pages(data_, bytes);
         try {
             for (std::size_t first = 0; first < count; first += kZeroedAtOnce) {
                 if (first > 0) look_for_interrupt();
@@ -74,7 +79,8 @@ public:
 
 private:
     static constexpr std::size_t kZeroedAtOnce = std::size_t{1} << 23;
-    static constexpr std::align_val_t kAlignment{128};  // two lines: the prefetcher's pair
+    static constexpr std::size_t kLarge = std::size_t{1} << 22;  // as in NumPy
+    static constexpr std::align_val_t kAlignment{128};           // two lines: the prefetcher's pair
 
     void swap(Buffer& other) noexcept {
         std::swap(data_, other.data_);

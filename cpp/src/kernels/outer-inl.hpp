@@ -22,6 +22,22 @@ struct OuterArgs {
 /// them from memory (1024-2048-2048-1000, batch 256: update 14 % faster).
 constexpr std::size_t kWorthPrefetching = 64;
 
+/// What this tile will write, and the sums that the tile below it will begin with.
+template <class S, bool Continued, int Rows, int Vectors>
+FASTMLP_INLINE void prefetch_tile(const OuterArgs<S>& p) {
+    const bool in_place = Continued && p.target == p.sums;
+    FASTMLP_UNROLL
+    for (int i = 0; i < Rows; ++i) {
+        FASTMLP_UNROLL
+        for (int j = 0; j < Vectors; ++j) {
+            if constexpr (Continued) {
+                S::prefetch_write(p.sums + (Rows + i) * p.lds + j * S::kLanes);
+            }
+            if (!in_place) S::prefetch_write(p.target + i * p.ldt + j * S::kLanes);
+        }
+    }
+}
+
 /// The two uses of a gradient: applied, or stored. Held by value: otherwise the compiler must
 /// assume that a store changes the factors, and would load them again for every vector.
 template <class S>
@@ -84,15 +100,7 @@ __attribute__((noinline)) void outer_tile(const Scalar<S>* const* a, const Scala
     Reg<S> sum[Rows][Vectors];
     begin_tile<S, Continued>(p, sum);
     const std::size_t first_k = p.first_k, first_j = p.first_j;
-    if (p.batch >= kWorthPrefetching) {
-        FASTMLP_UNROLL
-        for (int i = 0; i < Rows; ++i) {
-            FASTMLP_UNROLL
-            for (int j = 0; j < Vectors; ++j) {
-                S::prefetch_write(p.target + i * p.ldt + j * S::kLanes);
-            }
-        }
-    }
+    if (p.batch >= kWorthPrefetching) prefetch_tile<S, Continued, Rows, Vectors>(p);
     for (std::size_t b = 0, batch = p.batch; b < batch; ++b) {
         const Scalar<S>* ab = a[b] + first_k;
         const Scalar<S>* vb = v[b] + first_j;

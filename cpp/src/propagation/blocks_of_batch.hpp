@@ -18,17 +18,20 @@ namespace fastmlp {
 
 /// How many of the `batch` rows of a batch are propagated together, with `arrays` arrays of the
 /// size of the nodes: as many as fit into the L2 caches of `threads` cores, but at least one per
-/// `kMostBytes` of cache, because each block reads and writes the sums of all gradients once.
+/// 4 KiB of cache, because each block reads and writes the sums of all gradients once; twice as
+/// many if these do not fit into the cache themselves (1024-1024-1024-10, batch 512: 3 % faster).
 template <class T>
 std::size_t rows_of_block(const std::vector<Layer>& layers, const Layout& layout, std::size_t batch,
                           int threads, std::size_t arrays = 2) {
-    constexpr std::size_t kUnit = 16, kMostBytes = 4096;  // of a row
+    constexpr std::size_t kUnit = 16;
+    const bool sums_fit = layout.size() * sizeof(T) <= l2_cache_size();
+    const std::size_t most_bytes = sums_fit ? 4096 : 2048;  // of a row
     std::size_t nodes = 0;
     for (std::size_t i = 0; i < layers.size(); ++i) {
         nodes += layout[i].k + layout[i].n;
         if (layers[i].normalization != Normalization::kNone) nodes += 2 * layout[i].n;
     }
-    const std::size_t bytes = std::min(sizeof(T) * nodes * arrays / 2, kMostBytes);
+    const std::size_t bytes = std::min(sizeof(T) * nodes * arrays / 2, most_bytes);
     const std::size_t most =
         std::max<std::size_t>(1, l2_cache_size() / bytes) * static_cast<std::size_t>(threads);
     const std::size_t blocks = (batch + most - 1) / most;

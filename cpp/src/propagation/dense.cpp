@@ -17,11 +17,6 @@ using kernels::kPanel;
 constexpr std::size_t kDepth = 512;
 /// Below this number of rows, transposing the weights costs more than it saves.
 constexpr std::size_t kFewRows = 8;
-/// Rows this far apart share a few cache sets.
-template <class T>
-bool aliases(std::size_t stride) {
-    return stride * sizeof(T) % 4096 == 0;
-}
 
 /// One panel of outputs, in steps of kDepth along the reduction.
 template <class T>
@@ -67,6 +62,22 @@ void narrow_forward(const KernelTable<T>& kernel, const DenseView<const T>& laye
         T* transposed = room(scratch, kPad * ldt);
         kernel.transpose(layer.w, layer.ldw, layer.k, layer.n, transposed, ldt);
         kernel.narrow_forward(a, rows, layer.k, transposed, ldt, layer.biases, layer.n, nodes, ldn);
+    }
+}
+
+/// Copies rows that are `ldw` apart to rows that are kPanel apart. The rows may be on a page each,
+/// where no hardware prefetcher follows.
+template <class T>
+void copy_panel(const T* w, std::size_t ldw, BlockSize size, T* panel) {
+    constexpr std::size_t kAhead = 12, kLine = 64 / sizeof(T);
+    for (std::size_t i = 0; i < size.rows; ++i) {
+        const T* const from = w + i * ldw;
+        if (i + kAhead < size.rows) {
+            for (std::size_t j = 0; j < size.columns; j += kLine) {
+                __builtin_prefetch(from + kAhead * ldw + j);
+            }
+        }
+        std::copy_n(from, size.columns, panel + i * kPanel);
     }
 }
 
@@ -185,9 +196,7 @@ void dense_forward(const KernelTable<T>& kernel, const DenseView<const T>& layer
                 const T* w = layer.w + k * layer.ldw + n;
                 if (!pack) return std::pair{w, layer.ldw};
                 T* panel = room(scratch, kDepth * kPanel);
-                for (std::size_t i = 0; i < depth; ++i) {
-                    std::copy_n(w + i * layer.ldw, width, panel + i * kPanel);
-                }
+                copy_panel(w, layer.ldw, {depth, width}, panel);
                 return std::pair{static_cast<const T*>(panel), kPanel};
             });
         });

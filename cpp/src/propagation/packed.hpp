@@ -22,6 +22,12 @@ inline std::size_t padded(std::size_t columns) {
     return (columns + kernels::kPad - 1) / kernels::kPad * kernels::kPad;
 }
 
+/// Whether rows this far apart share a few cache sets.
+template <class T>
+bool aliases(std::size_t stride) {
+    return stride * sizeof(T) % 4096 == 0;
+}
+
 /// Row stride of activations. Strides of a multiple of 64 elements would map the same column of all
 /// rows to a few sets of the L1 cache: they would evict each other before the weight update reads
 /// them.
