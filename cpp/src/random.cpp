@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "kernels/dispatch.hpp"
+
 namespace fastmlp {
 
 std::array<std::uint32_t, 4> RandomStream::block(std::uint64_t counter) const {
@@ -32,12 +34,17 @@ std::array<double, 2> RandomStream::uniforms(std::uint64_t counter) const {
 
 void draw_order(const RandomStream& stream, std::uint64_t first, std::uint32_t* order,
                 std::size_t count) {
+    const auto random_words = kernels::active_table<float>().random_words;
     for (std::size_t i = 0; i < count; ++i) order[i] = static_cast<std::uint32_t>(i);
-    std::array<std::uint32_t, 4> words{};
+    std::array<std::uint32_t, 64> words{};  // those of sixteen blocks, see random_words
     for (std::size_t i = count; i-- > 0;) {
         const std::uint64_t draw = first + i;
-        if (i == count - 1 || draw % 4 == 3) words = stream.block(draw / 4);
-        const auto j = static_cast<std::size_t>((words[draw % 4] * std::uint64_t{i + 1}) >> 32);
+        if (i == count - 1 || draw % 64 == 63) {
+            random_words(stream.seed, static_cast<std::uint32_t>(stream.purpose), stream.epoch,
+                         draw / 64 * 16, words.data());
+        }
+        const std::uint64_t word = words[draw % 4 * 16 + draw / 4 % 16];
+        const auto j = static_cast<std::size_t>((word * (i + 1)) >> 32);
         std::swap(order[i], order[j]);
     }
 }

@@ -1,9 +1,10 @@
-/// Two mappings of rows to vectors, with one interface, for kernels that reduce along rows.
+/// Three mappings of rows to vectors, with one interface, for kernels that reduce along rows.
 ///
 /// Sums along a row run by column mod 16 and are folded by halving (r with r+8, r+4, r+2, r+1).
 /// `ByRow` takes one row, its neighbouring columns in the lanes, and folds across lanes at the end.
 /// `ByColumn` takes as many rows as there are lanes, one column per vector, and folds whole vectors
-/// only, which is much cheaper for few classes. Both give the same bits.
+/// only, which is much cheaper for few classes. `ByLane` is the same for rows that are stored so
+/// already, those of different networks. All give the same bits.
 ///
 /// A row is a sequence of pieces, one vector each, `kPieces` of them to sixteen columns; piece i
 /// is at `i * kLanes` in the memory that `open` returns. Pieces may reach past the last column n.
@@ -23,6 +24,7 @@ struct ByRow {
     using Reg = typename S::Reg;
     using Words = S;
     static constexpr std::size_t kPieces = 16 / S::kLanes;
+    static constexpr bool kIsPadded = true;  ///< whether rows have sixteen columns or a multiple
 
     static FASTMLP_INLINE std::size_t pieces(std::size_t n) { return (n + 15) / 16 * kPieces; }
     /// Whether no column of piece i exists.
@@ -57,6 +59,7 @@ struct ByColumn {
     using Reg = typename S::Reg;
     using Words = S;
     static constexpr std::size_t kPieces = 16;
+    static constexpr bool kIsPadded = true;
 
     static FASTMLP_INLINE std::size_t pieces(std::size_t) { return kPieces; }
     static FASTMLP_INLINE bool empty(std::size_t n, std::size_t i) { return i >= n; }
@@ -118,6 +121,23 @@ private:
     }
 };
 
+/// Rows in the lanes of memory: column c of all rows is at `c * kLanes`, for any number of columns.
+template <class S>
+struct ByLane : ByColumn<S> {
+    using T = typename S::Scalar;
+    static constexpr bool kIsPadded = false;
+
+    static FASTMLP_INLINE std::size_t pieces(std::size_t n) { return (n + 15) / 16 * 16; }
+    static FASTMLP_INLINE const T* open(const T* rows, std::size_t, std::size_t, std::size_t, T*) {
+        return rows;
+    }
+    static FASTMLP_INLINE const T* open(const T* const* rows, std::size_t, std::size_t, T*) {
+        return rows[0];
+    }
+    static FASTMLP_INLINE T* place(T* rows, T*) { return rows; }
+    static FASTMLP_INLINE void close(const T*, T*, std::size_t, std::size_t) {}
+};
+
 /// Sixteen columns of as many rows as there are lanes.
 template <class S>
 struct Scratch {
@@ -177,6 +197,22 @@ FASTMLP_INLINE void each_block(std::size_t rows, std::size_t n, F f) {
     }
     for (; row < rows; ++row) f(ByRow<S>{}, row, std::size_t{1});
 }
+
+/// Where the rows of a loss are: each by itself, or in lanes.
+template <class S>
+struct RowBlocks {
+    template <class F>
+    static FASTMLP_INLINE void each(std::size_t rows, std::size_t n, F f) {
+        each_block<S>(rows, n, f);
+    }
+};
+template <class S>
+struct LaneBlocks {
+    template <class F>
+    static FASTMLP_INLINE void each(std::size_t rows, std::size_t, F f) {
+        for (std::size_t row = 0; row < rows; row += S::kLanes) f(ByLane<S>{}, row, S::kLanes);
+    }
+};
 
 }  // namespace
 }  // namespace fastmlp::kernels

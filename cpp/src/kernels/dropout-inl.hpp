@@ -44,7 +44,14 @@ FASTMLP_INLINE void draw_words(const Mask& mask, std::uint32_t position, std::ui
     }
 }
 
-/// The entry of the kernel table, see table.hpp.
+/// Entries of the kernel table, see table.hpp.
+inline void random_words(std::uint64_t seed, std::uint32_t stream, std::uint32_t epoch,
+                         std::uint64_t counter, std::uint32_t* words) noexcept {
+    draw_words({.seed = seed, .stream = stream, .epoch = epoch, .position = 0, .least = 0},
+               static_cast<std::uint32_t>(counter >> 32), static_cast<std::uint32_t>(counter),
+               words);
+}
+
 template <class S>
 void dropout(const typename S::Scalar* h, std::size_t ldh, std::size_t rows, std::size_t cols,
              const Mask& mask, typename S::Scalar scale, typename S::Scalar* out,

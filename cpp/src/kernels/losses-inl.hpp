@@ -19,7 +19,7 @@ FASTMLP_INLINE void clear_rest(std::size_t n, typename Layout::T* out) {
     FASTMLP_UNROLL
     for (std::size_t j = 0; j < Layout::kPieces; ++j) {
         const std::size_t i = Layout::pieces(n) - Layout::kPieces + j;
-        if (Layout::empty(n, i)) S::store(out + i * S::kLanes, S::zero());
+        if (Layout::kIsPadded && Layout::empty(n, i)) S::store(out + i * S::kLanes, S::zero());
     }
 }
 
@@ -83,8 +83,13 @@ struct OneHot<ByColumn<S>> {
     }
 };
 
-/// Softmax, and the cross-entropies that include it: entries of the kernel table, see table.hpp.
 template <class S>
+struct OneHot<ByLane<S>> : OneHot<ByColumn<S>> {
+    using OneHot<ByColumn<S>>::OneHot;
+};
+
+/// Softmax, and the cross-entropies that include it: entries of the kernel table, see table.hpp.
+template <class S, class Blocks = RowBlocks<S>>
 struct SoftmaxLosses {
     using T = typename S::Scalar;
     using Reg = typename S::Reg;
@@ -92,7 +97,7 @@ struct SoftmaxLosses {
 
     static void softmax(const T* z, std::size_t ldz, T* h, std::size_t ldh, std::size_t rows,
                         std::size_t n, T) noexcept {
-        each_block<S>(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
+        Blocks::each(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
             using L = decltype(layout);
             Scratch<S> in, scratch;
             T* here = h + row * ldh;
@@ -106,7 +111,7 @@ struct SoftmaxLosses {
     static void cross_entropy_labels(const T* z, std::size_t ldz, const std::int32_t* labels,
                                      std::size_t rows, std::size_t n, T* delta, std::size_t ldd,
                                      T* losses) noexcept {
-        each_block<S>(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
+        Blocks::each(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
             using L = decltype(layout);
             Scratch<S> in, scratch;
             T* here = delta + row * ldd;
@@ -123,7 +128,7 @@ struct SoftmaxLosses {
     static void cross_entropy_smoothed(const T* z, std::size_t ldz, const std::int32_t* labels,
                                        std::size_t rows, std::size_t n, T smoothing, T* delta,
                                        std::size_t ldd, T* losses) noexcept {
-        each_block<S>(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
+        Blocks::each(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
             using L = decltype(layout);
             const OneHot<L> wanted(labels + row, count);
             cross_entropy(layout, z + row * ldz, ldz, wanted, count, n, smoothing,
@@ -134,7 +139,7 @@ struct SoftmaxLosses {
     static void cross_entropy_targets(const T* z, std::size_t ldz, const T* const* targets,
                                       std::size_t rows, std::size_t n, T smoothing, T* delta,
                                       std::size_t ldd, T* losses) noexcept {
-        each_block<S>(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
+        Blocks::each(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
             using L = decltype(layout);
             Scratch<S> scratch;
             const T* y = L::open(targets + row, count, n, scratch.at);
@@ -200,26 +205,27 @@ private:
         out[label] -= T(1);
         return S::set1(z[label]);
     }
-    static FASTMLP_INLINE Reg subtract_labels(ByColumn<S>, const T* z, const std::int32_t* labels,
+    template <class L>
+    static FASTMLP_INLINE Reg subtract_labels(L, const T* z, const std::int32_t* labels,
                                               std::size_t n, std::size_t count,
-                                              const Exponentials<ByColumn<S>>& e, T* out) {
+                                              const Exponentials<L>& e, T* out) {
         const Reg label = S::load_int32(labels, count);
         const Reg inverse = S::div(S::set1(T(1)), e.sum);
         Reg of_label = S::zero();
-        each_piece<ByColumn<S>>(n, [&](std::size_t i, std::size_t) {
+        each_piece<L>(n, [&](std::size_t i, std::size_t) {
             const Reg column = S::set1(static_cast<T>(i));
             const Reg hit = S::select_eq(label, column, S::set1(T(1)), S::zero());
             of_label = S::select_eq(label, column, S::load(z + i * kLanes), of_label);
             const Reg p = S::mul(S::load(out + i * kLanes), inverse);
             S::store(out + i * kLanes, S::sub(p, hit));
         });
-        clear_rest<ByColumn<S>>(n, out);
+        clear_rest<L>(n, out);
         return of_label;
     }
 };
 
 /// The losses that are a mean over the outputs: entries of the kernel table, see table.hpp.
-template <class S>
+template <class S, class Blocks = RowBlocks<S>>
 struct MeanLosses {
     using T = typename S::Scalar;
     using Reg = typename S::Reg;
@@ -354,7 +360,7 @@ private:
                                          const T* weights, std::size_t rows, std::size_t n, T scale,
                                          T* delta, std::size_t ldd, T* losses, Term term) {
         const auto pass = [=](auto adder) FASTMLP_INLINE_LAMBDA {
-            each_block<S>(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
+            Blocks::each(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
                 using L = decltype(layout);
                 constexpr std::size_t kLanes = S::kLanes;
                 Scratch<S> in, wanted, scratch;

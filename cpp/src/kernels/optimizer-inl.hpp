@@ -61,6 +61,13 @@ struct Rule {
           l1(S::set1(rule.l1)), l2(S::set1(rule.l2)), keep(S::set1(rule.keep)),
           mean(rule.mean_gain) {}
 
+    /// With another rate, l2 and keep in each lane.
+    FASTMLP_INLINE Rule(const UpdateRule<T>& rule, const LaneRule<T>& lanes) : Rule(rule) {
+        rate = S::load(lanes.rate);
+        l2 = S::load(lanes.l2);
+        keep = S::load(lanes.keep);
+    }
+
     /// Clipping and the penalty l1; NaN stays NaN.
     FASTMLP_INLINE Reg<S> adjusted(Reg<S> g, Reg<S> w) const {
         g = S::mul(g, shrink);
@@ -102,6 +109,15 @@ struct Rule {
             return u = S::fma(momentum, u, normalised(g, g, s));
         }
     }
+
+    /// One vector of weights after a step with gradients g; u and s as above.
+    template <RuleKind kKind, bool kAdjusted>
+    FASTMLP_INLINE Reg<S> updated(Reg<S> w, Reg<S> g, Reg<S>& u, Reg<S>& s) const {
+        if constexpr (kAdjusted) g = adjusted(g, w);
+        g = S::fma(l2, w, g);
+        w = S::mul(w, keep);
+        return S::fnma(rate, direction<kKind>(g, u, s), w);
+    }
 };
 
 template <RuleKind kKind>
@@ -115,21 +131,15 @@ void update_rows(const UpdateRule<Scalar<S>>& rule, std::size_t rows, std::size_
                  const Scalar<S>* g, std::size_t ldg, Scalar<S>* w, Scalar<S>* first_moment,
                  Scalar<S>* second_moment, std::size_t ldw) {
     const Rule<S> words(rule);
-    const auto vector = [&](std::size_t at, Reg<S> gradient, auto get, auto put)
-                            FASTMLP_INLINE_LAMBDA {
-                                Reg<S> weight = get(w + at), u = S::zero(), s = S::zero();
-                                if constexpr (kHasFirst<kKind>) u = get(first_moment + at);
-                                if constexpr (kHasSecond<kKind>) s = get(second_moment + at);
-                                if constexpr (kAdjusted) {
-                                    gradient = words.adjusted(gradient, weight);
-                                }
-                                gradient = S::fma(words.l2, weight, gradient);
-                                weight = S::mul(weight, words.keep);
-                                const Reg<S> way = words.template direction<kKind>(gradient, u, s);
-                                put(w + at, S::fnma(words.rate, way, weight));
-                                if constexpr (kHasFirst<kKind>) put(first_moment + at, u);
-                                if constexpr (kHasSecond<kKind>) put(second_moment + at, s);
-                            };
+    const auto vector = [&](std::size_t at, Reg<S> gradient, auto get,
+                            auto put) FASTMLP_INLINE_LAMBDA {
+        Reg<S> weight = get(w + at), u = S::zero(), s = S::zero();
+        if constexpr (kHasFirst<kKind>) u = get(first_moment + at);
+        if constexpr (kHasSecond<kKind>) s = get(second_moment + at);
+        put(w + at, words.template updated<kKind, kAdjusted>(weight, gradient, u, s));
+        if constexpr (kHasFirst<kKind>) put(first_moment + at, u);
+        if constexpr (kHasSecond<kKind>) put(second_moment + at, s);
+    };
     const auto load = [](const Scalar<S>* p) FASTMLP_INLINE_LAMBDA { return S::load(p); };
     const auto store = [](Scalar<S>* p, Reg<S> v) FASTMLP_INLINE_LAMBDA { S::store(p, v); };
     const std::size_t tail = width % S::kLanes, whole = width - tail;

@@ -6,6 +6,7 @@
 #include "kernels/dropout-inl.hpp"
 #include "kernels/elementwise-inl.hpp"
 #include "kernels/hidden-inl.hpp"
+#include "kernels/lanes-inl.hpp"
 #include "kernels/losses-inl.hpp"
 #include "kernels/narrow-inl.hpp"
 #include "kernels/normalization-inl.hpp"
@@ -96,9 +97,11 @@ constexpr KernelTable<typename S::Scalar> make_table() {
                     convert<S, Plain<std::int32_t>>, convert<S, Plain<float>>,
                     convert<S, Plain<std::uint64_t>>, convert<S, Plain<std::int64_t>>,
                     convert<S, Plain<double>>, convert<S, Half>},
+        .in_lanes = lane_kernels<S>(),
         .update = update<S>,
         .approach = approach<S>,
         .count_below = Elementwise<S>::count_below,
+        .random_words = random_words,
         .spin = Elementwise<S>::spin,
         .exp_array = Elementwise<S>::exp_array,
         .log_array = Elementwise<S>::log_array,

@@ -19,6 +19,8 @@ inline constexpr std::size_t kPad = 16;
 inline constexpr std::size_t kPanel = 64;
 /// Layers at most this wide are narrow: they sum by k mod 16 (see `narrow_forward`).
 inline constexpr std::size_t kNarrow = 16;
+/// The most lanes of a vector.
+inline constexpr std::size_t kMostLanes = 16;
 /// A hidden layer with at most this many inputs and outputs computes its gradients in one pass.
 inline constexpr std::size_t kFewInputs = 8, kFewOutputs = 2;
 
@@ -63,6 +65,55 @@ struct UpdateRule {
     bool plain() const {
         return kind == RuleKind::kDescend && !adjusted && l2 == T(0) && keep == T(1);
     }
+};
+
+/// The scalars of a rule that may differ between networks in lanes: those of each lane.
+template <class T>
+struct LaneRule {
+    alignas(64) T rate[kMostLanes] = {}, l2[kMostLanes] = {}, keep[kMostLanes] = {};
+};
+
+template <class T>
+struct KernelTable;
+
+/// The kernels of networks side by side (lanes-inl.hpp): element i of an array belongs to the
+/// network of its lane, i mod `lanes`. "Columns" are therefore vectors, and so are `ld` arguments,
+/// the distance of rows. All sums are in the order of those of a single network.
+template <class T>
+struct LaneKernels {
+    using TargetLoss = typename KernelTable<T>::TargetLoss;
+    using MeanLoss = typename KernelTable<T>::MeanLoss;
+
+    std::size_t lanes;  ///< of a vector
+    /// out[b][c] = rows[b * lanes + lane][c], c < cols.
+    void (*gather)(const T* const* rows, std::size_t count, std::size_t cols, T* out,
+                   std::size_t ldo) noexcept;
+    /// z[b][n] = sum_k x[b][k] * w[k][n] and the bias: a chain, or tree16 for N <= kNarrow.
+    void (*forward)(const T* x, std::size_t ldx, std::size_t rows, std::size_t k, const T* w,
+                    std::size_t ldw, const T* bias, std::size_t n, T* z, std::size_t ldz) noexcept;
+    /// out[b][k] = sum_n delta[b][n] * w[k][n]
+    void (*backward)(const T* delta, std::size_t ldd, std::size_t rows, std::size_t n, const T* w,
+                     std::size_t ldw, std::size_t k, T* out, std::size_t ldo) noexcept;
+    /// w[k][n] = sum_b x[b][k] * delta[b][n], bias[n] = sum_b delta[b][n]
+    void (*gradients)(const T* x, std::size_t ldx, const T* delta, std::size_t ldd,
+                      std::size_t rows, std::size_t k, std::size_t n, T* w, std::size_t ldw,
+                      T* bias) noexcept;
+    /// `update` of `count` vectors with the gradients scale * sums + 0, and with `by` in place of
+    /// the scalars of `rule`.
+    void (*update)(const UpdateRule<T>& rule, const LaneRule<T>& by, T scale, std::size_t count,
+                   const T* sums, T* w, T* first_moment, T* second_moment) noexcept;
+
+    /// The losses of the table below with rows in lanes: row r is lane r mod `lanes` of the vectors
+    /// from r * lds on, and the pointers to targets are read where that is 0.
+    void (*cross_entropy_labels)(const T* z, std::size_t ldz, const std::int32_t* labels,
+                                 std::size_t rows, std::size_t n, T* delta, std::size_t ldd,
+                                 T* losses) noexcept;
+    void (*cross_entropy_smoothed)(const T* z, std::size_t ldz, const std::int32_t* labels,
+                                   std::size_t rows, std::size_t n, T parameter, T* delta,
+                                   std::size_t ldd, T* losses) noexcept;
+    TargetLoss cross_entropy_targets;
+    MeanLoss binary_cross_entropy, poisson;
+    MeanLoss mean_squared_error, mean_absolute_error, huber, quantile;
 };
 
 template <class T>
@@ -225,6 +276,8 @@ struct KernelTable {
     // ---- one row of another type (conversion-inl.hpp) -------------------------------------------
     Convert convert[kElementTypes];  ///< by its `ElementType`
 
+    LaneKernels<T> in_lanes;
+
     // ---- whole arrays ---------------------------------------------------------------------------
     /// Applies `rule` with gradients g to w (rows, width); rows of w and of both moments are
     /// ldw apart. Arrays that the rule does not use may be null. No row is accessed beyond `width`.
@@ -237,6 +290,10 @@ struct KernelTable {
     /// the number of elements before the first for which not |x| < limit, such as NaN; `count` if
     /// there is none
     std::size_t (*count_below)(T limit, const T* x, std::size_t count) noexcept;
+    /// words[16 w + i] = word w of block `counter` + i of the stream, i < 16, which Philox4x32-10
+    /// draws (random.hpp); `counter` is a multiple of 16
+    void (*random_words)(std::uint64_t seed, std::uint32_t stream, std::uint32_t epoch,
+                         std::uint64_t counter, std::uint32_t* words) noexcept;
     /// `rounds` rounds of independent fmas in registers; returns the flops done (to time the peak)
     double (*spin)(std::size_t rounds) noexcept;
     /// out = exp or log of x, element by element, for schedules and tests

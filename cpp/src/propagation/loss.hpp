@@ -54,10 +54,9 @@ struct OutputRows {
     const T* weights = nullptr;  ///< of the outputs, in the losses but not in the deltas
 };
 
-/// The kernel of a loss that is a mean over the outputs.
-template <class T>
-typename kernels::KernelTable<T>::MeanLoss mean_loss(const kernels::KernelTable<T>& kernel,
-                                                     Loss loss) {
+/// The kernel of a loss that is a mean over the outputs, in the kernel table or for lanes.
+template <class Kernels>
+typename Kernels::MeanLoss mean_loss(const Kernels& kernel, Loss loss) {
     switch (loss.kind) {
         case Loss::kBinaryCrossEntropy: return kernel.binary_cross_entropy;
         case Loss::kMeanSquaredError: return kernel.mean_squared_error;
@@ -74,8 +73,8 @@ typename kernels::KernelTable<T>::MeanLoss mean_loss(const kernels::KernelTable<
 
 /// Per-sample losses, and deltas: dL/dz for the losses that hold their activation (2.9), dL/dh for
 /// the others.
-template <class T>
-void apply_loss(const kernels::KernelTable<T>& kernel, Loss loss, const OutputRows<T>& at) {
+template <class Kernels, class T>
+void apply_loss_of(const Kernels& kernel, Loss loss, const OutputRows<T>& at) {
     const T parameter = static_cast<T>(loss.parameter);
     if (at.labels != nullptr) {
         if (parameter == 0) {
@@ -92,6 +91,15 @@ void apply_loss(const kernels::KernelTable<T>& kernel, Loss loss, const OutputRo
         mean_loss(kernel, loss)(at.scores, at.lds, at.targets, at.weights, at.rows, at.n, parameter,
                                 at.delta, at.ldd, at.losses);
     }
+}
+
+template <class T>
+void apply_loss(const kernels::KernelTable<T>& kernel, Loss loss, const OutputRows<T>& at) {
+    apply_loss_of(kernel, loss, at);
+}
+template <class T>
+void apply_loss(const kernels::LaneKernels<T>& kernel, Loss loss, const OutputRows<T>& at) {
+    apply_loss_of(kernel, loss, at);
 }
 
 /// The power of a target's unit that the loss has: 2 for squares, else 1.

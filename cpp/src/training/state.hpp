@@ -58,6 +58,21 @@ private:
     std::vector<UpdateTarget<T>> targets_;
 };
 
+/// Whether everything that a training changes is finite in the network's buffers.
+template <class T>
+bool all_finite(const kernels::KernelTable<T>& kernel, const Network<T>& network) {
+    const OptimizerState<T>& state = network.optimizer_state();
+    for (const Buffer<T>* buffer : {network.parameters().get(), network.statistics().get(),
+                                    state.first.get(), state.second.get()}) {
+        if (buffer == nullptr) continue;
+        const T limit = std::numeric_limits<T>::infinity();
+        if (kernel.count_below(limit, buffer->data(), buffer->size()) != buffer->size()) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /// The same during a training, with the moving average and the way back.
 template <class T>
 class TrainingState : public PackedState<T> {
@@ -103,15 +118,7 @@ public:
 
     /// Marks an epoch end if everything in the network's buffers is finite; returns whether it is.
     bool save_if_finite(const kernels::KernelTable<T>& kernel) {
-        const OptimizerState<T>& state = network_.optimizer_state();
-        for (const Buffer<T>* buffer : {network_.parameters().get(), network_.statistics().get(),
-                                        state.first.get(), state.second.get()}) {
-            if (buffer == nullptr) continue;
-            const T limit = std::numeric_limits<T>::infinity();
-            if (kernel.count_below(limit, buffer->data(), buffer->size()) != buffer->size()) {
-                return false;
-            }
-        }
+        if (!all_finite(kernel, network_)) return false;
         network_.epoch_end().save();
         return true;
     }

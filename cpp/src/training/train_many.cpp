@@ -1,29 +1,64 @@
 #include <atomic>
 #include <chrono>
 #include <thread>
+#include <unordered_map>
 
 #include "fastmlp/trainer.hpp"
 #include "threads/thread_limits.hpp"
 #include "threads/thread_pool.hpp"
+#include "training/lane_group.hpp"
 #include "training/options.hpp"
 
 namespace fastmlp {
 namespace {
 
-/// Distributes jobs one by one to free threads. Only the caller's thread may poll for interrupts;
-/// it then stops the others, and continues to poll while they finish.
+/// The jobs as one thread trains them: side by side where `lane_key` allows it, in order, or each
+/// by itself. Half a vector of networks is worth it.
+template <class T>
+std::vector<std::vector<std::size_t>> divide(const std::vector<TrainJob<T>>& jobs) {
+    const std::size_t lanes = kernels::active_table<T>().in_lanes.lanes;
+    std::vector<std::vector<std::size_t>> units;
+    std::unordered_map<std::string, std::vector<std::size_t>> open;
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+        std::string key = lanes > 1 ? lane_key(jobs[i]) : std::string();
+        if (key.empty()) {
+            units.push_back({i});
+            continue;
+        }
+        std::vector<std::size_t>& group = open[std::move(key)];
+        group.push_back(i);
+        if (group.size() == lanes) units.push_back(std::exchange(group, {}));
+    }
+    for (auto& [key, group] : open) {
+        if (2 * group.size() >= lanes) {
+            units.push_back(std::move(group));
+        } else {
+            for (const std::size_t i : group) units.push_back({i});
+        }
+    }
+    return units;
+}
+
+/// Distributes units of jobs one by one to free threads. Only the caller's thread may poll for
+/// interrupts; it then stops the others, and continues to poll while they finish.
 template <class T>
 class Queue {
 public:
     Queue(const std::vector<TrainJob<T>>& jobs, const std::function<bool()>& interrupted)
-        : jobs_(jobs), interrupted_(interrupted), outcomes_(jobs.size()) {}
+        : jobs_(jobs), units_(divide(jobs)), interrupted_(interrupted), outcomes_(jobs.size()) {}
+
+    std::size_t units() const { return units_.size(); }
 
     void work(bool caller) {
-        for (std::size_t i; (i = next_.fetch_add(1)) < jobs_.size();) {
-            run(i, caller);
+        for (std::size_t i; (i = next_.fetch_add(1)) < units_.size();) {
+            if (units_[i].size() == 1) {
+                run(units_[i][0], caller);
+            } else {
+                run_in_lanes(units_[i], caller);
+            }
             done_.fetch_add(1);
         }
-        while (caller && done_.load() < jobs_.size()) {
+        while (caller && done_.load() < units_.size()) {
             std::this_thread::sleep_for(std::chrono::milliseconds(2));
             ask(caller);
         }
@@ -68,7 +103,19 @@ private:
         }
     }
 
+    void run_in_lanes(const std::vector<std::size_t>& unit, bool caller) {
+        try {
+            if (ask(caller)) throw Interrupted();
+            LaneGroup<T>(jobs_, unit, outcomes_, [this, caller] { return ask(caller); }).run();
+        } catch (...) {
+            for (const std::size_t i : unit) {
+                if (!outcomes_[i].error) outcomes_[i].error = std::current_exception();
+            }
+        }
+    }
+
     const std::vector<TrainJob<T>>& jobs_;
+    std::vector<std::vector<std::size_t>> units_;  ///< jobs that one thread trains together
     const std::function<bool()>& interrupted_;
     std::vector<TrainOutcome> outcomes_;
     std::atomic<std::size_t> next_{0}, done_{0};
@@ -82,7 +129,7 @@ template <class T>
 std::vector<TrainOutcome> train_many(const std::vector<TrainJob<T>>& jobs, int n_threads,
                                      const std::function<bool()>& interrupted) {
     Queue<T> queue(jobs, interrupted);
-    const auto most = static_cast<int>(std::min<std::size_t>(jobs.size(), ThreadTeam::kMaxSize));
+    const auto most = static_cast<int>(std::min<std::size_t>(queue.units(), ThreadTeam::kMaxSize));
     ThreadTeam team(std::max(1, std::min(threads_allowed(n_threads), most)));
     team.run([&](int rank) { queue.work(rank == 0); });
     return queue.outcomes();

@@ -19,6 +19,7 @@
 #include "training/step.hpp"
 #include "training/step_of_one_row.hpp"
 #include "training/step_path.hpp"
+#include "training/step_rate.hpp"
 
 namespace fastmlp {
 namespace {
@@ -67,9 +68,10 @@ private:
     void end_step(std::size_t number);
     std::size_t steps_of_one_row(std::size_t first, std::size_t last);
     void choose_rate(std::size_t number) {
-        if (!rate_is_constant_ || number == epoch_start_) rate_ = rate_of(number);
+        if (!rate_is_constant_ || number == epoch_start_) {
+            rate_ = rate_of_step<T>(options_, number, steps_per_epoch_, rate_factor_);
+        }
     }
-    double rate_of(std::size_t number) const;
     void store() {
         if (one_row_) one_row_->flush();
         state_.store();
@@ -265,23 +267,6 @@ std::size_t Trainer<T>::steps_of_one_row(std::size_t first, std::size_t last) {
     }
     one_row_->flush();  // before the next block's rows overwrite these
     return last - first;
-}
-
-/// The learning rate of a step, checked.
-template <class T>
-double Trainer<T>::rate_of(std::size_t number) const {
-    double rate = 0;
-    if (options_.learning_rate) {
-        rate = options_.learning_rate(number) * rate_factor_;
-    } else {
-        const double factor =
-            schedule_factor(options_.schedule,
-                            {number, std::max<std::size_t>(1, steps_per_epoch_), options_.epochs});
-        rate = options_.optimizer.learning_rate * factor * rate_factor_;
-    }
-    if (rate >= 0 && std::isfinite(static_cast<T>(rate))) return rate;
-    throw std::invalid_argument("the learning rate of step " + std::to_string(number) +
-                                " must be at least 0 and finite, got " + std::to_string(rate));
 }
 
 template <class T>

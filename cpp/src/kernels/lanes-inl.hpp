@@ -1,0 +1,292 @@
+/// Networks side by side, one in each lane of a vector, compiled per instruction set.
+///
+/// No sum runs across lanes, so every product is a loop over vectors. An output is the sum of the
+/// other kernels: a chain in order, or sixteen chains folded by halving (`lane_tree`). Rows are
+/// `ld` vectors apart.
+#pragma once
+
+#include "kernels/losses-inl.hpp"
+#include "kernels/optimizer-inl.hpp"
+#include "kernels/tile-inl.hpp"
+
+namespace fastmlp::kernels {
+namespace {
+
+/// Rows and columns of a tile of sums: what fits in the registers, with the operands.
+template <class S>
+constexpr int kLaneRows = 4;
+template <class S>
+constexpr int kLaneCols = S::kRows * S::kVectors >= 24 ? 4 : 2;
+/// The same where halves of a tree wait in registers.
+template <class S>
+constexpr int kTreeCols = S::kRows * S::kVectors >= 24 ? 2 : 1;
+constexpr int kTreeRows = 2;
+
+/// Calls f(row, column, rows, columns) for tiles of at most kRows times kCols, rows innermost; the
+/// last two are compile-time constants.
+template <int kRows, int kCols, class F>
+FASTMLP_INLINE void each_tile(std::size_t rows, std::size_t cols, F f) {
+    for_each_part(cols, kCols, [&](std::size_t c, std::size_t width) {
+        with_constant<kCols>(width, [&](auto few) {
+            std::size_t r = 0;
+            for (; r + kRows <= rows; r += kRows) f(r, c, Constant<kRows>{}, few);
+            for (; r < rows; ++r) f(r, c, Constant<1>{}, few);
+        });
+    });
+}
+
+/// One pass of a tile over its sums: sum[i][j] += a(i, index) * b(j, index).
+template <class S, int Rows, int Cols, class A, class B>
+FASTMLP_INLINE void multiply_add(Reg<S> (&sum)[Rows][Cols], A a, B b) {
+    Reg<S> factor[Cols];
+    FASTMLP_UNROLL
+    for (int j = 0; j < Cols; ++j) {
+        Reg<S> loaded = b(j);
+        if constexpr (Rows > 1) S::pin(loaded);
+        factor[j] = loaded;
+    }
+    FASTMLP_UNROLL
+    for (int i = 0; i < Rows; ++i) {
+        Reg<S> x = a(i);
+        if constexpr (Cols > 1) S::pin(x);
+        FASTMLP_UNROLL
+        for (int j = 0; j < Cols; ++j) sum[i][j] = S::fma(x, factor[j], sum[i][j]);
+    }
+}
+
+template <class S, int Rows, int Cols>
+FASTMLP_INLINE void clear(Reg<S> (&sum)[Rows][Cols]) {
+    FASTMLP_UNROLL
+    for (int i = 0; i < Rows; ++i) {
+        FASTMLP_UNROLL
+        for (int j = 0; j < Cols; ++j) sum[i][j] = S::zero();
+    }
+}
+
+template <class S, int Rows, int Cols>
+FASTMLP_INLINE void put(const Reg<S> (&sum)[Rows][Cols], Scalar<S>* out, std::size_t ldo) {
+    FASTMLP_UNROLL
+    for (int i = 0; i < Rows; ++i) {
+        FASTMLP_UNROLL
+        for (int j = 0; j < Cols; ++j) S::store(out + (i * ldo + j) * S::kLanes, sum[i][j]);
+    }
+}
+
+/// The chains kFirst, kFirst + kStep, ... below 16, folded; those from k on are empty, and +0.
+template <class S, int kFirst, int kStep, int Rows, int Cols>
+FASTMLP_INLINE void lane_tree(const Scalar<S>* x, std::size_t ldx, std::size_t k,
+                              const Scalar<S>* w, std::size_t ldw, Reg<S> (&sum)[Rows][Cols]) {
+    if constexpr (kStep == 16) {
+        clear<S>(sum);
+        for (std::size_t at = kFirst; at < k; at += 16) {
+            multiply_add<S>(
+                sum,
+                [=](int i)
+                    FASTMLP_INLINE_LAMBDA { return S::load(x + (i * ldx + at) * S::kLanes); },
+                [=](int j)
+                    FASTMLP_INLINE_LAMBDA { return S::load(w + (at * ldw + j) * S::kLanes); });
+        }
+    } else {
+        lane_tree<S, kFirst, 2 * kStep>(x, ldx, k, w, ldw, sum);
+        if (kFirst + kStep >= k) return;
+        Reg<S> other[Rows][Cols];
+        lane_tree<S, kFirst + kStep, 2 * kStep>(x, ldx, k, w, ldw, other);
+        FASTMLP_UNROLL
+        for (int i = 0; i < Rows; ++i) {
+            FASTMLP_UNROLL
+            for (int j = 0; j < Cols; ++j) sum[i][j] = S::add(sum[i][j], other[i][j]);
+        }
+    }
+}
+
+template <class S>
+void lane_narrow_forward(const Scalar<S>* x, std::size_t ldx, std::size_t rows, std::size_t k,
+                         const Scalar<S>* w, std::size_t ldw, const Scalar<S>* bias, std::size_t n,
+                         Scalar<S>* z, std::size_t ldz) {
+    constexpr std::size_t kL = S::kLanes;
+    each_tile<kTreeRows, kTreeCols<S>>(
+        rows, n, [=](std::size_t b, std::size_t j0, auto height, auto width) FASTMLP_INLINE_LAMBDA {
+            Reg<S> sum[height.value][width.value];
+            lane_tree<S, 0, 1>(x + b * ldx * kL, ldx, k, w + j0 * kL, ldw, sum);
+            FASTMLP_UNROLL
+            for (int i = 0; i < height.value; ++i) {
+                FASTMLP_UNROLL
+                for (int j = 0; j < width.value; ++j) {
+                    // An empty chain, or one padded with zeros, is never -0; nor is the sum then.
+                    if (k % 16 != 0) sum[i][j] = S::add(sum[i][j], S::zero());
+                    sum[i][j] = S::add(sum[i][j], S::load(bias + (j0 + j) * kL));
+                }
+            }
+            put<S>(sum, z + (b * ldz + j0) * kL, ldz);
+        });
+}
+
+template <class S>
+void lane_forward(const Scalar<S>* x, std::size_t ldx, std::size_t rows, std::size_t k,
+                  const Scalar<S>* w, std::size_t ldw, const Scalar<S>* bias, std::size_t n,
+                  Scalar<S>* z, std::size_t ldz) noexcept {
+    constexpr std::size_t kL = S::kLanes;
+    if (n <= kNarrow) return lane_narrow_forward<S>(x, ldx, rows, k, w, ldw, bias, n, z, ldz);
+    each_tile<kLaneRows<S>, kLaneCols<S>>(
+        rows, n, [=](std::size_t b, std::size_t j0, auto height, auto width) FASTMLP_INLINE_LAMBDA {
+            Reg<S> sum[height.value][width.value];
+            FASTMLP_UNROLL
+            for (int i = 0; i < height.value; ++i) {
+                FASTMLP_UNROLL
+                for (int j = 0; j < width.value; ++j) sum[i][j] = S::load(bias + (j0 + j) * kL);
+            }
+            const Scalar<S>*xs = x + b * ldx * kL, *ws = w + j0 * kL;
+            for (std::size_t at = 0; at < k; ++at, xs += kL, ws += ldw * kL) {
+                multiply_add<S>(
+                    sum, [=](int i) FASTMLP_INLINE_LAMBDA { return S::load(xs + i * ldx * kL); },
+                    [=](int j) FASTMLP_INLINE_LAMBDA { return S::load(ws + j * kL); });
+            }
+            put<S>(sum, z + (b * ldz + j0) * kL, ldz);
+        });
+}
+
+template <class S>
+void lane_backward(const Scalar<S>* delta, std::size_t ldd, std::size_t rows, std::size_t n,
+                   const Scalar<S>* w, std::size_t ldw, std::size_t k, Scalar<S>* out,
+                   std::size_t ldo) noexcept {
+    constexpr std::size_t kL = S::kLanes;
+    each_tile<kLaneRows<S>, kLaneCols<S>>(
+        rows, k, [=](std::size_t b, std::size_t j0, auto height, auto width) FASTMLP_INLINE_LAMBDA {
+            Reg<S> sum[height.value][width.value];
+            clear<S>(sum);
+            const Scalar<S>*ds = delta + b * ldd * kL, *ws = w + j0 * ldw * kL;
+            for (std::size_t at = 0; at < n; ++at, ds += kL, ws += kL) {
+                multiply_add<S>(
+                    sum, [=](int i) FASTMLP_INLINE_LAMBDA { return S::load(ds + i * ldd * kL); },
+                    [=](int j) FASTMLP_INLINE_LAMBDA { return S::load(ws + j * ldw * kL); });
+            }
+            put<S>(sum, out + (b * ldo + j0) * kL, ldo);
+        });
+}
+
+template <class S>
+void lane_gradients(const Scalar<S>* x, std::size_t ldx, const Scalar<S>* delta, std::size_t ldd,
+                    std::size_t rows, std::size_t k, std::size_t n, Scalar<S>* w, std::size_t ldw,
+                    Scalar<S>* bias) noexcept {
+    constexpr std::size_t kL = S::kLanes;
+    each_tile<kLaneRows<S>, kLaneCols<S>>(
+        k, n, [=](std::size_t i0, std::size_t j0, auto height, auto width) FASTMLP_INLINE_LAMBDA {
+            Reg<S> sum[height.value][width.value];
+            clear<S>(sum);
+            const Scalar<S>*xs = x + i0 * kL, *ds = delta + j0 * kL;
+            for (std::size_t b = 0; b < rows; ++b, xs += ldx * kL, ds += ldd * kL) {
+                multiply_add<S>(
+                    sum, [=](int i) FASTMLP_INLINE_LAMBDA { return S::load(xs + i * kL); },
+                    [=](int j) FASTMLP_INLINE_LAMBDA { return S::load(ds + j * kL); });
+            }
+            put<S>(sum, w + (i0 * ldw + j0) * kL, ldw);
+        });
+    for_each_part(n, 4, [=](std::size_t j0, std::size_t size) {
+        with_constant<4>(size, [=](auto width) {
+            Reg<S> sum[1][width.value];
+            clear<S>(sum);
+            for (std::size_t b = 0; b < rows; ++b) {
+                FASTMLP_UNROLL
+                for (int j = 0; j < width.value; ++j) {
+                    sum[0][j] = S::add(sum[0][j], S::load(delta + (b * ldd + j0 + j) * kL));
+                }
+            }
+            put<S>(sum, bias + j0 * kL, 0);
+        });
+    });
+}
+
+template <class S>
+void lane_gather(const Scalar<S>* const* rows, std::size_t count, std::size_t cols, Scalar<S>* out,
+                 std::size_t ldo) noexcept {
+    constexpr std::size_t kL = S::kLanes;
+    for (std::size_t b = 0; b < count; ++b, rows += kL, out += ldo * kL) {
+        for (std::size_t c = 0; c < cols; c += kL) {
+            const std::size_t left = cols - c < kL ? cols - c : kL;
+            Reg<S> v[kL];
+            FASTMLP_UNROLL
+            for (std::size_t i = 0; i < kL; ++i) v[i] = S::load_partial(rows[i] + c, left);
+            S::transpose(v);
+            FASTMLP_UNROLL
+            for (std::size_t i = 0; i < kL; ++i) {
+                if (i < left) S::store(out + (c + i) * kL, v[i]);
+            }
+        }
+    }
+}
+
+template <class S, RuleKind kKind, bool kAdjusted>
+void lane_update_by(const UpdateRule<Scalar<S>>& rule, const LaneRule<Scalar<S>>& by,
+                    Scalar<S> scale, std::size_t count, const Scalar<S>* sums, Scalar<S>* w,
+                    Scalar<S>* first_moment, Scalar<S>* second_moment) {
+    const Rule<S> words(rule, by);
+    const Reg<S> factor = S::set1(scale);
+    const bool plain = kKind == RuleKind::kDescend && rule.plain();
+    for (std::size_t i = 0; i < count * S::kLanes; i += S::kLanes) {
+        const Reg<S> g = S::add(S::mul(S::load(sums + i), factor), S::zero());
+        Reg<S> weight = S::load(w + i), u = S::zero(), s = S::zero();
+        if (plain) {
+            S::store(w + i, S::fnma(words.rate, g, weight));
+            continue;
+        }
+        if constexpr (kHasFirst<kKind>) u = S::load(first_moment + i);
+        if constexpr (kHasSecond<kKind>) s = S::load(second_moment + i);
+        S::store(w + i, words.template updated<kKind, kAdjusted>(weight, g, u, s));
+        if constexpr (kHasFirst<kKind>) S::store(first_moment + i, u);
+        if constexpr (kHasSecond<kKind>) S::store(second_moment + i, s);
+    }
+}
+
+template <class S>
+void lane_update(const UpdateRule<Scalar<S>>& rule, const LaneRule<Scalar<S>>& by, Scalar<S> scale,
+                 std::size_t count, const Scalar<S>* sums, Scalar<S>* w, Scalar<S>* first_moment,
+                 Scalar<S>* second_moment) noexcept {
+    const auto run = [&](auto adjusted, auto other) {
+        const auto chosen = rule.adjusted ? adjusted : other;
+        chosen(rule, by, scale, count, sums, w, first_moment, second_moment);
+    };
+    using K = RuleKind;
+    switch (rule.kind) {
+        case K::kDescend:
+            return run(lane_update_by<S, K::kDescend, true>, lane_update_by<S, K::kDescend, false>);
+        case K::kMomentum:
+            return run(lane_update_by<S, K::kMomentum, true>,
+                       lane_update_by<S, K::kMomentum, false>);
+        case K::kNesterov:
+            return run(lane_update_by<S, K::kNesterov, true>,
+                       lane_update_by<S, K::kNesterov, false>);
+        case K::kAdam:
+            return run(lane_update_by<S, K::kAdam, true>, lane_update_by<S, K::kAdam, false>);
+        case K::kRmsprop:
+            return run(lane_update_by<S, K::kRmsprop, true>, lane_update_by<S, K::kRmsprop, false>);
+        case K::kRmspropMomentum:
+            return run(lane_update_by<S, K::kRmspropMomentum, true>,
+                       lane_update_by<S, K::kRmspropMomentum, false>);
+    }
+}
+
+template <class S>
+constexpr LaneKernels<Scalar<S>> lane_kernels() {
+    using Softmax = SoftmaxLosses<S, LaneBlocks<S>>;
+    using Mean = MeanLosses<S, LaneBlocks<S>>;
+    return {
+        .lanes = S::kLanes,
+        .gather = lane_gather<S>,
+        .forward = lane_forward<S>,
+        .backward = lane_backward<S>,
+        .gradients = lane_gradients<S>,
+        .update = lane_update<S>,
+        .cross_entropy_labels = Softmax::cross_entropy_labels,
+        .cross_entropy_smoothed = Softmax::cross_entropy_smoothed,
+        .cross_entropy_targets = Softmax::cross_entropy_targets,
+        .binary_cross_entropy = Mean::binary_cross_entropy,
+        .poisson = Mean::poisson,
+        .mean_squared_error = Mean::mean_squared_error,
+        .mean_absolute_error = Mean::mean_absolute_error,
+        .huber = Mean::huber,
+        .quantile = Mean::quantile,
+    };
+}
+
+}  // namespace
+}  // namespace fastmlp::kernels

@@ -1,0 +1,163 @@
+"""Networks that `train_many` trains in lanes: the bits are those of each one's fit."""
+
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+from fastmlp.layers.activations import ACTIVATIONS
+
+OPTIMIZERS = [
+    fm.SGD(0.1),
+    fm.SGD(0.05, momentum=0.9),
+    fm.SGD(0.05, momentum=0.9, nesterov=True),
+    fm.SGD(fm.CosineDecay(0.1)),
+    fm.SGD(0.1, l1=0.01, l2=0.01),
+    fm.SGD(0.1, l2=0.1, decay_biases=False),
+    fm.SGD(0.1, clip_value=0.01),
+    fm.Adam(0.01),
+    fm.AdamW(fm.CosineDecay(0.01)),
+    fm.RMSprop(0.01),
+    fm.RMSprop(0.01, momentum=0.5),
+]
+
+
+def samples(layers, output, dtype, n=50):
+    rng = np.random.default_rng(sum(layers))
+    X, shape = 0.3 * rng.normal(size=(n, layers[0])), (n, layers[-1])
+    y = {
+        "softmax": rng.integers(0, layers[-1], n),
+        "sigmoid": rng.integers(0, 2, shape).astype(dtype),
+        "exp": rng.poisson(2, shape).astype(dtype),
+    }.get(output, rng.normal(size=shape).astype(dtype))
+    return X.astype(dtype), y
+
+
+def compare(layers, dtype, count=17, optimizer=OPTIMIZERS[0], threads=None, **settings):
+    """Train networks together and alone, twice."""
+    X, y = samples(layers, settings.get("output", "softmax"), dtype)
+    networks = fm.Networks(layers, count, seed=5, dtype=dtype, **settings)
+    alone = [fm.Network(layers, seed=5 + i, dtype=dtype, **settings) for i in range(count)]
+    for epochs in (2, 1):
+        many = fm.train_many(networks, X, y, epochs, 16, optimizer, n_threads=threads)
+        for network, own, history in zip(networks, alone, many, strict=True):
+            expected = own.fit(X, y, epochs, 16, optimizer)
+            np.testing.assert_array_equal(network.parameters, own.parameters)
+            assert history.loss == expected.loss
+            assert (network.epoch, network.steps) == (own.epoch, own.steps)
+            for name, moment in own.optimizer_state.items():
+                np.testing.assert_array_equal(network.optimizer_state[name], moment)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [[8, 16, 3], [5, 2], [20, 24, 2], [10, 32, 32, 3], [1, 17, 16, 2], [33, 7, 4], [17, 16, 5, 20]],
+)
+@pytest.mark.parametrize("output", ["softmax", "identity", "sigmoid", "exp"])
+def test_layers_and_losses(layers, output, dtype):
+    compare(layers, dtype, output=output, optimizer=fm.SGD(0.01))
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+def test_optimizers(optimizer, dtype):
+    compare([8, 16, 3], dtype, optimizer=optimizer)
+
+
+@pytest.mark.parametrize("activation", sorted(set(ACTIVATIONS) - {"softmax"}))
+def test_activations(activation, dtype):
+    compare([6, 9, 3], dtype, activation=activation, optimizer=fm.SGD(0.01))
+
+
+@pytest.mark.parametrize("loss", ["mean_absolute_error", fm.Huber(0.5), fm.Quantile(0.2)])
+def test_losses_by_name(loss, dtype):
+    compare([6, 16, 2], dtype, output="tanh", loss=loss)
+
+
+def test_label_smoothing(dtype):
+    compare([6, 16, 3], dtype, loss=fm.CrossEntropy(label_smoothing=0.1))
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 15, 16, 33])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_any_number(count, threads):
+    compare([4, 6, 3], "float32", count, threads=threads)
+
+
+def test_all_kinds_beside_each_other():
+    """Shapes, rates, penalties, and what lanes do not take, in turns."""
+    X, y = samples([6, 3], "softmax", "float32", 60)
+    kinds = [
+        {"layers": [6, 8, 3]},
+        {"layers": [6, 8, 3], "normalization": "batch"},
+        {"layers": [6, 5, 3], "activation": "tanh"},
+        {"layers": [6, 8, 3], "dropout": 0.2},
+    ]
+    many, alone = ([fm.Network(**kinds[i % 4], seed=i) for i in range(80)] for _ in range(2))
+    optimizers = [fm.SGD(0.02 * (1 + i % 7), l2=0.01 * (i % 3)) for i in range(80)]
+    rows = [np.arange(60) % 5 != 0 for _ in range(80)]
+    rows = [np.flatnonzero(np.roll(chosen, i)) for i, chosen in enumerate(rows)]
+    fm.train_many(many, X, y, 3, 16, optimizers, rows=rows)
+    for network, own, optimizer, chosen in zip(many, alone, optimizers, rows, strict=True):
+        own.fit(X[chosen], y[chosen], 3, 16, optimizer)
+        np.testing.assert_array_equal(network.parameters, own.parameters)
+
+
+def test_without_shuffling():
+    X, y = samples([4, 3], "softmax", "float32")
+    networks = fm.Networks([4, 6, 3], 16, seed=1)
+    fm.train_many(networks, X, y, 2, 16, shuffle=False)
+    own = fm.Network([4, 6, 3], seed=9)
+    own.fit(X, y, 2, 16, shuffle=False)
+    np.testing.assert_array_equal(networks[8].parameters, own.parameters)
+
+
+def test_one_that_diverges_leaves_the_others():
+    X, y = samples([4, 1], "identity", "float32")
+    rates = [1e30 if i in (3, 20) else 0.05 for i in range(33)]
+    networks = fm.Networks([4, 6, 1], 33, output="identity", seed=1)
+    results = fm.train_many(
+        networks, X, y, 3, 16, [fm.SGD(rate) for rate in rates], on_divergence="return"
+    )
+    for i, (network, result) in enumerate(zip(networks, results, strict=True)):
+        own = fm.Network([4, 6, 1], output="identity", seed=1 + i)
+        if rates[i] < 1:
+            own.fit(X, y, 3, 16, fm.SGD(rates[i]))
+        else:
+            with pytest.raises(fm.DivergenceError) as alone:
+                own.fit(X, y, 3, 16, fm.SGD(rates[i]))
+            assert isinstance(result, fm.DivergenceError)
+            assert (result.epoch, str(result.loss)) == (alone.value.epoch, str(alone.value.loss))
+        assert (network.epoch, network.steps) == (own.epoch, own.steps)
+        np.testing.assert_array_equal(network.parameters, own.parameters)
+
+
+def test_interrupted_in_the_middle():
+    X, y = samples([4, 3], "softmax", "float32", 500)
+    networks = fm.Networks([4, 6, 3], 16, seed=1)
+    timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        fm.train_many(networks, X, y, 10**7, 16, n_threads=1)
+    timer.join()
+    own = fm.Network([4, 6, 3], seed=1)
+    steps = networks[0].steps
+    assert steps > 0
+    assert {network.steps for network in networks} <= {0, steps}  # some may not have begun
+    epochs, rest = divmod(steps, 32)  # of 16 samples of 500
+    if epochs:
+        own.fit(X, y, epochs, 16)
+    if rest:
+        own.fit(X, y, 1, 16, callbacks=StopAfter(rest))
+    np.testing.assert_array_equal(networks[0].parameters, own.parameters)
+
+
+class StopAfter(fm.Callback):
+    """Stop a fit in the middle of an epoch."""
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def on_batch_end(self, network, step, loss):
+        return step + 1 >= self.steps
