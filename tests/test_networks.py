@@ -112,6 +112,33 @@ def test_copies_continue_alike(duplicate):
     assert networks.parameters.any()
 
 
+@pytest.mark.parametrize("output", ["identity", "tanh", "softmax"])
+@pytest.mark.parametrize("rows", [0, 1, 33])
+def test_predictions_are_those_of_each(output, rows, dtype):
+    networks = fm.Networks([5, 20, 17, 3], 21, output=output, seed=1, dtype=dtype)
+    X = np.random.default_rng(0).normal(size=(rows, 5))
+    networks[3].input_scale = 2.0  # of this one only
+    for some in (networks, networks[18:2:-3]):
+        outputs = some.predict(X)
+        assert outputs.shape == (len(some), rows, 3)
+        assert outputs.dtype == dtype
+        for network, own in zip(some, outputs, strict=True):
+            np.testing.assert_array_equal(own, network.predict(X))
+
+
+def test_predictions_of_other_types_and_of_none():
+    networks = fm.Networks([4, 6, 2], 9, output="identity", seed=1)
+    X = np.random.default_rng(0).integers(-9, 9, (7, 4))
+    for x in (X, np.asfortranarray(X.astype("f8")), fm.Rescaled(X, 0.5)):
+        np.testing.assert_array_equal(networks.predict(x)[8], networks[8].predict(x))
+    assert networks[:0].predict(X).shape[0] == 0
+    with pytest.raises(ValueError, match="X"):
+        networks.predict(X[:, :3])
+    scipy_sparse = pytest.importorskip("scipy.sparse")
+    rows = scipy_sparse.csr_array(X.astype("f4"))
+    np.testing.assert_array_equal(networks.predict(rows)[8], networks[8].predict(rows))
+
+
 def test_a_network_outlives_the_others():
     network = some()[4]
     np.testing.assert_array_equal(network.parameters, fm.Network([4, 6, 3], seed=11).parameters)

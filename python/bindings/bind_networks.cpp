@@ -1,4 +1,6 @@
 /// Many networks over one buffer.
+#include <pybind11/stl.h>
+
 #include "bindings.hpp"
 #include "fastmlp/networks.hpp"
 #include "gil.hpp"
@@ -6,6 +8,22 @@
 
 namespace fastmlp::bindings {
 namespace {
+
+/// The outputs (networks, rows, outputs) of the networks at `places`.
+template <class T>
+py::array predict(const Networks<T>& networks, const py::array& x,
+                  const std::vector<std::size_t>& places) {
+    const MatrixView<const T> rows = borrow<T>(require_ready<T>(x, 2, "X"));
+    for (const std::size_t place : places) {
+        if (place >= networks.count()) throw py::index_error("no such network");
+    }
+    if (rows.cols != networks.features()) throw py::value_error("X has other features");
+    py::array_t<T> out({places.size(), rows.rows, networks.outputs()});
+    T* const data = out.mutable_data();
+    const Unlocked unlocked;
+    networks.predict(rows, places, data);
+    return out;
+}
 
 template <class T>
 void bind(py::module_& module, const char* name) {
@@ -27,7 +45,9 @@ void bind(py::module_& module, const char* name) {
             [](const Networks<T>& networks, std::size_t i, std::uint64_t seed) {
                 return std::make_unique<LockedNetwork<T>>(networks.at(i, seed));
             },
-            py::arg("i"), py::arg("seed"));
+            py::arg("i"), py::arg("seed"))
+        .def_property_readonly("predicts_together", &Networks<T>::predicts_together)
+        .def("predict", &predict<T>, py::arg("X"), py::arg("places"));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "fastmlp/network.hpp"
 
@@ -18,6 +19,8 @@ public:
     Networks(Network<T> first, std::size_t count);
 
     std::size_t count() const { return count_; }
+    std::size_t features() const { return first_.features(); }
+    std::size_t outputs() const { return first_.outputs(); }
     std::uint64_t seed(std::size_t i) const { return first_.seed() + i; }
     /// The number of parameters of one network.
     std::size_t size() const { return first_.layout().size(); }
@@ -27,6 +30,13 @@ public:
     Network<T> at(std::size_t i) const { return at(i, seed(i)); }
     /// The same with another seed than the rule's.
     Network<T> at(std::size_t i, std::uint64_t seed) const;
+
+    /// Whether `predict` takes these layers: without normalization, scaling and heads, and small
+    /// enough that sixteen networks at once are faster than one after another.
+    bool predicts_together() const;
+    /// Outputs (rows of x, outputs) of `places.size()` networks, one after another, with the bits
+    /// of `Network::predict`.
+    void predict(MatrixView<const T> x, std::span<const std::size_t> places, T* out) const;
 
 private:
     Network<T> first_;

@@ -1,9 +1,5 @@
 /// Networks of one shape that are trained side by side, one in each lane of a vector, with the bits
 /// that each has by itself: `lane_key` says which may be.
-///
-/// During a training their parameters are in lanes: element i of `lanes` networks, then element
-/// i + 1. Rows of nodes have an odd number of vectors, as a power of two would map a column of all
-/// rows to a few sets of the L1 cache.
 #pragma once
 
 #include <algorithm>
@@ -23,6 +19,7 @@
 #include "fastmlp/random.hpp"
 #include "fastmlp/trainer.hpp"
 #include "kernels/dispatch.hpp"
+#include "propagation/lanes.hpp"
 #include "propagation/loss.hpp"
 #include "threads/ieee_defaults.hpp"
 #include "training/lane_rules.hpp"
@@ -32,11 +29,6 @@
 #include "training/step_rate.hpp"
 
 namespace fastmlp {
-
-/// The distance of rows of `columns` columns, in vectors.
-inline std::size_t lane_stride(std::size_t columns) {
-    return columns | 1;
-}
 
 /// A network and its samples in a lane.
 template <class T>
@@ -49,78 +41,6 @@ struct Lane {
     std::optional<std::uint64_t> finished{};  ///< steps, if the network is no longer trained
 
     std::size_t sample(std::size_t i) const { return order.empty() ? i : order[i]; }
-};
-
-/// Parameters, gradients or moments of one layer.
-template <class T>
-struct LaneLayer {
-    std::size_t k, n, ldw;
-    T *w, *bias;
-};
-
-/// Arrays of the shape of the parameters.
-template <class T>
-class LaneParameters {
-public:
-    LaneParameters(const Layout& layout, std::size_t lanes)
-        : layout_(layout), lanes_(lanes), buffer_(size(layout) * lanes) {
-        T* next = buffer_.data();
-        for (std::size_t i = 0; i < layout.layer_count(); ++i) {
-            const std::size_t k = layout[i].k, n = layout[i].n, ldw = lane_stride(n);
-            layers_.push_back({k, n, ldw, next, next + k * ldw * lanes});
-            next += (k + 1) * ldw * lanes;
-        }
-    }
-
-    const LaneLayer<T>& operator[](std::size_t i) const { return layers_[i]; }
-
-    /// Copies between a lane and the public layout.
-    void load(std::size_t lane, const T* flat) {
-        each(lane, [=](std::size_t at, T& packed) { packed = flat[at]; });
-    }
-    void store(std::size_t lane, T* flat) {
-        each(lane, [=](std::size_t at, const T& packed) { flat[at] = packed; });
-    }
-
-private:
-    static std::size_t size(const Layout& layout) {
-        std::size_t vectors = 0;
-        for (std::size_t i = 0; i < layout.layer_count(); ++i) {
-            vectors += (layout[i].k + 1) * lane_stride(layout[i].n);
-        }
-        return vectors;
-    }
-
-    template <class Copy>
-    void each(std::size_t lane, Copy copy) {
-        for (std::size_t i = 0; i < layers_.size(); ++i) {
-            const LaneLayer<T>& layer = layers_[i];
-            for (std::size_t k = 0; k < layer.k; ++k) {
-                const std::size_t first = layout_[i].weights.offset + k * layer.n;
-                T* row = layer.w + k * layer.ldw * lanes_ + lane;
-                for (std::size_t n = 0; n < layer.n; ++n) copy(first + n, row[n * lanes_]);
-            }
-            T* const bias = layer.bias + lane;
-            for (std::size_t n = 0; n < layer.n; ++n) {
-                copy(layout_[i].biases.offset + n, bias[n * lanes_]);
-            }
-        }
-    }
-
-    const Layout& layout_;
-    std::size_t lanes_;
-    Buffer<T> buffer_;
-    std::vector<LaneLayer<T>> layers_;
-};
-
-/// Nodes or deltas of a batch.
-template <class T>
-struct LaneRows {
-    std::size_t stride;  ///< in vectors
-    Buffer<T> values;
-
-    LaneRows(std::size_t rows, std::size_t columns, std::size_t lanes)
-        : stride(lane_stride(columns)), values(rows * stride * lanes) {}
 };
 
 template <class T>
@@ -446,8 +366,16 @@ void LaneGroup<T>::update(std::size_t batch) {
         const LaneLayer<T> none{};
         const LaneLayer<T>& first = first_moment_ ? (*first_moment_)[i] : none;
         const LaneLayer<T>& second = second_moment_ ? (*second_moment_)[i] : none;
-        lane_kernel_.update(rules_.weights.rule, rules_.weights.by, scale, layer.k * layer.ldw,
-                            sums.w, layer.w, first.w, second.w);
+        // Row by row where zeros between the rows would cost: quotients of such are slow.
+        const std::size_t rows = second_moment_ ? layer.k : 1;
+        const std::size_t row = second_moment_ ? layer.ldw : layer.k * layer.ldw;
+        for (std::size_t k = 0; k < rows; ++k) {
+            const std::size_t at = k * row * width_;
+            lane_kernel_.update(rules_.weights.rule, rules_.weights.by, scale,
+                                second_moment_ ? layer.n : row, sums.w + at, layer.w + at,
+                                first.w ? first.w + at : nullptr,
+                                second.w ? second.w + at : nullptr);
+        }
         lane_kernel_.update(rules_.others.rule, rules_.others.by, scale, layer.n, sums.bias,
                             layer.bias, first.bias, second.bias);
     }

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _validation
 from fastmlp.data import _arrays, _memory, copying
+from fastmlp.data._raw import RawRows
 from fastmlp.data.stream import Rows, Stream, TargetsLike
 from fastmlp.history import Evaluation
 from fastmlp.inference.streams import evaluate_data, predict_stream
@@ -47,6 +48,18 @@ def predict_converted(
             raise ValueError("out must not share memory with X or with the parameters")
         _refuse_parameters(model, result)
     return model.core.predict(x, result, n_threads)
+
+
+def read_features(model: Model, X: ArrayLike) -> NDArray[Any]:
+    """Return the samples for a model that scales no features, of its dtype."""
+    check_names("X", X, model.feature_names)
+    x = copying.features_as_given(
+        "X", X, model.features, model.dtype, minimum=0, shuffled=False, sparse=False
+    )
+    if isinstance(x, RawRows):
+        return x.read()
+    assert isinstance(x, np.ndarray)  # as sparse ones are refused
+    return x
 
 
 def _predict_stream(

@@ -12,6 +12,8 @@ from fastmlp import _core, _validation
 from fastmlp._validation import FloatType
 from fastmlp._validation.foreign_names import hints_at_arguments
 from fastmlp.data import _memory
+from fastmlp.data._sparse import is_sparse
+from fastmlp.inference.prediction import read_features
 from fastmlp.layers import ActivationLike, Dense, NormalizationLike
 from fastmlp.losses import LossLike
 from fastmlp.model import saving
@@ -146,6 +148,40 @@ class Networks(Sequence[Network]):
                 f"parameters must have the shape {self.parameters.shape}, got {array.shape}"
             )
         self.parameters[...] = array
+
+    def predict(self, X: ArrayLike, n_threads: int | None = None) -> NDArray[Any]:
+        """Compute the outputs of every network for the same samples.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, features)
+            Samples.
+        n_threads : int, optional
+            Upper limit of threads of networks that are not predicted side by side.
+
+        Returns
+        -------
+        ndarray, shape (networks, n, N)
+            ``predict(X)[i]`` has the bits of ``networks[i].predict(X)``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As by `Network.predict`.
+        """
+        first = model_of(self._first)
+        limit = _validation.n_threads(n_threads)
+        if is_sparse(X) or not (self._rows.predicts_together and self._places):
+            outputs = [network.predict(X, n_threads=n_threads) for network in self]
+            return np.stack(outputs) if outputs else np.empty((0, 0, first.outputs), self.dtype)
+        x = read_features(first, X)
+        result = self._rows.predict(x, list(self._places))
+        for i, place in enumerate(self._places):
+            core = model_of(self._made[place]).core if place in self._made else None
+            if core is None or (core.input_scale is core.output_scale is None and not core.busy):
+                continue
+            result[i] = self[i].predict(X, n_threads=limit or None)
+        return result
 
     def __len__(self) -> int:
         return len(self._places)
