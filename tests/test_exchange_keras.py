@@ -83,6 +83,11 @@ def functional() -> Any:
     return keras.Model(start, layers.Dense(3, "softmax")(nodes))
 
 
+def twice() -> Any:
+    start, dense = layers.Input((5,)), layers.Dense(5)
+    return keras.Model(start, dense(dense(start)))
+
+
 MODELS = {
     "dense": lambda: trained(layers.Dense(20, "relu"), layers.Dense(3, "softmax")),
     "no bias": lambda: trained(layers.Dense(20, use_bias=False), layers.ReLU(), layers.Dense(3)),
@@ -95,6 +100,14 @@ MODELS = {
         keras.Sequential([layers.Input((5,)), layers.Dense(20, "tanh")]), layers.Dense(3)
     ),
     "functional": functional,
+    "a layer twice": twice,
+    "celu": lambda: trained(layers.Dense(4, "celu"), layers.Dense(2)),
+    "an activation that is a layer": lambda: trained(
+        layers.Dense(4, activation=layers.LeakyReLU(negative_slope=0.3)), layers.Dense(2)
+    ),
+    "an activation of operations": lambda: trained(
+        layers.Dense(4, activation=lambda z: 2.0 * keras.ops.tanh(z + 1.0)), layers.Dense(2)
+    ),
 }  # fmt: skip
 
 
@@ -186,17 +199,12 @@ def residual() -> Any:
     return keras.Model(start, layers.Add()([layers.Dense(5)(start), start]))
 
 
-def twice() -> Any:
-    start, dense = layers.Input((5,)), layers.Dense(5)
-    return keras.Model(start, dense(dense(start)))
-
-
 REFUSED = {
     r"\(Doubled\): not supported, or with a call of its own": lambda: trained(Doubled(3)),
     "must be a Sequential or a functional model": lambda: DoubledSequential(
         [layers.Input((5,)), layers.Dense(3)]
     ),
-    "layer 'add.*' has several inputs or occurs": lambda: of(lambda x: x + ops.tanh(x)),
+    "layer 'add.*' has several inputs; a network": lambda: of(lambda x: x + ops.tanh(x)),
     r"\(TrueDivide\): not supported; beside layers": lambda: of(lambda x: 1.0 / x),
     r"\(ReLU\): not supported; beside layers": lambda: of(
         lambda x: activations.relu(x, threshold=1.0)
@@ -205,11 +213,14 @@ REFUSED = {
         [layers.Input((2, 3)), layers.Flatten(data_format="channels_first"), layers.Dense(3)]
     ),
     "takes 3 nodes, but gets 6": lambda: keras.Sequential([layers.Input((2, 3)), layers.Dense(3)]),
-    "'celu'": lambda: trained(layers.Dense(3, "celu")),
+    "'hard_sigmoid'|HardSigmoid": lambda: trained(layers.Dense(3, "hard_sigmoid")),
+    "follows a softmax": lambda: trained(layers.Dense(3, "softmax"), layers.Dense(2)),
+    r"\(Dropout\)": lambda: trained(
+        layers.Dense(3, "relu"), layers.Dropout(0.5, noise_shape=(None, 1)), layers.Dense(2)
+    ),
     "ReLU": lambda: trained(layers.Dense(3), layers.ReLU(max_value=0.0)),
     r"\(Conv1D\)": lambda: keras.Sequential([layers.Input((5, 1)), layers.Conv1D(2, 3)]),
     "several inputs": residual,
-    "occurs several times": twice,
     "not built": lambda: keras.Sequential([layers.Dense(3)]),
 }
 
@@ -218,6 +229,62 @@ REFUSED = {
 def test_other_models_are_refused(message):
     with pytest.raises(ValueError, match=message):
         fm.from_keras(REFUSED[message]())
+
+
+class Subclassed(keras.Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = layers.Dense(3)
+
+    def call(self, x: Any) -> Any:
+        return self.dense(x)
+
+
+def test_models_with_a_call_of_their_own_are_refused():
+    model = Subclassed()
+    model(np.ones((2, 5), np.float32))
+    with pytest.raises(ValueError, match="must be a Sequential or a functional model"):
+        fm.from_keras(model)
+
+
+def test_log_softmax_at_the_end_becomes_probabilities(rng):
+    model = trained(layers.Dense(4, "tanh"), layers.Dense(3, "log_softmax"))
+    with pytest.warns(UserWarning, match="ends with the logarithm of softmax"):
+        net = fm.from_keras(model)
+    assert fm.from_keras(model, output="softmax").layers == net.layers  # and does not warn
+    X = rng.standard_normal((9, 5)).astype(np.float32)
+    np.testing.assert_allclose(net.predict(X), np.exp(forward(model, X)), atol=1e-6)
+
+
+def test_low_precision_is_refused_unless_not_compared():
+    model = trained(layers.Dense(4, "relu", dtype="mixed_bfloat16"), layers.Dense(3))
+    with pytest.raises(ValueError, match=r"layer 'dense.*' computes in bfloat16"):
+        fm.from_keras(model)
+    assert fm.from_keras(model, verify=False).dtype == np.float32
+
+
+def test_a_network_read_wrongly_is_refused(monkeypatch):
+    model = trained(layers.Dense(4, "relu"), layers.Dense(3))
+    names = "fastmlp.exchange.keras_operations._ACTIVATIONS"
+    monkeypatch.setattr("fastmlp.exchange.keras_operations.relu_of", lambda _: "relu6")
+    monkeypatch.setattr(names, {"Relu": "relu6"})
+    with pytest.raises(
+        ValueError, match=r"in row \d of 8 random rows, output \d, the model returns"
+    ):
+        fm.from_keras(model)
+    assert fm.from_keras(model, verify=False).layers[0].activation == "relu6"
+
+
+def test_the_model_stays_as_it_is():
+    model = trained(layers.Dense(4, "relu", activity_regularizer="l2"), layers.Dense(3))
+    model(np.ones((2, 5), np.float32))
+    weights = model.get_weights()
+    losses = [float(keras.ops.convert_to_numpy(loss)) for loss in model.losses]
+    nodes = [len(layer._inbound_nodes) for layer in model.layers]
+    fm.from_keras(model)
+    assert all(map(np.array_equal, weights, model.get_weights()))
+    assert [float(keras.ops.convert_to_numpy(loss)) for loss in model.losses] == losses
+    assert [len(layer._inbound_nodes) for layer in model.layers] == nodes
 
 
 def test_other_things_are_refused():

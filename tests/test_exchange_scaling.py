@@ -419,9 +419,12 @@ def test_a_mean_that_no_offset_can_remove_is_refused():
     net.input_scale, net.input_offset = [1e9, 1], [-1.7e18 - 1e3, 0]
     model = net.to_torch()
     assert fm.from_torch(model).input_offset[0] == net.input_offset[0]
-    for module in model:
-        if isinstance(module, torch.nn.Linear):
-            module.float()
+
+    class Single(torch.nn.Module):
+        def forward(self, x):
+            return x.float()
+
+    model = torch.nn.Sequential(model[0], Single(), *(module.float() for module in model[1:]))
     with pytest.raises(
         ValueError, match="vary too little around their mean to be scaled in float32"
     ):

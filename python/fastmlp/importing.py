@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from fastmlp._validation import switch
 from fastmlp.exchange._peer import peer
 from fastmlp.losses import LossLike
 from fastmlp.network import Network, network_of
@@ -16,6 +17,7 @@ def from_onnx(
     output: str | None = None,
     loss: LossLike | None = None,
     seed: int | None = None,
+    verify: bool = True,
 ) -> Network:
     """Convert an ONNX graph of dense layers to a network.
 
@@ -36,6 +38,9 @@ def from_onnx(
         As in `Network`.
     seed : int, optional
         As in `Network`; it determines the order of samples of a later `fit`.
+    verify : bool, default True
+        Compare the predictions with those of `model` for 8 random rows, and refuse a network that
+        differs by more than rounding. ONNX Runtime computes them, or else the evaluator of onnx.
 
     Returns
     -------
@@ -47,8 +52,8 @@ def from_onnx(
     TypeError
         If `model` has another type.
     ValueError
-        If it is damaged, or the graph has more than dense layers; the message names the node and
-        what is allowed.
+        If it is damaged, the graph has more than dense layers, or the predictions differ; the
+        message names the node and what is allowed.
     OSError
         If the file cannot be read.
     ImportError
@@ -59,7 +64,7 @@ def from_onnx(
     >>> net = from_onnx("model.onnx", output="softmax")  # doctest: +SKIP
     """
     reader = peer("onnx_import", "onnx", "from_onnx")
-    return network_of(reader.from_onnx(model, output, loss, seed))
+    return network_of(reader.from_onnx(model, output, loss, seed, switch("verify", verify)))
 
 
 def from_torch(
@@ -68,16 +73,22 @@ def from_torch(
     output: str | None = None,
     loss: LossLike | None = None,
     seed: int | None = None,
+    verify: bool = True,
 ) -> Network:
-    """Convert a ``torch.nn.Sequential`` to a network, with copies of its weights.
+    """Convert a PyTorch model to a network, with copies of its weights.
+
+    Reads what a copy of the model computes in evaluation mode, with its hooks, whatever modules,
+    functions, parametrizations or scripts it is made of: dense layers one after the other, with
+    activations, batch and layer normalization, dropout, and scales and shifts by constants.
 
     Parameters
     ----------
-    model : torch.nn.Sequential
-        Of Linear, activations, BatchNorm1d, LayerNorm, Dropout, Flatten, Identity, the Scaling
-        and HeadOutputs of `Network.to_torch` and nested Sequential, float32 or float64.
-    output, loss, seed
-        As in `from_onnx`; most PyTorch classifiers return logits: ``output="softmax"``.
+    model : torch.nn.Module
+        Of one tensor of features (B, K), float32 or float64. Compiled and parallel ones are taken
+        out of their wrappers. It is not changed.
+    output, loss, seed, verify
+        As in `from_onnx`; most PyTorch classifiers return logits: ``output="softmax"``. A model
+        that ends with LogSoftmax becomes a network that returns the probabilities.
 
     Returns
     -------
@@ -87,7 +98,8 @@ def from_torch(
     Raises
     ------
     TypeError, ValueError
-        If `model` is not a module, or has more than dense layers; the message names the module.
+        If `model` is not a module, computes something else, or the predictions differ; the message
+        names the module and the operator.
     ImportError
         If torch is not installed.
 
@@ -95,8 +107,8 @@ def from_torch(
     --------
     >>> net = from_torch(nn.Sequential(nn.Linear(4, 3)), output="softmax")  # doctest: +SKIP
     """
-    reader = peer("torch", "torch", "from_torch")
-    return network_of(reader.from_torch(model, output, loss, seed))
+    reader = peer("torch_import", "torch", "from_torch")
+    return network_of(reader.from_torch(model, output, loss, seed, switch("verify", verify)))
 
 
 def from_keras(
@@ -105,6 +117,7 @@ def from_keras(
     output: str | None = None,
     loss: LossLike | None = None,
     seed: int | None = None,
+    verify: bool = True,
 ) -> Network:
     """Convert a Keras model of dense layers to a network, with copies of its weights.
 
@@ -114,8 +127,9 @@ def from_keras(
         Built; Sequential, or functional with one layer after the other, of Dense, activations,
         BatchNormalization, LayerNormalization, Dropout, Flatten, Normalization and Rescaling;
         these two become the scaling of features or outputs where they are first or last. Several
-        outputs become `Heads` if each is a dense layer after layers that all outputs share.
-    output, loss, seed
+        outputs become `Heads` if each is a dense layer after layers that all outputs share. What
+        activations, operations of ``keras.ops`` and arithmetic between layers compute is read, too.
+    output, loss, seed, verify
         As in `from_onnx`.
 
     Returns
@@ -126,7 +140,8 @@ def from_keras(
     Raises
     ------
     TypeError, ValueError
-        If `model` is not a Keras model, or has more than dense layers; the message names the layer.
+        If `model` is not a Keras model, has more than dense layers, or the predictions differ; the
+        message names the layer.
     ImportError
         If keras is not installed.
 
@@ -135,10 +150,12 @@ def from_keras(
     >>> net = from_keras(keras.saving.load_model("model.keras"))  # doctest: +SKIP
     """
     reader = peer("keras", "keras", "from_keras")
-    return network_of(reader.from_keras(model, output, loss, seed))
+    return network_of(reader.from_keras(model, output, loss, seed, switch("verify", verify)))
 
 
-def from_sklearn(model: Any, *, loss: LossLike | None = None, seed: int | None = None) -> Network:
+def from_sklearn(
+    model: Any, *, loss: LossLike | None = None, seed: int | None = None, verify: bool = True
+) -> Network:
     """Convert a fitted multilayer perceptron of scikit-learn, with its scalers, to a network.
 
     Parameters
@@ -151,6 +168,8 @@ def from_sklearn(model: Any, *, loss: LossLike | None = None, seed: int | None =
         are strings; a classifier of two classes has one output, the probability of the second.
     loss, seed
         As in `Network`.
+    verify : bool, default True
+        As in `from_onnx`.
 
     Returns
     -------
@@ -160,7 +179,8 @@ def from_sklearn(model: Any, *, loss: LossLike | None = None, seed: int | None =
     Raises
     ------
     TypeError, ValueError
-        If `model` is not such an estimator, has other steps, or is not fitted.
+        If `model` is not such an estimator, has other steps, is not fitted, or the predictions
+        differ.
     ImportError
         If scikit-learn is not installed.
 
@@ -169,4 +189,4 @@ def from_sklearn(model: Any, *, loss: LossLike | None = None, seed: int | None =
     >>> net = from_sklearn(MLPClassifier().fit(X, y))  # doctest: +SKIP
     """
     reader = peer("sklearn", "sklearn", "from_sklearn")
-    return network_of(reader.from_sklearn(model, loss, seed))
+    return network_of(reader.from_sklearn(model, loss, seed, switch("verify", verify)))

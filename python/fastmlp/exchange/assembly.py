@@ -1,7 +1,8 @@
 """Creates a network with the same predictions from the steps of another library's model."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from fastmlp.exchange.steps import (
     HeadActivations,
     LayerNormalization,
     Linear,
+    LogSoftmax,
     Scale,
     Step,
     Width,
@@ -52,6 +54,18 @@ class _Layer:
         """Whether nothing follows z = x W + b so far."""
         return self.normalization is None and self.activation is None and self.dropout == 0.0
 
+    @property
+    def ends_with_normalization(self) -> bool:
+        """Whether a normalization is the last so far."""
+        comes_last = self.after_activation or self.activation is None
+        return self.normalization is not None and comes_last and self.dropout == 0.0
+
+    def scale_normalization(self, factor: NDArray[Any], offset: NDArray[Any]) -> None:
+        step = self.normalization
+        assert step is not None
+        scale, shift = _wide(step.scale) * factor, _wide(step.shift) * factor + offset
+        self.normalization = replace(step, scale=scale, shift=shift)
+
     def scale(self, factor: NDArray[Any], offset: NDArray[Any]) -> None:
         self.weights = self.weights * factor
         self.biases = offset if self.biases is None else self.biases * factor + offset
@@ -81,6 +95,8 @@ class Assembly:
         self._scale: _Factors | None = None  # after the steps so far, still without a place
         self._input_scaling: _Factors | None = None
         self._input_normalization: _Normalization | None = None
+        self.ended: str | None = None
+        """Where the logarithm of softmax ends it."""
 
     def take(self, step: Step) -> None:
         """Add a step to the network.
@@ -91,6 +107,8 @@ class Assembly:
             If it does not match the previous steps, or a network cannot represent it; the message
             names it.
         """
+        if self.ended is not None and not isinstance(step, Width):
+            raise ValueError(f"{step.where}: nothing may follow the log-softmax of {self.ended}")
         match step:
             case Linear():
                 self._linear(step)
@@ -100,6 +118,9 @@ class Assembly:
                 self._normalization(step)
             case Activation():
                 self._activation(step)
+            case LogSoftmax():
+                self._activation(Activation("softmax", step.where))
+                self.ended = step.where
             case HeadActivations():
                 self._heads(step)
             case Dropout():
@@ -187,6 +208,8 @@ class Assembly:
                 f"{step.where}: weights (K, N) and biases (N,) with K and N above 0 are needed, "
                 f"got {weights.shape} and {None if biases is None else biases.shape}"
             )
+        if self._layers and self._layers[-1].activation == "softmax":
+            raise ValueError(f"{step.where}: follows a softmax, which is possible only at the end")
         self._check_dtype(weights.dtype, step.where)
         self._check_width(len(weights), step.where)
         self._fold_back()
@@ -216,10 +239,17 @@ class Assembly:
             self._scale = (factor, offset)
 
     def _fold_back(self) -> None:
-        """Fold a scale into the layer before it, if there is nothing in between."""
-        if self._scale is not None and self._layers and self._layers[-1].is_linear:
-            self._layers[-1].scale(*self._scale)
-            self._scale = None
+        """Fold a scale into the layer or the normalization before it, if it is the last there."""
+        if self._scale is None or not self._layers:
+            return
+        last, (factor, offset) = self._layers[-1], self._scale
+        if last.is_linear:
+            last.scale(factor, offset)
+        elif last.ends_with_normalization:
+            last.scale_normalization(factor, offset)
+        else:
+            return
+        self._scale = None
 
     def _normalization(self, step: _Normalization) -> None:
         self._check_width(step.scale.size, step.where)
@@ -291,6 +321,13 @@ def assemble(
     assembly = Assembly()
     for step in steps:
         assembly.take(step)
+    if assembly.ended is not None and output is None:
+        warnings.warn(
+            f"the model ends with the logarithm of softmax ({assembly.ended}); the network returns "
+            "the probabilities themselves. output='softmax' says that this is meant.",
+            UserWarning,
+            stacklevel=4,
+        )
     return assembly.network(output, loss, seed)
 
 

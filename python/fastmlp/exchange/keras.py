@@ -1,10 +1,9 @@
 """Keras: conversion of models of dense layers from and to networks, on any backend."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
-from itertools import chain, pairwise
-from typing import Any, cast
+from typing import Any
 
 import keras
 import numpy as np
@@ -25,6 +24,7 @@ from fastmlp.exchange.steps import (
     Step,
     Width,
 )
+from fastmlp.exchange.verification import verify as verify_steps
 from fastmlp.heads import Heads
 from fastmlp.layers import ELU, ActivationLike, ActivationName, LeakyReLU
 from fastmlp.losses import LossLike
@@ -49,7 +49,15 @@ _FUNCTIONS: dict[str, str | None] = {
     "exp": "exponential",
     "softmax": "softmax",
 }
-_NAMES = {theirs: ours for ours, theirs in _FUNCTIONS.items() if theirs is not None}
+_PRODUCTS: dict[Any, ActivationName] = {
+    keras.activations.mish: "mish",
+    keras.activations.hard_silu: "hardswish",
+}
+"""Functions that are a product with their argument, not one operation."""
+
+_SINGLE = float(np.finfo(np.float32).eps)
+"""The precision in which backends multiply matrices, of float64 as well."""
+
 _KINDS = (
     *(layers.Dense, layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU, layers.Softmax),
     *(layers.BatchNormalization, layers.LayerNormalization, layers.Dropout, layers.InputLayer),
@@ -58,7 +66,7 @@ _KINDS = (
 _ALLOWED = (
     "Dense, Activation, ReLU, LeakyReLU, ELU, Softmax(-1), BatchNormalization, "
     "LayerNormalization, Dropout, Flatten, Normalization, Rescaling and nested Sequential, "
-    f"with the activations {', '.join(_NAMES)}"
+    f"with the activations {', '.join(filter(None, _FUNCTIONS.values()))}"
 )
 
 
@@ -170,20 +178,74 @@ def _add_normalization(model: keras.Sequential, learned: Learned, dtype: str) ->
     layer.set_weights([learned.scales, learned.shifts, *learned.averages])
 
 
-def from_keras(model: object, output: str | None, loss: LossLike | None, seed: int | None) -> Model:
+def from_keras(
+    model: object, output: str | None, loss: LossLike | None, seed: int | None, verify: bool
+) -> Model:
     """Return a network with the weights of `model`; see `fastmlp.from_keras`."""
     if not isinstance(model, keras.Model):
         raise TypeError(f"model must be a keras.Model, got {type(model).__name__}")
     several = _is_functional(model) and len(model.inputs) == 1 and len(model.outputs) > 1
-    steps = _steps_with_heads(model) if several else _steps(model)
+    steps = list(_steps_with_heads(model) if several else _steps(model))
+    if verify:
+        _refuse_low_precision(model)
+        verify_steps(steps, lambda X: _outputs(model, X), _SINGLE)
     return assemble(steps, output=output, loss=loss, seed=seed)
 
 
+def _outputs(model: keras.Model, X: np.ndarray) -> np.ndarray:
+    """Return what a model computes for rows, without a change of its state."""
+    shape = model.inputs[0].shape[1:]
+    X = _with_constants(model, X)
+    X = X if None in shape else X.reshape(len(X), *shape)
+    variables = model.trainable_variables, model.non_trainable_variables
+    values = ([variable.value for variable in part] for part in variables)
+    losses = [each._losses for each in (model, *model._flatten_layers())]  # noqa: SLF001
+    kept = [list(each) for each in losses]
+    try:
+        outputs, _ = model.stateless_call(*values, X, training=False)
+    finally:  # a call forgets the losses of the last one
+        for each, before in zip(losses, kept, strict=True):
+            each[:] = before
+    if isinstance(outputs, dict):  # in another order than that of the model
+        outputs = [outputs[name] for name in model.output]
+    if isinstance(outputs, list | tuple):
+        return np.concatenate([_array(part) for part in outputs], axis=1)
+    return _array(outputs)
+
+
+def _with_constants(model: keras.Model, X: np.ndarray) -> np.ndarray:
+    """Return rows with the value of the columns that a `_standardization` ignores."""
+    for layer in model._flatten_layers():  # noqa: SLF001  (nested ones too)
+        if isinstance(layer, layers.Normalization) and not layer.invert:
+            mean, variance = (_array(part).ravel() for part in (layer.mean, layer.variance))
+            if mean.size == X.shape[1]:
+                X = np.where((variance == 0.0) & (mean != 0.0), mean, X)
+    return X
+
+
+def _refuse_low_precision(model: keras.Model) -> None:
+    for layer in model._flatten_layers():  # noqa: SLF001  (nested ones too)
+        if layer.compute_dtype not in ("float32", "float64"):
+            raise ValueError(
+                f"layer {brief(layer.name)} computes in {layer.compute_dtype}, a network in the "
+                "type of the weights; verify=False reads these"
+            )
+
+
 def _steps(model: keras.Model) -> Iterator[Step]:
-    operations = _chain(model)
+    if not model.built:
+        raise ValueError(f"model {brief(model.name)} is not built: add an Input, or call it once")
+    if isinstance(model, keras.Sequential) and _is_plain(model, keras.Sequential):
+        yield from _width(model)
+        for layer in model.layers:
+            yield from _operation_steps(layer)
+        return
+    if not _is_functional(model):
+        raise ValueError(f"model {brief(model.name)} must be a Sequential or a functional model")
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(f"model {brief(model.name)} must have one input and one output")
     yield from _width(model)
-    for operation in operations:
-        yield from _operation_steps(operation)
+    yield from _steps_of(_path(model.outputs[0]))
 
 
 def _width(model: keras.Model) -> Iterator[Step]:
@@ -192,14 +254,15 @@ def _width(model: keras.Model) -> Iterator[Step]:
         yield Width(math.prod(size), f"model {brief(model.name)}")
 
 
-def _operation_steps(operation: Any) -> Iterator[Step]:
+def _operation_steps(operation: Any, node: Any = None) -> Iterator[Step]:
+    """Yield the steps of a layer or an operation; an operation is read from its node."""
     where = f"layer {brief(operation.name)} ({type(operation).__name__})"
     if isinstance(operation, keras.Model):
         yield from _steps(operation)
     elif isinstance(operation, layers.Layer):
         yield from _layer_steps(operation, where)
     else:
-        yield from operation_steps(operation, where)
+        yield from operation_steps(operation, node.arguments.args, where)
 
 
 def _steps_with_heads(model: keras.Model) -> Iterator[Step]:
@@ -219,59 +282,36 @@ def _steps_with_heads(model: keras.Model) -> Iterator[Step]:
     while all(len(way) > shared and way[shared] is ways[0][shared] for way in ways):
         shared += 1
     yield from _width(model)
-    for operation in ways[0][:shared]:
-        yield from _operation_steps(operation)
+    yield from _steps_of(ways[0][:shared])
     yield from assemble_heads(
-        {
-            name: (
-                f"output {brief(name)}",
-                chain.from_iterable(map(_operation_steps, way[shared:])),
-            )
-            for name, way in paths.items()
-        }
+        {name: (f"output {brief(name)}", _steps_of(way[shared:])) for name, way in paths.items()}
     )
 
 
+def _steps_of(nodes: list[Any]) -> Iterator[Step]:
+    for node in nodes:
+        yield from _operation_steps(node.operation, node)
+
+
 def _path(end: Any) -> list[Any]:
-    """Return the layers and operations from the input to an output, each of one tensor."""
+    """Return the calls from the input to a tensor, each of a layer or operation on one tensor."""
     path: list[Any] = []
     operation, index, _ = end._keras_history  # noqa: SLF001
     while not isinstance(operation, layers.InputLayer):
-        sources = operation._inbound_nodes[index].input_tensors  # noqa: SLF001
-        if len(sources) != 1 or any(operation is other for other in path):
-            raise _branches(operation)
-        path.append(operation)
-        operation, index, _ = sources[0]._keras_history  # noqa: SLF001
+        node = operation._inbound_nodes[index]  # noqa: SLF001
+        if len(node.input_tensors) != 1:
+            raise ValueError(
+                f"layer {brief(operation.name)} has several inputs; a network is one layer after "
+                "another"
+            )
+        path.append(node)
+        operation, index, _ = node.input_tensors[0]._keras_history  # noqa: SLF001
     return path[::-1]
-
-
-def _branches(operation: Any) -> ValueError:
-    return ValueError(f"layer {brief(operation.name)} has several inputs or occurs several times")
 
 
 def _is_functional(model: keras.Model) -> bool:
     functional = [kind for kind in type(model).__mro__ if kind.__name__ == "Functional"]
     return bool(functional) and _is_plain(model, functional[0])
-
-
-def _chain(model: keras.Model) -> list[Any]:
-    """Return the layers and operations of a model, each of which must feed only the next."""
-    name = brief(model.name)
-    if not model.built:
-        raise ValueError(f"model {name} is not built: add an Input, or call it once")
-    if isinstance(model, keras.Sequential) and _is_plain(model, keras.Sequential):
-        return list(model.layers)
-    if not _is_functional(model):
-        raise ValueError(f"model {name} must be a Sequential or a functional model")
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ValueError(f"model {name} must have one input and one output")
-    known = list(chain(*model._nodes_by_depth.values()))  # noqa: SLF001  (of this model)
-    for before, operation in pairwise(model.operations):
-        nodes = [node for node in known if node.operation is operation]
-        sources = nodes[0].input_tensors if len(nodes) == 1 else []
-        if len(sources) != 1 or sources[0]._keras_history.operation is not before:  # noqa: SLF001
-            raise _branches(operation)
-    return list(model.operations)
 
 
 def _is_plain(layer: Any, kind: type) -> bool:
@@ -305,7 +345,7 @@ def _layer_steps(layer: Any, where: str) -> Iterator[Step]:
             yield _standardization(layer, where)
         case layers.Rescaling():
             yield Scale(np.array(layer.scale), np.array(layer.offset), where)
-        case layers.Dropout():
+        case layers.Dropout() if layer.noise_shape is None:
             yield Dropout(layer.rate, where)
         case layers.InputLayer() | layers.Flatten() | layers.Identity():
             pass
@@ -344,22 +384,24 @@ def _standardization(layer: Any, where: str) -> Scale:
     return Scale(factor, 0.0 - mean * factor, where)
 
 
-def _activation(function: Callable[..., Any] | None, where: str) -> Iterator[Step]:
-    theirs = getattr(function, "__name__", str(function))
-    if function is _gelu_tanh:
-        yield Activation("gelu_tanh", where)
+def _activation(function: Any, where: str) -> Iterator[Step]:
+    """Yield the steps of the activation of a layer: a layer, or what a function computes."""
+    if isinstance(function, layers.Layer):
+        yield from _layer_steps(function, where)
         return
-    if function in (keras.activations.leaky_relu, keras.ops.leaky_relu):
-        yield Activation(LeakyReLU(0.2), where)
+    if function in _PRODUCTS:
+        yield Activation(_PRODUCTS[function], where)
         return
-    if function in (keras.ops.gelu, keras.ops.exp):  # with other names or defaults
-        yield Activation("gelu_tanh" if function is keras.ops.gelu else "exp", where)
-        return
-    same = (getattr(library, theirs, None) for library in (keras.activations, keras.ops))
-    if theirs not in _NAMES or all(function is not other for other in same):
-        raise ValueError(f"{where}: activation {brief(theirs)}; a model may have {_ALLOWED}")
-    if theirs != "linear":
-        yield Activation(cast("ActivationName", _NAMES[theirs]), where)
+    try:
+        path = _path(function(layers.Input((7,))))
+    except Exception:  # noqa: BLE001  (whatever a function raises)
+        name = brief(getattr(function, "__name__", str(function)))
+        raise ValueError(f"{where}: activation {name}; a model may have {_ALLOWED}") from None
+    for node in path:
+        kind = type(node.operation).__name__
+        if isinstance(node.operation, layers.Layer):
+            raise ValueError(f"{where}: its activation calls the layer {kind}")
+        yield from operation_steps(node.operation, node.arguments.args, f"{where}, {kind}")
 
 
 def _activation_layer(layer: Any, where: str) -> ActivationLike:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.exchange.steps import Activation, Scale, Step, Width
+from fastmlp.exchange.steps import Activation, LogSoftmax, Scale, Step, Width
 from fastmlp.layers import ELU, GELU, ActivationLike, LeakyReLU
 
 _ACTIVATIONS: Final[dict[str, ActivationLike]] = {
@@ -16,6 +16,7 @@ _ACTIVATIONS: Final[dict[str, ActivationLike]] = {
     "Selu": "selu",
     "Silu": "silu",
     "HardSilu": "hardswish",
+    "Mish": "mish",
     "Sigmoid": "sigmoid",
     "Tanh": "tanh",
     "Softplus": "softplus",
@@ -41,8 +42,8 @@ _OF_CONSTANT: Final[dict[str, Callable[[NDArray[Any]], _Affine]]] = {
 """The same with the constant before them."""
 
 
-def operation_steps(operation: Any, where: str) -> Iterator[Step]:
-    """Yield the steps of an operation on the nodes.
+def operation_steps(operation: Any, operands: Any, where: str) -> Iterator[Step]:
+    """Yield the steps of an operation on the nodes, called with some operands.
 
     Raises
     ------
@@ -51,9 +52,10 @@ def operation_steps(operation: Any, where: str) -> Iterator[Step]:
     """
     kind = type(operation).__name__
     activation = _activation(operation)
-    operands = operation._inbound_nodes[0].arguments.args  # noqa: SLF001  (the only place)
     if activation is not None:
         yield Activation(activation, where)
+    elif kind == "LogSoftmax" and operation.axis in (-1, 1):
+        yield LogSoftmax(where)
     elif kind == "Reshape" and len(operation.newshape) == 2 and operation.newshape[1] > 0:
         yield Width(int(operation.newshape[1]), where)
     elif kind in _BY_CONSTANT and len(operands) == 2:
@@ -82,14 +84,20 @@ def _activation(operation: Any) -> ActivationLike | None:
             return relu_of(operation)
         case "LeakyRelu" if operation.negative_slope >= 0.0:
             return LeakyReLU(float(operation.negative_slope))
-        case "Elu" if operation.alpha >= 0.0:
-            return ELU(float(operation.alpha))
+        case "Elu" | "Celu":
+            return _elu(operation)
         case "Gelu":
             return GELU("tanh" if operation.approximate else "none")
         case "Softmax" if operation.axis in (-1, 1):
             return "softmax"
         case kind:
             return _ACTIVATIONS.get(kind)
+
+
+def _elu(operation: Any) -> ELU | None:
+    alpha = float(operation.alpha)
+    divides = type(operation).__name__ == "Celu" and alpha != 1.0  # z by alpha
+    return None if divides or alpha < 0.0 else ELU(alpha)
 
 
 def _scale(kind: str, operands: Any, where: str) -> Scale:

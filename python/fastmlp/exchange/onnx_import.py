@@ -12,6 +12,7 @@ from fastmlp import files
 from fastmlp._validation import brief
 from fastmlp.exchange.assembly import assemble
 from fastmlp.exchange.onnx_constants import Constants, attribute
+from fastmlp.exchange.onnx_evaluation import Evaluation
 from fastmlp.exchange.onnx_gelu import DOMAIN
 from fastmlp.exchange.onnx_heads import columns, joined
 from fastmlp.exchange.onnx_names import (
@@ -24,6 +25,7 @@ from fastmlp.exchange.onnx_names import (
 from fastmlp.exchange.onnx_operators import OPERATORS, combined, unsupported, where
 from fastmlp.exchange.onnx_values import Value
 from fastmlp.exchange.steps import Width
+from fastmlp.exchange.verification import verify as verify_steps
 from fastmlp.losses import LossLike
 from fastmlp.model.feature_names import usable_names
 from fastmlp.model.model import Model
@@ -40,11 +42,18 @@ class _Decision:
     of: Value
 
 
-def from_onnx(model: object, output: str | None, loss: LossLike | None, seed: int | None) -> Model:
+def from_onnx(
+    model: object, output: str | None, loss: LossLike | None, seed: int | None, verify: bool
+) -> Model:
     """Return a network with the weights of `model`; see `fastmlp.from_onnx`."""
     proto = _loaded(model)
     reader = _Reader(proto)
-    steps = reader.result().steps("the graph's output")
+    tensors, value = reader.result()
+    steps = value.steps("the graph's output")
+    if verify:
+        evaluation = Evaluation(proto, tensors)
+        whole = evaluation.takes_integers
+        verify_steps(steps, evaluation.outputs, evaluation.precision, whole=whole)
     net = assemble(steps, output=output, loss=loss, seed=seed)
     net.feature_names = usable_names(names_in(proto, FEATURE_NAMES), net.features)
     classes = names_in(proto, CLASS_NAMES) or reader.class_names
@@ -94,8 +103,8 @@ class _Reader:
             raise ValueError(f"the graph must have one input, it has {len(inputs)}: {names}")
         self._values[inputs[0].name] = _input(inputs[0])
 
-    def result(self) -> Value:
-        """Return the output, or the value that decisions are computed from, without others.
+    def result(self) -> tuple[list[str], Value]:
+        """Return the output, or the value that decisions are computed from, and its tensors.
 
         Several outputs are those of heads, by their names.
         """
@@ -106,14 +115,15 @@ class _Reader:
         if not values:
             values = [decision.of for decision in outputs if isinstance(decision, _Decision)]
         if len({id(value) for value in values}) == 1:
-            return values[0]
+            tensors = [name for name, value in self._values.items() if value is values[0]]
+            return tensors[:1], values[0]
         names = [output.name for output in self._graph.output]
         if len(values) < max(2, len(names)):
             raise ValueError(
                 f"the graph must have one output computed from its input, of {names[:10]} "
                 f"{len(values)} are"
             )
-        return joined(dict(zip(names, values, strict=True)))
+        return names, joined(dict(zip(names, values, strict=True)))
 
     def _read(self, node: NodeProto) -> None:
         if node.domain not in _DOMAINS:

@@ -13,6 +13,7 @@ from fastmlp.exchange.steps import (
     BatchNormalization,
     LayerNormalization,
     Linear,
+    LogSoftmax,
     Scale,
     Width,
     decimal,
@@ -67,6 +68,26 @@ def _parametric(name: str, usual: float) -> Operator:
         return value.apply(name, where(node), alpha)
 
     return apply
+
+
+def _celu(node: NodeProto, value: Value, constants: list[Array], _: bool) -> Value:
+    if constants or attribute(node, "alpha", 1.0) != 1.0:
+        raise unsupported(node, "only with alpha 1")
+    return value.apply("elu", where(node), 1.0)
+
+
+def _log_softmax(node: NodeProto, value: Value, constants: list[Array], _: bool) -> Value:
+    if constants or attribute(node, "axis", -1) not in (-1, 1):
+        raise unsupported(node, "only of all nodes, with axis -1")
+    return value.then(LogSoftmax(where(node)))
+
+
+def _pow(node: NodeProto, value: Value, constants: list[Array], first: bool) -> Value:
+    exponent = constants[0].item() if first and constants and constants[0].size == 1 else None
+    if exponent not in (2.0, 3.0):
+        raise unsupported(node, "only to the power of 2 or 3")
+    square = value.product(value, where(node))
+    return square if exponent == 2.0 else square.product(value, where(node))
 
 
 def _gelu(node: NodeProto, value: Value, constants: list[Array], first: bool) -> Value:
@@ -246,6 +267,7 @@ OPERATORS: dict[str, Operator] = {
     "Add": _sum,
     "BatchNormalization": _normalization,
     "Cast": _cast,
+    "Celu": _celu,
     "Clip": _clip,
     "Div": _product,
     "Dropout": _dropout,
@@ -262,12 +284,14 @@ OPERATORS: dict[str, Operator] = {
     "LayerNormalization": _normalization,
     "LeakyRelu": _parametric("leaky_relu", 0.01),
     "Log": _function("log"),
+    "LogSoftmax": _log_softmax,
     "MatMul": _linear,
     "Max": _bound({0.0: "relu"}),
     "Min": _bound({0.0: "min", 6.0: "min6"}),
     "Mish": _function("mish"),
     "Mul": _product,
     "Neg": _negative,
+    "Pow": _pow,
     "Relu": _function("relu"),
     "Reshape": _reshape,
     "Sigmoid": _function("sigmoid"),

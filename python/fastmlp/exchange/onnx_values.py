@@ -44,6 +44,7 @@ _ACTIVATIONS: Final[dict[str, tuple[ActivationName, float]]] = {
     "where(greater(20,x),x,softplus(x))": ("softplus", 1.0),
     "where(greater(40,x),x,softplus(x))": ("softplus", 1.0),
     "log(exp(-1*abs(x))+1)+relu(x)": ("softplus", 1.0),
+    "log(exp(x)+1)": ("softplus", 1.0),
     "exp(x)": ("exp", 1.0),
     "softmax(x)": ("softmax", 1.0),
 }

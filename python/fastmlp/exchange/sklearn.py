@@ -4,11 +4,12 @@ Scalers before one in a Pipeline, or of the targets in a TransformedTargetRegres
 of a network.
 """
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -27,6 +28,7 @@ from fastmlp._validation import brief
 from fastmlp.data._conversion import Scaling
 from fastmlp.exchange.assembly import assemble
 from fastmlp.exchange.steps import Activation, Dropout, Linear, Scale, Step
+from fastmlp.exchange.verification import verify as verify_steps
 from fastmlp.layers import ActivationName
 from fastmlp.losses import LossLike
 from fastmlp.model.feature_names import usable_names
@@ -40,15 +42,29 @@ _SCALERS = (StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler)
 _THEIRS: dict[str, str] = {ours: theirs for theirs, ours in _OUTPUT.items()}
 
 
-def from_sklearn(model: object, loss: LossLike | None, seed: int | None) -> Model:
+def from_sklearn(model: object, loss: LossLike | None, seed: int | None, verify: bool) -> Model:
     """Return a network with the weights of `model`; see `fastmlp.from_sklearn`."""
-    net = assemble(_steps(model), output=None, loss=loss, seed=seed)
+    steps = list(_steps(model))
+    if verify:
+        nodes = next(len(step.weights.T) for step in steps[::-1] if isinstance(step, Linear))
+        verify_steps(steps, lambda X: _outputs(model, X, nodes))
+    net = assemble(steps, output=None, loss=loss, seed=seed)
     while isinstance(model, TransformedTargetRegressor):
         model = model.regressor_
     features, classes = (getattr(model, name, None) for name in ("feature_names_in_", "classes_"))
     net.feature_names = usable_names(features, net.features)
     net.core.class_names = usable_names(classes, net.n_classes)
     return net
+
+
+def _outputs(model: Any, X: NDArray[Any], nodes: int) -> NDArray[Any]:
+    """Return what a network with `nodes` outputs returns for rows."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that the rows have no names
+        if not hasattr(model, "predict_proba"):
+            return np.asarray(model.predict(X))
+        probabilities = np.asarray(model.predict_proba(X))
+    return probabilities[:, 1:] if nodes == 1 else probabilities
 
 
 def _steps(model: Any) -> Iterator[Step]:

@@ -68,6 +68,13 @@ class Activation:
 
 
 @dataclass(frozen=True, slots=True)
+class LogSoftmax:
+    """The logarithm of softmax, at the end: the network returns the probabilities."""
+
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
 class HeadActivations:
     """The activations of several heads, of their columns."""
 
@@ -97,6 +104,7 @@ Step = (
     | BatchNormalization
     | LayerNormalization
     | Activation
+    | LogSoftmax
     | HeadActivations
     | Dropout
     | Width
