@@ -31,8 +31,8 @@ class EarlyStopping(Callback):
     Parameters
     ----------
     monitor : str, default "validation_loss"
-        The value to monitor: "loss", "validation_loss", "validation_accuracy", or "validation_" and
-        the name of one of the `metrics` of ``fit``. Of a head with its name:
+        The value to monitor: "loss", "validation_loss", "validation_accuracy", or ``validation_``
+        and the name of one of the `metrics` of ``fit``. Of a head with its name:
         "validation_value_loss".
     patience : int, default 10
         The number of epochs without improvement after which to stop, at least 1.

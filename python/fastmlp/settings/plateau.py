@@ -28,8 +28,8 @@ class Plateau(Schedule):
     minimum : float, default 0.0
         The rate is not lowered below this.
     monitor : str, default "loss"
-        The value to monitor: "loss", "validation_loss", "validation_accuracy", or "validation_" and
-        the name of one of the `metrics` of ``fit``.
+        The value to monitor: "loss", "validation_loss", "validation_accuracy", or ``validation_``
+        and the name of one of the `metrics` of ``fit``.
     mode : {"auto", "min", "max"}, default "auto"
         Whether lower or higher is better; "auto" knows this for losses and for metrics given by
         name.
