@@ -237,6 +237,22 @@ def test_json_that_is_no_table(save, content, message):
     assert_refused(save(content, "data.json"), message)
 
 
+def test_json_of_any_name_and_layout(save):
+    for content in (COLUMNS, [dict(zip(COLUMNS, row, strict=True))
+                              for row in zip(*COLUMNS.values(), strict=True)]):  # fmt: skip
+        for indent in (None, 1):
+            assert plain(read(save(json.dumps(content, indent=indent), "data.txt"))) == EXPECTED
+
+
+@pytest.mark.parametrize("content", ["[1, 2.5]\n[3, 4.5]\n", "[[1, 2],\n[3, 4]]"])
+def test_lists_without_names_are_no_csv(save, content):
+    assert_refused(save(content, "data.txt"), "row 0 is .1, 2.*, not an object with names")
+
+
+def test_names_in_brackets_are_csv(save):
+    assert list(read(save("[a],[1]\n1,2\n3,4\n", "data.txt")).columns) == ["[a]", "[1]"]
+
+
 def test_excel(tmp_path):
     pytest.importorskip("python_calamine")
     openpyxl = pytest.importorskip("openpyxl")

@@ -118,14 +118,14 @@ def _read_text(
     path: Path, data: bytes, *, expected: Collection[str], as_text: Collection[str], complete: bool
 ) -> Table:
     source = str(path)
-    if _ending(path) in {".json", ".jsonl", ".ndjson"} or data[:1000].lstrip()[:2] in {
-        b'{"',
-        b"[{",
-    }:
+    is_csv = _ending(path) == ".csv"
+    if _ending(path) in {".json", ".jsonl", ".ndjson"} or text_files.is_json(
+        data, lists=not is_csv
+    ):
         return text_files.read_json(source, data)
     if text_files.is_arff(data):
         return text_files.read_arff(source, data)
-    if _ending(path) != ".csv" and text_files.is_svmlight(data):
+    if not is_csv and text_files.is_svmlight(data):
         return text_files.read_svmlight(source, data)
     if _ending(path) in {".svm", ".libsvm", ".svmlight"}:
         return text_files.read_svmlight(source, data)

@@ -1,5 +1,6 @@
 """JSON, ARFF, svmlight and Excel files."""
 
+import contextlib
 import csv
 import io
 import json
@@ -21,6 +22,21 @@ _SVMLIGHT: Final = re.compile(rb"[-+\d.eE,]+(\s+qid:\d+)?(\s+\d+:\S+)+\s*(#.*)?"
 _ATTRIBUTE: Final = re.compile(
     r"@attribute\s+('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\S+)\s+(.+)", re.IGNORECASE
 )
+
+
+def is_json(data: bytes, *, lists: bool) -> bool:
+    """Return whether text begins as JSON objects do, or with a list of values on its first line."""
+    beginning = data[:1000]
+    first_two = b"".join(beginning.split())[:2]
+    if first_two in {b'{"', b"[{"}:
+        return True
+    if first_two[:1] != b"[" or not lists:
+        return False
+    if first_two == b"[[":
+        return True
+    with contextlib.suppress(ValueError):
+        return isinstance(json.loads(beginning.lstrip().split(b"\n", 1)[0]), list)
+    return False
 
 
 def read_json(source: str, data: bytes) -> Table:
