@@ -68,6 +68,14 @@ def test_attributes_of_a_subclass_come_along():
     assert type(copy.copy(net)) is Named
 
 
+def test_a_misspelled_attribute_is_refused(net):
+    with pytest.raises(AttributeError, match=r"no attribute 'input_scales'; did you mean 'input_s"):
+        net.input_scales = [1.0]
+    with pytest.raises(AttributeError, match=r"a network has no attribute 'foo'$"):
+        net.foo = 3
+    assert not hasattr(net, "foo")
+
+
 def test_a_later_format_is_refused(net):
     state = net.__getstate__() | {"format": 99}
     with pytest.raises(ValueError, match="format 99"):

@@ -323,6 +323,7 @@ def test_files_that_make_no_sense(values, loss, message, tmp_path):
         ([1, 1e-300, 2], ValueError, "above 0 and finite in float32"),
         ([0, 0, 0], ValueError, "are all 0"),
         (["a", "b", "c"], ValueError, "loss_weights holds text"),
+        ([1, 1e38, 1], ValueError, r"at most 2e\+19 in float32, or losses would overflow"),
         ({"a": 1}, TypeError, "loss_weights"),
     ],
 )
@@ -333,7 +334,9 @@ def test_what_no_weights_are(value, error, message):
     assert net.loss_weights.tolist() == WEIGHTS[3]
 
 
-@pytest.mark.parametrize("value", [[1, 2], 2.0, [1, -1, 2], [1, np.nan, 2], [0, 0, 0]])
+@pytest.mark.parametrize(
+    "value", [[1, 2], 2.0, [1, -1, 2], [1, np.nan, 2], [0, 0, 0], [1, 1, 1e300]]
+)
 def test_what_the_reference_refuses(value):
     net = network("identity", "huber", of=reference)
     with pytest.raises(ValueError, match="loss_weights"):

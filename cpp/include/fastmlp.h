@@ -224,10 +224,10 @@ FASTMLP_API fastmlp_status fastmlp_set_output_scaling_f64(fastmlp_network* netwo
                                                           const double* scales,
                                                           const double* offsets);
 
-/* A weight for each output, at least 0 and finite, not all 0: the loss of a row is the sum of the
- * losses of its outputs times their weights, divided by their number. An output of weight 0 is not
- * trained, whatever its targets are. Not for "cross_entropy" and "custom". Null: no weights. Not
- * allowed while the network is being trained. */
+/* A weight for each output, at least 0, at most the root of the largest number, not all 0: the loss
+ * of a row is the sum of the losses of its outputs times their weights, divided by their number. An
+ * output of weight 0 is not trained, whatever its targets are. Not for "cross_entropy" and
+ * "custom". Null: no weights. Not allowed while the network is being trained. */
 FASTMLP_API fastmlp_status fastmlp_set_loss_weights(fastmlp_network* network, const float* weights);
 FASTMLP_API fastmlp_status fastmlp_set_loss_weights_f64(fastmlp_network* network,
                                                         const double* weights);
@@ -244,7 +244,8 @@ FASTMLP_API fastmlp_status fastmlp_set_rate_factor(fastmlp_network* network, siz
                                                    double factor);
 
 /* Outputs (rows x outputs) of x (rows x features). n_threads is an upper limit; 0: that of the
- * process. */
+ * process. x is not searched for numbers that are not finite, as that would take longer than a row
+ * of a small network: the outputs of such a row may be NaN. */
 FASTMLP_API fastmlp_status fastmlp_predict(const fastmlp_network* network, const float* x,
                                            size_t rows, float* out, int n_threads);
 FASTMLP_API fastmlp_status fastmlp_predict_f64(const fastmlp_network* network, const double* x,

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _validation, files
 from fastmlp._validation import FloatType
-from fastmlp._validation.foreign_names import hints_at_arguments
+from fastmlp._validation.foreign_names import hints_at_arguments, suggestion
 from fastmlp.data.stream import Rows, Stream, TargetsLike
 from fastmlp.exchange import exports
 from fastmlp.fitting import fit as training
@@ -146,6 +146,15 @@ class Network:
         refuse_single_softmax(dense)
         self._model = Model.new(features, dense, loss, seed, dtype, input_normalization)
         set_loss_weights(self._model, loss_weights)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # A misspelled setting would have no effect. A subclass may have attributes of its own.
+        if type(self) is Network and not name.startswith("_") and not hasattr(Network, name):
+            known = [each for each in dir(Network) if not each.startswith("_")]
+            raise AttributeError(
+                f"a network has no attribute {name!r}{suggestion(name, known)}", name=name, obj=self
+            )
+        super().__setattr__(name, value)
 
     # Properties
 
@@ -543,12 +552,13 @@ class Network:
         views.copy_into("statistics", self.statistics, value, self._model.core)
 
     @property
-    def optimizer_state(self) -> dict[str, NDArray[Any]]:
-        """State of the last optimizer: flat live views in the order of `parameters`.
+    def optimizer_state(self) -> Mapping[str, NDArray[Any]]:
+        """State of the last optimizer: flat live views in the order of `parameters`, read-only.
 
         ``"velocity"`` of momentum, ``"mean"`` of Adam, ``"mean_square"`` of Adam and RMSprop. The
-        next ``fit`` continues from it if its optimizer is of the same kind. Raises a RuntimeError
-        while another thread fits; views taken earlier may be torn then.
+        next ``fit`` continues from it if its optimizer is of the same kind. The arrays can be
+        written, ``net.optimizer_state["mean"][:] = 0``; `reset_optimizer` discards them. Raises a
+        RuntimeError while another thread fits; views taken earlier may be torn then.
         """
         return views.optimizer_state(self._model.core)
 

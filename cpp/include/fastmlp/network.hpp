@@ -111,8 +111,9 @@ public:
     /// each times its weight, divided by their number as without weights. An output of weight 0 is
     /// not trained: no bit depends on its targets, which may be anything. Of the losses that are a
     /// mean over the outputs: std::invalid_argument for cross-entropy, a custom loss and heads, if
-    /// there is not one weight for each output, or they are not finite, below 0, or all 0. An empty
-    /// span removes them; an existing buffer is reused. A `Targets::of_gradient` is not weighted.
+    /// there is not one weight for each output, or they are below 0, all 0, or above the root of
+    /// the largest number, as losses would overflow. An empty span removes them; an existing buffer
+    /// is reused. A `Targets::of_gradient` is not weighted.
     void set_loss_weights(std::span<const T> weights);
     /// Those, live; null without.
     const std::shared_ptr<Buffer<T>>& loss_weights() const { return loss_weights_; }

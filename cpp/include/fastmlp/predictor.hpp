@@ -30,7 +30,8 @@ public:
     /// Throws std::invalid_argument if its layers are not those of the first network.
     void refresh(const Network<T>& network);
 
-    /// Outputs of one row x (features,) into `out` (outputs,).
+    /// Outputs of one row x (features,) into `out` (outputs,). x is not searched for numbers that
+    /// are not finite: the outputs of such a row may be NaN.
     void predict_row(std::span<const T> x, std::span<T> out);
     /// Outputs of x (B, features) into `out` (B, outputs), any B.
     /// Both throw std::invalid_argument for wrong shapes, before writing anything.

@@ -143,9 +143,12 @@ void check_shapes(std::size_t features, std::size_t outputs, const MatrixView<co
 
 template <class T>
 void check_loss_weights(std::span<const T> weights) {
-    const auto allowed = [](T weight) { return weight >= 0 && std::isfinite(weight); };
+    const T most = std::sqrt(std::numeric_limits<T>::max());  // leaves room for the losses
+    const auto allowed = [most](T weight) { return weight >= 0 && weight <= most; };
     if (!std::all_of(weights.begin(), weights.end(), allowed)) {
-        throw std::invalid_argument("loss_weights must be at least 0 and finite");
+        throw std::invalid_argument(
+            "loss_weights must be at least 0 and finite, "
+            "and at most the root of the largest number");
     }
     if (std::all_of(weights.begin(), weights.end(), [](T weight) { return weight == 0; })) {
         throw std::invalid_argument("loss_weights are all 0; at least one must be above 0");

@@ -35,6 +35,12 @@ def set_loss_weights(model: Model, value: ArrayLike | None) -> None:
         raise ValueError(
             f"loss_weights must be 0, or above 0 and finite in {model.dtype}, got {given}"
         )
+    most = np.sqrt(np.finfo(model.dtype).max)
+    if weights.max() > most:  # leaves room for the losses
+        raise ValueError(
+            f"loss_weights must be at most {most:.0e} in {model.dtype}, or losses would overflow; "
+            f"got {given}"
+        )
     if not weights.any():
         raise ValueError("loss_weights are all 0; at least one must be above 0")
     model.core.loss_weights = weights

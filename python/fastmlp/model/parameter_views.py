@@ -7,6 +7,7 @@ thread trains, a view may have some elements from before a step and some from af
 
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Never, SupportsIndex, TypeAlias, overload
 
 import numpy as np
@@ -234,12 +235,12 @@ def of_normalized(
     return LayerViews(name, get, get_of_inputs, layers, model.core)
 
 
-def optimizer_state(core: Core) -> dict[str, NDArray[Any]]:
+def optimizer_state(core: Core) -> Mapping[str, NDArray[Any]]:
     """Return the state of the optimizer; see `Network.optimizer_state`."""
     kind, first, second, _ = core.optimizer_state
     name = "mean" if kind is OptimizerKind.ADAM else "velocity"
     state = {name: first, "mean_square": second}
-    return {key: value for key, value in state.items() if value is not None}
+    return MappingProxyType({key: value for key, value in state.items() if value is not None})
 
 
 def reset_optimizer(core: Core) -> None:

@@ -144,6 +144,8 @@ class Model:
         weights = arrays.matching("loss_weights", value, (self._layers[-1].nodes,))
         if not all(math.isfinite(w) and w >= 0.0 for w in weights) or not any(weights):
             raise ValueError("loss_weights must be finite and at least 0, not all 0")
+        if max(weights) > math.sqrt(sys.float_info.max):
+            raise ValueError("loss_weights are so large that losses would overflow")
         self._loss_weights = weights
 
     @property
