@@ -60,7 +60,8 @@ def main() -> int:
     write_headers("c", "C", [INCLUDE / "fastmlp.h"])
     write_headers("cpp", "C++", sorted((INCLUDE / "fastmlp").glob("*.hpp")))
     builder = "linkcheck" if options.outside else "html"
-    settings = ["-c", str(DOCS / "site"), "-W", "--keep-going", "-q", "-b", builder]
+    # -E -a: all pages, since each has the navigation.
+    settings = ["-E", "-a", "-c", str(DOCS / "site"), "-W", "--keep-going", "-q", "-b", builder]
     status = sphinx([*settings, str(DOCS), str(SITE)])
     if status == 0 and not options.outside:
         (SITE / "index.html").write_text(
