@@ -17,6 +17,17 @@ namespace fastmlp {
 /// leave the cache, and one network alone fills a vector well.
 inline constexpr std::size_t kWidestInLanes = 32;
 
+/// The most memory of parameters, gradients and moments in lanes, which every step goes through: an
+/// L2 cache holds it. With Adam 10-32-32-3 is beyond it, and slower in lanes.
+inline constexpr std::size_t kMostBytesInLanes = std::size_t{1} << 18;
+
+template <class T>
+bool fits_in_lanes(const Network<T>& network, const Optimizer& optimizer) {
+    const std::size_t arrays = 2u + optimizer.has_first() + optimizer.has_second();
+    const std::size_t lanes = kernels::active_table<T>().in_lanes.lanes;
+    return network.layout().size() * arrays * lanes * sizeof(T) <= kMostBytesInLanes;
+}
+
 /// Whether gradients are adjusted by a penalty, however large: a rule with and without one differs.
 inline bool penalizes(const Optimizer& optimizer) {
     return optimizer.l1 != 0 || optimizer.l2 != 0 || optimizer.weight_decay != 0;
@@ -36,6 +47,7 @@ std::string lane_key(const TrainJob<T>& job) {
     const bool plain_options = !options.order && !options.learning_rate && options.ema == 0 &&
                                optimizer.clip_norm == Optimizer::kUnlimited;
     if (!plain_data || !plain_network || !plain_options) return {};
+    if (!fits_in_lanes(network, optimizer)) return {};
     std::string key;
     const auto add = [&key](auto... values) {
         const auto one = [&key](auto value) {
