@@ -249,6 +249,7 @@ EXAMPLES = [
     *("network", "train_many", "data.rescaled"),
     *("fitting.callbacks", "fitting.early_stopping"),
     *("reference", "sklearn.classifier", "sklearn.regressor"),
+    *("sklearn.ensembles", "sklearn.searches", "many.ensemble"),
 ]
 
 

@@ -15,7 +15,7 @@ ABSENT = {
     "reference",
     *("from_keras", "from_onnx", "from_sklearn", "from_torch", "get_cmake_dir", "get_include"),
     *("__version__", "get_config", "metrics"),
-    *("ArrayStream", "DataError", "ParquetStream", "Stream", "TabularModel"),
+    *("ArrayStream", "DataError", "Ensemble", "ParquetStream", "Stream", "TabularModel"),
 }
 
 

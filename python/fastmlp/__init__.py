@@ -28,6 +28,7 @@ from fastmlp.importing import from_keras, from_onnx, from_sklearn, from_torch
 from fastmlp.layers import ELU, GELU, BatchNorm, Dense, LayerNorm, LeakyReLU
 from fastmlp.loading import load, load_checkpoint
 from fastmlp.losses import CrossEntropy, Huber, Quantile
+from fastmlp.many.ensemble import Ensemble
 from fastmlp.many.networks import Networks
 from fastmlp.network import Network
 from fastmlp.settings.lbfgs import LBFGS
@@ -69,6 +70,7 @@ __all__ = [
     "Dense",
     "DivergenceError",
     "EarlyStopping",
+    "Ensemble",
     "EpochReport",
     "Evaluation",
     "ExponentialDecay",

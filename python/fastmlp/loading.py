@@ -3,15 +3,15 @@
 from typing import Any
 
 from fastmlp import _validation, files
-from fastmlp.errors import ModelFormatError
 from fastmlp.fitting.checkpoints import read_saved
+from fastmlp.many.ensemble import ensemble_of
 from fastmlp.model.model import Model
 from fastmlp.model.model_files import read_model
 from fastmlp.network import Network, network_of
 
 
 def load(path: files.Path, *, allow_nonfinite: bool = False) -> Any:
-    """Read what `Network.save` or `TabularModel.save` wrote, to the same bits.
+    """Read what `Network.save`, `Ensemble.save` or `TabularModel.save` wrote, to the same bits.
 
     No code is executed. The whole file is read into memory and checked before it is used.
 
@@ -24,9 +24,9 @@ def load(path: files.Path, *, allow_nonfinite: bool = False) -> Any:
 
     Returns
     -------
-    Network or TabularModel
-        What the file holds. A network has the dtype, seed and epoch of the saved one: it predicts,
-        and continues to train, in the same way.
+    Network, Ensemble or TabularModel
+        What the file holds: of an ensemble of one its network. A network has the dtype, seed and
+        epoch of the saved one: it predicts, and continues to train, in the same way.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def load(path: files.Path, *, allow_nonfinite: bool = False) -> Any:
 
         return TabularModel.from_file(file, models, table)
     if len(models) > 1:
-        raise ModelFormatError(file, "metadata 'ensemble'", 8, "several networks without a table")
+        return ensemble_of(file, models)
     return network_of(models[0])
 
 

@@ -13,7 +13,7 @@ from fastmlp.exchange.onnx_names import add_names
 from fastmlp.heads import Heads
 from fastmlp.model.model import Model, refuse_not_finite
 
-_IR_VERSION = 8
+IR_VERSION = 8
 _MOST_BYTES = 2**31 - 2**20  # a protobuf has at most 2 GiB
 
 
@@ -65,7 +65,7 @@ def onnx_model(net: Model) -> ModelProto:
         graph,
         producer_name="fastmlp",
         producer_version=fastmlp.__version__,
-        ir_version=_IR_VERSION,
+        ir_version=IR_VERSION,
         opset_imports=[helper.make_opsetid("", builder.opset)],
         functions=[gelu_function(builder.opset)] if builder.defines_gelu else [],
     )

@@ -138,7 +138,7 @@ def split(
         If no sample would be held out.
     """
     order = draw_order(seed, SPLIT_EPOCH, len(samples))
-    classes = _classes(samples.y, loss)
+    classes = classes_of(samples.y, loss)
     if samples.weight is not None:  # whatever the targets of samples of weight 0
         classes = np.where(samples.weight == 0, classes.max() + 1, classes)
     train, held_out = stratified(classes, share, order)
@@ -154,7 +154,7 @@ def split(
     return parts
 
 
-def _classes(y: NDArray[Any], loss: Loss) -> NDArray[Any]:
+def classes_of(y: NDArray[Any], loss: Loss) -> NDArray[Any]:
     """Return the class of each sample; all 0 if targets are not classes.
 
     With heads it is the number of the combination of their classes, in ascending order; those that
@@ -162,7 +162,7 @@ def _classes(y: NDArray[Any], loss: Loss) -> NDArray[Any]:
     """
     if loss.heads:
         parts = zip(targets_of_heads(y, loss.heads), loss.heads, strict=True)
-        columns = [_classes(part, head.chosen_loss) for part, (_, head) in parts]
+        columns = [classes_of(part, head.chosen_loss) for part, (_, head) in parts]
         rows = np.stack(columns, axis=1)
         _, classes, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
         classes = classes.reshape(-1)  # NumPy 2.0 returns a column

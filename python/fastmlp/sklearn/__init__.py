@@ -12,7 +12,18 @@ Needs scikit-learn: ``pip install 'fastmlp[sklearn]'``.
 
 from fastmlp.sklearn.classifier import MLPClassifier
 from fastmlp.sklearn.conversion import to_sklearn
+from fastmlp.sklearn.ensembles import MLPEnsembleClassifier, MLPEnsembleRegressor
 from fastmlp.sklearn.registration import register_skl2onnx
 from fastmlp.sklearn.regressor import MLPRegressor
+from fastmlp.sklearn.searches import GridSearchCV, RandomizedSearchCV
 
-__all__ = ["MLPClassifier", "MLPRegressor", "register_skl2onnx", "to_sklearn"]
+__all__ = [
+    "GridSearchCV",
+    "MLPClassifier",
+    "MLPEnsembleClassifier",
+    "MLPEnsembleRegressor",
+    "MLPRegressor",
+    "RandomizedSearchCV",
+    "register_skl2onnx",
+    "to_sklearn",
+]

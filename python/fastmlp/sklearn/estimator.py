@@ -31,6 +31,7 @@ from fastmlp.sklearn.fitting import StochasticFit
 from fastmlp.sklearn.optimizer import Optimizer
 from fastmlp.sklearn.parameters import CONSTRAINTS
 from fastmlp.sklearn.samples import EstimatorSamples, read_samples, refuse_no_weight
+from fastmlp.sklearn.together import threads_of_a_fit
 from fastmlp.sklearn.validation import Validation, measured_by, split
 
 
@@ -287,10 +288,10 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         """Return the limit; -2 is one thread less than all there are, as in joblib."""
         n_jobs: Any = self.n_jobs
         if n_jobs is None or n_jobs == -1:
-            return None
+            return threads_of_a_fit(None)
         if isinstance(n_jobs, Integral) and int(n_jobs) < -1:
-            return max(get_num_threads() + 1 + int(n_jobs), 1)
-        return threads("n_jobs", n_jobs)
+            return threads_of_a_fit(max(get_num_threads() + 1 + int(n_jobs), 1))
+        return threads_of_a_fit(threads("n_jobs", n_jobs))
 
     def _check_solver(self) -> bool:
         """Raise the AttributeError that hides partial_fit for solvers without it."""

@@ -18,6 +18,7 @@ from fastmlp._extras import require
 from fastmlp.data._text import counted, listing
 from fastmlp.errors import ModelFormatError, printable
 from fastmlp.layers import ActivationLike
+from fastmlp.many.ensemble import mean_outputs
 from fastmlp.model.model import Model
 from fastmlp.model.model_files import TableData, read_model, write_model
 from fastmlp.network import Network, model_of, network_of
@@ -522,11 +523,7 @@ class TabularModel:
         for note in notes:
             warnings.warn(note, UserWarning, stacklevel=4)
         n_threads = self._settings.n_threads
-        total: NDArray[np.float64] = np.zeros((len(X), self.networks[0].layers[-1].nodes))
-        for network in self.networks:
-            total += network.predict(X, n_threads=n_threads)
-        total /= len(self.networks)
-        return total
+        return mean_outputs(self.networks, X, n_threads)
 
     def _learned(self) -> tuple[Features, Target]:
         if self._features is None or self._target is None:

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, checker, compose, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
 import fastmlp
 from fastmlp._validation import brief
-from fastmlp.exchange.onnx_export import onnx_model
+from fastmlp.exchange.onnx_ensemble import MeanOfNetworks
 from fastmlp.network import Network, model_of
 from fastmlp.tables import cells
 from fastmlp.tables.encoders import Number, Numbers, RawNumber, Vector, Words
@@ -329,24 +329,17 @@ def _days_since_1970(do: _Integers, year: str, month: str | int, day: str | int)
 
 def _mean(graph: _Graph, matrix: str, networks: Sequence[Network]) -> str:
     """Add the networks; return the mean of their outputs, summed in order in double."""
-    total = ""
-    for i, scaling_network in enumerate(networks):
-        twin = scaling_network.copy()
+    models = []
+    for network in networks:
+        twin = network.copy()
         twin.input_scale = None  # its inputs are standardized already
-        network = compose.add_prefix(onnx_model(model_of(twin)), f"network {i}/")
-        inner, outer = network.graph.input[0].name, network.graph.output[0].name
-        for node in network.graph.node:
-            node.input[:] = [matrix if name == inner else name for name in node.input]
-        graph.nodes.extend(network.graph.node)
-        graph.constants.extend(network.graph.initializer)
-        for function in network.functions:
-            graph.functions[function.name] = function
-        for opset in network.opset_import:
-            if opset.domain:
-                graph.domains[opset.domain] = opset
-        double = graph.cast(outer, TensorProto.DOUBLE, f"network {i}/double")
-        total = graph.add("Add", total, double, name=f"sum {i}") if total else double
-    return graph.add("Div", total, graph.constant("networks", float(len(networks))), name="mean")
+        models.append(model_of(twin))
+    together = MeanOfNetworks(models, matrix, "mean")
+    graph.nodes.extend(together.nodes)
+    graph.constants.extend(together.constants)
+    graph.functions.update(together.functions)
+    graph.domains.update(together.domains)
+    return "mean"
 
 
 def _answers(graph: _Graph, target: Target, mean: str) -> None:

@@ -1,0 +1,70 @@
+"""Grid searches beside scikit-learn's, of the same candidates and folds, in one process.
+
+24 candidates (alpha, learning rate, seed, two widths) times 5 folds of two data sets, behind a
+`StandardScaler`: our search, scikit-learn's search over our estimator, and over its own MLP, these
+with a process for each job. Scores of the first two must be equal. Needs the extra `sklearn`.
+
+    python benchmarks/searches.py                 # all three
+    python benchmarks/searches.py --jobs 1        # on one thread
+"""
+
+import argparse
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn import model_selection, neural_network
+from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+import fastmlp
+from fastmlp.sklearn import GridSearchCV, MLPClassifier
+
+GRID = {
+    "mlp__alpha": [1e-4, 1e-2, 1.0],
+    "mlp__learning_rate_init": [1e-3, 1e-2],
+    "mlp__random_state": [0, 1],
+    "mlp__hidden_layer_sizes": [(8,), (16,)],
+}
+
+
+def searched(search_class: Any, mlp: Any, data: Any, jobs: int) -> tuple[float, Any]:
+    """Return the seconds of a search, and the scores of its candidates."""
+    pipeline = Pipeline([("scale", StandardScaler()), ("mlp", mlp)])
+    search = search_class(pipeline, GRID, n_jobs=jobs, cv=5)
+    start = time.perf_counter()
+    search.fit(*data)
+    return time.perf_counter() - start, search.cv_results_["mean_test_score"]
+
+
+def main() -> None:
+    """Print the seconds of each search."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--jobs", type=int, default=fastmlp.get_num_threads())
+    parser.add_argument("--repeats", type=int, default=3, help="of all but scikit-learn's MLP")
+    arguments = parser.parse_args()
+    warnings.filterwarnings("ignore", category=ConvergenceWarning)
+    theirs = model_selection.GridSearchCV
+    for load in (load_breast_cancer, load_digits):
+        data, jobs = load(return_X_y=True), arguments.jobs
+        first, scores = searched(theirs, MLPClassifier(), data, jobs)  # starts its workers
+        fastest, best = [np.inf], [np.inf]
+        for _ in range(arguments.repeats):
+            seconds, own = searched(GridSearchCV, MLPClassifier(), data, jobs)
+            best.append(seconds)
+            fastest.append(searched(theirs, MLPClassifier(), data, jobs)[0])
+            assert np.array_equal(own, scores), "other scores"
+        peer, _ = searched(theirs, neural_network.MLPClassifier(), data, jobs)
+        ours = min(best)
+        print(
+            f"{load.__name__}: ours {ours:.2f} s; scikit-learn's search {min(fastest) / ours:.2f} "
+            f"times as long, the first {first / ours:.2f}; over its own MLP {peer / ours:.1f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Several networks in one ONNX graph, with the mean of their outputs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto, TensorProto, checker, compose, helper, numpy_helper
+
+import fastmlp
+from fastmlp.exchange.onnx_export import IR_VERSION, onnx_model
+from fastmlp.model.model import Model
+
+
+class MeanOfNetworks:
+    """The nodes, constants, functions and domains of networks, and of the mean of their outputs.
+
+    Parameters
+    ----------
+    models : sequence of Model
+        Each becomes part of the graph, with names that begin with ``network i/``.
+    inputs : str
+        The tensor that all of them take.
+    output : str
+        The name of the mean (B, N), in double: the sum in order, divided by their number.
+    """
+
+    def __init__(self, models: Sequence[Model], inputs: str, output: str) -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self.functions: dict[str, Any] = {}
+        self.domains: dict[str, Any] = {}
+        self.opset = 0
+        total = ""
+        for i, model in enumerate(models):
+            double = self._add_network(model, f"network {i}/", inputs)
+            total = self._add("Add", [total, double], f"sum {i}") if total else double
+        count = numpy_helper.from_array(np.array(float(len(models))), "networks")
+        self.constants.append(count)
+        self._add("Div", [total, "networks"], output)
+
+    def _add_network(self, model: Model, prefix: str, inputs: str) -> str:
+        """Add a network; return its outputs in double."""
+        network = compose.add_prefix(onnx_model(model), prefix)
+        inner, outer = network.graph.input[0].name, network.graph.output[0].name
+        for node in network.graph.node:
+            node.input[:] = [inputs if name == inner else name for name in node.input]
+        self.nodes.extend(network.graph.node)
+        self.constants.extend(network.graph.initializer)
+        self.functions |= {function.name: function for function in network.functions}
+        for opset in network.opset_import:
+            if opset.domain:
+                self.domains[opset.domain] = opset
+            else:
+                self.opset = max(self.opset, opset.version)
+        return self._add("Cast", [outer], f"{prefix}double", to=TensorProto.DOUBLE)
+
+    def _add(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        self.nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
+        return output
+
+
+def ensemble_model(models: Sequence[Model]) -> ModelProto:
+    """Return networks of one shape as a checked ONNX model, from X to the mean Y."""
+    together = MeanOfNetworks(models, "X", "mean")
+    first = models[0]
+    kind = helper.np_dtype_to_tensor_dtype(first.dtype)
+    together.nodes.append(helper.make_node("Cast", ["mean"], ["Y"], name="Y", to=kind))
+    graph = helper.make_graph(
+        together.nodes,
+        "fastmlp",
+        [helper.make_tensor_value_info("X", kind, ["batch", first.features])],
+        [helper.make_tensor_value_info("Y", kind, ["batch", first.outputs])],
+        together.constants,
+    )
+    model = helper.make_model(
+        graph,
+        producer_name="fastmlp",
+        producer_version=fastmlp.__version__,
+        ir_version=IR_VERSION,
+        opset_imports=[helper.make_opsetid("", together.opset), *together.domains.values()],
+        functions=list(together.functions.values()),
+    )
+    checker.check_model(model, full_check=True)
+    return model

@@ -1,0 +1,176 @@
+"""`Ensemble`: means and error bars of several networks, and their files."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+from fastmlp.many.bootstraps import bootstrap
+from fastmlp.model.model_files import write_model
+from fastmlp.network import model_of
+
+
+def members(count=4, dtype="float32", **settings):
+    return [fm.Network([4, 5 + i % 2, 3], seed=i, dtype=dtype, **settings) for i in range(count)]
+
+
+@pytest.fixture
+def trained(blobs):
+    ensemble = fm.Ensemble(members())
+    ensemble.fit(*blobs, epochs=3, bootstrap=True)
+    return ensemble
+
+
+def test_fit_by_seeds_is_that_of_each(blobs):
+    X, y = blobs
+    ensemble = fm.Ensemble(members())
+    histories = ensemble.fit(X, y, 3, 16, optimizer="adam")
+    for net, twin, history in zip(ensemble, members(), histories, strict=True):
+        expected = twin.fit(X, y, 3, 16, optimizer="adam")
+        assert np.array_equal(net.parameters, twin.parameters)
+        assert history.loss == expected.loss
+
+
+def test_fit_by_bootstraps_is_that_of_each_on_its_rows(blobs):
+    X, y = blobs
+    ensemble = fm.Ensemble(members())
+    rows = ensemble.bootstrap_rows(y)
+    ensemble.fit(X, y, 3, bootstrap=True)
+    for net, twin, own in zip(ensemble, members(), rows, strict=True):
+        twin.fit(X[own], y[own], 3)
+        assert np.array_equal(net.parameters, twin.parameters)
+
+
+def test_bootstraps_keep_the_classes(blobs):
+    _, y = blobs
+    rows = fm.Ensemble(members()).bootstrap_rows(y)
+    assert all(np.array_equal(y[own], y) for own in rows)
+    assert len({own.tobytes() for own in rows}) == len(rows)
+    assert all(0.5 < len(np.unique(own)) / len(y) < 0.75 for own in rows)
+
+
+def test_bootstraps_of_numbers_and_the_words_of_philox():
+    net = fm.Network([2, 1], output="identity", seed=7)
+    rows = fm.Ensemble([net]).bootstrap_rows(np.arange(5.0))[0]
+    words = np.random.Philox(key=np.array([7, 2], np.uint64)).random_raw(5)
+    assert rows.tolist() == [(int(word) >> 32) * 5 >> 32 for word in words]
+    one = bootstrap(np.array([0, 1, 1, 2]), 3)
+    assert one[[0, 3]].tolist() == [0, 3]
+
+
+def test_predictions(trained, blobs):
+    X, _ = blobs
+    outputs = np.stack([net.predict(X) for net in trained]).astype(np.float64)
+    mean, std = trained.predict(X, return_std=True)
+    atol = 8 * np.finfo(float).eps  # of means of four numbers up to 1, and of their squares
+    np.testing.assert_allclose(mean, outputs.mean(axis=0), rtol=0, atol=atol)
+    np.testing.assert_allclose(std**2, outputs.var(axis=0), rtol=0, atol=atol)
+    assert np.array_equal(trained.predict(X), mean)
+    assert np.array_equal(trained.members(X), outputs.astype(np.float32))
+    assert np.array_equal(trained.quantiles(X, 0.5), np.median(outputs, axis=0))
+    assert trained.quantiles(X, [0.1, 0.5, 0.9]).shape == (3, 90, 3)
+    assert np.array_equal(trained.predict_classes(X), mean.argmax(axis=1))
+
+
+def test_it_is_a_sequence(trained):
+    assert len(trained) == 4
+    assert trained[1] is trained.networks[1]
+    assert trained[-1] in trained
+    assert isinstance(trained[:2], fm.Ensemble)
+    assert trained[:2].networks == trained.networks[:2]
+    assert "4 networks: 4 features, 3 outputs, cross_entropy, float32" in repr(trained)
+    with pytest.raises(ValueError, match="at least one"):
+        trained[4:]
+
+
+def test_files(trained, blobs, tmp_path):
+    X, y = blobs
+    path = tmp_path / "ensemble.safetensors"
+    trained.save(path)
+    for read in (fm.load(path), fm.Ensemble.load(path), pickle.loads(pickle.dumps(trained))):
+        assert isinstance(read, fm.Ensemble)
+        assert np.array_equal(read.predict(X), trained.predict(X))
+        again = copy.deepcopy(trained)
+        again.fit(X, y, 2)
+        read.fit(X, y, 2)  # continues with the same bits
+        assert np.array_equal(read.members(X), again.members(X))
+
+
+def test_an_ensemble_of_one(blobs, tmp_path):
+    X, _ = blobs
+    ensemble = fm.Ensemble([fm.Network([4, 3], seed=1)])
+    path = tmp_path / "one.safetensors"
+    ensemble.save(path)
+    assert isinstance(fm.load(path), fm.Network)
+    assert np.array_equal(fm.Ensemble.load(path).predict(X), ensemble.predict(X))
+    assert not ensemble.predict(X, return_std=True)[1].any()
+
+
+def test_files_of_other_networks_are_no_ensemble(tmp_path):
+    path = tmp_path / "other.safetensors"
+    write_model(path, [model_of(fm.Network([n, 3])) for n in (2, 4)])
+    with pytest.raises(fm.ModelFormatError, match="same number of features"):
+        fm.load(path)
+
+
+def test_diverse_members_share_a_file(blobs, tmp_path):
+    X, _ = blobs
+    nets = [fm.Network([4, *hidden, 3], seed=1) for hidden in ((), (5,), (5,), (6, 7))]
+    ensemble = fm.Ensemble(nets)
+    ensemble.save(tmp_path / "e")
+    assert np.array_equal(fm.load(tmp_path / "e").members(X), ensemble.members(X))
+
+
+@pytest.mark.parametrize(
+    ("networks", "error", "message"),
+    [
+        ([], ValueError, "at least one network"),
+        (3, TypeError, "sequence of networks"),
+        ([3], TypeError, r"networks\[0\] must be a Network"),
+        ([fm.Network([4, 3]), fm.Network([5, 3])], ValueError, "number of features, but .* 4 and"),
+        ([fm.Network([4, 3]), fm.Network([4, 2])], ValueError, "number of outputs"),
+        ([fm.Network([4, 3]), fm.Network([4, 3], dtype="float64")], ValueError, "dtype"),
+        (
+            [fm.Network([4, 1], output="identity"), fm.Network([4, 1], output="sigmoid")],
+            ValueError,
+            "same (loss|last activation)",
+        ),
+        ([fm.Network([4, 3])] * 2, ValueError, "one occurs twice"),
+    ],
+)
+def test_bad_networks(networks, error, message):
+    with pytest.raises(error, match=message):
+        fm.Ensemble(networks)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda e, X, y: e.fit(X, y, bootstrap=True, rows=[[0]]), ValueError, "not both"),
+        (lambda e, X, y: e.fit(X, y, bootstrap=2), ValueError, "bootstrap must be"),
+        (lambda e, X, y: e.fit(X, y, early_stoping=True), TypeError, "early_stoping"),
+        (lambda e, X, y: e.fit(X, y[:5], bootstrap=True), ValueError, "y"),
+        (lambda e, X, y: e.quantiles(X, 1.5), ValueError, "q must be from 0 to 1"),
+        (lambda e, X, y: e.quantiles(X, "x"), TypeError, "q must be a number"),
+        (lambda e, X, y: e.quantiles(X, []), ValueError, "q must be"),
+        (lambda e, X, y: e.predict(X[:, :2]), ValueError, "2 features"),
+        (lambda e, X, y: e.predict(X, return_std="yes"), TypeError, "return_std"),
+    ],
+)
+def test_bad_arguments(blobs, assert_unchanged, call, error, message):
+    ensemble = fm.Ensemble(members())
+    with assert_unchanged(ensemble[0], blobs[0]), pytest.raises(error, match=message):
+        call(ensemble, *blobs)
+
+
+def test_onnx(trained, blobs, tmp_path):
+    pytest.importorskip("onnx")
+    evaluator = pytest.importorskip("onnx.reference").ReferenceEvaluator
+    X, _ = blobs
+    trained.to_onnx(tmp_path / "e.onnx")
+    (outputs,) = evaluator(str(tmp_path / "e.onnx")).run(None, {"X": X.astype(np.float32)})
+    # As for single networks: sums of at most 7 terms in another order, then rounded.
+    np.testing.assert_allclose(outputs, trained.predict(X), rtol=1e-4, atol=1e-5)
+    assert outputs.dtype == np.float32
