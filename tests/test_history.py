@@ -47,6 +47,8 @@ def test_a_copy_has_all_but_the_times(history, duplicate):
     assert math.isnan(again.seconds)
     assert math.isnan(again.gflops)
     assert repr(history).startswith(repr(again)[:-1] + ", seconds=")
+    assert "samples/s" in history._repr_html_()
+    assert "samples/s" not in again._repr_html_()
     with pytest.raises(KeyError, match="got 'epoch_seconds'"):
         again["epoch_seconds"]
 

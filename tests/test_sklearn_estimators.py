@@ -185,7 +185,7 @@ def test_eval_set(digits):
     assert stopped.stopped_
     assert stopped.score(X_val, y_val) == stopped.best_validation_score_
     assert stopped.history_["validation_loss"] == stopped.validation_loss_curve_
-    with pytest.raises(ValueError, match="a pair"):
+    with pytest.raises(ValueError, match=r"must be \(X, y\) or"):
         short().fit(X, y, eval_set=X_val)
     with pytest.raises(ValueError, match="classes not in"):
         short().fit(X, y, eval_set=(X_val, y_val + 5))

@@ -283,11 +283,12 @@ class History:
             + "</tr>"
             for name, values in self.metrics.items()
         )
-        speed = (
-            f"{self.seconds:.4g} s, {self.samples_per_second:,.0f} samples/s, "
-            f"{self.gflops:.4g} GFLOP/s"
-        )
-        table = f"<table><tr><th></th>{heads}</tr>{rows}</table><p>{speed}</p>"
+        table = f"<table><tr><th></th>{heads}</tr>{rows}</table>"
+        if self.epoch_seconds:
+            table += (
+                f"<p>{self.seconds:.4g} s, {self.samples_per_second:,.0f} samples/s, "
+                f"{self.gflops:.4g} GFLOP/s</p>"
+            )
         try:
             from fastmlp.plotting import svg_of  # noqa: PLC0415  (at its first use)
 

@@ -1,6 +1,8 @@
 """Attributes of fitted estimators: the network, live weights, conversion to scikit-learn."""
 
-from typing import Any, Self
+import os
+import threading
+from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator
 
@@ -18,6 +20,7 @@ class Fitted(BaseEstimator):
 
     _network: Network
     out_activation_: str
+    _replacing: ClassVar = threading.RLock()  # a network: other threads must not see half of it
 
     @property
     def network_(self) -> Network:
@@ -121,22 +124,40 @@ class Fitted(BaseEstimator):
     def _hold(self, network: Network, *, fresh: bool = False) -> None:
         """Make `network` that of the estimator; the lists of its arrays stay, unless `fresh`."""
         own = self.__dict__
-        self._network = network
-        for name in NAMES:
-            if isinstance(own.get(name), LayerArrays) and not fresh:
-                own[name].show(network)
-            else:
-                own[name] = LayerArrays.of(name, network)
+        with Fitted._replacing:
+            self._network = network
+            for name in NAMES:
+                if isinstance(own.get(name), LayerArrays) and not fresh:
+                    own[name].show(network)
+                else:
+                    own[name] = LayerArrays.of(name, network)
 
     def _current_network(self: Any) -> Network:
         """Return the network, with the arrays that were assigned since it was last used."""
-        own = self.__dict__
-        network: Network | None = own.get("_network")
-        if network is None or any(getattr(own[n], "network", None) is not network for n in NAMES):
-            network = given.network_of_arrays(self)
-            self._hold(network)
+        network: Network | None = self._live_network()
+        if network is None:
+            with Fitted._replacing:  # another thread may be in the middle of `_hold`
+                network = self._live_network()
+                if network is None:
+                    network = given.network_of_arrays(self)
+                    self._hold(network)
         given.refuse_other_depth(self)
         return network
 
+    def _live_network(self) -> Network | None:
+        """Return the network if `coefs_` and `intercepts_` are its views."""
+        own = self.__dict__
+        network: Network | None = own.get("_network")
+        views = (getattr(own.get(name), "network", None) for name in NAMES)
+        return network if all(each is network for each in views) else None
+
     def _network_to_predict(self: Any) -> Network:
         return given.predicting(self, self._current_network())
+
+
+def _renew_lock() -> None:
+    """Forget a lock that a thread held which a fork did not copy."""
+    Fitted._replacing = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
