@@ -3,8 +3,6 @@
 import copy
 import itertools
 import pickle
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -295,25 +293,3 @@ def test_the_type_of_assigned_arrays():
         assert ours.network_.dtype == expected
         ours.coefs_ = [array.tolist() for array in theirs.coefs_]
         assert ours.coefs_[0].dtype == expected  # the memory keeps its type
-
-
-def test_a_new_fit_is_not_mistaken_for_assigned_arrays():
-    """Another thread predicts while a fit replaces the network."""
-    model = of(fm, "number").fit(X, NUMBERS[:, 0])
-    expected, errors, ended = model.network_.parameters.copy(), [], threading.Event()
-
-    def predict():
-        while not ended.is_set():
-            try:
-                model.predict(X[:2])
-            except Exception as error:  # noqa: BLE001
-                errors.append(error)
-
-    with ThreadPoolExecutor(2) as pool:
-        for _ in range(2):
-            pool.submit(predict)
-        for _ in range(30):
-            model.fit(X, NUMBERS[:, 0])
-            np.testing.assert_array_equal(model.network_.parameters, expected)
-        ended.set()
-    assert errors == []
