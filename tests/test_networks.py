@@ -100,10 +100,10 @@ def test_copies_continue_alike(duplicate):
     networks = some(normalization="batch")
     networks[1].fit(X, y, epochs=2, optimizer="adam")
     networks[1].trainable[0] = False
-    networks[1].origin_of_this = "kept"
+    networks[1]._own = "kept"
     networks.parameters[3] *= 2
     twin = duplicate(networks)
-    assert twin[1].origin_of_this == "kept"
+    assert twin[1]._own == "kept"
     for each in (networks, twin):
         fm.train_many(each, X, y, epochs=2, optimizer="adam")
     np.testing.assert_array_equal(twin.parameters, networks.parameters)
