@@ -13,7 +13,15 @@ pytestmark = pytest.mark.once
 ABSENT = {
     *("LBFGS", "ConvergenceWarning", "Checkpoint", "ModelFormatError", "load", "load_checkpoint"),
     "reference",
-    *("from_keras", "from_onnx", "from_sklearn", "from_torch", "get_cmake_dir", "get_include"),
+    *(
+        "from_keras",
+        "from_onnx",
+        "from_sklearn",
+        "from_state_dict",
+        "from_torch",
+        "get_cmake_dir",
+        "get_include",
+    ),
     *("__version__", "get_config", "metrics"),
     *("ArrayStream", "DataError", "Ensemble", "ParquetStream", "Stream", "TabularModel"),
 }

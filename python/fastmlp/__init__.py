@@ -24,7 +24,7 @@ from fastmlp.fitting.checkpoints import Checkpoint
 from fastmlp.fitting.early_stopping import EarlyStopping
 from fastmlp.heads import Head, Heads
 from fastmlp.history import EpochReport, Evaluation, History
-from fastmlp.importing import from_keras, from_onnx, from_sklearn, from_torch
+from fastmlp.importing import from_keras, from_onnx, from_sklearn, from_state_dict, from_torch
 from fastmlp.layers import ELU, GELU, BatchNorm, Dense, LayerNorm, LeakyReLU
 from fastmlp.loading import load, load_checkpoint
 from fastmlp.losses import CrossEntropy, Huber, Quantile
@@ -98,6 +98,7 @@ __all__ = [
     "from_keras",
     "from_onnx",
     "from_sklearn",
+    "from_state_dict",
     "from_torch",
     "get_cmake_dir",
     "get_config",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from fastmlp._validation import switch
 from fastmlp.exchange._peer import peer
+from fastmlp.layers import ActivationLike
 from fastmlp.losses import LossLike
 from fastmlp.network import Network, network_of
 
@@ -151,6 +154,47 @@ def from_keras(
     """
     reader = peer("keras", "keras", "from_keras")
     return network_of(reader.from_keras(model, output, loss, seed, switch("verify", verify)))
+
+
+def from_state_dict(
+    state: Mapping[str, Any] | str | PathLike[str],
+    *,
+    activation: ActivationLike,
+    output: str | None = None,
+    loss: LossLike | None = None,
+    seed: int | None = None,
+) -> Network:
+    """Convert the parameters of dense layers, by the names that PyTorch gives them, to a network.
+
+    Parameters
+    ----------
+    state : mapping, str or PathLike
+        Arrays or tensors by name, such as ``model.state_dict()``, or a safetensors file of them:
+        pairs NAME.weight (N, K) and NAME.bias (N,), in the order of the numbers in their names.
+    activation : str, LeakyReLU or ELU
+        That of all hidden layers, which names do not tell.
+    output, loss, seed
+        As in `from_onnx`.
+
+    Returns
+    -------
+    Network
+        With copies of the parameters.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is anything else in `state`, or the order is not certain; the message has the name.
+    OSError
+        If the file cannot be read.
+
+    Examples
+    --------
+    >>> net = from_state_dict(model.state_dict(), activation="relu")  # doctest: +SKIP
+    """
+    from fastmlp.exchange import state_dict  # noqa: PLC0415  (only for those who import)
+
+    return network_of(state_dict.from_state_dict(state, activation, output, loss, seed))
 
 
 def from_sklearn(

@@ -1,0 +1,68 @@
+"""`from_state_dict`: parameters by name, as PyTorch stores them."""
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+
+
+def state(rng, layers, pattern="net.{}"):
+    """Return 12 layers by name, sorted as texts, as a file has them."""
+    shapes = [(5, 4), *[(5, 5)] * (layers - 2), (3, 5)]
+    arrays = {}
+    for i, shape in sorted(enumerate(shapes), key=lambda pair: str(2 * pair[0])):
+        arrays[pattern.format(2 * i) + ".bias"] = rng.standard_normal(shape[0], np.float32)
+        arrays[pattern.format(2 * i) + ".weight"] = rng.standard_normal(shape, np.float32)
+    return arrays
+
+
+@pytest.mark.parametrize("pattern", ["{}", "net.{}", "fc{}"])
+def test_layers_are_in_the_order_of_their_numbers(pattern, rng, tmp_path):
+    arrays = state(rng, 12, pattern)
+    net = fm.from_state_dict(arrays, activation="tanh", output="softmax")
+    assert [layer.activation for layer in net.layers] == ["tanh"] * 11 + ["softmax"]
+    for i, (weights, biases) in enumerate(zip(net.weights, net.biases, strict=True)):
+        assert np.array_equal(weights.T, arrays[pattern.format(2 * i) + ".weight"])
+        assert np.array_equal(biases, arrays[pattern.format(2 * i) + ".bias"])
+    numpy = pytest.importorskip("safetensors.numpy")
+    numpy.save_file(arrays, tmp_path / "model.safetensors", {"format": "pt"})
+    again = fm.from_state_dict(tmp_path / "model.safetensors", activation="tanh", output="softmax")
+    assert np.array_equal(again.parameters, net.parameters)
+    assert again.layers == net.layers
+
+
+def test_biases_may_be_missing():
+    net = fm.from_state_dict({"0.weight": np.ones((2, 3))}, activation="relu")
+    assert (net.dtype, net.biases[0].tolist()) == (np.float64, [0, 0])
+
+
+W, B = np.ones((3, 3), np.float32), np.ones(3, np.float32)
+REFUSED = {
+    "'1.running_mean'": {"0.weight": W, "1.running_mean": B},
+    "'1.weight'": {"0.weight": W, "1.weight": B},
+    "'scale'": {"0.weight": W, "scale": B},
+    "order of the layers is not certain": {"first.weight": W, "last.weight": W},
+    "names must differ in numbers only": {"a.0.weight": W, "b.1.weight": W},
+    "got none": {},
+    "takes 2 nodes, but gets 3": {"0.weight": W, "1.weight": np.ones((3, 2), np.float32)},
+    "'0.weight' must be float32 or float64, got float16": {"0.weight": W.astype(np.float16)},
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_what_is_not_certain_is_refused(message):
+    with pytest.raises(ValueError, match=message):
+        fm.from_state_dict(REFUSED[message], activation="relu")
+
+
+FILES = [b"", b"\x02" + bytes(7) + b"{}", b"\xff" * 20, b"\x08" + bytes(7) + b'{"a": 1}']
+
+
+@pytest.mark.parametrize("content", FILES)
+def test_other_files_are_refused(content, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"is not a safetensors file|got none"):
+        fm.from_state_dict(path, activation="relu")
+    with pytest.raises(TypeError, match="got list"):
+        fm.from_state_dict([W], activation="relu")
