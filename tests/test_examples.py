@@ -51,9 +51,19 @@ def test_scipy_lbfgs():
     assert number(after, "loss") < 0.015 < number(before, "loss")
 
 
+def test_mpi():
+    """As a single rank; test_mpi starts several."""
+    pytest.importorskip("mpi4py")
+    pytest.importorskip("sklearn")
+    [line] = run("mpi.py")
+    assert line.startswith("1 ranks")
+    assert float(line.split()[-1]) > 0.9
+
+
 def test_every_example_is_tested():
     assert {path.name for path in EXAMPLES.glob("*.py")} == {
         "digits_by_hand.py",
+        "mpi.py",
         "online_learning.py",
         "scipy_lbfgs.py",
     }

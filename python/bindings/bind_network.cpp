@@ -503,14 +503,16 @@ void bind(py::module_& module, const char* name) {
             "fit",
             [](M& m, py::handle x, const py::object& y, py::object sample_weight, py::object order,
                const TrainOptions& options, py::object learning_rate, py::object on_epoch,
-               py::object on_step, bool is_step, Conventions* conventions) {
+               py::object on_step, bool is_step, Conventions* conventions,
+               const RanksOrNone& ranks) {
                 return fit(m, x, y, sample_weight, order, options,
-                           {learning_rate, on_epoch, on_step}, is_step, conventions);
+                           {learning_rate, on_epoch, on_step}, is_step, conventions, ranks);
             },
             py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::arg("order"),
             py::arg("options"), py::arg("learning_rate") = py::none(),
             py::arg("on_epoch") = py::none(), py::arg("on_step") = py::none(),
-            py::arg("is_step") = false, py::arg("conventions") = nullptr)
+            py::arg("is_step") = false, py::arg("conventions") = nullptr,
+            py::arg("ranks") = py::none())
         .def(
             "fit_stream",
             [](M& m, const py::object& next_block, std::size_t rows, const py::object& loss,

@@ -48,6 +48,19 @@ TrainOptions with_callbacks(const TrainOptions& settings, const Callables& calla
     return options;
 }
 
+/// Other ranks, whose part of a step Python's `add` adds in place.
+template <class T>
+Ranks with_python(const RanksOrNone& given, Unlocked& unlocked) {
+    if (!given) return {};
+    const auto& [rank, rows, add] = *given;
+    return {rank, rows, [&](void* gradients, std::size_t count, std::vector<double>& sums) {
+                const Unlocked::Locked gil(unlocked);
+                const py::capsule borrowed(gradients, [](void*) {});
+                call_python(add, py::array_t<T>(count, static_cast<T*>(gradients), borrowed),
+                            py::array_t<double>(sums.size(), sums.data(), borrowed));
+            }};
+}
+
 /// The settings, with an order of samples kept alive by Python.
 TrainOptions with_order(const TrainOptions& settings, const py::object& order, std::size_t rows) {
     TrainOptions options = settings;
@@ -129,7 +142,7 @@ template <class T>
 std::vector<EpochReport> fit(LockedNetwork<T>& model, py::handle x, const py::object& y,
                              py::object sample_weight, py::object order,
                              const TrainOptions& settings, const Callables& callables, bool is_step,
-                             Conventions* conventions) {
+                             Conventions* conventions, const RanksOrNone& ranks) {
     const BorrowedFeatures<T> features(x);
     const py::array weights =
         sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
@@ -142,7 +155,9 @@ std::vector<EpochReport> fit(LockedNetwork<T>& model, py::handle x, const py::ob
                                       : borrow_targets<T>(y, weights);
     const TrainOptions ordered = with_order(settings, order, rows);
     Unlocked unlocked;  // all arrays are borrowed and held by this frame
-    const TrainOptions options = with_callbacks(ordered, callables, unlocked);
+    TrainOptions options = with_callbacks(ordered, callables, unlocked);
+    const Ranks with_ranks = with_python<T>(ranks, unlocked);
+    if (ranks) options.ranks = &with_ranks;
     ask = [&](const LossBatch<T>& batch) { loss(unlocked, batch); };
     const Writing writing(model, is_step ? Access::kStep : Access::kTraining, unlocked);
     Conventions none;
@@ -230,9 +245,9 @@ int threads_for(const LockedNetwork<T>& model, std::size_t batch_size, int n_thr
     template int threads_for(const LockedNetwork<T>&, std::size_t, int, double);              \
     template void check_batches(const LockedNetwork<T>&, std::size_t, py::object, py::object, \
                                 const TrainOptions&);                                         \
-    template std::vector<EpochReport> fit(LockedNetwork<T>&, py::handle, const py::object&,   \
-                                          py::object, py::object, const TrainOptions&,        \
-                                          const Callables&, bool, Conventions*);              \
+    template std::vector<EpochReport> fit(                                                    \
+        LockedNetwork<T>&, py::handle, const py::object&, py::object, py::object,             \
+        const TrainOptions&, const Callables&, bool, Conventions*, const RanksOrNone&);       \
     template std::vector<EpochReport> fit_stream(LockedNetwork<T>&, const py::object&,        \
                                                  std::size_t, const py::object&,              \
                                                  const TrainOptions&, const Callables&);

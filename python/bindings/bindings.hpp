@@ -30,12 +30,16 @@ struct Callables {
     py::object on_step;        ///< (step, loss) -> whether to stop
 };
 
+/// (rank, rows of each rank, add) with `add(gradients, sums)`, which replaces both arrays by the
+/// sums over all ranks; or None.
+using RanksOrNone = std::optional<std::tuple<std::size_t, std::vector<std::size_t>, py::object>>;
+
 /// With `is_step`, a prediction in another thread waits for the end. `conventions` may be null.
 template <class T>
 std::vector<EpochReport> fit(LockedNetwork<T>& model, py::handle x, const py::object& y,
                              py::object sample_weight, py::object order,
                              const TrainOptions& settings, const Callables& callables, bool is_step,
-                             Conventions* conventions);
+                             Conventions* conventions, const RanksOrNone& ranks);
 
 /// `next_block()` returns (X, y, sample_weight or None, whether it is the last of its epoch); y is
 /// ignored if `loss` is a Python function. `rows` are those of an epoch, 0 if unknown.

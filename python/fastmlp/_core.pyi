@@ -416,6 +416,8 @@ class _Network:
         on_step: Callable[[int, float], bool] | None = None,
         is_step: bool = False,
         conventions: Conventions | None = None,
+        ranks: tuple[int, Sequence[int], Callable[[NDArray[Any], NDArray[np.float64]], None]]
+        | None = None,
     ) -> list[EpochReport]: ...
     def fit_stream(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from types import MappingProxyType
 from typing import Any, overload
 
@@ -26,6 +27,7 @@ from fastmlp.fitting.callbacks import AnyCallback
 from fastmlp.fitting.checkpoints import Checkpoint, save_checkpoint
 from fastmlp.fitting.early_stopping import EarlyStopping
 from fastmlp.fitting.options import ValidationData, read_options
+from fastmlp.fitting.ranks import Ranks
 from fastmlp.fitting.standardize import adapt
 from fastmlp.heads import Head
 from fastmlp.history import Evaluation, History
@@ -795,6 +797,7 @@ class Network:
         checkpoint: Checkpoint | files.Path | None = None,
         ema: float | None = None,
         standardize: bool = False,
+        comm: Any = None,
     ) -> History:
         """Train on mini-batches: `forward`, `backward` and `update` over the epochs, fused.
 
@@ -845,6 +848,9 @@ class Network:
             A file to save to after each epoch, and to resume from if it exists.
         ema : float, optional
             Decay, above 0 and below 1, of the moving average that `averaged` returns.
+        comm : mpi4py.MPI.Comm, optional
+            Train together with the other ranks, each with its own rows, perhaps none. `batch_size`
+            is that of all together. See "More than one machine" of the guide.
 
         Returns
         -------
@@ -865,26 +871,27 @@ class Network:
             On Ctrl-C. As after an exception in a callback, the parameters are those of the last
             completed step.
         """
-        options = read_options(
-            self._model,
-            epochs=epochs,
-            batch_size=batch_size,
-            optimizer=optimizer,
-            shuffle=shuffle,
-            validation_data=validation_data,
-            verbose=verbose,
-            n_threads=n_threads,
-            callbacks=callbacks,
-            sample_weight=sample_weight,
-            class_weight=class_weight,
-            validation_fraction=validation_fraction,
-            metrics=metrics,
-            early_stopping=early_stopping,
-            checkpoint=checkpoint,
-            ema=ema,
-            standardize=standardize,
-        )
-        return training.fit(self, self._model, X, y, options)
+        with nullcontext() if comm is None else Ranks(comm) as ranks:
+            options = read_options(
+                self._model,
+                epochs=epochs,
+                batch_size=batch_size,
+                optimizer=optimizer,
+                shuffle=shuffle,
+                validation_data=validation_data,
+                verbose=verbose,
+                n_threads=n_threads,
+                callbacks=callbacks,
+                sample_weight=sample_weight,
+                class_weight=class_weight,
+                validation_fraction=validation_fraction,
+                metrics=metrics,
+                early_stopping=early_stopping,
+                checkpoint=checkpoint,
+                ema=ema,
+                standardize=standardize,
+            )
+            return training.fit(self, self._model, X, y, options, ranks)
 
     def objective(
         self, X: ArrayLike, y: TargetsLike, *, sample_weight: ArrayLike | None = None

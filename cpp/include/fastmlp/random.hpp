@@ -13,7 +13,8 @@
 
 namespace fastmlp {
 
-/// The dropout stream of layer i is kDropout + 256 i.
+/// The dropout stream of layer i is kDropout + 256 i, the orders of rank r are those of kOrder +
+/// 256 r.
 enum class Purpose : std::uint32_t { kInitialWeights = 0, kOrder = 1, kDropout = 2, kBlocks = 3 };
 
 struct FASTMLP_API RandomStream {

@@ -12,6 +12,7 @@
 #include "fastmlp/interruption.hpp"
 #include "fastmlp/network.hpp"
 #include "fastmlp/optimizer.hpp"
+#include "fastmlp/ranks.hpp"
 #include "fastmlp/raw_view.hpp"
 #include "fastmlp/schedule.hpp"
 
@@ -47,6 +48,7 @@ struct TrainOptions {
     /// used in turn.
     const std::uint32_t* order = nullptr;
     std::size_t order_rows = 0;
+    const Ranks* ranks = nullptr;        ///< other processes to train with; null: none
     int n_threads = 0;                   ///< upper limit; 0: that of the process
     const Executor* executor = nullptr;  ///< null: fastmlp's threads
     /// Called after each epoch, with current parameters, which it may change: true stops.

@@ -77,6 +77,7 @@ struct BlockPass : Propagation<T> {
     explicit BlockPass(const Propagation<T>& pass)
         : Propagation<T>(pass), head_losses_before(pass.heads.size()) {}
 
+    std::size_t ahead = 0;                      ///< samples of the epoch that are elsewhere
     std::size_t batch = 0;                      ///< rows of the whole batch that count,
     std::vector<std::uint32_t> places;          ///< their positions in it, if it has weights
     Range block{};                              ///< of the batch: what is in the workspace now,
@@ -112,7 +113,7 @@ struct BlockPass : Propagation<T> {
             first += block.first;
         }
         context.batch = block.size();
-        context.position = samples.before + first;
+        context.position = samples.before + ahead + first;
         rows = context.rows();
         if (context.share.rank == 0) work.batch = block.size();
         samples.gather(this->kernel, first, 0, rows, work, context.places);

@@ -64,7 +64,8 @@ void check_options(std::size_t rows, const TrainOptions& options) {
     if (options.first_epoch > options.epochs) {
         throw std::invalid_argument("first_epoch must be at most epochs");
     }
-    if (rows == 0 && (options.first_epoch > 0 || counts_epochs(options.schedule))) {
+    if (rows == 0 && !options.ranks &&
+        (options.first_epoch > 0 || counts_epochs(options.schedule))) {
         throw std::invalid_argument(
             "first_epoch and schedules over epochs need the number of rows of an epoch");
     }

@@ -23,6 +23,12 @@ Features<T> spread_out(const LayerLayout& first, const Features<T>& x, std::size
     return borrowed && read_often && aliases<T>(x.dense.stride) ? copied(x) : x;
 }
 
+/// What the order of an epoch is drawn from: every rank has its own, rank 0 that of no ranks.
+inline RandomStream order_stream(const Ranks* ranks, std::uint64_t seed, std::uint32_t epoch) {
+    const auto rank = static_cast<std::uint32_t>(ranks ? ranks->rank : 0);
+    return {seed, Purpose{static_cast<std::uint32_t>(Purpose::kOrder) + 256 * rank}, epoch};
+}
+
 template <class T>
 class SampleSource {
 public:
@@ -31,8 +37,10 @@ public:
                  const TrainOptions& options)
         : network_(network), options_(options),
           samples_{spread_out(network.layout()[0], x, options.batch_size), y}, rows_(x.rows),
-          batch_(std::min(options.batch_size, rows_)) {
-        if (rows_ == 0) throw std::invalid_argument("x has 0 rows; training needs at least one");
+          batch_(options.ranks ? options.batch_size : std::min(options.batch_size, rows_)) {
+        if (options.ranks) check_ranks();
+        if (rows_ == 0 && !options.ranks)
+            throw std::invalid_argument("x has 0 rows; training needs at least one");
         if (rows_ > UINT32_MAX) throw std::invalid_argument("x has more than 2^32 - 1 rows");
         if (options.shuffle && !options.order) shuffled_.resize(rows_);
     }
@@ -45,6 +53,7 @@ public:
               {}},
           blocks_(&blocks), rows_(blocks.rows),
           batch_(rows_ ? std::min(options.batch_size, rows_) : options.batch_size) {
+        if (options.ranks) throw std::invalid_argument("blocks cannot be divided among ranks");
         if (options.order) throw std::invalid_argument("blocks come in the order of their source");
     }
 
@@ -65,6 +74,27 @@ public:
     }
 
 private:
+    void check_ranks() const {
+        const Ranks& ranks = *options_.ranks;
+        if (ranks.rank >= ranks.rows.size() || ranks.rows[ranks.rank] != rows_ || !ranks.add) {
+            throw std::invalid_argument("ranks must have the rows of each rank, and add");
+        }
+        if (std::all_of(ranks.rows.begin(), ranks.rows.end(), [](auto n) { return n == 0; })) {
+            throw std::invalid_argument("no rank has a row; training needs at least one");
+        }
+        const auto couples = [](const Layer& layer) {
+            return layer.normalization == Normalization::kBatch ||
+                   layer.input_normalization == Normalization::kBatch;
+        };
+        const std::vector<Layer>& layers = network_.layers();
+        if (std::any_of(layers.begin(), layers.end(), couples) ||
+            network_.loss().kind == Loss::kCustom) {
+            throw std::invalid_argument(
+                "batch normalization and custom losses need all samples of a batch, "
+                "some of which other ranks have");
+        }
+    }
+
     bool next_block() {
         samples_.before += samples_.count();
         const Block<T> block = blocks_->next();
@@ -87,7 +117,8 @@ private:
     const std::uint32_t* order_of(std::size_t epoch) {
         if (options_.order) return options_.order + epoch % options_.order_rows * rows_;
         if (!options_.shuffle) return nullptr;
-        draw_order(network_.seed(), samples_.epoch, shuffled_.data(), shuffled_.size());
+        draw_order(order_stream(options_.ranks, network_.seed(), samples_.epoch), 0,
+                   shuffled_.data(), shuffled_.size());
         return shuffled_.data();
     }
 

@@ -17,9 +17,10 @@
 #include "training/options.hpp"
 #include "training/state.hpp"
 #include "training/step_by_columns.hpp"
-#include "training/step_clipped.hpp"
 #include "training/step_of_small_hidden.hpp"
 #include "training/step_path.hpp"
+#include "training/step_rows.hpp"
+#include "training/step_stored.hpp"
 
 namespace fastmlp {
 
@@ -33,46 +34,58 @@ public:
           parameters_(state.parameters()), targets_(state.targets()), options_(options),
           conventions_(conventions), path_(path) {
         for (Part& part : parts_) part.loss_limit = static_cast<T>(conventions.loss_limit);
-        if (path.clipped) clipped_.emplace(network);
-        if (path.in_blocks) sums_.emplace(network, whole_targets());
+        if (path.stored) stored_.emplace(network);
+        if (options.ranks) sums_.resize(Stored::kHeads + pass.heads.size());
+        if (path.in_blocks) blocks_.emplace(network, whole_targets());
         if (conventions.report_squares) weight_squares_.emplace(network.layout(), false);
     }
 
-    /// This thread's share of the step over samples `first` to `first` + `count` - 1, without those
-    /// of weight 0. Returns false and does nothing if none remains. `rate` is read after the first
-    /// barrier only.
-    bool run(std::size_t first, std::size_t count, const double& rate, std::uint64_t number,
+    /// This thread's share of the step over `samples`, of which those of weight 0 are left out, and
+    /// `ahead` of other ranks come before them. Returns false and does nothing if none remains.
+    /// `rate` is read after the first barrier only.
+    bool run(Range samples, std::size_t ahead, const double& rate, std::uint64_t number,
              ThreadTeam& team, Share share) {
         Part& part = parts_[share.rank];
+        const std::size_t first = samples.first, count = samples.size();
         const BatchContext context{
             .training = true, .epoch = samples_.epoch, .share = share, .team = &team};
-        if (!part.begin(samples_, first, count, context)) return false;
-        do {
+        part.ahead = ahead;
+        const bool is_empty = !part.begin(samples_, first, count, context);
+        if (is_empty && !options_.ranks) return false;
+        if (is_empty && share.rank == 0) part.work.batch = 0;
+        while (!is_empty) {
             part.gather(samples_, first);
             forward(part);                             // (1.1), (1.2)
             part.output_delta(samples_.y, part.rows);  // (2.8), (2.9)
             backward(part);                            // (2.4), (2.5), (2.12)
-        } while (add_block(part, first));  // until nothing is left of the batch
+            if (!add_block(part, first)) break;        // nothing is left of the batch
+        }
         if (weight_squares_) weight_squares_->add_all(parameters_, share);
         team.barrier(static_cast<int>(share.rank));
+        RowPrefetcher prefetch = samples_.next_rows(first + count, part.rows);
+        if (options_.ranks) return update_from_ranks(part, {rate, number}, prefetch, is_empty);
         // Nothing throws from here on, so the step is applied as a whole.
         part.move_averages();
-        RowPrefetcher prefetch = samples_.next_rows(first + count, part.rows);
         update(part, {rate, number, part.weight(samples_.y)}, prefetch);
         return true;
     }
 
     /// Sums over the rows of the last step: of losses, and of weights.
-    double loss() const { return parts_[0].loss(); }
-    double weight() const { return parts_[0].weight(samples_.y); }
+    double loss() const { return options_.ranks ? sums_[Stored::kLoss] : parts_[0].loss(); }
+    double weight() const {
+        return options_.ranks ? sums_[Stored::kWeight] : parts_[0].weight(samples_.y);
+    }
     /// The sum of the losses of head i, not times its weight.
-    double head_loss(std::size_t i) const { return parts_[0].head_loss(i); }
+    double head_loss(std::size_t i) const {
+        return options_.ranks ? sums_[Stored::kHeads + i] : parts_[0].head_loss(i);
+    }
 
     /// The sum of squares of all weights before the step; 0 if not requested.
     double squares() const { return weight_squares_ ? weight_squares_->total() : 0; }
 
 private:
     using Passes = StepPath::Passes;
+    using Stored = StoredUpdate<T>;
 
     /// One thread's part, on separate cache lines.
     struct alignas(kCacheLine) Part : BlockPass<T> {
@@ -87,17 +100,17 @@ private:
         part.context.meet();
         part.add_losses_of_block(samples_.y);
         RowPrefetcher prefetch = samples_.next_rows(first + part.block.last, part.rows);
-        part.gradients(sums_->of_block(part.is_first()), {T(1)}, &prefetch);
+        part.gradients(blocks_->of_block(part.is_first()), {T(1)}, &prefetch);
         part.context.meet();
         return true;
     }
 
     /// What the gradients of a batch are used for, and those of its last block.
     const std::vector<UpdateTarget<T>>& whole_targets() const {
-        return clipped_ ? clipped_->stores() : targets_;
+        return stored_ ? stored_->stores() : targets_;
     }
     const std::vector<UpdateTarget<T>>& targets(const Part& part) const {
-        return part.is_first() ? whole_targets() : sums_->of_last();
+        return part.is_first() ? whole_targets() : blocks_->of_last();
     }
 
     void forward(const Part& part) const {
@@ -120,16 +133,35 @@ private:
     void update(Part& part, const StepFacts& facts, RowPrefetcher& prefetch) {
         const double sum = facts.weight_sum;
         const T scale = static_cast<T>(sum > 0 ? conventions_.gradient_scale / sum : 0);
-        if (clipped_) {
+        if (stored_) {
             gradients(part, {scale}, prefetch);
-            clipped_->apply(part, options_.optimizer, conventions_, facts, targets_,
-                            part.layer_rules);
+            stored_->apply(part, options_.optimizer, conventions_, facts, targets_,
+                           part.layer_rules);
         } else {
             const StepRules<T> rules = step_rules<T>(options_.optimizer, facts, conventions_);
             const StepRules<T>* of_layers =
                 layer_rules(options_.optimizer, facts, conventions_, part.layers, part.layer_rules);
             gradients(part, {scale, &rules, of_layers}, prefetch);
         }
+    }
+
+    /// The same with the gradients of all ranks; false if none of their samples counts.
+    bool update_from_ranks(Part& part, StepFacts facts, RowPrefetcher& prefetch, bool is_empty) {
+        if (!is_empty) gradients(part, {T(1)}, prefetch);
+        part.context.meet();
+        if (part.context.share.rank == 0) {
+            sums_[Stored::kLoss] = part.loss();
+            sums_[Stored::kWeight] = part.weight(samples_.y);
+            for (std::size_t i = Stored::kHeads; i < sums_.size(); ++i) {
+                sums_[i] = part.head_loss(i - Stored::kHeads);
+            }
+            stored_->add(*options_.ranks, is_empty, sums_);
+        }
+        part.context.meet();
+        facts.weight_sum = sums_[Stored::kWeight];
+        if (!(facts.weight_sum > 0)) return false;
+        stored_->apply(part, options_.optimizer, conventions_, facts, targets_, part.layer_rules);
+        return true;
     }
 
     void gradients(const Part& part, GradientUse<T> use, RowPrefetcher& prefetch) const {
@@ -147,9 +179,10 @@ private:
     const TrainOptions& options_;
     const Conventions& conventions_;
     StepPath path_;
-    std::optional<ClippedUpdate<T>> clipped_;
-    std::optional<GradientSums<T>> sums_;  ///< if a batch is divided into blocks
+    std::optional<Stored> stored_;
+    std::optional<GradientSums<T>> blocks_;  ///< if a batch is divided into blocks
     std::optional<SumOfSquares<T>> weight_squares_;
+    std::vector<double> sums_;  ///< of losses and weights of all ranks, if there are ranks
 };
 
 }  // namespace fastmlp

@@ -23,7 +23,7 @@ struct StepPath {
 
     Passes passes = Passes::kPlain;
     bool in_blocks = false;  ///< repeats the passes: see blocks_of_batch.hpp
-    bool clipped = false;    ///< replaces the update: see step_clipped.hpp
+    bool stored = false;     ///< replaces the update: see step_stored.hpp
     bool one_row = false;    ///< replaces all of it: see step_of_one_row.hpp
 };
 
@@ -102,7 +102,8 @@ bool goes_row_by_row(const Propagation<T>& pass, const TrainOptions& options,
                             conventions.loss_limit == Conventions::kUnlimited;
     const bool plain_sgd = options.optimizer.clip_norm == Optimizer::kUnlimited &&
                            step_rules<T>(options.optimizer, {}, conventions).weights.plain();
-    const bool unobserved = !options.on_step && !conventions.report_squares && options.ema == 0;
+    const bool unobserved =
+        !options.on_step && !conventions.report_squares && options.ema == 0 && !options.ranks;
     return batch == 1 && threads == 1 && plain_layers && plain_loss && plain_sgd && unobserved;
 }
 
@@ -113,7 +114,7 @@ StepPath choose_step_path(const Propagation<T>& pass, const Samples<T>& samples,
                           std::size_t batch, int threads) {
     StepPath path;
     path.in_blocks = batch > pass.work.capacity;
-    path.clipped = options.optimizer.clip_norm != Optimizer::kUnlimited;
+    path.stored = options.optimizer.clip_norm != Optimizer::kUnlimited || options.ranks;
     if (samples.x.is_sparse) return path;     // all alternatives need dense rows
     if (pass.normalizes_inputs) return path;  // and read them as they are gathered
     path.one_row = goes_row_by_row(pass, options, conventions, batch, threads);

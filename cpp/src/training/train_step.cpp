@@ -115,7 +115,8 @@ private:
         const auto size = static_cast<std::size_t>(team.size());
         team.run([&](int rank) {
             const Share share{static_cast<std::size_t>(rank), size};
-            const bool did = room.step.run(0, x.rows, optimizer.learning_rate, number, team, share);
+            const bool did =
+                room.step.run({0, x.rows}, 0, optimizer.learning_rate, number, team, share);
             if (rank == 0) taken = did;
         });
         network_.position_ += x.rows;

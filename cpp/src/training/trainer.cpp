@@ -20,6 +20,7 @@
 #include "training/step_of_one_row.hpp"
 #include "training/step_path.hpp"
 #include "training/step_rate.hpp"
+#include "training/step_rows.hpp"
 
 namespace fastmlp {
 namespace {
@@ -30,8 +31,8 @@ public:
     Trainer(Network<T>& network, SampleSource<T>& source, const TrainOptions& options,
             Conventions& conventions)
         : network_(network), source_(source), samples_(source.samples()), options_(options),
-          conventions_(conventions), batch_(source.batch()),
-          steps_per_epoch_((source.rows() + batch_ - 1) / batch_),
+          conventions_(conventions), step_rows_(source.rows(), source.batch(), options.ranks),
+          batch_(step_rows_.most()), steps_per_epoch_(step_rows_.count()),
           team_(tasks_at_once(threads_for_steps(network.layout(), batch_, density(samples_.x),
                                                 options.n_threads),
                               options.executor),
@@ -87,7 +88,8 @@ private:
     const Samples<T>& samples_;  ///< the current ones: of an epoch, or of a block of it
     const TrainOptions& options_;
     Conventions& conventions_;
-    std::size_t batch_, steps_per_epoch_;
+    StepRows step_rows_;
+    std::size_t batch_, steps_per_epoch_;  ///< the most samples of a step
     ThreadTeam team_;
     Workspace<T> work_;
     TrainingState<T> state_;
@@ -165,7 +167,8 @@ EpochReport Trainer<T>::run_epoch(std::size_t epoch) {
 /// Trains on the current samples.
 template <class T>
 void Trainer<T>::run_block(bool ends_epoch) {
-    const std::size_t steps = (samples_.count() + batch_ - 1) / batch_;
+    const std::size_t steps =
+        options_.ranks ? steps_per_epoch_ : (samples_.count() + batch_ - 1) / batch_;
     for (std::size_t first = 0; first < steps && !stopped_;) {
         const std::size_t last = std::min(steps, first + pacer_.steps());
         const auto start = std::chrono::steady_clock::now();
@@ -206,13 +209,13 @@ std::size_t Trainer<T>::run_in_team(std::size_t first, std::size_t last) {
 /// now, or if a callback stops the training.
 template <class T>
 bool Trainer<T>::step(std::size_t index, Share share) {
-    const std::size_t first = index * batch_, batch = std::min(batch_, samples_.count() - first);
+    const Range rows = step_rows_.of(index, samples_.count());
     const std::size_t number = block_start_ + index;
     const int rank = static_cast<int>(share.rank);
     if (rank == 0) choose_rate(number);
     const std::uint64_t trained = steps_before_ + steps_done_;
-    const bool taken = step_.run(first, batch, rate_, trained + 1, team_, share);
-    if (rank == 0 && taken) account(batch);
+    const bool taken = step_.run(rows, step_rows_.ahead(index), rate_, trained + 1, team_, share);
+    if (rank == 0 && taken) account(rows.size());
     const bool carry_on = team_.barrier(rank);
     if (options_.ema > 0 && taken) {
         state_.average(pass_.kernel, averaged_before_ + steps_done_, share);

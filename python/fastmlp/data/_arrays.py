@@ -127,8 +127,13 @@ _HEADROOM: Final = 2.0**-20
 """The fraction of the largest number that weights may sum to: losses are multiplied by them."""
 
 
-def weights(name: str, value: object, rows: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return weights of samples as a C-contiguous array (rows,): finite, at least 0, not all 0."""
+def weights(
+    name: str, value: object, rows: int, dtype: np.dtype[Any], *, all_zero: bool = False
+) -> NDArray[Any]:
+    """Return weights of samples as a C-contiguous array (rows,): finite, at least 0.
+
+    Not all of them are 0, unless `all_zero`.
+    """
     array = numbers(name, value)
     if array.shape != (rows,):
         raise ValueError(f"{name} must have the shape ({rows},), got {array.shape}")
@@ -139,6 +144,8 @@ def weights(name: str, value: object, rows: int, dtype: np.dtype[Any]) -> NDArra
             f"{name} must be at least 0 and finite in {dtype}, got {array[row]} at row {row}"
         )
     if not result.any():
+        if all_zero:
+            return result
         rounded = f" in {dtype}" if array.any() else ""
         raise ValueError(f"{name} is 0{rounded} for every sample; at least one must be above 0")
     sums = [result[rows].sum(dtype=np.longdouble) for rows in row_blocks(result)]

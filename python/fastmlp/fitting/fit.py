@@ -25,6 +25,7 @@ from fastmlp.fitting.loop import FitLoop
 from fastmlp.fitting.options import FitOptions, refuse_with_stream
 from fastmlp.fitting.plateau_watch import PlateauWatch
 from fastmlp.fitting.progress import shown
+from fastmlp.fitting.ranks import Ranks
 from fastmlp.fitting.resuming import (
     Saved,
     refuse_other_loss_weights,
@@ -32,6 +33,7 @@ from fastmlp.fitting.resuming import (
     resume,
 )
 from fastmlp.fitting.standardize import is_first_fit, learn_from, standardized
+from fastmlp.fitting.together import in_common, refuse_with_ranks
 from fastmlp.history import History
 from fastmlp.model.class_weight import weigh_classes
 from fastmlp.model.feature_names import Names, names_to_train_on
@@ -49,10 +51,19 @@ Targets = TargetsLike | None
 """The types of `y` in ``fit``."""
 
 
-def fit(network: Network, model: Model, X: Features, y: Targets, options: FitOptions) -> History:
+def fit(
+    network: Network,
+    model: Model,
+    X: Features,
+    y: Targets,
+    options: FitOptions,
+    ranks: Ranks | None = None,
+) -> History:
     """Train `network`, which holds `model`; all checks come before all work."""
     refuse_while_fitting(model.core, "fit the network")
     data, optimizer = read_data(X, y), options.optimizer
+    if ranks is not None:
+        refuse_with_ranks(options, model, is_stream=data is not None)
     if data is not None:
         refuse_with_stream(options, "a stream" if X is data else "an iterable of batches")
     names = names_to_train_on(model.feature_names, model.features, X, options.validation_data)
@@ -71,7 +82,7 @@ def fit(network: Network, model: Model, X: Features, y: Targets, options: FitOpt
                 return _fit_lbfgs(network, model, X, y, optimizer, options, learns)
             if data is not None:
                 return _fit_stream(network, model, data, optimizer, options)
-            return _fit_arrays(network, model, X, y, optimizer, options, learns)
+            return _fit_arrays(network, model, X, y, optimizer, options, learns, ranks)
     except Diverged as error:
         epoch, loss, rate = error.args
         if not np.isfinite(model.core.parameters).all():  # although they are restored
@@ -90,18 +101,24 @@ def _fit_arrays(
     optimizer: Optimizer,
     options: FitOptions,
     learns: bool,
+    ranks: Ranks | None,
 ) -> History:
     """Train on arrays, in batches; the network `learns` how to scale them first."""
     core = model.core
-    samples, held_out, of_samples = _read_arrays(model, X, y, options, as_given=True)
+    alone = ranks is None
+    samples, held_out, of_samples = _read_arrays(model, X, y, options, as_given=True, alone=alone)
     if learns:
         learn_from(model, samples)
-    settings = options.to_core(optimizer, model.dtype, len(samples))
+    trained: Sized = samples
+    if ranks is not None:
+        options = replace(options, n_threads=ranks.threads(options.n_threads))
+        trained = range(ranks.start(model, len(samples), in_common(options)))
+    settings = options.to_core(optimizer, model.dtype, len(trained))
     order = _read_order(core, samples, options, settings)
     file = _checkpoint_file(model, optimizer, options, settings, len(samples), order, of_samples)
     n_threads = core.threads_for(settings.batch_size, options.n_threads, samples.density)
-    with shown(options.epochs, options.verbose) as progress:
-        loop = _loop(network, model, samples, held_out, options, progress, file)
+    with shown(options.epochs, 0 if ranks and ranks.rank > 0 else options.verbose) as progress:
+        loop = _loop(network, model, trained, held_out, options, progress, file, ranks)
         resume(loop, file, options.saved, settings)
         loop.begin()
         epochs = core.fit(
@@ -113,6 +130,7 @@ def _fit_arrays(
             _rate_of_step(optimizer),
             loop.on_epoch,
             loop.on_step,
+            ranks=None if ranks is None else (ranks.rank, ranks.rows, ranks.add),
         )
         return loop.end(epochs, n_threads)
 
@@ -153,7 +171,7 @@ def _fit_lbfgs(
     learns: bool,
 ) -> History:
     """Train on arrays, all samples in each step; the network `learns` how to scale them first."""
-    samples, held_out, _ = _read_arrays(model, X, y, options, as_given=False)
+    samples, held_out, _ = _read_arrays(model, X, y, options, as_given=False, alone=True)
     if learns:
         learn_from(model, samples)
     with shown(options.epochs, options.verbose) as progress:
@@ -174,6 +192,7 @@ def _loop(
     options: FitOptions,
     progress: tuple[Callback, ...],
     file: CheckpointFile | None = None,
+    ranks: Ranks | None = None,
 ) -> FitLoop:
     """Return the loop around the epochs of a fit with `options`."""
     plateau = options.plateau
@@ -187,6 +206,7 @@ def _loop(
         plateau=None if plateau is None else PlateauWatch(plateau, options.measured(model.loss)),
         callbacks=(*options.callbacks, *progress),
         file=file,
+        ranks=ranks,
     )
 
 
@@ -217,10 +237,12 @@ def _position(core: Core) -> tuple[int, int]:
 
 
 def _read_arrays(
-    model: Model, X: Features, y: Targets, options: FitOptions, *, as_given: bool
+    model: Model, X: Features, y: Targets, options: FitOptions, *, as_given: bool, alone: bool
 ) -> tuple[CheckedSamples, HeldOut | None, dict[str, Any]]:
     """Return the training samples, the held-out ones, and their fingerprint for a checkpoint."""
-    samples = read_samples(model, X, y, options.sample_weight, as_given=as_given, shuffled=True)
+    samples = read_samples(
+        model, X, y, options.sample_weight, as_given=as_given, shuffled=True, alone=alone
+    )
     of_samples = {} if options.checkpoint is None else fingerprint.of_samples(samples)
     if options.validation_fraction is None:
         held_out = read_held_out(model, options.validation_data, options.metrics)

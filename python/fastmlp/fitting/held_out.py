@@ -1,5 +1,6 @@
 """Samples held out of training: read from the arguments of ``fit``, measured after each epoch."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -66,6 +67,14 @@ class HeldOut:
         if loss.heads:
             parts = zip(loss.heads, targets_of_heads(samples.y, loss.heads), strict=True)
             self._y = {name: _labels(y, head.loss) for (name, head), y in parts}
+
+    @property
+    def weight(self) -> float:
+        """The sum of the weights of the samples; NaN if it is unknown."""
+        samples = self._samples
+        if samples.weight is not None:
+            return float(samples.weight.sum(dtype=np.float64))
+        return float(len(samples)) if isinstance(samples, CheckedSamples) else math.nan
 
     def measure(self, core: Core, n_threads: int) -> Measurement:
         """Measure a network with the same layers and dtype."""

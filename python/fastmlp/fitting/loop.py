@@ -12,8 +12,9 @@ from fastmlp.fitting._metric_names import head_losses
 from fastmlp.fitting.callbacks import Callback, Network, asks_to_stop
 from fastmlp.fitting.checkpoints import CheckpointFile, FitState
 from fastmlp.fitting.early_stopping import EarlyStopping
-from fastmlp.fitting.held_out import HeldOut
+from fastmlp.fitting.held_out import HeldOut, Measurement
 from fastmlp.fitting.plateau_watch import PlateauWatch
+from fastmlp.fitting.ranks import Ranks
 from fastmlp.fitting.saved_fit import HISTORY, SavedFit
 from fastmlp.history import EpochReport, History, StopReason
 from fastmlp.model.model import Core, CoreReport, Model
@@ -88,6 +89,8 @@ class FitLoop:
         Called in this order.
     file : CheckpointFile or None
         Where to save after the callbacks, whose state is saved, too.
+    ranks : Ranks or None
+        Other processes that train the same network; `samples` are those of all of them.
     """
 
     def __init__(
@@ -102,7 +105,9 @@ class FitLoop:
         plateau: PlateauWatch | None,
         callbacks: tuple[Callback, ...],
         file: CheckpointFile | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
+        self._ranks = ranks
         self._network = network
         self._model = model
         self._core: Core = model.core
@@ -125,7 +130,7 @@ class FitLoop:
     @property
     def on_epoch(self) -> Callable[[Ended], bool] | None:
         """The function called at the end of each epoch: `end_epoch`, if there is anything to do."""
-        parts = (self._held_out, self._plateau, self._file)
+        parts = (self._held_out, self._plateau, self._file, self._ranks)
         watched = bool(self._callbacks or self._head_names) or any(
             part is not None for part in parts
         )
@@ -192,6 +197,7 @@ class FitLoop:
         for callback in self._step_callbacks:
             if asks_to_stop(callback.on_batch_end(self._network, step, loss), "on_batch_end"):
                 self._stop("callback")
+        self._stop_together()
         return self._stopped
 
     def end_epoch(self, trained: Ended) -> bool:
@@ -218,6 +224,9 @@ class FitLoop:
         for callback in self._callbacks:  # call all, even after one that stops
             if asks_to_stop(callback.on_epoch_end(self._network, report), "on_epoch_end"):
                 self._stop("early_stopping" if isinstance(callback, EarlyStopping) else "callback")
+        self._stop_together()
+        if self._ranks is not None:
+            self._ranks.end_epoch(self._core)
         if self._file is not None and self._file.is_due(epoch, self._epochs):
             self._file.save(self._state())
         if not self._stopped and epoch < self._epochs:
@@ -296,6 +305,11 @@ class FitLoop:
         if not self._stopped:
             self._stopped, self._stopped_by = True, reason
 
+    def _stop_together(self) -> None:
+        """End the fit if another rank does."""
+        if self._ranks is not None and self._ranks.any_stops(self._stopped):
+            self._stop("callback")
+
     def _stoppings(self) -> list[EarlyStopping]:
         return [callback for callback in self._callbacks if isinstance(callback, EarlyStopping)]
 
@@ -307,6 +321,8 @@ class FitLoop:
         if self._held_out is None:
             return None, None, {}
         measured = self._held_out.measure(self._core, self._n_threads)
+        if self._ranks is not None:
+            measured = _over_ranks(measured, self._ranks, self._held_out.weight)
         self._note("validation_loss", measured.loss)
         if measured.accuracy is not None:
             self._note("validation_accuracy", measured.accuracy)
@@ -327,6 +343,14 @@ class FitLoop:
             name: values + [math.nan] * (epochs - len(values))
             for name, values in self._measured.items()
         }
+
+
+def _over_ranks(mine: Measurement, ranks: Ranks, weight: float) -> Measurement:
+    """Return the means over the held-out samples of all ranks; those of this one weigh `weight`."""
+    accuracy = [] if mine.accuracy is None else [mine.accuracy]
+    loss, *rest = ranks.mean(weight, [mine.loss, *accuracy, *mine.metrics.values()])
+    first = rest.pop(0) if accuracy else None
+    return Measurement(loss, first, dict(zip(mine.metrics, rest, strict=True)))
 
 
 def history_of(epochs: Sequence[Ended], model: Model, samples: Sized, n_threads: int) -> History:

@@ -181,7 +181,7 @@ def read_options(
     return options
 
 
-def _is_balanced(class_weight: ClassWeight | None) -> bool:
+def is_balanced(class_weight: ClassWeight | None) -> bool:
     """Whether the weight of a class, or of one of a head, depends on how often it occurs."""
     of_heads = class_weight.values() if isinstance(class_weight, Mapping) else ()
     return isinstance(class_weight, str) or any(isinstance(each, str) for each in of_heads)
@@ -239,7 +239,7 @@ def refuse_with_stream(options: FitOptions, kind: str) -> None:
         raise ValueError(f"shuffle must be True or False with {kind}, not an order of samples")
     if options.sample_weight is not None:
         raise ValueError(f"sample_weight is part of {kind}: the third of (X, y, sample_weight)")
-    if _is_balanced(options.class_weight):
+    if is_balanced(options.class_weight):
         raise ValueError(
             f"class_weight={_validation.brief(options.class_weight)} would have to count the "
             f"classes of {kind} first: pass a dict of label to weight"

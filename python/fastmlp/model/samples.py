@@ -129,12 +129,14 @@ def read_samples(
     as_given: bool = False,
     shuffled: bool = False,
     per_row: int = 8,
+    alone: bool = True,
 ) -> CheckedSamples:
     """Check and convert features, targets and weights for a network, at least one sample.
 
     With `as_given`, features may stay sparse or of another type; `shuffled` says that they will be
     read repeatedly, in any order; `per_row` is the memory needed in addition for each sample: in
-    training at least that of its target and of its index in the order.
+    training at least that of its target and of its index in the order. If they are not `alone`, but
+    a part of the samples, there may be none, or none of weight above 0.
 
     Raises
     ------
@@ -152,12 +154,12 @@ def read_samples(
         X,
         model.features,
         model.dtype,
-        minimum=1,
+        minimum=int(alone),
         per_row=per_row,
         scaling=model.input_scaling,
     )
     t = read_targets(names[1], y, len(x), model.outputs, model.loss, model.dtype)
     weight = None
     if sample_weight is not None:
-        weight = _arrays.weights(names[2], sample_weight, len(x), model.dtype)
+        weight = _arrays.weights(names[2], sample_weight, len(x), model.dtype, all_zero=not alone)
     return CheckedSamples(x, t, weight, model.loss_function, model.loss.heads)

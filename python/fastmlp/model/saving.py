@@ -36,7 +36,7 @@ def to_state(model: Model, attributes: dict[str, Any]) -> dict[str, Any]:
         return {
             "format": _STATE_FORMAT,
             "attributes": attributes,
-            "architecture": _architecture(model),
+            "architecture": architecture(model),
             "loss_function": model.loss.function,
             "feature_names": model.feature_names,
             "class_names": core.class_names,
@@ -83,7 +83,7 @@ def restore(model: Model, state: dict[str, Any]) -> dict[str, Any]:
     return dict(state["attributes"])
 
 
-def _architecture(model: Model) -> dict[str, Any]:
+def architecture(model: Model) -> dict[str, Any]:
     """Return the network without its numbers, as the core describes it."""
     core = model.core
     return {

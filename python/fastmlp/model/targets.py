@@ -37,7 +37,7 @@ def read_targets(
     pairs = list(zip(parts, heads, strict=True))
     if any(head.loss == "cross_entropy" and part.ndim == 2 for part, head in pairs):
         parts = [_one_hot(part, head) if part.ndim == 1 else part for part, head in pairs]
-    columns = [part.reshape(rows, -1) for part in parts]
+    columns = [part if part.ndim == 2 else part[:, np.newaxis] for part in parts]
     return np.ascontiguousarray(np.concatenate(columns, axis=1, dtype=dtype))
 
 

@@ -1,6 +1,6 @@
 """`Network`: the public class, which predicts, evaluates and trains."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import arrays, validation
@@ -157,6 +157,7 @@ class Network(Training):
         early_stopping: EarlyStopping | bool | None = None,
         ema: float | None = None,
         standardize: bool = False,
+        ranks: Sequence[int] | None = None,
     ) -> History:
         """Train on mini-batches: `forward`, `backward` and `update`, over the epochs.
 
@@ -207,6 +208,8 @@ class Network(Training):
         standardize : bool, default False
             Before the first fit, learn to scale the features, and the targets of a regression, as
             `adapt` does, from the training samples.
+        ranks : sequence of int, optional
+            The number of rows of each rank of a fit of several processes; X has them in this order.
 
         Returns
         -------
@@ -229,7 +232,7 @@ class Network(Training):
         if validation.switch("standardize", standardize) and self._is_first_fit():
             self._learn_from(samples.counting())
         samples = weigh_classes(samples, class_weight, self)
-        options = self._read_options(samples, epochs, batch_size, optimizer, shuffle)
+        options = self._read_options(samples, epochs, batch_size, optimizer, shuffle, ranks)
         followers = read_callbacks(callbacks, verbose)
         if ema is not None:
             check_share("ema", ema, zero=False, one=False)
@@ -362,10 +365,17 @@ class Network(Training):
         batch_size: object,
         optimizer: object,
         shuffle: object,
+        ranks: Sequence[int] | None = None,
     ) -> FitOptions:
         self._refuse_frozen()
         options = read_options(
-            epochs, batch_size, optimizer, shuffle, rows=len(samples.X), trained=self._epoch
+            epochs,
+            batch_size,
+            optimizer,
+            shuffle,
+            rows=len(samples.X),
+            trained=self._epoch,
+            ranks=ranks,
         )
         if not all(any(samples.weight[i] for i in order) for order in options.orders):
             raise ValueError("shuffle has an epoch of samples whose sample_weight is 0")

@@ -1,10 +1,11 @@
 """`FitOptions`: the arguments of ``Network.fit`` about its steps, checked before it starts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import arrays, validation
 from .optimizers import Optimizer, read_optimizer
-from .random import sample_order
+from .random import rank_order
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class FitOptions:
         Whether to draw an order of samples per epoch.
     orders : list of list of int
         Custom orders, used in turn instead; empty if there are none.
+    ranks : list of int
+        The number of samples of each rank, which come in this order; one without others.
     """
 
     rows: int
@@ -31,6 +34,7 @@ class FitOptions:
     optimizer: Optimizer
     shuffle: bool
     orders: list[list[int]]
+    ranks: list[int]
 
     @property
     def steps_per_epoch(self) -> int:
@@ -51,14 +55,27 @@ class FitOptions:
         """
         if self.orders:
             return self.orders[epoch % len(self.orders)]
-        if self.shuffle:
-            return sample_order(seed, trained, self.rows)
-        return list(range(self.rows))
+        order: list[int] = []
+        for rank, rows in enumerate(self.ranks):
+            own = rank_order(seed, trained, rows, rank) if self.shuffle else range(rows)
+            order += [len(order) + i for i in own]
+        return order
 
-    def batches(self, epoch: int, seed: int, trained: int) -> list[list[int]]:
-        """Return the order of samples of an epoch, batch by batch."""
-        order, size = self.order(epoch, seed, trained), self.batch_size
-        return [order[first : first + size] for first in range(0, self.rows, size)]
+    def batches(self, epoch: int, seed: int, trained: int) -> list[list[list[int]]]:
+        """Return the order of samples of an epoch, batch by batch, in a part of each rank."""
+        order = self.order(epoch, seed, trained)
+        starts = [sum(self.ranks[:rank]) for rank in range(len(self.ranks))]
+        return [
+            [
+                order[start + self._end(step, rows) : start + self._end(step + 1, rows)]
+                for start, rows in zip(starts, self.ranks, strict=True)
+            ]
+            for step in range(self.steps_per_epoch)
+        ]
+
+    def _end(self, steps: int, rows: int) -> int:
+        """Return how many of the `rows` of a rank are in the first `steps` batches."""
+        return min(self.rows, steps * self.batch_size) * rows // self.rows
 
     def check_batches(self, weight: list[float], seed: int, trained: int) -> None:
         """Check, for batch normalization, that some batch has two samples of weight above 0.
@@ -69,8 +86,8 @@ class FitOptions:
             If all of them have at most one, which has no variance.
         """
         for epoch in range(self.epochs):
-            for batch in self.batches(epoch, seed, trained + epoch):
-                if sum(weight[i] > 0.0 for i in batch) > 1:
+            for parts in self.batches(epoch, seed, trained + epoch):
+                if sum(weight[i] > 0.0 for part in parts for i in part) > 1:
                     return
         raise ValueError(
             "batch_size must give batch normalization batches of at least 2 rows of weight above "
@@ -90,6 +107,7 @@ def read_options(
     *,
     rows: int,
     trained: int,
+    ranks: Sequence[int] | None = None,
 ) -> FitOptions:
     """Check the arguments of ``Network.fit`` about its steps.
 
@@ -101,6 +119,8 @@ def read_options(
         Number of samples.
     trained : int
         Number of epochs the network was trained before; its counter has 32 bits.
+    ranks : sequence of int, optional
+        As in ``Network.fit``.
     """
     handed_in = not isinstance(shuffle, int)
     times = validation.integer("epochs", epochs, 1, 2**32 - 1 - trained)
@@ -114,4 +134,14 @@ def read_options(
         optimizer=read_optimizer(optimizer),
         shuffle=not handed_in and validation.switch("shuffle", shuffle),
         orders=arrays.orders(shuffle, rows, times) if handed_in else [],
+        ranks=_ranks(ranks, rows),
     )
+
+
+def _ranks(ranks: Sequence[int] | None, rows: int) -> list[int]:
+    if ranks is None:
+        return [rows]
+    found = [validation.integer("ranks", n, 0) for n in ranks]
+    if sum(found) != rows:
+        raise ValueError(f"ranks must have the sum {rows}, the rows of X, got {sum(found)}")
+    return found

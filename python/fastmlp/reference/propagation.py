@@ -326,11 +326,16 @@ class Propagation(Model):
             for b in places
         ]
 
-    def _backward(self, y: list[Any], weight: Row) -> Row:
-        """Compute deltas and gradients; return the loss of each sample, times its weight."""
+    def _backward(self, y: list[Any], weight: Row, factor: float | None = None) -> Row:
+        """Compute deltas and gradients; return the loss of each sample, times its weight.
+
+        Gradients are sums times a factor, by default 1 over the sum of the weights.
+        """
         losses, deltas = self._backpropagate(self._pass, y, weight)
-        whole = in_order(weight)
-        self._store_gradients(deltas, 1.0 / whole if whole > 0.0 else 0.0)
+        if factor is None:
+            whole = in_order(weight)
+            factor = 1.0 / whole if whole > 0.0 else 0.0
+        self._store_gradients(deltas, factor)
         return losses
 
     def _backward_from(self, gradient: Matrix) -> None:

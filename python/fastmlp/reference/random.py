@@ -150,7 +150,12 @@ def sample_order(seed: int, epoch: int, n: int) -> list[int]:
     list of int
         A permutation of 0 to n - 1.
     """
-    return permutation(seed, ORDER, epoch, 0, n)
+    return rank_order(seed, epoch, n, 0)
+
+
+def rank_order(seed: int, epoch: int, n: int, rank: int) -> list[int]:
+    """Draw the order in an epoch of the `n` samples of a rank; `sample_order` is that of rank 0."""
+    return permutation(seed, ORDER + 256 * rank, epoch, 0, n)
 
 
 def permutation(seed: int, purpose: int, epoch: int, first: int, n: int) -> list[int]:

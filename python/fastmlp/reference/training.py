@@ -2,6 +2,7 @@
 
 import math
 import time
+from typing import Any
 
 from .callbacks import Callback
 from .chosen_loss import ChosenLoss
@@ -94,35 +95,64 @@ class Training(Derivatives):
         of_heads: dict[str, list[float]] = {}
         self._position = 0
         step = epoch * options.steps_per_epoch
-        for batch in options.batches(epoch, self._seed, self._epoch):
+        for parts in options.batches(epoch, self._seed, self._epoch):
             self._rate = options.rate(step) * rate_factor  # first, as it may raise
-            places = [b for b, i in enumerate(batch) if samples.weight[i] > 0.0]
+            sums = self._gradients_of(samples, parts)
             results = []
-            if places:  # otherwise it is not a step
-                X, y, weight = samples.of_rows([batch[b] for b in places])
-                self._forward(X, places, training=True)
-                told_losses = self._backward(y, weight)
-                for name, row in self._losses_of_heads(y).items():
-                    weighted = in_order(w * loss for w, loss in zip(weight, row, strict=True))
-                    of_heads.setdefault(f"{name}_loss", []).append(weighted)
-                chosen, scaling = self._loss, self._output_scaling
-                if scaling is not None and isinstance(chosen, ChosenLoss) and not chosen.function:
-                    reported = self._reported_losses(self._pass, y, chosen, scaling)
-                    told_losses = [w * loss for w, loss in zip(weight, reported, strict=True)]
-                losses.append(in_order(told_losses))
-                weights.append(in_order(weight))
+            if sums is not None:  # otherwise it is not a step
+                loss, weight, heads = sums
+                losses.append(loss)
+                weights.append(weight)
+                for name, value in heads.items():
+                    of_heads.setdefault(name, []).append(value)
                 self._move_averages()
                 self._update(options.optimizer, self._memory, self._rate)
                 if average is not None:
                     average.step(self.parameters + self.statistics)
-                loss = weighted_mean(losses[-1:], weights[-1:])
-                results = [callback.on_batch_end(self, step, loss) for callback in callbacks]
-            self._position += len(batch)
+                mean = weighted_mean(losses[-1:], weights[-1:])
+                results = [callback.on_batch_end(self, step, mean) for callback in callbacks]
             if any(results):  # after all calls
                 break
             step += 1
         means = {name: weighted_mean(each, weights) for name, each in of_heads.items()}
         return weighted_mean(losses, weights), means, any(results)
+
+    def _gradients_of(
+        self, samples: CheckedSamples, parts: list[list[int]]
+    ) -> tuple[float, float, dict[str, float]] | None:
+        """Compute the gradients of a batch, whose parts are of one rank each.
+
+        Returns the sums of the losses and of the weights, and those of the losses of heads; None if
+        no sample counts.
+        """
+        gradients = [0.0] * self.n_parameters
+        losses, weights = [], []
+        of_heads: dict[str, float] = {}
+        for part in parts:
+            places = [b for b, i in enumerate(part) if samples.weight[i] > 0.0]
+            if places:
+                X, y, weight = samples.of_rows([part[b] for b in places])
+                self._forward(X, places, training=True)
+                losses.append(in_order(self._reported(y, weight, self._backward(y, weight, 1.0))))
+                weights.append(in_order(weight))
+                for name, row in self._losses_of_heads(y).items():
+                    weighted = in_order(w * loss for w, loss in zip(weight, row, strict=True))
+                    of_heads[f"{name}_loss"] = of_heads.get(f"{name}_loss", 0.0) + weighted
+                gradients = [s + g for s, g in zip(gradients, self.gradients, strict=True)]
+            self._position += len(part)
+        if not weights:
+            return None
+        scale = 1.0 / in_order(weights)
+        self.gradients = [g * scale + 0.0 for g in gradients]  # never -0
+        return in_order(losses), in_order(weights), of_heads
+
+    def _reported(self, y: list[Any], weight: Row, losses: Row) -> Row:
+        """Return the losses of the last forward times the weights, in units of y if they have."""
+        chosen, scaling = self._loss, self._output_scaling
+        if scaling is None or not isinstance(chosen, ChosenLoss) or chosen.function:
+            return losses
+        in_units = self._reported_losses(self._pass, y, chosen, scaling)
+        return [w * loss for w, loss in zip(weight, in_units, strict=True)]
 
     def _losses_of_heads(self, y: Matrix) -> dict[str, Row]:
         """Return the loss of each sample of the last forward, for each head."""

@@ -1,0 +1,300 @@
+"""`Ranks`: the processes of an MPI communicator, each with a part of the samples of one fit.
+
+Every exchange begins with a meeting, in which each rank says how it is and what it is about to do.
+Thus an error on one rank ends the fit on all of them at the next meeting, instead of leaving the
+others waiting. Sums are added in the order of the ranks, which no collective of MPI promises.
+
+Only methods of the communicator are used: MPI is started by whoever created it.
+"""
+
+import builtins
+import os
+import platform
+import signal
+import threading
+import zlib
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp import _validation
+from fastmlp.config import get_num_threads
+from fastmlp.model import saving
+from fastmlp.model.model import Core, Model
+
+_METHODS: Final = ("Dup", "Get_rank", "Get_size", "Allgather", "Alltoallv", "Allgatherv", "bcast")
+
+_THREADS: Final = ("FASTMLP_NUM_THREADS", "OMP_NUM_THREADS")
+
+_SMALL: Final = 64 * 1024
+"""Bytes of gradients up to which every rank adds all of them: fewer messages."""
+
+_WELL, _FAILED = 0.0, 1.0
+_START, _STEP, _VALIDATION, _STOP, _EPOCH, _END = range(6)
+_WHAT: Final = (
+    "the start",
+    "a step",
+    "a validation",
+    "a decision to stop",
+    "the end of an epoch",
+    "the end",
+)
+
+
+class Ranks:
+    """The ranks of a fit, as a context manager: an exception inside it ends the fit on all ranks.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Comm
+        Duplicated, so that messages of other parts of a program are not mixed up with ours.
+
+    Attributes
+    ----------
+    rank, size : int
+        Of this process, and the number of them.
+    rows : list of int
+        The samples of each rank, known after `start`.
+
+    Raises
+    ------
+    TypeError
+        If `comm` is no communicator.
+    """
+
+    def __init__(self, comm: Any) -> None:
+        if isinstance(comm, type) or not all(hasattr(comm, name) for name in _METHODS):
+            raise TypeError(
+                "comm must be a communicator of mpi4py, like MPI.COMM_WORLD, or None, "
+                f"got {_validation.described(comm)}"
+            )
+        self._comm = comm.Dup()
+        self.rank, self.size = int(comm.Get_rank()), int(comm.Get_size())
+        self.rows = [0] * self.size
+        self._mine, self._all = np.zeros(4), np.zeros((self.size, 4))
+        self._room: dict[str, NDArray[Any]] = {}
+        self._interrupts = _Interrupts()
+        self._has_ended = False
+
+    def __enter__(self) -> Self:
+        self._interrupts.hold()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None and not self._interrupts.came:
+                self._agree(_END, 0.0, 0.0)  # another rank may have failed meanwhile
+            elif not self._has_ended:
+                failure = KeyboardInterrupt() if error is None else error
+                self._meet(_FAILED, _END, 0.0, 0.0)
+                self._tell(failure)
+                if self.size > 1:
+                    failure.add_note(f"It ended the fit on all ranks; this is rank {self.rank}.")
+                if error is None:
+                    raise failure
+        finally:
+            self._interrupts.release()
+            self._comm.Free()
+
+    def start(self, model: Model, rows: int, settings: str) -> int:
+        """Meet before the first step; the network becomes that of rank 0.
+
+        Parameters
+        ----------
+        model : Model
+            Must have the same layers and loss on all ranks.
+        rows : int
+            The samples of this rank.
+        settings : str
+            Of the fit; must be the same on all ranks.
+
+        Returns
+        -------
+        int
+            The samples of all ranks.
+
+        Raises
+        ------
+        ValueError
+            If they are not, or if there are no samples at all.
+        """
+        description = f"{saving.architecture(model)} {settings}"
+        found = self._agree(_START, float(rows), float(zlib.crc32(description.encode())))
+        self.rows = [int(n) for n in found[:, 0]]
+        other = np.flatnonzero(found[:, 1] != found[0, 1])
+        if other.size:
+            raise self._together(
+                ValueError(
+                    "comm needs the same network and arguments on all ranks, "
+                    f"those of rank {other[0]} differ from those of rank 0"
+                )
+            )
+        if not any(self.rows):
+            raise self._together(ValueError("X has 0 rows on every rank; at least one must have 1"))
+        state = self._comm.bcast(saving.to_state(model, {}) if self.rank == 0 else None, root=0)
+        if self.rank > 0:
+            model.core.assign(saving.from_state(state)[0].core)  # type: ignore[arg-type]
+        return sum(self.rows)
+
+    def add(self, gradients: NDArray[Any], sums: NDArray[np.float64]) -> None:
+        """Replace the gradients and sums of a step by those of all ranks."""
+        found = self._agree(_STEP, sums[0], sums[1])
+        sums[:2] = _in_order(found)
+        if len(sums) > 2:  # losses of heads
+            self._add_in_order("heads", sums[2:])
+        self._add_in_order("gradients", gradients)
+
+    def mean(self, weight: float, values: Sequence[float]) -> list[float]:
+        """Return the means over all ranks of what each has measured on samples of this weight."""
+        total = _in_order(self._agree(_VALIDATION, weight, 0.0))[0]
+        if self.size == 1:
+            return list(values)
+        weighted = np.array([weight * value if weight > 0 else 0.0 for value in values])
+        self._add_in_order("measured", weighted)
+        return [float(value / total) for value in weighted]
+
+    def any_stops(self, stops: bool) -> bool:
+        """Return whether any rank stops."""
+        return bool(self._agree(_STOP, float(stops), 0.0)[:, 0].any())
+
+    def end_epoch(self, core: Core) -> None:
+        """Compare the parameters of all ranks.
+
+        Raises
+        ------
+        RuntimeError
+            If they differ, as after a callback that changed those of one rank.
+        """
+        found = self._agree(_EPOCH, float(zlib.crc32(core.parameters.data)), 0.0)[:, 0]
+        other = np.flatnonzero(found != found[0])
+        if other.size:
+            raise self._together(
+                RuntimeError(
+                    f"rank {other[0]} has other parameters than rank 0 at the end of an epoch: "
+                    "did a callback or a learning rate of its own change them?"
+                )
+            )
+
+    def threads(self, n_threads: int) -> int:
+        """Return the limit of threads; without one (0) ranks on the same cores share them."""
+        cores = str(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ""
+        place = float(zlib.crc32(f"{platform.node()} {cores}".encode()))
+        here = self._agree(_START, place, 0.0)[:, 0] == place
+        if n_threads or any(os.environ.get(name) for name in _THREADS):
+            return n_threads
+        return max(1, get_num_threads() // int(here.sum()))
+
+    def _agree(self, what: int, first: float, second: float) -> NDArray[np.float64]:
+        """Meet all ranks, which should be about to do the same; return the numbers of each."""
+        if self._interrupts.came:
+            raise KeyboardInterrupt
+        self._meet(_WELL, what, first, second)
+        failed = np.flatnonzero(self._all[:, 0] == _FAILED)
+        if failed.size:
+            raise self._together(_error_of(int(failed[0]), *self._description(int(failed[0]))))
+        other = np.flatnonzero(self._all[:, 1] != self._all[0, 1])
+        if other.size:
+            doing = [_WHAT[int(self._all[rank, 1])] for rank in (0, other[0])]
+            raise self._together(
+                RuntimeError(f"rank 0 is at {doing[0]}, rank {other[0]} at {doing[1]}")
+            )
+        return self._all[:, 2:]
+
+    def _meet(self, status: float, what: int, first: float, second: float) -> None:
+        self._mine[:] = status, what, first, second
+        self._comm.Allgather(self._mine, self._all)
+
+    def _together(self, error: BaseException) -> BaseException:
+        """Return an error that all ranks raise by themselves."""
+        self._has_ended = True
+        return error
+
+    def _tell(self, error: BaseException) -> None:
+        """Describe an error to the other ranks; they learn of the lowest rank that failed."""
+        failed = int(np.flatnonzero(self._all[:, 0] == _FAILED)[0])
+        self._comm.bcast((type(error).__name__, str(error)), root=failed)
+
+    def _description(self, failed: int) -> tuple[str, str]:
+        name, message = self._comm.bcast(None, root=failed)
+        return name, message
+
+    def _add_in_order(self, name: str, values: NDArray[Any]) -> None:
+        """Replace the values by ((0 + 1) + 2) + ..., their sums over the ranks in order."""
+        if self.size == 1:
+            return
+        if values.nbytes <= _SMALL:
+            every = self._buffer(name, self.size * len(values), values.dtype)
+            every = every.reshape(self.size, len(values))
+            self._comm.Allgather(values, every)
+            values[:] = _in_order(every)
+            return
+        # Each rank adds a part, and has it sent to all.
+        ends = [len(values) * (rank + 1) // self.size for rank in range(self.size)]
+        starts = [0, *ends[:-1]]
+        counts = [end - start for start, end in zip(starts, ends, strict=True)]
+        mine = counts[self.rank]
+        parts = self._buffer(name, self.size * mine, values.dtype)
+        places = [rank * mine for rank in range(self.size)]
+        self._comm.Alltoallv([values, (counts, starts)], [parts, ([mine] * self.size, places)])
+        added = parts.reshape(self.size, mine)
+        for part in added[1:]:
+            np.add(added[0], part, out=added[0])
+        self._comm.Allgatherv(added[0], [values, (counts, starts)])
+
+    def _buffer(self, name: str, size: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return memory for messages, the same in every step."""
+        room = self._room.get(name)
+        if room is None or len(room) != size:
+            room = self._room[name] = np.empty(size, dtype=dtype)
+        return room
+
+
+class _Interrupts:
+    """Ctrl-C during a fit of several ranks: it must not come between two messages of a meeting."""
+
+    def __init__(self) -> None:
+        self.came = False
+        self._is_held = False
+
+    def hold(self) -> None:
+        """From now on remember it, unless the program handles it in its own way."""
+        in_main = threading.current_thread() is threading.main_thread()
+        if in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._note)
+            self._is_held = True
+
+    def release(self) -> None:
+        """Let Python handle it again."""
+        if self._is_held:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._is_held = False
+
+    def _note(self, *_: object) -> None:
+        self.came = True
+
+
+def _in_order(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the sum over the first axis, in order."""
+    total: NDArray[Any] = values[0].copy()
+    for row in values[1:]:
+        total += row
+    return total
+
+
+def _error_of(rank: int, name: str, message: str) -> BaseException:
+    """Return the error of another rank: of its type, if that is one of Python's own."""
+    kind = getattr(builtins, name, RuntimeError)
+    is_plain = isinstance(kind, type) and issubclass(
+        kind, TypeError | ValueError | OSError | RuntimeError | ArithmeticError | KeyboardInterrupt
+    )
+    if is_plain:
+        return kind(f"rank {rank}: {message}" if message else f"rank {rank}")
+    return RuntimeError(f"rank {rank}: {name}: {message}")

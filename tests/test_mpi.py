@@ -1,0 +1,148 @@
+"""``fit(comm=...)`` under MPI itself: processes, started by ``mpiexec``."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zlib
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from threads_as_ranks import on_ranks
+
+import fastmlp as fm
+
+LAUNCHER = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
+
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.once,
+    pytest.mark.skipif(
+        LAUNCHER is None or find_spec("mpi4py") is None, reason="MPI or mpi4py is not installed"
+    ),
+]
+
+PROGRAM = """
+import sys, time, zlib
+import numpy as np
+from mpi4py import MPI
+import fastmlp as fm
+
+comm, kind = MPI.COMM_WORLD, sys.argv[1]
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(300, 6)), rng.integers(0, 3, 300)
+rows = {1: [300], 2: [200, 100], 4: [100, 0, 150, 50]}[comm.size]
+first = sum(rows[: comm.rank])
+mine = slice(first, first + rows[comm.rank])
+net = fm.Network([6, 40, 3], seed=comm.rank)
+begin, epochs = time.time(), 3
+
+def callback(network, report):
+    if kind == "raise" and comm.rank == 1 and report.epoch == 2:
+        raise ValueError("no luck")
+    if kind in ("wait", "kill"):
+        print(comm.rank, flush=True)
+        time.sleep(0.01)
+
+if kind in ("wait", "kill"):
+    epochs = 10_000
+try:
+    net.fit(X[mine], y[mine], epochs=epochs, callbacks=callback, comm=comm)
+except (ValueError, KeyboardInterrupt) as error:
+    sys.stdout.write(f"{type(error).__name__} {error}\\n")
+else:
+    sys.stdout.write(f"{zlib.crc32(net.parameters)}\\n")
+"""
+
+
+@pytest.fixture
+def program(tmp_path):
+    path = tmp_path / "program.py"
+    path.write_text(PROGRAM)
+    return path
+
+
+def mpiexec(ranks: int, program: Path, kind: str) -> list[str]:
+    """Return the words of a command that runs the program on several ranks, also as root."""
+    return [str(LAUNCHER), "-n", str(ranks), sys.executable, "-m", "mpi4py", str(program), kind]
+
+
+ENVIRONMENT = os.environ | {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+}
+
+
+def run(ranks: int, program: Path, kind: str) -> list[str]:
+    """Return the lines that the ranks printed, sorted."""
+    done = subprocess.run(
+        mpiexec(ranks, program, kind),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=ENVIRONMENT,
+        check=True,
+    )
+    return sorted(done.stdout.split("\n")[:-1])
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_all_ranks_have_the_bits_of_threads_as_ranks(ranks, program):
+    """The sums are the same whoever passes the messages."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 6)), rng.integers(0, 3, 300)
+    rows = {2: [200, 100], 4: [100, 0, 150, 50]}[ranks]
+
+    def train(comm, rank):
+        first = sum(rows[:rank])
+        mine = slice(first, first + rows[rank])
+        net = fm.Network([6, 40, 3], seed=rank)
+        net.fit(X[mine], y[mine], epochs=3, comm=comm)
+        return zlib.crc32(net.parameters)
+
+    assert run(ranks, program, "train") == [str(value) for value in on_ranks(ranks, train)]
+
+
+def test_an_error_on_one_rank_ends_all(program):
+    assert run(2, program, "raise") == ["ValueError no luck", "ValueError rank 1: no luck"]
+
+
+@pytest.mark.parametrize("kind", ["wait", "kill"])
+def test_a_signal_to_one_rank_ends_all(kind, program):
+    """Ctrl-C as an error of all ranks; a rank that is killed ends the job."""
+    process = subprocess.Popen(
+        mpiexec(2, program, kind), stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
+    )
+    try:
+        process.stdout.readline()  # the fit has begun
+        [rank] = ranks_of(process.pid, str(program))[:1]
+        begin = time.monotonic()
+        os.kill(rank, signal.SIGINT if kind == "wait" else signal.SIGKILL)
+        rest, _ = process.communicate(timeout=60)
+        seconds = time.monotonic() - begin
+    finally:
+        process.kill()
+    assert seconds < 10
+    if kind == "wait":
+        words = sorted(line for line in rest.split("\n") if "Interrupt" in line)
+        assert [word.startswith("KeyboardInterrupt") for word in words] == [True, True]
+        assert "rank" in words[1]
+    else:
+        assert process.returncode != 0
+
+
+def ranks_of(launcher: int, program: str) -> list[int]:
+    """Return the processes below the launcher that run the program."""
+    found = []
+    for child in Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split():
+        words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+        if program.encode() in words and b"-n" not in words:
+            found.append(int(child))
+        else:
+            found += ranks_of(int(child), program)
+    return found

@@ -1,0 +1,348 @@
+"""``fit(comm=...)``: several ranks train one network, each with a part of the samples."""
+
+import numpy as np
+import pytest
+from threads_as_ranks import on_ranks
+
+import fastmlp as fm
+from fastmlp import reference
+from fastmlp.fitting.ranks import Ranks
+
+ROWS = [[70], [50, 20], [20, 0, 37, 13]]
+OPTIMIZERS = {
+    "sgd": lambda library: library.SGD(0.1),
+    "momentum": lambda library: library.SGD(0.05, momentum=0.9, l2=0.01),
+    "adam": lambda library: library.Adam(0.01),
+    "clipped": lambda library: library.Adam(0.01, clip_norm=0.3),
+    "schedule": lambda library: library.SGD(library.CosineDecay(0.2)),
+}
+LAYERS = [6, 20, 17, 3]
+
+
+@pytest.fixture
+def data(rng):
+    return rng.normal(size=(70, 6)), rng.integers(0, 3, 70)
+
+
+def parts(rows, *arrays):
+    """Return the part of each rank, of each array."""
+    cuts = np.cumsum(rows)[:-1]
+    return list(zip(*(np.split(array, cuts) for array in arrays), strict=True))
+
+
+def trained(rows, arrays, dtype="float64", **settings):
+    """Train on ranks with these rows; return the parameters and the history of each rank."""
+    each = parts(rows, *arrays)
+
+    def run(comm, rank):
+        net = fm.Network(LAYERS, "tanh", dtype=dtype, seed=1 if rank == 0 else 100 + rank)
+        X, y, *weight = each[rank]
+        history = net.fit(X, y, sample_weight=weight[0] if weight else None, comm=comm, **settings)
+        return net.parameters.copy(), history
+
+    results = on_ranks(len(rows), run)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return results
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("batch_size", [1, 16, None])
+def test_one_rank_has_the_bits_of_a_fit_without(data, optimizer, batch_size, dtype):
+    settings = {
+        "epochs": 2,
+        "batch_size": batch_size,
+        "optimizer": OPTIMIZERS[optimizer](fm),
+        "ema": 0.9,
+    }
+    net = fm.Network(LAYERS, "tanh", dtype=dtype, seed=1)
+    alone = net.fit(*data, **settings)
+    [(parameters, history)] = trained([70], data, dtype, **settings)
+    assert parameters.tobytes() == net.parameters.tobytes()
+    assert (history.loss, history.samples) == (alone.loss, alone.samples)
+
+
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_several_ranks_train_as_the_reference(data, rng, rows, optimizer, weighted):
+    """Two epochs of 5 steps through 3 layers, with sums of at most 70 terms.
+
+    As derived in test_against_reference, they differ by 5 sqrt(2 * 10 * 3 * 78) u = 4e-14 times the
+    growth of a rounding, at most 30 there.
+    """
+    weights = rng.choice([0.0, 0.5, 2.0], 70) if weighted else None
+    arrays = data if weights is None else (*data, weights)
+    settings = {"epochs": 2, "batch_size": 16}
+    results = trained(rows, arrays, **settings, optimizer=OPTIMIZERS[optimizer](fm))
+    twin = reference.Network(LAYERS, "tanh", seed=1, dtype="float64")
+    history = twin.fit(
+        *data,
+        **settings,
+        optimizer=OPTIMIZERS[optimizer](reference),
+        sample_weight=weights,
+        ranks=rows,
+    )
+    for parameters, own in results:
+        assert parameters.tobytes() == results[0][0].tobytes()
+        assert own.loss == results[0][1].loss
+        assert own.samples == 70
+        np.testing.assert_allclose(parameters, twin.parameters, rtol=0, atol=1.2e-12)
+        np.testing.assert_allclose(own.loss, history.loss, rtol=0, atol=1.2e-12)
+
+
+def test_dropout_draws_by_the_place_in_all_samples(data):
+    """It is that of the reference, where all ranks are one process."""
+
+    def layers(library):
+        return [6, library.Dense(20, "relu", dropout=0.5), 3]
+
+    each = parts([30, 40], *data)
+
+    def run(comm, rank):
+        net = fm.Network(layers(fm), dtype="float64", seed=1)
+        net.fit(*each[rank], epochs=2, batch_size=16, comm=comm)
+        return net.parameters.copy()
+
+    twin = reference.Network(layers(reference), seed=1, dtype="float64")
+    twin.fit(*data, epochs=2, batch_size=16, ranks=[30, 40])
+    for parameters in on_ranks(2, run):
+        np.testing.assert_allclose(parameters, twin.parameters, rtol=0, atol=1.2e-12)
+
+
+@pytest.mark.parametrize("size", [2, 10_000, 40_001])
+@pytest.mark.parametrize("ranks", [2, 3, 4, 7])
+def test_sums_are_in_the_order_of_the_ranks(size, ranks, rng):
+    """In any order but this the roundings would differ, of short messages as of long ones."""
+    values = rng.normal(size=(ranks, size)).astype(np.float32) * 10.0 ** np.arange(ranks)[:, None]
+    values = values.astype(np.float32)
+    expected = values[0].copy()
+    for row in values[1:]:
+        expected += row
+    sums = np.array([[0.1 * rank, 1.0, 10.0**rank] for rank in range(ranks)])
+
+    def run(comm, rank):
+        with Ranks(comm) as together:
+            gradients, own = values[rank].copy(), sums[rank].copy()
+            together.add(gradients, own)
+            return gradients, own
+
+    for gradients, own in on_ranks(ranks, run):
+        assert gradients.tobytes() == expected.tobytes()
+        assert own.tolist() == [np.add.accumulate(column)[-1] for column in sums.T]
+
+
+def test_heads_and_validation_are_of_all_ranks(data, rng):
+    """The mean over the ranks is that over all samples; accuracies are exact."""
+    heads = fm.Heads(kind=fm.Head(3, "softmax"), size=fm.Head(1, "identity"))
+    X, y = data
+    size = X[:, :1] * 2
+    each = parts([30, 0, 40], X, y, size)
+    held_out = parts([10, 20, 40], X, y, size)
+
+    def run(comm, rank):
+        net = fm.Network([6, 8, heads], seed=1, dtype="float64")
+        X, *y = each[rank]
+        V, *v = held_out[rank]
+        history = net.fit(
+            X, tuple(y), epochs=2, batch_size=16, comm=comm, validation_data=(V, tuple(v))
+        )
+        return history, net
+
+    results = on_ranks(3, run)
+    assert not isinstance(results[0], BaseException), results
+    history, net = results[0]
+    evaluation = net.evaluate(X, (y, size))
+    assert history.validation_loss[-1] == pytest.approx(evaluation.loss, rel=1e-14)
+    assert {tuple(h.validation_loss) for h, _ in results} == {tuple(history.validation_loss)}
+    assert history.head_losses.keys() == {"kind_loss", "size_loss"}
+    accuracy = history.validation_metrics["validation_kind_accuracy"][-1]
+    assert accuracy == pytest.approx(evaluation.heads["kind"].accuracy, rel=1e-14)
+
+
+def test_early_stopping_stops_all(data):
+    each = parts([30, 40], *data)
+
+    def run(comm, rank):
+        net = fm.Network(LAYERS, seed=1)
+        return net.fit(
+            *each[rank],
+            epochs=50,
+            optimizer=fm.Adam(0.05),
+            validation_data=data if rank == 0 else (data[0][:5], data[1][:5]),
+            early_stopping=fm.EarlyStopping(patience=2),
+            comm=comm,
+        )
+
+    first, second = on_ranks(2, run)
+    assert len(first.loss) < 50
+    assert (first.loss, first.best_epoch) == (second.loss, second.best_epoch)
+
+
+def test_a_callback_of_one_rank_stops_all(data):
+    each = parts([30, 40], *data)
+
+    class AfterSteps(fm.Callback):
+        def __init__(self, steps):
+            self.left = steps
+
+        def on_batch_end(self, network, step, loss):
+            self.left -= 1
+            return self.left == 0
+
+    def run(comm, rank):
+        net = fm.Network(LAYERS, seed=1)
+        callback = AfterSteps(3 if rank == 1 else 100)
+        history = net.fit(*each[rank], epochs=9, batch_size=16, callbacks=callback, comm=comm)
+        return len(history.loss), history.stopped_by, net.parameters.tobytes()
+
+    first, second = on_ranks(2, run)
+    assert first == second
+    assert first[:2] == (1, "callback")
+
+
+class Raising(fm.Callback):
+    """Raises an error after the second epoch, or at the end of the fit."""
+
+    def __init__(self, error, *, at_end=False):
+        self.error, self.at_end = error, at_end
+
+    def on_epoch_end(self, network, report):
+        if report.epoch == 2 and not self.at_end:
+            raise self.error
+
+    def on_fit_end(self, network, history):
+        if self.at_end:
+            raise self.error
+
+
+def with_nan(X, y):
+    return {"X": np.where(np.arange(X.size).reshape(X.shape) == 0, np.nan, X), "y": y}
+
+
+FAULTS = {
+    "NaN": (with_nan, ValueError, "X contains NaN at row 0"),
+    "label": (lambda X, y: {"y": y + 7}, ValueError, "y contains label"),
+    "argument": ({"batch_size": -1}, ValueError, "batch_size must be at least 1, got -1"),
+    "type": ({"epochs": "five"}, TypeError, "epochs must be an integer"),
+    "callback": ({"callbacks": Raising(KeyError("no key"))}, KeyError, "'no key'"),
+    "late": ({"callbacks": Raising(OSError("full disk"), at_end=True)}, OSError, "full disk"),
+    "exit": ({"callbacks": Raising(SystemExit(3))}, SystemExit, "3"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("failing", [0, 2])
+def test_an_error_on_one_rank_ends_all(data, fault, failing):
+    """At the next meeting, with the same error."""
+    change, kind, message = FAULTS[fault]
+    each = parts([20, 37, 13], *data)
+
+    def run(comm, rank):
+        X, y = each[rank]
+        arguments = {"X": X, "y": y, "epochs": 5, "batch_size": 16}
+        if rank == failing:
+            arguments |= change(X, y) if callable(change) else change
+        fm.Network(LAYERS, seed=1).fit(**arguments, comm=comm)
+
+    errors = on_ranks(3, run)
+    assert type(errors[failing]) is kind
+    assert message in str(errors[failing])
+    assert f"rank {failing}" in errors[failing].__notes__[-1]
+    plain = kind if kind in (ValueError, TypeError, OSError) else RuntimeError
+    for error in errors[:failing] + errors[failing + 1 :]:
+        assert type(error) is plain
+        assert f"rank {failing}" in str(error)
+        assert message in str(error)
+
+
+def test_parameters_that_part_are_an_error(data):
+    each = parts([30, 40], *data)
+
+    def run(comm, rank):
+        def callback(network, report):
+            if rank == 1:
+                network.parameters[3] += 1e-6
+
+        fm.Network(LAYERS, seed=1).fit(*each[rank], callbacks=callback, comm=comm)
+
+    for error in on_ranks(2, run):
+        assert isinstance(error, RuntimeError)
+        assert "rank 1 has other parameters than rank 0" in str(error)
+
+
+@pytest.mark.parametrize("other", [{"epochs": 3}, {"optimizer": fm.SGD(0.2)}, {"batch_size": 8}])
+def test_ranks_must_have_the_same_arguments(data, other):
+    each = parts([30, 40], *data)
+
+    def run(comm, rank):
+        fm.Network(LAYERS, seed=1).fit(*each[rank], **(other if rank else {}), comm=comm)
+
+    for error in on_ranks(2, run):
+        assert isinstance(error, ValueError)
+        assert "arguments on all ranks, those of rank 1 differ" in str(error)
+
+
+def test_no_rows_at_all_or_another_network(data):
+    empty = data[0][:0], data[1][:0]
+
+    def run(comm, rank):
+        fm.Network(LAYERS, seed=1).fit(*empty, comm=comm)
+
+    assert [str(error) for error in on_ranks(2, run)] == [
+        "X has 0 rows on every rank; at least one must have 1"
+    ] * 2
+
+    def run_other(comm, rank):
+        fm.Network([6, 20 + rank, 3], seed=1).fit(*data, comm=comm)
+
+    for error in on_ranks(2, run_other):
+        assert isinstance(error, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"optimizer": fm.LBFGS()}, "LBFGS"),
+        ({"metrics": "f1"}, "metrics"),
+        ({"checkpoint": "file.ckpt"}, "checkpoint"),
+        ({"standardize": True}, "adapt"),
+        ({"validation_fraction": 0.2}, "validation_data"),
+        ({"class_weight": "balanced"}, "dict of label to weight"),
+    ],
+)
+def test_refused_by_name(data, settings, message):
+    if "metrics" in settings:
+        settings = settings | {"validation_data": data}
+    if "optimizer" not in settings:
+        settings = settings | {"epochs": 2}
+
+    def run(comm, rank):
+        net = fm.Network(LAYERS, seed=1)
+        before = net.parameters.tobytes()
+        with pytest.raises(ValueError, match=f"comm does not go together with .*{message}"):
+            net.fit(*data, **settings, comm=comm)
+        return net.parameters.tobytes() == before
+
+    assert on_ranks(1, run) == [True]
+
+
+def test_batch_normalization_and_custom_losses_are_refused(data):
+    def run(comm, rank):
+        normalized = fm.Network([6, fm.Dense(5, "relu", normalization="batch"), 3])
+        with pytest.raises(ValueError, match="comm does not go together with batch normalization"):
+            normalized.fit(*data, comm=comm)
+        own = fm.Network([6, 3], output="identity", loss=lambda y, h: ((h - y) ** 2, 2 * (h - y)))
+        with pytest.raises(ValueError, match="comm does not go together with a custom loss"):
+            own.fit(data[0], data[0][:, :3], comm=comm)
+        return True
+
+    assert on_ranks(1, run) == [True]
+
+
+@pytest.mark.parametrize("comm", ["world", 1, object(), dict])
+def test_what_is_no_communicator(data, comm):
+    with pytest.raises(TypeError, match="comm must be a communicator of mpi4py"):
+        fm.Network(LAYERS).fit(*data, comm=comm)

@@ -1,0 +1,75 @@
+"""A communicator whose ranks are threads of this process, with the methods that `fit` calls."""
+# ruff: noqa: N802 (the names of mpi4py)
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+class ThreadComm:
+    """One rank; all of them share the slots in which messages are passed."""
+
+    def __init__(self, rank: int, slots: list[Any], barrier: threading.Barrier) -> None:
+        self._rank, self._slots, self._barrier = rank, slots, barrier
+
+    def Dup(self) -> "ThreadComm":
+        return self
+
+    def Free(self) -> None:
+        pass
+
+    def Get_rank(self) -> int:
+        return self._rank
+
+    def Get_size(self) -> int:
+        return len(self._slots)
+
+    def _exchange(self, mine: Any) -> list[Any]:
+        """Return what all ranks have passed, when all have."""
+        self._slots[self._rank] = mine
+        self._barrier.wait(timeout=30)
+        found = list(self._slots)
+        self._barrier.wait(timeout=30)
+        return found
+
+    def Allgather(self, sent: np.ndarray, received: np.ndarray) -> None:
+        received[...] = np.stack(self._exchange(sent.copy()))
+
+    def Alltoallv(self, sent: list[Any], received: list[Any]) -> None:
+        values, (counts, starts) = sent
+        parts = [values[s : s + n].copy() for n, s in zip(counts, starts, strict=True)]
+        into, (_, places) = received
+        for place, part in zip(places, self._exchange(parts), strict=True):
+            mine = part[self._rank]
+            into[place : place + len(mine)] = mine
+
+    def Allgatherv(self, sent: np.ndarray, received: list[Any]) -> None:
+        into, (counts, starts) = received
+        for n, start, part in zip(counts, starts, self._exchange(sent.copy()), strict=True):
+            into[start : start + n] = part
+
+    def bcast(self, value: Any, root: int) -> Any:
+        return self._exchange(value)[root]
+
+
+def on_ranks(size: int, run: Callable[[ThreadComm, int], Any]) -> list[Any]:
+    """Return what `run(comm, rank)` returns on each of `size` ranks, or its exception."""
+    slots, barrier = [None] * size, threading.Barrier(size)
+    results: list[Any] = [None] * size
+
+    def run_rank(rank: int) -> None:
+        try:
+            results[rank] = run(ThreadComm(rank, slots, barrier), rank)
+        except BaseException as error:
+            results[rank] = error
+            if isinstance(error, threading.BrokenBarrierError):
+                raise
+
+    threads = [threading.Thread(target=run_rank, args=(rank,)) for rank in range(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
