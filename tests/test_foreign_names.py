@@ -234,8 +234,6 @@ def test_names_that_are_no_optimizer(assert_unchanged):
             net.fit(X, LABELS, optimizer="Adam")
         with pytest.raises(ValueError, match="LBFGS needs all samples"):
             net.update("lbfgs")
-        with pytest.raises(ValueError, match="LBFGS needs all samples"):
-            fm.train_many([net], X, LABELS, optimizer=["lbfgs"])
         for call in (net.update, lambda kind: net.fit(X, LABELS, optimizer=kind)):
             with pytest.raises(TypeError, match=r"write fm.Adam\(learning_rate=...\)"):
                 call(fm.Adam)

@@ -10,8 +10,8 @@ import pytest
 
 import fastmlp as fm
 from fastmlp import reference
+from fastmlp.many.jobs import Data
 from fastmlp.network import model_of
-from fastmlp.train_many import _data
 
 OPTIMIZERS = [fm.SGD(0.1), fm.Adam(fm.CosineDecay(0.01)), fm.SGD(0.05, momentum=0.9)]
 
@@ -75,9 +75,11 @@ def test_the_checks_are_linear_in_the_networks(blobs, monkeypatch):
 
 def test_samples_are_shared_and_borrowed(blobs):
     X, y = blobs
-    data = _data([model_of(net) for net in networks(3)], X, y, None, None)
-    assert all(samples is data[0] for samples in data)
-    assert np.shares_memory(data[0].X, X)
+    models = [model_of(net) for net in networks(3)]
+    data = Data(models, X, y)
+    samples = [data.samples(model, None) for model in models]
+    assert all(each is samples[0] for each in samples)
+    assert np.shares_memory(data.scaled(models[0], samples[0]), X)
 
 
 def test_one_that_diverges_ends_alone(blobs):
@@ -108,10 +110,9 @@ def test_one_that_diverges_ends_alone(blobs):
         ({"networks": 3}, TypeError, "sequence of networks"),
         ({"networks": [3]}, TypeError, r"networks\[0\] must be a Network"),
         ({"optimizer": [fm.SGD()]}, ValueError, "1 items for 2 networks"),
-        ({"optimizer": fm.SGD(lambda step: 0.1)}, ValueError, "a number or a schedule"),
-        ({"optimizer": fm.SGD(fm.Plateau(0.1))}, ValueError, "a number or a schedule"),
+        ({"optimizer": fm.SGD(lambda step: 0.1)}, ValueError, "a number, a schedule"),
         ({"optimizer": "Adam"}, ValueError, "did you mean .adam."),
-        ({"optimizer": fm.LBFGS()}, ValueError, "LBFGS needs all samples"),
+        ({"optimizer": fm.LBFGS(), "epochs": 3}, ValueError, "LBFGS has no epochs"),
         ({"rows": [[0]]}, ValueError, "rows has 1 items for 2 networks"),
         ({"rows": [[0], [90]]}, ValueError, r"rows\[1\] must hold row numbers"),
         ({"rows": [[0.5], [1]]}, TypeError, r"rows\[0\] must be a vector of integers"),

@@ -246,7 +246,7 @@ class TestSteps:
 
 EXAMPLES = [
     *("layers.activations", "layers.dense", "layers.normalizations"),
-    *("network", "train_many", "data.rescaled"),
+    *("network", "many.train_many", "data.rescaled"),
     *("fitting.callbacks", "fitting.early_stopping"),
     *("reference", "sklearn.classifier", "sklearn.regressor"),
     *("sklearn.ensembles", "sklearn.searches", "many.ensemble"),

@@ -15,6 +15,8 @@ struct Job {
     py::object y;
     py::object sample_weight;
     TrainOptions options;
+    py::object rows;
+    bool is_scaled;
 };
 
 template <class T>
@@ -22,9 +24,15 @@ TrainJob<T> borrow_job(const Job& job) {
     const py::array weights = job.sample_weight.is_none()
                                   ? py::array()
                                   : require_ready<T>(job.sample_weight, 1, "sample_weight");
+    TrainOptions options = job.options;
+    if (!job.rows.is_none()) {
+        const py::array rows = require_ready<std::uint32_t>(job.rows, 1, "rows");
+        options.rows = static_cast<const std::uint32_t*>(rows.data());
+        options.row_count = static_cast<std::size_t>(rows.size());
+    }
     return {&job.model.cast<LockedNetwork<T>&>().network,
-            borrow<T>(require_ready<T>(job.x, 2, "X")), borrow_targets<T>(job.y, weights),
-            job.options, true};
+            borrow<T>(require_ready<T>(job.x, 2, "X")), borrow_targets<T>(job.y, weights), options,
+            job.is_scaled};
 }
 
 /// The reports of a job, or (epoch, loss, learning_rate) if it diverged.
@@ -66,9 +74,10 @@ py::list train_jobs(const std::vector<Job>& jobs, int n_threads) {
 
 void bind_train_many(py::module_& module) {
     py::class_<Job>(module, "TrainJob")
-        .def(py::init<py::object, py::array, py::object, py::object, TrainOptions>(),
+        .def(py::init<py::object, py::array, py::object, py::object, TrainOptions, py::object,
+                      bool>(),
              py::arg("network"), py::arg("X"), py::arg("y"), py::arg("sample_weight"),
-             py::arg("options"));
+             py::arg("options"), py::arg("rows") = py::none(), py::arg("is_scaled") = true);
     module.def("train_many32", &train_jobs<float>, py::arg("jobs"), py::arg("n_threads"));
     module.def("train_many64", &train_jobs<double>, py::arg("jobs"), py::arg("n_threads"));
 }

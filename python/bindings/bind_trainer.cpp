@@ -114,6 +114,7 @@ void bind_options(py::module_& module) {
         .def_readwrite("rate_factor", &TrainOptions::rate_factor)
         .def_readwrite("ema", &TrainOptions::ema)
         .def_readwrite("first_epoch", &TrainOptions::first_epoch)
+        .def_readwrite("until_epoch", &TrainOptions::until_epoch)
         .def_readwrite("shuffle", &TrainOptions::shuffle)
         .def_readwrite("n_threads", &TrainOptions::n_threads);
     py::class_<Conventions>(module, "Conventions")

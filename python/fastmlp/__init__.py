@@ -30,6 +30,7 @@ from fastmlp.loading import load, load_checkpoint
 from fastmlp.losses import CrossEntropy, Huber, Quantile
 from fastmlp.many.ensemble import Ensemble
 from fastmlp.many.networks import Networks
+from fastmlp.many.train_many import train_many
 from fastmlp.network import Network
 from fastmlp.settings.lbfgs import LBFGS
 from fastmlp.settings.optimizers import SGD, Adam, AdamW, RMSprop
@@ -43,7 +44,6 @@ from fastmlp.settings.schedules import (
     StepDecay,
 )
 from fastmlp.streams import ArrayStream, Stream
-from fastmlp.train_many import train_many
 
 if TYPE_CHECKING:
     from fastmlp import reference

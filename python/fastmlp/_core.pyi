@@ -123,6 +123,7 @@ class TrainOptions:
     rate_factor: float
     ema: float
     first_epoch: int
+    until_epoch: int
     shuffle: bool
     n_threads: int
 
@@ -465,6 +466,8 @@ class TrainJob:
         y: NDArray[Any],
         sample_weight: NDArray[Any] | None,
         options: TrainOptions,
+        rows: NDArray[np.uint32] | None = None,
+        is_scaled: bool = True,
     ) -> None: ...
 
 def train_many32(

@@ -42,12 +42,18 @@ struct TrainOptions {
     double rate_factor = 1;  ///< factor of all of these
     /// Epochs already done, for schedules; `epochs` includes them.
     std::size_t first_epoch = 0;
+    /// Ends the call before this epoch, so that a later one continues with it; 0: `epochs`.
+    std::size_t until_epoch = 0;
     double ema = 0;  ///< decay of `Network::moving_average`, updated by each step; 0: none
     bool shuffle = true;
     /// Custom order of samples, used instead of `shuffle`: `order_rows` orders of `x.rows` indices,
     /// used in turn.
     const std::uint32_t* order = nullptr;
     std::size_t order_rows = 0;
+    /// Trains on these `row_count` rows of x, which may repeat, with the bits of a training on a
+    /// copy of them; null: all. Not with `order` or blocks.
+    const std::uint32_t* rows = nullptr;
+    std::size_t row_count = 0;
     const Ranks* ranks = nullptr;        ///< other processes to train with; null: none
     int n_threads = 0;                   ///< upper limit; 0: that of the process
     const Executor* executor = nullptr;  ///< null: fastmlp's threads

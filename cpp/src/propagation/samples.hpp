@@ -45,22 +45,24 @@ std::vector<std::uint32_t> counting_rows(const T* weights, std::size_t rows) {
 template <class T>
 struct Samples {
     Samples(const Features<T>& features, const Targets<T>& targets)
-        : x(features), y(targets), lines(features) {}
+        : x(features), y(targets), lines(features), size(features.rows) {}
 
     void take(const Features<T>& features, const Targets<T>& targets) {
         x = features;
         y = targets;
         lines = RowLines(features);
+        size = features.rows;
     }
 
     Features<T> x;
     Targets<T> y;
     RowLines lines;                        ///< of x
+    std::size_t size;                      ///< how many to train on; x may have others
     const std::uint32_t* order = nullptr;  ///< of this epoch; null: 0, 1, 2, ...
     std::size_t before = 0;                ///< samples of the epoch before these
     std::uint32_t epoch = 0;               ///< of the network, in which they are
 
-    std::size_t count() const { return x.rows; }
+    std::size_t count() const { return size; }
     std::size_t operator[](std::size_t i) const { return order ? order[i] : i; }
 
     /// Gathers samples first + rows of the epoch, or first + places[rows] for a batch with weights,
@@ -76,10 +78,9 @@ struct Samples {
 
     /// A prefetcher of dense rows: samples first + rows, up to the epoch's end.
     RowPrefetcher next_rows(std::size_t first, Range rows) const {
-        const std::size_t count = lines.rows;
         return {lines,
                 order,
-                {std::min(count, first + rows.first), std::min(count, first + rows.last)}};
+                {std::min(count(), first + rows.first), std::min(count(), first + rows.last)}};
     }
 };
 

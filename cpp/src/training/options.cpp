@@ -64,6 +64,9 @@ void check_options(std::size_t rows, const TrainOptions& options) {
     if (options.first_epoch > options.epochs) {
         throw std::invalid_argument("first_epoch must be at most epochs");
     }
+    if (options.until_epoch > options.epochs) {
+        throw std::invalid_argument("until_epoch must be at most epochs");
+    }
     if (rows == 0 && !options.ranks &&
         (options.first_epoch > 0 || counts_epochs(options.schedule))) {
         throw std::invalid_argument(
@@ -87,6 +90,11 @@ void check_batches(const Network<T>& network, std::size_t rows, const T* weights
                                        layer.input_normalization == Normalization::kBatch);
         })) {
         return;
+    }
+    std::vector<T> chosen;
+    if (options.rows && weights) {
+        for (std::size_t i = 0; i < rows; ++i) chosen.push_back(weights[options.rows[i]]);
+        weights = chosen.data();
     }
     const std::size_t batch = rows ? std::min(options.batch_size, rows) : options.batch_size;
     if (batch > 1 && (!weights || ever_has_two_in_a_batch(network, rows, weights, options, batch)))

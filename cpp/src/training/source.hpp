@@ -36,12 +36,21 @@ public:
     SampleSource(const Network<T>& network, const Features<T>& x, const Targets<T>& y,
                  const TrainOptions& options)
         : network_(network), options_(options),
-          samples_{spread_out(network.layout()[0], x, options.batch_size), y}, rows_(x.rows),
+          samples_{spread_out(network.layout()[0], x, options.batch_size), y},
+          rows_(options.rows ? options.row_count : x.rows),
           batch_(options.ranks ? options.batch_size : std::min(options.batch_size, rows_)) {
         if (options.ranks) check_ranks();
         if (rows_ == 0 && !options.ranks)
             throw std::invalid_argument("x has 0 rows; training needs at least one");
         if (rows_ > UINT32_MAX) throw std::invalid_argument("x has more than 2^32 - 1 rows");
+        if (options.rows) {
+            if (options.order) throw std::invalid_argument("order and rows do not go together");
+            if (std::any_of(options.rows, options.rows + rows_,
+                            [&](std::uint32_t row) { return row >= x.rows; })) {
+                throw std::invalid_argument("rows must hold indices of rows of x");
+            }
+            samples_.size = rows_;
+        }
         if (options.shuffle && !options.order) shuffled_.resize(rows_);
     }
     /// A stream: an epoch is a sequence of blocks from `blocks`.
@@ -54,7 +63,9 @@ public:
           blocks_(&blocks), rows_(blocks.rows),
           batch_(rows_ ? std::min(options.batch_size, rows_) : options.batch_size) {
         if (options.ranks) throw std::invalid_argument("blocks cannot be divided among ranks");
-        if (options.order) throw std::invalid_argument("blocks come in the order of their source");
+        if (options.order || options.rows) {
+            throw std::invalid_argument("blocks come in the order of their source");
+        }
     }
 
     const Samples<T>& samples() const { return samples_; }  ///< the current ones
@@ -64,7 +75,7 @@ public:
     void begin_epoch() {
         samples_.before = 0;
         samples_.epoch = network_.epoch();
-        if (blocks_) samples_.x.dense.rows = samples_.x.rows = 0;
+        if (blocks_) samples_.x.dense.rows = samples_.x.rows = samples_.size = 0;
     }
     /// Advances to the next samples of `epoch`; returns whether they are its last.
     bool next(std::size_t epoch) {
@@ -116,9 +127,12 @@ private:
 
     const std::uint32_t* order_of(std::size_t epoch) {
         if (options_.order) return options_.order + epoch % options_.order_rows * rows_;
-        if (!options_.shuffle) return nullptr;
+        if (!options_.shuffle) return options_.rows;
         draw_order(order_stream(options_.ranks, network_.seed(), samples_.epoch), 0,
                    shuffled_.data(), shuffled_.size());
+        if (options_.rows) {
+            for (std::uint32_t& sample : shuffled_) sample = options_.rows[sample];
+        }
         return shuffled_.data();
     }
 

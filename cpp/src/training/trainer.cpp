@@ -115,7 +115,8 @@ private:
 template <class T>
 std::vector<EpochReport> Trainer<T>::run() {
     std::vector<EpochReport> reports;
-    for (std::size_t epoch = options_.first_epoch; epoch < options_.epochs && !stopped_; ++epoch) {
+    const std::size_t until = options_.until_epoch ? options_.until_epoch : options_.epochs;
+    for (std::size_t epoch = options_.first_epoch; epoch < until && !stopped_; ++epoch) {
         std::optional<EpochReport> report;
         try {
             report = run_epoch(epoch);

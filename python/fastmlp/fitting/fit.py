@@ -77,7 +77,7 @@ def fit(
         saved_core = None if options.saved is None else options.saved.core
         scaling = standardized(model, X if data is None else data, saved_core)
     try:
-        with _unchanged_if_refused(model, names, options.saved), scaling:
+        with unchanged_if_refused(model, names, options.saved), scaling:
             if isinstance(optimizer, LBFGS):
                 return _fit_lbfgs(network, model, X, y, optimizer, options, learns)
             if data is not None:
@@ -115,10 +115,10 @@ def _fit_arrays(
         trained = range(ranks.start(model, len(samples), in_common(options)))
     settings = options.to_core(optimizer, model.dtype, len(trained))
     order = _read_order(core, samples, options, settings)
-    file = _checkpoint_file(model, optimizer, options, settings, len(samples), order, of_samples)
+    file = checkpoint_file(model, options, settings, len(samples), order, of_samples)
     n_threads = core.threads_for(settings.batch_size, options.n_threads, samples.density)
     with shown(options.epochs, 0 if ranks and ranks.rank > 0 else options.verbose) as progress:
-        loop = _loop(network, model, trained, held_out, options, progress, file, ranks)
+        loop = fit_loop(network, model, trained, held_out, options, progress, file, ranks)
         resume(loop, file, options.saved, settings)
         loop.begin()
         epochs = core.fit(
@@ -151,10 +151,10 @@ def _fit_stream(
     source.require_memory(settings.batch_size)
     core.check_batches(len(source), None, None, settings)
     of_samples = {} if options.checkpoint is None else source.fingerprint()
-    file = _checkpoint_file(model, optimizer, options, settings, len(source), None, of_samples)
+    file = checkpoint_file(model, options, settings, len(source), None, of_samples)
     n_threads = core.threads_for(settings.batch_size, options.n_threads)
     with shown(options.epochs, options.verbose) as progress:
-        loop = _loop(network, model, source, held_out, options, progress, file)
+        loop = fit_loop(network, model, source, held_out, options, progress, file)
         resume(loop, file, options.saved, settings)
         loop.begin()
         epochs = source.train(settings, _rate_of_step(optimizer), loop.on_epoch, loop.on_step)
@@ -175,7 +175,7 @@ def _fit_lbfgs(
     if learns:
         learn_from(model, samples)
     with shown(options.epochs, options.verbose) as progress:
-        loop = _loop(network, model, samples, held_out, options, progress)
+        loop = fit_loop(network, model, samples, held_out, options, progress)
         loop.begin()
         iterations = minimise(model.core, samples, optimizer, loop, options.n_threads)
         n_threads = model.core.threads_for(len(samples), options.n_threads)
@@ -184,7 +184,7 @@ def _fit_lbfgs(
     return history
 
 
-def _loop(
+def fit_loop(
     network: Network,
     model: Model,
     samples: Sized,
@@ -211,7 +211,7 @@ def _loop(
 
 
 @contextmanager
-def _unchanged_if_refused(model: Model, names: Names | None, saved: Saved | None) -> Iterator[None]:
+def unchanged_if_refused(model: Model, names: Names | None, saved: Saved | None) -> Iterator[None]:
     """Set the feature names of the training data, unless an error occurs before the first step.
 
     What was restored from a checkpoint is then undone, too.
@@ -268,9 +268,8 @@ def _read_order(
     return order
 
 
-def _checkpoint_file(
+def checkpoint_file(
     model: Model,
-    optimizer: Optimizer,
     options: FitOptions,
     settings: TrainOptions,
     rows: int,
@@ -278,7 +277,8 @@ def _checkpoint_file(
     of_samples: dict[str, Any],
 ) -> CheckpointFile | None:
     """Return the checkpoint file of the fit, with what must be the same to resume."""
-    if options.checkpoint is None:
+    optimizer = options.optimizer
+    if options.checkpoint is None or not isinstance(optimizer, Optimizer):
         return None
     same = {
         **of_samples,

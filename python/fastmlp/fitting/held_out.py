@@ -146,21 +146,34 @@ def split(
     ValueError
         If no sample would be held out.
     """
-    order = draw_order(seed, SPLIT_EPOCH, len(samples))
-    classes = classes_of(samples.y, loss)
-    if samples.weight is not None:  # whatever the targets of samples of weight 0
-        classes = np.where(samples.weight == 0, classes.max() + 1, classes)
+    train, held_out = split_rows(samples.y, samples.weight, share, loss, seed)
+    return samples.of_rows(train), samples.of_rows(held_out)
+
+
+def split_rows(
+    y: NDArray[Any], weight: NDArray[Any] | None, share: float, loss: Loss, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows of both parts of `split`: of targets `y` and weights.
+
+    Raises
+    ------
+    ValueError
+        If no sample would be held out, or a part has no weight.
+    """
+    order = draw_order(seed, SPLIT_EPOCH, len(y))
+    classes = classes_of(y, loss)
+    if weight is not None:  # whatever the targets of samples of weight 0
+        classes = np.where(weight == 0, classes.max() + 1, classes)
     train, held_out = stratified(classes, share, order)
     if len(held_out) == 0:
         raise ValueError(
-            f"validation_fraction={share:g} of {len(samples)} samples leaves none to validate on"
+            f"validation_fraction={share:g} of {len(y)} samples leaves none to validate on"
         )
-    parts = samples.of_rows(train), samples.of_rows(held_out)
-    if any(part.weight is not None and not part.weight.any() for part in parts):
+    if weight is not None and not (weight[train].any() and weight[held_out].any()):
         raise ValueError(
             f"validation_fraction={share:g} leaves a part whose samples all have weight 0"
         )
-    return parts
+    return train, held_out
 
 
 def classes_of(y: NDArray[Any], loss: Loss) -> NDArray[Any]:

@@ -181,9 +181,9 @@ class FitLoop:
         # Early stopping that ended the fit, but was removed or has more patience now, no longer
         # ends it.
         if saved.stopped and any(stopping.waited >= stopping.patience for stopping in gone_on):
-            self._stop("early_stopping")
+            self.stop("early_stopping")
         elif saved.stopped and not any(past.has_stopped for past in saved.stoppings):
-            self._stop("callback")
+            self.stop("callback")
 
     def begin(self) -> None:
         """Call the callbacks before the fit, and before its first epoch."""
@@ -196,7 +196,7 @@ class FitLoop:
         """Handle the end of a step; True stops after it, which ends the epoch."""
         for callback in self._step_callbacks:
             if asks_to_stop(callback.on_batch_end(self._network, step, loss), "on_batch_end"):
-                self._stop("callback")
+                self.stop("callback")
         self._stop_together()
         return self._stopped
 
@@ -223,7 +223,7 @@ class FitLoop:
             trained.rate_factor = self._plateau.after_epoch(report)
         for callback in self._callbacks:  # call all, even after one that stops
             if asks_to_stop(callback.on_epoch_end(self._network, report), "on_epoch_end"):
-                self._stop("early_stopping" if isinstance(callback, EarlyStopping) else "callback")
+                self.stop("early_stopping" if isinstance(callback, EarlyStopping) else "callback")
         self._stop_together()
         if self._ranks is not None:
             self._ranks.end_epoch(self._core)
@@ -232,6 +232,11 @@ class FitLoop:
         if not self._stopped and epoch < self._epochs:
             self._begin_epoch(epoch + 1)
         return self._stopped
+
+    def stop(self, reason: StopReason) -> None:
+        """End the fit; the first reason is kept."""
+        if not self._stopped:
+            self._stopped, self._stopped_by = True, reason
 
     def end_by(self, reason: StopReason, message: str = "") -> None:
         """Record why the optimizer ended the fit, unless a callback did."""
@@ -300,15 +305,10 @@ class FitLoop:
                 tensors[f"early_stopping.{i}.statistics"] = self._core.statistics
         return tensors
 
-    def _stop(self, reason: StopReason) -> None:
-        """End the fit; the first reason is kept."""
-        if not self._stopped:
-            self._stopped, self._stopped_by = True, reason
-
     def _stop_together(self) -> None:
         """End the fit if another rank does."""
         if self._ranks is not None and self._ranks.any_stops(self._stopped):
-            self._stop("callback")
+            self.stop("callback")
 
     def _stoppings(self) -> list[EarlyStopping]:
         return [callback for callback in self._callbacks if isinstance(callback, EarlyStopping)]

@@ -16,11 +16,12 @@ from fastmlp.fitting.held_out import classes_of
 from fastmlp.history import History
 from fastmlp.inference.prediction import check_classes, classes
 from fastmlp.many.bootstraps import bootstrap
+from fastmlp.many.train_many import train_many
 from fastmlp.model.model import Model
 from fastmlp.model.model_files import read_model, write_model
 from fastmlp.model.targets import read_targets
 from fastmlp.network import Network, model_of, network_of
-from fastmlp.train_many import train_many
+
 
 
 class Ensemble(Sequence[Network]):

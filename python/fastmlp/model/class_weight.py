@@ -47,14 +47,27 @@ def weigh_classes(
         If `class_weight` is invalid, the targets are not labels, or no sample of weight above 0 is
         left.
     """
-    by_class = read_class_weight(class_weight, loss, outputs)
     dtype = samples.X.dtype
-    y, weight = times_class(by_class, samples.y, samples.weight, loss, dtype)
+    y, weight = targets_and_weights(class_weight, samples.y, samples.weight, loss, outputs, dtype)
+    return replace(samples, y=y, weight=weight)
+
+
+def targets_and_weights(
+    class_weight: ClassWeight,
+    y: NDArray[Any],
+    weight: NDArray[Any] | None,
+    loss: Loss,
+    outputs: int,
+    dtype: np.dtype[Any],
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Return the targets and weights of `weigh_classes`, from those of samples."""
+    by_class = read_class_weight(class_weight, loss, outputs)
+    y, weight = times_class(by_class, y, weight, loss, dtype)
     factors = y[:, outputs:].T if loss.heads else [weight]
     for name, factor in zip(dict(loss.heads) or [""], factors, strict=True):
         if not np.any(factor):
             raise ValueError(f"class_weight makes the weights{_of_head(name)} all 0")
-    return replace(samples, y=y, weight=weight)
+    return y, weight
 
 
 def times_class(

@@ -4,7 +4,8 @@ The compiled core has the parameters of the first in one matrix, and trains in p
 """
 
 from collections.abc import Iterable, Sequence
-from typing import overload
+from copy import copy
+from typing import Any, overload
 
 from . import validation
 from .errors import DivergenceError
@@ -82,9 +83,15 @@ def train_many(
     *,
     rows: Sequence[Sequence[int]] | None = None,
     sample_weight: object = None,
+    class_weight: object = None,
     shuffle: bool = True,
+    validation_data: object = None,
+    validation_fraction: float | None = None,
+    metrics: object = None,
+    early_stopping: object = None,
     n_threads: int | None = None,
     ema: float | None = None,
+    standardize: bool = False,
     on_divergence: str = "raise",
 ) -> list[History | DivergenceError]:
     """Train independent networks, each as with its own ``fit``.
@@ -93,8 +100,10 @@ def train_many(
     ----------
     networks : iterable of Network
         Different objects.
-    X, y, epochs, batch_size, shuffle, sample_weight, n_threads, ema
+    X, y, epochs, batch_size, shuffle, validation_fraction, metrics, n_threads, ema, standardize
         As in ``Network.fit``.
+    sample_weight, class_weight, validation_data, early_stopping : optional
+        As in ``Network.fit``, or a list with one for each network.
     optimizer : Optimizer, str, or sequence of them, default SGD(learning_rate=0.1)
         One for all networks, or one for each.
     rows : sequence of sequence of int, optional
@@ -127,25 +136,37 @@ def train_many(
         raise ValueError(f"optimizer has {len(optimizers)} items for {len(nets)} networks")
     if rows is not None and len(rows) != len(nets):
         raise ValueError(f"rows has {len(rows)} items for {len(nets)} networks")
-    samples = _read(nets, X, y, sample_weight, rows)
+    weights = _each(sample_weight, len(nets), isinstance(_first(sample_weight), list | None))
+    samples = _read(nets, X, y, weights, rows)
+    of_classes = _each(class_weight, len(nets), isinstance(class_weight, list))
+    held_out = _each(validation_data, len(nets), isinstance(validation_data, list))
+    several = isinstance(early_stopping, list)
+    stoppings = [
+        each if several else copy(each) for each in _each(early_stopping, len(nets), several)
+    ]
     for net, data, settings in zip(nets, samples, optimizers, strict=True):
         net._read_options(data, epochs, batch_size, settings, shuffle)  # noqa: SLF001  (checks it)
     results: list[History | DivergenceError] = []
-    for net, data, settings in zip(nets, samples, optimizers, strict=True):
+    for i, net in enumerate(nets):
         try:
-            results.append(
-                net.fit(
-                    data.X,
-                    data.y,
-                    epochs,
-                    batch_size,
-                    settings,
-                    shuffle,
-                    n_threads=n_threads,
-                    sample_weight=data.weight,
-                    ema=ema,
-                )
+            history = net.fit(
+                samples[i].X,
+                samples[i].y,
+                epochs,
+                batch_size,
+                optimizers[i],
+                shuffle,
+                held_out[i],
+                n_threads=n_threads,
+                sample_weight=samples[i].weight,
+                class_weight=of_classes[i],
+                validation_fraction=validation_fraction,
+                metrics=metrics,
+                early_stopping=stoppings[i],
+                ema=ema,
+                standardize=standardize,
             )
+            results.append(history)
         except DivergenceError as error:
             results.append(error)
     for i, result in enumerate(results):
@@ -159,11 +180,25 @@ def _read(
     nets: list[Network],
     X: object,
     y: object,
-    sample_weight: object,
+    weights: list[Any],
     rows: Sequence[Sequence[int]] | None,
 ) -> list[CheckedSamples]:
     """Return the samples of each network."""
-    samples = [read_samples(net, X, y, sample_weight) for net in nets]
+    samples = [read_samples(net, X, y, own) for net, own in zip(nets, weights, strict=True)]
     if rows is None:
         return samples
     return [s.of_rows(list(chosen)) for s, chosen in zip(samples, rows, strict=True)]
+
+
+def _each(value: Any, count: int, several: bool) -> list[Any]:
+    """Return an argument for each network: its items if they are `several`, or itself."""
+    if not several:
+        return [value] * count
+    if len(value) != count:
+        raise ValueError(f"there are {len(value)} items for {count} networks")
+    return list(value)
+
+
+def _first(weights: object) -> object:
+    """Return the first item of a list of weights, which may be those of a network; else 1."""
+    return weights[0] if isinstance(weights, list) and weights else 1.0

@@ -1,0 +1,420 @@
+"""The trainings of `train_many`: what each network trains on, and the rounds of epochs.
+
+A network that nothing follows is trained in one call of the core. Otherwise each round is a call of
+one epoch for all networks, with the steps of their own ``fit``, and then the work that their
+`FitLoop` does after it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp import _core, _validation
+from fastmlp.data._raw import RawRows
+from fastmlp.errors import DivergenceError
+from fastmlp.fitting import fingerprint
+from fastmlp.fitting.callbacks import Callback, asks_to_stop
+from fastmlp.fitting.fit import checkpoint_file, fit_loop
+from fastmlp.fitting.held_out import HeldOut, read_held_out, split_rows
+from fastmlp.fitting.lbfgs import minimise, warn_if_not_converged
+from fastmlp.fitting.loop import FitLoop, history_of
+from fastmlp.fitting.options import FitOptions
+from fastmlp.fitting.resuming import resume
+from fastmlp.fitting.standardize import learn_from
+from fastmlp.history import EpochReport, History
+from fastmlp.model.class_weight import targets_and_weights
+from fastmlp.model.model import Model, TrainOptions
+from fastmlp.model.samples import CheckedSamples, read_samples
+from fastmlp.network import Network
+from fastmlp.settings.lbfgs import LBFGS
+
+Outcome = History | DivergenceError
+"""What became of a network."""
+
+
+class Data:
+    """X and y for all networks; those that read them in the same way share what was read."""
+
+    def __init__(self, models: Sequence[Model], X: object, y: object) -> None:
+        self._models = models
+        self._X, self._y = X, y
+        self._samples: dict[Any, CheckedSamples] = {}
+        self._scaled: dict[Any, NDArray[Any]] = {}
+        self._held_out: dict[Any, HeldOut | None] = {}
+
+    def samples(self, model: Model, sample_weight: object) -> CheckedSamples:
+        """Return the samples for a model; features that it scales are not scaled yet."""
+        kind = (*_kind(model), id(sample_weight))
+        if kind not in self._samples:
+            samples = read_samples(model, self._X, self._y, sample_weight)
+            values = samples.X.values if isinstance(samples.X, RawRows) else samples.X
+            if any(np.may_share_memory(values, other.core.parameters) for other in self._models):
+                raise ValueError("X must not share memory with the parameters of a network")
+            self._samples[kind] = samples
+        return self._samples[kind]
+
+    def held_out(self, model: Model, options: FitOptions) -> HeldOut | None:
+        """Return the samples of `validation_data`."""
+        kind = (*_kind(model), id(options.validation_data))
+        if kind not in self._held_out:
+            self._held_out[kind] = read_held_out(model, options.validation_data, options.metrics)
+        return self._held_out[kind]
+
+    def scaled(self, model: Model, samples: CheckedSamples) -> NDArray[Any]:
+        """Return all features as the first layer of a model takes them."""
+        if model.input_scaling is None:
+            return samples.X  # type: ignore[no-any-return]
+        kind = (_kind(model), id(samples.X))
+        if kind not in self._scaled:
+            self._scaled[kind] = _scaled(model, samples.X)
+        return self._scaled[kind]
+
+
+def _kind(model: Model) -> tuple[Any, ...]:
+    """Return what decides how samples are read for a model."""
+    scaling = model.input_scaling
+    factors = None if scaling is None else tuple(part.tobytes() for part in scaling)
+    return model.features, model.outputs, model.loss, model.loss.heads, factors
+
+
+def _scaled(model: Model, X: Any) -> NDArray[Any]:
+    """Return features in the type of a model, scaled by it, which the core then does not do."""
+    values = X.values if isinstance(X, RawRows) else X
+    return RawRows(values, model.dtype, *(model.input_scaling or ())).read()
+
+
+@dataclass(eq=False)
+class Job:
+    """The training of one network.
+
+    Attributes
+    ----------
+    samples : CheckedSamples
+        Those of X and y that it shares with others.
+    weight : ndarray, shape (n,), or None
+        Weights of these samples, those of classes included.
+    rows : ndarray of uint32, shape (m,), or None
+        The samples that it trains on; None is all.
+    learns : bool
+        Whether it learns to scale its features first.
+    settings : TrainOptions
+        Those of the core; shared by networks that train alike.
+    X : ndarray
+        The features for the core, once they are prepared.
+    before : tuple
+        What it was before: epoch, names of the features, and scaling.
+    loop : FitLoop
+        The work after each epoch, if there is any.
+    report : EpochReport
+        That of its last epoch.
+    outcome : History or DivergenceError
+        Once the training ended.
+    """
+
+    network: Network
+    model: Model
+    options: FitOptions
+    samples: CheckedSamples
+    weight: NDArray[Any] | None
+    rows: NDArray[np.uint32] | None
+    held_out: HeldOut | None
+    of_samples: dict[str, Any]
+    learns: bool
+    settings: TrainOptions | None = None
+    X: NDArray[Any] | None = None
+    before: tuple[Any, ...] = ()
+    loop: FitLoop | None = None
+    report: EpochReport | None = None
+    outcome: Outcome | None = None
+
+    def __len__(self) -> int:
+        return len(self.samples) if self.rows is None else len(self.rows)
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether there is work after each epoch."""
+        options = self.options
+        return bool(options.callbacks or options.checkpoint or options.plateau or self.held_out)
+
+    def part(self) -> CheckedSamples:
+        """Return a copy of the samples it trains on."""
+        samples = replace(self.samples, weight=self.weight)
+        return samples if self.rows is None else samples.of_rows(self.rows.astype(np.intp))
+
+    def learn_scaling(self) -> None:
+        """Learn how to scale the features, if it does; those of the core are then its own."""
+        if not self.learns:
+            return
+        part = self.part()
+        learn_from(self.model, part)
+        if not isinstance(self.options.optimizer, LBFGS):
+            self.X, self.rows = _scaled(self.model, part.X), None
+            self.samples, self.weight = part, part.weight
+
+    def prepare(self, data: Data, shared: dict[Any, TrainOptions]) -> None:
+        """Make the settings for the core, and check the batches of each epoch."""
+        optimizer = self.options.optimizer
+        if isinstance(optimizer, LBFGS):
+            return
+        kind = id(optimizer), len(self)
+        own = self.options.plateau is not None or self.options.saved is not None
+        if own or kind not in shared:
+            shared[kind] = self.options.to_core(optimizer, self.model.dtype, len(self))
+        self.settings = shared.pop(kind) if own else shared[kind]
+        if self.X is None:
+            self.X = data.scaled(self.model, self.samples)
+        weight = self.weight if self.weight is None or self.rows is None else self.weight[self.rows]
+        self.model.core.check_batches(len(self), weight, None, self.settings)
+
+    def begin(self) -> None:
+        """Make the loop around the epochs, and resume from a checkpoint if there is one."""
+        recorder = _Recorder(self)
+        file = None
+        if self.settings is not None:
+            file = checkpoint_file(
+                self.model, self.options, self.settings, len(self), None, self.of_samples
+            )
+        samples = range(len(self))
+        self.loop = fit_loop(
+            self.network, self.model, samples, self.held_out, self.options, (recorder,), file
+        )
+        if self.settings is not None:
+            resume(self.loop, file, self.options.saved, self.settings)
+
+    def core_job(self) -> _core.TrainJob:
+        """Return the training for the core."""
+        samples, core, settings = self.samples, self.model.core, self.settings
+        assert self.X is not None
+        assert settings is not None
+        return _core.TrainJob(core, self.X, samples.y, self.weight, settings, self.rows)
+
+    def core_job_of(self, epoch: int) -> _core.TrainJob:
+        """Return the training of one epoch, counted from 0."""
+        assert self.settings is not None
+        assert self.loop is not None
+        self.settings.first_epoch, self.settings.until_epoch = epoch, epoch + 1
+        self.settings.rate_factor = self.loop.rate_factor
+        return self.core_job()
+
+    def take(self, reports: Any) -> bool:
+        """Handle the reports of the core about one epoch; True if the training continues."""
+        assert self.loop is not None
+        if isinstance(reports, tuple):
+            self.outcome = diverged(reports)
+            return False
+        return not self.loop.end_epoch(reports[0])
+
+    def leave_no_trace(self) -> None:
+        """Undo what precedes the first epoch if that diverged, as ``fit`` does."""
+        epoch, names, scalings = self.before
+        core = self.model.core
+        if isinstance(self.outcome, DivergenceError) and core.epoch == epoch:
+            self.model.feature_names = names
+            put = (core.set_input_scaling, core.set_output_scaling)
+            for scaling, setter in zip(scalings, put, strict=True):
+                setter(*(scaling if scaling is not None else (None, None)))
+
+    def end(self) -> None:
+        """Restore the best weights if asked to, and make the history."""
+        if self.outcome is None and self.loop is not None:
+            self.outcome = self.loop.end((), n_threads=1)
+
+
+class _Recorder(Callback):
+    """Keeps the report of each epoch for those that follow all networks."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    def on_epoch_end(self, network: Network, report: EpochReport) -> None:  # noqa: ARG002
+        self._job.report = report
+
+
+class Following:
+    """What follows all networks together: callbacks and the progress bar."""
+
+    def __init__(
+        self, jobs: list[Job], callbacks: tuple[Callback, ...], progress: tuple[Callback, ...]
+    ) -> None:
+        self._jobs, self._callbacks, self._progress = jobs, callbacks, progress
+        self._networks = [job.network for job in jobs]
+
+    def fit_begins(self) -> None:
+        """Call the callbacks before the first epoch."""
+        for callback in self._callbacks:
+            callback.on_fit_begin(self._networks)
+
+    def epoch_begins(self, epoch: int) -> None:
+        """Call the callbacks before an epoch, counted from 1."""
+        for callback in self._callbacks:
+            callback.on_epoch_begin(self._networks, epoch)
+
+    def epoch_ends(self, epoch: int) -> bool:
+        """Call the callbacks after an epoch, counted from 1; True if one stops."""
+        reports = [job.report for job in self._jobs]
+        stops = [
+            asks_to_stop(callback.on_epoch_end(self._networks, reports), "on_epoch_end")  # type: ignore[arg-type]
+            for callback in self._callbacks
+        ]
+        for bar in self._progress:
+            bar.on_epoch_end(None, _mean(epoch, [each for each in reports if each is not None]))
+        return any(stops)
+
+    def fit_ends(self) -> None:
+        """Call the callbacks with the histories of all networks."""
+        for callback in self._callbacks:
+            callback.on_fit_end(self._networks, [job.outcome for job in self._jobs])  # type: ignore[arg-type]
+
+
+def _mean(epoch: int, reports: list[EpochReport]) -> EpochReport:
+    """Return the means of the reports of an epoch, of as many samples as all trained on."""
+
+    def mean(values: Iterable[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return sum(known) / len(known) if known else None
+
+    first = reports[0] if reports else None
+    names = () if first is None else first.metrics
+    return EpochReport(
+        epoch,
+        0 if first is None else first.epochs,
+        mean(each.loss for each in reports) or 0.0,
+        mean(each.validation_loss for each in reports),
+        mean(each.validation_accuracy for each in reports),
+        sum(each.seconds for each in reports),
+        sum(each.samples for each in reports),
+        mean(each.learning_rate for each in reports) or 0.0,
+        {name: mean(each.metrics.get(name) for each in reports) or 0.0 for name in names},
+    )
+
+
+def make_job(
+    data: Data,
+    network: Network,
+    model: Model,
+    options: FitOptions,
+    rows: NDArray[np.uint32] | None,
+    *,
+    learns: bool,
+) -> Job:
+    """Read the samples of one network, and those held out."""
+    samples = data.samples(model, options.sample_weight)
+    job = Job(network, model, options, samples, samples.weight, rows, None, {}, learns)
+    if options.checkpoint is not None:
+        job.of_samples = fingerprint.of_samples(job.part())
+    if options.validation_fraction is None:
+        job.held_out = data.held_out(model, options)
+    else:
+        _hold_out(job, options.validation_fraction)
+    if options.class_weight is not None:
+        _weigh_classes(job, options.class_weight)
+    return job
+
+
+def _hold_out(job: Job, fraction: float) -> None:
+    """Hold out samples as ``fit`` does: those that are left are rows of the same arrays."""
+    samples, rows, saved = job.samples, job.rows, job.options.saved
+    y = samples.y if rows is None else samples.y[rows]
+    weight = job.weight if job.weight is None or rows is None else job.weight[rows]
+    seed = job.model.core.seed if saved is None else saved.core.seed
+    train, apart = split_rows(y, weight, fraction, job.model.loss, seed)
+    if rows is not None:
+        train, apart = rows[train].astype(np.intp), rows[apart].astype(np.intp)
+    job.rows = np.ascontiguousarray(train, np.uint32)
+    held_out = samples.of_rows(apart)
+    job.held_out = HeldOut(held_out, job.options.metrics, job.model.loss)
+
+
+def _weigh_classes(job: Job, class_weight: Any) -> None:
+    """Multiply the weights with those of the classes, counted in the rows of the job."""
+    rows = slice(None) if job.rows is None else job.rows
+    model, samples = job.model, job.samples
+    weight = None if job.weight is None else job.weight[rows]
+    y, weight = targets_and_weights(
+        class_weight, samples.y[rows], weight, model.loss, model.outputs, model.dtype
+    )
+    # The same for a row that repeats; what it is for others does not matter.
+    if model.loss.heads:
+        whole = np.ones((len(samples), y.shape[1]), model.dtype)
+        whole[:, : model.outputs] = samples.y[:, : model.outputs]
+        whole[rows] = y
+        job.samples = replace(samples, y=whole)
+    if weight is not None:
+        job.weight = np.zeros(len(samples), model.dtype)
+        job.weight[rows] = weight
+
+
+def train_at_once(jobs: list[Job], n_threads: int) -> None:
+    """Train all networks in one call of the core, without anything that follows them."""
+    made = [job.core_job() for job in jobs]
+    for job, outcome in zip(jobs, _train(jobs[0].model)(made, n_threads), strict=True):
+        if isinstance(outcome, tuple):
+            job.outcome = diverged(outcome)
+        else:
+            job.outcome = history_of(outcome, job.model, range(len(job)), n_threads=1)
+
+
+def train_in_rounds(jobs: list[Job], epochs: int, n_threads: int, following: Following) -> None:
+    """Train all networks epoch by epoch."""
+    train = _train(jobs[0].model)
+    loops = {id(job): job.loop for job in jobs if job.loop is not None}
+    for loop in loops.values():
+        loop.begin()
+    following.fit_begins()
+    left = jobs
+    for epoch in range(min(loop.epochs_done for loop in loops.values()), epochs):
+        due = [job for job in left if loops[id(job)].epochs_done <= epoch]
+        if not due:
+            continue  # of those that resumed, the next begins later
+        following.epoch_begins(epoch + 1)
+        for job in jobs:
+            job.report = None
+        outcomes = train([job.core_job_of(epoch) for job in due], n_threads)
+        ended = {id(job) for job, got in zip(due, outcomes, strict=True) if not job.take(got)}
+        left = [job for job in left if id(job) not in ended]
+        if following.epoch_ends(epoch + 1):
+            for job in left:
+                loops[id(job)].stop("callback")
+            break
+        if not left:
+            break
+    for job in jobs:
+        job.end()
+    following.fit_ends()
+
+
+def train_by_lbfgs(job: Job, n_threads: int) -> None:
+    """Train one network with L-BFGS, all its samples in each step."""
+    assert isinstance(job.options.optimizer, LBFGS)
+    assert job.loop is not None
+    job.loop.begin()
+    samples = job.part().apart_from(job.model.core.parameters)
+    iterations = minimise(job.model.core, samples, job.options.optimizer, job.loop, n_threads)
+    history = job.loop.end(iterations, job.model.core.threads_for(len(job), n_threads))
+    warn_if_not_converged(history, stacklevel=4)
+    job.outcome = history
+
+
+def diverged(outcome: tuple[int, float, float]) -> DivergenceError:
+    """Return the error about a network whose loss was not finite."""
+    epoch, loss, rate = outcome
+    return DivergenceError(epoch + 1, loss, rate)
+
+
+def _train(model: Model) -> Callable[[list[_core.TrainJob], int], list[Any]]:
+    return _core.train_many32 if model.dtype == np.float32 else _core.train_many64
+
+
+def row_numbers(i: int, part: object, count: int) -> NDArray[np.uint32]:
+    """Return the `rows` of network i, checked."""
+    array = np.asarray(part)
+    if array.dtype.kind not in "iu" or array.ndim != 1:
+        raise TypeError(f"rows[{i}] must be a vector of integers, got {array.dtype} {array.shape}")
+    if array.size == 0 or array.min() < 0 or array.max() >= count:
+        raise ValueError(f"rows[{i}] must hold row numbers of X, 0 to {count - 1}, at least one")
+    if len(array) > np.iinfo(np.uint32).max:
+        raise ValueError(f"rows[{i}] has {_validation.brief(len(array))} rows: at most 2^32 - 1")
+    return np.array(array, np.uint32)

@@ -1,0 +1,413 @@
+"""`train_many`: training of independent networks, as for seeds, folds and learning rates."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any, Literal
+
+from numpy.typing import ArrayLike
+
+from fastmlp import _validation, files
+from fastmlp._validation.foreign_names import hints_at_arguments
+from fastmlp.data.stream import TargetsLike
+from fastmlp.errors import DivergenceError
+from fastmlp.fitting._metric_names import MetricsLike
+from fastmlp.fitting.callbacks import AnyCallback, Callback, read_callbacks
+from fastmlp.fitting.checkpoints import Checkpoint, read_checkpoint
+from fastmlp.fitting.early_stopping import EarlyStopping, read_early_stopping
+from fastmlp.fitting.fit import unchanged_if_refused
+from fastmlp.fitting.options import FitOptions, ValidationData, read_options
+from fastmlp.fitting.progress import shown
+from fastmlp.fitting.resuming import refuse_other_loss_weights, refuse_other_scaling
+from fastmlp.fitting.standardize import is_first_fit, standardized
+from fastmlp.history import History
+from fastmlp.many.jobs import (
+    Data,
+    Following,
+    Job,
+    make_job,
+    row_numbers,
+    train_at_once,
+    train_by_lbfgs,
+    train_in_rounds,
+)
+from fastmlp.model.class_weight import ClassWeight
+from fastmlp.model.feature_names import Names, names_to_train_on
+from fastmlp.model.model import Model, refuse_frozen, refuse_while_fitting
+from fastmlp.network import Network, model_of
+from fastmlp.settings.lbfgs import LBFGS
+from fastmlp.settings.optimizers import SGD, Optimizer, OptimizerName
+
+AnyOptimizer = Optimizer | LBFGS | OptimizerName
+"""One optimizer for ``fit``."""
+
+Weights = ArrayLike | Sequence[ArrayLike | None]
+ClassWeights = ClassWeight | Sequence[ClassWeight | None]
+HeldOutData = ValidationData | list[ValidationData | None]
+Stopping = EarlyStopping | bool | Sequence[EarlyStopping | bool | None]
+Checkpoints = Checkpoint | files.Path | Sequence[Checkpoint | files.Path | None]
+"""The types of arguments of `train_many`: one for all networks, or one for each."""
+
+
+@hints_at_arguments
+def train_many(
+    networks: Iterable[Network],
+    X: ArrayLike,
+    y: TargetsLike,
+    epochs: int = 10,
+    batch_size: int | None = 32,
+    optimizer: AnyOptimizer | Sequence[AnyOptimizer] = SGD(0.1),  # noqa: B008  (frozen)
+    *,
+    rows: Sequence[ArrayLike] | None = None,
+    sample_weight: Weights | None = None,
+    class_weight: ClassWeights | None = None,
+    shuffle: bool = True,
+    validation_data: HeldOutData | None = None,
+    validation_fraction: float | None = None,
+    metrics: MetricsLike | None = None,
+    early_stopping: Stopping | None = None,
+    callbacks: AnyCallback | Iterable[AnyCallback] | None = None,
+    checkpoint: Checkpoints | None = None,
+    verbose: int = 0,
+    n_threads: int | None = None,
+    ema: float | None = None,
+    standardize: bool = False,
+    on_divergence: Literal["raise", "return"] = "raise",
+) -> list[History | DivergenceError]:
+    """Train independent networks in parallel, each with the same bits as its own ``fit``.
+
+    Each network is trained on one thread: a small network cannot use a second one, but many
+    networks can. Without validation, early stopping, callbacks, checkpoints and `Plateau` the whole
+    call runs in the core; with them, all networks train an epoch in each of its calls.
+
+    Parameters
+    ----------
+    networks : iterable of Network
+        Different objects of one dtype; anything else may differ.
+    X : array-like, shape (n, features)
+        Samples, as in `Network.fit`; shared by all networks, not copied. Not sparse.
+    y : array-like, shape (n,) or (n, N)
+        Targets.
+    epochs, batch_size, shuffle, validation_fraction, metrics, ema, standardize
+        As in `Network.fit`, for each network; `shuffle` is no order of samples.
+    optimizer : Optimizer, LBFGS, str, or sequence of them, default SGD(learning_rate=0.1)
+        One for all networks, or one for each; names as in `Network.fit`. A learning rate is a
+        number, a schedule or `Plateau`; functions, which need Python at each step, work only with
+        ``fit``. Networks with LBFGS are trained one after another.
+    rows : sequence of array-like of int, optional
+        For each network the samples that it trains on, such as folds or bootstraps: indices, which
+        may repeat. The result is that of ``fit(X[rows[i]], y[rows[i]])``, but nothing is copied,
+        unless the network learns to scale them.
+    sample_weight : array-like, shape (n,), or sequence of them, optional
+        For all networks, or for each its own or None. They are those of X, also with `rows`.
+    class_weight, early_stopping : optional
+        As in `Network.fit`, for all networks or a sequence with one for each. A single
+        `EarlyStopping` is copied for each network; those of a sequence have the state afterwards.
+    validation_data : tuple (X, y) or (X, y, sample_weight), or list of them, optional
+        For all networks, or a list of tuples with one for each.
+    callbacks : callable, Callback, or sequence of them, optional
+        Called for all networks together, with lists in place of a network and of its report:
+        ``f(networks, reports)`` after each epoch, where the report of a network that did not train
+        in it is None. A true result stops all. `Callback.on_batch_end` is not called.
+    checkpoint : path or Checkpoint, or sequence of them, optional
+        A folder for one file for each network, named 0.ckpt and so on, and created; or a sequence
+        with a file for each. Each is the file that ``fit`` would write.
+    verbose : int, default 0
+        1 shows a progress bar with the means of the networks, 2 a line for each epoch.
+    n_threads : int, optional
+        Upper limit of threads; None is the limit of the process.
+    on_divergence : {"raise", "return"}, default "raise"
+        What to do about a network whose loss became infinite or NaN, after all others are trained.
+        In either case it is restored to its last finite epoch end.
+
+    Returns
+    -------
+    list of History or DivergenceError
+        One for each network, in order; errors only with ``on_divergence="return"``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is invalid; nothing has changed then.
+    DivergenceError
+        If a network diverged, with ``on_divergence="raise"``: the error of the first one.
+    RuntimeError
+        If a network is already being fitted.
+    KeyboardInterrupt
+        On Ctrl-C; every network has the parameters of a completed step.
+
+    Examples
+    --------
+    >>> nets = [Network([4, 16, 3], seed=seed) for seed in range(20)]
+    >>> histories = train_many(nets, X, y, epochs=50)  # doctest: +SKIP
+    """
+    nets, models = _models(networks)
+    _validation.choice("on_divergence", on_divergence, ("raise", "return"))
+    limit = _validation.n_threads(n_threads)
+    followers = _followers(callbacks)
+    options = _options(
+        models,
+        {
+            "optimizer": _each("optimizer", optimizer, len(nets)),
+            "sample_weight": _each("sample_weight", sample_weight, len(nets), _are_weights),
+            "class_weight": _each("class_weight", class_weight, len(nets)),
+            "validation_data": _each(
+                "validation_data", validation_data, len(nets), _are_validation_data
+            ),
+            "early_stopping": _stoppings(early_stopping, len(nets)),
+            "checkpoint": _checkpoints(checkpoint, len(nets)),
+        },
+        epochs=_epochs(epochs, models),
+        batch_size=batch_size,
+        shuffle=_validation.switch("shuffle", shuffle),
+        validation_fraction=validation_fraction,
+        metrics=metrics,
+        callbacks=None,
+        verbose=verbose,
+        n_threads=n_threads,
+        ema=ema,
+        standardize=standardize,
+    )
+    with ExitStack() as undo:
+        jobs = _jobs(nets, models, X, y, options, rows, undo)
+        training = _prepared(jobs, followers, verbose=options[0].verbose)
+        training(limit)
+        for job in jobs:
+            job.leave_no_trace()
+    results = [job.outcome for job in jobs]
+    for i, result in enumerate(results):
+        if isinstance(result, DivergenceError) and on_divergence == "raise":
+            result.add_note(f"networks[{i}] diverged; the others are trained")
+            raise result
+    return results  # type: ignore[return-value]
+
+
+def _jobs(
+    nets: list[Network],
+    models: list[Model],
+    X: Any,
+    y: object,
+    options: list[FitOptions],
+    rows: Sequence[ArrayLike] | None,
+    undo: ExitStack,
+) -> list[Job]:
+    """Read everything for the trainings; errors leave all networks as they were."""
+    names = [
+        names_to_train_on(model.feature_names, model.features, X, each.validation_data)
+        for model, each in zip(models, options, strict=True)
+    ]
+    if rows is not None and len(rows) != len(nets):
+        raise ValueError(f"rows has {len(rows)} items for {len(nets)} networks")
+    before = [_before(model) for model in models]
+    learning = _scaling(models, X, options, names, undo)
+    data, jobs = Data(models, X, y), []
+    for i, (net, model) in enumerate(zip(nets, models, strict=True)):
+        part = None
+        if rows is not None:
+            count = len(data.samples(model, options[i].sample_weight))
+            part = row_numbers(i, rows[i], count)
+        job = make_job(data, net, model, options[i], part, learns=learning[i])
+        if part is not None and job.weight is not None and not job.weight[job.rows].any():
+            raise ValueError(f"rows[{i}] holds only samples whose sample_weight is 0")
+        job.before = before[i]
+        jobs.append(job)
+    shared: dict[Any, Any] = {}
+    for job in jobs:
+        job.learn_scaling()
+        job.prepare(data, shared)
+    for model, own in zip(models, names, strict=True):
+        model.feature_names = own
+    return jobs
+
+
+def _before(model: Model) -> tuple[Any, ...]:
+    scalings = (model.input_scaling, model.output_scaling)
+    return model.core.epoch, model.feature_names, scalings
+
+
+def _scaling(
+    models: list[Model],
+    X: Any,
+    options: list[FitOptions],
+    names: list[Names | None],
+    undo: ExitStack,
+) -> list[bool]:
+    """Prepare networks that learn to scale their data, or resume; whether each is to learn it."""
+    learning = []
+    for i, (model, each) in enumerate(zip(models, options, strict=True)):
+        learns = each.standardize and is_first_fit(model)
+        if each.standardize != learns:
+            options[i] = replace(each, standardize=learns)
+        if each.saved is not None and each.checkpoint is not None:
+            refuse_other_scaling(each.checkpoint, each.saved, model, learns=learns)
+            refuse_other_loss_weights(each.checkpoint, each.saved, model)
+        if each.saved is not None or learns:
+            undo.enter_context(unchanged_if_refused(model, names[i], each.saved))
+            saved_core = None if each.saved is None else each.saved.core
+            undo.enter_context(standardized(model, X, saved_core))
+        learning.append(learns and each.saved is None)
+    return learning
+
+
+def _prepared(
+    jobs: list[Job], followers: tuple[Callback, ...], *, verbose: int
+) -> Callable[[int], None]:
+    """Return the function that trains; checkpoints are resumed before it is called."""
+    descents = [job for job in jobs if isinstance(job.options.optimizer, LBFGS)]
+    steps = [job for job in jobs if not isinstance(job.options.optimizer, LBFGS)]
+    if followers and descents:
+        raise ValueError(
+            "callbacks follow all networks epoch by epoch, which LBFGS does not have: leave them "
+            "out, or use another optimizer"
+        )
+    followed = bool(followers or verbose) or any(job.is_followed for job in steps)
+    _make_folders(jobs)
+    for job in jobs if followed else descents:
+        job.begin()
+
+    def train(n_threads: int) -> None:
+        if steps and followed:
+            epochs = steps[0].options.epochs
+            with shown(epochs, verbose) as progress:
+                train_in_rounds(steps, epochs, n_threads, Following(steps, followers, progress))
+        elif steps:
+            train_at_once(steps, n_threads)
+        for job in descents:
+            train_by_lbfgs(job, n_threads)
+
+    return train
+
+
+# The arguments
+
+
+def _models(networks: object) -> tuple[list[Network], list[Model]]:
+    nets = _validation.items("networks", networks, "a sequence of networks")
+    if not nets:
+        raise ValueError("networks must hold at least one network")
+    for i, net in enumerate(nets):
+        if not isinstance(net, Network):
+            raise TypeError(f"networks[{i}] must be a Network, got {_validation.described(net)}")
+        if net.dtype != nets[0].dtype:
+            raise ValueError(
+                f"networks must have one dtype, but [0] is {nets[0].dtype} and [{i}] {net.dtype}"
+            )
+        if net.loss == "custom":
+            raise ValueError(f"networks[{i}] has a custom loss, which needs Python: use its fit")
+        refuse_while_fitting(model_of(net).core, f"train networks[{i}]")
+    if len({id(net) for net in nets}) < len(nets):
+        raise ValueError("networks must be different objects, but one occurs twice")
+    models = [model_of(net) for net in nets]
+    for model in models:
+        refuse_frozen(model.core)
+    return nets, models
+
+
+def _epochs(epochs: int, models: list[Model]) -> int:
+    most = 2**32 - 1 - max(model.core.epoch for model in models)
+    return _validation.integer("epochs", epochs, minimum=1, maximum=most)
+
+
+def _followers(callbacks: AnyCallback | Iterable[AnyCallback] | None) -> tuple[Callback, ...]:
+    followers = read_callbacks(callbacks)
+    for callback in followers:
+        if type(callback).on_batch_end is not Callback.on_batch_end:
+            raise ValueError(
+                "callbacks of train_many are called after epochs, but "
+                f"{type(callback).__name__} has on_batch_end: use fit"
+            )
+        if isinstance(callback, EarlyStopping):
+            raise TypeError("callbacks has an EarlyStopping: pass it as early_stopping")
+    return followers
+
+
+def _options(models: list[Model], each: dict[str, list[Any]], **common: Any) -> list[FitOptions]:
+    """Return the options of each network; the same object for those that have the same."""
+    read: dict[Any, FitOptions] = {}
+    options = []
+    for i, model in enumerate(models):
+        own = {name: values[i] for name, values in each.items()}
+        kind: Any = (*map(id, own.values()), model.outputs, model.loss, model.loss.heads)
+        if own["checkpoint"] is not None:
+            kind = i
+        if kind not in read:
+            read[kind] = read_options(model, **common, **own)
+            rate = getattr(read[kind].optimizer, "learning_rate", None)
+            if callable(rate):
+                raise ValueError(
+                    "train_many takes a learning rate that is a number, a schedule or Plateau, "
+                    f"got {_validation.brief(rate)}"
+                )
+        options.append(read[kind])
+    return options
+
+
+def _each(
+    name: str,
+    value: Any,
+    count: int,
+    several: Callable[[Any], bool] = lambda value: isinstance(value, list | tuple),
+) -> list[Any]:
+    """Return an argument for each network: its items if they are `several`, or itself."""
+    if not several(value):
+        return [value] * count
+    if len(value) != count:
+        raise ValueError(f"{name} has {len(value)} items for {count} networks")
+    return list(value)
+
+
+def _are_weights(value: Any) -> bool:
+    """Return whether it has weights for each network: rows of a matrix, or vectors and None."""
+    if isinstance(value, list | tuple):
+        return len(value) > 0 and (
+            value[0] is None
+            or getattr(value[0], "ndim", 0) == 1
+            or (isinstance(value[0], list | tuple))
+        )
+    return getattr(value, "ndim", 1) == 2
+
+
+def _are_validation_data(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        each is None or isinstance(each, tuple) for each in value
+    )
+
+
+def _stoppings(value: Any, count: int) -> list[EarlyStopping | None]:
+    if not isinstance(value, list | tuple):
+        stopping = read_early_stopping(value)
+        return [None if stopping is None else copy.copy(stopping) for _ in range(count)]
+    stoppings = [read_early_stopping(each) for each in _each("early_stopping", value, count)]
+    own = [id(each) for each in stoppings if each is not None]
+    if len(set(own)) < len(own):
+        raise ValueError("early_stopping must have an object for each network, but one is twice")
+    return stoppings
+
+
+def _checkpoints(value: Any, count: int) -> list[Checkpoint | None]:
+    if isinstance(value, list | tuple):
+        checkpoints = [read_checkpoint(each) for each in _each("checkpoint", value, count)]
+        paths = [os.path.abspath(each.path) for each in checkpoints if each is not None]  # noqa: PTH100
+        if len(set(paths)) < len(paths):
+            raise ValueError("checkpoint must have a file for each network, but one is twice")
+        return checkpoints
+    one = read_checkpoint(value)
+    if one is None:
+        return [None] * count
+    folder = os.fsdecode(one.path)
+    return [
+        Checkpoint(os.path.join(folder, f"{i}.ckpt"), one.every, resume=one.resume)  # noqa: PTH118
+        for i in range(count)
+    ]
+
+
+def _make_folders(jobs: list[Job]) -> None:
+    """Create the folders of checkpoints."""
+    for job in jobs:
+        if job.options.checkpoint is not None:
+            folder = os.path.dirname(os.path.abspath(job.options.checkpoint.path))  # noqa: PTH100, PTH120
+            os.makedirs(folder, exist_ok=True)  # noqa: PTH103

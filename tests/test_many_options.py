@@ -1,0 +1,382 @@
+"""What `fit` takes, `train_many` takes: every network ends with the bits of its own fit."""
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+from fastmlp import reference
+
+COUNT = 5
+
+
+def networks(dtype="float32", **settings):
+    return [fm.Network([4, 6 + i % 2, 3], seed=i, dtype=dtype, **settings) for i in range(COUNT)]
+
+
+def bootstraps(n=90):
+    rng = np.random.default_rng(1)
+    return [rng.integers(0, n, 40 + 7 * i) for i in range(COUNT)]
+
+
+def assert_same(many, alone, results=None, expected=None):
+    for i, (net, twin) in enumerate(zip(many, alone, strict=True)):
+        assert np.array_equal(net.parameters, twin.parameters), i
+        assert np.array_equal(net.statistics, twin.statistics), i
+        assert (net.epoch, net.steps) == (twin.epoch, twin.steps), i
+        for name in ("input_scale", "input_offset", "output_scale", "output_offset"):
+            assert np.array_equal(getattr(net, name), getattr(twin, name)), name
+    for got, want in zip(results or [], expected or [], strict=True):
+        assert got.loss == want.loss
+        assert got.validation_loss == want.validation_loss
+        assert got.validation_accuracy == want.validation_accuracy
+        assert got.validation_metrics == want.validation_metrics
+        assert got.learning_rate == want.learning_rate
+        assert (got.stopped_by, got.best_epoch) == (want.stopped_by, want.best_epoch)
+        assert (got.samples, got.n_threads) == (want.samples, 1)
+
+
+def stopping():
+    return fm.EarlyStopping(patience=2)
+
+
+OPTIONS = {
+    "fraction": {"validation_fraction": 0.2},
+    "metrics": {"validation_fraction": 0.3, "metrics": ["f1", "log_loss"]},
+    "early stopping": {"validation_fraction": 0.3, "early_stopping": stopping, "epochs": 40},
+    "on the loss": {"early_stopping": lambda: fm.EarlyStopping("loss", 1, 0.01), "epochs": 40},
+    "class weights": {"class_weight": {0: 2.0, 2: 0.25}},
+    "balanced": {"class_weight": "balanced", "validation_fraction": 0.2},
+    "standardize": {"standardize": True, "validation_fraction": 0.2},
+    "plateau": {
+        "validation_fraction": 0.2,
+        "optimizer": lambda: fm.SGD(fm.Plateau(0.5, patience=1)),
+        "epochs": 12,
+    },
+    "cosine": {
+        "validation_fraction": 0.2,
+        "optimizer": lambda: fm.Adam(fm.CosineDecay(0.02)),
+    },
+    "ema": {"ema": 0.9, "validation_fraction": 0.2},
+    "in order": {"shuffle": False, "validation_fraction": 0.2},
+    "lbfgs": {"optimizer": lambda: fm.LBFGS(max_iterations=7), "validation_fraction": 0.2},
+    "lbfgs, standardize": {"optimizer": lambda: fm.LBFGS(max_iterations=7), "standardize": True},
+}
+
+
+def made(options):
+    return {k: v() if callable(v) else v for k, v in options.items()}
+
+
+@pytest.mark.filterwarnings("ignore::fastmlp.ConvergenceWarning")
+@pytest.mark.parametrize("rows", [False, True], ids=["all rows", "bootstraps"])
+@pytest.mark.parametrize("name", OPTIONS)
+def test_bits_are_those_of_fit(blobs, dtype, name, rows):
+    X, y = blobs
+    weight = np.arange(90) % 4 + 0.5
+    each = bootstraps() if rows else None
+    many, alone = networks(dtype), networks(dtype)
+    options = OPTIONS[name]
+    results = fm.train_many(many, X, y, sample_weight=weight, rows=each, **made(options))
+    expected = []
+    for i, net in enumerate(alone):
+        part = each[i] if rows else slice(None)
+        expected.append(
+            net.fit(X[part], y[part], sample_weight=weight[part], n_threads=1, **made(options))
+        )
+    assert_same(many, alone, results, expected)
+
+
+def test_dropout_and_normalizations_in_rounds(blobs):
+    X, y = blobs
+    settings = {"dropout": 0.2, "normalization": "batch"}
+    many, alone = networks(**settings), networks(**settings)
+    results = fm.train_many(
+        many, X, y, 3, 16, fm.Adam(), rows=bootstraps(), callbacks=print_nothing
+    )
+    expected = [
+        net.fit(X[part], y[part], 3, 16, optimizer=fm.Adam())
+        for net, part in zip(alone, bootstraps(), strict=True)
+    ]
+    assert_same(many, alone)
+    assert [got.loss for got in results] == [want.loss for want in expected]
+
+
+def print_nothing(nets, reports):
+    assert len(nets) == len(reports) == COUNT
+
+
+def test_float64_features_are_rounded_and_scaled_as_by_fit(blobs):
+    X, y = blobs
+    X = X.astype(np.float64) * 1e3 + 1e4
+    for adapted in (False, True):
+        many, alone = networks(), networks()
+        for net in (*many, *alone) if adapted else ():
+            net.adapt(X)
+        fm.train_many(many, X, y, 2, rows=bootstraps(), standardize=not adapted)
+        for net, part in zip(alone, bootstraps(), strict=True):
+            net.fit(X[part], y[part], 2, standardize=not adapted)
+        assert_same(many, alone)
+
+
+@pytest.mark.parametrize("rows", [None, bootstraps()], ids=["all rows", "bootstraps"])
+def test_heads_with_class_weights(blobs, rows):
+    X, y = blobs
+    targets = (y, X[:, :1])
+
+    def nets():
+        heads = {"kind": fm.Head(3, "softmax"), "value": fm.Head(1, "identity")}
+        return [fm.Network([4, 6, heads], seed=i) for i in range(COUNT)]
+
+    options = {"class_weight": {"kind": "balanced"}, "validation_fraction": 0.2, "epochs": 3}
+    many, alone = nets(), nets()
+    results = fm.train_many(many, X, targets, rows=rows, **options)
+    expected = []
+    for i, net in enumerate(alone):
+        part = slice(None) if rows is None else rows[i]
+        expected.append(net.fit(X[part], tuple(each[part] for each in targets), **options))
+    assert_same(many, alone)
+    for got, want in zip(results, expected, strict=True):
+        assert got.head_losses == want.head_losses
+        assert got.validation_metrics == want.validation_metrics
+
+
+def test_arguments_for_each(blobs):
+    X, y = blobs
+    weights = [None, np.arange(90) + 1.0, None, np.ones(90), 1.0 / (np.arange(90) + 1)]
+    classes = [None, "balanced", {1: 3.0}, None, "balanced"]
+    data = [(X[i :: COUNT + 1], y[i :: COUNT + 1]) for i in range(COUNT)]
+    stoppings = [None, True, fm.EarlyStopping("loss", 1), False, stopping()]
+    optimizers = ["adam", fm.SGD(0.2), fm.SGD(fm.Plateau(0.3)), fm.RMSprop(), "sgd"]
+    many, alone = networks(), networks()
+    results = fm.train_many(
+        many,
+        X,
+        y,
+        6,
+        optimizer=optimizers,
+        sample_weight=weights,
+        class_weight=classes,
+        validation_data=data,
+        early_stopping=stoppings,
+    )
+    expected = [
+        net.fit(
+            X,
+            y,
+            6,
+            optimizer=optimizers[i],
+            sample_weight=weights[i],
+            class_weight=classes[i],
+            validation_data=data[i],
+            early_stopping=stopping() if i == 4 else stoppings[i],
+        )
+        for i, net in enumerate(alone)
+    ]
+    assert_same(many, alone)
+    assert [r.validation_loss for r in results] == [e.validation_loss for e in expected]
+    assert stoppings[4].best_epoch == results[4].best_epoch
+
+
+def test_rows_are_not_copied(blobs, monkeypatch):
+    X, y = blobs
+    copies = []
+    original = fm.model.samples.CheckedSamples.of_rows
+    monkeypatch.setattr(
+        fm.model.samples.CheckedSamples,
+        "of_rows",
+        lambda self, rows: copies.append(len(rows)) or original(self, rows),
+    )
+    fm.train_many(networks(), X, y, 1, rows=bootstraps())
+    assert copies == []
+
+
+def test_one_callback_follows_all_networks(blobs):
+    X, y = blobs
+    seen = []
+
+    class Follower(fm.Callback):
+        def on_fit_begin(self, networks):
+            seen.append(("begin", len(networks)))
+
+        def on_epoch_begin(self, networks, epoch):
+            seen.append(("epoch", epoch))
+
+        def on_epoch_end(self, networks, reports):
+            seen.append([report and report.epoch for report in reports])
+            return seen.count(("epoch", 4)) > 0
+
+        def on_fit_end(self, networks, histories):
+            seen.append([len(history.loss) for history in histories])
+
+    early = [fm.EarlyStopping("loss", patience=1, min_delta=1e9), *[None] * (COUNT - 1)]
+    results = fm.train_many(networks(), X, y, 9, callbacks=Follower(), early_stopping=early)
+    ones = [1] * COUNT
+    assert seen == [
+        ("begin", COUNT),
+        *(("epoch", 1), ones),
+        *(("epoch", 2), [2] * COUNT),
+        *(("epoch", 3), [None, *[3] * (COUNT - 1)]),
+        *(("epoch", 4), [None, *[4] * (COUNT - 1)]),
+        [2, *[4] * (COUNT - 1)],
+    ]
+    assert [r.stopped_by for r in results] == ["early_stopping", *["callback"] * (COUNT - 1)]
+
+
+def test_one_that_diverges_in_rounds_is_as_after_its_fit(blobs):
+    X, y = blobs
+    y = np.eye(3, dtype=np.float32)[y]
+
+    def nets():
+        return [fm.Network([4, 8, 3], output="identity", seed=i) for i in range(3)]
+
+    rates = [fm.SGD(0.1), fm.SGD(fm.LinearWarmup(10.0, 60)), fm.SGD(1e30)]
+    many, alone = nets(), nets()
+    options = {"validation_fraction": 0.2, "standardize": True, "batch_size": 30}
+    results = fm.train_many(
+        many,
+        X,
+        y,
+        30,
+        optimizer=rates,
+        on_divergence="return",
+        callbacks=lambda *_: None,
+        **options,
+    )
+    assert alone[0].fit(X, y, 30, optimizer=rates[0], **options).loss == results[0].loss
+    for i in (1, 2):
+        with pytest.raises(fm.DivergenceError) as caught:
+            alone[i].fit(X, y, 30, optimizer=rates[i], **options)
+        assert str(caught.value) == str(results[i])
+    assert_same(many, alone)
+    assert many[1].epoch > 1
+    assert (many[2].epoch, many[2].input_scale) == (0, None)
+
+
+class TestCheckpoints:
+    @pytest.mark.parametrize("kind", ["folder", "files"])
+    def test_a_run_that_stops_is_resumed(self, blobs, tmp_path, kind):
+        X, y = blobs
+        path = tmp_path / "run" / "folder"
+        files = [tmp_path / f"{i}.ckpt" for i in range(COUNT)]
+        given = path if kind == "folder" else files
+        options = {"validation_fraction": 0.2, "early_stopping": True}
+
+        class StopError(Exception):
+            pass
+
+        def stop(nets, reports):
+            if reports[0].epoch == 3:
+                raise StopError
+
+        with pytest.raises(StopError):
+            fm.train_many(networks(), X, y, 6, checkpoint=given, callbacks=stop, **options)
+        many, alone = networks(), networks()
+        results = fm.train_many(many, X, y, 6, checkpoint=given, **options)
+        expected = [net.fit(X, y, 6, **options) for net in alone]
+        assert_same(many, alone)
+        assert [r.loss for r in results] == [e.loss for e in expected]
+        assert len(results[0].loss) == 6
+        if kind == "folder":
+            assert sorted(file.name for file in path.iterdir()) == [
+                f"{i}.ckpt" for i in range(COUNT)
+            ]
+            files = [path / f"{i}.ckpt" for i in range(COUNT)]
+        fit = networks()[2]
+        history = fit.fit(X, y, 6, checkpoint=files[2], **options)  # it is the file of a fit
+        assert history.loss == expected[2].loss
+
+    def test_runs_of_different_length_go_on(self, blobs, tmp_path):
+        X, y = blobs
+        files = [tmp_path / f"{i}.ckpt" for i in range(COUNT)]
+        for i, net in enumerate(networks()[:3]):
+            net.fit(X, y, i + 1, checkpoint=files[i])
+        many, alone = networks(), networks()
+        fm.train_many(many, X, y, 5, checkpoint=files)
+        for net in alone:
+            net.fit(X, y, 5)
+        assert_same(many, alone)
+
+    def test_a_file_of_another_fit_changes_nothing(self, blobs, tmp_path):
+        X, y = blobs
+        files = [tmp_path / f"{i}.ckpt" for i in range(COUNT)]
+        networks()[0].fit(X, y, 2, checkpoint=files[0])
+        networks()[1].fit(X, y, 2, 16, checkpoint=files[1])
+        many, fresh = networks(), networks()
+        with pytest.raises(ValueError, match="batch_size was 16"):
+            fm.train_many(many, X, y, 5, checkpoint=files)
+        assert_same(many, fresh)
+
+
+@pytest.mark.parametrize("verbose", [1, 2])
+def test_progress(blobs, capsys, verbose):
+    pytest.importorskip("tqdm")
+    fm.train_many(networks(), *blobs, 2, verbose=verbose, validation_fraction=0.2)
+    shown = capsys.readouterr()
+    assert "loss" in shown.err
+    assert "accuracy" in shown.err
+    assert not shown.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"sample_weight": [None]}, ValueError, "sample_weight has 1 items for 5 networks"),
+        ({"class_weight": ["balanced"]}, ValueError, "class_weight has 1 items"),
+        ({"validation_data": [None]}, ValueError, "validation_data has 1 items"),
+        ({"early_stopping": [True, False]}, ValueError, "early_stopping has 2 items"),
+        ({"early_stopping": [fm.EarlyStopping("loss")] * 5}, ValueError, "one is twice"),
+        ({"early_stopping": True}, ValueError, "monitors 'validation_loss'"),
+        ({"checkpoint": ["a", "b"]}, ValueError, "checkpoint has 2 items"),
+        ({"checkpoint": ["a"] * 5}, ValueError, "one is twice"),
+        ({"checkpoint": 3}, TypeError, "checkpoint must be"),
+        ({"callbacks": 3}, TypeError, "callbacks must be callable"),
+        ({"callbacks": fm.EarlyStopping("loss")}, TypeError, "pass it as early_stopping"),
+        ({"metrics": "f1"}, ValueError, "metrics are measured on validation"),
+        ({"validation_fraction": 2.0}, ValueError, "validation_fraction must be"),
+        ({"validation_fraction": 0.2, "validation_data": ()}, ValueError, "not both"),
+        ({"class_weight": {5: 1.0}}, ValueError, "class_weight has the label 5"),
+        ({"optimizer": "lbfgs", "callbacks": print}, ValueError, "which LBFGS does not have"),
+        ({"shuffle": [[0, 1]]}, TypeError, "shuffle must be"),
+        ({"verbose": 5}, ValueError, "verbose must be"),
+        ({"rows": [[-1], [0], [0], [0], [0]]}, ValueError, r"rows\[0\] must hold row numbers"),
+        ({"rows": [[0], [], [0], [0], [0]]}, (TypeError, ValueError), r"rows\[1\]"),
+    ],
+)
+def test_bad_arguments_change_nothing(blobs, assert_unchanged, arguments, error, message):
+    nets = networks()
+    with assert_unchanged(nets[0], blobs[0]), pytest.raises(error, match=message):
+        fm.train_many(nets, *blobs, **arguments)
+
+
+def test_step_callbacks_are_refused(blobs):
+    class Stepper(fm.Callback):
+        def on_batch_end(self, network, step, loss):
+            pass
+
+    with pytest.raises(ValueError, match="Stepper has on_batch_end"):
+        fm.train_many(networks(), *blobs, callbacks=Stepper())
+
+
+def test_the_reference_takes_the_same():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((24, 3)), np.arange(24) % 2
+    rows = [[*range(20)], [3, 3, *range(4, 22)]]
+    weights = [None, (np.arange(24) % 3 + 1.0).tolist()]
+    options = {
+        "class_weight": [{1: 2.0}, "balanced"],
+        "validation_fraction": 0.25,
+        "early_stopping": True,
+        "standardize": True,
+    }
+    results = []
+    for library in (fm, reference):
+        nets = [library.Network([3, 4, 2], seed=i, dtype="float64") for i in range(2)]
+        given = (X, y) if library is fm else (X.tolist(), y.tolist())
+        results.append(
+            library.train_many(nets, *given, 3, 8, rows=rows, sample_weight=weights, **options)
+        )
+    # 12 steps of sums of at most 24 terms below 10, each rounded otherwise.
+    rtol = 12 * 24 * 10 * np.finfo(float).eps
+    for ours, twin in zip(*results, strict=True):
+        np.testing.assert_allclose(ours.loss, twin.loss, rtol=rtol)
+        np.testing.assert_allclose(ours.validation_loss, twin.validation_loss, rtol=rtol)
