@@ -124,7 +124,7 @@ def test_heads_with_class_weights(blobs, rows):
     targets = (y, X[:, :1])
 
     def nets():
-        heads = {"kind": fm.Head(3, "softmax"), "value": fm.Head(1, "identity")}
+        heads = fm.Heads(kind=fm.Head(3, "softmax"), value=fm.Head(1, "identity"))
         return [fm.Network([4, 6, heads], seed=i) for i in range(COUNT)]
 
     options = {"class_weight": {"kind": "balanced"}, "validation_fraction": 0.2, "epochs": 3}

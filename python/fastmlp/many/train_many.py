@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,23 +9,35 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from fastmlp import _validation, files
+from fastmlp import _validation
 from fastmlp._validation.foreign_names import hints_at_arguments
 from fastmlp.data.stream import TargetsLike
 from fastmlp.errors import DivergenceError
 from fastmlp.fitting._metric_names import MetricsLike
 from fastmlp.fitting.callbacks import AnyCallback, Callback, read_callbacks
-from fastmlp.fitting.checkpoints import Checkpoint, read_checkpoint
-from fastmlp.fitting.early_stopping import EarlyStopping, read_early_stopping
+from fastmlp.fitting.early_stopping import EarlyStopping
 from fastmlp.fitting.fit import unchanged_if_refused
-from fastmlp.fitting.options import FitOptions, ValidationData, read_options
+from fastmlp.fitting.options import FitOptions, read_options
 from fastmlp.fitting.progress import shown
 from fastmlp.fitting.resuming import refuse_other_loss_weights, refuse_other_scaling
 from fastmlp.fitting.standardize import is_first_fit, standardized
 from fastmlp.history import History
+from fastmlp.many.arguments import (
+    Checkpoints,
+    ClassWeights,
+    HeldOutData,
+    Stopping,
+    Weights,
+    are_validation_data,
+    are_weights,
+    checkpoints,
+    for_each,
+    make_folders,
+    stoppings,
+)
+from fastmlp.many.following import Following
 from fastmlp.many.jobs import (
     Data,
-    Following,
     Job,
     make_job,
     row_numbers,
@@ -35,7 +45,6 @@ from fastmlp.many.jobs import (
     train_by_lbfgs,
     train_in_rounds,
 )
-from fastmlp.model.class_weight import ClassWeight
 from fastmlp.model.feature_names import Names, names_to_train_on
 from fastmlp.model.model import Model, refuse_frozen, refuse_while_fitting
 from fastmlp.network import Network, model_of
@@ -44,13 +53,6 @@ from fastmlp.settings.optimizers import SGD, Optimizer, OptimizerName
 
 AnyOptimizer = Optimizer | LBFGS | OptimizerName
 """One optimizer for ``fit``."""
-
-Weights = ArrayLike | Sequence[ArrayLike | None]
-ClassWeights = ClassWeight | Sequence[ClassWeight | None]
-HeldOutData = ValidationData | list[ValidationData | None]
-Stopping = EarlyStopping | bool | Sequence[EarlyStopping | bool | None]
-Checkpoints = Checkpoint | files.Path | Sequence[Checkpoint | files.Path | None]
-"""The types of arguments of `train_many`: one for all networks, or one for each."""
 
 
 @hints_at_arguments
@@ -152,14 +154,14 @@ def train_many(
     options = _options(
         models,
         {
-            "optimizer": _each("optimizer", optimizer, len(nets)),
-            "sample_weight": _each("sample_weight", sample_weight, len(nets), _are_weights),
-            "class_weight": _each("class_weight", class_weight, len(nets)),
-            "validation_data": _each(
-                "validation_data", validation_data, len(nets), _are_validation_data
+            "optimizer": for_each("optimizer", optimizer, len(nets)),
+            "sample_weight": for_each("sample_weight", sample_weight, len(nets), are_weights),
+            "class_weight": for_each("class_weight", class_weight, len(nets)),
+            "validation_data": for_each(
+                "validation_data", validation_data, len(nets), are_validation_data
             ),
-            "early_stopping": _stoppings(early_stopping, len(nets)),
-            "checkpoint": _checkpoints(checkpoint, len(nets)),
+            "early_stopping": stoppings(early_stopping, len(nets)),
+            "checkpoint": checkpoints(checkpoint, len(nets)),
         },
         epochs=_epochs(epochs, models),
         batch_size=batch_size,
@@ -265,7 +267,7 @@ def _prepared(
             "out, or use another optimizer"
         )
     followed = bool(followers or verbose) or any(job.is_followed for job in steps)
-    _make_folders(jobs)
+    make_folders(job.options.checkpoint for job in jobs)
     for job in jobs if followed else descents:
         job.begin()
 
@@ -344,70 +346,3 @@ def _options(models: list[Model], each: dict[str, list[Any]], **common: Any) -> 
                 )
         options.append(read[kind])
     return options
-
-
-def _each(
-    name: str,
-    value: Any,
-    count: int,
-    several: Callable[[Any], bool] = lambda value: isinstance(value, list | tuple),
-) -> list[Any]:
-    """Return an argument for each network: its items if they are `several`, or itself."""
-    if not several(value):
-        return [value] * count
-    if len(value) != count:
-        raise ValueError(f"{name} has {len(value)} items for {count} networks")
-    return list(value)
-
-
-def _are_weights(value: Any) -> bool:
-    """Return whether it has weights for each network: rows of a matrix, or vectors and None."""
-    if isinstance(value, list | tuple):
-        return len(value) > 0 and (
-            value[0] is None
-            or getattr(value[0], "ndim", 0) == 1
-            or (isinstance(value[0], list | tuple))
-        )
-    return getattr(value, "ndim", 1) == 2
-
-
-def _are_validation_data(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        each is None or isinstance(each, tuple) for each in value
-    )
-
-
-def _stoppings(value: Any, count: int) -> list[EarlyStopping | None]:
-    if not isinstance(value, list | tuple):
-        stopping = read_early_stopping(value)
-        return [None if stopping is None else copy.copy(stopping) for _ in range(count)]
-    stoppings = [read_early_stopping(each) for each in _each("early_stopping", value, count)]
-    own = [id(each) for each in stoppings if each is not None]
-    if len(set(own)) < len(own):
-        raise ValueError("early_stopping must have an object for each network, but one is twice")
-    return stoppings
-
-
-def _checkpoints(value: Any, count: int) -> list[Checkpoint | None]:
-    if isinstance(value, list | tuple):
-        checkpoints = [read_checkpoint(each) for each in _each("checkpoint", value, count)]
-        paths = [os.path.abspath(each.path) for each in checkpoints if each is not None]  # noqa: PTH100
-        if len(set(paths)) < len(paths):
-            raise ValueError("checkpoint must have a file for each network, but one is twice")
-        return checkpoints
-    one = read_checkpoint(value)
-    if one is None:
-        return [None] * count
-    folder = os.fsdecode(one.path)
-    return [
-        Checkpoint(os.path.join(folder, f"{i}.ckpt"), one.every, resume=one.resume)  # noqa: PTH118
-        for i in range(count)
-    ]
-
-
-def _make_folders(jobs: list[Job]) -> None:
-    """Create the folders of checkpoints."""
-    for job in jobs:
-        if job.options.checkpoint is not None:
-            folder = os.path.dirname(os.path.abspath(job.options.checkpoint.path))  # noqa: PTH100, PTH120
-            os.makedirs(folder, exist_ok=True)  # noqa: PTH103
