@@ -52,7 +52,7 @@ public:
         : kernel_(kernels::active_table<T>()), lane_kernel_(kernel_.in_lanes),
           width_(lane_kernel_.lanes), interrupted_(std::move(interrupted)),
           options_(jobs[members[0]].options), network_(*jobs[members[0]].network),
-          rows_(jobs[members[0]].x.rows), batch_(std::min(options_.batch_size, rows_)),
+          rows_(samples_of(jobs[members[0]])), batch_(std::min(options_.batch_size, rows_)),
           steps_per_epoch_((rows_ + batch_ - 1) / batch_), parameters_(network_.layout(), width_),
           sums_(network_.layout(), width_), x_(batch_, network_.features(), width_),
           y_(batch_, network_.outputs(), width_), sources_(batch_ * width_),
@@ -83,7 +83,8 @@ public:
     void run() {
         const IeeeDefaults ieee;
         try {
-            for (std::size_t epoch = options_.first_epoch; epoch < options_.epochs; ++epoch) {
+            const std::size_t until = options_.until_epoch ? options_.until_epoch : options_.epochs;
+            for (std::size_t epoch = options_.first_epoch; epoch < until; ++epoch) {
                 run_epoch(epoch);
                 ask();
             }
@@ -181,6 +182,8 @@ void LaneGroup<T>::allocate() {
     }
     for (Lane<T>& lane : lanes_) {
         if (options_.shuffle) lane.order.resize(rows_);
+        const std::uint32_t* const rows = lane.job->options.rows;
+        if (rows && !options_.shuffle) lane.order.assign(rows, rows + rows_);
     }
     steps_before_ = network_.optimizer_state().steps;
 }
@@ -202,9 +205,12 @@ void LaneGroup<T>::run_epoch(std::size_t epoch) {
     const auto start = std::chrono::steady_clock::now();
     for (Lane<T>& lane : lanes_) {
         lane.loss = 0;
-        if (lane.order.empty() || lane.finished) continue;
+        if (!options_.shuffle || lane.finished) continue;
         const Network<T>& network = *lane.job->network;
         draw_order(network.seed(), network.epoch(), lane.order.data(), lane.order.size());
+        const std::uint32_t* const rows = lane.job->options.rows;
+        if (!rows) continue;
+        for (std::uint32_t& sample : lane.order) sample = rows[sample];
     }
     for (std::size_t first = 0; first < steps_per_epoch_;) {
         const std::size_t last = std::min(steps_per_epoch_, first + pacer_.steps());

@@ -33,6 +33,12 @@ inline bool penalizes(const Optimizer& optimizer) {
     return optimizer.l1 != 0 || optimizer.l2 != 0 || optimizer.weight_decay != 0;
 }
 
+/// The number of samples of an epoch.
+template <class T>
+std::size_t samples_of(const TrainJob<T>& job) {
+    return job.options.rows ? job.options.row_count : job.x.rows;
+}
+
 /// Equal for jobs that may be trained side by side; empty for one that must be trained by itself.
 template <class T>
 std::string lane_key(const TrainJob<T>& job) {
@@ -40,7 +46,7 @@ std::string lane_key(const TrainJob<T>& job) {
     const TrainOptions& options = job.options;
     const Optimizer& optimizer = options.optimizer;
     const bool plain_data = job.y.custom == nullptr && job.y.weights == nullptr &&
-                            !job.y.is_gradient && job.x.rows > 0 &&
+                            !job.y.is_gradient && samples_of(job) > 0 &&
                             (job.is_scaled || !network.input_scaling());
     const bool plain_network = network.heads().empty() && !network.output_scaling() &&
                                !network.loss_weights() && network.loss().kind != Loss::kCustom;
@@ -65,19 +71,22 @@ std::string lane_key(const TrainJob<T>& job) {
     try {  // what is refused is refused by itself
         check_features<T>(network.features(), job.x);
         check_targets(network, job.y, job.x.rows);
-        check_options(job.x.rows, options);
+        check_options(samples_of(job), options);
+        for (std::size_t i = 0; options.rows && i < options.row_count; ++i) {
+            if (options.rows[i] >= job.x.rows) return {};
+        }
     } catch (const std::exception&) {
         return {};
     }
     const Schedule& s = options.schedule;
     const bool continues = network.has_state_for(optimizer);
-    add(network.features(), network.loss().kind, network.loss().parameter, job.x.rows,
+    add(network.features(), network.loss().kind, network.loss().parameter, samples_of(job),
         job.y.labels != nullptr, options.epochs, options.batch_size, options.first_epoch,
-        options.shuffle, continues ? network.optimizer_state().steps : 0, s.kind, s.factor, s.every,
-        s.final, s.initial, s.rise, s.power, s.warm_up, s.shift, s.total_epochs, optimizer.kind,
-        optimizer.momentum, optimizer.nesterov, optimizer.beta_1, optimizer.beta_2, optimizer.rho,
-        optimizer.epsilon, optimizer.l1, optimizer.clip_value, optimizer.decay_biases,
-        penalizes(optimizer));
+        options.until_epoch, options.shuffle, continues ? network.optimizer_state().steps : 0,
+        s.kind, s.factor, s.every, s.final, s.initial, s.rise, s.power, s.warm_up, s.shift,
+        s.total_epochs, optimizer.kind, optimizer.momentum, optimizer.nesterov, optimizer.beta_1,
+        optimizer.beta_2, optimizer.rho, optimizer.epsilon, optimizer.l1, optimizer.clip_value,
+        optimizer.decay_biases, penalizes(optimizer));
     return key;
 }
 
