@@ -13,9 +13,9 @@ def networks(dtype="float32", **settings):
     return [fm.Network([4, 6 + i % 2, 3], seed=i, dtype=dtype, **settings) for i in range(COUNT)]
 
 
-def bootstraps(n=90):
+def bootstraps(n=90, step=7):
     rng = np.random.default_rng(1)
-    return [rng.integers(0, n, 40 + 7 * i) for i in range(COUNT)]
+    return [rng.integers(0, n, 40 + step * i) for i in range(COUNT)]
 
 
 def assert_same(many, alone, results=None, expected=None):
@@ -68,21 +68,26 @@ def made(options):
 
 
 @pytest.mark.filterwarnings("ignore::fastmlp.ConvergenceWarning")
-@pytest.mark.parametrize("rows", [False, True], ids=["all rows", "bootstraps"])
+@pytest.mark.parametrize(
+    ("each", "weight"),
+    [
+        (None, np.arange(90) % 4 + 0.5),
+        (bootstraps(), np.arange(90) % 4 + 0.5),
+        (bootstraps(step=0), None),  # of one size: side by side in the lanes of a vector
+    ],
+    ids=["weights", "weighted bootstraps", "bootstraps"],
+)
 @pytest.mark.parametrize("name", OPTIONS)
-def test_bits_are_those_of_fit(blobs, dtype, name, rows):
+def test_bits_are_those_of_fit(blobs, dtype, name, each, weight):
     X, y = blobs
-    weight = np.arange(90) % 4 + 0.5
-    each = bootstraps() if rows else None
     many, alone = networks(dtype), networks(dtype)
     options = OPTIONS[name]
     results = fm.train_many(many, X, y, sample_weight=weight, rows=each, **made(options))
     expected = []
     for i, net in enumerate(alone):
-        part = each[i] if rows else slice(None)
-        expected.append(
-            net.fit(X[part], y[part], sample_weight=weight[part], n_threads=1, **made(options))
-        )
+        part = slice(None) if each is None else each[i]
+        own = None if weight is None else weight[part]
+        expected.append(net.fit(X[part], y[part], sample_weight=own, n_threads=1, **made(options)))
     assert_same(many, alone, results, expected)
 
 
