@@ -23,7 +23,6 @@ from fastmlp.model.targets import read_targets
 from fastmlp.network import Network, model_of, network_of
 
 
-
 class Ensemble(Sequence[Network]):
     """Networks whose predictions are averaged; how they differ is the error bar.
 
