@@ -281,8 +281,7 @@ def _weigh_classes(job: Job, class_weight: Any) -> None:
     )
     # The same for a row that repeats; what it is for others does not matter.
     if model.loss.heads:
-        whole = np.ones((len(samples), y.shape[1]), model.dtype)
-        whole[:, : model.outputs] = samples.y[:, : model.outputs]
+        whole = np.repeat(y[:1], len(samples), axis=0)
         whole[rows] = y
         job.samples = replace(samples, y=whole)
     if weight is not None:
