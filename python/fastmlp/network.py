@@ -849,7 +849,7 @@ class Network:
         ema : float, optional
             Decay, above 0 and below 1, of the moving average that `averaged` returns.
         comm : mpi4py.MPI.Comm, optional
-            Train together with other ranks, each on its own rows: see the guide.
+            Train together with other ranks, each on its rows; see the guide.
 
         Returns
         -------
