@@ -66,3 +66,12 @@ def test_other_files_are_refused(content, tmp_path):
         fm.from_state_dict(path, activation="relu")
     with pytest.raises(TypeError, match="got list"):
         fm.from_state_dict([W], activation="relu")
+
+
+def test_load_names_it_for_files_of_other_programs(tmp_path):
+    numpy = pytest.importorskip("safetensors.numpy")
+    path = tmp_path / "layers.safetensors"
+    numpy.save_file({"0.weight": W, "0.bias": B}, path)
+    with pytest.raises(fm.ModelFormatError, match=r"fm\.from_state_dict reads dense layers"):
+        fm.load(path)
+    assert fm.from_state_dict(path, activation="relu").n_parameters == 12

@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastmlp import _validation, files
+from fastmlp.errors import ModelFormatError
 from fastmlp.fitting.checkpoints import read_saved
 from fastmlp.many.ensemble import ensemble_of
 from fastmlp.model.model import Model
@@ -45,7 +46,12 @@ def load(path: files.Path, *, allow_nonfinite: bool = False) -> Any:
     >>> net = fm.load("model.safetensors")  # doctest: +SKIP
     """
     allow = _validation.switch("allow_nonfinite", allow_nonfinite)
-    models, table = read_model(path, allow_nonfinite=allow)
+    try:
+        models, table = read_model(path, allow_nonfinite=allow)
+    except ModelFormatError as error:
+        if "not written by fastmlp" in error.problem:
+            error.problem += "; fm.from_state_dict reads dense layers of other programs"
+        raise
     file = files.shown(files.checked_path(path))
     if table is not None:
         # At its first use, so that `import fastmlp` stays fast.

@@ -50,8 +50,8 @@ std::string lane_key(const TrainJob<T>& job) {
                             (job.is_scaled || !network.input_scaling());
     const bool plain_network = network.heads().empty() && !network.output_scaling() &&
                                !network.loss_weights() && network.loss().kind != Loss::kCustom;
-    const bool plain_options = !options.order && !options.learning_rate && options.ema == 0 &&
-                               optimizer.clip_norm == Optimizer::kUnlimited;
+    const bool plain_options = !options.order && !options.learning_rate && !options.ranks &&
+                               options.ema == 0 && optimizer.clip_norm == Optimizer::kUnlimited;
     if (!plain_data || !plain_network || !plain_options) return {};
     if (!fits_in_lanes(network, optimizer)) return {};
     std::string key;

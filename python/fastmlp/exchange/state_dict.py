@@ -85,7 +85,8 @@ def _tensors(path: Path) -> dict[str, NDArray[Any]]:
     try:
         header = json.loads(content[8 : 8 + size])
         header.pop("__metadata__", None)
-        return {name: _tensor(entry, content[8 + size :]) for name, entry in header.items()}
+        data = memoryview(content)[8 + size :]
+        return {name: _tensor(entry, data) for name, entry in header.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         name = files.shown(str(path))
         raise ValueError(
@@ -93,7 +94,7 @@ def _tensors(path: Path) -> dict[str, NDArray[Any]]:
         ) from None
 
 
-def _tensor(entry: dict[str, Any], data: bytes) -> NDArray[Any]:
+def _tensor(entry: dict[str, Any], data: memoryview) -> NDArray[Any]:
     start, end = entry["data_offsets"]
     if not 0 <= start <= end <= len(data):
         raise ValueError
