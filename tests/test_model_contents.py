@@ -128,10 +128,12 @@ def test_one_network_is_a_model(path, named):
     assert table is None
 
 
-def test_an_ensemble_is_no_model(path, dtype):
-    write(path, ensemble(dtype))
-    with pytest.raises(fm.ModelFormatError, match="several networks"):
-        fm.load(path)
+def test_several_networks_are_an_ensemble(path, dtype):
+    networks = ensemble(dtype)
+    write(path, networks)
+    loaded = fm.load(path)
+    assert isinstance(loaded, fm.Ensemble)
+    assert len(loaded) == len(networks)
 
 
 def test_thousands_of_members_fit(path):

@@ -24,11 +24,16 @@ def state(net):
     return net.parameters.tobytes(), net.statistics.tobytes()
 
 
-def test_a_copy_is_all_of_it(pair, blobs):
-    net, _ = pair
+class Coloured(fm.Network):
+    """A subclass, which may have attributes of its own."""
+
+
+def test_a_copy_is_all_of_it(dtype, blobs):
+    net = Coloured(LAYERS, seed=1, dtype=dtype)
+    net.fit(*blobs, 2, optimizer="adam")
     net.feature_names, net.colour = ["a", "b", "c", "d"], "red"
     twin = net.copy()
-    assert type(twin) is fm.Network
+    assert type(twin) is Coloured
     assert (twin.feature_names, twin.colour, twin.seed) == (net.feature_names, "red", net.seed)
     assert (state(twin), twin.epoch, twin.steps) == (state(net), net.epoch, net.steps)
     histories = [each.fit(*blobs, 2, optimizer="adam") for each in (net, twin)]

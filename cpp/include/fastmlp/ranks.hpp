@@ -5,6 +5,8 @@
 #include <functional>
 #include <vector>
 
+#include "fastmlp/cpp20.hpp"
+
 namespace fastmlp {
 
 /// The ranks of a training: processes that train copies of one network, with equal options, and
