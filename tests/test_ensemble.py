@@ -174,3 +174,12 @@ def test_onnx(trained, blobs, tmp_path):
     # As for single networks: sums of at most 7 terms in another order, then rounded.
     np.testing.assert_allclose(outputs, trained.predict(X), rtol=1e-4, atol=1e-5)
     assert outputs.dtype == np.float32
+
+
+def test_members_that_have_come_apart_are_not_saved(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    ensemble = fm.Ensemble(fm.Network([2, 3], seed=seed) for seed in range(2))
+    frame = pandas.DataFrame(np.eye(2), columns=["a", "b"])
+    ensemble[0].fit(frame, [0, 1], 1)
+    with pytest.raises(ValueError, match="networks must have the same"):
+        ensemble.save(tmp_path / "ensemble.safetensors")

@@ -385,3 +385,23 @@ def test_the_reference_takes_the_same():
     for ours, twin in zip(*results, strict=True):
         np.testing.assert_allclose(ours.loss, twin.loss, rtol=rtol)
         np.testing.assert_allclose(ours.validation_loss, twin.validation_loss, rtol=rtol)
+
+
+@pytest.mark.filterwarnings("ignore::fastmlp.ConvergenceWarning")
+def test_l_bfgs_that_diverges_leaves_the_others(rng):
+    """As with the other optimizers, the error is an outcome of its network."""
+    X, y = rng.normal(size=(40, 3)), rng.normal(size=(40, 1))
+    nets = [fm.Network([3, 4, 1], output="identity", dtype="float64", seed=i) for i in range(3)]
+    nets[1].parameters[:] = 1e200
+    results = fm.train_many(nets, X, y, optimizer=fm.LBFGS(), on_divergence="return")
+    assert [isinstance(result, fm.DivergenceError) for result in results] == [False, True, False]
+
+
+def test_large_batches_are_not_trained_in_lanes(rng):
+    """Sixteen networks side by side would need memory of sixteen batches."""
+    X, y = rng.normal(size=(70_000, 4)).astype(np.float32), rng.integers(0, 2, 70_000)
+    nets = [fm.Network([4, 8, 2], seed=i) for i in range(16)]
+    twin = fm.Network([4, 8, 2], seed=3)
+    fm.train_many(nets, X, y, epochs=2, batch_size=None)
+    twin.fit(X, y, epochs=2, batch_size=None)
+    assert nets[3].parameters.tobytes() == twin.parameters.tobytes()

@@ -162,3 +162,24 @@ def test_refused():
         networks.parameters = np.ones(3)
     with pytest.raises(TypeError, match="real numbers"):
         networks.parameters = networks.parameters.astype(str)
+
+
+def test_columns_in_another_order_are_refused():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(np.eye(4), columns=list("abcd"))
+    networks = fm.Networks([4, 8, 1], 9, output="identity")
+    fm.train_many(networks, frame, np.ones((4, 1)), epochs=1)
+    networks.predict(frame)
+    with pytest.raises(ValueError, match="X"):
+        networks.predict(frame[list("dcba")])
+
+
+@pytest.mark.parametrize("name", ["X", "y", "sample_weight"])
+def test_samples_that_are_parameters_are_refused(name):
+    networks = fm.Networks([3, 8, 3], 4, output="identity")
+    flat = networks.parameters.reshape(-1)
+    flat[:30] = np.arange(30)
+    samples = {"X": np.ones((10, 3), np.float32), "y": np.ones((10, 3), np.float32)}
+    samples[name] = flat[:10] if name == "sample_weight" else flat[:30].reshape(10, 3)
+    with pytest.raises(ValueError, match=f"{name} must not share memory"):
+        fm.train_many(networks, **samples)

@@ -273,7 +273,17 @@ def test_parameters_that_part_are_an_error(data):
         assert "rank 1 has other parameters than rank 0" in str(error)
 
 
-@pytest.mark.parametrize("other", [{"epochs": 3}, {"optimizer": fm.SGD(0.2)}, {"batch_size": 8}])
+OTHERS = [
+    {"epochs": 3},
+    {"optimizer": fm.SGD(0.2)},
+    {"batch_size": 8},
+    {"class_weight": {0: 5.0}},
+    {"shuffle": np.arange(40)},
+    {"early_stopping": fm.EarlyStopping("loss")},
+]
+
+
+@pytest.mark.parametrize("other", OTHERS)
 def test_ranks_must_have_the_same_arguments(data, other):
     each = parts([30, 40], *data)
 
@@ -283,6 +293,47 @@ def test_ranks_must_have_the_same_arguments(data, other):
     for error in on_ranks(2, run):
         assert isinstance(error, ValueError)
         assert "arguments on all ranks, those of rank 1 differ" in str(error)
+
+
+def test_columns_in_another_order(data):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(data[0], columns=list("abcdef"))
+
+    def run(comm, rank):
+        mine = frame[list("fedcba")] if rank else frame
+        fm.Network(LAYERS, seed=1).fit(mine, data[1], comm=comm)
+
+    for error in on_ranks(2, run):
+        assert isinstance(error, ValueError)
+        assert "those of rank 1 differ" in str(error)
+
+
+def test_weights_of_zero_everywhere(data):
+    def run(comm, rank):
+        fm.Network(LAYERS, seed=1).fit(*data, sample_weight=np.zeros(70), comm=comm)
+
+    assert [str(error) for error in on_ranks(2, run)] == [
+        "sample_weight is 0 for every sample of every rank"
+    ] * 2
+
+
+class WordlessError(Exception):
+    def __str__(self):
+        raise KeyError("no words")
+
+
+@pytest.mark.parametrize("error", [WordlessError(), UnicodeDecodeError("utf8", b"a", 0, 1, "odd")])
+def test_errors_of_any_kind_end_all(data, error):
+    """Neither the words nor the arguments of an exception are those of ValueError."""
+
+    def run(comm, rank):
+        callback = Raising(error) if rank else fm.Callback()
+        fm.Network(LAYERS, seed=1).fit(*data, epochs=3, callbacks=callback, comm=comm)
+
+    first, second = on_ranks(2, run)
+    assert second is error
+    assert isinstance(first, RuntimeError)
+    assert f"rank 1: {type(error).__name__}" in str(first)
 
 
 def test_no_rows_at_all_or_another_network(data):

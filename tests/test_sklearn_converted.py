@@ -12,6 +12,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.datasets import load_iris, make_multilabel_classification
 from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingRegressor
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
@@ -20,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 import fastmlp as fm
+from fastmlp import sklearn as ours
 from fastmlp.layers import ACTIVATIONS
 from fastmlp.sklearn import MLPClassifier, MLPRegressor, register_skl2onnx, to_sklearn
 from fastmlp.sklearn.architecture import copy_of
@@ -219,3 +221,20 @@ class TestONNX:
         one = classifier().fit(X, np.ones(150, int))
         with pytest.raises(ValueError, match="one class"):
             self.run(one)
+
+
+class Perceptron(MLPClassifier):
+    """A subclass in the code of a user."""
+
+
+def test_subclasses_and_searches_are_scikit_learns():
+    X, y = load_iris(return_X_y=True)
+    pipeline = make_pipeline(StandardScaler(), Perceptron((5,), max_iter=20, random_state=0))
+    with pytest.warns(ConvergenceWarning):
+        converted = to_sklearn(pipeline.fit(X, y))
+    assert type(converted[-1]) is neural_network.MLPClassifier
+    for kind in (ours.GridSearchCV, ours.RandomizedSearchCV):
+        search = kind(MLPClassifier(), {"alpha": [1e-4, 1e-3]})
+        assert type(to_sklearn(search)).__module__.startswith("sklearn.")
+        assert type(to_sklearn(search).estimator) is neural_network.MLPClassifier
+        assert type(search.estimator) is MLPClassifier

@@ -13,7 +13,7 @@ from sklearn.datasets import make_classification, make_regression
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fastmlp as fm
@@ -227,3 +227,30 @@ def test_arguments_that_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         ensemble.fit(X, Y)
     assert not hasattr(ensemble, "estimators_")
+
+
+def test_a_search_of_a_pipeline_is_pickled_without_the_fitted_steps():
+    X, y = make_classification(80, random_state=0)
+    pipeline = make_pipeline(
+        FunctionTransformer(lambda X: 2 * X), StandardScaler(), fastmlp.sklearn.MLPClassifier((4,))
+    )
+    search = fastmlp.sklearn.GridSearchCV(
+        pipeline, {"mlpclassifier__alpha": [1e-4, 1e-2]}, cv=2, error_score="raise"
+    )
+    search.fit(X, y)  # a lambda has no pickle, and so no content to compare
+    search = fastmlp.sklearn.GridSearchCV(
+        Pipeline(pipeline.steps[1:]), {"mlpclassifier__alpha": [1e-4]}, cv=2
+    ).fit(X, y)
+    again = pickle.loads(pickle.dumps(search))
+    assert (again.predict(X) == search.predict(X)).all()
+    assert len(pickle.dumps(search)) < 3 * X.nbytes
+
+
+def test_an_ensemble_knows_classes_whose_samples_all_weigh_nothing():
+    X, y = make_classification(150, n_informative=4, n_classes=3, random_state=0)
+    ensemble = fastmlp.sklearn.MLPEnsembleClassifier(
+        fastmlp.sklearn.MLPClassifier((8,)), 3, random_state=0
+    )
+    ensemble.fit(X, y, sample_weight=(y != 0).astype(float))
+    assert ensemble.predict_proba(X).shape == (150, 3)
+    assert ensemble.score(X[y > 0], y[y > 0]) > 0.6

@@ -313,3 +313,58 @@ def test_the_model_stays_as_it_is():
     for each, grad in zip(model.parameters(), grads, strict=True):
         assert grad is None if each.grad is None else torch.equal(each.grad, grad)
     assert [each.requires_grad for each in model[0].parameters()] == [False, True]
+
+
+class Calling(nn.Module):
+    """Two layers, and the function that calls them."""
+
+    def __init__(self, call):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+        self.call = call
+
+    def forward(self, x):
+        return self.call(self.layers, x)
+
+
+def through_a_view(layers, x):
+    x.view(len(x), -1).div_(255)
+    return layers(x)
+
+
+def through_numpy(layers, x):
+    x.detach().numpy()[:, 0] = 0
+    return layers(x)
+
+
+def by_the_number_of_rows(layers, x):
+    return layers(x if len(x) > 1 else 2 * x)
+
+
+@pytest.mark.parametrize("call", [through_a_view, through_numpy, by_the_number_of_rows])
+def test_what_no_operator_shows_is_found_by_the_comparison(call):
+    """Each was another network: the check had the features that the model changed."""
+    with pytest.raises(ValueError, match="the network that was read is not the model"):
+        fm.from_torch(Calling(call))
+
+
+def test_features_changed_in_place_are_read():
+    model = Calling(lambda layers, x: layers(x.div_(255)))
+    X = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
+    found = fm.from_torch(model).predict(X)
+    with torch.no_grad():
+        np.testing.assert_allclose(found, model(torch.from_numpy(X.copy())), rtol=1e-6, atol=1e-7)
+
+
+def test_modes_of_the_caller_do_not_matter():
+    model = nn.Sequential(nn.Linear(4, 3))
+    for mode in (torch.inference_mode(), torch.autocast("cpu"), torch.device("meta")):
+        with mode:
+            assert fm.from_torch(model).n_parameters == 15
+
+
+def test_softplus_that_is_its_argument_from_20_on():
+    torch.manual_seed(0)
+    for _ in range(10):
+        model = nn.Sequential(nn.Linear(10, 64), nn.Softplus(), nn.Linear(64, 1)).double()
+        assert fm.from_torch(model).dtype == np.float64

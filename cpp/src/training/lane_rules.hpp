@@ -1,6 +1,7 @@
 /// Which networks may be trained side by side, and their update rules.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -21,11 +22,18 @@ inline constexpr std::size_t kWidestInLanes = 32;
 /// L2 cache holds it. With Adam 10-32-32-3 is beyond it, and slower in lanes.
 inline constexpr std::size_t kMostBytesInLanes = std::size_t{1} << 18;
 
+/// The most memory of the rows of a batch in lanes: beyond the caches, a network by itself is
+/// faster, which divides a batch into blocks (10-8-2, batch 200,000: 4 times).
+inline constexpr std::size_t kMostBytesOfBatch = std::size_t{1} << 24;
+
 template <class T>
-bool fits_in_lanes(const Network<T>& network, const Optimizer& optimizer) {
+bool fits_in_lanes(const Network<T>& network, const Optimizer& optimizer, std::size_t batch) {
     const std::size_t arrays = 2u + optimizer.has_first() + optimizer.has_second();
-    const std::size_t lanes = kernels::active_table<T>().in_lanes.lanes;
-    return network.layout().size() * arrays * lanes * sizeof(T) <= kMostBytesInLanes;
+    const std::size_t bytes = kernels::active_table<T>().in_lanes.lanes * sizeof(T);
+    std::size_t of_row = network.features();
+    for (const Layer& layer : network.layers()) of_row += 2 * layer.nodes;
+    return network.layout().size() * arrays * bytes <= kMostBytesInLanes &&
+           batch <= kMostBytesOfBatch / (of_row * bytes);
 }
 
 /// Whether gradients are adjusted by a penalty, however large: a rule with and without one differs.
@@ -53,7 +61,8 @@ std::string lane_key(const TrainJob<T>& job) {
     const bool plain_options = !options.order && !options.learning_rate && !options.ranks &&
                                options.ema == 0 && optimizer.clip_norm == Optimizer::kUnlimited;
     if (!plain_data || !plain_network || !plain_options) return {};
-    if (!fits_in_lanes(network, optimizer)) return {};
+    const std::size_t batch = std::min(options.batch_size, samples_of(job));
+    if (!fits_in_lanes(network, optimizer, batch)) return {};
     std::string key;
     const auto add = [&key](auto... values) {
         const auto one = [&key](auto value) {

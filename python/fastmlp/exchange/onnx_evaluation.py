@@ -14,6 +14,9 @@ _INTEGERS: Final = (
     *(TensorProto.INT16, TensorProto.INT32, TensorProto.INT64),
 )
 
+_MOST_ELEMENTS: Final = 10**7
+"""Features of a batch up to which a graph is computed: its size is only what a file says."""
+
 _RIGHT_NORMALIZATION: Final = 14
 """The evaluator of onnx computes older batch normalizations with statistics of the batch."""
 
@@ -57,6 +60,8 @@ class Evaluation:
             return None
         rows = X.astype(helper.tensor_dtype_to_np_dtype(self._kind))
         rows = rows.reshape(len(X), *(self._shape or X.shape[1:]))
+        if self._batch and self._batch * X.shape[1] > _MOST_ELEMENTS:
+            return None
         for run in (self._by_runtime, self._by_evaluator):
             try:
                 return self._in_batches(run, rows)

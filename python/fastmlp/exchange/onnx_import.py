@@ -153,6 +153,8 @@ class _Reader:
             self.class_names = names_of_labels(node, self._constants) or self.class_names
             return next(value for value in inputs if isinstance(value, _Decision))
         if node.op_type in _DECIDING:
+            if node.op_type == "ArgMax" and attribute(node, "axis", 0) not in (1, -1):
+                raise unsupported(node, "only of the outputs of each row, with axis 1")
             self.class_names = names_of_labels(node, self._constants) or self.class_names
             return _Decision(values[0])
         if node.op_type == "Concat":

@@ -6,11 +6,14 @@ all other tensors are constants.
 """
 
 import copy
+import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from sys import _getframe
 from types import FrameType
 from typing import Any, cast
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -19,7 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from fastmlp.exchange.assembly import assemble
 from fastmlp.exchange.onnx_values import Value
-from fastmlp.exchange.steps import Dropout, HeadActivations, Step, Width
+from fastmlp.exchange.steps import Activation, Dropout, HeadActivations, Step, Width
 from fastmlp.exchange.torch import joined_heads
 from fastmlp.exchange.torch_operators import OPERATORS, Call
 from fastmlp.exchange.verification import verify as verify_steps
@@ -40,11 +43,24 @@ def from_torch(
         raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
     _refuse_without_values(model)
     reader = _Reader(model)
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+    with _as_outside(), torch.random.fork_rng(devices=[]):
         steps = reader.steps()
         if verify:
-            verify_steps(steps, reader.outputs, reader.precision)
+            precision = max(reader.precision, reader.precision_of(steps))
+            verify_steps(steps, reader.outputs, precision)
     return assemble(steps, output=output, loss=loss, seed=seed)
+
+
+@contextmanager
+def _as_outside() -> Iterator[None]:
+    """Compute on the CPU without gradients, whatever modes the caller is in."""
+    with (
+        torch.inference_mode(mode=False),
+        torch.no_grad(),
+        torch.autocast("cpu", enabled=False),
+        torch.device("cpu"),
+    ):
+        yield
 
 
 class _Reader:
@@ -62,6 +78,12 @@ class _Reader:
         lowest = {"high": 2.0**-11, "medium": 2.0**-8}  # what may replace float32
         return lowest.get(torch.get_float32_matmul_precision(), 0.0)
 
+    @staticmethod
+    def precision_of(steps: list[Step]) -> float:
+        """Return the error of functions that PyTorch approximates: softplus(z) is z from 20 on."""
+        names = [step.name for step in steps if isinstance(step, Activation)]
+        return math.exp(-20.0) if "softplus" in names else 0.0
+
     def steps(self) -> list[Step]:
         """Return what the model computes, at the first number of features that it takes."""
         furthest, reason = -1, ValueError("the model has no dense layer")
@@ -75,9 +97,12 @@ class _Reader:
         raise reason
 
     def outputs(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Return what the model computes for rows."""
-        result: NDArray[Any] = self._model(torch.from_numpy(X).to(self._dtype)).numpy()
-        return result
+        """Return what the model computes for rows, the first of them by itself."""
+        return np.concatenate([self._outputs(X[:1]), self._outputs(X)[1:]])
+
+    def _outputs(self, X: NDArray[Any]) -> NDArray[Any]:
+        rows = torch.from_numpy(X).to(self._dtype, copy=True)  # the model may change its input
+        return np.asarray(self._model(rows))
 
     def _tensors(self) -> Iterator[torch.Tensor]:
         yield from self._model.parameters()
@@ -103,7 +128,7 @@ class _Recording(TorchDispatchMode):  # type: ignore[misc]
 
     def of(self, model: nn.Module, features: int, dtype: torch.dtype) -> list[Step]:
         """Return the steps of a model."""
-        rows = torch.randn(self._rows, features, dtype=dtype)
+        rows = torch.randn(self._rows, features, dtype=dtype, device="cpu")
         self.set(rows, Value().then(Width(features, "the model")))
         try:
             with self, _Functions(self):

@@ -226,7 +226,7 @@ def _gelu(call: Call) -> Value:
 
 
 def _softplus(call: Call) -> Value:
-    # log(1 + exp(z)) up to the threshold, and z beyond, where they are equal.
+    # log(1 + exp(z)) up to the threshold, and z beyond, where they differ by exp(-20) at most.
     if call.number("beta") != 1.0 or not call.number("threshold") >= 20.0:
         raise call.refused("only with beta 1 and a threshold from 20 on")
     return call.sample.apply("softplus", call.where)

@@ -112,7 +112,9 @@ def _fit_arrays(
     trained: Sized = samples
     if ranks is not None:
         options = replace(options, n_threads=ranks.threads(options.n_threads))
-        trained = range(ranks.start(model, len(samples), in_common(options)))
+        weight = len(samples) if samples.weight is None else samples.weight.sum(dtype=np.float64)
+        rows = ranks.start(model, len(samples), float(weight), in_common(options))
+        trained = range(rows)
     settings = options.to_core(optimizer, model.dtype, len(trained))
     order = _read_order(core, samples, options, settings)
     file = checkpoint_file(model, options, settings, len(samples), order, of_samples)
@@ -132,7 +134,10 @@ def _fit_arrays(
             loop.on_step,
             ranks=None if ranks is None else (ranks.rank, ranks.rows, ranks.add),
         )
-        return loop.end(epochs, n_threads)
+        history = loop.end(epochs, n_threads)
+    if ranks is not None:
+        ranks.end_epoch(core)  # callbacks may have restored the best
+    return history
 
 
 def _fit_stream(

@@ -7,7 +7,6 @@ others waiting. Sums are added in the order of the ranks, which no collective of
 Only methods of the communicator are used: MPI is started by whoever created it.
 """
 
-import builtins
 import os
 import platform
 import signal
@@ -24,6 +23,12 @@ from fastmlp import _validation
 from fastmlp.config import get_num_threads
 from fastmlp.model import saving
 from fastmlp.model.model import Core, Model
+
+_PLAIN: Final = {
+    kind.__name__: kind
+    for kind in (TypeError, ValueError, OSError, RuntimeError, MemoryError, KeyboardInterrupt)
+}
+"""The errors that are the same on all ranks; others are a RuntimeError that names them."""
 
 _METHODS: Final = ("Dup", "Get_rank", "Get_size", "Allgather", "Alltoallv", "Allgatherv", "bcast")
 
@@ -104,7 +109,7 @@ class Ranks:
             self._interrupts.release()
             self._comm.Free()
 
-    def start(self, model: Model, rows: int, settings: str) -> int:
+    def start(self, model: Model, rows: int, weight: float, settings: str) -> int:
         """Meet before the first step; the network becomes that of rank 0.
 
         Parameters
@@ -113,6 +118,8 @@ class Ranks:
             Must have the same layers and loss on all ranks.
         rows : int
             The samples of this rank.
+        weight : float
+            The sum of their weights.
         settings : str
             Of the fit; must be the same on all ranks.
 
@@ -126,7 +133,7 @@ class Ranks:
         ValueError
             If they are not, or if there are no samples at all.
         """
-        description = f"{saving.architecture(model)} {settings}"
+        description = f"{saving.architecture(model)} {model.feature_names} {settings}"
         found = self._agree(_START, float(rows), float(zlib.crc32(description.encode())))
         self.rows = [int(n) for n in found[:, 0]]
         other = np.flatnonzero(found[:, 1] != found[0, 1])
@@ -139,6 +146,8 @@ class Ranks:
             )
         if not any(self.rows):
             raise self._together(ValueError("X has 0 rows on every rank; at least one must have 1"))
+        if not self._agree(_START, weight, 0.0)[:, 0].any():
+            raise self._together(ValueError("sample_weight is 0 for every sample of every rank"))
         state = self._comm.bcast(saving.to_state(model, {}) if self.rank == 0 else None, root=0)
         if self.rank > 0:
             model.core.assign(saving.from_state(state)[0].core)  # type: ignore[arg-type]
@@ -199,7 +208,8 @@ class Ranks:
         self._meet(_WELL, what, first, second)
         failed = np.flatnonzero(self._all[:, 0] == _FAILED)
         if failed.size:
-            raise self._together(_error_of(int(failed[0]), *self._description(int(failed[0]))))
+            self._has_ended = True
+            raise _error_of(int(failed[0]), *self._description(int(failed[0])))
         other = np.flatnonzero(self._all[:, 1] != self._all[0, 1])
         if other.size:
             doing = [_WHAT[int(self._all[rank, 1])] for rank in (0, other[0])]
@@ -220,7 +230,11 @@ class Ranks:
     def _tell(self, error: BaseException) -> None:
         """Describe an error to the other ranks; they learn of the lowest rank that failed."""
         failed = int(np.flatnonzero(self._all[:, 0] == _FAILED)[0])
-        self._comm.bcast((type(error).__name__, str(error)), root=failed)
+        try:
+            message = str(error)
+        except Exception:  # noqa: BLE001  (of an exception of the user)
+            message = ""
+        self._comm.bcast((type(error).__name__, message), root=failed)
 
     def _description(self, failed: int) -> tuple[str, str]:
         name, message = self._comm.bcast(None, root=failed)
@@ -291,10 +305,7 @@ def _in_order(values: NDArray[Any]) -> NDArray[Any]:
 
 def _error_of(rank: int, name: str, message: str) -> BaseException:
     """Return the error of another rank: of its type, if that is one of Python's own."""
-    kind = getattr(builtins, name, RuntimeError)
-    is_plain = isinstance(kind, type) and issubclass(
-        kind, TypeError | ValueError | OSError | RuntimeError | ArithmeticError | KeyboardInterrupt
-    )
-    if is_plain:
+    kind = _PLAIN.get(name)
+    if kind is not None:
         return kind(f"rank {rank}: {message}" if message else f"rank {rank}")
     return RuntimeError(f"rank {rank}: {name}: {message}")

@@ -1,6 +1,8 @@
 """What a fit of several ranks can do, and what its ranks must have in common."""
 
 from fastmlp.data.stream import Stream
+from fastmlp.fitting.callbacks import Callback
+from fastmlp.fitting.early_stopping import EarlyStopping
 from fastmlp.fitting.options import FitOptions, is_balanced
 from fastmlp.model.model import Model
 from fastmlp.settings.lbfgs import LBFGS
@@ -43,6 +45,11 @@ def in_common(options: FitOptions) -> str:
     """Return what must be the same on all ranks, as text."""
     optimizer = options.optimizer
     rate = None if isinstance(optimizer, LBFGS) else optimizer.learning_rate
+    stoppings = [
+        (repr(each), each.baseline, each.start_from_epoch)
+        for each in options.callbacks
+        if isinstance(each, EarlyStopping)
+    ]
     return repr(
         (
             type(optimizer).__name__ if callable(rate) else optimizer,
@@ -50,6 +57,10 @@ def in_common(options: FitOptions) -> str:
             options.batch_size,
             options.ema,
             options.shuffle,
+            options.order is None,
+            options.class_weight,
             options.validation_data is not None,
+            stoppings,
+            any(type(each).on_batch_end is not Callback.on_batch_end for each in options.callbacks),
         )
     )

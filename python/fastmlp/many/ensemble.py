@@ -236,6 +236,7 @@ class Ensemble(Sequence[Network]):
             As `Network.save`.
         """
         allow = _validation.switch("allow_nonfinite", allow_nonfinite)
+        Ensemble(self._networks)  # they may have changed, as by a fit of one of them to a frame
         write_model(path, [model_of(net) for net in self._networks], allow_nonfinite=allow)
 
     @classmethod

@@ -51,11 +51,18 @@ class Data:
         kind = (*_kind(model), id(sample_weight))
         if kind not in self._samples:
             samples = read_samples(model, self._X, self._y, sample_weight)
-            values = samples.X.values if isinstance(samples.X, RawRows) else samples.X
-            if any(np.may_share_memory(values, other.core.parameters) for other in self._models):
-                raise ValueError("X must not share memory with the parameters of a network")
+            self._refuse_parameters(samples)
             self._samples[kind] = samples
         return self._samples[kind]
+
+    def _refuse_parameters(self, samples: CheckedSamples) -> None:
+        """Refuse samples that change while the networks train."""
+        X = samples.X.values if isinstance(samples.X, RawRows) else samples.X
+        for name, values in (("X", X), ("y", samples.y), ("sample_weight", samples.weight)):
+            if values is None:
+                continue
+            if any(np.may_share_memory(values, each.core.parameters) for each in self._models):
+                raise ValueError(f"{name} must not share memory with the parameters of a network")
 
     def held_out(self, model: Model, options: FitOptions) -> HeldOut | None:
         """Return the samples of `validation_data`."""
@@ -334,7 +341,11 @@ def train_by_lbfgs(job: Job, n_threads: int) -> None:
     assert job.loop is not None
     job.loop.begin()
     samples = job.part().apart_from(job.model.core.parameters)
-    iterations = minimise(job.model.core, samples, job.options.optimizer, job.loop, n_threads)
+    try:
+        iterations = minimise(job.model.core, samples, job.options.optimizer, job.loop, n_threads)
+    except DivergenceError as error:
+        job.outcome = error
+        return
     history = job.loop.end(iterations, job.model.core.threads_for(len(job), n_threads))
     warn_if_not_converged(history, stacklevel=4)
     job.outcome = history

@@ -17,6 +17,7 @@ from fastmlp.inference.prediction import read_features
 from fastmlp.layers import ActivationLike, Dense, NormalizationLike
 from fastmlp.losses import LossLike
 from fastmlp.model import saving
+from fastmlp.model.feature_names import check_names
 from fastmlp.model.model import Model
 from fastmlp.network import Network, model_of, network_of
 
@@ -174,6 +175,8 @@ class Networks(Sequence[Network]):
         if is_sparse(X) or not (self._rows.predicts_together and self._places):
             outputs = [network.predict(X, n_threads=n_threads) for network in self]
             return np.stack(outputs) if outputs else np.empty((0, 0, first.outputs), self.dtype)
+        for network in (made for at, made in self._made.items() if at in self._places):
+            check_names("X", X, model_of(network).feature_names)
         x = read_features(first, X)
         result = self._rows.predict(x, list(self._places))
         for i, place in enumerate(self._places):

@@ -7,7 +7,9 @@ from types import FunctionType, ModuleType
 from typing import Any, Final
 
 import numpy as np
+from sklearn import model_selection
 from sklearn.base import BaseEstimator
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
@@ -16,6 +18,9 @@ from fastmlp.sklearn.arrays import NAMES
 
 THEIRS: Final = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
 """scikit-learn's estimators by name, which ours share."""
+
+_SEARCHES: Final = "fastmlp.sklearn.searches"
+"""Their classes differ from scikit-learn's in how they fit only."""
 
 _PRIVATE: Final = ("_label_binarizer", "_no_improvement_count")
 _OURS: Final = ("validation_loss_curve_", "history_", "stopped_")
@@ -71,12 +76,22 @@ def to_sklearn(estimator: Any) -> Any:
     >>> type(to_sklearn(make_pipeline(StandardScaler(), MLPRegressor()))[-1]).__module__
     'sklearn.neural_network._multilayer_perceptron'
     """
-    converted = {id(part): release(part) for part in _ours_in(estimator)}
-    return copy.deepcopy(estimator, converted)
+    ours = [part for part in _inside(estimator) if _is_ours(part)]
+    result = copy.deepcopy(estimator, {id(part): release(part) for part in ours})
+    for part in _inside(result):
+        if isinstance(part, BaseSearchCV) and type(part).__module__ == _SEARCHES:
+            part.__class__ = getattr(model_selection, type(part).__name__)
+    return result
 
 
-def _ours_in(estimator: Any) -> list[Any]:
-    """Return the estimators of this library in an object, its attributes and their items."""
+def _is_ours(part: Any) -> bool:
+    """Return whether scikit-learn must have an estimator of its own for this one."""
+    kinds = {base.__module__ for base in type(part).__mro__} - {_SEARCHES}
+    return isinstance(part, BaseEstimator) and any(kind.startswith("fastmlp.") for kind in kinds)
+
+
+def _inside(estimator: Any) -> list[Any]:
+    """Return an object, and what is in it, its attributes and their items, but not in ours."""
     found: list[Any] = []
     seen: dict[int, Any] = {}  # also keeps them alive, so that no two have the same id
     waiting = [estimator]
@@ -85,9 +100,8 @@ def _ours_in(estimator: Any) -> list[Any]:
         if id(part) in seen:
             continue
         seen[id(part)] = part
-        if isinstance(part, BaseEstimator) and type(part).__module__.startswith("fastmlp."):
-            found.append(part)
-        else:
+        found.append(part)
+        if not _is_ours(part):
             waiting += _parts(part)
     return found
 

@@ -117,7 +117,12 @@ class _MLPEnsemble(MetaEstimatorMixin, BaseEstimator):
         """Return what each member predicts for X, stacked."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr"], reset=False)
-        return np.stack([getattr(member, method)(X) for member in self.estimators_])
+        return np.stack([self._predicted(member, X, method) for member in self.estimators_])
+
+    def _predicted(self, member: Any, X: Any, method: str) -> NDArray[Any]:
+        """Return what one member predicts for X, by the outputs of the ensemble."""
+        result: NDArray[Any] = getattr(member, method)(X)
+        return result
 
     def _out_of_bag(self, X: Any, method: str, counting: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the mean prediction for each row by the members that did not train on it."""
@@ -126,7 +131,7 @@ class _MLPEnsemble(MetaEstimatorMixin, BaseEstimator):
         for member, own in zip(self.estimators_, self.estimators_samples_, strict=True):
             left_out = np.ones(X.shape[0], dtype=bool)
             left_out[own] = False
-            predicted = np.asarray(getattr(member, method)(X), dtype=np.float64)
+            predicted = self._predicted(member, X, method).astype(np.float64)
             shape = (-1,) + (1,) * (predicted.ndim - 1)
             total = total + predicted * left_out.reshape(shape)
             count += left_out
@@ -242,6 +247,16 @@ class MLPEnsembleClassifier(ClassifierMixin, _MLPEnsemble):
         self.oob_decision_function_ = proba
         known = counting[np.isfinite(proba[counting]).all(axis=1)]
         self.oob_score_ = float(accuracy_score(y[known], self._decided(proba[known])))
+
+    def _predicted(self, member: Any, X: Any, method: str) -> NDArray[Any]:
+        """Return probabilities of all classes: a member knows those of weight above 0."""
+        known = super()._predicted(member, X, method)
+        if len(member.classes_) == len(self.classes_):
+            return known
+        result = np.zeros((len(known), len(self.classes_)), known.dtype)
+        places = np.searchsorted(self.classes_, member.classes_)
+        result[:, places] = known[:, : len(places)]
+        return result
 
     def _decided(self, probabilities: NDArray[Any]) -> NDArray[Any]:
         """Return the labels of the largest probabilities; of a single class there are two."""

@@ -52,11 +52,13 @@ class _Together:
         if not isinstance(given, Pipeline) or given.memory is not None:
             yield
             return
-        self.estimator = clone(given).set_params(memory=_FittedSteps())
+        memory = _FittedSteps()
+        self.estimator = clone(given).set_params(memory=memory)
         try:
             yield
         finally:
             self.estimator = given
+            memory.clear()  # clones of the pipeline, as in a scorer, may keep it
             if hasattr(self, "best_estimator_"):
                 self.best_estimator_.set_params(memory=None)
 
@@ -107,6 +109,14 @@ class _FittedSteps:
         self._lock = threading.Lock()
         self._results: dict[str, Future[Any]] = {}
 
+    def clear(self) -> None:
+        """Forget all results."""
+        self._results = {}
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """Return a new one: a pickle needs no results."""
+        return _FittedSteps, ()
+
     def __deepcopy__(self, memo: Any) -> Self:
         """Return the same memory, which the clones of a pipeline share."""
         return self
@@ -118,7 +128,10 @@ class _FittedSteps:
         def cached(step: Any, X: Any, *arguments: Any, **named: Any) -> Any:
             compared = {name: value for name, value in named.items() if name not in left_out}
             content = (type(step), step.get_params(), X, arguments, compared)
-            key = joblib.hash(content, hash_name="sha1")
+            try:
+                key = joblib.hash(content, hash_name="sha1")
+            except Exception:  # noqa: BLE001  (of what cannot be pickled, such as a lambda)
+                return function(step, X, *arguments, **named)
             with self._lock:
                 is_first = key not in self._results
                 future = self._results.setdefault(key, Future())

@@ -30,7 +30,12 @@ from fastmlp.tables.kinds import FEW_WORDS, NUMBERS_ROWS, ROUNDED, Kind, kind_of
 from fastmlp.tables.scaling import Floats
 from fastmlp.tables.splits import shuffled
 from fastmlp.tables.table import Column, Rows, Table, Text
-from fastmlp.tables.target_means import NumberMeans, TargetMeans
+from fastmlp.tables.target_means import (
+    LEAST_SHARED,
+    NumberMeans,
+    TargetMeans,
+    share_in_other_folds,
+)
 
 PIECES: Final = 16
 _FINEST, _ROWS_OF_PIECE = 128, 8  # for few columns of numbers, with enough rows
@@ -290,8 +295,11 @@ class _Fitting:
         """
         if not self.has_means:
             return None
-        known = values[~np.isnan(values)]
-        if not FEW_WORDS < len(np.unique(known)) <= len(known) // 2:
+        is_known = ~np.isnan(values)
+        found, codes = np.unique(values[is_known], return_inverse=True)
+        if not FEW_WORDS < len(found) <= len(codes) // 2:
+            return None
+        if share_in_other_folds(codes, self.folds[is_known]) < LEAST_SHARED:
             return None
         encoder, self.trained[name] = NumberMeans.fit(values, self.targets, self.folds)
         return encoder

@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 from fastmlp.tables.scaling import Floats, Out, scale
 from fastmlp.tables.table import Rows, Text
 
+LEAST_SHARED = 0.5
+"""The share of rows from which on target means are learned. Where groups of rows are in one fold,
+the values of a group, such as the visits of a patient, may occur in no other."""
+
 
 @dataclass(frozen=True, eq=False)
 class _Means:
@@ -123,6 +127,8 @@ def _fit(
     The means are not standardized yet.
     """
     means, overall = target_means(codes, targets, count)
+    if share_in_other_folds(codes, folds) < LEAST_SHARED:
+        means[~np.isnan(means[:, 0])] = overall  # nothing that holds for rows of other folds
     crossed = np.empty((len(codes), targets.shape[1]))
     for fold in np.unique(folds):
         inside = folds == fold
@@ -137,6 +143,17 @@ def _fit(
         "deviation": np.array([deviation for _, deviation in scales]),
     }
     return seen, state, crossed
+
+
+def share_in_other_folds(codes: NDArray[np.integer[Any]], folds: NDArray[np.integer[Any]]) -> float:
+    """Return the share of the rows with a value whose value also occurs in another fold."""
+    codes, folds = codes[codes >= 0], folds[codes >= 0]
+    if not codes.size:
+        return 0.0
+    first, last = np.full(codes.max() + 1, folds.max()), np.zeros(codes.max() + 1, folds.dtype)
+    np.minimum.at(first, codes, folds)
+    np.maximum.at(last, codes, folds)
+    return float((first < last)[codes].mean())
 
 
 def target_means(codes: NDArray[np.int32], targets: Floats, count: int) -> tuple[Floats, Floats]:
