@@ -183,3 +183,18 @@ def test_members_that_have_come_apart_are_not_saved(tmp_path):
     ensemble[0].fit(frame, [0, 1], 1)
     with pytest.raises(ValueError, match="networks must have the same"):
         ensemble.save(tmp_path / "ensemble.safetensors")
+
+
+def test_onnx_has_the_names_of_features_and_classes(tmp_path):
+    """As that of a network: both are written by one function."""
+    onnx = pytest.importorskip("onnx")
+    nets = [fm.Network([2, 3], seed=seed) for seed in range(2)]
+    for net in nets:
+        net.feature_names, net.class_names = ["width", "height"], ["ash", "beech", "cedar"]
+    metadata = []
+    for name, model in (("one", nets[0]), ("both", fm.Ensemble(nets))):
+        model.to_onnx(tmp_path / name)
+        props = onnx.load(tmp_path / name).metadata_props
+        metadata.append({each.key: each.value for each in props})
+    assert metadata[0]
+    assert metadata[0] == metadata[1]

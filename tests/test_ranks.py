@@ -295,6 +295,17 @@ def test_ranks_must_have_the_same_arguments(data, other):
         assert "arguments on all ranks, those of rank 1 differ" in str(error)
 
 
+def test_class_weights_in_another_order_are_the_same(data):
+    def run(comm, rank):
+        weights = {0: 2.0, 1: 0.5} if rank else {1: 0.5, 0: 2.0}
+        net = fm.Network(LAYERS, seed=1)
+        net.fit(*data, epochs=1, class_weight=weights, comm=comm)
+        return net.parameters.tobytes()
+
+    first, second = on_ranks(2, run)
+    assert first == second
+
+
 def test_columns_in_another_order(data):
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(data[0], columns=list("abcdef"))

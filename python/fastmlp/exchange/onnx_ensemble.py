@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, TensorProto, checker, compose, helper, numpy_helper
+from onnx import ModelProto, TensorProto, compose, helper, numpy_helper
 
-import fastmlp
-from fastmlp.exchange.onnx_export import IR_VERSION, onnx_model
+from fastmlp.exchange.onnx_export import checked_model, onnx_model
 from fastmlp.model.model import Model
 
 
@@ -65,20 +64,6 @@ def ensemble_model(models: Sequence[Model]) -> ModelProto:
     first = models[0]
     kind = helper.np_dtype_to_tensor_dtype(first.dtype)
     together.nodes.append(helper.make_node("Cast", ["mean"], ["Y"], name="Y", to=kind))
-    graph = helper.make_graph(
-        together.nodes,
-        "fastmlp",
-        [helper.make_tensor_value_info("X", kind, ["batch", first.features])],
-        [helper.make_tensor_value_info("Y", kind, ["batch", first.outputs])],
-        together.constants,
-    )
-    model = helper.make_model(
-        graph,
-        producer_name="fastmlp",
-        producer_version=fastmlp.__version__,
-        ir_version=IR_VERSION,
-        opset_imports=[helper.make_opsetid("", together.opset), *together.domains.values()],
-        functions=list(together.functions.values()),
-    )
-    checker.check_model(model, full_check=True)
-    return model
+    opsets = [helper.make_opsetid("", together.opset), *together.domains.values()]
+    functions = list(together.functions.values())
+    return checked_model(first, together.nodes, together.constants, opsets, functions)

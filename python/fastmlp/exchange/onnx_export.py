@@ -1,5 +1,7 @@
 """A network as an ONNX graph, with operators that every runtime has."""
 
+from typing import Any
+
 from onnx import ModelProto, checker, helper
 
 import fastmlp
@@ -51,26 +53,37 @@ def onnx_model(net: Model) -> ModelProto:
         if after:
             _normalization(builder, learned)
     _scaling(builder, "output", net.output_scaling)
+    builder.nodes[-1].output[0] = "Y"
+    opsets, functions = [helper.make_opsetid("", builder.opset)], []
+    if builder.defines_gelu:
+        opsets.append(helper.make_opsetid(DOMAIN, 1))
+        functions.append(gelu_function(builder.opset))
+    return checked_model(net, builder.nodes, builder.constants, opsets, functions)
+
+
+def checked_model(
+    net: Model, nodes: list[Any], constants: list[Any], opsets: list[Any], functions: list[Any]
+) -> ModelProto:
+    """Return a model of nodes that compute Y (batch, N) from X (batch, K), with the names of `net`.
+
+    Features, outputs and their type are those of `net`, too.
+    """
     kind = helper.np_dtype_to_tensor_dtype(net.dtype)
-    last = builder.nodes[-1]
-    last.output[0] = "Y"
     graph = helper.make_graph(
-        builder.nodes,
+        nodes,
         "fastmlp",
         [helper.make_tensor_value_info("X", kind, ["batch", net.features])],
-        [helper.make_tensor_value_info("Y", kind, ["batch", net.layers[-1].nodes])],
-        builder.constants,
+        [helper.make_tensor_value_info("Y", kind, ["batch", net.outputs])],
+        constants,
     )
     model = helper.make_model(
         graph,
         producer_name="fastmlp",
         producer_version=fastmlp.__version__,
         ir_version=IR_VERSION,
-        opset_imports=[helper.make_opsetid("", builder.opset)],
-        functions=[gelu_function(builder.opset)] if builder.defines_gelu else [],
+        opset_imports=opsets,
+        functions=functions,
     )
-    if builder.defines_gelu:
-        model.opset_import.append(helper.make_opsetid(DOMAIN, 1))
     heads = [name for name, _ in net.loss.heads] or None
     add_names(model, net.feature_names, net.core.class_names, heads)
     checker.check_model(model, full_check=True)

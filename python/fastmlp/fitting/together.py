@@ -1,5 +1,7 @@
 """What a fit of several ranks can do, and what its ranks must have in common."""
 
+from collections.abc import Mapping
+
 from fastmlp.data.stream import Stream
 from fastmlp.fitting.callbacks import Callback
 from fastmlp.fitting.early_stopping import EarlyStopping
@@ -58,9 +60,16 @@ def in_common(options: FitOptions) -> str:
             options.ema,
             options.shuffle,
             options.order is None,
-            options.class_weight,
+            _in_any_order(options.class_weight),
             options.validation_data is not None,
             stoppings,
             any(type(each).on_batch_end is not Callback.on_batch_end for each in options.callbacks),
         )
     )
+
+
+def _in_any_order(value: object) -> object:
+    """Return a value in which the order of the keys of a mapping makes no difference."""
+    if not isinstance(value, Mapping):
+        return value
+    return sorted((str(key), _in_any_order(item)) for key, item in value.items())

@@ -138,7 +138,8 @@ def train_many(
     DivergenceError
         If a network diverged, with ``on_divergence="raise"``: the error of the first one.
     RuntimeError
-        If a network is already being fitted.
+        If a network is already being fitted. With callbacks, validation or a checkpoint the
+        networks are free between epochs: what fits or changes one then changes this training.
     KeyboardInterrupt
         On Ctrl-C; every network has the parameters of a completed step.
 
