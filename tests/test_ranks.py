@@ -276,6 +276,7 @@ def test_parameters_that_part_are_an_error(data):
 OTHERS = [
     {"epochs": 3},
     {"optimizer": fm.SGD(0.2)},
+    {"optimizer": fm.SGD(lambda step: 0.1, momentum=0.5)},
     {"batch_size": 8},
     {"class_weight": {0: 5.0}},
     {"shuffle": np.arange(40)},
@@ -288,11 +289,16 @@ def test_ranks_must_have_the_same_arguments(data, other):
     each = parts([30, 40], *data)
 
     def run(comm, rank):
-        fm.Network(LAYERS, seed=1).fit(*each[rank], **(other if rank else {}), comm=comm)
+        usual = {"optimizer": fm.SGD(lambda step: 0.1)} if callable(rate_of(other)) else {}
+        fm.Network(LAYERS, seed=1).fit(*each[rank], **(other if rank else usual), comm=comm)
 
     for error in on_ranks(2, run):
         assert isinstance(error, ValueError)
         assert "arguments on all ranks, those of rank 1 differ" in str(error)
+
+
+def rate_of(settings):
+    return getattr(settings.get("optimizer"), "learning_rate", None)
 
 
 def test_class_weights_in_another_order_are_the_same(data):

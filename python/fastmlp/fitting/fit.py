@@ -113,7 +113,7 @@ def _fit_arrays(
     if ranks is not None:
         options = replace(options, n_threads=ranks.threads(options.n_threads))
         weight = len(samples) if samples.weight is None else samples.weight.sum(dtype=np.float64)
-        rows = ranks.start(model, len(samples), float(weight), in_common(options))
+        rows = ranks.start(model, len(samples), float(weight), in_common(options, model))
         trained = range(rows)
     settings = options.to_core(optimizer, model.dtype, len(trained))
     order = _read_order(core, samples, options, settings)

@@ -1,8 +1,7 @@
 """What a fit of several ranks can do, and what its ranks must have in common."""
 
-from collections.abc import Mapping
-
 from fastmlp.data.stream import Stream
+from fastmlp.fitting import fingerprint
 from fastmlp.fitting.callbacks import Callback
 from fastmlp.fitting.early_stopping import EarlyStopping
 from fastmlp.fitting.options import FitOptions, is_balanced
@@ -43,33 +42,26 @@ def refuse_with_ranks(options: FitOptions, model: Model, *, is_stream: bool) -> 
             raise ValueError(f"comm does not go together with {problem}")
 
 
-def in_common(options: FitOptions) -> str:
-    """Return what must be the same on all ranks, as text."""
+def in_common(options: FitOptions, model: Model) -> str:
+    """Return what must be the same on all ranks, as text; functions are not compared."""
     optimizer = options.optimizer
-    rate = None if isinstance(optimizer, LBFGS) else optimizer.learning_rate
+    assert not isinstance(optimizer, LBFGS)  # refused
+    steps = fingerprint.of_steps(optimizer, options.to_core(optimizer, model.dtype, 0), None, 0)
     stoppings = [
         (repr(each), each.baseline, each.start_from_epoch)
         for each in options.callbacks
         if isinstance(each, EarlyStopping)
     ]
+    silent = Callback.on_batch_end
     return repr(
         (
-            type(optimizer).__name__ if callable(rate) else optimizer,
+            fingerprint.of_arguments(model, options.class_weight, None),
+            steps,
             options.epochs,
             options.batch_size,
-            options.ema,
-            options.shuffle,
             options.order is None,
-            _in_any_order(options.class_weight),
             options.validation_data is not None,
             stoppings,
-            any(type(each).on_batch_end is not Callback.on_batch_end for each in options.callbacks),
+            any(type(each).on_batch_end is not silent for each in options.callbacks),
         )
     )
-
-
-def _in_any_order(value: object) -> object:
-    """Return a value in which the order of the keys of a mapping makes no difference."""
-    if not isinstance(value, Mapping):
-        return value
-    return sorted((str(key), _in_any_order(item)) for key, item in value.items())
