@@ -58,6 +58,7 @@ def line_npz(tmp_path, rng):
     return path
 
 
+@pytest.mark.slow
 def test_digits_as_text():
     pytest.importorskip("sklearn")
     done = run("train", "digits")
@@ -83,6 +84,7 @@ def test_digits_as_text():
         assert word in done.stdout
 
 
+@pytest.mark.slow
 def test_digits_as_json():
     pytest.importorskip("sklearn")
     report = run_json("digits", "--seed", 12)
@@ -100,6 +102,7 @@ def test_digits_as_json():
         assert report[speed] > 0
 
 
+@pytest.mark.slow
 def test_digits_for_many_seeds():
     pytest.importorskip("sklearn")
     accuracies = [

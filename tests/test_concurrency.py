@@ -146,7 +146,7 @@ def test_two_networks_fit_at_once(blobs):
 def test_python_runs_on_during_a_fit(rng):
     net = fm.Network([64, 128, 10], seed=2)
     X = rng.standard_normal((2000, 64)).astype(np.float32)
-    thread = threading.Thread(target=net.fit, args=(X, np.arange(2000) % 10, 400))
+    thread = threading.Thread(target=net.fit, args=(X, np.arange(2000) % 10, 100))
     thread.start()
     turns = 0
     while thread.is_alive():

@@ -99,6 +99,7 @@ def test_forward_leaves_no_half_batch(normalization: str | None) -> None:
     assert np.array_equal(net.gradients, twin.gradients)
 
 
+@pytest.mark.slow
 def test_backward_leaves_no_half_gradient() -> None:
     net, twin = (fm.Network([16, 2048, 2048, 2], seed=1) for _ in range(2))
     x = np.ones((6000, 16), np.float32)

@@ -117,6 +117,7 @@ def test_activation_for_each_layer(iris):
         short(hidden_layer_sizes=(5, 4), activation=["tanh"]).fit(X, y)
 
 
+@pytest.mark.slow
 def test_dropout(digits):
     X, y = digits
     one, two = (short(dropout=0.3, max_iter=30).fit(X, y) for _ in range(2))
