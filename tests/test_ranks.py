@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from threads_as_ranks import on_ranks
+from threads_as_ranks import on_ranks, parts
 
 import fastmlp as fm
 from fastmlp import reference
@@ -22,12 +22,6 @@ LAYERS = [6, 20, 17, 3]
 @pytest.fixture
 def data(rng):
     return rng.normal(size=(70, 6)), rng.integers(0, 3, 70)
-
-
-def parts(rows, *arrays):
-    """Return the part of each rank, of each array."""
-    cuts = np.cumsum(rows)[:-1]
-    return list(zip(*(np.split(array, cuts) for array in arrays), strict=True))
 
 
 def trained(rows, arrays, dtype="float64", **settings):
@@ -281,6 +275,9 @@ OTHERS = [
     {"class_weight": {0: 5.0}},
     {"shuffle": np.arange(40)},
     {"early_stopping": fm.EarlyStopping("loss")},
+    {"standardize": True},
+    {"validation_fraction": 0.5},
+    {"optimizer": fm.LBFGS()},
 ]
 
 
@@ -368,33 +365,6 @@ def test_no_rows_at_all_or_another_network(data):
 
     for error in on_ranks(2, run_other):
         assert isinstance(error, ValueError)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"optimizer": fm.LBFGS()}, "LBFGS"),
-        ({"metrics": "f1"}, "metrics"),
-        ({"checkpoint": "file.ckpt"}, "checkpoint"),
-        ({"standardize": True}, "adapt"),
-        ({"validation_fraction": 0.2}, "validation_data"),
-        ({"class_weight": "balanced"}, "dict of label to weight"),
-    ],
-)
-def test_refused_by_name(data, settings, message):
-    if "metrics" in settings:
-        settings = settings | {"validation_data": data}
-    if "optimizer" not in settings:
-        settings = settings | {"epochs": 2}
-
-    def run(comm, rank):
-        net = fm.Network(LAYERS, seed=1)
-        before = net.parameters.tobytes()
-        with pytest.raises(ValueError, match=f"comm does not go together with .*{message}"):
-            net.fit(*data, **settings, comm=comm)
-        return net.parameters.tobytes() == before
-
-    assert on_ranks(1, run) == [True]
 
 
 def test_batch_normalization_and_custom_losses_are_refused(data):

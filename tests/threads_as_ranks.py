@@ -1,6 +1,7 @@
 """A communicator whose ranks are threads of this process, with the methods that `fit` calls."""
 # ruff: noqa: N802 (the names of mpi4py)
 
+import copy
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -50,8 +51,17 @@ class ThreadComm:
         for n, start, part in zip(counts, starts, self._exchange(sent.copy()), strict=True):
             into[start : start + n] = part
 
+    def allgather(self, value: Any) -> list[Any]:
+        return [copy.deepcopy(each) for each in self._exchange(value)]
+
+    def Allreduce(self, _: Any, values: np.ndarray) -> None:
+        total = np.zeros_like(values)
+        for part in self._exchange(values.copy()):
+            total += part
+        values[...] = total
+
     def bcast(self, value: Any, root: int) -> Any:
-        return self._exchange(value)[root]
+        return copy.deepcopy(self._exchange(value)[root])
 
 
 def on_ranks(size: int, run: Callable[[ThreadComm, int], Any]) -> list[Any]:
@@ -73,3 +83,9 @@ def on_ranks(size: int, run: Callable[[ThreadComm, int], Any]) -> list[Any]:
     for thread in threads:
         thread.join()
     return results
+
+
+def parts(rows: list[int], *arrays: np.ndarray) -> list[tuple[np.ndarray, ...]]:
+    """Return the part of each rank, of each array."""
+    cuts = np.cumsum(rows)[:-1]
+    return list(zip(*(np.split(array, cuts) for array in arrays), strict=True))

@@ -26,6 +26,7 @@ from fastmlp.fitting._metric_names import MetricsLike
 from fastmlp.fitting.callbacks import AnyCallback
 from fastmlp.fitting.checkpoints import Checkpoint, save_checkpoint
 from fastmlp.fitting.early_stopping import EarlyStopping
+from fastmlp.fitting.objective import objective_of_ranks
 from fastmlp.fitting.options import ValidationData, read_options
 from fastmlp.fitting.ranks import Ranks
 from fastmlp.fitting.standardize import adapt
@@ -268,7 +269,9 @@ class Network:
     def loss_weights(self, value: ArrayLike | None) -> None:
         set_loss_weights(self._model, value)
 
-    def adapt(self, X: ArrayLike | Stream, y: TargetsLike | None = None) -> None:
+    def adapt(
+        self, X: ArrayLike | Stream, y: TargetsLike | None = None, *, comm: Any = None
+    ) -> None:
         """Learn `input_scale` and `input_offset` from samples: mean 0 and standard deviation 1.
 
         With y also `output_scale` and `output_offset`, so that the targets of training have mean 0
@@ -284,6 +287,8 @@ class Network:
         y : array-like, shape (n,) or (n, N), optional
             Targets. Only for outputs of identity with the losses mean_squared_error,
             mean_absolute_error, huber and quantile.
+        comm : mpi4py.MPI.Comm, optional
+            Learn from the samples of all ranks, each of which passes its own; it may have none.
 
         Raises
         ------
@@ -300,7 +305,8 @@ class Network:
         >>> net.output_offset
         array([200.], dtype=float32)
         """
-        adapt(self._model, X, y)
+        with nullcontext() if comm is None else Ranks(comm) as ranks:
+            adapt(self._model, X, y, ranks)
 
     @property
     def layers(self) -> tuple[Dense, ...]:
@@ -889,11 +895,17 @@ class Network:
                 checkpoint=checkpoint,
                 ema=ema,
                 standardize=standardize,
+                ranks=ranks,
             )
             return training.fit(self, self._model, X, y, options, ranks)
 
     def objective(
-        self, X: ArrayLike, y: TargetsLike, *, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: TargetsLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        comm: Any = None,
     ) -> Objective:
         """Return the mean loss over (X, y) as a function of the flat parameters, for SciPy.
 
@@ -905,6 +917,9 @@ class Network:
             Targets as in `fit`.
         sample_weight : array-like, shape (B,), optional
             Weights of the samples for the mean. Samples of weight 0 are ignored.
+        comm : mpi4py.MPI.Comm, optional
+            Return the mean over the samples of all ranks, each of which passes its own and calls
+            the function with the same theta.
 
         Returns
         -------
@@ -927,7 +942,9 @@ class Network:
         ...     f, net.parameters.copy(), jac=True, hessp=f.hessp, method="trust-ncg"
         ... )  # doctest: +SKIP
         """
-        return objective(self._model, X, y, sample_weight)
+        if comm is None:
+            return objective(self._model, X, y, sample_weight)
+        return objective_of_ranks(self._model, X, y, sample_weight, comm)
 
     # Outputs, losses and derivatives; none of these change the network
 

@@ -58,8 +58,8 @@ class SparseRows(_core.SparseRows):
 
     @property
     def density(self) -> float:
-        """The fraction of the elements that is stored."""
-        return len(self.values) / (len(self) * self.n_features)
+        """The fraction of the elements that is stored; 1 without rows."""
+        return len(self.values) / (len(self) * self.n_features) if len(self) else 1.0
 
     def copy(self) -> Self:
         """Return a copy that shares no memory with this."""

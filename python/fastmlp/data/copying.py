@@ -148,9 +148,9 @@ def worth_borrowing(rows: RawRows, *, shuffled: bool) -> bool:
     return large and not (shuffled and apart)
 
 
-def check_shape(name: str, shape: tuple[int, ...], n_features: int) -> None:
-    """Refuse features of another shape than (B, n_features), B at least 1."""
-    _check_features(name, shape, n_features, 1, 0)
+def check_shape(name: str, shape: tuple[int, ...], n_features: int, minimum: int = 1) -> None:
+    """Refuse features of another shape than (B, n_features), B at least the `minimum`."""
+    _check_features(name, shape, n_features, minimum, 0)
 
 
 def refuse_rescaled(name: str, scaling: Scaling | None) -> None:

@@ -19,29 +19,49 @@ class ColumnMoments:
         Rows so far.
     mean : ndarray, shape (columns,)
         Means of the columns.
+    squares : ndarray, shape (columns,)
+        Sums of (x - mean)^2.
+    lowest, highest : ndarray, shape (columns,)
+        The range of each column.
     """
 
     def __init__(self, columns: int) -> None:
         self.count = 0
         self.mean = np.zeros(columns)
-        self._squares = np.zeros(columns)  # sums of (x - mean)^2
-        self._lowest = np.full(columns, np.inf)
-        self._highest = np.full(columns, -np.inf)
+        self.squares = np.zeros(columns)
+        self.lowest = np.full(columns, np.inf)
+        self.highest = np.full(columns, -np.inf)
 
     def add(self, block: NDArray[np.float64]) -> None:
         """Add rows (rows, columns), all finite."""
-        rows = len(block)
-        if rows == 0:
+        if len(block) == 0:
             return
+        rows = ColumnMoments(block.shape[1])
         with np.errstate(over="ignore", invalid="ignore"):
             mean = block.mean(axis=0)
-            squares = ((block - mean) ** 2).sum(axis=0)
-            total, shift = self.count + rows, mean - self.mean
-            self.mean += shift * (rows / total)
-            self._squares += squares + shift**2 * (self.count * rows / total)
-        np.minimum(self._lowest, block.min(axis=0), out=self._lowest)
-        np.maximum(self._highest, block.max(axis=0), out=self._highest)
+            rows.set(len(block), mean, ((block - mean) ** 2).sum(axis=0))
+        rows.lowest, rows.highest = block.min(axis=0), block.max(axis=0)
+        self.merge(rows)
+
+    def set(self, count: int, mean: NDArray[np.float64], squares: NDArray[np.float64]) -> None:
+        """Set the rows, the means and the sums of (x - mean)^2, whatever the range is."""
+        self.count, self.mean, self.squares = count, mean, squares
+
+    def merge(self, rows: "ColumnMoments") -> None:
+        """Add the rows of other moments after those of these."""
+        if rows.count == 0:
+            return
+        with np.errstate(over="ignore", invalid="ignore"):
+            total, shift = self.count + rows.count, rows.mean - self.mean
+            self.mean += shift * (rows.count / total)
+            self.squares += rows.squares + shift**2 * (self.count * rows.count / total)
+        np.minimum(self.lowest, rows.lowest, out=self.lowest)
+        np.maximum(self.highest, rows.highest, out=self.highest)
         self.count = total
+
+    def variance(self) -> NDArray[np.float64]:
+        """Return the mean of (x - mean)^2 of each column; there must be rows."""
+        return self.squares / self.count
 
     def deviation(self, name: str) -> NDArray[np.float64]:
         """Return the standard deviation (divided by n) of each column; 0 if it is constant.
@@ -54,14 +74,14 @@ class ColumnMoments:
         """
         if self.count == 0:
             raise ValueError(f"{name} has 0 samples; a mean needs at least one")
-        constant = self._lowest == self._highest
-        deviation = np.sqrt(self._squares / self.count)
+        constant = self.lowest == self.highest
+        deviation = np.sqrt(self.variance())
         lost = ~constant & ~(np.isfinite(deviation) & (deviation > 0))
         if lost.any():
             column = int(lost.argmax())
             size = "small" if deviation[column] == 0 else "large"
             raise ValueError(f"{name} holds numbers too {size} to be squared in column {column}")
-        self.mean[constant] = self._lowest[constant]  # rounding may have moved it
+        self.mean[constant] = self.lowest[constant]  # rounding may have moved it
         return np.where(constant, 0.0, deviation)
 
     def standardization(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -75,11 +75,14 @@ class CheckpointFile:
         The network that is trained.
     settings : dict
         What must be the same to resume; see `fingerprint`.
+    is_written : bool
+        Whether this process writes it, and not another rank.
     """
 
     checkpoint: Checkpoint
     core: Core
     settings: dict[str, Any]
+    is_written: bool = True
 
     def is_due(self, epoch: int, epochs: int) -> bool:
         """Return whether to save after an epoch, counted from 1."""
@@ -87,7 +90,7 @@ class CheckpointFile:
 
     def save(self, state: "FitState") -> None:
         """Write the network and the progress of its fit."""
-        if _is_finite(self.core):  # otherwise keep the last file
+        if self.is_written and _is_finite(self.core):  # otherwise keep the last file
             files.write_archive(self.checkpoint.path, *self._archive(state))
 
     def refuse_unwritable(self, state: "FitState", largest: dict[str, NDArray[Any]]) -> None:
@@ -95,6 +98,8 @@ class CheckpointFile:
 
         `largest` has arrays of the names and sizes that those of `state` will have at the end.
         """
+        if not self.is_written:
+            return
         tensors, metadata = self._archive(state)
         tensors |= largest | dict.fromkeys(MOMENTS, self.core.parameters)
         if self.settings["ema"]:
@@ -159,8 +164,13 @@ def _archive(
 
 def read_saved(path: str | bytes) -> tuple[Core, SavedState]:
     """Read a checkpoint and check all of it; ModelFormatError if anything is wrong."""
-    tensors, metadata = files.read_archive(path)
-    name = files.shown(path)
+    return saved_of(files.shown(path), *files.read_archive(path))
+
+
+def saved_of(
+    name: str, tensors: dict[str, NDArray[Any]], metadata: dict[str, str]
+) -> tuple[Core, SavedState]:
+    """Return the content of the archive `name`; ModelFormatError if anything is wrong."""
     text = metadata.pop(KEY, None)
     extra = {key: tensors.pop(key) for key in [*tensors] if key.startswith(_OWN_TENSORS)}
     state = check_state(name, text, extra)

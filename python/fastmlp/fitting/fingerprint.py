@@ -1,6 +1,7 @@
 """What must be the same for a fit to resume from another's checkpoint."""
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -19,6 +20,12 @@ from fastmlp.settings.schedules import Schedule
 _ROWS: Final = 1000
 """Number of rows that are compared, evenly spaced; all, if there are fewer."""
 
+RANKS: Final = "the number of ranks"
+"""Missing for one; see `of_ranks`."""
+
+OF_RANKS: Final = ("the blocks of a stream", "X", "y", "sample_weight", "order")
+"""What each rank has its own of."""
+
 
 def of_samples(samples: CheckedSamples) -> dict[str, Any]:
     """Return the fingerprint of the samples passed to ``fit``, before any are held out."""
@@ -32,6 +39,20 @@ def of_samples(samples: CheckedSamples) -> dict[str, Any]:
         "y": _described(samples.y.shape, samples.y[rows]),
         "sample_weight": None if weight is None else _described(weight.shape, weight[rows]),
     }
+
+
+def of_ranks(every: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the fingerprint of a fit of several ranks, from what each would have alone."""
+    if len(every) == 1:
+        return every[0]
+    joined: dict[str, Any] = {}
+    for key in every[0].keys() & OF_RANKS:
+        parts = [each[key] for each in every]
+        if any(part is not None for part in parts):
+            hashed = zlib.crc32(repr(parts).encode())
+            is_text = isinstance(next(part for part in parts if part is not None), str)
+            joined[key] = f"with the hash {hashed:08x}, of all ranks" if is_text else hashed
+    return every[0] | joined | {RANKS: len(every)}
 
 
 def of_arguments(

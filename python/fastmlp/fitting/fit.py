@@ -33,9 +33,9 @@ from fastmlp.fitting.resuming import (
     resume,
 )
 from fastmlp.fitting.standardize import is_first_fit, learn_from, standardized
-from fastmlp.fitting.together import in_common, refuse_with_ranks
+from fastmlp.fitting.together import in_common, network_of_rank_0, refuse_with_ranks
 from fastmlp.history import History
-from fastmlp.model.class_weight import weigh_classes
+from fastmlp.model.class_weight import only_here, weigh_classes
 from fastmlp.model.feature_names import Names, names_to_train_on
 from fastmlp.model.model import Core, Diverged, Model, TrainOptions, refuse_while_fitting
 from fastmlp.model.samples import CheckedSamples, read_samples
@@ -61,9 +61,27 @@ def fit(
 ) -> History:
     """Train `network`, which holds `model`; all checks come before all work."""
     refuse_while_fitting(model.core, "fit the network")
-    data, optimizer = read_data(X, y), options.optimizer
-    if ranks is not None:
-        refuse_with_ranks(options, model, is_stream=data is not None)
+    data = read_data(X, y)
+    if ranks is None:
+        return _fit(network, model, X, y, data, options, None)
+    refuse_with_ranks(model, is_stream=data is not None)
+    with network_of_rank_0(model, ranks, in_common(options, model)):
+        history = _fit(network, model, X, y, data, options, ranks)
+        ranks.end_epoch(model.core)  # callbacks may have restored the best
+        return history
+
+
+def _fit(
+    network: Network,
+    model: Model,
+    X: Features,
+    y: Targets,
+    data: Stream | Batches | None,
+    options: FitOptions,
+    ranks: Ranks | None,
+) -> History:
+    """Train with the scaling of the features and the names that the fit needs."""
+    optimizer = options.optimizer
     if data is not None:
         refuse_with_stream(options, "a stream" if X is data else "an iterable of batches")
     names = names_to_train_on(model.feature_names, model.features, X, options.validation_data)
@@ -75,11 +93,11 @@ def fit(
     scaling: AbstractContextManager[None] = nullcontext()
     if learns or options.saved is not None:
         saved_core = None if options.saved is None else options.saved.core
-        scaling = standardized(model, X if data is None else data, saved_core)
+        scaling = standardized(model, X if data is None else data, saved_core, ranks)
     try:
         with unchanged_if_refused(model, names, options.saved), scaling:
             if isinstance(optimizer, LBFGS):
-                return _fit_lbfgs(network, model, X, y, optimizer, options, learns)
+                return _fit_lbfgs(network, model, X, y, optimizer, options, learns, ranks)
             if data is not None:
                 return _fit_stream(network, model, data, optimizer, options)
             return _fit_arrays(network, model, X, y, optimizer, options, learns, ranks)
@@ -105,21 +123,15 @@ def _fit_arrays(
 ) -> History:
     """Train on arrays, in batches; the network `learns` how to scale them first."""
     core = model.core
-    alone = ranks is None
-    samples, held_out, of_samples = _read_arrays(model, X, y, options, as_given=True, alone=alone)
+    samples, held_out, of_samples = _read_arrays(model, X, y, options, ranks, as_given=True)
+    options, trained = _counted(model, samples, held_out, options, ranks)
     if learns:
-        learn_from(model, samples)
-    trained: Sized = samples
-    if ranks is not None:
-        options = replace(options, n_threads=ranks.threads(options.n_threads))
-        weight = len(samples) if samples.weight is None else samples.weight.sum(dtype=np.float64)
-        rows = ranks.start(model, len(samples), float(weight), in_common(options, model))
-        trained = range(rows)
+        learn_from(model, samples, ranks)
     settings = options.to_core(optimizer, model.dtype, len(trained))
     order = _read_order(core, samples, options, settings)
-    file = checkpoint_file(model, options, settings, len(samples), order, of_samples)
+    file = checkpoint_file(model, options, settings, len(trained), order, of_samples, ranks)
     n_threads = core.threads_for(settings.batch_size, options.n_threads, samples.density)
-    with shown(options.epochs, 0 if ranks and ranks.rank > 0 else options.verbose) as progress:
+    with _shown(options, ranks) as progress:
         loop = fit_loop(network, model, trained, held_out, options, progress, file, ranks)
         resume(loop, file, options.saved, settings)
         loop.begin()
@@ -134,10 +146,25 @@ def _fit_arrays(
             loop.on_step,
             ranks=None if ranks is None else (ranks.rank, ranks.rows, ranks.add),
         )
-        history = loop.end(epochs, n_threads)
-    if ranks is not None:
-        ranks.end_epoch(core)  # callbacks may have restored the best
-    return history
+        return loop.end(epochs, n_threads)
+
+
+def _counted(
+    model: Model,
+    samples: CheckedSamples,
+    held_out: HeldOut | None,
+    options: FitOptions,
+    ranks: Ranks | None,
+) -> tuple[FitOptions, Sized]:
+    """Return the options with a limit of threads, and the samples of all ranks."""
+    if ranks is None:
+        return options, samples
+    ranks.refuse_others(
+        f"{model.feature_names}", "comm needs the same names of features on all ranks"
+    )
+    weight = len(samples) if samples.weight is None else samples.weight.sum(dtype=np.float64)
+    rows = ranks.start(len(samples), float(weight), None if held_out is None else held_out.weight)
+    return replace(options, n_threads=ranks.threads(options.n_threads)), range(rows)
 
 
 def _fit_stream(
@@ -174,19 +201,30 @@ def _fit_lbfgs(
     optimizer: LBFGS,
     options: FitOptions,
     learns: bool,
+    ranks: Ranks | None,
 ) -> History:
     """Train on arrays, all samples in each step; the network `learns` how to scale them first."""
-    samples, held_out, _ = _read_arrays(model, X, y, options, as_given=False, alone=True)
+    samples, held_out, _ = _read_arrays(model, X, y, options, ranks, as_given=False)
+    options, trained = _counted(model, samples, held_out, options, ranks)
     if learns:
-        learn_from(model, samples)
-    with shown(options.epochs, options.verbose) as progress:
-        loop = fit_loop(network, model, samples, held_out, options, progress)
+        learn_from(model, samples, ranks)
+    with _shown(options, ranks) as progress:
+        loop = fit_loop(network, model, trained, held_out, options, progress, ranks=ranks)
         loop.begin()
-        iterations = minimise(model.core, samples, optimizer, loop, options.n_threads)
-        n_threads = model.core.threads_for(len(samples), options.n_threads)
+        iterations = minimise(model.core, samples, optimizer, loop, options.n_threads, ranks)
+        n_threads = model.core.threads_for(max(1, len(samples)), options.n_threads)
         history = loop.end(iterations, n_threads)
-    warn_if_not_converged(history, stacklevel=6)  # the line that calls Network.fit
+    if ranks is not None and ranks.rank > 0:
+        return history
+    warn_if_not_converged(history, stacklevel=7)  # the line that calls Network.fit
     return history
+
+
+def _shown(
+    options: FitOptions, ranks: Ranks | None
+) -> AbstractContextManager[tuple[Callback, ...]]:
+    """Return the callbacks that show the progress: on rank 0 only."""
+    return shown(options.epochs, 0 if ranks and ranks.rank > 0 else options.verbose)
 
 
 def fit_loop(
@@ -242,21 +280,29 @@ def _position(core: Core) -> tuple[int, int]:
 
 
 def _read_arrays(
-    model: Model, X: Features, y: Targets, options: FitOptions, *, as_given: bool, alone: bool
+    model: Model,
+    X: Features,
+    y: Targets,
+    options: FitOptions,
+    ranks: Ranks | None,
+    *,
+    as_given: bool,
 ) -> tuple[CheckedSamples, HeldOut | None, dict[str, Any]]:
     """Return the training samples, the held-out ones, and their fingerprint for a checkpoint."""
+    alone = ranks is None
     samples = read_samples(
         model, X, y, options.sample_weight, as_given=as_given, shuffled=True, alone=alone
     )
     of_samples = {} if options.checkpoint is None else fingerprint.of_samples(samples)
     if options.validation_fraction is None:
-        held_out = read_held_out(model, options.validation_data, options.metrics)
+        held_out = read_held_out(model, options.validation_data, options.metrics, ranks)
     else:
         seed = model.core.seed if options.saved is None else options.saved.core.seed
-        samples, apart = split(samples, options.validation_fraction, model.loss, seed)
-        held_out = HeldOut(apart, options.metrics, model.loss)
+        samples, apart = split(samples, options.validation_fraction, model.loss, seed, alone=alone)
+        held_out = HeldOut(apart, options.metrics, model.loss, ranks)
     if options.class_weight is not None:
-        samples = weigh_classes(samples, options.class_weight, model.loss, model.outputs)
+        total = only_here if ranks is None else ranks.total
+        samples = weigh_classes(samples, options.class_weight, model.loss, model.outputs, total)
     return samples.apart_from(model.core.parameters), held_out, of_samples
 
 
@@ -280,6 +326,7 @@ def checkpoint_file(
     rows: int,
     order: NDArray[np.uint32] | None,
     of_samples: dict[str, Any],
+    ranks: Ranks | None = None,
 ) -> CheckpointFile | None:
     """Return the checkpoint file of the fit, with what must be the same to resume."""
     optimizer = options.optimizer
@@ -293,7 +340,10 @@ def checkpoint_file(
     }
     if options.saved is not None:  # with the scaling that it has
         same["standardize"] = options.saved.fit.settings.get("standardize", True)
-    return CheckpointFile(options.checkpoint, model.core, same)
+    if ranks is None:
+        return CheckpointFile(options.checkpoint, model.core, same)
+    same = fingerprint.of_ranks(ranks.gathered(same))
+    return CheckpointFile(options.checkpoint, model.core, same, is_written=ranks.rank == 0)
 
 
 def _rate_of_step(optimizer: Optimizer) -> Callable[[int], float] | None:

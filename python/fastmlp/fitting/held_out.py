@@ -1,6 +1,5 @@
 """Samples held out of training: read from the arguments of ``fit``, measured after each epoch."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from fastmlp.data.order import draw_order
 from fastmlp.data.splitting import stratified
 from fastmlp.data.stream import Rows, Stream
 from fastmlp.fitting._metric_names import AskedMetric, measured_on_validation, takes_weight
+from fastmlp.fitting.ranks import Ranks
 from fastmlp.history import Evaluation, HeadsEvaluation
 from fastmlp.inference.streams import StreamSamples
 from fastmlp.losses import Loss
@@ -46,6 +46,8 @@ class HeldOut:
         ignored.
     loss : Loss
         The loss of the network.
+    ranks : Ranks, optional
+        Measure on the samples of all of them; this one may have none.
 
     Attributes
     ----------
@@ -58,8 +60,11 @@ class HeldOut:
         samples: CheckedSamples | StreamSamples,
         metrics: Mapping[str, AskedMetric],
         loss: Loss,
+        ranks: Ranks | None = None,
     ) -> None:
         self._samples = samples
+        self._ranks = ranks
+        self._always = tuple(measured_on_validation(loss, {}))
         self._metrics = {f"validation_{name}": metric for name, metric in metrics.items()}
         self._heads = loss.heads
         self.measured = measured_on_validation(loss, metrics)
@@ -70,30 +75,56 @@ class HeldOut:
 
     @property
     def weight(self) -> float:
-        """The sum of the weights of the samples; NaN if it is unknown."""
-        samples = self._samples
-        if samples.weight is not None:
-            return float(samples.weight.sum(dtype=np.float64))
-        return float(len(samples)) if isinstance(samples, CheckedSamples) else math.nan
+        """The sum of the weights of the samples, those of this rank."""
+        weight = self._samples.weight
+        return float(len(self._samples.y) if weight is None else weight.sum(dtype=np.float64))
 
     def measure(self, core: Core, n_threads: int) -> Measurement:
         """Measure a network with the same layers and dtype."""
-        samples = self._samples
-        evaluation = samples.evaluate(core, n_threads)
-        loss, accuracy = evaluation
-        measured = _of_heads(evaluation)
+        measured = self._evaluate(core, n_threads)
         if self._metrics:
-            measured |= self._apply_metrics(samples.predict(core, n_threads))
-        return Measurement(loss, accuracy, measured)
+            outputs = self._samples.predict(core, n_threads)
+            measured |= self._apply_metrics(*self._of_all(outputs))
+        loss = measured.pop("validation_loss")
+        return Measurement(loss, measured.pop("validation_accuracy", None), measured)
 
-    def _apply_metrics(self, outputs: NDArray[Any]) -> dict[str, float]:
+    def _evaluate(self, core: Core, n_threads: int) -> dict[str, float]:
+        """Return losses and accuracies by their names in `History`."""
+        if self._ranks is None:
+            return _by_name(self._samples.evaluate(core, n_threads))
+        weight = self.weight
+        mine = dict.fromkeys(self._always, 0.0)
+        if weight > 0:
+            mine = _by_name(self._samples.evaluate(core, n_threads))
+        means = self._ranks.mean(weight, np.array([*mine.values()])).tolist()
+        return dict(zip(mine, means, strict=True))
+
+    def _of_all(
+        self, outputs: NDArray[Any]
+    ) -> tuple[NDArray[Any], dict[str, NDArray[Any]], NDArray[Any] | None]:
+        """Return outputs, targets and weights of the samples of all ranks."""
+        weight = self._samples.weight
+        if self._ranks is None:
+            return outputs, {name: y.view() for name, y in self._y.items()}, weight
+        every = self._ranks.gathered((outputs, self._y, weight))
+        joined = {name: np.concatenate([y[name] for _, y, _ in every]) for name in self._y}
+        weights = [np.ones(len(out)) if w is None else w for out, _, w in every]
+        alike = all(w is None for _, _, w in every)
+        outputs = np.concatenate([out for out, _, _ in every])
+        return outputs, joined, None if alike else np.concatenate(weights)
+
+    def _apply_metrics(
+        self,
+        outputs: NDArray[Any],
+        targets: dict[str, NDArray[Any]],
+        weights: NDArray[Any] | None,
+    ) -> dict[str, float]:
         """Return all metrics of the outputs for the samples."""
-        targets = {name: y.view() for name, y in self._y.items()}
         weight: dict[str, NDArray[Any]] = {}
-        if self._samples.weight is not None:  # samples of weight 0 are ignored
-            counts = np.flatnonzero(self._samples.weight)
+        if weights is not None:  # samples of weight 0 are ignored
+            counts = np.flatnonzero(weights)
             outputs, targets = outputs[counts], {name: y[counts] for name, y in targets.items()}
-            weight["sample_weight"] = self._samples.weight[counts]
+            weight["sample_weight"] = weights[counts]
         for array in (outputs, *targets.values()):
             array.flags.writeable = False  # the next metric needs them unchanged
         parts = {"": outputs}
@@ -112,9 +143,11 @@ def _labels(y: NDArray[Any], loss: str) -> NDArray[Any]:
     return y.argmax(axis=1) if loss == "cross_entropy" and y.ndim == 2 else y
 
 
-def _of_heads(evaluation: Evaluation) -> dict[str, float]:
-    """Return the measurements of each head, by their names in `History`."""
-    measured = {}
+def _by_name(evaluation: Evaluation) -> dict[str, float]:
+    """Return the measurements, also of each head, by their names in `History`."""
+    measured = {"validation_loss": evaluation.loss}
+    if evaluation.accuracy is not None:
+        measured["validation_accuracy"] = evaluation.accuracy
     if isinstance(evaluation, HeadsEvaluation):
         for name, (loss, accuracy) in evaluation.heads.items():
             measured[f"validation_{name}_loss"] = loss
@@ -124,7 +157,10 @@ def _of_heads(evaluation: Evaluation) -> dict[str, float]:
 
 
 def read_held_out(
-    model: Model, data: Rows | Stream | None, metrics: Mapping[str, AskedMetric]
+    model: Model,
+    data: Rows | Stream | None,
+    metrics: Mapping[str, AskedMetric],
+    ranks: Ranks | None = None,
 ) -> HeldOut | None:
     """Return the samples of `validation_data` and what to measure on them, or None.
 
@@ -133,25 +169,38 @@ def read_held_out(
     TypeError, ValueError
         If they do not match the model.
     """
-    return None if data is None else HeldOut(_read_data(model, data), metrics, model.loss)
+    if data is None:
+        return None
+    samples = _read_data(model, data, alone=ranks is None)
+    return HeldOut(samples, metrics, model.loss, ranks)
 
 
 def split(
-    samples: CheckedSamples, share: float, loss: Loss, seed: int
+    samples: CheckedSamples, share: float, loss: Loss, seed: int, *, alone: bool = True
 ) -> tuple[CheckedSamples, CheckedSamples]:
     """Split samples by the seed, stratified by class; both parts are copies.
 
     Raises
     ------
     ValueError
-        If no sample would be held out.
+        If no sample would be held out, and these are all samples, `alone`.
     """
-    train, held_out = split_rows(samples.y, samples.weight, share, loss, seed)
+    if not alone and len(samples) == 0:
+        return samples, samples
+    train, held_out = split_rows(
+        samples.y, samples.weight, share, loss, seed, may_be_empty=not alone
+    )
     return samples.of_rows(train), samples.of_rows(held_out)
 
 
 def split_rows(
-    y: NDArray[Any], weight: NDArray[Any] | None, share: float, loss: Loss, seed: int
+    y: NDArray[Any],
+    weight: NDArray[Any] | None,
+    share: float,
+    loss: Loss,
+    seed: int,
+    *,
+    may_be_empty: bool = False,
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the rows of both parts of `split`: of targets `y` and weights.
 
@@ -165,6 +214,8 @@ def split_rows(
     if weight is not None:  # whatever the targets of samples of weight 0
         classes = np.where(weight == 0, classes.max() + 1, classes)
     train, held_out = stratified(classes, share, order)
+    if may_be_empty:
+        return train, held_out
     if len(held_out) == 0:
         raise ValueError(
             f"validation_fraction={share:g} of {len(y)} samples leaves none to validate on"
@@ -197,7 +248,7 @@ def classes_of(y: NDArray[Any], loss: Loss) -> NDArray[Any]:
     return np.zeros(len(y), dtype=np.intp)
 
 
-def _read_data(model: Model, data: object) -> CheckedSamples | StreamSamples:
+def _read_data(model: Model, data: object, *, alone: bool) -> CheckedSamples | StreamSamples:
     if isinstance(data, Stream):
         return StreamSamples(model, data)
     if not isinstance(data, tuple | list):
@@ -212,4 +263,5 @@ def _read_data(model: Model, data: object) -> CheckedSamples | StreamSamples:
         )
     X, y, *weight = data
     names = ("validation_data[0]", "validation_data[1]", "validation_data[2]")
-    return read_samples(model, X, y, weight[0] if weight else None, names, as_given=True)
+    given = weight[0] if weight else None
+    return read_samples(model, X, y, given, names, as_given=True, alone=alone)

@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from fastmlp._extras import require
 from fastmlp.errors import ConvergenceWarning, DivergenceError
+from fastmlp.fitting.held_out import HeldOut
 from fastmlp.fitting.loop import FitLoop, TrainedEpoch
+from fastmlp.fitting.objective import ObjectiveOfRanks
+from fastmlp.fitting.ranks import Ranks
 from fastmlp.history import History, StopReason
-from fastmlp.model.model import Core
+from fastmlp.model.model import Core, Model
 from fastmlp.model.objective import Objective
 from fastmlp.model.samples import CheckedSamples
 from fastmlp.settings.lbfgs import LBFGS
@@ -23,11 +26,19 @@ class _Descent:
     """The functions that SciPy calls: the objective, and the end of each iteration."""
 
     def __init__(
-        self, core: Core, samples: CheckedSamples, l2: float, loop: FitLoop, n_threads: int
+        self,
+        core: Core,
+        samples: CheckedSamples,
+        l2: float,
+        loop: FitLoop,
+        n_threads: int,
+        ranks: Ranks | None,
     ) -> None:
         self._core = core
-        self._samples = samples
+        self._all = HeldOut(samples, {}, Model.of_core(core).loss, ranks)
         self._objective = Objective(core, samples, n_threads)
+        if ranks is not None:
+            self._objective = ObjectiveOfRanks(core, samples, n_threads, lambda: nullcontext(ranks))
         self._n_threads = n_threads
         self._l2 = l2
         self._penalised = _penalised(core, l2)
@@ -50,7 +61,7 @@ class _Descent:
         seconds = time.perf_counter() - self._since
         loss = float(intermediate_result.fun) - self._penalty(intermediate_result.x)
         if self._core.output_scale is not None:  # what is minimised is the loss of scaled targets
-            loss = self._samples.evaluate(self._core, self._n_threads).loss
+            loss = self._all.measure(self._core, self._n_threads).loss
         iteration = TrainedEpoch(len(self.iterations), loss, seconds)
         self.iterations.append(iteration)
         try:
@@ -84,7 +95,12 @@ def _penalised(core: Core, l2: float) -> float | NDArray[np.float64]:
 
 
 def minimise(
-    core: Core, samples: CheckedSamples, optimizer: LBFGS, loop: FitLoop, n_threads: int
+    core: Core,
+    samples: CheckedSamples,
+    optimizer: LBFGS,
+    loop: FitLoop,
+    n_threads: int,
+    ranks: Ranks | None = None,
 ) -> list[TrainedEpoch]:
     """Train with L-BFGS, and return its iterations; 0 threads are as many as are worthwhile.
 
@@ -98,7 +114,8 @@ def minimise(
     """
     minimize = require("scipy.optimize", "LBFGS", "lbfgs").minimize
     with core.training():
-        return _minimise(core, samples, optimizer, loop, n_threads, minimize)
+        descent = _Descent(core, samples, optimizer.l2, loop, n_threads, ranks)
+        return _minimise(core, descent, optimizer, loop, minimize)
 
 
 def warn_if_not_converged(history: History, stacklevel: int) -> None:
@@ -117,14 +134,8 @@ def warn_if_not_converged(history: History, stacklevel: int) -> None:
 
 
 def _minimise(
-    core: Core,
-    samples: CheckedSamples,
-    optimizer: LBFGS,
-    loop: FitLoop,
-    n_threads: int,
-    minimize: Any,
+    core: Core, descent: _Descent, optimizer: LBFGS, loop: FitLoop, minimize: Any
 ) -> list[TrainedEpoch]:
-    descent = _Descent(core, samples, optimizer.l2, loop, n_threads)
     try:
         result = minimize(
             descent.value,

@@ -12,7 +12,7 @@ from fastmlp.fitting._metric_names import head_losses
 from fastmlp.fitting.callbacks import Callback, Network, asks_to_stop
 from fastmlp.fitting.checkpoints import CheckpointFile, FitState
 from fastmlp.fitting.early_stopping import EarlyStopping
-from fastmlp.fitting.held_out import HeldOut, Measurement
+from fastmlp.fitting.held_out import HeldOut
 from fastmlp.fitting.plateau_watch import PlateauWatch
 from fastmlp.fitting.ranks import Ranks
 from fastmlp.fitting.saved_fit import HISTORY, SavedFit
@@ -321,8 +321,6 @@ class FitLoop:
         if self._held_out is None:
             return None, None, {}
         measured = self._held_out.measure(self._core, self._n_threads)
-        if self._ranks is not None:
-            measured = _over_ranks(measured, self._ranks, self._held_out.weight)
         self._note("validation_loss", measured.loss)
         if measured.accuracy is not None:
             self._note("validation_accuracy", measured.accuracy)
@@ -343,14 +341,6 @@ class FitLoop:
             name: values + [math.nan] * (epochs - len(values))
             for name, values in self._measured.items()
         }
-
-
-def _over_ranks(mine: Measurement, ranks: Ranks, weight: float) -> Measurement:
-    """Return the means over the held-out samples of all ranks; those of this one weigh `weight`."""
-    accuracy = [] if mine.accuracy is None else [mine.accuracy]
-    loss, *rest = ranks.mean(weight, [mine.loss, *accuracy, *mine.metrics.values()])
-    first = rest.pop(0) if accuracy else None
-    return Measurement(loss, first, dict(zip(mine.metrics, rest, strict=True)))
 
 
 def history_of(epochs: Sequence[Ended], model: Model, samples: Sized, n_threads: int) -> History:

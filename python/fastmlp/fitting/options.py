@@ -21,6 +21,7 @@ from fastmlp.fitting.callbacks import AnyCallback, Callback, read_callbacks
 from fastmlp.fitting.checkpoints import Checkpoint, read_checkpoint
 from fastmlp.fitting.early_stopping import EarlyStopping, check_monitors, read_early_stopping
 from fastmlp.fitting.monitor import check_monitor
+from fastmlp.fitting.ranks import Ranks
 from fastmlp.losses import Loss
 from fastmlp.model.class_weight import ClassWeight
 from fastmlp.model.model import Model, TrainOptions, refuse_frozen
@@ -140,8 +141,9 @@ def read_options(
     checkpoint: Checkpoint | files.Path | None,
     ema: float | None,
     standardize: bool = False,
+    ranks: Ranks | None = None,
 ) -> FitOptions:
-    """Check the arguments of ``Network.fit`` for a fit of `model`.
+    """Check the arguments of ``Network.fit`` for a fit of `model`, by several `ranks` or alone.
 
     Raises
     ------
@@ -174,7 +176,7 @@ def read_options(
         callbacks=_callbacks(callbacks, early_stopping),
         checkpoint=file,
         ema=read_ema(ema),
-        saved=None if file is None else resuming.read(file, model),
+        saved=None if file is None else resuming.read(file, model, ranks),
         standardize=_validation.switch("standardize", standardize),
     )
     _check_together(options, model)

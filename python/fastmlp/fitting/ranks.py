@@ -12,15 +12,16 @@ import platform
 import signal
 import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _validation
 from fastmlp.config import get_num_threads
+from fastmlp.data.moments import ColumnMoments
 from fastmlp.model import saving
 from fastmlp.model.model import Core, Model
 
@@ -30,7 +31,12 @@ _PLAIN: Final = {
 }
 """The errors that are the same on all ranks; others are a RuntimeError that names them."""
 
-_METHODS: Final = ("Dup", "Get_rank", "Get_size", "Allgather", "Alltoallv", "Allgatherv", "bcast")
+_METHODS: Final = (
+    *("Dup", "Get_rank", "Get_size", "bcast", "allgather"),
+    *("Allgather", "Alltoallv", "Allgatherv", "Allreduce"),
+)
+
+_Value = TypeVar("_Value")
 
 _THREADS: Final = ("FASTMLP_NUM_THREADS", "OMP_NUM_THREADS")
 
@@ -38,14 +44,17 @@ _SMALL: Final = 64 * 1024
 """Bytes of gradients up to which every rank adds all of them: fewer messages."""
 
 _WELL, _FAILED = 0.0, 1.0
-_START, _STEP, _VALIDATION, _STOP, _EPOCH, _END = range(6)
+_START, _ROWS, _STEP, _VALIDATION, _STOP, _EPOCH, _END, _SHARE, _GATHER = range(9)
 _WHAT: Final = (
     "the start",
+    "the count of the samples",
     "a step",
     "a validation",
     "a decision to stop",
     "the end of an epoch",
     "the end",
+    "what rank 0 has read",
+    "what all ranks have",
 )
 
 
@@ -109,49 +118,99 @@ class Ranks:
             self._interrupts.release()
             self._comm.Free()
 
-    def start(self, model: Model, rows: int, weight: float, settings: str) -> int:
-        """Meet before the first step; the network becomes that of rank 0.
+    def share(self, model: Model, settings: str) -> None:
+        """Meet before anything else: the network becomes that of rank 0.
 
         Parameters
         ----------
         model : Model
             Must have the same layers and loss on all ranks.
-        rows : int
-            The samples of this rank.
-        weight : float
-            The sum of their weights.
         settings : str
             Of the fit; must be the same on all ranks.
-
-        Returns
-        -------
-        int
-            The samples of all ranks.
 
         Raises
         ------
         ValueError
-            If they are not, or if there are no samples at all.
+            If they are not.
         """
-        description = f"{saving.architecture(model)} {model.feature_names} {settings}"
-        found = self._agree(_START, float(rows), float(zlib.crc32(description.encode())))
-        self.rows = [int(n) for n in found[:, 0]]
-        other = np.flatnonzero(found[:, 1] != found[0, 1])
-        if other.size:
-            raise self._together(
-                ValueError(
-                    "comm needs the same network and arguments on all ranks, "
-                    f"those of rank {other[0]} differ from those of rank 0"
-                )
-            )
-        if not any(self.rows):
-            raise self._together(ValueError("X has 0 rows on every rank; at least one must have 1"))
-        if not self._agree(_START, weight, 0.0)[:, 0].any():
-            raise self._together(ValueError("sample_weight is 0 for every sample of every rank"))
+        self.refuse_others(
+            f"{saving.architecture(model)} {model.feature_names} {settings}",
+            "comm needs the same network and arguments on all ranks",
+        )
         state = self._comm.bcast(saving.to_state(model, {}) if self.rank == 0 else None, root=0)
         if self.rank > 0:
             model.core.assign(saving.from_state(state)[0].core)  # type: ignore[arg-type]
+
+    def start(self, rows: int, weight: float, held_out: float | None) -> int:
+        """Meet before the first step; return the samples of all ranks.
+
+        Parameters
+        ----------
+        rows : int
+            The samples of this rank.
+        weight : float
+            The sum of their weights.
+        held_out : float or None
+            The sum of the weights of its validation samples, if there are any on all ranks.
+
+        Raises
+        ------
+        ValueError
+            If all of them are 0.
+        """
+        found = self._agree(_ROWS, float(rows), weight)
+        self.rows = [int(n) for n in found[:, 0]]
+        if not any(self.rows):
+            raise self._together(ValueError("X has 0 rows on every rank; at least one must have 1"))
+        if not found[:, 1].any():
+            raise self._together(ValueError("sample_weight is 0 for every sample of every rank"))
+        if held_out is not None and not self._agree(_ROWS, held_out, 0.0)[:, 0].any():
+            raise self._together(
+                ValueError("every rank has 0 samples to validate on, or only those of weight 0")
+            )
         return sum(self.rows)
+
+    def refuse_others(self, description: str, problem: str) -> None:
+        """Meet with a description, which must be the same on all ranks.
+
+        Raises
+        ------
+        ValueError
+            If it is not; the message begins with the `problem`.
+        """
+        found = self._agree(_START, float(zlib.crc32(description.encode())), 0.0)[:, 0]
+        other = np.flatnonzero(found != found[0])
+        if other.size:
+            raise self._together(
+                ValueError(f"{problem}, those of rank {other[0]} differ from those of rank 0")
+            )
+
+    def of_rank_0(self, make: Callable[[], _Value]) -> _Value:
+        """Return what `make` returns on rank 0; on others it is not called."""
+        made = make() if self.rank == 0 else None
+        self._agree(_SHARE, 0.0, 0.0)
+        value: _Value = self._comm.bcast(made, root=0)
+        return value
+
+    def gathered(self, value: _Value) -> list[_Value]:
+        """Return the values of all ranks, in their order."""
+        self._agree(_GATHER, 0.0, 0.0)
+        return list(self._comm.allgather(value))
+
+    def total(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sums over all ranks, in their order; what is missing at an end is 0."""
+        every = self.gathered(values)
+        padded = np.zeros((self.size, max(map(len, every))))
+        for row, part in zip(padded, every, strict=True):
+            row[: len(part)] = part
+        return _in_order(padded)
+
+    def moments(self, mine: ColumnMoments) -> ColumnMoments:
+        """Return the moments of the rows of all ranks, merged in their order."""
+        first, *others = self.gathered(mine)
+        for other in others:
+            first.merge(other)
+        return first
 
     def add(self, gradients: NDArray[Any], sums: NDArray[np.float64]) -> None:
         """Replace the gradients and sums of a step by those of all ranks."""
@@ -161,14 +220,15 @@ class Ranks:
             self._add_in_order("heads", sums[2:])
         self._add_in_order("gradients", gradients)
 
-    def mean(self, weight: float, values: Sequence[float]) -> list[float]:
+    def mean(self, weight: float, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the means over all ranks of what each has measured on samples of this weight."""
-        total = _in_order(self._agree(_VALIDATION, weight, 0.0))[0]
         if self.size == 1:
-            return list(values)
-        weighted = np.array([weight * value if weight > 0 else 0.0 for value in values])
-        self._add_in_order("measured", weighted)
-        return [float(value / total) for value in weighted]
+            return values
+        whole = _in_order(self._agree(_VALIDATION, weight, 0.0))[0]
+        weighted = weight * values if weight > 0 else np.zeros_like(values)
+        self._add_in_order("mean", weighted)
+        mean: NDArray[np.float64] = weighted / whole
+        return mean
 
     def any_stops(self, stops: bool) -> bool:
         """Return whether any rank stops."""

@@ -6,14 +6,16 @@ in both fits, `saved_fit` the content of the file.
 """
 
 import os
+import warnings
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from fastmlp import files
 from fastmlp.errors import ModelFormatError, shortened
 from fastmlp.fitting import fingerprint
-from fastmlp.fitting.checkpoints import Checkpoint, CheckpointFile, read_saved
+from fastmlp.fitting.checkpoints import Checkpoint, CheckpointFile, saved_of
 from fastmlp.fitting.loop import FitLoop
+from fastmlp.fitting.ranks import Ranks
 from fastmlp.fitting.saved_fit import KEY, SavedFit, SavedState
 from fastmlp.model.model import Core, Model, TrainOptions
 
@@ -40,8 +42,10 @@ class Saved:
     fit: SavedFit
 
 
-def read(checkpoint: Checkpoint, model: Model) -> Saved | None:
+def read(checkpoint: Checkpoint, model: Model, ranks: Ranks | None = None) -> Saved | None:
     """Return the content of a checkpoint's file, if there is one to resume from.
+
+    Of several `ranks` the first reads it and sends it to the others.
 
     Raises
     ------
@@ -51,11 +55,17 @@ def read(checkpoint: Checkpoint, model: Model) -> Saved | None:
         If it is of another network, or was not saved by a fit.
     """
     path = checkpoint.path
-    if not checkpoint.resume or not os.path.exists(path):  # noqa: PTH110  (path may be bytes)
+    name = files.shown(path)
+
+    def archive() -> Any:
+        exists = checkpoint.resume and os.path.exists(path)  # noqa: PTH110  (path may be bytes)
+        return files.read_archive(path) if exists else None
+
+    found = archive() if ranks is None else ranks.of_rank_0(archive)
+    if found is None:
         return None
-    core, state = read_saved(path)
+    core, state = saved_of(name, *found)
     if state.fit is None:
-        name = files.shown(path)
         raise ValueError(f"checkpoint {name!r} was not saved by a fit: cannot resume from it")
     was, now = (fingerprint.of_network(each) for each in (core, model.core))
     for key in [*was, *now]:
@@ -124,10 +134,23 @@ def refuse_other_loss_weights(checkpoint: Checkpoint, saved: Saved, model: Model
 
 
 def _refuse_other_fit(file: CheckpointFile, saved: Saved) -> None:
-    """Refuse a file of a fit with other settings; older files contain fewer."""
+    """Refuse a file of a fit with other settings; older files contain fewer.
+
+    Another number of ranks, among which the samples are divided in another way, is allowed.
+    """
+    path, settings = file.checkpoint.path, saved.fit.settings
+    was, now = (each.get(fingerprint.RANKS, 1) for each in (settings, file.settings))
     for key, value in file.settings.items():
-        if key in saved.fit.settings:
-            _refuse_other(file.checkpoint.path, key, saved.fit.settings[key], value)
+        divided = was != now and key in fingerprint.OF_RANKS
+        if key in settings and not divided and key != fingerprint.RANKS:
+            _refuse_other(path, key, settings[key], value)
+    if was != now and file.is_written:
+        warnings.warn(
+            f"checkpoint {files.shown(path)!r} of {was} ranks is resumed by {now}: whether they "
+            "have the same samples is not checked, and the bits will be others",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def _refuse_nonsense(

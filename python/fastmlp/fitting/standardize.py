@@ -16,6 +16,7 @@ from fastmlp.data.moments import ColumnMoments
 from fastmlp.data.rescaled import Rescaled
 from fastmlp.data.stream import Stream, TargetsLike, rows_of
 from fastmlp.errors import DataError
+from fastmlp.fitting.ranks import Ranks
 from fastmlp.model.feature_names import check_names
 from fastmlp.model.model import Model, refuse_while_fitting
 from fastmlp.model.samples import CheckedSamples
@@ -33,20 +34,24 @@ _REGRESSION = ("mean_squared_error", "mean_absolute_error", "huber", "quantile")
 """Losses whose targets are standardized: those of numbers in any unit."""
 
 
-def adapt(model: Model, X: ArrayLike | Stream, y: TargetsLike | None) -> None:
+def adapt(
+    model: Model, X: ArrayLike | Stream, y: TargetsLike | None, ranks: Ranks | None = None
+) -> None:
     """Learn scale and offset of features and targets; see `Network.adapt`."""
     refuse_while_fitting(model.core, "adapt the network")
     check_names("X", X, model.feature_names)
     if isinstance(X, Stream):
         if y is not None:
             raise TypeError("y is part of the stream: pass the stream alone")
-        features, targets = _of_stream(model, X)
+        features, targets = _of_stream(model, X, ranks)
     else:
-        features, targets = _of_arrays(model, X, y)
+        features, targets = _of_arrays(model, X, y, ranks)
     _set(model, features, targets)
 
 
-def _of_arrays(model: Model, X: Any, y: TargetsLike | None) -> tuple[Scaling, Scaling | None]:
+def _of_arrays(
+    model: Model, X: Any, y: TargetsLike | None, ranks: Ranks | None
+) -> tuple[Scaling, Scaling | None]:
     if isinstance(X, Rescaled):
         raise TypeError("X is Rescaled; adapt learns the scale itself from what was rescaled, X.X")
     if isinstance(X, Iterator):
@@ -55,15 +60,16 @@ def _of_arrays(model: Model, X: Any, y: TargetsLike | None) -> tuple[Scaling, Sc
             f"got {_validation.described(X)}"
         )
     float64 = np.dtype(np.float64)
+    minimum = int(ranks is None)  # others have more rows
     if is_sparse(X):
-        copying.features_as_given("X", X, model.features, float64, minimum=1, shuffled=False)
+        copying.features_as_given("X", X, model.features, float64, minimum=minimum, shuffled=False)
         rows: Any = sparse_rows("X", X, float64)
     else:
         rows = RawRows(numbers("X", X, copying.ENCODE_FEATURES), float64)
-        copying.check_shape("X", rows.shape, model.features)
+        copying.check_shape("X", rows.shape, model.features, minimum)
         refuse_not_finite("X", rows)
     if y is None:
-        return _of_features(model, rows), None
+        return _of_features(model, rows, ranks), None
     if not _has_units(model):
         raise ValueError(
             f"y is scaled only for outputs of identity and the losses {', '.join(_REGRESSION)}; "
@@ -71,10 +77,10 @@ def _of_arrays(model: Model, X: Any, y: TargetsLike | None) -> tuple[Scaling, Sc
             "pass X alone"
         )
     given = read_targets("y", y, len(rows), model.outputs, model.loss, model.dtype)
-    return _of_features(model, rows), _of_targets(model, given)
+    return _of_features(model, rows, ranks), _of_targets(model, given, ranks)
 
 
-def _of_stream(model: Model, stream: Stream) -> tuple[Scaling, Scaling | None]:
+def _of_stream(model: Model, stream: Stream, ranks: Ranks | None) -> tuple[Scaling, Scaling | None]:
     """Return both scalings, from one pass over a stream."""
     if stream.n_features != model.features:
         raise ValueError(
@@ -94,12 +100,16 @@ def _of_stream(model: Model, stream: Stream) -> tuple[Scaling, Scaling | None]:
             if _has_units(model):
                 given = read_targets("y", y, len(array), model.outputs, model.loss, model.dtype)
                 targets.add(given.astype(np.float64))
-    scaling = _inwards(features, model.dtype, "X")
-    return scaling, _outwards(targets, model.dtype) if _has_units(model) else None
+    scaling = _inwards(_merged(features, ranks), model.dtype, "X")
+    if not _has_units(model):
+        return scaling, None
+    return scaling, _outwards(_merged(targets, ranks), model.dtype)
 
 
 @contextmanager
-def standardized(model: Model, data: object, saved_core: Any) -> Iterator[None]:
+def standardized(
+    model: Model, data: object, saved_core: Any, ranks: Ranks | None = None
+) -> Iterator[None]:
     """Prepare a network for ``fit(standardize=True)``, and undo that if no step is made.
 
     Until the scaling is known, it is 1, so that features are already read as those of a network
@@ -117,7 +127,7 @@ def standardized(model: Model, data: object, saved_core: Any) -> Iterator[None]:
             "batches does not have: call net.adapt(X, y) before fit"
         )
     elif isinstance(data, Stream):
-        adapt(model, data, None)
+        adapt(model, data, None, ranks)
     else:
         ones = np.ones(model.features, model.dtype)
         core.set_input_scaling(ones, np.negative(np.zeros_like(ones)))
@@ -151,11 +161,11 @@ def is_first_fit(model: Model) -> bool:
     return True
 
 
-def learn_from(model: Model, samples: CheckedSamples) -> None:
+def learn_from(model: Model, samples: CheckedSamples, ranks: Ranks | None = None) -> None:
     """Learn the scaling of the training samples of a fit, those of weight 0 left out."""
     samples = samples.counting()
-    targets = _of_targets(model, samples.y) if _has_units(model) else None
-    _set(model, _of_features(model, samples.X), targets)
+    targets = _of_targets(model, samples.y, ranks) if _has_units(model) else None
+    _set(model, _of_features(model, samples.X, ranks), targets)
 
 
 def _set(model: Model, features: Scaling, targets: Scaling | None) -> None:
@@ -169,19 +179,24 @@ def _has_units(model: Model) -> bool:
     return model.layers[-1].activation == "identity" and model.loss in _REGRESSION
 
 
-def _of_features(model: Model, rows: Any) -> Scaling:
+def _of_features(model: Model, rows: Any, ranks: Ranks | None) -> Scaling:
     if isinstance(rows, SparseRows):
-        return _of_sparse(rows, model.dtype)
+        return _of_sparse(rows, model.dtype, ranks)
     moments = ColumnMoments(model.features)
     values = rows.values if isinstance(rows, RawRows) else rows
     _add_blocks(moments, values)
-    return _inwards(moments, model.dtype, "X")
+    return _inwards(_merged(moments, ranks), model.dtype, "X")
 
 
-def _of_targets(model: Model, y: NDArray[Any]) -> Scaling:
+def _of_targets(model: Model, y: NDArray[Any], ranks: Ranks | None) -> Scaling:
     moments = ColumnMoments(model.outputs)
     _add_blocks(moments, y)
-    return _outwards(moments, model.dtype)
+    return _outwards(_merged(moments, ranks), model.dtype)
+
+
+def _merged(moments: ColumnMoments, ranks: Ranks | None) -> ColumnMoments:
+    """Return the moments of the rows of all ranks."""
+    return moments if ranks is None else ranks.moments(moments)
 
 
 def _add_blocks(moments: ColumnMoments, array: NDArray[Any]) -> None:
@@ -190,17 +205,24 @@ def _add_blocks(moments: ColumnMoments, array: NDArray[Any]) -> None:
         moments.add(array[first : first + step].astype(np.float64))
 
 
-def _of_sparse(rows: SparseRows, dtype: np.dtype[Any]) -> Scaling:
+def _of_sparse(rows: SparseRows, dtype: np.dtype[Any], ranks: Ranks | None) -> Scaling:
     """Return 1 / standard deviation of each column, and no offsets."""
+    moments = ColumnMoments(rows.n_features)
+    if len(rows):
+        moments.set(*_sparse_moments(rows))
+    deviation = np.sqrt(_merged(moments, ranks).variance())
+    scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+    return _representable("X", scale, np.zeros_like(scale), dtype)
+
+
+def _sparse_moments(rows: SparseRows) -> tuple[int, NDArray[np.float64], NDArray[np.float64]]:
+    """Return the number of rows, the means and the sums of (x - mean)^2."""
     n, columns = len(rows), rows.columns
     values = rows.values.astype(np.float64) if rows.exact is None else rows.exact
     mean = np.bincount(columns, values, rows.n_features) / n
     zeros = n - np.bincount(columns, minlength=rows.n_features)
     stored = np.bincount(columns, (values - mean[columns]) ** 2, rows.n_features)
-    squares = stored + zeros * mean**2
-    deviation = np.sqrt(squares / n)
-    scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
-    return _representable("X", scale, np.zeros_like(scale), dtype)
+    return n, mean, stored + zeros * mean**2
 
 
 def _inwards(moments: ColumnMoments, dtype: np.dtype[Any], name: str) -> Scaling:

@@ -1,16 +1,19 @@
 """What a fit of several ranks can do, and what its ranks must have in common."""
 
-from fastmlp.data.stream import Stream
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from fastmlp.fitting import fingerprint
 from fastmlp.fitting.callbacks import Callback
 from fastmlp.fitting.early_stopping import EarlyStopping
-from fastmlp.fitting.options import FitOptions, is_balanced
+from fastmlp.fitting.options import FitOptions
+from fastmlp.fitting.ranks import Ranks
 from fastmlp.model.model import Model
 from fastmlp.settings.lbfgs import LBFGS
 
 
-def refuse_with_ranks(options: FitOptions, model: Model, *, is_stream: bool) -> None:
-    """Refuse options that need all samples of a batch, or a file, on one rank.
+def refuse_with_ranks(model: Model, *, is_stream: bool) -> None:
+    """Refuse options that need all samples of a batch on one rank.
 
     Raises
     ------
@@ -20,33 +23,37 @@ def refuse_with_ranks(options: FitOptions, model: Model, *, is_stream: bool) -> 
     core = model.core
     normalizations = str((core.input_normalization, [layer[2] for layer in core.layers]))
     refused = {
-        "LBFGS: use another optimizer": isinstance(options.optimizer, LBFGS),
         "streams and iterables: pass the rows of each rank as arrays": is_stream,
         "a custom loss, which needs all samples of a batch": model.loss.function is not None,
         "batch normalization, which needs all samples of a batch": "batch" in normalizations,
-        "a Stream of validation_data: pass arrays": isinstance(options.validation_data, Stream),
-        "metrics: loss and accuracy are measured on the validation data of all ranks": bool(
-            options.metrics
-        ),
-        "checkpoint: save in a callback of rank 0": options.checkpoint is not None,
-        "standardize=True: call net.adapt on rank 0 before": options.standardize,
-        "validation_fraction: pass validation_data, a part of it on each rank": (
-            options.validation_fraction is not None
-        ),
-        "class_weight='balanced': pass a dict of label to weight": is_balanced(
-            options.class_weight
-        ),
     }
     for problem, is_asked in refused.items():
         if is_asked:
             raise ValueError(f"comm does not go together with {problem}")
 
 
+@contextmanager
+def network_of_rank_0(model: Model, ranks: Ranks, settings: str) -> Iterator[None]:
+    """Make the network that of rank 0, unless an error occurs before the first step."""
+    core, before = model.core, model.copied_core()
+    ranks.share(model, settings)
+    begun = (core.epoch, core.optimizer_state[3])
+    try:
+        yield
+    except BaseException:
+        if (core.epoch, core.optimizer_state[3]) == begun:
+            core.assign(before)  # type: ignore[arg-type]
+        raise
+
+
 def in_common(options: FitOptions, model: Model) -> str:
     """Return what must be the same on all ranks, as text; functions are not compared."""
     optimizer = options.optimizer
-    assert not isinstance(optimizer, LBFGS)  # refused
-    steps = fingerprint.of_steps(optimizer, options.to_core(optimizer, model.dtype, 0), None, 0)
+    if isinstance(optimizer, LBFGS):
+        steps: object = optimizer
+    else:
+        core_options = options.to_core(optimizer, model.dtype, 0)
+        steps = fingerprint.of_steps(optimizer, core_options, None, 0)
     stoppings = [
         (repr(each), each.baseline, each.start_from_epoch)
         for each in options.callbacks
@@ -55,12 +62,15 @@ def in_common(options: FitOptions, model: Model) -> str:
     silent = Callback.on_batch_end
     return repr(
         (
-            fingerprint.of_arguments(model, options.class_weight, None),
+            fingerprint.of_arguments(model, options.class_weight, options.validation_fraction),
             steps,
             options.epochs,
             options.batch_size,
             options.order is None,
             options.validation_data is not None,
+            [*options.metrics],
+            options.standardize,
+            options.checkpoint is None,
             stoppings,
             any(type(each).on_batch_end is not silent for each in options.callbacks),
         )

@@ -3,7 +3,7 @@
 Those of a head are factors of its losses only, beside the targets; see `weighted_heads`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -23,9 +23,21 @@ ClassWeight = OfClasses | Mapping[str, OfClasses]
 ByClass = dict[str, "NDArray[np.float64] | str"]
 """The weight of each class, (classes,), or "balanced", by head; without heads of ""."""
 
+Total = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""Returns the sums over all ranks of sums over the samples of this one."""
+
+
+def only_here(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return sums over all samples, which are here: the `Total` of one process."""
+    return sums
+
 
 def weigh_classes(
-    samples: CheckedSamples, class_weight: ClassWeight, loss: Loss, outputs: int
+    samples: CheckedSamples,
+    class_weight: ClassWeight,
+    loss: Loss,
+    outputs: int,
+    total: Total = only_here,
 ) -> CheckedSamples:
     """Return samples with the weights of their classes in their weights, or in those of heads.
 
@@ -40,6 +52,8 @@ def weigh_classes(
         heads a mapping of name to these.
     loss, outputs : Loss, int
         The loss of the network and the number of its outputs.
+    total : callable, optional
+        Adds sums over samples to those of other ranks, if these have more samples.
 
     Raises
     ------
@@ -48,7 +62,9 @@ def weigh_classes(
         left.
     """
     dtype = samples.X.dtype
-    y, weight = targets_and_weights(class_weight, samples.y, samples.weight, loss, outputs, dtype)
+    y, weight = targets_and_weights(
+        class_weight, samples.y, samples.weight, loss, outputs, dtype, total
+    )
     return replace(samples, y=y, weight=weight)
 
 
@@ -59,13 +75,15 @@ def targets_and_weights(
     loss: Loss,
     outputs: int,
     dtype: np.dtype[Any],
+    total: Total = only_here,
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Return the targets and weights of `weigh_classes`, from those of samples."""
     by_class = read_class_weight(class_weight, loss, outputs)
-    y, weight = times_class(by_class, y, weight, loss, dtype)
+    y, weight = times_class(by_class, y, weight, loss, dtype, total)
     factors = y[:, outputs:].T if loss.heads else [weight]
-    for name, factor in zip(dict(loss.heads) or [""], factors, strict=True):
-        if not np.any(factor):
+    counting = total(np.array([np.any(factor) for factor in factors], np.float64))
+    for name, count in zip(dict(loss.heads) or [""], counting, strict=True):
+        if not count:
             raise ValueError(f"class_weight makes the weights{_of_head(name)} all 0")
     return y, weight
 
@@ -76,27 +94,32 @@ def times_class(
     weight: NDArray[Any] | None,
     loss: Loss,
     dtype: np.dtype[Any],
+    total: Total = only_here,
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Return targets and sample weights (n,), None meaning 1, with the class weights in them."""
     if not loss.heads:
         own = np.ones(len(y)) if weight is None else weight.astype(np.float64)
-        return y, _rounded("", own * _of_samples(by_class[""], _labels("", y, loss), weight), dtype)
+        of_samples = _of_samples(by_class[""], _labels("", y, loss), weight, total)
+        return y, _rounded("", own * of_samples, dtype)
     factors = np.ones((len(y), len(loss.heads)), dtype)
     parts = targets_of_heads(y, loss.heads)
     for i, ((name, head), part) in enumerate(zip(loss.heads, parts, strict=True)):
         if name in by_class:
             labels = _labels(_of_head(name), part, head.chosen_loss)
-            of_samples = _of_samples(by_class[name], labels, weight)
+            of_samples = _of_samples(by_class[name], labels, weight, total)
             factors[:, i] = _rounded(name, of_samples, dtype)
     return weighted_heads(y, factors, loss.heads), weight
 
 
 def _of_samples(
-    of_classes: NDArray[np.float64] | str, labels: NDArray[Any], weight: NDArray[Any] | None
+    of_classes: NDArray[np.float64] | str,
+    labels: NDArray[Any],
+    weight: NDArray[Any] | None,
+    total: Total,
 ) -> NDArray[np.float64]:
     """Return the weight of the class of each sample, (n,)."""
     if isinstance(of_classes, str):
-        of_classes = _balanced(labels, weight)
+        of_classes = _balanced(total(np.bincount(labels, weights=weight).astype(np.float64)))
     result: NDArray[np.float64] = of_classes[labels]
     return result
 
@@ -172,9 +195,8 @@ def _labels(where: str, y: NDArray[Any], loss: str) -> NDArray[Any]:
     )
 
 
-def _balanced(labels: NDArray[Any], weight: NDArray[Any] | None) -> NDArray[np.float64]:
-    """Return the weights (classes,) that give all classes the same total weight."""
-    counts = np.bincount(labels, weights=weight)
+def _balanced(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the weights (classes,) that give classes of such sums the same total weight."""
     there = counts > 0
     whole = np.add.accumulate(counts)[-1]  # in order: the same bits everywhere
     balanced = np.zeros(len(counts))

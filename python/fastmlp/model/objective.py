@@ -136,6 +136,17 @@ def objective(
 ) -> Objective:
     """Return the mean loss over (X, y) as a function; see `Network.objective`."""
     refuse_frozen(model.core)
+    return Objective(model.core, read_all(model, X, y, sample_weight))
+
+
+def read_all(
+    model: Model,
+    X: ArrayLike,
+    y: TargetsLike,
+    sample_weight: ArrayLike | None,
+    *,
+    alone: bool = True,
+) -> CheckedSamples:
+    """Return the samples of an objective; if they are not `alone` there may be none."""
     per_row = 0 if model.loss_function is None else model.bytes_per_row()  # sees all rows at once
-    samples = read_samples(model, X, y, sample_weight, per_row=per_row)
-    return Objective(model.core, samples)
+    return read_samples(model, X, y, sample_weight, per_row=per_row, alone=alone)
