@@ -1,6 +1,8 @@
 """Every invalid setting: the type of the error, its message, and that nothing changed."""
 
 import collections
+import pickle
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -235,3 +237,30 @@ def test_weights_that_vanish_in_the_type_of_the_network():
         net.fit(np.zeros((4, 1)), np.zeros(4, int), 1, sample_weight=np.full(4, 1e-300))
     with pytest.raises(ValueError, match="sample_weight is 0 for every sample"):
         net.fit(np.zeros((4, 1)), np.zeros(4, int), 1, sample_weight=np.zeros(4))
+
+
+SETTINGS = [
+    fm.SGD(0.1),
+    fm.Adam(),
+    fm.AdamW(),
+    fm.RMSprop(),
+    fm.LBFGS(),
+    fm.StepDecay(0.1, 0.5, 2),
+    fm.LinearWarmup(fm.CosineDecay(0.1), 3),
+    fm.Plateau(0.1),
+    fm.Dense(3, "relu"),
+    fm.Head(1, "identity"),
+]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", ["lr", "learning_rate", "__doc__"])
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: type(setting).__name__)
+def test_settings_never_change(setting, name):
+    kind = type(setting).__name__
+    sentence = f"{kind}.{name} cannot be changed or added: make another {kind} with other arguments"
+    with pytest.raises(AttributeError, match=re.escape(sentence)):
+        setattr(setting, name, 3)
+    with pytest.raises(AttributeError, match=re.escape(sentence)):
+        delattr(setting, name)
+    assert pickle.loads(pickle.dumps(setting)) == setting

@@ -9,6 +9,7 @@ from typing import Any, Self, TypeAlias
 
 from fastmlp import _validation
 from fastmlp._validation.foreign_names import hints_at_arguments
+from fastmlp._validation.immutable import immutable
 from fastmlp.layers import Activation, ActivationLike, Dense, read_activation
 from fastmlp.losses import Loss, LossLike, choose_loss
 
@@ -17,6 +18,7 @@ CoreHead: TypeAlias = tuple[str, int, str | tuple[str, float], tuple[str, float]
 
 
 @hints_at_arguments
+@immutable
 @dataclass(frozen=True, slots=True)
 class Head:
     """Some outputs of a network, with an activation and a loss of their own; see `Heads`.
@@ -79,6 +81,7 @@ class Head:
         return f"{self.nodes} {activation}, {self.chosen_loss.described()}{factor}"
 
 
+@immutable
 @dataclass(frozen=True, slots=True, repr=False, eq=False, init=False)
 class Heads(Dense):
     """The last layer of a network that predicts several things at once.

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastmlp import _validation
 from fastmlp._validation.foreign_names import hints_at_arguments
+from fastmlp._validation.immutable import immutable
 from fastmlp.layers.activations import (
     ELU,
     Activation,
@@ -30,6 +31,7 @@ CoreLayer: TypeAlias = tuple[int, str | tuple[str, float], CoreNormalization, fl
 
 
 @hints_at_arguments
+@immutable
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Dense:
     """One fully connected layer: ``nodes_out = h(nodes_in @ weights + biases)`` (1.2).

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from fastmlp import _validation
 from fastmlp._validation.foreign_names import hints_at_arguments
+from fastmlp._validation.immutable import immutable
 
 
 @hints_at_arguments
+@immutable
 @dataclass(frozen=True, slots=True)
 class LBFGS:
     """Limited-memory BFGS (Nocedal, 1980): ``scipy.optimize.minimize(method="L-BFGS-B")``.

@@ -15,6 +15,7 @@ import numpy as np
 from fastmlp import _core, _validation
 from fastmlp._core import OptimizerKind as OptimizerKind  # noqa: PLC0414  (for others)
 from fastmlp._validation.foreign_names import hints_at_arguments
+from fastmlp._validation.immutable import immutable
 from fastmlp.settings.lbfgs import LBFGS
 from fastmlp.settings.schedules import Schedule
 
@@ -22,6 +23,7 @@ Rate = float | Schedule | Callable[[int], float]
 """A learning rate: a number, a schedule, or any function of the step."""
 
 
+@immutable
 @dataclass(frozen=True, slots=True)
 class Optimizer:
     """The base class of optimizers.
@@ -108,6 +110,7 @@ _SCALES = ("epsilon", "l1", "l2", "weight_decay", "clip_value", "clip_norm")
 
 
 @hints_at_arguments
+@immutable
 @dataclass(frozen=True, slots=True)
 class SGD(Optimizer):
     """Stochastic gradient descent: ``w = w - learning_rate * gradient`` (2.13), (2.14).
@@ -148,6 +151,7 @@ class SGD(Optimizer):
 
 
 @hints_at_arguments
+@immutable
 @dataclass(frozen=True, slots=True)
 class Adam(Optimizer):
     """Adam: the mean of the gradients divided by the root of their mean square.
@@ -174,6 +178,7 @@ class Adam(Optimizer):
 
 
 @hints_at_arguments
+@immutable
 @dataclass(frozen=True, slots=True)
 class AdamW(Optimizer):
     """`Adam` with decoupled weight decay (Loshchilov and Hutter, 2019).
@@ -198,6 +203,7 @@ class AdamW(Optimizer):
 
 
 @hints_at_arguments
+@immutable
 @dataclass(frozen=True, slots=True)
 class RMSprop(Optimizer):
     """RMSprop: the gradient divided by the root of its mean square (Hinton, 2012).

@@ -5,10 +5,12 @@ from typing import ClassVar, Literal
 
 from fastmlp import _validation
 from fastmlp._validation.foreign_names import hints_at_arguments
+from fastmlp._validation.immutable import immutable
 from fastmlp.settings.schedules import Schedule, set_fields, shown
 
 
 @hints_at_arguments
+@immutable
 @dataclass(frozen=True, slots=True, repr=False)
 class Plateau(Schedule):
     """Multiplies the rate by `factor` whenever a value has stopped improving.

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, cast
 
 from fastmlp import _core, _validation
 from fastmlp._validation.foreign_names import hints_at_arguments
+from fastmlp._validation.immutable import immutable
 
 
 class Schedule:
@@ -85,6 +86,7 @@ def shown(schedule: Schedule, added: Sequence[str]) -> str:
 
 
 @hints_at_arguments
+@immutable
 @dataclass(frozen=True, slots=True)
 class StepDecay(Schedule):
     """Multiplies the rate by `factor` after every `every` epochs.
@@ -116,6 +118,7 @@ class StepDecay(Schedule):
 
 
 @hints_at_arguments
+@immutable
 @dataclass(frozen=True, slots=True)
 class ExponentialDecay(Schedule):
     """Multiplies the rate by `factor` after each epoch.
@@ -140,6 +143,7 @@ class ExponentialDecay(Schedule):
 
 
 @hints_at_arguments
+@immutable
 @dataclass(frozen=True, slots=True)
 class CosineDecay(Schedule):
     """Lowers the rate along half a cosine, step by step (Loshchilov and Hutter, 2017).
@@ -171,6 +175,7 @@ class CosineDecay(Schedule):
 
 
 @hints_at_arguments
+@immutable
 @dataclass(frozen=True, slots=True)
 class OneCycle(Schedule):
     """Raises and lowers the rate once, each along half a cosine (Smith and Topin, 2018).
@@ -209,6 +214,7 @@ class OneCycle(Schedule):
 
 
 @hints_at_arguments
+@immutable
 @dataclass(frozen=True, slots=True)
 class InverseScaling(Schedule):
     """Divides the rate by (step + 1) to a power.
@@ -233,6 +239,7 @@ class InverseScaling(Schedule):
 
 
 @hints_at_arguments
+@immutable
 @dataclass(frozen=True, slots=True, repr=False)
 class LinearWarmup(Schedule):
     """Raises the first steps of another schedule, or of a constant rate, from near 0.

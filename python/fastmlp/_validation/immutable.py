@@ -1,0 +1,24 @@
+"""Settings never change after they are made; this says so to whoever tries."""
+
+from dataclasses import FrozenInstanceError
+from typing import NoReturn, TypeVar
+
+_Class = TypeVar("_Class", bound=type)
+
+
+def immutable(cls: _Class) -> _Class:
+    """Decorate a frozen dataclass: changing any attribute is an error that names the remedy.
+
+    The methods that ``dataclass(frozen=True, slots=True)`` makes know only the class before it got
+    its slots: an attribute that is no field ends there in an error about ``super``.
+    """
+    cls.__setattr__ = _refuse_change  # type: ignore[assignment]
+    cls.__delattr__ = _refuse_change  # type: ignore[assignment]
+    return cls
+
+
+def _refuse_change(self: object, name: str, value: object = None) -> NoReturn:
+    kind = type(self).__name__
+    raise FrozenInstanceError(
+        f"{kind}.{name} cannot be changed or added: make another {kind} with other arguments"
+    )
