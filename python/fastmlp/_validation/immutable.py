@@ -12,12 +12,12 @@ def immutable(cls: _Class) -> _Class:
     The methods that ``dataclass(frozen=True, slots=True)`` makes know only the class before it got
     its slots: an attribute that is no field ends there in an error about ``super``.
     """
-    cls.__setattr__ = _refuse_change  # type: ignore[assignment]
+    cls.__setattr__ = _refuse_change  # type: ignore[method-assign]
     cls.__delattr__ = _refuse_change  # type: ignore[assignment]
     return cls
 
 
-def _refuse_change(self: object, name: str, value: object = None) -> NoReturn:
+def _refuse_change(self: object, name: str, *_value: object) -> NoReturn:
     kind = type(self).__name__
     raise FrozenInstanceError(
         f"{kind}.{name} cannot be changed or added: make another {kind} with other arguments"
