@@ -15,7 +15,7 @@ import fastmlp as fm
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from fastmlp.exchange import onnx_evaluation, onnx_operators  # noqa: E402
+from fastmlp.exchange.onnx import evaluation, operators  # noqa: E402
 
 W = np.array([[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]], np.float32)
 B = np.array([0.125, -0.5, 1.0], np.float32)
@@ -520,8 +520,8 @@ def test_what_skl2onnx_writes(case, zipmap, fitted, rounding_bound, tmp_path):
 def test_a_network_read_wrongly_is_refused(monkeypatch, tmp_path):
     net = fm.Network([5, fm.Dense(4, "relu"), 3], seed=1)
     net.to_onnx(tmp_path / "net.onnx")
-    wrong = {**onnx_operators.OPERATORS, "Relu": onnx_operators.OPERATORS["Softplus"]}
-    monkeypatch.setattr("fastmlp.exchange.onnx_import.OPERATORS", wrong)
+    wrong = {**operators.OPERATORS, "Relu": operators.OPERATORS["Softplus"]}
+    monkeypatch.setattr("fastmlp.exchange.onnx.importing.OPERATORS", wrong)
     with pytest.raises(
         ValueError, match=r"in row \d of 8 random rows, output \d, the model returns"
     ):
@@ -539,15 +539,15 @@ def test_graphs_are_computed_by_what_is_installed(runtime, monkeypatch, tmp_path
     proto = onnx.load(tmp_path / "net.onnx")
     if runtime:
         pytest.importorskip("onnxruntime")
-        monkeypatch.setattr(onnx_evaluation, "_RIGHT_NORMALIZATION", 99)
+        monkeypatch.setattr(evaluation, "_RIGHT_NORMALIZATION", 99)
     else:
         monkeypatch.setitem(sys.modules, "onnxruntime", None)
         proto.opset_import[0].version = 15
     X = np.random.default_rng(1).standard_normal((8, 5)).astype(np.float32)
-    found = onnx_evaluation.Evaluation(proto, ["Y"]).outputs(X)
+    found = evaluation.Evaluation(proto, ["Y"]).outputs(X)
     np.testing.assert_allclose(found, net.predict(X), atol=1e-6)
     fixed = proto.graph.input[0].type.tensor_type.shape.dim[0]
     fixed.Clear()
     fixed.dim_value = 3
-    found = onnx_evaluation.Evaluation(proto, ["Y"]).outputs(X)
+    found = evaluation.Evaluation(proto, ["Y"]).outputs(X)
     np.testing.assert_allclose(found, net.predict(X), atol=1e-6)

@@ -66,7 +66,7 @@ def from_onnx(
     --------
     >>> net = from_onnx("model.onnx", output="softmax")  # doctest: +SKIP
     """
-    reader = peer("onnx_import", "onnx", "from_onnx")
+    reader = peer("onnx.importing", "onnx", "from_onnx")
     return network_of(reader.from_onnx(model, output, loss, seed, switch("verify", verify)))
 
 

@@ -15,7 +15,7 @@ from fastmlp.model.model import Model
 
 def to_onnx(model: Model, path: Path) -> None:
     """Write an ONNX file; see `Network.to_onnx`."""
-    convert = peer("onnx_export", "onnx", "to_onnx").to_onnx
+    convert = peer("onnx.exporting", "onnx", "to_onnx").to_onnx
     with model.core.reading():
         convert(model, path)
 

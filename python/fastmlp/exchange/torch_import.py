@@ -21,10 +21,10 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from fastmlp.exchange.assembly import assemble
-from fastmlp.exchange.onnx_values import Value
 from fastmlp.exchange.steps import Activation, Dropout, HeadActivations, Step, Width
 from fastmlp.exchange.torch import joined_heads
 from fastmlp.exchange.torch_operators import OPERATORS, Call
+from fastmlp.exchange.values import Value
 from fastmlp.exchange.verification import verify as verify_steps
 from fastmlp.losses import LossLike
 from fastmlp.model.model import Model

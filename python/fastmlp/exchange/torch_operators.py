@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fastmlp.exchange.onnx_values import Value
 from fastmlp.exchange.steps import (
     BatchNormalization,
     LayerNormalization,
@@ -18,6 +17,7 @@ from fastmlp.exchange.steps import (
     Scale,
     Width,
 )
+from fastmlp.exchange.values import Value
 
 Array = NDArray[Any]
 

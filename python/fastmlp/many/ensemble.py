@@ -273,7 +273,7 @@ class Ensemble(Sequence[Network]):
             As `Network.to_onnx`.
         """
         require("onnx", "to_onnx", "onnx")
-        from fastmlp.exchange.onnx_ensemble import ensemble_model  # noqa: PLC0415  (imports onnx)
+        from fastmlp.exchange.onnx.ensemble import ensemble_model  # noqa: PLC0415  (imports onnx)
 
         model = ensemble_model([model_of(net) for net in self._networks])
         files.write_file(path, model.SerializeToString(deterministic=True))

@@ -13,7 +13,7 @@ from skl2onnx.common.data_types import (
     StringTensorType,
 )
 
-from fastmlp.exchange.onnx_export import onnx_model
+from fastmlp.exchange.onnx.exporting import onnx_model
 from fastmlp.network import model_of
 from fastmlp.sklearn.architecture import copy_of
 from fastmlp.sklearn.classifier import MLPClassifier

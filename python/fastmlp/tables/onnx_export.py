@@ -15,7 +15,7 @@ from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_help
 
 import fastmlp
 from fastmlp._validation import brief
-from fastmlp.exchange.onnx_ensemble import MeanOfNetworks
+from fastmlp.exchange.onnx.ensemble import MeanOfNetworks
 from fastmlp.network import Network, model_of
 from fastmlp.tables import cells
 from fastmlp.tables.encoders import Number, Numbers, RawNumber, Vector, Words

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from fastmlp.exchange.assembly import assemble_heads
-from fastmlp.exchange.onnx_values import Chain, Value
 from fastmlp.exchange.steps import Activation, Linear, Scale, Step
+from fastmlp.exchange.values import Chain, Value
 
 
 def columns(value: Value, first: int, end: int, where: str) -> Value:

@@ -1,4 +1,4 @@
-"""A tensor of an ONNX graph as a function of the sample: steps, then an elementwise function."""
+"""A tensor of a traced model as a function of the sample: steps, then an elementwise function."""
 
 import math
 import re

@@ -6,7 +6,7 @@ from typing import Final
 
 from onnx import AttributeProto, ModelProto, NodeProto, helper
 
-from fastmlp.exchange.onnx_constants import Constants, decoded
+from fastmlp.exchange.onnx.constants import Constants, decoded
 
 FEATURE_NAMES: Final = "feature_names"
 CLASS_NAMES: Final = "class_names"

@@ -11,20 +11,20 @@ from onnx import ModelProto, NodeProto, ValueInfoProto, checker, external_data_h
 from fastmlp import files
 from fastmlp._validation import brief
 from fastmlp.exchange.assembly import assemble
-from fastmlp.exchange.onnx_constants import Constants, attribute
-from fastmlp.exchange.onnx_evaluation import Evaluation
-from fastmlp.exchange.onnx_gelu import DOMAIN
-from fastmlp.exchange.onnx_heads import columns, joined
-from fastmlp.exchange.onnx_names import (
+from fastmlp.exchange.onnx.constants import Constants, attribute
+from fastmlp.exchange.onnx.evaluation import Evaluation
+from fastmlp.exchange.onnx.gelu import DOMAIN
+from fastmlp.exchange.onnx.heads import columns, joined
+from fastmlp.exchange.onnx.names import (
     CLASS_NAMES,
     FEATURE_NAMES,
     HEAD_NAMES,
     names_in,
     names_of_labels,
 )
-from fastmlp.exchange.onnx_operators import OPERATORS, combined, unsupported, where
-from fastmlp.exchange.onnx_values import Value
+from fastmlp.exchange.onnx.operators import OPERATORS, combined, unsupported, where
 from fastmlp.exchange.steps import Width
+from fastmlp.exchange.values import Value
 from fastmlp.exchange.verification import verify as verify_steps
 from fastmlp.losses import LossLike
 from fastmlp.model.feature_names import usable_names

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, TensorProto, compose, helper, numpy_helper
 
-from fastmlp.exchange.onnx_export import checked_model, onnx_model
+from fastmlp.exchange.onnx.exporting import checked_model, onnx_model
 from fastmlp.model.model import Model
 
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 from fastmlp.exchange.c_constants import CONSTANTS
-from fastmlp.exchange.onnx_builder import Builder
-from fastmlp.exchange.onnx_gelu import DOMAIN
+from fastmlp.exchange.onnx.builder import Builder
+from fastmlp.exchange.onnx.gelu import DOMAIN
 from fastmlp.layers import ActivationLike, parameter_of
 
 _SELU_ABOVE, _SELU_BELOW = (float(CONSTANTS["float64"][f"selu_{at}"]) for at in ("above", "below"))

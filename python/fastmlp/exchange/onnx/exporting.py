@@ -8,10 +8,10 @@ import fastmlp
 from fastmlp import files
 from fastmlp.data._conversion import Scaling
 from fastmlp.exchange.normalizations import Learned, of_inputs, of_layer
-from fastmlp.exchange.onnx_activations import add_activation
-from fastmlp.exchange.onnx_builder import Builder
-from fastmlp.exchange.onnx_gelu import DOMAIN, gelu_function
-from fastmlp.exchange.onnx_names import add_names
+from fastmlp.exchange.onnx.activations import add_activation
+from fastmlp.exchange.onnx.builder import Builder
+from fastmlp.exchange.onnx.gelu import DOMAIN, gelu_function
+from fastmlp.exchange.onnx.names import add_names
 from fastmlp.heads import Heads
 from fastmlp.model.model import Model, refuse_not_finite
 

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto
 
-from fastmlp.exchange.onnx_constants import attribute
-from fastmlp.exchange.onnx_values import Value
+from fastmlp.exchange.onnx.constants import attribute
 from fastmlp.exchange.steps import (
     BatchNormalization,
     LayerNormalization,
@@ -18,6 +17,7 @@ from fastmlp.exchange.steps import (
     Width,
     decimal,
 )
+from fastmlp.exchange.values import Value
 
 Array = NDArray[Any]
 # (node, sample, constants, whether the sample is the first input)

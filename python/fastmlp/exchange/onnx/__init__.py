@@ -1,0 +1,1 @@
+"""ONNX: conversion of graphs of dense layers from and to networks."""
