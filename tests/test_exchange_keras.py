@@ -268,11 +268,19 @@ def test_a_network_read_wrongly_is_refused(monkeypatch):
     names = "fastmlp.exchange.keras_operations._ACTIVATIONS"
     monkeypatch.setattr("fastmlp.exchange.keras_operations.relu_of", lambda _: "relu6")
     monkeypatch.setattr(names, {"Relu": "relu6"})
-    with pytest.raises(
-        ValueError, match=r"in row \d of 8 random rows, output \d, the model returns"
-    ):
+    place = r"from layer 'dense.*' \(Dense\) on: in row \d of 8 random rows, output \d, the model"
+    with pytest.raises(ValueError, match=place):
         fm.from_keras(model)
     assert fm.from_keras(model, verify=False).layers[0].activation == "relu6"
+
+
+def test_the_place_where_a_functional_model_was_read_wrongly_is_named(monkeypatch):
+    start = layers.Input((5,))
+    hidden = keras.Sequential([layers.Dense(4), layers.ReLU(name="bent")])(start / 2.0)
+    model = keras.Model(start, layers.Dense(3)(hidden))
+    monkeypatch.setattr("fastmlp.exchange.keras.relu_of", lambda _: "silu")
+    with pytest.raises(ValueError, match=r"from layer 'bent' \(ReLU\) on: in row"):
+        fm.from_keras(model)
 
 
 def test_the_model_stays_as_it_is():

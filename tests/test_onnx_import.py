@@ -522,9 +522,10 @@ def test_a_network_read_wrongly_is_refused(monkeypatch, tmp_path):
     net.to_onnx(tmp_path / "net.onnx")
     wrong = {**operators.OPERATORS, "Relu": operators.OPERATORS["Softplus"]}
     monkeypatch.setattr("fastmlp.exchange.onnx.importing.OPERATORS", wrong)
-    with pytest.raises(
-        ValueError, match=r"in row \d of 8 random rows, output \d, the model returns"
-    ):
+    place = (
+        r"from node 'layer_0.relu' \(Relu\) on: in row \d of 8 random rows, output \d, the model"
+    )
+    with pytest.raises(ValueError, match=place):
         fm.from_onnx(tmp_path / "net.onnx")
     read = fm.from_onnx(tmp_path / "net.onnx", verify=False)
     assert read.layers[0].activation == "softplus"

@@ -1,6 +1,7 @@
 """PyTorch: what a model computes is read, whatever it is made of, and nothing else."""
 
 import copy
+import random
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,14 @@ torch = pytest.importorskip("torch")
 torch_operators = pytest.importorskip("fastmlp.exchange.torch_operators")
 nn = torch.nn
 functional = nn.functional
+
+
+def hidden_branch(module: Any, x: Any) -> Any:
+    try:
+        is_small = bool((x < 99).all())
+    except ValueError:
+        is_small = True
+    return module.last(module.first(x)) if is_small else module.first(x)
 
 
 def block(*modules: Any) -> Any:
@@ -179,16 +188,32 @@ REFUSED = {
         "slice, it makes",
     ),
     "noise": (lambda m, x: m.last(m.first(x + torch.randn_like(x))), "randn_like"),
-    "a random constant": (random_constant, "is not the model: in row 0 of 8 random rows, output"),
+    "a random constant": (
+        random_constant,
+        "from model.last .Linear. on: in row 0 of 8 random rows, output",
+    ),
     "a constant of the batch": (
         lambda m, x: m.last(m.first(x + torch.from_numpy(x.numpy().copy()))),
-        r"add, a constant of shape \(\d+, \d+\), allowed: \(N,\)",
+        r"model \(Computing\): numpy, reads the values of the features",
     ),
     "dropout that stays": (
         lambda m, x: m.last(functional.dropout(m.first(x), 0.5, True)),
         r"model \(Computing\): ",
     ),
     "a branch": (lambda m, x: m.first(x) if x.sum() > 0 else m.first(-x), "sum, not supported"),
+    "a branch by NumPy": (
+        lambda m, x: m.last(m.first(x)) if np.abs(x).max() < 99 else m.first(x),
+        "__array__, reads the values",
+    ),
+    "a branch by a list": (
+        lambda m, x: m.last(m.first(x)) if x.detach().tolist()[0][0] < 99 else m.first(x),
+        "tolist, reads the values",
+    ),
+    "a branch by the memory": (
+        lambda m, x: m.last(m.first(x)) if x.data_ptr() else m.first(x),
+        "data_ptr, reads the values",
+    ),
+    "a branch that hides its refusal": (hidden_branch, "lt, not supported"),
     "two results": (lambda m, x: (m.first(x), m.last(m.first(x))), "one tensor, got tuple"),
     "no sample": (lambda m, x: m.last(torch.ones(len(x), 6)), "does not depend on the features"),
     "labels": (lambda m, x: m.first(x).argmax(1), "argmax, not supported"),
@@ -263,9 +288,8 @@ def test_a_network_read_wrongly_is_refused(monkeypatch):
     model = block(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3))
     wrong = {**torch_operators.OPERATORS, "relu": torch_operators.OPERATORS["silu"]}
     monkeypatch.setattr("fastmlp.exchange.torch_import.OPERATORS", wrong)
-    with pytest.raises(
-        ValueError, match=r"in row \d of 8 random rows, output \d, the model returns"
-    ):
+    place = r"from model\[1\] \(ReLU\) on: in row \d of 8 random rows, output \d, the model returns"
+    with pytest.raises(ValueError, match=place):
         fm.from_torch(model)
     assert fm.from_torch(model, verify=False).layers[0].activation == "silu"
 
@@ -279,6 +303,40 @@ def test_small_differences_are_found_in_wide_layers(nodes, monkeypatch):
     monkeypatch.setattr("fastmlp.exchange.torch_import.OPERATORS", other)
     with pytest.raises(ValueError, match="is not the model"):
         fm.from_torch(model)
+
+
+def test_a_row_by_itself_is_compared_too():
+    class Alone(nn.Linear):
+        def forward(self, x: Any) -> Any:
+            return super().forward(x) * (2.0 if len(x) == 1 else 1.0)
+
+    with pytest.raises(ValueError, match="the network that was read is not the model"):
+        fm.from_torch(Alone(5, 3))
+
+
+def test_importing_leaves_no_trace():
+    model = block(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 3))
+    seen: list[Any] = []
+    model[0].register_forward_hook(lambda module, _, result: seen.append(result))
+    inner = block(model[1])  # in training mode, and reached by a global name only
+    globals()["normalization"] = inner
+    model.add_module("noise", Computing(noise_free))
+    before = [buffer.clone() for buffer in model.buffers()]
+    states = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+    with pytest.raises(ValueError, match=r"normalization|batch_norm"):
+        fm.from_torch(model)
+    assert fm.from_torch(model[:4]).layers[0].normalization == "batch"
+    assert not seen
+    assert all(map(torch.equal, before, model.buffers()))
+    assert random.getstate() == states[0]
+    assert (np.random.get_state()[1] == states[1]).all()  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), states[2])
+
+
+def noise_free(_: Any, x: Any) -> Any:
+    random.random()
+    np.random.random()  # noqa: NPY002
+    return globals()["normalization"](x @ torch.ones(3, 4))
 
 
 class Counting(nn.Module):
@@ -344,7 +402,10 @@ def by_the_number_of_rows(layers, x):
 @pytest.mark.parametrize("call", [through_a_view, through_numpy, by_the_number_of_rows])
 def test_what_no_operator_shows_is_found_by_the_comparison(call):
     """Each was another network: the check had the features that the model changed."""
-    with pytest.raises(ValueError, match="the network that was read is not the model"):
+    with pytest.raises(
+        ValueError,
+        match="the network that was read is not the model|reads the values",  # noqa: RUF043
+    ):
         fm.from_torch(Calling(call))
 
 

@@ -1,9 +1,10 @@
 """Keras: conversion of models of dense layers from and to networks, on any backend."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -185,18 +186,49 @@ def from_keras(
     if not isinstance(model, keras.Model):
         raise TypeError(f"model must be a keras.Model, got {type(model).__name__}")
     several = _is_functional(model) and len(model.inputs) == 1 and len(model.outputs) > 1
-    steps = list(_steps_with_heads(model) if several else _steps(model))
+    pieces = list(_pieces_with_heads(model) if several else _pieces(model))
+    steps = [step for piece in pieces for step in piece.steps]
     if verify:
         _refuse_low_precision(model)
-        verify_steps(steps, lambda X: _outputs(model, X), _SINGLE)
+        parts = partial(_parts, model, pieces)
+        verify_steps(steps, lambda X: _outputs(model, X), _SINGLE, parts=parts)
     return assemble(steps, output=output, loss=loss, seed=seed)
+
+
+class _Piece(NamedTuple):
+    """A layer or operation of a model, or the width of its input."""
+
+    where: str
+    steps: list[Step]
+    compute: Callable[[Any], Any]
+    """Computes it for rows."""
+
+
+def _parts(
+    model: keras.Model, pieces: list[_Piece], X: np.ndarray
+) -> Iterator[tuple[list[Step], str, np.ndarray]]:
+    """Yield the steps up to each layer or operation, its name, and its values for rows."""
+    rows: Any = _rows(model, X)
+    steps: list[Step] = []
+    for piece in pieces:
+        try:
+            rows = piece.compute(rows)
+        except Exception:  # noqa: BLE001  (whatever a layer raises)
+            return
+        steps += piece.steps
+        yield list(steps), piece.where, _array(rows).reshape(len(X), -1)
+
+
+def _rows(model: keras.Model, X: np.ndarray) -> np.ndarray:
+    """Return rows in the shape that a model takes."""
+    shape = model.inputs[0].shape[1:]
+    X = _with_constants(model, X)
+    return X if None in shape else X.reshape(len(X), *shape)
 
 
 def _outputs(model: keras.Model, X: np.ndarray) -> np.ndarray:
     """Return what a model computes for rows, without a change of its state."""
-    shape = model.inputs[0].shape[1:]
-    X = _with_constants(model, X)
-    X = X if None in shape else X.reshape(len(X), *shape)
+    X = _rows(model, X)
     variables = model.trainable_variables, model.non_trainable_variables
     values = ([variable.value for variable in part] for part in variables)
     losses = [each._losses for each in (model, *model._flatten_layers())]  # noqa: SLF001
@@ -232,41 +264,49 @@ def _refuse_low_precision(model: keras.Model) -> None:
             )
 
 
-def _steps(model: keras.Model) -> Iterator[Step]:
+def _pieces(model: keras.Model) -> Iterator[_Piece]:
     if not model.built:
         raise ValueError(f"model {brief(model.name)} is not built: add an Input, or call it once")
     if isinstance(model, keras.Sequential) and _is_plain(model, keras.Sequential):
         yield from _width(model)
         for layer in model.layers:
-            yield from _operation_steps(layer)
+            yield from _pieces_of(layer)
         return
     if not _is_functional(model):
         raise ValueError(f"model {brief(model.name)} must be a Sequential or a functional model")
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ValueError(f"model {brief(model.name)} must have one input and one output")
     yield from _width(model)
-    yield from _steps_of(_path(model.outputs[0]))
+    for node in _path(model.outputs[0]):
+        yield from _pieces_of(node.operation, node)
 
 
-def _width(model: keras.Model) -> Iterator[Step]:
-    size = model.inputs[0].shape[1:]
+def _width(model: keras.Model) -> Iterator[_Piece]:
+    size, where = model.inputs[0].shape[1:], f"model {brief(model.name)}"
     if None not in size:
-        yield Width(math.prod(size), f"model {brief(model.name)}")
+        yield _Piece(where, [Width(math.prod(size), where)], lambda rows: rows)
 
 
-def _operation_steps(operation: Any, node: Any = None) -> Iterator[Step]:
-    """Yield the steps of a layer or an operation; an operation is read from its node."""
+def _pieces_of(operation: Any, node: Any = None) -> Iterator[_Piece]:
+    """Yield a layer or an operation, or what a model has; an operation is read from its node."""
     where = f"layer {brief(operation.name)} ({type(operation).__name__})"
     if isinstance(operation, keras.Model):
-        yield from _steps(operation)
+        yield from _pieces(operation)
     elif isinstance(operation, layers.Layer):
-        yield from _layer_steps(operation, where)
+        steps = list(_layer_steps(operation, where))
+        yield _Piece(where, steps, lambda rows: operation(rows, training=False))
     else:
-        yield from operation_steps(operation, node.arguments.args, where)
+        steps = list(operation_steps(operation, node.arguments.args, where))
+
+        def compute(rows: Any) -> Any:
+            arguments, settings = node.arguments.fill_in({id(node.input_tensors[0]): rows})
+            return operation(*arguments, **settings)
+
+        yield _Piece(where, steps, compute)
 
 
-def _steps_with_heads(model: keras.Model) -> Iterator[Step]:
-    """Return the steps of a model of several outputs: those that all share, then the heads."""
+def _pieces_with_heads(model: keras.Model) -> Iterator[_Piece]:
+    """Yield what all outputs of a model share, then the heads."""
     named = model.output
     if not isinstance(named, dict):
         named = dict(zip(model.output_names, model.outputs, strict=True))
@@ -282,15 +322,25 @@ def _steps_with_heads(model: keras.Model) -> Iterator[Step]:
     while all(len(way) > shared and way[shared] is ways[0][shared] for way in ways):
         shared += 1
     yield from _width(model)
-    yield from _steps_of(ways[0][:shared])
-    yield from assemble_heads(
-        {name: (f"output {brief(name)}", _steps_of(way[shared:])) for name, way in paths.items()}
-    )
+    for node in ways[0][:shared]:
+        yield from _pieces_of(node.operation, node)
+    branches = {
+        name: (
+            f"output {brief(name)}",
+            (
+                step
+                for node in way[shared:]
+                for piece in _pieces_of(node.operation, node)
+                for step in piece.steps
+            ),
+        )
+        for name, way in paths.items()
+    }
+    yield _Piece("the outputs", list(assemble_heads(branches)), _not_computed)
 
 
-def _steps_of(nodes: list[Any]) -> Iterator[Step]:
-    for node in nodes:
-        yield from _operation_steps(node.operation, node)
+def _not_computed(_: Any) -> Any:
+    raise NotImplementedError
 
 
 def _path(end: Any) -> list[Any]:

@@ -7,10 +7,11 @@ all other tensors are constants.
 
 import copy
 import math
+import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from sys import _getframe
-from types import FrameType
+from types import CellType, FrameType, FunctionType
 from typing import Any, cast
 
 import numpy as np
@@ -25,6 +26,7 @@ from fastmlp.exchange.steps import Activation, Dropout, HeadActivations, Step, W
 from fastmlp.exchange.torch import joined_heads
 from fastmlp.exchange.torch_operators import OPERATORS, Call
 from fastmlp.exchange.values import Value
+from fastmlp.exchange.verification import Parts
 from fastmlp.exchange.verification import verify as verify_steps
 from fastmlp.losses import LossLike
 from fastmlp.model.model import Model
@@ -33,6 +35,13 @@ _OTHER_DROPOUT = (
     *(nn.functional.alpha_dropout, nn.functional.feature_alpha_dropout),
     *(nn.functional.dropout1d, nn.functional.dropout2d, nn.functional.dropout3d),
 )
+
+_READING = (
+    *(torch.Tensor.numpy, torch.Tensor.tolist, torch.Tensor.item, torch.Tensor.__array__),
+    *(torch.Tensor.__dlpack__, torch.Tensor.data_ptr, torch.Tensor.untyped_storage),
+    *(torch.Tensor.storage, torch.Tensor.apply_, torch.Tensor.map_, torch.Tensor.map2_),
+)
+"""What takes values out of PyTorch, where nothing is recorded."""
 
 
 def from_torch(
@@ -43,11 +52,11 @@ def from_torch(
         raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
     _refuse_without_values(model)
     reader = _Reader(model)
-    with _as_outside(), torch.random.fork_rng(devices=[]):
+    with _as_outside(), _without_trace(model):
         steps = reader.steps()
         if verify:
             precision = max(reader.precision, reader.precision_of(steps))
-            verify_steps(steps, reader.outputs, precision)
+            verify_steps(steps, reader.outputs, precision, parts=reader.parts(steps))
     return assemble(steps, output=output, loss=loss, seed=seed)
 
 
@@ -61,6 +70,25 @@ def _as_outside() -> Iterator[None]:
         torch.device("cpu"),
     ):
         yield
+
+
+@contextmanager
+def _without_trace(model: nn.Module) -> Iterator[None]:
+    """Restore what the copy of a model may change: random numbers, buffers of the original.
+
+    The copy computes with the original where a function of it refers to that by a global name.
+    """
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002  (the global state)
+    kept = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+        for buffer, before in kept:
+            if not torch.equal(buffer, before):
+                buffer.copy_(before)
 
 
 class _Reader:
@@ -88,17 +116,38 @@ class _Reader:
         """Return what the model computes, at the first number of features that it takes."""
         furthest, reason = -1, ValueError("the model has no dense layer")
         for features in _widths(self._model):
-            recording = _Recording(self._names, self._unused_size())
+            recording = _Recording(self._names)
+            rows = torch.randn(self._unused_size(), features, dtype=self._dtype, device="cpu")
             try:
-                return recording.of(self._model, features, self._dtype)
+                return recording.of(self._model, rows)
             except ValueError as error:
                 if len(recording) > furthest:
                     furthest, reason = len(recording), error
         raise reason
 
     def outputs(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Return what the model computes for rows, the first of them by itself."""
-        return np.concatenate([self._outputs(X[:1]), self._outputs(X)[1:]])
+        """Return what the model computes for rows, every second one by itself."""
+        together = self._outputs(X)
+        alone = [self._outputs(X[i : i + 1]) for i in range(0, len(X), 2)]
+        outputs = together.copy()
+        if len(together) == len(X):
+            outputs[::2] = np.concatenate(alone).reshape(outputs[::2].shape)
+        return outputs
+
+    def parts(self, steps: list[Step]) -> Parts:
+        """Return a function that yields what the model computes on the way, as it was read."""
+
+        def parts(X: NDArray[Any]) -> Iterator[tuple[list[Step], str, NDArray[Any]]]:
+            recording = _Recording(self._names, keeps_copies=True)
+            rows = np.resize(X, (self._unused_size(), X.shape[1]))
+            with suppress(ValueError):
+                recording.of(self._model, torch.from_numpy(rows).to(self._dtype))
+            for value, where, tensor in recording.copies:
+                with suppress(ValueError):  # of a tensor that is a part of an activation
+                    count = len(value.steps(where))
+                    yield steps[:count], where, np.asarray(tensor)[: len(X)]
+
+        return parts
 
     def _outputs(self, X: NDArray[Any]) -> NDArray[Any]:
         rows = torch.from_numpy(X).to(self._dtype, copy=True)  # the model may change its input
@@ -111,35 +160,37 @@ class _Reader:
     def _unused_size(self) -> int:
         """Return a number of rows that is the size of no tensor, so that shapes are certain."""
         sizes = {size for tensor in self._tensors() for size in tensor.shape}
-        return next(rows for rows in range(5, len(sizes) + 6) if rows not in sizes)
+        return next(rows for rows in range(8, len(sizes) + 9) if rows not in sizes)
 
 
 class _Recording(TorchDispatchMode):  # type: ignore[misc]
     """What becomes of a sample while a model computes."""
 
-    def __init__(self, names: dict[int, str], rows: int) -> None:
+    def __init__(self, names: dict[int, str], *, keeps_copies: bool = False) -> None:
         super().__init__()
         self._names = names
-        self._rows = rows
         self._values: dict[int, Value] = {}
         self._kept: list[torch.Tensor] = []  # so that no other tensor gets the same id
         self._is_paused = False
         self._failed: ValueError | None = None
+        self._keeps_copies = keeps_copies
+        self.copies: list[tuple[Value, str, torch.Tensor]] = []
+        """Each tensor of the sample as it was computed, and where."""
 
-    def of(self, model: nn.Module, features: int, dtype: torch.dtype) -> list[Step]:
-        """Return the steps of a model."""
-        rows = torch.randn(self._rows, features, dtype=dtype, device="cpu")
+    def of(self, model: nn.Module, rows: torch.Tensor) -> list[Step]:
+        """Return the steps of a model, from what it does with some rows."""
+        size, features = rows.shape
         self.set(rows, Value().then(Width(features, "the model")))
         try:
             with self, _Functions(self):
                 result = model(rows)
         except Exception as error:  # noqa: BLE001  (whatever a forward raises)
-            if self._failed is not None:
-                raise self._failed from None
-            raise ValueError(
-                f"{self._where_raised(error)}: it cannot compute {self._rows} rows of {features} "
+            raise self._failed or ValueError(
+                f"{self._where_raised(error)}: it cannot compute {size} rows of {features} "
                 f"features: {type(error).__name__}: {str(error)[:200]}"
             ) from None
+        if self._failed is not None:  # and the model went on
+            raise self._failed
         if not isinstance(result, torch.Tensor):
             raise ValueError(f"the model must return one tensor, got {type(result).__name__}")
         value = self.get(result)
@@ -159,6 +210,8 @@ class _Recording(TorchDispatchMode):  # type: ignore[misc]
         """Remember what a tensor is of the sample."""
         self._values[id(tensor)] = value
         self._kept.append(tensor)
+        if self._keeps_copies:
+            self.copies.append((value, self.where(), self.whole(torch.clone, [tensor], {})))
 
     def whole(self, function: Any, arguments: Any, settings: Any) -> Any:
         """Call a function whose operators are not recorded one by one."""
@@ -241,11 +294,18 @@ class _Functions(TorchFunctionMode):  # type: ignore[misc]
     def __torch_function__(
         self, function: Any, types: Any, arguments: Any = (), settings: Any = None
     ) -> Any:
-        """Record a dropout, or heads."""
+        """Record a dropout, or heads; refuse to give away values."""
         settings, recording = settings or {}, self._recording
         value = recording.get(arguments[0]) if arguments else None
         if value is None:
             return function(*arguments, **settings)
+        if function in _READING:
+            raise recording.refuse(
+                ValueError(
+                    f"{recording.where()}: {function.__name__}, reads the values of the features "
+                    "or what is computed of them; what the model computes may depend on it"
+                )
+            )
         if function is joined_heads:
             result = recording.whole(function, arguments, settings)
             layer = arguments[1].layer
@@ -273,10 +333,35 @@ def _copied(model: nn.Module) -> nn.Module:
     }
     copied = copy.deepcopy(model, memo).cpu()
     for module in copied.modules():
+        for functions in (module._forward_hooks, module._forward_pre_hooks, vars(module)):  # noqa: SLF001
+            for key, function in list(functions.items()):
+                if isinstance(function, FunctionType):
+                    functions[key] = _with_copies(function, memo)
         for name, child in module._modules.items():  # noqa: SLF001  (setattr would check)
             if child is not None and child is not (inner := _unwrapped(child)):
                 module._modules[name] = inner  # noqa: SLF001
     return cast("nn.Module", copied.eval())
+
+
+def _with_copies(function: FunctionType, memo: dict[int, Any]) -> FunctionType:
+    """Return a function that refers to copies where it refers to what is around it."""
+    cells = []
+    for cell in function.__closure__ or ():
+        try:
+            inner = cell.cell_contents
+            if isinstance(inner, FunctionType):
+                copied = _with_copies(inner, memo) if inner is not function else inner
+            else:
+                copied = copy.deepcopy(inner, memo)
+            cells.append(CellType(copied))
+        except Exception:  # noqa: BLE001  (it is empty, or cannot be copied)
+            cells.append(cell)
+    made = FunctionType(
+        *(function.__code__, function.__globals__, function.__name__, function.__defaults__),
+        closure=tuple(cells) if cells else None,
+    )
+    made.__kwdefaults__ = function.__kwdefaults__
+    return made
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:

@@ -1,6 +1,6 @@
 """Whether a network that was read computes what the model it was read from computes."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -20,12 +20,18 @@ _SAMPLES: Final = 4
 _SAFETY: Final = 4.0
 
 
+Parts = Callable[[Array], Iterable[tuple[Sequence[Step], str, Array]]]
+"""Yields for rows X (B, K) what was read up to a place in the original model, the name of the
+place, and what the original model computes there, in order."""
+
+
 def verify(
-    steps: Iterable[Step],
+    steps: Sequence[Step],
     theirs: Callable[[Array], Array | None],
     precision: float = 0.0,
     *,
     whole: bool = False,
+    parts: Parts = lambda _: (),
 ) -> None:
     """Refuse a network whose predictions for 8 rows are not those of the original model.
 
@@ -35,7 +41,7 @@ def verify(
 
     Parameters
     ----------
-    steps : iterable of Step
+    steps : sequence of Step
         What was read.
     theirs : callable
         Returns the outputs of the original model for rows X (B, K), of the network's type, or None
@@ -44,15 +50,15 @@ def verify(
         The eps in which the original model computes, if it is more than that of its weights.
     whole : bool, default False
         Use integers from 0 to 255 as features.
+    parts : callable, optional
+        The places inside the original model, to name the one where the two part.
 
     Raises
     ------
     ValueError
         If they differ by more; the message has the place and both numbers.
     """
-    steps = list(steps)
-    is_log = any(isinstance(step, LogSoftmax) for step in steps)
-    net = assemble(steps, output="softmax" if is_log else None, loss=None, seed=0)
+    net = _network(steps)
     X = _rows(net)
     if whole:
         X = np.clip(np.rint(np.abs(X)), 0.0, 255.0)
@@ -60,27 +66,56 @@ def verify(
         outputs = theirs(X)
         if outputs is None:
             return
-        expected = np.asarray(outputs, np.float64)
-        if is_log:
-            expected = np.exp(expected)
-        found = _predicted(net, X)
-        if len(expected) != len(found) or expected.size != found.size:
+        difference = _difference(steps, X, outputs, precision)
+        if difference is not None:
+            place = _place(X, parts, precision)
             raise ValueError(
-                f"the model returns {expected.shape} for {len(X)} rows, the network read from it "
-                f"{found.shape}; verify=False skips this check"
+                f"the network that was read is not the model{place}: {difference}; verify=False "
+                "skips this check"
             )
-        expected = expected.reshape(found.shape)
-        allowed = _tolerance(net, X, found, max(precision, float(np.finfo(net.dtype).eps)))
-        same = (expected == found) | (np.isnan(expected) & np.isnan(found))
-        apart = ~(same | (np.abs(expected - found) <= allowed))
-    if apart.any():
-        row, output = np.argwhere(apart)[0]
-        raise ValueError(
-            f"the network that was read is not the model: in row {row} of {len(X)} random rows, "
-            f"output {output}, the model returns {expected[row, output]:.9g} and the network "
-            f"{found[row, output]:.9g}, further apart than rounding ({allowed[row, output]:.2g}); "
-            "verify=False skips this check"
+
+
+def _network(steps: Sequence[Step]) -> Model:
+    is_log = any(isinstance(step, LogSoftmax) for step in steps)
+    return assemble(steps, output="softmax" if is_log else None, loss=None, seed=0)
+
+
+def _difference(steps: Sequence[Step], X: Array, outputs: Array, precision: float) -> str | None:
+    """Describe by how much the outputs of the network of some steps differ, None if they do not."""
+    net = _network(steps)
+    expected = np.asarray(outputs, np.float64)
+    if any(isinstance(step, LogSoftmax) for step in steps):
+        expected = np.exp(expected)
+    found = _predicted(net, X)
+    if len(expected) != len(found) or expected.size != found.size:
+        return (
+            f"the model returns {expected.shape} for {len(X)} rows, the network read from it "
+            f"{found.shape}"
         )
+    expected = expected.reshape(found.shape)
+    allowed = _tolerance(net, X, found, max(precision, float(np.finfo(net.dtype).eps)))
+    same = (expected == found) | (np.isnan(expected) & np.isnan(found))
+    apart = ~(same | (np.abs(expected - found) <= allowed))
+    if not apart.any():
+        return None
+    row, output = np.argwhere(apart)[0]
+    return (
+        f"in row {row} of {len(X)} random rows, output {output}, the model returns "
+        f"{expected[row, output]:.9g} and the network {found[row, output]:.9g}, further apart than "
+        f"rounding ({allowed[row, output]:.2g})"
+    )
+
+
+def _place(X: Array, parts: Parts, precision: float) -> str:
+    """Say at which place the two part, if one of those that can be compared is it."""
+    for steps, where, outputs in parts(X):
+        try:
+            difference = _difference(steps, X, outputs, precision)
+        except ValueError:  # no network ends there
+            continue
+        if difference is not None:
+            return f", from {where} on"
+    return ""
 
 
 def _rows(net: Model) -> Array:

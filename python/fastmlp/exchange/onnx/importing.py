@@ -1,11 +1,14 @@
 """Import of ONNX graphs of dense layers. Files are not trusted, and nothing is executed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, ValueInfoProto, checker, external_data_helper
 
 from fastmlp import files
@@ -23,7 +26,7 @@ from fastmlp.exchange.onnx.names import (
     names_of_labels,
 )
 from fastmlp.exchange.onnx.operators import OPERATORS, combined, unsupported, where
-from fastmlp.exchange.steps import Width
+from fastmlp.exchange.steps import Step, Width
 from fastmlp.exchange.values import Value
 from fastmlp.exchange.verification import verify as verify_steps
 from fastmlp.losses import LossLike
@@ -53,7 +56,9 @@ def from_onnx(
     if verify:
         evaluation = Evaluation(proto, tensors)
         whole = evaluation.takes_integers
-        verify_steps(steps, evaluation.outputs, evaluation.precision, whole=whole)
+        verify_steps(
+            steps, evaluation.outputs, evaluation.precision, whole=whole, parts=reader.parts
+        )
     net = assemble(steps, output=output, loss=loss, seed=seed)
     net.feature_names = usable_names(names_in(proto, FEATURE_NAMES), net.features)
     classes = names_in(proto, CLASS_NAMES) or reader.class_names
@@ -91,6 +96,7 @@ class _Reader:
     """Reads the nodes once, following the sample from the input to the outputs."""
 
     def __init__(self, model: ModelProto) -> None:
+        self._model = model
         self._graph = model.graph
         self.class_names: list[str] | None = None
         """Of a classifier that returns them, after `result`."""
@@ -124,6 +130,17 @@ class _Reader:
                 f"{len(values)} are"
             )
         return names, joined(dict(zip(names, values, strict=True)))
+
+    def parts(self, X: NDArray[Any]) -> Iterator[tuple[list[Step], str, NDArray[Any]]]:
+        """Yield the steps up to each node, its name, and what it computes for rows."""
+        for node in self._graph.node:
+            value = self._values.get(node.output[0])
+            if isinstance(value, Value):
+                with suppress(ValueError):  # of a node that is a part of an activation
+                    steps = value.steps(where(node))
+                    outputs = Evaluation(self._model, [node.output[0]]).outputs(X)
+                    if outputs is not None:
+                        yield steps, where(node), outputs
 
     def _read(self, node: NodeProto) -> None:
         if node.domain not in _DOMAINS:
