@@ -517,6 +517,93 @@ def test_what_skl2onnx_writes(case, zipmap, fitted, rounding_bound, tmp_path):
     assert (np.abs(net.predict(features) - expected) <= rounding_bound(net, features)).all()
 
 
+OPTIMIZED = [
+    "relu",
+    "sigmoid",
+    "tanh",
+    "gelu",
+    "gelu_tanh",
+    "silu",
+    "leaky_relu",
+    "elu",
+    "softplus",
+]
+
+
+@pytest.mark.parametrize("activation", OPTIMIZED)
+def test_files_that_onnx_runtime_has_optimized_are_read(activation, tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    net = fm.Network([5, fm.Dense(4, activation, "batch"), fm.Dense(4, activation), 3], seed=1)
+    net.to_onnx(tmp_path / "net.onnx")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    runtime.InferenceSession(tmp_path / "net.onnx", options)
+    read = fm.from_onnx(tmp_path / "optimized.onnx")
+    X = np.random.default_rng(1).standard_normal((50, 5)).astype(np.float32)
+    np.testing.assert_allclose(read.predict(X), net.predict(X), atol=1e-6)
+    assert [layer.activation for layer in read.layers] == [layer.activation for layer in net.layers]
+
+
+def fused(operator, inputs, **attributes):
+    """Return a graph with a layer of an operator that ONNX Runtime makes."""
+    node = onnx.helper.make_node(operator, inputs, ["z"], domain="com.microsoft", **attributes)
+    last = onnx.helper.make_node("MatMul", ["z", "V"], ["Y"])
+    first = onnx.helper.make_node("MatMul", ["X", "W"], ["h"])
+    rng = np.random.default_rng(3)
+    arrays = {"W": (4, 4), "V": (4, 2), "b": (4,)}
+    constants = [
+        onnx.numpy_helper.from_array(rng.standard_normal(shape).astype(np.float32), name)
+        for name, shape in arrays.items()
+    ]
+    kind = onnx.TensorProto.FLOAT
+    ends = [
+        onnx.helper.make_tensor_value_info(name, kind, ["n", m]) for name, m in (("X", 4), ("Y", 2))
+    ]
+    nodes = [node, last] if inputs[0] == "X" else [first, node, last]
+    graph = onnx.helper.make_graph(nodes, "fused", ends[:1], ends[1:], constants)
+    opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("com.microsoft", 1)]
+    return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+@pytest.mark.parametrize(
+    ("operator", "inputs", "attributes", "activation"),
+    [
+        (
+            "FusedGemm",
+            "XWb",
+            {"activation": "LeakyRelu", "activation_alpha": 0.25},
+            fm.LeakyReLU(0.25),
+        ),
+        ("FusedGemm", "XWb", {"activation": "Tanh", "alpha": 2.0, "transB": 1}, "tanh"),
+        ("FusedMatMul", "XW", {"alpha": 0.5, "transB": 1}, "identity"),
+        ("BiasGelu", "hb", {}, "gelu"),
+        ("FastGelu", "hb", {}, "gelu_tanh"),
+        ("QuickGelu", "h", {"alpha": 1.0}, "silu"),
+    ],
+)
+def test_fused_operators_are_read(operator, inputs, attributes, activation):
+    pytest.importorskip("onnxruntime")
+    read = fm.from_onnx(fused(operator, list(inputs), **attributes))  # which compares
+    assert read.layers[0].activation == activation
+
+
+@pytest.mark.parametrize(
+    ("operator", "inputs", "attributes", "message"),
+    [
+        ("FusedGemm", "XWb", {"activation": "Conv"}, "its activation is 'Conv'"),
+        ("FusedGemm", "XWb", {"activation": "Sin"}, "its activation is 'Sin'"),
+        ("FusedMatMul", "XW", {"transBatchA": 1}, "transBatchA"),
+        ("QuickGelu", "h", {}, "only with alpha 1"),
+        ("FastGelu", "bh", {}, "takes the sample, and a vector"),
+    ],
+)
+def test_other_fused_operators_are_refused(operator, inputs, attributes, message):
+    with pytest.raises(ValueError, match=message):
+        fm.from_onnx(fused(operator, list(inputs), **attributes))
+
+
 def test_a_network_read_wrongly_is_refused(monkeypatch, tmp_path):
     net = fm.Network([5, fm.Dense(4, "relu"), 3], seed=1)
     net.to_onnx(tmp_path / "net.onnx")

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import NodeProto
+from onnx import NodeProto, helper
 
+from fastmlp._validation import brief
 from fastmlp.exchange.onnx.constants import attribute
 from fastmlp.exchange.steps import (
     BatchNormalization,
@@ -147,8 +148,10 @@ def _linear(node: NodeProto, value: Value, constants: list[Array], first: bool) 
         raise unsupported(node, "must multiply the sample by a constant matrix")
     weights = constants[0]
     alpha = beta = 1.0
-    if node.op_type == "Gemm":
+    if node.op_type in ("Gemm", "FusedGemm", "FusedMatMul"):
         alpha, beta = attribute(node, "alpha", 1.0), attribute(node, "beta", 1.0)
+        if attribute(node, "transBatchA", 0) or attribute(node, "transBatchB", 0):
+            raise unsupported(node, "transBatchA and transBatchB must be 0")
         if attribute(node, "transA", 0):
             raise unsupported(node, "transA must be 0")
         if attribute(node, "transB", 0):
@@ -159,6 +162,43 @@ def _linear(node: NodeProto, value: Value, constants: list[Array], first: bool) 
             raise unsupported(node, f"a bias of shape {constants[1].shape} is not a vector (N,)")
         biases = np.broadcast_to(constants[1].ravel() * beta, weights.shape[1])
     return value.then(Linear(weights * alpha, biases, where(node)))
+
+
+def _fused_linear(node: NodeProto, value: Value, constants: list[Array], first: bool) -> Value:
+    """Return a dense layer with its activation, as ONNX Runtime fuses them."""
+    value = _linear(node, value, constants, first)
+    name = attribute(node, "activation", b"").decode(errors="replace")
+    if not name:
+        return value
+    if name not in OPERATORS:
+        raise unsupported(node, f"its activation is {brief(name)}")
+    settings = {
+        setting: attribute(node, f"activation_{setting}", 0.0)
+        for setting in ("alpha", "beta", "gamma")
+        if any(each.name == f"activation_{setting}" for each in node.attribute)
+    }
+    activation = helper.make_node(name, node.input[:1], node.output, node.name, **settings)
+    return OPERATORS[name](activation, value, [], True)
+
+
+def _quick_gelu(node: NodeProto, value: Value, constants: list[Array], _: bool) -> Value:
+    """Return z sigmoid(alpha z), which is silu if alpha is 1."""
+    if constants or attribute(node, "alpha", 1.702) != 1.0:
+        raise unsupported(node, "only with alpha 1")
+    return value.apply("silu", where(node))
+
+
+def _biased(name: str) -> Operator:
+    """Return the operator of a function of the nodes plus a vector."""
+
+    def apply(node: NodeProto, value: Value, constants: list[Array], first: bool) -> Value:
+        if len(constants) > 1 or not first:
+            raise unsupported(node, "takes the sample, and a vector")
+        if constants:
+            value = value.then(Scale(np.array(1.0), _vector(node, constants), where(node)))
+        return value.apply(name, where(node))
+
+    return apply
 
 
 def _normalization(node: NodeProto, value: Value, constants: list[Array], first: bool) -> Value:
@@ -266,6 +306,7 @@ OPERATORS: dict[str, Operator] = {
     "Abs": _function("abs"),
     "Add": _sum,
     "BatchNormalization": _normalization,
+    "BiasGelu": _biased("gelu"),
     "Cast": _cast,
     "Celu": _celu,
     "Clip": _clip,
@@ -274,7 +315,10 @@ OPERATORS: dict[str, Operator] = {
     "Elu": _parametric("elu", 1.0),
     "Erf": _function("erf"),
     "Exp": _function("exp"),
+    "FastGelu": _biased("gelu_tanh"),
     "Flatten": _flatten,
+    "FusedGemm": _fused_linear,
+    "FusedMatMul": _linear,
     "Gelu": _gelu,
     "Gemm": _linear,
     "Greater": _greater,
@@ -292,6 +336,7 @@ OPERATORS: dict[str, Operator] = {
     "Mul": _product,
     "Neg": _negative,
     "Pow": _pow,
+    "QuickGelu": _quick_gelu,
     "Relu": _function("relu"),
     "Reshape": _reshape,
     "Sigmoid": _function("sigmoid"),
