@@ -1,12 +1,14 @@
 """What columns are taken for, and dates."""
 
 import datetime as dt
+import re
 
 import numpy as np
 import pytest
 
 from fastmlp.tables import cells, dates
 from fastmlp.tables.kinds import kind_of
+from fastmlp.tables.layouts import Strings
 from fastmlp.tables.table import Text
 
 pytestmark = pytest.mark.once
@@ -196,3 +198,36 @@ def test_numbers_read_together_are_those_of_float(rng):
     assert found.tobytes() == expected.tobytes()
     plain = [value.replace(",", "") for value in values[: 5 * 500]]
     assert found[: len(plain)].tolist() == list(map(float, plain))
+
+
+def test_strings_in_one_buffer_are_the_list(rng):
+    alphabet = ["1", "27", "-", ".", "é", "日本", "a b", "\n", "\ud800", "x" * 40]
+    values = ["".join(rng.choice(alphabet, rng.integers(0, 6))) for _ in range(500)]
+    strings = Strings.of(values)
+    some = np.sort(rng.choice(len(values), 60, replace=False))
+    assert (list(strings), strings[-1], strings[7:30]) == (values, values[-1], values[7:30])
+    assert strings.take(some) == [values[place] for place in some]
+    kept, filled = strings.without_empty()
+    assert (kept, filled.tolist()) == ([v for v in values if v], [v != "" for v in values])
+
+    expected = {}
+    for place, value in enumerate(values):
+        expected.setdefault(re.sub(r"\d", "0", value), []).append(place)
+    assert set(strings.layouts) == set(expected)
+    wanted = list(expected)[::3]
+    for cells_alike in strings.alike(wanted):
+        places = expected.pop(cells_alike.layout)
+        assert cells_alike.places.tolist() == places
+        assert cells_alike.texts() == [values[place] for place in places]
+    assert not set(wanted) & set(expected)
+
+
+def test_arrow_text_is_that_of_lists(rng):
+    """With empty cells, blanks around cells, and cells that only blanks tell apart."""
+    pa = pytest.importorskip("pyarrow")
+    for alphabet in (["a", "bc", "", None], ["a", " a", "bc ", "", " ", None, "\u00a0d"]):
+        values = rng.choice(np.array(alphabet, object), 200).tolist()
+        got = cells.arrow_text(pa.chunked_array([pa.array(values, pa.string())]))
+        expected = Text.of(values)
+        assert got.values == expected.values
+        np.testing.assert_array_equal(got.codes, expected.codes)

@@ -46,13 +46,13 @@ def _of_text(text: Text, kind: Kind, decimal: str) -> Values:
     values[np.isinf(values)] = np.nan
     wrong = np.append(np.isnan(values), False)  # the last is for code -1
     if wrong.any():
-        wrong[:-1] &= [value not in cells.MISSING_WORDS for value in text.values]
+        wrong[:-1] &= ~cells.are_missing(text.values)
     values = np.append(values, np.nan)
     table = dates.parts(values) if kind.name == "date" else values
 
     def of_rows(rows: Rows) -> tuple[Floats, NDArray[np.bool_]]:
         codes = text.codes[rows]
-        return table[codes], wrong[codes]
+        return np.take(table.T, codes, axis=-1).T, wrong[codes]
 
     return of_rows
 

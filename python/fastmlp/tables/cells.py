@@ -4,13 +4,12 @@ import contextlib
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.tables.layouts import decimals, layouts, places_of
+from fastmlp.tables.layouts import Alike, Strings, decimals
 from fastmlp.tables.table import Column, Text
 
 MISSING_WORDS: Final = frozenset({
@@ -20,6 +19,8 @@ MISSING_WORDS: Final = frozenset({
 })  # fmt: skip
 """What a cell says where a number, a date, or yes and no are missing. In text they are words:
 ``None`` may be a number of airbags, and ``NA`` sodium."""
+
+_MISSING_LAYOUTS: Final = frozenset(Strings.of(sorted(MISSING_WORDS)).layouts)
 
 _PAIRS: Final = (("true", "false"), ("t", "f"), ("yes", "no"), ("y", "n"))
 PAIRS: Final = {
@@ -74,29 +75,50 @@ def _is_thousands(cell: str, decimal: str) -> bool:
 
 def numbers(values: Sequence[str], decimal: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return values as numbers, NaN if they are not, and which of these are not missing words."""
-    found = layouts(values)
+    strings = Strings.of(values)
     readers = {
-        layout: reader for layout in set(found) if (reader := _reader(layout, decimal)) is not None
+        layout: reader
+        for layout in strings.layouts
+        if (reader := _reader(layout, decimal)) is not None
     }
-    result = np.full(len(values), math.nan)
-    for layout, places in places_of(found, readers):
-        some = [values[place] for place in places.tolist()]
-        result[places] = readers[layout](some)
+    result = np.full(len(strings), math.nan)
+    for cells in strings.alike(readers):
+        result[cells.places] = readers[cells.layout](cells)
     bad = np.isnan(result)
     if bad.any():
-        bad &= np.array([value not in MISSING_WORDS for value in values], np.bool_)
+        bad &= ~are_missing(strings)
     return result, bad
 
 
-def _reader(layout: str, decimal: str) -> Callable[[list[str]], Any] | None:
+def are_missing(values: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which values are missing words."""
+    strings = Strings.of(values)
+    result = np.zeros(len(strings), np.bool_)
+    for cells in strings.alike(_MISSING_LAYOUTS):
+        result[cells.places] = [text in MISSING_WORDS for text in cells.texts()]
+    return result
+
+
+def known_layouts(values: Sequence[str]) -> list[str]:
+    """Return the different layouts of those values that are no missing words."""
+    strings = Strings.of(values)
+    missing = {
+        cells.layout
+        for cells in strings.alike(_MISSING_LAYOUTS)
+        if all(text in MISSING_WORDS for text in cells.texts())
+    }
+    return [layout for layout in strings.layouts if layout not in missing]
+
+
+def _reader(layout: str, decimal: str) -> Callable[[Alike], Any] | None:
     """Return the function that reads the numbers of a layout as `number` does; None for none."""
     if math.isnan(number(layout, decimal)):
         return None
     if decimal == "." and _DECIMAL.fullmatch(layout) and layout.count("0") <= _EXACT_DIGITS:
-        return lambda cells: decimals(layout, cells)
+        return decimals
     if decimal == "." and is_number(layout):
-        return lambda cells: list(map(float, cells))
-    return lambda cells: [number(cell, decimal) for cell in cells]
+        return lambda cells: list(map(float, cells.texts()))
+    return lambda cells: [number(cell, decimal) for cell in cells.texts()]
 
 
 def is_code(cell: str) -> bool:
@@ -106,7 +128,9 @@ def is_code(cell: str) -> bool:
 
 def has_code(values: Sequence[str]) -> bool:
     """Return whether one of the values has a leading zero."""
-    return any(is_code(value) for value in values if value[:1] == "0")
+    strings = Strings.of(values)
+    whole = (layout for layout in strings.layouts if len(layout) > 1 and not layout.strip("0"))
+    return any((cells.characters[:, 0] == ord("0")).any() for cells in strings.alike(whole))
 
 
 def yes_or_no(values: Iterable[str]) -> bool:
@@ -128,7 +152,7 @@ def typed(text: Text, decimal: str) -> Column:
     values = text.values
     if not _are_plain(values[:_FIRST], decimal) or not _are_plain(values, decimal):
         return text  # the first values tell this soon of most columns of text
-    if values and all(value in MISSING_WORDS for value in values):
+    if len(values) and not known_layouts(values):
         return text
     found, _ = numbers(values, decimal)
     if has_code(values) and not (np.modf(found[np.isfinite(found)])[0]).any():
@@ -144,8 +168,7 @@ def _are_plain(values: Sequence[str], decimal: str) -> bool:
             return not math.isnan(number(layout, ","))
         return is_number(layout)
 
-    words = [value for value in values if value not in MISSING_WORDS]
-    return all(map(is_plain, set(layouts(words))))
+    return all(map(is_plain, known_layouts(values)))
 
 
 def from_arrow(cells: Any, decimal: str) -> Column:
@@ -162,33 +185,16 @@ def arrow_text(cells: Any) -> Text:
     """Return a pyarrow column of text as `Text`."""
     coded = cells.combine_chunks().dictionary_encode()
     codes = _filled(coded.indices, np.int32, -1)
-    values = coded.dictionary
-    if _are_stripped(values):
-        return Text(_strings(values), codes)
-    return Text.coded(_strings(values), codes)
-
-
-def _strings(values: Any) -> list[str]:
-    """Return pyarrow strings as a list, several times as fast as ``to_pylist``."""
-    characters, ends = _characters(values)
-    if values.null_count or not len(values):
-        strings: list[str] = values.to_pylist()
-        return strings
-    first, places = int(ends[0]), ends.tolist()
-    text = characters[first : places[-1]].tobytes()
-    if text.isascii():
-        whole = text.decode()
-        return [whole[a - first : b - first] for a, b in pairwise(places)]
-    return [text[a - first : b - first].decode() for a, b in pairwise(places)]
-
-
-def _are_stripped(values: Any) -> bool:
-    """Return whether strings begin and end with a visible ASCII character."""
-    text, ends = _characters(values)
-    if not len(values) or values.null_count or not np.diff(ends).all():
-        return False
-    outer = np.concatenate([text[ends[:-1]], text[ends[1:] - 1]])
-    return bool(((outer > ord(" ")) & (outer < 127)).all())
+    if coded.dictionary.null_count or not len(coded.dictionary):
+        return Text.coded(coded.dictionary.to_pylist(), codes)
+    values = Strings(*_characters(coded.dictionary))
+    if not values.are_stripped():
+        return Text.coded(values, codes)
+    values, filled = values.without_empty()
+    if not filled.all():
+        new = np.where(filled, np.cumsum(filled, dtype=np.int32) - 1, -1)
+        codes = np.append(new, -1).astype(np.int32)[codes]  # the last is for code -1
+    return Text(values, codes)
 
 
 def arrow_floats(column: Any) -> NDArray[np.float64]:

@@ -11,8 +11,8 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.tables.cells import MISSING_WORDS
-from fastmlp.tables.layouts import Matched, by_layout, layouts
+from fastmlp.tables.cells import MISSING_WORDS, are_missing, known_layouts
+from fastmlp.tables.layouts import Matched, Strings
 
 Order = Literal[
     "iso", "year first", "day first", "month first", "month by name", "quarter", "time of day"
@@ -78,18 +78,20 @@ def order_of(  # noqa: PLR0911  (a case each)
     """
     first = next((value for value in values if value not in MISSING_WORDS), "")
     patterns = (*_PATTERNS.values(), _TWO_DIGITS)
-    if not any(pattern.fullmatch(layout) for pattern in patterns for layout in layouts([first])):
+    of_first = known_layouts([first])
+    if not any(pattern.fullmatch(layout) for pattern in patterns for layout in of_first):
         return None, ""
-    words = [value for value in values if value not in MISSING_WORDS]
-    found = set(layouts(words))
+    strings = Strings.of(values)
+    found = known_layouts(strings)
     for order, pattern in _PATTERNS.items():
         if order not in _YEAR_AT_THE_END and all(map(pattern.fullmatch, found)):
-            return (order, "") if not np.isnan(days(words, order)).any() else (None, "")
+            wrong = np.isnan(days(strings, order))
+            return (order, "") if not (wrong & ~are_missing(strings)).any() else (None, "")
     if all(map(_TWO_DIGITS.fullmatch, found)):
         return None, "the years have two digits, whose century nothing tells"
     if not all(map(_YEAR_LAST.fullmatch, found)):
         return None, ""
-    matched = list(_matched(words, _YEAR_LAST))
+    matched = list(_matched(strings, _YEAR_LAST))
     left, middle = (max(int(cells.whole(i).max()) for _, cells in matched) for i in (1, 2))
     if left <= 12 and middle <= 12:
         return None, "nothing tells whether day or month stands first"
@@ -116,12 +118,12 @@ def days(values: Sequence[str], order: Order) -> NDArray[np.float64]:
 
 def _matched(
     values: Sequence[str], pattern: re.Pattern[str]
-) -> Iterator[tuple[NDArray[np.intp] | slice, Matched]]:
+) -> Iterator[tuple[NDArray[np.intp], Matched]]:
     """Yield the places of the cells of each layout that matches, and these cells."""
-    for layout, places in by_layout(values):
-        if match := pattern.fullmatch(layout):
-            some = values if isinstance(places, slice) else [values[place] for place in places]
-            yield places, Matched(some, match)
+    strings = Strings.of(values)
+    matches = {layout: match for layout in strings.layouts if (match := pattern.fullmatch(layout))}
+    for cells in strings.alike(matches):
+        yield cells.places, Matched(cells, matches[cells.layout])
 
 
 def _days(cells: Matched, order: Order) -> NDArray[np.float64]:
@@ -142,10 +144,12 @@ def _days(cells: Matched, order: Order) -> NDArray[np.float64]:
 
 
 def _civil(year: Whole, month: Whole | int, day: Whole | int) -> NDArray[np.float64]:
-    months = (12 * (year - 1970) + month - 1).astype("M8[M]")
-    result = months.astype("M8[D]") + (day - 1)
-    exists = (year >= 1) & (month >= 1) & (month <= 12) & (result.astype("M8[M]") == months)
-    return np.where(exists, result.astype(np.float64), math.nan)
+    months = 12 * (year - 1970) + month - 1
+    least, most = int(months.min(initial=0)), int(months.max(initial=0))
+    first = np.arange(least, most + 2).astype("M8[M]").astype("M8[D]").astype(np.int64)
+    begins, length = first[months - least], np.diff(first)[months - least]
+    exists = (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= length)
+    return np.where(exists, begins + (day - 1), math.nan)
 
 
 def _at(day: NDArray[np.float64], cells: Matched, clock: int) -> NDArray[np.float64]:
@@ -180,16 +184,24 @@ def parts(day: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     missing = np.isnan(day)
     whole = np.floor(np.where(missing, 0.0, day))
-    dates = whole.astype(np.int64).astype("M8[D]")
+    result = np.empty((len(PARTS), len(day)))  # a part after the other: each is used alone
+    result[0], result[1:5], result[5] = day, _of_calendar(whole), (day - whole) * 24.0
+    result[:, missing] = math.nan
+    return result.T
+
+
+def _of_calendar(day: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return year, month, weekday and day of the year of whole days, an array (4, n)."""
+    whole = day.astype(np.int64)
+    least, most = int(whole.min(initial=0)), int(whole.max(initial=0))
+    few = most - least < len(whole)  # then each day is converted once
+    dates = (np.arange(least, most + 1) if few else whole).astype("M8[D]")
     year, month = dates.astype("M8[Y]"), dates.astype("M8[M]")
     columns = [
-        day,
-        year.astype(np.int64) + 1970.0,
-        month.astype(np.int64) % 12 + 1.0,
+        year.astype(np.int64) + 1970,
+        month.astype(np.int64) % 12 + 1,
         (dates.astype(np.int64) + 3) % 7,
-        (dates - year.astype("M8[D]")).astype(np.int64) + 1.0,
-        (day - whole) * 24.0,
+        (dates - year.astype("M8[D]")).astype(np.int64) + 1,
     ]
-    result = np.stack([np.asarray(column, np.float64) for column in columns], axis=1)
-    result[missing] = math.nan
-    return result
+    result = np.array(columns, np.float64)
+    return np.take(result, whole - least, axis=1) if few else result

@@ -92,7 +92,10 @@ def sniff(source: str, text: str, expected: Collection[str] = ()) -> Dialect:
     blanks = _BLANK_BEFORE_QUOTE.search(text) is not None
     delimiters = separator[1] if separator else _DELIMITERS
     best: tuple[float, str, list[Row]] | None = None
+    absent = [delimiter for delimiter in delimiters if delimiter not in text]
     for rank, delimiter in enumerate(delimiters):
+        if delimiter in absent[1:]:  # the rows are those with the first one
+            continue
         rows = list(_rows(text, delimiter, quoted, escape, blanks))
         rows = [(line, row) for line, row in rows if line > comments]
         score = _consistency(rows, expected) - 0.01 * rank - 0.6 * (delimiter == " ")
@@ -158,8 +161,8 @@ def _consistency(rows: list[Row], expected: Collection[str]) -> float:
         return 0.9 + 2.0 * (len(expected) == 1 and rows[0][1][0].strip() in expected)
     body = [row for _, row in rows[1:]] or [row for _, row in rows]
     share = sum(len(row) == width for row in body) / len(body)
-    cells = [cell.strip() for row in body[:200] for cell in row]
-    good = sum(map(_is_good, cells)) / max(1, len(cells))
+    cells = Counter(cell.strip() for row in body[:200] for cell in row)
+    good = sum(count for cell, count in cells.items() if _is_good(cell)) / max(1, cells.total())
     known = sum(cell.strip() in expected for cell in rows[0][1])
     # A header that is one cell short may be from R, which omits the name of the row names.
     fits = {0: 1.0, 1: 0.7}.get(abs(len(rows[0][1]) - width), 0.0)

@@ -147,12 +147,12 @@ class Numbers:
     @classmethod
     def fit(cls, values: Floats, pieces: int = 0) -> "Numbers":
         """Fit to (n, p); constant parts are left out, the first has the column of missing."""
-        known = values[~np.isnan(values[:, 0])]
+        missing = np.isnan(values[:, 0])
+        known = values[~missing] if missing.any() else values
         parts = [j for j in range(values.shape[1]) if len(known) and np.ptp(known[:, j]) > 0.0]
         parts = parts or [0]
-        missing = len(known) < len(values)
         numbers = [
-            Number.fit(values[:, j], pieces, missing=missing and place == 0)
+            Number.fit(values[:, j], pieces, missing=bool(missing.any()) and place == 0)
             for place, j in enumerate(parts)
         ]
         return cls(parts, numbers)
@@ -186,12 +186,13 @@ class Words:
     def fit(cls, text: Text, rows: Rows, most: int, least_often: int = LEAST_OFTEN) -> "Words":
         """Fit to some rows; at most `most` words, which occur at least `least_often` times each."""
         counts = text.counts(rows)
-        there = [place for place in range(len(text.values)) if counts[place]]
-        frequent = [place for place in there if counts[place] >= least_often]
+        often = np.sort(counts)[::-1]
+        enough = max(1, least_often, int(often[most - 1]) if most <= len(often) else 1)
+        frequent = np.flatnonzero(counts >= enough).tolist()
         frequent.sort(key=lambda place: (-counts[place], text.values[place]))
         words = sorted(text.values[place] for place in frequent[:most])
         missing = bool((text.codes[rows] < 0).any())
-        return cls(words, len(words) < len(there), missing)
+        return cls(words, len(words) < int(np.count_nonzero(counts)), missing)
 
     @property
     def width(self) -> int:

@@ -1,6 +1,7 @@
 """The kind of a column: decided by its cells in the training part, with a reason."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
@@ -104,14 +105,20 @@ def _row_number(known: NDArray[Any], name: str, count: int, *, unnamed: bool) ->
     """Return why numbers are only identifiers of rows; empty if they may be more."""
     if len(known) < count or count < 2 or known.dtype.kind == "b":
         return ""
-    with np.errstate(over="ignore"):
-        steps = np.diff(known.astype(np.float64))
-    counting = known[0] in {0, 1} and bool((steps == 1.0).all()) and count > 9
-    each_its_own = bool((known == np.floor(known)).all()) and len(np.unique(known)) == count
-    if counting or (each_its_own and (unnamed or _ROW_NAMES.fullmatch(name))):
+    if known[0] in {0, 1} and count > 9 and _count_up(known):
         return NUMBERS_ROWS
-    identifier = each_its_own and count > 20 and _IDENTIFIER.fullmatch(name)
-    return "is a number for each row, an identifier" if identifier else ""
+    of_rows = unnamed or _ROW_NAMES.fullmatch(name) is not None
+    is_identifier = count > 20 and _IDENTIFIER.fullmatch(name) is not None
+    if not (of_rows or is_identifier):
+        return ""
+    each_its_own = bool((known == np.floor(known)).all()) and len(np.unique(known)) == count
+    reason = NUMBERS_ROWS if of_rows else "is a number for each row, an identifier"
+    return reason if each_its_own else ""
+
+
+def _count_up(numbers: NDArray[Any]) -> bool:
+    with np.errstate(over="ignore"):
+        return bool((np.diff(numbers.astype(np.float64)) == 1.0).all())
 
 
 def _text_kind(text: Text, rows: Rows, decimal: str, *, unnamed: bool) -> Kind:  # noqa: PLR0911
@@ -119,7 +126,7 @@ def _text_kind(text: Text, rows: Rows, decimal: str, *, unnamed: bool) -> Kind: 
     there = np.flatnonzero(counts)
     values = text.values_at(there)
     known, total = int(counts.sum()), len(rows)
-    if not values or all(value in cells.MISSING_WORDS for value in values):
+    if not cells.known_layouts(values):
         return Kind("dropped", "holds nothing")
     if len(values) == 1 and known == total:
         return Kind("dropped", f"is always {brief(values[0])}")
@@ -142,7 +149,7 @@ def _text_kind(text: Text, rows: Rows, decimal: str, *, unnamed: bool) -> Kind: 
     return Kind("words", f"dates, but {reason}: read as words" if reason else "")
 
 
-def _prose(values: list[str], known: int) -> str:
+def _prose(values: Sequence[str], known: int) -> str:
     """Return why text is not used: too long, or too many distinct values; empty if it is."""
     words = float(np.mean([value.count(" ") + 1 for value in values[:3000]]))
     if len(values) > 20 and len(values) > _MOSTLY * known:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastmlp._validation import brief
 from fastmlp.data._text import listing
 from fastmlp.errors import DataError
+from fastmlp.tables.layouts import Strings
 
 Rows = NDArray[np.intp]
 
@@ -20,7 +21,7 @@ class Text:
 
     Attributes
     ----------
-    values : list of str
+    values : sequence of str
         The distinct cells, without surrounding blanks; none is empty.
     codes : ndarray of int32, shape (n,)
         For each row the index of its cell in `values`; -1 if the cell is empty or null.
@@ -28,7 +29,7 @@ class Text:
         What `cell_values.values_of` has made of the values.
     """
 
-    values: list[str]
+    values: Sequence[str]
     codes: NDArray[np.int32]
     parsed: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -59,10 +60,13 @@ class Text:
         codes = self.codes if rows is None else self.codes[rows]
         return np.bincount(codes + 1, minlength=len(self.values) + 1)[1:]
 
-    def values_at(self, places: NDArray[np.intp]) -> list[str]:
+    def values_at(self, places: NDArray[np.intp]) -> Sequence[str]:
         """Return the values at different places, ascending."""
-        every = len(places) == len(self.values)
-        return self.values if every else [self.values[place] for place in places]
+        if len(places) == len(self.values):
+            return self.values
+        if isinstance(self.values, Strings):
+            return self.values.take(places)
+        return [self.values[place] for place in places]
 
     def first_row(self, value: int) -> int:
         """Return the first row with this code."""
