@@ -171,7 +171,8 @@ def test_headers(table, content, columns):
         (["00501", "10001", "94110"], ["00501", "10001", "94110"]),
         (["0x10", "1_000", "2"], ["0x10", "1_000", "2"]),
         (["1e999", "1", "2"], [float("inf"), 1.0, 2.0]),
-        ([str(2**60 + 1), "1", "2"], [float(2**60), 1.0, 2.0]),
+        ([str(2**60 + 1), "1", "2"], [str(2**60 + 1), "1", "2"]),
+        ([str(2**60), "1", "2"], [float(2**60), 1.0, 2.0]),
     ],
 )
 def test_cells(table, cells, expected):
@@ -324,3 +325,22 @@ def test_words_of_any_script_blanks_and_gaps_are_kept(tmp_path):
     column = read(path).columns["word"]
     found = [column.values[code] if code >= 0 else "" for code in column.codes]
     assert found == [word.strip() for word in words * 3]
+
+
+def test_whole_numbers_beyond_doubles_keep_their_digits(table):
+    numbers = [2**60 + 1, 2**60 + 2, -(10**25) - 1]
+    column = table("a,b\n" + "".join(f"{number},1.5\n" for number in numbers)).columns["a"]
+    assert list(column.values) == list(map(str, numbers))
+    exact = table("a,b\n9007199254740992,1.5\n-4,2.5\n").columns["a"]
+    assert exact.tolist() == [2.0**53, -4.0]
+
+
+def test_lists_of_one_length_are_vectors(table):
+    column = table('a,b\n"[1, -2.5]",1\n,2\nNA,3\n"[1e3,4]",4\n').columns["a"]
+    np.testing.assert_array_equal(column, [[1, -2.5], [np.nan] * 2, [np.nan] * 2, [1000, 4]])
+
+
+@pytest.mark.parametrize("last", ["[1]", "[1,2,3]", "[1,x]", "[1,inf]", "1,2", "[1,]", "[1 2]"])
+def test_other_lists_are_text(table, last):
+    column = table(f'a,b\n"[1,2]",1\n"{last}",2\n').columns["a"]
+    assert list(column.values) == ["[1,2]", last]

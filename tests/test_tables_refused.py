@@ -169,13 +169,11 @@ def _large(kind):
             return [Decimal(number) for number in numbers]
         case "object":
             return [None, *map(int, numbers[1:])]
-        case "text":
-            return [str(number) for number in numbers]
         case _:
             return [2**70 + (number - 2**62) * 2**8 for number in numbers]
 
 
-@pytest.mark.parametrize("kind", ["int64", "uint64", "Decimal", "object", "text", "large"])
+@pytest.mark.parametrize("kind", ["int64", "uint64", "Decimal", "object", "large"])
 def test_numbers_that_float64_rounds_are_noted(kind):
     model = fitted(_large(kind))
     unit = "262144" if kind == "large" else "1024"
@@ -216,6 +214,38 @@ def test_large_numbers_that_are_as_good_as_exact_have_no_note(numbers):
     model = fitted(numbers) if numbers.max() < 1e150 else None
     assert rounding(numbers) == 0.0
     assert model is None or model.notes == ()
+
+
+def test_digits_beyond_doubles_are_words_and_classes(tmp_path):
+    """Identifiers of 20 digits, which float64 would make equal."""
+    path = tmp_path / "table.csv"
+    large = [12345678901234567890 + i % 3 * 3000 for i in range(60)]
+    path.write_text("a,b,y\n" + "".join(f"{n},{i % 7}.5,{n}\n" for i, n in enumerate(large)))
+    model = fm.TabularModel(**QUICK).fit(path, "y")
+    assert report_of(model).how == (
+        "one input for each of 3 words (float64 rounds its numbers: read as words)"
+    )
+    assert model.classes.tolist() == sorted({str(n) for n in large})
+    assert set(model.predict(path)) <= set(model.classes)
+    with pytest.raises(DataError, match="'y': float64 rounds its numbers to multiples of 2048"):
+        fm.TabularModel(**QUICK, task="regression").fit(path, "y")
+    path.write_text("id,b,y\n" + "".join(f"{10**18 + 7 * i},{i % 7},{i}\n" for i in range(60)))
+    assert report_of(fm.TabularModel(**QUICK).fit(path, "y"), "id").kind == "dropped"
+
+
+def test_vectors_of_a_file(tmp_path):
+    """A column that holds nothing is one of gaps; other lengths are refused."""
+    path = tmp_path / "table.csv"
+
+    def write(cells):
+        path.write_text("a,b,y\n" + "".join(f'"{cells(i)}",{i % 5},{i}\n' for i in range(40)))
+        return path
+
+    model = fm.TabularModel(**QUICK).fit(write(lambda i: f"[{i % 4},{i % 9}]" if i else ""), "y")
+    assert (report_of(model).kind, report_of(model).inputs) == ("vector", 3)
+    assert np.isfinite(model.predict(write(lambda _: "NA"))).all()
+    with pytest.raises(DataError, match="'a' must hold vectors of 2 numbers"):
+        model.predict(write(lambda i: f"[{i},2,3]"))
 
 
 def test_counts_of_one_row(tmp_path):

@@ -96,6 +96,8 @@ def writer(table: Table, name: str, kind: Kind, encoder: Encoder) -> Writer:
     if isinstance(encoder, Words | TargetMeans):
         return _word_writer(encoder, as_text(column))
     if isinstance(encoder, Vector):
+        if not isinstance(column, Booleans) and _holds_nothing(column):
+            column = np.full((len(column), len(encoder.mean)), np.nan)
         if isinstance(column, Text) or column.ndim != 2 or column.shape[1] != len(encoder.mean):
             raise DataError(
                 f"{table.source}: column {brief(name)} must hold vectors of "
@@ -105,6 +107,13 @@ def writer(table: Table, name: str, kind: Kind, encoder: Encoder) -> Writer:
     if not isinstance(column, Text) and column.ndim != 1:
         raise DataError(f"{table.source}: column {brief(name)} must not hold vectors")
     return _number_writer(encoder, values_of(column, kind, table.decimal))
+
+
+def _holds_nothing(column: Column) -> bool:
+    """Return whether all cells of a column are missing, so that its type is unknown."""
+    if isinstance(column, Text):
+        return not cells.known_layouts(column.values)
+    return column.ndim == 1 and column.dtype.kind == "f" and bool(np.isnan(column).all())
 
 
 def _word_writer(encoder: Words | TargetMeans, text: Text) -> Writer:
@@ -136,6 +145,11 @@ def as_text(column: Column) -> Text:
     """Return a column as text, whole numbers without a decimal point."""
     if isinstance(column, Text):
         return column
+    if column.ndim == 2:
+        return Text.of(
+            None if any(value != value for value in row) else str(row)  # noqa: PLR0124
+            for row in column.tolist()
+        )
     if column.dtype.kind == "b":
         return Text.of("True" if value else "False" for value in column.tolist())
     if column.dtype.kind == "M":

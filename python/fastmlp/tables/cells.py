@@ -33,6 +33,7 @@ PAIRS: Final = {
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INFINITE: Final = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+_LONG_WHOLE: Final = re.compile(r"[+-]?0{16,300}")
 _CODE: Final = re.compile(r"0\d+", re.ASCII)
 # More than four separators would be more digits than a double has: a list of numbers.
 _THOUSANDS: Final = {
@@ -133,6 +134,16 @@ def has_code(values: Sequence[str]) -> bool:
     return any((cells.characters[:, 0] == ord("0")).any() for cells in strings.alike(whole))
 
 
+def are_rounded(values: Sequence[str]) -> bool:
+    """Return whether float64 rounds some of the values that are whole numbers, written as digits.
+
+    Such numbers are mostly identifiers, of which it would make several equal.
+    """
+    strings = Strings.of(values)
+    long = [layout for layout in strings.layouts if _LONG_WHOLE.fullmatch(layout)]
+    return any(int(cell) != float(cell) for cells in strings.alike(long) for cell in cells.texts())
+
+
 def yes_or_no(values: Iterable[str]) -> bool:
     """Return whether values are a pair such as yes and no, apart from missing words."""
     words = set()
@@ -147,17 +158,50 @@ def yes_or_no(values: Iterable[str]) -> bool:
 def typed(text: Text, decimal: str) -> Column:
     """Return numbers if every cell is a plain number or a missing word, else the text.
 
-    Whole numbers of which some have a leading zero, like codes, stay text.
+    Lists such as ``[0.5, 2]``, all of one length, are vectors.
+    Whole numbers stay text if some have a leading zero, like codes, or are rounded by float64.
     """
     values = text.values
+    if (vectors := _vectors(text)) is not None:
+        return vectors
     if not _are_plain(values[:_FIRST], decimal) or not _are_plain(values, decimal):
         return text  # the first values tell this soon of most columns of text
     if len(values) and not known_layouts(values):
         return text
     found, _ = numbers(values, decimal)
-    if has_code(values) and not (np.modf(found[np.isfinite(found)])[0]).any():
+    if not _has_fractions(found) and (has_code(values) or are_rounded(values)):
         return text
     return np.append(found, math.nan)[text.codes]  # the last is for code -1
+
+
+def _vectors(text: Text) -> NDArray[np.float64] | None:
+    """Return the lists (n, k) of numbers in all cells, NaN where missing; None if they are none."""
+    rows: list[list[float]] = []
+    length = 0
+    for value in text.values:
+        numbers = _list(value)
+        if numbers is None and value not in MISSING_WORDS:
+            return None
+        if numbers is not None:
+            length = length or len(numbers)
+            if len(numbers) != length:
+                return None
+        rows.append(numbers or [])
+    if length < 2:
+        return None
+    gap = [math.nan] * length
+    return np.array([*(row or gap for row in rows), gap])[text.codes]  # the last is for code -1
+
+
+def _list(cell: str) -> list[float] | None:
+    """Return the finite numbers of a list such as ``[0.5, 2]``; None if a cell is none."""
+    if not (cell.startswith("[") and cell.endswith("]")):
+        return None
+    numbers = [number.strip() for number in cell[1:-1].split(",")]
+    if not all(map(is_number, numbers)):
+        return None
+    result = list(map(float, numbers))
+    return result if all(map(math.isfinite, result)) else None
 
 
 def _are_plain(values: Sequence[str], decimal: str) -> bool:
@@ -231,7 +275,7 @@ def _cast(cells: Any) -> NDArray[np.float64] | None:
     if _has_fractions(array[:_FIRST]):  # otherwise all must be checked
         return array
     known = array[np.isfinite(array)]
-    if not len(known):
+    if not len(known) or (not _has_fractions(known) and np.abs(known).max() > 2.0**53):
         return None
     return None if not _has_fractions(known) and any(map(_has_codes, cells.chunks)) else array
 

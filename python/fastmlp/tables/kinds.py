@@ -50,7 +50,7 @@ def kind_of(  # noqa: PLR0911  (a case each)
 ) -> Kind:
     """Decide the kind of a column from some of its rows."""
     if isinstance(column, Text):
-        return _text_kind(column, rows, decimal, unnamed=unnamed)
+        return _text_kind(column, rows, name, decimal, unnamed=unnamed)
     if column.ndim == 2:
         if column.dtype.kind in "iu" and (unit := rounding(column)):
             return Kind("vector", f"{ROUNDED}{unit:g}")
@@ -107,13 +107,17 @@ def _row_number(known: NDArray[Any], name: str, count: int, *, unnamed: bool) ->
         return ""
     if known[0] in {0, 1} and count > 9 and _count_up(known):
         return NUMBERS_ROWS
-    of_rows = unnamed or _ROW_NAMES.fullmatch(name) is not None
-    is_identifier = count > 20 and _IDENTIFIER.fullmatch(name) is not None
-    if not (of_rows or is_identifier):
-        return ""
-    each_its_own = bool((known == np.floor(known)).all()) and len(np.unique(known)) == count
-    reason = NUMBERS_ROWS if of_rows else "is a number for each row, an identifier"
+    reason = _identifier(name, count, unnamed=unnamed)
+    each_its_own = reason and (known == np.floor(known)).all() and len(np.unique(known)) == count
     return reason if each_its_own else ""
+
+
+def _identifier(name: str, count: int, *, unnamed: bool) -> str:
+    """Return why a column with another whole number in each row is not used; empty if it is."""
+    if unnamed or _ROW_NAMES.fullmatch(name):
+        return NUMBERS_ROWS
+    identifier = count > 20 and _IDENTIFIER.fullmatch(name)
+    return "is a number for each row, an identifier" if identifier else ""
 
 
 def _count_up(numbers: NDArray[Any]) -> bool:
@@ -121,10 +125,12 @@ def _count_up(numbers: NDArray[Any]) -> bool:
         return bool((np.diff(numbers.astype(np.float64)) == 1.0).all())
 
 
-def _text_kind(text: Text, rows: Rows, decimal: str, *, unnamed: bool) -> Kind:  # noqa: PLR0911
+def _text_kind(  # noqa: C901, PLR0911  (a case each)
+    text: Text, rows: Rows, name: str, decimal: str, *, unnamed: bool
+) -> Kind:
     counts = text.counts(rows)
     there = np.flatnonzero(counts)
-    values = text.values_at(there)
+    values, counts = text.values_at(there), counts[there]
     known, total = int(counts.sum()), len(rows)
     if not cells.known_layouts(values):
         return Kind("dropped", "holds nothing")
@@ -135,17 +141,25 @@ def _text_kind(text: Text, rows: Rows, decimal: str, *, unnamed: bool) -> Kind: 
     order, reason = dates.order_of(values)
     if order is not None:
         return Kind("time of day" if order == "time of day" else "date", f"{order}", order)
-    if not cells.has_code(values):
-        numeric, bad = cells.numbers(values, decimal)
-        numbers = int(counts[there][~np.isnan(numeric)].sum())
-        if numbers > 9 * int(counts[there][bad].sum()):
-            return _number_kind(numeric[np.isfinite(numeric)], total)
+    numeric, bad = cells.numbers(values, decimal)
+    mostly = int(counts[~np.isnan(numeric)].sum()) > 9 * int(counts[bad].sum())
+    numbers = mostly and not cells.has_code(values)
+    if numbers and not cells.are_rounded(values):
+        return _number_kind(numeric[np.isfinite(numeric)], total)
+    if numbers:
+        each_its_own = len(values) == known == total
+        if each_its_own and (why := _identifier(name, total, unnamed=unnamed)):
+            return Kind("dropped", why)
+        if not rounding(numeric[np.isfinite(numeric)]):
+            return Kind("number")
     if unnamed and len(values) == known:
         return Kind("dropped", "names the rows")
     if reason and len(values) > FEW_WORDS:
         return Kind("dropped", f"holds dates, but {reason}")
     if prose := _prose(values, known):
         return Kind("dropped", prose)
+    if numbers:
+        return Kind("words", "float64 rounds its numbers: read as words")
     return Kind("words", f"dates, but {reason}: read as words" if reason else "")
 
 

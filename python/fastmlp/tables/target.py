@@ -162,7 +162,7 @@ def read_target(
         )
     values = np.stack([_numeric(table, rows, name) for name in names], axis=1)
     for name in names:
-        _refuse_rounded(table, rows, name)
+        _refuse_rounded(table, rows, name, "regression")
     return _regression(table, names, values, _because(task, "there are several numbers"))
 
 
@@ -178,7 +178,7 @@ def _single(table: Table, rows: Rows, name: str, task: str | None) -> tuple[Targ
             f"{table.source}: the target {brief(name)} holds {what}; numbers or words are learned"
         )
     _refuse_mixture(table, rows, name)
-    _refuse_rounded(table, rows, name)
+    _refuse_rounded(table, rows, name, task)
     guess, reason = guess_task(table, rows, name, insist=task is None)
     reason = _because(task, reason)
     if (task or guess) == "regression":
@@ -212,12 +212,17 @@ def _refuse_mixture(table: Table, rows: Rows, name: str) -> None:
         )
 
 
-def _refuse_rounded(table: Table, rows: Rows, name: str) -> None:
+def _refuse_rounded(table: Table, rows: Rows, name: str, task: str | None) -> None:
     """Refuse a target of numbers so large that a double cannot tell them apart."""
     column = table.columns[name]
-    if isinstance(column, Text) or column.dtype.kind == "b":
+    if isinstance(column, Booleans) or (not isinstance(column, Text) and column.dtype.kind == "b"):
         return
-    values = column[rows]
+    if isinstance(column, Text):
+        if task != "regression" or not cells.are_rounded(column.values):
+            return
+        values = _numeric(table, rows, name)
+    else:
+        values = column[rows]
     known = values[np.isfinite(values)]
     constant = len(known) and (known == known[0]).all()
     if not constant and (unit := rounding(known)):
@@ -261,7 +266,8 @@ def _classes(column: Column, rows: Rows, decimal: str) -> tuple[list[Label], NDA
         column = column.codes == 1
     if isinstance(column, Text):
         numeric, _ = cells.numbers(column.values, decimal)
-        if not np.isnan(numeric).any() and not any(map(cells.is_code, column.values)):
+        kept = cells.has_code(column.values) or cells.are_rounded(column.values)
+        if not np.isnan(numeric).any() and not kept:
             column = np.append(numeric, np.nan)[column.codes]
     if not isinstance(column, Text):
         values, labels = np.unique(column[rows], return_inverse=True)
