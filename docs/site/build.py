@@ -11,6 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import headers
 from sphinx.cmd.build import main as sphinx
 
 import fastmlp as fm
@@ -19,7 +20,6 @@ import fastmlp.sklearn
 DOCS = Path(__file__).parents[1]
 SITE = DOCS.parent / "build" / "site"
 GENERATED = DOCS / "site" / "generated"
-INCLUDE = DOCS.parent / "cpp" / "include"
 
 
 def write_python() -> None:
@@ -35,18 +35,33 @@ def write_python() -> None:
         options = "   :toctree: python\n   :nosignatures:"
         table = f"```{{eval-rst}}\n.. autosummary::\n{options}\n\n{listed}\n```"
         parts += [f"## {module.__name__}", table]
+    metrics = "Functions of targets and outputs, by whose names `fit` measures."
+    parts += ["## fastmlp.metrics", metrics, "```{toctree}\n\nmetrics\n```"]
+    page = "fastmlp.metrics\n===============\n\n.. automodule:: fastmlp.metrics\n   :members:\n"
+    page += "   :exclude-members: CLASSIFICATION, REGRESSION, MetricName\n"
+    (GENERATED / "metrics.rst").write_text(page, encoding="utf-8")
     (GENERATED / "python.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
-def write_headers(name: str, title: str, headers: list[Path]) -> None:
-    """Write a page of headers, which are the reference of C++ and C."""
-    parts = [f"# {title}", "The headers are the reference; each function has its comment."]
-    for header in headers:
-        path = header.relative_to(INCLUDE)
-        language = "c" if path.name == "fastmlp.h" else "cpp"
-        include = f"```{{literalinclude}} ../../../cpp/include/{path}\n:language: {language}\n```"
-        parts += [f"## `{path}`", include]
-    (GENERATED / f"{name}.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+def write_headers() -> None:
+    """Write the pages of the references of C and C++, out of the headers."""
+    (GENERATED / "c.rst").write_text(headers.page(headers.INCLUDE / "fastmlp.h", "C"), "utf-8")
+    (GENERATED / "cpp").mkdir()
+    rows, names = [], []
+    for header in sorted((headers.INCLUDE / "fastmlp").glob("*.hpp")):
+        if header.name not in {"cpp20.hpp", "fastmlp.hpp"}:  # which declare nothing themselves
+            page = headers.page(header, header.name)
+            (GENERATED / "cpp" / f"{header.stem}.rst").write_text(page, "utf-8")
+            about = headers.about(header).split("\n\n")[0].replace("\n", " ")
+            rows.append(f"   * - :doc:`cpp/{header.stem}`\n     - {about}")
+            names.append(f"   cpp/{header.stem}")
+    parts = [
+        "C++\n===",
+        "``#include <fastmlp/fastmlp.hpp>`` has all of these, in ``namespace fastmlp``.",
+        ".. list-table::\n   :widths: 30 70\n\n" + "\n".join(rows),
+        ".. toctree::\n   :hidden:\n\n" + "\n".join(names),
+    ]
+    (GENERATED / "cpp.rst").write_text("\n\n".join(parts) + "\n", "utf-8")
 
 
 def main() -> int:
@@ -57,8 +72,7 @@ def main() -> int:
     shutil.rmtree(GENERATED, ignore_errors=True)
     GENERATED.mkdir()
     write_python()
-    write_headers("c", "C", [INCLUDE / "fastmlp.h"])
-    write_headers("cpp", "C++", sorted((INCLUDE / "fastmlp").glob("*.hpp")))
+    write_headers()
     builder = "linkcheck" if options.outside else "html"
     # -E -a: all pages, since each has the navigation.
     settings = ["-E", "-a", "-c", str(DOCS / "site"), "-W", "--keep-going", "-q", "-b", builder]

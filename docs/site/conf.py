@@ -29,7 +29,7 @@ html_theme = "furo"
 html_title = f"fastmlp {release}"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
-html_show_sphinx = False
+html_show_sphinx = html_show_copyright = False
 pygments_style, pygments_dark_style = "friendly", "monokai"
 
 linkcheck_timeout = 20

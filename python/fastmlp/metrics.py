@@ -195,7 +195,7 @@ def mae(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None
 
 
 def mape(y: ArrayLike, outputs: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Return the mean of |error| / |y| (``mean_absolute_percentage_error``): 0.1 is 10 %.
+    """Return the mean of ``|error| / |y|`` (``mean_absolute_percentage_error``): 0.1 is 10 %.
 
     A target of 0 counts as eps of float64.
     """

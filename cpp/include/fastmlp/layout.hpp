@@ -49,6 +49,7 @@ public:
     std::size_t size() const { return size_; }
     /// The number of elements of the statistics buffer.
     std::size_t statistics_size() const { return statistics_size_; }
+
     std::size_t layer_count() const { return layers_.size(); }
     const LayerLayout& operator[](std::size_t i) const { return layers_[i]; }
     /// Whether both have the same parameters at the same positions.

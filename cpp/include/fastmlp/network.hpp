@@ -76,9 +76,11 @@ public:
     void set_trainable(std::size_t layer, bool trainable);
     /// The learning rate is multiplied by this for the layer; above 0.
     void set_rate_factor(std::size_t layer, double factor);
+
     Loss loss() const { return loss_; }
     /// Empty if the outputs have one activation and one loss.
     const std::vector<Head>& heads() const { return heads_; }
+
     std::uint64_t seed() const { return seed_; }
     /// Epochs trained so far: with the seed, the position of the sample order.
     std::uint32_t epoch() const { return epoch_; }
@@ -180,6 +182,7 @@ public:
     void set_moving_average(MovingAverage<T> average);
     /// Keeps the average if it has this decay, otherwise starts a new one.
     void prepare_moving_average(double decay);
+    /// Whether a step of this optimizer would continue its last one.
     bool has_state_for(const Optimizer& optimizer) const;
     /// An independent network with the parameters, statistics, scaling, loss weights, names, seed
     /// and epoch of this one. With `with_optimizer`, also the optimizer's state and the moving

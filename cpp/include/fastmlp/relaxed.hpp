@@ -20,6 +20,7 @@ public:
     }
     /// For the one thread that writes: no other write may come between.
     Relaxed& operator+=(N more) noexcept { return *this = N(*this) + more; }
+
     operator N() const noexcept { return value_.load(std::memory_order_relaxed); }
 
 private:
