@@ -188,6 +188,11 @@ def test_attributes(get, ours):
         get()
 
 
+def test_a_series_of_a_history():
+    with pytest.raises(KeyError, match="did you mean 'validation_accuracy'"):
+        classifier().fit(X, LABELS, 1, validation_fraction=0.2)["accuracy"]
+
+
 def test_attributes_that_are_not_there_are_not():
     history = classifier().fit(X, LABELS, 1)
     assert not hasattr(history, "_ipython_display_")

@@ -52,6 +52,7 @@ _VALUES: Final[dict[str, tuple[str, ...]]] = {
     "poissonnll": ("poisson",),
     # metrics
     "acc": ("accuracy", "validation_accuracy"),
+    "accuracy": ("validation_accuracy",),
     "binaryaccuracy": ("accuracy",),
     "categoricalaccuracy": ("accuracy",),
     "sparsecategoricalaccuracy": ("accuracy",),
