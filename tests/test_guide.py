@@ -2,12 +2,18 @@
 
 import itertools
 import re
+import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import fastmlp as fm
 from fastmlp import metrics
+from fastmlp.__main__ import main
 from fastmlp.layers import ACTIVATIONS
 from fastmlp.losses import LOSSES
 
@@ -16,6 +22,7 @@ pytestmark = pytest.mark.once
 ROOT = Path(__file__).parent.parent
 GUIDE = ROOT / "docs" / "guide"
 PAGES = sorted(GUIDE.glob("*.md"))
+ELSEWHERE = [ROOT / "docs/site/index.md", ROOT / "docs/file-format.md"]  # with programs of Python
 OTHERS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"(?:<!-- needs: (?P<needs>\S+) -->\n)?```python\n(?P<code>.*?)```", re.DOTALL)
 
@@ -53,9 +60,41 @@ def _in_an_empty_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*PAGES, *ELSEWHERE], ids=lambda page: page.stem)
 def test_page(page):
     run(page)
+
+
+def test_the_commands_for_a_table(monkeypatch, capsys):
+    """The first commands of the page; the table is ours."""
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    text = (GUIDE / "tables.md").read_text(encoding="utf-8")
+    rng = np.random.default_rng(0)
+    for name in ("houses", "new", "test"):
+        rows = [f"{area},{'abc'[area % 3]},{2 * area}" for area in rng.integers(50, 200, 40)]
+        Path(f"{name}.csv").write_text("\n".join(["area,street,price", *rows]) + "\n")
+    commands = re.search(r"```sh\n(.*?)```", text, re.DOTALL)[1].splitlines()
+    assert len(commands) >= 4
+    for command in commands:
+        monkeypatch.setattr(sys, "argv", shlex.split(command))
+        assert main() in {0, None}, capsys.readouterr().err
+    assert len(Path("answers.csv").read_text().splitlines()) == 41
+
+
+@pytest.mark.no_sanitizer  # compiles C
+def test_the_c_of_the_exchange_page():
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("there is no C compiler")
+    text = (GUIDE / "exchange.md").read_text(encoding="utf-8")
+    predict, learn = re.findall(r"```c\n(.*?)```", text, re.DOTALL)
+    include, _, predict = predict.partition("\n")
+    fm.Network([64, 8, 10], seed=1).export_c("digits.h", name="digits", training=True)
+    given = "float x[32 * 64] = {0};\nint labels[32] = {0}, batch = 32;"
+    body = f"{given}\n{predict}\n{learn}\nreturn !(loss > 2.2 && loss < 2.4);"  # log(10) is 2.3
+    Path("digits.c").write_text(f"#include <string.h>\n{include}\nint main(void) {{\n{body}\n}}\n")
+    subprocess.run([compiler, "digits.c", "-o", "digits", "-lm"], check=True)
+    subprocess.run([Path.cwd() / "digits"], check=True)
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
