@@ -16,7 +16,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from textwrap import fill
+from textwrap import TextWrapper
 from typing import Any
 
 from step_picture import step_picture
@@ -24,16 +24,21 @@ from step_picture import step_picture
 ROOT = Path(__file__).parent.parent
 FIGURES = ROOT / "docs/performance.json"
 PAGES = (ROOT / "docs/performance.md", ROOT / "README.md", ROOT / "docs/guide/which-tool.md",
-         ROOT / "docs/real-time.md")  # fmt: skip
+         ROOT / "docs/real-time.md", ROOT / "docs/installing.md",
+         ROOT / "docs/guide/reinforcement.md")  # fmt: skip
 PICTURE = ROOT / "docs/step-time.svg"
 BLOCK = re.compile(r"(<!-- figures: (.+?) -->\n\n).*?(\n\n<!-- /figures -->)", re.DOTALL)
-KEYS = {"call", "layers, batch", "rows", "part", "solver", "threads", "data"}  # which name a row
+# Columns that name a row.
+KEYS = {"call", "layers, batch", "rows", "part", "solver", "threads", "data", "Python"}
 FORMATS = {
     **dict.fromkeys(("of peak", "of SGD", "of memory"), ".0%"),
+    **dict.fromkeys(("median score", "of boosting", "of the MLP"), ".3f"),
+    **dict.fromkeys(("log loss", "log loss of boosting", "log loss of the MLP"), ".3f"),
     **dict.fromkeys(("score of scikit-learn", "score of fastmlp"), ".4f"),
     "difference": "+.5f",
     "standard error": ".5f",
 }
+fill = TextWrapper(width=100, break_on_hyphens=False).fill
 
 
 def cell(column: str, value: Any) -> str:
@@ -54,7 +59,7 @@ def source(table: dict[str, Any]) -> str:
     commit = [f"commit {table['commit']}"] if table["commit"] else []
     parts = [table["machine"], table["date"], *commit, *versions, f"`{table['command']}`"]
     note = f" ({table['note']})" if "note" in table else ""
-    return fill(f"{', '.join(parts)}{note}.", 100)
+    return fill(f"{', '.join(parts)}{note}.")
 
 
 def table_of(table: dict[str, Any]) -> str:
@@ -67,13 +72,36 @@ def table_of(table: dict[str, Any]) -> str:
 
 
 def sentence_of(tables: dict[str, Any]) -> str:
-    """Return the sentence of README.md: three figures of the smallest network."""
-    row = tables["training, 1 thread"]["rows"][0]
+    """Return the sentences of README.md: a few figures of the smallest networks."""
+    training, single = tables["training, 1 thread"], tables["single steps"]
+    row, step = training["rows"][0], single["rows"][0]
     return fill(
         "With batches of 32, 64-64-10 trains (float32, one thread of an AMD EPYC, Zen 5) at "
         f"{cell('of peak', row['of peak'])} of the core's peak, {row['JAX']:.1f} times as fast as "
-        f"JAX and {row['torch.compile']:.0f} times as fast as torch.compile.",
-        100,
+        f"JAX and {row['torch.compile']:.0f} times as fast as torch.compile "
+        f"(`{training['command']}`). A step of Adam called from Python, 64-64-2 and one row, takes "
+        f"{step['train_on_batch']:.1f} µs, {step['PyTorch'] / step['train_on_batch']:.0f} times as "
+        f"fast as PyTorch (`{single['command']}`)."
+    )
+
+
+def single_steps_of(tables: dict[str, Any]) -> str:
+    """Return the sentence that says what one step costs, beside PyTorch and JAX."""
+    table = tables["single steps"]
+    costs = [
+        f"{row['train_on_batch']:.1f} µs for a batch of {row['layers, batch'].partition(', ')[2]}, "
+        f"{row['PyTorch'] / row['train_on_batch']:.0f} times as fast as PyTorch and "
+        f"{row['JAX'] / row['train_on_batch']:.1f} times as fast as JAX"
+        for row in table["rows"]
+    ]
+    agent = tables["deep Q-network"]
+    row = agent["rows"][1]
+    return fill(
+        "A step of 64-64-2 with Adam, called from Python on one thread, takes "
+        f"{'; '.join(costs)} ({table['machine']}, `{table['command']}`). Everything that a deep "
+        "Q-network does to learn from a batch of 32, from drawing it to the soft update, takes "
+        f"{row['fastmlp']:.0f} µs, {row['times as fast']:.0f} times as fast as in PyTorch "
+        f"(4-64-64-2, `{agent['command']}`)."
     )
 
 
@@ -88,12 +116,15 @@ def gpu_line_of(tables: dict[str, Any]) -> str:
     )
     return fill(
         "One H100 with JAX begins to be faster than fastmlp on the 16 cores beside it between "
-        f"{below} and {above}.",
-        100,
+        f"{below} and {above} (`{tables['beside a GPU']['command']}`)."
     )
 
 
-SENTENCES = {"sentence": sentence_of, "GPU line": gpu_line_of}
+SENTENCES = {
+    "sentence": sentence_of,
+    "cost of a step": single_steps_of,
+    "GPU line": gpu_line_of,
+}
 
 
 def written(page: str, tables: dict[str, Any]) -> str:

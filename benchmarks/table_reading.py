@@ -18,12 +18,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from contest import write_json
 from memory import peak_bytes
 
 ROWS = {"plain": 400_000, "hard": 260_000}
@@ -130,8 +132,8 @@ def measured(reader: str, path: Path) -> tuple[float, float]:
     return float(seconds), float(peak)
 
 
-def race(mix: str, rows: int, rounds: int) -> None:
-    """Write a file, read it in turns, print."""
+def race(mix: str, rows: int, rounds: int) -> dict[str, Any]:
+    """Write a file, read it in turns, print; return the row of the table in docs/performance.md."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.csv"
         write(path, mix, rows)
@@ -141,11 +143,15 @@ def race(mix: str, rows: int, rounds: int) -> None:
             for name, results in found.items():
                 results.append(measured(name, path))
         best = {name: min(results)[0] for name, results in found.items()}
-        print(f"{mix}: {path.stat().st_size / 1e6:.0f} MB, {rows:,} rows, 30 columns and a target")
+        size = f"{path.stat().st_size / 1e6:.0f} MB"
+        print(f"{mix}: {size}, {rows:,} rows, 30 columns and a target")
+        row: dict[str, Any] = {"data": f"{mix}, {size}"}
         for name, results in found.items():
             peak = max(peak for _, peak in results) / 1e9
             times = best[name] / best["polars"]
             print(f"  {name:<10} {best[name]:5.2f} s, {times:4.2f} times polars, {peak:.2f} GB")
+            row |= {f"{name}, s": best[name], f"{name}, GB": peak}
+        return row | {"times polars": best["fastmlp"] / best["polars"]}
 
 
 def main() -> None:
@@ -153,14 +159,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--mix", choices=[*MIXES, "both"], default="both")
+    parser.add_argument("--output", type=Path, help="write a JSON file, too")
     parser.add_argument("--reader", choices=READERS, help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.reader:
         measure_here(arguments.reader, arguments.file)
         return
-    for mix in MIXES if arguments.mix == "both" else [arguments.mix]:
-        race(mix, ROWS[mix], arguments.rounds)
+    mixes = MIXES if arguments.mix == "both" else [arguments.mix]
+    table = [race(mix, ROWS[mix], arguments.rounds) for mix in mixes]
+    if arguments.output:
+        versions = {name: version(name) for name in ("polars", "pyarrow")}
+        write_json(arguments.output, table, versions)
 
 
 if __name__ == "__main__":

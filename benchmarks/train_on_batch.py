@@ -11,11 +11,14 @@ own buffers, PyTorch its usual four lines; both are asked for the loss, as fastm
 import argparse
 import time
 from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import fastmlp as fm
+from contest import NAMES, write_json
 
 SIZES = [64, 64, 2]
 BATCHES = (1, 64)
@@ -135,8 +138,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Time one training step from Python.")
     parser.add_argument("--peers", nargs="*", choices=["jax", "torch"], default=[])
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--output", type=Path, help="write a JSON file, too")
     options = parser.parse_args()
     fm.set_num_threads(options.threads)
+    table = []
     for rows in BATCHES:
         X, y = batch_of(rows)
         names = ["train_on_batch", "three calls", *options.peers]
@@ -144,6 +149,10 @@ def main() -> None:
         for name, time_of in least.items():
             times = time_of / least["train_on_batch"]
             print(f"batch {rows:3}  {name:15} {time_of:8.2f} us  {times:6.1f}")
+        case = f"{'-'.join(map(str, SIZES))}, {rows}"
+        table.append({"layers, batch": case, **{NAMES.get(n, n): least[n] for n in names}})
+    if options.output:
+        write_json(options.output, table, {name: version(name) for name in options.peers})
 
 
 if __name__ == "__main__":
