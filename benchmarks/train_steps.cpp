@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "fastmlp/fastmlp.hpp"
+#include "propagation/cache_size.hpp"
 
 #if defined(__linux__)
 /// No time passes: how many steps there are between two looks at the clock is counted as well, and
@@ -90,6 +91,8 @@ int main(int argc, char** argv) {
         );
         return 0;
     }
+    const fastmlp::CacheSizes sizes{48 << 10, 1 << 20};  // valgrind's processor has others
+    fastmlp::assume_cache_sizes(&sizes);
     train_steps(numbers[0], numbers[1], numbers[2], {numbers.begin() + 3, numbers.end()}, scaled);
     return 0;
 }

@@ -5,12 +5,17 @@
 
 #include "check.hpp"
 #include "fastmlp/fastmlp.hpp"
+#include "propagation/cache_size.hpp"
 #include "propagation/shares.hpp"
 #include "training/balance.hpp"
 
 namespace {
 
 using namespace fastmlp;
+
+/// They decide into how many blocks a batch is divided, and which layers by their outputs.
+constexpr CacheSizes kCacheSizes[] = {
+    {48 << 10, 1 << 20}, {32 << 10, 1 << 18}, {32 << 10, 1 << 19}, {64 << 10, 1 << 21}};
 
 /// Busiest over mean; a stage of less work per thread may be less even.
 constexpr double kLimit = 1.12, kLimitOfSmall = 1.2, kSmall = 1e6;
@@ -103,7 +108,10 @@ void test_parts_cover_all() {
 }  // namespace
 
 int main() {
-    test_limits();
+    for (const CacheSizes& sizes : kCacheSizes) {
+        assume_cache_sizes(&sizes);
+        test_limits();
+    }
     test_parts_cover_all();
     return check::report();
 }

@@ -1,6 +1,6 @@
-// A batch that is divided into blocks of rows, whatever the size of the caches, gives the bits of
+// A batch that is divided into blocks of rows, whatever the sizes of the caches, gives the bits of
 // the undivided one, on any number of threads and with every optimizer; and so do the sums over all
-// rows of objectives and Hessian-vector products.
+// rows of objectives and Hessian-vector products, and predictions and their derivatives.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -17,8 +17,10 @@ namespace {
 using namespace fastmlp;
 using Layers = std::vector<Layer>;
 
-constexpr std::size_t kRows = 150, kWholeBatch = std::size_t{1} << 40;
-constexpr std::size_t kCacheSizes[] = {1000, 6000, 33000, 1 << 18, 1 << 20};
+constexpr std::size_t kRows = 150;
+constexpr CacheSizes kWholeBatch{std::size_t{1} << 30, std::size_t{1} << 40};
+constexpr CacheSizes kCacheSizes[] = {
+    {500, 1000}, {3000, 6000}, {9000, 33000}, {32 << 10, 1 << 18}, {48 << 10, 1 << 20}};
 
 template <class T>
 struct Data {
@@ -125,8 +127,8 @@ void same_objective_in_blocks(const Layers& layers, Loss loss) {
     const Network<T> network(9, layers, loss, 7);
     for (const bool weighted : {false, true}) {
         const auto whole = stepwise<T>(network.copy(), data, weighted);
-        for (const std::size_t size : kCacheSizes) {
-            assume_l2_cache_size(size);
+        for (const CacheSizes& sizes : kCacheSizes) {
+            assume_cache_sizes(&sizes);
             for (int n_threads = 1; n_threads <= 3; ++n_threads) {
                 CHECK(objective<T>(network.copy(), data, weighted, n_threads) == whole);
             }
@@ -146,10 +148,10 @@ void same_product_in_blocks(const Layers& layers, Loss loss) {
         return result;
     };
     for (const bool weighted : {false, true}) {
-        assume_l2_cache_size(kWholeBatch);
+        assume_cache_sizes(&kWholeBatch);
         const std::vector<T> whole = product(weighted, 1);
-        for (const std::size_t size : kCacheSizes) {
-            assume_l2_cache_size(size);
+        for (const CacheSizes& sizes : kCacheSizes) {
+            assume_cache_sizes(&sizes);
             for (int n_threads = 1; n_threads <= 3; ++n_threads) {
                 CHECK(check::same(product(weighted, n_threads), whole));
             }
@@ -157,25 +159,78 @@ void same_product_in_blocks(const Layers& layers, Loss loss) {
     }
 }
 
+/// Outputs, their derivatives and those of the losses.
 template <class T>
-void same_in_blocks(const Layers& layers, Loss loss, TrainOptions options,
-                    const Conventions& conventions = {}) {
+std::vector<T> predicted(const Network<T>& network, const Data<T>& data, int n_threads) {
+    const std::size_t n = data.outputs, k = data.features, first = kRows * n, second = first * k;
+    std::vector<T> out(first + second + kRows * k);
+    network.predict(data.samples(), {out.data(), kRows, n, n}, n_threads);
+    network.jacobian(data.samples(), {out.data() + first, kRows * n, k, k}, n_threads);
+    network.input_gradient(data.samples(), data.targets(true),
+                           {out.data() + first + second, kRows, k, k}, n_threads);
+    return out;
+}
+
+template <class T>
+void same_prediction_in_blocks(const Layers& layers, Loss loss) {
     const Data<T> data(9, layers.back().nodes);
     const Network<T> network(9, layers, loss, 7);
+    assume_cache_sizes(&kWholeBatch);
+    const std::vector<T> whole = predicted(network, data, 1);
+    for (const CacheSizes& sizes : kCacheSizes) {
+        assume_cache_sizes(&sizes);
+        for (const int n_threads : {1, 3}) {
+            CHECK(check::same(predicted(network, data, n_threads), whole));
+        }
+        Predictor<T> predictor(network);
+        std::vector<T> out(kRows * data.outputs);
+        predictor.predict(data.samples(), {out.data(), kRows, data.outputs, data.outputs});
+        CHECK(std::equal(out.begin(), out.end(), whole.begin()));
+    }
+}
+
+template <class T>
+void same_in_blocks(const Layers& layers, Loss loss, TrainOptions options,
+                    const Conventions& conventions = {}, std::size_t features = 9) {
+    const Data<T> data(features, layers.back().nodes);
+    const Network<T> network(features, layers, loss, 7);
     options.epochs = 2;
     for (const std::size_t batch : {std::size_t{100}, kRows}) {
         options.batch_size = batch;
         for (const bool weighted : {false, true}) {
-            assume_l2_cache_size(kWholeBatch);
+            assume_cache_sizes(&kWholeBatch);
             options.n_threads = 1;
             const auto whole = fitted<T>(network.copy(), data, weighted, options, conventions);
             const auto whole_steps = stepped<T>(network.copy(), data, weighted, options);
-            for (const std::size_t size : kCacheSizes) {
-                assume_l2_cache_size(size);
+            for (const CacheSizes& sizes : kCacheSizes) {
+                assume_cache_sizes(&sizes);
                 for (options.n_threads = 1; options.n_threads <= 3; ++options.n_threads) {
                     CHECK(fitted<T>(network.copy(), data, weighted, options, conventions) == whole);
                     CHECK(stepped<T>(network.copy(), data, weighted, options) == whole_steps);
                 }
+            }
+        }
+    }
+}
+
+/// Deltas of wide layers, which are copied only where the copy fits into the cache.
+template <class T>
+void same_with_copied_deltas() {
+    using enum Activation::Kind;
+    const Data<T> data(5, 3);
+    const Network<T> network(5, {{257, kRelu}, {1040, kRelu}, {3, kIdentity}},
+                             Loss::kMeanSquaredError, 7);
+    TrainOptions options;
+    options.batch_size = 75;
+    for (const Optimizer::Kind kind : {Optimizer::Kind::kSgd, Optimizer::Kind::kAdam}) {
+        options.optimizer.kind = kind;
+        std::vector<Trained<T>> trained;
+        for (const std::size_t l2 : {1 << 20, 1 << 18, 1 << 15}) {
+            const CacheSizes sizes{32 << 10, l2};
+            assume_cache_sizes(&sizes);
+            for (options.n_threads = 1; options.n_threads <= 2; ++options.n_threads) {
+                trained.push_back(fitted<T>(network.copy(), data, true, options, {}));
+                CHECK(trained.back() == trained.front());
             }
         }
     }
@@ -210,6 +265,7 @@ void every_way() {
     same_in_blocks<T>(by_rows, Loss::kHuber, {});
     // Ways that only undivided batches take, or that see whole batches.
     same_in_blocks<T>({{64, kRelu}, {2, kIdentity}}, Loss::kMeanSquaredError, {});
+    same_in_blocks<T>({{64, kRelu}, {2, kIdentity}}, Loss::kMeanSquaredError, {}, {}, 5);
     same_in_blocks<T>(
         {{20, kRelu, Normalization::kBatch}, {20, kRelu, Normalization::kLayer}, {1, kIdentity}},
         Loss::kMeanSquaredError, {});
@@ -219,8 +275,9 @@ void every_way() {
     normalized_inputs[0].input_normalization = Normalization::kLayer;
     for (const Layers& layers : {plain, dropped, frozen, normalized, normalized_inputs}) {
         const bool is_binary = layers.back().activation == kSigmoid;
-        same_objective_in_blocks<T>(
-            layers, is_binary ? Loss::kBinaryCrossEntropy : Loss::kMeanSquaredError);
+        const Loss loss = is_binary ? Loss::kBinaryCrossEntropy : Loss::kMeanSquaredError;
+        same_objective_in_blocks<T>(layers, loss);
+        same_prediction_in_blocks<T>(layers, loss);
     }
     same_product_in_blocks<T>(plain, Loss::kHuber);
     same_product_in_blocks<T>(frozen, Loss::kMeanSquaredError);
@@ -233,7 +290,11 @@ int main() {
     setenv("FASTMLP_EXACT_THREADS", "1", 1);  // before the first call reads it
     every_way<float>();
     every_way<double>();
-    assume_l2_cache_size(0);
-    CHECK(l2_cache_size() >= (std::size_t{1} << 18));
+    same_with_copied_deltas<float>();
+    same_with_copied_deltas<double>();
+    assume_cache_sizes(nullptr);
+    const CacheSizes sizes = cache_sizes(), unknown;
+    CHECK(sizes.l1 >= unknown.l1 / 4 && sizes.l1 <= unknown.l1 * 4);
+    CHECK(sizes.l2 >= unknown.l2 / 4 && sizes.l2 <= unknown.l2 * 4);
     return check::report();
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "fastmlp/layer.hpp"
+#include "propagation/cache_size.hpp"
 #include "propagation/propagate.hpp"
 
 namespace fastmlp {
@@ -32,8 +33,8 @@ struct Scores {
 template <class T>
 struct InferenceBlock {
     /// Rows per block: enough to reuse a weight panel from cache, few enough that their activations
-    /// stay in it.
-    static constexpr std::size_t kMostRows = 128;
+    /// stay in it (128 for a cache of 1 MiB).
+    static std::size_t most_rows() { return items_in_cache(cache_sizes().l2, 8192); }
 
     InputRows<T> input;
     std::vector<T> nodes[2];

@@ -5,6 +5,7 @@
 
 #include "checks/checks.hpp"
 #include "fastmlp/network.hpp"
+#include "propagation/cache_size.hpp"
 #include "propagation/propagate.hpp"
 #include "propagation/samples.hpp"
 #include "threads/ieee_defaults.hpp"
@@ -13,8 +14,10 @@
 namespace fastmlp {
 namespace {
 
-/// Rows that are propagated through all layers together.
-constexpr std::size_t kBlockRows = 128;
+/// Rows that are propagated through all layers together (128 for a cache of 1 MiB).
+std::size_t rows_at_once() {
+    return items_in_cache(cache_sizes().l2, 8192);
+}
 
 /// One thread's passes, as prediction computes: no dropout, running averages.
 template <class T>
@@ -141,7 +144,7 @@ void for_each_block(const Network<T>& network, std::size_t samples, std::size_t 
     PackedParameters<T> packed(network.layout(), network.parameters()->data());
     Interrupts interrupts;
     packed.load(interrupts.poll());
-    const std::size_t size = std::max<std::size_t>(1, kBlockRows / rows_each);
+    const std::size_t size = std::max<std::size_t>(1, rows_at_once() / rows_each);
     const double flops_each =
         4.0 * static_cast<double>(network.layout().size()) * static_cast<double>(rows_each);
     const auto work = [&](Range mine, Poll* poll) {

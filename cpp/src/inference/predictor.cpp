@@ -67,7 +67,7 @@ Predictor<T>::Predictor(const Network<T>& network) : state_(std::make_unique<Sta
     // Predicts a full block of zeros, so that no later call allocates.
     const Buffer<T> x(features());
     Buffer<T> out(outputs());
-    const std::size_t rows = InferenceBlock<T>::kMostRows;
+    const std::size_t rows = InferenceBlock<T>::most_rows();
     predict({x.data(), rows, features(), 0}, {out.data(), rows, outputs(), 0});
 }
 
@@ -108,7 +108,7 @@ template <class T>
 void Predictor<T>::predict(MatrixView<const T> x, MatrixView<T> out) {
     check_shapes(features(), outputs(), x, out);
     const IeeeDefaults ieee;
-    for_each_block({0, x.rows}, InferenceBlock<T>::kMostRows, 0, nullptr,
+    for_each_block({0, x.rows}, InferenceBlock<T>::most_rows(), 0, nullptr,
                    [&](Range range) { state_->predict(x, range, out); });
 }
 

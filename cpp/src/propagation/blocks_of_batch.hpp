@@ -24,7 +24,8 @@ template <class T>
 std::size_t rows_of_block(const std::vector<Layer>& layers, const Layout& layout, std::size_t batch,
                           int threads, std::size_t arrays = 2) {
     constexpr std::size_t kUnit = 16;
-    const bool sums_fit = layout.size() * sizeof(T) <= l2_cache_size();
+    const std::size_t l2 = cache_sizes().l2;
+    const bool sums_fit = layout.size() * sizeof(T) <= l2;
     const std::size_t most_bytes = sums_fit ? 4096 : 2048;  // of a row
     std::size_t nodes = 0;
     for (std::size_t i = 0; i < layers.size(); ++i) {
@@ -33,7 +34,7 @@ std::size_t rows_of_block(const std::vector<Layer>& layers, const Layout& layout
     }
     const std::size_t bytes = std::min(sizeof(T) * nodes * arrays / 2, most_bytes);
     const std::size_t most =
-        std::max<std::size_t>(1, l2_cache_size() / bytes) * static_cast<std::size_t>(threads);
+        std::max<std::size_t>(1, l2 / bytes) * static_cast<std::size_t>(threads);
     const std::size_t blocks = (batch + most - 1) / most;
     if (blocks <= 1) return batch;
     return std::min(most, ((batch + blocks - 1) / blocks + kUnit - 1) / kUnit * kUnit);

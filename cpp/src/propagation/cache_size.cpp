@@ -1,8 +1,9 @@
 #include "propagation/cache_size.hpp"
 
-#include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <fstream>
+#include <string>
 
 #if defined(__APPLE__)
 #include <sys/sysctl.h>
@@ -13,37 +14,77 @@
 namespace fastmlp {
 namespace {
 
-std::size_t size_by_system() {
 #if defined(__APPLE__)
+
+std::size_t by_system(const char* name) {
     std::uint64_t bytes = 0;
     std::size_t length = sizeof(bytes);
-    if (sysctlbyname("hw.l2cachesize", &bytes, &length, nullptr, 0) == 0) return bytes;
-#elif defined(_SC_LEVEL2_CACHE_SIZE)
-    const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
-    if (bytes > 0) return static_cast<std::size_t>(bytes);
+    return sysctlbyname(name, &bytes, &length, nullptr, 0) == 0 ? bytes : 0;
+}
+
+CacheSizes by_system() {
+    return {by_system("hw.l1dcachesize"), by_system("hw.l2cachesize")};
+}
+
+#else
+
+/// The C library's answer, which is CPUID's on x86 and often none on other processors.
+std::size_t by_library(int level) {
+#if defined(_SC_LEVEL1_DCACHE_SIZE) && defined(_SC_LEVEL2_CACHE_SIZE)
+    const long bytes = sysconf(level == 1 ? _SC_LEVEL1_DCACHE_SIZE : _SC_LEVEL2_CACHE_SIZE);
+    return bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
+#else
+    return static_cast<void>(level), std::size_t{0};
 #endif
+}
+
+/// Linux' answer: a folder for each cache, with files such as "2", "Unified" and "1024K".
+std::size_t by_sysfs(int level) {
+    const std::string folder = "/sys/devices/system/cpu/cpu0/cache/index";
+    const auto open = [&](int index, const char* name) {
+        return std::ifstream(folder + std::to_string(index) + "/" + name);
+    };
+    int found = 0;
+    std::string type;
+    std::size_t kilobytes = 0;
+    for (int index = 0; open(index, "level") >> found; ++index) {
+        if (found != level || !(open(index, "type") >> type) || type == "Instruction") continue;
+        if (open(index, "size") >> kilobytes) return kilobytes << 10;
+    }
     return 0;
 }
 
-/// Virtual machines report all kinds of sizes: none is believed beyond what cores have.
-std::size_t believable_size() {
-    constexpr std::size_t kUnknown = std::size_t{1} << 20, kLeast = kUnknown / 4, kMost = 4 << 20;
-    const std::size_t bytes = size_by_system();
-    return bytes == 0 ? kUnknown : std::clamp(bytes, kLeast, kMost);
+CacheSizes by_system() {
+    const auto size = [](int level) {
+        const std::size_t bytes = by_library(level);
+        return bytes != 0 ? bytes : by_sysfs(level);
+    };
+    return {size(1), size(2)};
 }
 
-std::atomic<std::size_t> assumed{0};
+#endif
+
+/// Virtual machines report all kinds of sizes: none is believed beyond what cores have.
+std::size_t believable(std::size_t bytes, std::size_t unknown) {
+    return bytes == 0 ? unknown : std::clamp(bytes, unknown / 4, unknown * 4);
+}
+
+std::atomic<std::size_t> assumed_l1{0}, assumed_l2{0};
 
 }  // namespace
 
-std::size_t l2_cache_size() {
-    static const std::size_t kSize = believable_size();
-    const std::size_t other = assumed.load(std::memory_order_relaxed);
-    return other == 0 ? kSize : other;
+CacheSizes cache_sizes() {
+    static const CacheSizes kSizes = [] {
+        const CacheSizes given = by_system(), unknown;
+        return CacheSizes{believable(given.l1, unknown.l1), believable(given.l2, unknown.l2)};
+    }();
+    const std::size_t l2 = assumed_l2.load(std::memory_order_relaxed);
+    return l2 == 0 ? kSizes : CacheSizes{assumed_l1.load(std::memory_order_relaxed), l2};
 }
 
-void assume_l2_cache_size(std::size_t bytes) {
-    assumed.store(bytes, std::memory_order_relaxed);
+void assume_cache_sizes(const CacheSizes* sizes) {
+    assumed_l1.store(sizes ? sizes->l1 : 0, std::memory_order_relaxed);
+    assumed_l2.store(sizes ? sizes->l2 : 0, std::memory_order_relaxed);
 }
 
 }  // namespace fastmlp

@@ -1,15 +1,29 @@
-/// The size of this machine's L2 cache, by which large batches are divided. It decides when memory
-/// is accessed, never a result.
+/// The sizes of this machine's caches, from which the sizes of blocks follow. They decide when
+/// memory is accessed, never a result. No block depends on a third-level cache.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+
+#include "kernels/table.hpp"
 
 namespace fastmlp {
 
-/// Bytes per core; 1 MiB where the system does not say.
-std::size_t l2_cache_size();
+/// Bytes per core.
+struct CacheSizes {
+    std::size_t l1 = std::size_t{32} << 10;  ///< of data
+    std::size_t l2 = std::size_t{1} << 20;
+};
 
-/// From now on `l2_cache_size` is `bytes`, for tests; 0: that of the machine.
-void assume_l2_cache_size(std::size_t bytes);
+/// Those of this machine; the above where the system does not say.
+CacheSizes cache_sizes();
+
+/// From now on `cache_sizes` returns `sizes`, for tests; null: those of the machine.
+void assume_cache_sizes(const CacheSizes* sizes);
+
+/// How many items of `bytes` fit into `size` bytes of a cache, in whole vectors of kPad items.
+inline std::size_t items_in_cache(std::size_t size, std::size_t bytes) {
+    return std::max(kernels::kPad, size / bytes / kernels::kPad * kernels::kPad);
+}
 
 }  // namespace fastmlp

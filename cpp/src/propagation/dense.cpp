@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "propagation/cache_size.hpp"
+
 namespace fastmlp {
 namespace {
 
@@ -12,13 +14,16 @@ using kernels::kNarrow;
 using kernels::kPad;
 using kernels::kPanel;
 
-/// Length of a reduction block: a panel of this many rows stays in the L2 cache while the batch is
-/// processed. Partial sums continue from memory, which does not change the bits.
-constexpr std::size_t kDepth = 512;
+/// Length of a reduction block: a panel of this many rows, an eighth of the L2 cache in float32
+/// (512 rows of 1 MiB), stays there while the batch is processed. Partial sums continue from
+/// memory, which does not change the bits.
+std::size_t depth_in_cache() {
+    return items_in_cache(cache_sizes().l2 / 8, kPanel * sizeof(float));
+}
 /// Below this number of rows, transposing the weights costs more than it saves.
 constexpr std::size_t kFewRows = 8;
 
-/// One panel of outputs, in steps of kDepth along the reduction.
+/// One panel of outputs, block by block along the reduction.
 template <class T>
 struct PanelProduct {
     const KernelTable<T>& kernel;
@@ -36,8 +41,9 @@ struct PanelProduct {
     /// Sums over k = 0..count-1; w(k, depth) gives (pointer, stride) of `depth` rows of the panel.
     template <class Weights>
     void run(std::size_t count, Weights weights) const {
-        for (std::size_t k = 0; k < count; k += kDepth) {
-            const std::size_t depth = std::min(kDepth, count - k);
+        const std::size_t step = depth_in_cache();
+        for (std::size_t k = 0; k < count; k += step) {
+            const std::size_t depth = std::min(step, count - k);
             const bool last = k + depth == count;
             const auto [w, ldw] = weights(k, depth);
             kernel.product(a, rows, k, depth, w, ldw, k == 0 ? init : nullptr, width, out, ldo,
@@ -195,7 +201,7 @@ void dense_forward(const KernelTable<T>& kernel, const DenseView<const T>& layer
             product.run(layer.k, [&](std::size_t k, std::size_t depth) {
                 const T* w = layer.w + k * layer.ldw + n;
                 if (!pack) return std::pair{w, layer.ldw};
-                T* panel = room(scratch, kDepth * kPanel);
+                T* panel = room(scratch, depth * kPanel);
                 copy_panel(w, layer.ldw, {depth, width}, panel);
                 return std::pair{static_cast<const T*>(panel), kPanel};
             });
@@ -231,7 +237,7 @@ void dense_backward(const KernelTable<T>& kernel, const DenseView<const T>& laye
                                       poll};
         product.run(layer.n, [&](std::size_t n, std::size_t depth) {
             if (layer.transposed) return std::pair{layer.w + n * layer.ldw + k, layer.ldw};
-            T* panel = room(scratch, kDepth * kPanel);
+            T* panel = room(scratch, padded(depth) * kPanel);
             kernel.transpose(layer.w + k * layer.ldw + n, layer.ldw, std::min(width, layer.k - k),
                              depth, panel, kPanel);
             return std::pair{static_cast<const T*>(panel), kPanel};

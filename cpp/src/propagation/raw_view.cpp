@@ -7,18 +7,17 @@
 
 #include "fastmlp/interruption.hpp"
 #include "kernels/dispatch.hpp"
+#include "propagation/cache_size.hpp"
 #include "propagation/features.hpp"
 #include "threads/ieee_defaults.hpp"
 
 namespace fastmlp {
 namespace {
 
-/// Elements converted per block: they stay in the L2 cache.
-constexpr std::size_t kBlockElements = std::size_t{1} << 14;
-
+/// Rows converted per block: their elements stay in the L2 cache (2^14 of 1 MiB).
 template <class T>
 std::size_t rows_at_once(const RawView<T>& x) {
-    return std::max<std::size_t>(1, kBlockElements / std::max<std::size_t>(1, x.cols));
+    return std::max<std::size_t>(1, cache_sizes().l2 / 64 / std::max<std::size_t>(1, x.cols));
 }
 
 /// Whether rows are contiguous, so that several can be converted as one.

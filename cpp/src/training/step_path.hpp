@@ -7,6 +7,7 @@
 
 #include "fastmlp/trainer.hpp"
 #include "propagation/blocks_of_batch.hpp"
+#include "propagation/cache_size.hpp"
 #include "propagation/propagate.hpp"
 #include "propagation/samples.hpp"
 #include "training/options.hpp"
@@ -28,11 +29,10 @@ struct StepPath {
 };
 
 /// Whether the outputs of a layer, rather than the rows of the batch, are split over threads: from
-/// 1 MB of float32 weights on, about half of an L2 cache. The outputs of a narrow layer are
-/// computed together.
+/// as many float32 weights on as fill an L2 cache. The outputs of a narrow layer are computed
+/// together.
 inline bool is_wide(const LayerLayout& layer) {
-    constexpr std::size_t kWide = std::size_t{1} << 18;
-    return layer.n > kernels::kNarrow && layer.k * layer.n >= kWide;
+    return layer.n > kernels::kNarrow && layer.k * layer.n >= cache_sizes().l2 / sizeof(float);
 }
 
 /// By columns only with several threads and a wide layer, because of the cost of the barriers; and
