@@ -279,9 +279,8 @@ struct Kernels {
         table.approach(gain, static_cast<std::size_t>(to.size()), data_of<T>(from), data_of<T>(to));
     }
 
-    void update(int step, bool adjusted, const std::map<std::string, T>& scalars,
-                const py::array& g, const py::array& w, const py::object& first,
-                const py::object& second) const {
+    static kernels::UpdateRule<T> rule_of(int step, bool adjusted,
+                                          const std::map<std::string, T>& scalars) {
         kernels::UpdateRule<T> rule;
         rule.kind = static_cast<kernels::RuleKind>(step);
         rule.adjusted = adjusted;
@@ -300,9 +299,25 @@ struct Kernels {
             {"keep", &rule.keep},
         };
         for (const auto& [name, value] : scalars) *fields.at(name) = value;
+        return rule;
+    }
+
+    void update(int step, bool adjusted, const std::map<std::string, T>& scalars,
+                const py::array& g, const py::array& w, const py::object& first,
+                const py::object& second) const {
+        const kernels::UpdateRule<T> rule = rule_of(step, adjusted, scalars);
         const RowsOf<T> gradients(g), weights(w);
         table.update(rule, gradients.rows, gradients.cols, gradients.data, gradients.ld,
                      weights.data, data_of<T>(first), data_of<T>(second), weights.ld);
+    }
+
+    void update_of_one(int step, bool adjusted, const std::map<std::string, T>& scalars,
+                       const py::array& a, const py::array& v, T scale, const py::array& w,
+                       const py::object& first, const py::object& second) const {
+        const RowsOf<T> weights(w);
+        table.update_of_one(rule_of(step, adjusted, scalars), data_of<T>(a), weights.rows,
+                            data_of<T>(v), weights.cols, scale, weights.data, data_of<T>(first),
+                            data_of<T>(second), weights.ld);
     }
 
     std::size_t count_below(T limit, const py::array& x) const {
@@ -351,6 +366,7 @@ void bind(py::module_& module, const char* name) {
         .def("column_dots", &K::column_dots)
         .def("dropout", &K::dropout)
         .def("update", &K::update)
+        .def("update_of_one", &K::update_of_one)
         .def("approach", &K::approach)
         .def("count_below", &K::count_below)
         .def("exp", &K::exp)

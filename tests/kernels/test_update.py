@@ -82,6 +82,32 @@ def test_every_step(kernels, arrays, fma, dtype, step, rule):
             assert np.ascontiguousarray(got).tobytes() == array.tobytes(), width
 
 
+@pytest.mark.parametrize("step", STEPS)
+def test_of_one_row(kernels, arrays, guarded, rng, dtype, step):
+    """The same as `update` with the gradients that `outer` stores for one sample."""
+    has = {"u": step not in ("descend", "rmsprop"), "s": "adam" in step or "rms" in step}
+    for rule in (PLAIN, ADJUSTED):
+        for width in WIDTHS:
+            _, w, u, s = arrays(width)
+            a, v = guarded("a", (3,), dtype), guarded("v", (width,), dtype)
+            a[:], v[:] = rng.standard_normal(3), rng.standard_normal(width)
+            v[::5], a[1] = -0.0, 0.0
+            scale, g = 0.7, np.empty((3, -(-width // 16) * 16), dtype)
+            kernels.outer(a[None], 0, 3, v[None], 0, width, None, scale, 0.0, True, g)
+            g = np.ascontiguousarray(g[:, :width])
+            settings = (STEPS.index(step), rule is ADJUSTED, rule)
+            wanted_w, wanted_u, wanted_s = w.copy(), u.copy(), s.copy()
+            kernels.update(
+                *settings, g, wanted_w,
+                wanted_u if has["u"] else None, wanted_s if has["s"] else None,
+            )  # fmt: skip
+            kernels.update_of_one(
+                *settings, a, v, scale, w, u if has["u"] else None, s if has["s"] else None
+            )
+            for got, expected in ((w, wanted_w), (u, wanted_u), (s, wanted_s)):
+                assert np.ascontiguousarray(got).tobytes() == expected.tobytes(), width
+
+
 @pytest.mark.parametrize("epsilon", [1e-8, 1e-20, 1e5])
 @pytest.mark.parametrize("step", ["adam", "rmsprop", "rmsprop_momentum"])
 def test_quotients_of_subnormal_numbers(kernels, guarded, rng, dtype, step, epsilon):

@@ -84,7 +84,13 @@ struct Rule {
         s = S::fma(square_decay, s, S::mul(S::mul(square_gain, g), g));
         const Reg<S> least = S::set1(std::numeric_limits<T>::min());
         if (!S::all_below(least, S::min(S::abs(u), s))) [[unlikely]] {
-            return quotient_of_subnormals<S>(u, s, epsilon);
+            // Zeros, as of the many gradients behind a relu, are not subnormal.
+            const auto size = [](Reg<S> x) FASTMLP_INLINE_LAMBDA {
+                return S::select_eq(x, S::zero(), S::set1(T(1)), S::abs(x));
+            };
+            if (!S::all_below(least, S::min(size(u), size(s)))) {
+                return quotient_of_subnormals<S>(u, s, epsilon);
+            }
         }
         return S::div(u, S::add(S::sqrt(s), epsilon));
     }
@@ -126,63 +132,93 @@ template <RuleKind kKind>
 inline constexpr bool kHasSecond =
     kKind == RuleKind::kAdam || kKind == RuleKind::kRmsprop || kKind == RuleKind::kRmspropMomentum;
 
-template <class S, RuleKind kKind, bool kAdjusted>
-void update_rows(const UpdateRule<Scalar<S>>& rule, std::size_t rows, std::size_t width,
-                 const Scalar<S>* g, std::size_t ldg, Scalar<S>* w, Scalar<S>* first_moment,
-                 Scalar<S>* second_moment, std::size_t ldw) {
+/// What a step reads and writes: rows of weights and of both moments, ldw apart.
+template <class S>
+struct Updated {
+    std::size_t rows, width;
+    Scalar<S>*w, *first_moment, *second_moment;
+    std::size_t ldw;
+};
+
+/// `gradient` returns that of row r and the vector from column j on; `tail` of its elements, or all
+/// if this is 0.
+template <class S, RuleKind kKind, bool kAdjusted, class Gradient>
+void update_rows(const UpdateRule<Scalar<S>>& rule, const Updated<S>& to, Gradient gradient) {
     const Rule<S> words(rule);
-    const auto vector = [&](std::size_t at, Reg<S> gradient, auto get,
-                            auto put) FASTMLP_INLINE_LAMBDA {
+    Scalar<S>*const w = to.w, *const first_moment = to.first_moment;
+    Scalar<S>* const second_moment = to.second_moment;
+    const auto vector = [&](std::size_t at, Reg<S> g, auto get, auto put) FASTMLP_INLINE_LAMBDA {
         Reg<S> weight = get(w + at), u = S::zero(), s = S::zero();
         if constexpr (kHasFirst<kKind>) u = get(first_moment + at);
         if constexpr (kHasSecond<kKind>) s = get(second_moment + at);
-        put(w + at, words.template updated<kKind, kAdjusted>(weight, gradient, u, s));
+        put(w + at, words.template updated<kKind, kAdjusted>(weight, g, u, s));
         if constexpr (kHasFirst<kKind>) put(first_moment + at, u);
         if constexpr (kHasSecond<kKind>) put(second_moment + at, s);
     };
     const auto load = [](const Scalar<S>* p) FASTMLP_INLINE_LAMBDA { return S::load(p); };
     const auto store = [](Scalar<S>* p, Reg<S> v) FASTMLP_INLINE_LAMBDA { S::store(p, v); };
-    const std::size_t tail = width % S::kLanes, whole = width - tail;
-    for (std::size_t r = 0; r < rows; ++r, g += ldg) {
-        const std::size_t row = r * ldw;
+    const std::size_t tail = to.width % S::kLanes, whole = to.width - tail;
+    for (std::size_t r = 0; r < to.rows; ++r) {
+        const std::size_t row = r * to.ldw;
         for (std::size_t j = 0; j < whole; j += S::kLanes) {
-            vector(row + j, S::load(g + j), load, store);
+            vector(row + j, gradient(r, j, std::size_t{0}), load, store);
         }
         if (tail == 0) continue;
         vector(
-            row + whole, S::load_partial(g + whole, tail),
+            row + whole, gradient(r, whole, tail),
             [&](const Scalar<S>* p) FASTMLP_INLINE_LAMBDA { return S::load_partial(p, tail); },
             [&](Scalar<S>* p, Reg<S> v) FASTMLP_INLINE_LAMBDA { S::store_partial(p, v, tail); });
     }
 }
 
-template <class S, RuleKind kKind>
-void update_by(const UpdateRule<Scalar<S>>& rule, std::size_t rows, std::size_t width,
-               const Scalar<S>* g, std::size_t ldg, Scalar<S>* w, Scalar<S>* first_moment,
-               Scalar<S>* second_moment, std::size_t ldw) {
+template <class S, RuleKind kKind, class Gradient>
+void update_by(const UpdateRule<Scalar<S>>& rule, const Updated<S>& to, Gradient gradient) {
     if (rule.adjusted) {
-        update_rows<S, kKind, true>(rule, rows, width, g, ldg, w, first_moment, second_moment, ldw);
+        update_rows<S, kKind, true>(rule, to, gradient);
     } else {
-        update_rows<S, kKind, false>(rule, rows, width, g, ldg, w, first_moment, second_moment,
-                                     ldw);
+        update_rows<S, kKind, false>(rule, to, gradient);
     }
+}
+
+template <class S, class Gradient>
+void update_with(const UpdateRule<Scalar<S>>& rule, const Updated<S>& to, Gradient gradient) {
+    switch (rule.kind) {
+        case RuleKind::kDescend: return update_by<S, RuleKind::kDescend>(rule, to, gradient);
+        case RuleKind::kMomentum: return update_by<S, RuleKind::kMomentum>(rule, to, gradient);
+        case RuleKind::kNesterov: return update_by<S, RuleKind::kNesterov>(rule, to, gradient);
+        case RuleKind::kAdam: return update_by<S, RuleKind::kAdam>(rule, to, gradient);
+        case RuleKind::kRmsprop: return update_by<S, RuleKind::kRmsprop>(rule, to, gradient);
+        case RuleKind::kRmspropMomentum:
+            return update_by<S, RuleKind::kRmspropMomentum>(rule, to, gradient);
+    }
+}
+
+template <class S>
+FASTMLP_INLINE Reg<S> load_vector(const Scalar<S>* p, std::size_t tail) {
+    return tail == 0 ? S::load(p) : S::load_partial(p, tail);
 }
 
 template <class S>
 void update(const UpdateRule<Scalar<S>>& rule, std::size_t rows, std::size_t width,
             const Scalar<S>* g, std::size_t ldg, Scalar<S>* w, Scalar<S>* first_moment,
             Scalar<S>* second_moment, std::size_t ldw) noexcept {
-    const auto run = [&](auto by) {
-        by(rule, rows, width, g, ldg, w, first_moment, second_moment, ldw);
+    const auto stored = [=](std::size_t r, std::size_t j, std::size_t tail)
+                            FASTMLP_INLINE_LAMBDA { return load_vector<S>(g + r * ldg + j, tail); };
+    update_with<S>(rule, {rows, width, w, first_moment, second_moment, ldw}, stored);
+}
+
+/// The gradients of one sample are computed where they are used: storing them first takes as long
+/// as the step (64-64-10, batch 1).
+template <class S>
+void update_of_one(const UpdateRule<Scalar<S>>& rule, const Scalar<S>* a, std::size_t count_k,
+                   const Scalar<S>* v, std::size_t width, Scalar<S> scale, Scalar<S>* w,
+                   Scalar<S>* first_moment, Scalar<S>* second_moment, std::size_t ldw) noexcept {
+    const Reg<S> factor = S::set1(scale);
+    const auto of_one = [=](std::size_t k, std::size_t j, std::size_t tail) FASTMLP_INLINE_LAMBDA {
+        const Reg<S> sum = S::mul(S::set1(a[k]), load_vector<S>(v + j, tail));
+        return S::add(S::mul(sum, factor), S::zero());
     };
-    switch (rule.kind) {
-        case RuleKind::kDescend: return run(update_by<S, RuleKind::kDescend>);
-        case RuleKind::kMomentum: return run(update_by<S, RuleKind::kMomentum>);
-        case RuleKind::kNesterov: return run(update_by<S, RuleKind::kNesterov>);
-        case RuleKind::kAdam: return run(update_by<S, RuleKind::kAdam>);
-        case RuleKind::kRmsprop: return run(update_by<S, RuleKind::kRmsprop>);
-        case RuleKind::kRmspropMomentum: return run(update_by<S, RuleKind::kRmspropMomentum>);
-    }
+    update_with<S>(rule, {count_k, width, w, first_moment, second_moment, ldw}, of_one);
 }
 
 template <class S>

@@ -99,6 +99,7 @@ constexpr KernelTable<typename S::Scalar> make_table() {
                     convert<S, Plain<double>>, convert<S, Half>},
         .in_lanes = lane_kernels<S>(),
         .update = update<S>,
+        .update_of_one = update_of_one<S>,
         .approach = approach<S>,
         .count_below = Elementwise<S>::count_below,
         .random_words = random_words,

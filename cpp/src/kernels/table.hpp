@@ -284,6 +284,10 @@ struct KernelTable {
     void (*update)(const UpdateRule<T>& rule, std::size_t rows, std::size_t width, const T* g,
                    std::size_t ldg, T* w, T* first_moment, T* second_moment,
                    std::size_t ldw) noexcept;
+    /// For a batch of one: `outer` of a (count_k,) and v (width,), and `update` with its gradients.
+    void (*update_of_one)(const UpdateRule<T>& rule, const T* a, std::size_t count_k, const T* v,
+                          std::size_t width, T scale, T* w, T* first_moment, T* second_moment,
+                          std::size_t ldw) noexcept;
     /// moves to[i] towards from[i] by `gain`: fma(gain, from - to, to) for gains below 1/2, else
     /// fma(gain - 1, from - to, from)
     void (*approach)(T gain, std::size_t count, const T* from, T* to) noexcept;

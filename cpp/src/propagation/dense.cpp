@@ -114,7 +114,8 @@ T* at(T* state, std::size_t offset) {
 }
 
 /// Computes a layer's gradient block by block and applies `use` to each. Plain SGD is fused with
-/// the gradient product; any other step follows it, while the gradients are still in cache.
+/// the gradient product, and so is every step of one row; any other follows it, while the gradients
+/// are still in cache.
 template <class T>
 class BlockUpdate {
 public:
@@ -122,8 +123,9 @@ public:
                 Scratch<T>& scratch)
         : kernel_(kernel), target_(target), use_(use), scratch_(scratch) {}
 
-    /// Whether the gradients of weights need no scratch memory: stored in place, or plain SGD.
-    bool fused() const { return !use_.rules || use_.rules->weights.plain(); }
+    /// Whether the gradients of weights need no scratch memory: stored in place, plain SGD, or of
+    /// one row.
+    bool direct(std::size_t batch) const { return fused() || of_one(batch); }
 
     /// Elements `rows` x `width` of the weights, starting at `offset`: sums of a[b][i] * v[b][j]
     /// over the batch.
@@ -136,6 +138,12 @@ public:
             const T rate = use_.rules ? use_.rules->weights.rate : T(0);
             kernel_.outer(a, i, rows, v, j, width, batch, sums, ldw, use_.scale, rate, !use_.rules,
                           w, ldw);
+            return;
+        }
+        if (of_one(batch)) {
+            kernel_.update_of_one(use_.rules->weights, a[0] + i, rows, v[0] + j, width, use_.scale,
+                                  w, at(target_.first_moment.w, offset),
+                                  at(target_.second_moment.w, offset), ldw);
             return;
         }
         T* gradients = room(scratch_, rows * kPanel);
@@ -163,6 +171,9 @@ public:
     }
 
 private:
+    bool fused() const { return !use_.rules || use_.rules->weights.plain(); }
+    bool of_one(std::size_t batch) const { return batch == 1 && target_.sums.w == nullptr; }
+
     const KernelTable<T>& kernel_;
     const UpdateTarget<T>& target_;
     GradientUse<T> use_;
@@ -263,7 +274,7 @@ void dense_update(const KernelTable<T>& kernel, const UpdateTarget<T>& target, c
     const T* const* deltas = delta.pointers.data() + batch.first;
     a += batch.first;
     if (layer.transposed) {
-        const std::size_t step = update.fused() && !poll ? layer.k : kPanel;
+        const std::size_t step = update.direct(batch.size()) && !poll ? layer.k : kPanel;
         const Range columns = mine.columns(layer.k);
         for (std::size_t k = columns.first; k < columns.last; k += step) {
             const std::size_t width = std::min(step, columns.last - k);
@@ -271,7 +282,7 @@ void dense_update(const KernelTable<T>& kernel, const UpdateTarget<T>& target, c
             if (poll) poll->worked(2.0 * static_cast<double>(layer.n * width * batch.size()));
         }
     } else {
-        const bool whole = update.fused() && !prefetch && !poll;
+        const bool whole = update.direct(batch.size()) && !prefetch && !poll;
         const std::size_t step = whole ? std::max<std::size_t>(1, layer.k) : kUpdateRows;
         const std::size_t padded_n = padded(layer.n);
         if (prefetch) {

@@ -1,7 +1,7 @@
-/// Steps of one row on one thread. The update of a wide layer is deferred and fused with the next
-/// row's forward pass (`update_product`); that of a narrow layer is fused with its backward pass
-/// (`narrow_update`). One pass fewer over the weights than the plain step. `step_path.hpp`
-/// decides when.
+/// Steps of one row on one thread. With plain SGD the update of a wide layer is deferred and fused
+/// with the next row's forward pass (`update_product`); that of a narrow layer is fused with its
+/// backward pass (`narrow_update`). One pass fewer over the weights than the plain step.
+/// `step_path.hpp` decides when.
 #pragma once
 
 #include "propagation/propagate.hpp"
@@ -34,9 +34,20 @@ public:
                 backward_and_update(i, row_, rate);
             }
         }
-        if (!waits(0)) update(0, rows, rate);
+        if (!waits(0)) update(0, rows, rules_of(rate));
         pending_ = true;
         pending_rate_ = rate;
+        row_ = 1 - row_;
+        return pass_.work.losses[rows.first];
+    }
+
+    /// One step of any other optimizer.
+    T step(const Targets<T>& y, const StepRules<T>& rules) {
+        const Range rows{row_, row_ + 1};
+        pass_.forward(rows);
+        pass_.output_delta(y, rows);
+        pass_.backward(rows);
+        for (std::size_t i = 0; i < pass_.layers.size(); ++i) update(i, rows, rules);
         row_ = 1 - row_;
         return pass_.work.losses[rows.first];
     }
@@ -46,7 +57,7 @@ public:
         if (!pending_) return;
         const Range rows{1 - row_, 2 - row_};
         for (std::size_t i = 0; i < pass_.layers.size(); ++i) {
-            if (waits(i)) update(i, rows, pending_rate_);
+            if (waits(i)) update(i, rows, rules_of(pending_rate_));
         }
         pending_ = false;
     }
@@ -83,9 +94,13 @@ private:
         }
     }
 
-    void update(std::size_t i, Range rows, T rate) {
+    static StepRules<T> rules_of(T rate) {
         StepRules<T> rules;
         rules.weights.rate = rules.others.rate = rate;
+        return rules;
+    }
+
+    void update(std::size_t i, Range rows, const StepRules<T>& rules) {
         dense_update<T>(pass_.kernel, targets_[i], pass_.inputs(i), pass_.work.deltas[i], rows,
                         {T(1), &rules}, {}, pass_.scratch);
     }

@@ -68,6 +68,7 @@ private:
     void account(std::size_t rows);
     void end_step(std::size_t number);
     std::size_t steps_of_one_row(std::size_t first, std::size_t last);
+    T step_of_one_row();
     void choose_rate(std::size_t number) {
         if (!rate_is_constant_ || number == epoch_start_) {
             rate_ = rate_of_step<T>(options_, number, steps_per_epoch_, rate_factor_);
@@ -261,7 +262,7 @@ std::size_t Trainer<T>::steps_of_one_row(std::size_t first, std::size_t last) {
         RowPrefetcher prefetch = samples_.next_rows(index + 1, {0, 1});
         prefetch.spread_over(1);
         prefetch.advance();
-        const T loss = one_row_->step(samples_.y, static_cast<T>(rate_));
+        const T loss = step_of_one_row();
         loss_ += static_cast<double>(loss);
         for (std::size_t i = 0; i < head_losses_.size(); ++i) {
             head_losses_[i] += static_cast<double>(work_.head_losses[i][one_row_->last_row()]);
@@ -271,6 +272,13 @@ std::size_t Trainer<T>::steps_of_one_row(std::size_t first, std::size_t last) {
     }
     one_row_->flush();  // before the next block's rows overwrite these
     return last - first;
+}
+
+template <class T>
+T Trainer<T>::step_of_one_row() {
+    if (path_.deferred) return one_row_->step(samples_.y, static_cast<T>(rate_));
+    const StepFacts facts{rate_, steps_before_ + steps_done_ + 1};
+    return one_row_->step(samples_.y, step_rules<T>(options_.optimizer, facts, conventions_));
 }
 
 template <class T>
