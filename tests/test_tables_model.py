@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
+import fastmlp.tables.features
 import fastmlp.tables.reading
 import fastmlp.tables.selection
 import fastmlp.tables.splits
@@ -538,3 +539,37 @@ def test_a_feature_of_numbers_and_booleans_is_words_or_noted():
     model = fm.TabularModel(**QUICK).fit(table, "y")
     assert [column.kind for column in model.columns] == ["words", "number"]
     assert any("'True' is no number: taken as missing" in note for note in model.notes)
+
+
+def test_predictions_in_blocks_are_those_of_all_rows(houses, monkeypatch):
+    model = fm.TabularModel(**QUICK | {"epochs": 2}).fit(houses, "price")
+    houses["size"] = np.array([*houses["size"].astype(str)[:-2], "big", "huge"])
+    with pytest.warns(UserWarning, match="'big' is no number, as is 1 other"):
+        expected = model.predict(houses)
+    monkeypatch.setattr(fastmlp.tables.features, "_PREDICTED_BYTES", 1)
+    monkeypatch.setattr(fastmlp.tables.features, "_FEWEST_ROWS", 7)
+    with pytest.warns(UserWarning, match="'big' is no number, as is 1 other") as warned:
+        assert model.predict(houses).tobytes() == expected.tobytes()
+    assert len(warned) == 1
+
+
+def test_pieces_of_a_table_are_one_table(houses, tmp_path):
+    def piece(rows):
+        return {name: column[rows] for name, column in houses.items()}
+
+    path = write_csv(tmp_path / "last.csv", piece(slice(300, 400)))
+    whole = fm.TabularModel(**QUICK | {"epochs": 2}).fit(houses, "price")
+    pieces = [piece(slice(0, 90)), piece(slice(90, 300)), path]
+    for given in (pieces, iter(pieces), tuple(pieces)):
+        model = fm.TabularModel(**QUICK | {"epochs": 2}).fit(given, "price")
+        assert str(model.columns) == str(whole.columns)
+    assert model.predict(iter(pieces)).tobytes() == whole.predict(houses).tobytes()
+    with pytest.raises(DataError, match="table: there are no pieces"):
+        model.predict(iter([]))
+    with pytest.raises(TypeError, match="^piece 1 of the table must be a table, got a list"):
+        model.predict([houses, [houses]])
+    with pytest.raises(DataError, match="piece 1 and piece 0 have different columns"):
+        model.predict([houses, {"id": [1]}])
+    pieces[1]["price"][5] = np.nan
+    model = fm.TabularModel(**QUICK | {"epochs": 2}).fit(pieces, "price")
+    assert "table: piece 1, row 5, column 'price': the target is missing" in model.notes[0]

@@ -248,6 +248,28 @@ def test_vectors_of_a_file(tmp_path):
         model.predict(write(lambda i: f"[{i},2,3]"))
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("x", "^a model has no attribute 'x'$"),
+        ("score", "did you mean 'scores'"),
+        ("hidden", r"'hidden': it is set when the model is made, TabularModel\(hidden=\.\.\.\)$"),
+        ("columns", "'columns' that can be assigned"),
+        ("fit", "'fit' that can be assigned"),
+    ],
+)
+def test_unknown_attributes_are_refused(name, why):
+    model = fm.TabularModel(**QUICK)
+    with pytest.raises(AttributeError, match=why):
+        setattr(model, name, 3)
+    model.seed = 3
+
+    class Own(fm.TabularModel):
+        """With attributes of its own."""
+
+    Own(**QUICK).x = 3
+
+
 def test_counts_of_one_row(tmp_path):
     with pytest.raises(ValueError, match=r"column 'b' has 1 row, but 'a' has 2$"):
         fm.TabularModel(**QUICK).fit({"a": [1, 2], "b": [1]}, "b")

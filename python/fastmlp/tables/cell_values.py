@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._validation import brief
+from fastmlp.data._text import counted
 from fastmlp.errors import DataError
 from fastmlp.tables import cells, dates
 from fastmlp.tables.encoders import Encoder, Number, Numbers, RawNumber, Vector, Words
@@ -139,6 +140,18 @@ def _number_writer(encoder: Number | RawNumber | Numbers, values: Values) -> Wri
         return bad
 
     return write
+
+
+def bad_cells(table: Table, name: str, kind: Kind, rows: Rows) -> str:
+    """Return a note that the cells of some rows stand for nothing that the column holds."""
+    column, row = table.columns[name], int(rows[0])
+    cell = column.values[column.codes[row]] if isinstance(column, Text) else str(column[row])
+    what = {"date": "no date as in training", "yes/no": "neither yes nor no"}.get(
+        kind.name, f"no {kind.name}" if "inf" not in cell else "not finite"
+    )
+    more = len(rows) - 1
+    others = f", as {'is' if more == 1 else 'are'} {counted(more, 'other')}" if more else ""
+    return f"{table.place(row, name)}: {brief(cell)} is {what}{others}: taken as missing"
 
 
 def as_text(column: Column) -> Text:

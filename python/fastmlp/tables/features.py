@@ -14,8 +14,8 @@ from fastmlp.data import _memory
 from fastmlp.data._text import counted, listing
 from fastmlp.errors import DataError
 from fastmlp.tables import dates
-from fastmlp.tables.cell_values import values_of, writer
-from fastmlp.tables.columns import ColumnReport, Columns, how, needs_preparation
+from fastmlp.tables.cell_values import Writer, bad_cells, values_of, writer
+from fastmlp.tables.columns import ColumnReport, Columns, how, needs_preparation, rounding_notes
 from fastmlp.tables.encoders import (
     LEAST_OFTEN,
     Encoder,
@@ -26,15 +26,14 @@ from fastmlp.tables.encoders import (
     Words,
     widths,
 )
-from fastmlp.tables.kinds import FEW_WORDS, NUMBERS_ROWS, ROUNDED, Kind, kind_of
+from fastmlp.tables.kinds import FEW_WORDS, NUMBERS_ROWS, Kind, kind_of
 from fastmlp.tables.scaling import Floats
-from fastmlp.tables.splits import shuffled
+from fastmlp.tables.splits import folds_of
 from fastmlp.tables.table import Column, Rows, Table, Text
 from fastmlp.tables.target_means import (
     LEAST_SHARED,
     NumberMeans,
     TargetMeans,
-    share_in_other_folds,
 )
 
 PIECES: Final = 16
@@ -46,6 +45,7 @@ _MOST_MEANS: Final = 128
 MOST_WORDS: Final = 200
 _PIECES_BYTES: Final = 1 << 26
 _BLOCK_BYTES, _FEWEST_ROWS = 1 << 21, 512
+_PREDICTED_BYTES: Final = 1 << 25
 
 NumberEncoding = Literal["piecewise", "standardized"]
 WordEncoding = Literal["one-hot", "target means"]
@@ -123,6 +123,31 @@ class Features:
         DataError
             If the table lacks a column.
         """
+        _memory.require("the matrix of features", self._dtype.itemsize * len(rows) * self.width)
+        out = np.empty((len(rows), self.width), self._dtype)
+        bad: list[list[Rows]] = [[] for _ in self.features]
+        self._write(self._writers(table), rows, out, bad)
+        if notes is not None:
+            notes += self._notes(table, bad)
+        return out
+
+    def blocks(self, table: Table, rows: Rows, notes: list[str]) -> Iterator[NDArray[Any]]:
+        """Yield the matrix of some rows in blocks, at least one, for predictions."""
+        writers = self._writers(table)
+        bad: list[list[Rows]] = [[] for _ in self.features]
+        count = max(_FEWEST_ROWS, _PREDICTED_BYTES // (self._dtype.itemsize * self.width))
+        for start in range(0, max(1, len(rows)), count):
+            some = rows[start : start + count]
+            out = np.empty((len(some), self.width), self._dtype)
+            self._write(writers, some, out, bad)
+            yield out
+        notes += self._notes(table, bad)
+
+    @property
+    def _dtype(self) -> np.dtype[Any]:
+        return np.dtype(np.float64 if self.is_raw else np.float32)
+
+    def _writers(self, table: Table) -> list[Writer]:
         table.add_absent(feature.name for feature in self.features)
         missing = [f.name for f in self.features if f.name not in table.columns]
         if missing:
@@ -131,12 +156,13 @@ class Features:
                 + (f", nor {counted(len(missing) - 1, 'other')}" if len(missing) > 1 else "")
                 + f"; columns are {listing(list(table.columns))}"
             )
-        dtype = np.dtype(np.float64 if self.is_raw else np.float32)
-        _memory.require("the matrix of features", dtype.itemsize * len(rows) * self.width)
-        out = np.empty((len(rows), self.width), dtype)
-        writers = [writer(table, f.name, f.kind, f.encoder) for f in self.features]
-        bad: list[list[Rows]] = [[] for _ in writers]
-        block = max(_FEWEST_ROWS, _BLOCK_BYTES // (dtype.itemsize * self.width))
+        return [writer(table, f.name, f.kind, f.encoder) for f in self.features]
+
+    def _write(
+        self, writers: list[Writer], rows: Rows, out: NDArray[Any], bad: list[list[Rows]]
+    ) -> None:
+        """Write rows into `out`; adds those with bad cells to the lists of their columns."""
+        block = max(_FEWEST_ROWS, _BLOCK_BYTES // (self._dtype.itemsize * self.width))
         for start in range(0, len(rows), block):  # the block of the matrix stays in cache
             some = rows[start : start + block]
             for j, part in enumerate(self._parts(out[start : start + block])):
@@ -144,13 +170,13 @@ class Features:
                     wrong = writers[j](some, part)
                 if wrong is not None and wrong.any():
                     bad[j].append(some[wrong])
-        if notes is not None:
-            notes += [
-                _bad_cells(table, feature, np.concatenate(found))
-                for feature, found in zip(self.features, bad, strict=True)
-                if found
-            ]
-        return out
+
+    def _notes(self, table: Table, bad: list[list[Rows]]) -> list[str]:
+        return [
+            bad_cells(table, feature.name, feature.kind, np.concatenate(found))
+            for feature, found in zip(self.features, bad, strict=True)
+            if found
+        ]
 
     def training_matrix(
         self, table: Table, rows: Rows, trained: Mapping[str, Floats]
@@ -220,12 +246,12 @@ def fit_encoders(
     }
     if all(kind.name == "dropped" for kind in kinds.values()):
         kinds = {name: _last_resort(kind) for name, kind in kinds.items()}
-    fitting = _Fitting(table, rows, targets, _folds(len(rows), groups, seed))
+    fitting = _Fitting(table, rows, targets, folds_of(len(rows), groups, seed))
     if numbers == "piecewise":
         fitting.pieces = _pieces(kinds, len(rows), classes=classes)
         count = sum(kind.name == "number" for kind in kinds.values())
         fitting.has_means = classes and count * targets.shape[1] <= _MOST_MEANS
-    learned = Features([], [], _rounded(table, kinds))
+    learned = Features([], [], rounding_notes(table, kinds))
     for name, kind in kinds.items():
         if kind.name == "dropped":
             learned.dropped.append(ColumnReport(name, "dropped", 0, kind.reason))
@@ -250,16 +276,6 @@ def fit_encoders(
             if isinstance(f.encoder, Number)
         ]
     return learned, fitting.trained
-
-
-def _rounded(table: Table, kinds: dict[str, Kind]) -> list[str]:
-    """Return a note for each column of numbers too large for their differences."""
-    advice = "subtract a constant from them, or make them text"
-    return [
-        f"{table.source}: column {brief(name)}: {kind.reason}; {advice}"
-        for name, kind in kinds.items()
-        if kind.reason.startswith(ROUNDED)
-    ]
 
 
 def _last_resort(kind: Kind) -> Kind:
@@ -372,27 +388,6 @@ def _pieces(kinds: dict[str, Kind], rows: int, *, classes: bool) -> int:
     fine = min(_FINEST, max(fewest, rows // _ROWS_OF_PIECE))
     pieces = min(fine, enough, most)
     return pieces if pieces >= 3 else 0
-
-
-def _folds(count: int, groups: NDArray[np.integer[Any]] | None, seed: int) -> NDArray[np.intp]:
-    """Return the fold of each row, of 5; rows of one group are in the same."""
-    if groups is not None:
-        of_groups = _folds(int(groups.max()) + 1, None, seed)
-        return np.take(of_groups, groups)
-    folds = np.empty(count, np.intp)
-    folds[shuffled(count, seed)] = np.arange(count) % 5
-    return folds
-
-
-def _bad_cells(table: Table, feature: Feature, rows: Rows) -> str:
-    column, row = table.columns[feature.name], int(rows[0])
-    cell = column.values[column.codes[row]] if isinstance(column, Text) else str(column[row])
-    what = {"date": "no date as in training", "yes/no": "neither yes nor no"}.get(
-        feature.kind.name, f"no {feature.kind.name}" if "inf" not in cell else "not finite"
-    )
-    more = len(rows) - 1
-    others = f", as {'is' if more == 1 else 'are'} {counted(more, 'other')}" if more else ""
-    return f"{table.place(row, feature.name)}: {brief(cell)} is {what}{others}: taken as missing"
 
 
 def text_columns(features: Features) -> Collection[str]:

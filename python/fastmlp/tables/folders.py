@@ -59,8 +59,8 @@ def read_all(
             if name not in table.columns:
                 column = Text.of([value] * len(table))
                 table.columns[name] = cells.typed(column, ".") if value is not None else column
-        parts.append((file, table))
-    return _joined(source, parts)
+        parts.append((file.name, table))
+    return joined(source, parts)
 
 
 def _partitions(root: Path | None, file: Path) -> dict[str, str | None]:
@@ -70,13 +70,20 @@ def _partitions(root: Path | None, file: Path) -> dict[str, str | None]:
     return {unquote(name): None if value == _NULL else unquote(value) for name, value in pairs}
 
 
-def _joined(source: str, parts: list[tuple[Path, Table]]) -> Table:
-    first_file, first = parts[0]
-    for file, table in parts[1:]:
+def joined(source: str, parts: list[tuple[str, Table]]) -> Table:
+    """Concatenate the rows of tables, each of which has a name.
+
+    Raises
+    ------
+    DataError
+        If they have different columns.
+    """
+    first_name, first = parts[0]
+    for name, table in parts[1:]:
         other = set(first.columns) ^ set(table.columns)
         if other and table.absent is None:
             raise DataError(
-                f"{source}: {file.name} and {first_file.name} have different columns: only one "
+                f"{source}: {name} and {first_name} have different columns: only one "
                 f"has {brief(min(other))}"
             )
     names = {name: None for _, table in parts for name in table.columns}
@@ -84,13 +91,14 @@ def _joined(source: str, parts: list[tuple[Path, Table]]) -> Table:
         table.add_absent(names)
     columns = {name: _stacked([table.columns[name] for _, table in parts]) for name in names}
     ends = np.cumsum([len(table) for _, table in parts])
+    places = [(name, table.locate) for name, table in parts]  # the columns are released
 
     def locate(row: int) -> str:
         part = int(np.searchsorted(ends, row, side="right"))
-        file, table = parts[part]
-        return f"{file.name}, {table.locate(row - (int(ends[part - 1]) if part else 0))}"
+        name, place = places[part]
+        return f"{name}, {place(row - (int(ends[part - 1]) if part else 0))}"
 
-    notes = [f"{file.name}: {note}" for file, table in parts for note in table.notes]
+    notes = [f"{name}: {note}" for name, table in parts for note in table.notes]
     return Table(
         source,
         columns,

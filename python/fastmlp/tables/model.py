@@ -6,15 +6,17 @@ The file is over 400 lines because of the docstrings of the public class, which 
 from __future__ import annotations
 
 import contextlib
+import inspect
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _validation, files
 from fastmlp._extras import require
+from fastmlp._validation.foreign_names import suggestion
 from fastmlp.data._text import counted, listing
 from fastmlp.errors import ModelFormatError, printable
 from fastmlp.layers import ActivationLike
@@ -41,6 +43,8 @@ from fastmlp.tables.training import Samples, Settings, Training
 
 if TYPE_CHECKING:
     from fastmlp.history import History
+
+_ASSIGNED: Final = ("seed", "networks", "histories", "notes", "scores")
 
 Frame = Any
 """What `TabularModel` takes for a table: a path, a frame, a mapping of names to arrays."""
@@ -173,6 +177,18 @@ class TabularModel:
         self.notes: tuple[str, ...] = ()
         self.scores: dict[str, Scores] = {}
 
+    def __setattr__(self, name: str, value: object) -> None:
+        # A misspelled setting would have no effect. A subclass may have attributes of its own.
+        if type(self) is TabularModel and not name.startswith("_") and name not in _ASSIGNED:
+            if name in (settings := inspect.signature(TabularModel).parameters):
+                why = f": it is set when the model is made, TabularModel({name}=...)"
+            elif hasattr(TabularModel, name):
+                why = " that can be assigned"
+            else:
+                why = suggestion(name, [*_ASSIGNED, *settings])
+            raise AttributeError(f"a model has no attribute {name!r}{why}", name=name, obj=self)
+        super().__setattr__(name, value)
+
     def fit(
         self,
         table: Frame,
@@ -191,7 +207,8 @@ class TabularModel:
         ----------
         table : str, os.PathLike, frame or mapping
             The path of a file; a frame of pandas, polars or pyarrow; a mapping of names to arrays
-            of one length.
+            of one length; or an iterator or list of these, such as record batches, whose rows are
+            concatenated.
         target : str or sequence of str, optional
             The column to predict, or several: all numbers, or all yes and no. None is for formats
             that define the target.
@@ -519,11 +536,14 @@ class TabularModel:
         """Return the mean of the networks' outputs, summed in order in float64."""
         features, _ = self._learned()
         notes: list[str] = []
-        X = features.matrix(table, np.arange(len(table)) if rows is None else rows, notes)
+        rows = np.arange(len(table)) if rows is None else rows
+        n_threads = self._settings.n_threads
+        outputs = [
+            mean_outputs(self.networks, X, n_threads) for X in features.blocks(table, rows, notes)
+        ]
         for note in notes:
             warnings.warn(note, UserWarning, stacklevel=4)
-        n_threads = self._settings.n_threads
-        return mean_outputs(self.networks, X, n_threads)
+        return np.concatenate(outputs)
 
     def _learned(self) -> tuple[Features, Target]:
         if self._features is None or self._target is None:

@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +30,8 @@ def read(
     ----------
     table : str, os.PathLike, frame or mapping
         The path of a file; a frame of pandas, polars or pyarrow, or anything with Arrow's stream
-        of C; or a mapping of names to arrays of one length.
+        of C; a mapping of names to arrays of one length; or an iterator or list of these, whose
+        rows are concatenated.
     expected, as_text, complete
         As in `read_csv`.
 
@@ -51,12 +52,33 @@ def read(
         return frames.from_mapping(table)
     if frames.is_frame(table):
         return frames.from_frame(table)
+    if isinstance(table, Iterator | list | tuple):
+        return _read_pieces(table, expected=expected, as_text=as_text, complete=complete)
     if hasattr(table, "collect"):
         raise TypeError(f"table must hold its values, got {described(table)}: collect() it first")
     raise TypeError(
         "table must be the path of a file, a frame of pandas, polars or pyarrow, or a mapping of "
         f"names to arrays, got {described(table)}"
     )
+
+
+def _read_pieces(
+    pieces: Iterable[Any],
+    *,
+    expected: Collection[str],
+    as_text: Collection[str],
+    complete: bool,
+) -> Table:
+    """Read pieces one after the other: each is released before the next."""
+    parts = []
+    for i, piece in enumerate(pieces):
+        if isinstance(piece, Iterator | list | tuple):
+            raise TypeError(f"piece {i} of the table must be a table, got {described(piece)}")
+        part = read(piece, expected=expected, as_text=as_text, complete=complete)
+        parts.append((f"piece {i}", part))
+    if not parts:
+        raise DataError("table: there are no pieces")
+    return folders.joined("table", parts)
 
 
 def read_file(
