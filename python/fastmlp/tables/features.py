@@ -34,6 +34,7 @@ from fastmlp.tables.target_means import (
     LEAST_SHARED,
     NumberMeans,
     TargetMeans,
+    share_in_other_folds,
 )
 
 PIECES: Final = 16
