@@ -17,6 +17,8 @@ ABSENT = {
         "from_keras",
         "from_onnx",
         "from_sklearn",
+        "from_equinox",
+        "from_flax",
         "from_state_dict",
         "from_torch",
         "get_cmake_dir",

@@ -24,7 +24,15 @@ from fastmlp.fitting.checkpoints import Checkpoint
 from fastmlp.fitting.early_stopping import EarlyStopping
 from fastmlp.heads import Head, Heads
 from fastmlp.history import EpochReport, Evaluation, History
-from fastmlp.importing import from_keras, from_onnx, from_sklearn, from_state_dict, from_torch
+from fastmlp.importing import (
+    from_equinox,
+    from_flax,
+    from_keras,
+    from_onnx,
+    from_sklearn,
+    from_state_dict,
+    from_torch,
+)
 from fastmlp.layers import ELU, GELU, BatchNorm, Dense, LayerNorm, LeakyReLU
 from fastmlp.loading import load, load_checkpoint
 from fastmlp.losses import CrossEntropy, Huber, Quantile
@@ -95,6 +103,8 @@ __all__ = [
     "Stream",
     "TabularModel",
     "__version__",
+    "from_equinox",
+    "from_flax",
     "from_keras",
     "from_onnx",
     "from_sklearn",

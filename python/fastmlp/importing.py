@@ -1,4 +1,4 @@
-"""`from_onnx`, `from_torch`, `from_keras` and `from_sklearn`: networks from other libraries."""
+"""`from_onnx`, `from_torch` and so on: networks from other libraries."""
 
 from __future__ import annotations
 
@@ -154,6 +154,91 @@ def from_keras(
     """
     reader = peer("keras", "keras", "from_keras")
     return network_of(reader.from_keras(model, output, loss, seed, switch("verify", verify)))
+
+
+def from_flax(
+    model: Any,
+    variables: Any = None,
+    *,
+    output: str | None = None,
+    loss: LossLike | None = None,
+    seed: int | None = None,
+    verify: bool = True,
+) -> Network:
+    """Convert a Flax model to a network, with copies of its weights.
+
+    Reads what a model computes of rows (B, K), from the program that JAX traces of it: dense layers
+    one after the other, with activations, layer normalization, batch normalization by running
+    averages, and scales and shifts by constants. Dropout is omitted.
+
+    Parameters
+    ----------
+    model : flax.linen.Module or flax.nnx.Module
+        One of ``nnx`` is read in evaluation mode. One of ``linen`` is called as
+        ``model.apply(variables, X)``, which must be that of prediction.
+    variables : dict, optional
+        Of a model of ``linen``, as its ``init`` returns them: ``{"params": ...}``.
+    output, loss, seed, verify
+        As in `from_onnx`; most models return logits: ``output="softmax"``.
+
+    Returns
+    -------
+    Network
+        With the predictions of `model` up to rounding.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `model` is not such a module, computes something else, or the predictions differ; the
+        message names the primitive.
+    ImportError
+        If flax is not installed.
+
+    Examples
+    --------
+    >>> net = from_flax(model, variables, output="softmax")  # doctest: +SKIP
+    """
+    reader = peer("flax", "flax", "from_flax")
+    settings = (output, loss, seed, switch("verify", verify))
+    return network_of(reader.from_flax(model, variables, *settings))
+
+
+def from_equinox(
+    model: Any,
+    *,
+    output: str | None = None,
+    loss: LossLike | None = None,
+    seed: int | None = None,
+    verify: bool = True,
+) -> Network:
+    """Convert an Equinox model to a network, with copies of its weights.
+
+    Parameters
+    ----------
+    model : equinox.Module
+        Of one sample (K,), such as ``equinox.nn.MLP``; it is read in inference mode.
+    output, loss, seed, verify
+        As in `from_flax`.
+
+    Returns
+    -------
+    Network
+        With the predictions of ``jax.vmap(model)`` up to rounding.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in `from_flax`.
+    ImportError
+        If equinox is not installed.
+
+    Examples
+    --------
+    >>> net = from_equinox(eqx.nn.MLP(4, 3, 64, 2, key=key))  # doctest: +SKIP
+    """
+    reader = peer("equinox", "equinox", "from_equinox")
+    settings = (output, loss, seed, switch("verify", verify))
+    return network_of(reader.from_equinox(model, *settings))
 
 
 def from_state_dict(

@@ -1367,6 +1367,57 @@ class Network:
         """
         return exports.to_keras(self._model)
 
+    def to_flax(self) -> tuple[Any, dict[str, Any]]:
+        """Return the network as a model of Flax, with copies of the weights.
+
+        Returns
+        -------
+        model : flax.linen.Sequential
+            It predicts: batch normalization uses its running averages, dropout does nothing.
+        variables : dict
+            ``{"params": ...}``, a tree of arrays; ``model.apply(variables, X)`` is `predict`.
+
+        Raises
+        ------
+        ValueError
+            If the network has heads, or weights of float64 without ``jax_enable_x64``.
+        ImportError
+            If flax is not installed.
+        RuntimeError
+            If another thread is fitting the network.
+
+        Examples
+        --------
+        >>> model, variables = net.to_flax()  # doctest: +SKIP
+        """
+        made: tuple[Any, dict[str, Any]] = exports.to_flax(self._model)
+        return made
+
+    def to_equinox(self) -> Any:
+        """Return the network as a model of Equinox, with copies of the weights.
+
+        Returns
+        -------
+        equinox.nn.Sequential
+            Of one sample: ``jax.vmap(model)(X)`` is `predict`. With dropout, use
+            ``equinox.nn.inference_mode(model)``.
+
+        Raises
+        ------
+        ValueError
+            If the network has heads or batch normalization, or weights of float64 without
+            ``jax_enable_x64``.
+        ImportError
+            If equinox is not installed.
+        RuntimeError
+            If another thread is fitting the network.
+
+        Examples
+        --------
+        >>> model = net.to_equinox()  # doctest: +SKIP
+        """
+        return exports.to_equinox(self._model)
+
     def to_sklearn(self, *, labels: ArrayLike | None = None) -> Any:
         """Return the network as a fitted estimator of scikit-learn.
 

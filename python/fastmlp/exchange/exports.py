@@ -35,6 +35,20 @@ def to_keras(model: Model) -> Any:
         return convert(model)
 
 
+def to_flax(model: Model) -> Any:
+    """Return a Flax model and its variables; see `Network.to_flax`."""
+    convert = peer("flax", "flax", "to_flax").to_flax
+    with model.core.reading():
+        return convert(model)
+
+
+def to_equinox(model: Model) -> Any:
+    """Return an Equinox model; see `Network.to_equinox`."""
+    convert = peer("equinox", "equinox", "to_equinox").to_equinox
+    with model.core.reading():
+        return convert(model)
+
+
 def to_sklearn(model: Model, labels: ArrayLike | None) -> Any:
     """Return a fitted estimator of scikit-learn; see `Network.to_sklearn`."""
     if model.loss.heads:

@@ -24,6 +24,7 @@ _ACTIVATIONS: Final[dict[str, tuple[ActivationName, float]]] = {
     "1.0507*relu(x)+1.7581*exp(min(x))-1.7581": ("selu", 1.0),
     "gelu(x)": ("gelu", 1.0),
     "(erf(0.70711*x)+1)*x": ("gelu", 0.5),
+    "(erf(-0.70711*x)-1)*x": ("gelu", -0.5),
     "gelu_tanh(x)": ("gelu_tanh", 1.0),
     "sigmoid(0.071355*(x*x+22.364)*x)*x": ("gelu_tanh", 1.0),
     "(tanh(0.79788*0.044715*x*x*x+x)+1)*x": ("gelu_tanh", 0.5),

@@ -1,0 +1,232 @@
+"""Flax and Equinox: what a model computes is read from its program, and networks come back."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+
+jax = pytest.importorskip("jax")
+linen = pytest.importorskip("flax.linen")
+nnx = pytest.importorskip("flax.nnx")
+eqx = pytest.importorskip("equinox")
+jnp = jax.numpy
+
+X = np.random.default_rng(0).standard_normal((9, 5)).astype(np.float32)
+FUNCTIONS = {
+    "relu": jax.nn.relu,
+    "leaky_relu": jax.nn.leaky_relu,
+    "leaky": lambda x: jax.nn.leaky_relu(x, 0.25),
+    "elu": lambda x: jax.nn.elu(x, 0.5),
+    "celu": jax.nn.celu,
+    "selu": jax.nn.selu,
+    "gelu": lambda x: jax.nn.gelu(x, approximate=False),
+    "gelu_tanh": jax.nn.gelu,
+    "silu": jax.nn.silu,
+    "own silu": lambda x: x * jax.nn.sigmoid(x),
+    "mish": jax.nn.mish,
+    "relu6": jax.nn.relu6,
+    "hardswish": jax.nn.hard_swish,
+    "sigmoid": jax.nn.sigmoid,
+    "tanh": jnp.tanh,
+    "softplus": jax.nn.softplus,
+    "exp": jnp.exp,
+}
+
+
+class Model(linen.Module):
+    """Two dense layers and what is before, between and after them."""
+
+    between: Any
+    after: Any = staticmethod(lambda x: x)
+    before: Any = staticmethod(lambda x: x)
+
+    @linen.compact
+    def __call__(self, x: Any) -> Any:
+        x = linen.Dense(6, bias_init=linen.initializers.normal())(self.before(x))
+        return self.after(linen.Dense(3, use_bias=False)(self.between(x)))
+
+
+def read(model: Any, **settings: Any) -> fm.Network:
+    """Read a model of linen with random variables, and compare."""
+    variables = model.init(jax.random.key(1), X)
+    variables = jax.tree.map(lambda leaf: leaf + 0.25, variables)
+    net = fm.from_flax(model, variables, **settings)
+    np.testing.assert_allclose(net.predict(X), model.apply(variables, X), atol=2e-6)
+    return net
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_activations_are_read(name):
+    net = read(Model(FUNCTIONS[name]))
+    if name in fm.Network.__module__ or name in ("relu", "gelu", "silu", "mish", "hardswish"):
+        assert net.layers[0].activation == name
+
+
+OTHERS = {
+    "layer normalization": Model(lambda x: jax.nn.relu(linen.LayerNorm()(x))),
+    "after an activation": Model(lambda x: linen.LayerNorm(epsilon=1e-5)(jnp.tanh(x))),
+    "of deviations": Model(lambda x: linen.LayerNorm(use_fast_variance=False)(jnp.tanh(x))),
+    "without parameters": Model(linen.LayerNorm(use_bias=False)),
+    "batch normalization": Model(
+        lambda x: jax.nn.relu(linen.BatchNorm(use_running_average=True)(x))
+    ),
+    "softmax": Model(jax.nn.relu, jax.nn.softmax),
+    "dropout": Model(lambda x: linen.Dropout(0.5, deterministic=True)(jax.nn.relu(x))),
+    "scales": Model(
+        jax.nn.relu, lambda x: 2.0 * x + 1.0, lambda x: (x - 0.5) / jnp.arange(1.0, 6.0)
+    ),
+    "remat": linen.remat(Model)(jax.nn.relu),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_layers_are_read(name):
+    read(OTHERS[name])
+
+
+def test_log_softmax_becomes_softmax():
+    model = Model(jax.nn.relu, jax.nn.log_softmax)
+    variables = model.init(jax.random.key(1), X)
+    net = fm.from_flax(model, variables, output="softmax")
+    np.testing.assert_allclose(net.predict(X), np.exp(model.apply(variables, X)), atol=1e-6)
+
+
+REFUSED = {
+    "a residual": (Model(lambda x: x + jnp.tanh(linen.Dense(6)(x))), "combines two layers"),
+    "a mean of the batch": (
+        Model(lambda x: x - x.mean(0)),
+        "reduce_sum, only of all nodes of a row",
+    ),
+    "a sort": (Model(lambda x: jnp.sort(x, 1)), "the primitive sort"),
+    "normalized rows": (Model(lambda x: x / x.sum(1, keepdims=True)), "primitive|known function"),
+    "root mean squares": (Model(linen.RMSNorm()), "primitive|known function"),
+    "a loop": (Model(lambda x: jax.lax.fori_loop(0, 2, lambda _, y: y * 2, x)), "primitive"),
+    "a choice": (Model(lambda x: jnp.where(x > 1, x, 2 * x)), "the primitive"),
+    "another relu": (Model(jax.jit(lambda x: jax.nn.relu(x - 1) * x)), "combines two layers"),
+    "two results": (Model(jax.nn.relu, lambda x: (x, x)), "one array, got 2"),
+    "a convolution": (
+        Model(lambda x: linen.Conv(2, (2,))(x[..., None]).reshape(len(x), -1)),
+        "must stay a vector|primitive",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_other_computations_are_refused(name):
+    model, message = REFUSED[name]
+    with pytest.raises(ValueError, match=message):
+        fm.from_flax(model, model.init(jax.random.key(1), X))
+
+
+def test_a_function_with_the_name_of_another_is_no_other():
+    def relu(x: Any) -> Any:
+        return jnp.tanh(x)
+
+    assert read(Model(jax.jit(relu))).layers[0].activation == "tanh"
+
+
+def test_modules_of_nnx_are_read_in_evaluation_mode():
+    class Net(nnx.Module):
+        def __init__(self, rngs: Any) -> None:
+            self.first = nnx.Linear(5, 6, rngs=rngs)
+            self.normalization = nnx.BatchNorm(6, rngs=rngs)
+            self.dropout = nnx.Dropout(0.5, rngs=rngs)
+            self.last = nnx.Linear(6, 3, rngs=rngs)
+
+        def __call__(self, x: Any) -> Any:
+            return self.last(self.dropout(jax.nn.gelu(self.normalization(self.first(x)))))
+
+    model = Net(nnx.Rngs(0))
+    model(X)  # in training mode, which moves the averages
+    net = fm.from_flax(model)
+    assert not model.dropout.deterministic
+    model.eval()
+    np.testing.assert_allclose(net.predict(X), model(X), atol=2e-6)
+
+
+def test_models_of_equinox_are_read():
+    keys = jax.random.split(jax.random.key(0), 3)
+    mlp = eqx.nn.MLP(5, 3, 8, 2, jax.nn.gelu, jnp.exp, key=keys[0])
+    net = fm.from_equinox(mlp)
+    np.testing.assert_allclose(net.predict(X), jax.vmap(mlp)(X), atol=1e-6)
+    assert [layer.activation for layer in net.layers] == ["gelu_tanh", "gelu_tanh", "exp"]
+    layers = [
+        *(eqx.nn.Linear(5, 8, key=keys[1]), eqx.nn.LayerNorm(8), eqx.nn.Lambda(jnp.tanh)),
+        *(eqx.nn.Dropout(0.5), eqx.nn.Linear(8, 3, use_bias=False, key=keys[2])),
+    ]
+    net = fm.from_equinox(eqx.nn.Sequential(layers))
+    expected = jax.vmap(eqx.nn.inference_mode(eqx.nn.Sequential(layers)))(X)
+    np.testing.assert_allclose(net.predict(X), expected, atol=1e-6)
+    scalar = eqx.nn.MLP(5, "scalar", 8, 1, key=keys[0])
+    net = fm.from_equinox(scalar)
+    np.testing.assert_allclose(net.predict(X)[:, 0], jax.vmap(scalar)(X), atol=1e-6)
+
+
+NETWORKS = [
+    [5, fm.Dense(6, "relu", "layer"), fm.Dense(4, "gelu"), 3],
+    [5, fm.Dense(6, fm.LeakyReLU(0.25)), fm.Dense(4, fm.ELU(0.5), dropout=0.25), 3],
+    [
+        5,
+        fm.Dense(6, "silu", fm.LayerNorm(1e-3, after_activation=True)),
+        fm.Dense(4, "hardswish"),
+        3,
+    ],
+    [5, fm.Dense(6, "gelu_tanh"), fm.Dense(4, "softplus"), fm.Dense(4, "mish"), 3],
+]
+
+
+@pytest.mark.parametrize("layers", NETWORKS)
+@pytest.mark.parametrize("library", ["flax", "equinox"])
+def test_networks_come_back(layers, library):
+    net = fm.Network(layers, seed=1)
+    net.adapt(X + 0.5)
+    if library == "flax":
+        model, variables = net.to_flax()
+        predicted, again = model.apply(variables, X), fm.from_flax(model, variables)
+    else:
+        model = eqx.nn.inference_mode(net.to_equinox())
+        predicted, again = jax.vmap(model)(X), fm.from_equinox(model)
+    np.testing.assert_allclose(predicted, net.predict(X), atol=1e-6)
+    assert (again.parameters == net.parameters).all()
+    kinds = [(layer.activation, layer.normalization) for layer in net.layers]
+    assert [(layer.activation, layer.normalization) for layer in again.layers] == kinds
+
+
+def test_batch_normalization_goes_to_flax():
+    net = fm.Network([5, fm.Dense(6, "relu", "batch"), 3], seed=1)
+    net.running_means[0][...] = 0.5
+    model, variables = net.to_flax()
+    np.testing.assert_allclose(model.apply(variables, X), net.predict(X), atol=1e-6)
+    with pytest.raises(ValueError, match="does not support batch normalization"):
+        net.to_equinox()
+
+
+@pytest.mark.parametrize("convert", ["to_flax", "to_equinox"])
+def test_digits_are_not_lost(convert):
+    net = fm.Network([5, 3], dtype="float64", seed=1)
+    before = jax.config.jax_enable_x64
+    try:
+        jax.config.update("jax_enable_x64", False)
+        with pytest.raises(ValueError, match="would round the float64 weights"):
+            getattr(net, convert)()
+        jax.config.update("jax_enable_x64", True)
+        again = (
+            fm.from_flax(*net.to_flax())
+            if convert == "to_flax"
+            else fm.from_equinox(net.to_equinox())
+        )
+        assert again.dtype == np.float64
+        assert (again.parameters == net.parameters).all()
+    finally:
+        jax.config.update("jax_enable_x64", before)
+
+
+def test_other_objects_are_refused():
+    with pytest.raises(TypeError, match=r"flax.linen or flax.nnx, got int"):
+        fm.from_flax(3)
+    with pytest.raises(TypeError, match="variables must be"):
+        fm.from_flax(Model(jax.nn.relu))
+    with pytest.raises(TypeError, match=r"equinox.Module of one sample, got int"):
+        fm.from_equinox(3)
