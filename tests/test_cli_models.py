@@ -140,6 +140,18 @@ def test_notes_on_cells_go_to_standard_error(run, houses, tmp_path):
     assert "line 92: number of cells is 2" in run("predict", model, new, code=2).err
 
 
+def test_notes_on_cells_of_the_training_are_said_once(run, tmp_path):
+    path, test = tmp_path / "data.csv", tmp_path / "test.csv"
+    rows = "".join(f"{i}.5,{i % 2}\n" for i in range(60))
+    path.write_text(f"x,y\ninf,1\n{rows}")
+    test.write_text(f"x,y\n{rows}-inf,0\n")
+    done = run("train", path, "--target", "y", "--test", test, *QUICK)
+    assert done.out.count("line 2, column 'x': 'inf' is not finite: taken as missing") == 1
+    assert done.err == (
+        f"fastmlp: note: {test}: line 62, column 'x': '-inf' is not finite: taken as missing\n"
+    )
+
+
 def test_codes_of_digits_stay_words(run, tmp_path):
     path, new = tmp_path / "data.csv", tmp_path / "new.csv"
     path.write_text("zip,y\n" + "00501,a\n10001,b\n" * 20)

@@ -5,7 +5,7 @@ import io
 import json
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from fastmlp import files
@@ -49,7 +49,7 @@ def predict(path: str, source: str, output: str | None, *, proba: bool) -> None:
         If a file cannot be read or written.
     """
     model = load_model(path)
-    with _notes_on_stderr():
+    with notes_on_stderr():
         text = _answers(model, rows_of(source), proba=proba)
     if output is None:
         sys.stdout.write(text)
@@ -66,7 +66,7 @@ def evaluate(path: str, source: str, *, as_json: bool) -> None:
         As `predict`, or if the table lacks the target.
     """
     model = load_model(path)
-    with _notes_on_stderr():
+    with notes_on_stderr():
         scores = model.evaluate(rows_of(source))
     print(json.dumps(finite(scores.to_dict())) if as_json else scores)
 
@@ -149,10 +149,12 @@ def _answers(model: TabularModel, table: Table | str, *, proba: bool) -> str:
 
 
 @contextmanager
-def _notes_on_stderr() -> Iterator[None]:
-    """Write warnings to standard error, one line each."""
+def notes_on_stderr(known: Callable[[], Collection[str]] = tuple) -> Iterator[None]:
+    """Write warnings to standard error, one line each, without those that are known at the end."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
-    for warning in caught:
-        print(f"fastmlp: note: {warning.message}", file=sys.stderr)
+    said = set(known())
+    for message in dict.fromkeys(str(warning.message) for warning in caught):
+        if message not in said:
+            print(f"fastmlp: note: {message}", file=sys.stderr)

@@ -118,7 +118,8 @@ def _train(arguments: argparse.Namespace) -> None:
     if arguments.plot is not None:
         outputs.check_path(arguments.plot, inputs)
     experiment = Experiment(arguments.data, settings, verbose=int(on_terminal))
-    report = _saving(experiment, arguments)
+    with answers.notes_on_stderr(lambda: experiment.model.notes):
+        report = _saving(experiment, arguments)
     print(report.to_json() if arguments.json else f"\n{report.to_text()}")
     if arguments.plot is not None:
         experiment.plot(arguments.plot, report)
