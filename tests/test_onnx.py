@@ -121,6 +121,77 @@ def test_the_operator_set_is_an_old_one(tmp_path):
     assert (opset.domain, opset.version) == ("", 13)
 
 
+FUSED = ["Relu", "Sigmoid", "Tanh"]
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_old_runtimes_have_the_operators_of_float64(activation, tmp_path):
+    """They fuse what is alone after a Gemm, and x sigmoid(x), to operators without float64."""
+    network(activation, "float64").to_onnx(tmp_path / "model.onnx")
+    model = onnx.load(tmp_path / "model.onnx")
+    assert [opset.domain for opset in model.opset_import] == [""]
+    assert not model.functions
+    made = {node.output[0]: node for node in model.graph.node}
+    for node in model.graph.node:
+        before = [made[name].op_type for name in node.input if name in made]
+        if node.op_type in FUSED and "Gemm" in before:
+            assert sum(node.input[0] in other.input for other in model.graph.node) > 1
+        if node.op_type == "Mul" and "Sigmoid" in before:
+            gate = next(made[name] for name in node.input if made[name].op_type == "Sigmoid")
+            assert gate.input[0] not in node.input
+
+
+def test_normalized_batches_have_an_operator_set_that_onnx_computes_right(tmp_path):
+    net = fm.Network([5, fm.Dense(4, "relu", "batch"), 3], seed=1)
+    net.running_means[0][...] = 0.5
+    net.to_onnx(tmp_path / "model.onnx")
+    reference = pytest.importorskip("onnx.reference")
+    X = np.random.default_rng(1).standard_normal((8, 5)).astype(np.float32)
+    (found,) = reference.ReferenceEvaluator(str(tmp_path / "model.onnx")).run(None, {"X": X})
+    np.testing.assert_allclose(found, net.predict(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("names", [False, True])
+def test_names_operator_set_and_labels(outputs, names, rng, tmp_path):
+    net = fm.Network([5, 8, outputs], output="sigmoid" if outputs == 1 else "softmax", seed=1)
+    if names:
+        net.class_names = ["no", "maybe", "yes"] if outputs == 3 else ["no", "yes"]
+    path = tmp_path / "model.onnx"
+    net.to_onnx(path, opset=18, input_name="features", output_name="odds", labels=True)
+    model = onnx.load(path)
+    assert model.opset_import[0].version == 18
+    X = rng.standard_normal((40, 5)).astype(np.float32)
+    odds, labels = onnxruntime.InferenceSession(path).run(None, {"features": X})
+    expected = net.predict_classes(X)
+    np.testing.assert_allclose(odds, net.predict(X), atol=1e-6)
+    assert labels.tolist() == expected.tolist()
+    again = fm.from_onnx(path)
+    assert (again.parameters == net.parameters).all()
+    assert again.class_names == net.class_names
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"opset": 12}, ValueError, r"opset must be in 13\.\.\d+, .* got 12"),
+        ({"opset": 999}, ValueError, r"got 999"),
+        ({"opset": 13.0}, TypeError, "opset must be an integer"),
+        ({"input_name": ""}, ValueError, "input_name='' must not be empty"),
+        ({"input_name": "Y"}, ValueError, "input_name='Y' must not be .* the name of another"),
+        ({"output_name": "layer_0.z"}, ValueError, "output_name='layer_0.z'"),
+        ({"output_name": 3}, TypeError, "output_name must be a string, got int"),
+        ({"labels": True}, ValueError, "labels=True is for networks with softmax"),
+        ({"labels": 1}, TypeError, "labels must be True or False"),
+    ],
+)
+def test_other_settings_are_refused(settings, error, message, tmp_path):
+    net = fm.Network([5, 4, 3], output="identity", seed=1)
+    with pytest.raises(error, match=message):
+        net.to_onnx(tmp_path / "model.onnx", **settings)
+    assert not (tmp_path / "model.onnx").exists()
+
+
 def test_a_failed_write_is_an_os_error(tmp_path):
     with pytest.raises(OSError, match="nowhere"):
         network("tanh", "float32").to_onnx(tmp_path / "nowhere" / "model.onnx")

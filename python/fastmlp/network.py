@@ -1280,7 +1280,15 @@ class Network:
 
     # Other libraries and formats
 
-    def to_onnx(self, path: files.Path) -> None:
+    def to_onnx(
+        self,
+        path: files.Path,
+        *,
+        opset: int | None = None,
+        input_name: str = "X",
+        output_name: str = "Y",
+        labels: bool = False,
+    ) -> None:
         """Write the network as an ONNX file, for ONNX Runtime and other readers.
 
         The graph has the input ``X`` (batch, features), with any number of rows, and the output
@@ -1291,11 +1299,22 @@ class Network:
         ----------
         path : str or os.PathLike
             Replaced atomically if it exists.
+        opset : int, optional
+            The operator set, by default the first with all operators that the network needs: 13,
+            14 with batch and 17 with layer normalization.
+        input_name, output_name : str
+            The names of ``X`` and ``Y``.
+        labels : bool, default False
+            Add the output ``label`` (batch,), for networks that end with softmax, or with sigmoid
+            of one output: the name of the most likely class, or its number if classes have none.
 
         Raises
         ------
+        TypeError
+            If an argument has the wrong type.
         ValueError
-            If the parameters exceed 2 GiB, the limit of the format, or are not finite.
+            If the parameters exceed 2 GiB, the limit of the format, or are not finite; if `opset`
+            is too early, or later than onnx has, a name is taken, or the network has no labels.
         OSError
             If the file cannot be written; the old file is unchanged.
         ImportError
@@ -1307,7 +1326,7 @@ class Network:
         --------
         >>> net.to_onnx("model.onnx")  # doctest: +SKIP
         """
-        exports.to_onnx(self._model, path)
+        exports.to_onnx(self._model, path, opset, input_name, output_name, labels)
 
     def to_torch(self, *, share: bool = False) -> Any:
         """Return the network as a ``torch.nn.Sequential``.

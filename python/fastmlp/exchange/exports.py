@@ -13,11 +13,20 @@ from fastmlp.files import Path
 from fastmlp.model.model import Model
 
 
-def to_onnx(model: Model, path: Path) -> None:
+def to_onnx(
+    model: Model, path: Path, opset: int | None, input_name: str, output_name: str, labels: bool
+) -> None:
     """Write an ONNX file; see `Network.to_onnx`."""
-    convert = peer("onnx.exporting", "onnx", "to_onnx").to_onnx
+    module = peer("onnx.exporting", "onnx", "to_onnx")
+    if opset is not None:
+        opset = _validation.integer("opset", opset, minimum=1)
+    for argument, name in (("input_name", input_name), ("output_name", output_name)):
+        if not isinstance(name, str):
+            raise TypeError(f"{argument} must be a string, got {type(name).__name__}")
+    labels = _validation.switch("labels", labels)
+    settings = module.Settings(opset, input_name, output_name, labels)
     with model.core.reading():
-        convert(model, path)
+        module.to_onnx(model, path, settings)
 
 
 def to_torch(model: Model, share: bool) -> Any:

@@ -5,7 +5,7 @@ from typing import Any, Final
 import numpy as np
 import skl2onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, defs, helper, inliner, numpy_helper
+from onnx import TensorProto, defs, helper, numpy_helper
 from skl2onnx.common.data_types import (
     DoubleTensorType,
     FloatTensorType,
@@ -88,7 +88,7 @@ def _add_network(graph: "_Graph", operator: Any) -> str:
     network, dtype = operator.raw_operator.network_, _dtype(operator)
     model = model_of(network if network.dtype == dtype else copy_of(network, dtype))
     with model.core.reading():
-        source = inliner.inline_local_functions(onnx_model(model))
+        source = onnx_model(model)
     graph.require_opset(next(each.version for each in source.opset_import if not each.domain))
     names = {"X": graph.node("Cast", operator.inputs[0].full_name, cast_to=dtype)}
     for constant in source.graph.initializer:

@@ -49,8 +49,7 @@ def table_model(features: Features, target: Target, networks: Sequence[Network])
         producer_name="fastmlp",
         producer_version=fastmlp.__version__,
         ir_version=_IR_VERSION,
-        opset_imports=[helper.make_opsetid("", _OPSET), *graph.domains.values()],
-        functions=list(graph.functions.values()),
+        opset_imports=[helper.make_opsetid("", _OPSET)],
     )
     checker.check_model(model, full_check=True)
     return model
@@ -64,8 +63,6 @@ class _Graph:
         self.constants: list[TensorProto] = []
         self.inputs: list[Any] = []
         self.outputs: list[Any] = []
-        self.functions: dict[str, Any] = {}
-        self.domains: dict[str, Any] = {}
 
     def add(self, operator: str, *inputs: str, name: str, **attributes: Any) -> str:
         """Add a node and return its output, which has the same name."""
@@ -337,8 +334,6 @@ def _mean(graph: _Graph, matrix: str, networks: Sequence[Network]) -> str:
     together = MeanOfNetworks(models, matrix, "mean")
     graph.nodes.extend(together.nodes)
     graph.constants.extend(together.constants)
-    graph.functions.update(together.functions)
-    graph.domains.update(together.domains)
     return "mean"
 
 

@@ -1,7 +1,9 @@
 """Activations as operators of ONNX.
 
 ONNX Runtime has no Elu, Selu, Erf and Softplus of float64, so they are composed of others; so is
-what is an operator only in later operator sets than `OPSET`.
+what is an operator only in later operator sets than `OPSET`. It fuses Relu, Sigmoid and Tanh of a
+layer, and x sigmoid(x), to operators that have no float64 before 1.31: these have a bound between,
+from which on the functions are 1.
 """
 
 from collections.abc import Callable
@@ -11,10 +13,14 @@ import numpy as np
 
 from fastmlp.exchange.c_constants import CONSTANTS
 from fastmlp.exchange.onnx.builder import Builder
-from fastmlp.exchange.onnx.gelu import DOMAIN
+from fastmlp.exchange.onnx.gelu import add_gelu
 from fastmlp.layers import ActivationLike, parameter_of
 
 _SELU_ABOVE, _SELU_BELOW = (float(CONSTANTS["float64"][f"selu_{at}"]) for at in ("above", "below"))
+
+SIGMOID_BOUND: Final = 40.0
+TANH_BOUND: Final = 20.0
+"""The functions are 1 from there on."""
 
 _GELU_LINEAR: Final = 2.0 * (2.0 / np.pi) ** 0.5
 _GELU_CUBIC: Final = 0.044715 * _GELU_LINEAR
@@ -51,8 +57,7 @@ def add_activation(builder: Builder, activation: ActivationLike) -> None:
 
 def _gelu(graph: Builder, z: str) -> None:
     if graph.dtype == np.float64:
-        graph.defines_gelu = True
-        graph.add("Gelu", z, name="gelu", domain=DOMAIN)
+        add_gelu(graph, z)
         return
     erf = graph.add("Erf", graph.add("Mul", z, graph.number(0.5**0.5), name="scaled"), name="erf")
     sum_ = graph.add("Add", erf, graph.number(1.0), name="one_plus_erf")
@@ -61,7 +66,26 @@ def _gelu(graph: Builder, z: str) -> None:
 
 
 def _silu(graph: Builder, z: str) -> None:
-    graph.add("Mul", z, graph.add("Sigmoid", z, name="sigmoid"), name="silu")
+    gate = _sigmoid if graph.dtype == np.float64 else _plain_sigmoid
+    graph.add("Mul", z, gate(graph, z), name="silu")
+
+
+def _plain_sigmoid(graph: Builder, z: str) -> str:
+    return graph.add("Sigmoid", z, name="sigmoid")
+
+
+def _sigmoid(graph: Builder, z: str) -> str:
+    bounded = graph.add("Min", z, graph.number(SIGMOID_BOUND), name="bounded")
+    return graph.add("Sigmoid", bounded, name="sigmoid")
+
+
+def _tanh(graph: Builder, z: str) -> None:
+    bounded = graph.add("Min", z, graph.number(TANH_BOUND), name="bounded")
+    graph.add("Tanh", bounded, name="tanh")
+
+
+def _relu(graph: Builder, z: str) -> None:
+    graph.add("Max", z, graph.number(0.0), name="relu")
 
 
 def _mish(graph: Builder, z: str) -> None:
@@ -101,7 +125,7 @@ def _elu(graph: Builder, z: str, alpha: float) -> None:
         graph.add("Elu", z, name="elu", alpha=alpha)
         return
     if alpha == 0.0:
-        graph.add("Relu", z, name="elu")
+        _relu(graph, z)
         return
     power, positive = _power_below_0(graph, z), graph.add("Relu", z, name="positive")
     if alpha != 1.0:
@@ -133,7 +157,7 @@ def _softplus(graph: Builder, z: str) -> None:
     graph.add("Add", log, graph.add("Relu", z, name="positive"), name="softplus")
 
 
-_Compose = Callable[[Builder, str], None]
+_Compose = Callable[[Builder, str], object]
 
 _COMPOSED: Final[dict[str, _Compose]] = {
     "gelu": _gelu,
@@ -145,6 +169,9 @@ _COMPOSED: Final[dict[str, _Compose]] = {
 }
 
 _COMPOSED_FLOAT64: Final[dict[str, _Compose]] = {
+    "relu": _relu,
+    "sigmoid": _sigmoid,
+    "tanh": _tanh,
     "selu": _selu,
     "softplus": _softplus,
 }

@@ -12,13 +12,12 @@ OPSET: Final = 13
 class Builder:
     """The nodes and constants of a graph that has one tensor at a time, `at`."""
 
-    def __init__(self, dtype: np.dtype[Any]) -> None:
+    def __init__(self, dtype: np.dtype[Any], inputs: str = "X") -> None:
         self.dtype = dtype
         self.nodes: list[NodeProto] = []
         self.constants: list[TensorProto] = []
         self.opset = OPSET
-        self.defines_gelu = False
-        self.at = "X"
+        self.at = inputs
         self.prefix = ""
 
     def constant(self, name: str, array: Any) -> str:

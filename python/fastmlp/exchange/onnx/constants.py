@@ -76,6 +76,14 @@ class Constants:
             raise ValueError(f"{where}: {brief(name)} holds {found.dtype}, not numbers")
         return found
 
+    def is_number(self, name: str, number: float) -> bool:
+        """Return whether a tensor is one number."""
+        try:
+            array = self.get(name, name)
+        except ValueError:
+            return False
+        return array.size == 1 and array.item() == number
+
     def texts(self, name: str) -> list[str] | None:
         """Return the texts of a tensor, or None if it has none."""
         found = self._known.get(name)

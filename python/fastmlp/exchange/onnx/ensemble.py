@@ -11,7 +11,7 @@ from fastmlp.model.model import Model
 
 
 class MeanOfNetworks:
-    """The nodes, constants, functions and domains of networks, and of the mean of their outputs.
+    """The nodes, constants and operator set of networks, and of the mean of their outputs.
 
     Parameters
     ----------
@@ -26,8 +26,6 @@ class MeanOfNetworks:
     def __init__(self, models: Sequence[Model], inputs: str, output: str) -> None:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
-        self.functions: dict[str, Any] = {}
-        self.domains: dict[str, Any] = {}
         self.opset = 0
         total = ""
         for i, model in enumerate(models):
@@ -45,12 +43,8 @@ class MeanOfNetworks:
             node.input[:] = [inputs if name == inner else name for name in node.input]
         self.nodes.extend(network.graph.node)
         self.constants.extend(network.graph.initializer)
-        self.functions |= {function.name: function for function in network.functions}
-        for opset in network.opset_import:
-            if opset.domain:
-                self.domains[opset.domain] = opset
-            else:
-                self.opset = max(self.opset, opset.version)
+        (opset,) = network.opset_import
+        self.opset = max(self.opset, opset.version)
         return self._add("Cast", [outer], f"{prefix}double", to=TensorProto.DOUBLE)
 
     def _add(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
@@ -64,6 +58,4 @@ def ensemble_model(models: Sequence[Model]) -> ModelProto:
     first = models[0]
     kind = helper.np_dtype_to_tensor_dtype(first.dtype)
     together.nodes.append(helper.make_node("Cast", ["mean"], ["Y"], name="Y", to=kind))
-    opsets = [helper.make_opsetid("", together.opset), *together.domains.values()]
-    functions = list(together.functions.values())
-    return checked_model(first, together.nodes, together.constants, opsets, functions)
+    return checked_model(first, together.nodes, together.constants, together.opset)

@@ -16,7 +16,7 @@ from fastmlp._validation import brief
 from fastmlp.exchange.assembly import assemble
 from fastmlp.exchange.onnx.constants import Constants, attribute
 from fastmlp.exchange.onnx.evaluation import Evaluation
-from fastmlp.exchange.onnx.gelu import DOMAIN
+from fastmlp.exchange.onnx.gelu import DOMAIN, with_gelu
 from fastmlp.exchange.onnx.heads import columns, joined
 from fastmlp.exchange.onnx.names import (
     CLASS_NAMES,
@@ -114,7 +114,7 @@ class _Reader:
 
         Several outputs are those of heads, by their names.
         """
-        for node in self._graph.node:
+        for node in with_gelu(self._graph.node, self._constants):
             self._read(node)
         outputs = [self._values.get(output.name) for output in self._graph.output]
         values = [value for value in outputs if isinstance(value, Value)]
@@ -134,7 +134,7 @@ class _Reader:
     def parts(self, X: NDArray[Any]) -> Iterator[tuple[list[Step], str, NDArray[Any]]]:
         """Yield the steps up to each node, its name, and what it computes for rows."""
         for node in self._graph.node:
-            value = self._values.get(node.output[0])
+            value = self._values.get(node.output[0]) if node.output else None
             if isinstance(value, Value):
                 with suppress(ValueError):  # of a node that is a part of an activation
                     steps = value.steps(where(node))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, helper
 
 from fastmlp._validation import brief
+from fastmlp.exchange.onnx.activations import SIGMOID_BOUND, TANH_BOUND
 from fastmlp.exchange.onnx.constants import attribute
 from fastmlp.exchange.steps import (
     BatchNormalization,
@@ -331,7 +332,7 @@ OPERATORS: dict[str, Operator] = {
     "LogSoftmax": _log_softmax,
     "MatMul": _linear,
     "Max": _bound({0.0: "relu"}),
-    "Min": _bound({0.0: "min", 6.0: "min6"}),
+    "Min": _bound({0.0: "min", 6.0: "min6", TANH_BOUND: "min20", SIGMOID_BOUND: "min40"}),
     "Mish": _function("mish"),
     "Mul": _product,
     "Neg": _negative,
