@@ -38,7 +38,10 @@ inline std::size_t activation_stride(std::size_t columns) {
 
 /// Reusable memory for packed panels, one per thread.
 template <class T>
-using Scratch = std::vector<T>;
+struct Scratch {
+    std::vector<T> memory;
+    std::vector<const T*> rows;  ///< of a panel
+};
 
 /// Calls f(first, width) for the fewest panels that cover `columns` (a multiple of kernels::kPad),
 /// with widths as equal as possible.
@@ -60,8 +63,8 @@ void for_each_panel(std::size_t columns, F f) {
 /// At least `size` elements, valid until more are requested.
 template <class T>
 T* room(Scratch<T>& scratch, std::size_t size) {
-    if (scratch.size() < size) scratch.resize(size);
-    return scratch.data();
+    if (scratch.memory.size() < size) scratch.memory.resize(size);
+    return scratch.memory.data();
 }
 
 /// One layer's parameters for a kernel: K nodes in, N nodes out.
