@@ -98,11 +98,23 @@ class Number:
         filled = np.where(missing, self.median, values)
         out[:, 0] = np.clip((filled - self.mean) / self.deviation, -LIMIT, LIMIT)
         if len(self.edges):
-            part = np.subtract.outer(filled, self.edges[:-1])
-            part /= np.diff(self.edges)
-            out[:, 1 : len(self.edges)] = np.clip(part, 0.0, 1.0, out=part)
+            _encode_pieces(filled, self.edges, out[:, 1 : len(self.edges)])
         if self.missing:
             out[:, -1] = missing
+
+
+def _encode_pieces(values: Floats, edges: Floats, out: Out) -> None:
+    """Write the pieces of values (n,) into `out` (n, pieces): min(max(0, (x - a) / (b - a)), 1).
+
+    Below the piece that has the value they are 1, above it 0, so that only one is computed.
+    """
+    count = len(edges) - 1
+    piece = np.searchsorted(edges[1:], values, side="right")
+    out[:] = np.tri(count + 1, count, -1, np.float32)[piece]
+    inside = np.flatnonzero(piece < count)
+    piece = piece[inside]
+    risen = (values[inside] - edges[piece]) / np.diff(edges)[piece]
+    out[inside, piece] = np.maximum(risen, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
