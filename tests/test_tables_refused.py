@@ -12,6 +12,9 @@ import fastmlp as fm
 from fastmlp.errors import DataError
 from fastmlp.tables.cell_values import as_text
 from fastmlp.tables.kinds import rounding
+from fastmlp.tables.reading import read
+from fastmlp.tables.selection import select
+from fastmlp.tables.table import Text
 
 pytestmark = pytest.mark.once
 
@@ -293,3 +296,44 @@ def test_vectors_that_float64_rounds_are_noted():
     assert report_of(model).how == f"{rounded}, centred"
     assert f"column 'a': {rounded}" in model.notes[0]
     assert report_of(fitted(vectors // 100 * 0 + 2**62 + vectors % 7)).kind == "dropped"
+
+
+def test_what_is_masked_is_missing():
+    mask = np.arange(40) % 4 == 0
+    columns = {
+        "a": np.arange(40.0) % 7, "b": 2**62 + np.arange(40), "c": np.arange(40) % 3 == 0,
+        "d": np.array(["u", "v"] * 20), "e": np.arange(40).astype("M8[D]"),
+        "f": np.arange(80).reshape(40, 2),
+    }  # fmt: skip
+    masks = {name: mask[:, None] if name == "f" else mask for name in columns}
+    masked = {
+        name: np.ma.masked_array(column, np.broadcast_to(masks[name], column.shape))
+        for name, column in columns.items()
+    }
+    table = read(masked)
+    for name, column in table.columns.items():
+        if isinstance(column, Text):
+            missing = column.codes < 0
+        else:
+            missing = np.isnan(column.astype(np.float64)).reshape(40, -1).all(axis=1)
+            missing |= np.isnat(column) if column.dtype.kind == "M" else False
+        np.testing.assert_array_equal(missing, mask, name)
+    whole = read({"a": np.ma.masked_array(columns["b"])}).columns["a"]
+    np.testing.assert_array_equal(whole, columns["b"])
+
+
+@pytest.mark.parametrize("column", [{1.0, 2.0}, {"x": 1}, (float(i) for i in range(2))])
+def test_columns_without_an_order_are_refused(column):
+    with pytest.raises(TypeError, match="column 'a' must be an array or a list, got "):
+        fm.TabularModel(**QUICK).fit({"a": column, "y": [1.5, 2.5]}, "y")
+
+
+def test_groups_of_several_types():
+    groups = np.array([None, "a", 1, float("nan")] * 10, object)
+    table = {"a": Y, "y": Y}
+    chosen = select(read(table), "y", groups=groups).groups
+    assert chosen.tolist() == [0, 1, 2, 0] * 10
+    fm.TabularModel(**QUICK).fit(table, "y", groups=groups)
+    groups[3] = [1]
+    with pytest.raises(TypeError, match="groups must hold numbers or words: unhashable"):
+        fm.TabularModel(**QUICK).fit(table, "y", groups=groups)

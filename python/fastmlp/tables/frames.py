@@ -1,7 +1,7 @@
 """Data frames of pandas, polars, pyarrow and other Arrow libraries, and mappings of arrays."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from decimal import Decimal
 from typing import Any
 
@@ -89,7 +89,13 @@ def from_array(name: str, values: Any) -> Column:
     ------
     DataError
         If its type is not supported.
+    TypeError
+        If it has no order, or no length.
     """
+    if isinstance(values, Set | Mapping | Iterator):
+        raise TypeError(f"column {brief(name)} must be an array or a list, got {described(values)}")
+    if isinstance(values, np.ma.MaskedArray):
+        values = _unmasked(values)
     if type(values).__module__.partition(".")[0] == "pandas":
         return _pandas_column(values)
     if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
@@ -106,6 +112,17 @@ def from_array(name: str, values: Any) -> Column:
             f"shape (n, k), got {array.dtype} {array.shape}"
         )
     return _plain(array)
+
+
+def _unmasked(values: Any) -> Any:
+    """Return a masked array with gaps, NaN or NaT, in place of what is masked."""
+    if not np.ma.getmaskarray(values).any():
+        return values.data
+    if values.dtype.kind in "mM":
+        return values.filled(np.array("NaT", values.dtype))
+    if values.ndim == 2 and values.dtype.kind in "biuf":
+        return values.astype(np.float64).filled(np.nan)
+    return values.filled(np.nan) if values.dtype.kind == "f" else values.tolist()
 
 
 def _array_of(values: Any) -> NDArray[Any]:

@@ -57,8 +57,8 @@ def read(
     if hasattr(table, "collect"):
         raise TypeError(f"table must hold its values, got {described(table)}: collect() it first")
     raise TypeError(
-        "table must be the path of a file, a frame of pandas, polars or pyarrow, or a mapping of "
-        f"names to arrays, got {described(table)}"
+        "table must be the path of a file, a frame of pandas, polars or pyarrow, a mapping of "
+        f"names to arrays, or an iterator or list of these, got {described(table)}"
     )
 
 

@@ -1,5 +1,6 @@
 """The selection of rows and columns of a table, from the arguments of a fit."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -167,4 +168,17 @@ def _groups(table: Table, groups: str | ArrayLike) -> NDArray[np.intp]:
         values = np.asarray(groups)
         if values.shape != (len(table),):
             raise ValueError(f"groups must have shape ({len(table)},), got {values.shape}")
-    return np.unique(values, return_inverse=True)[1].reshape(-1)
+    try:
+        return np.unique(values, return_inverse=True)[1].reshape(-1)
+    except TypeError:  # of several types, or None
+        return _numbered(values.tolist())
+
+
+def _numbered(values: list[Any]) -> NDArray[np.intp]:
+    """Return a number for each group, in the order in which they appear; None and NaN are one."""
+    numbers: dict[Any, int] = {}
+    known = (None if isinstance(value, float) and math.isnan(value) else value for value in values)
+    try:
+        return np.array([numbers.setdefault(value, len(numbers)) for value in known], np.intp)
+    except TypeError as error:
+        raise TypeError(f"groups must hold numbers or words: {error}") from None
