@@ -35,6 +35,7 @@ WORDS = [f"word{i % 40}" for i in range(200)]
         (["$1,234", "$5", "$7"], "number"),
         (["290,291,292,293,294,295", "290,291,292,293,294,296"] * 9, "words"),  # lists
         (["5%", "7%", "NA"], "number"),
+        (["\u22125.5", "7", "\u22121"], "number"),
         ([*map(str, range(50)), "x"], "number"),
         (["1", "2", "x"], "words"),
         (["00501", "10001", "00501"], "words"),
@@ -175,6 +176,11 @@ def test_cells_are_dates_whatever_layouts_stand_beside_them(rng):
             except ValueError:
                 assert np.isnan(day)
     assert 50 < np.isfinite(together).sum() < 350
+
+
+def test_a_typeset_minus_is_one():
+    assert cells.numbers(["\u22121.5", "-2", "1\u22122"], ".")[0].tolist()[:2] == [-1.5, -2.0]
+    assert cells.numbers(["1\u22122"], ".")[1].all()
 
 
 @pytest.mark.parametrize("decimal", [".", ","])

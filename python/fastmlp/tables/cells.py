@@ -44,6 +44,7 @@ _MARK: Final = re.compile(r"[.,]")
 _DECIMAL: Final = re.compile(r"[+-]?[0,]+(\.0*)?")  # a layout; `number` checks its commas
 _EXACT_DIGITS: Final = 15  # a double holds every whole number of 15 digits
 _FIRST: Final = 1000
+_MINUS: Final = "\N{MINUS SIGN}"
 _SIGNS: Final = re.compile(r"[$€£¥%\s\u00a0\u202f]")
 
 
@@ -56,11 +57,11 @@ def number(cell: str, decimal: str = ".") -> float:
     """Return the number in a cell; NaN if it is not one.
 
     Accepts plain numbers, a decimal comma if `decimal` is one, separators of thousands
-    (``1,234.5``, ``1 234``), a currency or percent sign, and ``(5)`` as -5.
+    (``1,234.5``, ``1 234``), a currency or percent sign, and ``(5)`` or a typeset minus as -5.
     """
     if is_number(cell) and (decimal == "." or "." not in cell or not _is_thousands(cell, ",")):
         return float(cell)
-    cell = _SIGNS.sub("", cell)
+    cell = _SIGNS.sub("", cell).replace(_MINUS, "-")
     if cell.startswith("(") and cell.endswith(")"):
         cell = f"-{cell[1:-1]}"
     if _is_thousands(cell, decimal):

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Final
 
 from fastmlp._validation import brief
+from fastmlp.data._text import counted
 from fastmlp.errors import DataError
 from fastmlp.tables.cells import MISSING_WORDS, is_number
 
@@ -204,7 +205,14 @@ def _find_header(
     ends_empty = all(row[-1].strip() == "" for row in body if len(row) == width)
     if len(header) == width - 1 and body:
         # R omits the name of the row names; other programs end each row with a delimiter.
-        header = [*header, ""] if ends_empty else ["", *header]
+        if ends_empty:
+            header = [*header, ""]
+        else:
+            dialect.notes.append(
+                f"the header names {counted(len(header), 'column')}, but rows have {width} cells: "
+                "the first ones are taken for the names of the rows"
+            )
+            header = ["", *header]
     while len(header) > width and body and not header[-1]:
         header.pop()
     if len(header) != width and body:
