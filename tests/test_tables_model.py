@@ -15,10 +15,11 @@ import fastmlp.tables.features
 import fastmlp.tables.reading
 import fastmlp.tables.selection
 import fastmlp.tables.splits
+import fastmlp.tables.training
 from fastmlp.errors import DataError
 from fastmlp.tables.features import fit_encoders
 from fastmlp.tables.reading import read
-from fastmlp.tables.training import network_seeds, weight_decay
+from fastmlp.tables.training import Samples, network_seeds, weight_decay
 
 QUICK = {"networks": 2, "epochs": 40, "hidden": (16,), "seed": 1}
 
@@ -566,10 +567,36 @@ def test_pieces_of_a_table_are_one_table(houses, tmp_path):
     assert model.predict(iter(pieces)).tobytes() == whole.predict(houses).tobytes()
     with pytest.raises(DataError, match="table: there are no pieces"):
         model.predict(iter([]))
-    with pytest.raises(TypeError, match="^piece 1 of the table must be a table, got a list"):
+    with pytest.raises(TypeError, match=r"^piece 1 of the table must be a table, got a list"):
         model.predict([houses, [houses]])
     with pytest.raises(DataError, match="piece 1 and piece 0 have different columns"):
         model.predict([houses, {"id": [1]}])
     pieces[1]["price"][5] = np.nan
     model = fm.TabularModel(**QUICK | {"epochs": 2}).fit(pieces, "price")
     assert "table: piece 1, row 5, column 'price': the target is missing" in model.notes[0]
+
+
+def test_a_large_matrix_is_split_in_place(rng, monkeypatch):
+    X, y = rng.normal(size=(1000, 3)).astype(np.float32), np.arange(1000.0)[:, np.newaxis]
+    rows = rng.random(1000) < 0.8
+    train, held_out = np.flatnonzero(rows), np.flatnonzero(~rows)
+    monkeypatch.setattr(fastmlp.tables.training, "_BLOCK", 7)
+    expected = [X[train], X[held_out]]
+    samples = Samples(X, y, y[:, 0], np.zeros(1000, int), None)
+    parts = samples.parts_in_place(train, held_out)
+    for part, values, places in zip(parts, expected, (train, held_out), strict=True):
+        assert np.shares_memory(part[0], X)
+        assert part[0].tobytes() == values.tobytes()
+        assert part[1][:, 0].tolist() == part[2].tolist() == places.tolist()
+
+
+@pytest.mark.parametrize("fraction", [0.2, None])
+def test_networks_of_a_large_matrix_share_a_split(houses, monkeypatch, fraction):
+    """That of the first network, which learns the same as from copies."""
+    quick, known = QUICK | {"epochs": 2}, []
+    for most, count in ((1 << 26, 1), (0, 3)):
+        monkeypatch.setattr(fastmlp.tables.training, "_OWN_SPLITS", most)
+        model = fm.TabularModel(**quick | {"networks": count})
+        model.fit(houses, "price", validation_fraction=fraction, sample_weight=np.arange(400.0))
+        known.append([weights.tobytes() for weights in model.networks[0].weights])
+    assert known[0] == known[1]

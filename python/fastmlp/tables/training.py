@@ -21,6 +21,7 @@ from fastmlp.tables.target import Target
 _PATIENCE, _PATIENCE_FOR_CLASSES = 20, 12  # the rate for classes is halved meanwhile
 MOST_EPOCHS: Final = 300
 LEARNING_RATE: Final = 0.01
+_BLOCK: Final = 4096
 _OWN_SPLITS: Final = 1 << 26
 """Bytes of the matrix up to which each network holds out rows of its own."""
 
@@ -98,7 +99,7 @@ class Samples:
     Attributes
     ----------
     X : ndarray of float32, shape (n, width)
-        Or of float64, which the networks standardize.
+        Or of float64, which the networks standardize. `parts_in_place` changes the order of rows.
     y : ndarray
         Class numbers (n,), or targets of the outputs (n, N).
     weight : ndarray, shape (n,), or None
@@ -113,10 +114,25 @@ class Samples:
     labels: NDArray[np.integer[Any]]
     groups: NDArray[np.integer[Any]] | None
 
-    def part(self, rows: NDArray[np.intp]) -> tuple[Any, ...]:
-        """Return X, y, and weights if there are any, of some rows."""
+    def part(self, rows: NDArray[np.intp], X: NDArray[Any] | None = None) -> tuple[Any, ...]:
+        """Return X, y, and weights if there are any, of some rows; their X may be given."""
         weight = () if self.weight is None else (self.weight[rows],)
-        return (self.X[rows], self.y[rows], *weight)
+        return (self.X[rows] if X is None else X, self.y[rows], *weight)
+
+    def parts_in_place(
+        self, train: NDArray[np.intp], held_out: NDArray[np.intp]
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Return the parts of ascending rows, whose X are moved to either end of this one.
+
+        A large X need not be there twice. The other attributes stay in order.
+        """
+        X, count = self.X, len(train)
+        kept = X[held_out]
+        for start in range(0, count, _BLOCK):  # no row moves down, so that none is overwritten
+            rows = train[start : start + _BLOCK]
+            X[start : start + len(rows)] = X[rows]
+        X[count:] = kept
+        return self.part(train, X[:count]), self.part(held_out, X[count:])
 
 
 def network_seeds(seed: int, count: int) -> list[int]:
@@ -203,9 +219,11 @@ class Training:
                 train, held_out = split_rows(samples.labels, self._fraction, seed, samples.groups)
             if held_out is None or train is None or not len(held_out):
                 everything = np.arange(len(self._samples.X))
-                self._parts[seed] = self._samples.part(everything), None
-            else:
+                self._parts[seed] = self._samples.part(everything, self._samples.X), None
+            elif own:
                 self._parts[seed] = self._samples.part(train), self._samples.part(held_out)
+            else:
+                self._parts[seed] = self._samples.parts_in_place(train, held_out)
         return self._parts[seed]
 
     def _fit(self, i: int, n_threads: int) -> None:
