@@ -4,6 +4,8 @@
     python benchmarks/figures.py --write        # write the pages
     python benchmarks/race.py --threads 1       # measure, writes build/race-1.json, and then:
     python benchmarks/figures.py --take "training, 1 thread" build/race-1.json --write
+    build/release/real_time >build/real_time.jsonl       # programs of C++ print a row in each line
+    python benchmarks/figures.py --take "single calls" build/real_time.jsonl --write
 
 A table stands between `<!-- figures: NAME -->` and `<!-- /figures -->`, with the machine, the date,
 the commit and the command it was measured with below it. README.md has sentences written this way,
@@ -15,6 +17,7 @@ import json
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import TextWrapper
 from typing import Any
@@ -138,6 +141,22 @@ def written(page: str, tables: dict[str, Any]) -> str:
     return BLOCK.sub(replace, page)
 
 
+def measurement(path: Path) -> dict[str, Any]:
+    """Read what a benchmark wrote, or the rows that a program of C++ printed on this machine."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".json":
+        return json.loads(text)  # type: ignore[no-any-return]
+    from contest import processor  # noqa: PLC0415  (which needs fastmlp, as nothing else here)
+
+    return {
+        "table": [json.loads(line) for line in text.splitlines()],
+        "command": f"build/release/{path.stem}",
+        "date": datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(),
+        "processor": processor(),
+        "versions": {},
+    }
+
+
 def take(table: dict[str, Any], measured: dict[str, Any], commit: str) -> None:
     """Replace the rows of a table that a benchmark measured again, and where that was."""
 
@@ -177,8 +196,7 @@ def main() -> int:
         name, path = options.take
         git = ["git", "describe", "--always", "--dirty"]
         commit = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True)
-        measured = json.loads(Path(path).read_text(encoding="utf-8"))
-        take(content["tables"][name], measured, commit.stdout.strip())
+        take(content["tables"][name], measurement(Path(path)), commit.stdout.strip())
         FIGURES.write_text(dump(content), encoding="utf-8")
     new_texts = {path: written(path.read_text("utf-8"), content["tables"]) for path in PAGES}
     new_texts[PICTURE] = step_picture(content["tables"])

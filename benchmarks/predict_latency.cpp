@@ -1,4 +1,5 @@
-// Microseconds a call for predictions on one thread, hot caches, the best of several runs.
+// Microseconds a call for predictions on one thread, hot caches, the best of several runs: the rows
+// of docs/performance.md as JSON.
 //
 //     predict_latency [FEATURES NODES...]        (default: 40 100 100 10)
 //
@@ -54,7 +55,8 @@ void measure(const fastmlp::Network<float>& network, std::size_t rows) {
     fastmlp::Predictor<float> predictor(network);
     const double prepared = seconds_per_call([&] { predictor.predict(x, out); });
     const double direct = seconds_per_call([&] { network.predict(x, out, 1); });
-    std::printf("%8zu %12.3f %12.3f\n", rows, prepared * 1e6, direct * 1e6);
+    std::printf("{\"rows\": %zu, \"Predictor\": %.3f, \"Network::predict\": %.3f}\n", rows,
+                prepared * 1e6, direct * 1e6);
 }
 
 }  // namespace
@@ -64,7 +66,6 @@ int main(int argc, char** argv) {
     for (int i = 1; i < argc; ++i) sizes.push_back(std::strtoull(argv[i], nullptr, 10));
     if (sizes.size() < 2) sizes = {40, 100, 100, 10};
     const fastmlp::Network<float> network = make_network(sizes);
-    std::printf("%8s %12s %12s\n", "rows", "Predictor", "Network");
     for (const std::size_t rows : {1, 8, 64, 1000}) measure(network, rows);
     return 0;
 }

@@ -60,3 +60,13 @@ def test_a_new_measurement_replaces_its_rows():
         in page
     )
     assert "(old)" not in page
+
+
+def test_rows_that_a_program_printed(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    path = tmp_path / "real_time.jsonl"
+    path.write_text('{"call": "predict_row", "median": 0.5}\n{"call": "other", "median": 2}\n')
+    found = figures.measurement(path)
+    assert [row["call"] for row in found["table"]] == ["predict_row", "other"]
+    assert found["command"] == "build/release/real_time"
+    assert re.match(r"20\d\d-\d\d-\d\dT", found["date"])
