@@ -12,6 +12,8 @@ import pytest
 
 import fastmlp as fm
 from fastmlp.exchange.c_constants import CONSTANTS
+from fastmlp.exchange.c_literals import literals
+from fastmlp.exchange.c_statements import literal
 from fastmlp.layers import ACTIVATIONS
 from fastmlp.losses import LOSSES
 
@@ -352,6 +354,53 @@ def test_two_models_in_one_program(rng, tmp_path):
         pytest.skip("no gcc here")
     command = ["gcc", *C99, "both.c", "-lm", "-o", "both"]
     subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
+
+
+EDGES = [0.0, -0.0, 1.0, -1.0, 0.1, 3.0, 1e-45, 1.2e-38, 3.4028235e38, -2.5e-7, 1024.0, 1.0 / 3.0]
+
+
+def test_many_numbers_are_written_as_one_by_one(dtype, rng):
+    info = np.finfo(dtype)
+    edges = [*EDGES, info.max, info.tiny, info.smallest_subnormal, -info.smallest_subnormal * 5]
+    values = rng.standard_normal(70_000) * 10.0 ** rng.integers(-30, 30, 70_000)
+    values = np.concatenate([edges, values]).astype(dtype)
+    text = literals(values)
+    assert re.split(r",\s+", text.strip()) == [literal(value) for value in values]
+    assert max(map(len, text.splitlines())) <= 100
+    assert not any(line.endswith(" ") for line in text.splitlines())
+
+
+def test_weights_may_be_in_a_second_file(dtype, rng, tmp_path):
+    net = network("gelu", "softmax", None, dtype, rng)
+    net.export_c(tmp_path / "model.h", weights=tmp_path / "model.bin")
+    text = (tmp_path / "model.h").read_text()
+    assert "model_parameters[" not in text
+    stored = np.fromfile(tmp_path / "model.bin", np.dtype(dtype).newbyteorder("<"))
+    assert (stored == net.parameters).all()
+    program = """
+    #include <stdio.h>
+    #include "model.h"
+    static REAL parameters[MODEL_PARAMETERS];
+    int predict(const char *file, const REAL *x, REAL *y);
+    int predict(const char *file, const REAL *x, REAL *y) {
+        REAL workspace[MODEL_WORKSPACE];
+        FILE *weights = fopen(file, "rb");
+        const size_t count = fread(parameters, sizeof(REAL), MODEL_PARAMETERS, weights);
+        fclose(weights);
+        if (count == MODEL_PARAMETERS) model_predict(parameters, x, y, workspace);
+        return count == MODEL_PARAMETERS;
+    }
+    """
+    real = "float" if dtype == "float32" else "double"
+    (tmp_path / "model.c").write_text(program.replace("REAL", real))
+    command = [*("gcc", *C99), "-shared", "-fPIC", "model.c", "-o", "model.so", "-lm"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    library = ctypes.CDLL(str(tmp_path / "model.so"))
+    x = rng.standard_normal(net.features).astype(dtype)
+    y = np.zeros(net.layers[-1].nodes, dtype)
+    pointers = [ctypes.c_void_p(array.ctypes.data) for array in (x, y)]
+    assert library.predict(str(tmp_path / "model.bin").encode(), *pointers) == 1
+    assert (y == net.predict(x[np.newaxis])[0]).all()
 
 
 def test_only_what_is_needed_is_there(tmp_path):

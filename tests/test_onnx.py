@@ -182,7 +182,7 @@ def test_names_operator_set_and_labels(outputs, names, rng, tmp_path):
         ({"output_name": "layer_0.z"}, ValueError, "output_name='layer_0.z'"),
         ({"output_name": 3}, TypeError, "output_name must be a string, got int"),
         ({"labels": True}, ValueError, "labels=True is for networks with softmax"),
-        ({"labels": 1}, TypeError, "labels must be True or False"),
+        ({"labels": "yes"}, TypeError, "labels must be True, False"),
     ],
 )
 def test_other_settings_are_refused(settings, error, message, tmp_path):

@@ -1469,7 +1469,14 @@ class Network:
         """
         return exports.to_sklearn(self._model, labels)
 
-    def export_c(self, path: files.Path, name: str = "model", *, training: bool = False) -> None:
+    def export_c(
+        self,
+        path: files.Path,
+        name: str = "model",
+        *,
+        training: bool = False,
+        weights: files.Path | None = None,
+    ) -> None:
         """Write the network as one self-contained C header.
 
         It compiles as C99 and as C++17, allocates nothing, and contains the exact weights.
@@ -1488,6 +1495,10 @@ class Network:
             A C identifier; the prefix of every name in the header.
         training : bool, default False
             Whether to include functions for training.
+        weights : str or os.PathLike, optional
+            A second file for the parameters, little-endian numbers of the network's type, which the
+            header has otherwise: the program reads or maps it and passes its address as
+            ``parameters``. A compiler needs minutes for a header with ten million numbers.
 
         Raises
         ------
@@ -1504,7 +1515,7 @@ class Network:
         --------
         >>> net.export_c("digits.h", "digits", training=True)  # doctest: +SKIP
         """
-        exports.export_c(self._model, path, name, training)
+        exports.export_c(self._model, path, name, training, weights)
 
 
 def network_of(model: Model) -> Network:

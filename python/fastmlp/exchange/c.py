@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterable
 from importlib.resources import files
 from string import Template
-from textwrap import dedent, fill, indent
+from textwrap import dedent, indent
 from typing import Any
 
 import numpy as np
 
 from fastmlp._validation import brief
 from fastmlp.exchange.c_constants import CONSTANTS
+from fastmlp.exchange.c_literals import literals
 from fastmlp.exchange.c_statements import (
     activation,
     activations_of,
@@ -29,13 +30,24 @@ from fastmlp.model.model import Model, refuse_not_finite
 
 _PIECES = ("c_math.h.in", "c_activations.h.in", "c_layers.h.in", "c_losses.h.in")
 
+_ELSEWHERE = """\
+/* They are in a file of their own: ${M}_PARAMETERS numbers of $bytes bytes, little-endian. Read or
+ * map it, and pass its address as the parameters of the functions below. */
+"""
 
-def export_c(net: Model, path: Path, name: object, train: bool) -> None:
-    """Write the header; see `Network.export_c`."""
-    write_file(path, header(net, name, train).encode("ascii"))
+
+def export_c(
+    net: Model, path: Path, name: object, train: bool, weights: Path | None = None
+) -> None:
+    """Write the header, and a file of the parameters; see `Network.export_c`."""
+    text = header(net, name, train, with_parameters=weights is None)
+    if weights is not None:
+        little_endian = net.core.parameters.astype(net.dtype.newbyteorder("<"))
+        write_file(weights, little_endian.tobytes())
+    write_file(path, text.encode("ascii"))
 
 
-def header(net: Model, name: object, train: bool) -> str:
+def header(net: Model, name: object, train: bool, *, with_parameters: bool = True) -> str:
     """Return the text of the header."""
     if not isinstance(name, str):
         raise TypeError(f"name must be a string, got {type(name).__name__}")
@@ -54,7 +66,7 @@ def header(net: Model, name: object, train: bool) -> str:
         "predict": predict,
         "train": trainer,
         "training_sizes": sizes,
-        "values": _array("parameters", net.core.parameters)
+        "values": (_array("parameters", net.core.parameters) if with_parameters else _ELSEWHERE)
         + _statistics(net)
         + _scalings(net)
         + _names(net),
@@ -183,10 +195,7 @@ def _string(text: str) -> str:
 
 def _array(name: str, values: np.ndarray) -> str:
     """Return a constant array of the exact bits."""
-    text = fill(
-        ", ".join(map(literal, values)), 100, initial_indent="    ", subsequent_indent="    "
-    )
-    return f"static const $real ${{m}}_{name}[{values.size}] = {{\n{text}\n}};\n"
+    return f"static const $real ${{m}}_{name}[{values.size}] = {{\n{literals(values)}\n}};\n"
 
 
 def _sections() -> dict[str, tuple[list[str], str]]:

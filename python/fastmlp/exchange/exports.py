@@ -70,7 +70,7 @@ def to_sklearn(model: Model, labels: ArrayLike | None) -> Any:
         return convert(model, labels)
 
 
-def export_c(model: Model, path: Path, name: str, training: bool) -> None:
+def export_c(model: Model, path: Path, name: str, training: bool, weights: Path | None) -> None:
     """Write a C header; see `Network.export_c`."""
     from fastmlp.exchange import c  # noqa: PLC0415  (only for those who export)
 
@@ -81,4 +81,4 @@ def export_c(model: Model, path: Path, name: str, training: bool) -> None:
             "predicts"
         )
     with model.core.reading():
-        c.export_c(model, path, name, training)
+        c.export_c(model, path, name, training, weights)
