@@ -110,7 +110,8 @@ def test_of_one_row(kernels, arrays, guarded, rng, dtype, step):
 
 @pytest.mark.parametrize("epsilon", [1e-8, 1e-20, 1e5])
 @pytest.mark.parametrize("step", ["adam", "rmsprop", "rmsprop_momentum"])
-def test_quotients_of_subnormal_numbers(kernels, guarded, rng, dtype, step, epsilon):
+@pytest.mark.parametrize("of_weights", [False, True])
+def test_quotients_of_subnormal_numbers(kernels, guarded, rng, dtype, step, epsilon, of_weights):
     """Of every size from 0 over subnormal to normal numbers; this rule leaves u and s alone."""
     T, least = np.dtype(dtype).type, float(np.finfo(dtype).smallest_normal)
     rule = PLAIN | {"rate": 1.0, "momentum": 0.0, "mean_gain": 0.0}
@@ -124,12 +125,15 @@ def test_quotients_of_subnormal_numbers(kernels, guarded, rng, dtype, step, epsi
         for array in (g, u):
             array[:] *= rng.choice([1, -1], array.shape).astype(dtype)
         s[rng.random(s.shape) < 0.3] = T(3)  # quotients that are subnormal
-        w[:] = 0
         numerator = u.copy() if step == "adam" else g
         way = numerator / (np.sqrt(s) + T(epsilon))
+        # From a weight of a normal size, a subnormal quotient changes nothing.
+        weights = [0, least, -1, 5e4] if of_weights else [0]
+        w[:] = rng.choice(np.array(weights, dtype), w.shape)
+        expected = w - way
         has_u = step != "rmsprop"
         kernels.update(STEPS.index(step), False, rule, g, w, u if has_u else None, s)
-        assert np.ascontiguousarray(w).tobytes() == (T(0) - way).tobytes(), width
+        assert np.ascontiguousarray(w).tobytes() == expected.tobytes(), width
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -29,9 +29,11 @@ struct Approach {
 /// u / (sqrt(s) + epsilon) where some u or s is subnormal, as Adam's u is 900 steps after the last
 /// gradient that was not 0. Zen 5 takes four times as long for the root and the quotient of such
 /// vectors, so powers of 2 move the arguments into the normal range, and the results back. That is
-/// exact, except where a quotient is subnormal itself: it is then computed directly.
+/// exact, except where a quotient is subnormal itself: it is then computed directly. Where
+/// `unmoved` is above 0 it is returned as 0 instead: it is only subtracted from a weight that it
+/// cannot move.
 template <class S>
-FASTMLP_INLINE Reg<S> quotient_of_subnormals(Reg<S> u, Reg<S> s, Reg<S> epsilon) {
+FASTMLP_INLINE Reg<S> quotient_of_subnormals(Reg<S> u, Reg<S> s, Reg<S> epsilon, Reg<S> unmoved) {
     using T = Scalar<S>;
     const Reg<S> least = S::set1(std::numeric_limits<T>::min()), one = S::set1(T(1));
     const Reg<S> size = S::abs(u);
@@ -40,7 +42,10 @@ FASTMLP_INLINE Reg<S> quotient_of_subnormals(Reg<S> u, Reg<S> s, Reg<S> epsilon)
     };
     const Reg<S> root = S::mul(S::sqrt(S::mul(s, where_small(s, 0x1p64))), where_small(s, 0x1p-32));
     const Reg<S> divisor = S::add(root, epsilon);
-    const Reg<S> larger = S::div(S::mul(u, where_small(size, 0x1p64)), divisor);
+    Reg<S> larger = S::div(S::mul(u, where_small(size, 0x1p64)), divisor);
+    const Reg<S> normal = S::mul(least, where_small(size, 0x1p64));
+    const Reg<S> if_small = S::select_gt(unmoved, S::zero(), S::zero(), larger);
+    larger = S::select_gt(normal, S::abs(larger), if_small, larger);
     const Reg<S> quotient = S::mul(larger, where_small(size, 0x1p-64));
     const bool exact = S::all_below(least, S::select_eq(larger, S::zero(), one, S::abs(quotient)));
     return exact ? quotient : S::div(u, divisor);
@@ -79,8 +84,17 @@ struct Rule {
         return S::fma(momentum, u, S::mul(gain, g));
     }
 
-    /// Updates s; returns g over its root mean square.
-    FASTMLP_INLINE Reg<S> normalised(Reg<S> u, Reg<S> g, Reg<S>& s) const {
+    /// Above 0 where w - rate q is w for any subnormal q: rate q is less than a quarter of the
+    /// distance from w to its neighbours.
+    FASTMLP_INLINE Reg<S> unmoved(Reg<S> w) const {
+        using Limits = std::numeric_limits<T>;
+        const Reg<S> reach = S::mul(S::abs(w), S::set1(Limits::epsilon() / T(8)));
+        return S::sub(reach, S::mul(rate, S::set1(Limits::min())));
+    }
+
+    /// Updates s; returns u over the root mean square of g. See `quotient_of_subnormals`.
+    template <class Unmoved>
+    FASTMLP_INLINE Reg<S> normalised(Reg<S> u, Reg<S> g, Reg<S>& s, Unmoved unmoved) const {
         s = S::fma(square_decay, s, S::mul(S::mul(square_gain, g), g));
         const Reg<S> least = S::set1(std::numeric_limits<T>::min());
         if (!S::all_below(least, S::min(S::abs(u), s))) [[unlikely]] {
@@ -89,7 +103,7 @@ struct Rule {
                 return S::select_eq(x, S::zero(), S::set1(T(1)), S::abs(x));
             };
             if (!S::all_below(least, S::min(size(u), size(s)))) {
-                return quotient_of_subnormals<S>(u, s, epsilon);
+                return quotient_of_subnormals<S>(u, s, epsilon, unmoved());
             }
         }
         return S::div(u, S::add(S::sqrt(s), epsilon));
@@ -98,7 +112,9 @@ struct Rule {
     /// The direction of one vector, which is subtracted from w. The caller loads and stores u and s
     /// if the step uses them.
     template <RuleKind kKind>
-    FASTMLP_INLINE Reg<S> direction(Reg<S> g, Reg<S>& u, Reg<S>& s) const {
+    FASTMLP_INLINE Reg<S> direction(Reg<S> w, Reg<S> g, Reg<S>& u, Reg<S>& s) const {
+        [[maybe_unused]] const auto of_weight = [&]() FASTMLP_INLINE_LAMBDA { return unmoved(w); };
+        [[maybe_unused]] const auto none = []() FASTMLP_INLINE_LAMBDA { return S::zero(); };
         if constexpr (kKind == RuleKind::kDescend) {
             return g;
         } else if constexpr (kKind == RuleKind::kMomentum) {
@@ -108,11 +124,11 @@ struct Rule {
             return velocity(u, g);
         } else if constexpr (kKind == RuleKind::kAdam) {
             u = mean(u, g);
-            return normalised(u, g, s);
+            return normalised(u, g, s, of_weight);
         } else if constexpr (kKind == RuleKind::kRmsprop) {
-            return normalised(g, g, s);
+            return normalised(g, g, s, of_weight);
         } else {
-            return u = S::fma(momentum, u, normalised(g, g, s));
+            return u = S::fma(momentum, u, normalised(g, g, s, none));
         }
     }
 
@@ -122,7 +138,7 @@ struct Rule {
         if constexpr (kAdjusted) g = adjusted(g, w);
         g = S::fma(l2, w, g);
         w = S::mul(w, keep);
-        return S::fnma(rate, direction<kKind>(g, u, s), w);
+        return S::fnma(rate, direction<kKind>(w, g, u, s), w);
     }
 };
 
