@@ -1,5 +1,11 @@
 """`from_state_dict`: parameters by name, as PyTorch stores them."""
 
+import io
+import json
+import pickle
+import re
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -45,7 +51,20 @@ REFUSED = {
     "names must differ in numbers only": {"a.0.weight": W, "b.1.weight": W},
     "got none": {},
     "takes 2 nodes, but gets 3": {"0.weight": W, "1.weight": np.ones((3, 2), np.float32)},
-    "'0.weight' must be float32 or float64, got float16": {"0.weight": W.astype(np.float16)},
+    "'0.weight' must be floats of at most 64 bits, got int64": {"0.weight": W.astype(np.int64)},
+    "'0.weight has no bias, which other|embedding": {
+        "0.weight": np.ones((3, 4), np.float32),
+        "1.weight": np.ones((2, 3), np.float32),
+        "1.bias": np.ones(2, np.float32),
+    },
+    "'h.1' takes 4 nodes, but gets 3 of 'h.0'": {
+        "h.0.weight": np.ones((3, 4), np.float32),
+        "h.1.weight": np.ones((2, 4), np.float32),
+    },
+    "the order of 'h.1' and 'h.01' is not certain": {
+        "h.1.weight": np.ones((3, 3), np.float32),
+        "h.01.weight": np.ones((3, 3), np.float32),
+    },
 }
 
 
@@ -75,3 +94,52 @@ def test_load_names_it_for_files_of_other_programs(tmp_path):
     with pytest.raises(fm.ModelFormatError, match=r"fm\.from_state_dict reads dense layers"):
         fm.load(path)
     assert fm.from_state_dict(path, activation="relu").n_parameters == 12
+
+
+@pytest.mark.parametrize("kind", ["F16", "BF16"])
+def test_half_precision_becomes_float32(kind, tmp_path):
+    values = np.array([[1.0, -2.5, 0.15625], [3.0, 2.0**-10, -0.0]], np.float32)
+    bits = (
+        values.astype(np.float16) if kind == "F16" else (values.view(np.uint32) >> 16).astype("<u2")
+    )
+    header = json.dumps({"0.weight": {"dtype": kind, "shape": [2, 3], "data_offsets": [0, 12]}})
+    content = len(header).to_bytes(8, "little") + header.encode() + bits.tobytes()
+    (tmp_path / "half.safetensors").write_bytes(content)
+    net = fm.from_state_dict(tmp_path / "half.safetensors", activation="relu")
+    assert net.dtype == np.float32
+    assert (net.weights[0] == values.T).all()
+    assert (
+        fm.from_state_dict({"0.weight": values.astype(np.float16)}, activation="relu").weights[0]
+        == values.T
+    ).all()
+
+
+def archive(*names):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as made:
+        for name in names:
+            made.writestr(name, "content")
+    return buffer.getvalue()
+
+
+FOREIGN = {
+    "model.pt": (archive("model/data.pkl", "model/data/0"), "fm.from_torch reads a module"),
+    "renamed.bin": (archive("archive/data.pkl"), "torch.load it, if you trust it"),
+    "model.keras": (archive("config.json", "model.weights.h5"), "fm.from_keras"),
+    "model.h5": (b"\x89HDF\r\n\x1a\n" + bytes(90), "fm.from_keras"),
+    "model.skops": (archive("schema.json"), "skops.io.load"),
+    "model.npz": (archive("w0.npy", "b0.npy"), "fm.from_state_dict takes them"),
+    "model.onnx": (b"\x08\x08\x12\x07pytorch" + bytes(90), "fm.from_onnx reads it"),
+    "model.pkl": (pickle.dumps({"a": 1}), "a pickle: unpickle it, if you trust it"),
+    "model.pth": (pickle.dumps({"a": 1}, 2), "a file of PyTorch"),
+    "model.gguf": (b"GGUF" + bytes(90), "no function here reads"),
+    "model.msgpack": (b"\x81\xa6params" + bytes(90), "fm.from_flax"),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_load_says_what_a_file_of_another_program_is(name, tmp_path):
+    content, message = FOREIGN[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(fm.ModelFormatError, match=re.escape(message)):
+        fm.load(tmp_path / name)

@@ -256,6 +256,8 @@ def from_state_dict(
     state : mapping, str or PathLike
         Arrays or tensors by name, such as ``model.state_dict()``, or a safetensors file of them:
         pairs NAME.weight (N, K) and NAME.bias (N,), in the order of the numbers in their names.
+        Whether a model uses them so, and nothing else between, names do not tell: batches of known
+        predictions do. Half precision becomes float32.
     activation : str, LeakyReLU or ELU
         That of all hidden layers, which names do not tell.
     output, loss, seed

@@ -1,5 +1,6 @@
 """`load` and `load_checkpoint`: networks from files."""
 
+import os
 from typing import Any
 
 from fastmlp import _validation, files
@@ -51,6 +52,11 @@ def load(path: files.Path, *, allow_nonfinite: bool = False) -> Any:
     except ModelFormatError as error:
         if "not written by fastmlp" in error.problem:
             error.problem += "; fm.from_state_dict reads dense layers of other programs"
+        else:
+            from fastmlp.exchange.foreign_files import description  # noqa: PLC0415  (for errors)
+
+            what = description(os.fsdecode(files.checked_path(path)))
+            error.problem += "" if what is None else f"; it looks like {what}"
         raise
     file = files.shown(files.checked_path(path))
     if table is not None:

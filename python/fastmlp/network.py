@@ -1370,8 +1370,8 @@ class Network:
             With `Heads` a functional model whose outputs are a dict by their names, otherwise a
             Sequential. Built, but not compiled: loss and optimizer are the caller's choice. Scales
             of features and outputs are Rescaling layers, that of features in float64. float64
-            weights stay float64 if the backend supports it (JAX only with ``jax_enable_x64``), but
-            some Keras backends multiply matrices in float32 even so.
+            weights stay float64 if the backend supports it (JAX only with ``jax_enable_x64``, else
+            there is a UserWarning), but some backends multiply matrices in float32 even so.
 
         Raises
         ------

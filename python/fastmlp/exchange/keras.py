@@ -1,6 +1,7 @@
 """Keras: conversion of models of dense layers from and to networks, on any backend."""
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
@@ -74,6 +75,13 @@ _ALLOWED = (
 def to_keras(net: Model) -> keras.Model:
     """Return the network as a Keras model; see `Network.to_keras`."""
     dtype = str(net.dtype)
+    if dtype == "float64" and _widest() == "float32":
+        warnings.warn(
+            "the JAX backend of Keras rounds weights and features to float32 unless "
+            "jax.config.update('jax_enable_x64', True) comes first",
+            UserWarning,
+            stacklevel=4,
+        )
     model = keras.Sequential()
     if net.input_scaling is None:
         model.add(layers.Input((net.features,), dtype=dtype))

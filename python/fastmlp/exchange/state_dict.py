@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,8 @@ from fastmlp.layers.activations import read_activation
 from fastmlp.losses import LossLike
 from fastmlp.model.model import Model
 
-_TYPES: Final = {"F32": "<f4", "F64": "<f8"}
+_TYPES: Final = {"F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8"}
+"""How the types of safetensors are stored; NumPy has no BF16, the upper half of a float32."""
 
 
 def from_state_dict(
@@ -65,16 +67,46 @@ def _layers(arrays: dict[str, NDArray[Any]]) -> list[str]:
             "the order of the layers is not certain: their names must differ in numbers only, "
             f"got {', '.join(map(brief, layers[:5]))}"
         )
-    return sorted(layers, key=lambda layer: [int(number) for number in re.findall(r"\d+", layer)])
+    _refuse_other_first(layers, arrays)
+    places = {layer: [int(number) for number in re.findall(r"\d+", layer)] for layer in layers}
+    ordered = sorted(layers, key=places.__getitem__)
+    for before, after in pairwise(ordered):
+        if places[before] == places[after]:
+            raise ValueError(
+                f"the order of {brief(before)} and {brief(after)} is not certain: equal numbers"
+            )
+        nodes, features = len(arrays[f"{before}.weight"]), arrays[f"{after}.weight"].shape[1]
+        if nodes != features:
+            raise ValueError(
+                f"{brief(after)} takes {features} nodes, but gets {nodes} of {brief(before)}: the "
+                "layers must be one after the other, not beside each other as heads"
+            )
+    return ordered
+
+
+def _refuse_other_first(layers: list[str], arrays: dict[str, NDArray[Any]]) -> None:
+    """Refuse a table of vectors, as an embedding is, which has no biases where layers do."""
+    bare = [layer for layer in layers if f"{layer}.bias" not in arrays]
+    if bare and len(bare) < len(layers):
+        first = min(layers, key=lambda layer: [int(n) for n in re.findall(r"\d+", layer)])
+        if first in bare:
+            raise ValueError(
+                f"{brief(first)}.weight has no bias, which other layers have: it may be an "
+                "embedding; add a bias of zeros if it is a dense layer"
+            )
 
 
 def _array(name: str, tensor: Any) -> NDArray[Any]:
     """Return an array, also of a tensor that is on a device or has gradients."""
     for method in ("detach", "cpu"):
         tensor = getattr(tensor, method, lambda same=tensor: same)()
+    if str(getattr(tensor, "dtype", "")).endswith("bfloat16"):  # of PyTorch, or of ml_dtypes
+        tensor = tensor.float() if hasattr(tensor, "float") else tensor.astype(np.float32)
     array = np.asarray(tensor)
+    if array.dtype == np.float16:
+        array = array.astype(np.float32)
     if array.dtype not in (np.float32, np.float64):
-        raise ValueError(f"{brief(name)} must be float32 or float64, got {array.dtype}")
+        raise ValueError(f"{brief(name)} must be floats of at most 64 bits, got {array.dtype}")
     return array
 
 
@@ -90,7 +122,7 @@ def _tensors(path: Path) -> dict[str, NDArray[Any]]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         name = files.shown(str(path))
         raise ValueError(
-            f"{name} is not a safetensors file of float32 and float64 tensors"
+            f"{name} is not a safetensors file of float16, bfloat16, float32 and float64 tensors"
         ) from None
 
 
@@ -98,4 +130,7 @@ def _tensor(entry: dict[str, Any], data: memoryview) -> NDArray[Any]:
     start, end = entry["data_offsets"]
     if not 0 <= start <= end <= len(data):
         raise ValueError
-    return np.frombuffer(data[start:end], _TYPES[entry["dtype"]]).reshape(entry["shape"])
+    array = np.frombuffer(data[start:end], _TYPES[entry["dtype"]]).reshape(entry["shape"])
+    if entry["dtype"] == "BF16":
+        return (array.astype(np.uint32) << 16).view(np.float32)
+    return array
