@@ -35,15 +35,27 @@ def samples(layers, output, dtype, n=50):
     return X.astype(dtype), y
 
 
-def compare(layers, dtype, count=17, optimizer=OPTIMIZERS[0], threads=None, **settings):
+def compare(
+    layers,
+    dtype,
+    count=17,
+    optimizer=OPTIMIZERS[0],
+    threads=None,
+    n=50,
+    batch=16,
+    weight=None,
+    **settings,
+):
     """Train networks together and alone, twice."""
-    X, y = samples(layers, settings.get("output", "softmax"), dtype)
+    X, y = samples(layers, settings.get("output", "softmax"), dtype, n)
     networks = fm.Networks(layers, count, seed=5, dtype=dtype, **settings)
     alone = [fm.Network(layers, seed=5 + i, dtype=dtype, **settings) for i in range(count)]
     for epochs in (2, 1):
-        many = fm.train_many(networks, X, y, epochs, 16, optimizer, n_threads=threads)
+        many = fm.train_many(
+            networks, X, y, epochs, batch, optimizer, sample_weight=weight, n_threads=threads
+        )
         for network, own, history in zip(networks, alone, many, strict=True):
-            expected = own.fit(X, y, epochs, 16, optimizer)
+            expected = own.fit(X, y, epochs, batch, optimizer, sample_weight=weight)
             np.testing.assert_array_equal(network.parameters, own.parameters)
             assert history.loss == expected.loss
             assert (network.epoch, network.steps) == (own.epoch, own.steps)
@@ -68,6 +80,64 @@ def test_optimizers(optimizer, dtype):
 @pytest.mark.parametrize("activation", sorted(set(ACTIVATIONS) - {"softmax"}))
 def test_activations(activation, dtype):
     compare([6, 9, 3], dtype, activation=activation, optimizer=fm.SGD(0.01))
+
+
+@pytest.mark.parametrize("layers", [[20, 24, 2], [33, 32, 5, 4]])
+def test_batches_in_several_blocks(layers, dtype):
+    compare(layers, dtype, n=230, batch=150, optimizer=fm.SGD(0.01))
+
+
+@pytest.mark.parametrize("features", [*range(1, 20), 33, 40])
+def test_features_are_gathered_in_any_number(features):
+    compare([features, 2], "float32", 16, n=21, batch=7)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
+def test_dropout(activation, dtype):
+    compare([6, 17, 5, 3], dtype, activation=activation, dropout=0.3)
+
+
+def test_dropout_in_blocks():
+    compare([33, 32, 20, 4], "float32", n=150, batch=100, dropout=0.5, optimizer=fm.Adam(0.01))
+
+
+@pytest.mark.parametrize("optimizer", [fm.SGD(0.1), fm.Adam(0.01), fm.SGD(0.1, l2=0.1)], ids=str)
+def test_sample_weights(optimizer, dtype):
+    weight = np.random.default_rng(2).uniform(0.1, 3.0, 50)
+    compare([8, 16, 3], dtype, optimizer=optimizer, weight=weight)
+
+
+def test_samples_of_weight_0(dtype):
+    weight = np.arange(50.0) % 3
+    compare([8, 16, 3], dtype, weight=weight)
+
+
+@pytest.mark.parametrize("layers", [[8, 16, 3], [5, 17, 20, 2]])
+@pytest.mark.parametrize("clip", [1e-3, 0.5, 1e6])
+def test_clipping_by_the_norm(layers, clip, dtype):
+    compare(layers, dtype, optimizer=fm.SGD(0.2, clip_norm=clip, momentum=0.5))
+
+
+def test_clipping_with_penalties_weights_and_limits():
+    weight = np.random.default_rng(2).uniform(0.1, 3.0, 50)
+    optimizer = fm.Adam(0.02, clip_norm=0.3, clip_value=0.1, l2=0.01)
+    compare([8, 20, 3], "float32", optimizer=optimizer, weight=weight, dropout=0.2)
+
+
+def test_frozen_layers_and_rates_of_layers(dtype):
+    frozen = fm.Dense(9, "relu", trainable=False)
+    layers = [6, frozen, fm.Dense(7, "tanh", rate_factor=0.25), fm.Dense(3, "softmax")]
+    for optimizer in (fm.SGD(0.1, clip_norm=0.5), fm.Adam(0.01)):
+        compare_layers(layers, dtype, optimizer)
+
+
+def compare_layers(layers, dtype, optimizer):
+    X, y = samples([6, 3], "softmax", dtype)
+    many, alone = ([fm.Network(layers, seed=i, dtype=dtype) for i in range(18)] for _ in range(2))
+    fm.train_many(many, X, y, 3, 16, optimizer)
+    for network, own in zip(many, alone, strict=True):
+        own.fit(X, y, 3, 16, optimizer)
+        np.testing.assert_array_equal(network.parameters, own.parameters)
 
 
 @pytest.mark.parametrize("loss", ["mean_absolute_error", fm.Huber(0.5), fm.Quantile(0.2)])
@@ -161,3 +231,32 @@ class StopAfter(fm.Callback):
 
     def on_batch_end(self, network, step, loss):
         return step + 1 >= self.steps
+
+
+def test_rounds_with_what_fit_takes():
+    X, y = samples([6, 3], "softmax", "float32", 90)
+    options = {
+        "validation_fraction": 0.2,
+        "class_weight": "balanced",
+        "early_stopping": True,
+        "optimizer": fm.Adam(0.02, clip_norm=0.5),
+        "batch_size": 20,
+    }
+    many, alone = ([fm.Network([6, 12, 3], dropout=0.2, seed=i) for i in range(17)] for _ in "ab")
+    results = fm.train_many(many, X, y, 6, callbacks=lambda *_: None, **options)
+    for network, own, result in zip(many, alone, results, strict=True):
+        assert own.fit(X, y, 6, **options).loss == result.loss
+        np.testing.assert_array_equal(network.parameters, own.parameters)
+
+
+@pytest.mark.parametrize("decay", [0.3, 0.99])
+def test_moving_averages(decay, dtype):
+    X, y = samples([6, 3], "softmax", dtype)
+    many, alone = ([fm.Network([6, 12, 3], seed=i, dtype=dtype) for i in range(16)] for _ in "ab")
+    for ema in (decay, None, decay, 0.9):  # continued, paused, continued, begun again
+        fm.train_many(many, X, y, 2, 16, ema=ema)
+        for network, own in zip(many, alone, strict=True):
+            own.fit(X, y, 2, 16, ema=ema)
+            np.testing.assert_array_equal(network.parameters, own.parameters)
+            averages = (each.averaged().parameters for each in (network, own))
+            np.testing.assert_array_equal(*averages)

@@ -65,11 +65,13 @@ private:
         for (std::size_t i = 0; i < nodes_.size(); ++i) {
             const LaneLayer<T>& layer = parameters_[i];
             T* const z = nodes_[i].values.data();
+            const Activation activation = network_.layers()[i].activation;
+            const bool relu = activation == Activation::kRelu;
             kernel_.in_lanes.forward(from->values.data(), from->stride, rows, layer.k, layer.w,
-                                     layer.ldw, layer.bias, layer.n, z, nodes_[i].stride);
-            activate(kernel_, network_.layers()[i].activation, z, 0, z, 0, 1,
-                     rows * nodes_[i].stride * width());
+                                     layer.ldw, layer.bias, layer.n, relu, z, nodes_[i].stride);
             from = &nodes_[i];
+            if (relu) continue;
+            activate(kernel_, activation, z, 0, z, 0, 1, rows * nodes_[i].stride * width());
         }
     }
 

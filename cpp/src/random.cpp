@@ -1,5 +1,6 @@
 #include "fastmlp/random.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "kernels/dispatch.hpp"
@@ -37,15 +38,17 @@ void draw_order(const RandomStream& stream, std::uint64_t first, std::uint32_t* 
     const auto random_words = kernels::active_table<float>().random_words;
     for (std::size_t i = 0; i < count; ++i) order[i] = static_cast<std::uint32_t>(i);
     std::array<std::uint32_t, 64> words{};  // those of sixteen blocks, see random_words
-    for (std::size_t i = count; i-- > 0;) {
-        const std::uint64_t draw = first + i;
-        if (i == count - 1 || draw % 64 == 63) {
-            random_words(stream.seed, static_cast<std::uint32_t>(stream.purpose), stream.epoch,
-                         draw / 64 * 16, words.data());
+    for (std::size_t until = count; until > 0;) {
+        const std::uint64_t last = first + until - 1;
+        random_words(stream.seed, static_cast<std::uint32_t>(stream.purpose), stream.epoch,
+                     last / 64 * 16, words.data());
+        const std::size_t from = until - std::min<std::size_t>(until, last % 64 + 1);
+        for (std::size_t i = until; i-- > from;) {
+            const std::uint64_t draw = first + i, word = words[draw % 4 * 16 + draw / 4 % 16];
+            const auto j = static_cast<std::size_t>((word * (i + 1)) >> 32);
+            std::swap(order[i], order[j]);
         }
-        const std::uint64_t word = words[draw % 4 * 16 + draw / 4 % 16];
-        const auto j = static_cast<std::size_t>((word * (i + 1)) >> 32);
-        std::swap(order[i], order[j]);
+        until = from;
     }
 }
 

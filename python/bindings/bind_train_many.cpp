@@ -2,6 +2,8 @@
 #include <pybind11/stl.h>
 
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "bindings.hpp"
 
@@ -35,9 +37,25 @@ TrainJob<T> borrow_job(const Job& job) {
             job.is_scaled};
 }
 
+/// The reports of a job's epochs, as one object: those of a thousand networks are many.
+struct EpochReports {
+    std::vector<EpochReport> epochs;
+
+    template <class Value>
+    py::list each(Value EpochReport::* member) const {
+        py::list values(epochs.size());
+        for (std::size_t i = 0; i < epochs.size(); ++i) values[i] = py::cast(epochs[i].*member);
+        return values;
+    }
+    const EpochReport& at(std::size_t i) const {
+        if (i >= epochs.size()) throw py::index_error();
+        return epochs[i];
+    }
+};
+
 /// The reports of a job, or (epoch, loss, learning_rate) if it diverged.
-py::object outcome_of(const TrainOutcome& outcome) {
-    if (!outcome.error) return py::cast(outcome.reports);
+py::object outcome_of(TrainOutcome& outcome) {
+    if (!outcome.error) return py::cast(EpochReports{std::move(outcome.reports)});
     try {
         std::rethrow_exception(outcome.error);
     } catch (const Diverged& diverged) {
@@ -66,13 +84,27 @@ py::list train_jobs(const std::vector<Job>& jobs, int n_threads) {
         });
     }
     py::list result;
-    for (const TrainOutcome& outcome : outcomes) result.append(outcome_of(outcome));
+    for (TrainOutcome& outcome : outcomes) result.append(outcome_of(outcome));
     return result;
 }
 
 }  // namespace
 
 void bind_train_many(py::module_& module) {
+    py::class_<EpochReports>(module, "EpochReports")
+        .def("__len__", [](const EpochReports& reports) { return reports.epochs.size(); })
+        .def("__getitem__", &EpochReports::at, py::arg("index"))
+        .def_property_readonly(
+            "losses", [](const EpochReports& reports) { return reports.each(&EpochReport::loss); })
+        .def_property_readonly(
+            "seconds",
+            [](const EpochReports& reports) { return reports.each(&EpochReport::seconds); })
+        .def_property_readonly(
+            "learning_rates",
+            [](const EpochReports& reports) { return reports.each(&EpochReport::learning_rate); })
+        .def_property_readonly("head_losses", [](const EpochReports& reports) {
+            return reports.each(&EpochReport::head_losses);
+        });
     py::class_<Job>(module, "TrainJob")
         .def(py::init<py::object, py::array, py::object, py::object, TrainOptions, py::object,
                       bool>(),

@@ -64,12 +64,34 @@ FASTMLP_INLINE void clear(Reg<S> (&sum)[Rows][Cols]) {
 }
 
 template <class S, int Rows, int Cols>
+FASTMLP_INLINE void load(const Scalar<S>* from, std::size_t ldf, Reg<S> (&sum)[Rows][Cols]) {
+    FASTMLP_UNROLL
+    for (int i = 0; i < Rows; ++i) {
+        FASTMLP_UNROLL
+        for (int j = 0; j < Cols; ++j) sum[i][j] = S::load(from + (i * ldf + j) * S::kLanes);
+    }
+}
+
+template <class S, int Rows, int Cols>
 FASTMLP_INLINE void put(const Reg<S> (&sum)[Rows][Cols], Scalar<S>* out, std::size_t ldo) {
     FASTMLP_UNROLL
     for (int i = 0; i < Rows; ++i) {
         FASTMLP_UNROLL
         for (int j = 0; j < Cols; ++j) S::store(out + (i * ldo + j) * S::kLanes, sum[i][j]);
     }
+}
+
+/// Stores z, or relu of it.
+template <class S, int Rows, int Cols>
+FASTMLP_INLINE void put_nodes(Reg<S> (&z)[Rows][Cols], bool relu, Scalar<S>* out, std::size_t ldo) {
+    if (relu) {
+        FASTMLP_UNROLL
+        for (int i = 0; i < Rows; ++i) {
+            FASTMLP_UNROLL
+            for (int j = 0; j < Cols; ++j) z[i][j] = S::relu(z[i][j]);
+        }
+    }
+    put<S>(z, out, ldo);
 }
 
 /// The chains kFirst, kFirst + kStep, ... below 16, folded; those from k on are empty, and +0.
@@ -102,31 +124,36 @@ FASTMLP_INLINE void lane_tree(const Scalar<S>* x, std::size_t ldx, std::size_t k
 template <class S>
 void lane_narrow_forward(const Scalar<S>* x, std::size_t ldx, std::size_t rows, std::size_t k,
                          const Scalar<S>* w, std::size_t ldw, const Scalar<S>* bias, std::size_t n,
-                         Scalar<S>* z, std::size_t ldz) {
+                         bool relu, Scalar<S>* z, std::size_t ldz) {
     constexpr std::size_t kL = S::kLanes;
     each_tile<kTreeRows, kTreeCols<S>>(
         rows, n, [=](std::size_t b, std::size_t j0, auto height, auto width) FASTMLP_INLINE_LAMBDA {
-            Reg<S> sum[height.value][width.value];
+            Reg<S> sum[height.value][width.value], start[width.value];
             lane_tree<S, 0, 1>(x + b * ldx * kL, ldx, k, w + j0 * kL, ldw, sum);
+            FASTMLP_UNROLL
+            for (int j = 0; j < width.value; ++j) {
+                start[j] = S::load(bias + (j0 + j) * kL);
+                // An empty chain, or one padded with zeros, is never -0; nor is the sum then. Here
+                // it may be: -0 and a bias that is not -0 have the sum of +0 and the bias.
+                if (k % 16 != 0) start[j] = S::add(start[j], S::zero());
+            }
             FASTMLP_UNROLL
             for (int i = 0; i < height.value; ++i) {
                 FASTMLP_UNROLL
                 for (int j = 0; j < width.value; ++j) {
-                    // An empty chain, or one padded with zeros, is never -0; nor is the sum then.
-                    if (k % 16 != 0) sum[i][j] = S::add(sum[i][j], S::zero());
-                    sum[i][j] = S::add(sum[i][j], S::load(bias + (j0 + j) * kL));
+                    sum[i][j] = S::add(sum[i][j], start[j]);
                 }
             }
-            put<S>(sum, z + (b * ldz + j0) * kL, ldz);
+            put_nodes<S>(sum, relu, z + (b * ldz + j0) * kL, ldz);
         });
 }
 
 template <class S>
 void lane_forward(const Scalar<S>* x, std::size_t ldx, std::size_t rows, std::size_t k,
                   const Scalar<S>* w, std::size_t ldw, const Scalar<S>* bias, std::size_t n,
-                  Scalar<S>* z, std::size_t ldz) noexcept {
+                  bool relu, Scalar<S>* z, std::size_t ldz) noexcept {
     constexpr std::size_t kL = S::kLanes;
-    if (n <= kNarrow) return lane_narrow_forward<S>(x, ldx, rows, k, w, ldw, bias, n, z, ldz);
+    if (n <= kNarrow) return lane_narrow_forward<S>(x, ldx, rows, k, w, ldw, bias, n, relu, z, ldz);
     each_tile<kLaneRows<S>, kLaneCols<S>>(
         rows, n, [=](std::size_t b, std::size_t j0, auto height, auto width) FASTMLP_INLINE_LAMBDA {
             Reg<S> sum[height.value][width.value];
@@ -141,14 +168,14 @@ void lane_forward(const Scalar<S>* x, std::size_t ldx, std::size_t rows, std::si
                     sum, [=](int i) FASTMLP_INLINE_LAMBDA { return S::load(xs + i * ldx * kL); },
                     [=](int j) FASTMLP_INLINE_LAMBDA { return S::load(ws + j * kL); });
             }
-            put<S>(sum, z + (b * ldz + j0) * kL, ldz);
+            put_nodes<S>(sum, relu, z + (b * ldz + j0) * kL, ldz);
         });
 }
 
 template <class S>
 void lane_backward(const Scalar<S>* delta, std::size_t ldd, std::size_t rows, std::size_t n,
-                   const Scalar<S>* w, std::size_t ldw, std::size_t k, Scalar<S>* out,
-                   std::size_t ldo) noexcept {
+                   const Scalar<S>* w, std::size_t ldw, std::size_t k, const Scalar<S>* relu,
+                   Scalar<S>* out, std::size_t ldo) noexcept {
     constexpr std::size_t kL = S::kLanes;
     each_tile<kLaneRows<S>, kLaneCols<S>>(
         rows, k, [=](std::size_t b, std::size_t j0, auto height, auto width) FASTMLP_INLINE_LAMBDA {
@@ -160,35 +187,51 @@ void lane_backward(const Scalar<S>* delta, std::size_t ldd, std::size_t rows, st
                     sum, [=](int i) FASTMLP_INLINE_LAMBDA { return S::load(ds + i * ldd * kL); },
                     [=](int j) FASTMLP_INLINE_LAMBDA { return S::load(ws + j * ldw * kL); });
             }
-            put<S>(sum, out + (b * ldo + j0) * kL, ldo);
+            const std::size_t at = (b * ldo + j0) * kL;
+            if (relu) {
+                FASTMLP_UNROLL
+                for (int i = 0; i < height.value; ++i) {
+                    FASTMLP_UNROLL
+                    for (int j = 0; j < width.value; ++j) {
+                        const Reg<S> h = S::load(relu + at + (i * ldo + j) * kL);
+                        sum[i][j] = S::relu_mask(h, sum[i][j]);
+                    }
+                }
+            }
+            put<S>(sum, out + at, ldo);
         });
 }
 
 template <class S>
 void lane_gradients(const Scalar<S>* x, std::size_t ldx, const Scalar<S>* delta, std::size_t ldd,
-                    std::size_t rows, std::size_t k, std::size_t n, Scalar<S>* w, std::size_t ldw,
-                    Scalar<S>* bias) noexcept {
+                    std::size_t rows, std::size_t k, std::size_t n, bool continued, Scalar<S>* w,
+                    std::size_t ldw, Scalar<S>* bias) noexcept {
     constexpr std::size_t kL = S::kLanes;
     each_tile<kLaneRows<S>, kLaneCols<S>>(
         k, n, [=](std::size_t i0, std::size_t j0, auto height, auto width) FASTMLP_INLINE_LAMBDA {
             Reg<S> sum[height.value][width.value];
+            Scalar<S>* const out = w + (i0 * ldw + j0) * kL;
             clear<S>(sum);
+            if (continued) load<S>(out, ldw, sum);
             const Scalar<S>*xs = x + i0 * kL, *ds = delta + j0 * kL;
             for (std::size_t b = 0; b < rows; ++b, xs += ldx * kL, ds += ldd * kL) {
                 multiply_add<S>(
                     sum, [=](int i) FASTMLP_INLINE_LAMBDA { return S::load(xs + i * kL); },
                     [=](int j) FASTMLP_INLINE_LAMBDA { return S::load(ds + j * kL); });
             }
-            put<S>(sum, w + (i0 * ldw + j0) * kL, ldw);
+            put<S>(sum, out, ldw);
         });
-    for_each_part(n, 4, [=](std::size_t j0, std::size_t size) {
-        with_constant<4>(size, [=](auto width) {
+    // Additions take longer than loads: eight chains at a time.
+    for_each_part(n, 8, [=](std::size_t j0, std::size_t size) FASTMLP_INLINE_LAMBDA {
+        with_constant<8>(size, [=](auto width) FASTMLP_INLINE_LAMBDA {
             Reg<S> sum[1][width.value];
             clear<S>(sum);
-            for (std::size_t b = 0; b < rows; ++b) {
+            if (continued) load<S>(bias + j0 * kL, 0, sum);
+            const Scalar<S>* ds = delta + j0 * kL;
+            for (std::size_t b = 0; b < rows; ++b, ds += ldd * kL) {
                 FASTMLP_UNROLL
                 for (int j = 0; j < width.value; ++j) {
-                    sum[0][j] = S::add(sum[0][j], S::load(delta + (b * ldd + j0 + j) * kL));
+                    sum[0][j] = S::add(sum[0][j], S::load(ds + j * kL));
                 }
             }
             put<S>(sum, bias + j0 * kL, 0);
@@ -196,31 +239,69 @@ void lane_gradients(const Scalar<S>* x, std::size_t ldx, const Scalar<S>* delta,
     });
 }
 
-template <class S>
-void lane_gather(const Scalar<S>* const* rows, std::size_t count, std::size_t cols, Scalar<S>* out,
-                 std::size_t ldo) noexcept {
+/// Columns c, c + 1, ... of one sample, at most a vector of them. Of a few, two samples at once: b
+/// in the first half of the vectors, b + 1 in the second.
+template <class S, int kSamples>
+FASTMLP_INLINE void gather_columns(const LaneSource<Scalar<S>>* sources, std::size_t b,
+                                   std::size_t c, std::size_t cols, Scalar<S>* out,
+                                   std::size_t ldo) {
     constexpr std::size_t kL = S::kLanes;
-    for (std::size_t b = 0; b < count; ++b, rows += kL, out += ldo * kL) {
-        for (std::size_t c = 0; c < cols; c += kL) {
-            const std::size_t left = cols - c < kL ? cols - c : kL;
-            Reg<S> v[kL];
-            FASTMLP_UNROLL
-            for (std::size_t i = 0; i < kL; ++i) v[i] = S::load_partial(rows[i] + c, left);
-            S::transpose(v);
-            FASTMLP_UNROLL
-            for (std::size_t i = 0; i < kL; ++i) {
-                if (i < left) S::store(out + (c + i) * kL, v[i]);
-            }
+    Reg<S> v[kL];
+    FASTMLP_UNROLL
+    for (std::size_t i = 0; i < kL; ++i) {
+        const Scalar<S>* const row = sources[i].row(b) + c;
+        if constexpr (kSamples == 2) {
+            v[i] = S::load_halves(row, sources[i].row(b + 1) + c, cols);
+        } else {
+            v[i] = S::load_partial(row, cols);
+        }
+    }
+    S::transpose(v);
+    FASTMLP_UNROLL
+    for (std::size_t i = 0; i < kL / kSamples; ++i) {
+        if (i == cols) return;
+        S::store(out + (c + i) * kL, v[i]);
+        if constexpr (kSamples == 2) S::store(out + (ldo + c + i) * kL, v[kL / 2 + i]);
+    }
+}
+
+template <class S>
+void lane_gather(const LaneSource<Scalar<S>>* sources, std::size_t first, std::size_t count,
+                 std::size_t cols, Scalar<S>* out, std::size_t ldo) noexcept {
+    constexpr std::size_t kL = S::kLanes;
+    constexpr bool kHalves = requires(const Scalar<S>* p) { S::load_halves(p, p, kL); };
+    const std::size_t whole = cols / kL * kL, rest = cols - whole, last = first + count;
+    for (std::size_t b = first; b < last; ++b) {
+        Scalar<S>* const to = out + (b - first) * ldo * kL;
+        for (std::size_t c = 0; c < whole; c += kL) {
+            gather_columns<S, 1>(sources, b, c, kL, to, ldo);
+        }
+    }
+    std::size_t b = first;
+    if constexpr (kHalves) {
+        for (; rest > 2 && rest <= kL / 2 && b + 2 <= last; b += 2) {
+            gather_columns<S, 2>(sources, b, whole, rest, out + (b - first) * ldo * kL, ldo);
+        }
+    }
+    for (; b < last; ++b) {
+        Scalar<S>* const to = out + (b - first) * ldo * kL;
+        if (rest > 2) {
+            gather_columns<S, 1>(sources, b, whole, rest, to, ldo);
+            continue;
+        }
+        for (std::size_t i = 0; rest > 0 && i < kL; ++i) {  // quicker than a transposition
+            const Scalar<S>* const row = sources[i].row(b) + whole;
+            for (std::size_t j = 0; j < rest; ++j) to[(whole + j) * kL + i] = row[j];
         }
     }
 }
 
 template <class S, RuleKind kKind, bool kAdjusted>
 void lane_update_by(const UpdateRule<Scalar<S>>& rule, const LaneRule<Scalar<S>>& by,
-                    Scalar<S> scale, std::size_t count, const Scalar<S>* sums, Scalar<S>* w,
-                    Scalar<S>* first_moment, Scalar<S>* second_moment) {
+                    std::size_t count, const Scalar<S>* sums, Scalar<S>* w, Scalar<S>* first_moment,
+                    Scalar<S>* second_moment) {
     const Rule<S> words(rule, by);
-    const Reg<S> factor = S::set1(scale);
+    const Reg<S> factor = S::load(by.scale);
     const bool plain = kKind == RuleKind::kDescend && rule.plain();
     for (std::size_t i = 0; i < count * S::kLanes; i += S::kLanes) {
         const Reg<S> g = S::add(S::mul(S::load(sums + i), factor), S::zero());
@@ -238,12 +319,12 @@ void lane_update_by(const UpdateRule<Scalar<S>>& rule, const LaneRule<Scalar<S>>
 }
 
 template <class S>
-void lane_update(const UpdateRule<Scalar<S>>& rule, const LaneRule<Scalar<S>>& by, Scalar<S> scale,
+void lane_update(const UpdateRule<Scalar<S>>& rule, const LaneRule<Scalar<S>>& by,
                  std::size_t count, const Scalar<S>* sums, Scalar<S>* w, Scalar<S>* first_moment,
                  Scalar<S>* second_moment) noexcept {
     const auto run = [&](auto adjusted, auto other) {
         const auto chosen = rule.adjusted ? adjusted : other;
-        chosen(rule, by, scale, count, sums, w, first_moment, second_moment);
+        chosen(rule, by, count, sums, w, first_moment, second_moment);
     };
     using K = RuleKind;
     switch (rule.kind) {

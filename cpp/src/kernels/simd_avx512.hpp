@@ -36,6 +36,11 @@ struct F32 {
     static FASTMLP_INLINE Reg load_partial(const float* p, std::size_t n) {
         return _mm512_maskz_loadu_ps(first(n), p);
     }
+    /// n <= kLanes / 2 elements in each half
+    static FASTMLP_INLINE Reg load_halves(const float* p, const float* q, std::size_t n) {
+        const __m256 second = _mm512_castps512_ps256(load_partial(q, n));
+        return _mm512_insertf32x8(load_partial(p, n), second, 1);
+    }
     // In pieces: a masked store prevents store forwarding.
     static FASTMLP_INLINE void store_partial(float* p, Reg v, std::size_t n) {
         if (n >= kLanes) return store(p, v);

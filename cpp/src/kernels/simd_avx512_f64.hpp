@@ -28,6 +28,10 @@ struct F64 {
     static FASTMLP_INLINE Reg load_partial(const double* p, std::size_t n) {
         return _mm512_maskz_loadu_pd(first(n), p);
     }
+    static FASTMLP_INLINE Reg load_halves(const double* p, const double* q, std::size_t n) {
+        const __m256d second = _mm512_castpd512_pd256(load_partial(q, n));
+        return _mm512_insertf64x4(load_partial(p, n), second, 1);
+    }
     static FASTMLP_INLINE void store_partial(double* p, Reg v, std::size_t n) {
         if (n >= kLanes) return store(p, v);
         __m256d four = _mm512_castpd512_pd256(v);

@@ -67,10 +67,22 @@ struct UpdateRule {
     }
 };
 
-/// The scalars of a rule that may differ between networks in lanes: those of each lane.
+/// The scalars of a rule that may differ between networks in lanes: those of each lane. `scale` is
+/// that of the gradients.
 template <class T>
 struct LaneRule {
     alignas(64) T rate[kMostLanes] = {}, l2[kMostLanes] = {}, keep[kMostLanes] = {};
+    alignas(64) T shrink[kMostLanes] = {}, scale[kMostLanes] = {};
+};
+
+/// The samples of a lane, in the order of its epoch.
+template <class T>
+struct LaneSource {
+    const T* data;
+    std::size_t stride;          ///< the distance of rows
+    const std::uint32_t* order;  ///< the row of each sample
+
+    const T* row(std::size_t sample) const { return data + order[sample] * stride; }
 };
 
 template <class T>
@@ -85,22 +97,27 @@ struct LaneKernels {
     using MeanLoss = typename KernelTable<T>::MeanLoss;
 
     std::size_t lanes;  ///< of a vector
-    /// out[b][c] = rows[b * lanes + lane][c], c < cols.
-    void (*gather)(const T* const* rows, std::size_t count, std::size_t cols, T* out,
-                   std::size_t ldo) noexcept;
-    /// z[b][n] = sum_k x[b][k] * w[k][n] and the bias: a chain, or tree16 for N <= kNarrow.
+    /// out[b][c] = column c of sample first + b of each lane's source, b < count, c < cols.
+    void (*gather)(const LaneSource<T>* sources, std::size_t first, std::size_t count,
+                   std::size_t cols, T* out, std::size_t ldo) noexcept;
+    /// z[b][n] = sum_k x[b][k] * w[k][n] and the bias: a chain, or tree16 for N <= kNarrow. With
+    /// `relu` h = relu(z) instead.
     void (*forward)(const T* x, std::size_t ldx, std::size_t rows, std::size_t k, const T* w,
-                    std::size_t ldw, const T* bias, std::size_t n, T* z, std::size_t ldz) noexcept;
-    /// out[b][k] = sum_n delta[b][n] * w[k][n]
+                    std::size_t ldw, const T* bias, std::size_t n, bool relu, T* z,
+                    std::size_t ldz) noexcept;
+    /// out[b][k] = sum_n delta[b][n] * w[k][n]; unless `relu` is null, 0 where relu[b][k] <= 0. Its
+    /// rows are `ldo` apart, too, and it may be `out`.
     void (*backward)(const T* delta, std::size_t ldd, std::size_t rows, std::size_t n, const T* w,
-                     std::size_t ldw, std::size_t k, T* out, std::size_t ldo) noexcept;
-    /// w[k][n] = sum_b x[b][k] * delta[b][n], bias[n] = sum_b delta[b][n]
+                     std::size_t ldw, std::size_t k, const T* relu, T* out,
+                     std::size_t ldo) noexcept;
+    /// w[k][n] = sum_b x[b][k] * delta[b][n], bias[n] = sum_b delta[b][n]; or, `continued`, the
+    /// sums go on from w and bias.
     void (*gradients)(const T* x, std::size_t ldx, const T* delta, std::size_t ldd,
-                      std::size_t rows, std::size_t k, std::size_t n, T* w, std::size_t ldw,
-                      T* bias) noexcept;
+                      std::size_t rows, std::size_t k, std::size_t n, bool continued, T* w,
+                      std::size_t ldw, T* bias) noexcept;
     /// `update` of `count` vectors with the gradients scale * sums + 0, and with `by` in place of
     /// the scalars of `rule`.
-    void (*update)(const UpdateRule<T>& rule, const LaneRule<T>& by, T scale, std::size_t count,
+    void (*update)(const UpdateRule<T>& rule, const LaneRule<T>& by, std::size_t count,
                    const T* sums, T* w, T* first_moment, T* second_moment) noexcept;
 
     /// The losses of the table below with rows in lanes: row r is lane r mod `lanes` of the vectors

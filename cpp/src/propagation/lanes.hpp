@@ -41,6 +41,9 @@ public:
 
     const LaneLayer<T>& operator[](std::size_t i) const { return layers_[i]; }
 
+    /// All layers, with what is between them.
+    Buffer<T>& values() { return buffer_; }
+
     /// Copies between a lane and the public layout.
     void load(std::size_t lane, const T* flat) {
         each(lane, [=](std::size_t at, T& packed) { packed = flat[at]; });

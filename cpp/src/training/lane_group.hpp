@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,28 +21,17 @@
 #include "fastmlp/trainer.hpp"
 #include "kernels/dispatch.hpp"
 #include "propagation/lanes.hpp"
-#include "propagation/loss.hpp"
 #include "threads/ieee_defaults.hpp"
+#include "training/lane_norm.hpp"
+#include "training/lane_pass.hpp"
 #include "training/lane_rules.hpp"
 #include "training/options.hpp"
 #include "training/pacer.hpp"
+#include "training/power.hpp"
 #include "training/state.hpp"
 #include "training/step_rate.hpp"
 
 namespace fastmlp {
-
-/// A network and its samples in a lane.
-template <class T>
-struct Lane {
-    const TrainJob<T>* job;
-    TrainOutcome* outcome;
-    OptimizerState<T> before;                 ///< of the optimizer, if no step is completed
-    std::vector<std::uint32_t> order{};       ///< of this epoch; empty: 0, 1, 2, ...
-    double loss = 0, rate = 0;                ///< summed over this epoch; of the last step
-    std::optional<std::uint64_t> finished{};  ///< steps, if the network is no longer trained
-
-    std::size_t sample(std::size_t i) const { return order.empty() ? i : order[i]; }
-};
 
 template <class T>
 class LaneGroup {
@@ -54,17 +44,17 @@ public:
           options_(jobs[members[0]].options), network_(*jobs[members[0]].network),
           rows_(samples_of(jobs[members[0]])), batch_(std::min(options_.batch_size, rows_)),
           steps_per_epoch_((rows_ + batch_ - 1) / batch_), parameters_(network_.layout(), width_),
-          sums_(network_.layout(), width_), x_(batch_, network_.features(), width_),
-          y_(batch_, network_.outputs(), width_), sources_(batch_ * width_),
-          targets_(batch_ * width_), labels_(batch_ * width_), losses_(batch_ * width_) {
+          rules_(1) {
         for (const std::size_t i : members) {
             Network<T>& network = *jobs[i].network;
-            lanes_.push_back({&jobs[i], &outcomes[i], network.optimizer_state()});
+            lanes_.push_back(
+                {&jobs[i], &outcomes[i], network.optimizer_state(), network.moving_average()});
         }
         try {
             for (const Lane<T>& lane : lanes_) {
                 Network<T>& network = *lane.job->network;
                 network.prepare_optimizer(options_.optimizer);
+                if (options_.ema > 0) network.prepare_moving_average(options_.ema);
                 if (network.workspace()) network.workspace()->has_deltas = false;
                 network.epoch_end().begin(network, true);
                 ++begun_;
@@ -102,12 +92,10 @@ private:
     void run_epoch(std::size_t epoch);
     void end_epoch(std::size_t epoch, double seconds);
     void step(std::size_t number, std::size_t first, std::size_t batch);
-    void gather(std::size_t first, std::size_t batch);
-    void forward(std::size_t batch);
-    void backward(std::size_t batch);
-    void update(std::size_t batch);
+    void move_averages();
+    void choose_rules();
+    void update();
     void choose_rates(std::size_t number);
-    void account(std::size_t batch);
 
     void ask() const {
         if (interrupted_()) throw Interrupted();
@@ -121,6 +109,9 @@ private:
         if (first_moment_) first_moment_->store(l, state.first->data());
         if (second_moment_) second_moment_->store(l, state.second->data());
         state.steps = steps_before_ + steps_done_;
+        if (!average_) return;
+        average_->store(l, network.moving_average().parameters->data());
+        network.moving_average().steps = averaged_before_ + steps_done_;
     }
 
     /// The network of a lane is no longer trained.
@@ -136,14 +127,11 @@ private:
             Network<T>& network = *lanes_[l].job->network;
             network.epoch_end().end();
             const bool untouched = lanes_[l].finished.value_or(steps_done_) == 0;
-            if (untouched) network.set_optimizer_state(std::move(lanes_[l].before));
+            if (!untouched) continue;
+            network.set_optimizer_state(std::move(lanes_[l].before));
+            network.set_moving_average(std::move(lanes_[l].average_before));
         }
         begun_ = 0;
-    }
-
-    Activation activation(std::size_t i) const {
-        const Activation given = network_.layers()[i].activation;
-        return i + 1 < nodes_.size() ? given : score_activation(network_.loss(), given);
     }
 
     const kernels::KernelTable<T>& kernel_;
@@ -155,16 +143,12 @@ private:
     std::vector<Lane<T>> lanes_;
     std::size_t begun_ = 0;
     std::size_t rows_, batch_, steps_per_epoch_;
-    LaneParameters<T> parameters_, sums_;
-    std::optional<LaneParameters<T>> first_moment_, second_moment_;
-    LaneRows<T> x_, y_;
-    std::vector<LaneRows<T>> z_, nodes_, deltas_;  ///< z only where it is kept apart
-    std::vector<const T*> sources_, targets_;      ///< rows of X and y; of `y_`
-    std::vector<std::int32_t> labels_;
-    Buffer<T> losses_;
-    LaneRules<T> rules_;
+    LaneParameters<T> parameters_;
+    std::optional<LaneParameters<T>> first_moment_, second_moment_, average_;
+    std::optional<LanePass<T>> pass_;
+    std::vector<LaneRules<T>> rules_;  ///< of each layer, or one if their rates are the same
     Pacer pacer_;
-    std::uint64_t steps_before_ = 0, steps_done_ = 0;
+    std::uint64_t steps_before_ = 0, averaged_before_ = 0, steps_done_ = 0;
 };
 
 template <class T>
@@ -172,20 +156,22 @@ void LaneGroup<T>::allocate() {
     const Optimizer& optimizer = options_.optimizer;
     if (optimizer.has_first()) first_moment_.emplace(network_.layout(), width_);
     if (optimizer.has_second()) second_moment_.emplace(network_.layout(), width_);
+    if (options_.ema > 0) average_.emplace(network_.layout(), width_);
     for (const Layer& layer : network_.layers()) {
-        z_.emplace_back(keeps_z(layer.activation) ? batch_ : 0, layer.nodes, width_);
-        nodes_.emplace_back(batch_, layer.nodes, width_);
-        deltas_.emplace_back(batch_, layer.nodes, width_);
-    }
-    for (std::size_t b = 0; b < batch_; ++b) {
-        targets_[b * width_] = y_.values.data() + b * y_.stride * width_;
+        if (layer.rate_factor != 1) rules_.resize(network_.layers().size());
     }
     for (Lane<T>& lane : lanes_) {
-        if (options_.shuffle) lane.order.resize(rows_);
+        lane.order.resize(rows_);
         const std::uint32_t* const rows = lane.job->options.rows;
-        if (rows && !options_.shuffle) lane.order.assign(rows, rows + rows_);
+        if (rows) {
+            std::copy_n(rows, rows_, lane.order.begin());
+        } else {
+            std::iota(lane.order.begin(), lane.order.end(), 0);
+        }
     }
+    pass_.emplace(kernel_, lanes_, batch_);
     steps_before_ = network_.optimizer_state().steps;
+    averaged_before_ = network_.moving_average().steps;
 }
 
 /// Lanes without a network repeat the first one.
@@ -197,6 +183,7 @@ void LaneGroup<T>::load() {
         const OptimizerState<T>& state = network.optimizer_state();
         if (first_moment_) first_moment_->load(l, state.first->data());
         if (second_moment_) second_moment_->load(l, state.second->data());
+        if (average_) average_->load(l, network.moving_average().parameters->data());
     }
 }
 
@@ -204,7 +191,7 @@ template <class T>
 void LaneGroup<T>::run_epoch(std::size_t epoch) {
     const auto start = std::chrono::steady_clock::now();
     for (Lane<T>& lane : lanes_) {
-        lane.loss = 0;
+        lane.loss = lane.weight_of_epoch = 0;
         if (!options_.shuffle || lane.finished) continue;
         const Network<T>& network = *lane.job->network;
         draw_order(network.seed(), network.epoch(), lane.order.data(), lane.order.size());
@@ -233,7 +220,7 @@ void LaneGroup<T>::end_epoch(std::size_t epoch, double seconds) {
         if (lane.finished) continue;
         store(l);
         Network<T>& network = *lane.job->network;
-        const double loss = weighted_mean(lane.loss, static_cast<double>(rows_));
+        const double loss = weighted_mean(lane.loss, lane.weight_of_epoch);
         const std::uint32_t undone = network.epoch();
         network.set_epoch(undone + 1);
         if (std::isfinite(loss) && all_finite(kernel_, network)) {
@@ -251,23 +238,35 @@ void LaneGroup<T>::end_epoch(std::size_t epoch, double seconds) {
 template <class T>
 void LaneGroup<T>::step(std::size_t number, std::size_t first, std::size_t batch) {
     choose_rates(number);
-    gather(first, batch);
-    forward(batch);   // (1.1), (1.2)
-    backward(batch);  // (2.4) to (2.9), (2.12)
-    account(batch);
-    update(batch);  // (2.6), (2.7), (2.13), (2.14)
+    pass_->run(parameters_, first, batch);  // (1.1), (1.2), (2.4) to (2.9), (2.12)
+    update();                               // (2.13), (2.14)
     ++steps_done_;
+    if (average_) move_averages();
+}
+
+template <class T>
+void LaneGroup<T>::move_averages() {
+    const double decay = options_.ema, left = power(decay, averaged_before_ + steps_done_);
+    const Buffer<T>& from = parameters_.values();
+    kernel_.approach(static_cast<T>((1 - decay) / (1 - left)), from.size(), from.data(),
+                     average_->values().data());
 }
 
 /// The rate of every network; one whose rate is invalid is trained no further.
 template <class T>
 void LaneGroup<T>::choose_rates(std::size_t number) {
+    const Lane<T>* before = nullptr;  // often its rate is that of the next one
     for (std::size_t l = 0; l < lanes_.size(); ++l) {
         Lane<T>& lane = lanes_[l];
         if (lane.finished) continue;
+        const TrainOptions& options = lane.job->options;
+        if (before != nullptr && before->has_rate_of(options)) {
+            lane.rate = before->rate;
+            continue;
+        }
         try {
-            lane.rate = rate_of_step<T>(lane.job->options, number, steps_per_epoch_,
-                                        lane.job->options.rate_factor);
+            lane.rate = rate_of_step<T>(options, number, steps_per_epoch_, options.rate_factor);
+            before = &lane;
         } catch (...) {
             store(l);
             finish(l, std::current_exception());
@@ -276,99 +275,34 @@ void LaneGroup<T>::choose_rates(std::size_t number) {
     }
 }
 
+/// The rules of this step, which may need the norm of all gradients.
 template <class T>
-void LaneGroup<T>::gather(std::size_t first, std::size_t batch) {
-    const std::size_t features = network_.features();
-    const auto fill = [&](auto row_of) {
-        for (std::size_t b = 0; b < batch; ++b) {
-            for (std::size_t l = 0; l < width_; ++l) {
-                const Lane<T>& lane = lanes_[l < lanes_.size() ? l : 0];
-                row_of(b * width_ + l, *lane.job, lane.sample(first + b));
-            }
+void LaneGroup<T>::choose_rules() {
+    const std::uint64_t number = steps_before_ + steps_done_ + 1;
+    const std::vector<Layer>& layers = network_.layers();
+    if (options_.optimizer.clip_norm != Optimizer::kUnlimited) {
+        std::array<T, kernels::kMostLanes> scales{};
+        for (std::size_t l = 0; l < lanes_.size(); ++l) {
+            scales[l] = static_cast<T>(1 / lanes_[l].weight);
         }
-    };
-    const bool labelled = lanes_[0].job->y.labels != nullptr;
-    fill([&](std::size_t at, const TrainJob<T>& job, std::size_t sample) {
-        sources_[at] = job.x.row(sample);
-        if (labelled) labels_[at] = job.y.labels[sample];
-    });
-    lane_kernel_.gather(sources_.data(), batch, features, x_.values.data(), x_.stride);
-    if (labelled) return;
-    fill([&](std::size_t at, const TrainJob<T>& job, std::size_t sample) {
-        sources_[at] = job.y.values.row(sample);
-    });
-    lane_kernel_.gather(sources_.data(), batch, network_.outputs(), y_.values.data(), y_.stride);
-}
-
-template <class T>
-void LaneGroup<T>::forward(std::size_t batch) {
-    const LaneRows<T>* from = &x_;
-    for (std::size_t i = 0; i < nodes_.size(); ++i) {
-        const LaneLayer<T>& layer = parameters_[i];
-        const bool apart = z_[i].values.size() > 0;
-        T* const z = (apart ? z_[i] : nodes_[i]).values.data();
-        lane_kernel_.forward(from->values.data(), from->stride, batch, layer.k, layer.w, layer.ldw,
-                             layer.bias, layer.n, z, nodes_[i].stride);
-        activate(kernel_, activation(i), z, 0, nodes_[i].values.data(), 0, 1,
-                 batch * nodes_[i].stride * width_);
-        from = &nodes_[i];
-    }
-}
-
-template <class T>
-void LaneGroup<T>::backward(std::size_t batch) {
-    for (std::size_t i = nodes_.size(); i-- > 0;) {
-        LaneRows<T>& delta = deltas_[i];
-        if (i + 1 == nodes_.size()) {
-            const bool labelled = lanes_[0].job->y.labels != nullptr;
-            const OutputRows<T> at{batch * width_,
-                                   network_.outputs(),
-                                   nodes_[i].values.data(),
-                                   nodes_[i].stride,
-                                   labelled ? labels_.data() : nullptr,
-                                   targets_.data(),
-                                   delta.values.data(),
-                                   delta.stride,
-                                   losses_.data()};
-            apply_loss(lane_kernel_, network_.loss(), at);
-        } else {
-            const LaneLayer<T>& next = parameters_[i + 1];
-            lane_kernel_.backward(deltas_[i + 1].values.data(), deltas_[i + 1].stride, batch,
-                                  next.n, next.w, next.ldw, next.k, delta.values.data(),
-                                  delta.stride);
+        LaneNorm<T> norm(scales.data(), lanes_.size(), width_);
+        for (std::size_t i = 0; i < layers.size(); ++i) {
+            if (layers[i].trainable) norm.add(pass_->sums()[i]);
         }
-        const Buffer<T>& nodes = nodes_[i].values;
-        const T* from = keeps_z(activation(i)) ? z_[i].values.data() : nodes.data();
-        activate_backward(kernel_, activation(i), from, 0, delta.values.data(), 0, 1,
-                          batch * delta.stride * width_);
+        for (std::size_t l = 0; l < lanes_.size(); ++l) lanes_[l].norm = norm.of(l);
+    }
+    for (std::size_t i = 0; i < rules_.size(); ++i) {
+        rules_[i].choose(lanes_, number, layers[i].rate_factor);
     }
 }
 
-/// Adds the losses of each network, in order.
 template <class T>
-void LaneGroup<T>::account(std::size_t batch) {
-    std::array<double, kernels::kMostLanes> sums{};
-    for (std::size_t b = 0; b < batch; ++b) {
-        const T* losses = losses_.data() + b * width_;
-        for (std::size_t l = 0; l < width_; ++l) sums[l] += static_cast<double>(losses[l]);
-    }
-    for (std::size_t l = 0; l < lanes_.size(); ++l) lanes_[l].loss += sums[l];
-}
-
-template <class T>
-void LaneGroup<T>::update(std::size_t batch) {
-    rules_.choose(lanes_, steps_before_ + steps_done_ + 1, batch);
-    const T scale = static_cast<T>(1 / static_cast<double>(batch));
-    const LaneRows<T>* from = &x_;
-    for (std::size_t i = 0; i < nodes_.size(); ++i) {
-        const LaneLayer<T>&sums = sums_[i], &layer = parameters_[i];
-        lane_kernel_.gradients(from->values.data(), from->stride, deltas_[i].values.data(),
-                               deltas_[i].stride, batch, layer.k, layer.n, sums.w, sums.ldw,
-                               sums.bias);
-        from = &nodes_[i];
-    }
-    for (std::size_t i = 0; i < nodes_.size(); ++i) {
-        const LaneLayer<T>&sums = sums_[i], &layer = parameters_[i];
+void LaneGroup<T>::update() {
+    choose_rules();
+    for (std::size_t i = 0; i < network_.layers().size(); ++i) {
+        if (!network_.layers()[i].trainable) continue;
+        const LaneRules<T>& rules = rules_[rules_.size() > 1 ? i : 0];
+        const LaneLayer<T>&sums = pass_->sums()[i], &layer = parameters_[i];
         const LaneLayer<T> none{};
         const LaneLayer<T>& first = first_moment_ ? (*first_moment_)[i] : none;
         const LaneLayer<T>& second = second_moment_ ? (*second_moment_)[i] : none;
@@ -377,13 +311,12 @@ void LaneGroup<T>::update(std::size_t batch) {
         const std::size_t row = second_moment_ ? layer.ldw : layer.k * layer.ldw;
         for (std::size_t k = 0; k < rows; ++k) {
             const std::size_t at = k * row * width_;
-            lane_kernel_.update(rules_.weights.rule, rules_.weights.by, scale,
-                                second_moment_ ? layer.n : row, sums.w + at, layer.w + at,
-                                first.w ? first.w + at : nullptr,
-                                second.w ? second.w + at : nullptr);
+            lane_kernel_.update(
+                rules.weights.rule, rules.weights.by, second_moment_ ? layer.n : row, sums.w + at,
+                layer.w + at, first.w ? first.w + at : nullptr, second.w ? second.w + at : nullptr);
         }
-        lane_kernel_.update(rules_.others.rule, rules_.others.by, scale, layer.n, sums.bias,
-                            layer.bias, first.bias, second.bias);
+        lane_kernel_.update(rules.others.rule, rules.others.by, layer.n, sums.bias, layer.bias,
+                            first.bias, second.bias);
     }
 }
 

@@ -47,19 +47,29 @@ std::size_t samples_of(const TrainJob<T>& job) {
     return job.options.rows ? job.options.row_count : job.x.rows;
 }
 
+/// Whether all samples of a job count: those of weight 0 would leave batches of its own size.
+template <class T>
+bool all_count(const TrainJob<T>& job) {
+    const T* const weights = job.y.weights;
+    if (weights == nullptr) return true;
+    const std::uint32_t* const rows = job.options.rows;
+    for (std::size_t i = 0; i < samples_of(job); ++i) {
+        if (!(weights[rows ? rows[i] : i] > 0)) return false;
+    }
+    return true;
+}
+
 /// Equal for jobs that may be trained side by side; empty for one that must be trained by itself.
 template <class T>
 std::string lane_key(const TrainJob<T>& job) {
     const Network<T>& network = *job.network;
     const TrainOptions& options = job.options;
     const Optimizer& optimizer = options.optimizer;
-    const bool plain_data = job.y.custom == nullptr && job.y.weights == nullptr &&
-                            !job.y.is_gradient && samples_of(job) > 0 &&
+    const bool plain_data = job.y.custom == nullptr && !job.y.is_gradient && samples_of(job) > 0 &&
                             (job.is_scaled || !network.input_scaling());
     const bool plain_network = network.heads().empty() && !network.output_scaling() &&
                                !network.loss_weights() && network.loss().kind != Loss::kCustom;
-    const bool plain_options = !options.order && !options.learning_rate && !options.ranks &&
-                               options.ema == 0 && optimizer.clip_norm == Optimizer::kUnlimited;
+    const bool plain_options = !options.order && !options.learning_rate && !options.ranks;
     if (!plain_data || !plain_network || !plain_options) return {};
     const std::size_t batch = std::min(options.batch_size, samples_of(job));
     if (!fits_in_lanes(network, optimizer, batch)) return {};
@@ -71,12 +81,14 @@ std::string lane_key(const TrainJob<T>& job) {
         (one(values), ...);
     };
     for (const Layer& layer : network.layers()) {
-        const bool plain = layer.normalization == Normalization::kNone && layer.dropout == 0 &&
-                           layer.input_normalization == Normalization::kNone && layer.trainable &&
-                           layer.rate_factor == 1 && layer.nodes <= kWidestInLanes;
+        const bool plain = layer.normalization == Normalization::kNone &&
+                           layer.input_normalization == Normalization::kNone &&
+                           layer.nodes <= kWidestInLanes;
         if (!plain) return {};
-        add(layer.nodes, layer.activation.kind, layer.activation.parameter);
+        add(layer.nodes, layer.activation.kind, layer.activation.parameter, layer.dropout,
+            layer.trainable, layer.rate_factor);
     }
+    if (network.layers().back().dropout > 0) return {};
     try {  // what is refused is refused by itself
         check_features<T>(network.features(), job.x);
         check_targets(network, job.y, job.x.rows);
@@ -84,18 +96,23 @@ std::string lane_key(const TrainJob<T>& job) {
         for (std::size_t i = 0; options.rows && i < options.row_count; ++i) {
             if (options.rows[i] >= job.x.rows) return {};
         }
+        if (!all_count(job)) return {};
     } catch (const std::exception&) {
         return {};
     }
     const Schedule& s = options.schedule;
+    const MovingAverage<T>& average = network.moving_average();
+    const bool averages_on = average.parameters && average.decay == options.ema;
     const bool continues = network.has_state_for(optimizer);
     add(network.features(), network.loss().kind, network.loss().parameter, samples_of(job),
-        job.y.labels != nullptr, options.epochs, options.batch_size, options.first_epoch,
-        options.until_epoch, options.shuffle, continues ? network.optimizer_state().steps : 0,
-        s.kind, s.factor, s.every, s.final, s.initial, s.rise, s.power, s.warm_up, s.shift,
-        s.total_epochs, optimizer.kind, optimizer.momentum, optimizer.nesterov, optimizer.beta_1,
-        optimizer.beta_2, optimizer.rho, optimizer.epsilon, optimizer.l1, optimizer.clip_value,
-        optimizer.decay_biases, penalizes(optimizer));
+        job.y.labels != nullptr, job.y.weights != nullptr, options.epochs, options.batch_size,
+        options.first_epoch, options.until_epoch, options.shuffle,
+        continues ? network.optimizer_state().steps : 0, options.ema,
+        averages_on ? average.steps : 0, s.kind, s.factor, s.every, s.final, s.initial, s.rise,
+        s.power, s.warm_up, s.shift, s.total_epochs, optimizer.kind, optimizer.momentum,
+        optimizer.nesterov, optimizer.beta_1, optimizer.beta_2, optimizer.rho, optimizer.epsilon,
+        optimizer.l1, optimizer.clip_value, optimizer.clip_norm, optimizer.decay_biases,
+        penalizes(optimizer));
     return key;
 }
 
@@ -108,33 +125,43 @@ struct LaneRules {
     };
     Part weights, others;
 
-    /// Of step `number` since the optimizers' states were 0; lanes have a `job` and a `rate`.
+    /// Of step `number` since the optimizers' states were 0, with the rates times `factor`; lanes
+    /// have a `job`, a `rate`, the `weight` of the batch and the `norm` of their gradients.
     template <class Lanes>
-    void choose(const Lanes& lanes, std::uint64_t number, std::size_t batch) {
+    void choose(const Lanes& lanes, std::uint64_t number, double factor) {
         StepRules<T> rules{};
+        bool adjusted_weights = false, adjusted_others = false;
         for (std::size_t l = 0; l < kernels::kMostLanes; ++l) {
             const auto& lane = lanes[l < lanes.size() ? l : 0];
             const auto& before = lanes[l > 0 && l - 1 < lanes.size() ? l - 1 : 0];
             if (l == 0 || !alike(lane, before)) {
                 rules = step_rules<T>(lane.job->options.optimizer,
-                                      {lane.rate, number, static_cast<double>(batch)});
+                                      {lane.rate * factor, number, lane.weight, lane.norm});
+                adjusted_weights = adjusted_weights || rules.weights.adjusted;
+                adjusted_others = adjusted_others || rules.others.adjusted;
             }
             put(weights, rules.weights, l);
             put(others, rules.others, l);
+            weights.by.scale[l] = others.by.scale[l] = static_cast<T>(1 / lane.weight);
         }
+        // Where gradients are not to be shrunk, it is by 1.
+        weights.rule.adjusted = adjusted_weights;
+        others.rule.adjusted = adjusted_others;
     }
 
 private:
     template <class Lane>
     static bool alike(const Lane& a, const Lane& b) {
         const Optimizer &one = a.job->options.optimizer, &other = b.job->options.optimizer;
-        return a.rate == b.rate && one.l2 == other.l2 && one.weight_decay == other.weight_decay;
+        return a.rate == b.rate && a.norm == b.norm && one.l2 == other.l2 &&
+               one.weight_decay == other.weight_decay;
     }
     static void put(Part& part, const kernels::UpdateRule<T>& rule, std::size_t l) {
         if (l == 0) part.rule = rule;
         part.by.rate[l] = rule.rate;
         part.by.l2[l] = rule.l2;
         part.by.keep[l] = rule.keep;
+        part.by.shrink[l] = rule.shrink;
     }
 };
 

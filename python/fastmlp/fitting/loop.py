@@ -17,7 +17,7 @@ from fastmlp.fitting.plateau_watch import PlateauWatch
 from fastmlp.fitting.ranks import Ranks
 from fastmlp.fitting.saved_fit import HISTORY, SavedFit
 from fastmlp.history import EpochReport, History, StopReason
-from fastmlp.model.model import Core, CoreReport, Model
+from fastmlp.model.model import Core, CoreReport, CoreReports, Model
 from fastmlp.model.samples import CheckedSamples
 from fastmlp.model.summary import training_flops
 
@@ -343,23 +343,31 @@ class FitLoop:
         }
 
 
-def history_of(epochs: Sequence[Ended], model: Model, samples: Sized, n_threads: int) -> History:
+def history_of(
+    epochs: Sequence[Ended] | CoreReports, model: Model, samples: Sized, n_threads: int
+) -> History:
     """Return the history of epochs over `samples`, without validation measurements."""
     density = samples.density if isinstance(samples, CheckedSamples) else 1.0
-    loss = [epoch.loss for epoch in epochs]
-    of_heads = zip(*(epoch.head_losses for epoch in epochs), strict=False)  # known of all or none
+    if isinstance(epochs, CoreReports):
+        loss, seconds, rates = epochs.losses, epochs.seconds, epochs.learning_rates
+        each_head: list[Sequence[float]] = [*epochs.head_losses]
+    else:
+        loss, seconds = [epoch.loss for epoch in epochs], [epoch.seconds for epoch in epochs]
+        rates = [epoch.learning_rate for epoch in epochs]
+        each_head = [epoch.head_losses for epoch in epochs]
+    of_heads = zip(*each_head, strict=False)  # known of all or none
     return History(
         loss=loss,
         head_losses={
             name: list(values)
             for name, values in zip(head_losses(model.loss), of_heads, strict=False)
         },
-        epoch_seconds=[epoch.seconds for epoch in epochs],
+        epoch_seconds=seconds,
         samples=len(samples),
         flops_per_sample=training_flops(model, density),
         dtype=model.dtype,
         n_threads=n_threads,
-        learning_rate=[e.learning_rate for e in epochs if not math.isnan(e.learning_rate)],
+        learning_rate=[rate for rate in rates if not math.isnan(rate)],
         best_epoch=_least(loss),
     )
 

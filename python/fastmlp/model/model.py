@@ -35,6 +35,9 @@ TrainOptions = _core.TrainOptions
 CoreReport = _core.EpochReport
 """The core's report of an epoch."""
 
+CoreReports = _core.EpochReports
+"""Those of all epochs of a training."""
+
 Diverged = _core.DivergedError
 """Raised by the core if an epoch ends with numbers that are not finite."""
 

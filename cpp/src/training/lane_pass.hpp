@@ -1,0 +1,282 @@
+/// The passes of networks side by side: their losses and the sums of their gradients over a batch.
+///
+/// A batch is computed in blocks of rows, whose nodes stay in the cache. Each sum is continued from
+/// block to block, so that no bit depends on their size.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "fastmlp/trainer.hpp"
+#include "kernels/table.hpp"
+#include "propagation/activation.hpp"
+#include "propagation/lanes.hpp"
+#include "propagation/loss.hpp"
+#include "training/lane_dropout.hpp"
+
+namespace fastmlp {
+
+/// A network and its samples in a lane.
+template <class T>
+struct Lane {
+    const TrainJob<T>* job;
+    TrainOutcome* outcome;
+    OptimizerState<T> before;                 ///< of the optimizer, if no step is completed
+    MovingAverage<T> average_before;          ///< of the parameters, likewise
+    std::vector<std::uint32_t> order{};       ///< rows of this epoch
+    double loss = 0, weight_of_epoch = 0;     ///< sums over this epoch: of losses and of weights
+    double rate = 0, weight = 0, norm = 0;    ///< of this step; `norm` if it is asked for
+    std::optional<std::uint64_t> finished{};  ///< steps, if the network is no longer trained
+
+    /// Whether its rate is that of options with the same schedule, too.
+    bool has_rate_of(const TrainOptions& options) const {
+        return job->options.optimizer.learning_rate == options.optimizer.learning_rate &&
+               job->options.rate_factor == options.rate_factor;
+    }
+};
+
+/// Rows of a batch that are computed at a time: with them the features, nodes and deltas of all
+/// networks stay in the caches next to the core (12 KiB to 64 KiB were measured).
+template <class T>
+std::size_t rows_at_once(const Network<T>& network, std::size_t lanes, std::size_t batch) {
+    constexpr std::size_t kBytes = std::size_t{64} << 10, kTile = 4;
+    std::size_t columns = network.features();
+    for (const Layer& layer : network.layers()) columns += layer.nodes;
+    const std::size_t most = kBytes / (columns * lanes * sizeof(T)) / kTile * kTile;
+    const std::size_t blocks = most > 0 ? (batch + most - 1) / most : batch;
+    const std::size_t even = (batch + blocks - 1) / blocks;
+    return std::min(batch, (even + kTile - 1) / kTile * kTile);
+}
+
+template <class T>
+class LanePass {
+public:
+    /// The lanes have jobs of one `lane_key`, and orders.
+    LanePass(const kernels::KernelTable<T>& kernel, std::vector<Lane<T>>& lanes, std::size_t batch)
+        : kernel_(kernel), lane_kernel_(kernel.in_lanes), width_(lane_kernel_.lanes), lanes_(lanes),
+          network_(*lanes[0].job->network), block_(rows_at_once(network_, width_, batch)),
+          sums_(network_.layout(), width_), x_(block_, network_.features(), width_),
+          y_(block_, network_.outputs(), width_), targets_(block_ * width_),
+          labels_(block_ * width_), losses_(block_ * width_),
+          weights_(lanes[0].job->y.weights ? block_ * width_ : 0) {
+        for (std::size_t i = 0; i < network_.layers().size(); ++i) {
+            const Layer& layer = network_.layers()[i];
+            nodes_.emplace_back(block_, layer.nodes, width_);
+            deltas_.emplace_back(in_place(i) ? 0 : block_, layer.nodes, width_);
+            const bool apart = keeps_z(layer.activation) || (drops(i) && !in_place(i));
+            z_.emplace_back(apart ? block_ : 0, layer.nodes, width_);
+            dropout_.emplace_back(kernel_, i, layer.dropout, drops(i) ? block_ : 0, layer.nodes,
+                                  width_);
+        }
+        for (std::size_t b = 0; b < block_; ++b) {
+            targets_[b * width_] = y_.values.data() + b * y_.stride * width_;
+        }
+        for (std::size_t l = 0; l < width_; ++l) {
+            const Lane<T>& lane = lane_of(l);
+            const TrainJob<T>& job = *lane.job;
+            samples_.push_back({job.x.data, job.x.stride, lane.order.data()});
+            wanted_.push_back({job.y.values.data, job.y.values.stride, lane.order.data()});
+        }
+    }
+    LanePass(const LanePass&) = delete;
+    LanePass& operator=(const LanePass&) = delete;
+
+    /// Adds the losses of `batch` samples from `first` on to those of the lanes' epochs, and sets
+    /// the weights of the batch.
+    void run(const LaneParameters<T>& parameters, std::size_t first, std::size_t batch);
+
+    /// Of the gradients over the batch, not yet divided by its weight.
+    const LaneParameters<T>& sums() const { return sums_; }
+
+private:
+    void gather(std::size_t first, std::size_t rows);
+    void draw(std::size_t first, std::size_t rows);
+    void forward(const LaneParameters<T>& parameters, std::size_t rows);
+    void backward(const LaneParameters<T>& parameters, std::size_t rows, bool continued);
+    void output_delta(std::size_t rows);
+    void weigh(std::size_t rows);
+    void account(std::size_t rows);
+
+    /// Lanes without a network repeat the first one.
+    const Lane<T>& lane_of(std::size_t l) const { return lanes_[l < lanes_.size() ? l : 0]; }
+
+    Activation activation(std::size_t i) const {
+        const Activation given = network_.layers()[i].activation;
+        const bool last = i + 1 == network_.layers().size();
+        return last ? score_activation(network_.loss(), given) : given;
+    }
+
+    /// Whether the kernels compute the activation of layer i, and its deltas in place of its nodes.
+    bool in_place(std::size_t i) const {
+        return i + 1 < network_.layers().size() && activation(i) == Activation::kRelu;
+    }
+    /// What the derivative of its activation is computed from, where it is not in place.
+    const LaneRows<T>& kept(std::size_t i) const {
+        return z_[i].values.size() > 0 ? z_[i] : nodes_[i];
+    }
+    bool drops(std::size_t i) const { return network_.layers()[i].dropout > 0; }
+    LaneRows<T>& delta(std::size_t i) { return in_place(i) ? nodes_[i] : deltas_[i]; }
+
+    const kernels::KernelTable<T>& kernel_;
+    const kernels::LaneKernels<T>& lane_kernel_;
+    std::size_t width_;  ///< lanes of a vector
+    std::vector<Lane<T>>& lanes_;
+    const Network<T>& network_;  ///< the first one
+    std::size_t block_;          ///< rows that are computed at a time
+    LaneParameters<T> sums_;
+    LaneRows<T> x_, y_;
+    std::vector<LaneRows<T>> z_, nodes_, deltas_;  ///< z and deltas only where they are kept apart
+    std::vector<kernels::LaneSource<T>> samples_, wanted_;  ///< rows of X and y
+    std::vector<const T*> targets_;                         ///< rows of `y_`
+    std::vector<std::int32_t> labels_;
+    Buffer<T> losses_, weights_;  ///< of the samples, if there are weights
+    std::vector<LaneDropout<T>> dropout_;
+    std::array<double, kernels::kMostLanes> batch_loss_{};  ///< summed over this batch
+};
+
+template <class T>
+void LanePass<T>::run(const LaneParameters<T>& parameters, std::size_t first, std::size_t batch) {
+    batch_loss_.fill(0);
+    for (Lane<T>& lane : lanes_) lane.weight = 0;
+    for (std::size_t done = 0; done < batch; done += block_) {
+        const std::size_t rows = std::min(block_, batch - done);
+        gather(first + done, rows);
+        forward(parameters, rows);             // (1.1), (1.2)
+        backward(parameters, rows, done > 0);  // (2.4) to (2.9), (2.12), (2.6), (2.7)
+        account(rows);
+    }
+    for (std::size_t l = 0; l < lanes_.size(); ++l) {
+        lanes_[l].loss += batch_loss_[l];
+        if (weights_.size() == 0) lanes_[l].weight = static_cast<double>(batch);
+        lanes_[l].weight_of_epoch += lanes_[l].weight;
+    }
+}
+
+template <class T>
+void LanePass<T>::gather(std::size_t first, std::size_t rows) {
+    lane_kernel_.gather(samples_.data(), first, rows, network_.features(), x_.values.data(),
+                        x_.stride);
+    draw(first, rows);
+    if (lanes_[0].job->y.labels == nullptr) {
+        lane_kernel_.gather(wanted_.data(), first, rows, network_.outputs(), y_.values.data(),
+                            y_.stride);
+        return;
+    }
+    for (std::size_t b = 0; b < rows; ++b) {
+        for (std::size_t l = 0; l < width_; ++l) {
+            const Lane<T>& lane = lane_of(l);
+            labels_[b * width_ + l] = lane.job->y.labels[lane.order[first + b]];
+        }
+    }
+}
+
+/// Draws the masks of dropout, and reads the weights of the samples.
+template <class T>
+void LanePass<T>::draw(std::size_t first, std::size_t rows) {
+    for (std::size_t i = 0; i < dropout_.size(); ++i) {
+        for (std::size_t l = 0; drops(i) && l < lanes_.size(); ++l) {
+            dropout_[i].draw(l, *lanes_[l].job->network, first, rows);
+        }
+    }
+    if (weights_.size() == 0) return;
+    for (std::size_t l = 0; l < lanes_.size(); ++l) {
+        Lane<T>& lane = lanes_[l];
+        for (std::size_t b = 0; b < rows; ++b) {
+            const T weight = lane.job->y.weights[lane.order[first + b]];
+            weights_[b * width_ + l] = weight;
+            lane.weight += static_cast<double>(weight);
+        }
+    }
+}
+
+template <class T>
+void LanePass<T>::forward(const LaneParameters<T>& parameters, std::size_t rows) {
+    const LaneRows<T>* from = &x_;
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        const LaneLayer<T>& layer = parameters[i];
+        T *const nodes = nodes_[i].values.data(), *const apart = z_[i].values.data();
+        T* const z = z_[i].values.size() > 0 ? apart : nodes;
+        lane_kernel_.forward(from->values.data(), from->stride, rows, layer.k, layer.w, layer.ldw,
+                             layer.bias, layer.n, in_place(i), z, nodes_[i].stride);
+        from = &nodes_[i];
+        T* const h = keeps_z(activation(i)) || !drops(i) ? nodes : z;
+        if (!in_place(i)) {
+            activate(kernel_, activation(i), z, 0, h, 0, 1, rows * nodes_[i].stride * width_);
+        }
+        if (drops(i)) dropout_[i].apply(h, rows, nodes);
+    }
+}
+
+/// The deltas of each layer and its gradients, which need the nodes that the next deltas replace.
+template <class T>
+void LanePass<T>::backward(const LaneParameters<T>& parameters, std::size_t rows, bool continued) {
+    output_delta(rows);
+    for (std::size_t i = nodes_.size(); i-- > 0;) {
+        const LaneLayer<T>&layer = parameters[i], &sums = sums_[i];
+        const LaneRows<T>&from = i > 0 ? nodes_[i - 1] : x_, &of = delta(i);
+        lane_kernel_.gradients(from.values.data(), from.stride, of.values.data(), of.stride, rows,
+                               layer.k, layer.n, continued, sums.w, sums.ldw, sums.bias);
+        if (i == 0) return;
+        LaneRows<T>& below = delta(i - 1);
+        const bool here = in_place(i - 1);
+        T* const out = below.values.data();
+        lane_kernel_.backward(of.values.data(), of.stride, rows, layer.n, layer.w, layer.ldw,
+                              layer.k, here ? out : nullptr, out, below.stride);
+        if (!here) {
+            activate_backward(kernel_, activation(i - 1), kept(i - 1).values.data(), 0, out, 0, 1,
+                              rows * below.stride * width_);
+        }
+        if (drops(i - 1)) dropout_[i - 1].apply(out, rows, out);
+    }
+}
+
+template <class T>
+void LanePass<T>::output_delta(std::size_t rows) {
+    const std::size_t last = nodes_.size() - 1;
+    const LaneRows<T>& nodes = nodes_[last];
+    LaneRows<T>& delta = deltas_[last];
+    const bool labelled = lanes_[0].job->y.labels != nullptr;
+    const OutputRows<T> at{rows * width_,
+                           network_.outputs(),
+                           nodes.values.data(),
+                           nodes.stride,
+                           labelled ? labels_.data() : nullptr,
+                           targets_.data(),
+                           delta.values.data(),
+                           delta.stride,
+                           losses_.data()};
+    apply_loss(lane_kernel_, network_.loss(), at);
+    activate_backward(kernel_, activation(last), kept(last).values.data(), 0, delta.values.data(),
+                      0, 1, rows * delta.stride * width_);
+    if (weights_.size() > 0) weigh(rows);
+}
+
+/// Multiplies losses and output deltas by the weights of the samples.
+template <class T>
+void LanePass<T>::weigh(std::size_t rows) {
+    LaneRows<T>& delta = deltas_.back();
+    const std::size_t outputs = network_.outputs();
+    for (std::size_t b = 0; b < rows; ++b) {
+        const T* const weights = weights_.data() + b * width_;
+        T *const losses = losses_.data() + b * width_, *const row = delta.values.data() +
+                                                                    b * delta.stride * width_;
+        for (std::size_t l = 0; l < width_; ++l) losses[l] *= weights[l];
+        for (std::size_t j = 0; j < outputs; ++j) {
+            for (std::size_t l = 0; l < width_; ++l) row[j * width_ + l] *= weights[l];
+        }
+    }
+}
+
+/// Adds the losses of each network, in order.
+template <class T>
+void LanePass<T>::account(std::size_t rows) {
+    for (std::size_t b = 0; b < rows; ++b) {
+        const T* losses = losses_.data() + b * width_;
+        for (std::size_t l = 0; l < width_; ++l) batch_loss_[l] += static_cast<double>(losses[l]);
+    }
+}
+
+}  // namespace fastmlp
