@@ -227,6 +227,66 @@ def test_one_callback_follows_all_networks(blobs):
     assert [r.stopped_by for r in results] == ["early_stopping", *["callback"] * (COUNT - 1)]
 
 
+@pytest.mark.parametrize("kind", [list, np.array])
+def test_a_callback_stops_single_networks(blobs, kind):
+    X, y = blobs
+
+    def stop(_, reports):
+        epoch = next(report.epoch for report in reports if report)
+        return kind([epoch == i + 1 for i in range(COUNT)])
+
+    many, alone = networks(), networks()
+    results = fm.train_many(many, X, y, 9, callbacks=[stop, lambda *_: None])
+    for i, net in enumerate(alone):
+        net.fit(X, y, i + 1)
+    assert_same(many, alone)
+    assert [(len(r.loss), r.stopped_by) for r in results] == [
+        (i + 1, "callback") for i in range(COUNT)
+    ]
+
+
+@pytest.mark.parametrize("flags", [[True], np.zeros(COUNT + 1, bool), [[True, False]] * COUNT])
+def test_flags_that_are_not_one_for_each_are_refused(blobs, flags):
+    if len(flags) == COUNT:
+        flags = [np.array(flag) for flag in flags]
+    with pytest.raises((ValueError, TypeError), match="callbacks must return True to stop"):
+        fm.train_many(networks(), *blobs, 2, callbacks=lambda *_: flags)
+
+
+@pytest.mark.parametrize("verbose", [1, 2])
+def test_progress_where_all_diverge(blobs, verbose, capsys):
+    results = fm.train_many(
+        networks(), *blobs, 3, optimizer=fm.SGD(1e30), verbose=verbose, on_divergence="return"
+    )
+    assert all(isinstance(result, fm.DivergenceError) for result in results)
+    assert "loss" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"optimizer": "lbfgs", "callbacks": print}, ValueError),
+        ({"checkpoint": "/dev/null/folder"}, OSError),
+        ({"rows": [[0, 10**6]] * COUNT}, ValueError),
+        ({"optimizer": fm.SGD(0.1), "callbacks": "busy"}, RuntimeError),
+    ],
+)
+def test_names_of_features_are_not_learned_from_a_refused_training(blobs, arguments, error):
+    frames = pytest.importorskip("pandas")
+    X, y = blobs
+    nets = networks()
+
+    class Raises(fm.Callback):
+        def on_fit_begin(self, _):
+            raise RuntimeError("busy")
+
+    if arguments.get("callbacks") == "busy":
+        arguments = arguments | {"callbacks": Raises()}
+    with pytest.raises(error):
+        fm.train_many(nets, frames.DataFrame(X, columns=list("abcd")), y, 2, **arguments)
+    assert [net.feature_names for net in nets] == [None] * COUNT
+
+
 def test_one_that_diverges_in_rounds_is_as_after_its_fit(blobs):
     X, y = blobs
     y = np.eye(3, dtype=np.float32)[y]
@@ -325,6 +385,10 @@ def test_progress(blobs, capsys, verbose):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
+        ({"rows": 5}, TypeError, "rows must be a sequence with row numbers for each"),
+        ({"rows": "all"}, TypeError, "rows must be a sequence with row numbers for each"),
+        ({"rows": [np.ones(60, bool)] * 5}, TypeError, "pass np.flatnonzero"),
+        ({"rows": [[[0], [1, 2]]] * 5}, TypeError, "rows.0. must be a vector of integers"),
         ({"sample_weight": [None]}, ValueError, "sample_weight has 1 items for 5 networks"),
         ({"class_weight": ["balanced"]}, ValueError, "class_weight has 1 items"),
         ({"validation_data": [None]}, ValueError, "validation_data has 1 items"),

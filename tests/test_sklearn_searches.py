@@ -194,6 +194,13 @@ def test_bootstraps_and_their_score():
     assert ensemble.oob_score_ == expected > 0.4
 
 
+def test_no_sample_is_out_of_bag():
+    ensemble = MLPEnsembleClassifier(bootstrap=True, oob_score=True, random_state=0)
+    with pytest.raises(ValueError, match="oob_score=True needs samples that some member did not"):
+        ensemble.fit(X[:3], ["a", "b", "c"])
+    assert not hasattr(ensemble, "estimators_")
+
+
 def test_regressors():
     x, y = make_regression(80, 5, n_targets=2, random_state=0)
     y /= y.std(axis=0)

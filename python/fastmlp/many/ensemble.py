@@ -136,9 +136,17 @@ class Ensemble(Sequence[Network]):
         -------
         list of ndarray of int, shape (n,)
             Row numbers for each member.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If y does not match the networks.
         """
         model = model_of(self._networks[0])
-        length = len(y[0]) if isinstance(y, tuple) else len(y)  # type: ignore[arg-type]
+        try:
+            length = len(y[0]) if isinstance(y, tuple) else len(y)  # type: ignore[arg-type]
+        except TypeError:
+            raise TypeError(f"y must be array-like, got {_validation.described(y)}") from None
         checked = read_targets("y", y, length, model.outputs, model.loss, model.dtype)
         labels = classes_of(checked, model.loss)
         return [bootstrap(labels, net.seed) for net in self._networks]

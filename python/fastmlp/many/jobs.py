@@ -94,7 +94,7 @@ def _scaled(model: Model, X: Any) -> NDArray[Any]:
     return RawRows(values, model.dtype, *(model.input_scaling or ())).read()
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Job:
     """The training of one network.
 
@@ -323,11 +323,16 @@ def train_in_rounds(jobs: list[Job], epochs: int, n_threads: int, following: Fol
             job.report = None
         outcomes = train([job.core_job_of(epoch) for job in due], n_threads)
         ended = {id(job) for job, got in zip(due, outcomes, strict=True) if not job.take(got)}
+        stopped = {
+            id(job)
+            for job, stops in zip(jobs, following.epoch_ends(epoch + 1), strict=True)
+            if stops
+        }
         left = [job for job in left if id(job) not in ended]
-        if following.epoch_ends(epoch + 1):
-            for job in left:
+        for job in left:
+            if id(job) in stopped:
                 loops[id(job)].stop("callback")
-            break
+        left = [job for job in left if id(job) not in stopped]
         if not left:
             break
     for job in jobs:
@@ -363,7 +368,14 @@ def _train(model: Model) -> Callable[[list[_core.TrainJob], int], list[Any]]:
 
 def row_numbers(i: int, part: object, count: int) -> NDArray[np.uint32]:
     """Return the `rows` of network i, checked."""
-    array = np.asarray(part)
+    try:
+        array = np.asarray(part)
+    except ValueError as error:
+        raise TypeError(f"rows[{i}] must be a vector of integers: {error}") from None
+    if array.dtype == bool:
+        raise TypeError(
+            f"rows[{i}] must be a vector of integers, got bool: pass np.flatnonzero(rows[{i}])"
+        )
     if array.dtype.kind not in "iu" or array.ndim != 1:
         raise TypeError(f"rows[{i}] must be a vector of integers, got {array.dtype} {array.shape}")
     if array.size == 0 or array.min() < 0 or array.max() >= count:

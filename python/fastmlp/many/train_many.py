@@ -114,7 +114,8 @@ def train_many(
     callbacks : callable, Callback, or sequence of them, optional
         Called for all networks together, with lists in place of a network and of its report:
         ``f(networks, reports)`` after each epoch, where the report of a network that did not train
-        in it is None. A true result stops all. `Callback.on_batch_end` is not called.
+        in it is None. A true result stops all; a list with a flag for each network stops those
+        whose flag is true. `Callback.on_batch_end` is not called.
     checkpoint : path or Checkpoint, or sequence of them, optional
         A folder for one file for each network, named 0.ckpt and so on, and created; or a sequence
         with a file for each. Each is the file that ``fit`` would write.
@@ -203,8 +204,10 @@ def _jobs(
         names_to_train_on(model.feature_names, model.features, X, each.validation_data)
         for model, each in zip(models, options, strict=True)
     ]
-    if rows is not None and len(rows) != len(nets):
-        raise ValueError(f"rows has {len(rows)} items for {len(nets)} networks")
+    if rows is not None:
+        rows = _validation.items("rows", rows, "a sequence with row numbers for each network")
+        if len(rows) != len(nets):
+            raise ValueError(f"rows has {len(rows)} items for {len(nets)} networks")
     before = [_before(model) for model in models]
     learning = _scaling(models, X, options, names, undo)
     data, jobs = Data(models, X, y), []
@@ -223,7 +226,8 @@ def _jobs(
         job.learn_scaling()
         job.prepare(data, shared)
     for model, own in zip(models, names, strict=True):
-        model.feature_names = own
+        if own != model.feature_names:
+            undo.enter_context(unchanged_if_refused(model, own, None))
     return jobs
 
 

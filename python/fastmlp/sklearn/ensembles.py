@@ -89,6 +89,11 @@ class _MLPEnsemble(MetaEstimatorMixin, BaseEstimator):
         rows = [counting] * len(seeds)
         if self.bootstrap:
             rows = [counting[bootstrap(labels[counting], int(seed))] for seed in seeds]
+        if self.oob_score and not _out_of_any(rows, counting):
+            raise ValueError(
+                f"oob_score=True needs samples that some member did not draw, but all drew the "
+                f"same {len(counting)}: pass more samples, or oob_score=False"
+            )
         template = self._default() if self.estimator is None else self.estimator
         members = [clone(template).set_params(random_state=int(seed)) for seed in seeds]
 
@@ -163,6 +168,11 @@ class _MLPEnsemble(MetaEstimatorMixin, BaseEstimator):
 
     def _score_out_of_bag(self, X: Any, y: Any, counting: NDArray[np.intp]) -> None:
         raise NotImplementedError
+
+
+def _out_of_any(rows: list[NDArray[np.intp]], counting: NDArray[np.intp]) -> bool:
+    """Return whether some sample is out of the bag of some member."""
+    return any(len(np.unique(own)) < len(counting) for own in rows)
 
 
 class MLPEnsembleClassifier(ClassifierMixin, _MLPEnsemble):
