@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <filesystem>
 #include <span>
 #include <stdexcept>
+#include <type_traits>
 #include <vector>
 
 #include "allocations.hpp"
@@ -166,11 +169,67 @@ void test_networks() {
     test_no_allocation<T>(3, {{1024, kRelu}, {1024, kTanh}, {33, kIdentity}});
 }
 
+/// The mean and the deviation of networks from a file, without an allocation.
+template <class T>
+void test_ensemble() {
+    std::vector<Network<T>> networks;
+    std::vector<fastmlp::AnyNetworkPointer> members;
+    for (std::uint64_t seed = 0; seed < 5; ++seed) {
+        networks.emplace_back(
+            4, std::vector<Layer>{{9, Activation::kRelu}, {2, Activation::kIdentity}},
+            fastmlp::Loss::kMeanSquaredError, seed);
+    }
+    for (const Network<T>& network : networks) members.emplace_back(&network);
+    const auto path = std::filesystem::temp_directory_path() / "fastmlp_test_ensemble.safetensors";
+    fastmlp::save_ensemble(members, path);
+    const std::vector<fastmlp::AnyNetwork> read = fastmlp::load_ensemble(path);
+    std::filesystem::remove(path);
+    fastmlp::EnsemblePredictor<T> predictor(read);
+    CHECK(predictor.size() == 5 && predictor.features() == 4 && predictor.outputs() == 2);
+
+    const std::vector<T> x = uniform<T>(4);
+    std::vector<double> mean(2), deviation(2), total(2), squares(2);
+    const std::size_t before = allocations::count;
+    predictor.predict_row(x, mean, deviation);
+    CHECK(allocations::count == before);
+    std::vector<std::vector<T>> outputs;
+    for (const Network<T>& network : networks) {
+        outputs.emplace_back(2);
+        Predictor<T>(network).predict_row(x, outputs.back());
+        for (std::size_t j = 0; j < 2; ++j) total[j] += static_cast<double>(outputs.back()[j]);
+    }
+    for (std::size_t j = 0; j < 2; ++j) {
+        CHECK(check::same(mean[j], total[j] / 5));
+        for (const std::vector<T>& output : outputs) {
+            const double apart = static_cast<double>(output[j]) - mean[j];
+            squares[j] += apart * apart;
+        }
+        CHECK(check::same(deviation[j], std::sqrt(squares[j] / 5)) && deviation[j] > 0);
+    }
+    std::vector<double> alone(2);
+    predictor.predict_row(x, alone);
+    CHECK(check::same(alone, mean));
+    CHECK(refused([&] { predictor.predict_row({x.data(), 3}, alone); }));
+    CHECK(refused([&] { predictor.predict_row(x, {alone.data(), 1}); }));
+    CHECK(refused([&] { predictor.predict_row(x, alone, {deviation.data(), 1}); }));
+    using Other = std::conditional_t<std::is_same_v<T, float>, double, float>;
+    CHECK(refused([&] { fastmlp::EnsemblePredictor<Other>{read}; }));
+    CHECK(refused([&] { fastmlp::EnsemblePredictor<T>{{}}; }));
+    std::vector<fastmlp::AnyNetwork> mixed;
+    for (const std::size_t features : {4, 3}) {
+        mixed.emplace_back(Network<T>(features, {{2, Activation::kIdentity}},
+                                      fastmlp::Loss::kMeanSquaredError, 1));
+    }
+    CHECK(refused([&] { fastmlp::EnsemblePredictor<T>{mixed}; }));
+}
+
 }  // namespace
 
 int main() {
     test_networks<float>();
     test_networks<double>();
+    test_ensemble<float>();
+    test_ensemble<double>();
     test_snapshot();
     test_scaled();
     test_refusals();

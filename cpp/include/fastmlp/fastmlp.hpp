@@ -5,6 +5,7 @@
 #include "fastmlp/buffer.hpp"
 #include "fastmlp/cpp20.hpp"
 #include "fastmlp/element_type.hpp"
+#include "fastmlp/ensemble.hpp"
 #include "fastmlp/executor.hpp"
 #include "fastmlp/hessian_product.hpp"
 #include "fastmlp/interruption.hpp"
