@@ -4,9 +4,11 @@ Every network has its own order of the samples but in JAX and PyTorch, which do 
 that are not installed are left out. For one thread:
 
 Run: taskset -c 0 python benchmarks/many.py --threads 1 [--count 1000] [--output build/many.json]
+     taskset -c 0 python benchmarks/many.py --threads 1 --linear   # time and memory of 100,000
 """
 
 import argparse
+import resource
 import time
 from collections.abc import Callable
 from functools import partial
@@ -156,6 +158,29 @@ def measure(layers: list[int], batch: int, arguments: argparse.Namespace) -> dic
     return row
 
 
+def linear(threads: int) -> None:
+    """Print time and memory of 100,000 networks beside those of 1,000, made and trained by Adam."""
+    layers, batch = SHAPES[0]
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((SAMPLES, layers[0]), dtype=np.float32)
+    y = rng.standard_normal((SAMPLES, 1), dtype=np.float32)
+    spent: dict[int, float] = {}
+    for count in (1000, 100_000):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        networks = fm.Networks(layers, count, output="identity", seed=0)
+        adam = fm.Adam(RATE)
+        train = partial(fm.train_many, networks, X, y, EPOCHS, batch, adam, n_threads=threads)
+        spent[count] = seconds(train, 1)
+        kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        own = 3 * networks.parameters.nbytes
+        print(
+            f"{count:,} networks: {spent[count]:.3f} s, {kilobytes * 1024 / own:.1f} times the "
+            "memory of their parameters and Adam's state",
+            flush=True,
+        )
+    print(f"100,000 take {spent[100_000] / spent[1000]:.1f} times as long as 1,000")
+
+
 def main() -> None:
     """Run all shapes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -163,7 +188,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--output", type=Path, help="write a JSON file, too")
+    parser.add_argument("--linear", action="store_true", help="only 1,000 beside 100,000")
     arguments = parser.parse_args()
+    if arguments.linear:
+        linear(arguments.threads)
+        return
     table = [measure(*shape, arguments) for shape in SHAPES]
     if arguments.output:
         write_json(arguments.output, table)
