@@ -405,6 +405,6 @@ def test_several_outputs_that_are_no_heads(heads, message):
 
 
 def test_digits_that_the_backend_loses_are_announced(monkeypatch):
-    monkeypatch.setattr("fastmlp.exchange.keras._widest", lambda: "float32")
+    monkeypatch.setattr("fastmlp.exchange.keras_export._widest", lambda: "float32")
     with pytest.warns(UserWarning, match="rounds weights and features to float32"):
         fm.Network([5, 3], dtype="float64", seed=1).to_keras()

@@ -1,4 +1,7 @@
-"""Creates a network with the same predictions from the steps of another library's model."""
+"""Creates a network with the same predictions from the steps of another library's model.
+
+More than 400 lines: each kind of step has its rule, and all rules share one state.
+"""
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping

@@ -39,7 +39,7 @@ def to_torch(model: Model, share: bool) -> Any:
 
 def to_keras(model: Model) -> Any:
     """Return a Keras model; see `Network.to_keras`."""
-    convert = peer("keras", "keras", "to_keras").to_keras
+    convert = peer("keras_export", "keras", "to_keras").to_keras
     with model.core.reading():
         return convert(model)
 

@@ -258,7 +258,7 @@ def _of_rows(call: Call) -> Traced:
             scale = constant if scale is None else scale * constant
         else:
             raise call.refused("of a vector and a function of the nodes of a row")
-    if call.name not in ("mul", "reduce_sum") and scale is not None:
+    if call.name != "mul" and scale is not None:
         raise call.refused("of scaled nodes of a row")
     text = texts[0] if len(texts) < len(call.inputs) else f"{call.name}({','.join(texts)})"
     if len(text) > _LONGEST:
