@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 import joblib
+from joblib.parallel import get_active_backend
 from sklearn import model_selection
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
@@ -38,7 +39,7 @@ class _Together:
         self
             The search, with `cv_results_`, `best_estimator_` and so on.
         """
-        if not _is_ours(self.estimator):
+        if not _is_ours(self.estimator) or not _is_local():
             super().fit(X, y, **params)  # type: ignore[misc]
             return self
         with on_threads(self.n_jobs), self._steps_fitted_once():
@@ -71,7 +72,8 @@ class GridSearchCV(_Together, model_selection.GridSearchCV):
     fits run on threads of this process instead of in others, and the steps before the network are
     fitted once for each fold and setting of theirs; a step that draws random numbers without a
     `random_state` thus draws them once. ``n_jobs=None`` means as many at once as the process has
-    threads. Other estimators are searched by scikit-learn.
+    threads. Other estimators, and all inside ``joblib.parallel_config`` of a cluster, as "dask" and
+    "ray" are, are searched by scikit-learn.
 
     Examples
     --------
@@ -100,6 +102,12 @@ def _is_ours(estimator: Any) -> bool:
     while isinstance(estimator, Pipeline) and estimator.steps:
         estimator = estimator.steps[-1][1]
     return isinstance(estimator, BaseMLP)
+
+
+def _is_local() -> bool:
+    """Return whether joblib runs on this machine, unless the user has chosen a cluster."""
+    backend, _ = get_active_backend()
+    return type(backend).__module__ == "joblib._parallel_backends"
 
 
 class _FittedSteps:

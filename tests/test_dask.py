@@ -1,0 +1,136 @@
+"""``fastmlp.dask``: the bits of this process, on the workers of a cluster."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+
+da = pytest.importorskip("dask.array")
+distributed = pytest.importorskip("distributed")
+
+from fastmlp import dask as fm_dask  # noqa: E402
+
+pytestmark = [pytest.mark.alone, pytest.mark.once]
+
+
+@pytest.fixture(scope="module")
+def client():
+    settings = {"n_workers": 2, "threads_per_worker": 1, "processes": True}
+    with (
+        distributed.LocalCluster(**settings, dashboard_address=None, silence_logs=50) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def data(rng):
+    return rng.normal(size=(200, 6)).astype(np.float32), rng.integers(0, 3, 200)
+
+
+def networks(count=5):
+    return [fm.Network([6, 8, 3], seed=seed) for seed in range(count)]
+
+
+def same_bits(ours, theirs):
+    pairs = zip(ours, theirs, strict=True)
+    return all(a.parameters.tobytes() == b.parameters.tobytes() for a, b in pairs)
+
+
+def test_predict_by_partitions(data, client):
+    net, X = networks(1)[0], data[0]
+    chunked = fm_dask.predict(net, da.from_array(X, chunks=(70, 4)))
+    assert chunked.shape == (200, 3)
+    assert chunked.dtype == np.float32
+    expected = net.predict(X)
+    net.parameters += 1  # the result is that of the network as it was
+    assert chunked.compute().tobytes() == expected.tobytes()
+    ensemble = fm.Ensemble(networks())
+    mean = fm_dask.predict(ensemble, da.from_array(X, chunks=(70, 6)))
+    assert mean.compute().tobytes() == ensemble.predict(X).tobytes()
+    with pytest.raises(ValueError, match="X has 5 features, but the network takes 6"):
+        fm_dask.predict(net, da.from_array(X[:, :5]))
+    for X in (data[0], None):
+        with pytest.raises(TypeError, match="X must be a Dask array or frame"):
+            fm_dask.predict(net, X)
+    with pytest.raises(TypeError, match="network must be a Network"):
+        fm_dask.predict("net", da.from_array(data[0]))
+
+
+def test_predict_frames(data):
+    pandas = pytest.importorskip("pandas")
+    frames = pytest.importorskip("dask.dataframe")
+    frame = pandas.DataFrame(data[0], columns=list("abcdef"))
+    net = networks(1)[0]
+    outputs = fm_dask.predict(net, frames.from_pandas(frame, npartitions=3))
+    assert outputs.compute(scheduler="sync").tobytes() == net.predict(frame).tobytes()
+
+
+def test_train_many_has_the_bits_of_one_process(data, client):
+    """Arguments for each network go with it; a network is not changed by an error."""
+    settings = {
+        "epochs": 3,
+        "optimizer": [fm.Adam(0.001 * i) for i in range(1, 6)],
+        "rows": [np.arange(i, 200) for i in range(5)],
+        "validation_data": data,
+        "early_stopping": True,
+    }
+    here, there = networks(), networks()
+    expected = fm.train_many(here, *data, **settings)
+    results = fm_dask.train_many(there, *data, client=client, **settings)
+    assert same_bits(here, there)
+    assert [h.validation_loss for h in results] == [h.validation_loss for h in expected]
+    before = networks()
+    with pytest.raises(ValueError, match="batch_size must be at least 1"):
+        fm_dask.train_many(there, *data, batch_size=-1)
+    with pytest.raises(ValueError, match="callbacks is not supported"):
+        fm_dask.train_many(there, *data, callbacks=lambda *_: None)
+    assert same_bits(here, there)
+    assert not same_bits(before, there)
+    rates = [fm.SGD(0.1), fm.SGD(1e30)]
+    with pytest.raises(fm.DivergenceError) as error:
+        fm_dask.train_many(networks(2), *data, optimizer=rates)
+    assert error.value.__notes__ == ["networks[1] diverged; the others are trained"]
+
+
+def test_an_ensemble_that_is_already_sent_is_not_trained_on(data, client):
+    """Two trainings of the same networks have the same result."""
+    for _ in range(2):
+        ensemble, other = fm.Ensemble(networks()), fm.Ensemble(networks())
+        rows = ensemble.bootstrap_rows(data[1])
+        fm_dask.train_many(ensemble, *data, rows=rows, epochs=2)
+        other.fit(*data, bootstrap=True, epochs=2)
+        assert same_bits(ensemble, other)
+
+
+def test_the_part_of_a_killed_worker_is_trained_again(data, client):
+    here, there = networks(4), networks(4)
+    pids = client.run(os.getpid)
+    killer = threading.Timer(0.1, lambda: os.kill(next(iter(pids.values())), signal.SIGKILL))
+    killer.start()
+    begin = time.monotonic()
+    fm_dask.train_many(there, *data, epochs=1500, batch_size=1)
+    assert time.monotonic() - begin > 0.1, "the worker was killed too late"
+    killer.join()
+    fm.train_many(here, *data, epochs=1500, batch_size=1)
+    assert same_bits(here, there)
+
+
+def test_searches_run_on_the_workers_that_joblib_has_chosen(data, client):
+    """The scores are those of this process."""
+    joblib = pytest.importorskip("joblib")
+    search = pytest.importorskip("fastmlp.sklearn")
+    grid = {"alpha": [1e-4, 1.0]}
+    mlp = search.MLPClassifier(hidden_layer_sizes=(8,), random_state=0, tol=1.0, n_iter_no_change=1)
+    here = search.GridSearchCV(mlp, grid, cv=2).fit(*data)
+    with joblib.parallel_config("dask"):
+        there = search.GridSearchCV(mlp, grid, cv=2, n_jobs=2).fit(*data)
+    on_workers = client.run(lambda: "fastmlp.sklearn" in __import__("sys").modules)
+    assert any(on_workers.values())
+    scores = [each.cv_results_["mean_test_score"].tolist() for each in (here, there)]
+    assert scores[0] == scores[1]
