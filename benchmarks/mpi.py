@@ -1,0 +1,230 @@
+"""Training over MPI: two ranks beside two threads and PyTorch, reductions, and what they predict.
+
+    python benchmarks/mpi.py                    # all; PyTorch only where it is installed
+    python benchmarks/mpi.py --torch PYTHON     # by another Python, with PyTorch
+
+Every line says whether it is measured or modelled. The model of a sum over n ranks of s bytes in
+defined order, sent in blocks, has a latency a, a bandwidth b and a time per added byte c:
+2 (n - 1) a + 2 (n - 1) / n s / b + (n - 1) / n s c. That of the library's tree is
+ceil(log2 n) (a + s / b + s c). Latency, bandwidth and c are fitted to reductions on this machine;
+those of a network replace the first two.
+"""
+
+import argparse
+import itertools
+import json
+import math
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+NETWORKS = {"784-512-512-10": 256, "784-128-10": 128}
+BYTES = [1 << k for k in (10, 14, 18, 20, 22, 24, 26)]
+WIRES = {"10 Gbit": (15e-6, 1.25e9), "100 Gbit": (2e-6, 12.5e9)}
+"""Latency of a message in seconds and bytes per second: typical numbers, not measured here."""
+
+DDP = """
+import os, sys, time, json, torch
+import torch.distributed as dist, torch.multiprocessing as mp
+from torch.nn.parallel import DistributedDataParallel
+
+def work(rank, layers, batch, steps):
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT="29521")
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", rank=rank, world_size=2)
+    modules = []
+    for k, n in zip(layers, layers[1:]):
+        modules += [torch.nn.Linear(k, n), torch.nn.ReLU()]
+    model = DistributedDataParallel(torch.nn.Sequential(*modules[:-1]))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    X, y = torch.randn(batch // 2, layers[0]), torch.randint(layers[-1], (batch // 2,))
+    best = float("inf")
+    for _ in range(4):
+        begin = time.perf_counter()
+        for _ in range(steps):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(X), y).backward()
+            optimizer.step()
+        best = min(best, (time.perf_counter() - begin) / steps)
+    if rank == 0:
+        print(json.dumps(best))
+    dist.destroy_process_group()
+
+if __name__ == "__main__":
+    mp.spawn(work, (json.loads(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])), nprocs=2)
+"""
+
+
+def layers_of(name: str) -> list[int]:
+    """Return the numbers of nodes of a network."""
+    return [int(n) for n in name.split("-")]
+
+
+def step_seconds(name: str, comm: Any, threads: int, rounds: int = 8) -> float:
+    """Return the seconds of a step of ``fit``, the least of some epochs."""
+    import fastmlp as fm  # noqa: PLC0415  (not needed by the launcher)
+
+    layers, batch = layers_of(name), NETWORKS[name]
+    size, rank = (comm.size, comm.rank) if comm else (1, 0)
+    steps = 40 if batch == 256 else 200
+    rng = np.random.default_rng(rank)
+    X = rng.standard_normal((batch * steps // size, layers[0]), np.float32)
+    y = rng.integers(0, layers[-1], len(X))
+    net = fm.Network(layers, seed=0)
+    settings = {"epochs": 1, "batch_size": batch, "n_threads": threads, "comm": comm}
+    times = [net.fit(X, y, **settings).epoch_seconds[0] for _ in range(rounds)]
+    return min(times) / steps
+
+
+def reduction_seconds(comm: Any) -> dict[str, list[float]]:
+    """Return the seconds of sums of each size, in defined order and by the library."""
+    from fastmlp.fitting.ranks import Ranks  # noqa: PLC0415
+
+    result: dict[str, list[float]] = {"in order": [], "library": []}
+    with Ranks(comm) as ranks:
+        for size in BYTES:
+            values, sums = np.ones(size // 4, np.float32), np.ones(2)
+            calls = max(2, min(200, (1 << 24) // size))
+            for name, seconds in result.items():
+                best = math.inf
+                for _ in range(5):
+                    comm.Barrier()
+                    begin = time.perf_counter()
+                    for _ in range(calls):
+                        if name == "library":
+                            comm.Allreduce(_in_place(), values)
+                        else:
+                            ranks.add(values, sums)
+                    best = min(best, (time.perf_counter() - begin) / calls)
+                    values[:] = 1
+                seconds.append(best)
+    return result
+
+
+def _in_place() -> Any:
+    from mpi4py import MPI  # noqa: PLC0415
+
+    return MPI.IN_PLACE
+
+
+def on_rank(what: str) -> None:
+    """Measure on each rank; rank 0 prints the numbers."""
+    from mpi4py import MPI  # noqa: PLC0415
+
+    comm = MPI.COMM_WORLD
+    result: Any = reduction_seconds(comm)
+    if what == "steps":
+        result = {name: step_seconds(name, comm, 1) for name in NETWORKS}
+    if comm.rank == 0:
+        sys.stdout.write(json.dumps(result) + "\n")
+
+
+def launched(ranks: int, what: str) -> Any:
+    """Return what rank 0 prints."""
+    launcher = Path(sys.executable).with_name("mpiexec")
+    command = [str(launcher), "-n", str(ranks), sys.executable, "-m", "mpi4py", __file__]
+    done = subprocess.run([*command, "--on-rank", what], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def features(ranks: int, size: int, kind: str) -> list[float]:
+    """Return how often a sum pays latency, bandwidth, and the addition of a byte."""
+    if kind == "library":
+        rounds = math.ceil(math.log2(ranks))
+        return [rounds, rounds * size, rounds * size]
+    share = (ranks - 1) / ranks * size
+    return [2 * (ranks - 1), 2 * share, share]
+
+
+def fitted(measured: dict[int, dict[str, list[float]]], kind: str) -> tuple[float, float]:
+    """Return latency and seconds per byte, moved and added, of least relative errors."""
+    rows, ones = [], []
+    for ranks, times in measured.items():
+        for size, seconds in zip(BYTES, times[kind], strict=True):
+            messages, moved, _ = features(ranks, size, kind)
+            rows.append([messages / seconds, moved / seconds])
+            ones.append(1.0)
+    latency, per_byte = np.linalg.lstsq(np.array(rows), np.array(ones), rcond=None)[0]
+    return float(max(latency, 0)), float(max(per_byte, 0))
+
+
+def modelled(ranks: int, size: int, kind: str, wire: str) -> float:
+    """Return the seconds of a sum over a network of typical numbers; added at 10 GB/s."""
+    latency, bandwidth = WIRES[wire]
+    messages, moved, added = features(ranks, size, kind)
+    return messages * latency + moved / bandwidth + added / 1e10
+
+
+def print_steps(torch: str) -> None:
+    """Print the steps of two ranks, of two threads and of PyTorch."""
+    ranks = launched(2, "steps")
+    for name, batch in NETWORKS.items():
+        alone = step_seconds(name, None, 2)
+        print(
+            f"measured   step of {name}, batch {batch}: two threads {alone * 1e6:.0f} us, ", end=""
+        )
+        print(f"two ranks {ranks[name] * 1e6:.0f} us, {ranks[name] / alone:.2f} times", end="")
+        steps = "20" if batch == 256 else "100"
+        with tempfile.TemporaryDirectory() as folder:
+            program = Path(folder) / "ddp.py"
+            program.write_text(DDP)
+            command = [torch, str(program), json.dumps(layers_of(name)), str(batch), steps]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            seconds = float(done.stdout)
+            print(f"; PyTorch DDP (gloo) {seconds * 1e6:.0f} us, {seconds / ranks[name]:.1f} times")
+        else:
+            print("; PyTorch did not run")
+
+
+def print_model() -> None:
+    """Print measured sums, and steps of more ranks than there are here."""
+    measured = {ranks: launched(ranks, "reductions") for ranks in (2, 4)}
+    for ranks, times in measured.items():
+        for kind, seconds in times.items():
+            text = ", ".join(
+                f"{size >> 10} kB {t * 1e6:.0f}" for size, t in zip(BYTES, seconds, strict=True)
+            )
+            print(f"measured   sum over {ranks} ranks, {kind}, us: {text}")
+    for kind in ("in order", "library"):
+        latency, per_byte = fitted(measured, kind)
+        rate = 1e-9 / per_byte if per_byte else math.inf
+        print(f"fitted     {kind}: {latency * 1e6:.1f} us a message, {rate:.1f} GB/s, this machine")
+    for name, batch in NETWORKS.items():
+        alone = step_seconds(name, None, 1)
+        layers = layers_of(name)
+        size = 4 * sum((k + 1) * n for k, n in itertools.pairwise(layers))
+        print(
+            f"measured   step of {name} on one thread, batch {batch} a rank: {alone * 1e6:.0f} us"
+        )
+        for wire in WIRES:
+            for kind in ("in order", "library"):
+                parts = []
+                for ranks in (2, 4, 16, 64, 256, 1024):
+                    step = alone + modelled(ranks, size, kind, wire)
+                    parts.append(f"{ranks} {alone / step:.0%}")
+                print(f"modelled   of its speed on {wire}, {kind}: " + ", ".join(parts))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--torch", default=sys.executable, help="a Python with PyTorch")
+    parser.add_argument("--on-rank", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--steps-only", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.on_rank:
+        on_rank(arguments.on_rank)
+        return
+    print_steps(arguments.torch)
+    if not arguments.steps_only:
+        print_model()
+
+
+if __name__ == "__main__":
+    main()
