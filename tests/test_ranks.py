@@ -1,11 +1,15 @@
 """``fit(comm=...)``: several ranks train one network, each with a part of the samples."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from threads_as_ranks import on_ranks, parts
 
 import fastmlp as fm
 from fastmlp import reference
+from fastmlp.fitting import shared_memory
 from fastmlp.fitting.ranks import Ranks
 
 ROWS = [[70], [50, 20], [20, 0, 37, 13]]
@@ -126,6 +130,46 @@ def test_sums_are_in_the_order_of_the_ranks(size, ranks, rng):
     for gradients, own in on_ranks(ranks, run):
         assert gradients.tobytes() == expected.tobytes()
         assert own.tolist() == [np.add.accumulate(column)[-1] for column in sums.T]
+
+
+@pytest.mark.parametrize("batch_size", [7, 600])
+@pytest.mark.parametrize("clip_norm", [None, 0.1])
+def test_messages_have_the_bits_of_shared_memory(rng, monkeypatch, batch_size, clip_norm):
+    """Ranks on other machines share no memory. Of a large batch each rank adds several blocks."""
+    data = rng.normal(size=(600, 6)), rng.integers(0, 3, 600)
+    settings = {
+        "epochs": 2,
+        "batch_size": batch_size,
+        "optimizer": fm.Adam(0.01, clip_norm=clip_norm),
+        "dtype": "float32",
+    }
+    shared = trained([590, 0, 10], data, **settings)
+    monkeypatch.setattr(shared_memory, "FOLDER", "/nowhere")
+    messages = trained([590, 0, 10], data, **settings)
+    assert shared[0][0].tobytes() == messages[0][0].tobytes()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is shared on Linux only")
+def test_ranks_share_memory_without_leaving_files(data):
+    """Their file is gone when all of them have mapped it."""
+
+    def run(comm, rank):
+        with Ranks(comm) as ranks:
+            assert ranks.share_memory(640)
+            own = ranks._shared
+            assert not own.any()
+            ranks.gathered(None)
+            own[8 * rank + 2] = rank + 1
+            ranks.gathered(None)
+            return own[2], own[10]
+
+    assert on_ranks(2, run) == [(1, 2)] * 2
+    assert not [*Path(shared_memory.FOLDER).glob("fastmlp-*")]
+
+
+def test_an_error_ends_ranks_that_share_no_memory(data, monkeypatch):
+    monkeypatch.setattr(shared_memory, "FOLDER", "/nowhere")
+    test_an_error_on_one_rank_ends_all(data, "callback", 2)
 
 
 def test_heads_and_validation_are_of_all_ranks(data, rng):
@@ -378,6 +422,17 @@ def test_batch_normalization_and_custom_losses_are_refused(data):
         return True
 
     assert on_ranks(1, run) == [True]
+
+
+def test_sums_of_the_library(data):
+    """They are rounded in another order; all ranks have the same bits nevertheless."""
+    ordered = trained([20, 37, 13], data, "float32", epochs=2)
+    library = trained([20, 37, 13], data, "float32", epochs=2, reduction="mpi")
+    assert {p.tobytes() for p, _ in library} == {library[0][0].tobytes()}
+    assert library[0][0].tobytes() != ordered[0][0].tobytes()
+    np.testing.assert_allclose(library[0][0], ordered[0][0], rtol=0, atol=1e-4)
+    with pytest.raises(ValueError, match="reduction must be 'ordered' or 'mpi'"):
+        fm.Network(LAYERS).fit(*data, reduction="tree")
 
 
 @pytest.mark.parametrize("comm", ["world", 1, object(), dict])

@@ -77,7 +77,7 @@ def test_the_same_methods(name):
     twin = [parameter for parameter in twin if parameter[0] != "y"]
     twin = [parameter for parameter in twin if parameter[0] != "ranks"]  # here in one process
     assert set(twin) <= set(ours)
-    assert {n for n, *_ in ours} - {n for n, *_ in twin} <= {"checkpoint", "comm"}
+    assert {n for n, *_ in ours} - {n for n, *_ in twin} <= {"checkpoint", "comm", "reduction"}
 
 
 def parameters(function):

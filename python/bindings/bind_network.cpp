@@ -497,6 +497,10 @@ void bind(py::module_& module, const char* name) {
              py::arg("n_threads") = 0)
         .def("check_batches", &check_batches<T>, py::arg("rows"), py::arg("sample_weight"),
              py::arg("order"), py::arg("options"))
+        .def(
+            "shared_bytes",
+            [](const M& m, std::size_t ranks) { return shared_bytes(m.network, ranks); },
+            py::arg("ranks"))
         .def("threads_for", &threads_for<T>, py::arg("batch_size"), py::arg("n_threads") = 0,
              py::arg("density") = 1.0)
         .def(

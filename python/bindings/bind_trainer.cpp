@@ -52,12 +52,18 @@ TrainOptions with_callbacks(const TrainOptions& settings, const Callables& calla
 template <class T>
 Ranks with_python(const RanksOrNone& given, Unlocked& unlocked) {
     if (!given) return {};
-    const auto& [rank, rows, add] = *given;
-    return {rank, rows, [&](void* gradients, std::size_t count, std::vector<double>& sums) {
+    const auto& [rank, rows, add, shared, check] = *given;
+    return {rank, rows,
+            [&](void* gradients, std::size_t count, std::vector<double>& sums) {
                 const Unlocked::Locked gil(unlocked);
                 const py::capsule borrowed(gradients, [](void*) {});
                 call_python(add, py::array_t<T>(count, static_cast<T*>(gradients), borrowed),
                             py::array_t<double>(sums.size(), sums.data(), borrowed));
+            },
+            reinterpret_cast<void*>(shared),
+            [&] {
+                const Unlocked::Locked gil(unlocked);
+                call_python(check, true);
             }};
 }
 
@@ -158,7 +164,15 @@ std::vector<EpochReport> fit(LockedNetwork<T>& model, py::handle x, const py::ob
     Unlocked unlocked;  // all arrays are borrowed and held by this frame
     TrainOptions options = with_callbacks(ordered, callables, unlocked);
     const Ranks with_ranks = with_python<T>(ranks, unlocked);
-    if (ranks) options.ranks = &with_ranks;
+    if (ranks) {
+        options.ranks = &with_ranks;
+        options.interrupted = [&] {
+            check_signals(unlocked);
+            const Unlocked::Locked gil(unlocked);
+            call_python(std::get<4>(*ranks), false);
+            return false;
+        };
+    }
     ask = [&](const LossBatch<T>& batch) { loss(unlocked, batch); };
     const Writing writing(model, is_step ? Access::kStep : Access::kTraining, unlocked);
     Conventions none;

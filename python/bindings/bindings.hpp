@@ -30,9 +30,11 @@ struct Callables {
     py::object on_step;        ///< (step, loss) -> whether to stop
 };
 
-/// (rank, rows of each rank, add) with `add(gradients, sums)`, which replaces both arrays by the
-/// sums over all ranks; or None.
-using RanksOrNone = std::optional<std::tuple<std::size_t, std::vector<std::size_t>, py::object>>;
+/// (rank, rows of each rank, add, shared, check) with `add(gradients, sums)`, which replaces both
+/// arrays by the sums over all ranks, and the address of the memory that they share, or 0; or None.
+/// `check(ended)` is called when a rank has ended, and must raise then, and from time to time.
+using RanksOrNone = std::optional<
+    std::tuple<std::size_t, std::vector<std::size_t>, py::object, std::uintptr_t, py::object>>;
 
 /// With `is_step`, a prediction in another thread waits for the end. `conventions` may be null.
 template <class T>

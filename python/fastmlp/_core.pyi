@@ -404,6 +404,7 @@ class _Network:
         order: NDArray[np.uint32] | None,
         options: TrainOptions,
     ) -> None: ...
+    def shared_bytes(self, ranks: int) -> int: ...
     def threads_for(self, batch_size: int, n_threads: int = 0, density: float = 1.0) -> int: ...
     def fit(
         self,
@@ -417,7 +418,13 @@ class _Network:
         on_step: Callable[[int, float], bool] | None = None,
         is_step: bool = False,
         conventions: Conventions | None = None,
-        ranks: tuple[int, Sequence[int], Callable[[NDArray[Any], NDArray[np.float64]], None]]
+        ranks: tuple[
+            int,
+            Sequence[int],
+            Callable[[NDArray[Any], NDArray[np.float64]], None],
+            int,
+            Callable[[bool], None],
+        ]
         | None = None,
     ) -> list[EpochReport]: ...
     def fit_stream(

@@ -11,7 +11,7 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from types import MappingProxyType
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -804,6 +804,7 @@ class Network:
         ema: float | None = None,
         standardize: bool = False,
         comm: Any = None,
+        reduction: Literal["ordered", "mpi"] = "ordered",
     ) -> History:
         """Train on mini-batches: `forward`, `backward` and `update` over the epochs, fused.
 
@@ -827,7 +828,7 @@ class Network:
         shuffle : bool or array-like of int, shape (n,) or (epochs, n), default True
             Whether each epoch draws an order of the samples; or row indices as a custom order.
         validation_data : tuple (X, y) or (X, y, sample_weight), or Stream, optional
-            Evaluated after each epoch.
+            Measured after each epoch.
         verbose : int, default 0
             1 shows the progress on standard error, 2 a line per epoch.
         n_threads : int, optional
@@ -854,13 +855,13 @@ class Network:
             A file to save to after each epoch, and to resume from if it exists.
         ema : float, optional
             Decay, above 0 and below 1, of the moving average that `averaged` returns.
-        comm : mpi4py.MPI.Comm, optional
-            Train together with other ranks, each on its rows; see the guide.
+        comm, reduction : mpi4py.MPI.Comm and str, optional
+            Train with other ranks, each on its rows: see the guide.
 
         Returns
         -------
         History
-            Losses per epoch, time and speed.
+            Losses, time and speed.
 
         Raises
         ------
@@ -876,7 +877,8 @@ class Network:
             On Ctrl-C. As after an exception in a callback, the parameters are those of the last
             completed step.
         """
-        with nullcontext() if comm is None else Ranks(comm) as ranks:
+        _validation.choice("reduction", reduction, ("ordered", "mpi"))
+        with nullcontext() if comm is None else Ranks(comm, reduction) as ranks:
             options = read_options(
                 self._model,
                 epochs=epochs,

@@ -1,7 +1,9 @@
 // The steps of several ranks divide every epoch; two ranks in threads train as one process does.
 #include <cmath>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdio>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -79,8 +81,24 @@ Network<float> new_network() {
                           Loss::kMeanSquaredError, 7);
 }
 
-/// One batch is all samples, in their order: then only the places of additions differ.
-void check_two_ranks() {
+/// Zeroed memory at a multiple of 64.
+class Memory {
+public:
+    explicit Memory(std::size_t size) : bytes_(size + 64) {
+        void* first = bytes_.data();
+        std::size_t room = bytes_.size();
+        first_ = std::align(64, size, first, room);
+    }
+    void* get() const { return first_; }
+
+private:
+    std::vector<std::byte> bytes_;
+    void* first_;
+};
+
+/// One batch is all samples, in their order: then only the places of additions differ. Messages and
+/// `shared` memory give the same bits.
+std::vector<float> check_two_ranks(bool shared) {
     constexpr std::size_t kRows = 40, kMine = 25;
     std::vector<float> x(kRows * 5), y(kRows * 2);
     for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::sin(static_cast<float>(i));
@@ -96,6 +114,7 @@ void check_two_ranks() {
           options);
 
     Meeting meeting;
+    const Memory memory(shared_bytes(alone, 2));
     Network<float> nets[2] = {new_network(), new_network()};
     const auto run = [&](std::size_t rank) {
         const std::size_t first = rank == 0 ? 0 : kMine, rows = rank == 0 ? kMine : kRows - kMine;
@@ -103,7 +122,9 @@ void check_two_ranks() {
                           {kMine, kRows - kMine},
                           [&](void* gradients, std::size_t count, std::vector<double>& sums) {
                               meeting.add(rank, static_cast<float*>(gradients), count, sums);
-                          }};
+                          },
+                          shared ? memory.get() : nullptr,
+                          [] { CHECK(false); }};
         TrainOptions mine = options;
         mine.ranks = &ranks;
         mine.n_threads = 1;
@@ -120,6 +141,8 @@ void check_two_ranks() {
         // test_against_reference.
         CHECK(std::abs(mine - alone.parameters()->data()[i]) < 1e-5F);
     }
+    const float* trained = nets[0].parameters()->data();
+    return {trained, trained + alone.layout().size()};
 }
 
 }  // namespace
@@ -131,6 +154,6 @@ int main() {
         check_steps({0, 97, 3}, batch);
         check_steps({33, 0, 34, 33}, batch);
     }
-    check_two_ranks();
+    CHECK(check_two_ranks(true) == check_two_ranks(false));
     return check::report();
 }

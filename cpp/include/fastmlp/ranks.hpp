@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "fastmlp/cpp20.hpp"
+#include "fastmlp/export.h"
+#include "fastmlp/network.hpp"
 
 namespace fastmlp {
 
@@ -24,6 +26,17 @@ struct Ranks {
     /// the network in the order of its parameters, and sums of losses and weights. Replaces both by
     /// the sums over all ranks, ((0 + 1) + 2) + ... An exception ends the training before the step.
     std::function<void(void* gradients, std::size_t count, std::vector<double>& sums)> add;
+
+    /// Instead of `add`, for ranks on one machine: `shared_bytes` of memory that all of them map,
+    /// at a multiple of 64, zeroed before each training; or null.
+    void* shared = nullptr;
+
+    /// With `shared`: called when this rank waits for one whose training has ended. Must throw.
+    std::function<void()> ended = {};
 };
+
+/// The bytes of memory that `ranks` processes share to train a network like this one.
+template <class T>
+FASTMLP_API std::size_t shared_bytes(const Network<T>& network, std::size_t ranks);
 
 }  // namespace fastmlp

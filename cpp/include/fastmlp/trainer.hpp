@@ -154,6 +154,8 @@ FASTMLP_API std::vector<TrainOutcome> train_many(const std::vector<TrainJob<T>>&
                                                  int n_threads,
                                                  const std::function<bool()>& interrupted);
 
+extern template std::size_t shared_bytes(const Network<float>&, std::size_t);
+extern template std::size_t shared_bytes(const Network<double>&, std::size_t);
 extern template int training_threads(const Network<float>&, std::size_t, int, double);
 extern template int training_threads(const Network<double>&, std::size_t, int, double);
 extern template std::vector<EpochReport> train(Network<float>&, MatrixView<const float>,

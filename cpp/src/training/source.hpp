@@ -87,7 +87,8 @@ public:
 private:
     void check_ranks() const {
         const Ranks& ranks = *options_.ranks;
-        if (ranks.rank >= ranks.rows.size() || ranks.rows[ranks.rank] != rows_ || !ranks.add) {
+        if (ranks.rank >= ranks.rows.size() || ranks.rows[ranks.rank] != rows_ ||
+            !(ranks.shared ? ranks.ended != nullptr : ranks.add != nullptr)) {
             throw std::invalid_argument("ranks must have the rows of each rank, and add");
         }
         if (std::all_of(ranks.rows.begin(), ranks.rows.end(), [](auto n) { return n == 0; })) {

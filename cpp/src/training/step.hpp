@@ -34,7 +34,7 @@ public:
           parameters_(state.parameters()), targets_(state.targets()), options_(options),
           conventions_(conventions), path_(path) {
         for (Part& part : parts_) part.loss_limit = static_cast<T>(conventions.loss_limit);
-        if (path.stored) stored_.emplace(network);
+        if (path.stored) stored_.emplace(network, options.ranks, path.in_blocks);
         if (options.ranks) sums_.resize(Stored::kHeads + pass.heads.size());
         if (path.in_blocks) blocks_.emplace(network, whole_targets());
         if (conventions.report_squares) weight_squares_.emplace(network.layout(), false);
@@ -155,9 +155,8 @@ private:
             for (std::size_t i = Stored::kHeads; i < sums_.size(); ++i) {
                 sums_[i] = part.head_loss(i - Stored::kHeads);
             }
-            stored_->add(*options_.ranks, is_empty, sums_);
         }
-        part.context.meet();
+        stored_->add(*options_.ranks, is_empty, sums_, part.context);
         facts.weight_sum = sums_[Stored::kWeight];
         if (!(facts.weight_sum > 0)) return false;
         stored_->apply(part, options_.optimizer, conventions_, facts, targets_, part.layer_rules);

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <deque>
+#include <optional>
 #include <vector>
 
 #include "fastmlp/network.hpp"
@@ -11,32 +14,55 @@
 #include "propagation/norm.hpp"
 #include "propagation/propagate.hpp"
 #include "threads/thread_pool.hpp"
+#include "training/shared_sums.hpp"
 
 namespace fastmlp {
 
 template <class T>
 class StoredUpdate {
 public:
-    /// Gradients are stored in the network's gradient buffer.
-    explicit StoredUpdate(const Network<T>& network)
+    /// Gradients are stored in the network's gradient buffer; those of several `ranks`, unless
+    /// these are null, in the memory that they share, or in both if the batches are `in_blocks`.
+    StoredUpdate(const Network<T>& network, const Ranks* ranks, bool in_blocks)
         : flat_(network.gradients()->data()), count_(network.layout().size()),
-          gradients_(network.layout(), flat_), squares_(network.layout(), true) {
-        for (std::size_t i = 0; i < gradients_.size(); ++i) stores_.push_back({gradients_[i]});
+          gradients_(network.layout(), flat_), stores_(targets(gradients_)),
+          squares_(network.layout(), true) {
+        if (!ranks || !ranks->shared) return;
+        shared_.emplace(*ranks, count_, most_sums(network));
+        if (in_blocks) return;
+        for (const std::uint64_t step : {0, 1}) {
+            slots_.emplace_back(network.layout(), shared_->slot_of(ranks->rank, step));
+            stores_of_slots_.push_back(targets(slots_.back()));
+        }
     }
 
+    /// How many sums of losses and weights a rank has at most.
+    static std::size_t most_sums(const Network<T>& network) { return kHeads + network.outputs(); }
+
     /// Where `Propagation::gradients` stores them.
-    const std::vector<UpdateTarget<T>>& stores() const { return stores_; }
+    const std::vector<UpdateTarget<T>>& stores() const {
+        return slots_.empty() ? stores_ : stores_of_slots_[shared_->step() % 2];
+    }
 
     /// Replaces the gradients of this rank, which are stored and not divided yet, or 0 if it
     /// `is_empty`, and its sums of losses and weights by those of all `ranks`; then divides by the
-    /// sum of the weights. For one thread, between two barriers.
-    void add(const Ranks& ranks, bool is_empty, std::vector<double>& sums) {
-        gradients_.store();
-        if (is_empty) std::fill_n(flat_, count_, T(0));
-        ranks.add(flat_, count_, sums);
+    /// sum of the weights. For all threads, after a barrier.
+    void add(const Ranks& ranks, bool is_empty, std::vector<double>& sums,
+             const BatchContext& context) {
+        if (context.share.rank == 0) exchange(ranks, is_empty, sums);
+        context.meet();
         const T scale = static_cast<T>(sums[kWeight] > 0 ? 1 / sums[kWeight] : 0);
-        for (std::size_t i = 0; i < count_; ++i) flat_[i] = flat_[i] * scale + T(0);  // never -0
-        gradients_.load();
+        if (shared_) {
+            shared_->add(flat_, scale, context.share);
+        } else {
+            const Range mine = context.share.of(count_, kernels::kPad);
+            for (std::size_t i = mine.first; i < mine.last; ++i) {
+                flat_[i] = flat_[i] * scale + T(0);  // never -0
+            }
+        }
+        context.meet();
+        if (context.share.rank == 0) gradients_.load();
+        context.meet();
     }
 
     /// This thread's share of (2.13), (2.14) with the stored gradients.
@@ -58,6 +84,23 @@ public:
     static constexpr std::size_t kLoss = 0, kWeight = 1, kHeads = 2;
 
 private:
+    static std::vector<UpdateTarget<T>> targets(const PackedParameters<T>& gradients) {
+        std::vector<UpdateTarget<T>> result;
+        for (std::size_t i = 0; i < gradients.size(); ++i) result.push_back({gradients[i]});
+        return result;
+    }
+
+    /// The messages, or the meeting in shared memory.
+    void exchange(const Ranks& ranks, bool is_empty, std::vector<double>& sums) {
+        PackedParameters<T>& stored = slots_.empty() ? gradients_ : slots_[shared_->step() % 2];
+        stored.store();
+        T* const flat = slots_.empty() ? flat_ : shared_->slot();
+        if (is_empty) std::fill_n(flat, count_, T(0));
+        if (!shared_) return ranks.add(flat, count_, sums);
+        if (slots_.empty()) std::copy_n(flat, count_, shared_->slot());
+        shared_->meet(sums);
+    }
+
     double norm(const Propagation<T>& pass) {
         pass.context.meet();
         for (std::size_t i = 0; i < gradients_.size(); ++i) {
@@ -71,6 +114,9 @@ private:
     std::size_t count_;
     PackedParameters<T> gradients_;
     std::vector<UpdateTarget<T>> stores_;
+    std::optional<SharedSums<T>> shared_;
+    std::deque<PackedParameters<T>> slots_;  ///< this rank's; empty: `gradients_` is copied there
+    std::vector<std::vector<UpdateTarget<T>>> stores_of_slots_;
     SumOfSquares<T> squares_;
 };
 

@@ -321,6 +321,13 @@ Diverged::Diverged(std::size_t at_epoch, double its_loss, double last_rate)
       epoch(at_epoch), loss(its_loss), learning_rate(last_rate) {}
 
 template <class T>
+std::size_t shared_bytes(const Network<T>& network, std::size_t ranks) {
+    const Ranks any{0, std::vector<std::size_t>(ranks), {}};
+    const std::size_t sums = StoredUpdate<T>::most_sums(network);
+    return SharedSums<T>(any, network.layout().size(), sums).bytes();
+}
+
+template <class T>
 int training_threads(const Network<T>& network, std::size_t batch_size, int n_threads,
                      double density) {
     return threads_for_steps(network.layout(), batch_size, density, n_threads);
@@ -361,6 +368,7 @@ std::vector<EpochReport> train(Network<T>& network, const BlockSource<T>& blocks
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                                    \
+    template std::size_t shared_bytes(const Network<T>&, std::size_t);                            \
     template int training_threads(const Network<T>&, std::size_t, int, double);                   \
     template std::vector<EpochReport> train_by(Conventions&, Network<T>&, const Features<T>&,     \
                                                const Targets<T>&, const TrainOptions&);           \

@@ -144,9 +144,15 @@ def _fit_arrays(
             _rate_of_step(optimizer),
             loop.on_epoch,
             loop.on_step,
-            ranks=None if ranks is None else (ranks.rank, ranks.rows, ranks.add),
+            ranks=None if ranks is None else _of_core(core, ranks),
         )
         return loop.end(epochs, n_threads)
+
+
+def _of_core(core: Core, ranks: Ranks) -> tuple[Any, ...]:
+    """Return the ranks as the core takes them."""
+    shared = ranks.share_memory(core.shared_bytes(ranks.size))
+    return ranks.rank, ranks.rows, ranks.add, shared, ranks.check
 
 
 def _counted(

@@ -4,6 +4,8 @@ Every exchange begins with a meeting, in which each rank says how it is and what
 Thus an error on one rank ends the fit on all of them at the next meeting, instead of leaving the
 others waiting. Sums are added in the order of the ranks, which no collective of MPI promises.
 
+Ranks on one machine add the gradients of a step in memory that they share, without messages.
+
 Only methods of the communicator are used: MPI is started by whoever created it.
 """
 
@@ -13,6 +15,7 @@ import signal
 import threading
 import zlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -22,6 +25,7 @@ from numpy.typing import NDArray
 from fastmlp import _validation
 from fastmlp.config import get_num_threads
 from fastmlp.data.moments import ColumnMoments
+from fastmlp.fitting import shared_memory
 from fastmlp.model import saving
 from fastmlp.model.model import Core, Model
 
@@ -65,6 +69,8 @@ class Ranks:
     ----------
     comm : mpi4py.MPI.Comm
         Duplicated, so that messages of other parts of a program are not mixed up with ours.
+    reduction : {"ordered", "mpi"}
+        How gradients are added: in the order of the ranks, or by ``Allreduce`` of the library.
 
     Attributes
     ----------
@@ -79,19 +85,21 @@ class Ranks:
         If `comm` is no communicator.
     """
 
-    def __init__(self, comm: Any) -> None:
+    def __init__(self, comm: Any, reduction: str = "ordered") -> None:
         if isinstance(comm, type) or not all(hasattr(comm, name) for name in _METHODS):
             raise TypeError(
                 "comm must be a communicator of mpi4py, like MPI.COMM_WORLD, or None, "
                 f"got {_validation.described(comm)}"
             )
         self._comm = comm.Dup()
+        self._reduction = reduction
         self.rank, self.size = int(comm.Get_rank()), int(comm.Get_size())
         self.rows = [0] * self.size
         self._mine, self._all = np.zeros(4), np.zeros((self.size, 4))
         self._room: dict[str, NDArray[Any]] = {}
         self._interrupts = _Interrupts()
         self._has_ended = False
+        self._shared: NDArray[np.uint64] | None = None
 
     def __enter__(self) -> Self:
         self._interrupts.hold()
@@ -108,6 +116,8 @@ class Ranks:
                 self._agree(_END, 0.0, 0.0)  # another rank may have failed meanwhile
             elif not self._has_ended:
                 failure = KeyboardInterrupt() if error is None else error
+                if self._shared is not None:  # those who wait there then come to the meeting
+                    self._shared[8 * self.rank + 1] = 1
                 self._meet(_FAILED, _END, 0.0, 0.0)
                 self._tell(failure)
                 if self.size > 1:
@@ -212,13 +222,40 @@ class Ranks:
             first.merge(other)
         return first
 
+    def share_memory(self, size: int) -> int:
+        """Return the address of `size` bytes that all ranks map, zeroed; 0 if there are none.
+
+        There are none if ranks run on other machines. The memory is there as long as this object.
+        """
+        if self.size == 1 or self._reduction == "mpi":
+            return 0
+        with nullcontext() if self.rank > 0 else shared_memory.created(size) as own:
+            self._shared = shared_memory.opened(self.of_rank_0(lambda: own), size)
+            everywhere = all(self.gathered(self._shared is not None))
+        if self._shared is None or not everywhere:
+            self._shared = None
+            return 0
+        return int(self._shared.ctypes.data)
+
+    def check(self, ended: bool) -> None:
+        """Raise what ended the fit on another rank, or a Ctrl-C that came between two steps."""
+        if ended:
+            self._agree(_STEP, 0.0, 0.0)
+        if self._interrupts.came:
+            raise KeyboardInterrupt
+
     def add(self, gradients: NDArray[Any], sums: NDArray[np.float64]) -> None:
         """Replace the gradients and sums of a step by those of all ranks."""
         found = self._agree(_STEP, sums[0], sums[1])
         sums[:2] = _in_order(found)
         if len(sums) > 2:  # losses of heads
             self._add_in_order("heads", sums[2:])
-        self._add_in_order("gradients", gradients)
+        if self._reduction == "mpi":
+            sent = self._buffer("gradients", len(gradients), gradients.dtype)
+            sent[:] = gradients
+            self._comm.Allreduce(sent, gradients)
+        else:
+            self._add_in_order("gradients", gradients)
 
     def mean(self, weight: float, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the means over all ranks of what each has measured on samples of this weight."""
