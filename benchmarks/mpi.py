@@ -89,10 +89,10 @@ def reduction_seconds(comm: Any) -> dict[str, list[float]]:
     with Ranks(comm) as ranks:
         for size in BYTES:
             values, sums = np.ones(size // 4, np.float32), np.ones(2)
-            calls = max(2, min(200, (1 << 24) // size))
+            calls = max(2, min(50, (1 << 24) // size))
             for name, seconds in result.items():
                 best = math.inf
-                for _ in range(5):
+                for _ in range(3):
                     comm.Barrier()
                     begin = time.perf_counter()
                     for _ in range(calls):

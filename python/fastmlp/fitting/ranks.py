@@ -11,8 +11,6 @@ Only methods of the communicator are used: MPI is started by whoever created it.
 
 import os
 import platform
-import signal
-import threading
 import zlib
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -26,6 +24,7 @@ from fastmlp import _validation
 from fastmlp.config import get_num_threads
 from fastmlp.data.moments import ColumnMoments
 from fastmlp.fitting import shared_memory
+from fastmlp.fitting.interrupts import Interrupts
 from fastmlp.model import saving
 from fastmlp.model.model import Core, Model
 
@@ -97,7 +96,7 @@ class Ranks:
         self.rows = [0] * self.size
         self._mine, self._all = np.zeros(4), np.zeros((self.size, 4))
         self._room: dict[str, NDArray[Any]] = {}
-        self._interrupts = _Interrupts()
+        self._interrupts = Interrupts()
         self._has_ended = False
         self._shared: NDArray[np.uint64] | None = None
 
@@ -366,30 +365,6 @@ class Ranks:
         if room is None or len(room) != size:
             room = self._room[name] = np.empty(size, dtype=dtype)
         return room
-
-
-class _Interrupts:
-    """Ctrl-C during a fit of several ranks: it must not come between two messages of a meeting."""
-
-    def __init__(self) -> None:
-        self.came = False
-        self._is_held = False
-
-    def hold(self) -> None:
-        """From now on remember it, unless the program handles it in its own way."""
-        in_main = threading.current_thread() is threading.main_thread()
-        if in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._note)
-            self._is_held = True
-
-    def release(self) -> None:
-        """Let Python handle it again."""
-        if self._is_held:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            self._is_held = False
-
-    def _note(self, *_: object) -> None:
-        self.came = True
 
 
 def _in_order(values: NDArray[Any]) -> NDArray[Any]:
