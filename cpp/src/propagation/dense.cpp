@@ -23,33 +23,6 @@ std::size_t depth_in_cache() {
 /// Below this number of rows, transposing the weights costs more than it saves.
 constexpr std::size_t kFewRows = 8;
 
-/// Whether every pass reads the weights from beyond the L2 cache, and multiplies enough rows with
-/// them to hide that.
-template <class W>
-bool worth_prefetching(const DenseView<W>& layer, std::size_t rows) {
-    constexpr std::size_t kManyRows = 64;
-    return rows >= kManyRows && layer.k * layer.n * sizeof(W) > cache_sizes().l2;
-}
-
-/// The block of weights that follows: it is prefetched while the rows of a batch are multiplied
-/// with the one before it, whose own rows may be on a page each, where no hardware prefetcher
-/// follows.
-template <class T>
-struct NextBlock {
-    const T* first = nullptr;  ///< null: there is none
-    std::size_t ld = 0, rows = 0, columns = 0;
-
-    /// Part `index` of `parts`.
-    void prefetch(std::size_t index, std::size_t parts) const {
-        constexpr std::size_t kLine = 64 / sizeof(T);
-        for (std::size_t i = rows * index / parts; i < rows * (index + 1) / parts; ++i) {
-            for (std::size_t j = 0; j < columns; j += kLine) {
-                __builtin_prefetch(first + i * ld + j, 0, 2);
-            }
-        }
-    }
-};
-
 /// One panel of outputs, block by block along the reduction.
 template <class T>
 struct PanelProduct {
@@ -65,30 +38,17 @@ struct PanelProduct {
     std::size_t ldn;
     Poll* poll;
 
-    /// Sums over k = 0..count-1; w(k, depth) gives (pointer, stride) of `depth` rows of the panel,
-    /// next(k, depth) what follows those that end at k, and would be `depth` rows.
-    template <class Weights, class Next>
-    void run(std::size_t count, Weights weights, Next next) const {
+    /// Sums over k = 0..count-1; w(k, depth) gives (pointer, stride) of `depth` rows of the panel.
+    template <class Weights>
+    void run(std::size_t count, Weights weights) const {
         const std::size_t step = depth_in_cache();
         for (std::size_t k = 0; k < count; k += step) {
             const std::size_t depth = std::min(step, count - k);
+            const bool last = k + depth == count;
             const auto [w, ldw] = weights(k, depth);
-            multiply(k, depth, w, ldw, k + depth == count, next(k + depth, step));
+            kernel.product(a, rows, k, depth, w, ldw, k == 0 ? init : nullptr, width, out, ldo,
+                           last ? epilogue : Epilogue::kNone, nodes, ldn);
             if (poll) poll->worked(2.0 * static_cast<double>(rows * depth * width));
-        }
-    }
-
-    void multiply(std::size_t k, std::size_t depth, const T* w, std::size_t ldw, bool last,
-                  const NextBlock<T>& next) const {
-        constexpr std::size_t kRows = 24;  // whole register tiles
-        const std::size_t parts = next.first ? (rows + kRows - 1) / kRows : 1;
-        const std::size_t most = next.first ? kRows : rows;
-        for (std::size_t i = 0; i < parts; ++i) {
-            if (next.first) next.prefetch(i, parts);
-            const std::size_t b = i * most;
-            kernel.product(a + b, std::min(most, rows - b), k, depth, w, ldw,
-                           k == 0 ? init : nullptr, width, out + b * ldo, ldo,
-                           last ? epilogue : Epilogue::kNone, nodes + b * ldn, ldn);
         }
     }
 };
@@ -186,7 +146,6 @@ public:
                                   at(target_.second_moment.w, offset), ldw);
             return;
         }
-        if (batch >= kWorthPrefetching) prefetch_state(offset, rows, width);
         T* gradients = room(scratch_, rows * kPanel);
         kernel_.outer(a, i, rows, v, j, width, batch, sums, ldw, use_.scale, T(0), true, gradients,
                       kPanel);
@@ -214,24 +173,6 @@ public:
 private:
     bool fused() const { return !use_.rules || use_.rules->weights.plain(); }
     bool of_one(std::size_t batch) const { return batch == 1 && target_.sums.w == nullptr; }
-
-    /// From this number of rows on, the product takes longer than loading what the step changes.
-    static constexpr std::size_t kWorthPrefetching = 64;
-
-    /// The weights and moments that the step after the product changes, unless a layer's are in the
-    /// cache anyway (784-512-512-10, batch 128).
-    void prefetch_state(std::size_t offset, std::size_t rows, std::size_t width) const {
-        constexpr std::size_t kLine = 64 / sizeof(T), kArrays = 3;
-        const DenseView<T>& layer = target_.parameters;
-        if (kArrays * layer.k * layer.n * sizeof(T) <= cache_sizes().l2) return;
-        for (T* part : {layer.w, target_.first_moment.w, target_.second_moment.w}) {
-            if (part == nullptr) continue;
-            for (std::size_t i = 0; i < rows; ++i) {
-                const T* const row = part + offset + i * layer.ldw;
-                for (std::size_t j = 0; j < width; j += kLine) __builtin_prefetch(row + j, 1);
-            }
-        }
-    }
 
     const KernelTable<T>& kernel_;
     const UpdateTarget<T>& target_;
@@ -299,26 +240,17 @@ void dense_forward(const KernelTable<T>& kernel, const DenseView<const T>& layer
                        ldn, epilogue, nodes, ldn);
     } else {
         const bool pack = aliases<T>(layer.ldw) && rows > 2 * kFewRows;
-        const bool prefetches = worth_prefetching(layer, rows);
         for_each_panel(columns.size(), [&](std::size_t first, std::size_t width) {
             const std::size_t n = columns.first + first;
             const PanelProduct<T> product{kernel,    a,         rows, layer.biases + n,
                                           width,     nodes + n, ldn,  epilogue,
                                           nodes + n, ldn,       poll};
-            const auto weights = [&](std::size_t k, std::size_t depth) {
+            product.run(layer.k, [&](std::size_t k, std::size_t depth) {
                 const T* w = layer.w + k * layer.ldw + n;
                 if (!pack) return std::pair{w, layer.ldw};
                 T* panel = room(scratch, depth * kPanel);
                 copy_panel(w, layer.ldw, {depth, width}, panel);
                 return std::pair{static_cast<const T*>(panel), kPanel};
-            };
-            product.run(layer.k, weights, [&](std::size_t k, std::size_t depth) {
-                const std::size_t j = k == layer.k ? n + width : n;
-                if (k == layer.k) k = 0;
-                if (!prefetches || j >= columns.last) return NextBlock<T>{};
-                return NextBlock<T>{layer.w + k * layer.ldw + j, layer.ldw,
-                                    std::min(depth, layer.k - k),
-                                    std::min(kPanel, columns.last - j)};
             });
         });
     }
@@ -335,7 +267,6 @@ void dense_backward(const KernelTable<T>& kernel, const DenseView<const T>& laye
     const std::size_t rows = range.size();
     if (rows == 0) return;
     const bool relu = previous_activation == Activation::kRelu;
-    const bool prefetches = !layer.transposed && worth_prefetching(layer, rows);
     T* out = previous_delta.row(range.first);
     const T* nodes = previous.row(range.first);
     for_each_panel(columns.size(), [&](std::size_t first, std::size_t width) {
@@ -351,19 +282,12 @@ void dense_backward(const KernelTable<T>& kernel, const DenseView<const T>& laye
                                       nodes + k,
                                       previous.stride,
                                       poll};
-        const auto weights = [&](std::size_t n, std::size_t depth) {
+        product.run(layer.n, [&](std::size_t n, std::size_t depth) {
             if (layer.transposed) return std::pair{layer.w + n * layer.ldw + k, layer.ldw};
             T* panel = room(scratch, padded(depth) * kPanel);
             kernel.transpose(layer.w + k * layer.ldw + n, layer.ldw, std::min(width, layer.k - k),
                              depth, panel, kPanel);
             return std::pair{static_cast<const T*>(panel), kPanel};
-        };
-        product.run(layer.n, weights, [&](std::size_t n, std::size_t depth) {
-            const std::size_t i = n == layer.n ? k + width : k;
-            if (n == layer.n) n = 0;
-            if (!prefetches || i >= std::min(columns.last, layer.k)) return NextBlock<T>{};
-            return NextBlock<T>{layer.w + i * layer.ldw + n, layer.ldw,
-                                std::min(kPanel, layer.k - i), std::min(depth, layer.n - n)};
         });
     });
     if (!relu) {
