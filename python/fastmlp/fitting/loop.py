@@ -350,7 +350,7 @@ def history_of(
     density = samples.density if isinstance(samples, CheckedSamples) else 1.0
     if isinstance(epochs, CoreReports):
         loss, seconds, rates = epochs.losses, epochs.seconds, epochs.learning_rates
-        each_head: list[Sequence[float]] = [*epochs.head_losses]
+        each_head: list[Sequence[float]] = [*epochs.head_losses] if model.loss.heads else []
     else:
         loss, seconds = [epoch.loss for epoch in epochs], [epoch.seconds for epoch in epochs]
         rates = [epoch.learning_rate for epoch in epochs]
