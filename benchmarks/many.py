@@ -12,6 +12,8 @@ import resource
 import time
 from collections.abc import Callable
 from functools import partial
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +140,7 @@ def measure(layers: list[int], batch: int, arguments: argparse.Namespace) -> dic
         except ImportError:
             return
         steps = networks * epochs * (SAMPLES // batch)
-        row[name] = seconds(call, arguments.rounds) / steps * 1e9
+        row[name] = round(seconds(call, arguments.rounds) / steps * 1e9, 1)
 
     for title, optimizer in (("", fm.SGD(RATE)), (" Adam", fm.Adam(RATE))):
         many = together(layers, batch, count, data, optimizer)
@@ -195,7 +197,8 @@ def main() -> None:
         return
     table = [measure(*shape, arguments) for shape in SHAPES]
     if arguments.output:
-        write_json(arguments.output, table)
+        found = {name for name in ("jax", "torch", "joblib") if find_spec(name)}
+        write_json(arguments.output, table, {name: version(name) for name in sorted(found)})
 
 
 if __name__ == "__main__":
