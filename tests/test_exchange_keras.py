@@ -161,6 +161,14 @@ def test_operations_between_layers_are_read(name, rng):
         assert fm.from_keras(trained(layer)).layers[-1].activation == name
 
 
+def test_bounds_are_activations():
+    assert fm.from_keras(of(lambda z: ops.maximum(z, 0.0))).layers[-1].activation == "relu"
+    assert fm.from_keras(of(lambda z: ops.clip(z, 0.0, 6.0))).layers[-1].activation == "relu6"
+    for other in (lambda z: ops.maximum(z, 1.0), lambda z: ops.clip(z, 0.0, np.ones(4))):
+        with pytest.raises(ValueError, match="not supported; beside layers a model may have"):
+            fm.from_keras(of(other))
+
+
 def test_arithmetic_before_layers_is_scaling(rng):
     start = layers.Input((5,))
     shift = np.float32([1, 2, 3, 4, 5])

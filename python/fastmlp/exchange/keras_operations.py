@@ -51,7 +51,7 @@ def operation_steps(operation: Any, operands: Any, where: str) -> Iterator[Step]
         If a network cannot represent it.
     """
     kind = type(operation).__name__
-    activation = _activation(operation)
+    activation = _activation(operation) or _bound(operation, operands)
     if activation is not None:
         yield Activation(activation, where)
     elif kind == "LogSoftmax" and operation.axis in (-1, 1):
@@ -64,6 +64,18 @@ def operation_steps(operation: Any, operands: Any, where: str) -> Iterator[Step]
         yield Scale(np.array(-1.0), np.array(0.0), where)
     else:
         raise _unsupported(where)
+
+
+def _bound(operation: Any, operands: Any) -> ActivationLike | None:
+    """Return what the maximum with 0, or a clip from 0 to 6, is."""
+    match type(operation).__name__:
+        case "Clip" if np.array_equal([operation.x_min, operation.x_max], [0.0, 6.0]):
+            return "relu6"
+        case "Maximum" if len(operands) == 2:
+            constants = [each for each in operands if not isinstance(each, keras.KerasTensor)]
+            if len(constants) == 1 and np.ndim(constants[0]) == 0 and float(constants[0]) == 0.0:
+                return "relu"
+    return None
 
 
 def relu_of(setting: Any) -> ActivationLike | None:
