@@ -25,7 +25,7 @@ Y = np.arange(60) % 3
 BIG = np.tile(X, (30, 1))
 
 # Their modules take seconds to import; each reads the network as `export_c` does.
-OTHER_LIBRARIES = {"to_keras", "to_onnx", "to_sklearn", "to_torch"}
+OTHER_LIBRARIES = {"to_equinox", "to_flax", "to_keras", "to_onnx", "to_sklearn", "to_torch"}
 
 
 def network():
