@@ -357,3 +357,16 @@ def test_hostile_files_cost_little(file):
     start = time.process_time()
     refusal(file)
     assert time.process_time() - start < 0.05
+
+
+def test_only_heads_of_identity_are_scaled(tmp_path, dtype):
+    heads = fm.Heads(kind=fm.Head(2, "softmax"), size=fm.Head(1, "identity"))
+    net = fm.Network([2, heads], seed=1, dtype=dtype)
+    net.output_scale = [1.0, 1.0, 5.0]
+    net.save(tmp_path / "model")
+    tensors, metadata = decode((tmp_path / "model").read_bytes())
+    scale = np.array([1.0, 2.0, 5.0], dtype).tobytes()
+    wrong = [(*part[:3], scale) if part[0] == "output_scale" else part for part in tensors]
+    (tmp_path / "wrong").write_bytes(encode(wrong, metadata))
+    with pytest.raises(fm.ModelFormatError, match=r"only outputs of identity.*'kind'"):
+        fm.load(tmp_path / "wrong")

@@ -739,17 +739,10 @@ def test_what_heads_do_not_support_is_refused_by_name(samples, tmp_path, assert_
     X, y = samples
     net = actor_critic()
     with assert_unchanged(net):
-        with pytest.raises(ValueError, match="pass X alone"):
-            net.adapt(X, y)
-        with pytest.raises(ValueError, match="outputs of heads cannot be scaled"):
-            net.output_scale = 2.0
         with pytest.raises(ValueError, match="class_names are not supported with heads"):
             net.class_names = ["a", "b", "c"]
         with pytest.raises(ValueError, match="to_sklearn does not support networks with heads"):
             net.to_sklearn()
-    net.fit(X, y, 1, standardize=True)  # of the features
-    assert net.input_scale is not None
-    assert net.output_scale is None
 
 
 def test_layers_that_make_no_sense():

@@ -211,7 +211,8 @@ FASTMLP_API double* fastmlp_input_scaling_f64(fastmlp_network* network);
 FASTMLP_API double* fastmlp_output_scaling_f64(fastmlp_network* network);
 /* A feature x becomes fma(x, scale, offset) before the first layer, an output h of identity
  * fma(h, scale, offset) after the last, and training divides targets accordingly; both arrays have
- * a finite number for each column. Both null: no scaling. Not allowed while the network is being
+ * a finite number for each column. Of heads only those of identity can be scaled; the others have a
+ * scale of 1 and an offset of 0. Both null: no scaling. Not allowed while the network is being
  * trained. */
 FASTMLP_API fastmlp_status fastmlp_set_input_scaling(fastmlp_network* network, const float* scales,
                                                      const float* offsets);

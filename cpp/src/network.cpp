@@ -251,12 +251,13 @@ MatrixView<const T> view_of(Rows<T>& rows, std::size_t count) {
 /// Writes into an existing buffer, so that views of it stay valid.
 template <class T>
 void set_scaling(std::shared_ptr<Buffer<T>>& buffer, std::size_t columns, std::span<const T> scales,
-                 std::span<const T> offsets) {
+                 std::span<const T> offsets, const std::vector<Head>& heads = {}) {
     if (scales.empty() && offsets.empty()) return buffer.reset();
     if (scales.size() != columns || offsets.size() != columns) {
         throw std::invalid_argument("there must be a scale and an offset for each of " +
                                     std::to_string(columns) + " columns");
     }
+    check_scaling_of_heads(heads, scales, offsets);
     if (!buffer) buffer = std::make_shared<Buffer<T>>(checked_multiply(2, columns));
     std::copy(scales.begin(), scales.end(), buffer->data());
     std::copy(offsets.begin(), offsets.end(), buffer->data() + columns);
@@ -407,7 +408,8 @@ double Network<T>::backward(const Targets<T>& y, int n_threads) {
         std::fill_n(gradients_->data(), layout_.size(), T(0));
         return 0;
     }
-    work.scaled.expect(ColumnScaling<T>(output_scaling_.get()), work.capacity, outputs());
+    const Buffer<T>* const scaling = heads_.empty() ? output_scaling_.get() : nullptr;
+    work.scaled.expect(ColumnScaling<T>(scaling), work.capacity, outputs());
     for (std::size_t b = 0; b < work.batch; ++b) take_target(y, work.places[b], b, work);
     const double weight = weight_sum(y, work);
     std::atomic<bool> begun{false};  // whether some gradients were written
@@ -620,10 +622,7 @@ void Network<T>::set_output_scaling(std::span<const T> scales, std::span<const T
     if (!scales.empty() && layers_.back().activation != Activation::kIdentity) {
         throw std::invalid_argument("only outputs of identity can be scaled");
     }
-    if (!scales.empty() && !heads_.empty()) {
-        throw std::invalid_argument("the outputs of heads cannot be scaled");
-    }
-    set_scaling(output_scaling_, outputs(), scales, offsets);
+    set_scaling(output_scaling_, outputs(), scales, offsets, heads_);
 }
 
 template <class T>

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "checks/checks.hpp"
 #include "checks/finite.hpp"
 #include "files/architecture.hpp"
 #include "files/format.hpp"
@@ -67,6 +68,7 @@ template <class T>
 void add_group(OwningArchive& into, const std::string& prefix,
                const std::vector<const Network<T>*>& networks, const SaveOptions& options) {
     const std::size_t members = networks.size();
+    for (const Network<T>* const network : networks) check_scaling_of_heads(*network);
     for (const Part& part : parts_of(architecture_of(*networks[0]), networks[0]->layout())) {
         std::vector<std::size_t> shape = part.shape;
         shape.insert(shape.begin(), members);
@@ -229,6 +231,11 @@ private:
                 options.allow_nonfinite ? "" : not_finite(target, part.size);
             if (!problem.empty()) complaint_.tensor(tensors_[i]->name, problem);
         }
+        try {
+            check_scaling_of_heads(network);
+        } catch (const std::invalid_argument& error) {
+            complaint_.metadata(key_, error.what());
+        }
         network.set_epoch(epochs_.empty() ? network_.epoch : epochs_[m]);
         return network;
     }
@@ -245,8 +252,8 @@ private:
             const std::span<const T> inputs(zeros.data(), network_.features);
             const std::span<const T> outputs(zeros.data(), network.outputs());
             if (network_.has_input_scaling) network.set_input_scaling(inputs, inputs);
-            if (network_.has_output_scaling) network.set_output_scaling(outputs, outputs);
             const std::vector<T> ones(network.outputs(), T(1));
+            if (network_.has_output_scaling) network.set_output_scaling(ones, outputs);
             if (network_.has_loss_weights) network.set_loss_weights(ones);
             return network;
         } catch (const std::invalid_argument& error) {
@@ -303,6 +310,7 @@ std::vector<AnyNetwork> read_networks(const Archive& archive, const std::string&
 
 template <class T>
 Archive to_archive(const Network<T>& network, const SaveOptions& options) {
+    check_scaling_of_heads(network);
     OwningArchive result;
     const Architecture architecture = architecture_of(network);
     const files::Description description = files::describe(architecture);

@@ -232,7 +232,8 @@ class Network:
         """Scale of each output (N,), a live view; None if the outputs are not scaled.
 
         An output h of identity becomes ``fma(h, output_scale, output_offset)``, and a target y of
-        training ``(y - output_offset) / output_scale``. Set like `input_scale`, at least 0.
+        training ``(y - output_offset) / output_scale``. Set like `input_scale`, at least 0. Of
+        `Heads` only those of identity are scaled: the others have a scale of 1 and an offset of 0.
         """
         return self._model.core.output_scale
 
@@ -286,7 +287,8 @@ class Network:
             stream are those of y.
         y : array-like, shape (n,) or (n, N), optional
             Targets. Only for outputs of identity with the losses mean_squared_error,
-            mean_absolute_error, huber and quantile.
+            mean_absolute_error, huber and quantile. With `Heads` a tuple or dict as in `fit`: heads
+            of such numbers are scaled, the others are left.
         comm : mpi4py.MPI.Comm, optional
             Learn from the samples of all ranks, each of which passes its own; it may have none.
 

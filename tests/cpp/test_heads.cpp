@@ -216,8 +216,11 @@ void refusals() {
     CHECK(
         throws<std::invalid_argument>([] { Network<float>(kFeatures, kLayers, Loss::kHeads, 7); }));
     Network<float> net(kFeatures, kLayers, kHeads, 7);
-    const std::vector<float> ones(kOutputs, 1);
+    const std::vector<float> ones(kOutputs, 1), none(kOutputs);
     CHECK(throws<std::invalid_argument>([&] { net.set_output_scaling(ones, ones); }));
+    CHECK(throws<std::invalid_argument>([&] { net.set_output_scaling(none, none); }));
+    net.set_output_scaling(ones, none);  // as they are
+    net.set_output_scaling({}, {});
     const std::vector<std::int32_t> labels(kRows);
     CHECK(throws<std::invalid_argument>(
         [&] { net.evaluate(data.features(), Targets<float>::of_labels(labels.data(), kRows)); }));

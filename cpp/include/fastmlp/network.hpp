@@ -102,7 +102,8 @@ public:
     /// Sets the scaling of the outputs, which must be of identity: h becomes fma(h, scale, offset),
     /// and a target y of training (y - offset) / scale, or 0 if scale is 0. Deltas, gradients and
     /// the loss of `backward` are then those for the scaled targets; `train` and `evaluate` report
-    /// losses in units of y: docs/arithmetic.md has the formula.
+    /// losses in units of y: docs/arithmetic.md has the formula. Of heads only those of identity
+    /// are scaled: the others have a scale of 1 and an offset of 0.
     void set_output_scaling(std::span<const T> scales, std::span<const T> offsets);
     /// The scales of all columns, then the offsets, live; null if nothing is scaled. Training does
     /// not change them.

@@ -142,6 +142,32 @@ void check_shapes(std::size_t features, std::size_t outputs, const MatrixView<co
 }
 
 template <class T>
+void check_scaling_of_heads(const std::vector<Head>& heads, std::span<const T> scales,
+                            std::span<const T> offsets) {
+    std::size_t first = 0;
+    for (const Head& head : heads) {
+        for (std::size_t j = first; j < first + head.nodes; ++j) {
+            if (head.activation == Activation::kIdentity || (scales[j] == 1 && offsets[j] == 0)) {
+                continue;
+            }
+            throw std::invalid_argument(
+                "only outputs of identity can be scaled: those of the head '" + head.name +
+                "' need a scale of 1 and an offset of 0");
+        }
+        first += head.nodes;
+    }
+}
+
+template <class T>
+void check_scaling_of_heads(const Network<T>& network) {
+    const auto& scaling = network.output_scaling();
+    if (!scaling) return;
+    const std::span<const T> both(scaling->data(), scaling->size());
+    check_scaling_of_heads(network.heads(), both.first(network.outputs()),
+                           both.last(network.outputs()));
+}
+
+template <class T>
 void check_loss_weights(std::span<const T> weights) {
     const T most = std::sqrt(std::numeric_limits<T>::max());  // leaves room for the losses
     const auto allowed = [most](T weight) { return weight >= 0 && weight <= most; };
@@ -168,6 +194,7 @@ void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t r
             throw std::invalid_argument("the scales of outputs must be at least 0 and finite");
         }
     }
+    check_scaling_of_heads(network);
     if (network.loss_weights()) check_loss_weights<T>(*network.loss_weights());
     if (y.custom) return;
     if (!y.labels) return check_values(network, y);
@@ -204,6 +231,9 @@ void check_trainable(const Network<T>& network) {
     template void check_trainable(const Network<T>&);                                    \
     template void check_step_targets(const Network<T>&, const Targets<T>&, std::size_t); \
     template void check_loss_weights(std::span<const T>);                                \
+    template void check_scaling_of_heads(const Network<T>&);                             \
+    template void check_scaling_of_heads(const std::vector<Head>&, std::span<const T>,   \
+                                         std::span<const T>);                            \
     template void check_out(std::size_t, std::size_t, const MatrixView<T>&);             \
     template void check_features(std::size_t, const MatrixView<const T>&);               \
     template void check_features(std::size_t, const Features<T>&);                       \

@@ -4,6 +4,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "fastmlp/network.hpp"
 #include "propagation/features.hpp"
@@ -46,6 +47,16 @@ void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t r
 /// The same for a single step, where y may also be a gradient.
 template <class T>
 void check_step_targets(const Network<T>& network, const Targets<T>& y, std::size_t rows);
+
+/// Throws std::invalid_argument unless only heads of identity are scaled: of the outputs of others
+/// the scale must be 1 and the offset 0. Both are those of all outputs.
+template <class T>
+void check_scaling_of_heads(const std::vector<Head>& heads, std::span<const T> scales,
+                            std::span<const T> offsets);
+
+/// The same of a network's own scaling, if it has one.
+template <class T>
+void check_scaling_of_heads(const Network<T>& network);
 
 /// Throws std::invalid_argument unless they are finite, at least 0, and not all 0.
 template <class T>

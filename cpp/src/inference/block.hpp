@@ -68,11 +68,12 @@ struct InferenceBlock {
                  MatrixView<T> out, Poll* poll = nullptr) {
         const auto [rows, stride] = scores(net, x, range, poll);
         if (!net.heads.empty()) {
-            return HeadPass<T>{net.kernel, net.heads, head_rows}.outputs(
-                rows, stride, out.row(range.first), out.stride, range.size());
+            HeadPass<T>{net.kernel, net.heads, head_rows}.outputs(rows, stride, rows, stride,
+                                                                  range.size());
+        } else {
+            scores_to_nodes(net.kernel, net.loss, net.layers.back().activation, rows, stride, rows,
+                            stride, range.size(), out.cols);
         }
-        scores_to_nodes(net.kernel, net.loss, net.layers.back().activation, rows, stride, rows,
-                        stride, range.size(), out.cols);
         if (net.output_scaling) {
             return net.output_scaling.apply(net.kernel, rows, stride, out.row(range.first),
                                             out.stride, range.size(), out.cols);

@@ -115,9 +115,20 @@ private:
 
     /// The deltas of losses of what is scaled become those of losses of the outputs.
     void to_units() {
-        const Range rows{0, work_.batch};
-        for (int power = unit_power(pass_.loss); power > 0; --power) {
-            multiply_columns(work_.deltas.back(), rows, pass_.output_scaling.scales);
+        Rows<T>& delta = work_.deltas.back();
+        const auto multiply = [&](Loss loss, Range columns) {
+            for (std::size_t b = 0; b < work_.batch; ++b) {
+                for (std::size_t j = columns.first; j < columns.last; ++j) {
+                    const T scale = pass_.output_scaling.scales[j];
+                    for (int power = unit_power(loss); power > 0; --power) delta.row(b)[j] *= scale;
+                }
+            }
+        };
+        if (pass_.heads.empty()) return multiply(pass_.loss, {0, delta.cols});
+        std::size_t first = 0;
+        for (const Head& head : pass_.heads) {
+            multiply(head.loss, {first, first + head.nodes});
+            first += head.nodes;
         }
     }
 

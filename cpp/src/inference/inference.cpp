@@ -132,7 +132,8 @@ void measure_rows(const Layers& layers, const OutputRows<T>& at, std::size_t fir
 template <class T, class Layers>
 void measure_heads(const Layers& layers, const OutputRows<T>& at, std::size_t first,
                    HeadTargets kind, HeadRows<T>& room, std::vector<Measured<T>>& heads) {
-    const HeadPass<T> pass{layers.kernel, layers.heads, room};
+    const HeadPass<T> pass{layers.kernel, layers.heads, room, layers.output_scaling,
+                           HeadLosses::kInUnits};
     pass.weighted(kind, at, [&](std::size_t i) {
         Measured<T>& head = heads[i];
         const bool by_label = layers.heads[i].targets(kind.labelled) != room.n;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <utility>
 #include <vector>
 
 #include "fastmlp/layer.hpp"
@@ -22,6 +23,13 @@ struct HeadTargets {
         : labelled(columns < outputs), weighted(columns > outputs) {}
 };
 
+/// What the losses of heads with scaled outputs compare.
+enum class HeadLosses {
+    kScaled,    ///< the outputs and the targets before scaling
+    kReported,  ///< the same, with losses in units of the targets
+    kInUnits,   ///< the outputs and the targets as they are; deltas are not used
+};
+
 /// x * factor, but +0 for the factor 0, whatever x is.
 template <class T>
 T times(T x, T factor) {
@@ -36,6 +44,8 @@ struct HeadRows {
     std::vector<T> delta, losses;
     std::vector<const T*> targets;
     std::vector<std::int32_t> labels;
+    std::vector<T> scaled, unused_delta, units;  ///< of heads with scaled outputs
+    std::vector<const T*> in_units;
 
     void expect(std::size_t its_rows, std::size_t nodes) {
         rows = its_rows;
@@ -60,18 +70,34 @@ struct HeadRows {
         fastmlp::activate(kernel, activation, z.data(), stride, h.data(), stride, rows, n);
     }
 
-    /// Losses and deltas of these targets, which begin at `column` of the given rows, from z.
+    /// Losses and deltas of these targets, which begin at `column` of the given rows, from z. The
+    /// head's outputs are scaled `by` something if they are numbers.
     void apply_loss(const kernels::KernelTable<T>& kernel, const Head& head, const T* const* given,
-                    std::size_t column, bool labelled) {
+                    std::size_t column, bool labelled, const ColumnScaling<T>& by,
+                    HeadLosses compared) {
         const bool by_label = labelled && head.loss.kind == Loss::kCrossEntropy;
         for (std::size_t b = 0; b < rows; ++b) {
             targets[b] = given[b] + column;
             if (by_label) labels[b] = static_cast<std::int32_t>(*targets[b]);
         }
         activate(kernel, score_activation(head.loss, head.activation));
-        fastmlp::apply_loss(kernel, head.loss,
-                            {rows, n, h.data(), stride, by_label ? labels.data() : nullptr,
-                             targets.data(), delta.data(), stride, losses.data()});
+        const OutputRows<T> at{rows,
+                               n,
+                               h.data(),
+                               stride,
+                               by_label ? labels.data() : nullptr,
+                               targets.data(),
+                               delta.data(),
+                               stride,
+                               losses.data()};
+        if (!by || head.activation != Activation::kIdentity) {
+            fastmlp::apply_loss(kernel, head.loss, at);
+        } else if (compared == HeadLosses::kInUnits) {
+            by.apply(kernel, h.data(), stride, h.data(), stride, rows, n);
+            apply_loss_in_units(kernel, head.loss, by, at);
+        } else {
+            apply_scaled_loss(kernel, head.loss, by, compared == HeadLosses::kReported, at);
+        }
     }
 
     /// The delta of z from that of h(z).
@@ -85,6 +111,32 @@ private:
     static void grow(std::vector<V>& values, std::size_t size) {
         if (values.size() < size) values.resize(size);
     }
+
+    /// The loss of the scaled targets, which `targets` are then.
+    void apply_scaled_loss(const kernels::KernelTable<T>& kernel, Loss loss,
+                           const ColumnScaling<T>& by, bool reports_in_units, OutputRows<T> at) {
+        grow(scaled, rows * stride);
+        grow(in_units, rows);
+        for (std::size_t b = 0; b < rows; ++b) {
+            T* const row = &scaled[b * stride];
+            for (std::size_t j = 0; j < n; ++j) row[j] = by.inverse(targets[b][j], j);
+            in_units[b] = std::exchange(targets[b], row);
+        }
+        if (reports_in_units) {
+            grow(units, n);
+            for (std::size_t j = 0; j < n; ++j) units[j] = unit_of(loss, by.scales[j]);
+            at.weights = units.data();
+        }
+        fastmlp::apply_loss(kernel, loss, at);
+        if (!reports_in_units || !by.has_constant(n)) return;
+        grow(unused_delta, rows * stride);
+        by.apply(kernel, h.data(), stride, z.data(), stride, rows, n);
+        at.scores = z.data();
+        at.targets = in_units.data();
+        at.delta = unused_delta.data();
+        at.weights = nullptr;
+        apply_loss_in_units(kernel, loss, by, at);
+    }
 };
 
 /// The heads of a network, for some rows: `scores` are z of all of them.
@@ -93,8 +145,10 @@ struct HeadPass {
     const kernels::KernelTable<T>& kernel;
     const std::vector<Head>& heads;
     HeadRows<T>& room;
+    ColumnScaling<T> scaling = {};  ///< of all outputs
+    HeadLosses compared = HeadLosses::kScaled;
 
-    /// nodes = the outputs for rows of z; both may be one.
+    /// nodes = the outputs for rows of z, before they are scaled; both may be one.
     void outputs(const T* z, std::size_t ldz, T* nodes, std::size_t ldn, std::size_t rows) const {
         std::size_t first = 0;
         for (const Head& head : heads) {
@@ -116,7 +170,8 @@ struct HeadPass {
             const Head& head = heads[i];
             room.expect(rows, head.nodes);
             room.take(room.z, z + first, ldz);
-            room.apply_loss(kernel, head, targets, column, kind.labelled);
+            room.apply_loss(kernel, head, targets, column, kind.labelled, scaling.from(first),
+                            compared);
             f(i, first);
             first += head.nodes;
             column += head.targets(kind.labelled);

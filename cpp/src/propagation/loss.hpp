@@ -107,6 +107,12 @@ inline int unit_power(Loss loss) {
     return loss.kind == Loss::kMeanSquaredError || loss.kind == Loss::kHuber ? 2 : 1;
 }
 
+/// The unit of the loss of an output with this scale.
+template <class T>
+T unit_of(Loss loss, T scale) {
+    return unit_power(loss) == 2 ? scale * scale : scale;
+}
+
 /// Per-sample losses of scaled outputs in units of the targets: of each output |scale|^p times the
 /// loss before scaling. That is the loss itself, except for Huber's, whose delta is in units of the
 /// scale. `at.delta` is overwritten.

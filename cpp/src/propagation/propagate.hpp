@@ -58,9 +58,11 @@ struct Propagation {
           running{&network.layout(), network.statistics()->data()}, parameters(its_parameters),
           work(workspace), output_scaling(network.output_scaling().get()),
           loss_weights(network.loss_weights() ? network.loss_weights()->data() : nullptr),
-          has_column_settings(output_scaling || loss_weights), heads(network.heads()),
+          heads(network.heads()),
+          has_column_settings(heads.empty() && (output_scaling || loss_weights)),
           normalizes_inputs(fastmlp::normalizes_inputs(layers)) {
-        work.scaled.expect(output_scaling, work.capacity, work.scores.cols);
+        work.scaled.expect(heads.empty() ? output_scaling : ColumnScaling<T>(), work.capacity,
+                           work.scores.cols);
         while (work.head_losses.size() < heads.size()) work.head_losses.emplace_back(work.capacity);
         while (lowest_trainable < layers.size() && !traits[lowest_trainable].trainable) {
             ++lowest_trainable;
@@ -78,8 +80,8 @@ struct Propagation {
     Workspace<T>& work;
     ColumnScaling<T> output_scaling;  ///< of the network's outputs
     const T* loss_weights;            ///< of each output, or null
-    bool has_column_settings;         ///< any of these
     const std::vector<Head>& heads;   ///< if the outputs have several
+    bool has_column_settings;         ///< scaling or weights, without heads
     bool normalizes_inputs;           ///< of the first layer
     bool reports_in_units = false;    ///< losses are in units of the targets, not scaled
     BatchContext context{};
@@ -171,11 +173,12 @@ struct Propagation {
         if (rows.size() == 0) return;
         Rows<T>&from = work.scores, &to = work.nodes.back();
         if (!heads.empty()) {
-            return head_pass().outputs(from.row(rows.first), from.stride, to.row(rows.first),
-                                       to.stride, rows.size());
+            head_pass().outputs(from.row(rows.first), from.stride, to.row(rows.first), to.stride,
+                                rows.size());
+        } else {
+            scores_to_nodes(kernel, loss, layers.back().activation, from.row(rows.first),
+                            from.stride, to.row(rows.first), to.stride, rows.size(), to.cols);
         }
-        scores_to_nodes(kernel, loss, layers.back().activation, from.row(rows.first), from.stride,
-                        to.row(rows.first), to.stride, rows.size(), to.cols);
         if (output_scaling) {
             output_scaling.apply(kernel, to.row(rows.first), to.stride, to.row(rows.first),
                                  to.stride, rows.size(), to.cols);
@@ -200,7 +203,10 @@ struct Propagation {
         }
         if (has_column_settings) {
             if (loss_weights) weigh_columns(delta, rows, loss_weights);
-            if (reports_in_units && has_constant_output() && !y.custom) report_in_units(rows);
+            if (reports_in_units && !y.custom && output_scaling &&
+                output_scaling.has_constant(work.scores.cols)) {
+                report_in_units(rows);  // the scaled loss cannot compare an offset with targets
+            }
         }
         if (loss_limit < kUnlimited) limit_losses(work, rows, loss_limit);
         if (y.weights) weigh(work, rows);
@@ -219,7 +225,7 @@ struct Propagation {
                                delta.row(rows.first),
                                delta.stride,
                                work.losses.data() + rows.first,
-                               weights_of_losses()};
+                               heads.empty() ? weights_of_losses() : nullptr};
         if (heads.empty()) return apply_loss(kernel, loss, at);
         head_pass().weighted({y.values.cols, delta.cols}, at, [&](std::size_t i) {
             return work.head_losses[i].data() + rows.first;
@@ -233,19 +239,10 @@ struct Propagation {
         const std::size_t n = work.scores.cols;
         T* const factors = room(unit_factors, n);
         for (std::size_t j = 0; j < n; ++j) {
-            const T scale = output_scaling.scales[j];
-            factors[j] = unit_power(loss) == 2 ? scale * scale : scale;
+            factors[j] = unit_of(loss, output_scaling.scales[j]);
             if (loss_weights) factors[j] *= loss_weights[j];
         }
         return factors;
-    }
-
-    /// Whether some scale is 0: that output is then the offset, which the scaled loss cannot
-    /// compare with the targets.
-    bool has_constant_output() const {
-        const T* const scales = output_scaling.scales;
-        return output_scaling &&
-               std::find(scales, scales + work.scores.cols, T(0)) != scales + work.scores.cols;
     }
 
     /// Deltas of the output layer for dL/dh of a loss that only the caller knows: the Jacobian of
@@ -258,8 +255,8 @@ struct Propagation {
             std::copy_n(work.targets[b], delta.cols, delta.row(b));
             work.losses[b] = 0;
         }
-        if (!heads.empty()) return pass_back_heads(rows);
         if (output_scaling) multiply_columns(delta, rows, output_scaling.scales);
+        if (!heads.empty()) return pass_back_heads(rows);
         if (layers[last].activation == Activation::kSoftmax) softmax_backward(h, delta, rows);
         Rows<T>& from = traits[last].keeps_z ? z(last) : h;
         activate_backward(kernel, layers[last].activation, from.row(rows.first), from.stride,
@@ -272,7 +269,10 @@ struct Propagation {
         head_pass().pass_back(from.row(rows.first), from.stride, delta.row(rows.first),
                               delta.stride, rows.size());
     }
-    HeadPass<T> head_pass() const { return {kernel, heads, head_rows}; }
+    HeadPass<T> head_pass() const {
+        return {kernel, heads, head_rows, output_scaling,
+                reports_in_units ? HeadLosses::kReported : HeadLosses::kScaled};
+    }
 
     /// Calls a custom loss once for all rows. It receives the outputs of the network; the deltas
     /// are those of the outputs before they are scaled.

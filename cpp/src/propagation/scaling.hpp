@@ -2,6 +2,7 @@
 /// first layer and its outputs after the last.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <stdexcept>
@@ -27,6 +28,16 @@ struct ColumnScaling {
 
     explicit operator bool() const { return scales != nullptr; }
 
+    /// That of the columns from `first` on.
+    ColumnScaling from(std::size_t first) const {
+        ColumnScaling result;
+        if (*this) {
+            result.scales = scales + first;
+            result.offsets = offsets + first;
+        }
+        return result;
+    }
+
     /// to = fma(from, scale, offset), for rows of n columns; `to` may be `from`.
     void apply(const kernels::KernelTable<T>& kernel, const T* from, std::size_t lds, T* to,
                std::size_t ldt, std::size_t rows, std::size_t n) const {
@@ -35,6 +46,11 @@ struct ColumnScaling {
             convert(reinterpret_cast<const std::byte*>(from + b * lds), sizeof(T), n, scales,
                     offsets, to + b * ldt);
         }
+    }
+
+    /// Whether one of n scales is 0: that column is then the offset.
+    bool has_constant(std::size_t n) const {
+        return std::find(scales, scales + n, T(0)) != scales + n;
     }
 
     /// The inverse: (x - offset) / scale in double, rounded once; 0 if the scale is 0.

@@ -194,6 +194,9 @@ class Assembly:
         """Return the scaling of the outputs, if the model ends with one."""
         if self._scale is None:
             return None
+        heads = last.activation
+        if isinstance(heads, Heads) and _scales_numbers_only(heads, self._scale):
+            return self._scale
         if not last.is_linear:
             raise ValueError(
                 "the model scales the result of its last activation, with which a network must end"
@@ -351,6 +354,16 @@ def assemble_heads(branches: Mapping[str, tuple[str, Iterable[Step]]]) -> Iterat
     weights = np.concatenate([each.weights for each in linear], axis=1)
     yield Linear(weights, np.concatenate([each.biases for each in linear]), where)
     yield HeadActivations(Heads.of_named(heads), where)
+
+
+def _scales_numbers_only(layer: Heads, scale: _Factors) -> bool:
+    """Return whether a network can have this scaling of the outputs of its heads."""
+    factor, offset = (np.broadcast_to(part, layer.nodes) for part in scale)
+    numbers = np.concatenate(
+        [np.full(head.nodes, head.activation == "identity") for head in layer.heads.values()]
+    )
+    left = (factor == 1.0) & (offset == 0.0)
+    return bool((factor >= 0.0).all() and (numbers | left).all())
 
 
 def _end(last: _Layer, output: str | None) -> None:

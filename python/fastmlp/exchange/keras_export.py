@@ -93,7 +93,7 @@ def _with_heads(net: Model, shared: keras.Sequential, last: Heads) -> keras.Mode
     for layer in shared.layers:
         nodes = layer(nodes)
     weights, biases = net.core.weights(len(net.layers) - 1), net.core.biases(len(net.layers) - 1)
-    outputs, first = {}, 0
+    outputs, first, scaling = {}, 0, net.output_scaling
     for name, head in last.named:
         columns = slice(first, first + head.nodes)
         first += head.nodes
@@ -103,6 +103,9 @@ def _with_heads(net: Model, shared: keras.Sequential, last: Heads) -> keras.Mode
         z = dense(nodes)
         dense.set_weights([weights[:, columns], biases[columns]])
         outputs[name] = function(z) if follows else z
+        if scaling is not None and head.activation == "identity":
+            scale, offset = (part[columns] for part in scaling)
+            outputs[name] = _rescaling((scale, offset), dtype)(outputs[name])
     return keras.Model(start, outputs)
 
 

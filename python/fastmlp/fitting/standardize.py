@@ -17,10 +17,12 @@ from fastmlp.data.rescaled import Rescaled
 from fastmlp.data.stream import Stream, TargetsLike, rows_of
 from fastmlp.errors import DataError
 from fastmlp.fitting.ranks import Ranks
+from fastmlp.layers import ActivationLike
+from fastmlp.losses import Loss
 from fastmlp.model.feature_names import check_names
 from fastmlp.model.model import Model, refuse_while_fitting
 from fastmlp.model.samples import CheckedSamples
-from fastmlp.model.targets import read_targets
+from fastmlp.model.targets import read_targets, targets_of_heads
 from fastmlp.streams.batches import Batches
 from fastmlp.streams.places import unusable
 
@@ -70,11 +72,16 @@ def _of_arrays(
         refuse_not_finite("X", rows)
     if y is None:
         return _of_features(model, rows, ranks), None
-    if not _has_units(model):
+    if not _numeric_outputs(model).any():
+        names = [name for name, _ in model.loss.heads]
         raise ValueError(
             f"y is scaled only for outputs of identity and the losses {', '.join(_REGRESSION)}; "
-            f"this network has {model.layers[-1].activation!r} and {str(model.loss)!r}; "
-            "pass X alone"
+            + (
+                f"no head of this network has them: {', '.join(names)}; "
+                if names
+                else f"this network has {model.layers[-1].activation!r} and {str(model.loss)!r}; "
+            )
+            + "pass X alone"
         )
     given = read_targets("y", y, len(rows), model.outputs, model.loss, model.dtype)
     return _of_features(model, rows, ranks), _of_targets(model, given, ranks)
@@ -86,7 +93,7 @@ def _of_stream(model: Model, stream: Stream, ranks: Ranks | None) -> tuple[Scali
         raise ValueError(
             f"the stream has {stream.n_features} features, but the network takes {model.features}"
         )
-    features, targets = ColumnMoments(model.features), ColumnMoments(model.outputs)
+    features, targets = ColumnMoments(model.features), _moments_of_targets(model)
     read = stream.reader()
     for start, stop in stream.pieces():
         with unusable(*stream.place(start)):
@@ -97,13 +104,13 @@ def _of_stream(model: Model, stream: Stream, ranks: Ranks | None) -> tuple[Scali
             copying.check_shape("X", array.shape, model.features)
             refuse_not_finite("X", RawRows(array, np.dtype(np.float64)))
             features.add(array.astype(np.float64))
-            if _has_units(model):
+            if targets is not None:
                 given = read_targets("y", y, len(array), model.outputs, model.loss, model.dtype)
-                targets.add(given.astype(np.float64))
+                targets.add(_numbers(model, given).astype(np.float64))
     scaling = _inwards(_merged(features, ranks), model.dtype, "X")
-    if not _has_units(model):
+    if targets is None:
         return scaling, None
-    return scaling, _outwards(_merged(targets, ranks), model.dtype)
+    return scaling, _outwards(_merged(targets, ranks), model)
 
 
 @contextmanager
@@ -164,7 +171,8 @@ def is_first_fit(model: Model) -> bool:
 def learn_from(model: Model, samples: CheckedSamples, ranks: Ranks | None = None) -> None:
     """Learn the scaling of the training samples of a fit, those of weight 0 left out."""
     samples = samples.counting()
-    targets = _of_targets(model, samples.y, ranks) if _has_units(model) else None
+    numeric = _numeric_outputs(model).any()
+    targets = _of_targets(model, samples.y, ranks) if numeric else None
     _set(model, _of_features(model, samples.X, ranks), targets)
 
 
@@ -174,9 +182,33 @@ def _set(model: Model, features: Scaling, targets: Scaling | None) -> None:
         model.core.set_output_scaling(*targets)
 
 
-def _has_units(model: Model) -> bool:
-    """Return whether outputs are numbers that can be scaled."""
-    return model.layers[-1].activation == "identity" and model.loss in _REGRESSION
+def _numeric_outputs(model: Model) -> NDArray[np.bool_]:
+    """Return which outputs (N,) are numbers that can be scaled."""
+    if not model.loss.heads:
+        return np.full(model.outputs, _is_numeric(model.layers[-1].activation, model.loss))
+    heads = [head for _, head in model.loss.heads]
+    each = [np.full(head.nodes, _is_numeric(head.activation, head.chosen_loss)) for head in heads]
+    return np.concatenate(each)
+
+
+def _is_numeric(activation: ActivationLike, loss: Loss) -> bool:
+    return activation == "identity" and loss in _REGRESSION
+
+
+def _numbers(model: Model, y: NDArray[Any]) -> NDArray[Any]:
+    """Return the columns of targets, as `read_targets` returns them, that can be scaled."""
+    heads = model.loss.heads
+    if not heads:
+        return y
+    pairs = zip(targets_of_heads(y, heads), heads, strict=True)
+    numeric = [part for part, (_, head) in pairs if _is_numeric(head.activation, head.chosen_loss)]
+    return np.concatenate(numeric, axis=1)
+
+
+def _moments_of_targets(model: Model) -> ColumnMoments | None:
+    """Return moments for the targets that can be scaled, if there are any."""
+    columns = int(_numeric_outputs(model).sum())
+    return ColumnMoments(columns) if columns else None
 
 
 def _of_features(model: Model, rows: Any, ranks: Ranks | None) -> Scaling:
@@ -189,9 +221,10 @@ def _of_features(model: Model, rows: Any, ranks: Ranks | None) -> Scaling:
 
 
 def _of_targets(model: Model, y: NDArray[Any], ranks: Ranks | None) -> Scaling:
-    moments = ColumnMoments(model.outputs)
-    _add_blocks(moments, y)
-    return _outwards(_merged(moments, ranks), model.dtype)
+    moments = _moments_of_targets(model)
+    assert moments is not None
+    _add_blocks(moments, _numbers(model, y))
+    return _outwards(_merged(moments, ranks), model)
 
 
 def _merged(moments: ColumnMoments, ranks: Ranks | None) -> ColumnMoments:
@@ -244,10 +277,16 @@ def _inwards(moments: ColumnMoments, dtype: np.dtype[Any], name: str) -> Scaling
     return _representable(name, scale, 0.0 - moments.mean * scale.astype(np.float64), dtype)
 
 
-def _outwards(moments: ColumnMoments, dtype: np.dtype[Any]) -> Scaling:
-    """Return the scaling that gives outputs the mean and standard deviation of the targets."""
-    deviation = moments.deviation("y")
-    return _representable("y", deviation, moments.mean, dtype)
+def _outwards(moments: ColumnMoments, model: Model) -> Scaling:
+    """Return the scaling that gives outputs the mean and standard deviation of the targets.
+
+    It leaves the outputs of heads that are no numbers.
+    """
+    of_numbers = _representable("y", moments.deviation("y"), moments.mean, model.dtype)
+    scale, offset = np.ones(model.outputs, model.dtype), np.zeros(model.outputs, model.dtype)
+    numeric = _numeric_outputs(model)
+    scale[numeric], offset[numeric] = of_numbers
+    return scale, offset
 
 
 def _representable(

@@ -2,6 +2,7 @@
 
 from . import arrays, validation
 from .dense import Matrix, Row
+from .heads import LossOfHeads, joined
 from .passes import Pass
 from .propagation import Propagation, pass_rows_back
 from .rescaled import Rescaled
@@ -68,12 +69,20 @@ class Derivatives(Propagation):
         at = self._propagate(samples.X)
         _, delta = self._output_delta(at, samples.y)
         if self._output_scaling is not None:
-            for _ in range(power(self.loss)):
-                delta = self._output_scaling.times_scale(delta)
+            units = self._units_of_losses(self._output_scaling.scale)
+            delta = [[d * u for d, u in zip(row, units, strict=True)] for row in delta]
         return by(X, self._features_delta(at, delta))
 
     def _outputs(self) -> int:
         return self._layers[-1].nodes
+
+    def _units_of_losses(self, scale: Row) -> Row:
+        """Return the unit of the loss of each output."""
+        if not isinstance(self._loss, LossOfHeads):
+            return [s ** power(self.loss) for s in scale]
+        heads = self._loss.heads
+        pairs = zip(heads.named, heads.split(scale), strict=True)
+        return joined([s ** power(head.loss.name) for s in part] for (_, head), part in pairs)
 
     def _features_delta(self, at: Pass, delta: Matrix) -> Matrix:
         """Pass dL/dz of the last layer back to the features."""

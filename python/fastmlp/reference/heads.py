@@ -9,6 +9,7 @@ from .chosen_loss import ChosenLoss, choose_loss
 from .dense import Matrix, Row
 from .layers import Dense
 from .losses import is_right
+from .scaling import REGRESSION, Scaling, losses_in_units, trained_losses_in_units
 from .sums import in_order
 
 
@@ -56,6 +57,22 @@ class Head:
             rows = zip(delta, h, z, strict=True)
             delta = [activations.pass_back(self.activation, *row) for row in rows]
         return losses, delta
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether the outputs are numbers that can be scaled."""
+        return self.activation == "identity" and self.loss.name in REGRESSION
+
+    def losses_in_units(
+        self, scaling: Scaling | None, z: Matrix, h: Matrix, y: Matrix, trained: bool
+    ) -> Row:
+        """Return the loss of each sample in units of the targets, if the outputs are scaled."""
+        if scaling is None or not self.is_numeric:
+            losses: Row = self.loss.of_batch(z, h, y)[0]
+            return losses
+        if trained:
+            return trained_losses_in_units(self.loss, z, h, y, scaling, None)
+        return losses_in_units(self.loss, scaling.apply(h), y, scaling.scale, None)
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -177,15 +194,50 @@ class LossOfHeads:
         """Return the loss of each sample (2.8), and delta, dL/dz (2.9)."""
         each = self.of_each(z, h, y)
         weights = [head.weight for _, head in self.heads.named]
-        losses = [
-            in_order(w * loss for w, loss in zip(weights, row, strict=True))
-            for row in zip(*(losses for losses, _ in each.values()), strict=True)
-        ]
+        losses = self.total({name: losses for name, (losses, _) in each.items()})
         deltas = [
             [[d * w for d in row] for row in delta]
             for (_, delta), w in zip(each.values(), weights, strict=True)
         ]
         return losses, [joined(row) for row in zip(*deltas, strict=True)]
+
+    def total(self, losses: dict[str, Row]) -> Row:
+        """Return the loss of each sample from those of all heads."""
+        weights = [head.weight for _, head in self.heads.named]
+        return [
+            in_order(w * loss for w, loss in zip(weights, row, strict=True))
+            for row in zip(*losses.values(), strict=True)
+        ]
+
+    def scaled(self, scaling: Scaling, y: Matrix) -> Matrix:
+        """Return the targets that outputs are compared with before they are scaled."""
+        n = self.heads.nodes
+        inverse = scaling.inverse([row[:n] for row in y])
+        return [numbers + row[n:] for numbers, row in zip(inverse, y, strict=True)]
+
+    def in_units(
+        self, z: Matrix, h: Matrix, y: Matrix, scaling: Scaling | None, *, trained: bool
+    ) -> dict[str, Row]:
+        """Return the losses of each head in units of the targets, by name, not times its weight.
+
+        Those of a training step, `trained`, are computed from the scaled targets.
+        """
+        scalings = self.scalings_of_each(scaling)
+        parts = zip(self.heads.named, scalings, *map(self.heads.split_rows, (z, h, y)), strict=True)
+        each = {name: head.losses_in_units(*part, trained) for (name, head), *part in parts}
+        factors = [row[self.heads.nodes :] for row in y]
+        for i, (name, losses) in enumerate(each.items() if factors[0] else ()):
+            each[name] = [
+                row[i] * loss if row[i] else 0.0 for row, loss in zip(factors, losses, strict=True)
+            ]
+        return each
+
+    def scalings_of_each(self, scaling: Scaling | None) -> list[Scaling | None]:
+        """Return the part of each head of a scaling of all outputs."""
+        if scaling is None:
+            return [None] * len(self.heads.named)
+        parts = map(self.heads.split, (scaling.scale, scaling.offset))
+        return [Scaling(*each) for each in zip(*parts, strict=True)]
 
     def are_right(self, z: Matrix, y: Matrix) -> dict[str, list[list[bool]]]:
         """Return which decisions of each sample are right, for each head; see `is_right`."""

@@ -121,11 +121,15 @@ class Model:
 
     def _set_outputs(self, which: str, value: object) -> None:
         output = self._layers[-1]
-        if value is not None and isinstance(output, Heads):
-            raise ValueError("the outputs of heads cannot be scaled")
         if value is not None and output.activation != "identity":
             raise ValueError(f"only outputs of identity can be scaled, not {output.activation!r}")
-        self._output_scaling = scaled_by(which, value, self._output_scaling, output.nodes)
+        scaling = scaled_by(which, value, self._output_scaling, output.nodes)
+        if isinstance(output, Heads) and scaling is not None:
+            pairs = zip(scaling.scale, scaling.offset, strict=True)
+            for (name, head), part in zip(output.named, output.split(list(pairs)), strict=True):
+                if head.activation != "identity" and part != [(1.0, 0.0)] * head.nodes:
+                    raise ValueError(f"only outputs of identity can be scaled, not those of {name}")
+        self._output_scaling = scaling
 
     @property
     def loss_weights(self) -> Row | None:

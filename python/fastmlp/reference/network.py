@@ -14,7 +14,7 @@ from .objective import Objective
 from .optimizers import SGD, MovingAverage, Optimizer
 from .options import FitOptions, read_options
 from .samples import CheckedSamples, read_samples, weigh_classes
-from .scaling import of_features, of_targets
+from .scaling import REGRESSION, Scaling, of_features, of_targets
 from .schedules import check_share
 from .training import Training
 
@@ -265,17 +265,31 @@ class Network(Training):
         rows = arrays.features("X", X, self._features)
         features = of_features(rows, self._dtype)
         if y is not None:
-            if not self._has_units():
+            if not self._numeric_outputs():
                 raise ValueError(
                     f"y is scaled only for numbers, not with {self.loss}: pass X alone"
                 )
             targets = self._layers[-1].targets("y", y, len(rows), self.loss)
-            self._output_scaling = of_targets(targets)
+            self._output_scaling = self._scaling_of(targets)
         self._input_scaling = features
 
-    def _has_units(self) -> bool:
-        squares = ("mean_squared_error", "mean_absolute_error", "huber", "quantile")
-        return self._layers[-1].activation == "identity" and self.loss in squares
+    def _numeric_outputs(self) -> list[int]:
+        """Return which outputs are numbers that can be scaled."""
+        output = self._layers[-1]
+        if not isinstance(output, Heads):
+            is_numeric = output.activation == "identity" and self.loss in REGRESSION
+            return list(range(output.nodes)) if is_numeric else []
+        owners = [head for _, head in output.named for _ in range(head.nodes)]
+        return [n for n, head in enumerate(owners) if head.is_numeric]
+
+    def _scaling_of(self, targets: Matrix) -> Scaling:
+        """Return the scaling of the outputs that are numbers, and of others 1 and 0."""
+        numeric, outputs = self._numeric_outputs(), self._layers[-1].nodes
+        scaling = Scaling([1.0] * outputs, [0.0] * outputs)
+        learned = of_targets([[row[n] for n in numeric] for row in targets])
+        for n, scale, offset in zip(numeric, learned.scale, learned.offset, strict=True):
+            scaling.scale[n], scaling.offset[n] = scale, offset
+        return scaling
 
     def _is_first_fit(self) -> bool:
         if (self._input_scaling, self._output_scaling) != (None, None):
@@ -286,8 +300,8 @@ class Network(Training):
 
     def _learn_from(self, samples: CheckedSamples) -> None:
         self._input_scaling = of_features(samples.X, self._dtype)
-        if self._has_units():
-            self._output_scaling = of_targets(samples.y)
+        if self._numeric_outputs():
+            self._output_scaling = self._scaling_of(samples.y)
 
     def predict_classes(self, X: object, n_threads: int | None = None) -> list[Any]:
         """Predict classes: those of the largest outputs of softmax, or of sigmoid above 0.5.

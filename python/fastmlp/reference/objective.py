@@ -137,9 +137,9 @@ class _Tangents:
     def _of_output(self) -> Matrix:
         """Compute delta' of the last layer."""
         h, y, scaling = self._at.h[-1], self._samples.y, self._network._output_scaling  # noqa: SLF001
-        if scaling is not None:
-            y = scaling.inverse(y)
         loss, layer = self._network._loss, self._layers[-1]  # noqa: SLF001
+        if scaling is not None:
+            y = loss.scaled(scaling, y) if isinstance(loss, LossOfHeads) else scaling.inverse(y)
         rows = (self._at.z[-1], h, y, self._z[-1], self._nodes[-1])
         if isinstance(loss, LossOfHeads):
             parts = zip(loss.heads.named, *map(loss.heads.split_rows, rows), strict=True)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import arrays, dense, dropout, normalization, validation
-from .chosen_loss import ChosenLoss
 from .dense import Matrix, Row
 from .heads import LossOfHeads
 from .layers import Dense
@@ -17,7 +16,7 @@ from .normalization import LayerKey
 from .optimizers import SGD, Memory, Optimizer, descend, read_optimizer
 from .passes import Pass
 from .plateau import Plateau
-from .scaling import Scaling, losses_in_units, units_of
+from .scaling import losses_in_units
 from .schedules import Schedule, is_spread
 from .sums import in_order, weighted_mean
 
@@ -413,6 +412,8 @@ class Propagation(Model):
         z, h, scaling = at.z[-1], at.h[-1], self._output_scaling
         if scaling is None:
             losses, delta = self._losses(z, h, y)
+        elif isinstance(self._loss, LossOfHeads):
+            losses, delta = self._loss.of_batch(z, h, self._loss.scaled(scaling, y))
         elif self._loss.function is None:
             losses, delta = self._losses(z, h, scaling.inverse(y))
         else:  # it sees the outputs as they are
@@ -433,19 +434,11 @@ class Propagation(Model):
     def _losses_in_units(self, at: Pass, y: list[Any]) -> Row:
         """Return the loss of each sample between the outputs, scaled or not, and the targets."""
         loss, scaling = self._loss, self._output_scaling
-        if scaling is None or loss.function is not None or isinstance(loss, LossOfHeads):
+        if isinstance(loss, LossOfHeads):
+            return loss.total(loss.in_units(at.z[-1], at.h[-1], y, scaling, trained=False))
+        if scaling is None or loss.function is not None:
             return self._losses(at.z[-1], at.nodes[-1], y)[0]
         return losses_in_units(loss, at.nodes[-1], y, scaling.scale, self._loss_weights)
-
-    def _reported_losses(self, at: Pass, y: list[Any], loss: ChosenLoss, scaling: Scaling) -> Row:
-        """Return the loss of each sample of a training step, in units of the targets.
-
-        It is that of the scaled targets with weights: the unit of each output.
-        """
-        if 0.0 in scaling.scale:  # the output is the offset, which no scaled loss compares with y
-            return self._losses_in_units(at, y)
-        factors = units_of(loss, scaling.scale, self._loss_weights)
-        return loss.of_batch(at.z[-1], at.h[-1], scaling.inverse(y), factors)[0]
 
     def _remember_for(self, optimizer: Optimizer) -> None:
         """Keep the state of the last optimizer if it is of the same kind, else reset it."""

@@ -84,6 +84,10 @@ def of_targets(rows: Matrix) -> Scaling:
     return Scaling([1.0 / s if s else 0.0 for s in scale], offset)
 
 
+REGRESSION = ("mean_squared_error", "mean_absolute_error", "huber", "quantile")
+"""Losses whose targets are standardized: those of numbers in any unit."""
+
+
 def power(loss: str) -> int:
     """Return the power of the unit that a loss has: 2 of squares, else 1."""
     return 2 if loss in ("mean_squared_error", "huber") else 1
@@ -108,3 +112,15 @@ def losses_in_units(
     weights = [1.0] * len(scale) if weights is None else weights
     each = zip(outputs, y, strict=True)
     return [weighted(value, row, row, target, deltas, weights) for row, target in each]
+
+
+def trained_losses_in_units(
+    loss: ChosenLoss, z: Matrix, h: Matrix, y: list[Any], scaling: Scaling, weights: Row | None
+) -> Row:
+    """Return the loss of each sample of a training step, in units of the targets.
+
+    It is that of the scaled targets with weights: the unit of each output; h is before scaling.
+    """
+    if 0.0 in scaling.scale:  # the output is the offset, which no scaled loss compares with y
+        return losses_in_units(loss, scaling.apply(h), y, scaling.scale, weights)
+    return loss.of_batch(z, h, scaling.inverse(y), units_of(loss, scaling.scale, weights))[0]

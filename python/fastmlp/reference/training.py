@@ -5,7 +5,6 @@ import time
 from typing import Any
 
 from .callbacks import Callback
-from .chosen_loss import ChosenLoss
 from .dense import Matrix, Row
 from .derivatives import Derivatives
 from .early_stopping import EarlyStopping
@@ -18,6 +17,7 @@ from .optimizers import MovingAverage
 from .options import FitOptions
 from .plateau import PlateauWatch
 from .samples import CheckedSamples
+from .scaling import trained_losses_in_units
 from .sums import in_order, weighted_mean
 
 
@@ -148,18 +148,22 @@ class Training(Derivatives):
 
     def _reported(self, y: list[Any], weight: Row, losses: Row) -> Row:
         """Return the losses of the last forward times the weights, in units of y if they have."""
-        chosen, scaling = self._loss, self._output_scaling
-        if scaling is None or not isinstance(chosen, ChosenLoss) or chosen.function:
+        chosen, scaling, at = self._loss, self._output_scaling, self._pass
+        if scaling is None or chosen.function:
             return losses
-        in_units = self._reported_losses(self._pass, y, chosen, scaling)
+        if isinstance(chosen, LossOfHeads):
+            in_units = chosen.total(chosen.in_units(at.z[-1], at.h[-1], y, scaling, trained=True))
+        else:
+            weights = self._loss_weights
+            in_units = trained_losses_in_units(chosen, at.z[-1], at.h[-1], y, scaling, weights)
         return [w * loss for w, loss in zip(weight, in_units, strict=True)]
 
     def _losses_of_heads(self, y: Matrix) -> dict[str, Row]:
         """Return the loss of each sample of the last forward, for each head."""
         if not isinstance(self._loss, LossOfHeads):
             return {}
-        each = self._loss.of_each(self._pass.z[-1], self._pass.h[-1], y)
-        return {name: losses for name, (losses, _) in each.items()}
+        z, h = self._pass.z[-1], self._pass.h[-1]
+        return self._loss.in_units(z, h, y, self._output_scaling, trained=True)
 
     def _flops_per_sample(self) -> int:
         """Count the floating-point operations of training on one sample.
@@ -183,11 +187,12 @@ class Training(Derivatives):
         at, weight = self._propagate(samples.X), samples.weight
         losses = self._losses_in_units(at, samples.y)
         if isinstance(self._loss, LossOfHeads):
-            each = self._loss.of_each(at.z[-1], at.h[-1], samples.y)
+            ends = at.z[-1], at.h[-1], samples.y
+            each = self._loss.in_units(*ends, self._output_scaling, trained=False)
             are_right = self._loss.are_right(at.z[-1], samples.y)
             return HeadsEvaluation(
                 evaluation_of(losses, [[]], weight).loss,
-                {n: evaluation_of(each[n][0], are_right[n], weight) for n in each},
+                {n: evaluation_of(each[n], are_right[n], weight) for n in each},
             )
         decisions = [
             is_right(self.loss, *sample) for sample in zip(at.z[-1], samples.y, strict=True)
