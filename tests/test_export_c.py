@@ -197,8 +197,40 @@ def test_heads(dtype, rng, tmp_path):
     net = fm.Network([5, 9, fm.Heads(**heads)], "tanh", seed=3, dtype=dtype)
     X, _ = samples(net, 30, rng)
     assert np.array_equal(predictions(compiled(net, tmp_path), net, X), net.predict(X))
-    with pytest.raises(ValueError, match="does not support networks with heads"):
-        net.export_c(tmp_path / "model.h", training=True)
+
+
+@pytest.mark.parametrize("scaled", [False, True], ids=["", "scaled"])
+def test_heads_train_to_the_same_bits(scaled, dtype, rng, tmp_path):
+    heads = {
+        "kind": fm.Head(3, "softmax", fm.CrossEntropy(0.1), weight=0.7),
+        "größe": fm.Head(2, "identity", weight=0.3),
+        "hub": fm.Head(19, "identity", fm.Huber(0.7)),
+        "label": fm.Head(2, "softmax"),
+        "chance": fm.Head(2, "sigmoid", weight=2.0),
+        "count": fm.Head(1, "exp"),
+        "slope": fm.Head(2, "gelu", "mean_squared_error"),
+        "bound": fm.Head(1, "tanh", fm.Quantile(0.2)),
+        "rest": fm.Head(2, "relu", "mean_absolute_error", weight=0.1),
+    }
+    net = fm.Network([5, 9, fm.Heads(**heads)], "tanh", seed=3, dtype=dtype)
+    X, _ = samples(net, 3 * BATCH - 5, rng)
+    y = rng.random((len(X), net.layers[-1].nodes)).astype(dtype)
+    parts = tuple(np.ascontiguousarray(part) for part in net.split(y))
+    for i in (0, 3):
+        parts[i][:] = np.eye(parts[i].shape[1])[rng.integers(0, parts[i].shape[1], len(X))]
+    if scaled:
+        parts[1][:] = 100 * parts[1] + 7
+        net.adapt(X, parts)
+    y = np.ascontiguousarray(np.concatenate(parts, axis=1))
+    library = compiled(net, tmp_path, training=training_program("train", "REAL", 1))
+    parameters, its_loss = trained(library, net, X, y)
+    twin, sum_of_losses = net.copy(), 0.0
+    for first in range(0, len(X), BATCH):
+        rows = slice(first, first + BATCH)
+        batch = tuple(part[rows] for part in parts)
+        sum_of_losses += len(X[rows]) * twin.train_on_batch(X[rows], batch, fm.SGD(0.05))
+    assert np.array_equal(parameters, twin.parameters)
+    assert its_loss == pytest.approx(sum_of_losses / len(X), rel=1e-14)  # in another order
 
 
 @pytest.mark.parametrize("hidden", [fm.LeakyReLU(0.3), fm.ELU(0.7)], ids=repr)

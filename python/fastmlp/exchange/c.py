@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from importlib.resources import files
 from string import Template
 from textwrap import dedent, indent
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -21,14 +21,17 @@ from fastmlp.exchange.c_statements import (
     normalization,
     scaling_of,
 )
-from fastmlp.exchange.c_training import training
+from fastmlp.exchange.c_training import LossPart, training
 from fastmlp.exchange.normalizations import of_inputs, of_layer
 from fastmlp.files import Path, write_file
 from fastmlp.heads import Heads
 from fastmlp.layers import Dense, label_of, numbers_of
 from fastmlp.model.model import Model, refuse_not_finite
 
-_PIECES = ("c_math.h.in", "c_activations.h.in", "c_layers.h.in", "c_losses.h.in")
+_PIECES = ("c_math.h.in", "c_activations.h.in", "c_layers.h.in")
+_LOSSES = "c_losses.h.in"
+
+_Sections: TypeAlias = dict[str, tuple[list[str], str]]
 
 _ELSEWHERE = """\
 /* They are in a file of their own: ${M}_PARAMETERS numbers of $bytes bytes, little-endian. Read or
@@ -58,8 +61,11 @@ def header(net: Model, name: object, train: bool, *, with_parameters: bool = Tru
     refuse_not_finite(net)
     words = _words(net, name)
     predict = _predict(net)
-    trainer, sizes, loss = training(net) if train else ("", "", ())
-    sections = _needed(_sections(), [*_called(predict + trainer), *loss])
+    trainer, sizes, losses = training(net) if train else ("", "", [])
+    pieces_of_losses = _sections(_LOSSES)
+    needs = [need for loss in losses for name in loss.pieces for need in pieces_of_losses[name][0]]
+    sections = _needed(_sections(*_PIECES), [*_called(predict + trainer), *needs])
+    sections += [text for loss in losses for text in _loss(loss, pieces_of_losses, net.dtype)]
     frame = _read("c_frame.h.in")
     pieces = {
         "functions": "\n".join(sections),
@@ -92,7 +98,6 @@ def _words(net: Model, name: str) -> dict[str, str]:
         "bytes": str(net.dtype.itemsize),
         "workspace": str(2 * max(sizes[1:]) + (net.features if _reads_copies(net) else 0)),
         **CONSTANTS[str(net.dtype)],
-        **_loss_words(net),
     }
 
 
@@ -103,16 +108,20 @@ def _function(layer: Dense) -> str:
     return layer.function()
 
 
-def _loss_words(net: Model) -> dict[str, str]:
-    """Return the constants of the loss, computed in the network's type as in the core."""
-    kind = net.dtype.type
-    parameter, outputs = kind(net.loss.parameter), kind(net.layers[-1].nodes)
-    return {
-        "loss_scale": "2" if net.loss == "mean_squared_error" else "1",
+def _loss(part: LossPart, sections: _Sections, dtype: np.dtype[Any]) -> list[str]:
+    """Return the functions of a loss, with its constants in the network's type as in the core."""
+    kind = dtype.type
+    parameter, outputs = kind(part.loss.parameter), kind(part.nodes)
+    words = {
+        "own": part.prefix,
+        "outputs": str(part.nodes),
+        "loss_scale": "2" if part.loss == "mean_squared_error" else "1",
         "parameter": literal(parameter),
         "kept": literal(kind(1) - parameter),
         "spread": literal(parameter / outputs),
     }
+    texts = [text for name, (_, text) in sections.items() if name in part.pieces]
+    return [Template(text.strip() + "\n").safe_substitute(words) for text in texts]
 
 
 def _reads_copies(net: Model) -> bool:
@@ -198,10 +207,10 @@ def _array(name: str, values: np.ndarray) -> str:
     return f"static const $real ${{m}}_{name}[{values.size}] = {{\n{literals(values)}\n}};\n"
 
 
-def _sections() -> dict[str, tuple[list[str], str]]:
-    """Return the pieces by name, in order: their dependencies and text."""
+def _sections(*names: str) -> _Sections:
+    """Return the pieces of files by name, in order: their dependencies and text."""
     sections = {}
-    for file in _PIECES:
+    for file in names:
         parts = re.split(r"^//// (\w+):(.*)\n", _read(file), flags=re.MULTILINE)[1:]
         for name, needs, text in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
             sections[name] = (needs.split(), text)
@@ -213,7 +222,7 @@ def _called(text: str) -> list[str]:
     return re.findall(r"\$\{m\}_(\w+)\(", text)
 
 
-def _needed(sections: dict[str, tuple[list[str], str]], names: Iterable[str]) -> list[str]:
+def _needed(sections: _Sections, names: Iterable[str]) -> list[str]:
     """Return the texts of the named pieces and of their dependencies, in order."""
     waiting = [name for name in names if name in sections]
     needed: set[str] = set()

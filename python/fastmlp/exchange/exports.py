@@ -75,10 +75,5 @@ def export_c(model: Model, path: Path, name: str, training: bool, weights: Path 
     from fastmlp.exchange import c  # noqa: PLC0415  (only for those who export)
 
     training = _validation.switch("training", training)
-    if training and model.loss.heads:
-        raise ValueError(
-            "export_c(training=True) does not support networks with heads; without it, the header "
-            "predicts"
-        )
     with model.core.reading():
         c.export_c(model, path, name, training, weights)
