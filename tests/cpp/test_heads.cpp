@@ -1,5 +1,6 @@
 // Heads: slices of the outputs with an activation and a loss of their own. Their bits are those of
 // networks without hidden layers that have one of them only.
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -192,6 +193,43 @@ void alone() {
           8 * total * std::numeric_limits<T>::epsilon());
 }
 
+// A head of scaled numbers is a network that scales its outputs, wherever it is used.
+template <class T>
+void scaled() {
+    const Data<T> data;
+    for (const Loss loss : {Loss(Loss::kMeanSquaredError), Loss(Loss::kHuber, 0.3)}) {
+        Network<T> plain(kFeatures, kLayers, loss, 7);
+        Network<T> net(kFeatures, kLayers, {{"all", kOutputs, kIdentity, loss}}, 7);
+        std::vector<T> scales(kOutputs, 3), offsets(kOutputs, T(0.5));
+        scales[1] = 0;
+        std::vector<T> outputs[2];
+        double losses[2][4];
+        std::size_t i = 0;
+        for (Network<T>* const each : {&plain, &net}) {
+            each->set_output_scaling(scales, offsets);
+            TrainOptions options;
+            options.epochs = 1;
+            options.batch_size = 8;
+            double* const of = losses[i];
+            of[0] = train(*each, data.features(), data.numbers(), options)[0].loss;
+            TrainStep<T> step(*each);
+            of[1] = step.run(data.features(), data.numbers(), options.optimizer);
+            const auto before = allocations::count.load();
+            of[2] = step.run(data.features(), data.numbers(), options.optimizer);
+            CHECK(allocations::count == before);
+            of[3] = each->evaluate(data.features(), data.numbers()).loss;
+            outputs[i].resize(kRows * kOutputs);
+            Predictor<T>(*each).predict(data.features(),
+                                        {outputs[i].data(), kRows, kOutputs, kOutputs});
+            ++i;
+        }
+        CHECK(check::same(outputs[0], outputs[1]));
+        CHECK(check::same(all(plain.parameters()), all(net.parameters())));
+        CHECK(std::equal(losses[0], losses[0] + 4, losses[1]));
+        CHECK(outputs[1][1] == offsets[1]);  // the output of scale 0
+    }
+}
+
 template <class T>
 void files() {
     Network<T> net(kFeatures, kDeep, kHeads, 7);
@@ -245,6 +283,8 @@ int main() {
     allocates_nothing<double>();
     alone<float>();
     alone<double>();
+    scaled<float>();
+    scaled<double>();
     files<float>();
     files<double>();
     refusals();
