@@ -586,6 +586,23 @@ def test_a_checkpoint_resumes(samples, tmp_path):
         fm.Network([4, 24, other], seed=1).fit(X, y, 6, optimizer="adam", checkpoint=file)
 
 
+@pytest.mark.filterwarnings("ignore:L-BFGS has not converged")
+@pytest.mark.parametrize("standardize", [False, True])
+def test_lbfgs_knows_the_losses_of_the_heads(samples, standardize):
+    pytest.importorskip("scipy")
+    X, y = samples
+    net, seen = actor_critic(), []
+    stop = fm.EarlyStopping("policy_loss", patience=50, restore_best=False)
+    history = net.fit(
+        X, y, optimizer=fm.LBFGS(4), standardize=standardize, early_stopping=stop,
+        callbacks=lambda _, report: seen.append(report.metrics["value_loss"]) and False,
+    )  # fmt: skip
+    assert history.head_losses["value_loss"] == seen
+    assert len(seen) == len(history.loss) == 4
+    for name, evaluation in net.evaluate(X, y).heads.items():
+        assert history[f"{name}_loss"][-1] == evaluation.loss
+
+
 def test_many_networks_and_lbfgs(samples):
     X, y = samples
     nets, twin = [actor_critic(), actor_critic()], actor_critic()
@@ -735,8 +752,7 @@ def test_targets_that_do_not_fit(samples, y, error, message, assert_unchanged):
             net.train_on_batch(X, y, "adam")
 
 
-def test_what_heads_do_not_support_is_refused_by_name(samples, tmp_path, assert_unchanged):
-    X, y = samples
+def test_what_heads_do_not_support_is_refused_by_name(assert_unchanged):
     net = actor_critic()
     with assert_unchanged(net):
         with pytest.raises(ValueError, match="class_names are not supported with heads"):

@@ -35,7 +35,9 @@ class _Descent:
         ranks: Ranks | None,
     ) -> None:
         self._core = core
-        self._all = HeldOut(samples, {}, Model.of_core(core).loss, ranks)
+        loss = Model.of_core(core).loss
+        self._heads = [f"validation_{name}_loss" for name, _ in loss.heads]
+        self._all = HeldOut(samples, {}, loss, ranks)
         self._objective = Objective(core, samples, n_threads)
         if ranks is not None:
             self._objective = ObjectiveOfRanks(core, samples, n_threads, lambda: nullcontext(ranks))
@@ -60,9 +62,12 @@ class _Descent:
         self.best[:] = intermediate_result.x
         seconds = time.perf_counter() - self._since
         loss = float(intermediate_result.fun) - self._penalty(intermediate_result.x)
-        if self._core.output_scale is not None:  # what is minimised is the loss of scaled targets
-            loss = self._all.measure(self._core, self._n_threads).loss
         iteration = TrainedEpoch(len(self.iterations), loss, seconds)
+        if self._heads or self._core.output_scale is not None:
+            measured = self._all.measure(self._core, self._n_threads)
+            iteration.head_losses = [measured.metrics[name] for name in self._heads]
+            if self._core.output_scale is not None:  # minimised is the loss of scaled targets
+                iteration.loss = measured.loss
         self.iterations.append(iteration)
         try:
             stop = self._loop.end_epoch(iteration)
