@@ -144,7 +144,7 @@ def race(mix: str, rows: int, rounds: int) -> dict[str, Any]:
                 results.append(measured(name, path))
         best = {name: min(results)[0] for name, results in found.items()}
         size = f"{path.stat().st_size / 1e6:.0f} MB"
-        print(f"{mix}: {size}, {rows:,} rows, 30 columns and a target")
+        print(f"{mix}: {size}, {rows:,} rows, 29 columns and a target")
         row: dict[str, Any] = {"data": f"{mix}, {size}"}
         for name, results in found.items():
             peak = max(peak for _, peak in results) / 1e9
