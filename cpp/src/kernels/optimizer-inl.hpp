@@ -29,11 +29,9 @@ struct Approach {
 /// u / (sqrt(s) + epsilon) where some u or s is subnormal, as Adam's u is 900 steps after the last
 /// gradient that was not 0. Zen 5 takes four times as long for the root and the quotient of such
 /// vectors, so powers of 2 move the arguments into the normal range, and the results back. That is
-/// exact, except where a quotient is subnormal itself: it is then computed directly. Where
-/// `unmoved` is above 0 it is returned as 0 instead: it is only subtracted from a weight that it
-/// cannot move.
+/// exact, except where a quotient is subnormal itself: it is then computed directly.
 template <class S>
-FASTMLP_INLINE Reg<S> quotient_of_subnormals(Reg<S> u, Reg<S> s, Reg<S> epsilon, Reg<S> unmoved) {
+FASTMLP_INLINE Reg<S> quotient_of_subnormals(Reg<S> u, Reg<S> s, Reg<S> epsilon) {
     using T = Scalar<S>;
     const Reg<S> least = S::set1(std::numeric_limits<T>::min()), one = S::set1(T(1));
     const Reg<S> size = S::abs(u);
@@ -42,10 +40,7 @@ FASTMLP_INLINE Reg<S> quotient_of_subnormals(Reg<S> u, Reg<S> s, Reg<S> epsilon,
     };
     const Reg<S> root = S::mul(S::sqrt(S::mul(s, where_small(s, 0x1p64))), where_small(s, 0x1p-32));
     const Reg<S> divisor = S::add(root, epsilon);
-    Reg<S> larger = S::div(S::mul(u, where_small(size, 0x1p64)), divisor);
-    const Reg<S> normal = S::mul(least, where_small(size, 0x1p64));
-    const Reg<S> if_small = S::select_gt(unmoved, S::zero(), S::zero(), larger);
-    larger = S::select_gt(normal, S::abs(larger), if_small, larger);
+    const Reg<S> larger = S::div(S::mul(u, where_small(size, 0x1p64)), divisor);
     const Reg<S> quotient = S::mul(larger, where_small(size, 0x1p-64));
     const bool exact = S::all_below(least, S::select_eq(larger, S::zero(), one, S::abs(quotient)));
     return exact ? quotient : S::div(u, divisor);
@@ -85,29 +80,34 @@ struct Rule {
         return S::fma(momentum, u, S::mul(gain, g));
     }
 
-    /// Above 0 where w - rate q is w for any subnormal q: rate q is less than a quarter of the
-    /// distance from w to its neighbours.
+    /// Above 0 where w - rate u / (sqrt(s) + epsilon) is w for any subnormal u: the difference is
+    /// less than a quarter of the distance from w to its neighbours.
     FASTMLP_INLINE Reg<S> unmoved(Reg<S> w) const {
         using Limits = std::numeric_limits<T>;
-        const Reg<S> reach = S::mul(S::abs(w), S::set1(Limits::epsilon() / T(8)));
+        const Reg<S> reach = S::mul(S::mul(S::abs(w), S::set1(Limits::epsilon() / T(8))), epsilon);
         return S::sub(reach, S::mul(rate, S::set1(Limits::min())));
     }
 
-    /// Updates s; returns u over the root mean square of g. See `quotient_of_subnormals`.
+    /// Updates s; returns u over the root mean square of g, or 0 where u is subnormal and
+    /// `unmoved` above 0.
     template <class Unmoved>
     FASTMLP_INLINE Reg<S> normalised(Reg<S> u, Reg<S> g, Reg<S>& s, Unmoved unmoved) const {
         s = S::fma(square_decay, s, S::mul(S::mul(square_gain, g), g));
-        const Reg<S> least = S::set1(std::numeric_limits<T>::min());
-        if (!S::all_below(least, S::min(S::abs(u), s))) [[unlikely]] {
-            // Zeros, as of the many gradients behind a relu, are not subnormal.
-            const auto size = [](Reg<S> x) FASTMLP_INLINE_LAMBDA {
-                return S::select_eq(x, S::zero(), S::set1(T(1)), S::abs(x));
-            };
-            if (!S::all_below(least, S::min(size(u), size(s)))) {
-                return quotient_of_subnormals<S>(u, s, epsilon, unmoved());
-            }
+        const Reg<S> least = S::set1(std::numeric_limits<T>::min()), one = S::set1(T(1));
+        if (S::all_below(least, S::min(S::abs(u), s))) [[likely]] {
+            return S::div(u, S::add(S::sqrt(s), epsilon));
         }
-        return S::div(u, S::add(S::sqrt(s), epsilon));
+        // Zeros, as of the many gradients behind a relu, are not subnormal, and any s is as good
+        // for them.
+        u = S::select_gt(least, S::abs(u), S::select_gt(unmoved(), S::zero(), S::zero(), u), u);
+        const Reg<S> root = S::select_gt(least, s, S::select_eq(u, S::zero(), one, s), s);
+        const auto size = [&](Reg<S> x) FASTMLP_INLINE_LAMBDA {
+            return S::select_eq(x, S::zero(), one, S::abs(x));
+        };
+        if (S::all_below(least, S::min(size(u), size(root)))) {
+            return S::div(u, S::add(S::sqrt(root), epsilon));
+        }
+        return quotient_of_subnormals<S>(u, s, epsilon);
     }
 
     /// The direction of one vector, which is subtracted from w. The caller loads and stores u and s
