@@ -6,6 +6,9 @@
 
 #define FASTMLP_INLINE_LAMBDA __attribute__((always_inline))
 
+/// What is rare, and needs more registers or room on the stack than what is common.
+#define FASTMLP_NOINLINE __attribute__((noinline))
+
 /// Unrolls the next loop completely, so that arrays of registers stay in registers. Not under
 /// sanitizers, whose checks would increase the compile time to minutes.
 #if defined(__has_feature)

@@ -183,11 +183,13 @@ FASTMLP_INLINE void scale_columns(const typename S::Scalar* from, std::size_t co
                      n);
 }
 
-/// See table.hpp.
+/// `convert` of rows that cannot be scaled where they are read. A function of its own, so that the
+/// short rows of a network that scales its features do not pay for the room its vectors need.
 template <class S, class Source>
-void convert(const std::byte* from, std::ptrdiff_t step, std::size_t count,
-             const typename S::Scalar* scales, const typename S::Scalar* offsets,
-             typename S::Scalar* out) noexcept {
+FASTMLP_NOINLINE void convert_elements(const std::byte* from, std::ptrdiff_t step,
+                                       std::size_t count, const typename S::Scalar* scales,
+                                       const typename S::Scalar* offsets,
+                                       typename S::Scalar* out) noexcept {
     using T = typename S::Scalar;
     using Stored = typename Source::Stored;
     if constexpr (sizeof(T) == sizeof(float) && !kFitsFloat<Stored>) {
@@ -195,15 +197,24 @@ void convert(const std::byte* from, std::ptrdiff_t step, std::size_t count,
             return read_elements<Stored>(from, step, count, Scaled<Source>{scales, offsets, out});
         }
     }
-    if constexpr (kSame<Stored, T>) {  // of a network that scales its features: without a copy
+    read_elements<Stored>(from, step, count, Converted<Source, T>{out});
+    if (scales != nullptr) scale_columns<S>(out, count, scales, offsets, out);
+}
+
+/// See table.hpp.
+template <class S, class Source>
+void convert(const std::byte* from, std::ptrdiff_t step, std::size_t count,
+             const typename S::Scalar* scales, const typename S::Scalar* offsets,
+             typename S::Scalar* out) noexcept {
+    using T = typename S::Scalar;
+    if constexpr (kSame<typename Source::Stored, T>) {
         const bool aligned = reinterpret_cast<std::uintptr_t>(from) % alignof(T) == 0;
         if (scales != nullptr && step == sizeof(T) && aligned) {
             const auto* row = reinterpret_cast<const T*>(from);
             return scale_columns<S>(row, count, scales, offsets, out);
         }
     }
-    read_elements<Stored>(from, step, count, Converted<Source, T>{out});
-    if (scales != nullptr) scale_columns<S>(out, count, scales, offsets, out);
+    convert_elements<S, Source>(from, step, count, scales, offsets, out);
 }
 
 }  // namespace
