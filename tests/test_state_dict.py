@@ -74,6 +74,12 @@ def test_what_is_not_certain_is_refused(message):
         fm.from_state_dict(REFUSED[message], activation="relu")
 
 
+def test_a_softmax_of_one_node_is_refused():
+    layer = {"0.weight": np.ones((1, 3), np.float32)}
+    with pytest.raises(ValueError, match="always 1: for two classes take one node with output='s"):
+        fm.from_state_dict(layer, activation="relu", output="softmax")
+
+
 FILES = [b"", b"\x02" + bytes(7) + b"{}", b"\xff" * 20, b"\x08" + bytes(7) + b'{"a": 1}']
 
 

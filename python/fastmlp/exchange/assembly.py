@@ -25,7 +25,14 @@ from fastmlp.exchange.steps import (
     Width,
 )
 from fastmlp.heads import Head, Heads
-from fastmlp.layers import ActivationLike, BatchNorm, Dense, LayerNorm, NormalizationLike
+from fastmlp.layers import (
+    ActivationLike,
+    BatchNorm,
+    Dense,
+    LayerNorm,
+    NormalizationLike,
+    refuse_single_softmax,
+)
 from fastmlp.layers.activations import read_activation
 from fastmlp.losses import LossLike
 from fastmlp.model.model import Model
@@ -144,7 +151,8 @@ class Assembly:
         Raises
         ------
         ValueError
-            If there is no layer, a scale after the last activation, or a weight is not finite.
+            If there is no layer, a scale after the last activation, a softmax of one node, or a
+            weight that is not finite.
         """
         if not self._layers:
             raise ValueError("the model has no dense layer")
@@ -152,6 +160,7 @@ class Assembly:
         output_scaling = self._take_output_scaling(last, output)
         _end(last, output)
         dense = [layer.dense() for layer in self._layers]
+        refuse_single_softmax(dense)
         before = _setting(self._input_normalization)
         features = len(self._layers[0].weights)
         net = Model.of_layers(features, dense, loss, seed, self._dtype, before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self, TypeAlias, cast
 
@@ -229,7 +230,7 @@ def build_layers(
     return features, dense
 
 
-def refuse_single_softmax(layers: tuple[Dense, ...]) -> None:
+def refuse_single_softmax(layers: Sequence[Dense]) -> None:
     """Refuse an output that is always 1, and suggest alternatives."""
     if layers[-1].activation == "softmax" and layers[-1].nodes == 1:
         raise ValueError(
