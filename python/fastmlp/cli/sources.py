@@ -6,16 +6,18 @@ from pathlib import Path
 
 from fastmlp.errors import DataError
 from fastmlp.tables.reading import read
-from fastmlp.tables.table import Table
+from fastmlp.tables.table import Table, Text
 
 
-def load(source: str) -> Table:
+def load(source: str, like: Table | None = None) -> Table:
     """Read a table.
 
     Parameters
     ----------
     source : str
         ``"digits"``, or the path of a file, a folder, or a pattern.
+    like : Table, optional
+        Has the columns and the decimal mark that are expected.
 
     Raises
     ------
@@ -28,7 +30,11 @@ def load(source: str) -> Table:
         return load_digits()
     if not source:
         raise FileNotFoundError(2, os.strerror(2), source)
-    return read(source)
+    if like is None:
+        return read(source)
+    words = {name for name, column in like.columns.items() if isinstance(column, Text)}
+    decimal = like.decimal if like.certainty else None
+    return read(source, expected=like.columns, as_text=words, decimal=decimal)
 
 
 def rows_of(source: str) -> Table | str:

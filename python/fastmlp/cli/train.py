@@ -206,9 +206,8 @@ class Experiment:
         """Return the rows to train on and the data to test on."""
         settings, selection = self._settings, self._selection
         if settings.test is not None:
-            other = select(
-                load(settings.test), selection.targets, features=None, weight=settings.weight
-            )
+            table = load(settings.test, selection.table)
+            other = select(table, selection.targets, features=None, weight=settings.weight)
             return selection.rows, (other, other.rows)
         target, classes = self._target, self._target.task == "classification"
         labels = y if classes else np.zeros(len(y), np.intp)

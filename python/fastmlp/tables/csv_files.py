@@ -43,6 +43,7 @@ def read_csv(
     expected: Collection[str] = (),
     as_text: Collection[str] = (),
     complete: bool = False,
+    decimal: str | None = None,
     again: Callable[[], bytes] | None = None,
 ) -> Table:
     """Read the text of a CSV file.
@@ -59,6 +60,8 @@ def read_csv(
         Columns that stay text even if all their cells are numbers.
     complete : bool, default False
         Raise for a single row of another length, instead of leaving it out with a note.
+    decimal : {".", ","}, optional
+        The decimal mark if the file leaves it open: that of the training.
     again : callable, optional
         Returns `data` again, so that it need not be kept for line numbers in messages.
 
@@ -68,7 +71,7 @@ def read_csv(
         If the file is empty, has no rows, has an unclosed quote, or has too many rows whose length
         differs from the header's.
     """
-    dialect = _sniffed(source, data, expected)
+    dialect = _sniffed(source, data, expected, as_text, decimal)
     names, notes = unique_names(dialect.names)
     skipped = _Skipped()
     start = _after_lines(data, dialect.skip)
@@ -78,6 +81,7 @@ def read_csv(
     else:
         columns = _by_pyarrow(source, pyarrow, data, start, dialect, names, skipped, as_text)
     table = Table(source, columns, dialect.decimal, dialect.notes + notes)
+    table.certainty = dialect.certainty
     table.unnamed = {new for new, old in zip(names, dialect.names, strict=True) if not old}
     table.locate = lambda row: f"line {_line_of(data, start, dialect, len(names), row)}"
     _check(table, skipped, data, start, dialect, complete=complete)
@@ -108,12 +112,18 @@ def _line_ends(data: bytes, start: int) -> int:
     return sum(int(np.count_nonzero(codes[at : at + _BLOCK] == ord("\n"))) for at in blocks)
 
 
-def _sniffed(source: str, data: bytes, expected: Collection[str]) -> Dialect:
+def _sniffed(
+    source: str,
+    data: bytes,
+    expected: Collection[str],
+    words: Collection[str],
+    decimal: str | None,
+) -> Dialect:
     sample = data[:SAMPLE]
     if len(data) > SAMPLE:
         sample = sample[: sample.rfind(b"\n") + 1] or sample
     try:
-        return sniff(source, sample.decode(errors="ignore"), expected)
+        return sniff(source, sample.decode(errors="ignore"), expected, words, decimal)
     except csv.Error as error:
         raise DataError(f"{source}: {error}") from None
 

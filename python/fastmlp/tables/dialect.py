@@ -15,15 +15,18 @@ from typing import Final
 from fastmlp._validation import brief
 from fastmlp.data._text import counted
 from fastmlp.errors import DataError
-from fastmlp.tables.cells import MISSING_WORDS, is_number
+from fastmlp.tables.cells import MISSING_WORDS, is_number, number
+from fastmlp.tables.table import Certainty
 
 SAMPLE: Final = 1 << 18
 """Characters that are looked at."""
 
 _DELIMITERS: Final = ",;\t| "
 _BLANK_BEFORE_QUOTE: Final = re.compile(r'[,;\t|] +"')
-_COMMA_NUMBER: Final = re.compile(r"[+-]?\d*,\d+", re.ASCII)
-_POINT_NUMBER: Final = re.compile(r"[+-]?\d*\.\d+", re.ASCII)
+_COMMA_NUMBER: Final = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?", re.ASCII)
+_POINT_NUMBER: Final = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?", re.ASCII)
+_OPEN_NUMBER: Final = re.compile(r"[+-]?[1-9]\d{0,2}[,.]\d{3}", re.ASCII)
+"""A number whose mark separates thousands or decimals, such as 1,000."""
 
 Row = tuple[int, list[str]]
 """The line on which a row ends, from 1, and its cells."""
@@ -49,6 +52,8 @@ class Dialect:
         Whether blanks follow delimiters, even before quotes.
     decimal : {".", ","}
         The decimal mark.
+    certainty : {"", "guessed", "clear"}
+        Of the decimal mark; empty if no number has a mark.
     notes : list of str
         Irregularities, one sentence each.
     """
@@ -60,6 +65,7 @@ class Dialect:
     escape: str | None = None
     blanks: bool = False
     decimal: str = "."
+    certainty: Certainty = ""
     notes: list[str] = field(default_factory=list)
 
     def reader(self, text: str) -> Iterator[Row]:
@@ -67,7 +73,13 @@ class Dialect:
         return _rows(text, self.delimiter, self.quoted, self.escape, self.blanks)
 
 
-def sniff(source: str, text: str, expected: Collection[str] = ()) -> Dialect:
+def sniff(
+    source: str,
+    text: str,
+    expected: Collection[str] = (),
+    words: Collection[str] = (),
+    decimal: str | None = None,
+) -> Dialect:
     """Detect the dialect of a file.
 
     Parameters
@@ -78,6 +90,10 @@ def sniff(source: str, text: str, expected: Collection[str] = ()) -> Dialect:
         Its beginning, up to the end of a line.
     expected : collection of str, optional
         Names of columns that are known to exist: those a model was trained on.
+    words : collection of str, optional
+        Those of them that are text.
+    decimal : {".", ","}, optional
+        The decimal mark if the file leaves it open.
 
     Raises
     ------
@@ -99,7 +115,7 @@ def sniff(source: str, text: str, expected: Collection[str] = ()) -> Dialect:
             continue
         rows = list(_rows(text, delimiter, quoted, escape, blanks))
         rows = [(line, row) for line, row in rows if line > comments]
-        score = _consistency(rows, expected) - 0.01 * rank - 0.6 * (delimiter == " ")
+        score = _consistency(rows, expected, words) - 0.01 * rank - 0.6 * (delimiter == " ")
         if rows and (best is None or score > best[0]):
             best = (score, delimiter, rows)
     if best is None:
@@ -108,7 +124,7 @@ def sniff(source: str, text: str, expected: Collection[str] = ()) -> Dialect:
     dialect = Dialect(delimiter, [], comments, quoted, escape, blanks)
     _find_header(source, dialect, rows, skipped, expected)
     dialect.skip += skipped
-    dialect.decimal = _decimal(delimiter, rows)
+    _find_decimal(dialect, rows, expected, decimal)
     return dialect
 
 
@@ -153,13 +169,15 @@ def _width(rows: list[Row]) -> int:
     return Counter(body).most_common(1)[0][0]
 
 
-def _consistency(rows: list[Row], expected: Collection[str]) -> float:
+def _consistency(rows: list[Row], expected: Collection[str], words: Collection[str]) -> float:
     """Return how well a delimiter fits the rows: larger is better."""
     if not rows:
         return -1.0
     width = _width(rows)
     if width < 2:
-        return 0.9 + 2.0 * (len(expected) == 1 and rows[0][1][0].strip() in expected)
+        return 0.9 + 5.0 * (rows[0][1][0].strip() in expected)
+    if len(rows[0][1]) == 1 and _is_one_column(rows, expected, words):
+        return -1.0
     body = [row for _, row in rows[1:]] or [row for _, row in rows]
     share = sum(len(row) == width for row in body) / len(body)
     cells = Counter(cell.strip() for row in body[:200] for cell in row)
@@ -168,6 +186,19 @@ def _consistency(rows: list[Row], expected: Collection[str]) -> float:
     # A header that is one cell short may be from R, which omits the name of the row names.
     fits = {0: 1.0, 1: 0.7}.get(abs(len(rows[0][1]) - width), 0.0)
     return 2.0 * (share > 0.97) + fits + share + 0.5 * good + 5.0 * known
+
+
+def _is_one_column(rows: list[Row], expected: Collection[str], words: Collection[str]) -> bool:
+    """Return whether rows of several cells are those of the one column that the header names.
+
+    They are not if a quote, or a word that is no number, stands before a number: a name of the row.
+    """
+    name = rows[0][1][0].strip()
+    if name not in expected:
+        return False
+    cells = [[cell.strip() for cell in row] for _, row in rows[1:]]
+    named = all(len(row) == 2 and is_number(row[1]) and not is_number(row[0]) for row in cells)
+    return name in words or not named
 
 
 def _is_good(cell: str) -> bool:
@@ -250,14 +281,42 @@ def _count(header: list[str]) -> bool:
     return years or (steps == {1} and numbers[0] in {0, 1} and len(numbers) > 2)
 
 
-def _decimal(delimiter: str, rows: list[Row]) -> str:
-    """Return the decimal mark: a comma only if it does not separate cells."""
-    if delimiter == ",":
-        return "."
-    cells = [cell.strip() for _, row in rows[:500] for cell in row]
-    commas = sum(_COMMA_NUMBER.fullmatch(cell) is not None for cell in cells)
-    points = sum(_POINT_NUMBER.fullmatch(cell) is not None for cell in cells)
-    return "," if commas > points else "."
+def _find_decimal(
+    dialect: Dialect, rows: list[Row], expected: Collection[str], known: str | None
+) -> None:
+    """Set the decimal mark, from numbers such as 7,5 that have no other reading.
+
+    If there are none, it is the known one. Otherwise a comma is a decimal mark if it does not
+    separate cells, which a note says.
+    """
+    names = dialect.names
+    ours = [j for j, name in enumerate(names) if name in expected] or range(len(names))
+    cells = [row[j].strip() for _, row in rows[:500] if len(row) == len(names) for j in ours]
+    commas = [cell for cell in cells if _COMMA_NUMBER.fullmatch(cell)]
+    points = [cell for cell in cells if _POINT_NUMBER.fullmatch(cell)]
+    clear = sum(map(_is_clear, commas)) - sum(map(_is_clear, points))
+    if dialect.delimiter == "," and len(names) > 1:
+        quoted = len(commas) > len(points)
+        dialect.decimal = known or "." if quoted else "."
+        dialect.certainty = "clear" if points and not quoted else "guessed" if quoted else ""
+    elif clear:
+        dialect.decimal, dialect.certainty = "," if clear > 0 else ".", "clear"
+    elif commas or points:
+        guess = "," if len(commas) > len(points) else "."
+        dialect.decimal, dialect.certainty = known or guess, "guessed"
+        if known is None:
+            cell = (commas + points)[0]
+            dialect.notes.append(
+                f"nothing tells whether the mark in {cell} separates decimals or thousands: it is "
+                f"read as {number(cell, guess):g}"
+            )
+    else:
+        dialect.decimal = known or "."
+
+
+def _is_clear(cell: str) -> bool:
+    """Return whether the mark of a number with a comma or a point cannot separate thousands."""
+    return _OPEN_NUMBER.fullmatch(cell) is None
 
 
 def unique_names(names: list[str]) -> tuple[list[str], list[str]]:

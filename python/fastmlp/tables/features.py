@@ -83,11 +83,14 @@ class Features:
         The columns that are not used.
     notes : list of str
         Irregularities of the training part, one sentence each.
+    decimal : {".", ","} or None
+        The decimal mark of numbers in text; None if there were none.
     """
 
     features: list[Feature]
     dropped: list[ColumnReport]
     notes: list[str] = dataclasses.field(default_factory=list)
+    decimal: str | None = None
 
     @property
     def width(self) -> int:
@@ -265,9 +268,10 @@ def fit_encoders(
             _learn(learned, fitting, name, kind)
     if not learned.features:
         why = "; ".join(f"{brief(report.name)} {report.how}" for report in learned.dropped[:3])
-        raise DataError(
-            f"{table.source}: no column is left to learn from" + (f": {why}" if why else "")
-        )
+        raise DataError(f"{table.source}: no column is left to learn from: {why}")
+    numeric = (table.columns[f.name] for f in learned.features if f.kind.name == "number")
+    if table.certainty or any(isinstance(column, Text) for column in numeric):
+        learned.decimal = table.decimal
     if numbers == "standardized" and not any(
         needs_preparation(f.name, f.kind, f.encoder) for f in learned.features
     ):

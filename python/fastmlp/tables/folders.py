@@ -2,7 +2,7 @@
 
 import errno
 import glob
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -12,7 +12,7 @@ from fastmlp._validation import brief
 from fastmlp.errors import DataError
 from fastmlp.tables import cells
 from fastmlp.tables.cell_values import as_text
-from fastmlp.tables.table import Booleans, Column, Table, Text, is_boolean
+from fastmlp.tables.table import CERTAINTIES, Booleans, Column, Table, Text, is_boolean
 
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 
@@ -43,7 +43,11 @@ def matching(pattern: str) -> list[Path]:
 
 
 def read_all(
-    source: str, root: Path | None, files: Iterable[Path], read: Callable[[Path], Table]
+    source: str,
+    root: Path | None,
+    files: Sequence[Path],
+    read: Callable[[Path, str | None], Table],
+    decimal: str | None = None,
 ) -> Table:
     """Read files and concatenate their rows; folders such as ``day=2`` become columns.
 
@@ -52,15 +56,41 @@ def read_all(
     DataError
         If the files have different columns.
     """
-    parts = []
-    for file in files:
-        table = read(file)
+
+    def one(file: Path, mark: str | None) -> Table:
+        table = read(file, mark)
         for name, value in _partitions(root, file).items():
             if name not in table.columns:
                 column = Text.of([value] * len(table))
                 table.columns[name] = cells.typed(column, ".") if value is not None else column
-        parts.append((file.name, table))
-    return joined(source, parts)
+        return table
+
+    parts = [(file.name, one(file, decimal)) for file in files]
+    return joined(source, with_one_mark(source, parts, lambda i, mark: one(files[i], mark)))
+
+
+def with_one_mark(
+    source: str, parts: list[tuple[str, Table]], again: Callable[[int, str], Table]
+) -> list[tuple[str, Table]]:
+    """Return tables with one decimal mark: those that leave it open are read again.
+
+    Raises
+    ------
+    DataError
+        If two of them have different marks.
+    """
+    clear = {table.decimal: table.source for _, table in parts if table.certainty == "clear"}
+    if len(clear) > 1:
+        raise DataError(
+            f"{source}: numbers have a decimal point in {clear['.']} and a decimal comma in "
+            f"{clear[',']}: write them alike"
+        )
+    guesses = [table.decimal for _, table in parts if table.certainty == "guessed"]
+    for i, (name, table) in enumerate(parts):
+        mark = [*clear, *guesses][0] if guesses else table.decimal
+        if table.certainty == "guessed" and table.decimal != mark:
+            parts[i] = (name, again(i, mark))
+    return parts
 
 
 def _partitions(root: Path | None, file: Path) -> dict[str, str | None]:
@@ -98,17 +128,19 @@ def joined(source: str, parts: list[tuple[str, Table]]) -> Table:
         name, place = places[part]
         return f"{name}, {place(row - (int(ends[part - 1]) if part else 0))}"
 
+    certain = max((table for _, table in parts), key=lambda each: CERTAINTIES.index(each.certainty))
     notes = [f"{name}: {note}" for name, table in parts for note in table.notes]
     return Table(
         source,
         columns,
-        first.decimal,
+        certain.decimal,
         notes,
         first.target,
         first.group,
         first.unnamed,
         first.absent,
         locate,
+        certain.certainty,
     )
 
 

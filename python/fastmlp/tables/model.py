@@ -449,7 +449,9 @@ class TabularModel:
         table : str, os.PathLike, frame or mapping
             With the columns of the training; others are ignored. Unknown words and missing cells
             are allowed; cells that are not the expected number or date count as missing, with a
-            warning.
+            warning. Irregularities of a file are warnings, unless it shares them with the training.
+            A file whose numbers leave their decimal mark open, such as 1,000, has that of the
+            training.
 
         Returns
         -------
@@ -527,7 +529,19 @@ class TabularModel:
         words = set(text_columns(features))
         if target.task == "classification" and isinstance(target.classes[0], str):
             words |= set(target.names)
-        return read(table, expected={*self._names(), *targets}, as_text=words, complete=True)
+        found = read(
+            table,
+            expected={*self._names(), *targets},
+            as_text=words,
+            complete=True,
+            decimal=features.decimal,
+        )
+        if not found.certainty and features.decimal is not None:
+            found.decimal = features.decimal
+        for note in found.notes:
+            if note not in self.notes:  # the training had it, too
+                warnings.warn(f"{found.source}: {note}", UserWarning, stacklevel=3)
+        return found
 
     def _names(self) -> list[str]:
         return [feature.name for feature in self._learned()[0].features]

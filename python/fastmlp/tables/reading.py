@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ def read(
     expected: Collection[str] = (),
     as_text: Collection[str] = (),
     complete: bool = False,
+    decimal: str | None = None,
 ) -> Table:
     """Read a table.
 
@@ -32,7 +33,7 @@ def read(
         The path of a file; a frame of pandas, polars or pyarrow, or anything with Arrow's stream
         of C; a mapping of names to arrays of one length; or an iterator or list of these, whose
         rows are concatenated.
-    expected, as_text, complete
+    expected, as_text, complete, decimal
         As in `read_csv`.
 
     Raises
@@ -47,13 +48,21 @@ def read(
     if isinstance(table, Table):
         return table
     if isinstance(table, str | os.PathLike):
-        return read_file(Path(table), expected=expected, as_text=as_text, complete=complete)
+        return read_file(
+            Path(table), expected=expected, as_text=as_text, complete=complete, decimal=decimal
+        )
     if isinstance(table, Mapping):
         return frames.from_mapping(table)
     if frames.is_frame(table):
         return frames.from_frame(table)
     if isinstance(table, Iterator | list | tuple):
-        return _read_pieces(table, expected=expected, as_text=as_text, complete=complete)
+
+        def one(piece: Any, decimal: str | None) -> Table:
+            return read(
+                piece, expected=expected, as_text=as_text, complete=complete, decimal=decimal
+            )
+
+        return _read_pieces(table, one, decimal)
     if hasattr(table, "collect"):
         raise TypeError(f"table must hold its values, got {described(table)}: collect() it first")
     raise TypeError(
@@ -63,21 +72,19 @@ def read(
 
 
 def _read_pieces(
-    pieces: Iterable[Any],
-    *,
-    expected: Collection[str],
-    as_text: Collection[str],
-    complete: bool,
+    pieces: Iterable[Any], read_one: Callable[[Any, str | None], Table], decimal: str | None
 ) -> Table:
     """Read pieces one after the other: each is released before the next."""
-    parts = []
+    parts, paths = [], {}
     for i, piece in enumerate(pieces):
         if isinstance(piece, Iterator | list | tuple):
             raise TypeError(f"piece {i} of the table must be a table, got {described(piece)}")
-        part = read(piece, expected=expected, as_text=as_text, complete=complete)
-        parts.append((f"piece {i}", part))
+        if isinstance(piece, str | os.PathLike):
+            paths[i] = piece
+        parts.append((f"piece {i}", read_one(piece, decimal)))
     if not parts:
         raise DataError("table: there are no pieces")
+    parts = folders.with_one_mark("table", parts, lambda i, mark: read_one(paths[i], mark))
     return folders.joined("table", parts)
 
 
@@ -87,6 +94,7 @@ def read_file(
     expected: Collection[str] = (),
     as_text: Collection[str] = (),
     complete: bool = False,
+    decimal: str | None = None,
 ) -> Table:
     """Read a file, a folder or the files that a pattern matches, as `read` does.
 
@@ -94,18 +102,25 @@ def read_file(
     the ending of its name.
     """
 
-    def one(file: Path) -> Table:
-        return _read_one(file, expected=expected, as_text=as_text, complete=complete)
+    def one(file: Path, decimal: str | None) -> Table:
+        return _read_one(
+            file, expected=expected, as_text=as_text, complete=complete, decimal=decimal
+        )
 
     if path.is_dir():
-        return folders.read_all(str(path), path, folders.files_of(path), one)
+        return folders.read_all(str(path), path, folders.files_of(path), one, decimal)
     if not path.exists() and glob.has_magic(str(path)):
-        return folders.read_all(str(path), None, folders.matching(str(path)), one)
-    return one(path)
+        return folders.read_all(str(path), None, folders.matching(str(path)), one, decimal)
+    return one(path, decimal)
 
 
 def _read_one(  # noqa: C901, PLR0911  (a case each)
-    path: Path, *, expected: Collection[str], as_text: Collection[str], complete: bool
+    path: Path,
+    *,
+    expected: Collection[str],
+    as_text: Collection[str],
+    complete: bool,
+    decimal: str | None,
 ) -> Table:
     refuse_devices(path)
     with path.open("rb") as file:
@@ -130,14 +145,22 @@ def _read_one(  # noqa: C901, PLR0911  (a case each)
     if _ending(path) in _BINARY:
         raise DataError(f"{path}: does not begin as an {_ending(path)} file does")
     data, note = opening.as_utf8(path, data)
-    table = _read_text(path, data, expected=expected, as_text=as_text, complete=complete)
+    table = _read_text(
+        path, data, expected=expected, as_text=as_text, complete=complete, decimal=decimal
+    )
     if note:
         table.notes.insert(0, note)
     return table
 
 
 def _read_text(
-    path: Path, data: bytes, *, expected: Collection[str], as_text: Collection[str], complete: bool
+    path: Path,
+    data: bytes,
+    *,
+    expected: Collection[str],
+    as_text: Collection[str],
+    complete: bool,
+    decimal: str | None,
 ) -> Table:
     source = str(path)
     is_csv = _ending(path) == ".csv"
@@ -157,6 +180,7 @@ def _read_text(
         expected=expected,
         as_text=as_text,
         complete=complete,
+        decimal=decimal,
         again=lambda: opening.as_utf8(path, opening.content(path))[0],
     )
 

@@ -87,6 +87,7 @@ def to_table(learned: Learned) -> TableData:
         "version": _VERSION,
         "task": target.task,
         "reason": target.reason,
+        "decimal": learned.features.decimal,
         "seed": str(learned.seed),  # other JSON readers do not support 64-bit integers
         "settings": learned.settings,
         "scores": learned.scores,
@@ -164,7 +165,7 @@ def _read(table: TableData, inputs: int, outputs: int) -> Learned:
         name, how = json.loads(text)
         dropped.append(ColumnReport(_text(name), "dropped", 0, _text(how)))
     learned = Learned(
-        Features(features, dropped),
+        Features(features, dropped, decimal=_decimal_of(values)),
         _target_of(values, arrays),
         int(_text(values["seed"])),
         dict(values["settings"]),
@@ -182,6 +183,14 @@ def _read(table: TableData, inputs: int, outputs: int) -> Learned:
             f"the networks have {inputs} and {outputs}"
         )
     return learned
+
+
+def _decimal_of(values: dict[str, Any]) -> str | None:
+    """Return the decimal mark, which files of earlier versions lack."""
+    mark = values.get("decimal")
+    if mark not in {None, ".", ","}:
+        raise ValueError(f"there is no decimal mark {mark!r}")
+    return None if mark is None else _text(mark)
 
 
 # Targets

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from fastmlp.errors import DataError
 from fastmlp.tables.layouts import Strings
 
 Rows = NDArray[np.intp]
+Certainty = Literal["", "guessed", "clear"]
+CERTAINTIES: Final[tuple[Certainty, ...]] = get_args(Certainty)
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,8 @@ class Table:
         In order, by name.
     decimal : {".", ","}
         The decimal mark of numbers in text.
+    certainty : {"", "guessed", "clear"}
+        Of the decimal mark of a text file; empty if no number has a mark.
     notes : list of str
         Decisions made while reading, one sentence each.
     target : str or None
@@ -149,6 +153,7 @@ class Table:
     unnamed: set[str] = field(default_factory=set)
     absent: float | None = None
     locate: Callable[[int], str] = lambda row: f"row {row}"
+    certainty: Certainty = ""
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))

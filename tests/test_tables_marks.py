@@ -1,0 +1,188 @@
+"""The decimal mark of text files, and files of one column: as in the training, or a note."""
+
+import json
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+from fastmlp.cli import main
+from fastmlp.errors import DataError
+from fastmlp.model.model_files import read_model, write_model
+from fastmlp.tables.reading import read
+
+pytestmark = pytest.mark.once
+
+SIZES = [1000 + 290 * i for i in range(30)]
+
+
+def thousands(number):
+    return f"{number:,}"
+
+
+def german(text):
+    return text.translate(str.maketrans(",.", ".,"))
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Return a function that writes a file and returns its path."""
+
+    def write(name, *lines):
+        path = tmp_path / name
+        path.write_text("".join(f"{line}\n" for line in lines))
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def houses(write):
+    rows = (f"{thousands(size)};{size % 3};{size / 7:.2f}" for size in SIZES)
+    return write("houses.csv", "size;rooms;price", *rows)
+
+
+@pytest.fixture
+def no_prices(write):
+    """Houses without the column whose decimal points tell that the commas are none."""
+    return write("new.csv", "size;rooms", *(f"{thousands(size)};{size % 3}" for size in SIZES))
+
+
+def fitted(*arguments, **options):
+    return fm.TabularModel((4,), networks=1, epochs=2, seed=1).fit(*arguments, **options)
+
+
+def test_a_file_to_predict_has_the_decimal_mark_of_the_training(houses, no_prices, tmp_path):
+    model = fitted(houses, "price")
+    expected = model.predict(houses).tolist()
+    assert len(set(expected)) > 20
+    assert model.predict(no_prices).tolist() == expected
+    model.save(tmp_path / "model.safetensors")
+    assert fm.load(tmp_path / "model.safetensors").predict(no_prices).tolist() == expected
+
+
+@pytest.mark.parametrize("decimal", [None, ";"])
+def test_the_decimal_mark_in_a_file(houses, no_prices, tmp_path, decimal):
+    """Files of earlier versions have none."""
+    path = tmp_path / "model.safetensors"
+    fitted(houses, "price").save(path)
+    models, content = read_model(path)
+    assert content.values["decimal"] == "."
+    content.values["decimal"] = decimal
+    if decimal is None:
+        del content.values["decimal"]
+    write_model(path, models, content)
+    if decimal is None:
+        with pytest.warns(UserWarning, match="nothing tells whether the mark in 1,000 separates"):
+            fm.load(path).predict(no_prices)
+    else:
+        with pytest.raises(fm.ModelFormatError, match="there is no decimal mark ';'"):
+            fm.load(path)
+
+
+def test_the_command_line_has_it_too(houses, no_prices, tmp_path, capsys):
+    model = str(tmp_path / "model.safetensors")
+    assert main(["train", houses, "--target", "price", "--epochs", "2", "--save", model]) == 0
+    capsys.readouterr()
+    answers = []
+    for file in (houses, no_prices):
+        assert main(["predict", model, file]) == 0
+        answers.append(capsys.readouterr().out)
+    assert answers[0] == answers[1]
+
+
+def test_a_table_to_test_on_has_the_mark_of_the_training(write, houses, capsys):
+    whole = write("test.csv", "size;rooms;price",
+                  *(f"{thousands(size)};{size % 3};{size // 7}" for size in SIZES))  # fmt: skip
+    options = ["--target", "price", "--epochs", "300", "--networks", "1", "--json"]
+    assert main(["train", houses, *options, "--test", whole]) == 0
+    assert json.loads(capsys.readouterr().out)["test_r2"] > 0.5
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_several_files_share_the_mark(write, houses, turned):
+    open_one = write("open.csv", "size;rooms;price",
+                     *(f"{thousands(size)};{size % 3};{size // 7}" for size in SIZES))  # fmt: skip
+    files = [open_one, houses] if turned else [houses, open_one]
+    table = read(files)
+    assert table.decimal == "."
+    text = table.columns["size"]
+    assert [text.values[code] for code in text.codes] == 2 * list(map(thousands, SIZES))
+    model = fitted(files, "price")
+    assert model.predict(open_one).tolist() == model.predict(houses).tolist()
+    with pytest.raises(DataError, match=r"point in .*houses.csv and a decimal comma in .*g.csv"):
+        read([houses, write("g.csv", "size;rooms;price", "1.000;1;142,86")])
+
+
+def test_one_mark_for_the_files_of_a_folder(write, houses, tmp_path):
+    write("a.csv", "size;rooms;price", "1,000;1;142")
+    table = read(tmp_path)
+    assert len(table) == 31
+    assert table.decimal == "."
+    assert table.notes == []
+
+
+def test_a_mark_that_is_guessed_is_noted_and_kept(write):
+    path = write("open.csv", "size;y", *(f"{thousands(size)};{size // 7}" for size in SIZES))
+    model = fitted(path, "y")
+    meant = "separates decimals or thousands: it is read as 1"
+    assert model.notes == (f"nothing tells whether the mark in 1,000 {meant}",)
+    assert model.predict(path).tolist() == model.predict({"size": np.array(SIZES) / 1e3}).tolist()
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        (["1.029;7,5;1029", "2.058;8,5;2058"], [1029.0, 2058.0]),
+        (["1,5e3;7;1", "2,5e-3;8;2"], [1500.0, 0.0025]),
+        (["0,125;7;1", "0,250;8;2"], [0.125, 0.25]),
+        (["1,234,567;7.5;1", "2;8;2"], [1234567.0, 2.0]),
+        (["1,234;7.5;1", "2,345;8;2"], [1234.0, 2345.0]),
+    ],
+)
+def test_marks_that_have_one_reading(write, cells, numbers):
+    rows = [row for row in cells for _ in range(10)]
+    model = fitted(write("a.csv", "a;b;y", *rows), "y", features=["a"])
+    assert model.notes == ()
+    like = fitted({"a": np.repeat(numbers, 10), "y": np.repeat([1, 2], 10)}, "y")
+    assert str(model.columns) == str(like.columns)
+    assert model.columns[0].kind == "number"
+
+
+def test_thousands_of_a_german_file(write):
+    rows = [german(f"{thousands(size)};{size / 7:.2f}") for size in SIZES]
+    model = fitted(write("g.csv", "a;y", *rows), "y")
+    new = write("new.csv", "a", *(german(thousands(size)) for size in SIZES))
+    assert model.predict(new).tolist() == model.predict({"a": SIZES}).tolist()
+
+
+def test_a_column_of_text_is_not_split(write):
+    towns = ["New York", "Los Angeles", "Area 51"] * 10
+    model = fitted({"city": towns, "y": [1.5, 2.5, 3.5] * 10}, "y")
+    assert len(set(model.predict({"city": towns}).tolist())) == 3
+    assert model.predict(write("city.csv", "city", *towns)).tolist() == (
+        model.predict({"city": towns}).tolist()
+    )
+    marks = ["c|d", "a|b", "e;f"] * 10
+    model = fitted({"v": marks, "y": [1.5, 2.5, 3.5] * 10}, "y")
+    assert model.predict(write("v.csv", "v", *marks)).tolist() == (
+        model.predict({"v": marks}).tolist()
+    )
+
+
+def test_a_column_of_decimal_commas_is_not_split(write):
+    model = fitted({"a": np.arange(40.0), "y": np.arange(40.0) * 1.5}, "y")
+    assert model.predict(write("a.csv", "a", "5,5", "39,5")).tolist() == (
+        model.predict({"a": [5.5, 39.5]}).tolist()
+    )
+
+
+def test_names_of_rows_are_noted_in_a_prediction(write):
+    model = fitted({"a": np.arange(40.0), "b": np.arange(40.0) % 7, "y": np.arange(40.0)}, "y")
+    with pytest.warns(UserWarning, match=r"rows.csv: the header names 2 columns, but rows have 3"):
+        got = model.predict(write("rows.csv", "a,b", "x,5,3", "y,30,2"))
+    assert got.tolist() == model.predict({"a": [5.0, 30.0], "b": [3.0, 2.0]}).tolist()
+    model = fitted({"a": np.arange(40.0), "y": np.arange(40.0)}, "y")
+    with pytest.warns(UserWarning, match="the header names 1 column, but rows have 2 cells"):
+        got = model.predict(write("one.csv", '"a"', '"r1" 5', '"r2" 30'))
+    assert got.tolist() == model.predict({"a": [5.0, 30.0]}).tolist()
