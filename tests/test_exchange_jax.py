@@ -106,6 +106,12 @@ REFUSED = {
     "a choice": (Model(lambda x: jnp.where(x > 1, x, 2 * x)), "the primitive"),
     "another relu": (Model(jax.jit(lambda x: jax.nn.relu(x - 1) * x)), "combines two layers"),
     "two results": (Model(jax.nn.relu, lambda x: (x, x)), "one array, got 2"),
+    "a mean of columns": (
+        Model(lambda x: (x.T - x.T.mean(1)[:, None]).T),
+        "all nodes",
+    ),
+    "a softmax over the batch": (Model(lambda x: jax.nn.softmax(x.T).T), "all nodes"),
+    "a product with the rows": (Model(lambda x: x @ x.T @ x), "constant matrix"),
     "a convolution": (
         Model(lambda x: linen.Conv(2, (2,))(x[..., None]).reshape(len(x), -1)),
         "must stay a vector|primitive",
@@ -162,6 +168,47 @@ def test_models_of_equinox_are_read():
     scalar = eqx.nn.MLP(5, "scalar", 8, 1, key=keys[0])
     net = fm.from_equinox(scalar)
     np.testing.assert_allclose(net.predict(X)[:, 0], jax.vmap(scalar)(X), atol=1e-6)
+
+
+NORMALIZED = {"layer normalization": eqx.nn.LayerNorm(8)}
+
+
+@pytest.mark.parametrize(
+    "between", ["relu", "relu6", "leaky", "elu", "gelu_tanh", "mish", *NORMALIZED]
+)
+def test_models_of_equinox_without_biases_are_read(between):
+    keys = jax.random.split(jax.random.key(0), 2)
+    layers = [
+        eqx.nn.Linear(5, 8, use_bias=False, key=keys[0]),
+        NORMALIZED.get(between) or eqx.nn.Lambda(FUNCTIONS[between]),
+        eqx.nn.Linear(8, 3, use_bias=False, key=keys[1]),
+    ]
+    model = eqx.nn.Sequential(layers)
+    net = fm.from_equinox(model)
+    np.testing.assert_allclose(net.predict(X), jax.vmap(model)(X), atol=2e-6)
+
+
+@pytest.mark.parametrize("end", [jax.nn.softmax, jax.nn.log_softmax])
+def test_products_from_the_left_are_read(end):
+    class Products(eqx.Module):
+        w: Any
+        v: Any
+
+        def __call__(self, x: Any) -> Any:
+            return end(self.v.T @ jax.nn.relu(self.w.T @ x))
+
+    keys = jax.random.split(jax.random.key(0), 2)
+    model = Products(jax.random.normal(keys[0], (5, 8)), jax.random.normal(keys[1], (8, 3)))
+    net = fm.from_equinox(model, output="softmax")
+    expected = jax.vmap(model)(X)
+    if end is jax.nn.log_softmax:
+        expected = np.exp(expected)
+    np.testing.assert_allclose(net.predict(X), expected, atol=2e-6)
+
+
+def test_rows_that_come_last_are_refused():
+    with pytest.raises(ValueError, match="rows along the first axis"):
+        read(Model(jax.nn.relu, lambda x: x.T), verify=False)
 
 
 NETWORKS = [

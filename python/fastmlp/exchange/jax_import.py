@@ -14,7 +14,7 @@ from jax.extend import core
 from numpy.typing import NDArray
 
 from fastmlp.exchange.assembly import assemble
-from fastmlp.exchange.jax_primitives import OPERATORS, Call, Rows, Turned
+from fastmlp.exchange.jax_primitives import OPERATORS, Call, Rows, Traced
 from fastmlp.exchange.steps import LogSoftmax, Step, Width
 from fastmlp.exchange.values import Value
 from fastmlp.exchange.verification import verify as verify_steps
@@ -82,7 +82,7 @@ def _steps(function: Callable[[Any], Any], weights: list[Array], dtype: Any) -> 
     reason = ValueError("the model has no dense layer")
     furthest = -1
     sizes = {size for array in weights for size in array.shape}
-    rows = next(rows for rows in range(8, len(sizes) + 9) if rows not in sizes)
+    rows = next(rows for rows in range(17, len(sizes) + 18) if rows not in sizes)
     for features in _widths(weights):
         program = None
         try:
@@ -128,10 +128,12 @@ class _Trace:
         results = self._run(program.jaxpr, program.consts, [start])
         if len(results) != 1:
             raise ValueError(f"the model must return one array, got {len(results)}")
-        if isinstance(results[0], Rows | Turned):
+        if isinstance(results[0], Rows):
             raise ValueError(f"{results[0].where}: not a known function of the nodes of a row")
         if not isinstance(results[0], Value):
             raise ValueError("the result of the model does not depend on the features")
+        if program.out_avals[0].shape[0] != self._rows:
+            raise ValueError("the model must return its rows along the first axis")
         return results[0].steps("the end of the model")
 
     def _run(self, jaxpr: Any, constants: Any, arguments: list[Any]) -> list[Any]:
@@ -148,7 +150,7 @@ class _Trace:
 
     def _computed(self, equation: Any, inputs: list[Any]) -> list[Any]:
         primitive, settings = equation.primitive, equation.params
-        if not any(isinstance(each, Value | Rows | Turned) for each in inputs):
+        if not any(isinstance(each, Traced) for each in inputs):
             bound = primitive.get_bind_params(settings)
             functions, bound = bound if isinstance(bound, tuple) else ((), bound)  # before 0.10
             results = primitive.bind(*functions, *inputs, **bound)
@@ -169,11 +171,15 @@ class _Trace:
         self.count += 1
         return [OPERATORS[primitive.name](call)]
 
+    def _upright(self, array: Any) -> Any:
+        """Return (N, B) as (B, N); see `Call`."""
+        return array.T if array.shape[1] == self._rows else array
+
     def _named(self, name: str, inner: Any, inputs: list[Any]) -> Value | None:
         """Return the result of a function of JAX, if it is one: it is compared with that."""
         first, *others = inputs
         is_sample = isinstance(first, Value) and not any(
-            isinstance(each, Value | Rows | Turned) for each in others
+            isinstance(each, Traced) for each in others
         )
         if name not in _NAMED or not is_sample or not isinstance(inner, core.ClosedJaxpr):
             return None
@@ -190,7 +196,8 @@ class _Trace:
             return None
         given = () if parameter is None else (parameter,)
         results = core.jaxpr_as_fun(inner)(z, *others)
-        if not np.allclose(results[0], function(z, *given), rtol=1e-6, atol=1e-30):
+        found, expected = self._upright(results[0]), function(self._upright(z), *given)
+        if not np.allclose(found, expected, rtol=1e-6, atol=1e-30):
             return None
         self.count += 1
         where = f"jax.nn.{name}"

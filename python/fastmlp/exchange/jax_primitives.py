@@ -18,14 +18,6 @@ _LONGEST = 400  # characters of a function of a row: layer normalization is shor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Turned:
-    """A sample with the rows last, (N, B), as products of Equinox are for a moment."""
-
-    value: Value
-    where: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Rows:
     """A function of all nodes x of a row, as a text, on the way to a normalization or softmax."""
 
@@ -36,12 +28,16 @@ class Rows:
     """By which the nodes are multiplied."""
 
 
-Traced = Value | Turned | Rows
+Traced = Value | Rows
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A primitive with its inputs, of which the sample is `Traced`, and their shapes."""
+    """A primitive with its inputs, of which the sample is `Traced`, and their shapes.
+
+    The sample is (B, N) or (N, B), as products of Equinox are: B is the size of no weights, so that
+    the shape says which. Either is the same value.
+    """
 
     name: str
     inputs: list[Any]
@@ -54,6 +50,14 @@ class Call:
     def where(self) -> str:
         """Its name, for messages."""
         return f"the primitive {self.name}"
+
+    @property
+    def rows_last(self) -> bool:
+        """Whether the sample is (N, B)."""
+        return any(
+            isinstance(each, Traced) and len(shape) == 2 and shape[1] == self.rows
+            for each, shape in zip(self.inputs, self.shapes, strict=True)
+        )
 
     @property
     def sample(self) -> Value:
@@ -72,6 +76,8 @@ class Call:
     def vector(self, constant: Any) -> Array:
         """Return a number, or a vector (N,) for the nodes."""
         array = np.asarray(constant, np.float64)
+        if self.rows_last:
+            array = array.T
         if array.ndim == 2 and len(array) > 1 and (array == array[0]).all():
             array = array[0]
         if array.size == 1:
@@ -89,21 +95,13 @@ def _product_of_matrices(call: Call) -> Traced:
     is_left = isinstance(call.inputs[0], Value)
     sample, matrix = call.inputs if is_left else call.inputs[::-1]
     axis, other = (left, right) if is_left else (right, left)
-    fits = isinstance(sample, Value) and not isinstance(matrix, Traced) and tuple(axis) == (1,)
+    fits = isinstance(sample, Value) and not isinstance(matrix, Traced)
+    fits = fits and tuple(axis) == (0 if call.rows_last else 1,)
     if not fits or np.ndim(matrix) != 2 or len(other) != 1 or any(map(len, batch)):
         raise call.refused("it must multiply the sample by a constant matrix")
     weights = np.asarray(matrix) if other[0] == 0 else np.asarray(matrix).T
-    value = sample.then(Linear(weights, None, f"{call.where} of {weights.shape}"))
-    return value if is_left else Turned(value, call.where)
-
-
-def _transpose(call: Call) -> Traced:
-    turned, order = call.inputs[0], tuple(call.settings["permutation"])
-    if isinstance(turned, Turned) and order == (1, 0):
-        return turned.value
-    if order == tuple(range(len(order))) and isinstance(turned, Value | Rows):
-        return turned
-    raise call.refused("a row must stay a vector")
+    value: Value = sample.then(Linear(weights, None, f"{call.where} of {weights.shape}"))
+    return value
 
 
 def _same(call: Call) -> Traced:
@@ -114,12 +112,14 @@ def _same(call: Call) -> Traced:
 def _reshaped(call: Call) -> Traced:
     value, before = call.inputs[0], call.shapes[0]
     if isinstance(value, Rows):
-        if call.rows in call.shape and math.prod(call.shape) == math.prod(before):
+        sizes = {math.prod(before), math.prod(call.shape)}
+        if before == call.shape or (sizes == {call.rows} and call.rows in call.shape):
             return value
     elif isinstance(value, Value):
         if before == call.shape:
             return value
-        if {before, call.shape} == {(call.rows,), (call.rows, 1)}:
+        shapes = {before, call.shape}
+        if shapes <= {(call.rows,), (call.rows, 1), (1, call.rows)}:
             return value.then(Width(1, call.where))
     raise call.refused(f"it makes {call.shape} of {before}; a row must stay a vector")
 
@@ -194,9 +194,10 @@ def _extreme(call: Call) -> Traced:
     if isinstance(a, Value) and isinstance(b, Value):
         raise call.refused("of two tensors of the sample")
     value, constant = (a, b) if isinstance(a, Value) else (b, a)
-    bound = float(call.vector(constant)) if np.size(call.vector(constant)) == 1 else math.nan
+    bounds = np.unique(constant)
+    bound = float(bounds[0]) if bounds.size == 1 else math.nan
     name = {("max", 0.0): "relu", ("min", 0.0): "min", ("min", 6.0): "min6"}
-    if not isinstance(value, Value) or (call.name, bound) not in name:
+    if (call.name, bound) not in name:
         raise call.refused("only with 0, and the minimum with 6")
     return value.apply(name[call.name, bound], call.where)
 
@@ -219,7 +220,7 @@ def _log1p(call: Call) -> Traced:
 
 
 def _reduction(call: Call) -> Traced:
-    if tuple(call.settings["axes"]) != (1,) or len(call.shapes[0]) != 2:
+    if tuple(call.settings["axes"]) != (0 if call.rows_last else 1,) or len(call.shapes[0]) != 2:
         raise call.refused("only of all nodes of a row")
     return _of_rows(call)
 
@@ -274,8 +275,6 @@ def _nodes(call: Call) -> Value:
             found.append(each.nodes)
         elif isinstance(each, Value):
             found.append(each)
-        elif isinstance(each, Turned):
-            raise call.refused("a row must stay a vector")
     if any(each is not found[0] for each in found):
         raise call.refused("combines two layers; a network is one layer after another")
     return found[0]
@@ -316,8 +315,7 @@ def _completed(rows: Rows) -> Traced:
 
 OPERATORS: Final[dict[str, Operator]] = {
     "dot_general": _product_of_matrices,
-    "transpose": _transpose,
-    **dict.fromkeys(("stop_gradient", "copy", "copy_p", "sharding_constraint"), _same),
+    **dict.fromkeys(("transpose", "stop_gradient", "copy", "copy_p", "sharding_constraint"), _same),
     **dict.fromkeys(("reshape", "broadcast_in_dim", "squeeze", "expand_dims"), _reshaped),
     **dict.fromkeys(("add", "sub", "mul", "div"), _arithmetic),
     **dict.fromkeys(("max", "min"), _extreme),
