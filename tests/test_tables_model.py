@@ -89,6 +89,29 @@ def test_classes_in_their_own_words(flowers):
     assert "true \\ taken for" in str(scores)
 
 
+def test_all_scores_of_classes_are_weighted(flowers, rng, tmp_path):
+    metrics = pytest.importorskip("sklearn.metrics")
+    model = fm.TabularModel(**{**QUICK, "epochs": 1, "networks": 1}).fit(flowers, "colour")
+    weights = rng.integers(0, 4, 90) * 0.75
+    truth, said = np.array(flowers["colour"]), model.predict(flowers)
+    assert 0.2 < np.mean(truth == said) < 1.0
+    scores = model.evaluate(flowers, sample_weight=weights)
+    weighted = {"labels": model.classes.tolist(), "sample_weight": weights}
+    np.testing.assert_allclose(scores.confusion, metrics.confusion_matrix(truth, said, **weighted))
+    each = metrics.precision_recall_fscore_support(truth, said, zero_division=0, **weighted)
+    got = [(each.precision, each.recall, each.f1) for each in scores.classes]
+    np.testing.assert_allclose(got, np.stack(each[:3], axis=1), rtol=1e-12)
+    assert scores.accuracy == pytest.approx(np.trace(scores.confusion) / weights.sum())
+    counts = [np.count_nonzero((truth == label) & (weights > 0)) for label in model.classes]
+    assert [each.rows for each in scores.classes] == counts
+    assert f"{scores.confusion[0].max():g}" in str(scores)
+    model.scores = {"test": scores}
+    model.save(tmp_path / "model.safetensors")
+    again = fm.load(tmp_path / "model.safetensors").scores["test"]
+    assert again.confusion.tolist() == scores.confusion.tolist()
+    assert str(again) == str(scores)
+
+
 @pytest.mark.parametrize(("rows", "decay"), [(60, 1.0), (400, 0.25), (5000, 0.1)])
 def test_few_rows_of_classes_have_coarser_pieces_and_more_weight_decay(rng, rows, decay):
     numbers = rng.normal(size=rows)

@@ -497,7 +497,8 @@ class TabularModel:
         table : str, os.PathLike, frame or mapping
             With the columns of the training and the target; rows without a target are left out.
         sample_weight : str or array-like, shape (n,), optional
-            Weights of the rows, or the column that contains them.
+            Weights of the rows, or the column that contains them. All scores are weighted, as those
+            of scikit-learn.
 
         Raises
         ------

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fastmlp import files
 from fastmlp._extras import require
-from fastmlp.tables.scores import Scores
+from fastmlp.tables.scores import Scores, shown_count
 from fastmlp.tables.target import Target
 
 if TYPE_CHECKING:
@@ -95,8 +95,9 @@ def _losses(ax: "Axes", histories: tuple[Any, ...]) -> None:
         ax.legend()
 
 
-def _confusion(ax: "Axes", target: Target, confusion: NDArray[np.intp]) -> None:
-    share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+def _confusion(ax: "Axes", target: Target, confusion: NDArray[Any]) -> None:
+    sums = confusion.sum(axis=1, keepdims=True)
+    share = confusion / np.where(sums > 0, sums, 1)
     ax.imshow(share, cmap="Blues", vmin=0.0, vmax=1.0)
     labels = [str(label)[:16] for label in target.classes]
     if len(labels) <= _MOST_WRITTEN:
@@ -104,7 +105,9 @@ def _confusion(ax: "Axes", target: Target, confusion: NDArray[np.intp]) -> None:
         ax.set_yticks(range(len(labels)), labels)
         for i, j in np.ndindex(*confusion.shape):
             color = "white" if share[i, j] > 0.5 else "black"
-            ax.text(j, i, f"{confusion[i, j]:,}", ha="center", va="center", color=color)
+            ax.text(
+                j, i, shown_count(confusion[i, j].item()), ha="center", va="center", color=color
+            )
     ax.set_xlabel("answer")
     ax.set_ylabel("true class")
     ax.set_title("test rows")

@@ -22,9 +22,9 @@ class ClassScore:
     label : str, int, float or bool
         The class.
     precision, recall, f1 : float
-        In [0, 1].
+        In [0, 1], weighted as the rows are.
     rows : int
-        The number of rows of the class.
+        The number of rows of the class, each of which counts once.
     """
 
     label: Label
@@ -54,8 +54,9 @@ class Scores:
         is None if the targets do not vary.
     classes : tuple of ClassScore
         For each class in order.
-    confusion : ndarray of int, shape (classes, classes), or None
-        Entry (i, j) is the number of rows of class i that were predicted as class j.
+    confusion : ndarray of int or float, shape (classes, classes), or None
+        Entry (i, j) is the number of rows of class i that were predicted as class j, or the sum of
+        their weights if rows have weights.
     """
 
     task: str
@@ -66,7 +67,7 @@ class Scores:
     mae: float | None = None
     rmse: float | None = None
     classes: tuple[ClassScore, ...] = ()
-    confusion: NDArray[np.intp] | None = None
+    confusion: NDArray[Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as for JSON."""
@@ -90,7 +91,7 @@ class Scores:
         return cls(**{
             **values,
             "classes": tuple(ClassScore(**score) for score in values["classes"]),
-            "confusion": None if confusion is None else np.array(confusion, np.intp),
+            "confusion": None if confusion is None else np.array(confusion),
         })  # fmt: skip
 
     def __str__(self) -> str:
@@ -124,18 +125,26 @@ def _class_table(classes: tuple[ClassScore, ...]) -> list[str]:
     return lines
 
 
-def _confusion_table(classes: tuple[ClassScore, ...], confusion: NDArray[np.intp]) -> list[str]:
+def _confusion_table(classes: tuple[ClassScore, ...], confusion: NDArray[Any]) -> list[str]:
     labels = [_shown(score.label) for score in classes]
     corner = "true \\ taken for"
     wide = max(map(len, [corner, *labels]))
-    widths = [max(len(label), len(f"{int(confusion[:, j].max()):,}"), 3)
-              for j, label in enumerate(labels)]  # fmt: skip
+    rows = [[shown_count(count) for count in counts] for counts in confusion.tolist()]
+    widths = [
+        max(3, len(label), *map(len, column))
+        for label, column in zip(labels, zip(*rows, strict=True), strict=True)
+    ]
     head = "  ".join(f"{label:>{width}}" for label, width in zip(labels, widths, strict=True))
     lines = [f"{corner:<{wide}}  {head}"]
-    for label, counts in zip(labels, confusion.tolist(), strict=True):
-        cells = "  ".join(f"{count:>{width},}" for count, width in zip(counts, widths, strict=True))
+    for label, counts in zip(labels, rows, strict=True):
+        cells = "  ".join(f"{count:>{width}}" for count, width in zip(counts, widths, strict=True))
         lines.append(f"{label:<{wide}}  {cells}")
     return lines
+
+
+def shown_count(count: float) -> str:
+    """Return a number of rows, or a sum of their weights, as text."""
+    return f"{count:,}" if isinstance(count, int) else f"{count:,.6g}"
 
 
 def score(
@@ -162,24 +171,25 @@ def score(
         return Scores("labels", len(y), accuracy, loss)
     taken = outputs.argmax(axis=1)
     count = len(target.classes)
-    confusion = np.bincount(y * count + taken, minlength=count * count).reshape(count, count)
+    confusion = np.bincount(y * count + taken, weight, count * count).reshape(count, count)
     return Scores(
         "classification",
         len(y),
         accuracy,
         loss,
-        classes=tuple(_class_scores(target.classes, confusion)),
+        classes=tuple(_class_scores(target.classes, confusion, np.bincount(y, minlength=count))),
         confusion=confusion,
     )
 
 
-def _class_scores(labels: list[Label], confusion: NDArray[np.intp]) -> list[ClassScore]:
+def _class_scores(
+    labels: list[Label], confusion: NDArray[Any], rows: NDArray[np.intp]
+) -> list[ClassScore]:
     scores = []
-    for j, label in enumerate(labels):
-        right, of_class = int(confusion[j, j]), int(confusion[j].sum())
-        taken = int(confusion[:, j].sum())
+    every = zip(np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0), strict=True)
+    for label, count, (right, of_class, taken) in zip(labels, rows.tolist(), every, strict=True):
         precision = right / taken if taken else 0.0
         recall = right / of_class if of_class else 0.0
         f1 = 2.0 * right / (taken + of_class) if taken + of_class else 0.0
-        scores.append(ClassScore(label, precision, recall, f1, of_class))
+        scores.append(ClassScore(label, float(precision), float(recall), float(f1), count))
     return scores
