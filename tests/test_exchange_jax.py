@@ -270,6 +270,24 @@ def test_digits_are_not_lost(convert):
         jax.config.update("jax_enable_x64", before)
 
 
+def test_the_error_is_that_of_the_features_that_a_model_takes():
+    model = Model(linen.BatchNorm(use_running_average=False))
+    with pytest.raises(ValueError, match=r"rows of 5 features: ModifyScopeVariableError.*mean"):
+        fm.from_flax(model, model.init(jax.random.key(1), X))
+    key = jax.random.key(0)
+    for settings in ({}, {"use_bias": False, "use_final_bias": False}):
+        mlp = eqx.nn.MLP(5, 3, 8, 2, final_activation=jax.nn.softmax, key=key, **settings)
+        with pytest.raises(ValueError, match=r"rows of 5 features: ValueError: axis -1 is out of"):
+            fm.from_equinox(mlp)
+
+
+def test_parameters_without_their_collection_are_refused():
+    model = linen.Sequential([linen.Dense(6), linen.Dense(3)])
+    variables = model.init(jax.random.key(1), X)
+    with pytest.raises(ValueError, match=r"{'params': ...}, got the keys 'layers_0', 'layers_1'"):
+        fm.from_flax(model, variables["params"])
+
+
 def test_other_objects_are_refused():
     with pytest.raises(TypeError, match=r"flax.linen or flax.nnx, got int"):
         fm.from_flax(3)

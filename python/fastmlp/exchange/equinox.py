@@ -26,7 +26,7 @@ def from_equinox(
         )
     computing: Any = nn.inference_mode(model)
     leaves = jax.tree.leaves(equinox.filter(model, equinox.is_array))
-    arrays = [np.asarray(leaf) for leaf in leaves]
+    arrays = [np.asarray(leaf).T for leaf in leaves]
     return from_function(jax.vmap(computing), arrays, (output, loss, seed), verify=verify)
 
 

@@ -1,5 +1,6 @@
 """Flax: conversion of models from and to networks."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -7,6 +8,7 @@ import numpy as np
 from flax import linen, nnx
 from jax import numpy as jnp
 
+from fastmlp.data._text import listing
 from fastmlp.exchange.jax_activations import function_of, refuse_lost_digits
 from fastmlp.exchange.jax_import import from_function
 from fastmlp.exchange.normalizations import Learned, of_inputs, of_layer
@@ -28,6 +30,11 @@ def from_flax(
     if isinstance(model, linen.Module):
         if variables is None:
             raise TypeError("variables must be what the init of the model returns: {'params': ...}")
+        if isinstance(variables, Mapping) and "params" not in variables:
+            raise ValueError(
+                "variables must be what the init of the model returns, {'params': ...}, got the "
+                f"keys {listing(list(variables))}"
+            )
         arrays = [np.asarray(leaf) for leaf in jax.tree.leaves(variables)]
         return from_function(lambda X: model.apply(variables, X), arrays, settings, verify=verify)
     if not isinstance(model, nnx.Module):

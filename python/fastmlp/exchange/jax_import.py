@@ -5,7 +5,7 @@ steps, all other values are constants. Functions that JAX names, such as `jax.nn
 a whole if they return what that function does.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 import jax
@@ -62,7 +62,7 @@ def from_function(
     function : callable
         Of an array of rows; it has all weights in it.
     weights : list of ndarray
-        Arrays of the model, whose shapes say how many features it may take.
+        Arrays of the model, matrices as (K, N), whose shapes say how many features it may take.
     settings : tuple
         ``output, loss, seed``.
     verify : bool
@@ -78,7 +78,10 @@ def from_function(
 
 
 def _steps(function: Callable[[Any], Any], weights: list[Array], dtype: Any) -> list[Step]:
-    """Return what a function computes, at the first number of features that it takes."""
+    """Return what a function computes, at the first number of features that it takes.
+
+    If it takes none, the error is that of the number with which most was read, or the likeliest.
+    """
     reason = ValueError("the model has no dense layer")
     furthest = -1
     sizes = {size for array in weights for size in array.shape}
@@ -104,14 +107,16 @@ def _steps(function: Callable[[Any], Any], weights: list[Array], dtype: Any) -> 
     raise reason
 
 
-def _widths(weights: list[Array]) -> Iterator[int]:
-    """Yield the numbers of features that a model may take."""
-    seen = set()
-    for array in weights:
-        for size in array.shape:
-            if size not in seen:
-                seen.add(size)
-                yield size
+def _widths(weights: list[Array]) -> list[int]:
+    """Return the numbers of features that a model may take, the likely ones first.
+
+    Those that a matrix (K, N) takes come first, and of them what no vector belongs to, such as
+    the biases of another layer.
+    """
+    taken = [array.shape[0] for array in weights if array.ndim == 2]
+    sizes = dict.fromkeys([*taken, *(size for array in weights for size in array.shape)])
+    vectors = {array.size for array in weights if array.ndim == 1}
+    return sorted(sizes, key=lambda size: (size not in taken, size in vectors))
 
 
 class _Trace:
