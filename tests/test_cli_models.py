@@ -235,6 +235,23 @@ def test_a_network_is_described(run, tmp_path):
     assert (content["parameters"], content["dtype"], content["seed"]) == (17, "float32", 1)
 
 
+def test_an_ensemble_is_described(run, tmp_path):
+    path = tmp_path / "ensemble.safetensors"
+    networks = [fm.Network([2, nodes, 2], seed=nodes) for nodes in (3, 4)]
+    for network in networks:
+        network.feature_names, network.class_names = ["size", "age"], ["flat", "hut"]
+    ensemble = fm.Ensemble(networks)
+    ensemble.save(path)
+    printed = run("describe", path).out
+    assert printed.startswith(f"{ensemble!r}\n\nmember 0, seed 3, epoch 0\n")
+    assert all(str(network.summary()) in printed for network in networks)
+    assert printed.endswith("features: 'size', 'age'\nclasses: 'flat', 'hut'\n")
+    content = json.loads(run("describe", path, "--json").out)
+    assert (content["networks"], content["classes"]) == (2, ["flat", "hut"])
+    assert [member["layers"] for member in content["members"]] == [[2, 3, 2], [2, 4, 2]]
+    assert [member["seed"] for member in content["members"]] == [3, 4]
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from fastmlp import files
 from fastmlp.cli.report import finite
@@ -14,6 +15,7 @@ from fastmlp.cli.sources import rows_of
 from fastmlp.data._text import counted, listing
 from fastmlp.errors import DataError
 from fastmlp.loading import load
+from fastmlp.many.ensemble import Ensemble
 from fastmlp.network import Network
 from fastmlp.tables.model import TabularModel
 from fastmlp.tables.table import Table
@@ -72,7 +74,7 @@ def evaluate(path: str, source: str, *, as_json: bool) -> None:
 
 
 def describe(path: str, *, as_json: bool) -> None:
-    """Print what a model was trained on, and its scores, or the layers of a network.
+    """Print what a model was trained on, and its scores, or the layers of networks.
 
     Raises
     ------
@@ -82,26 +84,52 @@ def describe(path: str, *, as_json: bool) -> None:
     model = load(path)
     if isinstance(model, TabularModel):
         _describe_table(model, as_json=as_json)
+    elif isinstance(model, Ensemble):
+        _describe_ensemble(model, as_json=as_json)
     else:
         _describe_network(model, as_json=as_json)
 
 
 def _describe_network(network: Network, *, as_json: bool) -> None:
     """Print the layers of a network, and the names of its features and classes."""
-    names = {"features": network.feature_names, "classes": network.class_names}
     if as_json:
-        content = {
-            "layers": [network.features, *(layer.nodes for layer in network.layers)],
-            **names,
-            "parameters": network.summary().n_parameters,
-            "dtype": network.dtype.name,
-            "seed": network.seed,
-            "epoch": network.epoch,
-        }
-        print(json.dumps(content))
+        print(json.dumps({**_size(network), **_names(network), **_own(network)}))
         return
     print(network.summary())
-    for what, known in names.items():
+    _print_names(network)
+
+
+def _describe_ensemble(ensemble: Ensemble, *, as_json: bool) -> None:
+    """Print the layers of each member, and the names of features and classes, which all share."""
+    if as_json:
+        members = [{**_size(network), **_own(network)} for network in ensemble]
+        print(json.dumps({"networks": len(ensemble), **_names(ensemble[0]), "members": members}))
+        return
+    print(repr(ensemble))
+    for i, network in enumerate(ensemble):
+        print(f"\nmember {i}, seed {network.seed}, epoch {network.epoch}\n{network.summary()}")
+    _print_names(ensemble[0])
+
+
+def _size(network: Network) -> dict[str, Any]:
+    return {"layers": [network.features, *(layer.nodes for layer in network.layers)]}
+
+
+def _own(network: Network) -> dict[str, Any]:
+    return {
+        "parameters": network.summary().n_parameters,
+        "dtype": network.dtype.name,
+        "seed": network.seed,
+        "epoch": network.epoch,
+    }
+
+
+def _names(network: Network) -> dict[str, Any]:
+    return {"features": network.feature_names, "classes": network.class_names}
+
+
+def _print_names(network: Network) -> None:
+    for what, known in _names(network).items():
         if known is not None:
             print(f"{what}: {listing(known)}")
 

@@ -279,7 +279,7 @@ def _add_answers(commands: Any) -> None:
         parser = commands.add_parser(name, help=what, description=what, allow_abbrev=False)
         parser.epilog = examples(name)
         parser.set_defaults(command=command)
-        saved = ", or Network.save" if name == "describe" else ""
+        saved = ", Network.save or Ensemble.save" if name == "describe" else ""
         parser.add_argument("model", help=f"what train --save wrote{saved}")
         if name != "describe":
             parser.add_argument("data", help=data)
