@@ -236,6 +236,21 @@ def test_arguments_that_are_refused(arguments, message):
     assert not hasattr(ensemble, "estimators_")
 
 
+@pytest.mark.parametrize(
+    ("ensemble", "message"),
+    [
+        (MLPEnsembleClassifier(MLPRegressor()), "like MLPClassifier, which .* got MLPRegressor"),
+        (MLPEnsembleRegressor(MLPClassifier()), "like MLPRegressor, which .* got MLPClassifier"),
+        (MLPEnsembleClassifier(make_pipeline(StandardScaler(), MLP)), "Pipeline has none"),
+        (MLPEnsembleClassifier(GridSearchCV(MLP, GRID)), "GridSearchCV has none"),
+    ],
+)
+def test_other_estimators_are_refused(ensemble, message):
+    with pytest.raises(TypeError, match=message):
+        ensemble.fit(X, Y)
+    assert not hasattr(ensemble, "n_features_in_")
+
+
 def test_a_search_of_a_pipeline_is_pickled_without_the_fitted_steps():
     X, y = make_classification(80, random_state=0)
     pipeline = make_pipeline(

@@ -13,6 +13,8 @@ from sklearn.base import (
     RegressorMixin,
     _fit_context,
     clone,
+    is_classifier,
+    is_regressor,
 )
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import check_random_state
@@ -77,9 +79,17 @@ class _MLPEnsemble(MetaEstimatorMixin, BaseEstimator):
         -------
         self
             The ensemble.
+
+        Raises
+        ------
+        TypeError
+            If `estimator` is of the other kind, or has no random state.
+        ValueError
+            If X, y or a parameter does not fit.
         """
         if self.oob_score and not self.bootstrap:
             raise ValueError("oob_score=True needs bootstrap=True: otherwise no sample is left out")
+        template = self._template()
         X, y = self._read(X, y)
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, X)
         counting = np.arange(len(y)) if weight is None else np.flatnonzero(weight)
@@ -94,7 +104,6 @@ class _MLPEnsemble(MetaEstimatorMixin, BaseEstimator):
                 f"oob_score=True needs samples that some member did not draw, but all drew the "
                 f"same {len(counting)}: pass more samples, or oob_score=False"
             )
-        template = self._default() if self.estimator is None else self.estimator
         members = [clone(template).set_params(random_state=int(seed)) for seed in seeds]
 
         def fit(member: Any, own: NDArray[np.intp]) -> Any:
@@ -111,6 +120,22 @@ class _MLPEnsemble(MetaEstimatorMixin, BaseEstimator):
         if self.oob_score:
             self._score_out_of_bag(X, y, counting)
         return self
+
+    def _template(self) -> Any:
+        """Return what the members are clones of."""
+        if self.estimator is None:
+            return self._default()
+        kind, name = type(self._default()).__name__, type(self.estimator).__name__
+        if not self._fits(self.estimator):
+            raise TypeError(
+                f"estimator must be like {kind}, which {type(self).__name__} averages, got {name}"
+            )
+        if "random_state" not in self.estimator.get_params():
+            raise TypeError(
+                f"estimator must have a random_state, by which the members differ, as {kind} has; "
+                f"{name} has none. Of a Pipeline make the last step the ensemble"
+            )
+        return self.estimator
 
     @property
     def ensemble_(self) -> Ensemble:
@@ -164,6 +189,11 @@ class _MLPEnsemble(MetaEstimatorMixin, BaseEstimator):
         return np.zeros(len(y), np.intp)
 
     def _default(self) -> Any:
+        raise NotImplementedError
+
+    @staticmethod
+    def _fits(estimator: Any) -> bool:
+        """Return whether its predictions are those that the ensemble averages."""
         raise NotImplementedError
 
     def _score_out_of_bag(self, X: Any, y: Any, counting: NDArray[np.intp]) -> None:
@@ -251,6 +281,10 @@ class MLPEnsembleClassifier(ClassifierMixin, _MLPEnsemble):
 
     def _default(self) -> MLPClassifier:
         return MLPClassifier()
+
+    @staticmethod
+    def _fits(estimator: Any) -> bool:
+        return bool(is_classifier(estimator))
 
     def _score_out_of_bag(self, X: Any, y: Any, counting: NDArray[np.intp]) -> None:
         proba = self._out_of_bag(X, "predict_proba", counting)
@@ -346,6 +380,10 @@ class MLPEnsembleRegressor(RegressorMixin, _MLPEnsemble):
 
     def _default(self) -> MLPRegressor:
         return MLPRegressor()
+
+    @staticmethod
+    def _fits(estimator: Any) -> bool:
+        return bool(is_regressor(estimator))
 
     def _score_out_of_bag(self, X: Any, y: Any, counting: NDArray[np.intp]) -> None:
         predicted = self._out_of_bag(X, "predict", counting)
