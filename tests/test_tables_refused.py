@@ -176,11 +176,10 @@ def _large(kind):
             return [2**70 + (number - 2**62) * 2**8 for number in numbers]
 
 
-@pytest.mark.parametrize("kind", ["int64", "uint64", "Decimal", "object", "large"])
+@pytest.mark.parametrize("kind", ["int64", "uint64", "Decimal"])
 def test_numbers_that_float64_rounds_are_noted(kind):
     model = fitted(_large(kind))
-    unit = "262144" if kind == "large" else "1024"
-    reason = f"float64 rounds its numbers to multiples of {unit}"
+    reason = "float64 rounds its numbers to multiples of 1024"
     assert reason in report_of(model).how
     advice = "; subtract a constant from them, or make them text"
     assert f"column 'a': {reason}" in model.notes[0]
@@ -234,6 +233,99 @@ def test_digits_beyond_doubles_are_words_and_classes(tmp_path):
         fm.TabularModel(**QUICK, task="regression").fit(path, "y")
     path.write_text("id,b,y\n" + "".join(f"{10**18 + 7 * i},{i % 7},{i}\n" for i in range(60)))
     assert report_of(fm.TabularModel(**QUICK).fit(path, "y"), "id").kind == "dropped"
+
+
+@pytest.mark.parametrize("kind", ["object", "large"])
+def test_integers_of_python_that_doubles_round_are_words(kind):
+    report = report_of(fitted(_large(kind)))
+    assert (report.kind, report.inputs) == ("words", 8 if kind == "object" else 7)
+    assert "(float64 rounds its numbers: read as words)" in report.how
+    model = fm.TabularModel(**QUICK).fit({"a": _large(kind), "b": Y}, "a")
+    assert model.classes.tolist() == sorted({str(n) for n in _large(kind) if n})
+
+
+MIXED = [10**20, 10**20 + 1, 7]
+CLOSE = [2**53 + 1, 2**53, 5]
+
+
+def _pandas_integers(numbers):
+    return pytest.importorskip("pandas").array([*numbers, None], "Int64")
+
+
+def _arrow_integers(numbers):
+    return pytest.importorskip("pyarrow").chunked_array([[*numbers, None]])
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        lambda tmp_path: MIXED * 20,
+        lambda tmp_path: np.array(MIXED * 20, object),
+        lambda tmp_path: [10**19, 10**19 + 1, 7] * 20,
+        lambda tmp_path: [*CLOSE * 20, None],
+        lambda tmp_path: _pandas_integers(CLOSE * 20),
+        lambda tmp_path: _arrow_integers(CLOSE * 20),
+    ],
+)
+def test_integers_keep_their_digits_beside_small_ones(column, tmp_path):
+    numbers = column(tmp_path)
+    table = {"a": numbers, "y": [*"ABC" * 20, "C"][: len(numbers)]}
+    model = fm.TabularModel((8,), networks=1, epochs=60, seed=1).fit(table, "y")
+    assert report_of(model).kind == "words"
+    assert model.evaluate(table).accuracy == 1.0
+
+
+@pytest.mark.parametrize("numbers", [MIXED, CLOSE], ids=["mixed", "close"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_integers_of_files_keep_their_digits_beside_small_ones(tmp_path, kind, numbers):
+    path = tmp_path / f"table.{kind}"
+    rows = [(number, i % 3, "ABC"[i % 3]) for i, number in enumerate(numbers * 20)]
+    if kind == "csv":
+        path.write_text("a,b,y\n" + "".join(f"{a},{b},{y}\n" for a, b, y in rows))
+    else:
+        path.write_text("".join(f'{{"a": {a}, "b": {b}, "y": "{y}"}}\n' for a, b, y in rows))
+    model = fm.TabularModel((8,), networks=1, epochs=60, seed=1)
+    model.fit(path, "y", features=["a"])
+    told_apart = model.evaluate(path).accuracy == 1.0
+    assert told_apart or "float64 rounds its numbers to multiples of 2" in model.notes[0]
+    target = fm.TabularModel((8,), networks=1, epochs=60, seed=1).fit(path, "a", features=["b"])
+    assert sorted(map(int, target.classes)) == sorted(numbers)
+    assert target.evaluate(path).accuracy == 1.0
+
+
+def test_integers_that_float64_makes_equal_are_noted_beside_small_ones(tmp_path):
+    numbers = np.array([*CLOSE * 13, 5])
+    assert "float64 rounds its numbers to multiples of 2" in fitted(numbers).notes[0]
+    many = [10**20 + i for i in range(40)] + list(range(40))
+    path = tmp_path / "table.csv"
+    path.write_text("a,y\n" + "".join(f"{n},{i % 7}.5\n" for i, n in enumerate(many * 2)))
+    model = fm.TabularModel(**QUICK).fit(path, "y")
+    assert report_of(model).kind == "number"
+    assert "float64 rounds its numbers to multiples of 16384" in model.notes[0]
+
+
+def test_classes_beyond_int64(tmp_path):
+    numbers = np.array([2**64 - 1, 2**64 - 2, 5, 5] * 25, np.uint64)
+    table = {"a": numbers % np.uint64(4), "y": numbers}
+    model = fm.TabularModel((8,), networks=1, epochs=60, seed=1).fit(table, "y")
+    assert model.classes.tolist() == [5, 2**64 - 2, 2**64 - 1]
+    model.save(tmp_path / "model.safetensors")
+    for each in (model, fm.load(tmp_path / "model.safetensors")):
+        assert each.predict(table).tolist() == numbers.tolist()
+        assert each.evaluate(table).accuracy == 1.0
+        with pytest.raises(DataError, match="18446744073709551613' is none of the classes"):
+            each.evaluate({"a": [1], "y": np.array([2**64 - 3], np.uint64)})
+
+
+def test_classes_that_are_equal_as_doubles(tmp_path):
+    table = {"a": [0, 1, 2] * 20, "y": np.array(CLOSE * 20)}
+    model = fm.TabularModel((8,), networks=1, epochs=60, seed=1).fit(table, "y")
+    path = tmp_path / "table.csv"
+    path.write_text("a,y\n" + "".join(f"{i},{number}\n" for i, number in enumerate(CLOSE)))
+    for each in (table, path):
+        scores = model.evaluate(each)
+        assert scores.accuracy == 1.0
+        assert len({score.rows for score in scores.classes}) == 1
 
 
 def test_vectors_of_a_file(tmp_path):

@@ -81,6 +81,19 @@ def _days(moments: NDArray[np.generic]) -> Floats:
     return moments.astype("M8[us]").astype(np.int64) / 86400e6
 
 
+def exact_numbers(
+    column: Column, rows: Rows, doubles: Floats, decimal: str
+) -> tuple[list[float], NDArray[np.intp]]:
+    """Return the distinct numbers of rows, ints where doubles round them, and which each has."""
+    if isinstance(column, Text) and cells.are_rounded(column.values):
+        codes, which = np.unique(column.codes[rows], return_inverse=True)
+        found = [cells.exact(column.values[code], decimal) for code in codes.tolist()]
+        return found, which.reshape(-1)
+    whole = not isinstance(column, Text) and column.dtype.kind in "iu"
+    distinct, which = np.unique(column[rows] if whole else doubles, return_inverse=True)  # type: ignore[index]
+    return distinct.tolist(), which.reshape(-1)
+
+
 Writer = Callable[[Rows, NDArray[Any]], NDArray[np.bool_] | None]
 """Writes what becomes of some rows; returns whose cells stand for nothing that the column holds."""
 

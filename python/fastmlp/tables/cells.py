@@ -42,6 +42,8 @@ _THOUSANDS: Final = {
 }
 _MARK: Final = re.compile(r"[.,]")
 _DECIMAL: Final = re.compile(r"[+-]?[0,]+(\.0*)?")  # a layout; `number` checks its commas
+EXACT: Final = 2.0**53
+"""From here on, a double does not hold every whole number."""
 _EXACT_DIGITS: Final = 15  # a double holds every whole number of 15 digits
 _FIRST: Final = 1000
 _MINUS: Final = "\N{MINUS SIGN}"
@@ -143,6 +145,11 @@ def are_rounded(values: Sequence[str]) -> bool:
     strings = Strings.of(values)
     long = [layout for layout in strings.layouts if _LONG_WHOLE.fullmatch(layout)]
     return any(int(cell) != float(cell) for cells in strings.alike(long) for cell in cells.texts())
+
+
+def exact(cell: str, decimal: str) -> float:
+    """Return the number in a cell, an int if a double would round it."""
+    return int(cell) if are_rounded([cell]) else number(cell, decimal)
 
 
 def yes_or_no(values: Iterable[str]) -> bool:
@@ -276,7 +283,7 @@ def _cast(cells: Any) -> NDArray[np.float64] | None:
     if _has_fractions(array[:_FIRST]):  # otherwise all must be checked
         return array
     known = array[np.isfinite(array)]
-    if not len(known) or (not _has_fractions(known) and np.abs(known).max() > 2.0**53):
+    if not len(known) or (not _has_fractions(known) and np.abs(known).max() >= EXACT):
         return None
     return None if not _has_fractions(known) and any(map(_has_codes, cells.chunks)) else array
 

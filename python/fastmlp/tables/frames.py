@@ -41,7 +41,7 @@ def from_frame(frame: Any) -> Table:
     """
     if _is_pandas(frame):
         names = [str(name) for name in frame.columns]
-        columns = (_pandas_column(frame.iloc[:, j]) for j in range(len(names)))
+        columns = (_pandas_column(name, frame.iloc[:, j]) for j, name in enumerate(names))
         return Table("table", _by_name(names, columns))
     pyarrow = require("pyarrow", f"a frame of {type(frame).__module__.partition('.')[0]}", "tables")
     if _is_batch(frame) and not hasattr(frame, "__arrow_c_stream__"):
@@ -97,7 +97,7 @@ def from_array(name: str, values: Any) -> Column:
     if isinstance(values, np.ma.MaskedArray):
         values = _unmasked(values)
     if type(values).__module__.partition(".")[0] == "pandas":
-        return _pandas_column(values)
+        return _pandas_column(name, values)
     if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
         pyarrow = require("pyarrow", "a column of Arrow", "tables")
         return arrow_column(name, pyarrow.chunked_array(values))
@@ -132,7 +132,9 @@ def _array_of(values: Any) -> NDArray[Any]:
         array = np.empty(0, object)
     kind = array.dtype.kind
     hides = array.ndim == 1 and kind in "iuf" and any(map(_is_boolean, values))  # as 1 and 0
-    if kind in "USO" or hides:
+    large = array.ndim == 1 and kind == "f" and bool((np.abs(array) >= cells.EXACT).any())
+    rounds = large and any(map(_is_rounded, values))
+    if kind in "USO" or hides or rounds:
         array = np.empty(len(values), object)
         array[:] = list(values)
     return array
@@ -149,27 +151,35 @@ def _plain(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def _pandas_column(series: Any) -> Column:
+def _pandas_column(name: str, series: Any) -> Column:
     kind = getattr(series.dtype, "kind", "O")
     if isinstance(series.dtype, np.dtype) and kind in "biufMm":
         return _plain(series.to_numpy())
     if hasattr(series, "cat"):
         values = [None if _is_null(value) else str(value) for value in series.cat.categories]
         codes = series.cat.codes.to_numpy().astype(np.int32)
-        return _from_values(str(series.name), values, codes, list(series.cat.categories))
+        return _from_values(name, values, codes, list(series.cat.categories))
     if kind == "b":  # pandas' nullable types
         missing = series.isna().to_numpy(bool)
         return Booleans.where(series.to_numpy(bool, na_value=False), missing)
     if kind in "iuf":
-        numbers: NDArray[np.float64] = series.astype("Float64").to_numpy(
-            np.float64, na_value=np.nan
-        )
-        return numbers
+        return _nullable_numbers(name, series)
     if kind == "M":
         if getattr(series.dt, "tz", None) is not None:
             series = series.dt.tz_convert("UTC").dt.tz_localize(None)
         return np.asarray(series.to_numpy(), "M8[us]")
-    return _objects(str(series.name), series.to_numpy(object))
+    return _objects(name, series.to_numpy(object))
+
+
+def _nullable_numbers(name: str, series: Any) -> Column:
+    """Return the numbers of a nullable type of pandas: as doubles if some are missing."""
+    if series.dtype.kind in "iu":
+        if not series.isna().any():
+            return np.asarray(series.to_numpy(series.dtype.numpy_dtype))
+        if any(map(_is_rounded, series.dropna().tolist())):
+            return _objects(name, series.to_numpy(object))
+    numbers: NDArray[np.float64] = series.astype("Float64").to_numpy(np.float64, na_value=np.nan)
+    return numbers
 
 
 def _from_values(
@@ -179,10 +189,9 @@ def _from_values(
     if kinds and all(map(_is_boolean, kinds)):
         return Booleans.where(np.array([*kinds, False])[codes], codes < 0)
     if kinds and all(map(_is_number, kinds)):
-        try:
-            return np.array([*kinds, np.nan], np.float64)[codes]
-        except OverflowError:
+        if any(map(_is_rounded, kinds)):
             return _numbers(name, [None if code < 0 else kinds[code] for code in codes.tolist()])
+        return np.array([*kinds, np.nan], np.float64)[codes]
     return Text.coded(values, codes)
 
 
@@ -226,8 +235,16 @@ def _is_number(item: Any) -> bool:
     return isinstance(item, real) and not isinstance(item, bool)
 
 
-def _numbers(name: str, items: Sequence[Any]) -> NDArray[np.float64]:
-    """Return Python numbers as doubles, NaN where null.
+def _is_rounded(item: Any) -> bool:
+    """Return whether a double does not hold a whole number."""
+    if not isinstance(item, int | np.integer):
+        return False
+    size = abs(int(item))
+    return size >= cells.EXACT and size // (size & -size) >= cells.EXACT  # without factors of 2
+
+
+def _numbers(name: str, items: Sequence[Any]) -> Column:
+    """Return Python numbers as doubles, NaN where null; as text if doubles round integers.
 
     Raises
     ------
@@ -245,7 +262,7 @@ def _numbers(name: str, items: Sequence[Any]) -> NDArray[np.float64]:
         if math.isinf(number) and item not in {math.inf, -math.inf}:
             raise DataError(f"{_place(row, name)}: {brief(item)} is too large for float64")
         numbers[row] = number
-    return numbers
+    return cells.typed(_text(name, items), ".") if any(map(_is_rounded, items)) else numbers
 
 
 def _place(row: int, name: str) -> str:
@@ -339,15 +356,15 @@ def arrow_column(  # noqa: C901, PLR0911  (a case each)
         missing = column.is_null().to_numpy().astype(bool)
         return Booleans.where(column.fill_null(False).to_numpy().astype(bool), missing)
     if kinds.is_integer(kind) or kinds.is_floating(kind):
-        return _arrow_numbers(column)
+        return _arrow_numbers(name, column)
     if kinds.is_decimal(kind):
-        return _arrow_numbers(column.cast(pa.float64()))
+        return cells.arrow_floats(column.cast(pa.float64()))
     if kinds.is_date(kind) or kinds.is_timestamp(kind):
         return np.asarray(column.cast(pa.timestamp("us")).to_numpy(), "M8[us]")
     if kinds.is_time(kind) or kinds.is_duration(kind):
         unit = getattr(kind, "unit", "s")
         wide = column.cast(pa.int32()) if kind.bit_width == 32 else column.cast(pa.int64())
-        seconds = _arrow_numbers(wide.cast(pa.float64()))
+        seconds = cells.arrow_floats(wide.cast(pa.float64()))
         return seconds / {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
     if kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind):
         return cells.from_arrow(column.cast(pa.large_string()), ".")
@@ -360,8 +377,11 @@ def arrow_column(  # noqa: C901, PLR0911  (a case each)
     )
 
 
-def _arrow_numbers(column: Any) -> NDArray[Any]:
+def _arrow_numbers(name: str, column: Any) -> Column:
     array: NDArray[Any] = column.to_numpy()  # integers with nulls come as float64 with NaN
+    if array.dtype.kind == "f" and str(column.type) in {"int64", "uint64"}:
+        items = column.to_pylist() if (np.abs(array) >= cells.EXACT).any() else []
+        return _numbers(name, items) if any(map(_is_rounded, items)) else array
     return array
 
 

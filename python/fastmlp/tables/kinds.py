@@ -79,7 +79,7 @@ def _nothing(known: int, count: int, values: NDArray[Any]) -> Kind:
 
 
 def _number_kind(known: NDArray[Any], count: int) -> Kind:
-    unit = rounding(known)
+    unit = rounding(known) or _unit_that_merges(known)
     if not unit:
         return Kind("number")
     reason = f"{ROUNDED}{unit:g}"
@@ -99,6 +99,15 @@ def rounding(numbers: NDArray[Any]) -> float:
     least, most = float(numbers.min()), float(numbers.max())
     unit = float(np.spacing(max(abs(least), abs(most))))
     return unit if unit > 1.0 and most - least < unit * 2.0**24 else 0.0
+
+
+def _unit_that_merges(numbers: NDArray[Any]) -> float:
+    """Return to multiples of what float64 rounds integers, if it makes some equal; 0 otherwise."""
+    if numbers.dtype.kind not in "iu" or not len(numbers):
+        return 0.0
+    unit = float(np.spacing(max(abs(float(numbers.min())), abs(float(numbers.max())))))
+    distinct = np.unique(numbers) if unit > 1.0 else numbers[:0]
+    return unit if len(np.unique(distinct.astype(np.float64))) < len(distinct) else 0.0
 
 
 def _row_number(known: NDArray[Any], name: str, count: int, *, unnamed: bool) -> str:
@@ -150,8 +159,8 @@ def _text_kind(  # noqa: C901, PLR0911  (a case each)
         each_its_own = len(values) == known == total
         if each_its_own and (why := _identifier(name, total, unnamed=unnamed)):
             return Kind("dropped", why)
-        if not rounding(numeric[np.isfinite(numeric)]):
-            return Kind("number")
+        if kind := _rounded_kind(numeric[np.isfinite(numeric)]):
+            return kind
     if unnamed and len(values) == known:
         return Kind("dropped", "names the rows")
     if reason and len(values) > FEW_WORDS:
@@ -161,6 +170,17 @@ def _text_kind(  # noqa: C901, PLR0911  (a case each)
     if numbers:
         return Kind("words", "float64 rounds its numbers: read as words")
     return Kind("words", f"dates, but {reason}: read as words" if reason else "")
+
+
+def _rounded_kind(doubles: NDArray[np.float64]) -> Kind | None:
+    """Return the kind of distinct whole numbers that doubles round; None if they are words."""
+    if rounding(doubles):
+        return None
+    if len(np.unique(doubles)) == len(doubles):
+        return Kind("number")
+    if len(doubles) <= FEW_WORDS:
+        return None
+    return Kind("number", f"{ROUNDED}{np.spacing(np.abs(doubles).max()):g}")
 
 
 def _prose(values: Sequence[str], known: int) -> str:

@@ -27,7 +27,7 @@ from fastmlp.tables.encoders import (
 )
 from fastmlp.tables.features import Feature, Features
 from fastmlp.tables.kinds import NAMES, Kind
-from fastmlp.tables.target import Label, Target
+from fastmlp.tables.target import Label, Target, class_array
 from fastmlp.tables.target_means import NumberMeans, TargetMeans
 
 _VERSION: Final = 1
@@ -79,7 +79,9 @@ def to_table(learned: Learned) -> TableData:
     arrays["target.classes"] = (
         [str(label) for label in classes]
         if classes and isinstance(classes[0], str)
-        else np.array(classes, None if classes else np.float64)
+        else class_array(classes)
+        if classes
+        else np.empty(0)
     )
     arrays["target.mean"] = target.mean
     arrays["target.deviation"] = target.deviation

@@ -11,7 +11,7 @@ from fastmlp._validation import brief
 from fastmlp.data._text import counted, listing
 from fastmlp.errors import DataError
 from fastmlp.tables import cells
-from fastmlp.tables.cell_values import as_text
+from fastmlp.tables.cell_values import as_text, exact_numbers
 from fastmlp.tables.kinds import ROUNDED, kind_of, rounding
 from fastmlp.tables.scaling import Floats, is_near, scale
 from fastmlp.tables.table import Booleans, Column, Rows, Table, Text, is_boolean
@@ -370,7 +370,11 @@ def answers(target: Target, outputs: NDArray[Any]) -> NDArray[Any]:
 
 def class_array(classes: list[Label]) -> NDArray[Any]:
     """Return classes as an array of their type."""
-    return np.array(classes, object if isinstance(classes[0], str) else None)
+    numbers = [label for label in classes if not isinstance(label, str)]
+    if len(numbers) < len(classes):
+        return np.array(classes, object)
+    beyond_int64 = max(numbers) >= 2**63 and all(isinstance(number, int) for number in numbers)
+    return np.array(numbers, np.uint64 if beyond_int64 else None)
 
 
 def true_targets(target: Target, table: Table, rows: Rows) -> NDArray[Any]:
@@ -394,10 +398,10 @@ def true_targets(target: Target, table: Table, rows: Rows) -> NDArray[Any]:
         numbers = np.array([places.get(value, -1) for value in text.values] + [-1])
         labels = numbers[text.codes[rows]]
     else:
-        values = _numeric(table, rows, name)
-        classes = np.array(target.classes, np.float64)
-        at = np.minimum(np.searchsorted(classes, values), len(classes) - 1)
-        labels = np.where(classes[at] == values, at, -1)
+        values = _numeric(table, rows, name)  # raises if a cell is no number
+        distinct, which = exact_numbers(column, rows, values, table.decimal)
+        numbered: dict[Any, int] = {label: j for j, label in enumerate(target.classes)}
+        labels = np.array([numbered.get(number, -1) for number in distinct])[which]
     if (labels < 0).any():
         row = int(rows[int((labels < 0).argmax())])
         text = as_text(column)
