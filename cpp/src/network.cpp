@@ -173,9 +173,9 @@ void forward_counting(const Network<T>& network, Workspace<T>& work, bool averag
     if (work.batch == 0) return;
     const Features<T>& x = *work.x;
     work.input.expect(x, work.batch);
-    for (std::size_t b = 0; b < work.batch; ++b) {
-        work.input.take(kernels::active_table<T>(), x, work.places[b], b);
-    }
+    work.input.take_all(
+        kernels::active_table<T>(), x, {0, work.batch},
+        [&](std::size_t b) { return work.places[b]; }, 0);
     const int threads = threads_for_passes(network.layout(), work.batch, 1, n_threads);
     on_team(network, work, threads, [&](const Propagation<T>& pass) {
         StepwisePass<T>{pass}.forward();

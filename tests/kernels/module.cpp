@@ -145,6 +145,13 @@ struct Kernels {
             data_of<T>(out));
     }
 
+    void scale_rows(const py::array& from, const py::array& scales, const py::array& offsets,
+                    const py::array& out) const {
+        const RowsOf<T> rows(from), target(out);
+        table.scale_rows(rows.pointers.data(), rows.rows, rows.cols, data_of<T>(scales),
+                         data_of<T>(offsets), target.data, target.ld);
+    }
+
     void transpose(const py::array& from, std::size_t rows, std::size_t cols,
                    const py::array& to) const {
         const RowsOf<T> source(from), target(to);
@@ -348,6 +355,7 @@ void bind(py::module_& module, const char* name) {
         .def("narrow_forward", &K::narrow_forward)
         .def("narrow_forward_natural", &K::narrow_forward_natural)
         .def("convert", &K::convert)
+        .def("scale_rows", &K::scale_rows)
         .def("transpose", &K::transpose)
         .def("sparse_product", &K::sparse_product)
         .def("sparse_narrow", &K::sparse_narrow)

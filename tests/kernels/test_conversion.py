@@ -10,6 +10,11 @@ TYPES = [
 ]  # fmt: skip
 WIDE = ["int32", "int64", "uint32", "uint64", "float64"]
 COUNTS = [1, 2, 7, 15, 16, 17, 31, 32, 33, 50]
+PAD = 16
+
+
+def padded(columns):
+    return -(-columns // PAD) * PAD
 
 
 def numbers_of(rng, source, count):
@@ -71,6 +76,18 @@ def test_scale_and_offset_are_fused(kernels, dtype, rng, fma, source):
             work = np.float64 if exact else np.dtype(dtype)
             expected = fma(*(np.asarray(f).astype(work) for f in factors)).astype(dtype)
             np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4, 9])
+@pytest.mark.parametrize("count", COUNTS)
+def test_rows_are_scaled_together(kernels, dtype, rng, fma, guarded, count, rows):
+    x, out = guarded("x", (rows, count), dtype), guarded("out", (rows, padded(count)), dtype)
+    scales, offsets = (guarded(name, (count,), dtype) for name in ("scales", "offsets"))
+    for values in (x, scales, offsets):
+        values[...] = rng.standard_normal(values.shape)
+    kernels.scale_rows(x, scales, offsets, out)
+    np.testing.assert_array_equal(out[:, :count], fma(x, scales, offsets))
+    assert not out[:, count:].any()
 
 
 def test_elements_that_are_not_aligned(kernels, dtype, rng):

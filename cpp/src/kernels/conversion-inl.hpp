@@ -183,6 +183,40 @@ FASTMLP_INLINE void scale_columns(const typename S::Scalar* from, std::size_t co
                      n);
 }
 
+/// `scale_rows` of kRows rows.
+template <class S, std::size_t kRows>
+FASTMLP_INLINE void scale_group(const typename S::Scalar* const* from, std::size_t count,
+                                const typename S::Scalar* scales, const typename S::Scalar* offsets,
+                                typename S::Scalar* out, std::size_t ldo) {
+    std::size_t k = 0;
+    for (; count - k >= S::kLanes; k += S::kLanes) {
+        const auto scale = S::load(scales + k), offset = S::load(offsets + k);
+        FASTMLP_UNROLL
+        for (std::size_t b = 0; b < kRows; ++b) {
+            S::store(out + b * ldo + k, S::fma(S::load(from[b] + k), scale, offset));
+        }
+    }
+    const std::size_t n = count - k;
+    if (n == 0) return;
+    const auto scale = S::load_partial(scales + k, n), offset = S::load_partial(offsets + k, n);
+    FASTMLP_UNROLL
+    for (std::size_t b = 0; b < kRows; ++b) {
+        S::store(out + b * ldo + k, S::fma(S::load_partial(from[b] + k, n), scale, offset));
+    }
+}
+
+/// See table.hpp.
+template <class S>
+void scale_rows(const typename S::Scalar* const* from, std::size_t rows, std::size_t count,
+                const typename S::Scalar* scales, const typename S::Scalar* offsets,
+                typename S::Scalar* out, std::size_t ldo) noexcept {
+    std::size_t b = 0;
+    for (; rows - b >= 4; b += 4) {
+        scale_group<S, 4>(from + b, count, scales, offsets, out + b * ldo, ldo);
+    }
+    for (; b < rows; ++b) scale_group<S, 1>(from + b, count, scales, offsets, out + b * ldo, ldo);
+}
+
 /// `convert` of rows that cannot be scaled where they are read. A function of its own, so that the
 /// short rows of a network that scales its features do not pay for the room its vectors need.
 template <class S, class Source>

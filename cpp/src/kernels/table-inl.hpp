@@ -97,6 +97,7 @@ constexpr KernelTable<typename S::Scalar> make_table() {
                     convert<S, Plain<std::int32_t>>, convert<S, Plain<float>>,
                     convert<S, Plain<std::uint64_t>>, convert<S, Plain<std::int64_t>>,
                     convert<S, Plain<double>>, convert<S, Half>},
+        .scale_rows = scale_rows<S>,
         .in_lanes = lane_kernels<S>(),
         .update = update<S>,
         .update_of_one = update_of_one<S>,

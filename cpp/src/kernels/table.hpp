@@ -290,8 +290,12 @@ struct KernelTable {
     /// from h, with dL/dh as delta, before the factor h'(z); `parameter` as in layer.hpp
     MeanLoss mean_squared_error, mean_absolute_error, huber, quantile;
 
-    // ---- one row of another type (conversion-inl.hpp) -------------------------------------------
+    // ---- rows of another type or scale (conversion-inl.hpp) -------------------------------------
     Convert convert[kElementTypes];  ///< by its `ElementType`
+    /// out[b][k] = fma(from[b][k], scales[k], offsets[k]); `from`, `scales` and `offsets` are not
+    /// padded; rows of `out` are, and get zeros up to the end of a vector.
+    void (*scale_rows)(const T* const* from, std::size_t rows, std::size_t count, const T* scales,
+                       const T* offsets, T* out, std::size_t ldo) noexcept;
 
     LaneKernels<T> in_lanes;
 

@@ -66,6 +66,14 @@ void read_row(const kernels::KernelTable<T>& kernel, const RawView<T>& x, std::s
                                                      x.offsets, out);
 }
 
+/// Whether the rows are of T, one element beside the other, and scaled as they are read.
+template <class T>
+bool is_scaled_in_place(const RawView<T>& x) {
+    return x.scales && x.type == element_type<T>() && x.column_stride == sizeof(T) &&
+           reinterpret_cast<std::uintptr_t>(x.data) % alignof(T) == 0 &&
+           x.row_stride % static_cast<std::ptrdiff_t>(alignof(T)) == 0;
+}
+
 /// Some rows of features, as the first layer reads them: borrowed, or converted to T.
 template <class T>
 struct InputRows {
@@ -101,6 +109,26 @@ struct InputRows {
         } else {
             dense[to] = x.dense.row(from);
         }
+    }
+
+    /// `take` for rows first..last-1: row `to` + b from row sample_of(b).
+    template <class SampleOf>
+    void take_all(const kernels::KernelTable<T>& kernel, const Features<T>& x, Range rows,
+                  SampleOf sample_of, std::size_t to) {
+        if (is_sparse || !x.is_raw || !is_scaled_in_place(x.raw)) {
+            for (std::size_t b = rows.first; b < rows.last; ++b) {
+                take(kernel, x, sample_of(b), to + b);
+            }
+            return;
+        }
+        const T** const pointers = dense.data() + to;
+        for (std::size_t b = rows.first; b < rows.last; ++b) {
+            pointers[b] = reinterpret_cast<const T*>(x.raw.row(sample_of(b)));
+        }
+        T* const scaled = read_.data() + to * stride_;
+        kernel.scale_rows(pointers + rows.first, rows.size(), x.raw.cols, x.raw.scales,
+                          x.raw.offsets, scaled + rows.first * stride_, stride_);
+        for (std::size_t b = rows.first; b < rows.last; ++b) pointers[b] = scaled + b * stride_;
     }
 
     /// What was read as T, with room for whole vectors. Of other features there are no rows.

@@ -69,10 +69,12 @@ struct Samples {
     /// into rows `row` + rows of the workspace.
     void gather(const kernels::KernelTable<T>& kernel, std::size_t first, std::size_t row,
                 Range rows, Workspace<T>& work, const std::uint32_t* places = nullptr) const {
+        const auto sample_of = [&](std::size_t b) {
+            return (*this)[first + (places ? places[b] : b)];
+        };
+        work.input.take_all(kernel, x, rows, sample_of, row);
         for (std::size_t b = rows.first; b < rows.last; ++b) {
-            const std::size_t sample = (*this)[first + (places ? places[b] : b)];
-            work.input.take(kernel, x, sample, row + b);
-            take_target(y, sample, row + b, work);
+            take_target(y, sample_of(b), row + b, work);
         }
     }
 
