@@ -125,12 +125,19 @@ def test_searches_run_on_the_workers_that_joblib_has_chosen(data, client):
     """The scores are those of this process."""
     joblib = pytest.importorskip("joblib")
     search = pytest.importorskip("fastmlp.sklearn")
-    grid = {"alpha": [1e-4, 1.0]}
+    client.wait_for_workers(2, timeout=60)  # one was killed
     mlp = search.MLPClassifier(hidden_layer_sizes=(8,), random_state=0, tol=1.0, n_iter_no_change=1)
-    here = search.GridSearchCV(mlp, grid, cv=2).fit(*data)
+    scoring = {"accuracy": "accuracy", "process": lambda *_: float(os.getpid())}
+    searches = [
+        search.GridSearchCV(
+            mlp, {"alpha": [1e-4, 1.0]}, scoring=scoring, refit=False, cv=2, n_jobs=n
+        )
+        for n in (1, 2)
+    ]
+    searches[0].fit(*data)
     with joblib.parallel_config("dask"):
-        there = search.GridSearchCV(mlp, grid, cv=2, n_jobs=2).fit(*data)
-    on_workers = client.run(lambda: "fastmlp.sklearn" in __import__("sys").modules)
-    assert any(on_workers.values())
-    scores = [each.cv_results_["mean_test_score"].tolist() for each in (here, there)]
-    assert scores[0] == scores[1]
+        searches[1].fit(*data)
+    here, there = (each.cv_results_ for each in searches)
+    assert there["mean_test_accuracy"].tolist() == here["mean_test_accuracy"].tolist()
+    assert (here["split0_test_process"] == os.getpid()).all()
+    assert (there["split0_test_process"] != os.getpid()).all()

@@ -1,4 +1,7 @@
-"""`Network.export_c`: compiled by every compiler there is, it predicts and trains to the bit."""
+"""`Network.export_c`: compiled by every compiler there is, it predicts and trains to the bit.
+
+Over 400 lines, as all tests compile a header and compare what it computes in the same way.
+"""
 
 import ctypes
 import re

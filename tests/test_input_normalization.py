@@ -1,4 +1,7 @@
-"""Normalisation before the first layer: PyTorch's, the reference, derivatives, files and states."""
+"""Normalisation before the first layer: PyTorch's, the reference, derivatives, files and states.
+
+Over 400 lines, as all tests use the same networks and bounds.
+"""
 
 import copy
 import json

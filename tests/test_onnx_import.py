@@ -1,4 +1,7 @@
-"""`from_onnx`: the graphs other libraries write, and other contents of files."""
+"""`from_onnx`: the graphs other libraries write, and other contents of files.
+
+Over 400 lines, as most of them are graphs as other programs write them.
+"""
 
 import contextlib
 import sys

@@ -1,3 +1,4 @@
+/// Over 400 lines, as what is written and what is read stand side by side.
 #include "fastmlp/serialize.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+/// Over 400 lines, as each pass has a way of its own for wide, narrow and single rows.
 #include "propagation/dense.hpp"
 
 #include <algorithm>

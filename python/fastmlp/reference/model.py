@@ -1,4 +1,7 @@
-"""`Model`: layers, parameters and gradients, and access to them."""
+"""`Model`: layers, parameters and gradients, and access to them.
+
+Over 400 lines, as the class has many small members.
+"""
 
 import copy
 import math

@@ -1,4 +1,7 @@
-"""`Network`: the public class, which predicts, evaluates and trains."""
+"""`Network`: the public class, which predicts, evaluates and trains.
+
+Over 400 lines because of the docstrings, which are those of `fastmlp.Network`.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
