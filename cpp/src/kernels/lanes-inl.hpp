@@ -259,9 +259,10 @@ FASTMLP_INLINE void gather_columns(const LaneSource<Scalar<S>>* sources, std::si
     S::transpose(v);
     FASTMLP_UNROLL
     for (std::size_t i = 0; i < kL / kSamples; ++i) {
-        if (i == cols) return;
-        S::store(out + (c + i) * kL, v[i]);
-        if constexpr (kSamples == 2) S::store(out + (ldo + c + i) * kL, v[kL / 2 + i]);
+        if (i < cols) {
+            S::store(out + (c + i) * kL, v[i]);
+            if constexpr (kSamples == 2) S::store(out + (ldo + c + i) * kL, v[kL / 2 + i]);
+        }
     }
 }
 
