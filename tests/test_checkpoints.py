@@ -158,6 +158,16 @@ def test_a_checkpoint_by_hand(blobs, tmp_path):
     assert same(copy, net)
 
 
+def test_a_checkpoint_between_single_steps_keeps_their_dropout(blobs, tmp_path):
+    X, y = blobs
+    net = fm.Network([4, 19, 3], dropout=0.5, seed=3)
+    net.train_on_batch(X, y, "adam")
+    net.save_checkpoint(tmp_path / "net.ckpt")
+    copy = fm.load_checkpoint(tmp_path / "net.ckpt")
+    assert copy.train_on_batch(X, y, "adam") == net.train_on_batch(X, y, "adam")
+    assert same(copy, net)
+
+
 def test_resume_false_begins_anew(blobs, tmp_path):
     path = tmp_path / "run.ckpt"
     fit(blobs, path, fm.Adam())

@@ -51,6 +51,18 @@ def test_bootstraps_keep_the_classes(blobs):
     assert all(0.5 < len(np.unique(own)) / len(y) < 0.75 for own in rows)
 
 
+def test_bootstraps_of_heads(blobs):
+    X, y = blobs
+    heads = fm.Heads(label=fm.Head(3, "softmax"), number=fm.Head(1, "identity"))
+    by_name, in_order = (
+        fm.Ensemble(fm.Network([4, 5, heads], seed=seed) for seed in range(2)) for _ in range(2)
+    )
+    by_name.fit(X, {"number": X[:, 0], "label": y}, 2, bootstrap=True)
+    in_order.fit(X, (y, X[:, 0]), 2, bootstrap=True)
+    for ours, theirs in zip(by_name, in_order, strict=True):
+        assert np.array_equal(ours.parameters, theirs.parameters)
+
+
 def test_bootstraps_of_numbers_and_the_words_of_philox():
     net = fm.Network([2, 1], output="identity", seed=7)
     rows = fm.Ensemble([net]).bootstrap_rows(np.arange(5.0))[0]

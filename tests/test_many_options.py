@@ -290,6 +290,16 @@ def test_names_of_features_are_not_learned_from_a_refused_training(blobs, argume
     assert [net.feature_names for net in nets] == [None] * COUNT
 
 
+def test_scaling_cannot_change_between_epochs(blobs):
+    X, y = blobs
+
+    def adapt(nets, _):
+        nets[2].adapt(X)
+
+    with pytest.raises(RuntimeError, match="scaling of features cannot change while"):
+        fm.train_many(networks(), X, y, 3, callbacks=adapt)
+
+
 def test_one_that_diverges_in_rounds_is_as_after_its_fit(blobs):
     X, y = blobs
     y = np.eye(3, dtype=np.float32)[y]

@@ -224,7 +224,7 @@ void dense_forward(const KernelTable<T>& kernel, const DenseView<const T>& layer
                    Activation activation, const T* const* a, Range range, Range columns, T* nodes,
                    std::size_t ldn, Scratch<T>& scratch, Poll* poll) {
     const std::size_t rows = range.size();
-    if (rows == 0) return;
+    if (rows == 0 || columns.size() == 0) return;
     a += range.first;
     nodes += range.first * ldn;
     if (layer.n <= kNarrow) {
@@ -237,8 +237,9 @@ void dense_forward(const KernelTable<T>& kernel, const DenseView<const T>& layer
     const bool relu = activation == Activation::kRelu;
     const Epilogue epilogue = relu ? Epilogue::kRelu : Epilogue::kNone;
     if (rows == 1) {
-        kernel.product(a, 1, 0, layer.k, layer.w, layer.ldw, layer.biases, padded(layer.n), nodes,
-                       ldn, epilogue, nodes, ldn);
+        T* const out = nodes + columns.first;
+        kernel.product(a, 1, 0, layer.k, layer.w + columns.first, layer.ldw,
+                       layer.biases + columns.first, columns.size(), out, ldn, epilogue, out, ldn);
     } else {
         const bool pack = aliases<T>(layer.ldw) && rows > 2 * kFewRows;
         for_each_panel(columns.size(), [&](std::size_t first, std::size_t width) {

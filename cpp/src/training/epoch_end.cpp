@@ -26,14 +26,16 @@ void EpochEnd<T>::save() {
     const std::lock_guard lock(mutex_);
     if (network_ == nullptr || (!eager_ && !wanted_)) return;
     old = std::move(copy_);
-    const std::vector<Buffer<T>*> from = buffers();
-    while (saved_.size() < from.size()) saved_.emplace_back(from[saved_.size()]->size());
-    for (std::size_t i = 0; i < from.size(); ++i) {
-        std::copy_n(from[i]->data(), from[i]->size(), saved_[i].data());
+    const auto from = buffers();
+    for (std::size_t i = 0; i < kParts; ++i) {
+        const std::size_t size = from[i] ? from[i]->size() : 0;
+        if (saved_[i].size() != size) saved_[i] = Buffer<T>(size);
+        if (from[i]) std::copy_n(from[i]->data(), size, saved_[i].data());
     }
-    saved_buffers_ = from.size();
+    is_saved_ = true;
     optimizer_ = network_->optimizer_state().kind;
     steps_ = network_->optimizer_state().steps;
+    decay_ = network_->moving_average().decay;
     averaged_ = network_->moving_average().steps;
     epoch_ = network_->epoch();
     changed_.get().notify_all();
@@ -47,17 +49,26 @@ void EpochEnd<T>::expect_readers() {
 
 template <class T>
 void EpochEnd<T>::restore() {
-    if (saved_.empty()) return;
-    const std::vector<Buffer<T>*> to = buffers();
+    if (!is_saved_) return;
+    const auto to = buffers();
+    const auto has_size = [&](Part part) {
+        return saved_[part].size() == (to[part] ? to[part]->size() : 0);
+    };
+    const auto take = [&](Part part) {
+        if (to[part]) std::copy_n(saved_[part].data(), saved_[part].size(), to[part]->data());
+    };
+    take(kParameters), take(kStatistics);
+    // The optimizer may have been replaced since, and the moving average, too: the state of the new
+    // one is still empty.
     OptimizerState<T>& state = network_->optimizer_state();
-    // The optimizer may have been replaced since; the state of the new one is still empty.
-    const bool is_same = state.kind == optimizer_ && to.size() == saved_buffers_;
-    for (std::size_t i = 0; i < (is_same ? to.size() : kOfNetwork); ++i) {
-        std::copy_n(saved_[i].data(), saved_[i].size(), to[i]->data());
-    }
-    if (is_same) {
+    if (state.kind == optimizer_ && has_size(kFirst) && has_size(kSecond)) {
+        take(kFirst), take(kSecond);
         state.steps = steps_;
-        network_->moving_average().steps = averaged_;
+    }
+    MovingAverage<T>& average = network_->moving_average();
+    if (average.decay == decay_ && has_size(kAverage) && has_size(kAverageStatistics)) {
+        take(kAverage), take(kAverageStatistics);
+        average.steps = averaged_;
     }
 }
 
@@ -78,15 +89,16 @@ std::shared_ptr<const Network<T>> EpochEnd<T>::read(const Network<T>& network,
     {
         std::unique_lock lock(mutex_);
         wanted_ = true;
-        changed_.get().wait_for(lock, patience, [this] { return !saved_.empty(); });
-        if (saved_.empty() || copy_) return copy_;
+        changed_.get().wait_for(lock, patience, [this] { return is_saved_; });
+        if (!is_saved_ || copy_) return copy_;
     }
     const auto copy =
         std::shared_ptr<Network<T>>(new Network<T>(typename Network<T>::Like{network}));
     const std::lock_guard lock(mutex_);
-    if (!copy_ && !saved_.empty()) {
-        std::copy_n(saved_[0].data(), saved_[0].size(), copy->parameters()->data());
-        std::copy_n(saved_[1].data(), saved_[1].size(), copy->statistics()->data());
+    if (!copy_ && is_saved_) {
+        const Buffer<T>&parameters = saved_[kParameters], &statistics = saved_[kStatistics];
+        std::copy_n(parameters.data(), parameters.size(), copy->parameters()->data());
+        std::copy_n(statistics.data(), statistics.size(), copy->statistics()->data());
         copy->copy_column_settings(
             network);  // here, as only a training keeps others from writing it
         copy->set_epoch(epoch_);
@@ -101,7 +113,7 @@ void EpochEnd<T>::after_fork_in_child() noexcept {
     changed_.renew();
     if (network_ != nullptr && trainers_.back() != std::this_thread::get_id()) {
         restore();
-        if (!saved_.empty()) network_->set_epoch(epoch_);
+        if (is_saved_) network_->set_epoch(epoch_);
         forget();
     }
     mutex_.unlock();
@@ -112,21 +124,16 @@ void EpochEnd<T>::forget() noexcept {
     network_ = nullptr;
     eager_ = false;
     trainers_.clear();
-    saved_.clear();
+    is_saved_ = false;
+    saved_ = {};
 }
 
 template <class T>
-std::vector<Buffer<T>*> EpochEnd<T>::buffers() const {
+auto EpochEnd<T>::buffers() const -> std::array<Buffer<T>*, kParts> {
     const OptimizerState<T>& state = network_->optimizer_state();
-    std::vector<Buffer<T>*> all{network_->parameters().get(), network_->statistics().get()};
-    if (state.first) all.push_back(state.first.get());
-    if (state.second) all.push_back(state.second.get());
     const MovingAverage<T>& average = network_->moving_average();
-    if (average.parameters) {
-        all.push_back(average.parameters.get());
-        all.push_back(average.statistics.get());
-    }
-    return all;
+    return {network_->parameters().get(), network_->statistics().get(), state.first.get(),
+            state.second.get(),           average.parameters.get(),     average.statistics.get()};
 }
 
 template class EpochEnd<float>;

@@ -2,6 +2,7 @@
 /// other threads read while it runs.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <memory>
 #include <mutex>
@@ -41,9 +42,10 @@ private:
     void after_fork_in_parent() noexcept override { mutex_.unlock(); }
     void after_fork_in_child() noexcept override;
 
-    /// What a training changes: parameters, running averages, optimizer state and moving average.
-    std::vector<Buffer<T>*> buffers() const;
-    static constexpr std::size_t kOfNetwork = 2;
+    /// What a training changes, and the place of each in `saved_`.
+    enum Part { kParameters, kStatistics, kFirst, kSecond, kAverage, kAverageStatistics, kParts };
+    /// Those that the network has; null: the others.
+    std::array<Buffer<T>*, kParts> buffers() const;
     void forget() noexcept;
 
     std::mutex mutex_;
@@ -51,9 +53,10 @@ private:
     Network<T>* network_ = nullptr;          ///< being trained
     std::vector<std::thread::id> trainers_;  ///< innermost last
     bool eager_ = false, wanted_ = false;    ///< wanted: `read` was called
-    std::vector<Buffer<T>> saved_;           ///< empty if nothing is saved
-    std::size_t saved_buffers_ = 0;          ///< how many of those belong to the last save
+    bool is_saved_ = false;
+    std::array<Buffer<T>, kParts> saved_;  ///< empty where the network has none
     Optimizer::Kind optimizer_{};
+    double decay_ = 0;  ///< of the moving average
     std::uint64_t steps_ = 0, averaged_ = 0;
     std::uint32_t epoch_ = 0;
     std::shared_ptr<const Network<T>> copy_;  ///< of `saved_`, made by `read`

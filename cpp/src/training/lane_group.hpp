@@ -51,9 +51,10 @@ public:
                 {&jobs[i], &outcomes[i], network.optimizer_state(), network.moving_average()});
         }
         try {
-            for (const Lane<T>& lane : lanes_) {
+            for (Lane<T>& lane : lanes_) {
                 Network<T>& network = *lane.job->network;
                 network.prepare_optimizer(options_.optimizer);
+                lane.steps_before = network.optimizer_state().steps;
                 if (options_.ema > 0) network.prepare_moving_average(options_.ema);
                 if (network.workspace()) network.workspace()->has_deltas = false;
                 network.epoch_end().begin(network, true);
@@ -116,20 +117,20 @@ private:
 
     /// The network of a lane is no longer trained.
     void finish(std::size_t l, std::exception_ptr error) {
-        lanes_[l].finished = steps_done_;
+        lanes_[l].finished = true;
         lanes_[l].outcome->error = std::move(error);
         lanes_[l].outcome->reports.clear();
     }
 
-    /// A training without any step leaves the state of the optimizer before it.
+    /// A training without any step that counts leaves the state of the optimizer before it.
     void end() noexcept {
         for (std::size_t l = 0; l < begun_; ++l) {
-            Network<T>& network = *lanes_[l].job->network;
+            Lane<T>& lane = lanes_[l];
+            Network<T>& network = *lane.job->network;
             network.epoch_end().end();
-            const bool untouched = lanes_[l].finished.value_or(steps_done_) == 0;
-            if (!untouched) continue;
-            network.set_optimizer_state(std::move(lanes_[l].before));
-            network.set_moving_average(std::move(lanes_[l].average_before));
+            if (network.optimizer_state().steps != lane.steps_before) continue;
+            network.set_optimizer_state(std::move(lane.before));
+            network.set_moving_average(std::move(lane.average_before));
         }
         begun_ = 0;
     }

@@ -24,12 +24,13 @@ template <class T>
 struct Lane {
     const TrainJob<T>* job;
     TrainOutcome* outcome;
-    OptimizerState<T> before;                 ///< of the optimizer, if no step is completed
-    MovingAverage<T> average_before;          ///< of the parameters, likewise
-    std::vector<std::uint32_t> order{};       ///< rows of this epoch
-    double loss = 0, weight_of_epoch = 0;     ///< sums over this epoch: of losses and of weights
-    double rate = 0, weight = 0, norm = 0;    ///< of this step; `norm` if it is asked for
-    std::optional<std::uint64_t> finished{};  ///< steps, if the network is no longer trained
+    OptimizerState<T> before;               ///< of the optimizer, if no step is completed
+    MovingAverage<T> average_before;        ///< of the parameters, likewise
+    std::uint64_t steps_before = 0;         ///< of the optimizer's state
+    std::vector<std::uint32_t> order{};     ///< rows of this epoch
+    double loss = 0, weight_of_epoch = 0;   ///< sums over this epoch: of losses and of weights
+    double rate = 0, weight = 0, norm = 0;  ///< of this step; `norm` if it is asked for
+    bool finished = false;                  ///< no longer trained
 
     /// Whether its rate is that of options with the same schedule, too.
     bool has_rate_of(const TrainOptions& options) const {

@@ -151,6 +151,8 @@ def _archive(
         if moment is not None:
             tensors[name] = moment
     state = {"optimizer": kind.name, "steps": steps}
+    if core.position:  # in an epoch of single steps
+        state["position"] = core.position
     decay, *averages, averaged = core.moving_average
     for name, average in zip(AVERAGES, averages, strict=True):
         if average is not None:
@@ -178,6 +180,7 @@ def saved_of(
     try:
         core.set_optimizer_state(state.kind, *state.moments, state.steps)
         core.set_moving_average(*state.average)
+        core.position = state.position
     except (TypeError, ValueError) as error:
         raise ModelFormatError(name, MOMENTS[0], 0, str(error)) from None
     for stopping in () if state.fit is None else state.fit.stoppings:

@@ -97,13 +97,17 @@ class SavedFit:
 
 @dataclass(frozen=True)
 class SavedState:
-    """The content of a checkpoint besides the network; `fit` is None if not saved by a fit."""
+    """The content of a checkpoint besides the network; `fit` is None if not saved by a fit.
+
+    `position` is that of single steps in their epoch, on which their dropout depends.
+    """
 
     kind: OptimizerKind
     moments: tuple[NDArray[Any] | None, NDArray[Any] | None]
     steps: int
     fit: SavedFit | None
     average: tuple[float, NDArray[Any] | None, NDArray[Any] | None, int]
+    position: int
 
 
 def check_state(file: str, text: str | None, tensors: Mapping[str, NDArray[Any]]) -> SavedState:
@@ -135,7 +139,8 @@ def check_state(file: str, text: str | None, tensors: Mapping[str, NDArray[Any]]
         moments = _moments(kind, tensors)
         fit = _fit(saved, tensors) if "course" in saved else None
         average = _average(saved, tensors)
-        return SavedState(kind, moments, _integer(saved, "steps"), fit, average)
+        position = _integer(saved, "position") if "position" in saved else 0
+        return SavedState(kind, moments, _integer(saved, "steps"), fit, average, position)
     except KeyError as error:
         problem = f"{error.args[0]!r} is missing or unknown"
     except (ValueError, RecursionError) as error:  # of invalid JSON, or our own

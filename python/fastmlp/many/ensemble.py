@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -143,8 +143,9 @@ class Ensemble(Sequence[Network]):
             If y does not match the networks.
         """
         model = model_of(self._networks[0])
+        of_heads = y.values() if isinstance(y, Mapping) else y if isinstance(y, tuple) else (y,)
         try:
-            length = len(y[0]) if isinstance(y, tuple) else len(y)  # type: ignore[arg-type]
+            length = len(next(iter(of_heads), ()))
         except TypeError:
             raise TypeError(f"y must be array-like, got {_validation.described(y)}") from None
         checked = read_targets("y", y, length, model.outputs, model.loss, model.dtype)

@@ -83,9 +83,13 @@ class Data:
 
 def _kind(model: Model) -> tuple[Any, ...]:
     """Return what decides how samples are read for a model."""
+    return model.features, model.outputs, model.loss, model.loss.heads, _scaling(model)
+
+
+def _scaling(model: Model) -> tuple[bytes, ...] | None:
+    """Return how a model scales its features."""
     scaling = model.input_scaling
-    factors = None if scaling is None else tuple(part.tobytes() for part in scaling)
-    return model.features, model.outputs, model.loss, model.loss.heads, factors
+    return None if scaling is None else tuple(part.tobytes() for part in scaling)
 
 
 def _scaled(model: Model, X: Any) -> NDArray[Any]:
@@ -112,6 +116,8 @@ class Job:
         Those of the core; shared by networks that train alike.
     X : ndarray
         The features for the core, once they are prepared.
+    scaling : tuple of bytes, or None
+        How those were scaled.
     before : tuple
         What it was before: epoch, names of the features, and scaling.
     loop : FitLoop
@@ -133,6 +139,7 @@ class Job:
     learns: bool
     settings: TrainOptions | None = None
     X: NDArray[Any] | None = None
+    scaling: tuple[bytes, ...] | None = None
     before: tuple[Any, ...] = ()
     loop: FitLoop | None = None
     report: EpochReport | None = None
@@ -174,6 +181,7 @@ class Job:
         self.settings = shared.pop(kind) if own else shared[kind]
         if self.X is None:
             self.X = data.scaled(self.model, self.samples)
+        self.scaling = _scaling(self.model)
         weight = self.weight if self.weight is None or self.rows is None else self.weight[self.rows]
         self.model.core.check_batches(len(self), weight, None, self.settings)
 
@@ -203,6 +211,8 @@ class Job:
         """Return the training of one epoch, counted from 0."""
         assert self.settings is not None
         assert self.loop is not None
+        if self.scaling != _scaling(self.model):  # by a callback; the features are scaled already
+            raise RuntimeError("the scaling of features cannot change while a network is trained")
         self.settings.first_epoch, self.settings.until_epoch = epoch, epoch + 1
         self.settings.rate_factor = self.loop.rate_factor
         return self.core_job()
