@@ -4,6 +4,7 @@ Over 400 lines, as all tests compile a header and compare what it computes in th
 """
 
 import ctypes
+import os
 import re
 import shutil
 import subprocess
@@ -403,6 +404,13 @@ def test_many_numbers_are_written_as_one_by_one(dtype, rng):
     assert re.split(r",\s+", text.strip()) == [literal(value) for value in values]
     assert max(map(len, text.splitlines())) <= 100
     assert not any(line.endswith(" ") for line in text.splitlines())
+
+
+def test_weights_in_the_same_file_are_refused(tmp_path):
+    net = fm.Network([4, 3], seed=1)
+    with pytest.raises(ValueError, match="weights must be another file than path, got"):
+        net.export_c(tmp_path / "model.h", weights=os.fsencode(tmp_path / "." / "model.h"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_weights_may_be_in_a_second_file(dtype, rng, tmp_path):

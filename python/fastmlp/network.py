@@ -1509,7 +1509,7 @@ class Network:
         TypeError
             If `name` is not a string.
         ValueError
-            If `name` is not an identifier, or a parameter is not finite.
+            If `name` is not an identifier, a parameter is not finite, or both files are one.
         OSError
             If the file cannot be written; the old file is unchanged.
         RuntimeError

@@ -1,5 +1,6 @@
 """A network as one C99 header that predicts, and optionally trains, with the same bits."""
 
+import os
 import re
 from collections.abc import Iterable
 from importlib.resources import files
@@ -23,7 +24,7 @@ from fastmlp.exchange.c_statements import (
 )
 from fastmlp.exchange.c_training import LossPart, training
 from fastmlp.exchange.normalizations import of_inputs, of_layer
-from fastmlp.files import Path, write_file
+from fastmlp.files import Path, checked_path, shown, write_file
 from fastmlp.heads import Heads
 from fastmlp.layers import Dense, label_of, numbers_of
 from fastmlp.model.model import Model, refuse_not_finite
@@ -45,9 +46,19 @@ def export_c(
     """Write the header, and a file of the parameters; see `Network.export_c`."""
     text = header(net, name, train, with_parameters=weights is None)
     if weights is not None:
+        if _is_same_file(path, weights):
+            raise ValueError(
+                f"weights must be another file than path, got {brief(shown(checked_path(path)))} "
+                "for both"
+            )
         little_endian = net.core.parameters.astype(net.dtype.newbyteorder("<"))
         write_file(weights, little_endian.tobytes())
     write_file(path, text.encode("ascii"))
+
+
+def _is_same_file(path: Path, other: Path) -> bool:
+    first, second = (os.path.realpath(os.fsdecode(checked_path(each))) for each in (path, other))
+    return first == second
 
 
 def header(net: Model, name: object, train: bool, *, with_parameters: bool = True) -> str:
