@@ -44,7 +44,9 @@ def test_biases_may_be_missing():
 
 W, B = np.ones((3, 3), np.float32), np.ones(3, np.float32)
 REFUSED = {
-    "'1.running_mean'": {"0.weight": W, "1.running_mean": B},
+    "'1.running_mean' belongs to a batch normalization": {"0.weight": W, "1.running_mean": B},
+    "'1.num_batches_tracked' belongs": {"0.weight": W, "1.num_batches_tracked": np.array(3)},
+    r"state\['state_dict'\] is a mapping itself: pass it": {"state_dict": {"0.weight": W}},
     "'1.weight'": {"0.weight": W, "1.weight": B},
     "'scale'": {"0.weight": W, "scale": B},
     "order of the layers is not certain": {"first.weight": W, "last.weight": W},
@@ -139,6 +141,7 @@ FOREIGN = {
     "model.pkl": (pickle.dumps({"a": 1}), "a pickle: unpickle it, if you trust it"),
     "model.pth": (pickle.dumps({"a": 1}, 2), "a file of PyTorch"),
     "model.gguf": (b"GGUF" + bytes(90), "no function here reads"),
+    "model.eqx": (b"\x93NUMPY\x01\x00" + bytes(90), "fm.from_equinox"),
     "model.msgpack": (b"\x81\xa6params" + bytes(90), "fm.from_flax"),
 }
 

@@ -13,10 +13,11 @@ _PICKLE: Final = (
     "a pickle: unpickle it, if you trust it; fm.from_sklearn, fm.from_torch and so on read what "
     "it holds"
 )
+_NUMPY: Final = "an array of NumPy: numpy.load reads it"
 _BEGINNINGS: Final = {
     b"\x89HDF\r\n": _KERAS.replace("of Keras", "of Keras, or other data in HDF5"),
     b"GGUF": "a GGUF file of a language model, which no function here reads",
-    b"\x93NUMPY": "an array of NumPy: numpy.load reads it",
+    b"\x93NUMPY": _NUMPY,
     **{b"\x80" + bytes([protocol]): _PICKLE for protocol in range(2, 6)},
 }
 _ENDINGS: Final = {
@@ -45,7 +46,8 @@ def description(name: str) -> str | None:
         return None
     for beginning, text in _BEGINNINGS.items():
         if start.startswith(beginning):
-            return _ENDINGS.get(path.suffix.lower(), text) if text is _PICKLE else text
+            may_be_more = text in (_PICKLE, _NUMPY)
+            return _ENDINGS.get(path.suffix.lower(), text) if may_be_more else text
     return _ENDINGS.get(path.suffix.lower())
 
 

@@ -34,8 +34,23 @@ def from_state_dict(
         raise TypeError(
             f"state must be a mapping of names or the path of a file, got {type(state).__name__}"
         )
+    _refuse_other_contents(state)
     arrays = {str(name): _array(str(name), tensor) for name, tensor in state.items()}
     return assemble(_steps(arrays, activation), output=output, loss=loss, seed=seed)
+
+
+def _refuse_other_contents(state: Mapping[Any, Any]) -> None:
+    """Refuse a checkpoint around the parameters, and batch normalization among them."""
+    for name, value in state.items():
+        if isinstance(value, Mapping):
+            raise ValueError(
+                f"state[{brief(name)}] is a mapping itself: pass it alone if it has the parameters"
+            )
+        if str(name).endswith((".running_mean", ".num_batches_tracked")):
+            raise ValueError(
+                f"{brief(name)} belongs to a batch normalization, but only dense layers are read "
+                "from names: fm.from_torch reads a module with other layers"
+            )
 
 
 def _steps(arrays: dict[str, NDArray[Any]], activation: object) -> Iterator[Step]:
