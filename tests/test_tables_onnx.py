@@ -233,3 +233,32 @@ def test_columns_that_onnx_cannot_express_are_named(cells, what, tmp_path):
     with pytest.raises(ValueError, match=f"column 'when' cannot be written to ONNX: {what}"):
         model.to_onnx(tmp_path / "model.onnx")
     assert not (tmp_path / "model.onnx").exists()
+
+
+@pytest.mark.parametrize("target", ["price", "rooms"])
+def test_columns_with_the_names_of_outputs_and_nodes(table, tmp_path, target):
+    names = ["answer", "probabilities", "probabilities_", "inputs", "0/filled", "column 1"]
+    numbers = np.random.default_rng(2).normal(size=(N, len(names)))
+    columns = dict(zip(names, numbers.T, strict=True))
+    model = fm.TabularModel((16,), networks=3, epochs=3, seed=1)
+    model.fit({**columns, target: table[target]}, target)
+    runtime = session(model, tmp_path)
+    assert [given.name for given in runtime.get_inputs()] == names
+    outputs = sorted(output.name for output in runtime.get_outputs())
+    assert outputs == ["answer_", "probabilities__"][: len(outputs)]
+    got = run(runtime, columns)["answer_"]
+    expected = model.predict(columns)
+    if target == "price":
+        np.testing.assert_allclose(got[:, 0], expected, rtol=1e-5)
+    else:
+        assert got.ravel().tolist() == expected.tolist()
+
+
+def test_classes_beyond_int64(tmp_path):
+    columns = {"a": np.arange(40) % 2}
+    classes = np.array([5, 2**64 - 1], np.uint64)
+    model = fm.TabularModel((4,), networks=1, epochs=2, seed=1)
+    model.fit({**columns, "y": classes[columns["a"]]}, "y")
+    got = run(session(model, tmp_path), columns)["answer"]
+    assert got.tolist() == model.predict(columns).tolist()
+    assert got.dtype == np.uint64

@@ -351,7 +351,8 @@ class TabularModel:
         Each column is an input (rows, 1) with its name: numbers as double, NaN if missing; text,
         yes and no, and days such as 2020-12-31 as strings without surrounding blanks, "" if
         missing; vectors as double (rows, k). The output `answer` is the result of `predict`, for
-        numbers as (rows, targets); for classes there is also `probabilities`.
+        numbers as (rows, targets); for classes there is also `probabilities`. An output with the
+        name of a column has an underscore after it, ``answer_``.
         Needs ``pip install 'fastmlp[onnx]'``; operator set 20.
 
         Parameters

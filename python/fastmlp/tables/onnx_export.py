@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
 import fastmlp
@@ -21,7 +20,7 @@ from fastmlp.tables import cells
 from fastmlp.tables.encoders import Number, Numbers, RawNumber, Vector, Words
 from fastmlp.tables.features import Feature, Features
 from fastmlp.tables.scaling import LIMIT
-from fastmlp.tables.target import Target
+from fastmlp.tables.target import Target, class_array
 from fastmlp.tables.target_means import NumberMeans, TargetMeans
 
 _OPSET: Final = 20  # the first with RegexFullMatch and StringSplit
@@ -44,6 +43,7 @@ def table_model(features: Features, target: Target, networks: Sequence[Network])
         matrix = _standardized(graph, matrix, networks[0])
     mean = _mean(graph, matrix, networks)
     _answers(graph, target, mean)
+    graph.name_columns([feature.name for feature in features.features])
     model = helper.make_model(
         helper.make_graph(graph.nodes, "fastmlp", graph.inputs, graph.outputs, graph.constants),
         producer_name="fastmlp",
@@ -74,10 +74,28 @@ class _Graph:
         self.constants.append(numpy_helper.from_array(np.asarray(value, kind), name))
         return name
 
-    def input(self, name: str, kind: int, width: int = 1) -> str:
-        """Add an input with the given number of columns and return its name."""
+    def input(self, kind: int, width: int = 1) -> str:
+        """Add an input of some columns; return its name, which `name_columns` will change."""
+        name = f"column {len(self.inputs)}"
         self.inputs.append(helper.make_tensor_value_info(name, kind, ["rows", width]))
         return name
+
+    def name_columns(self, columns: Sequence[str]) -> None:
+        """Give the inputs the names of columns; other names that are equal get an underscore."""
+        constants = [constant.name for constant in self.constants]
+        inner = {*constants, *(name for node in self.nodes for name in node.output)}
+        taken, names = {*columns, *inner}, {}
+        for old in sorted(inner & set(columns)):
+            names[old] = f"{old}_"
+            while names[old] in taken:
+                names[old] += "_"
+            taken.add(names[old])
+        names |= {given.name: name for given, name in zip(self.inputs, columns, strict=True)}
+        for each in (*self.inputs, *self.outputs, *self.constants, *self.nodes):
+            each.name = names.get(each.name, each.name)
+        for node in self.nodes:
+            node.input[:] = [names.get(name, name) for name in node.input]
+            node.output[:] = [names.get(name, name) for name in node.output]
 
     def output(self, name: str, kind: int, *shape: int) -> None:
         """Make a node's output one of the graph."""
@@ -92,14 +110,12 @@ def _encoded(graph: _Graph, i: int, feature: Feature) -> str:
     """Add the encoding of a column; return its float output (rows, width)."""
     at, encoder, kind = f"{i}/", feature.encoder, feature.kind.name
     if isinstance(encoder, Vector):
-        return _vector(
-            graph, at, graph.input(feature.name, TensorProto.DOUBLE, len(encoder.mean)), encoder
-        )
+        return _vector(graph, at, graph.input(TensorProto.DOUBLE, len(encoder.mean)), encoder)
     if isinstance(encoder, Words | TargetMeans):
-        text = graph.input(feature.name, TensorProto.STRING)
+        text = graph.input(TensorProto.STRING)
         return _words(graph, at, text, encoder)
     if isinstance(encoder, Number | RawNumber) and kind == "number":
-        number = graph.input(feature.name, TensorProto.DOUBLE)
+        number = graph.input(TensorProto.DOUBLE)
         infinite = graph.add("IsInf", number, name=f"{at}infinite")
         nan = graph.add("IsNaN", number, name=f"{at}nan")
         missing = graph.add("Or", infinite, nan, name=f"{at}missing")
@@ -107,10 +123,10 @@ def _encoded(graph: _Graph, i: int, feature: Feature) -> str:
             return _raw_number(graph, at, number, missing, encoder)
         return _number(graph, at, number, missing, encoder)
     if isinstance(encoder, Number) and kind == "yes/no":
-        number, missing = _yes_no(graph, at, graph.input(feature.name, TensorProto.STRING))
+        number, missing = _yes_no(graph, at, graph.input(TensorProto.STRING))
         return _number(graph, at, number, missing, encoder)
     if isinstance(encoder, Numbers) and feature.kind.order == "iso":
-        parts, missing = _iso_date(graph, at, graph.input(feature.name, TensorProto.STRING))
+        parts, missing = _iso_date(graph, at, graph.input(TensorProto.STRING))
         encoded = [
             _number(graph, f"{at}{part}/", parts[part], missing, number)
             for part, number in zip(encoder.parts, encoder.numbers, strict=True)
@@ -350,7 +366,7 @@ def _answers(graph: _Graph, target: Target, mean: str) -> None:
     graph.output("probabilities", TensorProto.DOUBLE, target.outputs)
     if target.task == "classification":
         best = graph.add("ArgMax", mean, name="best", axis=1, keepdims=0)
-        classes = _class_constant(target)
+        classes = class_array(target.classes)
         graph.add("Gather", graph.constant("classes", classes, classes.dtype), best, name="answer")
         kind = helper.np_dtype_to_tensor_dtype(classes.dtype)
         graph.output("answer", kind)
@@ -370,9 +386,3 @@ def _answers(graph: _Graph, target: Target, mean: str) -> None:
         ]
         graph.add("Where", yes, *choices, name="answer")
         graph.output("answer", TensorProto.STRING, target.outputs)
-
-
-def _class_constant(target: Target) -> NDArray[Any]:
-    first = target.classes[0]
-    kind: Any = {str: object, bool: np.bool_, int: np.int64}.get(type(first), np.float64)
-    return np.array(target.classes, kind)
