@@ -328,6 +328,13 @@ def test_two_classes_are_one_output():
     assert np.allclose(net.predict(X), sigmoid(X @ W[:, :1]), atol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(1,), (3,)])
+def test_a_prelu_with_one_slope_is_read(shape):
+    slope = np.full(shape, 0.25, np.float32)
+    net = fm.from_onnx(chain(("Gemm", "W", "B"), ("PRelu", "slope"), slope=slope))
+    assert net.layers[0].activation == fm.LeakyReLU(0.25)
+
+
 def test_logits_become_probabilities():
     net = fm.from_onnx(chain(("Gemm", "W", "B")), output="softmax", seed=4)
     assert (net.layers[-1].activation, net.loss, net.seed) == ("softmax", "cross_entropy", 4)
@@ -352,6 +359,7 @@ REFUSED = {
     "only with 0 or 6": chain(("Gemm", "W", "B"), ("Min", "one"), one=np.float32(1)),
     "only with alpha 1/6": chain(("Gemm", "W", "B"), ("HardSigmoid",)),
     "gamma is .*, allowed": chain(("Gemm", "W", "B"), ("Selu", {"gamma": 1.0})),
+    r"\(PRelu\): only with one constant slope": chain(("Gemm", "W", "B"), ("PRelu", "B")),
     "an alpha from 0 on": chain(("Gemm", "W", "B"), ("LeakyRelu", {"alpha": -0.5})),
     "combines two layers": graph(
         [

@@ -72,6 +72,14 @@ def _parametric(name: str, usual: float) -> Operator:
     return apply
 
 
+def _prelu(node: NodeProto, value: Value, constants: list[Array], first: bool) -> Value:
+    """Return the leaky ReLU that PRelu is if all nodes have one slope."""
+    slopes = np.unique(constants[0]) if first and len(constants) == 1 else np.zeros(0)
+    if slopes.size != 1 or not 0.0 <= slopes[0] < np.inf:
+        raise unsupported(node, "only with one constant slope from 0 on for all nodes")
+    return value.apply("leaky_relu", where(node), float(slopes[0]))
+
+
 def _celu(node: NodeProto, value: Value, constants: list[Array], _: bool) -> Value:
     if constants or attribute(node, "alpha", 1.0) != 1.0:
         raise unsupported(node, "only with alpha 1")
@@ -336,6 +344,7 @@ OPERATORS: dict[str, Operator] = {
     "Mish": _function("mish"),
     "Mul": _product,
     "Neg": _negative,
+    "PRelu": _prelu,
     "Pow": _pow,
     "QuickGelu": _quick_gelu,
     "Relu": _function("relu"),
