@@ -103,7 +103,11 @@ REFUSED = {
     "normalized rows": (Model(lambda x: x / x.sum(1, keepdims=True)), "primitive|known function"),
     "root mean squares": (Model(linen.RMSNorm()), "primitive|known function"),
     "a loop": (Model(lambda x: jax.lax.fori_loop(0, 2, lambda _, y: y * 2, x)), "primitive"),
-    "a choice": (Model(lambda x: jnp.where(x > 1, x, 2 * x)), "the primitive"),
+    "a choice": (Model(lambda x: jnp.where(x > 1, x, 2 * x)), "the primitive gt, only .* and 0"),
+    "several slopes": (
+        Model(lambda x: jnp.where(x > 0, x, x * jnp.arange(6.0))),
+        "a multiple from 0 on",
+    ),
     "another relu": (Model(jax.jit(lambda x: jax.nn.relu(x - 1) * x)), "combines two layers"),
     "two results": (Model(jax.nn.relu, lambda x: (x, x)), "one array, got 2"),
     "a mean of columns": (
@@ -204,6 +208,15 @@ def test_products_from_the_left_are_read(end):
     if end is jax.nn.log_softmax:
         expected = np.exp(expected)
     np.testing.assert_allclose(net.predict(X), expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_a_prelu_with_one_slope_is_read(use_bias):
+    settings = {"activation": eqx.nn.PReLU(0.25), "use_bias": use_bias}
+    model = eqx.nn.MLP(5, 3, 8, 1, key=jax.random.key(0), **settings)
+    net = fm.from_equinox(model)
+    np.testing.assert_allclose(net.predict(X), jax.vmap(model)(X), atol=1e-6)
+    assert net.layers[0].activation == fm.LeakyReLU(0.25)
 
 
 def test_rows_that_come_last_are_refused():

@@ -231,9 +231,40 @@ def _cast(call: Call) -> Traced:
     return _same(call)
 
 
+def _is_positive(call: Call) -> Traced:
+    value, bound = call.inputs
+    if not isinstance(value, Value) or isinstance(bound, Traced) or np.any(bound):
+        raise call.refused("only of the nodes and 0, as a part of PReLU")
+    return value.apply("positive", call.where)
+
+
+def _leaky(call: Call, below: Value, above: Value) -> Traced:
+    """Return the leaky ReLU that PReLU is if all nodes have one slope."""
+    condition, slopes = call.inputs[0], _multiple(below, above)
+    fits = condition.chain is above.chain and condition.text() == "positive(x)"
+    if not fits or slopes.size != 1 or not 0.0 <= slopes[0] < np.inf:
+        raise call.refused("only of the nodes from 0 on and a multiple from 0 on, as in PReLU")
+    return above.apply("leaky_relu", call.where, float(slopes[0]))
+
+
+def _multiple(value: Value, nodes: Value) -> Array:
+    """Return the numbers by which nodes were multiplied, each once; none if it was otherwise."""
+    if nodes.text() != "x" or value.function != "x" or value.offset:
+        return np.zeros(0)
+    if value.chain is nodes.chain:
+        return np.array([value.factor])
+    chain = value.chain
+    if chain is None or chain.before is not nodes.chain or not isinstance(chain.step, Scale):
+        return np.zeros(0)
+    is_factor = value.factor == 1.0 and not np.any(chain.step.offset)
+    return np.unique(chain.step.factor) if is_factor else np.zeros(0)
+
+
 def _chosen(call: Call) -> Traced:
     """Choose by a constant, such as that there are more nodes than degrees of freedom."""
     which, *cases = call.inputs
+    if all(isinstance(each, Value) for each in call.inputs):
+        return _leaky(call, *cases)
     if isinstance(which, Traced) or np.unique(which).size != 1:
         raise call.refused("only by a constant")
     case = cases[int(np.ravel(which)[0])]
@@ -320,6 +351,7 @@ OPERATORS: Final[dict[str, Operator]] = {
     **dict.fromkeys(("add", "sub", "mul", "div"), _arithmetic),
     **dict.fromkeys(("max", "min"), _extreme),
     "clamp": _clamp,
+    **dict.fromkeys(("ge", "gt"), _is_positive),
     "select_n": _chosen,
     "neg": lambda call: call.sample.times(-1.0),
     "square": _of_rows,
