@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+import fastmlp as fm
 from fastmlp.tables import cells, dates
 from fastmlp.tables.kinds import kind_of
 from fastmlp.tables.layouts import Strings
@@ -237,3 +238,40 @@ def test_arrow_text_is_that_of_lists(rng):
         expected = Text.of(values)
         assert got.values == expected.values
         np.testing.assert_array_equal(got.codes, expected.codes)
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["unknown" if i % 10 == 0 else str(i * 7 % 53) for i in range(200)], "words"),
+        (["unknown" if i % 10 == 0 else f"{i}.5" for i in range(200)], "dropped"),
+    ],
+    ids=["words", "dropped"],
+)
+def test_numbers_that_other_cells_make_words_are_noted(tmp_path, cells, kind):
+    path = tmp_path / "table.csv"
+    rows = (f"{cell},{i % 7},{i % 9}.5\n" for i, cell in enumerate(cells))
+    path.write_text("a,b,y\n" + "".join(rows))
+    model = fm.TabularModel((4,), networks=1, epochs=1, seed=1).fit(path, "y")
+    report = next(column for column in model.columns if column.name == "a")
+    mixed = "holds numbers, but in 10.0% such as 'unknown'"
+    assert report.kind == kind
+    assert mixed in report.how
+    assert f"column 'a': {mixed}" in model.notes[0] or f", {mixed}" in model.notes[0]
+    assert model.notes[0].endswith("; leave such cells empty if they are missing numbers")
+
+
+@pytest.mark.parametrize("cells", ["7 7a 7b 8 8c", "007 008 x y 009"])
+def test_words_and_codes_with_digits_are_not_noted(cells):
+    some = cells.split() * 20
+    table = {"a": some, "y": np.arange(100.0)}
+    assert fm.TabularModel((4,), networks=1, epochs=1, seed=1).fit(table, "y").notes == ()
+
+
+def test_days_in_other_spellings():
+    table = {"d": [f"2020-01-{i % 28 + 1:02d}" for i in range(56)], "y": np.arange(56.0)}
+    model = fm.TabularModel((4,), networks=1, epochs=2, seed=1).fit(table, "y")
+    days = ["2020-01-05", "2020-01-05 00:00:00", "2020-01-05T00:00:00.000", "2020-01-05T00:00Z"]
+    answers = model.predict({"d": days})
+    assert len(set(answers.tolist())) == 1
+    assert answers[0] != model.predict({"d": ["2020-01-06"]})[0]

@@ -429,3 +429,22 @@ def test_groups_of_several_types():
     groups[3] = [1]
     with pytest.raises(TypeError, match="groups must hold numbers or words: unhashable"):
         fm.TabularModel(**QUICK).fit(table, "y", groups=groups)
+
+
+def test_a_column_alone_is_no_table():
+    pandas = pytest.importorskip("pandas")
+    pyarrow = pytest.importorskip("pyarrow")
+    model = fitted(Y)
+    for series in (pandas.Series(Y), pyarrow.chunked_array([Y])):
+        with pytest.raises(TypeError, match="table must "):
+            model.predict(series)
+    for frame in (pandas.DataFrame({"a": Y}), pyarrow.table({"a": Y})):
+        with pytest.raises(TypeError, match="column 'a' must be an array or a list, got"):
+            model.predict({"a": frame})
+
+
+def test_several_targets_of_yes_and_no_have_no_classes():
+    table = {"a": Y, "b": Y > 3, "c": Y > 5}
+    model = fm.TabularModel(**QUICK).fit(table, ["b", "c"])
+    with pytest.raises(ValueError, match="targets of this model, 'b', 'c', is yes or no"):
+        _ = model.classes

@@ -7,7 +7,7 @@ from fastmlp._validation import brief
 from fastmlp.data._text import counted
 from fastmlp.tables import dates
 from fastmlp.tables.encoders import Encoder, Number, Numbers, RawNumber, Vector
-from fastmlp.tables.kinds import ROUNDED, Kind
+from fastmlp.tables.kinds import MIXED, ROUNDED, Kind
 from fastmlp.tables.scaling import is_near
 from fastmlp.tables.table import Table
 from fastmlp.tables.target_means import TargetMeans
@@ -106,11 +106,15 @@ def needs_preparation(name: str, kind: Kind, encoder: Encoder) -> str:
 _HELD: Final = {"date": "dates", "time of day": "times of day", "vector": "vectors"}
 
 
-def rounding_notes(table: Table, kinds: dict[str, Kind]) -> list[str]:
-    """Return a note for each column of numbers too large for their differences."""
-    advice = "subtract a constant from them, or make them text"
+def number_notes(table: Table, kinds: dict[str, Kind]) -> list[str]:
+    """Return a note for each column whose numbers are rounded, or are words beside others."""
+    remedies = {
+        ROUNDED: "subtract a constant from them, or make them text",
+        MIXED: "leave such cells empty if they are missing numbers",
+    }
     return [
-        f"{table.source}: column {brief(name)}: {kind.reason}; {advice}"
+        f"{table.source}: column {brief(name)}: {kind.reason}; {remedy}"
         for name, kind in kinds.items()
-        if kind.reason.startswith(ROUNDED)
+        for reason, remedy in remedies.items()
+        if reason in kind.reason
     ]

@@ -21,6 +21,7 @@ ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 
 _CLOCK: Final = r"(?:[T ,]+(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))? ?(Z|[+-]\d\d:?\d\d)?)?"
 _ISO: Final = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})", re.ASCII)
+_MOMENT: Final = re.compile(rf"(\d{{4}})-(\d{{1,2}})-(\d{{1,2}}){_CLOCK}", re.ASCII)
 _YEAR_FIRST: Final = re.compile(
     rf"(\d{{4}})[-/.](\d{{1,2}})(?:[-/.](\d{{1,2}}){_CLOCK})?", re.ASCII
 )
@@ -106,12 +107,13 @@ def days(values: Sequence[str], order: Order) -> NDArray[np.float64]:
     Parameters
     ----------
     values : sequence of str
-        Cells; those that are not dates of that order become NaN.
+        Cells; those that are not dates of that order become NaN. Days of the order "iso" may have a
+        time of day, as other programs write them.
     order : str
         From `order_of`.
     """
     result = np.full(len(values), math.nan)
-    for places, cells in _matched(values, _PATTERNS[order]):
+    for places, cells in _matched(values, _MOMENT if order == "iso" else _PATTERNS[order]):
         result[places] = _days(cells, order)
     return result
 
@@ -140,7 +142,7 @@ def _days(cells: Matched, order: Order) -> NDArray[np.float64]:
     year, month, day = _PLACES[order]
     of_month = cells.whole(day) if cells.has(day) else 1
     civil = _civil(cells.whole(year), cells.whole(month), of_month)
-    return civil if order == "iso" else _at(civil, cells, 4)
+    return _at(civil, cells, 4)
 
 
 def _civil(year: Whole, month: Whole | int, day: Whole | int) -> NDArray[np.float64]:

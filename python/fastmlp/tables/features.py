@@ -15,7 +15,7 @@ from fastmlp.data._text import counted, listing
 from fastmlp.errors import DataError
 from fastmlp.tables import dates
 from fastmlp.tables.cell_values import Writer, bad_cells, values_of, writer
-from fastmlp.tables.columns import ColumnReport, Columns, how, needs_preparation, rounding_notes
+from fastmlp.tables.columns import ColumnReport, Columns, how, needs_preparation, number_notes
 from fastmlp.tables.encoders import (
     LEAST_OFTEN,
     Encoder,
@@ -255,7 +255,7 @@ def fit_encoders(
         fitting.pieces = _pieces(kinds, len(rows), classes=classes)
         count = sum(kind.name == "number" for kind in kinds.values())
         fitting.has_means = classes and count * targets.shape[1] <= _MOST_MEANS
-    learned = Features([], [], rounding_notes(table, kinds))
+    learned = Features([], [], number_notes(table, kinds))
     for name, kind in kinds.items():
         if kind.name == "dropped":
             learned.dropped.append(ColumnReport(name, "dropped", 0, kind.reason))

@@ -18,11 +18,13 @@ from fastmlp.tables.table import Booleans, Column, Table, Text
 
 def is_frame(value: object) -> bool:
     """Return whether a value is a frame that `from_frame` reads."""
-    return _is_pandas(value) or hasattr(value, "__arrow_c_stream__") or _is_batch(value)
+    if _is_of_pandas(value):
+        return hasattr(value, "columns")
+    return hasattr(value, "__arrow_c_stream__") or _is_batch(value)
 
 
-def _is_pandas(value: object) -> bool:
-    return type(value).__module__.partition(".")[0] == "pandas" and hasattr(value, "columns")
+def _is_of_pandas(value: object) -> bool:
+    return type(value).__module__.partition(".")[0] == "pandas"
 
 
 def _is_batch(value: object) -> bool:
@@ -36,17 +38,23 @@ def from_frame(frame: Any) -> Table:
     ------
     DataError
         If two columns have the same name.
+    TypeError
+        If it is a column alone.
     ImportError
         If it is not a pandas frame and pyarrow is not installed.
     """
-    if _is_pandas(frame):
+    if _is_of_pandas(frame):
         names = [str(name) for name in frame.columns]
         columns = (_pandas_column(name, frame.iloc[:, j]) for j, name in enumerate(names))
         return Table("table", _by_name(names, columns))
     pyarrow = require("pyarrow", f"a frame of {type(frame).__module__.partition('.')[0]}", "tables")
     if _is_batch(frame) and not hasattr(frame, "__arrow_c_stream__"):
         frame = pyarrow.Table.from_batches([pyarrow.record_batch(frame)])
-    return from_arrow("table", pyarrow.table(frame))
+    try:
+        table = pyarrow.table(frame)
+    except (TypeError, ValueError) as error:  # a series
+        raise TypeError(f"table must have named columns, got {described(frame)}: {error}") from None
+    return from_arrow("table", table)
 
 
 def from_mapping(columns: Mapping[Any, Any]) -> Table:
@@ -92,11 +100,11 @@ def from_array(name: str, values: Any) -> Column:
     TypeError
         If it has no order, or no length.
     """
-    if isinstance(values, Set | Mapping | Iterator):
+    if isinstance(values, Set | Mapping | Iterator) or hasattr(values, "columns"):
         raise TypeError(f"column {brief(name)} must be an array or a list, got {described(values)}")
     if isinstance(values, np.ma.MaskedArray):
         values = _unmasked(values)
-    if type(values).__module__.partition(".")[0] == "pandas":
+    if _is_of_pandas(values):
         return _pandas_column(name, values)
     if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
         pyarrow = require("pyarrow", "a column of Arrow", "tables")

@@ -18,6 +18,7 @@ NAMES: Final[tuple[Name, ...]] = get_args(Name)
 FEW_WORDS: Final = 30
 NUMBERS_ROWS: Final = "numbers the rows"
 ROUNDED: Final = "float64 rounds its numbers to multiples of "
+MIXED: Final = "holds numbers, but in "
 _MOSTLY: Final = 0.9
 _LONG_TEXT: Final = 6.0  # words per cell, on average
 _ROW_NAMES: Final = re.compile(
@@ -165,11 +166,26 @@ def _text_kind(  # noqa: C901, PLR0911  (a case each)
         return Kind("dropped", "names the rows")
     if reason and len(values) > FEW_WORDS:
         return Kind("dropped", f"holds dates, but {reason}")
+    mixed = "" if numbers else _mixed(values, counts, numeric, bad)
     if prose := _prose(values, known):
-        return Kind("dropped", prose)
-    if numbers:
-        return Kind("words", "float64 rounds its numbers: read as words")
-    return Kind("words", f"dates, but {reason}: read as words" if reason else "")
+        return Kind("dropped", f"{prose}, {mixed}" if mixed else prose)
+    why = "float64 rounds its numbers" if numbers else mixed or (reason and f"dates, but {reason}")
+    return Kind("words", f"{why}: read as words" if why else "")
+
+
+def _mixed(
+    values: Sequence[str],
+    counts: NDArray[np.intp],
+    numeric: NDArray[np.float64],
+    bad: NDArray[np.bool_],
+) -> str:
+    """Return which cells keep a column of numbers from being one; empty if most are others."""
+    others = int(counts[bad].sum())
+    if int(counts[~np.isnan(numeric)].sum()) <= others or cells.has_code(values):
+        return ""
+    which = np.flatnonzero(bad)
+    most = values[int(which[counts[which].argmax()])]
+    return f"{MIXED}{others / int(counts.sum()):.1%} such as {brief(most)}"
 
 
 def _rounded_kind(doubles: NDArray[np.float64]) -> Kind | None:

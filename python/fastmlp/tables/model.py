@@ -485,9 +485,20 @@ class TabularModel:
 
     @property
     def classes(self) -> NDArray[Any]:
-        """The classes, in the order of the columns of `predict_proba`."""
+        """The classes, in the order of the columns of `predict_proba`.
+
+        Raises
+        ------
+        ValueError
+            If the target is a number, or several are yes or no.
+        """
+        if self.target.task == "labels":
+            raise ValueError(
+                f"each of the targets of this model, {listing(self.target.names)}, is yes or no: "
+                "the columns of predict_proba are these"
+            )
         if self.target.task != "classification":
-            raise ValueError("the target of this model is no class")
+            raise ValueError("the target of this model is a number, and no class")
         return class_array(self.target.classes)
 
     def evaluate(self, table: Frame, *, sample_weight: str | ArrayLike | None = None) -> Scores:
