@@ -419,3 +419,23 @@ def test_digits_that_the_backend_loses_are_announced(monkeypatch):
     monkeypatch.setattr("fastmlp.exchange.keras_export._widest", lambda: "float32")
     with pytest.warns(UserWarning, match="rounds weights and features to float32"):
         fm.Network([5, 3], dtype="float64", seed=1).to_keras()
+
+
+COMPOSED = {
+    "silu": lambda x: x * ops.sigmoid(x),
+    "mish": lambda x: x * ops.tanh(ops.softplus(x)),
+    "gelu": lambda x: 0.5 * x * (1 + ops.erf(x * 0.5**0.5)),
+    "hardswish": lambda x: x * ops.relu6(x + 3) / 6,
+}
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_functions_of_several_operations_are_read_as_activations(name):
+    model = keras.Sequential([layers.Input((5,)), layers.Dense(4, COMPOSED[name]), layers.Dense(3)])
+    assert fm.from_keras(model).layers[0].activation == name  # which compares
+
+
+def test_other_products_are_refused():
+    model = keras.Sequential([layers.Input((5,)), layers.Dense(4, lambda x: x * x)])
+    with pytest.raises(ValueError, match="activation '<lambda>'; a model may have"):
+        fm.from_keras(model)

@@ -12,7 +12,7 @@ from keras import layers
 from fastmlp._validation import brief
 from fastmlp.exchange.assembly import assemble, assemble_heads
 from fastmlp.exchange.keras_export import FUNCTIONS, complement
-from fastmlp.exchange.keras_operations import operation_steps, relu_of
+from fastmlp.exchange.keras_operations import operation_steps, relu_of, value_of
 from fastmlp.exchange.steps import (
     Activation,
     BatchNormalization,
@@ -313,7 +313,11 @@ def _activation(function: Any, where: str) -> Iterator[Step]:
         yield Activation(_PRODUCTS[function], where)
         return
     try:
-        path = _path(function(layers.Input((7,))))
+        end = function(layers.Input((7,)))
+        if (value := value_of(end)) is not None:
+            yield from value.steps(where)
+            return
+        path = _path(end)
     except Exception:  # noqa: BLE001  (whatever a function raises)
         name = brief(getattr(function, "__name__", str(function)))
         raise ValueError(f"{where}: activation {name}; a model may have {_ALLOWED}") from None

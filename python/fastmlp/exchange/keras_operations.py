@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.exchange.steps import Activation, LogSoftmax, Scale, Step, Width
+from fastmlp.exchange.values import Value
 from fastmlp.layers import ELU, GELU, ActivationLike, LeakyReLU
 
 _ACTIVATIONS: Final[dict[str, ActivationLike]] = {
@@ -64,6 +65,48 @@ def operation_steps(operation: Any, operands: Any, where: str) -> Iterator[Step]
         yield Scale(np.array(-1.0), np.array(0.0), where)
     else:
         raise _unsupported(where)
+
+
+_FUNCTIONS: Final = {
+    "Sigmoid": "sigmoid",
+    "Tanh": "tanh",
+    "Softplus": "softplus",
+    "Exp": "exp",
+    "Erf": "erf",
+    "HardSigmoid": "hardsigmoid",
+    "Relu6": "relu6",
+    "Log": "log",
+}
+"""Parts of an activation, by the class of an operation without settings."""
+
+
+def value_of(tensor: Any) -> Value | None:
+    """Return a function of the input x as `Value`, such as ``x * sigmoid(x)``; None if unknown."""
+    operation, index, _ = tensor._keras_history  # noqa: SLF001
+    if isinstance(operation, keras.layers.InputLayer):
+        return Value()
+    kind, where = type(operation).__name__, operation.name
+    operands = operation._inbound_nodes[index].arguments.args  # noqa: SLF001
+    read = [value_of(each) if isinstance(each, keras.KerasTensor) else each for each in operands]
+    values = [each for each in read if isinstance(each, Value)]
+    if kind in _FUNCTIONS and len(read) == len(values) == 1:
+        return values[0].apply(_FUNCTIONS[kind], where)
+    if kind in ("Multiply", "Add") and len(read) == len(values) == 2:
+        a, b = values
+        return a.product(b, where) if kind == "Multiply" else a.sum(b, where)
+    return _with_number(kind, read)
+
+
+def _with_number(kind: str, operands: list[Any]) -> Value | None:
+    match kind, operands:
+        case "Divide" | "TrueDivide", [Value() as a, int() | float() as number] if number:
+            return a.times(1.0 / number)
+        case (
+            "Multiply" | "Add",
+            [Value() as a, int() | float() as number] | [int() | float() as number, Value() as a],
+        ):
+            return a.times(number) if kind == "Multiply" else a.plus(number)
+    return None
 
 
 def _bound(operation: Any, operands: Any) -> ActivationLike | None:
