@@ -1,5 +1,6 @@
 """What a table or the arguments of a fit must not contain, and columns that say nothing."""
 
+import json
 import os
 import re
 from decimal import Decimal
@@ -448,3 +449,45 @@ def test_several_targets_of_yes_and_no_have_no_classes():
     model = fm.TabularModel(**QUICK).fit(table, ["b", "c"])
     with pytest.raises(ValueError, match="targets of this model, 'b', 'c', is yes or no"):
         _ = model.classes
+
+
+OBJECTS = [{"x": 1}] * 40
+
+
+def _mapping_of(columns, tmp_path):
+    return columns
+
+
+def _frame_of(columns, tmp_path):
+    return pytest.importorskip("pandas").DataFrame(columns)
+
+
+def _arrow_of(columns, tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    return pyarrow.table({name: list(column) for name, column in columns.items()})
+
+
+def _json_of(columns, tmp_path):
+    path = tmp_path / "table.json"
+    path.write_text(json.dumps({name: list(column) for name, column in columns.items()}))
+    return path
+
+
+def _pieces_of(columns, tmp_path):
+    return [columns, columns]
+
+
+@pytest.mark.parametrize("of", [_mapping_of, _frame_of, _arrow_of, _json_of, _pieces_of])
+def test_a_column_that_cannot_be_read_is_an_error_only_if_needed(of, tmp_path):
+    table = of({"odd": OBJECTS, "a": Y, "y": Y * 2}, tmp_path)
+    model = fm.TabularModel(**QUICK).fit(table, "y", drop=["odd"])
+    other = fm.TabularModel(**QUICK).fit(table, "y", features=["a"])
+    assert model.predict(table).tolist() == other.predict(table).tolist()
+    assert model.evaluate(table).rows % 40 == 0
+    for needed in ({}, {"features": ["odd"]}, {"sample_weight": "odd"}, {"groups": "odd"}):
+        with pytest.raises(DataError, match="column 'odd' holds "):
+            fm.TabularModel(**QUICK).fit(table, "y", **needed)
+    with pytest.raises(DataError, match="column 'odd' holds "):
+        fm.TabularModel(**QUICK).fit(table, "odd", features=["a"])
+    with pytest.raises(DataError, match="column 'a' holds "):
+        model.predict(of({"b": Y, "a": OBJECTS}, tmp_path))

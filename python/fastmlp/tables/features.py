@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from fastmlp._validation import brief
 from fastmlp.data import _memory
-from fastmlp.data._text import counted, listing
 from fastmlp.errors import DataError
 from fastmlp.tables import dates
 from fastmlp.tables.cell_values import Writer, bad_cells, values_of, writer
@@ -155,11 +154,7 @@ class Features:
         table.add_absent(feature.name for feature in self.features)
         missing = [f.name for f in self.features if f.name not in table.columns]
         if missing:
-            raise DataError(
-                f"{table.source}: there is no column {brief(missing[0])}"
-                + (f", nor {counted(len(missing) - 1, 'other')}" if len(missing) > 1 else "")
-                + f"; columns are {listing(list(table.columns))}"
-            )
+            table.refuse_absent(missing)
         return [writer(table, f.name, f.kind, f.encoder) for f in self.features]
 
     def _write(

@@ -111,6 +111,9 @@ def joined(source: str, parts: list[tuple[str, Table]]) -> Table:
     first_name, first = parts[0]
     for name, table in parts[1:]:
         other = set(first.columns) ^ set(table.columns)
+        unusable = {**first.unusable, **table.unusable}
+        if bad := sorted(other & set(unusable)):
+            raise unusable[bad[0]]
         if other and table.absent is None:
             raise DataError(
                 f"{source}: {name} and {first_name} have different columns: only one "
@@ -141,6 +144,7 @@ def joined(source: str, parts: list[tuple[str, Table]]) -> Table:
         first.absent,
         locate,
         certain.certainty,
+        {name: error for _, table in parts for name, error in table.unusable.items()},
     )
 
 

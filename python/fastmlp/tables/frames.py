@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence, Set
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,8 +46,9 @@ def from_frame(frame: Any) -> Table:
     """
     if _is_of_pandas(frame):
         names = [str(name) for name in frame.columns]
-        columns = (_pandas_column(name, frame.iloc[:, j]) for j, name in enumerate(names))
-        return Table("table", _by_name(names, columns))
+        _refuse_equal(names)
+        makers = [partial(_pandas_column, name, frame.iloc[:, j]) for j, name in enumerate(names)]
+        return Table.of("table", zip(names, makers, strict=True))
     pyarrow = require("pyarrow", f"a frame of {type(frame).__module__.partition('.')[0]}", "tables")
     if _is_batch(frame) and not hasattr(frame, "__arrow_c_stream__"):
         frame = pyarrow.Table.from_batches([pyarrow.record_batch(frame)])
@@ -69,25 +71,26 @@ def from_mapping(columns: Mapping[Any, Any]) -> Table:
     """
     if not columns:
         raise DataError("the table has no columns: the mapping is empty")
-    result: dict[str, Column] = {}
-    for name, values in columns.items():
+    for name in columns:
         if not isinstance(name, str):
             raise TypeError(f"the names of columns must be str, got {described(name)}")
-        result[name] = from_array(name, values)
-        first = next(iter(result))
-        if len(result[name]) != len(result[first]):
+    table = Table.of(
+        "table", ((name, partial(from_array, name, values)) for name, values in columns.items())
+    )
+    first = next(iter(table.columns))
+    for name, column in table.columns.items():
+        if len(column) != len(table):
             raise ValueError(
-                f"column {brief(name)} has {counted(len(result[name]), 'row')}, "
-                f"but {brief(first)} has {len(result[first])}"
+                f"column {brief(name)} has {counted(len(column), 'row')}, "
+                f"but {brief(first)} has {len(table)}"
             )
-    return Table("table", result)
+    return table
 
 
-def _by_name(names: list[str], columns: Any) -> dict[str, Column]:
+def _refuse_equal(names: list[str]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise DataError(f"{names.count(name)} columns are named {brief(name)}")
-    return dict(zip(names, columns, strict=True))
 
 
 def from_array(name: str, values: Any) -> Column:
@@ -330,17 +333,12 @@ def from_arrow(source: str, table: Any) -> Table:
         If two columns have the same name, or the type of one is not supported.
     """
     names = [str(name) for name in table.column_names]
-    columns = (arrow_column(name, table.column(j), source) for j, name in enumerate(names))
     try:
-        return Table(source, _by_name(names, columns))
+        _refuse_equal(names)
     except DataError as error:
-        raise in_source(source, error) from None
-
-
-def in_source(source: str, error: DataError) -> DataError:
-    """Return the error of a column with its source in place of "table"."""
-    text = str(error).removeprefix("table: ")
-    return DataError(text if text.startswith(f"{source}: ") else f"{source}: {text}")
+        raise DataError(f"{source}: {error}") from None
+    makers = [partial(arrow_column, name, table.column(j), source) for j, name in enumerate(names)]
+    return Table.of(source, zip(names, makers, strict=True))
 
 
 def arrow_column(  # noqa: C901, PLR0911  (a case each)

@@ -74,7 +74,11 @@ def select(
         raise ValueError(f"drop must not contain the target, got {brief(both[0])}")
     uses = {**dict.fromkeys(dropped, "in drop"), **uses}
     names = [name for name in table.columns if name not in uses]
-    if features is not None:
+    if features is None:
+        for name, error in table.unusable.items():
+            if name not in dropped:
+                raise error
+    else:
         names = _columns(table, "features", features)
         if both := [name for name in names if name in uses]:
             raise ValueError(
@@ -116,7 +120,8 @@ def _columns(table: Table, argument: str, names: object) -> list[str]:
     for name in several:
         if not isinstance(name, str):
             raise TypeError(f"{argument} must hold names, got {_validation.described(name)}")
-        if (column := table.resolve(name)) in columns:
+        unusable = argument == "drop" and name in table.unusable
+        if (column := name if unusable else table.resolve(name)) in columns:
             twice = f"{brief(column)} occurs twice"
             raise ValueError(f"{argument} must name different columns, {twice}")
         columns[column] = None

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, NoReturn, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._validation import brief
-from fastmlp.data._text import listing
+from fastmlp.data._text import counted, listing
 from fastmlp.errors import DataError
 from fastmlp.tables.layouts import Strings
 
@@ -142,6 +142,8 @@ class Table:
         The value of absent columns; None if columns must be present.
     locate : callable
         The position of a row, for messages: "line 7", "row 6".
+    unusable : dict of str to DataError
+        The columns that cannot be read, and why: an error only if they are needed.
     """
 
     source: str
@@ -154,6 +156,7 @@ class Table:
     absent: float | None = None
     locate: Callable[[int], str] = lambda row: f"row {row}"
     certainty: Certainty = ""
+    unusable: dict[str, DataError] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -173,10 +176,33 @@ class Table:
         for candidate in (name, f"column {name}"):
             if candidate in self.columns:
                 return candidate
+            if candidate in self.unusable:
+                raise self.unusable[candidate]
         raise DataError(
             f"{self.source}: there is no column {brief(name)}; "
             f"columns are {listing(list(self.columns))}"
         )
+
+    @classmethod
+    def of(cls, source: str, makers: Iterable[tuple[str, Callable[[], Column]]]) -> "Table":
+        """Make a table from functions that return its columns, at least one of which can be read.
+
+        Raises
+        ------
+        DataError
+            That of the first column, if none can be read.
+        """
+        table = cls(source, {})
+        for name, make in makers:
+            try:
+                table.columns[name] = make()
+            except DataError as error:
+                text = str(error).removeprefix("table: ")
+                known = text.startswith(f"{source}: ")
+                table.unusable[name] = DataError(text if known else f"{source}: {text}")
+        if table.unusable and not table.columns:
+            raise next(iter(table.unusable.values()))
+        return table
 
     def add_absent(self, names: Iterable[str]) -> None:
         """Add the columns that a sparse format omits."""
@@ -184,6 +210,16 @@ class Table:
             for name in names:
                 if name not in self.columns:
                     self.columns[name] = np.full(len(self), self.absent)
+
+    def refuse_absent(self, names: Sequence[str]) -> NoReturn:
+        """Raise for columns that it lacks, or that cannot be read."""
+        if names[0] in self.unusable:
+            raise self.unusable[names[0]]
+        others = f", nor {counted(len(names) - 1, 'other')}" if len(names) > 1 else ""
+        raise DataError(
+            f"{self.source}: there is no column {brief(names[0])}{others}; "
+            f"columns are {listing(list(self.columns))}"
+        )
 
     def place(self, row: int, name: str) -> str:
         """Describe the position of a cell: file, row and column."""

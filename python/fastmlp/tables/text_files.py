@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import re
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from fastmlp.data import _memory
 from fastmlp.errors import DataError
 from fastmlp.tables import cells
 from fastmlp.tables.dialect import unique_names
-from fastmlp.tables.frames import from_array, in_source
+from fastmlp.tables.frames import from_array
 from fastmlp.tables.table import Column, Table, Text
 
 _SVMLIGHT: Final = re.compile(rb"[-+\d.eE,]+(\s+qid:\d+)?(\s+\d+:\S+)+\s*(#.*)?")
@@ -81,10 +82,9 @@ def _table(source: str, columns: dict[str, list[Any]]) -> Table:
     lengths = {len(values) for values in columns.values()}
     if len(lengths) > 1:
         raise DataError(f"{source}: the columns are of different lengths")
-    try:
-        return Table(source, {name: from_array(name, values) for name, values in columns.items()})
-    except DataError as error:
-        raise in_source(source, error) from None
+    return Table.of(
+        source, ((name, partial(from_array, name, values)) for name, values in columns.items())
+    )
 
 
 def read_excel(source: str, data: bytes) -> Table:
