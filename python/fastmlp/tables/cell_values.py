@@ -110,7 +110,7 @@ def writer(table: Table, name: str, kind: Kind, encoder: Encoder) -> Writer:
     if isinstance(encoder, Words | TargetMeans):
         return _word_writer(encoder, as_text(column))
     if isinstance(encoder, Vector):
-        if not isinstance(column, Booleans) and _holds_nothing(column):
+        if holds_nothing(column):
             column = np.full((len(column), len(encoder.mean)), np.nan)
         if isinstance(column, Text) or column.ndim != 2 or column.shape[1] != len(encoder.mean):
             raise DataError(
@@ -123,10 +123,10 @@ def writer(table: Table, name: str, kind: Kind, encoder: Encoder) -> Writer:
     return _number_writer(encoder, values_of(column, kind, table.decimal))
 
 
-def _holds_nothing(column: Column) -> bool:
+def holds_nothing(column: Column) -> bool:
     """Return whether all cells of a column are missing, so that its type is unknown."""
     if isinstance(column, Text):
-        return not cells.known_layouts(column.values)
+        return not isinstance(column, Booleans) and not cells.known_layouts(column.values)
     return column.ndim == 1 and column.dtype.kind == "f" and bool(np.isnan(column).all())
 
 
@@ -167,8 +167,8 @@ def bad_cells(table: Table, name: str, kind: Kind, rows: Rows) -> str:
     return f"{table.place(row, name)}: {brief(cell)} is {what}{others}: taken as missing"
 
 
-def as_text(column: Column) -> Text:
-    """Return a column as text, whole numbers without a decimal point."""
+def as_text(column: Column, mark: str = ".") -> Text:
+    """Return a column as text, numbers with a decimal mark unless they are whole."""
     if isinstance(column, Text):
         return column
     if column.ndim == 2:
@@ -184,6 +184,10 @@ def as_text(column: Column) -> Text:
         return Text.of(map(str, column.tolist()))
     numbers = column.astype(np.float64).tolist()
     return Text.of(
-        None if value != value else str(int(value)) if value.is_integer() else repr(value)  # noqa: PLR0124
+        None if value != value else _written(value, mark)  # noqa: PLR0124
         for value in numbers
     )
+
+
+def _written(number: float, mark: str) -> str:
+    return str(int(number)) if number.is_integer() else repr(number).replace(".", mark)

@@ -4,6 +4,7 @@ import contextlib
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from fastmlp.tables.table import Column, Text
 MISSING_WORDS: Final = frozenset({
     "", "NA", "N/A", "n/a", "NaN", "nan", "-NaN", "-nan", "null", "NULL", "None", "<NA>", "#N/A",
     "#NA", "#N/A N/A", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN",  # these are pandas'
-    "?", ".", "-", "*", "nil",
+    "NAN", "Nan", "?", ".", "-", "*", "nil",
 })  # fmt: skip
 """What a cell says where a number, a date, or yes and no are missing. In text they are words:
 ``None`` may be a number of airbags, and ``NA`` sodium."""
@@ -45,6 +46,7 @@ _DECIMAL: Final = re.compile(r"[+-]?[0,]+(\.0*)?")  # a layout; `number` checks 
 EXACT: Final = 2.0**53
 """From here on, a double does not hold every whole number."""
 _EXACT_DIGITS: Final = 15  # a double holds every whole number of 15 digits
+_MOST_DIGITS: Final = 308  # of a number within float64
 _FIRST: Final = 1000
 _MINUS: Final = "\N{MINUS SIGN}"
 _SIGNS: Final = re.compile(r"[$€£¥%\s\u00a0\u202f]")
@@ -61,19 +63,20 @@ def number(cell: str, decimal: str = ".") -> float:
     Accepts plain numbers, a decimal comma if `decimal` is one, separators of thousands
     (``1,234.5``, ``1 234``), a currency or percent sign, and ``(5)`` or a typeset minus as -5.
     """
-    if is_number(cell) and (decimal == "." or "." not in cell or not _is_thousands(cell, ",")):
+    if is_number(cell) and (decimal == "." or "." not in cell or not is_thousands(cell, ",")):
         return float(cell)
     cell = _SIGNS.sub("", cell).replace(_MINUS, "-")
     if cell.startswith("(") and cell.endswith(")"):
         cell = f"-{cell[1:-1]}"
-    if _is_thousands(cell, decimal):
+    if is_thousands(cell, decimal):
         cell = cell.replace("," if decimal == "." else ".", "")
     if decimal == ",":
         cell = cell.replace(",", ".", 1)
     return float(cell) if _NUMBER.fullmatch(cell) else math.nan
 
 
-def _is_thousands(cell: str, decimal: str) -> bool:
+def is_thousands(cell: str, decimal: str) -> bool:
+    """Return whether a cell is a number with separators of thousands."""
     return _THOUSANDS[decimal].fullmatch(cell) is not None
 
 
@@ -145,6 +148,23 @@ def are_rounded(values: Sequence[str]) -> bool:
     strings = Strings.of(values)
     long = [layout for layout in strings.layouts if _LONG_WHOLE.fullmatch(layout)]
     return any(int(cell) != float(cell) for cells in strings.alike(long) for cell in cells.texts())
+
+
+def is_rounded(item: object) -> bool:
+    """Return whether a double does not hold a whole number."""
+    if (number := as_int(item)) is None:
+        return False
+    size = abs(number)
+    return size >= EXACT and size // (size & -size) >= EXACT  # without factors of 2
+
+
+def as_int(item: object) -> int | None:
+    """Return an integer, or a `Decimal` within float64 without a fraction, as int."""
+    if isinstance(item, int | np.integer):
+        return int(item)
+    if isinstance(item, Decimal) and item.is_finite() and item.adjusted() <= _MOST_DIGITS:
+        return int(item) if item == item.to_integral_value() else None
+    return None
 
 
 def exact(cell: str, decimal: str) -> float:
@@ -289,17 +309,30 @@ def _cast(cells: Any) -> NDArray[np.float64] | None:
 
 
 def _as_doubles(cells: Any) -> Any:
-    """Return pyarrow cells as doubles, null for missing words; None if there are others."""
+    """Return pyarrow cells as doubles, null for missing words; None if there are others.
+
+    pyarrow reads any spelling of NaN as a double.
+    """
     import pyarrow as pa  # noqa: PLC0415  (installed if there are such cells)
     import pyarrow.compute as pc  # noqa: PLC0415
 
     with contextlib.suppress(pa.ArrowInvalid):
-        return pc.cast(cells, pa.float64())
+        doubles = pc.cast(cells, pa.float64())
+        if not has_nan(doubles):
+            return doubles
     with contextlib.suppress(pa.ArrowInvalid):
         missing = pc.is_in(cells, value_set=_missing_words())
         known = pc.if_else(missing, pa.nulls(len(cells), cells.type), cells)
-        return pc.cast(known, pa.float64())
+        doubles = pc.cast(known, pa.float64())
+        return None if has_nan(doubles) else doubles
     return None
+
+
+def has_nan(doubles: Any) -> bool:
+    """Return whether some of pyarrow's doubles are NaN, which is not null."""
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    return bool(pc.any(pc.is_nan(doubles)).as_py())
 
 
 def _missing_words() -> Any:

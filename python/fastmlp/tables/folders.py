@@ -2,19 +2,23 @@
 
 import errno
 import glob
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastmlp._validation import brief
 from fastmlp.errors import DataError
 from fastmlp.tables import cells
-from fastmlp.tables.cell_values import as_text
+from fastmlp.tables.cell_values import as_text, holds_nothing
 from fastmlp.tables.table import CERTAINTIES, Booleans, Column, Table, Text, is_boolean
 
 _NULL = "__HIVE_DEFAULT_PARTITION__"
+_SWAPPED = str.maketrans(".,", ",.")
 
 
 def files_of(path: Path) -> list[Path]:
@@ -47,6 +51,7 @@ def read_all(
     root: Path | None,
     files: Sequence[Path],
     read: Callable[[Path, str | None], Table],
+    words: Collection[str] = (),
     decimal: str | None = None,
 ) -> Table:
     """Read files and concatenate their rows; folders such as ``day=2`` become columns.
@@ -66,13 +71,16 @@ def read_all(
         return table
 
     parts = [(file.name, one(file, decimal)) for file in files]
-    return joined(source, with_one_mark(source, parts, lambda i, mark: one(files[i], mark)))
+    parts = with_one_mark(source, parts, lambda i, mark: one(files[i], mark))
+    return joined(source, parts, words)
 
 
 def with_one_mark(
     source: str, parts: list[tuple[str, Table]], again: Callable[[int, str], Table]
 ) -> list[tuple[str, Table]]:
-    """Return tables with one decimal mark: those that leave it open are read again.
+    """Return tables with one decimal mark: those that guess it are read again.
+
+    They are if another is sure of the same mark, too, so that no note says that nothing tells.
 
     Raises
     ------
@@ -88,7 +96,7 @@ def with_one_mark(
     guesses = [table.decimal for _, table in parts if table.certainty == "guessed"]
     for i, (name, table) in enumerate(parts):
         mark = [*clear, *guesses][0] if guesses else table.decimal
-        if table.certainty == "guessed" and table.decimal != mark:
+        if table.certainty == "guessed" and (clear or table.decimal != mark):
             parts[i] = (name, again(i, mark))
     return parts
 
@@ -100,29 +108,38 @@ def _partitions(root: Path | None, file: Path) -> dict[str, str | None]:
     return {unquote(name): None if value == _NULL else unquote(value) for name, value in pairs}
 
 
-def joined(source: str, parts: list[tuple[str, Table]]) -> Table:
+def joined(source: str, parts: list[tuple[str, Table]], words: Collection[str] = ()) -> Table:
     """Concatenate the rows of tables, each of which has a name.
+
+    The columns of `words` stay text. A column that cannot be read in one table cannot be in all.
 
     Raises
     ------
     DataError
-        If they have different columns.
+        If they have different columns, or none that can be read.
     """
+    unusable: dict[str, DataError] = {}
+    for _, table in parts:
+        unusable = {**table.unusable, **unusable}
     first_name, first = parts[0]
     for name, table in parts[1:]:
-        other = set(first.columns) ^ set(table.columns)
-        unusable = {**first.unusable, **table.unusable}
-        if bad := sorted(other & set(unusable)):
-            raise unusable[bad[0]]
+        other = (set(first.columns) ^ set(table.columns)) - set(unusable)
         if other and table.absent is None:
             raise DataError(
                 f"{source}: {name} and {first_name} have different columns: only one "
                 f"has {brief(min(other))}"
             )
-    names = {name: None for _, table in parts for name in table.columns}
+    names = {name: None for _, table in parts for name in table.columns if name not in unusable}
+    if unusable and not names:
+        raise next(iter(unusable.values()))
     for _, table in parts:
         table.add_absent(names)
-    columns = {name: _stacked([table.columns[name] for _, table in parts]) for name in names}
+    certain = max((table for _, table in parts), key=lambda each: CERTAINTIES.index(each.certainty))
+    mark = certain.decimal
+    columns = {}
+    for name in names:
+        pieces = [_with_mark(table.columns[name], table.decimal, mark) for _, table in parts]
+        columns[name] = _stacked(pieces, mark, is_text=name in words)
     ends = np.cumsum([len(table) for _, table in parts])
     places = [(name, table.locate) for name, table in parts]  # the columns are released
 
@@ -131,12 +148,11 @@ def joined(source: str, parts: list[tuple[str, Table]]) -> Table:
         name, place = places[part]
         return f"{name}, {place(row - (int(ends[part - 1]) if part else 0))}"
 
-    certain = max((table for _, table in parts), key=lambda each: CERTAINTIES.index(each.certainty))
     notes = [f"{name}: {note}" for name, table in parts for note in table.notes]
     return Table(
         source,
         columns,
-        certain.decimal,
+        mark,
         notes,
         first.target,
         first.group,
@@ -144,37 +160,60 @@ def joined(source: str, parts: list[tuple[str, Table]]) -> Table:
         first.absent,
         locate,
         certain.certainty,
-        {name: error for _, table in parts for name, error in table.unusable.items()},
+        unusable,
     )
 
 
-def _stacked(columns: list[Column]) -> Column:
-    known = [column for column in columns if not _is_empty(column)]
+def _with_mark(column: Column, own: str, mark: str) -> Column:
+    """Return a column whose numbers in text, if any, have another decimal mark than their own."""
+    if own == mark or not isinstance(column, Text) or isinstance(column, Booleans):
+        return column
+    values = [
+        value if math.isnan(cells.number(value, own)) else value.translate(_SWAPPED)
+        for value in column.values
+    ]
+    return Text.coded(values, column.codes)
+
+
+def _stacked(columns: list[Column], mark: str, *, is_text: bool) -> Column:
+    known = [column for column in columns if not holds_nothing(column)]
     if known and all(map(is_boolean, known)):
-        numbers = np.concatenate(
-            [
-                column.numbers() if isinstance(column, Booleans) else np.asarray(column, np.float64)
-                for column in columns
-            ]
-        )
+        numbers = np.concatenate([_zeros_and_ones(column) for column in columns])
         return Booleans.where(numbers == 1.0, np.isnan(numbers))
     arrays = [column for column in columns if not isinstance(column, Text)]
-    if len(arrays) == len(columns):
-        kinds = {array.dtype.kind == "M" for array in arrays}
-        if len(kinds) == 1 and len({array.shape[1:] for array in arrays}) == 1:
-            return np.concatenate(arrays)
-    texts = [as_text(column) for column in columns]
+    if len(arrays) == len(columns) and (whole := _concatenated(arrays)) is not None:
+        return whole
+    texts = [as_text(column, mark) for column in columns]
     values = [value for text in texts for value in text.values]
     starts = np.cumsum([0, *(len(text.values) for text in texts)])
     codes = [
         np.where(text.codes < 0, -1, text.codes + start).astype(np.int32)
         for text, start in zip(texts, starts, strict=False)
     ]
-    return cells.typed(Text.coded(values, np.concatenate(codes)), ".")
+    text = Text.coded(values, np.concatenate(codes))
+    return text if is_text else cells.typed(text, mark)
 
 
-def _is_empty(column: Column) -> bool:
-    """Return whether a column has no cell with a value, so that its type is unknown."""
+def _zeros_and_ones(column: Column) -> NDArray[np.float64]:
+    """Return true and false as 1 and 0; NaN for a column that holds nothing."""
+    if isinstance(column, Booleans):
+        return column.numbers()
     if isinstance(column, Text):
-        return not column.values
-    return column.ndim == 1 and column.dtype.kind == "f" and bool(np.isnan(column).all())
+        return np.full(len(column), np.nan)
+    return column.astype(np.float64)
+
+
+def _concatenated(arrays: list[NDArray[Any]]) -> NDArray[Any] | None:
+    """Return arrays as one; None if they differ in kind, or doubles would round some integers."""
+    if len({(array.dtype.kind == "M", array.shape[1:]) for array in arrays}) > 1:
+        return None
+    if np.result_type(*arrays).kind == "f" and any(map(_has_rounded, arrays)):
+        return None
+    return np.concatenate(arrays)
+
+
+def _has_rounded(array: NDArray[Any]) -> bool:
+    if array.dtype.kind not in "iu" or array.ndim > 1:
+        return False
+    large = array[(array >= cells.EXACT) | (array <= -cells.EXACT)]
+    return any(map(cells.is_rounded, large.tolist()))

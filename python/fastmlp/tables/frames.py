@@ -1,7 +1,7 @@
 """Data frames of pandas, polars, pyarrow and other Arrow libraries, and mappings of arrays."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -32,8 +32,8 @@ def _is_batch(value: object) -> bool:
     return hasattr(value, "__arrow_c_array__") and hasattr(value, "schema")
 
 
-def from_frame(frame: Any) -> Table:
-    """Read a frame of pandas, polars or pyarrow.
+def from_frame(frame: Any, words: Collection[str] = ()) -> Table:
+    """Read a frame of pandas, polars or pyarrow; the columns of `words` stay text.
 
     Raises
     ------
@@ -47,7 +47,10 @@ def from_frame(frame: Any) -> Table:
     if _is_of_pandas(frame):
         names = [str(name) for name in frame.columns]
         _refuse_equal(names)
-        makers = [partial(_pandas_column, name, frame.iloc[:, j]) for j, name in enumerate(names)]
+        makers = [
+            partial(_pandas_column, name, frame.iloc[:, j], is_text=name in words)
+            for j, name in enumerate(names)
+        ]
         return Table.of("table", zip(names, makers, strict=True))
     pyarrow = require("pyarrow", f"a frame of {type(frame).__module__.partition('.')[0]}", "tables")
     if _is_batch(frame) and not hasattr(frame, "__arrow_c_stream__"):
@@ -56,11 +59,11 @@ def from_frame(frame: Any) -> Table:
         table = pyarrow.table(frame)
     except (TypeError, ValueError) as error:  # a series
         raise TypeError(f"table must have named columns, got {described(frame)}: {error}") from None
-    return from_arrow("table", table)
+    return from_arrow("table", table, words)
 
 
-def from_mapping(columns: Mapping[Any, Any]) -> Table:
-    """Read a mapping of names to arrays.
+def from_mapping(columns: Mapping[Any, Any], words: Collection[str] = ()) -> Table:
+    """Read a mapping of names to arrays; the columns of `words` stay text.
 
     Raises
     ------
@@ -74,9 +77,7 @@ def from_mapping(columns: Mapping[Any, Any]) -> Table:
     for name in columns:
         if not isinstance(name, str):
             raise TypeError(f"the names of columns must be str, got {described(name)}")
-    table = Table.of(
-        "table", ((name, partial(from_array, name, values)) for name, values in columns.items())
-    )
+    table = Table.of("table", column_makers(columns, words))
     first = next(iter(table.columns))
     for name, column in table.columns.items():
         if len(column) != len(table):
@@ -93,28 +94,41 @@ def _refuse_equal(names: list[str]) -> None:
             raise DataError(f"{names.count(name)} columns are named {brief(name)}")
 
 
-def from_array(name: str, values: Any) -> Column:
-    """Return the column of an array, a list or a column of a frame.
+def column_makers(
+    columns: Mapping[str, Any], words: Collection[str]
+) -> Iterator[tuple[str, Callable[[], Column]]]:
+    """Yield names and functions that return columns, for `Table.of`; `words` stay text."""
+    for name, values in columns.items():
+        yield name, partial(from_array, name, values, is_text=name in words)
+
+
+def from_array(name: str, values: Any, *, is_text: bool = False) -> Column:
+    """Return the column of an array, a list or a column of a frame; text stays so if `is_text`.
 
     Raises
     ------
     DataError
         If its type is not supported.
     TypeError
-        If it has no order, or no length.
+        If it is text, or has no order, or no length.
     """
+    if isinstance(values, str | bytes):
+        raise TypeError(
+            f"column {brief(name)} must be an array or a list, got {described(values)}: "
+            "for one row, a list of one"
+        )
     if isinstance(values, Set | Mapping | Iterator) or hasattr(values, "columns"):
         raise TypeError(f"column {brief(name)} must be an array or a list, got {described(values)}")
     if isinstance(values, np.ma.MaskedArray):
         values = _unmasked(values)
     if _is_of_pandas(values):
-        return _pandas_column(name, values)
+        return _pandas_column(name, values, is_text=is_text)
     if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
         pyarrow = require("pyarrow", "a column of Arrow", "tables")
-        return arrow_column(name, pyarrow.chunked_array(values))
+        return arrow_column(name, pyarrow.chunked_array(values), is_text=is_text)
     array = np.asarray(values) if isinstance(values, np.ndarray) else _array_of(values)
-    if array.dtype.kind in "OUS":
-        return _objects(name, array)
+    if array.dtype.kind in "OUS" and array.ndim:
+        return _objects(name, array, is_text=is_text)
     if array.ndim == 2 and array.dtype.kind in "biuf" and array.shape[1]:
         return array if array.shape[1] > 1 else array[:, 0]
     if array.ndim != 1 or array.dtype.kind not in "biufMm":
@@ -144,7 +158,7 @@ def _array_of(values: Any) -> NDArray[Any]:
     kind = array.dtype.kind
     hides = array.ndim == 1 and kind in "iuf" and any(map(_is_boolean, values))  # as 1 and 0
     large = array.ndim == 1 and kind == "f" and bool((np.abs(array) >= cells.EXACT).any())
-    rounds = large and any(map(_is_rounded, values))
+    rounds = large and any(map(cells.is_rounded, values))
     if kind in "USO" or hides or rounds:
         array = np.empty(len(values), object)
         array[:] = list(values)
@@ -162,7 +176,7 @@ def _plain(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def _pandas_column(name: str, series: Any) -> Column:
+def _pandas_column(name: str, series: Any, *, is_text: bool) -> Column:
     kind = getattr(series.dtype, "kind", "O")
     if isinstance(series.dtype, np.dtype) and kind in "biufMm":
         return _plain(series.to_numpy())
@@ -179,7 +193,7 @@ def _pandas_column(name: str, series: Any) -> Column:
         if getattr(series.dt, "tz", None) is not None:
             series = series.dt.tz_convert("UTC").dt.tz_localize(None)
         return np.asarray(series.to_numpy(), "M8[us]")
-    return _objects(name, series.to_numpy(object))
+    return _objects(name, series.to_numpy(object), is_text=is_text)
 
 
 def _nullable_numbers(name: str, series: Any) -> Column:
@@ -187,7 +201,7 @@ def _nullable_numbers(name: str, series: Any) -> Column:
     if series.dtype.kind in "iu":
         if not series.isna().any():
             return np.asarray(series.to_numpy(series.dtype.numpy_dtype))
-        if any(map(_is_rounded, series.dropna().tolist())):
+        if any(map(cells.is_rounded, series.dropna().tolist())):
             return _objects(name, series.to_numpy(object))
     numbers: NDArray[np.float64] = series.astype("Float64").to_numpy(np.float64, na_value=np.nan)
     return numbers
@@ -200,14 +214,14 @@ def _from_values(
     if kinds and all(map(_is_boolean, kinds)):
         return Booleans.where(np.array([*kinds, False])[codes], codes < 0)
     if kinds and all(map(_is_number, kinds)):
-        if any(map(_is_rounded, kinds)):
+        if any(map(cells.is_rounded, kinds)):
             return _numbers(name, [None if code < 0 else kinds[code] for code in codes.tolist()])
         return np.array([*kinds, np.nan], np.float64)[codes]
     return Text.coded(values, codes)
 
 
 def _objects(  # noqa: PLR0911  (a case each)
-    name: str, array: NDArray[Any]
+    name: str, array: NDArray[Any], *, is_text: bool = False
 ) -> Column:
     """Return Python objects as numbers, text, times or vectors."""
     if array.ndim == 2:
@@ -217,7 +231,8 @@ def _objects(  # noqa: PLR0911  (a case each)
     items = array.tolist()
     held = [item for item in items if not _is_null(item)]
     if all(isinstance(item, str | bytes) for item in held):
-        return cells.typed(_text(name, items), ".")
+        text = _text(name, items)
+        return text if is_text else cells.typed(text, ".")
     if all(map(_is_boolean, held)):
         missing = np.array([_is_null(item) for item in items], bool)
         true = np.array([not gap and item for item, gap in zip(items, missing, strict=True)], bool)
@@ -232,7 +247,8 @@ def _objects(  # noqa: PLR0911  (a case each)
     if all(isinstance(item, list | tuple | np.ndarray) for item in held):
         return _vectors(name, items)
     if all(isinstance(item, str | bytes) or _is_boolean(item) or _is_number(item) for item in held):
-        return cells.typed(_text(name, items), ".")
+        text = _text(name, items)
+        return text if is_text else cells.typed(text, ".")
     kind = next(type(item).__name__ for item in held if not isinstance(item, str))
     raise DataError(f"column {brief(name)} holds {kind}, which is neither number, text nor time")
 
@@ -244,14 +260,6 @@ def _is_boolean(item: Any) -> bool:
 def _is_number(item: Any) -> bool:
     real = int | float | Decimal | np.integer | np.floating
     return isinstance(item, real) and not isinstance(item, bool)
-
-
-def _is_rounded(item: Any) -> bool:
-    """Return whether a double does not hold a whole number."""
-    if not isinstance(item, int | np.integer):
-        return False
-    size = abs(int(item))
-    return size >= cells.EXACT and size // (size & -size) >= cells.EXACT  # without factors of 2
 
 
 def _numbers(name: str, items: Sequence[Any]) -> Column:
@@ -273,7 +281,7 @@ def _numbers(name: str, items: Sequence[Any]) -> Column:
         if math.isinf(number) and item not in {math.inf, -math.inf}:
             raise DataError(f"{_place(row, name)}: {brief(item)} is too large for float64")
         numbers[row] = number
-    return cells.typed(_text(name, items), ".") if any(map(_is_rounded, items)) else numbers
+    return cells.typed(_text(name, items), ".") if any(map(cells.is_rounded, items)) else numbers
 
 
 def _place(row: int, name: str) -> str:
@@ -295,6 +303,8 @@ def _text(name: str, items: Sequence[Any]) -> Text:
 def _word(item: Any) -> str | None:
     if _is_null(item):
         return None
+    if isinstance(item, Decimal) and (whole := cells.as_int(item)) is not None:
+        return str(whole)
     return item.decode("utf-8", "backslashreplace") if isinstance(item, bytes) else str(item)
 
 
@@ -324,8 +334,8 @@ def _vectors(name: str, items: list[Any]) -> NDArray[np.float64]:
     return result
 
 
-def from_arrow(source: str, table: Any) -> Table:
-    """Read a pyarrow table.
+def from_arrow(source: str, table: Any, words: Collection[str] = ()) -> Table:
+    """Read a pyarrow table; the columns of `words` stay text.
 
     Raises
     ------
@@ -337,12 +347,15 @@ def from_arrow(source: str, table: Any) -> Table:
         _refuse_equal(names)
     except DataError as error:
         raise DataError(f"{source}: {error}") from None
-    makers = [partial(arrow_column, name, table.column(j), source) for j, name in enumerate(names)]
+    makers = [
+        partial(arrow_column, name, table.column(j), source, is_text=name in words)
+        for j, name in enumerate(names)
+    ]
     return Table.of(source, zip(names, makers, strict=True))
 
 
-def arrow_column(  # noqa: C901, PLR0911  (a case each)
-    name: str, column: Any, source: str = "table"
+def arrow_column(  # noqa: PLR0911  (a case each)
+    name: str, column: Any, source: str = "table", *, is_text: bool = False
 ) -> Column:
     """Return the column of a pyarrow column.
 
@@ -361,10 +374,8 @@ def arrow_column(  # noqa: C901, PLR0911  (a case each)
     if kinds.is_boolean(kind):
         missing = column.is_null().to_numpy().astype(bool)
         return Booleans.where(column.fill_null(False).to_numpy().astype(bool), missing)
-    if kinds.is_integer(kind) or kinds.is_floating(kind):
+    if kinds.is_integer(kind) or kinds.is_floating(kind) or kinds.is_decimal(kind):
         return _arrow_numbers(name, column)
-    if kinds.is_decimal(kind):
-        return cells.arrow_floats(column.cast(pa.float64()))
     if kinds.is_date(kind) or kinds.is_timestamp(kind):
         return np.asarray(column.cast(pa.timestamp("us")).to_numpy(), "M8[us]")
     if kinds.is_time(kind) or kinds.is_duration(kind):
@@ -373,21 +384,29 @@ def arrow_column(  # noqa: C901, PLR0911  (a case each)
         seconds = cells.arrow_floats(wide.cast(pa.float64()))
         return seconds / {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
     if kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind):
-        return cells.from_arrow(column.cast(pa.large_string()), ".")
+        text = column.cast(pa.large_string())
+        return cells.arrow_text(text) if is_text else cells.from_arrow(text, ".")
     if kinds.is_list(kind) or kinds.is_large_list(kind) or kinds.is_fixed_size_list(kind):
         return _vectors(name, column.to_pylist() if column.null_count else list(_lists(column)))
     if kinds.is_binary(kind) or kinds.is_large_binary(kind):
-        return _objects(name, np.array(column.to_pylist(), object))
+        return _objects(name, np.array(column.to_pylist(), object), is_text=is_text)
     raise DataError(
         f"{source}: column {brief(name)} holds {kind}, which is neither number, text nor time"
     )
 
 
 def _arrow_numbers(name: str, column: Any) -> Column:
-    array: NDArray[Any] = column.to_numpy()  # integers with nulls come as float64 with NaN
-    if array.dtype.kind == "f" and str(column.type) in {"int64", "uint64"}:
+    import pyarrow as pa  # noqa: PLC0415
+
+    is_decimal = pa.types.is_decimal(column.type)
+    array: NDArray[Any] = (
+        cells.arrow_floats(column.cast(pa.float64()))
+        if is_decimal
+        else column.to_numpy()  # integers with nulls come as float64 with NaN
+    )
+    if array.dtype.kind == "f" and (is_decimal or str(column.type) in {"int64", "uint64"}):
         items = column.to_pylist() if (np.abs(array) >= cells.EXACT).any() else []
-        return _numbers(name, items) if any(map(_is_rounded, items)) else array
+        return _numbers(name, items) if any(map(cells.is_rounded, items)) else array
     return array
 
 

@@ -52,9 +52,9 @@ def read(
             Path(table), expected=expected, as_text=as_text, complete=complete, decimal=decimal
         )
     if isinstance(table, Mapping):
-        return frames.from_mapping(table)
+        return frames.from_mapping(table, as_text)
     if frames.is_frame(table):
-        return frames.from_frame(table)
+        return frames.from_frame(table, as_text)
     if isinstance(table, Iterator | list | tuple):
 
         def one(piece: Any, decimal: str | None) -> Table:
@@ -62,7 +62,7 @@ def read(
                 piece, expected=expected, as_text=as_text, complete=complete, decimal=decimal
             )
 
-        return _read_pieces(table, one, decimal)
+        return _read_pieces(table, one, as_text, decimal)
     if hasattr(table, "collect"):
         raise TypeError(f"table must hold its values, got {described(table)}: collect() it first")
     raise TypeError(
@@ -72,20 +72,24 @@ def read(
 
 
 def _read_pieces(
-    pieces: Iterable[Any], read_one: Callable[[Any, str | None], Table], decimal: str | None
+    pieces: Iterable[Any],
+    read_one: Callable[[Any, str | None], Table],
+    as_text: Collection[str],
+    decimal: str | None,
 ) -> Table:
     """Read pieces one after the other: each is released before the next."""
     parts, paths = [], {}
     for i, piece in enumerate(pieces):
         if isinstance(piece, Iterator | list | tuple):
             raise TypeError(f"piece {i} of the table must be a table, got {described(piece)}")
+        name = f"piece {i}"
         if isinstance(piece, str | os.PathLike):
-            paths[i] = piece
-        parts.append((f"piece {i}", read_one(piece, decimal)))
+            paths[i], name = piece, os.fspath(piece)
+        parts.append((name, read_one(piece, decimal)))
     if not parts:
         raise DataError("table: there are no pieces")
     parts = folders.with_one_mark("table", parts, lambda i, mark: read_one(paths[i], mark))
-    return folders.joined("table", parts)
+    return folders.joined("table", parts, as_text)
 
 
 def read_file(
@@ -108,9 +112,10 @@ def read_file(
         )
 
     if path.is_dir():
-        return folders.read_all(str(path), path, folders.files_of(path), one, decimal)
+        return folders.read_all(str(path), path, folders.files_of(path), one, as_text, decimal)
     if not path.exists() and glob.has_magic(str(path)):
-        return folders.read_all(str(path), None, folders.matching(str(path)), one, decimal)
+        files = folders.matching(str(path))
+        return folders.read_all(str(path), None, files, one, as_text, decimal)
     return one(path, decimal)
 
 
@@ -128,18 +133,18 @@ def _read_one(  # noqa: C901, PLR0911  (a case each)
     if beginning.startswith(b"\x93NUMPY"):
         return array_files.read_npy(path)
     if beginning.startswith(arrow_files.MAGIC):
-        return arrow_files.read_arrow_file(path, None, beginning)
+        return arrow_files.read_arrow_file(path, None, beginning, as_text)
     if beginning.startswith(b"PK\x03\x04"):
         names = opening.zip_names(path)
         if names and all(name.endswith(".npy") for name in names):
             return array_files.read_npz(path, path.read_bytes())
         if {"[Content_Types].xml", "mimetype"} & set(names):
-            return text_files.read_excel(str(path), path.read_bytes())
+            return text_files.read_excel(str(path), path.read_bytes(), as_text)
     if beginning.startswith(_OLD_EXCEL):
-        return text_files.read_excel(str(path), path.read_bytes())
+        return text_files.read_excel(str(path), path.read_bytes(), as_text)
     data = opening.content(path)
     if data.startswith(arrow_files.MAGIC):
-        return arrow_files.read_arrow_file(path, data, data[:8])
+        return arrow_files.read_arrow_file(path, data, data[:8], as_text)
     if not data or data.isspace():
         raise DataError(f"{path}: the file is empty")
     if _ending(path) in _BINARY:
@@ -167,9 +172,9 @@ def _read_text(
     if _ending(path) in {".json", ".jsonl", ".ndjson"} or text_files.is_json(
         data, lists=not is_csv
     ):
-        return text_files.read_json(source, data)
+        return text_files.read_json(source, data, as_text)
     if text_files.is_arff(data):
-        return text_files.read_arff(source, data)
+        return text_files.read_arff(source, data, as_text)
     if not is_csv and text_files.is_svmlight(data):
         return text_files.read_svmlight(source, data)
     if _ending(path) in {".svm", ".libsvm", ".svmlight"}:

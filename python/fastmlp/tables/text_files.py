@@ -5,7 +5,7 @@ import csv
 import io
 import json
 import re
-from functools import partial
+from collections.abc import Collection
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +16,7 @@ from fastmlp.data import _memory
 from fastmlp.errors import DataError
 from fastmlp.tables import cells
 from fastmlp.tables.dialect import unique_names
-from fastmlp.tables.frames import from_array
+from fastmlp.tables.frames import column_makers
 from fastmlp.tables.table import Column, Table, Text
 
 _SVMLIGHT: Final = re.compile(rb"[-+\d.eE,]+(\s+qid:\d+)?(\s+\d+:\S+)+\s*(#.*)?")
@@ -40,8 +40,10 @@ def is_json(data: bytes, *, lists: bool) -> bool:
     return False
 
 
-def read_json(source: str, data: bytes) -> Table:
+def read_json(source: str, data: bytes, words: Collection[str] = ()) -> Table:
     """Read JSON: an object on each line, a list of objects, or an object of lists.
+
+    The columns of `words` stay text.
 
     Raises
     ------
@@ -52,10 +54,10 @@ def read_json(source: str, data: bytes) -> Table:
     try:
         whole = json.loads(text)
     except ValueError:
-        return _records(source, list(_json_lines(source, text)))
+        return _records(source, list(_json_lines(source, text)), words)
     if isinstance(whole, dict) and whole and all(isinstance(v, list) for v in whole.values()):
-        return _table(source, {str(name): values for name, values in whole.items()})
-    return _records(source, whole if isinstance(whole, list) else [whole])
+        return _table(source, {str(name): values for name, values in whole.items()}, words)
+    return _records(source, whole if isinstance(whole, list) else [whole], words)
 
 
 def _json_lines(source: str, text: str) -> Any:
@@ -67,7 +69,7 @@ def _json_lines(source: str, text: str) -> Any:
                 raise DataError(f"{source}: line {number} is not JSON: {error}") from None
 
 
-def _records(source: str, records: list[Any]) -> Table:
+def _records(source: str, records: list[Any], words: Collection[str]) -> Table:
     names: dict[str, None] = {}
     for number, record in enumerate(records):
         if not isinstance(record, dict):
@@ -75,20 +77,19 @@ def _records(source: str, records: list[Any]) -> Table:
         names.update(dict.fromkeys(record))
     if not names:
         raise DataError(f"{source}: there are no rows")
-    return _table(source, {name: [record.get(name) for record in records] for name in names})
+    columns = {name: [record.get(name) for record in records] for name in names}
+    return _table(source, columns, words)
 
 
-def _table(source: str, columns: dict[str, list[Any]]) -> Table:
+def _table(source: str, columns: dict[str, list[Any]], words: Collection[str]) -> Table:
     lengths = {len(values) for values in columns.values()}
     if len(lengths) > 1:
         raise DataError(f"{source}: the columns are of different lengths")
-    return Table.of(
-        source, ((name, partial(from_array, name, values)) for name, values in columns.items())
-    )
+    return Table.of(source, column_makers(columns, words))
 
 
-def read_excel(source: str, data: bytes) -> Table:
-    """Read the first sheet of a workbook that is not empty.
+def read_excel(source: str, data: bytes, words: Collection[str] = ()) -> Table:
+    """Read the first sheet of a workbook that is not empty; the columns of `words` stay text.
 
     Raises
     ------
@@ -113,7 +114,7 @@ def read_excel(source: str, data: bytes) -> Table:
         column: [None if row[j] == "" else row[j] for row in rows[1:]]
         for j, column in enumerate(names)
     }
-    table = _table(source, columns)
+    table = _table(source, columns, words)
     table.unnamed = {new for new, old in zip(names, rows[0], strict=True) if not str(old).strip()}
     table.notes += notes
     if len(book.sheet_names) > 1:
@@ -128,8 +129,8 @@ def is_arff(data: bytes) -> bool:
     return first.lower().lstrip().startswith((b"@relation", b"@attribute"))
 
 
-def read_arff(source: str, data: bytes) -> Table:
-    """Read an ARFF file of Weka.
+def read_arff(source: str, data: bytes, words: Collection[str] = ()) -> Table:
+    """Read an ARFF file of Weka; the columns of `words` stay text.
 
     Raises
     ------
@@ -160,7 +161,7 @@ def read_arff(source: str, data: bytes) -> Table:
     columns: dict[str, Column] = {}
     for j, (name, (_, kind)) in enumerate(zip(names, attributes, strict=True)):
         text = Text.of(None if row[j] == "?" else row[j] for row in rows)
-        numeric = kind.startswith(("numeric", "real", "integer"))
+        numeric = kind.startswith(("numeric", "real", "integer")) and name not in words
         columns[name] = cells.typed(text, ".") if numeric else text
     return Table(source, columns, notes=notes)
 
