@@ -186,3 +186,54 @@ def test_names_of_rows_are_noted_in_a_prediction(write):
     with pytest.warns(UserWarning, match="the header names 1 column, but rows have 2 cells"):
         got = model.predict(write("one.csv", '"a"', '"r1" 5', '"r2" 30'))
     assert got.tolist() == model.predict({"a": [5.0, 30.0]}).tolist()
+
+
+def test_the_mark_of_the_training_is_not_that_of_a_mapping(write):
+    """Text in mappings, frames and JSON has decimal points, whatever the training had."""
+    rows = (german(f"{i + 0.125:.3f};{2 * i + 0.25:.2f}") for i in range(40))
+    model = fitted(write("g.csv", "a;y", *rows), "y")
+    expected = model.predict({"a": [1.234, np.nan]}).tolist()
+    as_json = write("new.json", json.dumps({"a": ["1.234", "x"]}))
+    for table in ({"a": ["1.234", "x"]}, as_json):
+        with pytest.warns(UserWarning, match="'x' is no number: taken as missing"):
+            assert model.predict(table).tolist() == expected
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_several_separators_tell_the_decimal_mark(write, turned):
+    cells = ["1,234,567", "1,234"] if not turned else ["1.234.567", "1.234"]
+    table = read(write("a.csv", "a;y", *(f"{cell};1" for cell in cells)), expected=["a"])
+    assert (table.decimal, table.certainty, table.notes) == (",."[not turned], "clear", [])
+    model = fitted(
+        write("b.csv", "a;y", *(f"{cell};{i}" for i, cell in enumerate(cells * 20))), "y"
+    )
+    assert model.columns[0].how.startswith("standardized")
+    assert model.predict(write("c.csv", "a", *cells)).tolist() == (
+        model.predict({"a": [1234567, 1234]}).tolist()
+    )
+
+
+def test_addresses_of_computers_do_not_outvote_numbers(write):
+    rows = ("192.168.100.101;192.168.100.102;7.5" for _ in range(9))
+    assert read(write("a.csv", "a;b;y", *rows)).decimal == "."
+
+
+def test_decimal_commas_in_quotes(write):
+    rows = [f'"{i},5",{i}' for i in range(40)]
+    path = write("a.csv", "a,y", *rows)
+    model = fitted(path, "y")
+    assert model.notes == ("commas within quoted numbers are read as decimal marks",)
+    assert model.predict(path).tolist() == model.predict({"a": np.arange(40) + 0.5}).tolist()
+    lists = read(write("b.csv", "a,y", *(f'"{i},5",{i}.5' for i in range(40))))
+    assert (lists.decimal, lists.notes) == (".", [])
+    assert read(write("c.csv", "a,y", '"1,234",1', '"2,345",2')).decimal == "."
+
+
+def test_a_mark_that_another_file_tells_has_no_note(write, houses):
+    open_one = write("open.csv", "size;rooms;price", "1.000;1;142", "2.000;2;143")
+    german_one = write("g.csv", "size;rooms;price", "1.000;1;142,86")
+    table = read([open_one, german_one])
+    assert (table.decimal, table.notes) == (",", [])
+    points = write("p.csv", "size;rooms;price", "1.001;1;142")
+    assert "nothing tells" in read(points).notes[0]
+    assert read([points, houses]).notes == []

@@ -565,6 +565,16 @@ def test_a_feature_of_numbers_and_booleans_is_words_or_noted():
     assert any("'True' is no number: taken as missing" in note for note in model.notes)
 
 
+@pytest.mark.parametrize("of", ["predict", "predict_proba", "evaluate"])
+def test_warnings_point_to_the_line_of_the_user(of):
+    table = {"a": [1.5, 2.5, 3.5, 4.5] * 10, "y": [True, False] * 20}
+    model = fm.TabularModel(**QUICK | {"epochs": 2}).fit(table, "y")
+    table["a"][3] = np.inf
+    with pytest.warns(UserWarning, match="'inf' is not finite") as warned:
+        getattr(model, of)(table)
+    assert [warning.filename for warning in warned] == [__file__]
+
+
 def test_predictions_in_blocks_are_those_of_all_rows(houses, monkeypatch):
     model = fm.TabularModel(**QUICK | {"epochs": 2}).fit(houses, "price")
     houses["size"] = np.array([*houses["size"].astype(str)[:-2], "big", "huge"])

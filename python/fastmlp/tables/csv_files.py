@@ -169,7 +169,10 @@ def _by_pyarrow(
         skipped.rows.clear()
         try:
             table = _parsed(reader, data, start, dialect, names, numeric, skipped, block)
-            break
+            odd = {name for name in numeric if cells.has_nan(table.column(name))}
+            if not odd:
+                break
+            numeric -= odd  # a spelling of NaN that is no missing word
         except pa.ArrowInvalid as error:
             if "conversion error" in str(error):
                 numeric = set()  # a word further down

@@ -15,7 +15,7 @@ from typing import Final
 from fastmlp._validation import brief
 from fastmlp.data._text import counted
 from fastmlp.errors import DataError
-from fastmlp.tables.cells import MISSING_WORDS, is_number, number
+from fastmlp.tables.cells import MISSING_WORDS, is_number, is_thousands, number
 from fastmlp.tables.table import Certainty
 
 SAMPLE: Final = 1 << 18
@@ -27,6 +27,7 @@ _COMMA_NUMBER: Final = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?", re.ASCII)
 _POINT_NUMBER: Final = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?", re.ASCII)
 _OPEN_NUMBER: Final = re.compile(r"[+-]?[1-9]\d{0,2}[,.]\d{3}", re.ASCII)
 """A number whose mark separates thousands or decimals, such as 1,000."""
+_MARK: Final = re.compile(r"[.,]")
 
 Row = tuple[int, list[str]]
 """The line on which a row ends, from 1, and its cells."""
@@ -286,37 +287,46 @@ def _find_decimal(
 ) -> None:
     """Set the decimal mark, from numbers such as 7,5 that have no other reading.
 
-    If there are none, it is the known one. Otherwise a comma is a decimal mark if it does not
-    separate cells, which a note says.
+    If there are none, separators such as those of 1,234,567 tell it, and then `known`. Otherwise a
+    comma is a decimal mark if it does not separate cells, which a note says.
     """
     names = dialect.names
     ours = [j for j, name in enumerate(names) if name in expected] or range(len(names))
     cells = [row[j].strip() for _, row in rows[:500] if len(row) == len(names) for j in ours]
     commas = [cell for cell in cells if _COMMA_NUMBER.fullmatch(cell)]
     points = [cell for cell in cells if _POINT_NUMBER.fullmatch(cell)]
-    clear = sum(map(_is_clear, commas)) - sum(map(_is_clear, points))
-    if dialect.delimiter == "," and len(names) > 1:
-        quoted = len(commas) > len(points)
-        dialect.decimal = known or "." if quoted else "."
-        dialect.certainty = "clear" if points and not quoted else "guessed" if quoted else ""
-    elif clear:
-        dialect.decimal, dialect.certainty = "," if clear > 0 else ".", "clear"
+    clear_points = sum(map(_is_clear, points))
+    votes = sum(map(_is_clear, commas)) - clear_points
+    if votes == 0:
+        votes = _grouped(cells, ",") - _grouped(cells, ".")
+    separates = dialect.delimiter == "," and len(names) > 1
+    if separates and (clear_points or (points and not commas)):
+        votes = -1  # a comma in quotes belongs to a list, or separates thousands
+    if votes:
+        dialect.decimal, dialect.certainty = "," if votes > 0 else ".", "clear"
+        if separates and votes > 0:
+            dialect.notes.append("commas within quoted numbers are read as decimal marks")
     elif commas or points:
-        guess = "," if len(commas) > len(points) else "."
+        guess = "," if len(commas) > len(points) and not separates else "."
         dialect.decimal, dialect.certainty = known or guess, "guessed"
-        if known is None:
+        if known is None and not separates:
             cell = (commas + points)[0]
             dialect.notes.append(
                 f"nothing tells whether the mark in {cell} separates decimals or thousands: it is "
                 f"read as {number(cell, guess):g}"
             )
     else:
-        dialect.decimal = known or "."
+        dialect.decimal = "." if separates else known or "."
 
 
 def _is_clear(cell: str) -> bool:
     """Return whether the mark of a number with a comma or a point cannot separate thousands."""
     return _OPEN_NUMBER.fullmatch(cell) is None
+
+
+def _grouped(cells: list[str], decimal: str) -> int:
+    """Count the numbers with several marks, such as 1,234,567, which leave one decimal mark."""
+    return sum(is_thousands(cell, decimal) and len(_MARK.findall(cell)) > 1 for cell in cells)
 
 
 def unique_names(names: list[str]) -> tuple[list[str], list[str]]:

@@ -150,11 +150,15 @@ class Features:
     def _dtype(self) -> np.dtype[Any]:
         return np.dtype(np.float64 if self.is_raw else np.float32)
 
-    def _writers(self, table: Table) -> list[Writer]:
+    def require(self, table: Table) -> None:
+        """Raise `DataError` if a table lacks a column, or one that is used cannot be read."""
         table.add_absent(feature.name for feature in self.features)
         missing = [f.name for f in self.features if f.name not in table.columns]
         if missing:
             table.refuse_absent(missing)
+
+    def _writers(self, table: Table) -> list[Writer]:
+        self.require(table)
         return [writer(table, f.name, f.kind, f.encoder) for f in self.features]
 
     def _write(

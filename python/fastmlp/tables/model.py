@@ -535,7 +535,8 @@ class TabularModel:
         """Score some rows of a selection, as `evaluate`; for the command line."""
         y = true_targets(self.target, selection.table, rows)
         weight = None if selection.weight is None else selection.weight[rows]
-        return score(self.target, y, self._outputs(selection.table, rows), weight)
+        outputs = self._outputs(selection.table, rows, stacklevel=4)
+        return score(self.target, y, outputs, weight)
 
     def _read(self, table: Frame, targets: Iterable[str] = ()) -> Table:
         features, target = self._learned()
@@ -549,8 +550,7 @@ class TabularModel:
             complete=True,
             decimal=features.decimal,
         )
-        if not found.certainty and features.decimal is not None:
-            found.decimal = features.decimal
+        found.add_absent(self._names())
         for note in found.notes:
             if note not in self.notes:  # the training had it, too
                 warnings.warn(f"{found.source}: {note}", UserWarning, stacklevel=3)
@@ -559,8 +559,13 @@ class TabularModel:
     def _names(self) -> list[str]:
         return [feature.name for feature in self._learned()[0].features]
 
-    def _outputs(self, table: Table, rows: Rows | None = None) -> NDArray[np.float64]:
-        """Return the mean of the networks' outputs, summed in order in float64."""
+    def _outputs(
+        self, table: Table, rows: Rows | None = None, *, stacklevel: int = 3
+    ) -> NDArray[np.float64]:
+        """Return the mean of the networks' outputs, summed in order in float64.
+
+        `stacklevel` is that of warnings: they point to the line that calls the public method.
+        """
         features, _ = self._learned()
         notes: list[str] = []
         rows = np.arange(len(table)) if rows is None else rows
@@ -569,7 +574,7 @@ class TabularModel:
             mean_outputs(self.networks, X, n_threads) for X in features.blocks(table, rows, notes)
         ]
         for note in notes:
-            warnings.warn(note, UserWarning, stacklevel=4)
+            warnings.warn(note, UserWarning, stacklevel=stacklevel)
         return np.concatenate(outputs)
 
     def _learned(self) -> tuple[Features, Target]:
