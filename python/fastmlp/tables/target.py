@@ -274,9 +274,10 @@ def _classes(column: Column, rows: Rows, decimal: str) -> tuple[list[Label], NDA
             column = np.append(numeric, np.nan)[column.codes]
     if not isinstance(column, Text):
         values, labels = np.unique(column[rows], return_inverse=True)
-        classes: list[Label] = values.tolist()
         if column.dtype.kind == "f" and (values == np.floor(values)).all():
-            classes = [int(value) for value in values]
+            whole = _integer_type(values)
+            values = values if whole is None else values.astype(whole)
+        classes: list[Label] = values.tolist()
         return classes, labels.reshape(-1).astype(np.int64)
     codes = column.codes[rows]
     there = sorted(np.unique(codes).tolist(), key=lambda code: column.values[code])
@@ -378,6 +379,13 @@ def class_array(classes: list[Label]) -> NDArray[Any]:
         return np.array(classes, object)
     beyond_int64 = max(numbers) >= 2**63 and all(isinstance(number, int) for number in numbers)
     return np.array(numbers, np.uint64 if beyond_int64 else None)
+
+
+def _integer_type(whole: Floats) -> type[np.integer[Any]] | None:
+    """Return the type that holds all of some whole numbers, int64 or uint64; None for neither."""
+    if whole.min() >= -(2.0**63) and whole.max() < 2.0**63:
+        return np.int64
+    return np.uint64 if whole.min() >= 0.0 and whole.max() < 2.0**64 else None
 
 
 def true_targets(target: Target, table: Table, rows: Rows) -> NDArray[Any]:
