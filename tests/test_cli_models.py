@@ -105,6 +105,55 @@ def test_a_test_table_of_its_own(run, houses, tmp_path):
     assert f"(all of {other})" in run(*arguments).out
 
 
+def test_a_test_table_needs_the_columns_that_are_used(run, tmp_path):
+    path, test = tmp_path / "data.csv", tmp_path / "test.json"
+    path.write_text(
+        "x,z,odd,y\n" + "".join(f"{i % 9}.5,{i % 5}.5,1,{i * 1.5}\n" for i in range(60))
+    )
+    rows = [{"x": i, "z": 1, "y": i * 1.5, "odd": {"a": 1}} for i in range(6)]
+    test.write_text(json.dumps([*rows, {"x": 7, "z": 1}]))
+    arguments = ["train", path, "--target=y", "--test", test, *QUICK]
+    printed = run(*arguments).out
+    missing = f"{test}: row 6, column 'y': the target is missing: the row is left out"
+    assert f"note: {missing}\n" in printed
+    report = json.loads(run(*arguments, "--json").out)
+    assert report["n_test"] == 6
+    assert missing in report["notes"]
+    for needed in ("x", "z"):
+        test.write_text(json.dumps([{**row, needed: {"a": 1}} for row in rows]))
+        failed = run(*arguments, code=2)
+        assert f"column '{needed}' holds dict" in failed.err
+        test.write_text(json.dumps([{k: v for k, v in row.items() if k != needed} for row in rows]))
+        failed = run(*arguments, code=2)
+        assert failed.err.startswith(f"fastmlp: error: {test}: there is no column '{needed}'")
+        assert "to train" not in failed.out
+
+
+def test_no_row_of_a_test_table_is_left_out(run, houses, tmp_path):
+    test = tmp_path / "test.csv"
+    test.write_text(houses.read_text() + "1,2\n")
+    arguments = ["train", houses, "--target=price", "--test", test, *QUICK]
+    assert f"{test}: line 92: number of cells is 2" in run(*arguments, code=2).err
+    test.write_text("a title\n" + houses.read_text())
+    title = f"{test}: what stands above line 2 is a title"
+    assert f"note: {title}" in run(*arguments).out
+    assert any(
+        note.startswith(title) for note in json.loads(run(*arguments, "--json").out)["notes"]
+    )
+
+
+def test_a_part_of_svmlight_is_tested(run, tmp_path):
+    """Features that are 0 in all rows of the part are absent in the file."""
+    path, test = tmp_path / "data.svm", tmp_path / "test.svm"
+    rows = [f"{i % 2} 1:{i % 2} 2:{i % 7} 3:{i % 3}" for i in range(60)]
+    path.write_text("\n".join(rows))
+    test.write_text("\n".join(f"{i % 2} 1:{i % 2} 3:1" for i in range(10)))
+    model = tmp_path / "model.safetensors"
+    done = run("train", path, "--test", test, "--save", model, "--json", *QUICK)
+    accuracy = json.loads(done.out)["test_accuracy"]
+    assert json.loads(run("evaluate", model, test, "--json").out)["accuracy"] == accuracy
+
+
 def test_rows_of_a_group_stay_in_one_part(run, houses):
     arguments = ["train", houses, "--target=price", "--group=block", *QUICK]
     report = json.loads(run(*arguments, "--json").out)

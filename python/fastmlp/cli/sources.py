@@ -17,7 +17,7 @@ def load(source: str, like: Table | None = None) -> Table:
     source : str
         ``"digits"``, or the path of a file, a folder, or a pattern.
     like : Table, optional
-        Has the columns and the decimal mark that are expected.
+        Has the columns and the decimal mark that are expected; no row is left out.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def load(source: str, like: Table | None = None) -> Table:
         return read(source)
     words = {name for name, column in like.columns.items() if isinstance(column, Text)}
     decimal = like.decimal if like.certainty else None
-    return read(source, expected=like.columns, as_text=words, decimal=decimal)
+    return read(source, expected=like.columns, as_text=words, complete=True, decimal=decimal)
 
 
 def rows_of(source: str) -> Table | str:

@@ -1,7 +1,7 @@
 """``fastmlp train``: from a table and settings to a model and a `Report`."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -12,7 +12,7 @@ from fastmlp.cli.report import LOSS_UNITS, Report
 from fastmlp.cli.sources import load
 from fastmlp.config import get_config, get_num_threads, peak_gflops
 from fastmlp.data._text import counted, listing
-from fastmlp.errors import DataError
+from fastmlp.errors import DataError, printable
 from fastmlp.layers import ActivationName
 from fastmlp.settings.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from fastmlp.tables.columns import Columns
@@ -163,6 +163,7 @@ class Experiment:
         """
 
         def describe(features: Features, target: Target) -> None:
+            features.require(self._test[0].table)  # before the training, which may take long
             tell(self._description(features, target))
 
         start = time.perf_counter()
@@ -207,7 +208,9 @@ class Experiment:
         settings, selection = self._settings, self._selection
         if settings.test is not None:
             table = load(settings.test, selection.table)
-            other = select(table, selection.targets, features=None, weight=settings.weight)
+            table.add_absent(selection.features)
+            there = [name for name in selection.features if name in table.columns]
+            other = select(table, selection.targets, features=there, weight=settings.weight)
             return selection.rows, (other, other.rows)
         target, classes = self._target, self._target.task == "classification"
         labels = y if classes else np.zeros(len(y), np.intp)
@@ -237,6 +240,7 @@ class Experiment:
             split = f"{kind} split, seed {settings.split_seed}"
         size = f"{counted(len(table), 'row')}, {counted(len(table.columns), 'column')}"
         notes = (*table.notes, *selection.notes, *features.notes, *target.doubts())
+        notes += self._test_notes(notes)
         classes = f"{len(target.classes)} classes: {listing(target.classes)}"
         hidden = f"{', '.join(map(str, settings.hidden))} hidden nodes ({settings.activation})"
         inputs = counted(features.width, "input")
@@ -252,6 +256,15 @@ class Experiment:
             f"{settings.optimizer}, seed {settings.seed}",
         ]
         return "\n".join(lines)
+
+    def _test_notes(self, known: Sequence[str]) -> tuple[str, ...]:
+        """Return the notes of a separate table to test on that the training does not have."""
+        selection = self._test[0]
+        if selection is self._selection:
+            return ()
+        table = selection.table
+        there = [f"{table.source}: {note}" for note in table.notes if note not in known]
+        return tuple(map(printable, [*there, *selection.notes]))
 
     def _report(self, seconds: float) -> Report:
         model, settings = self.model, self._settings
@@ -270,7 +283,7 @@ class Experiment:
             task_guessed=settings.task is None,
             classes=model.target.classes or None,
             columns=[vars(column) for column in model.columns],
-            notes=list(model.notes),
+            notes=[*model.notes, *self._test_notes(model.notes)],
             layers=[first.features, *(layer.nodes for layer in first.layers)],
             activation=settings.activation,
             networks=len(model.networks),
