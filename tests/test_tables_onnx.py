@@ -256,9 +256,8 @@ def test_columns_with_the_names_of_outputs_and_nodes(table, tmp_path, target):
 
 def test_classes_beyond_int64(tmp_path):
     columns = {"a": np.arange(40) % 2}
-    classes = np.array([5, 2**64 - 1], np.uint64)
-    model = fm.TabularModel((4,), networks=1, epochs=2, seed=1)
-    model.fit({**columns, "y": classes[columns["a"]]}, "y")
+    classes = np.array([5, 2**64 - 1], np.uint64)[columns["a"]]
+    model = fm.TabularModel((8,), networks=1, epochs=60, seed=1).fit({**columns, "y": classes}, "y")
     got = run(session(model, tmp_path), columns)["answer"]
-    assert got.tolist() == model.predict(columns).tolist()
+    assert got.tolist() == model.predict(columns).tolist() == classes.tolist()
     assert got.dtype == np.uint64
