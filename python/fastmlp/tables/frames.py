@@ -1,4 +1,7 @@
-"""Data frames of pandas, polars, pyarrow and other Arrow libraries, and mappings of arrays."""
+"""Data frames of pandas, polars, pyarrow and other Arrow libraries, and mappings of arrays.
+
+Over 400 lines, as each library, and each type of Python objects, says in its own way what is missing.
+"""
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
