@@ -53,7 +53,10 @@ def test_decimal_commas_of_a_column_that_is_text_in_one_file(write, tmp_path, tu
 
 def test_text_of_a_frame_beside_a_file_of_decimal_commas(write):
     path = write("a.csv", "a;y", "1,234;1,5", "x;2,5")
-    for pieces in ([path, {"a": ["1.234", "?!"], "y": [1.5, 2.5]}], [{"a": [1.234], "y": [1.5]}, path]):
+    for pieces in (
+        [path, {"a": ["1.234", "?!"], "y": [1.5, 2.5]}],
+        [{"a": [1.234], "y": [1.5]}, path],
+    ):
         column = read(pieces).columns["a"]
         assert cells_of(column).count("1,234") == 2
 
@@ -157,7 +160,10 @@ def test_decimals_without_fractions_keep_their_digits(numbers):
 def test_decimals_that_doubles_hold_are_numbers():
     pyarrow = pytest.importorskip("pyarrow")
     cells = [Decimal("1.25"), None, Decimal(2**60)]
-    for table in ({"a": cells}, pyarrow.table({"a": pyarrow.array(cells, pyarrow.decimal128(38, 2))})):
+    for table in (
+        {"a": cells},
+        pyarrow.table({"a": pyarrow.array(cells, pyarrow.decimal128(38, 2))}),
+    ):
         np.testing.assert_array_equal(read(table).columns["a"], [1.25, np.nan, 2.0**60])
     rounded = [Decimal("0.5"), Decimal(2**53 + 1)]
     np.testing.assert_array_equal(read({"a": rounded}).columns["a"], [0.5, 2.0**53])

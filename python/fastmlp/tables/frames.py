@@ -1,6 +1,6 @@
 """Data frames of pandas, polars, pyarrow and other Arrow libraries, and mappings of arrays.
 
-Over 400 lines, as each library, and each type of Python objects, says in its own way what is missing.
+Over 400 lines, as each library, and each type of object, says in its own way what is missing.
 """
 
 import math
