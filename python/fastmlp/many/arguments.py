@@ -1,19 +1,22 @@
-"""Arguments of `train_many` that are one for all networks, or one for each."""
+"""Arguments of `train_many`: the networks, and what is one for all of them or one for each."""
 
 from __future__ import annotations
 
 import copy
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from fastmlp import files
+from fastmlp import _validation, files
 from fastmlp.fitting.checkpoints import Checkpoint, read_checkpoint
 from fastmlp.fitting.early_stopping import EarlyStopping, read_early_stopping
 from fastmlp.fitting.options import ValidationData
+from fastmlp.many.networks import Networks, most_epochs
 from fastmlp.model.class_weight import ClassWeight
+from fastmlp.model.model import refuse_frozen, refuse_while_fitting
+from fastmlp.network import Network, model_of
 
 Weights = ArrayLike | Sequence[ArrayLike | None]
 ClassWeights = ClassWeight | Sequence[ClassWeight | None]
@@ -21,6 +24,52 @@ HeldOutData = ValidationData | list[ValidationData | None]
 Stopping = EarlyStopping | bool | Sequence[EarlyStopping | bool | None]
 Checkpoints = Checkpoint | files.Path | Sequence[Checkpoint | files.Path | None]
 """The types of arguments of `train_many`: one for all networks, or one for each."""
+
+_NONE: Final = "networks must hold at least one network"
+
+
+def read_networks(networks: object) -> list[Network] | Networks:
+    """Return the networks, of which those of a list are checked."""
+    if isinstance(networks, Networks):
+        if not networks:
+            raise ValueError(_NONE)
+        return networks
+    nets = _validation.items("networks", networks, "a sequence of networks")
+    if not nets:
+        raise ValueError(_NONE)
+    check_networks(nets, range(len(nets)))
+    return nets
+
+
+def check_networks(nets: list[Network], numbers: Sequence[int]) -> None:
+    """Refuse networks that cannot be trained; `numbers` are theirs in errors."""
+    for i, net in zip(numbers, nets, strict=True):
+        if not isinstance(net, Network):
+            raise TypeError(f"networks[{i}] must be a Network, got {_validation.described(net)}")
+        if net.dtype != nets[0].dtype:
+            raise ValueError(
+                f"networks must have one dtype, but [0] is {nets[0].dtype} and [{i}] {net.dtype}"
+            )
+        if net.loss == "custom":
+            raise ValueError(f"networks[{i}] has a custom loss, which needs Python: use its fit")
+        refuse_while_fitting(model_of(net).core, f"train networks[{i}]")
+    if len({id(net) for net in nets}) < len(nets):
+        raise ValueError("networks must be different objects, but one occurs twice")
+    for net in nets:
+        refuse_frozen(model_of(net).core)
+
+
+def parameters_of(nets: list[Network] | Networks) -> list[NDArray[Any]]:
+    """Return the arrays of all parameters."""
+    if isinstance(nets, Networks):
+        return [nets.parameters]
+    return [net.parameters for net in nets]
+
+
+def read_epochs(epochs: int, nets: list[Network] | Networks) -> int:
+    """Return the number of epochs, checked, to which those of each network can be added."""
+    done = most_epochs(nets) if isinstance(nets, Networks) else max(net.epoch for net in nets)
+    return _validation.integer("epochs", epochs, minimum=1, maximum=2**32 - 1 - done)
 
 
 def for_each(
@@ -35,6 +84,17 @@ def for_each(
     if len(value) != count:
         raise ValueError(f"{name} has {len(value)} items for {count} networks")
     return list(value)
+
+
+def are_alike(each: dict[str, list[Any]]) -> bool:
+    """Return whether what is wrong for any network is wrong for the first.
+
+    Early stopping has an object for each, which is checked already.
+    """
+    return all(
+        name == "early_stopping" or all(value is values[0] for value in values)
+        for name, values in each.items()
+    )
 
 
 def are_weights(value: Any) -> bool:

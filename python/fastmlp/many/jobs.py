@@ -39,8 +39,8 @@ Outcome = History | DivergenceError
 class Data:
     """X and y for all networks; those that read them in the same way share what was read."""
 
-    def __init__(self, models: Sequence[Model], X: object, y: object) -> None:
-        self._models = models
+    def __init__(self, parameters: Sequence[NDArray[Any]], X: object, y: object) -> None:
+        self._parameters = parameters
         self._X, self._y = X, y
         self._samples: dict[Any, CheckedSamples] = {}
         self._scaled: dict[Any, NDArray[Any]] = {}
@@ -61,7 +61,7 @@ class Data:
         for name, values in (("X", X), ("y", samples.y), ("sample_weight", samples.weight)):
             if values is None:
                 continue
-            if any(np.may_share_memory(values, each.core.parameters) for each in self._models):
+            if any(np.may_share_memory(values, each) for each in self._parameters):
                 raise ValueError(f"{name} must not share memory with the parameters of a network")
 
     def held_out(self, model: Model, options: FitOptions) -> HeldOut | None:
@@ -193,10 +193,8 @@ class Job:
             file = checkpoint_file(
                 self.model, self.options, self.settings, len(self), None, self.of_samples
             )
-        samples = range(len(self))
-        self.loop = fit_loop(
-            self.network, self.model, samples, self.held_out, self.options, (recorder,), file
-        )
+        whose = self.network, self.model, range(len(self))
+        self.loop = fit_loop(*whose, self.held_out, self.options, (recorder,), file)
         if self.settings is not None:
             resume(self.loop, file, self.options.saved, self.settings)
 
@@ -284,8 +282,7 @@ def _hold_out(job: Job, fraction: float) -> None:
     if rows is not None:
         train, apart = rows[train].astype(np.intp), rows[apart].astype(np.intp)
     job.rows = np.ascontiguousarray(train, np.uint32)
-    held_out = samples.of_rows(apart)
-    job.held_out = HeldOut(held_out, job.options.metrics, job.model.loss)
+    job.held_out = HeldOut(samples.of_rows(apart), job.options.metrics, job.model.loss)
 
 
 def _weigh_classes(job: Job, class_weight: Any) -> None:
@@ -308,12 +305,19 @@ def _weigh_classes(job: Job, class_weight: Any) -> None:
 
 def train_at_once(jobs: list[Job], n_threads: int) -> None:
     """Train all networks in one call of the core, without anything that follows them."""
-    made = [job.core_job() for job in jobs]
-    for job, outcome in zip(jobs, _train(jobs[0].model)(made, n_threads), strict=True):
+    before: tuple[list[float], ...] = [], []
+    outcomes = _train(jobs[0].model)([job.core_job() for job in jobs], n_threads)
+    for job, outcome in zip(jobs, outcomes, strict=True):
         if isinstance(outcome, tuple):
             job.outcome = diverged(outcome)
-        else:
-            job.outcome = history_of(outcome, job.model, range(len(job)), n_threads=1)
+            continue
+        job.outcome = history_of(outcome, job.model, range(len(job)), n_threads=1)
+        # Networks side by side share these numbers, and so the objects.
+        shared = job.outcome.epoch_seconds, job.outcome.learning_rate
+        for series, last in zip(shared, before, strict=True):
+            if series == last:
+                series[:] = last
+        before = shared
 
 
 def train_in_rounds(jobs: list[Job], epochs: int, n_threads: int, following: Following) -> None:
@@ -362,7 +366,7 @@ def train_by_lbfgs(job: Job, n_threads: int) -> None:
         job.outcome = error
         return
     history = job.loop.end(iterations, job.model.core.threads_for(len(job), n_threads))
-    warn_if_not_converged(history, stacklevel=4)
+    warn_if_not_converged(history, stacklevel=8)  # the line that calls train_many
     job.outcome = history
 
 

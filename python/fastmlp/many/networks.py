@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, overload
 
 import numpy as np
@@ -16,6 +17,7 @@ from fastmlp.data._sparse import is_sparse
 from fastmlp.inference.prediction import read_features
 from fastmlp.layers import ActivationLike, Dense, NormalizationLike
 from fastmlp.losses import LossLike
+from fastmlp.many.training_states import TrainingStates
 from fastmlp.model import saving
 from fastmlp.model.feature_names import check_names
 from fastmlp.model.model import Model
@@ -32,7 +34,8 @@ class Networks(Sequence[Network]):
     row i of `parameters`, so that a change of one is a change of the other. It has the seed
     ``(seed + i) % 2**64`` and the bits of ``Network(layers, ..., seed=that)``. A slice is a
     `Networks` of some of them, which shares their parameters. Everything that takes a sequence of
-    networks takes it, such as `train_many`.
+    networks takes it, such as `train_many`, which needs the least memory for networks that were not
+    asked for.
 
     Pickles and copies are independent of the original and hold all of its parameters; those of a
     slice hold what the slice holds.
@@ -107,6 +110,7 @@ class Networks(Sequence[Network]):
         count = len(seeds)
         self._first, self._seeds, self._places = first, seeds, range(count)
         self._made: dict[int, Network] = {}
+        self._lent: dict[int, Network] = {}  # made for a training, and not asked for
         needed = count * first.n_parameters * first.dtype.itemsize
         _memory.require(_PARAMETERS, needed)
         kind = _core.Networks32 if first.dtype == np.float32 else _core.Networks64
@@ -114,6 +118,7 @@ class Networks(Sequence[Network]):
             self._rows = kind(model_of(first).core, count)  # type: ignore[arg-type]
         except MemoryError:
             raise _memory.error(_PARAMETERS, needed) from None
+        self._states = TrainingStates(count, first.n_parameters, first.dtype)
 
     @property
     def seed(self) -> int:
@@ -175,12 +180,13 @@ class Networks(Sequence[Network]):
         if is_sparse(X) or not (self._rows.predicts_together and self._places):
             outputs = [network.predict(X, n_threads=n_threads) for network in self]
             return np.stack(outputs) if outputs else np.empty((0, 0, first.outputs), self.dtype)
-        for network in (made for at, made in self._made.items() if at in self._places):
+        for network in (made for at, made in [*self._made.items()] if at in self._places):
             check_names("X", X, model_of(network).feature_names)
         x = read_features(first, X)
         result = self._rows.predict(x, list(self._places))
         for i, place in enumerate(self._places):
-            core = model_of(self._made[place]).core if place in self._made else None
+            made = self._made.get(place) or self._lent.get(place)
+            core = None if made is None else model_of(made).core
             if core is None or (core.input_scale is core.output_scale is None and not core.busy):
                 continue
             result[i] = self[i].predict(X, n_threads=limit or None)
@@ -206,9 +212,15 @@ class Networks(Sequence[Network]):
             raise TypeError(
                 f"networks are chosen by an integer or a slice, got {_validation.described(index)}"
             ) from None
+        return self._at(place)
+
+    def _at(self, place: int) -> Network:
         made = self._made.get(place)
+        if made is not None:
+            return made
+        lent = self._lent.pop(place, None)
         # As one operation, so that threads get the same network.
-        return made if made is not None else self._made.setdefault(place, self._make(place))
+        return self._made.setdefault(place, self._make(place) if lent is None else lent)
 
     def _slice(self) -> slice:
         """Return the places as a slice of all rows, whose end cannot be -1."""
@@ -220,9 +232,45 @@ class Networks(Sequence[Network]):
     def _make(self, place: int) -> Network:
         of = model_of(self._first)
         core = self._rows.at(place, self._seeds[place] % _SEEDS)
-        return network_of(
-            Model(of.features, of.layers, of.loss, of.dtype, core, of.input_normalization)
-        )
+        model = Model(of.features, of.layers, of.loss, of.dtype, core, of.input_normalization)
+        self._states.give(place, model)
+        return network_of(model)
+
+    @property
+    def _most_epochs(self) -> int:
+        """The largest number of epochs of any network, of all that share the parameters."""
+        made = [*self._made.values(), *self._lent.values()]
+        return max([self._states.most_epochs, *(model_of(each).core.epoch for each in made)])
+
+    def _in_groups(self, size: int) -> Iterator[list[int]]:
+        """Yield the numbers of the networks in groups, those first that were asked for."""
+        asked = [i for i, place in enumerate(self._places) if place in self._made]
+        others = [i for i, place in enumerate(self._places) if place not in self._made]
+        yield asked + others[:size]
+        for first in range(size, len(others), size):
+            yield others[first : first + size]
+
+    @contextmanager
+    def _lend(self, numbers: Sequence[int]) -> Iterator[list[Network]]:
+        """Lend networks to a training; those nobody asks for meanwhile are only its state after."""
+        places = [self._places[i] for i in numbers]
+        networks = [self._lendable(place) for place in places]
+        try:
+            yield networks
+        finally:
+            for place in places:
+                lent = self._lent.get(place)
+                if lent is None:
+                    continue
+                if self._states.keep(place, model_of(lent)):
+                    self._lent.pop(place, None)
+                else:
+                    self._at(place)
+
+    def _lendable(self, place: int) -> Network:
+        if place in self._made or place in self._lent:
+            return self._at(place)
+        return self._lent.setdefault(place, self._make(place))
 
     def __iter__(self) -> Iterator[Network]:
         return (self[i] for i in range(len(self)))
@@ -241,10 +289,11 @@ class Networks(Sequence[Network]):
             "first": self._first,
             "seeds": (seeds.start, seeds.step),
             "parameters": np.array(self.parameters),
+            "states": self._states.part(self._slice()),
             "made": {
-                i: self._made[place].__getstate__()
+                i: network.__getstate__()
                 for i, place in enumerate(self._places)
-                if place in self._made
+                if (network := self._made.get(place) or self._lent.get(place)) is not None
             },
         }
 
@@ -252,6 +301,20 @@ class Networks(Sequence[Network]):
         (start, step), count = state["seeds"], len(state["parameters"])
         self._begin(state["first"], range(start, start + step * count, step))
         self._rows.parameters[...] = state["parameters"]
+        if "states" in state:  # not in every older pickle
+            self._states.replace(state["states"])
         for i, each in state["made"].items():
             network = self[i]
             network.__dict__.update(saving.restore(model_of(network), each))
+
+
+def groups_of(networks: Networks, size: int) -> Iterator[tuple[list[int], list[Network]]]:
+    """Yield numbers and networks, about `size` at a time, which are in use until the next ones."""
+    for numbers in networks._in_groups(size):  # noqa: SLF001  (its own module)
+        with networks._lend(numbers) as lent:  # noqa: SLF001
+            yield numbers, lent
+
+
+def most_epochs(networks: Networks) -> int:
+    """Return the largest number of epochs of any network."""
+    return networks._most_epochs  # noqa: SLF001  (its own module)

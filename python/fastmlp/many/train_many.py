@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 
 from numpy.typing import ArrayLike
 
@@ -28,28 +28,38 @@ from fastmlp.many.arguments import (
     HeldOutData,
     Stopping,
     Weights,
+    are_alike,
     are_validation_data,
     are_weights,
+    check_networks,
     checkpoints,
     for_each,
     make_folders,
+    parameters_of,
+    read_epochs,
+    read_networks,
     stoppings,
 )
 from fastmlp.many.following import Following
 from fastmlp.many.jobs import (
     Data,
     Job,
+    Outcome,
     make_job,
     row_numbers,
     train_at_once,
     train_by_lbfgs,
     train_in_rounds,
 )
+from fastmlp.many.networks import Networks, groups_of
 from fastmlp.model.feature_names import Names, names_to_train_on
-from fastmlp.model.model import Model, refuse_frozen, refuse_while_fitting
+from fastmlp.model.model import Model
 from fastmlp.network import Network, model_of
 from fastmlp.settings.lbfgs import LBFGS
 from fastmlp.settings.optimizers import SGD, Optimizer, OptimizerName
+
+_AT_ONCE: Final = 1024
+"""Networks of `Networks` that are objects at a time: as many as keep fifty cores busy."""
 
 AnyOptimizer = Optimizer | LBFGS | OptimizerName
 """One optimizer for ``fit``."""
@@ -149,57 +159,91 @@ def train_many(
     >>> nets = [Network([4, 16, 3], seed=seed) for seed in range(20)]
     >>> histories = train_many(nets, X, y, epochs=50)  # doctest: +SKIP
     """
-    nets, models = _models(networks)
+    nets = read_networks(networks)
     _validation.choice("on_divergence", on_divergence, ("raise", "return"))
-    limit = _validation.n_threads(n_threads)
     followers = _followers(callbacks)
-    options = _options(
-        models,
-        {
-            "optimizer": for_each("optimizer", optimizer, len(nets)),
-            "sample_weight": for_each("sample_weight", sample_weight, len(nets), are_weights),
-            "class_weight": for_each("class_weight", class_weight, len(nets)),
-            "validation_data": for_each(
-                "validation_data", validation_data, len(nets), are_validation_data
-            ),
-            "early_stopping": stoppings(early_stopping, len(nets)),
-            "checkpoint": checkpoints(checkpoint, len(nets)),
-        },
-        epochs=_epochs(epochs, models),
-        batch_size=batch_size,
-        shuffle=_validation.switch("shuffle", shuffle),
-        validation_fraction=validation_fraction,
-        metrics=metrics,
-        callbacks=None,
-        verbose=verbose,
-        n_threads=n_threads,
-        ema=ema,
-        standardize=standardize,
-    )
-    with ExitStack() as undo:
-        jobs = _jobs(nets, models, X, y, options, rows, undo)
-        training = _prepared(jobs, followers, verbose=options[0].verbose)
-        training(limit)
-        for job in jobs:
-            job.leave_no_trace()
-    results = [job.outcome for job in jobs]
+    each = {
+        "optimizer": for_each("optimizer", optimizer, len(nets)),
+        "sample_weight": for_each("sample_weight", sample_weight, len(nets), are_weights),
+        "class_weight": for_each("class_weight", class_weight, len(nets)),
+        "validation_data": for_each(
+            "validation_data", validation_data, len(nets), are_validation_data
+        ),
+        "early_stopping": stoppings(early_stopping, len(nets)),
+        "checkpoint": checkpoints(checkpoint, len(nets)),
+    }
+    in_groups = not (followers or verbose or standardize or rows is not None) and are_alike(each)
+    if isinstance(nets, Networks) and not in_groups:
+        nets = read_networks(list(nets))
+    common = {
+        "epochs": read_epochs(epochs, nets),
+        "batch_size": batch_size,
+        "shuffle": _validation.switch("shuffle", shuffle),
+        "validation_fraction": validation_fraction,
+        "metrics": metrics,
+        "callbacks": None,
+        "verbose": verbose,
+        "n_threads": n_threads,
+        "ema": ema,
+        "standardize": standardize,
+    }
+    call = _Call(X, Data(parameters_of(nets), X, y), rows, followers, common)
+    results = call.train_in_groups(nets, each)
     for i, result in enumerate(results):
         if isinstance(result, DivergenceError) and on_divergence == "raise":
             result.add_note(f"networks[{i}] diverged; the others are trained")
             raise result
-    return results  # type: ignore[return-value]
+    return results
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What is one for all networks of a call."""
+
+    X: Any
+    data: Data
+    rows: Sequence[ArrayLike] | None
+    followers: tuple[Callback, ...]
+    common: dict[str, Any]
+
+    def train_in_groups(
+        self, nets: list[Network] | Networks, each: dict[str, list[Any]]
+    ) -> list[Outcome]:
+        """Train a list together, and `Networks` in groups, as far as nobody asked for them.
+
+        What would be refused for any of them is refused for one of the first group.
+        """
+        if not isinstance(nets, Networks):
+            return self._train(nets, each)
+        results: list[Any] = [None] * len(nets)
+        for numbers, group in groups_of(nets, _AT_ONCE):
+            check_networks(group, numbers)
+            own = {name: [values[i] for i in numbers] for name, values in each.items()}
+            for i, outcome in zip(numbers, self._train(group, own), strict=True):
+                results[i] = outcome
+        return results
+
+    def _train(self, nets: list[Network], each: dict[str, list[Any]]) -> list[Any]:
+        models = [model_of(net) for net in nets]
+        options = _options(models, each, **self.common)
+        with ExitStack() as undo:
+            jobs = _jobs(nets, models, self, options, undo)
+            training = _prepared(jobs, self.followers, verbose=options[0].verbose)
+            training(_validation.n_threads(self.common["n_threads"]))
+            for job in jobs:
+                job.leave_no_trace()
+        return [job.outcome for job in jobs]
 
 
 def _jobs(
     nets: list[Network],
     models: list[Model],
-    X: Any,
-    y: object,
+    call: _Call,
     options: list[FitOptions],
-    rows: Sequence[ArrayLike] | None,
     undo: ExitStack,
 ) -> list[Job]:
     """Read everything for the trainings; errors leave all networks as they were."""
+    X, data, rows = call.X, call.data, call.rows
     names = [
         names_to_train_on(model.feature_names, model.features, X, each.validation_data)
         for model, each in zip(models, options, strict=True)
@@ -210,7 +254,7 @@ def _jobs(
             raise ValueError(f"rows has {len(rows)} items for {len(nets)} networks")
     before = [_before(model) for model in models]
     learning = _scaling(models, X, options, names, undo)
-    data, jobs = Data(models, X, y), []
+    jobs = []
     for i, (net, model) in enumerate(zip(nets, models, strict=True)):
         part = None
         if rows is not None:
@@ -290,33 +334,6 @@ def _prepared(
 
 
 # The arguments
-
-
-def _models(networks: object) -> tuple[list[Network], list[Model]]:
-    nets = _validation.items("networks", networks, "a sequence of networks")
-    if not nets:
-        raise ValueError("networks must hold at least one network")
-    for i, net in enumerate(nets):
-        if not isinstance(net, Network):
-            raise TypeError(f"networks[{i}] must be a Network, got {_validation.described(net)}")
-        if net.dtype != nets[0].dtype:
-            raise ValueError(
-                f"networks must have one dtype, but [0] is {nets[0].dtype} and [{i}] {net.dtype}"
-            )
-        if net.loss == "custom":
-            raise ValueError(f"networks[{i}] has a custom loss, which needs Python: use its fit")
-        refuse_while_fitting(model_of(net).core, f"train networks[{i}]")
-    if len({id(net) for net in nets}) < len(nets):
-        raise ValueError("networks must be different objects, but one occurs twice")
-    models = [model_of(net) for net in nets]
-    for model in models:
-        refuse_frozen(model.core)
-    return nets, models
-
-
-def _epochs(epochs: int, models: list[Model]) -> int:
-    most = 2**32 - 1 - max(model.core.epoch for model in models)
-    return _validation.integer("epochs", epochs, minimum=1, maximum=most)
 
 
 def _followers(callbacks: AnyCallback | Iterable[AnyCallback] | None) -> tuple[Callback, ...]:
