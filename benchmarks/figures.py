@@ -119,7 +119,7 @@ def gpu_line_of(tables: dict[str, Any]) -> str:
     )
     return fill(
         "One H100 with JAX begins to be faster than fastmlp on the 16 cores beside it between "
-        f"{below} and {above} (`{tables['beside a GPU']['command']}`)."
+        f"{below} and {above}; `{tables['beside a GPU']['command']}`."
     )
 
 
