@@ -135,7 +135,7 @@ def test_no_row_of_a_test_table_is_left_out(run, houses, tmp_path):
     arguments = ["train", houses, "--target=price", "--test", test, *QUICK]
     assert f"{test}: line 92: number of cells is 2" in run(*arguments, code=2).err
     test.write_text("a title\n" + houses.read_text())
-    title = f"{test}: what stands above line 2 is a title"
+    title = f"{test}: the text above line 2 is a title"
     assert f"note: {title}" in run(*arguments).out
     assert any(
         note.startswith(title) for note in json.loads(run(*arguments, "--json").out)["notes"]

@@ -125,15 +125,15 @@ def test_damaged_compression(table, damage):
     [
         ("5.1,3.5,setosa\n4.9,3.0,virginica\n4.7,3.2,setosa\n" * 5, 3, "line 1 holds data"),
         ("1,2\n4,5\n7,9\n", 2, "line 1 holds data, not names"),
-        ("A title\n\na,b,y\n1,2,x\n3,4,z\n", 3, "what stands above line 3 is a title"),
-        ("569,30,m,b\n" + "1,2,3,4,5,6,7\n2,3,4,5,6,7,9\n" * 9, 7, "what stands above line 2"),
+        ("A title\n\na,b,y\n1,2,x\n3,4,z\n", 3, "the text above line 3 is a title and is not read"),
+        ("569,30,m,b\n" + "1,2,3,4,5,6,7\n2,3,4,5,6,7,9\n" * 9, 7, "the text above line 2"),
         ("a,a,y\n1,2,x\n3,4,z\n", 3, "another column is named 'a'"),
         (
             "a,y\nr1,2,x\nr2,4,z\n",
             3,
             "the header names 2 columns, but rows have 3 cells: the first",
         ),
-        ("b,c\n5,'w,0'\n6,'w,1'\n", 3, "the first ones are taken for the names of the rows"),
+        ("b,c\n5,'w,0'\n6,'w,1'\n", 3, "the first cell of each row is taken for its name"),
         ("a,y\ncaf\xe9,1\nb,2\n".encode("cp1252"), 2, "line 2 is not UTF-8: the file is read as W"),
     ],
 )

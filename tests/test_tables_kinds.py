@@ -68,8 +68,12 @@ def test_kinds(values, name):
         ([float(x * 7 % 101) for x in range(1, 50)], "customer_id", "an identifier"),
         ([f"person {i}" for i in range(40)], "a", "is a name or identifier"),
         ([f"a long remark on number {i}" for i in range(40)], "a", "is free text"),
-        ([f"0{1 + i % 9}/0{1 + i // 9}/2020" for i in range(45)], "a", "day or month stands first"),
-        ([f"{1 + i % 28}/{1 + i % 12}/63" for i in range(60)], "a", "whose century nothing tells"),
+        (
+            [f"0{1 + i % 9}/0{1 + i // 9}/2020" for i in range(45)],
+            "a",
+            "month may come first",
+        ),
+        ([f"{1 + i % 28}/{1 + i % 12}/63" for i in range(60)], "a", "two digits and no century"),
     ],
 )
 def test_what_is_dropped_and_why(values, name, reason):
@@ -254,11 +258,11 @@ def test_numbers_that_other_cells_make_words_are_noted(tmp_path, cells, kind):
     path.write_text("a,b,y\n" + "".join(rows))
     model = fm.TabularModel((4,), networks=1, epochs=1, seed=1).fit(path, "y")
     report = next(column for column in model.columns if column.name == "a")
-    mixed = "holds numbers, but in 10.0% such as 'unknown'"
+    mixed = "holds numbers, but 10.0% of the cells are words such as 'unknown'"
     assert report.kind == kind
     assert mixed in report.how
     assert f"column 'a': {mixed}" in model.notes[0] or f", {mixed}" in model.notes[0]
-    assert model.notes[0].endswith("; leave such cells empty if they are missing numbers")
+    assert model.notes[0].endswith("; if these stand for missing numbers, leave the cells empty")
 
 
 @pytest.mark.parametrize("cells", ["7 7a 7b 8 8c", "007 008 x y 009"])

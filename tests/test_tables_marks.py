@@ -73,7 +73,7 @@ def test_the_decimal_mark_in_a_file(houses, no_prices, tmp_path, decimal):
         del content.values["decimal"]
     write_model(path, models, content)
     if decimal is None:
-        with pytest.warns(UserWarning, match="nothing tells whether the mark in 1,000 separates"):
+        with pytest.warns(UserWarning, match="the mark in 1,000 may be a decimal mark"):
             fm.load(path).predict(no_prices)
     else:
         with pytest.raises(fm.ModelFormatError, match="there is no decimal mark ';'"):
@@ -125,8 +125,8 @@ def test_one_mark_for_the_files_of_a_folder(write, houses, tmp_path):
 def test_a_mark_that_is_guessed_is_noted_and_kept(write):
     path = write("open.csv", "size;y", *(f"{thousands(size)};{size // 7}" for size in SIZES))
     model = fitted(path, "y")
-    meant = "separates decimals or thousands: it is read as 1"
-    assert model.notes == (f"nothing tells whether the mark in 1,000 {meant}",)
+    meant = "may be a decimal mark or separate thousands: it is read as 1"
+    assert model.notes == (f"the mark in 1,000 {meant}",)
     assert model.predict(path).tolist() == model.predict({"size": np.array(SIZES) / 1e3}).tolist()
 
 
@@ -235,5 +235,5 @@ def test_a_mark_that_another_file_tells_has_no_note(write, houses):
     table = read([open_one, german_one])
     assert (table.decimal, table.notes) == (",", [])
     points = write("p.csv", "size;rooms;price", "1.001;1;142")
-    assert "nothing tells" in read(points).notes[0]
+    assert "may be a decimal mark" in read(points).notes[0]
     assert read([points, houses]).notes == []

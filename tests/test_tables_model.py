@@ -600,7 +600,9 @@ def test_pieces_of_a_table_are_one_table(houses, tmp_path):
     assert model.predict(iter(pieces)).tobytes() == whole.predict(houses).tobytes()
     with pytest.raises(DataError, match="table: there are no pieces"):
         model.predict(iter([]))
-    with pytest.raises(TypeError, match=r"^piece 1 of the table must be a table, got a list"):
+    with pytest.raises(
+        TypeError, match=r"^piece 1 of the table must be a path, frame or mapping, got"
+    ):
         model.predict([houses, [houses]])
     with pytest.raises(DataError, match="piece 1 and piece 0 have different columns"):
         model.predict([houses, {"id": [1]}])

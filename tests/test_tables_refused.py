@@ -182,7 +182,7 @@ def test_numbers_that_float64_rounds_are_noted(kind):
     model = fitted(_large(kind))
     reason = "float64 rounds its numbers to multiples of 1024"
     assert reason in report_of(model).how
-    advice = "; subtract a constant from them, or make them text"
+    advice = "; subtract a constant first, or make the column text"
     assert f"column 'a': {reason}" in model.notes[0]
     assert model.notes[0].endswith(advice)
     with pytest.raises(DataError, match=f"target 'a': {reason}; subtract a constant"):
@@ -200,7 +200,7 @@ def test_numbers_that_float64_makes_equal_are_dropped(dtype):
     with pytest.raises(DataError, match=equal):
         fm.TabularModel(**QUICK).fit({"a": numbers, "y": Y}, "y")
     for task in (None, "classification", "regression"):
-        with pytest.raises(DataError, match="make them text if they are classes"):
+        with pytest.raises(DataError, match="make the column text if these are classes"):
             fm.TabularModel(**QUICK, task=task).fit({"a": Y, "y": numbers}, "y")
 
 
@@ -363,11 +363,11 @@ def test_vectors_of_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("x", "^a model has no attribute 'x'$"),
+        ("x", "^a TabularModel has no attribute 'x'$"),
         ("score", "did you mean 'scores'"),
-        ("hidden", r"'hidden': it is set when the model is made, TabularModel\(hidden=\.\.\.\)$"),
-        ("columns", "'columns' that can be assigned"),
-        ("fit", "'fit' that can be assigned"),
+        ("hidden", r"^'hidden' is chosen when the model is made: TabularModel\(hidden=\.\.\.\)$"),
+        ("columns", "^'columns' cannot be assigned$"),
+        ("fit", "^'fit' cannot be assigned$"),
     ],
 )
 def test_unknown_attributes_are_refused(name, why):

@@ -109,8 +109,8 @@ _HELD: Final = {"date": "dates", "time of day": "times of day", "vector": "vecto
 def number_notes(table: Table, kinds: dict[str, Kind]) -> list[str]:
     """Return a note for each column whose numbers are rounded, or are words beside others."""
     remedies = {
-        ROUNDED: "subtract a constant from them, or make them text",
-        MIXED: "leave such cells empty if they are missing numbers",
+        ROUNDED: "subtract a constant first, or make the column text",
+        MIXED: "if these stand for missing numbers, leave the cells empty",
     }
     return [
         f"{table.source}: column {brief(name)}: {kind.reason}; {remedy}"

@@ -89,13 +89,13 @@ def order_of(  # noqa: PLR0911  (a case each)
             wrong = np.isnan(days(strings, order))
             return (order, "") if not (wrong & ~are_missing(strings)).any() else (None, "")
     if all(map(_TWO_DIGITS.fullmatch, found)):
-        return None, "the years have two digits, whose century nothing tells"
+        return None, "the years have two digits and no century"
     if not all(map(_YEAR_LAST.fullmatch, found)):
         return None, ""
     matched = list(_matched(strings, _YEAR_LAST))
     left, middle = (max(int(cells.whole(i).max()) for _, cells in matched) for i in (1, 2))
     if left <= 12 and middle <= 12:
-        return None, "nothing tells whether day or month stands first"
+        return None, "the day or the month may come first"
     if left <= 31 and middle <= 12:
         return "day first", ""
     return ("month first", "") if left <= 12 and middle <= 31 else (None, "")

@@ -218,7 +218,7 @@ def _find_header(
         first = 0
     if first:
         line = rows[first][0] + skipped
-        dialect.notes.append(f"what stands above line {line} is a title, not names: it is not read")
+        dialect.notes.append(f"the text above line {line} is a title and is not read")
     line, header = rows[first]
     header = [cell.strip() for cell in header]
     body = [row for _, row in rows[first + 1 :]]
@@ -242,7 +242,7 @@ def _find_header(
         else:
             dialect.notes.append(
                 f"the header names {counted(len(header), 'column')}, but rows have {width} cells: "
-                "the first ones are taken for the names of the rows"
+                "the first cell of each row is taken for its name"
             )
             header = ["", *header]
     while len(header) > width and body and not header[-1]:
@@ -312,8 +312,8 @@ def _find_decimal(
         if known is None and not separates:
             cell = (commas + points)[0]
             dialect.notes.append(
-                f"nothing tells whether the mark in {cell} separates decimals or thousands: it is "
-                f"read as {number(cell, guess):g}"
+                f"the mark in {cell} may be a decimal mark or separate thousands: it is read as "
+                f"{number(cell, guess):g}"
             )
     else:
         dialect.decimal = "." if separates else known or "."

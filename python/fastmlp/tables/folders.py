@@ -80,7 +80,7 @@ def with_one_mark(
 ) -> list[tuple[str, Table]]:
     """Return tables with one decimal mark: those that guess it are read again.
 
-    They are if another is sure of the same mark, too, so that no note says that nothing tells.
+    They are also if another is sure of the same mark, so that no note says that it is a guess.
 
     Raises
     ------

@@ -18,7 +18,7 @@ NAMES: Final[tuple[Name, ...]] = get_args(Name)
 FEW_WORDS: Final = 30
 NUMBERS_ROWS: Final = "numbers the rows"
 ROUNDED: Final = "float64 rounds its numbers to multiples of "
-MIXED: Final = "holds numbers, but in "
+MIXED: Final = "holds numbers, but "
 _MOSTLY: Final = 0.9
 _LONG_TEXT: Final = 6.0  # words per cell, on average
 _ROW_NAMES: Final = re.compile(
@@ -185,7 +185,7 @@ def _mixed(
         return ""
     which = np.flatnonzero(bad)
     most = values[int(which[counts[which].argmax()])]
-    return f"{MIXED}{others / int(counts.sum()):.1%} such as {brief(most)}"
+    return f"{MIXED}{others / int(counts.sum()):.1%} of the cells are words such as {brief(most)}"
 
 
 def _rounded_kind(doubles: NDArray[np.float64]) -> Kind | None:

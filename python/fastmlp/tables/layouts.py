@@ -1,7 +1,8 @@
-"""Layouts of cells, such as 0000-00-00: whether a cell is a number or a date depends on it alone.
+"""The layout of a cell, such as 0000-00-00, is its text with 0 in place of every digit.
 
-A column has few layouts, so that patterns are matched once for each, not for each cell, and the
-cells of a layout, whose digits stand at the same places, are converted together.
+Whether a cell is a number or a date depends on its layout alone, and a column has few of them. So
+patterns are matched once for each layout, and the cells of one layout, whose digits stand at the
+same places, are converted together.
 """
 
 import re

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 _ASSIGNED: Final = ("seed", "networks", "histories", "notes", "scores")
 
 Frame = Any
-"""What `TabularModel` takes for a table: a path, a frame, a mapping of names to arrays."""
+"""A table: a path, a frame, a mapping of names to arrays, or an iterator or list of these."""
 
 
 class TabularModel:
@@ -181,12 +181,13 @@ class TabularModel:
         # A misspelled setting would have no effect. A subclass may have attributes of its own.
         if type(self) is TabularModel and not name.startswith("_") and name not in _ASSIGNED:
             if name in (settings := inspect.signature(TabularModel).parameters):
-                why = f": it is set when the model is made, TabularModel({name}=...)"
+                why = f"{name!r} is chosen when the model is made: TabularModel({name}=...)"
             elif hasattr(TabularModel, name):
-                why = " that can be assigned"
+                why = f"{name!r} cannot be assigned"
             else:
-                why = suggestion(name, [*_ASSIGNED, *settings])
-            raise AttributeError(f"a model has no attribute {name!r}{why}", name=name, obj=self)
+                close = suggestion(name, [*_ASSIGNED, *settings])
+                why = f"a TabularModel has no attribute {name!r}{close}"
+            raise AttributeError(why, name=name, obj=self)
         super().__setattr__(name, value)
 
     def fit(
@@ -205,10 +206,9 @@ class TabularModel:
 
         Parameters
         ----------
-        table : str, os.PathLike, frame or mapping
-            The path of a file; a frame of pandas, polars or pyarrow; a mapping of names to arrays
-            of one length; or an iterator or list of these, such as record batches, whose rows are
-            concatenated.
+        table : str, os.PathLike, frame, mapping, or iterator or list of these
+            The path of a file; a frame of pandas, polars or pyarrow; or a mapping of names to
+            arrays of one length. The rows of several, such as record batches, are concatenated.
         target : str or sequence of str, optional
             The column to predict, or several: all numbers, or all yes and no. None is for formats
             that define the target.
@@ -267,6 +267,11 @@ class TabularModel:
 
         The task is that of `like`, which was inferred from more rows than these. `before_training`
         is called with the fitted encoding before the networks are trained.
+
+        Raises
+        ------
+        TypeError, ValueError, DataError, DivergenceError, KeyboardInterrupt
+            As `fit`.
         """
         fraction = 0.0
         if validation_fraction is not None:
@@ -447,12 +452,12 @@ class TabularModel:
 
         Parameters
         ----------
-        table : str, os.PathLike, frame or mapping
-            With the columns of the training; others are ignored. Unknown words and missing cells
-            are allowed; cells that are not the expected number or date count as missing, with a
-            warning. Irregularities of a file are warnings, unless it shares them with the training.
-            A file whose numbers leave their decimal mark open, such as 1,000, has that of the
-            training.
+        table : str, os.PathLike, frame, mapping, or iterator or list of these
+            As for `fit`, with the columns of the training; others are ignored. Unknown words and
+            missing cells are allowed. Cells that are not the expected number or date count as
+            missing, with a warning. Irregularities of a file are warnings, unless the training had
+            them, too. If the decimal mark of a text file is not clear, as in 1,000, it is that of
+            the training.
 
         Returns
         -------
@@ -470,7 +475,17 @@ class TabularModel:
         return answers(self.target, self._outputs(self._read(table)))
 
     def predict_proba(self, table: Frame) -> NDArray[np.float64]:
-        """Return probabilities: (n, classes) in the order of `classes`, or (n, targets).
+        """Return the probabilities of the classes, or of yes for several targets.
+
+        Parameters
+        ----------
+        table : str, os.PathLike, frame, mapping, or iterator or list of these
+            As for `predict`.
+
+        Returns
+        -------
+        ndarray, shape (n, classes), or (n, targets) of several
+            In the order of `classes`, or of the targets.
 
         Raises
         ------
@@ -498,7 +513,7 @@ class TabularModel:
                 "the columns of predict_proba are these"
             )
         if self.target.task != "classification":
-            raise ValueError("the target of this model is a number, and no class")
+            raise ValueError("the target of this model is a number and has no classes")
         return class_array(self.target.classes)
 
     def evaluate(self, table: Frame, *, sample_weight: str | ArrayLike | None = None) -> Scores:
@@ -506,14 +521,22 @@ class TabularModel:
 
         Parameters
         ----------
-        table : str, os.PathLike, frame or mapping
-            With the columns of the training and the target; rows without a target are left out.
+        table : str, os.PathLike, frame, mapping, or iterator or list of these
+            As for `fit`, with the columns of the training and the target. Rows without a target are
+            left out.
         sample_weight : str or array-like, shape (n,), optional
             Weights of the rows, or the column that contains them. All scores are weighted, as those
             of scikit-learn.
 
+        Returns
+        -------
+        Scores
+            Of all rows with a target; `str` gives a readable table.
+
         Raises
         ------
+        TypeError, ValueError
+            If `sample_weight` does not fit.
         DataError
             As `predict`; if no row has a target, or one has a class that was not in the training.
         RuntimeError

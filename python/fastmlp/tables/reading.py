@@ -81,10 +81,12 @@ def _read_pieces(
     parts, paths = [], {}
     for i, piece in enumerate(pieces):
         if isinstance(piece, Iterator | list | tuple):
-            raise TypeError(f"piece {i} of the table must be a table, got {described(piece)}")
+            raise TypeError(
+                f"piece {i} of the table must be a path, frame or mapping, got {described(piece)}"
+            )
         name = f"piece {i}"
         if isinstance(piece, str | os.PathLike):
-            paths[i], name = piece, os.fspath(piece)
+            paths[i], name = piece, str(piece)
         parts.append((name, read_one(piece, decimal)))
     if not parts:
         raise DataError("table: there are no pieces")

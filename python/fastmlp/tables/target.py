@@ -231,7 +231,7 @@ def _refuse_rounded(table: Table, rows: Rows, name: str, task: str | None) -> No
     if not constant and (unit := rounding(known)):
         raise DataError(
             f"{table.source}: the target {brief(name)}: {ROUNDED}{unit:g}; subtract a constant "
-            "from them, or make them text if they are classes"
+            "first, or make the column text if these are classes"
         )
 
 
