@@ -115,7 +115,8 @@ T unit_of(Loss loss, T scale) {
 
 /// Per-sample losses of scaled outputs in units of the targets: of each output |scale|^p times the
 /// loss before scaling. That is the loss itself, except for Huber's, whose delta is in units of the
-/// scale. `at.delta` is overwritten.
+/// scale. `at.delta` is overwritten: it also holds the scores of one output at a time, since
+/// kernels read whole vectors, which from the middle of the last row would reach beyond it.
 template <class T>
 void apply_loss_in_units(const kernels::KernelTable<T>& kernel, Loss loss,
                          const ColumnScaling<T>& by, const OutputRows<T>& at) {
@@ -124,11 +125,14 @@ void apply_loss_in_units(const kernels::KernelTable<T>& kernel, Loss loss,
     std::vector<T> losses(at.rows);
     std::fill_n(at.losses, at.rows, T(0));
     for (std::size_t j = 0; j < at.n; ++j) {
-        for (std::size_t b = 0; b < at.rows; ++b) target[b] = at.targets[b] + j;
+        for (std::size_t b = 0; b < at.rows; ++b) {
+            target[b] = at.targets[b] + j;
+            at.delta[b * at.ldd] = at.scores[b * at.lds + j];
+        }
         const T delta = static_cast<T>(loss.parameter) * by.scales[j];
         const T* const weight = at.weights == nullptr ? nullptr : at.weights + j;
-        kernel.huber(at.scores + j, at.lds, target.data(), weight, at.rows, 1, delta, at.delta,
-                     at.ldd, losses.data());
+        kernel.huber(at.delta, at.ldd, target.data(), weight, at.rows, 1, delta, at.delta, at.ldd,
+                     losses.data());
         for (std::size_t b = 0; b < at.rows; ++b) at.losses[b] += losses[b];
     }
     for (std::size_t b = 0; b < at.rows; ++b) at.losses[b] /= static_cast<T>(at.n);
