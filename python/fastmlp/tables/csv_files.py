@@ -20,7 +20,7 @@ from fastmlp.tables import cells
 from fastmlp.tables.dialect import SAMPLE, Dialect, sniff, unique_names
 from fastmlp.tables.table import Column, Table, Text
 
-_BLOCK: Final = 1 << 23
+_BLOCK: Final = 1 << 22
 _MOST_SKIPPED: Final = 0.01
 _MANY_LINES: Final = 3
 _FIRST_ROWS: Final = 500
