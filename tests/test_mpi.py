@@ -15,6 +15,8 @@ import pytest
 from threads_as_ranks import on_ranks
 
 import fastmlp as fm
+from fastmlp.cli import launched
+from fastmlp.cli.train import Experiment, Settings
 
 LAUNCHER = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
 
@@ -110,6 +112,52 @@ def test_all_ranks_have_the_bits_of_threads_as_ranks(ranks, program):
 
 def test_an_error_on_one_rank_ends_all(program):
     assert run(2, program, "raise") == ["ValueError no luck", "ValueError rank 1: no luck"]
+
+
+def command_line(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line on two ranks, with one thread each."""
+    return subprocess.run(
+        [str(LAUNCHER), "-n", "2", sys.executable, "-m", "fastmlp", "train", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=ENVIRONMENT,
+        check=False,
+    )
+
+
+def test_the_command_line_trains_on_all_ranks(tmp_path):
+    """Rank 0 reports; the model has the bits of ranks that are threads."""
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=200)
+    rows = [f"{x:.4f},{'even' if x > 0 else 'odd'}" for x in a]
+    file, model = tmp_path / "table.csv", tmp_path / "model.safetensors"
+    file.write_text("\n".join(["a,y", *rows]))
+    options = ["--target", "y", "--epochs", "3", "--networks", "1", "--save", str(model)]
+    done = command_line(str(file), *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("test: accuracy") == 1
+    assert done.stdout.count("saved as") == 1
+
+    def train(comm, rank):
+        settings = Settings(target=("y",), epochs=3, networks=1)
+        if rank > 0:
+            return launched.train_along(settings, comm)
+        experiment = launched.prepared(
+            lambda threads: Experiment(str(file), settings, 0, comm, threads), settings, comm
+        )
+        experiment.run(lambda text: None)
+        return experiment.model.networks[0].parameters.tobytes()
+
+    assert on_ranks(2, train)[0] == fm.TabularModel.load(model).networks[0].parameters.tobytes()
+
+
+@pytest.mark.parametrize("arguments", [("no_file.csv", "--target", "y"), ("digits", "--bogus")])
+def test_the_command_line_reports_an_error_once(arguments):
+    done = command_line(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.count("fastmlp: error:") == 1
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("kind", ["wait", "kill"])

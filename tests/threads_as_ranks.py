@@ -61,6 +61,9 @@ class ThreadComm:
     def bcast(self, value: Any, root: int) -> Any:
         return copy.deepcopy(self._exchange(value)[root])
 
+    def scatter(self, values: list[Any] | None, root: int) -> Any:
+        return copy.deepcopy(self._exchange(values)[root][self._rank])
+
 
 def on_ranks(size: int, run: Callable[[ThreadComm, int], Any]) -> list[Any]:
     """Return what `run(comm, rank)` returns on each of `size` ranks, or its exception."""

@@ -2,6 +2,8 @@
 
 Exit codes: 0 success; 1 training diverged, or the output could not be written; 2 invalid options or
 data; 130 interrupted by Ctrl-C. An error is one line on standard error.
+
+Over 400 lines, as every option is written out.
 """
 
 import argparse
@@ -15,7 +17,7 @@ from typing import Any, NoReturn
 
 from fastmlp import __version__
 from fastmlp._validation import brief
-from fastmlp.cli import answers, bench, outputs
+from fastmlp.cli import answers, bench, launched, outputs
 from fastmlp.cli.examples import Formatter, examples
 from fastmlp.cli.report import Report
 from fastmlp.cli.train import OPTIMIZERS, Experiment, Settings
@@ -61,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _BROKEN_PIPE
     except (ImportError, KeyboardInterrupt, MemoryError, OSError, ValueError) as error:
         message, code = _explained(error)
-        print(f"fastmlp: error: {' '.join(message.split())}", file=sys.stderr)
+        if launched.reports():
+            print(f"fastmlp: error: {' '.join(message.split())}", file=sys.stderr)
     return code
 
 
@@ -105,11 +108,34 @@ def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+@launched.errors_of_ranks()
 def _train(arguments: argparse.Namespace) -> None:
     settings = Settings(
         **{field.name: getattr(arguments, field.name) for field in fields(Settings)}
     )
-    on_terminal = not arguments.json and sys.stderr is not None and sys.stderr.isatty()
+    comm = launched.communicator()
+    if comm is not None and comm.Get_rank() > 0:
+        launched.train_along(settings, comm)
+        return
+
+    def begin(threads: int) -> Experiment:
+        return _experiment(arguments, settings, comm, threads)
+
+    if comm is None:
+        experiment = begin(settings.threads or 0)
+    else:
+        experiment = launched.prepared(begin, settings, comm)
+    with answers.notes_on_stderr(lambda: experiment.model.notes):
+        report = _saving(experiment, arguments)
+    print(report.to_json() if arguments.json else f"\n{report.to_text()}")
+    if arguments.plot is not None:
+        experiment.plot(arguments.plot, report)
+
+
+def _experiment(
+    arguments: argparse.Namespace, settings: Settings, comm: Any, threads: int
+) -> Experiment:
+    """Return the experiment, once it is certain that its results can be written."""
     if arguments.plot is not None:
         check_plot(arguments.plot)
     inputs = (arguments.data, arguments.test)
@@ -117,12 +143,8 @@ def _train(arguments: argparse.Namespace) -> None:
         outputs.check_model(arguments.save, inputs)
     if arguments.plot is not None:
         outputs.check_path(arguments.plot, inputs)
-    experiment = Experiment(arguments.data, settings, verbose=int(on_terminal))
-    with answers.notes_on_stderr(lambda: experiment.model.notes):
-        report = _saving(experiment, arguments)
-    print(report.to_json() if arguments.json else f"\n{report.to_text()}")
-    if arguments.plot is not None:
-        experiment.plot(arguments.plot, report)
+    on_terminal = not arguments.json and sys.stderr is not None and sys.stderr.isatty()
+    return Experiment(arguments.data, settings, int(on_terminal), comm, threads)
 
 
 def _saving(experiment: Experiment, arguments: argparse.Namespace) -> Report:

@@ -125,24 +125,38 @@ class Experiment:
         What to do with it.
     verbose : int, default 0
         1 shows the progress on standard error.
+    comm : mpi4py.MPI.Comm, optional
+        Of the processes that train together; this one is rank 0.
+    threads : int, default 0
+        Upper limit of the threads of each process; 0 is that of the machine.
 
     Attributes
     ----------
     model : TabularModel
         Trained by `run`.
+    decay : float
+        The weight decay of AdamW.
     """
 
-    def __init__(self, source: str, settings: Settings, verbose: int = 0) -> None:
+    def __init__(
+        self,
+        source: str,
+        settings: Settings,
+        verbose: int = 0,
+        comm: Any = None,
+        threads: int = 0,
+    ) -> None:
         self._config = get_config()  # first, because it raises for an invalid environment variable
-        get_num_threads()
+        self._threads = min(threads or get_num_threads(), get_num_threads())
         self._settings = settings
+        self._comm = comm
         self._selection = self._select(source)
         self._target, y = read_target(
             self._selection.table, self._selection.rows, self._selection.targets, settings.task
         )
         self._train, self._test = self._split(y)
-        self._decay = weight_decay(self._target, len(self._train))
-        self.model = settings.model(verbose, self._decay)
+        self.decay = weight_decay(self._target, len(self._train))
+        self.model = settings.model(verbose, self.decay)
 
     def run(self, tell: Callable[[str], None]) -> Report:
         """Train the model and test it.
@@ -168,7 +182,11 @@ class Experiment:
 
         start = time.perf_counter()
         self.model.fit_rows(
-            self._selection, self._train, like=self._target, before_training=describe
+            self._selection,
+            self._train,
+            like=self._target,
+            before_training=describe,
+            comm=self._comm,
         )
         seconds = time.perf_counter() - start
         self.model.scores = {
@@ -270,11 +288,11 @@ class Experiment:
         model, settings = self.model, self._settings
         train, test = model.scores["train"], model.scores["test"]
         config, histories = self._config, model.histories
-        threads = min(settings.threads or get_num_threads(), get_num_threads())
+        ranks = 1 if self._comm is None else self._comm.Get_size()
         samples = sum(history.samples * len(history.loss) for history in histories)
         flops = sum(h.samples * len(h.loss) * h.flops_per_sample for h in histories)
-        peak = peak_gflops("float32", threads)
-        first, rule = model.networks[0], settings.rule(self._decay)
+        peak = ranks * peak_gflops("float32", self._threads)
+        first, rule = model.networks[0], settings.rule(self.decay)
         return Report(
             version=config["version"],
             data=self._selection.table.source,
@@ -307,7 +325,7 @@ class Experiment:
             gflops=flops / seconds * 1e-9,
             peak_share=flops / seconds * 1e-9 / peak,
             isa=config["isa"],
-            threads=threads,
+            threads=ranks * self._threads,
         )
 
 

@@ -35,7 +35,7 @@ _PLAIN: Final = {
 """The errors that are the same on all ranks; others are a RuntimeError that names them."""
 
 _METHODS: Final = (
-    *("Dup", "Get_rank", "Get_size", "bcast", "allgather"),
+    *("Dup", "Get_rank", "Get_size", "bcast", "scatter", "allgather"),
     *("Allgather", "Alltoallv", "Allgatherv", "Allreduce"),
 )
 
@@ -199,6 +199,13 @@ class Ranks:
         made = make() if self.rank == 0 else None
         self._agree(_SHARE, 0.0, 0.0)
         value: _Value = self._comm.bcast(made, root=0)
+        return value
+
+    def scattered(self, make: Callable[[], list[_Value]]) -> _Value:
+        """Return the value for this rank of those that `make` returns on rank 0."""
+        made = make() if self.rank == 0 else None
+        self._agree(_SHARE, 0.0, 0.0)
+        value: _Value = self._comm.scatter(made, root=0)
         return value
 
     def gathered(self, value: _Value) -> list[_Value]:

@@ -40,6 +40,7 @@ from fastmlp.tables.target import (
     true_targets,
 )
 from fastmlp.tables.training import Samples, Settings, Training
+from fastmlp.tables.training_over_ranks import Prepared, prepared_by_rank_0
 
 if TYPE_CHECKING:
     from fastmlp.history import History
@@ -201,6 +202,7 @@ class TabularModel:
         features: Sequence[str] | None = None,
         drop: Sequence[str] = (),
         missing_target: Literal["drop", "error"] = "drop",
+        comm: Any = None,
     ) -> TabularModel:
         """Train on a table.
 
@@ -226,6 +228,9 @@ class TabularModel:
             Columns not to use.
         missing_target : {"drop", "error"}, default "drop"
             Whether rows without a target are left out, with a note, or raise an error.
+        comm : mpi4py.MPI.Comm, optional
+            Train with other ranks: rank 0 reads the table, whatever the others pass, and sends
+            each its share of the rows; see the guide.
 
         Returns
         -------
@@ -243,16 +248,20 @@ class TabularModel:
         KeyboardInterrupt
             On Ctrl-C; the model then has the networks of their best epochs so far.
         """
-        selection = select(
-            read(table),
-            target,
-            features=features,
-            drop=drop,
-            weight=sample_weight,
-            groups=groups,
-            missing_target=missing_target,
-        )
-        return self.fit_rows(selection, selection.rows, validation_fraction)
+
+        def prepare() -> Prepared:
+            selection = select(
+                read(table),
+                target,
+                features=features,
+                drop=drop,
+                weight=sample_weight,
+                groups=groups,
+                missing_target=missing_target,
+            )
+            return self._prepared(selection, selection.rows, validation_fraction)
+
+        return self._train(prepare, comm)
 
     def fit_rows(
         self,
@@ -262,6 +271,7 @@ class TabularModel:
         *,
         like: Target | None = None,
         before_training: Callable[[Features, Target], None] | None = None,
+        comm: Any = None,
     ) -> TabularModel:
         """Train on some rows of a selection, as `fit` does; for the command line.
 
@@ -273,6 +283,23 @@ class TabularModel:
         TypeError, ValueError, DataError, DivergenceError, KeyboardInterrupt
             As `fit`.
         """
+
+        def prepare() -> Prepared:
+            prepared = self._prepared(selection, rows, validation_fraction, like)
+            if before_training is not None:
+                before_training(prepared.features, prepared.target)
+            return prepared
+
+        return self._train(prepare, comm)
+
+    def _prepared(
+        self,
+        selection: Selection,
+        rows: Rows,
+        validation_fraction: float | None,
+        like: Target | None = None,
+    ) -> Prepared:
+        """Return the encoding of the columns of some rows, and the training of networks on them."""
         fraction = 0.0
         if validation_fraction is not None:
             fraction = _validation.share(
@@ -308,16 +335,21 @@ class TabularModel:
                 _name(network, features, target)
         notes = (*selection.table.notes, *selection.notes, *features.notes, *target.doubts())
         notes = tuple(map(printable, notes))  # the name of a file may not be UTF-8
-        if before_training is not None:
-            before_training(features, target)
+        return Prepared(features, target, notes, self.seed, training)
+
+    def _train(self, prepare: Callable[[], Prepared], comm: Any) -> TabularModel:
+        """Train the networks that `prepare` returns, on rank 0 if there are ranks."""
+        prepared = prepare() if comm is None else prepared_by_rank_0(prepare, self._settings, comm)
+        training = prepared.training
         try:
             training.run()
         finally:
             if any(network.epoch for network in training.networks):
-                self._features, self._target = features, target
+                self._features, self._target = prepared.features, prepared.target
+                self.seed = prepared.seed
                 self.networks = tuple(net for net in training.networks if net.epoch)
                 self.histories = tuple(h for h in training.histories if h is not None)
-                self.notes, self.scores = notes, {}
+                self.notes, self.scores = prepared.notes, {}
         return self
 
     def save(self, path: files.Path) -> None:

@@ -1,5 +1,7 @@
 """Training the networks of a model: one thread each, with early stopping on held-out rows."""
 
+from __future__ import annotations
+
 import threading
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
@@ -157,6 +159,65 @@ def make_network(features: int, target: Target, settings: Settings, seed: int) -
     )
 
 
+@dataclass(frozen=True)
+class Part:
+    """What a network is trained on, or the share of it that a rank has.
+
+    Attributes
+    ----------
+    train, held_out : tuple of ndarray
+        X, y, and weights if there are any; nothing held out is None.
+    rows : int
+        The rows to train on, those of all ranks.
+    """
+
+    train: tuple[Any, ...]
+    held_out: tuple[Any, ...] | None
+    rows: int
+
+    def share(self, rank: int, size: int) -> Part:
+        """Return the share of a rank, rows that follow each other."""
+
+        def cut(arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+            rows = len(arrays[0])
+            mine = slice(rows * rank // size, rows * (rank + 1) // size)
+            return tuple(array[mine] for array in arrays)
+
+        held_out = None if self.held_out is None else cut(self.held_out)
+        return Part(cut(self.train), held_out, self.rows)
+
+
+def fit_network(
+    network: Network,
+    part: Part,
+    target: Target,
+    settings: Settings,
+    rows: int,
+    *,
+    n_threads: int | None,
+    verbose: int,
+    callbacks: Any = None,
+    comm: Any = None,
+) -> History:
+    """Train a network of a model that has this number of rows, with those that it holds out."""
+    X, y, *weight = part.train
+    patience, validated = settings.patience_for(target), part.held_out is not None
+    return network.fit(
+        X,
+        y,
+        epochs=settings.most_epochs(part.rows),
+        batch_size=min(settings.batch(part.rows), part.rows),
+        optimizer=settings.rule(target, rows, validated=validated),
+        validation_data=part.held_out,
+        early_stopping=EarlyStopping(patience=patience) if validated else None,
+        callbacks=callbacks,
+        sample_weight=weight[0] if weight else None,
+        verbose=verbose,
+        n_threads=n_threads,
+        comm=comm,
+    )
+
+
 class Training:
     """The networks of a model while they are trained.
 
@@ -174,7 +235,7 @@ class Training:
         self._samples, self._settings = samples, settings
         self._target, self._fraction = target, fraction
         self._stop = threading.Event()
-        self._parts: dict[int, tuple[Any, Any]] = {}
+        self._parts: dict[int, Part] = {}
         width = samples.X.shape[1]
         self.seeds = network_seeds(seed, settings.networks)
         self.networks = [make_network(width, target, settings, own) for own in self.seeds]
@@ -198,7 +259,7 @@ class Training:
         workers = min(limit, len(self.networks))
         each = max(1, limit // workers)
         for i in range(len(self.networks)):
-            self._split(i)
+            self.part(i)
         with ThreadPoolExecutor(workers) as pool:
             jobs = [pool.submit(self._fit, i, each) for i in range(len(self.networks))]
             try:
@@ -208,9 +269,19 @@ class Training:
                 wait(jobs)
         _raise_first(jobs)
 
-    def _split(self, i: int) -> tuple[Any, Any]:
-        """Return the training data of network i and its validation data, or None without."""
-        own = self._samples.X.nbytes <= _OWN_SPLITS
+    @property
+    def rows(self) -> int:
+        """The number of rows, with those held out."""
+        return len(self._samples.X)
+
+    @property
+    def has_own_parts(self) -> bool:
+        """Whether each network holds out rows of its own."""
+        return self._samples.X.nbytes <= _OWN_SPLITS
+
+    def part(self, i: int) -> Part:
+        """Return the data of network i."""
+        own = self.has_own_parts
         seed = self.seeds[i if own else 0]
         if seed not in self._parts:
             train = held_out = None
@@ -218,36 +289,28 @@ class Training:
                 samples = self._samples
                 train, held_out = split_rows(samples.labels, self._fraction, seed, samples.groups)
             if held_out is None or train is None or not len(held_out):
-                everything = np.arange(len(self._samples.X))
-                self._parts[seed] = self._samples.part(everything, self._samples.X), None
+                everything = np.arange(self.rows)
+                parts: tuple[Any, Any] = self._samples.part(everything, self._samples.X), None
             elif own:
-                self._parts[seed] = self._samples.part(train), self._samples.part(held_out)
+                parts = self._samples.part(train), self._samples.part(held_out)
             else:
-                self._parts[seed] = self._samples.parts_in_place(train, held_out)
+                parts = self._samples.parts_in_place(train, held_out)
+            self._parts[seed] = Part(*parts, len(parts[0][0]))
         return self._parts[seed]
 
     def _fit(self, i: int, n_threads: int) -> None:
-        (X, y, *weight), held_out = self._split(i)
-        settings = self._settings
-        epochs, patience = settings.most_epochs(len(X)), settings.patience_for(self._target)
-
         def follow(_network: object, _report: EpochReport) -> bool:
             return self._stop.is_set()
 
-        self.histories[i] = self.networks[i].fit(
-            X,
-            y,
-            epochs=epochs,
-            batch_size=min(settings.batch(len(X)), len(X)),
-            optimizer=settings.rule(
-                self._target, len(self._samples.X), validated=held_out is not None
-            ),
-            validation_data=held_out,
-            early_stopping=EarlyStopping(patience=patience) if held_out else None,
-            callbacks=follow,
-            sample_weight=weight[0] if weight else None,
-            verbose=settings.verbose if i == 0 else 0,
+        self.histories[i] = fit_network(
+            self.networks[i],
+            self.part(i),
+            self._target,
+            self._settings,
+            self.rows,
             n_threads=n_threads,
+            verbose=self._settings.verbose if i == 0 else 0,
+            callbacks=follow,
         )
 
 

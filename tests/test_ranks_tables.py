@@ -1,0 +1,100 @@
+"""`TabularModel.fit` over ranks: rank 0 prepares the table, and all train on shares of its rows."""
+
+import numpy as np
+import pytest
+from threads_as_ranks import on_ranks
+
+import fastmlp as fm
+from fastmlp.tables import training
+
+SETTINGS = {"networks": 2, "epochs": 5, "hidden": (16,)}
+
+
+@pytest.fixture
+def table(rng):
+    a, b = rng.normal(size=(2, 300))
+    word = np.array(["x", "y", "z"])[rng.integers(0, 3, 300)]
+    weight = rng.choice([0.0, 1.0, 2.0], 300)
+    y = 2 * a + (word == "x") + 0.1 * rng.normal(size=300)
+    return {"a": a, "b": b, "word": word, "weight": weight, "y": y}
+
+
+def fitted(size, table, **settings):
+    """Return the model of each rank, which all have the same bits."""
+    arguments = {"target": "y", "sample_weight": "weight"}
+
+    def run(comm, rank):
+        model = fm.TabularModel(**(SETTINGS | settings), seed=1 if rank == 0 else None)
+        mine = (table, arguments) if rank == 0 else (None, {})
+        return model.fit(mine[0], **mine[1], comm=comm)
+
+    models = on_ranks(size, run)
+    for model in models:
+        if isinstance(model, BaseException):
+            raise model
+        assert model.seed == 1
+        assert len(model.histories) == 2
+        np.testing.assert_array_equal(model.predict(table), models[0].predict(table))
+    return models[0]
+
+
+@pytest.mark.parametrize("numbers", ["piecewise", "standardized"])
+@pytest.mark.parametrize("own_parts", [True, False])
+def test_one_rank_has_the_bits_of_a_fit_without(table, numbers, own_parts, monkeypatch):
+    """Also where all networks hold out the same rows, as of a large table."""
+    if not own_parts:
+        monkeypatch.setattr(training, "_OWN_SPLITS", 0)
+    if numbers == "standardized":
+        del table["word"]  # the networks scale numbers themselves
+    alone = fm.TabularModel(**SETTINGS, numbers=numbers, seed=1)
+    alone.fit(table, "y", sample_weight="weight")
+    one = fitted(1, table, numbers=numbers)
+    for net, other in zip(one.networks, alone.networks, strict=True):
+        assert net.parameters.tobytes() == other.parameters.tobytes()
+    assert one.notes == alone.notes
+
+
+@pytest.mark.parametrize("numbers", ["piecewise", "standardized"])
+def test_several_ranks_learn_as_well(table, numbers):
+    """The order of the samples is another one; 40 epochs explain 0.98 of the variance."""
+    if numbers == "standardized":
+        table["y"] -= table.pop("word") == "x"
+    model = fitted(3, table, numbers=numbers, epochs=40)
+    assert model.evaluate(table).r2 > 0.98
+    alone = fm.TabularModel(**SETTINGS, numbers=numbers, seed=1)
+    alone.fit(table, "y", sample_weight="weight")
+    assert [h.samples for h in model.histories] == [h.samples for h in alone.histories]
+
+
+def test_classes_and_few_rows(table):
+    """A rank may have no row at all."""
+    few = {"a": table["a"][:9], "y": np.where(table["a"][:9] > 0, "yes", "no")}
+
+    def run(comm, rank):
+        model = fm.TabularModel(networks=1, epochs=2, hidden=(4,), seed=1)
+        model.fit(few, "y", validation_fraction=None, comm=comm)
+        return model.predict_proba(few).tobytes()
+
+    assert len(set(on_ranks(12, run))) == 1
+
+
+def test_an_error_of_rank_0_or_other_settings_end_all(table):
+    def run(comm, rank):
+        fm.TabularModel(**SETTINGS).fit(table, "no column" if rank == 0 else "y", comm=comm)
+
+    first, second = on_ranks(2, run)
+    assert isinstance(first, fm.DataError)
+    assert "rank 0: DataError: " in str(second)
+
+    def run_other(comm, rank):
+        fm.TabularModel(hidden=(16 + rank,)).fit(table, "y", comm=comm)
+
+    for error in on_ranks(2, run_other):
+        assert "comm needs the same settings on all ranks" in str(error)
+
+    def run_optimizer(comm, rank):
+        model = fm.TabularModel(**SETTINGS, optimizer=fm.Adam(0.01 + rank))
+        model.fit(table, "y", comm=comm)
+
+    for error in on_ranks(2, run_optimizer):
+        assert "comm needs the same network and arguments on all ranks" in str(error)
