@@ -5,7 +5,7 @@ import pytest
 from threads_as_ranks import on_ranks, parts
 
 import fastmlp as fm
-from fastmlp import metrics
+from fastmlp import metrics, reference
 
 LAYERS = [6, 20, 3]
 ROWS = [20, 0, 50]
@@ -64,6 +64,21 @@ def test_each_rank_holds_out_a_fraction(data):
     assert len(history.validation_loss) == 2
     with pytest.raises(ValueError, match="0 samples to validate on"):
         fitted(data, epochs=2, validation_fraction=0.001)
+
+
+@pytest.mark.parametrize("rows", [[70], ROWS, [3, 66, 1]])
+def test_what_ranks_hold_out_is_that_of_the_reference(data, rows):
+    """The share of each rank, stratified; of a few rows it may be none."""
+    settings = {"epochs": 2, "batch_size": 16, "validation_fraction": 0.2}
+    net, history = fitted(data, rows, metrics="f1", **settings)[0]
+    twin = reference.Network(LAYERS, seed=1, dtype="float64")
+    expected = twin.fit(*data, metrics="f1", ranks=rows, **settings)
+    np.testing.assert_allclose(net.parameters, twin.parameters, rtol=0, atol=1.2e-12)
+    np.testing.assert_allclose(
+        history.validation_loss, expected.validation_loss, rtol=0, atol=1.2e-12
+    )
+    measured = history.validation_metrics["validation_f1"]
+    np.testing.assert_allclose(measured, expected.validation_metrics["validation_f1"], atol=1e-12)
 
 
 def test_balanced_weights_count_the_classes_of_all(data):

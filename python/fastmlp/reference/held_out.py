@@ -66,8 +66,11 @@ def hold_out(
     fraction: object,
     metrics: object,
     seed: int,
-) -> tuple[CheckedSamples, HeldOut | None]:
+    parts: list[int],
+) -> tuple[CheckedSamples, HeldOut | None, list[int]]:
     """Return the training samples and the held-out ones, from the arguments of ``fit``.
+
+    `parts` has the number of samples of each rank; what is returned, of those to train on.
 
     Raises
     ------
@@ -78,13 +81,13 @@ def hold_out(
     if data is not None and fraction is not None:
         raise ValueError("pass validation_data or validation_fraction, not both")
     if data is not None:
-        return samples, HeldOut(read_data(network, data), measured)
+        return samples, HeldOut(read_data(network, data), measured), parts
     if fraction is None:
         if measured:
             raise ValueError("metrics are measured on validation_data or a validation_fraction")
-        return samples, None
-    train, held_out = split_samples(samples, fraction, network, seed)
-    return train, HeldOut(held_out, measured)
+        return samples, None, parts
+    train, held_out, parts = split_samples(samples, fraction, network, seed, parts)
+    return train, HeldOut(held_out, measured), parts
 
 
 def read_data(network: Fitting, data: object) -> CheckedSamples:
@@ -144,9 +147,12 @@ def metrics_of(asked: object, loss: str) -> dict[str, Metric]:
 
 
 def split_samples(
-    samples: CheckedSamples, share: object, network: Fitting, seed: int
-) -> tuple[CheckedSamples, CheckedSamples]:
-    """Split samples into training samples and held-out ones, stratified by class."""
+    samples: CheckedSamples, share: object, network: Fitting, seed: int, parts: list[int]
+) -> tuple[CheckedSamples, CheckedSamples, list[int]]:
+    """Split samples into training samples and held-out ones, stratified by class.
+
+    Also returns how many of the training samples are in each of the `parts`.
+    """
     fraction = validation.positive("validation_fraction", share)
     if fraction >= 1:
         raise ValueError(
@@ -155,12 +161,15 @@ def split_samples(
     labels = classes_of(samples.y, network)
     none = max(labels) + 1  # the class of samples of weight 0, whatever their targets
     labels = [n if w > 0.0 else none for n, w in zip(labels, samples.weight, strict=True)]
-    train, held_out = (samples.of_rows(rows) for rows in split(labels, fraction, seed))
+    chosen = split(labels, fraction, seed, parts)
+    train, held_out = (samples.of_rows(rows) for rows in chosen)
     if not (any(train.weight) and any(held_out.weight)):
         raise ValueError(
             f"validation_fraction={fraction:g} leaves a part whose samples all have weight 0"
         )
-    return train, held_out
+    ends = [sum(parts[: rank + 1]) for rank in range(len(parts))]
+    kept = [sum(row < end for row in chosen[0]) for end in ends]
+    return train, held_out, [n - before for n, before in zip(kept, [0, *kept], strict=False)]
 
 
 def classes_of(y: Matrix, network: Fitting) -> list[int]:

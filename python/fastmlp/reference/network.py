@@ -15,7 +15,7 @@ from .held_out import hold_out
 from .history import Evaluation, History
 from .objective import Objective
 from .optimizers import SGD, MovingAverage, Optimizer
-from .options import FitOptions, read_options
+from .options import FitOptions, read_options, read_ranks
 from .samples import CheckedSamples, read_samples, weigh_classes
 from .scaling import REGRESSION, Scaling, of_features, of_targets
 from .schedules import check_share
@@ -229,13 +229,19 @@ class Network(Training):
         """
         validation.n_threads(n_threads)
         given = read_samples(self, X, y, sample_weight)
-        samples, held_out = hold_out(
-            self, given, validation_data, validation_fraction, metrics, self._seed
+        samples, held_out, parts = hold_out(
+            self,
+            given,
+            validation_data,
+            validation_fraction,
+            metrics,
+            self._seed,
+            read_ranks(ranks, len(given.X)),
         )
         if validation.switch("standardize", standardize) and self._is_first_fit():
             self._learn_from(samples.counting())
         samples = weigh_classes(samples, class_weight, self)
-        options = self._read_options(samples, epochs, batch_size, optimizer, shuffle, ranks)
+        options = self._read_options(samples, epochs, batch_size, optimizer, shuffle, parts)
         followers = read_callbacks(callbacks, verbose)
         if ema is not None:
             check_share("ema", ema, zero=False, one=False)

@@ -134,11 +134,12 @@ def read_options(
         optimizer=read_optimizer(optimizer),
         shuffle=not handed_in and validation.switch("shuffle", shuffle),
         orders=arrays.orders(shuffle, rows, times) if handed_in else [],
-        ranks=_ranks(ranks, rows),
+        ranks=read_ranks(ranks, rows),
     )
 
 
-def _ranks(ranks: Sequence[int] | None, rows: int) -> list[int]:
+def read_ranks(ranks: Sequence[int] | None, rows: int) -> list[int]:
+    """Return the number of rows of each rank, of which there may be one."""
     if ranks is None:
         return [rows]
     found = [validation.integer("ranks", n, 0) for n in ranks]

@@ -46,15 +46,29 @@ def stratified(
     return sorted(set(order) - set(held_out)), sorted(held_out)
 
 
-def split(labels: Sequence[int], share: float, seed: int) -> tuple[list[int], list[int]]:
+def split(
+    labels: Sequence[int], share: float, seed: int, parts: Sequence[int]
+) -> tuple[list[int], list[int]]:
     """Return the training rows and the held-out rows, chosen by the seed.
+
+    Of each of the `parts`, the numbers of rows of the ranks, this share is held out, as if it were
+    alone.
 
     Raises
     ------
     ValueError
         If no sample would be held out.
     """
-    train, held_out = stratified(labels, share, sample_order(seed, SPLIT_EPOCH, len(labels)))
+    train: list[int] = []
+    held_out: list[int] = []
+    first = 0
+    for rows in parts:
+        mine = labels[first : first + rows]
+        if mine:
+            chosen = stratified(mine, share, sample_order(seed, SPLIT_EPOCH, rows))
+            train += [first + row for row in chosen[0]]
+            held_out += [first + row for row in chosen[1]]
+        first += rows
     if not held_out:
         raise ValueError(
             f"validation_fraction={share:g} of {len(labels)} samples leaves none to validate on"
