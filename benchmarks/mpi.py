@@ -160,26 +160,33 @@ def modelled(ranks: int, size: int, kind: str, wire: str) -> float:
     return messages * latency + moved / bandwidth + added / 1e10
 
 
-def print_steps(torch: str) -> None:
-    """Print the steps of two ranks, of two threads and of PyTorch."""
-    ranks = launched(2, "steps")
+def ddp_seconds(torch: str, name: str) -> float:
+    """Return the seconds of a step of two processes of PyTorch; infinity where it does not run."""
+    batch = NETWORKS[name]
+    steps = "20" if batch == 256 else "100"
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "ddp.py"
+        program.write_text(DDP)
+        command = [torch, str(program), json.dumps(layers_of(name)), str(batch), steps]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return float(done.stdout) if done.returncode == 0 else math.inf
+
+
+def print_steps(torch: str, rounds: int = 3) -> None:
+    """Print the steps of two ranks, of two threads and of PyTorch, measured in turns."""
+    ranks, threads, ddp = (dict.fromkeys(NETWORKS, math.inf) for _ in range(3))
+    for _ in range(rounds):
+        for name, seconds in launched(2, "steps").items():
+            ranks[name] = min(ranks[name], seconds)
+            threads[name] = min(threads[name], step_seconds(name, None, 2))
+            ddp[name] = min(ddp[name], ddp_seconds(torch, name))
     for name, batch in NETWORKS.items():
-        alone = step_seconds(name, None, 2)
-        print(
-            f"measured   step of {name}, batch {batch}: two threads {alone * 1e6:.0f} us, ", end=""
-        )
-        print(f"two ranks {ranks[name] * 1e6:.0f} us, {ranks[name] / alone:.2f} times", end="")
-        steps = "20" if batch == 256 else "100"
-        with tempfile.TemporaryDirectory() as folder:
-            program = Path(folder) / "ddp.py"
-            program.write_text(DDP)
-            command = [torch, str(program), json.dumps(layers_of(name)), str(batch), steps]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            seconds = float(done.stdout)
-            print(f"; PyTorch DDP (gloo) {seconds * 1e6:.0f} us, {seconds / ranks[name]:.1f} times")
-        else:
-            print("; PyTorch did not run")
+        mine, alone = ranks[name], threads[name]
+        text = f"two threads {alone * 1e6:.0f} us, two ranks {mine * 1e6:.0f} us, "
+        text += f"{mine / alone:.2f} times"
+        if ddp[name] < math.inf:
+            text += f"; PyTorch DDP (gloo) {ddp[name] * 1e6:.0f} us, {ddp[name] / mine:.1f} times"
+        print(f"measured   step of {name}, batch {batch}: {text}")
 
 
 def print_model() -> None:
