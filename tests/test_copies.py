@@ -76,6 +76,20 @@ def test_a_misspelled_attribute_is_refused(net):
     assert not hasattr(net, "foo")
 
 
+def test_so_is_one_of_several_networks(net):
+    ensemble, networks = fm.Ensemble([net]), fm.Networks([2, 1], 3, output="identity", seed=1)
+    with pytest.raises(
+        AttributeError, match=r"^an ensemble has no attribute 'network'; did you me"
+    ):
+        ensemble.network = [net]
+    with pytest.raises(
+        AttributeError, match=r"no attribute 'parameter'; did you mean 'parameters'"
+    ):
+        networks.parameter = 0.0
+    networks.parameters = np.ones((3, 3))
+    assert copy.deepcopy(networks[:2]).parameters.sum() == 6.0
+
+
 def test_a_later_format_is_refused(net):
     state = net.__getstate__() | {"format": 99}
     with pytest.raises(ValueError, match="format 99"):

@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _validation, files
 from fastmlp._validation import FloatType
-from fastmlp._validation.foreign_names import hints_at_arguments, suggestion
+from fastmlp._validation.attributes import refuses_others
+from fastmlp._validation.foreign_names import hints_at_arguments
 from fastmlp.data.stream import Rows, Stream, TargetsLike
 from fastmlp.exchange import exports
 from fastmlp.fitting import fit as training
@@ -59,6 +60,7 @@ from fastmlp.settings.lbfgs import LBFGS
 from fastmlp.settings.optimizers import SGD, Optimizer, OptimizerName, StepOptimizerName
 
 
+@refuses_others("a network")
 class Network:
     """A feed-forward network of dense layers, trained by the compiled core.
 
@@ -150,15 +152,6 @@ class Network:
         self._model = Model.new(features, dense, loss, seed, dtype, input_normalization)
         set_loss_weights(self._model, loss_weights)
 
-    def __setattr__(self, name: str, value: object) -> None:
-        # A misspelled setting would have no effect. A subclass may have attributes of its own.
-        if type(self) is Network and not name.startswith("_") and not hasattr(Network, name):
-            known = [each for each in dir(Network) if not each.startswith("_")]
-            raise AttributeError(
-                f"a network has no attribute {name!r}{suggestion(name, known)}", name=name, obj=self
-            )
-        super().__setattr__(name, value)
-
     # Properties
 
     @property
@@ -195,7 +188,10 @@ class Network:
     def class_names(self, names: Sequence[str] | None) -> None:
         output = self._model.layers[-1]
         if names is not None and self._model.loss.heads:
-            raise ValueError("class_names are not supported with heads, each of which has its own")
+            raise ValueError(
+                "class_names are those of one output layer, and this network has heads: keep the "
+                "names of the classes of each head beside it"
+            )
         if names is not None and self._model.n_classes == 0:
             raise ValueError(
                 "class_names need outputs of softmax or sigmoid, those of this network are "

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _validation, files
 from fastmlp._extras import require
+from fastmlp._validation.attributes import refuses_others
 from fastmlp.data.stream import TargetsLike
 from fastmlp.errors import ModelFormatError
 from fastmlp.fitting.held_out import classes_of
@@ -23,6 +24,7 @@ from fastmlp.model.targets import read_targets
 from fastmlp.network import Network, model_of, network_of
 
 
+@refuses_others("an ensemble")
 class Ensemble(Sequence[Network]):
     """Networks whose predictions are averaged; how they differ is the error bar.
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _core, _validation
 from fastmlp._validation import FloatType
+from fastmlp._validation.attributes import refuses_others
 from fastmlp._validation.foreign_names import hints_at_arguments
 from fastmlp.data import _memory
 from fastmlp.data._sparse import is_sparse
@@ -27,6 +28,7 @@ _SEEDS: Final = 2**64
 _PARAMETERS: Final = "the parameters of the networks"
 
 
+@refuses_others("a Networks object")
 class Networks(Sequence[Network]):
     """Many networks of the same layers, whose parameters are the rows of one matrix.
 
