@@ -65,6 +65,20 @@ def test_masks_are_those_of_the_reference():
     assert ((net.nodes[1] == 0) == (np.array(twin.nodes[1]) == 0)).all()
 
 
+def test_single_steps_after_a_fit_begin_an_epoch():
+    layers = [3, 40, 2]
+    X, y = np.random.default_rng(1).standard_normal((6, 3)), np.arange(6) % 2
+    net = fm.Network(layers, "sigmoid", seed=9, dropout=RATE)
+    twin = reference.Network(layers, "sigmoid", seed=9, dropout=RATE)
+    for each in (net, twin):
+        each.forward(X.tolist())
+        each.fit(X.tolist(), y.tolist(), 2, 4)
+        for _ in range(2):
+            each.forward(X.tolist())
+    assert model_of(net).core.position == twin._position == 12
+    assert ((net.nodes[1] == 0) == (np.array(twin.nodes[1]) == 0)).all()
+
+
 def test_batches_and_fits_do_not_matter_to_the_masks():
     """Masks belong to the epoch and the position in it, so that training can be resumed."""
     X = np.random.default_rng(1).standard_normal((24, 5))

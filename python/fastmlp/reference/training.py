@@ -47,6 +47,7 @@ class Training(Derivatives):
             )
             seconds = time.perf_counter() - start
             self._epoch += 1
+            self._position = 0  # single steps after the fit begin an epoch
             if not math.isfinite(loss):
                 self.parameters, self._epoch = finite
                 raise DivergenceError(epoch + 1, loss, self._rate)
