@@ -1,5 +1,7 @@
 """Our estimators among scikit-learn's tools: data frames, sparse formats, searches, displays."""
 
+import pickle
+
 import pytest
 
 pytest.importorskip("sklearn", minversion="1.6")
@@ -30,6 +32,19 @@ def short(**settings):
     return MLPClassifier(**{"random_state": 0, "max_iter": 5, **settings})
 
 
+@pytest.mark.parametrize("kinds", [2, 3])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_the_network_has_the_names_of_classes(iris, kinds, solver):
+    X, y = iris[0][: 50 * kinds], np.array(["no", "yes", "maybe"])[iris[1][: 50 * kinds]]
+    classifier = short(solver=solver, dropout=0.0).fit(X, y)
+    net = classifier.network_
+    assert net.class_names == tuple(sorted(set(y)))
+    np.testing.assert_array_equal(net.predict_classes(X), classifier.predict(X))
+    classifier.activation = "tanh"  # another network
+    assert classifier.network_.class_names == net.class_names
+    assert pickle.loads(pickle.dumps(classifier)).network_.class_names == net.class_names
+
+
 @pytest.mark.parametrize("frame", ["pandas", "polars"])
 def test_names_of_a_frame(iris, frame):
     X, y = iris
@@ -37,6 +52,8 @@ def test_names_of_a_frame(iris, frame):
     table = pytest.importorskip(frame).DataFrame(dict(zip(names, X.T, strict=True)))
     classifier = short().fit(table, y)
     assert list(classifier.feature_names_in_) == names
+    assert classifier.network_.feature_names == tuple(names)
+    assert classifier.network_.class_names is None  # which are numbers
     np.testing.assert_array_equal(classifier.predict(table), short().fit(X, y).predict(X))
     with pytest.raises(ValueError, match="feature names"):
         classifier.predict(table[["b", "a", "c", "d"]])

@@ -144,6 +144,9 @@ def replaced(
     source, core = model_of(network).core, model_of(copy).core
     core.epoch, core.position = source.epoch, source.position
     core.set_optimizer_state(*source.optimizer_state)
+    core.feature_names = source.feature_names
+    if model_of(copy).n_classes == model_of(network).n_classes:
+        core.class_names = source.class_names
     return copy
 
 

@@ -16,6 +16,7 @@ from fastmlp.config import get_num_threads
 from fastmlp.fitting.callbacks import read_callbacks
 from fastmlp.fitting.early_stopping import check_monitors
 from fastmlp.fitting.monitor import check_monitor
+from fastmlp.model.feature_names import usable_names
 from fastmlp.network import Network
 from fastmlp.sklearn import given, lbfgs
 from fastmlp.sklearn.architecture import (
@@ -85,6 +86,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
                 self.__dict__ = before
             raise
         task.ends()
+        self._name(self._network)
         if not np.isfinite(self._network.parameters).all():
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may"
@@ -152,6 +154,11 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         if validation is not None and self.validation_scores_ is None:
             self._forget_validation()
         StochasticFit(self, samples, validation, random_state, task, incremental=incremental).run()
+
+    def _name(self, network: Network) -> None:
+        """Give a network the names of the features, if X had any."""
+        names = getattr(self, "feature_names_in_", None)
+        network.feature_names = usable_names(names, network.features)
 
     def _weights(
         self, X: Any, y: Any, sample_weight: Any, *, incremental: bool

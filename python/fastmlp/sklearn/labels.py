@@ -9,7 +9,8 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import unique_labels
 
-from fastmlp.network import Network
+from fastmlp.model.feature_names import usable_names
+from fastmlp.network import Network, model_of
 from fastmlp.sklearn import losses
 from fastmlp.sklearn.estimator import BaseMLP
 from fastmlp.sklearn.samples import EstimatorSamples
@@ -44,6 +45,10 @@ class LabelTargets(BaseMLP):
             )
         known = np.repeat([[0], [1]], self.n_outputs_, axis=1) if several else self.classes_
         self._label_binarizer = LabelBinarizer().fit(known)
+
+    def _name(self, network: Network) -> None:
+        super()._name(network)  # of classes that are numbers there are no names
+        network.class_names = usable_names(self.classes_, model_of(network).n_classes)
 
     def _check_evaluated(self, y: Any) -> None:
         classes = unique_labels(y)
