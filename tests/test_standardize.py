@@ -225,3 +225,19 @@ def test_adapt_refuses_an_iterator():
     net = fm.Network([2, 3], seed=1)
     with pytest.raises(TypeError, match=r"X must be .* a Stream, got a generator"):
         net.adapt(row for row in [(1.0, 2.0), (3.0, 4.0)])
+
+
+@pytest.mark.parametrize(("unit", "what"), [(1e-23, "round to 0"), (1e19, "overflow")])
+def test_losses_that_their_type_cannot_hold(unit, what):
+    """The square of the unit leaves float32, in which losses in units of y are."""
+    net, heads = fm.Network([3, 2], output="identity", seed=1), fm.Heads(a=fm.Head(2, "identity"))
+    words = f"standard deviation of .*losses in units of y {what} in float32.*dtype='float64'"
+    for each, y in ((net, Y * unit), (fm.Network([3, 2, heads], seed=1), {"a": Y * unit})):
+        with pytest.warns(UserWarning, match=words) as warned:
+            each.adapt(X, y)
+        assert warned[0].filename == __file__
+    with pytest.warns(UserWarning, match=words) as warned:
+        fm.Network([3, 2], output="identity", seed=1).fit(X, Y * unit**0.8, 1, standardize=True)
+    assert warned[0].filename == __file__
+    fm.Network([3, 2], output="identity", loss="mean_absolute_error").adapt(X, Y * unit)
+    fm.Network([3, 2], output="identity", dtype="float64").adapt(X, Y * unit)

@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 
 _LONGEST = 400
 
@@ -14,6 +15,14 @@ def printable(text: str) -> str:
 def shortened(text: str) -> str:
     """Return a text for a message, truncated if a file made it long."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def level_of_caller() -> int:
+    """Return the `stacklevel` with which a warning names the line that called this package."""
+    level, frame = 1, sys._getframe(1)  # noqa: SLF001
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("fastmlp."):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 class DataError(ValueError):

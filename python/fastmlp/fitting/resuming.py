@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fastmlp import files
-from fastmlp.errors import ModelFormatError, shortened
+from fastmlp.errors import ModelFormatError, level_of_caller, shortened
 from fastmlp.fitting import fingerprint
 from fastmlp.fitting.checkpoints import Checkpoint, CheckpointFile, saved_of
 from fastmlp.fitting.loop import FitLoop
@@ -149,7 +149,7 @@ def _refuse_other_fit(file: CheckpointFile, saved: Saved) -> None:
             f"checkpoint {files.shown(path)!r} of {was} ranks is resumed by {now}: whether they "
             "have the same samples is not checked, and the bits will be others",
             UserWarning,
-            stacklevel=2,
+            stacklevel=level_of_caller(),
         )
 
 

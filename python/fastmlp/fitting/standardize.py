@@ -1,6 +1,7 @@
 """``Network.adapt`` and ``fit(standardize=True)``: networks learn to scale their data."""
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +16,7 @@ from fastmlp.data._sparse import SparseRows, is_sparse, sparse_rows
 from fastmlp.data.moments import ColumnMoments
 from fastmlp.data.rescaled import Rescaled
 from fastmlp.data.stream import Stream, TargetsLike, rows_of
-from fastmlp.errors import DataError
+from fastmlp.errors import DataError, level_of_caller
 from fastmlp.fitting.ranks import Ranks
 from fastmlp.layers import ActivationLike
 from fastmlp.losses import Loss
@@ -34,6 +35,9 @@ deviations from one offset to the next there."""
 
 _REGRESSION = ("mean_squared_error", "mean_absolute_error", "huber", "quantile")
 """Losses whose targets are standardized: those of numbers in any unit."""
+
+_SQUARED = ("mean_squared_error", "huber")
+"""Those in the square of that unit."""
 
 
 def adapt(
@@ -184,11 +188,17 @@ def _set(model: Model, features: Scaling, targets: Scaling | None) -> None:
 
 def _numeric_outputs(model: Model) -> NDArray[np.bool_]:
     """Return which outputs (N,) are numbers that can be scaled."""
+    return _of_outputs(model, _is_numeric)
+
+
+def _of_outputs(model: Model, test: Callable[[ActivationLike, Loss], bool]) -> NDArray[np.bool_]:
+    """Return for which outputs (N,) their activation and loss pass a test."""
     if not model.loss.heads:
-        return np.full(model.outputs, _is_numeric(model.layers[-1].activation, model.loss))
+        return np.full(model.outputs, test(model.layers[-1].activation, model.loss))
     heads = [head for _, head in model.loss.heads]
-    each = [np.full(head.nodes, _is_numeric(head.activation, head.chosen_loss)) for head in heads]
-    return np.concatenate(each)
+    return np.concatenate(
+        [np.full(head.nodes, test(head.activation, head.chosen_loss)) for head in heads]
+    )
 
 
 def _is_numeric(activation: ActivationLike, loss: Loss) -> bool:
@@ -286,7 +296,28 @@ def _outwards(moments: ColumnMoments, model: Model) -> Scaling:
     scale, offset = np.ones(model.outputs, model.dtype), np.zeros(model.outputs, model.dtype)
     numeric = _numeric_outputs(model)
     scale[numeric], offset[numeric] = of_numbers
+    _warn_of_lost_losses(model, scale)
     return scale, offset
+
+
+def _warn_of_lost_losses(model: Model, scale: NDArray[Any]) -> None:
+    """Warn if losses in units of y, which the core computes in the network's type, leave it."""
+    limits = np.finfo(model.dtype)
+    squared = _of_outputs(model, lambda _, loss: loss in _SQUARED)
+    units = np.where(squared, scale.astype(np.float64) ** 2, scale)[_numeric_outputs(model)]
+    small = (units > 0) & (units < float(limits.tiny) / float(limits.eps))
+    large = units > float(limits.max) * float(limits.eps)
+    if (small | large).any():
+        deviation = scale[_numeric_outputs(model)][int((small | large).argmax())]
+        what = "round to 0" if small.any() else "overflow"
+        remedy = "" if model.dtype == np.float64 else ", or use dtype='float64'"
+        warnings.warn(
+            f"y has a standard deviation of {deviation:.2g}, with which losses in units of y "
+            f"{what} in {model.dtype}, and early stopping compares them: divide y by a constant "
+            f"first{remedy}",
+            UserWarning,
+            stacklevel=level_of_caller(),
+        )
 
 
 def _representable(
