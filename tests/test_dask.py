@@ -42,6 +42,24 @@ def same_bits(ours, theirs):
     return all(a.parameters.tobytes() == b.parameters.tobytes() for a, b in pairs)
 
 
+@pytest.mark.parametrize(
+    ("networks", "client", "error", "words"),
+    [
+        ([fm.Network([6, 3], seed=1)], None, ValueError, r"client = dask.distributed.Client\(\)"),
+        (
+            [fm.Network([6, 3], seed=1)],
+            "tcp://x",
+            TypeError,
+            "client must be a dask.distr",
+        ),
+        (5, None, TypeError, "networks must be a sequence of networks, got 5"),
+    ],
+)
+def test_what_is_refused(data, networks, client, error, words):
+    with pytest.raises(error, match=words):
+        fm_dask.train_many(networks, *data, client=client)
+
+
 def test_predict_by_partitions(data, client):
     net, X = networks(1)[0], data[0]
     chunked = fm_dask.predict(net, da.from_array(X, chunks=(70, 4)))

@@ -752,10 +752,19 @@ def test_targets_that_do_not_fit(samples, y, error, message, assert_unchanged):
             net.train_on_batch(X, y, "adam")
 
 
+@pytest.mark.parametrize("kind", [tuple, dict])
+def test_gradients_of_heads_are_one_array(kind):
+    net, parts = actor_critic(), {"policy": np.zeros((3, 2)), "value": np.zeros((3, 1))}
+    given = parts if kind is dict else tuple(parts.values())
+    X = np.zeros((3, net.features))
+    with pytest.raises(TypeError, match=r"gradient must be one array \(3, .*net.split\(gradient\)"):
+        net.train_on_batch(X, None, "sgd", gradient=given)
+
+
 def test_what_heads_do_not_support_is_refused_by_name(assert_unchanged):
     net = actor_critic()
     with assert_unchanged(net):
-        with pytest.raises(ValueError, match="class_names are not supported with heads"):
+        with pytest.raises(ValueError, match="class_names are those of one output layer"):
             net.class_names = ["a", "b", "c"]
         with pytest.raises(ValueError, match="to_sklearn does not support networks with heads"):
             net.to_sklearn()

@@ -63,6 +63,16 @@ def test_a_first_epoch_that_diverges_leaves_no_trace(data, decay, before, callba
     assert [state_of(net) for net in nets] == states
 
 
+def test_a_network_that_was_not_finite_before_is_named(data):
+    nets = networks(3)
+    nets[1].parameters[:] = np.nan
+    results = fm.train_many(nets, *data, 2, on_divergence="return")
+    assert [isinstance(result, fm.History) for result in results] == [True, False, True]
+    assert "the network had parameters that are not finite before" in results[1].__notes__[0]
+    diverged = fm.train_many(networks(3), *data, 2, optimizer=DIVERGES, on_divergence="return")
+    assert not any(hasattr(result, "__notes__") for result in diverged)
+
+
 def test_fit_leaves_none_either(data):
     (net,) = networks(1)
     net.fit(*data, 2, optimizer=OPTIMIZERS["adam"], ema=0.9)

@@ -287,6 +287,11 @@ def test_a_schedule_counts_a_step_as_an_epoch(rate):
     ("rate", "error", "words"),
     [
         (fm.CosineDecay(0.1), ValueError, "epochs=10_000"),
+        (
+            fm.LinearWarmup(fm.CosineDecay(0.1), 5),
+            ValueError,
+            r"as CosineDecay\(..., epochs=",
+        ),
         (fm.OneCycle(0.1), ValueError, "single steps"),
         (fm.Plateau(0.1), TypeError, "use it with fit"),
         (lambda step: -1.0, ValueError, "learning rate of step 0"),

@@ -124,13 +124,13 @@ def train_many(
     Raises
     ------
     TypeError, ValueError, DivergenceError
-        As ``fm.train_many``.
+        As ``fm.train_many``; also if there is no client.
     """
     for name in ("callbacks", "checkpoint", "verbose"):
         if arguments.get(name):
             raise ValueError(f"{name} is not supported by fastmlp.dask.train_many")
     _validation.choice("on_divergence", on_divergence, ("raise", "return"))
-    nets = list(networks)
+    nets = _validation.items("networks", networks, "a sequence of networks")
     for i, net in enumerate(nets):
         if not isinstance(net, Network):
             raise TypeError(f"networks[{i}] must be a Network, got {_validation.described(net)}")
@@ -142,7 +142,7 @@ def train_many(
         if arguments.get(name) is not None
     }
     arguments.setdefault("n_threads", 1)
-    client = client or require("dask.distributed", "fastmlp.dask", "dask").get_client()
+    client = _checked_client(client)
     here = [client.compute(array, sync=True) for array in (X, y)]
     data = client.scatter(here, broadcast=True, hash=False)  # a lost worker has not the only copy
     futures = [
@@ -165,6 +165,24 @@ def train_many(
             outcome.add_note(f"networks[{i}] diverged; the others are trained")
             raise outcome
     return results
+
+
+def _checked_client(client: Any) -> Any:
+    """Return a client of Dask, the last that was made if it is None."""
+    distributed = require("dask.distributed", "fastmlp.dask", "dask")
+    if client is None:
+        try:
+            return distributed.get_client()
+        except ValueError:
+            raise ValueError(
+                "client must be a dask.distributed.Client, and none has been made: begin with "
+                "client = dask.distributed.Client(), which starts workers on this machine"
+            ) from None
+    if not isinstance(client, distributed.Client):
+        raise TypeError(
+            f"client must be a dask.distributed.Client, got {_validation.described(client)}"
+        )
+    return client
 
 
 def _parts(count: int, threads: int) -> list[tuple[int, int]]:

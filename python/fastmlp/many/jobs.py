@@ -233,6 +233,15 @@ class Job:
             for scaling, setter in zip(scalings, put, strict=True):
                 setter(*(scaling if scaling is not None else (None, None)))
 
+    def explain(self) -> None:
+        """Say of a training that diverged if its network had no numbers before."""
+        not_finite = not np.isfinite(self.model.core.parameters).all()  # although restored
+        if isinstance(self.outcome, DivergenceError) and not_finite:
+            self.outcome.add_note(
+                "the network had parameters that are not finite before: set them, or create it "
+                "again"
+            )
+
     def end(self) -> None:
         """Restore the best weights if asked to, and make the history."""
         if self.outcome is None and self.loop is not None:

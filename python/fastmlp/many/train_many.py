@@ -232,6 +232,7 @@ class _Call:
             training(_validation.n_threads(self.common["n_threads"]))
             for job in jobs:
                 job.leave_no_trace()
+                job.explain()
         return [job.outcome for job in jobs]
 
 

@@ -145,6 +145,11 @@ def _is_gradient(y: object, sample_weight: object, gradient: object, caller: str
 
 def _outer(model: Model, gradient: object, rows: int) -> NDArray[Any]:
     """Return the derivatives of a loss by the outputs as an array (rows, outputs)."""
+    if model.loss.heads and isinstance(gradient, tuple | dict):
+        raise TypeError(
+            f"gradient must be one array ({rows}, {model.outputs}) for all heads, got a "
+            f"{type(gradient).__name__}: fill the parts that net.split(gradient) returns"
+        )
     return _arrays.gradient("gradient", gradient, rows, model.outputs, model.dtype)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from fastmlp._validation import returned_number
 from fastmlp.settings.optimizers import read_step_optimizer
 from fastmlp.settings.plateau import Plateau
-from fastmlp.settings.schedules import Schedule
+from fastmlp.settings.schedules import LinearWarmup, Schedule
 
 
 class StepOptimizer:
@@ -77,6 +77,8 @@ def _refuse_without_epochs(schedule: Schedule, caller: str) -> None:
     if isinstance(schedule, Plateau):
         raise TypeError(f"{name} depends on the losses of epochs: use it with fit, not {caller}")
     if schedule.is_spread:
+        spread = schedule.after if isinstance(schedule, LinearWarmup) else schedule
+        name = type(spread).__name__
         raise ValueError(
             f"{name} is spread over the epochs of a fit, but {caller} takes single steps: "
             f"pass its length in steps, as {name}(..., epochs=10_000)"
