@@ -93,6 +93,11 @@ def test_log_softmax_becomes_softmax():
     np.testing.assert_allclose(net.predict(X), np.exp(model.apply(variables, X)), atol=1e-6)
 
 
+def _lowest(x: Any) -> Any:
+    """Return bounds of the nodes, 0 but for the first."""
+    return jnp.zeros(x.shape, x.dtype) - jnp.eye(6, dtype=x.dtype)[0]
+
+
 REFUSED = {
     "a residual": (Model(lambda x: x + jnp.tanh(linen.Dense(6)(x))), "combines two layers"),
     "a mean of the batch": (
@@ -109,7 +114,16 @@ REFUSED = {
         "a multiple from 0 on",
     ),
     "another relu": (Model(jax.jit(lambda x: jax.nn.relu(x - 1) * x)), "combines two layers"),
-    "two results": (Model(jax.nn.relu, lambda x: (x, x)), "one array, got 2"),
+    "two results": (Model(jax.nn.relu, lambda x: (x, x)), "one array, got a tuple"),
+    "a dict": (Model(jax.nn.relu, lambda x: {"y": x}), "one array, got a dict"),
+    "squares": (
+        Model(jnp.square),
+        "primitive square: not a known function of the nodes",
+    ),
+    "a clamp of several": (
+        Model(lambda x: jax.lax.clamp(_lowest(x), x, jnp.full(x.shape, 6, x.dtype))),
+        "clamp, only from 0",
+    ),
     "a mean of columns": (
         Model(lambda x: (x.T - x.T.mean(1)[:, None]).T),
         "all nodes",

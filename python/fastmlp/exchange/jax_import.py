@@ -89,7 +89,8 @@ def _steps(function: Callable[[Any], Any], weights: list[Array], dtype: Any) -> 
     for features in _widths(weights):
         program = None
         try:
-            program = jax.make_jaxpr(function)(np.zeros((rows, features), dtype))
+            given = np.zeros((rows, features), dtype)
+            program, result = jax.make_jaxpr(function, return_shape=True)(given)
         except Exception as error:  # noqa: BLE001  (whatever a model raises)
             found = ValueError(
                 f"the model cannot compute {rows} rows of {features} features: "
@@ -97,6 +98,8 @@ def _steps(function: Callable[[Any], Any], weights: list[Array], dtype: Any) -> 
             )
             count = 0
         else:
+            if not hasattr(result, "shape"):
+                raise ValueError(f"the model must return one array, got a {type(result).__name__}")
             trace = _Trace(rows)
             try:
                 return trace.steps(program, features)
@@ -134,7 +137,7 @@ class _Trace:
         if len(results) != 1:
             raise ValueError(f"the model must return one array, got {len(results)}")
         if isinstance(results[0], Rows):
-            raise ValueError(f"{results[0].where}: not a known function of the nodes of a row")
+            raise results[0].refused()
         if not isinstance(results[0], Value):
             raise ValueError("the result of the model does not depend on the features")
         if program.out_avals[0].shape[0] != self._rows:

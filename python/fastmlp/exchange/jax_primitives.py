@@ -27,6 +27,10 @@ class Rows:
     scale: Array | None = None
     """By which the nodes are multiplied."""
 
+    def refused(self) -> ValueError:
+        """Return the error for what is neither a normalization nor softmax."""
+        return ValueError(f"{self.where}: not a known function of the nodes of a row")
+
 
 Traced = Value | Rows
 
@@ -92,9 +96,11 @@ Operator = Callable[[Call], Traced]
 
 def _product_of_matrices(call: Call) -> Traced:
     (left, right), batch = call.settings["dimension_numbers"]
-    is_left = isinstance(call.inputs[0], Value)
+    is_left = isinstance(call.inputs[0], Traced)
     sample, matrix = call.inputs if is_left else call.inputs[::-1]
     axis, other = (left, right) if is_left else (right, left)
+    if isinstance(sample, Rows):
+        raise sample.refused()
     fits = isinstance(sample, Value) and not isinstance(matrix, Traced)
     fits = fits and tuple(axis) == (0 if call.rows_last else 1,)
     if not fits or np.ndim(matrix) != 2 or len(other) != 1 or any(map(len, batch)):
@@ -194,17 +200,22 @@ def _extreme(call: Call) -> Traced:
     if isinstance(a, Value) and isinstance(b, Value):
         raise call.refused("of two tensors of the sample")
     value, constant = (a, b) if isinstance(a, Value) else (b, a)
-    bounds = np.unique(constant)
-    bound = float(bounds[0]) if bounds.size == 1 else math.nan
+    bound = _number(constant)
     name = {("max", 0.0): "relu", ("min", 0.0): "min", ("min", 6.0): "min6"}
     if (call.name, bound) not in name:
         raise call.refused("only with 0, and the minimum with 6")
     return value.apply(name[call.name, bound], call.where)
 
 
+def _number(constant: Any) -> float:
+    """Return the value of a constant; NaN if it has several, or is none."""
+    values = np.zeros(0) if isinstance(constant, Traced) else np.unique(constant)
+    return float(values[0]) if values.size == 1 else math.nan
+
+
 def _clamp(call: Call) -> Traced:
     low, value, high = call.inputs
-    bounds = float(np.max(low)), float(np.min(high))
+    bounds = _number(low), _number(high)
     name = {(0.0, math.inf): "relu", (0.0, 6.0): "relu6"}.get(bounds)
     if name is None or not isinstance(value, Value):
         raise call.refused("only from 0, and to 6 or without an end")
