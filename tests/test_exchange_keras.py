@@ -229,7 +229,9 @@ REFUSED = {
     r"\(Dropout\)": lambda: trained(
         layers.Dense(3, "relu"), layers.Dropout(0.5, noise_shape=(None, 1)), layers.Dense(2)
     ),
-    "ReLU": lambda: trained(layers.Dense(3), layers.ReLU(max_value=0.0)),
+    r"\(ReLU\): only with max_value None": lambda: trained(
+        layers.Dense(3), layers.ReLU(max_value=0.0)
+    ),
     r"\(Conv1D\)": lambda: keras.Sequential([layers.Input((5, 1)), layers.Conv1D(2, 3)]),
     "several inputs": residual,
     "not built": lambda: keras.Sequential([layers.Dense(3)]),

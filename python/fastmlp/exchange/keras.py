@@ -333,6 +333,10 @@ def _activation_layer(layer: Any, where: str) -> ActivationLike:
         case layers.ReLU():
             if (activation := relu_of(layer)) is not None:
                 return activation
+            raise ValueError(
+                f"{where}: only with max_value None, or 6 without a slope, a negative_slope from 0 "
+                "on, and threshold 0"
+            )
         case layers.LeakyReLU() if float(layer.negative_slope) >= 0.0:
             return LeakyReLU(float(layer.negative_slope))
         case layers.ELU() if float(layer.alpha) >= 0.0:
