@@ -213,7 +213,10 @@ def test_codes_of_digits_stay_words(run, tmp_path):
 def test_models_that_are_none(run, houses, tmp_path):
     network = tmp_path / "network.safetensors"
     fm.Network([2, 1], output="identity", seed=1).save(network)
-    assert "a network alone" in run("predict", network, houses, code=2).err
+    assert "a network without a table" in run("predict", network, houses, code=2).err
+    ensemble = tmp_path / "ensemble.safetensors"
+    fm.Ensemble(fm.Network([2, 1], output="identity", seed=i) for i in (1, 2)).save(ensemble)
+    assert "an ensemble without a table" in run("predict", ensemble, houses, code=2).err
     assert "No such file" in run("describe", tmp_path / "none", code=2).err
     assert "model.txt" in run("describe", tmp_path / "model.txt", code=2).err
     assert "is not a model file" in run("describe", houses, code=2).err

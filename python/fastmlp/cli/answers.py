@@ -27,15 +27,16 @@ def load_model(path: str) -> TabularModel:
     Raises
     ------
     DataError
-        If the file contains a network only, without the encoding of a table.
+        If the file contains networks only, without the encoding of a table.
     ModelFormatError, OSError
         If the file cannot be read.
     """
     model = load(path)
     if not isinstance(model, TabularModel):
+        what = "an ensemble" if isinstance(model, Ensemble) else "a network"
         raise DataError(
-            f"{path}: a network alone, which knows nothing of columns: save one with "
-            "fastmlp train --save"
+            f"{path}: {what} without a table, which knows nothing of columns: in Python "
+            "fm.load(path).predict(X) takes arrays; here, use what fastmlp train --save wrote"
         )
     return model
 
