@@ -186,6 +186,8 @@ def test_onnx(trained, blobs, tmp_path):
     # As for single networks: sums of at most 7 terms in another order, then rounded.
     np.testing.assert_allclose(outputs, trained.predict(X), rtol=1e-4, atol=1e-5)
     assert outputs.dtype == np.float32
+    with pytest.raises(ValueError, match=r"mean of several networks.*: fm.load reads an ensemble"):
+        fm.from_onnx(tmp_path / "e.onnx")
 
 
 def test_members_that_have_come_apart_are_not_saved(tmp_path):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, TensorProto, compose, helper, numpy_helper
+from onnx import GraphProto, ModelProto, TensorProto, compose, helper, numpy_helper
 
 from fastmlp.exchange.onnx.exporting import checked_model, onnx_model
 from fastmlp.model.model import Model
@@ -50,6 +50,21 @@ class MeanOfNetworks:
     def _add(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
         return output
+
+
+def refuse_mean(graph: GraphProto) -> None:
+    """Refuse the graph of several networks.
+
+    Raises
+    ------
+    ValueError
+        If `MeanOfNetworks` has written it.
+    """
+    if any(node.name == "sum 1" and node.op_type == "Add" for node in graph.node):
+        raise ValueError(
+            "the graph is the mean of several networks, which no single network computes: fm.load "
+            "reads an ensemble or a table model from the file that its save wrote"
+        )
 
 
 def ensemble_model(models: Sequence[Model]) -> ModelProto:

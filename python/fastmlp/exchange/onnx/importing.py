@@ -15,6 +15,7 @@ from fastmlp import files
 from fastmlp._validation import brief
 from fastmlp.exchange.assembly import assemble
 from fastmlp.exchange.onnx.constants import Constants, attribute
+from fastmlp.exchange.onnx.ensemble import refuse_mean
 from fastmlp.exchange.onnx.evaluation import Evaluation
 from fastmlp.exchange.onnx.gelu import DOMAIN, with_gelu
 from fastmlp.exchange.onnx.heads import columns, joined
@@ -25,7 +26,13 @@ from fastmlp.exchange.onnx.names import (
     names_in,
     names_of_labels,
 )
-from fastmlp.exchange.onnx.operators import OPERATORS, combined, unsupported, where
+from fastmlp.exchange.onnx.operators import (
+    OPERATORS,
+    casts_to_float,
+    combined,
+    unsupported,
+    where,
+)
 from fastmlp.exchange.steps import Step, Width
 from fastmlp.exchange.values import Value
 from fastmlp.exchange.verification import verify as verify_steps
@@ -50,6 +57,7 @@ def from_onnx(
 ) -> Model:
     """Return a network with the weights of `model`; see `fastmlp.from_onnx`."""
     proto = _loaded(model)
+    refuse_mean(proto.graph)
     reader = _Reader(proto)
     tensors, value = reader.result()
     steps = value.steps("the graph's output")
@@ -103,6 +111,8 @@ class _Reader:
         self._head_names = names_in(model, HEAD_NAMES)
         self._constants = Constants(model.graph.initializer)
         self._values: dict[str, Value | _Decision] = {}
+        self._compared: dict[str, Value] = {}
+        """By the result of Greater: what was compared with a number."""
         inputs = [info for info in model.graph.input if info.name not in self._constants]
         if len(inputs) != 1:
             names = [info.name for info in inputs[:10]]
@@ -169,11 +179,8 @@ class _Reader:
                 raise unsupported(node, "computes with labels")
             self.class_names = names_of_labels(node, self._constants) or self.class_names
             return next(value for value in inputs if isinstance(value, _Decision))
-        if node.op_type in _DECIDING:
-            if node.op_type == "ArgMax" and attribute(node, "axis", 0) not in (1, -1):
-                raise unsupported(node, "only of the outputs of each row, with axis 1")
-            self.class_names = names_of_labels(node, self._constants) or self.class_names
-            return _Decision(values[0])
+        if (decision := self._decision(node, values[0])) is not None:
+            return decision
         if node.op_type == "Concat":
             return self._concatenated(node, values)
         if len(values) > 1:
@@ -186,6 +193,19 @@ class _Reader:
         others = [name for name in node.input if name and name not in self._values]
         constants = [self._constants.get(name, where(node)) for name in others]
         return OPERATORS[node.op_type](node, values[0], constants, first)
+
+    def _decision(self, node: NodeProto, value: Value) -> _Decision | None:
+        """Return the labels that a node computes from a value; None if it computes none."""
+        if node.op_type in _DECIDING:
+            if node.op_type == "ArgMax" and attribute(node, "axis", 0) not in (1, -1):
+                raise unsupported(node, "only of the outputs of each row, with axis 1")
+            self.class_names = names_of_labels(node, self._constants) or self.class_names
+            return _Decision(value)
+        if node.op_type == "Greater":
+            self._compared[node.output[0]] = value
+        if node.op_type == "Cast" and node.input[0] in self._compared and not casts_to_float(node):
+            return _Decision(self._compared[node.input[0]])
+        return None
 
     def _concatenated(self, node: NodeProto, values: list[Value]) -> Value | _Decision:
         """Return the outputs of heads next to each other, or a decision from 1 - p and p."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import NodeProto, helper
+from onnx import NodeProto, TensorProto, helper
 
 from fastmlp._validation import brief
 from fastmlp.exchange.onnx.activations import SIGMOID_BOUND, TANH_BOUND
@@ -232,8 +232,13 @@ def _same(_: NodeProto, value: Value, __: list[Array], ___: bool) -> Value:
     return value
 
 
+def casts_to_float(node: NodeProto) -> bool:
+    """Return whether a Cast is to float32 or float64."""
+    return attribute(node, "to", 0) in (TensorProto.FLOAT, TensorProto.DOUBLE)
+
+
 def _cast(node: NodeProto, value: Value, _: list[Array], __: bool) -> Value:
-    if attribute(node, "to", 0) not in (1, 11):
+    if not casts_to_float(node):
         raise unsupported(node, "only to float32 and float64")
     return value
 
@@ -256,10 +261,11 @@ def _squeeze(node: NodeProto, value: Value, _: list[Array], __: bool) -> Value:
 
 def _reshape(node: NodeProto, value: Value, constants: list[Array], first: bool) -> Value:
     shape = constants[0].ravel()[:5].tolist() if first and constants else []
+    place = f"{where(node)} to {shape}"
     if shape == [-1]:
-        return value.then(Width(1, where(node)))
+        return value.then(Width(1, place))
     if len(shape) == 2 and shape[1] > 0:
-        return value.then(Width(int(shape[1]), where(node)))
+        return value.then(Width(int(shape[1]), place))
     if len(shape) == 2 and shape[1] == -1 and shape[0] >= 0:
         return value
     raise unsupported(node, f"to {shape}; a sample must stay a vector, [-1, N]")
@@ -306,7 +312,7 @@ def _vector(node: NodeProto, constants: list[Array]) -> Array:
     if shape is None or len(shape) > 2 or (len(shape) == 2 and shape[0] != 1):
         raise unsupported(node, f"a constant of shape {shape}, allowed: (N,)")
     array = np.asarray(constants[0], np.float64)
-    return array.ravel() if array.ndim else array
+    return array.reshape(()) if array.size == 1 else array.ravel()  # which is broadcast
 
 
 _SELU_ALPHA, _SELU_GAMMA = (_single(1.6732632423543773),), (_single(1.0507009873554805),)
