@@ -28,6 +28,8 @@ _POINT_NUMBER: Final = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?", re.ASCII)
 _OPEN_NUMBER: Final = re.compile(r"[+-]?[1-9]\d{0,2}[,.]\d{3}", re.ASCII)
 """A number whose mark separates thousands or decimals, such as 1,000."""
 _MARK: Final = re.compile(r"[.,]")
+_BESIDE_DIGITS: Final = re.compile(r"\s*[$€£¥%]\s*|(?<=\d)\s(?=\d)")
+"""Signs of currencies and percent, and blanks that separate thousands."""
 
 Row = tuple[int, list[str]]
 """The line on which a row ends, from 1, and its cells."""
@@ -292,13 +294,16 @@ def _find_decimal(
     """
     names = dialect.names
     ours = [j for j, name in enumerate(names) if name in expected] or range(len(names))
-    cells = [row[j].strip() for _, row in rows[:500] if len(row) == len(names) for j in ours]
-    commas = [cell for cell in cells if _COMMA_NUMBER.fullmatch(cell)]
+    whole = [row for _, row in rows[:500] if len(row) == len(names)]
+    cells = [row[j].strip() for row in whole for j in ours if _MARK.search(row[j])]
+    bare = [_BESIDE_DIGITS.sub("", cell) for cell in cells]
+    clear_points = sum(_is_clear(cell) for cell in bare if _POINT_NUMBER.fullmatch(cell))
+    clear_commas = sum(_is_clear(cell) for cell in bare if _COMMA_NUMBER.fullmatch(cell))
     points = [cell for cell in cells if _POINT_NUMBER.fullmatch(cell)]
-    clear_points = sum(map(_is_clear, points))
-    votes = sum(map(_is_clear, commas)) - clear_points
+    commas = [cell for cell in cells if _COMMA_NUMBER.fullmatch(cell)]
+    votes = clear_commas - clear_points
     if votes == 0:
-        votes = _grouped(cells, ",") - _grouped(cells, ".")
+        votes = _grouped(bare, ",") - _grouped(bare, ".")
     separates = dialect.delimiter == "," and len(names) > 1
     if separates and (clear_points or (points and not commas)):
         votes = -1  # a comma in quotes belongs to a list, or separates thousands
