@@ -259,14 +259,11 @@ def arrow_text(cells: Any) -> Text:
     codes = _filled(coded.indices, np.int32, -1)
     if coded.dictionary.null_count or not len(coded.dictionary):
         return Text.coded(coded.dictionary.to_pylist(), codes)
-    values = Strings(*_characters(coded.dictionary))
-    if not values.are_stripped():
-        return Text.coded(values, codes)
-    values, filled = values.without_empty()
+    values, filled = Strings(*_characters(coded.dictionary)).without_empty()
     if not filled.all():
         new = np.where(filled, np.cumsum(filled, dtype=np.int32) - 1, -1)
         codes = np.append(new, -1).astype(np.int32)[codes]  # the last is for code -1
-    return Text(values, codes)
+    return Text(values, codes) if values.are_stripped() else Text.coded(values, codes)
 
 
 def arrow_floats(column: Any) -> NDArray[np.float64]:
@@ -294,7 +291,8 @@ def _filled(array: Any, dtype: type[Any], null: float) -> NDArray[Any]:
 
 def _cast(cells: Any) -> NDArray[np.float64] | None:
     """Return pyarrow cells as numbers; None if one of them needs `typed`."""
-    if cells.null_count == len(cells) or _as_doubles(cells.slice(0, _FIRST)) is None:
+    first = cells.slice(0, _FIRST)
+    if cells.null_count == len(cells) or _as_doubles(first) is None or _has_codes(first):
         return None
     values = _as_doubles(cells)
     if values is None:
@@ -305,7 +303,7 @@ def _cast(cells: Any) -> NDArray[np.float64] | None:
     known = array[np.isfinite(array)]
     if not len(known) or (not _has_fractions(known) and np.abs(known).max() >= EXACT):
         return None
-    return None if not _has_fractions(known) and any(map(_has_codes, cells.chunks)) else array
+    return None if not _has_fractions(known) and _has_codes(cells) else array
 
 
 def _as_doubles(cells: Any) -> Any:
@@ -347,11 +345,13 @@ def _missing_words() -> Any:
 
 
 def _has_codes(cells: Any) -> bool:
-    """Return whether a cell of a pyarrow array of strings begins with 0 and another digit."""
-    text, ends = _characters(cells)
-    first = ends[:-1][np.diff(ends) > 1]
-    second = text[first[text[first] == ord("0")] + 1]
-    return bool(((second >= ord("0")) & (second <= ord("9"))).any())
+    """Return whether a cell of a pyarrow column of strings begins with 0 and another digit."""
+    for text, ends in map(_characters, cells.chunks):
+        first = ends[:-1][np.diff(ends) > 1]
+        second = text[first[text[first] == ord("0")] + 1]
+        if ((second >= ord("0")) & (second <= ord("9"))).any():
+            return True
+    return False
 
 
 def _characters(strings: Any) -> tuple[NDArray[np.uint8], NDArray[Any]]:

@@ -126,15 +126,18 @@ class Strings(Sequence[str]):
     def without_empty(self) -> "tuple[Strings, NDArray[np.bool_]]":
         """Return the strings that are not empty, and which of all these are."""
         filled = np.diff(self._ends) > 0
+        if filled.all():
+            return self, filled
         ends = np.concatenate([self._ends[:1], self._ends[1:][filled]])
         return Strings(self._characters, ends), filled
 
     def are_stripped(self) -> bool:
-        """Return whether all that are not empty begin and end with a visible ASCII character."""
-        filled = np.diff(self._ends) > 0
-        first, last = self._ends[:-1][filled], self._ends[1:][filled] - 1
-        outer = np.concatenate([self._characters[first], self._characters[last]])
-        return bool(((outer > ord(" ")) & (outer < 127)).all())
+        """Return whether all begin and end with a visible ASCII character; none may be empty."""
+        for places in (self._ends[:-1], self._ends[1:] - 1):
+            outer = self._characters[places]
+            if not ((outer > ord(" ")) & (outer < 127)).all():
+                return False
+        return True
 
     @property
     def layouts(self) -> Sequence[str]:
