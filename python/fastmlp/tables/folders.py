@@ -109,7 +109,7 @@ def _partitions(root: Path | None, file: Path) -> dict[str, str | None]:
 
 
 def joined(source: str, parts: list[tuple[str, Table]], words: Collection[str] = ()) -> Table:
-    """Concatenate the rows of tables, each of which has a name.
+    """Concatenate the rows of tables, each of which has a name, and take their columns from them.
 
     The columns of `words` stay text. A column that cannot be read in one table cannot be in all.
 
@@ -134,13 +134,14 @@ def joined(source: str, parts: list[tuple[str, Table]], words: Collection[str] =
         raise next(iter(unusable.values()))
     for _, table in parts:
         table.add_absent(names)
+    ends = np.cumsum([len(table) for _, table in parts])
     certain = max((table for _, table in parts), key=lambda each: CERTAINTIES.index(each.certainty))
     mark = certain.decimal
     columns = {}
     for name in names:
-        pieces = [_with_mark(table.columns[name], table.decimal, mark) for _, table in parts]
+        # Released once they are joined: only one column is there twice.
+        pieces = [_with_mark(table.columns.pop(name), table.decimal, mark) for _, table in parts]
         columns[name] = _stacked(pieces, mark, is_text=name in words)
-    ends = np.cumsum([len(table) for _, table in parts])
     places = [(name, table.locate) for name, table in parts]  # the columns are released
 
     def locate(row: int) -> str:

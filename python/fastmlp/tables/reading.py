@@ -3,6 +3,7 @@
 import glob
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,7 +88,10 @@ def _read_pieces(
         name = f"piece {i}"
         if isinstance(piece, str | os.PathLike):
             paths[i], name = piece, str(piece)
-        parts.append((name, read_one(piece, decimal)))
+        part = read_one(piece, decimal)
+        if part is piece:  # whose columns are the caller's
+            part = replace(part, columns=dict(part.columns))
+        parts.append((name, part))
     if not parts:
         raise DataError("table: there are no pieces")
     parts = folders.with_one_mark("table", parts, lambda i, mark: read_one(paths[i], mark))
