@@ -185,7 +185,7 @@ def test_tables_come_back(path, dtype):
 
 def test_tables_of_columns_are_for_those_who_know_how(path, named):
     write(path, [named], TABLE)
-    with pytest.raises(_core.FormatError, match="only Python can prepare the columns"):
+    with pytest.raises(_core.FormatError, match="the columns of this table must be prepared"):
         _core.load_network(str(path), False)
     with pytest.raises(fm.ModelFormatError, match="'table': there is no 'version'"):
         fm.load(path)

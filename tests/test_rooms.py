@@ -17,6 +17,7 @@ PACKAGE = ROOT / "python" / "fastmlp"
 ROOMS = {
     ".": {"training", "inference", "checks", "propagation", "threads", "files", "kernels"},
     "c_api": {"checks", "propagation", "threads", "files"},
+    "tables": {"files"},
     "training": {"checks", "propagation", "threads", "kernels"},
     "inference": {"checks", "propagation", "threads", "kernels"},
     "checks": {"propagation", "kernels"},

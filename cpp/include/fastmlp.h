@@ -459,6 +459,41 @@ FASTMLP_API fastmlp_status fastmlp_predictor_predict(fastmlp_predictor* predicto
 FASTMLP_API fastmlp_status fastmlp_predictor_predict_f64(fastmlp_predictor* predictor,
                                                          const double* x, size_t rows, double* out);
 
+/* ---- models of tables ----------------------------------------------------------------------- */
+
+/* A model that Python's TabularModel.save wrote, of a table whose columns are numbers: from rows of
+ * unprepared numbers to predictions in the units of the target. Several threads may use one
+ * model. */
+typedef struct fastmlp_tabular_model fastmlp_tabular_model;
+
+/* Tables with other columns than numbers are refused: the error names one. */
+FASTMLP_API fastmlp_status fastmlp_tabular_load(const char* path, fastmlp_tabular_model** model);
+FASTMLP_API fastmlp_status fastmlp_tabular_load_memory(const void* bytes, size_t size,
+                                                       fastmlp_tabular_model** model);
+/* Null is fine. */
+FASTMLP_API void fastmlp_tabular_destroy(fastmlp_tabular_model* model);
+
+/* The numbers of columns and of outputs; 0 of null. */
+FASTMLP_API size_t fastmlp_tabular_columns(const fastmlp_tabular_model* model);
+FASTMLP_API size_t fastmlp_tabular_outputs(const fastmlp_tabular_model* model);
+/* The name of a column, and that of the class of an output, or of its target if the target is no
+ * class. In UTF-8, valid as long as the model; null for an index that is too large. */
+FASTMLP_API const char* fastmlp_tabular_column_name(const fastmlp_tabular_model* model,
+                                                    size_t column);
+FASTMLP_API const char* fastmlp_tabular_output_name(const fastmlp_tabular_model* model,
+                                                    size_t output);
+
+/* Outputs (rows x outputs) of x (rows x columns), whose missing numbers are NaN; infinite ones are
+ * taken as missing. An output is the probability of a class, or that a target of yes and no is yes,
+ * or a number in the units of the target. */
+FASTMLP_API fastmlp_status fastmlp_tabular_predict(const fastmlp_tabular_model* model,
+                                                   const double* x, size_t rows, double* out,
+                                                   int n_threads);
+/* The most probable class of each row (rows); refused if the target is no class. */
+FASTMLP_API fastmlp_status fastmlp_tabular_classify(const fastmlp_tabular_model* model,
+                                                    const double* x, size_t rows, size_t* classes,
+                                                    int n_threads);
+
 #ifdef __cplusplus
 }
 #endif

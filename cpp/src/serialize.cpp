@@ -140,7 +140,8 @@ void check_table(const Archive& archive, bool allowed, const Complaint& complain
     if (allowed || inputs->second == "numbers") return;
     const auto reason = archive.metadata.find(kTableReason);
     complaint.metadata(files::kTableKey,
-                       "only Python can prepare the columns of this table for its network" +
+                       "the columns of this table must be prepared for its network, which "
+                       "TabularModel of C++ and fastmlp_tabular_load of C do if all are numbers" +
                            (reason == archive.metadata.end() ? "" : ": " + reason->second));
 }
 

@@ -22,6 +22,7 @@
 #include "fastmlp/raw_view.hpp"
 #include "fastmlp/schedule.hpp"
 #include "fastmlp/serialize.hpp"
+#include "fastmlp/tabular_model.hpp"
 #include "fastmlp/threads.hpp"
 #include "fastmlp/train_step.hpp"
 #include "fastmlp/trainer.hpp"

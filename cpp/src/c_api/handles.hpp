@@ -1,4 +1,5 @@
-/// What the opaque pointers of the C interface point to: a network, or a predictor, of either type.
+/// What the opaque pointers of the C interface point to: a network, or a predictor, of either type,
+/// or the model of a table.
 #pragma once
 
 #include <optional>
@@ -55,6 +56,10 @@ struct fastmlp_network {
         : any(std::in_place_type<fastmlp::c::Model<T>>, std::move(network)) {}
 
     std::variant<fastmlp::c::Model<float>, fastmlp::c::Model<double>> any;
+};
+
+struct fastmlp_tabular_model {
+    fastmlp::TabularModel model;
 };
 
 struct fastmlp_predictor {

@@ -189,6 +189,37 @@ bool JsonReader::boolean() {
     fail("expected true or false");
 }
 
+bool JsonReader::accept_null() {
+    if (text_.substr(position_, 4) != "null") return false;
+    position_ += 4;
+    return true;
+}
+
+void JsonReader::skip(int depth) {
+    if (depth == 0) fail("is nested too deeply");
+    switch (at_end() ? '\0' : text_[position_]) {
+        case '{': return object([&](const std::string&) { skip(depth - 1); });
+        case '[': return array([&] { skip(depth - 1); });
+        case '"': string(); return;
+        case 't':
+        case 'f': boolean(); return;
+        default:
+            if (!accept_null()) number();
+    }
+}
+
+std::string without_spaces(std::string_view json) {
+    std::string result;
+    bool is_string = false, is_escaped = false;
+    for (const char c : json) {
+        if (c == ' ' && !is_string) continue;
+        result += c;
+        if (c == '"' && !is_escaped) is_string = !is_string;
+        is_escaped = c == '\\' && !is_escaped;
+    }
+    return result;
+}
+
 std::string json_string(std::string_view text) {
     if (valid_utf8_length(text) != text.size()) {
         throw std::invalid_argument("a name or text for a file is not UTF-8, or has a NUL");

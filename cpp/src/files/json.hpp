@@ -17,8 +17,8 @@ struct JsonError {
     std::string problem;
 };
 
-/// Reads values one after the other, without recursion: the caller knows what to expect. Anything
-/// else throws JsonError.
+/// Reads values one after the other: the caller knows what to expect. Anything else throws
+/// JsonError.
 class JsonReader {
 public:
     explicit JsonReader(std::string_view text) : text_(text) {}
@@ -37,6 +37,10 @@ public:
     double number();
     /// true or false.
     bool boolean();
+    /// Reads null if it comes next; returns whether it did.
+    bool accept_null();
+    /// Reads a value of any kind, nested less than `depth` deep.
+    void skip(int depth = 64);
 
     /// {"key":value,...}: calls `member(key)`, which reads the value.
     template <class Member>
@@ -73,6 +77,9 @@ private:
     std::string_view text_;
     std::size_t position_ = 0;
 };
+
+/// JSON without spaces between its values.
+std::string without_spaces(std::string_view json);
 
 /// The JSON string of `text`, with quotes. Throws std::invalid_argument if `text` is not UTF-8 or
 /// contains a NUL.

@@ -91,7 +91,7 @@ class TabularModel:
         many. For classes, a column of more than 30 numbers that repeat, like those of persons, also
         has the cross-fitted mean of the target for each number, if there are few such columns. A
         table of numbers without gaps that are only standardized needs no preparation: the networks
-        take its columns and give answers in the units of the target, also in C and C++.
+        take its columns and give answers in the units of the target, each for itself.
     words : {"one-hot", "target means"}, default "one-hot"
         The encoding of text with more than 30 values: an input for each of the 200 most frequent,
         or the cross-fitted mean of the target.
@@ -356,9 +356,9 @@ class TabularModel:
         """Write the model to a file. `load` returns a model whose predictions have the same bits.
 
         The file contains the networks and the fitted encoding of the columns as plain data; see
-        ``docs/file-format.md``. C and C++ read it if the networks take the columns as they are, as
-        described for `numbers`; otherwise they name a column that they cannot prepare. C and
-        `fastmlp::load` read a single network. Writing is atomic.
+        ``docs/file-format.md``. `fastmlp_tabular_load` in C and `fastmlp::TabularModel` in C++
+        read it if all columns are numbers, and give the same bits; otherwise they name a column.
+        Writing is atomic.
 
         Parameters
         ----------
