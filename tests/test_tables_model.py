@@ -5,6 +5,7 @@ Over 400 lines, as all tests use the same small tables.
 
 import importlib
 import json
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -585,6 +586,26 @@ def test_predictions_in_blocks_are_those_of_all_rows(houses, monkeypatch):
     with pytest.warns(UserWarning, match="'big' is no number, as is 1 other") as warned:
         assert model.predict(houses).tobytes() == expected.tobytes()
     assert len(warned) == 1
+
+
+def test_pieces_are_released_as_they_are_joined():
+    columns, rows, count = 12, 10_000, 5
+    whole = 8 * columns * rows * count
+
+    def piece(start):
+        return {f"c{j}": np.arange(rows) + start / (j + 1.0) for j in range(columns)}
+
+    tracemalloc.start()
+    try:
+        table = read(piece(i * rows) for i in range(count))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(table) == rows * count
+    assert whole < peak < 1.7 * whole  # 2.2 if the pieces stayed
+    again = read([table, table])  # whose columns are the caller's
+    assert len(again) == 2 * len(table)
+    assert table.columns["c3"].tobytes() * 2 == again.columns["c3"].tobytes()
 
 
 def test_pieces_of_a_table_are_one_table(houses, tmp_path):
