@@ -61,7 +61,9 @@ def test_text_of_a_frame_beside_a_file_of_decimal_commas(write):
         assert cells_of(column).count("1,234") == 2
 
 
-@pytest.mark.parametrize("kind", ["files", "json", "arff", "pandas", "pyarrow", "parquet", "excel"])
+@pytest.mark.parametrize(
+    "kind", ["files", "json", "arff", "npy", "pandas", "pyarrow", "parquet", "excel"]
+)
 def test_columns_of_words_stay_text(write, tmp_path, kind):
     """A table to predict whose words are all numbers, such as codes and versions."""
     words = ["1.0", "1.50", "b"]
@@ -76,6 +78,9 @@ def test_columns_of_words_stay_text(write, tmp_path, kind):
         table = write("a.jsonl", '{"a": "1.0"}', '{"a": "1.50"}')
     elif kind == "arff":
         table = write("a.arff", "@relation a", "@attribute a numeric", "@data", "1.0", "1.50")
+    elif kind == "npy":
+        table = tmp_path / "a.npy"
+        np.save(table, np.array([(word,) for word in words[:2]], [("a", "U4")]))
     elif kind == "excel":
         openpyxl = pytest.importorskip("openpyxl")
         pytest.importorskip("python_calamine")

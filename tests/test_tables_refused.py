@@ -499,11 +499,22 @@ def _json_of(columns, tmp_path):
     return path
 
 
+def _npy_of(columns, tmp_path):
+    path = tmp_path / "table.npy"
+    odd = {name for name, column in columns.items() if column is OBJECTS}
+    types = [(name, "V2" if name in odd else float) for name in columns]
+    array = np.zeros(40, types)
+    for name in columns.keys() - odd:
+        array[name] = columns[name]
+    np.save(path, array)
+    return path
+
+
 def _pieces_of(columns, tmp_path):
     return [columns, columns]
 
 
-@pytest.mark.parametrize("of", [_mapping_of, _frame_of, _arrow_of, _json_of, _pieces_of])
+@pytest.mark.parametrize("of", [_mapping_of, _frame_of, _arrow_of, _json_of, _npy_of, _pieces_of])
 def test_a_column_that_cannot_be_read_is_an_error_only_if_needed(of, tmp_path):
     table = of({"odd": OBJECTS, "a": Y, "y": Y * 2}, tmp_path)
     model = fm.TabularModel(**QUICK).fit(table, "y", drop=["odd"])
@@ -511,9 +522,9 @@ def test_a_column_that_cannot_be_read_is_an_error_only_if_needed(of, tmp_path):
     assert model.predict(table).tolist() == other.predict(table).tolist()
     assert model.evaluate(table).rows == (80 if of is _pieces_of else 40)
     for needed in ({}, {"features": ["odd"]}, {"sample_weight": "odd"}, {"groups": "odd"}):
-        with pytest.raises(DataError, match="column 'odd' holds "):
+        with pytest.raises(DataError, match=r"column 'odd' (holds|must be) "):
             fm.TabularModel(**QUICK).fit(table, "y", **needed)
-    with pytest.raises(DataError, match="column 'odd' holds "):
+    with pytest.raises(DataError, match=r"column 'odd' (holds|must be) "):
         fm.TabularModel(**QUICK).fit(table, "odd", features=["a"])
-    with pytest.raises(DataError, match="column 'a' holds "):
+    with pytest.raises(DataError, match=r"column 'a' (holds|must be) "):
         model.predict(of({"b": Y, "a": OBJECTS}, tmp_path))

@@ -4,6 +4,7 @@ Object arrays are refused, because unpickling can run arbitrary code.
 """
 
 import io
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, cast
@@ -15,7 +16,7 @@ from fastmlp._validation import brief
 from fastmlp.data import _memory
 from fastmlp.data._text import counted
 from fastmlp.errors import DataError
-from fastmlp.tables.frames import from_array
+from fastmlp.tables.frames import column_makers, from_array
 from fastmlp.tables.table import Column, Table, Text
 
 _NAMES: Final = (
@@ -27,10 +28,11 @@ _NAMES: Final = (
 """What archives call their features and their target."""
 
 
-def read_npy(path: Path) -> Table:
+def read_npy(path: Path, words: Collection[str] = ()) -> Table:
     """Read one array: a matrix, or a structured array whose fields are columns.
 
-    Columns of a matrix are named "column 0" and so on. The file is memory-mapped.
+    Columns of a matrix are named "column 0" and so on; those of `words` stay text. The file is
+    memory-mapped.
 
     Raises
     ------
@@ -45,28 +47,24 @@ def read_npy(path: Path) -> Table:
         raise DataError(f"{path}: not an .npy file of numbers: {error}") from None
     if array.ndim == 1 and array.dtype.names is not None:
         names = cast("tuple[str, ...]", array.dtype.names)
-        return Table(str(path), {name: _field(path, array, name) for name in names})
+        return Table.of(str(path), column_makers({name: array[name] for name in names}, words))
     if array.ndim != 2 or array.shape[1] == 0:
         raise DataError(
             f"{path}: the array must have shape (samples, features and a target), got {array.shape}"
         )
-    columns = _columns(path, "the array", array, [f"column {j}" for j in range(array.shape[1])])
-    return Table(str(path), columns)
+    numbered = [f"column {j}" for j in range(array.shape[1])]
+    return Table(str(path), _columns(path, "the array", array, numbered, words))
 
 
-def _field(path: Path, array: NDArray[Any], name: str) -> Column:
-    try:
-        return from_array(name, array[name])
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
-
-
-def _columns(path: Path, name: str, array: NDArray[Any], names: list[str]) -> dict[str, Column]:
+def _columns(
+    path: Path, name: str, array: NDArray[Any], names: list[str], words: Collection[str] = ()
+) -> dict[str, Column]:
     """Return the columns of a matrix, as views if it is numeric."""
     if array.dtype.kind not in "biufUS":
         raise DataError(f"{path}: {name} must hold numbers or text, got dtype {array.dtype}")
     if array.dtype.kind in "US":
-        return {each: from_array(each, array[:, j]) for j, each in enumerate(names)}
+        texts = {each: array[:, j] for j, each in enumerate(names)}
+        return {each: make() for each, make in column_makers(texts, words)}
     return {each: array[:, j] for j, each in enumerate(names)}
 
 

@@ -137,7 +137,7 @@ def _read_one(  # noqa: C901, PLR0911  (a case each)
     with path.open("rb") as file:
         beginning = file.read(8)
     if beginning.startswith(b"\x93NUMPY"):
-        return array_files.read_npy(path)
+        return array_files.read_npy(path, as_text)
     if beginning.startswith(arrow_files.MAGIC):
         return arrow_files.read_arrow_file(path, None, beginning, as_text)
     if beginning.startswith(b"PK\x03\x04"):
