@@ -1,8 +1,10 @@
-// The steps of several ranks divide every epoch; two ranks in threads train as one process does.
+// The steps of several ranks divide every epoch; two ranks in threads train as one process does,
+// with the same bits for batches in blocks.
+#include <algorithm>
 #include <cmath>
 #include <condition_variable>
 #include <cstddef>
-#include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -10,6 +12,7 @@
 
 #include "check.hpp"
 #include "fastmlp/fastmlp.hpp"
+#include "propagation/cache_size.hpp"
 #include "training/step_rows.hpp"
 
 namespace {
@@ -77,7 +80,7 @@ private:
 };
 
 Network<float> new_network() {
-    return Network<float>(5, {{20, Activation::kRelu}, {2, Activation::kIdentity}},
+    return Network<float>(5, {{20, Activation::kTanh}, {2, Activation::kIdentity}},
                           Loss::kMeanSquaredError, 7);
 }
 
@@ -96,26 +99,57 @@ private:
     void* first_;
 };
 
-/// One batch is all samples, in their order: then only the places of additions differ. Messages and
-/// `shared` memory give the same bits.
-std::vector<float> check_two_ranks(bool shared) {
-    constexpr std::size_t kRows = 40, kMine = 25;
-    std::vector<float> x(kRows * 5), y(kRows * 2);
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::sin(static_cast<float>(i));
-    for (std::size_t i = 0; i < y.size(); ++i) y[i] = std::cos(static_cast<float>(3 * i));
+constexpr std::size_t kRows = 40, kMine = 25;  ///< of both ranks, and of rank 0
+
+struct Data {
+    Data() : x(kRows * 5), y(kRows * 2) {
+        for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::sin(static_cast<float>(i));
+        for (std::size_t i = 0; i < y.size(); ++i) y[i] = std::cos(static_cast<float>(3 * i));
+    }
+    MatrixView<const float> features(std::size_t first, std::size_t rows) const {
+        return {x.data() + first * 5, rows, 5, 5};
+    }
+    Targets<float> targets(std::size_t first, std::size_t rows) const {
+        auto result = Targets<float>::of_values({y.data() + first * 2, rows, 2, 2});
+        if (!weights.empty()) result.weights = weights.data() + first;
+        return result;
+    }
+
+    std::vector<float> x, y, weights;  ///< weights may be empty
+};
+
+TrainOptions options_of(std::size_t batch, int n_threads) {
     TrainOptions options;
     options.epochs = 5;
-    options.batch_size = kRows;
+    options.batch_size = batch;
     options.shuffle = false;
     options.optimizer.learning_rate = 0.05;
+    options.n_threads = n_threads;
+    return options;
+}
 
-    Network<float> alone = new_network();
-    train(alone, {x.data(), kRows, 5, 5}, Targets<float>::of_values({y.data(), kRows, 2, 2}),
-          options);
+struct Trained {
+    std::vector<float> parameters;
+    std::vector<double> losses;
+    bool operator==(const Trained&) const = default;
+};
 
+Trained trained(Network<float>& network, const MatrixView<const float>& x, const Targets<float>& y,
+                const TrainOptions& options) {
+    Trained result;
+    for (const EpochReport& report : train(network, x, y, options)) {
+        result.losses.push_back(report.loss);
+    }
+    result.parameters.assign(network.parameters()->begin(), network.parameters()->end());
+    return result;
+}
+
+/// What both ranks have in the end, with messages or `shared` memory.
+Trained on_two_ranks(const Data& data, const TrainOptions& options, bool shared) {
     Meeting meeting;
-    const Memory memory(shared_bytes(alone, 2));
     Network<float> nets[2] = {new_network(), new_network()};
+    const Memory memory(shared_bytes(nets[0], 2));
+    Trained results[2];
     const auto run = [&](std::size_t rank) {
         const std::size_t first = rank == 0 ? 0 : kMine, rows = rank == 0 ? kMine : kRows - kMine;
         const Ranks ranks{rank,
@@ -127,33 +161,66 @@ std::vector<float> check_two_ranks(bool shared) {
                           [] { CHECK(false); }};
         TrainOptions mine = options;
         mine.ranks = &ranks;
-        mine.n_threads = 1;
-        train(nets[rank], {x.data() + first * 5, rows, 5, 5},
-              Targets<float>::of_values({y.data() + first * 2, rows, 2, 2}), mine);
+        results[rank] =
+            trained(nets[rank], data.features(first, rows), data.targets(first, rows), mine);
     };
     std::thread other([&] { run(1); });
     run(0);
     other.join();
-    for (std::size_t i = 0; i < alone.layout().size(); ++i) {
-        const float mine = nets[0].parameters()->data()[i];
-        CHECK(mine == nets[1].parameters()->data()[i]);
+    CHECK(results[0] == results[1]);
+    return results[0];
+}
+
+/// One batch is all samples, in their order: then only the places of additions differ. Messages and
+/// shared memory give the same bits.
+void two_ranks_are_as_one() {
+    const Data data;
+    const TrainOptions options = options_of(kRows, 1);
+    Network<float> network = new_network();
+    const Trained alone =
+        trained(network, data.features(0, kRows), data.targets(0, kRows), options);
+    const Trained two = on_two_ranks(data, options, true);
+    CHECK(two == on_two_ranks(data, options, false));
+    for (std::size_t i = 0; i < two.parameters.size(); ++i) {
         // 5 steps, 2 layers, sums of 40 terms: 5 sqrt(2 * 5 * 2 * 48) u, see
         // test_against_reference.
-        CHECK(std::abs(mine - alone.parameters()->data()[i]) < 1e-5F);
+        CHECK(std::abs(two.parameters[i] - alone.parameters[i]) < 1e-5F);
     }
-    const float* trained = nets[0].parameters()->data();
-    return {trained, trained + alone.layout().size()};
+}
+
+/// A batch in blocks has the bits of an undivided one, also where no sample of rank 1 counts: in
+/// the first or second step of every epoch.
+void ranks_in_blocks() {
+    constexpr CacheSizes kWhole{std::size_t{1} << 30, std::size_t{1} << 40}, kBlocks{250, 500};
+    for (const std::size_t empty_step : {0, 1}) {
+        Data data;
+        for (std::size_t b = 0; b < kRows; ++b) data.weights.push_back(b % 3 == 0 ? 2.0F : 1.0F);
+        const std::size_t first = kMine + (empty_step == 0 ? 0 : 7);  // 7 and 8 samples of rank 1
+        for (std::size_t b = 0; b < 7 + empty_step; ++b) data.weights[first + b] = 0;
+        assume_cache_sizes(&kWhole);
+        const Trained whole = on_two_ranks(data, options_of(20, 1), false);
+        CHECK(whole.losses[4] < whole.losses[0]);
+        assume_cache_sizes(&kBlocks);
+        for (const bool shared : {false, true}) {
+            for (const int n_threads : {1, 2}) {
+                CHECK(on_two_ranks(data, options_of(20, n_threads), shared) == whole);
+            }
+        }
+        assume_cache_sizes(nullptr);
+    }
 }
 
 }  // namespace
 
 int main() {
+    setenv("FASTMLP_EXACT_THREADS", "1", 1);  // before the first call reads it
     for (const std::size_t batch : {1, 7, 32, 100, 1000}) {
         check_steps({100}, batch);
         check_steps({60, 40}, batch);
         check_steps({0, 97, 3}, batch);
         check_steps({33, 0, 34, 33}, batch);
     }
-    CHECK(check_two_ranks(true) == check_two_ranks(false));
+    two_ranks_are_as_one();
+    ranks_in_blocks();
     return check::report();
 }

@@ -89,20 +89,19 @@ struct BlockPass : Propagation<T> {
     /// Begins with samples `first` to `first` + `count` - 1; false if none of them counts.
     bool begin(const Samples<T>& samples, std::size_t first, std::size_t count,
                const BatchContext& its_context) {
+        context = its_context;
         batch = count;
+        block = rows = {};
+        loss_before = weight_before = 0;  // a rank adds its sums even if none of its samples counts
+        std::fill(head_losses_before.begin(), head_losses_before.end(), 0.0);
         if (samples.y.weights) {
             const auto weight_of = [&](std::size_t place) {
                 return samples.y.weights[samples[first + place]];
             };
             find_counting(count, weight_of, places);
             batch = places.size();
-            if (batch == 0) return false;
         }
-        block = {};
-        loss_before = weight_before = 0;
-        std::fill(head_losses_before.begin(), head_losses_before.end(), 0.0);
-        context = its_context;
-        return true;
+        return batch > 0;
     }
 
     /// Gathers this thread's rows of the batch, or of its next block.
