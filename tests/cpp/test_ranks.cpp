@@ -1,5 +1,5 @@
 // The steps of several ranks divide every epoch; two ranks in threads train as one process does,
-// with the same bits for batches in blocks.
+// with the same bits for batches in blocks, and a rank that waits can be interrupted.
 #include <algorithm>
 #include <cmath>
 #include <condition_variable>
@@ -210,6 +210,23 @@ void ranks_in_blocks() {
     }
 }
 
+/// A rank that waits for one which never comes can be interrupted, before the step.
+void waiting_is_interrupted() {
+    const Data data;
+    Network<float> network = new_network();
+    const Memory memory(shared_bytes(network, 2));
+    const Ranks ranks{0, {kMine, kRows - kMine}, {}, memory.get(), [] { CHECK(false); }};
+    TrainOptions options = options_of(kRows, 2);
+    options.ranks = &ranks;
+    int asked = 0;
+    options.interrupted = [&] { return ++asked == 3; };
+    const std::vector<float> before(network.parameters()->begin(), network.parameters()->end());
+    CHECK(check::throws<Interrupted>(
+        [&] { train(network, data.features(0, kMine), data.targets(0, kMine), options); }));
+    CHECK(asked == 3);
+    CHECK(std::equal(before.begin(), before.end(), network.parameters()->begin()));
+}
+
 }  // namespace
 
 int main() {
@@ -222,5 +239,6 @@ int main() {
     }
     two_ranks_are_as_one();
     ranks_in_blocks();
+    waiting_is_interrupted();
     return check::report();
 }

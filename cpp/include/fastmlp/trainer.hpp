@@ -62,7 +62,8 @@ struct TrainOptions {
     /// The same after each step; a batch whose weights are all 0 is no step. Costs a copy of the
     /// parameters per step.
     std::function<bool(const StepReport&)> on_step{};
-    /// Called every few milliseconds between steps: true stops, with the parameters of that step.
+    /// Called every few milliseconds between steps, and by a step that has waited two seconds for
+    /// ranks that share memory: true stops, with the parameters of the last step.
     std::function<bool()> interrupted{};
 };
 

@@ -11,10 +11,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
+#include "fastmlp/interruption.hpp"
 #include "fastmlp/network.hpp"
 #include "fastmlp/ranks.hpp"
 #include "threads/thread_pool.hpp"
@@ -42,11 +44,12 @@ public:
     std::uint64_t step() const { return step_; }
 
     /// Announces that the gradients are stored, and waits for those of all ranks. `sums` are
-    /// replaced by those over all ranks. Called by one thread.
-    void meet(std::vector<double>& sums) {
+    /// replaced by those over all ranks. Called by one thread. A long wait asks `interrupted`,
+    /// which may be null, every few milliseconds; the other ranks still take the step then.
+    void meet(std::vector<double>& sums, const std::function<bool()>& interrupted) {
         std::copy(sums.begin(), sums.end(), sums_of(ranks_.rank));
         member(ranks_.rank).steps.store(step_ + 1, std::memory_order_release);
-        for (std::size_t rank = 0; rank < size_; ++rank) wait_for(rank);
+        for (std::size_t rank = 0; rank < size_; ++rank) wait_for(rank, interrupted);
         std::copy_n(sums_of(0), sums.size(), sums.begin());
         for (std::size_t rank = 1; rank < size_; ++rank) {
             for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += sums_of(rank)[i];
@@ -71,6 +74,9 @@ public:
     }
 
 private:
+    /// A rank that comes sooner is waited for, so that all ranks end with the same step.
+    static constexpr std::chrono::seconds kPatience{2};
+
     /// What the others read of a rank. Python sets `ended` when its fit does.
     struct alignas(64) Member {
         std::atomic<std::uint64_t> steps, ended;
@@ -88,9 +94,11 @@ private:
     }
 
     /// Gives up the core to others that share it, soon for a moment and later for longer.
-    void wait_for(std::size_t rank) const {
-        constexpr int kPauses = 1000, kYields = 10'000;
-        for (int i = 0; member(rank).steps.load(std::memory_order_acquire) <= step_; ++i) {
+    void wait_for(std::size_t rank, const std::function<bool()>& interrupted) const {
+        using Clock = std::chrono::steady_clock;
+        constexpr std::size_t kPauses = 1000, kYields = 10'000, kSleepsBetweenLooks = 100;
+        Clock::time_point asleep{};
+        for (std::size_t i = 0; member(rank).steps.load(std::memory_order_acquire) <= step_; ++i) {
             if (any_ended()) {
                 ranks_.ended();
                 throw std::runtime_error("another rank has ended");
@@ -100,6 +108,11 @@ private:
             } else if (i < kYields) {
                 std::this_thread::yield();
             } else {
+                if (i == kYields) asleep = Clock::now();
+                const bool looks = i % kSleepsBetweenLooks == 0 && interrupted;
+                if (looks && Clock::now() - asleep > kPatience && interrupted()) {
+                    throw Interrupted();
+                }
                 std::this_thread::sleep_for(std::chrono::microseconds(50));
             }
         }

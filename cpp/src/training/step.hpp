@@ -156,7 +156,7 @@ private:
                 sums_[i] = part.head_loss(i - Stored::kHeads);
             }
         }
-        stored_->add(*options_.ranks, is_empty, sums_, part.context);
+        stored_->add(options_, is_empty, sums_, part.context);
         facts.weight_sum = sums_[Stored::kWeight];
         if (!(facts.weight_sum > 0)) return false;
         stored_->apply(part, options_.optimizer, conventions_, facts, targets_, part.layer_rules);

@@ -11,6 +11,7 @@
 
 #include "fastmlp/network.hpp"
 #include "fastmlp/ranks.hpp"
+#include "fastmlp/trainer.hpp"
 #include "propagation/norm.hpp"
 #include "propagation/propagate.hpp"
 #include "threads/thread_pool.hpp"
@@ -45,11 +46,11 @@ public:
     }
 
     /// Replaces the gradients of this rank, which are stored and not divided yet, or 0 if it
-    /// `is_empty`, and its sums of losses and weights by those of all `ranks`; then divides by the
-    /// sum of the weights. For all threads, after a barrier.
-    void add(const Ranks& ranks, bool is_empty, std::vector<double>& sums,
+    /// `is_empty`, and its sums of losses and weights by those of all ranks of `options`; then
+    /// divides by the sum of the weights. For all threads, after a barrier.
+    void add(const TrainOptions& options, bool is_empty, std::vector<double>& sums,
              const BatchContext& context) {
-        if (context.share.rank == 0) exchange(ranks, is_empty, sums);
+        if (context.share.rank == 0) exchange(options, is_empty, sums);
         context.meet();
         const T scale = static_cast<T>(sums[kWeight] > 0 ? 1 / sums[kWeight] : 0);
         if (shared_) {
@@ -91,14 +92,14 @@ private:
     }
 
     /// The messages, or the meeting in shared memory.
-    void exchange(const Ranks& ranks, bool is_empty, std::vector<double>& sums) {
+    void exchange(const TrainOptions& options, bool is_empty, std::vector<double>& sums) {
         PackedParameters<T>& stored = slots_.empty() ? gradients_ : slots_[shared_->step() % 2];
         stored.store();
         T* const flat = slots_.empty() ? flat_ : shared_->slot();
         if (is_empty) std::fill_n(flat, count_, T(0));
-        if (!shared_) return ranks.add(flat, count_, sums);
+        if (!shared_) return options.ranks->add(flat, count_, sums);
         if (slots_.empty()) std::copy_n(flat, count_, shared_->slot());
-        shared_->meet(sums);
+        shared_->meet(sums, options.interrupted);
     }
 
     double norm(const Propagation<T>& pass) {
