@@ -88,8 +88,8 @@ std::string lane_key(const TrainJob<T>& job) {
         add(layer.nodes, layer.activation.kind, layer.activation.parameter, layer.dropout,
             layer.trainable, layer.rate_factor);
     }
-    if (network.layers().back().dropout > 0) return {};
     try {  // what is refused is refused by itself
+        check_trainable(network);
         check_features<T>(network.features(), job.x);
         check_targets(network, job.y, job.x.rows);
         check_options(samples_of(job), options);

@@ -1,0 +1,177 @@
+// Which networks are trained side by side, in lanes: what a feature needs must not silently cost
+// its users the lanes, nor may lanes take what they compute wrongly. What is refused is refused by
+// itself.
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <span>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "check.hpp"
+#include "fastmlp/fastmlp.hpp"
+#include "numbers.hpp"
+#include "training/lane_rules.hpp"
+
+namespace {
+
+using namespace fastmlp;
+using Layers = std::vector<Layer>;
+using enum Activation::Kind;
+
+constexpr std::size_t kRows = 60, kFeatures = 5, kOutputs = 3;
+
+/// A network and its training, which a test changes.
+struct Case {
+    explicit Case(Network<float> its_network) : network(std::move(its_network)) {
+        for (std::size_t b = 0; b < kRows; ++b) {
+            labels.push_back(static_cast<std::int32_t>(b % kOutputs));
+        }
+    }
+    Case(const Case&) = delete;  // the targets are its own
+    Case& operator=(const Case&) = delete;
+
+    TrainJob<float> job() {
+        return {&network, {x.data(), kRows, kFeatures, kFeatures}, targets, options, is_scaled};
+    }
+    bool in_lanes() { return !lane_key(job()).empty(); }
+
+    Network<float> network;
+    TrainOptions options{};
+    bool is_scaled = false;
+    std::vector<float> x = numbers<float>(kRows * kFeatures, 1),
+                       y = numbers<float>(kRows * kOutputs, 2),
+                       weights = std::vector<float>(kRows, 0.5F);
+    std::vector<std::int32_t> labels{};
+    std::vector<std::uint32_t> rows = std::vector<std::uint32_t>(40, 7);
+    Targets<float> targets =
+        Targets<float>::of_values({y.data(), kRows, kOutputs, kOutputs});
+};
+
+Case case_of(const Layers& layers, Loss loss = Loss::kMeanSquaredError) {
+    return Case(Network<float>(kFeatures, layers, loss, 7));
+}
+
+bool in_lanes(const std::function<void(Case&)>& change) {
+    Case changed = case_of({{12, kTanh}, {kOutputs, kIdentity}});
+    change(changed);
+    return changed.in_lanes();
+}
+bool in_lanes(const std::function<void(TrainOptions&)>& change) {
+    return in_lanes([&](Case& each) { change(each.options); });
+}
+bool in_lanes(const std::function<void(Optimizer&)>& change) {
+    return in_lanes([&](Case& each) { change(each.options.optimizer); });
+}
+
+void optimizers_and_options() {
+    CHECK(in_lanes([](Case&) {}));
+    for (const auto kind :
+         {Optimizer::Kind::kSgd, Optimizer::Kind::kAdam, Optimizer::Kind::kRmsprop}) {
+        CHECK(in_lanes([=](Optimizer& o) { o.kind = kind; }));
+    }
+    CHECK(in_lanes([](Optimizer& o) { o.momentum = 0.9, o.nesterov = true; }));
+    CHECK(in_lanes([](Optimizer& o) { o.l1 = 0.1, o.l2 = 0.1, o.decay_biases = false; }));
+    CHECK(in_lanes([](Optimizer& o) { o.weight_decay = 0.1; }));
+    CHECK(in_lanes([](Optimizer& o) { o.clip_value = 0.1; }));
+    CHECK(in_lanes([](Optimizer& o) { o.clip_norm = 0.1; }));
+    CHECK(in_lanes([](TrainOptions& o) { o.schedule.kind = Schedule::Kind::kCosine; }));
+    CHECK(in_lanes([](TrainOptions& o) { o.rate_factor = 0.5; }));
+    CHECK(in_lanes([](TrainOptions& o) { o.ema = 0.9; }));
+    CHECK(in_lanes([](TrainOptions& o) { o.shuffle = false; }));
+    CHECK(in_lanes([](TrainOptions& o) { o.first_epoch = 1, o.until_epoch = 2; }));
+    CHECK(in_lanes([](TrainOptions& o) { o.batch_size = 1; }));
+    CHECK(in_lanes([](TrainOptions& o) { o.batch_size = 1000; }));
+    CHECK(!in_lanes([](TrainOptions& o) { o.learning_rate = [](std::size_t) { return 0.1; }; }));
+    const std::vector<std::uint32_t> order(kRows);
+    CHECK(!in_lanes([&](TrainOptions& o) { o.order = order.data(), o.order_rows = 1; }));
+    const Ranks ranks{0, {kRows}, [](void*, std::size_t, std::vector<double>&) {}};
+    CHECK(!in_lanes([&](TrainOptions& o) { o.ranks = &ranks; }));
+}
+
+void samples() {
+    CHECK(in_lanes([](Case& c) { c.targets.weights = c.weights.data(); }));
+    CHECK(in_lanes([](Case& c) { c.options.rows = c.rows.data(), c.options.row_count = 40; }));
+    CHECK(!in_lanes([](Case& c) { c.weights[9] = 0, c.targets.weights = c.weights.data(); }));
+    CHECK(!in_lanes([](Case& c) {
+        c.targets = Targets<float>::of_gradient({c.y.data(), kRows, kOutputs, kOutputs});
+    }));
+    const CustomLoss<float> custom = [](const LossBatch<float>&) {};
+    CHECK(!in_lanes([&](Case& c) { c.targets = Targets<float>::of_function(custom, kRows); }));
+}
+
+void networks() {
+    for (const Loss loss : {Loss(Loss::kMeanAbsoluteError), Loss(Loss::kHuber, 0.3),
+                            Loss(Loss::kQuantile, 0.3)}) {
+        CHECK(case_of({{12, kRelu}, {kOutputs, kIdentity}}, loss).in_lanes());
+    }
+    for (const double smoothing : {0.0, 0.1}) {
+        Case classes =
+            case_of({{12, kRelu}, {kOutputs, kSoftmax}}, Loss(Loss::kCrossEntropy, smoothing));
+        classes.targets = Targets<float>::of_labels(classes.labels.data(), kRows);
+        CHECK(classes.in_lanes());
+    }
+    for (const auto kind : {kRelu, kGelu, kSilu, kSigmoid, kIdentity}) {
+        CHECK(case_of({{12, kind}, {9, kind}, {kOutputs, kIdentity}}).in_lanes());
+    }
+    CHECK(case_of({{32, kRelu}, {kOutputs, kIdentity}}).in_lanes());
+    CHECK(!case_of({{33, kRelu}, {kOutputs, kIdentity}}).in_lanes());
+    CHECK(case_of({{12, kRelu, Normalization::kNone, 0.2}, {kOutputs, kIdentity}}).in_lanes());
+    for (const auto kind : {Normalization::kBatch, Normalization::kLayer}) {
+        CHECK(!case_of({{12, kRelu, kind}, {kOutputs, kIdentity}}).in_lanes());
+        Layer first{12, kRelu};
+        first.input_normalization = kind;
+        CHECK(!case_of({first, {kOutputs, kIdentity}}).in_lanes());
+    }
+    CHECK(in_lanes([](Case& c) { c.network.set_trainable(0, false); }));
+    CHECK(in_lanes([](Case& c) { c.network.set_rate_factor(0, 0.5); }));
+    const std::vector<float> ones(kFeatures, 1), twos(kFeatures, 2);
+    const std::span<const float> some(twos.data(), kOutputs);
+    CHECK(!in_lanes([&](Case& c) { c.network.set_input_scaling(twos, ones); }));
+    CHECK(in_lanes([&](Case& c) { c.network.set_input_scaling(twos, ones), c.is_scaled = true; }));
+    CHECK(!in_lanes([&](Case& c) { c.network.set_output_scaling(some, some); }));
+    CHECK(!in_lanes([&](Case& c) { c.network.set_loss_weights(some); }));
+    const std::vector<Head> heads{{"all", kOutputs, kIdentity, Loss::kMeanSquaredError}};
+    CHECK(!Case(Network<float>(kFeatures, {{kOutputs, kIdentity}}, heads, 7)).in_lanes());
+}
+
+void refused() {
+    const auto freeze = [](Case& c) {
+        for (std::size_t i = 0; i < 2; ++i) c.network.set_trainable(i, false);
+    };
+    CHECK(!in_lanes(freeze));
+    CHECK(!in_lanes([](Optimizer& o) { o.learning_rate = -1; }));
+    CHECK(!in_lanes([](TrainOptions& o) { o.batch_size = 0; }));
+    CHECK(!in_lanes([](Case& c) { c.targets.rows = 3; }));
+    CHECK(!in_lanes([](Case& c) { c.weights[3] = -1, c.targets.weights = c.weights.data(); }));
+    CHECK(!in_lanes([](Case& c) {
+        c.rows[3] = kRows;
+        c.options.rows = c.rows.data(), c.options.row_count = 40;
+    }));
+    Case frozen = case_of({{12, kTanh}, {kOutputs, kIdentity}});
+    freeze(frozen);
+    std::vector<Network<float>> copies;
+    for (std::size_t i = 0; i < 16; ++i) copies.push_back(frozen.network.copy());
+    std::vector<TrainJob<float>> jobs;
+    for (Network<float>& copy : copies) {
+        jobs.push_back(frozen.job());
+        jobs.back().network = &copy;
+    }
+    for (const TrainOutcome& outcome : train_many<float>(jobs, 1, {})) {
+        CHECK(check::throws<std::invalid_argument>([&] {
+            if (outcome.error) std::rethrow_exception(outcome.error);
+        }));
+    }
+}
+
+}  // namespace
+
+int main() {
+    optimizers_and_options();
+    samples();
+    networks();
+    refused();
+    return check::report();
+}
