@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "fastmlp/layer.hpp"
-#include "propagation/cache_size.hpp"
 #include "propagation/propagate.hpp"
 
 namespace fastmlp {
@@ -32,10 +31,6 @@ struct Scores {
 /// Two buffers of nodes, which the layers write in turn. They grow as needed and are reused.
 template <class T>
 struct InferenceBlock {
-    /// Rows per block: enough to reuse a weight panel from cache, few enough that their activations
-    /// stay in it (128 for a cache of 1 MiB).
-    static std::size_t most_rows() { return items_in_cache(cache_sizes().l2, 8192); }
-
     InputRows<T> input;
     std::vector<T> nodes[2];
     std::vector<const T*> pointers;  ///< to the rows of the last layer
@@ -87,7 +82,8 @@ private:
     void take(const kernels::KernelTable<T>& kernel, const Features<T>& x, Range range) {
         input.expect(x, range.size());
         if (pointers.size() < range.size()) pointers.resize(range.size());
-        for (std::size_t b = 0; b < range.size(); ++b) input.take(kernel, x, range.first + b, b);
+        const auto sample_of = [&](std::size_t b) { return range.first + b; };
+        input.take_all(kernel, x, {0, range.size()}, sample_of, 0);
     }
 
     template <class Weights>

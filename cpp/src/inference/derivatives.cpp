@@ -14,11 +14,6 @@
 namespace fastmlp {
 namespace {
 
-/// Rows that are propagated through all layers together (128 for a cache of 1 MiB).
-std::size_t rows_at_once() {
-    return items_in_cache(cache_sizes().l2, 8192);
-}
-
 /// One thread's passes, as prediction computes: no dropout, running averages.
 template <class T>
 class Derivatives {
@@ -34,7 +29,8 @@ public:
     void forward(const Features<T>& x, std::size_t first, std::size_t rows) {
         work_.batch = rows;
         work_.input.expect(x, rows);
-        for (std::size_t b = 0; b < rows; ++b) work_.input.take(pass_.kernel, x, first + b, b);
+        const auto sample_of = [&](std::size_t b) { return first + b; };
+        work_.input.take_all(pass_.kernel, x, {0, rows}, sample_of, 0);
         pass_.forward({0, rows});
         pass_.outputs({0, rows});
     }
@@ -155,7 +151,7 @@ void for_each_block(const Network<T>& network, std::size_t samples, std::size_t 
     PackedParameters<T> packed(network.layout(), network.parameters()->data());
     Interrupts interrupts;
     packed.load(interrupts.poll());
-    const std::size_t size = std::max<std::size_t>(1, rows_at_once() / rows_each);
+    const std::size_t size = std::max<std::size_t>(1, rows_in_cache() / rows_each);
     const double flops_each =
         4.0 * static_cast<double>(network.layout().size()) * static_cast<double>(rows_each);
     const auto work = [&](Range mine, Poll* poll) {

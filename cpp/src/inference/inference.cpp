@@ -5,6 +5,7 @@
 #include "inference/block.hpp"
 #include "inference/inference_weights.hpp"
 #include "kernels/dispatch.hpp"
+#include "propagation/cache_size.hpp"
 #include "propagation/loss.hpp"
 #include "threads/ieee_defaults.hpp"
 #include "threads/share_out.hpp"
@@ -42,7 +43,7 @@ void for_each_block(const Network<T>& network, std::size_t rows, int n_threads,
     const double flops_each = flops_per_row(network.layout());
     const auto work = [&](Range mine, Poll* poll) {
         static thread_local InferenceBlock<T> block;
-        for_each_block(mine, InferenceBlock<T>::most_rows(), flops_each + kFlopsPerRow, poll,
+        for_each_block(mine, rows_in_cache(), flops_each + kFlopsPerRow, poll,
                        [&](Range range) { f(layers, range, block, poll); });
     };
     share_out({rows, flops_each, kernels::kPad}, n_threads, executor, interrupts, work);

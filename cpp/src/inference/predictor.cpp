@@ -7,6 +7,7 @@
 #include "checks/checks.hpp"
 #include "inference/block.hpp"
 #include "kernels/dispatch.hpp"
+#include "propagation/cache_size.hpp"
 #include "propagation/packed.hpp"
 #include "threads/ieee_defaults.hpp"
 
@@ -67,7 +68,7 @@ Predictor<T>::Predictor(const Network<T>& network) : state_(std::make_unique<Sta
     // Predicts a full block of zeros, so that no later call allocates.
     const Buffer<T> x(features());
     Buffer<T> out(outputs());
-    const std::size_t rows = InferenceBlock<T>::most_rows();
+    const std::size_t rows = rows_in_cache();
     predict({x.data(), rows, features(), 0}, {out.data(), rows, outputs(), 0});
 }
 
@@ -108,7 +109,7 @@ template <class T>
 void Predictor<T>::predict(MatrixView<const T> x, MatrixView<T> out) {
     check_shapes(features(), outputs(), x, out);
     const IeeeDefaults ieee;
-    for_each_block({0, x.rows}, InferenceBlock<T>::most_rows(), 0, nullptr,
+    for_each_block({0, x.rows}, rows_in_cache(), 0, nullptr,
                    [&](Range range) { state_->predict(x, range, out); });
 }
 

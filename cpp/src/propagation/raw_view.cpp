@@ -14,9 +14,9 @@
 namespace fastmlp {
 namespace {
 
-/// Rows converted per block: their elements stay in the L2 cache (2^14 of 1 MiB).
+/// Rows of a part that is converted: their elements stay in the L2 cache (2^14 of 1 MiB).
 template <class T>
-std::size_t rows_at_once(const RawView<T>& x) {
+std::size_t rows_of_part(const RawView<T>& x) {
     return std::max<std::size_t>(1, cache_sizes().l2 / 64 / std::max<std::size_t>(1, x.cols));
 }
 
@@ -46,7 +46,7 @@ void read_rows(const RawView<T>& x, MatrixView<T> out) {
         throw std::invalid_argument("out must have the shape of x");
     }
     const IeeeDefaults ieee;
-    const std::size_t block = rows_at_once(x);
+    const std::size_t block = rows_of_part(x);
     for (std::size_t first = 0; first < x.rows; first += block) {
         const RawView<T> part = x.of_rows(first, std::min(block, x.rows - first));
         read_all(kernels::active_table<T>(), part, {out.row(first), part.rows, x.cols, out.stride});
@@ -59,7 +59,7 @@ std::size_t count_finite_rows(const RawView<T>& x) {
     if (x.cols == 0) return x.rows;
     const IeeeDefaults ieee;
     const auto& kernel = kernels::active_table<T>();
-    const std::size_t block = rows_at_once(x);
+    const std::size_t block = rows_of_part(x);
     std::vector<T> values(std::min(block, x.rows) * x.cols);
     for (std::size_t first = 0; first < x.rows; first += block) {
         const RawView<T> part = x.of_rows(first, std::min(block, x.rows - first));

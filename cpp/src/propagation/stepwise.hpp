@@ -63,7 +63,7 @@ struct StepwisePass {
     }
 
 private:
-    /// Rows that share a panel of weights in the cache.
+    /// Rows between two looks for an interrupt: many, as each block reads all weights of a layer.
     static constexpr std::size_t kBlockRows = 512;
     /// The time that a node takes besides its products.
     static constexpr double kFlopsPerNode = 10;

@@ -7,12 +7,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "fastmlp/trainer.hpp"
 #include "kernels/table.hpp"
 #include "propagation/activation.hpp"
+#include "propagation/cache_size.hpp"
 #include "propagation/lanes.hpp"
 #include "propagation/loss.hpp"
 #include "training/lane_dropout.hpp"
@@ -39,14 +39,16 @@ struct Lane {
     }
 };
 
-/// Rows of a batch that are computed at a time: with them the features, nodes and deltas of all
-/// networks stay in the caches next to the core (12 KiB to 64 KiB were measured).
+/// Rows of a batch that are computed at a time, so that the features and nodes of all networks
+/// take a sixteenth of the L2 cache (of 1 MiB: 12 KiB to 64 KiB were measured). Deltas are not
+/// counted: those of a relu take the place of its nodes, and others fit beside them.
 template <class T>
-std::size_t rows_at_once(const Network<T>& network, std::size_t lanes, std::size_t batch) {
-    constexpr std::size_t kBytes = std::size_t{64} << 10, kTile = 4;
+std::size_t rows_of_lane_block(const Network<T>& network, std::size_t lanes, std::size_t batch) {
+    constexpr std::size_t kTile = 4;
+    const std::size_t bytes = cache_sizes().l2 / 16;
     std::size_t columns = network.features();
     for (const Layer& layer : network.layers()) columns += layer.nodes;
-    const std::size_t most = kBytes / (columns * lanes * sizeof(T)) / kTile * kTile;
+    const std::size_t most = bytes / (columns * lanes * sizeof(T)) / kTile * kTile;
     const std::size_t blocks = most > 0 ? (batch + most - 1) / most : batch;
     const std::size_t even = (batch + blocks - 1) / blocks;
     return std::min(batch, (even + kTile - 1) / kTile * kTile);
@@ -58,7 +60,7 @@ public:
     /// The lanes have jobs of one `lane_key`, and orders.
     LanePass(const kernels::KernelTable<T>& kernel, std::vector<Lane<T>>& lanes, std::size_t batch)
         : kernel_(kernel), lane_kernel_(kernel.in_lanes), width_(lane_kernel_.lanes), lanes_(lanes),
-          network_(*lanes[0].job->network), block_(rows_at_once(network_, width_, batch)),
+          network_(*lanes[0].job->network), block_(rows_of_lane_block(network_, width_, batch)),
           sums_(network_.layout(), width_), x_(block_, network_.features(), width_),
           y_(block_, network_.outputs(), width_), targets_(block_ * width_),
           labels_(block_ * width_), losses_(block_ * width_),

@@ -9,6 +9,7 @@
 #include "checks/checks.hpp"
 #include "fastmlp/trainer.hpp"
 #include "kernels/dispatch.hpp"
+#include "propagation/cache_size.hpp"
 #include "training/options.hpp"
 #include "training/step_rules.hpp"
 
@@ -18,9 +19,11 @@ namespace fastmlp {
 /// leave the cache, and one network alone fills a vector well.
 inline constexpr std::size_t kWidestInLanes = 32;
 
-/// The most memory of parameters, gradients and moments in lanes, which every step goes through: an
-/// L2 cache holds it. With Adam 10-32-32-3 is beyond it, and slower in lanes.
-inline constexpr std::size_t kMostBytesInLanes = std::size_t{1} << 18;
+/// The most memory of parameters, gradients and moments in lanes, which every step goes through: a
+/// quarter of an L2 cache. With Adam 10-32-32-3 is beyond it, and slower in lanes.
+inline std::size_t most_bytes_in_lanes() {
+    return cache_sizes().l2 / 4;
+}
 
 /// The most memory of the rows of a batch in lanes: beyond the caches, a network by itself is
 /// faster, which divides a batch into blocks (10-8-2, batch 200,000: 4 times).
@@ -32,7 +35,7 @@ bool fits_in_lanes(const Network<T>& network, const Optimizer& optimizer, std::s
     const std::size_t bytes = kernels::active_table<T>().in_lanes.lanes * sizeof(T);
     std::size_t of_row = network.features();
     for (const Layer& layer : network.layers()) of_row += 2 * layer.nodes;
-    return network.layout().size() * arrays * bytes <= kMostBytesInLanes &&
+    return network.layout().size() * arrays * bytes <= most_bytes_in_lanes() &&
            batch <= kMostBytesOfBatch / (of_row * bytes);
 }
 
