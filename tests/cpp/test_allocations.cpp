@@ -17,13 +17,13 @@ constexpr std::size_t kFeatures = 9, kOutputs = 3;
 
 /// A hundred steps allocate as often as ten.
 template <class T>
-void test_steps(const Layers& layers, Loss loss, std::size_t batch_size) {
+void test_steps(const Network<T>& given, std::size_t batch_size) {
     const std::size_t rows = 100 * batch_size;
     const auto x = numbers<T>(rows * kFeatures, 1), y = numbers<T>(rows * kOutputs, 2);
     const auto allocations_of = [&](std::size_t steps, Optimizer::Kind kind) {
         const std::size_t n = steps * batch_size;
         const auto targets = Targets<T>::of_values({y.data(), n, kOutputs, kOutputs});
-        Network<T> network(kFeatures, layers, loss, 7);
+        Network<T> network = given.copy();
         TrainOptions options;
         options.epochs = 1;
         options.batch_size = batch_size;
@@ -77,11 +77,23 @@ int main() {
     const Layers kinds{{33, kRelu, Normalization::kBatch, 0.2},
                        {17, kGelu, Normalization::kLayer},
                        {kOutputs, kIdentity}};
+    const Network<float> simple(kFeatures, plain, Loss::kMeanSquaredError, 7);
+    const Network<double> deep(kFeatures, kinds, Loss::kHuber, 7);
+    // Losses are reported in units of the targets, of which one column is constant.
+    const std::vector<float> scales{2, 0, 3}, offsets{1, 1, 1};
+    Network<float> scaled(kFeatures, plain, Loss::kHuber, 7);
+    Network<float> heads(kFeatures, plain,
+                         {{"one", 1, kIdentity, Loss::kHuber}, {"two", 2, kIdentity, Loss::kHuber}},
+                         7);
+    scaled.set_output_scaling(scales, offsets);
+    heads.set_output_scaling(scales, offsets);
     for (const std::size_t batch_size : {1, 7, 40}) {
-        test_steps<float>(plain, Loss::kMeanSquaredError, batch_size);
+        test_steps(simple, batch_size);
+        test_steps(scaled, batch_size);
+        test_steps(heads, batch_size);
     }
     for (const std::size_t batch_size : {2, 7, 40}) {  // batch normalization refuses 1
-        test_steps<double>(kinds, Loss::kHuber, batch_size);
+        test_steps(deep, batch_size);
     }
     return check::report();
 }

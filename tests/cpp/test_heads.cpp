@@ -230,6 +230,44 @@ void scaled() {
     }
 }
 
+// Several heads of scaled numbers, some constant, are networks with one of them each.
+template <class T>
+void scaled_alone() {
+    const Data<T> data;
+    const std::vector<Head> heads{{"one", 1, kIdentity, {Loss::kHuber, 0.3}},
+                                  {"three", 3, kIdentity, Loss::kMeanSquaredError},
+                                  {"four", 4, kIdentity, {Loss::kHuber, 0.2}}};
+    const std::vector<T> scales{2, 3, 0, 1, T(0.5), 2, 1, 0}, offsets(kOutputs, T(0.5));
+    TrainOptions options;
+    options.epochs = 3;
+    options.batch_size = 8;
+    Network<T> net(kFeatures, kLayers, heads, 7);
+    net.set_output_scaling(scales, offsets);
+    const Network<T> before = net.copy();
+    const std::vector<EpochReport> reports = train(net, data.features(), data.numbers(), options);
+    const Evaluation evaluation = net.evaluate(data.features(), data.numbers());
+    std::size_t first = 0;
+    for (std::size_t i = 0; i < heads.size(); ++i) {
+        const std::size_t n = heads[i].nodes;
+        Network<T> twin(kFeatures, {{n, kIdentity}}, heads[i].loss, 7);
+        twin.set_output_scaling({scales.data() + first, n}, {offsets.data() + first, n});
+        for (std::size_t k = 0; k < kFeatures; ++k) {
+            std::copy_n(&before.weights(0)[k * kOutputs + first], n, &twin.weights(0)[k * n]);
+        }
+        const auto targets = Targets<T>::of_values({data.whole.data() + first, kRows, n, kOutputs});
+        const std::vector<EpochReport> own = train(twin, data.features(), targets, options);
+        for (std::size_t epoch = 0; epoch < options.epochs; ++epoch) {
+            CHECK(reports[epoch].head_losses[i] == own[epoch].loss);
+        }
+        for (std::size_t k = 0; k < kFeatures; ++k) {
+            CHECK(std::equal(&twin.weights(0)[k * n], &twin.weights(0)[k * n] + n,
+                             &net.weights(0)[k * kOutputs + first]));
+        }
+        CHECK(evaluation.heads[i].loss == twin.evaluate(data.features(), targets).loss);
+        first += n;
+    }
+}
+
 template <class T>
 void files() {
     Network<T> net(kFeatures, kDeep, kHeads, 7);
@@ -285,6 +323,8 @@ int main() {
     alone<double>();
     scaled<float>();
     scaled<double>();
+    scaled_alone<float>();
+    scaled_alone<double>();
     files<float>();
     files<double>();
     refusals();

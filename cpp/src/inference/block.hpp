@@ -36,6 +36,7 @@ struct InferenceBlock {
     std::vector<const T*> pointers;  ///< to the rows of the last layer
     Scratch<T> scratch;
     HeadRows<T> head_rows;
+    LossesInUnits<T> losses_in_units;
 
     /// Scores of rows `range` of x. `poll` (may be null) counts the work.
     template <class Weights>

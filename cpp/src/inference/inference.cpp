@@ -112,19 +112,18 @@ void predict_rows(const Network<T>& network, const Features<T>& given, MatrixVie
                    });
 }
 
-/// Losses and right decisions of rows `range`, by the loss of all outputs.
+/// Losses and right decisions of rows from `first` on, by the loss of all outputs.
 template <class T, class Layers>
-void measure_rows(const Layers& layers, const OutputRows<T>& at, std::size_t first, T* scores,
-                  Measured<T>& whole) {
+void measure_rows(const Layers& layers, const OutputRows<T>& at, std::size_t first,
+                  LossesInUnits<T>& losses_in_units, Measured<T>& whole) {
     if (const auto& scaling = layers.output_scaling) {
-        scaling.apply(layers.kernel, scores, at.lds, scores, at.lds, at.rows, at.n);
-        apply_loss_in_units(layers.kernel, layers.loss, scaling, at);
+        losses_in_units.compute(layers.kernel, layers.loss, scaling, at);
     } else {
         apply_loss(layers.kernel, layers.loss, at);
     }
     for (std::size_t b = 0; b < at.rows; ++b) {
         whole.correct[first + b] =
-            count_correct(layers.loss, scores + b * at.lds, at.n,
+            count_correct(layers.loss, at.scores + b * at.lds, at.n,
                           at.labels ? at.labels + b : nullptr, at.targets[b]);
     }
 }
@@ -176,7 +175,7 @@ Evaluation evaluate_rows(const Network<T>& network, const Features<T>& given, co
                                whole.losses.data() + range.first,
                                network.loss_weights() ? network.loss_weights()->data() : nullptr};
         if (heads.empty()) {
-            measure_rows(layers, at, range.first, z, whole);
+            measure_rows(layers, at, range.first, block.losses_in_units, whole);
         } else {
             measure_heads(layers, at, range.first, {y.values.cols, outputs}, block.head_rows,
                           heads);

@@ -44,8 +44,9 @@ struct HeadRows {
     std::vector<T> delta, losses;
     std::vector<const T*> targets;
     std::vector<std::int32_t> labels;
-    std::vector<T> scaled, unused_delta, units;  ///< of heads with scaled outputs
+    std::vector<T> scaled, units;  ///< of heads with scaled outputs
     std::vector<const T*> in_units;
+    LossesInUnits<T> losses_in_units;
 
     void expect(std::size_t its_rows, std::size_t nodes) {
         rows = its_rows;
@@ -93,8 +94,7 @@ struct HeadRows {
         if (!by || head.activation != Activation::kIdentity) {
             fastmlp::apply_loss(kernel, head.loss, at);
         } else if (compared == HeadLosses::kInUnits) {
-            by.apply(kernel, h.data(), stride, h.data(), stride, rows, n);
-            apply_loss_in_units(kernel, head.loss, by, at);
+            losses_in_units.compute(kernel, head.loss, by, at);
         } else {
             apply_scaled_loss(kernel, head.loss, by, compared == HeadLosses::kReported, at);
         }
@@ -129,13 +129,9 @@ private:
         }
         fastmlp::apply_loss(kernel, loss, at);
         if (!reports_in_units || !by.has_constant(n)) return;
-        grow(unused_delta, rows * stride);
-        by.apply(kernel, h.data(), stride, z.data(), stride, rows, n);
-        at.scores = z.data();
         at.targets = in_units.data();
-        at.delta = unused_delta.data();
         at.weights = nullptr;
-        apply_loss_in_units(kernel, loss, by, at);
+        losses_in_units.compute(kernel, loss, by, at);
     }
 };
 

@@ -113,30 +113,51 @@ T unit_of(Loss loss, T scale) {
     return unit_power(loss) == 2 ? scale * scale : scale;
 }
 
-/// Per-sample losses of scaled outputs in units of the targets: of each output |scale|^p times the
-/// loss before scaling. That is the loss itself, except for Huber's, whose delta is in units of the
-/// scale. `at.delta` is overwritten: it also holds the scores of one output at a time, since
-/// kernels read whole vectors, which from the middle of the last row would reach beyond it.
+/// Losses of scaled outputs in units of the targets. The memory grows as needed.
 template <class T>
-void apply_loss_in_units(const kernels::KernelTable<T>& kernel, Loss loss,
-                         const ColumnScaling<T>& by, const OutputRows<T>& at) {
-    if (loss.kind != Loss::kHuber) return apply_loss(kernel, loss, at);
-    std::vector<const T*> target(at.rows);
-    std::vector<T> losses(at.rows);
-    std::fill_n(at.losses, at.rows, T(0));
-    for (std::size_t j = 0; j < at.n; ++j) {
-        for (std::size_t b = 0; b < at.rows; ++b) {
-            target[b] = at.targets[b] + j;
-            at.delta[b * at.ldd] = at.scores[b * at.lds + j];
-        }
-        const T delta = static_cast<T>(loss.parameter) * by.scales[j];
-        const T* const weight = at.weights == nullptr ? nullptr : at.weights + j;
-        kernel.huber(at.delta, at.ldd, target.data(), weight, at.rows, 1, delta, at.delta, at.ldd,
-                     losses.data());
-        for (std::size_t b = 0; b < at.rows; ++b) at.losses[b] += losses[b];
+class LossesInUnits {
+public:
+    /// Per-sample losses of the scores of `at`, scaled `by` something: of each output |scale|^p
+    /// times the loss before scaling. That is the loss itself, except for Huber's, whose width is
+    /// in units of the scale. Writes no deltas.
+    void compute(const kernels::KernelTable<T>& kernel, Loss loss, const ColumnScaling<T>& by,
+                 OutputRows<T> at) {
+        const std::size_t stride = activation_stride(at.n), size = at.rows * stride;
+        T* const outputs = room(outputs_, size);
+        by.apply(kernel, at.scores, at.lds, outputs, stride, at.rows, at.n);
+        at.scores = outputs;
+        at.delta = room(deltas_, size);
+        at.lds = at.ldd = stride;
+        if (loss.kind != Loss::kHuber) return apply_loss(kernel, loss, at);
+        add_columns(kernel, static_cast<T>(loss.parameter), by.scales, at);
     }
-    for (std::size_t b = 0; b < at.rows; ++b) at.losses[b] /= static_cast<T>(at.n);
-}
+
+private:
+    /// Each column in rows of its own: kernels read whole vectors, which from the middle of the
+    /// last row would reach beyond it.
+    void add_columns(const kernels::KernelTable<T>& kernel, T width, const T* scales,
+                     const OutputRows<T>& at) {
+        constexpr std::size_t kStride = kernels::kPad;
+        T* const column = room(column_, at.rows * kStride);
+        T* const losses = room(losses_, at.rows);
+        if (targets_.size() < at.rows) targets_.resize(at.rows);
+        std::fill_n(at.losses, at.rows, T(0));
+        for (std::size_t j = 0; j < at.n; ++j) {
+            for (std::size_t b = 0; b < at.rows; ++b) {
+                column[b * kStride] = at.scores[b * at.lds + j];
+                targets_[b] = at.targets[b] + j;
+            }
+            const T* const weight = at.weights == nullptr ? nullptr : at.weights + j;
+            kernel.huber(column, kStride, targets_.data(), weight, at.rows, 1, width * scales[j],
+                         at.delta, at.ldd, losses);
+            for (std::size_t b = 0; b < at.rows; ++b) at.losses[b] += losses[b];
+        }
+        for (std::size_t b = 0; b < at.rows; ++b) at.losses[b] /= static_cast<T>(at.n);
+    }
+
+    Scratch<T> outputs_, deltas_, column_, losses_;
+    std::vector<const T*> targets_;
+};
 
 /// Multiplies each column of some rows by a factor.
 template <class T>

@@ -89,6 +89,7 @@ struct Propagation {
     T loss_limit = kUnlimited;   ///< see Conventions
     mutable Scratch<T> scratch;  ///< for the kernels' copies
     mutable Scratch<T> unit_factors;
+    mutable LossesInUnits<T> losses_in_units;
     mutable HeadRows<T> head_rows;
     mutable SparseBatchByColumn<T> sparse_columns;  ///< of a sparse batch, this thread's share
 
@@ -294,13 +295,11 @@ struct Propagation {
 
     /// Replaces the losses of `rows` by those in units of the targets.
     void report_in_units(Range rows) const {
-        outputs(rows);
-        Rows<T>& out = work.nodes.back();
-        T* const unused = room(scratch, rows.size() * out.stride);
-        apply_loss_in_units(kernel, loss, output_scaling,
-                            {rows.size(), out.cols, out.row(rows.first), out.stride, nullptr,
-                             work.scaled.in_units.data() + rows.first, unused, out.stride,
-                             work.losses.data() + rows.first, loss_weights});
+        Rows<T>& scores = work.scores;
+        losses_in_units.compute(kernel, loss, output_scaling,
+                                {rows.size(), scores.cols, scores.row(rows.first), scores.stride,
+                                 nullptr, work.scaled.in_units.data() + rows.first, nullptr, 0,
+                                 work.losses.data() + rows.first, loss_weights});
     }
 
     /// (2.4), (2.5), (2.12): deltas of the layers from the output down to `lowest`.
