@@ -32,7 +32,8 @@ struct Callables {
 
 /// (rank, rows of each rank, add, shared, check) with `add(gradients, sums)`, which replaces both
 /// arrays by the sums over all ranks, and the address of the memory that they share, or 0; or None.
-/// `check(ended)` is called when a rank has ended, and must raise then, and from time to time.
+/// `check(ended)` is called with True when a rank has ended, and must raise then; with False from
+/// time to time.
 using RanksOrNone = std::optional<
     std::tuple<std::size_t, std::vector<std::size_t>, py::object, std::uintptr_t, py::object>>;
 

@@ -22,9 +22,10 @@ struct Ranks {
     std::size_t rank = 0;           ///< of this process
     std::vector<std::size_t> rows;  ///< per epoch, of each rank
 
-    /// Called in each step, by one thread, with the `count` gradients of this rank, of the type of
-    /// the network in the order of its parameters, and sums of losses and weights. Replaces both by
-    /// the sums over all ranks, ((0 + 1) + 2) + ... An exception ends the training before the step.
+    /// Called in each step, unless memory is `shared`, by one thread, with the `count` gradients of
+    /// this rank, of the type of the network in the order of its parameters, and sums of losses and
+    /// weights. Replaces both by the sums over all ranks, ((0 + 1) + 2) + ... An exception ends the
+    /// training before the step.
     std::function<void(void* gradients, std::size_t count, std::vector<double>& sums)> add;
 
     /// Instead of `add`, for ranks on one machine: `shared_bytes` of memory that all of them map,

@@ -24,9 +24,10 @@ inline kernels::Mask dropout_mask(std::uint64_t seed, std::size_t layer, double 
             static_cast<std::uint32_t>(least)};
 }
 
-/// to = from / (1 - rate) where kept, else +0, for rows `range`: from h to nodes, or from dL/dnodes
-/// to dL/dh. `to` may be `from`. `mask` belongs to the batch's first sample; `places` are the rows'
-/// positions in the batch, null for 0, 1, 2, ...
+/// to = from / (1 - rate) where kept, else +0, for rows `range`: from h to nodes, and for deltas
+/// the same, once they are multiplied by h' (unless a normalization follows h). `to` may be `from`.
+/// `mask` belongs to the batch's first sample; `places` are the rows' positions in the batch, null
+/// for 0, 1, 2, ...
 template <class T>
 void drop(const kernels::KernelTable<T>& kernel, const kernels::Mask& mask, double rate,
           Range range, const std::uint32_t* places, Rows<T>& from, Rows<T>& to) {

@@ -89,7 +89,8 @@ private:
         const Ranks& ranks = *options_.ranks;
         if (ranks.rank >= ranks.rows.size() || ranks.rows[ranks.rank] != rows_ ||
             !(ranks.shared ? ranks.ended != nullptr : ranks.add != nullptr)) {
-            throw std::invalid_argument("ranks must have the rows of each rank, and add");
+            throw std::invalid_argument(
+                "ranks must have the rows of each rank, and add, or shared and ended");
         }
         if (std::all_of(ranks.rows.begin(), ranks.rows.end(), [](auto n) { return n == 0; })) {
             throw std::invalid_argument("no rank has a row; training needs at least one");
