@@ -472,13 +472,3 @@ def test_l_bfgs_that_diverges_leaves_the_others(rng):
     nets[1].parameters[:] = 1e200
     results = fm.train_many(nets, X, y, optimizer=fm.LBFGS(), on_divergence="return")
     assert [isinstance(result, fm.DivergenceError) for result in results] == [False, True, False]
-
-
-def test_large_batches_are_not_trained_in_lanes(rng):
-    """Sixteen networks side by side would need memory of sixteen batches."""
-    X, y = rng.normal(size=(70_000, 4)).astype(np.float32), rng.integers(0, 2, 70_000)
-    nets = [fm.Network([4, 8, 2], seed=i) for i in range(16)]
-    twin = fm.Network([4, 8, 2], seed=3)
-    fm.train_many(nets, X, y, epochs=2, batch_size=None)
-    twin.fit(X, y, epochs=2, batch_size=None)
-    assert nets[3].parameters.tobytes() == twin.parameters.tobytes()

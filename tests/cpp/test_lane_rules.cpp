@@ -46,8 +46,7 @@ struct Case {
                        weights = std::vector<float>(kRows, 0.5F);
     std::vector<std::int32_t> labels{};
     std::vector<std::uint32_t> rows = std::vector<std::uint32_t>(40, 7);
-    Targets<float> targets =
-        Targets<float>::of_values({y.data(), kRows, kOutputs, kOutputs});
+    Targets<float> targets = Targets<float>::of_values({y.data(), kRows, kOutputs, kOutputs});
 };
 
 Case case_of(const Layers& layers, Loss loss = Loss::kMeanSquaredError) {
@@ -103,8 +102,8 @@ void samples() {
 }
 
 void networks() {
-    for (const Loss loss : {Loss(Loss::kMeanAbsoluteError), Loss(Loss::kHuber, 0.3),
-                            Loss(Loss::kQuantile, 0.3)}) {
+    for (const Loss loss :
+         {Loss(Loss::kMeanAbsoluteError), Loss(Loss::kHuber, 0.3), Loss(Loss::kQuantile, 0.3)}) {
         CHECK(case_of({{12, kRelu}, {kOutputs, kIdentity}}, loss).in_lanes());
     }
     for (const double smoothing : {0.0, 0.1}) {

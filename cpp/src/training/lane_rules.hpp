@@ -19,24 +19,19 @@ namespace fastmlp {
 /// leave the cache, and one network alone fills a vector well.
 inline constexpr std::size_t kWidestInLanes = 32;
 
-/// The most memory of parameters, gradients and moments in lanes, which every step goes through: a
-/// quarter of an L2 cache. With Adam 10-32-32-3 is beyond it, and slower in lanes.
+/// The most memory of parameters, gradients, moments and averages in lanes, which every step goes
+/// through: a quarter of an L2 cache. With Adam 10-32-32-3 is beyond it, and slower in lanes.
 inline std::size_t most_bytes_in_lanes() {
     return cache_sizes().l2 / 4;
 }
 
-/// The most memory of the rows of a batch in lanes: beyond the caches, a network by itself is
-/// faster, which divides a batch into blocks (10-8-2, batch 200,000: 4 times).
-inline constexpr std::size_t kMostBytesOfBatch = std::size_t{1} << 24;
-
 template <class T>
-bool fits_in_lanes(const Network<T>& network, const Optimizer& optimizer, std::size_t batch) {
-    const std::size_t arrays = 2u + optimizer.has_first() + optimizer.has_second();
+bool fits_in_lanes(const Network<T>& network, const TrainOptions& options) {
+    const Optimizer& optimizer = options.optimizer;
+    const std::size_t arrays =
+        2u + optimizer.has_first() + optimizer.has_second() + (options.ema > 0);
     const std::size_t bytes = kernels::active_table<T>().in_lanes.lanes * sizeof(T);
-    std::size_t of_row = network.features();
-    for (const Layer& layer : network.layers()) of_row += 2 * layer.nodes;
-    return network.layout().size() * arrays * bytes <= most_bytes_in_lanes() &&
-           batch <= kMostBytesOfBatch / (of_row * bytes);
+    return network.layout().size() * arrays * bytes <= most_bytes_in_lanes();
 }
 
 /// Whether gradients are adjusted by a penalty, however large: a rule with and without one differs.
@@ -74,8 +69,7 @@ std::string lane_key(const TrainJob<T>& job) {
                                !network.loss_weights() && network.loss().kind != Loss::kCustom;
     const bool plain_options = !options.order && !options.learning_rate && !options.ranks;
     if (!plain_data || !plain_network || !plain_options) return {};
-    const std::size_t batch = std::min(options.batch_size, samples_of(job));
-    if (!fits_in_lanes(network, optimizer, batch)) return {};
+    if (!fits_in_lanes(network, options)) return {};
     std::string key;
     const auto add = [&key](auto... values) {
         const auto one = [&key](auto value) {
