@@ -570,9 +570,11 @@ class Network:
 
     @property
     def steps(self) -> int:
-        """Number of steps since the optimizer's state was zero.
+        """Number of steps of the last optimizer, in `fit`, `train_on_batch` and `update`.
 
-        Raises a RuntimeError while another thread fits.
+        Another optimizer begins at 0, as after `reset_optimizer`. `update` with a number, L-BFGS
+        and the best epoch that early stopping restores leave it. Raises a RuntimeError while
+        another thread fits.
         """
         return self._model.core.optimizer_state[3]
 
@@ -1201,9 +1203,10 @@ class Network:
     def copy(self) -> Network:
         """Return an independent copy of all that makes up the network.
 
-        Parameters, statistics, names, seed, position in the sample order, what the optimizer
-        remembers, and your own attributes, as ``copy.copy(net)``; gradients, nodes and deltas are
-        not included. The copy trains on to the same bits.
+        Parameters, statistics, scales, names, seed, position in the sample order, what the
+        optimizer and the moving average remember, and the attributes of a subclass, as
+        ``copy.copy(net)``; gradients, nodes and deltas are not included. The copy trains on to the
+        same bits.
 
         Raises
         ------
@@ -1247,7 +1250,8 @@ class Network:
 
         It often predicts better than the last parameters (Polyak and Juditsky, 1992). It has the
         averages of the running averages too, and all else of this network but the state of its
-        optimizer. Only fits with `ema` change the average.
+        optimizer. Only fits with `ema` change the average. After early stopping it is that of the
+        last epoch: only the network itself goes back to the best one.
 
         Raises
         ------
