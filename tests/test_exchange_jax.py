@@ -13,25 +13,17 @@ nnx = pytest.importorskip("flax.nnx")
 eqx = pytest.importorskip("equinox")
 jnp = jax.numpy
 
+from fastmlp.exchange.jax_activations import function_of  # noqa: E402
+from fastmlp.layers import ACTIVATIONS  # noqa: E402
+
 X = np.random.default_rng(0).standard_normal((9, 5)).astype(np.float32)
-FUNCTIONS = {
-    "relu": jax.nn.relu,
-    "leaky_relu": jax.nn.leaky_relu,
-    "leaky": lambda x: jax.nn.leaky_relu(x, 0.25),
-    "elu": lambda x: jax.nn.elu(x, 0.5),
-    "celu": jax.nn.celu,
-    "selu": jax.nn.selu,
-    "gelu": lambda x: jax.nn.gelu(x, approximate=False),
-    "gelu_tanh": jax.nn.gelu,
-    "silu": jax.nn.silu,
-    "own silu": lambda x: x * jax.nn.sigmoid(x),
-    "mish": jax.nn.mish,
-    "relu6": jax.nn.relu6,
-    "hardswish": jax.nn.hard_swish,
-    "sigmoid": jax.nn.sigmoid,
-    "tanh": jnp.tanh,
-    "softplus": jax.nn.softplus,
-    "exp": jnp.exp,
+NAMES = [name for name in ACTIVATIONS if name not in ("identity", "softmax")]
+WRITTEN_OTHERWISE: dict[str, tuple[Any, Any]] = {
+    "leaky": (lambda x: jax.nn.leaky_relu(x, 0.25), fm.LeakyReLU(0.25)),
+    "elu": (lambda x: jax.nn.elu(x, 0.5), fm.ELU(0.5)),
+    "celu": (jax.nn.celu, "elu"),
+    "gelu": (jax.nn.gelu, "gelu_tanh"),
+    "silu": (lambda x: x * jax.nn.sigmoid(x), "silu"),
 }
 
 
@@ -57,11 +49,15 @@ def read(model: Any, **settings: Any) -> fm.Network:
     return net
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", NAMES)
 def test_activations_are_read(name):
-    net = read(Model(FUNCTIONS[name]))
-    if name in fm.Network.__module__ or name in ("relu", "gelu", "silu", "mish", "hardswish"):
-        assert net.layers[0].activation == name
+    assert read(Model(function_of(name))).layers[0].activation == name
+
+
+@pytest.mark.parametrize("name", WRITTEN_OTHERWISE)
+def test_other_ways_to_write_them_are_read(name):
+    function, activation = WRITTEN_OTHERWISE[name]
+    assert read(Model(function)).layers[0].activation == activation
 
 
 OTHERS = {
@@ -192,13 +188,15 @@ NORMALIZED = {"layer normalization": eqx.nn.LayerNorm(8)}
 
 
 @pytest.mark.parametrize(
-    "between", ["relu", "relu6", "leaky", "elu", "gelu_tanh", "mish", *NORMALIZED]
+    "between",
+    ["relu", "relu6", fm.LeakyReLU(0.25), fm.ELU(0.5), "gelu_tanh", "mish", *NORMALIZED],
+    ids=str,
 )
 def test_models_of_equinox_without_biases_are_read(between):
     keys = jax.random.split(jax.random.key(0), 2)
     layers = [
         eqx.nn.Linear(5, 8, use_bias=False, key=keys[0]),
-        NORMALIZED.get(between) or eqx.nn.Lambda(FUNCTIONS[between]),
+        NORMALIZED.get(between) or eqx.nn.Lambda(function_of(between)),
         eqx.nn.Linear(8, 3, use_bias=False, key=keys[1]),
     ]
     model = eqx.nn.Sequential(layers)
