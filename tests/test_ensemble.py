@@ -70,6 +70,8 @@ def test_bootstraps_of_numbers_and_the_words_of_philox():
     assert rows.tolist() == [(int(word) >> 32) * 5 >> 32 for word in words]
     one = bootstrap(np.array([0, 1, 1, 2]), 3)
     assert one[[0, 3]].tolist() == [0, 3]
+    with pytest.raises(ValueError, match="y has 0 samples, but a bootstrap needs at least 1"):
+        fm.Ensemble([net]).bootstrap_rows([])
 
 
 def test_predictions(trained, blobs):

@@ -150,6 +150,8 @@ class Ensemble(Sequence[Network]):
             length = len(next(iter(of_heads), ()))
         except TypeError:
             raise TypeError(f"y must be array-like, got {_validation.described(y)}") from None
+        if length == 0:
+            raise ValueError("y has 0 samples, but a bootstrap needs at least 1")
         checked = read_targets("y", y, length, model.outputs, model.loss, model.dtype)
         labels = classes_of(checked, model.loss)
         return [bootstrap(labels, net.seed) for net in self._networks]
