@@ -410,6 +410,8 @@ def test_weights_in_the_same_file_are_refused(tmp_path):
     net = fm.Network([4, 3], seed=1)
     with pytest.raises(ValueError, match="weights must be another file than path, got"):
         net.export_c(tmp_path / "model.h", weights=os.fsencode(tmp_path / "." / "model.h"))
+    with pytest.raises(TypeError, match=r"weights must be a str or os.PathLike, got 5"):
+        net.export_c(tmp_path / "model.h", weights=5)
     assert not list(tmp_path.iterdir())
 
 

@@ -21,13 +21,15 @@ Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 _Result = TypeVar("_Result")
 
 
-def checked_path(path: object) -> str | bytes:
+def checked_path(path: object, argument: str = "path") -> str | bytes:
     """Return the file's name as str or bytes; TypeError or ValueError if it is not a path."""
     if not isinstance(path, str | bytes | os.PathLike):
-        raise TypeError(f"path must be a str or os.PathLike, got {_validation.described(path)}")
+        raise TypeError(
+            f"{argument} must be a str or os.PathLike, got {_validation.described(path)}"
+        )
     name = os.fspath(path)
     if b"\0" in os.fsencode(name):
-        raise ValueError("path must not contain a null character")
+        raise ValueError(f"{argument} must not contain a null character")
     return name
 
 

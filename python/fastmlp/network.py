@@ -1511,7 +1511,7 @@ class Network:
         ValueError
             If `name` is not an identifier, a parameter is not finite, or both files are one.
         OSError
-            If the file cannot be written; the old file is unchanged.
+            If a file cannot be written, which is then as before; of two the other may be new.
         RuntimeError
             If another thread is fitting the network.
 

@@ -46,19 +46,15 @@ def export_c(
     """Write the header, and a file of the parameters; see `Network.export_c`."""
     text = header(net, name, train, with_parameters=weights is None)
     if weights is not None:
-        if _is_same_file(path, weights):
+        names = checked_path(path), checked_path(weights, "weights")
+        first, second = (os.path.realpath(os.fsdecode(name)) for name in names)
+        if first == second:
             raise ValueError(
-                f"weights must be another file than path, got {brief(shown(checked_path(path)))} "
-                "for both"
+                f"weights must be another file than path, got {brief(shown(names[0]))} for both"
             )
         little_endian = net.core.parameters.astype(net.dtype.newbyteorder("<"))
         write_file(weights, little_endian.tobytes())
     write_file(path, text.encode("ascii"))
-
-
-def _is_same_file(path: Path, other: Path) -> bool:
-    first, second = (os.path.realpath(os.fsdecode(checked_path(each))) for each in (path, other))
-    return first == second
 
 
 def header(net: Model, name: object, train: bool, *, with_parameters: bool = True) -> str:
