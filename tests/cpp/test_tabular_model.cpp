@@ -218,6 +218,17 @@ void test_refused_tables() {
     CHECK(has(with_numbers("target.deviation", {0}), "deviations must be above 0"));
     CHECK(has(problem([](File& file) { file.numbers.erase("feature.1.edges"); }), "is missing"));
     CHECK(has(problem([](File& file) { file.features = {}; }), "at least one"));
+    CHECK(has(problem([&](File& file) {
+                  file.features[1] = replaced(file.features[1], "\"c\"", "\"a \\\"b\\\"\"");
+              }),
+              "must have different names"));
+    CHECK(has(problem([](File& file) {
+                  file.values = R"({"version":1,"task":"classification"})";
+                  file.classes = {"no", "no"};
+                  file.outputs = 2;
+                  file.numbers["target.mean"] = file.numbers["target.deviation"] = {};
+              }),
+              "must have different classes"));
     const auto without_target = [](File& file) {
         file.targets = {};
         file.numbers["target.mean"] = file.numbers["target.deviation"] = {};

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <functional>
 #include <optional>
+#include <set>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -84,6 +86,7 @@ public:
         if (columns.empty() || (!are_all_raw && !content_.raw_numbers.empty())) {
             refuse("either all columns are raw numbers, or none, and there is at least one");
         }
+        if (!are_different(content_.columns)) refuse("the columns must have different names");
         return std::move(content_);
     }
 
@@ -161,8 +164,8 @@ private:
         if (targets == 0 || (is_classification && targets > 1)) {
             refuse("the target must have a name, and several only as numbers or labels");
         }
-        if (is_classification == content_.classes.empty()) {
-            refuse("a classification must have classes, and nothing else any");
+        if (is_classification == content_.classes.empty() || !are_different(content_.classes)) {
+            refuse("a classification must have different classes, and nothing else any");
         }
     }
 
@@ -232,6 +235,10 @@ private:
 
     void check_deviation(double deviation) const {
         if (!(deviation > 0)) refuse("deviations must be above 0");
+    }
+
+    static bool are_different(const std::vector<std::string>& names) {
+        return std::set<std::string_view>(names.begin(), names.end()).size() == names.size();
     }
 
     static bool ascend(const std::vector<double>& numbers) {
