@@ -1430,10 +1430,8 @@ class Network:
         ValueError
             If the network has heads or batch normalization, or weights of float64 without
             ``jax_enable_x64``.
-        ImportError
-            If equinox is not installed.
-        RuntimeError
-            If another thread is fitting the network.
+        ImportError, RuntimeError
+            As `to_flax`.
 
         Examples
         --------
