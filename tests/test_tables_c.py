@@ -1,5 +1,6 @@
 """Models of tables of numbers answer in C and C++ with the bits of Python."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -33,10 +34,13 @@ def program(tmp_path_factory):
     subprocess.run(["c++", *linked], check=True)
 
     def run(model, rows):
-        model.save(folder / "model")
+        path = model
+        if isinstance(model, fm.TabularModel):
+            path = folder / "model"
+            model.save(path)
         text = "\n".join(" ".join(map(repr, row)) for row in rows.tolist())
         return subprocess.run(
-            [folder / "tables", folder / "model"],
+            [folder / "tables", path],
             input=text, capture_output=True, encoding="utf-8", check=False,
         )  # fmt: skip
 
@@ -107,6 +111,17 @@ def test_c_answers_for_columns_that_networks_standardize(program):
     printed = program(model, rows).stdout.splitlines()[1:]
     answers = model.predict({"a": rows[:, 0], "few": rows[:, 1]})
     assert [float(line) for line in printed] == answers.tolist()
+
+
+def test_a_golden_file_answers_as_ever(program):
+    path = ROOT / "tests" / "golden" / "table.safetensors"
+    content = json.loads((path.parent / "table_answers.json").read_text())
+    rows = np.array(content["rows"], float)
+    columns = dict(zip(("size", "gaps", "person"), rows.T, strict=True))
+    assert fm.load(path).predict_proba(columns).tolist() == content["answers"]
+    first, *printed = program(path, rows).stdout.splitlines()
+    assert first == "size gaps person -> groß small"
+    assert [[float(x) for x in line.split()[:2]] for line in printed] == content["answers"]
 
 
 @pytest.mark.parametrize(

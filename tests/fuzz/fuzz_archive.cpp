@@ -1,6 +1,7 @@
 // Any bytes as a model's file: refused with a FormatError, or a network that predicts, and that is
 // the same when it is saved again. For libFuzzer; CONTRIBUTING.md has the command.
 
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "fastmlp/serialize.hpp"
+#include "fastmlp/tabular_model.hpp"
 #include "signed_file.hpp"
 
 namespace {
@@ -25,12 +27,20 @@ void use(const Network<T>& network) {
     if (std::memcmp(again.parameters()->data(), network.parameters()->data(), bytes) != 0) abort();
 }
 
+void use(const TabularModel& model) {
+    const std::size_t columns = model.columns().size(), outputs = model.outputs();
+    std::vector<double> x(columns, NAN), out(outputs);
+    model.predict({x.data(), 1, columns, columns}, {out.data(), 1, outputs, outputs}, 1);
+}
+
 void load(std::span<const std::byte> bytes) {
     try {
+        const Archive archive = parse_archive(bytes);
         const LoadOptions options{.allow_table = true};
-        for (const AnyNetwork& any : ensemble_from_archive(parse_archive(bytes), "fuzz", options)) {
+        for (const AnyNetwork& any : ensemble_from_archive(archive, "fuzz", options)) {
             std::visit([](const auto& network) { use(network); }, any);
         }
+        if (archive.metadata.contains("table")) use(TabularModel::from_archive(archive, "fuzz"));
     } catch (const FormatError&) {
         return;  // as it should be
     }

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+import fastmlp as fm
 from fastmlp import _core
+from fastmlp.network import model_of
 
 FOLDER = Path(__file__).parent
 HIDDEN = ("relu", "leaky_relu", "elu", "silu", "sigmoid", "tanh", "softplus", "identity")
@@ -113,6 +115,26 @@ def write_new(path, description, write):
         path.with_suffix(".json").write_text(json.dumps(description, indent=1) + "\n")
 
 
+def make_table():
+    """Write a model of a table of numbers with gaps, and what it answers for some rows."""
+    path = FOLDER / "table.safetensors"
+    if path.exists():
+        return
+    size = np.arange(200.0) * 37 % 101 / 8
+    person = np.repeat(np.arange(40.0), 5) * 3
+    gaps = np.where(np.arange(200) % 7, size * size, np.nan)
+    kind = np.where((person / 3 % 2 == 0) ^ (size > 9), "small", "groß")
+    table = {"size": size, "gaps": gaps, "person": person, "kind": kind}
+    model = fm.TabularModel((8,), networks=2, epochs=40, seed=5).fit(table, "kind")
+    cores = [model_of(network).core for network in model.networks]
+    write_new(path, [description(core) for core in cores], model.save)
+    rows = [[1.5, 7.25, 33.0], [12.5, None, None], [9.25, 1e300, 34.5], [None, 0.0, 117.0]]
+    columns = dict(zip(("size", "gaps", "person"), np.array(rows, float).T, strict=True))
+    answers = model.predict_proba(columns).tolist()
+    content = json.dumps({"rows": rows, "answers": answers}, indent=1)
+    (FOLDER / "table_answers.json").write_text(content + "\n")
+
+
 def make_version_2():
     """Write what version 1 cannot hold: names, several networks, a table."""
     softmax, small = NETWORKS["label_smoothing"], NETWORKS["squared_error"]
@@ -158,6 +180,7 @@ def make():
             path = FOLDER / f"{name}.{core.parameters.dtype.name}.safetensors"
             write_new(path, description(core), lambda p, core=core: core.save(p, False))
     make_version_2()
+    make_table()
 
 
 if __name__ == "__main__":
