@@ -6,6 +6,7 @@ length. Therefore the dialect is detected here, and the result is checked agains
 
 import csv
 import io
+import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from itertools import islice
@@ -21,6 +22,7 @@ from fastmlp.tables.dialect import SAMPLE, Dialect, sniff, unique_names
 from fastmlp.tables.table import Column, Table, Text
 
 _BLOCK: Final = 1 << 22
+_releasing: Final = threading.Lock()
 _MOST_SKIPPED: Final = 0.01
 _MANY_LINES: Final = 3
 _FIRST_ROWS: Final = 500
@@ -191,8 +193,22 @@ def _by_pyarrow(
         else:
             columns[name] = cells.from_arrow(column, dialect.decimal)
         del column
-        pa.default_memory_pool().release_unused()
+        _release()
     return columns
+
+
+def _release() -> None:
+    """Return memory that pyarrow no longer uses to the system: the next column needs some."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    with _releasing:
+        default = pa.default_memory_pool()
+        default.release_unused()
+        pa.set_memory_pool(pa.system_memory_pool())  # pyarrow 26 releases that of the default only
+        try:
+            pa.default_memory_pool().release_unused()
+        finally:
+            pa.set_memory_pool(default)
 
 
 def _numbers_at_first(data: bytes, start: int, dialect: Dialect, names: list[str]) -> set[str]:
@@ -250,6 +266,8 @@ def _parsed(
             null_values=sorted(cells.MISSING_WORDS),  # for numbers; text columns keep these words
             check_utf8=False,
         ),
+        # Of this pool a column goes back to the system while others stay: see `_release`.
+        memory_pool=pa.system_memory_pool(),
     )
 
 
