@@ -97,13 +97,20 @@ struct Rule {
         if (S::all_below(least, S::min(S::abs(u), s))) [[likely]] {
             return S::div(u, S::add(S::sqrt(s), epsilon));
         }
-        // Zeros, as of the many gradients behind a relu, are not subnormal, and any s is as good
-        // for them.
-        u = S::select_gt(least, S::abs(u), S::select_gt(unmoved(), S::zero(), S::zero(), u), u);
-        const Reg<S> root = S::select_gt(least, s, S::select_eq(u, S::zero(), one, s), s);
         const auto size = [&](Reg<S> x) FASTMLP_INLINE_LAMBDA {
             return S::select_eq(x, S::zero(), one, S::abs(x));
         };
+        // Zeros, as of the many gradients behind a relu, are not subnormal, and any s is as good
+        // for them.
+        const auto root_for = [&](Reg<S> x) FASTMLP_INLINE_LAMBDA {
+            return S::select_gt(least, s, S::select_eq(x, S::zero(), one, s), s);
+        };
+        Reg<S> root = root_for(u);
+        if (S::all_below(least, S::min(size(u), root))) {
+            return S::div(u, S::add(S::sqrt(root), epsilon));
+        }
+        u = S::select_gt(least, S::abs(u), S::select_gt(unmoved(), S::zero(), S::zero(), u), u);
+        root = root_for(u);
         if (S::all_below(least, S::min(size(u), size(root)))) {
             return S::div(u, S::add(S::sqrt(root), epsilon));
         }
