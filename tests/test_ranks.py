@@ -414,19 +414,6 @@ def test_no_rows_at_all_or_another_network(data):
         assert isinstance(error, ValueError)
 
 
-def test_batch_normalization_and_custom_losses_are_refused(data):
-    def run(comm, rank):
-        normalized = fm.Network([6, fm.Dense(5, "relu", normalization="batch"), 3])
-        with pytest.raises(ValueError, match="comm does not go together with batch normalization"):
-            normalized.fit(*data, comm=comm)
-        own = fm.Network([6, 3], output="identity", loss=lambda y, h: ((h - y) ** 2, 2 * (h - y)))
-        with pytest.raises(ValueError, match="comm does not go together with a custom loss"):
-            own.fit(data[0], data[0][:, :3], comm=comm)
-        return True
-
-    assert on_ranks(1, run) == [True]
-
-
 def test_sums_of_the_library(data):
     """They are rounded in another order; all ranks have the same bits nevertheless."""
     ordered = trained([20, 37, 13], data, "float32", epochs=2)

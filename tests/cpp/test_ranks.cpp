@@ -79,9 +79,10 @@ private:
     std::vector<double> sums_[2];
 };
 
-Network<float> new_network() {
-    return Network<float>(5, {{20, Activation::kTanh}, {2, Activation::kIdentity}},
-                          Loss::kMeanSquaredError, 7);
+Network<float> new_network(Normalization normalization = Normalization::kNone) {
+    Layer hidden{20, Activation::kTanh};
+    hidden.normalization = normalization;
+    return Network<float>(5, {hidden, {2, Activation::kIdentity}}, Loss::kMeanSquaredError, 7);
 }
 
 /// Zeroed memory at a multiple of 64.
@@ -145,9 +146,10 @@ Trained trained(Network<float>& network, const MatrixView<const float>& x, const
 }
 
 /// What both ranks have in the end, with messages or `shared` memory.
-Trained on_two_ranks(const Data& data, const TrainOptions& options, bool shared) {
+Trained on_two_ranks(const Data& data, const TrainOptions& options, bool shared,
+                     Normalization normalization = Normalization::kNone) {
     Meeting meeting;
-    Network<float> nets[2] = {new_network(), new_network()};
+    Network<float> nets[2] = {new_network(normalization), new_network(normalization)};
     const Memory memory(shared_bytes(nets[0], 2));
     Trained results[2];
     const auto run = [&](std::size_t rank) {
@@ -173,14 +175,15 @@ Trained on_two_ranks(const Data& data, const TrainOptions& options, bool shared)
 
 /// One batch is all samples, in their order: then only the places of additions differ. Messages and
 /// shared memory give the same bits.
-void two_ranks_are_as_one() {
+void two_ranks_are_as_one(Normalization normalization) {
     const Data data;
     const TrainOptions options = options_of(kRows, 1);
-    Network<float> network = new_network();
+    Network<float> network = new_network(normalization);
     const Trained alone =
         trained(network, data.features(0, kRows), data.targets(0, kRows), options);
-    const Trained two = on_two_ranks(data, options, true);
-    CHECK(two == on_two_ranks(data, options, false));
+    const Trained two = on_two_ranks(data, options, true, normalization);
+    CHECK(two == on_two_ranks(data, options, false, normalization));
+    CHECK(two == on_two_ranks(data, options_of(kRows, 2), true, normalization));
     for (std::size_t i = 0; i < two.parameters.size(); ++i) {
         // 5 steps, 2 layers, sums of 40 terms: 5 sqrt(2 * 5 * 2 * 48) u, see
         // test_against_reference.
@@ -237,7 +240,8 @@ int main() {
         check_steps({0, 97, 3}, batch);
         check_steps({33, 0, 34, 33}, batch);
     }
-    two_ranks_are_as_one();
+    two_ranks_are_as_one(Normalization::kNone);
+    two_ranks_are_as_one(Normalization::kBatch);
     ranks_in_blocks();
     waiting_is_interrupted();
     return check::report();

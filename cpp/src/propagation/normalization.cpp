@@ -18,6 +18,45 @@ void measure(const KernelTable<T>& kernel, std::size_t n, const BatchContext& co
                          to.means.data() + nodes.first, to.variances.data() + nodes.first);
 }
 
+/// Makes sums over the samples of this process sums over all of them, and those sums means.
+template <class T, class Mean>
+void add_others(std::size_t n, const BatchContext& context, BatchSums<T>& others, Buffer<T>& sums,
+                Mean mean) {
+    context.meet();
+    if (context.share.rank == 0) {
+        others.add(sums.data(), padded(n), context.batch);
+        const auto all = static_cast<T>(others.batch());
+        if (all > 0) {
+            for (std::size_t i = 0; i < n; ++i) sums.data()[i] = mean(sums.data()[i], all);
+        }
+    }
+    context.meet();
+}
+
+/// `measure` where `others` have samples of the batch, too.
+template <class T>
+void measure_together(const KernelTable<T>& kernel, std::size_t n, const BatchContext& context,
+                      MatrixView<T> z, Normalized<T>& to, BatchSums<T>& others) {
+    const Range nodes = context.share.of(padded(n), kPad);
+    const auto mean = [](T sum, T all) { return sum / all; };
+    if (nodes.size() > 0) {
+        kernel.column_sums(z.row(0) + nodes.first, z.stride, context.batch, nodes.size(), nullptr,
+                           T(1), T(0), true, to.means.data() + nodes.first);
+    }
+    add_others(n, context, others, to.means, mean);
+    for (std::size_t b = 0; b < context.batch; ++b) {
+        for (std::size_t i = nodes.first; i < nodes.last; ++i) {
+            to.x.row(b)[i] = z.row(b)[i] - to.means.data()[i];
+        }
+    }
+    if (nodes.size() > 0) {
+        const T* errors = to.x.row(0) + nodes.first;
+        kernel.column_dots(errors, to.x.stride, errors, to.x.stride, context.batch, nodes.size(),
+                           nullptr, T(1), to.variances.data() + nodes.first);
+    }
+    add_others(n, context, others, to.variances, mean);
+}
+
 /// The sums over the batch that the gradients need, for this thread's share of the nodes, continued
 /// from the scales and shifts of `before`, if it has any.
 template <class T>
@@ -40,7 +79,7 @@ Range sum_gradients(const KernelTable<T>& kernel, std::size_t n, std::size_t bat
 template <class T>
 void normalize(const KernelTable<T>& kernel, Normalization normalization,
                const DenseView<const T>& layer, Moments<T> running, const BatchContext& context,
-               Range rows, MatrixView<T> z, Normalized<T>& to) {
+               Range rows, MatrixView<T> z, Normalized<T>& to, BatchSums<T>* others) {
     const auto epsilon = static_cast<T>(normalization.epsilon);
     T *here = z.row(rows.first), *x = to.x.row(rows.first);
     if (normalization == Normalization::kLayer) {
@@ -50,7 +89,11 @@ void normalize(const KernelTable<T>& kernel, Normalization normalization,
     }
     if (context.training) {
         context.meet();
-        measure(kernel, layer.n, context, z, to);
+        if (others) {
+            measure_together(kernel, layer.n, context, z, to, *others);
+        } else {
+            measure(kernel, layer.n, context, z, to);
+        }
         context.meet();
     }
     const Moments<T> by =
@@ -90,8 +133,8 @@ void normalize_for_prediction(const KernelTable<T>& kernel, Normalization normal
 template <class T>
 void normalize_backward(const KernelTable<T>& kernel, Normalization normalization,
                         const DenseView<const T>& layer, Moments<T> running,
-                        const BatchContext& context, Range rows, Normalized<T>& at,
-                        Rows<T>& delta) {
+                        const BatchContext& context, Range rows, Normalized<T>& at, Rows<T>& delta,
+                        BatchSums<T>* others) {
     const T *from = at.delta.row(rows.first), *x = at.x.row(rows.first);
     T* out = delta.row(rows.first);
     if (normalization == Normalization::kLayer) {
@@ -103,9 +146,14 @@ void normalize_backward(const KernelTable<T>& kernel, Normalization normalizatio
     const T* variances = running.variances;
     const T *mean_deltas = at.zeros.data(), *mean_products = at.zeros.data();
     if (context.training) {
-        const T scale = T(1) / static_cast<T>(context.batch);
+        const T scale = others ? T(1) : T(1) / static_cast<T>(context.batch);
         context.meet();
         sum_gradients(kernel, layer.n, context.batch, {}, scale, context.share, at);
+        if (others) {
+            const auto mean = [](T sum, T all) { return sum * (T(1) / all) + T(0); };
+            add_others(layer.n, context, *others, at.shift_gradients, mean);
+            add_others(layer.n, context, *others, at.scale_gradients, mean);
+        }
         context.meet();
         variances = at.variances.data();
         mean_deltas = at.shift_gradients.data();
@@ -139,8 +187,8 @@ void normalization_update(const KernelTable<T>& kernel, const UpdateTarget<T>& t
 
 #define FASTMLP_INSTANTIATE(T)                                                                     \
     template void normalize(const KernelTable<T>&, Normalization, const DenseView<const T>&,       \
-                            Moments<T>, const BatchContext&, Range, MatrixView<T>,                 \
-                            Normalized<T>&);                                                       \
+                            Moments<T>, const BatchContext&, Range, MatrixView<T>, Normalized<T>&, \
+                            BatchSums<T>*);                                                        \
     template void move_averages(double, std::size_t, const Normalized<T>&, std::size_t, Share,     \
                                 Moments<T>);                                                       \
     template void normalize_for_prediction(const KernelTable<T>&, Normalization,                   \
@@ -148,7 +196,7 @@ void normalization_update(const KernelTable<T>& kernel, const UpdateTarget<T>& t
                                            std::size_t, std::size_t, T*);                          \
     template void normalize_backward(const KernelTable<T>&, Normalization,                         \
                                      const DenseView<const T>&, Moments<T>, const BatchContext&,   \
-                                     Range, Normalized<T>&, Rows<T>&);                             \
+                                     Range, Normalized<T>&, Rows<T>&, BatchSums<T>*);              \
     template void normalization_update(const KernelTable<T>&, const UpdateTarget<T>&, std::size_t, \
                                        Normalized<T>&, GradientUse<T>, Share);
 FASTMLP_INSTANTIATE(float)

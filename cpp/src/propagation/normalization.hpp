@@ -2,6 +2,7 @@
 /// x = (z - mean) / sqrt(variance + epsilon), and z is replaced by scale x + shift.
 #pragma once
 
+#include "propagation/batch_sums.hpp"
 #include "propagation/dense.hpp"
 #include "propagation/workspace.hpp"
 
@@ -31,11 +32,11 @@ struct RunningStatistics {
 };
 
 /// Computes x, and replaces z by scale x + shift; `running` is null unless the normalisation is by
-/// batch.
+/// batch, and `others` unless other processes have samples of the batch.
 template <class T>
 void normalize(const kernels::KernelTable<T>& kernel, Normalization normalization,
                const DenseView<const T>& layer, Moments<T> running, const BatchContext& context,
-               Range rows, MatrixView<T> z, Normalized<T>& to);
+               Range rows, MatrixView<T> z, Normalized<T>& to, BatchSums<T>* others);
 
 /// running = (1 - momentum) running + momentum batch, with the unbiased variance, for this thread's
 /// share of `n` nodes; `at` holds their moments over `batch` rows. Not part of `normalize` because
@@ -56,7 +57,8 @@ void normalize_for_prediction(const kernels::KernelTable<T>& kernel, Normalizati
 template <class T>
 void normalize_backward(const kernels::KernelTable<T>& kernel, Normalization normalization,
                         const DenseView<const T>& layer, Moments<T> running,
-                        const BatchContext& context, Range rows, Normalized<T>& at, Rows<T>& delta);
+                        const BatchContext& context, Range rows, Normalized<T>& at, Rows<T>& delta,
+                        BatchSums<T>* others);
 
 /// The gradients of scales and shifts over the first `batch` rows, for this thread's share of the
 /// nodes.

@@ -85,9 +85,10 @@ struct Propagation {
     bool normalizes_inputs;           ///< of the first layer
     bool reports_in_units = false;    ///< losses are in units of the targets, not scaled
     BatchContext context{};
-    Poll* poll = nullptr;        ///< counts the work, and throws to interrupt it
-    T loss_limit = kUnlimited;   ///< see Conventions
-    mutable Scratch<T> scratch;  ///< for the kernels' copies
+    Poll* poll = nullptr;            ///< counts the work, and throws to interrupt it
+    BatchSums<T>* others = nullptr;  ///< if other processes have samples of the batch
+    T loss_limit = kUnlimited;       ///< see Conventions
+    mutable Scratch<T> scratch;      ///< for the kernels' copies
     mutable Scratch<T> unit_factors;
     mutable LossesInUnits<T> losses_in_units;
     mutable HeadRows<T> head_rows;
@@ -112,7 +113,7 @@ struct Propagation {
     void normalize_inputs(Range rows) const {
         normalize(kernel, layers[0].input_normalization, input_view(weights(0)),
                   running.of_inputs(), context_of(0), rows,
-                  work.input.read(work.capacity, parameters[0].k), *work.normalized_inputs);
+                  work.input.read(work.capacity, parameters[0].k), *work.normalized_inputs, others);
     }
 
     void forward_layer(std::size_t i, Range rows) const {
@@ -149,7 +150,7 @@ struct Propagation {
     void normalize_layer(std::size_t i, Range rows) const {
         Rows<T>& at = traits[i].normalized_after ? output(i) : z(i);
         normalize(kernel, layers[i].normalization, weights(i), running[i], context_of(i), rows,
-                  at.view(), work.normalized[i]);
+                  at.view(), work.normalized[i], others);
     }
 
     /// Everything after normalization: the activation, unless it was applied before, and dropout.
@@ -279,7 +280,7 @@ struct Propagation {
     /// are those of the outputs before they are scaled.
     void ask(const CustomLoss<T>& custom) const {
         context.meet();
-        if (context.share.rank == 0) {
+        if (context.share.rank == 0 && work.batch > 0) {
             Rows<T>& delta = work.deltas.back();
             Rows<T>& seen = output_scaling ? work.nodes.back() : work.scores;
             const std::size_t n = delta.cols;
@@ -333,7 +334,7 @@ struct Propagation {
 
     void normalize_layer_back(std::size_t i, Range rows) const {
         normalize_backward(kernel, layers[i].normalization, weights(i), running[i], context_of(i),
-                           rows, work.normalized[i], work.deltas[i]);
+                           rows, work.normalized[i], work.deltas[i], others);
         if (traits[i].normalized_after) {
             Rows<T>&from = z(i), &delta = work.deltas[i];
             activate_backward(kernel, activation(i), from.row(rows.first), from.stride,
@@ -345,7 +346,8 @@ struct Propagation {
     void feature_gradients(Range rows, Rows<T>& out) const {
         if (!normalizes_inputs) return multiply_back_to_features(rows, out);
         normalize_backward(kernel, layers[0].input_normalization, input_view(weights(0)),
-                           running.of_inputs(), context_of(0), rows, *work.normalized_inputs, out);
+                           running.of_inputs(), context_of(0), rows, *work.normalized_inputs, out,
+                           others);
     }
 
     /// (2.6), (2.7): this thread's share of the gradients of all trainable layers goes to `targets`
@@ -396,14 +398,15 @@ struct Propagation {
     /// This thread's share of the running averages, after a forward in training.
     void move_averages() const {
         const Normalization of_inputs = layers[0].input_normalization;
+        const std::size_t batch = others ? others->batch() : work.batch;
         if (of_inputs == Normalization::kBatch && traits[0].trainable) {
             fastmlp::move_averages(of_inputs.momentum, parameters[0].k, *work.normalized_inputs,
-                                   work.batch, context.share, running.of_inputs());
+                                   batch, context.share, running.of_inputs());
         }
         for (std::size_t i = 0; i < layers.size(); ++i) {
             if (layers[i].normalization != Normalization::kBatch || !traits[i].trainable) continue;
             fastmlp::move_averages(layers[i].normalization.momentum, parameters[i].n,
-                                   work.normalized[i], work.batch, context.share, running[i]);
+                                   work.normalized[i], batch, context.share, running[i]);
         }
     }
 

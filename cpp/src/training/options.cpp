@@ -1,10 +1,12 @@
 #include "training/options.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 #include <vector>
 
 #include "fastmlp/random.hpp"
+#include "fastmlp/ranks.hpp"
 
 namespace fastmlp {
 namespace {
@@ -90,6 +92,11 @@ void check_batches(const Network<T>& network, std::size_t rows, const T* weights
                                        layer.input_normalization == Normalization::kBatch);
         })) {
         return;
+    }
+    if (options.ranks) {  // whose weights are not known here
+        rows =
+            std::accumulate(options.ranks->rows.begin(), options.ranks->rows.end(), std::size_t{0});
+        weights = nullptr;
     }
     std::vector<T> chosen;
     if (options.rows && weights) {

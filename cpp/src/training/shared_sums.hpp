@@ -27,10 +27,11 @@ namespace fastmlp {
 template <class T>
 class SharedSums {
 public:
-    /// For `count` gradients and up to `sums` other sums of each rank.
-    SharedSums(const Ranks& ranks, std::size_t count, std::size_t sums)
+    /// For `count` gradients and up to `sums` other sums of each rank, from byte `first` of the
+    /// shared memory on. The first of several, at byte 0, is that where ranks say that they ended.
+    SharedSums(const Ranks& ranks, std::size_t count, std::size_t sums, std::size_t first = 0)
         : ranks_(ranks), size_(ranks.rows.size()), count_(count), sums_(sums),
-          bytes_(static_cast<std::byte*>(ranks.shared)) {}
+          bytes_(static_cast<std::byte*>(ranks.shared) + first) {}
 
     /// The bytes of memory that this takes.
     std::size_t bytes() const { return slots() + 2 * size_ * slot_bytes(); }
@@ -57,10 +58,11 @@ public:
         ++step_;
     }
 
-    /// This thread's share of ((0 + 1) + 2) + ... times the scale, + 0, into `out` (count,).
-    void add(T* out, T scale, Share share) const {
+    /// This thread's share of ((0 + 1) + 2) + ... times the scale, + 0, into `out` (count,), of
+    /// that many gradients.
+    void add(T* out, std::size_t count, T scale, Share share) const {
         constexpr std::size_t kBlock = 1024;  // stays in the L1 cache
-        const Range mine = share.of(count_, kBlock);
+        const Range mine = share.of(count, kBlock);
         std::array<T, kBlock> sum;
         for (std::size_t first = mine.first; first < mine.last; first += kBlock) {
             const std::size_t n = std::min(kBlock, mine.last - first);
@@ -121,9 +123,9 @@ private:
     /// Whether a rank will not announce this step.
     bool any_ended() const {
         for (std::size_t rank = 0; rank < size_; ++rank) {
-            const Member& other = member(rank);
-            if (other.ended.load(std::memory_order_acquire) != 0 &&
-                other.steps.load(std::memory_order_acquire) <= step_) {
+            const Member& first = static_cast<const Member*>(ranks_.shared)[rank];
+            if (first.ended.load(std::memory_order_acquire) != 0 &&
+                member(rank).steps.load(std::memory_order_acquire) <= step_) {
                 return true;
             }
         }

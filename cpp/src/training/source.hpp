@@ -95,17 +95,6 @@ private:
         if (std::all_of(ranks.rows.begin(), ranks.rows.end(), [](auto n) { return n == 0; })) {
             throw std::invalid_argument("no rank has a row; training needs at least one");
         }
-        const auto couples = [](const Layer& layer) {
-            return layer.normalization == Normalization::kBatch ||
-                   layer.input_normalization == Normalization::kBatch;
-        };
-        const std::vector<Layer>& layers = network_.layers();
-        if (std::any_of(layers.begin(), layers.end(), couples) ||
-            network_.loss().kind == Loss::kCustom) {
-            throw std::invalid_argument(
-                "batch normalization and custom losses need all samples of a batch, "
-                "some of which other ranks have");
-        }
     }
 
     bool next_block() {

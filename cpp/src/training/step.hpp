@@ -21,6 +21,7 @@
 #include "training/step_path.hpp"
 #include "training/step_rows.hpp"
 #include "training/step_stored.hpp"
+#include "training/sums_of_ranks.hpp"
 
 namespace fastmlp {
 
@@ -36,6 +37,11 @@ public:
         for (Part& part : parts_) part.loss_limit = static_cast<T>(conventions.loss_limit);
         if (path.stored) stored_.emplace(network, options.ranks, path.in_blocks);
         if (options.ranks) sums_.resize(Stored::kHeads + pass.heads.size());
+        if (couples_ranks(network)) {
+            batch_sums_.emplace(options, network.layout(),
+                                Stored::shared_bytes(network, *options.ranks));
+            for (Part& part : parts_) part.others = &*batch_sums_;
+        }
         if (path.in_blocks) blocks_.emplace(network, whole_targets());
         if (conventions.report_squares) weight_squares_.emplace(network.layout(), false);
     }
@@ -53,7 +59,7 @@ public:
         const bool is_empty = !part.begin(samples_, first, count, context);
         if (is_empty && !options_.ranks) return false;
         if (is_empty && share.rank == 0) part.work.batch = 0;
-        while (!is_empty) {
+        while (!is_empty || batch_sums_) {  // other ranks wait for the sums of no samples, too
             part.gather(samples_, first);
             forward(part);                             // (1.1), (1.2)
             part.output_delta(samples_.y, part.rows);  // (2.8), (2.9)
@@ -93,6 +99,12 @@ private:
             : BlockPass<T>(pass), layer_rules(room_for_layer_rules<T>(pass.layers)) {}
         std::vector<StepRules<T>> layer_rules;  ///< if layers have different rates
     };
+
+    /// Whether ranks need the sums of others before they have gradients.
+    bool couples_ranks(const Network<T>& network) const {
+        return options_.ranks && options_.ranks->rows.size() > 1 &&
+               any_batch_normalization(network.layers());
+    }
 
     /// Whether there are more blocks after this one, which then is added to the sums.
     bool add_block(Part& part, std::size_t first) const {
@@ -159,6 +171,7 @@ private:
         stored_->add(options_, is_empty, sums_, part.context);
         facts.weight_sum = sums_[Stored::kWeight];
         if (!(facts.weight_sum > 0)) return false;
+        part.move_averages();
         stored_->apply(part, options_.optimizer, conventions_, facts, targets_, part.layer_rules);
         return true;
     }
@@ -179,6 +192,7 @@ private:
     const Conventions& conventions_;
     StepPath path_;
     std::optional<Stored> stored_;
+    std::optional<SumsOfRanks<T>> batch_sums_;
     std::optional<GradientSums<T>> blocks_;  ///< if a batch is divided into blocks
     std::optional<SumOfSquares<T>> weight_squares_;
     std::vector<double> sums_;  ///< of losses and weights of all ranks, if there are ranks

@@ -37,8 +37,10 @@ public:
         }
     }
 
-    /// How many sums of losses and weights a rank has at most.
-    static std::size_t most_sums(const Network<T>& network) { return kHeads + network.outputs(); }
+    /// The bytes of memory that ranks share for this.
+    static std::size_t shared_bytes(const Network<T>& network, const Ranks& ranks) {
+        return SharedSums<T>(ranks, network.layout().size(), most_sums(network)).bytes();
+    }
 
     /// Where `Propagation::gradients` stores them.
     const std::vector<UpdateTarget<T>>& stores() const {
@@ -54,7 +56,7 @@ public:
         context.meet();
         const T scale = static_cast<T>(sums[kWeight] > 0 ? 1 / sums[kWeight] : 0);
         if (shared_) {
-            shared_->add(flat_, scale, context.share);
+            shared_->add(flat_, count_, scale, context.share);
         } else {
             const Range mine = context.share.of(count_, kernels::kPad);
             for (std::size_t i = mine.first; i < mine.last; ++i) {
@@ -90,6 +92,9 @@ private:
         for (std::size_t i = 0; i < gradients.size(); ++i) result.push_back({gradients[i]});
         return result;
     }
+
+    /// How many sums of losses and weights a rank has at most.
+    static std::size_t most_sums(const Network<T>& network) { return kHeads + network.outputs(); }
 
     /// The messages, or the meeting in shared memory.
     void exchange(const TrainOptions& options, bool is_empty, std::vector<double>& sums) {

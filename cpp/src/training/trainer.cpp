@@ -323,8 +323,8 @@ Diverged::Diverged(std::size_t at_epoch, double its_loss, double last_rate)
 template <class T>
 std::size_t shared_bytes(const Network<T>& network, std::size_t ranks) {
     const Ranks any{0, std::vector<std::size_t>(ranks), {}};
-    const std::size_t sums = StoredUpdate<T>::most_sums(network);
-    return SharedSums<T>(any, network.layout().size(), sums).bytes();
+    return StoredUpdate<T>::shared_bytes(network, any) +
+           SumsOfRanks<T>::bytes(any, network.layout());
 }
 
 template <class T>

@@ -33,7 +33,7 @@ from fastmlp.fitting.resuming import (
     resume,
 )
 from fastmlp.fitting.standardize import is_first_fit, learn_from, standardized
-from fastmlp.fitting.together import in_common, network_of_rank_0, refuse_with_ranks
+from fastmlp.fitting.together import in_common, network_of_rank_0
 from fastmlp.history import History
 from fastmlp.model.class_weight import only_here, weigh_classes
 from fastmlp.model.feature_names import Names, names_to_train_on
@@ -64,7 +64,11 @@ def fit(
     data = read_data(X, y)
     if ranks is None:
         return _fit(network, model, X, y, data, options, None)
-    refuse_with_ranks(model, is_stream=data is not None)
+    if data is not None:
+        raise ValueError(
+            "comm does not go together with streams and iterables: pass the rows of each rank as "
+            "arrays"
+        )
     with network_of_rank_0(model, ranks, in_common(options, model)):
         history = _fit(network, model, X, y, data, options, ranks)
         ranks.end_epoch(model.core)  # callbacks may have restored the best
@@ -128,7 +132,11 @@ def _fit_arrays(
     if learns:
         learn_from(model, samples, ranks)
     settings = options.to_core(optimizer, model.dtype, len(trained))
-    order = _read_order(core, samples, options, settings)
+    order = _read_order(samples, options)
+    if ranks is None:
+        core.check_batches(len(samples), samples.weight, order, settings)
+    else:  # nothing is known here of the weights of the others
+        core.check_batches(len(trained), None, None, settings)
     file = checkpoint_file(model, options, settings, len(trained), order, of_samples, ranks)
     n_threads = core.threads_for(settings.batch_size, options.n_threads, samples.density)
     with _shown(options, ranks) as progress:
@@ -312,16 +320,13 @@ def _read_arrays(
     return samples.apart_from(model.core.parameters), held_out, of_samples
 
 
-def _read_order(
-    core: Core, samples: CheckedSamples, options: FitOptions, settings: TrainOptions
-) -> NDArray[np.uint32] | None:
-    """Return the custom orders of samples, and check the batches of each epoch."""
-    order = None
-    if options.order is not None:
-        order = _arrays.orders(options.order, len(samples), options.epochs).copy()
-        if samples.weight is not None and not samples.weight[order].any(axis=1).all():
-            raise ValueError("shuffle has an epoch of samples whose sample_weight is 0")
-    core.check_batches(len(samples), samples.weight, order, settings)
+def _read_order(samples: CheckedSamples, options: FitOptions) -> NDArray[np.uint32] | None:
+    """Return the custom orders of samples."""
+    if options.order is None:
+        return None
+    order = _arrays.orders(options.order, len(samples), options.epochs).copy()
+    if samples.weight is not None and not samples.weight[order].any(axis=1).all():
+        raise ValueError("shuffle has an epoch of samples whose sample_weight is 0")
     return order
 
 

@@ -95,7 +95,7 @@ class Ranks:
         self.rank, self.size = int(comm.Get_rank()), int(comm.Get_size())
         self.rows = [0] * self.size
         self._mine, self._all = np.zeros(4), np.zeros((self.size, 4))
-        self._room: dict[str, NDArray[Any]] = {}
+        self._room: dict[tuple[str, int], NDArray[Any]] = {}
         self._interrupts = Interrupts()
         self._has_ended = False
         self._shared: NDArray[np.uint64] | None = None
@@ -146,9 +146,12 @@ class Ranks:
             f"{saving.architecture(model)} {model.feature_names} {settings}",
             "comm needs the same network and arguments on all ranks",
         )
-        state = self._comm.bcast(saving.to_state(model, {}) if self.rank == 0 else None, root=0)
+        without_loss = {"loss_function": None}  # that of a user may not be picklable
+        mine = saving.to_state(model, {}) | without_loss if self.rank == 0 else None
+        state = self._comm.bcast(mine, root=0)
         if self.rank > 0:
-            model.core.assign(saving.from_state(state)[0].core)  # type: ignore[arg-type]
+            own_loss = {"loss_function": model.loss.function}
+            model.core.assign(saving.from_state(state | own_loss)[0].core)  # type: ignore[arg-type]
 
     def start(self, rows: int, weight: float, held_out: float | None) -> int:
         """Meet before the first step; return the samples of all ranks.
@@ -278,15 +281,16 @@ class Ranks:
         return bool(self._agree(_STOP, float(stops), 0.0)[:, 0].any())
 
     def end_epoch(self, core: Core) -> None:
-        """Compare the parameters of all ranks.
+        """Compare the parameters and running statistics of all ranks.
 
         Raises
         ------
         RuntimeError
             If they differ, as after a callback that changed those of one rank.
         """
-        found = self._agree(_EPOCH, float(zlib.crc32(core.parameters.data)), 0.0)[:, 0]
-        other = np.flatnonzero(found != found[0])
+        mine = float(zlib.crc32(core.parameters.data)), float(zlib.crc32(core.statistics.data))
+        found = self._agree(_EPOCH, *mine)
+        other = np.flatnonzero((found != found[0]).any(axis=1))
         if other.size:
             raise self._together(
                 RuntimeError(
@@ -368,9 +372,9 @@ class Ranks:
 
     def _buffer(self, name: str, size: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return memory for messages, the same in every step."""
-        room = self._room.get(name)
-        if room is None or len(room) != size:
-            room = self._room[name] = np.empty(size, dtype=dtype)
+        room = self._room.get((name, size))
+        if room is None:
+            room = self._room[name, size] = np.empty(size, dtype=dtype)
         return room
 
 

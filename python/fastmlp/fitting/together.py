@@ -12,26 +12,6 @@ from fastmlp.model.model import Model
 from fastmlp.settings.lbfgs import LBFGS
 
 
-def refuse_with_ranks(model: Model, *, is_stream: bool) -> None:
-    """Refuse options that need all samples of a batch on one rank.
-
-    Raises
-    ------
-    ValueError
-        If there is one; the message says what to do instead.
-    """
-    core = model.core
-    normalizations = str((core.input_normalization, [layer[2] for layer in core.layers]))
-    refused = {
-        "streams and iterables: pass the rows of each rank as arrays": is_stream,
-        "a custom loss, which needs all samples of a batch": model.loss.function is not None,
-        "batch normalization, which needs all samples of a batch": "batch" in normalizations,
-    }
-    for problem, is_asked in refused.items():
-        if is_asked:
-            raise ValueError(f"comm does not go together with {problem}")
-
-
 @contextmanager
 def network_of_rank_0(model: Model, ranks: Ranks, settings: str) -> Iterator[None]:
     """Make the network that of rank 0, unless an error occurs before the first step."""

@@ -4,9 +4,10 @@ Indices are the paper's: ``weights[j][k]`` joins node j of the previous layer (K
 k of the next (N of them). A row is a sample; a batch is a list of rows.
 """
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
-from .sums import in_order, of_layer
+from .sums import in_order, of_layer, over_parts
 
 Row: TypeAlias = list[float]
 Matrix: TypeAlias = list[Row]
@@ -54,7 +55,9 @@ def backward(delta: Row, weights: Matrix) -> Row:
     return [in_order(delta[k] * row[k] for k in range(len(delta))) for row in weights]
 
 
-def gradients(nodes: Matrix, deltas: Matrix, inverse: float) -> tuple[Matrix, Row]:
+def gradients(
+    nodes: Matrix, deltas: Matrix, inverse: float, parts: Sequence[int]
+) -> tuple[Matrix, Row]:
     """Compute the gradients of the mean loss of a batch (2.6), (2.7).
 
     Parameters
@@ -65,6 +68,8 @@ def gradients(nodes: Matrix, deltas: Matrix, inverse: float) -> tuple[Matrix, Ro
         dL/dz of the next layer, one row per sample, times its weight.
     inverse : float
         1 over the sum of the weights, which is 1/B without them.
+    parts : sequence of int
+        How many of the B samples each rank has.
 
     Returns
     -------
@@ -75,13 +80,15 @@ def gradients(nodes: Matrix, deltas: Matrix, inverse: float) -> tuple[Matrix, Ro
     """
     weight_gradients = [
         [
-            in_order(row[j] * delta[k] for row, delta in zip(nodes, deltas, strict=True)) * inverse
+            over_parts((row[j] * delta[k] for row, delta in zip(nodes, deltas, strict=True)), parts)
+            * inverse
             + 0.0  # never -0
             for k in range(len(deltas[0]))
         ]
         for j in range(len(nodes[0]))
     ]
     bias_gradients = [
-        in_order(delta[k] for delta in deltas) * inverse + 0.0 for k in range(len(deltas[0]))
+        over_parts((delta[k] for delta in deltas), parts) * inverse + 0.0
+        for k in range(len(deltas[0]))
     ]
     return weight_gradients, bias_gradients

@@ -7,12 +7,13 @@ averages of those.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Self, TypeAlias
 
 from . import validation
 from .dense import Matrix, Row
-from .sums import in_order, tree16
+from .sums import over_parts, tree16
 
 NAMES: Final = ("batch", "layer")
 """The names of the normalizations."""
@@ -129,12 +130,15 @@ class ByBatch:
         Normalized: mean 0 and variance 1 along each column.
     inverses : list of float, shape (N,)
         1 / sqrt(variance + epsilon) of each column.
+    parts : sequence of int
+        How many of the B samples each rank has.
     constant : bool
         Whether mean and variance are given, so that they do not depend on z.
     """
 
     x: Matrix
     inverses: Row
+    parts: Sequence[int]
     constant: bool = False
 
     def back(self, delta: Matrix, scales: Row) -> Matrix:
@@ -143,7 +147,7 @@ class ByBatch:
         (delta - mean(delta) - x mean(delta x)) scale / sqrt(variance + epsilon), means over the
         batch; without the means where the statistics are constant.
         """
-        products, sums = gradients(delta, self.x, 1.0 / len(delta))
+        products, sums = gradients(delta, self.x, 1.0 / len(delta), self.parts)
         if self.constant:
             products, sums = [0.0] * len(scales), [0.0] * len(scales)
         columns = list(zip(sums, products, scales, self.inverses, strict=True))
@@ -208,7 +212,15 @@ def by_layer(z: Matrix, epsilon: float) -> ByLayer:
     return ByLayer(x, inverses)
 
 
-def by_moments(z: Matrix, means: Row, variances: Row, epsilon: float, *, constant: bool) -> ByBatch:
+def by_moments(
+    z: Matrix,
+    means: Row,
+    variances: Row,
+    epsilon: float,
+    parts: Sequence[int],
+    *,
+    constant: bool,
+) -> ByBatch:
     """Normalize the columns of z (B, N) by moments (N,), of this batch or running averages."""
     inverses = [_inverse(variance, epsilon) for variance in variances]
     x = [
@@ -218,14 +230,14 @@ def by_moments(z: Matrix, means: Row, variances: Row, epsilon: float, *, constan
         ]
         for row in z
     ]
-    return ByBatch(x, inverses, constant)
+    return ByBatch(x, inverses, parts, constant)
 
 
-def moments(z: Matrix) -> tuple[Row, Row]:
-    """Return mean and variance (over B) of each column of z (B, N), summed in order."""
-    means = [in_order(column) / len(z) for column in zip(*z, strict=True)]
+def moments(z: Matrix, parts: Sequence[int]) -> tuple[Row, Row]:
+    """Return mean and variance (over B) of each column of z (B, N), summed over the parts."""
+    means = [over_parts(column, parts) / len(z) for column in zip(*z, strict=True)]
     variances = [
-        in_order((value - mean) * (value - mean) for value in column) / len(z)
+        over_parts(((value - mean) * (value - mean) for value in column), parts) / len(z)
         for column, mean in zip(zip(*z, strict=True), means, strict=True)
     ]
     return means, variances
@@ -239,7 +251,7 @@ def scale_and_shift(x: Matrix, scales: Row, shifts: Row) -> Matrix:
     ]
 
 
-def gradients(delta: Matrix, x: Matrix, inverse: float) -> tuple[Row, Row]:
+def gradients(delta: Matrix, x: Matrix, inverse: float, parts: Sequence[int]) -> tuple[Row, Row]:
     """Compute the gradients of the mean loss with respect to scales and shifts.
 
     Parameters
@@ -250,6 +262,8 @@ def gradients(delta: Matrix, x: Matrix, inverse: float) -> tuple[Row, Row]:
         The normalized batch.
     inverse : float
         1 over the sum of the weights, which is 1/B without them.
+    parts : sequence of int
+        How many of the B samples each rank has.
 
     Returns
     -------
@@ -258,10 +272,11 @@ def gradients(delta: Matrix, x: Matrix, inverse: float) -> tuple[Row, Row]:
     """
     deltas, values = list(zip(*delta, strict=True)), list(zip(*x, strict=True))
     scale_gradients = [
-        in_order(d * v for d, v in zip(column, value, strict=True)) * inverse + 0.0  # never -0
+        over_parts((d * v for d, v in zip(column, value, strict=True)), parts) * inverse
+        + 0.0  # never -0
         for column, value in zip(deltas, values, strict=True)
     ]
-    return scale_gradients, [in_order(column) * inverse + 0.0 for column in deltas]
+    return scale_gradients, [over_parts(column, parts) * inverse + 0.0 for column in deltas]
 
 
 def _inverse(variance: float, epsilon: float) -> float:

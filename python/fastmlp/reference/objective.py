@@ -99,9 +99,11 @@ class _Tangents:
         factor = 1.0 / whole if whole > 0.0 else 0.0
         result: list[float] = []
         for i, layer in enumerate(self._layers):
-            weights, biases = dense.gradients(self._at.nodes[i], tangents[i], factor)
+            weights, biases = dense.gradients(
+                self._at.nodes[i], tangents[i], factor, self._at.parts
+            )
             if i > 0:
-                others, _ = dense.gradients(self._nodes[i - 1], delta[i], factor)
+                others, _ = dense.gradients(self._nodes[i - 1], delta[i], factor, self._at.parts)
                 weights = [added(*rows) for rows in zip(weights, others, strict=True)]
             values = [value for row in (*weights, biases) for value in row]
             result += values if layer.trainable else [0.0] * len(values)

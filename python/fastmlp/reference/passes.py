@@ -26,6 +26,8 @@ class Pass:
         The factors of h, in layers with dropout.
     moments : dict of int or "input" to (means, variances)
         Those of the batch, by layer with batch normalization, in training.
+    parts : list of int
+        How many samples of the batch each rank has.
     """
 
     nodes: list[Matrix] = field(default_factory=list)
@@ -36,3 +38,4 @@ class Pass:
     input_deltas: Matrix = field(default_factory=list)
     factors: list[Matrix | None] = field(default_factory=list)
     moments: dict[LayerKey, tuple[Row, Row]] = field(default_factory=dict)
+    parts: list[int] = field(default_factory=list)

@@ -253,9 +253,19 @@ class Propagation(Model):
         """Discard the state of the last optimizer: the next ``fit`` starts with a new one."""
         self._memory = Memory()
 
-    def _forward(self, X: Matrix, places: Sequence[int] = (), *, training: bool) -> Matrix:
-        """Compute and keep the nodes; in training the rows have these positions in the batch."""
-        self._pass = self._propagate(X, places, training=training)
+    def _forward(
+        self,
+        X: Matrix,
+        places: Sequence[int] = (),
+        parts: Sequence[int] = (),
+        *,
+        training: bool,
+    ) -> Matrix:
+        """Compute and keep the nodes; in training the rows have these positions in the batch.
+
+        The rows are of several ranks if there are `parts`, the number of those of each.
+        """
+        self._pass = self._propagate(X, places, parts, training=training)
         self._deltas = []
         return self._pass.nodes[-1]
 
@@ -268,12 +278,21 @@ class Propagation(Model):
             momentum = self._numbers_of(key).momentum
             self._statistics[key].update(means, variances, len(self._pass.nodes[0]), momentum)
 
-    def _propagate(self, X: Matrix, places: Sequence[int] = (), *, training: bool = False) -> Pass:
+    def _propagate(
+        self,
+        X: Matrix,
+        places: Sequence[int] = (),
+        parts: Sequence[int] = (),
+        *,
+        training: bool = False,
+    ) -> Pass:
         """Compute all layers; without `training` the network does not change."""
         scaling = self._input_scaling
-        result = Pass(nodes=[X if scaling is None else scaling.apply(X)])
+        result = Pass(
+            nodes=[X if scaling is None else scaling.apply(X)], parts=[*parts] or [len(X)]
+        )
         if self._input_normalization is not None:
-            x = self._normalize("input", result.nodes[0], result.moments, training=training)
+            x = self._normalize("input", result.nodes[0], result, training=training)
             scales, shifts = self._scales["input"], self._shifts["input"]
             result.nodes[0] = normalization.scale_and_shift(x.x, scales, shifts)
             result.normalized_inputs = x
@@ -282,11 +301,11 @@ class Propagation(Model):
             z = [dense.forward(row, W, b) for row in result.nodes[-1]]  # (2.1)
             normalized = None
             if layer.normalization is not None and not layer.numbers.after_activation:
-                normalized = self._normalize(i, z, result.moments, training=training)
+                normalized = self._normalize(i, z, result, training=training)
                 z = normalization.scale_and_shift(normalized.x, self._scales[i], self._shifts[i])
             h = out = [layer.activate(row) for row in z]  # (1.1), (2.3)
             if layer.normalization is not None and layer.numbers.after_activation:
-                normalized = self._normalize(i, h, result.moments, training=training)
+                normalized = self._normalize(i, h, result, training=training)
                 out = normalization.scale_and_shift(normalized.x, self._scales[i], self._shifts[i])
             factors = self._dropout_factors(i, places) if training and layer.dropout else None
             result.normalized.append(normalized)
@@ -305,7 +324,7 @@ class Propagation(Model):
         return self._layers[key].numbers
 
     def _normalize(
-        self, key: LayerKey, z: Matrix, moments: dict[LayerKey, tuple[Row, Row]], *, training: bool
+        self, key: LayerKey, z: Matrix, at: Pass, *, training: bool
     ) -> normalization.Normalized:
         numbers = self._numbers_of(key)
         epsilon = numbers.epsilon
@@ -314,9 +333,9 @@ class Propagation(Model):
         running = self._statistics[key]
         if not (training and self._layers[0 if key == "input" else key].trainable):
             means, variances = running.means, running.variances
-            return normalization.by_moments(z, means, variances, epsilon, constant=True)
-        moments[key] = normalization.moments(z)
-        return normalization.by_moments(z, *moments[key], epsilon, constant=False)
+            return normalization.by_moments(z, means, variances, epsilon, at.parts, constant=True)
+        at.moments[key] = normalization.moments(z, at.parts)
+        return normalization.by_moments(z, *at.moments[key], epsilon, at.parts, constant=False)
 
     def _dropout_factors(self, i: int, places: Sequence[int]) -> Matrix:
         layer, first = self._layers[i], self._position
@@ -348,23 +367,26 @@ class Propagation(Model):
     def _store_gradients(self, deltas: list[tuple[Matrix, Matrix]], factor: float) -> None:
         """Keep the deltas, and write the sums over the batch times a factor (2.6), (2.7)."""
         self._deltas, self._updated = [delta for delta, _ in deltas], False
+        parts = self._pass.parts
         for i, (delta, before) in enumerate(deltas):
             if not self._layers[i].trainable:
                 for row in self._gradient_rows_of(i):
                     row[:] = [0.0] * len(row)
                 continue
-            weight_gradients, bias_gradients = dense.gradients(self._pass.nodes[i], delta, factor)
+            weight_gradients, bias_gradients = dense.gradients(
+                self._pass.nodes[i], delta, factor, parts
+            )
             for row, new in zip(self._weight_gradients[i], weight_gradients, strict=True):
                 row[:] = new  # in place: the lists are live
             self._bias_gradients[i][:] = bias_gradients
             normalized = self._pass.normalized[i]
             if normalized is not None:
-                scales, shifts = normalization.gradients(before, normalized.x, factor)
+                scales, shifts = normalization.gradients(before, normalized.x, factor, parts)
                 self._scale_gradients[i][:] = scales
                 self._shift_gradients[i][:] = shifts
         if self._pass.normalized_inputs is not None and self._layers[0].trainable:
             before, x = self._pass.input_deltas, self._pass.normalized_inputs.x
-            scales, shifts = normalization.gradients(before, x, factor)
+            scales, shifts = normalization.gradients(before, x, factor, parts)
             self._scale_gradients["input"][:] = scales
             self._shift_gradients["input"][:] = shifts
 
@@ -410,19 +432,31 @@ class Propagation(Model):
     def _output_delta(self, at: Pass, y: list[Any]) -> tuple[Row, Matrix]:
         """Return the loss of each sample (2.8), and delta of the last layer (2.9)."""
         z, h, scaling = at.z[-1], at.h[-1], self._output_scaling
-        if scaling is None:
+        if self._loss.function is not None:
+            losses, delta = self._custom_losses(at, y)
+        elif scaling is None:
             losses, delta = self._losses(z, h, y)
         elif isinstance(self._loss, LossOfHeads):
             losses, delta = self._loss.of_batch(z, h, self._loss.scaled(scaling, y))
-        elif self._loss.function is None:
+        else:
             losses, delta = self._losses(z, h, scaling.inverse(y))
-        else:  # it sees the outputs as they are
-            losses, delta = self._loss.of_batch(z, at.nodes[-1], y)
-            delta = scaling.times_scale(delta)
         if not self._loss.fused:
             delta = pass_rows_back(self._layers[-1], delta, h, z)  # (2.2)
         if self._loss_weights is not None:
             delta = weigh(delta, self._loss_weights)
+        return losses, delta
+
+    def _custom_losses(self, at: Pass, y: list[Any]) -> tuple[Row, Matrix]:
+        """Ask the custom loss of each rank about its samples; it sees the outputs as they are."""
+        losses: Row = []
+        delta: Matrix = []
+        for size in at.parts:
+            mine = slice(len(losses), len(losses) + size)
+            if size > 0:
+                own = self._loss.of_batch(at.z[-1][mine], at.nodes[-1][mine], y[mine])
+                losses, delta = losses + own[0], delta + own[1]
+        if self._output_scaling is not None:
+            delta = self._output_scaling.times_scale(delta)
         return losses, delta
 
     def _losses(self, z: Matrix, h: Matrix, y: list[Any]) -> tuple[Row, Matrix]:

@@ -6,6 +6,7 @@ than the oldest Python supported).
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Final
 
 LANES: Final = 16
@@ -36,6 +37,20 @@ def in_order(terms: Iterable[float], start: float = 0.0) -> float:
     for term in terms:
         total += term
     return total
+
+
+def over_parts(terms: Iterable[float], parts: Sequence[int]) -> float:
+    """Add the terms of each part in order, then these sums in the order of the parts.
+
+    Parameters
+    ----------
+    terms : iterable of float
+        The terms of all parts, one part after the other.
+    parts : sequence of int
+        How many terms each part has: samples of the ranks of a fit.
+    """
+    each = iter(terms)
+    return in_order(in_order(islice(each, size)) for size in parts)
 
 
 def tree16(terms: Iterable[float]) -> float:

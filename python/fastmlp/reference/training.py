@@ -18,7 +18,7 @@ from .options import FitOptions
 from .plateau import PlateauWatch
 from .samples import CheckedSamples
 from .scaling import trained_losses_in_units
-from .sums import in_order, weighted_mean
+from .sums import in_order, over_parts, weighted_mean
 
 
 class Training(Derivatives):
@@ -126,26 +126,22 @@ class Training(Derivatives):
         Returns the sums of the losses and of the weights, and those of the losses of heads; None if
         no sample counts.
         """
-        gradients = [0.0] * self.n_parameters
-        losses, weights = [], []
-        of_heads: dict[str, float] = {}
-        for part in parts:
-            places = [b for b, i in enumerate(part) if samples.weight[i] > 0.0]
-            if places:
-                X, y, weight = samples.of_rows([part[b] for b in places])
-                self._forward(X, places, training=True)
-                losses.append(in_order(self._reported(y, weight, self._backward(y, weight, 1.0))))
-                weights.append(in_order(weight))
-                for name, row in self._losses_of_heads(y).items():
-                    weighted = in_order(w * loss for w, loss in zip(weight, row, strict=True))
-                    of_heads[f"{name}_loss"] = of_heads.get(f"{name}_loss", 0.0) + weighted
-                gradients = [s + g for s, g in zip(gradients, self.gradients, strict=True)]
-            self._position += len(part)
-        if not weights:
-            return None
-        scale = 1.0 / in_order(weights)
-        self.gradients = [g * scale + 0.0 for g in gradients]  # never -0
-        return in_order(losses), in_order(weights), of_heads
+        batch = [i for part in parts for i in part]
+        places = [b for b, i in enumerate(batch) if samples.weight[i] > 0.0]
+        sizes = [sum(samples.weight[i] > 0.0 for i in part) for part in parts]
+        if places:
+            X, y, weight = samples.of_rows([batch[b] for b in places])
+            self._forward(X, places, sizes, training=True)
+            whole = over_parts(weight, sizes)
+            losses = self._reported(y, weight, self._backward(y, weight, 1.0 / whole))
+            of_heads = {
+                f"{name}_loss": over_parts(
+                    (w * loss for w, loss in zip(weight, row, strict=True)), sizes
+                )
+                for name, row in self._losses_of_heads(y).items()
+            }
+        self._position += len(batch)
+        return (over_parts(losses, sizes), whole, of_heads) if places else None
 
     def _reported(self, y: list[Any], weight: Row, losses: Row) -> Row:
         """Return the losses of the last forward times the weights, in units of y if they have."""
