@@ -521,13 +521,13 @@ void bind(py::module_& module, const char* name) {
             "fit_stream",
             [](M& m, const py::object& next_block, std::size_t rows, const py::object& loss,
                const TrainOptions& options, py::object learning_rate, py::object on_epoch,
-               py::object on_step) {
+               py::object on_step, const RanksOrNone& ranks) {
                 return fit_stream(m, next_block, rows, loss, options,
-                                  {learning_rate, on_epoch, on_step});
+                                  {learning_rate, on_epoch, on_step}, ranks);
             },
             py::arg("next_block"), py::arg("rows"), py::arg("loss"), py::arg("options"),
             py::arg("learning_rate") = py::none(), py::arg("on_epoch") = py::none(),
-            py::arg("on_step") = py::none());
+            py::arg("on_step") = py::none(), py::arg("ranks") = py::none());
 }
 
 }  // namespace

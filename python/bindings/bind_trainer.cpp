@@ -67,6 +67,19 @@ Ranks with_python(const RanksOrNone& given, Unlocked& unlocked) {
             }};
 }
 
+/// Lets `options` train with the other ranks, if any are given.
+void join(TrainOptions& options, const Ranks& with_ranks, const RanksOrNone& given,
+          Unlocked& unlocked) {
+    if (!given) return;
+    options.ranks = &with_ranks;
+    options.interrupted = [&] {
+        check_signals(unlocked);
+        const Unlocked::Locked gil(unlocked);
+        call_python(std::get<4>(*given), false);
+        return false;
+    };
+}
+
 /// The settings, with an order of samples kept alive by Python.
 TrainOptions with_order(const TrainOptions& settings, const py::object& order, std::size_t rows) {
     TrainOptions options = settings;
@@ -164,15 +177,7 @@ std::vector<EpochReport> fit(LockedNetwork<T>& model, py::handle x, const py::ob
     Unlocked unlocked;  // all arrays are borrowed and held by this frame
     TrainOptions options = with_callbacks(ordered, callables, unlocked);
     const Ranks with_ranks = with_python<T>(ranks, unlocked);
-    if (ranks) {
-        options.ranks = &with_ranks;
-        options.interrupted = [&] {
-            check_signals(unlocked);
-            const Unlocked::Locked gil(unlocked);
-            call_python(std::get<4>(*ranks), false);
-            return false;
-        };
-    }
+    join(options, with_ranks, ranks, unlocked);
     ask = [&](const LossBatch<T>& batch) { loss(unlocked, batch); };
     const Writing writing(model, is_step ? Access::kStep : Access::kTraining, unlocked);
     Conventions none;
@@ -221,13 +226,16 @@ private:
 template <class T>
 std::vector<EpochReport> fit_stream(LockedNetwork<T>& model, const py::object& next_block,
                                     std::size_t rows, const py::object& loss,
-                                    const TrainOptions& settings, const Callables& callables) {
+                                    const TrainOptions& settings, const Callables& callables,
+                                    const RanksOrNone& ranks) {
     PythonLoss<T> python_loss(loss, loss.is_none() ? 0 : settings.batch_size,
                               model.network.outputs());
     CustomLoss<T> ask;
     BorrowedBlock<T> block;
     Unlocked unlocked;
-    const TrainOptions options = with_callbacks(settings, callables, unlocked);
+    TrainOptions options = with_callbacks(settings, callables, unlocked);
+    const Ranks with_ranks = with_python<T>(ranks, unlocked);
+    join(options, with_ranks, ranks, unlocked);
     if (!loss.is_none()) ask = [&](const LossBatch<T>& batch) { python_loss(unlocked, batch); };
     const BlockSource<T> blocks{[&] {
                                     const Unlocked::Locked gil(unlocked);
@@ -256,16 +264,16 @@ int threads_for(const LockedNetwork<T>& model, std::size_t batch_size, int n_thr
     return training_threads(model.network, batch_size, n_threads, density);
 }
 
-#define FASTMLP_INSTANTIATE(T)                                                                \
-    template int threads_for(const LockedNetwork<T>&, std::size_t, int, double);              \
-    template void check_batches(const LockedNetwork<T>&, std::size_t, py::object, py::object, \
-                                const TrainOptions&);                                         \
-    template std::vector<EpochReport> fit(                                                    \
-        LockedNetwork<T>&, py::handle, const py::object&, py::object, py::object,             \
-        const TrainOptions&, const Callables&, bool, Conventions*, const RanksOrNone&);       \
-    template std::vector<EpochReport> fit_stream(LockedNetwork<T>&, const py::object&,        \
-                                                 std::size_t, const py::object&,              \
-                                                 const TrainOptions&, const Callables&);
+#define FASTMLP_INSTANTIATE(T)                                                                     \
+    template int threads_for(const LockedNetwork<T>&, std::size_t, int, double);                   \
+    template void check_batches(const LockedNetwork<T>&, std::size_t, py::object, py::object,      \
+                                const TrainOptions&);                                              \
+    template std::vector<EpochReport> fit(                                                         \
+        LockedNetwork<T>&, py::handle, const py::object&, py::object, py::object,                  \
+        const TrainOptions&, const Callables&, bool, Conventions*, const RanksOrNone&);            \
+    template std::vector<EpochReport> fit_stream(                                                  \
+        LockedNetwork<T>&, const py::object&, std::size_t, const py::object&, const TrainOptions&, \
+        const Callables&, const RanksOrNone&);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
 #undef FASTMLP_INSTANTIATE

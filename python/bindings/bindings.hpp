@@ -49,7 +49,8 @@ std::vector<EpochReport> fit(LockedNetwork<T>& model, py::handle x, const py::ob
 template <class T>
 std::vector<EpochReport> fit_stream(LockedNetwork<T>& model, const py::object& next_block,
                                     std::size_t rows, const py::object& loss,
-                                    const TrainOptions& settings, const Callables& callables);
+                                    const TrainOptions& settings, const Callables& callables,
+                                    const RanksOrNone& ranks);
 
 /// (epoch, loss, learning_rate)
 inline py::tuple arguments_of(const Diverged& diverged) {

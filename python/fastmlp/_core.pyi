@@ -436,6 +436,14 @@ class _Network:
         learning_rate: Callable[[int], float] | None = None,
         on_epoch: Callable[[EpochReport], bool] | None = None,
         on_step: Callable[[int, float], bool] | None = None,
+        ranks: tuple[
+            int,
+            Sequence[int],
+            Callable[[NDArray[Any], NDArray[np.float64]], None],
+            int,
+            Callable[[bool], None],
+        ]
+        | None = None,
     ) -> list[EpochReport]: ...
 
 @final

@@ -61,8 +61,9 @@ public:
               checked_features<T>(network, MatrixView<const T>{nullptr, 0, network.features(), 0}),
               {}},
           blocks_(&blocks), rows_(blocks.rows),
-          batch_(rows_ ? std::min(options.batch_size, rows_) : options.batch_size) {
-        if (options.ranks) throw std::invalid_argument("blocks cannot be divided among ranks");
+          batch_(rows_ && !options.ranks ? std::min(options.batch_size, rows_)
+                                         : options.batch_size) {
+        if (options.ranks) check_ranks();
         if (options.order || options.rows) {
             throw std::invalid_argument("blocks come in the order of their source");
         }
@@ -105,7 +106,8 @@ private:
         const Features<T> x = checked_features(network_, given);
         check_targets(network_, block.y, block.x.rows);
         const std::size_t rows = samples_.before + block.x.rows;
-        if (!block.last && (block.x.rows == 0 || block.x.rows % batch_ != 0)) {
+        const bool is_whole = options_.ranks || block.x.rows % batch_ == 0;
+        if (!block.last && (block.x.rows == 0 || !is_whole)) {
             throw std::invalid_argument("a block must hold whole batches, but for an epoch's last");
         }
         if (block.last && (rows == 0 || (rows_ != 0 && rows != rows_))) {

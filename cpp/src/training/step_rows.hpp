@@ -33,6 +33,13 @@ public:
         return {index * batch_, std::min(rows, (index + 1) * batch_)};
     }
 
+    /// The number of the step of an epoch after those that its first `rows` samples complete, of
+    /// which step `first` is not the last.
+    std::size_t after(std::size_t rows, std::size_t first) const {
+        while (first < count() && part(first, mine_).last <= rows) ++first;
+        return first;
+    }
+
     /// How many samples of other ranks come before those in the epoch, where the parts of a step
     /// are concatenated in the order of the ranks.
     std::size_t ahead(std::size_t index) const {

@@ -60,6 +60,7 @@ private:
         return pass;
     }
     EpochReport run_epoch(std::size_t epoch);
+    std::size_t steps_of_block(bool ends_epoch) const;
     void run_block(bool ends_epoch);
     void end_epoch(EpochReport& report);
     std::size_t run_steps(std::size_t first, std::size_t last);
@@ -166,11 +167,23 @@ EpochReport Trainer<T>::run_epoch(std::size_t epoch) {
             rate_factor_, std::move(head_losses)};
 }
 
+/// Of ranks, a block has all samples of this process for some steps of all of them.
+template <class T>
+std::size_t Trainer<T>::steps_of_block(bool ends_epoch) const {
+    const std::size_t rows = samples_.count();
+    if (!options_.ranks) return (rows + batch_ - 1) / batch_;
+    const std::size_t first = block_start_ - epoch_start_, until = samples_.before + rows;
+    const std::size_t after = ends_epoch ? steps_per_epoch_ : step_rows_.after(until, first);
+    if (after == first || step_rows_.of(after - 1, rows).last != until) {
+        throw std::invalid_argument("a block must hold the samples of whole steps");
+    }
+    return after - first;
+}
+
 /// Trains on the current samples.
 template <class T>
 void Trainer<T>::run_block(bool ends_epoch) {
-    const std::size_t steps =
-        options_.ranks ? steps_per_epoch_ : (samples_.count() + batch_ - 1) / batch_;
+    const std::size_t steps = steps_of_block(ends_epoch);
     for (std::size_t first = 0; first < steps && !stopped_;) {
         const std::size_t last = std::min(steps, first + pacer_.steps());
         const auto start = std::chrono::steady_clock::now();
@@ -211,12 +224,17 @@ std::size_t Trainer<T>::run_in_team(std::size_t first, std::size_t last) {
 /// now, or if a callback stops the training.
 template <class T>
 bool Trainer<T>::step(std::size_t index, Share share) {
-    const Range rows = step_rows_.of(index, samples_.count());
-    const std::size_t number = block_start_ + index;
+    const std::size_t number = block_start_ + index, of_epoch = number - epoch_start_;
+    Range rows = step_rows_.of(index, samples_.count());
+    if (options_.ranks) {
+        const Range all = step_rows_.of(of_epoch, samples_.count());
+        rows = {all.first - samples_.before, all.last - samples_.before};
+    }
     const int rank = static_cast<int>(share.rank);
     if (rank == 0) choose_rate(number);
     const std::uint64_t trained = steps_before_ + steps_done_;
-    const bool taken = step_.run(rows, step_rows_.ahead(index), rate_, trained + 1, team_, share);
+    const bool taken =
+        step_.run(rows, step_rows_.ahead(of_epoch), rate_, trained + 1, team_, share);
     if (rank == 0 && taken) account(rows.size());
     const bool carry_on = team_.barrier(rank);
     if (options_.ema > 0 && taken) {

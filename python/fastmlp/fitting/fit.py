@@ -64,10 +64,10 @@ def fit(
     data = read_data(X, y)
     if ranks is None:
         return _fit(network, model, X, y, data, options, None)
-    if data is not None:
+    if isinstance(data, Batches):
         raise ValueError(
-            "comm does not go together with streams and iterables: pass the rows of each rank as "
-            "arrays"
+            "comm does not go together with iterables of batches, whose number is not known: pass "
+            "arrays or a Stream"
         )
     with network_of_rank_0(model, ranks, in_common(options, model)):
         history = _fit(network, model, X, y, data, options, ranks)
@@ -103,7 +103,7 @@ def _fit(
             if isinstance(optimizer, LBFGS):
                 return _fit_lbfgs(network, model, X, y, optimizer, options, learns, ranks)
             if data is not None:
-                return _fit_stream(network, model, data, optimizer, options)
+                return _fit_stream(network, model, data, optimizer, options, ranks)
             return _fit_arrays(network, model, X, y, optimizer, options, learns, ranks)
     except Diverged as error:
         epoch, loss, rate = error.args
@@ -128,7 +128,7 @@ def _fit_arrays(
     """Train on arrays, in batches; the network `learns` how to scale them first."""
     core = model.core
     samples, held_out, of_samples = _read_arrays(model, X, y, options, ranks, as_given=True)
-    options, trained = _counted(model, samples, held_out, options, ranks)
+    options, trained = _counted(model, samples, samples.weight, held_out, options, ranks)
     if learns:
         learn_from(model, samples, ranks)
     settings = options.to_core(optimizer, model.dtype, len(trained))
@@ -165,7 +165,8 @@ def _of_core(core: Core, ranks: Ranks) -> tuple[Any, ...]:
 
 def _counted(
     model: Model,
-    samples: CheckedSamples,
+    samples: Sized,
+    weights: NDArray[Any] | None,
     held_out: HeldOut | None,
     options: FitOptions,
     ranks: Ranks | None,
@@ -176,7 +177,7 @@ def _counted(
     ranks.refuse_others(
         f"{model.feature_names}", "comm needs the same names of features on all ranks"
     )
-    weight = len(samples) if samples.weight is None else samples.weight.sum(dtype=np.float64)
+    weight = len(samples) if weights is None else weights.sum(dtype=np.float64)
     rows = ranks.start(len(samples), float(weight), None if held_out is None else held_out.weight)
     return replace(options, n_threads=ranks.threads(options.n_threads)), range(rows)
 
@@ -187,23 +188,31 @@ def _fit_stream(
     data: Stream | Batches,
     optimizer: Optimizer,
     options: FitOptions,
+    ranks: Ranks | None,
 ) -> History:
     """Train on a stream or an iterable of batches."""
     core = model.core
     source = read_source(model, data, options.class_weight, options.shuffle)
-    held_out = read_held_out(model, options.validation_data, options.metrics)
+    held_out = read_held_out(model, options.validation_data, options.metrics, ranks)
     source.refuse_epochs(options.epochs, optimizer, options.checkpoint)
-    settings = options.to_core(optimizer, model.dtype, len(source))
+    options, trained = _counted(model, source, None, held_out, options, ranks)
+    settings = options.to_core(optimizer, model.dtype, len(trained))
     source.require_memory(settings.batch_size)
-    core.check_batches(len(source), None, None, settings)
+    core.check_batches(len(trained), None, None, settings)
     of_samples = {} if options.checkpoint is None else source.fingerprint()
-    file = checkpoint_file(model, options, settings, len(source), None, of_samples)
+    file = checkpoint_file(model, options, settings, len(trained), None, of_samples, ranks)
     n_threads = core.threads_for(settings.batch_size, options.n_threads)
-    with shown(options.epochs, options.verbose) as progress:
-        loop = fit_loop(network, model, source, held_out, options, progress, file)
+    with _shown(options, ranks) as progress:
+        loop = fit_loop(network, model, trained, held_out, options, progress, file, ranks)
         resume(loop, file, options.saved, settings)
         loop.begin()
-        epochs = source.train(settings, _rate_of_step(optimizer), loop.on_epoch, loop.on_step)
+        epochs = source.train(
+            settings,
+            _rate_of_step(optimizer),
+            loop.on_epoch,
+            loop.on_step,
+            None if ranks is None else _of_core(core, ranks),
+        )
         return loop.end(epochs, n_threads)
 
 
@@ -219,7 +228,7 @@ def _fit_lbfgs(
 ) -> History:
     """Train on arrays, all samples in each step; the network `learns` how to scale them first."""
     samples, held_out, _ = _read_arrays(model, X, y, options, ranks, as_given=False)
-    options, trained = _counted(model, samples, held_out, options, ranks)
+    options, trained = _counted(model, samples, samples.weight, held_out, options, ranks)
     if learns:
         learn_from(model, samples, ranks)
     with _shown(options, ranks) as progress:

@@ -13,7 +13,7 @@ from fastmlp.streams.checking import Checked, Demands, check, check_alike, check
 
 
 class Chunk(NamedTuple):
-    """The next samples in training order; a multiple of the batch, except at the end of an epoch.
+    """The next samples in training order, those of whole steps.
 
     Attributes
     ----------
@@ -74,8 +74,8 @@ class Epochs:
         The seed of the network.
     first, last : int
         The first epoch, counted from the network's first, and the one after the last.
-    batch_size : int
-        Every chunk is a multiple of it.
+    whole_steps : callable
+        Returns how many of a number of samples, the first of an epoch, are those of whole steps.
     shuffle : bool
         Whether to shuffle.
     """
@@ -83,7 +83,7 @@ class Epochs:
     seed: int
     first: int
     last: int
-    batch_size: int
+    whole_steps: Callable[[int], int]
     shuffle: bool
 
 
@@ -111,19 +111,19 @@ def chunks(
     """
     read, rows = stream.reader(), window_rows(stream)
     for epoch in range(epochs.first, epochs.last):
-        buffer, filled = free(), 0
+        buffer, filled, done = free(), 0, 0
         drawn = windows(block_sizes(stream), rows, epochs.seed, epoch, shuffle=epochs.shuffle)
         for window in drawn:
             _fill(buffer, filled, window, read, stream, demands)
             filled += len(window)
-            whole = filled if window.last else filled - filled % epochs.batch_size
+            whole = filled if window.last else epochs.whole_steps(done + filled) - done
             if whole == 0:
                 continue
             yield Chunk(*buffer.rows(0, whole), window.last)
             if not window.last:
                 following = free()
                 following.put(buffer.rows(whole, filled), slice(0, filled - whole))
-                buffer, filled = following, filled - whole
+                buffer, filled, done = following, filled - whole, done + whole
 
 
 def capacity(stream: Stream, batch_size: int) -> int:

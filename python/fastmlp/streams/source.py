@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -110,15 +111,19 @@ class Source:
         rate: Callable[[int], float] | None,
         on_epoch: Callable[[CoreReport], bool] | None,
         on_step: Callable[[int, float], bool] | None,
+        ranks: tuple[Any, ...] | None = None,
     ) -> list[CoreReport]:
-        """Train in the core; if data cannot be used, restore the network."""
+        """Train in the core; if data cannot be used, restore the network, unless there are ranks.
+
+        Those of others stay at the last step.
+        """
         core, before = self._model.core, self._model.copied_core()
         refused = False
         rows = 0 if isinstance(self._data, Batches) else len(self)  # 0: unknown
         function = self._model.loss_function
         loss = None if function is None else CustomLoss(function, _NO_ROWS)
         try:
-            with self._opened(core, options) as next_chunk:
+            with self._opened(core, options, ranks) as next_chunk:
                 counting = _Counting(options.batch_size, self._model.moves_averages)
 
                 def next_block() -> Chunk:
@@ -127,28 +132,42 @@ class Source:
                     chunk = next_chunk()
                     if loss is not None:
                         loss.y = chunk.y
-                    counting.take(chunk)
+                    if ranks is None:  # which may have other weights
+                        counting.take(chunk)
                     refused = False
                     return chunk
 
-                reports = core.fit_stream(next_block, rows, loss, options, rate, on_epoch, on_step)
+                reports = core.fit_stream(
+                    next_block, rows, loss, options, rate, on_epoch, on_step, ranks
+                )
                 if isinstance(self._data, Batches) and self._model.feature_names is None:
                     self._model.feature_names = self._data.feature_names
                 return reports
         except DataError:
-            if refused:  # not raised by a callback
+            if refused and ranks is None:  # not raised by a callback
                 core.assign(before)  # type: ignore[arg-type]
             raise
 
     @contextmanager
-    def _opened(self, core: Core, options: TrainOptions) -> Iterator[Callable[[], Chunk]]:
+    def _opened(
+        self, core: Core, options: TrainOptions, ranks: tuple[Any, ...] | None
+    ) -> Iterator[Callable[[], Chunk]]:
         """Yield a function that returns the chunks, one after another."""
         left, size = options.epochs - options.first_epoch, options.batch_size
         if isinstance(self._data, Batches):
             yield self._data.chunks(self._demands, left, size).__next__
             return
         stream, demands = self._data, self._demands
-        epochs = Epochs(core.seed, core.epoch, core.epoch + left, size, self._shuffle)
+
+        def whole_steps(rows: int) -> int:
+            if ranks is None:
+                return rows - rows % size
+            mine = len(self)
+            every: int = sum(ranks[1])
+            steps = ((rows + 1) * every - 1) // (size * mine)
+            return min(mine, steps * size * mine // every)
+
+        epochs = Epochs(core.seed, core.epoch, core.epoch + left, whole_steps, self._shuffle)
         reader = BackgroundReader(
             lambda free: chunks(stream, demands, epochs, free), capacity(stream, size)
         )
