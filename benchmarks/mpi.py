@@ -18,10 +18,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from contest import write_json
 
 NETWORKS = {"784-512-512-10": 256, "784-128-10": 128}
 BYTES = [1 << k for k in (10, 14, 18, 20, 22, 24, 26)]
@@ -172,8 +175,9 @@ def ddp_seconds(torch: str, name: str) -> float:
     return float(done.stdout) if done.returncode == 0 else math.inf
 
 
-def print_steps(torch: str, rounds: int = 3) -> None:
+def print_steps(torch: str, rounds: int = 3) -> list[dict[str, Any]]:
     """Print the steps of two ranks, of two threads and of PyTorch, measured in turns."""
+    table = []
     ranks, threads, ddp = (dict.fromkeys(NETWORKS, math.inf) for _ in range(3))
     for _ in range(rounds):
         for name, seconds in launched(2, "steps").items():
@@ -182,11 +186,21 @@ def print_steps(torch: str, rounds: int = 3) -> None:
             ddp[name] = min(ddp[name], ddp_seconds(torch, name))
     for name, batch in NETWORKS.items():
         mine, alone = ranks[name], threads[name]
+        row = {
+            "layers, batch": f"{name}, {batch}",
+            "two threads": round(alone * 1e6, 1),
+            "two ranks": round(mine * 1e6, 1),
+            "over two threads": round(mine / alone, 2),
+        }
         text = f"two threads {alone * 1e6:.0f} us, two ranks {mine * 1e6:.0f} us, "
         text += f"{mine / alone:.2f} times"
         if ddp[name] < math.inf:
             text += f"; PyTorch DDP (gloo) {ddp[name] * 1e6:.0f} us, {ddp[name] / mine:.1f} times"
+            row["PyTorch DDP"] = round(ddp[name] * 1e6, 1)
+            row["times as fast"] = round(ddp[name] / mine, 2)
+        table.append(row)
         print(f"measured   step of {name}, batch {batch}: {text}")
+    return table
 
 
 def print_model() -> None:
@@ -224,11 +238,14 @@ def main() -> None:
     parser.add_argument("--torch", default=sys.executable, help="a Python with PyTorch")
     parser.add_argument("--on-rank", default="", help=argparse.SUPPRESS)
     parser.add_argument("--steps-only", action="store_true")
+    parser.add_argument("--output", type=Path, help="write a JSON file, too")
     arguments = parser.parse_args()
     if arguments.on_rank:
         on_rank(arguments.on_rank)
         return
-    print_steps(arguments.torch)
+    table = print_steps(arguments.torch)
+    if arguments.output:
+        write_json(arguments.output, table, {"mpi4py": version("mpi4py")})
     if not arguments.steps_only:
         print_model()
 
