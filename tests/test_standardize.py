@@ -221,6 +221,48 @@ def test_a_mean_that_no_offset_can_remove(start):
     net.adapt(np.column_stack([X[:, 0], 1.7e9 + 86.4 * np.arange(300)]))  # seconds of a morning
 
 
+@pytest.mark.parametrize("start", [1e9, -1.7e9, 1e7])
+def test_targets_whose_deviations_float32_loses(start):
+    """Rounded they may be constant, and the network seem to be right about all of them."""
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    y = start + 2 * X[:, :1] + X[:, 1:]
+    words = r"y varies too little around its mean .* in column 0.*float32"
+    net = fm.Network([2, 1], output="identity", seed=1)
+    head = fm.Network([2, fm.Heads(a=fm.Head(1, "identity"), b=fm.Head(1, "identity"))], seed=1)
+    pairs = [
+        (net, y),
+        (net, y[:, 0].tolist()),
+        (head, (y, X[:, 1])),
+        (head, {"a": y, "b": X[:, 1]}),
+    ]
+    for each, targets in pairs:
+        for train in (
+            lambda each=each, targets=targets: each.adapt(X, targets),
+            lambda each=each, targets=targets: each.fit(X, targets, 1, standardize=True),
+            lambda each=each, targets=targets: fm.train_many(
+                [each], X, targets, 1, standardize=True
+            ),
+            lambda each=each, targets=targets: each.fit(
+                X, targets, optimizer=fm.LBFGS(), standardize=True
+            ),
+        ):
+            with pytest.raises(ValueError, match=words):
+                train()
+            assert each.output_scale is None
+            assert each.epoch == 0
+    stream = fm.ArrayStream(X, y, block_rows=20)
+    with pytest.raises(ValueError, match=words):
+        net.adapt(stream)
+    twin = reference.Network([2, 1], output="identity", seed=1)
+    with pytest.raises(ValueError, match=words):
+        twin.adapt(X.tolist(), y.tolist())
+    fm.Network([2, 1], output="identity", seed=1, dtype="float64").adapt(X, y)
+    net.adapt(X, y - start)
+    noisy = np.full(60, 0.1) + np.arange(60) % 2 * 2.0**-56  # a constant that was computed
+    net.adapt(X, noisy)
+    assert net.output_scale[0] == 0
+
+
 def test_adapt_refuses_an_iterator():
     net = fm.Network([2, 3], seed=1)
     with pytest.raises(TypeError, match=r"X must be .* a Stream, got a generator"):

@@ -65,7 +65,7 @@ def errors_of_ranks() -> Iterator[None]:
     """Make what ended the training on another rank an error that needs no traceback here."""
     try:
         yield
-    except RuntimeError as error:
+    except (OSError, RuntimeError) as error:
         if str(error).startswith("rank "):
             raise ValueError(str(error)) from None
         raise

@@ -32,7 +32,12 @@ from fastmlp.fitting.resuming import (
     refuse_other_scaling,
     resume,
 )
-from fastmlp.fitting.standardize import is_first_fit, learn_from, standardized
+from fastmlp.fitting.standardize import (
+    is_first_fit,
+    learn_from,
+    refuse_rounded_targets,
+    standardized,
+)
 from fastmlp.fitting.together import in_common, network_of_rank_0
 from fastmlp.history import History
 from fastmlp.model.class_weight import only_here, weigh_classes
@@ -130,6 +135,7 @@ def _fit_arrays(
     samples, held_out, of_samples = _read_arrays(model, X, y, options, ranks, as_given=True)
     options, trained = _counted(model, samples, samples.weight, held_out, options, ranks)
     if learns:
+        refuse_rounded_targets(model, y)
         learn_from(model, samples, ranks)
     settings = options.to_core(optimizer, model.dtype, len(trained))
     order = _read_order(samples, options)
@@ -230,6 +236,7 @@ def _fit_lbfgs(
     samples, held_out, _ = _read_arrays(model, X, y, options, ranks, as_given=False)
     options, trained = _counted(model, samples, samples.weight, held_out, options, ranks)
     if learns:
+        refuse_rounded_targets(model, y)
         learn_from(model, samples, ranks)
     with _shown(options, ranks) as progress:
         loop = fit_loop(network, model, trained, held_out, options, progress, ranks=ranks)

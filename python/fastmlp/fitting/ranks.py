@@ -32,7 +32,8 @@ _PLAIN: Final = {
     kind.__name__: kind
     for kind in (TypeError, ValueError, OSError, RuntimeError, MemoryError, KeyboardInterrupt)
 }
-"""The errors that are the same on all ranks; others are a RuntimeError that names them."""
+"""The errors that are the same on all ranks, as are those of their kinds; others are a RuntimeError
+that names them."""
 
 _METHODS: Final = (
     *("Dup", "Get_rank", "Get_size", "bcast", "scatter", "allgather"),
@@ -341,7 +342,11 @@ class Ranks:
             message = str(error)
         except Exception:  # noqa: BLE001  (of an exception of the user)
             message = ""
-        self._comm.bcast((type(error).__name__, message), root=failed)
+        name = type(error).__name__
+        if name not in _PLAIN:
+            message = f"{name}: {message}"
+        kinds = (kind.__name__ for kind in type(error).__mro__ if kind in _PLAIN.values())
+        self._comm.bcast((next(kinds, "RuntimeError"), message), root=failed)
 
     def _description(self, failed: int) -> tuple[str, str]:
         name, message = self._comm.bcast(None, root=failed)
@@ -387,8 +392,5 @@ def _in_order(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _error_of(rank: int, name: str, message: str) -> BaseException:
-    """Return the error of another rank: of its type, if that is one of Python's own."""
-    kind = _PLAIN.get(name)
-    if kind is not None:
-        return kind(f"rank {rank}: {message}" if message else f"rank {rank}")
-    return RuntimeError(f"rank {rank}: {name}: {message}")
+    """Return the error of another rank, of one of Python's own types."""
+    return _PLAIN[name](f"rank {rank}: {message}" if message else f"rank {rank}")

@@ -1,7 +1,7 @@
 """``Network.adapt`` and ``fit(standardize=True)``: networks learn to scale their data."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,6 +32,13 @@ _BLOCK = 1 << 16  # elements that are converted to float64 at once
 _MOST_DEVIATIONS = 2.0**33
 """Where the offset is beyond it, no scale of float32 keeps the mean near 0: as it is about 500
 deviations from one offset to the next there."""
+
+_MOST_DEVIATIONS_OF_TARGETS = 2.0**20
+"""Where the mean of y is beyond it, outputs of float32, which are in units of y, are more than an
+eighth of a deviation apart."""
+
+_NOISE = 2.0**-40
+"""Columns of y with smaller deviations, relative to their mean, are constant but for rounding."""
 
 _REGRESSION = ("mean_squared_error", "mean_absolute_error", "huber", "quantile")
 """Losses whose targets are standardized: those of numbers in any unit."""
@@ -88,6 +95,7 @@ def _of_arrays(
             + "pass X alone"
         )
     given = read_targets("y", y, len(rows), model.outputs, model.loss, model.dtype)
+    refuse_rounded_targets(model, y)
     return _of_features(model, rows, ranks), _of_targets(model, given, ranks)
 
 
@@ -98,6 +106,7 @@ def _of_stream(model: Model, stream: Stream, ranks: Ranks | None) -> tuple[Scali
             f"the stream has {stream.n_features} features, but the network takes {model.features}"
         )
     features, targets = ColumnMoments(model.features), _moments_of_targets(model)
+    exact = _moments_of_targets(model)
     read = stream.reader()
     for start, stop in stream.pieces():
         with unusable(*stream.place(start)):
@@ -108,12 +117,14 @@ def _of_stream(model: Model, stream: Stream, ranks: Ranks | None) -> tuple[Scali
             copying.check_shape("X", array.shape, model.features)
             refuse_not_finite("X", RawRows(array, np.dtype(np.float64)))
             features.add(array.astype(np.float64))
-            if targets is not None:
+            if targets is not None and exact is not None:
                 given = read_targets("y", y, len(array), model.outputs, model.loss, model.dtype)
                 targets.add(_numbers(model, given).astype(np.float64))
+                exact.add(_exact_numbers(model, y))
     scaling = _inwards(_merged(features, ranks), model.dtype, "X")
-    if targets is None:
+    if targets is None or exact is None:
         return scaling, None
+    _refuse_rounded(model, exact)
     return scaling, _outwards(_merged(targets, ranks), model)
 
 
@@ -235,6 +246,48 @@ def _of_targets(model: Model, y: NDArray[Any], ranks: Ranks | None) -> Scaling:
     assert moments is not None
     _add_blocks(moments, _numbers(model, y))
     return _outwards(_merged(moments, ranks), model)
+
+
+def refuse_rounded_targets(model: Model, y: Any) -> None:
+    """Refuse to scale targets whose deviations are lost in outputs of float32.
+
+    `y` is as it was given: rounded to float32 it may already be constant.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it does not match the network, or varies too little around a large mean.
+    """
+    moments = _moments_of_targets(model)
+    if moments is None or model.dtype != np.float32:
+        return
+    moments.add(_exact_numbers(model, y))
+    _refuse_rounded(model, moments)
+
+
+def _exact_numbers(model: Model, y: Any) -> NDArray[np.float64]:
+    """Return the columns of targets that can be scaled, in float64."""
+    first = y
+    if model.loss.heads and isinstance(y, Mapping | tuple | list) and y:
+        first = next(iter(y.values())) if isinstance(y, Mapping) else y[0]
+    rows = np.shape(first)[0] if np.ndim(first) else 0
+    float64 = np.dtype(np.float64)
+    return _numbers(model, read_targets("y", y, rows, model.outputs, model.loss, float64))
+
+
+def _refuse_rounded(model: Model, exact: ColumnMoments) -> None:
+    """Refuse columns that vary too little around their mean for outputs of float32."""
+    if model.dtype != np.float32 or exact.count == 0:
+        return
+    mean, deviation = np.abs(exact.mean), exact.deviation("y")
+    rounded = (mean > _MOST_DEVIATIONS_OF_TARGETS * deviation) & (deviation > _NOISE * mean)
+    if rounded.any():
+        column = int(rounded.argmax())
+        raise ValueError(
+            f"y varies too little around its mean {exact.mean[column]:.6g} in column {column}, "
+            f"with a standard deviation of {deviation[column]:.2g}, for outputs of float32: "
+            "subtract a constant from it first, or use dtype='float64'"
+        )
 
 
 def _merged(moments: ColumnMoments, ranks: Ranks | None) -> ColumnMoments:

@@ -20,7 +20,7 @@ from fastmlp.fitting.fit import unchanged_if_refused
 from fastmlp.fitting.options import FitOptions, read_options
 from fastmlp.fitting.progress import shown
 from fastmlp.fitting.resuming import refuse_other_loss_weights, refuse_other_scaling
-from fastmlp.fitting.standardize import is_first_fit, standardized
+from fastmlp.fitting.standardize import is_first_fit, refuse_rounded_targets, standardized
 from fastmlp.history import History
 from fastmlp.many.arguments import (
     Checkpoints,
@@ -187,7 +187,7 @@ def train_many(
         "ema": ema,
         "standardize": standardize,
     }
-    call = _Call(X, Data(parameters_of(nets), X, y), rows, followers, common)
+    call = _Call(X, y, Data(parameters_of(nets), X, y), rows, followers, common)
     results = call.train_in_groups(nets, each)
     for i, result in enumerate(results):
         if isinstance(result, DivergenceError) and on_divergence == "raise":
@@ -201,6 +201,7 @@ class _Call:
     """What is one for all networks of a call."""
 
     X: Any
+    y: Any
     data: Data
     rows: Sequence[ArrayLike] | None
     followers: tuple[Callback, ...]
@@ -266,6 +267,8 @@ def _jobs(
             raise ValueError(f"rows[{i}] holds only samples whose sample_weight is 0")
         job.before = before[i]
         jobs.append(job)
+    if any(learning):
+        refuse_rounded_targets(models[learning.index(True)], call.y)
     shared: dict[Any, Any] = {}
     for job in jobs:
         job.learn_scaling()

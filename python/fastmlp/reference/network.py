@@ -295,7 +295,7 @@ class Network(Training):
         """Return the scaling of the outputs that are numbers, and of others 1 and 0."""
         numeric, outputs = self._numeric_outputs(), self._layers[-1].nodes
         scaling = Scaling([1.0] * outputs, [0.0] * outputs)
-        learned = of_targets([[row[n] for n in numeric] for row in targets])
+        learned = of_targets([[row[n] for n in numeric] for row in targets], self._dtype)
         for n, scale, offset in zip(numeric, learned.scale, learned.offset, strict=True):
             scaling.scale[n], scaling.offset[n] = scale, offset
         return scaling

@@ -72,10 +72,24 @@ def of_features(rows: Matrix, dtype: str) -> Scaling:
     return scaling
 
 
-def of_targets(rows: Matrix) -> Scaling:
-    """Return what gives outputs of mean 0 and deviation 1 the mean and the deviation of targets."""
+def of_targets(rows: Matrix, dtype: str) -> Scaling:
+    """Return what gives outputs of mean 0 and deviation 1 the mean and the deviation of targets.
+
+    Raises
+    ------
+    ValueError
+        If outputs of float32, the `dtype`, near a mean are too many deviations apart.
+    """
     scale, _ = standardization(rows)
     means = [sum(column) / len(column) for column in zip(*rows, strict=True)]
+    for column, (mean, factor) in enumerate(zip(means, scale, strict=True)):
+        if (
+            dtype == "float32" and 2.0**20 < abs(mean) * factor < 2.0**40
+        ):  # or constant but for noise
+            raise ValueError(
+                f"y varies too little around its mean {mean:.6g} in column {column} for outputs of "
+                "float32"
+            )
     columns = zip(*rows, strict=True)
     offset = [
         column[0] if len(set(column)) == 1 else mean
