@@ -58,7 +58,7 @@ class TestFraction:
         labels = rng.integers(0, 4, 57)
         X = np.arange(57.0).reshape(57, 1)
         parts = split(CheckedSamples(X, labels), share, Loss("cross_entropy"), 9)
-        expected = reference_splitting.split(labels.tolist(), share, 9)
+        expected = reference_splitting.split(labels.tolist(), share, 9, [57])
         assert [part.X[:, 0].tolist() for part in parts] == list(expected)
 
     def test_the_seed_decides(self, rng):

@@ -25,6 +25,8 @@ def refuses_others(name: str) -> Callable[[_Class], _Class]:
                 )
             object.__setattr__(self, attribute, value)
 
+        assign.__module__, assign.__name__ = cls.__module__, "__setattr__"
+        assign.__qualname__ = f"{cls.__qualname__}.__setattr__"
         cls.__setattr__ = assign  # type: ignore[method-assign,assignment]
         return cls
 
