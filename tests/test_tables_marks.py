@@ -9,7 +9,10 @@ import fastmlp as fm
 from fastmlp.cli import main
 from fastmlp.errors import DataError
 from fastmlp.model.model_files import read_model, write_model
+from fastmlp.tables.cells import number
+from fastmlp.tables.cells import numbers as read_numbers
 from fastmlp.tables.reading import read
+from fastmlp.tables.table import Text
 
 pytestmark = pytest.mark.once
 
@@ -193,15 +196,180 @@ def test_names_of_rows_are_noted_in_a_prediction(write):
     assert got.tolist() == model.predict({"a": [5.0, 30.0]}).tolist()
 
 
-def test_the_mark_of_the_training_is_not_that_of_a_mapping(write):
-    """Text in mappings, frames and JSON has decimal points, whatever the training had."""
+def as_mapping(cells, _):
+    return {"a": cells}
+
+
+def as_categories(cells, _):
+    pandas = pytest.importorskip("pandas")
+    return pandas.DataFrame({"a": pandas.Categorical(cells)})
+
+
+def as_pandas(cells, _):
+    return pytest.importorskip("pandas").DataFrame({"a": cells})
+
+
+def as_arrow(cells, _):
+    return pytest.importorskip("pyarrow").table({"a": cells})
+
+
+def as_json(cells, write):
+    return write("in.json", json.dumps({"a": cells}))
+
+
+IN_MEMORY = [as_mapping, as_pandas, as_categories, as_arrow, as_json]
+"""What holds text and is no text file."""
+
+
+@pytest.fixture
+def german_model(write):
     rows = (german(f"{i + 0.125:.3f};{2 * i + 0.25:.2f}") for i in range(40))
-    model = fitted(write("g.csv", "a;y", *rows), "y")
-    expected = model.predict({"a": [1.234, np.nan]}).tolist()
-    as_json = write("new.json", json.dumps({"a": ["1.234", "x"]}))
-    for table in ({"a": ["1.234", "x"]}, as_json):
-        with pytest.warns(UserWarning, match="'x' is no number: taken as missing"):
-            assert model.predict(table).tolist() == expected
+    return fitted(write("g.csv", "a;y", *rows), "y")
+
+
+@pytest.mark.parametrize("make", IN_MEMORY)
+@pytest.mark.parametrize(
+    ("cell", "readings"),
+    [
+        ("2,500", "2500 with a decimal point and 2.5 with a decimal comma"),
+        ("1.234", "1.234 with a decimal point and 1234 with a decimal comma"),
+        ("(2,5)", "no number with a decimal point and -2.5 with a decimal comma"),
+    ],
+)
+def test_a_model_of_decimal_commas_refuses_text_of_two_readings(
+    german_model, write, make, cell, readings
+):
+    with pytest.raises(DataError) as error:
+        german_model.predict(make(["25", cell], write))
+    assert f"row 1, column 'a': '{cell}' is {readings}, and no cell" in str(error.value)
+    assert str(error.value).endswith("tells which: give numbers, or a text file")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("make", [*IN_MEMORY, None])
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        (["25", "7"], [25, 7]),
+        (["2,500", "0,5"], [2.5, 0.5]),
+        (["2,500", "0,500"], [2.5, 0.5]),
+        (["1.234", "1,25"], [1234, 1.25]),
+        (["1.234", "1.234,5"], [1234, 1234.5]),
+        (["2,500", "1.5"], [2500, 1.5]),
+        (["2,500", "0.500"], [2500, 0.5]),
+        (["2,500", "1,234.5"], [2500, 1234.5]),
+        (["2,500", "1,234,567"], [2500, 1234567]),
+    ],
+)
+def test_cells_in_memory_tell_the_mark_as_those_of_files(german_model, write, make, cells, numbers):
+    rows = (f"{cell};1" for cell in cells)
+    table = write("in.csv", "a;b", *rows) if make is None else make(cells, write)
+    assert german_model.predict(table).tolist() == german_model.predict({"a": numbers}).tolist()
+
+
+def test_columns_that_are_not_needed_may_have_two_readings(german_model):
+    expected = german_model.predict({"a": [2.5]}).tolist()
+    assert german_model.predict({"a": [2.5], "b": ["2,500"]}).tolist() == expected
+
+
+def test_a_score_of_text_of_two_readings(german_model):
+    with pytest.raises(DataError, match=r"row 0, column 'y': '2,500' is 2500 with"):
+        german_model.evaluate({"a": [2.5], "y": ["2,500"]})
+
+
+def test_a_model_of_decimal_points_reads_thousands(houses):
+    model = fitted(houses, "price")
+    expected = model.predict({"size": [2500], "rooms": [1]}).tolist()
+    assert model.predict({"size": ["2,500"], "rooms": [1]}).tolist() == expected
+
+
+@pytest.mark.parametrize("make", IN_MEMORY)
+@pytest.mark.parametrize(
+    ("cells", "numbers", "note"),
+    [
+        (["0,1", "1,250"], [0.1, 1.25], "commas within text are read as decimal marks"),
+        (["1.250,5", "1.250"], [1250.5, 1250], "commas within text are read as decimal marks"),
+        (
+            ["1,234", "2,345"],
+            [1234, 2345],
+            "the mark in 1,234 may be a decimal mark or separate thousands: it is read as 1234",
+        ),
+        (["1,234", "2,345.5"], [1234, 2345.5], None),
+        (["1.5", "1.234"], [1.5, 1.234], None),
+    ],
+)
+def test_the_mark_of_text_in_memory_that_is_learned(write, make, cells, numbers, note):
+    table = read(make(cells, write))
+    column = table.columns["a"]
+    if isinstance(column, Text):
+        column = read_numbers(column.values, table.decimal)[0][column.codes]
+    assert column.tolist() == numbers
+    assert table.notes == [note] * (note is not None)
+
+
+def test_a_model_of_text_with_decimal_commas(write):
+    cells = [f"{i},{i % 4}" for i in range(40)]
+    numbers = [i + (i % 4) / 10 for i in range(40)]
+    model = fitted({"a": cells, "y": np.arange(40.0)}, "y")
+    assert model.notes == ("commas within text are read as decimal marks",)
+    expected = fitted({"a": numbers, "y": np.arange(40.0)}, "y").predict({"a": [2.5]}).tolist()
+    assert model.columns[0].kind == "number"
+    assert model.predict({"a": [2.5]}).tolist() == expected
+    assert model.predict(write("new.csv", "a", "2,500")).tolist() == expected
+    with pytest.raises(DataError, match=r"'2,500' is 2500 with a decimal point and 2.5 with"):
+        model.predict({"a": ["2,500"]})
+
+
+def test_pieces_in_memory_share_the_mark():
+    pa = pytest.importorskip("pyarrow")
+
+    class Stream:
+        """Can be read once."""
+
+        def __init__(self, columns):
+            self.reader = pa.table(columns).to_reader()
+
+        def __arrow_c_stream__(self, schema=None):
+            return self.reader.__arrow_c_stream__(schema)
+
+    for kind in (dict, pa.table, Stream):
+        open_one, points = kind({"a": ["1,234", "2,345"]}), kind({"a": ["1.5", "7,250"]})
+        table = read([open_one, points])
+        assert (table.decimal, table.notes) == (".", [])
+        text = table.columns["a"]
+        assert [text.values[code] for code in text.codes] == ["1,234", "2,345", "1.5", "7,250"]
+        open_one, commas = kind({"a": ["1,234", "2,345"]}), kind({"a": ["1,5", "7,25"]})
+        with pytest.raises(DataError, match=r"row 0, column 'a': '1,234' is 1234 with a decimal"):
+            read([commas, open_one])
+
+
+def test_numbers_among_text_with_decimal_commas():
+    assert read({"a": ["1,5", 2.5]}).decimal == ","
+    with pytest.raises(DataError, match=r"row 1, column 'a': the number 1.234 stands among text"):
+        read({"a": ["1,5", 1.234]})
+    assert read({"a": ["1,5", 1.234], "b": [1, 2]}).columns.keys() == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "of_comma"),
+    [
+        ("0,500", 0.5),
+        ("-0,500", -0.5),
+        ("00,500", 0.5),
+        ("0,500.25", np.nan),
+        ("0,500,000", np.nan),
+    ],
+)
+def test_no_thousands_begin_with_zero(cell, of_comma):
+    """Neither do they if cells of one layout are read together."""
+    assert np.isnan(number(cell))
+    other = cell.replace("0", "1")
+    got, bad = read_numbers([cell, other], ".")
+    assert bad.tolist() == [True, False]
+    assert got[1] == float(other.replace(",", ""))
+    got, _ = read_numbers([german(cell), german(other)], ",")
+    assert got[1] == float(other.replace(",", ""))
+    np.testing.assert_equal(got[0], of_comma)
 
 
 @pytest.mark.parametrize("turned", [False, True])

@@ -53,12 +53,15 @@ def test_decimal_commas_of_a_column_that_is_text_in_one_file(write, tmp_path, tu
 
 def test_text_of_a_frame_beside_a_file_of_decimal_commas(write):
     path = write("a.csv", "a;y", "1,234;1,5", "x;2,5")
-    for pieces in (
-        [path, {"a": ["1.234", "?!"], "y": [1.5, 2.5]}],
-        [{"a": [1.234], "y": [1.5]}, path],
-    ):
-        column = read(pieces).columns["a"]
-        assert cells_of(column).count("1,234") == 2
+    column = read([{"a": [1.234], "y": [1.5]}, path]).columns["a"]
+    assert cells_of(column).count("1,234") == 2
+    table = read([path, {"a": ["1.234", "?!"], "y": [1.5, 2.5]}])
+    with pytest.raises(DataError, match=r"'1.234' is 1.234 with a decimal point and 1234 with a"):
+        table.column("a")
+    with pytest.raises(DataError, match="a decimal point in piece 1 and a decimal comma in"):
+        read([path, {"a": ["1.25", "?!"], "y": [1.5, 2.5]}])
+    column = read([path, {"a": ["2,5", "?!"], "y": [1.5, 2.5]}]).columns["a"]
+    assert cells_of(column) == ["1,234", "x", "2,5", "?!"]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ Object arrays are refused, because unpickling can run arbitrary code.
 """
 
 import io
-from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, cast
@@ -28,11 +27,10 @@ _NAMES: Final = (
 """What archives call their features and their target."""
 
 
-def read_npy(path: Path, words: Collection[str] = ()) -> Table:
+def read_npy(path: Path) -> Table:
     """Read one array: a matrix, or a structured array whose fields are columns.
 
-    Columns of a matrix are named "column 0" and so on; those of `words` stay text. The file is
-    memory-mapped.
+    Columns of a matrix are named "column 0" and so on. The file is memory-mapped.
 
     Raises
     ------
@@ -47,24 +45,22 @@ def read_npy(path: Path, words: Collection[str] = ()) -> Table:
         raise DataError(f"{path}: not an .npy file of numbers: {error}") from None
     if array.ndim == 1 and array.dtype.names is not None:
         names = cast("tuple[str, ...]", array.dtype.names)
-        return Table.of(str(path), column_makers({name: array[name] for name in names}, words))
+        return Table.of(str(path), column_makers({name: array[name] for name in names}))
     if array.ndim != 2 or array.shape[1] == 0:
         raise DataError(
             f"{path}: the array must have shape (samples, features and a target), got {array.shape}"
         )
     numbered = [f"column {j}" for j in range(array.shape[1])]
-    return Table(str(path), _columns(path, "the array", array, numbered, words))
+    return Table(str(path), _columns(path, "the array", array, numbered))
 
 
-def _columns(
-    path: Path, name: str, array: NDArray[Any], names: list[str], words: Collection[str] = ()
-) -> dict[str, Column]:
+def _columns(path: Path, name: str, array: NDArray[Any], names: list[str]) -> dict[str, Column]:
     """Return the columns of a matrix, as views if it is numeric."""
     if array.dtype.kind not in "biufUS":
         raise DataError(f"{path}: {name} must hold numbers or text, got dtype {array.dtype}")
     if array.dtype.kind in "US":
         texts = {each: array[:, j] for j, each in enumerate(names)}
-        return {each: make() for each, make in column_makers(texts, words)}
+        return {each: make() for each, make in column_makers(texts)}
     return {each: array[:, j] for j, each in enumerate(names)}
 
 

@@ -1,7 +1,6 @@
 """Parquet, Arrow and Feather files, read by pyarrow."""
 
 import mmap
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +16,7 @@ MAGIC: Final = (b"PAR1", b"ARROW1", b"FEA1", b"\xff\xff\xff\xff")
 """How the formats begin: Parquet, Arrow's file, Feather of old, Arrow's stream."""
 
 
-def read_arrow_file(
-    path: Path, data: bytes | None, beginning: bytes, words: Collection[str] = ()
-) -> Table:
+def read_arrow_file(path: Path, data: bytes | None, beginning: bytes) -> Table:
     """Read a file of the format given by its first bytes.
 
     Parameters
@@ -30,8 +27,6 @@ def read_arrow_file(
         Its decompressed content.
     beginning : bytes
         At least its first 8 bytes.
-    words : collection of str, optional
-        Columns that stay text.
 
     Raises
     ------
@@ -45,7 +40,7 @@ def read_arrow_file(
     with reading(str(path)):
         held = _mapped(path) if data is None else data
         source = pyarrow.BufferReader(pyarrow.py_buffer(held))
-        return from_arrow(str(path), _without_index(_table(source, beginning)), words)
+        return from_arrow(str(path), _without_index(_table(source, beginning)))
 
 
 def _mapped(path: Path) -> mmap.mmap:

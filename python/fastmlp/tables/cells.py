@@ -36,10 +36,11 @@ _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INFINITE: Final = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _LONG_WHOLE: Final = re.compile(r"[+-]?0{16,300}")
 _CODE: Final = re.compile(r"0\d+", re.ASCII)
-# More than four separators would be more digits than a double has: a list of numbers.
+# More than four separators would be more digits than a double has: a list of numbers. No thousands
+# begin with 0, so that 0,500 is a half.
 _THOUSANDS: Final = {
-    ".": re.compile(r"[+-]?\d{1,3}(,\d{3}){1,4}(\.\d*)?", re.ASCII),
-    ",": re.compile(r"[+-]?\d{1,3}(\.\d{3}){1,4}(,\d*)?", re.ASCII),
+    ".": re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3}){1,4}(\.\d*)?", re.ASCII),
+    ",": re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3}){1,4}(,\d*)?", re.ASCII),
 }
 _MARK: Final = re.compile(r"[.,]")
 _DECIMAL: Final = re.compile(r"[+-]?[0,]+(\.0*)?")  # a layout; `number` checks its commas
@@ -119,13 +120,26 @@ def known_layouts(values: Sequence[str]) -> list[str]:
 
 def _reader(layout: str, decimal: str) -> Callable[[Alike], Any] | None:
     """Return the function that reads the numbers of a layout as `number` does; None for none."""
-    if math.isnan(number(layout, decimal)):
+    if math.isnan(number(example(layout), decimal)):
         return None
     if decimal == "." and _DECIMAL.fullmatch(layout) and layout.count("0") <= _EXACT_DIGITS:
-        return decimals
+        return _thousands if "," in layout else decimals
     if decimal == "." and is_number(layout):
         return lambda cells: list(map(float, cells.texts()))
     return lambda cells: [number(cell, decimal) for cell in cells.texts()]
+
+
+def example(layout: str) -> str:
+    """Return a cell of a layout that begins with no 0, as numbers with thousands do."""
+    return layout.replace("0", "1")
+
+
+def _thousands(cells: Alike) -> NDArray[np.float64]:
+    """Return the numbers in cells such as -1,000.00 of one layout; NaN for leading zeros."""
+    result = decimals(cells)
+    first = cells.characters[:, int(cells.layout[0] in "+-")]
+    result[first == ord("0")] = math.nan
+    return result
 
 
 def is_code(cell: str) -> bool:
@@ -196,7 +210,9 @@ def typed(text: Text, decimal: str) -> Column:
         return text  # the first values tell this soon of most columns of text
     if len(values) and not known_layouts(values):
         return text
-    found, _ = numbers(values, decimal)
+    found, bad = numbers(values, decimal)
+    if bad.any():
+        return text
     if not _has_fractions(found) and (has_code(values) or are_rounded(values)):
         return text
     return np.append(found, math.nan)[text.codes]  # the last is for code -1
@@ -237,7 +253,7 @@ def _are_plain(values: Sequence[str], decimal: str) -> bool:
 
     def is_plain(layout: str) -> bool:
         if decimal == "," and _MARK.search(layout):
-            return not math.isnan(number(layout, ","))
+            return not math.isnan(number(example(layout), ","))
         return is_number(layout)
 
     return all(map(is_plain, known_layouts(values)))

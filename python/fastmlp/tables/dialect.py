@@ -15,7 +15,8 @@ from typing import Final
 from fastmlp._validation import brief
 from fastmlp.data._text import counted
 from fastmlp.errors import DataError
-from fastmlp.tables.cells import MISSING_WORDS, is_number, is_thousands, number
+from fastmlp.tables.cells import MISSING_WORDS, is_number
+from fastmlp.tables.marks import COMMA_NUMBER, Evidence
 from fastmlp.tables.table import Certainty
 
 SAMPLE: Final = 1 << 18
@@ -23,13 +24,6 @@ SAMPLE: Final = 1 << 18
 
 _DELIMITERS: Final = ",;\t| "
 _BLANK_BEFORE_QUOTE: Final = re.compile(r'[,;\t|] +"')
-_COMMA_NUMBER: Final = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?", re.ASCII)
-_POINT_NUMBER: Final = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?", re.ASCII)
-_OPEN_NUMBER: Final = re.compile(r"[+-]?[1-9]\d{0,2}[,.]\d{3}", re.ASCII)
-"""A number whose mark separates thousands or decimals, such as 1,000."""
-_MARK: Final = re.compile(r"[.,]")
-_BESIDE_DIGITS: Final = re.compile(r"\s*[$€£¥%]\s*|(?<=\d)\s(?=\d)")
-"""Signs of currencies and percent, and blanks that separate thousands."""
 
 Row = tuple[int, list[str]]
 """The line on which a row ends, from 1, and its cells."""
@@ -205,7 +199,7 @@ def _is_one_column(rows: list[Row], expected: Collection[str], words: Collection
 
 
 def _is_good(cell: str) -> bool:
-    return is_number(cell) or cell in MISSING_WORDS or _COMMA_NUMBER.fullmatch(cell) is not None
+    return is_number(cell) or cell in MISSING_WORDS or COMMA_NUMBER.fullmatch(cell) is not None
 
 
 def _find_header(
@@ -287,25 +281,17 @@ def _count(header: list[str]) -> bool:
 def _find_decimal(
     dialect: Dialect, rows: list[Row], expected: Collection[str], known: str | None
 ) -> None:
-    """Set the decimal mark, from numbers such as 7,5 that have no other reading.
+    """Set the decimal mark: what the cells tell, or `known`.
 
-    If there are none, separators such as those of 1,234,567 tell it, and then `known`. Otherwise a
-    comma is a decimal mark if it does not separate cells, which a note says.
+    Otherwise a comma is a decimal mark if it does not separate cells, which a note says.
     """
     names = dialect.names
     ours = [j for j, name in enumerate(names) if name in expected] or range(len(names))
     whole = [row for _, row in rows[:500] if len(row) == len(names)]
-    cells = [row[j].strip() for row in whole for j in ours if _MARK.search(row[j])]
-    bare = [_BESIDE_DIGITS.sub("", cell) for cell in cells]
-    clear_points = sum(_is_clear(cell) for cell in bare if _POINT_NUMBER.fullmatch(cell))
-    clear_commas = sum(_is_clear(cell) for cell in bare if _COMMA_NUMBER.fullmatch(cell))
-    points = [cell for cell in cells if _POINT_NUMBER.fullmatch(cell)]
-    commas = [cell for cell in cells if _COMMA_NUMBER.fullmatch(cell)]
-    votes = clear_commas - clear_points
-    if votes == 0:
-        votes = _grouped(bare, ",") - _grouped(bare, ".")
+    found = Evidence.of(row[j].strip() for row in whole for j in ours)
+    commas, points, votes = found.commas, found.points, found.votes
     separates = dialect.delimiter == "," and len(names) > 1
-    if separates and (clear_points or (points and not commas)):
+    if separates and (found.clear_points or (points and not commas)):
         votes = -1  # a comma in quotes belongs to a list, or separates thousands
     if votes:
         dialect.decimal, dialect.certainty = "," if votes > 0 else ".", "clear"
@@ -315,23 +301,9 @@ def _find_decimal(
         guess = "," if len(commas) > len(points) and not separates else "."
         dialect.decimal, dialect.certainty = known or guess, "guessed"
         if known is None and not separates:
-            cell = (commas + points)[0]
-            dialect.notes.append(
-                f"the mark in {cell} may be a decimal mark or separate thousands: it is read as "
-                f"{number(cell, guess):g}"
-            )
+            dialect.notes.append(found.note(guess))
     else:
         dialect.decimal = "." if separates else known or "."
-
-
-def _is_clear(cell: str) -> bool:
-    """Return whether the mark of a number with a comma or a point cannot separate thousands."""
-    return _OPEN_NUMBER.fullmatch(cell) is None
-
-
-def _grouped(cells: list[str], decimal: str) -> int:
-    """Count the numbers with several marks, such as 1,234,567, which leave one decimal mark."""
-    return sum(is_thousands(cell, decimal) and len(_MARK.findall(cell)) > 1 for cell in cells)
 
 
 def unique_names(names: list[str]) -> tuple[list[str], list[str]]:

@@ -87,7 +87,11 @@ def with_one_mark(
     DataError
         If two of them have different marks.
     """
-    clear = {table.decimal: table.source for _, table in parts if table.certainty == "clear"}
+    clear = {
+        table.decimal: name if table.source == source else table.source
+        for name, table in parts
+        if table.certainty == "clear"
+    }
     if len(clear) > 1:
         raise DataError(
             f"{source}: numbers have a decimal point in {clear['.']} and a decimal comma in "

@@ -4,7 +4,7 @@ Over 400 lines, as each library, and each type of object, says in its own way wh
 """
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ from fastmlp._validation import brief, described
 from fastmlp.data._text import counted
 from fastmlp.errors import DataError
 from fastmlp.tables import cells
-from fastmlp.tables.table import Booleans, Column, Table, Text
+from fastmlp.tables.table import Booleans, Column, Table, Text, Untyped
 
 
 def is_frame(value: object) -> bool:
@@ -35,8 +35,8 @@ def _is_batch(value: object) -> bool:
     return hasattr(value, "__arrow_c_array__") and hasattr(value, "schema")
 
 
-def from_frame(frame: Any, words: Collection[str] = ()) -> Table:
-    """Read a frame of pandas, polars or pyarrow; the columns of `words` stay text.
+def from_frame(frame: Any) -> Table:
+    """Read a frame of pandas, polars or pyarrow.
 
     Raises
     ------
@@ -50,23 +50,28 @@ def from_frame(frame: Any, words: Collection[str] = ()) -> Table:
     if _is_of_pandas(frame):
         names = [str(name) for name in frame.columns]
         _refuse_equal(names)
-        makers = [
-            partial(_pandas_column, name, frame.iloc[:, j], is_text=name in words)
-            for j, name in enumerate(names)
-        ]
+        makers = [partial(_pandas_column, name, frame.iloc[:, j]) for j, name in enumerate(names)]
         return Table.of("table", zip(names, makers, strict=True))
+    return from_arrow("table", _arrow_table(frame))
+
+
+def twice_readable(frame: Any) -> Any:
+    """Return a frame as it is, but a stream of Arrow, which can be read once, as a table."""
+    return frame if _is_of_pandas(frame) else _arrow_table(frame)
+
+
+def _arrow_table(frame: Any) -> Any:
     pyarrow = require("pyarrow", f"a frame of {type(frame).__module__.partition('.')[0]}", "tables")
     if _is_batch(frame) and not hasattr(frame, "__arrow_c_stream__"):
         frame = pyarrow.Table.from_batches([pyarrow.record_batch(frame)])
     try:
-        table = pyarrow.table(frame)
+        return pyarrow.table(frame)
     except (TypeError, ValueError) as error:  # a series
         raise TypeError(f"table must have named columns, got {described(frame)}: {error}") from None
-    return from_arrow("table", table, words)
 
 
-def from_mapping(columns: Mapping[Any, Any], words: Collection[str] = ()) -> Table:
-    """Read a mapping of names to arrays; the columns of `words` stay text.
+def from_mapping(columns: Mapping[Any, Any]) -> Table:
+    """Read a mapping of names to arrays.
 
     Raises
     ------
@@ -80,7 +85,7 @@ def from_mapping(columns: Mapping[Any, Any], words: Collection[str] = ()) -> Tab
     for name in columns:
         if not isinstance(name, str):
             raise TypeError(f"the names of columns must be str, got {described(name)}")
-    table = Table.of("table", column_makers(columns, words))
+    table = Table.of("table", column_makers(columns))
     first = next(iter(table.columns))
     for name, column in table.columns.items():
         if len(column) != len(table):
@@ -97,16 +102,14 @@ def _refuse_equal(names: list[str]) -> None:
             raise DataError(f"{names.count(name)} columns are named {brief(name)}")
 
 
-def column_makers(
-    columns: Mapping[str, Any], words: Collection[str]
-) -> Iterator[tuple[str, Callable[[], Column]]]:
-    """Yield names and functions that return columns, for `Table.of`; `words` stay text."""
+def column_makers(columns: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[], Column]]]:
+    """Yield names and functions that return columns, for `Table.of`."""
     for name, values in columns.items():
-        yield name, partial(from_array, name, values, is_text=name in words)
+        yield name, partial(from_array, name, values)
 
 
-def from_array(name: str, values: Any, *, is_text: bool = False) -> Column:
-    """Return the column of an array, a list or a column of a frame; text stays so if `is_text`.
+def from_array(name: str, values: Any) -> Column:
+    """Return the column of an array, a list or a column of a frame.
 
     Raises
     ------
@@ -125,13 +128,13 @@ def from_array(name: str, values: Any, *, is_text: bool = False) -> Column:
     if isinstance(values, np.ma.MaskedArray):
         values = _unmasked(values)
     if _is_of_pandas(values):
-        return _pandas_column(name, values, is_text=is_text)
+        return _pandas_column(name, values)
     if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
         pyarrow = require("pyarrow", "a column of Arrow", "tables")
-        return arrow_column(name, pyarrow.chunked_array(values), is_text=is_text)
+        return arrow_column(name, pyarrow.chunked_array(values))
     array = np.asarray(values) if isinstance(values, np.ndarray) else _array_of(values)
     if array.dtype.kind in "OUS" and array.ndim:
-        return _objects(name, array, is_text=is_text)
+        return _objects(name, array)
     if array.ndim == 2 and array.dtype.kind in "biuf" and array.shape[1]:
         return array if array.shape[1] > 1 else array[:, 0]
     if array.ndim != 1 or array.dtype.kind not in "biufMm":
@@ -179,7 +182,7 @@ def _plain(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def _pandas_column(name: str, series: Any, *, is_text: bool) -> Column:
+def _pandas_column(name: str, series: Any) -> Column:
     kind = getattr(series.dtype, "kind", "O")
     if isinstance(series.dtype, np.dtype) and kind in "biufMm":
         return _plain(series.to_numpy())
@@ -196,7 +199,7 @@ def _pandas_column(name: str, series: Any, *, is_text: bool) -> Column:
         if getattr(series.dt, "tz", None) is not None:
             series = series.dt.tz_convert("UTC").dt.tz_localize(None)
         return np.asarray(series.to_numpy(), "M8[us]")
-    return _objects(name, series.to_numpy(object), is_text=is_text)
+    return _objects(name, series.to_numpy(object))
 
 
 def _nullable_numbers(name: str, series: Any) -> Column:
@@ -223,9 +226,7 @@ def _from_values(
     return Text.coded(values, codes)
 
 
-def _objects(  # noqa: PLR0911  (a case each)
-    name: str, array: NDArray[Any], *, is_text: bool = False
-) -> Column:
+def _objects(name: str, array: NDArray[Any]) -> Column:  # noqa: PLR0911  (a case each)
     """Return Python objects as numbers, text, times or vectors."""
     if array.ndim == 2:
         return _vectors(name, list(array))
@@ -234,8 +235,7 @@ def _objects(  # noqa: PLR0911  (a case each)
     items = array.tolist()
     held = [item for item in items if not _is_null(item)]
     if all(isinstance(item, str | bytes) for item in held):
-        text = _text(name, items)
-        return text if is_text else cells.typed(text, ".")
+        return _untyped(name, items)
     if all(map(_is_boolean, held)):
         missing = np.array([_is_null(item) for item in items], bool)
         true = np.array([not gap and item for item, gap in zip(items, missing, strict=True)], bool)
@@ -250,8 +250,7 @@ def _objects(  # noqa: PLR0911  (a case each)
     if all(isinstance(item, list | tuple | np.ndarray) for item in held):
         return _vectors(name, items)
     if all(isinstance(item, str | bytes) or _is_boolean(item) or _is_number(item) for item in held):
-        text = _text(name, items)
-        return text if is_text else cells.typed(text, ".")
+        return _untyped(name, items)
     kind = next(type(item).__name__ for item in held if not isinstance(item, str))
     raise DataError(f"column {brief(name)} holds {kind}, which is neither number, text nor time")
 
@@ -289,6 +288,12 @@ def _numbers(name: str, items: Sequence[Any]) -> Column:
 
 def _place(row: int, name: str) -> str:
     return Table("table", {}).place(row, name)
+
+
+def _untyped(name: str, items: Sequence[Any]) -> Untyped:
+    text = _text(name, items)
+    numbers = (_word(item) for item in items if _is_number(item))
+    return Untyped(text.values, text.codes, numbers=frozenset(filter(None, numbers)))
 
 
 def _text(name: str, items: Sequence[Any]) -> Text:
@@ -337,8 +342,8 @@ def _vectors(name: str, items: list[Any]) -> NDArray[np.float64]:
     return result
 
 
-def from_arrow(source: str, table: Any, words: Collection[str] = ()) -> Table:
-    """Read a pyarrow table; the columns of `words` stay text.
+def from_arrow(source: str, table: Any) -> Table:
+    """Read a pyarrow table.
 
     Raises
     ------
@@ -350,15 +355,12 @@ def from_arrow(source: str, table: Any, words: Collection[str] = ()) -> Table:
         _refuse_equal(names)
     except DataError as error:
         raise DataError(f"{source}: {error}") from None
-    makers = [
-        partial(arrow_column, name, table.column(j), source, is_text=name in words)
-        for j, name in enumerate(names)
-    ]
+    makers = [partial(arrow_column, name, table.column(j), source) for j, name in enumerate(names)]
     return Table.of(source, zip(names, makers, strict=True))
 
 
 def arrow_column(  # noqa: PLR0911  (a case each)
-    name: str, column: Any, source: str = "table", *, is_text: bool = False
+    name: str, column: Any, source: str = "table"
 ) -> Column:
     """Return the column of a pyarrow column.
 
@@ -387,12 +389,12 @@ def arrow_column(  # noqa: PLR0911  (a case each)
         seconds = cells.arrow_floats(wide.cast(pa.float64()))
         return seconds / {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
     if kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind):
-        text = column.cast(pa.large_string())
-        return cells.arrow_text(text) if is_text else cells.from_arrow(text, ".")
+        text = cells.arrow_text(column.cast(pa.large_string()))
+        return Untyped(text.values, text.codes)
     if kinds.is_list(kind) or kinds.is_large_list(kind) or kinds.is_fixed_size_list(kind):
         return _vectors(name, column.to_pylist() if column.null_count else list(_lists(column)))
     if kinds.is_binary(kind) or kinds.is_large_binary(kind):
-        return _objects(name, np.array(column.to_pylist(), object), is_text=is_text)
+        return _objects(name, np.array(column.to_pylist(), object))
     raise DataError(
         f"{source}: column {brief(name)} holds {kind}, which is neither number, text nor time"
     )

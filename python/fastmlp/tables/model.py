@@ -489,7 +489,8 @@ class TabularModel:
             missing cells are allowed. Cells that are not the expected number or date count as
             missing, with a warning. Irregularities of a file are warnings, unless the training had
             them, too. If the decimal mark of a text file is not clear, as in 1,000, it is that of
-            the training.
+            the training. Text in frames, mappings and other files is then refused if the training
+            had decimal commas and the number depends on it.
 
         Returns
         -------

@@ -12,6 +12,7 @@ from fastmlp.errors import DataError
 from fastmlp.files import refuse_devices
 from fastmlp.tables import array_files, arrow_files, folders, frames, opening, text_files
 from fastmlp.tables.csv_files import read_csv
+from fastmlp.tables.marks import in_memory
 from fastmlp.tables.table import Table
 
 _OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0"
@@ -53,15 +54,18 @@ def read(
             Path(table), expected=expected, as_text=as_text, complete=complete, decimal=decimal
         )
     if isinstance(table, Mapping):
-        return frames.from_mapping(table, as_text)
+        return in_memory(frames.from_mapping(table), expected, as_text, decimal)
     if frames.is_frame(table):
-        return frames.from_frame(table, as_text)
+        return in_memory(frames.from_frame(table), expected, as_text, decimal)
     if isinstance(table, Iterator | list | tuple):
 
         def one(piece: Any, decimal: str | None) -> Table:
-            return read(
+            part = read(
                 piece, expected=expected, as_text=as_text, complete=complete, decimal=decimal
             )
+            if part is piece:  # whose columns are the caller's
+                part = replace(part, columns=dict(part.columns))
+            return part
 
         return _read_pieces(table, one, as_text, decimal)
     if hasattr(table, "collect"):
@@ -78,23 +82,28 @@ def _read_pieces(
     as_text: Collection[str],
     decimal: str | None,
 ) -> Table:
-    """Read pieces one after the other: each is released before the next."""
-    parts, paths = [], {}
+    """Read pieces one after the other: each is released before the next, unless it must be kept.
+
+    Those whose decimal mark is open are read again with that of the others.
+    """
+    parts, kept = [], {}
     for i, piece in enumerate(pieces):
         if isinstance(piece, Iterator | list | tuple):
             raise TypeError(
                 f"piece {i} of the table must be a path, frame or mapping, got {described(piece)}"
             )
         name = f"piece {i}"
+        if frames.is_frame(piece):
+            piece = frames.twice_readable(piece)  # noqa: PLW2901
         if isinstance(piece, str | os.PathLike):
-            paths[i], name = piece, str(piece)
+            kept[i], name = piece, str(piece)
         part = read_one(piece, decimal)
-        if part is piece:  # whose columns are the caller's
-            part = replace(part, columns=dict(part.columns))
+        if part.certainty == "guessed":
+            kept[i] = piece
         parts.append((name, part))
     if not parts:
         raise DataError("table: there are no pieces")
-    parts = folders.with_one_mark("table", parts, lambda i, mark: read_one(paths[i], mark))
+    parts = folders.with_one_mark("table", parts, lambda i, mark: read_one(kept[i], mark))
     return folders.joined("table", parts, as_text)
 
 
@@ -134,23 +143,27 @@ def _read_one(  # noqa: C901, PLR0911  (a case each)
     decimal: str | None,
 ) -> Table:
     refuse_devices(path)
+
+    def typed(table: Table) -> Table:
+        return in_memory(table, expected, as_text, decimal)
+
     with path.open("rb") as file:
         beginning = file.read(8)
     if beginning.startswith(b"\x93NUMPY"):
-        return array_files.read_npy(path, as_text)
+        return typed(array_files.read_npy(path))
     if beginning.startswith(arrow_files.MAGIC):
-        return arrow_files.read_arrow_file(path, None, beginning, as_text)
+        return typed(arrow_files.read_arrow_file(path, None, beginning))
     if beginning.startswith(b"PK\x03\x04"):
         names = opening.zip_names(path)
         if names and all(name.endswith(".npy") for name in names):
             return array_files.read_npz(path, path.read_bytes())
         if {"[Content_Types].xml", "mimetype"} & set(names):
-            return text_files.read_excel(str(path), path.read_bytes(), as_text)
+            return typed(text_files.read_excel(str(path), path.read_bytes()))
     if beginning.startswith(_OLD_EXCEL):
-        return text_files.read_excel(str(path), path.read_bytes(), as_text)
+        return typed(text_files.read_excel(str(path), path.read_bytes()))
     data = opening.content(path)
     if data.startswith(arrow_files.MAGIC):
-        return arrow_files.read_arrow_file(path, data, data[:8], as_text)
+        return typed(arrow_files.read_arrow_file(path, data, data[:8]))
     if not data or data.isspace():
         raise DataError(f"{path}: the file is empty")
     if _ending(path) in _BINARY:
@@ -178,7 +191,7 @@ def _read_text(
     if _ending(path) in {".json", ".jsonl", ".ndjson"} or text_files.is_json(
         data, lists=not is_csv
     ):
-        return text_files.read_json(source, data, as_text)
+        return in_memory(text_files.read_json(source, data), expected, as_text, decimal)
     if text_files.is_arff(data):
         return text_files.read_arff(source, data, as_text)
     if not is_csv and text_files.is_svmlight(data):

@@ -83,6 +83,19 @@ def _clean(values: Sequence[str | None]) -> list[str]:
 
 
 @dataclass(frozen=True)
+class Untyped(Text):
+    """A column in memory that is numbers if all its cells are, once the decimal mark is known.
+
+    Attributes
+    ----------
+    numbers : set of str
+        The cells that were numbers rather than text: their mark is a point.
+    """
+
+    numbers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Booleans(Text):
     """A column of true and false of which some are missing, which an array of bool cannot be.
 

@@ -40,10 +40,8 @@ def is_json(data: bytes, *, lists: bool) -> bool:
     return False
 
 
-def read_json(source: str, data: bytes, words: Collection[str] = ()) -> Table:
+def read_json(source: str, data: bytes) -> Table:
     """Read JSON: an object on each line, a list of objects, or an object of lists.
-
-    The columns of `words` stay text.
 
     Raises
     ------
@@ -54,10 +52,10 @@ def read_json(source: str, data: bytes, words: Collection[str] = ()) -> Table:
     try:
         whole = json.loads(text)
     except ValueError:
-        return _records(source, list(_json_lines(source, text)), words)
+        return _records(source, list(_json_lines(source, text)))
     if isinstance(whole, dict) and whole and all(isinstance(v, list) for v in whole.values()):
-        return _table(source, {str(name): values for name, values in whole.items()}, words)
-    return _records(source, whole if isinstance(whole, list) else [whole], words)
+        return _table(source, {str(name): values for name, values in whole.items()})
+    return _records(source, whole if isinstance(whole, list) else [whole])
 
 
 def _json_lines(source: str, text: str) -> Any:
@@ -69,7 +67,7 @@ def _json_lines(source: str, text: str) -> Any:
                 raise DataError(f"{source}: line {number} is not JSON: {error}") from None
 
 
-def _records(source: str, records: list[Any], words: Collection[str]) -> Table:
+def _records(source: str, records: list[Any]) -> Table:
     names: dict[str, None] = {}
     for number, record in enumerate(records):
         if not isinstance(record, dict):
@@ -78,18 +76,18 @@ def _records(source: str, records: list[Any], words: Collection[str]) -> Table:
     if not names:
         raise DataError(f"{source}: there are no rows")
     columns = {name: [record.get(name) for record in records] for name in names}
-    return _table(source, columns, words)
+    return _table(source, columns)
 
 
-def _table(source: str, columns: dict[str, list[Any]], words: Collection[str]) -> Table:
+def _table(source: str, columns: dict[str, list[Any]]) -> Table:
     lengths = {len(values) for values in columns.values()}
     if len(lengths) > 1:
         raise DataError(f"{source}: the columns are of different lengths")
-    return Table.of(source, column_makers(columns, words))
+    return Table.of(source, column_makers(columns))
 
 
-def read_excel(source: str, data: bytes, words: Collection[str] = ()) -> Table:
-    """Read the first sheet of a workbook that is not empty; the columns of `words` stay text.
+def read_excel(source: str, data: bytes) -> Table:
+    """Read the first sheet of a workbook that is not empty.
 
     Raises
     ------
@@ -114,7 +112,7 @@ def read_excel(source: str, data: bytes, words: Collection[str] = ()) -> Table:
         column: [None if row[j] == "" else row[j] for row in rows[1:]]
         for j, column in enumerate(names)
     }
-    table = _table(source, columns, words)
+    table = _table(source, columns)
     table.unnamed = {new for new, old in zip(names, rows[0], strict=True) if not str(old).strip()}
     table.notes += notes
     if len(book.sheet_names) > 1:
