@@ -5,9 +5,10 @@ The delimiter is the one that gives rows of equal length; the rest is derived fr
 
 import csv
 import io
+import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
@@ -15,8 +16,7 @@ from typing import Final
 from fastmlp._validation import brief
 from fastmlp.data._text import counted
 from fastmlp.errors import DataError
-from fastmlp.tables.cells import MISSING_WORDS, is_number
-from fastmlp.tables.marks import COMMA_NUMBER, Evidence
+from fastmlp.tables.cells import MISSING_WORDS, is_number, is_thousands, number
 from fastmlp.tables.table import Certainty
 
 SAMPLE: Final = 1 << 18
@@ -24,6 +24,13 @@ SAMPLE: Final = 1 << 18
 
 _DELIMITERS: Final = ",;\t| "
 _BLANK_BEFORE_QUOTE: Final = re.compile(r'[,;\t|] +"')
+_COMMA_NUMBER: Final = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?", re.ASCII)
+_POINT_NUMBER: Final = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?", re.ASCII)
+_OPEN_NUMBER: Final = re.compile(r"[+-]?[1-9]\d{0,2}[,.]\d{3}", re.ASCII)
+"""A number whose mark separates thousands or decimals, such as 1,000."""
+_MARK: Final = re.compile(r"[.,]")
+_BESIDE_DIGITS: Final = re.compile(r"\s*[$€£¥%]\s*|(?<=\d)\s(?=\d)")
+"""Signs of currencies and percent, and blanks that separate thousands."""
 
 Row = tuple[int, list[str]]
 """The line on which a row ends, from 1, and its cells."""
@@ -199,7 +206,7 @@ def _is_one_column(rows: list[Row], expected: Collection[str], words: Collection
 
 
 def _is_good(cell: str) -> bool:
-    return is_number(cell) or cell in MISSING_WORDS or COMMA_NUMBER.fullmatch(cell) is not None
+    return is_number(cell) or cell in MISSING_WORDS or _COMMA_NUMBER.fullmatch(cell) is not None
 
 
 def _find_header(
@@ -304,6 +311,65 @@ def _find_decimal(
             dialect.notes.append(found.note(guess))
     else:
         dialect.decimal = "." if separates else known or "."
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What cells tell of the decimal mark.
+
+    Attributes
+    ----------
+    votes : int
+        Positive for a comma, negative for a point: from numbers such as 7,5 that have no other
+        reading; if there are none, from separators such as those of 1,234,567.
+    clear_points : int
+        How many numbers have a point that cannot separate thousands.
+    commas, points : list of str
+        The numbers with one comma, or one point.
+    """
+
+    votes: int
+    clear_points: int
+    commas: list[str]
+    points: list[str]
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> "Evidence":
+        """Ask cells."""
+        marked = [text for text in texts if _MARK.search(text)]
+        bare = [_BESIDE_DIGITS.sub("", text) for text in marked]
+        clear_points = sum(_is_clear(text) for text in bare if _POINT_NUMBER.fullmatch(text))
+        clear_commas = sum(_is_clear(text) for text in bare if _COMMA_NUMBER.fullmatch(text))
+        votes = clear_commas - clear_points
+        if votes == 0:
+            votes = _grouped(bare, ",") - _grouped(bare, ".")
+        points = [text for text in marked if _POINT_NUMBER.fullmatch(text)]
+        commas = [text for text in marked if _COMMA_NUMBER.fullmatch(text)]
+        return cls(votes, clear_points, commas, points)
+
+    def note(self, decimal: str) -> str:
+        """Return the note that a mark may be another one, if a comma or point leaves it open."""
+        text = (self.commas + self.points)[0]
+        return (
+            f"the mark in {text} may be a decimal mark or separate thousands: it is read as "
+            f"{reading(text, decimal)}"
+        )
+
+
+def _is_clear(text: str) -> bool:
+    """Return whether the mark of a number with a comma or a point cannot separate thousands."""
+    return _OPEN_NUMBER.fullmatch(text) is None
+
+
+def _grouped(texts: list[str], decimal: str) -> int:
+    """Count the numbers with several marks, such as 1,234,567, which leave one decimal mark."""
+    return sum(is_thousands(text, decimal) and len(_MARK.findall(text)) > 1 for text in texts)
+
+
+def reading(text: str, decimal: str) -> str:
+    """Return the number in a cell as messages say it."""
+    found = number(text, decimal)
+    return "no number" if math.isnan(found) else f"{found:.15g}"
 
 
 def unique_names(names: list[str]) -> tuple[list[str], list[str]]:

@@ -1,22 +1,26 @@
 """A table from whatever holds one: a file of any kind, a frame, a mapping of arrays."""
 
 import glob
+import math
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from fastmlp._validation import described
+from fastmlp._validation import brief, described
 from fastmlp.errors import DataError
 from fastmlp.files import refuse_devices
-from fastmlp.tables import array_files, arrow_files, folders, frames, opening, text_files
+from fastmlp.tables import array_files, arrow_files, cells, folders, frames, opening, text_files
 from fastmlp.tables.csv_files import read_csv
-from fastmlp.tables.marks import in_memory
-from fastmlp.tables.table import Table
+from fastmlp.tables.dialect import Evidence, reading
+from fastmlp.tables.layouts import Strings
+from fastmlp.tables.table import Booleans, Table, Text, Untyped
 
 _OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0"
 _BINARY: Final = (".npy", ".npz", ".xlsx", ".xls", *arrow_files.PARQUET, *arrow_files.ARROW)
+_FIRST: Final = 10_000
+"""Distinct cells of a column in memory that are asked for the mark."""
 
 
 def read(
@@ -54,9 +58,9 @@ def read(
             Path(table), expected=expected, as_text=as_text, complete=complete, decimal=decimal
         )
     if isinstance(table, Mapping):
-        return in_memory(frames.from_mapping(table), expected, as_text, decimal)
+        return _typed(frames.from_mapping(table), expected, as_text, decimal)
     if frames.is_frame(table):
-        return in_memory(frames.from_frame(table), expected, as_text, decimal)
+        return _typed(frames.from_frame(table), expected, as_text, decimal)
     if isinstance(table, Iterator | list | tuple):
 
         def one(piece: Any, decimal: str | None) -> Table:
@@ -145,7 +149,7 @@ def _read_one(  # noqa: C901, PLR0911  (a case each)
     refuse_devices(path)
 
     def typed(table: Table) -> Table:
-        return in_memory(table, expected, as_text, decimal)
+        return _typed(table, expected, as_text, decimal)
 
     with path.open("rb") as file:
         beginning = file.read(8)
@@ -191,7 +195,7 @@ def _read_text(
     if _ending(path) in {".json", ".jsonl", ".ndjson"} or text_files.is_json(
         data, lists=not is_csv
     ):
-        return in_memory(text_files.read_json(source, data), expected, as_text, decimal)
+        return _typed(text_files.read_json(source, data), expected, as_text, decimal)
     if text_files.is_arff(data):
         return text_files.read_arff(source, data, as_text)
     if not is_csv and text_files.is_svmlight(data):
@@ -215,3 +219,99 @@ def _ending(path: Path) -> str:
     while suffixes and suffixes[-1] in opening.COMPRESSED:
         suffixes.pop()
     return suffixes[-1] if suffixes else ""
+
+
+def _typed(
+    table: Table, expected: Collection[str], words: Collection[str], known: str | None
+) -> Table:
+    """Find the decimal mark of text in memory, and make numbers of the columns that are some.
+
+    If the cells leave it open, it is a point; but in a table for a model whose text had commas, a
+    column whose cells read differently with each mark cannot be read.
+
+    Parameters
+    ----------
+    table : Table
+        Of a mapping, a frame, or a file that tells text from numbers; it is changed.
+    expected, words : collection of str
+        The columns that are known to exist, and those that stay text.
+    known : {".", ","} or None
+        The mark of the training.
+    """
+    texts = {
+        name: column
+        for name, column in table.columns.items()
+        if isinstance(column, Text) and not isinstance(column, Booleans)
+    }
+    ours = [name for name in table.columns if name in expected] or list(texts)
+    found = Evidence.of(
+        text for name in ours if name in texts for text in _cells_of(texts[name], _FIRST)
+    )
+    if found.votes:
+        table.decimal, table.certainty = "," if found.votes > 0 else ".", "clear"
+        if table.decimal == "," != known:
+            table.notes.append("commas within text are read as decimal marks")
+    else:
+        table.decimal = known or "."
+        if found.commas or found.points:
+            table.certainty = "guessed"
+            if known is None:
+                table.notes.append(found.note("."))
+    for name, column in texts.items():
+        plain = Text(column.values, column.codes) if isinstance(column, Untyped) else column
+        if name in words:
+            table.columns[name] = plain
+        elif table.decimal == "," and (error := _of_two_readings(table, name, found.votes)):
+            table.unusable[name] = error
+            del table.columns[name]
+        elif isinstance(column, Untyped):
+            table.columns[name] = cells.typed(plain, table.decimal)
+    if texts and not table.columns:
+        raise next(iter(table.unusable.values()))
+    return table
+
+
+def _cells_of(column: Text, most: int) -> Iterable[str]:
+    """Return the first distinct cells, without those that were numbers rather than text."""
+    first = column.values[:most]
+    if isinstance(column, Untyped) and column.numbers:
+        return [text for text in first if text not in column.numbers]
+    return first
+
+
+def _of_two_readings(table: Table, name: str, votes: int) -> DataError | None:
+    """Return an error that names the first cell of text that a comma reads as another number.
+
+    If other cells tell that commas are decimal marks, only numbers among text are such cells.
+    """
+    column = table.columns[name]
+    assert isinstance(column, Text)
+    numbers = column.numbers if isinstance(column, Untyped) else frozenset()
+    if not len(column.values) or (votes and not numbers):
+        return None
+    strings = Strings.of(column.values)
+    two = [layout for layout in strings.layouts if _has_two_readings(cells.example(layout))]
+    places = [
+        int(place)
+        for alike in strings.alike(two)
+        for place, text in zip(alike.places, alike.texts(), strict=True)
+        if _has_two_readings(text) and (not votes or text in numbers)
+    ]
+    if not places:
+        return None
+    text, place = column.values[min(places)], table.place(column.first_row(min(places)), name)
+    point, comma = (reading(text, mark) for mark in ".,")
+    if votes:
+        return DataError(
+            f"{place}: the number {text} stands among text with decimal commas, as which it would "
+            f"be {comma}: give numbers"
+        )
+    return DataError(
+        f"{place}: {brief(text)} is {point} with a decimal point and {comma} with a decimal comma, "
+        "and no cell of the table tells which: give numbers, or a text file"
+    )
+
+
+def _has_two_readings(text: str) -> bool:
+    point, comma = cells.number(text, "."), cells.number(text, ",")
+    return point != comma and not (math.isnan(point) and math.isnan(comma))
