@@ -54,8 +54,9 @@ def compare(
         many = fm.train_many(
             networks, X, y, epochs, batch, optimizer, sample_weight=weight, n_threads=threads
         )
-        for network, own, history in zip(networks, alone, many, strict=True):
-            expected = own.fit(X, y, epochs, batch, optimizer, sample_weight=weight)
+        for i, (network, own, history) in enumerate(zip(networks, alone, many, strict=True)):
+            its_weight = weight[i] if np.ndim(weight) == 2 else weight
+            expected = own.fit(X, y, epochs, batch, optimizer, sample_weight=its_weight)
             np.testing.assert_array_equal(network.parameters, own.parameters)
             assert history.loss == expected.loss
             assert (network.epoch, network.steps) == (own.epoch, own.steps)
@@ -107,9 +108,83 @@ def test_sample_weights(optimizer, dtype):
     compare([8, 16, 3], dtype, optimizer=optimizer, weight=weight)
 
 
-def test_samples_of_weight_0(dtype):
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+def test_samples_of_weight_0(optimizer, activation, dtype):
     weight = np.arange(50.0) % 3
-    compare([8, 16, 3], dtype, weight=weight)
+    compare([8, 16, 3], dtype, optimizer=optimizer, weight=weight, activation=activation)
+
+
+@pytest.mark.parametrize("settings", [{"dropout": 0.4}, {"output": "identity"}], ids=str)
+@pytest.mark.parametrize("optimizer", [fm.Adam(0.01), fm.SGD(0.1, clip_norm=0.1)], ids=str)
+def test_batches_in_which_no_sample_counts(optimizer, settings, dtype):
+    """They are no step, each time of other networks; one is the last of an epoch."""
+    weights = np.random.default_rng(4).random((17, 31)) < 0.2
+    weights[:, 7] = True
+    compare([8, 16, 3], dtype, optimizer=optimizer, weight=weights * 2.0, n=31, batch=3, **settings)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
+def test_samples_of_weight_0_may_be_anything(activation):
+    X, y = samples([8, 16, 3], "identity", "float64")
+    weight = np.arange(50.0) % 4
+    settings = {"activation": activation, "output": "identity", "dtype": "float64"}
+    networks, clean = (fm.Networks([8, 16, 3], 16, seed=5, **settings) for _ in range(2))
+    fm.train_many(clean, X, y, 2, 16, "adam", sample_weight=weight)
+    X[weight == 0], y[weight == 0] = 1e300, -1e300
+    fm.train_many(networks, X, y, 2, 16, "adam", sample_weight=weight)
+    np.testing.assert_array_equal(networks.parameters, clean.parameters)
+
+
+MEAN_LOSSES = {
+    "mean_squared_error": "identity",
+    "mean_absolute_error": "identity",
+    "huber": "identity",
+    "binary_cross_entropy": "sigmoid",
+    "poisson": "exp",
+}
+
+
+@pytest.mark.parametrize("outputs", [1, 3, 19])
+@pytest.mark.parametrize("loss", MEAN_LOSSES)
+def test_weights_of_losses(loss, outputs, dtype):
+    weights = (np.arange(outputs) + 1) % 3 / 2
+    settings = {"loss": loss, "output": MEAN_LOSSES[loss], "loss_weights": weights}
+    compare([6, 9, outputs], dtype, optimizer=fm.SGD(0.01), **settings)
+    compare([6, 9, outputs], dtype, 17, fm.SGD(0.01), weight=np.arange(50.0) % 3, **settings)
+
+
+@pytest.mark.parametrize("loss", ["mean_squared_error", "mean_absolute_error", "huber"])
+@pytest.mark.parametrize("loss_weights", [None, [1.0, 0.0, 0.5]])
+@pytest.mark.parametrize("weight", [None, np.arange(50.0) % 3], ids=["", "weights"])
+def test_scaled_outputs(weight, loss_weights, loss, dtype):
+    X, y = samples([6, 9, 3], "identity", dtype)
+    settings = {"loss": loss, "output": "identity", "loss_weights": loss_weights, "dtype": dtype}
+    networks, alone = (
+        [fm.Network([6, 9, 3], seed=i, **settings) for i in range(17)] for _ in range(2)
+    )
+    for i, (net, own) in enumerate(zip(networks, alone, strict=True)):
+        for each in (net, own):
+            each.adapt(X, (i + 1) * y + i)
+    fm.train_many(networks, X, 3 * y, 2, 16, fm.SGD(0.01), sample_weight=weight)
+    expected = [own.fit(X, 3 * y, 2, 16, fm.SGD(0.01), sample_weight=weight) for own in alone]
+    again = fm.train_many(networks, X, 3 * y, 1, 16, "adam", sample_weight=weight)
+    assert again == [own.fit(X, 3 * y, 1, 16, "adam", sample_weight=weight) for own in alone]
+    assert len(expected) == 17
+    for net, own in zip(networks, alone, strict=True):
+        np.testing.assert_array_equal(net.parameters, own.parameters)
+
+
+def test_a_constant_output_beside_scaled_ones(dtype):
+    X, y = samples([6, 9, 3], "identity", dtype)
+    y[:, 1] = 5
+    settings = {"output": "identity", "dtype": dtype}
+    networks = [fm.Network([6, 9, 3], seed=i, **settings) for i in range(16)]
+    alone = [fm.Network([6, 9, 3], seed=i, **settings) for i in range(16)]
+    many = fm.train_many(networks, X, y, 2, standardize=True)
+    assert many == [own.fit(X, y, 2, standardize=True) for own in alone]
+    for net, own in zip(networks, alone, strict=True):
+        np.testing.assert_array_equal(net.parameters, own.parameters)
 
 
 @pytest.mark.parametrize("layers", [[8, 16, 3], [5, 17, 20, 2]])

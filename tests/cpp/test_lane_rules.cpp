@@ -93,7 +93,11 @@ void optimizers_and_options() {
 void samples() {
     CHECK(in_lanes([](Case& c) { c.targets.weights = c.weights.data(); }));
     CHECK(in_lanes([](Case& c) { c.options.rows = c.rows.data(), c.options.row_count = 40; }));
-    CHECK(!in_lanes([](Case& c) { c.weights[9] = 0, c.targets.weights = c.weights.data(); }));
+    const auto leave_one_out = [](Case& c) {
+        c.weights[9] = 0, c.targets.weights = c.weights.data();
+    };
+    CHECK(in_lanes(leave_one_out));
+    CHECK(!in_lanes([=](Case& c) { leave_one_out(c), c.options.ema = 0.9; }));
     CHECK(!in_lanes([](Case& c) {
         c.targets = Targets<float>::of_gradient({c.y.data(), kRows, kOutputs, kOutputs});
     }));
@@ -130,8 +134,10 @@ void networks() {
     const std::span<const float> some(twos.data(), kOutputs);
     CHECK(!in_lanes([&](Case& c) { c.network.set_input_scaling(twos, ones); }));
     CHECK(in_lanes([&](Case& c) { c.network.set_input_scaling(twos, ones), c.is_scaled = true; }));
-    CHECK(!in_lanes([&](Case& c) { c.network.set_output_scaling(some, some); }));
-    CHECK(!in_lanes([&](Case& c) { c.network.set_loss_weights(some); }));
+    CHECK(in_lanes([&](Case& c) { c.network.set_output_scaling(some, some); }));
+    const std::vector<float> constant{2, 0, 1};
+    CHECK(!in_lanes([&](Case& c) { c.network.set_output_scaling(constant, some); }));
+    CHECK(in_lanes([&](Case& c) { c.network.set_loss_weights(some); }));
     const std::vector<Head> heads{{"all", kOutputs, kIdentity, Loss::kMeanSquaredError}};
     CHECK(!Case(Network<float>(kFeatures, {{kOutputs, kIdentity}}, heads, 7)).in_lanes());
 }

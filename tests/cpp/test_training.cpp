@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <limits>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "check.hpp"
@@ -200,24 +202,55 @@ void frozen_and_followed() {
     CHECK(is_refused([&] { network.set_trainable(2, false); }));
 }
 
+/// Some in lanes, some by themselves; `weighted` with samples of weight 0 that are NaN, of which
+/// some fill a batch, `scaled` with outputs and losses that each network scales in its own way.
 template <class T>
-void many_at_once() {
-    const auto x = numbers<T>(kRows * kFeatures, 1), y = numbers<T>(kRows, 2);
+void many_at_once(Optimizer::Kind optimizer, bool weighted, bool scaled) {
+    constexpr std::size_t kOutputs = 3;
+    auto x = numbers<T>(kRows * kFeatures, 1), y = numbers<T>(kRows * kOutputs, 2);
+    std::vector<T> weights(kRows);
+    for (std::size_t b = 0; b < kRows; ++b) {
+        weights[b] = static_cast<T>(b % 3 == 0 ? b % 5 : 0);
+        if (!weighted || weights[b] > 0) continue;
+        std::fill_n(&x[b * kFeatures], kFeatures, std::numeric_limits<T>::quiet_NaN());
+        std::fill_n(&y[b * kOutputs], kOutputs, std::numeric_limits<T>::quiet_NaN());
+    }
     const MatrixView<const T> samples{x.data(), kRows, kFeatures, kFeatures};
-    const auto targets = Targets<T>::of_values({y.data(), kRows, 1, 1});
-    const Layers layers{{12, Activation::kTanh}, {1, Activation::kIdentity}};
+    auto targets = Targets<T>::of_values({y.data(), kRows, kOutputs, kOutputs});
+    if (weighted) targets.weights = weights.data();
+    const Layers layers{{12, Activation::kTanh}, {kOutputs, Activation::kIdentity}};
+    TrainOptions options;
+    options.optimizer.kind = optimizer;
+    options.batch_size = 4;
     std::vector<Network<T>> networks, alone;
-    for (std::uint64_t seed = 0; seed < 40; ++seed) {  // some in lanes, some by themselves
-        networks.emplace_back(kFeatures, layers, Loss::kMeanSquaredError, seed);
-        alone.emplace_back(kFeatures, layers, Loss::kMeanSquaredError, seed);
+    for (std::uint64_t seed = 0; seed < 40; ++seed) {
+        Network<T> network(kFeatures, layers, Loss::kMeanSquaredError, seed);
+        const T own = static_cast<T>(seed + 1);
+        const std::vector<T> scales(kOutputs, own), weighing{1, 0, own / 7};
+        if (scaled) network.set_output_scaling(scales, scales);
+        if (scaled) network.set_loss_weights(weighing);
+        alone.push_back(network.copy());
+        networks.push_back(std::move(network));
     }
     std::vector<TrainJob<T>> jobs;
-    for (Network<T>& network : networks) jobs.push_back({&network, samples, targets, {}});
+    for (Network<T>& network : networks) jobs.push_back({&network, samples, targets, options});
     const auto outcomes = train_many<T>(jobs, 4, {});
     for (std::size_t i = 0; i < networks.size(); ++i) {
-        train(alone[i], samples, targets, jobs[i].options);
-        CHECK(!outcomes[i].error && outcomes[i].reports.size() == 10);
+        const auto reports = train(alone[i], samples, targets, options);
+        CHECK(!outcomes[i].error && outcomes[i].reports.size() == reports.size());
+        CHECK(outcomes[i].reports.back().loss == reports.back().loss);
+        CHECK(networks[i].optimizer_state().steps == alone[i].optimizer_state().steps);
         CHECK(check::same(copied(networks[i]), copied(alone[i])));
+    }
+}
+
+template <class T>
+void many_at_once() {
+    for (const bool weighted : {false, true}) {
+        for (const bool scaled : {false, true}) {
+            many_at_once<T>(Optimizer::Kind::kSgd, weighted, scaled);
+            many_at_once<T>(Optimizer::Kind::kAdam, weighted, scaled);
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/attributes.hpp"
 #include "kernels/blocks-inl.hpp"
@@ -345,12 +346,15 @@ private:
         }
 
     private:
-        static constexpr std::size_t kStep = 16 / L::kPieces;  ///< columns of a piece
+        static constexpr bool kOfLanes = std::is_same_v<L, ByLane<S>>;
+        /// Weights of a piece: of its columns, or of the lanes of its column.
+        static constexpr std::size_t kStep = kOfLanes ? S::kLanes : 16 / L::kPieces;
 
         FASTMLP_INLINE Reg weight(ByRow<S>) const {
             return ByRow<S>::load_unpadded(weights, left, 0);
         }
         FASTMLP_INLINE Reg weight(ByColumn<S>) const { return S::set1(weights[0]); }
+        FASTMLP_INLINE Reg weight(ByLane<S>) const { return S::load(weights); }
     };
 
     /// `term(x, y, add)` adds the loss of outputs x against targets y and returns its derivative;

@@ -61,12 +61,13 @@ struct Rule {
           l1(S::set1(rule.l1)), l2(S::set1(rule.l2)), keep(S::set1(rule.keep)),
           mean(rule.mean_gain) {}
 
-    /// With another rate, l2, keep and shrink in each lane.
+    /// With another rate, l2, keep, shrink and epsilon in each lane.
     FASTMLP_INLINE Rule(const UpdateRule<T>& rule, const LaneRule<T>& lanes) : Rule(rule) {
         rate = S::load(lanes.rate);
         l2 = S::load(lanes.l2);
         keep = S::load(lanes.keep);
         shrink = S::load(lanes.shrink);
+        epsilon = S::load(lanes.epsilon);
     }
 
     /// Clipping and the penalty l1; NaN stays NaN.

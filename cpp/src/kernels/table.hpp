@@ -72,7 +72,7 @@ struct UpdateRule {
 template <class T>
 struct LaneRule {
     alignas(64) T rate[kMostLanes] = {}, l2[kMostLanes] = {}, keep[kMostLanes] = {};
-    alignas(64) T shrink[kMostLanes] = {}, scale[kMostLanes] = {};
+    alignas(64) T shrink[kMostLanes] = {}, scale[kMostLanes] = {}, epsilon[kMostLanes] = {};
 };
 
 /// The samples of a lane, in the order of its epoch.
@@ -121,7 +121,8 @@ struct LaneKernels {
                    const T* sums, T* w, T* first_moment, T* second_moment) noexcept;
 
     /// The losses of the table below with rows in lanes: row r is lane r mod `lanes` of the vectors
-    /// from r * lds on, and the pointers to targets are read where that is 0.
+    /// from r * lds on, and the pointers to targets are read where that is 0. Weights of outputs
+    /// are a vector for each output.
     void (*cross_entropy_labels)(const T* z, std::size_t ldz, const std::int32_t* labels,
                                  std::size_t rows, std::size_t n, T* delta, std::size_t ldd,
                                  T* losses) noexcept;

@@ -86,11 +86,11 @@ private:
 /// Nodes or deltas of a batch.
 template <class T>
 struct LaneRows {
-    std::size_t stride;  ///< in vectors
+    std::size_t columns, stride;  ///< in vectors
     Buffer<T> values;
 
-    LaneRows(std::size_t rows, std::size_t columns, std::size_t lanes)
-        : stride(lane_stride(columns)), values(rows * stride * lanes) {}
+    LaneRows(std::size_t rows, std::size_t its_columns, std::size_t lanes)
+        : columns(its_columns), stride(lane_stride(columns)), values(rows * stride * lanes) {}
 };
 
 }  // namespace fastmlp

@@ -65,7 +65,7 @@ public:
             end();
             throw;
         }
-        load();
+        for (std::size_t l = 0; l < width_; ++l) load(l);
     }
     ~LaneGroup() { end(); }
     LaneGroup(const LaneGroup&) = delete;
@@ -89,7 +89,7 @@ public:
 
 private:
     void allocate();
-    void load();
+    void load(std::size_t l);
     void run_epoch(std::size_t epoch);
     void end_epoch(std::size_t epoch, double seconds);
     void step(std::size_t number, std::size_t first, std::size_t batch);
@@ -109,10 +109,10 @@ private:
         OptimizerState<T>& state = network.optimizer_state();
         if (first_moment_) first_moment_->store(l, state.first->data());
         if (second_moment_) second_moment_->store(l, state.second->data());
-        state.steps = steps_before_ + steps_done_;
+        state.steps = steps_before_ + lanes_[l].steps_done;
         if (!average_) return;
         average_->store(l, network.moving_average().parameters->data());
-        network.moving_average().steps = averaged_before_ + steps_done_;
+        network.moving_average().steps = averaged_before_ + lanes_[l].steps_done;
     }
 
     /// The network of a lane is no longer trained.
@@ -149,7 +149,7 @@ private:
     std::optional<LanePass<T>> pass_;
     std::vector<LaneRules<T>> rules_;  ///< of each layer, or one if their rates are the same
     Pacer pacer_;
-    std::uint64_t steps_before_ = 0, averaged_before_ = 0, steps_done_ = 0;
+    std::uint64_t steps_before_ = 0, averaged_before_ = 0;
 };
 
 template <class T>
@@ -177,15 +177,13 @@ void LaneGroup<T>::allocate() {
 
 /// Lanes without a network repeat the first one.
 template <class T>
-void LaneGroup<T>::load() {
-    for (std::size_t l = 0; l < width_; ++l) {
-        const Network<T>& network = *lanes_[l < lanes_.size() ? l : 0].job->network;
-        parameters_.load(l, network.parameters()->data());
-        const OptimizerState<T>& state = network.optimizer_state();
-        if (first_moment_) first_moment_->load(l, state.first->data());
-        if (second_moment_) second_moment_->load(l, state.second->data());
-        if (average_) average_->load(l, network.moving_average().parameters->data());
-    }
+void LaneGroup<T>::load(std::size_t l) {
+    const Network<T>& network = *lanes_[l < lanes_.size() ? l : 0].job->network;
+    parameters_.load(l, network.parameters()->data());
+    const OptimizerState<T>& state = network.optimizer_state();
+    if (first_moment_) first_moment_->load(l, state.first->data());
+    if (second_moment_) second_moment_->load(l, state.second->data());
+    if (average_) average_->load(l, network.moving_average().parameters->data());
 }
 
 template <class T>
@@ -240,14 +238,25 @@ template <class T>
 void LaneGroup<T>::step(std::size_t number, std::size_t first, std::size_t batch) {
     choose_rates(number);
     pass_->run(parameters_, first, batch);  // (1.1), (1.2), (2.4) to (2.9), (2.12)
-    update();                               // (2.13), (2.14)
-    ++steps_done_;
+    const auto rests = [](const Lane<T>& lane) { return !(lane.weight > 0) && !lane.finished; };
+    for (std::size_t l = 0; l < lanes_.size(); ++l) {
+        if (rests(lanes_[l])) store(l);
+    }
+    update();  // (2.13), (2.14)
+    for (std::size_t l = 0; l < lanes_.size(); ++l) {
+        if (rests(lanes_[l])) {
+            load(l);  // as before: a batch whose weights are all 0 is no step
+        } else {
+            ++lanes_[l].steps_done;
+        }
+    }
     if (average_) move_averages();
 }
 
 template <class T>
 void LaneGroup<T>::move_averages() {
-    const double decay = options_.ema, left = power(decay, averaged_before_ + steps_done_);
+    const std::uint64_t steps = averaged_before_ + lanes_[0].steps_done;
+    const double decay = options_.ema, left = power(decay, steps);
     const Buffer<T>& from = parameters_.values();
     kernel_.approach(static_cast<T>((1 - decay) / (1 - left)), from.size(), from.data(),
                      average_->values().data());
@@ -279,12 +288,11 @@ void LaneGroup<T>::choose_rates(std::size_t number) {
 /// The rules of this step, which may need the norm of all gradients.
 template <class T>
 void LaneGroup<T>::choose_rules() {
-    const std::uint64_t number = steps_before_ + steps_done_ + 1;
     const std::vector<Layer>& layers = network_.layers();
     if (options_.optimizer.clip_norm != Optimizer::kUnlimited) {
         std::array<T, kernels::kMostLanes> scales{};
         for (std::size_t l = 0; l < lanes_.size(); ++l) {
-            scales[l] = static_cast<T>(1 / lanes_[l].weight);
+            scales[l] = scale_of_gradients<T>(lanes_[l].weight);
         }
         LaneNorm<T> norm(scales.data(), lanes_.size(), width_);
         for (std::size_t i = 0; i < layers.size(); ++i) {
@@ -293,7 +301,7 @@ void LaneGroup<T>::choose_rules() {
         for (std::size_t l = 0; l < lanes_.size(); ++l) lanes_[l].norm = norm.of(l);
     }
     for (std::size_t i = 0; i < rules_.size(); ++i) {
-        rules_[i].choose(lanes_, number, layers[i].rate_factor);
+        rules_[i].choose(lanes_, steps_before_, layers[i].rate_factor);
     }
 }
 

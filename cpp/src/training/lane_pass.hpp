@@ -16,6 +16,7 @@
 #include "propagation/lanes.hpp"
 #include "propagation/loss.hpp"
 #include "training/lane_dropout.hpp"
+#include "training/lane_outputs.hpp"
 
 namespace fastmlp {
 
@@ -27,6 +28,7 @@ struct Lane {
     OptimizerState<T> before;               ///< of the optimizer, if no step is completed
     MovingAverage<T> average_before;        ///< of the parameters, likewise
     std::uint64_t steps_before = 0;         ///< of the optimizer's state
+    std::uint64_t steps_done = 0;           ///< without batches whose weights are all 0
     std::vector<std::uint32_t> order{};     ///< rows of this epoch
     double loss = 0, weight_of_epoch = 0;   ///< sums over this epoch: of losses and of weights
     double rate = 0, weight = 0, norm = 0;  ///< of this step; `norm` if it is asked for
@@ -64,7 +66,8 @@ public:
           sums_(network_.layout(), width_), x_(block_, network_.features(), width_),
           y_(block_, network_.outputs(), width_), targets_(block_ * width_),
           labels_(block_ * width_), losses_(block_ * width_),
-          weights_(lanes[0].job->y.weights ? block_ * width_ : 0) {
+          weights_(lanes[0].job->y.weights ? block_ * width_ : 0), outputs_(network_, width_) {
+        left_out_.reserve(weights_.size());
         for (std::size_t i = 0; i < network_.layers().size(); ++i) {
             const Layer& layer = network_.layers()[i];
             nodes_.emplace_back(block_, layer.nodes, width_);
@@ -82,6 +85,7 @@ public:
             const TrainJob<T>& job = *lane.job;
             samples_.push_back({job.x.data, job.x.stride, lane.order.data()});
             wanted_.push_back({job.y.values.data, job.y.values.stride, lane.order.data()});
+            outputs_.take(l, *job.network);
         }
     }
     LanePass(const LanePass&) = delete;
@@ -97,6 +101,8 @@ public:
 private:
     void gather(std::size_t first, std::size_t rows);
     void draw(std::size_t first, std::size_t rows);
+    void read_weights(std::size_t first, std::size_t rows);
+    void leave_out(LaneRows<T>& values) const;
     void forward(const LaneParameters<T>& parameters, std::size_t rows);
     void backward(const LaneParameters<T>& parameters, std::size_t rows, bool continued);
     void output_delta(std::size_t rows);
@@ -135,7 +141,9 @@ private:
     std::vector<kernels::LaneSource<T>> samples_, wanted_;  ///< rows of X and y
     std::vector<const T*> targets_;                         ///< rows of `y_`
     std::vector<std::int32_t> labels_;
-    Buffer<T> losses_, weights_;  ///< of the samples, if there are weights
+    Buffer<T> losses_, weights_;         ///< of the samples, if there are weights
+    std::vector<std::size_t> left_out_;  ///< those of weight 0, as places in `weights_`
+    LaneOutputs<T> outputs_;
     std::vector<LaneDropout<T>> dropout_;
     std::array<double, kernels::kMostLanes> batch_loss_{};  ///< summed over this batch
 };
@@ -163,9 +171,12 @@ void LanePass<T>::gather(std::size_t first, std::size_t rows) {
     lane_kernel_.gather(samples_.data(), first, rows, network_.features(), x_.values.data(),
                         x_.stride);
     draw(first, rows);
+    if (weights_.size() > 0) read_weights(first, rows);
+    leave_out(x_);
     if (lanes_[0].job->y.labels == nullptr) {
         lane_kernel_.gather(wanted_.data(), first, rows, network_.outputs(), y_.values.data(),
                             y_.stride);
+        outputs_.scale(y_, rows);
         return;
     }
     for (std::size_t b = 0; b < rows; ++b) {
@@ -176,7 +187,7 @@ void LanePass<T>::gather(std::size_t first, std::size_t rows) {
     }
 }
 
-/// Draws the masks of dropout, and reads the weights of the samples.
+/// Draws the masks of dropout.
 template <class T>
 void LanePass<T>::draw(std::size_t first, std::size_t rows) {
     for (std::size_t i = 0; i < dropout_.size(); ++i) {
@@ -184,14 +195,30 @@ void LanePass<T>::draw(std::size_t first, std::size_t rows) {
             dropout_[i].draw(l, *lanes_[l].job->network, first, rows);
         }
     }
-    if (weights_.size() == 0) return;
+}
+
+template <class T>
+void LanePass<T>::read_weights(std::size_t first, std::size_t rows) {
+    left_out_.clear();
     for (std::size_t l = 0; l < lanes_.size(); ++l) {
         Lane<T>& lane = lanes_[l];
         for (std::size_t b = 0; b < rows; ++b) {
             const T weight = lane.job->y.weights[lane.order[first + b]];
             weights_[b * width_ + l] = weight;
             lane.weight += static_cast<double>(weight);
+            if (!(weight > 0)) left_out_.push_back(b * width_ + l);
         }
+    }
+}
+
+/// Samples of weight 0 become zeros, whatever they are: a sum to which a product with 0 is added
+/// stays what it is, but for the sign of a 0, which a gradient has not.
+template <class T>
+void LanePass<T>::leave_out(LaneRows<T>& values) const {
+    for (const std::size_t place : left_out_) {
+        const std::size_t b = place / width_, l = place % width_;
+        T* const sample = values.values.data() + b * values.stride * width_ + l;
+        for (std::size_t j = 0; j < values.columns; ++j) sample[j * width_] = 0;
     }
 }
 
@@ -210,6 +237,10 @@ void LanePass<T>::forward(const LaneParameters<T>& parameters, std::size_t rows)
             activate(kernel_, activation(i), z, 0, h, 0, 1, rows * nodes_[i].stride * width_);
         }
         if (drops(i)) dropout_[i].apply(h, rows, nodes);
+    }
+    for (std::size_t i = 0; i + 1 < nodes_.size(); ++i) {
+        leave_out(nodes_[i]);
+        if (z_[i].values.size() > 0) leave_out(z_[i]);
     }
 }
 
@@ -250,14 +281,16 @@ void LanePass<T>::output_delta(std::size_t rows) {
                            targets_.data(),
                            delta.values.data(),
                            delta.stride,
-                           losses_.data()};
+                           losses_.data(),
+                           outputs_.factors()};
     apply_loss(lane_kernel_, network_.loss(), at);
     activate_backward(kernel_, activation(last), kept(last).values.data(), 0, delta.values.data(),
                       0, 1, rows * delta.stride * width_);
+    outputs_.weigh(delta, rows);
     if (weights_.size() > 0) weigh(rows);
 }
 
-/// Multiplies losses and output deltas by the weights of the samples.
+/// Multiplies losses and output deltas by the weights of the samples; those of weight 0 become 0.
 template <class T>
 void LanePass<T>::weigh(std::size_t rows) {
     LaneRows<T>& delta = deltas_.back();
@@ -266,9 +299,14 @@ void LanePass<T>::weigh(std::size_t rows) {
         const T* const weights = weights_.data() + b * width_;
         T *const losses = losses_.data() + b * width_, *const row = delta.values.data() +
                                                                     b * delta.stride * width_;
-        for (std::size_t l = 0; l < width_; ++l) losses[l] *= weights[l];
+        const auto weighted = [](T value, T weight) {
+            const T product = value * weight;
+            return weight > 0 ? product : T(0);
+        };
+        for (std::size_t l = 0; l < width_; ++l) losses[l] = weighted(losses[l], weights[l]);
         for (std::size_t j = 0; j < outputs; ++j) {
-            for (std::size_t l = 0; l < width_; ++l) row[j * width_ + l] *= weights[l];
+            T* const deltas = row + j * width_;
+            for (std::size_t l = 0; l < width_; ++l) deltas[l] = weighted(deltas[l], weights[l]);
         }
     }
 }

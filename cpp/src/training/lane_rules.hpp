@@ -10,6 +10,7 @@
 #include "fastmlp/trainer.hpp"
 #include "kernels/dispatch.hpp"
 #include "propagation/cache_size.hpp"
+#include "propagation/scaling.hpp"
 #include "training/options.hpp"
 #include "training/step_rules.hpp"
 
@@ -45,16 +46,23 @@ std::size_t samples_of(const TrainJob<T>& job) {
     return job.options.rows ? job.options.row_count : job.x.rows;
 }
 
-/// Whether all samples of a job count: those of weight 0 would leave batches of its own size.
-template <class T>
-bool all_count(const TrainJob<T>& job) {
+/// Whether the weights of all samples of a job, if there are any, pass a test.
+template <class T, class Test>
+bool all_weights(const TrainJob<T>& job, Test test) {
     const T* const weights = job.y.weights;
     if (weights == nullptr) return true;
     const std::uint32_t* const rows = job.options.rows;
     for (std::size_t i = 0; i < samples_of(job); ++i) {
-        if (!(weights[rows ? rows[i] : i] > 0)) return false;
+        if (!test(weights[rows ? rows[i] : i])) return false;
     }
     return true;
+}
+
+/// Whether an output is constant, whose loss in units of the targets is computed apart.
+template <class T>
+bool has_constant_output(const Network<T>& network) {
+    const ColumnScaling<T> by(network.output_scaling().get());
+    return by && by.has_constant(network.outputs());
 }
 
 /// Equal for jobs that may be trained side by side; empty for one that must be trained by itself.
@@ -65,8 +73,8 @@ std::string lane_key(const TrainJob<T>& job) {
     const Optimizer& optimizer = options.optimizer;
     const bool plain_data = job.y.custom == nullptr && !job.y.is_gradient && samples_of(job) > 0 &&
                             (job.is_scaled || !network.input_scaling());
-    const bool plain_network = network.heads().empty() && !network.output_scaling() &&
-                               !network.loss_weights() && network.loss().kind != Loss::kCustom;
+    const bool plain_network = network.heads().empty() && !has_constant_output(network) &&
+                               network.loss().kind != Loss::kCustom;
     const bool plain_options = !options.order && !options.learning_rate && !options.ranks;
     if (!plain_data || !plain_network || !plain_options) return {};
     if (!fits_in_lanes(network, options)) return {};
@@ -93,7 +101,10 @@ std::string lane_key(const TrainJob<T>& job) {
         for (std::size_t i = 0; options.rows && i < options.row_count; ++i) {
             if (options.rows[i] >= job.x.rows) return {};
         }
-        if (!all_count(job)) return {};
+        // A batch without a sample that counts is no step, and a moving average would then have
+        // another number of steps in each lane.
+        const bool all_must_count = options.ema > 0;
+        if (!all_weights(job, [=](T w) { return all_must_count ? w > 0 : w >= 0; })) return {};
     } catch (const std::exception&) {
         return {};
     }
@@ -102,15 +113,21 @@ std::string lane_key(const TrainJob<T>& job) {
     const bool averages_on = average.parameters && average.decay == options.ema;
     const bool continues = network.has_state_for(optimizer);
     add(network.features(), network.loss().kind, network.loss().parameter, samples_of(job),
-        job.y.labels != nullptr, job.y.weights != nullptr, options.epochs, options.batch_size,
-        options.first_epoch, options.until_epoch, options.shuffle,
-        continues ? network.optimizer_state().steps : 0, options.ema,
-        averages_on ? average.steps : 0, s.kind, s.factor, s.every, s.final, s.initial, s.rise,
-        s.power, s.warm_up, s.shift, s.total_epochs, optimizer.kind, optimizer.momentum,
+        job.y.labels != nullptr, job.y.weights != nullptr, network.output_scaling() != nullptr,
+        network.loss_weights() != nullptr, options.epochs, options.batch_size, options.first_epoch,
+        options.until_epoch, options.shuffle, continues ? network.optimizer_state().steps : 0,
+        options.ema, averages_on ? average.steps : 0, s.kind, s.factor, s.every, s.final, s.initial,
+        s.rise, s.power, s.warm_up, s.shift, s.total_epochs, optimizer.kind, optimizer.momentum,
         optimizer.nesterov, optimizer.beta_1, optimizer.beta_2, optimizer.rho, optimizer.epsilon,
         optimizer.l1, optimizer.clip_value, optimizer.clip_norm, optimizer.decay_biases,
         penalizes(optimizer));
     return key;
+}
+
+/// The factor of sums over a batch of this weight; 0 if no sample counts.
+template <class T>
+T scale_of_gradients(double weight) {
+    return static_cast<T>(weight > 0 ? 1 / weight : 0);
 }
 
 /// The rules of a step of all networks in lanes.
@@ -122,24 +139,26 @@ struct LaneRules {
     };
     Part weights, others;
 
-    /// Of step `number` since the optimizers' states were 0, with the rates times `factor`; lanes
-    /// have a `job`, a `rate`, the `weight` of the batch and the `norm` of their gradients.
+    /// Of the next step after `steps` of the optimizer, with the rates times `factor`; lanes have a
+    /// `job`, `steps_done` since then, a `rate`, the `weight` of the batch and the `norm` of their
+    /// gradients.
     template <class Lanes>
-    void choose(const Lanes& lanes, std::uint64_t number, double factor) {
+    void choose(const Lanes& lanes, std::uint64_t steps, double factor) {
         StepRules<T> rules{};
         bool adjusted_weights = false, adjusted_others = false;
         for (std::size_t l = 0; l < kernels::kMostLanes; ++l) {
             const auto& lane = lanes[l < lanes.size() ? l : 0];
             const auto& before = lanes[l > 0 && l - 1 < lanes.size() ? l - 1 : 0];
             if (l == 0 || !alike(lane, before)) {
-                rules = step_rules<T>(lane.job->options.optimizer,
-                                      {lane.rate * factor, number, lane.weight, lane.norm});
+                rules = step_rules<T>(
+                    lane.job->options.optimizer,
+                    {lane.rate * factor, steps + lane.steps_done + 1, lane.weight, lane.norm});
                 adjusted_weights = adjusted_weights || rules.weights.adjusted;
                 adjusted_others = adjusted_others || rules.others.adjusted;
             }
             put(weights, rules.weights, l);
             put(others, rules.others, l);
-            weights.by.scale[l] = others.by.scale[l] = static_cast<T>(1 / lane.weight);
+            weights.by.scale[l] = others.by.scale[l] = scale_of_gradients<T>(lane.weight);
         }
         // Where gradients are not to be shrunk, it is by 1.
         weights.rule.adjusted = adjusted_weights;
@@ -150,8 +169,8 @@ private:
     template <class Lane>
     static bool alike(const Lane& a, const Lane& b) {
         const Optimizer &one = a.job->options.optimizer, &other = b.job->options.optimizer;
-        return a.rate == b.rate && a.norm == b.norm && one.l2 == other.l2 &&
-               one.weight_decay == other.weight_decay;
+        return a.rate == b.rate && a.steps_done == b.steps_done && a.norm == b.norm &&
+               one.l2 == other.l2 && one.weight_decay == other.weight_decay;
     }
     static void put(Part& part, const kernels::UpdateRule<T>& rule, std::size_t l) {
         if (l == 0) part.rule = rule;
@@ -159,6 +178,7 @@ private:
         part.by.l2[l] = rule.l2;
         part.by.keep[l] = rule.keep;
         part.by.shrink[l] = rule.shrink;
+        part.by.epsilon[l] = rule.epsilon;
     }
 };
 
