@@ -28,18 +28,6 @@ def german(text):
 
 
 @pytest.fixture
-def write(tmp_path):
-    """Return a function that writes a file and returns its path."""
-
-    def write(name, *lines):
-        path = tmp_path / name
-        path.write_text("".join(f"{line}\n" for line in lines))
-        return str(path)
-
-    return write
-
-
-@pytest.fixture
 def houses(write):
     rows = (f"{thousands(size)};{size % 3};{size / 7:.2f}" for size in SIZES)
     return write("houses.csv", "size;rooms;price", *rows)

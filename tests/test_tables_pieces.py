@@ -20,18 +20,6 @@ def cells_of(column):
     return [None if code < 0 else column.values[code] for code in column.codes.tolist()]
 
 
-@pytest.fixture
-def write(tmp_path):
-    """Return a function that writes a file and returns its path."""
-
-    def write(name, *lines):
-        path = tmp_path / name
-        path.write_text("".join(f"{line}\n" for line in lines))
-        return str(path)
-
-    return write
-
-
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("folder", [False, True])
 def test_decimal_commas_of_a_column_that_is_text_in_one_file(write, tmp_path, turned, folder):

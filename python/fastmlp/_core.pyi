@@ -160,6 +160,13 @@ _Block: TypeAlias = tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None
 """(X, y, sample_weight, whether it is the last of its epoch); no y where the loss is custom."""
 
 _Loss: TypeAlias = Callable[[NDArray[Any], NDArray[np.uint32], NDArray[Any], NDArray[Any]], None]
+_Ranks: TypeAlias = tuple[
+    int,
+    Sequence[int],
+    Callable[[NDArray[Any], NDArray[np.float64]], None],
+    int,
+    Callable[[bool], None],
+]
 
 class SparseRows:
     def __init__(
@@ -418,14 +425,7 @@ class _Network:
         on_step: Callable[[int, float], bool] | None = None,
         is_step: bool = False,
         conventions: Conventions | None = None,
-        ranks: tuple[
-            int,
-            Sequence[int],
-            Callable[[NDArray[Any], NDArray[np.float64]], None],
-            int,
-            Callable[[bool], None],
-        ]
-        | None = None,
+        ranks: _Ranks | None = None,
     ) -> list[EpochReport]: ...
     def fit_stream(
         self,
@@ -436,14 +436,7 @@ class _Network:
         learning_rate: Callable[[int], float] | None = None,
         on_epoch: Callable[[EpochReport], bool] | None = None,
         on_step: Callable[[int, float], bool] | None = None,
-        ranks: tuple[
-            int,
-            Sequence[int],
-            Callable[[NDArray[Any], NDArray[np.float64]], None],
-            int,
-            Callable[[bool], None],
-        ]
-        | None = None,
+        ranks: _Ranks | None = None,
     ) -> list[EpochReport]: ...
 
 @final
