@@ -15,10 +15,11 @@ SOURCES = ROOT / "cpp" / "src"
 PACKAGE = ROOT / "python" / "fastmlp"
 # Each folder of cpp/src may include the folders listed for it; "." is the top level.
 ROOMS = {
-    ".": {"training", "inference", "checks", "propagation", "threads", "files", "kernels"},
+    ".": {"training", "lanes", "inference", "checks", "propagation", "threads", "files", "kernels"},
     "c_api": {"checks", "propagation", "threads", "files"},
     "tables": {"files"},
     "training": {"checks", "propagation", "threads", "kernels"},
+    "lanes": {"checks", "training", "propagation", "threads", "kernels"},
     "inference": {"checks", "propagation", "threads", "kernels"},
     "checks": {"propagation", "kernels"},
     "propagation": {"threads", "kernels"},
@@ -37,7 +38,7 @@ def test_includes_run_one_way(room):
 
 def test_no_room_is_crowded():
     folders = [SOURCES, *SOURCES.glob("*/"), PACKAGE, *PACKAGE.glob("*/")]
-    limits = {SOURCES: 16, PACKAGE: 20, SOURCES / "kernels": 36, SOURCES / "training": 32,
+    limits = {SOURCES: 16, PACKAGE: 20, SOURCES / "kernels": 36,
               PACKAGE / "reference": 40, PACKAGE / "tables": 31}  # fmt: skip
     for folder in folders:
         files = [file for file in folder.iterdir() if file.suffix in {".cpp", ".hpp", ".py"}]

@@ -8,8 +8,8 @@
 
 #include "initial_parameters.hpp"
 #include "kernels/dispatch.hpp"
+#include "lanes/arrays.hpp"
 #include "propagation/activation.hpp"
-#include "propagation/lanes.hpp"
 #include "threads/ieee_defaults.hpp"
 
 namespace fastmlp {

@@ -12,8 +12,8 @@
 
 #include "check.hpp"
 #include "fastmlp/fastmlp.hpp"
+#include "lanes/rules.hpp"
 #include "numbers.hpp"
-#include "training/lane_rules.hpp"
 
 namespace {
 

@@ -4,7 +4,7 @@
 #include <cstddef>
 
 #include "fastmlp/network.hpp"
-#include "propagation/lanes.hpp"
+#include "lanes/arrays.hpp"
 #include "propagation/loss.hpp"
 #include "propagation/scaling.hpp"
 

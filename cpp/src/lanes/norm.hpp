@@ -6,7 +6,7 @@
 #include <cstddef>
 
 #include "kernels/table.hpp"
-#include "propagation/lanes.hpp"
+#include "lanes/arrays.hpp"
 
 namespace fastmlp {
 

@@ -11,12 +11,12 @@
 
 #include "fastmlp/trainer.hpp"
 #include "kernels/table.hpp"
+#include "lanes/arrays.hpp"
+#include "lanes/dropout.hpp"
+#include "lanes/outputs.hpp"
 #include "propagation/activation.hpp"
 #include "propagation/cache_size.hpp"
-#include "propagation/lanes.hpp"
 #include "propagation/loss.hpp"
-#include "training/lane_dropout.hpp"
-#include "training/lane_outputs.hpp"
 
 namespace fastmlp {
 

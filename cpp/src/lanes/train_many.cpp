@@ -4,9 +4,9 @@
 #include <unordered_map>
 
 #include "fastmlp/trainer.hpp"
+#include "lanes/group.hpp"
 #include "threads/thread_limits.hpp"
 #include "threads/thread_pool.hpp"
-#include "training/lane_group.hpp"
 #include "training/options.hpp"
 
 namespace fastmlp {

@@ -7,8 +7,8 @@
 
 #include "fastmlp/network.hpp"
 #include "kernels/table.hpp"
+#include "lanes/arrays.hpp"
 #include "propagation/dropout.hpp"
-#include "propagation/lanes.hpp"
 #include "propagation/workspace.hpp"
 
 namespace fastmlp {
