@@ -156,6 +156,7 @@ CASES += [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("hidden", "output", "loss"), CASES)
 def test_it_trains_to_the_same_bits(hidden, output, loss, dtype, rng, tmp_path):
     net = network(hidden, output, loss, dtype, rng)

@@ -180,6 +180,7 @@ def test_learns_clusters():
     assert net.evaluate(X, y).accuracy > 0.95
 
 
+@pytest.mark.slow
 def test_learns_digits():
     datasets = pytest.importorskip("sklearn.datasets")
     X, y = datasets.load_digits(return_X_y=True)
