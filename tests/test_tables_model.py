@@ -638,7 +638,7 @@ def test_a_large_matrix_is_split_in_place(rng, monkeypatch):
     train, held_out = np.flatnonzero(rows), np.flatnonzero(~rows)
     monkeypatch.setattr(fastmlp.tables.training, "_BLOCK", 7)
     expected = [X[train], X[held_out]]
-    samples = Samples(X, y, y[:, 0], np.zeros(1000, int), None)
+    samples = Samples(X, y, y[:, 0])
     parts = samples.parts_in_place(train, held_out)
     for part, values, places in zip(parts, expected, (train, held_out), strict=True):
         assert np.shares_memory(part[0], X)

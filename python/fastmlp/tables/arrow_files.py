@@ -1,8 +1,12 @@
 """Parquet, Arrow and Feather files, read by pyarrow."""
 
 import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
 
 from fastmlp._extras import require
 from fastmlp.errors import DataError
@@ -33,14 +37,89 @@ def read_arrow_file(path: Path, data: bytes | None, beginning: bytes) -> Table:
     DataError
         If pyarrow is missing, or the file cannot be read.
     """
+    held = _mapped(path) if data is None else data
+    with _read(path, held) as source:
+        return from_arrow(str(path), _without_index(_table(source, beginning)))
+
+
+def count_rows(path: Path, beginning: bytes) -> int | None:
+    """Return the rows of a file, if some can be read without the others.
+
+    Raises
+    ------
+    DataError
+        As `read_arrow_file`.
+    """
+    if not beginning.startswith((MAGIC[0], MAGIC[1])):
+        return None
+    with _read(path, _mapped(path)) as source:
+        return sum(_Parts(source).rows)
+
+
+def read_rows(path: Path, first: int, last: int) -> Table:
+    """Read the rows from `first` to before `last` of a file whose rows `count_rows` counts.
+
+    Raises
+    ------
+    DataError
+        As `read_arrow_file`.
+    """
+    with _read(path, _mapped(path)) as source:
+        parts = _Parts(source)
+        ends = np.cumsum(parts.rows)
+        some = range(
+            int(np.searchsorted(ends, first, side="right")), int(np.searchsorted(ends, last)) + 1
+        )
+        before = int(ends[some[0]]) - parts.rows[some[0]]
+        table = parts.read(some).slice(first - before, last - first)
+        return from_arrow(str(path), _without_index(table))
+
+
+class _Parts:
+    """The row groups of a Parquet file, or the record batches of an Arrow file.
+
+    Attributes
+    ----------
+    rows : list of int
+        Of each part.
+    """
+
+    def __init__(self, source: Any) -> None:
+        self._parquet = source.read(4) == MAGIC[0]
+        source.seek(0)
+        if self._parquet:
+            from pyarrow import parquet  # noqa: PLC0415
+
+            self._file = parquet.ParquetFile(source)
+            about = self._file.metadata
+            groups = range(about.num_row_groups)
+            self.rows: list[int] = [about.row_group(i).num_rows for i in groups]
+        else:
+            from pyarrow import ipc  # noqa: PLC0415
+
+            self._file = ipc.open_file(source)
+            batches = range(self._file.num_record_batches)
+            self.rows = [self._file.get_batch(i).num_rows for i in batches]
+
+    def read(self, some: range) -> Any:
+        """Return parts that follow each other as one table."""
+        if self._parquet:
+            return self._file.read_row_groups(list(some))
+        import pyarrow as pa  # noqa: PLC0415
+
+        batches = [self._file.get_batch(i) for i in some]
+        return pa.Table.from_batches(batches, self._file.schema)
+
+
+@contextmanager
+def _read(path: Path, held: Any) -> Iterator[Any]:
+    """Give a source of pyarrow for the content of a file, with our errors."""
     try:
         pyarrow = require("pyarrow", f"reading {path.suffix or 'Arrow'} files", "tables")
     except ImportError as error:
         raise DataError(f"{path}: {error}") from None
     with reading(str(path)):
-        held = _mapped(path) if data is None else data
-        source = pyarrow.BufferReader(pyarrow.py_buffer(held))
-        return from_arrow(str(path), _without_index(_table(source, beginning)))
+        yield pyarrow.BufferReader(pyarrow.py_buffer(held))
 
 
 def _mapped(path: Path) -> mmap.mmap:

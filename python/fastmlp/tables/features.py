@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from fastmlp._validation import brief
 from fastmlp.data import _memory
 from fastmlp.errors import DataError
-from fastmlp.tables import dates
 from fastmlp.tables.cell_values import Writer, bad_cells, values_of, writer
 from fastmlp.tables.columns import ColumnReport, Columns, how, needs_preparation, number_notes
 from fastmlp.tables.encoders import (
@@ -26,6 +25,7 @@ from fastmlp.tables.encoders import (
     widths,
 )
 from fastmlp.tables.kinds import FEW_WORDS, NUMBERS_ROWS, Kind, kind_of
+from fastmlp.tables.pieces import pieces_of
 from fastmlp.tables.scaling import Floats
 from fastmlp.tables.splits import folds_of
 from fastmlp.tables.table import Column, Rows, Table, Text
@@ -36,16 +36,13 @@ from fastmlp.tables.target_means import (
     share_in_other_folds,
 )
 
-PIECES: Final = 16
-_FINEST, _ROWS_OF_PIECE = 128, 8  # for few columns of numbers, with enough rows
-_COARSEST: Final = 4  # for many columns of numbers
-_PIECES_TOGETHER: Final = 256  # for all numbers; half as many for classes
-_MOST_PIECES: Final = 512  # if those are not enough for the coarsest
 _MOST_MEANS: Final = 128
 MOST_WORDS: Final = 200
-_PIECES_BYTES: Final = 1 << 26
 _BLOCK_BYTES, _FEWEST_ROWS = 1 << 21, 512
 _PREDICTED_BYTES: Final = 1 << 25
+
+BadRows = list[list[Rows]]
+"""Of each feature the rows whose cells stand for nothing that the column holds, in pieces."""
 
 NumberEncoding = Literal["piecewise", "standardized"]
 WordEncoding = Literal["one-hot", "target means"]
@@ -126,10 +123,7 @@ class Features:
         DataError
             If the table lacks a column.
         """
-        _memory.require("the matrix of features", self._dtype.itemsize * len(rows) * self.width)
-        out = np.empty((len(rows), self.width), self._dtype)
-        bad: list[list[Rows]] = [[] for _ in self.features]
-        self._write(self._writers(table), rows, out, bad)
+        out, bad = self.training_part(table, rows, {})
         if notes is not None:
             notes += self._notes(table, bad)
         return out
@@ -137,17 +131,18 @@ class Features:
     def blocks(self, table: Table, rows: Rows, notes: list[str]) -> Iterator[NDArray[Any]]:
         """Yield the matrix of some rows in blocks, at least one, for predictions."""
         writers = self._writers(table)
-        bad: list[list[Rows]] = [[] for _ in self.features]
-        count = max(_FEWEST_ROWS, _PREDICTED_BYTES // (self._dtype.itemsize * self.width))
+        bad: BadRows = [[] for _ in self.features]
+        count = max(_FEWEST_ROWS, _PREDICTED_BYTES // (self.dtype.itemsize * self.width))
         for start in range(0, max(1, len(rows)), count):
             some = rows[start : start + count]
-            out = np.empty((len(some), self.width), self._dtype)
+            out = np.empty((len(some), self.width), self.dtype)
             self._write(writers, some, out, bad)
             yield out
         notes += self._notes(table, bad)
 
     @property
-    def _dtype(self) -> np.dtype[Any]:
+    def dtype(self) -> np.dtype[Any]:
+        """Of the matrix."""
         return np.dtype(np.float64 if self.is_raw else np.float32)
 
     def require(self, table: Table) -> None:
@@ -161,11 +156,9 @@ class Features:
         self.require(table)
         return [writer(table, f.name, f.kind, f.encoder) for f in self.features]
 
-    def _write(
-        self, writers: list[Writer], rows: Rows, out: NDArray[Any], bad: list[list[Rows]]
-    ) -> None:
+    def _write(self, writers: list[Writer], rows: Rows, out: NDArray[Any], bad: BadRows) -> None:
         """Write rows into `out`; adds those with bad cells to the lists of their columns."""
-        block = max(_FEWEST_ROWS, _BLOCK_BYTES // (self._dtype.itemsize * self.width))
+        block = max(_FEWEST_ROWS, _BLOCK_BYTES // (self.dtype.itemsize * self.width))
         for start in range(0, len(rows), block):  # the block of the matrix stays in cache
             some = rows[start : start + block]
             for j, part in enumerate(self._parts(out[start : start + block])):
@@ -174,7 +167,7 @@ class Features:
                 if wrong is not None and wrong.any():
                     bad[j].append(some[wrong])
 
-    def _notes(self, table: Table, bad: list[list[Rows]]) -> list[str]:
+    def _notes(self, table: Table, bad: BadRows) -> list[str]:
         return [
             bad_cells(table, feature.name, feature.kind, np.concatenate(found))
             for feature, found in zip(self.features, bad, strict=True)
@@ -185,12 +178,27 @@ class Features:
         self, table: Table, rows: Rows, trained: Mapping[str, Floats]
     ) -> NDArray[Any]:
         """Return the matrix of the training part, whose rows have cross-fitted target means."""
-        out = self.matrix(table, rows, self.notes)
+        out, bad = self.training_part(table, rows, trained)
+        self.note(table, bad)
+        return out
+
+    def training_part(
+        self, table: Table, rows: Rows, trained: Mapping[str, Floats]
+    ) -> tuple[NDArray[Any], BadRows]:
+        """Return the matrix of some rows of the training part, and those with bad cells."""
+        _memory.require("the matrix of features", self.dtype.itemsize * len(rows) * self.width)
+        out = np.empty((len(rows), self.width), self.dtype)
+        bad: BadRows = [[] for _ in self.features]
+        self._write(self._writers(table), rows, out, bad)
         for feature, part in zip(self.features, self._parts(out), strict=True):
             if feature.name in trained:
                 means = trained[feature.name]
                 part[:, -means.shape[1] :] = means
-        return out
+        return out, bad
+
+    def note(self, table: Table, bad: BadRows) -> None:
+        """Add a note for each column that has bad cells in these rows of the training part."""
+        self.notes += self._notes(table, bad)
 
     def _parts(self, out: NDArray[Any]) -> Iterator[NDArray[Any]]:
         starts = widths([feature.encoder for feature in self.features])
@@ -225,7 +233,7 @@ def fit_encoders(
     numbers, words : str
         As in `TabularModel`.
     classes : bool
-        Whether the target is a class: see `_pieces` and `_Fitting.means`.
+        Whether the target is a class: see `pieces_of` and `_Fitting.means`.
     groups : ndarray of int, shape (len(rows),), optional
         Rows of one group are in one fold of the cross-fitted target means.
     seed : int
@@ -251,7 +259,7 @@ def fit_encoders(
         kinds = {name: _last_resort(kind) for name, kind in kinds.items()}
     fitting = _Fitting(table, rows, targets, folds_of(len(rows), groups, seed))
     if numbers == "piecewise":
-        fitting.pieces = _pieces(kinds, len(rows), classes=classes)
+        fitting.pieces = pieces_of(kinds, len(rows), classes=classes)
         count = sum(kind.name == "number" for kind in kinds.values())
         fitting.has_means = classes and count * targets.shape[1] <= _MOST_MEANS
     learned = Features([], [], number_notes(table, kinds))
@@ -372,26 +380,6 @@ def _fit(fitting: _Fitting, name: str, kind: Kind) -> Encoder:
 
 def _has_many(text: Text, rows: Rows) -> bool:
     return bool(np.count_nonzero(text.counts(rows)) > FEW_WORDS)
-
-
-def _pieces(kinds: dict[str, Kind], rows: int, *, classes: bool) -> int:
-    """Return the number of pieces for each number; 0 if there are too many numbers.
-
-    Pieces between quantiles measure ranks rather than distances: with too few rows in each, a
-    number at the edge of one class looks as if it were halfway to the next. A numeric target says
-    more about a row than a class does, so it is worth more pieces.
-    """
-    numbers = sum(
-        {"number": 1, "time of day": 1, "date": len(dates.PARTS)}.get(kind.name, 0)
-        for kind in kinds.values()
-    )
-    most = min(_MOST_PIECES, max(1, _PIECES_BYTES // (4 * rows))) // max(1, numbers)
-    together = _PIECES_TOGETHER // 2 if classes else _PIECES_TOGETHER
-    enough = max(_COARSEST, together // max(1, numbers))
-    fewest = PIECES // 2 if classes else PIECES
-    fine = min(_FINEST, max(fewest, rows // _ROWS_OF_PIECE))
-    pieces = min(fine, enough, most)
-    return pieces if pieces >= 3 else 0
 
 
 def text_columns(features: Features) -> Collection[str]:

@@ -5,7 +5,6 @@ The file is over 400 lines because of the docstrings of the public class, which 
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +17,7 @@ from fastmlp import _validation, files
 from fastmlp._extras import require
 from fastmlp._validation.foreign_names import suggestion
 from fastmlp.data._text import counted, listing
-from fastmlp.errors import ModelFormatError, printable
+from fastmlp.errors import ModelFormatError
 from fastmlp.layers import ActivationLike
 from fastmlp.many.ensemble import mean_outputs
 from fastmlp.model.model import Model
@@ -27,6 +26,7 @@ from fastmlp.network import Network, model_of, network_of
 from fastmlp.settings.optimizers import Optimizer
 from fastmlp.tables.columns import Columns
 from fastmlp.tables.features import Features, fit_encoders, text_columns
+from fastmlp.tables.preparation import Preparation
 from fastmlp.tables.reading import read
 from fastmlp.tables.saved import Learned, check_storable, from_table, to_table
 from fastmlp.tables.scores import Scores, score
@@ -39,8 +39,8 @@ from fastmlp.tables.target import (
     read_target,
     true_targets,
 )
-from fastmlp.tables.training import Samples, Settings, Training
-from fastmlp.tables.training_over_ranks import Prepared, prepared_by_rank_0
+from fastmlp.tables.training import Settings
+from fastmlp.tables.training_over_ranks import prepared_by_rank_0
 
 if TYPE_CHECKING:
     from fastmlp.history import History
@@ -229,8 +229,8 @@ class TabularModel:
         missing_target : {"drop", "error"}, default "drop"
             Whether rows without a target are left out, with a note, or raise an error.
         comm : mpi4py.MPI.Comm, optional
-            Train with other ranks: rank 0 reads the table, whatever the others pass, and sends
-            each its share of the rows; see the guide.
+            Train with other ranks: rank 0 prepares its table, whatever the others pass, and each
+            reads its share of the rows from the files, or rank 0 sends them; see the guide.
 
         Returns
         -------
@@ -249,7 +249,7 @@ class TabularModel:
             On Ctrl-C; the model then has the networks of their best epochs so far.
         """
 
-        def prepare() -> Prepared:
+        def learn() -> Preparation:
             selection = select(
                 read(table),
                 target,
@@ -259,9 +259,9 @@ class TabularModel:
                 groups=groups,
                 missing_target=missing_target,
             )
-            return self._prepared(selection, selection.rows, validation_fraction)
+            return self._learn(selection, selection.rows, validation_fraction)
 
-        return self._train(prepare, comm)
+        return self._train(learn, comm)
 
     def fit_rows(
         self,
@@ -284,22 +284,20 @@ class TabularModel:
             As `fit`.
         """
 
-        def prepare() -> Prepared:
-            prepared = self._prepared(selection, rows, validation_fraction, like)
-            if before_training is not None:
-                before_training(prepared.features, prepared.target)
-            return prepared
+        def learn() -> Preparation:
+            return self._learn(selection, rows, validation_fraction, like, before_training)
 
-        return self._train(prepare, comm)
+        return self._train(learn, comm)
 
-    def _prepared(
+    def _learn(
         self,
         selection: Selection,
         rows: Rows,
         validation_fraction: float | None,
         like: Target | None = None,
-    ) -> Prepared:
-        """Return the encoding of the columns of some rows, and the training of networks on them."""
+        describe: Callable[[Features, Target], None] | None = None,
+    ) -> Preparation:
+        """Return the encoding of the columns of some rows, and what networks learn from them."""
         fraction = 0.0
         if validation_fraction is not None:
             fraction = _validation.share(
@@ -323,23 +321,30 @@ class TabularModel:
             groups=groups,
             seed=self.seed,
         )
-        X = features.training_matrix(selection.table, rows, trained)
         check_storable(features, target)
         if features.is_raw:
             target = target.left_to_the_network()
-        targets = target.scaled(y) if target.is_scaled else y
-        samples = Samples(X, targets, weight, class_rows, groups)
-        training = Training(samples, target, self._settings, self.seed, fraction)
-        if features.is_raw:
-            for network in training.networks:
-                _name(network, features, target)
-        notes = (*selection.table.notes, *selection.notes, *features.notes, *target.doubts())
-        notes = tuple(map(printable, notes))  # the name of a file may not be UTF-8
-        return Prepared(features, target, notes, self.seed, training)
+        return Preparation(
+            selection,
+            rows,
+            features,
+            trained,
+            target,
+            target.scaled(y) if target.is_scaled else y,
+            weight,
+            class_rows,
+            groups,
+            fraction,
+            self.seed,
+            describe,
+        )
 
-    def _train(self, prepare: Callable[[], Prepared], comm: Any) -> TabularModel:
-        """Train the networks that `prepare` returns, on rank 0 if there are ranks."""
-        prepared = prepare() if comm is None else prepared_by_rank_0(prepare, self._settings, comm)
+    def _train(self, learn: Callable[[], Preparation], comm: Any) -> TabularModel:
+        """Train the networks as `learn` returns, which is called on rank 0 if there are ranks."""
+        if comm is None:
+            prepared = learn().prepared(self._settings)
+        else:
+            prepared = prepared_by_rank_0(learn, self._settings, comm)
         training = prepared.training
         try:
             training.run()
@@ -649,14 +654,6 @@ class TabularModel:
             f"{counted(len(self._features.features), 'column')}, "
             f"{counted(self._features.width, 'input')}, {counted(len(self.networks), 'network')}"
         )
-
-
-def _name(network: Network, features: Features, target: Target) -> None:
-    """Name the features and classes of a network, unless a file cannot hold the names."""
-    with contextlib.suppress(ValueError):
-        network.feature_names = [feature.name for feature in features.features]
-        if target.task == "classification":
-            network.class_names = [str(label) for label in target.classes]
 
 
 def _for_means(target: Target, y: NDArray[Any]) -> NDArray[np.float64]:

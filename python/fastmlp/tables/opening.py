@@ -16,7 +16,7 @@ from fastmlp.errors import DataError
 
 _PIECE: Final = 1 << 24
 _ZIP: Final = b"PK\x03\x04"
-_MAGIC: Final = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
+MAGIC: Final = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
 COMPRESSED: Final = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
@@ -34,7 +34,7 @@ def content(path: Path) -> bytes:
     """
     _memory.require(f"reading {path}", path.stat().st_size)
     data = path.read_bytes()
-    if not data.startswith((*_MAGIC, _ZIP)):
+    if not data.startswith((*MAGIC, _ZIP)):
         return data
     try:
         with _opened(path, data) as file:
@@ -54,13 +54,13 @@ def zip_names(path: Path) -> list[str]:
 
 def _opened(path: Path, data: bytes) -> IO[Any]:
     file = io.BytesIO(data)
-    if data.startswith(_MAGIC[0]):
+    if data.startswith(MAGIC[0]):
         return cast("IO[Any]", gzip.open(file))
-    if data.startswith(_MAGIC[1]):
+    if data.startswith(MAGIC[1]):
         return bz2.open(file)
-    if data.startswith(_MAGIC[2]):
+    if data.startswith(MAGIC[2]):
         return lzma.open(file)
-    if data.startswith(_MAGIC[3]):
+    if data.startswith(MAGIC[3]):
         try:
             pyarrow = require("pyarrow", "reading zstandard", "tables")
         except ImportError as error:

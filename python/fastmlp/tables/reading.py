@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from fastmlp._validation import brief, described
 from fastmlp.errors import DataError
@@ -54,13 +54,16 @@ def read(
     if isinstance(table, Table):
         return table
     if isinstance(table, str | os.PathLike):
-        return read_file(
-            Path(table), expected=expected, as_text=as_text, complete=complete, decimal=decimal
+        path = Path(table)
+        found = read_file(
+            path, expected=expected, as_text=as_text, complete=complete, decimal=decimal
         )
+        found.path = path
+        return found
     if isinstance(table, Mapping):
-        return _typed(frames.from_mapping(table), expected, as_text, decimal)
+        return typed(frames.from_mapping(table), expected, as_text, decimal)
     if frames.is_frame(table):
-        return _typed(frames.from_frame(table), expected, as_text, decimal)
+        return typed(frames.from_frame(table), expected, as_text, decimal)
     if isinstance(table, Iterator | list | tuple):
 
         def one(piece: Any, decimal: str | None) -> Table:
@@ -148,26 +151,26 @@ def _read_one(  # noqa: C901, PLR0911  (a case each)
 ) -> Table:
     refuse_devices(path)
 
-    def typed(table: Table) -> Table:
-        return _typed(table, expected, as_text, decimal)
+    def finished(table: Table) -> Table:
+        return typed(table, expected, as_text, decimal)
 
     with path.open("rb") as file:
         beginning = file.read(8)
     if beginning.startswith(b"\x93NUMPY"):
-        return typed(array_files.read_npy(path))
+        return finished(array_files.read_npy(path))
     if beginning.startswith(arrow_files.MAGIC):
-        return typed(arrow_files.read_arrow_file(path, None, beginning))
+        return finished(arrow_files.read_arrow_file(path, None, beginning))
     if beginning.startswith(b"PK\x03\x04"):
         names = opening.zip_names(path)
         if names and all(name.endswith(".npy") for name in names):
             return array_files.read_npz(path, path.read_bytes())
         if {"[Content_Types].xml", "mimetype"} & set(names):
-            return typed(text_files.read_excel(str(path), path.read_bytes()))
+            return finished(text_files.read_excel(str(path), path.read_bytes()))
     if beginning.startswith(_OLD_EXCEL):
-        return typed(text_files.read_excel(str(path), path.read_bytes()))
+        return finished(text_files.read_excel(str(path), path.read_bytes()))
     data = opening.content(path)
     if data.startswith(arrow_files.MAGIC):
-        return typed(arrow_files.read_arrow_file(path, data, data[:8]))
+        return finished(arrow_files.read_arrow_file(path, data, data[:8]))
     if not data or data.isspace():
         raise DataError(f"{path}: the file is empty")
     if _ending(path) in _BINARY:
@@ -191,17 +194,13 @@ def _read_text(
     decimal: str | None,
 ) -> Table:
     source = str(path)
-    is_csv = _ending(path) == ".csv"
-    if _ending(path) in {".json", ".jsonl", ".ndjson"} or text_files.is_json(
-        data, lists=not is_csv
-    ):
-        return _typed(text_files.read_json(source, data), expected, as_text, decimal)
-    if text_files.is_arff(data):
-        return text_files.read_arff(source, data, as_text)
-    if not is_csv and text_files.is_svmlight(data):
-        return text_files.read_svmlight(source, data)
-    if _ending(path) in {".svm", ".libsvm", ".svmlight"}:
-        return text_files.read_svmlight(source, data)
+    match text_format(path, data):
+        case "json":
+            return typed(text_files.read_json(source, data), expected, as_text, decimal)
+        case "arff":
+            return text_files.read_arff(source, data, as_text)
+        case "svmlight":
+            return text_files.read_svmlight(source, data)
     return read_csv(
         source,
         data,
@@ -213,6 +212,19 @@ def _read_text(
     )
 
 
+def text_format(path: Path, data: bytes) -> Literal["json", "arff", "svmlight", "csv"]:
+    """Return what text in UTF-8 is, by the ending of its name and how it begins."""
+    ending = _ending(path)
+    is_csv = ending == ".csv"
+    if ending in {".json", ".jsonl", ".ndjson"} or text_files.is_json(data, lists=not is_csv):
+        return "json"
+    if text_files.is_arff(data):
+        return "arff"
+    if ending in {".svm", ".libsvm", ".svmlight"} or (not is_csv and text_files.is_svmlight(data)):
+        return "svmlight"
+    return "csv"
+
+
 def _ending(path: Path) -> str:
     """Return the ending of a name in small letters, without that of the compression."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
@@ -221,7 +233,7 @@ def _ending(path: Path) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-def _typed(
+def typed(
     table: Table, expected: Collection[str], words: Collection[str], known: str | None
 ) -> Table:
     """Find the decimal mark of text in memory, and make numbers of the columns that are some.

@@ -1,7 +1,8 @@
 """`Table`: named columns as they were read, before their kinds are decided."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final, Literal, NoReturn, get_args
 
 import numpy as np
@@ -157,6 +158,8 @@ class Table:
         The position of a row, for messages: "line 7", "row 6".
     unusable : dict of str to DataError
         The columns that cannot be read, and why: an error only if they are needed.
+    path : Path or None
+        The file, folder or pattern that it was read from.
     """
 
     source: str
@@ -170,9 +173,20 @@ class Table:
     locate: Callable[[int], str] = lambda row: f"row {row}"
     certainty: Certainty = ""
     unusable: dict[str, DataError] = field(default_factory=dict)
+    path: Path | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
+
+    def part(self, first: int, last: int) -> "Table":
+        """Return the table of some rows, whose columns are views."""
+        columns: dict[str, Column] = {}
+        for name, column in self.columns.items():
+            if isinstance(column, Text):
+                columns[name] = replace(column, codes=column.codes[first:last], parsed={})
+            else:
+                columns[name] = column[first:last]
+        return replace(self, columns=columns, locate=lambda row: self.locate(first + row))
 
     def column(self, name: str) -> Column:
         """Return a column by its name, or by its number if columns have no names.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +95,50 @@ def weight_decay(target: Target, rows: int) -> float:
 
 
 @dataclass(frozen=True)
+class RowsOfNetwork:
+    """The rows on which a network is trained, and those that it holds out.
+
+    Attributes
+    ----------
+    train, held_out : ndarray of int
+        Ascending; of a rank its own. Nothing held out is None; all rows are then trained on.
+    count : int
+        The rows to train on, those of all ranks.
+    """
+
+    train: NDArray[np.intp]
+    held_out: NDArray[np.intp] | None
+    count: int
+
+    def between(self, first: int, last: int) -> RowsOfNetwork:
+        """Return those of a rank, counted from its first row."""
+
+        def cut(rows: NDArray[np.intp]) -> NDArray[np.intp]:
+            start, end = np.searchsorted(rows, (first, last))
+            return rows[start:end] - first
+
+        held_out = None if self.held_out is None else cut(self.held_out)
+        return RowsOfNetwork(cut(self.train), held_out, self.count)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a network is trained on, or what a rank has of that.
+
+    Attributes
+    ----------
+    train, held_out : tuple of ndarray
+        X, y, and weights if there are any; nothing held out is None.
+    rows : int
+        The rows to train on, those of all ranks.
+    """
+
+    train: tuple[Any, ...]
+    held_out: tuple[Any, ...] | None
+    rows: int
+
+
+@dataclass(frozen=True)
 class Samples:
     """The training part.
 
@@ -105,16 +149,11 @@ class Samples:
     y : ndarray
         Class numbers (n,), or targets of the outputs (n, N).
     weight : ndarray, shape (n,), or None
-    labels : ndarray of int, shape (n,)
-        For stratified splits.
-    groups : ndarray of int, shape (n,), or None
     """
 
     X: NDArray[Any]
     y: NDArray[Any]
     weight: NDArray[np.float64] | None
-    labels: NDArray[np.integer[Any]]
-    groups: NDArray[np.integer[Any]] | None
 
     def part(self, rows: NDArray[np.intp], X: NDArray[Any] | None = None) -> tuple[Any, ...]:
         """Return X, y, and weights if there are any, of some rows; their X may be given."""
@@ -135,6 +174,14 @@ class Samples:
             X[start : start + len(rows)] = X[rows]
         X[count:] = kept
         return self.part(train, X[:count]), self.part(held_out, X[count:])
+
+    def split(self, rows: RowsOfNetwork, *, in_place: bool) -> Part:
+        """Return what a network is trained on, in copies or, once, in place."""
+        if rows.held_out is None:
+            return Part(self.part(rows.train, self.X), None, rows.count)
+        if in_place:
+            return Part(*self.parts_in_place(rows.train, rows.held_out), rows.count)
+        return Part(self.part(rows.train), self.part(rows.held_out), rows.count)
 
 
 def network_seeds(seed: int, count: int) -> list[int]:
@@ -157,34 +204,6 @@ def make_network(features: int, target: Target, settings: Settings, seed: int) -
         dropout=settings.dropout_of(target),
         seed=seed,
     )
-
-
-@dataclass(frozen=True)
-class Part:
-    """What a network is trained on, or the share of it that a rank has.
-
-    Attributes
-    ----------
-    train, held_out : tuple of ndarray
-        X, y, and weights if there are any; nothing held out is None.
-    rows : int
-        The rows to train on, those of all ranks.
-    """
-
-    train: tuple[Any, ...]
-    held_out: tuple[Any, ...] | None
-    rows: int
-
-    def share(self, rank: int, size: int) -> Part:
-        """Return the share of a rank, rows that follow each other."""
-
-        def cut(arrays: tuple[Any, ...]) -> tuple[Any, ...]:
-            rows = len(arrays[0])
-            mine = slice(rows * rank // size, rows * (rank + 1) // size)
-            return tuple(array[mine] for array in arrays)
-
-        held_out = None if self.held_out is None else cut(self.held_out)
-        return Part(cut(self.train), held_out, self.rows)
 
 
 def fit_network(
@@ -218,6 +237,61 @@ def fit_network(
     )
 
 
+class Splits:
+    """The rows of each network.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n,)
+        For stratified splits.
+    groups : ndarray of int, shape (n,), or None
+        Rows of a group stay together.
+    fraction : float
+        The share of the rows to hold out.
+    seeds : list of int
+        Those of the networks.
+    matrix_bytes : int
+        Of all rows.
+
+    Attributes
+    ----------
+    count : int
+        The number of different splits: one if the matrix is large, which then is split in place.
+    """
+
+    def __init__(
+        self,
+        labels: NDArray[np.integer[Any]],
+        groups: NDArray[np.integer[Any]] | None,
+        fraction: float,
+        seeds: list[int],
+        matrix_bytes: int,
+    ) -> None:
+        self._labels, self._groups = labels, groups
+        self._fraction, self._seeds = fraction, seeds
+        self.count = len(seeds) if matrix_bytes <= _OWN_SPLITS else 1
+
+    def of(self, i: int) -> RowsOfNetwork:
+        """Return the rows of split i."""
+        if self._fraction > 0.0:
+            seed = self._seeds[i]
+            train, held_out = split_rows(self._labels, self._fraction, seed, self._groups)
+            if len(held_out):
+                return RowsOfNetwork(train, held_out, len(train))
+        everything = np.arange(len(self._labels))
+        return RowsOfNetwork(everything, None, len(everything))
+
+
+class AnyTraining(Protocol):
+    """The training of the networks of a model, in this process or over ranks."""
+
+    networks: list[Network]
+    histories: list[History | None]
+
+    def run(self) -> None:
+        """Train all networks."""
+
+
 class Training:
     """The networks of a model while they are trained.
 
@@ -230,20 +304,19 @@ class Training:
     """
 
     def __init__(
-        self, samples: Samples, target: Target, settings: Settings, seed: int, fraction: float
+        self,
+        samples: Samples,
+        networks: list[Network],
+        splits: Splits,
+        target: Target,
+        settings: Settings,
     ) -> None:
         self._samples, self._settings = samples, settings
-        self._target, self._fraction = target, fraction
+        self._target, self._splits = target, splits
         self._stop = threading.Event()
-        self._parts: dict[int, Part] = {}
-        width = samples.X.shape[1]
-        self.seeds = network_seeds(seed, settings.networks)
-        self.networks = [make_network(width, target, settings, own) for own in self.seeds]
-        if samples.X.dtype == np.float64:
-            in_units = target.task == "regression" and not target.is_scaled
-            for network in self.networks:
-                network.adapt(samples.X, samples.y if in_units else None)
-        self.histories: list[History | None] = [None] * settings.networks
+        self._parts: list[Part] = []
+        self.networks = networks
+        self.histories: list[History | None] = [None] * len(networks)
 
     def run(self) -> None:
         """Train all networks.
@@ -258,8 +331,10 @@ class Training:
         limit = self._settings.n_threads or config.get_num_threads()
         workers = min(limit, len(self.networks))
         each = max(1, limit // workers)
-        for i in range(len(self.networks)):
-            self.part(i)
+        count = self._splits.count
+        self._parts = [
+            self._samples.split(self._splits.of(i), in_place=count == 1) for i in range(count)
+        ]
         with ThreadPoolExecutor(workers) as pool:
             jobs = [pool.submit(self._fit, i, each) for i in range(len(self.networks))]
             try:
@@ -269,45 +344,16 @@ class Training:
                 wait(jobs)
         _raise_first(jobs)
 
-    @property
-    def rows(self) -> int:
-        """The number of rows, with those held out."""
-        return len(self._samples.X)
-
-    @property
-    def has_own_parts(self) -> bool:
-        """Whether each network holds out rows of its own."""
-        return self._samples.X.nbytes <= _OWN_SPLITS
-
-    def part(self, i: int) -> Part:
-        """Return the data of network i."""
-        own = self.has_own_parts
-        seed = self.seeds[i if own else 0]
-        if seed not in self._parts:
-            train = held_out = None
-            if self._fraction > 0.0:
-                samples = self._samples
-                train, held_out = split_rows(samples.labels, self._fraction, seed, samples.groups)
-            if held_out is None or train is None or not len(held_out):
-                everything = np.arange(self.rows)
-                parts: tuple[Any, Any] = self._samples.part(everything, self._samples.X), None
-            elif own:
-                parts = self._samples.part(train), self._samples.part(held_out)
-            else:
-                parts = self._samples.parts_in_place(train, held_out)
-            self._parts[seed] = Part(*parts, len(parts[0][0]))
-        return self._parts[seed]
-
     def _fit(self, i: int, n_threads: int) -> None:
         def follow(_network: object, _report: EpochReport) -> bool:
             return self._stop.is_set()
 
         self.histories[i] = fit_network(
             self.networks[i],
-            self.part(i),
+            self._parts[i % len(self._parts)],
             self._target,
             self._settings,
-            self.rows,
+            len(self._samples.X),
             n_threads=n_threads,
             verbose=self._settings.verbose if i == 0 else 0,
             callbacks=follow,
