@@ -3,7 +3,6 @@
 import bz2
 import gzip
 import lzma
-import platform
 import subprocess
 import sys
 import zipfile
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 
 from fastmlp.errors import DataError
-from fastmlp.tables import csv_files
+from fastmlp.tables.formats import csv_by_pyarrow, csv_files
 from fastmlp.tables.reading import read
 from fastmlp.tables.table import Text
 
@@ -284,7 +283,7 @@ def test_both_engines_agree_on_random_tables(tmp_path, monkeypatch, rng):
         path.write_text(text, encoding="utf-8")
         fast = plain(read(path))
         with monkeypatch.context() as patch:
-            patch.setattr(csv_files, "_pyarrow_csv", lambda dialect: None)
+            patch.setattr(csv_files, "pyarrow_csv", lambda dialect: None)
             slow = plain(read(path))
         assert repr(fast) == repr(slow)
 
@@ -317,7 +316,7 @@ def test_reading_imports_no_other_library_of_tables(tmp_path):
 
 
 def test_large_cells_and_blocks(table, monkeypatch):
-    monkeypatch.setattr(csv_files, "_BLOCK", 1 << 10)
+    monkeypatch.setattr(csv_by_pyarrow, "_BLOCK", 1 << 10)
     long = "z" * 5000
     got = table(f'a,y\n"{long}",1\nb,2\n' + "c,3\n" * 1000)
     assert (got.columns["a"].values[0], len(got)) == (long, 1002)
@@ -369,21 +368,3 @@ def test_reading_leaves_the_memory_pool_of_pyarrow(tmp_path):
     assert pyarrow.default_memory_pool().backend_name == before.backend_name
     assert pyarrow.system_memory_pool().bytes_allocated() == 0
     assert pyarrow.total_allocated_bytes() == bytes_before
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="reads /proc")
-@pytest.mark.no_sanitizer  # whose allocator keeps what is freed
-def test_the_memory_of_a_file_is_released_column_by_column(tmp_path, run_python):
-    pytest.importorskip("pyarrow")
-    path = tmp_path / "numbers.csv"
-    cells = ",".join(f"{number}.25" for number in range(1000, 1040))
-    path.write_text(",".join(f"c{j}" for j in range(40)) + "\n" + f"{cells}\n" * 120_000)
-    held = path.stat().st_size + 8 * 40 * 120_000  # the text, and the numbers in float64
-    done = run_python(
-        "from fastmlp.tables.reading import read\n"
-        "def peak(): return int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])\n"
-        f"open({str(tmp_path / 'small.csv')!r}, 'w').write('a,b\\n1.5,2\\n' * 99)\n"
-        f"read({str(tmp_path / 'small.csv')!r}); before = peak()\n"
-        f"read({str(path)!r}); print(1024 * (peak() - before))"
-    )
-    assert int(done.stdout) < 1.4 * held  # 1.5 if the columns of pyarrow stay

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-from fastmlp.tables import cells, dates
+from fastmlp.tables import arrow_cells, cells, dates
 from fastmlp.tables.kinds import kind_of
 from fastmlp.tables.layouts import Strings
 from fastmlp.tables.table import Text
@@ -238,7 +238,7 @@ def test_arrow_text_is_that_of_lists(rng):
     pa = pytest.importorskip("pyarrow")
     for alphabet in (["a", "bc", "", None], ["a", " a", "bc ", "", " ", None, "\u00a0d"]):
         values = rng.choice(np.array(alphabet, object), 200).tolist()
-        got = cells.arrow_text(pa.chunked_array([pa.array(values, pa.string())]))
+        got = arrow_cells.arrow_text(pa.chunked_array([pa.array(values, pa.string())]))
         expected = Text.of(values)
         assert got.values == expected.values
         np.testing.assert_array_equal(got.codes, expected.codes)

@@ -13,6 +13,7 @@ from fastmlp.tables import cells, dates
 from fastmlp.tables.encoders import Encoder, Number, Numbers, RawNumber, Vector, Words
 from fastmlp.tables.kinds import Kind
 from fastmlp.tables.scaling import Floats
+from fastmlp.tables.stored_numbers import StoredNumbers
 from fastmlp.tables.table import Booleans, Column, Rows, Table, Text
 from fastmlp.tables.target_means import TargetMeans
 
@@ -21,7 +22,7 @@ Values = Callable[[Rows], tuple[Floats, NDArray[np.bool_]]]
 and whose cells stand for none."""
 
 
-def values_of(column: Column, kind: Kind, decimal: str) -> Values:
+def values_of(column: Column | StoredNumbers, kind: Kind, decimal: str) -> Values:
     """Return a function that gives the values of rows of a column.
 
     Text is parsed once per distinct cell, and for the same kind only once.
@@ -58,7 +59,7 @@ def _of_text(text: Text, kind: Kind, decimal: str) -> Values:
     return of_rows
 
 
-def _of_array(column: NDArray[np.generic], kind: Kind) -> Values:
+def _of_array(column: NDArray[np.generic] | StoredNumbers, kind: Kind) -> Values:
     def of_rows(rows: Rows) -> tuple[Floats, NDArray[np.bool_]]:
         some = column[rows]
         if some.dtype.kind == "M":
@@ -66,7 +67,7 @@ def _of_array(column: NDArray[np.generic], kind: Kind) -> Values:
             wrong = np.isfinite(days) & (kind.name != "date")
             return (dates.parts(days) if kind.name == "date" else days * np.nan), wrong
         with np.errstate(over="ignore"):
-            values = some.astype(np.float64)
+            values = some.astype(np.float64, copy=False)  # `some` is a copy
         if kind.name == "date":  # numbers are none
             return dates.parts(np.full(len(values), np.nan)), ~np.isnan(values)
         infinite = np.isinf(values)
@@ -106,10 +107,10 @@ def writer(table: Table, name: str, kind: Kind, encoder: Encoder) -> Writer:
     DataError
         If the column holds vectors and did not in the training, or the other way round.
     """
-    column = table.columns[name]
     if isinstance(encoder, Words | TargetMeans):
-        return _word_writer(encoder, as_text(column))
+        return _word_writer(encoder, as_text(table.columns[name]))
     if isinstance(encoder, Vector):
+        column = table.columns[name]
         if holds_nothing(column):
             column = np.full((len(column), len(encoder.mean)), np.nan)
         if isinstance(column, Text) or column.ndim != 2 or column.shape[1] != len(encoder.mean):
@@ -118,9 +119,10 @@ def writer(table: Table, name: str, kind: Kind, encoder: Encoder) -> Writer:
                 f"{len(encoder.mean)} numbers, as in training"
             )
         return _vector_writer(encoder, column)
-    if not isinstance(column, Text) and column.ndim != 1:
+    held = table.held(name)
+    if not isinstance(held, Text) and held.ndim != 1:
         raise DataError(f"{table.source}: column {brief(name)} must not hold vectors")
-    return _number_writer(encoder, values_of(column, kind, table.decimal))
+    return _number_writer(encoder, values_of(held, kind, table.decimal))
 
 
 def holds_nothing(column: Column) -> bool:

@@ -276,7 +276,7 @@ def fit_encoders(
     if not learned.features:
         why = "; ".join(f"{brief(report.name)} {report.how}" for report in learned.dropped[:3])
         raise DataError(f"{table.source}: no column is left to learn from: {why}")
-    numeric = (table.columns[f.name] for f in learned.features if f.kind.name == "number")
+    numeric = (table.held(f.name) for f in learned.features if f.kind.name == "number")
     if table.certainty or any(isinstance(column, Text) for column in numeric):
         learned.decimal = table.decimal
     if numbers == "standardized" and not any(

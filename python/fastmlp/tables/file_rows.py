@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from fastmlp.tables import array_files, arrow_files, csv_files, folders, opening
+from fastmlp.tables.formats import array_files, arrow_files, csv_files, folders, opening
 from fastmlp.tables.reading import text_format, typed
 from fastmlp.tables.table import Table
 
@@ -133,14 +133,14 @@ def _counted(path: Path) -> _File | None:
     text, note = opening.as_utf8(path, data)
     if note is not None or text != data:
         return None
-    return _File(path, "csv", csv_files.count_lines(str(path), data))
+    return _File(path, "csv", csv_files.count_lines(str(path), opening.Content.of(data)))
 
 
 def _line_starts(file: _File, rows: Sequence[int]) -> list[int]:
     """Return the bytes where rows of a CSV file, ascending, begin; after the last its size."""
     data = file.path.read_bytes()
     codes = np.frombuffer(data, np.uint8)
-    start = csv_files.first_row(str(file.path), data)
+    start = csv_files.first_row(str(file.path), opening.Content.of(data))
     found = [start if row == 0 else len(data) for row in rows]
     wanted = [place for place, row in enumerate(rows) if 0 < row < file.rows]
     seen = 0

@@ -17,6 +17,7 @@ from fastmlp._validation import brief, described
 from fastmlp.data._text import counted
 from fastmlp.errors import DataError
 from fastmlp.tables import cells
+from fastmlp.tables.arrow_cells import arrow_floats, arrow_text
 from fastmlp.tables.table import Booleans, Column, Table, Text, Untyped
 
 
@@ -386,10 +387,10 @@ def arrow_column(  # noqa: PLR0911  (a case each)
     if kinds.is_time(kind) or kinds.is_duration(kind):
         unit = getattr(kind, "unit", "s")
         wide = column.cast(pa.int32()) if kind.bit_width == 32 else column.cast(pa.int64())
-        seconds = cells.arrow_floats(wide.cast(pa.float64()))
+        seconds = arrow_floats(wide.cast(pa.float64()))
         return seconds / {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
     if kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind):
-        text = cells.arrow_text(column.cast(pa.large_string()))
+        text = arrow_text(column.cast(pa.large_string()))
         return Untyped(text.values, text.codes)
     if kinds.is_list(kind) or kinds.is_large_list(kind) or kinds.is_fixed_size_list(kind):
         return _vectors(name, column.to_pylist() if column.null_count else list(_lists(column)))
@@ -405,7 +406,7 @@ def _arrow_numbers(name: str, column: Any) -> Column:
 
     is_decimal = pa.types.is_decimal(column.type)
     array: NDArray[Any] = (
-        cells.arrow_floats(column.cast(pa.float64()))
+        arrow_floats(column.cast(pa.float64()))
         if is_decimal
         else column.to_numpy()  # integers with nulls come as float64 with NaN
     )

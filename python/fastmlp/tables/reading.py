@@ -4,6 +4,7 @@ import glob
 import math
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -11,9 +12,10 @@ from typing import Any, Final, Literal
 from fastmlp._validation import brief, described
 from fastmlp.errors import DataError
 from fastmlp.files import refuse_devices
-from fastmlp.tables import array_files, arrow_files, cells, folders, frames, opening, text_files
-from fastmlp.tables.csv_files import read_csv
-from fastmlp.tables.dialect import Evidence, reading
+from fastmlp.tables import cells, frames
+from fastmlp.tables.formats import array_files, arrow_files, folders, opening, text_files
+from fastmlp.tables.formats.csv_files import read_csv
+from fastmlp.tables.formats.dialect import Evidence, reading
 from fastmlp.tables.layouts import Strings
 from fastmlp.tables.table import Booleans, Table, Text, Untyped
 
@@ -71,7 +73,7 @@ def read(
                 piece, expected=expected, as_text=as_text, complete=complete, decimal=decimal
             )
             if part is piece:  # whose columns are the caller's
-                part = replace(part, columns=dict(part.columns))
+                part = replace(part, columns=copy(part.columns))
             return part
 
         return _read_pieces(table, one, as_text, decimal)
@@ -168,16 +170,14 @@ def _read_one(  # noqa: C901, PLR0911  (a case each)
             return finished(text_files.read_excel(str(path), path.read_bytes()))
     if beginning.startswith(_OLD_EXCEL):
         return finished(text_files.read_excel(str(path), path.read_bytes()))
-    data = opening.content(path)
-    if data.startswith(arrow_files.MAGIC):
-        return finished(arrow_files.read_arrow_file(path, data, data[:8]))
-    if not data or data.isspace():
-        raise DataError(f"{path}: the file is empty")
-    if _ending(path) in _BINARY:
+    beginning = opening.beginning(path)
+    if beginning.startswith(arrow_files.MAGIC):
+        return finished(arrow_files.read_arrow_file(path, opening.content(path), beginning))
+    if beginning and _ending(path) in _BINARY:
         raise DataError(f"{path}: does not begin as an {_ending(path)} file does")
-    data, note = opening.as_utf8(path, data)
+    content, note = opening.text(path)
     table = _read_text(
-        path, data, expected=expected, as_text=as_text, complete=complete, decimal=decimal
+        path, content, expected=expected, as_text=as_text, complete=complete, decimal=decimal
     )
     if note:
         table.notes.insert(0, note)
@@ -186,7 +186,7 @@ def _read_one(  # noqa: C901, PLR0911  (a case each)
 
 def _read_text(
     path: Path,
-    data: bytes,
+    content: opening.Content,
     *,
     expected: Collection[str],
     as_text: Collection[str],
@@ -194,21 +194,15 @@ def _read_text(
     decimal: str | None,
 ) -> Table:
     source = str(path)
-    match text_format(path, data):
+    match text_format(path, content.read(size=text_files.BEGINNING)):
         case "json":
-            return typed(text_files.read_json(source, data), expected, as_text, decimal)
+            return typed(text_files.read_json(source, content.read()), expected, as_text, decimal)
         case "arff":
-            return text_files.read_arff(source, data, as_text)
+            return text_files.read_arff(source, content.read(), as_text)
         case "svmlight":
-            return text_files.read_svmlight(source, data)
+            return text_files.read_svmlight(source, content.read())
     return read_csv(
-        source,
-        data,
-        expected=expected,
-        as_text=as_text,
-        complete=complete,
-        decimal=decimal,
-        again=lambda: opening.as_utf8(path, opening.content(path))[0],
+        source, content, expected=expected, as_text=as_text, complete=complete, decimal=decimal
     )
 
 

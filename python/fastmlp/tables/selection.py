@@ -132,7 +132,7 @@ def _rows_with_target(
     table: Table, targets: Sequence[str], missing_target: str
 ) -> tuple[Rows, list[str]]:
     known = known_rows(table, targets)
-    rows = np.flatnonzero(known).astype(np.intp)
+    rows = np.flatnonzero(known).astype(np.intp, copy=False)
     without = len(table) - len(rows)
     if not without:
         return rows, []

@@ -1,6 +1,6 @@
 """`Table`: named columns as they were read, before their kinds are decided."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn, get_args
@@ -12,9 +12,12 @@ from fastmlp._validation import brief
 from fastmlp.data._text import counted, listing
 from fastmlp.errors import DataError
 from fastmlp.tables.layouts import Strings
+from fastmlp.tables.stored_numbers import GrowingNumbers, StoredNumbers
 
 Rows = NDArray[np.intp]
 Certainty = Literal["", "guessed", "clear"]
+_FEWEST: Final = 1 << 12
+"""Rows of which fewer stay an array: there is nothing to gain."""
 CERTAINTIES: Final[tuple[Certainty, ...]] = get_args(Certainty)
 
 
@@ -130,6 +133,66 @@ def is_boolean(column: Column) -> bool:
     return column.dtype.kind == "b" and column.ndim == 1
 
 
+def _are_doubles(column: Column) -> bool:
+    return not isinstance(column, Text) and column.ndim == 1 and column.dtype == np.float64
+
+
+class ColumnStore(MutableMapping[str, Column]):
+    """Columns by name, in order; many doubles are stored as `StoredNumbers`.
+
+    They become doubles when they are looked up: only columns in use take the memory of doubles.
+
+    Parameters
+    ----------
+    names : sequence of str, optional
+        Those that may be numbers; others are added with `store`.
+    rows : int
+        Of each.
+    """
+
+    def __init__(self, names: Sequence[str] = (), rows: int = 0) -> None:
+        self._growing = GrowingNumbers(names, rows) if names and rows >= _FEWEST else None
+        self._held: dict[str, Column | StoredNumbers] = {}
+
+    def store(self, name: str, numbers: StoredNumbers) -> None:
+        """Add a column that is stored already."""
+        self._held[name] = numbers
+
+    def __setitem__(self, name: str, column: Column) -> None:
+        growing = self._growing
+        is_new = growing is not None and name in growing.columns and name not in self._held
+        if growing is None or not is_new or not _are_doubles(column):
+            self._held[name] = column
+        else:
+            growing.append(name, column)  # type: ignore[arg-type]
+            self.store(name, growing.columns[name])
+
+    def __getitem__(self, name: str) -> Column:
+        held = self._held[name]
+        return held[:] if isinstance(held, StoredNumbers) else held
+
+    def __delitem__(self, name: str) -> None:
+        del self._held[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._held
+
+    def __copy__(self) -> "ColumnStore":
+        other = ColumnStore()
+        other._held = dict(self._held)
+        return other
+
+    def held(self, name: str) -> Column | StoredNumbers:
+        """Return a column as it is stored: some of its rows are found without all."""
+        return self._held[name]
+
+
 @dataclass
 class Table:
     """Columns of equal length, and their source.
@@ -138,8 +201,8 @@ class Table:
     ----------
     source : str
         Its name in messages: the path of the file, or "table".
-    columns : dict of str to column
-        In order, by name.
+    columns : mapping of str to column
+        In order, by name; a `ColumnStore` where they are the table's own.
     decimal : {".", ","}
         The decimal mark of numbers in text.
     certainty : {"", "guessed", "clear"}
@@ -163,7 +226,7 @@ class Table:
     """
 
     source: str
-    columns: dict[str, Column]
+    columns: MutableMapping[str, Column]
     decimal: str = "."
     notes: list[str] = field(default_factory=list)
     target: str | None = None
@@ -176,12 +239,18 @@ class Table:
     path: Path | None = None
 
     def __len__(self) -> int:
-        return len(next(iter(self.columns.values()), ()))
+        return len(self.held(next(iter(self.columns)))) if self.columns else 0
+
+    def held(self, name: str) -> Column | StoredNumbers:
+        """Return a column as it is stored, for its length and some of its rows."""
+        columns = self.columns
+        return columns.held(name) if isinstance(columns, ColumnStore) else columns[name]
 
     def part(self, first: int, last: int) -> "Table":
-        """Return the table of some rows, whose columns are views."""
+        """Return the table of some rows, whose columns are views if they are not stored numbers."""
         columns: dict[str, Column] = {}
-        for name, column in self.columns.items():
+        for name in self.columns:
+            column = self.held(name)
             if isinstance(column, Text):
                 columns[name] = replace(column, codes=column.codes[first:last], parsed={})
             else:

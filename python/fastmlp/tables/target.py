@@ -308,7 +308,7 @@ def _numeric(table: Table, rows: Rows, name: str) -> Floats:
             )
         result: Floats = np.append(values, np.nan)[codes]
     else:
-        result = column[rows].astype(np.float64)
+        result = column[rows].astype(np.float64, copy=False)
     if not np.isfinite(result).all():
         row = int(rows[int((~np.isfinite(result)).argmax())])
         raise DataError(f"{table.place(row, name)}: the target is not finite")

@@ -15,7 +15,7 @@ from fastmlp._validation import brief
 from fastmlp.errors import DataError
 from fastmlp.tables import cells
 from fastmlp.tables.cell_values import as_text, holds_nothing
-from fastmlp.tables.table import CERTAINTIES, Booleans, Column, Table, Text, is_boolean
+from fastmlp.tables.table import CERTAINTIES, Booleans, Column, ColumnStore, Table, Text, is_boolean
 
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 _SWAPPED = str.maketrans(".,", ",.")
@@ -141,7 +141,7 @@ def joined(source: str, parts: list[tuple[str, Table]], words: Collection[str] =
     ends = np.cumsum([len(table) for _, table in parts])
     certain = max((table for _, table in parts), key=lambda each: CERTAINTIES.index(each.certainty))
     mark = certain.decimal
-    columns = {}
+    columns = ColumnStore(list(names), int(ends[-1]))
     for name in names:
         # Released once they are joined: only one column is there twice.
         pieces = [_with_mark(table.columns.pop(name), table.decimal, mark) for _, table in parts]

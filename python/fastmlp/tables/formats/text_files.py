@@ -15,7 +15,7 @@ from fastmlp._validation import brief
 from fastmlp.data import _memory
 from fastmlp.errors import DataError
 from fastmlp.tables import cells
-from fastmlp.tables.dialect import unique_names
+from fastmlp.tables.formats.dialect import unique_names
 from fastmlp.tables.frames import column_makers
 from fastmlp.tables.table import Column, Table, Text
 
@@ -23,6 +23,9 @@ _SVMLIGHT: Final = re.compile(rb"[-+\d.eE,]+(\s+qid:\d+)?(\s+\d+:\S+)+\s*(#.*)?"
 _ATTRIBUTE: Final = re.compile(
     r"@attribute\s+('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\S+)\s+(.+)", re.IGNORECASE
 )
+
+BEGINNING: Final = 100_000
+"""Bytes that tell what a text file is."""
 
 
 def is_json(data: bytes, *, lists: bool) -> bool:
@@ -122,7 +125,7 @@ def read_excel(source: str, data: bytes) -> Table:
 
 def is_arff(data: bytes) -> bool:
     """Return whether text is of this format: @relation, after comments."""
-    lines = data[:100_000].splitlines()
+    lines = data[:BEGINNING].splitlines()
     first = next((line for line in lines if line.strip() and not line.startswith(b"%")), b"")
     return first.lower().lstrip().startswith((b"@relation", b"@attribute"))
 

@@ -72,8 +72,8 @@ class Dialect:
     certainty: Certainty = ""
     notes: list[str] = field(default_factory=list)
 
-    def reader(self, text: str) -> Iterator[Row]:
-        """Iterate over the rows of a text, without blank ones."""
+    def reader(self, text: str | Iterable[str]) -> Iterator[Row]:
+        """Iterate over the rows of a text, or of its lines, without blank ones."""
         return _rows(text, self.delimiter, self.quoted, self.escape, self.blanks)
 
 
@@ -133,14 +133,11 @@ def sniff(
 
 
 def _rows(
-    text: str, delimiter: str, quoted: bool, escape: str | None, blanks: bool
+    text: str | Iterable[str], delimiter: str, quoted: bool, escape: str | None, blanks: bool
 ) -> Iterator[Row]:
+    lines: Iterable[str] = io.StringIO(text, newline="") if isinstance(text, str) else text
     if delimiter == " ":
-        lines: Iterator[str] = (
-            re.sub(r"[ \t]+", " ", line.strip()) + "\n" for line in io.StringIO(text)
-        )
-    else:
-        lines = iter(io.StringIO(text, newline=""))
+        lines = (re.sub(r"[ \t]+", " ", line.strip()) + "\n" for line in lines)
     reader = csv.reader(
         lines,
         delimiter=delimiter,

@@ -1,0 +1,1 @@
+"""Files of tables: opened, recognized and read."""
