@@ -93,6 +93,20 @@ def test_features_are_gathered_in_any_number(features):
     compare([features, 2], "float32", 16, n=21, batch=7)
 
 
+@pytest.mark.parametrize("features", [*range(1, 18), 32])
+def test_zeros_keep_their_signs(features, dtype):
+    rng = np.random.default_rng(features)
+    networks = fm.Networks([features, 3], 16, output="identity", seed=0, dtype=dtype)
+    networks.parameters = np.copysign(0, rng.normal(size=networks.parameters.shape))
+    X = np.copysign(0, rng.normal(size=(40, features)))
+    own = [np.signbit(network.predict(X)) for network in networks]
+    np.testing.assert_array_equal(np.signbit(networks.predict(X)), own)
+    # Of products and biases that are all -0.
+    networks.parameters = -np.zeros(networks.parameters.shape)
+    own = [np.signbit(network.predict(abs(X))) for network in networks]
+    np.testing.assert_array_equal(np.signbit(networks.predict(abs(X))), own)
+
+
 @pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
 def test_dropout(activation, dtype):
     compare([6, 17, 5, 3], dtype, activation=activation, dropout=0.3)

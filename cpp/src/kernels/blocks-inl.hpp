@@ -150,7 +150,8 @@ FASTMLP_INLINE void each_piece(std::size_t n, F f) {
     for (std::size_t i = 0; i < Layout::pieces(n); i += Layout::kPieces) {
         FASTMLP_UNROLL
         for (std::size_t j = 0; j < Layout::kPieces; ++j) {
-            if (!Layout::empty(n, i + j)) f(i + j, j);
+            if (Layout::empty(n, i + j)) break;
+            f(i + j, j);
         }
     }
 }

@@ -2,7 +2,7 @@
 ///
 /// No sum runs across lanes, so every product is a loop over vectors. An output is the sum of the
 /// other kernels: a chain in order, or sixteen chains folded by halving (`lane_tree`). Rows are
-/// `ld` vectors apart.
+/// `ld` vectors apart. Over 400 lines, as it has all kernels of `LaneKernels` but the losses.
 #pragma once
 
 #include "kernels/losses-inl.hpp"
@@ -21,6 +21,9 @@ constexpr int kLaneCols = S::kRows * S::kVectors >= 24 ? 4 : 2;
 template <class S>
 constexpr int kTreeCols = S::kRows * S::kVectors >= 24 ? 2 : 1;
 constexpr int kTreeRows = 2;
+/// The most inputs whose weights stay in registers, those of an output, or of kTreeCols up to 8.
+template <class S>
+constexpr int kShort = S::kRows * S::kVectors >= 24 ? 16 : 8;
 
 /// Calls f(row, column, rows, columns) for tiles of at most kRows times kCols, rows innermost; the
 /// last two are compile-time constants.
@@ -121,22 +124,78 @@ FASTMLP_INLINE void lane_tree(const Scalar<S>* x, std::size_t ldx, std::size_t k
     }
 }
 
+/// What a sum of k products is added to: the bias. An empty chain, or one padded with zeros, is
+/// never -0; nor is the sum then. Here it may be: -0 and a bias that is not -0 have the sum of +0
+/// and the bias.
+template <class S, int Cols>
+FASTMLP_INLINE void narrow_start(const Scalar<S>* bias, std::size_t k, Reg<S> (&start)[Cols]) {
+    FASTMLP_UNROLL
+    for (int j = 0; j < Cols; ++j) {
+        start[j] = S::load(bias + j * S::kLanes);
+        if (k % 16 != 0) start[j] = S::add(start[j], S::zero());
+    }
+}
+
+/// `lane_tree` of at most one product a chain, with the weights in registers.
+template <class S, int kFirst, int kStep, int K, int Cols>
+FASTMLP_INLINE void product_tree(const Scalar<S>* x, const Reg<S> (&w)[K][Cols],
+                                 Reg<S> (&sum)[Cols]) {
+    if constexpr (kStep == 16) {
+        const Reg<S> node = S::load(x + kFirst * S::kLanes);
+        FASTMLP_UNROLL
+        for (int j = 0; j < Cols; ++j) {
+            // -0 instead of the +0 of a chain is lost where chains or the bias are padded.
+            sum[j] = K < 16 ? S::mul(node, w[kFirst][j]) : S::fma(node, w[kFirst][j], S::zero());
+        }
+    } else {
+        product_tree<S, kFirst, 2 * kStep>(x, w, sum);
+        if constexpr (kFirst + kStep < K) {
+            Reg<S> other[Cols];
+            product_tree<S, kFirst + kStep, 2 * kStep>(x, w, other);
+            FASTMLP_UNROLL
+            for (int j = 0; j < Cols; ++j) sum[j] = S::add(sum[j], other[j]);
+        }
+    }
+}
+
+/// `lane_narrow_forward` of K <= 16 inputs: the weights of `Cols` outputs stay in registers.
+template <class S, int K, int Cols>
+FASTMLP_INLINE void lane_short_forward(const Scalar<S>* x, std::size_t ldx, std::size_t rows,
+                                       const Scalar<S>* w, std::size_t ldw, const Scalar<S>* bias,
+                                       bool relu, Scalar<S>* z, std::size_t ldz) {
+    Reg<S> weights[K][Cols], start[1][Cols];
+    load<S>(w, ldw, weights);
+    narrow_start<S>(bias, K, start[0]);
+    for (std::size_t b = 0; b < rows; ++b, x += ldx * S::kLanes, z += ldz * S::kLanes) {
+        Reg<S> sum[1][Cols];
+        product_tree<S, 0, 1>(x, weights, sum[0]);
+        FASTMLP_UNROLL
+        for (int j = 0; j < Cols; ++j) sum[0][j] = S::add(sum[0][j], start[0][j]);
+        put_nodes<S>(sum, relu, z, ldz);
+    }
+}
+
 template <class S>
 void lane_narrow_forward(const Scalar<S>* x, std::size_t ldx, std::size_t rows, std::size_t k,
                          const Scalar<S>* w, std::size_t ldw, const Scalar<S>* bias, std::size_t n,
                          bool relu, Scalar<S>* z, std::size_t ldz) {
     constexpr std::size_t kL = S::kLanes;
+    if (k <= kShort<S>) {
+        return with_constant<kShort<S>>(k, [=](auto inputs) {
+            constexpr int kCols = inputs.value <= 8 ? kTreeCols<S> : 1;
+            for_each_part(n, kCols, [=](std::size_t j, std::size_t width) FASTMLP_INLINE_LAMBDA {
+                with_constant<kCols>(width, [=](auto cols) FASTMLP_INLINE_LAMBDA {
+                    lane_short_forward<S, inputs.value, cols.value>(
+                        x, ldx, rows, w + j * kL, ldw, bias + j * kL, relu, z + j * kL, ldz);
+                });
+            });
+        });
+    }
     each_tile<kTreeRows, kTreeCols<S>>(
         rows, n, [=](std::size_t b, std::size_t j0, auto height, auto width) FASTMLP_INLINE_LAMBDA {
             Reg<S> sum[height.value][width.value], start[width.value];
             lane_tree<S, 0, 1>(x + b * ldx * kL, ldx, k, w + j0 * kL, ldw, sum);
-            FASTMLP_UNROLL
-            for (int j = 0; j < width.value; ++j) {
-                start[j] = S::load(bias + (j0 + j) * kL);
-                // An empty chain, or one padded with zeros, is never -0; nor is the sum then. Here
-                // it may be: -0 and a bias that is not -0 have the sum of +0 and the bias.
-                if (k % 16 != 0) start[j] = S::add(start[j], S::zero());
-            }
+            narrow_start<S>(bias + j0 * kL, k, start);
             FASTMLP_UNROLL
             for (int i = 0; i < height.value; ++i) {
                 FASTMLP_UNROLL
@@ -202,41 +261,45 @@ void lane_backward(const Scalar<S>* delta, std::size_t ldd, std::size_t rows, st
         });
 }
 
+/// One tile of `lane_gradients`; the first one of its columns adds up the biases', too, beside the
+/// products.
+template <class S, int Rows, int Cols>
+FASTMLP_INLINE void gradient_tile(const Scalar<S>* x, std::size_t ldx, const Scalar<S>* delta,
+                                  std::size_t ldd, std::size_t rows, bool continued, Scalar<S>* w,
+                                  std::size_t ldw, Scalar<S>* bias) {
+    constexpr std::size_t kL = S::kLanes;
+    Reg<S> sum[Rows][Cols], bias_sum[1][Cols];
+    clear<S>(sum);
+    clear<S>(bias_sum);
+    if (continued) load<S>(w, ldw, sum);
+    if (continued && bias) load<S>(bias, 0, bias_sum);
+    for (std::size_t b = 0; b < rows; ++b, x += ldx * kL, delta += ldd * kL) {
+        multiply_add<S>(
+            sum, [=](int i) FASTMLP_INLINE_LAMBDA { return S::load(x + i * kL); },
+            [=](int j) FASTMLP_INLINE_LAMBDA { return S::load(delta + j * kL); });
+        if (!bias) continue;
+        FASTMLP_UNROLL
+        for (int j = 0; j < Cols; ++j) {
+            bias_sum[0][j] = S::add(bias_sum[0][j], S::load(delta + j * kL));
+        }
+    }
+    put<S>(sum, w, ldw);
+    if (bias) put<S>(bias_sum, bias, 0);
+}
+
 template <class S>
 void lane_gradients(const Scalar<S>* x, std::size_t ldx, const Scalar<S>* delta, std::size_t ldd,
                     std::size_t rows, std::size_t k, std::size_t n, bool continued, Scalar<S>* w,
                     std::size_t ldw, Scalar<S>* bias) noexcept {
     constexpr std::size_t kL = S::kLanes;
-    each_tile<kLaneRows<S>, kLaneCols<S>>(
-        k, n, [=](std::size_t i0, std::size_t j0, auto height, auto width) FASTMLP_INLINE_LAMBDA {
-            Reg<S> sum[height.value][width.value];
-            Scalar<S>* const out = w + (i0 * ldw + j0) * kL;
-            clear<S>(sum);
-            if (continued) load<S>(out, ldw, sum);
-            const Scalar<S>*xs = x + i0 * kL, *ds = delta + j0 * kL;
-            for (std::size_t b = 0; b < rows; ++b, xs += ldx * kL, ds += ldd * kL) {
-                multiply_add<S>(
-                    sum, [=](int i) FASTMLP_INLINE_LAMBDA { return S::load(xs + i * kL); },
-                    [=](int j) FASTMLP_INLINE_LAMBDA { return S::load(ds + j * kL); });
-            }
-            put<S>(sum, out, ldw);
-        });
-    // Additions take longer than loads: eight chains at a time.
-    for_each_part(n, 8, [=](std::size_t j0, std::size_t size) FASTMLP_INLINE_LAMBDA {
-        with_constant<8>(size, [=](auto width) FASTMLP_INLINE_LAMBDA {
-            Reg<S> sum[1][width.value];
-            clear<S>(sum);
-            if (continued) load<S>(bias + j0 * kL, 0, sum);
-            const Scalar<S>* ds = delta + j0 * kL;
-            for (std::size_t b = 0; b < rows; ++b, ds += ldd * kL) {
-                FASTMLP_UNROLL
-                for (int j = 0; j < width.value; ++j) {
-                    sum[0][j] = S::add(sum[0][j], S::load(ds + j * kL));
-                }
-            }
-            put<S>(sum, bias + j0 * kL, 0);
-        });
-    });
+    const auto tile = [=](std::size_t i, std::size_t j, auto height, auto width)
+                          FASTMLP_INLINE_LAMBDA {
+                              gradient_tile<S, height.value, width.value>(
+                                  x + i * kL, ldx, delta + j * kL, ldd, rows, continued,
+                                  w + (i * ldw + j) * kL, ldw, i == 0 ? bias + j * kL : nullptr);
+                          };
+    if (n == 1) return each_tile<8, 1>(k, n, tile);  // chains enough to hide their latency
+    each_tile<kLaneRows<S>, kLaneCols<S>>(k, n, tile);
 }
 
 /// Columns c, c + 1, ... of one sample, at most a vector of them. Of a few, two samples at once: b
@@ -284,15 +347,16 @@ void lane_gather(const LaneSource<Scalar<S>>* sources, std::size_t first, std::s
             gather_columns<S, 2>(sources, b, whole, rest, out + (b - first) * ldo * kL, ldo);
         }
     }
-    for (; b < last; ++b) {
-        Scalar<S>* const to = out + (b - first) * ldo * kL;
-        if (rest > 2) {
-            gather_columns<S, 1>(sources, b, whole, rest, to, ldo);
-            continue;
-        }
-        for (std::size_t i = 0; rest > 0 && i < kL; ++i) {  // quicker than a transposition
-            const Scalar<S>* const row = sources[i].row(b) + whole;
-            for (std::size_t j = 0; j < rest; ++j) to[(whole + j) * kL + i] = row[j];
+    for (; rest > 2 && b < last; ++b) {
+        gather_columns<S, 1>(sources, b, whole, rest, out + (b - first) * ldo * kL, ldo);
+    }
+    for (std::size_t i = 0; rest <= 2 && i < kL; ++i) {  // quicker than a transposition
+        const LaneSource<Scalar<S>> source = sources[i];
+        for (std::size_t j = 0; j < rest; ++j) {
+            Scalar<S>* const to = out + (whole + j) * kL + i;
+            for (b = first; b < last; ++b) {
+                to[(b - first) * ldo * kL] = source.row(b)[whole + j];
+            }
         }
     }
 }
