@@ -38,17 +38,19 @@ void draw_order(const RandomStream& stream, std::uint64_t first, std::uint32_t* 
     const auto random_words = kernels::active_table<float>().random_words;
     for (std::size_t i = 0; i < count; ++i) order[i] = static_cast<std::uint32_t>(i);
     std::array<std::uint32_t, 64> words{};  // those of sixteen blocks, see random_words
-    for (std::size_t until = count; until > 0;) {
-        const std::uint64_t last = first + until - 1;
+    for (std::size_t left = count; left > 0;) {
+        const std::uint64_t last = first + left - 1;
         random_words(stream.seed, static_cast<std::uint32_t>(stream.purpose), stream.epoch,
                      last / 64 * 16, words.data());
-        const std::size_t from = until - std::min<std::size_t>(until, last % 64 + 1);
-        for (std::size_t i = until; i-- > from;) {
-            const std::uint64_t draw = first + i, word = words[draw % 4 * 16 + draw / 4 % 16];
-            const auto j = static_cast<std::size_t>((word * (i + 1)) >> 32);
-            std::swap(order[i], order[j]);
+        // Word r of block c is draw 4 c + r; two loops are twice as fast as its place computed.
+        std::size_t r = last % 4 + 1;
+        for (std::size_t c = last / 4 % 16 + 1; c-- > 0 && left > 0; r = 4) {
+            while (r-- > 0 && left > 0) {
+                const std::uint64_t word = words[r * 16 + c];
+                const auto j = static_cast<std::size_t>((word * left) >> 32);
+                std::swap(order[--left], order[j]);
+            }
         }
-        until = from;
     }
 }
 
