@@ -65,7 +65,9 @@ class Data:
                 raise ValueError(f"{name} must not share memory with the parameters of a network")
 
     def held_out(self, model: Model, options: FitOptions) -> HeldOut | None:
-        """Return the samples of `validation_data`."""
+        """Return the samples of `validation_data`, if there is any."""
+        if options.validation_data is None:
+            return None
         kind = (*_kind(model), id(options.validation_data))
         if kind not in self._held_out:
             self._held_out[kind] = read_held_out(model, options.validation_data, options.metrics)
@@ -235,8 +237,9 @@ class Job:
 
     def explain(self) -> None:
         """Say of a training that diverged if its network had no numbers before."""
-        not_finite = not np.isfinite(self.model.core.parameters).all()  # although restored
-        if isinstance(self.outcome, DivergenceError) and not_finite:
+        if not isinstance(self.outcome, DivergenceError):
+            return
+        if not np.isfinite(self.model.core.parameters).all():  # although restored
             self.outcome.add_note(
                 "the network had parameters that are not finite before: set them, or create it "
                 "again"

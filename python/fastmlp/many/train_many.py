@@ -246,10 +246,7 @@ def _jobs(
 ) -> list[Job]:
     """Read everything for the trainings; errors leave all networks as they were."""
     X, data, rows = call.X, call.data, call.rows
-    names = [
-        names_to_train_on(model.feature_names, model.features, X, each.validation_data)
-        for model, each in zip(models, options, strict=True)
-    ]
+    names = _names(models, X, options)
     if rows is not None:
         rows = _validation.items("rows", rows, "a sequence with row numbers for each network")
         if len(rows) != len(nets):
@@ -277,6 +274,19 @@ def _jobs(
         if own != model.feature_names:
             undo.enter_context(unchanged_if_refused(model, own, None))
     return jobs
+
+
+def _names(models: list[Model], X: Any, options: list[FitOptions]) -> list[Names | None]:
+    """Return the names of the features of each network after the training."""
+    known: dict[Any, Names | None] = {}
+    names = []
+    for model, each in zip(models, options, strict=True):
+        own, held_out = model.feature_names, each.validation_data
+        kind = own, model.features, id(held_out)
+        if kind not in known:
+            known[kind] = names_to_train_on(own, model.features, X, held_out)
+        names.append(known[kind])
+    return names
 
 
 def _before(model: Model) -> tuple[Any, ...]:

@@ -34,8 +34,9 @@ class TrainingStates:
         core = model.core
         kind, first, second, steps = core.optimizer_state
         _, averages, *_ = core.moving_average
-        learned = averages, core.input_scale, core.output_scale, core.feature_names
-        if any(part is not None for part in learned) or core.statistics.size > 0:
+        scaled = core.input_scale is not None or core.output_scale is not None
+        named = core.feature_names is not None
+        if averages is not None or scaled or named or core.statistics.size > 0:
             return False
         for name, values in zip(_MOMENTS, (first, second), strict=True):
             self._keep_moment(name, i, values)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from fastmlp.layers import Dense, label_of
@@ -155,7 +156,7 @@ def training_flops(model: Model, density: float = 1.0) -> int:
     of delta through every layer; through the first only to an input normalization.
     """
     first = 2 * model.features * model.layers[0].nodes
-    others = prediction_flops(model.features, model.layers) - first
+    others = sum(2 * below.nodes * layer.nodes for below, layer in pairwise(model.layers))
     backward = first if model.input_normalization is not None else 0
     return 3 * others + round(2 * first * density) + backward
 
