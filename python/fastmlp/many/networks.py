@@ -20,7 +20,7 @@ from fastmlp.layers import ActivationLike, Dense, NormalizationLike
 from fastmlp.losses import LossLike
 from fastmlp.many.training_states import TrainingStates
 from fastmlp.model import saving
-from fastmlp.model.feature_names import check_names
+from fastmlp.model.feature_names import check_names, names_of
 from fastmlp.model.model import Model
 from fastmlp.network import Network, model_of, network_of
 
@@ -182,16 +182,17 @@ class Networks(Sequence[Network]):
         if is_sparse(X) or not (self._rows.predicts_together and self._places):
             outputs = [network.predict(X, n_threads=n_threads) for network in self]
             return np.stack(outputs) if outputs else np.empty((0, 0, first.outputs), self.dtype)
-        for network in (made for at, made in [*self._made.items()] if at in self._places):
-            check_names("X", X, model_of(network).feature_names)
+        places = self._places
+        if names_of(X) is not None:
+            for network in (made for at, made in [*self._made.items()] if at in places):
+                check_names("X", X, model_of(network).feature_names)
         x = read_features(first, X)
-        result = self._rows.predict(x, list(self._places))
-        for i, place in enumerate(self._places):
-            made = self._made.get(place) or self._lent.get(place)
-            core = None if made is None else model_of(made).core
-            if core is None or (core.input_scale is core.output_scale is None and not core.busy):
-                continue
-            result[i] = self[i].predict(X, n_threads=limit or None)
+        result = self._rows.predict(x, list(places))
+        for place, made in [*self._made.items(), *self._lent.items()]:
+            core = model_of(made).core
+            plain = core.input_scale is core.output_scale is None and not core.busy
+            if not plain and place in places:
+                result[places.index(place)] = made.predict(X, n_threads=limit or None)
         return result
 
     def __len__(self) -> int:
