@@ -30,7 +30,7 @@ def alone(count=20, **settings):
 
 @pytest.fixture(autouse=True)
 def small_groups(monkeypatch):
-    monkeypatch.setattr("fastmlp.many.train_many._AT_ONCE", 6)
+    monkeypatch.setattr("fastmlp.many.networks._at_once", lambda _: 6)
 
 
 SETTINGS = {
@@ -89,7 +89,7 @@ def test_older_pickles_are_read(data):
 
 def test_a_network_asked_for_meanwhile_is_the_one_that_is_trained(data):
     networks = some()
-    for numbers, group in groups_of(networks, 6):
+    for numbers, group in groups_of(networks, None):
         for net in group:
             net.fit(*data, 1, optimizer="adam")
         if 7 in numbers:

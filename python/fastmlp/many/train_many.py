@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
@@ -57,9 +57,6 @@ from fastmlp.model.model import Model
 from fastmlp.network import Network, model_of
 from fastmlp.settings.lbfgs import LBFGS
 from fastmlp.settings.optimizers import SGD, Optimizer, OptimizerName
-
-_AT_ONCE: Final = 1024
-"""Networks of `Networks` that are objects at a time: as many as keep fifty cores busy."""
 
 AnyOptimizer = Optimizer | LBFGS | OptimizerName
 """One optimizer for ``fit``."""
@@ -217,7 +214,7 @@ class _Call:
         if not isinstance(nets, Networks):
             return self._train(nets, each)
         results: list[Any] = [None] * len(nets)
-        for numbers, group in groups_of(nets, _AT_ONCE):
+        for numbers, group in groups_of(nets, self.common["n_threads"]):
             check_networks(group, numbers)
             own = {name: [values[i] for i in numbers] for name, values in each.items()}
             for i, outcome in zip(numbers, self._train(group, own), strict=True):
