@@ -25,10 +25,14 @@ def test_each_equals_a_network_of_its_seed(dtype, normalization):
         np.testing.assert_array_equal(network.statistics, own.statistics)
 
 
-def test_seeds_wrap_around():
-    networks = some(3, seed=2**64 - 2)
-    assert [network.seed for network in networks] == [2**64 - 2, 2**64 - 1, 0]
-    np.testing.assert_array_equal(networks.parameters[2], fm.Network([4, 6, 3], seed=0).parameters)
+@pytest.mark.parametrize("library", [fm, fm.reference], ids=["core", "reference"])
+def test_seeds_end_below_2_to_the_64(library, monkeypatch):
+    networks = library.Networks([4, 6, 3], 3, seed=2**64 - 3)
+    assert [network.seed for network in networks] == [2**64 - 3, 2**64 - 2, 2**64 - 1]
+    with pytest.raises(ValueError, match=rf"seed must be at most 2\*\*64 - 3.* got {2**64 - 2}"):
+        library.Networks([4, 6, 3], 3, seed=2**64 - 2)
+    monkeypatch.setattr("secrets.randbits", lambda _: 2**64 - 1)
+    assert [network.seed for network in library.Networks([4, 6, 3], 2)] == [2**64 - 2, 2**64 - 1]
 
 
 def test_the_reference_has_the_same():

@@ -89,6 +89,10 @@ Networks<T>::Networks(Network<T> first, std::size_t count)
     : first_(std::move(first)), count_(count),
       parameters_(std::make_shared<Buffer<T>>(checked_multiply(count, first_.layout().size()))) {
     constexpr std::size_t kDrawnAtOnce = 1024;
+    if (count > 0 && seed(count - 1) < seed(0)) {
+        throw std::invalid_argument("the seeds of " + std::to_string(count) + " networks from " +
+                                    std::to_string(seed(0)) + " on must be below 2^64");
+    }
     const IeeeDefaults ieee;
     for (std::size_t i = 0; i < count; ++i) {
         if (i % kDrawnAtOnce == 0) look_for_interrupt();

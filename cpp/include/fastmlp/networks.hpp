@@ -10,12 +10,13 @@
 
 namespace fastmlp {
 
-/// Network i has the seed `seed` + i (mod 2^64) and the initial parameters of a network made with
+/// Network i has the seed `seed` + i and the initial parameters of a network made with
 /// it. Its parameters are row i of one buffer, and nothing else exists until it is asked for.
 template <class T>
 class FASTMLP_API Networks {
 public:
-    /// Like `first`, whose seed is that of network 0; it must be a new network.
+    /// Like `first`, whose seed is that of network 0; it must be a new network. Throws
+    /// std::invalid_argument if the last seed would be 2^64 or more.
     Networks(Network<T> first, std::size_t count);
 
     std::size_t count() const { return count_; }

@@ -34,7 +34,7 @@ class Networks(Sequence[Network]):
 
     ``networks[i]`` is a `Network` that is made when it is asked for, and kept: its parameters are
     row i of `parameters`, so that a change of one is a change of the other. It has the seed
-    ``(seed + i) % 2**64`` and the bits of ``Network(layers, ..., seed=that)``. A slice is a
+    ``seed + i`` and the bits of ``Network(layers, ..., seed=that)``. A slice is a
     `Networks` of some of them, which shares their parameters. Everything that takes a sequence of
     networks takes it, such as `train_many`, which needs the least memory for networks that were not
     asked for.
@@ -51,7 +51,8 @@ class Networks(Sequence[Network]):
     activation, output, loss, dtype, normalization, dropout, input_normalization, loss_weights
         As for `Network`. The loss cannot be a callable.
     seed : int, optional
-        That of the first network. None draws one, which is then the attribute `seed`.
+        That of the first network, at most ``2**64 - count``. None draws one, which is then the
+        attribute `seed`.
 
     Attributes
     ----------
@@ -97,7 +98,7 @@ class Networks(Sequence[Network]):
             activation,
             output,
             loss,
-            seed,
+            _first_seed(seed, count),
             dtype,
             normalization,
             dropout,
@@ -125,7 +126,7 @@ class Networks(Sequence[Network]):
     @property
     def seed(self) -> int:
         """The seed of the first network."""
-        return self._seeds[self._places.start] % _SEEDS if self._places else self._first.seed
+        return self._seeds[self._places.start] if self._places else self._first.seed
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -234,7 +235,7 @@ class Networks(Sequence[Network]):
 
     def _make(self, place: int) -> Network:
         of = model_of(self._first)
-        core = self._rows.at(place, self._seeds[place] % _SEEDS)
+        core = self._rows.at(place, self._seeds[place])
         model = Model(of.features, of.layers, of.loss, of.dtype, core, of.input_normalization)
         self._states.give(place, model)
         return network_of(model)
@@ -309,6 +310,17 @@ class Networks(Sequence[Network]):
         for i, each in state["made"].items():
             network = self[i]
             network.__dict__.update(saving.restore(model_of(network), each))
+
+
+def _first_seed(seed: int | None, count: int) -> int:
+    """Return the seed of the first of `count` networks, which is drawn if it is None."""
+    chosen, most = _validation.seed(seed), _SEEDS - count
+    if seed is not None and chosen > most:
+        raise ValueError(
+            f"seed must be at most 2**64 - {count}, as network i of {count} has the seed seed + i, "
+            f"got {chosen}"
+        )
+    return min(chosen, most)
 
 
 def groups_of(

@@ -17,7 +17,7 @@ from .samples import CheckedSamples, read_samples
 
 
 class Networks(Sequence[Network]):
-    """Networks of the same layers; number i has the seed ``(seed + i) % 2**64``.
+    """Networks of the same layers; number i has the seed ``seed + i``.
 
     Parameters
     ----------
@@ -59,8 +59,10 @@ class Networks(Sequence[Network]):
                 loss_weights,
             )
 
-        first = of_seed(seed)
-        self._all = [first, *(of_seed((first.seed + i) % 2**64) for i in range(1, count))]
+        chosen, most = validation.seed(seed), 2**64 - count
+        if seed is not None and chosen > most:
+            raise ValueError(f"seed must be at most 2**64 - {count}, got {chosen}")
+        self._all = [of_seed(min(chosen, most) + i) for i in range(count)]
 
     @overload
     def __getitem__(self, index: int) -> Network: ...
