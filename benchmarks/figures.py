@@ -32,7 +32,7 @@ PAGES = (ROOT / "docs/performance.md", ROOT / "README.md", ROOT / "docs/guide/wh
 PICTURE = ROOT / "docs/step-time.svg"
 BLOCK = re.compile(r"(<!-- figures: (.+?) -->\n\n).*?(\n\n<!-- /figures -->)", re.DOTALL)
 # Columns that name a row.
-KEYS = {"call", "layers, batch", "rows", "part", "solver", "threads", "data", "Python"}
+KEYS = {"call", "layers, batch", "rows", "part", "solver", "threads", "data", "Python", "pause"}
 FORMATS = {
     **dict.fromkeys(("of peak", "of SGD", "of memory"), ".0%"),
     **dict.fromkeys(("median score", "of boosting", "of the MLP"), ".3f"),

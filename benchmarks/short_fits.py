@@ -3,9 +3,11 @@
     python benchmarks/short_fits.py [--fits 40] [--steps 8] [--pause 0.05] [--threads 2]
 
 During the pause the threads of the pool fall asleep, so a short fit pays for waking them. Prints
-the median and the 90th percentile of the time of a step relative to a step of a long fit, for one
-thread too, which shows what the call and cold caches cost; then the same beside a process that
-keeps the second processor busy, relative to short fits on one thread.
+the median and the 90th percentile of the time of a step relative to a step of a long fit, first of
+the whole call of `fit`, then of its steps alone: the difference is what Python and preparations
+take. The same for one thread shows what cold caches cost; and for no pause, how much of that is the
+call itself. At last beside a process that keeps the second processor busy, relative to short fits
+on one thread. The table that is written has the first of these.
 """
 
 import argparse
@@ -14,10 +16,12 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
 import fastmlp as fm
+from contest import Table, write_json
 
 NETWORKS = (((784, 512, 512, 10), 128), ((30, 256, 128, 2), 256))
 LONG_SECONDS = 0.2
@@ -34,27 +38,28 @@ class Fits:
         self.y = rng.integers(sizes[-1], size=len(self.x))
         self.optimizer = fm.SGD(1e-4)
 
-    def step_seconds(self, steps: int, epochs: int, threads: int) -> float:
-        """Return the seconds of one step of one fit."""
+    def step_seconds(self, steps: int, epochs: int, threads: int) -> np.ndarray:
+        """Return the seconds of one step of one fit: of the whole call, and of its steps alone."""
         rows = steps * self.batch
         start = time.perf_counter()
-        self.net.fit(
+        history = self.net.fit(
             self.x[:rows], self.y[:rows], epochs, self.batch, self.optimizer, n_threads=threads
         )
-        return (time.perf_counter() - start) / (steps * epochs)
+        whole = time.perf_counter() - start
+        return np.array([whole, sum(history.epoch_seconds)]) / (steps * epochs)
 
     def long(self, steps: int, threads: int) -> float:
         """Return the seconds of a step of the fastest of five long fits."""
-        epochs = max(8, int(LONG_SECONDS / (steps * self.step_seconds(steps, 4, threads))))
-        return min(self.step_seconds(steps, epochs, threads) for _ in range(5))
+        epochs = max(8, int(LONG_SECONDS / (steps * self.step_seconds(steps, 4, threads)[0])))
+        return min(float(self.step_seconds(steps, epochs, threads)[0]) for _ in range(5))
 
     def short(self, steps: int, threads: int, fits: int, pause: float) -> np.ndarray:
-        """Return the seconds of a step of each of the short fits."""
+        """Return the seconds of a step of each of the short fits, in two rows as above."""
         seconds = []
         for _ in range(fits):
             time.sleep(pause)
             seconds.append(self.step_seconds(steps, 1, threads))
-        return np.array(seconds)
+        return np.array(seconds).T
 
 
 def spin(cpu: int) -> None:
@@ -77,32 +82,56 @@ def busy_processor(cpu: int) -> Iterator[None]:
         process.join()
 
 
-def report(name: str, seconds: np.ndarray, base: float, of: str) -> None:
-    """Print two quantiles relative to `base`."""
-    median, late = np.quantile(seconds, [0.5, 0.9]) / base
-    print(f"{name:50} median {median:5.2f}, 90th percentile {late:5.2f} of {of}", flush=True)
+def report(name: str, seconds: np.ndarray, base: float, of: str) -> dict[str, float]:
+    """Print two quantiles relative to `base`, of whole calls and of their steps; return them."""
+    (median, steps), (late, late_steps) = np.quantile(seconds, [0.5, 0.9], axis=1) / base
+    print(
+        f"{name:50} median {median:5.2f}, 90th percentile {late:5.2f}, "
+        f"steps alone {steps:5.2f}, {late_steps:5.2f} of {of}",
+        flush=True,
+    )
+    return {"whole call": median, "90th percentile": late, "its steps alone": steps}
+
+
+def rows_of(fits: Fits, name: str, options: argparse.Namespace) -> Table:
+    """Measure short fits on one thread and on several, with the pause and without."""
+    rows: Table = []
+    for threads in (1, options.threads):
+        long = fits.long(options.steps, threads)
+        of = f"a long fit's {long * 1e6:.0f} us"
+        for pause in (0.0, options.pause):
+            short = fits.short(options.steps, threads, options.fits, pause)
+            line = f"{name}, threads {threads}, pause {pause:g} s"
+            found = report(line, short, long, of)
+            pauses = {"threads": threads, "pause": f"{1e3 * pause:g} ms"}
+            rows.append({"layers, batch": name, **pauses, **found})
+    return rows
+
+
+def beside_a_busy_processor(fits: Fits, name: str, options: argparse.Namespace) -> None:
+    """Measure short fits while another process keeps a processor busy."""
+    with busy_processor(max(os.sched_getaffinity(0))):
+        one = float(np.median(fits.short(options.steps, 1, options.fits, options.pause)[0]))
+        short = fits.short(options.steps, options.threads, options.fits, options.pause)
+    report(f"{name}, beside a busy core", short, one, f"one thread's {one * 1e6:.0f} us")
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fits", type=int, default=40)
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--pause", type=float, default=0.05, help="seconds before each fit")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--output", type=Path, default=Path("build/short-fits.json"))
     options = parser.parse_args()
-    cpus = sorted(os.sched_getaffinity(0))
+    rows: Table = []
     for sizes, batch in NETWORKS:
         name = f"{'-'.join(map(str, sizes))}, {batch}"
         fits = Fits(sizes, batch, options.steps)
-        for threads in (1, options.threads):
-            long = fits.long(options.steps, threads)
-            short = fits.short(options.steps, threads, options.fits, options.pause)
-            report(f"{name}, threads {threads}", short, long, f"a long fit's {long * 1e6:.0f} us")
-        with busy_processor(cpus[-1]):
-            one = float(np.median(fits.short(options.steps, 1, options.fits, options.pause)))
-            short = fits.short(options.steps, options.threads, options.fits, options.pause)
-        report(f"{name}, beside a busy core", short, one, f"one thread's {one * 1e6:.0f} us")
+        rows += rows_of(fits, name, options)
+        beside_a_busy_processor(fits, name, options)
+    write_json(options.output, rows)
 
 
 if __name__ == "__main__":
