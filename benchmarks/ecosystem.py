@@ -2,7 +2,7 @@
 
     python benchmarks/ecosystem.py                # all; makes environments in a temporary folder
     python benchmarks/ecosystem.py skops mlflow   # the cases whose names begin with these
-    python benchmarks/ecosystem.py --write        # all, and writes docs/ecosystem.md
+    python benchmarks/ecosystem.py --output build/ecosystem.json    # for docs/ecosystem.md
 
 Each case runs in an environment with pinned packages and a wheel of this tree, in a process for
 each family. It returns numbers; two families agree if they differ by at most 1e-6 of their size.
@@ -29,9 +29,10 @@ from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
+from contest import Table, write_json
+
 SCRIPT = Path(__file__).resolve()
 ROOT = SCRIPT.parent.parent
-PAGE = ROOT / "docs" / "ecosystem.md"
 CLOSE = 1e-6
 SKLEARN = "scikit-learn==1.9.1"
 ENVIRONMENTS = {
@@ -429,7 +430,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="the beginnings of names of cases; default all")
     parser.add_argument("--folder", type=Path, help="keep the environments here")
     parser.add_argument("--wheel", type=Path, help="a wheel of this tree; default: built here")
-    parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
+    parser.add_argument("--output", type=Path, help="write a JSON file, too")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     parser.add_argument("--family", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -445,20 +446,18 @@ def main() -> None:
             command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", str(ROOT)]
             subprocess.run([*command, "-w", temporary], check=True)
             (wheel,) = Path(temporary).glob("fastmlp-*.whl")
-        rows = ["| package | version | what was done | scikit-learn's class | ours |",
-                "| --- | --- | --- | --- | --- |"]  # fmt: skip
-        print(*rows, sep="\n")
+        table: Table = []
         for name in chosen:
             python = environment(folder, CASES[name].environment, wheel)
             results = [run_there(python, name, f, temporary) for f in ("sklearn", "fastmlp")]
             cells = compared(*results)
             case = CASES[name]
-            rows.append(" | ".join(["| " + case.package, results[0]["version"], case.what,
-                                    *cells]) + " |")  # fmt: skip
-            print(rows[-1], flush=True)
-    if options.write:
-        head = PAGE.read_text(encoding="utf-8").partition("| package |")[0]
-        PAGE.write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
+            table.append({"package": case.package, "version": results[0]["version"],
+                          "what was done": case.what, "scikit-learn's class": cells[0],
+                          "ours": cells[1]})  # fmt: skip
+            print(*table[-1].values(), sep=" | ", flush=True)
+    if options.output:
+        write_json(options.output, table)
 
 
 if __name__ == "__main__":

@@ -1,24 +1,27 @@
 """Measure what `fit` adds to the memory of a process that holds a large array.
 
-    python benchmarks/memory.py [--gigabytes 1] [--full-batch]
+    python benchmarks/memory.py [--gigabytes 1]
 
 The array is C-contiguous float32: in memory, read-only, and mapped from a file. The growth of the
-peak resident memory may be 50 MB and 8 bytes a row. --full-batch trains 50-256-128-1 with one batch
-of 10^6 rows instead, which may take 64 MB.
+peak resident memory may be 50 MB and 8 bytes a row. At last 50-256-128-1 is trained with one batch
+of 10^6 rows, which may take 64 MB.
 """
 
 import argparse
 import multiprocessing
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import fastmlp as fm
+from contest import Table, write_json
 
-FEATURES, CLASSES = 256, 10
+FEATURES, CLASSES, BATCH = 256, 10, 256
 FIXED_ALLOWANCE, ROW_ALLOWANCE = 50e6, 8
 FULL_BATCH_ALLOWANCE = 64e6
 
@@ -48,13 +51,13 @@ def make_array(kind: str, rows: int, folder: Path) -> NDArray[np.float32]:
 
 
 def growth(kind: str, rows: int, folder: Path) -> int:
-    """Return the bytes by which an epoch raises the peak of this process."""
+    """Return the bytes by which an epoch in batches raises the peak of this process."""
     X = make_array(kind, rows, folder)
     y = np.arange(rows) % CLASSES
     network = fm.Network([FEATURES, 32, CLASSES], seed=0)
     network.fit(X[:64], y[:64], epochs=1)
     before = peak_bytes()
-    network.fit(X, y, epochs=1, batch_size=256)
+    network.fit(X, y, epochs=1, batch_size=BATCH)
     return peak_bytes() - before
 
 
@@ -73,23 +76,28 @@ def main() -> int:
     """Measure each kind of array in a separate process."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gigabytes", type=float, default=1.0, help="of the array (default 1)")
-    parser.add_argument("--full-batch", action="store_true", help="one batch of all rows instead")
+    parser.add_argument("--output", type=Path, help="write a JSON file, too")
     options = parser.parse_args()
-    if options.full_batch:
-        grown = growth_of_full_batch()
-        print(
-            f"full batch: peak + {grown / 1e6:.1f} MB, allowed {FULL_BATCH_ALLOWANCE / 1e6:.0f} MB"
-        )
-        return 0 if grown <= FULL_BATCH_ALLOWANCE else 1
     rows = int(options.gigabytes * 1e9 / (4 * FEATURES))
     allowed = FIXED_ALLOWANCE + ROW_ALLOWANCE * rows
-    fine = True
+    batches = f"{options.gigabytes:g} GB {{}}, batches of {BATCH}"
     context = multiprocessing.get_context("spawn")
-    for kind in ("in memory", "read-only", "mapped"):
-        with tempfile.TemporaryDirectory() as folder, context.Pool(1) as pool:
-            grown = pool.apply(growth, (kind, rows, Path(folder)))
-        fine = fine and grown <= allowed
-        print(f"{kind:>10}: peak + {grown / 1e6:6.1f} MB, allowed {allowed / 1e6:.1f} MB")
+    table: Table = []
+    fine = True
+    with tempfile.TemporaryDirectory() as folder:
+        measured: list[tuple[str, float, Callable[..., int], tuple[Any, ...]]] = [
+            (batches.format(kind), allowed, growth, (kind, rows, Path(folder)))
+            for kind in ("in memory", "read-only", "mapped")
+        ]
+        measured.append(("one batch of 10^6 rows", FULL_BATCH_ALLOWANCE, growth_of_full_batch, ()))
+        for data, most, function, arguments in measured:
+            with context.Pool(1) as pool:
+                grown = pool.apply(function, arguments)
+            fine = fine and grown <= most
+            table.append({"data": data, "MB beside it": grown / 1e6})
+            print(f"{data}: peak + {grown / 1e6:.1f} MB, allowed {most / 1e6:.1f} MB", flush=True)
+    if options.output:
+        write_json(options.output, table)
     return 0 if fine else 1
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import fastmlp as fm
 from cases import LEARNING_RATE, TRAINING, Case, make_problem
+from contest import Table, write_json
 from instructions import instructions
 
 LIMIT = 0.03
@@ -67,15 +68,21 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=0.1, help="of a timed fit (default 0.1)")
     parser.add_argument("--rows", default="", help="only shapes whose name holds this text")
+    parser.add_argument("--output", type=Path, help="write a JSON file, too")
     args = parser.parse_args()
     ratio: Ratio = partial(timed, threads=args.threads, rounds=args.rounds, seconds=args.seconds)
     if args.build is not None:
         ratio = partial(counted, program=next(args.build.rglob("train_steps")))
+    column = "time" if args.build is None else "instructions"
+    table: Table = []
     for case in TRAINING:
         if args.rows in case.name:
             cost = ratio(case) - 1
             verdict = "ok" if cost <= LIMIT else "above the limit"
             print(f"{case.name:>28}: {cost:+7.2%} {verdict}", flush=True)
+            table.append({"layers, batch": case.name, f"more {column}": cost})
+    if args.output:
+        write_json(args.output, table)
 
 
 if __name__ == "__main__":

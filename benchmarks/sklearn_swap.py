@@ -136,8 +136,10 @@ def measure(case: Case, at_least: float) -> Timing:
 
 def row_of(timing: Timing, threads: int | None) -> dict[str, Any]:
     """Return the row of the table in docs/performance.md."""
+    case = timing.case
     return {
-        "solver": timing.case.settings["solver"],
+        **({} if case.data == "digits" else {"data": f"{case.data}, {case.dtype}"}),
+        "solver": case.settings["solver"],
         "threads": threads,
         "scikit-learn, s": timing.theirs,
         "fastmlp, s": timing.mine,

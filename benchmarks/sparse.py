@@ -7,12 +7,14 @@ counts; the parameters of both must be the same.
 """
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 
 import fastmlp as fm
+from contest import write_json
 
 HIDDEN, CLASSES, ROWS = 128, 10, 2048
 
@@ -23,8 +25,10 @@ def seconds(net: fm.Network, X: Any, y: Any, batch_size: int, optimizer: fm.SGD 
     return history.seconds
 
 
-def compare(X: Any, y: Any, batch_size: int, optimizer: fm.SGD | fm.Adam, repeats: int) -> None:
-    """Train on both in turn and print the least times."""
+def compare(
+    X: Any, y: Any, batch_size: int, optimizer: fm.SGD | fm.Adam, repeats: int
+) -> dict[str, Any]:
+    """Train on both in turn; print and return the least times."""
     layers = [X.shape[1], HIDDEN, CLASSES]
     data = {"sparse": X, "dense": X.toarray()}
     nets = {name: fm.Network(layers, seed=1) for name in data}
@@ -38,6 +42,11 @@ def compare(X: Any, y: Any, batch_size: int, optimizer: fm.SGD | fm.Adam, repeat
         f"sparse {least['sparse'] * 1e3:8.1f} ms   dense {least['dense'] * 1e3:8.1f} ms   "
         f"{least['dense'] / least['sparse']:5.1f} times as fast"
     )
+    return {
+        "layers, batch": f"{'-'.join(map(str, layers))}, {batch_size}, {type(optimizer).__name__}",
+        **{f"{name}, ms": seconds * 1e3 for name, seconds in least.items()},
+        "times as fast": least["dense"] / least["sparse"],
+    }
 
 
 def main() -> None:
@@ -48,6 +57,7 @@ def main() -> None:
     parser.add_argument("--features", type=int, default=10_000)
     parser.add_argument("--density", type=float, default=0.01)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--output", type=Path, help="write a JSON file, too")
     arguments = parser.parse_args()
     rng = np.random.default_rng(1)
     shape = ROWS, arguments.features
@@ -55,9 +65,13 @@ def main() -> None:
         shape, density=arguments.density, rng=rng, dtype=np.float32, format="csr"
     )
     y = rng.integers(0, CLASSES, ROWS)
-    for optimizer in (fm.SGD(0.1), fm.Adam()):
-        for batch_size in (32, 256):
-            compare(X, y, batch_size, optimizer, arguments.repeats)
+    table = [
+        compare(X, y, batch_size, optimizer, arguments.repeats)
+        for optimizer in (fm.SGD(0.1), fm.Adam())
+        for batch_size in (32, 256)
+    ]
+    if arguments.output:
+        write_json(arguments.output, table)
 
 
 if __name__ == "__main__":
