@@ -1,4 +1,4 @@
-"""Write the tables of docs/performance.md from docs/performance.json: figures are kept once.
+"""Write the figures of all pages from docs/performance.json, where they are kept once.
 
     python benchmarks/figures.py                # check that the pages show what the file holds
     python benchmarks/figures.py --write        # write the pages
@@ -9,7 +9,7 @@
 
 A table stands between `<!-- figures: NAME -->` and `<!-- /figures -->`, with the machine, the date,
 the commit and the command it was measured with below it. README.md has sentences written this way,
-and a picture.
+and a picture. What stands outside such a block has no measured number: a new one needs a row.
 """
 
 import argparse
@@ -27,17 +27,22 @@ from step_picture import step_picture
 ROOT = Path(__file__).parent.parent
 FIGURES = ROOT / "docs/performance.json"
 PAGES = (ROOT / "docs/performance.md", ROOT / "README.md", ROOT / "docs/guide/which-tool.md",
-         ROOT / "docs/real-time.md", ROOT / "docs/installing.md",
-         ROOT / "docs/guide/reinforcement.md")  # fmt: skip
+         ROOT / "docs/real-time.md", ROOT / "docs/installing.md", ROOT / "docs/ecosystem.md",
+         ROOT / "docs/guide/reinforcement.md", ROOT / "docs/guide/migration.md")  # fmt: skip
 PICTURE = ROOT / "docs/step-time.svg"
 BLOCK = re.compile(r"(<!-- figures: (.+?) -->\n\n).*?(\n\n<!-- /figures -->)", re.DOTALL)
 # Columns that name a row.
-KEYS = {"call", "layers, batch", "rows", "part", "solver", "threads", "data", "Python", "pause"}
+KEYS = {"call", "layers", "layers, batch", "rows", "part", "solver", "threads", "data", "Python",
+        "package", "what was done", "pause"}  # fmt: skip
 FORMATS = {
     **dict.fromkeys(("of peak", "of SGD", "of memory"), ".0%"),
     **dict.fromkeys(("median score", "of boosting", "of the MLP"), ".3f"),
     **dict.fromkeys(("log loss", "log loss of boosting", "log loss of the MLP"), ".3f"),
     **dict.fromkeys(("score of scikit-learn", "score of fastmlp"), ".4f"),
+    **dict.fromkeys(("mean accuracy", "standard deviation", "least", "most"), ".1%"),
+    "train, or tell why not": ".1%",
+    "above the best smaller batch": ".0%",
+    "more instructions": ".1%",
     "difference": "+.5f",
     "standard error": ".5f",
 }
@@ -196,7 +201,8 @@ def main() -> int:
         name, path = options.take
         git = ["git", "describe", "--always", "--dirty"]
         commit = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True)
-        take(content["tables"][name], measurement(Path(path)), commit.stdout.strip())
+        table = content["tables"].setdefault(name, {"rows": []})
+        take(table, measurement(Path(path)), commit.stdout.strip())
         FIGURES.write_text(dump(content), encoding="utf-8")
     new_texts = {path: written(path.read_text("utf-8"), content["tables"]) for path in PAGES}
     new_texts[PICTURE] = step_picture(content["tables"])
