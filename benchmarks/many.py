@@ -5,6 +5,7 @@ that are not installed are left out. For one thread:
 
 Run: taskset -c 0 python benchmarks/many.py --threads 1 [--count 1000] [--output build/many.json]
      taskset -c 0 python benchmarks/many.py --threads 1 --linear   # time and memory of 100,000
+     taskset -c 0 python benchmarks/many.py --predict   # predictions of all for the same samples
 """
 
 import argparse
@@ -183,6 +184,29 @@ def linear(threads: int) -> None:
     print(f"100,000 take {spent[100_000] / spent[1000]:.1f} times as long as 1,000")
 
 
+def predictions(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Print and return nanoseconds of a prediction of one network for some samples."""
+    layers, count = SHAPES[0][0], arguments.count
+    X = np.random.default_rng(0).standard_normal((1000, layers[0]), dtype=np.float32)
+    networks = fm.Networks(layers, count, output="identity", seed=0)
+    alone = list(networks)
+
+    def one_after_another(X: NDArray[np.float32]) -> None:
+        for net in alone:
+            net.predict(X, n_threads=1)
+
+    table: list[dict[str, Any]] = []
+    for n in (1, 10, 100, 1000):
+        times = [
+            seconds(partial(call, X[:n]), 3 * arguments.rounds) / count * 1e9
+            for call in (partial(networks.predict, n_threads=1), one_after_another)
+        ]
+        row = dict(zip(("together", "one by one"), times, strict=True))
+        table.append({"rows": n, **row, "times as fast": times[1] / times[0]})
+        print(table[-1], flush=True)
+    return table
+
+
 def main() -> None:
     """Run all shapes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -191,11 +215,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--output", type=Path, help="write a JSON file, too")
     parser.add_argument("--linear", action="store_true", help="only 1,000 beside 100,000")
+    parser.add_argument("--predict", action="store_true", help="only predictions")
     arguments = parser.parse_args()
     if arguments.linear:
         linear(arguments.threads)
         return
-    table = [measure(*shape, arguments) for shape in SHAPES]
+    if arguments.predict:
+        table = predictions(arguments)
+    else:
+        table = [measure(*shape, arguments) for shape in SHAPES]
     if arguments.output:
         found = {name for name in ("jax", "torch", "joblib") if find_spec(name)}
         write_json(arguments.output, table, {name: version(name) for name in sorted(found)})

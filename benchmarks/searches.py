@@ -4,16 +4,18 @@
 `StandardScaler`: our search, scikit-learn's search over our estimator, and over its own MLP, these
 with a process for each job. Scores of the first two must be equal. Needs the extra `sklearn`.
 
-    python benchmarks/searches.py                 # all three
+    python benchmarks/searches.py [--output build/searches.json]
     python benchmarks/searches.py --jobs 1        # on one thread
 """
 
 import argparse
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sklearn
 from sklearn import model_selection, neural_network
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.exceptions import ConvergenceWarning
@@ -21,6 +23,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 import fastmlp
+from contest import write_json
 from fastmlp.sklearn import GridSearchCV, MLPClassifier
 
 GRID = {
@@ -45,9 +48,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--jobs", type=int, default=fastmlp.get_num_threads())
     parser.add_argument("--repeats", type=int, default=3, help="of all but scikit-learn's MLP")
+    parser.add_argument("--output", type=Path, help="write a JSON file, too")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", category=ConvergenceWarning)
     theirs = model_selection.GridSearchCV
+    table = []
     for load in (load_breast_cancer, load_digits):
         data, jobs = load(return_X_y=True), arguments.jobs
         first, scores = searched(theirs, MLPClassifier(), data, jobs)  # starts its workers
@@ -59,11 +64,17 @@ def main() -> None:
             assert np.array_equal(own, scores), "other scores"
         peer, _ = searched(theirs, neural_network.MLPClassifier(), data, jobs)
         ours = min(best)
-        print(
-            f"{load.__name__}: ours {ours:.2f} s; scikit-learn's search {min(fastest) / ours:.2f} "
-            f"times as long, the first {first / ours:.2f}; over its own MLP {peer / ours:.1f}",
-            flush=True,
-        )
+        row = {
+            "data": load.__name__.removeprefix("load_").replace("_", " "),
+            "our search, s": ours,
+            "scikit-learn's, workers running": min(fastest) / ours,
+            "and starting them": first / ours,
+            "over its own MLP": peer / ours,
+        }
+        print(row, flush=True)
+        table.append(row)
+    if arguments.output:
+        write_json(arguments.output, table, {"scikit-learn": sklearn.__version__})
 
 
 if __name__ == "__main__":
