@@ -182,6 +182,48 @@ def test_lbfgs_minimises_the_loss_of_all(data):
     assert results[0][1].loss == results[2][1].loss
 
 
+@pytest.mark.parametrize("rows", [[70], ROWS])
+def test_lbfgs_takes_the_steps_of_the_reference(data, rows):
+    """Whose objective is minimised by SciPy; 5 iterations do not amplify rounding much."""
+    optimize = pytest.importorskip("scipy.optimize")
+    with pytest.warns(fm.ConvergenceWarning):
+        [(net, history), *_] = fitted(data, rows, optimizer=fm.LBFGS(5))
+    twin = reference.Network(LAYERS, seed=1, dtype="float64")
+    result = optimize.minimize(
+        twin.objective(*data, ranks=rows),
+        twin.parameters,
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 5, "maxcor": 10, "gtol": 1e-5},
+    )
+    assert history.loss[-1] == pytest.approx(result.fun, rel=1e-11)
+    np.testing.assert_allclose(net.parameters, result.x, rtol=0, atol=1e-10)
+
+
+def test_objective_is_that_of_the_reference(data, rng):
+    """With weights of 0, also for all samples of one rank."""
+    weights = rng.choice([0.0, 1.0, 2.5], 70)
+    weights[:20] = 0.0
+    rows = [20, 0, 30, 20]
+    each = parts(rows, *data, weights)
+    twin = reference.Network(LAYERS, seed=1, dtype="float64")
+    theta, v = np.array(twin.parameters), rng.normal(size=len(twin.parameters))
+    f = twin.objective(*data, sample_weight=weights, ranks=rows)
+    expected = *f(theta), f.hvp(v), f.hessp(theta, v)
+
+    def run(comm, rank):
+        X, y, weight = each[rank]
+        net = fm.Network(LAYERS, seed=1, dtype="float64")
+        f = net.objective(X, y, sample_weight=weight, comm=comm)
+        return *f(theta), f.hvp(v), f.hessp(theta, v)
+
+    for own in on_ranks(4, run):
+        for found, known in zip(own, expected, strict=True):
+            np.testing.assert_allclose(found, known, rtol=0, atol=1e-13)
+    with pytest.raises(ValueError, match="ranks must have the sum 70, the rows of X, got 69"):
+        twin.objective(*data, ranks=[20, 49])
+
+
 def test_objective_is_the_mean_of_all(data):
     weights = np.linspace(0.0, 2.0, 70)
     each = parts(ROWS, *data, weights)

@@ -4,6 +4,7 @@ Over 400 lines because of the docstrings, which are those of `fastmlp.Network`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
 from . import arrays, validation
@@ -13,7 +14,7 @@ from .early_stopping import EarlyStopping, read_early_stopping
 from .heads import Heads
 from .held_out import hold_out
 from .history import Evaluation, History
-from .objective import Objective
+from .objective import Objective, ObjectiveOfRanks
 from .optimizers import SGD, MovingAverage, Optimizer
 from .options import FitOptions, read_options, read_ranks
 from .samples import CheckedSamples, read_samples, weigh_classes
@@ -406,8 +407,17 @@ class Network(Training):
             options.check_batches(samples.weight, self._seed, self._epoch)
         return options
 
-    def objective(self, X: object, y: object, *, sample_weight: object = None) -> Objective:
+    def objective(
+        self,
+        X: object,
+        y: object,
+        *,
+        sample_weight: object = None,
+        ranks: Sequence[int] | None = None,
+    ) -> Objective | ObjectiveOfRanks:
         """Return the mean loss over (X, y) as a function of the flat parameters.
+
+        It is what L-BFGS minimises, here by SciPy.
 
         Parameters
         ----------
@@ -415,6 +425,8 @@ class Network(Training):
             Samples (B, features), at least one, and targets as in `fit`.
         sample_weight : array-like, shape (B,), optional
             Weights of the samples for the mean.
+        ranks : sequence of int, optional
+            The number of rows of each of several processes; X has them in this order.
 
         Returns
         -------
@@ -425,4 +437,9 @@ class Network(Training):
             with v at the parameters of the network, ``f.hessp(theta, v)`` at theta.
         """
         self._refuse_frozen()
-        return Objective(self, read_samples(self, X, y, sample_weight).counting())
+        samples = read_samples(self, X, y, sample_weight)
+        if ranks is None:
+            return Objective(self, samples.counting())
+        ends = list(accumulate(read_ranks(ranks, len(samples.X)), initial=0))
+        each = [list(range(*rows)) for rows in pairwise(ends)]
+        return ObjectiveOfRanks(self, [samples.of_rows(rows).counting() for rows in each])

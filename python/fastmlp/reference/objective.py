@@ -75,6 +75,36 @@ class Objective:
         return self.hvp(v)
 
 
+class ObjectiveOfRanks:
+    """The mean of the `Objective` of each rank, weighted by the sums of its weights.
+
+    All of them are of one network: the ranks of a fit hold the same parameters.
+    """
+
+    def __init__(self, network: Propagation, parts: list[CheckedSamples]) -> None:
+        self._each = [(in_order(part.weight), Objective(network, part)) for part in parts if part.X]
+
+    def __call__(self, theta: object) -> tuple[float, list[float]]:
+        """Return the mean loss and its gradient, as `Objective` does."""
+        found = [objective(theta) for _, objective in self._each]
+        loss, *gradient = self._mean([[loss, *gradient] for loss, gradient in found])
+        return loss, gradient
+
+    def hvp(self, v: object) -> list[float]:
+        """Return the product of the Hessian with v, as `Objective` does."""
+        return self._mean([objective.hvp(v) for _, objective in self._each])
+
+    def hessp(self, theta: object, v: object) -> list[float]:
+        """Return `hvp` of v at theta, which stays in the network."""
+        return self._mean([objective.hessp(theta, v) for _, objective in self._each])
+
+    def _mean(self, rows: list[Row]) -> Row:
+        """Add the values of each rank times its weight in the order of the ranks, then divide."""
+        weights = [weight for weight, _ in self._each]
+        columns = zip(*weighted(rows, weights), strict=True)
+        return [weighted_mean(column, weights) for column in columns]
+
+
 class _Tangents:
     """The passes of one product; ``direction`` has V and c in the places of W and b."""
 
