@@ -52,10 +52,17 @@ def callback(network, report):
 
 if kind in ("wait", "kill"):
     epochs = 10_000
+if kind == "alone" and comm.rank == 1:
+    time.sleep(100)
+if kind == "alone":
+    print(comm.rank, flush=True)
 try:
     net.fit(X[mine], y[mine], epochs=epochs, callbacks=callback, comm=comm)
 except (ValueError, KeyboardInterrupt) as error:
     sys.stdout.write(f"{type(error).__name__} {error}\\n")
+    if kind == "alone":
+        sys.stdout.flush()
+        comm.Abort(3)
 else:
     sys.stdout.write(f"{zlib.crc32(net.parameters)}\\n")
 """
@@ -182,6 +189,29 @@ def test_a_signal_to_one_rank_ends_all(kind, program):
         assert "rank" in words[1]
     else:
         assert process.returncode != 0
+
+
+def test_a_second_interrupt_leaves_a_rank_that_does_not_come(program):
+    """The first one waits for it, so that all ranks end together if they can."""
+    process = subprocess.Popen(
+        mpiexec(2, program, "alone"), stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
+    )
+    try:
+        process.stdout.readline()
+        [rank] = [pid for pid in ranks_of(process.pid, str(program)) if is_rank_0(pid)]
+        for _ in range(2):
+            time.sleep(0.5)
+            os.kill(rank, signal.SIGINT)
+        rest, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert "KeyboardInterrupt another rank did not answer" in rest
+
+
+def is_rank_0(process: int) -> bool:
+    """Return whether it is rank 0, by what MPICH's or Open MPI's launcher tells it."""
+    variables = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+    return b"PMI_RANK=0" in variables or b"OMPI_COMM_WORLD_RANK=0" in variables
 
 
 def ranks_of(launcher: int, program: str) -> list[int]:

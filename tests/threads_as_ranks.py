@@ -9,14 +9,21 @@ from typing import Any
 import numpy as np
 
 
+class Arrived:
+    """A request that is complete."""
+
+    def Test(self) -> bool:
+        return True
+
+
 class ThreadComm:
     """One rank; all of them share the slots in which messages are passed."""
 
     def __init__(self, rank: int, slots: list[Any], barrier: threading.Barrier) -> None:
         self._rank, self._slots, self._barrier = rank, slots, barrier
 
-    def Dup(self) -> "ThreadComm":
-        return self
+    def Idup(self) -> "tuple[ThreadComm, Arrived]":
+        return self, Arrived()
 
     def Free(self) -> None:
         pass
@@ -37,6 +44,10 @@ class ThreadComm:
 
     def Allgather(self, sent: np.ndarray, received: np.ndarray) -> None:
         received[...] = np.stack(self._exchange(sent.copy()))
+
+    def Iallgather(self, sent: np.ndarray, received: np.ndarray) -> "Arrived":
+        self.Allgather(sent, received)
+        return Arrived()
 
     def Alltoallv(self, sent: list[Any], received: list[Any]) -> None:
         values, (counts, starts) = sent

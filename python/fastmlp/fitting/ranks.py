@@ -36,11 +36,14 @@ _PLAIN: Final = {
 that names them."""
 
 _METHODS: Final = (
-    *("Dup", "Get_rank", "Get_size", "bcast", "scatter", "allgather"),
-    *("Allgather", "Alltoallv", "Allgatherv", "Allreduce"),
+    *("Idup", "Get_rank", "Get_size", "bcast", "scatter", "allgather"),
+    *("Allgather", "Alltoallv", "Allgatherv", "Allreduce", "Iallgather"),
 )
 
 _Value = TypeVar("_Value")
+
+_abandoned: Final[list[Any]] = []
+"""To which another rank did not come: MPI may still write to their arrays."""
 
 _THREADS: Final = ("FASTMLP_NUM_THREADS", "OMP_NUM_THREADS")
 
@@ -91,18 +94,24 @@ class Ranks:
                 "comm must be a communicator of mpi4py, like MPI.COMM_WORLD, or None, "
                 f"got {_validation.described(comm)}"
             )
-        self._comm = comm.Dup()
+        self._comm = comm
         self._reduction = reduction
         self.rank, self.size = int(comm.Get_rank()), int(comm.Get_size())
         self.rows = [0] * self.size
         self._mine, self._all = np.zeros(4), np.zeros((self.size, 4))
         self._room: dict[tuple[str, int], NDArray[Any]] = {}
         self._interrupts = Interrupts()
-        self._has_ended = False
+        self._has_ended = self._has_left = False
         self._shared: NDArray[np.uint64] | None = None
 
     def __enter__(self) -> Self:
         self._interrupts.hold()
+        self._comm, duplicated = self._comm.Idup()
+        try:
+            self._wait(duplicated)
+        except KeyboardInterrupt:
+            self._interrupts.release()
+            raise
         return self
 
     def __exit__(
@@ -126,7 +135,8 @@ class Ranks:
                     raise failure
         finally:
             self._interrupts.release()
-            self._comm.Free()
+            if not self._has_left:
+                self._comm.Free()
 
     def share(self, model: Model, settings: str) -> None:
         """Meet before anything else: the network becomes that of rank 0.
@@ -328,7 +338,14 @@ class Ranks:
 
     def _meet(self, status: float, what: int, first: float, second: float) -> None:
         self._mine[:] = status, what, first, second
-        self._comm.Allgather(self._mine, self._all)
+        self._wait(self._comm.Iallgather(self._mine, self._all))
+
+    def _wait(self, request: Any) -> None:
+        """Wait for all ranks; if they do not come after a Ctrl-C, leave without them."""
+        if not self._interrupts.wait(request.Test):
+            self._has_ended = self._has_left = True
+            _abandoned.append((request, self._comm, self._mine, self._all))
+            raise KeyboardInterrupt("another rank did not answer")
 
     def _together(self, error: BaseException) -> BaseException:
         """Return an error that all ranks raise by themselves."""
