@@ -25,6 +25,7 @@ from fastmlp.config import get_num_threads
 from fastmlp.data.moments import ColumnMoments
 from fastmlp.fitting import shared_memory
 from fastmlp.fitting.interrupts import Interrupts
+from fastmlp.fitting.ordered_sums import OrderedSums, in_order
 from fastmlp.model import saving
 from fastmlp.model.model import Core, Model
 
@@ -46,9 +47,6 @@ _abandoned: Final[list[Any]] = []
 """To which another rank did not come: MPI may still write to their arrays."""
 
 _THREADS: Final = ("FASTMLP_NUM_THREADS", "OMP_NUM_THREADS")
-
-_SMALL: Final = 64 * 1024
-"""Bytes of gradients up to which every rank adds all of them: fewer messages."""
 
 _WELL, _FAILED = 0.0, 1.0
 _START, _ROWS, _STEP, _VALIDATION, _STOP, _EPOCH, _END, _SHARE, _GATHER = range(9)
@@ -99,7 +97,6 @@ class Ranks:
         self.rank, self.size = int(comm.Get_rank()), int(comm.Get_size())
         self.rows = [0] * self.size
         self._mine, self._all = np.zeros(4), np.zeros((self.size, 4))
-        self._room: dict[tuple[str, int], NDArray[Any]] = {}
         self._interrupts = Interrupts()
         self._has_ended = self._has_left = False
         self._shared: NDArray[np.uint64] | None = None
@@ -112,6 +109,7 @@ class Ranks:
         except KeyboardInterrupt:
             self._interrupts.release()
             raise
+        self._sums = OrderedSums(self._comm, self.rank, self.size)
         return self
 
     def __exit__(
@@ -233,7 +231,7 @@ class Ranks:
         padded = np.zeros((self.size, max(map(len, every))))
         for row, part in zip(padded, every, strict=True):
             row[: len(part)] = part
-        return _in_order(padded)
+        return in_order(padded)
 
     def moments(self, mine: ColumnMoments) -> ColumnMoments:
         """Return the moments of the rows of all ranks, merged in their order."""
@@ -267,23 +265,21 @@ class Ranks:
     def add(self, gradients: NDArray[Any], sums: NDArray[np.float64]) -> None:
         """Replace the gradients and sums of a step by those of all ranks."""
         found = self._agree(_STEP, sums[0], sums[1])
-        sums[:2] = _in_order(found)
+        sums[:2] = in_order(found)
         if len(sums) > 2:  # losses of heads
-            self._add_in_order("heads", sums[2:])
+            self._sums.add("heads", sums[2:])
         if self._reduction == "mpi":
-            sent = self._buffer("gradients", len(gradients), gradients.dtype)
-            sent[:] = gradients
-            self._comm.Allreduce(sent, gradients)
+            self._sums.add_by_library(gradients)
         else:
-            self._add_in_order("gradients", gradients)
+            self._sums.add("gradients", gradients)
 
     def mean(self, weight: float, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the means over all ranks of what each has measured on samples of this weight."""
         if self.size == 1:
             return values
-        whole = _in_order(self._agree(_VALIDATION, weight, 0.0))[0]
+        whole = in_order(self._agree(_VALIDATION, weight, 0.0))[0]
         weighted = weight * values if weight > 0 else np.zeros_like(values)
-        self._add_in_order("mean", weighted)
+        self._sums.add("mean", weighted)
         mean: NDArray[np.float64] = weighted / whole
         return mean
 
@@ -368,44 +364,6 @@ class Ranks:
     def _description(self, failed: int) -> tuple[str, str]:
         name, message = self._comm.bcast(None, root=failed)
         return name, message
-
-    def _add_in_order(self, name: str, values: NDArray[Any]) -> None:
-        """Replace the values by ((0 + 1) + 2) + ..., their sums over the ranks in order."""
-        if self.size == 1:
-            return
-        if values.nbytes <= _SMALL:
-            every = self._buffer(name, self.size * len(values), values.dtype)
-            every = every.reshape(self.size, len(values))
-            self._comm.Allgather(values, every)
-            values[:] = _in_order(every)
-            return
-        # Each rank adds a part, and has it sent to all.
-        ends = [len(values) * (rank + 1) // self.size for rank in range(self.size)]
-        starts = [0, *ends[:-1]]
-        counts = [end - start for start, end in zip(starts, ends, strict=True)]
-        mine = counts[self.rank]
-        parts = self._buffer(name, self.size * mine, values.dtype)
-        places = [rank * mine for rank in range(self.size)]
-        self._comm.Alltoallv([values, (counts, starts)], [parts, ([mine] * self.size, places)])
-        added = parts.reshape(self.size, mine)
-        for part in added[1:]:
-            np.add(added[0], part, out=added[0])
-        self._comm.Allgatherv(added[0], [values, (counts, starts)])
-
-    def _buffer(self, name: str, size: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Return memory for messages, the same in every step."""
-        room = self._room.get((name, size))
-        if room is None:
-            room = self._room[name, size] = np.empty(size, dtype=dtype)
-        return room
-
-
-def _in_order(values: NDArray[Any]) -> NDArray[Any]:
-    """Return the sum over the first axis, in order."""
-    total: NDArray[Any] = values[0].copy()
-    for row in values[1:]:
-        total += row
-    return total
 
 
 def _error_of(rank: int, name: str, message: str) -> BaseException:
