@@ -105,7 +105,8 @@ def writer(table: Table, name: str, kind: Kind, encoder: Encoder) -> Writer:
     Raises
     ------
     DataError
-        If the column holds vectors and did not in the training, or the other way round.
+        If the column holds vectors and did not in the training, or the other way round; or if its
+        dates contradict the order of day and month in training.
     """
     if isinstance(encoder, Words | TargetMeans):
         return _word_writer(encoder, as_text(table.columns[name]))
@@ -122,7 +123,28 @@ def writer(table: Table, name: str, kind: Kind, encoder: Encoder) -> Writer:
     held = table.held(name)
     if not isinstance(held, Text) and held.ndim != 1:
         raise DataError(f"{table.source}: column {brief(name)} must not hold vectors")
+    if isinstance(held, Text) and kind.order is not None:
+        _refuse_other_order(table, name, held, kind.order)
     return _number_writer(encoder, values_of(held, kind, table.decimal))
+
+
+def _refuse_other_order(table: Table, name: str, text: Text, order: dates.Order) -> None:
+    """Refuse a column whose cells show that day and month have changed places since the training.
+
+    The others of its cells might be read as other days without a sign.
+    """
+    contradicts = np.append(dates.of_other_order(text.values, order), False)  # last: code -1
+    if not contradicts.any():
+        return
+    rows = np.flatnonzero(contradicts[text.codes])
+    if len(rows):
+        row = int(rows[0])
+        cell = brief(text.values[text.codes[row]])
+        first, other = ("day", "month") if order == "day first" else ("month", "day")
+        raise DataError(
+            f"{table.place(row, name)}: {cell} has the {other} first, but in training the {first} "
+            "came first: write the dates of a column in one order, or as 2023-12-31"
+        )
 
 
 def holds_nothing(column: Column) -> bool:

@@ -53,6 +53,7 @@ _PATTERNS: Final[dict[Order, re.Pattern[str]]] = {
     "time of day": _TIME, "day first": _YEAR_LAST, "month first": _YEAR_LAST,
 }  # fmt: skip
 _YEAR_AT_THE_END: Final = ("day first", "month first")
+_YEAR_LATER: Final = (*_YEAR_AT_THE_END, "month by name")
 _PLACES: Final = {  # the groups of year, month and day
     "iso": (1, 2, 3), "year first": (1, 2, 3), "day first": (3, 2, 1), "month first": (3, 1, 2)
 }  # fmt: skip
@@ -108,13 +109,27 @@ def days(values: Sequence[str], order: Order) -> NDArray[np.float64]:
     ----------
     values : sequence of str
         Cells; those that are not dates of that order become NaN. Days of the order "iso" may have a
-        time of day, as other programs write them.
+        time of day, as other programs write them, and where the year comes last a cell may be such
+        a day, too: it has one reading.
     order : str
         From `order_of`.
     """
     result = np.full(len(values), math.nan)
-    for places, cells in _matched(values, _MOMENT if order == "iso" else _PATTERNS[order]):
-        result[places] = _days(cells, order)
+    strings = Strings.of(values)
+    orders: tuple[Order, ...] = (order, "iso") if order in _YEAR_LATER else (order,)
+    for form in orders:
+        for places, cells in _matched(strings, _MOMENT if form == "iso" else _PATTERNS[form]):
+            result[places] = _days(cells, form)
+    return result
+
+
+def of_other_order(values: Sequence[str], order: Order) -> NDArray[np.bool_]:
+    """Return which cells are dates only if day and month change places: they contradict `order`."""
+    result = np.zeros(len(values), np.bool_)
+    if order in _YEAR_AT_THE_END:
+        other: Order = "month first" if order == "day first" else "day first"
+        for places, cells in _matched(values, _YEAR_LAST):
+            result[places] = np.isnan(_days(cells, order)) & ~np.isnan(_days(cells, other))
     return result
 
 
