@@ -31,6 +31,7 @@ html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_show_sphinx = html_show_copyright = False
 pygments_style, pygments_dark_style = "friendly", "monokai"
+highlight_language = "text"  # of blocks that name none: what programs print
 
 linkcheck_timeout = 20
 
