@@ -42,7 +42,7 @@ void draw_order(const RandomStream& stream, std::uint64_t first, std::uint32_t* 
         const std::uint64_t last = first + left - 1;
         random_words(stream.seed, static_cast<std::uint32_t>(stream.purpose), stream.epoch,
                      last / 64 * 16, words.data());
-        // Word r of block c is draw 4 c + r; two loops are twice as fast as its place computed.
+        // Word r of block c is draw 4 c + r; two loops are faster than computing its place.
         std::size_t r = last % 4 + 1;
         for (std::size_t c = last / 4 % 16 + 1; c-- > 0 && left > 0; r = 4) {
             while (r-- > 0 && left > 0) {

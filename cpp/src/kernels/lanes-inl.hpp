@@ -144,7 +144,7 @@ FASTMLP_INLINE void product_tree(const Scalar<S>* x, const Reg<S> (&w)[K][Cols],
         const Reg<S> node = S::load(x + kFirst * S::kLanes);
         FASTMLP_UNROLL
         for (int j = 0; j < Cols; ++j) {
-            // -0 instead of the +0 of a chain is lost where chains or the bias are padded.
+            // A chain makes +0 of -0, a product does not: `narrow_start` hides that unless K is 16.
             sum[j] = K < 16 ? S::mul(node, w[kFirst][j]) : S::fma(node, w[kFirst][j], S::zero());
         }
     } else {
