@@ -3,6 +3,7 @@
 Over 400 lines, as there are a dozen formats with a few short tests each.
 """
 
+import datetime as dt
 import json
 import sys
 from decimal import Decimal
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 
 from fastmlp.errors import DataError
+from fastmlp.tables.frames import from_array
 from fastmlp.tables.reading import read
-from fastmlp.tables.table import Table, Text
+from fastmlp.tables.table import Booleans, Table, Text
 
 pytestmark = pytest.mark.once
 
@@ -389,6 +391,32 @@ def test_frames(kind):
         pa = pytest.importorskip("pyarrow")
         frame = pa.table(COLUMNS) if kind == "pyarrow" else pa.record_batch(COLUMNS)
     assert plain(read(frame)) == EXPECTED
+
+
+PANDAS_ARRAYS = {
+    "boolean": ([True, False, True], [1, 0, 1]),
+    "boolean with gaps": ([True, None, False], [1, np.nan, 0]),
+    "Int64": ([1, None, 3], [1, np.nan, 3]),
+    "Sparse[int64]": ([1, 0, 1], [1, 0, 1]),
+    "bool[pyarrow]": ([True, None, False], [1, np.nan, 0]),
+    "date32[pyarrow]": ([dt.date(1970, 1, 3), None, dt.date(1970, 1, 1)], [2, np.nan, 0]),
+    "datetime64[ns, Asia/Tokyo]": (["1970-01-02 09:00", None, "1970-01-01 09:00"], [1, np.nan, 0]),
+}
+
+
+@pytest.mark.parametrize("kind", PANDAS_ARRAYS)
+@pytest.mark.parametrize("make", ["array", "Series", "Index"])
+def test_arrays_of_pandas_are_columns_as_its_series_are(kind, make):
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    cells, expected = PANDAS_ARRAYS[kind]
+    column = from_array("a", getattr(pd, make)(cells, dtype=kind.removesuffix(" with gaps")))
+    if isinstance(column, Booleans):
+        column = column.numbers()
+    if column.dtype.kind == "M":
+        days = column.astype("M8[D]")
+        column = np.where(np.isnat(days), np.nan, days.astype(np.int64))
+    np.testing.assert_array_equal(column.astype(np.float64), expected)
 
 
 def test_columns_of_pandas():

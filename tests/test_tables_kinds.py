@@ -82,6 +82,22 @@ def test_what_is_dropped_and_why(values, name, reason):
     assert reason in got.reason
 
 
+def test_rows_are_numbered_also_where_some_are_left_out():
+    numbers = np.arange(60)
+    rows = np.delete(np.arange(60), [0, 7, 30])
+    for column in (numbers, numbers + 1, numbers.astype(float)):
+        assert kind_of(column, rows, "Nr", ".").reason == "numbers the rows"
+    assert kind_of(numbers + 1900, rows, "year", ".").name == "number"
+    assert kind_of(numbers * 2, rows, "a", ".").name == "number"
+
+
+def test_a_column_of_numbered_rows_is_dropped_where_targets_are_missing():
+    target = [None if i in {3, 50} else i % 7 + 0.5 for i in range(80)]
+    table = {"Nr": range(1, 81), "a": np.arange(80) % 5, "y": target}
+    model = fm.TabularModel(networks=1, epochs=1, hidden=(2,)).fit(table, "y")
+    assert {c.name: c.how for c in model.columns}["Nr"] == "numbers the rows"
+
+
 def test_row_names_without_a_name():
     assert kind(["r1", "r2", "r3"], unnamed=True).reason == "names the rows"
     assert kind([3.0, 5.0, 9.0], unnamed=True).reason == "numbers the rows"

@@ -183,6 +183,18 @@ def test_classes_keep_their_type(y, classes):
     assert [type(label) for label in model.classes.tolist()] == [type(label) for label in classes]
 
 
+def test_a_note_names_the_target_that_is_missing(tmp_path):
+    cells = [f"{i},{i % 3},{i % 5}.5,{i % 7}.5" for i in range(40)]
+    cells[4] = "4,1,4.5,NA"
+    path = tmp_path / "n.csv"
+    path.write_text("\n".join(["a,b,y1,y2", *cells]))
+    where = f"{path}: line 6, column 'y2': the target is missing"
+    model = fm.TabularModel(networks=1, epochs=1, hidden=(2,)).fit(path, ["y1", "y2"])
+    assert model.notes == (f"{where}: the row is left out",)
+    with pytest.raises(DataError, match="line 6, column 'y2': the target is missing"):
+        fm.TabularModel().fit(path, ["y1", "y2"], missing_target="error")
+
+
 def test_one_missing_cell_does_not_make_classes_of_numbers(tmp_path, rng):
     values = rng.normal(size=300)
     cells = [f"{value:.4f}" for value in values]

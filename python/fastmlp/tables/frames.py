@@ -185,22 +185,32 @@ def _plain(array: NDArray[Any]) -> NDArray[Any]:
 
 def _pandas_column(name: str, series: Any) -> Column:
     kind = getattr(series.dtype, "kind", "O")
-    if isinstance(series.dtype, np.dtype) and kind in "biufMm":
-        return _plain(series.to_numpy())
+    if kind in "biufMm" and (isinstance(series.dtype, np.dtype) or _is_sparse(series.dtype)):
+        return _plain(np.asarray(series))
     if hasattr(series, "cat"):
         values = [None if _is_null(value) else str(value) for value in series.cat.categories]
         codes = series.cat.codes.to_numpy().astype(np.int32)
         return _from_values(name, values, codes, list(series.cat.categories))
     if kind == "b":  # pandas' nullable types
-        missing = series.isna().to_numpy(bool)
+        missing = np.asarray(series.isna(), bool)
         return Booleans.where(series.to_numpy(bool, na_value=False), missing)
     if kind in "iuf":
         return _nullable_numbers(name, series)
     if kind == "M":
-        if getattr(series.dt, "tz", None) is not None:
-            series = series.dt.tz_convert("UTC").dt.tz_localize(None)
-        return np.asarray(series.to_numpy(), "M8[us]")
+        return _pandas_times(name, series)
     return _objects(name, series.to_numpy(object))
+
+
+def _pandas_times(name: str, series: Any) -> Column:
+    """Return times as datetime64, those with a time zone in UTC."""
+    if hasattr(series.dtype, "pyarrow_dtype"):
+        return arrow_column(name, getattr(series, "array", series).__arrow_array__())
+    return np.asarray(series.to_numpy("M8[us]"))
+
+
+def _is_sparse(kind: Any) -> bool:
+    """Return whether a type of pandas stores only what differs from one value."""
+    return hasattr(kind, "subtype") and hasattr(kind, "fill_value")
 
 
 def _nullable_numbers(name: str, series: Any) -> Column:

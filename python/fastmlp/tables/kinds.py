@@ -66,7 +66,7 @@ def kind_of(  # noqa: PLR0911  (a case each)
     known = values[np.isfinite(values)] if values.dtype.kind == "f" else values
     if len(known) == 0 or ((known == known[0]).all() and len(known) == len(values)):
         return _nothing(len(known), len(values), known)
-    if reason := _row_number(known, name, len(values), unnamed=unnamed):
+    if reason := _row_number(column, known, name, len(values), unnamed=unnamed):
         return Kind("dropped", reason)
     return Kind("yes/no") if column.dtype.kind == "b" else _number_kind(known, len(values))
 
@@ -111,11 +111,16 @@ def _unit_that_merges(numbers: NDArray[Any]) -> float:
     return unit if len(np.unique(distinct.astype(np.float64))) < len(distinct) else 0.0
 
 
-def _row_number(known: NDArray[Any], name: str, count: int, *, unnamed: bool) -> str:
-    """Return why numbers are only identifiers of rows; empty if they may be more."""
+def _row_number(
+    column: NDArray[Any], known: NDArray[Any], name: str, count: int, *, unnamed: bool
+) -> str:
+    """Return why numbers are only identifiers of rows; empty if they may be more.
+
+    Row numbers count up in the whole column, also where the training part lacks some rows.
+    """
     if len(known) < count or count < 2 or known.dtype.kind == "b":
         return ""
-    if known[0] in {0, 1} and count > 9 and _count_up(known):
+    if count > 9 and (_count_up(column) or _count_up(known)):
         return NUMBERS_ROWS
     reason = _identifier(name, count, unnamed=unnamed)
     each_its_own = reason and (known == np.floor(known)).all() and len(np.unique(known)) == count
@@ -131,6 +136,9 @@ def _identifier(name: str, count: int, *, unnamed: bool) -> str:
 
 
 def _count_up(numbers: NDArray[Any]) -> bool:
+    """Return whether numbers count from 0 or 1."""
+    if numbers[0] not in {0, 1}:
+        return False
     with np.errstate(over="ignore"):
         return bool((np.diff(numbers.astype(np.float64)) == 1.0).all())
 

@@ -136,7 +136,8 @@ def _rows_with_target(
     without = len(table) - len(rows)
     if not without:
         return rows, []
-    first = table.place(int(known.argmin()), targets[0])
+    row = int(known.argmin())
+    first = table.place(row, next(name for name in targets if not known_rows(table, [name])[row]))
     if not len(rows):
         raise DataError(f"{table.source}: the target is missing in every row")
     if missing_target == "error":
