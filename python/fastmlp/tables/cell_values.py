@@ -1,7 +1,7 @@
 """The values of the cells of a column, given its kind, and what an encoder makes of them."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from fastmlp.tables.scaling import Floats
 from fastmlp.tables.stored_numbers import StoredNumbers
 from fastmlp.tables.table import Booleans, Column, Rows, Table, Text
 from fastmlp.tables.target_means import TargetMeans
+
+_ENOUGH: Final = 10
+"""Rows of words, none of which is known: fewer may all be rare."""
 
 Values = Callable[[Rows], tuple[Floats, NDArray[np.bool_]]]
 """Returns for some rows their numbers (n,), or the parts of their dates (n, 6), NaN where missing;
@@ -189,6 +192,43 @@ def bad_cells(table: Table, name: str, kind: Kind, rows: Rows) -> str:
     more = len(rows) - 1
     others = f", as {'is' if more == 1 else 'are'} {counted(more, 'other')}" if more else ""
     return f"{table.place(row, name)}: {brief(cell)} is {what}{others}: taken as missing"
+
+
+def other_words(table: Table, name: str, encoder: Words | TargetMeans, rows: Rows) -> str:
+    """Return a note if few words of some rows are known from the training; empty if enough are.
+
+    One row tells if the cells are numbers, which lose zeros in front. Words that are rare in
+    training are not known one by one: if there were any, only a column of no other words is noted.
+    """
+    column = table.columns[name]
+    text, counts = _distinct(column, rows)
+    known = set(encoder.words)
+    is_other = np.array([word not in known for word in text.values], np.bool_)
+    total, others = int(counts.sum()), int(counts[is_other].sum())
+    are_words = isinstance(column, Text)
+    has_rare = are_words and isinstance(encoder, Words) and encoder.others
+    enough = others == total if has_rare else 2 * others > total
+    if not known or not others or not enough or (are_words and total < _ENOUGH):
+        return ""
+    cell = brief(text.values[int(is_other.argmax())])
+    what = "are" if are_words else "are numbers and"
+    advice = "" if are_words else ": give text, as numbers have no zeros in front"
+    return (
+        f"{table.source}: column {brief(name)}: {others:,} of {counted(total, 'cell')}, such as "
+        f"{cell}, {what} no words known from the training{advice}"
+    )
+
+
+def _distinct(column: Column, rows: Rows) -> tuple[Text, NDArray[np.intp]]:
+    """Return a text with the distinct cells of some rows, and how often each of its values is."""
+    if isinstance(column, Text) or column.ndim == 2:
+        text = as_text(column)
+        return text, text.counts(rows)
+    values, counts = np.unique(column[rows], return_counts=True)
+    text = as_text(values)
+    kept = text.codes >= 0
+    often = np.bincount(text.codes[kept], counts[kept], len(text.values)).astype(np.intp)
+    return text, often
 
 
 def as_text(column: Column, mark: str = ".") -> Text:

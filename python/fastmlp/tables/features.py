@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastmlp._validation import brief
 from fastmlp.data import _memory
 from fastmlp.errors import DataError
-from fastmlp.tables.cell_values import Writer, bad_cells, values_of, writer
+from fastmlp.tables.cell_values import Writer, bad_cells, other_words, values_of, writer
 from fastmlp.tables.columns import ColumnReport, Columns, how, needs_preparation, number_notes
 from fastmlp.tables.encoders import (
     LEAST_OFTEN,
@@ -139,6 +139,9 @@ class Features:
             self._write(writers, some, out, bad)
             yield out
         notes += self._notes(table, bad)
+        for f in self.features:
+            if isinstance(f.encoder, Words | TargetMeans):
+                notes += filter(None, [other_words(table, f.name, f.encoder, rows)])
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -491,11 +491,12 @@ class TabularModel:
         ----------
         table : str, os.PathLike, frame, mapping, or iterator or list of these
             As for `fit`, with the columns of the training; others are ignored. Unknown words and
-            missing cells are allowed. Cells that are not the expected number or date count as
-            missing, with a warning. Irregularities of a file are warnings, unless the training had
-            them, too. If the decimal mark of a text file is not clear, as in 1,000, it is that of
-            the training. Text in frames, mappings and other files is then refused if the training
-            had decimal commas and the number depends on it.
+            missing cells are allowed, with a warning if most words of a column are unknown. Cells
+            that are not the expected number or date count as missing, with a warning.
+            Irregularities of a file are warnings, unless the training had them, too. If the decimal
+            mark of a text file is not clear, as in 1,000, it is that of the training. Text in
+            frames, mappings and other files is then refused if the training had decimal commas and
+            the number depends on it.
 
         Returns
         -------
