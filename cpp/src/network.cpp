@@ -221,8 +221,8 @@ void apply_stored(Network<T>& network, const Optimizer& optimizer, const StepFac
         if (state.first) target.first_moment = natural_view(layout, i, state.first->data());
         if (state.second) target.second_moment = natural_view(layout, i, state.second->data());
         apply_gradients(kernels::active_table<T>(), target,
-                        natural_view(layout, i, network.gradients()->data()),
-                        *use.of_layer(i).rules, share);
+                        natural_view(layout, i, network.gradients()->data()), use.of_layer(i),
+                        share);
     }
 }
 

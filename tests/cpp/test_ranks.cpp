@@ -80,7 +80,7 @@ private:
 };
 
 Network<float> new_network(Normalization normalization = Normalization::kNone) {
-    Layer hidden{20, Activation::kTanh};
+    Layer hidden{32, Activation::kTanh};  // whose weights are used in place
     hidden.normalization = normalization;
     return Network<float>(5, {hidden, {2, Activation::kIdentity}}, Loss::kMeanSquaredError, 7);
 }

@@ -370,16 +370,21 @@ void use_gradients(const KernelTable<T>& kernel, const UpdateTarget<T>& target,
 
 template <class T>
 void apply_gradients(const KernelTable<T>& kernel, const UpdateTarget<T>& target,
-                     const DenseView<T>& gradients, const StepRules<T>& rules, Share share) {
+                     const DenseView<T>& gradients, GradientUse<T> use, Share share) {
     const DenseView<T>& layer = target.parameters;
     const GradientShare<T> mine(layer, share);
     const Range rows = layer.transposed ? mine.n : mine.k;
     const Range columns = layer.transposed ? mine.k : mine.n;
     const std::size_t offset = rows.first * layer.ldw + columns.first;
-    const GradientUse<T> use{T(1), &rules};
     use_gradients(kernel, target, &DenseView<T>::w, offset, {rows.size(), columns.size()},
                   gradients.w + offset, use, gradients.ldw);
-    for_each_vector(layer, [&](T* DenseView<T>::* part, std::size_t size) {
+    apply_vectors(kernel, target, gradients, use, share);
+}
+
+template <class T>
+void apply_vectors(const KernelTable<T>& kernel, const UpdateTarget<T>& target,
+                   const DenseView<T>& gradients, GradientUse<T> use, Share share) {
+    for_each_vector(target.parameters, [&](T* DenseView<T>::* part, std::size_t size) {
         const Range n = share.of(size, kPad);
         use_gradients(kernel, target, part, n.first, {1, n.size()}, gradients.*part + n.first, use);
     });
@@ -401,7 +406,9 @@ void apply_gradients(const KernelTable<T>& kernel, const UpdateTarget<T>& target
     template void use_gradients(const KernelTable<T>&, const UpdateTarget<T>&, T* DenseView<T>::*, \
                                 std::size_t, BlockSize, const T*, GradientUse<T>, std::size_t);    \
     template void apply_gradients(const KernelTable<T>&, const UpdateTarget<T>&,                   \
-                                  const DenseView<T>&, const StepRules<T>&, Share);
+                                  const DenseView<T>&, GradientUse<T>, Share);                     \
+    template void apply_vectors(const KernelTable<T>&, const UpdateTarget<T>&,                     \
+                                const DenseView<T>&, GradientUse<T>, Share);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
 #undef FASTMLP_INSTANTIATE

@@ -80,9 +80,14 @@ void use_gradients(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>&
                    T* DenseView<T>::* part, std::size_t offset, BlockSize size, const T* gradients,
                    GradientUse<T> use, std::size_t ldg = kernels::kPanel);
 
-/// The step with gradients that were stored in `gradients` before.
+/// The step with gradients that were stored in `gradients` before; `use` has the rules.
 template <class T>
 void apply_gradients(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& target,
-                     const DenseView<T>& gradients, const StepRules<T>& rules, Share share);
+                     const DenseView<T>& gradients, GradientUse<T> use, Share share);
+
+/// The same without the weights: biases, and what a normalised layer has beside them.
+template <class T>
+void apply_vectors(const kernels::KernelTable<T>& kernel, const UpdateTarget<T>& target,
+                   const DenseView<T>& gradients, GradientUse<T> use, Share share);
 
 }  // namespace fastmlp

@@ -58,24 +58,43 @@ public:
         ++step_;
     }
 
-    /// This thread's share of ((0 + 1) + 2) + ... times the scale, + 0, into `out` (count,), of
-    /// that many gradients.
-    void add(T* out, std::size_t count, T scale, Share share) const {
-        constexpr std::size_t kBlock = 1024;  // stays in the L1 cache
-        const Range mine = share.of(count, kBlock);
-        std::array<T, kBlock> sum;
+    /// Calls use(first, count, sums) for the blocks of this thread's share of `all` elements, with
+    /// their sums ((0 + 1) + 2) + ... times the scale, + 0.
+    template <class Use>
+    void for_each_block(Range all, T scale, Share share, Use use) const {
+        const Range part = share.of(all.size(), kBlock);
+        const Range mine{all.first + part.first, all.first + part.last};
+        alignas(64) std::array<T, kBlock> room;
         for (std::size_t first = mine.first; first < mine.last; first += kBlock) {
             const std::size_t n = std::min(kBlock, mine.last - first);
-            std::copy_n(slot_of(0, step_ - 1) + first, n, sum.begin());
-            for (std::size_t rank = 1; rank < size_; ++rank) {
+            const T* sum = slot_of(0, step_ - 1) + first;
+            for (std::size_t rank = 1; rank + 1 < size_; ++rank) {
                 const T* other = slot_of(rank, step_ - 1) + first;
-                for (std::size_t i = 0; i < n; ++i) sum[i] += other[i];
+                for (std::size_t i = 0; i < n; ++i) room[i] = sum[i] + other[i];
+                sum = room.data();
             }
-            for (std::size_t i = 0; i < n; ++i) out[first + i] = sum[i] * scale + T(0);  // not -0
+            if (size_ > 1) {  // with the scale in one pass
+                const T* last = slot_of(size_ - 1, step_ - 1) + first;
+                for (std::size_t i = 0; i < n; ++i) {
+                    room[i] = (sum[i] + last[i]) * scale + T(0);  // not -0
+                }
+            } else {
+                for (std::size_t i = 0; i < n; ++i) room[i] = sum[i] * scale + T(0);
+            }
+            use(first, n, room.data());
         }
     }
 
+    /// This thread's share of those sums, into `out`, which has all elements.
+    void add(T* out, Range all, T scale, Share share) const {
+        for_each_block(all, scale, share, [&](std::size_t first, std::size_t n, const T* sums) {
+            std::copy_n(sums, n, out + first);
+        });
+    }
+
 private:
+    static constexpr std::size_t kBlock = 1024;  ///< stays in the L1 cache
+
     /// A rank that comes sooner is waited for, so that all ranks end with the same step.
     static constexpr std::chrono::seconds kPatience{2};
 

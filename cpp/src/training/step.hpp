@@ -35,7 +35,7 @@ public:
           parameters_(state.parameters()), targets_(state.targets()), options_(options),
           conventions_(conventions), path_(path) {
         for (Part& part : parts_) part.loss_limit = static_cast<T>(conventions.loss_limit);
-        if (path.stored) stored_.emplace(network, options.ranks, path.in_blocks);
+        if (path.stored) stored_.emplace(network, options, path.in_blocks);
         if (options.ranks) sums_.resize(Stored::kHeads + pass.heads.size());
         if (couples_ranks(network)) {
             batch_sums_.emplace(options, network.layout(),

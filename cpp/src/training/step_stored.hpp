@@ -22,14 +22,16 @@ namespace fastmlp {
 template <class T>
 class StoredUpdate {
 public:
-    /// Gradients are stored in the network's gradient buffer; those of several `ranks`, unless
-    /// these are null, in the memory that they share, or in both if the batches are `in_blocks`.
-    StoredUpdate(const Network<T>& network, const Ranks* ranks, bool in_blocks)
+    /// Gradients are stored in the network's gradient buffer; those of several ranks in the memory
+    /// that they share, if they do, or in both if the batches are `in_blocks`.
+    StoredUpdate(const Network<T>& network, const TrainOptions& options, bool in_blocks)
         : flat_(network.gradients()->data()), count_(network.layout().size()),
           gradients_(network.layout(), flat_), stores_(targets(gradients_)),
           squares_(network.layout(), true) {
+        const Ranks* ranks = options.ranks;
         if (!ranks || !ranks->shared) return;
         shared_.emplace(*ranks, count_, most_sums(network));
+        plan(network, options.optimizer.clip_norm != Optimizer::kUnlimited);
         if (in_blocks) return;
         for (const std::uint64_t step : {0, 1}) {
             slots_.emplace_back(network.layout(), shared_->slot_of(ranks->rank, step));
@@ -54,9 +56,9 @@ public:
              const BatchContext& context) {
         if (context.share.rank == 0) exchange(options, is_empty, sums);
         context.meet();
-        const T scale = static_cast<T>(sums[kWeight] > 0 ? 1 / sums[kWeight] : 0);
+        const T scale = scale_of(sums[kWeight]);
         if (shared_) {
-            shared_->add(flat_, count_, scale, context.share);
+            for (const Range range : added_) shared_->add(flat_, range, scale, context.share);
         } else {
             const Range mine = context.share.of(count_, kernels::kPad);
             for (std::size_t i = mine.first; i < mine.last; ++i) {
@@ -78,8 +80,14 @@ public:
                                  layer_rules(optimizer, facts, conventions, pass.layers, room)};
         for (std::size_t i = 0; i < gradients_.size(); ++i) {
             if (!pass.traits[i].trainable) continue;
-            apply_gradients(pass.kernel, targets[i], gradients_[i], *use.of_layer(i).rules,
-                            pass.context.share);
+            const GradientUse<T> of_layer = use.of_layer(i);
+            if (adds_late(i)) {
+                apply_sums(pass, targets[i], late_[i], of_layer, scale_of(facts.weight_sum));
+                apply_vectors(pass.kernel, targets[i], gradients_[i], of_layer, pass.context.share);
+            } else {
+                apply_gradients(pass.kernel, targets[i], gradients_[i], of_layer,
+                                pass.context.share);
+            }
         }
     }
 
@@ -87,6 +95,36 @@ public:
     static constexpr std::size_t kLoss = 0, kWeight = 1, kHeads = 2;
 
 private:
+    static T scale_of(double weight) { return static_cast<T>(weight > 0 ? 1 / weight : 0); }
+
+    /// Decides which gradients are added where they are applied, block by block in the L1 cache:
+    /// the weights of layers that are computed in place, unless the norm `is_needed` before.
+    void plan(const Network<T>& network, bool norm_is_needed) {
+        const Layout& layout = network.layout();
+        late_.resize(layout.layer_count());
+        std::size_t first = 0;
+        for (std::size_t i = 0; i < layout.layer_count() && !norm_is_needed; ++i) {
+            const Parameter& weights = layout[i].weights;
+            const bool in_place = gradients_[i].w == flat_ + weights.offset;
+            if (!in_place || !network.layers()[i].trainable) continue;
+            late_[i] = {weights.offset, weights.offset + weights.size()};
+            added_.push_back({first, late_[i].first});
+            first = late_[i].last;
+        }
+        added_.push_back({first, count_});
+    }
+    bool adds_late(std::size_t i) const { return !late_.empty() && late_[i].size() > 0; }
+
+    /// This thread's share of the update of a layer's weights with the sums of `flat` over ranks.
+    void apply_sums(const Propagation<T>& pass, const UpdateTarget<T>& target, Range flat,
+                    GradientUse<T> use, T scale) const {
+        shared_->for_each_block(flat, scale, pass.context.share,
+                                [&](std::size_t first, std::size_t n, const T* sums) {
+                                    use_gradients(pass.kernel, target, &DenseView<T>::w,
+                                                  first - flat.first, {1, n}, sums, use, n);
+                                });
+    }
+
     static std::vector<UpdateTarget<T>> targets(const PackedParameters<T>& gradients) {
         std::vector<UpdateTarget<T>> result;
         for (std::size_t i = 0; i < gradients.size(); ++i) result.push_back({gradients[i]});
@@ -123,6 +161,8 @@ private:
     std::optional<SharedSums<T>> shared_;
     std::deque<PackedParameters<T>> slots_;  ///< this rank's; empty: `gradients_` is copied there
     std::vector<std::vector<UpdateTarget<T>>> stores_of_slots_;
+    std::vector<Range> added_;  ///< elements whose sums over ranks are stored
+    std::vector<Range> late_;   ///< of each layer, if ranks share memory: those that never are
     SumOfSquares<T> squares_;
 };
 

@@ -37,7 +37,7 @@ public:
         if (!shared_) return options_.ranks->add(sums, count, sums_);
         std::copy_n(sums, count, shared_->slot());
         shared_->meet(sums_, options_.interrupted);
-        shared_->add(sums, count, T(1), Share{});
+        shared_->add(sums, {0, count}, T(1), Share{});
     }
 
     std::size_t batch() const override { return static_cast<std::size_t>(sums_[0]); }
