@@ -161,3 +161,33 @@ def test_a_custom_loss_is_asked_by_each_rank_for_its_samples(data, rows):
     history = twin.fit(*arrays, epochs=2, batch_size=16, ranks=rows)
     np.testing.assert_allclose(net.parameters, twin.parameters, rtol=0, atol=TOLERANCE)
     np.testing.assert_allclose(losses, history.loss, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ("counting", "shuffle", "is_trained"),
+    [
+        ([3], False, False),
+        ([3, 65], False, False),
+        ([3, 65], True, True),
+        ([22, 24], False, True),
+        ([22, 24], True, False),
+        ([0, 20], False, True),  # of two ranks
+        ([10, 30, 50], True, False),
+    ],
+)
+def test_some_batch_has_two_samples_that_count(data, counting, shuffle, is_trained):
+    """Of all ranks together; otherwise it is refused, as by the reference."""
+    weights = np.zeros(70)
+    weights[counting] = 2.0
+    rows, refused = [20, 0, 37, 13], "batches of at least 2 rows of weight above 0"
+    settings = {"epochs": 2, "batch_size": 10, "shuffle": shuffle}
+    twin, arrays = normalized(reference), (*data, weights)
+    if is_trained:
+        twin.fit(*data, sample_weight=weights, ranks=rows, **settings)
+        net, _ = trained(rows, arrays, **settings)
+        np.testing.assert_allclose(net.parameters, twin.parameters, rtol=0, atol=TOLERANCE)
+        return
+    with pytest.raises(ValueError, match=refused):
+        twin.fit(*data, sample_weight=weights, ranks=rows, **settings)
+    with pytest.raises(ValueError, match=refused):
+        trained(rows, arrays, **settings)

@@ -496,7 +496,7 @@ void bind(py::module_& module, const char* name) {
         .def("hvp", &hvp<T>, py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::arg("v"),
              py::arg("n_threads") = 0)
         .def("check_batches", &check_batches<T>, py::arg("rows"), py::arg("sample_weight"),
-             py::arg("order"), py::arg("options"))
+             py::arg("order"), py::arg("options"), py::arg("ranks") = std::vector<std::size_t>{})
         .def(
             "shared_bytes",
             [](const M& m, std::size_t ranks) { return shared_bytes(m.network, ranks); },

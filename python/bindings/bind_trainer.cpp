@@ -248,14 +248,18 @@ std::vector<EpochReport> fit_stream(LockedNetwork<T>& model, const py::object& n
 
 template <class T>
 void check_batches(const LockedNetwork<T>& model, std::size_t rows, py::object sample_weight,
-                   py::object order, const TrainOptions& settings) {
+                   py::object order, const TrainOptions& settings,
+                   const std::vector<std::size_t>& of_ranks) {
     const py::array weights =
         sample_weight.is_none() ? py::array() : require_ready<T>(sample_weight, 1, "sample_weight");
     const T* values = sample_weight.is_none() ? nullptr : static_cast<const T*>(weights.data());
     if (values && static_cast<std::size_t>(weights.shape(0)) != rows) {
         throw py::value_error("sample_weight must have one element per row");
     }
-    fastmlp::check_batches(model.network, rows, values, with_order(settings, order, rows));
+    TrainOptions options = with_order(settings, order, rows);
+    const Ranks ranks{0, of_ranks, {}};
+    if (!of_ranks.empty()) options.ranks = &ranks;
+    fastmlp::check_batches(model.network, rows, values, options);
 }
 
 template <class T>
@@ -267,7 +271,7 @@ int threads_for(const LockedNetwork<T>& model, std::size_t batch_size, int n_thr
 #define FASTMLP_INSTANTIATE(T)                                                                     \
     template int threads_for(const LockedNetwork<T>&, std::size_t, int, double);                   \
     template void check_batches(const LockedNetwork<T>&, std::size_t, py::object, py::object,      \
-                                const TrainOptions&);                                              \
+                                const TrainOptions&, const std::vector<std::size_t>&);             \
     template std::vector<EpochReport> fit(                                                         \
         LockedNetwork<T>&, py::handle, const py::object&, py::object, py::object,                  \
         const TrainOptions&, const Callables&, bool, Conventions*, const RanksOrNone&);            \

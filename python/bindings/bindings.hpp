@@ -114,7 +114,8 @@ std::uint64_t steps_of(const LockedNetwork<T>& model, const Optimizer& optimizer
 /// rows means unknown.
 template <class T>
 void check_batches(const LockedNetwork<T>& model, std::size_t rows, py::object sample_weight,
-                   py::object order, const TrainOptions& settings);
+                   py::object order, const TrainOptions& settings,
+                   const std::vector<std::size_t>& of_ranks);
 
 /// The number of threads that `fit` would use.
 template <class T>

@@ -7,6 +7,8 @@
 
 #include "fastmlp/random.hpp"
 #include "fastmlp/ranks.hpp"
+#include "training/source.hpp"
+#include "training/step_rows.hpp"
 
 namespace fastmlp {
 namespace {
@@ -16,7 +18,7 @@ bool counts_epochs(const Schedule& schedule) {
     return schedule.kind != Schedule::Kind::kConstant && schedule.kind != Schedule::Kind::kInverse;
 }
 
-/// Whether any batch of an epoch has two samples of non-zero weight.
+/// Whether any batch of an epoch has two samples of non-zero weight; `order` may be null.
 template <class T>
 bool has_two_in_a_batch(const std::uint32_t* order, std::size_t rows, const T* weights,
                         std::size_t batch) {
@@ -28,7 +30,45 @@ bool has_two_in_a_batch(const std::uint32_t* order, std::size_t rows, const T* w
     return false;
 }
 
-/// The same for all epochs.
+/// The same of the epochs of several ranks, whose `weights` follow each other.
+template <class T>
+class BatchesOfRanks {
+public:
+    BatchesOfRanks(const Ranks& ranks, const T* weights, std::size_t rows, std::size_t batch)
+        : ranks_(ranks), weights_(weights), batch_(batch), found_((rows + batch - 1) / batch) {}
+
+    bool have_two(const Network<T>& network, std::uint32_t epoch, bool shuffle) {
+        std::fill(found_.begin(), found_.end(), 0);
+        Ranks each = ranks_;
+        const T* weights = weights_;
+        for (each.rank = 0; each.rank < each.rows.size(); ++each.rank) {
+            const std::size_t rows = each.rows[each.rank];
+            order_.resize(rows);
+            std::iota(order_.begin(), order_.end(), 0);
+            if (shuffle) {
+                draw_order(order_stream(&each, network.seed(), epoch), 0, order_.data(), rows);
+            }
+            const StepRows steps(rows, batch_, &each);
+            for (std::size_t step = 0; step < found_.size(); ++step) {
+                const Range part = steps.of(step, rows);
+                for (std::size_t i = part.first; i < part.last; ++i) {
+                    if (weights[order_[i]] != 0 && ++found_[step] == 2) return true;
+                }
+            }
+            weights += rows;
+        }
+        return false;
+    }
+
+private:
+    const Ranks& ranks_;
+    const T* weights_;
+    std::size_t batch_;
+    std::vector<std::size_t> found_;  ///< of each step
+    std::vector<std::uint32_t> order_;
+};
+
+/// Whether any batch of all epochs has two samples of non-zero weight.
 template <class T>
 bool ever_has_two_in_a_batch(const Network<T>& network, std::size_t rows, const T* weights,
                              const TrainOptions& options, std::size_t batch) {
@@ -40,16 +80,16 @@ bool ever_has_two_in_a_batch(const Network<T>& network, std::size_t rows, const 
         }
         return false;
     }
-    if (!options.shuffle) return has_two_in_a_batch<T>(nullptr, rows, weights, batch);
     const auto counting = static_cast<std::size_t>(
         std::count_if(weights, weights + rows, [](T weight) { return weight != 0; }));
     if (counting > (rows + batch - 1) / batch) return true;
     if (counting < 2) return false;
-    std::vector<std::uint32_t> order(rows);
-    for (std::size_t i = 0; i < options.epochs - options.first_epoch; ++i) {
-        draw_order(network.seed(), network.epoch() + static_cast<std::uint32_t>(i), order.data(),
-                   rows);
-        if (has_two_in_a_batch(order.data(), rows, weights, batch)) return true;
+    const Ranks alone{0, {rows}, {}};
+    BatchesOfRanks<T> batches(options.ranks ? *options.ranks : alone, weights, rows, batch);
+    const std::size_t epochs = options.shuffle ? options.epochs - options.first_epoch : 1;
+    for (std::size_t i = 0; i < epochs; ++i) {
+        const auto epoch = network.epoch() + static_cast<std::uint32_t>(i);
+        if (batches.have_two(network, epoch, options.shuffle)) return true;
     }
     return false;
 }
@@ -93,10 +133,11 @@ void check_batches(const Network<T>& network, std::size_t rows, const T* weights
         })) {
         return;
     }
-    if (options.ranks) {  // whose weights are not known here
-        rows =
+    if (options.ranks) {
+        const std::size_t all =
             std::accumulate(options.ranks->rows.begin(), options.ranks->rows.end(), std::size_t{0});
-        weights = nullptr;
+        if (rows != all) weights = nullptr;  // those of the others are not known
+        rows = all;
     }
     std::vector<T> chosen;
     if (options.rows && weights) {

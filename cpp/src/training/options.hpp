@@ -15,7 +15,8 @@ namespace fastmlp {
 void check_options(std::size_t rows, const TrainOptions& options);
 
 /// Throws std::invalid_argument if every batch of a batch-normalised network would have one row
-/// only, and so no variance. `weights` (rows,) may be null; rows of weight 0 do not count.
+/// only, and so no variance. `weights` (rows,) may be null; rows of weight 0 do not count. Of ranks
+/// they are known if the rows are those of all of them.
 template <class T>
 void check_batches(const Network<T>& network, std::size_t rows, const T* weights,
                    const TrainOptions& options);

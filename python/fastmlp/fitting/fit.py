@@ -139,10 +139,7 @@ def _fit_arrays(
         learn_from(model, samples, ranks)
     settings = options.to_core(optimizer, model.dtype, len(trained))
     order = _read_order(samples, options)
-    if ranks is None:
-        core.check_batches(len(samples), samples.weight, order, settings)
-    else:  # nothing is known here of the weights of the others
-        core.check_batches(len(trained), None, None, settings)
+    _check_batches(model, len(trained), samples.weight, order, settings, ranks)
     file = checkpoint_file(model, options, settings, len(trained), order, of_samples, ranks)
     n_threads = core.threads_for(settings.batch_size, options.n_threads, samples.density)
     with _shown(options, ranks) as progress:
@@ -161,6 +158,22 @@ def _fit_arrays(
             ranks=None if ranks is None else _of_core(core, ranks),
         )
         return loop.end(epochs, n_threads)
+
+
+def _check_batches(
+    model: Model,
+    rows: int,
+    weights: NDArray[Any] | None,
+    order: NDArray[np.uint32] | None,
+    settings: TrainOptions,
+    ranks: Ranks | None,
+) -> None:
+    """Refuse batch normalization if no batch has two samples that count, as all of a stream may."""
+    if ranks is None:
+        model.core.check_batches(rows, weights, order, settings)
+        return
+    known = ranks.weights(weights) if model.moves_averages else None
+    model.core.check_batches(rows, known, None, settings, ranks.rows)
 
 
 def _of_core(core: Core, ranks: Ranks) -> tuple[Any, ...]:
@@ -204,7 +217,7 @@ def _fit_stream(
     options, trained = _counted(model, source, None, held_out, options, ranks)
     settings = options.to_core(optimizer, model.dtype, len(trained))
     source.require_memory(settings.batch_size)
-    core.check_batches(len(trained), None, None, settings)
+    _check_batches(model, len(trained), None, None, settings, ranks)
     of_samples = {} if options.checkpoint is None else source.fingerprint()
     file = checkpoint_file(model, options, settings, len(trained), None, of_samples, ranks)
     n_threads = core.threads_for(settings.batch_size, options.n_threads)

@@ -233,6 +233,19 @@ class Ranks:
             row[: len(part)] = part
         return in_order(padded)
 
+    def weights(self, mine: NDArray[Any] | None) -> NDArray[Any] | None:
+        """Return which samples of all ranks count, as weights of 0 and 1; None if all may."""
+        counting = None if mine is None else np.packbits(mine > 0)
+        each = self.gathered((counting, None if mine is None else mine.dtype))
+        dtype = next((found for _, found in each if found is not None), None)
+        if dtype is None:
+            return None
+        whole = [
+            np.ones(rows, dtype) if bits is None else np.unpackbits(bits, count=rows).astype(dtype)
+            for (bits, _), rows in zip(each, self.rows, strict=True)
+        ]
+        return np.concatenate(whole)
+
     def moments(self, mine: ColumnMoments) -> ColumnMoments:
         """Return the moments of the rows of all ranks, merged in their order."""
         first, *others = self.gathered(mine)
