@@ -1,42 +1,30 @@
 """The C interface, from what the package carries, gives the bits of Python."""
 
-import shutil
 import subprocess
-from pathlib import Path
 
+import c_programs
 import numpy as np
 import pytest
+from c_programs import ROOT, compiled
 
 import fastmlp as fm
-from fastmlp import _core
 
-ROOT = Path(__file__).parent.parent
 ROWS = 16
 
-pytestmark = [
-    pytest.mark.no_sanitizer,  # whose library a program of its own does not have
-    pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler"),
-    pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler"),
-]
+pytestmark = c_programs.NEEDS
 
 
 @pytest.fixture(scope="module")
 def batches(tmp_path_factory):
     """Return a function that runs the program batches.c."""
     folder = tmp_path_factory.mktemp("c")
-    source = ROOT / "tests" / "cpp" / "shared" / "batches.c"
-    flags = ["-std=c11", "-Wall", "-Wextra", "-pedantic", "-Werror", "-DFASTMLP_STATIC"]
-    compiled = ["-c", source, "-o", folder / "batches.o"]
-    subprocess.run(["cc", *flags, f"-I{fm.get_include()}", *compiled], check=True)
-    library = Path(_core.__file__).parent / "lib" / "libfastmlp.a"
-    linked = [folder / "batches.o", library, "-pthread", "-o", folder / "batches"]
-    subprocess.run(["c++", *linked], check=True)
+    program = compiled(ROOT / "tests" / "cpp" / "shared" / "batches.c", folder, "c11")
 
     def run(net, *arrays):
         net.save(folder / "model.safetensors")
         (folder / "data").write_bytes(b"".join(array.tobytes() for array in arrays))
         subprocess.run(
-            [folder / "batches", *(folder / name for name in ("model.safetensors", "data", "out"))],
+            [program, *(folder / name for name in ("model.safetensors", "data", "out"))],
             check=True,
         )
         return (folder / "out").read_bytes()

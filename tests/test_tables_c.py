@@ -1,37 +1,27 @@
 """Models of tables of numbers answer in C and C++ with the bits of Python."""
 
 import json
-import shutil
+import math
 import subprocess
-from pathlib import Path
 
+import c_programs
 import numpy as np
 import pytest
+from c_programs import ROOT, compiled
 
 import fastmlp as fm
-from fastmlp import _core
+from fastmlp.model.model_files import TableData, read_model, write_model
 
-ROOT = Path(__file__).parent.parent
 N = 300
 
-pytestmark = [
-    pytest.mark.no_sanitizer,  # whose library a program of its own does not have
-    pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler"),
-    pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler"),
-]
+pytestmark = c_programs.NEEDS
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
     """Return a function that runs the example predict_table.c on a model and rows."""
     folder = tmp_path_factory.mktemp("c")
-    source = ROOT / "examples" / "cpp" / "predict_table.c"
-    flags = ["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-DFASTMLP_STATIC"]
-    compiled = ["-c", source, "-o", folder / "tables.o"]
-    subprocess.run(["cc", *flags, f"-I{fm.get_include()}", *compiled], check=True)
-    library = Path(_core.__file__).parent / "lib" / "libfastmlp.a"
-    linked = [folder / "tables.o", library, "-pthread", "-o", folder / "tables"]
-    subprocess.run(["c++", *linked], check=True)
+    predict_table = compiled(ROOT / "examples" / "cpp" / "predict_table.c", folder, "c99")
 
     def run(model, rows):
         path = model
@@ -40,7 +30,7 @@ def program(tmp_path_factory):
             model.save(path)
         text = "\n".join(" ".join(map(repr, row)) for row in rows.tolist())
         return subprocess.run(
-            [folder / "tables", path],
+            [predict_table, path],
             input=text, capture_output=True, encoding="utf-8", check=False,
         )  # fmt: skip
 
@@ -138,3 +128,63 @@ def test_other_tables_are_refused_by_name(program, column, message):
     done = program(model, np.zeros((1, 2)))
     assert done.returncode == 2
     assert message in done.stderr
+
+
+def changed_feature(**members):
+    """Return a change of the JSON of the first column; None takes a member away."""
+
+    def change(_values, arrays):
+        feature = json.loads(arrays["features"][0])
+        for name, value in members.items():
+            feature[name] = value
+            if value is None:
+                del feature[name]
+        arrays["features"] = [json.dumps(feature), *arrays["features"][1:]]
+
+    return change
+
+
+def changed_array(name, value):
+    return lambda _values, arrays: arrays.update({name: value})
+
+
+def changed_value(name, value):
+    return lambda values, _arrays: values.update({name: value})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        changed_feature(mean=math.nan),
+        changed_feature(median=math.inf),
+        changed_feature(deviation=0.0),
+        changed_feature(deviation=math.nan),
+        changed_feature(deviation=None),
+        changed_feature(missing=None),
+        changed_feature(missing=1),
+        changed_feature(means={}),
+        changed_array("feature.0.edges", np.array([0.0, math.nan, 1.0])),
+        changed_array("feature.0.edges", np.array([1.0, 0.0])),
+        changed_array("target.kinds", ["bool"]),
+        changed_array("target.names", []),
+        changed_array("target.mean", np.array([math.nan])),
+        changed_array("target.deviation", np.array([0.0])),
+        changed_array("target.classes", np.array([1.0, math.nan])),
+        changed_value("decimal", "x"),
+        changed_value("version", 2),
+        changed_value("task", "ranking"),
+        changed_value("task", "labels"),
+    ],
+)
+def test_c_and_python_refuse_the_same_files(program, tmp_path, change):
+    known = {"a": table()["a"], "price": table()["price"]}
+    path = tmp_path / "model"
+    fm.TabularModel(networks=1, epochs=1, seed=4, hidden=[4]).fit(known, "price").save(path)
+    assert program(path, np.zeros((1, 1))).returncode == 0
+    models, held = read_model(path)
+    values, arrays = dict(held.values), dict(held.arrays)
+    change(values, arrays)
+    write_model(path, models, TableData(values, arrays, held.inputs, held.reason))
+    with pytest.raises(fm.ModelFormatError):
+        fm.load(path)
+    assert program(path, np.zeros((1, 1))).returncode == 2

@@ -28,7 +28,8 @@ using files::JsonReader;
 struct Column {
     std::string name, kind, encoder;
     std::optional<double> median, mean, deviation, least, most;
-    bool missing = false, has_means = false;
+    std::optional<bool> missing;
+    bool has_means = false;
 };
 
 Column read_column(JsonReader& json) {
@@ -127,7 +128,7 @@ private:
 
     void read_values() {
         std::uint64_t version = 0;
-        std::string task;
+        std::string task, decimal = ".";
         parsed(archive_.metadata.at(files::kTableKey), [&](JsonReader& json) {
             json.object([&](const std::string& key) {
                 if (key != "values") return json.skip();
@@ -136,13 +137,16 @@ private:
                         version = json.integer();
                     } else if (name == "task") {
                         task = json.string();
-                    } else {
+                    } else if (name == "decimal" && !json.accept_null()) {
+                        decimal = json.string();
+                    } else if (name != "decimal") {
                         json.skip();
                     }
                 });
             });
         });
         if (version != 1) refuse("tables of version " + std::to_string(version) + " are not read");
+        if (decimal != "." && decimal != ",") refuse("there is no decimal mark '" + decimal + "'");
         const char* const tasks[] = {"classification", "regression", "labels"};
         const auto* const found = std::find(std::begin(tasks), std::end(tasks), task);
         if (found == std::end(tasks)) refuse("there is no task '" + task + "'");
@@ -161,6 +165,10 @@ private:
             refuse("the target must have a mean and a deviation for each number");
         }
         for (const double deviation : content_.deviation) check_deviation(deviation);
+        const std::size_t kinds = texts("target.kinds").size();
+        if (kinds != (content_.task == Task::kLabels ? targets : 0)) {
+            refuse("the target must have a kind for each label");
+        }
         if (targets == 0 || (is_classification && targets > 1)) {
             refuse("the target must have a name, and several only as numbers or labels");
         }
@@ -188,8 +196,9 @@ private:
     }
 
     Number number(const Column& column, const std::string& key) {
+        if (!column.missing) refuse(key + ".missing is not there");
         Number result{required(column, column.median), required(column, column.mean),
-                      required(column, column.deviation), floats(key + ".edges"), column.missing};
+                      required(column, column.deviation), floats(key + ".edges"), *column.missing};
         check_deviation(result.deviation);
         if (result.edges.size() == 1 || !ascend(result.edges)) refuse(key + ".edges must ascend");
         if (column.has_means) result.means = number_means(key + ".means");
@@ -288,7 +297,10 @@ private:
         switch (numbers->type) {
             case ElementType::kI64: add(std::int64_t{}, whole); break;
             case ElementType::kU64: add(std::uint64_t{}, whole); break;
-            case ElementType::kF64: add(double{}, files::json_number); break;
+            case ElementType::kF64:
+                floats("target.classes");  // refuses what is not finite
+                add(double{}, files::json_number);
+                break;
             case ElementType::kBool:
                 add(std::uint8_t{}, [](auto yes) { return std::string(yes ? "True" : "False"); });
                 break;

@@ -5,6 +5,7 @@ strings ``features``, one JSON object each; their long attributes are arrays.
 """
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -155,7 +156,7 @@ def from_table(file: str, table: TableData, inputs: int, outputs: int) -> Learne
 
 def _read(table: TableData, inputs: int, outputs: int) -> Learned:
     values, arrays = table.values, dict(table.arrays)
-    if values["version"] != _VERSION:
+    if values["version"] != _VERSION or not isinstance(values["version"], int):
         raise ValueError(f"tables of version {values['version']!r} are not read")
     texts = _texts(arrays, "features")
     features = [
@@ -206,6 +207,8 @@ def _target_of(values: dict[str, Any], arrays: dict[str, Array]) -> Target:
     kinds = list(_texts(arrays, "target.kinds"))
     held = arrays["target.classes"]
     classes: list[Label] = held.tolist() if isinstance(held, np.ndarray) else list(held)
+    if isinstance(held, np.ndarray) and held.dtype.kind == "f" and not np.isfinite(held).all():
+        raise ValueError("target.classes must be finite")
     mean, deviation = (_floats(arrays, f"target.{name}", 1) for name in ("mean", "deviation"))
     numbers = len(names) if task == "regression" else 0
     if not len(mean) == len(deviation) == numbers or not (deviation > 0.0).all():
@@ -237,6 +240,8 @@ class _State:
         value = self.values[name]
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TypeError(f"{self.key}.{name} must be a number")
+        if not math.isfinite(value):
+            raise ValueError(f"{self.key}.{name} must be finite")
         return float(value)
 
     def deviation(self) -> float:
@@ -310,15 +315,15 @@ def _number_of(state: _State) -> Number:
         raise ValueError(f"{state.key}.edges must ascend")
     median, mean, deviation = state.number("median"), state.number("mean"), state.deviation()
     means = None
-    if state.values.get("means"):  # null, or not there in a file of an earlier version
+    if state.values.get("means") is not None:  # null, or not there in a file of an earlier version
         means = _number_means_of(state.inner("means"))
     return Number(median, mean, deviation, edges, state.switch("missing"), means)
 
 
 def _raw_number_of(state: _State) -> RawNumber:
     median, least, most = map(state.number, ("median", "least", "most"))
-    if not -np.inf < least <= most < np.inf or not np.isfinite(median):
-        raise ValueError(f"{state.key}: least, most and median must be finite and ascend")
+    if least > most:
+        raise ValueError(f"{state.key}: least must not be above most")
     return RawNumber(median, least, most)
 
 
