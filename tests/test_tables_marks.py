@@ -141,7 +141,7 @@ def test_marks_that_have_one_reading(write, cells, numbers):
     model = fitted(write("a.csv", "a;b;y", *rows), "y", features=["a"])
     assert model.notes == ()
     like = fitted({"a": np.repeat(numbers, 10), "y": np.repeat([1, 2], 10)}, "y")
-    assert str(model.columns) == str(like.columns)
+    assert str(model.columns).replace(" (in $)", "") == str(like.columns)
     assert model.columns[0].kind == "number"
 
 
@@ -398,3 +398,30 @@ def test_a_mark_that_another_file_tells_has_no_note(write, houses):
     points = write("p.csv", "size;rooms;price", "1.001;1;142")
     assert "may be a decimal mark" in read(points).notes[0]
     assert read([points, houses]).notes == []
+
+
+LISTS = ["1,3", "2,4,7", "5", "3,4"] * 10
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "number", "decimal"),
+    [
+        (",", "{}", "."),
+        (",", "{}.5", "."),
+        (";", "{}", "."),
+        (";", "{}.5", "."),
+        (";", "{},5", ","),
+    ],
+)
+def test_lists_do_not_tell_the_mark(tmp_path, delimiter, number, decimal):
+    rows = [f'"{cell}"{delimiter}{number.format(i)}\n' for i, cell in enumerate(LISTS)]
+    (tmp_path / "a.csv").write_text(f"tags{delimiter}x\n" + "".join(rows))
+    found = read(tmp_path / "a.csv")
+    assert (found.decimal, found.notes) == (decimal, [])
+    assert list(found.columns["tags"].values) == LISTS[:4]
+    assert found.columns["x"][1] == float(number.format(1).replace(",", "."))
+
+
+def test_lists_in_memory_do_not_tell_the_mark():
+    assert read({"tags": LISTS, "x": ["1,250"] * 40}).decimal == "."
+    assert read({"tags": LISTS, "x": ["1,25"] * 40}).columns["x"][0] == 1.25

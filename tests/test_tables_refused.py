@@ -528,3 +528,71 @@ def test_a_column_that_cannot_be_read_is_an_error_only_if_needed(of, tmp_path):
         fm.TabularModel(**QUICK).fit(table, "odd", features=["a"])
     with pytest.raises(DataError, match=r"column 'a' (holds|must be) "):
         model.predict(of({"b": Y, "a": OBJECTS}, tmp_path))
+
+
+def with_a(cells, **columns):
+    rng = np.random.default_rng(0)
+    table = {"a": cells, "b": rng.normal(size=len(cells)), "y": np.arange(len(cells)) % 7.5}
+    model = fm.TabularModel(seed=1, epochs=1, networks=1, hidden=[4])
+    return model.fit({**table, **columns}, target="y")
+
+
+HUNDRED = [f"{i}.25" for i in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("forms", "example"),
+    [
+        (["{}%", "{}"], "'1.25' and '0.25%'"),
+        (["${}", "€{}"], "'$0.25' and '€1.25'"),
+        (["${}", "{}%"], "'$0.25' and '1.25%'"),
+    ],
+)
+def test_numbers_of_several_units_are_noted(forms, example):
+    cells = [forms[i % 2].format(cell) for i, cell in enumerate(HUNDRED)]
+    model = with_a(cells)
+    assert (
+        f"table: column 'a': its numbers have different units, as in {example};" in model.notes[0]
+    )
+    with pytest.raises(DataError, match="the target 'y': its numbers have different units"):
+        with_a(cells, y=cells)
+
+
+def test_numbers_of_one_unit_are_reported_and_others_noted():
+    model = with_a([f"${cell}" if i % 3 else cell for i, cell in enumerate(HUNDRED)])
+    assert model.notes == ()
+    assert "(in $)" in str(model.columns)
+    model.predict({"a": ["$5", "5"], "b": [1.0, 2.0]})
+    with pytest.warns(UserWarning, match="column 'a': '€5' is read as one in \\$"):
+        model.predict({"a": ["€5", "5"], "b": [1.0, 2.0]})
+    model = with_a([f"{cell} %" for cell in HUNDRED])
+    model.predict({"a": ["5%"], "b": [1.0]})
+    with pytest.warns(
+        UserWarning, match=r"column 'a': a number without a sign is read as one in %"
+    ):
+        model.predict({"a": ["0.05"], "b": [1.0]})
+    with pytest.warns(UserWarning, match="column 'a': '0.05' is read as one in %"):
+        model.predict({"a": ["0.05", "5%"], "b": [1.0, 2.0]})
+    model = with_a(HUNDRED)
+    with pytest.warns(UserWarning, match="column 'a': '5%' is read as one without a unit"):
+        model.predict({"a": ["5%"], "b": [1.0]})
+
+
+def test_a_dropped_column_that_is_half_numbers_is_noted():
+    model = with_a([f"x{i}" if i % 2 else cell for i, cell in enumerate(HUNDRED)])
+    assert "holds numbers, but 50.0% of the cells are words such as 'x1'" in model.notes[0]
+    assert with_a([f"x{i}" if i % 20 else cell for i, cell in enumerate(HUNDRED)]).notes == ()
+
+
+@pytest.mark.parametrize("where", ["memory", "file"])
+def test_labels_that_differ_by_blanks_are_noted(tmp_path, where):
+    labels = ["a", "a ", "b", "b"] * 10
+    table = {"x": np.arange(40) * 7 % 11, "y": labels}
+    if where == "file":
+        rows = [f"{x},{y}\n" for x, y in zip(table["x"], labels, strict=True)]
+        table = tmp_path / "a.csv"
+        table.write_text("x,y\n" + "".join(rows))
+    model = fm.TabularModel(seed=1, epochs=1, networks=1).fit(table, target="y")
+    assert model.classes.tolist() == ["a", "b"]
+    assert len(model.notes) == 1
+    assert "'a ' is the same as 'a': blanks around a cell do not count" in model.notes[0]

@@ -50,6 +50,7 @@ _MOST_DIGITS: Final = 308  # of a number within float64
 _FIRST: Final = 1000
 _MINUS: Final = "\N{MINUS SIGN}"
 _SIGNS: Final = re.compile(r"[$€£¥%\s\u00a0\u202f]")
+_UNITS: Final = "$€£¥%"
 
 
 def is_number(cell: str) -> bool:
@@ -73,6 +74,17 @@ def number(cell: str, decimal: str = ".") -> float:
     if decimal == ",":
         cell = cell.replace(",", ".", 1)
     return float(cell) if _NUMBER.fullmatch(cell) else math.nan
+
+
+def units(values: Sequence[str], decimal: str) -> dict[str, str]:
+    """Return the units of numbers, signs of currencies and percent or "", each with a cell."""
+    found: dict[str, str] = {}
+    strings = Strings.of(values)
+    for layout in strings.layouts:
+        unit = "".join(sign for sign in _UNITS if sign in layout)
+        if unit not in found and not math.isnan(number(example(layout), decimal)):
+            found[unit] = next(strings.alike([layout])).texts()[0]
+    return found
 
 
 def is_thousands(cell: str, decimal: str) -> bool:

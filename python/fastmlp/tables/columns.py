@@ -5,11 +5,11 @@ from typing import Final
 
 from fastmlp._validation import brief
 from fastmlp.data._text import counted
-from fastmlp.tables import dates
+from fastmlp.tables import cells, dates
 from fastmlp.tables.encoders import Encoder, Number, Numbers, RawNumber, Vector
-from fastmlp.tables.kinds import MIXED, ROUNDED, Kind
+from fastmlp.tables.kinds import MIXED, ROUNDED, UNITS, Kind
 from fastmlp.tables.scaling import is_near
-from fastmlp.tables.table import Table
+from fastmlp.tables.table import Table, Text
 from fastmlp.tables.target_means import TargetMeans
 
 
@@ -103,13 +103,32 @@ def needs_preparation(name: str, kind: Kind, encoder: Encoder) -> str:
     return ""
 
 
+def unit_notes(table: Table, name: str, kind: Kind) -> list[str]:
+    """Return a note if the numbers of a table to predict have another unit than in training.
+
+    Those without a sign are of the currency of the training, but may not be percent.
+    """
+    if kind.name != "number" or UNITS in kind.reason:
+        return []
+    column = table.held(name)
+    found = {"": "a number without a sign"}
+    if isinstance(column, Text):
+        units = cells.units(column.values, table.decimal)
+        found = {sign: brief(cell) for sign, cell in units.items()}
+    unit = kind.reason.removeprefix("in ") if kind.reason.startswith("in ") else ""
+    others = [cell for sign, cell in found.items() if sign != unit and (sign or unit == "%")]
+    trained = f"in {unit}" if unit else "without a unit"
+    return [f"column {brief(name)}: {cell} is read as one {trained}" for cell in others[:1]]
+
+
 _HELD: Final = {"date": "dates", "time of day": "times of day", "vector": "vectors"}
 
 
 def number_notes(table: Table, kinds: dict[str, Kind]) -> list[str]:
-    """Return a note for each column whose numbers are rounded, or are words beside others."""
+    """Return a note for each column whose numbers are rounded, of several units or beside words."""
     remedies = {
         ROUNDED: "subtract a constant first, or make the column text",
+        UNITS: "convert them to one, or make the column text",
         MIXED: "if these stand for missing numbers, leave the cells empty",
     }
     return [

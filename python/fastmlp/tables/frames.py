@@ -303,8 +303,9 @@ def _place(row: int, name: str) -> str:
 
 def _untyped(name: str, items: Sequence[Any]) -> Untyped:
     text = _text(name, items)
-    numbers = (_word(item) for item in items if _is_number(item))
-    return Untyped(text.values, text.codes, numbers=frozenset(filter(None, numbers)))
+    words = (_word(item) for item in items if _is_number(item))
+    numbers = frozenset(filter(None, words))
+    return Untyped(text.values, text.codes, merged=text.merged, numbers=numbers)
 
 
 def _text(name: str, items: Sequence[Any]) -> Text:
@@ -401,7 +402,7 @@ def arrow_column(  # noqa: PLR0911  (a case each)
         return seconds / {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
     if kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind):
         text = arrow_text(column.cast(pa.large_string()))
-        return Untyped(text.values, text.codes)
+        return Untyped(text.values, text.codes, merged=text.merged)
     if kinds.is_list(kind) or kinds.is_large_list(kind) or kinds.is_fixed_size_list(kind):
         return _vectors(name, column.to_pylist() if column.null_count else list(_lists(column)))
     if kinds.is_binary(kind) or kinds.is_large_binary(kind):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
@@ -19,7 +19,9 @@ FEW_WORDS: Final = 30
 NUMBERS_ROWS: Final = "numbers the rows"
 ROUNDED: Final = "float64 rounds its numbers to multiples of "
 MIXED: Final = "holds numbers, but "
+UNITS: Final = "its numbers have different units, as in "
 _MOSTLY: Final = 0.9
+_SOME: Final = 0.1
 _LONG_TEXT: Final = 6.0  # words per cell, on average
 _ROW_NAMES: Final = re.compile(
     r"(Unnamed: \d+|id|_id|rownames?|row[ _]?names?|index|idx)", re.IGNORECASE
@@ -163,7 +165,9 @@ def _text_kind(  # noqa: C901, PLR0911  (a case each)
     mostly = int(counts[~np.isnan(numeric)].sum()) > 9 * int(counts[bad].sum())
     numbers = mostly and not cells.has_code(values)
     if numbers and not cells.are_rounded(values):
-        return _number_kind(numeric[np.isfinite(numeric)], total)
+        found = _number_kind(numeric[np.isfinite(numeric)], total)
+        units = cells.units(values, decimal)
+        return replace(found, reason=found.reason or mixed_units(units) or _unit(units))
     if numbers:
         each_its_own = len(values) == known == total
         if each_its_own and (why := _identifier(name, total, unnamed=unnamed)):
@@ -174,11 +178,27 @@ def _text_kind(  # noqa: C901, PLR0911  (a case each)
         return Kind("dropped", "names the rows")
     if reason and len(values) > FEW_WORDS:
         return Kind("dropped", f"holds dates, but {reason}")
-    mixed = "" if numbers else _mixed(values, counts, numeric, bad)
     if prose := _prose(values, known):
+        mixed = "" if numbers else _mixed(values, counts, numeric, bad, least=_SOME)
         return Kind("dropped", f"{prose}, {mixed}" if mixed else prose)
+    mixed = "" if numbers else _mixed(values, counts, numeric, bad)
     why = "float64 rounds its numbers" if numbers else mixed or (reason and f"dates, but {reason}")
     return Kind("words", f"{why}: read as words" if why else "")
+
+
+def mixed_units(units: dict[str, str]) -> str:
+    """Return which cells have numbers of different `cells.units`; empty if there are none.
+
+    Those without a sign are of a currency that others have, but may not be percent.
+    """
+    different = [unit for unit in units if unit or "%" in units]
+    examples = (brief(units[unit]) for unit in different)
+    return f"{UNITS}{' and '.join(examples)}" if len(different) > 1 else ""
+
+
+def _unit(units: dict[str, str]) -> str:
+    """Return the unit of numbers for the report; empty if they have none."""
+    return f"in {max(units)}" if any(units) else ""
 
 
 def _mixed(
@@ -186,10 +206,12 @@ def _mixed(
     counts: NDArray[np.intp],
     numeric: NDArray[np.float64],
     bad: NDArray[np.bool_],
+    least: float = 0.5,
 ) -> str:
-    """Return which cells keep a column of numbers from being one; empty if most are others."""
+    """Return which cells keep a column of numbers from being one; empty if fewer are numbers."""
     others = int(counts[bad].sum())
-    if int(counts[~np.isnan(numeric)].sum()) <= others or cells.has_code(values):
+    numbers = int(counts[~np.isnan(numeric)].sum())
+    if numbers <= least * (numbers + others) or cells.has_code(values):
         return ""
     which = np.flatnonzero(bad)
     most = values[int(which[counts[which].argmax()])]

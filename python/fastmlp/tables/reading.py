@@ -250,9 +250,7 @@ def typed(
         if isinstance(column, Text) and not isinstance(column, Booleans)
     }
     ours = [name for name in table.columns if name in expected] or list(texts)
-    found = Evidence.of(
-        text for name in ours if name in texts for text in _cells_of(texts[name], _FIRST)
-    )
+    found = Evidence.of(_cells_of(texts[name], _FIRST) for name in ours if name in texts)
     if found.votes:
         table.decimal, table.certainty = "," if found.votes > 0 else ".", "clear"
         if table.decimal == "," != known:
@@ -264,7 +262,7 @@ def typed(
             if known is None:
                 table.notes.append(found.note("."))
     for name, column in texts.items():
-        plain = Text(column.values, column.codes) if isinstance(column, Untyped) else column
+        plain = column.text() if isinstance(column, Untyped) else column
         if name in words:
             table.columns[name] = plain
         elif table.decimal == "," and (error := _of_two_readings(table, name, found.votes)):

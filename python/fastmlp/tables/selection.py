@@ -89,6 +89,7 @@ def select(
     if len(table) == 0:
         raise DataError(f"{table.source}: there are no rows")
     rows, notes = _rows_with_target(table, targets, missing_target)
+    notes += _blank_notes(table, targets)
     weights = None if weight is None else _weights(table, weight)
     if weights is not None:
         rows = rows[weights[rows] > 0.0]
@@ -144,6 +145,17 @@ def _rows_with_target(
         raise DataError(f"{first}: the target is missing")
     count = "the row is" if without == 1 else f"{without:,} rows without one are"
     return rows, [f"{first}: the target is missing: {count} left out"]
+
+
+def _blank_notes(table: Table, targets: Sequence[str]) -> list[str]:
+    """Return a note for each target with cells that differ only by blanks around them."""
+    columns = ((name, table.held(name)) for name in targets)
+    return [
+        f"{table.source}: the target {brief(name)}: {brief(column.merged)} is the same as "
+        f"{brief(column.merged.strip())}: blanks around a cell do not count"
+        for name, column in columns
+        if isinstance(column, Text) and column.merged
+    ]
 
 
 def _weights(table: Table, weight: str | ArrayLike) -> NDArray[np.float64]:

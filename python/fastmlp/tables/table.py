@@ -33,11 +33,14 @@ class Text:
         For each row the index of its cell in `values`; -1 if the cell is empty or null.
     parsed : dict
         What `cell_values.values_of` has made of the values.
+    merged : str
+        A cell that is another one but for blanks around it; empty if there is none.
     """
 
     values: Sequence[str]
     codes: NDArray[np.int32]
     parsed: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+    merged: str = field(default="", repr=False, compare=False)
 
     @classmethod
     def of(cls, cells: Iterable[str | None]) -> "Text":
@@ -52,11 +55,15 @@ class Text:
         if known := _clean(values):
             return cls(known, codes.astype(np.int32, copy=False))
         places: dict[str, int] = {}
+        written: dict[str, str] = {}
+        merged = ""
         new = np.full(len(values) + 1, -1, np.int32)  # the last is for code -1
         for old, value in enumerate(values):
             if value is not None and (stripped := value.strip()):
                 new[old] = places.setdefault(stripped, len(places))
-        return cls(list(places), new[codes])
+                if written.setdefault(stripped, value) != value:
+                    merged = merged or max(value, written[stripped], key=len)
+        return cls(list(places), new[codes], merged=merged)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -97,6 +104,10 @@ class Untyped(Text):
     """
 
     numbers: frozenset[str] = frozenset()
+
+    def text(self) -> Text:
+        """Return the column as text."""
+        return Text(self.values, self.codes, merged=self.merged)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from fastmlp.data._text import counted, listing
 from fastmlp.errors import DataError
 from fastmlp.tables import cells
 from fastmlp.tables.cell_values import as_text, exact_numbers
-from fastmlp.tables.kinds import ROUNDED, kind_of, rounding
+from fastmlp.tables.kinds import ROUNDED, kind_of, mixed_units, rounding
 from fastmlp.tables.scaling import Floats, is_near, scale
 from fastmlp.tables.table import Booleans, Column, Rows, Table, Text, is_boolean
 
@@ -180,7 +180,7 @@ def _single(table: Table, rows: Rows, name: str, task: str | None) -> tuple[Targ
         raise DataError(
             f"{table.source}: the target {brief(name)} holds {what}; numbers or words are learned"
         )
-    _refuse_mixture(table, rows, name)
+    _refuse_mixture(table, rows, name, task)
     _refuse_rounded(table, rows, name, task)
     guess, reason = guess_task(table, rows, name, insist=task is None)
     reason = _because(task, reason)
@@ -200,8 +200,8 @@ def _single(table: Table, rows: Rows, name: str, task: str | None) -> tuple[Targ
     return Target([name], "classification", reason, classes, np.empty(0), np.empty(0), []), labels
 
 
-def _refuse_mixture(table: Table, rows: Rows, name: str) -> None:
-    """Refuse a target of numbers and true or false, which may be meant as either."""
+def _refuse_mixture(table: Table, rows: Rows, name: str, task: str | None) -> None:
+    """Refuse a target of numbers and true or false, or of numbers of different units."""
     column = table.columns[name]
     if not isinstance(column, Text) or isinstance(column, Booleans):
         return
@@ -213,6 +213,9 @@ def _refuse_mixture(table: Table, rows: Rows, name: str) -> None:
             f"{table.source}: the target {brief(name)} is {truths[0]} in some rows and "
             f"{numbers[0]} in others: make it numbers, or true and false, everywhere"
         )
+    mixed = "" if task == "classification" else mixed_units(cells.units(values, table.decimal))
+    if mixed and kind_of(column, rows, name, table.decimal).name == "number":
+        raise DataError(f"{table.source}: the target {brief(name)}: {mixed}; convert them to one")
 
 
 def _refuse_rounded(table: Table, rows: Rows, name: str, task: str | None) -> None:

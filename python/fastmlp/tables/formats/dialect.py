@@ -28,6 +28,7 @@ _COMMA_NUMBER: Final = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?", re.ASCII)
 _POINT_NUMBER: Final = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?", re.ASCII)
 _OPEN_NUMBER: Final = re.compile(r"[+-]?[1-9]\d{0,2}[,.]\d{3}", re.ASCII)
 """A number whose mark separates thousands or decimals, such as 1,000."""
+_NUMBERS: Final = re.compile(r"[+-]?[\d.]+(, ?[+-]?[\d.]+){2,}", re.ASCII)
 _MARK: Final = re.compile(r"[.,]")
 _BESIDE_DIGITS: Final = re.compile(r"\s*[$€£¥%]\s*|(?<=\d)\s(?=\d)")
 """Signs of currencies and percent, and blanks that separate thousands."""
@@ -292,7 +293,7 @@ def _find_decimal(
     names = dialect.names
     ours = [j for j, name in enumerate(names) if name in expected] or range(len(names))
     whole = [row for _, row in rows[:500] if len(row) == len(names)]
-    found = Evidence.of(row[j].strip() for row in whole for j in ours)
+    found = Evidence.of([row[j].strip() for row in whole] for j in ours)
     commas, points, votes = found.commas, found.points, found.votes
     separates = dialect.delimiter == "," and len(names) > 1
     if separates and (found.clear_points or (points and not commas)):
@@ -331,9 +332,13 @@ class Evidence:
     points: list[str]
 
     @classmethod
-    def of(cls, texts: Iterable[str]) -> "Evidence":
-        """Ask cells."""
-        marked = [text for text in texts if _MARK.search(text)]
+    def of(cls, columns: Iterable[Iterable[str]]) -> "Evidence":
+        """Ask the cells of columns, but not of those whose commas separate the items of lists."""
+        marked = []
+        for cells in columns:
+            texts = list(cells)
+            if not _are_lists(texts):
+                marked += [text for text in texts if _MARK.search(text)]
         bare = [_BESIDE_DIGITS.sub("", text) for text in marked]
         clear_points = sum(_is_clear(text) for text in bare if _POINT_NUMBER.fullmatch(text))
         clear_commas = sum(_is_clear(text) for text in bare if _COMMA_NUMBER.fullmatch(text))
@@ -351,6 +356,16 @@ class Evidence:
             f"the mark in {text} may be a decimal mark or separate thousands: it is read as "
             f"{reading(text, decimal)}"
         )
+
+
+def _are_lists(texts: list[str]) -> bool:
+    """Return whether more than one in ten cells are lists such as "1,3,4": then "1,3" is one, too.
+
+    Numbers whose commas separate thousands are none.
+    """
+    known = {text for text in texts if _NUMBERS.fullmatch(text)}
+    lists = sum(all(math.isnan(number(text, mark)) for mark in ",.") for text in known)
+    return 10 * lists > len(set(texts) - MISSING_WORDS)
 
 
 def _is_clear(text: str) -> bool:
