@@ -127,6 +127,8 @@ def test_damaged_compression(table, damage):
         ("5.1,3.5,setosa\n4.9,3.0,virginica\n4.7,3.2,setosa\n" * 5, 3, "line 1 holds data"),
         ("1,2\n4,5\n7,9\n", 2, "line 1 holds data, not names"),
         ("A title\n\na,b,y\n1,2,x\n3,4,z\n", 3, "the text above line 3 is a title and is not read"),
+        ("Report;;\n;;\na;b;y\n1;2;x\n3;4;z\n", 3, "the text above line 3 is a title and is not"),
+        (",,\nQ1,,\na,b,y\n,,\n3,4,z\n", 3, "the text above line 3 is a title and is not read"),
         ("569,30,m,b\n" + "1,2,3,4,5,6,7\n2,3,4,5,6,7,9\n" * 9, 7, "the text above line 2"),
         ("a,a,y\n1,2,x\n3,4,z\n", 3, "another column is named 'a'"),
         (
@@ -153,6 +155,8 @@ def test_what_was_decided_is_said(table, content, names, note):
         ("a,b\n1,2,\n3,4,\n", ["a", "b", "column 2"]),
         ("a,b,\n1,2,\n3,4,\n", ["a", "b", "column 2"]),
         ("a,b,\n1,2\n3,4\n", ["a", "b"]),
+        ("a,,\n1,2,7\n3,4,9\n", ["a", "column 1", "column 2"]),
+        ("a,,\n1,2,w\n3,4,w\n", ["a", "column 1", "column 2"]),
         ('"","a"\n"1",2\n"2",3\n', ["column 0", "a"]),
         ("x\n1\n2\n", ["x"]),
         ("income_centered\n-1.5\n2.5\n", ["income_centered"]),

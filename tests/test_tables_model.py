@@ -183,6 +183,22 @@ def test_classes_keep_their_type(y, classes):
     assert [type(label) for label in model.classes.tolist()] == [type(label) for label in classes]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "rows",
+    [[[1, 2, 3, 4.5]], [[1, 2, 3, 4]], [[1, 2, 3, 4], [2, 1, 1, 3]], [[0, 1, 2, 3], [1, 1, 9, 5]],
+     [[1, 2, 3]]],
+)  # fmt: skip
+def test_a_model_of_a_file_without_names_predicts_one_without_names(tmp_path, rows):
+    """Whole numbers that count up would be names of columns elsewhere."""
+    path, new = tmp_path / "n.csv", tmp_path / "new.csv"
+    path.write_text("".join(f"{i % 9},{i % 4},{i % 11},{i % 7}.5\n" for i in range(100)))
+    model = fm.TabularModel(networks=1, epochs=2, hidden=(2,), seed=0).fit(path, "3")
+    new.write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
+    columns = {f"column {j}": [row[j] for row in rows] for j in range(3)}
+    np.testing.assert_array_equal(model.predict(new), model.predict(columns))
+
+
 def test_a_note_names_the_target_that_is_missing(tmp_path):
     cells = [f"{i},{i % 3},{i % 5}.5,{i % 7}.5" for i in range(40)]
     cells[4] = "4,1,4.5,NA"

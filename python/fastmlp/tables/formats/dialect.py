@@ -1,6 +1,7 @@
 """The dialect of a CSV file: delimiter, quotes, comments, title, header, decimal mark.
 
 The delimiter is the one that gives rows of equal length; the rest is derived from the first rows.
+Over 400 lines, as each part of the dialect depends on the others.
 """
 
 import csv
@@ -30,6 +31,7 @@ _OPEN_NUMBER: Final = re.compile(r"[+-]?[1-9]\d{0,2}[,.]\d{3}", re.ASCII)
 """A number whose mark separates thousands or decimals, such as 1,000."""
 _NUMBERS: Final = re.compile(r"[+-]?[\d.]+(, ?[+-]?[\d.]+){2,}", re.ASCII)
 _MARK: Final = re.compile(r"[.,]")
+_NUMBERED: Final = re.compile(r"column \d+", re.ASCII)
 _BESIDE_DIGITS: Final = re.compile(r"\s*[$€£¥%]\s*|(?<=\d)\s(?=\d)")
 """Signs of currencies and percent, and blanks that separate thousands."""
 
@@ -212,11 +214,7 @@ def _find_header(
 ) -> None:
     """Set the names and the number of lines before the data: titles, then an optional header."""
     width = _width(rows)
-    first = 0
-    while first < min(len(rows) - 1, 20) and len(rows[first][1]) < width - 1:
-        first += 1
-    if first == 20 or first == len(rows) - 1:
-        first = 0
+    first = _titles(rows, width, expected)
     if first:
         line = rows[first][0] + skipped
         dialect.notes.append(f"the text above line {line} is a title and is not read")
@@ -226,7 +224,7 @@ def _find_header(
     if header and header[0].startswith("#") and header[0] not in expected:
         header[0] = header[0][1:].strip()
     known = any(cell in expected for cell in header)
-    if not known and _is_data(header, body, width):
+    if not known and (_is_data(header, body, width) or _has_no_names(header, width, expected)):
         dialect.names = [f"column {place}" for place in range(len(header))]
         dialect.skip = rows[first - 1][0] if first else dialect.skip
         dialect.notes.append(
@@ -254,6 +252,37 @@ def _find_header(
             f"but the header names {len(header)} columns"
         )
     dialect.names = header
+
+
+def _titles(rows: list[Row], width: int, expected: Collection[str]) -> int:
+    """Return the number of rows above the header or the data: of few cells, or of one and blanks.
+
+    Programs of spreadsheets end a title with a delimiter for each column. It is one only above a
+    header, as the only name of a header may have blanks beside it.
+    """
+    last = min(len(rows) - 1, 20)
+    short = 0
+    while short < last and len(rows[short][1]) < width - 1:
+        short += 1
+    padded = short
+    while padded < last and (len(cells := rows[padded][1]) < width - 1 or _is_padded(cells)):
+        padded += 1
+    if padded > short and padded < last and not any(cell in expected for cell in rows[short][1]):
+        names = [cell.strip() for cell in rows[padded][1]]
+        full = len(names) == width == len(set(names) - {""}) and not all(map(is_number, names))
+        if full and not _is_data(names, [row for _, row in rows[padded + 1 :]], width):
+            return padded
+    return short if short < last else 0
+
+
+def _is_padded(cells: list[str]) -> bool:
+    return len(cells) > 2 and sum(cell.strip() != "" for cell in cells) <= 1
+
+
+def _has_no_names(header: list[str], width: int, expected: Collection[str]) -> bool:
+    """Return whether the first row is data as a model's columns have numbers in place of names."""
+    numbered = bool(expected) and all(map(_NUMBERED.fullmatch, expected))
+    return numbered and len(header) == width and any(map(is_number, header))
 
 
 def _is_data(header: list[str], body: list[list[str]], width: int) -> bool:
