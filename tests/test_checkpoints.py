@@ -168,6 +168,40 @@ def test_a_checkpoint_between_single_steps_keeps_their_dropout(blobs, tmp_path):
     assert same(copy, net)
 
 
+def test_a_network_that_was_trained_since_is_not_replaced(blobs, tmp_path):
+    net, _ = fit(blobs, path := tmp_path / "run", fm.Adam(0.01))
+    net.fit(*blobs, 5)
+    before = net.copy()
+    with pytest.raises(ValueError, match="after 6 epochs, but this one, after 11, is another"):
+        net.fit(*blobs, EPOCHS, 16, checkpoint=path)
+    assert same(net, before)
+    together = fm.Networks([4, 5, 3], 3, seed=0)
+    fm.train_many(together, *blobs, epochs=2, checkpoint=tmp_path / "many")
+    together.parameters *= 1.5
+    mutated = together.parameters.copy()
+    with pytest.raises(ValueError, match="resuming would discard it"):
+        fm.train_many(together, *blobs, epochs=2, checkpoint=tmp_path / "many")
+    assert np.array_equal(together.parameters, mutated)
+
+
+def test_the_same_fit_may_be_called_twice_and_after_others(blobs, tmp_path):
+    path, optimizer = tmp_path / "run", fm.Adam(0.01)
+
+    def run(net):
+        stopping = fm.EarlyStopping(patience=2)
+        return net.fit(
+            *blobs, EPOCHS, optimizer=optimizer, validation_data=blobs, early_stopping=stopping,
+            checkpoint=path,
+        )  # fmt: skip
+
+    nets = [fm.Network([4, 9, 3], seed=3) for _ in "ab"]
+    for net in nets:
+        net.fit(*blobs, 2)  # as the program does before that fit, whenever it is started
+    histories = [run(nets[0]), run(nets[1]), run(nets[1])]
+    assert histories[0].loss == histories[1].loss == histories[2].loss
+    assert np.array_equal(nets[0].parameters, nets[1].parameters)
+
+
 def test_resume_false_begins_anew(blobs, tmp_path):
     path = tmp_path / "run.ckpt"
     fit(blobs, path, fm.Adam())

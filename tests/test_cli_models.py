@@ -332,3 +332,45 @@ def test_no_model_under_the_ending_of_another_format(run, tmp_path, name):
 def test_no_device_is_written(run, tmp_path):
     for option in (["predict", "m", "t", "--output"], ["train", tmp_path / "t", "--save"]):
         assert "Not a regular file" in run(*option, os.devnull, code=2).err
+
+
+def test_a_loss_of_several_targets_is_that_of_their_standardized_errors(run, tmp_path):
+    """Not the mean of their errors, over the deviation of each."""
+    path, model = tmp_path / "two.csv", tmp_path / "two.safetensors"
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 300))
+    rows = np.column_stack([a, b, 3.0 * a - b, 1000.0 + 100.0 * b])
+    path.write_text("a,b,y,z\n" + "".join(",".join(map(str, row)) + "\n" for row in rows.tolist()))
+    report = json.loads(
+        run("train", path, "--target=y", "--target=z", "--test", path, "--json", "--save", model,
+            *QUICK).out
+    )  # fmt: skip
+    truth = rows[:, 2:]
+    errors = (fm.load(model).predict(path) - truth) / truth.std(axis=0)
+    assert report["test_loss"] == pytest.approx((errors**2).mean(), rel=1e-6)
+
+
+def test_scores_are_weighted_where_a_column_is_named(run, houses, tmp_path):
+    model = tmp_path / "model.safetensors"
+    text = run("train", houses, "--target=price", "--weight=size", "--save", model, *QUICK).out
+    assert "rows and scores weighted by 'size'" in text
+    plain, weighted = (
+        json.loads(run("evaluate", model, houses, "--json", *options).out)
+        for options in ((), ("--weight=size",))
+    )
+    expected = fm.load(model).evaluate(houses, sample_weight="size")
+    assert weighted["rmse"] == expected.rmse != plain["rmse"]
+
+
+def test_rows_without_a_target_are_told_by_evaluate(run, houses, tmp_path):
+    model, other = tmp_path / "model.safetensors", tmp_path / "other.csv"
+    run("train", houses, "--target=price", "--save", model, *QUICK)
+    lines = houses.read_text().splitlines(keepends=True)
+    column = lines[0].strip().split(",").index("price")
+    cells = lines[3].rstrip("\n").split(",")
+    cells[column] = ""
+    other.write_text("".join([*lines[:3], ",".join(cells) + "\n", *lines[4:]]))
+    done = run("evaluate", model, other)
+    assert f"on {len(lines) - 2} rows" in done.out
+    assert "line 4" in done.err
+    assert "target is missing" in done.err

@@ -201,8 +201,8 @@ def test_a_mean_of_many_deviations_keeps_its_digits(deviations, source):
 @pytest.mark.parametrize("start", [1.7e18, 1.7e10])
 def test_a_mean_that_no_offset_can_remove(start):
     """The offset would be rounded by more than a deviation, and the feature saturate the nodes."""
-    X = np.zeros((300, 2))
-    X[:, 1] = start + np.arange(300) * np.spacing(start)
+    X = np.tile(np.arange(300.0)[:, None], 2)
+    X[:, 1] = start + X[:, 1] * np.spacing(start)
     for library, data in ((fm, X), (reference, X.tolist())):
         net = library.Network([2, 3, 1], output="identity", seed=1)
         y = X[:, 0].tolist()
@@ -259,8 +259,19 @@ def test_targets_whose_deviations_float32_loses(start):
     fm.Network([2, 1], output="identity", seed=1, dtype="float64").adapt(X, y)
     net.adapt(X, y - start)
     noisy = np.full(60, 0.1) + np.arange(60) % 2 * 2.0**-56  # a constant that was computed
-    net.adapt(X, noisy)
+    with pytest.warns(UserWarning, match="y is constant in column 0: .* output_scale.0. = 1"):
+        net.adapt(X, noisy)
     assert net.output_scale[0] == 0
+
+
+def test_adapt_warns_of_columns_that_are_constant_so_far():
+    net = fm.Network([3, 2], output="identity", seed=1)
+    X = np.array([[1.0, 2.0, 0.0], [1.0, 3.0, 0.0]])
+    with pytest.warns(UserWarning, match="X is constant in column 0 and 1 more: .*input_scale"):
+        net.adapt(X)
+    net.input_scale[[0, 2]] = 1
+    assert net.predict([[4.0, 3.0, 5.0]]).tolist() != net.predict([[1.0, 3.0, 0.0]]).tolist()
+    net.adapt(X[:, [1, 1, 1]], [[1.0, 2.0], [2.0, 1.0]])
 
 
 def test_adapt_refuses_an_iterator():

@@ -30,7 +30,7 @@ from fastmlp.fitting.early_stopping import EarlyStopping
 from fastmlp.fitting.objective import objective_of_ranks
 from fastmlp.fitting.options import ValidationData, read_options
 from fastmlp.fitting.ranks import Ranks
-from fastmlp.fitting.standardize import adapt
+from fastmlp.fitting.standardize import adapt, warn_of_constants
 from fastmlp.heads import Head
 from fastmlp.history import Evaluation, History
 from fastmlp.inference import derivatives, prediction
@@ -274,7 +274,7 @@ class Network:
         With y also `output_scale` and `output_offset`, so that the targets of training have mean 0
         and standard deviation 1 and the outputs are in units of y. The network then takes samples
         as they are, wherever it is used, and files keep the scaling. One pass, in float64. A
-        constant column has the scale 0.
+        constant column has the scale 0, of which a warning tells: later samples may vary there.
 
         Parameters
         ----------
@@ -305,6 +305,7 @@ class Network:
         """
         with nullcontext() if comm is None else Ranks(comm) as ranks:
             adapt(self._model, X, y, ranks)
+        warn_of_constants(self._model)
 
     @property
     def layers(self) -> tuple[Dense, ...]:

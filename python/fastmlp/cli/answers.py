@@ -60,8 +60,8 @@ def predict(path: str, source: str, output: str | None, *, proba: bool) -> None:
         files.write_file(output, text.encode())
 
 
-def evaluate(path: str, source: str, *, as_json: bool) -> None:
-    """Print the scores of the predictions for a table.
+def evaluate(path: str, source: str, weight: str | None, *, as_json: bool) -> None:
+    """Print the scores of the predictions for a table, weighted by a column of it if one is named.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def evaluate(path: str, source: str, *, as_json: bool) -> None:
     """
     model = load_model(path)
     with notes_on_stderr():
-        scores = model.evaluate(rows_of(source))
+        scores = model.evaluate(rows_of(source), sample_weight=weight)
     print(json.dumps(finite(scores.to_dict())) if as_json else scores)
 
 

@@ -174,7 +174,7 @@ def _predict(arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    answers.evaluate(arguments.model, arguments.data, as_json=arguments.json)
+    answers.evaluate(arguments.model, arguments.data, arguments.weight, as_json=arguments.json)
 
 
 def _describe(arguments: argparse.Namespace) -> None:
@@ -305,6 +305,8 @@ def _add_answers(commands: Any) -> None:
         parser.add_argument("model", help=f"what train --save wrote{saved}")
         if name != "describe":
             parser.add_argument("data", help=data)
+        if name == "evaluate":
+            parser.add_argument("--weight", metavar="COLUMN", help="the column of sample weights")
         if name == "predict":
             parser.add_argument(
                 "--output", metavar="FILE", help="a CSV file (default: standard output)"

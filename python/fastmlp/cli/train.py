@@ -19,7 +19,6 @@ from fastmlp.tables.columns import Columns
 from fastmlp.tables.features import Features
 from fastmlp.tables.model import TabularModel
 from fastmlp.tables.plots import save_plot
-from fastmlp.tables.scores import Scores
 from fastmlp.tables.selection import Selection, select
 from fastmlp.tables.splits import split_rows
 from fastmlp.tables.table import Rows
@@ -269,6 +268,7 @@ class Experiment:
             f"{target.task} of {listing(target.names)} ({because})",
             *([classes] if target.classes else []),
             f"{counted(n_train, 'row')} to train, {n_test:,} to test ({split})",
+            *([f"rows and scores weighted by {settings.weight!r}"] if settings.weight else []),
             *_shown(features.columns),
             f"{networks}, {counted(target.outputs, 'output')}",
             f"{settings.optimizer}, seed {settings.seed}",
@@ -315,8 +315,8 @@ class Experiment:
             learning_rate=LEARNING_RATE if rule is None else float(rule.learning_rate),  # type: ignore[arg-type]
             seed=model.seed,
             split_seed=settings.split_seed,
-            train_loss=_loss(model.target, train),
-            test_loss=_loss(model.target, test),
+            train_loss=train.loss,
+            test_loss=test.loss,
             loss_unit=LOSS_UNITS[model.target.task],
             train=train,
             test=test,
@@ -335,11 +335,3 @@ def _shown(columns: Columns) -> list[str]:
     if len(columns) > _MOST_COLUMNS:
         lines.append(f"  ... ({len(columns):,} columns in all; --json has each)")
     return lines
-
-
-def _loss(target: Target, scores: Scores) -> float:
-    """Return the loss in the unit of the training."""
-    if scores.log_loss is not None:
-        return scores.log_loss
-    assert scores.rmse is not None
-    return float(np.mean((scores.rmse / target.deviation) ** 2))

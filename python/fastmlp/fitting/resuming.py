@@ -10,6 +10,8 @@ import warnings
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
 from fastmlp import files
 from fastmlp.errors import ModelFormatError, level_of_caller, shortened
 from fastmlp.fitting import fingerprint
@@ -52,7 +54,8 @@ def read(checkpoint: Checkpoint, model: Model, ranks: Ranks | None = None) -> Sa
     ModelFormatError
         If the file is damaged or inconsistent.
     ValueError
-        If it is of another network, or was not saved by a fit.
+        If it is of another network, or was not saved by a fit, or would replace training that it
+        does not have.
     """
     path = checkpoint.path
     name = files.shown(path)
@@ -70,6 +73,7 @@ def read(checkpoint: Checkpoint, model: Model, ranks: Ranks | None = None) -> Sa
     was, now = (fingerprint.of_network(each) for each in (core, model.core))
     for key in [*was, *now]:
         _refuse_other(path, key, was.get(key), now.get(key))
+    _refuse_trained(name, core, state.fit, model.core)
     return Saved(core, state, state.fit)
 
 
@@ -100,6 +104,24 @@ def resume(
         file.core.assign(saved.core)  # type: ignore[arg-type]
         options.first_epoch = min(loop.epochs_done, options.epochs)
         options.rate_factor = loop.rate_factor
+
+
+def _refuse_trained(name: str, saved: Core, fit: SavedFit, now: Core) -> None:
+    """Refuse to replace a network that was trained, or changed, since the saved fit began.
+
+    A program that is started again has a network as before that fit; one that calls the same fit
+    twice has that of its end.
+    """
+    if now.epoch in (0, saved.epoch - fit.epochs):
+        return
+    best = (stopping.arrays.get("parameters", saved.parameters) for stopping in fit.stoppings)
+    if any(np.array_equal(now.parameters, each) for each in (saved.parameters, *best)):
+        return
+    raise ValueError(
+        f"checkpoint {name!r} has the network after {saved.epoch} epochs, but this one, after "
+        f"{now.epoch}, is another: resuming would discard it; remove the file, name another one, "
+        "or pass Checkpoint(path, resume=False)"
+    )
 
 
 def refuse_other_scaling(

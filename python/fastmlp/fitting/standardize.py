@@ -128,6 +128,27 @@ def _of_stream(model: Model, stream: Stream, ranks: Ranks | None) -> tuple[Scali
     return scaling, _outwards(_merged(targets, ranks), model)
 
 
+def warn_of_constants(model: Model) -> None:
+    """Warn of columns that `adapt` saw as constant: samples in which they vary may come later."""
+    for name, scaling, of, what in (
+        ("X", model.input_scaling, "input", "this feature is 0 for the network"),
+        ("y", model.output_scaling, "output", "this output is always that constant"),
+    ):
+        if scaling is None:
+            continue
+        constant = np.flatnonzero(scaling[0] == 0.0)
+        if len(constant):
+            column = int(constant[0])
+            more = f" and {len(constant) - 1} more" if len(constant) > 1 else ""
+            warnings.warn(
+                f"{name} is constant in column {column}{more}: with the scale 0, {what}, also for "
+                f"samples in which it varies; for those, adapt to more samples, or set "
+                f"{of}_scale[{column}] = 1",
+                UserWarning,
+                stacklevel=level_of_caller(),
+            )
+
+
 @contextmanager
 def standardized(
     model: Model, data: object, saved_core: Any, ranks: Ranks | None = None

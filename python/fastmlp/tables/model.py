@@ -584,6 +584,8 @@ class TabularModel:
         """
         read_in = self._read(table, self.target.names)
         selection = select(read_in, self.target.names, features=self._names(), weight=sample_weight)
+        for note in selection.notes:
+            warnings.warn(note, UserWarning, stacklevel=2)
         return self.score_rows(selection, selection.rows)
 
     def answer_rows(self, selection: Selection, rows: Rows) -> NDArray[Any]:

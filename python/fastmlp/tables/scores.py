@@ -1,5 +1,6 @@
 """`Scores`: the quality of predictions."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -57,6 +58,9 @@ class Scores:
     confusion : ndarray of int or float, shape (classes, classes), or None
         Entry (i, j) is the number of rows of class i that were predicted as class j, or the sum of
         their weights if rows have weights.
+    loss : float
+        The loss of the training: `log_loss`, or the mean squared error of standardized targets.
+        Files do not store it: NaN then.
     """
 
     task: str
@@ -68,6 +72,7 @@ class Scores:
     rmse: float | None = None
     classes: tuple[ClassScore, ...] = ()
     confusion: NDArray[Any] | None = None
+    loss: float = math.nan
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as for JSON."""
@@ -163,12 +168,13 @@ def score(
             r2=metrics.r2(y, values, weight) if varies else None,
             mae=metrics.mae(y, values, weight),
             rmse=metrics.rmse(y, values, weight),
+            loss=metrics.mse(y / target.deviation, values / target.deviation, weight),
         )
     outputs = np.asarray(outputs, np.float64)
     accuracy = metrics.accuracy(y, outputs, weight)
     loss = metrics.log_loss(y, outputs, weight)
     if target.task == "labels":
-        return Scores("labels", len(y), accuracy, loss)
+        return Scores("labels", len(y), accuracy, loss, loss=loss)
     taken = outputs.argmax(axis=1)
     count = len(target.classes)
     confusion = np.bincount(y * count + taken, weight, count * count).reshape(count, count)
@@ -179,6 +185,7 @@ def score(
         loss,
         classes=tuple(_class_scores(target.classes, confusion, np.bincount(y, minlength=count))),
         confusion=confusion,
+        loss=loss,
     )
 
 
