@@ -49,6 +49,19 @@ def test_features_are_read_as_rescaled_reads_them(dtype, fma, source):
     assert twin.predict(rescaled).tobytes() == twin.predict(z).tobytes()
 
 
+@pytest.mark.parametrize("source", [">f8", ">f4", ">i4", np.longdouble])
+def test_any_real_type_is_adapted_to(source):
+    """Also those that the core does not read, on which a fit trains."""
+    x = X.astype(source)
+    net, same, streamed = (fm.Network([3, 8, 2], output="identity", seed=1) for _ in range(3))
+    net.adapt(x, Y)
+    same.adapt(x.astype(np.float64), Y)
+    streamed.adapt(fm.ArrayStream(x, Y))
+    for each in (net, streamed):
+        assert each.input_scale.tobytes() == same.input_scale.tobytes()
+        assert each.input_offset.tobytes() == same.input_offset.tobytes()
+
+
 @pytest.mark.parametrize("source", ["float32", "float64", "int64"])
 @pytest.mark.parametrize("optimizer", [fm.SGD(0.05), fm.Adam(0.01)])
 @pytest.mark.parametrize("batch_size", [1, 16, None])

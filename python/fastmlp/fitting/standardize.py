@@ -78,7 +78,7 @@ def _of_arrays(
         copying.features_as_given("X", X, model.features, float64, minimum=minimum, shuffled=False)
         rows: Any = sparse_rows("X", X, float64)
     else:
-        rows = RawRows(numbers("X", X, copying.ENCODE_FEATURES), float64)
+        rows = copying.to_scale(numbers("X", X, copying.ENCODE_FEATURES), float64)
         copying.check_shape("X", rows.shape, model.features, minimum)
         refuse_not_finite("X", rows)
     if y is None:
@@ -115,8 +115,9 @@ def _of_stream(model: Model, stream: Stream, ranks: Ranks | None) -> tuple[Scali
                 raise TypeError("X is Rescaled; adapt learns the scale itself")
             array = numbers("X", X, copying.ENCODE_FEATURES)
             copying.check_shape("X", array.shape, model.features)
-            refuse_not_finite("X", RawRows(array, np.dtype(np.float64)))
-            features.add(array.astype(np.float64))
+            rows = copying.to_scale(array, np.dtype(np.float64))
+            refuse_not_finite("X", rows)
+            features.add(rows.values.astype(np.float64))
             if targets is not None and exact is not None:
                 given = read_targets("y", y, len(array), model.outputs, model.loss, model.dtype)
                 targets.add(_numbers(model, given).astype(np.float64))
