@@ -135,6 +135,40 @@ def test_poisson_refuses_negative_counts(assert_unchanged):
         net.fit([[0.0, 1.0], [1.0, 0.0]], [1.0, -1.0])
 
 
+def test_cross_entropy_refuses_negative_targets(assert_unchanged):
+    """Its loss has no minimum then: that of pairs of -1 and 1 fell without an end."""
+    net = fm.Network([2, 2], seed=1)
+    headed = fm.Network([2, fm.Heads(a=fm.Head(2, "softmax"), b=fm.Head(1, "identity"))], seed=1)
+    X, y = [[0.0, 1.0], [1.0, 0.0]], np.array([[0.5, 0.5], [-1.0, 1.0]])
+    net.forward(X)
+    for call in (
+        lambda: net.fit(X, y),
+        lambda: net.fit(X, [0, 1], validation_data=(X, y)),
+        lambda: net.fit(fm.Rescaled(X), y),
+        lambda: net.fit(iter([(np.array(X), y)]), epochs=1),
+        lambda: net.train_on_batch(X, y, fm.SGD()),
+        lambda: net.evaluate(X, y),
+        lambda: net.objective(X, y),
+        lambda: net.backward(y),
+        lambda: fm.train_many([net], X, y),
+        lambda: headed.fit(X, (y, [0.0, 1.0])),
+    ):
+        with (
+            assert_unchanged(net),
+            pytest.raises(ValueError, match=r"at least 0 for cross_entropy, got -1\.0 at row 1"),
+        ):
+            call()
+
+
+def test_rows_of_cross_entropy_count_by_their_sums():
+    net = fm.Network([2, 3], seed=1, dtype="float64")
+    X = [[0.0, 1.0], [1.0, 0.0]]
+    loss, gradient = net.objective(X, [[0, 2, 0], [0, 0, 0]])(net.parameters.copy())
+    alone = net.objective(X[:1], [1])(net.parameters.copy())
+    assert loss == alone[0]
+    np.testing.assert_allclose(gradient, alone[1], rtol=1e-14, atol=1e-16)
+
+
 @pytest.mark.parametrize("loss", ["mean_absolute_error", fm.Huber(2.0), fm.Quantile(0.3)])
 def test_losses_without_decisions_have_no_accuracy(loss):
     net = fm.Network([2, 3], output="identity", loss=loss, seed=1)

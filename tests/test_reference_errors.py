@@ -92,6 +92,7 @@ def test_features_refused(bad, error, message):
         ("softmax", [0.0, 1.0], "integer labels"),
         ("softmax", [[0, 1], [1, 0]], r"shape \(2, 3\)"),
         ("softmax", [[0, 1, float("nan")], [1, 0, 0]], "NaN"),
+        ("softmax", [[0, 1, 0], [-1, 1, 1]], "at least 0 for cross_entropy"),
         ("sigmoid", [0, 1], r"shape \(2, 3\)"),
         ("sigmoid", [[0, 1, 2], [0, 0, 0]], r"in \[0, 1\]"),
         ("identity", [0.0, 1.0], r"shape \(2, 3\)"),

@@ -224,6 +224,7 @@ def _no_labels(name: str, array: NDArray[Any], outputs: int) -> ValueError:
 
 
 _TARGET_RANGES: Final = {
+    "cross_entropy": (0.0, np.inf, "at least 0"),
     "binary_cross_entropy": (0.0, 1.0, "in [0, 1]"),
     "poisson": (0.0, np.inf, "at least 0"),
 }

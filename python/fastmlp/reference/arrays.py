@@ -93,7 +93,7 @@ def targets(name: str, y: object, rows: int, outputs: int, loss: str) -> Matrix:
     if shape != (rows, outputs):
         raise ValueError(f"{name} must have the shape ({rows}, {outputs}), got {shape}")
     values = _floats(name, items)
-    least = 0.0 if loss in ("binary_cross_entropy", "poisson") else -math.inf
+    least = 0.0 if loss in ("cross_entropy", "binary_cross_entropy", "poisson") else -math.inf
     most = 1.0 if loss == "binary_cross_entropy" else math.inf
     if any(not least <= v <= most for row in values for v in row):
         allowed = "in [0, 1]" if most == 1.0 else "at least 0"
