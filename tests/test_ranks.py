@@ -340,7 +340,8 @@ def test_ranks_must_have_the_same_arguments(data, other):
 
     for error in on_ranks(2, run):
         assert isinstance(error, ValueError)
-        assert "arguments on all ranks, those of rank 1 differ" in str(error)
+        assert "must be the same on all ranks, those of rank 1 differ" in str(error)
+        assert next(iter(other)) in str(error)
 
 
 def rate_of(settings):

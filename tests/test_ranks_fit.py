@@ -246,3 +246,56 @@ def test_objective_is_the_mean_of_all(data):
         np.testing.assert_allclose(own[1], gradient, rtol=0, atol=1e-14)
         np.testing.assert_allclose(own[2], product, rtol=0, atol=1e-13)
         assert own[2].tobytes() == own[3].tobytes()
+
+
+def test_objective_is_of_the_network_of_rank_0(data):
+    """Each rank has adapted to its own rows, which is easily forgotten to do with `comm`."""
+    each = parts([30, 40], data[0], data[0][:, :3] * 7.0)
+    alone = fm.Network(LAYERS, output="identity", seed=1, dtype="float64")
+    alone.adapt(*each[0])
+    alone.trainable[0] = False
+    f = alone.objective(data[0], data[0][:, :3] * 7.0)
+    theta = alone.parameters.copy()
+    loss, gradient = f(theta)
+
+    def run(comm, rank):
+        net = fm.Network(LAYERS, output="identity", seed=1 + rank, dtype="float64")
+        net.adapt(*each[rank])
+        net.trainable[0] = False
+        return net.objective(*each[rank], comm=comm)(theta)
+
+    for own in on_ranks(2, run):
+        assert own[0] == pytest.approx(loss, rel=1e-13)
+        np.testing.assert_allclose(own[1], gradient, rtol=0, atol=1e-13)
+
+
+CHANGES = {
+    "trainable": lambda net: net.trainable.__setitem__(0, False),
+    "input_scale": lambda net: net.input_scale.__setitem__(0, 2.0),
+    "input_offset": lambda net: net.input_offset.__setitem__(0, 2.0),
+    "output_scale": lambda net: net.output_scale.__setitem__(0, 2.0),
+    "output_offset": lambda net: net.output_offset.__setitem__(0, 2.0),
+    "loss_weights": lambda net: setattr(net, "loss_weights", [1.0, 2.0, 3.0]),
+    "parameters": lambda net: net.parameters.__setitem__(0, 2.0),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_objective_refuses_a_network_that_a_rank_has_changed(data, name):
+    each = parts([30, 40], data[0], data[0][:, :3])
+
+    def run(comm, rank):
+        net = fm.Network(LAYERS, output="identity", seed=1, dtype="float64")
+        net.adapt(*data[:1], data[0][:, :3])
+        f = net.objective(*each[rank], comm=comm)
+        theta = net.parameters.copy()
+        if rank:
+            CHANGES[name](net)
+        with pytest.raises(ValueError, match=f"^{name} must be the same on all ranks"):
+            f.hvp(theta)
+        if name != "parameters":  # which theta replaces
+            with pytest.raises(ValueError, match=f"^{name} must be the same on all ranks"):
+                f(theta)
+        return "refused"
+
+    assert on_ranks(2, run) == ["refused", "refused"]

@@ -90,11 +90,11 @@ def test_an_error_of_rank_0_or_other_settings_end_all(table):
         fm.TabularModel(hidden=(16 + rank,)).fit(table, "y", comm=comm)
 
     for error in on_ranks(2, run_other):
-        assert "comm needs the same settings on all ranks" in str(error)
+        assert "hidden must be the same on all ranks, those of rank 1 differ" in str(error)
 
     def run_optimizer(comm, rank):
         model = fm.TabularModel(**SETTINGS, optimizer=fm.Adam(0.01 + rank))
         model.fit(table, "y", comm=comm)
 
     for error in on_ranks(2, run_optimizer):
-        assert "comm needs the same network and arguments on all ranks" in str(error)
+        assert "optimizer must be the same on all ranks, those of rank 1 differ" in str(error)

@@ -922,7 +922,8 @@ class Network:
             Weights of the samples for the mean. Samples of weight 0 are ignored.
         comm : mpi4py.MPI.Comm, optional
             Return the mean over the samples of all ranks, each of which passes its own and calls
-            the function with the same theta.
+            the function with the same theta. The network becomes that of rank 0, with its scaling;
+            a call raises ValueError if a rank has changed its own since.
 
         Returns
         -------

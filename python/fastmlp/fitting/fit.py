@@ -193,9 +193,7 @@ def _counted(
     """Return the options with a limit of threads, and the samples of all ranks."""
     if ranks is None:
         return options, samples
-    ranks.refuse_others(
-        f"{model.feature_names}", "comm needs the same names of features on all ranks"
-    )
+    ranks.refuse_others({"the names of features": model.feature_names})
     weight = len(samples) if weights is None else weights.sum(dtype=np.float64)
     rows = ranks.start(len(samples), float(weight), None if held_out is None else held_out.weight)
     return replace(options, n_threads=ranks.threads(options.n_threads)), range(rows)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.data.stream import TargetsLike
 from fastmlp.fitting.ranks import Ranks
+from fastmlp.fitting.together import network_of_rank_0
 from fastmlp.model.model import Core, Model, refuse_frozen
 from fastmlp.model.objective import Objective, read_all
 from fastmlp.model.samples import CheckedSamples
@@ -43,7 +44,7 @@ class ObjectiveOfRanks(Objective):
         """Return the mean loss and its gradient, as `Objective` does."""
         with self._together() as ranks:
             values = self._flat("theta", theta)
-            _refuse_others(ranks, "theta", values)
+            self._refuse_others(ranks, theta=values)
             loss, gradient = 0.0, np.zeros(values.size)
             if self.weight > 0:
                 loss, gradient = super().__call__(values)
@@ -62,30 +63,44 @@ class ObjectiveOfRanks(Objective):
         """Return `hvp` of v at theta, which stays in the network."""
         with self._together() as ranks:
             values, direction = self._flat("theta", theta), self._direction(v)
-            _refuse_others(ranks, "theta", values)
+            self._refuse_others(ranks, theta=values)
             with self._core.stepping():
                 self._core.parameters[:] = values
             return self._mean_product(ranks, direction)
 
     def _mean_product(self, ranks: Ranks, direction: NDArray[Any]) -> NDArray[np.float64]:
-        _refuse_others(ranks, "v", direction)
+        self._refuse_others(ranks, v=direction, parameters=self._core.parameters)
         product = np.zeros(direction.size)
         if self.weight > 0:
             product = self._product(direction)
         return ranks.mean(self.weight, product)
+
+    def _refuse_others(self, ranks: Ranks, **values: NDArray[Any]) -> None:
+        """Refuse other values on other ranks, or what else of their networks the loss depends on.
+
+        The ranks began with the same network, and each may have changed its own since.
+        """
+        core = self._core
+        numbers: dict[str, NDArray[Any] | None] = {
+            **values,
+            "input_scale": core.input_scale,
+            "input_offset": core.input_offset,
+            "output_scale": core.output_scale,
+            "output_offset": core.output_offset,
+            "loss_weights": core.loss_weights,
+            "running averages": core.statistics,
+        }
+        sums = {k: None if v is None else zlib.crc32(v.data) for k, v in numbers.items()}
+        ranks.refuse_others({**sums, "trainable": list(core.trainable)})
 
 
 def objective_of_ranks(
     model: Model, X: ArrayLike, y: TargetsLike, sample_weight: ArrayLike | None, comm: Any
 ) -> Objective:
     """Return the mean loss over the (X, y) of all ranks; see `Network.objective`."""
-    with Ranks(comm) as ranks:
+    with Ranks(comm) as ranks, network_of_rank_0(model, ranks, {}):
         refuse_frozen(model.core)
         samples = read_all(model, X, y, sample_weight, alone=False)
         objective = ObjectiveOfRanks(model.core, samples, 0, lambda: Ranks(comm))
         ranks.start(len(samples), objective.weight, None)
     return objective
-
-
-def _refuse_others(ranks: Ranks, name: str, values: NDArray[Any]) -> None:
-    ranks.refuse_others(str(zlib.crc32(values.data)), f"{name} must be the same on all ranks")

@@ -12,7 +12,7 @@ Only methods of the communicator are used: MPI is started by whoever created it.
 import os
 import platform
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -136,25 +136,23 @@ class Ranks:
             if not self._has_left:
                 self._comm.Free()
 
-    def share(self, model: Model, settings: str) -> None:
+    def share(self, model: Model, settings: Mapping[str, object]) -> None:
         """Meet before anything else: the network becomes that of rank 0.
 
         Parameters
         ----------
         model : Model
             Must have the same layers and loss on all ranks.
-        settings : str
-            Of the fit; must be the same on all ranks.
+        settings : mapping of str to object
+            Of the fit, by name; their texts must be the same on all ranks.
 
         Raises
         ------
         ValueError
             If they are not.
         """
-        self.refuse_others(
-            f"{saving.architecture(model)} {model.feature_names} {settings}",
-            "comm needs the same network and arguments on all ranks",
-        )
+        of_network = {**saving.architecture(model), "feature_names": model.feature_names}
+        self.refuse_others({**of_network, **settings})
         without_loss = {"loss_function": None}  # that of a user may not be picklable
         mine = saving.to_state(model, {}) | without_loss if self.rank == 0 else None
         state = self._comm.bcast(mine, root=0)
@@ -191,19 +189,26 @@ class Ranks:
             )
         return sum(self.rows)
 
-    def refuse_others(self, description: str, problem: str) -> None:
-        """Meet with a description, which must be the same on all ranks.
+    def refuse_others(self, described: Mapping[str, object]) -> None:
+        """Meet with descriptions by name, whose texts must be the same on all ranks.
 
         Raises
         ------
         ValueError
-            If it is not; the message begins with the `problem`.
+            If they are not; the message has the names of those that differ.
         """
-        found = self._agree(_START, float(zlib.crc32(description.encode())), 0.0)[:, 0]
-        other = np.flatnonzero(found != found[0])
-        if other.size:
+        texts = {name: str(value) for name, value in described.items()}
+        found = self._agree(_START, float(zlib.crc32(str(texts).encode())), 0.0)[:, 0]
+        different = np.flatnonzero(found != found[0])
+        if different.size:
+            other = int(different[0])
+            each = self.gathered(texts)
+            names = [name for name in each[0] if each[0][name] != each[other].get(name)]
             raise self._together(
-                ValueError(f"{problem}, those of rank {other[0]} differ from those of rank 0")
+                ValueError(
+                    f"{', '.join(names)} must be the same on all ranks, "
+                    f"those of rank {other} differ from those of rank 0"
+                )
             )
 
     def of_rank_0(self, make: Callable[[], _Value]) -> _Value:

@@ -1,6 +1,6 @@
 """What a fit of several ranks can do, and what its ranks must have in common."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from fastmlp.fitting import fingerprint
@@ -13,7 +13,7 @@ from fastmlp.settings.lbfgs import LBFGS
 
 
 @contextmanager
-def network_of_rank_0(model: Model, ranks: Ranks, settings: str) -> Iterator[None]:
+def network_of_rank_0(model: Model, ranks: Ranks, settings: Mapping[str, object]) -> Iterator[None]:
     """Make the network that of rank 0, unless an error occurs before the first step."""
     core, before = model.core, model.copied_core()
     ranks.share(model, settings)
@@ -26,8 +26,8 @@ def network_of_rank_0(model: Model, ranks: Ranks, settings: str) -> Iterator[Non
         raise
 
 
-def in_common(options: FitOptions, model: Model) -> str:
-    """Return what must be the same on all ranks, as text; functions are not compared."""
+def in_common(options: FitOptions, model: Model) -> dict[str, object]:
+    """Return what must be the same on all ranks, by name; functions are not compared."""
     optimizer = options.optimizer
     if isinstance(optimizer, LBFGS):
         steps: object = optimizer
@@ -40,18 +40,16 @@ def in_common(options: FitOptions, model: Model) -> str:
         if isinstance(each, EarlyStopping)
     ]
     silent = Callback.on_batch_end
-    return repr(
-        (
-            fingerprint.of_arguments(model, options.class_weight, options.validation_fraction),
-            steps,
-            options.epochs,
-            options.batch_size,
-            options.order is None,
-            options.validation_data is not None,
-            [*options.metrics],
-            options.standardize,
-            options.checkpoint is None,
-            stoppings,
-            any(type(each).on_batch_end is not silent for each in options.callbacks),
-        )
-    )
+    return {
+        **fingerprint.of_arguments(model, options.class_weight, options.validation_fraction),
+        "optimizer": steps,
+        "epochs": options.epochs,
+        "batch_size": options.batch_size,
+        "shuffle": options.order is None,
+        "validation_data": options.validation_data is not None,
+        "metrics": [*options.metrics],
+        "standardize": options.standardize,
+        "checkpoint": options.checkpoint is None,
+        "early_stopping": stoppings,
+        "on_batch_end": any(type(each).on_batch_end is not silent for each in options.callbacks),
+    }
