@@ -558,24 +558,42 @@ def test_numbers_of_several_units_are_noted(forms, example):
         with_a(cells, y=cells)
 
 
-def test_numbers_of_one_unit_are_reported_and_others_noted():
+@pytest.mark.parametrize(
+    ("trained", "right", "wrong", "words"),
+    [
+        ("${}", ["$5", "5", "NA"], ["5", "€5"], "row 1, column 'a': '€5' is .*, which are in \\$"),
+        ("{} %", ["5%", "7 %"], ["5%", "0.05"], "row 1, column 'a': '0.05' is .* are in %"),
+        ("{}%", [None, None], [None, 0.05], "row 1, column 'a': 0.05 is .* are in %"),
+        ("{}", ["5", 0.05], ["0.5", "5%"], "row 1, column 'a': '5%' is .* are without a unit"),
+        ("{}", ["5", "NA"], ["$5", "5"], "row 0, column 'a': '\\$5' is .* are without a unit"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_numbers_to_predict_have_the_unit_of_the_training(tmp_path, trained, right, wrong, words):
+    model = with_a([trained.format(cell) for cell in HUNDRED])
+    assert model.notes == ()
+    unit = trained.strip("{} ")
+    assert (f"(in {unit})" in str(model.columns)) == bool(unit)
+    model.save(tmp_path / "model.safetensors")
+    again = fm.TabularModel.load(tmp_path / "model.safetensors")
+    for each in (model, again):
+        each.predict({"a": right, "b": [1.0] * len(right)})
+        with pytest.raises(DataError, match=words):
+            each.predict({"a": wrong, "b": [1.0, 2.0]})
+
+
+def test_numbers_without_a_sign_are_of_the_currency_of_the_others():
     model = with_a([f"${cell}" if i % 3 else cell for i, cell in enumerate(HUNDRED)])
     assert model.notes == ()
     assert "(in $)" in str(model.columns)
-    model.predict({"a": ["$5", "5"], "b": [1.0, 2.0]})
-    with pytest.warns(UserWarning, match="column 'a': '€5' is read as one in \\$"):
+    with pytest.raises(DataError, match="'€5' is of another unit"):
         model.predict({"a": ["€5", "5"], "b": [1.0, 2.0]})
-    model = with_a([f"{cell} %" for cell in HUNDRED])
-    model.predict({"a": ["5%"], "b": [1.0]})
-    with pytest.warns(
-        UserWarning, match=r"column 'a': a number without a sign is read as one in %"
-    ):
-        model.predict({"a": ["0.05"], "b": [1.0]})
-    with pytest.warns(UserWarning, match="column 'a': '0.05' is read as one in %"):
-        model.predict({"a": ["0.05", "5%"], "b": [1.0, 2.0]})
-    model = with_a(HUNDRED)
-    with pytest.warns(UserWarning, match="column 'a': '5%' is read as one without a unit"):
-        model.predict({"a": ["5%"], "b": [1.0]})
+
+
+def test_a_model_of_several_units_takes_each():
+    model = with_a([f"{cell}%" if i % 3 else cell for i, cell in enumerate(HUNDRED)])
+    assert "different units" in model.notes[0]
+    model.predict({"a": ["5%", "5"], "b": [1.0, 2.0]})
 
 
 def test_a_dropped_column_that_is_half_numbers_is_noted():

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from fastmlp._validation import brief
 from fastmlp.data._text import counted
+from fastmlp.errors import DataError
 from fastmlp.tables import cells, dates
 from fastmlp.tables.encoders import Encoder, Number, Numbers, RawNumber, Vector
 from fastmlp.tables.kinds import MIXED, ROUNDED, UNITS, Kind
@@ -103,22 +106,45 @@ def needs_preparation(name: str, kind: Kind, encoder: Encoder) -> str:
     return ""
 
 
-def unit_notes(table: Table, name: str, kind: Kind) -> list[str]:
-    """Return a note if the numbers of a table to predict have another unit than in training.
+def refuse_other_units(table: Table, name: str, kind: Kind) -> None:
+    """Refuse numbers of a table to predict that have another unit than in training.
 
     Those without a sign are of the currency of the training, but may not be percent.
+
+    Raises
+    ------
+    DataError
+        If there is one; it names the first such cell.
     """
-    if kind.name != "number" or UNITS in kind.reason:
-        return []
+    if kind.name != "number" or kind.unit is None:
+        return
+    if (found := _of_other_unit(table, name, kind.unit)) is not None:
+        row, cell = found
+        trained = f"in {kind.unit}" if kind.unit else "without a unit"
+        raise DataError(
+            f"{table.place(row, name)}: {cell} is of another unit than the numbers of the "
+            f"training, which are {trained}"
+        )
+
+
+def _of_other_unit(table: Table, name: str, trained: str) -> tuple[int, str] | None:
+    """Return the row and the cell of a number of another unit; None if there is none."""
     column = table.held(name)
-    found = {"": "a number without a sign"}
     if isinstance(column, Text):
         units = cells.units(column.values, table.decimal)
-        found = {sign: brief(cell) for sign, cell in units.items()}
-    unit = kind.reason.removeprefix("in ") if kind.reason.startswith("in ") else ""
-    others = [cell for sign, cell in found.items() if sign != unit and (sign or unit == "%")]
-    trained = f"in {unit}" if unit else "without a unit"
-    return [f"column {brief(name)}: {cell} is read as one {trained}" for cell in others[:1]]
+        others = [cell for unit, cell in units.items() if _differs(unit, trained)]
+        if not others:
+            return None
+        return column.first_row(list(column.values).index(others[0])), brief(others[0])
+    if not _differs("", trained) or column.ndim != 1 or column.dtype.kind not in "iuf":
+        return None
+    numbers = column[:]
+    known = np.isfinite(numbers)
+    return (row := int(known.argmax()), f"{numbers[row]:g}") if known.any() else None
+
+
+def _differs(unit: str, trained: str) -> bool:
+    return unit != trained and (unit != "" or trained == "%")
 
 
 _HELD: Final = {"date": "dates", "time of day": "times of day", "vector": "vectors"}

@@ -41,11 +41,15 @@ class Kind:
         Why, if that is not obvious.
     order : str or None
         The format of its dates.
+    unit : str or None
+        The sign of its numbers, of a currency or percent, "" if they have none; None if they have
+        different ones, or a file of an earlier version does not tell.
     """
 
     name: Name
     reason: str = ""
     order: dates.Order | None = None
+    unit: str | None = ""
 
 
 def kind_of(  # noqa: PLR0911  (a case each)
@@ -167,7 +171,9 @@ def _text_kind(  # noqa: C901, PLR0911  (a case each)
     if numbers and not cells.are_rounded(values):
         found = _number_kind(numeric[np.isfinite(numeric)], total)
         units = cells.units(values, decimal)
-        return replace(found, reason=found.reason or mixed_units(units) or _unit(units))
+        unit = None if mixed_units(units) else max(units, default="")
+        reason = found.reason or mixed_units(units) or (f"in {unit}" if unit else "")
+        return replace(found, reason=reason, unit=unit)
     if numbers:
         each_its_own = len(values) == known == total
         if each_its_own and (why := _identifier(name, total, unnamed=unnamed)):
@@ -194,11 +200,6 @@ def mixed_units(units: dict[str, str]) -> str:
     different = [unit for unit in units if unit or "%" in units]
     examples = (brief(units[unit]) for unit in different)
     return f"{UNITS}{' and '.join(examples)}" if len(different) > 1 else ""
-
-
-def _unit(units: dict[str, str]) -> str:
-    """Return the unit of numbers for the report; empty if they have none."""
-    return f"in {max(units)}" if any(units) else ""
 
 
 def _mixed(

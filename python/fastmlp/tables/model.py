@@ -8,7 +8,6 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -25,7 +24,7 @@ from fastmlp.model.model import Model
 from fastmlp.model.model_files import TableData, read_model, write_model
 from fastmlp.network import Network, model_of, network_of
 from fastmlp.settings.optimizers import Optimizer
-from fastmlp.tables.columns import Columns, unit_notes
+from fastmlp.tables.columns import Columns, refuse_other_units
 from fastmlp.tables.features import Features, fit_encoders, text_columns
 from fastmlp.tables.preparation import Preparation
 from fastmlp.tables.reading import read
@@ -616,12 +615,10 @@ class TabularModel:
             decimal=features.decimal,
         )
         found.add_absent(self._names())
-        units = (
-            unit_notes(found, feature.name, feature.kind)
-            for feature in features.features
-            if feature.name in found.columns
-        )
-        for note in [*found.notes, *chain.from_iterable(units)]:
+        for feature in features.features:
+            if feature.name in found.columns:
+                refuse_other_units(found, feature.name, feature.kind)
+        for note in found.notes:
             if note not in self.notes:  # the training had it, too
                 warnings.warn(f"{found.source}: {note}", UserWarning, stacklevel=3)
         return found

@@ -305,8 +305,10 @@ def _feature_of(state: _State) -> Feature:
     }.get(kind, Number)  # fmt: skip
     if not isinstance(encoder, fits):
         raise TypeError(f"{state.key}: {kind} is not encoded by {type(encoder).__name__}")
-    reason = state.text("reason")
-    return Feature(state.text("name"), Kind(kind, reason, order), encoder)
+    unit = state.values.get("unit")  # not there in a file of an earlier version
+    if unit is not None:
+        unit = _text(unit)
+    return Feature(state.text("name"), Kind(kind, state.text("reason"), order, unit), encoder)
 
 
 def _number_of(state: _State) -> Number:
