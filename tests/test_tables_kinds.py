@@ -82,6 +82,13 @@ def test_what_is_dropped_and_why(values, name, reason):
     assert reason in got.reason
 
 
+def test_american_times_and_swiss_thousands_are_read_as_columns():
+    times = [f"0{1 + i % 9}/2{i % 9}/2023 0{1 + i % 9}:00 {'AP'[i % 2]}M" for i in range(90)]
+    assert (kind(times).name, kind(times).order) == ("date", "month first")
+    assert kind([f"{i % 12 + 1}:05 {'ap'[i % 2]}m" for i in range(90)]).name == "time of day"
+    assert kind([f"{1 + i}'{100 + i}" for i in range(90)]).name == "number"
+
+
 def test_rows_are_numbered_also_where_some_are_left_out():
     numbers = np.arange(60)
     rows = np.delete(np.arange(60), [0, 7, 30])
@@ -108,6 +115,11 @@ def test_row_names_without_a_name():
     ("cell", "decimal", "number"),
     [
         ("1,234.5", ".", 1234.5),
+        ("1'234'567.5", ".", 1234567.5),
+        ("-1\u2019000", ".", -1000.0),
+        ("1'000,5", ",", 1000.5),
+        ("5'11", ".", None),
+        ("1'0000", ".", None),
         ("1.234,5", ",", 1234.5),
         ("1,5", ",", 1.5),
         ("1.5", ",", 1.5),
@@ -143,6 +155,13 @@ def test_numbers_in_text(cell, decimal, number):
         ),
         ("1600-3-1", "year first", dt.datetime(1600, 3, 1)),
         ("31.12.2020", "day first", dt.datetime(2020, 12, 31)),
+        ("01/05/2023 03:00 PM", "month first", dt.datetime(2023, 1, 5, 15)),
+        ("01/05/2023 12:30:15 am", "month first", dt.datetime(2023, 1, 5, 0, 30, 15)),
+        ("01/05/2023 12:30PM", "month first", dt.datetime(2023, 1, 5, 12, 30)),
+        ("2023-01-05 11:59 PM +01:00", "year first", dt.datetime(2023, 1, 5, 22, 59)),
+        ("01/05/2023 13:00 PM", "month first", None),
+        ("01/05/2023 00:30 AM", "month first", None),
+        ("12:15 AM", "time of day", dt.datetime(1970, 1, 1) + dt.timedelta(days=0.25)),
         ("12/31/2020", "month first", dt.datetime(2020, 12, 31)),
         ("Dec 31, 2020", "month by name", dt.datetime(2020, 12, 31)),
         ("31 December 2020", "month by name", dt.datetime(2020, 12, 31)),

@@ -49,7 +49,7 @@ _EXACT_DIGITS: Final = 15  # a double holds every whole number of 15 digits
 _MOST_DIGITS: Final = 308  # of a number within float64
 _FIRST: Final = 1000
 _MINUS: Final = "\N{MINUS SIGN}"
-_SIGNS: Final = re.compile(r"[$€£¥%\s\u00a0\u202f]")
+_SIGNS: Final = re.compile(r"[$€£¥%\s\u00a0\u202f]|(?<=\d)['\u2019](?=\d{3}(?!\d))")
 _UNITS: Final = "$€£¥%"
 
 
@@ -62,7 +62,8 @@ def number(cell: str, decimal: str = ".") -> float:
     """Return the number in a cell; NaN if it is not one.
 
     Accepts plain numbers, a decimal comma if `decimal` is one, separators of thousands
-    (``1,234.5``, ``1 234``), a currency or percent sign, and ``(5)`` or a typeset minus as -5.
+    (``1,234.5``, ``1 234``, ``1'234``), a currency or percent sign, and ``(5)`` or a typeset minus
+    as -5.
     """
     if is_number(cell) and (decimal == "." or "." not in cell or not is_thousands(cell, ",")):
         return float(cell)

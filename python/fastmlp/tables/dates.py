@@ -19,7 +19,8 @@ Order = Literal[
 ]
 ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 
-_CLOCK: Final = r"(?:[T ,]+(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))? ?(Z|[+-]\d\d:?\d\d)?)?"
+_HOURS: Final = r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?(?: ?([AaPp][Mm]))?"
+_CLOCK: Final = rf"(?:[T ,]+{_HOURS} ?(Z|[+-]\d\d:?\d\d)?)?"
 _ISO: Final = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})", re.ASCII)
 _MOMENT: Final = re.compile(rf"(\d{{4}})-(\d{{1,2}})-(\d{{1,2}}){_CLOCK}", re.ASCII)
 _YEAR_FIRST: Final = re.compile(
@@ -47,7 +48,7 @@ _BY_NAME: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _QUARTER: Final = re.compile(r"(\d{4})[- :]?(?:[Qq:](\d)|[Mm](\d{1,2}))", re.ASCII)
-_TIME: Final = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?", re.ASCII)
+_TIME: Final = re.compile(_HOURS, re.ASCII)
 _PATTERNS: Final[dict[Order, re.Pattern[str]]] = {
     "iso": _ISO, "year first": _YEAR_FIRST, "month by name": _BY_NAME, "quarter": _QUARTER,
     "time of day": _TIME, "day first": _YEAR_LAST, "month first": _YEAR_LAST,
@@ -173,14 +174,17 @@ def _at(day: NDArray[np.float64], cells: Matched, clock: int) -> NDArray[np.floa
     """Return days with the time of day, if the layout has one: groups from `clock`."""
     if not cells.has(clock):
         return day
-    return day + (_hours(cells, clock) - _offset(cells, clock + 3)) / 24.0
+    return day + (_hours(cells, clock) - _offset(cells, clock + 4)) / 24.0
 
 
 def _hours(cells: Matched, clock: int) -> NDArray[np.float64]:
     hour, minute = cells.whole(clock), cells.whole(clock + 1)
     second = cells.number(clock + 2) if cells.has(clock + 2) else np.zeros(len(hour))
-    hours = hour + minute / 60.0 + second / 3600.0
-    return np.where((hour > 24) | (minute > 59), math.nan, hours)
+    wrong = (hour > 24) | (minute > 59)
+    if cells.has(clock + 3):  # 12 AM is midnight
+        wrong |= (hour < 1) | (hour > 12)
+        hour = hour % 12 + 12 * (cells.text(clock + 3).upper() == "PM")
+    return np.where(wrong, math.nan, hour + minute / 60.0 + second / 3600.0)
 
 
 def _offset(cells: Matched, zone: int) -> NDArray[np.float64] | float:

@@ -32,8 +32,8 @@ _OPEN_NUMBER: Final = re.compile(r"[+-]?[1-9]\d{0,2}[,.]\d{3}", re.ASCII)
 _NUMBERS: Final = re.compile(r"[+-]?[\d.]+(, ?[+-]?[\d.]+){2,}", re.ASCII)
 _MARK: Final = re.compile(r"[.,]")
 _NUMBERED: Final = re.compile(r"column \d+", re.ASCII)
-_BESIDE_DIGITS: Final = re.compile(r"\s*[$€£¥%]\s*|(?<=\d)\s(?=\d)")
-"""Signs of currencies and percent, and blanks that separate thousands."""
+_BESIDE_DIGITS: Final = re.compile(r"\s*[$€£¥%]\s*|(?<=\d)[\s'\u2019](?=\d)")
+"""Signs of currencies and percent, and blanks and apostrophes that separate thousands."""
 
 Row = tuple[int, list[str]]
 """The line on which a row ends, from 1, and its cells."""
