@@ -294,3 +294,41 @@ def test_losses_that_their_type_cannot_hold(unit, what):
     assert warned[0].filename == __file__
     fm.Network([3, 2], output="identity", loss="mean_absolute_error").adapt(X, Y * unit)
     fm.Network([3, 2], output="identity", dtype="float64").adapt(X, Y * unit)
+
+
+TIMES = 1_700_000_000_000_000_000  # nanoseconds, which float64 rounds to multiples of 256
+
+
+@pytest.mark.parametrize("step", [1, 10, 100, 300])
+def test_integers_that_float64_rounds_are_refused(dtype, step, assert_unchanged):
+    y = np.arange(60.0)
+    times = (TIMES + step * np.arange(60))[:, np.newaxis]
+    net = fm.Network([1, 4, 1], output="identity", seed=1, dtype=dtype)
+    for name, use in {
+        "X": lambda: net.fit(times, y, standardize=True),
+        "X, a list": lambda: net.fit(times.tolist(), y, standardize=True),
+        "X, adapted": lambda: net.adapt(times),
+        "X, unsigned": lambda: net.adapt(times.astype(np.uint64)),
+        "X, negative": lambda: net.adapt(-times),
+        "X, a stream": lambda: net.adapt(fm.ArrayStream(times, y)),
+        "X of many": lambda: fm.train_many([net], times, y, standardize=True),
+        "y": lambda: net.fit(y[:, np.newaxis], times, standardize=True),
+        "y, adapted": lambda: net.adapt(y[:, np.newaxis], times[:, 0]),
+    }.items():
+        with (
+            assert_unchanged(net),
+            pytest.raises(ValueError, match=f"^{name[0]} holds integers from .* multiples of 256"),
+        ):
+            use()
+
+
+def test_integers_that_float64_keeps_apart_are_scaled():
+    """Also constants, and what is left after a subtraction."""
+    y = np.arange(60.0)
+    for times in (TIMES + 1000 * np.arange(60), np.full(60, TIMES + 1), np.arange(60)):
+        net = fm.Network([1, 4, 1], output="identity", seed=1, dtype="float64")
+        net.fit(times[:, np.newaxis], y, 1, standardize=True)
+        exact = times - times[0]  # of integers
+        deviation = exact.std()
+        expected = 1 / deviation if deviation else 0.0
+        np.testing.assert_allclose(net.input_scale, expected, rtol=1 / 64)

@@ -11,10 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp import _validation
 from fastmlp.data import copying
 from fastmlp.data._conversion import Scaling, numbers
+from fastmlp.data._frames import is_frame
 from fastmlp.data._raw import RawRows, refuse_not_finite
 from fastmlp.data._sparse import SparseRows, is_sparse, sparse_rows
 from fastmlp.data.moments import ColumnMoments
 from fastmlp.data.rescaled import Rescaled
+from fastmlp.data.rounding import IntegerRanges, refuse_rounded_integers
 from fastmlp.data.stream import Stream, TargetsLike, rows_of
 from fastmlp.errors import DataError, level_of_caller
 from fastmlp.fitting.ranks import Ranks
@@ -81,6 +83,7 @@ def _of_arrays(
         rows = copying.to_scale(numbers("X", X, copying.ENCODE_FEATURES), float64)
         copying.check_shape("X", rows.shape, model.features, minimum)
         refuse_not_finite("X", rows)
+        refuse_rounded_integers("X", rows.values)
     if y is None:
         return _of_features(model, rows, ranks), None
     if not _numeric_outputs(model).any():
@@ -106,7 +109,7 @@ def _of_stream(model: Model, stream: Stream, ranks: Ranks | None) -> tuple[Scali
             f"the stream has {stream.n_features} features, but the network takes {model.features}"
         )
     features, targets = ColumnMoments(model.features), _moments_of_targets(model)
-    exact = _moments_of_targets(model)
+    exact, integers = _moments_of_targets(model), IntegerRanges()
     read = stream.reader()
     for start, stop in stream.pieces():
         with unusable(*stream.place(start)):
@@ -118,10 +121,12 @@ def _of_stream(model: Model, stream: Stream, ranks: Ranks | None) -> tuple[Scali
             rows = copying.to_scale(array, np.dtype(np.float64))
             refuse_not_finite("X", rows)
             features.add(rows.values.astype(np.float64))
+            integers.add(rows.values)
             if targets is not None and exact is not None:
                 given = read_targets("y", y, len(array), model.outputs, model.loss, model.dtype)
                 targets.add(_numbers(model, given).astype(np.float64))
                 exact.add(_exact_numbers(model, y))
+    integers.refuse_rounded("X", lambda j: float(np.sqrt(features.variance()[j])))
     scaling = _inwards(_merged(features, ranks), model.dtype, "X")
     if targets is None or exact is None:
         return scaling, None
@@ -173,6 +178,8 @@ def standardized(
     elif isinstance(data, Stream):
         adapt(model, data, None, ranks)
     else:
+        if isinstance(data, np.ndarray | list) or is_frame(data):
+            refuse_rounded_integers("X", numbers("X", data, copying.ENCODE_FEATURES))
         ones = np.ones(model.features, model.dtype)
         core.set_input_scaling(ones, np.negative(np.zeros_like(ones)))
     try:
@@ -281,7 +288,11 @@ def refuse_rounded_targets(model: Model, y: Any) -> None:
         If it does not match the network, or varies too little around a large mean.
     """
     moments = _moments_of_targets(model)
-    if moments is None or model.dtype != np.float32:
+    if moments is None:
+        return
+    for part in [y] if not model.loss.heads else y.values() if isinstance(y, Mapping) else y:
+        refuse_rounded_integers("y", numbers("y", part))
+    if model.dtype != np.float32:
         return
     moments.add(_exact_numbers(model, y))
     _refuse_rounded(model, moments)
