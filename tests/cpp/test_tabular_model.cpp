@@ -42,7 +42,7 @@ struct File {
                                                           {"target.deviation", {10}},
                                                           {"target.classes", {}}};
     std::vector<double> means = {0.75, 1.25, 2.25};  // of 1, of 4, of missing numbers
-    std::vector<std::string> targets = {"price"}, classes{};
+    std::vector<std::string> targets = {"price"}, kinds{}, classes{};
     std::size_t inputs = 7, outputs = 1, networks = 2;
 
     Network<float> network(std::size_t i) const {
@@ -67,6 +67,7 @@ struct File {
         result.archive.metadata["table_inputs"] = "columns";
         result.add_texts("table.features", features);
         result.add_texts("table.target.names", targets);
+        result.add_texts("table.target.kinds", kinds);
         if (!classes.empty()) result.add_texts("table.target.classes", classes);
         for (const auto& [name, elements] : numbers) {
             if (name == "target.classes" && !classes.empty()) continue;
@@ -234,6 +235,7 @@ void test_refused_tables() {
         file.numbers["target.mean"] = file.numbers["target.deviation"] = {};
     };
     CHECK(has(problem(without_target), "the target must have a name"));
+    CHECK(has(problem([](File& file) { file.kinds = {"text"}; }), "a kind for each label"));
     Archive networks = File().archive();
     networks.metadata.erase("table");
     CHECK(check::throws<FormatError>([&] { TabularModel::from_archive(networks, "file"); }));

@@ -98,7 +98,7 @@ private:
     static T scale_of(double weight) { return static_cast<T>(weight > 0 ? 1 / weight : 0); }
 
     /// Decides which gradients are added where they are applied, block by block in the L1 cache:
-    /// the weights of layers that are computed in place, unless the norm `is_needed` before.
+    /// the weights of layers that are computed in place, unless the norm is needed before.
     void plan(const Network<T>& network, bool norm_is_needed) {
         const Layout& layout = network.layout();
         late_.resize(layout.layer_count());
