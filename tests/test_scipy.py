@@ -103,3 +103,29 @@ def test_it_is_the_loss_of_prediction():
     loss, _ = net.objective(X, XOR)(net.parameters.copy())
     assert loss == net.evaluate(X, XOR).loss
     np.testing.assert_array_equal(net.statistics, statistics)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, bool])
+def test_labels_and_weights_are_copied(dtype):
+    """Those of later would not be checked: a weight of -1, say."""
+    net = fm.Network([2, 4, 2], seed=1, dtype="float64")
+    y, weight = XOR.astype(dtype), np.array([1.0, 2.0, 0.5, 1.0])
+    f = net.objective(X.astype(float), y, sample_weight=weight)
+    theta = net.parameters.copy()
+    before = *f(theta), f.hvp(theta)
+    y[:] = 1 - y.astype(int)
+    weight[:] = -1.0
+    after = *f(theta), f.hvp(theta)
+    for first, second in zip(before, after, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_features_may_be_parameters():
+    """They are copied, as calls store theta there."""
+    net = fm.Network([2, 3, 2], seed=1, dtype="float64")
+    rows, theta = net.weights[1][:, :2], np.linspace(-1.0, 1.0, net.n_parameters)
+    known = net.objective(rows.copy(), [0, 1, 1])
+    f = net.objective(rows, [0, 1, 1])
+    loss, gradient = f(theta)
+    assert loss == known(theta)[0]
+    np.testing.assert_array_equal(gradient, known(theta)[1])

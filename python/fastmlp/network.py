@@ -917,7 +917,9 @@ class Network:
         X : array-like, shape (B, features)
             Samples, at least 1.
         y : array-like, shape (B,) or (B, N)
-            Targets as in `fit`.
+            Targets as in `fit`. X, and y if it has floats, are read in place in every call if they
+            are C-contiguous and of the network's dtype, and are checked only once: do not change
+            them. Everything else is copied.
         sample_weight : array-like, shape (B,), optional
             Weights of the samples for the mean. Samples of weight 0 are ignored.
         comm : mpi4py.MPI.Comm, optional

@@ -149,4 +149,5 @@ def read_all(
 ) -> CheckedSamples:
     """Return the samples of an objective; if they are not `alone` there may be none."""
     per_row = 0 if model.loss_function is None else model.bytes_per_row()  # sees all rows at once
-    return read_samples(model, X, y, sample_weight, per_row=per_row, alone=alone)
+    samples = read_samples(model, X, y, sample_weight, per_row=per_row, alone=alone)
+    return samples.apart_from(model.core.parameters)  # which every call changes
