@@ -163,6 +163,7 @@ def test_bad_networks(networks, error, message):
     ("call", "error", "message"),
     [
         (lambda e, X, y: e.fit(X, y, bootstrap=True, rows=[[0]]), ValueError, "not both"),
+        (lambda e, X, y: e.fit(X, y, comm=1), TypeError, r"an ensemble takes no comm: .*dask"),
         (lambda e, X, y: e.fit(X, y, bootstrap=2), ValueError, "bootstrap must be"),
         (lambda e, X, y: e.fit(X, y, early_stoping=True), TypeError, "early_stoping"),
         (lambda e, X, y: e.fit(X, y[:5], bootstrap=True), ValueError, "y"),

@@ -128,6 +128,7 @@ _KEYWORDS: Final[dict[str, tuple[str, ...]]] = {
     "callback": ("callbacks",),
     "class_weights": ("class_weight",),
     "clipvalue": ("clip_value",),
+    "comm": ("fit(comm=...)",),
     "data": ("X",),
     "decay_steps": ("epochs",),
     "div_factor": ("initial",),

@@ -116,6 +116,11 @@ class Ensemble(Sequence[Network]):
         TypeError, ValueError, DivergenceError
             As `train_many`.
         """
+        if "comm" in arguments:
+            raise TypeError(
+                "an ensemble takes no comm: train its members one by one by fit(comm=...), or "
+                "divide them among machines by fastmlp.dask.train_many"
+            )
         if _validation.switch("bootstrap", bootstrap):
             if arguments.get("rows") is not None:
                 raise ValueError("pass rows, or bootstrap=True, which draws them, not both")
