@@ -69,8 +69,8 @@ class DivergenceError(ValueError, ArithmeticError):
             rate = f" with learning_rate={self.learning_rate:g}"
             remedy = "a smaller learning rate, or "
         return (
-            f"training diverged: {what}{rate}; the network is back at its last finite "
-            f"epoch end. Try {remedy}scaled features"
+            f"training diverged: {what}{rate}; the network is back at its last finite epoch end. "
+            f"Try {remedy}scaled features, or divide a large y by a constant"
         )
 
 
