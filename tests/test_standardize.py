@@ -308,6 +308,7 @@ def test_integers_that_float64_rounds_are_refused(dtype, step, assert_unchanged)
         "X": lambda: net.fit(times, y, standardize=True),
         "X, a list": lambda: net.fit(times.tolist(), y, standardize=True),
         "X, adapted": lambda: net.adapt(times),
+        "X, rescaled": lambda: fm.Rescaled.standardize(times),
         "X, unsigned": lambda: net.adapt(times.astype(np.uint64)),
         "X, negative": lambda: net.adapt(-times),
         "X, a stream": lambda: net.adapt(fm.ArrayStream(times, y)),
@@ -332,3 +333,16 @@ def test_integers_that_float64_keeps_apart_are_scaled():
         deviation = exact.std()
         expected = 1 / deviation if deviation else 0.0
         np.testing.assert_allclose(net.input_scale, expected, rtol=1 / 64)
+
+
+def test_columns_of_integers_beside_floats_are_refused():
+    """pandas makes one array of floats of both."""
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"level": np.arange(60.0), "time": TIMES + np.arange(60)})
+    net = fm.Network([2, 4, 1], output="identity", seed=1)
+    for use in (
+        lambda: net.adapt(frame),
+        lambda: net.fit(frame, np.arange(60.0), standardize=True),
+    ):
+        with pytest.raises(ValueError, match=r"^X, column 'time', holds integers from"):
+            use()

@@ -12,6 +12,7 @@ from fastmlp.data._conversion import numbers
 from fastmlp.data._frames import column_names
 from fastmlp.data._raw import RawRows, is_readable, refuse_not_finite
 from fastmlp.data.moments import ColumnMoments
+from fastmlp.data.rounding import refuse_rounded_integers
 
 _BLOCK = 1 << 16  # elements that `standardize` processes together
 
@@ -75,6 +76,7 @@ class Rescaled:
             If X is not a matrix of numbers, has no rows, or it or its squares are not finite.
         """
         given = cls(X)
+        refuse_rounded_integers("X", given.X)
         result = cls(given.X, *standardization("X", given))
         result.feature_names = given.feature_names
         return result

@@ -6,6 +6,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._validation import brief
+from fastmlp.data._conversion import numbers
+
 _EXACT: Final = 2**53
 """Up to which float64 has every integer."""
 
@@ -41,16 +44,28 @@ class IntegerRanges:
                 continue
             step = float(np.spacing(float(largest)))
             if deviation_of(column) < _FEWEST_STEPS * step:
+                where = f" in column {column}" if len(self._ends) > 1 else ""
                 raise ValueError(
-                    f"{name} holds integers from {least} to {most} in column {column}, which "
+                    f"{name} holds integers from {least} to {most}{where}, which "
                     f"float64 rounds to multiples of {step:g}: subtract a constant from them "
                     "first, as integers"
                 )
 
 
-def refuse_rounded_integers(name: str, array: NDArray[Any]) -> None:
-    """Refuse such integers in an array (n,) or (n, columns)."""
-    columns = array.reshape(len(array), -1) if array.ndim == 1 else array
+def refuse_rounded_integers(name: str, given: Any, advice: str = "encode it as numbers") -> None:
+    """Refuse such integers in anything that `numbers` takes, (n,) or (n, columns).
+
+    The columns of a pandas data frame are read one by one, as beside floats they become floats.
+    """
+    if hasattr(given, "iloc") and hasattr(given, "columns"):
+        for j, label in enumerate(given.columns):
+            _refuse_in(f"{name}, column {brief(label)},", numbers(name, given.iloc[:, j], advice))
+    else:
+        _refuse_in(name, numbers(name, given, advice))
+
+
+def _refuse_in(name: str, array: NDArray[Any]) -> None:
+    columns = array.reshape(len(array), -1) if array.ndim == 1 and len(array) else array
     if columns.ndim == 2:
         ranges = IntegerRanges()
         ranges.add(columns)

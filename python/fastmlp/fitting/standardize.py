@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp import _validation
 from fastmlp.data import copying
 from fastmlp.data._conversion import Scaling, numbers
-from fastmlp.data._frames import is_frame
 from fastmlp.data._raw import RawRows, refuse_not_finite
 from fastmlp.data._sparse import SparseRows, is_sparse, sparse_rows
 from fastmlp.data.moments import ColumnMoments
@@ -80,10 +79,10 @@ def _of_arrays(
         copying.features_as_given("X", X, model.features, float64, minimum=minimum, shuffled=False)
         rows: Any = sparse_rows("X", X, float64)
     else:
+        refuse_rounded_integers("X", X, copying.ENCODE_FEATURES)
         rows = copying.to_scale(numbers("X", X, copying.ENCODE_FEATURES), float64)
         copying.check_shape("X", rows.shape, model.features, minimum)
         refuse_not_finite("X", rows)
-        refuse_rounded_integers("X", rows.values)
     if y is None:
         return _of_features(model, rows, ranks), None
     if not _numeric_outputs(model).any():
@@ -178,8 +177,8 @@ def standardized(
     elif isinstance(data, Stream):
         adapt(model, data, None, ranks)
     else:
-        if isinstance(data, np.ndarray | list) or is_frame(data):
-            refuse_rounded_integers("X", numbers("X", data, copying.ENCODE_FEATURES))
+        if not (isinstance(data, Rescaled) or is_sparse(data)):
+            refuse_rounded_integers("X", data, copying.ENCODE_FEATURES)
         ones = np.ones(model.features, model.dtype)
         core.set_input_scaling(ones, np.negative(np.zeros_like(ones)))
     try:
@@ -291,7 +290,7 @@ def refuse_rounded_targets(model: Model, y: Any) -> None:
     if moments is None:
         return
     for part in [y] if not model.loss.heads else y.values() if isinstance(y, Mapping) else y:
-        refuse_rounded_integers("y", numbers("y", part))
+        refuse_rounded_integers("y", part)
     if model.dtype != np.float32:
         return
     moments.add(_exact_numbers(model, y))
