@@ -383,8 +383,9 @@ typedef struct fastmlp_batch_targets_f64 {
  * worthwhile, at most n_threads, or the limit of the process if that is 0. */
 
 /* Forward, backward and update of one batch in one call: the bits of the three. From the second
- * call on nothing is allocated, unless there are more rows or threads or another kind of optimizer.
- * `loss` (may be null) receives the mean loss of the batch before the step. */
+ * call on nothing is allocated, unless there are more rows or threads, another kind of optimizer,
+ * the first momentum, penalty, clipping or weights, or layers that are trained otherwise. `loss`
+ * (may be null) receives the mean loss of the batch before the step. */
 FASTMLP_API fastmlp_status fastmlp_train_on_batch(fastmlp_network* network, const float* x,
                                                   size_t rows, fastmlp_batch_targets y,
                                                   const fastmlp_optimizer* optimizer, int n_threads,

@@ -11,9 +11,11 @@
 namespace fastmlp {
 
 /// Forward, backward and update of one batch in one call: the bits of the three, and of a step of
-/// `train`. It allocates what it needs in its first step; later ones allocate only for more rows,
-/// more threads, or another kind of optimizer. Whether an executor runs its tasks concurrently is
-/// tried in the first step on several threads.
+/// `train`. It allocates what it needs in its first step. A later one may allocate with a setting
+/// that no step before had: more rows or threads, another kind of optimizer, the first momentum,
+/// penalty, clipping or sample weights; and after a change of trainable layers, rates of layers,
+/// output scaling or loss weights. Whether an executor runs its tasks concurrently is tried in the
+/// first step on several threads.
 ///
 /// As after `train`, the nodes, deltas and gradients of the network are still those of the last
 /// `forward` and `backward`, except that clip_norm stores the gradients.
