@@ -135,7 +135,7 @@ ARCHITECTURES = {
     "chain": (lambda a: a["layers"][0].update(nodes=4), "needs F.* of shape"),
     "no layers": (lambda a: a.update(layers=[]), "at least one layer"),
     "no nodes": (lambda a: a["layers"][0].update(nodes=0), "at least one node"),
-    "no features": (lambda a: a.update(features=0), "at least one node"),
+    "no features": (lambda a: a.update(features=0), "features must be at least 1"),
     "one layer less": (lambda a: a["layers"].pop(), "is no part of the architecture|does not go"),
     "one layer more": (lambda a: a["layers"].append(a["layers"][1]), "softmax|is missing"),
     "huge": (lambda a: a.update(features=2**63), "larger than any memory|needs F"),

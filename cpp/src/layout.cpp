@@ -1,8 +1,8 @@
 #include "fastmlp/layout.hpp"
 
 #include <algorithm>
-
 #include <stdexcept>
+#include <string>
 
 #include "fastmlp/buffer.hpp"
 
@@ -15,10 +15,14 @@ Layout::Layout(std::size_t features, const std::vector<Layer>& layers) {
         size = checked_add(size, checked_multiply(rows, cols));
         return parameter;
     };
+    if (features == 0) throw std::invalid_argument("features must be at least 1, got 0");
     std::size_t k = features;
     for (const Layer& layer : layers) {
         const std::size_t n = layer.nodes;
-        if (k == 0 || n == 0) throw std::invalid_argument("every layer needs at least one node");
+        if (n == 0) {
+            throw std::invalid_argument("layer " + std::to_string(layers_.size()) +
+                                        " must have at least one node, got 0");
+        }
         const auto normalized = [](Normalization normalization, std::size_t nodes) {
             return normalization == Normalization::kNone ? 0 : nodes;
         };

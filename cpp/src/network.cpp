@@ -106,14 +106,22 @@ void check_regularization(const std::vector<Layer>& layers) {
 
 void check_output(Loss loss, Activation activation) {
     if (!fits(loss, activation)) {
-        throw std::invalid_argument("this loss does not go with the output activation");
+        throw std::invalid_argument("the loss " + std::string(name_of(loss.kind)) +
+                                    " does not go with the output activation " +
+                                    std::string(name_of(activation)));
     }
     const double parameter = loss.parameter;
-    bool allowed = parameter == 0;
-    if (loss.kind == Loss::kCrossEntropy) allowed = parameter >= 0 && parameter <= 1;
-    if (loss.kind == Loss::kHuber) allowed = parameter > 0 && std::isfinite(parameter);
-    if (loss.kind == Loss::kQuantile) allowed = parameter > 0 && parameter < 1;
-    if (!allowed) throw std::invalid_argument("the parameter of the loss is out of its range");
+    const std::string name = "the parameter of the loss " + std::string(name_of(loss.kind));
+    const auto check = [&](bool holds, const char* range) {
+        require(holds, name.c_str(), range, parameter);
+    };
+    switch (loss.kind) {
+        case Loss::kCrossEntropy: return check(parameter >= 0 && parameter <= 1, "from 0 to 1");
+        case Loss::kHuber:
+            return check(parameter > 0 && std::isfinite(parameter), "above 0 and finite");
+        case Loss::kQuantile: return check(parameter > 0 && parameter < 1, "between 0 and 1");
+        default: return check(parameter == 0, "0, as there is none");
+    }
 }
 
 void check_loss(Loss loss, const std::vector<Layer>& layers) {
@@ -622,6 +630,7 @@ void Network<T>::set_output_scaling(std::span<const T> scales, std::span<const T
     if (!scales.empty() && layers_.back().activation != Activation::kIdentity) {
         throw std::invalid_argument("only outputs of identity can be scaled");
     }
+    check_output_scales(scales);
     set_scaling(output_scaling_, outputs(), scales, offsets, heads_);
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "checks/checks.hpp"
 #include "initial_parameters.hpp"
 #include "kernels/dispatch.hpp"
 #include "lanes/arrays.hpp"
@@ -126,6 +127,7 @@ bool Networks<T>::predicts_together() const {
 template <class T>
 void Networks<T>::predict(MatrixView<const T> x, std::span<const std::size_t> places,
                           T* out) const {
+    check_features(features(), x);
     const IeeeDefaults ieee;
     LanePrediction<T> lanes(first_);
     const std::size_t outputs = x.rows * first_.outputs();

@@ -64,12 +64,24 @@ void add_names(OwningArchive& into, const std::string& prefix, const Names& name
     if (!names.classes.empty()) into.add_texts(prefix + "class_names", names.classes);
 }
 
+/// Throws std::invalid_argument for a scaling that training would refuse.
+template <class T>
+void check_scaling(const Network<T>& network, bool allow_nonfinite) {
+    check_scaling_of_heads(network);
+    const auto& scaling = network.output_scaling();
+    if (scaling && !allow_nonfinite) {
+        check_output_scales<T>({scaling->data(), network.outputs()});
+    }
+}
+
 /// Ensemble members `networks`, which differ in their numbers only.
 template <class T>
 void add_group(OwningArchive& into, const std::string& prefix,
                const std::vector<const Network<T>*>& networks, const SaveOptions& options) {
     const std::size_t members = networks.size();
-    for (const Network<T>* const network : networks) check_scaling_of_heads(*network);
+    for (const Network<T>* const network : networks) {
+        check_scaling(*network, options.allow_nonfinite);
+    }
     for (const Part& part : parts_of(architecture_of(*networks[0]), networks[0]->layout())) {
         std::vector<std::size_t> shape = part.shape;
         shape.insert(shape.begin(), members);
@@ -234,7 +246,7 @@ private:
             if (!problem.empty()) complaint_.tensor(tensors_[i]->name, problem);
         }
         try {
-            check_scaling_of_heads(network);
+            check_scaling(network, options.allow_nonfinite);
         } catch (const std::invalid_argument& error) {
             complaint_.metadata(key_, error.what());
         }
@@ -312,7 +324,7 @@ std::vector<AnyNetwork> read_networks(const Archive& archive, const std::string&
 
 template <class T>
 Archive to_archive(const Network<T>& network, const SaveOptions& options) {
-    check_scaling_of_heads(network);
+    check_scaling(network, options.allow_nonfinite);
     OwningArchive result;
     const Architecture architecture = architecture_of(network);
     const files::Description description = files::describe(architecture);

@@ -32,9 +32,9 @@ void test(int n_threads) {
     using enum fastmlp::Activation::Kind;
     const Network<float> network(1, {{1000, kRelu}, {1000, kRelu}, {1, kIdentity}},
                                  fastmlp::Loss::kMeanSquaredError, 1);
-    const std::vector<float> row(1);
+    const std::vector<float> zeros(kRows);
     std::vector<float> out(kRows);
-    const fastmlp::MatrixView<const float> x{row.data(), kRows, 1, 0};
+    const fastmlp::MatrixView<const float> x{zeros.data(), kRows, 1, 1};
     const auto predict = [&] { network.predict(x, {out.data(), kRows, 1, 1}, n_threads); };
     {
         const InterruptScope scope([] { return true; });
@@ -48,9 +48,9 @@ void test(int n_threads) {
     CHECK(InterruptScope::current() == nullptr);
     // A callback that does not interrupt changes no bit.
     std::vector<float> alone(3), asked(3);
-    network.predict({row.data(), 3, 1, 0}, {alone.data(), 3, 1, 1});
+    network.predict({zeros.data(), 3, 1, 1}, {alone.data(), 3, 1, 1});
     const InterruptScope scope([] { return false; });
-    network.predict({row.data(), 3, 1, 0}, {asked.data(), 3, 1, 1});
+    network.predict({zeros.data(), 3, 1, 1}, {asked.data(), 3, 1, 1});
     CHECK(alone == asked);
 }
 

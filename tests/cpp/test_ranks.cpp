@@ -5,8 +5,10 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -230,6 +232,31 @@ void waiting_is_interrupted() {
     CHECK(std::equal(before.begin(), before.end(), network.parameters()->begin()));
 }
 
+/// Rank 1 leaves its training early, by an exception or after fewer epochs: rank 0 does not wait
+/// for it for ever.
+void rank_that_leaves_ends_the_others(const std::function<void(TrainOptions&)>& leave) {
+    struct Ended {};
+    const Data data;
+    Network<float> nets[2] = {new_network(), new_network()};
+    const Memory memory(shared_bytes(nets[0], 2));
+    const auto run = [&](std::size_t rank) {
+        const std::size_t first = rank == 0 ? 0 : kMine, rows = rank == 0 ? kMine : kRows - kMine;
+        const Ranks ranks{rank, {kMine, kRows - kMine}, {}, memory.get(), [] { throw Ended{}; }};
+        TrainOptions mine = options_of(20, 1);
+        mine.ranks = &ranks;
+        if (rank == 1) leave(mine);
+        train(nets[rank], data.features(first, rows), data.targets(first, rows), mine);
+    };
+    std::thread other([&] {
+        try {
+            run(1);
+        } catch (const std::exception&) {  // as `leave` wants it
+        }
+    });
+    CHECK(check::throws<Ended>([&] { run(0); }));
+    other.join();
+}
+
 }  // namespace
 
 int main() {
@@ -244,5 +271,10 @@ int main() {
     two_ranks_are_as_one(Normalization::kBatch);
     ranks_in_blocks();
     waiting_is_interrupted();
+    rank_that_leaves_ends_the_others([](TrainOptions& options) { options.epochs = 1; });
+    rank_that_leaves_ends_the_others([](TrainOptions& options) { options.batch_size = 0; });
+    rank_that_leaves_ends_the_others([](TrainOptions& options) {
+        options.on_epoch = [](EpochReport&) -> bool { throw std::runtime_error("my own"); };
+    });
     return check::report();
 }

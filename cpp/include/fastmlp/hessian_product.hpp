@@ -10,7 +10,7 @@
 
 namespace fastmlp {
 
-/// Exact products H v (Pearlmutter 1994), in about 2.5 times the time of a gradient. H are the
+/// Exact products H v (Pearlmutter 1994), in about twice the time of a gradient. H are the
 /// second derivatives of the mean loss, as `Network::backward` computes it after a `forward` that
 /// is not in training, by all parameters as they are now. Layers that are not trainable are
 /// constants: 0 in v and in the product. At a kink it is the second derivative of the piece whose

@@ -34,7 +34,8 @@ struct Ranks {
     /// at a multiple of 64, zeroed before each training; or null.
     void* shared = nullptr;
 
-    /// With `shared`: called when this rank waits for one whose training has ended. Must throw.
+    /// With `shared`: called when this rank waits for one whose `train` has thrown, or has fewer
+    /// epochs. Must throw.
     std::function<void()> ended = {};
 };
 

@@ -88,7 +88,9 @@ FASTMLP_API int training_threads(const Network<T>& network, std::size_t batch_si
 /// Samples of weight 0 are left out, whatever their values. Batch normalisation accepts batches of
 /// one row, which do not change the running averages, unless all batches would be such.
 ///
-/// Throws std::invalid_argument before it starts if arguments do not fit; later Diverged,
+/// Throws std::invalid_argument before it starts if arguments do not fit, also for targets that are
+/// not those of the loss and negative weights. Features that are not finite are found by the loss
+/// of the first epoch that reads them: std::invalid_argument instead of Diverged. Later Diverged,
 /// Interrupted and exceptions of the callbacks, after which the parameters are those of the last
 /// completed step. If there was none, the network also keeps the state of a previous optimizer.
 template <class T>

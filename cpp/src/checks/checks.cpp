@@ -86,6 +86,7 @@ void check_factors_of_heads(std::size_t outputs, const Targets<T>& y) {
 
 template <class T>
 void check_values(const Network<T>& network, const Targets<T>& y) {
+    check_stride("y", y.values);
     if (y.values.cols == network.outputs()) return;
     const std::vector<Head>& heads = network.heads();
     if (!y.is_gradient && !heads.empty()) {
@@ -99,11 +100,76 @@ void check_values(const Network<T>& network, const Targets<T>& y) {
                                 " outputs");
 }
 
+/// What the targets of a loss may be.
+template <class T>
+struct Allowed {
+    T least = -std::numeric_limits<T>::max(), most = std::numeric_limits<T>::max();
+    const char* words = "finite";
+
+    bool holds(const T* values, std::size_t count) const {
+        bool all = true;  // without an early end, so that it is vectorised
+        for (std::size_t i = 0; i < count; ++i) {
+            all &= static_cast<int>(values[i] >= least) & static_cast<int>(values[i] <= most);
+        }
+        return all;
+    }
+};
+
+template <class T>
+Allowed<T> allowed_by(Loss loss) {
+    if (loss.kind == Loss::kBinaryCrossEntropy) return {0, 1, "from 0 to 1"};
+    const bool refuses_negative = loss.kind == Loss::kPoisson || loss.kind == Loss::kCrossEntropy;
+    if (refuses_negative) return {.least = 0, .words = "at least 0 and finite"};
+    return {};
+}
+
+/// Throws at the first row that is not allowed, but for those for which `counts` is false.
+/// Allocates nothing before.
+template <class T, class Counts>
+void check_rows_within(const char* name, const MatrixView<const T>& rows, const Allowed<T>& allowed,
+                       Counts counts, const Head* head = nullptr) {
+    const bool is_whole = rows.stride == rows.cols;
+    if (is_whole && allowed.holds(rows.data, rows.rows * rows.cols)) return;
+    for (std::size_t b = 0; b < rows.rows; ++b) {
+        if (!counts(b) || allowed.holds(rows.row(b), rows.cols)) continue;
+        throw std::invalid_argument(
+            std::string(name) + (head ? " of the head '" + head->name + "'" : "") + " must be " +
+            allowed.words + ", row " + std::to_string(b) + " is not");
+    }
+}
+
+/// Unless the rows that count are such as their loss, or those of the heads, is made for. Labels
+/// were checked before.
+template <class T>
+void check_allowed_values(const Network<T>& network, const Targets<T>& y) {
+    const auto counts = [&](std::size_t b) { return !y.weights || y.weights[b] != 0; };
+    const std::vector<Head>& heads = network.heads();
+    if (y.rows == 0) return;
+    if (y.is_gradient) return check_rows_within("the gradient", y.values, Allowed<T>{}, counts);
+    if (heads.empty()) {
+        return check_rows_within("y", y.values, allowed_by<T>(network.loss()), counts);
+    }
+    const bool has_factors = y.values.cols == network.outputs() + heads.size();
+    const bool labelled = !has_factors && y.values.cols != network.outputs();
+    std::size_t column = 0;
+    for (std::size_t i = 0; i < heads.size(); ++i) {
+        const std::size_t columns = heads[i].targets(labelled);
+        const auto of_head = [&](std::size_t b) {
+            return counts(b) && !(has_factors && y.values.row(b)[network.outputs() + i] == 0);
+        };
+        check_rows_within<T>(
+            "y", {y.values.data + column, y.rows, columns, y.values.stride},
+            columns == heads[i].nodes ? allowed_by<T>(heads[i].loss) : Allowed<T>{}, of_head,
+            &heads[i]);
+        column += columns;
+    }
+}
+
 }  // namespace
 
 template <class T>
 void check_out(std::size_t rows, std::size_t cols, const MatrixView<T>& out) {
-    if (out.rows == rows && out.cols == cols) return;
+    if (out.rows == rows && out.cols == cols) return check_stride("out", out);
     throw std::invalid_argument("out must have " + std::to_string(rows) + " rows of " +
                                 std::to_string(cols) + " columns, got " + std::to_string(out.rows) +
                                 " of " + std::to_string(out.cols));
@@ -112,12 +178,14 @@ void check_out(std::size_t rows, std::size_t cols, const MatrixView<T>& out) {
 template <class T>
 void check_features(std::size_t features, const MatrixView<const T>& x) {
     check_columns(features, x.cols);
+    check_stride("x", x);
 }
 
 template <class T>
 void check_features(std::size_t features, const Features<T>& x) {
     check_columns(features, x.cols);
     if (x.is_sparse) check_sparse_rows(x.sparse);
+    if (!x.is_sparse && !x.is_raw) check_stride("x", x.dense);
 }
 
 template <class T>
@@ -168,6 +236,13 @@ void check_scaling_of_heads(const Network<T>& network) {
 }
 
 template <class T>
+void check_output_scales(std::span<const T> scales) {
+    const auto allowed = [](T scale) { return scale >= 0 && std::isfinite(scale); };
+    if (std::all_of(scales.begin(), scales.end(), allowed)) return;
+    throw std::invalid_argument("the scales of outputs must be at least 0 and finite");
+}
+
+template <class T>
 void check_loss_weights(std::span<const T> weights) {
     const T most = std::sqrt(std::numeric_limits<T>::max());  // leaves room for the losses
     const auto allowed = [most](T weight) { return weight >= 0 && weight <= most; };
@@ -188,11 +263,8 @@ void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t r
     if ((network.loss().kind == Loss::kCustom) != (y.custom != nullptr)) {
         throw std::invalid_argument("a custom loss and a function for it go together");
     }
-    for (std::size_t j = 0; network.output_scaling() && j < network.outputs(); ++j) {
-        const T scale = (*network.output_scaling())[j];
-        if (!(scale >= 0 && std::isfinite(scale))) {
-            throw std::invalid_argument("the scales of outputs must be at least 0 and finite");
-        }
+    if (const auto& scaling = network.output_scaling()) {
+        check_output_scales<T>({scaling->data(), network.outputs()});
     }
     check_scaling_of_heads(network);
     if (network.loss_weights()) check_loss_weights<T>(*network.loss_weights());
@@ -219,6 +291,16 @@ void check_step_targets(const Network<T>& network, const Targets<T>& y, std::siz
 }
 
 template <class T>
+void check_content(const Network<T>& network, const Targets<T>& y) {
+    if (y.weights) {
+        const Allowed<T> allowed{.least = 0, .words = "at least 0 and finite"};
+        check_rows_within<T>("weights", {y.weights, y.rows, 1, 1}, allowed,
+                             [](std::size_t) { return true; });
+    }
+    if (!y.custom && !y.labels) check_allowed_values(network, y);
+}
+
+template <class T>
 void check_trainable(const Network<T>& network) {
     const std::vector<Layer>& layers = network.layers();
     if (std::none_of(layers.begin(), layers.end(),
@@ -229,8 +311,10 @@ void check_trainable(const Network<T>& network) {
 
 #define FASTMLP_INSTANTIATE(T)                                                           \
     template void check_trainable(const Network<T>&);                                    \
+    template void check_content(const Network<T>&, const Targets<T>&);                   \
     template void check_step_targets(const Network<T>&, const Targets<T>&, std::size_t); \
     template void check_loss_weights(std::span<const T>);                                \
+    template void check_output_scales(std::span<const T>);                               \
     template void check_scaling_of_heads(const Network<T>&);                             \
     template void check_scaling_of_heads(const std::vector<Head>&, std::span<const T>,   \
                                          std::span<const T>);                            \

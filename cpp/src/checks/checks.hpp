@@ -18,7 +18,16 @@ inline void require(bool holds, const char* name, const char* range, double valu
                                 std::to_string(value));
 }
 
-/// Throws std::invalid_argument unless x has this number of features.
+/// Throws std::invalid_argument if rows overlap, as those of a view with a stride of 0 do.
+template <class T>
+void check_stride(const char* name, const MatrixView<T>& view) {
+    if (view.rows <= 1 || view.stride >= view.cols) return;
+    throw std::invalid_argument("the stride of " + std::string(name) + " must be at least its " +
+                                std::to_string(view.cols) + " columns, got " +
+                                std::to_string(view.stride));
+}
+
+/// Throws std::invalid_argument unless x has this number of features, in rows that do not overlap.
 template <class T>
 void check_features(std::size_t features, const MatrixView<const T>& x);
 /// The same; of sparse rows the structure is checked, too.
@@ -30,7 +39,7 @@ void check_features(std::size_t features, const Features<T>& x);
 template <class T>
 Features<T> checked_features(const Network<T>& network, const Features<T>& x);
 
-/// Throws std::invalid_argument unless `out` has this shape.
+/// Throws std::invalid_argument unless `out` has this shape, in rows that do not overlap.
 template <class T>
 void check_out(std::size_t rows, std::size_t cols, const MatrixView<T>& out);
 
@@ -40,7 +49,7 @@ void check_shapes(std::size_t features, std::size_t outputs, const MatrixView<co
                   const MatrixView<T>& out);
 
 /// Throws std::invalid_argument unless y has `rows` rows of the kind that the loss takes, and
-/// labels are in range.
+/// labels and values are in its range; rows of weight 0 may hold any values.
 template <class T>
 void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t rows);
 
@@ -58,9 +67,19 @@ void check_scaling_of_heads(const std::vector<Head>& heads, std::span<const T> s
 template <class T>
 void check_scaling_of_heads(const Network<T>& network);
 
+/// Throws std::invalid_argument unless they are at least 0 and finite.
+template <class T>
+void check_output_scales(std::span<const T> scales);
+
 /// Throws std::invalid_argument unless they are finite, at least 0, and not all 0.
 template <class T>
 void check_loss_weights(std::span<const T> weights);
+
+/// Throws std::invalid_argument with the row unless sample weights are at least 0 and finite, and
+/// values such as the loss is made for, of y that `check_targets` or `check_step_targets` accepts.
+/// Rows of weight 0 may hold any values. Not for trainings by the conventions of others.
+template <class T>
+void check_content(const Network<T>& network, const Targets<T>& y);
 
 /// Throws std::invalid_argument if every layer is frozen, as training would change nothing.
 template <class T>

@@ -68,8 +68,9 @@ Predictor<T>::Predictor(const Network<T>& network) : state_(std::make_unique<Sta
     // Predicts a full block of zeros, so that no later call allocates.
     const Buffer<T> x(features());
     Buffer<T> out(outputs());
+    const IeeeDefaults ieee;
     const std::size_t rows = rows_in_cache();
-    predict({x.data(), rows, features(), 0}, {out.data(), rows, outputs(), 0});
+    state_->predict({x.data(), rows, features(), 0}, {0, rows}, {out.data(), rows, outputs(), 0});
 }
 
 template <class T>

@@ -3,6 +3,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "checks/checks.hpp"
 #include "fastmlp/trainer.hpp"
 #include "lanes/group.hpp"
 #include "threads/thread_limits.hpp"
@@ -94,6 +95,8 @@ private:
             options.on_epoch = {};
             options.on_step = {};
             options.interrupted = [this, caller] { return ask(caller); };
+            check_targets(*job.network, job.y, job.x.rows);
+            check_content(*job.network, job.y);
             Features<T> x(job.x);
             x.is_scaled = job.is_scaled;
             Conventions conventions;

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "checks/checks.hpp"
 #include "tables/content.hpp"
 
 namespace fastmlp {
@@ -121,6 +122,8 @@ void TabularModel::predict(MatrixView<const double> x, MatrixView<double> out,
         throw std::invalid_argument("out must have the rows of x and " + std::to_string(outputs()) +
                                     " columns");
     }
+    check_stride("x", x);
+    check_stride("out", out);
     if (content_->numbers.empty()) {
         Blocks<double>(*content_, x.rows).predict(x, out, n_threads);
     } else {

@@ -33,6 +33,13 @@ public:
         : ranks_(ranks), size_(ranks.rows.size()), count_(count), sums_(sums),
           bytes_(static_cast<std::byte*>(ranks.shared) + first) {}
 
+    /// Says in the shared memory that the training of this rank is over.
+    static void end(const Ranks& ranks) {
+        if (ranks.rank >= ranks.rows.size()) return;  // it has no place there
+        Member& mine = static_cast<Member*>(ranks.shared)[ranks.rank];
+        mine.ended.store(1, std::memory_order_release);
+    }
+
     /// The bytes of memory that this takes.
     std::size_t bytes() const { return slots() + 2 * size_ * slot_bytes(); }
 
@@ -98,7 +105,7 @@ private:
     /// A rank that comes sooner is waited for, so that all ranks end with the same step.
     static constexpr std::chrono::seconds kPatience{2};
 
-    /// What the others read of a rank. Python sets `ended` when its fit does.
+    /// What the others read of a rank. Python sets `ended` too, when a fit fails outside `train`.
     struct alignas(64) Member {
         std::atomic<std::uint64_t> steps, ended;
     };

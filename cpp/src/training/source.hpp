@@ -105,6 +105,7 @@ private:
         given.is_scaled = block.is_scaled;
         const Features<T> x = checked_features(network_, given);
         check_targets(network_, block.y, block.x.rows);
+        check_content(network_, block.y);
         const std::size_t rows = samples_.before + block.x.rows;
         const bool is_whole = options_.ranks || block.x.rows % batch_ == 0;
         if (!block.last && (block.x.rows == 0 || !is_whole)) {

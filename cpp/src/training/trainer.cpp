@@ -15,6 +15,7 @@
 #include "threads/thread_count.hpp"
 #include "training/options.hpp"
 #include "training/pacer.hpp"
+#include "training/shared_sums.hpp"
 #include "training/source.hpp"
 #include "training/step.hpp"
 #include "training/step_of_one_row.hpp"
@@ -324,11 +325,60 @@ std::vector<EpochReport> run(Network<T>& network, SampleSource<T> source,
     }
 }
 
+/// Tells ranks that share memory with this one when its training is over, however it ends, so that
+/// none waits for it.
+template <class T>
+class EndForRanks {
+public:
+    explicit EndForRanks(const Ranks* ranks) : ranks_(ranks) {}
+    ~EndForRanks() {
+        if (ranks_ && ranks_->shared) SharedSums<T>::end(*ranks_);
+    }
+    EndForRanks(const EndForRanks&) = delete;
+    EndForRanks& operator=(const EndForRanks&) = delete;
+
+private:
+    const Ranks* ranks_;
+};
+
+template <class T>
+bool is_finite(const Features<T>& x, std::size_t row) {
+    if (!x.is_sparse) {
+        const RawView<T> rows = x.is_raw ? x.raw : RawView<T>::of(x.dense);
+        return count_finite_rows(rows.of_rows(row, 1)) == 1;
+    }
+    const SparseRow<T> stored = x.sparse.row(row);
+    return std::all_of(stored.values, stored.values + stored.count,
+                       [](T value) { return std::isfinite(value); });
+}
+
+/// Throws std::invalid_argument if a row of x that counts is not finite.
+template <class T>
+void check_finite(const Features<T>& x, const T* weights, const TrainOptions& options) {
+    const std::size_t count = options.rows ? options.row_count : x.rows;
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t row = options.rows ? options.rows[i] : i;
+        if ((weights && weights[row] == 0) || is_finite(x, row)) continue;
+        throw std::invalid_argument("x must be finite as the network reads it, row " +
+                                    std::to_string(row) + " is not");
+    }
+}
+
+/// x is read once more only if the loss was not finite: a search before would take several percent
+/// of an epoch of a small network.
 template <class T>
 std::vector<EpochReport> train_on(Network<T>& network, const Features<T>& x, const Targets<T>& y,
                                   const TrainOptions& options) {
+    const EndForRanks<T> end(options.ranks);
+    check_targets(network, y, x.rows);
+    check_content(network, y);
     Conventions conventions;
-    return train_by(conventions, network, x, y, options);
+    try {
+        return train_by(conventions, network, x, y, options);
+    } catch (const Diverged&) {
+        check_finite(checked_features(network, x), y.weights, options);
+        throw;
+    }
 }
 
 }  // namespace
@@ -381,6 +431,7 @@ std::vector<EpochReport> train(Network<T>& network, const RawView<T>& x, const T
 template <class T>
 std::vector<EpochReport> train(Network<T>& network, const BlockSource<T>& blocks,
                                const TrainOptions& options) {
+    const EndForRanks<T> end(options.ranks);
     Conventions conventions;
     return run<T>(network, {network, blocks, options}, options, conventions);
 }

@@ -390,7 +390,7 @@ static void TEST_LAYERS(void) {
     options.loss = "huber(0.75";
     REFUSED("not a loss with a number");
     options.loss = "huber(-1)";
-    REFUSED("out of its range");
+    REFUSED("huber must be above 0 and finite, got -1");
     options.loss = NULL;
     options.input_momentum = 2;
     REFUSED("momentum must be in");
