@@ -49,7 +49,7 @@ void check_shapes(std::size_t features, std::size_t outputs, const MatrixView<co
                   const MatrixView<T>& out);
 
 /// Throws std::invalid_argument unless y has `rows` rows of the kind that the loss takes, and
-/// labels and values are in its range; rows of weight 0 may hold any values.
+/// labels are in range.
 template <class T>
 void check_targets(const Network<T>& network, const Targets<T>& y, std::size_t rows);
 

@@ -105,7 +105,7 @@ private:
     /// A rank that comes sooner is waited for, so that all ranks end with the same step.
     static constexpr std::chrono::seconds kPatience{2};
 
-    /// What the others read of a rank. Python sets `ended` too, when a fit fails outside `train`.
+    /// What the others read of a rank. `train` sets `ended`, and Python does when its fit fails.
     struct alignas(64) Member {
         std::atomic<std::uint64_t> steps, ended;
     };

@@ -364,8 +364,7 @@ void check_finite(const Features<T>& x, const T* weights, const TrainOptions& op
     }
 }
 
-/// x is read once more only if the loss was not finite: a search before would take several percent
-/// of an epoch of a small network.
+/// x is searched only once the loss was not finite, so that no other training pays for it.
 template <class T>
 std::vector<EpochReport> train_on(Network<T>& network, const Features<T>& x, const Targets<T>& y,
                                   const TrainOptions& options) {
