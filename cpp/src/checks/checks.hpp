@@ -76,7 +76,7 @@ template <class T>
 void check_loss_weights(std::span<const T> weights);
 
 /// Throws std::invalid_argument with the row unless sample weights are at least 0 and finite, and
-/// values such as the loss is made for, of y that `check_targets` or `check_step_targets` accepts.
+/// values such as the loss is made for, of y that `check_targets` accepts.
 /// Rows of weight 0 may hold any values. Not for trainings by the conventions of others.
 template <class T>
 void check_content(const Network<T>& network, const Targets<T>& y);

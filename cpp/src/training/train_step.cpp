@@ -22,7 +22,6 @@ public:
     double run(const Features<T>& x, const Targets<T>& y, const Optimizer& optimizer) {
         const Features<T> features = checked_features(network_, x);
         check_step_targets(network_, y, x.rows);
-        check_content(network_, y);
         check_step_optimizer(optimizer);
         check_trainable(network_);
         if (x.rows == 0) throw std::invalid_argument("x must have at least one row");
