@@ -253,6 +253,9 @@ def test_it_trains_on_labels(dtype, rng, tmp_path):
     assert np.array_equal(parameters, net.parameters)
 
 
+constant = pytest.mark.filterwarnings("ignore:. is constant in column")
+
+
 def raw(net: fm.Network, rows: int, rng: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return rows in units of their own, to which the network is adapted; one is constant."""
     X, y = samples(net, rows, rng)
@@ -264,6 +267,7 @@ def raw(net: fm.Network, rows: int, rng: Any) -> tuple[np.ndarray, np.ndarray]:
     return X, y
 
 
+@constant
 @pytest.mark.parametrize(
     ("loss", "layers"),
     [
@@ -326,6 +330,7 @@ def test_names(tmp_path):
         assert [library.name(which, i).decode() for i in range(len(names))] == list(names)
 
 
+@constant
 def test_it_trains_classes_on_raw_rows(dtype, rng, tmp_path):
     net = network("gelu", "softmax", None, dtype, rng)
     X, _ = raw(net, 2 * BATCH, rng)
