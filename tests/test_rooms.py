@@ -17,7 +17,7 @@ PACKAGE = ROOT / "python" / "fastmlp"
 ROOMS = {
     ".": {"training", "lanes", "inference", "checks", "propagation", "threads", "files", "kernels"},
     "c_api": {"checks", "propagation", "threads", "files"},
-    "tables": {"files"},
+    "tables": {"checks", "files"},
     "training": {"checks", "propagation", "threads", "kernels"},
     "lanes": {"checks", "training", "propagation", "threads", "kernels"},
     "inference": {"checks", "propagation", "threads", "kernels"},
