@@ -8,6 +8,7 @@ from typing import Any, Final
 from fastmlp._extras import require
 from fastmlp.cli.train import Experiment, Settings
 from fastmlp.fitting.ranks import Ranks
+from fastmlp.settings.optimizers import AdamW
 
 _SIZES: Final = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 _RANKS: Final = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
@@ -48,7 +49,7 @@ def prepared(begin: Callable[[int], Experiment], settings: Settings, comm: Any) 
     """Return what `begin` returns for the threads of a rank; the others call `train_along`."""
     with Ranks(comm) as ranks:
         experiment = begin(ranks.threads(settings.threads or 0))
-        ranks.of_rank_0(lambda: experiment.decay)
+        ranks.of_rank_0(lambda: experiment.defaults)
     return experiment
 
 
@@ -56,8 +57,8 @@ def train_along(settings: Settings, comm: Any) -> None:
     """Take part in the training of rank 0, with the rows that it sends."""
     with Ranks(comm) as ranks:
         ranks.threads(settings.threads or 0)
-        decay: float = ranks.of_rank_0(lambda: 0.0)
-    settings.model(0, decay).fit(None, comm=comm)
+        defaults: AdamW = ranks.of_rank_0(AdamW)
+    settings.model(0, defaults).fit(None, comm=comm)
 
 
 @contextmanager

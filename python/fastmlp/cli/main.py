@@ -278,7 +278,8 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "--learning-rate",
         type=_rate,
         metavar="RATE",
-        help="size of a step (default: 0.01 for adamw and adam, 0.05 for sgd, 0.001 for rmsprop)",
+        help="size of a step (default: for adamw and adam 0.004 for numbers and 0.01 for classes, "
+        "for sgd 0.05, for rmsprop 0.001)",
     )
     add("--threads", type=_integer(1), metavar="N", help="upper limit of threads (default: all)")
     add("--save", metavar="MODEL", help="the file to save the model to, for predict and the others")

@@ -23,7 +23,7 @@ from fastmlp.tables.selection import Selection, select
 from fastmlp.tables.splits import split_rows
 from fastmlp.tables.table import Rows
 from fastmlp.tables.target import Target, read_target, true_targets
-from fastmlp.tables.training import LEARNING_RATE, weight_decay
+from fastmlp.tables.training import learning_rate, weight_decay
 
 # The scores depend more on the split than on the initial weights. So the split has a separate
 # seed, so that runs with different seeds are tested on the same rows.
@@ -82,20 +82,22 @@ class Settings:
     seed: int = 0
     threads: int | None = None
 
-    def rule(self, weight_decay: float) -> Optimizer | None:
-        """Return the optimizer, with this weight decay for AdamW; None is that of the model."""
+    def rule(self, defaults: AdamW) -> Optimizer | None:
+        """Return the optimizer, with what it shares with the model's own; None is that one."""
         rate = self.learning_rate
         match self.optimizer:
             case "adamw":
-                return None if rate is None else AdamW(rate, weight_decay=weight_decay)
+                if rate is None:
+                    return None
+                return AdamW(rate, weight_decay=defaults.weight_decay)
             case "adam":
-                return Adam(rate or LEARNING_RATE)
+                return Adam(rate or defaults.learning_rate)
             case "rmsprop":
                 return RMSprop(rate or 0.001)
             case _:
                 return SGD(rate or 0.05)
 
-    def model(self, verbose: int, weight_decay: float) -> TabularModel:
+    def model(self, verbose: int, defaults: AdamW) -> TabularModel:
         """Return the model to train."""
         return TabularModel(
             self.hidden,
@@ -107,7 +109,7 @@ class Settings:
             dropout=self.dropout,
             epochs=self.epochs,
             batch_size=self.batch_size,
-            optimizer=self.rule(weight_decay),
+            optimizer=self.rule(defaults),
             n_threads=self.threads,
             verbose=verbose,
         )
@@ -133,8 +135,8 @@ class Experiment:
     ----------
     model : TabularModel
         Trained by `run`.
-    decay : float
-        The weight decay of AdamW.
+    defaults : AdamW
+        The optimizer, unless options say otherwise.
     """
 
     def __init__(
@@ -154,8 +156,9 @@ class Experiment:
             self._selection.table, self._selection.rows, self._selection.targets, settings.task
         )
         self._train, self._test = self._split(y)
-        self.decay = weight_decay(self._target, len(self._train))
-        self.model = settings.model(verbose, self.decay)
+        decay = weight_decay(self._target, len(self._train))
+        self.defaults = AdamW(learning_rate(self._target), weight_decay=decay)
+        self.model = settings.model(verbose, self.defaults)
 
     def run(self, tell: Callable[[str], None]) -> Report:
         """Train the model and test it.
@@ -292,7 +295,7 @@ class Experiment:
         samples = sum(history.samples * len(history.loss) for history in histories)
         flops = sum(h.samples * len(h.loss) * h.flops_per_sample for h in histories)
         peak = ranks * peak_gflops("float32", self._threads)
-        first, rule = model.networks[0], settings.rule(self.decay)
+        first, rule = model.networks[0], settings.rule(self.defaults) or self.defaults
         return Report(
             version=config["version"],
             data=self._selection.table.source,
@@ -312,7 +315,7 @@ class Experiment:
             best_epochs=[history.best_epoch for history in histories],
             batch_size=model.batch_size(len(self._train)),
             optimizer=settings.optimizer,
-            learning_rate=LEARNING_RATE if rule is None else float(rule.learning_rate),  # type: ignore[arg-type]
+            learning_rate=float(rule.learning_rate),  # type: ignore[arg-type]
             seed=model.seed,
             split_seed=settings.split_seed,
             train_loss=train.loss,
