@@ -33,8 +33,8 @@ public:
     /// `Targets::of_gradient` is 0. Rows of weight 0 are left out; if all are, nothing changes.
     /// Dropout draws the masks of the next B samples of the epoch.
     ///
-    /// Numbers are taken as they are, also targets that `train` refuses: a search is 12 % of the
-    /// time of a step of one row.
+    /// Numbers are taken as they are, also targets that `train` refuses: a search would slow a step
+    /// of one row noticeably.
     ///
     /// Throws std::invalid_argument for what does not fit, and what a custom loss throws; then
     /// there was no step.
