@@ -8,6 +8,7 @@
 #include <string>
 
 #include "c_api/arguments.hpp"
+#include "checks/checks.hpp"
 #include "checks/finite.hpp"
 #include "propagation/workspace.hpp"
 
@@ -36,32 +37,23 @@ void check_not_of(const Network<T>& network, const T* data, std::size_t count, c
     }
 }
 
-/// Throws at the first row with an element for which `allows` is false; rows of weight 0 may hold
-/// anything.
-template <class T, class Allows>
-void check_rows(const MatrixView<const T>& rows, const T* weights, const char* name,
-                const char* range, Allows allows) {
-    for (std::size_t b = 0; b < rows.rows; ++b) {
-        if (weights != nullptr && weights[b] == 0) continue;
-        if (std::all_of(rows.row(b), rows.row(b) + rows.cols, allows)) continue;
-        throw std::invalid_argument(std::string(name) + " must be " + range + ", row " +
-                                    std::to_string(b) + " is not");
-    }
-}
-
+/// Throws at the first row of weight above 0 with an element that is not finite.
 template <class T>
 void check_finite_rows(const MatrixView<const T>& rows, const T* weights, const char* name) {
-    const std::size_t count = rows.rows * rows.cols;
-    if (count_finite(rows.data, count) == count) return;
-    check_rows(rows, weights, name, "finite", [](T value) { return std::isfinite(value); });
+    if (count_finite(rows.data, rows.rows * rows.cols) == rows.rows * rows.cols) return;
+    for (std::size_t b = 0; b < rows.rows; ++b) {
+        if (weights != nullptr && weights[b] == 0) continue;
+        if (count_finite(rows.row(b), rows.cols) == rows.cols) continue;
+        throw std::invalid_argument(std::string(name) + " must be finite, row " +
+                                    std::to_string(b) + " is not");
+    }
 }
 
 template <class T>
 void check_weights(const Network<T>& network, const T* weights, std::size_t rows) {
     if (weights == nullptr) return;
     check_not_of(network, weights, rows, "weights");
-    check_rows<T>({weights, rows, 1, 1}, nullptr, "weights", "finite and at least 0",
-                  [](T weight) { return std::isfinite(weight) && weight >= 0; });
+    check_sample_weights(weights, rows);
 }
 
 /// Throws unless the network reads x as finite numbers.
@@ -94,10 +86,9 @@ MatrixView<const T> batch(const Network<T>& network, const T* x, std::size_t row
 /// The values, or the gradient, of a batch.
 template <class T>
 MatrixView<const T> batch_values(const Network<T>& network, const T* values, std::size_t rows,
-                                 const T* weights, const char* name) {
+                                 const char* name) {
     const MatrixView<const T> result = matrix(values, rows, network.outputs(), name);
     check_not_of(network, values, rows * network.outputs(), name);
-    check_finite_rows(result, weights, name);
     return result;
 }
 
@@ -107,25 +98,19 @@ Targets<T> batch_targets(const Network<T>& network, const CTargets& y, std::size
     if ((y.labels != nullptr) + (y.values != nullptr) + (y.gradient != nullptr) != 1) {
         throw std::invalid_argument("y must have exactly one of labels, values and gradient");
     }
-    check_weights(network, y.weights, rows);
+    if (y.weights != nullptr) check_not_of(network, y.weights, rows, "weights");
     Targets<T> result;
     if (y.labels != nullptr) {
         result = Targets<T>::of_labels(y.labels, rows);
     } else if (y.gradient != nullptr) {
-        result =
-            Targets<T>::of_gradient(batch_values(network, y.gradient, rows, y.weights, "gradient"));
+        const MatrixView<const T> gradient = batch_values(network, y.gradient, rows, "gradient");
+        check_finite_rows(gradient, y.weights, "gradient");
+        result = Targets<T>::of_gradient(gradient);
     } else {
-        result = Targets<T>::of_values(batch_values(network, y.values, rows, y.weights, "values"));
-        const Loss::Kind loss = network.loss().kind;
-        if (loss == Loss::kBinaryCrossEntropy) {
-            check_rows(result.values, y.weights, "values", "from 0 to 1",
-                       [](T value) { return value >= 0 && value <= 1; });
-        } else if (loss == Loss::kPoisson) {
-            check_rows(result.values, y.weights, "values", "at least 0",
-                       [](T value) { return value >= 0; });
-        }
+        result = Targets<T>::of_values(batch_values(network, y.values, rows, "values"));
     }
     result.weights = y.weights;
+    if (!result.is_gradient) check_content(network, result);
     return result;
 }
 

@@ -290,12 +290,15 @@ void check_step_targets(const Network<T>& network, const Targets<T>& y, std::siz
 }
 
 template <class T>
+void check_sample_weights(const T* weights, std::size_t rows) {
+    const Allowed<T> allowed{.least = 0, .words = "at least 0 and finite"};
+    check_rows_within<T>("weights", {weights, rows, 1, 1}, allowed,
+                         [](std::size_t) { return true; });
+}
+
+template <class T>
 void check_content(const Network<T>& network, const Targets<T>& y) {
-    if (y.weights) {
-        const Allowed<T> allowed{.least = 0, .words = "at least 0 and finite"};
-        check_rows_within<T>("weights", {y.weights, y.rows, 1, 1}, allowed,
-                             [](std::size_t) { return true; });
-    }
+    if (y.weights) check_sample_weights(y.weights, y.rows);
     if (!y.custom && !y.labels) check_allowed_values(network, y);
 }
 
@@ -310,6 +313,7 @@ void check_trainable(const Network<T>& network) {
 
 #define FASTMLP_INSTANTIATE(T)                                                           \
     template void check_trainable(const Network<T>&);                                    \
+    template void check_sample_weights(const T*, std::size_t);                           \
     template void check_content(const Network<T>&, const Targets<T>&);                   \
     template void check_step_targets(const Network<T>&, const Targets<T>&, std::size_t); \
     template void check_loss_weights(std::span<const T>);                                \

@@ -75,6 +75,11 @@ void check_output_scales(std::span<const T> scales);
 template <class T>
 void check_loss_weights(std::span<const T> weights);
 
+/// Throws std::invalid_argument with the row unless sample weights (rows,) are at least 0 and
+/// finite.
+template <class T>
+void check_sample_weights(const T* weights, std::size_t rows);
+
 /// Throws std::invalid_argument with the row unless sample weights are at least 0 and finite, and
 /// values such as the loss is made for, of y that `check_targets` accepts.
 /// Rows of weight 0 may hold any values. Not for trainings by the conventions of others.

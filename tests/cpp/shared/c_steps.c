@@ -41,6 +41,7 @@ enum { kRows = 12 };
 /* Binary targets and counts have a range. */
 static void test_ranges(void) {
     static const fastmlp_layer sigmoid[] = {{1, "sigmoid"}}, counts[] = {{1, "exp"}};
+    static const fastmlp_layer softmax[] = {{2, "softmax"}};
     static const float x[] = {1, 2}, above[] = {0.5F, 1.5F}, below[] = {3, -1};
     static const float weights[] = {1, 0};
     const fastmlp_optimizer by = fastmlp_default_optimizer();
@@ -49,7 +50,7 @@ static void test_ranges(void) {
     CHECK(fastmlp_create(1, sigmoid, 1, NULL, 1, &network) == FASTMLP_OK);
     CHECK(fastmlp_class_count(network) == 2);
     CHECK_REFUSED(fastmlp_train_on_batch(network, x, 2, y, &by, 0, NULL), FASTMLP_INVALID_ARGUMENT,
-                  "values must be from 0 to 1, row 1 is not");
+                  "y must be from 0 to 1, row 1 is not");
     y.weights = weights;
     CHECK(fastmlp_train_on_batch(network, x, 2, y, &by, 0, NULL) == FASTMLP_OK);
     fastmlp_destroy(network);
@@ -57,7 +58,11 @@ static void test_ranges(void) {
     y.values = below;
     y.weights = NULL;
     CHECK_REFUSED(fastmlp_train_on_batch(network, x, 2, y, &by, 0, NULL), FASTMLP_INVALID_ARGUMENT,
-                  "values must be at least 0, row 1 is not");
+                  "y must be at least 0 and finite, row 1 is not");
+    fastmlp_destroy(network);
+    CHECK(fastmlp_create(1, softmax, 1, NULL, 1, &network) == FASTMLP_OK);
+    CHECK_REFUSED(fastmlp_train_on_batch(network, x, 1, y, &by, 0, NULL), FASTMLP_INVALID_ARGUMENT,
+                  "y must be at least 0 and finite, row 0 is not");
     fastmlp_destroy(network);
 }
 

@@ -486,7 +486,8 @@ static void TEST_REFUSALS(void) {
     wrong = targets;
     wrong.weights = weights;
     weights[3] = -1;
-    REFUSED(F(train_on_batch)(network, x, kRows, wrong, &by, 0, NULL), "weights must be finite");
+    REFUSED(F(train_on_batch)(network, x, kRows, wrong, &by, 0, NULL),
+            "weights must be at least 0 and finite");
     weights[3] = 1;
     weights[1] = 0; /* the row that is not finite is left out */
     CHECK(F(forward)(network, bad, kRows, 0, weights, 0) == FASTMLP_OK);
