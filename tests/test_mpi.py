@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import zlib
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,7 +28,7 @@ pytestmark = [
 ]
 
 PROGRAM = """
-import sys, time, zlib
+import os, signal, sys, time, zlib
 import numpy as np
 from mpi4py import MPI
 import fastmlp as fm
@@ -52,16 +51,32 @@ def callback(network, report):
 
 if kind in ("wait", "kill"):
     epochs = 10_000
+class Alone:  # rank 0, which waits for a rank that does not come, and is interrupted twice
+    def __init__(self, comm):
+        self.comm, self.looks = comm, 0
+
+    def __getattr__(self, name):
+        return getattr(self.comm, name)
+
+    def Idup(self):
+        return self.comm, self
+
+    def Test(self):
+        self.looks += 1
+        if self.looks in (3, 300):
+            os.kill(os.getpid(), signal.SIGINT)
+        return False
+
 if kind == "alone" and comm.rank == 1:
     time.sleep(100)
 if kind == "alone":
-    print(comm.rank, flush=True)
+    comm = Alone(comm)
 try:
     net.fit(X[mine], y[mine], epochs=epochs, callbacks=callback, comm=comm)
 except (ValueError, KeyboardInterrupt) as error:
     sys.stdout.write(f"{type(error).__name__} {error}\\n")
     if kind == "alone":
-        sys.stdout.flush()
+        print(comm.looks, flush=True)
         comm.Abort(3)
 else:
     sys.stdout.write(f"{zlib.crc32(net.parameters)}\\n")
@@ -176,13 +191,10 @@ def test_a_signal_to_one_rank_ends_all(kind, program):
     try:
         process.stdout.readline()  # the fit has begun
         [rank] = ranks_of(process.pid, str(program))[:1]
-        begin = time.monotonic()
         os.kill(rank, signal.SIGINT if kind == "wait" else signal.SIGKILL)
-        rest, _ = process.communicate(timeout=60)
-        seconds = time.monotonic() - begin
+        rest, _ = process.communicate(timeout=60)  # the rest of the epochs would take longer
     finally:
         process.kill()
-    assert seconds < 10
     if kind == "wait":
         words = sorted(line for line in rest.split("\n") if "Interrupt" in line)
         assert [word.startswith("KeyboardInterrupt") for word in words] == [True, True]
@@ -193,25 +205,15 @@ def test_a_signal_to_one_rank_ends_all(kind, program):
 
 def test_a_second_interrupt_leaves_a_rank_that_does_not_come(program):
     """The first one waits for it, so that all ranks end together if they can."""
-    process = subprocess.Popen(
-        mpiexec(2, program, "alone"), stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
+    done = subprocess.run(
+        mpiexec(2, program, "alone"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=ENVIRONMENT,
+        check=False,
     )
-    try:
-        process.stdout.readline()
-        [rank] = [pid for pid in ranks_of(process.pid, str(program)) if is_rank_0(pid)]
-        for _ in range(2):
-            time.sleep(0.5)
-            os.kill(rank, signal.SIGINT)
-        rest, _ = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert "KeyboardInterrupt another rank did not answer" in rest
-
-
-def is_rank_0(process: int) -> bool:
-    """Return whether it is rank 0, by what MPICH's or Open MPI's launcher tells it."""
-    variables = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
-    return b"PMI_RANK=0" in variables or b"OMPI_COMM_WORLD_RANK=0" in variables
+    assert done.stdout == "KeyboardInterrupt another rank did not answer\n300\n"
 
 
 def ranks_of(launcher: int, program: str) -> list[int]:
