@@ -195,6 +195,42 @@ void test_targets() {
     CHECK(words(kIdentity, Loss::kMeanSquaredError, zero_one, left_out.data(), x).empty());
 }
 
+/// Whatever computes a loss refuses the same targets as training.
+void test_targets_without_training() {
+    using enum fastmlp::Activation::Kind;
+    const Data data;
+    Network<float> network(3, {{4, kRelu}, {1, kSigmoid}}, fastmlp::Loss::kBinaryCrossEntropy, 1);
+    fastmlp::Objective<float> objective(network);
+    fastmlp::HessianProduct<float> product(network);
+    std::vector<float> gradient(12), v(network.layout().size(), 1), hv(v.size());
+    const auto check_all = [&](const Targets<float>& y, const std::string& expected) {
+        const std::function<void()> calls[] = {
+            [&] { network.evaluate(data.x(), y); },
+            [&] { network.input_gradient(data.x(), y, {gradient.data(), 4, 3, 3}); },
+            [&] { objective.compute(data.x(), y); },
+            [&] { product.compute(data.x(), y, v, hv); },
+        };
+        for (const auto& call : calls) {
+            std::string message;
+            try {
+                call();
+            } catch (const std::invalid_argument& error) {
+                message = error.what();
+            }
+            CHECK(message == expected);
+        }
+    };
+    const std::vector<float> good{1, 0, 1, 1}, bad{1, 0, -1, 1}, weights{1, -1, 1, 1};
+    const auto of = [](const std::vector<float>& values) {
+        return Targets<float>::of_values({values.data(), 4, 1, 1});
+    };
+    check_all(of(good), "");
+    check_all(of(bad), "y must be from 0 to 1, row 2 is not");
+    Targets<float> weighted = of(good);
+    weighted.weights = weights.data();
+    check_all(weighted, "weights must be at least 0 and finite, row 1 is not");
+}
+
 /// The setter and files have the rule of training.
 void test_output_scales() {
     using enum fastmlp::Activation::Kind;
@@ -265,6 +301,7 @@ int main() {
     test_training();
     test_strides();
     test_targets();
+    test_targets_without_training();
     test_output_scales();
     test_files();
     test_allocations();

@@ -180,6 +180,7 @@ void input_gradient_rows(const Network<T>& network, const Features<T>& given, co
                          MatrixView<T> out, int n_threads) {
     const Features<T> x = checked_features(network, given);
     check_targets(network, y, x.rows);
+    check_content(network, y);
     if (y.custom) throw std::invalid_argument("input_gradient does not support a custom loss");
     check_out(x.rows, network.features(), out);
     for_each_block(network, x.rows, 1, n_threads,

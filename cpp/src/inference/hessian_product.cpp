@@ -55,6 +55,7 @@ public:
                  std::span<T> out, int n_threads) {
         const Features<T> x = checked_features(network_, given);
         check_targets(network_, y, x.rows);
+        check_content(network_, y);
         check_differentiable(network_);
         check_size("v", direction_.size(), v.size());
         check_size("out", product_.size(), out.size());

@@ -151,6 +151,7 @@ Evaluation evaluate_rows(const Network<T>& network, const Features<T>& given, co
                          int n_threads, const Executor* executor) {
     const Features<T> x = checked_features(network, given);
     check_targets(network, y, x.rows);
+    check_content(network, y);
     if (y.custom) throw std::invalid_argument("evaluate does not support a custom loss");
     const IeeeDefaults ieee;  // for the sum
     const std::size_t outputs = network.outputs();
