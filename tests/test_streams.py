@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
+from fastmlp.data.stream import RowStream
 from fastmlp.reference.random import block_order, sample_order
 
 ROWS, FEATURES = 1003, 7
@@ -92,6 +93,40 @@ def test_what_fits_into_a_window_is_trained_on_as_in_memory(data):
     one.fit(fm.ArrayStream(X, y, block_rows=10), epochs=2)
     other.fit(X, y, epochs=2)
     assert_same(one, other)
+
+
+class AnyRows(RowStream):
+    """Rows of arrays, read one by one."""
+
+    def __init__(self, X, y, weight):
+        self.arrays = X, y, weight
+        self.most = 0
+
+    n_features = FEATURES
+    block_rows = (400, 603)
+
+    def read_rows(self, rows):
+        self.most = max(self.most, len(rows))
+        return tuple(array[rows] for array in self.arrays)
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("batch_size", [5, 32, 700, 2000])
+def test_rows_that_are_read_in_any_order_are_trained_on_as_in_memory(data, batch_size, shuffle):
+    X, y, weight = data
+    one, other = network(), network()
+    stream = AnyRows(X, y, weight)
+    np.testing.assert_array_equal(stream.order(3, 5), sample_order(3, 5, ROWS))
+    expected = other.evaluate(X, y, sample_weight=weight)
+    assert one.evaluate(stream).loss == pytest.approx(expected.loss, rel=1e-12)
+    for _ in range(2):
+        history = one.fit(stream, epochs=2, batch_size=batch_size, shuffle=shuffle)
+        expected = other.fit(
+            X, y, epochs=2, batch_size=batch_size, shuffle=shuffle, sample_weight=weight
+        )
+        assert history.loss == expected.loss
+        assert_same(one, other)
+    assert stream.most <= max(batch_size, 603)
 
 
 def test_without_shuffling_rows_come_as_they_stand(data):

@@ -124,6 +124,27 @@ class Stream(ABC):
             yield from window.pieces
 
 
+class RowStream(Stream):
+    """Samples of which any rows can be read: an epoch shuffles all of them together.
+
+    It is trained on in the same order, and with the same bits, as the same arrays in memory, and
+    only the rows of a few steps are in memory at a time.
+    """
+
+    @property
+    def window_rows(self) -> int:  # type: ignore[override]
+        """All rows are shuffled together."""
+        return max(1, self.n_rows)
+
+    @abstractmethod
+    def read_rows(self, rows: NDArray[np.intp]) -> Rows:
+        """Return some rows, in this order: new arrays, of which the caller may keep parts."""
+
+    def read(self, start: int, stop: int) -> Rows:
+        """Return the rows `start` to `stop` - 1."""
+        return self.read_rows(np.arange(start, stop))
+
+
 def block_sizes(stream: Stream) -> list[int]:
     """Return the checked `block_rows` of a stream, which may be a user's.
 

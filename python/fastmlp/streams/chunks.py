@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.data.order import Window, windows
-from fastmlp.data.stream import Rows, Stream, block_sizes, window_rows
+from fastmlp.data.order import Window, draw_order, windows
+from fastmlp.data.stream import Rows, RowStream, Stream, block_sizes, window_rows
 from fastmlp.streams.checking import Checked, Demands, check, check_alike, check_count
 
 
@@ -32,21 +32,21 @@ class Chunk(NamedTuple):
 class Buffer:
     """Memory for the samples of a chunk, allocated when the first samples show their types.
 
-    Parameters
+    Attributes
     ----------
     capacity : int
         The maximum number of rows.
     """
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
+        self.capacity = capacity
         self._parts: list[NDArray[Any] | None] = []
 
     def put(self, samples: Checked, at: Any) -> None:
         """Copy samples to the rows `at`: a slice, or one row per sample."""
         if not self._parts:
             self._parts = [
-                None if part is None else np.empty((self._capacity, *part.shape[1:]), part.dtype)
+                None if part is None else np.empty((self.capacity, *part.shape[1:]), part.dtype)
                 for part in samples
             ]
         _, y, weight = self._parts
@@ -109,6 +109,9 @@ def chunks(
     DataError
         If data that was read cannot be used.
     """
+    if isinstance(stream, RowStream):
+        yield from _chunks_of_rows(stream, demands, epochs, free)
+        return
     read, rows = stream.reader(), window_rows(stream)
     for epoch in range(epochs.first, epochs.last):
         buffer, filled, done = free(), 0, 0
@@ -126,8 +129,30 @@ def chunks(
                 buffer, filled, done = following, filled - whole, done + whole
 
 
+def _chunks_of_rows(
+    stream: RowStream, demands: Demands, epochs: Epochs, free: Callable[[], Buffer]
+) -> Iterator[Chunk]:
+    """Yield chunks of rows that are read in the order of training.
+
+    They are in arrays of their own; a free buffer says that it is time to read the next ones.
+    """
+    count = stream.n_rows
+    for epoch in range(epochs.first, epochs.last):
+        order = draw_order(epochs.seed, epoch, count) if epochs.shuffle else np.arange(count)
+        done = 0
+        while done < count:
+            most = done + free().capacity
+            end = count if most >= count else epochs.whole_steps(most)
+            rows = order[done:end].astype(np.intp)
+            samples = check(stream.read_rows(rows), demands, stream, int(rows[0]))
+            yield Chunk(*samples, end == count)
+            done = end
+
+
 def capacity(stream: Stream, batch_size: int) -> int:
     """Return how many rows a buffer must hold."""
+    if isinstance(stream, RowStream):
+        return max(batch_size, *block_sizes(stream))
     return min(stream.n_rows, window_rows(stream) + batch_size)
 
 

@@ -130,13 +130,13 @@ class Features:
 
     def blocks(self, table: Table, rows: Rows, notes: list[str]) -> Iterator[NDArray[Any]]:
         """Yield the matrix of some rows in blocks, at least one, for predictions."""
-        writers = self._writers(table)
+        writers = self.writers(table)
         bad: BadRows = [[] for _ in self.features]
         count = max(_FEWEST_ROWS, _PREDICTED_BYTES // (self.dtype.itemsize * self.width))
         for start in range(0, max(1, len(rows)), count):
             some = rows[start : start + count]
             out = np.empty((len(some), self.width), self.dtype)
-            self._write(writers, some, out, bad)
+            self.write(writers, some, out, bad)
             yield out
         notes += self._notes(table, bad)
         for f in self.features:
@@ -155,11 +155,12 @@ class Features:
         if missing:
             table.refuse_absent(missing)
 
-    def _writers(self, table: Table) -> list[Writer]:
+    def writers(self, table: Table) -> list[Writer]:
+        """Return what writes the cells of each column as inputs."""
         self.require(table)
         return [writer(table, f.name, f.kind, f.encoder) for f in self.features]
 
-    def _write(self, writers: list[Writer], rows: Rows, out: NDArray[Any], bad: BadRows) -> None:
+    def write(self, writers: list[Writer], rows: Rows, out: NDArray[Any], bad: BadRows) -> None:
         """Write rows into `out`; adds those with bad cells to the lists of their columns."""
         block = max(_FEWEST_ROWS, _BLOCK_BYTES // (self.dtype.itemsize * self.width))
         for start in range(0, len(rows), block):  # the block of the matrix stays in cache
@@ -192,12 +193,18 @@ class Features:
         _memory.require("the matrix of features", self.dtype.itemsize * len(rows) * self.width)
         out = np.empty((len(rows), self.width), self.dtype)
         bad: BadRows = [[] for _ in self.features]
-        self._write(self._writers(table), rows, out, bad)
+        self.write(self.writers(table), rows, out, bad)
+        self.put_means(out, trained)
+        return out, bad
+
+    def put_means(
+        self, out: NDArray[Any], trained: Mapping[str, Floats], at: Rows | slice = slice(None)
+    ) -> None:
+        """Write the cross-fitted target means of positions in the training part into `out`."""
         for feature, part in zip(self.features, self._parts(out), strict=True):
             if feature.name in trained:
-                means = trained[feature.name]
+                means = trained[feature.name][at]
                 part[:, -means.shape[1] :] = means
-        return out, bad
 
     def note(self, table: Table, bad: BadRows) -> None:
         """Add a note for each column that has bad cells in these rows of the training part."""

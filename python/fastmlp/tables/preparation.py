@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.errors import printable
+from fastmlp.tables.encoded_rows import EncodedRows, EncodedSamples, outgrows_table
 from fastmlp.tables.training import (
+    AnySamples,
     AnyTraining,
     Samples,
     Settings,
@@ -120,9 +122,15 @@ class Preparation:
 
     def prepared(self, settings: Settings) -> Prepared:
         """Return the training of the networks in this process."""
-        X = self.matrix()
+        samples: AnySamples
+        if outgrows_table(self.features, len(self.rows)):
+            X = None
+            rows = EncodedRows(self.features, self.selection.table, self.rows, self.trained)
+            samples = EncodedSamples(rows, self.y, self.weight)
+        else:
+            X = self.matrix()
+            samples = Samples(X, self.y, self.weight)
         notes, networks = self.notes(), self.networks(settings, X)
-        samples = Samples(X, self.y, self.weight)
         training = Training(samples, networks, self.splits(settings), self.target, settings)
         return Prepared(self.features, self.target, notes, self.seed, training)
 

@@ -153,9 +153,21 @@ class StoredNumbers:
 
     def moved(self, area: _Area) -> StoredNumbers:
         """Return the column in another area."""
-        dtype = _DOUBLE if self.places < 0 else _WHOLE
-        area.write(self._column, 0, self._area.read(self._column, slice(self._count), dtype))
+        area.write(self._column, 0, self._stored())
         return StoredNumbers(area, self._column, self._count, self.places)
+
+    def _stored(self) -> NDArray[Any]:
+        """Return the numbers as they are stored."""
+        dtype = _DOUBLE if self.places < 0 else _WHOLE
+        return self._area.read(self._column, slice(self._count), dtype)
+
+    def in_memory(self) -> StoredNumbers:
+        """Return the column in memory; itself if it is there."""
+        if isinstance(self._area, _Memory):
+            return self
+        alone = StoredNumbers(_Memory(1, self._count), 0, self._count, self.places)
+        alone._area.write(0, 0, self._stored())
+        return alone
 
 
 def _packed(values: Floats, places: int) -> tuple[NDArray[np.int32], int] | None:

@@ -199,6 +199,10 @@ class ColumnStore(MutableMapping[str, Column]):
         other._held = dict(self._held)
         return other
 
+    def hold_in_memory(self, name: str, column: Column | StoredNumbers) -> None:
+        """Add a column of which single rows will be looked up; stored numbers stay small."""
+        self._held[name] = column.in_memory() if isinstance(column, StoredNumbers) else column
+
     def held(self, name: str) -> Column | StoredNumbers:
         """Return a column as it is stored: some of its rows are found without all."""
         return self._held[name]

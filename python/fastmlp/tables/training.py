@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import config
+from fastmlp.data.stream import Stream
 from fastmlp.fitting.early_stopping import EarlyStopping
 from fastmlp.history import EpochReport, History
 from fastmlp.layers import ActivationLike
@@ -132,14 +133,14 @@ class Part:
 
     Attributes
     ----------
-    train, held_out : tuple of ndarray
-        X, y, and weights if there are any; nothing held out is None.
+    train, held_out : tuple of ndarray, or stream
+        X, y, and weights if there are any, or (stream, None); nothing held out is None.
     rows : int
         The rows to train on, those of all ranks.
     """
 
     train: tuple[Any, ...]
-    held_out: tuple[Any, ...] | None
+    held_out: tuple[Any, ...] | Stream | None
     rows: int
 
 
@@ -159,6 +160,9 @@ class Samples:
     X: NDArray[Any]
     y: NDArray[Any]
     weight: NDArray[np.float64] | None
+
+    def __len__(self) -> int:
+        return len(self.y)
 
     def part(self, rows: NDArray[np.intp], X: NDArray[Any] | None = None) -> tuple[Any, ...]:
         """Return X, y, and weights if there are any, of some rows; their X may be given."""
@@ -287,6 +291,16 @@ class Splits:
         return RowsOfNetwork(everything, None, len(everything))
 
 
+class AnySamples(Protocol):
+    """The training part, with a matrix or without one."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def split(self, rows: RowsOfNetwork, *, in_place: bool) -> Part:
+        """Return what a network is trained on."""
+
+
 class AnyTraining(Protocol):
     """The training of the networks of a model, in this process or over ranks."""
 
@@ -310,7 +324,7 @@ class Training:
 
     def __init__(
         self,
-        samples: Samples,
+        samples: AnySamples,
         networks: list[Network],
         splits: Splits,
         target: Target,
@@ -358,7 +372,7 @@ class Training:
             self._parts[i % len(self._parts)],
             self._target,
             self._settings,
-            len(self._samples.X),
+            len(self._samples),
             n_threads=n_threads,
             verbose=self._settings.verbose if i == 0 else 0,
             callbacks=follow,
