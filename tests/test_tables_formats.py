@@ -11,6 +11,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+import fastmlp.tables.formats.arrow_files
 from fastmlp.errors import DataError
 from fastmlp.tables.frames import from_array
 from fastmlp.tables.reading import read
@@ -188,6 +189,27 @@ def test_columns_of_arrow(tmp_path):
     assert got["number"].tolist() == [7, 8]
     assert [got[name][0] for name in ("decimal", "half", "numbers in text")] == [1.5, 1.0, 1.5]
     assert np.isnan(got["null"]).all()
+
+
+@pytest.mark.parametrize("together", [1, 6, 1 << 22])
+def test_parquet_files_are_read_a_few_columns_at_a_time(tmp_path, monkeypatch, together):
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr(fastmlp.tables.formats.arrow_files, "_TOGETHER", together)
+    columns = {
+        "a": pa.array([1, 2**31 - 1, -(2**31)]),
+        "a.b": pa.array([0.5, None, 2.5]),
+        "large": pa.array([2**31, 1, 2], pa.uint64()),
+        "vectors": pa.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]),
+        "words": pa.array(["x", "z", "x"]).dictionary_encode(),
+        "b": pa.array([7, None, 9]),
+    }
+    path = tmp_path / "data.parquet"
+    parquet.write_table(pa.table(columns), path, row_group_size=2)
+    table = read(path)
+    expected = {name: column.to_pylist() for name, column in columns.items()}
+    assert plain(table) == expected
+    assert [table.columns[name].dtype for name in ("a", "large")] == [np.int32, np.uint64]
 
 
 def test_the_index_of_pandas_is_no_column(tmp_path):

@@ -290,3 +290,22 @@ def test_reading_takes_a_few_bytes_a_cell(tmp_path, run_python, cell, size):
         f"read({str(path)!r}); print(1024 * (peak() - before))"
     )
     assert int(done.stdout) < size * rows * columns
+
+
+def test_reading_parquet_takes_a_few_bytes_a_cell(tmp_path, run_python):
+    """Neither the file nor all of its columns are in memory."""
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows, columns = 240_000, 40
+    noise = np.random.default_rng(0).integers(0, 2**20, (columns, rows)) / 64
+    path, small = tmp_path / "numbers.parquet", tmp_path / "small.parquet"
+    table = pa.table({f"c{j}": column for j, column in enumerate(noise)})
+    parquet.write_table(table, path)
+    parquet.write_table(table.slice(0, 9), small)
+    done = run_python(
+        "from fastmlp.tables.reading import read\n"
+        "def peak(): return int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])\n"
+        f"read({str(small)!r}); before = peak()\n"
+        f"read({str(path)!r}); print(1024 * (peak() - before))"
+    )
+    assert int(done.stdout) < 12 * rows * columns

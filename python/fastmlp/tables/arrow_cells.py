@@ -5,6 +5,7 @@
 
 import contextlib
 import math
+import threading
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from fastmlp.tables.layouts import Strings
 from fastmlp.tables.table import Column, Text
 
 _FIRST: Final = 1000
+_releasing: Final = threading.Lock()
 
 
 def from_arrow(column: Any, decimal: str) -> Column:
@@ -144,6 +146,20 @@ def _has_codes(column: Any) -> bool:
         if ((second >= ord("0")) & (second <= ord("9"))).any():
             return True
     return False
+
+
+def release_unused() -> None:
+    """Return memory that pyarrow no longer uses to the system: the next column needs some."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    with _releasing:
+        default = pa.default_memory_pool()
+        default.release_unused()
+        pa.set_memory_pool(pa.system_memory_pool())  # pyarrow 26 releases that of the default only
+        try:
+            pa.default_memory_pool().release_unused()
+        finally:
+            pa.set_memory_pool(default)
 
 
 def _characters(strings: Any) -> tuple[NDArray[np.uint8], NDArray[Any]]:

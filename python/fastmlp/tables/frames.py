@@ -363,12 +363,17 @@ def from_arrow(source: str, table: Any) -> Table:
         If two columns have the same name, or the type of one is not supported.
     """
     names = [str(name) for name in table.column_names]
+    refuse_equal(source, names)
+    makers = [partial(arrow_column, name, table.column(j), source) for j, name in enumerate(names)]
+    return Table.of(source, zip(names, makers, strict=True))
+
+
+def refuse_equal(source: str, names: list[str]) -> None:
+    """Raise `DataError` if two columns of a file or frame have the same name."""
     try:
         _refuse_equal(names)
     except DataError as error:
         raise DataError(f"{source}: {error}") from None
-    makers = [partial(arrow_column, name, table.column(j), source) for j, name in enumerate(names)]
-    return Table.of(source, zip(names, makers, strict=True))
 
 
 def arrow_column(  # noqa: PLR0911  (a case each)

@@ -246,8 +246,8 @@ def typed(
     """
     texts = {
         name: column
-        for name, column in table.columns.items()
-        if isinstance(column, Text) and not isinstance(column, Booleans)
+        for name in table.columns  # without the numbers that are stored
+        if isinstance(column := table.held(name), Text) and not isinstance(column, Booleans)
     }
     ours = [name for name in table.columns if name in expected] or list(texts)
     found = Evidence.of(_cells_of(texts[name], _FIRST) for name in ours if name in texts)

@@ -295,15 +295,22 @@ class Table:
         )
 
     @classmethod
-    def of(cls, source: str, makers: Iterable[tuple[str, Callable[[], Column]]]) -> "Table":
+    def of(
+        cls,
+        source: str,
+        makers: Iterable[tuple[str, Callable[[], Column]]],
+        columns: MutableMapping[str, Column] | None = None,
+    ) -> "Table":
         """Make a table from functions that return its columns, at least one of which can be read.
+
+        They are put into `columns`, which may store them.
 
         Raises
         ------
         DataError
             That of the first column, if none can be read.
         """
-        table = cls(source, {})
+        table = cls(source, {} if columns is None else columns)
         for name, make in makers:
             try:
                 table.columns[name] = make()

@@ -1,23 +1,30 @@
 """Parquet, Arrow and Feather files, read by pyarrow."""
 
+import io
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 
 from fastmlp._extras import require
 from fastmlp.errors import DataError
 from fastmlp.streams.tables import reading
-from fastmlp.tables.frames import from_arrow
-from fastmlp.tables.table import Table
+from fastmlp.tables.arrow_cells import release_unused
+from fastmlp.tables.frames import arrow_column, from_arrow, refuse_equal
+from fastmlp.tables.table import Column, ColumnStore, Table, Text
 
 PARQUET: Final = (".parquet", ".pq", ".parq")
 ARROW: Final = (".arrow", ".feather", ".ipc", ".arrows")
 MAGIC: Final = (b"PAR1", b"ARROW1", b"FEA1", b"\xff\xff\xff\xff")
 """How the formats begin: Parquet, Arrow's file, Feather of old, Arrow's stream."""
+
+_TOGETHER: Final = 1 << 22
+"""Cells that are read together: a column at a time would not use several threads."""
+_INT32: Final = np.iinfo(np.int32)
 
 
 def read_arrow_file(path: Path, data: bytes | None, beginning: bytes) -> Table:
@@ -37,9 +44,14 @@ def read_arrow_file(path: Path, data: bytes | None, beginning: bytes) -> Table:
     DataError
         If pyarrow is missing, or the file cannot be read.
     """
-    held = _mapped(path) if data is None else data
-    with _read(path, held) as source:
-        return from_arrow(str(path), _without_index(_table(source, beginning)))
+    if beginning.startswith(MAGIC[0]):
+        held = path.open("rb") if data is None else io.BytesIO(data)  # mapped pages are memory, too
+        with held, _errors(path):
+            return _parquet(str(path), held)
+    with _read(path, _mapped(path) if data is None else data) as source:
+        table = _table(source, beginning)
+        names = _names(table.schema)
+        return _stored(str(path), names, table.num_rows, table.column)
 
 
 def count_rows(path: Path, beginning: bytes) -> int | None:
@@ -72,7 +84,7 @@ def read_rows(path: Path, first: int, last: int) -> Table:
         )
         before = int(ends[some[0]]) - parts.rows[some[0]]
         table = parts.read(some).slice(first - before, last - first)
-        return from_arrow(str(path), _without_index(table))
+        return from_arrow(str(path), table.select(_names(table.schema)))
 
 
 class _Parts:
@@ -111,15 +123,62 @@ class _Parts:
         return pa.Table.from_batches(batches, self._file.schema)
 
 
+def _parquet(source: str, held: IO[bytes]) -> Table:
+    """Read a Parquet file, a few columns at a time."""
+    from pyarrow import parquet  # noqa: PLC0415
+
+    file = parquet.ParquetFile(held, pre_buffer=False)
+    names, rows = _names(file.schema_arrow), file.metadata.num_rows
+    together = max(1, _TOGETHER // max(1, rows))
+    read: dict[str, Any] = {}
+
+    def column(name: str) -> Any:
+        if name not in read:
+            read.clear()
+            release_unused()
+            first = names.index(name)
+            some = names[first : first + together]
+            table = file.read(columns=some)  # and of "a" and "a.b", if "a" is asked for
+            read.update((each, table.column(each)) for each in some)
+        return read.pop(name)
+
+    table = _stored(source, names, rows, column)
+    release_unused()
+    return table
+
+
+def _stored(source: str, names: list[str], rows: int, column: Callable[[str], Any]) -> Table:
+    """Return the table of columns that `column` reads, numbers in few bytes."""
+    refuse_equal(source, names)
+    makers = ((name, partial(_smaller, source, name, column)) for name in names)
+    return Table.of(source, makers, ColumnStore(names, rows))
+
+
+def _smaller(source: str, name: str, column: Callable[[str], Any]) -> Column:
+    """Return a column of a file; whole numbers of 8 bytes in 4, if they fit."""
+    found = arrow_column(name, column(name), source)
+    if isinstance(found, Text) or found.dtype not in (np.int64, np.uint64) or not len(found):
+        return found
+    fits = _INT32.min <= found.min() and found.max() <= _INT32.max
+    return found.astype(np.int32) if fits else found
+
+
 @contextmanager
 def _read(path: Path, held: Any) -> Iterator[Any]:
     """Give a source of pyarrow for the content of a file, with our errors."""
+    with _errors(path) as pyarrow:
+        yield pyarrow.BufferReader(pyarrow.py_buffer(held))
+
+
+@contextmanager
+def _errors(path: Path) -> Iterator[Any]:
+    """Give pyarrow, and turn errors about the content of a file into ours."""
     try:
         pyarrow = require("pyarrow", f"reading {path.suffix or 'Arrow'} files", "tables")
     except ImportError as error:
         raise DataError(f"{path}: {error}") from None
     with reading(str(path)):
-        yield pyarrow.BufferReader(pyarrow.py_buffer(held))
+        yield pyarrow
 
 
 def _mapped(path: Path) -> mmap.mmap:
@@ -129,10 +188,6 @@ def _mapped(path: Path) -> mmap.mmap:
 
 
 def _table(source: Any, beginning: bytes) -> Any:
-    if beginning.startswith(MAGIC[0]):
-        from pyarrow import parquet  # noqa: PLC0415
-
-        return parquet.ParquetFile(source).read()
     if beginning.startswith(MAGIC[2]):
         from pyarrow import feather  # noqa: PLC0415
 
@@ -143,8 +198,8 @@ def _table(source: Any, beginning: bytes) -> Any:
     return (ipc.open_file if is_file else ipc.open_stream)(source).read_all()
 
 
-def _without_index(table: Any) -> Any:
-    """Drop the index of a pandas frame, which numbers or names the rows."""
-    described = (table.schema.pandas_metadata or {}).get("index_columns", [])
-    index = [name for name in described if isinstance(name, str) and name in table.column_names]
-    return table.drop_columns(index) if index else table
+def _names(schema: Any) -> list[str]:
+    """Return the columns without the index of a pandas frame, which numbers or names the rows."""
+    described = (schema.pandas_metadata or {}).get("index_columns", [])
+    index = [name for name in described if isinstance(name, str)]
+    return [name for name in schema.names if name not in index]

@@ -1,7 +1,6 @@
 """The columns of a CSV file as pyarrow reads them, block by block."""
 
 import re
-import threading
 from collections.abc import Callable, Collection, MutableMapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -11,7 +10,7 @@ import numpy as np
 
 from fastmlp.errors import DataError
 from fastmlp.tables import cells
-from fastmlp.tables.arrow_cells import arrow_numbers, arrow_text, from_arrow
+from fastmlp.tables.arrow_cells import arrow_numbers, arrow_text, from_arrow, release_unused
 from fastmlp.tables.formats.dialect import SAMPLE, Dialect
 from fastmlp.tables.formats.opening import Content
 from fastmlp.tables.stored_numbers import GrowingNumbers
@@ -19,7 +18,6 @@ from fastmlp.tables.table import Column, ColumnStore
 
 _BLOCK: Final = 1 << 20  # pyarrow reads 32 of them ahead
 _LARGEST_BLOCK: Final = 1 << 30
-_releasing: Final = threading.Lock()
 _FIRST_ROWS: Final = 500
 _COLUMN: Final = re.compile(r"column #(\d+)")
 _MOST_RETRIES: Final = 3
@@ -84,7 +82,7 @@ def by_pyarrow(
             columns[name] = arrow_text(found.texts.pop(name))
         else:
             columns[name] = from_arrow(found.texts.pop(name), dialect.decimal)
-        _release()
+        release_unused()
     return columns
 
 
@@ -115,20 +113,6 @@ def _parsed(
             else:
                 raise DataError(f"{source}: {message}") from None
         numeric = {name: how for name, how in numeric.items() if name not in odd}
-
-
-def _release() -> None:
-    """Return memory that pyarrow no longer uses to the system: the next column needs some."""
-    import pyarrow as pa  # noqa: PLC0415
-
-    with _releasing:
-        default = pa.default_memory_pool()
-        default.release_unused()
-        pa.set_memory_pool(pa.system_memory_pool())  # pyarrow 26 releases that of the default only
-        try:
-            pa.default_memory_pool().release_unused()
-        finally:
-            pa.set_memory_pool(default)
 
 
 def _numbers_at_first(
@@ -253,6 +237,6 @@ def _batches(
             null_values=sorted(cells.MISSING_WORDS),  # for numbers; text columns keep these words
             check_utf8=False,
         ),
-        # Of this pool a column goes back to the system while others stay: see `_release`.
+        # Of this pool a column goes back to the system while others stay: see `release_unused`.
         memory_pool=pa.system_memory_pool(),
     )
