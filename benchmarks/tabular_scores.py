@@ -31,12 +31,13 @@ from sklearn.preprocessing import StandardScaler
 
 import fastmlp as fm
 from fastmlp.errors import DataError
-from fastmlp.tables.cell_values import as_text, values_of
-from fastmlp.tables.features import Features, fit_encoders
-from fastmlp.tables.reading import read
-from fastmlp.tables.selection import Selection, select
+from fastmlp.tables.encoding.cell_values import values_of
+from fastmlp.tables.encoding.features import Features, fit_encoders
+from fastmlp.tables.encoding.target import Target, read_target, true_targets
+from fastmlp.tables.reading.as_text import as_text
+from fastmlp.tables.reading.read import read
 from fastmlp.tables.splits import shuffled, split_rows
-from fastmlp.tables.target import Target, read_target, true_targets
+from fastmlp.tables.training.selection import Selection, select
 from real_tables import csv_files, fetch
 
 MOST_ROWS = 6000  # a quarter is for the test

@@ -7,7 +7,7 @@ import pytest
 
 import fastmlp as fm
 from fastmlp.data import _memory
-from fastmlp.tables.reading import read
+from fastmlp.tables.reading.read import read
 
 ROW = np.zeros((1, 16), np.float32)
 HUGE = np.broadcast_to(ROW, (2**40, 16))

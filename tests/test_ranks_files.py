@@ -9,7 +9,8 @@ import pytest
 from threads_as_ranks import on_ranks
 
 import fastmlp as fm
-from fastmlp.tables import file_rows, training_over_ranks
+from fastmlp.tables.reading import file_rows
+from fastmlp.tables.training import over_ranks
 
 ROWS = 400
 
@@ -124,14 +125,14 @@ def trained(path, size=3, **settings):
 def readers(monkeypatch):
     """The rows that ranks read themselves."""
     found = []
-    read = training_over_ranks.read_rows
+    read = over_ranks.read_rows
 
     def noting(source, parts, *rest):
         table = read(source, parts, *rest)
         found.append((parts, len(table)))
         return table
 
-    monkeypatch.setattr(training_over_ranks, "read_rows", noting)
+    monkeypatch.setattr(over_ranks, "read_rows", noting)
     return found
 
 
@@ -220,8 +221,8 @@ def of_other_rows(read, source, parts, *rest):
 def test_a_rank_that_finds_another_file_gets_its_rows(elsewhere, columns, tmp_path, monkeypatch):
     path = make_csv(tmp_path, columns)
     expected = trained(path)
-    read = training_over_ranks.read_rows
-    monkeypatch.setattr(training_over_ranks, "read_rows", partial(elsewhere, read))
+    read = over_ranks.read_rows
+    monkeypatch.setattr(over_ranks, "read_rows", partial(elsewhere, read))
     found = trained(path)
     for net, same in zip(found.networks, expected.networks, strict=True):
         assert net.parameters.tobytes() == same.parameters.tobytes()

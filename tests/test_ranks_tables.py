@@ -5,7 +5,7 @@ import pytest
 from threads_as_ranks import on_ranks
 
 import fastmlp as fm
-from fastmlp.tables import training
+from fastmlp.tables.training import networks
 
 SETTINGS = {"networks": 2, "epochs": 5, "hidden": (16,)}
 
@@ -43,7 +43,7 @@ def fitted(size, table, **settings):
 def test_one_rank_has_the_bits_of_a_fit_without(table, numbers, own_parts, monkeypatch):
     """Also where all networks hold out the same rows, as of a large table."""
     if not own_parts:
-        monkeypatch.setattr(training, "_OWN_SPLITS", 0)
+        monkeypatch.setattr(networks, "_OWN_SPLITS", 0)
     if numbers == "standardized":
         del table["word"]  # the networks scale numbers themselves
     alone = fm.TabularModel(**SETTINGS, numbers=numbers, seed=1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-from fastmlp.tables.reading import read
+from fastmlp.tables.reading.read import read
 
 X, Y = np.random.default_rng(0).standard_normal((400, 4)), np.arange(400) % 3
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from fastmlp.errors import DataError
-from fastmlp.tables.formats import csv_by_pyarrow, csv_files
-from fastmlp.tables.reading import read
-from fastmlp.tables.table import Text
+from fastmlp.tables.reading.formats import csv_by_pyarrow, csv_files
+from fastmlp.tables.reading.read import read
+from fastmlp.tables.reading.table import Text
 
 pytestmark = pytest.mark.once
 
@@ -310,7 +310,7 @@ def test_reading_imports_no_other_library_of_tables(tmp_path):
     pytest.importorskip("pyarrow")
     (tmp_path / "data.csv").write_text("a,b,y\n1,NA,x\nNA,2.5,z\n")
     program = (
-        "import sys; from fastmlp.tables.reading import read; read('data.csv');"
+        "import sys; from fastmlp.tables.reading.read import read; read('data.csv');"
         "print({'pandas', 'polars'} & set(sys.modules))"
     )
     result = subprocess.run(

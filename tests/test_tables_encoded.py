@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-import fastmlp.tables.encoded_rows
-import fastmlp.tables.stored_numbers
-import fastmlp.tables.training
-from fastmlp.tables.encoded_rows import EncodedRows, outgrows_table
-from fastmlp.tables.features import fit_encoders
-from fastmlp.tables.reading import read
-from fastmlp.tables.stored_numbers import GrowingNumbers
+import fastmlp.tables.reading.stored_numbers
+import fastmlp.tables.training.encoded_rows
+import fastmlp.tables.training.networks
+from fastmlp.tables.encoding.features import fit_encoders
+from fastmlp.tables.reading.read import read
+from fastmlp.tables.reading.stored_numbers import GrowingNumbers
+from fastmlp.tables.training.encoded_rows import EncodedRows, outgrows_table
 
 QUICK = {"networks": 2, "epochs": 3, "hidden": (8,), "seed": 1, "batch_size": 32}
 
@@ -37,8 +37,8 @@ def shops(rng):
 
 def in_parts(monkeypatch):
     """Make every matrix large, and no split of a network its own."""
-    monkeypatch.setattr(fastmlp.tables.training, "_OWN_SPLITS", 0)
-    monkeypatch.setattr(fastmlp.tables.encoded_rows, "_BLOCK", 5000)
+    monkeypatch.setattr(fastmlp.tables.training.networks, "_OWN_SPLITS", 0)
+    monkeypatch.setattr(fastmlp.tables.training.encoded_rows, "_BLOCK", 5000)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_rows_that_are_encoded_on_the_way_give_the_same_bits(
     in_parts(monkeypatch)
     known = []
     for large in (1 << 40, 0):
-        monkeypatch.setattr(fastmlp.tables.encoded_rows, "_LARGE", large)
+        monkeypatch.setattr(fastmlp.tables.training.encoded_rows, "_LARGE", large)
         model = fm.TabularModel(**QUICK | settings)
         model.fit(shops, **{"target": "kind"} | arguments)
         known.append((model, [net.parameters.tobytes() for net in model.networks]))
@@ -73,7 +73,7 @@ def test_bad_cells_are_noted_before_the_training(shops, monkeypatch):
     shops["size"][3] = np.inf
     notes = []
     for large in (1 << 40, 0):
-        monkeypatch.setattr(fastmlp.tables.encoded_rows, "_LARGE", large)
+        monkeypatch.setattr(fastmlp.tables.training.encoded_rows, "_LARGE", large)
         notes.append(fm.TabularModel(**QUICK).fit(shops, "kind").notes)
     assert notes[0] == notes[1]
     assert any("row 3, column 'size': 'inf' is not finite" in note for note in notes[0])
@@ -87,7 +87,7 @@ def test_only_a_matrix_much_larger_than_its_table_is_not_made(shops, monkeypatch
 
     plain = {"numbers": "standardized"}
     assert not outgrows("town")  # it is small
-    monkeypatch.setattr(fastmlp.tables.encoded_rows, "_LARGE", 1000)
+    monkeypatch.setattr(fastmlp.tables.training.encoded_rows, "_LARGE", 1000)
     assert outgrows("town")
     assert outgrows("opened")
     assert not outgrows("size", "sales")
@@ -101,7 +101,7 @@ def test_a_large_table_needs_no_matrix(rng, monkeypatch):
     table["y"] = rng.normal(size=rows)
     matrix = 4 * rows * 40 * columns
     in_parts(monkeypatch)
-    monkeypatch.setattr(fastmlp.tables.encoded_rows, "_LARGE", 1 << 20)
+    monkeypatch.setattr(fastmlp.tables.training.encoded_rows, "_LARGE", 1 << 20)
     tracemalloc.start()
     try:
         model = fm.TabularModel(**QUICK | {"epochs": 1}).fit(table, "y")
@@ -113,7 +113,7 @@ def test_a_large_table_needs_no_matrix(rng, monkeypatch):
 
 
 def test_numbers_of_a_file_are_looked_up_in_memory(shops, monkeypatch):
-    monkeypatch.setattr(fastmlp.tables.stored_numbers, "LARGE", 0)
+    monkeypatch.setattr(fastmlp.tables.reading.stored_numbers, "LARGE", 0)
     growing = GrowingNumbers(["size", "person"], 700)
     for name in ("size", "person"):
         growing.append(name, np.asarray(shops[name], np.float64))

@@ -5,11 +5,11 @@ import pytest
 
 import fastmlp as fm
 from fastmlp.errors import DataError
-from fastmlp.tables.encoders import Number, Numbers, Vector, Words
-from fastmlp.tables.features import fit_encoders
-from fastmlp.tables.reading import read
-from fastmlp.tables.table import Text
-from fastmlp.tables.target_means import NumberMeans, TargetMeans, target_means
+from fastmlp.tables.encoding.encoders import Number, Numbers, Vector, Words
+from fastmlp.tables.encoding.features import fit_encoders
+from fastmlp.tables.encoding.target_means import NumberMeans, TargetMeans, target_means
+from fastmlp.tables.reading.read import read
+from fastmlp.tables.reading.table import Text
 
 preprocessing = pytest.importorskip("sklearn.preprocessing")
 impute = pytest.importorskip("sklearn.impute")

@@ -11,11 +11,11 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-import fastmlp.tables.formats.arrow_files
+import fastmlp.tables.reading.formats.arrow_files
 from fastmlp.errors import DataError
-from fastmlp.tables.frames import from_array
-from fastmlp.tables.reading import read
-from fastmlp.tables.table import Booleans, Table, Text
+from fastmlp.tables.reading.frames import from_array
+from fastmlp.tables.reading.read import read
+from fastmlp.tables.reading.table import Booleans, Table, Text
 
 pytestmark = pytest.mark.once
 
@@ -195,7 +195,7 @@ def test_columns_of_arrow(tmp_path):
 def test_parquet_files_are_read_a_few_columns_at_a_time(tmp_path, monkeypatch, together):
     pa = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
-    monkeypatch.setattr(fastmlp.tables.formats.arrow_files, "_TOGETHER", together)
+    monkeypatch.setattr(fastmlp.tables.reading.formats.arrow_files, "_TOGETHER", together)
     columns = {
         "a": pa.array([1, 2**31 - 1, -(2**31)]),
         "a.b": pa.array([0.5, None, 2.5]),

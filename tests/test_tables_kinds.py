@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-from fastmlp.tables import arrow_cells, cells, dates
-from fastmlp.tables.kinds import kind_of
-from fastmlp.tables.layouts import Strings
-from fastmlp.tables.table import Text
+from fastmlp.tables.encoding.kinds import kind_of
+from fastmlp.tables.reading import arrow_cells, cells, dates
+from fastmlp.tables.reading.layouts import Strings
+from fastmlp.tables.reading.table import Text
 
 pytestmark = pytest.mark.once
 

@@ -9,10 +9,10 @@ import fastmlp as fm
 from fastmlp.cli import main
 from fastmlp.errors import DataError
 from fastmlp.model.model_files import read_model, write_model
-from fastmlp.tables.cells import number
-from fastmlp.tables.cells import numbers as read_numbers
-from fastmlp.tables.reading import read
-from fastmlp.tables.table import Text
+from fastmlp.tables.reading.cells import number
+from fastmlp.tables.reading.cells import numbers as read_numbers
+from fastmlp.tables.reading.read import read
+from fastmlp.tables.reading.table import Text
 
 pytestmark = pytest.mark.once
 

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-import fastmlp.tables.features
-import fastmlp.tables.reading
-import fastmlp.tables.selection
+import fastmlp.tables.encoding.features
+import fastmlp.tables.reading.read
 import fastmlp.tables.splits
-import fastmlp.tables.training
+import fastmlp.tables.training.networks
+import fastmlp.tables.training.selection
 from fastmlp.errors import DataError
-from fastmlp.tables.features import fit_encoders
-from fastmlp.tables.reading import read
-from fastmlp.tables.training import Samples, network_seeds, weight_decay
+from fastmlp.tables.encoding.features import fit_encoders
+from fastmlp.tables.reading.read import read
+from fastmlp.tables.training.networks import Samples, network_seeds, weight_decay
 
 QUICK = {"networks": 2, "epochs": 40, "hidden": (16,), "seed": 1}
 
@@ -297,7 +297,7 @@ def test_the_mean_of_networks_that_are_there(houses):
     assert len(model.networks) == len(model.histories) == 2
     assert model.network is model.networks[0]
     assert model.network.layers[0].nodes == 16
-    X = model._features.matrix(fm.tables.reading.read(houses), np.arange(400))
+    X = model._features.matrix(read(houses), np.arange(400))
     outputs = np.mean([net.predict(X).astype(float) for net in model.networks], axis=0)
     assert np.array_equal(model.target.in_units(outputs)[:, 0], model.predict(houses))
     assert not np.array_equal(model.networks[0].parameters, model.networks[1].parameters)
@@ -305,12 +305,12 @@ def test_the_mean_of_networks_that_are_there(houses):
 
 def test_everything_is_learned_from_the_training_part(houses):
     """Rows that are not trained on may hold anything without a trace in the model."""
-    selection = fm.tables.selection.select(fm.tables.reading.read(houses), "price")
+    selection = fastmlp.tables.training.selection.select(read(houses), "price")
     changed = {name: np.array(column) for name, column in houses.items()}
     changed["size"][300:] = 1e9
     changed["kind"][300:] = "castle"[:5]
     changed["price"][300:] = -1.0
-    other = fm.tables.selection.select(fm.tables.reading.read(changed), "price")
+    other = fastmlp.tables.training.selection.select(read(changed), "price")
     some = {name: column[:300] for name, column in houses.items()}
     for words in ("one-hot", "target means"):
         models = [
@@ -610,8 +610,8 @@ def test_predictions_in_blocks_are_those_of_all_rows(houses, monkeypatch):
     houses["size"] = np.array([*houses["size"].astype(str)[:-2], "big", "huge"])
     with pytest.warns(UserWarning, match="'big' is no number, as is 1 other"):
         expected = model.predict(houses)
-    monkeypatch.setattr(fastmlp.tables.features, "_PREDICTED_BYTES", 1)
-    monkeypatch.setattr(fastmlp.tables.features, "_FEWEST_ROWS", 7)
+    monkeypatch.setattr(fastmlp.tables.encoding.features, "_PREDICTED_BYTES", 1)
+    monkeypatch.setattr(fastmlp.tables.encoding.features, "_FEWEST_ROWS", 7)
     with pytest.warns(UserWarning, match="'big' is no number, as is 1 other") as warned:
         assert model.predict(houses).tobytes() == expected.tobytes()
     assert len(warned) == 1
@@ -665,7 +665,7 @@ def test_a_large_matrix_is_split_in_place(rng, monkeypatch):
     X, y = rng.normal(size=(1000, 3)).astype(np.float32), np.arange(1000.0)[:, np.newaxis]
     rows = rng.random(1000) < 0.8
     train, held_out = np.flatnonzero(rows), np.flatnonzero(~rows)
-    monkeypatch.setattr(fastmlp.tables.training, "_BLOCK", 7)
+    monkeypatch.setattr(fastmlp.tables.training.networks, "_BLOCK", 7)
     expected = [X[train], X[held_out]]
     samples = Samples(X, y, y[:, 0])
     parts = samples.parts_in_place(train, held_out)
@@ -680,7 +680,7 @@ def test_networks_of_a_large_matrix_share_a_split(houses, monkeypatch, fraction)
     """That of the first network, which learns the same as from copies."""
     quick, known = QUICK | {"epochs": 2}, []
     for most, count in ((1 << 26, 1), (0, 3)):
-        monkeypatch.setattr(fastmlp.tables.training, "_OWN_SPLITS", most)
+        monkeypatch.setattr(fastmlp.tables.training.networks, "_OWN_SPLITS", most)
         model = fm.TabularModel(**quick | {"networks": count})
         model.fit(houses, "price", validation_fraction=fraction, sample_weight=np.arange(400.0))
         known.append([weights.tobytes() for weights in model.networks[0].weights])

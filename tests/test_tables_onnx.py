@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-from fastmlp.tables.reading import read
-from fastmlp.tables.table import Text
+from fastmlp.tables.reading.read import read
+from fastmlp.tables.reading.table import Text
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")

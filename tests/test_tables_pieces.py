@@ -7,8 +7,8 @@ import pytest
 
 import fastmlp as fm
 from fastmlp.errors import DataError
-from fastmlp.tables.reading import read
-from fastmlp.tables.table import Booleans, Text
+from fastmlp.tables.reading.read import read
+from fastmlp.tables.reading.table import Booleans, Text
 
 pytestmark = pytest.mark.once
 

@@ -11,11 +11,11 @@ import pytest
 
 import fastmlp as fm
 from fastmlp.errors import DataError
-from fastmlp.tables.cell_values import as_text
-from fastmlp.tables.kinds import rounding
-from fastmlp.tables.reading import read
-from fastmlp.tables.selection import select
-from fastmlp.tables.table import Text
+from fastmlp.tables.encoding.kinds import rounding
+from fastmlp.tables.reading.as_text import as_text
+from fastmlp.tables.reading.read import read
+from fastmlp.tables.reading.table import Text
+from fastmlp.tables.training.selection import select
 
 pytestmark = pytest.mark.once
 

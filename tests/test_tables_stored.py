@@ -13,11 +13,11 @@ import pytest
 
 import fastmlp as fm
 from fastmlp.errors import DataError
-from fastmlp.tables import stored_numbers
-from fastmlp.tables.formats import csv_by_pyarrow, opening
-from fastmlp.tables.reading import read
-from fastmlp.tables.stored_numbers import GrowingNumbers, StoredNumbers
-from fastmlp.tables.table import ColumnStore, Text
+from fastmlp.tables.reading import stored_numbers
+from fastmlp.tables.reading.formats import csv_by_pyarrow, opening
+from fastmlp.tables.reading.read import read
+from fastmlp.tables.reading.stored_numbers import GrowingNumbers, StoredNumbers
+from fastmlp.tables.reading.table import ColumnStore, Text
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -283,7 +283,7 @@ def test_reading_takes_a_few_bytes_a_cell(tmp_path, run_python, cell, size):
         for _ in range(rows // 9 + 1):
             file.write("\n".join(cells) + "\n")
     done = run_python(
-        "from fastmlp.tables.reading import read\n"
+        "from fastmlp.tables.reading.read import read\n"
         "def peak(): return int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])\n"
         f"open({str(tmp_path / 'small.csv')!r}, 'w').write('a,b\\n1.5,2\\n' * 99)\n"
         f"read({str(tmp_path / 'small.csv')!r}); before = peak()\n"
@@ -303,7 +303,7 @@ def test_reading_parquet_takes_a_few_bytes_a_cell(tmp_path, run_python):
     parquet.write_table(table, path)
     parquet.write_table(table.slice(0, 9), small)
     done = run_python(
-        "from fastmlp.tables.reading import read\n"
+        "from fastmlp.tables.reading.read import read\n"
         "def peak(): return int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])\n"
         f"read({str(small)!r}); before = peak()\n"
         f"read({str(path)!r}); print(1024 * (peak() - before))"

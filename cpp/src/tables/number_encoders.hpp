@@ -1,5 +1,6 @@
 /// What becomes of a number of a table before a network reads it: the encoders of numbers of
-/// python/fastmlp/tables/encoders.py, with the same order of operations. Missing numbers are NaN.
+/// python/fastmlp/tables/encoding/encoders.py, with the same order of operations. Missing numbers
+/// are NaN.
 #pragma once
 
 #include <cstddef>

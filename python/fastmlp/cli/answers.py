@@ -18,7 +18,7 @@ from fastmlp.loading import load
 from fastmlp.many.ensemble import Ensemble
 from fastmlp.network import Network
 from fastmlp.tables.model import TabularModel
-from fastmlp.tables.table import Table
+from fastmlp.tables.reading.table import Table
 
 
 def load_model(path: str) -> TabularModel:

@@ -7,7 +7,7 @@ from typing import Final
 
 from fastmlp import files
 from fastmlp.errors import DataError
-from fastmlp.tables.formats.opening import COMPRESSED
+from fastmlp.tables.reading.formats.opening import COMPRESSED
 
 _TABLES: Final = {
     "Excel": (".xlsx", ".xls", ".xlsm", ".ods"),

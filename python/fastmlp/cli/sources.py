@@ -5,8 +5,8 @@ from importlib import import_module
 from pathlib import Path
 
 from fastmlp.errors import DataError
-from fastmlp.tables.reading import read
-from fastmlp.tables.table import Table, Text
+from fastmlp.tables.reading.read import read
+from fastmlp.tables.reading.table import Table, Text
 
 
 def load(source: str, like: Table | None = None) -> Table:

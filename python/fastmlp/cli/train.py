@@ -15,15 +15,15 @@ from fastmlp.data._text import counted, listing
 from fastmlp.errors import DataError, printable
 from fastmlp.layers import ActivationName
 from fastmlp.settings.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
-from fastmlp.tables.columns import Columns
-from fastmlp.tables.features import Features
+from fastmlp.tables.encoding.columns import Columns
+from fastmlp.tables.encoding.features import Features
+from fastmlp.tables.encoding.target import Target, read_target, true_targets
 from fastmlp.tables.model import TabularModel
 from fastmlp.tables.plots import save_plot
-from fastmlp.tables.selection import Selection, select
+from fastmlp.tables.reading.table import Rows
 from fastmlp.tables.splits import split_rows
-from fastmlp.tables.table import Rows
-from fastmlp.tables.target import Target, read_target, true_targets
-from fastmlp.tables.training import learning_rate, weight_decay
+from fastmlp.tables.training.networks import learning_rate, weight_decay
+from fastmlp.tables.training.selection import Selection, select
 
 # The scores depend more on the split than on the initial weights. So the split has a separate
 # seed, so that runs with different seeds are tested on the same rows.

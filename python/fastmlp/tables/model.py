@@ -24,23 +24,23 @@ from fastmlp.model.model import Model
 from fastmlp.model.model_files import TableData, read_model, write_model
 from fastmlp.network import Network, model_of, network_of
 from fastmlp.settings.optimizers import Optimizer
-from fastmlp.tables.columns import Columns, refuse_other_units
-from fastmlp.tables.features import Features, fit_encoders, text_columns
-from fastmlp.tables.preparation import Preparation
-from fastmlp.tables.reading import read
-from fastmlp.tables.saved import Learned, check_storable, from_table, to_table
-from fastmlp.tables.scores import Scores, score
-from fastmlp.tables.selection import Selection, select
-from fastmlp.tables.table import Rows, Table
-from fastmlp.tables.target import (
+from fastmlp.tables.encoding.columns import Columns, refuse_other_units
+from fastmlp.tables.encoding.features import Features, fit_encoders, text_columns
+from fastmlp.tables.encoding.target import (
     Target,
     answers,
     class_array,
     read_target,
     true_targets,
 )
-from fastmlp.tables.training import Settings
-from fastmlp.tables.training_over_ranks import prepared_by_rank_0
+from fastmlp.tables.reading.read import read
+from fastmlp.tables.reading.table import Rows, Table
+from fastmlp.tables.saved import Learned, check_storable, from_table, to_table
+from fastmlp.tables.scores import Scores, score
+from fastmlp.tables.training.networks import Settings
+from fastmlp.tables.training.over_ranks import prepared_by_rank_0
+from fastmlp.tables.training.preparation import Preparation
+from fastmlp.tables.training.selection import Selection, select
 
 if TYPE_CHECKING:
     from fastmlp.history import History

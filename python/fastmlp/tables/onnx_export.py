@@ -16,12 +16,12 @@ import fastmlp
 from fastmlp._validation import brief
 from fastmlp.exchange.onnx.ensemble import MeanOfNetworks
 from fastmlp.network import Network, model_of
-from fastmlp.tables import cells
-from fastmlp.tables.encoders import Number, Numbers, RawNumber, Vector, Words
-from fastmlp.tables.features import Feature, Features
-from fastmlp.tables.scaling import LIMIT
-from fastmlp.tables.target import Target, class_array
-from fastmlp.tables.target_means import NumberMeans, TargetMeans
+from fastmlp.tables.encoding.encoders import Number, Numbers, RawNumber, Vector, Words
+from fastmlp.tables.encoding.features import Feature, Features
+from fastmlp.tables.encoding.scaling import LIMIT
+from fastmlp.tables.encoding.target import Target, class_array
+from fastmlp.tables.encoding.target_means import NumberMeans, TargetMeans
+from fastmlp.tables.reading import cells
 
 _OPSET: Final = 20  # the first with RegexFullMatch and StringSplit
 _IR_VERSION: Final = 9

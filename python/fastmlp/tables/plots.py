@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from fastmlp import files
 from fastmlp._extras import require
+from fastmlp.tables.encoding.target import Target
 from fastmlp.tables.scores import Scores, shown_count
-from fastmlp.tables.target import Target
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from fastmlp._validation import brief
 from fastmlp.errors import DataError, ModelFormatError
 from fastmlp.model.model_files import Array, TableData
-from fastmlp.tables.columns import ColumnReport, needs_preparation
-from fastmlp.tables.dates import ORDERS, PARTS
-from fastmlp.tables.encoders import (
+from fastmlp.tables.encoding.columns import ColumnReport, needs_preparation
+from fastmlp.tables.encoding.encoders import (
     Encoder,
     Number,
     Numbers,
@@ -26,10 +25,11 @@ from fastmlp.tables.encoders import (
     Vector,
     Words,
 )
-from fastmlp.tables.features import Feature, Features
-from fastmlp.tables.kinds import NAMES, Kind
-from fastmlp.tables.target import Label, Target, class_array
-from fastmlp.tables.target_means import NumberMeans, TargetMeans
+from fastmlp.tables.encoding.features import Feature, Features
+from fastmlp.tables.encoding.kinds import NAMES, Kind
+from fastmlp.tables.encoding.target import Label, Target, class_array
+from fastmlp.tables.encoding.target_means import NumberMeans, TargetMeans
+from fastmlp.tables.reading.dates import ORDERS, PARTS
 
 _VERSION: Final = 1
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastmlp import metrics
 from fastmlp.data._text import counted
-from fastmlp.tables.target import Label, Target
+from fastmlp.tables.encoding.target import Label, Target
 
 _MOST_SHOWN: Final = 12
 

@@ -1,0 +1,1 @@
+"""The second part: the kinds of columns and their encoders, which make numbers of a table."""

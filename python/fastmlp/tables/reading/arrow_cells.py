@@ -1,0 +1,172 @@
+"""Columns of pyarrow as numbers or text, from its buffers.
+
+``to_numpy``, and every pyarrow function that converts a Python value, would import pandas.
+"""
+
+import contextlib
+import math
+import threading
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.tables.reading.cells import EXACT, MISSING_WORDS, has_fractions, typed
+from fastmlp.tables.reading.layouts import Strings
+from fastmlp.tables.reading.table import Column, Text
+
+_FIRST: Final = 1000
+_releasing: Final = threading.Lock()
+
+
+def from_arrow(column: Any, decimal: str) -> Column:
+    """Return a pyarrow column of text as numbers if all its cells are numbers, else as `Text`.
+
+    The numbers are those of `typed`; clean columns that have no codes are cast as a whole.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+
+    is_plain = not pa.types.is_dictionary(column.type)
+    if is_plain and decimal == "." and (array := _cast(column)) is not None:
+        return array
+    return typed(arrow_text(column), decimal)
+
+
+def arrow_text(column: Any) -> Text:
+    """Return a pyarrow column of text as `Text`."""
+    coded = column.combine_chunks()
+    if not hasattr(coded, "indices"):
+        coded = coded.dictionary_encode()
+    codes = _filled(coded.indices, np.int32, -1)
+    if coded.dictionary.null_count or not len(coded.dictionary):
+        return Text.coded(coded.dictionary.to_pylist(), codes)
+    values, filled = Strings(*_characters(coded.dictionary)).without_empty()
+    if not filled.all():
+        new = np.where(filled, np.cumsum(filled, dtype=np.int32) - 1, -1)
+        codes = np.append(new, -1).astype(np.int32)[codes]  # the last is for code -1
+    return Text(values, codes) if values.are_stripped() else Text.coded(values, codes)
+
+
+def arrow_floats(column: Any) -> NDArray[np.float64]:
+    """Return a pyarrow column of doubles, NaN where null."""
+    parts = [_filled(chunk, np.float64, math.nan) for chunk in column.chunks]
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def arrow_numbers(column: Any) -> NDArray[np.float64] | None:
+    """Return a pyarrow array of doubles or text, which is a part of a column, as numbers.
+
+    None if the column may not be numbers: for words, an unusual spelling of NaN, and in text
+    leading zeros and numbers beyond the whole ones that doubles hold.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+
+    if pa.types.is_floating(column.type):
+        return None if has_nan(column) else _filled(column, np.float64, math.nan)
+    if (doubles := _as_doubles(column)) is None:
+        return None
+    result = _filled(doubles, np.float64, math.nan)
+    is_safe = not (np.abs(result) >= EXACT).any() and not _has_codes(pa.chunked_array([column]))
+    return result if is_safe else None
+
+
+def _filled(array: Any, dtype: type[Any], null: float) -> NDArray[Any]:
+    """Return a pyarrow array of numbers, with a number in place of nulls."""
+    if not len(array):
+        return np.empty(0, dtype)
+    valid, values = array.buffers()
+    here = slice(array.offset, array.offset + len(array))
+    result = np.frombuffer(values, dtype)[here]
+    if not array.null_count:
+        return result
+    known = np.unpackbits(np.frombuffer(valid, np.uint8), bitorder="little")[here]
+    return np.where(known, result, dtype(null))
+
+
+def _cast(column: Any) -> NDArray[np.float64] | None:
+    """Return a pyarrow column of text as numbers; None if one of them needs `typed`."""
+    first = column.slice(0, _FIRST)
+    if column.null_count == len(column) or _as_doubles(first) is None or _has_codes(first):
+        return None
+    values = _as_doubles(column)
+    if values is None:
+        return None
+    array = arrow_floats(values)
+    if has_fractions(array[:_FIRST]):  # otherwise all must be checked
+        return array
+    known = array[np.isfinite(array)]
+    if not len(known) or (not has_fractions(known) and np.abs(known).max() >= EXACT):
+        return None
+    return None if not has_fractions(known) and _has_codes(column) else array
+
+
+def _as_doubles(column: Any) -> Any:
+    """Return pyarrow strings as doubles, null for missing words; None if there are others.
+
+    pyarrow reads any spelling of NaN as a double.
+    """
+    import pyarrow as pa  # noqa: PLC0415  (installed if there are such cells)
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    with contextlib.suppress(pa.ArrowInvalid):
+        doubles = pc.cast(column, pa.float64())
+        if not has_nan(doubles):
+            return doubles
+    with contextlib.suppress(pa.ArrowInvalid):
+        missing = pc.is_in(column, value_set=_missing_words())
+        known = pc.if_else(missing, pa.nulls(len(column), column.type), column)
+        doubles = pc.cast(known, pa.float64())
+        return None if has_nan(doubles) else doubles
+    return None
+
+
+def has_nan(doubles: Any) -> bool:
+    """Return whether some of pyarrow's doubles are NaN, which is not null."""
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    return bool(pc.any(pc.is_nan(doubles)).as_py())
+
+
+def _missing_words() -> Any:
+    """Return `MISSING_WORDS` for pyarrow; ``pa.array`` of a list would import pandas."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    words = sorted(MISSING_WORDS)
+    ends = np.cumsum([0, *map(len, words)], dtype=np.int32)
+    return pa.StringArray.from_buffers(
+        len(words), pa.py_buffer(ends), pa.py_buffer("".join(words).encode())
+    )
+
+
+def _has_codes(column: Any) -> bool:
+    """Return whether a cell of a pyarrow column of strings begins with 0 and another digit."""
+    for text, ends in map(_characters, column.chunks):
+        first = ends[:-1][np.diff(ends) > 1]
+        second = text[first[text[first] == ord("0")] + 1]
+        if ((second >= ord("0")) & (second <= ord("9"))).any():
+            return True
+    return False
+
+
+def release_unused() -> None:
+    """Return memory that pyarrow no longer uses to the system: the next column needs some."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    with _releasing:
+        default = pa.default_memory_pool()
+        default.release_unused()
+        pa.set_memory_pool(pa.system_memory_pool())  # pyarrow 26 releases that of the default only
+        try:
+            pa.default_memory_pool().release_unused()
+        finally:
+            pa.set_memory_pool(default)
+
+
+def _characters(strings: Any) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+    """Return the UTF-8 of a pyarrow array of strings, and where each begins and ends in it."""
+    _, offsets, characters = strings.buffers()
+    of_offsets = np.int64 if str(strings.type).startswith("large") else np.int32
+    if characters is None:
+        return np.empty(0, np.uint8), np.zeros(len(strings) + 1, of_offsets)
+    ends = np.frombuffer(offsets, of_offsets)[strings.offset : strings.offset + len(strings) + 1]
+    return np.frombuffer(characters, np.uint8), ends

@@ -1,0 +1,284 @@
+"""Text cells that are numbers, yes and no, or missing."""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.tables.reading.layouts import Alike, Strings, decimals
+from fastmlp.tables.reading.table import Booleans, Column, Text
+
+MISSING_WORDS: Final = frozenset({
+    "", "NA", "N/A", "n/a", "NaN", "nan", "-NaN", "-nan", "null", "NULL", "None", "<NA>", "#N/A",
+    "#NA", "#N/A N/A", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN",  # these are pandas'
+    "NAN", "Nan", "?", ".", "-", "*", "nil",
+})  # fmt: skip
+"""What a cell says where a number, a date, or yes and no are missing. In text they are words:
+``None`` may be a number of airbags, and ``NA`` sodium."""
+
+_MISSING_LAYOUTS: Final = frozenset(Strings.of(sorted(MISSING_WORDS)).layouts)
+
+_PAIRS: Final = (("true", "false"), ("t", "f"), ("yes", "no"), ("y", "n"))
+PAIRS: Final = {
+    spelled: word == yes
+    for yes, no in _PAIRS
+    for word in (yes, no)
+    for spelled in (word, word.capitalize(), word.upper())
+}
+"""What means yes and no, as it is spelled."""
+
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_INFINITE: Final = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+_LONG_WHOLE: Final = re.compile(r"[+-]?0{16,300}")
+_CODE: Final = re.compile(r"0\d+", re.ASCII)
+# More than four separators would be more digits than a double has: a list of numbers. No thousands
+# begin with 0, so that 0,500 is a half.
+_THOUSANDS: Final = {
+    ".": re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3}){1,4}(\.\d*)?", re.ASCII),
+    ",": re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3}){1,4}(,\d*)?", re.ASCII),
+}
+_MARK: Final = re.compile(r"[.,]")
+_DECIMAL: Final = re.compile(r"[+-]?[0,]+(\.0*)?")  # a layout; `number` checks its commas
+EXACT: Final = 2.0**53
+"""From here on, a double does not hold every whole number."""
+_EXACT_DIGITS: Final = 15  # a double holds every whole number of 15 digits
+_MOST_DIGITS: Final = 308  # of a number within float64
+_FIRST: Final = 1000
+_MINUS: Final = "\N{MINUS SIGN}"
+_SIGNS: Final = re.compile(r"[$€£¥%\s\u00a0\u202f]|(?<=\d)['\u2019](?=\d{3}(?!\d))")
+_UNITS: Final = "$€£¥%"
+
+
+def is_number(cell: str) -> bool:
+    """Return whether a cell is a plain number, with a decimal point if any."""
+    return _NUMBER.fullmatch(cell) is not None or _INFINITE.fullmatch(cell) is not None
+
+
+def number(cell: str, decimal: str = ".") -> float:
+    """Return the number in a cell; NaN if it is not one.
+
+    Accepts plain numbers, a decimal comma if `decimal` is one, separators of thousands
+    (``1,234.5``, ``1 234``, ``1'234``), a currency or percent sign, and ``(5)`` or a typeset minus
+    as -5.
+    """
+    if is_number(cell) and (decimal == "." or "." not in cell or not is_thousands(cell, ",")):
+        return float(cell)
+    cell = _SIGNS.sub("", cell).replace(_MINUS, "-")
+    if cell.startswith("(") and cell.endswith(")"):
+        cell = f"-{cell[1:-1]}"
+    if is_thousands(cell, decimal):
+        cell = cell.replace("," if decimal == "." else ".", "")
+    if decimal == ",":
+        cell = cell.replace(",", ".", 1)
+    return float(cell) if _NUMBER.fullmatch(cell) else math.nan
+
+
+def units(values: Sequence[str], decimal: str) -> dict[str, str]:
+    """Return the units of numbers, signs of currencies and percent or "", each with a cell."""
+    found: dict[str, str] = {}
+    strings = Strings.of(values)
+    for layout in strings.layouts:
+        unit = "".join(sign for sign in _UNITS if sign in layout)
+        if unit not in found and not math.isnan(number(example(layout), decimal)):
+            found[unit] = next(strings.alike([layout])).texts()[0]
+    return found
+
+
+def is_thousands(cell: str, decimal: str) -> bool:
+    """Return whether a cell is a number with separators of thousands."""
+    return _THOUSANDS[decimal].fullmatch(cell) is not None
+
+
+def numbers(values: Sequence[str], decimal: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return values as numbers, NaN if they are not, and which of these are not missing words."""
+    strings = Strings.of(values)
+    readers = {
+        layout: reader
+        for layout in strings.layouts
+        if (reader := _reader(layout, decimal)) is not None
+    }
+    result = np.full(len(strings), math.nan)
+    for cells in strings.alike(readers):
+        result[cells.places] = readers[cells.layout](cells)
+    bad = np.isnan(result)
+    if bad.any():
+        bad &= ~are_missing(strings)
+    return result, bad
+
+
+def are_missing(values: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which values are missing words."""
+    strings = Strings.of(values)
+    result = np.zeros(len(strings), np.bool_)
+    for cells in strings.alike(_MISSING_LAYOUTS):
+        result[cells.places] = [text in MISSING_WORDS for text in cells.texts()]
+    return result
+
+
+def known_layouts(values: Sequence[str]) -> list[str]:
+    """Return the different layouts of those values that are no missing words."""
+    strings = Strings.of(values)
+    missing = {
+        cells.layout
+        for cells in strings.alike(_MISSING_LAYOUTS)
+        if all(text in MISSING_WORDS for text in cells.texts())
+    }
+    return [layout for layout in strings.layouts if layout not in missing]
+
+
+def _reader(layout: str, decimal: str) -> Callable[[Alike], Any] | None:
+    """Return the function that reads the numbers of a layout as `number` does; None for none."""
+    if math.isnan(number(example(layout), decimal)):
+        return None
+    if decimal == "." and _DECIMAL.fullmatch(layout) and layout.count("0") <= _EXACT_DIGITS:
+        return _thousands if "," in layout else decimals
+    if decimal == "." and is_number(layout):
+        return lambda cells: list(map(float, cells.texts()))
+    return lambda cells: [number(cell, decimal) for cell in cells.texts()]
+
+
+def example(layout: str) -> str:
+    """Return a cell of a layout that begins with no 0, as numbers with thousands do."""
+    return layout.replace("0", "1")
+
+
+def _thousands(cells: Alike) -> NDArray[np.float64]:
+    """Return the numbers in cells such as -1,000.00 of one layout; NaN for leading zeros."""
+    result = decimals(cells)
+    first = cells.characters[:, int(cells.layout[0] in "+-")]
+    result[first == ord("0")] = math.nan
+    return result
+
+
+def is_code(cell: str) -> bool:
+    """Return whether a cell has a leading zero, which a number would lose."""
+    return _CODE.fullmatch(cell) is not None
+
+
+def has_code(values: Sequence[str]) -> bool:
+    """Return whether one of the values has a leading zero."""
+    strings = Strings.of(values)
+    whole = (layout for layout in strings.layouts if len(layout) > 1 and not layout.strip("0"))
+    return any((cells.characters[:, 0] == ord("0")).any() for cells in strings.alike(whole))
+
+
+def are_rounded(values: Sequence[str]) -> bool:
+    """Return whether float64 rounds some of the values that are whole numbers, written as digits.
+
+    Such numbers are mostly identifiers, of which it would make several equal.
+    """
+    strings = Strings.of(values)
+    long = [layout for layout in strings.layouts if _LONG_WHOLE.fullmatch(layout)]
+    return any(int(cell) != float(cell) for cells in strings.alike(long) for cell in cells.texts())
+
+
+def is_rounded(item: object) -> bool:
+    """Return whether a double does not hold a whole number."""
+    if (number := as_int(item)) is None:
+        return False
+    size = abs(number)
+    return size >= EXACT and size // (size & -size) >= EXACT  # without factors of 2
+
+
+def as_int(item: object) -> int | None:
+    """Return an integer, or a `Decimal` within float64 without a fraction, as int."""
+    if isinstance(item, int | np.integer):
+        return int(item)
+    if isinstance(item, Decimal) and item.is_finite() and item.adjusted() <= _MOST_DIGITS:
+        return int(item) if item == item.to_integral_value() else None
+    return None
+
+
+def exact(cell: str, decimal: str) -> float:
+    """Return the number in a cell, an int if a double would round it."""
+    return int(cell) if are_rounded([cell]) else number(cell, decimal)
+
+
+def yes_or_no(values: Iterable[str]) -> bool:
+    """Return whether values are a pair such as yes and no, apart from missing words."""
+    words = set()
+    for value in values:
+        if value in PAIRS:
+            words.add(value.lower())
+        elif value not in MISSING_WORDS:
+            return False
+    return words in map(set, _PAIRS)
+
+
+def typed(text: Text, decimal: str) -> Column:
+    """Return numbers if every cell is a plain number or a missing word, else the text.
+
+    Lists such as ``[0.5, 2]``, all of one length, are vectors.
+    Whole numbers stay text if some have a leading zero, like codes, or are rounded by float64.
+    """
+    values = text.values
+    if (vectors := _vectors(text)) is not None:
+        return vectors
+    if not _are_plain(values[:_FIRST], decimal) or not _are_plain(values, decimal):
+        return text  # the first values tell this soon of most columns of text
+    if len(values) and not known_layouts(values):
+        return text
+    found, bad = numbers(values, decimal)
+    if bad.any():
+        return text
+    if not has_fractions(found) and (has_code(values) or are_rounded(values)):
+        return text
+    return np.append(found, math.nan)[text.codes]  # the last is for code -1
+
+
+def _vectors(text: Text) -> NDArray[np.float64] | None:
+    """Return the lists (n, k) of numbers in all cells, NaN where missing; None if they are none."""
+    rows: list[list[float]] = []
+    length = 0
+    for value in text.values:
+        numbers = _list(value)
+        if numbers is None and value not in MISSING_WORDS:
+            return None
+        if numbers is not None:
+            length = length or len(numbers)
+            if len(numbers) != length:
+                return None
+        rows.append(numbers or [])
+    if length < 2:
+        return None
+    gap = [math.nan] * length
+    return np.array([*(row or gap for row in rows), gap])[text.codes]  # the last is for code -1
+
+
+def _list(cell: str) -> list[float] | None:
+    """Return the finite numbers of a list such as ``[0.5, 2]``; None if a cell is none."""
+    if not (cell.startswith("[") and cell.endswith("]")):
+        return None
+    numbers = [number.strip() for number in cell[1:-1].split(",")]
+    if not all(map(is_number, numbers)):
+        return None
+    result = list(map(float, numbers))
+    return result if all(map(math.isfinite, result)) else None
+
+
+def _are_plain(values: Sequence[str], decimal: str) -> bool:
+    """Return whether values are plain numbers; with a decimal comma also if they have marks."""
+
+    def is_plain(layout: str) -> bool:
+        if decimal == "," and _MARK.search(layout):
+            return not math.isnan(number(example(layout), ","))
+        return is_number(layout)
+
+    return all(map(is_plain, known_layouts(values)))
+
+
+def has_fractions(numbers: NDArray[np.float64]) -> bool:
+    """Return whether some finite numbers are not whole."""
+    with np.errstate(invalid="ignore"):
+        return bool((np.isfinite(numbers) & (numbers != np.floor(numbers))).any())
+
+
+def holds_nothing(column: Column) -> bool:
+    """Return whether all cells of a column are missing, so that its type is unknown."""
+    if isinstance(column, Text):
+        return not isinstance(column, Booleans) and not known_layouts(column.values)
+    return column.ndim == 1 and column.dtype.kind == "f" and bool(np.isnan(column).all())

@@ -1,0 +1,263 @@
+"""Training the networks of a model over ranks, each of which reads and encodes its share of rows.
+
+Rank 0 learns the encoding of the columns from the whole table. If the others can read their rows
+from the files, they do; otherwise rank 0 encodes and sends them. The samples are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.fitting.ranks import Ranks
+from fastmlp.tables.encoding.features import BadRows, text_columns
+from fastmlp.tables.reading.file_rows import DividedFiles, RowsOfFile, read_rows
+from fastmlp.tables.training.networks import RowsOfNetwork, Samples, Settings, fit_network
+from fastmlp.tables.training.preparation import Preparation, Prepared
+
+if TYPE_CHECKING:
+    from fastmlp.history import History
+    from fastmlp.network import Network
+    from fastmlp.tables.encoding.features import Features
+    from fastmlp.tables.encoding.target import Target
+    from fastmlp.tables.reading.stored_numbers import Floats
+    from fastmlp.tables.reading.table import Rows
+
+_PROBED: Final = 256
+"""Rows that both rank 0 and another rank encode, to be sure that they read the same."""
+
+
+class TrainingOverRanks:
+    """The part of a rank in the training of all networks, one after the other.
+
+    Attributes
+    ----------
+    networks, histories : list
+        Of those that are trained.
+    """
+
+    def __init__(
+        self,
+        untrained: list[Network],
+        samples: Samples,
+        splits: list[RowsOfNetwork],
+        rows: int,
+        target: Target,
+        settings: Settings,
+        comm: Any,
+    ) -> None:
+        self._untrained, self._rows = untrained, rows
+        self._parts = [samples.split(split, in_place=len(splits) == 1) for split in splits]
+        self._target, self._settings, self._comm = target, settings, comm
+        self.networks: list[Network] = []
+        self.histories: list[History | None] = []
+
+    def run(self) -> None:
+        """Train all networks.
+
+        Raises
+        ------
+        DivergenceError, KeyboardInterrupt
+            As `Network.fit` of several ranks.
+        """
+        for i, network in enumerate(self._untrained):
+            history = fit_network(
+                network,
+                self._parts[i % len(self._parts)],
+                self._target,
+                self._settings,
+                self._rows,
+                n_threads=self._settings.n_threads,
+                verbose=self._settings.verbose if i == 0 else 0,
+                comm=self._comm,
+            )
+            self.networks.append(network)
+            self.histories.append(history)
+
+
+@dataclass(frozen=True)
+class _FileShare:
+    """Where a rank reads its rows.
+
+    Attributes
+    ----------
+    source : Path
+        Of the whole table.
+    parts : list of RowsOfFile
+        Its rows and those between them, from its first row on.
+    rows : ndarray of int
+        Its rows in the table.
+    decimal : {".", ","}
+        The decimal mark of the table.
+    places, probe : ndarray
+        Some of these rows, and how rank 0 encodes them, without target means of training.
+    """
+
+    source: Path
+    parts: list[RowsOfFile]
+    rows: Rows
+    decimal: str
+    places: NDArray[np.intp]
+    probe: NDArray[Any]
+
+    def encoded(
+        self, features: Features, trained: dict[str, Floats]
+    ) -> tuple[NDArray[Any], BadRows] | None:
+        """Return the encoded rows, and those with bad cells; None if they cannot be read here."""
+        if not len(self.rows):
+            return self.probe, [[] for _ in features.features]
+        try:
+            words = text_columns(features)
+            table = read_rows(self.source, self.parts, words, self.decimal)
+            rows = self.rows - self.rows[0]
+            if not np.array_equal(features.matrix(table, rows[self.places]), self.probe):
+                return None
+            X, bad = features.training_part(table, rows, trained)
+            return X, [[part + self.rows[0] for part in parts] for parts in bad]
+        except (OSError, ValueError, IndexError):  # another file, or none
+            return None
+
+
+@dataclass(frozen=True)
+class _Share:
+    """What a rank has of the rows; the attributes are those of `Preparation`."""
+
+    trained: dict[str, Floats]
+    y: NDArray[Any]
+    weight: NDArray[np.float64] | None
+    splits: list[RowsOfNetwork]
+
+
+def prepared_by_rank_0(learn: Callable[[], Preparation], settings: Settings, comm: Any) -> Prepared:
+    """Return what a model is trained on, from what `learn`, called on rank 0, returns.
+
+    Raises
+    ------
+    ValueError
+        If the settings of the ranks differ.
+    """
+    with Ranks(comm) as ranks:
+        ranks.refuse_others(settings.plain())
+        mine = _OnRank0(learn(), settings, ranks.size) if ranks.rank == 0 else None
+        features, target, seed, rows = ranks.of_rank_0(lambda: _of(mine).common())
+        share: _Share = ranks.scattered(lambda: _of(mine).shares())
+        X = _read_everywhere(ranks, mine, features, share)
+        if X is None:
+            X = ranks.scattered(lambda: _of(mine).matrices())
+        notes, networks = ranks.of_rank_0(lambda: _of(mine).ready())
+    samples = Samples(X, share.y, share.weight)
+    training = TrainingOverRanks(networks, samples, share.splits, rows, target, settings, comm)
+    return Prepared(features, target, notes, seed, training)
+
+
+def _of(mine: _OnRank0 | None) -> _OnRank0:
+    assert mine is not None  # on rank 0
+    return mine
+
+
+def _read_everywhere(
+    ranks: Ranks, mine: _OnRank0 | None, features: Features, share: _Share
+) -> NDArray[Any] | None:
+    """Return the encoded rows of this rank, if all ranks can read theirs."""
+    files: _FileShare | None = ranks.scattered(lambda: _of(mine).files())
+    found = None
+    if mine is not None and mine.divided is not None:
+        found = mine.encoded(share)
+    elif files is not None:
+        found = files.encoded(features, share.trained)
+    if not all(ranks.gathered(found is not None)):
+        return None
+    assert found is not None
+    X, bad = found
+    of_ranks = ranks.gathered(bad)
+    if mine is not None:
+        mine.note(of_ranks)
+    return X
+
+
+class _OnRank0:
+    """What rank 0 does for all ranks.
+
+    Attributes
+    ----------
+    divided : DividedFiles or None
+        Of the table, if other ranks may read their rows.
+    """
+
+    def __init__(self, preparation: Preparation, settings: Settings, size: int) -> None:
+        self._preparation, self._settings = preparation, settings
+        count = len(preparation.rows)
+        self._bounds = [count * rank // size for rank in range(size + 1)]
+        self._X: NDArray[Any] | None = None
+        self.divided: DividedFiles | None = None
+        table = preparation.selection.table
+        # Networks of raw features scale by the matrix, which then is needed here.
+        if table.path is not None and size > 1 and not preparation.features.is_raw:
+            divided = DividedFiles(table.path, len(table))
+            self.divided = divided if divided.divisible else None
+
+    def common(self) -> tuple[Features, Target, int, int]:
+        """Return what all ranks need: the encoding, the seed, and the number of rows."""
+        preparation = self._preparation
+        return preparation.features, preparation.target, preparation.seed, len(preparation.rows)
+
+    def shares(self) -> list[_Share]:
+        """Return what each rank has of the rows."""
+        preparation = self._preparation
+        splits = preparation.splits(self._settings)
+        rows = [splits.of(i) for i in range(splits.count)]
+        weight = preparation.weight
+        return [
+            _Share(
+                {name: means[first:last] for name, means in preparation.trained.items()},
+                preparation.y[first:last],
+                None if weight is None else weight[first:last],
+                [each.between(first, last) for each in rows],
+            )
+            for first, last in pairwise(self._bounds)
+        ]
+
+    def files(self) -> list[_FileShare | None]:
+        """Return where each other rank reads its rows, if they can be read there."""
+        table, rows = self._preparation.selection.table, self._preparation.rows
+        if self.divided is None:
+            return [None for _ in self._bounds[1:]]
+        starts = [int(rows[at]) if at < len(rows) else len(table) for at in self._bounds]
+        parts = self.divided.between(starts)
+        return [
+            None if rank == 0 else self._file_share(parts[rank], rows[first:last])
+            for rank, (first, last) in enumerate(pairwise(self._bounds))
+        ]
+
+    def _file_share(self, parts: list[RowsOfFile], rows: Rows) -> _FileShare:
+        table = self._preparation.selection.table
+        assert table.path is not None
+        places = np.linspace(0, max(0, len(rows) - 1), min(len(rows), _PROBED)).astype(np.intp)
+        probe = self._preparation.features.matrix(table, rows[places])
+        return _FileShare(table.path, parts, rows, table.decimal, places, probe)
+
+    def encoded(self, share: _Share) -> tuple[NDArray[Any], BadRows]:
+        """Return the encoded rows of rank 0, and those with bad cells."""
+        table, rows = self._preparation.selection.table, self._preparation.rows
+        own = rows[: self._bounds[1]]
+        return self._preparation.features.training_part(table, own, share.trained)
+
+    def note(self, of_ranks: list[BadRows]) -> None:
+        """Add notes for the rows with bad cells that the ranks have found."""
+        bad = [[rows for each in parts for rows in each] for parts in zip(*of_ranks, strict=True)]
+        self._preparation.features.note(self._preparation.selection.table, bad)
+
+    def matrices(self) -> list[NDArray[Any]]:
+        """Return the encoded rows of each rank."""
+        self._X = self._preparation.matrix()
+        return [self._X[first:last] for first, last in pairwise(self._bounds)]
+
+    def ready(self) -> tuple[tuple[str, ...], list[Network]]:
+        """Return the notes, now complete, and the networks."""
+        return self._preparation.notes(), self._preparation.networks(self._settings, self._X)
