@@ -1,8 +1,10 @@
 """Race the libraries on one problem after another: interleaved rounds, the best time counts."""
 
 import json
+import os
 import platform
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -85,6 +87,24 @@ def processor() -> str:
     return platform.processor()
 
 
+def command() -> str:
+    """Return the command that runs now, with the settings of fastmlp in front of it."""
+    settings = [f"{k}={v}" for k, v in os.environ.items() if k.startswith("FASTMLP_")]
+    return re.sub(r" --output \S+", "", " ".join([*sorted(settings), "python", *sys.argv]))
+
+
+def commit() -> str:
+    """Return the commit of this tree; it ends in "-dirty" if files were changed since."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip()
+
+
 def write_json(path: Path, table: Table, versions: dict[str, str] | None = None) -> None:
     """Write what was measured, where and when, for `figures.py --take`."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +112,8 @@ def write_json(path: Path, table: Table, versions: dict[str, str] | None = None)
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "processor": processor(),
         "python": platform.python_version(),
-        "command": re.sub(r" --output \S+", "", " ".join(["python", *sys.argv])),
+        "commit": commit(),
+        "command": command(),
         "versions": {NAMES.get(name, name): version for name, version in (versions or {}).items()},
         "table": table,
     }

@@ -30,7 +30,10 @@ PAGES = (ROOT / "docs/performance.md", ROOT / "README.md", ROOT / "docs/guide/wh
          ROOT / "docs/real-time.md", ROOT / "docs/installing.md", ROOT / "docs/ecosystem.md",
          ROOT / "docs/guide/reinforcement.md", ROOT / "docs/guide/migration.md")  # fmt: skip
 PICTURE = ROOT / "docs/step-time.svg"
-BLOCK = re.compile(r"(<!-- figures: (.+?) -->\n\n).*?(\n\n<!-- /figures -->)", re.DOTALL)
+# What stands in a block does not begin another: an end that is missing is found, not skipped.
+BLOCK = re.compile(
+    r"<!-- figures: ([^\n]+?) -->\n(?:(?!<!-- figures:).)*?<!-- /figures -->", re.DOTALL
+)
 # Columns that name a row.
 KEYS = {"call", "layers", "layers, batch", "rows", "part", "solver", "threads", "data", "Python",
         "package", "what was done", "pause"}  # fmt: skip
@@ -62,12 +65,17 @@ def cell(column: str, value: Any) -> str:
 
 
 def source(table: dict[str, Any]) -> str:
-    """Say where, when and how a table was measured."""
-    versions = [f"{name} {version}" for name, version in table["versions"].items()]
-    commit = [f"commit {table['commit']}"] if table["commit"] else []
-    parts = [table["machine"], table["date"], *commit, *versions, f"`{table['command']}`"]
+    """Say where, when and how a table was measured, and rows that were measured apart from it."""
+
+    def words(measured: dict[str, Any]) -> str:
+        versions = [f"{name} {version}" for name, version in measured["versions"].items()]
+        commit = [f"commit {measured['commit']}"] if measured["commit"] else []
+        parts = [measured["machine"], measured["date"], *commit, *versions]
+        return ", ".join([*parts, f"`{measured['command']}`"])
+
     note = f" ({table['note']})" if "note" in table else ""
-    return fill(f"{', '.join(parts)}{note}.")
+    apart = [f"{'; '.join(other['rows'])}: {words(other)}." for other in table.get("apart", [])]
+    return fill(" ".join([f"{words(table)}{note}.", *apart]))
 
 
 def table_of(table: dict[str, Any]) -> str:
@@ -139,11 +147,14 @@ def written(page: str, tables: dict[str, Any]) -> str:
     """Return the text of a page with its figures filled in."""
 
     def replace(block: re.Match[str]) -> str:
-        name = block[2]
+        name = block[1]
         content = SENTENCES[name](tables) if name in SENTENCES else table_of(tables[name])
-        return f"{block[1]}{content}{block[3]}"
+        return f"<!-- figures: {name} -->\n\n{content}\n\n<!-- /figures -->"
 
-    return BLOCK.sub(replace, page)
+    text, count = BLOCK.subn(replace, page)
+    if not count == page.count("<!-- figures: ") == page.count("<!-- /figures -->"):
+        raise ValueError("a block of figures has no beginning or no end")
+    return text
 
 
 def measurement(path: Path) -> dict[str, Any]:
@@ -162,19 +173,41 @@ def measurement(path: Path) -> dict[str, Any]:
     }
 
 
+def name_of(row: dict[str, Any]) -> str:
+    """Return what tells a row from the others of its table."""
+    keys = {name: value for name, value in row.items() if name in KEYS}
+    return ", ".join(f"{v:,} {name}" if isinstance(v, int) else v for name, v in keys.items())
+
+
 def take(table: dict[str, Any], measured: dict[str, Any], commit: str) -> None:
-    """Replace the rows of a table that a benchmark measured again, and where that was."""
+    """Replace the rows of a table that a benchmark measured again, and say where that was.
 
-    def key(row: dict[str, Any]) -> list[Any]:
-        return [value for name, value in row.items() if name in KEYS]
-
+    Rows that it did not measure keep their source, so that a table can have several: `apart` has
+    those of some rows.
+    """
     for new in measured["table"]:
-        same = [i for i, old in enumerate(table["rows"]) if key(old) == key(new)]
+        same = [i for i, old in enumerate(table["rows"]) if name_of(old) == name_of(new)]
         at = same[0] if same else len(table["rows"])
         table["rows"][at : at + 1] = [new]
-    table.pop("note", None)
-    table |= {name: measured[name] for name in ("command", "versions")}
-    table |= {"machine": measured["processor"], "date": measured["date"][:10], "commit": commit}
+    source = {name: measured[name] for name in ("command", "versions")} | {
+        "machine": measured["processor"],
+        "date": measured["date"][:10],
+        "commit": measured.get("commit", commit),
+    }
+    taken = [name_of(row) for row in measured["table"]]
+    apart = [
+        {**other, "rows": rows}
+        for other in table.pop("apart", [])
+        if (rows := [row for row in other["rows"] if row not in taken])
+    ]
+    elsewhere = {*taken, *(row for other in apart for row in other["rows"])}
+    if all(name_of(row) in elsewhere for row in table["rows"]):
+        table.pop("note", None)
+        table |= source
+    else:
+        apart.append({"rows": taken, **source})
+    if apart:
+        table["apart"] = apart
 
 
 def dump(content: dict[str, Any]) -> str:

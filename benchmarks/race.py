@@ -33,6 +33,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="for every library (default 1)")
     parser.add_argument("--rows", default="", help="only shapes whose name holds this text")
     parser.add_argument("--peers", nargs="*", default=[], choices=[n for n in ENTRIES if n != OURS])
+    parser.add_argument("--alone", action="store_true", help="without other libraries")
     parser.add_argument("--large", action="store_true", help="large batches instead")
     parser.add_argument("--rounds", type=int, default=5, help="timed runs each (default 5)")
     parser.add_argument("--seconds", type=float, default=0.2, help="of a timed run (default 0.2)")
@@ -85,7 +86,8 @@ def main() -> None:
     """Race, print, write."""
     options = arguments()
     bind_threads(options.threads)
-    workers = installed(ENTRIES, options.peers)
+    entries = {OURS: ENTRIES[OURS]} if options.alone else ENTRIES
+    workers = installed(entries, options.peers)
     versions = {name: worker.call("version") for name, worker in workers.items()}
     names = [name for name in workers if name != OURS]
     print(f"{options.threads} thread(s); " + ", ".join(f"{n} {v}" for n, v in versions.items()))

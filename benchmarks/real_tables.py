@@ -6,6 +6,7 @@ rest. A file whose target cannot be learned counts if that is the reason given.
 
     python benchmarks/real_tables.py folder            # fetches into it what is not there yet
     python benchmarks/real_tables.py folder --share 3  # every third file
+    python benchmarks/real_tables.py folder --output build/real_tables.json     # for figures.py
 """
 
 import argparse
@@ -24,6 +25,7 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 
+from contest import write_json
 from fastmlp.cli.main import main as fastmlp
 from fastmlp.tables.reading.formats.opening import as_utf8, content
 
@@ -115,6 +117,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--share", type=int, default=1, help="every n-th file only")
     parser.add_argument("--options", default="--epochs 5 --networks 1", help="of fastmlp train")
+    parser.add_argument("--output", type=Path, help="write a JSON file, too")
     arguments = parser.parse_args()
     fetch(arguments.folder)
     files = csv_files(arguments.folder)[:: arguments.share]
@@ -131,6 +134,14 @@ def main() -> None:
     for outcome in ("traceback", "refused", "cannot be learned"):
         for line in said.get(outcome, []):
             print(f"{outcome}: {line}")
+    if arguments.output:
+        row = {
+            "files": len(files),
+            "train, or tell why not": good / len(files),
+            "of these: target cannot be learned": outcomes["cannot be learned"],
+            "tracebacks": outcomes["traceback"],
+        }
+        write_json(arguments.output, [row])
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def test_a_page_shows_the_figures(page):
 
 def test_every_table_is_on_a_page():
     shown = [
-        m[2] for page in figures.PAGES for m in figures.BLOCK.finditer(page.read_text("utf-8"))
+        m[1] for page in figures.PAGES for m in figures.BLOCK.finditer(page.read_text("utf-8"))
     ]
     assert {*shown} == {*TABLES, *figures.SENTENCES}
     assert len(shown) == len({*shown}) + 1  # the line of the GPU is also in the README
@@ -79,17 +79,80 @@ def test_a_figure_in_a_sentence_is_found():
     assert figures_in("after 50 ms, in 3 ms", ["after 50 ms"]) == ["3 ms"]
 
 
+def measured(command, rows):
+    """Return what a benchmark writes, of a later date than `old_table` has."""
+    return {"table": rows, "command": command, "versions": {}, "processor": "P",
+            "commit": "b", "date": "2026-11-28T12:00:00"}  # fmt: skip
+
+
+def old_table():
+    source = {"machine": "M", "date": "2026-11-01", "commit": "a", "command": "old", "versions": {}}
+    return {**source, "note": "slowly", "rows": [{"rows": 1, "x": 2.0}, {"rows": 8, "x": 3.0}]}
+
+
 def test_a_new_measurement_replaces_its_rows():
-    table = {"commit": "a", "note": "old", "rows": [{"rows": 1, "x": 2.0}, {"rows": 8, "x": 3.0}]}
-    measured = {"table": [{"rows": 8, "x": 1.5}, {"rows": 64, "x": 12.0}], "command": "python b.py",
-                "versions": {}, "processor": "P", "date": "2026-11-28T12:00:00"}  # fmt: skip
-    figures.take(table, measured, "b")
-    page = figures.written("<!-- figures: t -->\n\n\n\n<!-- /figures -->", {"t": table})
-    assert (
-        "| 1 | 2.00 |\n| 8 | 1.50 |\n| 64 | 12.0 |\n\nP, 2026-11-28, commit b, `python b.py`."
-        in page
+    table = old_table()
+    rows = [{"rows": 8, "x": 1.5}, {"rows": 64, "x": 12.0}, {"rows": 1, "x": 1.0}]
+    figures.take(table, measured("python b.py", rows), "at the time of --take")
+    assert figures.table_of(table) == (
+        "| rows | x |\n| --- | --- |\n| 1 | 1.00 |\n| 8 | 1.50 |\n| 64 | 12.0 |\n\n"
+        "P, 2026-11-28, commit b, `python b.py`."
     )
-    assert "(old)" not in page
+
+
+def test_rows_that_were_measured_apart_say_so():
+    table = old_table()
+    old = "M, 2026-11-01, commit a, `old` (slowly)."
+    figures.take(table, measured("new", [{"rows": 8, "x": 1.5}]), "")
+    assert figures.source(table) == f"{old} 8 rows: P, 2026-11-28, commit b, `new`."
+    assert [row["x"] for row in table["rows"]] == [2, 1.5]
+    figures.take(table, measured("newer", [{"rows": 64, "x": 1}, {"rows": 8, "x": 1}]), "")
+    assert figures.source(table) == f"{old} 64 rows; 8 rows: P, 2026-11-28, commit b, `newer`."
+    figures.take(table, measured("newest", [{"rows": 1, "x": 1}]), "")  # nothing is left of the old
+    assert figures.source(table) == (
+        "P, 2026-11-28, commit b, `newest`. 64 rows; 8 rows: P, 2026-11-28, commit b, `newer`."
+    )
+    same = [{"rows": n, "x": 1} for n in (1, 8, 64)]
+    figures.take(table, measured("all", same), "")
+    assert "apart" not in table
+
+
+@pytest.mark.parametrize("inside", ["", "\n", "\n\n", "\n\n5 %\n\n"])
+def test_a_block_ends_at_its_own_end(inside):
+    """Also an empty one, which once took all that follows with it, up to the next end."""
+    tables = {"one": old_table(), "two": old_table()}
+    block = f"<!-- figures: one -->\n{inside}<!-- /figures -->"
+    page = f"above\n\n{block}\n\nbetween\n\n{block.replace('one', 'two')}\n\nbelow\n"
+    text = figures.written(page, tables)
+    assert [text.count(word) for word in ("above", "between", "below", "commit a")] == [1, 1, 1, 2]
+    assert figures.written(text, tables) == text
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<!-- figures: t -->\n\ntext\n",
+        "<!-- figures: t -->\n\n<!-- figures: t -->\n\n<!-- /figures -->\n",
+        "<!-- figures: t -->\n\n<!-- /figures -->\n\n<!-- /figures -->\n",
+    ],
+)
+def test_a_block_without_an_end_is_refused(page):
+    with pytest.raises(ValueError, match="no beginning or no end"):
+        figures.written(page, {"t": old_table()})
+
+
+PROGRAMS_OF_CPP = {"build/release/real_time", "build/release/predict_latency"}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_says_where_it_comes_from(name):
+    """The machine, the day, the commit and a command that is there."""
+    for source in (TABLES[name], *TABLES[name].get("apart", [])):
+        assert source["machine"]
+        assert re.fullmatch(r"20\d\d-\d\d-\d\d", source["date"])
+        assert re.fullmatch(r"[0-9a-f]{7,}( to [0-9a-f]{7,})?", source["commit"])
+        program = re.match(r"(?:[A-Z_]+=\S+ )*(?:python )?(\S+)", source["command"])[1]
+        assert (ROOT / program).exists() or program in PROGRAMS_OF_CPP
 
 
 def test_rows_that_a_program_printed(tmp_path, monkeypatch):

@@ -13,7 +13,6 @@ version, less with ccache and CCACHE_BASEDIR=/tmp.
 """
 
 import argparse
-import json
 import os
 import platform
 import re
@@ -22,9 +21,7 @@ import sys
 import tarfile
 import tempfile
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "build" / "packages.json"
@@ -227,21 +224,6 @@ def try_all(versions: list[str], folder: Path) -> Outcomes:
     return outcomes
 
 
-def write(outcomes: Outcomes) -> None:
-    """Write the table, for benchmarks/figures.py."""
-    from contest import processor  # noqa: PLC0415
-
-    content: dict[str, Any] = {
-        "command": "python tests/long/packages.py",
-        "date": datetime.now(UTC).isoformat(),
-        "processor": processor(),
-        "versions": dict([platform.libc_ver()]),
-        "table": outcomes.rows,
-    }
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(content, indent=2), encoding="utf-8")
-
-
 def main() -> int:
     """Try every Python; return 1 if one failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -253,7 +235,9 @@ def main() -> int:
             print("fastmlp with NumPy", run(sys.executable, "-c", SMOKE_TEST, cwd=Path(name)))
             return 0
         outcomes = try_all(options.pythons, Path(name))
-    write(outcomes)
+    from contest import write_json  # noqa: PLC0415  (which needs fastmlp, as nothing else here)
+
+    write_json(RESULT, [*outcomes.rows], dict([platform.libc_ver()]))
     return int(outcomes.failures > 0)
 
 

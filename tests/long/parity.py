@@ -4,20 +4,27 @@
 
 compares for 600 seconds, from the seed 0 on, and prints how many cases agree, how many differ as
 docs/guide/migration.md says, and each that differs otherwise; the exit status is 1 if there is one.
-PyTorch's part is left out where it is not installed.
+PyTorch's part is left out where it is not installed. `--output build/parity.json` writes the table
+of that page, for `benchmarks/figures.py --take parity`.
 """
 
+import argparse
 import sys
 import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(1, str(Path(__file__).parents[2] / "benchmarks"))
 from parity import estimators, metrics
+
+from contest import write_json
 
 Part = Callable[[int], tuple[str, list[str]]]
 
@@ -37,26 +44,49 @@ def parts() -> dict[str, Part]:
     return result
 
 
-def main(seconds: float, first: int) -> int:
+def row_of(name: str, counts: Counter[str]) -> dict[str, Any]:
+    """Return a row of the table in docs/guide/migration.md."""
+    listed = [f"{n:,} {kind}" for kind, n in counts.most_common() if kind not in UNLISTED]
+    row = {
+        "part": NAMES.get(name, name),
+        "cases": counts.total(),
+        "the same": counts["same"],
+        "differ otherwise": counts["different"],
+    }
+    return row | ({"differ as listed above": ", ".join(listed)} if listed else {})
+
+
+def main() -> int:
     """Compare part after part, each for its share of the time; return the exit status."""
-    failed = 0
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("first", type=int, help="the first seed")
+    parser.add_argument("--output", type=Path, help="write a JSON file, too")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    table = []
     for name, compare in parts().items():
         counts: Counter[str] = Counter()
-        end = time.monotonic() + seconds * SHARES[name]
-        seed = first
+        end = time.monotonic() + options.seconds * SHARES[name]
+        seed = options.first
         while time.monotonic() < end:
             kind, differences = compare(seed)
             counts[kind] += 1
             if kind == "different":
                 print(f"{name}, seed {seed}:", *differences, sep="\n    ")
             seed += 1
-        failed += counts["different"]
-        print(f"{name}: {counts.total():,} cases, {counts.pop('same', 0):,} the same")
-        for kind, count in counts.most_common():
-            print(f"    {count:,} {kind}")
-    return int(failed > 0)
+        table.append(row_of(name, counts))
+        print(", ".join(f"{column}: {value}" for column, value in table[-1].items()), flush=True)
+    if options.output:
+        peers = {"scikit-learn": version("scikit-learn")}
+        if find_spec("torch"):
+            peers["PyTorch"] = version("torch")
+        write_json(options.output, table, peers)
+    return int(any(row["differ otherwise"] for row in table))
 
 
+UNLISTED = {"same", "different"}
+NAMES = {"class weights": "balanced class weights", "rates": "rates of schedules"}
 SHARES = {
     "estimators": 0.6,
     "metrics": 0.1,
@@ -68,5 +98,4 @@ SHARES = {
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")
-    sys.exit(main(float(sys.argv[1]), int(sys.argv[2])))
+    sys.exit(main())
