@@ -78,13 +78,14 @@ def race(
 
 
 def processor() -> str:
-    """Return the processor's name."""
+    """Return the processor's name; virtual machines leave out the generation, its family has it."""
     information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()
+    if not information.exists():
+        return platform.processor()
+    lines = [line.split(":", 1) for line in information.read_text().splitlines() if ":" in line]
+    said = {name.strip(): value.strip() for name, value in lines}
+    zen_5 = said.get("vendor_id") == "AuthenticAMD" and said.get("cpu family") == "26"
+    return said.get("model name", platform.processor()) + " (Zen 5)" * zen_5
 
 
 def command() -> str:
