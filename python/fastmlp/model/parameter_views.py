@@ -46,11 +46,14 @@ class OfLayers:
 
     def _position(self, index: object, count: int, element: str = "") -> int:
         """Convert an index to a position from the start, or raise an error that lists them."""
-        if isinstance(index, bool | np.bool_) or not isinstance(index, SupportsIndex):
+        if type(index) is int:  # the check of a protocol takes longer than all else here
+            position = index
+        elif isinstance(index, bool | np.bool_) or not isinstance(index, SupportsIndex):
             raise TypeError(
                 f"{self._name} takes an integer or a slice, got {type(index).__name__}{element}"
             )
-        position = operator.index(index)
+        else:
+            position = operator.index(index)
         if not -count <= position < count:
             raise IndexError(
                 f"{self._name}[{position}] does not exist: there are {count}, "
