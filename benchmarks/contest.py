@@ -20,6 +20,9 @@ OURS = "fastmlp"
 NAMES = {"sklearn": "scikit-learn", "torch": "PyTorch", "jax": "JAX", "onnxruntime": "ONNX Runtime"}
 """How the tables name a library, where that is not the name of its module."""
 
+SETTINGS = sorted(f"{k}={v}" for k, v in os.environ.items() if k.startswith("FASTMLP_"))
+"""Of the environment, before a benchmark adds its own."""
+
 Table = list[dict[str, Any]]
 """The rows of a table of docs/performance.md: column and value, as `figures.py` takes them."""
 
@@ -89,9 +92,8 @@ def processor() -> str:
 
 
 def command() -> str:
-    """Return the command that runs now, with the settings of fastmlp in front of it."""
-    settings = [f"{k}={v}" for k, v in os.environ.items() if k.startswith("FASTMLP_")]
-    return re.sub(r" --output \S+", "", " ".join([*sorted(settings), "python", *sys.argv]))
+    """Return the command that runs now, with the settings of fastmlp it was given."""
+    return re.sub(r" --output \S+", "", " ".join([*SETTINGS, "python", *sys.argv]))
 
 
 def commit() -> str:
