@@ -40,7 +40,7 @@ NO_DATA = re.compile(r"/statsmodels/(?!datasets/)")
 # Reasons that lie in the target, not in how the file is written.
 NOTHING_TO_LEARN = re.compile(
     r"are different: nothing can be learned|nothing to tell apart|nothing to learn"
-    r"|the target is missing, as everywhere|no column is left to learn from|there are no rows below"
+    r"|the target is missing in every row|no column is left to learn from|there are no rows below"
     r"|no column beside the target"
 )
 

@@ -1,6 +1,5 @@
 """The pages of the guide run unchanged: each page is one program."""
 
-import itertools
 import re
 import shlex
 import shutil
@@ -37,11 +36,12 @@ def blocks(page):
 
 
 def combinations():
-    """Yield (page, packages): every choice of the optional packages of each page."""
+    """Yield (page, packages): each of the optional packages of a page alone, and all of them."""
     for page in PAGES:
         packages = sorted({needs for _, needs in blocks(page) if needs})
-        for size in range(1, len(packages) + 1):
-            yield from ((page, chosen) for chosen in itertools.combinations(packages, size))
+        yield from ((page, (package,)) for package in packages)
+        if len(packages) > 1:
+            yield page, tuple(packages)
 
 
 OPTIONAL = list(combinations())

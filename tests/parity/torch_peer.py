@@ -4,7 +4,8 @@ Networks, losses, optimizers, schedules and normalisations are drawn from one se
 running averages, the losses and rates of the epochs, and predictions are compared. Half of the
 cases have rows of zeros before biases of zero, and targets that outputs hit exactly, so that
 slopes at exactly 0 count. As in `estimators`, how far apart two courses may be is measured: PyTorch
-trains once more with features disturbed by many roundings.
+trains once more with features disturbed by many roundings, or with parameters where all features
+are 0.
 """
 
 import warnings
@@ -173,9 +174,10 @@ def ours(case: Case) -> dict[str, Any]:
     }
 
 
-def theirs(case: Case, X: Any) -> dict[str, Any]:
-    """Train in PyTorch; return the same."""
+def theirs(case: Case, X: Any, factors: Any = 1.0) -> dict[str, Any]:
+    """Train in PyTorch, from the first parameters times factors; return the same."""
     start = network(case)
+    start.parameters *= factors
     model = start.to_torch()
     output = start.layers[-1].activation
     body = model[:-1] if output in ("softmax", "sigmoid", "exp") else model
@@ -283,12 +285,16 @@ def compare(seed: int) -> tuple[str, list[str]]:
     """Train a case with both; see `estimators.compare`."""
     case = draw(seed)
     eps = np.finfo(case.network["dtype"]).eps
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], case.X.shape)
-    moved_X = (case.X * (1 + DISTURBANCE * eps * signs)).astype(case.X.dtype)
+    disturbed = case.X if case.X.any() else network(case).parameters
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], disturbed.shape)
+    factors = (1 + DISTURBANCE * eps * signs).astype(case.X.dtype)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a schedule of a single step
-            want, moved = theirs(case, case.X), theirs(case, moved_X)
+            want = theirs(case, case.X)
+            moved = (
+                theirs(case, case.X * factors) if case.X.any() else theirs(case, case.X, factors)
+            )
     except ZeroDivisionError:
         return ONE_STEP_RISE, []
     try:
