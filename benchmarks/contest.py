@@ -97,15 +97,16 @@ def command() -> str:
 
 
 def commit() -> str:
-    """Return the commit of this tree; it ends in "-dirty" if files were changed since."""
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip()
+    """Return the commit of this tree; it ends in "-dirty" if the code was changed since."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", *arguments]
+        root = Path(__file__).parents[1]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+    changed = git("status", "--porcelain", "--", "cpp", "python", "benchmarks")
+    return git("rev-parse", "--short", "HEAD") + "-dirty" * bool(changed)
 
 
 def write_json(path: Path, table: Table, versions: dict[str, str] | None = None) -> None:

@@ -15,7 +15,6 @@ and a picture. What stands outside such a block has no measured number: a new on
 import argparse
 import json
 import re
-import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -159,12 +158,13 @@ def written(page: str, tables: dict[str, Any]) -> str:
 
 def measurement(path: Path) -> dict[str, Any]:
     """Read what a benchmark wrote, or the rows that a program of C++ printed on this machine."""
+    from contest import commit, processor  # noqa: PLC0415  (which need fastmlp, as nothing else)
+
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".json":
-        return json.loads(text)  # type: ignore[no-any-return]
-    from contest import processor  # noqa: PLC0415  (which needs fastmlp, as nothing else here)
-
+        return {"commit": commit(), **json.loads(text)}
     return {
+        "commit": commit(),
         "table": [json.loads(line) for line in text.splitlines()],
         "command": f"build/release/{path.stem}",
         "date": datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(),
@@ -179,7 +179,7 @@ def name_of(row: dict[str, Any]) -> str:
     return ", ".join(f"{v:,} {name}" if isinstance(v, int) else v for name, v in keys.items())
 
 
-def take(table: dict[str, Any], measured: dict[str, Any], commit: str) -> None:
+def take(table: dict[str, Any], measured: dict[str, Any]) -> None:
     """Replace the rows of a table that a benchmark measured again, and say where that was.
 
     Rows that it did not measure keep their source, so that a table can have several: `apart` has
@@ -189,10 +189,9 @@ def take(table: dict[str, Any], measured: dict[str, Any], commit: str) -> None:
         same = [i for i, old in enumerate(table["rows"]) if name_of(old) == name_of(new)]
         at = same[0] if same else len(table["rows"])
         table["rows"][at : at + 1] = [new]
-    source = {name: measured[name] for name in ("command", "versions")} | {
+    source = {name: measured[name] for name in ("command", "versions", "commit")} | {
         "machine": measured["processor"],
         "date": measured["date"][:10],
-        "commit": measured.get("commit", commit),
     }
     taken = [name_of(row) for row in measured["table"]]
     apart = [
@@ -232,10 +231,8 @@ def main() -> int:
     content = json.loads(FIGURES.read_text(encoding="utf-8"))
     if options.take:
         name, path = options.take
-        git = ["git", "describe", "--always", "--dirty"]
-        commit = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True)
         table = content["tables"].setdefault(name, {"rows": []})
-        take(table, measurement(Path(path)), commit.stdout.strip())
+        take(table, measurement(Path(path)))
         FIGURES.write_text(dump(content), encoding="utf-8")
     new_texts = {path: written(path.read_text("utf-8"), content["tables"]) for path in PAGES}
     new_texts[PICTURE] = step_picture(content["tables"])

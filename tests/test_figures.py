@@ -93,7 +93,7 @@ def old_table():
 def test_a_new_measurement_replaces_its_rows():
     table = old_table()
     rows = [{"rows": 8, "x": 1.5}, {"rows": 64, "x": 12.0}, {"rows": 1, "x": 1.0}]
-    figures.take(table, measured("python b.py", rows), "at the time of --take")
+    figures.take(table, measured("python b.py", rows))
     assert figures.table_of(table) == (
         "| rows | x |\n| --- | --- |\n| 1 | 1.00 |\n| 8 | 1.50 |\n| 64 | 12.0 |\n\n"
         "P, 2026-11-28, commit b, `python b.py`."
@@ -103,17 +103,17 @@ def test_a_new_measurement_replaces_its_rows():
 def test_rows_that_were_measured_apart_say_so():
     table = old_table()
     old = "M, 2026-11-01, commit a, `old` (slowly)."
-    figures.take(table, measured("new", [{"rows": 8, "x": 1.5}]), "")
+    figures.take(table, measured("new", [{"rows": 8, "x": 1.5}]))
     assert figures.source(table) == f"{old} 8 rows: P, 2026-11-28, commit b, `new`."
     assert [row["x"] for row in table["rows"]] == [2, 1.5]
-    figures.take(table, measured("newer", [{"rows": 64, "x": 1}, {"rows": 8, "x": 1}]), "")
+    figures.take(table, measured("newer", [{"rows": 64, "x": 1}, {"rows": 8, "x": 1}]))
     assert figures.source(table) == f"{old} 64 rows; 8 rows: P, 2026-11-28, commit b, `newer`."
-    figures.take(table, measured("newest", [{"rows": 1, "x": 1}]), "")  # nothing is left of the old
+    figures.take(table, measured("newest", [{"rows": 1, "x": 1}]))  # nothing is left of the old
     assert figures.source(table) == (
         "P, 2026-11-28, commit b, `newest`. 64 rows; 8 rows: P, 2026-11-28, commit b, `newer`."
     )
     same = [{"rows": n, "x": 1} for n in (1, 8, 64)]
-    figures.take(table, measured("all", same), "")
+    figures.take(table, measured("all", same))
     assert "apart" not in table
 
 
@@ -163,3 +163,17 @@ def test_rows_that_a_program_printed(tmp_path, monkeypatch):
     assert [row["call"] for row in found["table"]] == ["predict_row", "other"]
     assert found["command"] == "build/release/real_time"
     assert re.match(r"20\d\d-\d\d-\d\dT", found["date"])
+
+
+def test_what_a_benchmark_writes_can_be_taken(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    contest = pytest.importorskip("contest")
+    monkeypatch.setattr(contest, "SETTINGS", ["FASTMLP_ISA=avx2"])
+    monkeypatch.setattr(contest, "commit", lambda: "1234567")
+    monkeypatch.setattr(sys, "argv", ["benchmarks/b.py", "--output", "b.json", "--rows", "5"])
+    path = tmp_path / "b.json"
+    contest.write_json(path, [{"rows": 8, "x": 1.5}], {"jax": "0.1"})
+    table = {"rows": []}
+    figures.take(table, figures.measurement(path))
+    source = ", commit 1234567, JAX 0.1, `FASTMLP_ISA=avx2 python benchmarks/b.py --rows 5`."
+    assert figures.source(table).replace("\n", " ").endswith(source)

@@ -11,8 +11,10 @@ import pytest
 pytestmark = [pytest.mark.once, pytest.mark.no_sanitizer]
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md",
-         *(page for page in sorted((ROOT / "docs").rglob("*.md")) if "generated" not in page.parts)]  # fmt: skip
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
+    *(page for page in sorted((ROOT / "docs").rglob("*.md")) if "generated" not in page.parts),
+]
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 RUN = {
@@ -20,7 +22,9 @@ RUN = {
         "tests/test_guide.py": ["docs/guide/*.md", "docs/file-format.md", "docs/site/index.md"],
         "tests/test_examples.py": ["README.md"],
     },
-    "cpp": {"tests/cpp/documentation.cmake": ["README.md", "docs/embedding.md", "docs/real-time.md"]},
+    "cpp": {
+        "tests/cpp/documentation.cmake": ["README.md", "docs/embedding.md", "docs/real-time.md"],
+    },
     "c": {
         "tests/cpp/documentation.cmake": ["docs/embedding.md"],
         "tests/test_guide.py": ["docs/guide/exchange.md"],
@@ -34,7 +38,7 @@ RUN = {
         ".ci/run": ["README.md", "CONTRIBUTING.md"],
         "tests/long/packages.py": ["docs/installing.md"],
     },
-}  # fmt: skip
+}
 """The pages that have a language, by the test that runs its blocks."""
 SHOWN = {"json", "text", "{toctree}"}
 """What programs read or print, and what Sphinx reads."""
