@@ -46,7 +46,7 @@ def parts() -> dict[str, Part]:
 
 def row_of(name: str, counts: Counter[str]) -> dict[str, Any]:
     """Return a row of the table in docs/guide/migration.md."""
-    listed = [f"{n:,} {kind}" for kind, n in counts.most_common() if kind not in UNLISTED]
+    listed = [f"{kind}: {n:,}" for kind, n in counts.most_common() if kind not in UNLISTED]
     row = {
         "part": NAMES.get(name, name),
         "cases": counts.total(),
