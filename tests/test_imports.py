@@ -20,6 +20,8 @@ FORBIDDEN = [
     "onnx",
     "torch",
     "keras",
+    "mpi4py",
+    "dask",
     "fastmlp.reference",
 ]
 

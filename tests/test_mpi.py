@@ -42,7 +42,12 @@ mine = slice(first, first + rows[comm.rank])
 net = fm.Network([6, 40, 3], seed=comm.rank)
 begin, epochs = time.time(), 3
 
+times = []
+
 def callback(network, report):
+    times.append(time.process_time())
+    if kind.startswith("sleep") and comm.rank == 1 and report.epoch == 2:
+        time.sleep(1)
     if kind == "raise" and comm.rank == 1 and report.epoch == 2:
         raise ValueError("no luck")
     if kind in ("wait", "kill"):
@@ -72,14 +77,20 @@ if kind == "alone" and comm.rank == 1:
 if kind == "alone":
     comm = Alone(comm)
 try:
-    net.fit(X[mine], y[mine], epochs=epochs, callbacks=callback, comm=comm)
+    settings = {"reduction": "mpi"} if kind == "sleep, messages" else {}
+    if kind == "kill":
+        settings["checkpoint"] = sys.argv[0] + ".ckpt"
+    net.fit(X[mine], y[mine], epochs=epochs, callbacks=callback, comm=comm, **settings)
 except (ValueError, KeyboardInterrupt) as error:
     sys.stdout.write(f"{type(error).__name__} {error}\\n")
     if kind == "alone":
         print(comm.looks, flush=True)
         comm.Abort(3)
 else:
-    sys.stdout.write(f"{zlib.crc32(net.parameters)}\\n")
+    if kind.startswith("sleep"):
+        sys.stdout.write(f"{comm.rank} {times[2] - times[1]}\\n")
+    else:
+        sys.stdout.write(f"{zlib.crc32(net.parameters)}\\n")
 """
 
 
@@ -115,11 +126,16 @@ def run(ranks: int, program: Path, kind: str) -> list[str]:
     return sorted(done.stdout.split("\n")[:-1])
 
 
+def samples() -> tuple[np.ndarray, np.ndarray]:
+    """Return those of the program, of all ranks."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(300, 6)), rng.integers(0, 3, 300)
+
+
 @pytest.mark.parametrize("ranks", [2, 4])
 def test_all_ranks_have_the_bits_of_threads_as_ranks(ranks, program):
     """The sums are the same whoever passes the messages."""
-    rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(300, 6)), rng.integers(0, 3, 300)
+    X, y = samples()
     rows = {2: [200, 100], 4: [100, 0, 150, 50]}[ranks]
 
     def train(comm, rank):
@@ -134,6 +150,15 @@ def test_all_ranks_have_the_bits_of_threads_as_ranks(ranks, program):
 
 def test_an_error_on_one_rank_ends_all(program):
     assert run(2, program, "raise") == ["ValueError no luck", "ValueError rank 1: no luck"]
+
+
+@pytest.mark.parametrize("kind", ["sleep, shared memory", "sleep, messages"])
+def test_a_rank_that_waits_gives_up_its_core(program, kind):
+    """For one second, of which it takes a small part, and what other processes do counts not."""
+    first, _ = run(2, program, kind)
+    rank, seconds = first.split()
+    assert rank == "0"
+    assert float(seconds) < 0.5
 
 
 def command_line(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -184,12 +209,15 @@ def test_the_command_line_reports_an_error_once(arguments):
 
 @pytest.mark.parametrize("kind", ["wait", "kill"])
 def test_a_signal_to_one_rank_ends_all(kind, program):
-    """Ctrl-C as an error of all ranks; a rank that is killed ends the job."""
+    """Ctrl-C as an error of all ranks; a rank that is killed ends the job, its file is whole."""
+    file = Path(f"{program}.ckpt")
     process = subprocess.Popen(
         mpiexec(2, program, kind), stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
     )
     try:
         process.stdout.readline()  # the fit has begun
+        while kind == "kill" and not file.exists():
+            process.stdout.readline()
         [rank] = ranks_of(process.pid, str(program))[:1]
         os.kill(rank, signal.SIGINT if kind == "wait" else signal.SIGKILL)
         rest, _ = process.communicate(timeout=60)  # the rest of the epochs would take longer
@@ -201,6 +229,10 @@ def test_a_signal_to_one_rank_ends_all(kind, program):
         assert "rank" in words[1]
     else:
         assert process.returncode != 0
+        with pytest.warns(UserWarning, match="of 2 ranks is resumed by 1"):
+            fm.Network([6, 40, 3]).fit(
+                *samples(), 10_000, checkpoint=file, callbacks=lambda *_: True
+            )
 
 
 def test_a_second_interrupt_leaves_a_rank_that_does_not_come(program):

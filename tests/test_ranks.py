@@ -4,15 +4,17 @@ Over 400 lines, as all tests let the same ranks train the same networks.
 """
 
 import sys
+import threading
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
-from threads_as_ranks import on_ranks, parts
+from threads_as_ranks import ThreadComm, on_ranks, parts
 
 import fastmlp as fm
 from fastmlp import reference
-from fastmlp.fitting import shared_memory
+from fastmlp.fitting import interrupts, shared_memory
 from fastmlp.fitting.ranks import Ranks
 
 ROWS = [[70], [50, 20], [20, 0, 37, 13]]
@@ -321,6 +323,8 @@ OTHERS = [
     {"optimizer": fm.SGD(0.2)},
     {"optimizer": fm.SGD(lambda step: 0.1, momentum=0.5)},
     {"batch_size": 8},
+    {"reduction": "mpi"},
+    {"shuffle": False},
     {"class_weight": {0: 5.0}},
     {"shuffle": np.arange(40)},
     {"early_stopping": fm.EarlyStopping("loss")},
@@ -426,6 +430,115 @@ def test_sums_of_the_library(data):
     np.testing.assert_allclose(library[0][0], ordered[0][0], rtol=0, atol=1e-4)
     with pytest.raises(ValueError, match="reduction must be 'ordered' or 'mpi'"):
         fm.Network(LAYERS).fit(*data, reduction="tree")
+
+
+def outcomes(run):
+    """Return what two ranks raise, which must be the same."""
+    first, second = on_ranks(2, run)
+    assert str(first) == str(second)
+    return first
+
+
+def test_ranks_must_call_the_same_method(data):
+    def run(comm, rank):
+        net = fm.Network(LAYERS, seed=1)
+        if rank:
+            net.objective(*data, comm=comm)
+        else:
+            net.fit(*data, comm=comm)
+
+    assert str(outcomes(run)).startswith("the method (fit, objective) must be the same on all")
+
+
+@pytest.mark.parametrize("method", ["fit", "adapt"])
+def test_features_to_scale_are_sparse_on_all_ranks_or_on_none(data, method):
+    """Sparse features keep their zeros: ranks would scale them differently."""
+    sparse = pytest.importorskip("scipy.sparse")
+
+    def run(comm, rank):
+        net = fm.Network(LAYERS, seed=1)
+        X = sparse.csr_array(data[0]) if rank else data[0]
+        if method == "adapt":
+            net.adapt(X, comm=comm)
+        else:
+            net.fit(X, data[1], standardize=True, comm=comm)
+
+    assert str(outcomes(run)).startswith("whether X is dense, sparse or a stream must be the same")
+
+
+def test_adapt_with_targets_on_one_rank_only(data):
+    def run(comm, rank):
+        net = fm.Network([6, 1], output="identity")
+        net.adapt(data[0], data[1].astype(float) if rank else None, comm=comm)
+
+    assert str(outcomes(run)).startswith("whether y is None must be the same")
+
+
+@pytest.mark.parametrize("mean", [1e9, 1e10])
+def test_targets_vary_enough_over_all_ranks(data, mean):
+    """Those of each rank do not, in float32."""
+
+    def run(comm, rank):
+        net = fm.Network([6, 1], output="identity", seed=1)
+        y = data[0][:, :1] + (1e9 if rank else mean)
+        net.fit(data[0], y, epochs=1, batch_size=None, standardize=True, comm=comm)
+
+    if mean == 1e9:
+        assert "varies too little around its mean 1e+09" in str(outcomes(run))
+    else:
+        assert on_ranks(2, run) == [None, None]
+
+
+class Unusable:
+    """A communicator between two groups, or one that was freed."""
+
+    def __init__(self, comm, usable):
+        self.comm, self.usable = comm, usable
+
+    def __getattr__(self, name):
+        return getattr(self.comm, name)
+
+    def __bool__(self):
+        return self.usable
+
+    def Is_inter(self):  # noqa: N802
+        return True
+
+
+@pytest.mark.parametrize("usable", [True, False])
+def test_what_is_no_communicator_of_one_group(data, usable):
+    def run(comm, rank):
+        fm.Network(LAYERS).fit(*data, comm=Unusable(comm, usable))
+
+    for error in on_ranks(2, run):
+        assert isinstance(error, ValueError)
+        assert str(error).startswith("comm must be an intracommunicator that has not been freed")
+
+
+def test_a_rank_that_waits_for_long_warns(data, monkeypatch):
+    """As when not all ranks call `fit`: here the other comes a while after the warning."""
+    monkeypatch.setattr(interrupts, "_LATE", 0.0)
+    warned = threading.Event()
+
+    class Late(ThreadComm):
+        def Idup(self):  # noqa: N802
+            return self, self
+
+        def Test(self):  # noqa: N802
+            return warned.is_set()
+
+    def run(comm, rank):
+        comm.__class__ = Late
+        fm.Network(LAYERS, seed=1).fit(*data, epochs=1, comm=comm)
+
+    def note(message, *_, **__):
+        texts.append(str(message))
+        warned.set()
+
+    texts = []
+    monkeypatch.setattr(warnings, "warn", note)
+    assert on_ranks(2, run) == [None, None]
+    assert "of 2 still waits for other ranks of comm: each of them must call" in texts[0]
 
 
 @pytest.mark.parametrize("comm", ["world", 1, object(), dict])

@@ -81,6 +81,26 @@ def test_what_ranks_hold_out_is_that_of_the_reference(data, rows):
     np.testing.assert_allclose(measured, expected.validation_metrics["validation_f1"], atol=1e-12)
 
 
+def test_a_plateau_is_that_of_all(data):
+    """Its loss is the mean over the ranks, also over one without samples to validate on."""
+    held_out = parts([0, 30, 40], *data)
+    results = fitted(
+        data,
+        epochs=8,
+        batch_size=16,
+        optimizer=fm.SGD(fm.Plateau(0.3, patience=1, min_delta=0.1)),
+        validation_data=lambda rank: held_out[rank],
+    )
+    twin = reference.Network(LAYERS, seed=1, dtype="float64")
+    settings = {"epochs": 8, "batch_size": 16, "validation_data": data, "ranks": ROWS}
+    rate = reference.Plateau(0.3, patience=1, min_delta=0.1)
+    expected = twin.fit(*data, optimizer=reference.SGD(rate), **settings)
+    assert len(set(expected.learning_rate)) > 2
+    for net, history in results:
+        assert history.learning_rate == expected.learning_rate
+        np.testing.assert_allclose(net.parameters, twin.parameters, rtol=0, atol=1e-11)
+
+
 def test_balanced_weights_count_the_classes_of_all(data):
     balanced = fitted(data, epochs=2, batch_size=16, class_weight="balanced")[0][0]
     counts = np.bincount(data[1])

@@ -25,6 +25,9 @@ class ThreadComm:
     def Idup(self) -> "tuple[ThreadComm, Arrived]":
         return self, Arrived()
 
+    def Is_inter(self) -> bool:
+        return False
+
     def Free(self) -> None:
         pass
 

@@ -71,10 +71,10 @@ def fit(
         return _fit(network, model, X, y, data, options, None)
     if isinstance(data, Batches):
         raise ValueError(
-            "comm does not go together with iterables of batches, whose number is not known: pass "
-            "arrays or a Stream"
+            "comm does not go together with iterables of batches, which do not tell how many rows "
+            "a rank has, and thus its share of a batch: pass arrays or a Stream"
         )
-    with network_of_rank_0(model, ranks, in_common(options, model)):
+    with network_of_rank_0(model, ranks, in_common(options, model, X)):
         history = _fit(network, model, X, y, data, options, ranks)
         ranks.end_epoch(model.core)  # callbacks may have restored the best
         return history
@@ -135,7 +135,7 @@ def _fit_arrays(
     samples, held_out, of_samples = _read_arrays(model, X, y, options, ranks, as_given=True)
     options, trained = _counted(model, samples, samples.weight, held_out, options, ranks)
     if learns:
-        refuse_rounded_targets(model, y)
+        refuse_rounded_targets(model, y, ranks)
         learn_from(model, samples, ranks)
     settings = options.to_core(optimizer, model.dtype, len(trained))
     order = _read_order(samples, options)
@@ -247,7 +247,7 @@ def _fit_lbfgs(
     samples, held_out, _ = _read_arrays(model, X, y, options, ranks, as_given=False)
     options, trained = _counted(model, samples, samples.weight, held_out, options, ranks)
     if learns:
-        refuse_rounded_targets(model, y)
+        refuse_rounded_targets(model, y, ranks)
         learn_from(model, samples, ranks)
     with _shown(options, ranks) as progress:
         loop = fit_loop(network, model, trained, held_out, options, progress, ranks=ranks)

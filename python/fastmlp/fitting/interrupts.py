@@ -10,6 +10,8 @@ _SPINS, _YIELDS = 50, 100
 _LONGEST_PAUSE: Final = 1e-3
 _PATIENCE: Final = 10.0
 """Seconds: ranks in the middle of an epoch end with the same step if they can."""
+_LATE: Final = 60.0
+"""Seconds after which a rank that waits warns of it."""
 
 
 class Interrupts:
@@ -37,8 +39,8 @@ class Interrupts:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             self._is_held = False
 
-    def wait(self, is_done: Callable[[], bool]) -> bool:
-        """Wait for other ranks, and soon give up the core to them.
+    def wait(self, is_done: Callable[[], bool], on_late: Callable[[], None]) -> bool:
+        """Wait for other ranks, and soon give up the core to them; call `on_late` if it takes long.
 
         Returns whether it is done: not if they do not come for a while after a Ctrl-C, or until a
         second one.
@@ -47,7 +49,11 @@ class Interrupts:
             if is_done():
                 return True
         pauses, times, until = 0, self._times, float("inf")
+        late = time.monotonic() + _LATE
         while not is_done():
+            if time.monotonic() > late:
+                late = float("inf")
+                on_late()
             if self.came and until == float("inf"):
                 until = time.monotonic() + _PATIENCE
             if self._times > max(times, 1) or time.monotonic() > until:

@@ -98,7 +98,7 @@ def objective_of_ranks(
     model: Model, X: ArrayLike, y: TargetsLike, sample_weight: ArrayLike | None, comm: Any
 ) -> Objective:
     """Return the mean loss over the (X, y) of all ranks; see `Network.objective`."""
-    with Ranks(comm) as ranks, network_of_rank_0(model, ranks, {}):
+    with Ranks(comm) as ranks, network_of_rank_0(model, ranks, {"the method": "objective"}):
         refuse_frozen(model.core)
         samples = read_all(model, X, y, sample_weight, alone=False)
         objective = ObjectiveOfRanks(model.core, samples, 0, lambda: Ranks(comm))

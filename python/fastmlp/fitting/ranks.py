@@ -11,6 +11,7 @@ Only methods of the communicator are used: MPI is started by whoever created it.
 
 import os
 import platform
+import warnings
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from fastmlp import _validation
 from fastmlp.config import get_num_threads
 from fastmlp.data.moments import ColumnMoments
+from fastmlp.errors import level_of_caller
 from fastmlp.fitting import shared_memory
 from fastmlp.fitting.interrupts import Interrupts
 from fastmlp.fitting.ordered_sums import OrderedSums, in_order
@@ -37,7 +39,7 @@ _PLAIN: Final = {
 that names them."""
 
 _METHODS: Final = (
-    *("Idup", "Get_rank", "Get_size", "bcast", "scatter", "allgather"),
+    *("Is_inter", "Idup", "Get_rank", "Get_size", "bcast", "scatter", "allgather"),
     *("Allgather", "Alltoallv", "Allgatherv", "Allreduce", "Iallgather"),
 )
 
@@ -82,14 +84,19 @@ class Ranks:
 
     Raises
     ------
-    TypeError
-        If `comm` is no communicator.
+    TypeError, ValueError
+        If `comm` is no communicator of one group of processes.
     """
 
     def __init__(self, comm: Any, reduction: str = "ordered") -> None:
         if isinstance(comm, type) or not all(hasattr(comm, name) for name in _METHODS):
             raise TypeError(
                 "comm must be a communicator of mpi4py, like MPI.COMM_WORLD, or None, "
+                f"got {_validation.described(comm)}"
+            )
+        if not comm or comm.Is_inter():
+            raise ValueError(
+                "comm must be an intracommunicator that has not been freed, "
                 f"got {_validation.described(comm)}"
             )
         self._comm = comm
@@ -105,8 +112,8 @@ class Ranks:
         self._interrupts.hold()
         self._comm, duplicated = self._comm.Idup()
         try:
-            self._wait(duplicated)
-        except KeyboardInterrupt:
+            self._wait(duplicated, self._warn_of_absence)
+        except BaseException:
             self._interrupts.release()
             raise
         self._sums = OrderedSums(self._comm, self.rank, self.size)
@@ -152,7 +159,7 @@ class Ranks:
             If they are not.
         """
         of_network = {**saving.architecture(model), "feature_names": model.feature_names}
-        self.refuse_others({**of_network, **settings})
+        self.refuse_others({**settings, **of_network, "reduction": self._reduction})
         without_loss = {"loss_function": None}  # that of a user may not be picklable
         mine = saving.to_state(model, {}) | without_loss if self.rank == 0 else None
         state = self._comm.bcast(mine, root=0)
@@ -203,7 +210,10 @@ class Ranks:
         if different.size:
             other = int(different[0])
             each = self.gathered(texts)
-            names = [name for name in each[0] if each[0][name] != each[other].get(name)]
+            first, theirs = each[0], each[other]
+            names = [name for name in first | theirs if first.get(name) != theirs.get(name)]
+            if names[0] == "the method":  # from which the others follow
+                names = [f"the method ({first.get(names[0])}, {theirs.get(names[0])})"]
             raise self._together(
                 ValueError(
                     f"{', '.join(names)} must be the same on all ranks, "
@@ -354,12 +364,25 @@ class Ranks:
         self._mine[:] = status, what, first, second
         self._wait(self._comm.Iallgather(self._mine, self._all))
 
-    def _wait(self, request: Any) -> None:
+    def _wait(self, request: Any, on_late: Callable[[], None] = lambda: None) -> None:
         """Wait for all ranks; if they do not come after a Ctrl-C, leave without them."""
-        if not self._interrupts.wait(request.Test):
-            self._has_ended = self._has_left = True
-            _abandoned.append((request, self._comm, self._mine, self._all))
+        has_come = False
+        try:
+            has_come = self._interrupts.wait(request.Test, on_late)
+        finally:
+            if not has_come:
+                self._has_ended = self._has_left = True
+                _abandoned.append((request, self._comm, self._mine, self._all))
+        if not has_come:
             raise KeyboardInterrupt("another rank did not answer")
+
+    def _warn_of_absence(self) -> None:
+        warnings.warn(
+            f"rank {self.rank} of {self.size} still waits for other ranks of comm: each of them "
+            "must call the same method",
+            UserWarning,
+            stacklevel=level_of_caller(),
+        )
 
     def _together(self, error: BaseException) -> BaseException:
         """Return an error that all ranks raise by themselves."""

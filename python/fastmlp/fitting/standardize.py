@@ -54,6 +54,15 @@ def adapt(
     """Learn scale and offset of features and targets; see `Network.adapt`."""
     refuse_while_fitting(model.core, "adapt the network")
     check_names("X", X, model.feature_names)
+    if ranks is not None:
+        ranks.refuse_others(
+            {
+                "the method": "adapt",
+                "the number of features": model.features,
+                "whether X is dense, sparse or a stream": kind_of(X),
+                "whether y is None": y is None,
+            }
+        )
     if isinstance(X, Stream):
         if y is not None:
             raise TypeError("y is part of the stream: pass the stream alone")
@@ -61,6 +70,13 @@ def adapt(
     else:
         features, targets = _of_arrays(model, X, y, ranks)
     _set(model, features, targets)
+
+
+def kind_of(X: object) -> str:
+    """Return how the scaling of X is learned, which must be the same on all ranks."""
+    if isinstance(X, Stream):
+        return "a stream"
+    return "sparse" if is_sparse(X) else "dense"
 
 
 def _of_arrays(
@@ -97,7 +113,7 @@ def _of_arrays(
             + "pass X alone"
         )
     given = read_targets("y", y, len(rows), model.outputs, model.loss, model.dtype)
-    refuse_rounded_targets(model, y)
+    refuse_rounded_targets(model, y, ranks)
     return _of_features(model, rows, ranks), _of_targets(model, given, ranks)
 
 
@@ -129,7 +145,7 @@ def _of_stream(model: Model, stream: Stream, ranks: Ranks | None) -> tuple[Scali
     scaling = _inwards(_merged(features, ranks), model.dtype, "X")
     if targets is None or exact is None:
         return scaling, None
-    _refuse_rounded(model, exact)
+    _refuse_rounded(model, _merged(exact, ranks))
     return scaling, _outwards(_merged(targets, ranks), model)
 
 
@@ -276,7 +292,7 @@ def _of_targets(model: Model, y: NDArray[Any], ranks: Ranks | None) -> Scaling:
     return _outwards(_merged(moments, ranks), model)
 
 
-def refuse_rounded_targets(model: Model, y: Any) -> None:
+def refuse_rounded_targets(model: Model, y: Any, ranks: Ranks | None = None) -> None:
     """Refuse to scale targets whose deviations are lost in outputs of float32.
 
     `y` is as it was given: rounded to float32 it may already be constant.
@@ -294,7 +310,7 @@ def refuse_rounded_targets(model: Model, y: Any) -> None:
     if model.dtype != np.float32:
         return
     moments.add(_exact_numbers(model, y))
-    _refuse_rounded(model, moments)
+    _refuse_rounded(model, _merged(moments, ranks))
 
 
 def _exact_numbers(model: Model, y: Any) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from fastmlp.fitting.callbacks import Callback
 from fastmlp.fitting.early_stopping import EarlyStopping
 from fastmlp.fitting.options import FitOptions
 from fastmlp.fitting.ranks import Ranks
+from fastmlp.fitting.standardize import kind_of
 from fastmlp.model.model import Model
 from fastmlp.settings.lbfgs import LBFGS
 
@@ -26,11 +27,11 @@ def network_of_rank_0(model: Model, ranks: Ranks, settings: Mapping[str, object]
         raise
 
 
-def in_common(options: FitOptions, model: Model) -> dict[str, object]:
+def in_common(options: FitOptions, model: Model, X: object) -> dict[str, object]:
     """Return what must be the same on all ranks, by name; functions are not compared."""
     optimizer = options.optimizer
     if isinstance(optimizer, LBFGS):
-        steps: object = optimizer
+        steps: Mapping[str, object] = {"optimizer": optimizer}
     else:
         core_options = options.to_core(optimizer, model.dtype, 0)
         steps = fingerprint.of_steps(optimizer, core_options, None, 0)
@@ -41,14 +42,16 @@ def in_common(options: FitOptions, model: Model) -> dict[str, object]:
     ]
     silent = Callback.on_batch_end
     return {
+        "the method": "fit",
         **fingerprint.of_arguments(model, options.class_weight, options.validation_fraction),
-        "optimizer": steps,
+        **steps,
         "epochs": options.epochs,
         "batch_size": options.batch_size,
-        "shuffle": options.order is None,
+        "shuffle": (options.shuffle, options.order is None),
         "validation_data": options.validation_data is not None,
         "metrics": [*options.metrics],
         "standardize": options.standardize,
+        "whether X is dense, sparse or a stream": options.standardize and kind_of(X),
         "checkpoint": options.checkpoint is None,
         "early_stopping": stoppings,
         "on_batch_end": any(type(each).on_batch_end is not silent for each in options.callbacks),

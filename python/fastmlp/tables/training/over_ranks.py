@@ -143,7 +143,7 @@ def prepared_by_rank_0(learn: Callable[[], Preparation], settings: Settings, com
         If the settings of the ranks differ.
     """
     with Ranks(comm) as ranks:
-        ranks.refuse_others(settings.plain())
+        ranks.refuse_others({"the method": "TabularModel.fit", **settings.plain()})
         mine = _OnRank0(learn(), settings, ranks.size) if ranks.rank == 0 else None
         features, target, seed, rows = ranks.of_rank_0(lambda: _of(mine).common())
         share: _Share = ranks.scattered(lambda: _of(mine).shares())
