@@ -2,6 +2,7 @@
 
     python benchmarks/mpi.py                    # all; PyTorch only where it is installed
     python benchmarks/mpi.py --torch PYTHON     # by another Python, with PyTorch
+    python benchmarks/mpi.py --parts            # what two ranks take beyond two that train alone
 
 Every line says whether it is measured or modelled. The model of a sum over n ranks of s bytes in
 defined order, sent in blocks, has a latency a, a bandwidth b and a time per added byte c:
@@ -68,13 +69,18 @@ def layers_of(name: str) -> list[int]:
     return [int(n) for n in name.split("-")]
 
 
-def step_seconds(name: str, comm: Any, threads: int, rounds: int = 8) -> float:
-    """Return the seconds of a step of ``fit``, the least of some epochs."""
+def parameters_of(name: str) -> int:
+    """Return the number of its weights and biases."""
+    return sum((k + 1) * n for k, n in itertools.pairwise(layers_of(name)))
+
+
+def step_seconds(name: str, comm: Any, threads: int, rounds: int = 8, share: int = 1) -> float:
+    """Return the seconds of a step of ``fit`` on a share of a batch, the least of some epochs."""
     import fastmlp as fm  # noqa: PLC0415  (not needed by the launcher)
 
-    layers, batch = layers_of(name), NETWORKS[name]
+    layers, batch = layers_of(name), NETWORKS[name] // share
     size, rank = (comm.size, comm.rank) if comm else (1, 0)
-    steps = 40 if batch == 256 else 200
+    steps = 40 if NETWORKS[name] == 256 else 200
     rng = np.random.default_rng(rank)
     X = rng.standard_normal((batch * steps // size, layers[0]), np.float32)
     y = rng.integers(0, layers[-1], len(X))
@@ -115,14 +121,66 @@ def _in_place() -> Any:
     return MPI.IN_PLACE
 
 
+def parts_of_steps(comm: Any) -> list[dict[str, Any]]:
+    """Return steps of ranks, and of as many processes that train alone on their parts of a batch.
+
+    Then whether messages as long as the gradients are passed while a rank computes.
+    """
+    rows: list[dict[str, Any]] = []
+    for name, batch in NETWORKS.items():
+        alone, ranks = math.inf, math.inf
+        for _ in range(3):
+            comm.Barrier()
+            alone = min(alone, step_seconds(name, None, 1, share=comm.size))
+            ranks = min(ranks, step_seconds(name, comm, 1))
+        seconds = {"each alone": alone, "two ranks": ranks}
+        seconds |= message_seconds(comm, parameters_of(name) // comm.size * comm.size)
+        micros = {part: round(value * 1e6, 1) for part, value in seconds.items()}
+        rows.append({"layers, batch": f"{name}, {batch}", **micros})
+    return rows
+
+
+def message_seconds(comm: Any, count: int) -> dict[str, float]:
+    """Return the least seconds of messages, of a computation, and of both begun together."""
+    sent, received = np.ones(count, np.float32), np.empty(count, np.float32)
+    counts = [count // comm.size] * comm.size
+    places = [rank * counts[0] for rank in range(comm.size)]
+    matrix = np.ones((300, 300), np.float32)
+
+    def begin() -> Any:
+        return comm.Ialltoallv([sent, (counts, places)], [received, (counts, places)])
+
+    def both() -> None:
+        request = begin()
+        np.dot(matrix, matrix)
+        request.Wait()
+
+    ways = {
+        "messages": lambda: begin().Wait(),
+        "a computation": lambda: np.dot(matrix, matrix),
+        "both at once": both,
+    }
+    least = dict.fromkeys(ways, math.inf)
+    for _ in range(50):
+        for name, way in ways.items():
+            comm.Barrier()
+            begun = time.perf_counter()
+            way()
+            least[name] = min(least[name], time.perf_counter() - begun)
+    return least
+
+
 def on_rank(what: str) -> None:
     """Measure on each rank; rank 0 prints the numbers."""
     from mpi4py import MPI  # noqa: PLC0415
 
     comm = MPI.COMM_WORLD
-    result: Any = reduction_seconds(comm)
     if what == "steps":
-        result = {name: step_seconds(name, comm, 1) for name in NETWORKS}
+        result: Any = {name: step_seconds(name, comm, 1) for name in NETWORKS}
+    elif what == "parts":
+        result = parts_of_steps(comm)
+    else:
+        result = reduction_seconds(comm)
     if comm.rank == 0:
         sys.stdout.write(json.dumps(result) + "\n")
 
@@ -218,8 +276,7 @@ def print_model() -> None:
         print(f"fitted     {kind}: {latency * 1e6:.1f} us a message, {rate:.1f} GB/s, this machine")
     for name, batch in NETWORKS.items():
         alone = step_seconds(name, None, 1)
-        layers = layers_of(name)
-        size = 4 * sum((k + 1) * n for k, n in itertools.pairwise(layers))
+        size = 4 * parameters_of(name)
         print(
             f"measured   step of {name} on one thread, batch {batch} a rank: {alone * 1e6:.0f} us"
         )
@@ -238,15 +295,21 @@ def main() -> None:
     parser.add_argument("--torch", default=sys.executable, help="a Python with PyTorch")
     parser.add_argument("--on-rank", default="", help=argparse.SUPPRESS)
     parser.add_argument("--steps-only", action="store_true")
+    parser.add_argument("--parts", action="store_true", help="of a step of two ranks")
     parser.add_argument("--output", type=Path, help="write a JSON file, too")
     arguments = parser.parse_args()
     if arguments.on_rank:
         on_rank(arguments.on_rank)
         return
-    table = print_steps(arguments.torch)
+    if arguments.parts:
+        table = launched(2, "parts")
+        for row in table:
+            print("measured   us: " + ", ".join(f"{name} {value}" for name, value in row.items()))
+    else:
+        table = print_steps(arguments.torch)
     if arguments.output:
         write_json(arguments.output, table, {"mpi4py": version("mpi4py")})
-    if not arguments.steps_only:
+    if not arguments.steps_only and not arguments.parts:
         print_model()
 
 
