@@ -167,6 +167,21 @@ def test_an_argument_like_nothing():
         fm.SGD(zzz=1)
 
 
+def test_models_of_tables():
+    with pytest.raises(TypeError, match="'random_state'; write seed="):
+        fm.TabularModel(random_state=1)
+    with pytest.raises(TypeError, match="'hidden_layer_sizes'; write hidden="):
+        fm.TabularModel(hidden_layer_sizes=(8,))
+    with pytest.raises(TypeError, match="'y'; write target="):
+        fm.TabularModel().fit({"a": [1, 2]}, y="a")
+
+
+@pytest.mark.parametrize("table", ["houses.csv", Path("houses.csv"), {"area": [1.0, 2.0]}])
+def test_a_table_where_its_model_is_made(table):
+    with pytest.raises(TypeError, match=r"fit: TabularModel\(\).fit\(table, target=...\)$"):
+        fm.TabularModel(table)
+
+
 def test_sizes_without_brackets():
     with pytest.raises(TypeError, match=r"write Network\(\[4, 8, 2\]\)"):
         fm.Network(4, 8, 2)
@@ -181,6 +196,14 @@ def test_sizes_without_brackets():
         (lambda: fm.Sequential, "Network"),
         (lambda: fm.ReduceLROnPlateau, "Plateau"),
         (lambda: fm.MSELoss, "mean_squared_error"),
+        (lambda: classifier().predict_proba(X), "predict"),
+        (lambda: classifier().score(X, LABELS), r"evaluate\(X, y\).accuracy"),
+        (lambda: classifier().partial_fit(X, LABELS), "train_on_batch"),
+        (lambda: classifier().load_state_dict({}), r"parameters\[:\]"),
+        (lambda: classifier().coefs_, "weights"),
+        (lambda: classifier().zero_grad(), "not needed"),
+        (lambda: fm.TabularModel().score({}), r"evaluate\(table\)"),
+        (lambda: fm.TabularModel().history, "histories"),
     ],
 )
 def test_attributes(get, ours):
@@ -196,6 +219,9 @@ def test_a_series_of_a_history():
 def test_attributes_that_are_not_there_are_not():
     history = classifier().fit(X, LABELS, 1)
     assert not hasattr(history, "_ipython_display_")
+    assert not hasattr(classifier(), "predict_proba")
+    with pytest.raises(AttributeError, match=r"a network has no attribute 'colour'$"):
+        _ = classifier().colour
     for twin in (pickle.loads(pickle.dumps(history)), copy.copy(history)):
         assert twin.loss == history.loss
 

@@ -11,7 +11,7 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from types import MappingProxyType
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp import _validation, files
 from fastmlp._validation import FloatType
 from fastmlp._validation.attributes import refuses_others
-from fastmlp._validation.foreign_names import hints_at_arguments
+from fastmlp._validation.foreign_names import hints_at_arguments, missing_attribute
 from fastmlp.data.stream import Rows, Stream, TargetsLike
 from fastmlp.exchange import exports
 from fastmlp.fitting import fit as training
@@ -406,6 +406,11 @@ class Network:
             network itself.
         """
         return summarise(self._model, type(self).__name__)
+
+    if not TYPE_CHECKING:  # type checkers see only the members that are defined
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing_attribute("a network", name)
 
     def __repr__(self) -> str:
         return describe(self._model, type(self).__name__)

@@ -84,6 +84,7 @@ _LAYERS: Final = ("layers=[features, ..., outputs]", "nodes", "Network([features
 _PATIENCE: Final = ("patience", "early_stopping=fm.EarlyStopping(patience=...)")
 _CLIP_NORM: Final = ("clip_norm", "optimizer=fm.Adam(clip_norm=...)")
 _SEED: Final = ("seed", "Network(seed=...)")
+_HIDDEN: Final = ("hidden", *_LAYERS)
 _LOSS: Final = ("loss", "Network(loss=...)")
 
 _KEYWORDS: Final[dict[str, tuple[str, ...]]] = {
@@ -91,7 +92,7 @@ _KEYWORDS: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(("base_lr", "max_lr", "initial_learning_rate", "step_size_init"), _RATE),
     **dict.fromkeys(("n_epochs", "num_epochs", "nb_epoch", "max_epochs", "epoch"), _EPOCHS),
     **dict.fromkeys(("max_iter", "n_iter", "iterations", "maxiter", "T_max", "epochs"), _EPOCHS),
-    **dict.fromkeys(("hidden_layer_sizes", "hidden", "hidden_layers", "hidden_sizes"), _LAYERS),
+    **dict.fromkeys(("hidden_layer_sizes", "hidden", "hidden_layers", "hidden_sizes"), _HIDDEN),
     **dict.fromkeys(("hidden_size", "layer_sizes", "sizes", "input_dim", "n_features"), _LAYERS),
     **dict.fromkeys(("input_size", "input_shape", "output_size", "n_outputs"), _LAYERS),
     **dict.fromkeys(("units", "out_features", "width"), _LAYERS),
@@ -117,6 +118,8 @@ _KEYWORDS: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(("eta_min", "alpha_min"), ("final",)),
     **dict.fromkeys(("output_activation", "out_activation", "last_activation"), ("output",)),
     **dict.fromkeys(("filepath", "filename", "file"), ("path",)),
+    **dict.fromkeys(("label", "label_column", "target_column", "y"), ("target",)),
+    **dict.fromkeys(("n_estimators", "n_networks", "n_models"), ("networks",)),
     **dict.fromkeys(("warmup", "warmup_steps", "num_warmup_steps"), ("steps",)),
     "activations": ("activation",),
     "alpha": ("negative_slope", "rho", "final", "l2", "fit(optimizer=fm.SGD(l2=...))"),
@@ -184,6 +187,31 @@ _ATTRIBUTES: Final[dict[str, str]] = {
 }
 """What others call a method, an attribute or a name of the package, and what is here instead."""
 
+_OF_NETWORKS: Final[dict[str, str]] = {
+    "predict_proba": "predict",
+    "decision_function": "predict",
+    "score": "evaluate(X, y).accuracy",
+    **dict.fromkeys(("partial_fit", "train_step", "learn"), "train_on_batch(X, y, optimizer)"),
+    **dict.fromkeys(("state_dict", "get_weights", "get_params"), "parameters, weights, biases"),
+    **dict.fromkeys(("load_state_dict", "set_weights"), "parameters[:] = ..., fm.from_state_dict"),
+    **dict.fromkeys(("coefs_", "W", "kernel"), "weights"),
+    **dict.fromkeys(("intercepts_", "b", "bias"), "biases"),
+    "step": "update(optimizer)",
+    "zero_grad": "not needed, since backward replaces the gradients",
+    **dict.fromkeys(("train", "eval"), "not needed, since fit trains and predict does not"),
+    "compile": "fit(optimizer=..., metrics=...) and Network(loss=...)",
+    **dict.fromkeys(("history", "loss_", "loss_curve_"), "what fit returns, a History"),
+    **dict.fromkeys(("grad", "grads"), "gradients, weight_gradients, bias_gradients"),
+    **dict.fromkeys(("to", "cuda", "cpu", "device"), "always a CPU; net.to_torch() for others"),
+}
+_OF_TABLE_MODELS: Final[dict[str, str]] = {
+    "score": "evaluate(table)",
+    "classes_": "classes",
+    "feature_names_in_": "columns",
+    **dict.fromkeys(("history", "history_"), "histories"),
+}
+"""What others call attributes of a model, and what is here instead."""
+
 _Target = TypeVar("_Target", bound=Callable[..., Any])
 
 
@@ -224,7 +252,8 @@ def suggestion(value: object, allowed: Sequence[str]) -> str:
 
 def missing_attribute(owner: str, name: str) -> AttributeError:
     """Return the error of an attribute that `owner` does not have, with a hint at ours."""
-    hint = f"; here it is: {_ATTRIBUTES[name]}" if name in _ATTRIBUTES else ""
+    names = {"a network": _OF_NETWORKS, "a TabularModel": _OF_TABLE_MODELS}.get(owner, _ATTRIBUTES)
+    hint = f"; here it is: {names[name]}" if name in names else ""
     return AttributeError(f"{owner} has no attribute {name!r}{hint}")
 
 
@@ -240,7 +269,7 @@ def hints_at_arguments(target: _Target) -> _Target:
     function: Any = getattr(target, entry) if isinstance(target, type) else target
     code = function.__code__
     known = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
-    name = target.__name__
+    name = target.__qualname__.removesuffix(".__init__")
 
     @functools.wraps(function)
     def hinting(*args: Any, **kwargs: Any) -> Any:

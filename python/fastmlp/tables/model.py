@@ -6,8 +6,9 @@ The file is over 400 lines because of the docstrings of the public class, which 
 from __future__ import annotations
 
 import inspect
+import os
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _validation, files
 from fastmlp._extras import require
-from fastmlp._validation.foreign_names import suggestion
+from fastmlp._validation.foreign_names import hints_at_arguments, missing_attribute, suggestion
 from fastmlp.data._text import counted, listing
 from fastmlp.errors import ModelFormatError
 from fastmlp.layers import ActivationLike
@@ -125,6 +126,7 @@ class TabularModel:
     >>> model.predict("new.csv")  # doctest: +SKIP
     """
 
+    @hints_at_arguments
     def __init__(
         self,
         hidden: Sequence[int] = (128, 64),
@@ -145,6 +147,11 @@ class TabularModel:
     ) -> None:
         if task is not None:
             _validation.choice("task", task, ("classification", "regression"))
+        if isinstance(hidden, str | os.PathLike | Mapping) or hasattr(hidden, "columns"):
+            raise TypeError(
+                f"hidden must be a sequence of int, got {_validation.described(hidden)}; "
+                "a table is an argument of fit: TabularModel().fit(table, target=...)"
+            )
         sizes = _validation.items("hidden", hidden, "a sequence of int")
         self._task = task
         self._settings = Settings(
@@ -191,6 +198,7 @@ class TabularModel:
             raise AttributeError(why, name=name, obj=self)
         super().__setattr__(name, value)
 
+    @hints_at_arguments
     def fit(
         self,
         table: Frame,
@@ -648,6 +656,11 @@ class TabularModel:
         if self._features is None or self._target is None:
             raise RuntimeError("the model has not been fitted: call fit first")
         return self._features, self._target
+
+    if not TYPE_CHECKING:  # type checkers see only the members that are defined
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing_attribute("a TabularModel", name)
 
     def __repr__(self) -> str:
         if self._features is None or self._target is None:
