@@ -176,7 +176,7 @@ def measurement(path: Path) -> dict[str, Any]:
 def name_of(row: dict[str, Any]) -> str:
     """Return what tells a row from the others of its table."""
     keys = {name: value for name, value in row.items() if name in KEYS}
-    return ", ".join(f"{v:,} {name}" if isinstance(v, int) else v for name, v in keys.items())
+    return ", ".join(v if isinstance(v, str) else f"{name} {v:,}" for name, v in keys.items())
 
 
 def take(table: dict[str, Any], measured: dict[str, Any]) -> None:

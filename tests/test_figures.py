@@ -104,13 +104,13 @@ def test_rows_that_were_measured_apart_say_so():
     table = old_table()
     old = "M, 2026-11-01, commit a, `old` (slowly)."
     figures.take(table, measured("new", [{"rows": 8, "x": 1.5}]))
-    assert figures.source(table) == f"{old} 8 rows: P, 2026-11-28, commit b, `new`."
+    assert figures.source(table) == f"{old} rows 8: P, 2026-11-28, commit b, `new`."
     assert [row["x"] for row in table["rows"]] == [2, 1.5]
     figures.take(table, measured("newer", [{"rows": 64, "x": 1}, {"rows": 8, "x": 1}]))
-    assert figures.source(table) == f"{old} 64 rows; 8 rows: P, 2026-11-28, commit b, `newer`."
+    assert figures.source(table) == f"{old} rows 64; rows 8: P, 2026-11-28, commit b, `newer`."
     figures.take(table, measured("newest", [{"rows": 1, "x": 1}]))  # nothing is left of the old
     assert figures.source(table) == (
-        "P, 2026-11-28, commit b, `newest`. 64 rows; 8 rows: P, 2026-11-28, commit b, `newer`."
+        "P, 2026-11-28, commit b, `newest`. rows 64; rows 8: P, 2026-11-28, commit b, `newer`."
     )
     same = [{"rows": n, "x": 1} for n in (1, 8, 64)]
     figures.take(table, measured("all", same))
