@@ -96,6 +96,38 @@ def test_several_ranks_train_as_the_reference(data, rng, rows, optimizer, weight
         np.testing.assert_allclose(own.loss, history.loss, rtol=0, atol=1.2e-12)
 
 
+def test_the_memory_of_the_optimizer_is_that_of_rank_0(data):
+    """Whatever the others have trained before."""
+    each = parts([30, 40], *data)
+
+    def run(comm, rank):
+        net = fm.Network(LAYERS, seed=1)
+        for _ in range(1 if rank == 0 else 3):
+            net.fit(*each[0], epochs=1, optimizer=fm.Adam(0.01))
+        net.fit(*each[rank], epochs=1, optimizer=fm.Adam(0.01), comm=comm)
+        return net.steps, net.parameters.tobytes()
+
+    first, second = on_ranks(2, run)
+    assert first == second
+    assert first[0] == 1 + 3
+
+
+@pytest.mark.parametrize("kind", ["frame", "sparse"])
+def test_frames_and_sparse_features_have_the_bits_of_arrays(data, kind):
+    pandas, sparse = pytest.importorskip("pandas"), pytest.importorskip("scipy.sparse")
+    make = pandas.DataFrame if kind == "frame" else sparse.csr_array
+    each = parts([20, 0, 50], *data)
+
+    def run(comm, rank):
+        X, y = each[rank]
+        net, other = fm.Network(LAYERS, seed=1), fm.Network(LAYERS, seed=1)
+        net.fit(X, y, epochs=2, batch_size=16, comm=comm)
+        other.fit(make(X), y, epochs=2, batch_size=16, comm=comm)
+        return net.parameters.tobytes() == other.parameters.tobytes()
+
+    assert on_ranks(3, run) == [True] * 3
+
+
 def test_dropout_draws_by_the_place_in_all_samples(data):
     """It is that of the reference, where all ranks are one process."""
 
