@@ -93,7 +93,7 @@ def by_polars(path: Path) -> None:
 
 def by_fastmlp(path: Path) -> tuple[Any, ...]:
     """Read the file and fit the encoders of its columns."""
-    from fastmlp.tables.encoding.features import fit_encoders  # noqa: PLC0415
+    from fastmlp.tables.encoding.fit_encoders import fit_encoders  # noqa: PLC0415
     from fastmlp.tables.reading.read import read  # noqa: PLC0415
     from fastmlp.tables.training.selection import select  # noqa: PLC0415
 

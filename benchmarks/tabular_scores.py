@@ -32,7 +32,8 @@ from sklearn.preprocessing import StandardScaler
 import fastmlp as fm
 from fastmlp.errors import DataError
 from fastmlp.tables.encoding.cell_values import values_of
-from fastmlp.tables.encoding.features import Features, fit_encoders
+from fastmlp.tables.encoding.features import Features
+from fastmlp.tables.encoding.fit_encoders import fit_encoders
 from fastmlp.tables.encoding.target import Target, read_target, true_targets
 from fastmlp.tables.reading.as_text import as_text
 from fastmlp.tables.reading.read import read

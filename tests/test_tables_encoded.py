@@ -9,7 +9,7 @@ import fastmlp as fm
 import fastmlp.tables.reading.stored_numbers
 import fastmlp.tables.training.encoded_rows
 import fastmlp.tables.training.networks
-from fastmlp.tables.encoding.features import fit_encoders
+from fastmlp.tables.encoding.fit_encoders import fit_encoders
 from fastmlp.tables.reading.read import read
 from fastmlp.tables.reading.stored_numbers import GrowingNumbers
 from fastmlp.tables.training.encoded_rows import EncodedRows, outgrows_table

@@ -6,7 +6,7 @@ import pytest
 import fastmlp as fm
 from fastmlp.errors import DataError
 from fastmlp.tables.encoding.encoders import Number, Numbers, Vector, Words
-from fastmlp.tables.encoding.features import fit_encoders
+from fastmlp.tables.encoding.fit_encoders import fit_encoders
 from fastmlp.tables.encoding.target_means import NumberMeans, TargetMeans, target_means
 from fastmlp.tables.reading.read import read
 from fastmlp.tables.reading.table import Text

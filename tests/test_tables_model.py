@@ -18,7 +18,7 @@ import fastmlp.tables.splits
 import fastmlp.tables.training.networks
 import fastmlp.tables.training.selection
 from fastmlp.errors import DataError
-from fastmlp.tables.encoding.features import fit_encoders
+from fastmlp.tables.encoding.fit_encoders import fit_encoders
 from fastmlp.tables.reading.read import read
 from fastmlp.tables.training.networks import Samples, network_seeds, weight_decay
 

@@ -271,7 +271,7 @@ def test_a_large_compressed_file_that_is_cut(tmp_path):
         ("{}.25", 12),
         ("{}", 12),
         ("{}.123456789012", 12),
-        ("w{}", 16),  # 4 are what pyarrow reads ahead, which is no more in larger files
+        ("w{}", 20),  # 8 are what pyarrow reads ahead, which is no more in larger files
     ],
 )
 def test_reading_takes_a_few_bytes_a_cell(tmp_path, run_python, cell, size):

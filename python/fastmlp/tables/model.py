@@ -26,7 +26,8 @@ from fastmlp.model.model_files import TableData, read_model, write_model
 from fastmlp.network import Network, model_of, network_of
 from fastmlp.settings.optimizers import Optimizer
 from fastmlp.tables.encoding.columns import Columns, refuse_other_units
-from fastmlp.tables.encoding.features import Features, fit_encoders, text_columns
+from fastmlp.tables.encoding.features import Features, text_columns
+from fastmlp.tables.encoding.fit_encoders import fit_encoders
 from fastmlp.tables.encoding.target import (
     Target,
     answers,

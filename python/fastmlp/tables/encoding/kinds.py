@@ -69,7 +69,9 @@ def kind_of(  # noqa: PLR0911  (a case each)
             return _nothing(len(known), len(values), known)
         days = bool((known.astype("M8[D]") == known).all())
         return Kind("date", "", "iso" if days else "year first")
-    known = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    known = values
+    if values.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
+        known = values[finite]
     if len(known) == 0 or ((known == known[0]).all() and len(known) == len(values)):
         return _nothing(len(known), len(values), known)
     if reason := _row_number(column, known, name, len(values), unnamed=unnamed):

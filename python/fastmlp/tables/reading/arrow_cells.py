@@ -34,9 +34,10 @@ def from_arrow(column: Any, decimal: str) -> Column:
 
 def arrow_text(column: Any) -> Text:
     """Return a pyarrow column of text as `Text`."""
-    coded = column.combine_chunks()
-    if not hasattr(coded, "indices"):
-        coded = coded.dictionary_encode()
+    import pyarrow as pa  # noqa: PLC0415
+
+    is_coded = pa.types.is_dictionary(column.type)
+    coded = (column if is_coded else column.dictionary_encode()).combine_chunks()
     codes = _filled(coded.indices, np.int32, -1)
     if coded.dictionary.null_count or not len(coded.dictionary):
         return Text.coded(coded.dictionary.to_pylist(), codes)
@@ -62,7 +63,9 @@ def arrow_numbers(column: Any) -> NDArray[np.float64] | None:
     import pyarrow as pa  # noqa: PLC0415
 
     if pa.types.is_floating(column.type):
-        return None if has_nan(column) else _filled(column, np.float64, math.nan)
+        floats = _filled(column, np.float64, math.nan)
+        missing = int(np.count_nonzero(np.isnan(floats)))
+        return floats if missing == column.null_count else None
     if (doubles := _as_doubles(column)) is None:
         return None
     result = _filled(doubles, np.float64, math.nan)

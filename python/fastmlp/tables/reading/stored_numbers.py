@@ -172,10 +172,10 @@ class StoredNumbers:
 def _packed(values: Floats, places: int) -> tuple[NDArray[np.int32], int] | None:
     """Return numbers as whole ones, of at least this many decimals, and of how many."""
     for count in range(places, _MOST_PLACES + 1):
-        if (
-            _whole(values[:_TRIED], count) is not None
-            and (whole := _whole(values, count)) is not None
-        ):
+        # Most parts of a column have as many decimals as those before.
+        if count > places and _whole(values[:_TRIED], count) is None:
+            continue
+        if (whole := _whole(values, count)) is not None:
             return whole, count
     return None
 
@@ -187,11 +187,12 @@ def _whole(values: Floats, places: int) -> NDArray[np.int32] | None:
         block = values[start : start + _BLOCK]
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = np.rint(block * power)
-            missing = np.isnan(block)
             exact = (np.abs(scaled) < -float(_MISSING)) & (scaled / power == block)
-        if not (exact | missing).all():
-            return None
-        scaled[missing] = _MISSING
+        if not exact.all():
+            missing = np.isnan(block)
+            if not (exact | missing).all():
+                return None
+            scaled[missing] = _MISSING
         whole[start : start + _BLOCK] = scaled
     return whole
 

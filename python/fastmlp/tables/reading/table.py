@@ -69,8 +69,8 @@ class Text:
         return len(self.codes)
 
     def counts(self, rows: Rows | None = None) -> NDArray[np.intp]:
-        """Count how often each value occurs in some rows, or in all."""
-        codes = self.codes if rows is None else self.codes[rows]
+        """Count how often each value occurs in some rows, each given once, or in all."""
+        codes = self.codes if rows is None or len(rows) == len(self) else self.codes[rows]
         return np.bincount(codes + 1, minlength=len(self.values) + 1)[1:]
 
     def values_at(self, places: NDArray[np.intp]) -> Sequence[str]:
