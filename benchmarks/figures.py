@@ -91,12 +91,12 @@ def sentence_of(tables: dict[str, Any]) -> str:
     training, single = tables["training, 1 thread"], tables["single steps"]
     row, step = training["rows"][0], single["rows"][0]
     return fill(
-        "With batches of 32, 64-64-10 trains (float32, one thread of an AMD EPYC, Zen 5) at "
+        "On one thread of an AMD EPYC (Zen 5), 64-64-10 trains on batches of 32 in float32 at "
         f"{cell('of peak', row['of peak'])} of the core's peak, {row['JAX']:.1f} times as fast as "
-        f"JAX and {row['torch.compile']:.0f} times as fast as torch.compile "
-        f"(`{training['command']}`). A step of Adam called from Python, 64-64-2 and one row, takes "
-        f"{step['train_on_batch']:.1f} µs, {step['PyTorch'] / step['train_on_batch']:.0f} times as "
-        f"fast as PyTorch (`{single['command']}`)."
+        f"JAX and {row['torch.compile']:.0f} times as fast as torch.compile. A step of Adam called "
+        f"from Python, with 64-64-2 and one row, takes {step['train_on_batch']:.1f} µs, "
+        f"{step['PyTorch'] / step['train_on_batch']:.0f} times as fast as PyTorch. The commands are "
+        f"`{training['command']}` and `{single['command']}`."
     )
 
 
@@ -113,10 +113,10 @@ def single_steps_of(tables: dict[str, Any]) -> str:
     row = agent["rows"][1]
     return fill(
         "A step of 64-64-2 with Adam, called from Python on one thread, takes "
-        f"{'; '.join(costs)} ({table['machine']}, `{table['command']}`). Everything that a deep "
-        "Q-network does to learn from a batch of 32, from drawing it to the soft update, takes "
-        f"{row['fastmlp']:.0f} µs, {row['times as fast']:.0f} times as fast as in PyTorch "
-        f"(4-64-64-2, `{agent['command']}`)."
+        f"{'; '.join(costs)}. Everything that a deep Q-network of 4-64-64-2 does to learn from a "
+        f"batch of 32, from drawing it to the soft update, takes {row['fastmlp']:.0f} µs, "
+        f"{row['times as fast']:.0f} times as fast as in PyTorch. Measured on an "
+        f"{table['machine']} by `{table['command']}` and `{agent['command']}`."
     )
 
 

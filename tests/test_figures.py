@@ -54,6 +54,19 @@ def test_the_picture_shows_the_figures():
     assert figures.step_picture(other) != picture
 
 
+def test_the_picture_of_a_terminal_shows_what_the_commands_print(monkeypatch):
+    """All of it but the speed and the machine, which are the last lines of a training."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    pytest.importorskip("sklearn")
+    terminal_picture = pytest.importorskip("terminal_picture")
+    printed = terminal_picture.output_of(terminal_picture.COMMANDS)
+    shown = (ROOT / "docs/train.svg").read_text(encoding="utf-8")
+    lines = [line for line in printed if "samples/s" not in line and " threads" not in line]
+    assert len(lines) > len(printed) - 3
+    for line in lines:
+        assert f">{terminal_picture.escape(line)}</text>" in shown, line
+
+
 def figures_in(text, settings=()):
     """Return the figures in sentences: beside the blocks and the code of a page."""
     text = re.sub("```.*?```", "", figures.BLOCK.sub("", text), flags=re.DOTALL)
