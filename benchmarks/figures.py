@@ -95,8 +95,8 @@ def sentence_of(tables: dict[str, Any]) -> str:
         f"{cell('of peak', row['of peak'])} of the core's peak, {row['JAX']:.1f} times as fast as "
         f"JAX and {row['torch.compile']:.0f} times as fast as torch.compile. A step of Adam called "
         f"from Python, with 64-64-2 and one row, takes {step['train_on_batch']:.1f} µs, "
-        f"{step['PyTorch'] / step['train_on_batch']:.0f} times as fast as PyTorch. The commands are "
-        f"`{training['command']}` and `{single['command']}`."
+        f"{step['PyTorch'] / step['train_on_batch']:.0f} times as fast as PyTorch. The commands "
+        f"are `{training['command']}` and `{single['command']}`."
     )
 
 
