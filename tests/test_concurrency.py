@@ -208,9 +208,9 @@ def interrupt():
     sent.append(time.process_time())
     os.kill(os.getpid(), signal.SIGINT)
 
-threading.Thread(target=interrupt).start()
 callbacks = (lambda *_: None) if sys.argv[1] == "callback" else None
 try:
+    threading.Thread(target=interrupt).start()
     # One batch an epoch: each step ends an epoch, so that a count of epochs tells the weights.
     net.fit(X, y, epochs=10**9, batch_size=64, callbacks=callbacks)
 except KeyboardInterrupt:
@@ -261,8 +261,8 @@ def interrupt():
     sent.append(time.perf_counter())
     os.kill(os.getpid(), signal.SIGINT)
 
-threading.Thread(target=interrupt).start()
 try:
+    threading.Thread(target=interrupt).start()
     net.predict(X)
 except KeyboardInterrupt:
     print(time.perf_counter() - sent[0])
