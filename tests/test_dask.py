@@ -9,6 +9,7 @@ import pytest
 
 import fastmlp as fm
 
+dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 distributed = pytest.importorskip("distributed")
 
@@ -52,11 +53,25 @@ def same_bits(ours, theirs):
             "client must be a dask.distr",
         ),
         (5, None, TypeError, "networks must be a sequence of networks, got 5"),
+        ([], None, ValueError, "networks must hold at least one network"),
+        (
+            [fm.Network([6, 3]), fm.Network([6, 3], output="identity", loss=lambda h, y, g: 0.0)],
+            None,
+            ValueError,
+            r"networks\[1\] has a custom loss",
+        ),
     ],
 )
 def test_what_is_refused(data, networks, client, error, words):
     with pytest.raises(error, match=words):
         fm_dask.train_many(networks, *data, client=client)
+
+
+def test_a_closed_client_is_refused(data):
+    client = distributed.Client(processes=False, n_workers=1, dashboard_address=None)
+    client.close()
+    with pytest.raises(ValueError, match="client must be open, got one that is closed"):
+        fm_dask.train_many(networks(1), *data, client=client)
 
 
 def test_predict_by_partitions(data, client):
@@ -72,7 +87,7 @@ def test_predict_by_partitions(data, client):
     assert mean.compute().tobytes() == ensemble.predict(X).tobytes()
     with pytest.raises(ValueError, match="X has 5 features, but the network takes 6"):
         fm_dask.predict(net, da.from_array(X[:, :5]))
-    for X in (data[0], None):
+    for X in (data[0], None, dask.delayed(data[0])):
         with pytest.raises(TypeError, match="X must be a Dask array or frame"):
             fm_dask.predict(net, X)
     with pytest.raises(TypeError, match="network must be a Network"):

@@ -16,7 +16,7 @@ from fastmlp import _validation
 from fastmlp._extras import require
 from fastmlp.errors import DivergenceError
 from fastmlp.history import History
-from fastmlp.many.arguments import are_validation_data, are_weights, for_each
+from fastmlp.many.arguments import are_validation_data, are_weights, for_each, read_networks
 from fastmlp.many.ensemble import Ensemble
 from fastmlp.many.train_many import train_many as local
 from fastmlp.network import Network, model_of
@@ -65,8 +65,10 @@ def predict(network: Network | Ensemble, X: Any) -> Any:
         )
     one = network if isinstance(network, Network) else network[0]
     features = model_of(one).features
+    delayed = require("dask", "fastmlp.dask", "dask").delayed
     is_array = isinstance(X, array.Array)
-    if not is_array and not (hasattr(X, "to_delayed") and hasattr(X, "columns")):
+    is_frame = hasattr(X, "to_delayed") and hasattr(X, "columns")
+    if not is_array and (not is_frame or isinstance(X, type(delayed(None)))):  # which has any name
         raise TypeError(f"X must be a Dask array or frame, got {_validation.described(X)}")
     if is_array and X.ndim != 2:
         raise ValueError(f"X must have shape (n, {features}), got {X.shape}")
@@ -78,7 +80,6 @@ def predict(network: Network | Ensemble, X: Any) -> Any:
         whole = X.rechunk({1: -1})  # rows with all their columns
         chunks = (whole.chunks[0], (like.shape[1],))
         return whole.map_blocks(own.predict, dtype=like.dtype, chunks=chunks, meta=like)
-    delayed = require("dask", "fastmlp.dask", "dask").delayed
     run = delayed(own.predict)
     shape = (np.nan, like.shape[1])
     parts = [array.from_delayed(run(part), shape, meta=like) for part in X.to_delayed()]
@@ -130,12 +131,7 @@ def train_many(
         if arguments.get(name):
             raise ValueError(f"{name} is not supported by fastmlp.dask.train_many")
     _validation.choice("on_divergence", on_divergence, ("raise", "return"))
-    nets = _validation.items("networks", networks, "a sequence of networks")
-    for i, net in enumerate(nets):
-        if not isinstance(net, Network):
-            raise TypeError(f"networks[{i}] must be a Network, got {_validation.described(net)}")
-    if len({id(net) for net in nets}) < len(nets):
-        raise ValueError("networks has a network twice")
+    nets = list(read_networks(networks))
     each = {
         name: for_each(name, arguments.pop(name), len(nets), *filter(None, [is_several]))
         for name, is_several in _FOR_EACH.items()
@@ -182,6 +178,8 @@ def _checked_client(client: Any) -> Any:
         raise TypeError(
             f"client must be a dask.distributed.Client, got {_validation.described(client)}"
         )
+    if client.status == "closed":
+        raise ValueError("client must be open, got one that is closed")
     return client
 
 
