@@ -2,10 +2,13 @@
 #include <pybind11/stl.h>
 
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "bindings.hpp"
+#include "lanes/rules.hpp"
+#include "lanes/train_many_by.hpp"
 
 namespace fastmlp::bindings {
 namespace {
@@ -19,6 +22,9 @@ struct Job {
     TrainOptions options;
     py::object rows;
     bool is_scaled;
+    py::object manner;
+
+    Manner by() const { return manner.is_none() ? Manner() : manner.cast<Manner&>(); }
 };
 
 template <class T>
@@ -35,6 +41,15 @@ TrainJob<T> borrow_job(const Job& job) {
     return {&job.model.cast<LockedNetwork<T>&>().network,
             borrow<T>(require_ready<T>(job.x, 2, "X")), borrow_targets<T>(job.y, weights), options,
             job.is_scaled};
+}
+
+NumpyOrders orders_of_state(const py::object& words, std::size_t used, std::size_t rows) {
+    const py::array all = require_ready<std::uint32_t>(words, 1, "words");
+    if (static_cast<std::size_t>(all.size()) != NumpyOrders::kWords || used > NumpyOrders::kWords) {
+        throw py::value_error("words and used must be those of a Mersenne Twister");
+    }
+    const auto* const first = static_cast<const std::uint32_t*>(all.data());
+    return {{first, first + NumpyOrders::kWords}, used, rows};
 }
 
 /// The reports of a job's epochs, as one object: those of a thousand networks are many.
@@ -63,12 +78,16 @@ py::object outcome_of(TrainOutcome& outcome) {
     }
 }
 
+/// In a thread that cannot handle signals `interruptible` would only ask for the GIL in vain, again
+/// and again.
 template <class T>
-py::list train_jobs(const std::vector<Job>& jobs, int n_threads) {
+py::list train_jobs(const std::vector<Job>& jobs, int n_threads, bool interruptible) {
     std::vector<TrainJob<T>> borrowed;
+    std::vector<Manner> manners;
     std::vector<LockedNetwork<T>*> models;
     for (const Job& job : jobs) {
         borrowed.push_back(borrow_job<T>(job));
+        manners.push_back(job.by());
         models.push_back(&job.model.cast<LockedNetwork<T>&>());
     }
     std::vector<TrainOutcome> outcomes;
@@ -78,14 +97,26 @@ py::list train_jobs(const std::vector<Job>& jobs, int n_threads) {
         for (LockedNetwork<T>* model : models) {
             locks.push_back(std::make_unique<Training<T>>(*model, Access::kTraining, unlocked));
         }
-        outcomes = train_many(borrowed, n_threads, [&]() -> bool {
-            check_signals(unlocked);
+        outcomes = train_many_by(manners, borrowed, n_threads, [&]() -> bool {
+            if (interruptible) check_signals(unlocked);
             return false;
         });
+    }
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+        if (!jobs[i].manner.is_none()) jobs[i].manner.cast<Manner&>() = std::move(manners[i]);
     }
     py::list result;
     for (TrainOutcome& outcome : outcomes) result.append(outcome_of(outcome));
     return result;
+}
+
+/// What is equal for jobs that are trained side by side, or None, and how many that are at most.
+template <class T>
+py::tuple lanes_of(const Job& job) {
+    const std::string key = lane_key(borrow_job<T>(job), job.by());
+    const std::size_t lanes = kernels::active_table<T>().in_lanes.lanes;
+    if (key.empty() || lanes == 1) return py::make_tuple(py::none(), 1);
+    return py::make_tuple(py::bytes(key), lanes);
 }
 
 }  // namespace
@@ -105,13 +136,32 @@ void bind_train_many(py::module_& module) {
         .def_property_readonly("head_losses", [](const EpochReports& reports) {
             return reports.each(&EpochReport::head_losses);
         });
+    py::class_<Convergence>(module, "Convergence")
+        .def(py::init())
+        .def_readwrite("loss_factor", &Convergence::loss_factor)
+        .def_readwrite("penalty", &Convergence::penalty)
+        .def_readwrite("tolerance", &Convergence::tolerance)
+        .def_readwrite("patience", &Convergence::patience)
+        .def_readonly("stalled", &Convergence::stalled)
+        .def_readonly("losses", &Convergence::losses);
+    py::class_<NumpyOrders>(module, "NumpyOrders")
+        .def(py::init(&orders_of_state), py::arg("words"), py::arg("used"), py::arg("rows"));
+    py::class_<Manner, Conventions>(module, "Manner")
+        .def(py::init())
+        .def_readwrite("convergence", &Manner::convergence)
+        .def_readwrite("orders", &Manner::orders);
     py::class_<Job>(module, "TrainJob")
-        .def(py::init<py::object, py::array, py::object, py::object, TrainOptions, py::object,
-                      bool>(),
+        .def(py::init<py::object, py::array, py::object, py::object, TrainOptions, py::object, bool,
+                      py::object>(),
              py::arg("network"), py::arg("X"), py::arg("y"), py::arg("sample_weight"),
-             py::arg("options"), py::arg("rows") = py::none(), py::arg("is_scaled") = true);
-    module.def("train_many32", &train_jobs<float>, py::arg("jobs"), py::arg("n_threads"));
-    module.def("train_many64", &train_jobs<double>, py::arg("jobs"), py::arg("n_threads"));
+             py::arg("options"), py::arg("rows") = py::none(), py::arg("is_scaled") = true,
+             py::arg("manner") = py::none());
+    module.def("lanes_of32", &lanes_of<float>, py::arg("job"));
+    module.def("lanes_of64", &lanes_of<double>, py::arg("job"));
+    module.def("train_many32", &train_jobs<float>, py::arg("jobs"), py::arg("n_threads"),
+               py::arg("interruptible") = true);
+    module.def("train_many64", &train_jobs<double>, py::arg("jobs"), py::arg("n_threads"),
+               py::arg("interruptible") = true);
 }
 
 }  // namespace fastmlp::bindings

@@ -127,7 +127,6 @@ class TrainOptions:
     shuffle: bool
     n_threads: int
 
-@final
 class Conventions:
     def __init__(self) -> None: ...
     gradient_scale: float
@@ -467,6 +466,28 @@ class Networks64:
     def predict(self, X: NDArray[Any], places: Sequence[int]) -> NDArray[Any]: ...
 
 @final
+class Convergence:
+    def __init__(self) -> None: ...
+    loss_factor: float
+    penalty: float
+    tolerance: float
+    patience: float
+    @property
+    def stalled(self) -> int: ...
+    @property
+    def losses(self) -> list[float]: ...
+
+@final
+class NumpyOrders:
+    def __init__(self, words: NDArray[np.uint32], used: int, rows: int) -> None: ...
+
+@final
+class Manner(Conventions):
+    def __init__(self) -> None: ...
+    convergence: Convergence | None
+    orders: NumpyOrders | None
+
+@final
 class TrainJob:
     def __init__(
         self,
@@ -477,6 +498,7 @@ class TrainJob:
         options: TrainOptions,
         rows: NDArray[np.uint32] | None = None,
         is_scaled: bool = True,
+        manner: Manner | None = None,
     ) -> None: ...
 
 @final
@@ -493,9 +515,11 @@ class EpochReports:
     @property
     def head_losses(self) -> list[list[float]]: ...
 
+def lanes_of32(job: TrainJob) -> tuple[bytes | None, int]: ...
+def lanes_of64(job: TrainJob) -> tuple[bytes | None, int]: ...
 def train_many32(
-    jobs: Sequence[TrainJob], n_threads: int
+    jobs: Sequence[TrainJob], n_threads: int, interruptible: bool = True
 ) -> list[EpochReports | tuple[int, float, float]]: ...
 def train_many64(
-    jobs: Sequence[TrainJob], n_threads: int
+    jobs: Sequence[TrainJob], n_threads: int, interruptible: bool = True
 ) -> list[EpochReports | tuple[int, float, float]]: ...

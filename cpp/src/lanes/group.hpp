@@ -37,8 +37,9 @@ template <class T>
 class LaneGroup {
 public:
     /// Jobs of one `lane_key`, at most one for each lane; their outcomes are written.
-    LaneGroup(const std::vector<TrainJob<T>>& jobs, const std::vector<std::size_t>& members,
-              std::vector<TrainOutcome>& outcomes, std::function<bool()> interrupted)
+    LaneGroup(const std::vector<TrainJob<T>>& jobs, std::vector<Manner>& manners,
+              const std::vector<std::size_t>& members, std::vector<TrainOutcome>& outcomes,
+              std::function<bool()> interrupted)
         : kernel_(kernels::active_table<T>()), lane_kernel_(kernel_.in_lanes),
           width_(lane_kernel_.lanes), interrupted_(std::move(interrupted)),
           options_(jobs[members[0]].options), network_(*jobs[members[0]].network),
@@ -47,8 +48,8 @@ public:
           rules_(1) {
         for (const std::size_t i : members) {
             Network<T>& network = *jobs[i].network;
-            lanes_.push_back(
-                {&jobs[i], &outcomes[i], network.optimizer_state(), network.moving_average()});
+            lanes_.push_back({&jobs[i], &manners[i], &outcomes[i], network.optimizer_state(),
+                              network.moving_average()});
         }
         try {
             for (Lane<T>& lane : lanes_) {
@@ -57,7 +58,7 @@ public:
                 lane.steps_before = network.optimizer_state().steps;
                 if (options_.ema > 0) network.prepare_moving_average(options_.ema);
                 if (network.workspace()) network.workspace()->has_deltas = false;
-                network.epoch_end().begin(network, true);
+                network.epoch_end().begin(network, lane.by->roll_back);
                 ++begun_;
             }
             allocate();
@@ -75,7 +76,7 @@ public:
         const IeeeDefaults ieee;
         try {
             const std::size_t until = options_.until_epoch ? options_.until_epoch : options_.epochs;
-            for (std::size_t epoch = options_.first_epoch; epoch < until; ++epoch) {
+            for (std::size_t epoch = options_.first_epoch; epoch < until && any_left(); ++epoch) {
                 run_epoch(epoch);
                 ask();
             }
@@ -90,9 +91,11 @@ public:
 private:
     void allocate();
     void load(std::size_t l);
+    void draw_orders();
     void run_epoch(std::size_t epoch);
     void end_epoch(std::size_t epoch, double seconds);
     void step(std::size_t number, std::size_t first, std::size_t batch);
+    void add_squares();
     void move_averages();
     void choose_rules();
     void update();
@@ -100,6 +103,11 @@ private:
 
     void ask() const {
         if (interrupted_()) throw Interrupted();
+    }
+
+    bool any_left() const {
+        return std::any_of(lanes_.begin(), lanes_.end(),
+                           [](const Lane<T>& lane) { return !lane.finished; });
     }
 
     /// The network of a lane gets its parameters and its optimizer's state.
@@ -187,17 +195,26 @@ void LaneGroup<T>::load(std::size_t l) {
 }
 
 template <class T>
+void LaneGroup<T>::draw_orders() {
+    for (Lane<T>& lane : lanes_) {
+        if (lane.finished) continue;
+        if (lane.by->orders) {
+            std::ranges::copy(lane.by->orders->draw(), lane.order.begin());
+        } else if (options_.shuffle) {
+            const Network<T>& network = *lane.job->network;
+            draw_order(network.seed(), network.epoch(), lane.order.data(), lane.order.size());
+            const std::uint32_t* const rows = lane.job->options.rows;
+            if (!rows) continue;
+            for (std::uint32_t& sample : lane.order) sample = rows[sample];
+        }
+    }
+}
+
+template <class T>
 void LaneGroup<T>::run_epoch(std::size_t epoch) {
     const auto start = std::chrono::steady_clock::now();
-    for (Lane<T>& lane : lanes_) {
-        lane.loss = lane.weight_of_epoch = 0;
-        if (!options_.shuffle || lane.finished) continue;
-        const Network<T>& network = *lane.job->network;
-        draw_order(network.seed(), network.epoch(), lane.order.data(), lane.order.size());
-        const std::uint32_t* const rows = lane.job->options.rows;
-        if (!rows) continue;
-        for (std::uint32_t& sample : lane.order) sample = rows[sample];
-    }
+    for (Lane<T>& lane : lanes_) lane.loss = lane.weight_of_epoch = lane.squares = 0;
+    draw_orders();
     for (std::size_t first = 0; first < steps_per_epoch_;) {
         const std::size_t last = std::min(steps_per_epoch_, first + pacer_.steps());
         const auto begin = std::chrono::steady_clock::now();
@@ -226,9 +243,12 @@ void LaneGroup<T>::end_epoch(std::size_t epoch, double seconds) {
             network.epoch_end().save();
             lane.outcome->reports.push_back(
                 {epoch, loss, seconds, lane.rate, lane.job->options.rate_factor});
+            lane.by->squares = lane.squares;
+            std::optional<Convergence>& convergence = lane.by->convergence;
+            lane.finished = convergence && convergence->ends(loss, lane.squares, rows_);
             continue;
         }
-        network.epoch_end().restore();
+        if (lane.by->roll_back) network.epoch_end().restore();
         network.set_epoch(undone);
         finish(l, std::make_exception_ptr(Diverged(epoch, loss, lane.rate)));
     }
@@ -237,6 +257,7 @@ void LaneGroup<T>::end_epoch(std::size_t epoch, double seconds) {
 template <class T>
 void LaneGroup<T>::step(std::size_t number, std::size_t first, std::size_t batch) {
     choose_rates(number);
+    if (lanes_[0].by->report_squares) add_squares();
     pass_->run(parameters_, first, batch);  // (1.1), (1.2), (2.4) to (2.9), (2.12)
     const auto rests = [](const Lane<T>& lane) { return !(lane.weight > 0) && !lane.finished; };
     for (std::size_t l = 0; l < lanes_.size(); ++l) {
@@ -251,6 +272,16 @@ void LaneGroup<T>::step(std::size_t number, std::size_t first, std::size_t batch
         }
     }
     if (average_) move_averages();
+}
+
+/// Those of the weights before the step.
+template <class T>
+void LaneGroup<T>::add_squares() {
+    std::array<T, kernels::kMostLanes> ones;
+    ones.fill(1);
+    LaneSquares<T> squares(ones.data(), width_, false);
+    for (std::size_t i = 0; i < network_.layers().size(); ++i) squares.add(parameters_[i]);
+    for (std::size_t l = 0; l < lanes_.size(); ++l) lanes_[l].squares += squares.of(l);
 }
 
 template <class T>
@@ -292,16 +323,16 @@ void LaneGroup<T>::choose_rules() {
     if (options_.optimizer.clip_norm != Optimizer::kUnlimited) {
         std::array<T, kernels::kMostLanes> scales{};
         for (std::size_t l = 0; l < lanes_.size(); ++l) {
-            scales[l] = scale_of_gradients<T>(lanes_[l].weight);
+            scales[l] = scale_of_gradients<T>(lanes_[l].weight, *lanes_[0].by);
         }
-        LaneNorm<T> norm(scales.data(), lanes_.size(), width_);
+        LaneSquares<T> norm(scales.data(), width_, true);
         for (std::size_t i = 0; i < layers.size(); ++i) {
             if (layers[i].trainable) norm.add(pass_->sums()[i]);
         }
-        for (std::size_t l = 0; l < lanes_.size(); ++l) lanes_[l].norm = norm.of(l);
+        for (std::size_t l = 0; l < lanes_.size(); ++l) lanes_[l].norm = std::sqrt(norm.of(l));
     }
     for (std::size_t i = 0; i < rules_.size(); ++i) {
-        rules_[i].choose(lanes_, steps_before_, layers[i].rate_factor);
+        rules_[i].choose(lanes_, steps_before_, layers[i].rate_factor, *lanes_[0].by);
     }
 }
 

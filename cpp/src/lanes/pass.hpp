@@ -13,6 +13,7 @@
 #include "kernels/table.hpp"
 #include "lanes/arrays.hpp"
 #include "lanes/dropout.hpp"
+#include "lanes/manner.hpp"
 #include "lanes/outputs.hpp"
 #include "propagation/activation.hpp"
 #include "propagation/cache_size.hpp"
@@ -24,6 +25,7 @@ namespace fastmlp {
 template <class T>
 struct Lane {
     const TrainJob<T>* job;
+    Manner* by;
     TrainOutcome* outcome;
     OptimizerState<T> before;               ///< of the optimizer, if no step is completed
     MovingAverage<T> average_before;        ///< of the parameters, likewise
@@ -32,6 +34,7 @@ struct Lane {
     std::vector<std::uint32_t> order{};     ///< rows of this epoch
     double loss = 0, weight_of_epoch = 0;   ///< sums over this epoch: of losses and of weights
     double rate = 0, weight = 0, norm = 0;  ///< of this step; `norm` if it is asked for
+    double squares = 0;                     ///< summed over this epoch, if they are reported
     bool finished = false;                  ///< no longer trained
 
     /// Whether its rate is that of options with the same schedule, too.
@@ -106,6 +109,7 @@ private:
     void forward(const LaneParameters<T>& parameters, std::size_t rows);
     void backward(const LaneParameters<T>& parameters, std::size_t rows, bool continued);
     void output_delta(std::size_t rows);
+    void limit_losses(std::size_t rows);
     void weigh(std::size_t rows);
     void account(std::size_t rows);
 
@@ -287,7 +291,18 @@ void LanePass<T>::output_delta(std::size_t rows) {
     activate_backward(kernel_, activation(last), kept(last).values.data(), 0, delta.values.data(),
                       0, 1, rows * delta.stride * width_);
     outputs_.weigh(delta, rows);
+    limit_losses(rows);
     if (weights_.size() > 0) weigh(rows);
+}
+
+/// As those of one network; NaN stays.
+template <class T>
+void LanePass<T>::limit_losses(std::size_t rows) {
+    const auto limit = static_cast<T>(lanes_[0].by->loss_limit);
+    if (!(limit < Conventions::kUnlimited)) return;
+    for (std::size_t i = 0; i < rows * width_; ++i) {
+        if (losses_[i] > limit) losses_[i] = limit;
+    }
 }
 
 /// Multiplies losses and output deltas by the weights of the samples; those of weight 0 become 0.

@@ -67,7 +67,7 @@ bool has_constant_output(const Network<T>& network) {
 
 /// Equal for jobs that may be trained side by side; empty for one that must be trained by itself.
 template <class T>
-std::string lane_key(const TrainJob<T>& job) {
+std::string lane_key(const TrainJob<T>& job, const Conventions& by = {}) {
     const Network<T>& network = *job.network;
     const TrainOptions& options = job.options;
     const Optimizer& optimizer = options.optimizer;
@@ -75,7 +75,8 @@ std::string lane_key(const TrainJob<T>& job) {
                             (job.is_scaled || !network.input_scaling());
     const bool plain_network = network.heads().empty() && !has_constant_output(network) &&
                                network.loss().kind != Loss::kCustom;
-    const bool plain_options = !options.order && !options.learning_rate && !options.ranks;
+    const bool plain_options = !options.order && !options.learning_rate && !options.ranks &&
+                               !(by.batch_means && job.y.weights);
     if (!plain_data || !plain_network || !plain_options) return {};
     if (!fits_in_lanes(network, options)) return {};
     std::string key;
@@ -122,13 +123,18 @@ std::string lane_key(const TrainJob<T>& job) {
         optimizer.nesterov, optimizer.beta_1, optimizer.beta_2, optimizer.rho, optimizer.epsilon,
         optimizer.l1, optimizer.clip_value, optimizer.clip_norm, optimizer.decay_biases,
         penalizes(optimizer));
+    // A velocity that holds the rate has it in a word of the rule that is one for all lanes.
+    const bool one_rate = by.velocity_holds_rate && optimizer.momentum != 0;
+    add(by.gradient_scale, by.loss_limit, by.roll_back, by.report_squares, by.penalty_per_sample,
+        by.velocity_holds_rate, by.uncorrected_epsilon,
+        one_rate ? optimizer.learning_rate * options.rate_factor : 0.0);
     return key;
 }
 
 /// The factor of sums over a batch of this weight; 0 if no sample counts.
 template <class T>
-T scale_of_gradients(double weight) {
-    return static_cast<T>(weight > 0 ? 1 / weight : 0);
+T scale_of_gradients(double weight, const Conventions& by) {
+    return static_cast<T>(weight > 0 ? by.gradient_scale / weight : 0);
 }
 
 /// The rules of a step of all networks in lanes.
@@ -144,7 +150,7 @@ struct LaneRules {
     /// `job`, `steps_done` since then, a `rate`, the `weight` of the batch and the `norm` of their
     /// gradients.
     template <class Lanes>
-    void choose(const Lanes& lanes, std::uint64_t steps, double factor) {
+    void choose(const Lanes& lanes, std::uint64_t steps, double factor, const Conventions& by) {
         StepRules<T> rules{};
         bool adjusted_weights = false, adjusted_others = false;
         for (std::size_t l = 0; l < kernels::kMostLanes; ++l) {
@@ -153,13 +159,13 @@ struct LaneRules {
             if (l == 0 || !alike(lane, before)) {
                 rules = step_rules<T>(
                     lane.job->options.optimizer,
-                    {lane.rate * factor, steps + lane.steps_done + 1, lane.weight, lane.norm});
+                    {lane.rate * factor, steps + lane.steps_done + 1, lane.weight, lane.norm}, by);
                 adjusted_weights = adjusted_weights || rules.weights.adjusted;
                 adjusted_others = adjusted_others || rules.others.adjusted;
             }
             put(weights, rules.weights, l);
             put(others, rules.others, l);
-            weights.by.scale[l] = others.by.scale[l] = scale_of_gradients<T>(lane.weight);
+            weights.by.scale[l] = others.by.scale[l] = scale_of_gradients<T>(lane.weight, by);
         }
         // Where gradients are not to be shrunk, it is by 1.
         weights.rule.adjusted = adjusted_weights;

@@ -6,6 +6,7 @@
 #include "checks/checks.hpp"
 #include "fastmlp/trainer.hpp"
 #include "lanes/group.hpp"
+#include "lanes/train_many_by.hpp"
 #include "threads/thread_limits.hpp"
 #include "threads/thread_pool.hpp"
 #include "training/options.hpp"
@@ -16,12 +17,13 @@ namespace {
 /// The jobs as one thread trains them: side by side where `lane_key` allows it, in order, or each
 /// by itself. Half a vector of networks is worth it.
 template <class T>
-std::vector<std::vector<std::size_t>> divide(const std::vector<TrainJob<T>>& jobs) {
+std::vector<std::vector<std::size_t>> divide(const std::vector<TrainJob<T>>& jobs,
+                                             const std::vector<Manner>& manners) {
     const std::size_t lanes = kernels::active_table<T>().in_lanes.lanes;
     std::vector<std::vector<std::size_t>> units;
     std::unordered_map<std::string, std::vector<std::size_t>> open;
     for (std::size_t i = 0; i < jobs.size(); ++i) {
-        std::string key = lanes > 1 ? lane_key(jobs[i]) : std::string();
+        std::string key = lanes > 1 ? lane_key(jobs[i], manners[i]) : std::string();
         if (key.empty()) {
             units.push_back({i});
             continue;
@@ -45,8 +47,10 @@ std::vector<std::vector<std::size_t>> divide(const std::vector<TrainJob<T>>& job
 template <class T>
 class Queue {
 public:
-    Queue(const std::vector<TrainJob<T>>& jobs, const std::function<bool()>& interrupted)
-        : jobs_(jobs), units_(divide(jobs)), interrupted_(interrupted), outcomes_(jobs.size()) {}
+    Queue(const std::vector<TrainJob<T>>& jobs, std::vector<Manner>& manners,
+          const std::function<bool()>& interrupted)
+        : jobs_(jobs), manners_(manners), units_(divide(jobs, manners)), interrupted_(interrupted),
+          outcomes_(jobs.size()) {}
 
     std::size_t units() const { return units_.size(); }
 
@@ -94,22 +98,39 @@ private:
             options.executor = nullptr;
             options.on_epoch = {};
             options.on_step = {};
+            Manner& by = manners_[i];
+            follow(job, by, options);
             options.interrupted = [this, caller] { return ask(caller); };
             check_targets(*job.network, job.y, job.x.rows);
             check_content(*job.network, job.y);
             Features<T> x(job.x);
             x.is_scaled = job.is_scaled;
-            Conventions conventions;
-            outcomes_[i].reports = train_by(conventions, *job.network, x, job.y, options);
+            outcomes_[i].reports = train_by(by, *job.network, x, job.y, options);
         } catch (...) {
             outcomes_[i].error = std::current_exception();
         }
     }
 
+    /// Lets its manner order the samples of each epoch, and end the training.
+    static void follow(const TrainJob<T>& job, Manner& by, TrainOptions& options) {
+        if (!by.orders && !by.convergence) return;
+        if (by.orders) {
+            options.order = by.orders->draw().data();
+            options.order_rows = 1;
+        }
+        options.on_epoch = [&by, &job](const EpochReport& report) {
+            const bool ends =
+                by.convergence && by.convergence->ends(report.loss, by.squares, samples_of(job));
+            if (!ends && by.orders) by.orders->draw();
+            return ends;
+        };
+    }
+
     void run_in_lanes(const std::vector<std::size_t>& unit, bool caller) {
         try {
             if (ask(caller)) throw Interrupted();
-            LaneGroup<T>(jobs_, unit, outcomes_, [this, caller] { return ask(caller); }).run();
+            const auto asked = [this, caller] { return ask(caller); };
+            LaneGroup<T>(jobs_, manners_, unit, outcomes_, asked).run();
         } catch (...) {
             for (const std::size_t i : unit) {
                 if (!outcomes_[i].error) outcomes_[i].error = std::current_exception();
@@ -118,6 +139,7 @@ private:
     }
 
     const std::vector<TrainJob<T>>& jobs_;
+    std::vector<Manner>& manners_;                 ///< of the jobs
     std::vector<std::vector<std::size_t>> units_;  ///< jobs that one thread trains together
     const std::function<bool()>& interrupted_;
     std::vector<TrainOutcome> outcomes_;
@@ -131,7 +153,15 @@ private:
 template <class T>
 std::vector<TrainOutcome> train_many(const std::vector<TrainJob<T>>& jobs, int n_threads,
                                      const std::function<bool()>& interrupted) {
-    Queue<T> queue(jobs, interrupted);
+    std::vector<Manner> manners(jobs.size());
+    return train_many_by(manners, jobs, n_threads, interrupted);
+}
+
+template <class T>
+std::vector<TrainOutcome> train_many_by(std::vector<Manner>& manners,
+                                        const std::vector<TrainJob<T>>& jobs, int n_threads,
+                                        const std::function<bool()>& interrupted) {
+    Queue<T> queue(jobs, manners, interrupted);
     const auto most = static_cast<int>(std::min<std::size_t>(queue.units(), ThreadTeam::kMaxSize));
     ThreadTeam team(std::max(1, std::min(threads_allowed(n_threads), most)));
     team.run([&](int rank) { queue.work(rank == 0); });
@@ -142,5 +172,11 @@ template std::vector<TrainOutcome> train_many(const std::vector<TrainJob<float>>
                                               const std::function<bool()>&);
 template std::vector<TrainOutcome> train_many(const std::vector<TrainJob<double>>&, int,
                                               const std::function<bool()>&);
+template std::vector<TrainOutcome> train_many_by(std::vector<Manner>&,
+                                                 const std::vector<TrainJob<float>>&, int,
+                                                 const std::function<bool()>&);
+template std::vector<TrainOutcome> train_many_by(std::vector<Manner>&,
+                                                 const std::vector<TrainJob<double>>&, int,
+                                                 const std::function<bool()>&);
 
 }  // namespace fastmlp
