@@ -355,24 +355,31 @@ def history_of(
         loss, seconds = [epoch.loss for epoch in epochs], [epoch.seconds for epoch in epochs]
         rates = [epoch.learning_rate for epoch in epochs]
         each_head = [epoch.head_losses for epoch in epochs]
-    of_heads = zip(*each_head, strict=False)  # known of all or none
+    of_heads: dict[str, list[float]] = {}
+    if each_head and model.loss.heads:
+        columns = zip(*each_head, strict=False)  # known of all or none
+        names = head_losses(model.loss)
+        of_heads = {name: list(column) for name, column in zip(names, columns, strict=False)}
     return History(
         loss=loss,
-        head_losses={
-            name: list(values)
-            for name, values in zip(head_losses(model.loss), of_heads, strict=False)
-        },
+        head_losses=of_heads,
         epoch_seconds=seconds,
         samples=len(samples),
         flops_per_sample=training_flops(model, density),
         dtype=model.dtype,
         n_threads=n_threads,
-        learning_rate=[rate for rate in rates if not math.isnan(rate)],
+        learning_rate=_numbers(rates),
         best_epoch=_least(loss),
     )
 
 
+def _numbers(values: list[float]) -> list[float]:
+    """Return the values without NaN: the list itself if it has none, as is usual."""
+    return values if not math.isnan(sum(values)) else [v for v in values if not math.isnan(v)]
+
+
 def _least(losses: list[float]) -> int:
     """Return the epoch with the lowest loss, counted from 1."""
-    numbers = [math.inf if math.isnan(loss) else loss for loss in losses]
-    return 1 + numbers.index(min(numbers))
+    if math.isnan(sum(losses)):
+        losses = [math.inf if math.isnan(loss) else loss for loss in losses]
+    return 1 + losses.index(min(losses))

@@ -176,16 +176,17 @@ class Job:
         optimizer = self.options.optimizer
         if isinstance(optimizer, LBFGS):
             return
-        kind = id(optimizer), len(self)
+        rows = len(self)
+        kind = id(optimizer), rows
         own = self.options.plateau is not None or self.options.saved is not None
         if own or kind not in shared:
-            shared[kind] = self.options.to_core(optimizer, self.model.dtype, len(self))
+            shared[kind] = self.options.to_core(optimizer, self.model.dtype, rows)
         self.settings = shared.pop(kind) if own else shared[kind]
         if self.X is None:
             self.X = data.scaled(self.model, self.samples)
         self.scaling = _scaling(self.model)
         weight = self.weight if self.weight is None or self.rows is None else self.weight[self.rows]
-        self.model.core.check_batches(len(self), weight, None, self.settings)
+        self.model.core.check_batches(rows, weight, None, self.settings)
 
     def begin(self) -> None:
         """Make the loop around the epochs, and resume from a checkpoint if there is one."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 from fastmlp.layers import Dense, label_of
@@ -155,10 +154,13 @@ def training_flops(model: Model, density: float = 1.0) -> int:
     2 K N each for the forward product and the gradient of a layer, and 2 K N for the backward pass
     of delta through every layer; through the first only to an input normalization.
     """
+    products, below = 0, model.features
+    for layer in model.layers:
+        products += 2 * below * layer.nodes
+        below = layer.nodes
     first = 2 * model.features * model.layers[0].nodes
-    others = sum(2 * below.nodes * layer.nodes for below, layer in pairwise(model.layers))
     backward = first if model.input_normalization is not None else 0
-    return 3 * others + round(2 * first * density) + backward
+    return 3 * (products - first) + round(2 * first * density) + backward
 
 
 def _shapes(features: int, layers: Sequence[Dense]) -> list[tuple[int, int]]:
