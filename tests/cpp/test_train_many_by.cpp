@@ -42,7 +42,7 @@ Manner manner_of(std::size_t i, double momentum) {
     by.uncorrected_epsilon = true;
     by.velocity_holds_rate = momentum != 0;
     by.convergence.emplace();
-    by.convergence->tolerance = 0.001;
+    by.convergence->tolerance = i % 2 == 0 ? 0 : 0.01;
     by.convergence->patience = 2;
     by.convergence->penalty = 0.5;
     by.orders = orders_of(static_cast<std::uint32_t>(i / 2), kRows);

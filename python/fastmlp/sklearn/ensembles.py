@@ -111,7 +111,7 @@ class _MLPEnsemble(MetaEstimatorMixin, BaseEstimator):
             whole = not self.bootstrap and weight is None
             return member.fit(X, y) if whole else member.fit(X[own], y[own], **part)
 
-        with on_threads(self.n_jobs):
+        with on_threads(self.n_jobs, X):
             fitted = Parallel()(
                 delayed(fit)(member, own) for member, own in zip(members, rows, strict=True)
             )

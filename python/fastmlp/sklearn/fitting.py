@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from fastmlp.data._sparse import is_sparse
 from fastmlp.fitting.callbacks import read_callbacks
 from fastmlp.fitting.loop import FitLoop, TrainedEpoch
 from fastmlp.fitting.plateau_watch import PlateauWatch
 from fastmlp.model.model import Diverged
 from fastmlp.network import model_of
+from fastmlp.sklearn import losses, meeting
+from fastmlp.sklearn.plain_fits import PlainFit
 from fastmlp.sklearn.training import Training
 from fastmlp.sklearn.validation import measured_by
 from fastmlp.sklearn.warned import warn
@@ -71,6 +74,7 @@ class StochasticFit:
             plateau=None if plateau is None else PlateauWatch(plateau, measured_by(validation)),
             callbacks=read_callbacks(estimator.callbacks),
         )
+        self._end_epoch = self._loop.on_epoch
         self._order = np.arange(len(samples), dtype=np.uint32) if estimator.shuffle else None
 
     def run(self) -> None:
@@ -91,9 +95,13 @@ class StochasticFit:
         if estimator.callbacks or self._task.has_callbacks:
             model_of(estimator._network).core.expect_readers()
         self._loop.begin()
-        self._epoch_begins()
         try:
-            training.run(self._most_epochs, self._epoch_ended, is_step=self._incremental)
+            if (together := meeting.current()) is not None and self._is_plain():
+                self._train_in(together, training)
+            else:
+                self._epoch_begins()
+                with meeting.computing():
+                    training.run(self._most_epochs, self._epoch_ended, is_step=self._incremental)
         except Diverged:
             self._go_on_diverged()
         except KeyboardInterrupt:
@@ -103,6 +111,46 @@ class StochasticFit:
             estimator._network.parameters = estimator._best_parameters
         if self._epochs:
             estimator.history_ = self._loop.end(self._epochs, training.threads())
+
+    def _is_plain(self) -> bool:
+        """Whether nothing happens after an epoch but that its loss is compared."""
+        estimator, samples = self._estimator, self._samples
+        optimizer, loss = estimator._optimizer, estimator._network.loss
+        watched = estimator.verbose or estimator.callbacks or self._task.has_callbacks
+        has_state = isinstance(estimator.random_state, np.random.RandomState)  # to be left behind
+        return (
+            not (watched or self._incremental or has_state or estimator.warm_start)
+            and self._validation is None
+            and optimizer.is_named
+            and optimizer.schedule == "constant"
+            and optimizer.learning_rate <= np.finfo(estimator._network.dtype).max  # else refused
+            and loss != losses.POISSON
+            and samples.weights is None
+            and not is_sparse(samples.x)
+        )
+
+    def _train_in(self, together: "meeting.Meeting", training: Training) -> None:
+        """Train beside others, and do after it what `_epoch_ended` does after each epoch."""
+        estimator, random_state = self._estimator, self._random_state
+        if estimator.random_state is None:  # the state of all
+            random_state = np.random.RandomState(random_state.randint(2**31))
+        fit = PlainFit(
+            training,
+            random_state if estimator.shuffle else None,
+            epochs=self._most_epochs,
+            tolerance=estimator.tol,
+            patience=estimator.n_iter_no_change,
+        )
+        together.train(fit)
+        if fit.trained:
+            *before, last = fit.trained
+            self._take(before)
+            estimator.best_loss_ = min([estimator.best_loss_, *estimator.loss_curve_])
+            estimator._no_improvement_count = fit.stalled_before_last
+            estimator._optimizer.epochs += len(before)
+            self._epoch_ended(last)
+        if fit.diverged:
+            self._go_on_diverged()
 
     def measure(self, core: object, n_threads: int) -> "Measured | None":  # noqa: ARG002
         """Return the last measurement of the validation data, for `FitLoop`."""
@@ -116,11 +164,8 @@ class StochasticFit:
     def _epoch_ended(self, epoch: TrainedEpoch) -> bool:
         """Handle the end of an epoch; True stops."""
         estimator = self._estimator
-        self._epochs.append(epoch)
-        estimator.n_iter_ += 1
-        estimator.t_ += len(self._samples)
+        self._take([epoch])
         estimator.loss_ = epoch.loss
-        estimator.loss_curve_.append(epoch.loss)
         if estimator.verbose:
             print(f"Iteration {estimator.n_iter_}, loss = {epoch.loss:.8f}")
         if self._validation is not None:
@@ -144,9 +189,16 @@ class StochasticFit:
             self._epoch_begins()
         return stop
 
+    def _take(self, epochs: list[TrainedEpoch]) -> None:
+        estimator = self._estimator
+        self._epochs += epochs
+        estimator.n_iter_ += len(epochs)
+        estimator.t_ += len(self._samples) * len(epochs)
+        estimator.loss_curve_ += [epoch.loss for epoch in epochs]
+
     def _tell(self, epoch: TrainedEpoch) -> bool:
         """Call the callbacks, ours and scikit-learn's; True if one of them requests a stop."""
-        stop = self._loop.end_epoch(epoch)
+        stop = self._end_epoch is not None and self._end_epoch(epoch)
         optimizer = self._estimator._optimizer
         if optimizer.plateau is not None:
             optimizer.learning_rate = epoch.rate_factor

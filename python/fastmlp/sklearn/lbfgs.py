@@ -11,6 +11,7 @@ from sklearn.utils.optimize import _check_optimize_result
 from fastmlp.network import Network, model_of
 from fastmlp.sklearn.architecture import copy_of
 from fastmlp.sklearn.losses import gradient_factor, is_scikit_learns, mean_loss
+from fastmlp.sklearn.meeting import computing
 from fastmlp.sklearn.samples import EstimatorSamples, dense
 from fastmlp.sklearn.warned import warn
 
@@ -45,7 +46,7 @@ def fit(estimator: Any, samples: EstimatorSamples, dtype: np.dtype[Any], task: "
             raise StopIteration
 
     options = {"maxfun": estimator.max_fun, "maxiter": estimator.max_iter, "gtol": estimator.tol}
-    with model_of(network).core.training():
+    with computing(), model_of(network).core.training():
         result = scipy.optimize.minimize(
             objective,
             network.parameters.astype(dtype),

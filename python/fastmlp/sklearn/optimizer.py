@@ -13,6 +13,8 @@ from fastmlp.settings.schedules import Schedule
 
 Conventions = _core.Conventions
 """How scikit-learn trains where it differs."""
+Convergence = _core.Convergence
+"""When its training ends by the loss."""
 
 
 class Optimizer:

@@ -10,7 +10,7 @@ from fastmlp.fitting.loop import TrainedEpoch
 from fastmlp.model.model import CoreReport, TrainOptions
 from fastmlp.network import Network, model_of
 from fastmlp.sklearn import losses
-from fastmlp.sklearn.optimizer import Conventions, Optimizer
+from fastmlp.sklearn.optimizer import Conventions, Convergence, Optimizer
 from fastmlp.sklearn.samples import EstimatorSamples, core_features
 
 EpochEnd = Callable[[TrainedEpoch], bool]
@@ -66,7 +66,8 @@ class Training:
             On Ctrl-C, with the parameters of the last completed step.
         """
         samples = self.samples
-        options, conventions = self._options(epochs), self._conventions()
+        options, conventions = self.options(epochs), Conventions()
+        self.agree(conventions)
         self.optimizer.configure(options, conventions, self.network, self.alpha)
 
         def epoch_ended(report: CoreReport) -> bool:
@@ -86,18 +87,26 @@ class Training:
             conventions=conventions,
         )
 
-    def _options(self, epochs: int) -> TrainOptions:
+    def options(self, epochs: int) -> TrainOptions:
+        """Return the options of the core, without those of the optimizer."""
         options = TrainOptions()
         options.epochs, options.batch_size, options.shuffle = epochs, self.batch_size, False
         options.n_threads = self.n_threads or 0
         return options
 
-    def _conventions(self) -> Conventions:
-        conventions = Conventions()
+    def agree(self, conventions: Conventions) -> None:
+        """Set how scikit-learn trains where it differs, but for the optimizer."""
         conventions.gradient_scale = losses.gradient_factor(self.network)
         conventions.loss_limit, conventions.batch_means = losses.limit(self.network), True
         conventions.roll_back = False
-        return conventions
+
+    def convergence(self, tolerance: float, patience: float) -> Convergence:
+        """Return when the core ends the training by its loss, which is that of `_loss`."""
+        convergence = Convergence()
+        convergence.loss_factor = losses.from_core(self.network, 1.0)
+        convergence.penalty = self.alpha / 2
+        convergence.tolerance, convergence.patience = tolerance, patience
+        return convergence
 
     def _epoch(self, report: CoreReport, squares: float) -> TrainedEpoch:
         loss = self._loss(report.loss, squares)

@@ -1,0 +1,239 @@
+"""Fits of `fastmlp.sklearn` that are trained together, beside each trained by itself."""
+
+import threading
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", minversion="1.6")
+
+from joblib import Parallel, delayed
+from sklearn import model_selection
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.datasets import make_classification
+from sklearn.pipeline import make_pipeline
+
+from fastmlp import _core
+from fastmlp.sklearn import GridSearchCV, MLPClassifier, MLPRegressor, meeting, together
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+X, Y = make_classification(90, 6, n_informative=4, n_classes=3, random_state=0)
+FITS = 18
+
+
+def fitted_together(estimators, x, y):
+    """Return the estimators, fitted by tasks of one meeting."""
+    with together.on_threads(2, x):
+        return Parallel()(delayed(clone(each).fit)(x, y) for each in estimators)
+
+
+def assert_same(one, other):
+    for a, b in zip(one.coefs_ + one.intercepts_, other.coefs_ + other.intercepts_, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for name in ("loss_curve_", "n_iter_", "t_", "loss_", "best_loss_", "stopped_"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+    assert one._no_improvement_count == other._no_improvement_count
+    assert one._optimizer.epochs == other._optimizer.epochs
+    assert one._optimizer.learning_rate == other._optimizer.learning_rate
+    assert one.history_.loss == other.history_.loss
+    assert one.history_.learning_rate == other.history_.learning_rate
+    assert one.history_.stopped_by == other.history_.stopped_by
+
+
+@pytest.fixture
+def sizes(monkeypatch):
+    """Return a list that gets the number of fits of each training of a meeting."""
+    found = []
+    train = meeting.train
+
+    def counted(fits):
+        found.append(len(fits))
+        train(fits)
+
+    monkeypatch.setattr(meeting, "train", counted)
+    return found
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"alpha": 0.0, "batch_size": 7},
+        {"solver": "sgd", "momentum": 0.0, "learning_rate_init": 0.1},
+        {"solver": "sgd", "learning_rate_init": 0.05},
+        {"solver": "sgd", "nesterovs_momentum": False, "shuffle": False},
+        {"hidden_layer_sizes": (20, 5), "activation": "tanh", "dropout": 0.2},
+        {"hidden_layer_sizes": ()},
+    ],
+    ids=lambda settings: "-".join(settings) or "defaults",
+)
+@pytest.mark.parametrize("targets", ["classes", "one of two", "labels", "number", "numbers"])
+def test_each_has_the_bits_of_its_own_fit(settings, targets, dtype, sizes):
+    y = {
+        "classes": Y,
+        "one of two": Y > 0,
+        "labels": np.stack([Y > 0, Y > 1], axis=1),
+        "number": X[:, 0],
+        "numbers": X[:, :2],
+    }[targets]
+    kind = MLPRegressor if "number" in targets else MLPClassifier
+    estimators = [
+        kind(hidden_layer_sizes=(8,), max_iter=12, random_state=i % 5, tol=0.02, n_iter_no_change=2)
+        .set_params(**settings)
+        .set_params(alpha=settings.get("alpha", 10.0 ** (i % 4 - 4)))
+        for i in range(FITS)
+    ]
+    for i, each in enumerate(estimators):
+        if "learning_rate_init" not in settings:
+            each.learning_rate_init = 0.002 * (i % 3 + 1)
+    x = X.astype(dtype)
+    for one, each in zip(fitted_together(estimators, x, y), estimators, strict=True):
+        assert_same(one, clone(each).fit(x, y))
+    assert sum(sizes) == FITS
+    if _core.isa() != "scalar":
+        assert max(sizes) > 1
+
+
+def test_rates_and_stops_of_their_own(sizes):
+    estimators = [
+        MLPClassifier((6,), max_iter=30, random_state=i, learning_rate_init=0.001 * 2**i, tol=0.01)
+        for i in range(9)
+    ]
+    fits = fitted_together(estimators, X, Y)
+    assert len({each.n_iter_ for each in fits}) > 1
+    assert {each.history_.stopped_by for each in fits} == {"epochs", "convergence"}
+    for one, each in zip(fits, estimators, strict=True):
+        assert_same(one, clone(each).fit(X, Y))
+    assert sum(sizes) == 9
+
+
+def test_some_diverge():
+    grid = {"learning_rate_init": [1e-3, 1e300], "random_state": range(4)}
+    mlp = MLPRegressor(hidden_layer_sizes=(4,), solver="sgd", max_iter=5)
+    ours, theirs = (
+        search(mlp, grid, cv=3, n_jobs=2, refit=False).fit(X, X[:, 0])
+        for search in (GridSearchCV, model_selection.GridSearchCV)
+    )
+    scores = ours.cv_results_["mean_test_score"]
+    np.testing.assert_array_equal(scores, theirs.cv_results_["mean_test_score"])
+    assert np.isnan(scores).sum() == 4
+
+
+def test_a_fit_that_is_refused_leaves_the_others_alone():
+    grid = {
+        "learning_rate_init": [1e-3, 1e39],
+        "random_state": range(4),
+    }  # the second is no float32
+    x, mlp = X.astype(np.float32), MLPClassifier((4,), max_iter=5)
+    ours, theirs = (
+        search(mlp, grid, cv=3, n_jobs=2, refit=False).fit(x, Y)
+        for search in (GridSearchCV, model_selection.GridSearchCV)
+    )
+    scores = ours.cv_results_["mean_test_score"]
+    np.testing.assert_array_equal(scores, theirs.cv_results_["mean_test_score"])
+    assert np.isnan(scores).sum() == 4
+
+
+def test_what_has_something_to_do_after_an_epoch_is_trained_by_itself(sizes):
+    others = [
+        MLPClassifier((4,), max_iter=5, random_state=0, early_stopping=True),
+        MLPClassifier((4,), max_iter=5, random_state=0, solver="sgd", learning_rate="adaptive"),
+        MLPClassifier((4,), max_iter=5, random_state=0, solver="adamw"),
+        MLPClassifier((4,), max_iter=5, random_state=0, callbacks=lambda *_: None),
+        MLPClassifier((4,), max_iter=5, random_state=np.random.RandomState(0)),
+    ]
+    for one, each in zip(fitted_together(others, X, Y), others, strict=True):
+        assert one.loss_curve_ == clone(each).fit(X, Y).loss_curve_
+    assert sizes == []
+
+
+def test_without_a_seed_each_draws_its_own(sizes):
+    fits = fitted_together([MLPClassifier((4,), max_iter=3)] * 9, X, Y)
+    assert len({each.loss_ for each in fits}) == 9
+    assert sum(sizes) == 9
+
+
+class Inner(TransformerMixin, BaseEstimator):
+    """A step that fits a network, for which other fits may wait."""
+
+    def fit(self, X, y):
+        self.mlp_ = MLPClassifier((4,), max_iter=3, random_state=0).fit(X, y)
+        return self
+
+    def transform(self, X):
+        return np.hstack([X, self.mlp_.predict_proba(X)])
+
+
+def test_networks_within_steps():
+    pipeline = make_pipeline(Inner(), MLPClassifier((4,), max_iter=5, random_state=0))
+    grid = {"mlpclassifier__alpha": [1e-4, 0.01, 1.0]}
+    ours, theirs = (
+        search(pipeline, grid, cv=3, n_jobs=2).fit(X, Y)
+        for search in (GridSearchCV, model_selection.GridSearchCV)
+    )
+    np.testing.assert_array_equal(
+        ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"]
+    )
+
+
+class Threads(TransformerMixin, BaseEstimator):
+    """A step that uses joblib itself."""
+
+    backends = ()
+
+    def fit(self, X, y=None):
+        parallel = Parallel()
+        with parallel:
+            Threads.backends += (type(parallel._backend).__name__,)
+            self.sums_ = parallel(delayed(np.sum)(column) for column in X.T)
+        return self
+
+    def transform(self, X):
+        return X
+
+
+def test_a_step_that_uses_joblib_gets_joblibs_threads():
+    Threads.backends = ()
+    pipeline = make_pipeline(Threads(), MLPClassifier((4,), max_iter=3, random_state=0))
+    grid = {"mlpclassifier__alpha": [1e-4, 1.0]}
+    GridSearchCV(pipeline, grid, cv=3, n_jobs=2).fit(X, Y)
+    assert len(Threads.backends) == 3 + 1
+    assert Threads.backends[-1] == "ThreadingBackend"
+    assert set(Threads.backends) <= {"ThreadingBackend", "SequentialBackend"}
+
+
+class Noting(MLPClassifier):
+    limits = ()
+
+    def fit(self, X, y):
+        Noting.limits += (together.threads_of_a_fit(None),)
+        return super().fit(X, y)
+
+
+def test_only_the_fits_of_candidates_are_limited_to_one_thread():
+    Noting.limits = ()
+    mlp = Noting((4,), max_iter=3, random_state=0)
+    GridSearchCV(mlp, {"alpha": [1e-4, 1.0]}, cv=3, n_jobs=2).fit(X, Y)
+    assert Noting.limits == (1,) * 6 + (None,)
+
+
+def test_a_closed_meeting_ends_those_that_wait():
+    closed = meeting.Meeting(2, 9)
+    closed.expect_more(more=True)
+    ends = []
+
+    def task():
+        try:
+            MLPClassifier((4,), max_iter=3, random_state=0).fit(X, Y)
+        except meeting.Closed:
+            ends.append(True)
+
+    threads = [threading.Thread(target=closed.add(task)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    closed.close()
+    for thread in threads:
+        thread.join()
+    assert ends == [True] * 3 or _core.isa() == "scalar"
