@@ -127,7 +127,33 @@ def test_target_means_of_numbers_are_those_of_target_encoder(rng, kind):
     np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-6)  # float32
 
 
-def test_numbers_that_repeat_have_target_means_for_classes_only(rng):
+@pytest.mark.parametrize(("rows", "found"), [(5, False), (6, True)])
+def test_numbers_of_many_rows_have_means_of_a_numeric_target(rng, rows, found):
+    person = np.repeat(np.arange(100), rows)
+    y = rng.normal(size=100)[person][:, np.newaxis]
+    features, trained = fit_encoders(
+        read({"person": person}), np.arange(len(y)), ["person"], y, classes=False
+    )
+    assert ("person" in trained) == found
+    assert ("the mean target of each of 100 numbers" in str(features.columns)) == found
+    if found:  # of the other folds
+        assert np.corrcoef(trained["person"][:, 0], y[:, 0])[0, 1] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"), [(1, False), (3, False), (5, False), (6, True), (9, True)]
+)
+def test_a_sample_tells_that_numbers_of_many_rows_do_not_repeat(rng, rows, found):
+    """As all of them do, in whatever order."""
+    count = 90_000
+    values = np.arange(count) // rows * 0.5
+    for column in (values, rng.permutation(values), np.where(values % 9 == 0, np.nan, values)):
+        y = rng.normal(size=(count, 1))
+        _, trained = fit_encoders(read({"x": column, "z": y[:, 0]}), np.arange(count), ["x"], y)
+        assert ("x" in trained) == found
+
+
+def test_numbers_that_repeat_have_target_means(rng):
     person = np.repeat(np.arange(100), 3)
     table = {
         "person": person,

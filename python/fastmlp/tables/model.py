@@ -90,8 +90,9 @@ class TabularModel:
     numbers : {"piecewise", "standardized"}, default "piecewise"
         Whether numbers are cut into pieces beside being standardized: up to 128 each where there
         are few columns of numbers, 8 where there are 32, 4 for classes, none where there are very
-        many. For classes, a column of more than 30 numbers that repeat, like those of persons, also
-        has the cross-fitted mean of the target for each number, if there are few such columns. A
+        many. A column of more than 30 numbers that repeat, like those of persons, also has the
+        cross-fitted mean of the target for each number, if there are few such columns, and on
+        average 6 rows for each number, 2 for classes. A
         table of numbers without gaps that are only standardized needs no preparation: the networks
         take its columns and give answers in the units of the target, each for itself.
     words : {"one-hot", "target means"}, default "one-hot"

@@ -1,6 +1,7 @@
 """The choice of an encoder for each column of a table, fitted to the training part."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,6 +37,10 @@ from fastmlp.tables.reading.table import Column, Rows, Table, Text
 from fastmlp.tables.splits import folds_of
 
 _MOST_MEANS: Final = 128
+_ROWS_OF_NUMBER, _ROWS_OF_NUMBER_FOR_CLASSES = 6, 2
+"""Rows to a number, on average, from which on it has a mean: that of a few numeric targets is
+mostly noise."""
+_SAMPLE: Final = 1 << 13
 MOST_WORDS: Final = 200
 
 NumberEncoding = Literal["piecewise", "standardized"]
@@ -97,7 +102,8 @@ def fit_encoders(
     if numbers == "piecewise":
         fitting.pieces = pieces_of(kinds, len(rows), classes=classes)
         count = sum(kind.name == "number" for kind in kinds.values())
-        fitting.has_means = classes and count * targets.shape[1] <= _MOST_MEANS
+        fitting.has_means = count * targets.shape[1] <= _MOST_MEANS
+        fitting.rows_of_number = _ROWS_OF_NUMBER_FOR_CLASSES if classes else _ROWS_OF_NUMBER
     learned = Features([], [], number_notes(table, kinds))
     for name, kind in kinds.items():
         if kind.name == "dropped":
@@ -144,6 +150,7 @@ class _Fitting:
     seed: int
     pieces: int = 0
     has_means: bool = False
+    rows_of_number: int = _ROWS_OF_NUMBER
     trained: dict[str, Floats] = dataclasses.field(default_factory=dict)
 
     @cached_property
@@ -160,19 +167,33 @@ class _Fitting:
         """Return the fitted target means of numbers (n,), if there are many that repeat.
 
         Such a column may number persons or places, each of which has several rows: neighbouring
-        numbers then have nothing in common, which pieces between quantiles assume. Scores of
-        numeric targets do not gain from it.
+        numbers then have nothing in common, which pieces between quantiles assume.
         """
-        if not self.has_means:
+        if not self.has_means or not self._may_repeat(values):
             return None
         is_known = ~np.isnan(values)
         found, codes = np.unique(values[is_known], return_inverse=True)
-        if not FEW_WORDS < len(found) <= len(codes) // 2:
+        if not FEW_WORDS < len(found) <= len(codes) // self.rows_of_number:
             return None
         if share_in_other_folds(codes, self.folds[is_known]) < LEAST_SHARED:
             return None
         encoder, self.trained[name] = NumberMeans.fit(values, self.targets, self.folds)
         return encoder
+
+    def _may_repeat(self, values: Floats) -> bool:
+        """Return whether many numbers may repeat: a sample says in less time that they do not."""
+        if len(values) <= 8 * _SAMPLE:
+            return True
+        some = values[self._sample]
+        some = some[~np.isnan(some)]
+        most = len(values) / self.rows_of_number * max(1, len(some)) / _SAMPLE
+        expected = -most * math.expm1(-len(some) / most)  # different ones in the sample
+        return len(np.unique(some)) <= expected + 5.0 * math.sqrt(len(some) - expected)
+
+    @cached_property
+    def _sample(self) -> NDArray[np.intp]:
+        drawn = np.random.Philox(key=self.seed).random_raw(_SAMPLE)
+        return (drawn % len(self.rows)).astype(np.intp)
 
 
 def _learn(learned: Features, fitting: _Fitting, name: str, kind: Kind) -> None:
