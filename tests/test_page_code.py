@@ -65,7 +65,9 @@ def test_the_tests_are_there():
                 assert [*ROOT.glob(name)], name
 
 
-@pytest.mark.skipif(shutil.which("cmake") is None, reason="cmake is not installed")
+@pytest.mark.skipif(
+    not (shutil.which("cmake") and shutil.which("ninja")), reason="cmake or ninja is not installed"
+)
 def test_the_cmake_that_fetches_the_core(tmp_path):
     """It is configured as the page says; building it takes as long as the core itself."""
     _, fetched = blocks(ROOT / "docs/embedding.md", "cmake")
@@ -79,7 +81,7 @@ def test_the_cmake_that_fetches_the_core(tmp_path):
     ]
     (tmp_path / "CMakeLists.txt").write_text("".join([*lines, "target_link", link]))
     (tmp_path / "app.cpp").write_text('#include "fastmlp/fastmlp.hpp"\nint main() {}\n')
-    command = ["cmake", "-S", tmp_path, "-B", tmp_path / "build"]
+    command = ["cmake", "-G", "Ninja", "-S", tmp_path, "-B", tmp_path / "build"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Generating done" in done.stdout
