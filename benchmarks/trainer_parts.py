@@ -32,7 +32,7 @@ def parts(layers: list[int]) -> dict[str, Part]:
         "Adam, clipped by norm": network(fm.Adam(clip_norm=1.0)),
         "dropout": network(dropout=0.2),
         "layer normalization": network(normalization="layer"),
-        "batch normalisation": network(normalization="batch"),
+        "batch normalization": network(normalization="batch"),
         "layer normalization, dropout": network(normalization="layer", dropout=0.2),
     }
 
