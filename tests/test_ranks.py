@@ -6,7 +6,6 @@ Over 400 lines, as all tests let the same ranks train the same networks.
 import sys
 import threading
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -187,8 +186,9 @@ def test_messages_have_the_bits_of_shared_memory(rng, monkeypatch, batch_size, c
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is shared on Linux only")
-def test_ranks_share_memory_without_leaving_files(data):
+def test_ranks_share_memory_without_leaving_files(tmp_path, monkeypatch):
     """Their file is gone when all of them have mapped it."""
+    monkeypatch.setattr(shared_memory, "FOLDER", str(tmp_path))  # where other tests have no files
 
     def run(comm, rank):
         with Ranks(comm) as ranks:
@@ -201,7 +201,7 @@ def test_ranks_share_memory_without_leaving_files(data):
             return own[2], own[10]
 
     assert on_ranks(2, run) == [(1, 2)] * 2
-    assert not [*Path(shared_memory.FOLDER).glob("fastmlp-*")]
+    assert not [*tmp_path.iterdir()]
 
 
 def test_an_error_ends_ranks_that_share_no_memory(data, monkeypatch):
