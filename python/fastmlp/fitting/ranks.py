@@ -25,18 +25,11 @@ from fastmlp import _validation
 from fastmlp.config import get_num_threads
 from fastmlp.data.moments import ColumnMoments
 from fastmlp.errors import level_of_caller
-from fastmlp.fitting import shared_memory
+from fastmlp.fitting import shared_errors, shared_memory
 from fastmlp.fitting.interrupts import Interrupts
 from fastmlp.fitting.ordered_sums import OrderedSums, in_order
 from fastmlp.model import saving
 from fastmlp.model.model import Core, Model
-
-_PLAIN: Final = {
-    kind.__name__: kind
-    for kind in (TypeError, ValueError, OSError, RuntimeError, MemoryError, KeyboardInterrupt)
-}
-"""The errors that are the same on all ranks, as are those of their kinds; others are a RuntimeError
-that names them."""
 
 _METHODS: Final = (
     *("Is_inter", "Idup", "Get_rank", "Get_size", "bcast", "scatter", "allgather"),
@@ -351,7 +344,8 @@ class Ranks:
         failed = np.flatnonzero(self._all[:, 0] == _FAILED)
         if failed.size:
             self._has_ended = True
-            raise _error_of(int(failed[0]), *self._description(int(failed[0])))
+            rank = int(failed[0])
+            raise shared_errors.received(rank, *self._comm.bcast(None, root=rank))
         other = np.flatnonzero(self._all[:, 1] != self._all[0, 1])
         if other.size:
             doing = [_WHAT[int(self._all[rank, 1])] for rank in (0, other[0])]
@@ -392,21 +386,4 @@ class Ranks:
     def _tell(self, error: BaseException) -> None:
         """Describe an error to the other ranks; they learn of the lowest rank that failed."""
         failed = int(np.flatnonzero(self._all[:, 0] == _FAILED)[0])
-        try:
-            message = str(error)
-        except Exception:  # noqa: BLE001  (of an exception of the user)
-            message = ""
-        name = type(error).__name__
-        if name not in _PLAIN:
-            message = f"{name}: {message}"
-        kinds = (kind.__name__ for kind in type(error).__mro__ if kind in _PLAIN.values())
-        self._comm.bcast((next(kinds, "RuntimeError"), message), root=failed)
-
-    def _description(self, failed: int) -> tuple[str, str]:
-        name, message = self._comm.bcast(None, root=failed)
-        return name, message
-
-
-def _error_of(rank: int, name: str, message: str) -> BaseException:
-    """Return the error of another rank, of one of Python's own types."""
-    return _PLAIN[name](f"rank {rank}: {message}" if message else f"rank {rank}")
+        self._comm.bcast(shared_errors.sent(error), root=failed)

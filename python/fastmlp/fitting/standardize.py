@@ -1,4 +1,7 @@
-"""``Network.adapt`` and ``fit(standardize=True)``: networks learn to scale their data."""
+"""``Network.adapt`` and ``fit(standardize=True)``: networks learn to scale their data.
+
+Over 400 lines, as arrays, sparse matrices and streams of one process or of ranks are scaled alike.
+"""
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
