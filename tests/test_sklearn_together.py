@@ -109,6 +109,11 @@ def test_rates_and_stops_of_their_own(sizes):
     assert sum(sizes) == 9
 
 
+def test_few_are_trained_each_on_a_thread_of_its_own(sizes):
+    fitted_together([MLPClassifier((4,), max_iter=3, random_state=i) for i in range(3)], X, Y)
+    assert sizes == [1] * 3
+
+
 def test_some_diverge():
     grid = {"learning_rate_init": [1e-3, 1e300], "random_state": range(4)}
     mlp = MLPRegressor(hidden_layer_sizes=(4,), solver="sgd", max_iter=5)

@@ -43,10 +43,11 @@ class Closed(Exception):  # noqa: N818  (no error: nobody sees it)
 
 
 class _Seat:
-    """A fit that waits."""
+    """A fit that waits for others, with which it fills `lanes`."""
 
-    def __init__(self, fit: PlainFit) -> None:
+    def __init__(self, fit: PlainFit, lanes: int) -> None:
         self.fit = fit
+        self.lanes = lanes
         self.called = threading.Event()
         self.leads: list[_Seat] = []  # those it is to train, itself among them
         self.error: BaseException | None = None
@@ -68,6 +69,7 @@ class Meeting:
     def __init__(self, at_once: int, threads: int) -> None:
         self._python = threading.Semaphore(1)
         self._computing = threading.Semaphore(at_once)
+        self._at_once = at_once
         self._threads = threads
         self._lock = threading.Lock()
         self._groups: dict[Hashable, list[_Seat]] = {}
@@ -122,7 +124,7 @@ class Meeting:
             with self.computing():
                 train([fit])
             return
-        seat = _Seat(fit)
+        seat = _Seat(fit, lanes)
         with self._lock:
             if self._closed:
                 raise Closed
@@ -179,7 +181,12 @@ class Meeting:
         startable = min(self._queued, self._threads - self._begun)
         if self._more_to_come or self._begun > self._waiting or startable > 0:
             return
+        waiting = sum(len(group) for group in self._groups.values())
         for group in self._groups.values():
-            group[0].leads = group
-            self._call(group[0])
+            # One lane takes as long as all. A fit by itself takes about twice its share of it, but
+            # then all threads have one.
+            is_few = 2 * waiting < group[0].lanes * self._at_once
+            for part in [[seat] for seat in group] if is_few else [group]:
+                part[0].leads = part
+                self._call(part[0])
         self._groups.clear()
